@@ -1,6 +1,6 @@
-// Measures bulk acts on many blocked tasks while a worker runs. The worker's handlers fail again or complete, and it also
-// creates tasks. Prints the time of the selection and of the act, the CPU time of the server and of this process, and
-// checks that each failure was retried exactly once.
+// Measures bulk actions on many blocked tasks while a worker runs. The worker's handlers fail again or complete, and it
+// also creates tasks. Prints the time of the selection and of the action, the CPU time of the server and of this
+// process, and checks that each failure was retried exactly once.
 //   node bench/bulk.mjs [tasks=100000] [action=retry|cancel|delete]     DATABASE_URL, or an embedded server
 import { createTasker, defineHandler } from 'tasker-core';
 import { probeOf, withDatabase, withServer } from './harness.mjs';

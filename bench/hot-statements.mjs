@@ -234,7 +234,7 @@ const GROUPS = 'reads a row per group and member, and sixteen cursors';
 const REPLAYING = 'on request of an operator, or occasionally; reads all affected rows on purpose';
 const REMOVING = 'once per removed group; deletes all of its rows';
 const OPERATORS = 'on request of an operator; reads a page in the order of an index';
-const BULK = 'in a bulk act, some hundred items at a time; looks up each by key. bench/bulk.mjs measures them';
+const BULK = 'in a bulk action, some hundred items at a time; looks up each by key. bench/bulk.mjs measures them';
 const RETRYING = 'on request of an operator; looks up each step by key';
 const DELETING =
   'on request of an operator; looks up each task by key, and reads the queue only for tasks that may be in it';

@@ -148,7 +148,7 @@ async function maximum({ url, served }) {
       p99_ms: creation.percentile(0.99),
       answers: JSON.stringify(creation.answers),
     },
-    unless(Object.keys(creation.answers).join() === '201', 'some creations were refused'),
+    unless(Object.keys(creation.answers).join() === '201', 'some creations were rejected'),
   );
   creation.end(served);
   return rate;
@@ -184,7 +184,7 @@ async function half({ url, rate, served, held, cpuOf }) {
       answers: JSON.stringify(creation.answers),
     },
     unless(p99 < LIMITS.p99MsAtHalf, `p99 of ${p99} ms, not below ${LIMITS.p99MsAtHalf}`),
-    unless(Object.keys(creation.answers).join() === '201', 'some creations were refused'),
+    unless(Object.keys(creation.answers).join() === '201', 'some creations were rejected'),
   );
   creation.end(served);
   while (next < held.length) await others.cancel(held[next++]);
@@ -210,8 +210,8 @@ async function saturation({ url, rate, served }) {
       p99_ms: p99,
       answers: JSON.stringify(answers),
     },
-    unless(refused > 0, 'nothing was refused'),
-    unless(accepted + refused === sent, 'some answers were neither 201 nor a refusal with Retry-After'),
+    unless(refused > 0, 'nothing was rejected'),
+    unless(accepted + refused === sent, 'some answers were neither 201 nor a rejection with Retry-After'),
     unless(p99 < LIMITS.p99MsAtSaturation, `p99 of ${p99} ms, not below ${LIMITS.p99MsAtSaturation}`),
   );
   creation.end(served);

@@ -2,7 +2,7 @@
 // the data of examples/night and scripts/screens/day.mjs.
 //   npm run screens                     into .screens/
 //   npm run screens -- home task        only these
-//   npm run screens -- --light --large  only in these colours and sizes
+//   npm run screens -- --light --large  only in these colors and sizes
 //   npm run screens -- --docs           the pictures of README and the guide, of a run of the demo, into docs/pictures
 //   SCREENS_URL=http://… npm run screens   of a server that runs already
 import { spawn } from 'node:child_process';
@@ -176,7 +176,7 @@ async function draw(page, { url, act, file }) {
   await page.screenshot({ path: path.join(folder, file) });
 }
 
-/** Draws every screen, in all sizes and colours. */
+/** Draws every screen, in all sizes and colors. */
 async function drawAll() {
   mkdirSync(folder, { recursive: true });
   const all = await addresses(served.url);

@@ -146,7 +146,7 @@ export class WorkerNotInitializedError extends TaskerError {
 }
 
 /**
- * Thrown when a worker can't start; `cause` has the reason.
+ * Thrown when a worker cannot start; `cause` has the reason.
  *
  * @example
  * if (error instanceof WorkerBootstrapError) console.error(error.message, error.cause);

@@ -256,7 +256,7 @@ async function onOwnDatabase(program: string, ...args: string[]): Promise<string
   }
 }
 
-/** Runs both programs at once, because most of their time is the startup of Node. */
+/** Runs both programs at the same time, because most of their time is the startup of Node. */
 const pagePrograms = (folder: string): Promise<string[]> =>
   Promise.all(['server-mode', 'headless'].map((name) => onOwnDatabase(`${folder}/${name}.js`)));
 

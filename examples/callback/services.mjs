@@ -19,7 +19,7 @@ async function serve(answer) {
   return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
 }
 
-/** A payment service that accepts a payment at once, and calls back later. It forgets the first call for `I-3`. */
+/** A payment service that accepts a payment immediately, and calls back later. It forgets the first call for `I-3`. */
 export const startPayments = () =>
   serve((_url, { invoice, attempt, callback }) => {
     const isForgotten = invoice === 'I-3' && attempt === 1;

@@ -11,7 +11,7 @@ import { writeSales } from './sales-file.mjs';
 const HELP = `node examples/csv/import-csv.mjs [options]
 
   --rows N         default 1000000
-  --workers N      number of batches, which all run at once; default 50
+  --workers N      number of batches, which all run at the same time; default 50
   --pause MS       pause of a batch after each checkpoint, to slow down a small file; default 0
   --folder PATH    folder of the embedded PostgreSQL; default: .tasker of this repository
   --help           print this help

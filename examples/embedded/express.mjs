@@ -14,7 +14,7 @@ app.post('/orders', async (request, response) => {
 app.get('/orders/:id', async (request, response) => {
   response.json(await orders.status(request.params.id));
 });
-// Express recognises an error handler by its four parameters.
+// Express recognizes an error handler by its four parameters.
 app.use((error, _request, response, _next) => {
   const { status, body } = answerTo(error);
   response.status(status).json(body);

@@ -1,6 +1,6 @@
 // Makes a bad night in an empty database: 60 tasks are blocked for three causes, 25 wait for a worker, 20 for a retry.
-//   node night.mjs           makes the night in DATABASE_URL, or in .tasker/ of this folder, and runs the worker of the shop
-//   node night.mjs --once    the same, but ends at once
+// node night.mjs makes the night in DATABASE_URL, or in .tasker/ of this folder, and runs the worker of the shop
+//   node night.mjs --once    the same, but ends immediately
 //   node night.mjs --fixed   runs workers with repaired handlers on a night that was made before
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

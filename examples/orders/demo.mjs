@@ -65,7 +65,7 @@ async function run({ tasker, ledgers, batch, logFile }, orders, { folder, signal
     { onDuplicate: 'return' },
   );
   const existing = handles.filter(({ created }) => !created).length;
-  if (existing > 0) console.log(`  ${existing} of them existed already`);
+  if (existing > 0) console.log(`  ${existing} of them already existed`);
 
   const ids = handles.map(({ taskUuid }) => taskUuid);
   const { before, after } = await watchProgress(tasker, ids, { out: process.stdout, signal });
@@ -122,7 +122,7 @@ function showNext(outcomes) {
 }
 
 /**
- * Returns a signal that is aborted by the first Ctrl-C. A second Ctrl-C exits at once, unless it is the signal that
+ * Returns a signal that is aborted by the first Ctrl-C. A second Ctrl-C exits immediately, unless it is the signal that
  * npm forwards for the first.
  */
 function stopSignal() {

@@ -9,11 +9,11 @@ import { startWarehouseService } from './services/warehouse-service.mjs';
 const here = import.meta.dirname;
 
 /**
- * Everything that runs in the process of the demo: the two services with their ledgers, and the tasker with its worker. A
- * kill -9 ends all of it at once. Data that must survive is in the database and in the ledgers.
+ * Everything that runs in the process of the demo: the two services with their ledgers, and the tasker with its worker.
+ * A kill -9 ends all of it immediately. Data that must survive is in the database and in the ledgers.
  *
  * @param {{folder: string, fresh: boolean, catalogue: Map<string, any>}} options `folder` is the folder of the embedded
- *   PostgreSQL; the demo's own files are in `orders/` below it
+ * PostgreSQL; the demo's own files are in `orders/` below it
  */
 export async function openShop({ folder, fresh, catalogue }) {
   const own = path.join(folder, 'orders');

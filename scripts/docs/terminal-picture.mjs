@@ -1,10 +1,10 @@
-// Draws the screen of a terminal as an SVG, from its text with ANSI colours.
+// Draws the screen of a terminal as an SVG, from its text with ANSI colors.
 
 const CELL = { width: 8.4, height: 19 };
 const MARGIN = { left: 18, top: 52, right: 18, bottom: 18 };
 const FOREGROUND = '#d7dbe0';
 /** SGR codes 31 to 36 and 90. */
-const COLOURS = {
+const COLORS = {
   31: '#ff7b72',
   32: '#7ee787',
   33: '#e3b341',
@@ -22,12 +22,12 @@ const ESCAPE = String.fromCharCode(27);
 function styled(style, codes) {
   const next = { ...style };
   for (const code of codes) {
-    if (code === 0) Object.assign(next, { colour: undefined, bold: false, dim: false });
+    if (code === 0) Object.assign(next, { color: undefined, bold: false, dim: false });
     else if (code === 1) next.bold = true;
     else if (code === 2) next.dim = true;
     else if (code === 22) Object.assign(next, { bold: false, dim: false });
-    else if (code === 39) next.colour = undefined;
-    else if (COLOURS[code]) next.colour = COLOURS[code];
+    else if (code === 39) next.color = undefined;
+    else if (COLORS[code]) next.color = COLORS[code];
   }
   return next;
 }
@@ -59,7 +59,7 @@ function textOf({ text: padded, column: start, style }, row) {
     `x="${(MARGIN.left + column * CELL.width).toFixed(1)}"`,
     `y="${MARGIN.top + row * CELL.height}"`,
     `textLength="${width.toFixed(1)}"`,
-    ...(style.colour ? [`fill="${style.colour}"`] : []),
+    ...(style.color ? [`fill="${style.color}"`] : []),
     ...(style.dim ? ['opacity="0.6"'] : []),
     ...(style.bold ? ['font-weight="bold"'] : []),
   ];

@@ -47,13 +47,13 @@ export interface AssemblyParts {
   port?: boolean;
   /** Enables {@link Assembly.reload}, which reloads the templates and the configured handler folders. */
   reload?: boolean;
-  /** Refuses to start if no file in these folders exports a handler. By default, this is only a warning. */
+  /** Refuses to start if no file in these folders exports a handler. By default, only logs a warning. */
   needsHandlers?: boolean;
   /** Authenticates requests to the port on an address that other machines can reach. */
   guard?: WorkerAppOptions['guard'];
-  /** The registry to put handlers into; it outlives this worker. Default: a new registry. */
+  /** The registry for handlers. It outlives this worker. Default: a new registry. */
   registry?: HandlerRegistry;
-  /** The state for reports: `starting`, `running` and so on. */
+  /** The state for reports, such as `starting` or `running`. */
   state?: () => string;
 }
 
@@ -139,7 +139,7 @@ export class Assembly {
     const { options, logger, warnings } = this.#parts;
     const { signal } = this.#abort;
     for (const line of untold(warnings)) this.#logger.warn(line);
-    // Handlers are loaded before the tasker exists, and they may log.
+    // The logger is needed early, because handlers may log while they are loaded.
     const leaveLogs = options.logger && this.#wantsWorker ? useWorkerLogger(logger) : undefined;
     try {
       options.signal?.throwIfAborted();
@@ -290,7 +290,7 @@ export class Assembly {
       if (templates && handlers) this.#logger.info('templates and handlers reloaded');
     });
     const reloading = this.#reloading;
-    this.#reloading = reloading.catch(() => undefined); // the caller receives the error
+    this.#reloading = reloading.catch(() => undefined); // the caller handles the error
     return reloading;
   }
 
@@ -302,7 +302,7 @@ export class Assembly {
 
   async #stop(drainTimeoutMs: number | undefined): Promise<void> {
     this.#abort.abort();
-    // A startup that hangs must not block the stop. It closes what it has opened.
+    // A startup that hangs must not block the stop. The startup closes what it has opened.
     if (this.#started && !this.#tasker) {
       const ended = this.#started.catch(() => undefined);
       if (!(await waitAtMost(START_MS, ended))) {

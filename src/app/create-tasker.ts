@@ -29,7 +29,7 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
   return new Assembly({ loaded, options, logger, warnings }).start();
 }
 
-/** The configuration with the options applied. Leaves out `environment`, which here affects only templates. */
+/** The configuration with the options applied. Omits `environment`, which affects only templates here. */
 function configOf(options: CreateTaskerOptions): LoadedConfig {
   const { environment: _, limits = {}, ...given } = options;
   const loaded = options.config ?? loadConfig({ configPath: options.configPath });

@@ -51,7 +51,7 @@ function notGiven(what: string, registry: string, names: readonly string[]): str
 }
 
 /**
- * Puts publishers and subscribers into registries. Uses a given registry directly, so that more can be added later.
+ * Adds publishers and subscribers to registries. A given registry is used directly, so that more can be added later.
  * @throws TaskerError `publisher_invalid`, `subscriber_invalid`, `conflict`
  */
 export function eventRegistries(

@@ -31,8 +31,8 @@ export interface OpenDatabase {
 }
 
 /**
- * Connects to the configured server, or starts the embedded server.
- * @throws TaskerError `database_url_missing` in production, and the errors of connecting, starting and migrating
+ * Connects to the configured server, or starts the embedded server. @throws TaskerError `database_url_missing` in
+ * production; the errors of connecting, starting and migrating
  */
 export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDatabase> {
   const { logger, loaded } = options;
@@ -76,7 +76,10 @@ async function startOwn({ loaded, logger }: OpenDatabaseOptions): Promise<Embedd
   return server;
 }
 
-/** Whether the embedded server may be used if no server is named. In production, it must be requested explicitly. */
+/**
+ * Returns whether the embedded server may be used if no server is named. In production, it must be requested
+ * explicitly.
+ */
 export function isEmbeddedAllowed(loaded: LoadedConfig): boolean {
   const { config, sources } = loaded;
   return productionBy(loaded) === undefined || config.embedded || sources.embeddedFolder.from === 'option';

@@ -15,7 +15,7 @@ type RetentionConfig = Pick<
   'retentionMs' | 'retentionRules' | 'retentionArchive' | 'retentionReleaseKeys' | 'retentionShare'
 >;
 
-/** Returns which tasks the workers prune automatically. Undefined: none. */
+/** Returns which tasks the workers prune automatically. Undefined means none. */
 export function policyOf(config: RetentionConfig): RetentionPolicy | undefined {
   const { retentionMs = 0, retentionRules, retentionArchive: archive, retentionReleaseKeys: releaseKeys } = config;
   const rules = retentionRules.map(({ version, ...rule }) => ({
@@ -27,17 +27,17 @@ export function policyOf(config: RetentionConfig): RetentionPolicy | undefined {
   return { rules, archive, releaseKeys, share: config.retentionShare };
 }
 
-/** Which tasks, events and acts are deleted, by the configuration of this process. Undefined policy: no tasks. */
+/** Which tasks, events and actions this process deletes, by its configuration. Undefined policy: no tasks. */
 export function retentionOf(config: TaskerConfig) {
   const { eventRetentionMs: eventsMs, auditRetentionMs } = config;
   return { policy: policyOf(config), eventsMs, auditMs: auditRetentionMs ?? null };
 }
 
-/** How to prune, by whom, and why. */
+/** Options of a prune. */
 export interface PruneOptions extends OperatorOptions {
   /** The folder for archive files, which is created if it does not exist. Default: tasks are not archived. */
   archive?: string | undefined;
-  /** Whether the same request may create a new task afterwards. Default false: it is a `conflict`. */
+  /** Whether the same request may create a new task afterwards. Default false: it fails with `conflict`. */
   releaseKeys?: boolean | undefined;
   /** The fraction of the time in which the prune works, from 0.01 to 1. It sleeps for the rest. Default 0.1. */
   share?: number | undefined;

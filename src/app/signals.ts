@@ -40,8 +40,8 @@ export interface SignalTargets {
 }
 
 /**
- * Receives notifications from other processes, and sends them. The first is sent at once, so that an idle system adds no
- * latency. A lost notification only costs latency, because every process also polls.
+ * Receives notifications from other processes, and sends them. The first is sent immediately, so that an idle system
+ * adds no latency. A lost notification only costs latency, because every process also polls.
  */
 export class Signals {
   readonly #parts: TaskerParts;
@@ -76,9 +76,7 @@ export class Signals {
     );
     const throttled = (send: () => Promise<void>) =>
       new Throttle(MIN_INTERVAL_MS, () =>
-        send().catch((error: unknown) =>
-          this.#logger.debug({ error: messageOf(error) }, 'could not send a notification'),
-        ),
+        send().catch((error: unknown) => this.#logger.debug({ error: messageOf(error) }, 'notification failed')),
       );
     this.#work = throttled(() => {
       const rank = this.#rank;
@@ -132,7 +130,7 @@ export class Signals {
       .catch((error: unknown) =>
         this.#logger.debug(
           { error: messageOf(error) },
-          'could not look up new namespaces; retrying at the next notification',
+          'lookup of new namespaces failed; retrying at the next notification',
         ),
       );
   }
@@ -190,7 +188,7 @@ export class Signals {
     this.#events.want();
   }
 
-  /** Sends pending notifications at once. */
+  /** Sends pending notifications immediately. */
   async flush(): Promise<void> {
     await Promise.all([this.#work.flush(), this.#ended.flush(), this.#events.flush()]);
   }
@@ -206,7 +204,7 @@ export class Signals {
 }
 
 /**
- * Returns whether a worker with this many free slots takes new tasks at once, so that no other worker needs to be
+ * Returns whether a worker with this many free slots takes new tasks immediately, so that no other worker needs to be
  * woken.
  */
 function canBegin(

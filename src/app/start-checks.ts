@@ -76,8 +76,8 @@ async function warnOfNamedSteps(
 }
 
 /**
- * Rejects an unregistered publisher, because its events would be lost. If steps go to a subscriber, this is only a
- * warning: the subscriber may register the publisher later.
+ * Rejects an unregistered publisher, because its events would be lost. If steps go to a subscriber, only logs a
+ * warning, because the subscriber may register the publisher later.
  */
 function checkPublishers({ publishers, templates, handOut }: TaskerParts, logger: Logger): void {
   const unknown = unknownPublishers(publishers, templates);
@@ -91,5 +91,5 @@ function uncoveredTemplates(served: readonly string[], templates: readonly TaskT
   const theirs = [...new Set(templates.map(({ namespace }) => namespace))].sort();
   if (theirs.length === 0 || theirs.some((namespace) => served.includes(namespace))) return undefined;
   const [mine, others] = [served.join(', '), theirs.join(', ')];
-  return `this worker serves namespace ${mine}, but its templates are in ${others}, so it runs none of their steps; serve ${others} too, or do not configure a namespace`;
+  return `this worker serves namespace ${mine}, but its templates are in ${others}, so it runs none of their steps; serve ${others} too, or configure no namespace`;
 }

@@ -6,14 +6,14 @@ import { type OperatorOptions, operatorOf, resultOf } from '../engine/operate.ts
 import { TaskerError } from '../errors.ts';
 import type { BulkAction, BulkRequest } from '../store/bulk/bulks.ts';
 
-/** The actor, the reason, and a signal that stops the act after the transaction in progress. */
+/** The actor, the reason, and a signal that stops the action after the transaction in progress. */
 export interface BulkOptions extends OperatorOptions {
   signal?: AbortSignal | undefined;
   /** The HTTP request that begins it. @internal */
   request?: BulkRequest | undefined;
 }
 
-/** An act that runs without a waiting caller. */
+/** An action that runs without a waiting caller. */
 interface Background {
   stop: AbortController;
   ended: Promise<void>;
@@ -22,18 +22,18 @@ interface Background {
 /** The parts of a tasker that {@link TaskerBulk} needs. */
 export interface BulkParts {
   engine: Engine;
-  /** Completes the options of an act. */
+  /** Completes the options of an action. */
   by(options: OperatorOptions): OperatorOptions;
   /** Wakes the callers in this process that wait for a task. */
   changed(taskUuid: string): void;
 }
 
 /**
- * Acts on many tasks or steps, which a filter finds or the caller lists individually. Available as `tasker.bulk`.
+ * Acts on many tasks or steps. A filter finds them, or the caller lists them. Available as `tasker.bulk`.
  *
- * An act first stores the selected items, with the number of each failed attempt. Then it works in small transactions,
- * and skips items that have since changed. After a crash, {@link resume} continues it. It never acts twice on the same
- * failure.
+ * An action first stores the selected items, with the number of each failed attempt. Then it works in small
+ * transactions, and skips items that have since changed. After a crash, {@link resume} continues it. It never acts
+ * twice on the same failure.
  *
  * @example
  * const act = tasker.bulk.retry({ errorType: 'timeout' }, { actor: 'anna', reason: 'the bank is back' });
@@ -42,7 +42,7 @@ export interface BulkParts {
  */
 export class TaskerBulk {
   readonly #parts: BulkParts;
-  /** Bulk acts running in this process with no caller waiting, keyed by id. */
+  /** Bulk actions running in this process with no caller waiting, keyed by id. */
   readonly #running = new Map<number, Background>();
 
   /** @internal */
@@ -90,13 +90,13 @@ export class TaskerBulk {
   }
 
   /**
-   * Runs an act to its end without a caller that waits for it. Resolves with the id once the act has begun: from then on,
-   * {@link resume} can continue it in any process. `onEnd` receives what ended it. @internal
+   * Runs an action to its end without a waiting caller. Resolves with the id once the action has begun: from then on,
+   * {@link resume} can continue it in any process. `onEnd` receives the error, if it failed. @internal
    */
   async runAlone(start: (signal: AbortSignal) => BulkAct, onEnd: (error: unknown) => void): Promise<number> {
     const stop = new AbortController();
     const progress = start(stop.signal)[Symbol.asyncIterator]();
-    // The first progress comes after the act is stored as running.
+    // The first progress comes after the action is stored as running.
     const { id } = (await progress.next()).value as { id: number };
     const work = async () => {
       while (!(await progress.next()).done);
@@ -111,18 +111,18 @@ export class TaskerBulk {
     return id;
   }
 
-  /** Returns the act that a request with this key began, for the same actor. @internal */
+  /** Returns the action that a request with this key began, for the same actor. @internal */
   async begunBy(key: string, options: OperatorOptions): Promise<{ id: number; hash: string } | undefined> {
     const { actor } = operatorOf(this.#parts.by(options));
     return begunBy(this.#parts.engine.database, { actor, key });
   }
 
-  /** Returns whether this process works on an act that {@link runAlone} has begun. @internal */
+  /** Returns whether this process works on an action that {@link runAlone} has begun. @internal */
   runsHere(id: number): boolean {
     return this.#running.has(id);
   }
 
-  /** Stops the acts of {@link runAlone} after the transactions in progress. They can be resumed. @internal */
+  /** Stops the actions of {@link runAlone} after the transactions in progress. They can be resumed. @internal */
   async stopAll(): Promise<void> {
     const running = [...this.#running.values()];
     for (const { stop } of running) stop.abort(new TaskerError('stopped', 'the process stops'));
@@ -146,8 +146,8 @@ export class TaskerBulk {
   }
 
   /**
-   * Continues a bulk act that was stopped, or whose process died. If another process still works on the act, this one
-   * takes it over, and the other ends with an error. Nothing is done twice.
+   * Continues a bulk action that was stopped, or whose process died. If another process still works on the action, this
+   * one takes it over, and the other ends with an error. Nothing is done twice.
    * @throws TaskerError on iteration: `bulk_not_found`, or `illegal_transition` if it is done
    */
   resume(id: number, { signal, ...options }: BulkOptions = {}): BulkAct {
@@ -157,19 +157,19 @@ export class TaskerBulk {
   }
 
   /**
-   * Stops a bulk act after the transaction in progress. Returns false if it is not running.
+   * Stops a bulk action after the transaction in progress. Returns false if it is not running.
    * @throws TaskerError `bulk_not_found`
    */
   stop(id: number, options: OperatorOptions = {}): Promise<boolean> {
     return stopOne(this.#parts.engine.database, id, operatorOf(this.#parts.by(options)));
   }
 
-  /** Returns bulk acts, newest first. `limit`: 1 to 1000, default 50; `before`: only acts with a smaller id. */
+  /** Returns bulk actions, newest first. `limit`: 1 to 1000, default 50; `before`: only actions with a smaller id. */
   list(page: { limit?: number; before?: number } = {}): Promise<BulkSummary[]> {
     return summaries(this.#parts.engine.database, page);
   }
 
-  /** Returns a bulk act with the items that were skipped or failed. @throws TaskerError `bulk_not_found` */
+  /** Returns a bulk action with the items that were skipped or failed. @throws TaskerError `bulk_not_found` */
   show(id: number): Promise<BulkReport> {
     return reportOf(this.#parts.engine.database, id);
   }

@@ -26,7 +26,7 @@ export function countTasker(parts: TaskerParts, bus: EventBus): () => void {
     // The other metrics must stay readable while the database is down, because they help to diagnose that.
     const read = overview
       .collect()
-      .catch((error: unknown) => logger.debug({ error: messageOf(error) }, 'could not read the overview for metrics'));
+      .catch((error: unknown) => logger.debug({ error: messageOf(error) }, 'read of the overview for metrics failed'));
     await waitAtMost(REPORT_MS, read);
     overview.age();
   });

@@ -97,7 +97,8 @@ export class TaskerDeadLetters {
   }
 
   /**
-   * Assigns dead letters to a person or a team, at most 1,000 at once, all or none. Null removes the assignee. Returns their number.
+   * Assigns dead letters to a person or a team, at most 1,000 per call, all or none. Null removes the assignee. Returns
+   * their number.
    *
    * @example
    * await tasker.deadLetters.assign([first, second], 'payments');
@@ -128,15 +129,15 @@ export class TaskerDeadLetters {
     return this.update(ids, { status, resolutionNotes }, options);
   }
 
-  /** Changes several fields of dead letters at once. Throws the same errors as {@link assign}. */
+  /** Changes several fields of dead letters together. Throws the same errors as {@link assign}. */
   update(ids: string | readonly string[], change: DeadLetterChange, options: OperatorOptions = {}): Promise<number> {
     return this.#parts.engine.changeDeadLetters(ids, change, this.#parts.by(options));
   }
 
   /**
    * Lets a task run again, and closes its entry. The failed steps of an open task are retried with all their attempts,
-   * and its waiting steps at once. A task that was cancelled, resolved by hand or ended by its lifecycle is reopened,
-   * with the steps that were cancelled with it.
+   * and its waiting steps immediately. A task that was cancelled, resolved by hand or ended by its lifecycle is
+   * reopened, with the steps that were cancelled with it.
    *
    * @example
    * const { how, steps } = await tasker.deadLetters.redrive(taskUuid, { actor: 'anna', reason: 'the bank is back' });
@@ -151,8 +152,8 @@ export class TaskerDeadLetters {
   }
 
   /**
-   * Redrives several tasks as a bulk act: by their ids, or by a filter. Only tasks with an open
-   * entry are redriven. See {@link TaskerBulk}.
+   * Redrives several tasks as a bulk action: by their ids, or by a filter. Only tasks with an open entry are redriven.
+   * See {@link TaskerBulk}.
    *
    * @example
    * const act = tasker.deadLetters.redriveAll({ name: 'fulfil', errorType: 'timeout' }, { reason: 'the bank is back' });

@@ -8,10 +8,7 @@ import { SubscriberRuns } from '../events/subscribing/subscriber-runs.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { TaskerParts } from './tasker-parts.ts';
 
-/**
- * The delivery of one tasker's domain events. Runs from when the tasker starts until it stops, with or without a
- * worker.
- */
+/** Delivers one tasker's domain events from its start to its stop, with or without a worker. */
 export class TaskerDelivery {
   readonly #parts: TaskerParts;
   readonly #bus: EventBus;
@@ -32,7 +29,7 @@ export class TaskerDelivery {
     this.#subscribers = new SubscriberRuns({ ...shared, bus, delivery: this.#delivery });
   }
 
-  /** Resolves when new groups will receive every event that is committed from then on. */
+  /** Starts the delivery. Once it resolves, groups that are new receive every event that is committed afterwards. */
   async start(): Promise<void> {
     const { engine, sinks, subscribers } = this.#parts;
     // These subscribers may have been started with a poller, which then delivers the events of this process to them.

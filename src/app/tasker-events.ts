@@ -22,7 +22,7 @@ export interface WatchEventsOptions {
   /** An event name or a pattern such as `payment.*`. */
   name?: string | undefined;
   taskUuid?: string | undefined;
-  /** Begins with the newest 1,000 events that were recorded after this time. Default: only new events. */
+  /** Starts with the newest 1,000 events that were recorded after this time. Default: only new events. */
   after?: string | Date | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -73,7 +73,7 @@ export class TaskerEvents {
     if (event) return event;
     throw new TaskerError(
       'event_not_found',
-      `there is no durable event ${eventId}; fast events are not stored, and others are deleted after events.retention_days`,
+      `durable event ${eventId} not found; fast events are not stored, and others are deleted after events.retention_days`,
     );
   }
 
@@ -126,7 +126,7 @@ export class TaskerEvents {
     }
   }
 
-  /** Retries while the connection fails. Returns undefined if the watch ends before there is an answer. */
+  /** Retries while the connection fails. Returns undefined if the watch ends first. */
   async #retryUntilAnswered<T>(ask: () => Promise<T>, ended: AbortSignal): Promise<T | undefined> {
     if (ended.aborted) return undefined;
     return retryUntilAnswered(ask, ended, (error, tries) => {
@@ -172,7 +172,8 @@ export class TaskerEvents {
   }
 
   /**
-   * Delivers dead deliveries again, with all their attempts. Returns how many. First fix what made them fail.
+   * Delivers dead deliveries again, with all their attempts. Returns their number. Fix the cause of their failures
+   * first.
    *
    * @example
    * const count = await tasker.events.redeliver({ group: 'receipts' });
@@ -184,15 +185,15 @@ export class TaskerEvents {
     return this.#log.redeliver(of, { door: this.#door(), ...options });
   }
 
-  /** Deletes dead deliveries. Returns how many. Throws the same errors as {@link redeliver}. */
+  /** Deletes dead deliveries. Returns their number. Throws the same errors as {@link redeliver}. */
   async discard(of: DeadReference, options: OperatorOptions = {}): Promise<number> {
     if (of.eventId !== undefined) await this.get(of.eventId);
     return this.#log.discard(of, { door: this.#door(), ...options });
   }
 
   /**
-   * Delivers past events to a group again, selected by name, task and time. Returns how many. Events of one task keep
-   * their order. A long replay is committed in parts, each of which is reported to `onProgress`.
+   * Delivers past events to a group again, selected by name, task and time. Returns their number. Events of one task
+   * keep their order. A long replay is committed in parts, each of which is reported to `onProgress`.
    *
    * @example
    * await tasker.events.replay({ group: 'audit_logger', name: 'payment.*', after: '2026-01-31T12:00:00Z' });
@@ -211,7 +212,7 @@ export class TaskerEvents {
   }
 
   /**
-   * Removes a group and everything that waits for it. A process that is still a member recreates the group, which then
+   * Removes a group and all its waiting deliveries. A process that is still a member recreates the group, which then
    * receives only new events. @throws TaskerError `event_group_not_found`
    */
   async removeGroup(name: string, options: OperatorOptions = {}): Promise<void> {

@@ -58,9 +58,9 @@ export type {
 /** Methods for operators: find tasks, explain them, and act on them. {@link Tasker} inherits them. */
 export abstract class TaskerOperations extends TaskerSignals {
   readonly #engine: Engine;
-  /** Where the acts of this tasker come from, for the audit. @internal */
+  /** Where the actions of this tasker come from, for the audit. @internal */
   door: Door = 'library';
-  /** Acts on many tasks or steps at once. */
+  /** Acts on many tasks or steps together. */
   readonly bulk: TaskerBulk;
   /** The tasks that need a person's attention. */
   readonly deadLetters: TaskerDeadLetters;
@@ -144,8 +144,9 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the state of the installation: workers, the queue of each namespace, open tasks, counts of what needs a
-   * person, and rates over the last minutes. Takes a bounded time; large numbers are counted up to a limit.
+   * Returns the state of the installation: workers, the queue of each namespace, open tasks, counts of problems that
+   * need a person, and rates over the last minutes. Large numbers are counted only up to a limit, so the time is
+   * bounded.
    *
    * @example
    * const { attention, queues } = await tasker.status();
@@ -208,7 +209,7 @@ export abstract class TaskerOperations extends TaskerSignals {
 
   /**
    * Retries a step. A step in `error` returns to the queue with its full number of attempts. A step that waits for a
-   * retry becomes ready at once, with its remaining attempts.
+   * retry becomes ready immediately, with its remaining attempts.
    * @throws TaskerError `illegal_transition` if it is in another state
    */
   retryStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
@@ -220,7 +221,7 @@ export abstract class TaskerOperations extends TaskerSignals {
     return this.#acting(taskUuid, () => this.#engine.resetStep({ taskUuid, step }, this.by(options)));
   }
 
-  /** Resolves a step by hand, with or without a result, and the task continues. */
+  /** Resolves a step by hand, with or without a result. The task continues. */
   resolveStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.resolveStep({ taskUuid, step }, this.by(options)));
   }
@@ -238,8 +239,8 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the acts of operators and lifecycles on tasks and other objects: who acted, when, why, on what, and how the
-   * state changed. Newest first. The entries outlive their tasks (`audit.retention_days`).
+   * Returns the actions of operators and lifecycles on tasks and other objects: who acted, when, why, on what, and how
+   * the state changed. Newest first. The entries outlive their tasks (`audit.retention_days`).
    *
    * @example
    * const { entries } = await tasker.audit({ actor: 'anna', action: 'cancel', after: '24h' }, { limit: 100 });
@@ -250,7 +251,7 @@ export abstract class TaskerOperations extends TaskerSignals {
     return findActs(this.#engine.database, filter, page);
   }
 
-  /** Returns the options of an act, with its origin (`door`). */
+  /** Returns the options of an action, with its origin (`door`). */
   protected override by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions {
     return { door: this.door, ...options } as Options & OperatorOptions;
   }
@@ -261,21 +262,22 @@ export abstract class TaskerOperations extends TaskerSignals {
    * that were cancelled with it continue.
    *
    * Steps that were created by decisions and analyzers among them are removed, and created again according to their new
-   * outcomes. The signal of running handlers fires, and their results are refused. `context.rerun` is the number of the
-   * run.
+   * outcomes. The signal of running handlers fires, and their results are rejected. `context.rerun` is the number of
+   * the run.
    *
    * @example
    * const { steps } = await tasker.rerunTask(taskUuid, { from: 'charge', dryRun: true });
    * if (steps.every((step) => step.retryable)) await tasker.rerunTask(taskUuid, { from: 'charge', actor: 'ana' });
-   * @throws TaskerError `task_not_found`, `step_not_found`, `bad_request`; `illegal_transition` if a step before it is not done
+   * @throws TaskerError `task_not_found`, `step_not_found`, `bad_request`; `illegal_transition` if a step before it is
+   * not done
    */
   rerunTask(taskUuid: string, options: RerunOptions): Promise<TaskRerun> {
     return this.#acting(taskUuid, () => this.#engine.rerunTask(taskUuid, { ...options, ...this.by(options) }));
   }
 
   /**
-   * Returns the earlier runs of the steps of a task, with the results that reruns have dropped. In the order of the steps,
-   * the first run first. Empty if the task never ran again.
+   * Returns the earlier runs of the steps of a task, with the results that reruns have dropped. Sorted by step, and
+   * then by run, oldest first. Empty if the task never ran again.
    *
    * @example
    * const [first] = (await tasker.getEarlierRuns(taskUuid)).filter((run) => run.step === 'charge');
@@ -287,7 +289,7 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the ids of the copies of a task, newest first, at most 100. `copyOf` of a task is the other direction.
+   * Returns the ids of the copies of a task, newest first, at most 100. The original is in `copyOf` of the copy.
    *
    * @example
    * const [newest] = await tasker.getCopies(taskUuid);
@@ -340,12 +342,12 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the queue of every namespace, served or not, by name: ready and running steps, waiting retries, and the ready
-   * steps that no live worker can run.
+   * Returns the queue of every namespace, served or not, by name: ready and running steps, waiting retries, and the
+   * ready steps that no live worker can run.
    *
    * @example
    * for (const { namespace, ready, unservedSteps } of await tasker.queues()) console.log(namespace, ready, unservedSteps);
-   * @throws TaskerError `bad_request` if there is no such namespace
+   * @throws TaskerError `bad_request` if the namespace does not exist
    */
   queues(options?: QueueListOptions): Promise<QueueInfo[]> {
     return listQueues(this.#engine, options);

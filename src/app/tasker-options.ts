@@ -14,8 +14,8 @@ import type { TemplateSource } from './project/load-templates.ts';
 import type { ScheduleSource } from './schedules/load-schedules.ts';
 
 /**
- * Options of {@link createTasker}. Times in milliseconds. An option that is not given is taken from the environment, then
- * from the configuration file, then from the defaults.
+ * Options of {@link createTasker}. Times in milliseconds. An omitted option is taken from the environment, otherwise
+ * from the configuration file, otherwise from the defaults.
  */
 export interface CreateTaskerOptions extends ConfigOptions {
   /**
@@ -47,7 +47,7 @@ export interface CreateTaskerOptions extends ConfigOptions {
    * that the handler folder exports are added. They run while the tasker is running, with or without a worker.
    */
   subscribers?: SubscriberSource;
-  /** False: only creates and watches tasks. Default: true if `handlers` is set. */
+  /** If false, only creates and watches tasks. Default: true if `handlers` is set. */
   worker?: boolean;
   /**
    * pino, winston, `console`, or an object with the same methods. Default: standard error, at the level of
@@ -55,8 +55,8 @@ export interface CreateTaskerOptions extends ConfigOptions {
    */
   logger?: AnyLogger;
   /**
-   * A `Registry` of `prom-client` to add the metrics to until the tasker stops, or `false` to record none. Default: the
-   * metrics are only in `tasker.metrics`, which has them even if a registry is given.
+   * A `Registry` of `prom-client` to add the metrics to until the tasker stops, or `false` to record none. By default,
+   * only `tasker.metrics` has the metrics. It has them in any case.
    */
   metrics?: MetricsRegistry | false;
   /**
@@ -74,7 +74,7 @@ export interface CreateTaskerOptions extends ConfigOptions {
   environment?: string;
   /** Migrates the schema of the database. Default true. */
   migrate?: boolean;
-  /** False: only connects and registers templates; call `start()` later. Default true. */
+  /** If false, only connects and registers templates; call `start()` later. Default true. */
   autoStart?: boolean;
   /** Stops the tasker when it fires. */
   signal?: AbortSignal;

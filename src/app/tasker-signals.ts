@@ -24,7 +24,7 @@ export type {
   TaskSignal,
 };
 
-/** Methods for signals and approvals. {@link Tasker} inherits it. */
+/** Methods for signals and approvals. {@link Tasker} inherits them. */
 export abstract class TaskerSignals extends TaskerWaits {
   readonly #engine: Engine;
   /** The approvals that steps wait for. */
@@ -70,8 +70,8 @@ export abstract class TaskerSignals extends TaskerWaits {
   }
 
   /**
-   * Returns a signal and its outcome by its `signalId`. Returns undefined if it does not exist, its task was deleted, or it
-   * was sent with a `client` and refused more than 30 days ago.
+   * Returns a signal and its outcome by its `signalId`. Returns undefined if it does not exist, its task was deleted,
+   * or it was sent with a `client` and rejected more than 30 days ago.
    *
    * @example
    * const { status, error, tasks } = (await tasker.getSignal(signalId))!;

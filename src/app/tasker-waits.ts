@@ -6,7 +6,7 @@ import { type TaskWait, waitsOfTask } from './overview/task-waits.ts';
 
 export type { TimerTime, TokenError, TokenUse };
 
-/** Methods that end the waits of steps, for operators and for holders of tokens. {@link Tasker} inherits it. */
+/** Methods that end the waits of steps, for operators and for holders of tokens. {@link Tasker} inherits them. */
 export abstract class TaskerWaits {
   readonly #engine: Engine;
 
@@ -18,7 +18,7 @@ export abstract class TaskerWaits {
   /** Wakes the callers in this process that wait for this task. @internal */
   protected abstract changed(taskUuid: string): void;
 
-  /** Returns the options of an act, with its origin (`door`). */
+  /** Returns the options of an action, with its origin (`door`). */
   protected abstract by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions;
 
   /** Returns the last wait of each step of a task, including ended waits. @internal */
@@ -39,13 +39,13 @@ export abstract class TaskerWaits {
   }
 
   /**
-   * Changes the time of a timer step: ISO 8601 with a zone, milliseconds since 1970, a date, or `{ delayMs }` from now by
-   * the clock of the database. A time in the past ends it at once. Returns the time in ISO 8601.
+   * Changes the time of a timer step: ISO 8601 with a zone, milliseconds since 1970, a date, or `{ delayMs }` from now
+   * by the clock of the database. A time in the past ends it immediately. Returns the time in ISO 8601.
    *
    * @example
    * await tasker.moveTimer(taskUuid, 'trial', '2027-01-15T09:00:00+01:00', { actor: 'ann' });
-   * @throws TaskerError `bad_request` if the time is malformed; `illegal_transition` if the step does not wait for a time;
-   * `task_not_found`, `step_not_found`, `invalid_uuid`
+   * @throws TaskerError `bad_request` if the time is malformed; `illegal_transition` if the step does not wait for a
+   * time; `task_not_found`, `step_not_found`, `invalid_uuid`
    */
   moveTimer(taskUuid: string, step: string, until: TimerTime, options?: OperatorOptions): Promise<string> {
     return this.#engine.moveTimer({ taskUuid, step }, until, this.by(options));
@@ -65,8 +65,8 @@ export abstract class TaskerWaits {
 
   /**
    * Changes the start of a task that was created with `startAt` or `delayMs`: ISO 8601 with a zone, milliseconds since
-   * 1970, a date, or `{ delayMs }` from now by the clock of the database. A time in the past starts it at once. Returns the
-   * time in ISO 8601.
+   * 1970, a date, or `{ delayMs }` from now by the clock of the database. A time in the past starts it immediately.
+   * Returns the time in ISO 8601.
    *
    * @example
    * await tasker.rescheduleTask(taskUuid, { delayMs: 3_600_000 }, { actor: 'ann' });
@@ -81,8 +81,8 @@ export abstract class TaskerWaits {
    * Completes a step from outside, with the token that its handler got from `context.completionToken()`. The result is
    * checked against the step's `result_schema`. A repeated call changes nothing and returns `repeated: true`.
    *
-   * If the attempt is still running, the step completes at once: the handler's signal fires, and its return value is
-   * dropped. If its worker was lost, the token stays valid until the next attempt starts.
+   * If the attempt is still running, the step completes immediately: the handler's signal fires, and its return value
+   * is dropped. If its worker was lost, the token stays valid until the next attempt starts.
    *
    * @example
    * app.post('/callback', async (request, response) => {
@@ -90,7 +90,7 @@ export abstract class TaskerWaits {
    *   response.sendStatus(204);
    * });
    * @throws TaskerError `token_invalid`; `wait_over` if it comes too late; `bad_request` or `result_not_storable` if
-   * the result is refused, and the step continues to wait
+   * the result is rejected, and the step continues to wait
    */
   async completeByToken(token: string, result?: unknown): Promise<TokenUse> {
     return this.#used(await this.#engine.completeByToken(token, result));

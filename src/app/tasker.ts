@@ -172,7 +172,7 @@ export class Tasker extends TaskerOperations {
     return this.#worker?.stats;
   }
 
-  /** For the parts of this package that record metrics. @internal */
+  /** The instruments, for the parts of this package that record metrics. @internal */
   get instruments(): Metrics['instruments'] {
     return this.#parts.metrics.instruments;
   }
@@ -207,7 +207,7 @@ export class Tasker extends TaskerOperations {
   }
 
   /**
-   * Registers more templates, or newer ones. New tasks use them at once. Accepts the same forms as `createTasker`:
+   * Registers more templates, or newer ones. New tasks use them immediately. Accepts the same forms as `createTasker`:
    * parsed templates, plain objects with the keys of a template file, files and folders.
    * @throws TaskerError `template_invalid`
    */

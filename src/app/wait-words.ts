@@ -3,7 +3,7 @@ import { spanOf, timeLeft } from '../model/span.ts';
 
 export { spanOf, timeLeft };
 
-/** Returns what a step waits for, in a few words: `signal payment_received`, `3 signals item (2 received)`. */
+/** Describes what a step waits for, in a few words: `signal payment_received`, `3 signals item (2 received)`. */
 export function waitedFor({ kind, calls, settings, progress }: StepWait): string {
   switch (kind) {
     case 'timer':
@@ -22,7 +22,9 @@ export function waitedFor({ kind, calls, settings, progress }: StepWait): string
   }
 }
 
-/** Explains the wait of a step in a sentence: for what, since when, until when, and how an operator can end it. */
+/**
+ * Explains the wait of a step in a sentence: what it waits for, since when, until when, and how an operator can end it.
+ */
 export function explainWait(
   step: Step,
   wait: StepWait,

@@ -5,7 +5,7 @@ import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts
 import type { StepTemplate } from '../template/task-template.ts';
 import { explainStart, explainWait } from './wait-words.ts';
 
-/** Why one step is in its state. */
+/** The reason why one step is in its state. */
 export interface StepExplanation {
   step: string;
   /** The name of the step in the template. Differs from `step` for batch workers. */
@@ -25,7 +25,7 @@ export interface StepExplanation {
   heldBy: string | null;
 }
 
-/** Why a task is in its state. */
+/** The reason why a task is in its state. */
 export interface Explanation {
   task: Task;
   /** The reason, as a sentence. */
@@ -130,18 +130,18 @@ function nameOf({ name }: { name: string }): string {
   return name;
 }
 
-/** Whether other steps no longer wait for this one. */
+/** Returns whether other steps no longer wait for this one. */
 function isOver({ currentState }: Step, template: StepTemplate): boolean {
   if (currentState === 'complete' || currentState === 'resolved_manually' || currentState === 'cancelled') return true;
   return currentState === 'error' && isTolerated(template);
 }
 
-/** Whether a batch continues without its failed workers. */
+/** Returns whether a batch continues without its failed workers. */
 function isTolerated({ type, batchConfig }: StepTemplate): boolean {
   return type === 'batch_worker' && batchConfig?.failureStrategy !== 'fail_fast';
 }
 
-/** The facts that all steps with the same template step share. */
+/** The data that all steps of one template step share. */
 interface StepFacts {
   task: Task;
   template: StepTemplate;
@@ -177,7 +177,7 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
       if (open.length === 0 && task.startsAt !== null)
         return `waits for the start of its task, at ${task.startsAt.slice(0, 19)}Z`;
       if (open.length === 0 && template.batchConfig) {
-        return `waits for another batch worker to end: at most ${template.batchConfig.parallelism} of ${template.name} run at once (parallelism)`;
+        return `waits for another batch worker to end: at most ${template.batchConfig.parallelism} of ${template.name} run at the same time (parallelism)`;
       }
       const stuck = open.filter((parent) => parent.currentState === 'error');
       return stuck.length > 0

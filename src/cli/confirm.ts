@@ -9,7 +9,7 @@ export async function confirmed(question: string): Promise<boolean> {
   if (!process.stdin.isTTY)
     throw new TaskerError(
       'bad_request',
-      `${question} Standard input is not a terminal, so there is no way to ask; pass --yes to confirm`,
+      `${question} Standard input is not a terminal, so the command cannot ask; pass --yes to confirm`,
     );
   const asking = createInterface({ input: process.stdin, output: process.stderr });
   // Ctrl-C and the end of input count as no.

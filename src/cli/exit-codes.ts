@@ -29,7 +29,7 @@ const REFUSED = new Set<ErrorCode>([
   'address_unavailable',
   'server_unreachable',
 ]);
-/** These prevent a program that runs steps from starting. In other commands they are failures. */
+/** These errors prevent a program that runs steps from starting. In other commands they are failures. */
 const REFUSED_AT_START = new Set<ErrorCode>(['template_invalid', 'handler_invalid', 'handler_not_found']);
 
 /** Returns the exit code of an error. `starting`: the error occurred before the worker was running. */

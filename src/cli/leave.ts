@@ -1,6 +1,6 @@
 import { note } from './show/output.ts';
 
-/** A finished process exits on its own. If it has not exited after this time, something in a handler keeps it alive. */
+/** A finished process exits by itself. If it still runs after this time, something in a handler keeps it alive. */
 const PATIENCE_MS = 500;
 
 /** Exits after a short wait, even if handlers left something open. Call this once all parts of tasker are stopped. */

@@ -69,7 +69,7 @@ export function momentOrEvent(text: string): Date | string {
   return /^[0-9a-f]{8}-/i.test(text.trim()) ? text.trim() : moment(text);
 }
 
-/** Accepts only ISO 8601, because `Date.parse` accepts almost any text and returns some year. */
+/** Accepts only ISO 8601, because `Date.parse` accepts almost any text. */
 function timeOf(text: string): number {
   return /^\d{4}-\d{2}-\d{2}([T ]|$)/.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
 }

@@ -45,7 +45,7 @@ function refuseUselessServer(command: Command): void {
 
 /**
  * Defines the commands and their options. The code of a command is imported when it runs, so that help and usage errors
- * appear at once.
+ * appear immediately.
  */
 export function makeProgram(): Command {
   const program = new Command('tasker')

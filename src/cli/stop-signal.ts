@@ -14,7 +14,7 @@ export interface StopRequest {
   release(): void;
 }
 
-/** Listens for SIGINT and SIGTERM. The first signal requests a stop, and the second ends the process at once. */
+/** Listens for SIGINT and SIGTERM. The first signal requests a stop, and the second ends the process immediately. */
 export function listenForStop(): StopRequest {
   const controller = new AbortController();
   const requested = once(controller.signal, 'abort');
@@ -22,7 +22,7 @@ export function listenForStop(): StopRequest {
   const heard = (_name: NodeJS.Signals, number: number) => {
     if (controller.signal.aborted) {
       if (performance.now() - first < SAME_REQUEST_MS) return;
-      note('stopped at once; running steps return to the queue when their lease expires');
+      note('stopped immediately; running steps return to the queue when their lease expires');
       process.exit(128 + number);
     }
     first = performance.now();

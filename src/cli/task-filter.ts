@@ -3,7 +3,7 @@ import { stateHint, TASK_FILTER_KEYS } from '../app/list-options.ts';
 import type { TaskFilter } from '../app/tasker-operations.ts';
 import { collect, moment, wholeNumber } from './options.ts';
 
-/** The states in which a task can be seen. The other states exist only within a transaction. */
+/** The visible states of a task. The other states exist only within a transaction. */
 const TASK_STATES = [
   'pending',
   'steps_in_process',
@@ -28,7 +28,7 @@ export interface TaskFilterOptions {
   tag?: string[];
   initiator?: string;
   source?: string;
-  /** On a command that acts, `--reason` is the reason of the act, and `--task-reason` is this condition. */
+  /** On a command that acts, `--reason` is the reason of the action, and `--task-reason` is this condition. */
   reason?: string;
   taskReason?: string;
   correlationId?: string;

@@ -55,19 +55,22 @@ export type TaskRuns = z.output<typeof TaskRunsSchema>;
 
 type Json = Record<string, unknown>;
 
-/** Why an act is done, and by whom. With a credential, the server records its subject, and keeps `by` as a remark. */
+/**
+ * The reason of an action, and its actor. With a credential, the server records its subject, and keeps `by` as a
+ * remark.
+ */
 export interface Act {
   reason?: string | undefined;
   by?: string | undefined;
 }
 
-/** Why each step of a task is in its state. */
+/** The reasons why the steps of a task are in their states. */
 export type TaskExplanation = z.output<typeof ExplanationSchema>;
 /** The steps of a task and their dependencies, with states and times. */
 export type TaskGraph = z.output<typeof GraphSchema>;
 /** The spans of time in which each step of a task was queued, running or waiting. */
 export type TaskTimeline = z.output<typeof TimelineSchema>;
-/** An attempt, or an act of an operator. */
+/** An attempt, or an action of an operator. */
 export type TaskHistoryEntry = z.output<typeof HistoryEntrySchema>;
 /** The last wait of a step. */
 export type TaskWait = z.output<typeof WaitSchema>;
@@ -79,7 +82,7 @@ export type PauseOutcome = z.output<typeof PauseResultSchema>;
 export type RerunOutcome = z.output<typeof RerunSchema>;
 /** The copy of a task. */
 export type TaskCopy = z.output<typeof CopySchema>;
-/** A step after an act. */
+/** A step after an action. */
 export type ActedStep = z.output<typeof ActedStepSchema>;
 /** A step that a search found. */
 export type FoundStepInfo = z.output<typeof FoundStepSchema>;
@@ -113,7 +116,7 @@ export type BackfilledDue = z.output<typeof BackfilledSchema>;
 export type DomainEventInfo = z.output<typeof EventSchema>;
 /** A group that receives events. */
 export type EventGroupInfo = z.output<typeof GroupSchema>;
-/** A delivery that was given up. */
+/** A delivery that was abandoned. */
 export type DeadDeliveryInfo = z.output<typeof DeadSchema>;
 
 /** A dead letter with the keys of the command line. */
@@ -121,7 +124,7 @@ export type DeadLetterInfo = z.output<typeof DeadLetterSchema>;
 /** A task that left the dead letters. */
 export type RedriveOutcome = z.output<typeof RedriveSchema>;
 
-/** A bulk act to begin. Pass exactly one of `filter`, `ids` and `steps`. */
+/** A bulk action to begin. Pass exactly one of `filter`, `ids` and `steps`. */
 export interface BulkActRequest extends Act {
   action:
     | 'task_retry'
@@ -139,15 +142,15 @@ export interface BulkActRequest extends Act {
   /** For `step_resolve`. */
   result?: unknown;
 }
-/** A preview of the effect of a bulk act. */
+/** A preview of the effect of a bulk action. */
 export type BulkActPreview = z.output<typeof PreviewSchema>;
-/** A bulk act that has begun. */
+/** A bulk action that has begun. */
 export type StartedBulkAct = z.output<typeof StartedSchema>;
-/** A bulk act. */
+/** A bulk action. */
 export type BulkActInfo = z.output<typeof BulkSchema>;
-/** A bulk act, with the items that were skipped or failed. */
+/** A bulk action, with the items that were skipped or failed. */
 export type BulkActReport = z.output<typeof BulkReportSchema>;
-/** An act in the audit. */
+/** An action in the audit. */
 export type AuditEntryInfo = z.output<typeof AuditSchema>;
 
 /** A worker. */
@@ -171,13 +174,13 @@ export type PruneInfo = z.output<typeof PruneSchema>;
 /** A mistake in a template. */
 export type TemplateProblemInfo = z.output<typeof ProblemSchema>;
 
-/** An API key, without the key itself. */
+/** An API key, without its secret. */
 export type ApiKeyInfo = z.output<typeof KeySchema>;
 /** A new API key. The server cannot show it again. */
 export type NewApiKey = z.output<typeof CreatedSchema>;
 /** The caller and its permissions. */
 export type Me = z.output<typeof MeSchema>;
-/** A session of a browser. */
+/** A browser session. */
 export type BrowserSession = z.output<typeof SessionSchema>;
-/** A session of a browser in a list, without the secret of its cookie. */
+/** A browser session in a list, without the secret of its cookie. */
 export type BrowserSessionInfo = z.output<typeof ListedSessionSchema>;

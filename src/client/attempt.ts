@@ -21,7 +21,9 @@ interface Limit {
   release(): void;
 }
 
-/** Not `AbortSignal.any`, whose sources keep every derived signal for as long as they live in some versions of Node. */
+/**
+ * Does not use `AbortSignal.any`: in some versions of Node, its sources keep every derived signal as long as they live.
+ */
 function limitOf({ timeoutMs, signal }: Attempt): Limit {
   const ending = new AbortController();
   let late = false;
@@ -80,7 +82,7 @@ const NOT_SENT = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ]);
 
-/** Whether the request never reached a server. */
+/** Returns whether the request never reached a server. */
 export function wasNotSent(error: ConnectionError): boolean {
   const code = error.details.cause_code;
   return typeof code === 'string' && NOT_SENT.has(code);

@@ -1,4 +1,4 @@
-/** Facts about a failed request. */
+/** Details of a failed request. */
 export interface ClientErrorFacts {
   /** The `error.code` of the response, or a code of the client: `CONNECTION_FAILED`, `TIMEOUT`, `INVALID_ANSWER`. */
   code?: string;
@@ -52,7 +52,7 @@ export class TaskerClientError extends Error {
 }
 
 /**
- * The server refused the request as invalid (400, 413, 415, 422), or the client did before sending it.
+ * The server rejected the request as invalid (400, 413, 415, 422), or the client did before sending it.
  *
  * @example
  * if (error instanceof InvalidRequestError) console.error(error.details['problems']);
@@ -102,7 +102,7 @@ export class ConflictError extends TaskerClientError {
 }
 
 /**
- * The server has too many requests (429). `retryAfterMs` says when to try again.
+ * The server has too many requests (429). `retryAfterMs` is the time to wait before another attempt.
  *
  * @example
  * if (error instanceof RateLimitedError) console.log(error.retryAfterMs);
@@ -122,7 +122,7 @@ export class ServerError extends TaskerClientError {
 }
 
 /**
- * The connection failed, or was lost before the whole response arrived. The server may have done what was asked.
+ * The connection failed, or was lost before the whole response arrived. The server may have carried out the request.
  *
  * @example
  * if (error instanceof ConnectionError) console.error(error.message, error.cause);
@@ -132,7 +132,7 @@ export class ConnectionError extends TaskerClientError {
 }
 
 /**
- * The response did not arrive in time. The server may still do what was asked.
+ * The response did not arrive in time. The server may still carry out the request.
  *
  * @example
  * if (error instanceof RequestTimeoutError) retryLater();

@@ -9,9 +9,9 @@ export interface CreatedTask {
   /** The position of its request, from 0. */
   index: number;
   task_uuid?: string;
-  /** False: a task with the same identity existed. */
+  /** False if a task with the same identity existed. */
   created?: boolean;
-  /** Why it was not created. */
+  /** The error, if it was not created. */
   error?: { code: string; message: string; details?: Record<string, unknown> };
 }
 

@@ -10,7 +10,7 @@ export async function* items<T>(read: (cursor: string | undefined) => Promise<Pa
   for (;;) {
     const page = await read(cursor);
     yield* page.items;
-    // A server that repeated a cursor would never end.
+    // A repeated cursor would make the list endless.
     if (page.next == null || page.next === cursor) return;
     cursor = page.next;
   }

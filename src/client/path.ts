@@ -16,7 +16,7 @@ export type QueryValue =
 /** The query of a request. */
 export type Query = Readonly<Record<string, QueryValue>>;
 
-/** A path, or the mistake in it. The call reports the mistake, because a function that returns a promise must not throw. */
+/** A path, or the error in it. The call reports the error, because a function that returns a promise must not throw. */
 export type Path = { text: string } | { mistake: InvalidRequestError };
 
 /** Builds a path of encoded segments: `` path`/v1/tasks/${uuid}` ``. */
@@ -37,7 +37,7 @@ function isSegment(segment: unknown): boolean {
   return typeof segment === 'string' && !/^\.{0,2}$/.test(segment) && segment.isWellFormed();
 }
 
-/** Returns the query with its question mark, or an empty text. */
+/** Returns the query with its question mark, or an empty string. */
 export function queryText(query: Query | undefined): string {
   const params = new URLSearchParams();
   for (const [key, value] of Object.entries(query ?? {})) {

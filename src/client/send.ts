@@ -22,7 +22,7 @@ export function sender(transport: Transport): Send {
 
 /** A page of a list. */
 export type PageOf<Key extends string, Item> = { [Name in Key]: Item[] } & {
-  /** The `cursor` of the next page. Null: this is the last. */
+  /** The `cursor` of the next page. Null if this is the last. */
   next_cursor: string | null;
 };
 

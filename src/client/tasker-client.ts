@@ -28,7 +28,7 @@ export interface CreateTaskOptions {
   idempotencyKey?: string;
 }
 
-/** Which tasks {@link TaskerClient.listTasks} returns. */
+/** The filter of {@link TaskerClient.listTasks}. */
 export interface ListTasksOptions {
   /** Default 50, at most 1,000. */
   limit?: number;
@@ -47,18 +47,18 @@ export interface PaginationInfo extends TaskPagination {
   has_more: boolean;
 }
 
-/** The answer of {@link TaskerClient.listTasks}. */
+/** The result of {@link TaskerClient.listTasks}. */
 export interface TaskListing {
   tasks: TaskResponse[];
   pagination: PaginationInfo;
 }
 
-/** The answer of a cancellation. */
+/** The result of a cancellation. */
 export interface CancelTaskResponse {
   cancelled: boolean;
 }
 
-/** The answer of {@link TaskerClient.healthCheck}. */
+/** The result of {@link TaskerClient.healthCheck}. */
 export interface HealthCheckResponse {
   healthy: boolean;
 }
@@ -99,7 +99,7 @@ export interface NapiClientResult {
   cause?: unknown;
 }
 
-/** Answers at once, or later. */
+/** Answers immediately, or later. */
 type NowOrLater = NapiClientResult | Promise<NapiClientResult>;
 
 /** Carries out the calls of a {@link TaskerClient}: requests to a server, or the answers of a test. */
@@ -119,7 +119,7 @@ export interface ClientLayer<Result extends NowOrLater = NowOrLater> {
   getModule(): ClientModule<Result>;
 }
 
-/** A promise, unless the module answers at once. */
+/** A promise, unless the module answers immediately. */
 type Answer<Result, T> = Result extends Promise<unknown> ? Promise<T> : T;
 
 /**

@@ -15,7 +15,7 @@ export interface Call extends CallOptions {
   /** Sent unchanged, instead of `body`. */
   text?: string | undefined;
   headers?: Readonly<Record<string, string>> | undefined;
-  /** Whether the request may be sent again although the first may have been carried out. Default: for GET. */
+  /** Whether the request may be repeated although the first may have been carried out. Default: for GET. */
   repeatable?: boolean | undefined;
   /** Called before each attempt. */
   onAttempt?: (() => void) | undefined;
@@ -71,7 +71,7 @@ export class Transport {
     });
   }
 
-  /** Opens a stream, and returns its response as soon as its headers are there. From then on there is no time limit. */
+  /** Opens a stream, and returns its response as soon as its headers are there. After that, there is no timeout. */
   stream(call: Call): Promise<Response> {
     return this.#repeated(call, async (response, what) => {
       if (!response.ok) throw await readError(what, response);
@@ -143,7 +143,7 @@ function textOf(body: unknown): string {
   }
 }
 
-/** Returns the milliseconds to wait before another attempt. Undefined: the request must not be repeated. */
+/** Returns the milliseconds to wait before another attempt. Undefined if the request must not be repeated. */
 function pauseAfter(error: unknown, call: Call, attempts: number): number | undefined {
   if (!(error instanceof TaskerClientError) || !mayRepeat(error, call)) return undefined;
   const backOff = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempts - 1));
@@ -152,7 +152,7 @@ function pauseAfter(error: unknown, call: Call, attempts: number): number | unde
 
 function mayRepeat(error: TaskerClientError, { method, repeatable = method === 'GET' }: Call): boolean {
   const { status, retryAfterMs } = error;
-  // The server refused these before it did anything.
+  // The server rejected these before it did anything.
   if (status === 429 || (status === 503 && retryAfterMs !== undefined)) return true;
   if (error instanceof ConnectionError && wasNotSent(error)) return true;
   if (!repeatable) return false;

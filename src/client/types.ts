@@ -52,7 +52,7 @@ export type StepResponse = z.output<typeof StepResponseSchema>;
 /** The outcome of an attempt of a step. */
 export type StepAuditResponse = z.output<typeof StepAuditSchema>;
 
-/** An act of an operator on a step. */
+/** An action of an operator on a step. */
 export type StepAction = z.input<typeof StepActionSchema>;
 
 /** A task, its template and its steps without contents. */
@@ -88,7 +88,7 @@ export type PerformanceMetrics = z.output<typeof PerformanceSchema>;
 /** The slowest steps and templates. */
 export type BottleneckAnalysis = z.output<typeof BottlenecksSchema>;
 
-/** That the server responds. */
+/** The answer that the server responds. */
 export type Health = z.output<typeof HealthSchema>;
 
 /** The answer that the server is ready, with the state of every part. */

@@ -55,7 +55,7 @@ function hasRested({ event, data }: ServerEvent): boolean {
 }
 
 interface Following extends FollowOptions {
-  /** Whether the task is to be read after this event. */
+  /** Returns whether to read the task after this event. */
   isNews(event: ServerEvent): boolean;
 }
 
@@ -93,7 +93,7 @@ async function* follow(transport: Transport, uuid: string, options: Following): 
         yield task;
         if (RESTING.has(task.status)) return;
       }
-      // Opened only now, because most waits are for tasks that have already ended.
+      // The stream is opened only now, because most waits are for tasks that have already ended.
       listening ??= listen({ transport, uuid, bell, signal: ending.signal, isNews: options.isNews });
       await bell.wait(listening.live ? CHECK_MS : pollMs, ending.signal);
       if (!listening.live) pollMs = Math.min(POLL_MS.longest, pollMs * 1.5);
@@ -163,7 +163,7 @@ class TaskReads {
   }
 }
 
-/** Wakes one waiter. A ring without a waiter is kept for the next one. */
+/** Wakes one waiter. Without a waiter, the wake-up is kept for the next one. */
 class Bell {
   #rang = false;
   #wake: (() => void) | undefined;
@@ -220,7 +220,7 @@ async function keepListening(listener: Listener, listening: Listening): Promise<
   }
 }
 
-/** A server without streams will not gain them, and a credential that may not read them will not be allowed to. */
+/** Errors that a retry cannot fix: the server has no streams, or the credential may not read them. */
 function isWorthRepeating(error: unknown): boolean {
   return !(error instanceof TaskerClientError) || (error.recoverable && !(error instanceof NotFoundError));
 }

@@ -85,7 +85,7 @@ export const AUTH_KEYS = {
     defaultWords: 'none',
     secret: true as const,
     about:
-      'API keys besides those of `tasker auth key create`: tables with `key`, `permissions` and a `description`, under which their acts are recorded.',
+      'API keys besides those of `tasker auth key create`: tables with `key`, `permissions` and a `description`, under which their actions are recorded.',
   },
   apiKeysEnabled: {
     path: 'orchestration.web.auth.api_keys_enabled',
@@ -97,7 +97,7 @@ export const AUTH_KEYS = {
     path: 'orchestration.web.auth.jwt_verification_method',
     form: verification,
     byDefault: 'public_key' as 'public_key' | 'jwks',
-    about: 'Where the public keys of tokens come from: `public_key` or `jwks`.',
+    about: 'The source of the public keys of tokens: `public_key` or `jwks`.',
   },
   /** The public key of tokens (PEM). */
   jwtPublicKey: {
@@ -194,6 +194,6 @@ export const AUTH_KEYS = {
     byDefault: 0,
     defaultWords: '`0`: unlimited',
     about:
-      'Maximum number of requests per second with one credential, or from one address without a credential; 0: unlimited.',
+      'Maximum number of requests per second with one credential, or from one address without a credential; 0 means unlimited.',
   },
 };

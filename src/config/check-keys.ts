@@ -87,10 +87,10 @@ function readKey<Name extends ConfigName>(name: Name, { merged, checked, problem
   }
 }
 
-/** Whether an issue is about one table of a list, or about their combination. */
+/** Returns whether an issue concerns one table of a list, or the combination of several. */
 const isOfPart = (issue: z.core.$ZodIssue): boolean => issue.path.length > 0 || issue.code === 'custom';
 
-/** The message about an invalid value. Leaves out a value that may contain a password. */
+/** The message about an invalid value. Omits a value that may contain a password. */
 export function wrongValue(where: string, key: ConfigKey<unknown>, value: unknown): string {
   return `${where} must be ${key.form.words}${key.secret ? '' : `, got ${shown(value)}`}`;
 }

@@ -102,7 +102,7 @@ const KEYS = {
     path: 'common.database.pool.idle_timeout_seconds',
     form: forms.seconds(0),
     byDefault: DEFAULTS.idleTimeoutMs,
-    about: 'Time after which an idle connection is closed; 0: never.',
+    about: 'Time after which an idle connection is closed; 0 means never.',
   }),
   /** Folders and files of templates; empty if there are none. */
   templatePaths: key({
@@ -142,7 +142,7 @@ const KEYS = {
     byDefault: DEFAULTS.workersPerBatch,
     about: 'Maximum number of workers of one batch. An analyzer that requests more fails permanently.',
   }),
-  /** False: writes no search tables. Then tasks are listed by a few conditions only. Default true. */
+  /** If false, writes no search tables. Then tasks are listed by a few conditions only. Default true. */
   searchEnabled: option({
     path: 'search.enabled',
     form: forms.flag,
@@ -150,7 +150,7 @@ const KEYS = {
     about:
       'Writes the tables by which tasks and steps are searched. With `false`, recording costs a little less, and tasks are listed by namespace, name, state and lifecycle only. Use the same value in all programs of a database.',
   }),
-  /** False: counts nothing for the statistics. Default true. */
+  /** If false, counts nothing for the statistics. Default true. */
   analyticsEnabled: option({
     path: 'analytics.enabled',
     form: forms.flag,
@@ -186,19 +186,19 @@ const KEYS = {
     about:
       'Folders or files of handlers, for the commands and `bootstrapWorker`. `createTasker` has the option `handlers` instead.',
   }),
-  /** Maximum number of handlers that run at once. Default 100. */
+  /** Maximum number of handlers that run at the same time. Default 100. */
   concurrency: option({
     path: 'worker.mpsc_channels.handler_dispatch.max_concurrent_handlers',
     form: forms.whole(1, 100_000),
     byDefault: DEFAULTS.concurrency,
-    about: 'Maximum number of handlers that run at once.',
+    about: 'Maximum number of handlers that run at the same time.',
   }),
-  /** Timeout of a handler, for steps without `timeout_seconds`; 0: none. Default 300,000. */
+  /** Timeout of a handler, for steps without `timeout_seconds`; 0 means none. Default 300,000. */
   handlerTimeoutMs: option({
     path: 'worker.mpsc_channels.handler_dispatch.handler_timeout_ms',
     form: forms.milliseconds(0),
     byDefault: DEFAULTS.handlerTimeoutMs,
-    about: 'Timeout of a handler whose step has no `timeout_seconds`; 0: none.',
+    about: 'Timeout of a handler whose step has no `timeout_seconds`; 0 means none.',
   }),
   /** How long a step waits for a handler that no worker has, before it fails. Default 10,000. */
   handlerMissingGraceMs: option({
@@ -271,7 +271,7 @@ const KEYS = {
     form: forms.flag,
     byDefault: true,
     defaultWords: '`true`; for `bootstrapWorker`, `false`',
-    about: 'False: `tasker worker` opens no port (headless). True: `bootstrapWorker` also opens a port.',
+    about: 'If false, `tasker worker` opens no port (headless). If true, `bootstrapWorker` also opens a port.',
   }),
   webAddress: key({
     path: 'worker.web.bind_address',
@@ -293,14 +293,14 @@ const KEYS = {
     path: 'events.retention_days',
     form: forms.days,
     byDefault: DEFAULTS.eventRetentionMs,
-    about: 'Age at which domain events are deleted, once every group has passed them; 0: never.',
+    about: 'Age at which domain events are deleted, once every group has passed them; 0 means never.',
   }),
   auditRetentionMs: key({
     path: 'audit.retention_days',
     form: forms.days,
     byDefault: undefined,
     defaultWords: 'none: kept',
-    about: 'Age at which acts of operators, and finished bulk acts, are deleted; 0 or none: never.',
+    about: 'Age at which actions of operators, and finished bulk actions, are deleted; 0 or none: never.',
   }),
   deadLetters: key({
     path: 'orchestration.dlq.enabled',
@@ -374,7 +374,7 @@ const KEYS = {
     byDefault: [],
     defaultWords: 'none',
     about:
-      'Other ages for some tasks: tables with `days` (0: never) and any of `namespace`, `name`, `version` and `status`. The first rule that matches a task decides.',
+      'Other ages for some tasks: tables with `days` (0 means never) and any of `namespace`, `name`, `version` and `status`. The first rule that matches a task decides.',
   }),
   retentionArchive: key<string | undefined>({
     path: 'retention.archive_folder',
@@ -413,12 +413,12 @@ const KEYS = {
     byDefault: DEFAULTS.eventTimeoutMs,
     about: 'Timeout of one delivery of an event.',
   }),
-  /** Maximum number of events of different tasks that a group handles at once, per process. */
+  /** Maximum number of events of different tasks that a group handles at the same time, per process. */
   eventConcurrency: key({
     path: 'events.concurrency',
     form: forms.whole(1, 1_000),
     byDefault: DEFAULTS.eventConcurrency,
-    about: 'Maximum number of events of different tasks that one group handles at once, per process.',
+    about: 'Maximum number of events of different tasks that one group handles at the same time, per process.',
   }),
   webhooks: key({
     path: 'events.webhooks',

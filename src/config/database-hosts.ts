@@ -8,7 +8,7 @@ export type Target = (typeof TARGETS)[number];
 export interface DatabaseHosts {
   /** A URL for each host, in order. */
   urls: readonly string[];
-  /** Undefined: the URL does not say. */
+  /** Undefined if the URL has no such parameter. */
   target: Target | undefined;
 }
 
@@ -22,7 +22,9 @@ function split(url: string) {
   return { before: scheme + authority.slice(0, at), hosts: authority.slice(at), rest };
 }
 
-/** Returns the hosts of a PostgreSQL URL, which may name several as for libpq. Undefined: it is not a PostgreSQL URL. */
+/**
+ * Returns the hosts of a PostgreSQL URL, which may name several as for libpq. Undefined if it is not a PostgreSQL URL.
+ */
 export function hostsOf(url: string): DatabaseHosts | undefined {
   const parts = split(url);
   if (!parts) return undefined;

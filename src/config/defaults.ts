@@ -3,14 +3,14 @@ export const MOST_DELIVERIES = 100_000;
 
 /** The defaults of all settings. Times in milliseconds. */
 export const DEFAULTS = {
-  /** Maximum number of handlers that a worker runs at once. */
+  /** Maximum number of handlers that a worker runs at the same time. */
   concurrency: 100,
   /** A worker without a heartbeat for this long is considered lost. */
   leaseMs: 30_000,
   stepLogs: 'failed' as 'none' | 'failed' | 'all',
   /** How long a worker keeps its steps while its event loop is blocked. */
   blockedLoopBoundMs: 300_000,
-  /** Timeout of a handler, for steps without `timeout_seconds`; 0: none. */
+  /** Timeout of a handler, for steps without `timeout_seconds`; 0 means none. */
   handlerTimeoutMs: 300_000,
   /** How long `stop` waits for running handlers. */
   drainTimeoutMs: 30_000,
@@ -40,7 +40,7 @@ export const DEFAULTS = {
   stalenessIntervalMs: 300_000,
   /** The fraction of the time in which old tasks are deleted. */
   retentionShare: 0.1,
-  /** Deliveries to subscribers: maximum number per event, timeout of a delivery, and how many run at once. */
+  /** Deliveries to subscribers: maximum number per event, timeout of a delivery, and how many run at the same time. */
   eventMaxDeliveries: 10,
   eventTimeoutMs: 30_000,
   eventConcurrency: 10,

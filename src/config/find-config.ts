@@ -44,7 +44,7 @@ export function detectConfig(cwd: string): ConfigHome | undefined {
   return undefined;
 }
 
-/** Finds the configuration at a given path. @throws TaskerError `config_invalid` if there is none */
+/** Finds the configuration at a given path. @throws TaskerError `config_invalid` if nothing is there */
 export function namedConfig(named: string, { cwd, by }: { cwd: string; by: string }): ConfigHome {
   const full = path.resolve(cwd, named);
   if (isFile(full)) return { kind: 'file', path: full };

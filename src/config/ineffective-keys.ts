@@ -37,7 +37,7 @@ export const INEFFECTIVE_KEYS: Readonly<Record<string, string>> = {
   ]),
   ...because('templates set it in `retry`', ['common.backoff.*']),
   ...because('templates are kept in memory and in the database; nothing else is cached', ['common.cache.*']),
-  ...because('it belongs to a part that does not exist here', ['common.system.*', 'worker.worker_type']),
+  ...because('it belongs to a component that does not exist here', ['common.system.*', 'worker.worker_type']),
   ...because('the environment variables of the OpenTelemetry SDK set it', ['common.telemetry.*']),
   ...because('decisions are always logged and measured', [
     'orchestration.enable_performance_logging',
@@ -51,7 +51,7 @@ export const INEFFECTIVE_KEYS: Readonly<Record<string, string>> = {
     'the thresholds only note stale tasks; templates end them, or send them to the dead letters, in `lifecycle`',
     ['orchestration.dlq.actions.*', 'orchestration.dlq.staleness_detection.actions.*'],
   ),
-  ...because('as many tasks are checked at once as locks allow', [
+  ...because('as many tasks are checked at the same time as locks allow', [
     'orchestration.dlq.batch_size',
     'orchestration.dlq.staleness_detection.batch_size',
   ]),
@@ -61,7 +61,7 @@ export const INEFFECTIVE_KEYS: Readonly<Record<string, string>> = {
     'orchestration.batch_processing.default_batch_size',
     'orchestration.batch_processing.checkpoint_stall_minutes',
   ]),
-  ...because('there is no such server here', ['orchestration.grpc.*', 'worker.grpc.*']),
+  ...because('this server does not exist here', ['orchestration.grpc.*', 'worker.grpc.*']),
   ...because('the command `tasker server` starts the server', ['orchestration.web.enabled']),
   ...because('the server has one pool, and limits load by the number of requests in progress', [
     ...['pool_size', 'connection_timeout_seconds', 'idle_timeout_seconds'].map(

@@ -147,7 +147,7 @@ export function withOverrides(loaded: LoadedConfig, overrides: ConfigOverrides):
   return { ...loaded, ...layOver(loaded, values) };
 }
 
-/** Checks the namespaces that a program sets. Returns undefined if it sets none, or only empty names. */
+/** Checks the namespaces that a program sets. Returns undefined if there are none, or only empty names. */
 function checkedNamespaces(given: unknown): string[] | undefined {
   if (given === undefined) return undefined;
   const read = CONFIG_KEYS.namespaces.form.schema.safeParse(given);
@@ -155,7 +155,7 @@ function checkedNamespaces(given: unknown): string[] | undefined {
   throw invalid([{ where: 'namespaces', message: wrongValue('the option', CONFIG_KEYS.namespaces, given) }]);
 }
 
-/** A value whose variable is missing is also invalid. Leaves out the second problem on its line. */
+/** A value whose variable is missing is also invalid. Omits the second problem on its line. */
 function notReported(reported: readonly ConfigProblem[] = []): (problem: ConfigProblem) => boolean {
   return ({ where, line }) => !reported.some((one) => one.where === where && one.line === line);
 }

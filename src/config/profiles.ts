@@ -13,7 +13,7 @@ const ProfileSchema = z.strictObject({
 });
 const FileSchema = z.strictObject({ profile: z.record(z.string(), ProfileSchema).default({}) });
 
-/** A name that needs no quotes in a shell or in TOML. */
+/** The form of a name, which needs no quotes in a shell or in TOML. */
 const NAME = /^[A-Za-z0-9][\w-]{0,63}$/;
 
 /** The file of the profiles: `tasker/profiles.toml` in the user's configuration folder. */
@@ -54,15 +54,15 @@ export function readProfiles(file = profilesFile()): Map<string, ServerAddress> 
   );
 }
 
-/** @throws TaskerError `config_invalid` if there is no such profile */
+/** @throws TaskerError `config_invalid` if the profile does not exist */
 export function readProfile(name: string, file = profilesFile()): ServerAddress {
   const profiles = readProfiles(file);
   const found = profiles.get(name);
   if (found) return found;
-  const known = profiles.size === 0 ? 'there is none yet' : `there is ${[...profiles.keys()].join(', ')}`;
+  const known = profiles.size === 0 ? 'it has no profile yet' : `it has ${[...profiles.keys()].join(', ')}`;
   throw new TaskerError(
     'config_invalid',
-    `no profile ${name} in ${file}; ${known}; \`tasker profile set ${name} --server URL\` adds one`,
+    `profile ${name} not found in ${file}; ${known}; \`tasker profile set ${name} --server URL\` adds one`,
   );
 }
 
@@ -102,7 +102,7 @@ function textOf(file: string): string | undefined {
   }
 }
 
-/** The file has keys. Windows has no such mode. */
+/** The file contains keys. Windows has no such mode. */
 function refuseShared(file: string): void {
   if (process.platform === 'win32' || (statSync(file).mode & 0o077) === 0) return;
   throw new TaskerError(

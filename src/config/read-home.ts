@@ -51,7 +51,7 @@ export function readHome(home: ConfigHome, options: ReadHomeOptions): ReadHome {
     files.push(...layerFiles(path.join(home.path, 'environments', environment), options.contexts).map(read));
     const there = environmentsOf(home.path);
     if (named !== undefined && there.length > 0 && !there.includes(named)) {
-      const message = `there is no folder environments/${environment}, so only base/ is used; the environments are ${there.join(', ')}`;
+      const message = `folder environments/${environment} not found, so only base/ is used; the environments are ${there.join(', ')}`;
       warnings.push({ where: shownAs(home.path, options.cwd), message });
     }
   }
@@ -64,7 +64,7 @@ export function readHome(home: ConfigHome, options: ReadHomeOptions): ReadHome {
   };
 }
 
-/** Whether a name is a single folder name. The environment must not select files elsewhere. */
+/** Returns whether a name is a single folder name. The environment must not select files elsewhere. */
 function isLayerName(name: string | undefined): boolean {
   return name !== undefined && /^\w[\w.-]*$/.test(name);
 }

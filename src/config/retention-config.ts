@@ -10,7 +10,7 @@ export interface RetentionRuleConfig {
   /** A version, or a range. */
   version?: string | undefined;
   status?: string[] | undefined;
-  /** Milliseconds after the end of a task; 0: never. */
+  /** Milliseconds after the end of a task; 0 means never. */
   keepMs: number;
 }
 
@@ -26,7 +26,7 @@ const TABLE = z.strictObject({
 
 /** The description of each value, after "must be". */
 const WORDS: Readonly<Record<keyof typeof TABLE.shape, string>> = {
-  days: `${days.words}; 0: never`,
+  days: `${days.words}; 0 means never`,
   namespace: word.words,
   name: word.words,
   version: 'a version, or a range such as 1.x',

@@ -8,7 +8,7 @@ import { FILTER_LEVELS, type LogFilter, parseLogFilter } from './log-filter.ts';
 /** An address to listen on. */
 export interface ListenAddress {
   host: string;
-  /** 0: any free port. */
+  /** 0 means any free port. */
   port: number;
 }
 
@@ -30,7 +30,7 @@ export interface ValueForm<T> {
   explain?(issue: z.core.$ZodIssue): string;
 }
 
-/** The longest timeout of a Node timer. A timer with a longer timeout fires at once. */
+/** The longest timeout of a Node timer. A timer with a longer timeout fires immediately. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const numberOf = (text: string): unknown => (text.trim() === '' ? text : Number(text));
@@ -92,7 +92,7 @@ export const word: ValueForm<string> = {
   words: 'a non-empty string',
 };
 
-/** A URL. An empty text counts as not given. */
+/** A URL. An empty string counts as not given. */
 const urlOf = (
   beginning: RegExp,
   words: string,
@@ -129,7 +129,7 @@ export const namespaces: ValueForm<string[] | undefined> = {
   ofText: (text) => text.split(','),
 };
 
-/** Splits a text with several paths, which are separated as in PATH or by commas. */
+/** Splits a string with several paths, which are separated as in PATH or by commas. */
 export const splitPaths = (text: string): string[] =>
   text
     .split(process.platform === 'win32' ? /[;,]/ : /[:,]/)
@@ -156,7 +156,7 @@ export const keptLogs: ValueForm<'none' | 'failed' | 'all'> = {
   words: 'none, failed or all',
 };
 
-/** Where a new group of events starts in the log. */
+/** The start position of a new group in the log. */
 export const beginning: ValueForm<'now' | 'beginning'> = {
   schema: z.enum(['now', 'beginning']),
   words: 'now or beginning',
@@ -165,7 +165,7 @@ export const beginning: ValueForm<'now' | 'beginning'> = {
 /** The description after "must be". */
 export const PATTERNS_WORDS = 'a list of event names or patterns with `*`, `?` and `[…]`';
 
-/** Whether these are names or patterns of events. */
+/** Returns whether these are names or patterns of events. */
 export function arePatterns(list: readonly string[]): boolean {
   try {
     regexOfPatterns(list);

@@ -22,7 +22,7 @@ export interface WebhookConfig {
 /** The description of a webhook's URL, after "must be". */
 export const WEBHOOK_URL_WORDS = 'an http or https URL without user and password; use `headers` for an authorization';
 
-/** Whether events can be posted to a URL. */
+/** Returns whether events can be posted to a URL. */
 export function isWebhookUrl(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { protocol, username, password, hostname } = new URL(text);
@@ -32,7 +32,7 @@ export function isWebhookUrl(text: string): boolean {
 /** The description of a secret, after "must be". */
 export const WEBHOOK_SECRET_WORDS = '`whsec_` and the base64 of 24 to 64 random bytes';
 
-/** Whether a text is a secret in the form of Standard Webhooks. */
+/** Returns whether a string is a secret in the form of Standard Webhooks. */
 export function isWebhookSecret(text: string): boolean {
   const [, base64] = /^whsec_([A-Za-z\d+/]+={0,2})$/.exec(text) ?? [];
   if (base64 === undefined || base64.length % 4 !== 0) return false;
@@ -47,7 +47,7 @@ export const WEBHOOK_HEADER_WORDS =
 const RESERVED_HEADERS =
   /^(webhook-.*|content-(type|length)|host|connection|keep-alive|transfer-encoding|te|trailer|upgrade|expect|proxy-.*)$/i;
 
-/** Whether a header may be configured. */
+/** Returns whether a header may be configured. */
 export function isWebhookHeader(name: string, value: string): boolean {
   return /^[!#$%&'*+.^_`|~\w-]+$/.test(name) && !RESERVED_HEADERS.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
 }
@@ -143,7 +143,7 @@ function shownWebhook({ url, secrets, headers, ...rest }: WebhookConfig): unknow
   };
 }
 
-/** Returns a URL for logs, without what follows the host, which may be a secret. */
+/** Returns a URL for logs, without the part after the host, which may be a secret. */
 export function shownWebhookUrl(url: string): string {
   if (!URL.canParse(url)) return HIDDEN;
   const { origin, pathname, search } = new URL(url);

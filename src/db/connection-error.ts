@@ -46,8 +46,8 @@ export function redactUrl(url: string): string {
 }
 
 /**
- * Refuses an address that is not a PostgreSQL URL, because the driver would take it for the name of a database. The
- * message does not show the address, because it is unknown which part of it is the password.
+ * Rejects an address that is not a PostgreSQL URL, because the driver would take it for the name of a database. The
+ * message does not show the address, because any part of it may be the password.
  * @throws TaskerError `database_unreachable`
  */
 export function checkScheme(url: string): void {
@@ -71,7 +71,7 @@ function hintFor(error: unknown): string {
   const state = sqlState(error);
   const code = (error as Coded | null)?.code;
   if (state === '28P01' || state === '28000')
-    return 'the server refused the user or password; check both in DATABASE_URL';
+    return 'the server rejected the user or password; check both in DATABASE_URL';
   if (NO_PASSWORD.test(messageOf(error))) return 'the server requires a password; add it to DATABASE_URL';
   if (state === '3D000') return 'the database does not exist; create it, or correct the name in DATABASE_URL';
   if (code === 'ENOTFOUND') return 'the host was not found; check it in DATABASE_URL';

@@ -20,7 +20,7 @@ export class InDoubtError extends TaskerError {
   constructor(cause: unknown) {
     super(
       'record_in_doubt',
-      'the connection was lost before the transaction was confirmed; it may have been committed',
+      'the connection was lost before the transaction was confirmed; it may have been committed, so check before you repeat it',
       {
         cause,
       },
@@ -32,7 +32,7 @@ export class InDoubtError extends TaskerError {
 const CLOSE_MS = 2_000;
 
 /**
- * A PostgreSQL database, reached through a pool. Sessions hold no state, because there may be a transaction pooler in
+ * A PostgreSQL database, reached through a pool. Sessions hold no state, because a transaction pooler may be in
  * between. Settings are local to a transaction.
  */
 export class Database implements Db {
@@ -341,8 +341,8 @@ export class Database implements Db {
   }
 
   /**
-   * Returns a function that sends statements at once or, without pipelining, each after the previous one is answered.
-   * It refuses statements after the end of the transaction, because they would be committed on their own.
+   * Returns a function that sends statements immediately or, without pipelining, each after the previous one is
+   * answered. It rejects statements after the end of the transaction, because they would be committed on their own.
    */
   #sender(client: pg.PoolClient, isOver: () => boolean = () => false): Send {
     const now: Send = (query) => (isOver() ? Promise.reject(afterTheEnd()) : client.query(query));
@@ -397,7 +397,11 @@ export class Database implements Db {
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw new TaskerError('stopped', 'the connection to the database is closed; tasker was stopped');
+    if (this.#closed)
+      throw new TaskerError(
+        'stopped',
+        'the connection to the database is closed, because tasker was stopped; create another tasker',
+      );
   }
 
   /** Closes all connections. After two seconds it destroys the open sockets, so that the process can exit. */
@@ -407,7 +411,8 @@ export class Database implements Db {
     this.#stopCollecting();
     const cutting = setTimeout(() => this.#cut(), CLOSE_MS);
     await Promise.all([this.#pool.end(), this.#reserve?.end(), this.#userTransactions?.close()]);
-    // A connection leaves the pool at once, but its socket stays open until the server answers, which may be never.
+    // A connection leaves the pool immediately, but its socket stays open until the server answers, which may never
+    // happen.
     if (this.#sockets.size === 0) clearTimeout(cutting);
     else cutting.unref().refresh();
   }

@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { DatabaseHosts, Target } from '../config/database-hosts.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 
-/** A host that does not answer within this time is taken for dead. */
+/** A host that does not answer within this time counts as dead. */
 const PROBE_MS = 2_000;
 /** Time for the other hosts to answer after the first suitable host. One of them may be a newer primary. */
 const GRACE_MS = 200;
@@ -57,7 +57,7 @@ export class HostFinder {
     this.#known = undefined;
   }
 
-  /** Whether a server with this state of `in_hot_standby` suits. */
+  /** Returns whether a server with this state of `in_hot_standby` is suitable. */
   accepts(standby: boolean): boolean {
     return standby ? !/read-write|primary/.test(this.#target) : !/read-only|^standby/.test(this.#target);
   }

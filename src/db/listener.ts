@@ -44,7 +44,7 @@ export class Listener {
     this.#logger = logger;
   }
 
-  /** Whether notifications arrive. If not, callers must poll more often. */
+  /** Whether notifications arrive. Otherwise callers must poll more often. */
   get hears(): boolean {
     return this.#hears;
   }

@@ -91,7 +91,7 @@ async function commit(client: pg.PoolClient): Promise<void> {
     if (!isConnectionError(error)) throw error;
     throw new TaskerError(
       'record_in_doubt',
-      'the connection was lost during the commit of the transaction; it may have been committed',
+      'the connection was lost during the commit of the transaction; it may have been committed, so check before you repeat it',
       {
         cause: error,
       },

@@ -9,24 +9,24 @@ import type { Door } from './operate.ts';
 import { isCursorTime } from './search/cursor.ts';
 import { type SearchTime, timeOf } from './search/filter.ts';
 
-/** Conditions on the acts to list. An act must meet all of them. */
+/** Conditions on the actions to list. An action must meet all of them. */
 export interface AuditFilter {
   actor?: string | undefined;
   /** The action, such as `cancel`, `reset`, `retry`, `resolve`, `complete`, `delete` or `replay_events`. */
   action?: string | undefined;
-  /** Where the act came from. */
+  /** Where the action came from. */
   door?: Door | undefined;
   after?: SearchTime | undefined;
   before?: SearchTime | undefined;
   /** The id of a task, which may have been deleted since. */
   task?: string | undefined;
-  /** The id of a bulk act. */
+  /** The id of a bulk action. */
   bulk?: number | undefined;
-  /** The object of an act that is not on a task, such as `event group receipts`. */
+  /** The object of an action that is not on a task, such as `event group receipts`. */
   target?: string | undefined;
 }
 
-/** The page of acts to return. */
+/** The page of actions to return. */
 export interface AuditPageOptions {
   /** 1 to 1000, default 50. */
   limit?: number | undefined;
@@ -34,13 +34,13 @@ export interface AuditPageOptions {
   cursor?: string | undefined;
 }
 
-/** An act of an operator, or of a template's lifecycle. */
+/** An action of an operator, or of a template's lifecycle. */
 export interface AuditEntry extends Omit<AuditRow, 'details'> {
-  /** Further details of the act, such as the filter of a bulk act. */
+  /** Further details of the action, such as the filter of a bulk action. */
   details: Record<string, unknown> | null;
 }
 
-/** A page of acts, newest first. */
+/** A page of actions, newest first. */
 export interface AuditPage {
   entries: AuditEntry[];
   nextCursor: string | null;
@@ -50,7 +50,7 @@ const KEYS: readonly (keyof AuditFilter)[] = ['actor', 'action', 'door', 'after'
 /** PostgreSQL plans each call for its own conditions, so that it uses the best index. */
 const AUDITING = opening({ plan_cache_mode: 'force_custom_plan', jit: 'off', statement_timeout: '10s' });
 
-/** Returns acts, newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
+/** Returns actions, newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
 export async function findActs(
   database: Database,
   filter: AuditFilter,
@@ -95,7 +95,7 @@ function checkFilter(filter: AuditFilter): void {
     throw new TaskerError('bad_request', `${key} must be a string`);
   }
   if (filter.bulk !== undefined && !(Number.isSafeInteger(filter.bulk) && filter.bulk > 0)) {
-    throw new TaskerError('bad_request', `bulk must be the number of a bulk act, got ${String(filter.bulk)}`);
+    throw new TaskerError('bad_request', `bulk must be the number of a bulk action, got ${String(filter.bulk)}`);
   }
 }
 
@@ -114,12 +114,14 @@ function readCursor(text: string): { at: string; id: number } {
   } catch {
     // Rejected below.
   }
-  throw new TaskerError('bad_request', 'the cursor is not from a page of acts; pass nextCursor unchanged');
+  throw new TaskerError('bad_request', 'the cursor is not from a page of actions; pass nextCursor unchanged');
 }
 
 const FORGOTTEN_AT_ONCE = 10_000;
 
-/** Deletes acts, and bulk acts with their items, that are older than `retentionMs`. Returns the number of acts. */
+/**
+ * Deletes actions, and bulk actions with their items, that are older than `retentionMs`. Returns the number of actions.
+ */
 export async function forgetOldActs(database: Database, retentionMs: number): Promise<number> {
   let gone = 0;
   for (;;) {

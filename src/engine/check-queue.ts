@@ -6,8 +6,8 @@ import type { StepKey } from '../store/step-key.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
 /**
- * Maximum number of open tasks in one slice. Each slice reads the whole queue and groups its part in memory, so a
- * million open tasks need four slices.
+ * Maximum number of open tasks in one slice. Each slice reads the whole queue, and groups its part in memory. A million
+ * open tasks need four slices.
  */
 const TASKS_PER_SLICE = 300_000;
 /** Maximum number of steps that one scan of a slice finds. The scan is repeated when there are more. */
@@ -45,8 +45,8 @@ export interface QueueCheck {
 }
 
 /**
- * Queues the ready steps in a slice of the open tasks that are missing from the queue. Operations of the engine never
- * lose a step, but a restored backup can. Undefined if it is another worker's turn.
+ * In a slice of the open tasks, queues the ready steps that are missing from the queue. No operation of the engine
+ * loses a step, but a restored backup can. Undefined if it is another worker's turn.
  */
 export async function checkQueue(
   database: Database,

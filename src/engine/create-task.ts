@@ -52,7 +52,7 @@ export interface TaskRequest {
   traceparent?: string;
   /**
    * When its first steps become ready: ISO 8601 with a zone, milliseconds since 1970, or a date. Until then the task is
-   * `pending`, but its identity is reserved. A time in the past starts it at once. Default: at once.
+   * `pending`, but its identity is reserved. A time in the past starts it immediately. Default: immediately.
    */
   startAt?: string | number | Date;
   /** Instead of `startAt`: milliseconds from now, by the clock of the database. */
@@ -94,7 +94,7 @@ const UNIQUE_VIOLATION = '23505';
 
 /**
  * Creates the tasks that `readRequests` has read, all or none. Uses one statement, or several in one transaction if the
- * contexts are too large for one.
+ * contexts are too large.
  * @throws TaskerError `template_not_found`, `bad_request`, `invalid_context`, `identity_missing`, `conflict`
  */
 export async function createTasks(
@@ -188,7 +188,7 @@ function prunedError(requests: readonly TaskRequest[], at: number, { taskUuid, p
   );
 }
 
-/** Describes a request by the identity of its task. */
+/** Describes a request by its task's identity. */
 function asRequested(requests: readonly TaskRequest[], at: number): string {
   const { name, idempotencyKey } = requests[at]!;
   return `${name} ${idempotencyKey === undefined ? 'with the same context' : `with the idempotency key ${idempotencyKey}`}`;
@@ -215,7 +215,7 @@ function sameInBatchError(requests: readonly TaskRequest[], tasks: readonly NewT
   const first = hashes.indexOf(hashes[at]!);
   return new TaskerError(
     'conflict',
-    `task ${requests[at]!.name}, number ${at + 1} of ${requests.length}, is the same as number ${first + 1}; none was created. Omit one, use another idempotency key, or pass onDuplicate: 'return'`,
+    `task ${requests[at]!.name}, number ${at + 1} of ${requests.length}, has the same identity as number ${first + 1}; none was created. Omit one, use another idempotency key, or pass onDuplicate: 'return'`,
     { details: { index: at, same_as: first } },
   );
 }
@@ -292,7 +292,7 @@ function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where
     });
   }
   if (!stored.json.startsWith('{')) throw new TaskerError('invalid_context', `${where}: context must be an object`);
-  // Checks the JSON form, because that is what is stored. In it, a date is a string.
+  // Checks the JSON form, because it is stored. In JSON, a date is a string.
   let plain = JSON.parse(stored.json) as Record<string, unknown>;
   let { json } = stored;
   const { defaultContext } = snapshot.template;
@@ -355,7 +355,7 @@ function tagsOf(tags: string[] | null | undefined, where: string): string[] | nu
   return tags.length === 0 ? null : tags;
 }
 
-/** Returns a value as an error message shows it. The text is short, and building it never throws. */
+/** Returns a value as short text for an error message. Never throws. */
 export function shownValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 59)}…` : value);
   if (typeof value === 'function') return 'a function';
@@ -368,7 +368,7 @@ export function shownValue(value: unknown): string {
  */
 const BYTES_AT_ONCE = 16 * 1024 * 1024;
 
-/** Returns lists of tasks that fit into one statement, in an order that prevents deadlocks between two callers. */
+/** Splits tasks into lists that fit into one statement each, in an order that prevents deadlocks between callers. */
 export function portionsOf(tasks: readonly NewTask[], bytesAtOnce = BYTES_AT_ONCE): NewTask[][] {
   const portions: NewTask[][] = [];
   let bytes = 0;
@@ -383,7 +383,7 @@ export function portionsOf(tasks: readonly NewTask[], bytesAtOnce = BYTES_AT_ONC
   };
   tasks.forEach(add);
   if (portions.length <= 1 || tasks.every((task) => task.identityHash === null)) return portions;
-  // A statement inserts its identities in sorted order. With several statements, their order must be the same.
+  // A statement inserts its identities in sorted order. Several statements must follow the same order.
   const sorted = [...tasks].sort((a, b) => ((a.identityHash ?? '') < (b.identityHash ?? '') ? -1 : 1));
   portions.length = 0;
   sorted.forEach(add);

@@ -55,7 +55,7 @@ export async function askWorker(
   });
 }
 
-/** Reads a name or an id. A text of digits may be either. @throws TaskerError `bad_request` */
+/** Reads a name or an id. A string of digits may be either. @throws TaskerError `bad_request` */
 export function choiceOf(worker: string | number): { name: string; id: number | null } {
   if (typeof worker !== 'number' && typeof worker !== 'string')
     throw new TaskerError('bad_request', 'worker must be a name or an id');
@@ -93,7 +93,7 @@ function oneOf(rows: readonly InstanceRow[]): { id: number; name: string; ids: n
     const ids = living.map((all) => `${all.at(-1)!.id} (${all.at(-1)!.host}, process ${all.at(-1)!.pid})`).join(', ');
     throw new TaskerError(
       'bad_request',
-      `${living.length} live workers are named ${last.name}; give the id of one: ${ids}`,
+      `${living.length} live workers are named ${last.name}; pass the id of one: ${ids}`,
     );
   }
   const current = instances.at(-1)!;

@@ -46,8 +46,8 @@ const SETTINGS = opening({
 });
 
 /**
- * Ends or notes the tasks that have exceeded a limit, and yields the outcome of each transaction. Any worker may run it,
- * even at the same time as another. Tasks that are locked by another transaction are left for the next run.
+ * Ends or notes the tasks that have exceeded a limit, and yields the outcome of each transaction. Any worker may run
+ * it, even concurrently with another. Tasks that are locked by another transaction are left for the next run.
  */
 export async function* endStale(database: Database): AsyncGenerator<LifecycleTurn> {
   for (;;) {
@@ -72,7 +72,7 @@ function portion(due: readonly DueWatchRow[]): string[] {
   return (end === -1 ? tasks : tasks.slice(0, end)).map((row) => row.taskUuid);
 }
 
-/** Ends or notes tasks. They are locked, so a statement that starts now sees their current state. */
+/** Ends or notes tasks. They are locked, so each statement sees their current state. */
 async function settle(tx: Db, tasks: readonly string[]): Promise<LifecycleTurn> {
   const rows = await judgeTasks(tx, tasks);
   const open = rows.filter((row) => !row.ended);
@@ -120,7 +120,10 @@ async function addStale(tx: Db, rows: readonly JudgedRow[]): Promise<AddedDeadLe
   return addDeadLetters(tx, entries, BY_ITSELF);
 }
 
-/** For example `max_steps_in_process_minutes of shop/orders@1.0.0 is 20: no progress for 61 minutes, since 2026-…` */
+/**
+ * Returns a string such as `max_steps_in_process_minutes of shop/orders@1.0.0 is 20: no progress for 61 minutes, since
+ * 2026-…`
+ */
 function reasonOf({ rule, template, minutes, passed, held, since, rerun, startedLater, action }: JudgedRow): string {
   const found =
     rule === 'max_duration_minutes' || rule!.endsWith('lifetime_hours')

@@ -78,7 +78,7 @@ export interface StepReference {
   step: string;
 }
 
-/** The effects of acts on tasks, for the processes that run these tasks or wait for them. */
+/** The effects of actions on tasks, for the processes that run these tasks or wait for them. */
 export interface ActEffects {
   /** The tasks that were changed. */
   tasks: readonly string[];
@@ -98,7 +98,7 @@ export interface EngineOptions extends Partial<DynamicLimits> {
   replica?: Replica | undefined;
 }
 
-/** The acts of operators on tasks, steps, pauses and workers, and the notifications of what they have changed. */
+/** The actions of operators on tasks, steps, pauses and workers, and the notifications about the changes. */
 export abstract class EngineActs {
   readonly database: Database;
   readonly templates: TemplateStore;
@@ -106,7 +106,7 @@ export abstract class EngineActs {
   readonly search: SearchProjector;
   /** Counts attempts and ended tasks for the statistics. */
   readonly analytics: AttemptCounter;
-  /** Uses the signals that callers have sent in their own transactions. */
+  /** Delivers the signals that callers sent in their own transactions. */
   readonly signalInbox: SignalInbox;
   protected readonly replica: Replica | undefined;
   protected readonly logger: Logger;
@@ -169,7 +169,7 @@ export abstract class EngineActs {
     return steps.map((idx) => names.get(idx) ?? String(idx));
   }
 
-  /** Announces the effects of acts on tasks to all processes. Call it after the acts have committed. */
+  /** Announces the effects of actions on tasks to all processes. Call it after the actions have committed. */
   async announceActs({ tasks, ended = {}, taken = [], queued = false }: ActEffects): Promise<void> {
     for (const taskUuid of tasks) this.search.writeSoon(taskUuid);
     this.analytics.noticed();
@@ -198,7 +198,7 @@ export abstract class EngineActs {
   }
 
   /**
-   * Notifies workers when a wait will be due (ISO 8601). Without the notification, they find out at their next poll.
+   * Notifies workers when a wait will be due (ISO 8601). Without the notification, they learn of it at their next poll.
    */
   async announceDue(at: string): Promise<void> {
     await this.tell(CHANNEL_WORK, [`${DUE}${Math.max(0, Date.parse(at) - Date.now())}`]);
@@ -328,7 +328,7 @@ export abstract class EngineActs {
   }
 
   /**
-   * Marks a task as changed for the search even if the response to the act is lost, because the act may have been
+   * Marks a task as changed for the search even if the response to the action is lost, because the action may have been
    * committed.
    */
   async #noting<T>(taskUuid: string, act: Promise<T>): Promise<T> {
@@ -356,7 +356,7 @@ export abstract class EngineActs {
     return result;
   }
 
-  /** Finishes pauses whose process died, and ends the pauses of tasks that have ended. */
+  /** Completes pauses whose process died, and ends the pauses of tasks that have ended. */
   async settlePauses(): Promise<void> {
     await endPausesOfEnded(this.database);
     const { steps, rank } = await settle(this.database, { olderMs: UNFINISHED_MS });

@@ -76,24 +76,24 @@ import { endDueWaits } from './waits/due.ts';
 import { closeLeftWaits } from './waits/left.ts';
 import { newToken } from './waits/tokens.ts';
 
-/** For reads that callers wait for. Planning them each time would cost more than running them. */
+/** Settings for reads that callers wait for. Planning each call would cost more than running it. */
 const READING = opening(PINNED_PLANS);
-/** For checks after a lost answer. They wait as long as the lost transaction can keep its locks. */
+/** Settings for checks after a lost answer. They wait as long as the lost transaction can keep its locks. */
 const AFTER_LOST_ANSWER = opening({ lock_timeout: '30s' });
 const CLAIMING = opening({ ...QUEUE_ORDER, synchronous_commit: 'off' });
 
-/** How long to wait for an answer. If a connection is silent, another one may answer. */
+/** Timeout of an answer. If a connection is silent, another one may answer. */
 export interface Patience {
   timeoutMs: number;
 }
 
-/** All operations that read or change tasks, as statements and transactions. No HTTP, no handlers. */
+/** All operations that read or change tasks, as statements and transactions. Knows nothing of HTTP and handlers. */
 export class Engine extends EngineActs {
   /** The durable domain events, and the position of each group in the log. */
   readonly events: EventLog;
   /** The schedules, which create tasks at their due times. */
   readonly schedules: Schedules;
-  /** The acts of workers over HTTP. */
+  /** The actions of workers over HTTP. */
   readonly httpWorkers: HttpWorkerActs;
   /** Reads changes of tasks, for streams. */
   readonly changes: ChangeFeed;
@@ -120,7 +120,7 @@ export class Engine extends EngineActs {
   readonly forgetWorkers = this.#verb(forgetWorkers);
   readonly tidyQueue = this.#verb(tidyQueue);
   readonly saveStepLogs = this.#verb(saveStepLogs);
-  /** Deletes acts of the audit that are older than a number of milliseconds. */
+  /** Deletes actions of the audit that are older than a number of milliseconds. */
   readonly forgetActs = this.#verb(forgetOldActs);
   readonly listNamespaces = this.#verb(listNamespaces);
   readonly listPauses = this.#verb(listPauses);
@@ -163,7 +163,7 @@ export class Engine extends EngineActs {
     return (await this.templates.byIds([templateId])).get(templateId)!;
   }
 
-  /** Returns many tasks at once. Unknown ids are omitted. */
+  /** Returns several tasks. Unknown ids are omitted. */
   async getTasks(taskUuids: readonly string[]): Promise<Task[]> {
     const rows = await this.database.pipeline(READING, (tx) => getTasks(tx, taskUuids));
     return rows.map(taskView);
@@ -240,7 +240,7 @@ export class Engine extends EngineActs {
 
   /**
    * Claims ready steps. Times out after `timeoutMs`.
-   * @throws InDoubtError: the worker may own the steps; find them by the token
+   * @throws InDoubtError if the worker may own the steps; find them by the token
    */
   async claim(claim: Claim, { timeoutMs }: Partial<Patience> = {}): Promise<Claimed> {
     const from = this.withLanes(claim);
@@ -281,14 +281,14 @@ export class Engine extends EngineActs {
 
   /** Records outcomes in one transaction: locks the tasks, adds steps, records, claims children. @throws InDoubtError */
   async record(batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
-    // Before the commit, so that a flush after it writes these tasks.
+    // Noted before the commit, so that a flush after it writes these tasks.
     for (const step of batch) this.search.changed(step.taskUuid);
     let answer: RecordAnswer;
     try {
       answer = await this.count.recording(this.templates, batch, () => record(this, batch, own));
     } finally {
-      // Noted again, because a flush may have written the tasks before the commit. After a failure too, because only
-      // the response may have been lost.
+      // Noted again, because a flush may have written the tasks before the commit. Also noted after a failure, because
+      // only the response may have been lost.
       for (const step of batch) this.search.changed(step.taskUuid);
     }
     for (const task of answer.ended) this.search.writeSoon(task.taskUuid);
@@ -427,7 +427,7 @@ export class Engine extends EngineActs {
       count += ended.length;
       await this.announceWaits(ended);
       for (const { wait, error } of failed) {
-        this.logger.error({ ...wait, err: error }, 'could not end a due wait; trying again later');
+        this.logger.error({ ...wait, err: error }, 'due wait could not be ended; retrying later');
       }
     });
     return count;
@@ -455,7 +455,7 @@ export class Engine extends EngineActs {
   }
 
   /**
-   * Queues the ready steps in a slice of the open tasks that are missing from the queue. Undefined if it is another
+   * In a slice of the open tasks, queues the ready steps that are missing from the queue. Undefined if it is another
    * worker's turn.
    */
   async checkQueue(slice: QueueSlice): Promise<QueueCheck | undefined> {

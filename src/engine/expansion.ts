@@ -29,7 +29,7 @@ export type Expansion =
   | { kind: 'branches'; steps: readonly number[] }
   | {
       kind: 'batch';
-      /** The template step that the workers are made from. */
+      /** The template step that the workers are created from. */
       worker: number;
       parts: readonly BatchPart[];
       noOp: boolean;
@@ -37,7 +37,7 @@ export type Expansion =
       failureStrategy: FailureStrategy;
     };
 
-/** The steps that a completed step creates; undefined if it creates none; or the reason why its outcome is wrong. */
+/** The steps that a completed step creates, undefined if it creates none, or the reason why its outcome is wrong. */
 export type Expanding = Expansion | Wrong | undefined;
 
 /** A template and its graph. */

@@ -3,7 +3,7 @@ import type { DatabaseReach } from '../db/database-options.ts';
 import { silentLogger } from '../logging/logger.ts';
 import { heartbeat, type WorkerReport } from '../store/workers.ts';
 
-/** A connection only for heartbeats, used by a separate thread. */
+/** A connection for heartbeats only, used by a separate thread. */
 export interface HeartbeatConnection {
   /** Sends a heartbeat, as the engine does. Times out early enough for another one before the lease expires. */
   heartbeat(ids: readonly number[], leaseMs: number, report?: WorkerReport): Promise<{ alive: number[] }>;

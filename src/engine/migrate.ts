@@ -56,13 +56,13 @@ function check(applied: readonly AppliedMigration[], own: readonly Migration[]):
     if (mine && mine.checksum !== row.checksum) {
       throw new TaskerError(
         'schema_changed',
-        `migration ${row.name} was applied with a different text than this program has; a released migration is never edited, so install the version that created the database`,
+        `migration ${row.name} was applied with a different text than this program has; released migrations never change, so install the version that created the database`,
       );
     }
     if (row.serves > newest) {
       throw new TaskerError(
         'schema_too_new',
-        `the database was migrated by a later version (${row.name}) that serves programs from migration ${row.serves} on, but this one ends at ${newest}; upgrade tasker-core`,
+        `the database was migrated by a later version (${row.name}) that serves programs from migration ${row.serves} on, but this one only knows migrations up to ${newest}; upgrade tasker-core`,
       );
     }
   }
@@ -81,8 +81,8 @@ export async function schemaStatus(database: Database): Promise<SchemaStatus> {
 }
 
 /**
- * Applies the pending migrations, each in its own transaction, and returns their names. An advisory lock lets any number
- * of processes start at once.
+ * Applies the pending migrations, each in its own transaction, and returns their names. An advisory lock lets any
+ * number of processes start at the same time.
  * @throws TaskerError `schema_changed`, `schema_too_new`
  */
 export async function migrate(database: Database, logger: Logger): Promise<string[]> {

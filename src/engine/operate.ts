@@ -32,11 +32,11 @@ export interface OperatorOptions {
   /** Default `operator`. */
   actor?: string;
   reason?: string;
-  /** Where the act came from, for the audit. @internal */
+  /** Where the action came from, for the audit. @internal */
   door?: Door;
 }
 
-/** Where an act came from. */
+/** Where an action came from. */
 export type Door = 'library' | 'cli' | 'rest' | 'lifecycle' | 'policy';
 
 const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error'] as const;
@@ -46,7 +46,7 @@ const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 
  */
 const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 
-/** Checks the actor and the reason of an act. @throws TaskerError `bad_request` */
+/** Checks the actor and the reason of an action. @throws TaskerError `bad_request` */
 export function operatorOf(options: OperatorOptions): Operator {
   const { actor = 'operator', reason, door = 'library' } = options;
   for (const [name, text] of Object.entries({ actor, reason })) {
@@ -181,7 +181,7 @@ export interface SettleOptions extends OperatorOptions {
 
 /**
  * Finishes a step by hand. Returns the state of its task.
- * @throws TaskerError `illegal_transition` if its task is cancelled, or if it is to be resolved and already done
+ * @throws TaskerError `illegal_transition` if its task is cancelled, or for `resolve` if the step is already done
  */
 export function settleStep(engine: Expanding, step: StepKey, options: SettleOptions): Promise<string> {
   const { action } = options;
@@ -258,7 +258,7 @@ export interface Expanding {
   templates: TemplateStore;
 }
 
-/** Adds the steps that a decision or an analyzer creates when it is completed by hand. It creates them only once. */
+/** Adds the steps that a decision or an analyzer creates when it is completed by hand. They are created only once. */
 async function expand(
   tx: Db,
   { engine, step: { taskUuid, idx }, result }: { engine: Expanding; step: StepKey; result: string },
@@ -281,7 +281,7 @@ async function expand(
   await Promise.all(grow(tx, growthOf(engine.templates, [making], existing)));
 }
 
-/** Starts the next worker of a batch, if an operator has settled one and another may start. */
+/** Starts the next worker of a batch, if an operator settled one and another may start. */
 async function moveBatches(tx: Db, taskUuid: string): Promise<{ taskState?: string }> {
   await recountBatches(tx, [taskUuid]);
   const released = await releaseWorkers(tx, [taskUuid]);
@@ -296,7 +296,7 @@ async function refusal(
 ): Promise<TaskerError> {
   const [task] = await getTasks(database, [taskUuid]);
   const row = await getStep(database, taskUuid, idx);
-  if (!task || !row) return new TaskerError('step_not_found', `task ${taskUuid} has no such step`);
+  if (!task || !row) return new TaskerError('step_not_found', `step not found in task ${taskUuid}`);
   const why = task.verdict
     ? `its task ${task.verdict === 'error' ? 'has ended in error' : `is ${task.verdict}`}`
     : action !== 'resolve' && action !== 'complete' && row.state === 'error'
@@ -321,7 +321,10 @@ function onLockedTask<T>(database: Database, taskUuid: string, act: (tx: Db) => 
   });
 }
 
-/** Runs a transaction on a task. @throws TaskerError `database_error` if the task is locked, or the act takes too long */
+/**
+ * Runs a transaction on a task. @throws TaskerError `database_error` if the task is locked, or the action takes too
+ * long
+ */
 export async function onFreeTask<T>(
   database: Database,
   taskUuid: string,
@@ -337,7 +340,7 @@ export async function onFreeTask<T>(
   }
 }
 
-/** Why the timeouts in {@link SETTINGS} ended a transaction, by SQLSTATE. */
+/** The reason why the timeouts in {@link SETTINGS} ended a transaction, by SQLSTATE. */
 const WHY_NOT: Readonly<Record<string, string>> = {
   '55P03': 'is locked by another transaction and was not changed; try again after that transaction has ended',
   '57014':

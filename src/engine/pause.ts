@@ -62,8 +62,8 @@ export interface Pausing {
 }
 
 /**
- * For storing a pause. Pauses wait for each other, but each changes only a few rows. A wait as long as this means that
- * something else is wrong.
+ * Settings for storing a pause. Pauses wait for each other, but each changes only a few rows. A wait this long
+ * indicates another problem.
  */
 const SETTINGS = opening({ lock_timeout: '10s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 const MOVING = opening({
@@ -78,7 +78,7 @@ const STRETCH = 10_000;
  * After this many steps have moved, dead rows at the head of the queue would slow down claims until the next vacuum.
  */
 const MANY_MOVED = 5_000;
-/** Up to this many templates, an error names all of them if none has a similar name. */
+/** Maximum number of templates that an error lists if none has a similar name. */
 const FEW_TEMPLATES = 5;
 /** How long to wait for transactions that may not yet see a pause. Their own timeouts are shorter. */
 const WRITERS_MS = 90_000;
@@ -183,7 +183,7 @@ export async function settle(
     }
   }
   await settlePauses(database, pauses);
-  if (steps >= MANY_MOVED) await vacuumQueue(database).catch(() => undefined); // autovacuum does it later
+  if (steps >= MANY_MOVED) await vacuumQueue(database).catch(() => undefined); // autovacuum removes the rows later
   return { steps, rank };
 }
 
@@ -196,7 +196,7 @@ async function waitForWriters(database: Database): Promise<void> {
       const who = writers.map(({ pid, application }) => `${application ?? 'unknown'} (process ${pid})`).join(', ');
       throw new TaskerError(
         'timeout',
-        `the change is stored, but steps may still start: an open transaction has written to the queue for more than ${WRITERS_MS / 1000} s, of ${who}; end it and run the same again`,
+        `the change is stored, but steps may still start: a transaction of ${who} that has written to the queue is still open after ${WRITERS_MS / 1000} s; end it and repeat the call`,
       );
     }
     await sleep(pauseMs);
@@ -231,7 +231,7 @@ async function nameOf(engine: Pausing, target: PauseTarget): Promise<Named> {
   const given = Object.entries(target ?? {}).filter(([, value]) => value !== undefined);
   const [scope, text] = given[0] ?? [];
   if (given.length !== 1 || !['task', 'template', 'namespace'].includes(scope!) || typeof text !== 'string') {
-    throw new TaskerError('bad_request', 'give exactly one of task, template and namespace, as a string');
+    throw new TaskerError('bad_request', 'pass exactly one of task, template and namespace, as a string');
   }
   const nothing = { taskUuid: null, namespaceId: null, name: null, version: null };
   if (scope === 'task') {
@@ -290,5 +290,5 @@ function templateNotFound(
     near.length > 0
       ? `there ${near.length === 1 ? 'is' : 'are'} ${near.slice(0, 5).join(', ')}`
       : 'no registered template has a similar name';
-  return new TaskerError('template_not_found', `no template ${text}; ${hint}`, { details: { near } });
+  return new TaskerError('template_not_found', `template ${text} not found; ${hint}`, { details: { near } });
 }

@@ -3,8 +3,8 @@ import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import { type CreateOptions, shownValue, type TaskRequest } from './create-task.ts';
 
-// Callers in JavaScript may pass anything as a request: a proxy, an object whose getter throws, or an array that
-// changes while the templates are loaded. Each field is read exactly once, here.
+// JavaScript callers may pass anything as a request: a proxy, an object whose getter throws, or an array that changes
+// while the templates are loaded. So each field is read exactly once, here.
 
 /** Maximum number of tags that are copied. {@link createTasks} rejects more than 1,000. */
 const MAX_TAGS = 1_001;
@@ -12,7 +12,7 @@ const MAX_TAGS = 1_001;
 /**
  * Copies the requests, reading each field once. Checks only the fields that name the template; the others are checked
  * later.
- * @throws TaskerError `bad_request` if a request can't be read or does not name a template
+ * @throws TaskerError `bad_request` if a request cannot be read or does not name a template
  */
 export function readRequests(given: readonly TaskRequest[]): TaskRequest[] {
   return listed(given).map((request, i, all) =>
@@ -103,9 +103,13 @@ function fieldsOf(given: TaskRequest, what: string): TaskRequest {
       createdWith: read('createdWith'),
     };
   } catch (cause) {
-    throw new TaskerError('bad_request', `${what} of a task cannot be read: reading its ${reading} throws`, {
-      cause,
-    });
+    throw new TaskerError(
+      'bad_request',
+      `${what} of a task cannot be read: its property ${reading} throws; pass a plain object`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -126,7 +130,11 @@ export function readCreateOptions(
     onDuplicate = options?.onDuplicate ?? 'error';
     client = options?.client;
   } catch (cause) {
-    throw new TaskerError('bad_request', 'the options of createTask cannot be read: onDuplicate throws', { cause });
+    throw new TaskerError(
+      'bad_request',
+      'the options of createTask cannot be read: the property onDuplicate throws; pass a plain object',
+      { cause },
+    );
   }
   if (client !== undefined && typeof client?.query !== 'function') {
     throw new TaskerError('bad_request', 'client must be a client of pg with an open transaction');

@@ -20,8 +20,8 @@ const RECORDING = opening({
 
 /**
  * Records outcomes in one transaction: locks the tasks, adds the steps that results create, records, claims children,
- * and begins waits. Takes one round trip, or two if the batch has a decision, an analyzer, or a wait that may end at
- * once.
+ * and begins waits. Takes one round trip, or two if the batch has a decision, an analyzer, or a wait that may end
+ * immediately.
  * @throws InDoubtError
  */
 export async function record(engine: Expanding, batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
@@ -56,7 +56,7 @@ async function recordMaking(
   const making = batch.filter(makes);
   const tasksThatGrow = [...new Set(making.map((step) => step.taskUuid))];
   const [existing, held] = await Promise.all([existingSteps(tx, tasksThatGrow), heldSteps(tx, making)]);
-  // A rejected result creates no steps, so that another result in the batch can create the steps that both name.
+  // A rejected result creates no steps. So another result in the batch can create the steps that both name.
   const accepted = making.filter((_, i) => held.has(i));
   const grown = accepted.length > 0 ? grow(tx, growthOf(templates, accepted, existing)) : [];
   const [answer] = await Promise.all([recordLocked({ tx, templates }, batch, { ...own, dynamic: true }), ...grown]);
@@ -83,7 +83,7 @@ async function recordWithWaits(engine: Expanding, batch: readonly Recording[], o
   const work = async (tx: Db): Promise<RecordAnswer> => {
     const locked = lockTasks(tx, taskUuids);
     const recorded = recordOthers(engine, tx, others, own);
-    // Waits that end at once are recorded too, after the others. If the lock fails, its error is the one to report.
+    // Waits that end immediately are recorded too, after the others. If the lock fails, that error is reported.
     if (!oneTrip) await Promise.all([locked, recorded]);
     const [revised, answer, begun] = await Promise.all([locked, recorded, beginLocked(engine, tx, waits)]);
     const { ended } = begun;
@@ -111,7 +111,7 @@ async function recordOthers(
   return recordLocked({ tx, templates }, others, { ...own, dynamic: isDynamic(templates, others) });
 }
 
-/** Returns the positions in the batch of refused outcomes and refused waits, which were counted apart. */
+/** Returns the positions in the batch of rejected outcomes and rejected waits, which were counted apart. */
 function refusedIn(batch: readonly Recording[], others: readonly number[], waits: readonly number[]): number[] {
   const refused = { others: new Set(others), waits: new Set(waits) };
   const seen = { others: 0, waits: 0 };

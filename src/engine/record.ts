@@ -9,7 +9,7 @@ import type { TaskRevision } from '../store/tasks.ts';
 import type { Expansion } from './expansion.ts';
 import type { TemplateStore } from './template-store.ts';
 
-/** The outcome of an attempt, and the steps that it creates or the wait that it begins. */
+/** The outcome of an attempt, with the steps that it creates or the wait that it begins. */
 export interface Recording extends RecordedStep {
   expansion?: Expansion | undefined;
   /** Set if the kind is {@link KIND}.waits. */
@@ -37,7 +37,7 @@ export function isDynamic(templates: TemplateStore, batch: readonly Recording[])
   });
 }
 
-/** Records outcomes in locked tasks, and starts the next workers of their batches. All statements are sent at once. */
+/** Records outcomes in locked tasks, and starts the next workers of their batches. All statements are sent together. */
 export async function recordLocked(
   { tx, templates }: { tx: Db; templates: TemplateStore },
   batch: readonly Recording[],
@@ -59,7 +59,7 @@ const FAILURES: ReadonlySet<RecordedStep['kind']> = new Set([KIND.retryable, KIN
 
 /**
  * Returns whether batch workers may start when a step ends. The step may be a worker that makes room for the next one.
- * Or an operator settled the first workers while the whole batch waited for this step.
+ * Or the whole batch waited for this step, and an operator has settled its first workers.
  */
 function movesBatches(templates: TemplateStore, { idx, templateId }: Recording): boolean {
   if (isWorkerIndex(idx) || !templates.has(templateId)) return true;
@@ -88,7 +88,7 @@ export interface Growth {
   batches: NewBatch[];
 }
 
-/** Adds the steps and batches. The statements are sent at once, and the caller awaits the answers. */
+/** Adds the steps and batches. The statements are sent together, and the caller awaits the answers. */
 export function grow(tx: Db, { taskUuids, steps, batches }: Growth): Promise<void>[] {
   return [
     ...(steps.length > 0 ? [addSteps(tx, steps)] : []),

@@ -8,13 +8,13 @@ import { replicaLag } from '../store/server/replica-lag.ts';
 
 /** A standby that lags by more than this is not used. */
 const MOST_BEHIND_MS = 30_000;
-/** How long a measured delay is used. Its age is added to it. */
+/** How long a measured delay is used. Its age is added to the delay. */
 const KNOWN_MS = 1_000;
 const MEASURE_MS = 2_000;
 /** A standby cancels queries that conflict with what it replays. */
 const CANCELLED = '40001';
 
-/** An answer, and how stale it may be because of replication, in milliseconds. */
+/** A result, and its maximum replication delay in milliseconds. */
 export interface Replicated<T> {
   answer: T;
   lagMs: number;
@@ -45,7 +45,7 @@ export class Replica {
     return { answer: await run(primary), lagMs: 0 };
   }
 
-  /** Returns the maximum lag that the standby may have now. Undefined: it cannot be used. */
+  /** Returns the maximum lag that the standby may have now. Undefined if it cannot be used. */
   async #lag(): Promise<number | undefined> {
     const now = performance.now();
     if (!this.#measured || now - this.#measured.at > KNOWN_MS) this.#measured = { lag: this.#measure(), at: now };
@@ -70,7 +70,7 @@ export class Replica {
 
   #note(error: string): void {
     if (this.#used)
-      this.#logger.warn({ replica: this.#database.place, error }, 'replica not used, reading the primary');
+      this.#logger.warn({ replica: this.#database.place, error }, 'replica not used; reading from the primary');
     this.#used = false;
   }
 

@@ -41,7 +41,7 @@ function pathsOf({ type, sensitive }: StepTemplate): string[] {
   return [...paths, ...paths.filter((path) => /^(form|comment)(\.|$)/.test(path)).map((path) => `votes.*.${path}`)];
 }
 
-/** The result of a step that waits for several signals is the list of their payloads, which the paths lead into. */
+/** The result of a step that waits for several signals is the list of their payloads, to which the paths refer. */
 function payloadPaths(step: StepTemplate): string[] {
   const paths = pathsOf(step);
   if (step.signal === null || step.signal.count === 1) return paths;

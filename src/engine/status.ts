@@ -8,7 +8,7 @@ import { lateSchedules } from '../store/schedules/schedules.ts';
 import { searchLag } from '../store/search/projection.ts';
 import { listWorkers, type WorkerRow } from '../store/workers.ts';
 
-/** The state of an installation, as stored, without its queues. */
+/** The state of an installation as stored, without its queues. */
 export interface StatusFacts extends Attention {
   workers: WorkerRow[];
   open: { state: string; count: number }[];

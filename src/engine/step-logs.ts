@@ -15,7 +15,7 @@ export interface AttemptLog {
   /** The number of the attempt, as in the history. */
   attempt: number;
   lines: StepLogLine[];
-  /** Number of earlier lines that were not kept. */
+  /** Number of earlier lines that were dropped. */
   dropped: number;
 }
 

@@ -49,7 +49,7 @@ export interface Swept {
 
 /**
  * Takes the steps of workers whose lease expired. Retryable steps run again; the others fail and wait for an operator.
- * Any worker may sweep, even two at once. The next sweeper finishes the work of one that died mid-sweep.
+ * Any worker may sweep, even two at the same time. The next sweeper finishes the work of one that died mid-sweep.
  */
 export async function sweep(
   { database, templates }: { database: Database; templates: TemplateStore },
@@ -181,7 +181,7 @@ function acceptsEmptyPayload(event: DeclaredEvent): boolean {
   try {
     return event.violations({}).length === 0;
   } catch {
-    return false; // a schema that can't be compiled accepts no payload
+    return false; // a schema that cannot be compiled accepts no payload
   }
 }
 
@@ -202,7 +202,7 @@ function lostWithLastAttempt(row: TakenBackRow): RecordedStep {
 
 /**
  * Queues the retries that are due, and returns their number. Locked tasks are left for the next run. `looked` is called
- * with each task that may have changed.
+ * with every task that may have changed.
  */
 export async function promoteDue(database: Database, looked: (taskUuid: string) => void): Promise<number> {
   let promoted = 0;

@@ -51,7 +51,8 @@ export interface Task {
   initiator: string | null;
   sourceSystem: string | null;
   /**
-   * The credential that created it over HTTP, as its acts are recorded. Null: a program with access to the database.
+   * The credential that created it over HTTP, as its actions are recorded. Null means a program with access to the
+   * database.
    */
   createdWith: string | null;
   reason: string | null;
@@ -73,7 +74,7 @@ export interface Task {
   readySteps: number;
   /** Number of steps in `waiting`. */
   waitingSteps: number;
-  /** When the task begins, in ISO 8601, if it was created to start later. Null if it does not wait for its start. */
+  /** When the task begins, in ISO 8601, if it was created to start later. Null if it is not waiting for its start. */
   startsAt: string | null;
   /** A task in `waiting` is shown as `processing`, or as `blocked_by_failures` if a step failed permanently. */
   executionStatus:
@@ -102,8 +103,8 @@ export interface Task {
    */
   stale: StaleNote | null;
   /**
-   * The pauses of the task, its template and its namespace, oldest first. While there is one, none of the task's steps
-   * starts. Null if there is no pause, or if the task has ended.
+   * The pauses of the task, its template and its namespace, oldest first. During a pause, none of the task's steps
+   * starts. Null without a pause, or if the task has ended.
    */
   paused: Pause[] | null;
 }
@@ -175,9 +176,9 @@ export interface StepWait {
   /** `completion`: another system completes it by its token. `call`: its handler asked to be called again. */
   kind: Exclude<WaitKind, 'start'>;
   since: string;
-  /** The latest time at which the wait ends. Null: it has no limit. */
+  /** The latest time at which the wait ends. Null if it has no limit. */
   until: string | null;
-  /** When the engine acts next: at `until`, or before that for a reminder or the next call. Null: never. */
+  /** When the engine acts next: at `until`, or before that for a reminder or the next call. Null means never. */
   dueAt: string | null;
   /** How often the handler has asked to be called again. 0 for other kinds. */
   calls: number;
@@ -231,7 +232,10 @@ export interface HistoryEntry {
   attempt: number | null;
   /** The number of the rerun that the attempt belongs to: 0 in the first run of the step. Null for an operator's action. */
   rerun: number | null;
-  /** The outcome of the attempt, or the operator's action. `fail` and `note` are actions of the template's lifecycle, acts on its dead letters begin with `dlq_`. */
+  /**
+   * The outcome of the attempt, or the operator's action. `fail` and `note` are actions of the template's lifecycle,
+   * and actions on its dead letters begin with `dlq_`.
+   */
   what: string;
   toState: string;
   startedAt: string | null;
@@ -304,7 +308,7 @@ function derived(row: TaskRow): Pick<Task, 'executionStatus' | 'recommendedActio
 /**
  * Returns a row as callers see it. Copies field by field, because rest and spread cost several microseconds per task.
  */
-/** The states of a task without a claimed step. The last two: it begins later. */
+/** The states of a task without a claimed step. In the last two, the task begins later. */
 const MAY_BE_PENDING: ReadonlySet<string> = new Set(['steps_in_process', 'waiting', 'waiting_for_dependencies']);
 
 export function taskView(row: TaskRow): Task {
@@ -377,7 +381,7 @@ interface EndedAttempt {
   completedAt: string | null;
   worker: string | null;
   host: string | null;
-  /** False if an operator finished the step, and not a handler. */
+  /** False if an operator finished the step instead of a handler. */
   byWorker?: boolean;
 }
 

@@ -44,7 +44,7 @@ export async function readTaskWithSteps(
   return snapshot ?? { task: await engine.getTask(uuid), steps: [] };
 }
 
-/** Whether an operator may have completed a step. The history says whether one did. */
+/** Returns whether an operator may have completed a step. Only the history shows whether one did. */
 function mayBeByHand({ currentState, completedAt, results }: Step): boolean {
   if (currentState !== 'complete' || !results?.success) return false;
   return results.metadata.worker_id === null || results.metadata.completed_at !== completedAt;

@@ -36,7 +36,7 @@ export interface Snapshot {
   digest: string;
   template: TaskTemplate;
   graph: TemplateGraph;
-  /** Null if its tasks can never be stale. */
+  /** Null if its tasks cannot become stale. */
   limits: TaskLimits | null;
   checkInput: (value: unknown) => readonly SchemaViolation[];
   /** Returns what a completed step creates, given its index and its result as plain JSON. */
@@ -161,7 +161,7 @@ export class TemplateStore {
     return unreadable;
   }
 
-  /** Returns a loaded snapshot. */
+  /** Returns a snapshot that is already loaded. */
   get(id: number): Snapshot {
     const snapshot = this.#byId.get(id);
     if (!snapshot) throw notStored(id);
@@ -211,7 +211,7 @@ export class TemplateStore {
       near.length > 0
         ? `there ${near.length === 1 ? 'is' : 'are'} ${near.slice(0, 5).join(', ')}`
         : 'no registered template has a similar name; a worker or createTasker registers the templates passed to it';
-    return new TaskerError('template_not_found', `no template ${key}; ${hint}`, { details: { near } });
+    return new TaskerError('template_not_found', `template ${key} not found; ${hint}`, { details: { near } });
   }
 
   #load(row: TemplateRow): Snapshot {
@@ -278,7 +278,7 @@ function storedGraph(template: TaskTemplate, graph: TemplateGraph) {
   };
 }
 
-/** Number of unused snapshots to keep: as many as one claim can need at once. */
+/** Number of unused snapshots to keep: as many as one claim can need. */
 export const MAX_KEPT = 1_000;
 
 /**
@@ -302,7 +302,7 @@ export class KeptSnapshots<S extends { id: number }> {
   }
 
   put(snapshot: S): void {
-    // Each drop registers the snapshot. Otherwise, registrations of a snapshot that stays in use would pile up.
+    // Registered once per drop. Otherwise, registrations of a snapshot that stays in use would accumulate.
     if (this.#used.delete(snapshot.id)) this.#collected.unregister(snapshot);
     this.#kept.delete(snapshot.id);
     this.#kept.set(snapshot.id, snapshot);

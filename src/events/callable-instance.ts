@@ -16,7 +16,7 @@ export function callable<T extends object>(target: T): T & (() => T) {
     set: (_, key, value) => Reflect.set(target, key, value, target),
     has: (_, key) => Reflect.has(target, key),
     ownKeys: () => Reflect.ownKeys(target),
-    // Not supported: a proxy may report success only if the function under it is not extensible either.
+    // Not supported, because a proxy may report success only if its target function is not extensible either.
     preventExtensions: () => false,
     defineProperty: (_, key, descriptor) => Reflect.defineProperty(target, key, descriptor),
     deleteProperty: (_, key) => Reflect.deleteProperty(target, key),

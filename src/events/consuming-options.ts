@@ -3,14 +3,14 @@ import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 
-/** Unchecked options of an event consumer. In JavaScript they may have any type. */
+/** Unchecked options of an event consumer. JavaScript callers may pass any type. */
 export type ConsumingOptions = Partial<Record<'from' | 'concurrency' | 'timeoutMs' | 'maxDeliveries', unknown>>;
 
 const MOST_AT_ONCE = 1_000;
 const LONG_ENOUGH = `; use ${LONGEST_TIMER_MS} (24 days) for no limit`;
 
 /**
- * Returns the first problem in the options of a consumer. Undefined if there is none. Without this check, invalid
+ * Returns the first problem in the options of a consumer. Undefined if they are valid. Without this check, invalid
  * options would fail silently: Node turns a timeout that is too long into 1 ms, and with an invalid concurrency no slot
  * ever becomes free.
  */
@@ -53,7 +53,9 @@ const shown = (value: unknown): string => (typeof value === 'string' ? JSON.stri
 /** Describes the names that {@link isGroupName} accepts, for error messages. */
 export const GROUP_NAME_WORDS = 'a string of 1 to 255 characters that PostgreSQL can store';
 
-/** Whether a name is valid for a group. A name that PostgreSQL cannot store would look like a database outage. */
+/**
+ * Returns whether a name is valid for a group. A name that PostgreSQL cannot store would look like a database outage.
+ */
 export function isGroupName(name: unknown): name is string {
   return typeof name === 'string' && name.trim() !== '' && name.length <= 255 && isStorableText(name);
 }

@@ -1,7 +1,7 @@
 /**
  * Defines a member that subclasses can set as a static member or as an instance field. The field takes precedence. It
- * is an accessor, because a field here would hide a subclass's accessor. It has a setter, because fields are assigned
- * where `useDefineForClassFields` is off.
+ * is an accessor, because a field would hide a subclass's accessor. It has a setter, because without
+ * `useDefineForClassFields`, fields are assigned.
  */
 export function readFromClass(prototype: object, member: string, fallback: (owner: { name: string }) => unknown): void {
   Object.defineProperty(prototype, member, {

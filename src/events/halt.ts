@@ -38,7 +38,7 @@ export class Halt {
   }
 
   /**
-   * Calls the listener when it is halted, or at once if it already has been. Returns a function that removes the
+   * Calls the listener on the halt, or immediately if it is already halted. Returns a function that removes the
    * listener.
    */
   onHalt(listener: () => void): () => void {

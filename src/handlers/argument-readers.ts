@@ -7,24 +7,24 @@ import type { DependencySource, InputSource } from './handler-arguments.ts';
 import type { StepContext } from './step-context.ts';
 
 /**
- * Reads one argument and assigns it, or several for a schema of the whole context. Returns a promise if the schema is
- * asynchronous.
+ * A function that reads one argument and assigns it, or several for a schema of the whole context. Returns a promise if
+ * the schema is asynchronous.
  */
 export type ArgumentReader = (context: StepContext, into: Fields) => undefined | Promise<undefined>;
 
-/** Reads the argument `name` with a function of the context. */
+/** Returns a reader that gets the argument `name` from a function of the context. */
 export function reader(name: string, read: (context: StepContext) => unknown): ArgumentReader {
   return (context, into) => put(into, name, read(context));
 }
 
-/** Reads the argument `name` from a key of the task's context. */
+/** Returns a reader that gets the argument `name` from a key of the task's context. */
 export function inputReader(name: string, source: InputSource): ArgumentReader {
   const { key, schema } = inputOf(name, source);
   if (!schema) return (context, into) => put(into, name, context.getInput(key));
   return (context, into) => checked(context.getInput(key), schema, `input ${key}`, (value) => put(into, name, value));
 }
 
-/** Reads all arguments from the output of one schema for the whole task context. */
+/** Returns a reader that gets all arguments from the output of one schema for the whole task context. */
 export function contextReader(schema: StandardSchemaV1): ArgumentReader {
   return (context, into) =>
     checked(context.inputData, schema, 'input', (value) => {
@@ -33,7 +33,7 @@ export function contextReader(schema: StandardSchemaV1): ArgumentReader {
     });
 }
 
-/** Reads the argument `name` from the result of a step. */
+/** Returns a reader that gets the argument `name` from the result of a step. */
 export function dependencyReader(name: string, source: DependencySource): ArgumentReader {
   const { step, schema } = dependencyOf(source);
   if (!schema) return (context, into) => put(into, name, context.getDependencyResult(step));
@@ -44,7 +44,7 @@ export function dependencyReader(name: string, source: DependencySource): Argume
   };
 }
 
-/** Returns a note that the step does not exist. Empty if it exists but has no result. */
+/** Returns a note that the template has no such step. Empty if it has the step, or if its steps are unknown. */
 function ifUnknown(context: StepContext, step: string): string {
   const names = context.templateSteps;
   if (!names || names.includes(step) || context.getDependencyResultKeys().includes(step)) return '';
@@ -52,18 +52,18 @@ function ifUnknown(context: StepContext, step: string): string {
   return ` (its template has no such step${near === undefined ? '' : `; did you mean ${near}?`})`;
 }
 
-/** Whether a value is a schema of any library that implements Standard Schema (zod, valibot, arktype …). */
+/** Returns whether a value is a schema of any library that implements Standard Schema (zod, valibot, arktype …). */
 export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
   return ((typeof value === 'object' && value !== null) || typeof value === 'function') && '~standard' in value;
 }
 
-/** Whether a value is a valid source of an input. JavaScript callers can pass anything. */
+/** Returns whether a value is a valid source of an input. JavaScript callers can pass anything. */
 export function isInputSource(value: unknown): value is InputSource {
   if (typeof value === 'string' || isStandardSchema(value)) return true;
   return isFields(value) && typeof value.key === 'string' && isStandardSchema(value.schema);
 }
 
-/** Whether a value is a valid source of a dependency. JavaScript callers can pass anything. */
+/** Returns whether a value is a valid source of a dependency. JavaScript callers can pass anything. */
 export function isDependencySource(value: unknown): value is DependencySource {
   if (typeof value === 'string') return true;
   if (Array.isArray(value)) return typeof value[0] === 'string' && isStandardSchema(value[1]);

@@ -21,8 +21,8 @@ import {
   type StepHandlerResult,
 } from './step-handler.ts';
 
-// Marks a class whose instances have no state, so that one instance can serve all steps. `Symbol.for` makes the mark
-// work across copies of the package.
+// Marks a class whose instances have no state, so that one instance can serve all steps. With `Symbol.for`, the mark
+// works across copies of the package.
 const SHARED = Symbol.for('tasker-core.shared-handler');
 
 /** Options of {@link defineHandler}. */
@@ -85,12 +85,12 @@ export function handlerOfFunction(definition: FunctionHandler): StepHandlerClass
   return DefinedHandler;
 }
 
-/** Whether one instance of this class can serve all steps, even concurrently. */
+/** Returns whether one instance of this class can serve all steps, even concurrently. */
 export function isSharedHandlerClass(value: StepHandlerClass): boolean {
   return Object.hasOwn(value, SHARED);
 }
 
-/** Whether a handler is an instance of a class from {@link handlerOfFunction}. */
+/** Returns whether a handler is an instance of a class from {@link handlerOfFunction}. */
 export function isFunctionHandler(handler: object): boolean {
   const itsClass: unknown = handler.constructor; // undefined for an object without a prototype
   return typeof itsClass === 'function' && Object.hasOwn(itsClass, SHARED);
@@ -157,7 +157,7 @@ class ArgumentsOfStep {
   }
 }
 
-/** Whether a value has a `then` method, as promises of any library have. */
+/** Returns whether a value has a `then` method, as promises of any library have. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
@@ -169,7 +169,7 @@ function readersOf({ options, moreArguments = {} }: FunctionHandler): ArgumentRe
     ...(isStandardSchema(inputs)
       ? [contextReader(inputs)]
       : Object.entries(inputs).map(([name, source]) => inputReader(name, source))),
-    // Added last, so that a key of a schema for the whole context does not replace them.
+    // Added last, so that no key from a schema of the whole context replaces them.
     ...Object.values(moreArguments),
   ];
 }
@@ -177,9 +177,7 @@ function readersOf({ options, moreArguments = {} }: FunctionHandler): ArgumentRe
 const OPTIONS = ['inputs', 'depends', 'version', 'isolation'];
 const RESERVED = ['context', '__proto__'];
 
-/**
- * Checks what callers in JavaScript can get wrong despite the types, when the handler is defined and not when it runs.
- */
+/** Checks the arguments when the handler is defined, because the types do not protect JavaScript callers. */
 function refuseInvalidDefinition({ name, options, fn, moreOptions = [], moreArguments = {} }: FunctionHandler): void {
   const refuse = (what: string): never => {
     throw new TaskerError('handler_invalid', `handler ${String(name)}: ${what}`);

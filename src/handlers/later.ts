@@ -2,8 +2,9 @@ import { StepHandlerResult } from './step-handler.ts';
 import { type CompleteLaterOptions, callWait, completionWait, type NotYetOptions } from './step-wait.ts';
 
 /**
- * Lets the step wait until another system completes it with its token, or an operator does. It takes no slot and no
- * worker in the meantime. Get the token with `await context.completionToken()` first, and pass it to the other system. Return this value from the handler; class handlers have `this.completeLater(…)`.
+ * Lets the step wait until another system completes it with its token, or an operator completes it. Meanwhile it
+ * occupies no slot and no worker. Get the token with `await context.completionToken()` first, and pass it to the other
+ * system. Return this value from the handler; class handlers have `this.completeLater(…)`.
  *
  * @throws PermanentError `validation_error` if an option is invalid; the step then fails permanently
  *
@@ -21,10 +22,11 @@ export function completeLater(options?: CompleteLaterOptions): StepHandlerResult
 }
 
 /**
- * Ends this call of the handler without a result. A worker calls it again after `retryInMs` milliseconds, or later if
- * no worker is free. A call uses up no attempt. `wait: { timeout, max_calls }` in the template limits the calls of an
- * attempt, by default to 24 hours. Beyond a limit, the step fails with `wait_timeout`. A step with `retry: { retryable: false }` is called again
- * only with `wait: { repeatable: true }`. Return this value from the handler; class handlers have `this.notYet(…)`.
+ * Ends this call of the handler without a result. A worker calls the handler again after `retryInMs` milliseconds, or
+ * later if no worker is free. A call uses up no attempt. `wait: { timeout, max_calls }` in the template limits the
+ * calls of an attempt, by default to 24 hours. Beyond a limit, the step fails with `wait_timeout`. A step with `retry:
+ * { retryable: false }` is called again only with `wait: { repeatable: true }`. Return this value from the handler;
+ * class handlers have `this.notYet(…)`.
  *
  * @throws PermanentError `validation_error` if an option is invalid; the step then fails permanently
  *

@@ -10,7 +10,7 @@ export function invalidRequest(message: string, metadata: Record<string, unknown
   return new PermanentError(message, { errorType: 'invalid_request', metadata });
 }
 
-/** Formats a value for a message. The text is short, and the function never throws. */
+/** Formats a value as short text for a message. Never throws. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return value.length > 60 ? `'${value.slice(0, 59)}…'` : `'${value}'`;
   if (Array.isArray(value)) return `a list of ${value.length}`;

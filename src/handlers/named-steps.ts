@@ -18,7 +18,7 @@ interface NamingOptions {
   workerTemplate?: DependencySource;
 }
 
-/** Returns the steps that the options of a `define…` function name. */
+/** Returns the steps that are named in the options of a `define…` function. */
 export function stepsNamedIn({ depends = {}, analyzerStep, workerTemplate }: NamingOptions): NamedSteps {
   return {
     depends: Object.values(depends).map((source) => dependencyOf(source).step),

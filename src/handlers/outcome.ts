@@ -28,7 +28,7 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
   try {
     if (isPlain(returned)) return successOf(returned);
     if (isStepHandlerResult(returned)) return returned.success ? returned : plainFailure(returned);
-    // The handler returned a `PermanentError` that it meant to throw. A success would hide it.
+    // The handler returned a `PermanentError` instead of throwing it. A success would hide it.
     if (isStepExecutionError(returned)) return failureOfThrown(returned);
     if (isApiResponse(returned)) return apiSuccess(returned);
     if (returned === undefined || returned === null) return StepHandlerResult.success({});
@@ -50,7 +50,7 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
   }
 }
 
-/** Whether a value is an object literal that is stored as is. Most results are. */
+/** Returns whether a value is an object literal that is stored as is. Most results are. */
 function isPlain(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return false;
   return typeof (value as { toJSON?: unknown }).toJSON !== 'function';
@@ -145,7 +145,7 @@ const MAX_LINE = 1_000;
 const MAX_FAILURE_METADATA = 1_048_576;
 
 /**
- * Returns a failure whose fields can all be stored. Long texts are truncated, and characters that PostgreSQL rejects
+ * Returns a failure whose fields can all be stored. Long strings are truncated, and characters that PostgreSQL rejects
  * are replaced. A status that is not a number is omitted. Metadata without a JSON form is replaced by the reason.
  * Returns the same object if nothing has to change. Never throws.
  *
@@ -196,7 +196,7 @@ function plainRetryAfter(value: unknown): RetryAfter | null {
   try {
     return value instanceof Date && !Number.isNaN(value.getTime()) ? value : null;
   } catch {
-    return null; // an object that only pretends to be a date
+    return null; // an object that only imitates a date
   }
 }
 
@@ -233,7 +233,7 @@ function plainMetadata(value: unknown, leftOut: Fields): Fields {
   return { ...(isFields(kept) ? kept : { metadata: kept }), ...leftOut };
 }
 
-/** Whether there is any metadata. True if it cannot be read. Storing it then records the reason. */
+/** Returns whether there is any metadata. True for unreadable metadata, so that storing it records the reason. */
 export function hasFields(metadata: object): boolean {
   try {
     for (const _ in metadata) return true;

@@ -57,7 +57,7 @@ export interface StepContextParams {
   readonly retryCount?: number;
   /** Maximum number of attempts, including the first. Default 3. */
   readonly maxRetries?: number;
-  /** The number of the rerun that this run of the step belongs to. Default 0: the first run. */
+  /** The number of the rerun that this run of the step belongs to. Default 0 means the first run. */
   readonly rerun?: number;
   /** The schedule that created the task. */
   readonly schedule?: TaskSchedule | null;

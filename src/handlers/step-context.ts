@@ -54,7 +54,7 @@ export class StepContext {
     if (event) return event;
     throw new TaskerError(
       'conversion_error',
-      `context of ${this.handlerName}: it was created without an event; pass one to new StepContext, or use StepContext.fromFfiEvent`,
+      `the context of ${this.handlerName} was created without an event; pass one to new StepContext, or use StepContext.fromFfiEvent`,
     );
   }
 
@@ -123,8 +123,8 @@ export class StepContext {
 
   /**
    * The number of the rerun that this run of the step belongs to: 0 in the first run, and a greater number after each
-   * `tasker.rerunTask` that covers the step. Retries do not change it. The id of a step stays the same in a rerun. A handler
-   * whose effect is wanted again adds this number to the idempotency key that it sends.
+   * `tasker.rerunTask` that covers the step. Retries do not change it. The id of a step stays the same in a rerun. To
+   * repeat the effect in a rerun, add this number to the idempotency key that the handler sends.
    *
    * @example
    * await payments.charge(order, { idempotencyKey: `${context.stepUuid}:${context.rerun}` });
@@ -168,7 +168,7 @@ export class StepContext {
     return this.retryCount > 0;
   }
 
-  /** Whether this is the last attempt: if it fails, the step is not retried. */
+  /** Returns whether this is the last attempt: if it fails, the step is not retried. */
   isLastRetry(): boolean {
     return this.retryCount >= this.maxRetries - 1;
   }
@@ -189,7 +189,7 @@ export class StepContext {
     return own(this.stepConfig, key) as T | undefined;
   }
 
-  /** Returns the bare result of an ancestor. Null if there is no such ancestor or it has no result. */
+  /** Returns the bare result of an ancestor. Null if no such ancestor exists or it has no result. */
   getDependencyResult<T = unknown>(stepName: string): T | null {
     const found = this.#params.dependency ? this.#part(stepName) : own(this.dependencyResults, stepName);
     return (resultIn(found) ?? null) as T | null;
@@ -286,7 +286,7 @@ export class StepContext {
     if (!this.#params.transaction) {
       throw new TaskerError(
         'conversion_error',
-        `context of ${this.handlerName}: it was created without a database and has no transactions; pass transaction to new StepContext`,
+        `the context of ${this.handlerName} was created without a database, so it has no transactions; pass transaction to new StepContext`,
       );
     }
     try {
@@ -312,7 +312,7 @@ export class StepContext {
     if (this.#params.completionToken) return this.#params.completionToken();
     throw new TaskerError(
       'conversion_error',
-      `context of ${this.handlerName}: it was created without a database and has no token; pass completionToken to new StepContext`,
+      `the context of ${this.handlerName} was created without a database, so it has no token; pass completionToken to new StepContext`,
     );
   }
 

@@ -20,8 +20,8 @@ const HANDLER_BRAND = Symbol.for('tasker-core.step-handler');
 export type HandlerOutcome = StepHandlerResult | Promise<StepHandlerResult>;
 
 /**
- * Where a handler runs. `none`: in the event loop, with all other handlers. `thread`: in a thread of a pool, which is
- * terminated on a timeout. The handler must then be defined in a file. See `docs/guide/threads.md`.
+ * Where a handler runs. `none`: in the event loop, with all other handlers. `thread`: in a thread of a pool; a timeout
+ * terminates the thread. The handler must then be defined in a file. See `docs/guide/threads.md`.
  */
 export type HandlerIsolation = 'none' | 'thread';
 
@@ -144,8 +144,8 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
 }
 
 /**
- * Whether a value is a handler class: it extends {@link StepHandler} (from any copy of the package), or its instances
- * have a `call` method.
+ * Returns whether a value is a handler class: it extends {@link StepHandler} (from any copy of the package), or its
+ * instances have a `call` method.
  *
  * @example
  * isHandlerClass(ProcessOrder); // true
@@ -154,14 +154,14 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
 export function isHandlerClass(value: unknown): value is StepHandlerClass {
   const prototype = prototypeOf(value);
   if (!prototype) return false;
-  // Only the abstract base itself owns the brand. A subclass may define `call` as a field, so the prototype may lack
-  // it.
+  // Only the abstract base class itself has the brand. A subclass may define `call` as a field, so its prototype may
+  // lack it.
   if (HANDLER_BRAND in prototype) return !Object.hasOwn(prototype, HANDLER_BRAND);
   return 'call' in prototype && typeof prototype.call === 'function';
 }
 
 /**
- * Whether a value is a handler that can run: an object with a `call` method.
+ * Returns whether a value is a handler that can run: an object with a `call` method.
  *
  * @example
  * isExecutableHandler(new ProcessOrder()); // true
@@ -171,7 +171,7 @@ export function isExecutableHandler(value: unknown): value is ExecutableHandler 
 }
 
 /**
- * Whether a value is an instance of {@link StepHandler}, from this or another copy of the package.
+ * Returns whether a value is an instance of {@link StepHandler}, from this or another copy of the package.
  *
  * @example
  * isStepHandler(new ProcessOrder()); // true
@@ -181,7 +181,7 @@ export function isStepHandler(value: unknown): value is StepHandler {
 }
 
 /**
- * Whether a class is {@link StepHandler} or extends it, from this or another copy of the package.
+ * Returns whether a class is {@link StepHandler} or extends it, from this or another copy of the package.
  *
  * @example
  * extendsStepHandler(ProcessOrder); // true
@@ -225,7 +225,7 @@ export interface StepHandlerResultParams {
 
 /** Options of a failure. `errorType` defaults to `handler_error`. */
 export interface FailureOptions extends Omit<StepExecutionErrorOptions, 'cause'> {
-  /** Hints for the engine. `retryAfter` overrides their delay. */
+  /** Hints for the engine, such as a delay. `retryAfter` overrides this delay. */
   orchestrationMetadata?: OrchestrationMetadata;
 }
 
@@ -285,7 +285,7 @@ export class StepHandlerResult {
   readonly backtrace: readonly string[];
   /** The HTTP status that caused the failure, if known. */
   readonly statusCode: number | null;
-  /** The wait that begins after this call of the handler. Null: the result is final. */
+  /** The wait that begins after this call of the handler. Null if the result is final. */
   readonly wait: StepWait | null;
 
   constructor(params: StepHandlerResultParams) {
@@ -362,7 +362,7 @@ export class StepHandlerResult {
 }
 
 /**
- * Whether a value is a {@link StepHandlerResult}, from this or another copy of the package.
+ * Returns whether a value is a {@link StepHandlerResult}, from this or another copy of the package.
  *
  * @example
  * if (isStepHandlerResult(returned) && !returned.success) alert(returned.errorMessage);
@@ -372,8 +372,8 @@ export function isStepHandlerResult(value: unknown): value is StepHandlerResult 
 }
 
 /**
- * Creates a success with this value as its result, whatever keys it has. For example, the value is the return value of
- * a function.
+ * Creates a success with this value as its result, regardless of its keys. For example, the value is the return value
+ * of a function.
  */
 export function successOf(value: unknown, metadata?: Fields): StepHandlerResult {
   return new StepHandlerResult({ success: true, result: isFields(value) ? value : { result: value }, metadata });
@@ -435,7 +435,7 @@ export function knowsItsStep(handler: object): void {
 
 /**
  * Runs a handler's method for a step. If the handler needs to know its step, the method runs inside that step's scope.
- * One instance may serve many steps at once.
+ * One instance may serve many steps at the same time.
  */
 export function runInStep<Outcome>(handler: object, context: StepContext, run: () => Outcome): Outcome {
   const enter = (handler as { [ENTER]?: Enter })[ENTER];

@@ -48,7 +48,7 @@ export function callWait(options: NotYetOptions): StepWait {
   refuseUnknown('notYet', options, ['retryInMs', 'checkpoint']);
   const { retryInMs, checkpoint } = options;
   if (retryInMs === undefined)
-    throw misuse('notYet: retryInMs is missing; pass the milliseconds until the handler is called again');
+    throw misuse('notYet: retryInMs is missing; pass the number of milliseconds until the next call of the handler');
   checkDuration('notYet', 'retryInMs', retryInMs);
   return checkpoint === undefined ? { kind: 'call', retryInMs } : { kind: 'call', retryInMs, checkpoint };
 }
@@ -73,6 +73,6 @@ export function waitIn(result: { readonly wait?: StepWait | null }): StepWait | 
   try {
     return result.wait ?? null;
   } catch {
-    return null; // the result is a proxy that throws
+    return null; // the result is a proxy that throws on access
   }
 }

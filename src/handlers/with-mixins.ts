@@ -107,7 +107,10 @@ export function giveMembers(target: object, members: Record<PropertyKey, Propert
   }
 }
 
-/** Whether a member exists. A field that is declared but not set (`get!: …`) exists as undefined and does not count. */
+/**
+ * Returns whether a member exists. A field that is declared but not set (`get!: …`) exists as undefined and does not
+ * count.
+ */
 function has(target: object, key: PropertyKey): boolean {
   const own = Object.getOwnPropertyDescriptor(target, key);
   if (own) return own.get !== undefined || own.set !== undefined || own.value !== undefined;

@@ -107,7 +107,7 @@ function fieldsOf(entry: Entry): string {
     .join('');
 }
 
-/** A task without a separate correlation id uses its task id. Repeating that would lengthen every line. */
+/** Omits the correlation id if it is the task id, because repeating it would lengthen every line. */
 function isOwnCorrelation(key: string, entry: Entry): boolean {
   return key === 'correlation_id' && entry['task_uuid'] === entry['correlation_id'];
 }

@@ -25,7 +25,7 @@ export interface Logger {
   error: LogLine;
   /** Returns a logger that adds these fields to each line. */
   child(bindings: LogBindings): Logger;
-  /** Whether a line of this level would be written. If it is missing, all levels count as enabled. */
+  /** Returns whether a line of this level would be written. If it is missing, all levels count as enabled. */
   isLevelEnabled?(level: string): boolean;
 }
 
@@ -67,8 +67,8 @@ function storage(): AsyncLocalStorage<LogScope | undefined> {
 
 /**
  * Calls a function with its scope and one more argument. The function's log lines go to the scope's logger, even after
- * an await. Every call enters its scope, although most handlers log nothing. A handler may log its first line long
- * after it started, when the scope can no longer be entered.
+ * an await. Every call enters its scope, although most handlers log nothing, because a handler may log its first line
+ * long after its start.
  */
 export function inLogScope<Scope extends LogScope, Argument, Outcome>(
   scope: Scope,

@@ -36,7 +36,7 @@ function redact(value: unknown, holders: Set<object>): unknown {
   return redactObject(value, holders);
 }
 
-/** Returns a text without the passwords and secret parameters of the URLs in it. */
+/** Returns a string without the passwords and secret parameters of the URLs in it. */
 export function redactText(text: string): string {
   if (!text.includes('://')) return text;
   return text.replace(PASSWORD_OF_URL, `$1${REDACTED}@`).replace(REST_OF_URL, withoutSecretParameters);

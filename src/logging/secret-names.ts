@@ -30,12 +30,15 @@ const NO_SECRET = /^idempotency[-_]?key$/i;
 const SECRET_FIELD = new RegExp(SECRET.join('|'), 'i');
 const EXTERNAL_SECRET = new RegExp([...SECRET, ...EXTERNAL].join('|'), 'i');
 
-/** Whether a field of this name in a program's own logs holds a credential. */
+/** Returns whether a field of this name in a program's own logs holds a credential. */
 export function isSecretField(name: string): boolean {
   return SECRET_FIELD.test(name);
 }
 
-/** Whether a header, query parameter or field of this name, exchanged with another system, may hold a credential. */
+/**
+ * Returns whether a header, query parameter or field of this name, exchanged with another system, may hold a
+ * credential.
+ */
 export function isExternalSecret(name: string): boolean {
   return EXTERNAL_SECRET.test(name) && !NO_SECRET.test(name);
 }

@@ -1,16 +1,16 @@
 import { LEVELS, type Level, type LogBindings, type Logger } from './logger.ts';
 import { REDACTED } from './secret-names.ts';
 
-/** Texts with the same beginning are looked up together. Shorter texts are not searched for. */
+/** Number of characters by which strings are grouped. Shorter strings are not searched for. */
 const BEGINNING = 4;
-/** A longer text of a line is cut, so that searching it takes a bounded time. */
+/** Longer strings in a line are cut, so that the search takes a bounded time. */
 const LONGEST_TEXT = 65_536;
 /** Maximum nesting of fields. Deeper values are replaced by `[…]`. */
 const DEEPEST = 8;
 
 /** Texts that must not appear in a log. */
 export class SensitiveTexts {
-  /** By their beginnings, and then by their lengths, the greatest first: a text may be the beginning of another one. */
+  /** The strings by their beginning, longest first, because one string may be the beginning of another. */
   readonly #byBeginning = new Map<string, Map<number, Set<string>>>();
 
   constructor(texts: Iterable<string>) {
@@ -26,14 +26,14 @@ export class SensitiveTexts {
     same.set(text.length, (same.get(text.length) ?? new Set()).add(text));
   }
 
-  /** Returns the length of the longest text that begins at an index. 0: none does. */
+  /** Returns the length of the longest text that begins at an index. 0 if none begins there. */
   #lengthAt(text: string, index: number): number {
     const lengths = this.#byBeginning.get(text.slice(index, index + BEGINNING));
     for (const [length, same] of lengths ?? []) if (same.has(text.slice(index, index + length))) return length;
     return 0;
   }
 
-  /** Returns a text in which they are replaced. */
+  /** Returns a string in which the strings are replaced. */
   hide(given: string): string {
     if (this.#byBeginning.size === 0) return given;
     const text = given.length > LONGEST_TEXT ? `${given.slice(0, LONGEST_TEXT)}…` : given;
@@ -51,7 +51,7 @@ export class SensitiveTexts {
     return from === 0 ? text : parts.join('') + text.slice(from);
   }
 
-  /** Returns a copy of a value in which they are replaced. Errors keep their class. */
+  /** Returns a copy of a value in which the strings are replaced. Errors keep their class. */
   hideIn(value: unknown, holders: ReadonlySet<object> = new Set()): unknown {
     if (typeof value === 'string') return this.hide(value);
     if (typeof value === 'number' || typeof value === 'bigint') {
@@ -80,7 +80,7 @@ export class SensitiveTexts {
   }
 }
 
-/** Returns a logger that has other members in front of those of the given one. */
+/** Returns a logger with some members of the given one overridden. */
 export function withMembers(inner: Logger, members: object): Logger {
   const logger = Object.create(inner) as Logger;
   for (const [name, value] of Object.entries(members)) {
@@ -90,8 +90,8 @@ export function withMembers(inner: Logger, members: object): Logger {
 }
 
 /**
- * Returns a logger that replaces sensitive texts in messages and fields. `texts` is called for the first line. Never throws
- * because of a line: one that cannot be searched is replaced.
+ * Returns a logger that replaces sensitive strings in messages and fields. `texts` is called for the first line. Never
+ * throws because of a line: one that cannot be searched is replaced.
  */
 export function hidingLogger(inner: Logger, texts: () => SensitiveTexts): Logger {
   const line =

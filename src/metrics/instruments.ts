@@ -6,7 +6,7 @@ const QUICK = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 const LONG = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 /** Seconds from the creation of a task to its end. */
 const LONGEST = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1_800, 3_600, 14_400, 86_400];
-/** Seconds for which a person may be responsible for something. */
+/** Seconds for work that waits for people, such as dead letters. */
 const DAYS = [60, 300, 1_800, 3_600, 14_400, 86_400, 259_200, 604_800, 2_592_000];
 const SIZES = [0, 1, 2, 5, 10, 20, 50, 100, 1_000, 10_000];
 
@@ -19,16 +19,16 @@ const seconds = (name: string, labels: readonly string[], help: string, buckets:
 const sizes = (name: string, labels: readonly string[], help: string) =>
   ({ kind: 'histogram', name, labels, help, buckets: SIZES }) as const;
 
-/** How the gauges of {@link OVERVIEW} differ from the others. */
+/** The end of the descriptions of the gauges in {@link OVERVIEW}. */
 const OF_ALL = 'in the whole database: every process reports the same value';
 
 const OF_TASK = ['namespace', 'template'];
 const OF_HANDLER = ['namespace', 'handler'];
 
 /**
- * All instruments. Each covers this process since its start; Prometheus adds up several processes. The exceptions are the
- * gauges of {@link OVERVIEW}, which describe the whole database: every process reports the same values. An instrument
- * that the original system has too keeps its name.
+ * All instruments. Each covers this process since its start; Prometheus adds up several processes. The exceptions are
+ * the gauges of {@link OVERVIEW}, which describe the whole database: every process reports the same values. An
+ * instrument that also exists in the original system has the same name.
  */
 export const INSTRUMENTS = {
   // the server
@@ -40,13 +40,13 @@ export const INSTRUMENTS = {
   authFailures: counter(
     'tasker.auth.failures.total',
     ['reason'],
-    'Requests that this server refused because of their credential: missing, expired, invalid, malformed, forbidden',
+    'Requests that this server rejected because of their credential: missing, expired, invalid, malformed, forbidden',
   ),
   jwtVerification: seconds('tasker.auth.jwt.verification.duration', [], 'Time to verify a token'),
   permissionDenials: counter(
     'tasker.permission.denials.total',
     ['permission'],
-    'Requests that this server refused because their credential lacks the permission',
+    'Requests that this server rejected because their credential lacks the permission',
   ),
   requestsRejected: counter(
     'tasker.api.requests_rejected.total',
@@ -107,7 +107,7 @@ export const INSTRUMENTS = {
   resultsProcessed: counter(
     'tasker.steps.results_processed.total',
     ['outcome'],
-    'Outcomes of attempts that were accepted, or refused because this worker no longer held the step',
+    'Outcomes of attempts that were accepted, or rejected because this worker no longer held the step',
   ),
   stepAttempts: counter(
     'tasker.step.attempts.total',

@@ -1,6 +1,6 @@
 /** Resolvers that find handlers by their callables. The entry of their handlers is the callable. */
 export const BUILT_IN: ReadonlySet<string> = new Set(['explicit_mapping', 'class_lookup']);
-/** Entries that begin with this are no names of handlers: `~/source/flags` is a pattern, `~@name` a resolver. */
+/** Entries that begin with this are not names of handlers: `~/source/flags` is a pattern, `~@name` a resolver. */
 export const NOT_A_NAME = '~';
 
 /** The handler of a step: its callable, and the resolver that its template names. */
@@ -15,8 +15,8 @@ export function announcedAs({ callable, resolver }: WantedHandler): string {
 }
 
 /**
- * Whether an announced list covers a definition. With `forms: false`, a pattern that matches the callable is not
- * enough.
+ * Returns whether an announced list covers a definition. With `forms: false`, a pattern that matches the callable is
+ * not enough.
  */
 export function covers(
   announced: readonly string[],
@@ -41,7 +41,7 @@ export class Announced {
     }
   }
 
-  /** Whether one of the lists covers a definition. */
+  /** Returns whether one of the lists covers a definition. */
   covers(definition: WantedHandler): boolean {
     const entry = announcedAs(definition);
     return this.#entries.has(entry) || covers(this.#forms, definition);
@@ -54,6 +54,6 @@ function hasForm(callable: string, entry: string): boolean {
   try {
     return new RegExp(source, flags).test(callable);
   } catch {
-    return false; // from a worker on a newer Node, with syntax that this Node does not support
+    return false; // the pattern may come from a newer Node, with syntax that this Node does not support
   }
 }

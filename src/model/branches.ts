@@ -94,7 +94,7 @@ export function bornSteps(graph: BranchGraph, named: readonly number[], existing
   return born;
 }
 
-/** Returns whether a step that no decision named exists because of its parents. */
+/** Returns whether a step that no decision named is created because of its parents. */
 function follows(graph: BranchGraph, step: number, there: ReadonlySet<number>): boolean {
   const { types, initial, inBranch, makers } = graph;
   const parents = graph.parents[step]!;

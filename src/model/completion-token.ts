@@ -39,7 +39,7 @@ export function readTokenText(text: unknown): (TokenOf & { secret: Buffer }) | u
   const hex = bytes.toString('hex', 0, 16);
   const taskUuid = hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
   const [idx, attempt] = [bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
-  // Numbers that the database cannot hold name no step.
+  // No step has numbers that the database cannot store.
   if (idx > 0x7fffffff || attempt > 0x7fffffff) return undefined;
   return { taskUuid, idx, attempt, secret: bytes.subarray(24) };
 }

@@ -5,7 +5,7 @@ export const PERCENTILE_ERROR = 0.05;
 
 /** Part of a histogram of durations: a bucket, and the number of values in it. */
 export interface Bucket {
-  /** 0: no time at all. `b`: up to 1.1 ^ (b - 1) microseconds. */
+  /** 0: zero microseconds. `b`: up to 1.1 ^ (b - 1) microseconds. */
   bucket: number;
   count: number;
 }
@@ -18,14 +18,14 @@ export interface DurationSums {
   max: number | null;
 }
 
-/** How long something took, in milliseconds. Null: it has not happened. */
+/** A duration in milliseconds. Null without values. */
 export interface Durations {
   /** Number of values. */
   count: number;
   /** Exact. */
   totalMs: number;
   averageMs: number | null;
-  /** Exact, as is the maximum. */
+  /** Exact. So is the maximum. */
   minMs: number | null;
   maxMs: number | null;
   /** Half of the values are at most this. Percentiles come from histograms, and are wrong by at most 5 %. */

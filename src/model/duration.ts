@@ -14,7 +14,7 @@ const WORD_UNITS: Readonly<Record<string, number>> = {
 /** The longest duration, in milliseconds: about 1,000 years. */
 export const LONGEST_DURATION_MS = 366_000 * 86_400_000;
 
-/** The texts that {@link durationMs} accepts, as a regular expression. Some of them are longer than the longest duration. */
+/** The strings that {@link durationMs} accepts, as a regular expression. It also matches some that are too long. */
 export const DURATION_TEXT = new RegExp(`${SHORT.source}|${ISO.source}`);
 
 /** How a duration is written, for messages. */
@@ -22,7 +22,7 @@ export const DURATION_FORMS = 'seconds as a number, a string such as 90s, 15m, 2
 
 /**
  * Returns a duration in milliseconds: seconds as a number, `90s`, `15m`, `2h`, `7d`, or ISO 8601 (`P3DT12H`). Years and
- * months have no fixed length and are refused. Returns undefined if it is malformed, negative, or longer than 366,000
+ * months have no fixed length and are rejected. Returns undefined if it is malformed, negative, or longer than 366,000
  * days.
  *
  * @example
@@ -63,7 +63,7 @@ function msOfText(text: string): number {
 }
 
 /**
- * Writes a duration as a template has it: `3d`, `90s`. The largest unit that divides it is used.
+ * Writes a duration in the form of a template: `3d`, `90s`. The largest unit that divides it is used.
  *
  * @example
  * durationText(900_000); // '15m'

@@ -53,7 +53,7 @@ export function uuidV7(now: number = Date.now()): string {
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** Returns whether a text is a UUID of any version. */
+/** Returns whether a string is a UUID of any version. */
 export function isUuid(text: string): boolean {
   return UUID.test(text);
 }

@@ -11,9 +11,9 @@ export const INSTANT_FORMS =
 const YEARS = 'the year must be from 1970 to 9999';
 
 /**
- * Reads a point in time: ISO 8601 with a time zone, or milliseconds since 1970 as a number. Returns why it is not one if
- * the year is before 1970 or after 9999, a text has no zone or names a day that does not exist, or a number looks like
- * seconds.
+ * Reads a point in time: ISO 8601 with a time zone, or milliseconds since 1970 as a number. Returns why it is not one
+ * if the year is before 1970 or after 9999, a string has no zone or names a day that does not exist, or a number looks
+ * like seconds.
  *
  * @example
  * instantOf('2030-01-31T09:00:00+01:00'); // { ms: 1896076800000 }
@@ -30,7 +30,7 @@ function ofNumber(value: number): { ms: number } | { wrong: string } {
   if (value < 0 || value > LATEST_INSTANT_MS) return { wrong: YEARS };
   // As milliseconds, these numbers are in the years 1970 to 1973. As seconds, they are in the years 1973 to 5138.
   if (value >= 1e8 && value < 1e11) {
-    return { wrong: 'it looks like seconds since 1970; give milliseconds, which are 1000 times as much' };
+    return { wrong: 'it looks like seconds since 1970; pass milliseconds, which are 1000 times as much' };
   }
   return { ms: Math.round(value) };
 }
@@ -49,7 +49,7 @@ function ofText(text: string): { ms: number } | { wrong: string } {
       .toISOString()
       .startsWith(`${year}-${month}-${day}`);
   const ms = exists ? Date.parse(normal(text, zone)) : Number.NaN;
-  if (Number.isNaN(ms)) return { wrong: 'there is no such date or time' };
+  if (Number.isNaN(ms)) return { wrong: 'no such date or time exists' };
   return ms < 0 || ms > LATEST_INSTANT_MS ? { wrong: YEARS } : { ms };
 }
 

@@ -12,12 +12,12 @@ export function kindOf(value: unknown): string {
   return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
 }
 
-/** Returns whether PostgreSQL can store a text: it rejects U+0000, and a lone surrogate has no UTF-8 form. */
+/** Returns whether PostgreSQL can store a string. It rejects U+0000, and lone surrogates have no UTF-8 form. */
 export function isStorableText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }
 
-/** The JSON text of a value, or where and why PostgreSQL's jsonb cannot store exactly that value. */
+/** The JSON text of a value, or the place and the reason why PostgreSQL's jsonb cannot store exactly that value. */
 export type Stored = { ok: true; json: string } | { ok: false; path: string; reason: string };
 
 /** Limits of {@link storableJson}. */
@@ -32,7 +32,7 @@ export interface StorableLimits {
 
 interface Refusal {
   reason: string;
-  /** Keys from the refused value up to the root. */
+  /** Keys from the rejected value up to the root. */
   keys: (string | number)[];
   /** The objects on the path, to distinguish a cycle from deep nesting. */
   holders: object[];
@@ -41,7 +41,7 @@ interface Refusal {
 interface Walk {
   readonly maxDepth: number;
   readonly maxValues: number;
-  /** Whether to check texts. Only needed if the JSON text shows that a text may be bad. */
+  /** Whether to check strings. Only needed if the JSON text shows that one may be invalid. */
   readonly texts: boolean;
   values: number;
 }
@@ -71,7 +71,7 @@ export function storableJson(value: unknown, limits: StorableLimits = {}): Store
       ? check(value, 1, { maxDepth, maxValues: maxBytes, texts: true, values: 0 })
       : null;
     if (bad) return refused(bad, name);
-    // A character takes at most three bytes, so most texts need not be measured.
+    // A character takes at most three bytes, so most strings need not be measured.
     if (json.length * 3 > maxBytes && Buffer.byteLength(json) > maxBytes) {
       return { ok: false, path: name, reason: `it is larger than ${maxBytes} bytes` };
     }

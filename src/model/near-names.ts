@@ -21,7 +21,7 @@ export function nearNames(wanted: string, known: Iterable<string>, limit = 3): s
   return near.slice(0, limit).map(({ name }) => name);
 }
 
-/** Ignores case and separators, which people get wrong without noticing. */
+/** Ignores case and separators, which are common mistakes. */
 function plain(name: string): string {
   return name
     .toLowerCase()
@@ -36,7 +36,7 @@ function distanceOf(a: string, b: string, tolerance: number): number {
   return editDistance(a, b);
 }
 
-/** Counts insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
+/** Counts insertions, deletions, replacements and swaps of neighbors (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);

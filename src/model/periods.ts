@@ -5,7 +5,7 @@ export type PeriodMinutes = 1 | 60 | 1440;
 export interface Periods {
   minutes: PeriodMinutes;
   from: number;
-  /** Not included. */
+  /** The end, exclusive. */
   to: number;
 }
 
@@ -35,7 +35,7 @@ function keptAt(time: number, now: number): PeriodMinutes {
   return time >= now - HOURS_KEPT_MS ? 60 : 1440;
 }
 
-/** Returns the shortest window of whole periods around two times. */
+/** Returns the shortest window of whole periods that contains both times. */
 export function windowOf({ from, to, now }: StatisticsWindow & { now: number }): StatisticsWindow {
   return { from: floor(from, keptAt(from, now)), to: ceil(to, keptAt(to, now)) };
 }
@@ -76,7 +76,10 @@ const POINTS = [
   365 * 1440,
 ];
 const MOST_POINTS = 61;
-/** A chart reads at most about this many periods, so that it loads quickly: minutes of half a day, hours of a month. */
+/**
+ * Approximate maximum number of periods that a chart reads, so that it loads quickly: minutes for half a day, hours for
+ * a month.
+ */
 const MOST_PERIODS = 744;
 
 /** How a chart divides a window: the start of its first point, and the length of each. */

@@ -92,12 +92,12 @@ export const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
 const KNOWN: ReadonlySet<string> = new Set(PERMISSIONS);
 const RESOURCES: ReadonlySet<string> = new Set(PERMISSIONS.map((permission) => permission.split(':')[0]!));
 
-/** Returns whether a text is a role. */
+/** Returns whether a string is a role. */
 export function isRole(text: string): text is Role {
   return (ROLES as readonly string[]).includes(text);
 }
 
-/** Returns whether a text is a permission, or a wildcard for all permissions of a resource, such as `tasks:*`. */
+/** Returns whether a string is a permission, or a wildcard for all permissions of a resource, such as `tasks:*`. */
 export function isPermission(text: string): boolean {
   return KNOWN.has(text) || (text.endsWith(':*') && RESOURCES.has(text.slice(0, -2)));
 }

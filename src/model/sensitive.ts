@@ -6,9 +6,9 @@ export const HIDDEN = '[redacted]';
 /** In a path, this stands for every element of a list and every key of an object. */
 const ANY = '*';
 const INDEX = /^\d+$/;
-/** Below this number of levels everything is hidden, so that no value is too deep to be examined. */
+/** Maximum depth to examine. Deeper values are hidden. */
 const DEEPEST = 500;
-/** Shorter texts occur by chance in others, so that replacing them would make lines unreadable. */
+/** Shorter strings occur in others by chance, so replacing them would make lines unreadable. */
 const SHORTEST_TEXT = 4;
 /** The same for the digits of numbers. */
 const SHORTEST_NUMBER = 6;
@@ -18,7 +18,7 @@ interface Place {
   /** Whether a path ends here. */
   ends: boolean;
   keys: ReadonlyMap<string, Place>;
-  /** Where `*` leads. */
+  /** The continuation for `*`. */
   any: Place | undefined;
   /** The same place, with only the keys that a list cannot have. Undefined if there is none. */
   named: Place | undefined;
@@ -65,17 +65,17 @@ function grown({ ends, keys, any }: Growing): Place {
 }
 
 /**
- * Returns a value with {@link HIDDEN} in place of the values at these paths. Returns the value itself if it has none, and
- * never changes it.
+ * Returns a value with {@link HIDDEN} in place of the values at these paths. Returns the same value if it has none.
+ * Never changes the given value.
  *
- * A value of another form than the paths expect is hidden rather than shown: a text or number where a path continues, and
- * the keys of each element where a list takes the place of an object.
+ * If a value has another form than the paths expect, it is hidden: a string or number where a path continues, and the
+ * keys of each element if a list is in place of an object.
  */
 export function hideAt<T>(value: T, paths: SensitivePaths | undefined): T {
   return paths === undefined ? value : (replaced(value, [paths], { depth: 0, found: undefined }) as T);
 }
 
-/** Returns the texts at these paths that are long enough to be searched for in log lines, numbers as text. */
+/** Returns the strings at these paths that are long enough to be searched for in log lines, numbers as text. */
 export function textsAt(value: unknown, paths: SensitivePaths | undefined): Set<string> {
   const found = new Set<string>();
   if (paths !== undefined) replaced(value, [paths], { depth: 0, found: (hidden) => addTexts(hidden, found) });
@@ -151,6 +151,6 @@ export function refuseCondition(condition: unknown, paths: Iterable<string>, way
   if (refused === undefined) return;
   throw new TaskerError(
     'forbidden',
-    `context: a template declares ${refused} as sensitive, so that it cannot be searched for; leave it out, or ${way}`,
+    `context: a template declares ${refused} as sensitive, so it cannot be searched for; omit it, or ${way}`,
   );
 }

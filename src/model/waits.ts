@@ -10,14 +10,14 @@ export type WaitKind = (typeof WAIT_KINDS)[number];
 /** The built-in handlers of step types that need no user handler, by type. Every worker has them. */
 export const WAIT_CALLABLES = { timer: 'tasker.timer', signal: 'tasker.signal', approval: 'tasker.approval' } as const;
 
-/** Whether steps of this type wait, and so need no user handler. */
+/** Returns whether steps of this type wait, and so need no user handler. */
 export function waitsByType(type: string): type is keyof typeof WAIT_CALLABLES {
   return Object.hasOwn(WAIT_CALLABLES, type);
 }
 
 const CALLABLES: ReadonlySet<string> = new Set(Object.values(WAIT_CALLABLES));
 
-/** Whether this is the name of a handler that every worker has. */
+/** Returns whether this is the name of a handler that every worker has. */
 export function isWaitCallable(callable: string): boolean {
   return CALLABLES.has(callable);
 }
@@ -26,17 +26,17 @@ export function isWaitCallable(callable: string): boolean {
 export const WAIT_ENDS = ['elapsed', 'timeout', 'signal', 'vote', 'token', 'operator', 'cancel', 'retry'] as const;
 export type WaitEnd = (typeof WAIT_ENDS)[number];
 
-/** The place of the wait of a task that begins later. */
+/** The index of the wait of a task that begins later. */
 export const START_IDX = -1;
 
 /** The wait that an attempt begins instead of ending with a result. */
 export interface WaitRequest {
   kind: Exclude<WaitKind, 'start'>;
-  /** The latest time at which it ends, in milliseconds since 1970. Undefined: use `forMs`. */
+  /** The latest time at which it ends, in milliseconds since 1970. If undefined, `forMs` applies. */
   untilMs?: number | undefined;
   /** Milliseconds from now, by the clock of the database. Undefined, and no `untilMs`: the wait has no end. */
   forMs?: number | undefined;
-  /** Milliseconds until the engine must act before the end, for a reminder. Undefined: only at the end. */
+  /** Milliseconds until the engine must act before the end, for a reminder. Undefined means only at the end. */
   dueMs?: number | undefined;
   /** The settings that the kind needs later, such as names and schemas. Stored as JSON. */
   settings: Fields;

@@ -3,8 +3,8 @@ import { isWaitCallable } from '../model/waits.ts';
 import type { HandlerRegistry } from './handler-registry.ts';
 
 // The list of callables that a worker announces to other workers. A registered handler is listed by its name. The
-// callables of a resolver cannot be listed. Instead, `~/source/flags` is the pattern that they match, and `~@name` is
-// the resolver's own name.
+// callables of a resolver cannot be listed. Instead, the list has the pattern that they match (`~/source/flags`) or the
+// resolver's name (`~@name`).
 
 /** The list that a worker with these registries announces. */
 export function announcementOf(...registries: HandlerRegistry[]): string[] {

@@ -11,8 +11,8 @@ export type Registrable = StepHandlerClass | (new () => ExecutableHandler) | Exe
 
 /**
  * The result of a resolver. For a class, the worker creates an instance for each step. An instance serves all steps
- * with the callable, several of them at the same time, so it must not keep the state of a step in its fields. Null lets
- * the next resolver try.
+ * with the callable, even concurrently, so it must not keep the state of a step in its fields. Null lets the next
+ * resolver try.
  */
 export type ResolvedHandler = Registrable | null;
 

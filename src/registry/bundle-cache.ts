@@ -30,7 +30,7 @@ export function cacheFolder(root: string, purpose: string): string {
   if (canWrite(folder)) return folder;
   throw new TaskerError(
     'folder_not_writable',
-    `cannot write the cache of ${root}: neither node_modules/.cache nor ${folder} is writable`,
+    `cannot write the cache of ${root}: neither node_modules/.cache nor ${folder} is writable; grant write permission to one of them`,
   );
 }
 
@@ -67,7 +67,7 @@ function canWrite(folder: string): boolean {
     rmSync(probe);
     return true;
   } catch {
-    return false; // the caller tries another folder or reports it
+    return false; // the caller tries another folder, or reports the error
   }
 }
 

@@ -14,7 +14,7 @@ export interface CheckedTemplate {
 /** A handler that steps name and that this registry cannot resolve. */
 export interface HandlerProblem {
   callable: string;
-  /** True if no handler or resolver knows the callable. It may be registered later. */
+  /** True if no handler or resolver knows the callable, which may be registered later. */
   missing: boolean;
   /** Describes the problem and suggests similar names. */
   message: string;

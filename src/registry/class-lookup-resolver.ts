@@ -59,7 +59,7 @@ export class ClassLookupResolver implements BaseResolver {
   }
 }
 
-/** The file for a callable, or null if there is none. Throws if the callable is not allowed. */
+/** The file for a callable. Null if it does not exist. Throws if the callable is not allowed. */
 function fileOf(base: string, callable: string): string | null {
   const wanted = path.resolve(base, callable);
   refuseOutside(base, wanted, callable);

@@ -124,7 +124,10 @@ function handlersOf(module: Module): Found[] {
   return handlersIn(module).filter((value) => isNamedClass(value) || isStepHandler(value));
 }
 
-/** Whether a class has its own `handlerName`. A class that inherits it would replace its base class in the registry. */
+/**
+ * Returns whether a class has its own `handlerName`. A class that inherits it would replace its base class in the
+ * registry.
+ */
 function isNamedClass(value: unknown): value is StepHandlerClass {
   return isHandlerClass(value) && Object.hasOwn(value, 'handlerName') && value.handlerName !== '';
 }

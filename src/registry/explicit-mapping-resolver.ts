@@ -138,7 +138,7 @@ export function made(name: string, make: () => unknown): ExecutableHandler {
   throw new ResolutionError(`handler ${name}: ${whyNot(handler)}`);
 }
 
-/** Returns the name that a class or an instance declares. Throws `handler_invalid` if there is none. */
+/** Returns the name that a class or an instance declares. Throws `handler_invalid` without a name. */
 export function ownNameOf(source: unknown): string {
   const name = isHandlerClass(source) ? source.handlerName : isExecutableHandler(source) ? source.name : undefined;
   if (name) return name;
@@ -168,7 +168,7 @@ function functionKind(got: { name: string }): string {
   return got.name ? `the plain function ${got.name}` : 'an anonymous function';
 }
 
-/** Whether a function was written as a class. */
+/** Returns whether a function was written as a class. */
 export function isClass(got: unknown): boolean {
   return /^class\b/.test(Function.prototype.toString.call(got));
 }

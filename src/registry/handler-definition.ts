@@ -72,12 +72,18 @@ export function effectiveMethod(definition: HandlerDefinition): string {
   return definition.method || 'call';
 }
 
-/** Whether the definition names a method other than `call`. @example usesMethodDispatch({ callable: 'payment' }); // false */
+/**
+ * Returns whether the definition names a method other than `call`. @example usesMethodDispatch({ callable: 'payment'
+ * }); // false
+ */
 export function usesMethodDispatch(definition: HandlerDefinition): boolean {
   return effectiveMethod(definition) !== 'call';
 }
 
-/** Whether the definition names a resolver. @example hasResolverHint({ callable: 'x', resolver: 'tenants' }); // true */
+/**
+ * Returns whether the definition names a resolver. @example hasResolverHint({ callable: 'x', resolver: 'tenants' }); //
+ * true
+ */
 export function hasResolverHint(definition: HandlerDefinition): boolean {
   return Boolean(definition.resolver);
 }

@@ -50,7 +50,7 @@ function walk(folder: string, above: ReadonlySet<string>): string[] {
   });
 }
 
-/** Whether discovery would read a path, given relative to the handlers folder. */
+/** Returns whether discovery would read a path, given relative to the handlers folder. */
 export function mayHoldHandlers(relative: string): boolean {
   return !relative.split(path.sep).some(isSkipped) && !DECLARATION.test(relative) && !TEST.test(relative);
 }

@@ -102,12 +102,14 @@ export class HandlerRegistry {
     return this.#explicit.unregister(name);
   }
 
-  /** Whether a handler is registered under that name. Does not ask resolvers; see {@link canResolve}. */
+  /** Returns whether a handler is registered under that name. Does not ask resolvers; see {@link canResolve}. */
   isRegistered(name: string): boolean {
     return this.#explicit.has(name);
   }
 
-  /** Whether a handler is registered or a resolver accepts the spec. That resolver may still find no handler. */
+  /**
+   * Returns whether a handler is registered or a resolver accepts the spec. That resolver may still find no handler.
+   */
   canResolve(spec: HandlerSpec): boolean {
     return this.#chain.canResolve(normalizeToDefinition(spec));
   }
@@ -135,7 +137,7 @@ export class HandlerRegistry {
     return maker && this.#chain.wrapForMethodDispatch(maker(), definition);
   }
 
-  /** Whether it is already known that there is no handler for the definition. @internal */
+  /** Returns whether the definition is known to have no handler. @internal */
   lacks(definition: HandlerDefinition): boolean {
     return this.#chain.known(definition) === null;
   }

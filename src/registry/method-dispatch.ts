@@ -8,8 +8,9 @@ import { MethodDispatchError } from './resolution-errors.ts';
 const STEP_HANDLER = Symbol.for('tasker-core.step-handler');
 
 /**
- * Wraps a handler so that `call` runs another of its methods, which a template names in `handler.method`. Throws {@link
- * MethodDispatchError} if there is no such method. The helpers of StepHandler itself cannot be called this way.
+ * Wraps a handler so that `call` runs another of its methods, which a template names in `handler.method`. Throws
+ * {@link MethodDispatchError} if the method does not exist. The helpers of StepHandler itself cannot be called this
+ * way.
  *
  * @example
  * const refund = new MethodDispatchWrapper(new PaymentHandler(), 'refund');

@@ -14,8 +14,8 @@ export interface RegistryResolverStatic {
 }
 
 /**
- * Base class of resolvers that find handlers by the form of a callable. With neither `pattern` nor `prefix` it is used
- * only for templates that name it in `handler.resolver`.
+ * Base class of resolvers that find handlers by the form of a callable. Without `pattern` and `prefix`, it is used only
+ * for templates that name it in `handler.resolver`.
  *
  * @example
  * class Tenants extends RegistryResolver {

@@ -107,7 +107,7 @@ export class ResolverChain {
     explicit.register(key, handler);
   }
 
-  /** Whether a resolver accepts the definition. It may still find no handler. */
+  /** Returns whether a resolver accepts the definition. It may still find no handler. */
   canResolve(definition: HandlerDefinition, config?: ResolverConfig): boolean {
     if (definition.resolver) return this.getResolver(definition.resolver) !== undefined;
     return this.#resolvers.some((resolver) => resolver.canResolve(definition, config));
@@ -132,8 +132,8 @@ export class ResolverChain {
   }
 
   /**
-   * Returns the maker of the handler if it is known, null if there is no handler, and undefined if a resolver must be
-   * asked. @internal
+   * Returns the maker of the handler if it is known, null if the definition has no handler, and undefined if a resolver
+   * must be asked. @internal
    */
   known(definition: HandlerDefinition): HandlerMaker | null | undefined {
     const { resolver: hint } = definition;

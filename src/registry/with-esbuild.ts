@@ -19,8 +19,8 @@ let users = 0;
 
 /**
  * Calls a function with esbuild, and stops the esbuild process after the last use, because it would otherwise live as
- * long as this process. Without optional packages esbuild is not installed, and without install scripts its binary may
- * be missing. In both cases `without` is called with the package to install.
+ * long as this process. esbuild may be missing without optional packages, and its binary without install scripts. In
+ * both cases, `without` is called with the package to install.
  */
 export async function withEsbuild<T>(
   use: (esbuild: Esbuild) => Promise<T>,

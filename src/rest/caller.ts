@@ -5,21 +5,21 @@ import type { Permission } from '../model/permissions.ts';
 /** The sender of a request, and its rights. */
 export interface Caller {
   /**
-   * The name that acts and votes are recorded under. Undefined without authentication; the request then names the
+   * The name that actions and votes are recorded under. Undefined without authentication; the request then names the
    * actor.
    */
   subject: string | undefined;
-  /** The namespaces that it may see and change. Undefined: all. */
+  /** The namespaces that it may see and change. Undefined means all. */
   namespaces: readonly string[] | undefined;
   /** Its roles, by which it may vote on approvals. */
   roles: readonly string[];
-  /** Its permissions, in order. Undefined: all, because there is no authentication. */
+  /** Its permissions, in order. Undefined means all, because there is no authentication. */
   permissions: readonly Permission[] | undefined;
   /** The kind of its credential. Undefined without one. */
   credential: 'key' | 'token' | 'session' | undefined;
   /** The id of the API key, if the credential is a key or a session that a key began. */
   keyId: string | undefined;
-  /** When its credential expires, in milliseconds since 1970. Undefined: unknown. */
+  /** When its credential expires, in milliseconds since 1970. Undefined means unknown. */
   expiresAtMs?: number | undefined;
   allows(permission: Permission): boolean;
 }
@@ -48,15 +48,15 @@ export function currentCaller(): Caller | undefined {
   return c && callerOf(c);
 }
 
-/** The remarks in a body on an act. */
+/** The remarks in a body on an action. */
 export interface Remarks {
   by?: string | null | undefined;
   reason?: string | null | undefined;
 }
 
 /**
- * Returns the actor and the reason of an act, for the audit. With a credential, its subject is the actor, and `by` is a
- * remark. Without one, `by` is the actor.
+ * Returns the actor and the reason of an action, for the audit. With a credential, its subject is the actor, and `by`
+ * is a remark. Without one, `by` is the actor.
  */
 export function actorOf({ subject }: Caller, { by, reason }: Remarks = {}): { actor?: string; reason?: string } {
   const remark = subject !== undefined && by != null && by !== subject ? `(by ${by})` : undefined;

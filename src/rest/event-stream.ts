@@ -8,14 +8,14 @@ import { changeJson } from './stream-json.ts';
 
 /** A client that has not read this many bytes is cut off at the next change. */
 const MOST_UNREAD_BYTES = 256 * 1024;
-/** If the client missed more than this number of bytes, nothing is repeated. */
+/** If the client missed more than this number of bytes, missed changes are not repeated. */
 const BUSY_BYTES = 64 * 1024;
 const HEARTBEAT_MS = 15_000;
 /** Credentials are checked when a stream begins. So a stream ends after this time, and the client reconnects. */
 const LONGEST_MS = 15 * 60_000;
 /** How long a request waits until the stream begins. */
 const OPENING_MS = 10_000;
-/** Delay after which clients reconnect. It varies, so that they do not all reconnect at once. */
+/** Delay after which clients reconnect. It varies, so that they do not all reconnect at the same time. */
 const RETRY_MS = { from: 500, to: 3_000 };
 
 /** Settings of an {@link EventStream} that tests change. */

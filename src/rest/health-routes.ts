@@ -12,7 +12,7 @@ import {
   ReadySchema,
 } from './schemas/health-schemas.ts';
 
-/** The facts about the server that the health routes show. */
+/** The data that the health routes show. */
 export interface ServerFacts {
   version: string;
   environment: string;
@@ -119,11 +119,11 @@ async function databaseCheck(tasker: Tasker, { exposed }: { exposed: boolean }):
   }
 }
 
-/** Returns the checks that read metrics. Without metrics there are none of these, except for what cannot happen here. */
+/** Returns the checks that read metrics. Without metrics, returns only the checks that are always healthy. */
 async function measuredChecks(tasker: Tasker): Promise<Record<string, Check>> {
   const channel: Check = {
     status: 'healthy',
-    message: 'none: steps wait in the queue of the database',
+    message: 'not used; steps wait in the queue of the database',
     duration_ms: 0,
   };
   const from = performance.now();
@@ -154,7 +154,7 @@ async function measuredChecks(tasker: Tasker): Promise<Record<string, Check>> {
   };
 }
 
-/** Returns the sum of the samples whose names begin with a text. Undefined if there are none. */
+/** Returns the sum of the samples whose names begin with a string. Undefined if there are none. */
 function sumOf(values: Record<string, { value: number }>, name: string): number | undefined {
   const found = Object.entries(values).filter(([key]) => key.startsWith(name));
   return found.length === 0 ? undefined : found.reduce((sum, [, { value }]) => sum + value, 0);

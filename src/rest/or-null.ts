@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 
 /**
- * A schema with a name in the document, or null. With `nullable()`, the document would be wrong: it would refuse null,
- * or allow it wherever the name is used.
+ * A schema with a name in the document, or null. `nullable()` would make the document wrong: it would reject null, or
+ * allow it wherever the name is used.
  */
 export const orNull = <Schema extends z.ZodType>(schema: Schema) => z.union([schema, z.null()]);

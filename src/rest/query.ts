@@ -50,7 +50,7 @@ export const limitOf = (byDefault: number) =>
     .default(byDefault)
     .openapi({ description: 'Maximum number of items.', example: byDefault });
 
-/** The place of a page. */
+/** The position of a page. */
 export const cursor = z
   .string()
   .min(1)
@@ -66,9 +66,10 @@ export const pageFields = {
   next_cursor: z
     .string()
     .nullable()
-    .openapi({ description: 'Pass it as `cursor` for the next page. Null: this is the last.' }),
+    .openapi({ description: 'Pass it as `cursor` for the next page. Null if this is the last.' }),
   previous_cursor: z.string().nullable().openapi({
-    description: 'Pass it as `cursor` for the previous page. Null: there is none, or the list only goes forward.',
+    description:
+      'Pass it as `cursor` for the previous page. Null without a previous page, or if the list only goes forward.',
   }),
 };
 

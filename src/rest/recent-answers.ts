@@ -1,7 +1,7 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { callerOf } from './caller.ts';
 
-/** An answer that others may get as well. */
+/** An answer that other callers may get too. */
 interface Kept {
   at: number;
   status: 200;
@@ -19,7 +19,7 @@ export interface RecentAnswersOptions {
 
 const MOST = 200;
 const LARGEST = 256 * 1024;
-/** Older answers are not used, whatever a request allows. */
+/** Older answers are not used, even if a request allows them. */
 const OLDEST_SECONDS = 120;
 /** Answers that depend on the rights of the caller, but not on its name. */
 const COMMON = /^\/v1\/(status|summary|stats|task-histogram|tasks|templates|queues|workers|namespaces|schedules)(\/|$)/;
@@ -27,15 +27,15 @@ const COMMON = /^\/v1\/(status|summary|stats|task-histogram|tasks|templates|queu
 const OWN = /^\/v1\/(me|session|auth|stream)(\/|$)|\/stream$/;
 
 /**
- * Gives several callers with the same rights one answer: a GET request with `Cache-Control: max-age=N` gets an answer that
- * was read at most N seconds ago. So fifty open web pages cost the database no more than one. Other requests are read from
- * the database.
+ * Shares answers between callers with the same rights: a GET request with `Cache-Control: max-age=N` gets an answer
+ * that is at most N seconds old. So fifty open web pages cost the database no more than one. Other requests are read
+ * from the database.
  */
 export function recentAnswers({ most = MOST, largest = LARGEST }: RecentAnswersOptions = {}): MiddlewareHandler {
   const answers = new Map<string, Kept>();
   const running = new Map<string, Promise<Kept | undefined>>();
   const keep = (key: string, kept: Kept | undefined) => {
-    // An answer that took longer may be older.
+    // The age counts from the start of the read.
     if (!kept || (answers.get(key)?.at ?? 0) > kept.at) return;
     answers.delete(key);
     answers.set(key, kept);
@@ -70,7 +70,7 @@ function fresh(kept: Kept | undefined, seconds: number): Kept | undefined {
   return kept && performance.now() - kept.at <= seconds * 1000 ? kept : undefined;
 }
 
-/** Returns how many seconds old an answer may be. Undefined: the request does not allow any. */
+/** Returns how many seconds old an answer may be. Undefined if the request does not allow any. */
 function maxAgeOf(c: Context): number | undefined {
   const seconds = /(?:^|[\s,])max-age=(\d{1,9})(?:$|[\s,])/.exec(c.req.header('cache-control') ?? '')?.[1];
   return seconds === undefined ? undefined : Math.min(Number(seconds), OLDEST_SECONDS);

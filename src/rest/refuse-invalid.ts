@@ -2,7 +2,7 @@ import type { Hook } from '@hono/zod-openapi';
 import type { Env } from 'hono';
 import { TaskerError } from '../errors.ts';
 
-/** Refuses a request that does not match its schema, with the place of each problem. */
+/** Rejects a request that does not match its schema, with the place of each problem. */
 export const refuseInvalid: Hook<unknown, Env, string, unknown> = (result) => {
   if (result.success) return undefined;
   const problems = result.error.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message }));

@@ -44,7 +44,7 @@ export interface RestAppOptions {
   facts: ServerFacts;
   /** Whether a created task is answered with 200 instead of 201. Default false. */
   legacyStatus?: boolean;
-  /** The settings that `GET /config` shows. Default: there is no such route. */
+  /** The settings that `GET /config` shows. Default: the route does not exist. */
   config?: ServedConfig | undefined;
   /** How long a request may take, in milliseconds. Default 30,000. */
   requestMs?: number;
@@ -76,7 +76,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.use(contextStorage());
   app.use(requestId());
   const guards = securityOf({ app, tasker: whole, logger, settings: security });
-  // All routes read through this one, so that none can forget to hide something.
+  // All routes read through this tasker, so that no route can forget to hide values.
   const sensitive = {
     way: 'use a credential with the permission tasks:context_read',
     shows: () => currentCaller()?.allows('tasks:context_read') ?? false,
@@ -121,7 +121,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.route('/', actRoutes(tasker, { logger, environment: facts.environment }));
   let document: string | undefined;
   app.get('/api-docs/openapi.json', (c) => {
-    // Once, because it takes 100 ms, and every web page asks for it.
+    // Built once, because it takes 100 ms, and every web page requests it.
     document ??= JSON.stringify(app.getOpenAPI31Document(openApiHead(facts)));
     return c.body(document, 200, { 'content-type': 'application/json' });
   });
@@ -132,12 +132,12 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
 }
 
 function openApiHead({ version }: ServerFacts) {
-  const description = 'Creates tasks, and shows and changes what happens to them. Times are ISO 8601 in UTC.';
+  const description = 'Creates, shows and changes tasks. Times are ISO 8601 in UTC.';
   return { openapi: '3.1.0', info: { title: 'tasker-core', version, description } };
 }
 
 function nothingThere(method: string, path: string): TaskerError {
-  return new TaskerError('not_found', `there is no ${method} ${path}; /api-docs/openapi.json lists all routes`);
+  return new TaskerError('not_found', `route ${method} ${path} not found; /api-docs/openapi.json lists all routes`);
 }
 
 function tookTooLong(ms: number): HTTPException {
@@ -152,7 +152,7 @@ function tookTooLong(ms: number): HTTPException {
  */
 const rejectNul: MiddlewareHandler = (c, next) => {
   if (!c.req.url.split('?', 1)[0]!.includes('%00')) return next();
-  throw new TaskerError('bad_request', 'the address has the character NUL (%00); remove it');
+  throw new TaskerError('bad_request', 'the URL contains the character NUL (%00); remove it');
 };
 
 function tooLarge(): never {
@@ -172,7 +172,7 @@ function knownError(error: Error): Error {
   }
   if (error instanceof HTTPException || isTaskerError(error)) return error;
   if (sqlState(error) === STATEMENT_TIMEOUT) {
-    return new TaskerError('timeout', 'the database took too long; ask for less, or try again later', { cause: error });
+    return new TaskerError('timeout', 'the database took too long; request less, or try again later', { cause: error });
   }
   if (UNSTORABLE.has(sqlState(error) ?? '')) {
     return new TaskerError('bad_request', 'the request has characters that PostgreSQL cannot store, such as U+0000');

@@ -49,7 +49,7 @@ export interface Described<
   status?: Status;
   /**
    * Whether the route limits what it shows and changes to the namespaces of the caller. Not needed for routes with a
-   * task, a namespace, a dead letter or a schedule in the path, because middleware checks these. Other routes refuse
+   * task, a namespace, a dead letter or a schedule in the path, because middleware checks these. Other routes reject
    * callers that are limited to namespaces. Default false.
    */
   scoped?: boolean;
@@ -61,7 +61,7 @@ export interface Described<
   tag?: string;
   /** Whether the response has an ETag, so that `If-None-Match` is answered with 304. Default false. */
   etag?: boolean;
-  /** Other forms of the answer, by content type, and what each is. */
+  /** Other forms of the answer, by content type, with a description of each. */
   otherForms?: Readonly<Record<string, string>>;
 }
 
@@ -125,9 +125,7 @@ const SYNONYMS: readonly (readonly [RegExp, string])[] = [
   [/^application\/(x-)?(ndjson|jsonl)$/, 'application/x-ndjson'],
 ];
 
-/**
- * Refuses bodies with other content types. Ignoring the body would drop what the caller asked for, such as `dry_run`.
- */
+/** Rejects bodies with other content types. Ignoring the body would ignore options of the caller, such as `dry_run`. */
 function onlyTypes(types: readonly string[]): MiddlewareHandler {
   return async (c, next) => {
     const given = (c.req.header('content-type') ?? '').split(';')[0]!.trim().toLowerCase();

@@ -4,8 +4,8 @@ import { ERRORS, isTaskerError, TaskerError } from '../errors.ts';
 import type { Caller } from './caller.ts';
 
 /**
- * Whether the caller may see and change what is in a namespace. Anything outside of namespaces needs a credential for
- * all.
+ * Returns whether the caller may see and change the objects in a namespace. Objects outside of namespaces need a
+ * credential for all.
  */
 export function maySee({ namespaces }: Caller, namespace: string | null | undefined): boolean {
   return namespaces === undefined || (namespace != null && namespaces.includes(namespace));
@@ -13,7 +13,7 @@ export function maySee({ namespaces }: Caller, namespace: string | null | undefi
 
 /**
  * Returns the namespaces to search: the requested one if the caller may see it, or all namespaces of the caller.
- * Undefined: all. Empty: none.
+ * Undefined means all. Empty means none.
  */
 export function searchedNamespaces(caller: Caller, asked: string | undefined): string | string[] | undefined {
   if (asked === undefined) return caller.namespaces && [...caller.namespaces];
@@ -22,7 +22,7 @@ export function searchedNamespaces(caller: Caller, asked: string | undefined): s
 
 /**
  * Throws the same error as for an unknown task if the caller may not see the namespace of a task. So the caller cannot
- * find out which tasks exist. @throws TaskerError `task_not_found`, `invalid_uuid`
+ * learn which tasks exist. @throws TaskerError `task_not_found`, `invalid_uuid`
  */
 export async function checkVisible(tasker: Tasker, caller: Caller, taskUuid: string): Promise<void> {
   if (caller.namespaces === undefined) return;
@@ -30,12 +30,12 @@ export async function checkVisible(tasker: Tasker, caller: Caller, taskUuid: str
   if (!maySee(caller, namespace)) throw notThere('task', taskUuid);
 }
 
-/** @throws TaskerError `not_found` if the caller may not see the namespace, as if there were nothing in it */
+/** @throws TaskerError `not_found` if the caller may not see the namespace, as if it were empty */
 export function checkNamespace(caller: Caller, namespace: string | null | undefined, what: string): void {
   if (!maySee(caller, namespace)) throw new TaskerError('not_found', `${what} not found`);
 }
 
-/** Refuses callers that may not see all namespaces. @throws TaskerError `forbidden` */
+/** Rejects callers that may not see all namespaces. @throws TaskerError `forbidden` */
 export function checkSeesAll({ namespaces }: Caller, what: string, instead?: string): void {
   if (namespaces === undefined) return;
   throw new TaskerError(

@@ -10,7 +10,7 @@ type Step = TaskSnapshot['steps'][number];
 type HistoryEntry = Awaited<ReturnType<Tasker['getHistory']>>[number];
 
 /**
- * Returns a UUID (version 8) derived from a text, for things that have no UUID here. The same text always has the same
+ * Returns a UUID (version 8) derived from a string, for objects without a UUID. The same string always has the same
  * UUID.
  */
 export function uuidOf(text: string): string {
@@ -18,7 +18,7 @@ export function uuidOf(text: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
-/** Removes the zone of a time in UTC, as the steps of a task have it. */
+/** Removes the zone of a time in UTC, for the steps of a task. */
 function naive(time: string | null): string | null {
   return time === null ? null : time.replace(/Z$/, '');
 }
@@ -147,7 +147,7 @@ export function stepJson(step: Step): z.infer<typeof StepResponseSchema> {
   };
 }
 
-/** The attempts and the acts of operators on one step, newest first. */
+/** The attempts and the actions of operators on one step, newest first. */
 export function auditJson(task: Task, step: Step, history: readonly HistoryEntry[]): z.infer<typeof StepAuditSchema>[] {
   const own = history.filter((entry) => entry.step === step.name);
   return own

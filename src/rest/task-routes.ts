@@ -24,7 +24,7 @@ export interface TaskRouteOptions {
 
 /** Tasks with larger requests are created alone. */
 const LARGE_BODY = 16_384;
-/** More pages than this are read with a cursor. */
+/** Maximum number of pages that can be read without a cursor. */
 const MOST_SKIPPED = 10_000;
 const LARGEST_PAGE = 1_000;
 
@@ -195,7 +195,7 @@ async function listTasks(
   };
 }
 
-/** Returns the cursor after this many tasks. Undefined: the first page. Null: there are fewer tasks. */
+/** Returns the cursor after this many tasks. Undefined means the first page. Null if there are fewer tasks. */
 async function cursorOf(
   tasker: Tasker,
   { filter, how }: { filter: TaskFilter; how: Pick<TaskPageOptions, 'sort' | 'order'> },

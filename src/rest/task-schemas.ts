@@ -102,14 +102,14 @@ export const TaskResponseSchema = z
     ...health,
     steps: z.array(StepReadinessSchema),
     waiting_steps: z.int(),
-    starts_at: nullableTime.openapi({ description: 'When the task begins. Null: it does not wait for its start.' }),
+    starts_at: nullableTime.openapi({ description: 'When the task begins. Null if it is not waiting for its start.' }),
     reruns: z.int(),
     rerun_at: nullableTime,
     copy_of: z.uuid().nullable(),
     created_with: z
       .string()
       .nullable()
-      .openapi({ description: 'The credential that created it over HTTP. Null: a program with the database did.' }),
+      .openapi({ description: 'The credential that created it over HTTP. Null if a program with the database did.' }),
     stale: orNull(StaleSchema).openapi({ description: 'The limit of its lifecycle that it exceeds.' }),
     paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that apply to it.' }),
   })
@@ -135,7 +135,7 @@ export const TaskListSchema = z
         has_previous: z.boolean(),
         next_cursor: z.string().nullable().openapi({ description: 'Pass it as `cursor` for the next page.' }),
         previous_cursor: z.string().nullable(),
-        total_is_exact: z.boolean().openapi({ description: 'False: there are more than `total_count`.' }),
+        total_is_exact: z.boolean().openapi({ description: 'False if there are more than `total_count`.' }),
         timed_out: z.boolean().openapi({ description: 'The search stopped after 2 seconds; the next page continues.' }),
         lag_ms: z.int().openapi({ description: 'Changes younger than this may be missing.' }),
         complete_since: z

@@ -19,7 +19,7 @@ export function parseBindAddress(text: string): ListenAddress {
   );
 }
 
-/** Whether a host name or address can only be reached from this machine. */
+/** Returns whether a host name or address can only be reached from this machine. */
 export function isLoopback(host: string): boolean {
   const plain = host.replace(/^\[|\]$/g, '').toLowerCase();
   if (plain === 'localhost' || plain.endsWith('.localhost')) return true;

@@ -45,7 +45,7 @@ export function metricsRoutes(worker: ServedWorker): OpenAPIHono {
 /** The parts of `/metrics/events`. */
 export interface EventMetricsParts {
   values: Values;
-  /** Null: the database does not respond. */
+  /** Null if the database does not respond. */
   groups: readonly EventGroup[] | null;
   /** Number of listeners for fast events in this process. */
   listeners: number;
@@ -60,7 +60,7 @@ export function eventMetricsJson({ values, groups, listeners, workerId }: EventM
     in_process_bus: {
       ...bus,
       subscriber_count: listeners,
-      // The names of the original system, whose subscribers in other languages were behind a channel.
+      // Uses the names of the original system, whose subscribers in other languages were behind a channel.
       rust_handler_dispatches: 0,
       rust_handler_errors: 0,
       rust_subscriber_patterns: 0,

@@ -138,7 +138,7 @@ export const EventMetricsSchema = z
       })
       .openapi({ description: 'Events committed with their results, by delivery mode.' }),
     unpublished: z.object({ invalid: count, failed: count, refused: count }).openapi({
-      description: 'Declared events that were not published: invalid payload, failed publisher, or refused result.',
+      description: 'Declared events that were not published: invalid payload, failed publisher, or rejected result.',
     }),
     in_process_bus: z
       .object({

@@ -48,7 +48,7 @@ export interface ServedWorker {
   details(): Promise<Checks>;
   /** Gives access to its templates. @throws TaskerError `not_ready` until the worker runs */
   readonly engine: Engine;
-  /** The reasons why it cannot run some steps of a template, one line for each. */
+  /** The reasons why it cannot run some steps of a template, one line each. */
   handlerProblems(template: TaskTemplate): Promise<string[]>;
   /** The metrics of the worker. */
   metrics: MetricsReport;

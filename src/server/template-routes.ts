@@ -97,7 +97,7 @@ export function templateRoutes(worker: ServedWorker): OpenAPIHono {
         environment: worker.facts().environment,
         resolved_at: new Date().toISOString(),
       };
-      // Undefined only if the template was removed in this moment.
+      // Undefined only if the template was removed in the meantime.
       const registered = { registered_at: row?.registeredAt ?? resolved.resolved_at };
       const about = { ...name, handler_class: callablesOf(template).join(', '), ...registered };
       const copy = { cached: true, cache_age_seconds: ageSeconds, access_count: uses };

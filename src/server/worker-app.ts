@@ -51,7 +51,7 @@ export function workerApp({ worker, logger, exposed, guard }: WorkerAppOptions):
 }
 
 function nothingThere(method: string, path: string): TaskerError {
-  return new TaskerError('not_found', `there is no ${method} ${path}; /api-docs/openapi.json lists all routes`);
+  return new TaskerError('not_found', `route ${method} ${path} not found; /api-docs/openapi.json lists all routes`);
 }
 
 function tookTooLong(): HTTPException {

@@ -66,7 +66,7 @@ export interface CancelledRest {
   /** Number of workers that were running. */
   running: number;
   state: string;
-  /** Milliseconds since its creation. */
+  /** Milliseconds since the creation of the task. */
   ms: number;
 }
 
@@ -126,8 +126,7 @@ export async function recountBatches(db: Db, taskUuids: readonly string[]): Prom
   await db.query(RECOUNT_BATCHES, [`{${taskUuids.join(',')}}`]);
 }
 
-// Looked up individually. In a join, a table that was empty when it was analyzed would be scanned completely for each
-// row.
+// Looked up individually. In a join, a table that was empty at its last ANALYZE would be scanned for each row.
 const BATCH_WORKERS = sql('batch_workers')`
 select d.task_uuid "taskUuid", d.idx, w.name, w.cursor, b.no_op "noOp"
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)

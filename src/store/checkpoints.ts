@@ -2,10 +2,10 @@ import type { Db } from '../db/statement.ts';
 import { columns, sql } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
 
-// The step's row is locked, so that no transaction takes the step between the check of its fence and the commit. The
+// The step's row is locked, so that no other transaction takes the step between the fence check and the commit. The
 // lock of the task is not needed, since no state changes. A transaction that waits for the row checks it again. In a
-// transaction of a handler, only the commit follows. A worker that freezes before the commit must not lock the row
-// forever.
+// transaction of a handler, only the commit follows. The timeout keeps a worker that freezes before the commit from
+// locking the row forever.
 const AND_COMMIT_SOON = `set_config('idle_in_transaction_session_timeout', '30s', true)`;
 
 const SAVE_CHECKPOINT = sql('save_checkpoint')`

@@ -18,7 +18,7 @@ export interface ClaimedStepRow extends StepKey, TaskOrigin {
   revision: number;
   tags: string[] | null;
   traceparent: string | null;
-  /** The text that the server sent. Few handlers use it, and parsing every date takes time. */
+  /** The text from the server. It is parsed only when needed, because few handlers use it. */
   createdAt: string;
 }
 
@@ -39,7 +39,7 @@ export interface Claimed {
   steps: ClaimedStepRow[];
   /** Number of rows taken from the queue, including those of steps that have been cancelled. */
   taken: number;
-  /** Whether rows were skipped because other transactions hold them. More rows may follow them. */
+  /** Whether rows were skipped because other transactions have locked them. More rows may follow. */
   passedOver: boolean;
 }
 

@@ -17,8 +17,8 @@ export async function existingSteps(db: Db, taskUuids: readonly string[]): Promi
   return found;
 }
 
-// A creator whose claim was lost adds nothing. `claim` is null if an operator completes the creator; then the task lock
-// is enough.
+// A creating step whose claim was lost adds nothing. `claim` is null if an operator completes the creator; then the
+// task lock is enough.
 const CREATOR_HOLDS = `
   exists (select 1 from tasker.step c where c.task_uuid = d.task_uuid and c.idx = d.creator
              and (d.claim is null or (c.state = 'in_progress' and c.claim = d.claim)))`;

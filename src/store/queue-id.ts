@@ -1,6 +1,6 @@
 /**
- * Whether any pause is in force. It depends on no row, so a statement evaluates it once. If there are no pauses, that
- * is the only cost.
+ * Whether any pause is in force. It depends on no row, so a statement evaluates it once. Without pauses, this is the
+ * only cost.
  */
 export const ANY_PAUSE = '(select exists (select 1 from tasker.pause where resumed_at is null))';
 

@@ -67,8 +67,8 @@ export async function dueTasks(db: Db): Promise<string[]> {
   return (await db.query<{ task_uuid: string }>(DUE_TASKS)).rows.map((row) => row.task_uuid);
 }
 
-// Deletes the timer of a step that has since been cancelled, resolved or reset. The step keeps the time at which it was
-// due, because that is when its task last made progress.
+// Deletes the timer of a step that has since been cancelled, resolved or reset. The step keeps its due time, because
+// its task last made progress then.
 const PROMOTE = sql('promote_retries')`
 with due as (
   delete from tasker.timer where task_uuid = any ($1::uuid[]) and due_at <= now() returning task_uuid, idx, template_id, rank),
@@ -127,8 +127,8 @@ select case when (select min(id) from tasker.worker where state = 'alive' and le
             then pg_try_advisory_xact_lock(7303014005) else false end mine`;
 
 /**
- * Returns whether one of these workers is the oldest live worker and no other transaction checks the queue. The lock is
- * held until the transaction ends.
+ * Locks the check of the queue until the transaction ends. Returns false if another transaction has the lock, or none
+ * of these workers is the oldest live worker.
  */
 export async function takeQueueCheckTurn(db: Db, workerIds: readonly number[]): Promise<boolean> {
   return (await db.query<{ mine: boolean }>(QUEUE_CHECK_TURN, [`{${workerIds.join(',')}}`])).rows[0]!.mine;
@@ -137,10 +137,10 @@ export async function takeQueueCheckTurn(db: Db, workerIds: readonly number[]): 
 // The queue has no index by step, because that would make every step more expensive. So a slice of the open tasks is
 // compared with the queue's rows in the same range of ids, which are read once. Counters are compared first: a task
 // whose active steps (ready or running) are all in the queue needs no check of its steps. The steps of the other tasks
-// are compared individually. Both sides are concatenated and grouped, not joined, so that no statistics can lead to a
-// comparison of all rows with all. A step that waits for a place in its batch is pending, and a step that waits for a
-// retry is not active. Neither is found. A row whose step was completed by hand or cancelled can hide one missing row
-// of the same task until a claim removes it.
+// are compared individually. Both sides are concatenated and grouped instead of joined, so that even wrong statistics
+// cannot lead to a comparison of all pairs of rows. A step that waits for a place in its batch is pending, and a step
+// that waits for a retry is not active. Neither counts as missing. A row whose step was completed by hand or cancelled
+// can hide one missing row of the same task until a claim removes it.
 const FIND_UNQUEUED = sql('find_unqueued_steps')`
 with t as materialized (
   select task_uuid, n_active n from tasker.task where state = 'steps_in_process' and task_uuid > $1 order by task_uuid limit $2),

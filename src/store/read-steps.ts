@@ -53,7 +53,7 @@ select ${STEP_COLUMNS}
  where t.task_uuid = $1 and s.idx = $2
  order by s.idx`;
 
-// Each range is looked up separately, so that one worker of a batch is read without thousands of others.
+// Each range is looked up separately, so that reading one batch worker does not read thousands of others.
 const GET_STEPS_AT = sql('get_steps_at')`
 select ${STEP_COLUMNS}
   from tasker.task t cross join unnest($2::int[], $3::int[]) r (first, last)

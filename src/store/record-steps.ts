@@ -21,11 +21,11 @@ export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3, los
 /** The end of one attempt. */
 export interface RecordedStep extends HeldKey {
   kind: (typeof KIND)[keyof typeof KIND];
-  /** Milliseconds until a retry. 0: retry at once. */
+  /** Milliseconds until a retry. 0: retry immediately. */
   delayMs: number;
   templateId: number;
   rank: number;
-  /** Null: no handler ran. */
+  /** Null if no handler ran. */
   durationMs: number | null;
   /** JSON text of the result; the text `null` for a failure. */
   result: string;
@@ -35,7 +35,7 @@ export interface RecordedStep extends HeldKey {
   events?: EventsText | undefined;
 }
 
-/** Events that are serialized only when they are sent, so that they take less memory while they wait. */
+/** Events that are serialized when they are sent, because they take less memory until then. */
 export interface EventsText {
   /** Approximate number of characters. */
   readonly size: number;
@@ -64,7 +64,7 @@ export interface OwnClaim {
   freeSlots: number;
   /** The fence of the claimed steps. */
   token: number;
-  /** Children with a lower priority (a greater rank) than this go to the queue. */
+  /** Children with a lower priority than this (a greater rank) go to the queue. */
   lastRank: number;
 }
 
@@ -143,7 +143,7 @@ export async function recordSteps(
 
 /** A wait of a step that ends because the step is complete. */
 export interface CompletedWait extends Omit<RecordedStep, 'claim' | 'kind'> {
-  /** The attempt that waits. */
+  /** The waiting attempt. */
   attempt: number;
   endedBy: WaitEnd;
 }
@@ -178,7 +178,7 @@ export async function recordTimers(
   return { ended: endedIn(rows[0]!, timers), refused: refusedIn(accepted, timers.length), queued };
 }
 
-/** Returns JSON texts as an array. Most are `null`, so the `null`s at the end are omitted. */
+/** Returns JSON strings as an array. Most are `null`, so the `null`s at the end are omitted. */
 function columnOfSome(batch: readonly RecordedStep[], of: (step: RecordedStep) => string): string {
   const texts: string[] = [];
   for (let i = 0; i < batch.length; i++) {
@@ -263,7 +263,7 @@ function numbersIn(literal: string | null): number[] {
   return literal === null ? [] : (JSON.parse(`[${literal.slice(1, -1)}]`) as number[]);
 }
 
-/** Returns the indexes of a batch that are not among the accepted positions. Null: all were accepted. */
+/** Returns the indexes of a batch that are not among the accepted positions. Null if all were accepted. */
 function refusedIn(accepted: string | null, sent: number): number[] {
   if (accepted === null) return [];
   const present = new Set(numbersIn(accepted));

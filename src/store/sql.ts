@@ -9,7 +9,7 @@ export const sql =
     text: String.raw({ raw: texts }, ...parts),
   });
 
-/** Returns a statement with a text that was built for one call. */
+/** Returns a statement whose text was built for one call. */
 export function made({ name }: Statement, text: string): Statement {
   return { name, text, once: true };
 }
@@ -20,11 +20,11 @@ export function made({ name }: Statement, text: string): Statement {
  */
 export function sqlFile(name: string): Statement {
   const text = readFileSync(new URL(`../../statements/${name}.sql`, import.meta.url), 'utf8');
-  // Without its first comment, because the server shows only the beginning of a running statement.
+  // The first comment is removed, because the server shows only the beginning of a running statement.
   return { name, text: text.replace(/^(?:--.*\r?\n)+/, '') };
 }
 
-/** Returns columns of rows as lists, for texts. The driver quotes them. */
+/** Returns columns of rows as lists, for strings. The driver quotes them. */
 export function lists<Row, Key extends keyof Row>(rows: readonly Row[], ...keys: readonly Key[]): Row[Key][][] {
   return keys.map((key) => rows.map((row) => row[key]));
 }

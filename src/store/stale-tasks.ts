@@ -19,7 +19,10 @@ export const LAST_MOVE = `
          coalesce(max(s.attempts), 0) > 0 began
     from tasker.step s where s.task_uuid = t.task_uuid`;
 
-/** Whether the note in the row `w` still applies to its task `t`. The next check removes notes of tasks that have moved. */
+/**
+ * Whether the note in the row `w` still applies to its task `t`. The next check removes notes of tasks that have made
+ * progress since.
+ */
 export const STILL_STALE = `
   w.rule is not null and t.done_at is null
   and (w.rule in ('max_duration_minutes', '${THRESHOLD}task_max_lifetime_hours')
@@ -76,7 +79,7 @@ export async function forgetWatches(db: Db, taskUuids: readonly string[]): Promi
   await db.query(FORGET_WATCHES, [`{${taskUuids.join(',')}}`]);
 }
 
-/** The time in which a task was paused, or that other `spans` cover, between a moment and now. */
+/** The time between a moment and now in which a task was paused, or which other `spans` cover. */
 const heldSince = (moment: string, spans = 'held.spans') => `(
     select coalesce(sum(upper(r) - lower(r)), '0') from unnest((${spans}) * tstzmultirange(tstzrange(least(${moment}, now()), now()))) r)`;
 
@@ -202,7 +205,7 @@ update tasker.task_watch w set
 
 /** The result of a check of a task that continues. */
 export interface WatchNote extends JudgedRow {
-  /** The text of a new note. Null: there is none. */
+  /** The text of a new note. Null if there is none. */
   reason: string | null;
 }
 
@@ -212,8 +215,7 @@ export async function noteWatches(db: Db, notes: readonly WatchNote[], actor: st
   await db.query(NOTE_WATCHES, [...found, actor]);
 }
 
-// A separate statement before the one that writes. It waits for steps that are just being claimed, so that the next
-// statement sees their new state.
+// A separate statement that waits for steps that are being claimed, so that the next one sees their new state.
 const LOCK_OPEN_STEPS = sql('lock_open_steps')`
 select count(*) from (
   select 1 from tasker.step where task_uuid = any ($1::uuid[])

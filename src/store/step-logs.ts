@@ -8,7 +8,7 @@ export interface StepLogRow {
   attempt: number;
   /** A JSON array of lines. */
   lines: string;
-  /** Number of earlier lines that were not kept. */
+  /** Number of earlier lines that were dropped. */
   dropped: number;
 }
 

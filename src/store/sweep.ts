@@ -29,8 +29,7 @@ export async function deadWorkers(db: Db): Promise<DeadWorkerRow[]> {
   return (await db.query<DeadWorkerRow>(DEAD_WORKERS)).rows;
 }
 
-// Reads only tasks with ready or running steps, each by key. All other tasks, of which there may be millions, cost
-// nothing.
+// Reads only tasks with ready or running steps, each by key. The other tasks, possibly millions, cost nothing.
 const TASKS_OF_DEAD = sql('tasks_of_dead')`
 select t.task_uuid from (select task_uuid from tasker.task where state = 'steps_in_process' offset 0) t
  cross join lateral (
@@ -94,7 +93,7 @@ select h.task_uuid, h.idx, 'failing', h.attempts, h.claim >> 24, null, h.claim, 
   from held h join tasker.task t on t.task_uuid = h.task_uuid join tasker.step s on s.ctid = h.tid
  where not h.again and h.idx >= 131072`;
 
-/** A step reclaimed from a lost worker. `failing`: it must still be recorded as a permanent failure. */
+/** A step that was taken from a lost worker. `failing`: it must still be recorded as a permanent failure. */
 export interface TakenBackRow extends StepKey {
   state: 'enqueued' | 'error' | 'failing';
   attempts: number;

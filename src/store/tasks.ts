@@ -5,8 +5,8 @@ import { columns, lists, sql } from './sql.ts';
 import { STILL_STALE } from './stale-tasks.ts';
 
 // Identities are inserted in the order of their hashes, to prevent deadlocks between two batches. A task whose identity
-// already exists adds no rows. `offset 0` keeps the lookup of a template's steps by key. With an unrestricted join, a
-// small table is read as a whole for each task.
+// already exists adds no rows. `offset 0` keeps the lookup of a template's steps by key. An unrestricted join would
+// read a small table as a whole for each task.
 const CREATE_TASKS = sql('create_tasks')`
 with input as materialized (
   select * from rows from (
@@ -59,11 +59,11 @@ export interface NewTask extends TaskOrigin {
   /** The span that created the task. */
   traceparent: string | null;
   tags: readonly string[] | null;
-  /** The credential that a server creates it with. Null: a program with access to the database creates it. */
+  /** The credential that a server creates it with. Null if a program with access to the database creates it. */
   createdWith: string | null;
   /** SHA-256 in hex, or null for a task without an identity. */
   identityHash: string | null;
-  /** When it begins, in milliseconds since 1970 or from now. Undefined: at once. */
+  /** When it begins, in milliseconds since 1970 or from now. Undefined means immediately. */
   start?: { atMs?: number; delayMs?: number } | undefined;
 }
 
@@ -177,7 +177,7 @@ export const TASK_COUNTS = `
                              'at', tasker.iso(w.noted_at))::text note
       from tasker.task_watch w where w.task_uuid = t.task_uuid and ${STILL_STALE} offset 0) stale on true`;
 
-/** Facts that are in the task's row, which can be read without its steps. */
+/** The columns of a task that can be read without its steps. */
 interface TaskFacts extends TaskOrigin {
   taskUuid: string;
   templateId: number;
@@ -207,12 +207,12 @@ export interface TaskRow extends TaskFacts {
   copyOf: string | null;
   createdWith: string | null;
   verdict: string | null;
-  /** Number of steps that must still end. */
+  /** Number of steps that have not ended. */
   openSteps: number;
   /** Number of steps in `error` that block the task. Failures that their batch tolerates do not count. */
   blockingSteps: number;
   mostAttempts: number;
-  /** When a task that starts later begins. Null if it does not wait for its start. */
+  /** When a task that starts later begins. Null if it is not waiting for its start. */
   startsAt: string | null;
   /** JSON text of the limit that the task exceeds. Null if it is not stale, or has no limits. */
   stale: string | null;

@@ -35,7 +35,7 @@ export interface NewTemplate extends Omit<RegisteredVersion, 'namespace'> {
   rootCount: number;
   /** JSON text. */
   definition: string;
-  /** Null if its tasks can never be stale. */
+  /** Null if its tasks cannot become stale. */
   limits: TaskLimits | null;
   /** Whether it has steps of the types that wait. */
   waits: boolean;
@@ -143,7 +143,7 @@ export interface RegisteredVersion extends TemplateVersion {
   digest: string;
 }
 
-/** Returns the newest digests of these versions. Leaves out versions that are not registered. */
+/** Returns the newest digests of these versions. Omits versions that are not registered. */
 export async function newestDigests(db: Db, versions: readonly TemplateVersion[]): Promise<RegisteredVersion[]> {
   return (await db.query<RegisteredVersion>(NEWEST_DIGESTS, lists(versions, 'namespace', 'name', 'version'))).rows;
 }

@@ -106,9 +106,7 @@ export async function stopWorker(db: Db, id: number): Promise<void> {
   await db.query(STOP_WORKER, [id]);
 }
 
-/**
- * Entries that are patterns of names come first, and there are few of them. There may be thousands of names after them.
- */
+/** The few entries that are patterns come first, before possibly thousands of names. */
 const ANNOUNCED_ELSEWHERE = sql('announced_elsewhere')`
 with others as (select callables from tasker.worker
   where id <> $1 and state = 'alive' and lease_until > now() and $2 = any (namespaces))
@@ -148,7 +146,7 @@ export interface WorkerRow extends Pick<NewWorker, 'name' | 'host' | 'pid' | 'co
   startedAt: string;
   leaseUntil: string;
   living: boolean;
-  /** Whether it takes no steps, or was asked to take none. */
+  /** Whether it has stopped taking steps, or was asked to. */
   draining: boolean;
 }
 

@@ -1,6 +1,6 @@
 import { type StepOverride, type StepTemplate, type TaskTemplate, waitsByType } from './task-template.ts';
 
-/** The name in an override that means every step. */
+/** The step name in an override that means every step. */
 export const ALL_STEPS = 'ALL';
 
 /**

@@ -116,7 +116,7 @@ function given(input: unknown, source: string | undefined): string {
   return `the ${typeof input} ${source ?? String(input)}`;
 }
 
-/** Returns what to write instead, if known. */
+/** Returns the text to write instead, if known. */
 function suggestionFor(expected: string, input: unknown, { key, source }: IssuePlace): string | null {
   const before = typeof key === 'string' ? `${key}: ` : '';
   if (expected === 'array' && typeof input === 'string') return `write \`${before}[${input}]\``;

@@ -6,10 +6,10 @@ type CamelCase<Name extends string> = Name extends `${infer First}_${infer Rest}
   : Name;
 
 type Shape = Readonly<Record<string, z.ZodType>>;
-/** The fields as a file has them. */
+/** The fields of a file. */
 type FileOf<Fields extends Shape> = { [Name in keyof Fields]?: z.infer<Fields[Name]> };
 
-/** The fields as programs see them. None is missing. */
+/** The fields as programs see them, all present. */
 type ProgramOf<Fields extends Shape, Defaults> = {
   [Name in keyof Fields & string as CamelCase<Name>]: undefined extends z.infer<Fields[Name]>
     ? NonNullable<z.infer<Fields[Name]>> | (CamelCase<Name> extends keyof Defaults ? never : null)

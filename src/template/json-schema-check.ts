@@ -129,7 +129,7 @@ function formProblems(schema: JsonSchema): SchemaProblem[] {
       'remove it to use https://json-schema.org/draft/2020-12/schema, or write http://json-schema.org/draft-07/schema#';
     return [{ path: '/$schema', message: `is unknown: ${JSON.stringify(schema.$schema)}; ${known}` }];
   }
-  // A keyword of Ajv. Its checks would return promises, which are always truthy.
+  // A keyword of Ajv. With it, checks would return promises, which are always truthy.
   if ('$async' in schema) return [{ path: '/$async', message: 'is not a keyword of JSON Schema; remove it' }];
   const validator = schemaValidatorOf(draft);
   return validator.validate(META[draft], schema) ? patternProblems(schema) : innermost(validator.errors ?? []);
@@ -186,7 +186,7 @@ function violationsOf(errors: readonly ErrorObject[]): SchemaViolation[] {
   return errors.slice(0, MOST_VIOLATIONS).map((error) => ({ path: error.instancePath, message: sentenceOf(error) }));
 }
 
-/** Returns Ajv's message, completed with details that it omits. */
+/** Returns Ajv's message, with details that Ajv omits. */
 function sentenceOf({ keyword, params, message = 'is not valid' }: ErrorObject): string {
   if (keyword === 'additionalProperties') return `must not have the property '${params.additionalProperty}'`;
   if (keyword === 'enum') return `must be one of ${JSON.stringify(params.allowedValues)}`;

@@ -13,8 +13,8 @@ const SHAPES: Record<StepType, readonly [string, string]> = {
   approval: ['[/', '/]'],
 };
 
-/** Colours by the state of a step. Other states have no colour. */
-const COLOURS: readonly (readonly [states: readonly string[], style: string])[] = [
+/** Colors by the state of a step. Other states have no color. */
+const COLORS: readonly (readonly [states: readonly string[], style: string])[] = [
   [['complete', 'resolved_manually'], 'fill:#d3f3d9,stroke:#2b8a3e,color:#1b4332'],
   [['in_progress', 'enqueued'], 'fill:#d0e8ff,stroke:#1971c2,color:#0b3d66'],
   [['waiting_for_retry', 'waiting'], 'fill:#fff0c2,stroke:#b08900,color:#5c4700'],
@@ -24,7 +24,7 @@ const COLOURS: readonly (readonly [states: readonly string[], style: string])[] 
 
 /**
  * Returns the template as a mermaid flowchart, with parents above children. A node's shape shows the type of its step.
- * Dotted edges lead to steps that are created while the task runs. With `stateOf`, nodes are coloured and labelled with
+ * Dotted edges lead to steps that are created while the task runs. With `stateOf`, nodes are colored and labeled with
  * the state of their step.
  *
  * @example
@@ -35,16 +35,16 @@ export function mermaidOf(template: TaskTemplate, stateOf?: (stepName: string) =
   const used = new Set<string>();
   const nodes = template.steps.map(({ name, type }, index) => {
     const state = stateOf?.(name);
-    const colour = COLOURS.find(([states]) => state !== undefined && states.includes(state))?.[0][0];
-    if (colour) used.add(colour);
+    const color = COLORS.find(([states]) => state !== undefined && states.includes(state))?.[0][0];
+    if (color) used.add(color);
     const [open, close] = SHAPES[type];
     const label = state === undefined ? escaped(name) : `${escaped(name)}<br/>${escaped(state)}`;
-    return `  s${index}${open}"${label}"${close}${colour ? `:::${colour}` : ''}`;
+    return `  s${index}${open}"${label}"${close}${color ? `:::${color}` : ''}`;
   });
   const edges = parents.flatMap((of, child) =>
     of.map((parent) => `  s${parent} ${initial[child] ? '-->' : '-.->'} s${child}`),
   );
-  const classes = COLOURS.filter(([[name]]) => used.has(name!)).map(([[name], style]) => `  classDef ${name} ${style}`);
+  const classes = COLORS.filter(([[name]]) => used.has(name!)).map(([[name], style]) => `  classDef ${name} ${style}`);
   return ['flowchart TD', ...nodes, ...edges, ...classes, ''].join('\n');
 }
 

@@ -47,7 +47,7 @@ const MOST_PROBLEMS = 1000;
 const MOST_IN_MESSAGE = 20;
 
 /**
- * Parses and checks a template file. Returns all problems at once, each with its line, its column and how to fix it.
+ * Parses and checks a template file. Returns all problems together, each with its line, its column and how to fix it.
  * Reads only the given text, and never throws because of its contents.
  *
  * @example

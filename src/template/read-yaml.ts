@@ -59,7 +59,7 @@ function parsed(text: string, lineCounter: LineCounter): Document.Parsed | strin
   }
 }
 
-/** Returns the problem of a text that cannot be parsed at all: too large, or not UTF-8. */
+/** Returns the problem of a string that cannot be parsed at all: too large, or not UTF-8. */
 function unreadableText(text: string): TextProblem | null {
   const bytes = Buffer.byteLength(text);
   if (bytes > LARGEST) {

@@ -3,7 +3,7 @@ import { type Fields, isFields } from '../model/json.ts';
 /** A place in a file's data: keys and indexes from its root. */
 export type Path = readonly (string | number)[];
 
-/** Two names for the same field. Files can use either, snapshots use the first. */
+/** Two names for the same field. Files can use either; snapshots use the first. */
 export interface Spelling {
   first: string;
   other: string;

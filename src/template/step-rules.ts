@@ -14,7 +14,7 @@ export interface Finding {
   atKey?: boolean;
 }
 
-/** The data of a step that the rules need. If the form of the file is invalid, it is as complete as possible. */
+/** The data of a step that the rules need. If the form of the file is invalid, the data may be incomplete. */
 export interface StepSketch {
   path: Path;
   name: string;

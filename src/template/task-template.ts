@@ -115,7 +115,7 @@ export interface EventDeclaration {
 /** How the workers created from a `batch_worker` step run. */
 export interface BatchConfig {
   batchSize: number;
-  /** Maximum number of workers of the batch that run at once. */
+  /** Maximum number of workers of the batch that run at the same time. */
   parallelism: number;
   cursorField: string;
   workerTemplate: string;
@@ -124,9 +124,11 @@ export interface BatchConfig {
 
 /** The time that a `timer` step waits for. */
 export interface TimerConfig {
-  /** Milliseconds from the moment at which the step is ready. Null: until the time in `until`. */
+  /** Milliseconds from the moment at which the step is ready. Null means until the time in `until`. */
   forMs: number | null;
-  /** Where the time is: a path in the task's context, or a field in the result of a step. Null with `forMs`. */
+  /**
+   * The location of the time: a path in the task's context, or a field in the result of a step. Null if `forMs` is set.
+   */
   until: { context: string } | { step: string; field: string } | null;
 }
 
@@ -146,12 +148,12 @@ export interface SignalConfig {
   onUnknown: 'refuse' | 'keep';
 }
 
-/** The decision of people that an `approval` step waits for. */
+/** The decision by people that an `approval` step waits for. */
 export interface ApprovalConfig {
   title: string;
-  /** The schema of the form of a vote. Null: no form. */
+  /** The schema of the form of a vote. Null means no form. */
   form: JsonSchema | null;
-  /** The users or roles that may vote. Empty: everyone. */
+  /** The users or roles that may vote. Empty means everyone. */
   assignees: string[];
   /** Number of approvals that decide. Default 1. */
   quorum: number;
@@ -159,9 +161,9 @@ export interface ApprovalConfig {
   rejectQuorum: number;
   /** The effect of a rejection on the step. Default `complete`. */
   onReject: 'fail' | 'complete';
-  /** Milliseconds. Null: no reminder. */
+  /** Milliseconds. Null means no reminder. */
   remindAfterMs: number | null;
-  /** Milliseconds. Null: no escalation. */
+  /** Milliseconds. Null means no escalation. */
   escalateAfterMs: number | null;
   escalateTo: string[];
   /** Milliseconds. Null waits without a limit. */
@@ -172,7 +174,7 @@ export interface ApprovalConfig {
 export interface CallAgainConfig {
   /** Milliseconds from the first call. Default 24 hours. */
   timeoutMs: number;
-  /** Null: only the time is limited. */
+  /** If null, only the time is limited. */
   maxCalls: number | null;
   /** Whether a step with `retryable: false` may be called again. Default false. */
   repeatable: boolean;
@@ -198,7 +200,7 @@ export interface StepTemplate {
   signal: SignalConfig | null;
   /** Set for the type `approval` only. */
   approval: ApprovalConfig | null;
-  /** The limits of calls again. Null: the defaults. */
+  /** The limits of calls again. Null means the defaults. */
   wait: CallAgainConfig | null;
   /** The schema for the result, enforced when the result is recorded. */
   resultSchema: JsonSchema | null;
@@ -217,7 +219,7 @@ export interface Lifecycle {
   maxWaitingForDependenciesMinutes: number | null;
   maxWaitingForRetryMinutes: number | null;
   maxStepsInProcessMinutes: number | null;
-  /** The limit of the state `waiting`. Null: waits are not limited. */
+  /** The limit of the state `waiting`. If null, waits are not limited. */
   maxWaitingMinutes: number | null;
   /** The action if a limit is exceeded. Default `dlq`. */
   stalenessAction: StalenessAction;

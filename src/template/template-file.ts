@@ -23,7 +23,10 @@ import { approvalFile, callAgainFile, signalFile, timerFile } from './waits/wait
 /** Names must not contain control characters or start or end with whitespace, which would be a typing error. */
 const NAME = /^[^\s\p{Cc}](?:[^\p{Cc}]*[^\s\p{Cc}])?$/u;
 const EVENT_NAME = /^[a-z0-9_]+(?:\.[a-z0-9_]+)+$/;
-/** A key in a path of `sensitive:`. Characters of other notations are refused, because their paths would hide nothing. */
+/**
+ * A key in a path of `sensitive:`. Other characters are rejected: they belong to other notations, whose paths would
+ * hide nothing.
+ */
 const PATH_KEY = String.raw`[^.[\]\s\p{Cc}](?:[^.[\]\p{Cc}]*[^.[\]\s\p{Cc}])?`;
 /** A path of `sensitive:`. */
 export const SENSITIVE_PATH = new RegExp(String.raw`^(?!/|\$(?:\.|$))${PATH_KEY}(?:\.${PATH_KEY})*$`, 'u');
@@ -132,7 +135,9 @@ export const eventFile = z.strictObject({
 export const batchFile = z
   .strictObject({
     batch_size: whole(1, 100_000).meta({ description: 'Maximum number of items per worker.' }),
-    parallelism: whole(1, 1000).meta({ description: 'Maximum number of workers of the batch that run at once.' }),
+    parallelism: whole(1, 1000).meta({
+      description: 'Maximum number of workers of the batch that run at the same time.',
+    }),
     cursor_field: z.string().min(1).max(255).meta({ description: 'The field that orders the items.' }),
     worker_template: z
       .string()

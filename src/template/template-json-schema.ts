@@ -31,7 +31,7 @@ export function templateJsonSchema(): Schema {
   return {
     $schema: schema.$schema!,
     title: 'tasker-core task template',
-    description: 'A directed acyclic graph of steps, and what each of them needs to run.',
+    description: 'A directed acyclic graph of steps, with the settings of each.',
     ...schema,
   };
 }
@@ -59,7 +59,7 @@ function addBareName(schema: Schema): void {
   Object.assign(schema, { description, anyOf: [callable, whole] });
 }
 
-/** Whether fields have values. An empty field is the same as none. */
+/** Returns whether fields have values. An empty field counts as missing. */
 function having({ some, none = [] }: { some: readonly string[]; none?: readonly string[] }): Schema {
   const properties: Record<string, Schema> = {};
   for (const name of some) properties[name] = { not: { type: 'null' } };

@@ -42,7 +42,7 @@ function withoutLines(problem: TemplateProblem): TemplateProblem {
   return { ...problem, message, line: 0, column: 0 };
 }
 
-/** Whether an object has the fields that only the parser adds. A template derived from a parsed one has them too. */
+/** Returns whether an object has the fields that only the parser adds, which copies of a parsed template have too. */
 function isParsed(given: object): given is TaskTemplate {
   const { steps, domainEvents, systemDependencies, identityStrategy } = given as Partial<TaskTemplate>;
   if (!Array.isArray(steps) || !Array.isArray(domainEvents) || !isFields(systemDependencies)) return false;

@@ -43,7 +43,7 @@ const MOST_VALUES = 1_000_000;
 /** Maximum nesting depth of lists and maps. */
 const DEEPEST = 100;
 
-/** Replaces a value without a JSON form. The problem is reported separately. */
+/** The replacement for a value without a JSON form. The problem is reported separately. */
 const NOTHING = null;
 
 interface Converted {

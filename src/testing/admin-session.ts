@@ -49,7 +49,7 @@ export async function asAdmin<T>(url: string, work: (session: AdminSession) => P
     if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw error;
     throw new TaskerError(
       'database_error',
-      `the test kit creates a database for each test, and this user is not allowed to (${messageOf(error)}); ` +
+      `the test kit creates a database for each test, which this user is not allowed to do (${messageOf(error)}); ` +
         'grant it (alter role … createdb), or omit databaseUrl and DATABASE_URL to use the embedded server',
       { cause: error },
     );

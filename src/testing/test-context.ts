@@ -21,7 +21,7 @@ export interface TestContextOptions {
   stepInputs?: Fields;
   /** Number of attempts before this one. Default 0. */
   retryCount?: number;
-  /** The number of the rerun. Default 0: the first run. */
+  /** The number of the rerun. Default 0 means the first run. */
   rerun?: number;
   /** The schedule that created the task. Default: none. */
   schedule?: TaskSchedule | undefined;

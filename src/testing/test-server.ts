@@ -16,7 +16,7 @@ const PREFIX = 'tasker_test_';
 /** Databases older than this belong to tests that were killed. */
 const LEFT_OVER_MS = 60 * 60 * 1000;
 const NO_SUCH_DATABASE = '3D000';
-/** Error codes if the database exists. With two concurrent processes, it is a unique violation. */
+/** Error codes if the database exists. Two concurrent processes get a unique violation. */
 const EXISTS_ALREADY = new Set(['42P04', '23505']);
 const IN_USE = '55006';
 const CLONE_TRIES = 200;
@@ -61,7 +61,7 @@ function theServer(serverUrl: string | undefined): Promise<TestServer> {
   if (!server) {
     server = prepare(serverUrl);
     servers.set(key, server);
-    // The next test can try again.
+    // Forgotten, so that the next test can try again.
     server.catch(() => servers.delete(key));
   }
   return server;
@@ -127,7 +127,7 @@ async function clone(
     await whenUnused(() => run(`create database ${escapeIdentifier(name)} template ${escapeIdentifier(template)}`));
   } catch (error) {
     if (sqlState(error) !== NO_SUCH_DATABASE) throw error;
-    servers.clear(); // another process dropped it; the next call creates it again
+    servers.clear(); // another process dropped it, and the next call creates it again
     throw new TaskerError(
       'database_error',
       `the test kit's database ${template} was dropped by another process; run the test again: ${messageOf(error)}`,

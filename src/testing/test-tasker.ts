@@ -41,13 +41,15 @@ export interface TestTaskerOptions
    */
   stubs?: Record<string, TestHandler>;
   /**
-   * Subscribers of domain events, in addition to those in the folders of `handlers`. They run as in production. False:
-   * none run, not even those in the folders.
+   * Subscribers of domain events, in addition to those in the folders of `handlers`. They run as in production. If
+   * false, none run, not even those in the folders.
    */
   subscribers?: SubscriberSource | false;
   /** The server on which to create a database. Default: that of `DATABASE_URL`, else an embedded server. */
   databaseUrl?: string;
-  /** Whether to wait between attempts as the templates require. Default false: failed attempts are retried at once. */
+  /**
+   * Whether to wait between attempts as the templates require. Default false: failed attempts are retried immediately.
+   */
   keepBackoff?: boolean;
 }
 
@@ -208,7 +210,7 @@ export class TestTasker {
     const over = new AbortController();
     const waiting = this.#whenWaiting(taskUuid, over.signal);
     const ended = this.tasker.waitForTask(taskUuid, { timeoutMs, signal: over.signal });
-    for (const each of [ended, waiting]) each.catch(() => undefined); // the loser of the race may fail
+    for (const each of [ended, waiting]) each.catch(() => undefined); // the slower promise may fail
     try {
       return await Promise.race([ended, waiting]);
     } finally {
@@ -241,16 +243,16 @@ export class TestTasker {
  * Creates a real tasker for tests, on its own database, which is dropped when the tasker stops. The first call in a
  * process prepares a server (about a second), and later calls take a fraction of a second.
  *
- * It behaves as in production, with a few exceptions. Failed attempts are retried at once unless `keepBackoff` is set,
- * and a step without a handler fails at once. Templates have the overrides of the environment `test`. Nothing is logged
- * unless you pass a logger.
+ * It behaves as in production, with a few exceptions. Failed attempts are retried immediately unless `keepBackoff` is
+ * set, and a step without a handler fails immediately. Templates have the overrides of the environment `test`. Nothing
+ * is logged unless you pass a logger.
  *
  * @example
  * const kit = await testTasker({ templates: './templates', handlers: './handlers', stubs: { charge: () => ({ paid: true }) } });
  * const { task, results } = await kit.run({ name: 'order', namespace: 'shop', context: { order_id: 'O-7' } });
  * await kit.stop(); // or `await using kit = …`
- * @throws TaskerError the errors of `createTasker`; `embedded_unsupported` if there is neither a server nor the optional
- * package of the embedded server
+ * @throws TaskerError the errors of `createTasker`; `embedded_unsupported` if there is neither a server nor the
+ * optional package of the embedded server
  */
 export async function testTasker(options: TestTaskerOptions): Promise<TestTasker> {
   refuseUnknown('testTasker', options, TEST_OPTIONS);
@@ -302,7 +304,7 @@ function urlOfEnvironment(): string | undefined {
   return found?.value as string | undefined;
 }
 
-/** How long a kit waits for the steps after a signal, a vote or a completion. */
+/** Timeout for the steps after a signal, a vote or a completion. */
 const SETTLE_MS = 10_000;
 
 const TEST_OPTIONS = { ...TASKER_OPTIONS, stubs: true, keepBackoff: true } as const;

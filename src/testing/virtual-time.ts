@@ -40,7 +40,7 @@ export class VirtualTime {
     return new Date(Date.now() + this.#aheadUs / 1000);
   }
 
-  /** Moves the clock forward. Everything that becomes due runs in its order, each with what follows from it. */
+  /** Moves the clock forward. Whatever becomes due runs in order, each with its consequences. */
   async advance(durationUs: number, timeoutMs: number): Promise<void> {
     for (let left = durationUs; ; ) {
       const { dueUs, timers } = await this.settle(timeoutMs);

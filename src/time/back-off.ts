@@ -4,8 +4,8 @@ const FIRST_MS = 50;
 const LONGEST_MS = 5_000;
 
 /**
- * Waits before a retry, `tries` counted from 0: 50 ms, doubled each time, at most 5 s. Each wait varies by ±25 %, so that
- * workers do not retry all at once. Resolves at once when `signal` fires.
+ * Waits before a retry, `tries` counted from 0: 50 ms, doubled each time, at most 5 s. Each wait varies by ±25 %, so
+ * that workers do not all retry at the same time. Resolves immediately when `signal` fires.
  */
 export async function backOff(tries: number, signal?: AbortSignal): Promise<void> {
   const delay = Math.min(FIRST_MS * 2 ** Math.min(tries, 10), LONGEST_MS) * (0.75 + Math.random() / 2);

@@ -4,7 +4,7 @@ import { waitAtMost } from './wait-at-most.ts';
 export type Seen<T> =
   | { kind: 'seen'; value: T; ms: number }
   | { kind: 'failed'; error: unknown; ms: number }
-  /** There is no answer yet. The lookup continues. */
+  /** The lookup has no answer yet, and continues. */
   | { kind: 'silent'; ms: number };
 
 /** A lookup that many callers share: it runs once at a time, and is not repeated while its result is fresh. */

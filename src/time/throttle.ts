@@ -1,6 +1,6 @@
 /**
- * Runs an action at once on the first request, and then at most once per interval. A run does not start before the
- * previous run has ended, so that a slow action does not run several times at once.
+ * Runs an action immediately on the first request, and then at most once per interval. A run does not start before the
+ * previous run has ended, so that runs of a slow action do not overlap.
  */
 export class Throttle {
   readonly #act: () => Promise<void>;

@@ -1,4 +1,4 @@
-/** The answer to one question, or why there is none. */
+/** The answer to one question, or its error. */
 export type Answer<A> = { answer: A } | { error: unknown };
 
 interface Waiting<Q, A> {
@@ -16,8 +16,8 @@ export interface TogetherLimits {
 }
 
 /**
- * Answers many questions with one call. A question is asked at once if a call is free. Otherwise it waits with the others
- * that arrive in the meantime, and all of them are asked in the next call.
+ * Answers many questions with one call. A question is asked immediately if a call is free. Otherwise it waits with the
+ * others that arrive in the meantime, and all of them are asked in the next call.
  */
 export class Together<Q, A> {
   readonly #ask: (questions: Q[]) => Promise<Answer<A>[]>;

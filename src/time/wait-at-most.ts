@@ -1,4 +1,4 @@
-/** The longest timeout of a Node timer. A timer with a longer timeout fires at once. */
+/** The longest timeout of a Node timer. A timer with a longer timeout fires immediately. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**

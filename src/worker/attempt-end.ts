@@ -82,8 +82,7 @@ function endOf(step: DispatchedStep, given: StepHandlerResult, version: string):
           type: outcome.result.errorType ?? ErrorType.HANDLER_ERROR,
           message: outcome.result.errorMessage ?? '',
         },
-    // Set later. The field exists from the beginning, because adding it to the object or copying the object would be
-    // expensive.
+    // Set later. The field exists from the start, because adding it or copying the object would be expensive.
     events: undefined,
     publication: undefined,
     wait: undefined,
@@ -171,7 +170,7 @@ function permanent(errorType: string, message: string): StepHandlerResult {
   return plainFailure(StepHandlerResult.failure({ message, errorType, retryable: false }));
 }
 
-/** Returns a result that can be stored, with the steps that it creates, or the failure that replaces it. */
+/** Returns a storable result with the steps that it creates, or the failure that replaces it. */
 function checked(step: DispatchedStep, result: StepHandlerResult): CheckedResult & Pick<Recording, 'expansion'> {
   const { snapshot } = step.task;
   const stored = checkedResult(result, {
@@ -232,7 +231,7 @@ function callsIn({ startedAt }: DispatchedStep, { count, since, firstAt }: Earli
   return { count: count + 1, first: since, last: new Date(Date.parse(since) + (startedAt - firstAt)).toISOString() };
 }
 
-/** Serialises the detail. Metadata that jsonb cannot hold is replaced with the place and the reason. */
+/** Serializes the detail. Metadata that jsonb cannot hold is replaced with the place and the reason. */
 function storableDetail(detail: AttemptDetail): string {
   for (const _ in detail) {
     const stored = storableJson(detail, { name: 'metadata', maxBytes: MAX_DETAIL });
@@ -285,7 +284,7 @@ export function forgotten(step: DispatchedStep, afterMs: number): AttemptEnd {
   return attemptEnd(step, failure, DEFAULT_VERSION);
 }
 
-/** Returns the end of a step whose handler is not in any worker. */
+/** Returns the end of a step whose handler no worker has. */
 export function handlerNotFound(step: DispatchedStep, message: string): AttemptEnd {
   const failure = StepHandlerResult.failure({ message, errorType: 'handler_not_found', retryable: false });
   return attemptEnd(step, failure, DEFAULT_VERSION);
@@ -297,7 +296,7 @@ export function handlerNotFound(step: DispatchedStep, message: string): AttemptE
  */
 export function abandoned(step: DispatchedStep): AttemptEnd {
   if (step.template.retry.retryable) return released(step);
-  const message = `step ${step.name} was still running when its worker stopped; it is not retryable and may have had an effect, so an operator must decide`;
+  const message = `step ${step.name} was still running when its worker stopped; it is not retryable and may have had an effect; check its effect, then retry or resolve it`;
   const failure = StepHandlerResult.failure({ message, errorType: 'worker_stopped', retryable: false });
   return attemptEnd(step, failure, DEFAULT_VERSION);
 }

@@ -6,8 +6,8 @@ import type { WorkerOptions } from './worker-options.ts';
 import { LOWEST_RANK, type WorkerParts } from './worker-parts.ts';
 
 /**
- * Maximum number of steps in a claim. A lower limit costs more when the queue is long, because each claim reads past
- * the rows that earlier claims took.
+ * Maximum number of steps in a claim. With a long queue, a lower limit costs more, because each claim reads past the
+ * rows that earlier claims took.
  */
 const CLAIM_LIMIT = 1_000;
 
@@ -45,7 +45,8 @@ export class ClaimLoop {
 
   /** Called when the queue may hold steps of this rank (minus the priority) or a greater one. */
   want(rank = LOWEST_RANK): void {
-    // Without a free slot, steps with a higher priority must not wait behind the children of running steps.
+    // Recordings leave lower priorities in the queue, so that without a free slot, steps with a higher priority do not
+    // wait behind children of running steps.
     if (rank < this.#lastRank && this.#options.parts.slots.free <= 0) this.#lastRank = rank;
     this.#wanted = true;
   }
@@ -104,7 +105,7 @@ export class ClaimLoop {
   async #claimFailed(token: number, error: unknown): Promise<void> {
     const { parts, logger } = this.#options;
     if (isConnectionError(error)) parts.lease.unanswered.add(token);
-    if (this.#failed === 0) logger.warn({ error: messageOf(error) }, 'could not claim steps; retrying');
+    if (this.#failed === 0) logger.warn({ error: messageOf(error) }, 'claim failed; retrying');
     parts.outage?.failed('claim', error);
     this.#wanted = true;
     await backOff(this.#failed++, parts.stopping.signal);

@@ -16,13 +16,13 @@ export type DeliveryState = 'unread' | 'read' | 'taken';
 /** How a handler settled. */
 export interface Settling {
   version: string;
-  /** Whether its signal fired because a subscriber is stopping. A failure then spends no attempt. */
+  /** Whether its signal fired because a subscriber is stopping. In that case, a failure spends no attempt. */
   stopping?: boolean;
 }
 
 /** The way in which a subscriber takes a step. */
 export interface Taking {
-  /** Where the subscriber looks for the handler. */
+  /** The registry in which the subscriber looks for the handler. */
   registry: HandlerRegistry;
   /** Id that is stored with the result. Default: the worker's name. */
   runBy: string | undefined;
@@ -30,7 +30,8 @@ export interface Taking {
   timeoutMs: number | undefined;
 }
 
-// By event id, for all channels of this process. A subscriber receives only the event, and finds the step here.
+// Deliveries by event id, for all channels of this process. A subscriber receives only the event, and finds the step
+// here.
 const open = new Map<string, Delivery>();
 
 /** Returns the delivery of an event. Undefined if the event belongs to another process or was completed. */
@@ -46,9 +47,9 @@ export class Delivery {
   state: DeliveryState = 'unread';
   /** When it entered this state, on the clock of `performance.now()`. */
   since = performance.now();
-  /** Id that is stored with the result. Undefined: the name of the worker that claimed the step. */
+  /** Id that is stored with the result. Undefined means the name of the worker that claimed the step. */
   runBy: string | undefined;
-  /** Timeout for steps without `timeout_seconds`. Undefined: the worker's timeout. */
+  /** Timeout for steps without `timeout_seconds`. Undefined means the worker's timeout. */
   timeoutMs: number | undefined;
   /** Number of subscribers that received it and may still take it. */
   awaited = 0;
@@ -109,7 +110,7 @@ export interface ChannelHost {
   saveYield(step: DispatchedStep, result: StepHandlerResult): Promise<boolean>;
   /** Called when no subscriber has the handler of a step. */
   unresolved(step: DispatchedStep): void;
-  /** Frees the slot of a step that is over and that no handler will settle. */
+  /** Frees the slot of an ended step that no handler will settle. */
   free(step: DispatchedStep): void;
   /** Called when the number of slots or the registries changed. */
   readersChanged(): void;
@@ -184,7 +185,7 @@ export class DispatchChannel {
     return [...new Set([...this.#users].map(({ registry }) => registry))];
   }
 
-  /** Adds a step that can start. If its slot has since been removed, the step is released. */
+  /** Adds a step that can start. If its slot was removed in the meantime, the step is released. */
   offer(step: DispatchedStep): void {
     this.#options.slots.occupy();
     if (this.#out.size >= this.slots) this.#release(step);
@@ -280,7 +281,7 @@ export class DispatchChannel {
     return true;
   }
 
-  /** Whether only another subscriber has the handler. */
+  /** Returns whether only another subscriber has the handler. */
   #isForAnother({ step }: Delivery, registry: HandlerRegistry): boolean {
     const { handler } = step.template;
     return registry.lacks(handler) && this.registries.some((other) => !other.lacks(handler));
@@ -290,7 +291,7 @@ export class DispatchChannel {
 
   /**
    * Records the result. Resolves to true once it is committed. Resolves to false if the step was already completed or
-   * was taken away, or if its result was refused.
+   * was taken away, or if its result was rejected.
    */
   complete(delivery: Delivery, result: StepHandlerResult, how: Settling): Promise<boolean> {
     const { step } = delivery;
@@ -337,7 +338,7 @@ export class DispatchChannel {
     }
   }
 
-  /** Called when the ends of a batch were acknowledged or refused. */
+  /** Called when the ends of a batch were acknowledged or rejected. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
     if (this.#acknowledgements.size === 0) return;
     const taken = accepted.length === batch.length ? undefined : new Set(accepted);
@@ -381,8 +382,8 @@ export class DispatchChannel {
       this.#options.logger.warn(
         { ...stepFields(delivery.step), event_id: delivery.eventId, waiting_ms: Math.round(ms) },
         delivery.state === 'unread'
-          ? 'a step is waiting to be read from the channel: is its poller running?'
-          : 'a step was read from the channel but not started: is a subscriber running?',
+          ? 'step waiting to be read from the channel; check that its poller is running'
+          : 'step read from the channel but not started; check that a subscriber is running',
       );
     }
   }

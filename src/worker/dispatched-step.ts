@@ -21,7 +21,7 @@ import type { RunnableStep } from './run-step.ts';
 import { keepingLogger, StepLog } from './step-log.ts';
 import type { BatchMember, CachedTask, KnownResults } from './task-cache.ts';
 
-/** The fields that a claimed step and a child claimed by a recording have in common. */
+/** The fields that a claimed step shares with a child that a recording claimed. */
 export interface DispatchedStepRow {
   idx: number;
   attempts: number;
@@ -34,7 +34,7 @@ export interface DispatchedStepRow {
 /** The calls of a step's handler earlier in the same attempt, which asked to be called again. */
 export interface EarlierCalls {
   count: number;
-  /** When the first call had ended, in ISO 8601. */
+  /** When the first call ended, in ISO 8601. */
   since: string;
   /** The same, on the clock of `performance.now()`. */
   firstAt: number;
@@ -43,9 +43,9 @@ export interface EarlierCalls {
 /** The delivery of a step as an event. */
 export interface StepDelivery {
   readonly event: FfiStepEvent;
-  /** Id that is stored with the result. Undefined: the name of the worker. */
+  /** Id that is stored with the result. Undefined means the name of the worker. */
   readonly runBy: string | undefined;
-  /** Timeout for steps without `timeout_seconds`. Undefined: the worker's timeout. */
+  /** Timeout for steps without `timeout_seconds`. Undefined means the worker's timeout. */
   readonly timeoutMs: number | undefined;
 }
 
@@ -125,7 +125,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   lazy = false;
   /** When its timeout expires, on the clock of `performance.now()`. */
   deadline = Number.POSITIVE_INFINITY;
-  /** The reason why the worker no longer waits for the handler. A late result is then refused. */
+  /** The reason why the worker no longer waits for the handler. A late result is then rejected. */
   over: 'timeout' | 'cancelled' | 'lease_lost' | 'given_back' | undefined;
   /** Whether a transaction of its handler is open. */
   transacting = false;
@@ -135,7 +135,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   saving: Promise<unknown> | undefined;
   /** Whether its handler was called. */
   started = false;
-  /** Whether its outcome is with the recorder. From then on, nothing else may end it. */
+  /** Whether its outcome is with the recorder. After that, nothing else may end it. */
   ended = false;
   /** Set when it was handed out as an event. Undefined if this worker calls its handlers itself. */
   delivery: StepDelivery | undefined;
@@ -257,7 +257,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return this.#host.transaction(this, work);
   }
 
-  /** Returns the same token whenever it is called. After an error, it tries again. */
+  /** Returns the same token in every call. After an error, the next call tries again. */
   completionToken(): Promise<string> {
     this.#token ??= this.#host.completionToken(this).catch((error: unknown) => {
       this.#token = undefined;
@@ -289,7 +289,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return this.task.snapshot.sensitive ? hidingLogger(kept, () => this.#texts) : kept;
   }
 
-  /** Replaces what its template declares as sensitive in a text for the log. */
+  /** Replaces the values that its template declares as sensitive in a string for the log. */
   withoutSensitive(text: string): string {
     return this.task.snapshot.sensitive ? this.#texts.hide(text) : text;
   }

@@ -9,7 +9,7 @@ const CHECK_MS = 100;
 export interface DrainingOptions {
   slots: Slots;
   stopping: Stopping;
-  /** Whether the worker holds no step and is not about to receive one. */
+  /** Returns whether the worker holds no step and is not about to receive one. */
   isIdle(): boolean;
   /** Releases the steps that wait for a handler. */
   release(): void;

@@ -22,7 +22,7 @@ const LONG_RUNNING_MS = 2_000;
 const NONE_UNREADABLE: ReadonlyMap<number, Error> = new Map();
 
 export interface HeldStepsOptions {
-  /** The set in which the steps are kept, so that other parts of the worker can read it. */
+  /** The held steps. Other parts of the worker read this set. */
   steps: Set<DispatchedStep>;
   engine: Engine;
   cache: TaskCache;
@@ -72,7 +72,7 @@ export class HeldSteps {
     return step;
   }
 
-  /** Forgets a step whose outcome was acknowledged or refused, or that was taken away. */
+  /** Forgets a step whose outcome was acknowledged or rejected, or that was taken away. */
   forget(step: DispatchedStep): void {
     if (!this.#steps.delete(step)) return;
     const { traces, incarnation, cache } = this.#options;
@@ -81,7 +81,7 @@ export class HeldSteps {
     cache.forget(step.task);
   }
 
-  /** Stops waiting for a step that is over, even if its handler still runs. */
+  /** Stops waiting for an ended step, even if its handler still runs. */
   drop(step: DispatchedStep): void {
     this.#options.isolation.over(step);
     this.#options.channel?.over(step);
@@ -96,12 +96,12 @@ export class HeldSteps {
   async templates(rows: readonly ClaimedStepRow[]): Promise<ReadonlyMap<number, Error> | undefined> {
     const { templates } = this.#options.engine;
     if (rows.every((row) => templates.has(row.templateId))) return NONE_UNREADABLE;
-    return this.#untilItSucceeds('could not read the templates of claimed steps; retrying', () =>
+    return this.#untilItSucceeds('templates of claimed steps not read; retrying', () =>
       templates.load(rows.map((row) => row.templateId)),
     );
   }
 
-  /** Whether something must be loaded before a step can start. */
+  /** Returns whether something must be loaded before a step can start. */
   lacks(step: DispatchedStep): boolean {
     return !this.#options.cache.ready(step) || step.lacksDetails;
   }
@@ -112,7 +112,7 @@ export class HeldSteps {
    */
   async hydrate(steps: readonly DispatchedStep[], start: (steps: readonly DispatchedStep[]) => void): Promise<void> {
     const { engine, cache } = this.#options;
-    await this.#untilItSucceeds('could not read the results of earlier steps; retrying', () =>
+    await this.#untilItSucceeds('results of earlier steps not read; retrying', () =>
       Promise.all([
         steps.some((step) => step.lacksDetails) && loadDetails(engine, steps),
         cache.load(engine, steps, DEFAULTS.dependencyBytes),
@@ -123,7 +123,7 @@ export class HeldSteps {
     start(steps.filter((step) => !later.has(step)));
   }
 
-  /** Whether its results did not fit together with those of earlier steps, but will fit on their own. */
+  /** Returns whether its results did not fit next to those of earlier steps, but fit alone. */
   #mustWait(step: DispatchedStep): boolean {
     const { cache, stopping } = this.#options;
     if (step.over || stopping.begun || !cache.lacks(step)) return false;
@@ -174,7 +174,7 @@ export class HeldSteps {
   }
 
   /**
-   * Asks the database which steps are still held. Leaves out a step whose outcome is with the recorder, because it may
+   * Asks the database which steps are still held. Omits a step whose outcome is with the recorder, because it may
    * already be recorded, with children that this worker holds. Returns false if the database did not answer.
    */
   async check(steps: readonly DispatchedStep[]): Promise<boolean> {
@@ -183,12 +183,12 @@ export class HeldSteps {
       const held = await engine.held(steps);
       steps.forEach((step, i) => {
         if (held.has(i) || step.over || step.ended || !this.#steps.has(step)) return;
-        // If there has been no heartbeat for a while, an expired lease is the more likely reason.
+        // Without a recent heartbeat, an expired lease is the more likely reason.
         this.#takenAway(step, incarnation.sure ? 'cancelled' : 'lease_lost');
       });
       return true;
     } catch (error) {
-      logger.debug({ error: messageOf(error) }, 'could not verify held steps');
+      logger.debug({ error: messageOf(error) }, 'held steps not verified');
       return false;
     }
   }

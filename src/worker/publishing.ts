@@ -95,12 +95,12 @@ export class Publishing {
     return failed instanceof Promise ? failed.then(noted) : noted(failed);
   }
 
-  /** Called when attempts were recorded, or refused because this worker no longer holds their steps. */
+  /** Called when attempts were recorded, or rejected because this worker no longer holds their steps. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[]): void {
     const { bus, logger } = this.#options;
     for (const { publication, recordedAt } of accepted) {
       if (!publication) continue;
-      // An event that is not stored has no other copy, so the local time cannot contradict one.
+      // An event that is not stored has no other copy, so the local time cannot contradict another.
       reportPublished(publication, { firedAt: recordedAt ?? new Date().toISOString(), bus, logger });
       for (const { declared } of publication.events) this.#published[declared.deliveryMode].add();
     }
@@ -108,12 +108,12 @@ export class Publishing {
     const taken = new Set(accepted);
     for (const end of batch) {
       if (!end.publication || taken.has(end)) continue;
-      const why = `step ${end.step.name} is no longer held by this worker: its result and its events were refused`;
+      const why = `step ${end.step.name} is no longer held by this worker: its result and its events were rejected`;
       this.#unpublished(end.publication.events, new TaskerError('step_taken_away', why));
     }
   }
 
-  /** Returns the end without the events that would be stored with it, because the database refused it. */
+  /** Returns the end without the events that would be stored with it, because the database rejected it. */
   withoutStored(end: AttemptEnd, refusal: string): AttemptEnd {
     const { publication } = end;
     if (!publication || end.events === undefined) return end;

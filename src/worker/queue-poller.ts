@@ -149,17 +149,17 @@ export class QueuePoller {
       // Another worker may have promoted them without a free slot to run them.
       const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
       if (ready) this.#events.ready();
-      // If nothing could be promoted although something is due, another transaction has locked its task.
+      // If nothing was promoted although something is due, another transaction has locked its task.
       if (dueMs !== null) this.dueIn(dueMs > 0 ? dueMs : promoted === 0 ? LOCKED_MS : 1);
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'could not act on due retries and waits; retrying');
+      this.#logger.debug({ error: messageOf(error) }, 'due retries and waits not processed; retrying');
       this.dueIn(500);
     } finally {
       this.#promoting = false;
     }
   }
 
-  /** Polls now. Used for changes that the queue does not show, such as a new schedule. */
+  /** Polls now, for changes that the queue does not show, such as a new schedule. */
   look(): void {
     if (!this.#stopped) void this.#poll();
   }

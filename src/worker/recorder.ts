@@ -9,7 +9,7 @@ import { stepFields } from './step-reports.ts';
 export interface RecorderEvents {
   /** Reserves slots for the children that this recording claims, until one of the three methods below is called. */
   reserve(batch: readonly AttemptEnd[]): { freeSlots: number; token: number; lastRank: number };
-  /** Called when a batch was recorded. `accepted` is the part that was not refused. Frees the reserved slots. */
+  /** Called when a batch was recorded. `accepted` is the part that was not rejected. Frees the reserved slots. */
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void;
   /**
    * Called when the response was lost. This worker may then hold children under this token without knowing it. Frees
@@ -47,7 +47,7 @@ const NO_CHILDREN = { freeSlots: 0, lastRank: -101 };
 
 /**
  * Records the ends of attempts, many in one transaction. Ends that arrive while a recording is in progress are recorded
- * together in the next one. Nothing waits needlessly, and batches grow with the load.
+ * together in the next one. So no end waits unnecessarily, and batches grow with the load.
  */
 export class Recorder {
   readonly #engine: Engine;
@@ -151,7 +151,8 @@ export class Recorder {
   }
 
   /**
-   * Returns when every attempt of the batch is acknowledged, refused or put aside, or after {@link stop}. Never throws.
+   * Returns when every attempt of the batch is acknowledged, rejected or put aside, or after {@link stop}. Never
+   * throws.
    */
   async #record(batch: AttemptEnd[], tries = 0): Promise<void> {
     if (this.#stopped.signal.aborted) return;
@@ -184,7 +185,7 @@ export class Recorder {
   }
 
   /**
-   * Sends the same batch with the same fences until the database answers. A row that is now refused may have been
+   * Sends the same batch with the same fences until the database answers. A row that is now rejected may have been
    * recorded by an earlier request whose response was lost. The history of the step shows whether it was.
    */
   async #recordDoubtful(batch: AttemptEnd[], lost: unknown): Promise<void> {
@@ -222,7 +223,7 @@ export class Recorder {
   async #recordInHalves(batch: AttemptEnd[], refusal: unknown, tries: number): Promise<void> {
     const data = refusesData(refusal);
     if (!data) {
-      if (tries === 0) this.#logger.warn({ error: messageOf(refusal) }, 'recording results failed; trying again');
+      if (tries === 0) this.#logger.warn({ error: messageOf(refusal) }, 'recording of results failed; retrying');
       await backOff(tries, this.#stopped.signal);
     }
     if (waitedTooLong(refusal) && ofOneTask(batch)) return this.#putAside(batch);
@@ -245,7 +246,7 @@ export class Recorder {
       if (isConnectionError(error)) return this.#recordDoubtful([failed], error);
       this.#logger.error(
         { ...stepFields(failed.step), error: messageOf(error) },
-        'the database refused to record the end of a step; trying again',
+        'end of a step rejected by the database; retrying',
       );
       await backOff(8, this.#stopped.signal);
       return this.#record([failed]);

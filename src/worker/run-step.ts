@@ -133,9 +133,9 @@ export class StepRunner<S extends RunnableStep> {
 }
 
 /**
- * Calls a handler and passes its outcome to `settled`: at once if it returns or throws, later if it returns a promise,
- * and never if that promise never settles. Calls `settled` at most once, and never throws. `within` calls the handler,
- * for example in a span.
+ * Calls a handler and passes its outcome to `settled`: immediately if it returns or throws, later if it returns a
+ * promise, and never if that promise never settles. Calls `settled` at most once, and never throws. `within` calls the
+ * handler, for example in a span.
  */
 export function callHandler(
   handler: ExecutableHandler,
@@ -166,12 +166,12 @@ export function callHandler(
   settled(result, version);
 }
 
-/** Whether a handler requests another call with its progress so far. */
+/** Returns whether a handler requests another call with its progress so far. */
 export function isCheckpointYield(result: StepHandlerResult): boolean {
   try {
     return result.success && result.metadata?.checkpoint_yield === true;
   } catch {
-    return false; // unreadable metadata requests nothing
+    return false; // unreadable metadata requests no call
   }
 }
 

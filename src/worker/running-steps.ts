@@ -135,7 +135,7 @@ export class Stopping {
 export interface DeadlinesOptions {
   /** All steps that may have a deadline. Scanning them all is cheaper than keeping a list of the steps that have one. */
   held: Iterable<DispatchedStep>;
-  /** Timeout for steps without `timeout_seconds`, in milliseconds; 0: none. */
+  /** Timeout for steps without `timeout_seconds`, in milliseconds; 0 means none. */
   handlerTimeoutMs: number;
   expired(step: DispatchedStep): void;
 }

@@ -51,7 +51,7 @@ export class ScheduleTimer {
       if (passed === 0) this.#notBefore = performance.now() + HELD_MS;
       if (tasks > 0) this.#logger.debug({ tasks }, 'scheduled tasks created');
     } catch (error) {
-      if (!this.#stopped) this.#logger.warn({ error: messageOf(error) }, 'could not fire schedules; retrying');
+      if (!this.#stopped) this.#logger.warn({ error: messageOf(error) }, 'firing of schedules failed; retrying');
       await new Promise((resolve) => setTimeout(resolve, FAILED_MS));
     }
   }

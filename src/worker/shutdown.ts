@@ -3,7 +3,7 @@ import { waitAtMost } from '../time/wait-at-most.ts';
 import { type AttemptEnd, abandoned, released } from './attempt-end.ts';
 import type { WorkerParts } from './worker-parts.ts';
 
-/** The part at the end of the drain time that handlers have to settle after their signal fires. */
+/** The last part of the drain time, in which handlers settle after their signal fired. */
 const LAST_MOMENT_MS = 500;
 /** Maximum time after the drain time for recording and signing off when the database does not respond. */
 const GRACE_MS = 5_000;
@@ -19,7 +19,7 @@ export interface ShuttingDown {
   onWorkLeft(rank: number): void;
   /** Sends the end of an attempt to the recorder. */
   push(end: AttemptEnd): void;
-  /** Whether a claim is in progress. */
+  /** Returns whether a claim is in progress. */
   claiming(): boolean;
 }
 
@@ -47,7 +47,7 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
     for (const step of held) if (!step.over) step.warn('the worker is stopping');
     await slots.idleWithin(lastMoment);
   }
-  // Ends handlers that are still running in a thread before their steps are released.
+  // Terminates handlers that still run in a thread, before their steps are released.
   await waitAtMost(Math.min(left(), THREADS_END_MS), parts.isolation.stop());
   const recorded = await nothingHeldWithin(left());
   const unreadable = parts.unreadable.stop(lastMoment).then((count) => {

@@ -151,7 +151,7 @@ export class StepLogWriter {
       for (const { lines } of batch) this.#size -= lines.length;
     }
     this.#writing = undefined;
-    if (this.#dropped > 0) this.#logger.warn({ attempts: this.#dropped }, 'step logs dropped: too many at once');
+    if (this.#dropped > 0) this.#logger.warn({ attempts: this.#dropped }, 'step logs dropped: too many pending');
     this.#dropped = 0;
   }
 

@@ -58,7 +58,7 @@ export function stepProgress(
     },
     async saveCheckpoint(step, progress) {
       if (step.transacting) throw insideTransaction(step);
-      // One save at a time, because on two connections the older checkpoint might be saved last.
+      // Saves are serialized, because on two connections the older checkpoint might be saved last.
       const before = step.saving ?? Promise.resolve();
       const turn = before.then(async () => {
         const data = checkpointRecord(step, progress);

@@ -36,9 +36,7 @@ export function stepFields(step: DispatchedStep) {
   };
 }
 
-/**
- * Counts and logs what happens to the steps of a worker. The work done here for every step must cost almost nothing.
- */
+/** Counts and logs what happens to the steps of a worker. It runs for every step, so it must cost almost nothing. */
 export class StepReports {
   readonly #metrics: Metrics;
   readonly #on: Instruments;
@@ -49,7 +47,7 @@ export class StepReports {
   processed = 0;
   /** Number of steps that failed permanently. */
   failed = 0;
-  /** Number of refused outcomes. */
+  /** Number of rejected outcomes. */
   refused = 0;
   /** Number of recorded attempts, by outcome. */
   readonly counts = { completed: 0, failed: 0 };
@@ -135,7 +133,7 @@ export class StepReports {
     const taken = new Set(accepted);
     for (const end of batch) {
       if (!taken.has(end)) {
-        this.#logger.info(stepFields(end.step), 'result refused: this worker no longer holds the step');
+        this.#logger.info(stepFields(end.step), 'result rejected: step no longer held by this worker');
       }
     }
   }
@@ -233,7 +231,7 @@ export class StepReports {
 
   /** Called when a handler is still running while its worker stops. */
   unsettled(step: DispatchedStep): void {
-    this.#logger.warn(stepFields(step), 'a handler did not settle in the drain time');
+    this.#logger.warn(stepFields(step), 'handler did not settle within the drain time');
   }
 
   stop(): void {

@@ -47,7 +47,7 @@ export class StepTraces {
     };
     const span = this.#tracing.start(`step ${step.name}`, {
       kind: 'CONSUMER',
-      // The parent is the span that created the task, or none. The span that happens to be active here is ignored.
+      // The parent is the span that created the task, if any. The currently active span is ignored.
       parent: row.traceparent,
       attributes,
       startTime: Date.now() - (performance.now() - step.startedAt),
@@ -74,7 +74,7 @@ export class StepTraces {
     spans.attempt = undefined;
   }
 
-  /** Called when the step is no longer held: its outcome was acknowledged or refused, or it was taken away. */
+  /** Called when the step is no longer held: its outcome was acknowledged or rejected, or it was taken away. */
   forget(step: DispatchedStep): void {
     const spans = this.#spans.get(step);
     if (!spans) return;

@@ -20,8 +20,8 @@ export interface BatchMember {
 }
 
 /**
- * The known facts about the finished steps of a task. The object is replaced rather than cleared, because running steps
- * keep the object that they started with.
+ * The data of the finished steps of a task. The object is replaced instead of cleared, because running steps keep the
+ * object that they started with.
  */
 export interface KnownResults {
   /** Results as JSON text, by step. Null if the step finished without a result. */
@@ -175,15 +175,12 @@ export class TaskCache {
     return size;
   }
 
-  /**
-   * Whether the results that a step may read are certainly within `size`. This is a shortcut that does not add up their
-   * sizes.
-   */
+  /** Returns whether the results that a step may read are certainly within `size`. Does not add up their sizes. */
   surelyWithin({ task }: Wanted, size: number): boolean {
     return task.known.withheld.size === 0 && task.bytes <= size;
   }
 
-  /** Whether a result that a step may read was too large to be loaded with the others. */
+  /** Returns whether a result that a step may read was too large to be loaded with the others. */
   lacks(wanted: Wanted): boolean {
     const { withheld } = wanted.task.known;
     if (withheld.size === 0) return false;
@@ -191,7 +188,7 @@ export class TaskCache {
     return false;
   }
 
-  /** Whether a step can start: everything about its ancestors has been loaded. */
+  /** Returns whether a step can start, because the data of all its ancestors is loaded. */
   ready({ task, templateIdx }: Wanted): boolean {
     const { graph } = task.snapshot;
     if (!graph.dynamic) return graph.ancestors[templateIdx]!.every((idx) => isKnown(task.known, idx));
@@ -240,8 +237,8 @@ export class TaskCache {
   }
 
   /**
-   * Notes which ancestors exist. Ancestors that were not found will never exist, and the batches above the step are
-   * finished.
+   * Records which ancestors exist. Ancestors that were not found will never exist, and the batches that the step joins
+   * are finished.
    */
   #settle({ task, templateIdx }: Wanted, loaded: ReadonlyMap<string, readonly BatchResultRow[]>): void {
     const { graph } = task.snapshot;

@@ -68,7 +68,7 @@ export class ActiveRegistries {
     for (const registry of this.#all) registry.refresh();
   }
 
-  /** Whether a handler is registered, or a resolver may know it. */
+  /** Returns whether a handler is registered, or a resolver may know it. */
   mayHave(handler: HandlerDefinition): boolean {
     return this.#all.some((one) => !one.lacks(handler));
   }
@@ -146,7 +146,8 @@ export class MissingHandlers {
     if (this.#waiting.size === 0 && !isRecent) {
       this.#logger.warn({ ...stepFields(step), handler: step.handlerName }, 'handler not registered here');
     }
-    // The grace period starts when the handler is first missing, and not with each step. After a pause it starts again.
+    // The grace period counts from the first step that missed the handler. After a period without such steps, it starts
+    // again.
     const first = isRecent ? known.first : now;
     this.#since.set(callable, { first, last: now });
     this.#waiting.set(step, first);
@@ -196,12 +197,12 @@ export class MissingHandlers {
       try {
         this.#decide(step, since, await asking);
       } catch (error) {
-        this.#logger.debug({ error: messageOf(error) }, 'could not find out whether other workers have the handler');
+        this.#logger.debug({ error: messageOf(error) }, 'handlers of other workers not read');
       }
     }
   }
 
-  /** Whether another live worker of the step's namespace has the handler that this worker lacks. */
+  /** Returns whether another live worker of the step's namespace has the handler that this worker lacks. */
   async #servedElsewhere({ handler, task }: DispatchedStep): Promise<boolean> {
     const { engine, registries, workerId } = this.#options;
     // Every worker announces these names for the steps that wait. A standard step with such a handler has none.
@@ -324,7 +325,7 @@ export class UnreadableTemplates {
     );
   }
 
-  /** Safe to repeat: the fence makes the database refuse a step that is already released. */
+  /** Safe to repeat: the fence makes the database reject a step that is already released. */
   async #release(steps: readonly FencedStep[]): Promise<void> {
     for (let tries = 0; !this.#stopped.signal.aborted; tries++) {
       try {
@@ -333,7 +334,7 @@ export class UnreadableTemplates {
         return;
       } catch (error) {
         if (tries === 0)
-          this.#logger.warn({ error: messageOf(error) }, 'could not release steps to other workers; retrying');
+          this.#logger.warn({ error: messageOf(error) }, 'steps not released to other workers; retrying');
         await backOff(tries, this.#stopped.signal);
       }
     }

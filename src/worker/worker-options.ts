@@ -25,7 +25,7 @@ export interface WorkerOptions
     >,
     Partial<ThresholdSettings> {
   engine: Engine;
-  /** Which tasks to prune; undefined: none. */
+  /** Which tasks to prune; undefined means none. */
   retention?: RetentionPolicy | undefined;
   registry: HandlerRegistry;
   logger: Logger;

@@ -164,7 +164,7 @@ function pollerOf(
       outage,
       ready: () => {
         worker.wake();
-        // If there is no free slot here, other workers must be notified.
+        // Without a free slot here, other workers must be notified.
         if (slots.free <= 0) onWorkLeft(LOWEST_RANK);
       },
       polled: () => worker.polled(),

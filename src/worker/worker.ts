@@ -98,11 +98,11 @@ export class Worker implements WorkerHooks {
   /** Called when the queue may hold steps of this rank (minus the priority) or a greater one. */
   wake(rank = LOWEST_RANK): void {
     this.#claims.want(rank);
-    // A handler may call this by creating a task. The claim must not run in the log scope of its step.
+    // A handler that creates a task may call this. The claim must not run in the log scope of the handler's step.
     outsideLogScopes(() => this.#claims.next());
   }
 
-  /** Called when a wait will be due in `delayMs`. Undefined: it waits without a limit. */
+  /** Called when a wait will be due in `delayMs`. If undefined, it waits without a limit. */
   dueIn(delayMs: number | undefined): void {
     if (delayMs !== undefined) this.#parts.queuePoller.dueIn(delayMs);
   }
@@ -145,7 +145,9 @@ export class Worker implements WorkerHooks {
     });
   }
 
-  /** Ends the drain time of the current or next shutdown at once, so that the signals of running handlers fire now. */
+  /**
+   * Ends the drain time of the current or next shutdown immediately, so that the signals of running handlers fire now.
+   */
   hurry(): void {
     this.#parts.stopping.hurried = true;
     this.#parts.slots.cutWait();
@@ -377,7 +379,7 @@ export class Worker implements WorkerHooks {
       this.#claims.want();
       if (slots.free < answer.queued) onWorkLeft(0);
     }
-    // Notifies other workers even if there are free slots here, because this worker may be unable to run these steps.
+    // Notifies other workers even if slots are free here, because this worker may be unable to run these steps.
     if (accepted.some((end) => end.kind === KIND.released)) onWorkLeft(0);
     this.#claims.next();
   }
@@ -393,7 +395,7 @@ export class Worker implements WorkerHooks {
     const { lease, cache, held } = this.#parts;
     if (children.length === 0 || !lease.incarnation.owns(token)) return [];
     return children.map((row) => {
-      // The cache may have dropped the task, if this parent was its last held step and was lost during the recording.
+      // The cache may have dropped the task if its last held step was this parent, which was lost during the recording.
       const task = cache.get(row.taskUuid) ?? batch.find((end) => end.taskUuid === row.taskUuid)!.step.task;
       return held.hold(task, row, token);
     });
@@ -428,7 +430,7 @@ export class Worker implements WorkerHooks {
   polled(): void {
     const { held, lease } = this.#parts;
     void this.#findNamespaces().catch((error: unknown) =>
-      this.#options.logger.debug({ error: messageOf(error) }, 'could not read namespaces'),
+      this.#options.logger.debug({ error: messageOf(error) }, 'namespaces not read; retrying'),
     );
     held.checkLongRunning();
     void lease.housekeeping.look();
@@ -454,7 +456,7 @@ export class Worker implements WorkerHooks {
 
   handlersChanged(): void {
     this.refresh().catch((error: unknown) =>
-      this.#options.logger.debug({ error: messageOf(error) }, 'could not announce handlers; retrying later'),
+      this.#options.logger.debug({ error: messageOf(error) }, 'handlers not announced; retrying later'),
     );
   }
 }

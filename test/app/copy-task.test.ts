@@ -98,7 +98,7 @@ describe('a copy of a task', () => {
     expect((await tasker.getSteps(copy)).map((step) => step.name)).toEqual(['a', 'b']);
   });
 
-  it('is rejected for unknown tasks and invalid options, and nothing is written', async () => {
+  it('is rejected for unknown tasks and invalid options, without writing anything', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     await expect(tasker.copyTask('x')).rejects.toMatchObject({ code: 'invalid_uuid' });

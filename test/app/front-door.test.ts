@@ -56,7 +56,7 @@ describe('taskers in one process', () => {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
-  it('a tasker runs tasks of other taskers at once, even if it polls the queue once a minute', async () => {
+  it('a tasker runs tasks of other taskers immediately, even if it polls the queue once a minute', async () => {
     const { demo, another } = await shared.setup({ a: [] }, { worker: false });
     const worker = await another({ worker: true, handlers: [named('a', 'worker')], pollMs: 60_000 });
     const elsewhere = await another({ worker: true, handlers: [named('a', 'wrong')], namespaces: ['elsewhere'] });
@@ -88,7 +88,7 @@ describe('taskers in one process', () => {
 });
 
 describe('stop', () => {
-  it('every call returns the same promise, even while the tasker starts', async () => {
+  it('each call of stop returns the same promise, even while the tasker starts', async () => {
     const { tasker } = await shared.setup({ a: [] }, { handlers: [named('a', 'x')], autoStart: false });
     const starting = tasker.start();
     const [one, two] = [tasker.stop(), tasker.stop()];

@@ -15,7 +15,7 @@ const shared = sharedDatabase();
 const WAIT = { timeoutMs: 30_000 };
 
 describe('a rerun, as handlers see it', () => {
-  it('context.rerun counts the reruns that cover a step; its id, retries and other steps do not change it', async () => {
+  it('context.rerun counts the reruns that cover a step, and retries and reruns of other steps do not change it', async () => {
     const seen: string[] = [];
     const noting = (name: string) =>
       defineHandler(name, {}, ({ context }) => {
@@ -73,7 +73,7 @@ describe('a rerun, as handlers see it', () => {
     expect((await tasker.getStep(taskUuid, 'a')).results!.result).toEqual({ rerun: 1, event: 1 });
   });
 
-  it('a context for a test can have a number, and a context from an event without a number has 0', () => {
+  it('a context for a test can have a rerun number, and a context from an event without one has 0', () => {
     expect(createTestContext({ rerun: 3 }).rerun).toBe(3);
     const { event } = createTestContext();
     const { rerun, ...workflowStep } = event.workflowStep;
@@ -81,7 +81,7 @@ describe('a rerun, as handlers see it', () => {
     expect(StepContext.fromFfiEvent({ ...event, workflowStep }, 'a').rerun).toBe(0);
   });
 
-  it('the signal of a running handler fires, its late result is refused, and its checkpoint is gone', async () => {
+  it('the signal of a running handler fires, its late result is rejected, and its checkpoint is gone', async () => {
     const gates = [deferred(), deferred()];
     const seen: unknown[] = [];
     const a = defineHandler('a', {}, async ({ context, signal }) => {
@@ -121,7 +121,7 @@ describe('a rerun, as handlers see it', () => {
 });
 
 describe('the consequences of a rerun', () => {
-  it('its domain events are new events, including those of batch workers that are created again under other names', async () => {
+  it('a rerun publishes new domain events, including those of batch workers that are created again under other names', async () => {
     let ids = ['1', '2'];
     const cut = defineHandler('cut', {}, () => partsFor('rows', ...ids));
     const rows = defineHandler('rows', {}, ({ context }) => ({ run: context.rerun }));

@@ -12,7 +12,7 @@ function counted() {
 }
 
 describe('a throttled action', () => {
-  it('the action runs at once, and again only after a pause, even if it is requested often', async () => {
+  it('the action runs immediately, and again only after a pause, even if it is requested often', async () => {
     const { throttle, times } = counted();
     for (let i = 0; i < 100; i++) {
       throttle.want();
@@ -25,7 +25,7 @@ describe('a throttled action', () => {
     expect(times.at(-1)).toBe(1_100);
   });
 
-  it('flush runs a pending action at once, and after stop it does not run', async () => {
+  it('flush runs a pending action immediately, and after stop it does not run', async () => {
     const { throttle, times } = counted();
     await throttle.flush();
     expect(times).toEqual([]);
@@ -40,7 +40,7 @@ describe('a throttled action', () => {
     expect(times).toEqual([0, 0]);
   });
 
-  it('the action does not overlap with itself, and runs again at once if it took longer than the pause', async () => {
+  it('the action does not overlap with itself, and runs again immediately if it took longer than the pause', async () => {
     const ends: (() => void)[] = [];
     const throttle = new Throttle(10, () => new Promise<void>((resolve) => ends.push(resolve)));
     for (let i = 0; i < 100; i++) {

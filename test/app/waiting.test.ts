@@ -9,7 +9,7 @@ const quick = [defineHandler('a', {}, () => ({})), defineHandler('b', {}, () => 
 const UNKNOWN = '01a212f4-5a38-7090-909f-2af0a720ede0';
 
 describe('waitForTask', () => {
-  it('a wait for a task that has ended resolves at once, in any process', async () => {
+  it('a wait for a task that has ended resolves immediately, in any process', async () => {
     const { tasker, demo, another } = await shared.setup({ a: [] }, { handlers: quick });
     const { taskUuid } = await tasker.createTask(demo);
     await tasker.waitForTask(taskUuid);
@@ -132,7 +132,7 @@ describe('waitForTask', () => {
     expect(await asked(tasker)).toBeGreaterThan(0);
   });
 
-  it('a wait for a task that ended before the wait resolves at once', async () => {
+  it('a wait for a task that ended before the wait resolves immediately', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: quick });
     const handles = await tasker.createTasks(Array.from({ length: 5 }, () => demo));
     for (const { taskUuid } of handles) {

@@ -172,7 +172,7 @@ it('why explains what batch workers wait for and how they ended', async () => {
   );
   expect(of.work_4).toMatchObject({
     state: 'pending',
-    why: 'waits for another batch worker to end: at most 2 of work run at once (parallelism)',
+    why: 'waits for another batch worker to end: at most 2 of work run at the same time (parallelism)',
     waitsFor: [],
   });
   expect(of.join).toMatchObject({ why: 'waits for work_1, work_3, work_4', waitsFor: ['work_1', 'work_3', 'work_4'] });

@@ -42,7 +42,7 @@ const TEXTS = new Set([
 const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
 let server: Running;
 let url: string;
-/** Tasks in the same state, of which each act takes one for the database and one for the server. */
+/** Tasks in the same state, of which each action takes one for the database and one for the server. */
 const stock: Record<'failed' | 'done' | 'waiting' | 'later', string[]> = {
   failed: [],
   done: [],
@@ -150,7 +150,7 @@ function isEqual([one, other]: [unknown, unknown]): boolean {
 }
 
 describe('a command prints the same on a database and over a server', () => {
-  it('if it reads', async () => {
+  it('if it reads data', async () => {
     const failed = stock.failed[0]!;
     const waiting = stock.waiting[0]!;
     const workers = await on.project.json<{ name: string }[]>(['worker', 'list', '--all']);
@@ -215,7 +215,7 @@ describe('a command prints the same on a database and over a server', () => {
     await here(['namespace', 'resume', 'demo']);
   }, 120_000);
 
-  it('if its target does not exist', async () => {
+  it('if the target does not exist', async () => {
     const wrong: string[][] = [
       ['task', 'get', UNKNOWN],
       ['task', 'get', 'no-id'],
@@ -233,7 +233,7 @@ describe('a command prints the same on a database and over a server', () => {
     for (const args of wrong) await same(args);
   }, 60_000);
 
-  it('if it acts', async () => {
+  it('if it changes data', async () => {
     const json = (...args: string[]) => [...args, '--json'];
     const acts: ((place: 'here' | 'there') => string[])[] = [
       () => ['task', 'cancel', take('failed'), '-r', 'over'],
@@ -321,7 +321,7 @@ describe('a command prints the same on a database and over a server', () => {
       .poll(async () => (await there(['pause', 'list'])).stderr, { timeout: 30_000 })
       .toContain('set TASKER_API_KEY, or save the key with');
     const wrong = await there(['task', 'list'], { TASKER_API_KEY: `${viewer}x` });
-    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining(`${url} refused the credential`)]);
+    expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining(`${url} rejected the credential`)]);
     const refused = await there(['task', 'retry', stock.failed[0]!], { TASKER_API_KEY: viewer });
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('tasks:update')]);
     // Optional parts of the output are omitted if the credential may not read them.

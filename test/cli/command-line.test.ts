@@ -99,7 +99,7 @@ describe('the command line', () => {
 
   it('commands that only read do not create a database', async () => {
     const { code, stderr } = await project.run(['task', 'list'], { shared: true });
-    expect([code, stderr]).toEqual([3, expect.stringContaining('there is no database')]);
+    expect([code, stderr]).toEqual([3, expect.stringContaining('no database exists')]);
     expect((await project.run(['db', 'status'], { shared: true })).stdout).toContain('not created yet');
   });
 

@@ -43,7 +43,7 @@ afterAll(async () => {
   await Promise.all([place?.remove(), database?.drop()]);
 });
 
-/** Runs several commands at once, because startup takes most of their time. */
+/** Runs several commands at the same time, because startup takes most of their time. */
 const runAll = (...commands: string[][]) => Promise.all(commands.map((args) => project.run(['event', ...args])));
 
 describe('tasker event', () => {
@@ -71,7 +71,7 @@ describe('tasker event', () => {
     const entry = JSON.parse(whole!.stdout);
     expect(entry).toMatchObject({ event_id: DONE, name: 'pay.done', payload: { amount: 1 } });
     expect(entry.envelope).toMatchObject({ event_id: DONE, event_name: 'pay.done', payload });
-    expect([none!.code, none!.stderr]).toEqual([1, expect.stringContaining(`there is no durable event ${ME}`)]);
+    expect([none!.code, none!.stderr]).toEqual([1, expect.stringContaining(`durable event ${ME} not found`)]);
   });
 
   it('event lag shows the lag of each group, as text and as JSON', async () => {
@@ -129,7 +129,7 @@ describe('tasker event: dead deliveries and replay', () => {
     const refused = (message: string) => ({ code: 'bad_request', message: expect.stringContaining(message) });
     const asked = eventDead('receipts', { ...options, discard: true });
     await expect(asked).rejects.toMatchObject(
-      refused('Standard input is not a terminal, so there is no way to ask; pass --yes to confirm'),
+      refused('Standard input is not a terminal, so the command cannot ask; pass --yes to confirm'),
     );
     const both = eventDead('receipts', { ...options, discard: true, redeliver: true });
     await expect(both).rejects.toMatchObject(refused('pass one of them'));

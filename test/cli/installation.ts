@@ -21,7 +21,7 @@ export interface Ended {
 export interface RunOptions {
   env?: Record<string, string>;
   input?: string;
-  /** The command ends early, for example because it is refused, so it may share a process like the short commands. */
+  /** The command ends early, for example because it is rejected, so it may share a process like the short commands. */
   shared?: boolean;
 }
 

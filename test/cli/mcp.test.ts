@@ -194,7 +194,7 @@ describe('tasker mcp', () => {
     expect(JSON.stringify(await bench.api.sql('select * from tasker.operator_action order by 1'))).toBe(before);
     expect(await count()).toBe(tasks);
     for (const name of Object.keys(given)) {
-      // The steps fail again at once.
+      // The steps fail again immediately.
       await bench.api.tasker.waitForTask(failed);
       const done = await writer.call(name, { ...given[name], confirm: true });
       expect([name, done]).toMatchObject([name, { action: name, status: 'executed' }]);

@@ -64,7 +64,7 @@ describe('over a server', () => {
     expect([again.code, again.stderr]).toEqual([0, `${uuid} has already ended: it is cancelled\n`]);
   });
 
-  it('a task with the same key is refused, or its id is printed', async () => {
+  it('a task with the same key is rejected, or its id is printed', async () => {
     const args = ['task', 'create', 'demo/pair@1.0.0', '-k', 'same', '--server', url];
     const first = await over(args);
     const second = await over(args);
@@ -73,7 +73,7 @@ describe('over a server', () => {
     expect([third.code, third.stdout]).toEqual([0, first.stdout]);
   });
 
-  it('mistakes and refusals are reported as in the database', async () => {
+  it('mistakes and rejections are reported as in the database', async () => {
     const unknown = await over(['task', 'create', 'pare', '--server', url]);
     expect([unknown.code, unknown.stderr]).toEqual([
       1,
@@ -130,7 +130,7 @@ describe('over a server', () => {
     expect([code, stdout, stderr]).toEqual([0, '', `following ${url}; press Ctrl-C to stop\n`]);
   });
 
-  it('the errors for another program, an older server and TLS differ', async () => {
+  it('another program, an older server and a TLS mismatch each have their own error', async () => {
     const list = async (server: string) => (await over(['task', 'list', '--server', server])).stderr;
     const free = createServer().listen(0, '127.0.0.1');
     await once(free, 'listening');

@@ -98,7 +98,10 @@ const reads = (): Record<string, string[][]> => {
     'bulk show': [[bulk]],
   };
 };
-/** The commands that act, or read no task of a database. Some of the acts have a test of their own, and so has `event tail`. */
+/**
+ * The commands that act, or read no task of a database. Some of the actions have a test of their own, and so has `event
+ * tail`.
+ */
 const OTHERS = `approval approve, approval reassign, approval reject, archive restore, archive show, auth key create,
   auth key list, auth key revoke, auth key rotate, auth session end, auth session list, bulk resume, bulk stop, completion, config explain, config generate,
   config show, config validate, db compact, db migrate, db prune, db psql, db start, db status, db stop, dev, dlq add,
@@ -132,7 +135,7 @@ async function outputs(env: Record<string, string>, ...more: string[]): Promise<
 const canariesIn = (text: string) => Object.values(CANARIES).filter((canary) => text.includes(canary));
 const leaks = (printed: ReadonlyMap<string, string>) => [...printed].filter(([, text]) => canariesIn(text).length > 0);
 
-it('every command is known to this test, as one that reads tasks or as another one', () => {
+it('this test lists every command, either as one that reads tasks or as another one', () => {
   expect([...Object.keys(reads()), ...OTHERS].sort()).toEqual(leavesOf(makeProgram()).sort());
 });
 
@@ -166,7 +169,7 @@ it('a sensitive value cannot be searched for, unless values are shown', async ()
   }
 });
 
-it('the answer to an act has no sensitive value', async () => {
+it('the answer to an action has no sensitive value', async () => {
   const result = ['--result', JSON.stringify({ token: CANARIES.result, plain: 1 })];
   const create = ['task', 'create', 'secret', '-i', JSON.stringify({ card: { number: CANARIES.context } })];
   for (const words of [['step', 'complete', things.task, 'charge', ...result], create, ['task', 'copy', things.task]]) {
@@ -177,7 +180,7 @@ it('the answer to an act has no sensitive value', async () => {
   }
 });
 
-it('events that are followed have no sensitive value', async () => {
+it('event tail shows no sensitive values', async () => {
   for (const [more, shown] of [
     [[], '[redacted]'],
     [['--show-sensitive'], CANARIES.result],

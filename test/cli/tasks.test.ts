@@ -248,7 +248,7 @@ describe('with a worker', () => {
     ]);
     const [none, other] = [await show('first'), await show('second', '--attempt', '9')];
     expect([none.code, none.stderr]).toEqual([0, expect.stringContaining('no lines were kept of step first')]);
-    expect([other.code, other.stderr]).toEqual([0, expect.stringContaining('there are lines of attempt 1')]);
+    expect([other.code, other.stderr]).toEqual([0, expect.stringContaining('attempt 1 has lines')]);
   });
 
   it('step get shows the result or the error of a step', async () => {
@@ -404,7 +404,7 @@ steps:
     expect([code, stdout]).toEqual([
       1,
       expect.stringMatching(
-        /^publishing\.yaml:10:\d+: error: step `first`: event payment\.lost: there is no publisher paymnt_events; did you mean payment_events\?$/m,
+        /^publishing\.yaml:10:\d+: error: step `first`: event payment\.lost: publisher paymnt_events not found; did you mean payment_events\?$/m,
       ),
     ]);
     const { problems } = JSON.parse((await on.project.run([...validate, '--json'])).stdout) as { problems: unknown[] };

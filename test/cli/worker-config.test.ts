@@ -124,7 +124,7 @@ it('a worker starts without templates if TASKER_NAMESPACE or tasker.toml sets th
   for (const env of [{ TASKER_NAMESPACE: 'bare' }, undefined]) {
     const worker = project.start(['worker'], env && { env });
     await worker.until('worker is ready');
-    expect(worker.output).not.toContain('there are no templates');
+    expect(worker.output).not.toContain('no templates found');
     await stopped(worker);
     await project.write('tasker.toml', '[worker]\nnamespaces = ["bare"]\n');
   }
@@ -140,7 +140,7 @@ it('bootstrapWorker() logs one warning if there is neither a template nor a name
   const warnings = async (env: Record<string, string>) => {
     const { code, stderr } = await project.node(['own.mjs'], { env }).ended;
     expect(code).toBe(0);
-    return stderr.split('\n').filter((line) => line.includes('there are no templates in'));
+    return stderr.split('\n').filter((line) => line.includes('no templates found in'));
   };
   expect(await warnings({})).toEqual([
     expect.stringContaining('config/tasks or templates of this project; this worker serves the templates in'),

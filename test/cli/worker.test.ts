@@ -48,7 +48,7 @@ it('a worker lets a running handler finish after SIGTERM, records its result, an
   expect(await project.json(['task', 'get', id])).toMatchObject({ status: 'complete' });
 });
 
-it('a worker exits at once on the second SIGINT, but counts two simultaneous signals as one', async () => {
+it('a worker exits immediately on the second SIGINT, but counts two simultaneous signals as one', async () => {
   const worker = project.start(['worker'], { env: { TASKER_HANDLER_PATH: 'code' } });
   await worker.until('worker is ready');
   await project.create('wait', '-i', '{"file":"never"}');
@@ -61,7 +61,7 @@ it('a worker exits at once on the second SIGINT, but counts two simultaneous sig
     worker.process.kill('SIGINT');
     await Promise.race([worker.ended, delay(50)]);
   }
-  expect(await worker.ended).toMatchObject({ code: 130, stderr: expect.stringContaining('stopped at once') });
+  expect(await worker.ended).toMatchObject({ code: 130, stderr: expect.stringContaining('stopped immediately') });
 });
 
 it('a worker releases steps that do not finish within the drain timeout', async () => {
@@ -70,7 +70,7 @@ it('a worker releases steps that do not finish within the drain timeout', async 
   const id = await project.create('wait', '-i', '{"file":"never either"}', '--priority', '100');
   await worker.until('the handler runs');
   worker.process.kill('SIGTERM');
-  await worker.until('a handler did not settle in the drain time');
+  await worker.until('handler did not settle within the drain time');
   expect(await worker.ended).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('exiting although a handler left something open'),
@@ -113,7 +113,7 @@ it('a worker exits 3 if no file of the handlers folder exports a handler', async
   await empty.write('handlers/readme.md', '');
   expect(await ended()).toEqual([
     3,
-    `error: no file in ${folder} exports a handler: there is no .ts or .js file; add one, or name another folder with --handlers`,
+    `error: no file in ${folder} exports a handler: no .ts or .js file found; add one, or name another folder with --handlers`,
   ]);
   await empty.write('handlers/price.js', 'export const price = () => ({ price: 1 });\n');
   await empty.write('handlers/types.js', '');

@@ -135,7 +135,7 @@ describe('the client on a real server', () => {
     expect(page.pagination).toMatchObject({ total_count: 5, has_next: true });
   });
 
-  it('reports refusals of the server with code, status, details and the id of the request', async () => {
+  it('reports rejections of the server with code, status, details and the id of the request', async () => {
     const missing = await client.tasks.get(randomUUID()).catch((error: unknown) => error);
     expect(missing).toBeInstanceOf(NotFoundError);
     expect(missing).toBeInstanceOf(TaskerClientError);
@@ -157,7 +157,7 @@ describe('the client on a real server', () => {
     await expect(client.tasks.get('')).rejects.toThrow('"" is not an id or a name');
   });
 
-  it('refuses a second task with the same key, or returns the first task', async () => {
+  it('rejects a second task with the same key, or returns the first task', async () => {
     const request = { ...UNSERVED, idempotency_key: `key ${randomUUID()} ü` };
     const made = await client.tasks.create(request);
     const refused = await client.tasks.create(request).catch((error: unknown) => error);
@@ -187,7 +187,7 @@ describe('the client on a real server', () => {
     });
   });
 
-  it('supports the methods of the earlier client', async () => {
+  it('has the methods of the earlier client', async () => {
     const old = await getTaskerClient({ baseUrl: server.url });
     const key = randomUUID();
     const task = await old.createTask({ ...DEMO, context: { lucky: true }, sourceSystem: 'shop', idempotencyKey: key });

@@ -71,7 +71,7 @@ describe('a request is repeated', () => {
 });
 
 describe('a request is sent once', () => {
-  it('if it may have been carried out: a creation without a key, a cancellation, or an act on a step', async () => {
+  it('if it may have been carried out: a creation without a key, a cancellation, or an action on a step', async () => {
     for (const answer of [drop, refusal(503, 'SERVICE_UNAVAILABLE'), refusal(502, 'X')]) {
       const { client, received } = await scripted([answer, json(TASK)]);
       const by = { reason: 'r', by: 'ana' };
@@ -120,7 +120,7 @@ describe('a request is sent once', () => {
 });
 
 describe('a server with invalid answers', () => {
-  it('is abandoned if its headers or its body take too long', async () => {
+  it('leads to a timeout if its headers or its body take too long', async () => {
     const { client } = await scripted([silence], { timeoutMs: 30, maxRetries: 1 });
     const error = await client.tasks.get(UUID).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(RequestTimeoutError);
@@ -135,7 +135,7 @@ describe('a server with invalid answers', () => {
     expect(all.received.length).toBeLessThanOrEqual(1);
   });
 
-  it('is reported as lost if it truncates an answer', async () => {
+  it('leads to a connection error if it truncates an answer', async () => {
     const cut = await scripted(
       [
         (response) => {
@@ -148,7 +148,7 @@ describe('a server with invalid answers', () => {
     await expect(cut.client.tasks.get(UUID)).rejects.toBeInstanceOf(ConnectionError);
   });
 
-  it('is reported with the beginning of an answer that is not JSON', async () => {
+  it('leads to an error with the beginning of an answer that is not JSON', async () => {
     const page = await scripted([(response) => response.end(`<html>\n<h1>Welcome</h1>${'x'.repeat(10_000)}`)]);
     const error = await page.client.tasks.get(UUID).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(InvalidAnswerError);

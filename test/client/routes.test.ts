@@ -93,7 +93,7 @@ describe('the client', () => {
     expect(exceptions.filter((route) => !routes.includes(route) || sent.has(route))).toEqual([]);
   });
 
-  it('has only methods that send requests to routes that exist', () => {
+  it('has no method for a route that does not exist', () => {
     expect(silent).toEqual(['request']);
     const elsewhere = ['/v1/auth/keys', '/v1/me', '/v1/session'];
     // Calls that the types forbid.
@@ -129,11 +129,11 @@ describe('lists', () => {
   });
 });
 
-describe('many creations', () => {
+describe('creating many tasks', () => {
   const text = (body: string) => (response: { end(text: string): void }) => response.end(body);
   const request = (name: string) => ({ name, idempotency_key: name });
 
-  it('are sent as lines, and each result has the position of its request', async () => {
+  it('sends them as lines, and each result has the position of its request', async () => {
     const { client, received } = await scripted([
       text('{"line":1,"task_uuid":"u","created":true}\n{"line":2,"error":{"code":"C","message":"m"}}\n{"done":true}\n'),
     ]);
@@ -151,7 +151,7 @@ describe('many creations', () => {
     ).toEqual(['a', 'b']);
   });
 
-  it('are split into requests of 1,000, which are sent as the loop needs them', async () => {
+  it('splits them into requests of 1,000, which it sends as the loop needs them', async () => {
     let line = 0;
     const answer = (count: number) => {
       const lines = Array.from(
@@ -169,7 +169,7 @@ describe('many creations', () => {
     expect(received.length).toBe(2);
   });
 
-  it('that the server did not finish end with an error that names the first request without a result', async () => {
+  it('throws an error that names the first request without a result, if the server did not finish', async () => {
     const { client } = await scripted([
       text(
         '{"line":1,"task_uuid":"u","created":true}\n{"done":false,"error":{"code":"SERVICE_UNAVAILABLE","message":"gone"}}\n',
@@ -185,7 +185,7 @@ describe('many creations', () => {
     );
   });
 
-  it('are repeated after a lost connection only if that creates nothing twice', async () => {
+  it('repeats a request after a lost connection only if that creates nothing twice', async () => {
     const done = text('{"line":1,"task_uuid":"u","created":false}\n{"done":true}\n');
     const safe = await scripted([drop, done]);
     expect(await collected(safe.client.tasks.createMany([request('a')], { onDuplicate: 'return' }))).toHaveLength(1);
@@ -195,8 +195,8 @@ describe('many creations', () => {
   });
 });
 
-describe('acts', () => {
-  it('are repeated only with an idempotency key', async () => {
+describe('actions', () => {
+  it('repeat only with an idempotency key', async () => {
     const gateway = refusal(502, 'BAD_GATEWAY');
     const plain = await scripted([gateway, json({})]);
     await expect(plain.client.tasks.retry('x')).rejects.toMatchObject({ status: 502 });
@@ -204,7 +204,7 @@ describe('acts', () => {
     expect(await keyed.client.tasks.copy('x', { idempotency_key: 'k' })).toEqual({ task_uuid: 'u' });
   });
 
-  it('on many items are followed until they end', async () => {
+  it('on many items can be followed until they end', async () => {
     const report = (state: string, done: number) =>
       json({ id: 7, state, done, skipped_count: 0, failed_count: 0, ended_at: state === 'completed' ? 'now' : null });
     const { client, received } = await scripted([
@@ -247,7 +247,7 @@ describe('changes', () => {
     ]);
   });
 
-  it('end at once if the server refuses them, or if the caller aborts', async () => {
+  it('end immediately if the server rejects them, or if the caller aborts', async () => {
     const { client } = await scripted([refusal(403, 'FORBIDDEN')]);
     await expect(client.changes().next()).rejects.toMatchObject({ code: 'FORBIDDEN' });
     const { client: other } = await scripted([stream(block('1', 'task'))]);

@@ -6,7 +6,7 @@ import { projectWith, thrownBy } from '../support/config-folder.ts';
 describe('BootstrapConfig', () => {
   const wrong = (config: object) => thrownBy(() => BootstrapConfig(config)).message;
 
-  it('every option is accepted, and none is required', () => {
+  it('all options are accepted, and none is required', () => {
     expect(BootstrapConfig({ namespace: 'my_app', logLevel: 'info' })).toEqual({
       namespace: 'my_app',
       logLevel: 'info',

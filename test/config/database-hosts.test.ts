@@ -30,7 +30,7 @@ describe('a database URL', () => {
     expect(hostsOf(url)).toEqual({ target: undefined, urls: [url] });
   });
 
-  it('is refused if it is invalid', () => {
+  it('is rejected if it is invalid', () => {
     for (const url of [
       'mysql://a/b',
       'postgres',

@@ -21,7 +21,7 @@ describe('finding the configuration', () => {
     },
   );
 
-  it('reads a file named by a variable or an option', () => {
+  it('uses a file that a variable or an option names', () => {
     const cwd = projectWith({ 'tasker.toml': '', 'a.toml': POOL, 'b.toml': POOL.replace('33', '44') });
     const env = { TASKER_CONFIG_PATH: 'a.toml' };
     expect(loadConfig({ cwd, env }).config.poolSize).toBe(33);
@@ -93,10 +93,10 @@ describe('the layers of a folder', () => {
     expect(at(outside, { TASKER_ENV: 'eu-west_1.blue' }).config).toMatchObject({ poolSize: 10 });
   });
 
-  it('a missing layer for the environment gives a warning', () => {
+  it('an environment without a layer causes a warning', () => {
     expect(at(LAYERS, { TASKER_ENV: 'prodution' }).warnings).toEqual([
       expect.stringMatching(
-        /there is no folder environments\/prodution, so only base\/ is used; the environments are test$/,
+        /folder environments\/prodution not found, so only base\/ is used; the environments are test$/,
       ),
     ]);
   });
@@ -164,7 +164,7 @@ describe('errors in a file', () => {
     expect([served('["", "shop "]'), served('[""]'), served('[]')]).toEqual([['shop'], undefined, undefined]);
   });
 
-  it('an unknown key gives a warning with a suggested key', () => {
+  it('an unknown key causes a warning that suggests a similar key', () => {
     const toml =
       '[worker]\nleese_seconds = 4\nconcurrency = 5\n[common.database.pool]\nmax_conections = 4\nzzz = 1\n[wroker.web]\n';
     expect(at({ 'tasker.toml': toml }).warnings).toEqual([
@@ -239,7 +239,7 @@ describe('the log level', () => {
     expect(log({ RUST_LOG: 'info,sqlx=OFF' }).config.log).toEqual({ level: 'info', modules: { sqlx: 'off' } });
   });
 
-  it('an invalid level gives one warning, and the level is info', () => {
+  it('an invalid level causes one warning, and the level is info', () => {
     const { config, warnings } = log({ RUST_LOG: 'loud,worker=debug,=,a=b=c' });
     expect(config.log).toEqual({ level: 'info', modules: { worker: 'debug' } });
     expect(warnings).toEqual([

@@ -51,14 +51,14 @@ describe(`a handler that blocks for ${BLOCKED_MS / 1_000} s`, () => {
   itOnce(
     'a handler that blocks the event loop is named in the log, and no step is lost',
     async () => {
-      const neighbour = { ...DEMO, name: 'neighbour' };
+      const neighbor = { ...DEMO, name: 'neighbor' };
       const { tasker, sql, url, another } = await setup({
-        templates: [template({ blocks: [] }), template({ waits: [] }, { name: 'neighbour' })],
+        templates: [template({ blocks: [] }), template({ waits: [] }, { name: 'neighbor' })],
         worker: false,
       });
       const output = startSlow(url);
       const heard = (word: string) => output.filter((one) => one.word.includes(word));
-      const neighbours = await tasker.createTasks(Array.from({ length: 20 }, () => neighbour));
+      const neighbors = await tasker.createTasks(Array.from({ length: 20 }, () => neighbor));
       await until(
         () => heard('waits').length,
         (count) => count === 20,
@@ -78,7 +78,7 @@ describe(`a handler that blocks for ${BLOCKED_MS / 1_000} s`, () => {
         (count) => count === 1,
         3 * BLOCKED_MS,
       );
-      for (const each of [...neighbours.map((task) => task.taskUuid), taskUuid]) {
+      for (const each of [...neighbors.map((task) => task.taskUuid), taskUuid]) {
         await tasker.waitForTask(each, { timeoutMs: 60_000, throwOnFailure: true });
       }
       expect(taken).toEqual([]);
@@ -106,7 +106,7 @@ describe(`a handler that blocks for ${BLOCKED_MS / 1_000} s`, () => {
               retry: { retryable: false },
             },
           }),
-          template({ sleeps: [] }, { name: 'neighbour' }),
+          template({ sleeps: [] }, { name: 'neighbor' }),
         ],
         handlers: threadHandlers(),
         threads: 1,
@@ -118,7 +118,7 @@ describe(`a handler that blocks for ${BLOCKED_MS / 1_000} s`, () => {
         () => tasker.stats!.threads.busy,
         (busy) => busy === 1,
       );
-      const { taskUuid: beside } = await tasker.createTask({ ...DEMO, name: 'neighbour' });
+      const { taskUuid: beside } = await tasker.createTask({ ...DEMO, name: 'neighbor' });
       expect((await tasker.waitForTask(beside, { timeoutMs: 20_000 })).status).toBe('complete');
       expect(tasker.stats!.threads.busy).toBe(1);
       expect((await tasker.waitForTask(taskUuid, { timeoutMs: 2 * BLOCKED_MS + 20_000 })).status).toBe(

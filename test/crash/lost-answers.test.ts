@@ -69,7 +69,7 @@ describe('answers that are lost with their connections', () => {
 });
 
 describe('a recording whose connection was lost after the commit', () => {
-  it('the recording is acknowledged even if another transaction locks its task before the check', async () => {
+  it('is acknowledged even if another transaction locks its task before the check', async () => {
     const { tasker, url, sql, another } = await setup({ templates: template({ a: ONCE }), worker: false });
     const proxy = await startProxy(url);
     let locked = false;

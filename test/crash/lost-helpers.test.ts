@@ -75,7 +75,7 @@ describe('a sweep', () => {
     await takenBackOnce(sql);
   });
 
-  it('a sweep that another worker continues is reported with the names of the lost workers', async () => {
+  it('a worker that continues the sweep of another reports the names of the lost workers', async () => {
     const { tasker, url, sql, another } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     const { database } = await connect(url);
@@ -129,7 +129,7 @@ describe('a sweep', () => {
     await takenBackOnce(sql);
   });
 
-  it('a sweep takes no steps before the server has been up for a lease', async () => {
+  it('a sweep takes no steps until the server has been up for a lease', async () => {
     const { tasker, url, sql } = await setup({ templates: FOUR, worker: false });
     await deadWorkers(tasker, url, sql);
     const { engine } = await connect(url);

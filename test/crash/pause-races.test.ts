@@ -14,7 +14,7 @@ const SHORT = { ...DEMO, name: 'short' };
 const ROUNDS = 3;
 
 /**
- * Two workers, and creators, until `stop`. One of them adds many tasks at once, so that some of its transactions begin
+ * Two workers, and creators, until `stop`. One of them adds many tasks together, so that some of its transactions begin
  * before a pause and end after it.
  */
 async function busy() {
@@ -135,7 +135,7 @@ describe('while workers and creators run at full speed', () => {
   });
 });
 
-it('if several calls pause or resume the same target at once, only one of them reports a change', async () => {
+it('if several calls pause or resume the same target at the same time, only one of them reports a change', async () => {
   const { tasker, sql, another } = await setup({ templates: template({ a: [] }), worker: false });
   await tasker.createTasks([DEMO, DEMO, DEMO]);
   const other = await another();

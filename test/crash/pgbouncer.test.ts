@@ -61,7 +61,7 @@ describeWith('pgbouncer', 'through pgbouncer in transaction mode', () => {
     });
   }
 
-  it('programs that start at once through the pooler on an empty database migrate it once', async () => {
+  it('programs that start at the same time through the pooler on an empty database migrate it once', async () => {
     const { sql, url, another } = await setup({ worker: false, logger: silentLogger });
     const pooler = await startPgbouncer(url, { maxPreparedStatements: 200 });
     await sql('drop schema tasker cascade');

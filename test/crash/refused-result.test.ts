@@ -114,7 +114,7 @@ describe('a valid result', () => {
     expect(await states(tasker, task!.taskUuid)).toEqual({ a: 'complete' });
   });
 
-  it('a valid result hardly waits for another task that is locked, even if the results of both were sent together', async () => {
+  it('a valid result is not delayed by another task that is locked, even if both results were sent together', async () => {
     const { tasker, sql, url, gate, create, allRun } = await together((n) => ({ n }));
     const [locked, ...mates] = await create(4);
     await allRun(4);

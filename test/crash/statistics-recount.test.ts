@@ -91,7 +91,7 @@ it('the statistics equal a recount after workers were killed, sessions terminate
       const taskUuid = tasks.at(-1 - pick(Math.min(tasks.length, 40)));
       if (taskUuid === undefined) continue;
       const by = pick(2) === 0 ? tasker : other;
-      // Chooses a suitable act, so that few are refused.
+      // Chooses a suitable action, so that few are refused.
       const status = await by.getTask(taskUuid).then(
         (task) => task.status,
         () => 'gone',

@@ -8,7 +8,7 @@ import { DEMO, deferred, invariants, itOnce, setup, states, template, until } fr
 import { leastOf } from '../support/suite/measure.ts';
 
 describe('SIGTERM', () => {
-  it('handlers finish or are released within the drain time, and other workers continue at once', async () => {
+  it('handlers finish or are released within the drain time, and other workers continue immediately', async () => {
     const DRAIN_MS = 1_500;
     const { tasker, sql, url } = await setup({ templates: workTemplate({ a: [] }), worker: false });
     /** Stops a worker with running steps. Returns the time until another worker has started the released steps. */

@@ -123,7 +123,7 @@ describe('a transaction of several round trips', () => {
     await Promise.all([1, 2, 3, 4].map((i) => database.query(ADD, [`t2 ${i}`])));
   });
 
-  it.each([true, false])('refuses statements after it has failed (pipelined: %s)', async (pipeline) => {
+  it.each([true, false])('rejects statements after it has failed (pipelined: %s)', async (pipeline) => {
     const proxy = await startProxy(url);
     const database = await open(proxy.url, { pipeline });
     await database.query(ADD, [`before ${pipeline}`]);
@@ -217,7 +217,7 @@ describe('exclusive work', () => {
 });
 
 describe('a connection', () => {
-  it('is refused if the server is too old, with both versions in the message', async () => {
+  it('is rejected if the server is too old, with both versions in the message', async () => {
     await expect(open(await fakePostgres({ kind: 'version', number: '140013' }))).rejects.toMatchObject({
       code: 'database_too_old',
       message: expect.stringMatching(/127\.0\.0\.1:\d+\/shop is PostgreSQL 14; tasker-core requires 15 or later/),

@@ -34,7 +34,7 @@ describe('the programs of PostgreSQL', () => {
     expect(await ask(server.url, 'select current_database()')).toBe('tasker');
   });
 
-  it.runIf(older.length > 0)('refuse the data of another major version, and name both versions', async () => {
+  it.runIf(older.length > 0)('reject the data of another major version, and name both versions', async () => {
     const folder = temporaryFolder();
     await (await start(folder, { binaries: packageOf(older[0]!) })).stop();
     await expect(start(folder)).rejects.toMatchObject({

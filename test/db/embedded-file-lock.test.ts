@@ -15,7 +15,7 @@ function lockFile(): string {
   return path.join(folder, 'lock');
 }
 
-/** Runs many callers at once. Returns the highest number of callers that held the lock at the same time. */
+/** Runs many callers at the same time. Returns the highest number of callers that held the lock at the same time. */
 async function crowd(file: string): Promise<number> {
   let inside = 0;
   let most = 0;
@@ -61,7 +61,7 @@ describe('the lock of a folder', () => {
   });
 
   it.each(['is free', 'has a dead holder'])(
-    'has the time of its acquisition, even after a long wait, when it %s',
+    'has the time of its acquisition, even after a long wait, if it %s',
     async (state) => {
       const file = lockFile();
       let release = () => {};

@@ -52,7 +52,7 @@ describe('several processes', () => {
     await untilGone(postmasterPid);
   });
 
-  it('that are all killed at once leave no server running', async () => {
+  it('that are all killed at the same time leave no server running', async () => {
     const folder = await seededFolder();
     const users = await Promise.all(Array.from({ length: 3 }, () => startUser(folder)));
     const [{ postmasterPid }] = await Promise.all([users[0]!.ready, ...users.map((user) => user.ready)]);

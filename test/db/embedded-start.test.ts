@@ -267,7 +267,7 @@ describe('the folder of an embedded server', () => {
     expect(second.url).not.toBe(again.url);
   });
 
-  it('that is not writable causes one clear error', async () => {
+  it('causes one clear error if it is not writable', async () => {
     const file = path.join(temporaryFolder(), 'a-file');
     writeFileSync(file, '');
     await expect(startEmbedded({ folder: path.join(file, '.tasker') })).rejects.toMatchObject({

@@ -43,7 +43,7 @@ async function writeAll(context: StepContext, step: string, meanwhile?: (at: num
 }
 
 describeWith('pgbouncer', 'a transaction of a handler, through pgbouncer in transaction mode', () => {
-  it('commits its rows with the checkpoint, for many steps at once, and rolls both back if it throws', async () => {
+  it('commits its rows with the checkpoint, for many steps at the same time, and rolls both back if it throws', async () => {
     const failed = new Set<string>();
     const { tasker, sql, taskUuid, written } = await behindPooler(STEPS, (context, step) =>
       writeAll(context, step, async (at) => {
@@ -58,7 +58,7 @@ describeWith('pgbouncer', 'a transaction of a handler, through pgbouncer in tran
     await invariants(sql);
   });
 
-  it('leaves no session state: its settings and locks end with it', async () => {
+  it('leaves no session state, because its settings and locks end with it', async () => {
     const seen: unknown[] = [];
     const { tasker, sql, taskUuid } = await behindPooler(['s0'], async (context) => {
       for (let i = 0; i < 10; i++) {

@@ -57,7 +57,7 @@ describe('a checkpoint', () => {
     });
   });
 
-  it('a saved checkpoint is available at once and in the next attempt', async () => {
+  it('a saved checkpoint is available immediately and in the next attempt', async () => {
     const seen: unknown[] = [];
     const { end } = await run(async ({ context }) => {
       seen.push([context.attempt, context.checkpointCursor]);

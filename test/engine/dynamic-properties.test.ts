@@ -91,7 +91,8 @@ const act = defineHandler('act', {}, async ({ context }) => {
   observe(context, name, witness);
   const running = (by: number) => witness.running.set(step, (witness.running.get(step) ?? 0) + by).get(step)!;
   try {
-    if (running(1) > (witness.limits.get(step) ?? 1)) witness.broken.push(`${step} ran ${running(0)} times at once`);
+    if (running(1) > (witness.limits.get(step) ?? 1))
+      witness.broken.push(`${step} ran ${running(0)} times at the same time`);
     for (let turn = context.retryCount; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
   } finally {
     running(-1);

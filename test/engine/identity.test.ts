@@ -17,25 +17,28 @@ const identities = async (namespace: string) =>
   )[0]!.n;
 
 describe('tasks with the same identity that are created at the same time', () => {
-  it.each([2, 50])('are created by one of %i clients, and the others get a conflict with the id', async (clients) => {
-    const { tasker, demo, another } = await shared.setup({ a: [] }, strategy('strict'));
-    const taskers = [tasker, await another(), await another()];
-    const request = { ...demo, context: { order_id: 'O-7', clients } };
-    const answers = await Promise.allSettled(
-      Array.from({ length: clients }, (_, i) => taskers[i % taskers.length]!.createTask(request)),
-    );
-    const made = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.taskUuid] : []));
-    expect(made).toHaveLength(1);
-    for (const answer of answers) {
-      if (answer.status === 'fulfilled') continue;
-      expect(answer.reason).toBeInstanceOf(TaskerError);
-      expect(answer.reason).toMatchObject({ code: 'conflict', details: { task_uuid: made[0] } });
-      expect(String(answer.reason)).toContain(made[0]);
-    }
-    expect(await tasker.listTasks({ namespace: demo.namespace })).toHaveLength(1);
-  });
+  it.each([2, 50])(
+    'are created by only one of %i clients, and the others get a conflict with the id',
+    async (clients) => {
+      const { tasker, demo, another } = await shared.setup({ a: [] }, strategy('strict'));
+      const taskers = [tasker, await another(), await another()];
+      const request = { ...demo, context: { order_id: 'O-7', clients } };
+      const answers = await Promise.allSettled(
+        Array.from({ length: clients }, (_, i) => taskers[i % taskers.length]!.createTask(request)),
+      );
+      const made = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value.taskUuid] : []));
+      expect(made).toHaveLength(1);
+      for (const answer of answers) {
+        if (answer.status === 'fulfilled') continue;
+        expect(answer.reason).toBeInstanceOf(TaskerError);
+        expect(answer.reason).toMatchObject({ code: 'conflict', details: { task_uuid: made[0] } });
+        expect(String(answer.reason)).toContain(made[0]);
+      }
+      expect(await tasker.listTasks({ namespace: demo.namespace })).toHaveLength(1);
+    },
+  );
 
-  it('are one task for all clients with onDuplicate: return', async () => {
+  it('become one task that all clients get with onDuplicate: return', async () => {
     const { tasker, demo, another } = await shared.setup({ a: [] }, strategy('strict'));
     const taskers = [tasker, await another()];
     const handles = await Promise.all(
@@ -149,7 +152,7 @@ describe('a batch', () => {
     const batch = ['x', 'y', 'x'].map((idempotencyKey) => ({ ...demo, idempotencyKey }));
     await expect(tasker.createTasks(batch)).rejects.toMatchObject({
       code: 'conflict',
-      message: expect.stringContaining('number 3 of 3, is the same as number 1'),
+      message: expect.stringContaining('number 3 of 3, has the same identity as number 1'),
     });
     expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
     const handles = await tasker.createTasks(batch, { onDuplicate: 'return' });

@@ -73,7 +73,7 @@ describe.each(FIELDS)('%s of a request', (field) => {
     await refused((demo) => ({ ...demo, [field]: odd() }), field);
   });
 
-  it('a field that throws when it is read is rejected with a TaskerError that names it', async () => {
+  it('is rejected with a TaskerError that names it if reading it throws', async () => {
     await refused((demo) => Object.defineProperty({ ...demo }, field, { get: throws }), field);
   });
 });
@@ -113,8 +113,8 @@ it('unknown fields and options are rejected with similar names, and nothing is c
   );
   await refused({ contxt: {} }, 'the request number 2 of a task: unknown field "contxt"; did you mean context?');
   await refused(
-    { colour: 'red' },
-    expect.stringMatching(/unknown field "colour"; the fields are name, namespace, version/),
+    { color: 'red' },
+    expect.stringMatching(/unknown field "color"; the fields are name, namespace, version/),
   );
   await refused({}, 'the options of createTask: unknown field "onDuplicat"; did you mean onDuplicate?', {
     onDuplicat: 'return',

@@ -108,7 +108,7 @@ describe('two batches that are joined by one step', () => {
     await invariants(sql);
   });
 
-  it('one batch continues if the other fails fast while a place becomes free', async () => {
+  it('one batch continues even if the other fails fast while a place becomes free', async () => {
     const { sql, claim, record, failed, completed } = await both(FAIL_FAST, { parallelism: 1 });
     // After the failure nothing is active until the next worker of the other batch gets its place.
     const { ended, queued } = await record(failed('counter_1'), completed('summer_1'));

@@ -44,7 +44,7 @@ describe('a task that is ended by its lifecycle', () => {
 });
 
 describe('the time of a limit', () => {
-  it('the time starts with the last start or end of a step, so a task that makes progress never exceeds the limits of its states', async () => {
+  it('starts with the last start or end of a step, so a task that makes progress never exceeds the limits of its states', async () => {
     const { handlers, gate } = stage();
     const steps = { one: { handler: 'quick' }, two: { handler: 'busy', dependencies: ['one'] } };
     const lifecycle = { max_steps_in_process_minutes: 20, staleness_action: 'error' };
@@ -62,7 +62,7 @@ describe('the time of a limit', () => {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 10_000 })).status).toBe('complete');
   });
 
-  it('the time starts when a retry becomes due', async () => {
+  it('starts when a retry becomes due', async () => {
     const { tasker, sql, taskUuid, another } = await taskUnderLimit('max_waiting_for_retry_minutes', {
       max_waiting_for_retry_minutes: 1_000,
       max_steps_in_process_minutes: 20,
@@ -168,7 +168,7 @@ describe('a stale task', () => {
 describe('the check for stale tasks', () => {
   const errors = { max_duration_minutes: 5, staleness_action: 'error' };
 
-  it('any worker runs the check on its own', async () => {
+  it('any worker runs the check without being asked', async () => {
     const { tasker, sql, another } = await setup({ templates: [template({ a: [] }, { lifecycle: errors })] });
     const { taskUuid } = await tasker.createTask(DEMO);
     await age(sql, 6);

@@ -87,7 +87,7 @@ describe('an event that is replayed while the delivery of an earlier event ends'
   it.each([
     ['redelivered', (log: EventLog) => log.redeliver({ group: 'one' })],
     ['replayed', (log: EventLog) => log.replay({ group: 'one', name: 'a.two' })],
-  ])('is delivered, whichever transaction commits first (%s)', async (_, act) => {
+  ])('is delivered, regardless of which transaction commits first (%s)', async (_, act) => {
     const { log, sql, url, group, one } = await twoOfATask();
     const elsewhere = await Database.connect({ url, poolSize: 1, logger: silentLogger });
     onTestFinished(() => elsewhere.close());
@@ -113,7 +113,7 @@ describe('an event that is replayed while the delivery of an earlier event ends'
 });
 
 describe('a replay', () => {
-  it('delivers past events to one group again, in order for each task', async () => {
+  it('delivers past events to one group again, in order within each task', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 3 });
     const [one] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['a.*'] });
@@ -281,7 +281,7 @@ describe('old events', () => {
   const age = (interval: string) => `
     update tasker.event_chunk set made_at = made_at - interval '${interval}'`;
 
-  it('are deleted once every group is past them, except those with retries or dead deliveries', async () => {
+  it('are deleted once every group has passed them, except those with retries or dead deliveries', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 4 });
     const [one, two, three, four] = taskUuids as [string, string, string, string];
     const group = await log.joinGroup({ name: 'quick', patterns: ['*'] });
@@ -313,7 +313,7 @@ describe('old events', () => {
     expect(names(await drain(log, group))).toEqual(['a.young']);
   });
 
-  it('are deleted by age alone if there is no group, even by two processes at once', async () => {
+  it('are deleted by age alone if no group exists, even by two processes at the same time', async () => {
     const { log, sql, taskUuids, another } = await eventLog({ tasks: 20 });
     for (let i = 0; i < 5; i++) {
       await writeEvents(sql, ...taskUuids.map((taskUuid) => ({ taskUuid })));

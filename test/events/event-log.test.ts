@@ -46,7 +46,7 @@ describe('an event', () => {
     for (const group of [payments, all, others]) expect(await drain(log, group)).toEqual([]);
   });
 
-  it('is delivered after the earlier events of its task, even if few events are taken at once', async () => {
+  it('is delivered after the earlier events of its task, even if few events are taken at a time', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 5 });
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     const written = new Map<string, number[]>(taskUuids.map((taskUuid) => [taskUuid, []]));
@@ -221,7 +221,7 @@ describe('a part of the log', () => {
     expect(names(await log.takeRetries(group, OTHER, HOLD))).toEqual(['a.two']);
   });
 
-  it('returns at most 8 MB at once, or a single larger event', async () => {
+  it('returns at most 8 MB at a time, or a single larger event', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -325,7 +325,7 @@ describe('a delivery that failed', () => {
     ]);
   });
 
-  it('is due again when the lease of a dead process expires, or at once when its process releases it', async () => {
+  it('is due again when the lease of a dead process expires, or immediately when its process releases it', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     await writeEvents(sql, { taskUuid: taskUuids[0]! });
@@ -367,7 +367,7 @@ describe('a delivery that failed', () => {
     expect(await sql('select id::int from tasker.event_retry where id = $1', [lost])).toEqual([]);
   });
 
-  it('never gets stuck, whether it ends before or after another event is put behind it', async () => {
+  it('never gets stuck, regardless of whether it ends before or after another event is put behind it', async () => {
     const { log, sql, taskUuids, another } = await eventLog({ tasks: 20 });
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     const elsewhere = await another();

@@ -53,7 +53,7 @@ describe('the log', () => {
     expect(await log.list({ after: times[0]!, before: times[0]! })).toEqual([]);
   });
 
-  it('finds nothing for any period if it is empty', async () => {
+  it('finds no events for any period if it is empty', async () => {
     const { log } = await eventLog();
     expect(await log.list({ after: '2000-01-01T00:00:00Z', before: '2100-01-01T00:00:00Z' })).toEqual([]);
   });

@@ -18,7 +18,7 @@ async function listEach(sql: Sql, ids: readonly number[], taskOf: (i: number) =>
   await sql('update tasker.event_head set chunk = $1, last_id = $2', [ids.length, ids.at(-1)]);
 }
 
-it('a reader that follows the log gets as many events at once as it requests', async () => {
+it('a reader that follows the log gets as many events at a time as it requests', async () => {
   const { log, sql, taskUuids } = await eventLog({ tasks: 3 });
   const { place } = await log.follow();
   const events = [1, 2, 3].flatMap((n) => taskUuids.map((taskUuid, i) => ({ taskUuid, name: `a.n${n}_${i}` })));
@@ -46,7 +46,7 @@ it('a reader that follows the log misses nothing when two parts have more lists 
   expect(got).toEqual(names(events));
 });
 
-it('old events are deleted in portions, and each portion continues after the last list of the previous one', async () => {
+it('old events are deleted in portions, and each portion continues where the previous one ended', async () => {
   const { tasker, sql, taskUuids } = await eventLog();
   const [taskUuid] = taskUuids as [string];
   const ids = await writeEvents(sql, ...[1, 2, 3].map((n) => ({ taskUuid, name: `a.n${n}` })));

@@ -38,7 +38,7 @@ describe('a replay', () => {
     expect(names(await drain(log, group))).toEqual(['a.two', 'a.three', 'a.four']);
   });
 
-  it('fails if the database refuses its last statement', async () => {
+  it('fails if the database rejects its last statement', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
     await writeEvents(sql, ...named(taskUuids[0]!, 'a.one'));
@@ -90,7 +90,7 @@ describe('retention', () => {
     ]);
   });
 
-  it('keeps the order of the events that stay in a list, whatever plan PostgreSQL chooses', async () => {
+  it('keeps the order of the events that stay in a list, with any plan of PostgreSQL', async () => {
     const { log, url, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });

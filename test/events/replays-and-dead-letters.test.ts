@@ -22,7 +22,7 @@ async function giveUp(log: EventLog, group: number) {
 }
 
 describe('a replay', () => {
-  it('delivers again only the part of a list that the group is past, and the rest is delivered once', async () => {
+  it('repeats only the part of a list that the group has passed, and delivers the rest once', async () => {
     const { log, group } = await oneTask('a.one', 'a.two', 'a.three', 'a.four');
     const taken = (await log.take(group, ME, { ...HOLD, limit: 2 }))!;
     expect(names(taken.events)).toEqual(['a.one', 'a.two']);

@@ -44,7 +44,7 @@ describe('tasker events', () => {
     expect(await next).toBe('over');
   });
 
-  it('cannot be watched with an invalid filter, which is reported at once', async () => {
+  it('cannot be watched with an invalid filter, which is reported immediately', async () => {
     const { tasker } = await eventLog();
     onTestFinished(() => tasker.stop());
     const { events } = tasker;
@@ -55,7 +55,7 @@ describe('tasker events', () => {
     await expect(events.watch({ after: 'noon' }).next()).rejects.toMatchObject({ code: 'bad_request' });
   });
 
-  it('that became dead deliveries are listed only with a valid limit', async () => {
+  it('are listed as dead deliveries only with a valid limit', async () => {
     const { tasker } = await eventLog();
     onTestFinished(() => tasker.stop());
     for (const limit of [-1, 0, 1.5, Number.NaN, 1_001]) {
@@ -84,6 +84,6 @@ describe('tasker events', () => {
     await events.removeGroup('audit');
     await events.removeGroup('receipts');
     expect(await events.groups()).toEqual([]);
-    expect(await messageOfMissing()).toMatch(/; there are no groups yet; starting a subscriber or a sink creates one$/);
+    expect(await messageOfMissing()).toMatch(/; no group exists yet; starting a subscriber or a sink creates one$/);
   });
 });

@@ -58,7 +58,7 @@ describe('the bad-night example', () => {
     expect(await program.ended).toMatchObject({ code: 0, stderr: '' });
   });
 
-  it('refuses a database that has tasks', async () => {
+  it('rejects a database that has tasks', async () => {
     const again = await runProgram(night, { args: ['--once'], env: { DATABASE_URL: url } });
     expect(again).toMatchObject({ code: 1, stdout: '' });
     expect(again.stderr).toMatch(/this database has tasks already; use an empty one/);

@@ -48,7 +48,7 @@ describe('the orders demo', { timeout: 60_000 }, () => {
     expect(first.stderr).toBe('');
     expect(first.code).toBe(0);
     await expect(totalsIn(first.stdout)).toMatchFileSnapshot(TOTALS);
-    expect(first.stdout).not.toContain('existed already\n');
+    expect(first.stdout).not.toContain('already existed\n');
 
     const demo = startProgram(DEMO, { args: ['--folder', folder, '--web'] });
     const shown = await demo.waitForOutput('Ctrl-C ends it');
@@ -58,7 +58,7 @@ describe('the orders demo', { timeout: 60_000 }, () => {
     const second = await demo.ended;
     expect(second.code).toBe(0);
     await expect(fetch(url), 'the server has ended').rejects.toThrow();
-    expect(second.stdout).toContain('  72 of them existed already\n');
+    expect(second.stdout).toContain('  72 of them already existed\n');
     expect(second.stdout).toMatch(/steps done by this run +0 /);
     expect(totalsIn(second.stdout)).toBe(totalsIn(first.stdout));
     expectNoDoubleCharge(folder);

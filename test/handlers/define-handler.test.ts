@@ -114,7 +114,7 @@ describe('schemas', () => {
     });
   });
 
-  it('can be a single schema for the whole context', async () => {
+  it('can be one schema for the whole context', async () => {
     const Order = z.looseObject({ order_id: z.string() });
     const handler = defineHandler('x', { inputs: Order }, (args) => [
       args.order_id,

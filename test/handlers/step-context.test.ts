@@ -191,7 +191,7 @@ describe('a context created by hand', () => {
   });
 
   it('throws if its event is read, because it has none', () => {
-    expect(() => contextOf().event).toThrow('context of pack: it was created without an event');
+    expect(() => contextOf().event).toThrow('the context of pack was created without an event');
   });
 
   it('distinguishes missing inputs from null inputs', () => {
@@ -262,7 +262,7 @@ describe('a context created by hand', () => {
     expect(JSON.parse(JSON.stringify(dependencyResults))).not.toHaveProperty('get');
   });
 
-  it('prefers the result of a step named get to the method', () => {
+  it('prefers the result of a step named get over the method', () => {
     const context = contextOf({ dependencyResults: { get: { id: 'G-1' } } });
     expect(context.dependencyResults.get).toEqual({ id: 'G-1' });
     expect(context.getDependencyResult('get')).toEqual({ id: 'G-1' });

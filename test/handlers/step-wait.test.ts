@@ -32,11 +32,11 @@ describe('completeLater', () => {
     [{ metadata: 'job 7' }, "metadata must be an object, not 'job 7'"],
     [{ metadata: { n: 1n } }, 'metadata.n: a BigInt has no JSON form; use String(x) or Number(x)'],
     [5_000, 'takes an object with timeoutMs and metadata, not 5000'],
-  ])('refuses %o', (options, message) => {
+  ])('rejects %o', (options, message) => {
     expect(() => completeLater(options as never)).toThrow(`completeLater: ${message}`);
   });
 
-  it('refuses metadata above 64 KiB, with its size', () => {
+  it('rejects metadata above 64 KiB, with its size', () => {
     expect(() => completeLater({ metadata: { text: 'x'.repeat(70_000) } })).toThrow(/^completeLater: metadata: .*65/);
   });
 });
@@ -52,20 +52,20 @@ describe('notYet', () => {
   });
 
   it.each([
-    [{}, 'retryInMs is missing; pass the milliseconds until the handler is called again'],
+    [{}, 'retryInMs is missing; pass the number of milliseconds until the next call of the handler'],
     [{ retryInMs: -5 }, 'retryInMs must be a number of milliseconds greater than 0, not -5'],
     [{ retryInMs: Number.NaN }, 'retryInMs must be a number of milliseconds greater than 0, not NaN'],
     [{ retryInMs: null }, 'retryInMs must be a number of milliseconds greater than 0, not null'],
     [{ retryInMs: 1e17 }, 'retryInMs is 100000000000000000 ms, which is more than the maximum of 366,000 days'],
     [{ retryIn: 5 }, 'unknown option retryIn; the options are retryInMs, checkpoint'],
     [undefined, 'takes an object with retryInMs and checkpoint, not undefined'],
-  ])('refuses %o', (options, message) => {
+  ])('rejects %o', (options, message) => {
     expect(() => notYet(options as never)).toThrow(`notYet: ${message}`);
   });
 });
 
 describe('a handler that waits', () => {
-  it('as a class, a function and a decision returns the same', async () => {
+  it('returns the same result as a class, a function and a decision', async () => {
     class Charge extends StepHandler {
       static override handlerName = 'charge';
       call() {
@@ -91,10 +91,10 @@ describe('a handler that waits', () => {
 });
 
 describe('context.completionToken', () => {
-  it('without a database throws an error that names the missing option', async () => {
+  it('throws an error that names the missing option without a database', async () => {
     const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'charge' });
     await expect(context.completionToken()).rejects.toThrow(
-      'context of charge: it was created without a database and has no token; pass completionToken to new StepContext',
+      'the context of charge was created without a database, so it has no token; pass completionToken to new StepContext',
     );
   });
 

@@ -50,7 +50,7 @@ describe('a given logger', () => {
       'a child of winston',
       (stream: Writable): AnyLogger => winstonTo(stream, { level: 'info' }).child({ app: 'shop' }),
     ],
-  ])('from %s gets each line with its message and fields', async (_name, make) => {
+  ])('receives each line with its message and fields if it is %s', async (_name, make) => {
     const { stream, lines } = kept();
     const taskUuid = await linesOf(make(stream));
     const written = lines().map((line) => JSON.parse(line) as Record<string, unknown>);
@@ -63,7 +63,7 @@ describe('a given logger', () => {
     expect(written.filter(({ level }) => level === 'debug' || level === 20)).toEqual([]);
   });
 
-  it('from console gets the same lines, from level info on', async () => {
+  it('receives the same lines from level info on if it is console', async () => {
     const { stream, lines } = kept();
     const taskUuid = await linesOf(new Console(stream));
     const text = lines().join('\n');
@@ -72,7 +72,7 @@ describe('a given logger', () => {
     expect(text).not.toContain('step claimed');
   });
 
-  it('at level debug gets each transition of a step, with its ids', async () => {
+  it('receives each transition of a step with its ids at level debug', async () => {
     const { stream, lines } = kept();
     const taskUuid = await linesOf(winstonTo(stream));
     const steps = lines()

@@ -79,7 +79,7 @@ it('no line contains credentials', () => {
 it('readable lines have time, level, message and fields', () => {
   const { logger, lines } = logging({ level: 'debug', form: 'lines' });
   moduleLogger(logger, 'worker').info({ task_uuid: 't-1', n: 2 }, 'task complete');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are not part of the text
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colors are not part of the text
   expect(lines[0]!.replace(/\u001b\[\d+m/g, '')).toMatch(/^\d\d:\d\d:\d\d info {2}task complete task_uuid=t-1 n=2$/);
 });
 

@@ -234,7 +234,7 @@ describe('a line of a log function outside of handlers', () => {
 describe('a line of a log function in a handler', () => {
   const shared = sharedDatabase();
 
-  it('names the step and the ids, even after an await and with many steps at once', async () => {
+  it('names the step and the ids, even after an await and with many steps at the same time', async () => {
     const kept: Line[] = [];
     const ship = defineHandler('ship', { inputs: { n: 'n' } }, async ({ n, context }) => {
       logInfo('begins', { n });
@@ -285,7 +285,7 @@ describe('a line of a log function in a handler', () => {
     expect(kept).toEqual([['warn', 'low', { step: 'x' }]]);
   });
 
-  it('names the step if it is the first of its process, after an await and with many steps at once', async () => {
+  it('names the step if it is the first of its process, after an await and with many steps at the same time', async () => {
     const { demo } = await shared.setup({ ship: [] }, { worker: false });
     const script = `
       import { createTasker, defineHandler, logInfo } from 'tasker-core';

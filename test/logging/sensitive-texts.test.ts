@@ -35,7 +35,7 @@ describe('a line', () => {
     ]);
   });
 
-  it('has none in an error, whose class is kept', () => {
+  it('has no sensitive text in an error, whose class is kept', () => {
     const { logger, lines } = hiding(SECRET);
     const cause = new Error(`inner ${SECRET}`);
     const error = Object.assign(new RangeError(`no ${SECRET}`, { cause }), { card: SECRET });
@@ -54,7 +54,7 @@ describe('a line', () => {
     expect((lines[1] as [{ err: Error }])[0].err).toBe(harmless);
   });
 
-  it('has none in the form in which JSON has it', () => {
+  it('has no sensitive text in its JSON form', () => {
     const secret = 'a "quoted"\nline \\';
     const { logger, lines } = hiding(secret);
     logger.info(`got ${JSON.stringify({ secret })}`);
@@ -90,7 +90,7 @@ describe('a line', () => {
     ]);
   });
 
-  it('costs nothing if its level is not written', () => {
+  it('is not searched if its level is not written', () => {
     const { logger, lines } = collecting();
     let asked = 0;
     const counting = () => {
@@ -108,7 +108,7 @@ describe('sensitive texts', () => {
     expect(texts.hide('ann@example.com, ann@home, abc')).toBe('[redacted], [redacted]home, abc');
   });
 
-  it('are in no text, wherever they were', () => {
+  it('are replaced at any position of a text', () => {
     const secret = fc
       .string({ minLength: 4, maxLength: 12, unit: 'grapheme' })
       .filter((text) => !text.includes('redacted'));
@@ -121,7 +121,7 @@ describe('sensitive texts', () => {
     );
   });
 
-  it('are all found, however many there are, in a long line, which is cut', () => {
+  it('are all found in a long line, which is cut', () => {
     const texts = new SensitiveTexts(Array.from({ length: 20_000 }, (_, i) => `customer-${i}@example.com`));
     const line = 'customer-19999@example.com and much more, '.repeat(5_000);
     const shown = texts.hide(line);

@@ -90,7 +90,7 @@ it('namespaces beyond the first hundred are added up as one label', async () => 
   await database.close();
 });
 
-it('values that cannot be refreshed are removed when they are old, and return once they can be read', async () => {
+it('old values that cannot be refreshed are removed, and return once they can be read', async () => {
   const { demo } = await shared.setup({ a: [] }, { worker: false });
   const { database, metrics, values } = await open();
   const gauges = new OverviewGauges(database, metrics.instruments, { leastMs: 0, staleMs: 200 });

@@ -51,7 +51,7 @@ describe('a duration', () => {
     [undefined],
     [true],
     [['1d']],
-  ])('%j is not one', (given) => {
+  ])('%j is not a duration', (given) => {
     expect(durationMs(given)).toBeUndefined();
   });
 
@@ -85,7 +85,7 @@ describe('a duration in words', () => {
   });
 
   it.each([[''], ['days'], ['and'], ['3'], ['3 days ago'], ['-3 days'], ['1 month'], ['400000 days']])(
-    '%j is not one',
+    '%j is not a duration',
     (text) => {
       expect(durationInWords(text)).toBeUndefined();
     },

@@ -21,7 +21,7 @@ const TABLE: [pattern: string, yes: string[], no: string[]][] = [
 ];
 
 describe('a pattern of event names', () => {
-  it.each(TABLE)('%s matches the expected names', (pattern, yes, no) => {
+  it.each(TABLE)('the pattern %s matches the expected names', (pattern, yes, no) => {
     const matches = eventMatcher([pattern]);
     expect(yes.filter((name) => !matches(name))).toEqual([]);
     expect(no.filter((name) => matches(name))).toEqual([]);

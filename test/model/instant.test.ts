@@ -21,7 +21,7 @@ describe('a point in time', () => {
   });
 
   const years = 'the year must be from 1970 to 9999';
-  const missing = 'there is no such date or time';
+  const missing = 'no such date or time exists';
   it.each([
     ['2030-01-31T09:00:00', 'it has no time zone; add Z or an offset such as +02:00'],
     ['300000-01-31T09:00:00Z', years],
@@ -39,8 +39,8 @@ describe('a point in time', () => {
     ['2030-01-31T09:00:00+25:00', missing],
     [-1, years],
     [9e15, years],
-    [1_893_456_000, 'it looks like seconds since 1970; give milliseconds, which are 1000 times as much'],
-  ])('%j is refused: %s', (given, wrong) => {
+    [1_893_456_000, 'it looks like seconds since 1970; pass milliseconds, which are 1000 times as much'],
+  ])('%j is rejected: %s', (given, wrong) => {
     expect(instantOf(given)).toEqual({ wrong });
   });
 
@@ -56,7 +56,7 @@ describe('a point in time', () => {
     {},
     ['2030-01-31T09:00:00Z'],
     new Date(0),
-  ])('%j is refused with the forms that are accepted', (given) => {
+  ])('%j is rejected with the forms that are accepted', (given) => {
     const wrong =
       'it must be ISO 8601 with a time zone, such as 2030-01-31T09:00:00Z, or milliseconds since 1970 as a number';
     expect(instantOf(given)).toEqual({ wrong });

@@ -45,9 +45,9 @@ describe('a value at a sensitive path', () => {
     ['true', { card: true }, { card: HIDDEN }],
     ['a list of objects', { card: [{ number: 1, brand: 'b' }] }, { card: [{ number: HIDDEN, brand: 'b' }] }],
     ['a list of lists', { card: [[{ number: 1 }]] }, { card: [[{ number: HIDDEN }]] }],
-    ['a list of texts', { card: ['4111'] }, { card: [HIDDEN] }],
+    ['a list of strings', { card: ['4111'] }, { card: [HIDDEN] }],
     ['a text in place of everything', 'x', HIDDEN],
-  ])('is hidden with another form than the path expects: %s', (_, value, shown) => {
+  ])('is hidden even if it has another form than the path expects: %s', (_, value, shown) => {
     expect(hidden(value, 'card.number')).toEqual(shown);
   });
 
@@ -57,7 +57,7 @@ describe('a value at a sensitive path', () => {
     ['an object without the key', { card: { brand: 'b' } }],
     ['an empty list', { card: [] }],
     ['no value at all', null],
-  ])('leaves a value as it is that has none: %s', (_, value) => {
+  ])('does not change a value without the path: %s', (_, value) => {
     expect(hidden(value, 'card.number')).toBe(value);
   });
 
@@ -135,7 +135,7 @@ describe('for any JSON', () => {
     );
   });
 
-  it('a value without any of the paths is returned itself', () => {
+  it('a value without any of the paths is returned unchanged', () => {
     fc.assert(
       fc.property(fc.dictionary(key, json), (value) => {
         expect(hidden(value, 'no such key.a', 'no such key')).toBe(value);
@@ -167,11 +167,11 @@ describe('a condition on contexts', () => {
     ['compares another value', { card: { brand: 'b' }, n: 1 }, ['card.number'], undefined],
     ['has no value', { card: {} }, ['card.number'], undefined],
     ['is missing', undefined, ['card.number'], undefined],
-  ])('is refused if it could reveal a value: %s', (_, condition, paths, named) => {
+  ])('is rejected if it could reveal a value: %s', (_, condition, paths, named) => {
     const refused = () => refuseCondition(condition, paths, 'ask');
     if (named === undefined) return expect(refused()).toBeUndefined();
     expect(refused).toThrow(
-      `context: a template declares ${named} as sensitive, so that it cannot be searched for; leave it out, or ask`,
+      `context: a template declares ${named} as sensitive, so it cannot be searched for; omit it, or ask`,
     );
   });
 });

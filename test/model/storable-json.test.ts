@@ -162,7 +162,7 @@ describe('any value', () => {
     );
   });
 
-  it('hostile values cause no exception', () => {
+  it('hostile values cause no error', () => {
     const hostile = new Proxy({}, { get: () => hostile, getPrototypeOf: () => { throw new Error('no'); }, ownKeys: () => ['a'] }); // biome-ignore format: one line
     expect(storableJson(hostile).ok).toBe(false);
     expect(storableJson(new Proxy([], { get: () => { throw 'x'; } })).ok).toBe(false); // biome-ignore format: one line

@@ -53,7 +53,7 @@ async function bundledOnce(files?: Record<string, string>) {
   return { ...kit, bundles, isLookedUp };
 }
 
-it('reuses bundles while nothing has changed', async () => {
+it('discovery reuses bundles while nothing has changed', async () => {
   const { isLookedUp } = await bundledOnce();
   expect(await isLookedUp()).toBe(true);
   expect(await isLookedUp()).toBe(true);
@@ -77,7 +77,7 @@ it.each([
   expect(await isLookedUp()).toBe(false);
 });
 
-it('builds again if a bundle is missing or the manifest is incomplete', async () => {
+it('discovery builds again if a bundle is missing or the manifest is incomplete', async () => {
   const { bundles, isLookedUp, manifest } = await bundledOnce();
   rmSync([...bundles.values()][1]!);
   expect(await isLookedUp()).toBe(false);
@@ -85,7 +85,7 @@ it('builds again if a bundle is missing or the manifest is incomplete', async ()
   expect(await isLookedUp()).toBe(false);
 });
 
-it('writes no manifest if files may have changed while they were read, or if their tsconfig extends another', async () => {
+it('discovery writes no manifest if files may have changed while they were read, or if their tsconfig extends another', async () => {
   const fresh = projectOf();
   fresh.write('handlers/b.ts', 'export const b = 2;');
   await fresh.bundle();

@@ -192,7 +192,7 @@ describe('discovering handlers', () => {
     expect(registry.listHandlers()).toEqual(['added', 'changed', 'same']);
   });
 
-  it('uses a single instance of an installed package, as Node does', async () => {
+  it('uses one instance of an installed package, like Node', async () => {
     const root = project({
       'node_modules/pkg/package.json':
         '{"name":"pkg","exports":{"import":"./esm.mjs","module":"./wrong.mjs","default":"./cjs.cjs"}}',
@@ -473,7 +473,7 @@ describe('in a separate process', () => {
   );
 });
 
-it('discovers 200 files in about a second', async () => {
+it('200 files are discovered in about a second', async () => {
   let round = 0;
   // Each round has files that were never compiled.
   const discovery = () => {

@@ -31,7 +31,7 @@ const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'x'
 const greet = defineHandler('greet', {}, () => 'hello');
 
 describe('the registry', () => {
-  it.each(['tasker.timer', 'tasker.signal', 'tasker.approval'])('refuses a handler named %s', (name) => {
+  it.each(['tasker.timer', 'tasker.signal', 'tasker.approval'])('rejects a handler named %s', (name) => {
     const registry = new HandlerRegistry();
     const refusal = `handler ${name}: this name is reserved for steps that wait, which need no handler; choose another name`;
     expect(() => registry.register(name, Payment)).toThrow(refusal);

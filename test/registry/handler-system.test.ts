@@ -5,7 +5,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 
 afterEach(() => vi.unstubAllEnvs());
 
-it('a handler system registers handlers and resolvers as a registry does', async () => {
+it('a handler system registers handlers and resolvers like a registry', async () => {
   const system = new HandlerSystem();
   expect(system.initialized).toBe(false);
   await system.initialize();
@@ -28,7 +28,7 @@ it('a handler system registers handlers and resolvers as a registry does', async
   expect([system.unregister('greet'), system.handlerCount()]).toEqual([true, 0]);
 });
 
-it('reads the folders named in the environment, or no folder', async () => {
+it('a handler system reads the folders named in the environment, or no folder', async () => {
   const loaded = async () => {
     const system = new HandlerSystem();
     return [await system.loadFromEnv(), ...system.listHandlers().map((name) => name.split('.')[0])];

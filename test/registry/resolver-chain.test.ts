@@ -95,7 +95,7 @@ describe('a chain of resolvers', () => {
       code: 'handler_not_found',
       resolverName: 'tenats',
       retryable: false,
-      message: 'there is no resolver tenats; did you mean tenants?',
+      message: 'resolver tenats not found; did you mean tenants?',
     });
   });
 
@@ -250,7 +250,7 @@ describe('a registry with resolvers', () => {
     expect(await checkHandlers(registry, [{ steps }])).toMatchObject([
       { callable: 'chrge', missing: true, steps: ['b', 'c'], near: ['charge'] },
       { missing: false, steps: ['d'], message: expect.stringContaining('did you mean refund?') },
-      { missing: false, steps: ['e'], message: 'there is no resolver tenats; did you mean tenants?' },
+      { missing: false, steps: ['e'], message: 'resolver tenats not found; did you mean tenants?' },
       { callable: 'tenant.nobody', missing: true, steps: ['g'] },
     ]);
   });
@@ -325,7 +325,7 @@ describe('resolution errors', () => {
   it('share a class, are permanent, and can be constructed as in the other SDK', () => {
     expect(new ResolutionError('x')).toMatchObject({ code: 'handler_invalid', retryable: false });
     expect(new ResolverNotFoundError('r').message).toBe(
-      'there is no resolver r; add it to the registry, or correct handler.resolver',
+      'resolver r not found; add it to the registry, or correct handler.resolver',
     );
     expect(new MethodDispatchError('h', 'm').message).toBe('handler h has no method m');
     expect(new NoResolverMatchError('x', ['a', 'b'])).toMatchObject({

@@ -17,7 +17,7 @@ const waiting: ActsBench['waiting'] = (...given) => bench.waiting(...given);
 const refused: ActsBench['refused'] = (...given) => bench.refused(...given);
 const NEVER = '019b0000-0000-7000-8000-000000000000';
 
-describe('an act on a task', () => {
+describe('an action on a task', () => {
   it('retries it with the operator and the reason in the audit, and is a conflict if nothing failed', async () => {
     const uuid = await failed();
     const { status, body } = await api.ask('POST', `/v1/tasks/${uuid}/retry`, { by: 'ann', reason: 'new luck' });
@@ -122,7 +122,7 @@ describe('an act on a task', () => {
     expect((await refused('POST', '/v1/namespaces/nothing/pause'))[0]).toBe(404);
   });
 
-  it('is refused if its body has another content type or an unknown field, so that no part of it is ignored', async () => {
+  it('is rejected if its body has another content type or an unknown field, so that no part of it is ignored', async () => {
     const uuid = await failed();
     const form = await api.ask<Json>('POST', `/v1/tasks/${uuid}/retry`, '{"reason":"x"}', {
       'content-type': 'application/x-www-form-urlencoded',
@@ -137,7 +137,7 @@ describe('an act on a task', () => {
   });
 });
 
-describe('an act on a step', () => {
+describe('an action on a step', () => {
   it('retries a failed step, and fires or moves a timer, by the name or id of the step', async () => {
     const uuid = await failed();
     const { stepUuid } = await api.tasker.getStep(uuid, 'second');

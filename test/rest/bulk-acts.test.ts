@@ -39,7 +39,7 @@ describe('POST /v1/bulk-acts', () => {
     expect(await api.tasker.bulk.list()).toEqual([]);
   });
 
-  it('begins one act for requests with the same key, even if they are concurrent, and refuses a different request', async () => {
+  it('begins one action for requests with the same key, even if they are concurrent, and rejects a different request', async () => {
     const ids = await create(3, 'keyed');
     const body = { action: 'task_cancel', ids, by: 'ann' };
     const key = { 'idempotency-key': 'nightly' };
@@ -55,7 +55,10 @@ describe('POST /v1/bulk-acts', () => {
       body: { id: first, state: 'done', done: 3 },
     });
     const other = await send({ ...body, ids: ids.slice(1) });
-    expect([other.status, other.body.error!.message]).toEqual([409, expect.stringContaining(`another act, ${first}`)]);
+    expect([other.status, other.body.error!.message]).toEqual([
+      409,
+      expect.stringContaining(`another action, ${first}`),
+    ]);
     // The key of another operator is another key, and a preview begins nothing.
     expect((await send({ ...body, by: 'bob' })).body.id).not.toBe(first);
     expect((await send({ ...body, dry_run: true })).status).toBe(200);
@@ -80,7 +83,7 @@ describe('POST /v1/bulk-acts', () => {
     expect((await api.tasker.getTask(ids[0]!)).status).toBe('cancelled');
   });
 
-  it('acts on nothing twice: the second of two equal acts skips the items that the first has handled', async () => {
+  it('acts on no item twice: the second of two equal actions skips the items that the first has handled', async () => {
     const ids = await create(40, 'twice');
     const both = await Promise.all([start({ action: 'task_cancel', ids }), start({ action: 'task_cancel', ids })]);
     const reports = await Promise.all(both.map(ended));
@@ -124,7 +127,7 @@ describe('POST /v1/bulk-acts', () => {
     expect((await api.ask('POST', '/v1/bulk-acts/99999/stop')).status).toBe(404);
   });
 
-  it('refuses a body without a target, with several targets, with an unknown condition, or with an empty filter', async () => {
+  it('rejects a body without a target, with several targets, with an unknown condition, or with an empty filter', async () => {
     expect(await refused({ action: 'task_cancel' })).toEqual([400, expect.stringContaining('exactly one')]);
     expect(await refused({ action: 'task_cancel', ids: ['x'], filter: {} })).toEqual([
       400,
@@ -287,7 +290,7 @@ describe('POST /v1/tasks/bulk', () => {
   });
 });
 
-it('over HTTP, an act needs no body, and a content type without a body changes nothing', async () => {
+it('over HTTP, an action needs no body, and a content type without a body changes nothing', async () => {
   const [taskUuid] = await create(1, 'bodiless');
   const listening = await listen(api.app, { host: '127.0.0.1', port: 0 });
   try {
@@ -321,7 +324,7 @@ it('over HTTP, an act needs no body, and a content type without a body changes n
   }
 });
 
-it('requests above the limit are refused with Retry-After, and are accepted again afterwards', async () => {
+it('requests above the limit are rejected with Retry-After, and are accepted again afterwards', async () => {
   const small = await servedApi({ mostRequests: 3 });
   try {
     const answers = await Promise.all(

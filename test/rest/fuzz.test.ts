@@ -129,7 +129,7 @@ it(`${REQUESTS} generated requests get documented answers, and nothing in them i
   if (heap.length > 10) expect(Math.min(...heap.slice(-3))).toBeLessThan(2 * Math.max(...heap.slice(0, 3)));
 });
 
-it(`${RAW} requests of broken bytes are refused by the server, which keeps serving`, {
+it(`${RAW} requests of broken bytes are rejected by the server, which keeps serving`, {
   timeout: PROVE ? 3_600_000 : 240_000,
 }, async () => {
   const listening = await listen(api.app, { host: '127.0.0.1', port: 0 });
@@ -173,7 +173,7 @@ function brokenBytes({ method, path, headers, body = '' }: RandomRequest, at: nu
   return random() < 0.2 ? bytes.subarray(0, Math.floor(random() * bytes.length)) : bytes;
 }
 
-/** Returns the status of the answer. Empty: the connection was closed without one. */
+/** Returns the status of the answer. Empty if the connection was closed without one. */
 function statusOf(port: number, bytes: Buffer): Promise<string> {
   return new Promise((resolve) => {
     let text = '';

@@ -63,7 +63,7 @@ it('the health routes of the server have exactly the documented fields', async (
   }
 });
 
-it('health is answered without metrics, and says nothing about what is not counted', async () => {
+it('the health routes work without metrics, and omit the checks that need them', async () => {
   const api = await servedApi({ metrics: false });
   try {
     const { body } = await api.ask<{ status: string; checks: Checks }>('GET', '/health/detailed');
@@ -74,7 +74,7 @@ it('health is answered without metrics, and says nothing about what is not count
   }
 });
 
-it('while the database is away, ready is a 503 with the body of all errors, and detailed is 200 and degraded', async () => {
+it('while the database is unreachable, ready is a 503 with the usual error body, and detailed is 200 and degraded', async () => {
   const api = await servedApi();
   const proxy = await startProxy(api.url);
   const tasker = await createTasker({ databaseUrl: proxy.url, worker: false, logger: silentLogger, poolSize: 4 });

@@ -63,7 +63,7 @@ it('with 20 creators and 100 open streams, no acknowledged task and no change is
   expect(states.filter(({ status }) => status !== 'complete')).toEqual([]);
 }, 60_000);
 
-it('a server with too many requests refuses further ones at once with Retry-After, and keeps what it accepted', async () => {
+it('a server with too many requests rejects further requests immediately with Retry-After, and completes the accepted ones', async () => {
   const most = 4;
   const api = await servedApi({ mostRequests: most, templates: [template({ first: [] })] });
   const blocker = await openSession(api.url);
@@ -94,7 +94,7 @@ it('a server with too many requests refuses further ones at once with Retry-Afte
   }
 });
 
-it('a worker that waits for steps keeps no other request out', async () => {
+it('a worker that waits for steps does not block other requests', async () => {
   const api = await servedApi({ mostRequests: 1, templates: [template({ first: [] })] });
   try {
     const worker = {
@@ -121,7 +121,7 @@ it('a worker that waits for steps keeps no other request out', async () => {
   }
 });
 
-it('a caller above its rate is refused with 429 and Retry-After, and only what was acknowledged exists', async () => {
+it('a caller above its rate is rejected with 429 and Retry-After, and only acknowledged tasks exist', async () => {
   const api = await servedApi({ requestsPerSecond: 5, templates: [template({ first: [] })] });
   try {
     const answers = await Promise.all(Array.from({ length: CREATORS }, () => api.ask('POST', '/v1/tasks', REQUEST)));

@@ -311,7 +311,7 @@ describe('a caller that may see one namespace', () => {
       (await app.request(`http://localhost/v1/${path}`)).json() as Promise<Record<string, unknown>>;
   };
 
-  it('sees only what belongs to it', async () => {
+  it('sees only the data of that namespace', async () => {
     const read = limited('elsewhere');
     const { complete, elsewhere } = world.tasks;
     const texts = await Promise.all(

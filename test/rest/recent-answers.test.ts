@@ -14,7 +14,7 @@ const counted = async (app: App, key: string, cacheControl?: string) => {
   return Object.values((body as { states: Record<string, number> }).states).reduce((sum, count) => sum + count, 0);
 };
 
-it('an answer is repeated only to requests that allow its age', async () => {
+it('an answer is reused only for requests that allow its age', async () => {
   const app = on.app();
   const key = await on.key({ name: 'reader', roles: ['viewer'] });
   const before = await counted(app, key, 'max-age=0');
@@ -31,7 +31,7 @@ it('an answer is repeated only to requests that allow its age', async () => {
   expect((await ask(app, '/v1/summary?namespace=test', key, 'max-age=60')).age).toBeNull();
 });
 
-it('requests at the same time are one reading of the database', async () => {
+it('concurrent requests share one read of the database', async () => {
   const app = on.app();
   const key = await on.key({ name: 'crowd', roles: ['viewer'] });
   await ask(app, '/v1/me', key);
@@ -46,7 +46,7 @@ it('requests at the same time are one reading of the database', async () => {
   expect(await cost(undefined)).toBeGreaterThan(10 * one);
 });
 
-it('an answer is never given to a caller with other rights, and errors are not repeated', async () => {
+it('an answer is never reused for a caller with other rights, and errors are not reused', async () => {
   const app = on.app();
   const all = await on.key({ name: 'all', roles: ['operator'] });
   const some = await on.key({ name: 'some', roles: ['operator'], namespaces: ['test'] });

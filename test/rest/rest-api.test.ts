@@ -159,7 +159,7 @@ it('tasks are listed in pages, and filtered by every condition', async () => {
   expect((await list('namespace=elsewhere')).tasks).toEqual([]);
 });
 
-it('a task is cancelled once, and a second request is refused', async () => {
+it('a task is cancelled once, and a second request is rejected', async () => {
   const { ask, create } = await served({ worker: false });
   const uuid = await create();
   expect(await ask('DELETE', `/v1/tasks/${uuid}`)).toMatchObject({ status: 200, body: { status: 'cancelled' } });

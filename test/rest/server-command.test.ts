@@ -43,7 +43,7 @@ it('tasker server answers requests until SIGTERM, with the templates of the proj
   expect(await server.ended).toMatchObject({ code: 0 });
 });
 
-it('beyond loopback, tasker server does not start without a key, and refuses an invalid address', async () => {
+it('beyond loopback, tasker server does not start without a key, and rejects an invalid address', async () => {
   const open = await on.project.run(['server'], { env: { TASKER_WEB_BIND_ADDRESS: '0.0.0.0:0' } });
   expect([open.code, open.stderr]).toEqual([
     3,

@@ -36,7 +36,7 @@ async function served() {
   return { ...made, post };
 }
 
-it('requests that arrive at the same time share transactions, and each has the answer that it has alone', async () => {
+it('requests that arrive at the same time share transactions, and each gets the same answer as alone', async () => {
   const { post, sql, url } = await served();
   const requestOf = (key: string) => ({ ...DEMO, idempotency_key: key, context: { key } });
   await post(requestOf('known'));
@@ -81,7 +81,7 @@ it('requests that arrive at the same time share transactions, and each has the a
   await invariants(sql);
 });
 
-it('a large request has a transaction of its own', async () => {
+it('a large request has a separate transaction', async () => {
   const { post, sql } = await served();
   const texts = Array.from({ length: 30 }, () => 'x'.repeat(1_000));
   const requests = Array.from({ length: 12 }, (_, i) => ({ ...DEMO, idempotency_key: `${i}`, context: { texts } }));

@@ -102,7 +102,7 @@ it('filters select by namespace, name, state, tag and kind', async () => {
   expect(streams.steps.steps.size).toBe(1);
 });
 
-it('refuses an invalid request before the stream begins', async () => {
+it('an invalid request is rejected before the stream begins', async () => {
   const { stream } = await served({ worker: false });
   const refused = async (path: string) => {
     const { status, body } = await stream(path);
@@ -202,7 +202,7 @@ it('for a position that the log does not have, a stream sends a reset and contin
   );
 });
 
-it('two thousand tasks that finish at once are all seen, by streams that join before, between and after', async () => {
+it('two thousand tasks that finish together are all seen, by streams that join before, between and after', async () => {
   const made = await served({ concurrency: 500 });
   const { tasker, stream } = made;
   const early = await stream('/v1/stream');

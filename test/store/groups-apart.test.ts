@@ -9,7 +9,7 @@ const OTHER = '00000000-0000-7000-8000-000000000002';
 const HOLD = { leaseMs: 60_000 };
 const names = (events: readonly { name: string }[]) => events.map((event) => event.name);
 
-/** Fails the first delivery of each event, so that it is due for a retry at once. */
+/** Fails the first delivery of each event, so that it is due for a retry immediately. */
 async function failAll(log: EventLog, groupId: number) {
   for (let taken = await log.take(groupId, ME, HOLD); taken; taken = await log.take(groupId, ME, HOLD))
     await log.finish(taken, { failed: taken.events.map((event) => ({ ...event, error: 'closed', delayMs: 0 })) });

@@ -3,9 +3,9 @@ import { onTestFinished } from 'vitest';
 
 /** How a fake server answers a connection. */
 export type Manner =
-  /** Closes each connection at once. */
+  /** Closes each connection immediately. */
   | { kind: 'closes' }
-  /** Refuses user and password. */
+  /** Rejects user and password. */
   | { kind: 'refuses'; code: string; message: string }
   /** Asks for a password, and leaves the connection open. */
   | { kind: 'asks' }

@@ -66,7 +66,7 @@ export async function states(tasker: Tasker, taskUuid: string): Promise<Record<s
 }
 
 /**
- * Waits for tasks, and returns their final states. Waits for all at once: one after the other, each task with a missed
+ * Waits for tasks, and returns their final states. Waits for all together: one after the other, each task with a missed
  * notification would take another second until its poll.
  */
 export async function endStates(tasker: Tasker, tasks: readonly { taskUuid: string }[]): Promise<string[]> {
@@ -145,7 +145,10 @@ export async function invariants(sql: Sql): Promise<void> {
     throw new Error(`${misplaced.length} rows of the queue are misplaced: ${JSON.stringify(misplaced.slice(0, 3))}`);
 }
 
-/** Repeats an act every 20 ms until it is stopped. `stop` waits for the last act, and throws the error of a failed one. */
+/**
+ * Repeats an action every 20 ms until it is stopped. `stop` waits for the last action, and throws the error of a failed
+ * one.
+ */
 export function repeat(act: () => Promise<unknown>): { stop(): Promise<void> } {
   let stopped = false;
   const loop = async () => {

@@ -61,7 +61,7 @@ export class OwnModule implements StepEventSource, StepResultSink {
   }
 
   completeStepEvent(eventId: string, result: NapiStepExecutionResult): boolean {
-    if (this.refuse?.(result)) throw new Error('it cannot be serialised');
+    if (this.refuse?.(result)) throw new Error('it cannot be serialized');
     this.results.push({ eventId, result });
     return true;
   }

@@ -53,8 +53,8 @@ const ORDER = {
   },
 };
 
-describe('types generated from templates', () => {
-  it('has the results of steps that wait, because no handler declares them', () => {
+describe('the file of types generated from templates', () => {
+  it('contains the results of steps that wait, because no handler declares them', () => {
     const waiting = publishing(
       {},
       {
@@ -186,7 +186,7 @@ export interface Line {
     );
   });
 
-  it('are `unknown` where TypeScript cannot express a schema, and the paths are listed', () => {
+  it('uses `unknown` where TypeScript cannot express a schema, and the paths are listed', () => {
     const { text, unknown } = typed({
       type: 'object',
       properties: {
@@ -208,7 +208,7 @@ export interface Line {
       '/properties/b: the reference https://json-schema.org/draft/2020-12/schema cannot be resolved within the schema',
       '/properties/c/additionalProperties: unlisted properties are unknown',
       '/properties/d/patternProperties: properties by pattern are unknown',
-      '/$defs/f: the reference #/$defs/e leads back to itself',
+      '/$defs/f: the reference #/$defs/e refers to itself',
     ]);
     expect(text).toContain('export type Tree = null | Tree[];');
     expect(compiled(text, `export const t: T = { a: 1, c: { x: 'a', y: 2 }, f: [null, [[]]] };`)).toEqual([]);

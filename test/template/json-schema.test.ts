@@ -103,7 +103,7 @@ describe('the published JSON Schema', () => {
       step(', depends_on: b'),
       step(', depends_on: [3]'),
       step(', type: deferred'),
-      step(', colour: blue'),
+      step(', color: blue'),
       step(', timeout_seconds: 0'),
       step(', timeout_seconds: 1.5'),
       step(', timeout_seconds: 2147484'),
@@ -126,7 +126,7 @@ describe('the published JSON Schema', () => {
       `${step('')}default_options: {priority: 101}\n`,
       `${step('')}default_options: {tags: a}\n`,
       `${step('')}default_options: {timeout: 3}\n`,
-      `${step('')}colour: blue\n`,
+      `${step('')}color: blue\n`,
       ...['timer', 'signal', 'approval'].map((type) => wait(`type: ${type}`)),
       wait('type: standard'),
       wait('timer: {for: 1h}'),
@@ -144,7 +144,7 @@ describe('the published JSON Schema', () => {
       timer('{until: {}}'),
       timer('{until: {step: a}}'),
       timer('{until: {context: a, step: a, field: b}}'),
-      timer('{for: 1h, colour: blue}'),
+      timer('{for: 1h, color: blue}'),
       signal(', timeout: 0'),
       signal(', timeout: 1d, on_timeout: complete'),
       signal(', timeout: 1d, on_timeout: retry'),
@@ -221,7 +221,7 @@ describe('a compiled schema', () => {
   });
 
   it('treats unknown formats and keywords as annotations', () => {
-    expect(compileSchema({ format: 'colour', 'x-unit': 'g' })('blue')).toEqual([]);
+    expect(compileSchema({ format: 'color', 'x-unit': 'g' })('blue')).toEqual([]);
   });
 
   it('can have the same $id as another schema', () => {

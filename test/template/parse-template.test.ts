@@ -44,7 +44,7 @@ describe('a template', () => {
     });
   });
 
-  it('has every field of the file, with its type', () => {
+  it('contains every field of the file with the right type', () => {
     const template = clean(`
 name: full
 namespace_name: demo
@@ -208,7 +208,7 @@ environments:
     expect(clean(text, 'toString').steps).toEqual(steps);
   });
 
-  it('is kept as written, for display', () => {
+  it('is kept unchanged for display', () => {
     expect(clean(text, 'test').environments.test).toEqual([
       expect.objectContaining({ name: 'a', initialization: { url: 'fake' }, timeoutSeconds: null }),
       expect.objectContaining({ name: 'ALL', initialization: null, timeoutSeconds: 5 }),

@@ -103,7 +103,7 @@ const ROWS: [title: string, text: string, problems: string[]][] = [
   ],
 ];
 
-describe('a text that is not a template is rejected for', () => {
+describe('a file is rejected because of', () => {
   for (const [title, text, problems] of ROWS) {
     it(title, () => {
       expect(problemsOf(unmarked(text))).toEqual(atMarks(text, problems));

@@ -66,13 +66,13 @@ describe('the problems of a file name', () => {
 describe('a template', () => {
   const text = `${HEAD}sensitive: [card.number, 'customers.*.email', 'Prénom 名.0', with space]\nsteps:\n  - {name: a, handler: h, sensitive: [token, '*']}\n  - {name: b, handler: h}\n`;
 
-  it('has its paths, and those of its steps', () => {
+  it('has the sensitive paths of its context and its steps', () => {
     const { sensitive, steps } = clean(text);
     expect(sensitive).toEqual(['card.number', 'customers.*.email', 'Prénom 名.0', 'with space']);
     expect(steps.map((step) => step.sensitive)).toEqual([['token', '*'], null]);
   });
 
-  it('keeps them in its stored form, and has another digest than without them', () => {
+  it('keeps its sensitive paths in its stored form, and has another digest than without them', () => {
     const template = clean(text);
     expect(templateFromJson(JSON.parse(JSON.stringify(templateToJson(template))))).toEqual(template);
     const without = {

@@ -215,7 +215,7 @@ describe('a snapshot', () => {
     const template = clean(stepsYaml('a'));
     const later = structuredClone(templateToJson(template)) as JsonObject & { steps: JsonObject[] };
     later.flavour = 'new';
-    later.steps[0]!.colour = 'blue';
+    later.steps[0]!.color = 'blue';
     expect(templateFromJson(later)).toEqual(template);
   });
 

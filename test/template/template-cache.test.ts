@@ -59,7 +59,7 @@ it('only a changed file is parsed again', async () => {
 
 it('errors and warnings are reported each time the templates are read', async () => {
   const { read, write } = project(12);
-  write(1, text(1, 'colour: red\n'));
+  write(1, text(1, 'color: red\n'));
   write(2, 'name: broken\n');
   const before = await read();
   expect(before.problems.map(({ severity }) => severity)).toContain('error');

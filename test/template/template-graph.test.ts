@@ -107,7 +107,7 @@ describe('the drawing of a template', () => {
     );
   });
 
-  it('colours steps by their state', () => {
+  it('colors steps by their state', () => {
     const states: Record<string, string> = { a: 'complete', choose: 'error' };
     const drawn = mermaidOf(template, (step) => states[step]);
     expect(drawn).toContain('  s0["a<br/>complete"]:::complete\n');

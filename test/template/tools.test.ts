@@ -34,7 +34,7 @@ const object = (properties: object, required: string[] = []) => ({ type: 'object
 const text = { type: 'string' };
 
 describe('the validation of a template', () => {
-  it('has a code, a severity and the step of each finding', () => {
+  it('gives each finding a code, a severity and its step', () => {
     const broken = `name: a
 namespace: n
 version: 1.0.0
@@ -65,7 +65,7 @@ steps:
     expect(validateTemplate('').valid).toBe(false);
   });
 
-  it('warns of schemas that are not objects and of orphans, and notes missing schemas', () => {
+  it('warns about schemas that are not objects and about orphans, and reports missing schemas', () => {
     const poor = `name: a
 namespace: n
 version: 1.0.0
@@ -164,7 +164,7 @@ describe('the difference between versions of a template', () => {
 });
 
 describe('the inspection of a template', () => {
-  it('has the order of the steps, roots, leaves, dependents and counts of fields', () => {
+  it('lists the order of the steps, roots, leaves, dependents and counts of fields', () => {
     const found = inspectTemplate(mustParseTemplate(TEMPLATE));
     expect(found).toMatchObject({
       step_count: 4,

@@ -43,7 +43,7 @@ describe('a tasker for tests', () => {
     await kit.stop();
   });
 
-  it('refuses a stub that no step uses, because the real handler would run', async () => {
+  it('rejects a stub that no step uses, because the real handler would run', async () => {
     const options = { templates: shop(), handlers: [cart, charge], stubs: { chrage: () => ({}) } };
     await expect(kitOf(options)).rejects.toMatchObject({
       code: 'config_invalid',
@@ -104,7 +104,7 @@ describe('a tasker for tests', () => {
     expect(registry.listHandlers()).toEqual(['cart', 'charge']);
   });
 
-  it('retries at once, and returns why a step failed', async () => {
+  it('retries immediately, and returns why a step failed', async () => {
     let calls = 0;
     const flaky = () => {
       calls += 1;
@@ -189,7 +189,7 @@ describe('without a server', () => {
     const program = path.resolve('test/support/embedded/embedded-kit.mjs');
     const env = { ...process.env, DATABASE_URL: '', DATABASE_DIRECT_URL: '', TASKER_ENV: 'production' };
     const runs = [1, 2].map(() => promisify(execFile)(process.execPath, [program], { env, timeout: 60_000 }));
-    // Two programs run at once, and share the server.
+    // Two programs run at the same time, and share the server.
     const lines = (await Promise.all(runs)).map(({ stdout }) => stdout.trim());
     expect(lines).toEqual(Array(2).fill('complete complete complete'));
   }, 90_000);

@@ -185,7 +185,7 @@ describe('the time of a test kit', () => {
     });
   });
 
-  it.each([['soon'], [-1], [Number.NaN], ['-3 days'], [''], ['1 month']])('refuses %j', async (given) => {
+  it.each([['soon'], [-1], [Number.NaN], ['-3 days'], [''], ['1 month']])('rejects %j', async (given) => {
     const kit = await kitOf({ templates: template({ a: [] }), stubs: { a: () => ({}) } });
     await expect(kit.advanceTime(given)).rejects.toMatchObject({
       code: 'bad_request',

@@ -18,8 +18,8 @@ function doubling(limits = { most: 3, calls: 1 }) {
   return { together, calls, answer };
 }
 
-describe('questions that are asked together', () => {
-  it('are asked at once if a call is free, and otherwise in the next call, up to the limit', async () => {
+describe('asking questions together', () => {
+  it('asks immediately if a call is free, and otherwise in the next call, up to the limit', async () => {
     const { together, calls, answer } = doubling();
     const answers = [1, 2, 3, 4, 5].map((n) => together.ask(n));
     expect(calls).toEqual([[1]]);
@@ -31,13 +31,13 @@ describe('questions that are asked together', () => {
     expect(await Promise.all(answers)).toEqual([2, 4, 6, 8, 10]);
   });
 
-  it('are in as many calls at the same time as the limit allows', async () => {
+  it('makes as many concurrent calls as the limit allows', async () => {
     const { together, calls } = doubling({ most: 2, calls: 2 });
     for (const n of [1, 2, 3]) void together.ask(n);
     expect(calls).toEqual([[1], [2]]);
   });
 
-  it('have an error each, or all of them that of their call, and the next call is made', async () => {
+  it('rejects a question with its own error, or all questions with the error of their call, and makes the next call', async () => {
     const { together, answer } = doubling();
     const answers = [1, -2, 3, 666, 4].map((n) => together.ask(n).catch((error: Error) => error.message));
     for (let i = 0; i < 3; i++) await answer();

@@ -146,7 +146,7 @@ describeWith('chromium', 'the web page on a bad night', () => {
     expect(problems).toEqual([]);
   });
 
-  it('the reason of an act survives a reload until it is sent, and the steps are exported', async () => {
+  it('the reason of an action survives a reload until it is sent, and the steps are exported', async () => {
     const uuid = await broken();
     await open(`tasks/${uuid}?view=steps`, 'broken');
     const retry = page.getByRole('region', { name: 'Why' }).getByRole('button', { name: 'Retry' });
@@ -198,7 +198,7 @@ describeWith('chromium', 'the web page on a bad night', () => {
     expect(problems).toEqual([]);
   });
 
-  it('all pauses are on one screen and resumed there, and a bulk act is found after its dialog was closed', async () => {
+  it('all pauses are on one screen and resumed there, and a bulk action is found after its dialog was closed', async () => {
     const { tasker } = shop;
     const uuid = await broken();
     await tasker.pause({ task: uuid }, { actor: 'Ada', reason: 'the bank asked' });
@@ -228,7 +228,7 @@ describeWith('chromium', 'the web page on a bad night', () => {
     await dialog.getByRole('button', { name: /^Retry \d+ tasks?/ }).click();
     await dialog.getByRole('button', { name: 'Close' }).click();
     await open('audit?view=bulk', 'Audit');
-    const acts = page.getByRole('table', { name: 'Bulk acts' });
+    const acts = page.getByRole('table', { name: 'Bulk actions' });
     await acts.getByRole('row', { name: /task retry.*after the call/ }).waitFor();
     await checkAccess(page);
     await acts.getByRole('link', { name: 'task retry' }).first().click();

@@ -112,7 +112,7 @@ describeWith('chromium', 'open pages on which nothing happens', () => {
     expect(failed).toEqual([]);
     expect(problems).toEqual([]);
 
-    // A change is still seen at once.
+    // A change is still seen immediately.
     await worker.createTask(DEMO);
     await page.getByRole('link', { name: '4 tasks are blocked by a failed step' }).waitFor({ timeout: 15_000 });
   });

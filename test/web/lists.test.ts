@@ -155,7 +155,7 @@ describeWith('chromium', 'the lists of the web page', () => {
     await page.close();
   });
 
-  it('a viewer sees the permission that each act needs, and changes nothing', async () => {
+  it('a viewer sees the permission that each action needs, and changes nothing', async () => {
     await tasker.deadLetters.add((await firstTask('declined')).taskUuid, { actor: 'tests', reason: 'charged twice?' });
     const before = await audit();
     const { page, problems } = await watchedPage(browser, secured.url);
@@ -189,7 +189,7 @@ describeWith('chromium', 'the lists of the web page', () => {
     await go(page, 'Home');
     await refuses(/^Retry /, 'tasks:update');
     expect(problems).toEqual([]);
-    // The server refuses as well.
+    // The server rejects as well.
     const body = { action: 'task_retry', filter: { error_type: 'declined' } };
     const status = await page.evaluate(
       async (text) =>
@@ -274,13 +274,13 @@ describeWith('chromium', 'the lists of the web page', () => {
     await page.close();
   });
 
-  it('an act on all matching tasks shows their number and examples, and reaches exactly these tasks', async () => {
+  it('an action on all matching tasks shows their number and examples, and reaches exactly these tasks', async () => {
     const most = DECLINED - 1;
     const { page, problems } = await watchedPage(browser, open.url);
     await page.goto(`${open.url}/tasks`);
     await page.getByLabel('Select all tasks of this page').check();
     const bar = page.getByRole('region', { name: 'Selected tasks' });
-    // An act without a condition would reach every task.
+    // An action without a condition would reach every task.
     expect(await bar.getByRole('button', { name: /that match$/ }).isDisabled()).toBe(true);
     await page.goto(`${open.url}/tasks?tag=spring&open=true`);
     await page.getByText(`${most} tasks`, { exact: true }).waitFor();

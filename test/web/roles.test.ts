@@ -20,7 +20,7 @@ const SCREENS = { ...PATHS, Events: 'events?view=groups', Settings: 'settings?vi
 /** Names of buttons that change something, wherever they are. */
 const VERBS =
   /^(Retry|Cancel|Resolve|Rerun from here|Pause|Resume|Approve|Reject|Reassign|Trigger|Backfill|Delete|Drain|Replay|Redeliver|Discard|Create a (task|schedule|key)|Create the task|Rotate|Revoke)( |$)/;
-/** An act that a screen shows once it is complete. */
+/** An action that a screen shows once it is complete. */
 const ACTS: Readonly<Record<string, string>> = {
   approvals: 'POST /v1/approvals/{task_uuid}/{step}/vote',
   templates: 'POST /v1/tasks',
@@ -80,12 +80,12 @@ describeWith('chromium', 'the web page and roles', () => {
     await watched.page.goto(url);
     await logIn(watched.page, keys[role]);
     await watched.page.getByRole('heading', { level: 1, name: 'Home' }).waitFor();
-    // The page learns from a refusal that it needs a credential.
+    // The page learns from a rejection that it needs a credential.
     expect(watched.problems.splice(0).filter((text) => !text.includes('status of 401'))).toEqual([]);
     return watched;
   };
 
-  it('a wrong key is refused, and a valid key begins a session that scripts and other sites cannot use', async () => {
+  it('a wrong key is rejected, and a valid key begins a session that scripts and other sites cannot use', async () => {
     const { page, problems } = await watchedPage(browser, url);
     const answer = await page.goto(`${url}/settings`);
     expect(answer!.headers()).toMatchObject({
@@ -121,7 +121,7 @@ describeWith('chromium', 'the web page and roles', () => {
     await page.context().close();
   });
 
-  it.each(ROLES)('on every screen, only the acts that %s may perform are enabled', async (role) => {
+  it.each(ROLES)('on every screen, only the actions that %s may perform are enabled', async (role) => {
     const { page, problems } = await enter(role);
     const allowed = new Set<string>(ROLE_PERMISSIONS[role]);
     const seen = new Set<string>();
@@ -136,7 +136,7 @@ describeWith('chromium', 'the web page and roles', () => {
     for (const [heading, path] of [...Object.entries(SCREENS), ...rest]) {
       await goTo(page, path);
       await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
-      // The screen has its data: the acts of a list come with its rows.
+      // The screen has its data: the actions of a list come with its rows.
       if (path in ACTS) await page.locator(`[data-act="${ACTS[path]}"]`).first().waitFor();
       const buttons = (await page.evaluate(`[...document.querySelectorAll('main button')].map((button) => ({
         name: button.getAttribute('aria-label') ?? button.textContent,
@@ -184,7 +184,7 @@ describeWith('chromium', 'the web page and roles', () => {
     return openApi.paths[path]![method.toLowerCase()]!['x-permission'] as Permission;
   };
 
-  it('the session of a viewer is refused by every route that changes something', async () => {
+  it('the session of a viewer is rejected by every route that changes something', async () => {
     const { page } = await enter('viewer');
     const routes = Object.entries(openApi.paths).flatMap(([path, operations]) =>
       CHANGES.flatMap((method) => {

@@ -235,9 +235,9 @@ describeWith('chromium', 'the screens of the web page', () => {
     await checkPage();
   });
 
-  it('the audit shows these acts, and its filters are in the address', async () => {
+  it('the audit shows these actions, and its filters are in the address', async () => {
     await open('audit', 'Audit');
-    await page.getByLabel('Act', { exact: true }).fill('drain');
+    await page.getByLabel('Action', { exact: true }).fill('drain');
     const table = page.getByRole('table', { name: 'Audit' });
     await page.waitForURL('**/audit?action=drain');
     await vi.waitFor(async () => expect(await table.getByRole('row').count()).toBe(2), WAIT);

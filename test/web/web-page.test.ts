@@ -177,7 +177,7 @@ describeWith('chromium', 'the web page in a browser', () => {
       expect(await page.getByRole('heading', { level: 1 }).count(), name).toBe(1);
       await checkAccess(page);
     }
-    // The same in the other colours.
+    // The same in the other colors.
     await page.emulateMedia({ colorScheme: 'dark' });
     await rail.getByRole('link', { name: 'Tasks', exact: true }).click();
     await page.getByRole('table', { name: 'Tasks' }).waitFor();

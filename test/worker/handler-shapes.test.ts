@@ -8,8 +8,8 @@ import { invariants, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
-const STEPS = { a: { retry: { max_attempts: 2, backoff: 'none' } }, neighbour: [] };
-const neighbour = sdk.defineHandler('neighbour', {}, () => ({}));
+const STEPS = { a: { retry: { max_attempts: 2, backoff: 'none' } }, neighbor: [] };
+const neighbor = sdk.defineHandler('neighbor', {}, () => ({}));
 
 type Callable = Pick<HandlerShape, 'call'>;
 
@@ -45,18 +45,18 @@ const inProcess = HANDLER_SHAPES.filter(({ processes }) => !processes);
 const apart = HANDLER_SHAPES.filter(({ processes }) => processes);
 
 describe.each(Object.entries(HANDLERS))('a handler that is %s', (_, handlerOf) => {
-  const oneWorker = shared.once(STEPS, { handlers: [handlerOf(ANY_SHAPE), neighbour] });
+  const oneWorker = shared.once(STEPS, { handlers: [handlerOf(ANY_SHAPE), neighbor] });
   it.each(inProcess.map((shape) => [shape.shape, shape] as const))(
     'a handler that %s has the documented outcome',
     async (_, shape) => {
       const { tasker, demo } = shape.options
-        ? await shared.setup(STEPS, { handlers: [handlerOf(shape), neighbour], ...shape.options })
+        ? await shared.setup(STEPS, { handlers: [handlerOf(shape), neighbor], ...shape.options })
         : await oneWorker();
       const { taskUuid } = await tasker.createTask({ ...demo, context: { shape: HANDLER_SHAPES.indexOf(shape) } });
       expect(await outcomeOf(tasker, taskUuid, shape)).toEqual(shape.outcome);
       // The other step must not affect this one.
       const rests = ({ currentState }: sdk.Step) => currentState === 'complete';
-      await until(() => tasker.getStep(taskUuid, 'neighbour'), rests);
+      await until(() => tasker.getStep(taskUuid, 'neighbor'), rests);
       if (shape.options) return; // a handler that continues after its timeout keeps its slot
       await until(
         () => tasker.stats,
@@ -67,7 +67,7 @@ describe.each(Object.entries(HANDLERS))('a handler that is %s', (_, handlerOf) =
 });
 
 it('a handler that ends or blocks its process has the documented outcome', async () => {
-  // All run at once, because each waits most of the time.
+  // All run at the same time, because each waits most of the time.
   const seen = await Promise.all(
     apart.map(async (shape) => {
       const { tasker, demo } = await shared.setup({ a: STEPS.a }, { worker: false });

@@ -23,13 +23,13 @@ const classOf = (call: () => unknown) =>
 async function run(handlers: HandlerSource, step: Record<string, unknown> = {}) {
   const registry = handlers instanceof HandlerRegistry ? handlers : new HandlerRegistry();
   if (typeof handlers === 'function') registry.register(handlers);
-  registry.register(defineHandler('neighbour', {}, () => ({})));
-  const steps = { a: { retry: { max_attempts: 2, backoff: 'none' }, ...step }, neighbour: [] };
+  registry.register(defineHandler('neighbor', {}, () => ({})));
+  const steps = { a: { retry: { max_attempts: 2, backoff: 'none' }, ...step }, neighbor: [] };
   const { tasker, demo } = await shared.setup(steps, { handlers: registry });
   const { taskUuid } = await tasker.createTask(demo);
   const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
-  const [a, neighbour] = await tasker.getSteps(taskUuid);
-  expect(neighbour!.currentState).toBe('complete');
+  const [a, neighbor] = await tasker.getSteps(taskUuid);
+  expect(neighbor!.currentState).toBe('complete');
   expect(tasker.stats).toMatchObject({ running: 0, unrecorded: 0 });
   return { status, a: a!, results: a!.results, error: a!.results?.error };
 }

@@ -59,7 +59,7 @@ describe('a step that names a method of a handler made from a function', () => {
 });
 
 describe('a step whose handler this worker does not have', () => {
-  it('the step goes to a live worker that has the handler, at once and without spending an attempt', async () => {
+  it('the step goes to a live worker that has the handler, immediately and without spending an attempt', async () => {
     const { tasker, demo, another } = await shared.setup(
       { charge: ONCE, other: ONCE },
       {
@@ -76,13 +76,13 @@ describe('a step whose handler this worker does not have', () => {
       expect(await tasker.getStep(taskUuid, 'charge')).toMatchObject({ attempts: 1, worker: 'with' });
       expect(await tasker.getStep(taskUuid, 'other')).toMatchObject({ attempts: 1, worker: 'without' });
     }
-    // The worker that has the handler is now known, so later steps go there at once, too.
+    // The worker that has the handler is now known, so later steps go there immediately, too.
     const later = await tasker.createTask(demo);
     expect((await tasker.waitForTask(later.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
     expect(able.stats!.processed + tasker.stats!.processed).toBeGreaterThanOrEqual(40);
   });
 
-  it('if no worker has the handler, the step waits for the grace period, `why` reports it, and then it fails permanently with similar names', async () => {
+  it('fails permanently after the grace period if no worker has it, and `why` reports the wait', async () => {
     const { logger, lines } = collectingLogger();
     const { tasker, demo } = await shared.setup(
       { charge_card: [] },
@@ -131,7 +131,7 @@ describe('a step whose handler this worker does not have', () => {
     expect((await tasker.getStep(taskUuid, 'late')).attempts).toBe(1);
   });
 
-  it('when the handler is registered, the waiting steps do not exceed the slots of the worker', async () => {
+  it('the waiting steps do not exceed the slots of the worker when the handler is registered', async () => {
     const registry = registryOf('other');
     const { tasker, demo } = await shared.setup({ late: ONCE }, { handlers: registry, concurrency: 2 });
     const tasks = await tasker.createTasks(Array.from({ length: 30 }, () => demo));

@@ -107,7 +107,10 @@ function oddFailure(odds: readonly Odd[]): StepHandlerResult {
   return failure;
 }
 
-/** Runs tasks whose handlers settle at once, so that their outcomes are recorded together. Every second task succeeds. */
+/**
+ * Runs tasks whose handlers settle at the same time, so that their outcomes are recorded together. Every second task
+ * succeeds.
+ */
 async function runTogether() {
   let failures: (() => unknown)[] = [];
   let gate = deferred();
@@ -143,21 +146,21 @@ async function runTogether() {
 const triedAgain = { state: 'error', attempts: 2, error: { retryable: true } };
 const succeeded = { state: 'complete', attempts: 1, error: null };
 
-it('a retryable failure is retried, and the rest of its batch is recorded, whatever one of its fields holds', async () => {
+it('a retryable failure is retried, and the rest of its batch is recorded, for any value of one of its fields', async () => {
   const run = await runTogether();
   const odds = PLACES.flatMap((place) => Object.keys(ODD).map((odd) => ({ place, odd, unreadable: false })));
   const unreadable = FIELDS.map((place) => ({ place, odd: 'null', unreadable: true }));
   const all = [...odds, ...unreadable];
   const ends = await run(all.map((odd) => () => oddFailure([odd])));
   const wrong = all.flatMap((odd, i) => {
-    const [failed, neighbour] = [ends[2 * i]!, ends[2 * i + 1]!];
+    const [failed, neighbor] = [ends[2 * i]!, ends[2 * i + 1]!];
     const right = failed.state === 'error' && failed.attempts === 2 && failed.error?.retryable === true;
-    return right && neighbour.state === 'complete' ? [] : [{ ...odd, failed, neighbour: neighbour.state }];
+    return right && neighbor.state === 'complete' ? [] : [{ ...odd, failed, neighbor: neighbor.state }];
   });
   expect(wrong).toEqual([]);
 });
 
-it('a retryable failure is retried, and the rest of its batch is recorded, whatever several of its fields hold', async () => {
+it('a retryable failure is retried, and the rest of its batch is recorded, for any values of several of its fields', async () => {
   const run = await runTogether();
   const failures = fc.array(fc.array(anyOdd, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 30 });
   await fc.assert(

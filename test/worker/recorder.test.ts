@@ -63,7 +63,7 @@ it('a recorded batch is not sent again when a listener throws', async () => {
 
 it('results that are too large for one statement are recorded by several statements', async () => {
   const { recorder, end, lines, reservations } = await withOneEnd(() => {});
-  // The tasks do not exist, so the database reads these results and refuses them.
+  // The tasks do not exist, so the database reads these results and rejects them.
   const large = { ...end, result: JSON.stringify('x'.repeat(17 * 1024 * 1024)) };
   for (let i = 0; i < 3; i++) recorder.push({ ...large, taskUuid: uuidV7() });
   await expect.poll(() => recorder.pending).toBe(0);

@@ -28,7 +28,7 @@ describe('a handler that does not settle in time', () => {
     expect(second).toMatchObject({ attempt: 2, what: 'completed' });
   });
 
-  it('the handler occupies its slot until it settles, and its late result is refused and logged', async () => {
+  it('the handler occupies its slot until it settles, and its late result is rejected and logged', async () => {
     const gate = deferred();
     let running = 0;
     let most = 0;
@@ -169,7 +169,7 @@ describe('stopping a worker', () => {
     expect(await observer.getStep(taskUuid, 'a')).toMatchObject({ currentState: 'enqueued', attempts: 0 });
   });
 
-  it('stopping does not wait for a handler that ignores its signal, and another worker runs the step at once', async () => {
+  it('stopping does not wait for a handler that ignores its signal, and another worker runs the step immediately', async () => {
     const { started, finish, handler, heard } = hold();
     const { tasker, demo, another } = await shared.setup({ a: ONCE }, { handlers: [handler], pollMs: 60_000 });
     const { taskUuid } = await tasker.createTask(demo);
@@ -197,7 +197,7 @@ describe('stopping a worker', () => {
     const observer = await another({ worker: false, handlers: [] });
     const step = await observer.getStep(taskUuid, 'a');
     expect(step.currentState).toBe('error');
-    expect(step.results?.error?.message).toMatch(/still running when its worker stopped.*an operator must decide/);
+    expect(step.results?.error?.message).toMatch(/still running when its worker stopped.*check its effect/);
   });
 
   it('with an infinite drain time, stopping waits for running handlers', async () => {

@@ -10,8 +10,7 @@ it('a worker that cannot read the template of a step warns once, and runs the st
   await another({ templates: [], namespaces: ['test'], worker: true, handlers, logger });
   await sql('alter table tasker.namespace rename to hidden');
   const { taskUuid } = await tasker.createTask(DEMO);
-  const warnings = () =>
-    lines.filter(({ message }) => message.startsWith('could not read the templates of claimed steps'));
+  const warnings = () => lines.filter(({ message }) => message.startsWith('templates of claimed steps not read'));
   await until(warnings, ({ length }) => length > 0);
   // Leaves time for more attempts to read the template.
   await new Promise((resolve) => setTimeout(resolve, 400));

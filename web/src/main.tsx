@@ -31,7 +31,7 @@ const queries = new QueryClient({
 });
 
 const task = /\/tasks\/([\da-f-]{36})$/.exec(location.pathname)?.[1];
-// The task page is the largest screen. Its code and its task are loaded while the page finds out who the user is.
+// The task page is the largest screen. Its code and its task are loaded while the page identifies the user.
 if (task !== undefined) {
   void import('./screens/task/task.tsx');
   void import('./screens/task/use-task.ts').then(({ prefetchTask }) => prefetchTask(queries, task));

@@ -4,8 +4,8 @@ import { z } from 'zod';
 const Refusal = z.object({ code: z.string(), message: z.string() });
 
 /**
- * Authorises the amount with the card's bank. This handler is a class. `apiSuccess` could handle every response, but the shop
- * has its own error type for a refusal by the bank.
+ * Authorises the amount with the card's bank. This handler is a class. `apiSuccess` could handle every response, but
+ * the shop has its own error type for a rejection by the bank.
  */
 export class Authorise extends ApiHandler {
   static override readonly handlerName = 'payments.authorise';

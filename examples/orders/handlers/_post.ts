@@ -8,8 +8,8 @@ interface Request<Answer> {
   service: 'payments' | 'warehouse';
   path: string;
   /**
-   * The idempotency key, which is the same in every attempt of a step. The service may have processed a request without a
-   * response. It recognises the key and repeats its response.
+   * The idempotency key, which is the same in every attempt of a step. The service may have processed a request without
+   * a response. It recognizes the key and repeats its response.
    */
   idempotencyKey: string;
   body: object;

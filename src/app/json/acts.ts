@@ -64,12 +64,12 @@ export function rerunJson(rerun: TaskRerun): Record<string, unknown> {
   return { ...snakeKeys(rerun), steps: rerun.steps.map(snakeKeys) };
 }
 
-/** Returns a bulk act with the items that were not done as JSON. */
+/** Returns a bulk action as JSON, with the items that were skipped or failed. */
 export function bulkReportJson({ skipped, failed, ...report }: BulkReport): Record<string, unknown> {
   return { ...snakeKeys(report), skipped: skipped.map(snakeKeys), failed: failed.map(snakeKeys) };
 }
 
-/** Returns the preview of a bulk act as JSON, with the first tasks that it would act on. */
+/** Returns the preview of a bulk action as JSON, with the first tasks that it would act on. */
 export function bulkPreviewJson({ id: _, sample, ...counts }: BulkPreview): Record<string, unknown> {
   return {
     ...snakeKeys(counts),

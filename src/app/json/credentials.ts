@@ -20,7 +20,7 @@ export function apiKeyJson(key: ApiKey) {
   };
 }
 
-/** Returns a new key as JSON, with the key itself. */
+/** Returns a new key as JSON, with its secret. */
 export function createdKeyJson(key: CreatedApiKey) {
   return { key: key.key, ...apiKeyJson(key) };
 }

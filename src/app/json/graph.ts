@@ -14,7 +14,7 @@ interface GraphNode {
   template_step_name: string;
   type: StepType;
   handler: string;
-  /** Null: the step does not exist (yet). A decision or an analyzer may create it. */
+  /** Null if the step does not exist (yet). A decision or an analyzer may create it. */
   state: string | null;
   step_uuid: string | null;
   attempts: number;
@@ -22,7 +22,7 @@ interface GraphNode {
   /** When its last attempt started. */
   started_at: string | null;
   completed_at: string | null;
-  /** How long its last ended attempt took. */
+  /** Duration of its last ended attempt. */
   duration_ms: number | null;
   next_retry_at: string | null;
   wait: SnakeKeys<NonNullable<Step['wait']>> | null;
@@ -36,7 +36,7 @@ interface GraphEdge {
   to: string;
 }
 
-/** More edges than this are not listed. */
+/** Maximum number of edges to list. */
 const MOST_EDGES = 50_000;
 
 /** Returns the steps of a task with their states and times, and their dependencies. */
@@ -131,7 +131,7 @@ function notCreated({ name, handler, retry }: TaskTemplate['steps'][number], typ
   };
 }
 
-/** Returns the graph of a task as a Mermaid flowchart, coloured by state. A batch is one node. */
+/** Returns the graph of a task as a Mermaid flowchart, colored by state. A batch is one node. */
 export function taskMermaid({ steps }: TaskSnapshot, template: TaskTemplate): string {
   const made = grouped(steps, (step) => step.templateStepName);
   return mermaidOf(template, (name) => {

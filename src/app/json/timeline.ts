@@ -15,22 +15,19 @@ type SpanKind = 'queued' | 'running' | 'retry_wait' | 'waiting' | 'blocked';
 interface TimelineSpan {
   kind: SpanKind;
   from: string;
-  /** Null: it has not ended. */
+  /** Null if it has not ended. */
   to: string | null;
-  /**
-   * The latest time at which it ends, if it is still open and that is known: the time of the retry, or the limit of the
-   * wait.
-   */
+  /** The latest time at which an open span ends, if known: the time of the retry, or the timeout of the wait. */
   until: string | null;
   /** The attempt that runs, or that it waits for. Null for waits without an attempt. */
   attempt: number | null;
   worker: string | null;
-  /** How an attempt ended, such as `completed` or `failed`; what ended a wait. Null otherwise. */
+  /** How an attempt ended, such as `completed` or `failed`, or what ended a wait. Null for other spans. */
   outcome: string | null;
   error: string | null;
 }
 
-/** An act of an operator, or of the lifecycle of the template. */
+/** An action of an operator, or of the lifecycle of the template. */
 interface TimelineAct {
   at: string;
   step: string | null;
@@ -97,7 +94,7 @@ function spansOf(step: Step, parts: StepParts): TimelineSpan[] {
 
 interface Before {
   parts: StepParts;
-  /** The attempt before. */
+  /** The previous attempt. */
   last: HistoryEntry | undefined;
   number: number | null;
   /** The run that the attempt belongs to. */

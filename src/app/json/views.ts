@@ -11,7 +11,7 @@ type SnakeCase<Key extends string> = Key extends `${infer Sign}${infer Rest}`
   ? `${Sign extends Lowercase<Sign> ? Sign : `_${Lowercase<Sign>}`}${SnakeCase<Rest>}`
   : '';
 
-/** The JSON of the pauses of a task, and of the wait of a step. Other values are not changed. */
+/** Converts the pauses of a task and the wait of a step to JSON. Leaves other values unchanged. */
 type SnakeValue<Key, Value> = Key extends 'paused' | 'wait'
   ? Value extends readonly (infer Item extends object)[]
     ? SnakeKeys<Item>[]

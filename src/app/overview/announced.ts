@@ -20,12 +20,12 @@ export class AnnouncedByNamespace {
     }
   }
 
-  /** Whether one of the workers serves the namespace. */
+  /** Returns whether one of the workers serves the namespace. */
   serves(namespace: string): boolean {
     return this.#namespaces.has(namespace);
   }
 
-  /** Whether one of the workers that serve the namespace has the handler. */
+  /** Returns whether one of the workers that serve the namespace has the handler. */
   covers(namespace: string, handler: { callable: string; resolver: string | null }): boolean {
     return this.#namespaces.get(namespace)?.covers(handler) ?? false;
   }

@@ -10,7 +10,10 @@ import { type QueueInfo, readQueues } from './queues.ts';
 
 /** Minimum time between two readings, regardless of how often metrics are collected. */
 const LEAST_MS = 5_000;
-/** A reading is followed by a pause of its duration times this, so that it costs at most one percent of a core. */
+/**
+ * After a reading, the next one waits for its duration times this factor, so that readings cost at most one percent of
+ * a core.
+ */
 const PAUSE = 100;
 /** The longest such pause. */
 const MOST_MS = 60_000;
@@ -32,7 +35,7 @@ const MOST_WAITS = 1_000_000;
  */
 const SETTINGS = opening({ statement_timeout: '5s', lock_timeout: '1s', jit: 'off' });
 
-/** The gauges that describe the whole database, whichever process serves it. */
+/** The gauges of the whole database, which every process reports with the same values. */
 export class OverviewGauges {
   readonly #database: Database;
   readonly #on: Instruments;

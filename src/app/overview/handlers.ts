@@ -9,7 +9,7 @@ export interface HandlerInfo {
   namespace: string;
   /** The callable. */
   handler: string;
-  /** The resolver that the templates name. Null: any. */
+  /** The resolver that the templates name. Null means any. */
   resolver: string | null;
   /** The steps that name it, each in the version that was registered last. */
   steps: { template: string; version: string; step: string }[];

@@ -21,8 +21,8 @@ import { listWorkers, type WorkerRow } from '../../store/workers.ts';
 import { AnnouncedByNamespace } from './announced.ts';
 
 /**
- * Why no live worker can run a step. `no_worker`: no worker serves its namespace. `no_handler`: its workers lack the
- * handler. `draining`: the workers with the handler take no steps, because they are draining.
+ * The reason why no live worker can run a step. `no_worker`: no worker serves its namespace. `no_handler`: its workers
+ * lack the handler. `draining`: the workers with the handler take no steps, because they are draining.
  */
 export type UnservedReason = 'no_worker' | 'no_handler' | 'draining';
 
@@ -47,7 +47,7 @@ export interface QueueInfo {
   /** False if there are more than `ready`. */
   readyIsExact: boolean;
   /**
-   * Number of queued steps that no worker claims, because their task, template or namespace is paused. They are not in
+   * Number of queued steps that no worker claims, because their task, template or namespace is paused. Not part of
    * `ready`. Counted up to 100,000. Steps that were cancelled during the pause are included.
    */
   paused: number;
@@ -56,15 +56,18 @@ export interface QueueInfo {
   /**
    * When the step that has waited the longest became ready, and how many milliseconds ago. Null if none is waiting. The
    * queue does not store times. The time is the latest of the creation of the task, the end of the last parent, the end
-   * of the last attempt, the time at which a retry was due, and the last act of an operator on the step. Only the first
-   * step of each priority is examined, because it has waited the longest. For a batch worker that waited for its turn,
-   * the wait counts from the end of its analyzer.
+   * of the last attempt, the time at which a retry was due, and the last action of an operator on the step. Only the
+   * first step of each priority is examined, because it has waited the longest. For a batch worker that waited for a
+   * place in its batch, the wait counts from the end of its analyzer.
    */
   oldestReadyAt: string | null;
   oldestReadyMs: number | null;
   /** Number of running steps. Steps that were started in the last two seconds may be missing. */
   running: number;
-  /** Number of steps that wait for a retry. Up to 100,000 are counted in all namespaces together, those due first. */
+  /**
+   * Number of steps that wait for a retry. In all namespaces together, up to 100,000 are counted, in the order in which
+   * they are due.
+   */
   retries: number;
   /** When the next of these retries is due, and in how many milliseconds. Null if there is none. */
   nextRetryAt: string | null;
@@ -195,7 +198,7 @@ function readyOf(row: QueuedStepsRow, { unserved, looked }: Facts): number {
   return seen ? Math.round((steps * seen.live) / seen.looked) : steps;
 }
 
-/** The facts about all namespaces. */
+/** The data of all namespaces. */
 interface Facts {
   /** The rows whose steps no live worker can run, and the samples of their steps. */
   unserved: ReadonlySet<QueuedStepsRow>;

@@ -9,9 +9,9 @@ import type { StateCounts } from './task-summary.ts';
 /** The queue of one namespace. */
 export interface NamespaceQueue {
   namespace: string;
-  /** Ready steps that no worker has claimed; 100,000 stands for that many or more. */
+  /** Ready steps that no worker has claimed. 100,000 means at least 100,000. */
   ready: number;
-  /** When the oldest of them became ready, as ISO 8601; null: there is none. */
+  /** When the oldest of them became ready, as ISO 8601; null if there is none. */
   oldestAt: string | null;
   /** Steps that are running. */
   running: number;
@@ -24,7 +24,7 @@ export interface NamespaceQueue {
 /** The open waits of one kind. */
 export interface OpenWaits {
   kind: WaitKind;
-  /** 10,000 stands for that many or more. */
+  /** 10,000 means at least 10,000. */
   count: number;
   /** When the oldest of them began, as ISO 8601. */
   oldestSince: string;
@@ -35,13 +35,13 @@ export interface TaskerStatus {
   /** The time of the database, as ISO 8601. */
   at: string;
   /**
-   * `slots`: handlers that the live workers can run at once. `slotsUsed`: running steps. `lost`: workers whose lease has
-   * expired.
+   * `slots`: handlers that the live workers can run at the same time. `slotsUsed`: running steps. `lost`: workers whose
+   * lease has expired.
    */
   workers: { alive: number; lost: number; slots: number; slotsUsed: number };
   /** Namespaces with ready or running steps or live workers; those with unserved steps first, then the oldest. */
   queues: NamespaceQueue[];
-  /** Open tasks by state; 1,000,000 stands for that many or more, and 10,000 for `waiting` and `pending`. */
+  /** Open tasks by state. 1,000,000 means at least that many; for `waiting` and `pending`, the limit is 10,000. */
   open: StateCounts;
   /** The open waits by kind. Kinds without waits are omitted. `start`: tasks that wait for their start. */
   waits: OpenWaits[];
@@ -70,8 +70,8 @@ export interface TaskerStatus {
    */
   perMinute: { created: number; ended: number; attempts: number; failures: number; estimated: boolean };
   /**
-   * The last prune of old tasks, by the policy of the configuration (`byPolicy`) or by an operator, and how many tasks it
-   * has deleted. `endedAt` is null while it runs, and if its process died. Null: nothing was ever pruned.
+   * The last prune of old tasks, by the policy of the configuration (`byPolicy`) or by an operator, and how many tasks
+   * it has deleted. `endedAt` is null while it runs, or if its process died. Null if nothing was ever pruned.
    */
   prune: {
     id: number;
@@ -87,7 +87,7 @@ export interface TaskerStatus {
 
 const RATE_SECONDS = 300;
 
-/** Returns the last prune of old tasks. Null: nothing was ever pruned. */
+/** Returns the last prune of old tasks. Null if nothing was ever pruned. */
 export async function lastPruneOf(engine: Engine): Promise<TaskerStatus['prune']> {
   return (await lastPrune(engine.database)) ?? null;
 }

@@ -5,11 +5,11 @@ import { waitsOf } from '../../store/waits/read.ts';
 
 /** The last wait of a step, or the wait of a task for its start. Times are ISO 8601. */
 export interface TaskWait extends Pick<Wait, 'kind' | 'attempt' | 'since' | 'until' | 'dueAt' | 'calls' | 'settings'> {
-  /** The name of the step. Null: the task waits for its start. */
+  /** The name of the step. Null if the task waits for its start. */
   step: string | null;
   stepUuid: string | null;
   progress: Wait['progress'];
-  /** Null: it has not ended. */
+  /** Null if it has not ended. */
   endedAt: string | null;
   endedBy: Wait['endedBy'];
 }

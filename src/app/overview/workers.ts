@@ -39,7 +39,7 @@ export interface WorkerInfo {
   name: string;
   host: string;
   pid: number;
-  /** The version of the package; null for versions that do not report it. */
+  /** The version of the package; null if its version does not report it. */
   version: string | null;
   state: WorkerState;
   /** The request of an operator to stop taking steps. Null if there is none. */
@@ -63,12 +63,12 @@ export interface WorkerInfo {
   oldestStepMs: number | null;
   /** When it first registered. */
   startedAt: string;
-  /** The last heartbeat, and how many milliseconds ago; null for versions that do not report it. */
+  /** The last heartbeat, and how many milliseconds ago; null if its version does not report it. */
   seenAt: string | null;
   silentMs: number | null;
   /** When it stopped or its lease expired. Null while it is alive. */
   endedAt: string | null;
-  /** Number of attempts recorded since startup that completed or failed. Null for versions that do not report it. */
+  /** Number of attempts recorded since startup that completed or failed. Null if its version does not report it. */
   completed: number | null;
   failed: number | null;
   /** The same per second, over the minute before the last heartbeat. Null unless it is alive. */
@@ -157,7 +157,7 @@ export async function getWorker(engine: Engine, worker: string | number): Promis
   const living = meant.filter(({ info }) => info.endedAt === null);
   if (living.length > 1) {
     const ids = living.map(({ info }) => `${info.id} (${info.host}, process ${info.pid})`).join(', ');
-    throw new TaskerError('bad_request', `${living.length} live workers are named ${name}; give the id of one: ${ids}`);
+    throw new TaskerError('bad_request', `${living.length} live workers are named ${name}; pass the id of one: ${ids}`);
   }
   const { info, ids } = living[0] ?? meant.sort((a, b) => a.info.id - b.info.id).at(-1)!;
   const rows = await runningSteps(engine.database, ids, MOST_STEPS);
@@ -250,7 +250,7 @@ function infoOf(
 function stateOf({ state, living, phase, drainAt }: RecentWorkerRow): WorkerState {
   if (state === 'stopped') return 'stopped';
   if (!living) return 'lost';
-  // The worker was asked to drain, and no heartbeat has confirmed that yet.
+  // The worker was asked to drain, but no heartbeat has confirmed it yet.
   if (drainAt !== null && phase !== 'drained') return 'draining';
   return phase ?? 'running';
 }

@@ -6,9 +6,9 @@ import { type BootstrapResult, type StopResult, workerSystem } from './worker-sy
 
 /**
  * Starts the worker of this process: it connects, registers templates, loads the handlers in `TASKER_HANDLER_PATH`, and
- * passes its steps to an `EventPoller`. Options that are not given are taken from the environment and the configuration
- * file. `web: true`, or `[worker.web] enabled = true` in the file, opens the port of a worker server for health,
- * metrics and templates.
+ * passes its steps to an `EventPoller`. Other settings come from the environment and the configuration file. `web:
+ * true`, or `[worker.web] enabled = true` in the file, opens the port of a worker server for health, metrics and
+ * templates.
  *
  * A process has one such worker at a time. `createTasker` can create any number of workers, which run their steps
  * themselves.
@@ -150,7 +150,7 @@ export function getVersion(module: NapiModule = processModule): string {
 }
 
 /**
- * Returns the version of the native core of a module. For this package, returns a text saying that there is none.
+ * Returns the version of the native core of a module. For this package, the text says that it has none.
  *
  * @example
  * console.log(getRustVersion());

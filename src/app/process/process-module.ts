@@ -14,7 +14,7 @@ import { workerSystem } from './worker-system.ts';
 
 const VERSION = '1.0.0';
 
-/** A program that polls manually counts as a reader as long as the worker runs. */
+/** A program that polls manually counts as a reader for as long as the worker runs. */
 const byHand = { wake: () => undefined };
 const readByHand = new WeakSet<DispatchChannel>();
 

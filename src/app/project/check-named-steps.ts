@@ -7,7 +7,7 @@ import { type StepTemplate, type TaskTemplate, waitsByType } from '../../templat
 
 /** A problem with a step that a handler names in its options, but that a template does not have. */
 export interface NamedStepProblem {
-  /** `warning`: another template that uses the handler has the step, so the handler may expect it to be absent. */
+  /** `warning`: another template that uses the handler has the step, so the handler may handle its absence. */
   severity: 'error' | 'warning';
   message: string;
   template: TaskTemplate;
@@ -16,8 +16,8 @@ export interface NamedStepProblem {
 }
 
 /**
- * Checks the steps that handlers name (`depends`, `analyzerStep`, `workerTemplate`) against the templates whose steps use
- * them. Handlers that this registry can't resolve are skipped.
+ * Checks the steps that handlers name (`depends`, `analyzerStep`, `workerTemplate`) against the templates whose steps
+ * use them. Handlers that this registry cannot resolve are skipped.
  */
 export async function checkNamedSteps(
   registry: HandlerRegistry,
@@ -61,7 +61,7 @@ async function namedBy(
   if (!handler.resolver && registry.isRegistered(handler.callable)) {
     return namedStepsOf(registry.sourceOf(handler.callable));
   }
-  // `checkHandlers` reports why a handler is unavailable.
+  // `checkHandlers` reports unavailable handlers.
   const made = await resolve({ ...handler, method: null }).catch(() => null);
   return made ? namedStepsOf(ownHandler(made)) : undefined;
 }

@@ -91,7 +91,7 @@ export function openForTools(choice: DatabaseChoice, { migrate }: { migrate: boo
   });
 }
 
-/** Returns whether there is a database: a server, or an existing embedded database, possibly of another user. */
+/** Returns whether a database exists: a server, or an embedded database, possibly of another user. */
 export function databaseExists(choice: DatabaseChoice): boolean {
   return chosenUrl(choice) !== undefined || existsSync(path.join(embeddedHome(), 'postgres'));
 }
@@ -166,8 +166,8 @@ export interface OpenClientOptions {
 
 /**
  * Opens a tasker for tools, which runs no steps. Without `mayMake`, it does not create a database or migrate a server.
- * @throws TaskerError `database_unreachable` if there is no database here, `database_url_missing` if there is none in
- * production, `database_error` if its schema is behind
+ * @throws TaskerError `database_unreachable` if no database exists here, `database_url_missing` if none is configured
+ * in production, `database_error` if its schema is behind
  */
 export async function openClient({ databaseUrl, logger, mayMake, listen }: OpenClientOptions): Promise<Tasker> {
   checkUrl({ databaseUrl });
@@ -175,7 +175,7 @@ export async function openClient({ databaseUrl, logger, mayMake, listen }: OpenC
     checkEmbeddedAllowed(loadConfig());
     throw new TaskerError(
       'database_unreachable',
-      `there is no database in ${embeddedHome()}; create one with \`npx tasker dev\` or \`npx tasker db start\`, or name a server with DATABASE_URL or --database-url`,
+      `no database exists in ${embeddedHome()}; create one with \`npx tasker dev\` or \`npx tasker db start\`, or name a server with DATABASE_URL or --database-url`,
     );
   }
   const own = chosenUrl({ databaseUrl }) === undefined;

@@ -59,7 +59,7 @@ export class DiscoveredSubscribers {
     await this.applySubscribers();
   }
 
-  /** The first half of {@link apply}. Throws before anything has changed. */
+  /** The first half of {@link apply}. If it throws, nothing has changed. */
   applyPublishers(): void {
     const { publishers } = this.#registries;
     const there = [...publishers.listPublishers(), publishers.getOrDefault()].map(
@@ -111,7 +111,7 @@ export class DiscoveredSubscribers {
 }
 
 /**
- * Whether a class has its own name. A class that inherits its name is a variant of another class, and is not
+ * Returns whether a class has its own name. A class that inherits its name is a variant of another class, and is not
  * registered.
  */
 function hasOwnName(exported: object, member: string): boolean {
@@ -173,13 +173,13 @@ class FolderClaims<Thing extends object> {
     this.#claimed = things;
   }
 
-  /** Whether an object came from a folder and no other worker has it from one. */
+  /** Returns whether an object came from a folder, and no other worker has it. */
   #isLast(thing: Thing): boolean {
     const claimants = this.#claimants.get(thing);
     return claimants !== undefined && claimants.size === (claimants.has(this) ? 1 : 0);
   }
 
-  /** Whether an object came from these folders, or from the folders of a worker that has stopped. */
+  /** Returns whether an object came from these folders, or from the folders of a worker that has stopped. */
   #mayReplace(thing: Thing): boolean {
     const claimants = this.#claimants.get(thing);
     return claimants !== undefined && (claimants.size === 0 || claimants.has(this));

@@ -45,7 +45,7 @@ export interface Check {
     | 'templates'
     | 'handlers'
     | 'workers';
-  /** `warn`: it works with limitations, or not yet. `skip`: there was nothing to check. */
+  /** `warn`: it works with limitations, or does not work yet. `skip`: nothing was checked. */
   status: 'ok' | 'warn' | 'fail' | 'skip';
   /** The finding. */
   found: string;
@@ -99,7 +99,7 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
     const wayOut = isEmbeddedAllowed(loadConfig())
       ? 'create one with `npx tasker dev`, or set DATABASE_URL to a server'
       : 'set DATABASE_URL to your PostgreSQL server';
-    return { checks: [database.warn(`there is no database in ${embeddedHome()} yet`, wayOut)], registered: [] };
+    return { checks: [database.warn(`no database exists in ${embeddedHome()} yet`, wayOut)], registered: [] };
   }
   try {
     const open = await openForTools(options, { migrate: false });
@@ -228,7 +228,7 @@ async function examinePauses(database: Database): Promise<Check[]> {
     return `${scope} ${target} (by ${pausedBy} at ${pausedAt})`;
   });
   const more = pauses.length > shown.length ? [`and ${pauses.length - shown.length} more`] : [];
-  const found = `no step starts of ${[...shown, ...more].join(', ')}`;
+  const found = `paused, so that no step starts: ${[...shown, ...more].join(', ')}`;
   return [checksOf('pauses').warn(found, '`npx tasker pause list` shows the reasons; `resume` ends a pause')];
 }
 
@@ -243,7 +243,7 @@ async function examineDeadLetters(database: Database): Promise<Check[]> {
   return [checksOf('dead letters').warn(found, '`npx tasker dlq list` lists them; redrive or resolve each')];
 }
 
-/** This check is skipped unless ended tasks pile up. */
+/** This check is skipped unless there are many ended tasks. */
 async function examineRetention(
   database: Database,
   { mostEndedTasks = MOST_ENDED_TASKS }: ExamineOptions,

@@ -23,7 +23,7 @@ export interface LoadedHandlers {
 /** Options of {@link HandlerFolders}. */
 export interface HandlerFoldersOptions {
   logger: Logger;
-  /** The registry to put handlers into. Default: a new one. */
+  /** The registry for handlers. Default: a new one. */
   registry?: HandlerRegistry | undefined;
   /** The registries for the publishers and subscribers of the folders. Default: they are ignored. */
   events?: EventRegistries | undefined;
@@ -94,14 +94,14 @@ export class HandlerFolders {
     return checkNamedSteps(this.registry, templates);
   }
 
-  /** Returns {@link problems} in one line, or an empty text if there are none. */
+  /** Returns {@link problems} in one line, or an empty string if there are none. */
   async phraseMissing(templates: readonly TaskTemplate[]): Promise<string> {
     return phraseProblems(await this.problems(templates), 'no handler yet for');
   }
 
   /**
-   * Returns why a worker of these folders could not run anything: no file exports a handler, and there is no other
-   * source of handlers. Returns undefined if there is a handler or a subscriber.
+   * Returns the reason why a worker of these folders could not run anything: no file exports a handler, and handlers
+   * have no other source. Undefined if it has a handler or a subscriber.
    */
   async whyEmpty(templates: readonly TaskTemplate[]): Promise<string | undefined> {
     if (this.#folders.length === 0 || this.registry.handlerCount() > 0) return undefined;
@@ -111,7 +111,7 @@ export class HandlerFolders {
     if (missing < steps) return undefined; // a resolver finds it, or the callable names a file
     const folders = this.#folders.map((folder) => path.resolve(folder)).join(', ');
     if (this.#files.length === 0) {
-      return `no file in ${folders} exports a handler: there is no .ts or .js file; add one, or name another folder with --handlers`;
+      return `no file in ${folders} exports a handler: no .ts or .js file found; add one, or name another folder with --handlers`;
     }
     const reasons = this.#files.slice(0, MAX_REASONS).map(({ file, reason }) => `${path.basename(file)}: ${reason}`);
     const more = this.#files.length > MAX_REASONS ? `; and ${this.#files.length - MAX_REASONS} more files` : '';
@@ -135,12 +135,12 @@ export interface LoadHandlersOptions {
   logger: Logger;
   /** Collects the publishers and subscribers found in folders and packages. */
   found: DiscoveredSubscribers;
-  /** The registry to put handlers into. Default: a new one. */
+  /** The registry for handlers. Default: a new one. */
   registry?: HandlerRegistry | undefined;
 }
 
 /**
- * Puts handlers into a registry. If the source is a registry, it is used directly, so that handlers can be added later.
+ * Adds handlers to a registry. If the source is a registry, it is used directly, so that handlers can be added later.
  */
 export async function loadHandlers(
   source: HandlerSource,

@@ -54,7 +54,7 @@ async function filesOf(source: string): Promise<string[]> {
     .sort();
 }
 
-/** Reads templates, and collects the problems of all files. Leaves out broken templates. */
+/** Reads templates, and collects the problems of all files. Omits broken templates. */
 export async function readTemplates(source: TemplateSource, environment: string): Promise<LoadedTemplates> {
   const loaded: LoadedTemplates = { templates: [], problems: [], files: [], fileOf: new Map(), brokenNamespaces: [] };
   const sources = Array.isArray(source) ? (source as readonly OneSource[]) : [source as OneSource];
@@ -73,7 +73,7 @@ export async function readTemplates(source: TemplateSource, environment: string)
   return loaded;
 }
 
-/** Synchronous, because for a hundred small files promises cost more than reading them. */
+/** Synchronous, because for a hundred small files, promises cost more than reading. */
 function readInto(
   loaded: LoadedTemplates,
   file: string,
@@ -146,10 +146,10 @@ export function withoutTemplates(
   if (source !== undefined && sources.length === 0) return undefined;
   const places = sources.flatMap((one) => (typeof one === 'string' ? [path.resolve(one)] : []));
   const where = places.length > 0 ? places.join(', ') : 'config/tasks or templates of this project';
-  return `there are no templates in ${where}; this worker serves the templates in the database`;
+  return `no templates found in ${where}; this worker serves the templates in the database`;
 }
 
-/** Returns the template whose name `name` is probably a misspelling of. */
+/** Returns the template for which `name` is probably a misspelling. */
 export function similarTemplate(name: string, templates: readonly TaskTemplate[]): TaskTemplate | undefined {
   const [near] = nearNames(
     name,

@@ -19,7 +19,7 @@ export interface ProjectOptions {
   /** Selects the overrides of the templates. */
   environment: string;
   logger: Logger;
-  /** The registry to put the handlers into. Default: a new one. */
+  /** The registry for handlers. Default: a new one. */
   registry?: HandlerRegistry;
   /** The registries for the publishers and subscribers of the folders. Default: they are ignored. */
   events?: EventRegistries;

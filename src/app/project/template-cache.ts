@@ -54,7 +54,7 @@ export class TemplateCache {
       renameSync(part, this.#file);
       removeStale(path.dirname(this.#file), new Set([this.#file]));
     } catch {
-      rmSync(part, { force: true }); // for example a full disk; the next start parses the files again
+      rmSync(part, { force: true }); // the disk may be full; the next start parses the files again
     }
   }
 }

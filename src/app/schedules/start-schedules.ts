@@ -7,7 +7,7 @@ import { loadSchedules, type ScheduleSource } from './load-schedules.ts';
 /** The parts that a start needs to apply the schedules of files. */
 export interface StartedSchedules {
   engine: Engine;
-  /** Undefined: this process has no files of schedules. */
+  /** Undefined if this process has no files of schedules. */
   files: ScheduleSource | undefined;
   /** The configured source. */
   source: string | undefined;
@@ -44,6 +44,6 @@ function nameIn(file: string): string | undefined {
     const { name } = JSON.parse(readFileSync(file, 'utf8')) as { name?: unknown };
     return typeof name === 'string' && name !== '' ? name : undefined;
   } catch {
-    return undefined; // there is no such file, or it has no name
+    return undefined; // the file does not exist, or has no name
   }
 }

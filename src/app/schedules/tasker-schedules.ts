@@ -97,7 +97,10 @@ export class TaskerSchedules {
     return this.#parts.engine.schedules.update(name, change, this.#parts.by(options));
   }
 
-  /** Pauses a schedule. Its open tasks continue. Returns false if it was paused already. @throws TaskerError `schedule_not_found` */
+  /**
+   * Pauses a schedule. Its open tasks continue. Returns false if it was already paused. @throws TaskerError
+   * `schedule_not_found`
+   */
   pause(name: string, options: OperatorOptions = {}): Promise<boolean> {
     return this.#parts.engine.schedules.pause(name, this.#parts.by(options));
   }

@@ -32,7 +32,7 @@ type Found = ReadonlyMap<string, SensitiveValues | undefined>;
 /** Hides the values that templates declare as sensitive in what a tasker returns. Never changes what it is given. */
 export class Redaction {
   readonly #engine: Engine;
-  /** The way to see the values, for errors. */
+  /** The way to see the values, which errors mention. */
   readonly #way: string;
   /** Requests that arrive at the same time share a lookup. */
   readonly #lookups: Together<string[], Found>;
@@ -87,7 +87,7 @@ export class Redaction {
     tasksOf: (signal: T) => readonly string[],
   ): Promise<T[]> {
     const found = await this.#of(signals.flatMap(tasksOf).map((taskUuid) => ({ taskUuid })));
-    // A signal without a task was refused, or its tasks were deleted.
+    // A signal without a task was rejected, or its tasks were deleted.
     const unknown = signals.some((signal) => tasksOf(signal).length === 0) ? await this.#of([NO_TASK]) : undefined;
     return signals.map((signal) => {
       const tasks = tasksOf(signal);
@@ -144,14 +144,14 @@ export class Redaction {
     return schedules.map((schedule) => scheduleWithout(schedule, declared));
   }
 
-  /** Hides values in the filters of bulk acts. */
+  /** Hides values in the filters of bulk actions. */
   async filters<T extends { filter: TaskFilter | null }>(items: readonly T[]): Promise<T[]> {
     if (items.every(({ filter }) => filter?.context === undefined)) return [...items];
     const declared = await templatesWithSensitive(this.#engine);
     return items.map((item) => ({ ...item, filter: item.filter && filterWithout(item.filter, declared) }));
   }
 
-  /** Hides values in the contexts of schedules, and in the filters of bulk acts, that the audit has. */
+  /** Hides values in the entries of the audit: in contexts of schedules, and in filters of bulk actions. */
   async acts(entries: readonly AuditEntry[]): Promise<AuditEntry[]> {
     if (entries.every(({ details }) => !isFields(details?.spec) && !isFields(details?.filter))) return [...entries];
     const declared = await templatesWithSensitive(this.#engine);
@@ -166,7 +166,7 @@ export class Redaction {
   }
 
   /**
-   * Refuses a filter that compares a sensitive value, because what it finds would reveal the value.
+   * Rejects a filter that compares a sensitive value, because the tasks that it finds would reveal the value.
    * @throws TaskerError `forbidden`
    */
   async refuse(filter: object = {}): Promise<void> {
@@ -217,7 +217,7 @@ function sequenceStepWithout(step: Record<string, unknown>, sensitive: Sensitive
   };
 }
 
-/** Whether a filter can find tasks of a template. */
+/** Returns whether a filter can find tasks of a template. */
 function mayFind(filter: object, { namespace, name }: SensitiveTemplateRow): boolean {
   const { namespace: wanted, name: named } = filter as { namespace?: unknown; name?: unknown };
   if (wanted !== undefined && ![wanted].flat().includes(namespace)) return false;
@@ -231,7 +231,7 @@ function filterWithout<T extends object>(filter: T, declared: readonly Sensitive
   return { ...filter, context: hideInCondition(context, paths) };
 }
 
-/** The template of a schedule may have been registered again since, so that all its versions count. */
+/** All versions of the template count, because the template of a schedule may have been registered again since. */
 function scheduleWithout<T extends { template?: unknown; context?: unknown }>(
   schedule: T,
   declared: readonly SensitiveTemplateRow[],

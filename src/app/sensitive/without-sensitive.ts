@@ -8,16 +8,16 @@ import { Redaction } from './redaction.ts';
 
 /** Options of {@link withoutSensitive}. */
 export interface SensitiveOptions {
-  /** The way to see the values, for errors: `use …` or `pass …`. */
+  /** The way to see the values, which errors mention: `use …` or `pass …`. */
   way: string;
-  /** Whether the values are shown. It is called in each verb. Default: never. */
+  /** Whether the values are shown. Called at each use of the tasker. Default: never. */
   shows?: () => boolean;
 }
 
 /**
- * Returns a tasker that hides the values that templates declare as sensitive in everything that it returns, and refuses
- * filters that compare them. Doors to people are built on it: the HTTP API and the command line. A verb that returns
- * contexts, results or payloads must have its redaction here.
+ * Returns a tasker that hides the values that templates declare as sensitive in everything that it returns, and rejects
+ * filters that compare them. The HTTP API and the command line use it. A verb that returns contexts, results or
+ * payloads must have its redaction here.
  */
 export function withoutSensitive(tasker: Tasker, { way, shows = () => false }: SensitiveOptions): Tasker {
   const redaction = new Redaction(tasker.engine, way);
@@ -112,7 +112,7 @@ function waitsOf(tasker: Tasker, redaction: Redaction): Partial<Tasker> {
   };
 }
 
-/** The verbs of bulk acts that take a filter. */
+/** The verbs of bulk actions that take a filter. */
 const ACTS = ['retry', 'cancel', 'resolve', 'delete', 'retrySteps', 'resetSteps', 'resolveSteps'] as const;
 
 function bulkOf(bulk: TaskerBulk, redaction: Redaction): Partial<TaskerBulk> {
@@ -128,7 +128,7 @@ function bulkOf(bulk: TaskerBulk, redaction: Redaction): Partial<TaskerBulk> {
   };
 }
 
-/** Returns an act that is checked before it selects its items. */
+/** Returns an action that is checked before it selects its items. */
 function checked(act: BulkAct, check: () => Promise<void>): BulkAct {
   const guarded: Pick<BulkAct, 'preview' | 'discard' | 'result' | typeof Symbol.asyncIterator> = {
     preview: async () => {

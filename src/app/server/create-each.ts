@@ -7,7 +7,7 @@ import type { Tasker } from '../tasker.ts';
 export type CreatedOrNot = { taskUuid: string; created: boolean } | { error: TaskerError };
 
 /**
- * Creates tasks in one transaction, and skips refused requests. Returns the outcome of each. `onDuplicate`: whether an
+ * Creates tasks in one transaction, and skips rejected requests. Returns the outcome of each. `onDuplicate`: whether an
  * earlier task with the same identity is an error. @internal
  * @throws TaskerError for errors that do not concern a single request, such as `database_unreachable`
  */

@@ -26,7 +26,7 @@ export interface ServedTaskerParts {
   config: (() => Record<string, unknown>) | undefined;
 }
 
-/** Reports on a worker, for its port and for programs. Reports only a few facts until its tasker has started. */
+/** Reports on a worker, for its port and for programs. Until its tasker has started, the reports are incomplete. */
 export class ServedTasker implements ServedWorker {
   readonly #parts: ServedTaskerParts;
   readonly #since = performance.now();
@@ -80,7 +80,10 @@ export class ServedTasker implements ServedWorker {
     return this.#withState(await this.#health?.details());
   }
 
-  /** Adds a failed check while the worker starts or stops. It is then not ready, even if all its parts are healthy. */
+  /**
+   * Adds a failed check while the worker starts or stops. The worker is then not ready, even if all its parts are
+   * healthy.
+   */
   #withState(checks: Checks = {}): Checks {
     const state = this.#parts.state();
     if (state === 'running') return checks;

@@ -16,7 +16,7 @@ import {
 
 /** Options of the worker's HTTP port. */
 export interface WebOptions {
-  /** False: does not open a port. Default true. */
+  /** Whether to open a port. Default true. */
   enabled?: boolean;
   /**
    * Default `127.0.0.1:8081`. On an address that other machines can reach, only health and metrics are served. Port 0:
@@ -40,7 +40,7 @@ export interface WorkerServerConfig extends Omit<CreateTaskerOptions, 'handlers'
   namespace?: string;
   /** The log level, if `logger` is not given. Default: `TASKER_LOG`, `LOG_LEVEL` or `RUST_LOG`, else `info`. */
   logLevel?: 'error' | 'warn' | 'info' | 'debug' | 'trace';
-  /** True: opens the configured port. False: does not open it. */
+  /** Whether to open the configured port. */
   web?: boolean | WebOptions;
   /** Handles SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 while the server runs. Default false. */
   handleSignals?: boolean;

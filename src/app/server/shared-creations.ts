@@ -9,7 +9,7 @@ const LIMITS = { most: 100, calls: 2 };
 
 /**
  * Creates tasks for callers that each create one. Requests that arrive at the same time share a transaction, so that a
- * thousand callers do not need a thousand commits. A refused request does not affect the others.
+ * thousand callers do not need a thousand commits. A rejected request does not affect the others.
  */
 export class SharedCreations {
   readonly #tasker: Tasker;
@@ -20,14 +20,17 @@ export class SharedCreations {
     this.#together = new Together((requests) => this.#create(requests), LIMITS);
   }
 
-  /** Creates a task, and returns it with its steps. `large`: in a transaction of its own. Throws as `createTask`. */
+  /**
+   * Creates a task, and returns it with its steps. `large`: in a separate transaction. Throws the same errors as
+   * `createTask`.
+   */
   async create(request: TaskRequest, { large }: { large: boolean }): Promise<TaskSnapshot> {
     // A span is a child of the request's span, which only the request knows.
     const alone = large || this.#tasker.isTracing;
     return (alone ? undefined : await this.#together.ask(request)) ?? this.#createAlone(request);
   }
 
-  /** Undefined: the request was refused, or its task exists. */
+  /** Undefined if the request was rejected, or its task exists. */
   async #create(requests: readonly TaskRequest[]): Promise<Answer<TaskSnapshot | undefined>[]> {
     if (requests.length === 1) return [await answerOf(this.#createAlone(requests[0]!))];
     const outcomes = await createEach(this.#tasker, requests, 'return');

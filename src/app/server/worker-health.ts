@@ -6,7 +6,8 @@ import { type Seen, SingleFlight } from '../../time/single-flight.ts';
 import type { Tasker } from '../tasker.ts';
 
 /**
- * A database that takes longer than this for a trivial query is considered down. A probe must learn this within 5 s.
+ * A database that takes longer than this for a trivial query is considered down. A probe must get this result within 5
+ * s.
  */
 const ANSWER_TIMEOUT_MS = 2_000;
 /** Timeout of the query itself. Its connection is then closed. */
@@ -80,7 +81,7 @@ export class WorkerHealth {
       event_system: this.#notifications(),
       event_loop: this.#eventLoop(),
       step_processing: this.#recentSteps(),
-      circuit_breakers: now('healthy', 'none: failed calls are retried with increasing delays'),
+      circuit_breakers: now('healthy', 'not used; failed calls are retried with increasing delays'),
     };
   }
 

@@ -33,7 +33,7 @@ export interface WorkerMetrics {
   unrecorded: number;
   processed: number;
   failed: number;
-  /** Number of results that were refused because the worker no longer held the step. */
+  /** Number of results that were rejected because the worker no longer held the step. */
   refused: number;
   dispatch: FfiDispatchMetrics;
 }

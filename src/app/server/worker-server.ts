@@ -153,7 +153,7 @@ export class WorkerServer {
   /**
    * Stops the server. Claims no new steps, and waits for running handlers up to the drain time. Then fires their signal
    * and releases their steps. Runs the handlers of {@link onShutdown} last. Can be called at any time. Repeated calls
-   * return the same promise. If the server is not running, resolves at once.
+   * return the same promise. If the server is not running, resolves immediately.
    */
   shutdown({ drainTimeoutMs }: ShutdownOptions = {}): Promise<void> {
     if (this.#state === 'starting' || this.#state === 'running') {

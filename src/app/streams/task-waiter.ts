@@ -33,9 +33,9 @@ interface Waiter {
 }
 
 /**
- * Waits for tasks. The end of a task is reported at once if this process recorded it, and by notification if another
- * process did. A notification may be lost, so the awaited tasks are also polled once a second, up to 1,000 at a time in
- * turn.
+ * Waits for tasks. The end of a task is reported immediately if this process recorded it, and by notification if
+ * another process did. A notification may be lost, so the awaited tasks are also polled once a second, up to 1,000 at a
+ * time in turn.
  */
 export class TaskWaiter {
   readonly #engine: Engine;
@@ -150,7 +150,8 @@ export class TaskWaiter {
       else {
         others.push(taskUuid);
         this.#newTasks.delete(taskUuid);
-        // Under steady load, a creation is always in progress. If a task is forgotten here, the next poll finds it.
+        // The set is limited, because under steady load a creation is always in progress. If a task is dropped here,
+        // the next poll finds it.
         if (this.#creations > 0) remember(this.#endedDuringCreation, taskUuid);
       }
     }
@@ -205,7 +206,7 @@ export class TaskWaiter {
           if (!states.has(id)) this.#reject(id, new TaskerError('task_not_found', `task ${id} not found`));
       }
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'could not poll awaited tasks; retrying');
+      this.#logger.debug({ error: messageOf(error) }, 'poll of awaited tasks failed; retrying');
     }
   }
 
@@ -219,7 +220,7 @@ export class TaskWaiter {
         if (isResting(task.status)) for (const waiter of this.#waitersFor(task.taskUuid)) waiter.resolve(task);
       }
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'could not read awaited tasks; retrying');
+      this.#logger.debug({ error: messageOf(error) }, 'read of awaited tasks failed; retrying');
     } finally {
       this.#reading = undefined;
       this.#readSoon();

@@ -4,7 +4,7 @@ import type { Follower } from '../../engine/streams/members.ts';
 import { readStreamFilter, type Selection, type StreamFilter } from '../../engine/streams/stream-filter.ts';
 import { TaskerError } from '../../errors.ts';
 
-/** Above this number of unread changes, nothing that was missed is repeated. */
+/** Above this number of unread changes, missed changes are not repeated. */
 const BUSY = 1_000;
 /** Above this number, the unread changes are dropped, and a `reset` takes their place. */
 const MOST_UNREAD = 50_000;

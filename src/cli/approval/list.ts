@@ -61,7 +61,7 @@ function votesText({ approvals, quorum, rejections, rejectQuorum }: Approval): s
   return `${approvals}/${quorum} yes${against}`;
 }
 
-/** Describes when an approval ends, or how it has ended. */
+/** Describes when an approval ends, or how it ended. */
 export function endText({ status, until, endedBy }: Approval, now: number): string {
   if (status === 'ended') return pc.dim(`ended by ${endedBy}`);
   if (status !== 'open') return status === 'approved' ? pc.green(status) : pc.red(status.replace('_', ' '));

@@ -48,7 +48,7 @@ interface ReassignOptions extends GlobalOptions {
   reason?: string;
 }
 
-/** `tasker approval reassign`: changes who may vote. */
+/** `tasker approval reassign`: changes the assignees. */
 export async function approvalReassign(task: string, step: string, options: ReassignOptions): Promise<void> {
   const { to = [], everyone, json } = options;
   if (to.length > 0 === (everyone === true)) {

@@ -2,7 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, TaskerError } from '../../errors.ts';
 
-/** Returns the archive files of a command, oldest first. A folder stands for the files in it. */
+/** Returns the archive files of a command, oldest first. A folder means all files in it. */
 export async function archiveFiles(given: readonly string[]): Promise<string[]> {
   const files: string[] = [];
   for (const one of given) {
@@ -12,7 +12,7 @@ export async function archiveFiles(given: readonly string[]): Promise<string[]> 
     if (!found.isDirectory()) files.push(one);
     else {
       const names = (await readdir(one)).filter((name) => /\.ndjson(\.gz)?(\.part)?$/.test(name)).sort();
-      if (names.length === 0) throw new TaskerError('bad_request', `there are no archive files in ${one}`);
+      if (names.length === 0) throw new TaskerError('bad_request', `no archive files found in ${one}`);
       files.push(...names.map((name) => path.join(one, name)));
     }
   }

@@ -37,7 +37,7 @@ export async function archiveRestore(given: string[], options: ArchiveRestoreOpt
       const found = options.task === undefined ? reports : reports.filter(({ report }) => report.read > 0);
       if (options.json) printJson(reports.map(({ file, report }) => ({ file, ...jsonOf(report) })));
       else if (found.length > 0) print(found.map(({ file, report }) => describe(file, report)).join('\n'));
-      else note(`no such task in ${counted(files.length, 'file')}`);
+      else note(`task not found in ${counted(files.length, 'file')}`);
       const bad = reports.some(({ report: { failed, damage } }) => failed > 0 || damage !== null);
       if (bad || found.length === 0) process.exitCode = EXIT.failed;
     });
@@ -57,7 +57,7 @@ function jsonOf({ damage, failures, ...report }: Report): Record<string, unknown
 function describe(file: string, report: Report): string {
   const { read, restored, existing, withoutIdentity, failures, failed, damage } = report;
   const lines = [
-    `restored ${restored} of ${counted(read, 'task')} of ${file}${existing > 0 ? `; ${existing} existed already` : ''}`,
+    `restored ${restored} of ${counted(read, 'task')} of ${file}${existing > 0 ? `; ${existing} already existed` : ''}`,
   ];
   if (damage !== null) lines.push(pc.yellow(`${damage.kind}: ${damage.why}; the tasks before that are intact`));
   if (withoutIdentity.length > 0) {

@@ -17,7 +17,7 @@ export interface AuditListOptions extends GlobalOptions, Pick<AuditFilter, (type
 
 const CONDITIONS = ['actor', 'action', 'door', 'after', 'before', 'task', 'bulk', 'target'] as const;
 
-/** `tasker audit list`: lists acts of operators and lifecycles, newest first. */
+/** `tasker audit list`: lists actions of operators and lifecycles, newest first. */
 export async function auditList(options: AuditListOptions): Promise<void> {
   const { limit, cursor, json } = options;
   const given = CONDITIONS.filter((key) => options[key] !== undefined);
@@ -26,13 +26,13 @@ export async function auditList(options: AuditListOptions): Promise<void> {
     const { entries, nextCursor } = await tasker.audit(filter, { limit, cursor });
     if (json) return printJson({ entries: entries.map(snakeKeys), next_cursor: nextCursor });
     if (entries.length === 0) return note(whyNone(given.map((key) => `${key} ${String(options[key])}`)));
-    print(table(['time', 'by', 'door', 'act', 'on', 'change', 'bulk', 'reason'], entries.map(rowOf)));
-    if (nextCursor !== null) note(`more acts: --cursor ${nextCursor}`);
+    print(table(['time', 'by', 'door', 'action', 'on', 'change', 'bulk', 'reason'], entries.map(rowOf)));
+    if (nextCursor !== null) note(`more actions: --cursor ${nextCursor}`);
   });
 }
 
 function whyNone(conditions: readonly string[]): string {
-  return conditions.length === 0 ? 'no acts of operators yet' : `no act matches: ${conditions.join(', ')}`;
+  return conditions.length === 0 ? 'no actions of operators yet' : `no action matches: ${conditions.join(', ')}`;
 }
 
 function rowOf(entry: AuditEntry): string[] {

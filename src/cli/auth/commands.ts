@@ -19,20 +19,20 @@ export function addAuthCommands(program: Command): void {
     .option('--all', 'also revoked and expired keys')
     .action(lazily(async () => (await import('./keys.ts')).keyList));
   addOperator(key.command('revoke <key>'))
-    .description('revoke an API key by its name, prefix or id; servers refuse it within 2 seconds')
+    .description('revoke an API key by its name, prefix or id; servers reject it within 2 seconds')
     .action(lazily(async () => (await import('./keys.ts')).keyRevoke));
   addOperator(key.command('rotate <key>'))
     .description('print a new API key with the same name and rights; the old one works until the overlap ends')
     .option('--overlap <duration>', 'how long the old key still works (default: 24h); 0 ends it now', duration)
     .option('--expires-in <duration>', 'time until the new key expires (default: never)', duration)
     .action(lazily(async () => (await import('./keys.ts')).keyRotate));
-  const session = auth.command('session').description('list and end the sessions of browsers');
+  const session = auth.command('session').description('list and end browser sessions');
   session
     .command('list')
-    .description('list the sessions that have not ended: subject, rights, beginning and expiry')
+    .description('list the sessions that have not ended: subject, rights, start and expiry')
     .option('--subject <subject>', 'only the sessions of this subject, such as key:ci or the name of a login')
     .action(lazily(async () => (await import('./sessions.ts')).sessionList));
   addOperator(session.command('end <session>'))
-    .description('end a session by its id, or all sessions of a subject; servers refuse them within 2 seconds')
+    .description('end a session by its id, or all sessions of a subject; servers reject them within 2 seconds')
     .action(lazily(async () => (await import('./sessions.ts')).sessionEnd));
 }

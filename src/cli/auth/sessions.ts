@@ -9,7 +9,7 @@ import { withTasker } from '../with-tasker.ts';
 
 const COLUMNS = ['session', 'subject', 'roles', 'namespaces', 'key', 'began', 'expires'];
 
-/** `tasker auth session list`: lists the sessions of browsers. */
+/** `tasker auth session list`: lists browser sessions. */
 export async function sessionList(options: GlobalOptions & { subject?: string }): Promise<void> {
   const { subject } = options;
   await withTasker(options, {}, async (tasker) => {

@@ -6,24 +6,24 @@ const ID = wholeNumber({ least: 1, most: 2 ** 53 - 1 });
 
 /** `tasker bulk …` */
 export function addBulkCommands(program: Command): void {
-  const bulk = program.command('bulk').description('follow, stop and resume bulk acts');
+  const bulk = program.command('bulk').description('follow, stop and resume bulk actions');
   bulk
     .command('list')
-    .description('list bulk acts, newest first')
-    .option('-l, --limit <number>', 'maximum number of bulk acts', wholeNumber({ least: 1, most: 1000 }), 20)
-    .option('--before <id>', 'next page: only bulk acts before this one', ID)
+    .description('list bulk actions, newest first')
+    .option('-l, --limit <number>', 'maximum number of bulk actions', wholeNumber({ least: 1, most: 1000 }), 20)
+    .option('--before <id>', 'next page: only bulk actions before this one', ID)
     .action(lazily(async () => (await import('./manage.ts')).bulkList));
   bulk
     .command('show')
-    .argument('<id>', 'number of the bulk act', ID)
-    .description('show a bulk act, and the items that were skipped or failed')
+    .argument('<id>', 'number of the bulk action', ID)
+    .description('show a bulk action, and the items that were skipped or failed')
     .action(lazily(async () => (await import('./manage.ts')).bulkShow));
   addOperator(bulk.command('stop'))
-    .argument('<id>', 'number of the bulk act', ID)
-    .description('stop a bulk act after the transaction in progress')
+    .argument('<id>', 'number of the bulk action', ID)
+    .description('stop a bulk action after the transaction in progress')
     .action(lazily(async () => (await import('./manage.ts')).bulkStop));
   addOperator(bulk.command('resume'))
-    .argument('<id>', 'number of the bulk act', ID)
-    .description('continue a bulk act that was stopped or killed; nothing is done twice')
+    .argument('<id>', 'number of the bulk action', ID)
+    .description('continue a bulk action that was stopped or killed; nothing is done twice')
     .action(lazily(async () => (await import('./manage.ts')).bulkResume));
 }

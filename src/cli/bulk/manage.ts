@@ -11,14 +11,14 @@ import { type BulkReport, describeReport, runBulk } from './run.ts';
 
 type Summary = Omit<BulkReport, 'skipped' | 'failed'>;
 
-/** `tasker bulk list`: lists bulk acts, newest first. */
+/** `tasker bulk list`: lists bulk actions, newest first. */
 export async function bulkList({ limit, before, ...options }: GlobalOptions & { limit: number; before?: number }) {
   await withTasker(options, {}, async (tasker) => {
     const bulks = await tasker.bulk.list({ limit, ...(before !== undefined && { before }) });
     if (options.json) return printJson(bulks.map(snakeKeys));
-    if (bulks.length === 0) return note('no bulk acts yet; `npx tasker task retry --help` shows how to begin one');
-    print(table(['bulk', 'act', 'state', 'done', 'skipped', 'failed', 'by', 'begun', 'on'], bulks.map(rowOf)));
-    if (bulks.length === limit) note(`there may be more bulk acts: --before ${bulks.at(-1)!.id}`);
+    if (bulks.length === 0) return note('no bulk actions yet; `npx tasker task retry --help` shows how to start one');
+    print(table(['bulk', 'action', 'state', 'done', 'skipped', 'failed', 'by', 'begun', 'on'], bulks.map(rowOf)));
+    if (bulks.length === limit) note(`there may be more bulk actions: --before ${bulks.at(-1)!.id}`);
   });
 }
 
@@ -40,7 +40,7 @@ function targetOf({ filter }: Summary): string {
   return filter === null ? 'given ids' : describeFilter(filter);
 }
 
-/** `tasker bulk show`: shows a bulk act and the items that were not done. */
+/** `tasker bulk show`: shows a bulk action, and the items that were skipped or failed. */
 export async function bulkShow(id: number, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const report = await tasker.bulk.show(id);
@@ -49,7 +49,7 @@ export async function bulkShow(id: number, options: GlobalOptions): Promise<void
     print(
       fields([
         ['bulk', String(report.id)],
-        ['act', report.action.replace('_', ' ')],
+        ['action', report.action.replace('_', ' ')],
         ['on', targetOf(report)],
         ['state', resumable ? `${report.state}; \`npx tasker bulk resume ${id}\` continues` : report.state],
         ['by', report.actor],
@@ -62,7 +62,7 @@ export async function bulkShow(id: number, options: GlobalOptions): Promise<void
   });
 }
 
-/** `tasker bulk stop`: stops a bulk act after the transaction in progress. */
+/** `tasker bulk stop`: stops a bulk action after the transaction in progress. */
 export async function bulkStop(id: number, options: GlobalOptions & OperatorFlags): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const stopped = await tasker.bulk.stop(id, operatorFrom(options));
@@ -72,7 +72,7 @@ export async function bulkStop(id: number, options: GlobalOptions & OperatorFlag
   });
 }
 
-/** `tasker bulk resume`: continues a bulk act that was stopped, or whose process died. */
+/** `tasker bulk resume`: continues a bulk action that was stopped, or whose process died. */
 export async function bulkResume(id: number, options: GlobalOptions & OperatorFlags): Promise<void> {
   await runBulk(
     { ...options, yes: true },

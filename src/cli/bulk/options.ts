@@ -50,14 +50,14 @@ export function targetOf(
   const filtered = Object.keys(filter).length > 0;
   const named = ids.length + steps.length > 0 || options.ids !== undefined;
   if (filtered && named) {
-    throw new TaskerError('bad_request', `name ${what}s by their ids or by a filter, not by both`);
+    throw new TaskerError('bad_request', `pass the ids of ${what}s or a filter, not both`);
   }
   if (filtered) return filter;
   if (!named) {
     const positional = what === 'task' ? 'its id' : 'TASK STEP';
     throw new TaskerError(
       'bad_request',
-      `no ${what} is named; pass ${positional}, --id, --ids - or a filter such as --error-type timeout`,
+      `no ${what} was given; pass ${positional}, --id, --ids - or a filter such as --error-type timeout`,
     );
   }
   return what === 'task' ? { ids } : { steps: [...steps, ...ids.map(stepOf)] };

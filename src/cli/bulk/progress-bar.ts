@@ -1,7 +1,7 @@
-/** The progress of a bulk act. */
+/** The progress of a bulk action. */
 export interface ShownProgress {
   id: number;
-  /** null: not counted. */
+  /** Null if not counted. */
   matched: number | null;
   done: number;
   skipped: number;

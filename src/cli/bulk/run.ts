@@ -12,7 +12,7 @@ import { ProgressBar } from './progress-bar.ts';
 
 type BulkAct = ReturnType<Tasker['bulk']['retry']>;
 type BulkPreview = Awaited<ReturnType<BulkAct['preview']>>;
-/** A bulk act with the items that were not done. */
+/** A bulk action with the items that were skipped or failed. */
 export type BulkReport = Awaited<ReturnType<BulkAct['result']>>;
 
 /** Options for the confirmation of a bulk command. */
@@ -60,7 +60,7 @@ async function dryRun(act: BulkAct, { json }: BulkRunOptions, what: string): Pro
   printJson(bulkPreviewJson(preview));
 }
 
-/** Shows what would be done, and asks for confirmation. Without it, the selection is discarded. */
+/** Shows what would be done, and asks for confirmation. Discards the selection if it is not confirmed. */
 async function agreed(act: BulkAct, what: string): Promise<boolean> {
   const preview = await act.preview();
   try {
@@ -102,7 +102,7 @@ function describePreview(preview: BulkPreview, what: string): string {
       ? noneOf(action, what)
       : `would ${verbOf(action)} ${sizeOf(preview)}${what === '' ? '' : `: ${what}`}`,
   ];
-  if (skipped > 0) lines.push(`${counted(skipped, 'id')} skipped: there is no such ${action.split('_')[0]}`);
+  if (skipped > 0) lines.push(`${counted(skipped, 'id')} skipped: ${action.split('_')[0]} not found`);
   if (matched > 0) lines.push('', sampleTable(sample));
   if (matched > sample.length) lines.push(pc.dim(`… and ${matched - sample.length} more`));
   if (notRetryable > 0 && /retry|reset|redrive/.test(action)) {

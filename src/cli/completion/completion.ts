@@ -55,7 +55,7 @@ function firstLine(text: string): string {
   return text.split('\n')[0]!;
 }
 
-/** Quotes a text for all three shells. Within single quotes, only the quote itself needs escaping. */
+/** Quotes a string for all three shells. Within single quotes, only the quote itself needs escaping. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -62,7 +62,7 @@ function planJson({ mine: _, ...plan }: TableCompaction): Record<string, unknown
 }
 
 const LOCKS: Record<TableCompaction['action'], string> = {
-  rewrite: 'everything waits for the table',
+  rewrite: 'locks the table completely',
   reindex: 'nothing waits',
   vacuum: 'nothing waits',
 };
@@ -120,6 +120,6 @@ function report(compacted: readonly CompactedTable[], { json }: DbCompactOptions
   const freed = compacted.reduce((sum, { before, after }) => sum + before - after, 0);
   const failed = compacted.filter(({ why }) => why !== null);
   if (json) printJson({ freed_bytes: freed, tables: compacted.map(snakeKeys) });
-  else print(freed > 0 ? `returned ${sizeOf(freed)} to the system` : 'there was nothing to return');
+  else print(freed > 0 ? `returned ${sizeOf(freed)} to the system` : 'no space to return');
   if (failed.length > 0) process.exitCode = EXIT.failed;
 }

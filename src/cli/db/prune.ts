@@ -23,7 +23,7 @@ export interface DbPruneOptions extends GlobalOptions, OperatorFlags {
   namespace?: string;
   name?: string;
   templateVersion?: string;
-  /** False: `--no-archive`. */
+  /** False means `--no-archive`. */
   archive?: string | boolean;
   releaseKeys?: boolean;
   share?: number;
@@ -57,7 +57,7 @@ export async function dbPrune(options: DbPruneOptions): Promise<void> {
   }
 }
 
-/** The traces that the tasks leave. */
+/** The remains of the tasks. */
 interface Kept {
   archive: string | undefined;
   releaseKeys: boolean;
@@ -128,7 +128,7 @@ function describePreview({ matched, groups, bytes }: Preview, { archive, release
 const STATES = ['complete', 'error', 'cancelled', 'resolved_manually'];
 const LISTED = 15;
 
-/** One line for each template, whatever its version. Only states that occur have a column. */
+/** One line for each template, with all its versions. Only states that occur have a column. */
 function groupTable(groups: Preview['groups']): string[] {
   const states = STATES.filter((state) => groups.some((group) => group.state === state));
   const byTemplate = new Map<string, Preview['groups']>();
@@ -163,7 +163,7 @@ function day(time: string): string {
   return time.slice(0, 10);
 }
 
-/** After this time without progress, the prune is probably waiting for another prune. */
+/** After this time without progress, the prune probably waits for another one. */
 const WAITING_MS = 2_000;
 
 async function work(act: PruneAct, { json }: DbPruneOptions, stop: AbortSignal): Promise<void> {

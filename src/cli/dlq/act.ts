@@ -23,14 +23,16 @@ interface ChangeOptions extends IdOptions {
   priority?: number;
 }
 
-/** Returns the ids of a command. @throws TaskerError `bad_request` if there is none */
+/** Returns the ids of a command. @throws TaskerError `bad_request` if it has none */
 export async function idsOf(given: readonly string[], options: IdOptions, what: string): Promise<string[]> {
   const ids = await readIds(given, options);
   if (ids.length > 0 || options.ids !== undefined) return ids;
-  throw new TaskerError('bad_request', `no ${what} is named; pass its id, --id or --ids -`);
+  throw new TaskerError('bad_request', `no ${what} was given; pass its id, --id or --ids -`);
 }
 
-/** `tasker dlq add`: adds tasks to the dead letters. Each is a separate act, so a failure does not stop the others. */
+/**
+ * `tasker dlq add`: adds tasks to the dead letters. Each is a separate action, so a failure does not stop the others.
+ */
 export async function dlqAdd(tasks: string[], options: ChangeOptions): Promise<void> {
   const ids = await idsOf(tasks, options, 'task');
   const { assignee, priority, json } = options;

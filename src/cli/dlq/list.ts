@@ -77,12 +77,12 @@ function argumentsOf(key: string, value: unknown): string[] {
   return value === true ? [option] : [option, quoted(String(value))];
 }
 
-/** With fewer columns, the causes are below their tasks. */
+/** With fewer columns than this, the causes are shown below their tasks. */
 const WIDE = 170;
-/** With fewer columns, the templates and states are there too. */
+/** With fewer columns than this, the templates and states are also shown below the tasks. */
 const NARROW = 130;
 
-/** Returns dead letters as a table. `width`: of the terminal; undefined: the output is not a terminal. */
+/** Returns dead letters as a table. `width`: of the terminal; undefined if the output is not a terminal. */
 export function entryTable(entries: readonly DeadLetter[], { now, width }: { now: number; width?: number }): string {
   const closed = entries.some(({ resolutionStatus }) => resolutionStatus !== 'pending');
   const rows = entries.map((entry) => rowOf(entry, { now, closed }));

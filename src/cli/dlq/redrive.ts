@@ -12,18 +12,17 @@ const CONDITIONS = ['dlqReason', 'assignee', 'unassigned', 'addedAfter', 'addedB
 
 interface RedriveOptions extends BulkCommandOptions, Pick<RedriveFilter, (typeof CONDITIONS)[number] | 'all'> {}
 
-/** `tasker dlq redrive`: redrives one task at once, or many after a confirmation. */
+/** `tasker dlq redrive`: redrives one task immediately, or many after a confirmation. */
 export async function dlqRedrive(given: string[], options: RedriveOptions): Promise<void> {
   const filter = filterOf(options);
   const filtered = Object.keys(filter).length > 0;
   const ids = await readIds(given, options);
   const named = ids.length > 0 || options.ids !== undefined;
-  if (filtered && named)
-    throw new TaskerError('bad_request', 'name dead letters by their ids or by a filter, not by both');
+  if (filtered && named) throw new TaskerError('bad_request', 'pass the ids of dead letters or a filter, not both');
   if (!filtered && !named) {
     throw new TaskerError(
       'bad_request',
-      'no dead letter is named; pass its id or that of its task, --id, --ids -, a filter such as --error-type timeout, or --all',
+      'no dead letter was given; pass its id or that of its task, --id, --ids -, a filter such as --error-type timeout, or --all',
     );
   }
   if (ids.length === 1 && options.ids === undefined && !options.dryRun) return redriveOne(ids[0]!, options);

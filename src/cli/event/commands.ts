@@ -51,7 +51,7 @@ function addGroupCommands(event: Command): void {
     .action(lazily(async () => (await import('./groups.ts')).eventRemove));
   addOperator(event.command('dead [group]'))
     .description('list dead deliveries, newest first')
-    // It has no default, because --redeliver and --discard refuse an explicit limit.
+    // It has no default, because --redeliver and --discard reject an explicit limit.
     .option('-l, --limit <number>', 'maximum number of dead deliveries to list (default: 20)', wholeNumber(PAGE))
     .option('--event <id>', 'only dead deliveries of this event')
     .option('--redeliver', 'deliver them again, with a full set of attempts')

@@ -30,7 +30,7 @@ export async function eventList(options: EventListOptions): Promise<void> {
 }
 
 function noneOf({ name }: EventListOptions): string {
-  // A name without a wildcard may have been meant as a prefix.
+  // The user may have meant a name without a wildcard as a prefix.
   const wider =
     name !== undefined && /^[\w.]+$/.test(name)
       ? `; --name ${name} matches only this name, and ${name}.* matches all names below it`

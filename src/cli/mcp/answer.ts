@@ -3,7 +3,7 @@ import { isSecretField, REDACTED } from '../../logging/secret-names.ts';
 
 /** Maximum length of an answer, about 10,000 tokens. */
 const MOST_SIGNS = 40_000;
-/** The steps in which an answer that is too long is shortened, mildest first. */
+/** How an answer that is too long is shortened, mildest first. */
 const CUTS = [
   { signs: 4000, items: 100 },
   { signs: 1000, items: 40 },

@@ -12,7 +12,7 @@ import type { Ask } from './tool.ts';
 
 /** The API that the tools use. */
 export interface Backend {
-  /** Where it is, without secrets. */
+  /** Its address, without secrets. */
   place: string;
   ask: Ask;
 }
@@ -44,7 +44,7 @@ export async function withBackend(
   });
 }
 
-/** `mayWrite`: if false, refuses every request other than GET, regardless of the tool. */
+/** `mayWrite`: if false, rejects every request other than GET, regardless of the tool. */
 function asking(to: Parameters<typeof createClient>[0], send: typeof fetch, mayWrite: boolean): Ask {
   const client = createClient({
     ...to,
@@ -58,7 +58,7 @@ function asking(to: Parameters<typeof createClient>[0], send: typeof fetch, mayW
   return async ({ method, path, query, body }) => {
     if ('mistake' in path) throw path.mistake;
     if (method !== 'GET' && !mayWrite) {
-      throw new TaskerError('forbidden', `tasker mcp was started without --allow-writes, so ${method} is refused`);
+      throw new TaskerError('forbidden', `tasker mcp was started without --allow-writes, so ${method} is rejected`);
     }
     return client.request(method, path.text, { query, body });
   };

@@ -31,7 +31,7 @@ const filter = {
 const hasStep = { task_uuid: TASK, step: STEP };
 const ofTemplate = { namespace: z.string(), name: z.string(), version: z.string() };
 
-/** The search parameters include `step`, so parameters are not treated as path segments by their name. */
+/** Parameters are not put into the path by their name, because `step` is also a search parameter. */
 const searches = ({ name, description, at }: { name: string; description: string; at: string }) =>
   readTool({
     name,
@@ -182,7 +182,7 @@ const SYSTEM_TOOLS: readonly ReadTool[] = [
   fixed('system_health', '/health/detailed', { description: 'Returns the state of every part of the server.' }),
   fixed('system_status', '/v1/status', {
     permission: 'system:analytics_read',
-    description: 'Returns workers, queues, open tasks, counts of what needs a person, and rates.',
+    description: 'Returns workers, queues, open tasks, counts of problems that need a person, and rates.',
   }),
   fixed('system_config', '/config', {
     permission: 'system:config_read',

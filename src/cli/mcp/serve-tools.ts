@@ -14,7 +14,7 @@ import { WRITE_TOOLS } from './write-tools.ts';
 export interface Serving {
   backend: Backend;
   mayWrite: boolean;
-  /** The operator of acts on a server without authentication. */
+  /** The operator of actions on a server without authentication. */
   by: string;
 }
 
@@ -23,7 +23,7 @@ interface Me {
   permissions: readonly string[] | null;
 }
 
-const confirm = z.boolean().default(false).describe('False: only a preview. True: do it.');
+const confirm = z.boolean().default(false).describe('False means only a preview. True means do it.');
 
 /** Adds the tools to a server. Tools that write are added only if writing is allowed. */
 export function addTools(server: McpServer, { backend, mayWrite, by }: Serving): void {

@@ -38,11 +38,11 @@ function schemasOf(text: string, wanted?: string) {
   if (found.length > 0) return found.map(({ name, resultSchema }) => ({ step: name, result_schema: resultSchema }));
   throw new TaskerError(
     'step_not_found',
-    `there is no step ${wanted}; the steps are ${steps.map(({ name }) => name).join(', ')}`,
+    `step ${wanted} not found; the steps are ${steps.map(({ name }) => name).join(', ')}`,
   );
 }
 
-/** The tools that work on the texts of templates. They use neither a database nor a server. */
+/** The tools that work on the text of a template. They use neither a database nor a server. */
 export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   readTool({
     name: 'template_validate',
@@ -77,7 +77,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   readTool({
     name: 'handler_generate',
     description: 'Returns TypeScript for a template: zod schemas, and stubs of its handlers.',
-    input: { yaml, scaffold: z.boolean().default(true).describe('False: only untyped stubs.') },
+    input: { yaml, scaffold: z.boolean().default(true).describe('False means only untyped stubs.') },
     run: async (_ask, given) => {
       const template = mustParseTemplate(given.yaml);
       if (!given.scaffold) return { handlers: handlersOf(template) ?? null };

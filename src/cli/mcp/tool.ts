@@ -11,7 +11,7 @@ export interface ApiRequest {
   body?: unknown;
 }
 
-/** Sends a request, and returns its JSON. Texts are returned as `{ "text": … }`. */
+/** Sends a request, and returns its JSON. Plain text is returned as `{ "text": … }`. */
 export type Ask = (request: ApiRequest) => Promise<unknown>;
 
 /** A permission that a credential can have. */
@@ -26,7 +26,7 @@ interface Described {
   name: string;
   description: string;
   input: Shape;
-  /** The permission that the caller of a server needs. Undefined: none. */
+  /** The permission that the caller of a server needs. Undefined means none. */
   permission?: Permission;
 }
 
@@ -42,13 +42,13 @@ export interface WriteTool extends Described {
   destructive: boolean;
   /** Describes in a sentence what the change would do. */
   says(given: Given): string;
-  /** Reads what it acts on, for the preview. Undefined: nothing exists yet. */
+  /** Reads what it acts on, for the preview. Undefined if nothing exists yet. */
   target(given: Given): ApiRequest | undefined;
   /** The change. `by`: the operator, for servers without authentication. */
   change(ask: Ask, given: Given, by: string): Promise<ApiRequest>;
 }
 
-/** Returns a tool with the types of its arguments. */
+/** Returns a tool unchanged, and infers the types of its arguments. */
 export function readTool<S extends Shape>(
   tool: Described & { input: S; run(ask: Ask, given: z.infer<z.ZodObject<S>>): Promise<unknown> },
 ): ReadTool {
@@ -70,7 +70,7 @@ export function getTool<S extends Shape>(
   };
 }
 
-/** Returns a tool with the types of its arguments. */
+/** Returns a tool unchanged, and infers the types of its arguments. */
 export function writeTool<S extends Shape>(
   tool: Omit<WriteTool, 'input' | 'says' | 'target' | 'change'> & {
     input: S;

@@ -30,7 +30,7 @@ export const WRITE_TOOLS: readonly WriteTool[] = [
       reason: z.string().min(1).max(128),
       tags: z.array(z.string()).optional(),
       priority: z.int().min(-100).max(100).optional(),
-      idempotency_key: z.string().describe('A second task with the same key is refused.').optional(),
+      idempotency_key: z.string().describe('A second task with the same key is rejected.').optional(),
     },
     says: ({ namespace, name, version }) => `create a task of ${namespace}/${name}@${version}`,
     target: ({ namespace, name, version }) => ({

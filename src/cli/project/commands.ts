@@ -53,7 +53,7 @@ function workerOptions(command: Command): Command {
   return command
     .option(
       '--concurrency <number>',
-      'maximum number of handlers running at once (default: 100)',
+      'maximum number of handlers running at the same time (default: 100)',
       wholeNumber(CONCURRENCY),
     )
     .option('-n, --namespace <namespace>', 'serve only this namespace; may be repeated', collectNamespaces)

@@ -76,7 +76,7 @@ export async function dev(options: DevOptions): Promise<void> {
     view = undefined;
     tasker.engine.changes.close();
     await web.close();
-    if (tasker.stats?.running) tell('stopping after running handlers finish; press Ctrl-C again to stop at once');
+    if (tasker.stats?.running) tell('stopping after running handlers finish; press Ctrl-C again to stop immediately');
     await tasker.stop({ drainTimeoutMs: options.drainTimeout });
   } catch (error) {
     view?.end();

@@ -22,8 +22,8 @@ export function handlerFolders(options: GlobalOptions): string[] {
 }
 
 /**
- * Returns the folders of a project that is about to run. Templates are optional for a worker with given namespaces, since
- * the creators of tasks can register them.
+ * Returns the folders of a project that is about to run. Templates are optional for a worker with given namespaces,
+ * because programs that create tasks can register them.
  * @throws TaskerError `handler_not_found`, `template_invalid` if a folder is missing
  */
 export function runnableFolders(options: GlobalOptions & { namespace?: string[] }): {

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, TaskerError } from '../../errors.ts';
 
-/** The facts about a project that `tasker init` needs. */
+/** The data of a project that `tasker init` needs. */
 export interface Project {
   folder: string;
   /** The text of `package.json`. */

@@ -25,7 +25,7 @@ export function securityFrom(
   if (insecure && config.authEnabled) {
     throw new TaskerError(
       'config_invalid',
-      '--insecure contradicts orchestration.web.auth.enabled = true in the configuration; leave out one of them',
+      '--insecure contradicts orchestration.web.auth.enabled = true in the configuration; remove one of them',
     );
   }
   const tokens = tokensFrom(config);
@@ -159,7 +159,7 @@ export function servedConfig(loaded: LoadedConfig, { auth }: SecuritySettings): 
 }
 
 /**
- * Refuses to serve other machines if no credential can work, and warns if they need none.
+ * Refuses to serve other machines if no credential can be valid, and warns if they need none.
  * @throws TaskerError `config_invalid`
  */
 export async function checkSecurity(
@@ -183,5 +183,5 @@ export async function checkSecurity(
       `${address}: other machines can reach this address, but no API key exists; create one with \`tasker auth key create <name> --role admin\`, or pass --insecure to let every machine in`,
     );
   }
-  logger.warn('requests need a credential, but there is no API key; `tasker auth key create <name>` creates one');
+  logger.warn('requests need a credential, but no API key exists; `tasker auth key create <name>` creates one');
 }

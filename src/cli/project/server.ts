@@ -70,7 +70,7 @@ export async function server(options: ServerOptions): Promise<void> {
       requestMs: config.serverRequestMs,
       config: servedConfig(loaded, security),
     });
-    // This limit on the time to send is meant for bulk creations. The app limits the time of all other requests.
+    // This timeout is for bulk creations. The app limits the time of all other requests.
     const { drainTimeoutMs: lastAnswersMs } = config;
     listening = await listen(app, address, { tls, requestTimeoutMs: 600_000, lastAnswersMs });
     await tasker.httpWorkers.resume();
@@ -113,7 +113,7 @@ function configFor({ databaseUrl }: ServerOptions): LoadedConfig {
   return withOverrides(loaded, { databaseUrl, databaseDirectUrl: databaseUrl, poolSize: loaded.config.serverPoolSize });
 }
 
-/** The address, and what set it. */
+/** The address, and where it was set. */
 function phraseAddress({ bind }: ServerOptions, { config, sources }: LoadedConfig): string {
   if (bind !== undefined) return `--bind ${bind}`;
   return `${CONFIG_KEYS.serverAddress.path} ${shownValue('serverAddress', config.serverAddress)} (${phraseSource(sources.serverAddress)})`;

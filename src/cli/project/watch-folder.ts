@@ -5,7 +5,7 @@ import path from 'node:path';
 export interface WatchFolderOptions {
   signal: AbortSignal;
   onChange: () => void;
-  /** Called if the folder cannot be watched, or can no longer be watched. Later changes are not noticed. */
+  /** Called if the folder cannot be watched, or can no longer be watched. Later changes are missed. */
   onLost: (error: Error) => void;
 }
 
@@ -47,13 +47,13 @@ function watchAll(folder: string, { onChange, onLost }: Watching): { close(): vo
 
 /**
  * Watches a folder tree with one watcher per folder. On Linux, which has no recursive watch, Node's `recursive` option
- * watches each file instead. It misses the second time that a file is saved by renaming another file over it.
+ * watches each file instead. It misses the second save of a file by an editor that renames a new file over it.
  */
 class TreeWatch {
   readonly #root: string;
   readonly #options: Watching;
   readonly #watchers = new Map<string, FSWatcher>();
-  /** Watches the parent folder, to notice when the root itself is replaced. */
+  /** Watches the parent folder, to detect when the root itself is replaced. */
   readonly #beside: FSWatcher;
 
   constructor(root: string, options: Watching) {

@@ -89,7 +89,7 @@ function listen(server: WorkerServer, shutdown: ShutdownController, logger: Logg
     },
     hurry: (signal) => {
       if (signal === 'SIGINT') {
-        note('stopped at once; running steps return to the queue when their lease expires');
+        note('stopped immediately; running steps return to the queue when their lease expires');
         process.exit(EXIT.interrupted);
       }
       logger.info({ signal, running: server.status().activeHandlers }, 'aborting running handlers');

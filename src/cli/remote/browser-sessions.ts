@@ -4,7 +4,7 @@ import { camelKeys } from './camel-keys.ts';
 import { clientOf } from './remote-tasker.ts';
 import { actOf } from './requests.ts';
 
-/** The verbs for sessions of browsers, of a database or of a server. */
+/** The verbs for browser sessions, of a database or of a server. */
 export function browserSessions(tasker: Tasker) {
   const credentials = clientOf(tasker)?.credentials;
   type Operator = Parameters<typeof actOf>[0];

@@ -11,7 +11,7 @@ export interface ChosenServer extends ServerAddress {
 
 /**
  * Returns the server of a command: `--server`, `--profile`, `TASKER_ORCHESTRATION_URL` or `TASKER_PROFILE`, in this
- * order. Undefined: the command uses a database. `--database-url` takes precedence over the variables.
+ * order. Undefined if the command uses a database. `--database-url` takes precedence over the variables.
  * @throws TaskerError `bad_request`, `config_invalid`
  */
 export function chosenServer({ server, profile, databaseUrl }: GlobalOptions): ChosenServer | undefined {
@@ -29,7 +29,7 @@ export function chosenServer({ server, profile, databaseUrl }: GlobalOptions): C
   return named === undefined ? undefined : { ...readProfile(named), by: 'TASKER_PROFILE' };
 }
 
-/** Refuses a command that needs a database if it was given a server. @throws TaskerError `bad_request` */
+/** Rejects a command that needs a database if it was given a server. @throws TaskerError `bad_request` */
 export function refuseServer(chosen: ChosenServer): never {
   const way = chosen.by.startsWith('--')
     ? `run it without ${chosen.by}, where the database is reachable`

@@ -1,8 +1,7 @@
 import { isTaskerError } from '../../errors.ts';
 
 /**
- * Returns optional data of a command. Undefined if the credential may not read it, or an older server does not have it.
- * A database always has it.
+ * Returns optional data of a command. Undefined if the credential may not read it, or if the server is too old for it.
  */
 export async function ifAllowed<T>(reading: Promise<T>): Promise<T | undefined> {
   try {

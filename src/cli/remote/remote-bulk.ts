@@ -9,7 +9,7 @@ type BulkAct = ReturnType<Bulk['retry']>;
 type Target = Parameters<Bulk['retry']>[0];
 type Options = NonNullable<Parameters<Bulk['resolveSteps']>[1]>;
 
-/** An act on many items that the server carries out. It selects them when the act begins, after the preview. */
+/** An action on many items that the server carries out. It selects them when the action begins, after the preview. */
 class RemoteBulkAct {
   readonly #client: Client;
   readonly #begin: () => Promise<{ id: number }>;
@@ -32,7 +32,7 @@ class RemoteBulkAct {
     // Nothing is stored before the act begins.
   }
 
-  /** Follows the act. The caller's signal stops it. */
+  /** Follows the action. The caller's signal stops it. */
   async *[Symbol.asyncIterator]() {
     this.#signal?.throwIfAborted();
     const { id } = await this.#begin();
@@ -78,7 +78,7 @@ export function remoteBulk(client: Client): Partial<Bulk> {
   };
 }
 
-/** Returns an act on the items of a target. */
+/** Returns an action on the items of a target. */
 export function bulkAct(
   client: Client,
   action: BulkActRequest['action'],

@@ -22,7 +22,7 @@ export function remoteEvents({ events }: Client): Partial<Events> {
     const names = groups.map((one) => one.name).join(', ');
     throw new TaskerError(
       'event_group_not_found',
-      `event group ${name} not found; ${names === '' ? 'there are no groups yet' : `there are ${names}`}`,
+      `event group ${name} not found; ${names === '' ? 'no group exists yet' : `the groups are ${names}`}`,
     );
   };
   return {

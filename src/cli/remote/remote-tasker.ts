@@ -22,7 +22,7 @@ export function clientOf(tasker: Tasker): Client | undefined {
 
 /**
  * Returns a tasker whose verbs call a server. Answers have the same form as from a database, so commands need not
- * distinguish the two. A verb that the server does not offer is refused.
+ * distinguish the two. A call of a verb that the server does not offer is rejected.
  */
 export function remoteTasker(server: ChosenServer): Tasker {
   const { url, apiKey, token } = server;
@@ -176,7 +176,7 @@ function remoteDeadLetters(client: Client): Partial<Tasker['deadLetters']> {
   };
 }
 
-/** Each kind of change has its own route. Returns how many entries changed. */
+/** Each kind of change has its own route. Returns the number of changed entries. */
 async function changeOne({ deadLetters }: Client, id: string, change: DeadLetterChange, by: Act): Promise<number> {
   const { status, resolutionNotes: notes, note, assignee, priority } = change;
   let changed = 0;

@@ -23,7 +23,7 @@ function taskOf({ steps: _, ...task }: TaskResponse): Task {
 
 const ENDED: ReadonlySet<string> = new Set(['complete', 'error', 'cancelled', 'resolved_manually']);
 
-/** The API has these fields in the form of the earlier system, the command line in the form of the library. */
+/** The API has these fields in the form of the earlier system; the command line has them in the form of the library. */
 function executionOf(task: Omit<TaskResponse, 'steps'>) {
   const { status, failed_steps: failed, ready_steps: ready, in_progress_steps: running, waiting_steps: waiting } = task;
   const as = (executionStatus: Task['executionStatus'], recommendedAction: Task['recommendedAction']) => ({
@@ -184,7 +184,7 @@ async function create(
   });
   const { taskUuid, name, namespace, version, priority, totalSteps, startsAt } = taskOf(task);
   if (!existed && startsAt == null && Object.keys(start).length > 0) {
-    const text = `the server is older than this command, and started task ${taskUuid} at once; cancel it, and update the server`;
+    const text = `the server is older than this command, and started task ${taskUuid} immediately; cancel it, and update the server`;
     throw new TaskerError('conflict', text);
   }
   return { taskUuid, name, namespace, version, priority, totalSteps, created: !existed };

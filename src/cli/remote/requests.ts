@@ -1,6 +1,6 @@
 import type { Act } from '../../client/index.ts';
 
-/** Returns the operator of an act as the fields of its body. */
+/** Returns the operator of an action as the fields of its body. */
 export function actOf({ actor, reason }: { actor?: string | undefined; reason?: string | undefined } = {}): Act {
   return { ...(actor !== undefined && { by: actor }), ...(reason !== undefined && { reason }) };
 }

@@ -43,10 +43,10 @@ export function serverError(error: unknown, server: string): unknown {
   if (status === 401) {
     return as(
       'forbidden',
-      `${server} refused the credential: ${message}; set TASKER_API_KEY, or save the key with \`tasker profile set\``,
+      `${server} rejected the credential: ${message}; set TASKER_API_KEY, or save the key with \`tasker profile set\``,
     );
   }
-  if (status === 404 && /^there is no (GET|POST|PATCH|DELETE) \//.test(message)) {
+  if (status === 404 && /^(?:route|there is no) (GET|POST|PATCH|DELETE) \//.test(message)) {
     return as(
       'not_found',
       `${message.split(';')[0]} on ${server}: the server is older than this command, or another program; update it, or check the address`,

@@ -105,7 +105,7 @@ async function report(
   await noteMissingTemplate(tasker, schedule);
 }
 
-/** Only a note, because the template may be registered later. */
+/** This is only a note, because the template may be registered later. */
 async function noteMissingTemplate(tasker: Tasker, { template }: Schedule): Promise<void> {
   const [, namespace, name, version] = /^(.+)\/(.+)@(.+)$/.exec(template)!;
   const known = (await tasker.engine.templates.list()).filter(
@@ -114,7 +114,7 @@ async function noteMissingTemplate(tasker: Tasker, { template }: Schedule): Prom
   if (version === 'latest' ? known.length > 0 : known.some((one) => one.version === version)) return;
   const there =
     known.length > 0 ? `; registered: ${known.map((one) => `${namespace}/${name}@${one.version}`).join(', ')}` : '';
-  note(`template ${template} is not registered yet${there}; until it is, its due times fail`);
+  note(`template ${template} is not registered yet${there}; until then, due times of the schedule fail`);
 }
 
 /** `tasker schedule pause`: pauses a schedule. */

@@ -2,7 +2,7 @@ const LEVELS = '▁▂▃▄▅▆▇█';
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
 /**
- * Draws numbers as a line of bars of different heights. Zero is shown as `·`. At most `width` columns: neighbouring
+ * Draws numbers as a line of bars of different heights. Zero is shown as `·`. At most `width` columns: neighboring
  * numbers are summed to fit.
  */
 export function sparkline(values: readonly number[], width = 64): string {

@@ -61,7 +61,7 @@ export class LiveScreen {
 
 /**
  * Cuts a line to the width of the terminal, because a block with wrapped lines could not be redrawn in place. A line
- * that is cut loses its colours.
+ * that is cut loses its colors.
  */
 function cut(line: string, columns: number): string {
   const plain = [...stripVTControlCharacters(line)];

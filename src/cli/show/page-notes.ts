@@ -4,7 +4,7 @@ import { counted, spanOf } from './text.ts';
 /** A lag below this is not mentioned. */
 const UNNOTICED_LAG_MS = 2_000;
 
-/** Describes a page below its table: how much the search found, by which filter, and how old its data is. */
+/** Describes a page below its table: the number of results, the filter, and the age of the data. */
 export function pageNotes(
   page: SearchPage,
   { found, what, filter }: { found: number; what: string; filter: string },

@@ -73,7 +73,7 @@ function reasonsOf({ steps, summary }: Explanation): string[] {
     : reasons;
 }
 
-/** Steps in these states can move, or need an act. */
+/** Steps in these states can move, or need an action. */
 const MOVABLE: ReadonlySet<string> = new Set(['enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error']);
 
 function couldMove({ state, waitsFor }: StepExplanation): boolean {

@@ -87,13 +87,13 @@ export function stepTree(
   });
 }
 
-/** Minimum number of columns for the texts next to a tree. */
+/** Minimum number of columns for the strings next to a tree. */
 const NARROWEST = 24;
 
 /** Options for drawing the lines of a tree. */
 interface Drawing<S extends TreeStep> {
   spinner?: string | undefined;
-  /** Wraps the texts at this width, below their first line. Default: no wrapping. */
+  /** Wraps the strings at this width, below their first line. Default: no wrapping. */
   columns?: number | undefined;
   /** Returns the text after the name of a step. */
   describe(step: S): string;
@@ -111,7 +111,7 @@ export function drawnTree<S extends TreeStep>(
     return { ...line, workers, label: workers ? `${line.name} ×${workers.length}` : line.name };
   });
   const widthOfLine = (line: { branches: string; label: string }) => widthOf(line.branches) + widthOf(line.label);
-  // Not spread into Math.max, because there may be more lines than a call can have arguments.
+  // Avoids Math.max with a spread, because there may be more lines than a call can have arguments.
   const width = lines.reduce((most, line) => Math.max(most, widthOfLine(line)), 0);
   return lines.map((line) => {
     const { name, label, branches, otherParents, workers } = line;
@@ -127,7 +127,7 @@ export function drawnTree<S extends TreeStep>(
   });
 }
 
-/** Returns the duration, attempts and error of a step, if there are any. */
+/** Returns the duration, attempts and error of a step, as far as it has them. */
 function detailsOf(step: Step, now: number): string[] {
   const details: string[] = [];
   const ms = step.results?.metadata.execution_time_ms;

@@ -28,7 +28,7 @@ export function signOf(state: string): string {
   return paint(sign);
 }
 
-/** Returns a text, by default the state itself, in the colour of the state. */
+/** Returns a string in the color of a state, by default the name of the state. */
 export function painted(state: string, text: string = state): string {
   return (LOOKS[state] ?? PLAIN).paint(text);
 }
@@ -50,7 +50,7 @@ export function deadDeliveries(count: number): string {
   return `${count} dead ${count === 1 ? 'delivery' : 'deliveries'}`;
 }
 
-/** Formats rows in columns as wide as their widest cell. Colours do not count. */
+/** Formats rows in columns as wide as their widest cell. Colors do not count. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [header.map((cell) => pc.dim(cell.toUpperCase())), ...rows];
   const widths = header.map((_, column) => Math.max(...lines.map((row) => widthOf(row[column] ?? ''))));
@@ -71,12 +71,12 @@ export function fields(pairs: readonly (readonly [name: string, value: string | 
   return given.map(([name, value]) => `${pc.dim(padded(name, width))}  ${value}`).join('\n');
 }
 
-/** Returns the width of a text on a terminal. Counts wide characters as one column. */
+/** Returns the width of a string on a terminal. Counts wide characters as one column. */
 export function widthOf(text: string): number {
   return [...stripVTControlCharacters(text)].length;
 }
 
-/** Breaks a text into lines of at most `width` columns, between words. A longer word is on its own line. */
+/** Breaks a string into lines of at most `width` columns, between words. A longer word is on its own line. */
 export function wrapWords(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(/\s+/)) {
@@ -87,17 +87,17 @@ export function wrapWords(text: string, width: number): string[] {
   return lines;
 }
 
-/** Cuts a line to a width. Colour codes do not count, and colours end where the line is cut. */
+/** Cuts a line to a width. Color codes do not count, and colors end where the line is cut. */
 export function shortened(line: string, width: number): string {
   if (widthOf(line) <= width) return line;
   let left = width - 1;
-  let colour = false;
+  let color = false;
   let kept = '';
   for (const sign of line) {
     // Escape sequences are kept whole, and take up no columns.
-    colour ||= sign === '\u001b';
-    if (colour || left-- > 0) kept += sign;
-    if (sign === 'm') colour = false;
+    color ||= sign === '\u001b';
+    if (color || left-- > 0) kept += sign;
+    if (sign === 'm') color = false;
   }
   return `${kept}…`;
 }

@@ -58,7 +58,7 @@ export async function signalShow(id: string, options: GlobalOptions): Promise<vo
     if (!signal) {
       throw new TaskerError(
         'not_found',
-        `there is no signal ${id}; \`tasker signal list TASK\` lists the signals of a task`,
+        `signal ${id} not found; \`tasker signal list TASK\` lists the signals of a task`,
       );
     }
     if (options.json) return printJson(signalJson(signal));

@@ -164,7 +164,7 @@ function perTime(perHour: number): string {
 function percent(part: number | null): string {
   if (part === null) return pc.dim('-');
   const shown = part * 100;
-  // Only the whole is shown as 100 %.
+  // Only an exact 1 is shown as 100 %.
   if (part < 1 && shown > 99.9) return '>99.9 %';
   if (part > 0 && shown < 0.1) return '<0.1 %';
   return `${Number(shown.toFixed(1))} %`;

@@ -42,7 +42,7 @@ export function actingOnStep(act: (tasker: Tasker, place: Place, operator: Opera
   };
 }
 
-/** Returns a command that acts on one step at once, or on many after a confirmation. */
+/** Returns a command that acts on one step immediately, or on many after a confirmation. */
 function actingOnSteps(
   act: (tasker: Tasker, place: Place, operator: Operator) => Promise<void>,
   bulk: 'retrySteps' | 'resetSteps' | 'resolveSteps',

@@ -27,7 +27,7 @@ export function addStepCommands(program: Command): void {
     .option('--attempt <number>', 'only this attempt', wholeNumber({ least: 1, most: 2_147_483_647 }))
     .action(lazily(async () => (await import('./logs.ts')).stepLogs));
   addBulkOptions(step.command('retry [task] [step]'), { what: 'step' })
-    .description('retry failed steps with all their attempts, and steps that wait for a retry at once')
+    .description('retry failed steps with all their attempts, and steps that wait for a retry immediately')
     .action(lazily(async () => (await import('./act-on-step.ts')).stepRetry));
   addBulkOptions(step.command('reset [task] [step]'), { what: 'step' })
     .description('return failed steps to the queue with a full set of attempts')

@@ -60,7 +60,7 @@ function stepTable(steps: readonly FoundStep[], { now, width }: { now: number; w
     [step.errorType, step.error].filter((text) => text).join(': '),
   ]);
   const header = ['  task', 'step', 'state', 'since', 'handler', 'attempts', 'worker', 'error'];
-  // A column without any values would only waste width.
+  // A column without values is omitted, because it would only take up width.
   const kept = header.map((_, i) => rows.some((row) => row[i] !== ''));
   const text = table(
     header.filter((_, i) => kept[i]),

@@ -11,10 +11,10 @@ import { withTasker } from '../with-tasker.ts';
 type Operator = ReturnType<typeof operatorFrom>;
 type Verb = 'cancel' | 'retry' | 'resolve' | 'delete';
 
-/** The act of a command on one task. Returns the text that the command prints, and its JSON. */
+/** The action of a command on one task. Returns the text that the command prints, and its JSON. */
 type OnOne = (tasker: Tasker, uuid: string, by: Operator) => Promise<{ said: string; json: Record<string, unknown> }>;
 
-/** Returns a command that acts on one task at once, or on many after a confirmation. */
+/** Returns a command that acts on one task immediately, or on many after a confirmation. */
 function actingOnTasks(verb: Verb, onOne: OnOne) {
   return async (uuids: string[], options: BulkCommandOptions): Promise<void> => {
     const filter = taskFilterOf(options, { acts: true });

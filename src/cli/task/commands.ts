@@ -72,7 +72,7 @@ function addActs(task: Command): void {
     .description('cancel tasks that have not ended')
     .action(lazily(async () => (await import('./act.ts')).taskCancel));
   addBulkOptions(task.command('retry [uuid...]'), { what: 'task' })
-    .description('retry the failed steps of tasks with all their attempts, and the waiting steps at once')
+    .description('retry the failed steps of tasks with all their attempts, and the waiting steps immediately')
     .action(lazily(async () => (await import('./act.ts')).taskRetry));
   addBulkOptions(task.command('resolve [uuid...]'), { what: 'task' })
     .description('end tasks by hand as resolved_manually; their open steps are cancelled')

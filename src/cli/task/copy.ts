@@ -20,7 +20,7 @@ export async function taskCopy(uuid: string, options: TaskCopyOptions): Promise<
       ...(context !== undefined && { context }),
       ...(idempotencyKey !== undefined && { idempotencyKey }),
     });
-    // This process exits before it would send its own notification.
+    // The process would exit before its own notification is sent.
     await tasker.engine.wakeWorkers(copy.priority === 0 ? 0 : -copy.priority);
     if (json) return printJson({ ...snakeKeys(copy), copy_of: uuid.toLowerCase() });
     print(copy.taskUuid);

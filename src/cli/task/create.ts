@@ -40,7 +40,7 @@ export async function taskCreate(argument: string | undefined, options: TaskCrea
     const template = await findRegistered(tasker, wanted, options);
     const handle = await create(tasker, template, { ...options, context });
     if (!handle.created) note(`task ${handle.taskUuid} already exists`);
-    // This process exits before it would send its own notification.
+    // The process would exit before its own notification is sent.
     else await tasker.engine.wakeWorkers(handle.priority === 0 ? 0 : -handle.priority);
 
     if (!options.wait) {

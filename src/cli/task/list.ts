@@ -51,7 +51,7 @@ function taskJson({ firstError, ...task }: FoundTask): Record<string, unknown> {
   return { ...snakeKeys(task), first_error: firstError && snakeKeys(firstError) };
 }
 
-/** Explains an empty list. It means that there are no tasks only if there were no filters. */
+/** Explains an empty list. Without filters, it means that no tasks exist. */
 function whyNone(filter: TaskFilter, page: TaskPage, { before, cursor }: { before?: string; cursor?: string }): string {
   const filters = [describeFilter(filter), before === undefined ? '' : `after ${before}`].filter((text) => text !== '');
   if (page.timedOut) return `no task found yet: ${filters.join(', ')}`;

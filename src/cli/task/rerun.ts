@@ -47,7 +47,7 @@ function summaryOf({ taskUuid, from, rerun, dryRun, statusBefore, status, steps 
   return `rerun ${rerun} of ${taskUuid}: ${sentence}; the task was ${statusBefore} and is ${status}`;
 }
 
-/** Names the steps whose template requires a person's decision before they run twice. */
+/** Lists the steps whose template requires a person's decision before they run twice. */
 function warningsOf({ steps, dryRun }: TaskRerun): string[] {
   const once = steps.filter((step) => !step.retryable && step.attempts > 0).map((step) => step.step);
   if (once.length === 0) return [];

@@ -77,7 +77,7 @@ export const RESTING: ReadonlySet<Task['status']> = new Set([
 /** Options of {@link followTask}. */
 export interface FollowOptions {
   signal: AbortSignal;
-  /** Write a JSON document, on one line, after each change. */
+  /** Writes a JSON document on one line after each change. */
   json: boolean;
   /** Receives the lines if there is no terminal. */
   write: (line: string) => void;
@@ -134,11 +134,11 @@ function jsonLines(write: (line: string) => void, remark: (line: string) => void
   };
 }
 
-/** Writes a reason only when it changes, although it is looked up every two seconds. */
+/** Writes a reason only when it changes. It is looked up every two seconds. */
 function remarksOn(remark: (line: string) => void): Show['stalled'] {
   let before = '';
   return (reasons) => {
-    // A reason may name a duration, which grows.
+    // A reason may contain a duration, which grows.
     const now = reasons.join('\n').replaceAll(/\d+(\.\d)? (ms|s|min|h|d)\b/g, '');
     if (reasons.length > 0 && now !== before) for (const reason of reasons) remark(`… no progress: ${reason}`);
     if (reasons.length > 0) before = now;

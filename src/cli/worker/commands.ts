@@ -50,6 +50,6 @@ function refuseOwnOptions(worker: Command, command: Command): void {
 function unknownWord(word: string): TaskerError {
   return new TaskerError(
     'bad_request',
-    `there is no command worker ${word}; \`tasker worker\` runs a worker, and its other commands are ${NOUNS.join(', ')}`,
+    `unknown command worker ${word}; \`tasker worker\` runs a worker, and its other commands are ${NOUNS.join(', ')}`,
   );
 }

@@ -62,7 +62,7 @@ export function approvalVerbs(send: Send) {
       vote: { decision: 'approve' | 'reject'; comment?: string; form?: unknown; by?: string; roles?: string[] },
       options?: CallOptions,
     ) => send<ApprovalInfo>('POST', place(task, step, 'vote'), vote, options),
-    /** Changes who may vote. Votes of others are dropped. */
+    /** Changes the assignees. Votes of people who are no longer assignees are dropped. */
     reassign: (
       task: string,
       step: string,
@@ -130,25 +130,26 @@ export function scheduleVerbs(send: Send) {
   };
 }
 
-/** Time between two reads of a bulk act that {@link bulkActVerbs} follows. */
+/** Time between two reads of a bulk action that {@link bulkActVerbs} follows. */
 const FOLLOW_MS = 500;
 
-/** The verbs for acts on many tasks or steps. */
+/** The verbs for actions on many tasks or steps. */
 export function bulkActVerbs(send: Send) {
   const get = (id: number, options?: CallOptions) =>
     send<BulkActReport>('GET', path`/v1/bulk-acts/${String(id)}`, {}, options);
   return {
     ...listing<'bulk_acts', BulkActInfo>(send, '/v1/bulk-acts', 'bulk_acts'),
-    /** Returns a bulk act with its progress, and the items that were skipped or failed. */
+    /** Returns a bulk action with its progress, and the items that were skipped or failed. */
     get,
-    /** Begins a bulk act. The server continues it even if the client disconnects. */
+    /** Starts a bulk action. The server continues it even if the client disconnects. */
     start: (request: BulkActRequest, options?: CallOptions) =>
       send<StartedBulkAct>('POST', '/v1/bulk-acts', request, options),
-    /** Returns what a bulk act would do. Changes nothing. */
+    /** Returns what a bulk action would do. Changes nothing. */
     preview: (request: BulkActRequest, options?: CallOptions) =>
       send<BulkActPreview>('POST', '/v1/bulk-acts', { ...request, dry_run: true }, options),
     /**
-     * Yields the progress of a bulk act about twice a second, and finally its outcome. `pollMs` changes the interval.
+     * Yields the progress of a bulk action about twice a second, and finally its outcome. `pollMs` changes the
+     * interval.
      */
     async *follow(id: number, { pollMs = FOLLOW_MS, ...options }: CallOptions & { pollMs?: number } = {}) {
       for (let last = ''; ; await pause(pollMs, options.signal)) {
@@ -159,10 +160,10 @@ export function bulkActVerbs(send: Send) {
         last = text;
       }
     },
-    /** Stops a bulk act after the transaction in progress. */
+    /** Stops a bulk action after the transaction in progress. */
     stop: (id: number, by?: Act, options?: CallOptions) =>
       send<{ id: number; stopped: boolean }>('POST', path`/v1/bulk-acts/${String(id)}/stop`, by, options),
-    /** Continues a bulk act that was stopped, or whose process died. Nothing is done twice. */
+    /** Continues a bulk action that was stopped, or whose process died. Nothing is done twice. */
     resume: (id: number, by?: Act, options?: CallOptions) =>
       send<StartedBulkAct>('POST', path`/v1/bulk-acts/${String(id)}/resume`, by, options),
   };
@@ -175,7 +176,7 @@ export type SearchQuery = Omit<TaskListQuery, 'page' | 'per_page' | 'limit' | 'c
 export interface StepLog {
   attempt: number;
   lines: { at: string; level: string; message: string; fields: Record<string, unknown> }[];
-  /** Number of earlier lines that were not kept. */
+  /** Number of earlier lines that were dropped. */
   dropped: number;
 }
 

@@ -33,7 +33,7 @@ export interface HandlerInfo {
   handler: string;
   resolver: string | null;
   steps: { template: string; version: string; step: string }[];
-  /** Empty: no live worker can run these steps. */
+  /** Empty if no live worker can run these steps. */
   workers: string[];
 }
 
@@ -118,7 +118,7 @@ export function templateMoreVerbs(send: Send) {
     /** Returns what changed from the version `from`. */
     diff: (template: Named, from: string, options?: CallOptions) =>
       send<TemplateDiff>('GET', at(template, 'diff'), { with: from }, options),
-    /** Registers a template. New tasks use it at once, and running tasks keep theirs. */
+    /** Registers a template. New tasks use it immediately, and running tasks keep theirs. */
     register: (source: string | object, options?: CallOptions) =>
       send<Compared & { problems: TemplateProblemInfo[] }>('POST', '/v1/templates', body(source), options),
     /** Checks a template, and compares it with the registered one. */
@@ -188,7 +188,7 @@ type StatsQuery = {
   limit?: number;
 };
 type Retention = {
-  /** Null: tasks are kept forever. */
+  /** If null, tasks are kept forever. */
   policy: {
     rules: Record<string, unknown>[];
     archive: string | null;
@@ -203,9 +203,9 @@ type Retention = {
 /** The verbs for the installation as a whole. */
 export function installationVerbs(send: Send) {
   return {
-    /** Returns workers, queues, open tasks, counts of what needs a person, and rates. */
+    /** Returns workers, queues, open tasks, counts of problems that need a person, and rates. */
     status: (options?: CallOptions) => send<InstallationStatus>('GET', '/v1/status', {}, options),
-    /** Counts tasks by template and state, and groups what holds them up. */
+    /** Counts tasks by template and state, and groups the causes that block them. */
     summary: (
       query?: Omit<TaskListQuery, 'page' | 'per_page' | 'cursor' | 'sort' | 'order' | 'status'> & {
         ended_since?: string;
@@ -217,7 +217,7 @@ export function installationVerbs(send: Send) {
     /** Returns the pauses in force. */
     pauses: (query?: { limit?: number }, options?: CallOptions) =>
       send<{ pauses: PauseInfo[] }>('GET', '/v1/pauses', query, options),
-    /** Returns which tasks are pruned, and the last prune. */
+    /** Returns the policy for pruning tasks, and the last prune. */
     retention: (options?: CallOptions) => send<Retention>('GET', '/v1/retention', {}, options),
     /** Returns the configuration of the server, with secrets hidden. */
     config: (options?: CallOptions) => send<Record<string, unknown>>('GET', '/config', {}, options),
@@ -243,7 +243,7 @@ export function credentialVerbs(send: Send) {
   return {
     /** Returns who the caller is, and what it may do. */
     me: (options?: CallOptions) => send<Me>('GET', '/v1/me', {}, options),
-    /** Begins a session of a browser with the rights of the key or token, and sets its cookie. */
+    /** Starts a browser session with the rights of the key or token, and sets its cookie. */
     beginSession: (options?: CallOptions) => send<BrowserSession>('POST', '/v1/session', undefined, options),
     /** Ends the session of the cookie. */
     endSession: (options?: CallOptions) => send<{ ended: true }>('DELETE', '/v1/session', undefined, options),
@@ -265,7 +265,7 @@ export function credentialVerbs(send: Send) {
     /** Revokes the keys with this name, prefix or id. */
     revokeKey: (key: string, by: Act = {}, options?: CallOptions) =>
       send<{ keys: ApiKeyInfo[] }>('POST', path`/v1/auth/keys/${key}/revoke`, by, options),
-    /** Returns the sessions of all browsers that have not ended, the newest first. */
+    /** Returns the browser sessions that have not ended, newest first. */
     sessions: (query?: { subject?: string }, options?: CallOptions) =>
       send<{ sessions: BrowserSessionInfo[] }>('GET', '/v1/auth/sessions', query, options),
     /** Ends the session with this id, or all sessions of this subject. Returns them. */

@@ -66,7 +66,7 @@ export function stepVerbs(transport: Transport) {
   };
 }
 
-/** The operator who acts, and the reason. The server keeps both in the history. */
+/** The operator and the reason of an action. The server keeps both in the history. */
 export interface Operator {
   reason?: string | undefined;
   /** With a credential, the server records its subject instead, and keeps this as a remark. */
@@ -215,11 +215,11 @@ export function analyticsVerbs(transport: Transport) {
 /** The verbs for the health of the server. */
 export function healthVerbs(transport: Transport) {
   return {
-    /** Returns that the server responds. */
+    /** Checks that the server responds. */
     check(options: CallOptions = {}): Promise<Health> {
       return transport.json({ method: 'GET', path: '/health', ...options });
     },
-    /** Checks that the server can answer requests. @throws ServerError `SERVICE_UNAVAILABLE` if they cannot */
+    /** Checks that the server can answer requests. @throws ServerError `SERVICE_UNAVAILABLE` if it cannot */
     ready(options: CallOptions = {}): Promise<ReadyHealth> {
       return transport.json({ method: 'GET', path: '/health/ready', ...options });
     },

@@ -37,9 +37,9 @@ export function taskDetailVerbs(send: Send) {
     /** Explains why each step is in its state. */
     why: (task: string, options?: CallOptions) =>
       send<TaskExplanation>('GET', path`/v1/tasks/${task}/why`, {}, options),
-    /** Returns a page of the attempts and acts of operators, oldest first. */
+    /** Returns a page of the attempts and actions of operators, oldest first. */
     history,
-    /** Returns all attempts and acts of operators, and reads their pages as the loop needs them. */
+    /** Returns all attempts and actions of operators, and reads their pages as the loop needs them. */
     historyAll: (task: string, query?: { step?: string }, options?: CallOptions): AsyncGenerator<TaskHistoryEntry> =>
       items(async (cursor) => {
         const page = await history(task, { ...query, ...(cursor !== undefined && { cursor }) }, options);

@@ -66,7 +66,7 @@ export function taskVerbs(transport: Transport) {
     summary(uuid: string, options: CallOptions = {}): Promise<TaskSummaryResponse> {
       return transport.json({ method: 'GET', path: path`/v1/tasks/${uuid}/summary`, ...options });
     },
-    /** Cancels a task. A task that has ended is refused with {@link InvalidRequestError}. */
+    /** Cancels a task. A task that has ended is rejected with {@link InvalidRequestError}. */
     cancel(uuid: string, options: CallOptions = {}): Promise<TaskResponse> {
       return transport.json({ method: 'DELETE', path: path`/v1/tasks/${uuid}`, ...options });
     },

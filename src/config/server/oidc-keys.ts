@@ -76,7 +76,7 @@ export const OIDC_KEYS = {
     form: word,
     byDefault: 'sub',
     about:
-      'The claim whose value identifies the person in acts and votes. Choose one that people cannot change and that is never given to another person.',
+      'The claim whose value identifies the person in actions and votes. Choose one that people cannot change and that is never given to another person.',
   },
   oidcRolesClaim: {
     path: 'orchestration.web.auth.oidc.roles_claim',
@@ -89,7 +89,8 @@ export const OIDC_KEYS = {
     form: roleMap,
     byDefault: Object.fromEntries(ROLES.map((role) => [`tasker-${role}`, role])) as Record<string, Role>,
     defaultWords: '`tasker-viewer`, `tasker-operator` and `tasker-admin`',
-    about: 'The role for each value of that claim: `"platform team" = "operator"`. A person without a role is refused.',
+    about:
+      'The role for each value of that claim: `"platform team" = "operator"`. A person without a role is rejected.',
   },
   oidcNamespacesClaim: {
     path: 'orchestration.web.auth.oidc.namespaces_claim',
@@ -97,7 +98,7 @@ export const OIDC_KEYS = {
     byDefault: undefined as string | undefined,
     defaultWords: 'none: all namespaces',
     about:
-      'The claim with the namespaces that a person may see; `*` means all. A person without this claim is refused.',
+      'The claim with the namespaces that a person may see; `*` means all. A person without this claim is rejected.',
   },
   oidcSessionMs: {
     path: 'orchestration.web.auth.oidc.session_seconds',

@@ -6,7 +6,7 @@ const file: forms.ValueForm<string> = { ...forms.word, words: 'the path of a fil
 
 /** The settings of `tasker server`. Times in milliseconds. */
 export const SERVER_KEYS = {
-  /** The worker's port has the same variable, which therefore sets the port of the program that is started. */
+  /** The worker's port has the same variable, so the variable sets the port of whichever program is started. */
   serverAddress: {
     path: 'orchestration.web.bind_address',
     variables: ['TASKER_WEB_BIND_ADDRESS'],

@@ -32,7 +32,7 @@ export function mergeTables(below: TomlTable, above: TomlTable): TomlTable {
   for (const [key, value] of Object.entries(above)) {
     const there = Object.hasOwn(merged, key) ? merged[key] : undefined;
     const next = isTable(there) && isTable(value) ? mergeTables(there, value) : value;
-    // Not an assignment, because a key may be called __proto__.
+    // Avoids an assignment, because a key may be called __proto__.
     Object.defineProperty(merged, key, { value: next, enumerable: true, writable: true, configurable: true });
   }
   return merged;

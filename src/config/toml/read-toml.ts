@@ -71,7 +71,7 @@ function asTexts(source: string): string {
   return scanToml(source).map(piece).join('');
 }
 
-/** Whether a value is a table. Dates and lists are not tables. */
+/** Returns whether a value is a table. Dates and lists are not tables. */
 export function isTable(value: unknown): value is TomlTable {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }

@@ -55,7 +55,7 @@ function endOfString(text: string, { from, quotes }: { from: number; quotes: str
   return text.length;
 }
 
-/** Returns the 1-based line of an offset in a text. */
+/** Returns the 1-based line of an offset in a string. */
 export function lineAt(text: string, offset: number): number {
   let line = 1;
   for (let at = text.indexOf('\n'); at !== -1 && at < offset; at = text.indexOf('\n', at + 1)) line++;

@@ -67,7 +67,7 @@ function notAllowed(name: string): string {
   return `the variable ${name} may not be used in a configuration file; ${hint}`;
 }
 
-/** Returns a value in the form for its piece of TOML, or undefined if it cannot occur there. */
+/** Returns a value in the form for its piece of TOML, or undefined if it is not allowed there. */
 function inPiece(value: string, kind: TomlPiece['kind']): string | undefined {
   if (kind === 'basic') return JSON.stringify(value).slice(1, -1);
   if (kind === 'literal') return value.includes("'") ? undefined : value;

@@ -24,8 +24,9 @@ export function readPassword(data: string): string {
 }
 
 /**
- * Creates the data folder if there is none. Returns whether it did. Call this under the lock. The folder is created under a
- * temporary name and renamed when it is complete. Incomplete folders left by killed processes are deleted.
+ * Creates the data folder if it does not exist. Returns whether it created one. Call this under the lock. The folder is
+ * created under a temporary name and renamed when it is complete. Incomplete folders left by killed processes are
+ * deleted.
  */
 export async function createCluster(folder: EmbeddedFolder, binaries: Binaries, durable: boolean): Promise<boolean> {
   removePartial(folder.home);

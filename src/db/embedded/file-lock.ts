@@ -31,9 +31,9 @@ interface LockOptions {
 }
 
 /**
- * Runs `work` while it holds a lock file, so that no other process, and no other call in this one, runs work under the
- * same file. A lock whose holder has died is taken over, as is an unreadable lock. If the guarded resource is in use,
- * the takeover of an unreadable lock waits until its holder has stopped touching it.
+ * Runs `work` while it holds a lock file, so that no other process or call runs work under the same file. A lock whose
+ * holder has died is taken over, as is an unreadable lock. If the guarded resource is in use, the takeover of an
+ * unreadable lock waits until its holder has stopped touching it.
  * @throws TaskerError `embedded_failed` if a live holder keeps the lock for three minutes
  */
 export async function withFileLock<T>(

@@ -61,7 +61,7 @@ function isPostgres(pid: number): boolean {
   try {
     return execFileSync('ps', ['-o', 'comm=', '-p', String(pid)], { encoding: 'utf8' }).includes('postgres');
   } catch {
-    return false; // ps exits with 1 when there is no such process
+    return false; // ps exits with 1 if the process does not exist
   }
 }
 
@@ -85,7 +85,7 @@ export async function stopPostmaster(data: string, pid: number, mode: 'fast' | '
   if (await signalAndWait(data, pid, 'SIGQUIT', IMMEDIATE_STOP_MS)) return;
   throw new TaskerError(
     'embedded_failed',
-    `the embedded PostgreSQL (process ${pid}) in ${data} does not stop; kill the process`,
+    `the embedded PostgreSQL (process ${pid}) in ${data} did not stop; kill the process`,
   );
 }
 

@@ -67,6 +67,6 @@ function startedAtPs(pid: number): string | undefined {
       .split(/\s+/);
     return !state || state.startsWith('Z') ? undefined : started.join(' ');
   } catch {
-    return undefined; // ps exits with 1 when there is no such process
+    return undefined; // ps exits with 1 if the process does not exist
   }
 }

@@ -94,7 +94,7 @@ export function joinRunning(runFolder: string, postmasterPid: number): Membershi
   return undefined;
 }
 
-/** Removes the marks of the watchers of earlier servers. */
+/** Removes the marker files that watchers of earlier servers left. */
 export function clearMarks(runFolder: string): void {
   for (const name of readdirSync(runFolder))
     if (/^users\.(idle|stopping)\./.test(name)) rmSync(path.join(runFolder, name), { force: true });

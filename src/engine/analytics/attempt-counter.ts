@@ -64,12 +64,12 @@ const COUNTING = opening({
   statement_timeout: '30s',
   idle_in_transaction_session_timeout: '20s',
 });
-// It must not wait for an autovacuum, which PostgreSQL would cancel after a second in its favour.
+// It must not wait for an autovacuum, which PostgreSQL would cancel after a second in its favor.
 const SUMMARIZING = opening({ lock_timeout: '100ms', statement_timeout: '20s' });
 
 /** Options of {@link AttemptCounter}. */
 export interface AttemptCounterOptions {
-  /** False: this process counts nothing. Default true. */
+  /** If false, this process counts nothing. Default true. */
   enabled?: boolean | undefined;
   /** Number of transactions to count at first. It adapts to the number of attempts in them. */
   transactions?: number;
@@ -157,7 +157,7 @@ export class AttemptCounter {
   }
 
   /**
-   * Counts what was committed since the last pass, up to a number of transactions. Undefined: another process is
+   * Counts what was committed since the last pass, up to a number of transactions. Undefined if another process is
    * counting, or did so less than `olderMs` ago. `now`: counts even during the pause between passes.
    */
   async count({

@@ -14,7 +14,7 @@ export interface TaskNumbers {
   failed: number;
   cancelled: number;
   resolvedManually: number;
-  /** `completed` of `ended`, from 0 to 1. Null: none ended. */
+  /** `completed` of `ended`, from 0 to 1. Null if none ended. */
   completionRate: number | null;
   /** `failed` of `ended`. */
   errorRate: number | null;
@@ -42,9 +42,9 @@ export interface StepNumbers {
   retried: number;
   /** Failed or lost attempts after which the step was in `error`. */
   gaveUp: number;
-  /** `completed` of `attempts`, from 0 to 1. Null: there were none. */
+  /** The share of `attempts` that completed, from 0 to 1. Null without attempts. */
   successRate: number | null;
-  /** `failed` and `lost` of `attempts`. */
+  /** The share of `attempts` that failed or were lost. */
   errorRate: number | null;
   attemptsPerHour: number;
   /** How long handlers ran. */
@@ -62,7 +62,7 @@ export interface StepNumbers {
  */
 export interface OpenTasks {
   total: number;
-  /** False: a limit was reached, so there may be more. */
+  /** False if a limit was reached, so there may be more. */
   totalIsExact: boolean;
   blocked: number;
   waitingForRetry: number;
@@ -77,9 +77,9 @@ export interface TemplateAnalytics {
   version: string;
   tasks: TaskNumbers;
   steps: StepNumbers;
-  /** Average number of completed steps of a task that ended. Null: none ended. */
+  /** Average number of completed steps of a task that ended. Null if none ended. */
   averageStepCount: number | null;
-  /** Null: this process does not use the search tables. */
+  /** Null if this process does not use the search tables. */
   open: OpenTasks | null;
 }
 

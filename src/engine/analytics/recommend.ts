@@ -1,6 +1,6 @@
 import type { Numbers, StepAnalytics } from './numbers.ts';
 
-/** Fewer attempts than this say little. */
+/** With fewer attempts than this, the numbers mean little. */
 const ENOUGH = 20;
 const MOST = 10;
 

@@ -46,7 +46,7 @@ const OPTIONS = [
 /** Which statistics to return. */
 export interface AnalyticsOptions {
   namespace?: string | undefined;
-  /** Any of these namespaces. */
+  /** Only these namespaces. */
   namespaces?: readonly string[] | undefined;
   /** The name of a template. */
   name?: string | undefined;
@@ -56,7 +56,7 @@ export interface AnalyticsOptions {
   step?: string | undefined;
   /** The start of the window: ISO 8601, or an age such as `24h`. Default `1h`. It is rounded down to a whole minute. */
   since?: SearchTime | undefined;
-  /** The last moment. Default: now. */
+  /** The end of the window. Default: now. */
   until?: SearchTime | undefined;
   /**
    * `time` (default): by the time that all attempts took together, running and queued. `duration`: by the average time that
@@ -70,7 +70,7 @@ export interface AnalyticsOptions {
 
 /** A point of a chart. */
 export interface AnalyticsPoint {
-  /** Its start. */
+  /** The start of the point. */
   at: string;
   tasksCompleted: number;
   /** Ended in `error`, or cancelled. */
@@ -87,19 +87,19 @@ export interface Analytics {
    * days to whole days (UTC), because shorter periods are not kept.
    */
   from: string;
-  /** Not included. */
+  /** The end of the window, exclusive. */
   to: string;
   /** When counting began. Earlier attempts are not counted. */
   countedSince: string;
-  /** Everything that was committed before is counted. */
+  /** All attempts that were committed before this time are counted. */
   countedUntil: string;
   /** The largest relative error of a percentile. All other numbers are exact. */
   percentileError: number;
   tasks: TaskNumbers;
   steps: StepNumbers;
-  /** Null: this process does not use the search tables. */
+  /** Null if this process does not use the search tables. */
   open: OpenTasks | null;
-  /** Sorted as asked for. */
+  /** Sorted as requested. */
   templates: TemplateAnalytics[];
   /** Templates that are not listed. */
   moreTemplates: number;
@@ -180,7 +180,7 @@ function checked(options: AnalyticsOptions): AnalyticsOptions {
   for (const key of Object.keys(options)) {
     if ((OPTIONS as readonly string[]).includes(key)) continue;
     const near = nearNames(key, OPTIONS, 1)[0];
-    const hint = near ? `did you mean ${near}?` : `there are ${OPTIONS.join(', ')}`;
+    const hint = near ? `did you mean ${near}?` : `the options are ${OPTIONS.join(', ')}`;
     throw new TaskerError('bad_request', `statistics have no option ${key}; ${hint}`);
   }
   for (const key of ['namespace', 'name', 'templateVersion', 'step'] as const) {
@@ -212,7 +212,7 @@ function chosenSteps(all: readonly SnapshotStep[], options: AnalyticsOptions): S
   const near = nearNames(step, names);
   throw new TaskerError(
     'step_not_found',
-    `no template has a step ${step}; ${near.length > 0 ? `did you mean ${near.join(' or ')}?` : `there are ${names.slice(0, 20).join(', ')}`}`,
+    `no template has a step ${step}; ${near.length > 0 ? `did you mean ${near.join(' or ')}?` : `the steps are ${names.slice(0, 20).join(', ')}`}`,
   );
 }
 
@@ -226,13 +226,13 @@ async function notFound(
   all: readonly SnapshotStep[],
 ): Promise<TaskerError> {
   if (namespaces !== undefined)
-    return new TaskerError('template_not_found', `there is no such template in ${namespaces.join(', ')}`);
+    return new TaskerError('template_not_found', `no matching template is registered in ${namespaces.join(', ')}`);
   const text = (parts: { namespace?: string | undefined; name?: string | undefined }) =>
     [parts.namespace, parts.name].filter((part) => part !== undefined).join('/');
   const wanted = text({ namespace, name });
   if (all.length > 0) {
     const versions = [...new Set(all.map((one) => one.version))].slice(0, 10);
-    const hint = `there ${versions.length === 1 ? 'is' : 'are'} ${versions.join(', ')}`;
+    const hint = `registered: ${versions.join(', ')}`;
     return new TaskerError('template_not_found', `no version ${templateVersion} of ${wanted || 'a template'}; ${hint}`);
   }
   const others = await snapshotSteps(database, { namespace: null, name: null });
@@ -242,7 +242,7 @@ async function notFound(
   const near = nearNames(wanted, [...names]);
   const what = name === undefined ? `no template of namespace ${wanted}` : `no template ${wanted}`;
   const hint =
-    near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '; `tasker template list` lists those there are';
+    near.length > 0 ? `; did you mean ${near.join(' or ')}?` : '; `tasker template list` lists the templates';
   return new TaskerError('template_not_found', `${what} is registered${hint}`);
 }
 

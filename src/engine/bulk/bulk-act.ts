@@ -22,19 +22,19 @@ import { type BulkReport, findBulk, reportOf } from './bulks.ts';
 import { CHUNK, type ChunkAnswer, type Running, workOnChunk } from './chunk.ts';
 import { noteBulk, type Selection, selectItems } from './select.ts';
 
-/** The progress of a bulk act. */
+/** The progress of a bulk action. */
 export interface BulkProgress extends BulkCounts {
   id: number;
   action: BulkAction;
 }
 
-/** A task that a bulk act would act on. */
+/** A task that a bulk action would act on. */
 export interface BulkSample {
   taskUuid: string;
   /** `namespace/name@version`. */
   template: string;
   status: string;
-  /** The steps that would be acted on, at most ten. Empty if the act is on the whole task. */
+  /** The steps that would be acted on, at most ten. Empty if the action is on the whole task. */
   steps: {
     name: string;
     state: string;
@@ -46,7 +46,7 @@ export interface BulkSample {
   }[];
 }
 
-/** The preview of a bulk act. */
+/** The preview of a bulk action. */
 export interface BulkPreview {
   id: number;
   action: BulkAction;
@@ -78,11 +78,11 @@ const LOCKED_MS = 15_000;
 const LOST_PAUSE_MS = 1_000;
 /** How long to retry while the database is not reachable. */
 const LOST_MS = 60_000;
-/** The position before the first item. */
+/** A position before the first item. */
 const START: StepKey = { taskUuid: FIRST_TASK, idx: -(2 ** 31) };
 
 /**
- * An act on many tasks or steps. Iterate over it to act and to follow the progress, or await {@link result}. Before
+ * An action on many tasks or steps. Iterate over it to act and to follow the progress, or await {@link result}. Before
  * that, it changes nothing. {@link preview} selects the items and shows what would be done.
  *
  * @example
@@ -120,7 +120,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
     };
   }
 
-  /** Discards a selection whose act has not begun. */
+  /** Discards a selection whose action has not begun. */
   async discard(): Promise<void> {
     await discardBulk(this.#engine.database, (await this.#select()).id);
   }
@@ -134,7 +134,8 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<BulkProgress> {
-    if (this.#working) throw new TaskerError('bad_request', 'a bulk act can be iterated over once; await its result()');
+    if (this.#working)
+      throw new TaskerError('bad_request', 'a bulk action can be iterated only once; await its result() instead');
     this.#working = this.#work();
     return this.#working;
   }
@@ -153,7 +154,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
       for await (const progress of this.#chunks(running)) yield { id, action, ...progress };
       ended = true;
     } finally {
-      // An iteration that is left early, or aborted, can be continued with `resume`.
+      // A bulk action whose iteration ended early, or was aborted, can be continued with `resume`.
       if (!ended) await stopBulk(this.#engine.database, id, running.runner).catch(() => false);
     }
   }
@@ -170,7 +171,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
         if (answer.kind === 'taken_over') throw takenOver(running.id);
         if (answer.kind === 'stopped') throw stoppedElsewhere(running.id);
         if (locked === 0) break;
-        // Starts again from the beginning, to retry the tasks that were locked.
+        // Restarts from the beginning, to retry the tasks that were locked.
         await sleep(LOCKED_PAUSE_MS);
         portion = { after: START, limit: TASKS_AT_ONCE, lastChance: performance.now() - movedAt > LOCKED_MS };
         locked = 0;
@@ -208,7 +209,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
         const on = { engine: this.#engine, running };
         return { answer: await database.transaction(CHUNK, (tx) => workOnChunk(tx, on, portion)), limit: size };
       } catch (error) {
-        // The transaction also marks its items. If it committed and only the answer was lost, the retry skips them.
+        // The transaction also marks its items. If it was committed and only the answer was lost, the retry skips them.
         if (isConnectionError(error)) {
           if (performance.now() - lostAt > LOST_MS) throw error;
           await sleep(LOST_PAUSE_MS);
@@ -232,16 +233,16 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
   }
 }
 
-/** A bulk act whose items are selected. */
+/** A bulk action whose items are selected. */
 export interface Begun {
   id: number;
   action: BulkAction;
   counts: BulkCounts;
-  /** Makes this process the owner of the act, and records that in the audit. */
+  /** Makes this process the owner of the action, and records that in the audit. */
   start(): Promise<Running>;
 }
 
-/** Selects the items of a new bulk act. */
+/** Selects the items of a new bulk action. */
 export async function beginNew(engine: Engine, selection: Selection): Promise<Begun> {
   const { database } = engine;
   await engine.search.flush();
@@ -262,13 +263,13 @@ export async function beginNew(engine: Engine, selection: Selection): Promise<Be
   return { id, action, counts: { matched, skipped, done: 0, failed: 0 }, start };
 }
 
-/** Takes over a bulk act that was stopped, or whose process died. */
+/** Takes over a bulk action that was stopped, or whose process died. */
 export async function beginAgain(engine: Engine, id: number, operator: Operator): Promise<Begun> {
   const row = await findBulk(engine.database, id);
   const { action, matched, done, skipped, failed } = row;
-  if (row.state === 'done') throw cannotResume(id, 'it is done; start a new act instead');
+  if (row.state === 'done') throw cannotResume(id, 'it is done; start a new action instead');
   if (row.state === 'selected')
-    throw cannotResume(id, 'it was never confirmed; run its command again to start a new act');
+    throw cannotResume(id, 'it was never confirmed; run its command again to start a new action');
   const running = {
     id,
     action,

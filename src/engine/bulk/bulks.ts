@@ -15,7 +15,7 @@ import { type LeftItemRow, listItems } from '../../store/bulk/items.ts';
 import type { TaskFilter } from '../search/filter.ts';
 import { CHUNK } from './chunk.ts';
 
-/** A bulk act and its progress. */
+/** A bulk action and its progress. */
 export interface BulkSummary {
   id: number;
   action: BulkAction;
@@ -37,7 +37,7 @@ export interface BulkSummary {
   endedAt: string | null;
 }
 
-/** A bulk act with the items that were not done, at most 1,000 of each kind. */
+/** A bulk action with the items that were skipped or failed, at most 1,000 of each kind. */
 export interface BulkReport extends BulkSummary {
   skipped: LeftItemRow[];
   failed: LeftItemRow[];
@@ -57,21 +57,23 @@ function summaryOf({ filter, skipped, failed, silent, result: _, ...row }: BulkR
 
 function checkId(id: number): number {
   if (Number.isSafeInteger(id) && id > 0) return id;
-  throw new TaskerError('bad_request', `a bulk act has a whole number as its id, got ${String(id)}`);
+  throw new TaskerError('bad_request', `the id of a bulk action must be a whole number, got ${String(id)}`);
 }
 
 function bulkNotFound(id: number): TaskerError {
-  return new TaskerError('bulk_not_found', `bulk act ${id} not found; \`tasker bulk list\` lists them`);
+  return new TaskerError('bulk_not_found', `bulk action ${id} not found; \`tasker bulk list\` lists them`);
 }
 
-/** Returns the row of a bulk act. @throws TaskerError `bulk_not_found`, `bad_request` */
+/** Returns the row of a bulk action. @throws TaskerError `bulk_not_found`, `bad_request` */
 export async function findBulk(database: Database, id: number): Promise<BulkRow> {
   const row = await getBulk(database, checkId(id));
   if (!row) throw bulkNotFound(id);
   return row;
 }
 
-/** Returns a bulk act with the items that were not done. @throws TaskerError `bulk_not_found`, `bad_request` */
+/**
+ * Returns a bulk action with the items that were skipped or failed. @throws TaskerError `bulk_not_found`, `bad_request`
+ */
 export async function reportOf(database: Database, id: number): Promise<BulkReport> {
   const row = await findBulk(database, id);
   const [skipped, failed] = await Promise.all([
@@ -81,7 +83,7 @@ export async function reportOf(database: Database, id: number): Promise<BulkRepo
   return { ...summaryOf(row), skipped, failed };
 }
 
-/** Returns bulk acts, newest first. @throws TaskerError `bad_request` */
+/** Returns bulk actions, newest first. @throws TaskerError `bad_request` */
 export async function summaries(
   database: Database,
   { before = Number.MAX_SAFE_INTEGER, limit = 50 }: { before?: number | undefined; limit?: number | undefined },
@@ -92,7 +94,7 @@ export async function summaries(
   return (await listBulks(database, { before: checkId(before), limit })).map(summaryOf);
 }
 
-/** Stops a bulk act after the transaction in progress. Returns false if it is not running. */
+/** Stops a bulk action after the transaction in progress. Returns false if it is not running. */
 export async function stopOne(database: Database, id: number, operator: Operator): Promise<boolean> {
   await findBulk(database, id);
   return database.transaction(CHUNK, async (tx) => {
@@ -102,7 +104,7 @@ export async function stopOne(database: Database, id: number, operator: Operator
   });
 }
 
-/** Returns the bulk act that a request with this key began, and the SHA-256 of the request in hex. */
+/** Returns the bulk action that a request with this key began, and the SHA-256 of the request in hex. */
 export function begunBy(
   database: Database,
   request: { actor: string; key: string },

@@ -4,8 +4,8 @@ import { readRequests } from '../read-requests.ts';
 import type { TemplateStore } from '../template-store.ts';
 
 /**
- * Checks requests one by one, as {@link createTasks} would, without creating anything. Returns the error of each that would
- * be refused, and undefined for the others.
+ * Checks requests one by one, as {@link createTasks} would, without creating anything. Returns the error of each
+ * rejected request, and undefined for the others.
  */
 export async function checkRequests(
   templates: TemplateStore,
@@ -17,7 +17,7 @@ export async function checkRequests(
   return errors;
 }
 
-/** `missing`: the errors of templates that were not found, so that each is looked up once. */
+/** `missing`: the errors of templates that were not found, so that each template is looked up once. */
 async function errorOf(
   templates: TemplateStore,
   given: TaskRequest,

@@ -30,7 +30,7 @@ import type { TaskState } from '../task-view.ts';
 import { failing, judge, type LiveRows, seenOf, stepKey, type Verdict, WHOLE_TASK } from './judge.ts';
 import { verbOf } from './targets.ts';
 
-/** A bulk act in progress. */
+/** A bulk action in progress. */
 export interface Running {
   id: number;
   action: BulkAction;
@@ -39,7 +39,7 @@ export interface Running {
   /** JSON text for `step_resolve`. */
   result: string | null;
   operator: Operator;
-  /** The fencing token. Each process that works on the act has a different one. */
+  /** The fencing token. Each process that works on the action has a different one. */
   runner: string;
 }
 
@@ -47,7 +47,7 @@ export interface Running {
 export interface Portion {
   after: StepKey;
   limit: number;
-  /** True: items of locked tasks fail. False: they are retried later. */
+  /** If true, items of locked tasks fail. If false, they are retried later. */
   lastChance: boolean;
 }
 
@@ -217,7 +217,7 @@ async function deleteAll(tx: Db, operator: Operator, { verdicts }: Judged): Prom
   if (gone.length > 0) await deleteTasks(tx, gone, operator);
 }
 
-/** Acts on one item. Returns null, or the reason why nothing was done. */
+/** Acts on one item. Returns the reason if nothing was done, otherwise null. */
 async function actOn(
   tx: Db,
   { engine, running }: On,
@@ -246,7 +246,7 @@ async function actOn(
     case 'step_retry':
     case 'step_reset': {
       if (judged.live.tasks.get(taskUuid)!.ended) {
-        if (!(await reopenLocked(tx, engine, taskUuid))) return 'nothing was cancelled with it';
+        if (!(await reopenLocked(tx, engine, taskUuid))) return 'no step was cancelled with it';
         judged.reopened.add(taskUuid);
         effects.queued = true;
         return null;

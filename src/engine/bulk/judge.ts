@@ -19,7 +19,7 @@ export interface LiveRows {
   deadLetters: ReadonlyMap<string, string>;
 }
 
-/** The decision about an item: act on the task or on these steps of it, or skip it. */
+/** The decision about an item: act on the task, act on some of its steps, or skip it. */
 export type Verdict = { skip: string } | { steps: LiveStepRow[] };
 
 /** The key of a step in {@link LiveRows}. */
@@ -77,8 +77,8 @@ function wrongState(task: LiveTaskRow, action: BulkAction, { deadLetters }: Live
 }
 
 /**
- * Why a task is no longer in the state in which it was selected for a redrive: running or ended, and in the dead
- * letters.
+ * Returns why a task is no longer in the state in which it was selected for a redrive: running or ended, and in the
+ * dead letters.
  */
 function unfitForRedrive(
   task: LiveTaskRow,

@@ -8,25 +8,25 @@ import { CONDITION_KEYS, type DeadLetterConditions, readConditions, templatesOf 
 import { readTaskFilter, type TaskFilter } from '../search/filter.ts';
 import { pagesOf } from './pages.ts';
 
-/** Which tasks of the dead letters to redrive: conditions on their entries, and on the tasks themselves. */
+/** The dead letters to redrive: conditions on the entries, and on their tasks. */
 export interface RedriveFilter extends DeadLetterConditions, TaskFilter {
-  /** All open entries. Without it, a filter needs a condition. */
+  /** Selects all open entries. Without it, a filter needs at least one condition. */
   all?: boolean | undefined;
 }
 
 /** A checked filter. */
 export interface RedriveSearch {
   entries: DeadLetterSearch;
-  /** Undefined: all conditions can be checked on the entries alone. */
+  /** Undefined if all conditions can be checked on the entries alone. */
   tasks: TaskSearch | undefined;
 }
 
-/** Conditions on tasks that entries have too. */
+/** The conditions on tasks that also exist for entries. */
 const OF_ENTRIES: readonly string[] = ['namespace', 'name', 'templateVersion', 'all', ...CONDITION_KEYS];
 /** Entries of one page. */
 const PAGE = 5_000;
 
-/** Reads a filter. Undefined: nothing can match. @throws TaskerError `bad_request`, `invalid_uuid` */
+/** Reads a filter. Undefined if nothing can match. @throws TaskerError `bad_request`, `invalid_uuid` */
 export async function readRedriveFilter(database: Database, filter: RedriveFilter): Promise<RedriveSearch | undefined> {
   const given = Object.entries(filter).filter(([, value]) => value !== undefined);
   const ofTasks = given.filter(([key]) => !OF_ENTRIES.includes(key));
@@ -39,7 +39,7 @@ export async function readRedriveFilter(database: Database, filter: RedriveFilte
   return tasks && { entries, tasks };
 }
 
-/** Selects the tasks of open entries as items of a bulk act. */
+/** Selects the tasks of open entries as items of a bulk action. */
 export async function selectFoundRedrives(tx: Db, id: number, { entries, tasks }: RedriveSearch): Promise<void> {
   let after: string | null = FIRST_TASK;
   while (after !== null) {

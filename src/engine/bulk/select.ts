@@ -27,7 +27,7 @@ const SELECTING = opening({
   idle_in_transaction_session_timeout: '60s',
 });
 
-/** The items to select for a bulk act, and its operator. */
+/** The items to select for a bulk action, and its operator. */
 export interface Selection {
   action: BulkAction;
   target: ReadTarget;
@@ -38,7 +38,7 @@ export interface Selection {
   request?: BulkRequest | undefined;
 }
 
-/** The id of a bulk act, and the number of its items. */
+/** The id of a bulk action, and the number of its items. */
 export interface Selected {
   id: number;
   matched: number;
@@ -46,7 +46,7 @@ export interface Selected {
   skipped: number;
 }
 
-/** Creates a bulk act, and stores the items that its target names, with the attempts of their failures. */
+/** Creates a bulk action, and stores the items that its target names, with the attempts of their failures. */
 export async function selectItems(database: Database, selection: Selection): Promise<Selected> {
   const { action, target, result, operator } = selection;
   const select = await selectorOf(database, selection);
@@ -78,7 +78,7 @@ async function selectorOf(
   return async (tx, id) => void (search && (await selectFound(tx, id, { action, filter, search })));
 }
 
-/** Adds to a filter what the action implies: an ended task can't be cancelled. Undefined: nothing can match. */
+/** Adds to a filter what the action implies: an ended task cannot be cancelled. Undefined if nothing can match. */
 async function searchOf(database: Database, action: BulkAction, filter: TaskFilter): Promise<TaskSearch | undefined> {
   const search = await readTaskFilter(database, filter);
   const ended = wantsEnded(action);
@@ -133,7 +133,7 @@ async function placed(tx: Db, steps: readonly NamedStep[]): Promise<GivenStep[]>
   });
 }
 
-/** Records the start of a bulk act in the audit, in the transaction that starts it. */
+/** Records the start of a bulk action in the audit, in the transaction that starts it. */
 export async function noteBulk(
   tx: Db,
   { id, action, matched, filter }: { id: number; action: string; matched: number; filter: string | null },

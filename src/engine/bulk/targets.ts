@@ -5,11 +5,11 @@ import type { BulkAction } from '../../store/bulk/bulks.ts';
 import { WORKED_STATES } from '../../store/search/conditions.ts';
 import type { TaskFilter } from '../search/filter.ts';
 
-/** A step for a bulk act: its id, or its name with the id of its task. */
+/** A step for a bulk action: its id, or its name with the id of its task. */
 export type BulkStep = string | { taskUuid: string; step: string };
 
 /**
- * The target of a bulk act: the tasks that a filter finds, or their steps; or tasks or steps that are listed
+ * The target of a bulk action: the tasks that a filter finds, or their steps; or tasks or steps that are listed
  * individually.
  */
 export type BulkTarget = TaskFilter | { ids: readonly string[] } | { steps: readonly BulkStep[] };
@@ -20,14 +20,14 @@ export type ReadTarget =
   | { kind: 'tasks'; taskUuids: string[] }
   | { kind: 'steps'; steps: NamedStep[] };
 
-/** A step that was named: by its id alone, or in its task. */
+/** A step that was named by its id alone, or with its task. */
 export interface NamedStep {
-  /** Undefined: only the id of the step was given. */
+  /** Undefined if only the id of the step was given. */
   taskUuid: string | undefined;
   name: string;
 }
 
-/** The states in which a filter can select steps. The other states have too many steps to search. */
+/** The states in which a filter can select steps. There are too many steps in the other states. */
 const SEARCHED = ['enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error'];
 
 /** The states of the steps that each action selects if the filter does not name states. */
@@ -51,7 +51,7 @@ export function verbOf(action: BulkAction): string {
   return action.slice(action.indexOf('_') + 1);
 }
 
-/** Checks the target of a bulk act. @throws TaskerError `bad_request`, `invalid_uuid` */
+/** Checks the target of a bulk action. @throws TaskerError `bad_request`, `invalid_uuid` */
 export function readTarget(action: BulkAction, target: BulkTarget): ReadTarget {
   if (typeof target !== 'object' || target === null) {
     throw new TaskerError('bad_request', `${verbOf(action)} needs a filter, or { ids: […] }`);
@@ -81,7 +81,7 @@ function readNamed(action: BulkAction, target: { ids?: unknown; steps?: unknown 
   if (Object.keys(target).length > 1) {
     throw new TaskerError(
       'bad_request',
-      'a bulk act cannot combine ids, steps and conditions of a filter; pass one kind of target',
+      'a bulk action cannot combine ids, steps and filter conditions; pass only one kind of target',
     );
   }
   const wanted = actsOnSteps(action) ? 'steps' : 'ids';
@@ -110,16 +110,16 @@ export function indexIn(taskUuid: string, name: string): number | null {
   return isUuid(name) ? (stepIndex(taskUuid, name) ?? null) : null;
 }
 
-/** Returns the states in which the steps of a filter are selected. Null if the act does not depend on steps. */
+/** Returns the states in which the steps of a filter are selected. Null if the action does not depend on steps. */
 export function stepStates(action: BulkAction, filter: TaskFilter): readonly string[] | null {
   const usual = USUAL_STATES[action];
-  // A retry takes all such steps of the tasks that the filter finds.
+  // A retry selects all such steps of the tasks that the filter finds.
   if (action === 'task_retry' || action === 'task_redrive') return usual!;
   const { stepState, errorType, error, worker } = filter;
   if (stepState !== undefined) return SEARCHED.includes(stepState) ? [stepState] : (usual ?? null);
   if (usual) return usual;
   if (errorType !== undefined || error !== undefined) return ['error', 'waiting_for_retry'];
-  // The name and the handler of a step do not depend on its state, so the search has found all such tasks.
+  // The name and the handler of a step do not depend on its state, so the search finds all such tasks.
   return worker === undefined ? null : WORKED_STATES;
 }
 

@@ -22,17 +22,17 @@ import {
 } from '../../store/credentials/api-keys.ts';
 import { type OperatorOptions, operatorOf } from '../operate.ts';
 
-/** An API key, without the key itself. */
+/** An API key, without its secret. */
 export type ApiKey = ApiKeyRow;
 
-/** A key that was just created. This is the only place where `key` contains the key itself. */
+/** A key that was just created. Only here does `key` contain the secret. */
 export interface CreatedApiKey extends ApiKey {
   key: string;
 }
 
 /** The rights of a new key. At least one role or permission is needed. */
 export interface ApiKeyRequest {
-  /** Its acts are recorded under `key:` and this name. */
+  /** Its actions are recorded under `key:` and this name. */
   name: string;
   /** `viewer`, `operator` or `admin`. */
   roles?: readonly string[];
@@ -49,10 +49,10 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._@/-]{0,99}$/;
 const LONGEST_MS = 100 * 365 * 86_400_000;
 const MOST = 100;
 const PREFIX_CHARACTERS = 'abcdefghijkmnpqrstuvwxyz23456789';
-/** The form of a key. Text in another form is not looked up. */
+/** The form of a key. Other text is not looked up. */
 const FORM = /^tsk_[a-z2-9]{8}_[A-Za-z0-9_-]{43}$/;
 
-/** Returns whether a text has the form of a key. */
+/** Returns whether a string has the form of a key. */
 export function looksLikeApiKey(text: string): boolean {
   return FORM.test(text);
 }
@@ -104,8 +104,8 @@ export function listKeys(database: Database, options: { all: boolean }): Promise
 }
 
 /**
- * Revokes a key by its name, prefix or id, and ends the sessions that began with it. Servers may accept it for two more
- * seconds. A name selects all keys with this name, so both keys of a rotation in progress are revoked.
+ * Revokes a key by its name, prefix or id, and ends the sessions that were started with it. Servers may accept it for
+ * two more seconds. A name selects all keys with this name, so both keys of a rotation in progress are revoked.
  * @throws TaskerError `credential_not_found`
  */
 export async function revokeKey(database: Database, reference: string, options: OperatorOptions): Promise<ApiKey[]> {
@@ -125,7 +125,7 @@ export async function revokeKey(database: Database, reference: string, options: 
 }
 
 /**
- * Creates a key with the rights of an existing key, which then works only for another `overlapMs`.
+ * Creates a key with the rights of an existing key. The existing key works for another `overlapMs`.
  * @throws TaskerError `credential_not_found`, `conflict` if the key no longer works or was replaced before
  */
 export async function rotateKey(
@@ -153,7 +153,7 @@ export async function rotateKey(
   });
 }
 
-/** Returns the key with this text, in any state. Undefined if there is none. */
+/** Returns the key with this secret, in any state. Undefined if no key has it. */
 export async function keyOf(database: Database, text: string): Promise<ApiKey | undefined> {
   return looksLikeApiKey(text) ? findApiKey(database, hashOf(text)) : undefined;
 }
@@ -235,7 +235,7 @@ function checkEach(
   why: string | ((text: string) => string),
 ): void {
   if (!Array.isArray(texts) || texts.length > MOST) {
-    throw new TaskerError('bad_request', `${what} must be a list of at most ${MOST} texts`);
+    throw new TaskerError('bad_request', `${what} must be a list of at most ${MOST} strings`);
   }
   for (const text of texts as unknown[]) {
     if (typeof text === 'string' && fits(text)) continue;

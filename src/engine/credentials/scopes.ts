@@ -6,7 +6,7 @@ import { namespaceOf, type ScopedThing } from '../../store/credentials/scopes.ts
 
 export type { ScopedThing };
 
-/** Returns the namespace of a task, a dead letter or a schedule. Undefined if there is none with this key. */
+/** Returns the namespace of a task, a dead letter or a schedule. Undefined if it does not exist. */
 export async function scopeOf(database: Database, thing: ScopedThing, key: string): Promise<string | undefined> {
   if (thing === 'schedule' ? !isStorableText(key) : !isUuid(key)) return undefined;
   return namespaceOf(database, thing, key);

@@ -27,7 +27,7 @@ const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in
 const ID = /^[0-9a-f]{16}$/;
 const HASH_BYTES = 32;
 
-/** Begins a session of a browser. `token` is the secret of its cookie, which is stored as a hash only. */
+/** Starts a browser session. `token` is the secret in its cookie. Only its hash is stored. */
 export async function beginSession(
   database: Database,
   session: Omit<NewWebSession, 'hash'>,
@@ -36,7 +36,10 @@ export async function beginSession(
   return { token, expiresAt: await beginWebSession(database, { ...session, hash: hashOf(token) }) };
 }
 
-/** Returns the session of a cookie. Undefined if it, or the key that it began with, has ended. */
+/**
+ * Returns the session of a cookie. Undefined if the session has ended, or the key that it was started with no longer
+ * works.
+ */
 export function sessionOf(database: Database, token: string): Promise<WebSession | undefined> {
   return findWebSession(database, hashOf(token));
 }
@@ -78,7 +81,7 @@ export async function endSessions(
   });
 }
 
-/** Returns the first and the last hash of an id. Null: the text is not an id. */
+/** Returns the first and the last hash that an id covers. Null if the string is not an id. */
 function hashesOf(reference: string): { from: Buffer | null; to: Buffer | null } {
   if (!ID.test(reference)) return { from: null, to: null };
   const id = Buffer.from(reference, 'hex');
@@ -88,5 +91,5 @@ function hashesOf(reference: string): { from: Buffer | null; to: Buffer | null }
 
 function checkReference(reference: string): string {
   if (typeof reference === 'string' && reference !== '' && isStorableText(reference)) return reference;
-  throw new TaskerError('bad_request', 'a session is given by its id or by its subject');
+  throw new TaskerError('bad_request', 'pass the id or the subject of a session');
 }

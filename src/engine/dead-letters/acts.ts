@@ -31,7 +31,7 @@ export interface AddOptions extends OperatorOptions {
 
 /** A change of dead letters. Fields that are omitted keep their values. */
 export interface DeadLetterChange {
-  /** Closes them. */
+  /** Closes the entries. */
   status?: Exclude<DeadLetterStatus, 'pending'> | undefined;
   /** The outcome, in words. */
   resolutionNotes?: string | undefined;
@@ -46,12 +46,12 @@ export interface DeadLetterChange {
 
 const LONGEST_NOTE = 10_000;
 const LONGEST_METADATA = 65_536;
-/** Entries that one act can change. */
+/** Entries that one action can change. */
 const MOST_AT_ONCE = 1_000;
 const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 
 /**
- * Adds a task to the dead letters, whatever its state. Returns the id of the entry.
+ * Adds a task to the dead letters, in any state. Returns the id of the entry.
  * @throws TaskerError `task_not_found`, `conflict` if it has an open entry, `bad_request`
  */
 export async function addTask(database: Database, given: string, options: AddOptions): Promise<string> {
@@ -65,7 +65,7 @@ export async function addTask(database: Database, given: string, options: AddOpt
   };
   return onFreeTask(database, taskUuid, async (tx) => {
     await lockTasks(tx, [taskUuid]);
-    // An entry for a task that makes progress would soon be closed.
+    // An entry for a task that makes progress would be closed by the next check.
     await closeEntriesOf(tx, [taskUuid], LIFECYCLE.actor);
     const cause = operator.reason;
     const entry = { taskUuid, reason: 'manual_dlq', cause, rule: null, minutes: null, since: null } as const;
@@ -75,7 +75,7 @@ export async function addTask(database: Database, given: string, options: AddOpt
       throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
     }
     const id = (await entryIds(tx, [taskUuid])).get(taskUuid)!;
-    throw new TaskerError('conflict', `task ${taskUuid} is in the dead letters already, as entry ${id}`, {
+    throw new TaskerError('conflict', `task ${taskUuid} is already in the dead letters, as entry ${id}`, {
       details: { task_uuid: taskUuid, dlq_entry_uuid: id },
     });
   });
@@ -115,9 +115,10 @@ export async function changeDeadLetters(
 
 function readIds(given: string | readonly string[]): string[] {
   const ids = typeof given === 'string' ? [given] : given;
-  if (!Array.isArray(ids) || ids.length === 0) throw new TaskerError('bad_request', 'no dead letter is named');
+  if (!Array.isArray(ids) || ids.length === 0)
+    throw new TaskerError('bad_request', 'no dead letter was given; pass at least one id');
   if (ids.length > MOST_AT_ONCE) {
-    throw new TaskerError('bad_request', `${ids.length} dead letters are named, at most ${MOST_AT_ONCE} are allowed`);
+    throw new TaskerError('bad_request', `${ids.length} dead letters were given; pass at most ${MOST_AT_ONCE}`);
   }
   return [...new Set(ids.map((id) => checkUuid(id as string, 'the id of a dead letter or its task')))];
 }
@@ -131,11 +132,11 @@ function readChange({ status, resolutionNotes, assignee, priority, metadata, not
     metadata: metadata === undefined ? undefined : metadataText(metadata),
     note: note === undefined ? undefined : checkText(note, 'note', LONGEST_NOTE),
   };
-  if (change.note === '') throw new TaskerError('bad_request', 'the note is empty');
+  if (change.note === '') throw new TaskerError('bad_request', 'note must not be empty');
   if (Object.values(change).every((value) => value === undefined)) {
     throw new TaskerError(
       'bad_request',
-      'nothing to change: give status, resolutionNotes, assignee, priority, metadata or note',
+      'nothing to change; pass status, resolutionNotes, assignee, priority, metadata or note',
     );
   }
   return change;
@@ -144,12 +145,12 @@ function readChange({ status, resolutionNotes, assignee, priority, metadata, not
 function closing(status: unknown): Exclude<DeadLetterStatus, 'pending'> {
   const known = oneOf(status, DEAD_LETTER_STATUSES, 'status');
   if (known !== 'pending') return known;
-  throw new TaskerError('bad_request', 'a dead letter is pending until it is closed; status closes it');
+  throw new TaskerError('bad_request', 'status cannot be pending; a dead letter is pending until it is closed');
 }
 
 function checkName(name: unknown): string {
   const text = checkText(name, 'assignee', 255);
-  if (text.trim() === '') throw new TaskerError('bad_request', 'assignee is empty');
+  if (text.trim() === '') throw new TaskerError('bad_request', 'assignee must not be empty');
   return text;
 }
 
@@ -167,7 +168,7 @@ function metadataText(metadata: unknown): string {
   if (stored.json.length > LONGEST_METADATA) {
     throw new TaskerError(
       'bad_request',
-      `metadata has ${stored.json.length} bytes as JSON, at most ${LONGEST_METADATA} are allowed`,
+      `metadata has ${stored.json.length} bytes as JSON; at most ${LONGEST_METADATA} are allowed`,
     );
   }
   return stored.json;

@@ -19,11 +19,11 @@ import { timeOf } from '../search/filter.ts';
 import type { TaskState } from '../task-view.ts';
 import { type DeadLetterFilter, readDeadLetterFilter, templatesOf } from './filter.ts';
 
-/** A task that needs a person's attention, or needed it. Times are ISO 8601, by the clock of the database. */
+/** A task that needs or needed a person's attention. Times are ISO 8601, by the clock of the database. */
 export interface DeadLetter extends Omit<DeadLetterRow, 'metadata' | 'queueAt' | 'originalState' | 'currentState'> {
   /** The state of the task when the entry was made. */
   originalState: TaskState;
-  /** Its state now; null: it was deleted. */
+  /** Its state now; null if it was deleted. */
   currentState: TaskState | null;
   metadata: Record<string, unknown> | null;
 }
@@ -54,7 +54,7 @@ export interface DeadLetterSnapshot {
   task_name: string;
   task_version: string;
   current_state: string;
-  /** Minutes since the task had moved. */
+  /** Minutes since the task last made progress. */
   time_in_state_minutes: number;
   /** The limit that it exceeded. */
   threshold_minutes: number | null;
@@ -75,7 +75,7 @@ export interface DeadLetterDetails extends DeadLetter {
 export interface DeadLetterPageOptions {
   /** 1 to 1000, default 50. */
   limit?: number | undefined;
-  /** `nextCursor` of the page before. */
+  /** `nextCursor` of the previous page. */
   cursor?: string | undefined;
   /** Number of entries to skip, at most 100,000. Default 0. A cursor is faster. */
   offset?: number | undefined;
@@ -143,7 +143,7 @@ export async function listDeadLetters(
     throw new TaskerError('bad_request', `sort must be priority or added, got ${String(sort)}`);
   }
   if (order === 'priority' && !isQueue) {
-    throw new TaskerError('bad_request', 'only open entries are in the order of their priority; use sort: added');
+    throw new TaskerError('bad_request', 'only open entries can be sorted by priority; use sort: added');
   }
   const after = cursor === undefined ? null : readCursor(cursor);
   if (!search) return { entries: [], total: 0, totalIsExact: true, nextCursor: null };
@@ -180,7 +180,7 @@ export async function tasksOfEntries(database: Database, given: readonly string[
 export function deadLetterNotFound(id: string): TaskerError {
   return new TaskerError(
     'dead_letter_not_found',
-    `${id} is neither a dead letter nor a task that was ever one; \`tasker dlq list\` lists the open ones`,
+    `${id} is neither a dead letter nor a task with one; \`tasker dlq list\` lists the open ones`,
   );
 }
 

@@ -28,7 +28,7 @@ export const DEAD_LETTER_STATUSES = [
 
 /** The conditions on dead letters themselves. */
 export interface DeadLetterConditions {
-  /** Why the task is in the dead letters. */
+  /** The reason why the task is in the dead letters. */
   dlqReason?: DeadLetterReason | undefined;
   assignee?: string | undefined;
   /** Only entries that have no assignee. */
@@ -43,7 +43,7 @@ export interface DeadLetterFilter extends DeadLetterConditions {
   /** Default `pending`; `all` also finds closed entries. */
   status?: DeadLetterStatus | 'all' | undefined;
   namespace?: string | undefined;
-  /** Any of these namespaces. */
+  /** Only these namespaces. */
   namespaces?: readonly string[] | undefined;
   /** The name of the template. */
   name?: string | undefined;
@@ -66,7 +66,7 @@ const KEYS: readonly (keyof DeadLetterFilter)[] = [
 ];
 
 /**
- * Reads a filter. Undefined: nothing can match, for example because no template has the name.
+ * Reads a filter. Undefined if nothing can match, for example because no template has the name.
  * @throws TaskerError `bad_request`, `invalid_uuid`
  */
 export async function readDeadLetterFilter(
@@ -93,7 +93,7 @@ export function readConditions(
   if (assignee !== undefined) checkText(assignee, 'assignee');
   if (typeof unassigned !== 'boolean') throw new TaskerError('bad_request', 'unassigned must be true or false');
   if (unassigned && assignee !== undefined) {
-    throw new TaskerError('bad_request', 'an entry is either unassigned or has an assignee: give one of them');
+    throw new TaskerError('bad_request', 'unassigned and assignee exclude each other; pass one of them');
   }
   return {
     reason: dlqReason ?? null,
@@ -104,7 +104,7 @@ export function readConditions(
   };
 }
 
-/** Returns the ids of the templates that a filter names; null: it names none. */
+/** Returns the ids of the templates that a filter names; null if it names none. */
 export async function templatesOf(
   database: Database,
   {
@@ -128,7 +128,7 @@ function checkFilter(filter: DeadLetterFilter): void {
     const near = nearNames(key, KEYS, 1)[0];
     throw new TaskerError(
       'bad_request',
-      `a filter of dead letters has no ${key}; ${near ? `did you mean ${near}?` : `it has ${KEYS.join(', ')}`}`,
+      `unknown condition ${key} of dead letters; ${near ? `did you mean ${near}?` : `the conditions are ${KEYS.join(', ')}`}`,
     );
   }
   if (filter.status !== undefined) oneOf(filter.status, [...DEAD_LETTER_STATUSES, 'all'], 'status');

@@ -33,15 +33,17 @@ export interface DeadLetterTurn {
 export interface DeadLetterLook {
   /** Whether this installation maintains the search tables. Without them, all open tasks are read. */
   searchable: boolean;
-  /** Minimum time since the last check by any process. Default 25 s. */
+  /** Minimum time since the last check by any process, in milliseconds. Default 25 s. */
   leastMs?: number;
-  /** How long it may check open entries. Default 300 ms. The next check continues where it stopped. */
+  /**
+   * Maximum time for checking open entries, in milliseconds. Default 300. The next check continues where it stopped.
+   */
   checkMs?: number;
 }
 
 const LEAST_MS = 25_000;
 const CHECK_MS = 300;
-/** Entries or tasks of one transaction. */
+/** Maximum number of entries or tasks of one transaction. */
 const AT_ONCE = 500;
 
 // Planned for each call, because the tables may be empty or have a hundred thousand rows. Sequential scans stay enabled
@@ -57,8 +59,8 @@ const SETTINGS = opening({
 
 /**
  * Closes the entries of tasks that make progress again, and adds blocked tasks whose templates request that. Any
- * process may call it at any time. Only one runs it at a time, and only if no process has recently. Yields what each
- * transaction changed.
+ * process may call it at any time. It runs in one process at a time, and only if no process has run it recently. Yields
+ * what each transaction changed.
  */
 export async function* lookForDeadLetters(
   database: Database,
@@ -73,7 +75,7 @@ export async function* lookForDeadLetters(
   for (const templateId of templates ?? []) yield* addBlocked(database, { templateId, searchable });
 }
 
-/** Runs a transaction of the check. Undefined: another process is checking. */
+/** Runs a transaction of the check. Undefined if another process is checking. */
 function inTurn<T>(database: Database, work: (tx: Db) => Promise<T>): Promise<T | undefined> {
   return database.transaction(SETTINGS, async (tx) => ((await tryLooking(tx)) ? work(tx) : undefined));
 }

@@ -52,7 +52,7 @@ export async function redrive(
   });
 }
 
-/** Retries the failed steps of an open task, or reopens a task that was ended. Undefined: nothing failed. */
+/** Retries the failed steps of an open task, or reopens an ended task. Undefined if nothing failed. */
 async function redriveLocked(
   tx: Db,
   engine: Expanding,
@@ -118,7 +118,7 @@ async function nothingFailed(tx: Db, taskUuid: string): Promise<TaskerError> {
   });
 }
 
-/** Why there is nothing to redrive in a task of this state. */
+/** Returns why nothing can be redriven in a task in this state. */
 export function whyNothing(status: string): string {
   if (status === 'complete') return 'it is complete, and nothing failed; `tasker task rerun` runs a part of it again';
   if (status === 'blocked_by_failures') {

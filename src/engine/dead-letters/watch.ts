@@ -11,14 +11,11 @@ export interface Thresholds {
   stepsInProcess: number | null;
   /** Minimum time since the last check by any process. */
   leastMs: number;
-  /**
-   * Whether to replace the thresholds of another configuration as well. Then the time of the last check does not
-   * matter.
-   */
+  /** Whether to also replace the thresholds of another configuration. The time of the last check is then ignored. */
   renew: boolean;
 }
 
-/** Open tasks that one transaction reads. */
+/** Maximum number of open tasks that one transaction reads. */
 const PAGE = 10_000;
 const SETTINGS = opening({ lock_timeout: '2s', statement_timeout: '30s', jit: 'off' });
 

@@ -35,7 +35,7 @@ export interface EventReplay extends Pick<EventFilter, 'name' | 'taskUuid' | 'af
 
 /** The progress of a replay. */
 export interface EventReplayProgress {
-  /** Number of events so far. */
+  /** Number of events replayed so far. */
   replayed: number;
   /** Completed share of the log, from 0 to 1. */
   share: number;
@@ -96,9 +96,8 @@ export class EventActs {
   }
 
   /**
-   * Redelivers to a group the events that it has already passed, and returns their number. Events that it has not
-   * passed yet are delivered anyway. Each part of the log has its own transaction, because there may be a million
-   * events.
+   * Redelivers events to a group that has already passed them, and returns their number. Events that it has not passed
+   * yet are delivered anyway. Each part of the log has its own transaction, because there may be a million events.
    *
    * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
    */
@@ -112,7 +111,7 @@ export class EventActs {
     let count = 0;
     for (let part = 0; part < EVENT_PARTS; part++) {
       count += await this.#aloneInGroup(group, async (tx, groupId) => {
-        // Written with the first part, so that a replay that is killed has its audit entry.
+        // Written with the first part, so that even a killed replay has an audit entry.
         if (part === 0) await noteAct(tx, { action: 'replay_events', ...actOn(group, filter) }, operator);
         const again = await replayPart(tx, { groupId, part }, wanted);
         if (again > 0) await promoteRetries(tx, groupId);
@@ -136,8 +135,8 @@ export class EventActs {
   }
 
   /**
-   * Removes a group and everything that waits for it. Its members no longer get events. Returns false if there is no
-   * such group.
+   * Removes a group and all its waiting deliveries. Its members no longer get events. Returns false if the group does
+   * not exist.
    */
   removeGroup(name: string, options: OperatorOptions = {}): Promise<boolean> {
     const operator = operatorOf(options);
@@ -167,7 +166,7 @@ export class EventActs {
   }
 }
 
-/** Returns the object of an act for the audit. */
+/** Returns the object of an action for the audit. */
 function actOn(group: string, details?: object): { target: string; details?: string } {
   const text = details && JSON.stringify(details);
   return { target: `event group ${group}`, ...(text !== undefined && text !== '{}' && { details: text }) };
@@ -179,7 +178,7 @@ function deadView(row: DeadRow): DeadDelivery {
 }
 
 function groupsThere(names: readonly string[]): string {
-  if (names.length === 0) return 'there are no groups yet; starting a subscriber or a sink creates one';
+  if (names.length === 0) return 'no group exists yet; starting a subscriber or a sink creates one';
   return `${names.length === 1 ? 'there is' : 'there are'} ${names.slice(0, 20).join(', ')}`;
 }
 

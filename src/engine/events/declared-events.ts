@@ -1,12 +1,14 @@
 import { compileStored, type SchemaViolation } from '../../template/json-schema-check.ts';
 import type { EventCondition, EventDeclaration, StepTemplate } from '../../template/task-template.ts';
 
-/** The outcome of an attempt for the conditions of events. `retried` is followed by another attempt, `failed` is not. */
+/**
+ * The outcome of an attempt for the conditions of events. `retried`: another attempt follows. `failed`: none follows.
+ */
 export type EventOutcome = 'completed' | 'retried' | 'failed';
 
 /** An event that a step declares, and the check of its payload. */
 export interface DeclaredEvent extends EventDeclaration {
-  /** Returns where a payload does not match the declared schema. */
+  /** Returns the places where a payload does not match the declared schema. */
   violations(payload: unknown): readonly SchemaViolation[];
 }
 

@@ -109,7 +109,7 @@ function resultsAbove(
 
 const NONE: ReadonlySet<number> = new Set();
 
-/** A failed worker has ended too if its batch tolerates failures. If not, no step after the batch runs. */
+/** A failed worker also counts as ended if its batch tolerates failures. Otherwise no step after the batch runs. */
 const isOver = ({ idx, state }: StepRow) =>
   state === 'complete' || state === 'resolved_manually' || (isWorkerIndex(idx) && state === 'error');
 

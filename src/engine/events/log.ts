@@ -27,7 +27,7 @@ import { EVENT_LIMITS, LONG_RUNNING, RELAXED_COMMIT, SETTINGS } from './settings
 
 /** Maximum number of new events that get positions in one transaction. */
 const SEQUENCED_AT_ONCE = 10_000;
-/** Maximum number of events that are taken at once. */
+/** Maximum number of events that are taken at a time. */
 const TAKEN_AT_ONCE = 200;
 /** Maximum number of lists in one transaction of `tidy`, which blocks replays. */
 const LISTS_AT_ONCE = 200;
@@ -58,8 +58,8 @@ export interface TakenPart {
   /** The fencing token. Each take has a new one. */
   hold: string;
   /**
-   * The events, in order. Empty if none of the events that were read is for this group. Finish the part even then, to
-   * advance the group.
+   * The events, in order. Empty if none of the events is for this group. Finish the part even then, to advance the
+   * group.
    */
   events: TakenEvent[];
   /** The group's position after all these events. */
@@ -93,7 +93,7 @@ export interface PartOutcome {
   parked?: readonly EventReference[];
   /** Deliveries that continue after the part is finished. The holder of the part keeps them for `leaseMs`, like retries. */
   slow?: { deliveries: readonly EventReference[]; leaseMs: number };
-  /** Milliseconds for which the part stays held. Default: it is released. */
+  /** How long the part stays held, in milliseconds. By default, it is released. */
   keepMs?: number;
 }
 
@@ -101,7 +101,7 @@ export interface PartOutcome {
 export interface RetriedEvent extends LoggedEvent {
   /** Number of failed deliveries to this group. */
   attempts: number;
-  /** Whether an operator requested it. */
+  /** Whether the delivery is part of a replay. */
   replayed: boolean;
   /** Whether the group receives events with this name. False if the member that subscribed to them has left. */
   wanted: boolean;
@@ -144,7 +144,7 @@ export class EventLog extends EventActs {
 
   /**
    * Gives positions to newly committed events, and returns their number. An event is not delivered before it has a
-   * position. Callers in one process share a run that starts after their calls.
+   * position. Concurrent callers in one process share a run that starts after their calls.
    */
   sequence(): Promise<number> {
     if (!this.#sequencing) {
@@ -307,7 +307,7 @@ export class EventLog extends EventActs {
     return this.database.pipeline(RELAXED_COMMIT, (tx) => extendHolds(tx, { groupId, holder, leaseMs }));
   }
 
-  /** Releases all holds of this process for the group. Other processes may take the work at once. */
+  /** Releases all holds of this process for the group. Other processes may take the work immediately. */
   async letGo(groupId: number, holder: string): Promise<void> {
     await this.database.pipeline(RELAXED_COMMIT, (tx) => releaseHolds(tx, { groupId, holder }));
   }

@@ -61,7 +61,7 @@ export interface StoredExecution extends AttemptDetail {
   result?: unknown;
 }
 
-/** The event that an execution result belongs to. */
+/** The event to which an execution result belongs. */
 export interface ExecutionOf {
   taskUuid: string;
   idx: number;
@@ -88,7 +88,7 @@ export function executionOfEvent(
   });
 }
 
-/** Where an event comes from. */
+/** The origin of an event. */
 export interface EventOrigin {
   /** Metadata from its publisher. */
   metadata: Readonly<Record<string, unknown>>;

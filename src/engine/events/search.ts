@@ -25,7 +25,7 @@ export interface EventFilter {
 export interface FollowFilter {
   /** A pattern of names, such as `payment.*`. */
   name?: string;
-  /** Maximum number of events at once. Default 100, at most 1,000. */
+  /** Maximum number of events to return. Default 100, at most 1,000. */
   limit?: number;
 }
 
@@ -65,7 +65,7 @@ async function idsAmong(
 function tooLong(cause: unknown): TaskerError {
   return new TaskerError(
     'timeout',
-    `the search for events did not find enough within ${SEARCH_S} s; search the events of one task (taskUuid, --task) or of a shorter period (after and before, --after and --before)`,
+    `the search for events timed out after ${SEARCH_S} s; search the events of one task (taskUuid, --task) or of a shorter period (after and before, --after and --before)`,
     { cause },
   );
 }

@@ -1,7 +1,7 @@
 import { opening } from '../../db/opening.ts';
 import { PINNED_PLANS } from '../../store/planner.ts';
 
-/** Limits of one read: the number of ids, and the bytes of payloads and execution results together. */
+/** Limits of one read: the number of ids, and the total bytes of payloads and execution results. */
 export const EVENT_LIMITS = { scan: 2_000, bytes: 8 * 1024 * 1024 } as const;
 
 const BOUNDS = { lock_timeout: '30s', idle_in_transaction_session_timeout: '30s' };
@@ -10,9 +10,9 @@ const BOUNDS = { lock_timeout: '30s', idle_in_transaction_session_timeout: '30s'
 export const SETTINGS = opening({ ...PINNED_PLANS, ...BOUNDS, statement_timeout: '60s' });
 
 /**
- * For writes that are repeated if a crash of the server loses them. An event without a position gets a position again,
- * and a part that no process holds is taken again. The cursor of a group is durable, and so is everything that was
- * written before it.
+ * Settings for writes that are repeated if a crash of the server loses them. An event without a position gets a
+ * position again, and a part that no process holds is taken again. The cursor of a group is durable, and with it
+ * everything that was written before.
  */
 export const RELAXED_COMMIT = opening({
   ...PINNED_PLANS,
@@ -21,7 +21,7 @@ export const RELAXED_COMMIT = opening({
   synchronous_commit: 'off',
 });
 
-/** For acts of operators and for cleanup, which may touch many rows. */
+/** Settings for actions of operators and for cleanup, which may change many rows. */
 export const LONG_RUNNING = {
   ...opening({ ...PINNED_PLANS, ...BOUNDS, statement_timeout: '10min' }),
   timeoutMs: 600_000,
@@ -30,7 +30,7 @@ export const LONG_RUNNING = {
 /** Timeout of a search in seconds. It expires before the client closes its connection. */
 export const SEARCH_S = 30;
 
-/** For searches, most of whose filters are optional. Each call is planned for its values. */
+/** Settings for searches. Each call is planned for its values, because most filters are optional. */
 export const SEARCHING = opening({
   enable_seqscan: 'off',
   jit: 'off',

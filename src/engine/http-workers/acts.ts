@@ -34,7 +34,7 @@ import type { HeldKey } from '../../store/step-key.ts';
 export type { AttemptEndRow, GivenStep, HeldStepRow, HttpWorkerRow };
 
 /**
- * Unlike the claims of other workers, these are durable: a crash must not undo a claim that was reported to a client.
+ * These claims are durable, unlike those of other workers: a crash must not undo a claim that a client has received.
  */
 const CLAIMING = opening({ ...QUEUE_ORDER, statement_timeout: '10s' });
 /** The SQLSTATE of a claim that is already recorded. */
@@ -44,7 +44,7 @@ const NOTED_BEFORE = '23505';
 export interface HttpClaim extends Omit<Claim, 'token'> {
   /** The number of the request, chosen by the client. */
   request: number;
-  /** Returns the timeout of a step in milliseconds. Null: it has none. */
+  /** Returns the timeout of a step in milliseconds. Null if it has none. */
   timeoutMs(step: ClaimedStepRow): Promise<number | null> | number | null;
 }
 

@@ -38,8 +38,8 @@ export async function copyTask(
   const [row] = await getTasks(database, [taskUuid]);
   if (!row) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
   const { template } = await templates.newest(row.namespace, row.name, row.version);
-  // The task's context may be its identity, or its template may require a key. The copy would then be a duplicate, or
-  // be rejected.
+  // Without a key, the copy may be rejected, or be a duplicate: the context may be the identity, or the template may
+  // require a key.
   const own = template.identityStrategy === 'always_unique' ? undefined : `copy ${uuidV7()} of ${taskUuid}`;
   const key = options.idempotencyKey ?? own;
   const request: TaskRequest = {

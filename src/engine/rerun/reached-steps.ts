@@ -1,6 +1,6 @@
 import type { TemplateGraph } from '../../template/template-graph.ts';
 
-/** The known facts about the ended steps of a task. */
+/** Facts about the ended steps of a task. */
 export interface EndedSteps {
   /** The steps whose result is loaded, by index. */
   texts: { has(idx: number): boolean };
@@ -25,7 +25,7 @@ export function* reachedFrom(graph: TemplateGraph, step: number, known: EndedSte
     const members = known.batches.get(idx);
     if (!members && !known.texts.has(idx) && !known.withheld.has(idx)) continue;
     for (const parent of graph.parents[idx]!) {
-      // A batch without results may not exist at all, but its analyzer was waited for in any case.
+      // A batch without results may not exist, but the step waited for its analyzer in any case.
       if (members?.length !== 0 || graph.types[parent] === 'batchable') reached.add(parent);
     }
   }

@@ -28,12 +28,13 @@ import type { Snapshot } from '../template-store.ts';
 //
 // 1. The task is locked, then the steps that a claim or a handler may be changing right now.
 // 2. The covered steps are found: the first one, and the steps that waited for it (src/model/rerun.ts).
-// 3. Their states and results move to `earlier_step`. Running ones lose their fence, and their attempt ends as cancelled.
+// 3. Their states and results move to `earlier_step`. Running ones lose their fence, and their attempt ends as
+// cancelled.
 // 4. Steps that covered decisions and analyzers had created are removed. They may be created again, and then continue
 //    their attempt numbers. The others become `pending`.
 // 5. Steps that were cancelled with the task become `pending` too.
 // 6. The parents of all pending steps are recounted, those without any are queued, and the counters of the task are
-//    recounted. Nothing is added or subtracted, so the counters are right whatever happened before.
+//    recounted. The counters are not adjusted but recomputed, so they are right whatever happened before.
 
 /** Options of {@link rerunTask}. */
 export interface RerunOptions extends OperatorOptions {
@@ -42,7 +43,7 @@ export interface RerunOptions extends OperatorOptions {
    * its batch.
    */
   from: string;
-  /** True: only returns what would run again. Default false. */
+  /** If true, only returns what would run again. Default false. */
   dryRun?: boolean;
 }
 
@@ -156,7 +157,7 @@ export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOpt
   });
 }
 
-/** A task that was opened again. */
+/** A task that was reopened. */
 export interface Reopened {
   status: TaskState;
   /** The names of the steps that were cancelled with it, and continue. */
@@ -165,8 +166,8 @@ export interface Reopened {
 
 /**
  * Reopens a task that was ended before its steps were done. Removes the outcome, and restores the steps that were
- * cancelled with it, with all their attempts. Undefined: the task does not exist, has not ended, or nothing was
- * cancelled with it. Call it after lockTasks.
+ * cancelled with it, with all their attempts. Undefined if the task does not exist, has not ended, or had no cancelled
+ * steps. Call it after lockTasks.
  */
 export async function reopenLocked(tx: Db, engine: Expanding, taskUuid: string): Promise<Reopened | undefined> {
   const found = await readForRerun(tx, taskUuid);

@@ -31,7 +31,7 @@ export async function packLines(lines: readonly string[]): Promise<Buffer> {
   return member;
 }
 
-/** Returns the length of a member from its header; undefined: it is not one of {@link packLines}. */
+/** Returns the length of a member from its header; undefined if it is not one of {@link packLines}. */
 function lengthOf(header: Buffer): number | undefined {
   const [a, b, method, flags] = header;
   if (header.length < HEADER || a !== 0x1f || b !== 0x8b || method !== 8 || flags !== FLAGS) return undefined;
@@ -39,7 +39,7 @@ function lengthOf(header: Buffer): number | undefined {
   return header.readUInt32LE(16);
 }
 
-/** A fault of an archive file. All lines before it are intact. */
+/** A defect of an archive file. All lines before it are intact. */
 export interface ArchiveDamage {
   /**
    * `incomplete`: the file ends within a task, for example because the process was killed. `damaged`: its content was
@@ -101,7 +101,7 @@ function brokenHeader(header: Buffer, at: number, size: number): ArchiveDamage {
   if (header.length < HEADER && header.every((byte, i) => i > 1 || byte === [0x1f, 0x8b][i]))
     return incomplete(at, size);
   if (header.every((byte) => byte === 0)) return incomplete(at, size);
-  return { kind: 'damaged', why: `there is no archive at byte ${at}` };
+  return { kind: 'damaged', why: `no archive found at byte ${at}` };
 }
 
 function isForeign(header: Buffer): boolean {

@@ -15,10 +15,10 @@ import { packLines } from './archive-format.ts';
 
 /** The suffix of a file that is being written. Files without it are never changed again. */
 export const PARTIAL = '.part';
-/** When a file is longer than this, the next file begins. */
+/** Once a file is longer than this, a new one is opened. */
 const FULL_BYTES = 256 * 1024 * 1024;
 
-/** Options of {@link ArchiveWriter}. */
+/** Options of an {@link ArchiveWriter}. */
 export interface ArchiveWriterOptions {
   folder: string;
   pruneId: number;
@@ -48,7 +48,7 @@ export class ArchiveWriter {
     this.#options = options;
   }
 
-  /** Opens the next file, if there is none or it is full. Call it before the transaction. */
+  /** Opens the next file if none is open or the current one is full. Call it before the transaction. */
   async prepare(): Promise<void> {
     const { folder, pruneId, startedAt, fullBytes = FULL_BYTES } = this.#options;
     if (this.#file && this.#valid >= fullBytes) await this.close();
@@ -81,13 +81,16 @@ export class ArchiveWriter {
     await extendArchiveFile(tx, { name, bytes: this.#written, tasks: lines.length });
   }
 
-  /** The transaction was committed. */
+  /** Called when the transaction was committed. */
   committed(): void {
     if (this.#valid === 0 && this.#written > 0) this.files.push(path.join(this.#options.folder, this.#file!.name));
     this.#valid = this.#written;
   }
 
-  /** The transaction failed, or its answer was lost. Truncates the file to the length that the database has stored. */
+  /**
+   * Called when the transaction failed, or its answer was lost. Truncates the file to the length that the database has
+   * stored.
+   */
   async settle(): Promise<void> {
     if (!this.#file || this.#written === this.#valid) return;
     const noted = (await findArchiveFile(this.#database, this.#file.name))?.bytes ?? 0;
@@ -153,7 +156,7 @@ export async function openArchiveFolder(
     else if (partial !== undefined || final !== undefined) {
       warnings.push(`${path.join(folder, name)} has ${partial ?? final} bytes, but should have ${bytes}`);
     }
-    // Otherwise it is in a folder with the same name on another machine.
+    // Otherwise the file is in a folder with the same name on another machine.
   }
   return warnings;
 }

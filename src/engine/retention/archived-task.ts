@@ -11,7 +11,7 @@ export interface ArchivedTask {
   format: number;
   archivedAt: string;
   template: { namespace: string; name: string; version: string; digest: string };
-  /** Its identity as SHA-256 in hex; null: it has none. */
+  /** Its identity as SHA-256 in hex; null if it has none. */
   identity: string | null;
   task: ArchivedRow;
   /** The rows of all tables that belong to the task: `steps`, `history`, `events`, `step_logs` and others. */

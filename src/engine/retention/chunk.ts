@@ -20,7 +20,7 @@ export type SkipReason = 'dead_letter' | 'undelivered_events' | 'locked' | 'chan
 
 /** The outcome of a chunk. */
 export interface ChunkAnswer {
-  /** How many of the given tasks were considered. The others are left for the next chunk. */
+  /** Number of the given tasks that were considered. The others are left for the next chunk. */
   taken: number;
   deleted: string[];
   skipped: { taskUuid: string; why: SkipReason }[];

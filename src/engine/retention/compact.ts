@@ -34,7 +34,7 @@ export interface CompactedTable {
   before: number;
   after: number;
   ms: number;
-  /** Why it was not compacted; null: it was. */
+  /** Why it was not compacted; null if it was. */
   why: string | null;
 }
 
@@ -44,7 +44,7 @@ const LOCK_ID = 7_303_014_011;
 const LOCK_MS = 2_000;
 const LOCK_TRIES = 15;
 const LOCK_PAUSE_MS = 2_000;
-/** A rewrite waits this long for the end of transactions that see the deleted rows. */
+/** How long a rewrite waits for the end of transactions that see the deleted rows. */
 const SNAPSHOT_MS = 10_000;
 const SNAPSHOT_PAUSE_MS = 100;
 /** A table is rewritten if at least this fraction of it and this many bytes are free. */
@@ -106,7 +106,10 @@ export async function compactTables(
   return compacted;
 }
 
-/** Waits for the end of older transactions. Returns a reason if a rewrite would keep the deleted rows, because one is still open. */
+/**
+ * Waits for the end of older transactions. Returns a reason if a rewrite would keep the deleted rows, because such a
+ * transaction is still open.
+ */
 async function rowsKept(
   session: Session,
   { since, until }: { since: string; until: number },

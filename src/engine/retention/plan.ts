@@ -26,7 +26,7 @@ export interface PruneFilter {
 
 /** How long to keep the tasks that meet all conditions of a rule. */
 export interface RetentionRule extends Omit<PruneFilter, 'olderThan'> {
-  /** Milliseconds after the end of a task; 0: forever. */
+  /** Milliseconds after the end of a task; 0 means forever. */
   keepMs: number;
 }
 
@@ -49,7 +49,7 @@ export function checkPruneFilter(filter: PruneFilter): void {
     const near = nearNames(key, KEYS, 1)[0];
     throw new TaskerError(
       'bad_request',
-      `a filter of a prune has no ${key}; ${near ? `did you mean ${near}?` : `it has ${KEYS.join(', ')}`}`,
+      `unknown condition ${key} of a prune; ${near ? `did you mean ${near}?` : `the conditions are ${KEYS.join(', ')}`}`,
     );
   }
   if (filter.olderThan === undefined) {
@@ -127,7 +127,7 @@ async function planOf(
 /** A task is created before it ends. Its id begins with the time on the clock of its creator, which may be wrong. */
 const CLOCKS_MS = 86_400_000;
 
-/** Returns the smallest id of a task that was created at a time. */
+/** Returns the smallest id that a task created at this time can have. */
 function idAt(ms: number): string {
   const hex = Math.max(0, Math.floor(ms)).toString(16).padStart(12, '0');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7000-8000-000000000000`;

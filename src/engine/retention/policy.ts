@@ -6,7 +6,7 @@ import { PruneAct } from './prune-act.ts';
 export interface RetentionPolicy {
   /** The first rule that a task meets decides. */
   rules: readonly RetentionRule[];
-  /** An existing folder for archive files; undefined: nothing is archived. */
+  /** An existing folder for archive files; if undefined, nothing is archived. */
   archive: string | undefined;
   releaseKeys: boolean;
   /** The fraction of the time in which the pruning process works. */

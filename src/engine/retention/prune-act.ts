@@ -16,9 +16,9 @@ import { takeTurn } from './turn.ts';
 
 /** The progress of a prune. */
 export interface PruneProgress {
-  /** The number of the prune; null: it has found nothing yet. */
+  /** The number of the prune; null if it has found nothing yet. */
   id: number | null;
-  /** The number of tasks that `preview` has counted; null: it was not called. */
+  /** The number of tasks that `preview` has counted; null if it was not called. */
   matched: number | null;
   deleted: number;
   skipped: number;
@@ -27,13 +27,13 @@ export interface PruneProgress {
 
 /** The outcome of a prune. */
 export interface PruneReport extends PruneProgress {
-  /** Why tasks were skipped, and how many for each reason. */
+  /** The number of skipped tasks, by reason. */
   reasons: Partial<Record<SkipReason, number>>;
   /** The first tasks that could not be deleted. */
   failures: { taskUuid: string; why: string }[];
   /** The archive files that were written. */
   files: string[];
-  /** Faults of files that an earlier prune has left in the folder. */
+  /** Defects of files that an earlier prune left in the folder. */
   warnings: string[];
 }
 
@@ -65,7 +65,7 @@ export interface PrunePreview {
 /** Options of a {@link PruneAct}. */
 export interface PruneActOptions {
   byPolicy: boolean;
-  /** The folder for archive files; undefined: nothing is archived. */
+  /** The folder for archive files; if undefined, nothing is archived. */
   archive?: string | undefined;
   /** Whether the folder is created. */
   createFolder: boolean;
@@ -76,7 +76,7 @@ export interface PruneActOptions {
   shown: Record<string, unknown>;
   operator: Parameters<typeof beginPrune>[1]['operator'];
   signal?: AbortSignal | undefined;
-  /** The size of a full archive file, which tests change. */
+  /** The size of a full archive file. Tests override it. */
   fullBytes?: number | undefined;
 }
 
@@ -191,7 +191,8 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<PruneProgress> {
-    if (this.#working) throw new TaskerError('bad_request', 'a prune can be iterated over once; await its result()');
+    if (this.#working)
+      throw new TaskerError('bad_request', 'a prune can be iterated only once; await its result() instead');
     this.#working = this.#work();
     return this.#working;
   }
@@ -356,7 +357,7 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
         await this.#writer?.settle();
         await this.#writer?.close();
       } catch (error) {
-        // A prune that ends early leaves its file to the next prune, which may already have taken it.
+        // A prune that ends early leaves its file to the next prune, which may have taken it already.
         if (whole) throw error;
       }
       if (id !== null) await endPrune(database, id, JSON.stringify({ skipped, failed, reasons, complete: whole }));

@@ -42,7 +42,7 @@ export interface RestoreReport extends RestoreProgress {
   /** Tasks that were not restored: the first ten. */
   failures: { taskUuid: string; why: string }[];
   failed: number;
-  /** The fault of the file; null: none. All tasks before it are restored. */
+  /** The defect of the file. Null if it has none. All tasks before it are restored. */
   damage: ArchiveDamage | null;
 }
 
@@ -96,7 +96,8 @@ export class RestoreAct implements AsyncIterable<RestoreProgress> {
   }
 
   [Symbol.asyncIterator](): AsyncIterator<RestoreProgress> {
-    if (this.#working) throw new TaskerError('bad_request', 'a restore can be iterated over once; await its result()');
+    if (this.#working)
+      throw new TaskerError('bad_request', 'a restore can be iterated only once; await its result() instead');
     this.#working = this.#work();
     return this.#working;
   }
@@ -192,7 +193,7 @@ function keysOf(tasks: readonly ArchivedTask[]): Record<string, string[]> {
   return keys;
 }
 
-/** Returns lines for one transaction each. */
+/** Splits lines into one list per transaction. */
 function* portionsOf(lines: readonly string[]): Generator<string[]> {
   let some: string[] = [];
   let characters = 0;

@@ -22,7 +22,7 @@ export async function takeTurn(
     if (await takePruneTurn(database, { holder: runner, byPolicy, turnMs: TURN_MS })) return true;
     if (byPolicy) return false;
     const other = await pruneTurn(database);
-    // A live process extends its lease.
+    // A live process extends its lease before it expires.
     if (other && seen?.holder === other.holder && other.leftMs > seen.leftMs) throw runsAlready(other);
     seen = other;
     await sleep(LOOK_MS, undefined, signal && { signal });

@@ -15,7 +15,7 @@ export interface AppliedFiles extends OperatorOptions {
   source: string;
   schedules: readonly ScheduleSpec[];
   /**
-   * Whether an operator requested it. Then content that was applied earlier is applied again, manual changes are
+   * If true, an operator requested it. Then content that was applied earlier is applied again, manual changes are
    * undone, and other schedules of the same source are paused. Otherwise, only new content is applied.
    */
   all: boolean;

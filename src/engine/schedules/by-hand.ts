@@ -20,7 +20,7 @@ interface Parts {
 
 /** How {@link triggerSchedule} creates a task. */
 export interface TriggerOptions extends OperatorOptions {
-  /** The context of this task. Default: that of the schedule. */
+  /** The context of this task. Default: the context of the schedule. */
   context?: Record<string, unknown>;
   /** Calls with the same key create one task. Default: each call creates one. */
   idempotencyKey?: string;

@@ -60,7 +60,7 @@ export interface Fired {
 /**
  * Handles the due times of schedules that have come: creates their tasks, or stores why not. A due time, its task and
  * the schedule's next due time are committed together, under a lock of the schedule. So any number of processes can do
- * this at once, and a process that dies loses nothing. Only the database's clock counts.
+ * this at the same time, and a process that dies loses nothing. Only the database's clock counts.
  *
  * If the transaction fails because of the data of one schedule, each schedule is tried alone. If one fails again, the
  * error becomes the outcome of its due time.
@@ -84,8 +84,8 @@ export async function fireDue(engine: FiringEngine): Promise<Fired> {
 }
 
 /**
- * Returns whether the same due times may succeed later. That is so after any database error that the data did not
- * cause, such as a locked table, a timeout or a full disk.
+ * Returns whether the same due times may succeed later: after any database error that the data did not cause, such as a
+ * locked table, a timeout or a full disk.
  */
 function mayPass(error: unknown): boolean {
   const state = sqlState(error);
@@ -153,7 +153,7 @@ function canCreate({ id, spec }: Pick<ScheduleRow, 'id' | 'spec'>, found: Readon
   return !('problem' in taskOf(firing, template));
 }
 
-/** Whether an open task counts for the overlap. A task that is blocked by failures waits for a person. */
+/** Returns whether an open task counts for the overlap. A task that is blocked by failures waits for a person. */
 function counts({ ended, state }: OpenTaskRow): boolean {
   return !ended && state !== 'blocked_by_failures';
 }
@@ -202,7 +202,7 @@ async function pass(
 
 function planOf(row: ScheduleRow, tasks: readonly OpenTaskRow[], found: ReadonlyMap<string, FoundTemplate>): Plan {
   const failed = failedOf(row.spec, tasks);
-  // If its next task can't be created, nothing was cancelled, and the due time must still be handled.
+  // If its next task cannot be created, nothing was cancelled, and the due time must still be handled.
   const free = row.spec.overlap === 'cancel_running' && !canCreate(row, found);
   const open = free ? [] : tasks.filter(counts).map((task) => `task ${task.taskUuid}`);
   const pauseReason = failed ? `task ${failed.taskUuid} failed (on_failure: pause)` : null;

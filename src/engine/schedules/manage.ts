@@ -27,7 +27,7 @@ import { leaveOut, type PlannedFiring, wakeOf } from './plan.ts';
 import { looksAtTasks } from './tasks.ts';
 import { findSchedule, notFound, type Schedule, viewsOf } from './view.ts';
 
-/** Limits for acts of operators, who must learn within seconds that a schedule is locked. */
+/** Limits for actions of operators, who must learn within seconds that a schedule is locked. */
 export const ACT_SETTINGS = opening({
   lock_timeout: '5s',
   statement_timeout: '30s',
@@ -44,7 +44,7 @@ export interface CreateScheduleOptions extends OperatorOptions {
 
 /** Conditions on the schedules to list. */
 export interface ScheduleFilter {
-  /** Only schedules that the files of this package define. */
+  /** Only schedules from the files of this package. */
   source?: string | undefined;
   /** Only those in this state. */
   state?: Schedule['state'] | undefined;
@@ -169,7 +169,7 @@ export async function updateSchedule(
   });
 }
 
-/** Pauses a schedule. Returns false if it was paused already. @throws TaskerError `schedule_not_found` */
+/** Pauses a schedule. Returns false if it was already paused. @throws TaskerError `schedule_not_found` */
 export function pause(database: Database, name: string, options: OperatorOptions): Promise<boolean> {
   const operator = operatorOf(options);
   return onLocked(database, name, async (tx, row) => {
@@ -218,7 +218,7 @@ export async function deleteSchedule(database: Database, name: string, options: 
   });
 }
 
-/** Runs an act in a transaction that has locked the schedule. @throws TaskerError `schedule_not_found` */
+/** Runs an action in a transaction that has locked the schedule. @throws TaskerError `schedule_not_found` */
 export function onLocked<T>(
   database: Database,
   name: string,

@@ -29,14 +29,14 @@ export interface ScheduleState {
   nowMs: number;
   /** The open tasks that count for the overlap. */
   open: readonly string[];
-  /** The reason to pause it, such as a task that failed. Null: none. */
+  /** The reason to pause it, such as a task that failed. Null means none. */
   pauseReason: string | null;
 }
 
 /** The outcome of a due time. `created`: a task is to be created. */
 export interface PlannedFiring {
   dueMs: number;
-  /** The last due time that this outcome covers. Null: only `dueMs`. */
+  /** The last due time that this outcome covers. Null means only `dueMs`. */
   untilMs: number | null;
   previousMs: number | null;
   cause: FiringCause;
@@ -102,7 +102,7 @@ function startQueued(
   open.push('the task of the queued due time');
 }
 
-/** Returns the time before which due times are skipped, and why. */
+/** Returns the time before which due times are skipped, and the reason. */
 function leftOut({ spec, nowMs, nextMs }: ScheduleState, timing: Timing): { before: number; reason: string } {
   const { catchUp, windowMs, jitterMs } = spec;
   const late = nowMs - ON_TIME_MS - jitterMs;

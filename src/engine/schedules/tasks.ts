@@ -9,7 +9,7 @@ import { versionsOf } from '../../store/templates.ts';
 import { insertPortions, newTask, portionsOf, type TaskRequest } from '../create-task.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
 
-/** A template that was found, or why it was not. */
+/** A template that was found, or the reason why it was not. */
 export type FoundTemplate = Snapshot | { problem: string };
 
 /** A due time that gets a task. */
@@ -21,7 +21,7 @@ export interface Firing {
   dueMs: number;
   previousMs: number | null;
   cause: FiringCause;
-  /** Why it was triggered. */
+  /** The cause of the trigger. */
   reason?: string | undefined;
   context?: Record<string, unknown> | undefined;
 }
@@ -75,7 +75,7 @@ function compareVersions(a: string, b: string): number {
   return hasA === hasB ? a.localeCompare(b, 'en', { numeric: true }) : hasA ? -1 : 1;
 }
 
-/** Returns the task of a due time, or why it can't be created. */
+/** Returns the task of a due time, or the reason why it cannot be created. */
 export function taskOf(firing: Firing, snapshot: Snapshot): NewTask | { problem: string } {
   const { spec, scheduleId, identity } = firing;
   const { namespace, name, version } = snapshot.template;
@@ -144,7 +144,7 @@ function scheduledTasks(firings: readonly Firing[], fired: readonly FiredTask[])
   });
 }
 
-/** Whether a schedule checks its earlier tasks before a due time. */
+/** Returns whether a schedule checks its earlier tasks before a due time. */
 export function looksAtTasks({ overlap, onFailure }: ScheduleSpec): boolean {
   return overlap !== 'allow' || onFailure === 'pause';
 }

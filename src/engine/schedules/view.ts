@@ -49,7 +49,7 @@ export interface Schedule {
   lastDueAt: string | null;
   /** The newest outcomes, newest first. */
   last: ScheduleFiring[];
-  /** The package whose files define it. Null: it was created by hand. */
+  /** The package whose files define it. Null if it was created by hand. */
   source: string | null;
   pausedAt: string | null;
   pausedBy: string | null;
@@ -142,7 +142,7 @@ export async function notFound(db: Db, name: string): Promise<never> {
     near.length > 0
       ? `did you mean ${near.join(' or ')}?`
       : names.length === 0
-        ? 'there are no schedules; create one with `tasker schedule create`'
+        ? 'no schedules exist; create one with `tasker schedule create`'
         : '`tasker schedule list` lists the schedules';
   throw new TaskerError('schedule_not_found', `schedule ${String(name)} not found; ${way}`, { details: { near } });
 }

@@ -14,7 +14,7 @@ interface Place {
 export interface ListPlace<P extends Place> {
   sort: string;
   order: 'asc' | 'desc';
-  /** True: towards the beginning, for the previous page. */
+  /** True for the previous page: the search goes towards the beginning. */
   backwards: boolean;
   after: P | null;
 }
@@ -53,7 +53,10 @@ function partsOf(cursor: string): Parts {
   );
 }
 
-/** Whether a value is a time in the form that cursors use. `Date.parse` also accepts texts that PostgreSQL rejects. */
+/**
+ * Returns whether a value is a time in the form that cursors use. `Date.parse` also accepts strings that PostgreSQL
+ * rejects.
+ */
 export function isCursorTime(at: unknown): at is string {
   const isForm = typeof at === 'string' && /^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z$/.test(at);
   return isForm && !Number.isNaN(Date.parse(at));

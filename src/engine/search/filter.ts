@@ -36,7 +36,7 @@ export type SearchTime = string | Date;
 export interface TaskFilter {
   /** One namespace or several. A task must be in one of them. */
   namespace?: string | readonly string[] | undefined;
-  /** Any of these namespaces, besides the condition `namespace`: the namespaces that a credential may see. */
+  /** In addition to `namespace`: the namespaces that a credential may see. */
   namespaces?: readonly string[] | undefined;
   name?: string | undefined;
   /** A version, or a range such as `1.x` or `>=1.2.0 <2.0.0`. */
@@ -271,7 +271,7 @@ function checkKeys(filter: TaskFilter): void {
 function textsOf(given: unknown, what: string): string[] {
   const texts = [given].flat() as unknown[];
   for (const text of texts) {
-    if (typeof text !== 'string') throw new TaskerError('bad_request', `${what} must be a string, or several`);
+    if (typeof text !== 'string') throw new TaskerError('bad_request', `${what} must be a string or a list of strings`);
     if (!isStorableText(text)) {
       throw new TaskerError('bad_request', `${what} has characters that PostgreSQL cannot store`);
     }

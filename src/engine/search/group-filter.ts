@@ -40,8 +40,7 @@ export function filterOfGroup(group: GroupKey, { filter, names, rows }: GroupCon
 }
 
 /**
- * Returns a text that occurs in the errors of a group, and not in the errors of the other groups with the same
- * conditions.
+ * Returns a string that occurs in the errors of a group, but in no error of the other groups with the same conditions.
  */
 function errorOf(group: GroupKey, rows: readonly GroupKey[]): string | undefined {
   const { namespace, name, version, step, errorType, pattern } = group;

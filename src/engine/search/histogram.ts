@@ -20,10 +20,10 @@ export interface Histogram {
   from: string;
   to: string;
   bucketMs: number;
-  /** False: there are more, but only tasks since `from` are counted. */
+  /** False if there are more, but only tasks since `from` are counted. */
   complete: boolean;
   total: number;
-  /** Buckets without anything are omitted. */
+  /** Empty buckets are omitted. */
   buckets: { at: string; total: number; failed: number; open: number }[];
 }
 

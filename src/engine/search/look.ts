@@ -7,7 +7,7 @@ import type { Db } from '../../db/statement.ts';
 const BOUND = 10_000;
 /** Timeout of a search for which there is no index. */
 const SEARCH_MS = 2_000;
-/** Fractions of that time: for the first scan, for finding all matches at once, and the minimum for continuing. */
+/** Fractions of that time: for the first scan, for finding all matches together, and the minimum for continuing. */
 const FIRST_MS = 1_000;
 const ALL_MS = 1_000;
 const STRETCH_MS = 500;
@@ -18,7 +18,7 @@ const FIRST_LOOK = 2_800;
 const SECOND_LOOK = 12_000;
 /** Safety factor for the estimate of the second scan. */
 const RESERVE = 1.5;
-/** Number of entries to read at once when the search continues. Fewer if the first scan was slow. */
+/** Number of entries to read at a time when the search continues. Fewer if the first scan was slow. */
 const STRETCH = 20_000;
 const SHORT_STRETCH = 100;
 /** Number of entries that a count reads if the index does not cover all conditions. */
@@ -41,7 +41,7 @@ export interface Looks<Place, S extends Slice<Place>> {
   isPlain: boolean;
   first(db: Db, look: { slice: S; among: number }): Promise<{ places: Place[]; complete: boolean }>;
   all(db: Db, slice: S): Promise<{ places: Place[]; total: number }>;
-  /** Undefined: no index has the order. */
+  /** Undefined if no index has the order. */
   stretch(
     db: Db,
     look: { slice: S; among: number },
@@ -76,7 +76,7 @@ export async function look<Place, S extends Slice<Place>>(
   const first = await orUndefined(() =>
     database.pipeline(LOOKING, (tx) => looks.first(tx, { slice: wanted, among: FIRST_LOOK })),
   );
-  // Even a few thousand entries took too long.
+  // Reading a few thousand entries already took too long.
   if (!first) return stretches(database, looks, { slice, until, among: SHORT_STRETCH });
   if (first.places.length > slice.limit || first.complete) {
     const found = cut(first.places, slice.limit);

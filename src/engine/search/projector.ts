@@ -38,7 +38,7 @@ const SETTINGS = opening({
 
 /** Options of {@link SearchProjector}. */
 export interface SearchProjectorOptions {
-  /** False: this process does not write search tables. Default true. */
+  /** If false, this process does not write search tables. Default true. */
   enabled?: boolean | undefined;
   /** Maximum number of changed tasks to remember. Default 200,000. */
   mostTasks?: number;

@@ -148,7 +148,7 @@ export async function findTasks(
   };
 }
 
-/** Leaves out open tasks, which cannot be sorted by their end. Undefined: the search wants only open tasks. */
+/** Omits open tasks, which cannot be sorted by their end. Undefined if the search wants only open tasks. */
 function onlyEnded(search: TaskSearch): TaskSearch | undefined {
   return search.ended === false ? undefined : { ...search, ended: true };
 }

@@ -55,7 +55,7 @@ export interface FailureGroup {
    */
   firstAt: string;
   lastAt: string;
-  /** The filter that finds the tasks of this group, for lists and bulk acts. */
+  /** The filter that finds the tasks of this group, for lists and bulk actions. */
   filter: TaskFilter;
 }
 
@@ -66,7 +66,7 @@ export interface StepGroups<Group> {
   groups: Group[];
   /** Number of groups that are not listed. */
   moreGroups: number;
-  /** Whether grouping took too long, so that nothing is known. */
+  /** True if grouping took too long. Then no groups are known. */
   timedOut: boolean;
 }
 
@@ -87,7 +87,7 @@ export interface SummaryFacts {
   lagMs: number;
 }
 
-/** A part that takes longer than this is tried again with less to count, or omitted. */
+/** If a part takes longer than this, it is tried again for a shorter period, or omitted. */
 const STATEMENT_MS = 1_000;
 /** The periods that are counted if counting all takes too long. */
 const SMALLER = [24 * 3_600_000, 3_600_000];

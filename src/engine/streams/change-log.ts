@@ -5,7 +5,7 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { announceChanges, pruneChanges } from '../../store/streams/task-changes.ts';
 
-/** Time between two announcements while a server has streams. */
+/** Time between two announcements while any server has streams. */
 const SOON_MS = 200;
 /** Time between two announcements if the search tables, which announce changes too, are turned off. */
 const TURN_MS = 500;
@@ -130,8 +130,8 @@ export class ChangeLog {
   }
 
   /**
-   * Adds tasks to the log, in the transaction of the caller. Until its commit, no other process can add any. Null: changes
-   * were lost.
+   * Adds tasks to the log, in the transaction of the caller. Until its commit, no other process can add any. Null if
+   * changes were lost.
    */
   async write(db: Db, taskUuids: readonly string[] | null): Promise<void> {
     const seq = await announceChanges(db, taskUuids, { notify: this.isWanted });

@@ -10,7 +10,7 @@ const DELETED_AT_ONCE = 1_000;
 /** Receives the changes of a stream. */
 export interface Follower {
   readonly selection: Selection;
-  /** Whether it still has much to send. While it does, nothing that it missed is repeated. */
+  /** Whether much is still queued for it. While it is busy, missed changes are not repeated. */
   readonly isBusy: boolean;
   /**
    * The stream begins. Without a cursor, it first gets what it missed. `resumed`: it continues at the requested
@@ -35,7 +35,7 @@ export class Member {
   readonly follower: Follower;
   /** Tasks that it has missed, or that it begins with. */
   missed: string[];
-  /** Tasks in the states of its filter that it has sent, if its filter has states. */
+  /** If the filter has states: the tasks that it has sent and that are in these states. */
   readonly #sent = new Set<string>();
 
   constructor(follower: Follower, missed: string[]) {
@@ -43,7 +43,7 @@ export class Member {
     this.missed = missed;
   }
 
-  /** Whether it wants the steps of this task. */
+  /** Returns whether it wants the steps of this task. */
   wantsSteps(task: StreamTask): boolean {
     const { selection } = this.follower;
     return selection.wantsSteps && selects(selection, task);
@@ -121,12 +121,12 @@ export class Members {
     for (const group of this.#groups.values()) yield* group;
   }
 
-  /** Whether a stream may want changes of this task. */
+  /** Returns whether a stream may want changes of this task. */
   mayWant(taskUuid: string): boolean {
     return this.#broad.size > 0 || this.#single.has(taskUuid);
   }
 
-  /** Whether a stream wants the steps of this task. */
+  /** Returns whether a stream wants the steps of this task. */
   wantsSteps(task: StreamTask): boolean {
     for (const group of this.#of(task.taskUuid)) if (oneOf(group).wantsSteps(task)) return true;
     return false;

@@ -74,12 +74,12 @@ export class RecentChanges {
     return true;
   }
 
-  /** Whether a position may be before the rows that are known here. */
+  /** Returns whether a position may be before the rows that are known here. */
   isBefore({ seq }: Position): boolean {
     return seq < this.#from;
   }
 
-  /** Why a stream cannot continue at a position. Undefined if it can. */
+  /** Returns why a stream cannot continue at a position. Undefined if it can. */
   problemWith({ seq, mark }: Position): ResetReason | undefined {
     if (this.isBefore({ seq, mark })) return 'too_old';
     const own = this.#marks.get(seq);

@@ -32,7 +32,7 @@ const KINDS: readonly string[] = ['task', 'step'] satisfies StreamKind[];
 export interface Selection {
   task: string | undefined;
   namespaces: ReadonlySet<string> | undefined;
-  /** The namespaces that the reader may see. Undefined: all. */
+  /** The namespaces that the reader may see. Undefined means all. */
   allowed: ReadonlySet<string> | undefined;
   names: ReadonlySet<string> | undefined;
   states: ReadonlySet<string> | undefined;
@@ -78,7 +78,7 @@ function textsOf(given: unknown, what: string): readonly string[] | undefined {
   if (given === undefined) return undefined;
   const texts = [given].flat() as unknown[];
   for (const text of texts) {
-    if (typeof text !== 'string') throw new TaskerError('bad_request', `${what} must be a string, or several`);
+    if (typeof text !== 'string') throw new TaskerError('bad_request', `${what} must be a string or a list of strings`);
     if (text === '' || !isStorableText(text)) {
       throw new TaskerError('bad_request', `${what} must not be empty or have characters that PostgreSQL cannot store`);
     }
@@ -93,7 +93,7 @@ function setOf(texts: readonly string[] | undefined): ReadonlySet<string> | unde
 /** The facts of a task that decide whether a stream may see it and selects it. They never change. */
 export type StreamedFacts = Pick<StreamTask, 'namespace' | 'name' | 'tags'>;
 
-/** Whether a task meets all conditions except those on its state. */
+/** Returns whether a task meets all conditions except those on its state. */
 export function selects(selection: Selection, { namespace, name, tags }: StreamedFacts): boolean {
   const { namespaces, allowed, names, tags: wanted } = selection;
   return (

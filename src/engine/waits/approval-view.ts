@@ -16,7 +16,7 @@ export interface Vote {
   at: string;
   comment: string | null;
   form: unknown;
-  /** The assignee that the person voted as: their own name or a role. Null: everyone could vote. */
+  /** The assignee that the person voted as: their own name or a role. Null means everyone could vote. */
   as: string | null;
   /** How often the person has changed the vote. */
   changes: number;
@@ -28,7 +28,7 @@ export type ApprovalDecision = 'approved' | 'rejected' | 'timed_out';
 /** The result of a step of the type `approval`. */
 export interface ApprovalResult {
   decision: ApprovalDecision;
-  /** The person whose vote decided. Null: the wait reached its limit. */
+  /** The person whose vote decided. Null if the wait timed out. */
   by: string | null;
   at: string;
   comment: string | null;
@@ -46,9 +46,9 @@ export interface Approval {
   name: string;
   version: string;
   title: string;
-  /** `ended`: it ended without a decision, such as with its task. */
+  /** `ended`: it ended without a decision, for example because its task ended. */
   status: 'open' | ApprovalDecision | 'ended';
-  /** The users or roles that may vote. Empty: everyone. */
+  /** The users or roles that may vote. Empty means everyone. */
   assignees: string[];
   /** The JSON Schema of the form. */
   form: JsonSchema | null;
@@ -58,7 +58,7 @@ export interface Approval {
   rejections: number;
   votes: Vote[];
   since: string;
-  /** The limit. */
+  /** The time limit. */
   until: string | null;
   remindedAt: string | null;
   escalatedAt: string | null;

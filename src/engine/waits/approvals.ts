@@ -46,7 +46,7 @@ export interface VoteRequest {
 
 /** A change of the assignees. */
 export interface ReassignRequest {
-  /** The users or roles that may vote from now on. Empty: everyone. */
+  /** The users or roles that may vote from now on. Empty means everyone. */
   to: string | readonly string[];
   /** The name of the operator. */
   by?: string | undefined;
@@ -205,7 +205,7 @@ async function voteLocked(tx: Db, engine: WaitingEngine, { row, read }: { row: A
 const rejectedBy = (by: string, comment: string | null) =>
   `rejected by ${by}${comment === null ? '' : `: ${comment.length > 1000 ? `${comment.slice(0, 999)}…` : comment}`}`;
 
-/** Returns the assignee that a person votes as; null: everyone may vote. @throws TaskerError `forbidden` */
+/** Returns the assignee that a person votes as; if null, everyone may vote. @throws TaskerError `forbidden` */
 function checkVoter(row: ApprovalRow, { by, names }: ReadVote): string | null {
   const { assignees } = approvalOf(row);
   if (assignees.length === 0) return null;

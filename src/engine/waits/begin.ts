@@ -19,7 +19,7 @@ export function mayEndAtOnce({ wait }: Recording): boolean {
 
 /**
  * Begins the waits of steps in locked tasks. Returns the indexes of the steps that the fence rejected, and the waits
- * that ended at once.
+ * that ended immediately.
  */
 export async function beginLocked(
   engine: Expanding,

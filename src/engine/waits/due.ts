@@ -48,7 +48,7 @@ const SETTINGS = opening({
   idle_in_transaction_session_timeout: '30s',
 });
 
-/** How long a wait stays as it is after an attempt to end it has failed. */
+/** Delay until the next attempt to end a wait that could not be ended. */
 const POSTPONED = { firstMs: 60_000, mostMs: 3_600_000 };
 
 /** The waits that one transaction has ended, and the waits that it could not end. */
@@ -57,7 +57,7 @@ export interface DueTurn {
   failed: { wait: StepKey; error: unknown }[];
 }
 
-/** Number of connections that end due waits at once, when there are many. */
+/** Number of connections that end due waits at the same time, when there are many. */
 const LANES = 2;
 
 /**
@@ -98,7 +98,7 @@ function mayPass(error: unknown): boolean {
   return isConnectionError(error) || /^(40|55|57)/.test(sqlState(error) ?? '');
 }
 
-/** Returns whether a statement took too long. If one wait is the reason, the same transaction would never succeed. */
+/** Returns whether a statement timed out. If one wait is the reason, the same transaction would never succeed. */
 function tookTooLong(error: unknown): boolean {
   return sqlState(error) === QUERY_CANCELED;
 }
@@ -120,8 +120,8 @@ async function endAlone(engine: Expanding, key: StepKey): Promise<DueTurn> {
 }
 
 /**
- * Ends timers that only complete their step, in one statement: a million can be due at one moment. Returns the waits that
- * are left. Their tasks are locked.
+ * Ends timers that only complete their step, in one statement: a million can be due at the same time. Returns the waits
+ * that are left. Their tasks are locked.
  */
 async function endTimers(
   { templates }: Expanding,

@@ -24,11 +24,11 @@ const KINDS = { completed: KIND.completed, retryable: KIND.retryable, permanent:
 const NO_CHILDREN = { freeSlots: 0, token: 0, lastRank: -101 };
 
 /**
- * Ends waits of locked tasks, and records the attempts that waited, as a worker would: with retries, with the steps that a
- * result creates, and with the steps that become ready. Returns the ended waits in the order of the list; undefined for
- * a wait that had already ended. The caller announces them after the commit, with `announceWaits`.
+ * Ends waits of locked tasks, and records the attempts that waited, as a worker would: with retries, with the steps
+ * that a result creates, and with the steps that become ready. Returns the ended waits in the order of the list;
+ * undefined for a wait that had already ended. The caller announces them after the commit, with `announceWaits`.
  *
- * It ignores the limit of a wait: a caller that must refuse late input checks `overdue` first.
+ * It ignores the limit of a wait: a caller that must reject late input checks `overdue` first.
  * @throws TaskerError `template_invalid`, `template_not_found` if a template cannot be read
  */
 export async function endLocked(
@@ -54,7 +54,7 @@ export async function endLocked(
   return done;
 }
 
-/** Returns whether the end completes a step, and its template never gets more steps. */
+/** Returns whether the end completes a step whose template has no dynamic steps. */
 function isPlain({ templates }: Expanding, { wait, kind }: WaitEnding): boolean {
   return kind === 'completed' && !templates.get(wait.templateId).graph.dynamic;
 }
@@ -95,7 +95,7 @@ async function endAndRecord(
   });
 }
 
-/** The outcome of a wait, for an attempt that is recorded under the fence of waits. */
+/** The outcome of a wait. Its attempt is recorded under the fence of waits. */
 interface EndOutcome extends Pick<WaitEnding, 'by' | 'kind' | 'result' | 'error'> {
   wait: Pick<WaitEnding['wait'], 'taskUuid' | 'idx' | 'kind' | 'templateId' | 'rank'>;
 }
@@ -153,7 +153,7 @@ async function recordGrowing({ templates }: Expanding, tx: Db, batch: readonly R
 
 type Effects = Pick<EndedWait, 'state' | 'task' | 'queued' | 'takenFrom'>;
 
-/** Returns a function that finds the effects of a recording on the step of a wait and on its task. */
+/** Returns a function that looks up how a recording changed the step of a wait and its task. */
 function effectsOf({ ended, uncompleted, queued, takenFrom }: Omit<RecordAnswer, 'revised'>) {
   const keyOf = ({ taskUuid, idx }: { taskUuid: string; idx: number }) => `${taskUuid}/${idx}`;
   const states = new Map<string, Recorded['uncompleted'][number]['state']>(

@@ -31,7 +31,7 @@ export function waitOver({ step, taskUuid, until, endedAt, endedBy }: EndedFor):
   });
 }
 
-/** Returns the error for a token or an act on a timer that came too late. */
+/** Returns the error for a token or an action on a timer that came too late. */
 export function tooLate(why: string): TaskerError {
   return new TaskerError('wait_over', `too late: ${why}; nothing was changed`);
 }

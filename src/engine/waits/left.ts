@@ -21,7 +21,7 @@ const SETTINGS = opening({
 
 /** One slice of the search for waits that were left open. */
 export interface WaitSlice {
-  /** The end of the previous slice. Undefined: begin with the newest task. */
+  /** The end of the previous slice. If undefined, the search starts with the newest task. */
   before?: StepKey | undefined;
   /** Maximum number of waits to look at. Default 20,000. */
   limit?: number;

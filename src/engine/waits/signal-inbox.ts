@@ -18,7 +18,7 @@ export { CHANNEL_SIGNALS } from '../../store/signals/inbox.ts';
 const ROWS_AT_ONCE = 100;
 /** Interval between deletions of old rows. */
 const FORGET_MS = 3_600_000;
-/** How long a row remains after its signal was used or refused: `getSignal` shows its outcome. */
+/** How long a row remains after its signal was used or rejected: `getSignal` shows its outcome. */
 const KEPT_MS = 30 * 86_400_000;
 const FORGOTTEN_AT_ONCE = 1_000;
 
@@ -29,7 +29,10 @@ export interface InboxOutcome {
   error?: { code: string; message: string };
 }
 
-/** Uses the signals that callers have sent in their own transactions. Any process may do so, even several at once. */
+/**
+ * Uses the signals that callers have sent in their own transactions. Any process may do so, even several at the same
+ * time.
+ */
 export class SignalInbox {
   readonly #engine: WaitingEngine;
   readonly #logger: Logger;

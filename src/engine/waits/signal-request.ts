@@ -61,7 +61,7 @@ export function checkClient(client: unknown): UserClient {
   throw new TaskerError('bad_request', `client must be a pg client, got ${shownValue(client)}`);
 }
 
-/** Checks a signal. @throws TaskerError `bad_request`, `signal_refused` if its payload can't be stored */
+/** Checks a signal. @throws TaskerError `bad_request`, `signal_refused` if its payload cannot be stored */
 export function checkSignal(name: string, payload: unknown, options: SignalOptions): CheckedSignal {
   const { idempotencyKey, by } = options;
   text(name, 'the name of a signal', 128);
@@ -88,7 +88,7 @@ export function checkSignal(name: string, payload: unknown, options: SignalOptio
   };
 }
 
-/** Checks a text that must not be empty. @throws TaskerError `bad_request` */
+/** Checks a string that must not be empty. @throws TaskerError `bad_request` */
 export function text(value: unknown, what: string, most: number): string {
   if (typeof value === 'string' && value !== '' && value.length <= most && isStorableText(value)) return value;
   throw new TaskerError(
@@ -115,11 +115,11 @@ export function checkTarget(target: SignalTarget): SignalTarget {
   );
 }
 
-/** Maximum number of tasks to which a signal by correlation id is sent. */
+/** Maximum number of tasks that a signal by correlation id is sent to. */
 const MOST_TASKS = 1_000;
 
 /**
- * Finds the tasks to which a signal is sent.
+ * Finds the tasks that a signal is sent to.
  * @throws TaskerError `task_not_found`, `bad_request` if there are too many or the key is not unique
  */
 export async function findTargets(database: Database, target: SignalTarget): Promise<TaskOfTemplate[]> {
@@ -160,5 +160,5 @@ async function taskOfKey(
   }
   const task = open[0] ?? found.at(-1);
   if (task) return task;
-  throw new TaskerError('task_not_found', `there is no task of ${of} with the idempotency key ${idempotencyKey}`);
+  throw new TaskerError('task_not_found', `no task of ${of} with the idempotency key ${idempotencyKey} exists`);
 }

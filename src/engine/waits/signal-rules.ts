@@ -39,7 +39,7 @@ export function statesNeeded({ graph }: Snapshot, steps: readonly SignalStep[]):
 /** The outcome of a signal: a waiting step takes it, or it is kept. */
 export type Verdict = { kind: 'taken'; wait: SignalWaitRow } | { kind: 'kept' };
 
-/** A refusal, and whether another task may still use the signal. */
+/** A rejection, and whether another task may still use the signal. */
 export class Refusal extends Error {
   readonly error: TaskerError;
   /** Whether the only reason is that this task has no step for the signal. Then a signal for many tasks skips it. */

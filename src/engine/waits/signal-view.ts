@@ -19,12 +19,12 @@ export interface Signal extends Omit<SentSignal, 'status'> {
   payload: unknown;
   /** `refused`: no task could use it; only if it was sent with the client of a caller. */
   status: SentSignal['status'] | 'refused';
-  /** Why it was refused. */
+  /** Why it was rejected. */
   error: { code: string; message: string } | null;
 }
 
 /**
- * Returns a signal with its outcome. Undefined: there is none, or its task was deleted.
+ * Returns a signal with its outcome. Undefined if there is none, or its task was deleted.
  * @throws TaskerError `invalid_uuid`
  */
 export async function getSignal(database: Database, given: string): Promise<Signal | undefined> {

@@ -61,7 +61,7 @@ export interface SignalReceipt {
    * it yet.
    */
   status: 'used' | 'held' | 'kept';
-  /** The step that used it or holds it; null: it is kept. */
+  /** The step that used it or holds it; null if it is kept. */
   step: string | null;
   /** Whether an earlier signal has the same key. This one was not stored. */
   duplicate: boolean;
@@ -139,7 +139,7 @@ async function sendLater(
 /** SQLSTATE. */
 const UNDEFINED_TABLE = '42P01';
 
-/** Runs a part of a delivery, and turns a refusal into the error for the sender. */
+/** Runs a part of a delivery, and turns a rejection into the error for the sender. */
 async function refusing<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -248,7 +248,7 @@ async function lockAndRead(
 /** A task, with the outcome of the signal there. */
 interface Plan {
   task: SignalTaskRow;
-  /** Undefined: the task has it already. */
+  /** Undefined if the task already has the signal. */
   verdict: Verdict | undefined;
 }
 
@@ -314,7 +314,7 @@ function duplicateOf({ taskUuid, earlier }: SignalTaskRow, nameOfStep: (idx: num
   return { taskUuid, status, step: idx === null ? null : nameOfStep(idx) };
 }
 
-/** A signal that completes its step at once is stored as used. Other signals are taken with the kept signals. */
+/** A signal that completes its step immediately is stored as used. Other signals are taken with the kept signals. */
 function storedReceipt({ task: { taskUuid }, verdict }: { task: SignalTaskRow; verdict: Verdict }): Receipt {
   if (verdict.kind === 'kept') return { taskUuid, heldBy: null, usedBy: null, attempt: null };
   const { idx, attempt, settings } = verdict.wait;

@@ -14,7 +14,7 @@ export interface WaitEnding {
   by: WaitEnd;
   /** `retryable`: the step is retried by its policy. */
   kind: 'completed' | 'retryable' | 'permanent';
-  /** The result of a completed step. Absent: null. */
+  /** The result of a completed step. Null if absent. */
   result?: unknown;
   /** The error of a failed attempt. */
   error?: { message: string; error_type: string };
@@ -32,7 +32,7 @@ export interface EndedWait extends StepKey {
   task?: EndedTaskRow | undefined;
   /** Whether steps were queued. */
   queued: boolean;
-  /** Minus the priority of the task. */
+  /** The priority of the task, negated. */
   rank: number;
   /** Whether running batch workers of the task were cancelled. */
   takenFrom: boolean;

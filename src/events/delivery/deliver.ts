@@ -5,9 +5,9 @@ import { type RetryAfter, retryAfterSeconds } from '../../handlers/retry-after.t
 import { Halt } from '../halt.ts';
 import type { DeliveryContext, EventConsumer } from './event-consumer.ts';
 
-/** The consequences of a failed delivery for the next attempt, derived from its error. */
+/** When and whether a failed delivery is attempted again, derived from its error. */
 export interface DeliveryFailure {
-  /** True if another attempt would fail too. The event becomes a dead delivery at once. */
+  /** True if another attempt would fail too. The event becomes a dead delivery immediately. */
   permanent: boolean;
   /** The delay before the next attempt. Default: the back-off delay. */
   retryAfterMs: number | undefined;

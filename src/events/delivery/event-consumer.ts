@@ -5,7 +5,7 @@ import type { Halt } from '../halt.ts';
 export interface DeliveryContext {
   /** The number of this delivery of the event to the group, from 1. */
   readonly attempt: number;
-  /** Whether an operator requested a replay. */
+  /** Whether this delivery is part of a replay. */
   readonly replayed: boolean;
   /** Fires when the delivery times out, when its hold is lost, or when the process stops. */
   readonly halt: Halt;
@@ -56,8 +56,8 @@ export interface RunningConsumers {
   readonly started: Promise<void>;
   /**
    * Starts no new deliveries, and gives running deliveries `drainTimeoutMs` (30,000) to finish. Then it fires their
-   * signals and releases the remaining events, which other processes can take at once. Handled events are not delivered
-   * again. Closes the consumers.
+   * signals and releases the remaining events, which other processes can take immediately. Handled events are not
+   * delivered again. Closes the consumers.
    */
   stop(options?: StopOptions): Promise<void>;
 }

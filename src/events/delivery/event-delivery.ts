@@ -24,7 +24,7 @@ export interface EventDeliveryOptions extends Partial<ConsumerDefaults> {
   slowMs?: number;
   /** The interval for polling the log when there are no notifications. Default 1,000. */
   pollMs?: number;
-  /** The age at which events are deleted once every group is past them; 0 keeps them. Default: seven days. */
+  /** The age at which events are deleted, once every group has passed them. 0 keeps them. Default: seven days. */
   retentionMs?: number;
   /** The interval between deletions of old events. Default 300,000. */
   tidyEveryMs?: number;
@@ -58,7 +58,7 @@ const DEFAULT_OPTIONS = {
   maxDeliveries: DEFAULTS.eventMaxDeliveries,
 };
 const LAST_LOOK_MS = 1_000;
-/** How long {@link EventDelivery.run} waits for groups to join. After that, they join in the background. */
+/** How long {@link EventDelivery.run} waits to join the groups. After that, it joins them in the background. */
 const JOIN_MS = 10_000;
 
 /**
@@ -146,10 +146,7 @@ export class EventDelivery {
     try {
       await group.member.join();
     } catch (error) {
-      this.#parts.logger.debug(
-        { group: group.name, error: messageOf(error) },
-        'could not join the event group; retrying',
-      );
+      this.#parts.logger.debug({ group: group.name, error: messageOf(error) }, 'event group not joined; retrying');
     }
   }
 
@@ -181,7 +178,7 @@ export class EventDelivery {
   async #stop(options: StopOptions): Promise<void> {
     await Promise.all([
       this.#listener?.stop(),
-      // Both may be waiting for the database. If they are abandoned, they leave no unfinished changes.
+      // Both may be waiting for the database. Abandoning them leaves no unfinished changes.
       waitAtMost(LAST_LOOK_MS, Promise.all([this.#watch.stop(), this.#sequencer.stop()])),
       ...[...this.#runs].map((run) => run.stop(options)),
     ]);

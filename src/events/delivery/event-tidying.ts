@@ -9,7 +9,7 @@ const FIRST_MS = 60_000;
 
 /** Options of {@link tidyEvents}. */
 export interface EventTidyingOptions {
-  /** The age at which events are deleted once every group is past them; 0 deletes none. */
+  /** The age at which events are deleted, once every group has passed them. 0 deletes none. */
   retentionMs: number;
   logger: Logger;
   /** The interval in milliseconds, ±25 % so that processes do not run together. Default 300,000. */
@@ -17,8 +17,8 @@ export interface EventTidyingOptions {
 }
 
 /**
- * Periodically deletes old events that every group is past. Returns a function that stops the deletions, but does not
- * wait for a run in progress, which may take long. If that run is cut short, the next run continues where it ended.
+ * Periodically deletes old events that every group has passed. Returns a function that stops the deletions, but does
+ * not wait for a run in progress, which may take long. If that run is cut short, the next run continues where it ended.
  */
 export function tidyEvents(
   log: EventLog,
@@ -31,7 +31,7 @@ export function tidyEvents(
       const deleted = await log.tidy({ retentionMs });
       if (deleted > 0) logger.debug({ deleted }, 'old events deleted');
     } catch (error) {
-      logger.debug({ error: messageOf(error) }, 'could not delete old events; retrying later');
+      logger.debug({ error: messageOf(error) }, 'old events not deleted; retrying later');
     }
   };
   const next = (ms: number) => {

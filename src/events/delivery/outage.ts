@@ -22,8 +22,8 @@ export class Outage {
     const first = this.#waiting.size === 0;
     this.#waiting.add(who);
     if (first)
-      this.#logger.warn({ error: messageOf(error) }, 'cannot read the event log; domain events wait; retrying');
-    else this.#logger.debug({ error: messageOf(error) }, 'still cannot read the event log');
+      this.#logger.warn({ error: messageOf(error) }, 'event log not readable, so domain events wait; retrying');
+    else this.#logger.debug({ error: messageOf(error) }, 'event log still not readable');
   }
 
   /** Reports that a query of `who` succeeded. */
@@ -54,7 +54,7 @@ export class Outage {
     this.#forget(who);
     this.#logger.error(
       { error: messageOf(error) },
-      'the database refused to store the result of deliveries; the events will be delivered again',
+      'the database rejected the results of deliveries; the events will be delivered again',
     );
   }
 

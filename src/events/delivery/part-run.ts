@@ -20,7 +20,7 @@ interface Placed {
 }
 
 const LOST = new Error('another process has taken over this part of the event log');
-const NOT_WRITTEN = new Error('could not store that this delivery is still running');
+const NOT_WRITTEN = new Error('slow delivery not recorded as still running');
 
 /**
  * Handles the events taken from one part of the log. Events of one task are handled one after the other, events of
@@ -96,7 +96,7 @@ export class PartRun implements HeldWork {
 
   extended({ parts }: StillHeld, until: number): void {
     if (parts.includes(this.part)) this.heldUntil = Math.max(this.heldUntil, until);
-    // At the end there is nothing to halt, and the last write detects on its own whether the part is still held.
+    // During the last write, nothing is left to halt. The write itself detects whether the part is still held.
     else if (!this.#ending) this.#lose();
   }
 
@@ -141,7 +141,7 @@ export class PartRun implements HeldWork {
     return handled;
   }
 
-  /** Whether every unhandled event is a slow delivery or waits behind one. */
+  /** Returns whether every unhandled event is a slow delivery or waits behind one. */
   #onlySlow(): boolean {
     const since = performance.now() - this.#group.slowMs;
     return [...this.#pending].every((events) => {

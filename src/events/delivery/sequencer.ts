@@ -6,7 +6,7 @@ import type { Outage } from './outage.ts';
 /** Minimum time between two runs, regardless of the number of notifications. */
 const APART_MS = 5;
 
-/** Assigns positions in the log to new events: at once after a notification, but throttled when there are many. */
+/** Assigns positions in the log to new events: immediately after a notification, but throttled when there are many. */
 export class Sequencer {
   readonly #parts: { log: EventLog; outage: Outage; placed: () => void };
   readonly #stopped = new AbortController();

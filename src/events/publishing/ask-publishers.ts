@@ -27,7 +27,7 @@ export interface Publishers {
 export interface PublishedEvent {
   declared: DeclaredEvent;
   eventId: string;
-  /** The name of the publisher. */
+  /** The name that the publisher has in the event's metadata. */
   publisher: string;
   /** JSON text. Undefined if the result is the payload. */
   payload: string | undefined;
@@ -68,8 +68,8 @@ export function* makeEvents(
 }
 
 /**
- * Returns the publisher of an event. Undefined for the default publisher. Returns an error message if there is none.
- * Never throws.
+ * Returns the publisher of an event, or undefined for the default publisher. Returns an error message if the publisher
+ * is not registered. Never throws.
  */
 function publisherFor(
   source: PublisherSource,
@@ -80,7 +80,8 @@ function publisherFor(
   try {
     if (publisher === null) return source.getForStep(templateStepName);
     return (
-      source.get(publisher) ?? `there is no publisher ${publisher} in this worker; register it before the worker starts`
+      source.get(publisher) ??
+      `publisher ${publisher} is not registered in this worker; register it before the worker starts`
     );
   } catch (thrown) {
     return messageOfThrown(thrown);

@@ -65,7 +65,9 @@ export abstract class BasePublisher implements Publisher {
   /** The name of the class, unless the instance has its own. */
   declare readonly publisherName: string;
 
-  /** Writes nothing until the publisher is registered with a registry that has a logger. */
+  /**
+   * The logger of the publisher. It writes nothing until the publisher is registered with a registry that has a logger.
+   */
   protected logger: Logger = silentLogger;
 
   /** Returns the steps whose events it creates if they name no publisher. Default: none. */
@@ -91,7 +93,7 @@ export abstract class BasePublisher implements Publisher {
     return true;
   }
 
-  /** Returns additional `metadata` for the event. It cannot replace ids, names and times. */
+  /** Returns additional `metadata` for the event. The metadata cannot replace ids, names and times. */
   additionalMetadata(
     _ctx: StepEventContext | StepResult,
     _declaration?: EventDeclaration,
@@ -136,12 +138,12 @@ export interface PublisherClass {
   readonly publisherName?: string;
 }
 
-/** Whether a value is a {@link BasePublisher}, from this or another copy of the package. */
+/** Returns whether a value is a {@link BasePublisher}, from this or another copy of the package. */
 export function isPublisher(value: unknown): value is BasePublisher {
   return typeof value === 'object' && value !== null && PUBLISHER in value;
 }
 
-/** Whether a value is a publisher class other than {@link BasePublisher} itself. */
+/** Returns whether a value is a publisher class other than {@link BasePublisher} itself. */
 export function isPublisherClass(value: unknown): value is PublisherClass {
   if (typeof value !== 'function') return false;
   const prototype: unknown = value.prototype;

@@ -5,9 +5,9 @@ import { PublisherValidationError } from './publisher-errors.ts';
 import { PublisherRegistry } from './publisher-registry.ts';
 
 /**
- * Returns an error for publishers that templates name but that are not registered, with their places in the templates.
- * Undefined if there are none. With `orInProcess`, publishers in `PublisherRegistry.instance()` count as registered, as
- * in a worker server.
+ * Returns an error for unregistered publishers that templates name, with their places in the templates. Undefined if
+ * all are registered. With `orInProcess`, publishers in `PublisherRegistry.instance()` count as registered, as in a
+ * worker server.
  */
 export function unknownPublishers(
   registry: PublisherRegistry,
@@ -57,7 +57,7 @@ function whyIdle(name: string, steps: readonly StepTemplate[]): string | undefin
       name,
       steps.map((step) => step.name),
     );
-    return `no template here has a step ${name}${near.length > 0 ? `, did you mean ${near.join(' or ')}?` : ''}`;
+    return `step ${name} not found in these templates${near.length > 0 ? `, did you mean ${near.join(' or ')}?` : ''}`;
   }
   const asked = named.some(({ publishesEvents }) => publishesEvents.some(({ publisher }) => publisher === null));
   return asked ? undefined : `step ${name} declares no event without a publisher under publishes_events`;

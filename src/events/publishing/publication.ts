@@ -12,7 +12,7 @@ export interface Publication {
   attempt: EndedAttempt;
   events: readonly PublishedEvent[];
   problems: readonly EventProblem[];
-  /** Set if the step must fail because an event does not match its schema. The text is the reason. */
+  /** The reason why the step must fail, if an event does not match its schema. */
   failStep: string | undefined;
 }
 
@@ -91,7 +91,9 @@ function publicationOf(attempt: EndedAttempt, declared: readonly DeclaredEvent[]
 /** Shared, so that no list is allocated in the usual case. */
 const NONE: readonly EventProblem[] = Object.freeze([]);
 
-/** Whether a problem fails the step. A step that has failed anyway keeps its own error and is retried as usual. */
+/**
+ * Returns whether a problem fails the step. A step that has failed anyway keeps its own error and is retried as usual.
+ */
 function failsStep({ onInvalid }: DeclaredEvent, { outcome }: EndedAttempt, { kind }: EventProblem): boolean {
   return onInvalid === 'fail_step' && kind === 'invalid' && outcome === 'completed';
 }
@@ -104,7 +106,7 @@ export function storedEvents({ attempt, events }: Publication): EventsText | und
   if (stored.length === 0) return undefined;
   return {
     get size() {
-      // The result is sent to the server once, but written again with each event.
+      // The result is sent to the server once, but stored with each event.
       const sizes = stored.map(({ payload, metadata = '' }) => (payload ?? attempt.result).length + metadata.length);
       return sizes.reduce((sum, size) => sum + size + attempt.detail.length, 0);
     },

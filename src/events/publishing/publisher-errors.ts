@@ -15,7 +15,7 @@ export class PublisherNotFoundError extends TaskerError {
   readonly registeredPublishers: string[];
 
   constructor(publisherName: string, registered: readonly string[] = []) {
-    super('publisher_not_found', `there is no publisher ${publisherName}${hintOf([publisherName], registered)}`, {
+    super('publisher_not_found', `publisher ${publisherName} not found${hintOf([publisherName], registered)}`, {
       details: { publisher: publisherName, registered: [...registered] },
     });
     this.publisherName = publisherName;
@@ -36,7 +36,9 @@ export class PublisherValidationError extends TaskerError {
   /** The registered names, without `default`. */
   readonly registeredPublishers: string[];
 
-  /** `places`: where each name is used. `inProcess`: the names that are in `PublisherRegistry.instance()`. */
+  /**
+   * `places`: the places where each name is used. `inProcess`: the names that are in `PublisherRegistry.instance()`.
+   */
   constructor(
     missing: readonly string[],
     registered: readonly string[] = [],

@@ -87,13 +87,13 @@ export function callOnPublishError(
     : publisher.onPublishError(ctx.eventName, error, payload);
 }
 
-/** Whether hooks take the context. Without `hookArguments`, a class that overrides `publishesFor` does. */
+/** Returns whether hooks take the context. Without `hookArguments`, a class that overrides `publishesFor` does. */
 function takesContext(publisher: Publisher): boolean {
   const { hookArguments } = publisher.constructor as { hookArguments?: 'context' | 'positional' };
   return hookArguments === undefined ? hasPublishesFor(publisher) : hookArguments === 'context';
 }
 
-/** Whether a publisher overrides `publishesFor`. */
+/** Returns whether a publisher overrides `publishesFor`. */
 function hasPublishesFor(publisher: Publisher): boolean {
   for (let owner: object | null = publisher; owner !== null; owner = Object.getPrototypeOf(owner) as object | null) {
     if (Object.hasOwn(owner, 'publishesFor')) return !Object.hasOwn(owner, PUBLISHER);

@@ -80,13 +80,13 @@ export class PublisherRegistry {
   }
 
   /**
-   * Returns the publisher of that name. Without a name, returns the default publisher. If there is none with the name,
-   * also returns the default, and logs a warning.
+   * Returns the publisher of that name, or the default publisher without a name. For an unknown name, returns the
+   * default publisher and logs a warning.
    */
   getOrDefault(name?: string | null): BasePublisher {
     const found = this.get(name || DEFAULT);
     if (found) return found;
-    this.#logger.warn({ publisher: name }, `there is no publisher ${name}; the default one is used`);
+    this.#logger.warn({ publisher: name }, 'publisher not registered; using the default one');
     return this.#default;
   }
 
@@ -105,7 +105,7 @@ export class PublisherRegistry {
     return undefined;
   }
 
-  /** Whether there is a publisher of that name. Always true for `default`. */
+  /** Returns whether there is a publisher of that name. Always true for `default`. */
   isRegistered(name: string): boolean {
     return name === DEFAULT || this.#publishers.has(name);
   }
@@ -145,7 +145,7 @@ export class PublisherRegistry {
     this.#frozen = false;
   }
 
-  /** Removes a publisher. Returns false if there was none. @throws TaskerError `conflict` if frozen */
+  /** Removes a publisher. Returns false if it was not registered. @throws TaskerError `conflict` if frozen */
   unregister(name: string): boolean {
     this.#mayChange();
     return this.#publishers.delete(name);
@@ -195,7 +195,7 @@ export class PublisherRegistry {
   }
 }
 
-/** Whether a value is a {@link PublisherRegistry}, from this or another copy of the package. */
+/** Returns whether a value is a {@link PublisherRegistry}, from this or another copy of the package. */
 export function isPublisherRegistry(value: unknown): value is PublisherRegistry {
   return ((typeof value === 'object' && value !== null) || typeof value === 'function') && BRAND in value;
 }

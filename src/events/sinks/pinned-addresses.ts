@@ -10,8 +10,8 @@ export class PrivateAddressError extends Error {
 }
 
 /**
- * Looks up the addresses of a host. Rejects if one of them is not public, unless `allowPrivate` is true. Otherwise a user
- * who can configure a host could make this machine send requests into its private network.
+ * Looks up the addresses of a host. Rejects if one of them is not public, unless `allowPrivate` is true. Otherwise a
+ * user who configures a host could make this machine send requests into its private network.
  */
 export async function addressesOf(
   hostname: string,

@@ -27,7 +27,7 @@ const RESERVED_4 = blockList('ipv4', [
 
 /** All global addresses are in this range, … */
 const GLOBAL_6 = blockList('ipv6', [['2000::', 3]]);
-/** … except those for protocols such as Teredo, for documentation, and 6to4, which can map to any IPv4 address. */
+/** … except those for protocols such as Teredo, for documentation, and for 6to4, which can map to any IPv4 address. */
 const RESERVED_6 = blockList('ipv6', [
   ['2001::', 23],
   ['2001:db8::', 32],
@@ -47,8 +47,8 @@ function blockList(family: 'ipv4' | 'ipv6', subnets: readonly Subnet[]): BlockLi
 }
 
 /**
- * Whether an address is public: not of this machine or a private network, not multicast, and not the metadata service of a
- * cloud. False for text that is not an address.
+ * Returns whether an address is public: not of this machine or a private network, not multicast, and not the metadata
+ * service of a cloud. False for text that is not an address.
  */
 export function isPublicAddress(address: string): boolean {
   const family = isIP(address);

@@ -159,6 +159,6 @@ export class RabbitmqPublisher {
     await afterIncoming();
     if (!this.#returned.delete(messageId)) return;
     this.#queues.delete(queue);
-    throw new Error('the queue does not exist; it will be recreated');
+    throw new Error('the queue does not exist; it is created before the next message');
   }
 }

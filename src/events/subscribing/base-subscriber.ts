@@ -96,7 +96,7 @@ export abstract class BaseSubscriber<Payload = Record<string, unknown>> implemen
   /** Called once for each failed delivery. */
   onHandleError(_event: DomainEvent<Payload>, _error: Error): HookAnswer {}
 
-  /** Whether an event name matches its patterns, which are read only once. */
+  /** Returns whether an event name matches its patterns, which are read only once. */
   matches(eventName: string): boolean {
     this.#matcher ??= eventMatcher(this.subscribesTo());
     return this.#matcher(eventName);
@@ -158,12 +158,12 @@ export interface SubscriberClass {
   subscribesTo(): string[];
 }
 
-/** Whether a value is a {@link BaseSubscriber}, from this or another copy of the package. */
+/** Returns whether a value is a {@link BaseSubscriber}, from this or another copy of the package. */
 export function isSubscriber(value: unknown): value is BaseSubscriber {
   return typeof value === 'object' && value !== null && BRAND in value;
 }
 
-/** Whether a value is a subscriber class other than {@link BaseSubscriber} itself. */
+/** Returns whether a value is a subscriber class other than {@link BaseSubscriber} itself. */
 export function isSubscriberClass(value: unknown): value is SubscriberClass {
   if (typeof value !== 'function') return false;
   const prototype: unknown = value.prototype;

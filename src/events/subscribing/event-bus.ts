@@ -70,7 +70,7 @@ class Subscription {
     if (this.dropped++ === 0) {
       this.#logger.warn(
         { event: event.name, waiting: this.waiting },
-        `event listener too slow: ${this.#limit} for it; further events are dropped`,
+        `event listener too slow: ${this.#limit}; further events are dropped`,
       );
     }
   }

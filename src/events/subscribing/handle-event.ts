@@ -18,7 +18,7 @@ export interface HandlingOptions {
   /** Ends the wait for the subscriber. */
   halt: Halt;
   logger: Logger;
-  /** Whether a halt for this reason counts as a failure. Default: always. */
+  /** Returns whether a halt for this reason counts as a failure. Default: always. */
   failsBy?(reason: unknown): boolean;
 }
 

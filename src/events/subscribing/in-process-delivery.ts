@@ -87,7 +87,7 @@ export class InProcessDelivery {
     const { subscriberName } = this.#subscriber;
     this.#options.logger.warn(
       { subscriber: subscriberName, lagged: this.#lagged },
-      `subscriber ${subscriberName} is too slow for the events of this process: ${this.#limit} for it; further events are dropped`,
+      `subscriber ${subscriberName} is too slow for the events of this process: ${this.#limit}; further events are dropped`,
     );
   }
 

@@ -18,7 +18,10 @@ export interface DomainEventPollerConfig {
   pollIntervalMs?: number;
   /** Alias of `pollIntervalMs`. */
   pollingIntervalMs?: number;
-  /** Maximum number of events per poll. If there are more, the next poll follows at once. 1 to 1,000,000, default 100. */
+  /**
+   * Maximum number of events per poll. If there are more, the next poll follows immediately. 1 to 1,000,000, default
+   * 100.
+   */
   maxEventsPerPoll?: number;
 }
 
@@ -134,7 +137,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     this.#timer = more ? setImmediate(() => this.#turn()) : setTimeout(() => this.#turn(), this.#pollIntervalMs);
   }
 
-  /** Takes up to the maximum number of events. Returns whether there may be more. */
+  /** Reads up to the maximum number of events. Returns whether there may be more. */
   #takeSome(): boolean {
     for (let taken = 0; taken < this.#maxEventsPerPoll && this.#running; taken++) {
       let event: DomainEvent | null;
@@ -190,7 +193,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
 
 function notAtOnce(promise: Promise<unknown>): TaskerError {
   promise.catch(() => undefined); // its result is not used
-  return new TaskerError('config_invalid', 'the poll function returned a promise; it must return an event or null');
+  return new TaskerError('config_invalid', 'the poll function returned a promise; return an event or null directly');
 }
 
 const KNOWN = ['pollIntervalMs', 'pollingIntervalMs', 'maxEventsPerPoll'];

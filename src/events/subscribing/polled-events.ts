@@ -39,7 +39,7 @@ export class PolledEvents {
     };
   }
 
-  /** Takes the oldest event, or null if there is none. */
+  /** Takes the oldest event. Null if the queue is empty. */
   poll(): NapiDomainEvent | null {
     if (!this.#polled) for (const followed of this.#followed) followed.end = followed.listen();
     this.#polled = true;

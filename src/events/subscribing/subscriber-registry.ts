@@ -29,15 +29,15 @@ export interface SubscriberStats {
   }[];
 }
 
-/** Runs the subscribers of a registry. A tasker does, with its database and the events of its worker. */
+/** Runs the subscribers of a registry. A tasker is a host: it has a database and the events of its worker. */
 export interface SubscriberHost {
   /** `poller`: the source that already passes the events of this process to them. */
   run(subscribers: readonly BaseSubscriber[], options: { poller: InProcessEventSource | undefined }): RunningConsumers;
 }
 
 /**
- * The subscribers of a process. A tasker with this registry starts and stops them together with itself, and so does the
- * worker of this process for `SubscriberRegistry.instance()`. Otherwise call `startAll(poller)`.
+ * The subscribers of a process. A tasker with this registry starts and stops them together with itself. The worker of
+ * this process does the same for `SubscriberRegistry.instance()`. Otherwise call `startAll(poller)`.
  *
  * @example
  * class AuditLogger extends BaseSubscriber {
@@ -153,8 +153,8 @@ export class SubscriberRegistry {
   }
 
   /**
-   * Undoes {@link attach} and stops the subscribers that the tasker runs. If there are no other hosts, the registry is
-   * stopped. @internal
+   * Undoes {@link attach} and stops the subscribers that the tasker runs. Without other hosts, the registry is stopped.
+   * @internal
    */
   async detach(host: SubscriberHost, options: StopOptions = {}): Promise<void> {
     this.#hosts.delete(host);
@@ -166,7 +166,7 @@ export class SubscriberRegistry {
 
   /**
    * Removes some subscribers and adds others. Running subscribers are stopped first, so that two of the same name never
-   * run at once.
+   * run at the same time.
    * @throws TaskerError `subscriber_invalid`, before anything has changed @internal
    */
   async exchange({ removed, added }: Record<'removed' | 'added', readonly BaseSubscriber[]>): Promise<void> {
@@ -189,7 +189,7 @@ export class SubscriberRegistry {
     if (before) {
       throw new TaskerError(
         'conflict',
-        `another subscriber is named ${subscriberName}; give this one a different subscriberName, or each of them gets only half of the events`,
+        `another subscriber is named ${subscriberName}; give this one a different subscriberName, because each of them would get only part of the events`,
       );
     }
     checkSubscriber(subscriber);
@@ -227,7 +227,7 @@ export class SubscriberRegistry {
   }
 }
 
-/** Whether a value is a {@link SubscriberRegistry}, from this or another copy of the package. */
+/** Returns whether a value is a {@link SubscriberRegistry}, from this or another copy of the package. */
 export function isSubscriberRegistry(value: unknown): value is SubscriberRegistry {
   return ((typeof value === 'object' && value !== null) || typeof value === 'function') && BRAND in value;
 }

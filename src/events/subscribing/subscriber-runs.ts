@@ -62,7 +62,7 @@ export class SubscriberRuns implements SubscriberHost {
   }
 }
 
-/** Whether it gets durable events. */
+/** Returns whether it gets durable events. */
 function hasGroup({ delivery }: Subscriber): boolean {
   return delivery.mode !== 'in_process';
 }
@@ -92,7 +92,8 @@ function subscriberConsumer(subscriber: Subscriber, logger: Logger): EventConsum
 }
 
 /**
- * Whether a halt was a timeout. After a halt for another reason, the event goes to another process and has not failed.
+ * Returns whether a halt was a timeout. After a halt for another reason, the event goes to another process and has not
+ * failed.
  */
 function isTimeout(reason: unknown): boolean {
   return isTaskerError(reason) && reason.code === 'timeout';

@@ -52,7 +52,7 @@ export interface SubscriberDelivery {
 export interface EventDelivery {
   /** The number of this delivery to the subscriber's group, from 1. Events of this process are delivered once. */
   readonly attempt: number;
-  /** Whether an operator requested a replay. */
+  /** Whether this delivery is part of a replay. */
   readonly replayed: boolean;
   /** Fires when the delivery times out or the process stops. Pass it to asynchronous operations. */
   readonly signal: AbortSignal;

@@ -49,7 +49,7 @@ export function withSize<Event extends object>(event: Event, size: number): Even
 }
 
 /**
- * Returns the stored length. Returns 0 if there is none, because serializing the event only to measure it would be too
+ * Returns the stored length. Returns 0 without one, because serializing the event only to measure it would be too
  * expensive.
  */
 export function sizeOf(event: object): number {

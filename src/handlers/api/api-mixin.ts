@@ -40,8 +40,8 @@ export interface APICapable {
   set httpClient(client: Partial<HttpClient>);
 
   /**
-   * Sends a GET request: `get(path, { params, headers, … })`. Returns the response whatever its status, and throws if
-   * there is none. The same applies to the other methods.
+   * Sends a GET request: `get(path, { params, headers, … })`. Returns the response regardless of its status, and throws
+   * if there is none. The same applies to the other methods.
    */
   get(path: string | URL, options?: ApiRequestOptions): Promise<ApiResponse>;
   /** Sends a GET request: `get(path, params, headers)`. */

@@ -29,12 +29,12 @@ export interface ApiRequest {
   step: StepContext | undefined;
   /** Maximum size of the response body in bytes. The options can override it. */
   maxResponseBytes: number | undefined;
-  /** Whether a string body is sent as is, as in `fetch`, and not as a JSON value. */
+  /** Whether a string body is sent as is, like in `fetch`, instead of as a JSON value. */
   textIsBody?: boolean;
 }
 
 /**
- * Sends a request and reads the response, whatever its status. Throws a `StepExecutionError` if there is none.
+ * Sends a request and reads the response, regardless of its status. Throws a `StepExecutionError` if there is none.
  * `timeout` and `connection_error` are retryable. Requests that cannot be sent and responses that cannot be read are
  * not. If the running step ends, rejects with the reason of its signal.
  */
@@ -129,7 +129,7 @@ function useUserOf(url: URL, headers: NamedHeaders): void {
 
 function idempotencyKey(given: true | string, step: StepContext | undefined): string {
   if (!step) {
-    throw invalidRequest('an idempotency key needs a running step; pass its context in the options');
+    throw invalidRequest('an idempotency key requires a running step; pass its context in the options');
   }
   return given === true ? step.stepUuid : `${step.stepUuid}:${encodeURIComponent(given)}`;
 }
@@ -137,7 +137,7 @@ function idempotencyKey(given: true | string, step: StepContext | undefined): st
 /** The failed request, for the message. */
 type FailedRequest = Pick<PreparedRequest, 'method' | 'url'> & { timeoutMs: number; timedOut: boolean };
 
-/** Error codes of timeouts inside `fetch`. */
+/** Error codes of the timeouts of `fetch`. */
 const TIMEOUT_CODES = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
   'UND_ERR_HEADERS_TIMEOUT',

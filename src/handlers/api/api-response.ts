@@ -25,7 +25,7 @@ export interface ApiResponseContent {
 }
 
 /**
- * The response of a server, whatever its status.
+ * The response of a server, with any status.
  *
  * @example
  * const response = await this.get('/users/7');
@@ -130,7 +130,7 @@ export class ApiResponse {
 }
 
 /**
- * Whether a value is an {@link ApiResponse}, from this or another copy of the package.
+ * Returns whether a value is an {@link ApiResponse}, from this or another copy of the package.
  *
  * @example
  * if (isApiResponse(value) && !value.ok) throw new Error(`status ${value.statusCode}`);
@@ -154,6 +154,6 @@ function decodedBody(bytes: Uint8Array, contentType = ''): string {
   try {
     return new TextDecoder(charset).decode(bytes);
   } catch {
-    return new TextDecoder().decode(bytes); // unknown charset: UTF-8 is the most likely
+    return new TextDecoder().decode(bytes); // for an unknown charset, UTF-8 is the most likely
   }
 }

@@ -40,7 +40,7 @@ const TYPES: Readonly<Record<number, string>> = {
 const MESSAGE_KEYS = ['error', 'message', 'detail', 'error_message', 'msg'];
 const CODE_KEYS = ['error_code', 'code'];
 
-/** Maximum bytes of a JSON body, and maximum characters of a text, in a failure. Every attempt stores its own. */
+/** Maximum bytes of a JSON body, and maximum characters of a string, in a failure. Every attempt stores its own. */
 const MAX_BODY = 16_384;
 const MAX_SNIPPET = 2_000;
 const MAX_MESSAGE = 1_000;
@@ -52,7 +52,7 @@ export function apiSuccess(...args: ApiSuccessArguments): StepHandlerResult {
   const { body, jsonError } = response;
   if (result === undefined && !response.ok) return apiFailure(response);
   if (result === undefined && jsonError !== null) {
-    // This may be a proxy's error page or a truncated response, which may be gone on the next attempt.
+    // Retryable: it may be a proxy's error page or a truncated response, and the next attempt may succeed.
     return apiFailure(response, { message: jsonError, errorType: 'invalid_json', retryable: true });
   }
   const value = result ?? (typeof body === 'object' && body !== null ? body : { data: body });

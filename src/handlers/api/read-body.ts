@@ -17,7 +17,8 @@ const WITHOUT_BODY = new Set([204, 205, 304]);
 /**
  * Reads the whole body of a response, decompressed, up to a maximum number of bytes. It reads the stream or, if a
  * mocked `fetch` returned none, `json()` or `text()`. Throws `response_too_large` beyond the limit. Throws
- * `invalid_request` if there is nothing to read, so that an incomplete mock is not mistaken for an empty response.
+ * `invalid_request` if the response has no body to read, so that an incomplete mock is not mistaken for an empty
+ * response.
  */
 export async function readBody(response: Response, reading: Reading): Promise<ApiResponseContent> {
   const body: unknown = response.body;
@@ -38,7 +39,7 @@ async function bytesOf(body: Stream, headers: Record<string, string>, reading: R
   }
   const chunks: Uint8Array[] = [];
   let size = 0;
-  // Throwing inside the loop cancels the stream, and that closes the connection.
+  // Throwing inside the loop cancels the stream, which closes the connection.
   for await (const piece of body) {
     const chunk = typeof piece === 'string' ? Buffer.from(piece) : piece;
     size += chunk.byteLength;
@@ -64,7 +65,7 @@ async function bodyByMethods(response: Response, reading: Reading): Promise<ApiR
   if (json?.jsonError !== undefined) return { text: '', jsonError: json.jsonError };
   if (WITHOUT_BODY.has(statusOf(response)) || reading.method === 'HEAD') return { text: '' };
   throw invalidRequest(
-    `${reading.from}: the response has no body to read: its body is not a stream, and json() and text() return nothing`,
+    `${reading.from}: the response has no readable body: it is not a stream, and json() and text() return nothing; return a Response from the mock`,
   );
 }
 

@@ -32,7 +32,8 @@ export function requestBody(options: ApiBodyOptions, { headers, textIsBody }: Bo
   if (body === undefined || body === '') return NONE;
 
   if (isGiven(form)) {
-    if (form instanceof FormData) throw invalidRequest('the option form is url-encoded; pass FormData as body');
+    if (form instanceof FormData)
+      throw invalidRequest('the option form is for url-encoded fields; pass FormData as body');
     setType(headers, 'application/x-www-form-urlencoded');
     return text(queryOf(form).join('&'));
   }

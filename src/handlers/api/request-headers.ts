@@ -46,7 +46,7 @@ export class NamedHeaders {
 }
 
 /**
- * Returns the given headers. Replaces the platform's error for an invalid header, because it contains the header's
+ * Returns the given headers. Replaces the platform's error for an invalid header, because that error contains the
  * value, which may be a secret.
  */
 export function namedHeaders(given: RequestHeaders | undefined): NamedHeaders {

@@ -6,7 +6,7 @@ import { invalidRequest, shown } from '../misuse.ts';
  */
 export type ResponseLike = Partial<Response>;
 
-/** Returns the response of `fetch`. Throws `invalid_request` if it is not a response at all. */
+/** Returns the response of `fetch`. Throws `invalid_request` if the value is not a response. */
 export function checkedResponse(returned: unknown, from: string): Response {
   if (typeof returned === 'object' && returned !== null) {
     const { status, ok } = returned as ResponseLike;
@@ -25,7 +25,7 @@ export function statusOf({ status, ok }: ResponseLike): number {
 
 const JSON_TYPE = /^\s*[\w.-]+\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
-/** Whether a content type is JSON. */
+/** Returns whether a content type is JSON. */
 export function isJsonType(contentType: string | undefined): boolean {
   return JSON_TYPE.test(contentType ?? '');
 }

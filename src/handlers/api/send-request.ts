@@ -77,7 +77,10 @@ function nextUrl(location: string, from: URL): URL | null {
   return to;
 }
 
-/** Whether a redirect changes the method to GET. As in browsers, a POST is repeated only if the status requires it. */
+/**
+ * Returns whether a redirect changes the method to GET. As in browsers, a POST is repeated only if the status requires
+ * it.
+ */
 function becomesGet(status: number, method: string): boolean {
   if (status === 303) return method !== 'GET' && method !== 'HEAD';
   return (status === 301 || status === 302) && method === 'POST';

@@ -133,7 +133,7 @@ export function scenarioOf(batchableResult: Fields, workers: readonly [string, F
   };
 }
 
-/** Returns the result of an aggregator when there was nothing to do. */
+/** Returns the result of an aggregator if there was nothing to do. */
 export function noBatchesAggregationResult(zeroMetrics: Fields = {}): StepHandlerResult {
   return StepHandlerResult.success({ ...zeroMetrics, worker_count: 0, scenario: 'no_batches' });
 }

@@ -59,7 +59,7 @@ export function createBatches(
 }
 
 /**
- * Whether an outcome requests workers.
+ * Returns whether an outcome requests workers.
  *
  * @example
  * isCreateBatches(createBatches('post', 0, [], 0)); // true
@@ -69,7 +69,7 @@ export function isCreateBatches(outcome: BatchProcessingOutcome): outcome is Cre
 }
 
 /**
- * Whether an outcome requests no workers.
+ * Returns whether an outcome requests no workers.
  *
  * @example
  * isNoBatches(noBatches()); // true

@@ -178,7 +178,7 @@ const PLACES = ['stepConfig', 'inputData', 'stepInputs'] as const;
 
 function batchDataOf(context: StepContext): Fields | null {
   const { stepInputs } = context;
-  // Only the nested form, because the configuration of an ordinary step may have keys with these names.
+  // Accepts only the nested form, because the configuration of an ordinary step may have keys with these names.
   if (nestedCursor(stepInputs)) return stepInputs;
   for (const place of PLACES) {
     const data = context[place].batch_context;

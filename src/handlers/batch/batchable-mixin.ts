@@ -108,7 +108,7 @@ export interface Batchable {
   checkpointYield(...args: CheckpointArguments): StepHandlerResult;
   /** Returns the input of an aggregator: `(dependencyResults, batchableStepName, batchWorkerPrefix)`. */
   detectAggregationScenario(...args: Parameters<typeof detectAggregationScenario>): BatchAggregationScenario;
-  /** Returns the result of an aggregator when there was nothing to do. */
+  /** Returns the result of an aggregator if there was nothing to do. */
   noBatchesAggregationResult(zeroMetrics?: Fields): StepHandlerResult;
   /** Returns the result of an aggregator, with or without batches: `(scenario, zeroMetrics?, aggregate?)`. */
   aggregateBatchWorkerResults(...args: Parameters<typeof aggregateBatchWorkerResults>): StepHandlerResult;

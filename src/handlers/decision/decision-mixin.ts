@@ -124,7 +124,9 @@ export function skipBranches(
   const outcome =
     typeof given === 'object' ? given : DecisionPointOutcome.noBranches({ reason: given, routingContext });
   if (outcome.decisionType === DecisionType.CREATE_STEPS) {
-    throw misuse(`decision: decisionNoBranches received an outcome with steps; pass it to decisionSuccess`);
+    throw misuse(
+      `decision: decisionNoBranches received an outcome with steps; pass such an outcome to decisionSuccess`,
+    );
   }
   return resultOf(this, outcome, metadata);
 }
@@ -158,13 +160,13 @@ function branchesOf({ decisionType, nextStepNames, reason }: DecisionPointOutcom
       return { decision_point_outcome: { type: decisionType, step_names: names }, steps_created: names };
     }
     case DecisionType.NO_BRANCHES:
-      // The same value under two keys, because some readers of decisions use one and some the other.
+      // Stored under two keys, because readers of decisions use either.
       return {
         decision_point_outcome: { type: decisionType },
         ...(reason ? { reason, skip_reason: reason } : {}),
       };
   }
-  // Only JavaScript callers can reach this.
+  // Only JavaScript callers can get here.
   throw misuse(`decision: the outcome must be create_steps or no_branches, not ${shown(decisionType)}`);
 }
 

@@ -143,7 +143,7 @@ export function checkedNames(stepNames: unknown): string[] {
   const wrong = stepNames.find((name) => typeof name !== 'string' || name === '');
   if (wrong !== undefined) throw misuse(`decision: a step name must be a non-empty string, not ${shown(wrong)}`);
   if (stepNames.length === 0)
-    throw misuse('decision: no step is named; to create none, call skipBranches with a reason');
+    throw misuse('decision: the list of step names is empty; to create no steps, call skipBranches with a reason');
   return [...new Set(stepNames)];
 }
 

@@ -11,7 +11,7 @@ const MAX_FOREIGN_FRAMES = 5;
 
 /**
  * The location of this package, as a URL and as a path, because stacks have either. In a bundle, the package has no
- * location of its own, and its frames cannot be distinguished from the user's.
+ * separate location, so its frames cannot be distinguished from the user's.
  */
 const HERE: string | undefined = import.meta.url;
 const OWN_URL = /\/handlers\/failures\/backtrace\.[jt]s$/.test(HERE ?? '') ? new URL('../..', HERE).href : undefined;

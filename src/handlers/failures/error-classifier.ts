@@ -6,11 +6,11 @@ export interface ErrorClassification {
   errorType: string;
   /** Whether a retry may help. */
   retryable: boolean;
-  /** The basis of the decision: the error's own `retryable`, its class (or system error code), or the default. */
+  /** The basis of the decision: the error's `retryable`, its class or system error code, or the default. */
   classification: 'explicit_attribute' | 'permanent_class' | 'retryable_class' | 'default';
 }
 
-/** Mistakes in the program or its input, which would occur again on a retry. */
+/** Mistakes in the program or its input, which would recur on a retry. */
 const PERMANENT: ReadonlySet<string> = new Set([
   'EvalError',
   'RangeError',
@@ -49,12 +49,12 @@ export class ErrorClassifier {
     this.defaultRetryable = defaultRetryable;
   }
 
-  /** Whether a retry may help. */
+  /** Returns whether a retry may help. */
   retryable(error: unknown): boolean {
     return this.classify(error).retryable;
   }
 
-  /** Whether a retry cannot help. */
+  /** Returns whether a retry cannot help. */
   permanent(error: unknown): boolean {
     return !this.retryable(error);
   }
@@ -88,7 +88,7 @@ export function getClassifier(): ErrorClassifier {
 }
 
 /**
- * Whether a retry may help; see {@link ErrorClassifier}.
+ * Returns whether a retry may help; see {@link ErrorClassifier}.
  *
  * @example
  * isRetryable(new NetworkError('connection reset')); // true
@@ -98,7 +98,7 @@ export function isRetryable(error: unknown): boolean {
 }
 
 /**
- * Whether a retry cannot help; see {@link ErrorClassifier}.
+ * Returns whether a retry cannot help; see {@link ErrorClassifier}.
  *
  * @example
  * isPermanent(new PermanentError('order is cancelled')); // true
@@ -108,7 +108,8 @@ export function isPermanent(error: unknown): boolean {
 }
 
 /**
- * Whether an error is from a system call, a socket (`ECONNRESET`) or `fetch` (`UND_ERR_…`), but not Node's own `ERR_…`.
+ * Returns whether an error is from a system call, a socket (`ECONNRESET`) or `fetch` (`UND_ERR_…`), but not Node's own
+ * `ERR_…`.
  */
 function isSystemError(error: unknown): boolean {
   const code = read(error, 'code');

@@ -22,7 +22,7 @@ export type ErrorType = (typeof ErrorType)[keyof typeof ErrorType];
 const STANDARD: ReadonlySet<string> = new Set(Object.values(ErrorType));
 
 /**
- * Whether a string is one of {@link ErrorType}.
+ * Returns whether a string is one of {@link ErrorType}.
  *
  * @example
  * isStandardErrorType('payment_error'); // false
@@ -32,8 +32,8 @@ export function isStandardErrorType(errorType: string): errorType is ErrorType {
 }
 
 /**
- * Whether failures of this type usually succeed on a retry: `retryable_error` and `timeout`. This is only a hint. The
- * worker decides by the result's `retryable`.
+ * Returns whether failures of this type usually succeed on a retry: `retryable_error` and `timeout`. This is only a
+ * hint. The worker decides by the result's `retryable`.
  *
  * @example
  * isTypicallyRetryable('timeout'); // true
@@ -70,7 +70,7 @@ export interface StepExecutionErrorJson {
   message: string;
   retryable: boolean;
   error_code: string | null;
-  /** As given. A date is in ISO 8601 format. */
+  /** The delay as it was given. A date is in ISO 8601 format. */
   retry_after: number | string | null;
   status_code: number | null;
   metadata: Record<string, unknown>;
@@ -280,7 +280,7 @@ export class ServiceUnavailableError extends RetryableError {
 }
 
 /**
- * A lock or other resource that is held elsewhere; stored as `resource_contention`.
+ * A lock or another resource that someone else holds; stored as `resource_contention`.
  *
  * @example
  * throw new ResourceContentionError('order O-7 is locked', { retryAfter: 2 });
@@ -291,7 +291,7 @@ export class ResourceContentionError extends RetryableError {
 }
 
 /**
- * Whether a value is a {@link StepExecutionError}, from this or another copy of the package.
+ * Returns whether a value is a {@link StepExecutionError}, from this or another copy of the package.
  *
  * @example
  * if (isStepExecutionError(error) && !error.retryable) notify(error.errorType);

@@ -1,5 +1,5 @@
 // Anything can be thrown: a string, a proxy that throws on every access, or an error whose `message` is a getter. The
-// texts that are read here are stored, so their length is limited and they contain nothing that PostgreSQL's jsonb
+// strings that are read here are stored, so their length is limited and they contain nothing that PostgreSQL's jsonb
 // rejects.
 
 const MAX_NAME = 500;
@@ -25,7 +25,7 @@ export function messageOfThrown(thrown: unknown): string {
   return `${thrown === '' ? 'an empty string' : String(thrown)} was thrown`;
 }
 
-/** Messages of errors that `fetch` throws. They do not give the reason, which is in the cause. */
+/** Messages of errors that `fetch` throws. The reason is only in the cause. */
 const FETCH_MESSAGES: ReadonlySet<string> = new Set(['fetch failed', 'terminated']);
 
 function withCause(message: string, thrown: unknown): string {

@@ -7,7 +7,7 @@ export interface CronTimes {
   fixedHour: boolean;
   /** Returns the first local time at or after `local` that matches. Null if there is none. */
   next(local: number): number | null;
-  /** Whether a local time matches. */
+  /** Returns whether a local time matches. */
   matches(local: number): boolean;
 }
 
@@ -32,8 +32,8 @@ export function cronFields(expression: string): string[] {
 }
 
 /**
- * Returns why an expression can't be used, and what to write instead. Undefined if it can. An expression that never
- * matches, such as `0 0 31 2 *`, can't.
+ * Returns why an expression cannot be used, and what to write instead. Undefined if it can be used. An expression that
+ * never matches, such as `0 0 31 2 *`, cannot.
  */
 export function cronProblem(expression: string): string | undefined {
   const fields = cronFields(expression);

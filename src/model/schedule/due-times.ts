@@ -3,16 +3,16 @@ import { offsetAt, type Transition, transitionIn } from './zone.ts';
 
 /** When a schedule is due. Moments are milliseconds since 1970. */
 export interface Timing {
-  /** Null with `everyMs`. */
+  /** Null if `everyMs` is set. */
   cron: string | null;
-  /** Null with `cron`. */
+  /** Null if `cron` is set. */
   everyMs: number | null;
   timezone: string;
   /** The moment from which `everyMs` counts. */
   anchorMs: number;
-  /** No due time is before it. Null: no limit. */
+  /** The earliest possible due time. Null means no limit. */
   startMs: number | null;
-  /** No due time is after it. Null: no limit. */
+  /** The latest possible due time. Null means no limit. */
   endMs: number | null;
 }
 
@@ -88,7 +88,7 @@ function lastShift(zone: string, at: number): Transition | undefined {
   return found && at < found.at + Math.abs(found.after - found.before) ? found : undefined;
 }
 
-/** Returns the first due time from a moment on, if the offset does not change any more. */
+/** Returns the first due time from a moment on, if the offset no longer changes. */
 function dueInSegment(
   times: CronTimes,
   { from, offset, shift }: { from: number; offset: number; shift: Transition | undefined },

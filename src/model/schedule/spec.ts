@@ -31,7 +31,7 @@ export interface TaskSchedule {
   cause: FiringCause;
 }
 
-/** Where the tasks of schedules come from. Workers recognize them by it. */
+/** The source of tasks of schedules, by which workers recognize them. */
 export const SCHEDULE_SOURCE = 'tasker.schedule';
 
 /** The outcome of a due time. */
@@ -54,7 +54,7 @@ export interface ScheduleSpec {
   startMs: number | null;
   endMs: number | null;
   catchUp: CatchUp;
-  /** How late a missed due time may still get a task. Null: no limit. */
+  /** How late a missed due time may still get a task. Null means no limit. */
   windowMs: number | null;
   overlap: Overlap;
   onFailure: FailureAction;

@@ -21,7 +21,7 @@ function formatOf(zone: string): Intl.DateTimeFormat {
   return format;
 }
 
-/** Whether a text is the name of a time zone, such as `Europe/Berlin`. */
+/** Returns whether a string is the name of a time zone, such as `Europe/Berlin`. */
 export function isZone(zone: string): boolean {
   try {
     formatOf(zone);

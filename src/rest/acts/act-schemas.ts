@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { orNull } from '../or-null.ts';
 import { PauseSchema } from '../reads/task-detail-schemas.ts';
 
-/** The answers of acts, as `--json` of the command line prints them. */
+/** The answers of actions, as `--json` of the command line prints them. */
 
 export const TaskPath = z.object({ uuid: z.string() });
 export const StepPath = z.object({
@@ -12,9 +12,9 @@ export const StepPath = z.object({
 
 export const time = z.string().openapi({ description: 'ISO 8601.' });
 export const timeOrNull = z.string().nullable();
-/** JSON of a user: any keys and values. */
+/** User-defined JSON: any keys and values. */
 export const anything = z.record(z.string(), z.unknown());
-/** A name in the path or a body. PostgreSQL can't store U+0000. */
+/** A name in the path or a body. PostgreSQL cannot store U+0000. */
 export const named = (longest = 200) => z.string().min(1).max(longest);
 /** A cursor of a page. */
 export const cursor = z.string().max(2000).optional();
@@ -23,7 +23,7 @@ export const PauseResultSchema = z
   .object({
     scope: z.enum(['task', 'template', 'namespace']),
     target: z.string(),
-    changed: z.boolean().openapi({ description: 'False: it was paused already, or was not paused.' }),
+    changed: z.boolean().openapi({ description: 'False if it was already paused, or was not paused.' }),
     steps: z.int().openapi({ description: 'Ready steps that were held back, or returned to workers.' }),
     pause: orNull(PauseSchema),
     others: z.array(PauseSchema),
@@ -93,7 +93,7 @@ export const ActedStepSchema = z
   })
   .openapi('ActedStep');
 
-/** Gives JSON the type of its schema. The tests compare the two. */
+/** Gives JSON the type of its schema. Tests check that the two match. */
 export function as<Schema extends z.ZodType>(_: Schema, json: object): z.infer<Schema> {
   return json as z.infer<Schema>;
 }

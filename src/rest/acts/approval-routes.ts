@@ -67,7 +67,7 @@ const REASSIGN = describeRoute({
   method: 'post',
   path: '/v1/approvals/{task_uuid}/{step}/reassign',
   permission: 'approvals:decide',
-  summary: 'Changes who may vote; votes of others are dropped',
+  summary: 'Changes the assignees; votes of people who are no longer assignees are dropped',
   request: {
     params: Place,
     ...jsonBody(

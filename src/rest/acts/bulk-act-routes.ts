@@ -17,7 +17,7 @@ import { anything, as, named } from './act-schemas.ts';
 import { PreviewSchema, StartedSchema } from './bulk-act-schemas.ts';
 import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 
-/** The acts, with the permission that each needs. */
+/** The actions, with the permission that each needs. */
 const PERMISSIONS = {
   task_retry: 'tasks:update',
   task_cancel: 'tasks:cancel',
@@ -30,9 +30,9 @@ const PERMISSIONS = {
 } as const satisfies Record<string, Permission>;
 type Action = keyof typeof PERMISSIONS;
 
-/** Ids in one request. More tasks are selected by a filter. */
+/** Maximum number of ids in one request. Use a filter for more tasks. */
 const MOST_IDS = 10_000;
-/** Ids in one request of a credential that is limited to namespaces: each is looked up. */
+/** Maximum number of ids in one request of a credential that is limited to namespaces, because each is looked up. */
 const MOST_CHECKED_IDS = 1_000;
 
 const RequestSchema = z
@@ -55,7 +55,7 @@ const RequestSchema = z
 const Id = z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 
 const PREVIEW = {
-  description: 'The preview of an act with `dry_run`',
+  description: 'The preview of an action with `dry_run`',
   content: { 'application/json': { schema: PreviewSchema } },
 };
 const START = describeRoute({
@@ -65,7 +65,7 @@ const START = describeRoute({
   scoped: true,
   summary: 'Acts on many tasks or steps; GET /v1/bulk-acts/{id} shows the progress',
   description:
-    'A repeated request with the same `Idempotency-Key` begins nothing, and returns the act that the first request began.',
+    'A repeated request with the same `Idempotency-Key` starts nothing, and returns the action that the first request started.',
   request: { headers: z.object({ 'idempotency-key': named(256).optional() }), ...jsonBody(RequestSchema) },
   answer: StartedSchema,
   status: 202,
@@ -77,7 +77,7 @@ const STOP = describeRoute({
   path: '/v1/bulk-acts/{id}/stop',
   permission: 'tasks:update',
   scoped: true,
-  summary: 'Stops a bulk act after the transaction in progress',
+  summary: 'Stops a bulk action after the transaction in progress',
   request: { params: Id, ...optionalBody(ActBody) },
   answer: z.object({ id: z.int(), stopped: z.boolean() }),
   errors: [404],
@@ -87,7 +87,7 @@ const RESUME = describeRoute({
   path: '/v1/bulk-acts/{id}/resume',
   permission: 'tasks:update',
   scoped: true,
-  summary: 'Continues a bulk act that was stopped or whose process died; nothing is done twice',
+  summary: 'Continues a bulk action that was stopped or whose process died; nothing is done twice',
   request: { params: Id, ...optionalBody(ActBody) },
   answer: StartedSchema,
   status: 202,
@@ -96,17 +96,17 @@ const RESUME = describeRoute({
 
 const UNIQUE_VIOLATION = '23505';
 
-/** The same request has the same bytes here, because the schema has put its parts in order. */
+/** Equal requests have the same bytes here, because the schema sorts their keys. */
 function hashOf(body: z.infer<typeof RequestSchema>): string {
   return createHash('sha256').update(JSON.stringify(body)).digest('hex');
 }
 
-/** Routes that begin, stop and resume bulk acts. */
+/** Routes that begin, stop and resume bulk actions. */
 export function bulkActRoutes(tasker: Tasker, logger: Logger): OpenAPIHono {
   const { bulk } = tasker;
   const begin = async (start: Parameters<typeof bulk.runAlone>[0]) => {
     const id = await bulk.runAlone(start, (error) => {
-      if (error !== undefined) logger.warn({ error: messageOf(error) }, 'bulk act stopped');
+      if (error !== undefined) logger.warn({ error: messageOf(error) }, 'bulk action stopped');
     });
     return progressOf(tasker, id);
   };
@@ -115,7 +115,7 @@ export function bulkActRoutes(tasker: Tasker, logger: Logger): OpenAPIHono {
     if (found && found.hash !== hash) {
       throw new TaskerError(
         'conflict',
-        `the idempotency key ${key} began another act, ${found.id}; send each act with its own key`,
+        `the idempotency key ${key} began another action, ${found.id}; send each action with its own key`,
         { details: { id: found.id } },
       );
     }
@@ -131,7 +131,7 @@ export function bulkActRoutes(tasker: Tasker, logger: Logger): OpenAPIHono {
     try {
       return await start();
     } catch (error) {
-      // The same request began the act concurrently.
+      // The same request began the action concurrently.
       const other = sqlState(error) === UNIQUE_VIOLATION ? await begunBy(once, by) : undefined;
       if (!other) throw error;
       return other;
@@ -160,7 +160,7 @@ export function bulkActRoutes(tasker: Tasker, logger: Logger): OpenAPIHono {
     .openapi(RESUME, async (c) => {
       const { id } = c.req.valid('param');
       await checkStored(tasker, c, id);
-      // A repeated request must not take the act over from this process, which would end the first one with an error.
+      // A repeated request must not take the action over from this process, because the first one would fail.
       if (bulk.runsHere(id)) return c.json(await progressOf(tasker, id), 202);
       const by = operatorOf(c, c.req.valid('json'));
       return c.json(await begin((signal) => bulk.resume(id, { ...by, signal })), 202);
@@ -235,7 +235,7 @@ function filterOf(given: Record<string, unknown>): object {
   return filter;
 }
 
-/** Refuses an act that the caller may not perform, or that concerns items it may not see. */
+/** Rejects an action that the caller may not perform, or that concerns items it may not see. */
 async function checkAct(tasker: Tasker, c: Context, body: z.infer<typeof RequestSchema>): Promise<void> {
   const caller = callerOf(c);
   const permission = PERMISSIONS[body.action];
@@ -262,7 +262,7 @@ async function checkAct(tasker: Tasker, c: Context, body: z.infer<typeof Request
   }
 }
 
-/** A credential may stop and resume the acts on its own namespaces, which their filters name. */
+/** A credential may stop and resume the actions on its own namespaces, which their filters name. */
 async function checkStored(tasker: Tasker, c: Context, id: number): Promise<void> {
   const caller = callerOf(c);
   if (!caller.allows('tasks:update')) throw new TaskerError('forbidden', 'this needs the permission tasks:update');
@@ -273,5 +273,5 @@ async function checkStored(tasker: Tasker, c: Context, id: number): Promise<void
   if (caller.namespaces === undefined || actor === caller.subject) return;
   const named = filter?.namespace === undefined ? [] : [filter.namespace].flat();
   if (named.length > 0 && named.every((namespace) => maySee(caller, namespace))) return;
-  throw new TaskerError('bulk_not_found', `bulk act ${id} not found`);
+  throw new TaskerError('bulk_not_found', `bulk action ${id} not found`);
 }

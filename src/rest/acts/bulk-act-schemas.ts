@@ -11,7 +11,7 @@ export const SampleSchema = z.object({
       attempts: z.int(),
       retryable: z
         .boolean()
-        .openapi({ description: 'False: the act may already have had its effect, and must not run twice.' }),
+        .openapi({ description: 'False if the action may already have had its effect, and must not run twice.' }),
       error_type: z.string().nullable(),
       error: z.string().nullable(),
     }),

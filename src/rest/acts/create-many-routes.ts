@@ -12,7 +12,7 @@ import { requestOf } from '../task-routes.ts';
 import { TaskRequestSchema } from '../task-schemas.ts';
 import { type Line, readLines } from './read-lines.ts';
 
-/** The path. The limits of its body differ from those of other routes. */
+/** The path of the route. Its body has other limits than the bodies of other routes. */
 export const CREATE_MANY_PATH = '/v1/tasks/bulk';
 
 /** The largest request line: a context of 1 MB, with room for escapes. */
@@ -21,13 +21,13 @@ const MOST_LINES = 100_000;
 /** Maximum number of tasks, and of bytes, in one transaction. */
 const CHUNK_LINES = 500;
 const CHUNK_BYTES = 4 * 1024 * 1024;
-/** A sender that pauses gets the results of the lines so far. */
+/** If the sender pauses for this long, it gets the results of the lines so far. */
 const PAUSE_MS = 20;
-/** A sender that is silent for longer counts as disconnected. */
+/** If the sender is silent for this long, it counts as disconnected. */
 const SILENT_MS = 30_000;
 /**
- * Maximum size of results that wait for the client to read them. It is large enough for clients that read only after
- * sending all their lines.
+ * Maximum size of results that wait for the client to read them. It suffices for clients that read only after they have
+ * sent all lines.
  */
 const WAITING_BYTES = 16 * 1024 * 1024;
 const LONGEST_MESSAGE = 1_000;
@@ -50,7 +50,7 @@ const CREATE_MANY = describeRoute({
   },
   answer: z.string(),
 });
-// Each line has its own limit, and is refused on its own.
+// Each line has its own limit, and is rejected on its own.
 delete (CREATE_MANY.responses as Record<number, unknown>)[413];
 Object.assign(CREATE_MANY.responses, {
   200: {
@@ -138,9 +138,13 @@ class BulkCreation {
       this.#end();
       const known = isTaskerError(error)
         ? (error as TaskerError)
-        : new TaskerError('database_unreachable', 'the rest was not created; send the lines without a result again', {
-            cause: error,
-          });
+        : new TaskerError(
+            'database_unreachable',
+            'the remaining lines were not processed; send the lines without a result again',
+            {
+              cause: error,
+            },
+          );
       this.#parts.logger.warn({ error: messageOf(error), ...this.#counts }, 'bulk creation ended early');
       return { texts: [...texts, jsonLine({ done: false, ...this.#counts, error: shortError(known) })], ended: true };
     }

@@ -5,13 +5,13 @@ import { TaskerError } from '../../errors.ts';
 const REQUESTS_PER_CONNECTION = 50;
 /** With fewer requests per connection, the server is not busy, and accepts all. */
 const BUSY_PER_CONNECTION = 2;
-/** A busy server accepts as many requests as it has lately answered in this time. */
+/** A busy server accepts as many requests as it recently answered in this time. */
 const LONGEST_WAIT_MS = 2_000;
 /** A request that waited longer than this before it was handled is refused, because the server cannot keep up. */
 const LONGEST_QUEUED_MS = 500;
 const WINDOW_MS = 1_000;
 const RETRY_AFTER_SECONDS = 1;
-/** Claims wait for steps, and do nothing meanwhile. Idle workers must not keep others out. */
+/** Paths of claims, which wait for steps without using a connection. Idle workers must not keep others out. */
 const WAITING_PATH = '/v1/steps/claim';
 const MOST_WAITING = 5_000;
 
@@ -28,10 +28,10 @@ export class Gate {
   readonly #most: number;
   readonly #busyFrom: number;
   #open = 0;
-  /** Since when answers are counted. Undefined while the server is not busy. */
+  /** The time since which answers are counted. Undefined while the server is not busy. */
   #since: number | undefined;
   #answered = 0;
-  /** The answers in a millisecond of the last whole window. Undefined: the server has not been busy for that long. */
+  /** The answers in a millisecond of the last whole window. Undefined if the server has not been busy for that long. */
   #rate: number | undefined;
 
   constructor({ poolSize, mostRequests = poolSize * REQUESTS_PER_CONNECTION }: GateOptions) {
@@ -79,7 +79,7 @@ export class Gate {
 }
 
 /**
- * Refuses requests with `BACKPRESSURE` while too many are in progress. Requests wait for connections of the pool.
+ * Rejects requests with `BACKPRESSURE` while too many are in progress. Requests wait for connections of the pool.
  * Without a limit, each additional request would slow down all others. A stream counts until its response begins.
  */
 export function limitRequests(options: GateOptions): MiddlewareHandler {

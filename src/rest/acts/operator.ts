@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { actorOf, callerOf, type Remarks } from '../caller.ts';
 
-/** The fields of every body of an act: why, and for whom. */
+/** The fields of every body of an action: why, and for whom. */
 export const OPERATOR = {
   reason: z.string().min(1).max(4000).optional().openapi({ description: 'Kept in the history and the audit.' }),
   by: z
@@ -13,7 +13,7 @@ export const OPERATOR = {
     .openapi({ description: 'The operator. With a credential, its subject acts, and this is a remark.' }),
 };
 
-/** The body of an act that has no other fields. */
+/** The body of an action that has no other fields. */
 export const ActBody = z.strictObject(OPERATOR).openapi('Act');
 
 /** A JSON body that may be omitted. */
@@ -21,7 +21,7 @@ export function optionalBody<Schema extends z.ZodType>(schema: Schema) {
   return { body: { content: { 'application/json': { schema } }, required: false } } as const;
 }
 
-/** Returns the operator of an act, for the audit: the subject of the credential, or else the name in the body. */
+/** Returns the operator of an action, for the audit: the subject of the credential, or else the name in the body. */
 export function operatorOf(c: Context, remarks: Remarks): { actor?: string; reason?: string } {
   return actorOf(callerOf(c), remarks);
 }

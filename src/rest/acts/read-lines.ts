@@ -1,6 +1,6 @@
 import { TextDecoder } from 'node:util';
 
-/** A line of a request, by its number from 1. Null: it is too long, or is not UTF-8. */
+/** A line of a request, by its number from 1. Null if it is too long, or is not UTF-8. */
 export interface Line {
   number: number;
   text: string | null;
@@ -10,8 +10,8 @@ export interface Line {
 const NEWLINE = 10;
 
 /**
- * Yields the lines of a body, in portions as they arrive. Keeps at most one line in memory, and skips the rest of a line
- * that is longer than `longest` bytes. Leaves out empty lines, which are counted.
+ * Yields the lines of a body, in portions as they arrive. Keeps at most one line in memory, and skips the rest of a
+ * line that is longer than `longest` bytes. Omits empty lines, but counts them.
  */
 export async function* readLines(body: ReadableStream<Uint8Array>, longest: number): AsyncGenerator<Line[]> {
   const decoder = new TextDecoder('utf-8', { fatal: true });

@@ -230,7 +230,11 @@ function addChanges(routes: OpenAPIHono, tasker: Tasker): void {
     .openapi(CHANGE, async (c) => {
       const { name } = c.req.valid('param');
       const { reason, by, ...change } = c.req.valid('json');
-      if (Object.keys(change).length === 0) throw new TaskerError('bad_request', 'the body names no setting to change');
+      if (Object.keys(change).length === 0)
+        throw new TaskerError(
+          'bad_request',
+          'the body has no setting to change; pass at least one, such as cron or input',
+        );
       await checkSchedule(tasker, c, name);
       if (typeof change.template === 'string') {
         checkNamespace(callerOf(c), namespaceOf(change.template), `template ${change.template}`);
@@ -250,7 +254,7 @@ function addChanges(routes: OpenAPIHono, tasker: Tasker): void {
     );
 }
 
-/** A credential must not keep or update a schedule of another namespace by pretending to create it. */
+/** A create request must not let a credential read or update a schedule of another namespace. */
 async function checkExisting(tasker: Tasker, c: Context, name: string): Promise<void> {
   if (callerOf(c).namespaces === undefined) return;
   const found = await tasker.schedules.get(name).catch(() => undefined);

@@ -11,7 +11,7 @@ import { checkNamespace } from '../scope.ts';
 import { named } from './act-schemas.ts';
 import { about, change, ProblemSchema } from './template-write-schemas.ts';
 
-/** A template in YAML, as a text; or its content as JSON; or `{ "source": "…" }` with the YAML in JSON. */
+/** A template: as YAML text, as JSON, or as `{ "source": "…" }` with the YAML in JSON. */
 const body = {
   body: {
     content: {
@@ -27,7 +27,7 @@ const REGISTER = describeRoute({
   path: '/v1/templates',
   permission: 'templates:write',
   scoped: true,
-  summary: 'Registers a template; new tasks use it at once, and running tasks keep theirs',
+  summary: 'Registers a template; new tasks use it immediately, and running tasks keep theirs',
   request: body,
   answer: z.object({ ...about, change, problems: z.array(ProblemSchema) }).openapi('RegisteredTemplate'),
   status: 201,

@@ -5,8 +5,8 @@ import { LACKED, Refused, refuse } from './refuse.ts';
 import type { RouteRule, RouteRules } from './route-rules.ts';
 
 /**
- * Authenticates every request, and checks the permission of its route. A route without a permission is refused, so that
- * none can be forgotten. An unknown path is only reported as such to a caller with a credential.
+ * Authenticates every request, and checks the permission of its route. A route without a permission is rejected, so
+ * that none can be forgotten. An unknown path is only reported as such to a caller with a credential.
  */
 export function authenticate(credentials: Credentials, rules: RouteRules): MiddlewareHandler {
   return async (c, next) => {

@@ -4,7 +4,7 @@ import { callerOf } from '../caller.ts';
 import { LACKED, REASON_HEADER } from './refuse.ts';
 import type { RouteRules } from './route-rules.ts';
 
-/** Counts requests by kind of credential, and counts refusals and rejections, for the metrics. */
+/** Counts requests by kind of credential, and rejected requests by their reason, for the metrics. */
 export function countRefusals(tasker: Tasker, rules: RouteRules): MiddlewareHandler {
   return async (c, next) => {
     await next();

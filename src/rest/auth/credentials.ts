@@ -37,7 +37,7 @@ export interface CredentialsParts {
   logger: Logger;
 }
 
-/** Finds out who sends a request. */
+/** Identifies the sender of a request. */
 export class Credentials {
   readonly #tasker: Tasker;
   readonly #settings: AuthSettings;
@@ -71,12 +71,12 @@ export class Credentials {
     }));
   }
 
-  /** Whether requests needed a credential when this was last looked up. */
+  /** Whether requests needed a credential at the last lookup. */
   get wereRequired(): boolean {
     return this.#required;
   }
 
-  /** Returns whether requests need a credential. Once they do, they do until the server ends. */
+  /** Returns whether requests need a credential. Once true, stays true until the server ends. */
   async areRequired(): Promise<boolean> {
     if (this.#required || this.#settings.required === 'never') return this.#required;
     const { database } = this.#tasker.engine;
@@ -102,7 +102,7 @@ export class Credentials {
     // A credential that was valid before is not limited, because other callers may share its address.
     const hash = cacheKey(text);
     if (this.#right.has(hash) || this.#keys.has(hash)) return this.#ofText(text);
-    // It counts as wrong until it is known to be valid. Otherwise many concurrent requests would not be limited.
+    // The credential counts as wrong until it is known to be valid. Otherwise concurrent guesses would not be limited.
     const wait = this.#wrong.take(address);
     if (wait > 0) tooMany(c, wait, 'too many wrong credentials from this address');
     let isWrong = false;

@@ -77,7 +77,7 @@ const REVOKE = describeRoute({
   errors: [404],
 });
 
-/** Refuses rights that the caller does not have. Otherwise it could grant them to itself. */
+/** Rejects rights that the caller does not have, because it could grant them to itself. */
 function refuseMore(
   caller: Caller,
   { roles = [], permissions = [] }: Pick<ApiKeyRequest, 'roles' | 'permissions'>,

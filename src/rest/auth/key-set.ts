@@ -5,7 +5,7 @@ import { messageOf, TaskerError } from '../../errors.ts';
 import { addressesOf, pinnedTo } from '../../events/sinks/pinned-addresses.ts';
 import type { Logger } from '../../logging/logger.ts';
 
-/** Where the public keys of an identity provider are. */
+/** The location of the public keys of an identity provider. */
 export interface KeySetSettings {
   url: string;
   /** Time after which the keys are loaded again. */

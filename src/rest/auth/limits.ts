@@ -12,7 +12,7 @@ export function wrongCredentials(limit: { burst: number; perSecond: number }): R
   return new RateLimit({ ...limit, most: MOST });
 }
 
-/** Limits the requests of a credential, or of an address without one. 0: unlimited. */
+/** Limits the requests of a credential, or of an address without one. 0 means unlimited. */
 export function limitRequests(perSecond: number): MiddlewareHandler {
   if (perSecond === 0) return (_c, next) => next();
   const limit = new RateLimit({ perSecond, burst: 2 * perSecond, most: MOST });
@@ -26,12 +26,12 @@ export function limitRequests(perSecond: number): MiddlewareHandler {
   };
 }
 
-/** Health and metrics are never limited, because an overloaded server would be restarted. */
+/** Health and metrics are never limited. Otherwise an overloaded server would be restarted. */
 function isOpen(c: Context): boolean {
   return /^\/(health(\/.*)?|metrics)$/.test(c.req.path);
 }
 
-/** Refuses a request that exceeds the rate. */
+/** Rejects a request that exceeds the rate. */
 export function tooMany(c: Context, waitSeconds: number, what: string): never {
   c.header('retry-after', String(waitSeconds));
   throw new TaskerError('rate_limited', `${what}; try again in ${waitSeconds} s`, {

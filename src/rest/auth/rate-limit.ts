@@ -2,9 +2,9 @@ import { isIPv6 } from 'node:net';
 
 /** Options of {@link RateLimit}. */
 export interface RateLimitOptions {
-  /** How many acts per second each key is allowed on average. */
+  /** How many actions per second each key is allowed on average. */
   perSecond: number;
-  /** How many are allowed at once. */
+  /** Number of actions that a key may perform in a burst. */
   burst: number;
   /** Maximum number of keys. The least recently used key is evicted first. */
   most: number;
@@ -35,13 +35,13 @@ export class RateLimit {
     const { burst, most } = this.#options;
     const left = this.#left(key, now) - 1;
     this.#buckets.delete(key);
-    // A full bucket is like none.
+    // A full bucket is the same as no bucket.
     if (left < burst) this.#buckets.set(key, { left, at: now });
     if (this.#buckets.size > most) this.#buckets.delete(this.#buckets.keys().next().value!);
     return 0;
   }
 
-  /** Returns one to the bucket. */
+  /** Returns a token to the bucket. */
   giveBack(key: string, now: number = performance.now()): void {
     const found = this.#buckets.get(key);
     if (found) this.#buckets.set(key, { left: Math.min(this.#options.burst, this.#left(key, now) + 1), at: now });

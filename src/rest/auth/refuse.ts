@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import { type ErrorCode, TaskerError } from '../../errors.ts';
 
-/** Why a credential is not accepted, as clients of the original API read it. */
+/** The reason why a credential is not accepted, as clients of the original API read it. */
 export type FailureReason = 'missing' | 'expired' | 'invalid' | 'malformed' | 'forbidden';
 
 /** A credential that is not accepted. The middleware turns it into a response. */
@@ -44,7 +44,7 @@ export const REASON_HEADER = 'x-auth-failure-reason';
 /** The variable of a request with the permission that its caller lacks. */
 export const LACKED = 'lackedPermission';
 
-/** Refuses the request, with the headers and the code for the reason. */
+/** Rejects the request, with the headers and the code for the reason. */
 export function refuse(c: Context, reason: FailureReason, message: string): never {
   c.header(REASON_HEADER, reason);
   c.header('x-auth-failure-severity', SEVERITY[reason]);

@@ -7,7 +7,7 @@ import type { SecuritySettings } from './settings.ts';
 
 /** The requirements of a route on its caller. */
 export interface RouteRule {
-  /** Undefined: the route declares none, so no caller may use it. */
+  /** Undefined if the route declares none, so no caller may use it. */
   permission: Permission | 'public' | 'authenticated' | undefined;
   /** Its path, with `:` before parameters. */
   path: string;
@@ -41,7 +41,7 @@ export class RouteRules {
     this.#metricsNeedCredential = metricsNeedCredential;
   }
 
-  /** Returns the rule of the route that will answer. Undefined: there is no such route. */
+  /** Returns the rule of the route that will answer. Undefined if no route matches. */
   of(c: Context): RouteRule | undefined {
     const route = matchedRoutes(c).find(({ method }) => method !== 'ALL');
     return route && this.ruleFor(route.method, route.path);

@@ -45,9 +45,9 @@ export function scopedParts(path: string): ScopedPart[] {
 }
 
 /**
- * Limits callers to their namespaces. Anything in another namespace that a path names is answered as if it did not
- * exist. Routes whose path names nothing must limit their answers themselves, and have `scoped: true`. Other routes are
- * refused.
+ * Limits callers to their namespaces. A request for an object in another namespace is answered as if it did not exist.
+ * Routes without such an object in their path must limit their answers themselves, and have `scoped: true`. Requests to
+ * other routes are rejected.
  */
 export function limitToNamespaces(tasker: Tasker, rules: RouteRules): MiddlewareHandler {
   const tasks = new Recent<string | undefined>({ freshMs: Number.POSITIVE_INFINITY, most: MOST_TASKS });
@@ -62,9 +62,9 @@ export function limitToNamespaces(tasker: Tasker, rules: RouteRules): Middleware
   };
   const check = async (caller: Caller, thing: ScopedPart['thing'], key: string): Promise<void> => {
     if (thing === 'namespace') {
-      if (!maySee(caller, key)) throw new TaskerError('not_found', `there is nothing in namespace ${key}`);
+      if (!maySee(caller, key)) throw new TaskerError('not_found', `namespace ${key} not found`);
     } else if (thing === 'schedule' || isUuid(key)) {
-      // The route refuses other values.
+      // The route rejects other values.
       if (!maySee(caller, await look(thing, key))) throw notThere(thing, key);
     }
   };

@@ -37,7 +37,7 @@ export interface Guards {
   /** Limits the requests of each credential. */
   limits: MiddlewareHandler;
   sessions: Sessions;
-  /** Undefined: login with an identity provider is disabled. */
+  /** If undefined, login with an identity provider is disabled. */
   oidc: OidcLogin | undefined;
   /** Limits the failed logins of an address. */
   wrong: RateLimit;

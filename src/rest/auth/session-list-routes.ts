@@ -14,7 +14,7 @@ const LIST = describeRoute({
   method: 'get',
   path: '/v1/auth/sessions',
   permission: 'auth:manage',
-  summary: 'Lists the sessions of browsers that have not ended, the newest first',
+  summary: 'Lists the browser sessions that have not ended, newest first',
   request: { query: z.object({ subject: text.optional() }) },
   answer: SessionsSchema,
 });

@@ -10,8 +10,8 @@ const BEGIN = describeRoute({
   errors: [400],
   permission: 'authenticated',
   scoped: true,
-  summary: 'Begins a session of a browser with the rights of the key or token, and sets its cookie',
-  // Refused without a credential that can begin a session.
+  summary: 'Starts a browser session with the rights of the key or token, and sets its cookie',
+  // Rejected without a credential that can start a session.
   request: {},
   answer: SessionSchema,
   status: 201,

@@ -18,7 +18,7 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** A page must send this header with every change, because a form cannot. */
 export const CSRF_HEADER = 'x-tasker-csrf';
 
-/** The sessions of browsers: a cookie that scripts cannot read, and that other sites cannot send. */
+/** Browser sessions, with a cookie that scripts cannot read and other sites cannot send. */
 export class Sessions {
   readonly #tasker: Tasker;
   readonly #tls: boolean;
@@ -33,7 +33,10 @@ export class Sessions {
   async begin(c: Context, caller: Caller): Promise<string> {
     const { subject, roles, permissions, namespaces, keyId, expiresAtMs } = caller;
     if (subject === undefined || permissions === undefined) {
-      throw new TaskerError('bad_request', 'the server needs no credential, so there is nothing to log in with');
+      throw new TaskerError(
+        'bad_request',
+        'the server needs no credential, so a login is not possible; send requests without one',
+      );
     }
     if (caller.credential === 'session') {
       throw new TaskerError('bad_request', 'a session cannot begin another one; send an API key or a token');
@@ -93,7 +96,7 @@ function keyOf(token: string): string {
 
 /**
  * The browser sends the cookie automatically, so the request must come from a page of this server. The `Origin` and
- * fetch-metadata headers must show that, and a change needs a header that a form cannot send.
+ * fetch-metadata headers must prove that, and a change needs a header that a form cannot send.
  */
 function refuseOtherSites(c: Context): void {
   const origin = c.req.header('origin');

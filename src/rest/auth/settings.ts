@@ -12,7 +12,7 @@ export interface SecuritySettings {
   tls: boolean;
   /** Whether metrics also need a credential if requests do. Default false. */
   metricsNeedCredential?: boolean;
-  /** Maximum number of requests per second with one credential. 0: unlimited. */
+  /** Maximum number of requests per second with one credential. 0 means unlimited. */
   requestsPerSecond: number;
 }
 
@@ -25,24 +25,25 @@ export interface AuthSettings {
   required: 'always' | 'with_keys' | 'never';
   /** The header for API keys, besides `Authorization: Bearer`. Default `X-API-Key`. */
   keyHeader: string;
-  /** False: no API key is accepted. Default true. */
+  /** If false, no API key is accepted. Default true. */
   keysEnabled?: boolean;
   /** Keys of the configuration. */
   fixedKeys: readonly FixedKey[];
   /**
-   * How many wrong credentials of an address are looked up: in a burst, and per second after that. Default 500 and 50.
+   * Maximum number of wrong credentials of an address that are looked up: in a burst, and per second after that.
+   * Default 500 and 50.
    */
   wrong: { burst: number; perSecond: number };
-  /** Undefined: no tokens are accepted. */
+  /** If undefined, no tokens are accepted. */
   tokens?: TokenSettings | undefined;
-  /** Undefined: login with an identity provider is disabled. */
+  /** If undefined, login with an identity provider is disabled. */
   oidc?: OidcSettings | undefined;
 }
 
 /** An API key of the configuration. */
 export interface FixedKey {
   key: string;
-  /** Acts are recorded under `key:` and this name. */
+  /** Its actions are recorded under `key:` and this name. */
   name: string;
   permissions: readonly string[];
 }

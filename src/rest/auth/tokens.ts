@@ -17,9 +17,9 @@ export interface TokenSettings {
   algorithms: readonly string[];
   /** The claim that lists permissions. Default `permissions`. */
   permissionsClaim?: string;
-  /** Whether a token with an unknown permission is rejected. If not, the permission is ignored. */
+  /** Whether a token with an unknown permission is rejected. Otherwise the permission is ignored. */
   strict: boolean;
-  /** The public key as PEM, or where the keys are. */
+  /** The public key as PEM, or the location of the keys. */
   keys: { pem: string } | KeySetSettings;
 }
 
@@ -31,7 +31,7 @@ const MOST = 1_000;
 /** Names of roles that give permissions. Plain names such as `admin` often mean something else at a provider. */
 const ROLE_NAMES = new Map(ROLES.map((role) => [`tasker-${role}`, role]));
 
-/** Returns whether a text may be a token. */
+/** Returns whether a string may be a token. */
 export function looksLikeToken(text: string): boolean {
   return text.length <= LONGEST && /^[\w-]+\.[\w-]+\.[\w-]*$/.test(text);
 }
@@ -101,7 +101,7 @@ function refusedBecause(error: unknown): Refused {
   if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid) {
     return new Refused('malformed', 'the token is not a signed JWT');
   }
-  // Its signature, its algorithm or its key. The difference would help only someone who forges tokens.
+  // The signature, the algorithm or the key is wrong. Details would help only someone who forges tokens.
   return new Refused('invalid', 'the server does not accept this token');
 }
 
@@ -125,10 +125,10 @@ function readKey(pem: string): KeyObject {
   return key;
 }
 
-/** Returns the claim that acts are recorded under. @throws Refused if it cannot be one */
+/** Returns the claim that actions are recorded under. @throws Refused if it cannot be one */
 export function subjectOf(sub: unknown, claim = 'sub'): string {
   if (typeof sub === 'string' && sub !== '' && sub.length <= LONGEST_SUBJECT && isStorableText(sub)) {
-    // Acts of API keys are recorded under such names.
+    // Actions of API keys are recorded under such names.
     if (!sub.startsWith('key:')) return sub;
   }
   throw new Refused('invalid', `the token is not accepted: its claim ${claim} is missing or wrong`);

@@ -8,7 +8,7 @@ import { Credentials } from './credentials.ts';
 import { Refused, refuse } from './refuse.ts';
 import type { SecuritySettings } from './settings.ts';
 
-/** Which permission a request to a worker's port needs. Undefined: any credential. */
+/** The permission that a request to a worker's port needs. Undefined means any credential. */
 function permissionFor({ path }: Context['req']): Permission | undefined {
   if (path === '/config') return 'worker:config_read';
   if (/\/validate\/?$/.test(path)) return 'templates:validate';
@@ -16,8 +16,8 @@ function permissionFor({ path }: Context['req']): Permission | undefined {
 }
 
 /**
- * Authenticates requests to the port of a worker, with the keys and tokens that the server accepts. `tasker`: undefined while
- * the worker starts. There are no sessions, because there is no page.
+ * Authenticates requests to the port of a worker, with the keys and tokens that the server accepts. `tasker`: undefined
+ * while the worker starts. Sessions are not accepted, because the port has no web page.
  */
 export function workerGuard(
   tasker: () => Tasker | undefined,

@@ -104,7 +104,7 @@ export function eventRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(DEAD, async (c) => {
       const { group, event: eventId, limit } = c.req.valid('query');
       const caller = callerOf(c);
-      // There is no cursor, so that the deliveries of other namespaces must not use up the page.
+      // The list has no cursor, so deliveries of other namespaces must not use up the page.
       const most = caller.namespaces === undefined ? limit : MOST_DEAD;
       const which = { ...(group !== undefined && { group }), ...(eventId !== undefined && { eventId }), limit: most };
       const dead = (await tasker.events.dead(which)).filter(({ event }) => maySee(caller, event.namespace));
@@ -126,7 +126,7 @@ export function eventRoutes(tasker: Tasker): OpenAPIHono {
       const { event_id: id } = c.req.valid('param');
       const event = await tasker.events.get(id);
       if (!maySee(callerOf(c), event.namespace)) {
-        throw new TaskerError('event_not_found', `there is no durable event ${id}`);
+        throw new TaskerError('event_not_found', `durable event ${id} not found`);
       }
       return c.json({ ...eventJson(event), envelope: { ...(await tasker.events.envelope(id)) } }, 200);
     });

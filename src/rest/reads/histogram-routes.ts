@@ -32,7 +32,7 @@ const HISTOGRAM = describeRoute({
       bucket_ms: count,
       complete: z
         .boolean()
-        .openapi({ description: 'False: there are more tasks; only tasks since `from` are counted.' }),
+        .openapi({ description: 'False if there are more tasks; only tasks since `from` are counted.' }),
       total: count,
       buckets: z.array(z.object({ at: z.string(), total: count, failed: count, open: count })).openapi({
         description: 'Buckets without tasks are omitted. `failed` includes blocked tasks; `open` does not.',

@@ -39,7 +39,7 @@ const LETTER = {
   namespace_name: z.string(),
   task_name: z.string(),
   task_version: z.string(),
-  current_state: textOrNull.openapi({ description: 'Null: the task was deleted.' }),
+  current_state: textOrNull.openapi({ description: 'Null if the task was deleted.' }),
   time_in_state_minutes: z.number().nullable(),
   has_moved_on: z.boolean(),
   minutes_in_dlq: z.number(),

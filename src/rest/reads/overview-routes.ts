@@ -18,8 +18,7 @@ const STATUS = describeRoute({
   method: 'get',
   path: '/v1/status',
   permission: 'system:analytics_read',
-  summary:
-    'Returns the state of the installation: workers, queues, open tasks, counts of what needs a person, and rates',
+  summary: 'Returns the state of the installation: workers, queues, open tasks, counts of problems, and rates',
   answer: StatusSchema,
 });
 const SUMMARY = describeRoute({
@@ -27,7 +26,7 @@ const SUMMARY = describeRoute({
   path: '/v1/summary',
   permission: 'tasks:list',
   scoped: true,
-  summary: 'Counts tasks by template and state, and groups what holds them up',
+  summary: 'Counts tasks by template and state, and groups the causes that block them',
   description:
     'Without a condition on a time, ended tasks are counted if they ended in the last 24 hours; `ended_since` changes that. `filter` of a group has the parameters of `GET /v1/tasks`, with `status` for `state`.',
   request: {
@@ -40,7 +39,7 @@ const STATS = describeRoute({
   path: '/v1/stats',
   permission: 'system:analytics_read',
   scoped: true,
-  summary: 'Returns how tasks and steps have been going: rates, durations and queueing times',
+  summary: 'Returns statistics of tasks and steps: rates, durations and queueing times',
   request: {
     query: z.object({
       namespace: z.string().optional(),
@@ -60,21 +59,21 @@ const RETENTION = describeRoute({
   method: 'get',
   path: '/v1/retention',
   permission: 'system:config_read',
-  summary: 'Returns which tasks are pruned, and the last prune',
+  summary: 'Returns the policy for pruning tasks, and the last prune',
   description: 'The policy is the one in the configuration of the server. Workers prune by their own configuration.',
   answer: z
     .object({
       policy: z
         .object({
           rules: z.array(z.record(z.string(), z.unknown())).openapi({
-            description: 'The first rule that a task meets decides. `keep_ms`: time after its end; 0: forever.',
+            description: 'The first rule that a task meets decides. `keep_ms`: time after its end; 0 means forever.',
           }),
           archive: z.string().nullable().openapi({ description: 'The folder for archive files.' }),
           release_keys: z.boolean(),
           share: z.number(),
         })
         .nullable()
-        .openapi({ description: 'Null: tasks are kept forever.' }),
+        .openapi({ description: 'If null, tasks are kept forever.' }),
       events_retention_ms: z.number().nullable(),
       audit_retention_ms: z.number().nullable(),
       last_prune: orNull(PruneSchema),
@@ -145,7 +144,7 @@ function onlyNamespace(caller: Caller, asked: string | undefined): string | unde
   if (found.length === 1) return found[0];
   const names = caller.namespaces?.join(', ') ?? '';
   if (asked === undefined) {
-    throw new TaskerError('bad_request', `namespace is missing; this credential may see ${names}: choose one of them`);
+    throw new TaskerError('bad_request', `namespace is missing; this credential may see ${names}: pass one of them`);
   }
   throw new TaskerError('forbidden', `this credential may not see namespace ${asked}, only ${names}`);
 }

@@ -48,7 +48,7 @@ export const StatusSchema = z
         late_timers: count,
         late_schedules: count,
       })
-      .openapi({ description: 'Counts of what needs a person.' }),
+      .openapi({ description: 'Counts of problems that need a person.' }),
     pauses: z.array(PauseSchema),
     unserved: z.array(UnservedSchema.extend({ namespace: z.string() })),
     per_minute: z.object({
@@ -71,7 +71,7 @@ const groupsOf = <Group extends z.ZodType>(one: Group) =>
     steps: count,
     groups: z.array(one),
     more_groups: count,
-    timed_out: z.boolean().openapi({ description: 'Grouping took too long; nothing is known.' }),
+    timed_out: z.boolean().openapi({ description: 'Grouping took too long; the group is missing.' }),
   });
 const FailureGroup = z
   .object({

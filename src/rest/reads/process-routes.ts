@@ -9,7 +9,7 @@ import { describeRoute } from '../route.ts';
 
 /** The settings that `GET /config` shows. */
 export interface ServedConfig {
-  /** The authentication of the server. Default: none. `enabled` is that of the request. */
+  /** The authentication of the server. Default: none. `enabled` depends on the request. */
   auth?: Omit<z.infer<typeof AuthSchema>, 'enabled'>;
   /** The effective configuration by the keys of the file, with secrets hidden. */
   configuration(): Record<string, unknown>;
@@ -111,7 +111,8 @@ function configRoute(tasker: Tasker, facts: ServerFacts, { auth, configuration }
       {
         metadata: { timestamp: new Date().toISOString(), environment: facts.environment, version: facts.version },
         auth: { ...NO_AUTH, ...auth, enabled: callerOf(c).permissions !== undefined },
-        // There are none: a request fails at once while the database is unreachable, and succeeds when it is back.
+        // The server has no circuit breakers: a request fails immediately while the database is unreachable, and
+        // succeeds when it is back.
         circuit_breakers: { enabled: false, failure_threshold: 0, timeout_seconds: 0, success_threshold: 0 },
         database_pools: { web_api_pool_size: poolSize, web_api_max_connections: poolSize },
         deployment_mode: 'hybrid',

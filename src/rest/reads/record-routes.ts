@@ -17,7 +17,7 @@ const AUDIT = describeRoute({
   path: '/v1/audit',
   permission: 'audit:read',
   scoped: true,
-  summary: 'Lists acts of operators and of lifecycles, newest first',
+  summary: 'Lists actions of operators and of lifecycles, newest first',
   request: {
     query: z.object({
       actor: z.string().optional(),
@@ -26,7 +26,7 @@ const AUDIT = describeRoute({
       after: time.optional(),
       before: time.optional(),
       task: z.string().optional().openapi({ description: 'The id of a task.' }),
-      bulk: z.coerce.number().int().min(1).optional().openapi({ description: 'The id of a bulk act.' }),
+      bulk: z.coerce.number().int().min(1).optional().openapi({ description: 'The id of a bulk action.' }),
       target: z.string().optional(),
       ...pageQuery(),
     }),
@@ -38,7 +38,7 @@ const BULKS = describeRoute({
   path: '/v1/bulk-acts',
   permission: 'audit:read',
   scoped: true,
-  summary: 'Lists bulk acts, newest first',
+  summary: 'Lists bulk actions, newest first',
   request: { query: z.object(pageQuery()) },
   answer: z.object({ bulk_acts: z.array(BulkSchema), ...pageFields }).openapi('BulkActList'),
 });
@@ -47,13 +47,13 @@ const BULK = describeRoute({
   path: '/v1/bulk-acts/{id}',
   permission: 'audit:read',
   scoped: true,
-  summary: 'Returns a bulk act with its progress, and the items that were skipped or failed',
+  summary: 'Returns a bulk action with its progress, and the items that were skipped or failed',
   request: { params: z.object({ id: z.coerce.number().int().min(1) }) },
   answer: BulkReportSchema,
   errors: [404],
 });
 
-/** Routes for the audit and for bulk acts. */
+/** Routes for the audit and for bulk actions. */
 export function recordRoutes(tasker: Tasker): OpenAPIHono {
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(AUDIT, async (c) => {
@@ -82,14 +82,14 @@ export function recordRoutes(tasker: Tasker): OpenAPIHono {
       const { id } = c.req.valid('param');
       const { skipped, failed, ...report } = await tasker.bulk.show(id);
       if (!isVisible(report, callerOf(c))) {
-        throw new TaskerError('bulk_not_found', `bulk act ${id} not found; GET /v1/bulk-acts lists them`);
+        throw new TaskerError('bulk_not_found', `bulk action ${id} not found; GET /v1/bulk-acts lists them`);
       }
       const lists = { skipped: skipped.map((item) => snakeKeys(item)), failed: failed.map((item) => snakeKeys(item)) };
       return c.json({ ...bulkJson(report), ...lists }, 200);
     });
 }
 
-/** Returns a bulk act as JSON. Its filter keeps the names of the library. */
+/** Returns a bulk action as JSON. Its filter keeps the names of the library. */
 function bulkJson(act: BulkSummary) {
   return { ...snakeKeys(act), filter: act.filter as Record<string, unknown> | null };
 }
@@ -100,7 +100,7 @@ function isOfCaller(namespace: string | undefined, caller: Caller): boolean {
 }
 
 function isVisible({ filter, actor }: Pick<BulkSummary, 'filter' | 'actor'>, caller: Caller): boolean {
-  // It may follow its own acts, whose items were checked.
+  // A caller may follow its own actions, because their items were checked.
   if (caller.namespaces === undefined || actor === caller.subject) return true;
   const named = filter?.namespace === undefined ? [] : [filter.namespace].flat();
   return named.length > 0 && named.every((namespace) => maySee(caller, namespace));

@@ -44,7 +44,7 @@ const LOGS = describeRoute({
               fields: z.record(z.string(), z.unknown()),
             }),
           ),
-          dropped: z.int().openapi({ description: 'Number of earlier lines that were not kept.' }),
+          dropped: z.int().openapi({ description: 'Number of earlier lines that were dropped.' }),
         }),
       ),
     })

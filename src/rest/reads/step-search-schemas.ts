@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { pageFields } from '../query.ts';
 
-/** The facts about a page of a search. */
+/** The fields that describe a page of a search. */
 export const searchFields = {
   total: z.int().openapi({ description: 'At most 10,000 are counted.' }),
   total_is_exact: z.boolean(),

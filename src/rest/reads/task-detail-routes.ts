@@ -33,7 +33,7 @@ const HISTORY = describeRoute({
   method: 'get',
   path: '/v1/tasks/{uuid}/history',
   permission: 'tasks:read',
-  summary: 'Lists the attempts and acts of operators of a task, oldest first',
+  summary: 'Lists the attempts and actions of operators of a task, oldest first',
   request: {
     params: UuidParam,
     query: z.object({

@@ -81,13 +81,13 @@ const TaskSchema = z
 export const ExplanationSchema = z
   .object({
     task: TaskSchema,
-    summary: z.string().openapi({ description: 'Why the task is in its state, as a sentence.' }),
+    summary: z.string().openapi({ description: 'The reason why the task is in its state, as a sentence.' }),
     steps: z.array(
       z.object({
         step: z.string(),
         template_step_name: z.string(),
         state: z.string(),
-        why: z.string().openapi({ description: 'Why the step is in its state, as a sentence.' }),
+        why: z.string().openapi({ description: 'The reason why the step is in its state, as a sentence.' }),
         waits_for: z.array(z.string()),
         until: nullableText,
         wait: OpenWaitSchema,
@@ -133,7 +133,7 @@ export const HistoryEntrySchema = z
 
 export const WaitSchema = z
   .object({
-    step: nullableText.openapi({ description: 'Null: the task waits for its start.' }),
+    step: nullableText.openapi({ description: 'Null if the task waits for its start.' }),
     step_uuid: z.uuid().nullable(),
     kind: z.enum(['start', 'timer', 'signal', 'approval', 'completion', 'call']),
     attempt: z.int(),
@@ -143,7 +143,7 @@ export const WaitSchema = z
     calls: z.int(),
     settings: anything,
     progress: anything,
-    ended_at: nullableText.openapi({ description: 'Null: it has not ended.' }),
+    ended_at: nullableText.openapi({ description: 'Null if it has not ended.' }),
     ended_by: nullableText,
   })
   .openapi('TaskWait');

@@ -19,7 +19,7 @@ const GRAPH = describeRoute({
     'As a Mermaid flowchart with `?format=mermaid` or `Accept: text/vnd.mermaid`. There a batch is one node.',
   request: { params: UuidParam, query: FORMAT },
   answer: GraphSchema,
-  otherForms: { [MERMAID]: 'A Mermaid flowchart, coloured by state.' },
+  otherForms: { [MERMAID]: 'A Mermaid flowchart, colored by state.' },
   errors: [404],
   etag: true,
 });
@@ -29,7 +29,7 @@ const TIMELINE = describeRoute({
   permission: 'tasks:read',
   summary: 'Returns what each step of a task did and when, for a Gantt chart',
   description:
-    'Spans are `queued` (ready, not yet claimed), `running`, `retry_wait`, `waiting` and `blocked` (failed permanently). The queue keeps no times: the start of `queued` is the latest of the creation of the task, the end of the last parent, the time at which a retry was due, and the last act on the step.',
+    'Spans are `queued` (ready, not yet claimed), `running`, `retry_wait`, `waiting` and `blocked` (failed permanently). The queue keeps no times: the start of `queued` is the latest of the creation of the task, the end of the last parent, the time at which a retry was due, and the last action on the step.',
   request: { params: UuidParam },
   answer: TimelineSchema,
   errors: [404],

@@ -4,7 +4,7 @@ import { OpenWaitSchema } from './task-detail-schemas.ts';
 export const nullableTime = z.string().nullable();
 export const Edges = {
   edges: z.array(z.object({ from: z.string(), to: z.string() })),
-  edges_truncated: z.boolean().openapi({ description: 'True: there are more than 50,000 edges.' }),
+  edges_truncated: z.boolean().openapi({ description: 'True if there are more than 50,000 edges.' }),
 };
 
 export const GraphSchema = z
@@ -23,7 +23,10 @@ export const GraphSchema = z
           template_step_name: z.string(),
           type: z.string(),
           handler: z.string(),
-          state: z.string().nullable().openapi({ description: 'Null: a decision or an analyzer may create the step.' }),
+          state: z
+            .string()
+            .nullable()
+            .openapi({ description: 'Null if a decision or an analyzer may create the step.' }),
           step_uuid: z.uuid().nullable(),
           attempts: z.int(),
           max_attempts: z.int(),
@@ -61,7 +64,7 @@ export const TimelineSchema = z
             .object({
               kind: z.enum(['queued', 'running', 'retry_wait', 'waiting', 'blocked']),
               from: z.string(),
-              to: nullableTime.openapi({ description: 'Null: it has not ended.' }),
+              to: nullableTime.openapi({ description: 'Null if it has not ended.' }),
               until: nullableTime.openapi({ description: 'The latest time at which it ends, if known.' }),
               attempt: z.int().nullable(),
               worker: z.string().nullable(),

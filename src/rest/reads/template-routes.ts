@@ -58,7 +58,7 @@ const DIFF = describeRoute({
   summary: 'Returns what changed from another version of a template',
   request: {
     params: Params,
-    query: z.object({ with: z.string().min(1).openapi({ description: 'The version before.', example: '1.0.0' }) }),
+    query: z.object({ with: z.string().min(1).openapi({ description: 'The earlier version.', example: '1.0.0' }) }),
   },
   answer: z
     .object({
@@ -86,7 +86,7 @@ const DIFF = describeRoute({
 export function templateReadRoutes(tasker: Tasker): OpenAPIHono {
   const find = async ({ namespace, name, version }: z.infer<typeof Params>, caller: Caller) => {
     if (maySee(caller, namespace)) return tasker.engine.templates.newest(namespace, name, version);
-    throw new TaskerError('template_not_found', `no template ${namespace}/${name}@${version}`);
+    throw new TaskerError('template_not_found', `template ${namespace}/${name}@${version} not found`);
   };
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(SOURCE, async (c) => {
@@ -121,7 +121,7 @@ export function templateReadRoutes(tasker: Tasker): OpenAPIHono {
     });
 }
 
-/** Leaves out the version, which always differs. */
+/** Omits the version, which always differs. */
 function comparable(template: TaskTemplate): Record<string, unknown> {
   const { version: _, ...rest } = templateToJson(template);
   return rest;

@@ -65,7 +65,7 @@ const HANDLERS = describeRoute({
           handler: z.string(),
           resolver: nullableText,
           steps: z.array(z.object({ template: z.string(), version: z.string(), step: z.string() })),
-          workers: z.array(z.string()).openapi({ description: 'Empty: no live worker can run these steps.' }),
+          workers: z.array(z.string()).openapi({ description: 'Empty if no live worker can run these steps.' }),
         }),
       ),
       ...pageFields,
@@ -162,7 +162,7 @@ function isVisible({ namespaces }: WorkerInfo, caller: Caller): boolean {
   return caller.namespaces === undefined || namespaces.some((namespace) => maySee(caller, namespace));
 }
 
-/** Leaves out what belongs to other namespaces. */
+/** Omits the data of other namespaces. */
 function visiblePart<Worker extends WorkerInfo>(worker: Worker, caller: Caller): Worker {
   if (caller.namespaces === undefined) return worker;
   return {

@@ -9,7 +9,7 @@ export const KeySchema = z
     state: z.enum(['active', 'replaced', 'expired', 'revoked']),
     roles: z.array(z.string()),
     permissions: z.array(z.string()),
-    namespaces: z.array(z.string()).nullable().openapi({ description: 'Null: all.' }),
+    namespaces: z.array(z.string()).nullable().openapi({ description: 'Null means all.' }),
     created_at: z.string(),
     created_by: z.string(),
     expires_at: time,
@@ -25,12 +25,12 @@ export const CreatedSchema = KeySchema.extend({
 
 export const MeSchema = z
   .object({
-    authenticated: z.boolean().openapi({ description: 'False: the server needs no credential.' }),
+    authenticated: z.boolean().openapi({ description: 'False if the server needs no credential.' }),
     subject: z.string().nullable(),
     credential: z.enum(['key', 'token', 'session']).nullable(),
     roles: z.array(z.string()),
-    permissions: z.array(z.string()).nullable().openapi({ description: 'Null: all.' }),
-    namespaces: z.array(z.string()).nullable().openapi({ description: 'Null: all.' }),
+    permissions: z.array(z.string()).nullable().openapi({ description: 'Null means all.' }),
+    namespaces: z.array(z.string()).nullable().openapi({ description: 'Null means all.' }),
   })
   .openapi('Me');
 
@@ -42,10 +42,10 @@ export const ListedSessionSchema = z
     subject: z.string(),
     roles: z.array(z.string()),
     permissions: z.array(z.string()),
-    namespaces: z.array(z.string()).nullable().openapi({ description: 'Null: all.' }),
+    namespaces: z.array(z.string()).nullable().openapi({ description: 'Null means all.' }),
     key_prefix: z.string().nullable().openapi({
       description:
-        'Prefix of the API key that began the session. Null: a token, a key of the configuration, or a login.',
+        'Prefix of the API key that began the session. Null means a token, a key of the configuration, or a login.',
     }),
     created_at: z.string(),
     expires_at: z.string(),

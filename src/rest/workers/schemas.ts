@@ -192,6 +192,6 @@ export const HeartbeatAnswerSchema = z
           reason: z.enum(['cancelled', 'timed_out', 'lost', 'ended']),
         }),
       )
-      .openapi({ description: 'Steps that the worker must stop: their outcomes are refused, or recorded already.' }),
+      .openapi({ description: 'Steps that the worker must stop: their outcomes are rejected, or recorded already.' }),
   })
   .openapi('HeartbeatAnswer');

@@ -67,7 +67,7 @@ const BATCH = describeRoute({
   ...WORK,
   path: '/v1/steps/batch',
   summary: 'Completes, fails, releases and checkpoints many steps',
-  description: 'Each step has its own answer, in the same order. A refused step does not affect the others.',
+  description: 'Each step has its own answer, in the same order. A rejected step does not affect the others.',
   request: jsonBody(BatchSchema),
   answer: BatchAnswerSchema,
 });

@@ -6,7 +6,7 @@ const NOTE_ACT = sql('note_act')`
 insert into tasker.operator_action (action, task_uuid, idx, target, from_state, to_state, details, actor, reason, door, bulk_id)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`;
 
-/** An act for the audit: on a task, on one of its steps, or on the `target`. */
+/** An action for the audit: on a task, on one of its steps, or on the `target`. */
 export interface Act {
   action: string;
   taskUuid?: string;
@@ -19,7 +19,7 @@ export interface Act {
   details?: string;
 }
 
-/** Writes an act to the audit. Call it in the transaction of the act. */
+/** Writes an action to the audit. Call it in the transaction of the action. */
 export async function noteAct(db: Db, act: Act, { actor, reason, door, bulkId }: Operator): Promise<void> {
   const { action, taskUuid, idx, target, fromState, toState, details } = act;
   const object = [action, taskUuid ?? null, idx ?? null, target ?? null];
@@ -27,8 +27,7 @@ export async function noteAct(db: Db, act: Act, { actor, reason, door, bulkId }:
   await db.query(NOTE_ACT, [...object, ...states, actor, reason, door, bulkId]);
 }
 
-// The planner treats a condition that was not given as a constant, because each call is planned separately; see
-// AUDITING.
+// The planner treats an omitted condition as a constant, because each call is planned separately; see AUDITING.
 const LIST_AUDIT = sql('list_audit')`
 with page as materialized (
   select * from tasker.operator_action a
@@ -49,7 +48,7 @@ select a.id, tasker.iso(a.at) at, a.actor, a.door, a.action, a.task_uuid "taskUu
      where t.task_uuid = a.task_uuid offset 0) n on true
  order by a.at desc, a.id desc`;
 
-/** The conditions on the acts to list. Null: any. */
+/** The conditions on the actions to list. Null means any. */
 export interface AuditSearch {
   actor: string | null;
   action: string | null;
@@ -59,12 +58,12 @@ export interface AuditSearch {
   taskUuid: string | null;
   bulkId: number | null;
   target: string | null;
-  /** The time and the id of the last act of the previous page. */
+  /** The time and the id of the last action of the previous page. */
   from: { at: string; id: number } | null;
   limit: number;
 }
 
-/** An act, as stored in the audit. */
+/** An action, as stored in the audit. */
 export interface AuditRow {
   id: number;
   at: string;
@@ -72,7 +71,7 @@ export interface AuditRow {
   door: string | null;
   action: string;
   taskUuid: string | null;
-  /** `namespace/name@version` of the task. Null if it was deleted, or the act is not on a task. */
+  /** `namespace/name@version` of the task. Null if it was deleted, or the action is not on a task. */
   template: string | null;
   step: string | null;
   target: string | null;
@@ -84,7 +83,7 @@ export interface AuditRow {
   details: string | null;
 }
 
-/** Returns acts, newest first. */
+/** Returns actions, newest first. */
 export async function listAudit(db: Db, search: AuditSearch): Promise<AuditRow[]> {
   const { actor, action, door, after, before, taskUuid, bulkId, target, from, limit } = search;
   const values = [
@@ -109,7 +108,7 @@ with gone as (
     select id from tasker.operator_action where at < now() - $1 * interval '1 ms' order by at, id limit $2)) returning 1)
 select count(*)::int gone from gone`;
 
-/** Deletes the oldest acts that are older than `retentionMs`, at most `limit`, and returns their number. */
+/** Deletes the oldest actions that are older than `retentionMs`, at most `limit`, and returns their number. */
 export async function forgetActs(
   db: Db,
   { retentionMs, limit }: { retentionMs: number; limit: number },
@@ -127,7 +126,8 @@ gone as (
 select count(*)::int gone from gone`;
 
 /**
- * Deletes the oldest bulk act that was inactive for `retentionMs`, with its items. Returns the number deleted: 0 or 1.
+ * Deletes the oldest bulk action that was inactive for `retentionMs`, with its items. Returns 1, or 0 if no such action
+ * exists.
  */
 export async function forgetBulks(db: Db, retentionMs: number): Promise<number> {
   return (await db.query<{ gone: number }>(FORGET_BULKS, [retentionMs])).rows[0]!.gone;

@@ -4,7 +4,7 @@ import { lockSearch } from '../search/projection.ts';
 import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
 
-// The entries of a task in the audit stay. They receive the names of its steps, which no other row has afterwards.
+// The entries of a task in the audit stay. They get the names of its steps, because no other row keeps them.
 const NAME_ACTS = sql('name_acts_of_tasks')`
 update tasker.operator_action a
    set details = coalesce(a.details, '{}') || jsonb_build_object('step', n.name)
@@ -104,14 +104,14 @@ export async function deleteTasks(db: Db, taskUuids: readonly string[], by: Oper
     ...whatStays(db, ids, by),
     db.query(FORGET_RESTORED_EVENTS, ids),
     ...DELETIONS.map((statement) => db.query(statement, ids)),
-    // Done last, so that the lock is short. Without it, a process that writes the search tables could wait for one of
-    // these rows after changing another.
+    // Done last, to hold the lock only briefly. Without the lock, a process that writes the search tables could wait
+    // for one of these rows after changing another.
     lockSearch(db),
     ...FORGET_FOUND.map((statement) => db.query(statement, ids)),
   ]);
 }
 
-/** Writes the traces that the tasks leave: an entry in the audit, or their identities. */
+/** Writes what remains of the tasks: an entry in the audit, or their identities. */
 function whatStays(db: Db, ids: readonly string[], by: Operator | Pruning): Promise<unknown>[] {
   if (!('pruneId' in by)) {
     const { actor, reason, door, bulkId } = by;
@@ -123,7 +123,7 @@ function whatStays(db: Db, ids: readonly string[], by: Operator | Pruning): Prom
 const RELEASE_IDENTITY = sql('release_pruned_identity')`
 delete from tasker.task_identity where task_uuid = $1 and pruned_at is not null returning 1`;
 
-/** Releases the identity that a pruned task still reserves. Returns false if there is none. */
+/** Releases the identity that a pruned task still reserves. Returns false if no such identity exists. */
 export async function releaseIdentity(db: Db, taskUuid: string): Promise<boolean> {
   return (await db.query(RELEASE_IDENTITY, [taskUuid])).rows.length > 0;
 }

@@ -31,17 +31,17 @@ t as (
    where task_uuid = (select task_uuid from target) returning task_uuid)
 select (select count(*)::int from old where state = 'in_progress') running from t`;
 
-/** The actor of an act, its reason, and where it came from, as the audit stores them. */
+/** The actor of an action, its reason, and where it came from, as the audit stores them. */
 export interface Operator {
   actor: string;
   reason: string | null;
   /** `library`, `cli`, `rest` or `lifecycle`. */
   door: string;
-  /** The bulk act that this act is a part of. */
+  /** The bulk action that this action is a part of. */
   bulkId: number | null;
 }
 
-/** The ways in which an operator ends a task, and the resulting state. */
+/** How an operator can end a task, with the resulting state. */
 export const ENDINGS = { cancel: 'cancelled', resolve: 'resolved_manually' } as const;
 
 /**

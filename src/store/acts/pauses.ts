@@ -67,9 +67,7 @@ update tasker.template t set paused = not t.paused
    select 1 from tasker.pause p where p.task_uuid is null and p.namespace_id = t.namespace_id and p.resumed_at is null
       and (p.name is null or p.name = t.name) and (p.version is null or p.version = t.version))`;
 
-/**
- * Marks the templates of a namespace that are paused. From then on, new ready steps go to the right part of the queue.
- */
+/** Marks the paused templates of a namespace. Afterwards, new ready steps go to the right part of the queue. */
 export async function markPausedTemplates(db: Db, namespaceId: number): Promise<void> {
   await db.query(MARK_TEMPLATES, [namespaceId]);
 }
@@ -92,7 +90,7 @@ export interface QueueWriter {
   application: string | null;
 }
 
-/** Returns the transactions that may write to the queue with an older view of the pauses. */
+/** Returns the transactions that may write to the queue with an outdated snapshot of the pauses. */
 export async function queueWriters(db: Db): Promise<QueueWriter[]> {
   return (await db.query<QueueWriter>(QUEUE_WRITERS)).rows;
 }
@@ -229,7 +227,7 @@ delete from tasker.pause
    select created_at from tasker.task where done_at is null order by task_uuid limit 1)) - interval '1 day'`;
 
 /**
- * Deletes pauses that ended before every open task was created, because no limit needs to exclude their time any more.
+ * Deletes pauses that ended before the oldest open task was created, because no limit still has to exclude their time.
  */
 export async function forgetPauses(db: Db): Promise<void> {
   await db.query(FORGET_PAUSES);
@@ -237,7 +235,7 @@ export async function forgetPauses(db: Db): Promise<void> {
 
 const VACUUM_QUEUE = sql('vacuum_queue')`vacuum (skip_locked, truncate off) tasker.queue`;
 
-/** Removes the dead rows that a large move left at the head of the queue. Not in a transaction. */
+/** Removes the dead rows that a large move left at the head of the queue. Cannot run in a transaction. */
 export async function vacuumQueue(db: Db): Promise<void> {
   await db.query(VACUUM_QUEUE);
 }

@@ -57,7 +57,7 @@ export interface RerunStepRow {
   over: boolean;
 }
 
-/** Reads a task and its steps. Undefined if there is no such task. Call it after lockTasks. */
+/** Reads a task and its steps. Undefined if the task does not exist. Call it after lockTasks. */
 export async function readForRerun(
   db: Db,
   taskUuid: string,
@@ -117,7 +117,7 @@ with w as (delete from tasker.batch_worker where task_uuid = $1 and idx = any ($
 b as (delete from tasker.batch where task_uuid = $1 and worker_idx = any ($3::int[]))
 delete from tasker.step where task_uuid = $1 and idx = any ($2)`;
 
-// Without its fence, a step rejects a result from the worker that ran it.
+// A step without a fence rejects results from the worker that ran it.
 const RUN_AGAIN = sql('run_again')`
 update tasker.step set
   state = 'pending', result = null, claim = null, next_at = null, started_at = null, done_at = now(), spared = attempts,

@@ -5,7 +5,7 @@ import type { StepKey } from '../step-key.ts';
 import type { Operator } from './operate.ts';
 
 // The step keeps its number of attempts, and its place in a batch, where a waiting step counts as active. The timer is
-// deleted by its key, because a timer that stays would wake a worker unnecessarily.
+// deleted, because it would wake a worker unnecessarily.
 const RETRY_WAITING_STEP = sql('retry_waiting_step')`
 with o as materialized (
   select s.next_at, t.template_id, t.rank from tasker.step s join tasker.task t on t.task_uuid = s.task_uuid
@@ -50,8 +50,8 @@ export async function failingSteps(db: Db, taskUuids: readonly string[]): Promis
   return (await db.query<FailingStepRow>(FAILING_STEPS, [`{${taskUuids.join(',')}}`])).rows;
 }
 
-// Like `reset_step`, for many steps that are not batch workers. One statement for each step took a third of a
-// millisecond.
+// Like `reset_step`, for many steps that are not batch workers. A separate statement for each step would take a third
+// of a millisecond.
 const RESET_PLAIN_STEPS = sql('reset_plain_steps')`
 with u as (
   update tasker.step s set state = 'enqueued', spared = s.attempts, done_at = null, next_at = null

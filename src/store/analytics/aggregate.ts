@@ -1,6 +1,6 @@
 // The common part of the statements that count. They begin with the CTEs `a`, the attempts to count, and `act`, the
-// acts in the audit that may have ended tasks. CTEs are joined by hash, and rows are looked up individually (lateral,
-// offset 0), so that no plan scans a whole table or compares all rows with all.
+// actions in the audit that may have ended tasks. CTEs are joined by hash, and rows are looked up individually
+// (lateral, offset 0), so that no plan scans a whole table or compares all rows with all.
 
 /** The columns of an attempt `h` of the history, for `a`. */
 export const ATTEMPT = `
@@ -113,7 +113,7 @@ x as (
     from v w cross join lateral (${READY_BY_LOOKUP}) r
    where w.was_ready is null and w.outcome <> 'released' and w.started_at is not null),`;
 
-// A task has ended if an attempt or an act belongs to the transaction that ended it. Both have the time of that
+// A task has ended if an attempt or an action belongs to the transaction that ended it. Both have the time of that
 // transaction. An end that a rerun undid in the meantime is in `earlier_end`.
 const ENDS = `
 ends as materialized (
@@ -214,5 +214,5 @@ written as (
     wait_hist = case when excluded.wait_count = 0 then o.wait_hist else tasker.add_histograms(o.wait_hist, excluded.wait_hist) end,
     last_at = greatest(o.last_at, excluded.last_at))`;
 
-/** The CTEs that count the attempts `a`, and the ends of tasks at them and at the acts `act`. */
+/** The CTEs that count the attempts `a`, and the ends of tasks at these attempts and at the actions `act`. */
 export const COUNT = `${TASKS}${WAITS}${ENDS}${COUNTED}`;

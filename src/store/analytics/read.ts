@@ -89,7 +89,7 @@ export interface SumsRow {
   lastAt: string;
 }
 
-/** Which rows to read: periods, and templates (null: all). */
+/** Which rows to read: periods, and templates (null means all). */
 export interface AnalyticsPart {
   periods: readonly Periods[];
   templateIds: readonly number[] | null;
@@ -205,7 +205,7 @@ export interface OpenCount {
   templateId: number;
   state: 'pending' | 'steps_in_process' | 'waiting_for_retry' | 'waiting' | 'blocked_by_failures';
   count: number;
-  /** False: there are at least `count`. */
+  /** False if there are at least `count`. */
   isExact: boolean;
 }
 

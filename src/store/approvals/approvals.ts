@@ -2,7 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
 // The clock is read after the lock, because the transaction may have waited for it. Tasks and templates are looked up
-// individually, because a table that looks empty to the planner would be scanned as a whole.
+// individually, because the planner would scan a table that looks empty to it.
 const COLUMNS = `
   w.task_uuid "taskUuid", w.idx, w.attempt, w.template_id "templateId", w.rank, w.calls, tasker.iso(w.since) since,
   tasker.iso(w.until) until, tasker.iso(w.due_at) "dueAt", coalesce(w.until <= clock_timestamp(), false) late,
@@ -34,7 +34,7 @@ export interface ApprovalRow {
   since: string;
   until: string | null;
   dueAt: string | null;
-  /** Whether its limit has passed. */
+  /** Whether its timeout has passed. */
   late: boolean;
   endedAt: string | null;
   endedBy: string | null;
@@ -46,7 +46,7 @@ export interface ApprovalRow {
   version: string;
   step: string;
   paused: boolean;
-  /** How an operator has ended the task. */
+  /** How an operator ended the task. Null if no operator did. */
   verdict: string | null;
   taskDoneAt: string | null;
   /** JSON text. */
@@ -61,7 +61,7 @@ export async function getApproval(db: Db, taskUuid: string, idx: number): Promis
   return (await db.query<ApprovalRow>(GET, [taskUuid, idx])).rows[0];
 }
 
-/** The conditions on the approvals to list. Null: any. */
+/** The conditions on the approvals to list. Null means any. */
 export interface ApprovalSearch {
   templateIds: readonly number[] | null;
   assignee: string | null;

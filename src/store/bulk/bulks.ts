@@ -1,7 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** The action of a bulk act, and whether it acts on tasks or steps. */
+/** The kind of a bulk action: its verb, and whether it acts on tasks or steps. */
 export type BulkAction =
   | 'task_cancel'
   | 'task_retry'
@@ -21,7 +21,7 @@ delete from tasker.bulk where id in (select id from old)`;
 const CREATE_BULK = sql('create_bulk')`
 insert into tasker.bulk (action, filter, result, actor, reason, door) values ($1, $2, $3, $4, $5, $6) returning id`;
 
-/** A bulk act to create. */
+/** A bulk action to create. */
 export interface NewBulk {
   action: BulkAction;
   /** JSON text. Null if ids were given. */
@@ -33,7 +33,9 @@ export interface NewBulk {
   door: string;
 }
 
-/** Creates a bulk act that has not begun, and deletes bulk acts that did not begin within a day. Returns the id. */
+/**
+ * Creates a bulk action that has not begun, and deletes bulk actions that did not begin within a day. Returns the id.
+ */
 export async function createBulk(db: Db, { action, filter, result, actor, reason, door }: NewBulk): Promise<number> {
   await db.query(FORGET_SELECTIONS);
   const values = [action, filter, result, actor, reason, door];
@@ -55,7 +57,7 @@ const DISCARD_BULK = sql('discard_bulk')`
 with gone as (delete from tasker.bulk where id = $1 and state = 'selected' returning id)
 delete from tasker.bulk_item where bulk_id in (select id from gone)`;
 
-/** Deletes a bulk act that has not begun. */
+/** Deletes a bulk action that has not begun. */
 export async function discardBulk(db: Db, id: number): Promise<void> {
   await db.query(DISCARD_BULK, [id]);
 }
@@ -65,7 +67,7 @@ update tasker.bulk set state = 'running', runner = $2, started_at = coalesce(sta
  where id = $1 and state = any ($3::text[])
 returning id`;
 
-/** Makes this runner the owner of a bulk act in one of these states. Returns false if it is in another state. */
+/** Makes this runner the owner of a bulk action in one of these states. Returns false if it is in another state. */
 export async function takeBulk(
   db: Db,
   { id, runner, from }: { id: number; runner: string; from: readonly BulkState[] },
@@ -76,15 +78,15 @@ export async function takeBulk(
 const KEY_BULK = sql('key_bulk')`
 update tasker.bulk set request_key = $2, request_hash = decode($3, 'hex') where id = $1`;
 
-/** The key of the request that begins a bulk act, and the SHA-256 of the request in hex. */
+/** The key of the request that begins a bulk action, and the SHA-256 of the request in hex. */
 export interface BulkRequest {
   key: string;
   hash: string;
 }
 
 /**
- * Stores which request began a bulk act. Fails with a unique violation if the request has already begun another act of
- * the same actor.
+ * Stores which request began a bulk action. Fails with a unique violation if the request has already begun another
+ * action of the same actor.
  */
 export async function keyBulk(db: Db, id: number, { key, hash }: BulkRequest): Promise<void> {
   await db.query(KEY_BULK, [id, key, hash]);
@@ -93,7 +95,7 @@ export async function keyBulk(db: Db, id: number, { key, hash }: BulkRequest): P
 const FIND_REQUEST = sql('find_bulk_request')`
 select id, encode(request_hash, 'hex') hash from tasker.bulk where actor = $1 and request_key = $2`;
 
-/** Returns the bulk act that a request of this actor began. */
+/** Returns the bulk action that a request of this actor began. */
 export async function findBulkRequest(
   db: Db,
   { actor, key }: { actor: string; key: string },
@@ -105,8 +107,8 @@ const LOCK_BULK = sql('lock_bulk')`
 select state, coalesce(runner = $2, false) mine from tasker.bulk where id = $1 for update`;
 
 /**
- * Locks a bulk act before its tasks, so that two processes never work on it at once. Returns its state, and whether
- * this runner still owns it.
+ * Locks a bulk action before its tasks, so that two processes never work on it at the same time. Returns its state, and
+ * whether this runner still owns it.
  */
 export async function lockBulk(
   db: Db,
@@ -120,8 +122,8 @@ const STOP_BULK = sql('stop_bulk')`
 update tasker.bulk set state = 'stopped', seen_at = now() where id = $1 and state = 'running' and ($2::uuid is null or runner = $2) returning id`;
 
 /**
- * Stops a bulk act after the chunk in progress, if this runner owns it. Null: any runner may own it. Returns false if
- * it is not running.
+ * Stops a bulk action after the chunk in progress, if this runner owns it. If null, any runner may own it. Returns
+ * false if it is not running.
  */
 export async function stopBulk(db: Db, id: number, runner: string | null): Promise<boolean> {
   return (await db.query(STOP_BULK, [id, runner])).rows.length > 0;
@@ -130,15 +132,15 @@ export async function stopBulk(db: Db, id: number, runner: string | null): Promi
 const END_BULK = sql('end_bulk')`
 update tasker.bulk set state = 'done', seen_at = now(), ended_at = now() where id = $1 and runner = $2 and state = 'running'`;
 
-/** Ends a bulk act whose items all have an outcome. */
+/** Ends a bulk action whose items all have an outcome. */
 export async function endBulk(db: Db, id: number, runner: string): Promise<void> {
   await db.query(END_BULK, [id, runner]);
 }
 
-/** The state of a bulk act. `selected`: it waits for a confirmation. */
+/** The state of a bulk action. `selected`: it waits for a confirmation. */
 export type BulkState = 'selected' | 'running' | 'stopped' | 'done';
 
-/** A bulk act. */
+/** A bulk action. */
 export interface BulkRow {
   id: number;
   action: BulkAction;
@@ -169,7 +171,7 @@ const COLUMNS = `
 
 const GET_BULK = sql('get_bulk')`select ${COLUMNS} from tasker.bulk where id = $1`;
 
-/** Returns a bulk act. */
+/** Returns a bulk action. */
 export async function getBulk(db: Db, id: number): Promise<BulkRow | undefined> {
   return (await db.query<BulkRow>(GET_BULK, [id])).rows[0];
 }
@@ -177,7 +179,7 @@ export async function getBulk(db: Db, id: number): Promise<BulkRow | undefined> 
 const LIST_BULKS = sql('list_bulks')`
 select ${COLUMNS} from tasker.bulk where state <> 'selected' and id < $1 order by id desc limit $2`;
 
-/** Returns the bulk acts before the given one that have begun, newest first. */
+/** Returns the bulk actions before the given one that have begun, newest first. */
 export async function listBulks(db: Db, { before, limit }: { before: number; limit: number }): Promise<BulkRow[]> {
   return (await db.query<BulkRow>(LIST_BULKS, [before, limit])).rows;
 }

@@ -4,7 +4,7 @@ import { columns, lists, sql } from '../sql.ts';
 import { STILL_STALE } from '../stale-tasks.ts';
 import type { StepKey } from '../step-key.ts';
 
-/** An item of a bulk act that has no outcome yet. */
+/** An item of a bulk action that has no outcome yet. */
 export interface BulkItemRow extends StepKey {
   /** JSON text: pairs of the index of a step and the number of its attempt. */
   seen: string | null;
@@ -35,13 +35,13 @@ export interface LiveTaskRow {
   taskUuid: string;
   state: string;
   ended: boolean;
-  /** How often it was run again. */
+  /** Number of reruns. */
   reruns: number;
-  /** It was run again after the items of the act were selected. */
+  /** Whether it was rerun after the items of the action were selected. */
   ranAgain: boolean;
 }
 
-/** Returns the current state of tasks of a bulk act. Tasks that do not exist are omitted. */
+/** Returns the current state of tasks of a bulk action. Tasks that do not exist are omitted. */
 export async function liveTasks(db: Db, id: number, taskUuids: readonly string[]): Promise<LiveTaskRow[]> {
   return (await db.query<LiveTaskRow>(LIVE_TASKS, [`{${taskUuids.join(',')}}`, id])).rows;
 }
@@ -92,7 +92,7 @@ export interface ItemOutcome extends StepKey {
   why: string | null;
 }
 
-/** The progress of a bulk act. */
+/** The progress of a bulk action. */
 export interface BulkCounts {
   matched: number;
   done: number;
@@ -100,7 +100,7 @@ export interface BulkCounts {
   failed: number;
 }
 
-/** Stores the outcomes of items, in the transaction that acts on them. Returns the progress of the bulk act. */
+/** Stores the outcomes of items, in the transaction that acts on them. Returns the progress of the bulk action. */
 export async function markItems(db: Db, id: number, outcomes: readonly ItemOutcome[]): Promise<BulkCounts> {
   const values = [id, ...columns(outcomes, 'taskUuid', 'idx'), ...lists(outcomes, 'outcome', 'why')];
   return (await db.query<BulkCounts>(MARK_ITEMS, values)).rows[0]!;
@@ -116,7 +116,7 @@ select i.task_uuid "taskUuid", coalesce(n.step, case when i.idx >= 0 then 'step 
      where t.task_uuid = i.task_uuid and i.idx >= 0 offset 0) n on true
  order by i.task_uuid, i.idx`;
 
-/** An item that was not done. */
+/** An item that was skipped or failed. */
 export interface LeftItemRow {
   taskUuid: string;
   step: string | null;
@@ -150,7 +150,7 @@ select i.task_uuid "taskUuid", s.name || '/' || m.name || '@' || m.version templ
              order by x.idx limit 10) y) f on true
  order by i.task_uuid, i.idx`;
 
-/** An item as an operator sees it before the act. */
+/** An item as an operator sees it before the action. */
 export interface SampleRow {
   taskUuid: string;
   template: string;

@@ -1,7 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { lists, sql } from '../sql.ts';
 
-/** The steps to select from the tasks found. Null: any. */
+/** The steps to select from the tasks found. Null means any. */
 export interface StepSelection {
   states: readonly string[];
   name: string | null;
@@ -11,7 +11,7 @@ export interface StepSelection {
   workerIds: readonly number[] | null;
 }
 
-// Takes the attempt number from the search tables, so that the act applies to the failure that the filter found.
+// Uses the attempt number in the search tables, so that the action applies to the failure that the filter found.
 const SELECTED_STEPS = `
   select q.idx, q.attempts from tasker.step_search q
    where q.task_uuid = d.task_uuid and q.state = any ($3::tasker.step_state[])
@@ -67,11 +67,11 @@ function selectionValues({ states, name, handler, errorType, error, workerIds }:
   return [`{${states.join(',')}}`, errorType, error, workers, name, handler];
 }
 
-/** Why a task `d` without a row `t` is skipped. A pruned task may still reserve its identity. */
+/** The reason why a task `d` without a row `t` is skipped. A pruned task may still reserve its identity. */
 const WHY_GONE = `
 case when t.task_uuid is null then coalesce((
   select 'the task was pruned at ' || tasker.iso(i.pruned_at) from tasker.task_identity i
-   where i.task_uuid = d.task_uuid and i.pruned_at is not null limit 1), 'there is no such task') end`;
+   where i.task_uuid = d.task_uuid and i.pruned_at is not null limit 1), 'task not found') end`;
 
 const SELECT_GIVEN_TASKS = sql('select_given_tasks')`
 insert into tasker.bulk_item (bulk_id, task_uuid, seen, outcome, why)
@@ -117,7 +117,7 @@ export async function selectRedrives(db: Db, id: number, taskUuids: readonly str
 const SELECT_GIVEN_STEPS = sql('select_given_steps')`
 insert into tasker.bulk_item (bulk_id, task_uuid, idx, seen, outcome, why)
 select $1, d.task_uuid, coalesce(s.idx, -1 - d.ord::int), case when s.idx is not null then array[array[s.idx, s.attempts]] end,
-       case when s.idx is null then 'skipped' end, case when s.idx is null then 'there is no step ' || d.name end
+       case when s.idx is null then 'skipped' end, case when s.idx is null then 'step ' || d.name || ' not found' end
   from unnest($2::uuid[], $3::text[], $4::int[]) with ordinality d (task_uuid, name, idx, ord)
   left join lateral (
     select x.idx, x.attempts

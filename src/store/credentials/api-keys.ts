@@ -7,14 +7,14 @@ const COLUMNS = `key_id "keyId", name, prefix, roles, permissions, namespaces, t
        case when revoked_at is not null then 'revoked' when expires_at <= now() then 'expired'
             when replaced_by is not null then 'replaced' else 'active' end state`;
 
-/** A key, without the key itself. */
+/** The record of a key, without its secret. */
 export interface ApiKeyRow {
   keyId: string;
   name: string;
   prefix: string;
   roles: string[];
   permissions: string[];
-  /** Null: all. */
+  /** Null means all. */
   namespaces: string[] | null;
   createdAt: string;
   createdBy: string;
@@ -38,7 +38,7 @@ export interface NewApiKey {
   permissions: readonly string[];
   namespaces: readonly string[] | null;
   createdBy: string;
-  /** Milliseconds until it expires. Null: never. */
+  /** Milliseconds until it expires. Null means never. */
   expiresInMs: number | null;
 }
 
@@ -90,7 +90,7 @@ update tasker.api_key
  where key_id = $1
 returning ${COLUMNS}`;
 
-/** Stores the replacement of a key, which then works only for another `overlapMs`. */
+/** Stores the replacement of a key. The old key works for another `overlapMs`. */
 export async function replaceApiKey(
   db: Db,
   { keyId, by, overlapMs }: { keyId: string; by: string; overlapMs: number },
@@ -116,7 +116,7 @@ const TOUCH = sql('touch_api_keys')`
 update tasker.api_key set last_used_at = now()
  where key_id = any ($1::uuid[]) and (last_used_at is null or last_used_at < now() - interval '1 minute')`;
 
-/** Stores when keys were used. Writes at most once a minute for each key. */
+/** Stores when keys were last used, at most once a minute for each key. */
 export async function touchApiKeys(db: Db, keyIds: readonly string[]): Promise<void> {
   await db.query(TOUCH, [`{${keyIds.join(',')}}`]);
 }

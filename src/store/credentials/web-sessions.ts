@@ -1,12 +1,12 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** The rights of a session of a browser. */
+/** The rights of a browser session. */
 export interface WebSessionRow {
   subject: string;
   roles: string[];
   permissions: string[];
-  /** Null: all. */
+  /** Null means all. */
   namespaces: string[] | null;
   expiresAt: string;
 }
@@ -33,7 +33,7 @@ values ($1, $2, $3, $4, $5, $6, least(now() + $7::float8 * interval '1 ms',
   (select expires_at from tasker.api_key where key_id = $2)))
 returning tasker.iso(expires_at) "expiresAt"`;
 
-/** Stores a session. Returns when it expires, which is no later than its key. */
+/** Stores a session. Returns its expiry, which is no later than that of its key. */
 export async function beginWebSession(db: Db, session: NewWebSession): Promise<string> {
   const { hash, keyId, subject, roles, permissions, namespaces, expiresInMs } = session;
   const values = [hash, keyId, subject, roles, permissions, namespaces, expiresInMs];
@@ -56,7 +56,10 @@ export async function findWebSession(db: Db, hash: Buffer): Promise<WebSessionRo
 export interface ListedSessionRow extends WebSessionRow {
   /** The first 16 hexadecimal digits of the hash. */
   id: string;
-  /** The prefix of the key that it began with. Null: it began with a token, a key of the configuration or a login. */
+  /**
+   * The prefix of the key that it was started with. Null if it began with a token, a key of the configuration or a
+   * login.
+   */
   keyPrefix: string | null;
   createdAt: string;
 }

@@ -11,15 +11,18 @@ const MOST_STEPS = 50;
 export interface NewDeadLetter {
   taskUuid: string;
   reason: DeadLetterReason;
-  /** The reason as a sentence. Null: the first failure of the task. */
+  /** The reason as a sentence. Null means the first failure of the task. */
   cause: string | null;
-  /** The limit that was exceeded; null: none. */
+  /** The limit that was exceeded; null means none. */
   rule: string | null;
   minutes: number | null;
   since: string | null;
 }
 
-/** Why a task is in the dead letters. `dependency_cycle_detected` never occurs: templates with cycles are refused. */
+/**
+ * The reason why a task is in the dead letters. `dependency_cycle_detected` never occurs: templates with cycles are
+ * rejected.
+ */
 export type DeadLetterReason =
   | 'staleness_timeout'
   | 'max_retries_exceeded'
@@ -36,8 +39,8 @@ export interface AddedDeadLetter {
 }
 
 // The snapshot is built only for tasks that get an entry. Its steps are chosen before their failures are looked up,
-// because a task may have thousands. An automatic entry needs new progress of the task. Otherwise an operator has
-// closed an entry for the same situation, or is already working on the open entry.
+// because a task may have thousands. An automatic entry requires that the task has made progress since the last one.
+// Otherwise an operator has already closed an entry for the same situation, or is working on an open one.
 const ADD_DEAD_LETTERS = sql('add_dead_letters')`
 with d as materialized (
   select d.*, t.state, m.at moved_at, m.stood_since
@@ -99,10 +102,10 @@ a as (
     from new order by task_uuid)
 select id "dlqEntryUuid", task_uuid "taskUuid", reason "dlqReason", cause from new`;
 
-/** The operator who adds entries, and the fields that all of them get. */
+/** The operator who adds entries, and the fields that all entries share. */
 export interface AddingDeadLetters {
   actor: string;
-  /** Null: the cause of each entry. */
+  /** Null means the cause of each entry. */
   reason: string | null;
   door: string;
   bulkId: number | null;

@@ -33,7 +33,7 @@ select g.given, e.id from unnest($1::uuid[]) g (given) left join lateral (
   order by place limit 1) e on true`;
 
 /**
- * Returns the entries with these ids, or of the tasks with them: the open entry, otherwise the newest. Null: there is
+ * Returns the entries with these ids, or of the tasks with them: the open entry, otherwise the newest. Null if there is
  * none.
  */
 export async function entryIds(db: Db, given: readonly string[]): Promise<Map<string, string | null>> {
@@ -53,7 +53,7 @@ export async function entryTasks(db: Db, given: readonly string[]): Promise<Map<
   return new Map(rows.map((row) => [row.given, row.taskUuid]));
 }
 
-// The act is recorded in the history of the task, with the current state of the task.
+// The action is recorded in the history, with the current state of the task.
 const CHANGE_ENTRIES = sql('change_dead_letters')`
 with e as (
   update tasker.dead_letter d set
@@ -89,7 +89,7 @@ export interface EntryChange {
   note?: string | undefined;
 }
 
-/** Changes entries, and records the act. Returns how many seconds the closed entries were open. */
+/** Changes entries, and records the action. Returns how many seconds the closed entries were open. */
 export async function changeEntries(
   db: Db,
   ids: readonly string[],

@@ -8,7 +8,7 @@ import { HAS_MOVED_ON } from './moves.ts';
 /** The status of an entry. `pending`: it is open. */
 export type DeadLetterStatus = 'pending' | 'manually_resolved' | 'permanently_failed' | 'cancelled';
 
-/** The conditions on the entries to list; null: any. */
+/** The conditions on the entries to list; null means any. */
 export interface DeadLetterSearch {
   status: DeadLetterStatus | null;
   reason: DeadLetterReason | null;
@@ -38,7 +38,7 @@ export interface DeadLetterRow {
   namespaceName: string;
   taskName: string;
   taskVersion: string;
-  /** Null: the task was deleted. */
+  /** Null if the task was deleted. */
   currentState: string | null;
   timeInStateMinutes: number | null;
   /** Whether the next check closes this open entry. */
@@ -50,7 +50,7 @@ export interface DeadLetterRow {
   metadata: string | null;
   createdAt: string;
   updatedAt: string;
-  /** The place in the queue. */
+  /** The position in the queue. */
   queueAt: string;
 }
 
@@ -72,7 +72,7 @@ const JOINS = `
     select ${shownState('t')} state, floor(extract(epoch from now() - (select moved.at from (${LAST_MOVE}) moved)) / 60)::int minutes
       from tasker.task t where t.task_uuid = d.task_uuid offset 0) live on true`;
 
-/** The conditions of a search on entries `d`. Conditions that were not given are constants: each call is planned. */
+/** The conditions of a search on entries `d`. Omitted conditions are constants, because each call is planned. */
 const CONDITIONS = `
       ($1::text is null or d.reason = $1) and ($2::text is null or d.assignee = $2) and (not $3::boolean or d.assignee is null)
   and ($4::timestamptz is null or d.created_at >= $4) and ($5::timestamptz is null or d.created_at < $5)
@@ -192,7 +192,7 @@ select ${COLUMNS}, d.snapshot::text snapshot,
                    from tasker.dead_letter_note x where x.entry_id = d.id), '[]')::text notes
   from page d ${JOINS}`;
 
-/** An entry with everything about it. */
+/** An entry with all details. */
 export interface DeadLetterDetailsRow extends DeadLetterRow {
   /** JSON text. */
   snapshot: string;
@@ -229,9 +229,9 @@ export interface DeadLetterStatsRow {
   unassigned: number;
   oldestEntry: string;
   newestEntry: string;
-  /** The oldest open entry; null: there is none. */
+  /** The oldest open entry; null if there is none. */
   oldestPending: string | null;
-  /** From the entry to its end. Null: none is closed. */
+  /** The time from the creation of an entry to its end. Null if none is closed. */
   avgResolutionTimeMinutes: number | null;
 }
 

@@ -7,7 +7,7 @@ import { HAS_MOVED_ON } from './moves.ts';
 const TRY_LOOKING = sql('try_dead_letters')`select pg_try_advisory_xact_lock(7303014009) mine`;
 
 /**
- * Lets one process at a time check the dead letters, until its transaction ends. False: another process is checking.
+ * Lets one process at a time check the dead letters, until its transaction ends. False if another process is checking.
  */
 export async function tryLooking(db: Db): Promise<boolean> {
   return (await db.query<{ mine: boolean }>(TRY_LOOKING)).rows[0]!.mine;
@@ -18,8 +18,8 @@ update tasker.dead_letter_look set looked_at = now() where looked_at <= now() - 
 returning checked_to "checkedTo"`;
 
 /**
- * Starts a check if none was started for `leastMs`. `checkedTo`: the open entry that the last check reached; null: it
- * reached the end. Undefined: no check is due.
+ * Starts a check if none was started for `leastMs`. `checkedTo`: the open entry that the last check reached; null if it
+ * reached the end. Undefined if no check is due.
  */
 export async function takeTurn(db: Db, leastMs: number): Promise<{ checkedTo: string | null } | undefined> {
   return (await db.query<{ checkedTo: string | null }>(TAKE_TURN, [leastMs])).rows[0];
@@ -52,8 +52,8 @@ a as (
 const CLOSABLE = 'd.id, d.ctid tid, d.task_uuid, d.reason, d.rule, d.since, d.moved_at, d.created_at';
 
 // Entries that an operator is changing are left for the next check, because waiting for them in this order could
-// deadlock with acts on several entries. The resolution names the last act of an operator. Without one, the task made
-// progress on its own.
+// deadlock with an action on several entries. The resolution names the last action of an operator. If there was none,
+// the task made progress on its own.
 const CLOSE_MOVED_ON = sql('close_moved_on')`
 with slice as materialized (
   select ${CLOSABLE} from tasker.dead_letter d
@@ -87,13 +87,13 @@ export interface ClosedDeadLetter {
 
 /** A slice of the open entries, in the order of their tasks. */
 export interface CheckedSlice {
-  /** The task of its last entry; null: the slice is empty. */
+  /** The task of its last entry; null if the slice is empty. */
   last: string | null;
   looked: number;
   closed: ClosedDeadLetter[];
 }
 
-/** Closes the entries in a slice of the open entries whose tasks have made progress. */
+/** In a slice of the open entries, closes those whose tasks have made progress. */
 export async function closeMovedOn(
   db: Db,
   { after, limit, actor }: { after: string; limit: number; actor: string },
@@ -105,12 +105,12 @@ export async function closeMovedOn(
 
 const NOTE_CHECKED = sql('note_dead_letters_checked')`update tasker.dead_letter_look set checked_to = $1::uuid`;
 
-/** Stores the position of a check in the open entries. Null: the end. */
+/** Stores the position of a check in the open entries. Null means the end. */
 export async function noteChecked(db: Db, taskUuid: string | null): Promise<void> {
   await db.query(NOTE_CHECKED, [taskUuid]);
 }
 
-// Nothing else is read where no step waits.
+// If no step waits, nothing else is read.
 const FAILED_IN_WAITING = `
   select q.task_uuid, q.created_at from tasker.step_search q
    where q.template_id = m.id and q.state = 'error' and exists (select 1 from tasker.wait where ended_at is null)`;
@@ -150,7 +150,7 @@ const WITHOUT_ENTRY = `
    and not exists (select 1 from tasker.dead_letter d where d.task_uuid = p.task_uuid and d.created_at >= p.updated_at)`;
 const NEXT_PLACES = 'order by p.created_at, p.task_uuid limit $4::int';
 
-// A waiting task in which a step has failed needs a person, too.
+// A waiting task in which a step failed also needs an operator.
 const BLOCKED_TASKS = sql('blocked_tasks')`
 select p.task_uuid "taskUuid", tasker.iso(p.created_at) "createdAt" from (
   (select p.task_uuid, p.created_at from tasker.task_search p

@@ -13,7 +13,7 @@ export const HAS_MOVED_ON = `coalesce((
               else (select ${MOVED_AT} from (${LAST_MOVE}) moved) <> d.moved_at end
     from tasker.task t where t.task_uuid = d.task_uuid offset 0), true)`;
 
-/** Minutes that each reason puts an entry ahead of others in the queue. */
+/** The head start of each reason in the queue, in minutes. */
 export const HEAD_STARTS = {
   dependency_cycle_detected: 1000,
   max_retries_exceeded: 500,

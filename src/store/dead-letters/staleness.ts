@@ -3,8 +3,8 @@ import { shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 import { LIMITS_NOW } from '../stale-tasks.ts';
 
-// The noted tasks, and the tasks whose next check is due first, because a task is checked no later than it can exceed a
-// limit.
+// The noted tasks, and the tasks whose next check is due first. A task is checked no later than the time at which it
+// can exceed a limit.
 const LIST_STALENESS = sql('list_staleness')`
 with w as materialized (
   (select * from tasker.task_watch where rule is not null order by task_uuid limit $1::int)

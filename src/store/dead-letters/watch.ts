@@ -4,7 +4,7 @@ import { sql } from '../sql.ts';
 const TAKE_WATCH_TURN = sql('take_watch_turn')`
 update tasker.dead_letter_look set watched_at = now() where watched_at <= now() - $1::int * interval '1 ms' returning 1`;
 
-/** Starts applying thresholds to open tasks, if no process has for `leastMs`. */
+/** Starts applying thresholds to open tasks, if no process has done so for `leastMs`. */
 export async function takeWatchTurn(db: Db, leastMs: number): Promise<boolean> {
   return (await db.query(TAKE_WATCH_TURN, [leastMs])).rows.length > 0;
 }
@@ -33,9 +33,9 @@ select (select count(*)::int from watched) watched, (select count(*)::int from p
 
 /** Thresholds for open tasks. */
 export interface WatchingThresholds {
-  /** Minutes for the duration, waiting for dependencies, waiting for a retry, and steps in process. Null: none. */
+  /** Minutes for the duration, waiting for dependencies, waiting for a retry, and steps in process. Null means none. */
   minutes: readonly (number | null)[];
-  /** Whether to replace other thresholds of tasks too. */
+  /** Whether to also replace thresholds of another configuration. */
   renew: boolean;
 }
 

@@ -20,7 +20,7 @@ export interface DeadRow extends EventRow {
   diedAt: string;
 }
 
-/** Returns dead deliveries, the newest first. Null selects all groups or all events. */
+/** Returns dead deliveries, the newest first. Null matches all groups or all events. */
 export async function listDead(
   db: Db,
   { group, id, limit }: { group: string | null; id: number | null; limit: number },

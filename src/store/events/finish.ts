@@ -4,15 +4,15 @@ import type { GroupPart } from './replay.ts';
 
 /**
  * The next state of a delivery, as the statement takes it. `after`: it is retried after its delay. `behind`: it waits
- * until earlier events of its task are done. `held`: it runs, and its holder keeps it for the delay. `dead`: it is not
- * retried.
+ * until earlier events of its task are done. `held`: it is in progress, and its holder keeps it for the delay. `dead`:
+ * it is not retried.
  */
 const KIND = { behind: 0, after: 1, held: 2, dead: 3 } as const;
 
 // Locks the delivery that a parked delivery waits for. A transaction that ends that delivery locks it too, and only
-// then looks for the next one. Either this transaction waits and finds that delivery gone, or the other one waits and
-// finds the parked delivery. The cursor is locked first, in the same order as when a group is removed, to prevent a
-// deadlock.
+// then looks for the next one. So one of the two transactions waits: this one then finds that delivery gone, or the
+// other one finds the parked delivery. The cursor is locked first, in the same order as when a group is removed, to
+// prevent a deadlock.
 const LOCK_EARLIER = sql('lock_earlier_deliveries')`
 select count(*)
   from (select group_id from tasker.event_cursor where group_id = $1 and part = $4 and hold = $5 for update) c
@@ -79,7 +79,7 @@ export interface FinishedPart extends GroupPart {
 export async function finishPart(db: Db, finished: FinishedPart): Promise<boolean> {
   const { groupId, aside } = finished;
   const deliveries = columns(aside, 'taskUuid', 'id');
-  // Both statements are sent at once, so that the caller's transaction is one round trip.
+  // Both statements are sent together, so that the caller's transaction is one round trip.
   const behind = aside.some(({ next }) => next === 'behind');
   const locked = behind ? db.query(LOCK_EARLIER, [groupId, ...deliveries, finished.part, finished.hold]) : undefined;
   const moved = db.query(FINISH_PART, [

@@ -25,7 +25,10 @@ select $1, part, case when $2 then 0 else h.chunk + 1 end
   from generate_series(0, ${EVENT_PARTS - 1}) part cross join tasker.event_head h
 on conflict (group_id, part) do nothing`;
 
-/** Creates a group that gets events without a position yet, or all stored events. Two calls at once create one group. */
+/**
+ * Creates a group that gets events without a position yet, or all stored events. Two calls at the same time create one
+ * group.
+ */
 export async function createGroup(
   db: Db,
   { fromBeginning, ...group }: NewEventGroup & { fromBeginning: boolean },
@@ -83,7 +86,10 @@ export interface EventGroup {
   createdAt: string;
   /** The time of the last heartbeat for it. */
   seenAt: string;
-  /** Number of events that it has not passed, whatever their names. Counts at most 10,000 events without a position. */
+  /**
+   * Number of events that it has not passed, regardless of their names. Counts at most 10,000 events without a
+   * position.
+   */
   waiting: number;
   /** Seconds since the first of these events became available. 0 if none is waiting. */
   secondsBehind: number;
@@ -113,7 +119,7 @@ const REMOVALS = [
   sql('remove_event_group')`delete from tasker.event_group where id = $1`,
 ];
 
-/** Removes a group and everything that waits for it. Returns false if no group has this name. */
+/** Removes a group and all deliveries that wait for it. Returns false if no group has this name. */
 export async function removeGroup(db: Db, name: string): Promise<boolean> {
   const { rows } = await db.query<{ id: number }>(LOCK_GROUP, [name]);
   if (!rows[0]) return false;

@@ -5,8 +5,8 @@ const EXTEND_PARTS = sql('extend_event_parts')`
 update tasker.event_cursor set held_until = now() + $3 * interval '1 ms' where group_id = $1 and holder = $2
 returning part`;
 
-// The sum `group_id + 0` matches no index, so that the planner searches by holder, and not through everything that
-// waits for the group. Rows are locked in the same order as by transactions that end some of them at the same time.
+// The sum `group_id + 0` matches no index, so that the planner searches by holder, and not through all deliveries of
+// the group. Rows are locked in the order in which concurrent transactions lock them.
 const HELD = `
 with held as materialized (
   select 1 from tasker.event_retry where group_id + 0 = $1 and holder = $2 order by task_uuid, id for update)`;

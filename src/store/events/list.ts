@@ -14,7 +14,7 @@ with page as materialized (
    order by x.id desc limit $6)
 select ${EVENT_COLUMNS} from page e ${EVENT_NAMES} order by e.id desc`;
 
-// Reads all events of the task first. If they were read in key order, they would be searched among all events.
+// Reads all events of the task first. In key order, all events would be searched for them.
 const LIST_EVENTS_OF_TASK = sql('list_events_of_task')`
 with mine as materialized (
   select x.* from tasker.domain_event x where x.task_uuid = $7 and ${FILTER}),
@@ -29,7 +29,7 @@ export interface EventListFilter {
   matching: string | null;
   after: string | null;
   before: string | null;
-  /** Only ids from `fromId` on and below `beforeId`. The other filters are applied among them. */
+  /** Only ids from `fromId` up to, but not including, `beforeId`. The other filters apply within this range. */
   fromId: number;
   beforeId: number;
   limit: number;
@@ -45,7 +45,7 @@ export async function listEvents(db: Db, filter: EventListFilter): Promise<Event
   return rows;
 }
 
-// Without an order, because an order would make it scan the table by key.
+// Has no order, because an order would make the planner scan the table by key.
 const GET_EVENT = sql('get_event')`
 select ${EVENT_COLUMNS} from tasker.domain_event e ${EVENT_NAMES} where e.event_id = $1`;
 
@@ -65,8 +65,7 @@ export async function headOfEvents(db: Db): Promise<number> {
 const MOST_CHUNKS = 64;
 
 // Follows the lists in the order in which they were written, so that a caller who continues from a position has missed
-// nothing before it. If a part has more lists than can be read at once, the other parts are not followed further
-// either.
+// nothing before it. If a part has more lists than one read returns, the other parts are not followed further either.
 const EVENTS_AFTER = sql('events_after')`
 with k as materialized (
   select k.* from generate_series(0, 15) p (part) cross join lateral (

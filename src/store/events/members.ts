@@ -26,7 +26,7 @@ export interface MemberWishes {
   matching: string;
 }
 
-// Weaker than `for update`, because a replay locks the group's key, possibly for a long time.
+// Weaker than `for update`, because a replay may lock the group's key for a long time.
 const LOCK_NAMED_GROUP = sql('lock_named_event_group')`
 select id from tasker.event_group where name = $1 for no key update`;
 

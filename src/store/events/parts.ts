@@ -3,8 +3,8 @@ import { sql } from '../sql.ts';
 import type { Holds } from './holds.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
 
-// Updates by key and not by ctid, because the locked row may be newer than the snapshot. The part that is furthest behind
-// comes first.
+// Updates by key instead of ctid, because the locked row may be newer than the snapshot. The part that is furthest
+// behind comes first.
 const HOLD_PART = sql('hold_event_part')`
 with free as materialized (
   select c.part from tasker.event_cursor c

@@ -9,7 +9,7 @@ export async function forgetDead(db: Db, retentionMs: number): Promise<void> {
   await db.query(FORGET_DEAD, [retentionMs]);
 }
 
-// Keeps events that a group has not passed, that wait for a retry, or that are dead deliveries. A list that is only partly
+// Keeps events that a group has not passed, or that have a waiting retry or a dead delivery. A list that is only partly
 // deleted keeps the other ids.
 const FORGET_EVENTS = sql('forget_events')`
 with look as materialized (

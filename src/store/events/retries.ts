@@ -61,10 +61,10 @@ export interface RetryHold extends Holds {
 
 type HeldRow = { heldId: number; heldTask: string } & (RetryRow | { id: null });
 
-/** The retries that were taken. */
+/** The retries that the call took. */
 export interface HeldRetries {
   events: RetryRow[];
-  /** Retries of deleted events. They are held too, and the caller must end them. */
+  /** Retries of deleted events. The process holds them too, and must end them. */
   gone: { id: number; taskUuid: string }[];
 }
 

@@ -8,7 +8,7 @@ insert into tasker.http_step (claim, task_uuid, idx, timeout_ms, due_at)
 select claim, task_uuid, idx, ms, now() + ms * interval '1 ms'
   from unnest($1::bigint[], $2::uuid[], $3::int[], $4::bigint[]) g (claim, task_uuid, idx, ms)`;
 
-/** A step that a worker was given, and its timeout in milliseconds. Null: it has none. */
+/** A step that a worker was given, and its timeout in milliseconds. Null if it has none. */
 export interface GivenStep extends HeldKey {
   timeoutMs: number | null;
 }
@@ -81,7 +81,7 @@ export async function missingSteps(db: Db, { workerId, listed, graceMs }: Heartb
   return (await db.query<HeldKey>(MISSING, values)).rows;
 }
 
-// The rows of claimed steps, as in adopt_steps, but each by its key.
+// Reads the rows of claimed steps as adopt_steps does, but each by its key.
 const HELD_ROWS = sql('held_http_steps')`
 select s.task_uuid "taskUuid", s.idx, s.attempts, s.spared, s.max_attempts "maxAttempts", s.rerun,
        t.template_id "templateId", t.rank, t.revision, t.context, t.correlation_id "correlationId", t.parent_correlation_id "parentCorrelationId", t.initiator,

@@ -25,9 +25,9 @@ export interface HttpWorkerRow {
   callables: string[];
   concurrency: number;
   instance: string;
-  /** Whether it was not declared dead, and has not signed off. */
+  /** False once it was declared dead or signed off. */
   living: boolean;
-  /** Whether an operator asked it to take no steps. */
+  /** Whether an operator asked it to stop taking steps. */
   drain: boolean;
 }
 

@@ -44,7 +44,7 @@ export async function queuedSteps(db: Db): Promise<QueuedStepsRow[]> {
   return (await db.query<QueuedStepsRow>(QUEUED_STEPS)).rows;
 }
 
-// Sampled by hash, because the steps of one kind may, for example, have every second id.
+// Sampled by hash, because the ids may have a pattern: the steps of one kind may have every second id.
 const LOOK_AT_QUEUED = sql('look_at_queued_steps')`
 select q.namespace_id "namespaceId", q.template_id "templateId", q.template_idx idx, count(*)::int looked,
        count(*) filter (where s.live)::int live
@@ -82,7 +82,7 @@ export async function lookAtQueued(
 
 // The queue stores no times, because that would make every step more expensive. But its ids ascend, so the first row of
 // each priority has waited the longest. The time at which that step became ready follows from its task, its parents,
-// its last attempt and the acts on it. Rows of cancelled steps are skipped.
+// its last attempt and the actions on it. Rows of cancelled steps are skipped.
 const QUEUE_HEADS = sql('queue_heads')`
 with recursive ranks as (
   select p.id namespace_id, (select min(rank) from tasker.queue q where q.namespace_id = p.id) rank
@@ -143,7 +143,10 @@ export interface WaitingRetriesRow {
   nextMs: number;
 }
 
-/** Counts the waiting retries by namespace, up to 100,000 in all namespaces together, those due first. */
+/**
+ * Counts the waiting retries by namespace, up to 100,000 in all namespaces together, in the order in which they are
+ * due.
+ */
 export async function waitingRetries(db: Db): Promise<WaitingRetriesRow[]> {
   return (await db.query<WaitingRetriesRow>(WAITING_RETRIES)).rows;
 }

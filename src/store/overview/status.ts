@@ -18,7 +18,7 @@ export interface ReadyRow {
   name: string;
   version: string;
   step: string;
-  /** The callable, and the resolver that the template names. */
+  /** The callable, and the resolver if the template names one. */
   handler: string;
   resolver: string | null;
   count: number;
@@ -57,7 +57,7 @@ select (select count(*)::int from (select 1 from tasker.task_watch where rule is
        (select count(*)::int from (select 1 from tasker.dead_letter where status = 'pending' limit ${COUNTED}) x) "deadLetters",
        tasker.iso(now()) now`;
 
-/** Numbers that need an operator, apart from blocked tasks. */
+/** Counts of problems that need an operator, except blocked tasks. */
 export interface Attention {
   stale: number;
   deadDeliveries: number;
@@ -125,7 +125,7 @@ export interface Rates {
   changedSeconds: number;
 }
 
-/** Returns how much happened in the last `seconds`. If there was too much to count, covers fewer seconds. */
+/** Returns how much happened in the last `seconds`. Covers fewer seconds if there is too much to count. */
 export async function rates(db: Db, seconds: number): Promise<Rates> {
   // Planned for each call, because whether an index is useful depends on the number of rows since then.
   return (await db.query<Rates>(made(RATES, RATES.text), [seconds])).rows[0]!;

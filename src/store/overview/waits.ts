@@ -11,7 +11,7 @@ const MOST_FAILED = 10_000;
 
 const KINDS = `'{${WAIT_KINDS.join(',')}}'::text[]`;
 
-// Reads a range of `wait_open` for each kind, and once the beginning of `wait_due`.
+// Reads a range of `wait_open` for each kind, and the beginning of `wait_due` once.
 const WAITS_BY_KIND = sql('waits_by_kind')`
 select k.kind, c.n count, tasker.iso(o.since) "oldestSince", (extract(epoch from now() - o.since) * 1000)::float8 "oldestMs",
        (select count(*)::int from (
@@ -43,7 +43,7 @@ export async function waitsByKind(db: Db, most: number): Promise<{ kinds: WaitsR
   return { kinds: rows, late: rows[0]!.late };
 }
 
-// The condition on waits is evaluated once, so that nothing else is read where no step waits. It looks up each kind in
+// The condition on waits is evaluated once, so that nothing else is read if no step waits. It looks up each kind in
 // `wait_open`: a search in the order of the table reads all ended waits before it finds an open one.
 const FAILED_WAITING = sql('failed_waiting_tasks')`
 select count(*)::int failed from (

@@ -32,7 +32,7 @@ export async function closeArchiveFile(db: Db, name: string): Promise<void> {
 
 const DROP_FILE = sql('drop_archive_file')`delete from tasker.archive_file where name = $1 and bytes = 0`;
 
-/** Removes the record of a file without tasks. */
+/** Removes the record of a file that contains no tasks. */
 export async function dropArchiveFile(db: Db, name: string): Promise<void> {
   await db.query(DROP_FILE, [name]);
 }
@@ -51,7 +51,7 @@ export interface ArchiveFileRow {
   closed: boolean;
 }
 
-/** Returns a file. Undefined: it was not written for this database. */
+/** Returns a file. Undefined if it was not written for this database. */
 export async function findArchiveFile(db: Db, name: string): Promise<ArchiveFileRow | undefined> {
   return (await db.query<ArchiveFileRow>(ARCHIVE_FILES, [name, null])).rows[0];
 }

@@ -2,7 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 import type { WaitingEvents } from './waiting-events.ts';
 
-// $3 has the time before which tasks must have ended, by `template:state`. Tasks without such a time are kept. A
+// $3 has the time before which tasks must have ended, by `template:state`. Tasks for which it has no time are kept. A
 // restored task counts as ended when it was restored.
 const IS_OLD = `
   t.done_at is not null and greatest(t.done_at, t.restored_at) < ($3::jsonb ->> (t.template_id || ':' || t.state))::timestamptz`;
@@ -29,7 +29,7 @@ export interface PruneSlice {
   limit: number;
 }
 
-/** Returns the tasks of a slice that ended long enough ago, and its last task; null: it was the last slice. */
+/** Returns the tasks of a slice that ended long enough ago, and its last task; null if it was the last slice. */
 export async function pruneSlice(db: Db, slice: PruneSlice): Promise<{ ids: string[]; last: string | null }> {
   const { ids, last } = (await db.query<{ ids: string; last: string | null }>(PRUNE_SLICE, valuesOf(slice))).rows[0]!;
   return { ids: ids === '' ? [] : ids.split(','), last };
@@ -51,7 +51,7 @@ export interface PruneCount {
   /** When the first and the last of them ended. */
   oldest: string;
   newest: string;
-  /** The first ten. */
+  /** The ids of the first ten tasks. */
   sample: string[];
 }
 
@@ -109,14 +109,14 @@ select d.task_uuid "taskUuid",
 /** A task that may be pruned. */
 export interface CheckedTask {
   taskUuid: string;
-  /** Why it is not pruned: `gone`, `changed` (it runs again), or a reason to keep it. Null: it can be pruned. */
+  /** Why it is not pruned: `gone`, `changed` (it runs again), or a reason to keep it. Null if it can be pruned. */
   why: string | null;
   steps: number;
   /** The stored size of the data that an archive would contain. 0 if that is not requested. */
   bytes: number;
 }
 
-/** Checks tasks again under their locks, and whether anything still needs them. Returns them in the order of their ids. */
+/** Checks locked tasks again, and whether anything still needs them. Returns them in the order of their ids. */
 export async function checkPrunable(
   db: Db,
   taskUuids: readonly string[],

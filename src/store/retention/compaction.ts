@@ -18,7 +18,7 @@ select c.relname "table", pg_table_size(c.oid)::float8 bytes, pg_indexes_size(c.
  where c.relnamespace = 'tasker'::regnamespace and c.relkind = 'r'
  order by pg_total_relation_size(c.oid) desc, c.relname`;
 
-/** The space that a table takes. */
+/** The space that a table occupies. */
 export interface TableSpace {
   table: string;
   /** Bytes of the table, with its large values. */
@@ -61,7 +61,7 @@ export async function nextTransaction(session: Session): Promise<string> {
   return (await session.query<{ id: string }>(NEXT_TRANSACTION)).rows[0]!.id;
 }
 
-// The snapshot of a VACUUM keeps no rows of other tables.
+// A VACUUM is ignored, because its snapshot keeps no rows of other tables.
 const OLDER_SNAPSHOT = sql('older_snapshot')`
 select a.pid, a.application_name application, (extract(epoch from now() - a.xact_start) * 1000)::float8 "ageMs"
   from pg_stat_activity a

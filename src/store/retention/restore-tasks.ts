@@ -36,7 +36,7 @@ const RESTORE_TASKS = sql('restore_tasks')``;
 const RESTORE_ROWS = sql('restore_rows')``;
 const RESTORE_ACTS = sql('restore_acts')``;
 
-/** An archived task: its line, and the snapshot of its template in this database. */
+/** An archived task: its line, and the id of its template's snapshot in this database. */
 export interface ArchivedLine {
   taskUuid: string;
   line: string;

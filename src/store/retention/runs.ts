@@ -2,13 +2,13 @@ import type { Db } from '../../db/statement.ts';
 import type { Operator } from '../acts/operate.ts';
 import { sql } from '../sql.ts';
 
-// An operator does not wait for the policy, whose run ends with its next transaction.
+// An operator does not wait for the policy. The policy's run ends with its next transaction.
 const TAKE_TURN = sql('take_prune_turn')`
 update tasker.prune_turn set holder = $1, by_policy = $2, held_until = now() + $3 * interval '1 ms'
  where (holder is null or held_until < now() or (by_policy and not $2)) and (not $2 or due_at <= now())
 returning 1`;
 
-/** Takes the lease for pruning. False: another process has it, or the policy is not due. */
+/** Takes the lease for pruning. False if another process has it, or the policy is not due. */
 export async function takePruneTurn(
   db: Db,
   { holder, byPolicy, turnMs }: { holder: string; byPolicy: boolean; turnMs: number },
@@ -19,7 +19,7 @@ export async function takePruneTurn(
 const KEEP_TURN = sql('keep_prune_turn')`
 update tasker.prune_turn set held_until = now() + $2 * interval '1 ms' where holder = $1 returning 1`;
 
-/** Extends the lease, and prevents others from taking it until the transaction ends. False: it was lost. */
+/** Extends the lease, and prevents others from taking it until the transaction ends. False if it was lost. */
 export async function keepPruneTurn(db: Db, holder: string, turnMs: number): Promise<boolean> {
   return (await db.query(KEEP_TURN, [holder, turnMs])).rows.length > 0;
 }
@@ -50,7 +50,7 @@ export interface PruneTurn {
   actor: string | null;
 }
 
-/** Returns the holder of the lease. Undefined: it is free. */
+/** Returns the holder of the lease. Undefined if it is free. */
 export async function pruneTurn(db: Db): Promise<PruneTurn | undefined> {
   return (await db.query<PruneTurn>(HOLDER)).rows[0];
 }
@@ -68,12 +68,12 @@ export interface LastPruneRow {
   /** Number of tasks that it has deleted so far. */
   deleted: number;
   startedAt: string;
-  /** Null: it is running, or its process died. */
+  /** Null if it is running, or its process died. */
   endedAt: string | null;
   isRunning: boolean;
 }
 
-/** Returns the last run of a prune; undefined: nothing was ever pruned. */
+/** Returns the last run of a prune; undefined if nothing was ever pruned. */
 export async function lastPrune(db: Db): Promise<LastPruneRow | undefined> {
   return (await db.query<LastPruneRow>(LAST_PRUNE)).rows[0];
 }

@@ -1,8 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-// A list is sorted, so that its first id is its smallest. Events that are not in a list are above the last id, or in a
-// gap.
+// A list is sorted, so its first id is its smallest. Events that are not in a list are above the last id, or in a gap.
 const WAITING_EVENTS = sql('waiting_events')`
 select g.matching, c.part::int, least(h.last_id + 1, gap.first, lists.first) low
   from tasker.event_head h
@@ -24,7 +23,8 @@ export interface WaitingEvents {
 }
 
 /**
- * Returns the positions of the groups. Groups only advance, so an outdated answer keeps too many tasks, never too few.
+ * Returns the positions of the groups. Groups only advance, so with an outdated result, too many tasks are kept, but
+ * never too few.
  */
 export async function waitingEvents(db: Db): Promise<WaitingEvents> {
   const { rows } = await db.query<{ matching: string; part: number; low: number }>(WAITING_EVENTS);

@@ -24,7 +24,7 @@ on conflict (schedule_id, due_at) do update
        reason = excluded.reason, at = now()
  where f.task_uuid is null`;
 
-/** Stores what became of due times. */
+/** Stores the outcomes of due times. */
 export async function noteFirings(db: Db, firings: readonly NewFiring[]): Promise<void> {
   if (firings.length === 0) return;
   await db.query(NOTE_FIRINGS, [
@@ -94,8 +94,8 @@ export interface OpenTaskRow {
 }
 
 /**
- * Returns the tasks that were open when their schedules were last handled. `due`: only of schedules that still have
- * something due, so these tasks are all older than it.
+ * Returns the tasks that were open when their schedules were last handled. `due`: only tasks of schedules that still
+ * have a due time to handle.
  */
 export async function openTasksOf(
   db: Db,

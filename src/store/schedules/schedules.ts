@@ -14,14 +14,14 @@ const COLUMNS = `
 export interface ScheduleRow {
   id: string;
   name: string;
-  /** The package whose files define it. Null: it was created by hand. */
+  /** The package whose files define it. Null if it was created by hand. */
   source: string | null;
   spec: ScheduleSpec;
   digest: string;
   earlier: string[];
   /** When it was created. */
   anchorMs: number;
-  /** The last due time that was handled. Null: none. */
+  /** The last due time that was handled. Null means none. */
   passedMs: number | null;
   nextMs: number | null;
   wakeMs: number | null;
@@ -68,7 +68,7 @@ select ${COLUMNS} from tasker.schedule s
  where ($1::text is null or s.name > $1) and ($2::text is null or s.source = $2) and ($3::text is null or s.name = $3)
  order by s.name limit $4`;
 
-/** Returns schedules by name. Null: any. */
+/** Returns schedules by name. Null means any. */
 export async function listSchedules(
   db: Db,
   {
@@ -147,7 +147,7 @@ update tasker.scheduled_task s set open = true
  where s.schedule_id = $1 and not s.open
    and exists (select 1 from tasker.task t where t.task_uuid = s.task_uuid and t.done_at is null)`;
 
-/** Makes the open tasks of a schedule count for its overlap, after a change to an overlap that counts them. */
+/** Marks the open tasks of a schedule for checks, after its overlap changed to one that depends on them. */
 export async function watchOpenTasksOf(db: Db, id: string): Promise<void> {
   await db.query(WATCH_OPEN, [id]);
 }

@@ -7,7 +7,7 @@ export interface StepCondition {
   name: string | null;
   /** The callable of a step in its template. */
   handler: string | null;
-  /** The template steps with this name and handler. Null: any. */
+  /** The template steps with this name and handler. Null means any. */
   places: readonly TemplatePlace[] | null;
   state: string | null;
   errorType: string | null;
@@ -25,7 +25,7 @@ export interface TemplatePlace {
   initial: boolean;
 }
 
-/** The conditions on the tasks to find. Null: any. */
+/** The conditions on the tasks to find. Null means any. */
 export interface TaskSearch {
   /** The templates that the filter selects, or all existing templates if it names none. */
   templateIds: readonly number[];

@@ -20,7 +20,8 @@ export interface HistogramSlice {
   /** Maximum number of the newest items to count. */
   most: number;
   /**
-   * The limits of the time range. Null: the oldest counted item, and now. The search of tasks has the same conditions.
+   * The limits of the time range. Null means the oldest counted item, and now. The search of tasks has the same
+   * conditions.
    */
   after: string | null;
   before: string | null;
@@ -28,7 +29,7 @@ export interface HistogramSlice {
 
 /** The number of tasks or steps in a part of the time range. */
 export interface HistogramRow {
-  /** The beginning of the bucket. Null: nothing was found, and the row has only the other columns. */
+  /** The beginning of the bucket. Null if nothing was found, and the row has only the other columns. */
   at: string | null;
   total: number;
   failed: number;

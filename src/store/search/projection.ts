@@ -35,8 +35,8 @@ select id from live
 
 /**
  * Writes the current rows of tasks, and removes the rows of deleted tasks. Returns the tasks whose steps have to be
- * written or removed. A task that ended without a failure and without an act of an operator, and had no row, is returned
- * only with `all`.
+ * written or removed. A task that ended without a failure and without an action of an operator, and had no row, is
+ * returned only with `all`.
  */
 export async function projectTasks(db: Db, taskUuids: readonly string[], all: boolean): Promise<string[]> {
   const { rows } = await db.query<{ id: string }>(PROJECT_TASKS, [`{${taskUuids.join(',')}}`, all]);

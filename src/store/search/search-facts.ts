@@ -78,7 +78,7 @@ select tasker.iso(case $2 when 'created' then t.created_at when 'ended' then t.d
                   coalesce((select s.updated_at from tasker.task_search s where s.task_uuid = $1), t.done_at, t.created_at) end) at
   from tasker.task t where t.task_uuid = $1`;
 
-/** Returns the position of a task in a sorted list. Undefined if there is no such task, or it has not ended. */
+/** Returns the position of a task in a sorted list. Undefined if the task does not exist, or has not ended. */
 export async function placeOfTask(db: Db, taskUuid: string, sort: string): Promise<SearchPlace | undefined> {
   const { rows } = await db.query<{ at: string | null }>(PLACE_OF_TASK, [taskUuid, sort]);
   const at = rows[0]?.at;

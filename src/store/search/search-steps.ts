@@ -183,8 +183,8 @@ export async function allSteps(
 }
 
 /**
- * Checks the next steps of an index. `reached`: the place where the check ended; undefined: the end of the index. Returns
- * undefined if no index has the order, because there are too many templates.
+ * Checks the next steps of an index. `reached`: the place where the check ended; undefined means the end of the index.
+ * Returns undefined if no index has the order, because there are too many templates.
  */
 export async function stretchOfSteps(
   db: Db,

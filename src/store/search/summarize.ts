@@ -57,7 +57,7 @@ export interface StepGroupRow extends ReadyRow {
 
 /** The steps to group. */
 export interface GroupSlice {
-  /** True: steps of ended tasks whose batches tolerated failures. False: steps of open tasks. */
+  /** True means steps of ended tasks whose batches tolerated failures. False means steps of open tasks. */
   ended: boolean;
   /** Maximum number of groups of failures for each state. All groups of ready steps are returned. */
   limit: number;

@@ -9,7 +9,7 @@ export async function databaseInUse(db: Db, name: string): Promise<boolean> {
   return (await db.query<{ used: boolean }>(DATABASE_IN_USE, [name])).rows[0]!.used;
 }
 
-/** In `starts_with`, `_` is an ordinary character, unlike in LIKE. */
+/** Uses `starts_with`, because in LIKE `_` would match any character. */
 const LEFTOVER_DATABASES = sql('leftover_databases')`
 select d.datname::text as name
   from pg_database d

@@ -15,7 +15,7 @@ export async function prepareMigrationLog(db: Db): Promise<void> {
 
 const LOG_EXISTS = sql('migration_log_exists')`select to_regclass('tasker.migration') is not null as there`;
 
-/** Returns whether this database was ever migrated. */
+/** Returns whether any migration was applied to this database. */
 export async function migrationLogExists(db: Db): Promise<boolean> {
   return (await db.query<{ there: boolean }>(LOG_EXISTS)).rows[0]!.there;
 }

@@ -22,7 +22,7 @@ export async function serverFacts(db: Db): Promise<ServerFacts> {
 
 const PING = sql('ping')`select 1`;
 
-/** Resolves when the database answers. */
+/** Resolves when the database responds. */
 export async function ping(db: Db): Promise<void> {
   await db.query(PING);
 }

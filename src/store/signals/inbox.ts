@@ -28,7 +28,7 @@ export async function putInInbox(db: Db, { signalId, target, name, key, payload,
 
 const COLUMNS = `x.seq::float8 seq, x.id "signalId", x.target, x.name, x.key, x.payload, x.sender "by", x.tries`;
 
-/** A signal in the inbox, with its place. */
+/** A signal in the inbox, with its position. */
 export interface InboxRow extends InboxSignal {
   seq: number;
   /** Number of attempts that ended in an error of the database. */
@@ -39,7 +39,7 @@ const READ_INBOX = sql('read_signal_inbox')`
 select x.seq::float8 seq from tasker.signal_inbox x
  where x.done_at is null and x.seq > $1 and (x.retry_at is null or x.retry_at <= now()) order by x.seq limit $2`;
 
-/** Returns the places of open rows of the inbox after a place, in the order of their arrival. */
+/** Returns the positions of open rows of the inbox after a position, in the order of their arrival. */
 export async function readInbox(db: Db, after: number, limit: number): Promise<number[]> {
   return (await db.query<{ seq: number }>(READ_INBOX, [after, limit])).rows.map((row) => row.seq);
 }
@@ -108,7 +108,7 @@ with gone as (
     select seq from tasker.signal_inbox where done_at < now() - $1 * interval '1 ms' order by done_at limit $2)) returning 1)
 select count(*)::int gone from gone`;
 
-/** Deletes the rows of signals that were used or refused longer ago than `retentionMs`, at most `limit`. */
+/** Deletes the rows of signals that were used or rejected longer ago than `retentionMs`, at most `limit`. */
 export async function forgetInbox(
   db: Db,
   { retentionMs, limit }: { retentionMs: number; limit: number },

@@ -45,7 +45,7 @@ ${STORED}
  where x.task_uuid = $1 and x.seq > $2 and ($3::text is null or x.name = $3) and (not $4::boolean or x.used_at is null)
  order by x.seq limit $5`;
 
-/** Returns the signals of a task after a place, in the order of their arrival. */
+/** Returns the signals of a task after a position, in the order of their arrival. */
 export async function listSignals(
   db: Db,
   {

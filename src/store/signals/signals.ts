@@ -9,7 +9,7 @@ export interface SignalWaitRow {
   rank: number;
   since: string;
   until: string | null;
-  /** Whether its limit has passed. */
+  /** Whether its timeout has passed. */
   late: boolean;
   endedAt: string | null;
   endedBy: string | null;
@@ -127,7 +127,7 @@ export interface NewSignal {
   by: string | null;
 }
 
-/** A task that receives a signal, and the step that holds or uses it at once. */
+/** A task that receives a signal, and the step that holds or uses it immediately. */
 export interface Receipt {
   taskUuid: string;
   heldBy: number | null;

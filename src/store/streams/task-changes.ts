@@ -2,8 +2,8 @@ import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
 /**
- * Notifies processes that the log has new rows. Payload `want`: a server has streams, so changes must be announced
- * soon.
+ * The channel that notifies processes of new rows in the log. Payload `want`: a server has streams, so changes must be
+ * announced soon.
  */
 export const CHANNEL_CHANGES = 'tasker_changes';
 /** The payload of that channel by which a server asks all processes to announce changes soon. */
@@ -51,7 +51,7 @@ export interface ChangeRow {
   seq: number;
   /** Differs if the database lost the row and assigned its number to another row. */
   mark: number;
-  /** Null: changes were lost. */
+  /** Null if changes were lost. */
   tasks: readonly string[] | null;
 }
 
@@ -92,7 +92,7 @@ select array(select w.id from unnest($1::uuid[]) w (id)
        pg_snapshot_xmin(s.now)::text oldest, case when $2::boolean then pg_current_xact_id()::text end newest
   from (select pg_current_snapshot() now) s`;
 
-/** Which of some tasks exist. */
+/** Returns which of these tasks exist. */
 export interface LateTasks {
   found: string[];
   /** All transactions with smaller numbers had ended. */

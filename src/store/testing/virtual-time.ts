@@ -3,8 +3,8 @@ import { columns, sql } from '../sql.ts';
 
 /** Statements of the test kit, which moves due times instead of waiting for them. */
 
-// A schedule with a queued due time checks every second whether its open task has ended. The test kit knows when it has
-// ended.
+// A schedule with a queued due time checks its open task every second. The test kit does not wait for that, because it
+// knows when the task has ended.
 const DUE_SCHEDULE = `case when s.queued_due is not null and exists (
     select from tasker.scheduled_task x join tasker.task t using (task_uuid)
      where x.schedule_id = s.schedule_id and x.open and t.done_at is null
@@ -27,7 +27,7 @@ select exists (select from tasker.queue where namespace_id > 0) ready,
        (select coalesce(json_agg(json_build_object('taskUuid', task_uuid, 'idx', idx, 'attempt', attempt)), '[]')::text
           from tasker.wait where kind = 'timer' and ended_at is null and settings ->> 'due' not like 'for %') timers`;
 
-/** A timer that waits for a time from the context or a result, which is therefore not relative to its start. */
+/** A timer that waits for an absolute time from the context or a result. */
 export interface AbsoluteTimer {
   taskUuid: string;
   idx: number;
@@ -35,11 +35,11 @@ export interface AbsoluteTimer {
   attempt: number;
 }
 
-/** The work of a database that does not wait for a time, and when the next retry, wait or schedule is due. */
+/** The work in a database that can continue now, and the time until the next retry, wait or schedule is due. */
 export interface OpenWork {
-  /** Steps are in the queue. */
+  /** Whether steps are in the queue. */
   ready: boolean;
-  /** Workers hold steps. */
+  /** Whether workers hold steps. */
   running: boolean;
   hasSubscribers: boolean;
   /** Microseconds until the next retry, wait or schedule is due. Null if there is none. */
@@ -55,7 +55,7 @@ export async function openWork(db: Db): Promise<OpenWork> {
 const IS_WAITING = sql('kit_is_waiting')`
 select tasker.shown_state(state, n_wait) = 'waiting' waiting from tasker.task where task_uuid = $1`;
 
-/** Whether nothing of a task runs or will be retried, but a step of it waits. */
+/** Returns whether nothing of a task runs or will be retried, but a step of it waits. */
 export async function isWaiting(db: Db, taskUuid: string): Promise<boolean> {
   return (await db.query<{ waiting: boolean }>(IS_WAITING, [taskUuid])).rows[0]?.waiting ?? false;
 }
@@ -91,15 +91,15 @@ update tasker.wait w
  where w.task_uuid = d.task_uuid and w.idx = d.idx and w.attempt = d.attempt and w.ended_at is null`;
 
 /**
- * Moves the times of all retries and waits back, as if that much time had passed. Sends all statements at once, so that
- * it can be used in a pipeline.
+ * Moves the times of all retries and waits back, as if that much time had passed. Sends all statements together, so
+ * that it can be used in a pipeline.
  */
 export async function shiftTimes(db: Db, us: number): Promise<void> {
   const shifts = [SHIFT_RETRIES, SHIFT_STEPS, SHIFT_WAITS];
   await Promise.all([db.query(LOCK_TIMED), ...shifts.map((statement) => db.query(statement, [us]))]);
 }
 
-/** Moves the ends of some timers back, but not their beginnings. Sends all statements at once. */
+/** Moves the ends of some timers back, but not their beginnings. Sends all statements together. */
 export async function shiftTimers(db: Db, timers: readonly AbsoluteTimer[], us: number): Promise<void> {
   await Promise.all([
     db.query(LOCK_TIMED),
@@ -115,7 +115,7 @@ return (select now() + ahead from tasker.kit_clock)`;
 const SHIFT_CLOCK = sql('kit_shift_clock')`
 update tasker.kit_clock set ahead = ahead + $1::float8 * interval '1 microsecond'`;
 
-/** Replaces the clock of schedules with one that can be moved. Sends all statements at once. */
+/** Replaces the clock of schedules with one that tests can move. Sends all statements together. */
 export async function useOwnClock(db: Db): Promise<void> {
   await Promise.all([db.query(CREATE_CLOCK), db.query(USE_CLOCK)]);
 }

@@ -19,11 +19,11 @@ const READY_AT = `
                          and x.action in ('reset', 'retry', 'rerun', 'redrive') offset 0) a)) ready_at
             from tasker.task t where t.task_uuid = s.task_uuid offset 0`;
 
-// The step keeps its claim, which shows the worker that began the wait. Rows are looked up individually and updated by ctid,
-// as in record_steps.
+// The step keeps its claim, which shows the worker that began the wait. Rows are looked up individually and updated by
+// ctid, as in record_steps.
 //
-// A timer with a duration counts from the moment when its step became ready, however long the step was in the queue: the end
-// of its last parent, the start of its task, or an act of an operator.
+// A timer with a duration counts from the moment when its step became ready, however long the step was in the queue:
+// the end of its last parent, the start of its task, or an action of an operator.
 //
 // Calls of one attempt are one run, which keeps the time of the first call and the number of calls. They are one run as
 // long as no attempt has ended since the last call: a call has no row in the history. The fences of the last calls are

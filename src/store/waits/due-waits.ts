@@ -33,9 +33,9 @@ update tasker.wait w set due_at = d.due_at, progress = coalesce(nullif(d.progres
 
 /** A wait that continues, with the next time at which the engine must act. */
 export interface DeferredWait extends StepKey {
-  /** ISO 8601. Null: the wait has no due time, and something else ends it. */
+  /** ISO 8601. Null if the wait has no due time, and something else ends it. */
   dueAt: string | null;
-  /** Undefined: it stays. */
+  /** If undefined, it stays unchanged. */
   progress: Fields | undefined;
 }
 

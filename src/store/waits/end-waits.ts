@@ -6,9 +6,9 @@ import type { StepKey } from '../step-key.ts';
 /** The fence under which a wait is recorded. No worker has the id 0, so no worker holds such a step. */
 export const FENCE_OF_WAITS = 0;
 
-// The step is running again, for the recording that follows in the same transaction. Both rows are changed by ctid, and
-// the task is locked. The transaction may have waited for the task while a worker began the attempt, so `least` keeps
-// the attempt from ending before its start.
+// Marks the step as running again, for the recording that follows in the same transaction. Both rows are changed by
+// ctid, and the task is locked. The transaction may have waited for the task while a worker began the attempt, so
+// `least` keeps the attempt from ending before its start.
 const END_WAITS = sql('end_waits')`
 with s as (
   update tasker.step s set state = 'in_progress', claim = ${FENCE_OF_WAITS}, started_at = least(s.started_at, now())
@@ -34,7 +34,7 @@ select s.ord::int, s.counted, tasker.iso(w.ended_at) "endedAt" from s join w on 
 
 /** The end of a wait of a step. */
 export interface EndOfWait extends StepKey {
-  /** The attempt that waits. */
+  /** The waiting attempt. */
   attempt: number;
   by: WaitEnd;
 }

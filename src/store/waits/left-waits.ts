@@ -2,8 +2,8 @@ import type { Db } from '../../db/statement.ts';
 import { columns, sql } from '../sql.ts';
 import type { StepKey } from '../step-key.ts';
 
-// The newest tasks come first: a program of an earlier version leaves waits open only while it runs. The slice is a number
-// of rows, also of ended waits, so that its cost is bounded.
+// The newest tasks come first: a program of an earlier version leaves waits open only while it runs. The slice counts
+// rows, including ended waits, so that its cost is bounded.
 const LEFT_WAITS = sql('left_waits')`
 with slice as materialized (
   select task_uuid, idx, ended_at is null open from tasker.wait where (task_uuid, idx) < ($1, $2)

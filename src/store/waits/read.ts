@@ -25,7 +25,7 @@ export function waitOf<Row extends WaitRow>(
 
 /** A wait that has not ended. */
 export interface OpenWait extends Wait {
-  /** Whether its limit has passed by the clock of the database, so that input that arrives now is late. */
+  /** Whether its timeout has passed by the clock of the database. Input that arrives now is late. */
   overdue: boolean;
   /** Whether the engine must act now. */
   due: boolean;

@@ -11,7 +11,7 @@ const UNSUPPORTED = [
   'unevaluatedProperties',
 ];
 
-/** A schema for another document, and notes about what it cannot express. */
+/** A schema for another document, with notes about the parts that it cannot express. */
 export interface PlacedSchema {
   schema: unknown;
   /** For example `/properties/lines: draft-07 has no minContains`. */

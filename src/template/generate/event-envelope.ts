@@ -1,4 +1,4 @@
-/** The form of an event that leaves the process (webhooks, RabbitMQ, `envelope()`), as parts for references. */
+/** The schemas of events that leave the process (webhooks, RabbitMQ, `envelope()`), for references. */
 
 const text = { type: 'string' } as const;
 const uuid = { type: 'string', format: 'uuid' } as const;
@@ -64,7 +64,7 @@ export const ENVELOPE_SCHEMAS: Readonly<Record<string, unknown>> = {
   },
 };
 
-/** Returns the schema of an event's message: the envelope with the event's name and the schema of its payload. */
+/** Returns the schema of the message of an event: the envelope with the event's name and the schema of its payload. */
 export function envelopeOf(name: string, payloadReference: string): unknown {
   return {
     allOf: [

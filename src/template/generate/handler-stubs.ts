@@ -38,7 +38,10 @@ const RESERVED = [
   'typeof', 'var', 'void', 'while', 'with', 'yield',
 ];
 
-/** Returns a module with a stub for each callable of a template. Undefined: no step needs a handler, or there is none of that name. */
+/**
+ * Returns a module with a stub for each callable of a template. Undefined if no step needs a handler, or no step has
+ * that name.
+ */
 export function handlersOf(
   template: TaskTemplate,
   { models, step: only }: HandlerStubOptions = {},

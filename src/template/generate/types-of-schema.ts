@@ -130,7 +130,7 @@ class SchemaReader {
   #own(schema: Fields, at: string, hasOthers: boolean): TypeText | undefined {
     const types = typesIn(schema);
     const isPlain = !OBJECT_KEYWORDS.some((keyword) => keyword in schema);
-    // `type: object` next to alternatives that list the properties would only add an index signature.
+    // Skipped, because `type: object` next to alternatives with properties would only add an index signature.
     if (types.length === 0 || (hasOthers && isPlain && types.join() === 'object')) return undefined;
     return union(types.map((type) => this.#oneType(type, schema, at)));
   }
@@ -195,7 +195,7 @@ class SchemaReader {
     const known = this.#nameOf.get(local);
     const name = known ?? this.#nameFor(local);
     if (within !== undefined && !isInterface(target) && !this.#compose(within, name)) {
-      this.#note(at, `the reference ${reference} leads back to itself`);
+      this.#note(at, `the reference ${reference} refers to itself`);
       return UNKNOWN;
     }
     if (known === undefined) this.#declare(name, target, { at: local.slice(1), comment: [] });

@@ -15,7 +15,7 @@ export interface ${TIMER} {
   fired_at: string;
 }
 `,
-  [APPROVAL]: `/** The result of an approval. \`by\`: the person whose vote decided; null if the limit passed. */
+  [APPROVAL]: `/** The result of an approval. \`by\`: the person whose vote decided; null if it timed out. */
 export interface ${APPROVAL} {
   decision: 'approved' | 'rejected' | 'timed_out';
   by: string | null;
@@ -62,7 +62,7 @@ function resultType(step: StepTemplate, template: TaskTemplate, payloadType: Pay
   }
   const payload = payloadType(signal, step.name, template);
   const result = signal.count > 1 ? `${/[|&]/.test(payload) ? `(${payload})` : payload}[]` : payload;
-  // A default that the schema of one payload cannot check.
+  // With a count, the schema of one payload does not cover the default.
   const isOther = signal.onTimeout === 'complete' && (signal.schema === null || signal.count > 1);
   return isOther ? 'unknown' : result;
 }

@@ -6,7 +6,7 @@ export interface LinearPattern {
   test(text: string): boolean;
 }
 
-/** The action of a state: consume a character, fork, check a condition at the position, or report a match. */
+/** The kind of a state: consume a character, fork, check a condition at the position, or report a match. */
 type Step =
   | { op: 'char'; test: CharTest; next: State }
   | { op: 'fork'; to: State[] }
@@ -47,9 +47,9 @@ const MOST_STATES = 200_000;
 const SURROGATE = /[\ud800-\udfff]/;
 
 /**
- * Compiles a pattern of JSON Schema. It matches exactly the texts that JavaScript's `new RegExp(source, 'u').test`
+ * Compiles a pattern of JSON Schema. It matches exactly the strings that JavaScript's `new RegExp(source, 'u').test`
  * matches. For a pattern that could backtrack for a long time, JavaScript's engine is not used. Instead, all paths
- * through the pattern are followed at once, one character at a time. Look-arounds are tables that are filled in one
+ * through the pattern are followed in parallel, one character at a time. Look-arounds are tables that are filled in one
  * pass each.
  *
  * @example
@@ -190,7 +190,7 @@ interface Run {
   anchored: boolean;
 }
 
-/** Runs a program from every position at once. Returns whether it matched anywhere. */
+/** Runs a program from all positions in parallel. Returns whether it matched anywhere. */
 function run(program: Program, input: Input, { forward, table, anchored }: Run): boolean {
   let starts: State[] = [];
   const waiting: Waiting[] = [];

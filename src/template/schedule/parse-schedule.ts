@@ -16,7 +16,7 @@ export interface ParsedSchedule {
   problems: TemplateProblem[];
 }
 
-/** Parses and checks the file of a schedule. Returns all problems at once. Never throws because of its contents. */
+/** Parses and checks the file of a schedule. Returns all problems together. Never throws because of its contents. */
 export function parseSchedule(text: string, file?: string): ParsedSchedule {
   const read = readYaml(text.replace(/^\uFEFF/, ''));
   if (read.problems.length > 0) return { schedule: null, problems: textProblems(read, file) };

@@ -10,7 +10,7 @@ const TIME = /^(\d{4})-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?(?:Z|[+-]
 /** The shortest time between two due times. */
 const SHORTEST_EVERY_MS = 1_000;
 const LONGEST_JITTER_MS = 86_400_000;
-/** Times after it are surely mistakes. */
+/** Later times are treated as mistakes. */
 const LAST_YEAR = 9999;
 
 const duration = z
@@ -113,7 +113,7 @@ export function specOf(file: ScheduleFile): ScheduleSpec {
   };
 }
 
-/** Returns a schedule in the form of a file. Leaves out default values. */
+/** Returns a schedule in the form of a file, without default values. */
 export function scheduleToFile(spec: ScheduleSpec): Record<string, unknown> {
   const { namespace, name, version } = spec.template;
   const seconds = (ms: number | null) => (ms === null || ms === 0 ? undefined : ms / 1000);

@@ -4,7 +4,7 @@ import type { JsonSchema } from '../task-template.ts';
 /** A difference between the results of a step and the results that another step expects. */
 export interface SchemaFinding {
   code: 'MISSING_REQUIRED_FIELD' | 'TYPE_MISMATCH' | 'MISSING_OPTIONAL_FIELD' | 'EXTRA_PRODUCER_FIELD';
-  /** Whether the consumer fails. */
+  /** Whether the difference breaks the consumer. */
   breaking: boolean;
   /** The place, such as `order.total` or `items[].price`. */
   field: string;
@@ -17,7 +17,7 @@ export interface SchemaComparison {
   findings: SchemaFinding[];
 }
 
-/** Schemas that refer to themselves would never end. */
+/** Maximum depth, because schemas may refer to themselves. */
 const DEEPEST = 50;
 
 /**
@@ -65,7 +65,7 @@ function missing(field: string, isNeeded: boolean, why: string): SchemaFinding {
   return { code, breaking: isNeeded, field, message: `${isNeeded ? 'required' : 'optional'}, but ${why}` };
 }
 
-/** The types that a schema declares. Undefined: any. */
+/** The types that a schema declares. Undefined means any. */
 export function typesOf(schema: unknown): readonly string[] | undefined {
   if (!isFields(schema)) return undefined;
   if (schema.type === undefined) return isFields(schema.properties) ? ['object'] : undefined;

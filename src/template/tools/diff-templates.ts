@@ -16,9 +16,9 @@ export interface TemplateFinding {
     | 'REQUIRED_TO_OPTIONAL'
     | 'OPTIONAL_TO_REQUIRED';
   breaking: boolean;
-  /** Null: it concerns the input of the task. */
+  /** Null if it concerns the input of the task. */
   step: string | null;
-  /** The place in the schema, such as `order.total`. Null: the whole. */
+  /** The place in the schema, such as `order.total`. Null means the whole. */
   field: string | null;
   message: string;
 }
@@ -30,7 +30,7 @@ export interface TemplateDiff {
   findings: TemplateFinding[];
 }
 
-/** Returns what changed between two versions of a template, and whether it breaks what reads its results. */
+/** Returns the changes between two versions of a template, and whether they break readers of its results. */
 export function diffTemplates(before: TaskTemplate, after: TaskTemplate): TemplateDiff {
   const old = new Map(before.steps.map((step) => [step.name, step]));
   const current = new Map(after.steps.map((step) => [step.name, step]));

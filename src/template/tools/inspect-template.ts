@@ -10,9 +10,9 @@ export interface Finding {
   code: string;
   severity: 'error' | 'warning' | 'info';
   message: string;
-  /** Null: it concerns the whole template. */
+  /** Null if it concerns the whole template. */
   step: string | null;
-  /** Null: it has no place in the file. */
+  /** Null if it has no place in the file. */
   line: number | null;
 }
 
@@ -24,7 +24,7 @@ export interface Validation {
   has_cycles: boolean;
 }
 
-/** The names of our codes in the original system. The others are written in capitals. */
+/** Codes that have another name in the original system. Other codes are only converted to capitals. */
 const CODES: Readonly<Record<string, string>> = {
   duplicate_step: 'DUPLICATE_STEP_NAME',
   self_dependency: 'SELF_DEPENDENCY',
@@ -67,7 +67,7 @@ function remarks(template: TaskTemplate): Finding[] {
   const notObject = (schema: object) => typesOf(schema)?.includes('object') === false;
   if (inputSchema && notObject(inputSchema)) {
     found.push(
-      note('SCHEMA_NOT_OBJECT', 'warning', null, 'input_schema does not describe an object; a context is one'),
+      note('SCHEMA_NOT_OBJECT', 'warning', null, 'input_schema does not describe an object; contexts are objects'),
     );
   }
   for (const [index, { name, resultSchema, type }] of steps.entries()) {

@@ -18,7 +18,7 @@ import type {
 
 /** The forms of steps that wait, as template files have them, and their conversion. */
 
-/** A duration of at least `least` milliseconds. The JSON Schema has more than zod would derive. */
+/** A duration of at least `least` milliseconds. The JSON Schema is written by hand, because zod would derive less. */
 const duration = (least: 0 | 1) =>
   z
     .union([z.number(), z.string()], { error: ({ input }) => durationProblem(input) })
@@ -30,7 +30,7 @@ const duration = (least: 0 | 1) =>
       ],
     });
 
-/** Returns the problem of a duration that is refused. */
+/** Returns the problem of a duration that is rejected. */
 function durationProblem(given: unknown): string {
   const shown = typeof given === 'string' || typeof given === 'number' ? `\`${given}\`` : 'this';
   if (durationMs(given) === 0) return `${shown} is zero; leave it out to wait without a limit`;

@@ -38,7 +38,7 @@ function waitTypeOf({ type }: StepSketch): WaitType | undefined {
   return WAIT_TYPES.find((each) => each === type);
 }
 
-/** Whether the file gives the field a value. An empty field is the same as none. */
+/** Returns whether the file gives the field a value. An empty field counts as missing. */
 const given = (fields: Fields, key: string) => (fields[key] ?? null) !== null;
 
 const error = (code: string, message: string, path: Path): Finding => ({ severity: 'error', code, message, path });
@@ -51,7 +51,7 @@ function handlerRules(step: StepSketch, data: unknown): Finding[] {
   const kind = waitTypeOf(step);
   const findings: Finding[] = [];
   const isKnown = (STEP_TYPES as readonly string[]).includes(type);
-  // With the settings of a wait, only the type is misspelt.
+  // If the step has the settings of a wait, probably only its type is misspelt.
   const mayWait = !isKnown && WAIT_TYPES.some((other) => given(fields, other));
   if (kind === undefined && !given(fields, 'handler') && !mayWait) {
     const where = phraseOf([...path, 'handler'], data);
@@ -74,7 +74,7 @@ function handlerRules(step: StepSketch, data: unknown): Finding[] {
   return findings;
 }
 
-/** Why fields have no effect on a step that waits. */
+/** The reason why each field has no effect on a step that waits. */
 const UNUSED: Readonly<Record<string, string>> = {
   retry: 'it has no attempts to retry',
   timeout_seconds: 'the limit of a wait is its `timeout`',
@@ -150,7 +150,7 @@ function untilRules(
   return [error('until_not_before', message, at)];
 }
 
-/** Whether a step is a direct or indirect dependency of another. */
+/** Returns whether a step is a direct or indirect dependency of another. */
 function isAbove(step: string, below: string, parents: Graph['parents']): boolean {
   const seen = new Set<string>([below]);
   for (const each of seen) for (const parent of parents.get(each) ?? []) seen.add(parent);

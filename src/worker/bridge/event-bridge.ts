@@ -4,7 +4,7 @@ import { EventNames, RECEIVED_ALIAS } from './event-names.ts';
 import type { BridgeEventMap } from './event-payloads.ts';
 import { GuardedEmitter } from './guarded-emitter.ts';
 
-// `Symbol.for`, so that two copies of the package in one process recognise each other's bridges.
+// `Symbol.for`, so that two copies of the package in one process recognize each other's bridges.
 const BRAND = Symbol.for('tasker-core.event-bridge');
 
 /** The name of an event of an {@link EventBridge}, or the alias `step_execution_received`. */
@@ -64,7 +64,7 @@ export class EventBridge {
     return this.#active;
   }
 
-  /** Calls the listener with every event of this name from now on. Returns a function that ends the subscription. */
+  /** Calls the listener with every future event of this name. Returns a function that ends the subscription. */
   subscribe<Name extends BridgeEventName>(name: Name, listener: BridgeListener<Name>): () => void {
     this.#emitter.on(canonical(name), listener);
     return () => this.unsubscribe(name, listener);
@@ -85,8 +85,8 @@ export class EventBridge {
   }
 
   /**
-   * Calls the subscribers in the order of their subscription. Returns false if none was called, because there is none
-   * or the bridge is not started.
+   * Calls the subscribers in the order of their subscription. Returns false if none was called, because the event has
+   * none or the bridge is not started.
    *
    * @example
    * bridge.publish(EventNames.HANDLER_REGISTERED, 'my_handler', MyHandler);
@@ -113,7 +113,7 @@ export class EventBridge {
   }
 }
 
-/** Whether a value is a bridge, from this or another copy of the package. */
+/** Returns whether a value is a bridge, from this or another copy of the package. */
 export function isEventBridge(value: unknown): value is EventBridge {
   return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
 }

@@ -6,7 +6,7 @@ import type { TaskerEventMap } from './event-payloads.ts';
 import type { NapiStepExecutionResult } from './execution-result.ts';
 import { GuardedEmitter } from './guarded-emitter.ts';
 
-// `Symbol.for`, so that two copies of the package in one process recognise each other's emitters.
+// `Symbol.for`, so that two copies of the package in one process recognize each other's emitters.
 const BRAND = Symbol.for('tasker-core.event-emitter');
 
 type Name = keyof TaskerEventMap;
@@ -102,7 +102,7 @@ export class TaskerEventEmitter extends GuardedEmitter {
   }
 }
 
-/** Whether a value is an emitter, from this or another copy of the package. */
+/** Returns whether a value is an emitter, from this or another copy of the package. */
 export function isTaskerEventEmitter(value: unknown): value is TaskerEventEmitter {
   return typeof value === 'object' && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
 }

@@ -28,7 +28,7 @@ export interface EventPollerConfig {
   cleanupInterval?: number;
   /** Number of intervals between reports of metrics. Default 100. */
   metricsInterval?: number;
-  /** Maximum number of events that are delivered without a pause for other work. Default 100. */
+  /** Maximum number of events that are delivered before other work gets a turn. Default 100. */
   maxEventsPerCycle?: number;
 }
 
@@ -61,7 +61,7 @@ export type ErrorCallback = (error: Error) => void;
 const STOP_MS = 5_000;
 /** Number of intervals for which the poller pauses after an error. */
 const PAUSE = 10;
-/** Pause of the poller when nothing listens for its events. */
+/** How long the poller pauses if it has no listeners. */
 const NO_LISTENER_MS = 1_000;
 
 /**
@@ -170,7 +170,7 @@ export class EventPoller {
    * Starts polling. If the worker is still starting, waits for it. If it cannot start, `onError` receives the reason.
    * Does nothing if the poller is running.
    * @throws FFIError while it is stopping
-   * @throws WorkerNotInitializedError when there is no worker; `cause` says why the last worker could not start
+   * @throws WorkerNotInitializedError when no worker exists; `cause` has the reason why the last worker could not start
    */
   start(): void {
     if (this.#state === 'running') return;
@@ -197,8 +197,8 @@ export class EventPoller {
   }
 
   /**
-   * Stops reading at once, whether or not the promise is awaited. Unread steps are released to other workers. Settles
-   * when the promises of callbacks have settled, or after `timeoutMs`. Default 5,000.
+   * Stops reading immediately, whether or not the promise is awaited. Unread steps are released to other workers.
+   * Settles when the promises of callbacks have settled, or after `timeoutMs`. Default 5,000.
    */
   stop({ timeoutMs = STOP_MS }: { timeoutMs?: number } = {}): Promise<void> {
     if (this.#state === 'running') this.#stopped = this.#stop(timeoutMs);
@@ -319,7 +319,7 @@ export class EventPoller {
     this.#rest(NO_LISTENER_MS);
   }
 
-  /** Stops reading for a while, and holds no events in the meantime. */
+  /** Stops reading for a while. Meanwhile it holds no events. */
   #rest(ms: number): void {
     if (this.#pause || this.#state !== 'running') return;
     this.#close?.();

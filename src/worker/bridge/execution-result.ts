@@ -47,7 +47,7 @@ export interface NapiCheckpointYieldData {
   accumulatedResults?: Record<string, unknown>;
 }
 
-/** Facts about a run that are sent with its result. */
+/** Data about a run that is sent with its result. */
 export interface RunFacts {
   stepUuid: string;
   workerId: string;

@@ -69,7 +69,7 @@ export function markOwnModule<M extends object>(module: M): M {
   return Object.defineProperty(module, OF_THIS_PROCESS, { value: true });
 }
 
-/** Whether a module belongs to this process. */
+/** Returns whether a module belongs to this process. */
 export function isOwnModule(module: object): boolean {
   return (module as { [OF_THIS_PROCESS]?: true })[OF_THIS_PROCESS] === true;
 }

@@ -7,15 +7,15 @@ type State =
   | { kind: 'running'; channel: DispatchChannel }
   | { kind: 'failed'; cause: unknown };
 
-/** Callbacks for when the worker of this process runs, or could not start. */
+/** Called when the worker of this process runs, or could not start. */
 export interface ProcessWorkerListener {
   running(channel: DispatchChannel): void;
   failed?(error: Error): void;
 }
 
 /**
- * The worker of this process, for pollers and subscribers that are created without one. There is one worker at a time,
- * and it may start after them.
+ * The worker of this process, for pollers and subscribers that are created without one. A process has one worker at a
+ * time, which may start after them.
  */
 class ProcessWorker {
   #state: State = { kind: 'none' };
@@ -52,13 +52,13 @@ class ProcessWorker {
   }
 
   /**
-   * Checks that a worker runs or is starting.
-   * @throws WorkerNotInitializedError when there is no worker; `cause` says why the last worker could not start
+   * Checks that a worker runs or is starting. @throws WorkerNotInitializedError when no worker exists; `cause` has the
+   * reason why the last worker could not start
    */
   mustExist(): void {
     const state = this.#state;
     if (state.kind === 'none') {
-      throw new WorkerNotInitializedError('there is no worker in this process; call bootstrapWorker() first');
+      throw new WorkerNotInitializedError('no worker exists in this process; call bootstrapWorker() first');
     }
     if (state.kind === 'failed') throw this.#startFailure(state.cause);
   }

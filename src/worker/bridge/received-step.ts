@@ -39,7 +39,7 @@ export interface ReceivedStep extends RunnableStep {
    * and returns undefined.
    */
   yield(result: StepHandlerResult): Promise<boolean> | undefined;
-  /** Called when the handler is unknown. Returns the failure that is sent, or undefined if none is sent. */
+  /** Called when the handler is unknown. Returns the failure to send. Undefined if nothing is sent. */
   missing(): { result: StepHandlerResult; sent: Promise<boolean> } | undefined;
   /** Releases the step. */
   release(): void;
@@ -47,7 +47,7 @@ export interface ReceivedStep extends RunnableStep {
   abort(reason: string): void;
 }
 
-/** A step of the worker of this process. Its context and the handling of its outcome are the same as without events. */
+/** A step of the worker of this process. Its context and its outcome are handled as without events. */
 export class OwnStep implements ReceivedStep {
   readonly #delivery: Delivery;
   readonly #taking: Taking;
@@ -137,7 +137,7 @@ export class OwnStep implements ReceivedStep {
   }
 
   release(): void {
-    // Only if no other subscriber has taken it.
+    // Released only if no other subscriber has taken it.
     if (this.#delivery.state === 'read') this.#delivery.channel.release(this.#delivery);
   }
 
@@ -150,7 +150,7 @@ export class OwnStep implements ReceivedStep {
 export interface ForeignStepOptions {
   registry: HandlerRegistry;
   module: StepResultSink;
-  /** Timeout for steps without `timeout_seconds`; 0: none. */
+  /** Timeout for steps without `timeout_seconds`; 0 means none. */
   timeoutMs: number;
   /** Converts a result to the form in which it is sent. */
   sent(step: ReceivedStep, result: StepHandlerResult): NapiStepExecutionResult;
@@ -160,7 +160,7 @@ export interface ForeignStepOptions {
 const REMEMBERED = 10_000;
 /** Maximum length in characters of the error about a result that cannot be sent. It may quote the whole result. */
 const MAX_UNSENT = 500;
-/** The longest timer of Node. */
+/** The longest timeout of a Node timer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
@@ -233,7 +233,7 @@ class ForeignStep implements ReceivedStep {
   }
 
   context(): StepContext {
-    // Not a spread, which would call the getters. Each part must be copied only when it is read.
+    // Avoids a spread, which would call the getters. Each part must be copied only when it is read.
     return new StepContext(Object.assign(this.#params!, { signal: this.#controller.signal }));
   }
 
@@ -282,8 +282,8 @@ class ForeignStep implements ReceivedStep {
   }
 
   /**
-   * Sends a result. If the module rejects it, sends a failure instead, so that the module learns about the failure and
-   * whether to retry.
+   * Sends a result. If the module rejects it, sends a failure instead, so that the module knows about it and whether to
+   * retry.
    */
   async #send(result: StepHandlerResult): Promise<boolean> {
     const { module, sent } = this.#options;
@@ -292,7 +292,7 @@ class ForeignStep implements ReceivedStep {
       return await module.completeStepEvent(eventId, sent(this, result));
     } catch (thrown) {
       const { message } = errorOf(thrown);
-      logError(`the result of step ${stepUuid} was refused: ${message}`, { error: thrown });
+      logError(`the result of step ${stepUuid} was rejected: ${message}`, { error: thrown });
       const failure = StepHandlerResult.failure({
         message: storableText(`the result cannot be sent: ${message}`, MAX_UNSENT),
         retryable: !result.success && result.retryable,
@@ -313,7 +313,7 @@ class ForeignStep implements ReceivedStep {
     try {
       return await this.#options.module.checkpointYieldStepEvent(eventId, yieldOf(stepUuid, result));
     } catch (thrown) {
-      logError(`the checkpoint of step ${stepUuid} was refused: ${errorOf(thrown).message}`, { error: thrown });
+      logError(`the checkpoint of step ${stepUuid} was rejected: ${errorOf(thrown).message}`, { error: thrown });
       return false;
     }
   }

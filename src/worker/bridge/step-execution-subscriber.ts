@@ -25,7 +25,7 @@ export interface StepExecutionSubscriberConfig {
   workerId?: string;
   /** Maximum number of handlers that run concurrently. Default 10. */
   maxConcurrent?: number;
-  /** Timeout in milliseconds for steps without `timeout_seconds`; 0: none. Default: the worker's, 300,000. */
+  /** Timeout in milliseconds for steps without `timeout_seconds`; 0 means none. Default: the worker's, 300,000. */
   handlerTimeoutMs?: number;
 }
 
@@ -78,7 +78,7 @@ export class StepExecutionSubscriber {
   readonly #running = new Map<ReceivedStep, RunOfStep>();
   readonly #ends: (() => void)[] = [];
   #waiting: ReceivedStep[] = [];
-  /** When this many steps wait, the steps that other subscribers took are removed. */
+  /** At this number of waiting steps, the steps that other subscribers took are removed. */
   #tidyAt = TIDY_AT;
   #active = false;
   #stopping = false;
@@ -137,8 +137,8 @@ export class StepExecutionSubscriber {
   }
 
   /**
-   * Stops taking steps at once, whether or not the promise is awaited. Settles when running handlers have settled and
-   * their results are committed. After `drainTimeoutMs`, 30,000 by default, their signals fire, and 500 ms later it
+   * Stops taking steps immediately, whether or not the promise is awaited. Settles when running handlers have settled
+   * and their results are committed. After `drainTimeoutMs`, 30,000 by default, their signals fire, and 500 ms later it
    * settles anyway.
    */
   async stop({ drainTimeoutMs = DRAIN_MS }: { drainTimeoutMs?: number } = {}): Promise<void> {
@@ -162,7 +162,7 @@ export class StepExecutionSubscriber {
     return this.#active;
   }
 
-  /** Whether it takes steps. */
+  /** Returns whether it takes steps. */
   isRunning(): boolean {
     return this.#active;
   }
@@ -204,7 +204,8 @@ export class StepExecutionSubscriber {
 
   #listen(): () => void {
     const from = this.#from;
-    // A bridge publishes bare events and an emitter wraps them, but the tests of users publish both forms on both.
+    // A bridge publishes bare events, and an emitter wrapped ones. Both forms are accepted from both, because users'
+    // tests publish them.
     const listener = (payload: FfiStepEvent | StepExecutionReceivedPayload) =>
       this.#received('event' in payload ? payload.event : payload);
     if (isEventBridge(from)) return from.subscribe(EventNames.STEP_EXECUTION_RECEIVED, listener);
@@ -258,8 +259,7 @@ export class StepExecutionSubscriber {
   }
 
   #begin(step: ReceivedStep): void {
-    // Does not read the event of a step that another subscriber has completed, because that would build the event
-    // again.
+    // Skips the event of a step that another subscriber completed, because reading it would build the event again.
     if (!step.take((error) => this.#events.timedOut(this.#running.get(step)!, error))) return;
     const run = runOf(step);
     this.#running.set(step, run);
@@ -329,7 +329,7 @@ export class StepExecutionSubscriber {
       },
       (error: unknown) => {
         this.#unsent--;
-        logError('could not send the result of a step', { error });
+        logError('result of a step not sent', { error });
         this.#look();
       },
     );

@@ -8,7 +8,7 @@ import type { StepReports } from '../step-reports.ts';
 import type { GivenSteps } from './given-steps.ts';
 import type { Recording } from './recording.ts';
 
-/** Interval between deletions of data that ended workers left behind. */
+/** Interval between deletions of data that ended workers left. */
 const TIDY_MS = 60_000;
 
 /** Options of {@link Care}. */
@@ -29,8 +29,8 @@ export interface CareOptions extends Omit<HousekeepingOptions, 'workerIds'> {
 }
 
 /**
- * The work that a server does for workers over HTTP, because they only run steps. It polls the queue, queues retries, ends
- * waits, sweeps, and ends attempts whose timeout has expired. Any server does it for all workers.
+ * The housekeeping that a server does for workers over HTTP, which only run steps. It polls the queue, queues retries,
+ * ends waits, sweeps, and ends attempts whose timeout has expired. Any server does it for all workers.
  */
 export class Care {
   readonly #options: CareOptions;

@@ -51,7 +51,7 @@ interface Scope {
   namespaceIds: readonly number[];
   excluded: Set<bigint>;
   at: number;
-  /** Settles when no waiting claim is being tried. */
+  /** Settles when no waiting claim is in progress. */
   turn: Promise<void>;
   /** The last wake-up after which a claim found the queue empty. */
   dry?: Wake;
@@ -95,7 +95,7 @@ export class Claims {
     wake();
   }
 
-  /** Claims steps, and waits if there are none. Undefined: the worker may not claim. */
+  /** Claims steps, and waits if there are none. Undefined if the worker may not claim. */
   async claim(wish: ClaimWish): Promise<DispatchedStep[] | undefined> {
     const until = performance.now() + wish.waitMs;
     for (let tries = 0; ; tries++) {
@@ -162,7 +162,7 @@ export class Claims {
     for (const [key, { at }] of this.#scopes) if (at < before) this.#scopes.delete(key);
   }
 
-  /** The timeout of a step. Null: none. Templates are loaded once. */
+  /** The timeout of a step. Null means none. Templates are loaded once. */
   #timeoutMs({ templateId, idx }: ClaimedStepRow): Promise<number | null> | number | null {
     const { templates } = this.#options.engine;
     const known = () => {
@@ -192,7 +192,7 @@ export class Claims {
       if (waitsByType(step.template.type)) this.#wait(one);
       else if (covers(handlers, step.handler)) runnable.push(one);
       else {
-        // A resolver of the template decides, or the template is newer than the scope.
+        // The template has a resolver, or is newer than the scope.
         scope.excluded.add((BigInt(step.task.snapshot.id) << 32n) | BigInt(step.templateIdx));
         void recording.end(one, () => released(step));
       }

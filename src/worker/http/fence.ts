@@ -2,7 +2,7 @@ import type { HeldKey } from '../../engine/engine.ts';
 import { TaskerError } from '../../errors.ts';
 import { stepUuid } from '../../model/ids.ts';
 
-/** An attempt of a step that a worker over HTTP was given. */
+/** An attempt of a step that was given to a worker over HTTP. */
 export interface Attempt extends HeldKey {
   attempt: number;
 }
@@ -21,12 +21,12 @@ const FENCE = /^(\d{1,16})\.(\d{1,9})\.(\d{1,10})$/;
 export function readFence(step: string, fence: string): Attempt {
   const [, claim, attempt, idx] = (FENCE.exec(fence) ?? []).map(Number);
   if (idx === undefined || idx >= 2 ** 31 || claim! > Number.MAX_SAFE_INTEGER) {
-    throw new TaskerError('bad_request', 'fence: not a fence of this server; send the fence that the claim returned');
+    throw new TaskerError('bad_request', 'fence is not valid; send the fence that the claim returned');
   }
   return { claim: claim!, attempt: attempt!, idx, taskUuid: stepUuid(step.toLowerCase(), idx) };
 }
 
-/** Returns a text that identifies an attempt. */
+/** Returns a string that identifies an attempt. */
 export function keyOf({ claim, idx, taskUuid }: HeldKey): string {
   return `${claim}.${idx}.${taskUuid}`;
 }

@@ -18,13 +18,13 @@ export interface Ended {
   errorType: string | null;
 }
 
-/** A step that a worker over HTTP was given, as this server knows it. */
+/** A step that was given to a worker over HTTP, as this server knows it. */
 export interface Given {
   readonly step: DispatchedStep;
   readonly workerId: number;
   /** How long its attempt had run when this server first saw it, in milliseconds. */
   readonly ranMs: number;
-  /** Settles when its outcome is recorded or refused (undefined). Undefined: it has not ended. */
+  /** Settles when its outcome is recorded or rejected (undefined). Undefined if it has not ended. */
   ending?: Promise<Ended | undefined>;
   settle?: (ended: Ended | undefined) => void;
 }
@@ -37,8 +37,8 @@ export interface GivenStepsOptions {
 }
 
 /**
- * The steps that workers over HTTP were given, as far as this server knows them. This is only a cache: another server,
- * or this server after a restart, reads them from the database.
+ * The steps that were given to workers over HTTP, as far as this server knows them. This is only a cache: another
+ * server, or this server after a restart, reads them from the database.
  */
 export class GivenSteps {
   readonly cache = new TaskCache();
@@ -70,7 +70,7 @@ export class GivenSteps {
     try {
       await this.#engine.httpWorkers.restartTimeout(step);
     } catch (error) {
-      this.#logger.warn({ error: messageOf(error), step: step.name }, 'could not restart the timeout of a step');
+      this.#logger.warn({ error: messageOf(error), step: step.name }, 'timeout of a step not restarted');
     }
   }
 

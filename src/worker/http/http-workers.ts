@@ -22,7 +22,7 @@ import { type Attempt, readFence } from './fence.ts';
 import { type Ended, GivenSteps } from './given-steps.ts';
 import { Recording } from './recording.ts';
 
-/** The version of the protocol. A worker with another version is refused. */
+/** The version of the protocol. A worker with another version is rejected. */
 export const PROTOCOL = 1;
 /** How long a shutdown waits for outcomes that are not yet recorded. */
 const STOP_MS = 5_000;
@@ -66,7 +66,7 @@ export type Report = { stepUuid: string; fence: string } & (
   | { action: 'release' }
 );
 
-/** The answer to a report: how the attempt ended, whether its checkpoint is saved, or why the report was refused. */
+/** The answer to a report: how the attempt ended, whether its checkpoint is saved, or why the report was rejected. */
 export type Reported =
   | { outcome: 'completed' | 'failed' | 'released' | 'saved'; errorType: string | null }
   | { outcome: 'refused'; error: TaskerError };
@@ -160,7 +160,7 @@ export class HttpWorkers {
     this.#care.look();
   }
 
-  /** The timeout of a step in milliseconds. Null: it has none. */
+  /** The timeout of a step in milliseconds. Null if it has none. */
   timeoutMs({ task, idx }: DispatchedStep): number | null {
     return this.#claims.timeoutOf(task.snapshot, idx);
   }
@@ -189,7 +189,7 @@ export class HttpWorkers {
     return (await this.worker(id))!;
   }
 
-  /** Returns a worker, with the state that it had when this server first saw it. Undefined: there is none. */
+  /** Returns a worker, with the state that it had when this server first saw it. Undefined if there is none. */
   async worker(id: number): Promise<HttpWorkerRow | undefined> {
     const row = this.#known.get(id) ?? (await this.#options.engine.httpWorkers.find(id));
     if (!row) return undefined;
@@ -283,8 +283,8 @@ export class HttpWorkers {
 
   /**
    * Records what workers report about attempts. The first outcome of an attempt is final: later reports about the
-   * attempt get it as their answer. Reports of workers that the caller may not use are refused, like reports of unknown
-   * workers.
+   * attempt get it as their answer. Reports of workers that the caller may not use are rejected, like reports of
+   * unknown workers.
    */
   async report(reports: readonly Report[], mayUse: (worker: HttpWorkerRow) => boolean): Promise<Reported[]> {
     const attempts = reports.map(({ stepUuid, fence }) => readFence(stepUuid, fence));
@@ -305,7 +305,7 @@ export class HttpWorkers {
     return answers.map((answer, i) => answer ?? earlier(reports[i]!, undefined));
   }
 
-  /** Undefined: the worker does not hold the step. */
+  /** Undefined if the worker does not hold the step. */
   async #one(report: Report, attempt: Attempt): Promise<Reported | undefined> {
     const given = this.#given.get(attempt);
     if (!given || given.step.attempt !== attempt.attempt) return undefined;
@@ -362,7 +362,7 @@ function reasonOf(end: AttemptEndRow | undefined): Stop['reason'] {
   return end.errorType === 'timeout' ? 'timed_out' : 'ended';
 }
 
-/** Saves a checkpoint. A repeated request changes nothing. Undefined: the worker does not hold the step. */
+/** Saves a checkpoint. A repeated request changes nothing. Undefined if the worker does not hold the step. */
 async function save(step: DispatchedStep, progress: CheckpointProgress): Promise<Reported | undefined> {
   const saved = { outcome: 'saved', errorType: null } as const;
   const { cursor, items_processed, accumulated_results } = step.checkpoint ?? {};

@@ -110,7 +110,7 @@ export class Recording implements RecorderEvents {
         try {
           await this.#options.engine.httpWorkers.forget(steps);
         } catch (error) {
-          this.#options.logger.debug({ error: messageOf(error) }, 'could not delete the entries of ended steps');
+          this.#options.logger.debug({ error: messageOf(error) }, 'entries of ended steps not deleted');
         }
       }
     })().finally(() => (this.#forgetting = undefined));

@@ -17,8 +17,8 @@ export type ThresholdSettings = Pick<
 >;
 
 /**
- * The thresholds of the configuration, in minutes (null: none), and the interval of the search for tasks that reach
- * them.
+ * The thresholds of the configuration, in minutes (null means none), and the interval of the search for tasks that
+ * reach them.
  */
 export interface StalenessThresholds {
   intervalMs: number;
@@ -31,7 +31,7 @@ export interface StalenessThresholds {
   };
 }
 
-/** Returns the thresholds of a configuration. Undefined: it has none, or they are disabled. */
+/** Returns the thresholds of a configuration. Undefined if it has none, or they are disabled. */
 export function thresholdsOf(config: Partial<ThresholdSettings>): StalenessThresholds | undefined {
   const { deadLetters = true, stalenessDetection = true, stalenessDryRun = false, stalenessIntervalMs = 0 } = config;
   const { taskLifetimeHours } = config;

@@ -34,7 +34,7 @@ async function beatIfDue(): Promise<void> {
   const { silentMs } = memory;
   if (silentMs > boundMs) return giveUp(silentMs);
   gaveUp = false;
-  // Either the loop runs, and sends its own heartbeats if the database is available, or the last heartbeat is recent
+  // Either the loop runs and sends heartbeats itself while the database is available, or the last heartbeat is recent
   // enough.
   if (silentMs < DUE_AFTER_MS / 2 || sharedNow() - memory.provenAt < DUE_AFTER_MS || ids.length === 0) return;
   const asked = ids;
@@ -45,7 +45,7 @@ async function beatIfDue(): Promise<void> {
     const rates = silentMs < RATE_MS ? {} : { completedRate: 0, failedRate: 0 };
     const { alive } = await connection.heartbeat(asked, leaseMs, { loopLagMs: Math.round(silentMs), ...rates });
     if (asked.some((id) => !alive.includes(id)))
-      ids = []; // declared dead; the worker notices this on its own and registers again
+      ids = []; // declared dead: the worker detects this itself and registers again
     else {
       if (sharedNow() - memory.provenAt >= leaseMs) memory.cameBack(sentAt);
       memory.proven(sentAt);

@@ -69,7 +69,7 @@ export class HeartbeatThread {
       form: warningsOnStandardError(logger),
     };
     try {
-      // The thread needs none of the flags that the process was started with, such as loaders or instrumentation.
+      // The thread does not need the flags of the process, such as loaders or instrumentation.
       const thread = new Thread(threadFile('lease/heartbeat-thread-entry'), {
         workerData: setup,
         execArgv: [],
@@ -86,7 +86,7 @@ export class HeartbeatThread {
     this.watch(this.#ids);
   }
 
-  /** Continues without the thread. Then only the event loop sends heartbeats. */
+  /** Continues without the thread. From then on, only the event loop sends heartbeats. */
   #without(error: unknown): void {
     this.#thread = undefined;
     this.#options.logger.warn(

@@ -7,7 +7,7 @@ import { DeadLetterLooks, type StalenessThresholds } from './dead-letter-looks.t
 
 /** Interval between searches for stale tasks. */
 const LIFECYCLE_MS = 30_000;
-/** Interval between deletions of workers that ended long ago, and between slices of the search for left waits. */
+/** Interval between deletions of workers that ended long ago, and between slices of the search for orphaned waits. */
 const FORGET_MS = 3_600_000;
 /** Interval between searches for pauses whose process died. */
 const PAUSES_MS = 10_000;
@@ -37,11 +37,11 @@ export interface HousekeepingOptions {
   leaseMs: number;
   /** The ids of the worker. */
   workerIds(): readonly number[];
-  /** Age at which acts are deleted from the audit. Undefined or 0: never. */
+  /** Age at which actions are deleted from the audit. Undefined or 0 means never. */
   auditRetentionMs?: number | undefined;
   /** The thresholds of the configuration. */
   thresholds?: StalenessThresholds | undefined;
-  /** Which tasks to prune; undefined: none. */
+  /** Which tasks to prune; undefined means none. */
   retention?: RetentionPolicy | undefined;
 }
 
@@ -61,7 +61,7 @@ export class Housekeeping {
   #lifecycleAt = Number.NEGATIVE_INFINITY;
   #endingStale = false;
   #forgotAt = Number.NEGATIVE_INFINITY;
-  /** Where the next slice of the search for left waits begins. Undefined: with the newest task. */
+  /** Where the next slice of the search for orphaned waits begins. If undefined, it begins with the newest task. */
   #waitsBefore: WaitSlice['before'];
   #checkAt = Number.NEGATIVE_INFINITY;
   #checkBegan = Number.NEGATIVE_INFINITY;
@@ -110,7 +110,7 @@ export class Housekeeping {
       if (this.#stopped) return false;
       this.#logger.warn(
         { error: messageOf(error) },
-        'could not reclaim the steps of lost workers; retrying at the next heartbeat',
+        'steps of lost workers not reclaimed; retrying at the next heartbeat',
       );
       return false;
     }
@@ -199,7 +199,7 @@ export class Housekeeping {
       if (!checked) this.#checkAt = began + QUEUE_TURN_MS;
       else {
         this.#checkedMs += ended - began;
-        // If a step was missing, the remaining slices are checked at once.
+        // If a step was missing, the remaining slices are checked immediately.
         const pause = checked.requeued.length > 0 ? 0 : (ended - began) * PAUSE_PER_SLICE;
         this.#checkAt = ended + Math.min(pause, LONGEST_PAUSE_MS);
         if (checked.next === undefined) {
@@ -231,7 +231,7 @@ export class Housekeeping {
     try {
       await this.#engine.settlePauses();
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'could not finish interrupted pauses');
+      this.#logger.debug({ error: messageOf(error) }, 'interrupted pauses not finished');
     } finally {
       this.#settling = false;
     }
@@ -246,15 +246,14 @@ export class Housekeeping {
       await this.#engine.forgetPauses();
       const { closed, next } = await this.#engine.closeLeftWaits({ before: this.#waitsBefore });
       this.#waitsBefore = next;
-      if (closed > 0) this.#logger.warn({ waits: closed }, 'waits without a waiting step closed');
+      if (closed > 0) this.#logger.warn({ waits: closed }, 'orphaned waits closed');
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'could not delete old workers, acts, pauses and waits');
+      this.#logger.debug({ error: messageOf(error) }, 'old workers, actions, pauses and waits not deleted');
     }
   }
 
   /**
-   * Compacts the queue if it consists mostly of dead rows. Workers that take nothing from it leave the compaction to
-   * others.
+   * Compacts the queue if it consists mostly of dead rows. Workers that take no steps leave the compaction to others.
    */
   async #tidyQueue(): Promise<void> {
     if (this.taken === 0) return;

@@ -12,11 +12,11 @@ import { SharedLoopState, sharedNow } from './loop-watch.ts';
 /** Bits of a token that count the claims of one incarnation. */
 const COUNTER_BITS = 24;
 const COUNTER_END = 2 ** COUNTER_BITS - 1;
-/** Number of fences left when the worker registers again. Registering must succeed before they are used up. */
+/** Number of remaining fences at which the worker registers again. Registering must succeed before they are used up. */
 const SPARE_CLAIMS = 10_000;
 /**
- * How long a retired id is kept. This is longer than an unanswered claim may take to commit, and longer than its fence
- * is in doubt.
+ * How long a retired id is kept: longer than an unanswered claim may take to commit, and longer than its fence is in
+ * doubt.
  */
 const KEEP_RETIRED_MS = 90_000;
 const FIRST_PAUSE_MS = 50;
@@ -48,7 +48,7 @@ export interface IncarnationEvents {
   othersLost(): void;
   /** Called with each heartbeat. `wanted`: whether an operator wants this worker to stop taking steps. */
   drain?(wanted: boolean): void;
-  /** Whether this worker may hold steps under fences of this id without knowing. */
+  /** Returns whether this worker may hold steps under fences of this id without knowing. */
   inDoubt(id: number): boolean;
 }
 
@@ -109,8 +109,8 @@ export class Incarnation {
   }
 
   /**
-   * Whether this worker may still hold steps under this fence. False if the incarnation that issued it was declared
-   * dead, in which case other workers get its steps.
+   * Returns whether this worker may still hold steps under this fence. False if the incarnation that issued it was
+   * declared dead, in which case other workers get its steps.
    */
   owns(claim: number): boolean {
     return !this.#dead.has(incarnationOf(claim));
@@ -171,7 +171,7 @@ export class Incarnation {
       () => this.#retired.set(old, performance.now()),
       (error: unknown) => {
         this.#retired.delete(old);
-        this.#logger.warn({ error: messageOf(error) }, 'could not register the worker again; retrying');
+        this.#logger.warn({ error: messageOf(error) }, 'worker not registered again; retrying');
       },
     );
   }
@@ -247,7 +247,7 @@ export class Incarnation {
       if (dead.length < ids.length) this.#events.drain?.(drain);
       await this.#leaveRetired();
       await this.announce();
-      // The outage of this worker may have affected the others too. Gives them the time of a lease to reconnect.
+      // The outage may have affected other workers too, so they get the time of a lease to reconnect.
       if (lost && sentAt - this.#memory.backAt >= leaseMs) this.#events.othersLost();
     } catch (error) {
       const level = this.#failedBeats++ === 0 ? 'warn' : 'debug';

@@ -12,11 +12,11 @@ import { UnansweredClaims } from './unanswered-claims.ts';
 
 export interface LeaseOptions extends Omit<WorkerIdentity, 'memory' | 'load'> {
   engine: Engine;
-  /** Age at which acts are deleted from the audit. Undefined or 0: never. */
+  /** Age at which actions are deleted from the audit. Undefined or 0 means never. */
   auditRetentionMs?: number | undefined;
   /** The thresholds of the configuration. */
   thresholds?: StalenessThresholds | undefined;
-  /** Which tasks to prune; undefined: none. */
+  /** Which tasks to prune; undefined means none. */
   retention?: RetentionPolicy | undefined;
   /** The load to report, without the lag of the event loop. */
   load(): Omit<WorkerLoad, 'loopLagMs'>;
@@ -94,7 +94,7 @@ export class Lease {
     if (await this.housekeeping.sweep()) this.#events.swept();
   }
 
-  /** Ends the lease at once if the worker holds nothing (`clean`). Otherwise the lease expires. */
+  /** Ends the lease immediately if the worker holds nothing (`clean`). Otherwise the lease expires. */
   async stop(clean: boolean): Promise<void> {
     try {
       await this.incarnation.stop(clean);

@@ -51,7 +51,7 @@ export class SharedLoopState {
     this.#write(TURNED_AT, sharedNow());
   }
 
-  /** Milliseconds since the event loop last turned. A very large number before its first turn. */
+  /** Milliseconds since the event loop last ran. A very large number before its first run. */
   get silentMs(): number {
     return sharedNow() - this.#read(TURNED_AT);
   }
@@ -142,8 +142,8 @@ export interface LoopWatchOptions {
 
 /**
  * Measures the lag of the event loop, and names the handler that blocks it by timing the synchronous part of each call.
- * A block after a handler has awaited cannot be attributed to one handler. In that case, all running handlers are
- * named.
+ * A block after a handler has awaited cannot be attributed to one handler. In that case, the log names all running
+ * handlers.
  */
 export class LoopWatch {
   readonly #options: LoopWatchOptions;
@@ -159,7 +159,7 @@ export class LoopWatch {
 
   constructor(options: LoopWatchOptions) {
     this.#options = options;
-    // Short enough that the heartbeat thread notices a blocked loop early in the lease.
+    // The interval is short, so that the heartbeat thread detects a blocked loop early in the lease.
     this.#pulseMs = Math.min(LONGEST_PULSE_MS, Math.max(5, Math.floor(options.leaseMs / 12)));
   }
 

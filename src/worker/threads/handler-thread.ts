@@ -18,7 +18,7 @@ import { callHandler, checkedResult } from '../run-step.ts';
 import { threadParams } from './thread-context.ts';
 import type { Answer, FromThread, ResultMessage, ToThread } from './thread-messages.ts';
 
-// The program of the threads that run handlers, one step at a time. The context lacks only transactions.
+// The program of the threads that run handlers, one step at a time. Their context has everything except transactions.
 
 type Run = Extract<ToThread, { kind: 'run' }>;
 
@@ -106,7 +106,7 @@ function settled(run: number, step: string, result: StepHandlerResult): void {
   }
 }
 
-/** Checks and serialises the result in the thread, where it is still the object that the handler returned. */
+/** Checks and serializes the result in the thread, which has the object that the handler returned. */
 function resultMessage(step: string, given: StepHandlerResult): ResultMessage {
   const { result, json } = checkedResult(given, { step });
   const metadata = storableJson(result.metadata, { name: 'metadata', maxBytes: 1_048_576 });

@@ -8,7 +8,7 @@ import { isolationOf } from '../run-step.ts';
 import type { Deadlines } from '../running-steps.ts';
 import { type ThreadJob, ThreadPool, type ThreadPoolOptions, type ThreadStats } from './thread-pool.ts';
 
-/** Returns why a handler that must run in a thread cannot. Undefined if it can, or does not have to. */
+/** Returns the reason why a handler cannot run in a thread although it must. Undefined if it can, or need not. */
 export function whyNotIsolated(definition: HandlerDefinition, handler: ExecutableHandler): ResolutionError | undefined {
   if (isolationOf(definition, handler) === 'none' || originOf(handler)) return undefined;
   return new ResolutionError(
@@ -38,7 +38,7 @@ function createdIfPossible(registry: HandlerRegistry, definition: HandlerDefinit
   try {
     return registry.resolveKnown(definition) ?? undefined;
   } catch {
-    return undefined; // another check reports why it cannot be created
+    return undefined; // another check reports the error
   }
 }
 

@@ -29,7 +29,7 @@ export interface StepMessage
   step: string;
   /** The names of the steps whose results it may read. */
   dependencyNames: string[];
-  /** The results that are sent with the step. The thread asks for the others. */
+  /** The results that are sent with the step. The thread requests the others. */
   dependencies: Map<string, DependencyResultParams>;
   /** Absent if the results are too large to be sent with the step. */
   event?: FfiStepEvent;

@@ -170,7 +170,7 @@ class PoolThread {
       execArgv: threadFlags(),
       ...(memoryMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: memoryMb } }),
     });
-    // A running step keeps the process alive on its own. An idle thread must not.
+    // A running step keeps the process alive. An idle thread must not.
     this.#thread.unref();
     this.#thread.on('message', (message: FromThread) => this.#received(message));
     this.#thread.on('messageerror', (error) => this.#lose(error));
@@ -206,7 +206,7 @@ class PoolThread {
     this.#send({ kind: 'abort', run: this.#run, reason });
   }
 
-  /** Ends the thread, whatever it is doing. */
+  /** Ends the thread, even if its handler still runs. */
   async kill(): Promise<void> {
     await this.#thread.terminate();
   }

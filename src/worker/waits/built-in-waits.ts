@@ -17,8 +17,9 @@ function endOfThrown(step: DispatchedStep, thrown: unknown): AttemptEnd {
 }
 
 /**
- * Runs a step of a type that waits, instead of a handler: determines what it waits for. Calls `finish` at once, or later
- * if a large result must be loaded first. The end is undefined if the step has ended in the meantime. Never throws.
+ * Runs a step of a type that waits, instead of a handler: determines what it waits for. Calls `finish` immediately, or
+ * later if a large result must be loaded first. The end is undefined if the step has ended in the meantime. Never
+ * throws.
  */
 export function beginWait(step: DispatchedStep, finish: (end: AttemptEnd | undefined) => void): void {
   step.begin();

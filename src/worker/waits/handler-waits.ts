@@ -13,8 +13,8 @@ import { progressOf } from '../step-progress.ts';
 const DEFAULT_LIMITS: CallAgainConfig = { timeoutMs: 24 * 3_600_000, maxCalls: null, repeatable: false };
 
 /**
- * Returns the wait that a handler requested, or the permanent failure of a step that must not wait, or must not wait
- * any longer.
+ * Returns the wait that a handler requested, or the permanent failure of a step that must not wait, or has reached its
+ * limit.
  */
 export function requestOf(step: DispatchedStep, wait: StepWait): WaitRequest | StepHandlerResult {
   if (wait.kind === 'call') return callRequest(step, wait.retryInMs);

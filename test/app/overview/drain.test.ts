@@ -84,7 +84,7 @@ it('a draining worker finishes its running steps, and neither claims steps nor t
   ]);
 });
 
-it('a drained worker that is resumed takes the waiting steps at once', async () => {
+it('a drained worker that is resumed takes the waiting steps immediately', async () => {
   const { tasker, demo, name, goOn, task } = await scene();
   goOn.resolve();
   await endStates(tasker, [task]);
@@ -113,7 +113,7 @@ it('a second request leaves the first one in place, and is not in the audit', as
   goOn.resolve();
 });
 
-it('the request reaches a worker whose notifications are lost, at its next heartbeat', async () => {
+it('a worker whose notifications are lost gets the request with its next heartbeat', async () => {
   const { tasker, worker, goOn } = await scene({ leaseMs: 600 });
   const { workerId } = worker.stats!;
   await shared.sql(`update tasker.worker set drain_at = now(), drain_by = 'psql' where id = $1`, [workerId]);

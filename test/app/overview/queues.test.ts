@@ -7,7 +7,7 @@ import { sharedDatabase } from '../../support/shared-database.ts';
 const shared = sharedDatabase();
 const ok = (name: string) => defineHandler(name, {}, () => ({ ok: true }));
 
-it('a namespace that no worker serves shows its ready steps, their age and priority, and that no worker can run them', async () => {
+it('the queue of a namespace without workers shows its ready steps, their age and priority, and that no worker can run them', async () => {
   const { tasker, demo } = await shared.setup({ a: [], b: [], c: ['a'] }, { worker: false });
   const { namespace } = demo;
   await tasker.createTask({ ...demo, priority: -3 });
@@ -43,7 +43,7 @@ it('a namespace that no worker serves shows its ready steps, their age and prior
   expect(queue!.oldestReadyMs).toBeLessThan(3_700_000);
 });
 
-it('running steps, waiting retries and the workers of a namespace are shown', async () => {
+it('the queue of a namespace shows running steps, waiting retries and workers', async () => {
   const goOn = deferred();
   const busy = defineHandler('busy', {}, async () => {
     await goOn.promise;

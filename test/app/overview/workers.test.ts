@@ -204,7 +204,7 @@ it('an unknown name, a name of two live workers, and an invalid state are reject
   });
   await expect(tasker.getWorker('double')).rejects.toMatchObject({
     code: 'bad_request',
-    message: expect.stringMatching(/^2 live workers are named double; give the id of one: \d+ \(/),
+    message: expect.stringMatching(/^2 live workers are named double; pass the id of one: \d+ \(/),
   });
   await expect(tasker.getWorker('')).rejects.toMatchObject({ code: 'bad_request' });
   await expect(tasker.getWorker(null as never)).rejects.toMatchObject({ code: 'bad_request' });

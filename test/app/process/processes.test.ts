@@ -126,7 +126,7 @@ describe('a program of a few lines', () => {
       { DATABASE_URL: shared.url, HANDLERS: threadHandlers() },
     );
     expect(JSON.parse(stdout)).toEqual({ threads: { size: 0, busy: 0, waiting: 0 }, open: [] });
-    expect(stderr).toMatch(/did not settle in the drain time/);
+    expect(stderr).toMatch(/did not settle within the drain time/);
     expect(code).toBe(0);
     expect(lingered).toBeLessThan(LINGER_MS);
   });
@@ -256,7 +256,7 @@ describe('an unusable database', () => {
       ['a missing password', asks.href, /the server requires a password; add it to DATABASE_URL/],
       ['a database that does not exist', missing.href, /the database does not exist; create it, or correct the name/],
       [
-        'a server that closes at once',
+        'a server that closes immediately',
         await fakePostgres({ kind: 'closes' }),
         /check DATABASE_URL, and that the server is running/,
       ],

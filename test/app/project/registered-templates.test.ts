@@ -123,7 +123,7 @@ environments:
     expect(seen).toEqual([0, 1, 0, 1, 0, 1]);
   });
 
-  it('a template that many processes register at once is stored once', async () => {
+  it('a template that many processes register at the same time is stored once', async () => {
     const { another, demo, tasker } = await shared.setup({ a: [] }, { worker: false });
     await Promise.all(Array.from({ length: 8 }, () => another({ poolSize: 2 })));
     const same = template({ x: [], y: ['x'] }, { namespace: demo.namespace, name: 'fresh' });

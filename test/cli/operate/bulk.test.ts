@@ -69,10 +69,10 @@ it('a command without ids and filter, or with both, is rejected', async () => {
   const none = await on.project.run(['task', 'retry', '--yes']);
   expect([none.code, none.stderr]).toEqual([
     2,
-    expect.stringContaining('no task is named; pass its id, --id, --ids -'),
+    expect.stringContaining('no task was given; pass its id, --id, --ids -'),
   ]);
   const both = await on.project.run(['task', 'retry', NONE, '--open', '--yes']);
-  expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('by their ids or by a filter, not by both')]);
+  expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('or a filter, not both')]);
   const file = await on.project.run(['task', 'retry', '--ids', 'file.txt']);
   expect([file.code, file.stderr]).toEqual([
     2,
@@ -80,7 +80,7 @@ it('a command without ids and filter, or with both, is rejected', async () => {
   ]);
 });
 
-it('ids come from arguments, --id and standard input, and the act is in the audit', async () => {
+it('ids come from arguments, --id and standard input, and the action is in the audit', async () => {
   const [a, b, c, d] = (await blocked(4)) as [string, string, string, string];
   const { code, stdout } = await on.project.run(
     ['task', 'cancel', a, '--id', b, '--ids', '-', '--yes', '-r', 'twice ordered', '-b', 'anna', '--json'],
@@ -89,7 +89,7 @@ it('ids come from arguments, --id and standard input, and the act is in the audi
   expect(code).toBe(0);
   const result = JSON.parse(stdout);
   expect(result).toMatchObject({ action: 'task_cancel', matched: 4, done: 3, actor: 'anna', failed: [] });
-  expect(result.skipped).toEqual([{ task_uuid: NONE, step: null, why: 'there is no such task' }]);
+  expect(result.skipped).toEqual([{ task_uuid: NONE, step: null, why: 'task not found' }]);
   const audit = await on.project.json<{ entries: object[] }>(['audit', 'list', '--bulk', String(result.id)]);
   expect(audit.entries).toHaveLength(4);
   expect(audit.entries[0]).toMatchObject({ action: 'cancel', door: 'cli', actor: 'anna', reason: 'twice ordered' });
@@ -99,7 +99,7 @@ it('ids come from arguments, --id and standard input, and the act is in the audi
   expect(shown.stdout).toMatch(new RegExp(`cli +reset +${d} first +error → enqueued`));
 });
 
-it('a single task is retried, resolved and deleted at once, and only the deletion asks for confirmation', async () => {
+it('a single task is retried, resolved and deleted immediately, and only the deletion asks for confirmation', async () => {
   const [a, b] = (await blocked(2)) as [string, string];
   expect((await on.project.run(['task', 'retry', a])).stderr).toContain(
     `retried first of ${a}; the task is steps_in_process`,
@@ -145,13 +145,13 @@ it('a command that is killed halfway is resumed, and each failure is retried exa
   )) as [{ n: number }];
   expect(n).toBe(2_000);
   const again = await on.project.run(['bulk', 'resume', String(id)]);
-  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('it is done; start a new act instead')]);
+  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('it is done; start a new action instead')]);
   const list = await on.project.run(['bulk', 'list']);
   expect(list.stdout).toMatch(/task retry +done +(\d+)\/\1 /);
-  expect((await on.project.run(['bulk', 'show', '999'])).stderr).toContain('bulk act 999 not found');
+  expect((await on.project.run(['bulk', 'show', '999'])).stderr).toContain('bulk action 999 not found');
 });
 
-it('an act that matches nothing reports that, with and without confirmation', async () => {
+it('an action that matches nothing reports that, with and without confirmation', async () => {
   for (const flags of [['--yes'], ['--dry-run'], []]) {
     const { code, stdout, stderr } = await on.project.run(['task', 'retry', '--error-type', 'no_such_error', ...flags]);
     expect({ code, said: stdout + stderr }).toEqual({

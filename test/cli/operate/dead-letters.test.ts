@@ -30,7 +30,7 @@ it('a task is added to the dead letters, listed, assigned, annotated, shown and 
   expect(added.stderr).toMatch(new RegExp(`^${task} is in the dead letters, as entry [0-9a-f-]{36}\n$`));
   expect(await on.project.run(['dlq', 'add', task])).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('is in the dead letters already'),
+    stderr: expect.stringContaining('is already in the dead letters'),
   });
 
   const listed = await on.project.run(['dlq', 'list']);
@@ -137,10 +137,10 @@ it('redriving many tasks shows a preview, asks for confirmation, and reports the
 });
 
 it.each([
-  [['dlq', 'redrive'], 'no dead letter is named; pass its id or that of its task'],
-  [['dlq', 'redrive', NONE, '--all'], 'by their ids or by a filter, not by both'],
-  [['dlq', 'resolve'], 'no dead letter is named'],
-  [['dlq', 'add'], 'no task is named'],
+  [['dlq', 'redrive'], 'no dead letter was given; pass its id or that of its task'],
+  [['dlq', 'redrive', NONE, '--all'], 'or a filter, not both'],
+  [['dlq', 'resolve'], 'no dead letter was given'],
+  [['dlq', 'add'], 'no task was given'],
   [['dlq', 'assign', NONE], 'pass --to NAME, --unassign or --priority'],
   [['dlq', 'assign', NONE, '--to', 'a', '--unassign'], 'exclude each other'],
   [['dlq', 'show', 'x'], 'is not a UUID: x'],
@@ -155,6 +155,6 @@ it.each([
 it('the error for an unknown dead letter names it, with advice', async () => {
   expect(await on.project.run(['dlq', 'show', NONE])).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining(`${NONE} is neither a dead letter nor a task that was ever one`),
+    stderr: expect.stringContaining(`${NONE} is neither a dead letter nor a task with one`),
   });
 });

@@ -48,7 +48,9 @@ it('pause and resume work, and several commands show who paused, when and why', 
   expect(why).toContain('is ready; waits for the end of the pause of namespace demo, the task');
   expect(why).toContain('namespace demo by ann at 20');
   expect(why).toContain('`tasker namespace resume demo`');
-  expect((await said('doctor')).text).toMatch(/warn +pauses +no step starts of namespace demo \(by ann at 20/);
+  expect((await said('doctor')).text).toMatch(
+    /warn +pauses +paused, so that no step starts: namespace demo \(by ann at 20/,
+  );
 
   expect((await said('namespace', 'resume', 'demo')).text).toBe('resumed namespace demo: 0 ready steps can start\n');
   expect((await said('namespace', 'resume', 'demo')).text).toBe('namespace demo is not paused\n');

@@ -83,10 +83,10 @@ it('tasks are pruned into an archive, shown from it, and restored', async () => 
     '--task',
     '00000000-0000-0000-0000-000000000000',
   ]);
-  expect([nobody.code, nobody.stderr]).toEqual([1, 'no such task in 1 file\n']);
+  expect([nobody.code, nobody.stderr]).toEqual([1, 'task not found in 1 file\n']);
   const rest = await on.project.run(['archive', 'restore', 'archive']);
   expect(rest.stdout).toContain('restored 2 of 3 tasks of archive/tasks-');
-  expect(rest.stdout).toContain('; 1 existed already');
+  expect(rest.stdout).toContain('; 1 already existed');
   expect(await on.project.json(['task', 'list', '--status', 'cancelled'])).toMatchObject({ total: 3 });
 });
 
@@ -121,7 +121,7 @@ it('a prune that is stopped while it counts reports that it deleted nothing', as
   expect([code, stderr]).toEqual([130, 'stopped before anything was deleted\n']);
 });
 
-it('invalid arguments are refused with advice', async () => {
+it('invalid arguments are rejected with advice', async () => {
   const stderr = async (...args: string[]) => {
     const { code, stderr } = await on.project.run(args);
     expect(code).toBe(2);
@@ -134,7 +134,7 @@ it('invalid arguments are refused with advice', async () => {
     'blocked_by_failures is not a state in which a task has ended',
   );
   expect(await stderr('archive', 'show', 'nowhere')).toContain('cannot read nowhere');
-  expect(await stderr('archive', 'restore', 'templates')).toContain('there are no archive files in templates');
+  expect(await stderr('archive', 'restore', 'templates')).toContain('no archive files found in templates');
 });
 
 it('db compact shows which tables it would lock, asks for confirmation, and reports the returned space', async () => {
@@ -153,5 +153,5 @@ it('db compact shows which tables it would lock, asks for confirmation, and repo
   const done = await on.project.run(['db', 'compact', '--yes']);
   expect(done.code).toBe(0);
   expect(done.stderr).not.toContain('failed');
-  expect(done.stdout).toMatch(/^(returned|there was nothing)/);
+  expect(done.stdout).toMatch(/^(returned|no space to return)/);
 });

@@ -104,7 +104,7 @@ it('a schedule is triggered and backfilled, and past due times are listed with t
 it.each([
   ['--from', 'soon', '--to', '1h'],
   ['--from', '2026-01-01T00:00Z', '--to', 'now'],
-])('backfill %s %s %s %s is refused with examples', async (...range) => {
+])('backfill %s %s %s %s is rejected with examples', async (...range) => {
   expect(await schedule('backfill', 'filled', ...range)).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('it must be a time, such as 2026-01-02T03:04Z, or an age'),
@@ -141,14 +141,11 @@ it('apply makes the schedules match the files, and pauses a schedule whose file 
 
   await project.write('schedules/twin.yaml', file('0 1 * * *'));
   expect(await apply()).toMatchObject({ code: 1, stderr: expect.stringMatching(/is also in schedules\/\w+\.yaml/) });
-  await project.write(
-    'schedules/twin.yaml',
-    'name: twin\ntemplate: demo/report@1.0.0\ncron: 0 0 31 2 *\ncolour: red\n',
-  );
+  await project.write('schedules/twin.yaml', 'name: twin\ntemplate: demo/report@1.0.0\ncron: 0 0 31 2 *\ncolor: red\n');
   const { code, stderr } = await apply();
   expect(code).toBe(1);
   expect(stderr).toContain('schedules/twin.yaml:3:7: error: `cron` `0 0 31 2 *` is not usable');
-  expect(stderr).toContain('schedules/twin.yaml:4:1: error: unknown key `colour`');
+  expect(stderr).toContain('schedules/twin.yaml:4:1: error: unknown key `color`');
 
   await Promise.all(['monthly', 'twin'].map((name) => rm(path.join(project.folder, `schedules/${name}.yaml`))));
   expect((await apply()).stdout).toMatch(/^monthly +paused +it is no longer among the files of shop/m);
@@ -177,14 +174,14 @@ it.each([
   [['--at', '2127-01-01T09:00'], 'it must be a date and time with a zone'],
   [['--in=-3d'], 'it must be a duration'],
   [['--in', '1h', '--at', '2127-01-01T09:00Z'], '--at and --in cannot be combined'],
-])('task create %j is refused', async (start, message) => {
+])('task create %j is rejected', async (start, message) => {
   expect(await run('task', 'create', 'report', ...start)).toMatchObject({
     code: 2,
     stderr: expect.stringContaining(message),
   });
 });
 
-it('timer fire and timer move refuse steps that do not wait for a timer', async () => {
+it('timer fire and timer move reject steps that do not wait for a timer', async () => {
   const task = await on.project.create('sign');
   for (const [act, ...more] of [['fire'], ['move', '2127-01-01T09:00Z']] as const) {
     const { code, stderr } = await run('timer', act, task, 'ok', ...more);

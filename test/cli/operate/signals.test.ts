@@ -51,7 +51,7 @@ it('a signal is sent, listed and shown', async () => {
   });
   expect(await on.project.run(['signal', 'show', task])).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining(`there is no signal ${task}`),
+    stderr: expect.stringContaining(`signal ${task} not found`),
   });
 });
 

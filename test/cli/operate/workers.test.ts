@@ -48,10 +48,7 @@ it('a worker of another process is listed, drained and resumed, and takes steps 
 
 it('an unknown word after worker, or an option of the wrong command, exits 2 and lists the valid words', async () => {
   for (const [args, says] of [
-    [
-      ['worker', 'lits'],
-      'there is no command worker lits; `tasker worker` runs a worker, and its other commands are list',
-    ],
+    [['worker', 'lits'], 'unknown command worker lits; `tasker worker` runs a worker, and its other commands are list'],
     [['worker', 'list', '--concurrency', '3'], "unknown option '--concurrency'"],
     [['worker', '--name', 'w1', 'list'], "unknown option '--name'"],
     [['worker', 'drain'], "missing required argument 'worker'"],

@@ -66,7 +66,7 @@ describe('queueing time', () => {
     expect(c.totalMs).toBeCloseTo(await ms(bench.sql, END(1, 1), START(2, 1), [bench.taskUuid]), 2);
   });
 
-  it('starts at the due time for a retry, at the failure for an immediate retry, and at the act for a reset', async () => {
+  it('starts at the due time for a retry, at the failure for an immediate retry, and at the action for a reset', async () => {
     const bench = await handWorker({ a: { retry: { max_attempts: 3 } } });
     const { sql, taskUuid, tasker } = bench;
     await bench.claim();
@@ -127,7 +127,7 @@ describe('queueing time', () => {
     expect((await queueing(bench, 'b')).totalMs).toBeCloseTo(b, 1);
   });
 
-  it('starts at the act for a child whose parent was settled by hand', async () => {
+  it('starts at the action for a child whose parent was settled by hand', async () => {
     const bench = await handWorker({ a: [], b: ['a'] });
     const { sql, taskUuid, tasker } = bench;
     await pause();

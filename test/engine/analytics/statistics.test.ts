@@ -136,7 +136,7 @@ describe('tasker.analytics', () => {
       [{ namespace: 'shop', name: 'nothing' }, 'no template shop/nothing is registered; `tasker template list`'],
       [
         { namespace: 'shop', name: 'fulfil', templateVersion: '9.0.0' },
-        'no version 9.0.0 of shop/fulfil; there are 1.0.0, 2.0.0',
+        'no version 9.0.0 of shop/fulfil; registered: 1.0.0, 2.0.0',
       ],
       [{ step: 'chrage' }, 'no template has a step chrage; did you mean charge?'],
       [{ since: 'yesterday' }, 'since: yesterday is not a time'],

@@ -24,7 +24,7 @@ async function asked(more: Record<string, unknown> = {}) {
 }
 
 describe('an approval', () => {
-  it('is decided by the vote that reaches the quorum, and the task continues', async () => {
+  it('ends with the vote that reaches the quorum, and the task continues', async () => {
     const { tasker, task, vote, resultOf, work, events, sql } = await asked({
       quorum: 2,
       assignees: ['ana', 'bob', 'cy'],
@@ -48,7 +48,7 @@ describe('an approval', () => {
     await invariants(sql);
   });
 
-  it('is decided by one rejection, unless the template requires more', async () => {
+  it('ends with one rejection, unless the template requires more', async () => {
     const one = await asked({ quorum: 3 });
     expect((await one.vote('ana', 'reject', { comment: 'no' })).status).toBe('rejected');
     expect(await one.resultOf(one.task, 'ask')).toMatchObject({ decision: 'rejected', by: 'ana', comment: 'no' });
@@ -57,7 +57,7 @@ describe('an approval', () => {
     expect((await two.vote('bob', 'reject')).status).toBe('rejected');
   });
 
-  it('that is rejected fails its step with on_reject: fail, and a reset asks again', async () => {
+  it('fails its step if it is rejected with on_reject: fail, and a reset asks again', async () => {
     const { tasker, task, vote, work, sql } = await asked({ on_reject: 'fail' });
     await vote('ana', 'reject', { comment: 'over budget' });
     const step = await tasker.getStep(task, 'ask');
@@ -83,7 +83,7 @@ describe('an approval', () => {
     expect(approval.votes).toMatchObject([{ by: 'ana', decision: 'approve', comment: null, changes: 2 }]);
   });
 
-  it('refuses votes after the decision, but confirms a repeated deciding vote', async () => {
+  it('accepts no votes after the decision, but confirms a repeated deciding vote', async () => {
     const { vote, task } = await asked();
     await vote('ana', 'approve', { form: { b: 1, a: [2] } });
     expect((await vote('ana', 'approve', { form: { a: [2], b: 1 } })).status).toBe('approved');
@@ -115,7 +115,7 @@ describe('an approval', () => {
     expect(await resultOf(task, 'ask')).toMatchObject({ form: { limit: 5 }, votes: [{ form: { limit: 5 } }] });
   });
 
-  it('ends with timed_out at its timeout, and late votes are refused before and after the timeout is handled', async () => {
+  it('ends with timed_out at its timeout, and late votes fail before and after the timeout is handled', async () => {
     const { vote, age, engine, resultOf, task, work, tasker, events } = await asked({ timeout: '2d', quorum: 2 });
     await vote('ana');
     await age('3 days');
@@ -169,7 +169,7 @@ describe('an approval', () => {
     expect(await events()).toEqual(['approval.requested', 'approval.reminded']);
   });
 
-  it('that no process handled for a week only times out, without a reminder or an escalation', async () => {
+  it('times out without a reminder or an escalation if no process handled it for a week', async () => {
     const { age, engine, events } = await asked({ remind_after: '1d', escalate_after: '2d', timeout: '3d' });
     await age('7 days');
     await engine.endDueWaits();
@@ -212,7 +212,7 @@ describe('an approval', () => {
     expect((await tasker.approvals.get(other, 'ask')).status).toBe('ended');
   });
 
-  it('refuses votes that are not valid, and steps that do not wait for one', async () => {
+  it('accepts neither invalid votes nor votes on steps that do not wait for one', async () => {
     const { tasker, task, vote, create } = await asked();
     expect(await code(vote('ana', 'maybe' as 'approve'))).toBe(
       'bad_request: decision must be approve or reject, got "maybe"',

@@ -84,7 +84,7 @@ const resultOf = async (tasker: Tasker, taskUuid: string, step: string) =>
   (await tasker.getStep(taskUuid, step)).results!;
 
 describe('a batch', () => {
-  it('a batch gets a worker for each part and one step that joins them', async () => {
+  it('gets a worker for each part and one step that joins them', async () => {
     const { tasker, taskUuid, status, states } = await run(batches(3));
     expect(status).toBe('complete');
     expect(states).toEqual({
@@ -104,7 +104,7 @@ describe('a batch', () => {
     expect(await tasker.getStep(taskUuid, 'work_002')).toMatchObject({ name: 'work_002', templateStepName: 'work' });
   });
 
-  it('each worker gets its part and the settings of the template', async () => {
+  it('passes each worker its part and the settings of the template', async () => {
     const { tasker, taskUuid } = await run(batches(1), { work: ({ context }) => ({ inputs: context.stepInputs }) });
     expect((await resultOf(tasker, taskUuid, 'work_001')).result).toEqual({
       inputs: {
@@ -117,7 +117,7 @@ describe('a batch', () => {
     });
   });
 
-  it('a batch without parts has one worker that does nothing', async () => {
+  it('has one worker that does nothing if it has no parts', async () => {
     const { tasker, taskUuid, states } = await run(
       { batch_processing_outcome: { type: 'no_batches' } },
       { work: ({ context }) => ({ noOp: context.stepInputs.is_no_op }) },
@@ -126,7 +126,7 @@ describe('a batch', () => {
     expect((await resultOf(tasker, taskUuid, 'work_000')).result).toEqual({ noOp: true });
   });
 
-  it('a batch in the format of the other SDK is accepted', async () => {
+  it('is accepted in the format of the other SDK', async () => {
     const { states } = await run({
       batch_analyzer_outcome: {
         cursor_configs: [{ start_cursor: 0, end_cursor: 5, step_size: 1, metadata: {} }],
@@ -162,7 +162,7 @@ describe('a batch', () => {
     ],
     ['no outcome', {}, /must have batch_processing_outcome/],
     ['too many', batches(10_001), /cursor_configs has 10001 entries; at most 10000 are allowed/],
-  ])('an invalid batch fails its analyzer permanently and gives the reason: %s', async (_, outcome, message) => {
+  ])('fails its analyzer permanently with the reason if it is invalid: %s', async (_, outcome, message) => {
     const { tasker, taskUuid, status, states } = await run(outcome);
     expect(status).toBe('blocked_by_failures');
     expect(states).toEqual({ analyze: 'error' });
@@ -171,7 +171,7 @@ describe('a batch', () => {
     expect(error!.message).toMatch(message);
   });
 
-  it('a batch never runs more workers at once than its parallelism', async () => {
+  it('never runs more workers at the same time than its parallelism', async () => {
     let running = 0;
     let most = 0;
     const { status } = await run(batches(20), {
@@ -192,7 +192,7 @@ describe('a batch', () => {
     return { ok: batch_id };
   };
 
-  it('with continue_on_failure, a batch continues without a failed worker and the joining step sees the failure', async () => {
+  it('continues without a failed worker with continue_on_failure, and the joining step sees the failure', async () => {
     const { tasker, taskUuid, status, states } = await run(batches(3), { work: failing });
     expect(status).toBe('complete');
     expect(states).toMatchObject({
@@ -208,7 +208,7 @@ describe('a batch', () => {
     });
   });
 
-  it('with isolate, a batch continues as if a failed worker did not exist', async () => {
+  it('continues as if a failed worker did not exist with isolate', async () => {
     const { tasker, taskUuid, status } = await run(batches(3), {
       config: { failure_strategy: 'isolate' },
       work: failing,
@@ -219,7 +219,7 @@ describe('a batch', () => {
     expect((result as { envelopes: object }).envelopes).not.toHaveProperty('work_002');
   });
 
-  it('with fail_fast, a failed worker cancels the others, and the task continues when an operator settles the failure', async () => {
+  it('cancels its other workers when one fails with fail_fast, and the task continues when an operator settles the failure', async () => {
     let stopped = 0;
     const {
       tasker,
@@ -257,7 +257,7 @@ describe('a batch', () => {
     await invariants(sql);
   });
 
-  it('each worker of a batch is retried separately', async () => {
+  it('retries each worker separately', async () => {
     const seen = new Map<string, number>();
     const { status } = await run(batches(5), {
       config: { parallelism: 2, failure_strategy: 'fail_fast' },

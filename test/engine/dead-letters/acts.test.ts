@@ -39,13 +39,13 @@ describe('adding a task by hand', () => {
     ]);
   });
 
-  it('is refused for a task with an open entry, and for an unknown task', async () => {
+  it('is rejected for a task with an open entry, and for an unknown task', async () => {
     const { tasker } = await setup({ templates: [template({ a: [] })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     const { dlqEntryUuid } = await tasker.deadLetters.add(taskUuid);
     await expect(tasker.deadLetters.add(taskUuid)).rejects.toMatchObject({
       code: 'conflict',
-      message: `task ${taskUuid} is in the dead letters already, as entry ${dlqEntryUuid}`,
+      message: `task ${taskUuid} is already in the dead letters, as entry ${dlqEntryUuid}`,
     });
     await expect(tasker.deadLetters.add(MISSING)).rejects.toMatchObject({ code: 'task_not_found' });
     await expect(tasker.deadLetters.add('order-7')).rejects.toMatchObject({ code: 'invalid_uuid' });
@@ -73,7 +73,7 @@ describe('adding a task by hand', () => {
   });
 });
 
-describe('acts on dead letters', () => {
+describe('actions on dead letters', () => {
   it('assign, note, update and resolve entries, and each of them is in the audit', async () => {
     const { tasker } = await blockingTasker();
     const ids = await blockedTasks(tasker, 2);
@@ -159,18 +159,18 @@ describe('acts on dead letters', () => {
     [{}, 'nothing to change'],
     [{ status: 'pending' }, 'a dead letter is pending until it is closed'],
     [{ status: 'manualy_resolved' }, 'did you mean manually_resolved?'],
-    [{ assignee: ' ' }, 'assignee is empty'],
+    [{ assignee: ' ' }, 'assignee must not be empty'],
     [{ assignee: 'a'.repeat(256) }, 'at most 255'],
     [{ assignee: 7 }, 'assignee must be a string'],
     [{ priority: 101 }, 'priority must be a whole number from -100 to 100, got 101'],
     [{ priority: 0.5 }, 'priority must be a whole number'],
-    [{ note: '' }, 'the note is empty'],
+    [{ note: '' }, 'note must not be empty'],
     [{ note: 'a\u0000b' }, 'note must be a string without U+0000'],
     [{ note: 'a'.repeat(10_001) }, 'at most 10000'],
     [{ metadata: [1] }, 'metadata must be an object'],
     [{ metadata: { text: 'a'.repeat(70_000) } }, 'at most 65536'],
     [{ metadata: { n: Number.NaN } }, 'metadata'],
-  ])('with %j are refused', async (change, message) => {
+  ])('with %j are rejected', async (change, message) => {
     const { tasker } = await shared();
     await expect(tasker.deadLetters.update(MISSING, change as never)).rejects.toMatchObject({
       code: 'bad_request',
@@ -194,7 +194,7 @@ async function shared() {
 }
 
 describe('deleting a task', () => {
-  it('is refused while its dead letter is open, and afterwards deletes its entries and notes', async () => {
+  it('is rejected while its dead letter is open, and afterwards deletes its entries and notes', async () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     await tasker.cancelTask(taskUuid);

@@ -165,7 +165,7 @@ describe('an entry whose task makes progress', () => {
     ['retry', 'steps_in_process'],
     ['cancel', 'cancelled'],
     ['resolve', 'resolved_manually'],
-  ] as const)('by %s is closed by the next check, with the reason', async (act, _state) => {
+  ] as const)('is closed by the next check, with the reason, after progress by %s', async (act, _state) => {
     const { tasker, another } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     await look(tasker);
@@ -192,7 +192,7 @@ describe('an entry whose task makes progress', () => {
     ]);
   });
 
-  it('and is blocked again gets a new entry', async () => {
+  it('is followed by a new entry if the task is blocked again', async () => {
     const { tasker } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     await look(tasker);

@@ -29,7 +29,7 @@ describe.each(LIMITS)('a task that exceeds %s', (limit) => {
     expect((await look(tasker)).closed).toEqual([taskUuid]);
   });
 
-  it('and is closed by an operator is not added again for the same standstill', async () => {
+  it('is not added again for the same standstill after an operator closed its entry', async () => {
     const { tasker, sql, taskUuid } = await taskUnderLimit(limit, {});
     await age(sql, 25, taskUuid);
     await checkForStale(tasker);
@@ -122,7 +122,7 @@ describe('a ready step that no live worker can run', () => {
     ['was lost', `callables = '{a}', lease_until = now() - interval '1 second'`, 'worker_unavailable'],
     ['has the handler', `callables = '{a}'`, 'staleness_timeout'],
     ['has a pattern for it', `callables = '{~/^[a-c]$/}'`, 'staleness_timeout'],
-  ])('while a worker %s, the reason is: %s', async (_, worker, reason) => {
+  ])('has the right reason while a worker %s: %s', async (_, worker, reason) => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle: limits })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     await sql(
@@ -135,7 +135,7 @@ describe('a ready step that no live worker can run', () => {
     expect((await tasker.deadLetters.get(taskUuid)).dlqReason).toBe(reason);
   });
 
-  it('is staleness_timeout if another step of the task is running', async () => {
+  it('counts as staleness_timeout if another step of the task is running', async () => {
     const { tasker, sql, taskUuid } = await taskUnderLimit('max_steps_in_process_minutes', {});
     await age(sql, 25, taskUuid);
     await checkForStale(tasker);

@@ -89,14 +89,14 @@ describe('the list of dead letters', () => {
   });
 
   it.each([
-    [{ reason: 'x' }, 'a filter of dead letters has no reason'],
+    [{ reason: 'x' }, 'unknown condition reason of dead letters'],
     [{ dlqReason: 'manual' }, 'dlqReason: manual is not one of'],
     [{ status: 'open' }, 'status: open is not one of'],
-    [{ assignee: 'a', unassigned: true }, 'either unassigned or has an assignee'],
+    [{ assignee: 'a', unassigned: true }, 'unassigned and assignee exclude each other'],
     [{ assignee: 'a\u0000' }, 'assignee must be a string'],
     [{ addedAfter: 'yesterday' }, 'addedAfter: yesterday is not a time'],
     [{ templateVersion: '>>1' }, 'is not a version'],
-  ])('refuses the filter %j', async (filter, message) => {
+  ])('rejects the filter %j', async (filter, message) => {
     const { tasker } = await setup({ worker: false });
     await expect(tasker.deadLetters.list(filter as never)).rejects.toMatchObject({
       code: 'bad_request',
@@ -104,7 +104,7 @@ describe('the list of dead letters', () => {
     });
   });
 
-  it('refuses an invalid page', async () => {
+  it('rejects an invalid page', async () => {
     const { tasker } = await setup({ worker: false });
     const list = (page: object, filter: object = {}) => tasker.deadLetters.list(filter as never, page as never);
     await expect(list({ limit: 0 })).rejects.toMatchObject({ code: 'bad_request' });

@@ -10,7 +10,7 @@ import { DEMO, deferred, invariants, setup, states, template, until } from '../.
 const BY = { actor: 'anna', reason: 'the bank is back' };
 
 describe('redriving a dead letter', () => {
-  it('retries the failed steps of an open task with all attempts, and closes the entry', async () => {
+  it('retries the failed steps of an open task with a full set of attempts, and closes the entry', async () => {
     const { tasker, repair, sql } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     await look(tasker);
@@ -71,7 +71,7 @@ describe('redriving a dead letter', () => {
     await invariants(sql);
   });
 
-  it('starts a step that waits for a retry at once', async () => {
+  it('starts a step that waits for a retry immediately', async () => {
     const later = defineHandler('later', {}, () =>
       StepHandlerResult.failure({ message: 'closed', retryAfter: 36_000 }),
     );
@@ -86,7 +86,7 @@ describe('redriving a dead letter', () => {
     );
   });
 
-  it('is refused with nothing_failed if the task makes progress, waits for a worker, or is complete', async () => {
+  it('is rejected with nothing_failed if the task makes progress, waits for a worker, or is complete', async () => {
     const gate = deferred();
     const busy = defineHandler('busy', {}, () => gate.promise);
     const { tasker } = await setup({ templates: [template({ busy: [] })], handlers: [busy], logger: silentLogger });
@@ -142,7 +142,7 @@ describe('redriving a dead letter', () => {
     expect((await tasker.waitForTask(taskUuid!, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
-  it('races with checks, reruns and cancellations without a deadlock or a wrong counter', async () => {
+  it('causes no deadlock and no wrong counter if it races with checks, reruns and cancellations', async () => {
     const { tasker, another, sql } = await blockingTasker();
     const others = [await another({ worker: false }), await another({ worker: false })];
     const ids = await blockedTasks(tasker, 40);
@@ -171,7 +171,7 @@ describe('redriving a dead letter', () => {
 });
 
 describe('redriving many dead letters', () => {
-  it('that a filter finds is a bulk act with a preview, and closes their entries', async () => {
+  it('by a filter is a bulk action with a preview, and closes the entries', async () => {
     const other = { ...BLOCKING, name: 'other' };
     const { tasker, repair, sql } = await blockingTasker({ templates: [BLOCKING, other] });
     const ids = await blockedTasks(tasker, 6);
@@ -194,7 +194,7 @@ describe('redriving many dead letters', () => {
     await invariants(sql);
   });
 
-  it('also takes conditions on tasks, such as an error type', async () => {
+  it('accepts conditions on tasks, such as an error type', async () => {
     const { tasker } = await blockingTasker();
     await blockedTasks(tasker, 3);
     await look(tasker);
@@ -262,7 +262,7 @@ describe('redriving many dead letters', () => {
     await invariants(sql);
   }, 60_000);
 
-  it('leaves a locked task for later', async () => {
+  it('retries a locked task later', async () => {
     const { tasker, url } = await blockingTasker();
     const ids = await blockedTasks(tasker, 2);
     await look(tasker);

@@ -17,7 +17,7 @@ async function blocked() {
   return { ...made, taskUuid };
 }
 
-it('the audit lists the acts of all doors, newest first, with the actor, the reason, and the change of state', async () => {
+it('the audit lists the actions of all doors, newest first, with the actor, the reason, and the change of state', async () => {
   const { tasker, url, taskUuid } = await blocked();
   await tasker.retryStep(taskUuid, 'a', { actor: 'ada', reason: 'bank is back' });
   await tasker.waitForTask(taskUuid);
@@ -32,7 +32,7 @@ it('the audit lists the acts of all doors, newest first, with the actor, the rea
   expect(entries[0]).toMatchObject({ toState: 'cancelled', template: 'test/demo@1.0.0', bulkId: null, details: null });
 });
 
-it('acts are found by each condition, and each page continues where the previous page ended', async () => {
+it('actions are found by each condition, and each page continues where the previous page ended', async () => {
   const { tasker, sql, taskUuid } = await blocked();
   await sql(`
     insert into tasker.operator_action (action, target, actor, door, bulk_id, at)
@@ -67,14 +67,14 @@ it('an invalid filter of the audit is rejected with advice', async () => {
   expect(await refusal({ actr: 'ada' })).toContain('did you mean actor?');
   expect(await refusal({ task: 'x' })).toContain('task is not a UUID');
   expect(await refusal({ after: 'yesterday' })).toContain('after: yesterday is not a time');
-  expect(await refusal({ bulk: 1.5 })).toContain('bulk must be the number of a bulk act');
+  expect(await refusal({ bulk: 1.5 })).toContain('bulk must be the number of a bulk action');
   expect(await refusal({ actor: 'a\0' })).toContain('actor has characters');
   expect(await refusal({ actor: 7 })).toContain('actor must be a string');
   expect(await refusal({}, { limit: 0 })).toContain('limit must be a whole number');
-  expect(await refusal({}, { cursor: 'abc' })).toContain('the cursor is not from a page of acts');
+  expect(await refusal({}, { cursor: 'abc' })).toContain('the cursor is not from a page of actions');
 });
 
-it('acts of lifecycles have the door `lifecycle`', async () => {
+it('actions of lifecycles have the door `lifecycle`', async () => {
   const lifecycle = { max_waiting_for_dependencies_minutes: 5 };
   const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
   const { taskUuid } = await tasker.createTask(DEMO);
@@ -87,7 +87,7 @@ it('acts of lifecycles have the door `lifecycle`', async () => {
   ]);
 });
 
-it('acts on event groups are in the audit', async () => {
+it('actions on event groups are in the audit', async () => {
   const { tasker, sql } = await setup({ worker: false });
   await sql(`insert into tasker.event_group (name, patterns, matching) values ('mails', '{*}', '.*')`);
   await tasker.events.replay({ group: 'mails', name: 'order.*' }, { actor: 'ada', reason: 'mails were lost' });
@@ -99,7 +99,7 @@ it('acts on event groups are in the audit', async () => {
   ]);
 });
 
-it('only acts older than the given age are deleted', async () => {
+it('only actions older than the given age are deleted', async () => {
   const { tasker, sql, taskUuid } = await blocked();
   await tasker.retryStep(taskUuid, 'a');
   await sql(

@@ -83,7 +83,7 @@ it('the failed tasks that a filter finds are retried, each once, with progress, 
   await invariants(sql);
 });
 
-it('an item that changed between the selection and the act is skipped with the reason', async () => {
+it('an item that changed between the selection and the action is skipped with the reason', async () => {
   const { tasker, sql, ids, bank } = await night(6);
   const act = tasker.bulk.retry({ status: 'blocked_by_failures' });
   expect(await act.preview()).toMatchObject({ matched: 6, steps: 6 });
@@ -110,7 +110,7 @@ it('an item that changed between the selection and the act is skipped with the r
   await invariants(sql);
 });
 
-it('steps are retried by a filter or by id, waiting steps at once, and unknown and repeated steps are accepted', async () => {
+it('steps are retried by a filter or by id, waiting steps immediately, and unknown and repeated steps are accepted', async () => {
   const { tasker, sql, ids, bank, create } = await night(2);
   const [busy] = (await create(1, 'busy')) as [string];
   await until(
@@ -129,7 +129,7 @@ it('steps are retried by a filter or by id, waiting steps at once, and unknown a
   const act = tasker.bulk.retrySteps({ steps: [...steps, { taskUuid: ids[0]!, step: 'nothing' }] });
   const result = await act.result();
   expect(result).toMatchObject({ matched: 3, done: 1, skippedCount: 2 });
-  expect(result.skipped.map(({ why }) => why).sort()).toEqual([`there is no step ${none}`, 'there is no step nothing']);
+  expect(result.skipped.map(({ why }) => why).sort()).toEqual([`step ${none} not found`, 'step nothing not found']);
   await settled(sql, 3);
   expect(await Promise.all([...ids, busy].map((id) => statusOf(tasker, id)))).toEqual([
     'complete',
@@ -145,7 +145,7 @@ it('tasks are cancelled, resolved and deleted by ids, and repeated, unknown and 
   const [a, b, c, d] = ids as [string, string, string, string];
   const cancelled = await tasker.bulk.cancel({ ids: [a, a.toUpperCase(), b, none] }, { actor: 'ada' }).result();
   expect(cancelled).toMatchObject({ matched: 3, done: 2, filter: null, actor: 'ada' });
-  expect(cancelled.skipped).toEqual([{ taskUuid: none, step: null, why: 'there is no such task' }]);
+  expect(cancelled.skipped).toEqual([{ taskUuid: none, step: null, why: 'task not found' }]);
   expect(await tasker.bulk.resolve({ ids: [b, c] }).result()).toMatchObject({ done: 1, skippedCount: 1 });
   expect(await statusOf(tasker, c)).toBe('resolved_manually');
   const deleted = await tasker.bulk.delete({ ids: [a, c, d] }).result();
@@ -159,7 +159,7 @@ it('tasks are cancelled, resolved and deleted by ids, and repeated, unknown and 
   await invariants(sql);
 });
 
-it('an act on tasks by the name or handler of a step covers the same tasks as a search, in any state of the step', async () => {
+it('an action on tasks by the name or handler of a step covers the same tasks as a search, in any state of the step', async () => {
   const { tasker, bank, create } = await night(3);
   bank.fixed = true;
   const [good] = await create(1);
@@ -209,7 +209,7 @@ it('resolving steps gives all of them the result, and their tasks continue', asy
   await invariants(sql);
 });
 
-it('an act with an empty selection is done at once, and an invalid target is rejected', async () => {
+it('an action with an empty selection is done immediately, and an invalid target is rejected', async () => {
   const { tasker } = await setup({ worker: false });
   expect(await tasker.bulk.retry({ name: 'nothing' }).result()).toMatchObject({ matched: 0, done: 0, state: 'done' });
   expect(await tasker.bulk.cancel({ ids: [] }).result()).toMatchObject({ matched: 0, state: 'done' });
@@ -218,7 +218,7 @@ it('an act with an empty selection is done at once, and an invalid target is rej
   refused(() => tasker.bulk.retry({}))('the filter has no condition');
   refused(() => tasker.bulk.retry({ open: false }))('the filter has no condition');
   refused(() => tasker.bulk.cancel({ ids: ['x'] }))('the task id is not a UUID');
-  const mixed = 'a bulk act cannot combine ids, steps and conditions of a filter; pass one kind of target';
+  const mixed = 'a bulk action cannot combine ids, steps and filter conditions; pass only one kind of target';
   refused(() => tasker.bulk.cancel({ ids: [], name: 'a' } as never))(mixed);
   refused(() => tasker.bulk.cancel({ open: true, ids: [] } as never))(mixed);
   refused(() => tasker.bulk.retrySteps({ ids: [], steps: [] } as never))(mixed);
@@ -251,7 +251,7 @@ it('a preview shows what would be done, acts on nothing, and can be discarded', 
   expect((await tasker.audit()).entries).toEqual([]);
 });
 
-it('an act that is left early or aborted is stopped, and resume acts on each remaining item once', async () => {
+it('an action whose iteration ends early or is aborted is stopped, and resume acts on each remaining item once', async () => {
   const { tasker, sql, charges, bank } = await night(350);
   bank.fixed = true;
   const controller = new AbortController();
@@ -265,7 +265,7 @@ it('an act that is left early or aborted is stopped, and resume acts on each rem
   await expect(tasker.bulk.resume(first!.id, { signal: controller.signal }).result()).rejects.toThrow('aborted');
   const result = await tasker.bulk.resume(first!.id, { actor: 'ben' }).result();
   expect(result).toMatchObject({ state: 'done', done: 350, skippedCount: 0 });
-  await expect(tasker.bulk.resume(first!.id).result()).rejects.toThrow('it is done; start a new act instead');
+  await expect(tasker.bulk.resume(first!.id).result()).rejects.toThrow('it is done; start a new action instead');
   await settled(sql, 350);
   expect([...new Set(charges.values())]).toEqual([2]);
   const acts = (await tasker.audit({ bulk: first!.id }, { limit: 1000 })).entries.map(({ action }) => action);
@@ -273,7 +273,7 @@ it('an act that is left early or aborted is stopped, and resume acts on each rem
   expect(acts.filter((action) => action === 'bulk_resume')).toHaveLength(2);
 });
 
-it('stop ends an act in another process after the transaction in progress', async () => {
+it('stop ends an action in another process after the transaction in progress', async () => {
   const { tasker, another } = await night(300);
   const other = await another({ worker: false });
   const act = tasker.bulk.cancel({ status: 'blocked_by_failures' });
@@ -290,7 +290,7 @@ it('stop ends an act in another process after the transaction in progress', asyn
   expect(await other.bulk.resume(bulk!.id).result()).toMatchObject({ done: 300 });
 });
 
-it('when two processes resume the same bulk act, each item is processed once and the first process stops', async () => {
+it('when two processes resume the same bulk action, each item is processed once and the first process stops', async () => {
   const { tasker, sql, charges, bank, another } = await night(400);
   bank.fixed = true;
   const other = await another({ worker: false });
@@ -335,7 +335,7 @@ it('a task that another transaction has locked is retried later, and the others 
   expect(await act.result()).toMatchObject({ done: 150, failed: [] });
 });
 
-it('an item whose act fails is marked as failed, and the others in its chunk are processed', async () => {
+it('an item whose action fails is marked as failed, and the others in its chunk are processed', async () => {
   const { tasker, sql, ids } = await night(40);
   await sql(`
     create function tasker.refuse() returns trigger language plpgsql as $$

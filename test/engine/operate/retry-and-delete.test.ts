@@ -31,7 +31,7 @@ async function halfFailed() {
   return { ...made, taskUuid, fix: () => (fixed = true) };
 }
 
-it('a step that waits for a retry is retried at once, and keeps its number of attempts', async () => {
+it('a step that waits for a retry is retried immediately, and keeps its number of attempts', async () => {
   const { tasker, sql, taskUuid } = await halfFailed();
   await tasker.retryStep(taskUuid, 'late', { actor: 'ada', reason: 'bank is back' });
   await until(

@@ -56,7 +56,7 @@ it('the statement that writes tasks looks them up by their key, although the tab
   expect(plan).not.toMatch(/Scan using task_search_(?!pkey)\w+ on task_search s\b/);
 });
 
-it('changes that a process did not write before it died are written by another process', async () => {
+it('another process writes the changes that a process did not write before it died', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   const created = await tasker.createTasks(Array.from({ length: 30 }, () => DEMO));
   const ids = created.map(({ taskUuid }) => taskUuid);
@@ -150,7 +150,7 @@ it('tasks that are older than the tables are added, newest first, and a page rep
   expect((await tasker.listSteps({ stepState: 'enqueued' }, {})).total).toBe(50);
 });
 
-it('more changes than are remembered are found by a comparison', async () => {
+it('a comparison finds the changes that exceed the number to remember', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   const created = await tasker.createTasks(Array.from({ length: 20 }, () => DEMO));
   await tasker.engine.search.flush();
@@ -175,7 +175,7 @@ it('a deleted task is removed from the tables', async () => {
   expect(await sql('select count(*)::int from tasker.step_search')).toEqual([{ count: 0 }]);
 });
 
-it('many processes that write the same tasks at once leave the latest state', async () => {
+it('many processes that write the same tasks at the same time leave the latest state', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   const created = await tasker.createTasks(Array.from({ length: 40 }, () => DEMO));
   const others = [1, 2, 3].map(() => projectorOn(url));

@@ -41,7 +41,7 @@ async function scene() {
   return { tasker, namespace: demo.namespace, key, own, ids, named, find };
 }
 
-it('tasks are found by each condition, and by several conditions at once', async () => {
+it('tasks are found by each condition, and by several conditions together', async () => {
   const { namespace, key, find } = await scene();
   const cases: [object, string[]][] = [
     [{}, ['slow', 'bad', 'good']],

@@ -5,7 +5,7 @@ import { deferred, setup, template } from '../../support/setup.ts';
 
 const minutes = (ms: number) => ms / 60_000;
 
-it('the status has workers, queues, open tasks, problems, and rates', async () => {
+it('the status lists workers, queues, open tasks, problems and rates', async () => {
   const running = deferred();
   const release = deferred();
   const work = defineHandler('work', { inputs: { mood: 'mood' } }, async ({ mood }) => {

@@ -115,7 +115,7 @@ it('steps that wait for a retry form groups with the times at which they are due
   expect(await total(tasker, filter)).toBe(2);
 });
 
-it('ready steps in a namespace without a live worker are a group', async () => {
+it('ready steps in a namespace without a live worker form a group', async () => {
   const namespace = 'alone';
   const tasker = await createTasker({
     databaseUrl: shared.url,
@@ -137,7 +137,7 @@ it('ready steps in a namespace without a live worker are a group', async () => {
   await expect.poll(async () => (await unserved()).steps).toBe(0);
 });
 
-it('a summary of nothing is empty', async () => {
+it('the summary of an empty database is empty', async () => {
   const { tasker } = await shared.setup(STEPS, { handlers: HANDLERS });
   const nothing = { templates: [], states: {}, failed: { steps: 0, groups: [] }, unserved: { steps: 0, groups: [] } };
   expect(await tasker.summarizeTasks({ namespace: 'nowhere' })).toMatchObject(nothing);

@@ -44,7 +44,7 @@ describe.each(['task', 'version', 'template', 'namespace'] as const)('a paused %
     await invariants(sql);
   });
 
-  it('is not changed by a second pause or a second resume, and the call reports that', async () => {
+  it('stays unchanged after a second pause or a second resume, and the call reports that', async () => {
     const { tasker, sql, first } = await waiting();
     const target = targets(first)[kind];
     expect(await tasker.resume(target)).toMatchObject({ changed: false, steps: 0, pause: null });
@@ -339,13 +339,13 @@ it('an unknown task, template or namespace is rejected with the names that exist
   expect(await refusal({ template: 'demo' })).toMatchObject({ changed: true, target: 'test/demo' });
   expect(await refusal({ template: 'demmo' })).toMatchObject({
     code: 'template_not_found',
-    message: 'no template demmo; there is test/demo',
+    message: 'template demmo not found; there is test/demo',
   });
   expect(await refusal({ template: 'other/demo' })).toMatchObject({
-    message: 'no template other/demo; there is test/demo',
+    message: 'template other/demo not found; there is test/demo',
   });
   expect(await refusal({ template: 'test/demo@9' })).toMatchObject({
-    message: 'no template test/demo@9; there is test/demo@1.0.0',
+    message: 'template test/demo@9 not found; there is test/demo@1.0.0',
   });
   expect(await refusal({ namespace: 'tset' })).toMatchObject({
     code: 'namespace_not_found',

@@ -107,7 +107,7 @@ describe('a rerun of a task with a batch', () => {
     await invariants(hand.sql);
   });
 
-  it('a rerun from one worker of a full batch waits for a place', async () => {
+  it('a rerun from one worker of a full batch waits for a free place', async () => {
     const hand = await handWorker(batchOf({ parallelism: 1 }));
     await hand.claim();
     await hand.record(hand.completed('cut', partsFor('rows', '1', '2', '3')));
@@ -126,7 +126,7 @@ describe('a rerun of a task with a batch', () => {
     await invariants(hand.sql);
   });
 
-  it('a batch of a cancelled task continues after a rerun elsewhere, and a batch that fail_fast has stopped stays stopped', async () => {
+  it('in a cancelled task, a rerun continues other batches, except a batch that fail_fast has stopped', async () => {
     const hand = await handWorker({ other: [], ...batchOf({ parallelism: 2, failure_strategy: 'fail_fast' }) });
     await hand.claim();
     await hand.record(hand.completed('other'), hand.completed('cut', partsFor('rows', '1', '2', '3', '4')));

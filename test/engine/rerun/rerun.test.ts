@@ -85,7 +85,7 @@ describe('a rerun of a task without dynamic steps', () => {
     await invariants(hand.sql);
   });
 
-  it('steps that run, wait for a retry or are queued after the step are taken back, and late results are refused', async () => {
+  it('steps that run, wait for a retry or are queued after the step are taken back, and late results are rejected', async () => {
     const hand = await handWorker({
       a: [],
       run: ['a'],

@@ -63,7 +63,7 @@ describe('an archive', () => {
     expect(all).toEqual([...taskUuids].sort());
   });
 
-  it('without tasks is not written', async () => {
+  it('is not written without tasks', async () => {
     const { tasker, sql } = await completed(1);
     const folder = temporaryFolder();
     await tasker.prune({ olderThan: '1h' }, { archive: folder }).result();
@@ -198,7 +198,7 @@ describe('a restored task', () => {
     expect(await tasker.createTask(requests[0]!, { onDuplicate: 'return' })).toMatchObject({ taskUuid: other });
   });
 
-  it('is restored into another database that has its template, and refused by a database without it', async () => {
+  it('is restored into another database that has its template, and rejected by a database without it', async () => {
     const { tasker, taskUuids } = await completed(2);
     const before = await allOf(tasker, taskUuids[0]!);
     const {
@@ -324,7 +324,7 @@ describe('an archive file', () => {
     await expect(tasksIn(plain)).rejects.toMatchObject({ code: 'archive_damaged', details: { kind: 'incomplete' } });
   });
 
-  itOnce('that is not an archive is refused', async () => {
+  itOnce('that is not an archive is rejected', async () => {
     const folder = temporaryFolder();
     const file = path.join(folder, 'x');
     const { tasker } = await setup({ worker: false });
@@ -374,7 +374,7 @@ it('every table that belongs to a task is archived and restored, or listed as no
     `select c.table_name name from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
       where c.table_schema = 'tasker' and c.column_name = 'task_uuid' and t.table_type = 'BASE TABLE' order by 1`,
   );
-  // Rows of open tasks, groups, bulk acts and schedules, or rows that are written again. The identity has a separate
+  // Rows of open tasks, groups, bulk actions and schedules, or rows that are written again. The identity has a separate
   // statement.
   const others = [
     'bulk_item',

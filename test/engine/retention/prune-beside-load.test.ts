@@ -8,7 +8,7 @@ import { silentLogger } from '../../../src/logging/logger.ts';
 import { rowsOf, temporaryFolder } from '../../support/retention.ts';
 import { DEMO, invariants, itOnce, setup, template, until } from '../../support/setup.ts';
 
-/** Ends in a way that depends on the task: at once, after a retry, not at all, or late. */
+/** Ends in a way that depends on the task: immediately, after a retry, not at all, or late. */
 const HANDLERS = ['a', 'b'].map((name) =>
   defineHandler(name, { inputs: { n: 'n' } }, async ({ n, context }) => {
     const kind = (n as number) % 5;
@@ -20,7 +20,7 @@ const HANDLERS = ['a', 'b'].map((name) =>
 );
 
 itOnce(
-  'prunes, restores and acts of operators alongside running workers lose no task and break no invariant',
+  'prunes, restores and actions of operators alongside running workers lose no task and break no invariant',
   async () => {
     const steps = { a: { retry: { backoff: 'none' } }, b: { dependencies: ['a'] } };
     const { tasker, sql, another } = await setup({

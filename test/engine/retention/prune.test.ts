@@ -48,7 +48,7 @@ describe('a prune', () => {
     await invariants(sql);
   });
 
-  it('is only counted by a preview, by template and state', async () => {
+  it('has a preview that only counts tasks, by template and state', async () => {
     const { tasker, sql, taskUuids } = await completed(12);
     await tasker.rerunTask(taskUuids[0]!, { from: 'b' });
     await tasker.waitForTask(taskUuids[0]!);
@@ -65,7 +65,7 @@ describe('a prune', () => {
     expect(await act.result()).toMatchObject({ matched: 11, deleted: 11 });
   });
 
-  it('finds nothing in an empty database, or in a database without the template', async () => {
+  it('finds no tasks in an empty database, or in a database without the template', async () => {
     const { tasker } = await setup({ worker: false });
     expect(await tasker.prune(NOW).preview()).toMatchObject({ matched: 0, groups: [], sample: [], bytes: 0 });
     expect(await tasker.prune({ ...NOW, name: 'none' }).result()).toMatchObject({ deleted: 0 });
@@ -117,7 +117,7 @@ describe('a prune', () => {
       } catch (error) {
         return error as Error & { code: string };
       }
-      throw new Error('not refused');
+      throw new Error('not rejected');
     };
     expect(refused({})).toMatchObject({ code: 'bad_request', message: expect.stringContaining('olderThan') });
     expect(refused({ olderThan: 'soon' }).message).toContain('soon is not a time');
@@ -210,7 +210,7 @@ describe('the identity of a pruned task', () => {
     ]);
   });
 
-  it('stays reserved if a bulk act names the task, which is skipped with the time of the prune', async () => {
+  it('stays reserved if a bulk action names the task, which is skipped with the time of the prune', async () => {
     const { tasker, sql, taskUuids } = await completed(2);
     await endedAgo(sql, '3 hours', taskUuids.slice(0, 1));
     await tasker.prune({ olderThan: '2h' }).result();
@@ -233,7 +233,7 @@ describe('the identity of a pruned task', () => {
     expect((await tasker.createTask(requests[0]!)).created).toBe(true);
   });
 
-  it('no longer finds the task or any other task by its key', async () => {
+  it('no longer leads to the task, or to any other task', async () => {
     const { tasker } = await completed(1);
     await tasker.prune(NOW).result();
     expect(await tasker.listTasks({ key: 'k0' }, {})).toMatchObject({ tasks: [], total: 0 });
@@ -250,7 +250,7 @@ describe('a task with events', () => {
     return bench;
   }
 
-  it('stays until every group has received the events of the task that it subscribes to', async () => {
+  it('stays until every group has received those of its events that match', async () => {
     const { tasker, log, sql, taskUuids } = await withEvents(2);
     const group = await log.joinGroup({ name: 'one', patterns: ['demo.*'] });
     await log.joinGroup({ name: 'never', patterns: ['other.*'] });
@@ -297,13 +297,13 @@ describe('a task with events', () => {
 });
 
 describe('two prunes', () => {
-  it('do not run at the same time: the second is refused, with the operator of the first', async () => {
+  it('do not run at the same time: the second is rejected, with the operator of the first', async () => {
     const { tasker, another, sql } = await completed(30);
     const first = tasker.prune(NOW, { actor: 'ada' })[Symbol.asyncIterator]();
     await first.next();
     const other = await another({ worker: false });
     const second = other.prune(NOW).result();
-    // A live process extends its lease.
+    // A live process extends its lease before it expires.
     const alive = setInterval(() => void sql(`update tasker.prune_turn set held_until = now() + interval '60 s'`), 100);
     onTestFinished(() => clearInterval(alive));
     await expect(second).rejects.toMatchObject({
@@ -327,7 +327,7 @@ describe('two prunes', () => {
     await expect(killed.next()).rejects.toMatchObject({ code: 'illegal_transition' });
   });
 
-  it('that lost its lease deletes nothing more', async () => {
+  it('delete nothing further after they lost the lease', async () => {
     const { tasker, sql } = await completed(150);
     const slow = tasker.prune(NOW, { share: 1 })[Symbol.asyncIterator]();
     await slow.next();

@@ -64,7 +64,7 @@ test('a start with broken files fails with every error, and applies none of the 
   const { folder, write } = await folderOf();
   const { tasker, another } = await setup({ worker: false });
   await write('a-good.yaml', daily(2, 'good'));
-  await write('b.yaml', 'name: b\ntemplate: test/demo@1.0.0\ncron: 0 0 31 2 *\ncolour: red\n');
+  await write('b.yaml', 'name: b\ntemplate: test/demo@1.0.0\ncron: 0 0 31 2 *\ncolor: red\n');
   await write(
     'c.yaml',
     'name: c\ntemplate: test/demo@1.0.0\nevery: -5s\ntimezone: Mars/Olympus\nend: 300000-01-01T00:00Z\n',
@@ -78,7 +78,7 @@ test('a start with broken files fails with every error, and applies none of the 
   expect(error).toMatchObject({ code: 'schedule_invalid' });
   for (const [place, text] of [
     ['b.yaml:3:7', 'it never matches'],
-    ['b.yaml:4:1', 'unknown key `colour`'],
+    ['b.yaml:4:1', 'unknown key `color`'],
     ['c.yaml:3:8', '`every` must be a duration'],
     ['c.yaml:4:11', '`Mars/Olympus` is not a known time zone'],
     ['c.yaml:5:6', 'until the year 9999'],

@@ -49,7 +49,7 @@ test('a schedule creates a task at its due time, and the task names its schedule
   expect(contexts).toEqual([{ name: 'hourly', due_at: last[0]!.dueAt, previous_due_at: null, cause: 'due' }]);
 });
 
-test('a worker is notified of a new schedule at once', async () => {
+test('a worker is notified of a new schedule immediately', async () => {
   const { tasker } = await setup(once);
   const late: number[] = [];
   let schedules = 0;
@@ -301,7 +301,7 @@ test('a backfill creates the tasks of past due times once, and a dry run only li
   );
 });
 
-test('invalid input is refused with its place and a correction', async () => {
+test('invalid input is rejected with its place and a correction', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   const refused = async (more: object) =>
     tasker.schedules.create({ ...hourly(), ...more } as ScheduleOptions).then(

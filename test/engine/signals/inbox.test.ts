@@ -16,7 +16,7 @@ async function bench() {
 }
 
 describe('a signal that is sent with the client of a caller', () => {
-  it('is used at once after the commit, and its outcome can be read', async () => {
+  it('is used immediately after the commit, and its outcome can be read', async () => {
     const { tasker, client, create, work, resultOf } = await bench();
     const fromCommitToUse = async () => {
       const task = await create();
@@ -57,7 +57,7 @@ describe('a signal that is sent with the client of a caller', () => {
     expect(await sql('select 1 from tasker.signal union all select 1 from tasker.signal_inbox')).toEqual([]);
   });
 
-  it('holds no lock of the task: others act on it while the transaction is open', async () => {
+  it('holds no lock of the task, so others can act on it while the transaction is open', async () => {
     const { tasker, client, create, work, resultOf } = await bench();
     const task = await create();
     await work();
@@ -69,7 +69,7 @@ describe('a signal that is sent with the client of a caller', () => {
     expect(await resultOf(task, 'pay')).toEqual({ amount: 2 });
   });
 
-  it('is refused at once if the error is known then, and otherwise after the commit', async () => {
+  it('is rejected immediately if the error is already known, and otherwise after the commit', async () => {
     const { tasker, client, create, work, engine } = await bench();
     const task = await create();
     await expect(tasker.signal(task, 'paid', {}, { client })).rejects.toMatchObject({ code: 'signal_refused' });
@@ -93,7 +93,7 @@ describe('a signal that is sent with the client of a caller', () => {
     });
   });
 
-  it('is the same signal if it has the key of an earlier one', async () => {
+  it('counts as the earlier signal if it has the same key', async () => {
     const { tasker, client, create, engine } = await bench();
     const task = await create();
     const first = await tasker.signal(task, 'paid', { amount: 1 }, { idempotencyKey: 'k' });
@@ -152,7 +152,7 @@ describe('a signal that is sent with the client of a caller', () => {
     );
   });
 
-  it('does not wait for another process that delivers it, and an invalid client is refused', async () => {
+  it('does not wait for another process that delivers it, and rejects an invalid client', async () => {
     const { tasker, client, create, engine, url, sql } = await bench();
     const task = await create();
     const { signalId } = await tasker.signal(task, 'paid', { amount: 1 }, { client: undefined });

@@ -102,7 +102,7 @@ racing('of a signal and a cancel, exactly one wins', async () => {
   await invariants(sql);
 });
 
-racing('of two signals, one completes the step, and the other is refused or used by the next step', async () => {
+racing('of two signals, one completes the step, and the other is rejected or used by the next step', async () => {
   const { tasks, tasker, work, sql } = await tasksThatWait({ a: signalStep('go'), b: signalStep('go', {}, ['a']) });
   await work();
   await race(tasks, async (task) => {

@@ -30,7 +30,7 @@ describe('a signal', () => {
     await invariants(sql);
   });
 
-  it('that arrives before its step waits is kept, and used as soon as the step waits', async () => {
+  it('is kept if it arrives before its step waits, and used as soon as the step waits', async () => {
     const { tasker, create, work, resultOf } = await waitingBench(ONE);
     const task = await create();
     const sent = await tasker.signal(task, 'paid', { amount: 1 });
@@ -52,7 +52,7 @@ describe('a signal', () => {
     expect(await Promise.all(['first', 'second', 'third'].map((step) => resultOf(task, step)))).toEqual([1, 2, 3]);
   });
 
-  it('is the same signal if it has the key of an earlier one, whatever its payload', async () => {
+  it('counts as the earlier signal if it has the same key, with any payload', async () => {
     const { tasker, create, work, resultOf, sql } = await waitingBench(ONE);
     const task = await create();
     const first = await tasker.signal(task, 'paid', { amount: 1 }, { idempotencyKey: 'e-1' });
@@ -65,7 +65,7 @@ describe('a signal', () => {
     expect(await sql('select 1 from tasker.signal')).toHaveLength(1);
   });
 
-  it('that violates the schema is refused with the path, before the step waits and after, and the step keeps waiting', async () => {
+  it('is rejected with the path if it violates the schema, before the step waits and after, and the step keeps waiting', async () => {
     const { tasker, create, work, sql } = await waitingBench(ONE);
     const task = await create();
     const refused = `signal_refused: the payload of signal paid does not match the schema of step pay of task ${task}: /amount must be >= 1`;
@@ -99,7 +99,7 @@ describe('a signal', () => {
     );
   });
 
-  it('that no step can use is kept with on_unknown: keep, and used when the step waits again', async () => {
+  it('is kept with on_unknown: keep if no step can use it, and used when the step waits again', async () => {
     const steps = { pay: signalStep('paid', { timeout: '1h', on_unknown: 'keep' }), ship: ['pay'] };
     const { tasker, create, work, age, engine, resultOf } = await waitingBench(steps);
     const task = await create();
@@ -114,7 +114,7 @@ describe('a signal', () => {
     expect(await resultOf(task, 'pay')).toBe(5);
   });
 
-  it('after the timeout is late, even if no process has handled the timeout', async () => {
+  it('is late after the timeout, even if no process has handled the timeout', async () => {
     const { tasker, create, work, age, engine } = await waitingBench({ pay: signalStep('paid', { timeout: '1h' }) });
     const task = await create();
     await work();
@@ -129,7 +129,7 @@ describe('a signal', () => {
     expect((await tasker.signal(task, 'paid', 6)).tasks[0]!.status).toBe('used');
   });
 
-  it('that does not arrive in time completes the step with the default', async () => {
+  it('is replaced by the default if it does not arrive in time', async () => {
     const steps = { pay: signalStep('paid', { timeout: '1h', on_timeout: 'complete', default: { amount: 0 } }) };
     const { create, work, age, engine, resultOf, tasker, sql } = await waitingBench(steps);
     const task = await create();
@@ -155,7 +155,7 @@ describe('a signal', () => {
     expect(await resultOf(task, 'all')).toEqual(['early', 'second', 'third']);
   });
 
-  it('that a step held until its timeout is available to the next wait', async () => {
+  it('is available to the next wait if a step held it until its timeout', async () => {
     const { tasker, create, work, age, engine, resultOf } = await waitingBench({
       all: signalStep('reply', { count: 2, timeout: '1h' }),
     });
@@ -171,7 +171,7 @@ describe('a signal', () => {
     expect(await resultOf(task, 'all')).toEqual([1, 2]);
   });
 
-  it('goes to a step that a decision may still create, and is refused when the decision has chosen otherwise', async () => {
+  it('goes to a step that a decision may still create, and is rejected once the decision has chosen another step', async () => {
     const steps: Steps = {
       load: [],
       choose: { type: 'decision', dependencies: ['load'] },
@@ -225,7 +225,7 @@ describe('a signal', () => {
     const target = { namespace: 'test', name: 'demo', idempotencyKey: 'O-7' };
     expect((await tasker.signal(target, 'paid', { amount: 1 })).tasks[0]!.taskUuid).toBe(task);
     expect(await code(tasker.signal({ ...target, idempotencyKey: 'O-8' }, 'paid'))).toBe(
-      'task_not_found: there is no task of test/demo with the idempotency key O-8',
+      'task_not_found: no task of test/demo with the idempotency key O-8 exists',
     );
     expect(await code(tasker.signal({ ...target, version: '2.0.0' }, 'paid'))).toMatch(/^task_not_found/);
   });
@@ -264,7 +264,7 @@ describe('the arguments of a signal', () => {
     ],
     ['a payload with U+0000', ['paid', { a: ['x', '\0'] }], /payload\.a\[1\]: PostgreSQL cannot store U\+0000/],
     ['a payload of more than 1 MB', ['paid', 'x'.repeat(1_048_577)], /it is larger than 1048576 bytes/],
-  ])('is checked: %s', async (_, [name, payload], message) => {
+  ])('are checked: %s', async (_, [name, payload], message) => {
     const { tasker, create } = await waitingBench(ONE);
     const task = await create();
     expect(await code(tasker.signal(task, name as string, payload))).toMatch(message);
@@ -294,7 +294,7 @@ describe('the arguments of a signal', () => {
     expect(await resultOf(two, 'a')).toBeNull();
   });
 
-  it('are refused once the task keeps 1,000 unused signals', async () => {
+  it('are rejected once the task keeps 1,000 unused signals', async () => {
     const { tasker, create, sql } = await waitingBench(ONE);
     const task = await create();
     await sql(

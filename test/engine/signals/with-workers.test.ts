@@ -3,7 +3,7 @@ import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { DEMO, invariants, setup, template, until } from '../../support/setup.ts';
 import { approvalStep, signalStep } from '../../support/waits/waiting.ts';
 
-it('a worker runs the steps after a signal or a vote at once', async () => {
+it('a worker runs the steps after a signal or a vote immediately', async () => {
   const steps = {
     start: [],
     pay: signalStep('paid', {}, ['start']),

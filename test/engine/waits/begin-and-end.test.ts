@@ -91,7 +91,7 @@ describe('a step that waits', () => {
     expect(Date.parse(wait!.until!) - Date.now()).toBeGreaterThan(0.9 * HOUR);
   });
 
-  it('is recorded together with results, and keeps the positions of refused outcomes', async () => {
+  it('is recorded together with results, and keeps the positions of rejected outcomes', async () => {
     const hand = await handWorker({ a: [], wait: TIMER, b: [], other: TIMER });
     await hand.claim();
     const wait = { kind: 'timer', forMs: HOUR, settings: {} } as const;

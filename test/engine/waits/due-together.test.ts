@@ -7,7 +7,7 @@ const HOUR = 3_600_000;
 const TIMER = { type: 'timer', handler: undefined, timer: { for: '1h' } } as const;
 const wait = (kind: 'timer' | 'completion') => ({ kind, forMs: HOUR, settings: {} }) as const;
 
-it('timers and other waits that are due at one moment end together, each by its own rule', async () => {
+it('timers and other waits that are due at the same time end together, each by its own rule', async () => {
   const hand = await handWorker({ one: TIMER, two: TIMER, join: ['one', 'two'], call: {}, last: TIMER });
   const dynamic = await handWorker(
     { begin: [], route: { type: 'decision', dependencies: ['begin'] }, pause: { ...TIMER, dependencies: ['route'] } },

@@ -160,7 +160,7 @@ describe('an operator', () => {
     expect(await hand.claim()).toEqual(['after']);
   });
 
-  it('counts the steps of the lane in the overviews', async () => {
+  it('sees the steps behind a wait in the counts of ready steps', async () => {
     const hand = await handWorker({ wait: TIMER, after: ['wait'] });
     const { namespace } = await hand.tasker.getTask(hand.taskUuid);
     const depths = await hand.engine.queueDepths([namespace], { timeoutMs: 5_000 });

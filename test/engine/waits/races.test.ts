@@ -8,7 +8,7 @@ import { DEMO, invariants, template } from '../../support/setup.ts';
 const ROUNDS = Number(process.env.TASKER_RACE_ROUNDS ?? 120);
 /** More acts at once would wait too long for connections. */
 const AT_ONCE = 1_000;
-/** The limits pass in the middle of the acts of a round. On a busy machine, acts need a longer time. */
+/** The limits pass in the middle of the actions of a round. On a busy machine, acts need a longer time. */
 const WINDOWS_MS = [1_000, 4_000, 16_000];
 const IN_TIME = { timeoutMs: 5_000 };
 
@@ -73,7 +73,7 @@ async function racing(windowMs: number) {
 
 type Act = (racer: Racer, engine: Engine) => Promise<unknown>;
 
-/** How the wait of a racer ended, and whether its act won. */
+/** How the wait of a racer ended, and whether its action won. */
 interface RaceRow {
   ended_by: string;
   state: string;

@@ -98,7 +98,7 @@ test('with a client, the task exists if the transaction of the caller commits', 
   }
 });
 
-test('a malformed start is refused', async () => {
+test('a malformed start is rejected', async () => {
   const { tasker } = await setup({ templates: DEMO_OF_A, worker: false });
   await expect(tasker.createTask({ ...DEMO, delayMs: -1 })).rejects.toThrow(/delayMs must be a number of milliseconds/);
   await expect(tasker.createTask({ ...DEMO, startAt: '2026-01-01' })).rejects.toThrow(

@@ -75,7 +75,7 @@ describe('a token', () => {
     await invariants(hand.sql);
   });
 
-  it('ends a running attempt at once, and drops what its worker records later', async () => {
+  it('ends a running attempt immediately, and drops what its worker records later', async () => {
     const hand = await handWorker({ pay: [], ship: ['pay'] });
     const token = await tokenOf(hand);
     await hand.tasker.completeByToken(token, { paid: 1 });
@@ -131,7 +131,7 @@ describe('a token', () => {
     await expect(hand.tasker.extendByToken(token, { timeoutMs: -1 })).rejects.toMatchObject({ code: 'bad_request' });
   });
 
-  it('is refused if it is guessed, damaged or from another database', async () => {
+  it('is rejected if it is guessed, damaged or from another database', async () => {
     const hand = await handWorker({ pay: [] });
     const token = await tokenOf(hand);
     await hand.record(hand.waits('pay', WAIT));

@@ -6,7 +6,7 @@ import { Halt } from '../../../src/events/halt.ts';
 import { deferred } from '../../support/setup.ts';
 
 describe('a delivery', () => {
-  it('does not time out at once if its timeout is longer than a timer supports', async () => {
+  it('does not time out immediately if its timeout is longer than a timer supports', async () => {
     const handled = deferred<void>();
     const consumer = { group: 'patient', patterns: ['*'], deliver: () => handled.promise };
     const end = deliver(consumer, { name: 'a.b', eventId: 'one' } as LoggedEvent, {
@@ -22,7 +22,7 @@ describe('a delivery', () => {
     expect(await end).toEqual({ kind: 'delivered' });
   });
 
-  it('is released instead of counted if it was halted before it began', async () => {
+  it('is released, and does not count, if it was halted before it began', async () => {
     const signals: AbortSignal[] = [];
     const consumer: EventConsumer = {
       group: 'late',

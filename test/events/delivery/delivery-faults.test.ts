@@ -55,7 +55,7 @@ describe('the delivery of events', () => {
       (seen) => seen.length >= 2,
     );
     expect(lines).toEqual([
-      'warn: cannot read the event log; domain events wait; retrying',
+      'warn: event log not readable, so domain events wait; retrying',
       'info: event log readable again; domain events continue',
     ]);
   });
@@ -78,7 +78,7 @@ describe('the delivery of events', () => {
     );
     expect(audit.got.map(({ name }) => name)).toEqual(['a.lost', 'a.next']);
     expect(lines.filter((line) => line.includes('longer in the log'))).toEqual([
-      'warn: events due for a retry are no longer in the log; deliveries dropped',
+      'warn: deliveries dropped: events no longer in the log',
     ]);
   });
 
@@ -254,7 +254,7 @@ describe('the delivery of events', () => {
     expect(paused.got).toHaveLength(4);
   });
 
-  it('reports results that the database refuses to store, and delivers the events again', async () => {
+  it('reports results that the database rejects, and delivers the events again', async () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const fails = consumer({}, () => {
@@ -265,7 +265,7 @@ describe('the delivery of events', () => {
     await publish({ payload: { n: 0 } });
     await until(
       () => lines,
-      (seen) => seen.some((line) => line.startsWith('error: the database refused to store')),
+      (seen) => seen.some((line) => line.startsWith('error: the database rejected the results of deliveries')),
     );
     await sql('alter table tasker.event_retry drop constraint refused');
     await until(
@@ -274,7 +274,7 @@ describe('the delivery of events', () => {
     );
   });
 
-  it('backs off after the database refuses to store a result, and does not report the outage as over', async () => {
+  it('backs off after the database rejects a result, and does not report the outage as over', async () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const deliveredAt: number[] = [];
@@ -290,8 +290,8 @@ describe('the delivery of events', () => {
       (times) => times.length === 2,
     );
     expect(deliveredAt[1]! - deliveredAt[0]!).toBeGreaterThan(4_000);
-    expect(lines.filter((line) => /refused to store|readable again/.test(line))).toEqual([
-      'error: the database refused to store the result of deliveries; the events will be delivered again',
+    expect(lines.filter((line) => /rejected the results|readable again/.test(line))).toEqual([
+      'error: the database rejected the results of deliveries; the events will be delivered again',
     ]);
   });
 

@@ -87,7 +87,7 @@ it('a consumer can read the wire format of an event', async () => {
   expect(await got.promise).toMatchObject({ event_name: 'order.done', payload: expect.any(Object) });
 });
 
-it('old events are deleted once every group is past them', async () => {
+it('old events are deleted once every group has passed them', async () => {
   const { start, publish, sql } = await deliveries();
   const audit = consumer();
   await start([audit], { retentionMs: 1, tidyEveryMs: 50 });

@@ -93,7 +93,7 @@ describe('durable events', () => {
     hangs.resolve();
   });
 
-  it('that are being delivered when the process stops may finish within the drain time', async () => {
+  it('may finish within the drain time if they are being delivered when the process stops', async () => {
     const { start, publish, sql } = await deliveries();
     const runs = deferred();
     const may = deferred();
@@ -168,7 +168,7 @@ describe('durable events', () => {
     );
   });
 
-  it('that take long block only their own task, and are handled once even if they take longer than the lease', async () => {
+  it('block only their own task if they take long, and are handled once even if they take longer than the lease', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const got: unknown[] = [];
@@ -205,7 +205,7 @@ describe('durable events', () => {
     );
   });
 
-  it('that take long and fail or time out are retried before later events of their task', async () => {
+  it('are retried before later events of their task if they take long and then fail or time out', async () => {
     const { start, publish } = await deliveries();
     const may = deferred();
     const slow = consumer({ timeoutMs: 1_500 }, async ({ payload }, { attempt }) => {
@@ -244,7 +244,7 @@ describe('durable events', () => {
       ]);
   });
 
-  it('that take long may finish within the drain time, and are delivered again if the drain time is 0', async () => {
+  it('may finish within the drain time even if they take long, and are delivered again if the drain time is 0', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const slow = () => {
@@ -276,7 +276,7 @@ describe('durable events', () => {
     expect(await inRetries()).toEqual([]);
   });
 
-  it('that cannot be delivered become dead deliveries with their error, and later events continue', async () => {
+  it('become dead deliveries with their error if they cannot be delivered, and later events continue', async () => {
     const { start, publish, sql } = await deliveries();
     const broken = consumer({ maxDeliveries: 2 }, ({ payload }) => {
       if ((payload as { n: number }).n === 0) throw Object.assign(new Error('no\0thing to be done'), { retryAfter: 0 });
@@ -306,7 +306,7 @@ describe('durable events', () => {
     ]);
   });
 
-  it('that time out count as failed: their signal fires, and finishing late changes nothing', async () => {
+  it('count as failed if they time out: their signal fires, and finishing late changes nothing', async () => {
     const { start, publish, sql } = await deliveries();
     const reasons: unknown[] = [];
     const late = deferred();

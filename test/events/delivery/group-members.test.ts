@@ -39,7 +39,7 @@ async function rollingDeployment() {
 }
 
 describe('a group', () => {
-  it('gets the events that any of its members wants, whichever joined last', async () => {
+  it('gets the events that any of its members wants, regardless of which joined last', async () => {
     const { gets, how } = await rollingDeployment();
     expect(await how()).toEqual({ patterns: ['order.*', 'payment.*'], members: 2, membersDiffer: true });
     expect(await gets()).toEqual(['order.done', 'payment.done']);
@@ -153,7 +153,7 @@ describe('a group', () => {
     expect(await log.groups()).toEqual([]);
   });
 
-  it('has exactly the remaining members after many members join and leave at once', async () => {
+  it('has exactly the remaining members after many members join and leave at the same time', async () => {
     const { log, sql, groupId, how, sign } = await rollingDeployment();
     const passing = Array.from({ length: 8 }, (_, n) => ({ member: uuidV7(), patterns: [`passing.${n}`] }));
     await Promise.all(

@@ -11,7 +11,7 @@ import { deferred, until } from '../../support/setup.ts';
 const ofPart = (n: unknown) => ({ taskUuid: `${uuidV7().slice(0, -1)}0`, payload: { n } });
 
 describe('a process that stops during a slow delivery', () => {
-  it('leaves events that it has not started to other processes at once', async () => {
+  it('leaves events that it has not started to other processes immediately', async () => {
     const { start, publish } = await deliveries();
     const may = deferred();
     const slow = consumer({ concurrency: 1 }, () => may.promise);
@@ -34,7 +34,7 @@ describe('a process that stops during a slow delivery', () => {
     expect(other.ns).toEqual(['next']);
   });
 
-  it('leaves retries that it has not started to other processes at once', async () => {
+  it('leaves retries that it has not started to other processes immediately', async () => {
     const { start, publish, sql, connect } = await deliveries();
     const may = deferred();
     const slow = consumer({ concurrency: 4 }, ({ payload }, { replayed }) => {

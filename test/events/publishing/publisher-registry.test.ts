@@ -119,7 +119,7 @@ describe('the publisher registry', () => {
     const registry = new PublisherRegistry();
     registry.register(PaymentEvents);
     expect(() => registry.getStrict('paymnt_events')).toThrow(
-      'there is no publisher paymnt_events; did you mean payment_events?',
+      'publisher paymnt_events not found; did you mean payment_events?',
     );
     expect(() => registry.getStrict('paymnt_events')).toThrow(PublisherNotFoundError);
     try {

@@ -130,7 +130,7 @@ describe('publishers', () => {
     });
   });
 
-  it('written for the other SDK get the same metadata after the commit as before it, plus the time of the event', async () => {
+  it('get the same metadata after the commit as before it, plus the time of the event, if they are written for the other SDK', async () => {
     const [before, after] = [deferred<Fields>(), deferred<Fields>()];
     class Positional extends BasePublisher {
       override readonly publisherName = 'positional';
@@ -150,7 +150,7 @@ describe('publishers', () => {
     expect(committed.publishedAt).toBe(committed.firedAt);
   });
 
-  it('are chosen by name in the template, then by step, otherwise the default publisher is used', async () => {
+  it('are chosen by the name in the template, then by step, and the default publisher is last', async () => {
     class Named extends BasePublisher {
       override readonly publisherName = 'named';
       override transformPayload() {
@@ -168,7 +168,7 @@ describe('publishers', () => {
     ]);
   });
 
-  it('that are no longer registered fail the event, but not the result', async () => {
+  it('fail the event, but not the result, if they are no longer registered', async () => {
     class Leaving extends Recording {
       override readonly publisherName = 'leaving';
     }
@@ -252,7 +252,7 @@ describe('publishers', () => {
       },
       '',
     ],
-  ])('with a broken hook fail the event, but not the result: %s', async (_, hooks: object, message) => {
+  ])('fail the event, but not the result, with a broken hook: %s', async (_, hooks: object, message) => {
     const publisher = new Recording();
     for (const [hook, value] of Object.entries(hooks)) Object.defineProperty(publisher, hook, { value });
     const schema = { properties: { amount: { type: 'number' } } };
@@ -269,7 +269,7 @@ describe('publishers', () => {
     if (!('onPublishError' in hooks)) expect(publisher.calls.filter((call) => call === 'error')).toHaveLength(1);
   });
 
-  it('that never settle fail the event after five seconds, but not the result', async () => {
+  it('fail the event after five seconds, but not the result, if they never settle', async () => {
     let [calledAt, failedAt] = [0, 0];
     class Hanging extends Recording {
       override transformPayload() {
@@ -297,7 +297,7 @@ describe('publishers', () => {
     ]);
   });
 
-  it('that are still running when the worker loses the step publish nothing and are notified', async () => {
+  it('publish nothing and are notified if they still run when the worker loses the step', async () => {
     const [asked, answer] = [deferred(), deferred()];
     class Slow extends Recording {
       override async transformPayload() {

@@ -200,7 +200,7 @@ describe('a publisher written for the other SDK', () => {
     expect(publisher.calls.map((line) => (line as unknown[])[0])).toEqual(['before', 'after']);
   });
 
-  it('is notified once if it throws, and publishes nothing', () => {
+  it('publishes nothing if it throws, and is notified once', () => {
     class Broken extends PositionalPublisher {
       override transformPayload(): never {
         throw new Error('no amount');

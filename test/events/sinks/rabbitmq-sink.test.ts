@@ -176,7 +176,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     await reading((reader) => reader.queueDelete('gone_domain_events'));
     const event = loggedEvent({ namespace: 'gone' });
     await expect(to.deliver(event, deliveryContext())).rejects.toThrow(
-      'the queue does not exist; it will be recreated',
+      'the queue does not exist; it is created before the next message',
     );
     await to.deliver(event, deliveryContext());
     expect(await takeAll('gone_domain_events')).toEqual([event.eventId]);

@@ -124,7 +124,7 @@ describe('a webhook', () => {
     [422, { 'retry-after': '7' }, true, undefined],
     [400, {}, true, undefined],
   ])(
-    'that responds %i %o fails the delivery: permanent %s, retried after %s ms',
+    'fails the delivery if it responds %i %o: permanent %s, retried after %s ms',
     async (status, headers, permanent, retryAfterMs) => {
       const { url } = await httpReceiver((response) => response.writeHead(status, headers).end('why'));
       const error = await failureOf(sinkTo(`${url}/s3cret`).deliver(loggedEvent(), deliveryContext()));
@@ -135,7 +135,7 @@ describe('a webhook', () => {
     },
   );
 
-  it('that redirects is not followed', async () => {
+  it('does not follow redirects', async () => {
     const inside = await httpReceiver();
     const { url } = await httpReceiver((response) => response.writeHead(307, { location: `${inside.url}/key` }).end());
     const error = await failureOf(sinkTo(url).deliver(loggedEvent(), deliveryContext()));
@@ -147,7 +147,7 @@ describe('a webhook', () => {
   });
 
   it.each(['localhost', '127.0.0.1', '[::1]', '[::ffff:127.0.0.1]', '0x7f.1', '2130706433', '0'])(
-    'at %s is rejected unless private addresses are allowed',
+    'is rejected with the address %s unless private addresses are allowed',
     async (host) => {
       const { port, received } = await httpReceiver();
       const sink = sinkTo(`http://${host}:${port}/`, { allowPrivate: false });
@@ -169,7 +169,7 @@ describe('a webhook', () => {
     expect(received[0]!.headers.host).toBe(`moved.invalid:${port}`);
   });
 
-  it('that does not respond is aborted at the timeout', async () => {
+  it('is aborted at the timeout if it does not respond', async () => {
     const halt = new Halt();
     let onClose = (): void => {};
     const closed = new Promise<void>((resolve) => {
@@ -184,7 +184,7 @@ describe('a webhook', () => {
     await closed;
   });
 
-  it('that refuses connections can be retried', async () => {
+  it('is retried if it refuses connections', async () => {
     const { url } = await httpReceiver();
     const sink = sinkTo(url.replace(/:\d+/, ':9'));
     const error = await failureOf(sink.deliver(loggedEvent(), deliveryContext()));
@@ -192,7 +192,7 @@ describe('a webhook', () => {
     expect(deliveryFailureOf(error).permanent).toBe(false);
   });
 
-  it.each(['a body without end', 'a body that stalls'])('that responds with %s counts as delivered', async (how) => {
+  it.each(['a body without end', 'a body that stalls'])('counts as delivered if it responds with %s', async (how) => {
     const { url, received } = await httpReceiver((response) => {
       response.writeHead(200);
       const more = () => {
@@ -243,7 +243,7 @@ describe('a webhook', () => {
       { retries: 3 },
       'retries is unknown; the options are name, url, secrets, headers, body, allowPrivate, group, patterns',
     ],
-  ])('with %o is rejected when it is created', (options, message) => {
+  ])('is rejected when it is created with %o', (options, message) => {
     const make = () => webhookSink({ name: 'billing', url: 'https://a.example', ...options });
     expect(make).toThrow(
       expect.objectContaining({ code: 'config_invalid', message: expect.stringContaining(message) }),

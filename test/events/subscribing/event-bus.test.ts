@@ -107,7 +107,7 @@ describe('the event bus of a process', () => {
     );
     expect(handled).toEqual([{ n: 1 }, { n: 3 }, { n: 4 }]);
     expect(lines.map(({ message }) => message)).toEqual([
-      'event listener too slow: 1 event of 96 MB waits for it; further events are dropped',
+      'event listener too slow: 1 event of 96 MB waits; further events are dropped',
     ]);
   });
 

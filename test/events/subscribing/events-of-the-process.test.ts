@@ -81,7 +81,7 @@ describe('the registries of the process', () => {
     expect(kept).toHaveLength(3);
   });
 
-  it('get each event of this process once if they are started with a poller', async () => {
+  it('get each event of this process once if a poller is passed to them', async () => {
     const { names, kept } = registered();
     const poller = new InProcessDomainEventPoller({ pollIntervalMs: 2 });
     poller.setPollFunction(createFfiPollAdapter((await getFfiLayer()).getModule()));

@@ -49,7 +49,7 @@ describe('the poller of events of this process', () => {
     await expect.poll(() => got).toEqual(['payment.ok']);
   });
 
-  it('polls again at once if there are more events, regardless of its interval', async () => {
+  it('polls again immediately if there are more events, regardless of its interval', async () => {
     const poller = new InProcessDomainEventPoller({ pollIntervalMs: 3_600_000, maxEventsPerPoll: 2 });
     const events = Array.from({ length: 9 }, (_, n) => eventOf(`a.${n}`));
     poller.setPollFunction(() => events.shift() ?? null);
@@ -93,7 +93,7 @@ describe('the poller of events of this process', () => {
     poller.setPollFunction((() => Promise.reject(new Error('never heard of'))) as unknown as () => null);
     poller.start();
     await expect.poll(() => poller.stats.pollCount).toBe(1);
-    expect(reported).toEqual(['the poll function returned a promise; it must return an event or null']);
+    expect(reported).toEqual(['the poll function returned a promise; return an event or null directly']);
     expect(poller.stats.eventsProcessed).toBe(0);
   });
 

@@ -95,7 +95,7 @@ describe('subscribers of a tasker', () => {
     expect(events.map(({ eventId, firedAt }) => [eventId, firedAt])).toEqual([idOf(live.kept)]);
   });
 
-  it('that are slow do not fill the memory: events beyond 64 MB are dropped and counted', async () => {
+  it('do not fill the memory if they are slow: events beyond 64 MB are dropped and counted', async () => {
     const gate = deferred<void>();
     let handled = 0;
     class Large extends BasePublisher {
@@ -142,7 +142,7 @@ describe('subscribers of a tasker', () => {
     expect(tasks.sort()).toEqual(created.map(({ taskUuid }) => taskUuid).sort());
   });
 
-  it('that fail get a durable event again, but not a fast event, and each failure is reported once', async () => {
+  it('get a durable event again after a failure, but not a fast event, and each failure is reported once', async () => {
     const calls: string[] = [];
     class Failing extends BaseSubscriber {
       static override subscriberName = 'failing';
@@ -189,40 +189,43 @@ describe('subscribers of a tasker', () => {
     expect(registry.stats).toMatchObject({ started: false, activeCount: 0 });
   });
 
-  it.each(['during the stop', 'before the stop'])('get their signal at once if hurry() is called %s', async (when) => {
-    const signals: AbortSignal[] = [];
-    class Hanging extends BaseSubscriber {
-      override readonly subscriberName: string;
-      override readonly delivery: { mode: 'in_process' | 'durable' };
-      constructor(subscriberName: string, mode: 'in_process' | 'durable') {
-        super();
-        this.subscriberName = subscriberName;
-        this.delivery = { mode };
+  it.each(['during the stop', 'before the stop'])(
+    'get their signal immediately if hurry() is called %s',
+    async (when) => {
+      const signals: AbortSignal[] = [];
+      class Hanging extends BaseSubscriber {
+        override readonly subscriberName: string;
+        override readonly delivery: { mode: 'in_process' | 'durable' };
+        constructor(subscriberName: string, mode: 'in_process' | 'durable') {
+          super();
+          this.subscriberName = subscriberName;
+          this.delivery = { mode };
+        }
+        async handle(_event: DomainEvent, { signal }: { signal: AbortSignal }) {
+          signals.push(signal);
+          await once(signal, 'abort');
+        }
       }
-      async handle(_event: DomainEvent, { signal }: { signal: AbortSignal }) {
-        signals.push(signal);
-        await once(signal, 'abort');
+      const { tasker } = await setup({
+        templates: [paid(...BOTH)],
+        handlers: [pay],
+        subscribers: [new Hanging('live', 'in_process'), new Hanging('stored', 'durable')],
+      });
+      await tasker.createTask(DEMO);
+      // The fast and the durable event of the group, and the first event of the in-process subscriber. Another waits behind it.
+      await expect.poll(() => signals).toHaveLength(3);
+      const begun = performance.now();
+      if (when === 'before the stop') tasker.hurry();
+      const stopped = tasker.stop({ drainTimeoutMs: 600_000 });
+      if (when === 'during the stop') {
+        expect(signals.some(({ aborted }) => aborted)).toBe(false);
+        tasker.hurry();
       }
-    }
-    const { tasker } = await setup({
-      templates: [paid(...BOTH)],
-      handlers: [pay],
-      subscribers: [new Hanging('live', 'in_process'), new Hanging('stored', 'durable')],
-    });
-    await tasker.createTask(DEMO);
-    // The fast and the durable event of the group, and the first event of the in-process subscriber. Another waits behind it.
-    await expect.poll(() => signals).toHaveLength(3);
-    const begun = performance.now();
-    if (when === 'before the stop') tasker.hurry();
-    const stopped = tasker.stop({ drainTimeoutMs: 600_000 });
-    if (when === 'during the stop') {
-      expect(signals.some(({ aborted }) => aborted)).toBe(false);
-      tasker.hurry();
-    }
-    await stopped;
-    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true]);
-    expect(performance.now() - begun).toBeLessThan(25_000);
-  });
+      await stopped;
+      expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true]);
+      expect(performance.now() - begun).toBeLessThan(25_000);
+    },
+  );
 
   it('can be stopped and started with their registry while the tasker runs, and get each event once', async () => {
     const audit = keeping('audit');
@@ -304,11 +307,11 @@ describe('a tasker whose publishers do not match its templates', () => {
       logger,
     });
     expect(lines.map(({ message }) => message).filter((line) => line.startsWith('publisher'))).toEqual([
-      'publisher payment_events has nothing to publish: step pay declares no event without a publisher under publishes_events; no template here has a step refnd, did you mean refund?',
+      'publisher payment_events has nothing to publish: step pay declares no event without a publisher under publishes_events; step refnd not found in these templates, did you mean refund?',
     ]);
   });
 
-  it('does not warn about a publisher that a template names, whatever its publishesFor lists', async () => {
+  it('does not warn about a publisher that a template names, regardless of its publishesFor', async () => {
     const { logger, lines } = collectingLogger();
     const named = { publishes_events: [event('payment.back', { publisher: 'payment_events' })] };
     await setup({

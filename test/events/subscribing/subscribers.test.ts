@@ -307,7 +307,7 @@ describe('a subscriber that is started', () => {
     expect(calls).toEqual(['handle 1', '1: subscriber Late: payment.x took longer than 20 ms', 'handle 2']);
   });
 
-  it('is not aborted at once with the maximum timeout, nor with a larger drain time', async () => {
+  it('is not aborted immediately with the maximum timeout, nor with a larger drain time', async () => {
     const waitsFor = deferred<void>();
     const calls: string[] = [];
     class Patient extends BaseSubscriber {

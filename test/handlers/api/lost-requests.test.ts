@@ -8,7 +8,7 @@ import { apiOf } from './api-of.ts';
 import { deadUrl, httpServer, json } from './http-server.ts';
 
 describe('a request without a response', () => {
-  it('fails with a retryable connection_error if the connection is refused', async () => {
+  it('fails with a retryable connection_error if the connection is rejected', async () => {
     const url = await deadUrl();
     await expect(apiOf({ baseUrl: url }).get('/users', { params: { api_key: 'k' } })).rejects.toMatchObject({
       name: 'NetworkError',

@@ -163,7 +163,7 @@ describe('a handler under a mocked fetch', () => {
       errorType: 'invalid_request',
       retryable: false,
       message: expect.stringMatching(
-        /^GET https:\/\/api\.example\.com\/users\?id=U-7: the response has no body to read: /,
+        /^GET https:\/\/api\.example\.com\/users\?id=U-7: the response has no readable body: /,
       ),
     });
   });

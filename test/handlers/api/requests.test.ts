@@ -21,7 +21,7 @@ describe('the URL of a request', () => {
     ['', '/users:search', '/users:search'],
     ['', '//evil.example/x', '/evil.example/x'],
     ['', '/ä b', '/%C3%A4%20b'],
-  ])('joins %j and %j with one slash between', async (base, path, url) => {
+  ])('joins %j and %j with one slash', async (base, path, url) => {
     const { url: origin, got } = await httpServer();
     await apiOf({ baseUrl: origin + base }).get(path);
     expect(got[0]!.url).toBe(url);
@@ -159,7 +159,7 @@ describe('the body of a request', () => {
   it.each<[unknown, string]>([
     [{ order_id: 7 }, 'a request has no option order_id; pass a body as body, json or form, and a query as params'],
     [{ body: 1, form: {} }, 'a request has one body; pass one of body, data, form and json'],
-    [{ form: new FormData() }, 'the option form is url-encoded; pass FormData as body'],
+    [{ form: new FormData() }, 'the option form is for url-encoded fields; pass FormData as body'],
     [{ json: { at: 1n } }, 'the body is not JSON: Do not know how to serialize a BigInt'],
     [{ json: () => 1 }, 'the body is not JSON: it is a function'],
     [{ timeout: '5s' }, 'the option timeout of a request cannot be string'],
@@ -193,7 +193,7 @@ describe('the headers of a request', () => {
     ]);
   });
 
-  it('fail without revealing their value if they are invalid', async () => {
+  it('fail the request without revealing their value if they are invalid', async () => {
     const sent = apiOf({ baseUrl: 'http://x.example' }).get('/', { headers: { authorization: 'Bearer s3\ncret' } });
     const error = await sent.catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ errorType: 'invalid_request', message: expect.stringContaining('authorization') });
@@ -218,7 +218,7 @@ describe('the headers of a request', () => {
     const keys = got.map(({ headers }) => headers['idempotency-key']);
     expect(keys).toEqual([stepUuid, `${stepUuid}:refund%20fee`, stepUuid, `${stepUuid}:refund%20fee`]);
     await expect(api.post('/', { idempotencyKey: true })).rejects.toThrow(
-      'an idempotency key needs a running step; pass its context in the options',
+      'an idempotency key requires a running step; pass its context in the options',
     );
   });
 });

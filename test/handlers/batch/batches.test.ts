@@ -268,7 +268,7 @@ describe("a worker's result", () => {
     results: [{ id: 1 }],
   };
 
-  it('is stored in the same flat form, however the arguments are passed', () => {
+  it('is stored in the same flat form for all argument forms', () => {
     const work = { itemsProcessed: 100, itemsSucceeded: 97, itemsFailed: 3, results: [{ id: 1 }], lastCursor: 100 };
     const written = [
       handler.batchWorkerSuccess({ ...work, metadata: { ms: 5 } }),

@@ -83,9 +83,12 @@ describe('a decision for branches', () => {
   it.each([
     [
       () => DecisionPointOutcome.createSteps([]),
-      'decision: no step is named; to create none, call skipBranches with a reason',
+      'decision: the list of step names is empty; to create no steps, call skipBranches with a reason',
     ],
-    [() => Decision.route([]), 'decision: no step is named; to create none, call skipBranches with a reason'],
+    [
+      () => Decision.route([]),
+      'decision: the list of step names is empty; to create no steps, call skipBranches with a reason',
+    ],
     [() => DecisionPointOutcome.createSteps(['a', '']), "decision: a step name must be a non-empty string, not ''"],
     [() => DecisionPointOutcome.createSteps([1] as never), 'decision: a step name must be a non-empty string, not 1'],
     [() => DecisionPointOutcome.createSteps('a' as never), "createSteps: options must be an object, not 'a'"],
@@ -108,7 +111,7 @@ describe('a decision for branches', () => {
     ],
     [
       () => router.decisionNoBranches(DecisionPointOutcome.createSteps(['a'])),
-      'decision: decisionNoBranches received an outcome with steps; pass it to decisionSuccess',
+      'decision: decisionNoBranches received an outcome with steps; pass such an outcome to decisionSuccess',
     ],
   ])('fails permanently with the reason if it is invalid (%#)', (make, message) => {
     expect(make).toThrow(refused(message));

@@ -199,7 +199,7 @@ test('around each change of the clock, every local time of a day is due exactly 
   }
 });
 
-test('an expression that never matches or is malformed is refused with a correction', () => {
+test('an expression that never matches or is malformed is rejected with a correction', () => {
   expect(cronProblem('0 0 31 2 *')).toMatch(/never matches.*write `L`/);
   expect(cronProblem('* * * *')).toMatch(/4 fields; write 5 fields/);
   expect(cronProblem('61 * * * *')).toMatch(/invalid value for minute: 61; an example/);

@@ -68,7 +68,7 @@ it('an unknown path is reported as such only to callers with a credential', asyn
   expect((await ask(app, 'PUT /v1/tasks', { 'x-api-key': key })).status).toBe(404);
 });
 
-it('a route without a permission refuses every caller', async () => {
+it('a route without a permission rejects every caller', async () => {
   const app = on.app();
   app.get('/v1/forgotten', (c) => c.text('secret'));
   const admin = await on.key({ name: 'root', roles: ['admin'] });

@@ -71,7 +71,7 @@ it('requests are counted by the kind of their credential, and requests that need
   });
 });
 
-it('refusals are counted by their reason, and each as a request without a credential', async () => {
+it('rejections are counted by their reason, and each as a request without a credential', async () => {
   const app = on.app({ auth: { ...SECURED.auth, tokens } });
   const refused: [Record<string, string>, string][] = [
     [{}, 'missing'],
@@ -92,7 +92,7 @@ it('refusals are counted by their reason, and each as a request without a creden
   }
 });
 
-it('a caller without the permission is counted by the permission, and an unknown path makes no label', async () => {
+it('a caller without the permission is counted by the permission, and an unknown path adds no label', async () => {
   const app = on.app();
   const key = await on.key({ name: 'narrow', permissions: ['tasks:list'], namespaces: ['test'] });
   const grown = await growth(app, async () => {
@@ -106,7 +106,7 @@ it('a caller without the permission is counted by the permission, and an unknown
   });
 });
 
-it('a namespace or a page that is refused lacks no permission, so it is counted as a refusal only', async () => {
+it('a namespace or a page that is rejected lacks no permission, so it is counted as a rejection only', async () => {
   const app = on.app();
   const key = await on.key({ name: 'there', roles: ['admin'], namespaces: ['test'] });
   const grown = await growth(app, async () => {
@@ -121,7 +121,7 @@ it('a namespace or a page that is refused lacks no permission, so it is counted 
   expect(foreign).toEqual({ [`${REQUESTS}{credential="none"}`]: 1, [`${FAILURES}{reason="forbidden"}`]: 1 });
 });
 
-it('requests that the server rejects without working on them are counted by the reason', async () => {
+it('requests that the server rejects without processing them are counted by the reason', async () => {
   const app = on.app({ requestsPerSecond: 1 });
   const key = await on.key({ name: 'hasty', roles: ['viewer'] });
   let refused = 0;
@@ -136,7 +136,7 @@ it('requests that the server rejects without working on them are counted by the 
   });
 });
 
-it('metrics need a credential with system:analytics_read if the configuration demands it, and health never does', async () => {
+it('metrics need a credential with system:analytics_read if the configuration requires it, and health never does', async () => {
   const app = on.app({ metricsNeedCredential: true });
   const viewer = await on.key({ name: 'prometheus', permissions: ['system:analytics_read'] });
   const other = await on.key({ name: 'blind', permissions: ['tasks:read'] });

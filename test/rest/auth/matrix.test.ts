@@ -274,7 +274,7 @@ it('unusual spellings of a path do not bypass the limit to namespaces', async ()
   }
 });
 
-it('an act is in the audit under the credential, and a name in the body is a remark', async () => {
+it('an action is in the audit under the credential, and a name in the body is a remark', async () => {
   const { taskUuid } = await on.tasker.createTask({ ...DEMO, initiator: 'a', sourceSystem: 'b', reason: 'c' });
   const [step] = await on.tasker.getSteps(taskUuid);
   const headers = { 'x-api-key': keys.operator!, 'content-type': 'application/json' };

@@ -279,7 +279,7 @@ function appSettings(): OidcSettings {
   };
 }
 
-it('without a provider there is no login', async () => {
+it('without a provider, the login does not exist', async () => {
   const without = on.app();
   expect(await (await without.request('http://localhost/v1/auth/providers')).json()).toEqual({ oidc: null });
   for (const path of ['login', 'callback?state=abcdefgh&code=x']) {

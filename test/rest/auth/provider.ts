@@ -38,7 +38,7 @@ export class Provider {
         const path = new URL(request.url!, this.issuer).pathname;
         this.asked.push(path);
         if (path === '/authorize') {
-          // The person agrees at once.
+          // The person agrees immediately.
           const back = new URL(new URL(request.url!, this.issuer).searchParams.get('redirect_uri')!);
           back.search = this.login(new URL(request.url!, this.issuer).href).toString();
           return void answer.writeHead(302, { location: back.href }).end();

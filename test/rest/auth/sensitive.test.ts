@@ -160,12 +160,12 @@ describe('the values that templates declare as sensitive', () => {
     expect(answers.get(`/v1/tasks/${things.task}/context`)!.text).toContain(CANARIES.context);
   }, 60_000);
 
-  it('are what the library returns, because they are the data of its program', async () => {
+  it('are returned by the library, because they are the data of its program', async () => {
     expect((await tasker.getTask(things.task)).context).toEqual(CONTEXT);
     expect((await tasker.getStep(things.task, 'charge')).results!.result).toMatchObject({ token: CANARIES.result });
   });
 
-  it('are in the answers to acts only with the permission', async () => {
+  it('are in the answers to actions only with the permission', async () => {
     const create = { name: 'secret', namespace: 'test', version: '1.0.0', context: CONTEXT };
     const request = { ...create, initiator: 'a', source_system: 'b', reason: 'c' };
     const complete = { action_type: 'complete_manually', reason: 'r', completed_by: 'c' };

@@ -82,7 +82,7 @@ it('a session ends with DELETE, with its key, and when it expires', async () => 
   expect(Date.parse(short.body.expires_at as string) - Date.now()).toBeLessThan(61_000);
 });
 
-it('a session cannot begin another session, and an invalid cookie is refused', async () => {
+it('a session cannot begin another session, and an invalid cookie is rejected', async () => {
   const app = on.app();
   const { cookie } = await login(app, await on.key({ name: 'fay', roles: ['viewer'] }));
   expect((await ask(app, 'POST /v1/session', { ...cookie, ...CSRF })).status).toBe(400);
@@ -93,7 +93,7 @@ it('a session cannot begin another session, and an invalid cookie is refused', a
   expect((await ask(app, 'GET /v1/me', both)).status).toBe(401);
 });
 
-it('sessions are listed and ended by their id or their subject, which the audit notes', async () => {
+it('sessions are listed and ended by their id or their subject, and the audit records that', async () => {
   const app = on.app();
   const admin = { 'x-api-key': await on.key({ name: 'manager', roles: ['admin'] }) };
   const key = await on.key({ name: 'gina', roles: ['viewer'], namespaces: ['test'] });
@@ -160,7 +160,7 @@ it('the list has no session that has ended by its time or with its key, and an o
   expect((await ask(on.app(), 'GET /v1/me', cookie)).status).toBe(401);
 });
 
-it('without authentication, anyone may do everything, and there is no login', async () => {
+it('without authentication, anyone may do everything, and no login exists', async () => {
   const app = on.app({ auth: { ...SECURED.auth, required: 'never' } });
   expect((await ask(app, 'GET /v1/me')).body).toEqual({
     authenticated: false,

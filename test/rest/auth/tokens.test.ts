@@ -117,7 +117,7 @@ it('only roles with the prefix give permissions, and no list of namespaces means
   expect([viewer.allows('tasks:read'), viewer.allows('tasks:cancel'), viewer.namespaces]).toEqual([true, false, []]);
 });
 
-it('a private or a weak key in the configuration is refused', () => {
+it('a private or a weak key in the configuration is rejected', () => {
   const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ type: 'pkcs1', format: 'pem' });
   const secret = rsa.privateKey.export({ type: 'pkcs8', format: 'pem' });
   for (const text of ['nothing', secret as string, weak as string]) {
@@ -183,7 +183,7 @@ it('older keys are used for a while when the provider does not answer, and then 
   expect(await reasonOf(of, text)).toBe('in');
 });
 
-it('redirects, private addresses, http and answers that are not key sets are refused', async () => {
+it('redirects, private addresses, http and answers that are not key sets are rejected', async () => {
   const text = await token({}, { kid: 'one' });
   for (const answer of [{ status: 302 }, { body: 'no JSON' }, { body: '{}' }, { body: 'x'.repeat(2_000_000) }]) {
     Object.assign(served, { keys: [], status: 200, body: undefined }, answer);

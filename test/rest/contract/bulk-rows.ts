@@ -62,7 +62,7 @@ export async function bulkRows(world: World): Promise<Table> {
   };
 }
 
-/** Returns the id of a bulk act that was stopped before its end. */
+/** Returns the id of a bulk action that was stopped before its end. */
 async function stoppedBulk({ tasker, tasks }: World): Promise<number> {
   const ending = new AbortController();
   ending.abort();

@@ -49,7 +49,7 @@ function urlOf(path: string, { params = {}, query }: Row): string {
   return query === undefined ? filled : `${filled}?${query.replaceAll('{', '%7B').replaceAll('}', '%7D')}`;
 }
 
-/** Requests that every route of its kind must refuse in the same way. */
+/** Requests that every route of its kind must reject in the same way. */
 function refused({ method, path, operation, rows }: Route): [status: number, url: string, row: Row][] {
   const [row = {}] = rows.ok;
   const found: [number, string, Row][] = [];
@@ -66,7 +66,7 @@ function refused({ method, path, operation, rows }: Route): [status: number, url
     if (!params.includes('id')) found.push([404, urlOf(path, { ...row, params: unknown }), row]);
   }
   if (operation.requestBody) {
-    // Bodies of lines are streams: each line is refused individually, and there may be many lines.
+    // Bodies of lines are streams: each line is rejected individually, and there may be many lines.
     if (operation.requestBody.content['application/json']) {
       found.push([400, urlOf(path, row), { ...row, body: '{"unfinished":' }]);
       found.push([413, urlOf(path, row), { ...row, body: LARGE }]);
@@ -104,7 +104,7 @@ it('every operation gives each documented answer, and each has the documented sh
         return undefined;
       }
     };
-    // Requests that are refused come first, because a successful one may change what they refer to.
+    // Requests that are rejected come first, because a successful one may change what they refer to.
     for (const [status, url, row] of refused(route)) await send(status, url, row);
     for (const status of [400, 403, 404, 409, 202] as const) {
       for (const row of rows[status] ?? []) await send(status, urlOf(path, row), row);

@@ -131,7 +131,7 @@ describe('the OpenAPI document', () => {
       const node = value as Record<string, unknown>;
       const refersTo = (node['allOf'] as { $ref?: string; type?: unknown }[] | undefined)?.some(({ $ref }) => $ref);
       if (refersTo && JSON.stringify(node['allOf']).includes('"type":["object","null"]}')) {
-        problems.push(`${at}: null is refused; use orNull() instead of nullable()`);
+        problems.push(`${at}: null is rejected; use orNull() instead of nullable()`);
       }
       if (/^\/components\/schemas\/[^/]+$/.test(at) && JSON.stringify(node['type'] ?? '').includes('null')) {
         problems.push(`${at}: a named schema allows null; use orNull() instead of nullable()`);

@@ -36,7 +36,7 @@ it('a server that answers nothing accepts a few, and all again when it was idle'
   expect(enterAll(gate, 1_000, 5_001)).toBe(200);
 });
 
-it('a fast server with a constant number of callers refuses none', () => {
+it('a fast server with a constant number of callers rejects none', () => {
   const gate = new Gate({ poolSize: 10 });
   enterAll(gate, 200, 0);
   let refused = 0;

@@ -43,7 +43,7 @@ describe('the name of an operation', () => {
 });
 
 describe('a page of a list', () => {
-  it('has cursors to its neighbours, and covers the list once', () => {
+  it('has cursors to its neighbors, and covers the list once', () => {
     const all = [1, 2, 3, 4, 5];
     const first = pageOf(all, { limit: 2 });
     const second = pageOf(all, { limit: 2, cursor: first.next_cursor! });
@@ -55,7 +55,7 @@ describe('a page of a list', () => {
     expect(pageOf(all, { limit: 5, cursor: pageOf(all, { limit: 4 }).next_cursor! }).previous_cursor).not.toBeNull();
   });
 
-  it('refuses a cursor of another list', () => {
+  it('rejects a cursor of another list', () => {
     for (const cursor of [
       '',
       'x',

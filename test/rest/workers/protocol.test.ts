@@ -147,7 +147,7 @@ it('a checkpoint outlives the attempt, and a repeated checkpoint is saved once',
   await on.complete(again);
 });
 
-it('a heartbeat names the steps of cancelled tasks, which are then refused', async () => {
+it('a heartbeat names the steps of cancelled tasks, which are then rejected', async () => {
   const on = await worker('lone');
   const [gone, kept] = [await create('lone'), await create('lone')];
   const steps = await on.steps();
@@ -223,7 +223,7 @@ it('another server can take over in the middle of a step', async () => {
   expect((await tasker.waitForTask(taskUuid)).status).toBe('complete');
 });
 
-it('a worker whose lease expired is refused, and its steps run elsewhere', async () => {
+it('a worker whose lease expired is rejected, and its steps run elsewhere', async () => {
   const [on, next] = [await worker('lone'), await worker('lone')];
   await create('lone');
   const step = await on.step();
@@ -321,7 +321,7 @@ it('a credential sees only workers of its namespaces, and needs the permission',
   expect((await own.complete(step)).body).toMatchObject({ outcome: 'completed' });
 });
 
-it('invalid requests are refused with the place of the mistake', async () => {
+it('invalid requests are rejected with the place of the mistake', async () => {
   const on = await worker('lone');
   const said = async (answer: Promise<{ status: number; body: object }>) => {
     const { status, body } = await answer;

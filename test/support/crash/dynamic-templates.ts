@@ -105,7 +105,7 @@ export function randomDynamicSteps(maxSteps: number): fc.Arbitrary<DynamicStep[]
     for (const [index, step] of steps.entries()) {
       const { wait, waitBelow } = parts[index]!;
       const isBelow = step.dependencies.some((parent) => decisions.has(parent));
-      // A token refuses a wrong outcome, and its step would wait for a correct one.
+      // A token rejects a wrong outcome, and its step would wait for a correct one.
       if (step.wrong === undefined)
         step.plan = withWait(step.type, step.plan, wait ?? (isBelow ? waitBelow : undefined));
     }
@@ -242,7 +242,7 @@ export function describeStep(step: DynamicStep): string {
     deferred_convergence: '',
     decision: `names [${names}]`,
     batchable: `for ${names} [${parts.map(planOf)}]`,
-    batch_worker: `${parallelism} at once, ${strategy}`,
+    batch_worker: `${parallelism} at the same time, ${strategy}`,
   }[type];
   const how = `${planOf(plan)} of ${retryable ? maxAttempts : 1}`;
   return `${name} ${type} [${dependencies}] ${how} ${more} ${wrong ?? ''}`.trim();

@@ -154,7 +154,7 @@ export class FaultDriver {
       if (passed >= ms && ((left.length === 0 && !idle) || (passed >= 3 * ms && tries >= FAULTS.length * TRIES))) break;
       await this.#create(this.#one(templates));
       await sleep(20 + this.#run.random() * 120);
-      // An act may wait half a minute for a lock, so that time alone does not bound the tries.
+      // An action may wait half a minute for a lock, so that time alone does not bound the tries.
       if (left.length > 0) {
         // A paused namespace has nothing to act on.
         while (this.#paused.length > 0) await this.#fault('pause', 1);

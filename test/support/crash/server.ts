@@ -10,7 +10,7 @@ export interface OwnServer {
   url: string;
   /** Runs SQL on a new connection each time, so that it works after a crash. */
   sql: Sql;
-  /** Stops the server at once, as a crash does, and restarts it, with recovery. */
+  /** Stops the server immediately, as a crash does, and restarts it, with recovery. */
   crash(): Promise<void>;
   /** Sends SIGKILL to the postmaster, and restarts the server, with recovery. */
   kill(): Promise<void>;

@@ -50,7 +50,7 @@ export class WaitFaults {
   readonly completions = new Map<string, { noted: Noted; run: string }>();
   /** Tokens that were used. */
   readonly #used = new Set<string>();
-  /** Number of acts that were accepted, by kind. */
+  /** Number of actions that were accepted, by kind. */
   readonly done = { signal: 0, vote: 0, timer: 0, token: 0 };
   #keys = 0;
 
@@ -131,7 +131,7 @@ export class WaitFaults {
     await this.#each((await this.#openTasks(limit)).map(act));
   }
 
-  /** Completes, fails or extends attempts with their tokens, some of them twice at once. */
+  /** Completes, fails or extends attempts with their tokens, some of them twice immediately. */
   async token(limit = 6): Promise<void> {
     const tokens = this.#journal.of('token').filter(({ token }) => !this.#used.has(token!));
     await Promise.all(tokens.slice(-limit).map((noted) => this.#useToken(noted)));
@@ -159,7 +159,7 @@ export class WaitFaults {
     await this.#each(dice < 0.5 ? [complete, complete] : dice < 0.75 ? [complete] : dice < 0.9 ? [fail] : [extend]);
   }
 
-  /** Runs acts at once, and returns the results of the accepted ones. Throws other errors. */
+  /** Runs acts at the same time, and returns the results of the accepted ones. Throws other errors. */
   async #each<T>(acts: readonly (() => Promise<T>)[]): Promise<T[]> {
     const results = await Promise.allSettled(acts.map((act) => act()));
     const done: T[] = [];
@@ -216,7 +216,7 @@ export class WaitFaults {
   }
 }
 
-/** Errors of acts on waits that have ended, or whose task or step does not exist any more. */
+/** Errors of actions on waits that have ended, or whose task or step does not exist any more. */
 const REFUSED = [
   'wait_over',
   'signal_refused',

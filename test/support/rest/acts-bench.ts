@@ -5,7 +5,10 @@ import { template, until } from '../setup.ts';
 import { approvalStep, signalStep } from '../waits/waiting.ts';
 import { servedApi } from './served-api.ts';
 
-/** The API with templates for acts: `demo`, which fails unless it is lucky, `waits`, `outer`, and one in another namespace. */
+/**
+ * The API with templates for actions: `demo`, which fails unless it is lucky, `waits`, `outer`, and one in another
+ * namespace.
+ */
 export async function actsBench() {
   const first = defineHandler('first', {}, () => ({ made: 1 }));
   const second = defineHandler('second', { inputs: { lucky: 'lucky' } }, ({ lucky }) => {
@@ -53,7 +56,7 @@ export async function actsBench() {
       );
       return uuid;
     },
-    /** Sends a request that is refused. Returns its status, code and message. */
+    /** Sends a request that is rejected. Returns its status, code and message. */
     refused: async (method: string, path: string, body?: unknown) => {
       const { status, body: answer } = await api.ask<{ error: { code: string; message: string } }>(method, path, body);
       return [status, answer.error.code, answer.error.message];

@@ -27,7 +27,7 @@ export class TestEventSource {
     onTestFinished(() => this.close());
   }
 
-  /** Connects, and waits until the stream has begun or was refused. `after`: the `Last-Event-ID`. */
+  /** Connects, and waits until the stream has begun or was rejected. `after`: the `Last-Event-ID`. */
   static async open(url: string, { after }: { after?: string | undefined } = {}): Promise<TestEventSource> {
     const source = new TestEventSource(url, after === undefined ? {} : { 'last-event-id': after });
     await until(

@@ -87,7 +87,9 @@ export interface Things {
   bulk: string;
 }
 
-/** Creates tasks, signals, votes, a rerun, events, a schedule, a bulk act and a dead letter that have all canaries. */
+/**
+ * Creates tasks, signals, votes, a rerun, events, a schedule, a bulk action and a dead letter that have all canaries.
+ */
 export async function fill(tasker: Tasker): Promise<Things> {
   const by = { actor: 'ann', reason: 'a test' };
   const create = async (name: string, context: object = CONTEXT) =>

@@ -41,7 +41,7 @@ export class Contract {
       .sort((a, b) => b.fixed - a.fixed);
   }
 
-  /** Returns the problem with an answer. Undefined: there is none, or the path is not that of a route. */
+  /** Returns the problem with an answer. Undefined if there is none, or the path is not that of a route. */
   problemOf({ method, path }: { method: string; path: string }, { status, body }: Answer<unknown>): string | undefined {
     const verb = method.toLowerCase();
     const place = this.#places.find((one) => one.pattern.test(path) && this.#paths[one.path]![verb]);
@@ -112,7 +112,7 @@ export async function servedApi({
     sql,
     /** Sends a request, and compares the answer with the OpenAPI document. */
     ask: asking(app),
-    /** Sends requests to the routes of acts as a caller with a credential. */
+    /** Sends requests to the routes of actions as a caller with a credential. */
     as: (caller: Caller) => {
       const outer = new OpenAPIHono<{ Variables: { caller: Caller } }>();
       outer.use(async (c, next) => {

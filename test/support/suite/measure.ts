@@ -8,7 +8,7 @@ export async function leastOf(bound: number, measure: () => Promise<number>, rou
   return least;
 }
 
-/** Measures the time of an act in milliseconds. */
+/** Measures the time of an action in milliseconds. */
 export async function msOf(act: () => Promise<unknown>): Promise<number> {
   const began = performance.now();
   await act();

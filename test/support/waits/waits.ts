@@ -6,7 +6,7 @@ export interface GivenWait {
   /** The index of the step. */
   idx: number;
   kind: string;
-  /** Maximum number of seconds until the wait ends. Null: no limit. */
+  /** Maximum number of seconds until the wait ends. Null means no limit. */
   forSeconds?: number | null;
   settings?: Record<string, unknown>;
   progress?: Record<string, unknown>;

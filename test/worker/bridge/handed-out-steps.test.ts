@@ -51,7 +51,7 @@ it(`each of ${STEPS} steps runs exactly once, and at most ten run at a time`, as
   await invariants(shared.sql);
 }, 300_000);
 
-it('a handler whose task is cancelled gets its signal, keeps its slot until it settles, and has its result refused', async () => {
+it('a handler whose task is cancelled gets its signal, keeps its slot until it settles, and has its result rejected', async () => {
   const begun = deferred();
   const aborted = deferred();
   const resume = deferred();
@@ -156,7 +156,7 @@ it('two pollers on two bridges share the steps: each step is published on one of
   expect([...published].sort()).toEqual([...runs].sort());
 });
 
-it('the result of a handler is refused after its step has been claimed again', async () => {
+it('the result of a handler is rejected after its step has been claimed again', async () => {
   const begun = deferred();
   const resume = deferred();
   const { create, bridge } = await setupBridge(

@@ -38,7 +38,7 @@ it('every event has its published name', () => {
   });
 });
 
-it('an emitter has the brand by which other versions of the package recognise it', () => {
+it('an emitter has the brand by which other versions of the package recognize it', () => {
   expect(Symbol.for('tasker-core.event-emitter') in new TaskerEventEmitter()).toBe(true);
 });
 

@@ -148,14 +148,14 @@ describe('a subscriber of a foreign module', () => {
   it("the error about a result that can't be sent is limited to 500 characters", async () => {
     const { emitter, module, subscriber } = setup([defineHandler('greet', {}, () => ({}))]);
     module.completeStepEvent = (eventId, result) => {
-      if (result.success) throw new Error(`cannot serialise ${'😀'.repeat(5_000)}`);
+      if (result.success) throw new Error(`cannot serialize ${'😀'.repeat(5_000)}`);
       module.results.push({ eventId, result });
       return true;
     };
     emitter.emitStepReceived(stepEvent());
     await subscriber.waitForCompletion();
     const text = module.results[0]!.result.error!.message;
-    expect(text).toMatch(/^the result cannot be sent: cannot serialise 😀/);
+    expect(text).toMatch(/^the result cannot be sent: cannot serialize 😀/);
     expect([text.length, text.isWellFormed()]).toEqual([500, true]);
   });
 
@@ -201,11 +201,11 @@ describe('a subscriber of a foreign module', () => {
     emitter.emitStepReceived(stepEvent());
     await subscriber.waitForCompletion();
     expect(module.results.map(({ result }) => result.error?.message)).toEqual([
-      'the result cannot be sent: it cannot be serialised',
+      'the result cannot be sent: it cannot be serialized',
     ]);
   });
 
-  it('at most maxConcurrent steps run at a time, and a thousand steps that settle at once do not overflow the stack', async () => {
+  it('at most maxConcurrent steps run at a time, and a thousand steps that settle at the same time do not overflow the stack', async () => {
     let now = 0;
     let most = 0;
     const { emitter, module, subscriber } = setup(

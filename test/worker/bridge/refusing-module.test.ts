@@ -9,7 +9,7 @@ import {
 import { collectingLogger } from '../../handlers/collecting-logger.ts';
 import { OwnModule, stepEvent } from '../../support/step-events.ts';
 
-it('a module that refuses both the result and the failure of a step is logged, and the next step runs', async () => {
+it('a module that rejects both the result and the failure of a step is logged, and the next step runs', async () => {
   const { logger, lines } = collectingLogger();
   setLogger(logger);
   const registry = new HandlerRegistry();
@@ -30,7 +30,7 @@ it('a module that refuses both the result and the failure of a step is logged, a
   await subscriber.waitForCompletion();
   const errors = lines.filter(({ level }) => level === 'error').map(({ message }) => message);
   expect(errors).toEqual([
-    expect.stringContaining('was refused: refusal 1'),
+    expect.stringContaining('was rejected: refusal 1'),
     expect.stringContaining('could not be sent either: refusal 2'),
   ]);
   emitter.emitStepReceived(stepEvent());

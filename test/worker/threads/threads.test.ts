@@ -108,7 +108,7 @@ describe('a handler in a thread', () => {
     expect(results.get('d')?.other).toBe('always');
   });
 
-  it('a handler that computes forever is ended at its timeout without affecting the others', async () => {
+  it('a handler that computes forever is terminated at its timeout without affecting the others', async () => {
     const { tasker, demo } = await shared.setup(
       { a: inThread('spins', { timeout_seconds: 1, ...ONCE }), b: { handler: 'sleeps' }, c: inThread('sleeps') },
       { handlers: threadHandlers(), threads: 2 },

@@ -69,7 +69,7 @@ describe('a handler that returns notYet', () => {
     expect(seen).toEqual([{ cursor: null, items: 0, sums: null }, saved, saved]);
   });
 
-  it('counts the calls of each attempt from the beginning', async () => {
+  it('has its calls counted separately in each attempt', async () => {
     const throwing = defineHandler('poll', {}, async ({ context }) => {
       const calls = Number(context.checkpointCursor ?? 0) + 1;
       if (calls === 3) {

@@ -95,7 +95,7 @@ describe('a timer step', () => {
     expect(Date.parse(past.due_at)).toBe(Date.parse('2020-01-01T00:00:00Z'));
   });
 
-  it('completes at once if its time is in the past', async () => {
+  it('completes immediately if its time is in the past', async () => {
     const { tasker, demo } = await shared.setup({ pause: timer({ until: { context: 'at' } }) }, { handlers: [] });
     const untilComplete = async () => {
       let taskUuid = '';
@@ -132,7 +132,7 @@ describe('a timer step', () => {
     ],
     ['negative', { ship: { at: -5 } }, 'context.ship.at is -5: the year must be from 1970 to 9999'],
     ['too large', { ship: { at: 1e300 } }, 'context.ship.at is 1e+300: the year must be from 1970 to 9999'],
-  ])('with a time that is %s fails permanently and names the path and the value', async (_, context, why) => {
+  ])('fails permanently and names the path and the value with a time that is %s', async (_, context, why) => {
     const { tasker, demo } = await shared.setup(
       { pause: timer({ until: { context: 'ship.at' } }) },
       { handlers: [], logger: silentLogger },
@@ -149,7 +149,7 @@ describe('a timer step', () => {
   it.each([
     [{ send: {} }, `field send.at of the result of step plan is missing; put a time there: ${forms}`],
     [{ send: { at: 'x' } }, `field send.at of the result of step plan is "x": it must be ${forms}`],
-  ])('whose step returned %j fails permanently and names the field', async (planned, why) => {
+  ])('fails permanently and names the field if the earlier step returned %j', async (planned, why) => {
     const { tasker, demo } = await shared.setup(
       { plan: [], pause: timer({ until: { step: 'plan', field: 'send.at' } }, ['plan']) },
       { handlers: [plan], logger: silentLogger },

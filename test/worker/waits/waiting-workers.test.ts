@@ -22,7 +22,7 @@ const polling = (ran: number[] = []) =>
   });
 
 describe('a worker that is lost', () => {
-  it('after its steps began to wait does not affect them', async () => {
+  it('does not affect its steps after they began to wait', async () => {
     const { tasker, sql, url, another } = await setup({
       templates: template({ pause: timer({ for: 2.5 }) }),
       worker: false,
@@ -43,7 +43,7 @@ describe('a worker that is lost', () => {
     await invariants(sql);
   });
 
-  it('before a timer began to wait uses up no attempt, even if the step is not retryable', async () => {
+  it('uses up no attempt of a timer that had not begun to wait, even if the step is not retryable', async () => {
     const { tasker, sql, url, another } = await setup({
       templates: template({ pause: { ...timer({ for: 0.1 }), retry: { retryable: false } } }),
       worker: false,
@@ -64,7 +64,7 @@ describe('a worker that is lost', () => {
     await invariants(sql);
   });
 
-  it('before completeLater was recorded is worker_lost, and its token stays valid until the next attempt', async () => {
+  it('ends an attempt as worker_lost before completeLater was recorded, and the token stays valid until the next attempt', async () => {
     const tokens: string[] = [];
     const later = defineHandler('charge', {}, async ({ context }) => {
       tokens.push(await context.completionToken());

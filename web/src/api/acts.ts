@@ -1,7 +1,9 @@
 import { ask, pathOf } from './client.ts';
 import type { Rerun } from './types.ts';
 
-/** The reason of an act, and the name for the audit. A server with authentication uses the name of the credential. */
+/**
+ * The reason of an action, and the name for the audit. A server with authentication uses the name of the credential.
+ */
 export interface Said {
   reason: string;
   by: string;
@@ -17,12 +19,12 @@ export function cancelTask(uuid: string): Promise<unknown> {
   return ask(ofTask(uuid), { method: 'DELETE' });
 }
 
-/** `resolve`, `pause`, `resume`, `start-now`: acts on a task that need only a reason. */
+/** `resolve`, `pause`, `resume`, `start-now`: actions on a task that need only a reason. */
 export function actOnTask(uuid: string, act: string, said: Said): Promise<unknown> {
   return ask(`${ofTask(uuid)}/${act}`, { method: 'POST', body: said });
 }
 
-/** `retry`, `fire`: acts on a step that need only a reason. */
+/** `retry`, `fire`: actions on a step that need only a reason. */
 export function actOnStep(uuid: string, step: string, act: string, said: Said): Promise<unknown> {
   return ask(`${ofTask(uuid)}/${pathOf`workflow_steps/${step}`}/${act}`, { method: 'POST', body: said });
 }

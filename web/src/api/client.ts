@@ -3,7 +3,7 @@ import { allowedAge, noteOwnChange } from './quiet.ts';
 /** The root of the page and of the API. The server writes it into the document, relative to its address. */
 export const ROOT = new URL('.', document.baseURI);
 
-/** An answer of the server that is not a success, or no answer at all (status 0). */
+/** A response with an error status, or no response at all (status 0). */
 export class ApiError extends Error {
   override readonly name = 'ApiError';
   readonly status: number;
@@ -18,7 +18,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Returns a path in which values are encoded, so that they cannot be mistaken for other parts. */
+/** Returns a path in which values are encoded, so that they cannot change the other parts. */
 export function pathOf(parts: TemplateStringsArray, ...values: readonly string[]): string {
   return String.raw({ raw: parts }, ...values.map(encodeURIComponent));
 }

@@ -3,7 +3,7 @@ import { createContext, type ReactNode, useContext, useEffect, useState } from '
 import { ApiError } from './client.ts';
 
 interface Connection {
-  /** Why the page gets no data now. Undefined: it does. */
+  /** The reason why the page gets no data. Undefined if it gets data. */
   problem: string | undefined;
   /** When the page last got data. */
   last: Date | undefined;
@@ -12,10 +12,10 @@ interface Connection {
 const ConnectionContext = createContext<Connection>({ problem: undefined, last: undefined });
 
 const NO_ANSWER = 0;
-/** A proxy without its server, or a server without its database. */
+/** Statuses of a proxy without its server, or of a server without its database. */
 const AWAY = new Set([NO_ANSWER, 502, 503, 504]);
 
-/** Keeps whether the server answers, and reads again what failed when it answers again. */
+/** Tracks whether the server responds, and repeats failed reads when it responds again. */
 export function ConnectionProvider({ children }: { children: ReactNode }) {
   const queries = useQueryClient();
   const [connection, setConnection] = useState<Connection>({ problem: undefined, last: undefined });
@@ -35,7 +35,7 @@ export function ConnectionProvider({ children }: { children: ReactNode }) {
       const action = 'action' in event ? (event.action as { type: string; error?: unknown }) : undefined;
       if (type === 'updated' && action?.type === 'success') {
         failing.delete(id);
-        // A server that answers one request is there.
+        // One answered request shows that the server is up.
         for (const [other, { status }] of failing) if (status === NO_ANSWER) failing.delete(other);
         show(new Date());
       } else if (type === 'updated' && action?.type === 'error') {
@@ -44,7 +44,7 @@ export function ConnectionProvider({ children }: { children: ReactNode }) {
         if (error instanceof ApiError && isAway(error)) failing.set(id, error);
         show();
       } else if (type === 'removed' || (type === 'observerRemoved' && query.getObserversCount() === 0)) {
-        // No screen asks for it any more.
+        // No screen uses it any more.
         if (failing.delete(id)) show();
       }
     });
@@ -52,7 +52,7 @@ export function ConnectionProvider({ children }: { children: ReactNode }) {
   return <ConnectionContext value={connection}>{children}</ConnectionContext>;
 }
 
-/** Whether an error is shown by the banner of the page. */
+/** Returns whether an error is shown by the banner of the page. */
 export function isAway(error: Error): boolean {
   return error instanceof ApiError && AWAY.has(error.status);
 }

@@ -19,7 +19,7 @@ export interface Histogram {
   buckets: Bucket[];
 }
 
-/** Reads the numbers of tasks, or of failures, by time. */
+/** Counts tasks or failures by time. */
 export function useHistogram(query: Query, ms: number): Histogram | undefined {
   const served = useRoutes()?.has('GET /v1/task-histogram') ?? false;
   const { data } = useQuery({

@@ -9,7 +9,7 @@ interface Live {
 
 const LiveContext = createContext<Live>({ on: true, since: undefined, toggle: () => {} });
 
-/** Keeps whether the page updates itself. */
+/** Tracks whether the page updates itself. */
 export function LiveProvider({ children }: { children: ReactNode }) {
   const [since, setSince] = useState<Date>();
   const live = useMemo(

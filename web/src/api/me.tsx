@@ -5,9 +5,12 @@ import { RETRY_MS, useRoutes, useRoutesQuery } from './routes.ts';
 
 /** The user of the page, and the rights of the credential. */
 export interface Me {
-  /** The name that acts are recorded under. Null: the server has no authentication, so acts name a person. */
+  /**
+   * The name that actions are recorded under. Null if the server has no authentication; then each action names a
+   * person.
+   */
   subject: string | null;
-  /** Null: all. */
+  /** Null means all. */
   permissions: string[] | null;
   authenticated: boolean;
 }
@@ -24,7 +27,7 @@ interface MeProviderProps {
   children: ReactNode;
 }
 
-/** Provides who uses the page. Asks for a credential if the server needs one, and again when it has expired. */
+/** Provides the user of the page. Asks for a credential if the server needs one, and again when it has expired. */
 export function MeProvider({ login, away, children }: MeProviderProps) {
   const queries = useQueryClient();
   const { data: routes, error: noRoutes } = useRoutesQuery();

@@ -1,27 +1,27 @@
-/** Data that the stream of changes does not report may be this many seconds old, so that it is still seen to change. */
+/** Maximum age, in seconds, of data that the stream of changes does not report. */
 const MOST_SECONDS = 30;
-/** The same for what is made of tasks, whose changes are reported. */
+/** The same for data derived from tasks, whose changes the stream reports. */
 const MOST_REPORTED_SECONDS = 120;
-/** The tables that are searched follow a change by up to this many seconds. */
+/** The search tables lag behind a change by up to this many seconds. */
 const LAG_SECONDS = 3;
 const REPORTED = /^\/?v1\/(status|summary|stats|task-histogram|tasks|approvals|dlq)\b/;
 
-/** Since when the page knows that nothing changed. Undefined: it does not know. */
+/** The time since which the page knows that nothing changed. Undefined if it does not know. */
 let quietSince: number | undefined;
 
-/** Notes that something may have changed, and whether the page will hear of the next change. */
+/** Records that something may have changed, and whether the stream will report the next change. */
 export function noteChange({ isFollowing }: { isFollowing: boolean }): void {
   quietSince = isFollowing ? performance.now() : undefined;
 }
 
-/** Notes that the page itself has changed something. */
+/** Records that the page itself has changed something. */
 export function noteOwnChange(): void {
   if (quietSince !== undefined) quietSince = performance.now();
 }
 
 /**
- * Returns how old an answer of the server may be, in seconds: not older than the last change that the page knows of. Then
- * the server can give many pages one answer. Undefined: it must be new.
+ * Returns the maximum age of an answer in seconds, which must not be older than the last change that the page knows of.
+ * So the server can give many pages one answer. If undefined, the answer must be new.
  */
 export function allowedAge(path: string): number | undefined {
   if (quietSince === undefined || document.hidden) return undefined;

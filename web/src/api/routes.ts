@@ -12,18 +12,18 @@ interface Document {
 
 /** The abilities of the server, from its OpenAPI document. */
 export interface Routes {
-  /** Whether it has this route, such as `GET /v1/tasks/{uuid}/why`. */
+  /** Returns whether it has this route, such as `GET /v1/tasks/{uuid}/why`. */
   has(route: string): boolean;
-  /** Whether a route reads this query parameter. */
+  /** Returns whether a route reads this query parameter. */
   reads(route: string, parameter: string): boolean;
   /** The permission that a route needs. */
   permissionOf(route: string): string | undefined;
 }
 
-/** Milliseconds until the page asks again for what it cannot begin without. */
+/** Milliseconds until the page repeats a failed request that it needs to start. */
 export const RETRY_MS = 3_000;
 
-/** Reads what the server can do, from its OpenAPI document. */
+/** Reads the abilities of the server from its OpenAPI document. */
 export function useRoutesQuery() {
   return useQuery({
     queryKey: ['routes'],
@@ -34,7 +34,7 @@ export function useRoutesQuery() {
   });
 }
 
-/** Returns what the server can do. Undefined until its OpenAPI document is loaded. */
+/** Returns the abilities of the server. Undefined until its OpenAPI document is loaded. */
 export function useRoutes(): Routes | undefined {
   return useRoutesQuery().data;
 }

@@ -14,14 +14,13 @@ const MOST_LOST = 5;
 /** The queries that a change of a task may invalidate. All others are polled. */
 const AFFECTED = new Set(['tasks', 'status', 'summary']);
 /**
- * Searched in the text, because parsing thousands of changes per second would cost more than everything else on the
- * page.
+ * Searches the text, because parsing thousands of changes per second would cost more than everything else on the page.
  */
 const TASK_ID = /"task_uuid":"([^"]+)"/;
 
 /**
- * Follows the changes of tasks while the page is live and visible. A change only reports that something is new; the
- * screen then reloads it. Browsers allow few connections to a host, so a hidden page closes its stream.
+ * Follows the changes of tasks while the page is live and visible. A change only reports which data is new; the screen
+ * then reloads the data. Browsers allow few connections to a host, so a hidden page closes its stream.
  */
 export function StreamProvider({ children }: { children: ReactNode }) {
   const [connected, setConnected] = useState(false);
@@ -72,7 +71,7 @@ export function StreamProvider({ children }: { children: ReactNode }) {
   return <StreamContext value={connected}>{children}</StreamContext>;
 }
 
-/** Whether changes arrive by the stream, so that polling is only a precaution. */
+/** Returns whether changes arrive through the stream, so that polling is only a fallback. */
 export function useStreaming(): boolean {
   return useContext(StreamContext);
 }

@@ -37,7 +37,7 @@ export interface Task {
   ready_steps: number;
   completion_percentage: number;
   steps: Step[];
-  /** When it begins. Null: it does not wait for its start. */
+  /** When it begins. Null if it is not waiting for its start. */
   starts_at: string | null;
   paused: Pause[] | null;
 }
@@ -111,7 +111,7 @@ export interface GraphNode {
   template_step_name: string;
   type: string;
   handler: string;
-  /** Null: a decision or an analyzer may create the step. */
+  /** Null if a decision or an analyzer may create the step. */
   state: string | null;
   attempts: number;
   max_attempts: number;
@@ -132,7 +132,7 @@ export interface TaskGraph {
 export interface TimelineSpan {
   kind: 'queued' | 'running' | 'retry_wait' | 'waiting' | 'blocked';
   from: string;
-  /** Null: it has not ended. */
+  /** Null if it has not ended. */
   to: string | null;
   attempt: number | null;
   worker: string | null;
@@ -186,7 +186,7 @@ export interface HistoryEntry {
 
 export interface History {
   entries: HistoryEntry[];
-  /** Null: this is the last page. */
+  /** Null if this is the last page. */
   next_cursor: string | null;
 }
 
@@ -199,7 +199,7 @@ export interface StepLogs {
   logs: {
     attempt: number;
     lines: { at: string; level: string; message: string; fields: Record<string, unknown> }[];
-    /** Number of earlier lines that were not kept. */
+    /** Number of earlier lines that were dropped. */
     dropped: number;
   }[];
 }

@@ -1,7 +1,7 @@
 import { useConnection } from '../api/connection.tsx';
 import { clockText } from '../parts/words.ts';
 
-/** A banner while the server does not answer, with the time of the data that the page shows. */
+/** A banner that is shown while the server does not respond, with the time of the data on the page. */
 export function ConnectionBanner() {
   const { problem, last } = useConnection();
   return (

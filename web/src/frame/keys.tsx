@@ -42,7 +42,7 @@ export function useKeys({ onPalette, onHelp }: { onPalette(): void; onHelp(): vo
   }, [navigate, link, toggle, onPalette, onHelp]);
 }
 
-/** Moves the focus to the next row of the tables and lists of the screen, or to the one before. */
+/** Moves the focus to the next or previous row of the tables and lists of the screen. */
 function goToRow(step: 1 | -1): void {
   const rows = [...document.querySelectorAll('main :is(tbody tr, ul li, ol li)')].flatMap((row) => {
     const target = row.querySelector<HTMLElement>('a, button');
@@ -62,9 +62,9 @@ const EVERYWHERE = [
   ['j k', 'Next row, row before'],
   ['Enter', 'Open the row'],
   ['x', 'Select the row'],
-  ['← ↑ → ↓', 'Go along a graph'],
+  ['← ↑ → ↓', 'Move along a graph'],
   ['l', 'Pause or continue live data'],
-  ['Esc', 'Close what is open'],
+  ['Esc', 'Close the open dialog'],
   ['?', 'Show the keys'],
 ] as const;
 

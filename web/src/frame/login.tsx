@@ -11,9 +11,9 @@ interface Providers {
 
 const NOT_FOUND = 404;
 
-/** The identity provider that the server offers, if it offers one. */
+/** The identity provider for logging in, if the server has one. */
 function useProvider(): Providers['oidc'] | undefined {
-  // Requested only if there is such a route, because browsers report every 404 as an error.
+  // Requested only if the route exists, because browsers report every 404 as an error.
   const served = useRoutes()?.has('GET /v1/auth/providers') ?? false;
   const { data } = useQuery({
     queryKey: ['providers'],
@@ -33,7 +33,7 @@ function useProvider(): Providers['oidc'] | undefined {
 
 const FAILURE = /(?:^|; )tasker_login_failure=([^;]*)/;
 
-/** Returns why the login with the identity provider failed, once. */
+/** Returns the reason why the login with the identity provider failed, and removes it. */
 function takenFailure(): Error | undefined {
   const text = FAILURE.exec(document.cookie)?.[1];
   if (!text) return undefined;
@@ -42,13 +42,16 @@ function takenFailure(): Error | undefined {
   return new Error(decodeURIComponent(text));
 }
 
-/** Returns the address that the user came for, below the root of the page. */
+/** Returns the address that the user wanted to open, below the root of the page. */
 function shownPath(): string {
   const { href } = location;
   return href.startsWith(ROOT.href) ? `/${href.slice(ROOT.href.length)}` : '/';
 }
 
-/** Begins a session with an API key. The key is not kept in the browser; the session is a cookie that scripts cannot read. */
+/**
+ * Starts a session with an API key. The key is not kept in the browser; the session is a cookie that scripts cannot
+ * read.
+ */
 export function Login() {
   const queries = useQueryClient();
   useTitle('Log in');

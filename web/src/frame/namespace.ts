@@ -1,6 +1,6 @@
 import { useSearchParams } from 'react-router';
 
-/** Returns the namespace that all screens are limited to. It is part of the address. Undefined: all. */
+/** Returns the namespace that all screens are limited to. It is part of the address. Undefined means all. */
 export function useNamespace(): string | undefined {
   return useSearchParams()[0].get('namespace') ?? undefined;
 }

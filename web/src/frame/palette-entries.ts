@@ -14,9 +14,9 @@ export interface Entry {
   name: string;
   /** The kind of entry, shown on the right. */
   kind: string;
-  /** Where it leads. */
+  /** The address that it opens. */
   to?: string;
-  /** Runs the act of the entry. */
+  /** Runs the action of the entry. */
   run?(): void;
   /** The permission that the user lacks for it. */
   lacking?: string | undefined;
@@ -29,7 +29,7 @@ const MOST_TASKS = 4;
 const TYPING_MS = 200;
 const STALE_MS = 10_000;
 
-/** Returns the places and acts that match a text. */
+/** Returns the places and actions that match a string. */
 export function useEntries(text: string): { entries: Entry[]; searching: boolean } {
   const link = useLinks();
   const { tasks, searching } = useTasks(text);
@@ -144,7 +144,7 @@ function useActs(): Entry[] {
     ...act('Create a key', 'POST /v1/auth/keys', link('settings', { view: 'keys', create: 'true' })),
     { name: live.on ? 'Pause live data' : 'Continue live data', kind: 'act', run: live.toggle },
     {
-      name: dark ? 'Use light colours' : 'Use dark colours',
+      name: dark ? 'Use light colors' : 'Use dark colors',
       kind: 'act',
       run: () => chooseTheme(dark ? 'light' : 'dark'),
     },

@@ -5,15 +5,18 @@ import { type Act, ActDialog } from './act-dialog.tsx';
 import { Button, Empty, Panel } from './controls.tsx';
 
 interface ActButtonProps extends ComponentProps<typeof Button> {
-  /** The route of the act, such as `POST /v1/schedules/{name}/pause`. */
+  /** The route of the action, such as `POST /v1/schedules/{name}/pause`. */
   route: string;
-  /** The target of the act, if the page has several such buttons. */
+  /** The target of the action, if the page has several such buttons. */
   target?: string | undefined;
-  /** The dialog to show before the act runs. Without it, `onClick` opens its own dialog. */
+  /** The dialog to show before the action runs. Without it, `onClick` opens its own dialog. */
   act?: Act;
 }
 
-/** A button for an act. It shows the permission that the user lacks for it, and is absent if the server has no such route. */
+/**
+ * A button for an action. It shows the permission that the user lacks for it, and is absent if the server has no such
+ * route.
+ */
 export function ActButton({ route, target, act, ...rest }: ActButtonProps) {
   const [open, setOpen] = useState(false);
   const lacking = useLacking()(route);
@@ -33,7 +36,7 @@ export function ActButton({ route, target, act, ...rest }: ActButtonProps) {
   );
 }
 
-/** Shows its content only to users who may read a route. Other users see which permission they lack. */
+/** Shows its content only to users who may read a route. Other users see the permission that they lack. */
 export function Readable({ route, children }: { route: string; children: ReactNode }) {
   const lacking = useLacking()(route);
   if (lacking === undefined) return children;

@@ -4,23 +4,23 @@ import { useDraft } from './draft.ts';
 import { FormDialog } from './form/form-dialog.tsx';
 
 export interface Act {
-  /** The title of the dialog: what the act does. */
+  /** The title of the dialog, which names the action. */
   title: string;
   /** The verb on the button, with the number of tasks. */
   verb: string;
-  /** The effect: what happens, and what runs again. */
+  /** The effect of the action. */
   preview: ReactNode;
   danger?: boolean;
-  /** Whether the act must have a reason. */
+  /** Whether the action must have a reason. */
   needsReason?: boolean;
-  /** Whether the act records neither a name nor a reason. */
+  /** Whether the action records neither a name nor a reason. */
   silent?: boolean;
-  /** The label of a field for JSON that the act sends, which begins as `{}`. */
+  /** The label of a field for JSON that the action sends, which begins as `{}`. */
   json?: string;
   run(said: Said, json: unknown): Promise<unknown>;
 }
 
-/** Asks for confirmation of an act: shows its effect, and the name for the audit. */
+/** Asks for confirmation of an action: shows its effect, and the name for the audit. */
 export function ActDialog({ act, onClose }: { act: Act; onClose(): void }) {
   const { title, verb, preview, danger, needsReason = false, silent = false, json: label, run } = act;
   const [json, setJson, forget] = useDraft(`json ${location.pathname} ${title}`, '{}');

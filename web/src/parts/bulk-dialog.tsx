@@ -11,12 +11,12 @@ import { counted, numberText } from './words.ts';
 /** The tasks to act on. */
 export type BulkTarget = { filter: Record<string, unknown> } | { ids: readonly string[] };
 
-/** An act on many tasks. */
+/** An action on many tasks. */
 export interface BulkAct {
   action: keyof typeof ACTIONS;
   /** A description of the tasks, such as `all tasks of this cause`. */
   what: string;
-  /** Each of them is a separate act. */
+  /** Each of them is a separate action. */
   targets: readonly BulkTarget[];
 }
 
@@ -46,7 +46,7 @@ interface Progress {
 const PATH = 'v1/bulk-acts';
 const PROGRESS_MS = 1_000;
 const EXAMPLES = 4;
-/** Acts that are hard to undo ask for a reason. */
+/** Actions that are hard to undo ask for a reason. */
 export const ACTIONS = {
   task_retry: { verb: 'Retry', done: 'retried', permission: 'tasks:update' },
   task_cancel: { verb: 'Cancel', done: 'cancelled', permission: 'tasks:cancel', danger: true },
@@ -58,7 +58,7 @@ export const ACTIONS = {
   { verb: string; done: string; permission: string; danger?: boolean; needsReason?: boolean }
 >;
 
-/** Returns the permission that the user lacks for a bulk act. */
+/** Returns the permission that the user lacks for a bulk action. */
 export function useLackingBulk(): (action: keyof typeof ACTIONS) => string | undefined {
   const missing = useMissing();
   return (action) => missing('tasks:update', ACTIONS[action].permission);
@@ -67,7 +67,7 @@ export function useLackingBulk(): (action: keyof typeof ACTIONS) => string | und
 const sum = <Row,>(rows: readonly Row[], number: (row: Row) => number) =>
   rows.reduce((total, row) => total + number(row), 0);
 
-/** Shows what a bulk act would do, starts it, and follows it. */
+/** Shows what a bulk action would do, starts it, and follows it. */
 export function BulkDialog({ act, onClose }: { act: BulkAct; onClose(): void }) {
   const { action, targets, what } = act;
   const { verb, ...kind } = ACTIONS[action];
@@ -204,7 +204,7 @@ function Effect({ action, previews }: { action: BulkAct['action']; previews: rea
   );
 }
 
-/** The progress of acts, which can be stopped. They continue without the page. */
+/** The progress of actions, which can be stopped. They continue without the page. */
 function Following({ ids, done: verb }: { ids: readonly number[]; done: string }) {
   const stop = useMutation({
     mutationFn: () => Promise.all(ids.map((id) => ask(`${PATH}/${id}/stop`, { method: 'POST' }))),

@@ -38,7 +38,7 @@ export function useTitle(name: string): void {
   }, [name]);
 }
 
-/** The heading of a screen, with the answer to its question below, and its acts on the right. */
+/** The heading of a screen, with the answer to its question below, and its actions on the right. */
 export function Heading({ title, answer, children }: { title: string; answer?: ReactNode; children?: ReactNode }) {
   useTitle(title);
   return (

@@ -2,7 +2,7 @@ import { useState } from 'react';
 
 const SHOWN_MS = 1_200;
 
-/** Returns whether a text was just copied, and a function that copies it. Without https, browsers do not allow it. */
+/** Returns whether a string was just copied, and a function that copies it. Without https, browsers do not allow it. */
 export function useCopy(text: string): { copied: boolean; copy(): void } {
   const [copied, setCopied] = useState(false);
   const copy = () => {

@@ -11,7 +11,7 @@ interface DialogProps {
 /** A modal dialog, titled with its action. Escape and a click outside close it. */
 export function Dialog({ title, onClose, children, className = 'w-[480px]' }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
-  // Closed before it leaves the document, so that the focus returns to where it was.
+  // Closed before it leaves the document, so that the focus returns to the previous element.
   useLayoutEffect(() => {
     const dialog = ref.current;
     dialog?.showModal();
@@ -22,7 +22,7 @@ export function Dialog({ title, onClose, children, className = 'w-[480px]' }: Di
     <dialog
       ref={ref}
       aria-label={title}
-      // A dialog of a row is inside of its cell, whose text may be aligned otherwise.
+      // Resets the text, because the dialog of a row is inside a cell with its own alignment.
       className={`mx-auto mt-[12vh] max-w-[calc(100vw-32px)] rounded-xl border border-edge bg-raised p-0 text-left text-base font-normal whitespace-normal text-ink shadow-2xl ${className}`}
       onCancel={(event) => {
         event.preventDefault();

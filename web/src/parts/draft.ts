@@ -7,7 +7,7 @@ import { useState } from 'react';
 export function useDraft<Value>(key: string, initial: Value): [Value, (value: Value) => void, () => void] {
   const name = `tasker.draft.${key}`;
   const [draft, setDraft] = useState(() => ({ name, value: stored(name, initial) }));
-  // The form now has another subject.
+  // The form is now for another object.
   const value = draft.name === name ? draft.value : stored(name, initial);
   const keep = (next: Value) => {
     sessionStorage.setItem(name, JSON.stringify(next));

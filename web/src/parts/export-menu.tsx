@@ -8,7 +8,7 @@ interface ExportMenuProps {
   name: string;
   /** The rows that are loaded. */
   rows: readonly object[];
-  /** Loads all rows, at most {@link MOST_ROWS}. Undefined: all are loaded. */
+  /** Loads all rows, at most {@link MOST_ROWS}. If undefined, all are loaded. */
   all?: (() => Promise<readonly object[]>) | undefined;
 }
 

@@ -16,14 +16,14 @@ interface GridProps<Row> {
   keyOf(row: Row): string;
   /** Loads the rows of all pages, for the export. */
   all?: (() => Promise<readonly object[]>) | undefined;
-  /** Shown below the table, such as the buttons that turn the page. */
+  /** Shown below the table, such as the buttons for the next page. */
   pages?: ReactNode;
 }
 
 /** Longer tables have a field that filters their rows. */
 const FILTERED_FROM = 10;
 
-/** A dense table, which can be filtered by a text and exported. */
+/** A dense table, which can be filtered by a string and exported. */
 export function Grid<Row extends object>({ name, columns, rows: all, keyOf, all: loadAll, pages }: GridProps<Row>) {
   const [text, setText] = useState('');
   const wanted = text.trim().toLowerCase();

@@ -2,11 +2,11 @@ import { useMemo, useState } from 'react';
 import { Button } from './controls.tsx';
 import { useCopy } from './copy.ts';
 
-/** Objects and arrays with more entries are folded at first. */
+/** Objects and arrays with more entries than this are folded at first. */
 const OPEN_AT_MOST = 20;
-/** More entries of an object or array are shown on request. */
+/** Number of entries of an object or array to show at first. */
 const SHOWN_AT_ONCE = 200;
-/** A value with a longer text can be searched. */
+/** Values with longer text can be searched. */
 const SEARCHED_FROM = 400;
 /** The text with which the server replaces a secret. */
 const REDACTED = '[redacted]';
@@ -59,7 +59,7 @@ function isObject(value: unknown): value is object {
   return value !== null && typeof value === 'object';
 }
 
-/** Returns how many keys and values contain a text. */
+/** Returns how many keys and values contain a string. */
 function countOf(value: unknown, wanted: string): number {
   if (!isObject(value)) return holds(String(value), wanted) ? 1 : 0;
   const named = !Array.isArray(value);
@@ -77,7 +77,7 @@ interface NodeProps {
   name?: string;
   value: unknown;
   depth: number;
-  /** The search term in lower case. Empty: there is no search. */
+  /** The search term in lower case. Empty if there is no search. */
   wanted: string;
 }
 

@@ -6,7 +6,7 @@ export interface DiffLine {
 /** If the table would be larger than this, everything between the first and the last difference counts as changed. */
 const LARGEST = 4_000_000;
 
-/** Returns the lines of two texts, each marked as the same, added or removed. */
+/** Returns the lines of two strings, each marked as the same, added or removed. */
 export function lineDiff(before: string, after: string): DiffLine[] {
   const [a, b] = [before.split('\n'), after.split('\n')];
   let start = 0;

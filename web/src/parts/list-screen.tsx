@@ -23,7 +23,7 @@ interface ListScreenProps<Row> {
   /** The summary below the heading of the screen. */
   answer(rows: readonly Row[]): string;
   empty: { title: string; next: ReactNode };
-  /** Acts of the screen. */
+  /** Actions of the screen. */
   acts?: ReactNode;
 }
 
@@ -33,11 +33,11 @@ const LIST_MS = 5_000;
 export interface List<Row> {
   rows: Row[] | undefined;
   error: Error | null;
-  /** False: the server has no such route. */
+  /** False if the server has no such route. */
   served: boolean | undefined;
   /** The cursor of the next page. */
   next: string | null;
-  /** Loads the rows of all pages. Undefined: there is only this page. */
+  /** Loads the rows of all pages. Undefined if this is the only page. */
   all: (() => Promise<object[]>) | undefined;
 }
 
@@ -65,7 +65,7 @@ export function useList<Row>(path: string, name: string, query: Query = {}): Lis
   };
 }
 
-/** The buttons that turn the pages of a list with a cursor. The cursor is part of the address, so that Back works. */
+/** The paging buttons of a list with a cursor. The cursor is part of the address, so that Back works. */
 export function Pages({ next }: { next: string | null }) {
   const [search, setSearch] = useSearchParams();
   const first = !search.has('cursor');

@@ -5,20 +5,22 @@ import { useDraft } from './draft.ts';
 
 const NAME = 'tasker.name';
 
-/** The reason of an act and the name of the person, as they are typed. */
+/** The reason of an action and the name of the person, as they are typed. */
 export interface Operator {
-  /** The name of the credential, which then acts. */
+  /** The name of the credential, under which actions are then recorded. */
   subject: string | null;
   reason: string;
   by: string;
   setReason(reason: string): void;
   setBy(by: string): void;
   said(): Said;
-  /** Keeps the name for the next act, and forgets the reason. */
+  /** Keeps the name for the next action, and clears the reason. */
   done(): void;
 }
 
-/** Keeps the reason of an act until it is sent, also when the page is reloaded. `act` names the act on this screen. */
+/**
+ * Keeps the reason of an action until it is sent, even if the page is reloaded. `act` names the action on this screen.
+ */
 export function useOperator(act = ''): Operator {
   const { subject } = useMe();
   const [reason, setReason, forget] = useDraft(`reason ${location.pathname} ${act}`, '');

@@ -1,6 +1,8 @@
 import { Code } from './controls.tsx';
 
-/** A sentence of the server, which begins with a capital letter here. Its commands, between backticks, are code. */
+/**
+ * Shows a sentence from the server with a capital letter at its start. Commands between backticks are shown as code.
+ */
 export function Prose({ text }: { text: string }) {
   const parts = `${text.slice(0, 1).toUpperCase()}${text.slice(1)}`.split('`');
   // Every second part is between two backticks.

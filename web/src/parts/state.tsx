@@ -15,7 +15,7 @@ const line = (d: string) => (
   <path d={d} fill="none" stroke="currentColor" strokeWidth="1.5" strokeLinecap="round" strokeLinejoin="round" />
 );
 
-/** Each state has its own shape, because colours alone are not enough. */
+/** Each state has its own shape, because colors alone are not enough. */
 const SHAPES = {
   hollow: ring,
   half: (

@@ -3,7 +3,7 @@ import { useCopy } from './copy.ts';
 
 const LINE = /^(\s*(?:- )?)([\w$.-]+|"[^"]*")(:)(.*)$/;
 
-/** Text in YAML, with its keys in another colour, and a button to copy it. */
+/** Text in YAML, with its keys in another color, and a button to copy it. */
 export function YamlText({ text, name }: { text: string; name: string }) {
   const { copied, copy } = useCopy(text);
   return (

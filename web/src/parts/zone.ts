@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react';
 
-/** How times are written in the chosen time zone. */
+/** The formats of times in the chosen time zone. */
 export interface Zone {
   /** `browser`, `UTC`, or a name such as `Europe/Berlin`. */
   choice: string;
@@ -18,7 +18,9 @@ export interface Zone {
 const CHOICE = 'tasker.zone';
 const listeners = new Set<() => void>();
 
-/** Returns a function that writes times in a zone, by the clock of 24 hours. Undefined: the browser's time zone. */
+/**
+ * Returns a function that writes times in a zone, by the clock of 24 hours. Undefined means the browser's time zone.
+ */
 export function timeFormat(options: Intl.DateTimeFormatOptions, timeZone?: string): (time: Date) => string {
   const formatter = new Intl.DateTimeFormat(undefined, { ...options, timeZone, hourCycle: 'h23' });
   return (time) => formatter.format(time);

@@ -41,7 +41,7 @@ const TYPING_MS = 400;
 const COLUMNS: readonly Column<AuditEntry>[] = [
   { head: 'When', cell: ({ at }) => <Time at={at} /> },
   { head: 'Who', cell: ({ actor }) => <span className="font-medium">{actor}</span> },
-  { head: 'Act', cell: ({ action }) => action.replaceAll('_', ' ') },
+  { head: 'Action', cell: ({ action }) => action.replaceAll('_', ' ') },
   { head: 'On', cell: (entry) => <Target entry={entry} /> },
   { head: 'Step', cell: ({ step }) => step },
   {
@@ -87,15 +87,15 @@ const FILTERS = ['actor', 'action', 'door', 'target', 'task', 'after', 'bulk'] a
 type Filters = Partial<Record<(typeof FILTERS)[number], string>>;
 
 const VIEWS = [
-  { key: 'acts', name: 'Acts' },
-  { key: 'bulk', name: 'Bulk acts' },
+  { key: 'acts', name: 'Actions' },
+  { key: 'bulk', name: 'Bulk actions' },
 ] as const;
 
 export default function Audit() {
   const [view, choose] = useTab(VIEWS);
   return (
     <>
-      <Heading title="Audit" answer="What people and policies have done, and why" />
+      <Heading title="Audit" answer="Actions of people and policies, with their reasons" />
       <Readable route={ROUTE}>
         <Tabs label="Views of the audit" tabs={VIEWS} current={view} onChoose={choose} />
         <TabPanel current={view}>{view === 'acts' ? <Acts /> : <BulkActs />}</TabPanel>
@@ -139,12 +139,12 @@ function Acts() {
           {entries.length > 0 ? (
             <Grid name="Audit" columns={COLUMNS} rows={entries} keyOf={({ id }) => String(id)} />
           ) : filtered ? (
-            <Empty title="No act matches">
+            <Empty title="No action matches">
               <Button onClick={() => setSearch({})}>Clear the filters</Button>
             </Empty>
           ) : (
-            <Empty title="No acts yet">
-              Retries, resolutions, pauses and other acts of people appear here, with their reasons.
+            <Empty title="No actions yet">
+              Retries, resolutions, pauses and other actions of people appear here, with their reasons.
             </Empty>
           )}
         </Panel>
@@ -152,7 +152,7 @@ function Acts() {
       {hasNextPage && (
         <div className="text-center">
           <Button disabled={isFetchingNextPage} onClick={() => void fetchNextPage()}>
-            Show older acts
+            Show older actions
           </Button>
         </div>
       )}
@@ -161,8 +161,8 @@ function Acts() {
 }
 
 function answerOf(count: number, more: boolean, filtered: boolean): string {
-  if (count === 0) return filtered ? 'No act matches the filters' : 'No act of a person yet';
-  return `${more ? 'The last ' : ''}${counted(count, 'act')}${filtered ? ' that match' : ''}, newest first`;
+  if (count === 0) return filtered ? 'No action matches the filters' : 'No actions of people yet';
+  return `${more ? 'The last ' : ''}${counted(count, 'action')}${filtered ? ' that match' : ''}, newest first`;
 }
 
 interface BarProps {
@@ -175,10 +175,10 @@ function Bar({ filters, onChange }: BarProps) {
     <fieldset aria-label="Filters" className="mb-4 grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-6">
       <Typed label="Who" value={filters.actor} onChange={(text) => onChange('actor', text)} />
       <Typed
-        label="Act"
+        label="Action"
         placeholder="task_retry"
         value={filters.action}
-        // The acts are shown with spaces.
+        // The actions are shown with spaces.
         onChange={(text) => onChange('action', text.replaceAll(' ', '_'))}
       />
       <Typed label="Target" value={filters.target} onChange={(text) => onChange('target', text)} />

@@ -5,7 +5,7 @@ export function NotFound() {
   return (
     <>
       <Heading title="Page not found" />
-      <Empty title="There is no page at this address">
+      <Empty title="Page not found">
         <Link to="/" className="text-accent underline">
           Go to Home
         </Link>

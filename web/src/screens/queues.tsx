@@ -114,7 +114,7 @@ function PauseAct({ queue: { namespace, ready }, paused }: { queue: Queue; pause
         verb: `${verb} the namespace`,
         preview: paused
           ? 'Its steps start again.'
-          : `Running steps finish. No other step of the namespace starts until it is resumed${ready > 0 ? `, also not the ${counted(ready, 'step')} that ${ready === 1 ? 'is' : 'are'} ready` : ''}.`,
+          : `Running steps finish. No other step of the namespace starts until it is resumed${ready > 0 ? `, including the ${counted(ready, 'step')} that ${ready === 1 ? 'is' : 'are'} ready` : ''}.`,
         run: (said) =>
           ask(`${pathOf`v1/namespaces/${namespace}`}/${verb.toLowerCase()}`, { method: 'POST', body: said }),
       }}

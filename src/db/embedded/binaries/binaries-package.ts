@@ -100,7 +100,7 @@ export function platformPackage({ os, arch, glibc }: Platform): string {
   if (!name)
     throw new TaskerError(
       'embedded_unsupported',
-      `there is no embedded PostgreSQL for ${os} on ${arch}; set DATABASE_URL to a PostgreSQL server`,
+      `no embedded PostgreSQL is available for ${os} on ${arch}; set DATABASE_URL to a PostgreSQL server`,
     );
   if (os === 'linux' && !glibc)
     throw new TaskerError(

@@ -8,8 +8,8 @@ export interface ServerUser {
 }
 
 /**
- * Returns the owner of a file if this process runs as root and the owner is another user. Undefined if there is no such
- * file.
+ * Returns the owner of a file if this process runs as root and the owner is another user. Undefined if the file does
+ * not exist.
  */
 export function otherOwner(file: string): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined;

@@ -108,7 +108,7 @@ async function untilReady({ data }: EmbeddedFolder): Promise<Postmaster> {
     const postmaster = findRunning(data);
     if (postmaster?.status === 'ready') return postmaster;
     const waited = performance.now() - begun;
-    if (!postmaster && waited > APPEAR_TIMEOUT_MS) throw new Error('it exited at once');
+    if (!postmaster && waited > APPEAR_TIMEOUT_MS) throw new Error('it exited immediately');
     if (waited > READY_TIMEOUT_MS) throw new Error(`it was not ready after ${READY_TIMEOUT_MS / 1000} s`);
     await pause(POLL_MS);
   }

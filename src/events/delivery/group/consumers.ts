@@ -32,7 +32,9 @@ export class GroupConsumers {
     }));
   }
 
-  /** Whether a consumer in this process wants events of this name. If not, another process of the group does. */
+  /**
+   * Returns whether a consumer in this process wants events of this name. Otherwise another process of the group does.
+   */
   wants(eventName: string): boolean {
     return this.#consumers.some(({ matching }) => matching.test(eventName));
   }

@@ -71,7 +71,7 @@ export class GroupHolds {
       const extend = async (work: HeldWork) => work.extended(await log.extend(groupId, work.holder, leaseMs), until);
       await Promise.all(works.map(extend));
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'could not extend the lease on events; retrying');
+      this.#logger.debug({ error: messageOf(error) }, 'lease on events not extended; retrying');
     } finally {
       this.#extending = false;
     }

@@ -31,7 +31,7 @@ export function showLag(
       }
     } catch (error) {
       // The other metrics must stay readable during a database outage, because they help to diagnose it.
-      logger.debug({ error: messageOf(error) }, 'could not count the lag of event groups');
+      logger.debug({ error: messageOf(error) }, 'lag of event groups not counted');
     }
   };
   return metrics.onCollect(async () => {

@@ -43,15 +43,15 @@ export interface GroupLoad {
 /** Maximum number of events in memory. */
 const MAX_HELD = 400;
 const TAKEN_AT_ONCE = 200;
-/** The delay before another query for a due delivery that another process holds or should take. Doubles each time. */
+/** The delay before the next query for due deliveries that another process holds or should take. Doubles each time. */
 const LOCKED_MS = 50;
 const LOCKED_AT_MOST_MS = 800;
-/** The delay for a delivery that only another process can make, before this process sees it again. */
+/** How long a delivery is left to others if only another process can make it. */
 const OTHERS_MS = 5_000;
 /** Additional time after the drain time for storing results. */
 const GRACE_MS = 5_000;
 const MIN_PHASE_MS = 500;
-/** Time limit for leaving the group. Without it the membership expires. */
+/** Time limit for leaving the group. If it fails, the membership expires. */
 const LEAVE_MS = 2_000;
 
 /**
@@ -218,10 +218,7 @@ export class GroupRunner implements GroupWork {
       let ended = 0;
       const gone = (deliveries: number) => {
         ended = deliveries;
-        this.#parts.logger.warn(
-          { group: this.name, deliveries },
-          'events due for a retry are no longer in the log; deliveries dropped',
-        );
+        this.#parts.logger.warn({ group: this.name, deliveries }, 'deliveries dropped: events no longer in the log');
       };
       const how = { leaseMs: this.leaseMs, limit, matching, gone };
       const taken = await this.log.takeRetries(this.groupId, hold.holder, how);
@@ -251,7 +248,7 @@ export class GroupRunner implements GroupWork {
     if (next > 0) this.retryIn(0);
     if (dropped.length === 0) return;
     const about = { group: this.name, deliveries: dropped.length };
-    this.#parts.logger.debug(about, 'deliveries dropped because no member of the group wants these events any more');
+    this.#parts.logger.debug(about, 'deliveries dropped: no longer wanted by any member of the group');
   }
 
   #newHold(): Hold {
@@ -299,7 +296,7 @@ export class GroupRunner implements GroupWork {
     if (run.lost) {
       this.#parts.logger.warn(
         { group: this.name, part: run.part },
-        'part of the event log lost: taken over by another process, or the group was removed; events without a stored result are delivered again',
+        'part of the event log lost to another process, or its group removed; events without a stored result will be delivered again',
       );
     }
     this.eventsMayWait();
@@ -327,8 +324,8 @@ export class GroupRunner implements GroupWork {
 
   /**
    * Starts no new deliveries, and gives running deliveries `drainTimeoutMs` to finish. Then it fires their signals and
-   * releases the remaining events, which other processes can take at once. Results are stored, so handled events are
-   * not delivered again.
+   * releases the remaining events, which other processes can take immediately. Results are stored, so handled events
+   * are not delivered again.
    */
   stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions): Promise<void> {
     this.#stopped ??= this.#stop(drainTimeoutMs, hurry);
@@ -357,7 +354,7 @@ export class GroupRunner implements GroupWork {
       await this.member.leave();
     } catch (error) {
       const about = { group: this.name, error: messageOf(error) };
-      this.#parts.logger.debug(about, 'could not leave the event group');
+      this.#parts.logger.debug(about, 'event group not left; its membership will expire');
     }
   }
 

@@ -2,14 +2,14 @@ import type { EventLog, StillHeld } from '../../../engine/events/log.ts';
 import type { LoggedEvent } from '../../../engine/events/logged-event.ts';
 import type { HandedOver, HandOverOptions } from '../hand-over.ts';
 
-/** The part of a group that the handling of parts and retries needs. */
+/** The members of a group that the handling of parts and retries needs. */
 export interface GroupWork {
   readonly log: EventLog;
   readonly groupId: number;
   readonly leaseMs: number;
   /** A delivery that takes longer than this no longer delays events of other tasks. */
   readonly slowMs: number;
-  /** Whether a consumer in this process wants events of this name. */
+  /** Returns whether a consumer in this process wants events of this name. */
   wants(eventName: string): boolean;
   /** Delivers an event as soon as a slot is free. A consumer in this process must want it. */
   handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver>;
@@ -28,8 +28,8 @@ export interface GroupWork {
 /** Deliveries taken from the log that are in progress. */
 export interface HeldWork {
   /**
-   * The id of the holder in the database, a new one for each take. If the response to a statement is lost, the lease of
-   * what the statement took is therefore not extended.
+   * The id of the holder in the database, new for each take. So if the response to a statement is lost, nothing extends
+   * the lease on what it took.
    */
   readonly holder: string;
   /**
@@ -45,7 +45,10 @@ export interface HeldWork {
   stop(): void;
   /** Ends the wait for running deliveries. */
   halt(reason: unknown): void;
-  /** Reports what is held until `until`. Everything else was taken over by another process and must be abandoned. */
+  /**
+   * Reports the work that is held until `until`. Another process has taken over all other work, which must be
+   * abandoned.
+   */
   extended(held: StillHeld, until: number): void;
   /** Stores the progress. */
   saveProgress(): void;

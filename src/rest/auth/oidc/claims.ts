@@ -5,14 +5,14 @@ import { Refused } from '../refuse.ts';
 import { callerWith, permissionsOfRoles } from '../rights.ts';
 import { subjectOf } from '../tokens.ts';
 
-/** Which claims give a person rights. */
+/** The claims from which a person gets rights. */
 export interface ClaimRules {
   subjectClaim: string;
   /** `realm_access.roles` names a claim within a claim. */
   rolesClaim: string;
   /** The role for each value of the claim. */
   roles: Readonly<Record<string, Role>>;
-  /** Undefined: all namespaces. */
+  /** Undefined means all namespaces. */
   namespacesClaim: string | undefined;
   sessionMs: number;
 }

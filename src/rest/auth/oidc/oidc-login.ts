@@ -103,7 +103,7 @@ export class OidcLogin {
     const wanted = [subjectClaim, rolesClaim, ...(namespacesClaim === undefined ? [] : [namespacesClaim])];
     const isComplete = wanted.every((name) => claimAt(claims, name) !== undefined);
     if (isComplete || provider.serverMetadata().userinfo_endpoint === undefined) return claims;
-    // Some providers list groups only there.
+    // Some providers list groups only in the user info.
     const more = await oidc.fetchUserInfo(provider, answer.access_token, claims.sub as string);
     return { ...more, ...claims };
   }
@@ -123,11 +123,11 @@ export class OidcLogin {
     }
   }
 
-  /** Logs the details, and does not return them, because they would help an attacker who forges answers. */
+  /** Logs the details instead of returning them, because they would help an attacker who forges answers. */
   #refusal(error: unknown): Error {
     this.#warn(error);
     const { code, error: said } = error as { code?: string; error?: string };
-    if (said === 'access_denied') return new Refused('forbidden', 'the identity provider refused the login');
+    if (said === 'access_denied') return new Refused('forbidden', 'the identity provider rejected the login');
     if (code === 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED') {
       return new Refused('expired', 'the identity provider sent an expired token; log in again, or compare the clocks');
     }

@@ -69,7 +69,7 @@ export function oidcRoutes({ oidc, sessions, wrong }: Guards, logger: Logger): O
       await sessions.begin(c, caller);
       wrong.giveBack(address);
       logger.info({ subject: caller.subject, roles: caller.roles, address }, 'login');
-      // The path came back in a cookie, so it is checked only now.
+      // The path is checked here, because it comes back in a cookie.
       return c.redirect(returnAddress(pending.to, login.settings.publicUrl));
     } catch (error) {
       const isRefusal = error instanceof Refused;
@@ -84,7 +84,7 @@ export function oidcRoutes({ oidc, sessions, wrong }: Guards, logger: Logger): O
     }
   });
   const backToLogin = (c: Context, message: string, { settings }: OidcLogin) => {
-    // A cookie, because a link could show any text.
+    // The reason is in a cookie, because a link could make the page show any text.
     setCookie(c, FAILURE_COOKIE, message, {
       maxAge: FAILURE_SECONDS,
       path: '/',
@@ -96,12 +96,14 @@ export function oidcRoutes({ oidc, sessions, wrong }: Guards, logger: Logger): O
   return app;
 }
 
-/** Whether a person sees the answer, who would not read JSON. */
+/** Returns whether the answer is shown to a person, who cannot use JSON. */
 function isForPerson(c: Context): boolean {
   return (c.req.header('accept') ?? '').includes('text/html');
 }
 
-/** Keeps what a login needs when the browser comes back, so that any server of the installation can finish it. */
+/**
+ * Keeps the data that a login needs when the browser comes back, so that any server of the installation can finish it.
+ */
 class PendingCookies {
   readonly #isSecure: (c: Context) => boolean;
 
@@ -116,7 +118,7 @@ class PendingCookies {
     this.#write(c, this.#name(c, pending.state), value);
   }
 
-  /** Returns the login that the query belongs to, and forgets it. @throws Refused if this browser has not begun it */
+  /** Returns the login that the query belongs to, and forgets it. @throws Refused if another browser began it */
   take(c: Context): Pending & { to: string } {
     const name = this.#name(c, c.req.query('state') ?? '');
     const text = getCookie(c, name);

@@ -1,6 +1,6 @@
 /**
- * Returns the address of a path below this server. Anything else, such as another host or a way out of the server's own
- * path, becomes the first page.
+ * Returns the address of a path below this server. For any other input, such as another host or a path outside the
+ * server's own, returns the first page.
  */
 export function returnAddress(path: string, publicUrl: string): string {
   const base = new URL(`${publicUrl}/`);

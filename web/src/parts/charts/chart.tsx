@@ -16,7 +16,7 @@ const HEIGHT = 140;
 export default function Chart({ points }: { points: readonly Point[] }) {
   const place = useRef<HTMLDivElement>(null);
   const [over, setOver] = useState<number | null>();
-  // The colours are read when the chart is drawn.
+  // The colors are read when the chart is drawn.
   const isDark = useIsDark();
   const text = JSON.stringify(points.map((point) => [point.at, point.attempts_completed, point.attempts_failed]));
   useEffect(() => {
@@ -57,16 +57,16 @@ export default function Chart({ points }: { points: readonly Point[] }) {
 }
 
 function optionsOf(parent: HTMLElement, onOver: (at: number | null | undefined) => void): uPlot.Options {
-  const colour = (name: string) => getComputedStyle(parent).getPropertyValue(name).trim();
+  const color = (name: string) => getComputedStyle(parent).getPropertyValue(name).trim();
   const font = `12px ${getComputedStyle(parent).fontFamily}`;
   const axis = {
-    stroke: colour('--faint'),
+    stroke: color('--faint'),
     font,
-    grid: { stroke: colour('--line'), width: 1 },
+    grid: { stroke: color('--line'), width: 1 },
     ticks: { show: false },
   };
   const series = (name: string) => ({
-    stroke: colour(name),
+    stroke: color(name),
     width: 1.5,
     points: { show: false },
     paths: uPlot.paths.stepped!({ align: 1 }),

@@ -1,8 +1,8 @@
 import { pointerPart, type Schema, type Violation } from './json-schema.ts';
 
 /**
- * Returns where a value does not match its schema. It knows the usual keywords and ignores the others, because the
- * server makes the final check.
+ * Returns the places where a value does not match its schema. Checks only the usual keywords, because the server makes
+ * the final check.
  */
 export function checkValue(schema: Schema, value: unknown, path = ''): Violation[] {
   const at = (message: string): Violation[] => [{ path, message }];
@@ -62,7 +62,7 @@ function matches(pattern: string, value: string): boolean {
   try {
     return new RegExp(pattern, 'u').test(value);
   } catch {
-    return true; // not a pattern of this browser; the server checks it
+    return true; // this browser does not support the pattern; the server checks it
   }
 }
 

@@ -18,7 +18,7 @@ interface FieldProps {
   children(described: Described): ReactNode;
 }
 
-/** A labelled input with a description and an error. */
+/** A labeled input with a description and an error. */
 export function Field({ label, required, hint, error, children }: FieldProps) {
   const id = useId();
   const note = `${id}-note`;

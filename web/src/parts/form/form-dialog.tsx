@@ -6,20 +6,20 @@ import { Dialog } from '../dialog.tsx';
 import { OperatorFields, useOperator } from '../operator.tsx';
 
 interface FormDialogProps {
-  /** The heading, which names the act. */
+  /** The heading, which names the action. */
   title: string;
   /** The verb of its button. */
   verb: string;
   danger?: boolean | undefined;
   /** Whether the form can be sent. Default true. */
   complete?: boolean;
-  /** Whether the act keeps a reason and a name. Default true. */
+  /** Whether the action keeps a reason and a name. Default true. */
   asksWho?: boolean;
-  /** Whether the act must have a reason. Default false. */
+  /** Whether the action must have a reason. Default false. */
   needsReason?: boolean;
   /** The command that does the same. */
   command?: string;
-  /** The effect of the act, and its fields. */
+  /** The effect of the action, and its fields. */
   children: ReactNode;
   /** Sends the form. The dialog closes when it has succeeded. */
   send(said: Said): Promise<unknown>;
@@ -29,7 +29,7 @@ interface FormDialogProps {
   wide?: boolean;
 }
 
-/** Asks before an act: shows what it does, its fields, and who will be named in the audit. */
+/** Asks before an action: shows its effect, its fields, and the name for the audit. */
 export function FormDialog(props: FormDialogProps) {
   const { title, verb, danger, children, send, onClose, onError, wide, command } = props;
   const { complete = true, asksWho = true, needsReason = false } = props;

@@ -33,14 +33,14 @@ export interface Shape {
 
 /** Keywords that a form cannot express. Parts with one of these are entered as JSON. */
 const COMPLEX = ['oneOf', 'anyOf', 'allOf', 'not', 'if', 'patternProperties', 'prefixItems', 'dependentSchemas'];
-/** Schemas that refer to themselves end here. */
+/** Maximum depth, because schemas may refer to themselves. */
 const DEEPEST = 6;
 const MOST_CHOICES = 200;
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Returns how to show a schema. `root` is where its references point to. */
+/** Returns how to show a schema. `root`: the schema that its references point into. */
 export function shapeOf(given: unknown, root: unknown = given, depth = 0): Shape {
   const schema = resolved(given, root);
   const kind = depth > DEEPEST ? 'json' : kindOf(schema);
@@ -50,7 +50,7 @@ export function shapeOf(given: unknown, root: unknown = given, depth = 0): Shape
   }
   if (kind !== 'object') return { kind, schema, fields: [] };
   const required = Array.isArray(schema.required) ? schema.required : [];
-  // Required ones first. The database does not keep the order of the others.
+  // Required fields first, because the database does not keep the order of fields.
   const place = (name: string) => (required.includes(name) ? required.indexOf(name) : required.length);
   const fields = Object.entries(schema.properties ?? {})
     .map(([name, inner]) => ({ name, shape: shapeOf(inner, root, depth + 1), required: required.includes(name) }))
@@ -92,7 +92,7 @@ function kindOf(schema: Schema): Kind {
   return type === 'object' && hasFields ? 'object' : 'json';
 }
 
-/** Returns the initial value of a form: the defaults and the required parts. Undefined: nothing. */
+/** Returns the initial value of a form: the defaults and the required parts. Undefined means nothing. */
 export function initialOf({ kind, schema, fields }: Shape, required: boolean): unknown {
   if (schema.default !== undefined) return schema.default;
   if ('const' in schema && required) return schema.const;
@@ -105,7 +105,7 @@ export function initialOf({ kind, schema, fields }: Shape, required: boolean): u
   return entries.length > 0 || required ? Object.fromEntries(entries) : undefined;
 }
 
-/** Where a value does not match its schema. */
+/** A place where a value does not match its schema. */
 export interface Violation {
   /** A JSON pointer. */
   path: string;

@@ -9,7 +9,7 @@ export interface ValueProps {
   required: boolean;
   /** A JSON pointer to the value. */
   path: string;
-  /** Undefined: it is omitted. */
+  /** If undefined, it is omitted. */
   value: unknown;
   violations: readonly Violation[];
   onChange(value: unknown): void;
@@ -267,7 +267,7 @@ interface JsonFieldProps {
   value: unknown;
   /** Receives undefined if the field is empty. Text that is not JSON stays in the field and is not reported. */
   onChange(value: unknown): void;
-  /** Whether the text can be sent. */
+  /** Returns whether the text can be sent. */
   onValid?(valid: boolean): void;
 }
 

@@ -4,14 +4,14 @@ import { pointerPart, shapeOf, type Violation } from './json-schema.ts';
 import { JsonField, ObjectFields } from './schema-fields.tsx';
 
 interface SchemaFormProps {
-  /** Undefined: any JSON object. */
+  /** Undefined means any JSON object. */
   schema: Schema | undefined;
   value: unknown;
   /** The label of the JSON editor. */
   label: string;
   violations: readonly Violation[];
   onChange(value: unknown): void;
-  /** Whether the value can be sent. Text in the JSON editor may be incomplete. */
+  /** Returns whether the value can be sent. Text in the JSON editor may be incomplete. */
   onValid(valid: boolean): void;
 }
 

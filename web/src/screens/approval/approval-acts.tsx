@@ -4,7 +4,7 @@ import { ActButton } from '../../parts/act-button.tsx';
 import { ReassignDialog } from './reassign-dialog.tsx';
 import { type Approval, VoteDialog } from './vote-dialog.tsx';
 
-/** Approve, reject, and reassign. */
+/** The buttons to approve, reject and reassign. */
 export function ApprovalActs({ approval }: { approval: Approval }) {
   const [open, setOpen] = useState<'approve' | 'reject' | 'reassign'>();
   const { subject } = useMe();

@@ -4,7 +4,7 @@ import { ChoiceField, TextField } from '../../parts/form/field.tsx';
 import { FormDialog } from '../../parts/form/form-dialog.tsx';
 import type { Approval } from './vote-dialog.tsx';
 
-/** Changes who may vote. */
+/** Changes the assignees of an approval. */
 export function ReassignDialog({ approval, onClose }: { approval: Approval; onClose(): void }) {
   const { task_uuid: uuid, step, title, assignees, votes } = approval;
   const [whom, setWhom] = useState<'some' | 'everyone'>(assignees.length > 0 ? 'some' : 'everyone');
@@ -45,7 +45,7 @@ export function ReassignDialog({ approval, onClose }: { approval: Approval; onCl
           onChange={setNames}
         />
       )}
-      {votes.length > 0 && <p className="text-s-amber">Votes of people who may no longer vote are dropped.</p>}
+      {votes.length > 0 && <p className="text-s-amber">Votes of people who are no longer assignees are dropped.</p>}
     </FormDialog>
   );
 }

@@ -25,7 +25,7 @@ interface BulkAct {
 const COLUMNS: readonly Column<BulkAct>[] = [
   { head: 'When', cell: ({ created_at: at }) => <Time at={at} /> },
   { head: 'Who', cell: ({ actor }) => <span className="font-medium">{actor}</span> },
-  { head: 'Act', cell: (act) => <ActLink act={act} /> },
+  { head: 'Action', cell: (act) => <ActLink act={act} /> },
   { head: 'Progress', cell: (act) => <Progress act={act} /> },
   { head: 'Skipped', kind: 'num', cell: ({ skipped_count: count }) => numberText(count) },
   {
@@ -75,8 +75,8 @@ function Acts({ act: { id, state, ended_at: ended } }: { act: BulkAct }) {
       look="quiet"
       className="h-7 px-2"
       act={{
-        title: `${verb} the bulk act ${id}`,
-        verb: `${verb} the bulk act`,
+        title: `${verb} the bulk action ${id}`,
+        verb: `${verb} the bulk action`,
         preview: stopped
           ? 'It continues with the tasks that are left. Nothing is done twice.'
           : 'The tasks that are done stay done. The others stay as they are, and it can be resumed.',
@@ -89,7 +89,7 @@ function Acts({ act: { id, state, ended_at: ended } }: { act: BulkAct }) {
   );
 }
 
-/** The acts on many tasks, newest first, with their progress. */
+/** The actions on many tasks, newest first, with their progress. */
 export function BulkActs() {
   const { rows, error, next, all } = useList<BulkAct>('/v1/bulk-acts', 'bulk_acts', {
     cursor: useSearchParams()[0].get('cursor') ?? undefined,
@@ -100,7 +100,7 @@ export function BulkActs() {
     <Panel>
       {rows.length > 0 ? (
         <Grid
-          name="Bulk acts"
+          name="Bulk actions"
           columns={COLUMNS}
           rows={rows}
           keyOf={({ id }) => String(id)}
@@ -108,8 +108,8 @@ export function BulkActs() {
           pages={<Pages next={next} />}
         />
       ) : (
-        <Empty title="No bulk acts yet">
-          An act on many tasks, such as the retry of a cause, appears here with its progress. It can be stopped and
+        <Empty title="No bulk actions yet">
+          An action on many tasks, such as the retry of a cause, appears here with its progress. It can be stopped and
           resumed.
         </Empty>
       )}

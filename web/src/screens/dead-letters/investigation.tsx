@@ -15,7 +15,7 @@ import { actOnLetter, type Letter, type LetterDetails, REASONS, STATUSES, useLet
 const ROUTE = '/v1/dlq/entry/{dlq_entry_uuid}';
 const MINUTE_MS = 60_000;
 
-/** One dead letter: its task, its error, the remarks, and the possible acts. */
+/** One dead letter: its task, its error, the remarks, and the possible actions. */
 export function Investigation({ id, onClose }: { id: string; onClose(): void }) {
   const { data, error } = useLetter(id);
   return (
@@ -154,7 +154,7 @@ function Acts({ letter, open }: { letter: Letter; open: boolean }) {
         look="danger"
         disabled={!open}
         lacking={lacking(`POST ${ROUTE}/resolve`)}
-        onClick={() => setAct(resolve('permanently_failed', 'Give the dead letter up', 'Give up'))}
+        onClick={() => setAct(resolve('permanently_failed', 'Give up the dead letter', 'Give up'))}
       >
         Give up
       </Button>
@@ -188,7 +188,7 @@ function Assign({ letter, open }: { letter: Letter; open: boolean }) {
     >
       <input
         aria-label="Assignee"
-        placeholder="Nobody is assigned"
+        placeholder="No assignee"
         maxLength={128}
         disabled={!open || lacking !== undefined}
         title={lacking && `needs the permission ${lacking}`}

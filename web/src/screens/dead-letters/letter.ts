@@ -53,7 +53,7 @@ export const STATUSES: Readonly<Record<string, string>> = {
   pending: 'Open',
   manually_resolved: 'Resolved',
   permanently_failed: 'Failed permanently',
-  cancelled: 'Was no problem',
+  cancelled: 'Not a problem',
   all: 'All',
 };
 
@@ -67,7 +67,7 @@ export function useLetter(id: string) {
   });
 }
 
-/** Acts on an entry: `assign`, `note`, `resolve`, `redrive`. */
+/** Actions on an entry: `assign`, `note`, `resolve`, `redrive`. */
 export function actOnLetter(id: string, act: string, body: object): Promise<unknown> {
   return ask(`${pathOf`v1/dlq/entry/${id}`}/${act}`, { method: 'POST', body });
 }

@@ -117,7 +117,7 @@ function placesOf(groups: readonly FailureGroup[]): string {
   return `in ${steps} of ${templates.size === 1 ? [...templates].join('') : counted(templates.size, 'template')}`;
 }
 
-/** An example of a cause, and the steps of templates that it affects. */
+/** An example of a cause, and the affected steps of templates. */
 function Details({ cause: { groups, title } }: { cause: Cause }) {
   const link = useLinks();
   const [first] = groups;

@@ -48,7 +48,7 @@ const COLUMNS: readonly Column<Dead>[] = [
 interface DeadActProps {
   verb: 'Redeliver' | 'Discard';
   group: string;
-  /** Undefined: all of the group. */
+  /** Undefined means all of the group. */
   event?: string;
   count: number;
 }

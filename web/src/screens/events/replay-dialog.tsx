@@ -44,9 +44,7 @@ export function ReplayDialog({ groups, group, onClose }: ReplayDialogProps) {
         forget();
       }}
     >
-      <p className="text-soft">
-        The group receives these events again. Its handlers must expect that they had them before.
-      </p>
+      <p className="text-soft">The group receives these events again. Its handlers must handle repeated events.</p>
       <ChoiceField
         label="Group"
         required
@@ -58,7 +56,7 @@ export function ReplayDialog({ groups, group, onClose }: ReplayDialogProps) {
         <TextField
           label="Events"
           placeholder="payment.*"
-          hint="A name or a pattern. Empty: all of the group."
+          hint="A name or a pattern. Empty means all of the group."
           value={draft.name}
           onChange={(name) => change({ name })}
         />

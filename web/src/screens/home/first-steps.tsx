@@ -9,7 +9,7 @@ import { useSummary } from './needs.ts';
 
 const MOST = 5;
 
-/** Whether there is no open task, and none has ended recently. */
+/** Returns whether there is no open task, and none has ended recently. */
 export function useIsNew(): boolean {
   const { data } = useSummary();
   return data !== undefined && !Object.values(data.states).some((count) => count > 0);
@@ -22,7 +22,7 @@ export function FirstSteps() {
   if (rows.length === 0) {
     return (
       <Panel title="First steps">
-        <Empty title="There is no template yet">
+        <Empty title="No templates yet">
           A template describes the steps of a task in YAML. <Code>npx tasker init</Code> writes an example with its
           handlers into a folder, and <Code>npx tasker dev</Code> runs it.
         </Empty>

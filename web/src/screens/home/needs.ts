@@ -11,7 +11,7 @@ export interface Need {
   count: number;
   /** Whether there may be more. */
   more?: boolean;
-  /** The state that gives it its shape and colour. */
+  /** The state whose shape and color the item has. */
   state: string;
   hue: keyof typeof HUES;
   text: string;
@@ -24,8 +24,8 @@ const FORBIDDEN = 403;
 type Attention = Partial<Record<string, number>>;
 
 /**
- * Reads what needs a person's attention. The status covers all namespaces. For a single namespace, or a credential that
- * may not see all, the numbers come from the lists.
+ * Reads the items that need a person's attention. The status covers all namespaces. For a single namespace, or a
+ * credential that may not see all, the numbers come from the lists.
  */
 export function useNeeds(): { needs: Need[]; error: Error | null; loading: boolean } {
   const namespace = useNamespace();

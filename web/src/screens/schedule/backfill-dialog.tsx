@@ -71,7 +71,7 @@ function isoOf(local: string): string {
 }
 
 function Dues({ dues, planned }: { dues: readonly Due[]; planned: number }) {
-  if (dues.length === 0) return <p className="text-soft">No time was due in this period.</p>;
+  if (dues.length === 0) return <p className="text-soft">No due time is in this period.</p>;
   const existing = dues.length - planned;
   return (
     <>

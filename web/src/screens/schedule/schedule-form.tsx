@@ -15,7 +15,7 @@ import { newestFirst, type TemplateRow, useSource } from '../template/use-templa
 import { ScheduleCrumbs, useSchedule } from './schedule.tsx';
 import type { Schedule } from './schedule-types.ts';
 
-/** The typed values. Empty: the default. */
+/** The typed values. Empty means the default. */
 interface Draft {
   name: string;
   template: string;
@@ -114,7 +114,7 @@ const listOf = (text: string) =>
     .map((one) => one.trim())
     .filter(Boolean);
 
-/** Returns the settings as the API takes them. Null: no value. */
+/** Returns the settings as the API takes them. Null means no value. */
 function settingsOf(draft: Draft): Record<string, unknown> {
   const { timing, cron, every, tags, priority, context, name: _, ...texts } = draft;
   const rest = Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, text.trim() || null]));
@@ -222,7 +222,7 @@ interface PartProps {
   isNew?: boolean;
 }
 
-/** Returns a function that ties a field to a text of the draft. */
+/** Returns a function that ties a field to a string of the draft. */
 function fieldsOf({ draft, change }: PartProps) {
   return (name: Exclude<keyof Draft, 'context' | 'timing'>) => ({
     value: draft[name],

@@ -37,7 +37,7 @@ interface ActsProps {
   small?: boolean;
 }
 
-/** Pause or resume, and trigger. */
+/** The buttons to pause or resume, and to trigger. */
 export function ScheduleActs({ schedule: { name, state }, small }: ActsProps) {
   const verb = state === 'paused' ? 'Resume' : 'Pause';
   const path = pathOf`v1/schedules/${name}`;

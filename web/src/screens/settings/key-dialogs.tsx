@@ -17,7 +17,7 @@ const EXPIRIES = [
   [String(365 * DAY), 'In a year'],
 ] as const;
 const OVERLAPS = [
-  ['0', 'At once'],
+  ['0', 'Immediately'],
   ['3600', 'In an hour'],
   [String(DAY), 'In a day'],
   [String(7 * DAY), 'In 7 days'],
@@ -75,7 +75,7 @@ export function CreateKeyDialog({ first, onClose, onMade }: CreateKeyDialogProps
       <TextField
         label="Name"
         required
-        hint="Acts with the key are recorded under it."
+        hint="Actions with the key are recorded under it."
         autoComplete="off"
         value={name}
         onChange={(text) => change({ name: text })}
@@ -111,7 +111,7 @@ export function CreateKeyDialog({ first, onClose, onMade }: CreateKeyDialogProps
       )}
       <TextField
         label="Namespaces"
-        hint="Separated by commas. Empty: all."
+        hint="Separated by commas. Empty means all."
         value={namespaces}
         onChange={(text) => change({ namespaces: text })}
       />

@@ -90,7 +90,7 @@ function Acts({ apiKey: { name, prefix, state }, onRotate }: { apiKey: ApiKey; o
           title: `Revoke the key ${name}`,
           verb: 'Revoke the key',
           danger: true,
-          preview: `Requests with ${prefix}… are refused at once, and its sessions end. This cannot be undone.`,
+          preview: `Requests with ${prefix}… are rejected immediately, and its sessions end. This cannot be undone.`,
           // Uses the prefix, because an older key may have the same name.
           run: (said) => ask(pathOf`v1/auth/keys/${prefix}/revoke`, { method: 'POST', body: said }),
         }}

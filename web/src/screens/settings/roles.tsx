@@ -1,4 +1,4 @@
-// The same table as on the server: both are in one package.
+// The table of the server, which is in the same package.
 import { PERMISSIONS, ROLE_PERMISSIONS, ROLES } from '../../../../src/model/permissions.ts';
 import { useMe } from '../../api/me.tsx';
 import { Panel } from '../../parts/controls.tsx';

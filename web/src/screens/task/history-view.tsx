@@ -31,7 +31,7 @@ const COLUMNS: readonly Column<Entry>[] = [
   { head: 'Why', kind: 'wide', cell: ({ why }) => why },
 ];
 
-/** The first 1,000 attempts and acts on the task, newest first. */
+/** The first 1,000 attempts and actions on the task, newest first. */
 export function HistoryView({ data: { task } }: ViewProps) {
   const { data, error } = useTaskPart<History>(task.task_uuid, `history?limit=${MOST_ENTRIES}`);
   if (error && !data) return <Problem error={error} />;
@@ -42,7 +42,7 @@ export function HistoryView({ data: { task } }: ViewProps) {
       {rows.length > 0 ? (
         <Grid name="History" columns={COLUMNS} rows={rows} keyOf={({ key }) => key} />
       ) : (
-        <Empty title="Nothing has happened yet">Attempts and acts appear here.</Empty>
+        <Empty title="Nothing has happened yet">Attempts and actions appear here.</Empty>
       )}
       {data.next_cursor !== null && (
         <p className="border-t border-line px-3 py-2 text-sm text-soft">

@@ -24,9 +24,9 @@ const RANK_GAP: Readonly<Record<Direction, number>> = { LR: 48, TB: 36 };
 const NODE_GAP = 20;
 /** Maximum number of nodes for Dagre, which needs a second for 100 nodes, and 15 seconds for 1,000. */
 const MOST_FOR_DAGRE = 60;
-/** Passes in which each node moves towards its neighbours. */
+/** Passes in which each node moves towards its neighbors. */
 const PASSES = 4;
-/** Ranks with more nodes are wrapped, so that a wide fan-out stays on the screen. */
+/** Maximum nodes of a rank. Larger ranks are wrapped, so that a wide fan-out stays on the screen. */
 const LEAST_WRAPPED = 16;
 
 /**
@@ -70,10 +70,10 @@ function byDagre(names: readonly string[], edges: readonly GraphEdge[], { sizeOf
   );
 }
 
-/** Each node is in the rank after its last parent, near its neighbours. Takes milliseconds for 1,000 nodes. */
+/** Each node is in the rank after its last parent, near its neighbors. Takes milliseconds for 1,000 nodes. */
 function layered(names: readonly string[], edges: readonly GraphEdge[], options: Options): Map<string, Place> {
-  const parents = neighboursOf(names, edges, 'to', 'from');
-  const children = neighboursOf(names, edges, 'from', 'to');
+  const parents = neighborsOf(names, edges, 'to', 'from');
+  const children = neighborsOf(names, edges, 'from', 'to');
   const ranks = ranksOf(names, parents, children);
   const order = new Map<string, number>();
   const number = (rank: readonly string[]) => {
@@ -117,7 +117,7 @@ function placed(
   return places;
 }
 
-function neighboursOf(names: readonly string[], edges: readonly GraphEdge[], of: keyof GraphEdge, to: keyof GraphEdge) {
+function neighborsOf(names: readonly string[], edges: readonly GraphEdge[], of: keyof GraphEdge, to: keyof GraphEdge) {
   const all = new Map(names.map((name): [string, string[]] => [name, []]));
   for (const edge of edges) all.get(edge[of])!.push(edge[to]);
   return all;

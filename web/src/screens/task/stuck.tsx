@@ -12,7 +12,7 @@ import { fireOf, retryOf, signalOf } from './step/step-acts.tsx';
 import { hasEnded } from './task-words.ts';
 import type { TaskData } from './use-task.ts';
 
-/** A remedy for a stuck task: an act, or a screen on which to act. */
+/** A remedy for a stuck task: an action, or a screen on which to act. */
 type Move = { name: string; route: string; act: Act } | { name: string; screen: string };
 
 interface StuckProps {
@@ -20,7 +20,7 @@ interface StuckProps {
   onSelect(step: string): void;
 }
 
-/** Explains why a task makes no progress, with the act that would help. */
+/** Explains why a task makes no progress, with the action that would help. */
 export function Stuck({ data, onSelect }: StuckProps) {
   const { task, why, steps } = data;
   const [act, setAct] = useState<Act>();

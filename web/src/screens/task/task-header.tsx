@@ -77,7 +77,7 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
   );
 }
 
-/** The acts on the task. The act that would help a stuck task is next to the reason below. */
+/** The actions on the task. The action that would help a stuck task is next to the reason below. */
 function TaskActs({ task }: { task: Task }) {
   const [act, setAct] = useState<Act>();
   const [copying, setCopying] = useState(false);

@@ -3,7 +3,7 @@ import { durationText, timeOf } from '../../parts/words.ts';
 
 const ENDED = new Set(['complete', 'error', 'cancelled', 'resolved_manually']);
 
-/** Whether no step of the task will run any more unless a person acts. */
+/** Returns whether no further step of the task will run unless a person acts. */
 export function hasEnded(status: string): boolean {
   return ENDED.has(status);
 }
@@ -16,7 +16,7 @@ interface TimedStep {
   ms: number | null | undefined;
 }
 
-/** Whether the text of {@link stepTimeText} changes every second. */
+/** Returns whether the text of {@link stepTimeText} changes every second. */
 export function isTicking({ state }: Pick<TimedStep, 'state'>): boolean {
   return state === 'in_progress' || state === 'waiting_for_retry';
 }

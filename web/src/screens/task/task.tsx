@@ -12,7 +12,7 @@ export default function TaskScreen() {
   const { data, error } = useTask(uuid);
   const [search, setSearch] = useSearchParams();
   const view = VIEWS.find(({ key }) => key === search.get('view')) ?? VIEWS[0]!;
-  // A step of the address is not scrolled to: the reason of the task is above it.
+  // Does not scroll to a step in the address, because the reason of the task's state is above it.
   const chosen = useRef(false);
   const select = (step: string | undefined) => {
     chosen.current = true;
@@ -31,7 +31,7 @@ export default function TaskScreen() {
         <Heading title="Task" />
         <Problem error={error} />
         <Panel>
-          <Empty title="This task cannot be shown">It may have been deleted, or it is of another namespace.</Empty>
+          <Empty title="This task cannot be shown">It may have been deleted, or it belongs to another namespace.</Empty>
         </Panel>
       </>
     );
@@ -83,7 +83,7 @@ function ShownBelow({ when, children }: { when: boolean; children: ReactNode }) 
   );
 }
 
-/** Whether a name is that of a step or a batch of the task. */
+/** Returns whether a name is that of a step or a batch of the task. */
 function isKnown({ shape }: TaskData, name: string): boolean {
   return shape.groupOf.has(name) || shape.byName.has(name);
 }

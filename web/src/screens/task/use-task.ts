@@ -8,7 +8,7 @@ import { type CriticalPath, criticalPathOf } from './graph/critical-path.ts';
 import { type Shape, shapeOf } from './graph/shape.ts';
 import { hasEnded } from './task-words.ts';
 
-/** Everything that the screen of a task shows. */
+/** The data that the screen of a task shows. */
 export interface TaskData {
   task: Task;
   shape: Shape;
@@ -36,7 +36,7 @@ export function useTask(uuid: string): { data: TaskData | undefined; error: Erro
     refetchInterval: ({ state }) => (state.data && hasEnded(state.data.status) ? later : soon),
   });
   const graph = useTaskPart<TaskGraph>(uuid, 'graph');
-  // The rest would hold up the first view.
+  // Requesting the rest now would delay the first view.
   const isShown = task.data !== undefined && graph.data !== undefined;
   const why = useTaskPart<Explanation>(uuid, 'why', isShown);
   const steps = useTaskPart<StepDetail[]>(uuid, 'workflow_steps', isShown);

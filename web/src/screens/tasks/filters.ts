@@ -77,7 +77,7 @@ export interface Chip {
   text: string;
 }
 
-/** Returns the filters of an address as texts. The namespace and the state have their own controls. */
+/** Returns the filters of an address as strings. The namespace and the state have their own controls. */
 export function chipsOf(search: URLSearchParams): Chip[] {
   const fields = FIELDS.flatMap(({ name, label }) => {
     const value = search.get(name);
@@ -111,7 +111,7 @@ function shown(name: string, value: string): string {
   return time && !Number.isNaN(time.getTime()) ? dateText(time) : value;
 }
 
-/** Returns the conditions of a query of the list in the form of a bulk act. */
+/** Returns the conditions of a query of the list in the form of a bulk action. */
 export function bulkFilterOf(query: Record<string, string>): Record<string, unknown> {
   const { cursor: _, sort: __, order: ___, ...filter } = query;
   return Object.fromEntries(

@@ -14,7 +14,7 @@ interface SelectionBarProps {
   onSelect(selected: ReadonlySet<string> | 'all'): void;
 }
 
-/** The acts on the selected tasks, or on all tasks that match the filter. */
+/** The actions on the selected tasks, or on all tasks that match the filter. */
 export function SelectionBar({ page, query, selected, onSelect }: SelectionBarProps) {
   const [act, setAct] = useState<BulkAct>();
   const lacking = useLackingBulk();
@@ -43,7 +43,7 @@ export function SelectionBar({ page, query, selected, onSelect }: SelectionBarPr
           className="text-accent"
           disabled={Object.keys(filter).length === 0}
           title={
-            Object.keys(filter).length === 0 ? 'Filter the tasks first: an act on every task is refused' : undefined
+            Object.keys(filter).length === 0 ? 'Filter the tasks first: an action on every task is rejected' : undefined
           }
           onClick={() => onSelect('all')}
         >

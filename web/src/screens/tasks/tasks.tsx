@@ -58,7 +58,7 @@ export default function Tasks() {
     placeholderData: keepPreviousData,
   });
   const tasks = page.data?.tasks ?? [];
-  // Without any data, such as with a filter that the server refuses.
+  // Hidden without data, for example if the server rejects the filter.
   const failed = page.error !== null && page.data === undefined;
   const filtered = chipsOf(search).length > 0 || search.has('state') || search.has('namespace');
   return (

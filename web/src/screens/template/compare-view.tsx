@@ -57,7 +57,7 @@ export function CompareView({ template }: { template: TemplateName }) {
   if (!other) {
     return (
       <Panel>
-        <Empty title="There is only this version">
+        <Empty title="This is the only version">
           Register another version of the template. Its differences from this one appear here.
         </Empty>
       </Panel>

@@ -31,7 +31,7 @@ const LEAST_HIGH = 280;
 const MOST_HIGH = 600;
 /** Larger graphs get a map. */
 const MAP_FROM = 20;
-const COLOURS = { red: 'var(--s-red)', green: 'var(--s-green)' };
+const COLORS = { red: 'var(--s-red)', green: 'var(--s-green)' };
 const MARGIN = 120;
 const NARROW = 640;
 const READABLE = 0.75;
@@ -61,7 +61,7 @@ export default function TemplateGraph({ steps, edges, selected, onSelect }: Temp
     id: `${from} ${to}`,
     source: from,
     target: to,
-    ...(hue && { style: { stroke: COLOURS[hue], ...(hue === 'red' && { strokeDasharray: '4 4' }) } }),
+    ...(hue && { style: { stroke: COLORS[hue], ...(hue === 'red' && { strokeDasharray: '4 4' }) } }),
   }));
   return (
     <div className="task-graph overflow-hidden rounded-lg border border-line bg-surface" style={{ height }}>

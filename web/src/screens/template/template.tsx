@@ -49,7 +49,7 @@ export default function Template() {
         <>
           <Problem error={error} />
           <Empty title="This template cannot be shown">
-            It may have been removed, or it is of another namespace. Templates shows those that there are.
+            It may have been removed, or it belongs to another namespace. The screen Templates lists all templates.
           </Empty>
         </>
       )}

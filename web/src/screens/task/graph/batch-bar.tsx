@@ -5,7 +5,7 @@ export function progressText({ all, done, failed }: Progress): string {
   return `${done} of ${all}${failed > 0 ? `, ${failed} failed` : ''}`;
 }
 
-/** How many workers of a batch are done, failed and running. */
+/** The numbers of workers of a batch that are done, failed and running. */
 export function BatchBar({ group }: { group: Pick<Group, 'steps' | 'name'> }) {
   const progress = progressOf(group);
   const { all, done, failed, running } = progress;

@@ -32,7 +32,7 @@ interface BatchGridProps {
   onSelect(name: string): void;
 }
 
-/** All workers of a batch. The arrow keys go from one to the next. */
+/** All workers of a batch. The arrow keys move between them. */
 export function BatchGrid({ group: { name, steps }, selected, isFocusable, onSelect }: BatchGridProps) {
   const columns = columnsOf(steps.length);
   const current = Math.max(

@@ -34,7 +34,7 @@ export function criticalPathOf(task: Task, { groups, edges, byName }: Shape, now
   };
   const open = hasEnded(task.status) ? [] : groups.filter(({ state }) => UNFINISHED.has(state ?? ''));
   const oldest = open.toSorted((one, other) => readyAt(one.name) - readyAt(other.name))[0];
-  // Only failed steps hold up a blocked task.
+  // Only failed steps block a blocked task.
   const failed = task.status === 'blocked_by_failures' ? groups.filter(({ state }) => state === 'error') : [];
   const last =
     oldest ??
@@ -56,7 +56,7 @@ export function criticalPathOf(task: Task, { groups, edges, byName }: Shape, now
   };
 }
 
-/** When the last step of a group ended. Undefined: one of them has not ended. */
+/** When the last step of a group ended. Undefined if one of them has not ended. */
 function endOf({ steps }: Group): number | undefined {
   const ends = steps.map(endOfStep);
   return ends.length === 0 || ends.includes(undefined) ? undefined : Math.max(...(ends as number[]));

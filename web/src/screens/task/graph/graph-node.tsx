@@ -111,7 +111,7 @@ function Took({ step }: { step: GraphNode }) {
   return step.duration_ms === null ? null : ` · ${timeTextOf(step, new Date())}`;
 }
 
-/** Only these texts are drawn every second. */
+/** Only these strings are drawn every second. */
 function TickingTime({ step }: { step: GraphNode }) {
   return ` · ${timeTextOf(step, useNow())}`;
 }

@@ -50,7 +50,7 @@ const MAP_FROM = 20;
 const LEAST_WIDE_FOR_MAP = 560;
 /** Of larger graphs, only the nodes in view are in the document. */
 const ALL_IN_DOCUMENT = 100;
-/** Below this zoom, texts cannot be read and are not drawn. */
+/** Below this zoom, text is unreadable and not drawn. */
 const READABLE_ZOOM = 0.45;
 /** Below this zoom, a large graph is drawn as a picture. */
 const LARGE_READABLE_ZOOM = 0.6;
@@ -239,7 +239,7 @@ function useInView(nodes: readonly FlowNode[], focusable: string | undefined) {
     return [...nodes.filter(({ id }) => id === focusable), ...seen];
   }, [key, nodes, focusable]);
   const isFar = key === 'far';
-  // A few in each frame, so that the movement stays smooth.
+  // Adds a few in each frame, so that the movement stays smooth.
   const [count, setCount] = useState(AT_ONCE);
   const next = isFar ? AT_ONCE : Math.max(AT_ONCE, Math.min(inView.length, count + AT_ONCE));
   useEffect(() => {
@@ -293,7 +293,7 @@ function useLayout({ groups, edges }: Shape, { unfolded, width }: { unfolded: Re
   const sizes = groups.map(({ name, isBatch, steps }) =>
     isBatch ? batchSize(steps.length, unfolded.has(name)) : NODE,
   );
-  // The layout depends only on the texts, so that a change of state does not lay out the graph again.
+  // The layout depends only on the strings, so that a change of state does not lay out the graph again.
   const structure = JSON.stringify([groups.map(({ name }) => name), edges.map(({ from, to }) => [from, to])]);
   const key = JSON.stringify(sizes.map(({ width, height }) => [width, height]));
   return useMemo(() => {
@@ -435,7 +435,7 @@ function useShownSelection(name: string | undefined, places: ReadonlyMap<string,
   useEffect(() => {
     const place = name === undefined ? undefined : latest.current.get(name);
     if (!place || !isLarge) return;
-    // After the first view, which fits the whole graph.
+    // Skips the first view, which fits the whole graph.
     const timer = setTimeout(
       () => void setCenter(place.x + NODE.width / 2, place.y, { zoom: Math.max(getZoom(), 0.7), duration: MOVE_MS }),
     );
@@ -443,14 +443,14 @@ function useShownSelection(name: string | undefined, places: ReadonlyMap<string,
   }, [name, isLarge, setCenter, getZoom]);
 }
 
-/** Arrow keys go along the edges, and to the neighbours of the same rank. */
+/** Arrow keys move along the edges, and to the neighbors of the same rank. */
 function useArrowKeys(
   { edges }: Shape,
   { places, direction, onSelect }: Omit<Move, 'from'> & { onSelect(name: string): void },
 ) {
   return (event: KeyboardEvent<HTMLElement>) => {
     const from = event.target instanceof HTMLElement ? event.target.dataset.node : undefined;
-    const to = from === undefined ? undefined : neighbour(event.key, edges, { from, places, direction });
+    const to = from === undefined ? undefined : neighbor(event.key, edges, { from, places, direction });
     if (to === undefined) return;
     event.preventDefault();
     onSelect(to);
@@ -475,7 +475,7 @@ const KEYS = {
   TB: { onward: 'ArrowDown', back: 'ArrowUp', next: 'ArrowRight', previous: 'ArrowLeft' },
 } as const;
 
-function neighbour(key: string, edges: readonly GraphEdge[], { from, places, direction }: Move): string | undefined {
+function neighbor(key: string, edges: readonly GraphEdge[], { from, places, direction }: Move): string | undefined {
   const { onward, back, next, previous } = KEYS[direction];
   const [along, across] = direction === 'LR' ? (['x', 'y'] as const) : (['y', 'x'] as const);
   const place = places.get(from)!;

@@ -129,24 +129,24 @@ function paint(canvas: HTMLCanvasElement, drawing: Drawing, { view, withNodes }:
   const scale = view.zoom * ratio;
   brush.setTransform(scale, 0, 0, scale, view.x * ratio, view.y * ratio);
   const look = getComputedStyle(document.documentElement);
-  const colour = (name: string) => look.getPropertyValue(`--${name}`);
+  const color = (name: string) => look.getPropertyValue(`--${name}`);
   const hairline = Math.max(1.5, 0.7 / view.zoom);
   const { others, critical } = linesOf(drawing, view);
   brush.lineWidth = hairline;
-  brush.strokeStyle = colour('edge');
+  brush.strokeStyle = color('edge');
   brush.stroke(others);
   brush.lineWidth = Math.max(3, 2 / view.zoom);
-  brush.strokeStyle = colour('path');
+  brush.strokeStyle = color('path');
   brush.stroke(critical);
   if (!withNodes) return;
   for (const { name, state, presence } of drawing.shape.groups) {
     const { x, y } = drawing.places.get(name)!;
     const size = drawing.sizes.get(name)!;
     if (!isInside(view, x, y, x + size.width, y + size.height)) continue;
-    brush.fillStyle = colour(presence === 'made' ? `s-${lookOf(state ?? 'pending').hue}` : 'line');
+    brush.fillStyle = color(presence === 'made' ? `s-${lookOf(state ?? 'pending').hue}` : 'line');
     brush.fillRect(x, y, size.width, size.height);
     if (name === drawing.selected) {
-      brush.strokeStyle = colour('accent');
+      brush.strokeStyle = color('accent');
       brush.lineWidth = 4 / view.zoom;
       brush.strokeRect(x, y, size.width, size.height);
     }

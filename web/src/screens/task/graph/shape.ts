@@ -8,7 +8,7 @@ export interface Group {
   handler: string;
   steps: readonly GraphNode[];
   isBatch: boolean;
-  /** The state of the step, or the most important state of the workers of a batch. Undefined: not created. */
+  /** The state of the step, or the most important state of the workers of a batch. Undefined means not created. */
   state: string | undefined;
   /** `open`: it may still be created. `not_taken`: the branch was not chosen. */
   presence: 'made' | 'open' | 'not_taken';
@@ -30,7 +30,7 @@ const ORDER = ['in_progress', 'enqueued', 'waiting_for_retry', 'waiting', 'error
 const CREATORS = new Set(['decision', 'batchable']);
 const DONE = new Set(['complete', 'resolved_manually']);
 
-/** Returns the graph of a task by the steps of its template. `ended`: nothing more will be created. */
+/** Returns the graph of a task by the steps of its template. `ended`: no further steps will be created. */
 export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape {
   const groupOf = new Map(nodes.map((node) => [node.name, node.template_step_name]));
   const steps = new Map<string, GraphNode[]>();

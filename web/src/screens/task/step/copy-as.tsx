@@ -59,7 +59,7 @@ test(${JSON.stringify(title)}, async () => {
 `;
 }
 
-/** Returns a text on one line, so that it cannot end a line comment. */
+/** Returns a string on one line, so that it cannot end a line comment. */
 function oneLine(text: string): string {
   return text.replace(/\s+/g, ' ');
 }

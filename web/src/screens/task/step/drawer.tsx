@@ -55,7 +55,7 @@ interface DrawerProps {
   onClose(): void;
 }
 
-/** Everything about the selected step or batch, next to the views of the task. */
+/** The details of the selected step or batch, next to the views of the task. */
 export function Drawer({ data, selected, onSelect, onClose }: DrawerProps) {
   const step = data.steps?.find(({ name }) => name === selected);
   if (step) return <StepDrawer data={data} step={step} onClose={onClose} />;
@@ -66,7 +66,7 @@ export function Drawer({ data, selected, onSelect, onClose }: DrawerProps) {
   return <BatchDrawer group={group} onSelect={onSelect} onClose={onClose} />;
 }
 
-/** Keeps the place of the drawer, so that the graph does not move when the steps are loaded. */
+/** Reserves the place of the drawer, so that the graph does not move when the steps are loaded. */
 function LoadingDrawer({ name, error, onClose }: { name: string; error: Error | null; onClose(): void }) {
   return (
     <DrawerFrame name={name} facts={error ? '' : 'Loading'} onClose={onClose}>

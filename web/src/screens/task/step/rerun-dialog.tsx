@@ -45,7 +45,7 @@ export function RerunDialog({ uuid, step, onClose }: RerunDialogProps) {
       <p className="text-soft">
         {data
           ? `${counted(again.length, 'step')} run again, even though the task may have ended. Their results are replaced; the history keeps the old attempts.`
-          : 'Looking at what runs again…'}
+          : 'Finding the steps that run again…'}
       </p>
       {risky.length > 0 && (
         <p className="rounded-md border-l-2 border-s-amber bg-t-amber px-3 py-2">

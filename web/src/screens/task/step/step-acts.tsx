@@ -24,7 +24,7 @@ interface Offer {
   act?: Act;
 }
 
-/** The acts on a step. An act that the user may not do shows the permission that it needs. */
+/** The actions on a step. An action that the user may not do shows the permission that it needs. */
 export function StepActs({ data, step }: StepActsProps) {
   const [chosen, setChosen] = useState<Offer>();
   const lacking = useLacking();

@@ -7,7 +7,7 @@ import { counted } from '../../../parts/words.ts';
 import { ApprovalActs } from '../../approval/approval-acts.tsx';
 import { type Approval, Votes } from '../../approval/vote-dialog.tsx';
 
-/** The votes on a step that waits for an approval, with the acts that decide it. */
+/** The votes on a step that waits for an approval, with the actions that decide it. */
 export function StepApproval({ step: { task_uuid: uuid, name } }: { step: StepDetail }) {
   const lacking = useLacking()('GET /v1/approvals/{task_uuid}/{step}');
   const { data } = useQuery({

@@ -16,7 +16,7 @@ export function StepLogs({ step: { task_uuid: uuid, name } }: { step: StepDetail
       {error && !data && <p className="px-4 pb-3 text-sm text-s-red">{error.message}</p>}
       {data?.logs.length === 0 && (
         <p className="px-4 pb-3 text-sm text-soft">
-          Nothing is kept. By default, only the last 200 lines of failed attempts are.
+          No lines were kept. By default, only the last 200 lines of failed attempts are kept.
         </p>
       )}
       {data?.logs.toReversed().map(({ attempt, lines, dropped }) => (
