@@ -254,7 +254,9 @@ async function settleAll(taskers: readonly Tasker[], tasks: readonly string[]): 
       if (status !== 'blocked_by_failures') break;
       expect(rounds).toBeLessThan(100);
       for (const { name, currentState } of await taskers[0]!.getSteps(taskUuid)) {
-        if (currentState === 'error') await taskers[rounds % 2]!.resolveStep(taskUuid, name);
+        if (currentState !== 'error') continue;
+        // A worker may end a task that was made older, if the check for it found the task locked.
+        await taskers[rounds % 2]!.resolveStep(taskUuid, name).catch(refusedAs(['illegal_transition']));
       }
     }
   }
