@@ -117,7 +117,7 @@ it('a subscriber without a free slot does not keep the events of steps that anot
   });
   expect(events.length).toBeGreaterThanOrEqual(300);
   resume.resolve();
-}, 90_000);
+});
 
 it('each of two subscribers with different handlers runs the steps whose handlers it has', async () => {
   const { bridge, create, tasker } = await setupBridge(
@@ -173,7 +173,7 @@ it('the timeout of a step that waits for a slot of its subscriber starts when it
   for (const { taskUuid } of tasks) {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 })).status).toBe('complete');
   }
-}, 60_000);
+});
 
 it('a poller that is stopped twice is stopped when either promise settles, and polls when it is started again', async () => {
   const { poller, create, tasker } = await setupBridge(
