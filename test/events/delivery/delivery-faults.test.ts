@@ -99,7 +99,6 @@ describe('the delivery of events', () => {
     await until(
       () => audit.got.filter(({ name }) => name === 'a.kept').map(({ attempt }) => attempt),
       (attempts) => attempts.includes(2),
-      12_000,
     );
     // Results are stored a moment later.
     await until(
