@@ -120,6 +120,18 @@ describeWith('chromium', 'the web page on a bad night', () => {
     problems.length = 0;
   });
 
+  it('a stream that a busy server refused is requested again until it begins', async () => {
+    let refusals = 0;
+    const busy = { error: { code: 'BACKPRESSURE', message: '500 requests are in progress; try again in a second' } };
+    await page.route('**/v1/stream', (route) =>
+      refusals++ < 2 ? route.fulfill({ status: 503, headers: { 'retry-after': '1' }, json: busy }) : route.continue(),
+    );
+    const begun = page.waitForResponse((answer) => answer.url().endsWith('/v1/stream') && answer.status() === 200);
+    await open('workers', 'Workers');
+    await begun;
+    expect(otherProblems()).toEqual([]);
+  });
+
   it('the keyboard goes to the content, along the rows, and back to where it was before a dialog', async () => {
     const uuid = await broken();
     await open('tasks?state=blocked_by_failures', 'Tasks');
