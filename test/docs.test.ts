@@ -83,7 +83,7 @@ describe('the documentation', () => {
     const blocks = new Map(PAGES.flatMap(blocksOf));
     blocks.set(path.resolve('docs-globals.d.ts'), globals());
     expect(problemsOf(blocks)).toEqual([]);
-  }, 120_000);
+  });
 
   it('shows only SQL that runs', async () => {
     const { sql, drop } = await freshDatabase();

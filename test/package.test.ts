@@ -292,7 +292,7 @@ beforeAll(async () => {
   const quietly = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'];
   await npm(['install', ...quietly, '--omit=optional', path.join(parent, packed.filename)], project);
   weight = weightOf(project);
-}, 180_000);
+});
 
 afterAll(() => rmSync(parent, { recursive: true, force: true }));
 

@@ -19,7 +19,8 @@ it('the unit tests are the test files whose imports reach no server, process or 
   expect(tests.length).toBeGreaterThan(50);
   expect(tests.filter((file) => /^test\/(?:store|engine|crash)\//.test(file))).toEqual([]);
   expect(needsOf('test/engine/one-step.test.ts')).toMatchObject({ outside: true, server: true, build: true });
-  expect(needsOf('test/surface.test.ts')).toMatchObject({ outside: true, server: false });
+  expect(needsOf('test/surface.test.ts')).toMatchObject({ outside: true, server: false, page: false });
+  expect(needsOf('test/web/lists.test.ts')).toMatchObject({ outside: true, server: true, page: true });
 });
 
 it('a test that changes its process, or uses a helper with its own hooks, runs in its own process', () => {

@@ -4,6 +4,7 @@ import type { Context } from 'hono';
 import type { Tasker } from '../app/tasker.ts';
 import { readStreamFilter, type StreamKind } from '../engine/streams/stream-filter.ts';
 import { TaskerError } from '../errors.ts';
+import { onlyWaits } from './acts/gate.ts';
 import { callerOf } from './caller.ts';
 import { EventStream, type EventStreamLimits } from './event-stream.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
@@ -83,6 +84,8 @@ export function streamRoutes(tasker: Tasker, { limits = {} }: StreamRouteOptions
     if (c.req.method === 'HEAD') return c.body(null, 200, HEADERS);
     const { outgoing } = (c.env ?? {}) as { outgoing?: ServerResponse };
     const cut = outgoing && (() => void outgoing.destroy());
+    // It begins after the next read of the log, which is up to three seconds away.
+    onlyWaits(c);
     const { body } = await EventStream.begin(tasker.engine.changes, selection, { after, cut, limits });
     return c.body(body, 200, HEADERS);
   };

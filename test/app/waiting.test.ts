@@ -3,6 +3,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { deferred, invariants } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
+import { leastOf } from '../support/suite/measure.ts';
 
 const shared = sharedDatabase();
 const quick = [defineHandler('a', {}, () => ({})), defineHandler('b', {}, () => ({}))];
@@ -120,15 +121,18 @@ describe('waitForTask', () => {
   it('a wait for a task that this tasker just created sends no query, and a wait for another task does', async () => {
     const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
     const observer = await another({ worker: false, handlers: [] });
-    const handles = await tasker.createTasks(Array.from({ length: 20 }, () => demo));
-    const asked = async (who: typeof tasker) => {
+    const created = () => tasker.createTasks(Array.from({ length: 20 }, () => demo));
+    const handles = await created();
+    const asked = async (who: typeof tasker, tasks = handles) => {
       const before = who.statements;
-      for (const { taskUuid } of handles) who.waitForTask(taskUuid).catch(() => undefined); // they end with `stopped`
+      for (const { taskUuid } of tasks) who.waitForTask(taskUuid).catch(() => undefined); // they end with `stopped`
       for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
       return who.statements - before;
     };
-    expect(await asked(tasker)).toBe(0);
+    // Other statements of the process can only add to a count.
+    expect(await leastOf(1, async () => asked(tasker, await created()))).toBe(0);
     expect(await asked(observer)).toBeGreaterThan(0);
+    await asked(tasker);
     expect(await asked(tasker)).toBeGreaterThan(0);
   });
 

@@ -11,7 +11,7 @@ it('why explains for each state what the step waits for and what to do', async (
   const handlers = [
     defineHandler('done', {}, () => ({})),
     defineHandler('busy', {}, () => gate.promise),
-    defineHandler('later', {}, () => StepHandlerResult.failure({ message: 'bank is closed', retryAfter: 60 })),
+    defineHandler('later', {}, () => StepHandlerResult.failure({ message: 'bank is closed', retryAfter: 3_600 })),
     defineHandler('broken', {}, () => StepHandlerResult.failure('no such order', { retryable: false })),
     defineHandler('by_hand', {}, () => gate.promise),
     defineHandler('after_busy', {}, () => ({})),

@@ -83,7 +83,7 @@ beforeAll(async () => {
   server = on.project.start(['server', '--bind', '127.0.0.1:0', '--json']);
   await server.until('server is ready');
   url = /"url":"([^"]+)"/.exec(server.output)![1]!;
-}, 120_000);
+});
 
 afterAll(() => {
   server?.process.kill('SIGKILL');
@@ -213,7 +213,7 @@ describe('a command prints the same on a database and over a server', () => {
     // The text is built from the same data. These commands use most of it.
     for (const args of reads.filter(([noun, verb]) => TEXTS.has(`${noun} ${verb}`))) await same(args);
     await here(['namespace', 'resume', 'demo']);
-  }, 120_000);
+  });
 
   it('if the target does not exist', async () => {
     const wrong: string[][] = [
@@ -231,7 +231,7 @@ describe('a command prints the same on a database and over a server', () => {
       ['stats', 'demo/nothing'],
     ];
     for (const args of wrong) await same(args);
-  }, 60_000);
+  });
 
   it('if it changes data', async () => {
     const json = (...args: string[]) => [...args, '--json'];
@@ -302,7 +302,7 @@ describe('a command prints the same on a database and over a server', () => {
       const remote = shownOf(await there(second), second);
       expect.soft(remote, second.join(' ')).toEqual(local);
     }
-  }, 120_000);
+  });
 
   it('if it manages API keys, and a server with a key requires a credential', async () => {
     const admin = (await here(['auth', 'key', 'create', 'root', '--role', 'admin'])).stdout.trim();
@@ -327,7 +327,7 @@ describe('a command prints the same on a database and over a server', () => {
     // Optional parts of the output are omitted if the credential may not read them.
     const shown = await there(['task', 'get', stock.failed[0]!], { TASKER_API_KEY: viewer });
     expect([shown.code, shown.stderr]).toEqual([0, '']);
-  }, 60_000);
+  });
 
   it('if it lists and ends the sessions of browsers', async () => {
     const admin = { TASKER_API_KEY: (await here(['auth', 'key', 'create', 'boss', '--role', 'admin'])).stdout.trim() };
@@ -351,5 +351,5 @@ describe('a command prints the same on a database and over a server', () => {
     expect([await begin(), await begin()]).toEqual([201, 201]);
     expect(await there(end, admin)).toMatchObject({ code: 0, stdout: expect.stringMatching(ended) });
     expect((await here(['auth', 'session', 'list', '--subject', 'key:pat'])).stderr).toBe('no sessions of key:pat\n');
-  }, 60_000);
+  });
 });

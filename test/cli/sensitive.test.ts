@@ -36,7 +36,7 @@ beforeAll(async () => {
   server = on.project.start(['server', '--bind', '127.0.0.1:0', '--json']);
   await server.until('server is ready');
   url = /"url":"([^"]+)"/.exec(server.output)![1]!;
-}, 120_000);
+});
 afterAll(() => {
   server?.process.kill('SIGKILL');
 });
@@ -192,7 +192,7 @@ it('event tail shows no sensitive values', async () => {
     expect([more, tail.output.includes('canary')]).toEqual([more, more.length > 0]);
     expect(tail.output).toContain(shown);
   }
-}, 60_000);
+});
 
 it('no tool of an assistant returns a sensitive value of a database, unless it is asked to', async () => {
   const given = { task_uuid: things.task, step: 'charge', namespace: 'test', name: 'secret', version: '1.0.0' };
@@ -212,7 +212,7 @@ it('no tool of an assistant returns a sensitive value of a database, unless it i
   const shown = await answers(true);
   expect(shown.get('task_inspect')).toContain(CANARIES.context);
   expect(shown.get('step_inspect')).toContain(CANARIES.result);
-}, 60_000);
+});
 
 it('over a server, the credential decides, and the option changes nothing', async () => {
   const over = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', TASKER_ORCHESTRATION_URL: url };
@@ -232,4 +232,4 @@ it('over a server, the credential decides, and the option changes nothing', asyn
     expect([hidden.code, canariesIn(hidden.stdout)]).toEqual([0, []]);
     expect(hidden.stdout).toContain('[redacted]');
   }
-}, 60_000);
+});

@@ -88,7 +88,7 @@ if (inject('postgres') === '18') {
       const driver = new FaultDriver({ server, tasker, journal, leaseMs: 1_500, random: seeded(seed) });
       await driver.start();
       await driver.go(SECONDS * 1_000, ['again', 'once', 'dynamic', 'waits', 'waits']);
-      await driver.settle(40_000);
+      await driver.settle(120_000);
       expect(await driver.stop()).toEqual([0, 0, 0]);
 
       console.log(`seed ${seed}: ${driver.created.length} tasks, ${JSON.stringify(driver.done)}`);

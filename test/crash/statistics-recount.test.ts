@@ -140,7 +140,7 @@ it('the statistics equal a recount after workers were killed, sessions terminate
   await until(
     () => KINDS.filter((kind) => done[kind] === 0),
     (missing) => missing.length === 0,
-    60_000,
+    120_000,
   );
   over = true;
   await running;

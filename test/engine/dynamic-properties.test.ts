@@ -215,7 +215,7 @@ describe('random templates with decisions, batches and convergences end as a sim
     async (name, concurrencies) => {
       const { url, sql } = await database();
       const taskers = await taskersOn(url, concurrencies);
-      const kinds: Record<string, number> = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
+      const kinds = noneOfAnyKind();
       // Chance decides whether a fail_fast batch still cancels workers, so a few templates may not include that.
       const missing = () => KINDS.filter((kind) => kind !== 'chance' && kinds[kind] === 0);
       const seed = Number(process.env.SEED ?? Date.now() % 1e9);
@@ -379,5 +379,7 @@ function count(kinds: Record<string, number>, steps: readonly DynamicStep[]): vo
     if (isBelow && BELOW.includes(plan.kind)) add(`${plan.kind} below a decision`);
   }
 }
+
+const noneOfAnyKind = (): Record<string, number> => Object.fromEntries(KINDS.map((kind) => [kind, 0]));
 
 const ended = ({ steps }: DynamicEnd, name: string) => steps[name] !== undefined && steps[name].state !== 'pending';

@@ -3,7 +3,18 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError, RetryableError } from '../../src/handlers/failures/handler-errors.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
-import { DEMO, deferred, invariants, itOnce, RETRY_AT_ONCE, setup, states, template, until } from '../support/setup.ts';
+import {
+  DEMO,
+  deferred,
+  invariants,
+  itOnce,
+  makeRetriesDue,
+  RETRY_AT_ONCE,
+  setup,
+  states,
+  template,
+  until,
+} from '../support/setup.ts';
 
 const say = (name: string, fn: (context: StepContext) => unknown = () => ({ by: name })) =>
   defineHandler(name, {}, async ({ context }) => fn(context) as object);
@@ -171,7 +182,7 @@ describe('a failing step', () => {
         throw new Error('try later');
       }
     });
-    const retry = { backoff: 'linear', backoff_base_ms: 2_000, max_attempts: 2 };
+    const retry = { backoff: 'linear', backoff_base_ms: 30_000, max_attempts: 2 };
     const { tasker, sql } = await setup({ templates: template({ a: { retry } }), handlers: [flaky] });
     const { taskUuid } = await tasker.createTask(DEMO);
     const waiting = await until(
@@ -180,8 +191,10 @@ describe('a failing step', () => {
     );
     expect(waiting.executionStatus).toBe('waiting_for_dependencies');
     const step = await tasker.getStep(taskUuid, 'a');
-    expect(Date.parse(step.nextRetryAt!)).toBeGreaterThan(Date.parse(step.lastFailureAt!) + 1_500);
+    expect(Date.parse(step.nextRetryAt!)).toBeGreaterThan(Date.parse(step.lastFailureAt!) + 22_000);
     await invariants(sql);
+    await makeRetriesDue(sql);
+    await tasker.engine.promoteDue();
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
     expect(await sql('select 1 from tasker.timer')).toEqual([]);
   });

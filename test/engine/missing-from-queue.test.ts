@@ -98,15 +98,13 @@ it('steps that run, wait for a parent, for a retry or for a place in their batch
   });
   const { taskUuid } = await tasker.createTask(DEMO);
   await running;
-  await vi.waitFor(async () => expect((await states(tasker, taskUuid)).flaky).toBe('waiting_for_retry'), 10_000);
+  await expect.poll(async () => (await states(tasker, taskUuid)).flaky).toBe('waiting_for_retry');
   const before = await states(tasker, taskUuid);
   expect(Object.values(before).filter((state) => state === 'pending')).toHaveLength(4);
   const workerIds = (await sql<{ id: number }>('select id::int from tasker.worker')).map((row) => row.id);
 
   // While the worker's own check runs, this check is skipped.
-  await vi.waitFor(async () =>
-    expect(await tasker.engine.checkQueue({ workerIds })).toEqual({ next: undefined, requeued: [] }),
-  );
+  await expect.poll(() => tasker.engine.checkQueue({ workerIds })).toEqual({ next: undefined, requeued: [] });
 
   expect(await states(tasker, taskUuid)).toEqual(before);
   expect(await countOf(sql, queued)).toBe(0);

@@ -114,7 +114,7 @@ async function runAll(taskers: readonly Tasker[], cases: readonly Case[]): Promi
       for (const { name, plan } of steps) {
         if (plan.kind === 'signal') await tasker.signal(taskUuid, signalFor(name), { by: name });
       }
-      const task = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+      const task = await tasker.waitForTask(taskUuid, { timeoutMs: 60_000 });
       const seen = Object.fromEntries(
         (await tasker.getSteps(taskUuid)).map(({ name, currentState, attempts }) => [
           name,

@@ -64,7 +64,7 @@ describe('the bad-night example', () => {
     expect(again.stderr).toMatch(/this database has tasks already; use an empty one/);
   });
 
-  it('runs repaired workers that finish the ready steps', { timeout: 60_000 }, async () => {
+  it('runs repaired workers that finish the ready steps', async () => {
     const program = startProgram(night, { args: ['--fixed'], env: { DATABASE_URL: url } });
     await program.waitForOutput('the repaired workers are running');
     const tasker = await openClient({ databaseUrl: url, logger: silentLogger, mayMake: false, listen: false });

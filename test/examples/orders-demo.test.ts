@@ -41,7 +41,7 @@ function expectNoDoubleCharge(folder: string): void {
   expect(captures.reduce((sum, { amount_cents }) => sum + amount_cents, 0)).toBe(820_970);
 }
 
-describe('the orders demo', { timeout: 60_000 }, () => {
+describe('the orders demo', () => {
   test('ends with the same totals if it is run again with its web page, and finds all existing orders', async () => {
     const folder = folderOf();
     const first = await runDemo(folder);

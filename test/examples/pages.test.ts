@@ -7,7 +7,7 @@ import { commandsOn, filesOn, projectOf } from './page-programs.ts';
 
 const PAGES = ['README.md', 'docs/guide/first-workflow.md'];
 
-test.each(PAGES)('%s shows programs that print the documented output', { timeout: 60_000 }, (page) => {
+test.each(PAGES)('%s shows programs that print the documented output', (page) => {
   const { DATABASE_URL: _, TASKER_ENV: __, ...env } = process.env;
   const commands = commandsOn(page);
   expect(commands.length).toBeGreaterThan(0);
@@ -19,7 +19,7 @@ test.each(PAGES)('%s shows programs that print the documented output', { timeout
   }
 });
 
-test('the handlers on the page "first workflow" compile in strict mode', { timeout: 60_000 }, () => {
+test('the handlers on the page "first workflow" compile in strict mode', () => {
   const folder = projectOf('docs/guide/first-workflow.md');
   const strict = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--skipLibCheck'];
   const types = ['--typeRoots', path.resolve('node_modules/@types'), '--types', 'node'];
@@ -53,7 +53,7 @@ test('the README starts with commands that package.json has', () => {
   expect(named.filter((name) => !scripts[name])).toEqual([]);
 });
 
-test('the guide to templates shows problems as `template validate` prints them', { timeout: 60_000 }, () => {
+test('the guide to templates shows problems as `template validate` prints them', () => {
   const folder = projectOf('docs/guide/templates.md');
   const file = (dependency: string, timeout: string) =>
     ['name: orders', 'namespace: shop', 'version: "1.0.0"', 'steps:', '  - name: validate', '    handler: validate', '']

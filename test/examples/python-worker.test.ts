@@ -53,7 +53,7 @@ describeWith('python3', 'the worker in Python', () => {
     expect(stdout).toMatch(/total .*'rows': 450/);
     server.kill('SIGTERM');
     await once(server, 'exit');
-  }, 120_000);
+  });
 
   // Not it.runIf: the options of the suite would undo it.
   if (PROVE)

@@ -10,14 +10,14 @@ import { DEMO, template, until } from '../support/setup.ts';
 
 const CREATORS = 20;
 const EACH = 5;
-/** Sends a request again when an overloaded server asks for it. */
+/** Sends a request again while the server is overloaded. */
 async function accepted<Answer extends { status: number; headers: Headers }>(
   send: () => Promise<Answer>,
 ): Promise<Answer> {
   for (;;) {
     const answer = await send();
     if (answer.status !== 503) return answer;
-    await sleep(Number(answer.headers.get('retry-after')!) * 1000);
+    await sleep(Number(answer.headers.get('retry-after') ?? 1) * 1000);
   }
 }
 
@@ -40,7 +40,14 @@ it('with 20 creators and 100 open streams, no acknowledged task and no change is
     }
   };
   const cancelling = held.map(async ({ taskUuid }) => {
-    return (await accepted(() => ask('DELETE', `/v1/tasks/${taskUuid}`))).status;
+    let isInDoubt = false;
+    const { status } = await accepted(async () => {
+      const answer = await ask('DELETE', `/v1/tasks/${taskUuid}`);
+      // Without Retry-After, the act may have been carried out. Then a second request for it is refused.
+      isInDoubt ||= answer.status === 503 && !answer.headers.has('retry-after');
+      return answer;
+    });
+    return isInDoubt && status === 400 ? 200 : status;
   });
   await Promise.all([...Array.from({ length: CREATORS }, creator), ...cancelling]);
   expect(new Set(await Promise.all(cancelling))).toEqual(new Set([200]));
@@ -61,7 +68,7 @@ it('with 20 creators and 100 open streams, no acknowledged task and no change is
   }
   const states = await Promise.all(acknowledged.map((task) => tasker.getTask(task)));
   expect(states.filter(({ status }) => status !== 'complete')).toEqual([]);
-}, 60_000);
+});
 
 it('a server with too many requests rejects further requests immediately with Retry-After, and completes the accepted ones', async () => {
   const most = 4;
@@ -117,6 +124,28 @@ it('a worker that waits for steps does not block other requests', async () => {
     expect((await api.ask('POST', '/v1/tasks', REQUEST)).status).toBe(201);
     expect((await claiming).body.steps).toHaveLength(1);
   } finally {
+    await api.stop();
+  }
+});
+
+it('streams that wait until they begin keep no other request out', async () => {
+  const paths = ['/v1/stream', '/v1/stream?kind=step', '/v1/stream?namespace=test'];
+  const api = await servedApi({ mostRequests: paths.length, templates: [template({ first: [] })] });
+  const blocker = await openSession(api.url);
+  try {
+    await blocker.query('begin');
+    // The streams begin after a read of the log of changes.
+    await blocker.query('lock table tasker.task_change in access exclusive mode');
+    const opening = paths.map((path) => api.app.request(`http://localhost${path}`));
+    await until(
+      () => api.tasker.engine.changes.streams,
+      (count) => count === paths.length,
+    );
+    expect((await api.ask('GET', '/v1/templates')).status).toBe(200);
+    await blocker.query('rollback');
+    for (const stream of opening) await (await stream).body?.cancel();
+  } finally {
+    await blocker.query('rollback');
     await api.stop();
   }
 });

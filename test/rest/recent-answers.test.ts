@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { DEMO, template } from '../support/setup.ts';
+import { leastOf } from '../support/suite/measure.ts';
 import { type App, secured } from './auth/secured.ts';
 
 const on = secured([template({ first: [] }), template({ first: [] }, { name: 'hidden', namespace: 'other' })]);
@@ -35,14 +36,20 @@ it('concurrent requests share one read of the database', async () => {
   const app = on.app();
   const key = await on.key({ name: 'crowd', roles: ['viewer'] });
   await ask(app, '/v1/me', key);
+  let limit = 1;
   const cost = async (cacheControl: string | undefined) => {
     const before = on.tasker.statements;
-    await Promise.all(Array.from({ length: 20 }, () => ask(app, '/v1/summary?limit=7', key, cacheControl)));
+    await Promise.all(Array.from({ length: 20 }, () => ask(app, `/v1/summary?limit=${limit}`, key, cacheControl)));
     return on.tasker.statements - before;
   };
-  const one = await cost('max-age=5');
+  const costOfNew = () => {
+    limit += 1;
+    return cost('max-age=60');
+  };
+  // Other statements of the process can only add to a count.
+  const one = await leastOf(1, costOfNew, 3);
   expect(one).toBeGreaterThan(0);
-  expect(await cost('max-age=5')).toBe(0);
+  expect(await leastOf(1, () => cost('max-age=60'))).toBe(0);
   expect(await cost(undefined)).toBeGreaterThan(10 * one);
 });
 

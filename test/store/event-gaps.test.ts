@@ -181,5 +181,5 @@ it(
     await unrelated.query('commit');
     await noGaps(log, sql);
   },
-  PROVE ? 3_600_000 : 60_000,
+  PROVE ? 3_600_000 : 240_000,
 );

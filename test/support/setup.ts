@@ -97,6 +97,12 @@ export async function until<T>(read: () => Promise<T> | T, holds: (seen: T) => b
   }
 }
 
+/** Makes every retry of the database due. */
+export async function makeRetriesDue(sql: Sql): Promise<void> {
+  await sql(`with step as (update tasker.step set next_at = now() where state = 'waiting_for_retry')
+             update tasker.timer set due_at = now()`);
+}
+
 /** Checks the invariants of a database at rest: counters equal a recount, every waiting step has a reason, no queue row is lost. */
 export async function invariants(sql: Sql): Promise<void> {
   const wrong = await sql(`

@@ -192,7 +192,7 @@ describe('without a server', () => {
     // Two programs run at the same time, and share the server.
     const lines = (await Promise.all(runs)).map(({ stdout }) => stdout.trim());
     expect(lines).toEqual(Array(2).fill('complete complete complete'));
-  }, 90_000);
+  });
 });
 
 it('testTasker throws for an unknown option, with similar names', async () => {

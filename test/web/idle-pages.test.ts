@@ -12,6 +12,7 @@ import { restApp } from '../../src/rest/rest-app.ts';
 import { listen } from '../../src/server/listen.ts';
 import { freshDatabase } from '../support/database.ts';
 import { DEMO, template, until } from '../support/setup.ts';
+import { leastOf, msOf } from '../support/suite/measure.ts';
 import { describeWith } from '../support/suite/programs.ts';
 import { startBrowser, watchedPage } from './served-page.ts';
 
@@ -101,19 +102,28 @@ describeWith('chromium', 'open pages on which nothing happens', () => {
     counts.clear();
     const [asked, began] = [repeated, performance.now()];
     await sleep(MEASURED_MS);
+    // It was not idleness that made it cheap. A busy machine needs longer for so many requests.
+    await until(
+      () => repeated - asked,
+      (count) => count > OTHERS * 20,
+      200_000,
+    );
     const seconds = (performance.now() - began) / 1_000;
     const sum = [...counts.values()].reduce((total, count) => total + count, 0);
     expect(sum / seconds, JSON.stringify([...counts])).toBeLessThanOrEqual(1);
     expect(counts.get('recent_workers'), JSON.stringify([...counts])).toBeGreaterThan(0);
     // The reader of the streams is among them.
     expect(counts.get('read_changes')).toBeGreaterThan(5);
-    // It was not idleness that made it cheap.
-    expect(repeated - asked).toBeGreaterThan(OTHERS * 20);
     expect(failed).toEqual([]);
     expect(problems).toEqual([]);
 
     // A change is still seen immediately.
-    await worker.createTask(DEMO);
-    await page.getByRole('link', { name: '4 tasks are blocked by a failed step' }).waitFor({ timeout: 15_000 });
+    let blocked = 3;
+    const untilSeen = async () => {
+      await worker.createTask(DEMO);
+      blocked += 1;
+      await page.getByRole('link', { name: `${blocked} tasks are blocked by a failed step` }).waitFor();
+    };
+    expect(await leastOf(15_000, () => msOf(untilSeen), 3)).toBeLessThan(15_000);
   });
 });

@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { buildWebIfStale } from '../../scripts/build-web.mjs';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
@@ -224,7 +224,7 @@ describeWith('chromium', 'the page of a task', () => {
     for (const name of ['choose', 'split', 'part']) {
       // The branch that was taken and the other one are equally near.
       await page.keyboard.press(onward);
-      await vi.waitFor(async () => expect(await focused()).toMatch(/^(choose|split|by_hand|part|sum): /));
+      await expect.poll(focused).toMatch(/^(choose|split|by_hand|part|sum): /);
       if (name !== 'part' && String(await focused()).startsWith('by_hand')) await graph.getByLabel('split:').focus();
     }
     await graph.getByLabel(/^part: /).focus();

@@ -39,4 +39,4 @@ it('a worker stays alive while its callers take every connection of the pool', a
   expect(tasker.stats!.workerId).toBe(workerId);
   const { taskUuid } = await tasker.createTask(DEMO);
   expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
-}, 60_000);
+});

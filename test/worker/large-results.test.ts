@@ -29,7 +29,7 @@ function fan(parents: number) {
   };
 }
 
-describe('a step that may read very large results', { timeout: 100_000 }, () => {
+describe('a step that may read very large results', () => {
   it('reading all of them together fails permanently with an error that says what to do, and the worker continues', async () => {
     const [large, small] = [names('demo'), names('small')];
     const templates = [template(fan(10), large), template({ a: { handler: 'join' } }, small)];

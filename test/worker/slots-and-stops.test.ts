@@ -65,12 +65,12 @@ it('steps that were claimed before the subscriber started, and exceed its slots,
   poller.start(); // claims all four steps, because the number of slots is unknown
   subscriber.start();
   await begun.promise;
-  await vi.waitFor(() => expect(processWorker.channel.metrics().pendingCount).toBe(0));
-  await vi.waitFor(async () => {
+  await expect.poll(() => processWorker.channel.metrics().pendingCount).toBe(0);
+  const states = async () => {
     const steps = await Promise.all(tasks.map(({ taskUuid }) => tasker.getSteps(taskUuid)));
-    const states = steps.flat().map((step) => step.currentState);
-    expect(states.toSorted()).toEqual(['enqueued', 'enqueued', 'enqueued', 'in_progress']);
-  });
+    return steps.flat().map((step) => step.currentState);
+  };
+  await expect.poll(async () => (await states()).sort()).toEqual(['enqueued', 'enqueued', 'enqueued', 'in_progress']);
   resume.resolve();
   for (const { taskUuid } of tasks) {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
@@ -111,13 +111,14 @@ it('a subscriber without a free slot does not keep the events of steps that anot
   await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 60_000 })));
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
-  await vi.waitFor(() => {
+  const kept = () => {
     collect();
-    expect(events.filter((event) => event.deref() !== undefined).length).toBeLessThan(150);
-  });
+    return events.filter((event) => event.deref() !== undefined).length;
+  };
+  await expect.poll(kept).toBeLessThan(150);
   expect(events.length).toBeGreaterThanOrEqual(300);
   resume.resolve();
-}, 90_000);
+});
 
 it('each of two subscribers with different handlers runs the steps whose handlers it has', async () => {
   const { bridge, create, tasker } = await setupBridge(
@@ -161,19 +162,16 @@ it('the timeout of a step that waits for a slot of its subscriber starts when it
   await begun.promise;
   tasks.push(await create());
   const timedOut = new Promise((resolve) => bridge.subscribe(EventNames.STEP_EXECUTION_TIMEOUT, resolve));
-  await vi.waitFor(() => expect(processWorker.channel.metrics().pendingCount).toBe(1));
+  await expect.poll(() => processWorker.channel.metrics().pendingCount).toBe(1);
   await timedOut; // the first step, whose handler keeps the slot
-  await vi.waitFor(
-    async () => expect(processWorker.channel.metrics().oldestPendingAgeMs).toBeGreaterThan(1_200),
-    5_000,
-  );
+  await expect.poll(() => processWorker.channel.metrics().oldestPendingAgeMs).toBeGreaterThan(1_200);
   const [step] = (await tasker.getSteps(tasks[1]!.taskUuid)).filter(({ name }) => name === 'b');
   expect(step).toMatchObject({ currentState: 'in_progress', attempts: 1 });
   resume.resolve();
   for (const { taskUuid } of tasks) {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 })).status).toBe('complete');
   }
-}, 60_000);
+});
 
 it('a poller that is stopped twice is stopped when either promise settles, and polls when it is started again', async () => {
   const { poller, create, tasker } = await setupBridge(

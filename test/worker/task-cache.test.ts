@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ClaimedStepRow } from '../../src/engine/engine.ts';
 import type { Snapshot } from '../../src/engine/template-store.ts';
 import type { DispatchedStep } from '../../src/worker/dispatched-step.ts';
@@ -59,7 +59,7 @@ it('a step times out once, even if another deadline passes while its outcome is 
     names.set(step, name);
     deadlines.start(step);
   }
-  await vi.waitFor(() => expect(expired).toContain('second'));
+  await expect.poll(() => expired).toContain('second');
   deadlines.stop();
   expect(expired).toEqual(['first', 'second']);
 });

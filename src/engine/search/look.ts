@@ -21,6 +21,7 @@ const RESERVE = 1.5;
 /** Number of entries to read at a time when the search continues. Fewer if the first scan was slow. */
 const STRETCH = 20_000;
 const SHORT_STRETCH = 100;
+const SHORTENING = 5;
 /** Number of entries that a count reads if the index does not cover all conditions. */
 const COUNTED = 3_000;
 
@@ -128,7 +129,11 @@ async function countOf<Place, S extends Slice<Place>>(
   return { total: Math.max(found, counted.total), totalIsExact: counted.exact };
 }
 
-/** Reads the index, `among` entries at a time, until the page is full or the time is up. */
+/**
+ * Reads the index, `among` entries at a time, until the page is full or the time is up. A search that read nothing has no
+ * position to continue from. So while nothing has been read, fewer entries are tried in half of the remaining time, and
+ * at last a single one, even if the time is up.
+ */
 async function stretches<Place, S extends Slice<Place>>(
   database: Database,
   looks: Looks<Place, S>,
@@ -136,13 +141,27 @@ async function stretches<Place, S extends Slice<Place>>(
 ): Promise<Found<Place>> {
   const places: Place[] = [];
   let { after } = slice;
+  let size = among;
   for (;;) {
     const left = until - Date.now();
-    if (left <= 0) break;
+    const unmoved = after === slice.after;
+    if (left <= 0) {
+      if (!unmoved || size === 1) break;
+      size = 1;
+    }
     const part = { ...slice, after, limit: slice.limit + 1 - places.length };
-    const found = await orUndefined(() =>
-      database.pipeline(settings(roundedUp(left)), (tx) => looks.stretch(tx, { slice: part, among })),
+    const longest = size > 1 ? left / 2 : Math.max(left, STRETCH_MS);
+    const ms = unmoved ? longest : left;
+    const read = await orUndefined(() =>
+      database.pipeline(settings(roundedUp(ms)), async (tx) => ({
+        found: await looks.stretch(tx, { slice: part, among: size }),
+      })),
     );
+    if (!read && unmoved && size > 1) {
+      size = Math.ceil(size / SHORTENING);
+      continue;
+    }
+    const found = read?.found;
     if (!found) break;
     for (const place of found.places) places.push(place);
     const known = { total: Math.min(places.length, slice.limit), totalIsExact: false };

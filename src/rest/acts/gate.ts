@@ -1,4 +1,4 @@
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { TaskerError } from '../../errors.ts';
 
 /** Requests in progress per connection of the pool. At full load, the last of them waits well under a second. */
@@ -78,9 +78,16 @@ export class Gate {
   }
 }
 
+const LEAVING = new WeakMap<Context, () => void>();
+
+/** Stops counting a request that has done its work and only waits from now on, such as a stream before it begins. */
+export function onlyWaits(c: Context): void {
+  LEAVING.get(c)?.();
+}
+
 /**
  * Rejects requests with `BACKPRESSURE` while too many are in progress. Requests wait for connections of the pool.
- * Without a limit, each additional request would slow down all others. A stream counts until its response begins.
+ * Without a limit, each additional request would slow down all others.
  */
 export function limitRequests(options: GateOptions): MiddlewareHandler {
   const gate = new Gate(options);
@@ -99,10 +106,16 @@ export function limitRequests(options: GateOptions): MiddlewareHandler {
       return;
     }
     if (!gate.enter()) throw tooBusy(inProgress(gate.open));
+    let isCounted = true;
+    const leave = () => {
+      if (isCounted) gate.leave();
+      isCounted = false;
+    };
+    LEAVING.set(c, leave);
     try {
       await next();
     } finally {
-      gate.leave();
+      leave();
     }
   };
 }

@@ -114,7 +114,7 @@ it('a second request leaves the first one in place, and is not in the audit', as
 });
 
 it('a worker whose notifications are lost gets the request with its next heartbeat', async () => {
-  const { tasker, worker, goOn } = await scene({ leaseMs: 600 });
+  const { tasker, worker, goOn } = await scene({ leaseMs: 3_000 });
   const { workerId } = worker.stats!;
   await shared.sql(`update tasker.worker set drain_at = now(), drain_by = 'psql' where id = $1`, [workerId]);
   await until(
@@ -129,7 +129,7 @@ it('a worker whose notifications are lost gets the request with its next heartbe
 });
 
 it('a worker that lost its lease keeps draining when it registers again', async () => {
-  const { tasker, demo, worker, goOn, name, task } = await scene({ leaseMs: 300 });
+  const { tasker, demo, worker, goOn, name, task } = await scene({ leaseMs: 3_000 });
   const before = worker.stats!.workerId;
   // Asked to drain, and declared dead before its next heartbeat.
   await shared.sql(`update tasker.worker set drain_at = now(), drain_by = 'psql', state = 'dead' where id = $1`, [

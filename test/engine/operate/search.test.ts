@@ -1,10 +1,13 @@
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import type { Database } from '../../../src/db/database.ts';
+import { type Looks, look } from '../../../src/engine/search/look.ts';
 import type { StepPage, TaskPage, TaskPageOptions } from '../../../src/engine/search/search.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError, RetryableError } from '../../../src/handlers/failures/handler-errors.ts';
 import { openSession } from '../../support/database.ts';
-import { itOnce, template } from '../../support/setup.ts';
+import { itOnce, template, until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
+import { leastOf, msOf } from '../../support/suite/measure.ts';
 
 const shared = sharedDatabase();
 
@@ -95,7 +98,7 @@ it('a page has the first error of each task, and the number of matching tasks', 
     { step: 'first', message: 'the bank answered 503' },
     { step: 'first', errorType: 'card_declined', message: 'card 4711 declined' },
   ]);
-  expect(page.lagMs).toBeLessThan(5_000);
+  await expect.poll(async () => (await tasker.listTasks({ ...own, open: true }, {})).lagMs).toBeLessThan(5_000);
 });
 
 it('cursors lead to the next and to the previous page, in both orders and by each time', async () => {
@@ -246,12 +249,43 @@ itOnce(
      select task_uuid, template_id, state, clock_timestamp(), clock_timestamp() from t`,
       [taskUuid],
     );
-    const began = performance.now();
-    const page = await tasker.listTasks({ namespace, context: { wanted: true } }, {});
-    expect(performance.now() - began).toBeLessThan(6_000);
+    let page!: TaskPage;
+    const search = async () => {
+      page = await tasker.listTasks({ namespace, context: { wanted: true } }, {});
+    };
+    expect(await leastOf(6_000, () => msOf(search), 3)).toBeLessThan(6_000);
     expect(page).toMatchObject({ tasks: [], timedOut: true, nextCursor: expect.any(String) });
     const next = await tasker.listTasks({ namespace, context: { wanted: true } }, { cursor: page.nextCursor! });
     expect(next.nextCursor).not.toBe(page.nextCursor);
+  },
+);
+
+itOnce(
+  'a search whose first stretch takes too long reads fewer entries, until it has a position to continue from',
+  async () => {
+    const sizes: number[] = [];
+    const late = () => Promise.reject(Object.assign(new Error('canceling statement'), { code: '57014' }));
+    const looks: Looks<string, { after: string | null; limit: number }> = {
+      isPlain: true,
+      first: late,
+      all: late,
+      stretch(_, { slice, among }) {
+        sizes.push(among);
+        return slice.after === null && among < 10 ? Promise.resolve({ places: ['a'], reached: 'b' }) : late();
+      },
+      count: late,
+    };
+    const database = {
+      pipeline: (_: unknown, work: (tx: unknown) => unknown) => work(undefined),
+    } as unknown as Database;
+    const search = () => look(database, looks, { after: null, limit: 5 });
+    expect(await search()).toMatchObject({ places: ['a'], timedOut: true, reached: 'b' });
+    expect(sizes.splice(0)).toEqual([100, 20, 4, 4]);
+    // Its first scan took all of its time.
+    const clock = vi.spyOn(Date, 'now').mockReturnValueOnce(0).mockReturnValue(60_000);
+    onTestFinished(() => clock.mockRestore());
+    expect(await search()).toMatchObject({ places: ['a'], timedOut: true, reached: 'b' });
+    expect(sizes).toEqual([1]);
   },
 );
 
@@ -279,7 +313,11 @@ itOnce(
 async function walk(find: (page: object) => Promise<TaskPage | StepPage>): Promise<[number, number, number]> {
   const keys = (page: TaskPage | StepPage) => ('tasks' in page ? page.tasks : page.steps).map((row) => row.taskUuid);
   const there: string[] = [];
-  let page = await find({ limit: 25 });
+  // Counting the matches has 25 ms, which may be too few on a busy machine.
+  let page = await until(
+    () => find({ limit: 25 }),
+    ({ totalIsExact }) => totalIsExact,
+  );
   const { total } = page;
   for (;;) {
     there.push(...keys(page));

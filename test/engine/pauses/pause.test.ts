@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { queued, targets } from '../../support/pauses.ts';
-import { DEMO, deferred, endStates, invariants, setup, states, template, until } from '../../support/setup.ts';
+import {
+  DEMO,
+  deferred,
+  endStates,
+  invariants,
+  makeRetriesDue,
+  setup,
+  states,
+  template,
+  until,
+} from '../../support/setup.ts';
 
 const handlers = ['a', 'b', 'c'].map((name) => defineHandler(name, {}, () => ({ name })));
 const BY = { actor: 'ann', reason: 'the carrier is down' };
@@ -94,7 +104,7 @@ describe.each(['task', 'version', 'template', 'namespace'] as const)('a paused %
       if (fails) throw new Error('again');
     });
     const { tasker, sql } = await setup({
-      templates: template({ a: { retry: { backoff: 'linear', backoff_base_ms: 200 } } }),
+      templates: template({ a: { retry: { backoff: 'linear', backoff_base_ms: 30_000 } } }),
       handlers: [flaky],
       pollMs: 50,
     });
@@ -105,6 +115,8 @@ describe.each(['task', 'version', 'template', 'namespace'] as const)('a paused %
     );
     await tasker.pause(targets(taskUuid)[kind]);
     const { attempts } = await tasker.getStep(taskUuid, 'a');
+    await makeRetriesDue(sql);
+    await tasker.engine.promoteDue();
     await until(
       () => states(tasker, taskUuid),
       ({ a }) => a === 'enqueued',

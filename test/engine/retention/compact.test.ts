@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { compactDatabase, planToCompact } from '../../../src/app/project/compact-database.ts';
 import { openSession } from '../../support/database.ts';
 import { completed } from '../../support/retention.ts';
-import { DEMO, endStates, invariants } from '../../support/setup.ts';
+import { DEMO, endStates, invariants, until } from '../../support/setup.ts';
 
 /** A database whose table of steps has more than 8 MB of free space before the rows that are needed. */
 async function withFreeSpace({ beforeDeletion }: { beforeDeletion?(url: string): Promise<void> } = {}) {
@@ -82,15 +83,22 @@ it('a compaction without full locks nothing that a worker needs', async () => {
 });
 
 it('a table that stays locked is skipped, and the others are compacted', async () => {
-  const { tasker, url } = await completed(1);
+  const { tasker, sql, url } = await completed(1);
   const session = await openSession(url);
   await session.query('begin');
   await session.query('lock table tasker.checkpoint in access share mode');
   const plan = (await planToCompact(tasker, { full: true })).filter(({ table }) => /^(checkpoint|batch)$/.test(table));
   const rewrites = plan.map((one) => ({ ...one, action: 'rewrite' as const }));
-  const released = setTimeout(() => void session.query('commit'), 3_000);
+  const releasing = (async () => {
+    await until(
+      () => sql(`select 1 from pg_locks where relation = 'tasker.checkpoint'::regclass and not granted`),
+      (waiting) => waiting.length > 0,
+    );
+    await sleep(2_000);
+    await session.query('commit');
+  })();
   const all = await compactDatabase(tasker, rewrites, { done: () => undefined });
-  clearTimeout(released);
+  await releasing;
   expect(all.map(({ table, why }) => [table, why]).sort()).toEqual([
     ['batch', null],
     ['checkpoint', null],

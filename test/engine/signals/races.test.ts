@@ -5,7 +5,7 @@ import { DEMO, invariants, itOnce, until } from '../../support/setup.ts';
 import { approvalStep, signalStep, waitingBench } from '../../support/waits/waiting.ts';
 
 const ROUNDS = Number(process.env.TASKER_RACE_ROUNDS ?? 200);
-const TIMEOUT_MS = 60_000 + ROUNDS * 200;
+const TIMEOUT_MS = 240_000 + ROUNDS * 200;
 /**
  * Returns random delays for the rivals of signals. They adapt to how long a signal takes on this machine, so that either may
  * come first.

@@ -123,7 +123,7 @@ async function raceOnce(act: Act, rounds: number, [windowMs, ...longer] = WINDOW
   return rows.map(({ task_uuid, ...row }) => ({ ...row, won: won.get(task_uuid)! }));
 }
 
-describe('a timeout that races', { timeout: 60_000 + ROUNDS * 60 }, () => {
+describe('a timeout that races', { timeout: 240_000 + ROUNDS * 60 }, () => {
   it('a token: exactly one ends the wait, and the other gets an error', async () => {
     for (const row of await race(({ token }, engine) => engine.completeByToken(token, { ok: true }))) {
       expect(row).toMatchObject(

@@ -99,7 +99,6 @@ describe('the delivery of events', () => {
     await until(
       () => audit.got.filter(({ name }) => name === 'a.kept').map(({ attempt }) => attempt),
       (attempts) => attempts.includes(2),
-      12_000,
     );
     // Results are stored a moment later.
     await until(
@@ -228,7 +227,7 @@ describe('the delivery of events', () => {
       signal.addEventListener('abort', () => aborted.push((payload as { n: unknown }).n));
       await may.promise;
     });
-    await start([paused], { leaseMs: 1_500, pollMs: 600_000 });
+    await start([paused], { leaseMs: 5_000, pollMs: 600_000 });
     await publish(...numbered(2));
     await until(
       () => paused.got.length,
@@ -244,7 +243,7 @@ describe('the delivery of events', () => {
       (count) => count === 1,
     );
     // Waits longer than the lease of the retries.
-    await sql('select pg_sleep(2)');
+    await sql('select pg_sleep(6)');
     may.resolve();
     await until(
       () => sql('select 1 from tasker.event_retry'),
@@ -304,7 +303,7 @@ describe('the delivery of events', () => {
       signal.addEventListener('abort', () => aborted.push(signal.reason));
       await may.promise;
     });
-    await start([paused], { leaseMs: 300, pollMs: 600_000 });
+    await start([paused], { leaseMs: 3_000, pollMs: 600_000 });
     await publish(...numbered(1));
     await until(
       () => paused.got.length,

@@ -178,7 +178,7 @@ describe('durable events', () => {
       got.push(n);
       return n === 'slow' && may.promise;
     }
-    for (const one of [first, second]) await start([one], { slowMs: 50, leaseMs: 1_500 });
+    for (const one of [first, second]) await start([one], { slowMs: 50, leaseMs: 5_000 });
     const all = () => got;
     // All in one part.
     const slow = `${uuidV7().slice(0, -1)}0`;
@@ -192,7 +192,7 @@ describe('durable events', () => {
       await until(all, (ns) => ns.includes(n));
     }
     // Longer than the lease.
-    await sql('select pg_sleep(2)');
+    await sql('select pg_sleep(6)');
     expect(all()).toEqual(['slow', 0, 1, 2]);
     may.resolve();
     await until(all, (ns) => ns.length === 8);

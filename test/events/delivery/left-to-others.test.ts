@@ -103,7 +103,6 @@ describe('a process that stops during a slow delivery', () => {
     await until(
       () => signals.map(({ aborted }) => aborted),
       ([aborted]) => aborted === true,
-      2_000,
     );
     proxy.decide = () => undefined;
     proxy.release();

@@ -52,7 +52,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
   beforeAll(async () => {
     broker = await rabbitmqServer();
     await broker.start();
-  }, 120_000);
+  });
   afterAll(() => broker.remove());
 
   function sink(options: Partial<RabbitmqSinkOptions> = {}): EventConsumer {
@@ -236,5 +236,5 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     expect(failed.map(({ message }) => message).join()).not.toContain('guest');
     const { host } = new URL(broker.url);
     expect(lines).toEqual([`RabbitMQ ${host}: connection lost; events wait`, `RabbitMQ ${host} reconnected`]);
-  }, 180_000);
+  });
 });

@@ -183,13 +183,13 @@ it('a reload with an invalid subscriber changes nothing, and the running subscri
   expect(folders.registry.listHandlers()).toEqual(['pay']);
   const payload = emptyPayload();
   source.emit(eventOf(payload));
-  await vi.waitFor(() => expect(payload.seen).toEqual(['one', 'other']));
+  await expect.poll(() => payload.seen).toEqual(['one', 'other']);
 
   writeFileSync(path.join(root, 'handlers/events.ts'), events('two'));
   await folders.load();
   const after = emptyPayload();
   source.emit(eventOf(after));
-  await vi.waitFor(() => expect(after.seen.toSorted()).toEqual(['other', 'two']));
+  await expect.poll(() => after.seen.toSorted()).toEqual(['other', 'two']);
   expect(folders.registry.listHandlers()).toEqual(['charge']);
   await subscribers.stopAll();
 });

@@ -57,7 +57,7 @@ beforeAll(async () => {
   keys.admin = (await createKey(database, { name: 'admin', roles: ['admin'] }, { actor: 'tests' })).key;
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
   app = restApp({ tasker, logger: silentLogger, facts, config: { configuration: () => ({}) }, security: SECURED });
-}, 60_000);
+});
 afterAll(() => close?.());
 
 function loggerTo(lines: string[], bindings: LogBindings = {}): Logger {
@@ -147,7 +147,7 @@ describe('the values that templates declare as sensitive', () => {
     for (const plain of ['plain-brand', 'plain-id', 'plain-amount', 'plain-token', '[redacted]']) {
       expect.soft(all.includes(plain), plain).toBe(true);
     }
-  }, 60_000);
+  });
 
   it('are shown with the permission, each by some route', async () => {
     const { paths } = await documentOf(app);
@@ -158,7 +158,7 @@ describe('the values that templates declare as sensitive', () => {
     expect(missing).toEqual([]);
     expect(answers.get(`/v1/tasks/${things.task}`)!.text).toContain(CANARIES.context);
     expect(answers.get(`/v1/tasks/${things.task}/context`)!.text).toContain(CANARIES.context);
-  }, 60_000);
+  });
 
   it('are returned by the library, because they are the data of its program', async () => {
     expect((await tasker.getTask(things.task)).context).toEqual(CONTEXT);

@@ -127,7 +127,7 @@ it('every operation gives each documented answer, and each has the documented sh
   }
   expect.soft(wrong, 'answers that differ from what is expected').toEqual([]);
   expect(missing, 'documented answers without a row').toEqual([]);
-}, 60_000);
+});
 
 /**
  * Locks every table until a rollback. A worker may take locks in another order, so this is retried after a deadlock.

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import { until } from '../setup.ts';
 
@@ -15,32 +16,52 @@ export class TestEventSource {
   status = 0;
   body = '';
   retry: number | undefined;
+  /** Seconds after which a busy server wants to be asked again. */
+  retryAfter: string | null = null;
   lastId: string | undefined;
   isOver = false;
   readonly #abort = new AbortController();
   readonly #done: Promise<void>;
 
-  private constructor(url: string, headers: Record<string, string>) {
-    this.#done = this.#read(url, headers).finally(() => {
+  private constructor(url: string, headers: Record<string, string>, reconnects: boolean) {
+    this.#done = (reconnects ? this.#readAgain(url, headers) : this.#read(url, headers)).finally(() => {
       this.isOver = true;
     });
     onTestFinished(() => this.close());
   }
 
-  /** Connects, and waits until the stream has begun or was rejected. `after`: the `Last-Event-ID`. */
-  static async open(url: string, { after }: { after?: string | undefined } = {}): Promise<TestEventSource> {
-    const source = new TestEventSource(url, after === undefined ? {} : { 'last-event-id': after });
-    await until(
-      () => source.events.length > 0 || source.isOver,
-      (begun) => begun,
-    );
-    return source;
+  /**
+   * Connects, and waits until the stream has begun or was rejected. A busy server is asked again when it says so.
+   * `after`: the `Last-Event-ID`. `reconnects`: continues after the end of a connection, as a browser does.
+   */
+  static async open(
+    url: string,
+    { after, reconnects = false }: { after?: string | undefined; reconnects?: boolean } = {},
+  ): Promise<TestEventSource> {
+    for (;;) {
+      const source = new TestEventSource(url, after === undefined ? {} : { 'last-event-id': after }, reconnects);
+      await until(
+        () => source.events.length > 0 || source.isOver,
+        (begun) => begun,
+      );
+      if (source.retryAfter === null) return source;
+      await sleep(Number(source.retryAfter) * 1_000);
+    }
+  }
+
+  async #readAgain(url: string, headers: Record<string, string>): Promise<void> {
+    for (let from = headers; !this.#abort.signal.aborted; ) {
+      await this.#read(url, from);
+      if (this.lastId !== undefined) from = { 'last-event-id': this.lastId };
+      await sleep(Math.min(this.retry ?? 0, 500));
+    }
   }
 
   async #read(url: string, headers: Record<string, string>): Promise<void> {
     try {
       const answer = await fetch(url, { headers, signal: this.#abort.signal });
       this.status = answer.status;
+      this.retryAfter = answer.headers.get('retry-after');
       if (answer.status !== 200) {
         this.body = await answer.text();
         return;

@@ -23,6 +23,9 @@ export const REQUEST = {
   reason: 'to see',
 };
 
+/** Long, because the workers over HTTP of these tests send no heartbeats. */
+const LEASE_MS = 600_000;
+
 /** The completion tokens of tasks that wait for another system, by task. */
 const TOKENS = new Map<string, string>();
 
@@ -93,6 +96,7 @@ export function restWorld(): World {
       templates: TEMPLATES,
       handlers: HANDLERS,
       namespaces: ['test'],
+      leaseMs: LEASE_MS,
       logger: silentLogger,
     });
     end = async () => {

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import type { TestProject, Vitest } from 'vitest/node';
+import { buildWebIfStale } from '../../../scripts/build-web.mjs';
 import { Database } from '../../../src/db/database.ts';
 import { type EmbeddedServer, startEmbedded } from '../../../src/db/embedded/start-embedded.ts';
 import { migrate } from '../../../src/engine/migrate.ts';
@@ -82,9 +83,13 @@ function quickVerifier(password: string): string {
   return `SCRAM-SHA-256$1:${salt.toString('base64')}$${storedKey}:${keyOf('Server Key').toString('base64')}`;
 }
 
-/** Starts what the selected tests need, once for all projects: the build for child processes, and the servers. */
+/**
+ * Starts what the selected tests need, once for all projects: the build for child processes, the web page, and the servers.
+ * Tests that started together would otherwise build the page at the same time, in the same folder.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const { majors, build } = selectedNeeds(project.vitest);
+  const { majors, build, page } = selectedNeeds(project.vitest);
+  if (page) buildWebIfStale();
   const folder = await mkdtemp(path.join(await dataParent(), 'tasker-suite-'));
   await chmod(folder, 0o755);
   const [servers] = await Promise.all([
@@ -101,7 +106,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 /** Returns the needs of the test files that this run selected. */
-function selectedNeeds(vitest: Vitest): { majors: string[]; build: boolean } {
+function selectedNeeds(vitest: Vitest): { majors: string[]; build: boolean; page: boolean } {
   const files = vitest.state.getPaths();
   const needs = (file: string) => needsOf(path.relative(process.cwd(), file));
   const onServer = files.filter((file) => needs(file).server);
@@ -110,5 +115,6 @@ function selectedNeeds(vitest: Vitest): { majors: string[]; build: boolean } {
   return {
     majors: [...majors].sort(),
     build: files.some((file) => needs(file).build),
+    page: files.some((file) => needs(file).page),
   };
 }

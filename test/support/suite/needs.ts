@@ -11,6 +11,8 @@ export interface Needs {
   alone: boolean;
   /** The built package, for child processes and for the threads of a worker. */
   build: boolean;
+  /** The built web page. */
+  page: boolean;
 }
 
 const STARTS_PROCESS = /from '(?:node:)?child_process'/;
@@ -28,6 +30,7 @@ const OF_PROCESS = /\bprocess\.(?:chdir\(|on\('warning')|\.setGlobal\w+\(|\bproc
 const HOOKS_OF_HELPER = /^(?:before|after)(?:All|Each)\(/m;
 /** A worker that runs from the sources starts its threads from the build. */
 const STARTS_THREADS = path.normalize('src/worker/threads/thread-file.ts');
+const BUILDS_PAGE = path.normalize('scripts/build-web.mjs');
 
 const IMPORT = /^(?:import|export)\s(?!type\b)[^;'"]*?from\s+'(\.[^']+)'|^import '(\.[^']+)'|\bimport\('(\.[^']+)'\)/gm;
 
@@ -68,6 +71,7 @@ export function needsOf(file: string): Needs {
     server: has(ASKS_FOR_SERVER),
     alone: has(OF_PROCESS) || ofHelpers.some((text) => HOOKS_OF_HELPER.test(text)),
     build: reached.includes(STARTS_THREADS) || has(STARTS_PROCESS, NAMES_BUILD),
+    page: reached.includes(BUILDS_PAGE),
   };
 }
 

@@ -133,7 +133,7 @@ describe('the event bridge', () => {
     it.subscribe(EventNames.STEP_EXECUTION_RECEIVED, heard);
     it.publish(EventNames.STEP_EXECUTION_RECEIVED, stepEvent());
     expect(heard).toHaveBeenCalledTimes(1);
-    await vi.waitFor(() => expect(lines).toHaveLength(2));
+    await expect.poll(() => lines).toHaveLength(2);
     expect(lines.map(({ message }) => message)).toEqual([
       'a subscriber of step.execution.received failed: no room',
       'a subscriber of step.execution.received failed: no time',

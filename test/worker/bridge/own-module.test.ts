@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import {
   checkpointYield,
   defineHandler,
@@ -169,7 +169,7 @@ describe('a subscriber of a foreign module', () => {
       }),
     ]);
     emitter.emitStepReceived(stepEvent({ timeoutSeconds: 0.05 }));
-    await vi.waitFor(() => expect(module.results).toHaveLength(1));
+    await expect.poll(() => module.results).toHaveLength(1);
     expect(subscriber.getActiveHandlers()).toBe(1);
     late.resolve();
     expect(await subscriber.waitForCompletion()).toBe(true);

@@ -144,6 +144,5 @@ it('a subscriber without an id has the name of its worker, which announces handl
     () =>
       shared.sql('select 1 from tasker.worker where name = $1 and $2 = any (callables)', [subscriber.workerId, 'late']),
     (found) => found.length === 1,
-    5_000,
   );
 });

@@ -52,7 +52,7 @@ it('a block of the event loop after a handler has awaited is logged with all run
   await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   await until(
     () => lines.filter(({ message }) => /^the event loop was blocked for \d+ ms: .*; running: later$/.test(message)),
-    (found) => found.length === 1,
+    (found) => found.length > 0,
   );
   expect(tasker.stats?.loop.maxLagMs).toBeGreaterThanOrEqual(1_000);
   expect(tasker.stats?.loop.blocked).toBeNull();

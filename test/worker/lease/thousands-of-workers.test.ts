@@ -38,7 +38,7 @@ itOnce(
       return value;
     };
     const { taskUuid } = await tasker.createTask(DEMO);
-    const blocked = await timed('runs', () => tasker.waitForTask(taskUuid, { timeoutMs: 60_000 }));
+    const blocked = await timed('runs', () => tasker.waitForTask(taskUuid, { timeoutMs: 150_000 }));
     expect(blocked.status).toBe('blocked_by_failures');
     const task = await timed('getTask', () => tasker.getTask(taskUuid));
     const steps = await timed('getSteps', () => tasker.getSteps(taskUuid));
@@ -58,9 +58,9 @@ itOnce(
       ).names,
     ).toHaveLength(4);
     await timed('resolveStep', () => tasker.resolveStep(taskUuid, 'work_9999', { result: { by: 'hand' } }));
-    expect((await timed('join', () => tasker.waitForTask(taskUuid, { timeoutMs: 60_000 }))).status).toBe('complete');
+    expect((await timed('join', () => tasker.waitForTask(taskUuid, { timeoutMs: 150_000 }))).status).toBe('complete');
     await invariants(sql);
     console.log(`milliseconds: ${JSON.stringify(times)}`);
   },
-  120_000,
+  400_000,
 );

@@ -252,7 +252,9 @@ describe('a handler in a thread', () => {
 describe('a pool of threads', () => {
   it('a pool runs a hundred steps in two threads, one step per thread at a time', async () => {
     const { tasker, demo } = await shared.setup({ a: inThread('sleeps') }, { handlers: threadHandlers(), threads: 2 });
-    const tasks = await tasker.createTasks(Array.from({ length: 100 }, () => demo));
+    // Long enough that the second thread starts before the first has run all steps.
+    const context = { ms: 60 };
+    const tasks = await tasker.createTasks(Array.from({ length: 100 }, () => ({ ...demo, context })));
     const threads = new Set<unknown>();
     for (const { taskUuid } of tasks) {
       const { state, attempts, result } = await resultOf(tasker, taskUuid);
@@ -266,11 +268,12 @@ describe('a pool of threads', () => {
 
   it('the timeout of a step starts when a thread is free for it', async () => {
     const { tasker, demo } = await shared.setup(
-      { a: inThread('sleeps', { timeout_seconds: 4, ...ONCE }) },
+      { a: inThread('sleeps', { timeout_seconds: 10, ...ONCE }) },
       { handlers: threadHandlers(), threads: 1 },
     );
+    // Together they take longer than the timeout, and each leaves much of it to a busy machine.
     const context = { ms: 1_200 };
-    const tasks = await tasker.createTasks(Array.from({ length: 5 }, () => ({ ...demo, context })));
+    const tasks = await tasker.createTasks(Array.from({ length: 10 }, () => ({ ...demo, context })));
     for (const { taskUuid } of tasks) expect((await resultOf(tasker, taskUuid)).state).toBe('complete');
   });
 
@@ -376,7 +379,7 @@ it('a subscriber gets its slot back when its worker stops and ends the thread of
     ({ busy }) => busy === 1,
   );
   expect((await stopWorker()).status).toBe('stopped');
-  expect(await subscriber.waitForCompletion(2_000)).toBe(true);
+  expect(await subscriber.waitForCompletion(20_000)).toBe(true);
 });
 
 it('the database satisfies the invariants after all tests', () => invariants(shared.sql));

@@ -200,8 +200,8 @@ describe('waiting steps and the slots of a worker', () => {
       (step) => step.currentState === 'waiting',
     );
     const from = performance.now();
-    await first.stop({ drainTimeoutMs: 30_000 });
-    expect(performance.now() - from).toBeLessThan(5_000);
+    await first.stop({ drainTimeoutMs: 100_000 });
+    expect(performance.now() - from).toBeLessThan(50_000);
     expect((await tasker.getStep(taskUuid, 'pause')).currentState).toBe('waiting');
     // While no worker runs, so that the next one finds a wait that is due.
     await tasker.moveTimer(taskUuid, 'pause', Date.now());
@@ -222,7 +222,7 @@ describe('a worker that polls once a minute', () => {
     for (const { taskUuid } of tasks) {
       const fired = (await tasker.getStep(taskUuid, 'pause')).results!.result as Fired;
       // Enough for a busy machine. The next poll is a minute away.
-      expect(Date.parse(fired.fired_at) - Date.parse(fired.due_at)).toBeLessThan(5_000);
+      expect(Date.parse(fired.fired_at) - Date.parse(fired.due_at)).toBeLessThan(20_000);
     }
   });
 

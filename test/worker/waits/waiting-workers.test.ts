@@ -24,7 +24,7 @@ const polling = (ran: number[] = []) =>
 describe('a worker that is lost', () => {
   it('does not affect its steps after they began to wait', async () => {
     const { tasker, sql, url, another } = await setup({
-      templates: template({ pause: timer({ for: 2.5 }) }),
+      templates: template({ pause: timer({ for: '1h' }) }),
       worker: false,
       logger: silentLogger,
     });
@@ -37,6 +37,11 @@ describe('a worker that is lost', () => {
     );
     proxy.close();
     await another({ worker: true, handlers: [], leaseMs: 800 });
+    await until(
+      () => sql(`select 1 from tasker.worker where state <> 'alive'`),
+      (lost) => lost.length > 0,
+    );
+    await sql('update tasker.wait set until = now(), due_at = now()');
     expect((await tasker.waitForTask(taskUuid, WAIT)).status).toBe('complete');
     const outcomes = (await tasker.getHistory(taskUuid)).map(({ what }) => what);
     expect(outcomes).toEqual(['completed']);

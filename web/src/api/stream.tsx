@@ -1,5 +1,5 @@
 import { type QueryKey, useQueryClient } from '@tanstack/react-query';
-import { createContext, type ReactNode, useContext, useEffect, useState } from 'react';
+import { createContext, type ReactNode, useContext, useEffect, useRef, useState } from 'react';
 import { addressOf } from './client.ts';
 import { useLive } from './live.tsx';
 import { noteChange } from './quiet.ts';
@@ -11,6 +11,8 @@ const StreamContext = createContext(false);
 const SHOW_MS = 2_000;
 /** After this many lost connections in a row, the page only polls. */
 const MOST_LOST = 5;
+/** Time until a stream that the server refused, because it was busy or started, is requested again. */
+const REFUSED_MS = 3_000;
 /** The queries that a change of a task may invalidate. All others are polled. */
 const AFFECTED = new Set(['tasks', 'status', 'summary']);
 /**
@@ -29,10 +31,15 @@ export function StreamProvider({ children }: { children: ReactNode }) {
   const { on } = useLive();
   const queries = useQueryClient();
   const active = served && visible && on;
+  const lost = useRef(0);
+  const [refusals, setRefusals] = useState(0);
   useEffect(() => {
-    if (!active) return;
+    if (!active) {
+      lost.current = 0;
+      return;
+    }
     let timer: ReturnType<typeof setTimeout> | undefined;
-    let lost = 0;
+    let again: ReturnType<typeof setTimeout> | undefined;
     let changed = new Set<string>();
     let all = false;
     const show = (event: MessageEvent<string>) => {
@@ -50,24 +57,28 @@ export function StreamProvider({ children }: { children: ReactNode }) {
     };
     const source = new EventSource(addressOf('v1/stream'));
     source.addEventListener('open', () => {
-      lost = 0;
+      lost.current = 0;
       noteChange({ isFollowing: true });
       setConnected(true);
     });
     source.addEventListener('error', () => {
       noteChange({ isFollowing: false });
       setConnected(false);
-      lost += 1;
-      if (lost >= MOST_LOST) source.close();
+      lost.current += 1;
+      if (lost.current >= MOST_LOST) source.close();
+      // The browser itself connects again only if a connection was lost.
+      else if (source.readyState === EventSource.CLOSED)
+        again = setTimeout(() => setRefusals((n) => n + 1), REFUSED_MS);
     });
     for (const name of ['task', 'deleted', 'reset']) source.addEventListener(name, show);
     return () => {
       source.close();
       noteChange({ isFollowing: false });
       clearTimeout(timer);
+      clearTimeout(again);
       setConnected(false);
     };
-  }, [active, queries]);
+  }, [active, queries, refusals]);
   return <StreamContext value={connected}>{children}</StreamContext>;
 }
 
