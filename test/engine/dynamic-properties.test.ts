@@ -343,13 +343,12 @@ describe('minimal forms of random templates that once failed', () => {
   });
 });
 
-/** Counts the created steps by kind, and the steps that ended by their waits. */
 /** Returns for each kind of step a template in which such a step ends. */
 function having(wanted: readonly string[], templates: readonly (readonly DynamicStep[])[]): (readonly DynamicStep[])[] {
   const left = new Set(wanted);
   return templates.filter((steps) => {
     if (left.size === 0) return false;
-    const kinds: Record<string, number> = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
+    const kinds = noneOfAnyKind();
     count(kinds, steps);
     const found = [...left].filter((kind) => kinds[kind]! > 0);
     for (const kind of found) left.delete(kind);
@@ -357,6 +356,7 @@ function having(wanted: readonly string[], templates: readonly (readonly Dynamic
   });
 }
 
+/** Counts the created steps by kind, and the steps that ended by their waits. */
 function count(kinds: Record<string, number>, steps: readonly DynamicStep[]): void {
   const end = predictDynamic(steps);
   const made = Object.keys(end.steps);
