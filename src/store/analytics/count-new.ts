@@ -53,8 +53,8 @@ export async function rebaseCounting(db: Db): Promise<void> {
   await db.query(REBASE);
 }
 
-// The transactions of a pass: those that are visible to this statement and were not visible in the stored snapshot, up
-// to `$1` of them. `finished`: transactions that were running in the stored snapshot and have ended since. Long
+// The transactions of a pass: up to `$1` transactions that are visible to this statement and were not visible in the
+// stored snapshot. `finished`: transactions that were running in the stored snapshot and have ended since. Long
 // transactions are looked up individually, because otherwise all rows since their start would have to be read. Rows of
 // transactions from `upto` on are left for the next pass.
 const RANGE = `
@@ -154,7 +154,7 @@ export async function countNew(
 }
 
 /**
- * Counts all attempts of the tasks that have the first `rows` attempts of the next transaction and of those that
+ * Counts all attempts of the tasks that have the first `rows` attempts of the next transaction and of transactions that
  * committed late. `more`: there were as many. Call it in a transaction that holds the lock.
  */
 export async function countPart(db: Db, { rows }: { rows: number }): Promise<Counted & { more: boolean }> {
