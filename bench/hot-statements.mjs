@@ -115,6 +115,7 @@ export const HOT = [
   'rates',
   'take_counting_turn',
   'count_new_attempts',
+  'count_part_of_attempts',
   'find_uncounted_tasks',
   'count_attempts_of_tasks',
   'analytics_sums',

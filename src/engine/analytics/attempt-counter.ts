@@ -1,10 +1,13 @@
+import { isStatementTimeout } from '../../db/connection-error.ts';
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
+import type { Db } from '../../db/statement.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import {
   type Counted,
   countNew,
+  countPart,
   historyIsShort,
   pruneAnalytics,
   rebaseCounting,
@@ -37,6 +40,12 @@ const CATCH_UP_MS = 2_000;
  * recording.
  */
 const ATTEMPTS_A_TURN = 5_000;
+/** Maximum number of attempts in a pass. A transaction with more attempts is counted in several passes. */
+const MOST_ATTEMPTS = 16_000;
+/** Lower limit of that number, which is halved whenever a pass exceeds the statement timeout. */
+const FEWEST_ATTEMPTS = 10;
+/** Number of attempts of a transaction whose tasks the first of several passes counts. */
+const FIRST_ROWS = 100;
 /**
  * Number of transactions in the first pass, and in the first pass after an idle period. A transaction can record a few
  * hundred attempts.
@@ -73,6 +82,8 @@ export interface AttemptCounterOptions {
   enabled?: boolean | undefined;
   /** Number of transactions to count at first. It adapts to the number of attempts in them. */
   transactions?: number;
+  /** Maximum number of attempts in a pass. Only a single task with more attempts exceeds it. */
+  attempts?: number;
 }
 
 /**
@@ -84,6 +95,12 @@ export class AttemptCounter {
   readonly #database: Database;
   readonly #logger: Logger;
   #transactions: number;
+  readonly #mostAttempts: number;
+  #attempts: number;
+  /** The next transaction has too many attempts for a pass. */
+  #isInParts = false;
+  /** Number of its attempts whose tasks are counted in a pass. They may all belong to different tasks. */
+  #partRows: number;
   /** Something was recorded since the last pass. */
   #noticed = false;
   #timer: NodeJS.Timeout | undefined;
@@ -98,12 +115,15 @@ export class AttemptCounter {
   constructor(
     database: Database,
     logger: Logger,
-    { enabled = true, transactions = FIRST_TRANSACTIONS }: AttemptCounterOptions = {},
+    { enabled = true, transactions = FIRST_TRANSACTIONS, attempts = MOST_ATTEMPTS }: AttemptCounterOptions = {},
   ) {
     this.enabled = enabled;
     this.#database = database;
     this.#logger = logger;
     this.#transactions = transactions;
+    this.#mostAttempts = attempts;
+    this.#attempts = attempts;
+    this.#partRows = Math.min(FIRST_ROWS, attempts);
     this.#isFirst = transactions === FIRST_TRANSACTIONS;
   }
 
@@ -167,20 +187,7 @@ export class AttemptCounter {
     olderMs: number;
     now?: boolean;
   }): Promise<(Counted & { restMs: number }) | undefined> {
-    const transactions = this.#transactions;
-    const counted = await this.#database.transaction(COUNTING, async (tx) => {
-      const { taken, ahead } = await takeCountingTurn(tx, { olderMs: Math.round(olderMs), now });
-      if (!taken) return undefined;
-      const began = performance.now();
-      if (ahead) await rebaseCounting(tx);
-      // In a new database on an old server, nearly all transactions to skip belong to other databases.
-      const whole = this.#isFirst && (await historyIsShort(tx, ATTEMPTS_A_TURN));
-      const counted = await countNew(tx, { transactions: whole ? MOST_TRANSACTIONS : transactions });
-      if (counted.prunable) await pruneAnalytics(tx);
-      const restMs = (performance.now() - began) * restAfter(counted);
-      if (!now) await restFromCounting(tx, restMs);
-      return { ...counted, restMs };
-    });
+    const counted = await this.#turnOf(olderMs, now).catch((error: unknown) => this.#shrink(error));
     if (!counted) return undefined;
     this.#isFirst = false;
     this.#adapt(counted);
@@ -189,8 +196,54 @@ export class AttemptCounter {
     return counted;
   }
 
+  /** Runs a pass in a transaction of its own, unless it is not the time for one. */
+  #turnOf(olderMs: number, now: boolean): Promise<(Counted & { restMs: number }) | undefined> {
+    return this.#database.transaction(COUNTING, async (tx) => {
+      const { taken, ahead } = await takeCountingTurn(tx, { olderMs: Math.round(olderMs), now });
+      if (!taken) return undefined;
+      const began = performance.now();
+      if (ahead) await rebaseCounting(tx);
+      // In a new database on an old server, nearly all transactions to skip belong to other databases.
+      const whole = this.#isFirst && (await historyIsShort(tx, ATTEMPTS_A_TURN));
+      const counted = await this.#countSome(tx, whole ? MOST_TRANSACTIONS : this.#transactions);
+      if (counted.prunable) await pruneAnalytics(tx);
+      const restMs = (performance.now() - began) * restAfter(counted);
+      if (!now) await restFromCounting(tx, restMs);
+      return { ...counted, restMs };
+    });
+  }
+
+  /** Counts up to a number of transactions: fewer if they have too many attempts, or a part of the first one. */
+  async #countSome(tx: Db, most: number): Promise<Counted> {
+    const attempts = this.#attempts;
+    for (let transactions = most; !this.#isInParts; transactions = this.#transactions) {
+      const counted = await countNew(tx, { transactions, attempts });
+      if (counted) return counted;
+      this.#isInParts = transactions === 1;
+      this.#transactions = Math.ceil(transactions / 8);
+    }
+    const part = await countPart(tx, { rows: this.#partRows });
+    const factor = part.more ? Math.min(2, attempts / 2 / Math.max(1, part.attempts)) : 1;
+    this.#partRows = Math.max(1, Math.min(attempts, Math.floor(this.#partRows * factor)));
+    this.#isInParts = part.more;
+    return part;
+  }
+
+  /** After a timeout, the next passes count fewer attempts. */
+  async #shrink(error: unknown): Promise<never> {
+    if (isStatementTimeout(error)) {
+      this.#attempts = Math.max(FEWEST_ATTEMPTS, this.#attempts >> 1);
+      this.#partRows = Math.max(1, this.#partRows >> 1);
+      // Pages that are not in the index are read by every pass.
+      await this.#summarize();
+    }
+    throw error;
+  }
+
   /** The next pass counts more or fewer transactions, so that no pass counts too many attempts. */
   #adapt({ attempts, transactions, complete }: Counted): void {
+    this.#attempts = Math.min(this.#mostAttempts, Math.ceil(this.#attempts * 1.25));
+    if (transactions === 0) return;
     if (attempts > ATTEMPTS_A_TURN * 2) {
       this.#transactions = Math.max(FEWEST_TRANSACTIONS, Math.floor((transactions * ATTEMPTS_A_TURN) / attempts));
     } else if (complete) {

@@ -188,7 +188,9 @@ export function layoutOf({ rows, steps, open, sort, limit, only }: NumbersView):
   };
   // The histograms of all templates make up those of the totals.
   const keys = groupsOf(layout).flatMap((group, part) =>
-    part < FIRST_TEMPLATE && layout.moreTemplates === 0 ? [] : group.keys.map((key) => ({ ...key, part })),
+    part < FIRST_TEMPLATE && layout.moreTemplates === 0
+      ? []
+      : group.keys.map((key) => ({ ...key, part, runMax: group.sums.runMax })),
   );
   return { ...layout, keys };
 }
@@ -233,10 +235,7 @@ function groupOf(rows: readonly SumsRow[]): Group {
   const sums: SumsRow = { ...NOTHING };
   for (const row of rows) {
     for (const key of ADDED) sums[key] += row[key];
-    if (row.runMax !== null && row.runMax > (sums.runMax ?? -1)) {
-      sums.runMax = row.runMax;
-      sums.slowest = row.slowest;
-    }
+    sums.runMax = row.runMax === null ? sums.runMax : Math.max(sums.runMax ?? 0, row.runMax);
     sums.runMin = least(sums.runMin, row.runMin);
     sums.waitMin = least(sums.waitMin, row.waitMin);
     sums.waitMax = row.waitMax === null ? sums.waitMax : Math.max(sums.waitMax ?? 0, row.waitMax);
@@ -264,7 +263,6 @@ const NOTHING: SumsRow = {
   runUs: 0,
   runMin: null,
   runMax: null,
-  slowest: null,
   waitCount: 0,
   waitUs: 0,
   waitMin: null,
@@ -290,20 +288,26 @@ export function numbersOf(
   { open, hours }: NumbersView,
 ): Numbers {
   let part = 0;
-  const next = (): HistogramPart => histograms.get(part++) ?? { run: [], wait: [] };
+  const next = (): HistogramPart => histograms.get(part++) ?? { run: [], wait: [], slowest: null };
   const total = (which: 0 | 1): HistogramPart => {
     const own = next();
     if (layout.moreTemplates > 0) return own;
+    const { runMax } = (which === 0 ? layout.tasks : layout.steps).sums;
     const parts = layout.templates.flatMap((_, i) => histograms.get(FIRST_TEMPLATE + 2 * i + which) ?? []);
-    return { run: addBuckets(parts.map((one) => one.run)), wait: addBuckets(parts.map((one) => one.wait)) };
+    const slowest = layout.templates.findIndex((one) => (which === 0 ? one.tasks : one.steps).sums.runMax === runMax);
+    return {
+      run: addBuckets(parts.map((one) => one.run)),
+      wait: addBuckets(parts.map((one) => one.wait)),
+      slowest: histograms.get(FIRST_TEMPLATE + 2 * slowest + which)?.slowest ?? null,
+    };
   };
   const openOf = (ids: ReadonlySet<number> | undefined): OpenTasks | null =>
     open && openTasks(open.filter((one) => ids?.has(one.templateId) ?? true));
-  const tasks = taskNumbers(layout.tasks.sums, total(0).run, hours);
+  const tasks = taskNumbers(layout.tasks.sums, total(0), hours);
   const steps = stepNumbers(layout.steps.sums, total(1), hours);
   const templates = layout.templates.map((one): TemplateAnalytics => {
     const { namespace, name, version } = one.version;
-    const ofTasks = taskNumbers(one.tasks.sums, next().run, hours);
+    const ofTasks = taskNumbers(one.tasks.sums, next(), hours);
     const ofSteps = stepNumbers(one.steps.sums, next(), hours);
     return {
       namespace,
@@ -351,7 +355,7 @@ function ratio(part: number, whole: number): number | null {
   return whole === 0 ? null : part / whole;
 }
 
-function taskNumbers(sums: SumsRow, buckets: readonly Bucket[], hours: number): TaskNumbers {
+function taskNumbers(sums: SumsRow, { run, slowest }: HistogramPart, hours: number): TaskNumbers {
   const { completed, failed, cancelled, resolved } = sums;
   const ended = completed + failed + cancelled + resolved;
   return {
@@ -363,13 +367,13 @@ function taskNumbers(sums: SumsRow, buckets: readonly Bucket[], hours: number): 
     completionRate: ratio(completed, ended),
     errorRate: ratio(failed, ended),
     endedPerHour: ended / hours,
-    duration: running(sums, buckets),
-    slowestTaskUuid: sums.slowest,
+    duration: running(sums, run),
+    slowestTaskUuid: slowest,
     lastEndedAt: sums.lastAt || null,
   };
 }
 
-function stepNumbers(sums: SumsRow, { run, wait }: HistogramPart, hours: number): StepNumbers {
+function stepNumbers(sums: SumsRow, { run, wait, slowest }: HistogramPart, hours: number): StepNumbers {
   const { completed, failed, lost, cancelled, released, retried, gaveUp } = sums;
   const attempts = completed + failed + lost;
   const queued = { count: sums.waitCount, sum: sums.waitUs, min: sums.waitMin, max: sums.waitMax };
@@ -387,7 +391,7 @@ function stepNumbers(sums: SumsRow, { run, wait }: HistogramPart, hours: number)
     attemptsPerHour: attempts / hours,
     duration: running(sums, run),
     queueing: durationsOf(queued, wait),
-    slowestTaskUuid: sums.slowest,
+    slowestTaskUuid: slowest,
     lastEndedAt: sums.lastAt || null,
   };
 }

@@ -157,7 +157,10 @@ async function withTemplates(database: Database, search: TaskSearch, filter: Tas
     const having = new Set(step.places.map(({ templateId }) => templateId));
     snapshots = snapshots.filter(({ id }) => having.has(id));
   }
-  if (step && workers) step.workerIds = workers;
+  if (step && workers) {
+    step.workerIds = workers.ids;
+    step.workersHaveFewSteps = workers.haveFewSteps;
+  }
   search.templateIds = snapshots.map(({ id }) => id);
   if (step && !snapshots.some(({ dynamic }) => dynamic)) leaveOutStates(search, step);
   if (key !== undefined) search.taskUuids = await tasksOfKey(database, snapshots, key);
@@ -325,6 +328,7 @@ function stepOf({ step, stepState, handler, errorType, error, worker }: TaskFilt
     errorType: errorType ?? null,
     error: error ?? null,
     workerIds: null,
+    workersHaveFewSteps: false,
   };
 }
 

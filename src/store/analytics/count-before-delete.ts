@@ -1,15 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
-import { ATTEMPT, COUNT } from './aggregate.ts';
-import { COUNTING_LOCK } from './count-new.ts';
-
-/** The counted transactions: all transactions below `next` but for those in `running`. */
-const COUNTED = `
-counted as materialized (
-  select counted_at, coalesce(after, '-infinity') after, pg_snapshot_xmax(counted)::text::bigint next,
-         array(select x::text::bigint from pg_snapshot_xip(counted) x) running
-    from tasker.analytics_state)`;
-const uncounted = (tx: string) => `(${tx} >= c.next or ${tx} = any (c.running))`;
+import { COUNT } from './aggregate.ts';
+import { COUNTED, COUNTING_LOCK, uncounted, uncountedOf } from './uncounted.ts';
 
 // A process with analytics turned off counts nothing. If no process has counted for a week, it is off everywhere.
 const FIND_UNCOUNTED = sql('find_uncounted_tasks')`
@@ -26,13 +18,7 @@ const PLAN_AS_BEFORE = sql('plan_as_before_counting')`select set_config('enable_
 
 const COUNT_TASKS = sql('count_attempts_of_tasks')`
 with ${COUNTED},
-a as materialized (
-  select ${ATTEMPT} from unnest($1::uuid[]) d (task_uuid) cross join counted c cross join lateral (
-    select * from tasker.history h where h.task_uuid = d.task_uuid and ${uncounted('h.tx')} and h.ended_at > c.after offset 0) h),
-act as materialized (
-  select o.task_uuid, o.at from unnest($1::uuid[]) d (task_uuid) cross join counted c cross join lateral (
-    select * from tasker.operator_action o
-     where o.task_uuid = d.task_uuid and ${uncounted('o.tx')} and o.at > c.after offset 0) o),
+${uncountedOf('unnest($1::uuid[]) d (task_uuid)')},
 ${COUNT}
 select count(*)::int attempts from a`;
 

@@ -1,9 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 import { ATTEMPT, COUNT } from './aggregate.ts';
-
-/** The lock of the process that counts. Transactions that delete uncounted tasks take it too. */
-export const COUNTING_LOCK = 7_303_014_010;
+import { COUNTED, COUNTING_LOCK, uncountedOf } from './uncounted.ts';
 
 // Takes the lock only if no other process is counting, and not if counting was done recently. `$2`: ignores a pause.
 const TAKE_TURN = sql('take_counting_turn')`
@@ -55,12 +53,12 @@ export async function rebaseCounting(db: Db): Promise<void> {
   await db.query(REBASE);
 }
 
-// Counts what is visible to this statement and was not visible in the stored snapshot. So a slow transaction is counted
-// when it is committed, whatever its number, and nothing waits for it. `finished`: transactions that were running in
-// the stored snapshot and have ended since. Long transactions are looked up individually, because otherwise all rows
-// since their start would have to be read. Rows of transactions from `upto` on are left for the next pass.
-const COUNT_NEW = sql('count_new_attempts')`
-with b as materialized (
+// The transactions of a pass: up to `$1` transactions that are visible to this statement and were not visible in the
+// stored snapshot. `finished`: transactions that were running in the stored snapshot and have ended since. Long
+// transactions are looked up individually, because otherwise all rows since their start would have to be read. Rows of
+// transactions from `upto` on are left for the next pass.
+const RANGE = `
+b as materialized (
   select s.after, s.counted_at, c.snap, x.lo, x.hi, least(x.hi, x.lo + $1::bigint) upto, f.finished,
          least(x.lo, (select min(y) from unnest(f.finished) y where y >= x.lo - 1000)) first,
          array(select y from unnest(f.finished) y where y < x.lo - 1000) early
@@ -69,33 +67,64 @@ with b as materialized (
     cross join lateral (
       select pg_snapshot_xmax(s.counted)::text::bigint lo, pg_snapshot_xmax(c.snap)::text::bigint hi) x
     cross join lateral (
-      select array(select y::text::bigint from pg_snapshot_xip(s.counted) y where pg_visible_in_snapshot(y, c.snap)) finished) f),
-a as materialized (
-  select ${ATTEMPT} from tasker.history h
+      select array(select y::text::bigint from pg_snapshot_xip(s.counted) y where pg_visible_in_snapshot(y, c.snap)) finished) f)`;
+
+const newAttempts = (columns: string) => `
+  select ${columns} from tasker.history h
    where h.tx >= (select first from b) and h.tx < (select upto from b)
      and (h.tx >= (select lo from b) or h.tx = any ((select finished from b)::bigint[]))
      and h.ended_at > coalesce((select after from b), '-infinity')
   union all
-  select ${ATTEMPT} from tasker.history h
-   where h.tx = any ((select early from b)::bigint[]) and h.ended_at > coalesce((select after from b), '-infinity')),
-act as materialized (
+  select ${columns} from tasker.history h
+   where h.tx = any ((select early from b)::bigint[]) and h.ended_at > coalesce((select after from b), '-infinity')`;
+
+const NEW_ACTS = `
   select o.task_uuid, o.at from tasker.operator_action o
    where o.task_uuid is not null and o.tx is not null and o.tx >= (select lo from b) and o.tx < (select upto from b)
      and o.at > coalesce((select after from b), '-infinity')
   union all
   select o.task_uuid, o.at from tasker.operator_action o
    where o.task_uuid is not null and o.tx is not null and o.tx = any ((select finished from b)::bigint[])
-     and o.at > coalesce((select after from b), '-infinity')),
+     and o.at > coalesce((select after from b), '-infinity')`;
+
+// Counts what is visible to this statement and was not visible in the stored snapshot. So a slow transaction is counted
+// when it is committed, whatever its number, and nothing waits for it. If there is more than `$2` of it, the statement
+// counts nothing and returns no row.
+const COUNT_NEW = sql('count_new_attempts')`
+with ${RANGE},
+found as materialized (select * from (${newAttempts(ATTEMPT)}) x limit $2::int + 1),
+found_act as materialized (select * from (${NEW_ACTS}) x limit $2::int + 1),
+size as materialized (
+  select greatest((select count(*) from found), (select count(*) from found_act)) <= $2::int fits),
+a as materialized (select * from found where (select fits from size)),
+act as materialized (select * from found_act where (select fits from size)),
 ${COUNT},
 state as (
   update tasker.analytics_state s set
     counted = (least(pg_snapshot_xmin(b.snap)::text::bigint, b.upto) || ':' || b.upto || ':' || coalesce(
       (select string_agg(y::text, ',' order by y) from pg_snapshot_xip(b.snap) y where y::text::bigint < b.upto), ''))::pg_snapshot,
     counted_at = case when b.upto >= b.hi then statement_timestamp() else s.counted_at end
-    from b
+    from b where (select fits from size)
   returning (b.upto - b.lo)::float8 transactions, b.upto >= b.hi complete, s.pruned_at < now() - interval '1 minute' prunable,
             1000 * extract(epoch from statement_timestamp() - b.counted_at)::float8 "sinceCompleteMs")
 select (select count(*)::int from a) attempts, (select count(*)::int from ends) ends, state.* from state`;
+
+// Counts the uncounted rows of the tasks that have the first `$2` attempts, or acts, of a pass. The stored snapshot cannot say that a
+// part of a transaction is counted, so the counted rows lose the number of their transaction. A task is not divided,
+// because several rows can show the same end.
+const COUNT_PART = sql('count_part_of_attempts')`
+with ${RANGE}, ${COUNTED},
+found as materialized (select * from (${newAttempts('h.task_uuid')}) x limit $2::int),
+found_act as materialized (select task_uuid from (${NEW_ACTS}) x limit $2::int),
+d as materialized (select task_uuid from found union select task_uuid from found_act),
+${uncountedOf('d')},
+${COUNT},
+marked as (update tasker.history set tx = null where ctid = any (array(select place from a))),
+marked_act as (update tasker.operator_action set tx = null where id = any (array(select id from act)))
+select (select count(*)::int from a) attempts, (select count(*)::int from ends) ends, 0 transactions, false complete,
+       greatest((select count(*) from found), (select count(*) from found_act)) >= $2::int more, s.pruned_at < now() - interval '1 minute' prunable,
+       1000 * extract(epoch from statement_timestamp() - s.counted_at)::float8 "sinceCompleteMs"
+  from tasker.analytics_state s`;
 
 /** The result of a pass. */
 export interface Counted {
@@ -114,11 +143,22 @@ export interface Counted {
 }
 
 /**
- * Counts the attempts and the ends of tasks of up to `transactions` transactions that are not counted yet. Call it in a
- * transaction that holds the lock.
+ * Counts the attempts and the ends of tasks of up to `transactions` transactions that are not counted yet. Undefined:
+ * they have more than `attempts` attempts, and none of them was counted. Call it in a transaction that holds the lock.
  */
-export async function countNew(db: Db, { transactions }: { transactions: number }): Promise<Counted> {
-  return (await db.query<Counted>(COUNT_NEW, [transactions])).rows[0]!;
+export async function countNew(
+  db: Db,
+  { transactions, attempts }: { transactions: number; attempts: number },
+): Promise<Counted | undefined> {
+  return (await db.query<Counted>(COUNT_NEW, [transactions, attempts])).rows[0];
+}
+
+/**
+ * Counts all attempts of the tasks that have the first `rows` attempts of the next transaction and of transactions that
+ * committed late. `more`: there were as many. Call it in a transaction that holds the lock.
+ */
+export async function countPart(db: Db, { rows }: { rows: number }): Promise<Counted & { more: boolean }> {
+  return (await db.query<Counted & { more: boolean }>(COUNT_PART, [1, rows])).rows[0]!;
 }
 
 // Limits the rows of a pass, so that a clock that briefly jumps ahead does not remove everything.

@@ -1,3 +1,5 @@
+import { grouped } from '../../model/grouped.ts';
+
 /** The time by which tasks are sorted. */
 export type SearchSort = 'created' | 'ended' | 'updated';
 
@@ -15,6 +17,8 @@ export interface StepCondition {
   error: string | null;
   /** Workers that run the step, or made its last attempt. */
   workerIds: readonly number[] | null;
+  /** Whether these workers have few steps in the search tables. */
+  workersHaveFewSteps: boolean;
 }
 
 /** A step of a template. */
@@ -190,6 +194,9 @@ export function stepConditions(step: StepCondition, values: Values): string[] {
   return found;
 }
 
+/** The workers of the batches of a template step have this many indexes, which follow those of the template's steps. */
+const STEPS_OF_BATCH = 131_072;
+
 /** A template, and the first and last index of the wanted steps. */
 export type StepRange = readonly [templateId: number, least: number, most: number];
 
@@ -201,7 +208,7 @@ export function stepRanges({ templateIds, step }: TaskSearch): StepRange[] {
   if (!step?.places) return templateIds.map((id) => [id, 0, 2_147_483_647]);
   return step.places.flatMap(({ templateId, idx }): StepRange[] => [
     [templateId, idx, idx],
-    [templateId, (idx + 1) * 131_072, (idx + 1) * 131_072 + 131_071],
+    [templateId, (idx + 1) * STEPS_OF_BATCH, (idx + 2) * STEPS_OF_BATCH - 1],
   ]);
 }
 
@@ -225,9 +232,29 @@ export function ofTemplates(templateIds: readonly number[], values: Values): str
   return [`q.template_id = any (${values.numbers(templateIds, 'int[]')})`];
 }
 
-/** Returns the conditions on the name and the handler of a step `q` of a template. */
-export function nameConditions({ name, handler }: StepCondition, template: string, values: Values): string[] {
+/** Maximum number of indexes of a step, in different templates, that are compared one by one. */
+const MOST_INDEXES = 8;
+
+/** Returns the conditions on the name and the handler of a step `q` of one of the templates. */
+export function nameConditions(
+  { name, handler, places }: StepCondition,
+  template: string,
+  templateIds: readonly number[],
+  values: Values,
+): string[] {
   if (name === null && handler === null) return [];
+  // A step usually has the same index in most templates. Comparing indexes is much faster than looking up the template.
+  const byIndex = grouped(places ?? [], (place) => place.idx);
+  if (places && byIndex.size <= MOST_INDEXES) {
+    const either = [...byIndex].map(([idx, of]) => {
+      const first = (idx + 1) * STEPS_OF_BATCH;
+      const found = `(q.idx = ${idx} or q.idx between ${first} and ${first + STEPS_OF_BATCH - 1})`;
+      if (of.length === templateIds.length) return found;
+      const ids = of.map((place) => place.templateId);
+      return `(${template} = any (${values.numbers(ids, 'int[]')}) and ${found})`;
+    });
+    return [`(${either.join(' or ') || 'false'})`];
+  }
   const found = [`d.template_id = ${template}`, 'd.idx = tasker.template_idx(q.idx)'];
   if (name !== null) found.push(`d.name = ${values.add(name, 'text')}`);
   if (handler !== null) found.push(`d.callable = ${values.add(handler, 'text')}`);
@@ -241,7 +268,7 @@ function stepCondition(
 ): string {
   const states = searchedStates(step);
   const found = ['q.task_uuid = p.task_uuid'];
-  found.push(...nameConditions(step, 'p.template_id', values));
+  found.push(...nameConditions(step, 'p.template_id', templateIds, values));
   if (states) {
     found.push(`q.state = any (${values.words(states, 'tasker.step_state[]')})`);
     found.push(...stepConditions(step, values));

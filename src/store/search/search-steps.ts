@@ -39,6 +39,7 @@ const ANY_STEP: StepCondition = {
   errorType: null,
   error: null,
   workerIds: null,
+  workersHaveFewSteps: false,
 };
 
 /** Maximum number of index ranges that are read one by one. */
@@ -167,7 +168,7 @@ export async function allSteps(
     ...(search.anyTemplate
       ? ofTemplates(search.templateIds, values)
       : [`q.template_id = any (${values.numbers(search.templateIds, 'int[]')})`]),
-    ...nameConditions(step, 'q.template_id', values),
+    ...nameConditions(step, 'q.template_id', search.templateIds, values),
     ...stepConditions(step, values),
     ...ofTask(search, values, { oneByOne: false }),
   ];

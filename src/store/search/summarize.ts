@@ -98,7 +98,7 @@ function stepsOf(search: TaskSearch, ended: boolean, values: Values): string {
   if (step) {
     // A search applies these conditions to any step of a task. Here they apply to the step itself.
     if (step.state !== null) found.push(`q.state = ${values.add(step.state, 'tasker.step_state')}`);
-    found.push(...nameConditions(step, 'q.template_id', values), ...stepConditions(step, values));
+    found.push(...nameConditions(step, 'q.template_id', templateIds, values), ...stepConditions(step, values));
   }
   if (!anyTemplate) found.push(`q.template_id = any (${values.numbers(templateIds, 'int[]')})`);
   if (createdAfter !== null || createdBefore !== null) {

@@ -1,5 +1,6 @@
 import {
   type Condition,
+  nameConditions,
   OPEN_STATES,
   rangesText,
   rangeText,
@@ -38,9 +39,12 @@ export const SORT_COLUMNS: Record<SearchSort, string> = {
 /** Maximum number of index ranges that are read one by one. */
 const MOST_RANGES = 2_000;
 /** At first, this many times its share of the wanted rows is read from each range. */
-const SHARES = 2;
+const SHARES = 4;
 /** Minimum share of a range. A few templates may have most of the tasks. */
 const LEAST_SHARE = 24;
+
+/** More ranges than this are slower than the index of all open tasks, if most templates have the wanted step. */
+const MANY_RANGES = 300;
 
 const ENDED_STATES: readonly string[] = ['complete', 'error', 'cancelled', 'resolved_manually'];
 
@@ -123,14 +127,15 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
     if (conditions.has(name) && !search.states) return plain([...take(name), ...within]);
   }
   const states = statesOf(search);
+  const count = search.templateIds.length * states.length;
   const isNarrowed = !search.anyTemplate || search.states !== null || search.ended !== null;
-  if (isNarrowed && search.templateIds.length * states.length <= MOST_RANGES) {
+  if (isNarrowed && count <= MOST_RANGES && !isAnyOpen(search, count)) {
     drop('state', 'template_id', 'ended');
     const ids = values.numbers(search.templateIds, 'int[]');
     const wanted = values.words(states, 'tasker.task_state[]');
     const ranges: Ranges = {
       from: `unnest(${ids}) m (id) cross join unnest(${wanted}) s (state)`,
-      count: search.templateIds.length * states.length,
+      count,
       each: (columns: string) =>
         `select ${columns} from tasker.task_search p where ${['p.template_id = r.id', 'p.state = r.state', ...within].join(' and ')}`,
       row: 'p',
@@ -139,6 +144,11 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
   }
   if (search.ended === false) return plain([...take('ended'), ...within]);
   return plain(within);
+}
+
+/** Returns whether the open tasks of all templates are wanted, or of the many templates that have a step. */
+function isAnyOpen({ anyTemplate, states, ended, step }: TaskSearch, ranges: number): boolean {
+  return ended === false && states === null && (anyTemplate || (step?.places != null && ranges > MANY_RANGES));
 }
 
 /** Tasks in the order of their last update. Ended tasks are in one index, and open tasks in another. */
@@ -220,6 +230,28 @@ function inRanges({ from, count, each, row }: Ranges, direction: string): Omit<T
   };
 }
 
+/** Returns all steps of some workers as a single range. They are sorted by creation only after they are read. */
+function stepsOfWorkers(
+  { step, anyTemplate, templateIds }: TaskSearch,
+  states: readonly string[],
+  within: readonly string[],
+  values: Values,
+): Ranges {
+  const found = [
+    ...stepConditions(step!, values),
+    `q.state = any (${values.words(states, 'tasker.step_state[]')})`,
+    ...(anyTemplate ? [] : [`q.template_id = any (${values.numbers(templateIds, 'int[]')})`]),
+    ...nameConditions(step!, 'q.template_id', templateIds, values),
+    ...within.map((condition) => condition.replaceAll('p.', 'q.')),
+  ];
+  return {
+    from: '(select 1) one',
+    count: 1,
+    each: (columns) => `select ${columns} from tasker.step_search q where ${found.join(' and ')}`,
+    row: 'q',
+  };
+}
+
 /** Returns the ranges of steps in `step_search` that meet the condition on steps, if there are few enough. */
 function stepRangesOf(search: TaskSearch, within: readonly string[], values: Values): Ranges | undefined {
   const { step } = search;
@@ -229,7 +261,8 @@ function stepRangesOf(search: TaskSearch, within: readonly string[], values: Val
   const byError = step.errorType !== null;
   const ranges = stepRanges(search);
   const count = ranges.length * (byError ? 1 : states.length);
-  if (count > MOST_RANGES || step.workerIds) return undefined;
+  if (step.workerIds) return step.workersHaveFewSteps ? stepsOfWorkers(search, states, within, values) : undefined;
+  if (count > MOST_RANGES) return undefined;
   const direct = [
     'q.template_id = r.template_id',
     ...(step.places ? ['q.idx between r.least and r.most'] : []),

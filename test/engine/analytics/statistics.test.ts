@@ -94,6 +94,31 @@ describe('tasker.analytics', () => {
     expect(percentileError).toBe(0.05);
   });
 
+  it.each([1, 20])('names the slowest tasks: in total, of %i templates, and of the steps', async (limit) => {
+    const found = await tasker.analytics({ limit });
+    const durations = await sql<{ task: string; template: string; step: string; us: number; took: number }>(`
+      select h.task_uuid task, m.name || '@' || m.version template, d.name step, h.duration_ms * 1000 us,
+             extract(epoch from t.done_at - t.created_at)::float8 took
+        from tasker.history h join tasker.task t using (task_uuid) join tasker.template m on m.id = t.template_id
+        join tasker.template_step d on d.template_id = m.id and d.idx = h.idx`);
+    const of = (one: { name: string; version: string; step?: string }) =>
+      durations.filter(
+        (row) => row.template === `${one.name}@${one.version}` && (one.step === undefined || row.step === one.step),
+      );
+    const slowest = (rows: typeof durations, by: 'us' | 'took') => {
+      const most = Math.max(...rows.map((row) => row[by]));
+      return rows.filter((row) => row[by] === most).map((row) => row.task);
+    };
+    expect(slowest(durations, 'us')).toContain(found.steps.slowestTaskUuid);
+    expect(slowest(durations, 'took')).toContain(found.tasks.slowestTaskUuid);
+    expect(found.templates).toHaveLength(Math.min(limit, 3));
+    for (const one of found.templates) {
+      expect(slowest(of(one), 'us')).toContain(one.steps.slowestTaskUuid);
+      expect(slowest(of(one), 'took')).toContain(one.tasks.slowestTaskUuid);
+    }
+    for (const one of found.slowSteps) expect(slowest(of(one), 'us')).toContain(one.slowestTaskUuid);
+  });
+
   it('takes a template, a version or a range, a step, and a sort', async () => {
     const of = async (options: Parameters<Tasker['analytics']>[0]) => {
       const found = await tasker.analytics(options);

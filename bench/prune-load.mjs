@@ -1,0 +1,112 @@
+// Measures what a prune of many ended tasks costs a load beside it: steps per second without and with it, in turns.
+//   node bench/prune-load.mjs [--ended 1000000] [--pairs 4] [--seconds 25] [--folder DIR] [--uncounted]
+// With --folder, the filled server is kept there, and used again. --uncounted: the statistics have not counted the tasks
+// yet, so that the prune has to.
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { createTasker, silentLogger } from 'tasker-core';
+import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
+import { fillNight, nightTemplates } from './fill-night.mjs';
+import { many, median, probeOf, startTasker } from './harness.mjs';
+import { WORKLOADS } from './workloads.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    ended: { type: 'string', default: '1000000' },
+    pairs: { type: 'string', default: '4' },
+    seconds: { type: 'string', default: '25' },
+    workload: { type: 'string', default: 'W1' },
+    folder: { type: 'string' },
+    uncounted: { type: 'boolean', default: false },
+  },
+});
+
+const folder = options.folder ?? (await mkdtemp(path.join(tmpdir(), 'tasker-prune-')));
+const isFilled = existsSync(path.join(folder, 'postgres'));
+const server = await startEmbedded({ folder, settings: { shared_buffers: '2GB', max_wal_size: '8GB' } });
+const probe = await probeOf(server.url);
+
+async function fill() {
+  const tasker = await createTasker({
+    databaseUrl: server.url,
+    templates: nightTemplates(),
+    worker: false,
+    autoStart: false,
+    logger: silentLogger,
+  });
+  await fillNight(probe, { ended: Number(options.ended), open: 0 }, (line) => console.error(line));
+  await tasker.stop();
+}
+
+/** The number of tasks of the filling, all of which ended more than an hour ago. */
+async function oldTasks() {
+  const { rows } = await probe.query(
+    `select count(*)::int n from tasker.task where done_at < now() - interval '1 hour'`,
+  );
+  return rows[0].n;
+}
+
+/** Runs the load for a time. Returns the steps per second. */
+async function load(tasker) {
+  const name = options.workload;
+  const tasks = Math.ceil(12_000 / WORKLOADS[name].length);
+  const began = performance.now();
+  let done = 0;
+  let seconds = 0;
+  while (seconds < Number(options.seconds)) {
+    await many(tasker, name, tasks);
+    done += tasks * WORKLOADS[name].length;
+    seconds = (performance.now() - began) / 1000;
+  }
+  return done / seconds;
+}
+
+/** Starts a prune in a process of its own. Returns a function that stops it, as an operator does. */
+function startPrune() {
+  const program = path.join(import.meta.dirname, '../bin/tasker.js');
+  const child = spawn(process.execPath, [program, 'db', 'prune', '--older-than', '1h', '--yes'], {
+    env: { ...process.env, DATABASE_URL: server.url },
+    stdio: 'ignore',
+  });
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  return async () => {
+    const isOver = child.exitCode !== null;
+    child.kill('SIGTERM');
+    await ended;
+    if (isOver) throw new Error(`the prune ended with code ${child.exitCode} before the load did`);
+  };
+}
+
+try {
+  if (!isFilled) await fill();
+  if (!options.uncounted) await probe.query('update tasker.analytics_state set counted = pg_current_snapshot()');
+  const tasker = await startTasker(server.url, folder, { names: [options.workload] });
+  await many(tasker, options.workload, 5_000);
+  const ratios = [];
+  for (let i = 0; i < Number(options.pairs); i++) {
+    const found = { pruned: 0 };
+    const without = async () => (found.without = await load(tasker));
+    const with_ = async () => {
+      const before = await oldTasks();
+      const stop = startPrune();
+      found.with = await load(tasker);
+      await stop();
+      found.pruned = before - (await oldTasks());
+    };
+    for (const run of i % 2 === 0 ? [without, with_] : [with_, without]) await run();
+    ratios.push(found.with / found.without);
+    console.log(
+      `${options.workload} ${found.without.toFixed(0)} -> ${found.with.toFixed(0)} steps/s (${ratios.at(-1).toFixed(3)}), ${found.pruned} tasks pruned`,
+    );
+  }
+  console.log(`median ${median(ratios).toFixed(3)}`);
+  await tasker.stop();
+} finally {
+  await probe.end();
+  await server.stop();
+  if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
+}
