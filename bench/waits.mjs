@@ -62,13 +62,25 @@ async function createSchedules(url, count) {
   await tasker.stop();
 }
 
-/** Measures the statements and the CPU of an idle process and of its server. */
+/** Returns when the search tables have been compared with all that was there when the process began. */
+async function compared(probe) {
+  const { rows } = await probe.query('select now()::text now');
+  const isOver = async () =>
+    (await probe.query('select compared_at > $1::timestamptz newer from tasker.search_state', [rows[0].now])).rows[0]
+      .newer;
+  while (!(await isOver())) await sleep(1_000);
+}
+
+/**
+ * Measures the statements and the CPU of an idle process and of its server, and of a comparison of the search tables, which
+ * comes once a minute, or after 200 times its duration.
+ */
 async function idleCost(measure, url, folder, probe) {
   await probe.query('vacuum analyze');
   await probe.query('checkpoint');
   const tasker = await starting(url, folder);
-  // Waits, because the loading in the first seconds is not part of idling.
-  await sleep(20_000);
+  // Waits, because loading, and comparing the tasks that were filled in, are not part of idling.
+  await Promise.all([compared(probe), sleep(20_000)]);
   const cpu = await serverCpu(probe);
   const before = { statements: tasker.statements, cpu: process.cpuUsage(), server: cpu() };
   await sleep(idle * 1_000);
@@ -79,6 +91,17 @@ async function idleCost(measure, url, folder, probe) {
     statements_per_s: rounded((tasker.statements - before.statements) / idle),
     cpu_percent_of_a_core: rounded((own.user + own.system) / idle / 10_000, 3),
     server_cpu_percent_of_a_core: rounded((cpu() - before.server) / idle / 10_000, 3),
+  });
+  await probe.query(
+    `insert into tasker.search_writer (id, seen_at) values (gen_random_uuid(), now() - interval '1 hour')`,
+  );
+  const comparing = { statements: tasker.statements, server: cpu(), at: performance.now() };
+  await tasker.engine.search.keeper.look();
+  report({
+    measure: `${measure}: a comparison of the search tables`,
+    seconds: rounded((performance.now() - comparing.at) / 1_000),
+    statements: tasker.statements - comparing.statements,
+    server_cpu_ms: Math.round((cpu() - comparing.server) / 1_000),
   });
   await tasker.stop();
 }
