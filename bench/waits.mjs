@@ -23,30 +23,27 @@ const report = (line) => console.log(JSON.stringify(line));
 const rounded = (value, digits = 2) => Number(value.toFixed(digits));
 
 const LATER = { namespace: 'bench', name: 'later', version: '1.0.0' };
-const TEMPLATE = mustParseTemplate(
-  JSON.stringify({
-    ...LATER,
-    identity_strategy: 'always_unique',
-    steps: [
-      { name: 'pause', type: 'timer', timer: { for: '365d' } },
-      { name: 'after', handler: 'work', depends_on: ['pause'] },
-    ],
-  }),
-);
+/** The same without a step after the timer. */
+const ONLY = { ...LATER, name: 'only' };
+const PAUSE = { name: 'pause', type: 'timer', timer: { for: '365d' } };
+const TEMPLATES = [
+  { ...LATER, steps: [PAUSE, { name: 'after', handler: 'work', depends_on: ['pause'] }] },
+  { ...ONLY, steps: [PAUSE] },
+].map((template) => mustParseTemplate(JSON.stringify({ ...template, identity_strategy: 'always_unique' })));
 
 async function starting(url, folder, options = {}) {
   const tasker = await startTasker(url, folder, { names: ['W1'], concurrency: 2_000, ...options });
-  await tasker.registerTemplates([TEMPLATE]);
+  await tasker.registerTemplates(TEMPLATES);
   return tasker;
 }
 
 /** Creates tasks whose first step waits, and returns when all do so. */
-async function createWaiting(url, probe, count) {
+async function createWaiting(url, probe, count, request = LATER) {
   const handlers = [defineHandler('work', {}, async () => ({ ok: true }))];
-  const options = { databaseUrl: url, templates: [TEMPLATE], handlers, concurrency: 2_000, logger: silentLogger };
+  const options = { databaseUrl: url, templates: TEMPLATES, handlers, concurrency: 2_000, logger: silentLogger };
   const tasker = await createTasker(options);
   for (let left = count; left > 0; left -= 1_000) {
-    await tasker.createTasks(Array.from({ length: Math.min(1_000, left) }, () => LATER));
+    await tasker.createTasks(Array.from({ length: Math.min(1_000, left) }, () => request));
   }
   const open = async () => (await probe.query(`select count(*)::int n from tasker.wait where ended_at is null`)).rows;
   while ((await open())[0].n < count) await sleep(500);
@@ -54,7 +51,7 @@ async function createWaiting(url, probe, count) {
 }
 
 async function createSchedules(url, count) {
-  const tasker = await createTasker({ databaseUrl: url, templates: [TEMPLATE], worker: false, logger: silentLogger });
+  const tasker = await createTasker({ databaseUrl: url, templates: TEMPLATES, worker: false, logger: silentLogger });
   const create = async (i) => {
     await tasker.schedules.create({ name: `s${i}`, template: 'bench/later@1.0.0', cron: `${i % 60} 0 1 1 *` });
   };
@@ -62,13 +59,25 @@ async function createSchedules(url, count) {
   await tasker.stop();
 }
 
-/** Measures the statements and the CPU of an idle process and of its server. */
+/** Returns when the search tables have been compared with all that was there when the process began. */
+async function compared(probe) {
+  const { rows } = await probe.query('select now()::text now');
+  const isOver = async () =>
+    (await probe.query('select compared_at > $1::timestamptz newer from tasker.search_state', [rows[0].now])).rows[0]
+      .newer;
+  while (!(await isOver())) await sleep(1_000);
+}
+
+/**
+ * Measures the statements and the CPU of an idle process and of its server, and of a comparison of the search tables, which
+ * comes once a minute, or after 200 times its duration.
+ */
 async function idleCost(measure, url, folder, probe) {
   await probe.query('vacuum analyze');
   await probe.query('checkpoint');
   const tasker = await starting(url, folder);
-  // Waits, because the loading in the first seconds is not part of idling.
-  await sleep(20_000);
+  // Waits, because loading, and comparing the tasks that were filled in, are not part of idling.
+  await Promise.all([compared(probe), sleep(20_000)]);
   const cpu = await serverCpu(probe);
   const before = { statements: tasker.statements, cpu: process.cpuUsage(), server: cpu() };
   await sleep(idle * 1_000);
@@ -79,6 +88,17 @@ async function idleCost(measure, url, folder, probe) {
     statements_per_s: rounded((tasker.statements - before.statements) / idle),
     cpu_percent_of_a_core: rounded((own.user + own.system) / idle / 10_000, 3),
     server_cpu_percent_of_a_core: rounded((cpu() - before.server) / idle / 10_000, 3),
+  });
+  await probe.query(
+    `insert into tasker.search_writer (id, seen_at) values (gen_random_uuid(), now() - interval '1 minute')`,
+  );
+  const comparing = { statements: tasker.statements, server: cpu(), at: performance.now() };
+  await tasker.engine.search.keeper.look();
+  report({
+    measure: `${measure}: a comparison of the search tables`,
+    seconds: rounded((performance.now() - comparing.at) / 1_000),
+    statements: tasker.statements - comparing.statements,
+    server_cpu_ms: Math.round((cpu() - comparing.server) / 1_000),
   });
   await tasker.stop();
 }
@@ -131,11 +151,14 @@ async function endsAlone(server, folder) {
   });
 }
 
-/** Lets timers be due while other tasks run all the time, and compares their rates before, and until the last timer. */
-async function besideOthers(server, folder) {
+/**
+ * Lets timers be due while other tasks run all the time, and compares their rates before, and until the last timer. If steps
+ * follow the timers, they run in the meantime too: `all_steps_share` counts them among the steps that ran.
+ */
+async function besideOthers(server, folder, request) {
   await withDatabase(server, async (url) => {
     const probe = await probeOf(url);
-    await createWaiting(url, probe, due);
+    await createWaiting(url, probe, due, request);
     await probe.query('vacuum analyze');
     const tasker = await starting(url, folder);
     await many(tasker, 'W1', 2_000);
@@ -148,23 +171,34 @@ async function besideOthers(server, folder) {
       );
       return rows[0].n;
     };
-    await makeDue(probe, 0);
-    const began = performance.now();
+    // So that the worker knows the time before it comes.
+    const began = performance.now() + 5_000;
+    await makeDue(probe, 5);
+    while (performance.now() < began) await run([]);
     let ended;
+    let followed;
     const watched = (async () => {
-      while ((await left()) > 0) await sleep(100);
+      while ((await left()) > 0) await sleep(250);
       ended = performance.now();
+      const { rows } = await probe.query(
+        `select count(*)::int n from tasker.step s join tasker.template_step m on m.idx = s.idx and m.name = 'after'
+           join tasker.task t on t.task_uuid = s.task_uuid and t.template_id = m.template_id where s.state = 'complete'`,
+      );
+      followed = rows[0].n;
     })();
     while (ended === undefined) await run(rates.during);
     await watched;
+    const seconds = (ended - began) / 1_000;
     const [before, during] = [median(rates.before), median(rates.during)];
     report({
-      measure: 'due timers beside other work',
+      measure: `due timers ${request === LATER ? 'with a step after each' : 'alone'}, beside other work`,
       timers: due,
-      timers_per_s: Math.round(due / ((ended - began) / 1_000)),
+      timers_per_s: Math.round(due / seconds),
       other_steps_per_s_before: Math.round(before),
       other_steps_per_s_during: Math.round(during),
       share: rounded(during / before),
+      steps_after_timers_per_s: Math.round(followed / seconds),
+      all_steps_share: rounded((during + followed / seconds) / before),
     });
     await tasker.stop();
     await probe.end();
@@ -175,6 +209,6 @@ await withServer(async (server, folder) => {
   if (only.has('idle')) await idling(server, folder);
   if (only.has('drain')) {
     await endsAlone(server, folder);
-    await besideOthers(server, folder);
+    for (const request of [ONLY, LATER]) await besideOthers(server, folder, request);
   }
 });

@@ -1,17 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
+import type { Db } from '../../db/statement.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import {
+  type Compared,
+  type ComparedSlice,
   compareCreatedTasks,
   compareFoundTasks,
   compareOpenTasks,
   deadSearchWriters,
   dropSearchWriters,
   FIRST_ID,
+  firstRunningTransaction,
   noteCompared,
   noteFilled,
+  sameOpenTasks,
   takeSearchTurn,
   tasksToFill,
 } from '../../store/search/keep.ts';
@@ -37,6 +42,8 @@ const YOUNG_MS = 5_000;
 /** Number of tasks that one statement compares, and the pause after it. */
 const COMPARED_AT_ONCE = 5_000;
 const COMPARE_PAUSE_MS = 20;
+/** Number of open tasks among which one statement looks for changed tasks. */
+const SCANNED_AT_ONCE = 100_000;
 /**
  * Number of tasks older than the tables that are added at a time. The pause in between is the duration times
  * `FILL_PAUSE`.
@@ -114,9 +121,9 @@ export class SearchKeeper {
     if (dead.ids.length > 0 || isDue) {
       const began = performance.now();
       const since = Math.min(Date.parse(turn.comparedAt), Date.parse(dead.since ?? turn.comparedAt));
-      const found = await this.compare(new Date(since));
+      const { found, comparedTo } = await this.#compare(new Date(since), YOUNG_MS, turn.comparedTo);
       if (this.#stopped) return;
-      await noteCompared(this.#database, this.#id, turn.now);
+      await noteCompared(this.#database, { id: this.#id, at: turn.now, comparedTo });
       if (dead.ids.length > 0) {
         await dropSearchWriters(this.#database, dead.ids);
         this.#logger.debug({ processes: dead.ids.length, tasks: found }, 'search tables repaired after a lost process');
@@ -132,24 +139,46 @@ export class SearchKeeper {
    * tasks created since the given time. Tasks younger than `youngMs` are omitted. Returns the number of tasks written.
    */
   async compare(since: Date, youngMs = YOUNG_MS): Promise<number> {
+    return (await this.#compare(since, youngMs, null)).found;
+  }
+
+  /**
+   * Like {@link compare}, but omits tasks that have no active steps and were not changed since the transaction `known`.
+   * Returns the value of `known` for the next comparison.
+   */
+  async #compare(
+    since: Date,
+    youngMs: number,
+    known: string | null,
+  ): Promise<{ found: number; comparedTo: string | null }> {
+    const begun = await this.#database.pipeline(COMPARING, firstRunningTransaction);
+    let furthest = 0;
+    const open: Comparison = async (tx, slice) => {
+      const compared = await compareOpenTasks(tx, { ...slice, scanned: SCANNED_AT_ONCE, comparedTo: known, begun });
+      furthest = Math.max(furthest, compared.ahead);
+      return compared;
+    };
+    let found = await this.#inSlices(open, { after: FIRST_ID, youngMs });
+    const same = known !== null && (await this.#database.pipeline(COMPARING, sameOpenTasks));
+    if (!same) found += await this.#inSlices(compareFoundTasks, { after: FIRST_ID, youngMs });
+    found += await this.#inSlices(compareCreatedTasks, { after: firstIdAt(since), youngMs });
+    // Young tasks were omitted, so the next comparison must not leave them out.
+    const comparedTo = BigInt(begun) - BigInt(furthest);
+    return { found, comparedTo: comparedTo > 0n ? String(comparedTo) : null };
+  }
+
+  async #inSlices(compare: Comparison, { after, youngMs }: { after: string; youngMs: number }): Promise<number> {
     let found = 0;
-    for (const [compare, first] of [
-      [compareOpenTasks, FIRST_ID],
-      [compareFoundTasks, FIRST_ID],
-      [compareCreatedTasks, firstIdAt(since)],
-    ] as const) {
-      let after: string = first;
-      for (;;) {
-        const slice = { after, limit: COMPARED_AT_ONCE, youngMs };
-        const { missing, last } = await this.#database.pipeline(COMPARING, (tx) => compare(tx, slice));
-        for (let i = 0; i < missing.length; i += FILLED_AT_ONCE) {
-          await this.#write(missing.slice(i, i + FILLED_AT_ONCE));
-        }
-        found += missing.length;
-        if (last === null || this.#stopped) break;
-        after = last;
-        await sleep(COMPARE_PAUSE_MS);
+    for (let from = after; !this.#stopped; ) {
+      const slice = { after: from, limit: COMPARED_AT_ONCE, youngMs };
+      const { missing, last } = await this.#database.pipeline(COMPARING, (tx) => compare(tx, slice));
+      for (let i = 0; i < missing.length; i += FILLED_AT_ONCE) {
+        await this.#write(missing.slice(i, i + FILLED_AT_ONCE));
       }
+      found += missing.length;
+      if (last === null) break;
+      from = last;
+      await sleep(COMPARE_PAUSE_MS);
     }
     return found;
   }
@@ -174,6 +203,8 @@ export class SearchKeeper {
     this.#logger.info({ tasks: added }, 'earlier tasks added to the search tables');
   }
 }
+
+type Comparison = (db: Db, slice: ComparedSlice) => Promise<Compared>;
 
 /** Returns the smallest id that a task created since this time can have. */
 function firstIdAt(since: Date): string {

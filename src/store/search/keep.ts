@@ -1,6 +1,7 @@
 import type { Db } from '../../db/statement.ts';
 import { shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
+import { lockSearch } from './projection.ts';
 
 /** Smaller than the id of any task. */
 export const FIRST_ID = '00000000-0000-0000-0000-000000000000';
@@ -10,8 +11,11 @@ with alive as (update tasker.search_writer set seen_at = now() where id = $1),
 turn as (
   update tasker.search_state set keeper = $1, keeper_until = now() + $2::int * interval '1 ms'
    where keeper = $1 or keeper is null or keeper_until < now()
-  returning filled_to, compared_at)
-select filled_to "filledTo", tasker.iso(compared_at) "comparedAt", tasker.iso(now()) now from turn`;
+  returning filled_to, compared_at, compared_to)
+select filled_to "filledTo", tasker.iso(compared_at) "comparedAt", tasker.iso(now()) now,
+       case when pg_snapshot_xmax(pg_current_snapshot())::text::bigint - compared_to::text::bigint between 0 and 2000000000
+            then compared_to::text end "comparedTo"
+  from turn`;
 
 /** The turn of a process to keep the search tables complete. */
 export interface SearchTurn {
@@ -19,6 +23,11 @@ export interface SearchTurn {
   filledTo: string;
   comparedAt: string;
   now: string;
+  /**
+   * Every transaction before this one had ended when the last comparison began. Null if that is unknown, for example after a
+   * restore to another server.
+   */
+  comparedTo: string | null;
 }
 
 /** Announces that a process is alive, and takes the turn. Undefined if it is another process's turn. */
@@ -44,11 +53,14 @@ export async function dropSearchWriters(db: Db, ids: readonly string[]): Promise
 }
 
 const NOTE_COMPARED = sql('note_compared')`
-update tasker.search_state set compared_at = $2::timestamptz where keeper = $1`;
+update tasker.search_state set compared_at = $2::timestamptz, compared_to = $3::xid8 where keeper = $1`;
 
-/** Stores when the tables were compared. */
-export async function noteCompared(db: Db, id: string, at: string): Promise<void> {
-  await db.query(NOTE_COMPARED, [id, at]);
+/** Stores when the tables were compared, and the transaction up to which they are complete. */
+export async function noteCompared(
+  db: Db,
+  { id, at, comparedTo }: { id: string; at: string; comparedTo: string | null },
+): Promise<void> {
+  await db.query(NOTE_COMPARED, [id, at, comparedTo]);
 }
 
 const NOTE_FILLED = sql('note_filled')`
@@ -60,6 +72,17 @@ export async function noteFilled(
   { id, filledTo, turnMs }: { id: string; filledTo: string; turnMs: number },
 ): Promise<boolean> {
   return (await db.query(NOTE_FILLED, [id, filledTo, turnMs])).rows.length > 0;
+}
+
+const FIRST_RUNNING = sql('first_running_transaction')`select pg_snapshot_xmin(pg_current_snapshot())::text first`;
+
+/**
+ * Returns the first transaction that has not ended. Later writers of the search tables see all transactions before it, because
+ * the writer of this moment is waited for. All statements are sent before the first answer.
+ */
+export async function firstRunningTransaction(db: Db): Promise<string> {
+  const [{ rows }] = await Promise.all([db.query<{ first: string }>(FIRST_RUNNING), lockSearch(db)]);
+  return rows[0]!.first;
 }
 
 /** The tasks to compare: a number of tasks after an id. */
@@ -81,13 +104,21 @@ select coalesce(string_agg(task_uuid::text, ',') filter (where differs), '') mis
        case when count(*) = $2 then (array_agg(task_uuid order by nr desc))[1]::text end last
   from compared`;
 
+// A task without active steps changes only with its row: every statement that changes one of its steps also counts the task's
+// steps. So if its row is older than the last comparison, nothing has changed. The claim alone leaves the row of a task, and
+// the task is active then.
 const COMPARE_OPEN = sql('compare_open_tasks')`
 with slice as materialized (
-  select t.task_uuid, ${shownState('t')} state, t.created_at, row_number() over () nr from (
-    select * from tasker.task where done_at is null and task_uuid > $1 order by task_uuid limit $2::int) t),
+  select x.* from (
+    select t.*, row_number() over () nr,
+           $5::xid8 is null or t.state = 'steps_in_process' or age(t.xmin) <= age($5::xid8::xid) changed
+      from (
+        select task_uuid, state, n_wait, created_at, xmin from tasker.task
+         where done_at is null and task_uuid > $1 order by task_uuid limit $4::int) t) x
+   where x.changed or x.nr = $4::int limit $2::int),
 compared as (
-  select l.task_uuid, l.nr, l.created_at < now() - $3::int * interval '1 ms' and (
-         not exists (select 1 from tasker.task_search s where s.task_uuid = l.task_uuid and s.state = l.state)
+  select l.task_uuid, l.nr, l.changed and not l.young and (
+         not exists (select 1 from tasker.task_search s where s.task_uuid = l.task_uuid and s.state = ${shownState('l')})
          or exists (
            select 1 from tasker.step s where s.task_uuid = l.task_uuid
               and s.state in ('enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error', 'resolved_manually')
@@ -96,13 +127,42 @@ compared as (
          or exists (
            select 1 from tasker.step_search q where q.task_uuid = l.task_uuid
               and not exists (select 1 from tasker.step s where s.task_uuid = q.task_uuid and s.idx = q.idx
-                                 and s.state = q.state) offset 0)) differs
-    from slice l)
-${RESULT}`;
+                                 and s.state = q.state) offset 0)) differs,
+         case when l.young then age(l.xmin) - age($6::xid8::xid) end ahead
+    from (select *, created_at >= now() - $3::int * interval '1 ms' young from slice) l)
+select coalesce(string_agg(task_uuid::text, ',') filter (where differs), '') missing,
+       case when count(*) = $2 or max(nr) = $4 then (array_agg(task_uuid order by nr desc))[1]::text end last,
+       greatest(max(ahead), 0) ahead
+  from compared`;
 
-/** Compares open tasks and their steps. */
-export function compareOpenTasks(db: Db, slice: ComparedSlice): Promise<Compared> {
-  return compare(db, COMPARE_OPEN, [slice.after, slice.limit, slice.youngMs]);
+/** The part of the open tasks to compare, and what is known about them. */
+export interface OpenSlice extends ComparedSlice {
+  /** Maximum number of tasks to read. Only those that may have changed are compared. */
+  scanned: number;
+  /** Tasks without active steps are omitted if no transaction since this one changed them. Null: none are. */
+  comparedTo: string | null;
+  /** The first transaction that was running when the comparison began. */
+  begun: string;
+}
+
+/** Compares open tasks and their steps. `ahead`: the oldest omitted young task is this much older than `begun`. */
+export async function compareOpenTasks(db: Db, slice: OpenSlice): Promise<Compared & { ahead: number }> {
+  const { after, limit, youngMs, scanned, comparedTo, begun } = slice;
+  const values = [after, limit, youngMs, scanned, comparedTo, begun];
+  const { rows } = await db.query<{ missing: string; last: string | null; ahead: number }>(COMPARE_OPEN, values);
+  const { missing, last, ahead } = rows[0]!;
+  return { missing: listOf(missing), last, ahead };
+}
+
+// Two sets have the same ids if the number and the exclusive or of the hashes are the same.
+const SAME_OPEN_TASKS = sql('same_open_tasks')`
+select l.tasks = s.tasks and l.hash is not distinct from s.hash same
+  from (select count(*) tasks, bit_xor(uuid_hash_extended(task_uuid, 0)) hash from tasker.task where done_at is null) l,
+       (select count(*) tasks, bit_xor(uuid_hash_extended(task_uuid, 0)) hash from tasker.task_search where done_at is null) s`;
+
+/** Returns whether the same tasks are open in the search tables as in the live tables. Reads only two indexes. */
+export async function sameOpenTasks(db: Db): Promise<boolean> {
+  return (await db.query<{ same: boolean }>(SAME_OPEN_TASKS)).rows[0]!.same;
 }
 
 const COMPARE_FOUND = sql('compare_found_tasks')`

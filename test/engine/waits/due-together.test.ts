@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { openSession } from '../../support/database.ts';
 import { choosing, handWorker } from '../../support/hand-worker.ts';
 import { DEMO, invariants, setup, template, until } from '../../support/setup.ts';
 
@@ -66,3 +67,62 @@ it('the number of statements does not grow with the number of timers, and the ca
   expect(new Set((await ends).map(({ status }) => status))).toEqual(new Set(['complete']));
   await invariants(sql);
 });
+
+it('timers end once, and the counters of their tasks stay right, while the rows of tasks and waits change all the time', async () => {
+  const templates = template({ pause: TIMER, beside: [], after: ['pause'], join: ['after', 'beside'] });
+  const { tasker, sql, another, url } = await setup({ templates, worker: false });
+  const worker = await another({ worker: true });
+  const tasks = await tasker.createTasks(Array.from({ length: 1_500 }, () => DEMO));
+  await until(
+    () => sql<{ n: number }>('select count(*)::int n from tasker.wait'),
+    ([row]) => row!.n === 1_500,
+  );
+  await worker.stop();
+  await sql('update tasker.wait set until = now(), due_at = now()');
+  const sessions = await Promise.all([openSession(url), openSession(url)]);
+  const pick = () => tasks[Math.floor(Math.random() * tasks.length)]!.taskUuid;
+  let changes = 0;
+  const [moving, tagging] = [
+    repeatedly(async () => {
+      await sessions[0]!.query('update tasker.task set tags = tags where task_uuid = $1', [pick()]);
+      changes++;
+    }),
+    // As an operator moves a timer: with the lock of the task.
+    repeatedly(async () => {
+      await sessions[1]!.query(
+        `with t as (select task_uuid from tasker.task where task_uuid = $1 for update)
+         update tasker.wait w set until = until from t where w.task_uuid = t.task_uuid and w.ended_at is null`,
+        [pick()],
+      );
+      changes++;
+    }),
+  ];
+  await until(
+    () => Promise.all([tasker.engine.endDueWaits(), tasker.engine.endDueWaits()]),
+    ([one, two]) => one + two === 0,
+  );
+  await Promise.all([moving.stop(), tagging.stop()]);
+  await tasker.engine.endDueWaits();
+  expect(changes).toBeGreaterThan(0);
+  await invariants(sql);
+  expect(
+    await sql(`select (select count(*)::int from tasker.wait where ended_by = 'elapsed') ended,
+                      (select count(*)::int from tasker.history where outcome = 'completed') recorded,
+                      (select count(*)::int from tasker.queue) queued,
+                      (select count(*)::int from tasker.task where n_wait <> 0 or n_active <> 2) miscounted`),
+  ).toEqual([{ ended: 1_500, recorded: 1_500, queued: 3_000, miscounted: 0 }]);
+});
+
+/** Repeats an act without pauses until it is stopped. */
+function repeatedly(act: () => Promise<void>) {
+  let stopped = false;
+  const running = (async () => {
+    while (!stopped) await act();
+  })();
+  return {
+    stop: () => {
+      stopped = true;
+      return running;
+    },
+  };
+}

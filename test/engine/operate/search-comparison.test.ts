@@ -1,0 +1,224 @@
+import { expect, it, onTestFinished } from 'vitest';
+import type { Tasker } from '../../../src/app/tasker.ts';
+import { Database } from '../../../src/db/database.ts';
+import { SearchProjector } from '../../../src/engine/search/projector.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { seeded } from '../../support/crash/faults.ts';
+import { openSession, type Sql } from '../../support/database.ts';
+import { DEMO, setup, template, until } from '../../support/setup.ts';
+
+const LATER = { ...DEMO, delayMs: 3_600_000 };
+/** Nothing writes the search tables but the comparisons. */
+const OPTIONS = { templates: template({ first: [], second: ['first'] }), worker: false, searchEnabled: false } as const;
+
+/** A process that compares when it is told to. */
+function keeperOn(url: string) {
+  const database = Database.lazily({ url, poolSize: 2, logger: silentLogger });
+  const projector = new SearchProjector(database, silentLogger);
+  onTestFinished(async () => {
+    await projector.stop();
+    await database.close();
+  });
+  return { keeper: projector.keeper, database };
+}
+
+async function bench(options: Parameters<typeof setup>[0] = {}) {
+  const { tasker, url, sql } = await setup({ ...OPTIONS, ...options });
+  const { keeper, database } = keeperOn(url);
+  /** Compares as after the death of another process, which makes a comparison due. */
+  const look = async () => {
+    await sql(
+      `insert into tasker.search_writer (id, seen_at) values (gen_random_uuid(), now() - interval '10 minutes')`,
+    );
+    await keeper.look();
+  };
+  /** Compares all tasks, although some were created in the last seconds, which are left to their process. */
+  const complete = async () => {
+    await sql(
+      `update tasker.task set created_at = created_at - interval '1 minute' where created_at > now() - interval '30 seconds'`,
+    );
+    await look();
+    expect(await wrongRows(sql)).toEqual([]);
+  };
+  /** Compares until nothing is wrong. */
+  const completeLater = async () => {
+    await until(
+      async () => {
+        await look();
+        return wrongRows(sql);
+      },
+      (wrong) => wrong.length === 0,
+    );
+  };
+  return { tasker, url, sql, look, complete, completeLater, keeper, database };
+}
+
+/** Rows of the search tables that differ from the live tables. */
+function wrongRows(sql: Sql) {
+  return sql(`
+    select 'task' what, task_uuid, t.shown live, s.state found
+      from (select t.*, case when state = 'waiting_for_dependencies' and exists (
+                      select 1 from tasker.wait w where w.task_uuid = t.task_uuid and w.idx = -1 and w.ended_at is null)
+                   then 'pending' else tasker.shown_state(state, n_wait) end shown from tasker.task t) t
+      full join tasker.task_search s using (task_uuid) where t.shown is distinct from s.state
+    union all
+    select 'step', task_uuid, null, null
+      from (select * from tasker.step where state not in ('pending', 'complete', 'cancelled')) l
+      full join tasker.step_search s using (task_uuid, idx) where l.state is distinct from s.state limit 5`);
+}
+
+const later = (tasker: Tasker, n: number) => tasker.createTasks(Array.from({ length: n }, () => LATER));
+
+it('a comparison leaves out tasks that only wait and have not changed, and compares all others', async () => {
+  const { tasker, sql, look, complete } = await bench();
+  const [waiting, changed] = await later(tasker, 2);
+  const active = await tasker.createTask(DEMO);
+  await complete();
+  // As nobody but an operator with psql does. So it shows which tasks are compared.
+  await sql(`update tasker.task_search set state = 'blocked_by_failures'`);
+  await sql('update tasker.task set tags = tags where task_uuid = $1', [changed!.taskUuid]);
+  await look();
+  const rows = await sql<{ id: string }>(
+    `select task_uuid id from tasker.task_search where state = 'blocked_by_failures'`,
+  );
+  expect(rows).toEqual([{ id: waiting!.taskUuid }]);
+  expect(rows).not.toContainEqual({ id: active.taskUuid });
+});
+
+it('a comparison takes no more statements with a thousand waiting tasks than without any', async () => {
+  const { tasker, look, complete, database } = await bench();
+  await complete();
+  const cost = async () => {
+    const before = database.statements;
+    await look();
+    return database.statements - before;
+  };
+  const without = await cost();
+  await later(tasker, 1_000);
+  await complete();
+  expect(await cost()).toBe(without);
+});
+
+it('a change whose transaction was open during the comparison is found by the next one', async () => {
+  const { tasker, url, sql, look, complete } = await bench();
+  const [task] = await later(tasker, 1);
+  await complete();
+  const session = await openSession(url);
+  await session.query('begin');
+  await session.query('update tasker.task set n_wait = 0, n_error = 1');
+  await session.query(`update tasker.wait set ended_at = now(), ended_by = 'elapsed'`);
+  await session.query(`update tasker.step set state = 'error', done_at = now() where idx = 0`);
+  await look();
+  await look();
+  expect(await wrongRows(sql)).toEqual([]);
+  await session.query('commit');
+  expect(await wrongRows(sql)).not.toEqual([]);
+  await look();
+  expect(await wrongRows(sql)).toEqual([]);
+  expect(await sql('select task_uuid id, state::text from tasker.task_search')).toEqual([
+    { id: task!.taskUuid, state: 'blocked_by_failures' },
+  ]);
+});
+
+it('a process that is writing old states during the comparison has the last word only if they are compared again', async () => {
+  const { tasker, url, sql, look, complete } = await bench();
+  await later(tasker, 3);
+  await complete();
+  const session = await openSession(url);
+  await session.query('begin');
+  await session.query('select pg_advisory_xact_lock(7303014008)');
+  // What it read before the last change.
+  await session.query(`update tasker.task_search set state = 'blocked_by_failures'`);
+  await sql('update tasker.task set tags = tags');
+  let compared = false;
+  const looking = look().then(() => (compared = true));
+  await until(
+    () =>
+      sql(`select 1 from pg_locks where locktype = 'advisory' and not granted and database = (
+                 select oid from pg_database where datname = current_database())`),
+    (waiters) => waiters.length > 0 || compared,
+  );
+  await session.query('commit');
+  await looking;
+  expect(await wrongRows(sql)).toEqual([]);
+});
+
+it('a task that was too young to be compared is compared the next time, although it has not changed since', async () => {
+  const { tasker, sql, look, completeLater, keeper } = await bench();
+  await look();
+  await later(tasker, 5);
+  await keeper.compare(new Date(0), 0);
+  expect(await wrongRows(sql)).toEqual([]);
+  // As written before their last change, by a process that then died.
+  await sql(`update tasker.task_search set state = 'blocked_by_failures'`);
+  await look();
+  const young = await wrongRows(sql);
+  await completeLater();
+  // On a machine so slow that they were old at once, there was nothing left.
+  expect(young.length === 5 || young.length === 0).toBe(true);
+});
+
+it('after a restore to a server whose transactions have smaller numbers, all tasks are compared', async () => {
+  const { tasker, sql, look, complete } = await bench();
+  await later(tasker, 3);
+  await complete();
+  await sql(`update tasker.task_search set state = 'blocked_by_failures'`);
+  await sql(`update tasker.search_state set compared_to = (compared_to::text::bigint + 1000000)::text::xid8`);
+  await look();
+  expect(await wrongRows(sql)).toEqual([]);
+});
+
+it('tasks that ended or were deleted unnoticed do not stay open in the tables', async () => {
+  const { tasker, sql, look, complete } = await bench();
+  const tasks = await later(tasker, 4);
+  await complete();
+  await tasker.cancelTask(tasks[0]!.taskUuid);
+  for (const table of ['wait', 'step', 'task'])
+    await sql(`delete from tasker.${table} where task_uuid = $1`, [tasks[1]!.taskUuid]);
+  expect(await wrongRows(sql)).not.toEqual([]);
+  await look();
+  expect(await wrongRows(sql)).toEqual([]);
+  expect(await sql('select count(*)::int from tasker.task_search where done_at is null')).toEqual([{ count: 2 }]);
+});
+
+it('whatever changes a task, comparisons that leave out unchanged tasks find it', { timeout: 120_000 }, async () => {
+  const SIGNAL = { type: 'signal', handler: undefined, signal: { name: 'go' } };
+  const TIMER = { type: 'timer', handler: undefined, timer: { for: 0.05 } };
+  const random = seeded(20_251_128);
+  const chance = (share: number) => random() < share;
+  const templates = template({
+    pause: TIMER,
+    go: { ...SIGNAL, dependencies: ['pause'] },
+    work: { dependencies: ['go'], retry: { max_attempts: 2, backoff: 'none' } },
+    end: ['work'],
+  });
+  const work = () => {
+    if (chance(0.4)) throw new Error('no luck');
+    return {};
+  };
+  const handlers = [defineHandler('work', {}, work), defineHandler('end', {}, () => ({}))];
+  const { tasker, look, completeLater } = await bench({ templates, handlers, worker: true, logger: silentLogger });
+  const ids: string[] = [];
+  const acts: Record<string, (id: string) => Promise<unknown>> = {
+    create: async () => ids.push((await tasker.createTask(chance(0.3) ? { ...DEMO, delayMs: 100 } : DEMO)).taskUuid),
+    signal: (id) => tasker.signal(id, 'go', {}),
+    cancel: (id) => tasker.cancelTask(id),
+    reset: (id) => tasker.resetStep(id, 'work'),
+    resolve: (id) => tasker.resolveStep(id, 'work'),
+    complete: (id) => tasker.completeStep(id, 'go', {}),
+  };
+  const done: Record<string, number> = {};
+  for (let i = 0; i < 240; i++) {
+    const names = Object.keys(acts);
+    const name = ids.length === 0 || chance(0.25) ? 'create' : names[Math.floor(random() * names.length)]!;
+    await acts[name]!(ids[Math.floor(random() * ids.length)]!).then(
+      () => (done[name] = (done[name] ?? 0) + 1),
+      () => undefined,
+    );
+    if (i % 12 === 0) await look();
+  }
+  await tasker.stop({ drainTimeoutMs: 5_000 });
+  await completeLater();
+  expect(Object.keys(done).sort()).toEqual(Object.keys(acts).sort());
+});
