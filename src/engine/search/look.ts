@@ -21,6 +21,7 @@ const RESERVE = 1.5;
 /** Number of entries to read at a time when the search continues. Fewer if the first scan was slow. */
 const STRETCH = 20_000;
 const SHORT_STRETCH = 50;
+const SHORTENING = 5;
 /** Number of entries that a count reads if the index does not cover all conditions. */
 const COUNTED = 3_000;
 
