@@ -228,7 +228,7 @@ describe('a connection', () => {
     const refusing = await fakePostgres({ kind: 'refuses', code: '28P01', message: 'password authentication failed' });
     const refused = open(refusing);
     await expect(refused).rejects.toMatchObject({ code: 'database_unreachable' });
-    await expect(refused).rejects.toThrow(/ada:\*\*\*@127.*the server refused the user or password/);
+    await expect(refused).rejects.toThrow(/ada:\*\*\*@127.*the server rejected the user or password/);
     await expect(refused).rejects.not.toThrow('secret');
     expect((await open()).place).not.toContain(new URL(url).password);
   });

@@ -256,7 +256,7 @@ describe('an unusable database', () => {
         'postgres://ada@127.0.0.1:1/shop',
         /no server is listening there; start PostgreSQL/,
       ],
-      ['a wrong password', refuses, /the server refused the user or password; check both in DATABASE_URL/],
+      ['a wrong password', refuses, /the server rejected the user or password; check both in DATABASE_URL/],
       ['a missing password', asks.href, /the server requires a password; add it to DATABASE_URL/],
       ['a database that does not exist', missing.href, /the database does not exist; create it, or correct the name/],
       [

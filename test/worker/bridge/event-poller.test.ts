@@ -254,7 +254,7 @@ describe('a poller of this process', () => {
     clock.mockRestore();
     expect(warnings()).toMatchObject([
       {
-        message: expect.stringContaining('was read from the channel but not started'),
+        message: expect.stringContaining('step read from the channel but not started'),
         fields: { event_id: event?.eventId },
       },
     ]);
