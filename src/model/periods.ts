@@ -37,7 +37,16 @@ function keptAt(time: number, now: number): PeriodMinutes {
 
 /** Returns the shortest window of whole periods that contains both times. */
 export function windowOf({ from, to, now }: StatisticsWindow & { now: number }): StatisticsWindow {
-  return { from: floor(from, keptAt(from, now)), to: ceil(to, keptAt(to, now)) };
+  return { from: floor(from, keptAt(from, now)), to: ceil(to, keptBefore(to, { from, now })) };
+}
+
+/**
+ * The length of the shortest periods that are kept before the end of a window. An end within an hour needs all minutes of
+ * the hour before it, and an end within a day needs all hours of the day before it.
+ */
+function keptBefore(to: number, { from, now }: { from: number; now: number }): PeriodMinutes {
+  if (keptAt(Math.max(from, floor(to, 60)), now) === 1) return 1;
+  return keptAt(Math.max(from, floor(to, 1440)), now) === 1440 ? 1440 : 60;
 }
 
 /** Returns the fewest periods that make up a window, none longer than `longest`. */

@@ -28,6 +28,16 @@ describe('the periods of a window', () => {
     ]);
   });
 
+  it('end with a whole hour or day if the minutes or hours before the end are no longer kept', () => {
+    const end = (from: string, to: string) =>
+      iso(windowOf({ from: Date.parse(from), to: Date.parse(to), now: NOW }).to).slice(0, 16);
+    expect(end('2026-03-01T00:00:00Z', '2026-03-08T12:40:00Z')).toBe('2026-03-08T13:00');
+    expect(end('2026-03-08T12:39:57Z', '2026-03-08T12:45:00Z')).toBe('2026-03-08T12:45');
+    expect(end('2026-03-01T00:00:00Z', '2026-03-08T13:01:00Z')).toBe('2026-03-08T13:01');
+    expect(end('2025-09-08T00:00:00Z', '2025-12-10T18:30:00Z')).toBe('2025-12-11T00:00');
+    expect(end('2025-12-10T15:30:00Z', '2025-12-10T18:30:00Z')).toBe('2025-12-10T19:00');
+  });
+
   it('are as long as possible', () => {
     const window = { from: Date.parse('2026-03-08T22:58:00Z'), to: Date.parse('2026-03-10T01:02:00Z') };
     expect(
@@ -69,6 +79,7 @@ describe('the periods of a window', () => {
           if (one.minutes === 60) expect(one.from).toBeGreaterThanOrEqual(NOW - 90 * DAY);
         }
       }),
+      { numRuns: 2_000 },
     );
   });
 });
