@@ -365,8 +365,8 @@ function count(kinds: Record<string, number>, steps: readonly DynamicStep[]): vo
 }
 
 /**
- * Puts the templates first that have a kind of step which none before them has. The kinds of steps that run then do not depend
- * on the speed of the machine.
+ * Puts the templates first that have a kind of step which none before them has. The kinds of steps that run then do not
+ * depend on the speed of the machine.
  */
 function variedFirst(drawn: readonly (readonly DynamicStep[])[]): (readonly DynamicStep[])[] {
   const seen = noneOfAnyKind();
