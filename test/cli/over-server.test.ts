@@ -1,7 +1,7 @@
-import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freePort } from '../support/suite/free-ports.ts';
 import { PAIR, PAIR_HANDLERS, projectOnDatabase, type Running } from './installation.ts';
 
 const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });
@@ -132,11 +132,7 @@ describe('over a server', () => {
 
   it('another program, an older server and a TLS mismatch each have their own error', async () => {
     const list = async (server: string) => (await over(['task', 'list', '--server', server])).stderr;
-    const free = createServer().listen(0, '127.0.0.1');
-    await once(free, 'listening');
-    const unused = `http://127.0.0.1:${(free.address() as AddressInfo).port}`;
-    await new Promise((resolve) => free.close(resolve));
-    const closed = await list(unused);
+    const closed = await list(`http://127.0.0.1:${await freePort()}`);
     expect(closed).toMatch(/ECONNREFUSED.*; check that `tasker server` runs there, and that the port is right/);
     expect(await list(url.replace('http:', 'https:'))).toMatch(/if the server has no TLS, use http:\/\//);
     const old = await over(['pause', 'list', '--server', fakeUrl()]);

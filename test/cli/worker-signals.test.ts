@@ -1,11 +1,12 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import { freshDatabase } from '../support/database.ts';
 import { until } from '../support/setup.ts';
+import { freePort } from '../support/suite/free-ports.ts';
 import { installation, type Project, Running, type RunOptions } from './installation.ts';
 
 let place: Awaited<ReturnType<typeof installation>>;
@@ -65,14 +66,6 @@ function isOpen(port: number): Promise<boolean> {
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
     socket.once('connect', () => socket.destroy());
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 it('a second SIGTERM aborts running handlers and releases their steps, and the worker exits 0', async () => {

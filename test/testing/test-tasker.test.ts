@@ -70,6 +70,8 @@ describe('a tasker for tests', () => {
       const kit = await kitOf({ templates, handlers: folder, ...options });
       await kit.run();
       const published = (await kit.tasker.events.list({ name: 'order.charged' })).length;
+      // Subscribers receive the event a moment after its task has ended.
+      if (options.subscribers !== false) await expect.poll(() => existsSync(`${file}.log`)).toBe(true);
       await kit.stop();
       return { published, seen: existsSync(`${file}.log`) };
     };

@@ -32,7 +32,8 @@ it('a due retry runs on a worker with free slots if the worker that recorded it 
   );
   await another();
   expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
-  // The retry is due after six seconds with a jitter of 15 %. A busy machine takes longer, but the next poll is a minute away.
+  // The retry is due after six seconds with a jitter of 15 %. A busy machine takes longer, but the next poll is a minute
+  // away.
   expect(starts[1]! - starts[0]!).toBeLessThan(40_000);
   gate.resolve();
 });

@@ -9,7 +9,9 @@ it('a worker that cannot read the template of a step warns once, and runs the st
   const { tasker, sql, another } = await setup({ templates: demo, worker: false });
   const handlers = [defineHandler('a', {}, () => ({}))];
   await another({ templates: [], namespaces: ['test'], worker: true, handlers, logger });
-  /** Creates a task while no process can read templates. This one has just registered it, unless the machine is very slow. */
+  /**
+   * Creates a task while no process can read templates. This one has just registered it, unless the machine is very slow.
+   */
   const createUnread = async (): Promise<string> => {
     await tasker.engine.templates.register(demo);
     await sql('alter table tasker.namespace rename to hidden');

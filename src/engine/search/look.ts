@@ -130,9 +130,9 @@ async function countOf<Place, S extends Slice<Place>>(
 }
 
 /**
- * Reads the index, `among` entries at a time, until the page is full or the time is up. A search that read nothing has no
- * position to continue from. So while nothing has been read, fewer entries are tried in half of the remaining time, and
- * at last a single one, even if the time is up.
+ * Reads the index, `among` entries at a time, until the page is full or the time is up. A search that read nothing has
+ * no position to continue from. So while nothing has been read, fewer entries are tried in half of the remaining time,
+ * and at last a single one, even if the time is up.
  */
 async function stretches<Place, S extends Slice<Place>>(
   database: Database,

@@ -147,8 +147,8 @@ describe('a program of a few lines', () => {
 });
 
 /**
- * Measures the time for which the process waits for what keeps it alive. A busy machine makes it run longer, but not wait
- * longer.
+ * Measures the time for which the process waits for what keeps it alive. A busy machine makes it run longer, but not
+ * wait longer.
  */
 const THEN_ENDS = `
   const { idle } = performance.eventLoopUtilization();

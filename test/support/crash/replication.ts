@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import path from 'node:path';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { until } from '../setup.ts';
+import { freePorts } from '../suite/free-ports.ts';
 import { programPath } from '../suite/programs.ts';
 
 /** One server of a cluster. */
@@ -40,7 +40,7 @@ export class Cluster {
     const { uid, gid } = serverUser();
     chmodSync(folder, 0o755);
     if (uid !== undefined) chownSync(folder, uid, gid!);
-    const cluster = new Cluster(folder, await Promise.all([freePort(), freePort(), freePort()]));
+    const cluster = new Cluster(folder, await freePorts(3));
     try {
       await cluster.#make();
     } catch (error) {
@@ -230,14 +230,4 @@ async function queryOf<Row>(port: number, text: string, values: readonly unknown
 /** The tables of tasker are in the database `work`. */
 function databaseOf(text: string): string {
   return text.includes('tasker.') ? 'work' : 'postgres';
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, HOST, () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

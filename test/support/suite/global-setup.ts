@@ -84,8 +84,8 @@ function quickVerifier(password: string): string {
 }
 
 /**
- * Starts what the selected tests need, once for all projects: the build for child processes, the web page, and the servers.
- * Tests that started together would otherwise build the page at the same time, in the same folder.
+ * Starts what the selected tests need, once for all projects: the build for child processes, the web page, and the
+ * servers. Tests that started together would otherwise build the page at the same time, in the same folder.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { majors, build, page } = selectedNeeds(project.vitest);
