@@ -73,7 +73,7 @@ export class ChangeLog {
     if (!this.#isActive) return;
     if (this.#ids.size >= this.#mostTasks) this.#lost = true;
     else this.#ids.add(taskUuid);
-    if (!this.#timer && !this.#turn) this.#begin(this.isWanted ? SOON_MS : TURN_MS);
+    if (!this.#timer && !this.#turn) this.#begin(this.#turnMs);
   }
 
   #begin(ms: number): void {
@@ -95,8 +95,12 @@ export class ChangeLog {
     } finally {
       this.#turn = undefined;
       if (!this.#alone && !this.isWanted) this.#forget();
-      if (this.#hasWork && !this.#stopped) this.#begin(this.#failing ? RETRY_MS : SOON_MS);
+      if (this.#hasWork && !this.#stopped) this.#begin(this.#failing ? RETRY_MS : this.#turnMs);
     }
+  }
+
+  get #turnMs(): number {
+    return this.isWanted ? SOON_MS : TURN_MS;
   }
 
   get #hasWork(): boolean {
@@ -110,23 +114,29 @@ export class ChangeLog {
     this.#lost = false;
   }
 
+  /**
+   * Announces the changes up to now. Later changes wait for the next turn, because under load there are some at the end
+   * of every transaction, and each transaction waits for the disk.
+   */
   async #announceAll(): Promise<void> {
-    while (this.#hasWork) {
-      const ids = [...this.#ids].slice(0, TASKS_AT_ONCE);
-      const lost = this.#lost;
-      for (const id of ids) this.#ids.delete(id);
-      this.#lost = false;
-      try {
+    const all = [...this.#ids];
+    const lost = this.#lost;
+    this.#ids.clear();
+    this.#lost = false;
+    let announced = 0;
+    try {
+      for (; announced < all.length; announced += TASKS_AT_ONCE) {
+        const ids = all.slice(announced, announced + TASKS_AT_ONCE);
         await this.#database.pipeline(this.#alone ? DURABLE : RELAXED, (tx) => this.write(tx, ids));
-        // If the search tables are on, they know the lost changes.
-        if (lost && this.#alone) await this.#database.pipeline(DURABLE, (tx) => this.write(tx, null));
-        this.onAnnounced();
-      } catch (error) {
-        for (const id of ids) this.#ids.add(id);
-        this.#lost ||= lost;
-        throw error;
       }
+      // If the search tables are on, they know the lost changes.
+      if (lost && this.#alone) await this.#database.pipeline(DURABLE, (tx) => this.write(tx, null));
+    } catch (error) {
+      for (const id of all.slice(announced)) this.#ids.add(id);
+      this.#lost ||= lost;
+      throw error;
     }
+    if (all.length > 0 || lost) this.onAnnounced();
   }
 
   /**

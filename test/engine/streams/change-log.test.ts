@@ -1,0 +1,69 @@
+import { expect, it, onTestFinished } from 'vitest';
+import { ChangeLog } from '../../../src/engine/streams/change-log.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { uuidV7 } from '../../../src/model/ids.ts';
+import { openSession } from '../../support/database.ts';
+import { setup, template, until } from '../../support/setup.ts';
+
+async function bench(alone: boolean) {
+  const made = await setup({ templates: template({ one: [] }), worker: false, searchEnabled: false });
+  const log = new ChangeLog(made.tasker.engine.database, silentLogger, { alone });
+  onTestFinished(() => log.stop());
+  /** The lists of tasks in the log. */
+  const rows = async () =>
+    (await made.sql<{ tasks: string[] }>('select tasks from tasker.task_change where size > 0 order by seq')).map(
+      (row) => row.tasks,
+    );
+  return { ...made, log, rows };
+}
+
+it.each([true, false])(
+  'changes during an announcement wait for the next one (search tables off: %s)',
+  async (alone) => {
+    const { log, rows } = await bench(alone);
+    const noted: string[] = [];
+    let announcements = 0;
+    const note = () => {
+      noted.push(uuidV7());
+      log.noted(noted.at(-1)!);
+    };
+    log.onAnnounced = () => {
+      announcements += 1;
+      if (noted.length < 5) note();
+    };
+    if (!alone) log.want();
+    const began = performance.now();
+    note();
+    await until(
+      () => announcements,
+      (count) => count === 5,
+    );
+    // A timer never fires early, however fast or slow the machine is.
+    expect(performance.now() - began).toBeGreaterThan(5 * (alone ? 500 : 200) * 0.95);
+    expect(await rows()).toEqual(noted.map((taskUuid) => [taskUuid]));
+  },
+);
+
+it('changes that could not be announced are announced later, together with those that followed', async () => {
+  const { log, rows, sql, url } = await bench(true);
+  const [first, second] = [uuidV7(), uuidV7()];
+  const session = await openSession(url);
+  await session.query('begin');
+  await session.query('lock table tasker.task_change in exclusive mode');
+  log.noted(first);
+  const failed = log.flush().then(
+    () => 'announced',
+    () => 'failed',
+  );
+  await until(
+    () =>
+      sql(`select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock' and query like '%task_change%'`),
+    (ended) => ended.length > 0,
+  );
+  expect(await failed).toBe('failed');
+  await session.query('rollback');
+  log.noted(second);
+  await log.flush();
+  expect((await rows()).flat().sort()).toEqual([first, second].sort());
+});
