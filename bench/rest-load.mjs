@@ -126,7 +126,7 @@ function readersOf(url) {
   return { ask, close: () => thread.terminate() };
 }
 
-/** Waits until the worker has completed all tasks but those that are held. */
+/** Waits until the worker has completed all tasks except the held tasks. */
 async function idle(probe) {
   const open = () => probe.query('select count(*)::int n from tasker.task where done_at is null');
   while ((await open()).rows[0].n > streams) await sleep(200);

@@ -59,7 +59,7 @@ async function createSchedules(url, count) {
   await tasker.stop();
 }
 
-/** Returns when the search tables have been compared with all that was there when the process began. */
+/** Returns when the search tables have been compared with all tasks that existed when the process began. */
 async function compared(probe) {
   const { rows } = await probe.query('select now()::text now');
   const isOver = async () =>

@@ -14,7 +14,7 @@ export class RequestQueue {
   readonly #waiting: { run(waitedMs: number): void; since: number }[] = [];
   #isScheduled = false;
   #hasAccepted = false;
-  /** Since when requests have waited for connections to be accepted. */
+  /** The time since which requests have waited for connections to be accepted. */
   #acceptingSince: number | undefined;
 
   /** Notes the connections of a server. */

@@ -43,7 +43,7 @@ it('with 20 creators and 100 open streams, no acknowledged task and no change is
     let isInDoubt = false;
     const { status } = await accepted(async () => {
       const answer = await ask('DELETE', `/v1/tasks/${taskUuid}`);
-      // Without Retry-After, the act may have been carried out. Then a second request for it is refused.
+      // Without Retry-After, the action may have been carried out. Then a second request for it is rejected.
       isInDoubt ||= answer.status === 503 && !answer.headers.has('retry-after');
       return answer;
     });

@@ -29,7 +29,7 @@ const READ_MS = 1_500;
 const REST_PER_TURN = 19;
 /** The same during a burst. The backlog is counted when the burst has ended, or at the usual pace if it lasts. */
 const REST_IN_BURST = 59;
-/** How long counting may lag before a burst is treated as sustained load. */
+/** Delay of counting after which a burst is treated as sustained load. */
 const BURST_MS = 30_000;
 /** After a pass with fewer attempts than this, the pause is only as long as the pass, which was mostly planning. */
 const FEW_ATTEMPTS = 500;
@@ -42,7 +42,7 @@ const CATCH_UP_MS = 2_000;
 const ATTEMPTS_A_TURN = 5_000;
 /** Maximum number of attempts in a pass. A transaction with more attempts is counted in several passes. */
 const MOST_ATTEMPTS = 16_000;
-/** Lower limit of that number, which is halved whenever a pass exceeds the statement timeout. */
+/** Lower limit of `MOST_ATTEMPTS`, which is halved whenever a pass exceeds the statement timeout. */
 const FEWEST_ATTEMPTS = 10;
 /** Number of attempts of a transaction whose tasks the first of several passes counts. */
 const FIRST_ROWS = 100;
@@ -164,7 +164,7 @@ export class AttemptCounter {
     } catch (error) {
       // Logged once, because every pass fails while the server is unreachable.
       if (!this.#failing && !this.#stopped) {
-        this.#logger.warn({ error: messageOf(error) }, 'statistics not written; trying again');
+        this.#logger.warn({ error: messageOf(error) }, 'statistics not written; retrying');
       }
       this.#failing = true;
       this.#transactions = Math.max(FEWEST_TRANSACTIONS, Math.floor(this.#transactions / 4));
@@ -297,7 +297,9 @@ export class AttemptCounter {
     }
   }
 
-  /** Counts a last time what this process did. A process that ran only for one act leaves that to other processes. */
+  /**
+   * Counts a last time what this process did. A process that ran only for one action leaves that to other processes.
+   */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);

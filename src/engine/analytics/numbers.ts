@@ -14,9 +14,9 @@ export interface TaskNumbers {
   failed: number;
   cancelled: number;
   resolvedManually: number;
-  /** `completed` of `ended`, from 0 to 1. Null if none ended. */
+  /** The share of `ended` that completed, from 0 to 1. Null if none ended. */
   completionRate: number | null;
-  /** `failed` of `ended`. */
+  /** The share of `ended` that failed. */
   errorRate: number | null;
   endedPerHour: number;
   /** From the creation, or the last rerun, to the end. */
@@ -32,7 +32,7 @@ export interface StepNumbers {
   attempts: number;
   completed: number;
   failed: number;
-  /** Their worker was lost. */
+  /** Attempts whose worker was lost. */
   lost: number;
   /** Attempts cancelled by an operator, a lifecycle or fail_fast. Not included in `attempts`. */
   cancelled: number;
@@ -57,8 +57,8 @@ export interface StepNumbers {
 }
 
 /**
- * Open tasks right now, counted up to 10,000 for each snapshot and state. If there are more than five snapshots, the limit
- * is lower, and at least 1,000.
+ * The open tasks now, counted up to 10,000 for each snapshot and state. If there are more than five snapshots, the
+ * limit is lower, and at least 1,000.
  */
 export interface OpenTasks {
   total: number;

@@ -58,7 +58,7 @@ const CLOCKS_MS = 300_000;
 const COMPARING = opening({ statement_timeout: '30s', max_parallel_workers_per_gather: '0', jit: 'off' });
 
 /**
- * Keeps the tables that searches read complete. One process at a time adds tasks that are older than the tables, and
+ * Completes the tables that searches read. One process at a time adds tasks that are older than the tables, and
  * compares the tables with the live ones. It compares immediately after a process has died. Otherwise it compares
  * periodically, because some programs do not write these tables.
  */

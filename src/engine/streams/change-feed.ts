@@ -268,7 +268,10 @@ export class ChangeFeed {
 
   // ---- sending
 
-  /** Sends a part of the pending tasks. All at once would keep the process from other work for too long. */
+  /**
+   * Sends a part of the pending tasks. Sending all of them together would keep the process from other work for too
+   * long.
+   */
   async #sendPending(): Promise<void> {
     const newest = this.#recent.newest!;
     if (this.#pending.size > 0) {

@@ -7,7 +7,7 @@ const REQUESTS_PER_CONNECTION = 50;
 const BUSY_PER_CONNECTION = 2;
 /** A busy server accepts as many requests as it recently answered in this time. */
 const LONGEST_WAIT_MS = 2_000;
-/** A request that waited longer than this before it was handled is refused, because the server cannot keep up. */
+/** A request that waited longer than this before it was handled is rejected, because the server cannot keep up. */
 const LONGEST_QUEUED_MS = 500;
 const WINDOW_MS = 1_000;
 const RETRY_AFTER_SECONDS = 1;

@@ -88,7 +88,7 @@ const NEW_ACTS = `
      and o.at > coalesce((select after from b), '-infinity')`;
 
 // Counts what is visible to this statement and was not visible in the stored snapshot. So a slow transaction is counted
-// when it is committed, whatever its number, and nothing waits for it. If there is more than `$2` of it, the statement
+// when it is committed, whatever its number, and nothing waits for it. If there are more than `$2` rows, the statement
 // counts nothing and returns no row.
 const COUNT_NEW = sql('count_new_attempts')`
 with ${RANGE},
@@ -109,9 +109,9 @@ state as (
             1000 * extract(epoch from statement_timestamp() - b.counted_at)::float8 "sinceCompleteMs")
 select (select count(*)::int from a) attempts, (select count(*)::int from ends) ends, state.* from state`;
 
-// Counts the uncounted rows of the tasks that have the first `$2` attempts, or acts, of a pass. The stored snapshot cannot say that a
-// part of a transaction is counted, so the counted rows lose the number of their transaction. A task is not divided,
-// because several rows can show the same end.
+// Counts the uncounted rows of the tasks that have the first `$2` attempts, or actions, of a pass. The stored snapshot
+// cannot say that a part of a transaction is counted, so the counted rows lose the number of their transaction. A task
+// is not divided, because several rows can show the same end.
 const COUNT_PART = sql('count_part_of_attempts')`
 with ${RANGE}, ${COUNTED},
 found as materialized (select * from (${newAttempts('h.task_uuid')}) x limit $2::int),
@@ -143,8 +143,8 @@ export interface Counted {
 }
 
 /**
- * Counts the attempts and the ends of tasks of up to `transactions` transactions that are not counted yet. Undefined:
- * they have more than `attempts` attempts, and none of them was counted. Call it in a transaction that holds the lock.
+ * Counts the attempts and the ends of tasks of up to `transactions` transactions that are not counted yet. Undefined if
+ * they have more than `attempts` attempts; then none was counted. Call it in a transaction that holds the lock.
  */
 export async function countNew(
   db: Db,
@@ -155,7 +155,7 @@ export async function countNew(
 
 /**
  * Counts all attempts of the tasks that have the first `rows` attempts of the next transaction and of transactions that
- * committed late. `more`: there were as many. Call it in a transaction that holds the lock.
+ * committed late. `more`: there may be more of them. Call it in a transaction that holds the lock.
  */
 export async function countPart(db: Db, { rows }: { rows: number }): Promise<Counted & { more: boolean }> {
   return (await db.query<Counted & { more: boolean }>(COUNT_PART, [1, rows])).rows[0]!;

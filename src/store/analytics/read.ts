@@ -13,7 +13,7 @@ export interface AnalyticsState {
   now: string;
   /** When counting began. */
   since: string;
-  /** Everything that was committed before is counted. */
+  /** Everything that was committed before this time is counted. */
   countedAt: string;
 }
 

@@ -3,7 +3,7 @@ import { ATTEMPT } from './aggregate.ts';
 /** The lock of the process that counts. Transactions that delete uncounted tasks take it too. */
 export const COUNTING_LOCK = 7_303_014_010;
 
-/** The CTE `counted`: all transactions below `next` but for those in `running`. */
+/** The CTE `counted`: all transactions below `next`, except those in `running`. */
 export const COUNTED = `
 counted as materialized (
   select counted_at, coalesce(after, '-infinity') after, pg_snapshot_xmax(counted)::text::bigint next,
@@ -13,7 +13,7 @@ counted as materialized (
 /** The condition that the transaction `tx` is not counted, with {@link COUNTED} as `c`. */
 export const uncounted = (tx: string) => `(${tx} >= c.next or ${tx} = any (c.running))`;
 
-/** The CTEs `a` and `act`: the uncounted attempts and acts of the tasks `tasks`, and where they are stored. */
+/** The CTEs `a` and `act`: the uncounted attempts and actions of the tasks `tasks`, and where they are stored. */
 export const uncountedOf = (tasks: string) => `
 a as materialized (
   select ${ATTEMPT}, h.place from ${tasks} cross join counted c cross join lateral (

@@ -19,7 +19,7 @@ select filled_to "filledTo", tasker.iso(compared_at) "comparedAt", tasker.iso(no
 
 /** The turn of a process to keep the search tables complete. */
 export interface SearchTurn {
-  /** Tasks down to this id are in the tables. */
+  /** All tasks from this id on are in the tables. */
   filledTo: string;
   comparedAt: string;
   now: string;
@@ -137,9 +137,11 @@ select coalesce(string_agg(task_uuid::text, ',') filter (where differs), '') mis
 
 /** The part of the open tasks to compare, and what is known about them. */
 export interface OpenSlice extends ComparedSlice {
-  /** Maximum number of tasks to read. Only those that may have changed are compared. */
+  /** Maximum number of tasks to read. Only tasks that may have changed are compared. */
   scanned: number;
-  /** Tasks without active steps are omitted if no transaction since this one changed them. Null: none are. */
+  /**
+   * Tasks without active steps are omitted if no transaction since this one changed them. If null, none are omitted.
+   */
   comparedTo: string | null;
   /** The first transaction that was running when the comparison began. */
   begun: string;

@@ -63,15 +63,14 @@ update tasker.wait w
        where x.task_uuid = d.task_uuid and x.idx = d.idx and x.ended_at is null offset 0) x) d
  where w.ctid = d.tid`;
 
-/** How long a wait that could not be ended stays as it is: the first time, and at most, in milliseconds. */
+/** The delays until a wait that could not be ended is due again: the first one, and the maximum, in milliseconds. */
 export interface Postponement {
   firstMs: number;
   mostMs: number;
 }
 
 /**
- * Lets waits be due again after some time, because they could not be ended now. The time doubles with each failure in a
- * row. Call it after lockTasks.
+ * Postpones waits that could not be ended now. The time doubles with each failure in a row. Call it after lockTasks.
  */
 export async function postponeWaits(
   db: Db,

@@ -53,7 +53,7 @@ const SURROGATE = /[\ud800-\udfff]/;
  * pass each.
  *
  * @example
- * linearPattern('^(a+)+$').test('a'.repeat(10_000) + 'b'); // false, at once
+ * linearPattern('^(a+)+$').test('a'.repeat(10_000) + 'b'); // false, immediately
  * @throws SyntaxError when it is not a regular expression
  * @throws UnsupportedPattern for a backreference, a modifier, or a pattern that is too large
  */

@@ -12,7 +12,7 @@ const LATER = { ...DEMO, delayMs: 3_600_000 };
 /** Nothing writes the search tables but the comparisons. */
 const OPTIONS = { templates: template({ first: [], second: ['first'] }), worker: false, searchEnabled: false } as const;
 
-/** A process that compares when it is told to. */
+/** A process that compares on request. */
 function keeperOn(url: string) {
   const database = Database.lazily({ url, poolSize: 2, logger: silentLogger });
   const projector = new SearchProjector(database, silentLogger);
@@ -75,7 +75,7 @@ it('a comparison leaves out tasks that only wait and have not changed, and compa
   const [waiting, changed] = await later(tasker, 2);
   const active = await tasker.createTask(DEMO);
   await complete();
-  // As nobody but an operator with psql does. So it shows which tasks are compared.
+  // Only an operator with psql does this. It shows which tasks are compared.
   await sql(`update tasker.task_search set state = 'blocked_by_failures'`);
   await sql('update tasker.task set tags = tags where task_uuid = $1', [changed!.taskUuid]);
   await look();
@@ -86,7 +86,7 @@ it('a comparison leaves out tasks that only wait and have not changed, and compa
   expect(rows).not.toContainEqual({ id: active.taskUuid });
 });
 
-it('a comparison takes no more statements with a thousand waiting tasks than without any', async () => {
+it('a comparison takes as many statements with a thousand waiting tasks as without any', async () => {
   const { tasker, look, complete, database } = await bench();
   await complete();
   const cost = async () => {
@@ -128,7 +128,7 @@ it('a process that is writing old states during the comparison has the last word
   const session = await openSession(url);
   await session.query('begin');
   await session.query('select pg_advisory_xact_lock(7303014008)');
-  // What it read before the last change.
+  // The rows that it read before the last change.
   await session.query(`update tasker.task_search set state = 'blocked_by_failures'`);
   await sql('update tasker.task set tags = tags');
   let compared = false;
@@ -155,7 +155,7 @@ it('a task that was too young to be compared is compared the next time, although
   await look();
   const young = await wrongRows(sql);
   await completeLater();
-  // On a machine so slow that they were old at once, there was nothing left.
+  // On a machine so slow that they were old immediately, there was nothing left.
   expect(young.length === 5 || young.length === 0).toBe(true);
 });
 

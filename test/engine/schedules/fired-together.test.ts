@@ -72,7 +72,7 @@ describe('overlap: cancel_running', () => {
     await fireDue({ database, templates, cancelTask });
     expect(await outcomes('other')).toEqual([['created', 'steps_in_process']]);
     expect(await outcomes('hourly')).toEqual([['created', 'steps_in_process']]);
-    // It checks again after a second, not at once.
+    // It checks again after a second, not immediately.
     expect(await fireDue({ database, templates, cancelTask })).toMatchObject({ schedules: 0 });
     await age(1_000);
     await fire();

@@ -113,7 +113,7 @@ it('timers end once, and the counters of their tasks stay right, while the rows 
   ).toEqual([{ ended: 1_500, recorded: 1_500, queued: 3_000, miscounted: 0 }]);
 });
 
-/** Repeats an act without pauses until it is stopped. */
+/** Repeats an action without pauses until it is stopped. */
 function repeatedly(act: () => Promise<void>) {
   let stopped = false;
   const running = (async () => {

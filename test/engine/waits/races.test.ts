@@ -6,7 +6,7 @@ import { handBench } from '../../support/hand-worker.ts';
 import { DEMO, invariants, template } from '../../support/setup.ts';
 
 const ROUNDS = Number(process.env.TASKER_RACE_ROUNDS ?? 120);
-/** More acts at once would wait too long for connections. */
+/** More actions at the same time would wait too long for connections. */
 const AT_ONCE = 1_000;
 /** The limits pass in the middle of the actions of a round. On a busy machine, acts need a longer time. */
 const WINDOWS_MS = [1_000, 4_000, 16_000];

@@ -53,7 +53,7 @@ it('few requests that take long do not count as a slow server', () => {
   expect(enterAll(gate, 481, 60_000)).toBe(481);
 });
 
-it('a request that waited too long for its turn is refused, even if few are in progress', async () => {
+it('a request that waited too long for its turn is rejected, even if few are in progress', async () => {
   const refused: unknown[] = [];
   const app = new Hono();
   app.use(limitRequests({ poolSize: 10 }));

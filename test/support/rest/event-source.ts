@@ -31,8 +31,9 @@ export class TestEventSource {
   }
 
   /**
-   * Connects, and waits until the stream has begun or was rejected. A busy server is asked again when it says so.
-   * `after`: the `Last-Event-ID`. `reconnects`: continues after the end of a connection, as a browser does.
+   * Connects, and waits until the stream has begun or was rejected. A busy server is asked again after its
+   * `Retry-After`. `after`: the `Last-Event-ID`. `reconnects`: continues after the end of a connection, as a browser
+   * does.
    */
   static async open(
     url: string,

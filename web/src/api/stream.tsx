@@ -11,7 +11,7 @@ const StreamContext = createContext(false);
 const SHOW_MS = 2_000;
 /** After this many lost connections in a row, the page only polls. */
 const MOST_LOST = 5;
-/** Time until a stream that the server refused, because it was busy or started, is requested again. */
+/** Delay until a stream is requested again that the server rejected, because it was busy or starting. */
 const REFUSED_MS = 3_000;
 /** The queries that a change of a task may invalidate. All others are polled. */
 const AFFECTED = new Set(['tasks', 'status', 'summary']);
