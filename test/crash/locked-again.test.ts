@@ -23,7 +23,7 @@ it('a result whose task is locked is recorded when the lock is released, even th
     gate.resolve();
     // The second message is logged when the result has been sent on its own.
     await until(
-      () => lines.filter(({ message }) => message.includes('recording results failed')),
+      () => lines.filter(({ message }) => message.includes('recording of results failed')),
       ({ length }) => length >= 2,
       60_000,
     );

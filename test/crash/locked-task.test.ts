@@ -51,7 +51,7 @@ it('the results of several locked tasks are all recorded when their locks are re
   gate.resolve();
   // After five tries, each task is recorded separately. Waits for some more tries of each.
   await until(
-    () => lines.filter((line) => line.message.includes('recording results failed')).length,
+    () => lines.filter((line) => line.message.includes('recording of results failed')).length,
     (tries) => tries >= 10,
     60_000,
   );

@@ -44,7 +44,8 @@ describe('a process that works for two event groups', () => {
     const [held] = await log.takeRetries(first, ME, HOLD);
     await log.takeRetries(second, ME, { leaseMs: 1 });
     expect(await log.extend(first, ME, 60_000)).toEqual({ parts: [], events: [held!.id] });
-    expect(names(await log.takeRetries(second, OTHER, HOLD))).toEqual(['b.one']);
+    // A millisecond may be longer than two statements.
+    await expect.poll(async () => names(await log.takeRetries(second, OTHER, HOLD))).toEqual(['b.one']);
   });
 
   it('the process keeps its part for one group when it releases the other', async () => {

@@ -280,7 +280,7 @@ itOnce(
     } as unknown as Database;
     const search = () => look(database, looks, { after: null, limit: 5 });
     expect(await search()).toMatchObject({ places: ['a'], timedOut: true, reached: 'b' });
-    expect(sizes.splice(0)).toEqual([100, 20, 4, 4]);
+    expect(sizes.splice(0)).toEqual([50, 10, 2, 2]);
     // Its first scan took all of its time.
     const clock = vi.spyOn(Date, 'now').mockReturnValueOnce(0).mockReturnValue(60_000);
     onTestFinished(() => clock.mockRestore());
