@@ -281,16 +281,8 @@ export class Engine extends EngineActs {
 
   /** Records outcomes in one transaction: locks the tasks, adds steps, records, claims children. @throws InDoubtError */
   async record(batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
-    // Noted before the commit, so that a flush after it writes these tasks.
-    for (const step of batch) this.search.changed(step.taskUuid);
-    let answer: RecordAnswer;
-    try {
-      answer = await this.count.recording(this.templates, batch, () => record(this, batch, own));
-    } finally {
-      // Noted again, because a flush may have written the tasks before the commit. Also noted after a failure, because
-      // only the response may have been lost.
-      for (const step of batch) this.search.changed(step.taskUuid);
-    }
+    const recording = () => this.count.recording(this.templates, batch, () => record(this, batch, own));
+    const answer = await this.search.changing(batch, recording);
     for (const task of answer.ended) this.search.writeSoon(task.taskUuid);
     this.analytics.noticed();
     for (const taskUuid of answer.takenFrom) await this.tell(CHANNEL_TAKEN, [taskUuid]);

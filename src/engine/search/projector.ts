@@ -66,6 +66,8 @@ export class SearchProjector {
   #dueSince: number | undefined;
   /** The time of the oldest change that is being written. */
   #writingSince: number | undefined;
+  /** Number of times that changed tasks were taken to be written. */
+  #flushes = 0;
   /** The time since which changes have been dropped, because there were too many. */
   #overflowedSince: number | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -105,6 +107,22 @@ export class SearchProjector {
     if (this.#isFull()) return;
     this.#changed.set(taskUuid, Date.now());
     this.#awaken();
+  }
+
+  /** Records that these steps change their tasks while `run` is running. */
+  async changing<Answer>(steps: readonly { taskUuid: string }[], run: () => Promise<Answer>): Promise<Answer> {
+    // Before the commit, so that a flush after it writes these tasks.
+    for (const { taskUuid } of steps) this.changed(taskUuid);
+    const [flushes, announcements] = [this.#flushes, this.log.announcements];
+    try {
+      return await run();
+    } finally {
+      // Noted again if a flush may have written the tasks before the commit. After a failure too, because only the response
+      // may have been lost.
+      if (this.#flushes !== flushes || this.log.announcements !== announcements) {
+        for (const { taskUuid } of steps) this.changed(taskUuid);
+      }
+    }
   }
 
   /** Records a task that was created in a transaction of the caller, which is still open. */
@@ -187,6 +205,7 @@ export class SearchProjector {
 
   /** Removes and returns the tasks to write in this flush. */
   #take(all: boolean): string[] {
+    this.#flushes += 1;
     const taken = [...this.#due];
     this.#due = new Set();
     this.#dueSince = undefined;

@@ -46,6 +46,8 @@ export class ChangeLog {
   #turn: Promise<void> | undefined;
   #failing = false;
   #stopped = false;
+  /** Number of times that noted tasks were taken to be announced, or that the log began or stopped to note tasks. */
+  announcements = 0;
   /** Called after this process has announced changes. */
   onAnnounced: () => void = () => {};
 
@@ -66,6 +68,7 @@ export class ChangeLog {
   want(): void {
     this.#wantedUntil = performance.now() + WANTED_MS;
     this.#isActive = !this.#stopped;
+    this.announcements += 1;
   }
 
   /** Records that a task changed. */
@@ -109,6 +112,7 @@ export class ChangeLog {
 
   /** Writing the search tables announces the rest. */
   #forget(): void {
+    this.announcements += 1;
     this.#isActive = false;
     this.#ids.clear();
     this.#lost = false;
@@ -119,6 +123,7 @@ export class ChangeLog {
    * of every transaction, and each transaction waits for the disk.
    */
   async #announceAll(): Promise<void> {
+    this.announcements += 1;
     const all = [...this.#ids];
     const lost = this.#lost;
     this.#ids.clear();

@@ -9,6 +9,8 @@ import { SearchProjector } from '../../../src/engine/search/projector.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { PINNED_PLANS } from '../../../src/store/planner.ts';
 import { projectTasks } from '../../../src/store/search/projection.ts';
+import { openSession } from '../../support/database.ts';
+import { handWorker } from '../../support/hand-worker.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
 import { leastOf, msOf } from '../../support/suite/measure.ts';
 
@@ -55,6 +57,41 @@ it('the statement that writes tasks looks them up by their key, although the tab
   expect(plan).toContain('Conflict Arbiter Indexes: task_search_pkey');
   expect(plan).not.toMatch(/Scan using task_search_(?!pkey)\w+ on task_search s\b/);
 });
+
+it.each(['a flush', 'an announcement'])(
+  'a task is written again if its recording commits after %s',
+  async (between) => {
+    const bench = await handWorker({ a: [], b: ['a'] });
+    const { engine, sql, url } = bench;
+    await bench.claim();
+    await engine.search.flush();
+    engine.search.log.want();
+    const session = await openSession(url);
+    await session.query('begin');
+    await session.query('select from tasker.task for update');
+    const recorded = bench.record(bench.completed('a'));
+    await until(
+      () => sql(`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`),
+      (waiting) => waiting.length > 0,
+    );
+    const write = () => (between === 'a flush' ? engine.search.flush() : engine.search.log.flush());
+    await write();
+    const [last] = await sql<{ seq: number }>('select max(seq)::int seq from tasker.task_change');
+    await session.query('commit');
+    await recorded;
+    await write();
+    const { taskUuid } = bench;
+    const announced = await sql('select from tasker.task_change where seq > $1 and $2 = any (tasks)', [
+      last!.seq,
+      taskUuid,
+    ]);
+    expect(announced).not.toEqual([]);
+    if (between !== 'a flush') return;
+    expect(await sql('select idx, state from tasker.step_search where task_uuid = $1', [taskUuid])).toEqual([
+      { idx: 1, state: 'enqueued' },
+    ]);
+  },
+);
 
 it('another process writes the changes that a process did not write before it died', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);

@@ -44,7 +44,7 @@ it.each([true, false])(
   },
 );
 
-it('changes that could not be announced are announced later, together with those that followed', async () => {
+it('changes that could not be announced are announced later, together with later changes', async () => {
   const { log, rows, sql, url } = await bench(true);
   const [first, second] = [uuidV7(), uuidV7()];
   const session = await openSession(url);
