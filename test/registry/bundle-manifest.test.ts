@@ -88,6 +88,9 @@ it('discovery builds again if a bundle is missing or the manifest is incomplete'
 it('discovery writes no manifest if files may have changed while they were read, or if their tsconfig extends another', async () => {
   const fresh = projectOf();
   fresh.write('handlers/b.ts', 'export const b = 2;');
+  // So that it is recent, however long a busy machine takes to begin reading it.
+  const inAMinute = Date.now() / 1000 + 60;
+  utimesSync(path.join(fresh.root, 'handlers/b.ts'), inAMinute, inAMinute);
   await fresh.bundle();
   expect(() => readFileSync(fresh.manifest)).toThrow('ENOENT');
   const extended = projectOf({
