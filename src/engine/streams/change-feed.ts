@@ -25,7 +25,7 @@ const SOON_MS = 200;
 const REST_PER_READ = 4;
 const LONGEST_REST_MS = 3_000;
 /** The same while more tasks are waiting to be sent than this. */
-const MANY_PENDING = 5_000;
+const MANY_PENDING = 1_000;
 const REST_WITH_MANY = 1;
 /** Interval at which other processes are asked to announce changes soon. They do so for 90 seconds. */
 const WANT_MS = 30_000;
@@ -33,7 +33,7 @@ const ROWS_AT_ONCE = 100;
 /** More than the log ever has. */
 const MOST_ROWS = 100_000;
 /** Number of tasks that are read together. A stream sends them in one piece, so more of them would delay other requests. */
-const TASKS_AT_ONCE = 200;
+const TASKS_AT_ONCE = 100;
 /** Number of missed tasks that one stream gets in one read while many streams have missed some. */
 const MISSED_AT_ONCE = 100;
 /** Number of reads of missed tasks between two polls. */
