@@ -50,7 +50,7 @@ async function readWithin(reader: ReadableStreamDefaultReader<Uint8Array>, ms: n
   }
 }
 
-/** Splits text into blocks. */
+/** Splits the text of a stream into server-sent events. */
 class Blocks {
   #rest = '';
   #next = empty();

@@ -82,7 +82,7 @@ const READING = opening(PINNED_PLANS);
 const AFTER_LOST_ANSWER = opening({ lock_timeout: '30s' });
 const CLAIMING = opening({ ...QUEUE_ORDER, synchronous_commit: 'off' });
 
-/** Timeout of an answer. If a connection is silent, another one may answer. */
+/** How long to wait for the response to a statement. A timeout closes the connection, so a retry uses another one. */
 export interface Patience {
   timeoutMs: number;
 }
@@ -106,7 +106,7 @@ export class Engine extends EngineActs {
     this.changes = new ChangeFeed(database, logger, this.search.log);
   }
 
-  // ---- operations of one statement
+  // ---- operations that run one statement
 
   readonly taskStates = this.#verb(taskStates);
   readonly findRecorded = this.#verb(findRecorded);

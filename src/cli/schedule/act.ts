@@ -160,7 +160,8 @@ export async function scheduleTrigger(
 export async function scheduleDelete(name: string, options: ActOptions & { yes?: boolean }): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const { words, source } = await tasker.schedules.get(name);
-    if (source !== null) note(`its file belongs to ${source}: the next start of a worker creates it again`);
+    if (source !== null)
+      note(`${name} comes from ${source}; unless it is removed there, the next worker that starts creates it again`);
     if (!options.yes && !(await confirmed(`Delete schedule ${name} (${words})?`))) return note('nothing was deleted');
     await tasker.schedules.delete(name, operatorFrom(options));
     if (options.json) return printJson({ deleted: name });

@@ -148,7 +148,7 @@ async function create(
     if (!(error instanceof TaskerError)) throw error;
     if (error.code === 'identity_missing') throw noKey(name, error);
     if (error.code !== 'conflict') throw error;
-    // The message about a pruned task applies here too.
+    // The message for a pruned task also fits the command line, so it is kept.
     throw error.details.pruned_at === undefined ? alreadyThere(name, error) : error;
   }
 }

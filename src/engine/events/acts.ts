@@ -147,7 +147,7 @@ export class EventActs {
     });
   }
 
-  /** Runs `work` while no other operator redelivers, discards or replays. @throws TaskerError `event_group_not_found` */
+  /** Runs `work` while no other operator redelivers, discards or replays events of the group. @throws TaskerError `event_group_not_found` */
   #aloneInGroup<T>(name: string, work: (tx: Db, groupId: number) => Promise<T>): Promise<T> {
     return this.#inGroup(name, async (tx, groupId) => {
       await lockActs(tx, groupId);

@@ -241,7 +241,11 @@ export class SearchProjector {
         if (!this.#isFull()) this.#overflowedSince = undefined;
       }
     } catch (error) {
-      for (let i = written; i < taken.length; i++) this.#due.add(taken[i]!);
+      for (const taskUuid of taken.slice(written)) {
+        // It may have changed again meanwhile. A statement cannot write a task twice.
+        this.#changed.delete(taskUuid);
+        this.#due.add(taskUuid);
+      }
       this.#dueSince = this.#writingSince;
       throw error;
     } finally {

@@ -157,7 +157,7 @@ async function findApprovalStep(
   );
 }
 
-/** Returns an approval that can still be decided. @throws TaskerError `wait_over`, `illegal_transition` */
+/** Returns the approval if it can still be decided. @throws TaskerError `wait_over`, `illegal_transition` */
 function checkOpen(row: ApprovalRow | undefined, { taskUuid, step }: ApprovalStep): ApprovalRow {
   if (!row) {
     throw new TaskerError(

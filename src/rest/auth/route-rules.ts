@@ -5,7 +5,7 @@ import { PERMISSIONS, type Permission } from '../../model/permissions.ts';
 import { PAGE_PATHS } from '../web-page.ts';
 import type { SecuritySettings } from './settings.ts';
 
-/** The requirements of a route on its caller. */
+/** The requirements that a caller of a route must meet. */
 export interface RouteRule {
   /** Undefined if the route declares none, so no caller may use it. */
   permission: Permission | 'public' | 'authenticated' | undefined;

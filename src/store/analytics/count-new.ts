@@ -132,7 +132,7 @@ export interface Counted {
   attempts: number;
   /** Number of ends of tasks that were counted. */
   ends: number;
-  /** Number of transactions, in any database, that the pass covered. */
+  /** Number of transactions that the pass covered, in all databases of the server. */
   transactions: number;
   /** Whether everything that was committed before the pass is now counted. */
   complete: boolean;

@@ -2,7 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 import { TASK_COUNTS, type TaskRow, taskColumns } from '../tasks.ts';
 
-// `version` differs whenever the task, its steps or its pauses have changed, even if one change undid another.
+// `edition` changes whenever the task, its steps or its pauses change, even if one change undoes another.
 const CHANGED_TASKS = sql('changed_tasks')`
 select ${taskColumns("'{}'")}, concat_ws(' ', t.xmin, c.starts, (
          select count(*) from tasker.pause p where p.task_uuid = t.task_uuid)) edition

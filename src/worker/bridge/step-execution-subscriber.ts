@@ -49,7 +49,7 @@ const MAX_CONCURRENT = 10;
 const HANDLER_TIMEOUT_MS = 300_000;
 const DRAIN_MS = 30_000;
 const TIDY_AT = 64;
-/** Time that handlers have to settle after their signal fires. */
+/** Time for handlers to settle after their signal fires. */
 const LAST_MOMENT_MS = 500;
 
 /**

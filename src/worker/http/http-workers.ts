@@ -334,7 +334,7 @@ function sameNames(some: readonly string[], others: readonly string[]): boolean 
 function workerLost(id: number): TaskerError {
   return new TaskerError(
     'worker_lost',
-    `worker ${id} has no lease: it expired, or the worker signed off; other workers get its steps, so stop them and register again`,
+    `worker ${id} has no lease, because it expired or the worker signed off; stop running its steps, which other workers take over, and register again`,
   );
 }
 

@@ -210,7 +210,7 @@ it('roles and namespaces come from the configured claims, and without a mapped r
   expect(await me((await login(nested)).session)).toMatchObject({ namespaces: null });
 });
 
-it('groups that only the userinfo endpoint lists are used, and cannot replace claims of the id token', async () => {
+it('groups of the userinfo endpoint are used, but its other claims do not replace those of the id token', async () => {
   provider.claims = {};
   provider.userinfo = { groups: ['guests'], sub: 'ana', email: 'x' };
   expect(await me((await login()).session)).toMatchObject({ subject: 'ana', roles: ['guests', 'viewer'] });

@@ -84,7 +84,7 @@ export function oidcRoutes({ oidc, sessions, wrong }: Guards, logger: Logger): O
     }
   });
   const backToLogin = (c: Context, message: string, { settings }: OidcLogin) => {
-    // The reason is in a cookie, because a link could make the page show any text.
+    // The reason is in a cookie. If it were in the URL, a link could make the page show any text.
     setCookie(c, FAILURE_COOKIE, message, {
       maxAge: FAILURE_SECONDS,
       path: '/',
