@@ -16,8 +16,7 @@
 -- pauses itself: it locks the queue before it takes its snapshot, so a pause that waits for the lock holders misses none.
 --
 -- This variant ends timers that are due, and records that their steps completed, in one change of each row. Their waits have
--- everything to record. Waits and tasks are found at the places where the statement that locked the tasks saw them, which
--- saves the lookups by key. A timer whose row is no longer there has changed, and is left out. All children go to the queue.
+-- everything to record.
 with done as (
   update tasker.step s set
     state = case d.kind when 0 then 'complete'::tasker.step_state when 3 then 'enqueued'
@@ -33,31 +32,35 @@ with done as (
       select d.*, x.*
         from (
           select *, 0 kind, 0 delay, null::int ms, '{"wait": {"kind": "timer", "ended_by": "elapsed"}}'::jsonb detail, 'elapsed' ended_by
-            from unnest($1::uuid[], $2::int[], $3::tid[], $4::tid[]) with ordinality d (task_uuid, idx, wait_tid, task_tid, ord)) d
+            from unnest($1::uuid[], $2::int[]) with ordinality d (task_uuid, idx, ord)) d
         cross join lateral (
-          select x.ctid tid, w.attempt claim, w.template_id, w.rank,
-                 jsonb_build_object('due_at', tasker.iso(w.until), 'fired_at', (select tasker.iso(clock_timestamp()))) result
-            from (
-              select task_uuid, idx, kind, attempt, template_id, rank, until, due_at, ended_at
-                from tasker.wait w where w.ctid = d.wait_tid offset 0) w
+          select x.ctid tid, w.tid wait_tid, w.claim, w.template_id, w.rank, w.result
+            from tasker.step x
            cross join lateral (
-             select x.ctid from tasker.step x
-              where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'waiting' offset 0) x
-           cross join lateral (select t.task_uuid from tasker.task t where t.ctid = d.task_tid offset 0) t
-           where w.task_uuid = d.task_uuid and w.idx = d.idx and w.kind = 'timer' and w.ended_at is null
-             and w.due_at <= clock_timestamp() and t.task_uuid = d.task_uuid offset 0) x
+             select w.ctid tid, w.attempt claim, w.template_id, w.rank, w.kind, w.due_at,
+                    jsonb_build_object('due_at', tasker.iso(w.until), 'fired_at', tasker.iso(clock_timestamp())) result
+               from tasker.wait w
+              where w.task_uuid = d.task_uuid and w.idx = d.idx and w.ended_at is null offset 0) w
+           cross join lateral (select t.done_at from tasker.task t where t.task_uuid = d.task_uuid offset 0) t
+           -- Not in the lookup: with the statistics of an empty table, an index of due or open waits would seem as cheap as the key.
+           where w.kind = 'timer' and w.due_at <= clock_timestamp()
+             and x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'waiting' and t.done_at is null offset 0) x
     ) d
    where s.ctid = d.tid
   returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, s.started_at, s.next_at,
     d.claim, d.kind, d.template_id, d.rank, d.ms, d.detail, d.ord,
     d.wait_tid, d.ended_by,
-    d.task_tid,
     s.state = 'complete' closed),
 w as (
   update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = done.ended_by
     from done where w.ctid = done.wait_tid returning done.ord, w.ended_at),
 dec as (
-  select x.task_uuid, x.template_id, x.rank, x.child, count(*)::int n, min(x.ord) ord
+  select x.task_uuid, x.template_id, x.rank, x.child, count(*)::int n, min(x.ord) ord,
+         case when (select exists (select 1 from tasker.pause where resumed_at is null)) and (
+                select m.queue_id < 0 or exists (
+                  select 1 from tasker.pause p where p.task_uuid = x.task_uuid and p.resumed_at is null)
+                  from tasker.template m where m.id = x.template_id) then null
+           else row_number() over (order by x.rank, x.task_uuid, x.child) end r
     from (
       select d.task_uuid, d.template_id, d.rank, d.ord, e.child
         from done d
@@ -103,18 +106,18 @@ t as (
     n_retry = n_retry + c.ret, n_error = n_error + c.err,
     done_at = case when n_open = c.done then now() end
     from (
-      select c.*
+      select c.*, x.tid
         from (
           select task_uuid, min(ord) filter (where rec) ord,
-                 min(task_tid) tid,
                  (count(*) filter (where rec and closed))::int done,
                  (count(*) filter (where rec))::int waited,
                  (count(*) filter (where rec and state = 'waiting_for_retry'))::int ret,
                  (count(*) filter (where rec and state = 'error' and not closed))::int err,
                  (count(*) filter (where not rec) - count(*) filter (where rec and state <> 'enqueued'))::int act
-            from (select task_uuid, state, closed, true rec, ord, task_tid from done
-                  union all select task_uuid, state, false, false, null, null from k where state <> 'pending') y
+            from (select task_uuid, state, closed, true rec, ord from done
+                  union all select task_uuid, state, false, false, null from k where state <> 'pending') y
            group by 1) c
+        cross join lateral (select ctid tid from tasker.task x where x.task_uuid = c.task_uuid offset 0) x
     ) c
    where task.ctid = c.tid
   returning task.state, task.n_wait, c.ord, (extract(epoch from now() - task.created_at) * 1000)::bigint ms)

@@ -22,8 +22,7 @@ waits|--
 given|-- This variant ends waits of steps (claim: the attempt that waits) and records that they completed, in one change of each
 given|-- row.
 timers|-- This variant ends timers that are due, and records that their steps completed, in one change of each row. Their waits have
-timers|-- everything to record. Waits and tasks are found at the places where the statement that locked the tasks saw them, which
-timers|-- saves the lookups by key. A timer whose row is no longer there has changed, and is left out. All children go to the queue.
+timers|-- everything to record.
 with done as (
   update tasker.step s set
     state = case d.kind when 0 then 'complete'::tasker.step_state when 3 then 'enqueued'
@@ -46,30 +45,27 @@ given|          jsonb_array_elements($9::jsonb), jsonb_array_elements($13::jsonb
 given|        ) with ordinality d (task_uuid, idx, claim, kind, delay, template_id, rank, ms, result, detail, ended_by, ord)
 timers|        from (
 timers|          select *, 0 kind, 0 delay, null::int ms, '{"wait": {"kind": "timer", "ended_by": "elapsed"}}'::jsonb detail, 'elapsed' ended_by
-timers|            from unnest($1::uuid[], $2::int[], $3::tid[], $4::tid[]) with ordinality d (task_uuid, idx, wait_tid, task_tid, ord)) d
+timers|            from unnest($1::uuid[], $2::int[]) with ordinality d (task_uuid, idx, ord)) d
 events|          jsonb_array_elements($9::jsonb), jsonb_array_elements($13::jsonb), jsonb_array_elements($14::jsonb)
 events|        ) with ordinality d (task_uuid, idx, claim, kind, delay, template_id, rank, ms, result, detail, told, ord)
         cross join lateral (
 held|          select ctid tid from tasker.step x
 held|           where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'in_progress' and x.claim = d.claim offset 0) x
 given|          select x.ctid tid, w.tid wait_tid
-given|            from tasker.step x
-given|           cross join lateral (
+timers|          select x.ctid tid, w.tid wait_tid, w.claim, w.template_id, w.rank, w.result
+waits|            from tasker.step x
+waits|           cross join lateral (
 given|             select w.ctid tid from tasker.wait w
 given|              where w.task_uuid = d.task_uuid and w.idx = d.idx and w.attempt = d.claim and w.ended_at is null offset 0) w
-given|           cross join lateral (select t.done_at from tasker.task t where t.task_uuid = d.task_uuid offset 0) t
+timers|             select w.ctid tid, w.attempt claim, w.template_id, w.rank, w.kind, w.due_at,
+timers|                    jsonb_build_object('due_at', tasker.iso(w.until), 'fired_at', tasker.iso(clock_timestamp())) result
+timers|               from tasker.wait w
+timers|              where w.task_uuid = d.task_uuid and w.idx = d.idx and w.ended_at is null offset 0) w
+waits|           cross join lateral (select t.done_at from tasker.task t where t.task_uuid = d.task_uuid offset 0) t
+timers|           -- Not in the lookup: with the statistics of an empty table, an index of due or open waits would seem as cheap as the key.
+timers|           where w.kind = 'timer' and w.due_at <= clock_timestamp()
+timers|             and x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'waiting' and t.done_at is null offset 0) x
 given|           where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'waiting' and t.done_at is null offset 0) x
-timers|          select x.ctid tid, w.attempt claim, w.template_id, w.rank,
-timers|                 jsonb_build_object('due_at', tasker.iso(w.until), 'fired_at', (select tasker.iso(clock_timestamp()))) result
-timers|            from (
-timers|              select task_uuid, idx, kind, attempt, template_id, rank, until, due_at, ended_at
-timers|                from tasker.wait w where w.ctid = d.wait_tid offset 0) w
-timers|           cross join lateral (
-timers|             select x.ctid from tasker.step x
-timers|              where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'waiting' offset 0) x
-timers|           cross join lateral (select t.task_uuid from tasker.task t where t.ctid = d.task_tid offset 0) t
-timers|           where w.task_uuid = d.task_uuid and w.idx = d.idx and w.kind = 'timer' and w.ended_at is null
-timers|             and w.due_at <= clock_timestamp() and t.task_uuid = d.task_uuid offset 0) x
 dynamic|        left join lateral (
 dynamic|          select x.failure_strategy <> 'fail_fast' tolerant from tasker.batch x
 dynamic|           where d.idx >= 131072 and x.task_uuid = d.task_uuid and x.worker_idx = tasker.template_idx(d.idx) offset 0) b on true
@@ -79,20 +75,18 @@ dynamic|           where d.idx >= 131072 and x.task_uuid = d.task_uuid and x.wor
     d.claim, d.kind, d.template_id, d.rank, d.ms, d.detail, d.ord,
 events|    d.result, d.told,
 waits|    d.wait_tid, d.ended_by,
-timers|    d.task_tid,
 static|    s.state = 'complete' closed),
 dynamic|    s.state = 'complete' or (s.state = 'error' and d.tolerant) closed),
 waits|w as (
 waits|  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = done.ended_by
 waits|    from done where w.ctid = done.wait_tid returning done.ord, w.ended_at),
 dec as (
-timers|  select x.task_uuid, x.template_id, x.rank, x.child, count(*)::int n, min(x.ord) ord
-listed|  select x.task_uuid, x.template_id, x.rank, x.child, count(*)::int n, min(x.ord) ord,
-listed|         case when (select exists (select 1 from tasker.pause where resumed_at is null)) and (
-listed|                select m.queue_id < 0 or exists (
-listed|                  select 1 from tasker.pause p where p.task_uuid = x.task_uuid and p.resumed_at is null)
-listed|                  from tasker.template m where m.id = x.template_id) then null
-listed|           else row_number() over (order by x.rank, x.task_uuid, x.child) end r
+  select x.task_uuid, x.template_id, x.rank, x.child, count(*)::int n, min(x.ord) ord,
+         case when (select exists (select 1 from tasker.pause where resumed_at is null)) and (
+                select m.queue_id < 0 or exists (
+                  select 1 from tasker.pause p where p.task_uuid = x.task_uuid and p.resumed_at is null)
+                  from tasker.template m where m.id = x.template_id) then null
+           else row_number() over (order by x.rank, x.task_uuid, x.child) end r
     from (
 static|      select d.task_uuid, d.template_id, d.rank, d.ord, e.child
 static|        from done d
@@ -180,22 +174,18 @@ waits|    n_open = n_open - c.done, n_active = n_active + c.act + c.waited, n_wa
 waits|    n_retry = n_retry + c.ret, n_error = n_error + c.err,
     done_at = case when n_open = c.done then now() end
     from (
-listed|      select c.*, x.tid
-timers|      select c.*
+      select c.*, x.tid
         from (
           select task_uuid, min(ord) filter (where rec) ord,
-timers|                 min(task_tid) tid,
                  (count(*) filter (where rec and closed))::int done,
 waits|                 (count(*) filter (where rec))::int waited,
                  (count(*) filter (where rec and state = 'waiting_for_retry'))::int ret,
                  (count(*) filter (where rec and state = 'error' and not closed))::int err,
                  (count(*) filter (where not rec) - count(*) filter (where rec and state <> 'enqueued'))::int act
-listed|            from (select task_uuid, state, closed, true rec, ord from done
-listed|                  union all select task_uuid, state, false, false, null from k where state <> 'pending') y
-timers|            from (select task_uuid, state, closed, true rec, ord, task_tid from done
-timers|                  union all select task_uuid, state, false, false, null, null from k where state <> 'pending') y
+            from (select task_uuid, state, closed, true rec, ord from done
+                  union all select task_uuid, state, false, false, null from k where state <> 'pending') y
            group by 1) c
-listed|        cross join lateral (select ctid tid from tasker.task x where x.task_uuid = c.task_uuid offset 0) x
+        cross join lateral (select ctid tid from tasker.task x where x.task_uuid = c.task_uuid offset 0) x
     ) c
    where task.ctid = c.tid
   returning task.state, task.n_wait, c.ord, (extract(epoch from now() - task.created_at) * 1000)::bigint ms)

@@ -165,27 +165,15 @@ export async function recordWaits(
   return { ...readAnswer(row, batch), endedAt: new Map(ends.map(({ ord, endedAt }) => [ord - 1, endedAt])) };
 }
 
-/** A timer, and the places where the statement that locked its task saw the rows of the wait and of the task. */
-export interface DueTimer extends StepKey {
-  waitAt: string;
-  taskAt: string;
-}
-
 /**
  * Ends timers of templates without dynamic steps, if they are due, and records that their steps are complete. `refused`: the
- * timers that are not due, have ended, or have changed since their tasks were locked. Call it after lockDueWaits, before any
- * other change of these tasks.
+ * timers that are not due, or have ended. Call it after lockTasks.
  */
 export async function recordTimers(
   db: Db,
-  timers: readonly DueTimer[],
+  timers: readonly StepKey[],
 ): Promise<Pick<Recorded, 'ended' | 'refused' | 'queued'>> {
-  const places = (of: (timer: DueTimer) => string) => `{"${timers.map(of).join('","')}"}`;
-  const { rows } = await db.query<AnswerRow>(RECORD_TIMERS, [
-    ...columns(timers, 'taskUuid', 'idx'),
-    places(({ waitAt }) => waitAt),
-    places(({ taskAt }) => taskAt),
-  ]);
+  const { rows } = await db.query<AnswerRow>(RECORD_TIMERS, columns(timers, 'taskUuid', 'idx'));
   const { accepted, queued } = rows[0]!;
   return { ended: endedIn(rows[0]!, timers), refused: refusedIn(accepted, timers.length), queued };
 }

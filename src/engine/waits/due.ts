@@ -130,8 +130,8 @@ async function endTimers(
 ): Promise<{ ended: EndedWait[]; others: StepKey[] }> {
   const ids = new Set(due.filter(({ kind }) => kind === 'timer').map(({ templateId }) => templateId));
   const unreadable = await templates.load(ids, tx);
-  const isPlain = ({ kind, templateId, taskEnded }: DueWait) =>
-    kind === 'timer' && !taskEnded && !unreadable.has(templateId) && !templates.get(templateId).graph.dynamic;
+  const isPlain = ({ kind, templateId }: DueWait) =>
+    kind === 'timer' && !unreadable.has(templateId) && !templates.get(templateId).graph.dynamic;
   const timers = due.filter(isPlain);
   const others: StepKey[] = due.filter((wait) => !isPlain(wait));
   if (timers.length === 0) return { ended: [], others };

@@ -7,21 +7,14 @@ import type { StepKey } from '../step-key.ts';
 // Reads the index of due times in its order, and locks task by task until the limit is reached, where the nested loop
 // stops. Tasks that other transactions have locked are left for the next call.
 const LOCK_DUE_WAITS = sql('lock_due_waits')`
-select w.task_uuid "taskUuid", w.idx, w.kind, w.template_id "templateId", w.rank, w.ctid "waitAt", t.ctid "taskAt", t.ended "taskEnded"
-  from (select ctid, task_uuid, idx, kind, template_id, rank, due_at from tasker.wait
+select w.task_uuid "taskUuid", w.idx, w.kind, w.template_id "templateId", w.rank
+  from (select task_uuid, idx, kind, template_id, rank, due_at from tasker.wait
          where ended_at is null and due_at is not null and due_at <= now() order by due_at) w
- cross join lateral (
-   select t.ctid, t.done_at is not null ended from tasker.task t where t.task_uuid = w.task_uuid for update skip locked) t
+ cross join lateral (select 1 from tasker.task t where t.task_uuid = w.task_uuid for update skip locked) t
  limit $1`;
 
 /** A wait that was due before its task was locked. It may have ended or begun again since. */
-export interface DueWait extends Pick<Wait, 'taskUuid' | 'idx' | 'kind' | 'templateId' | 'rank'> {
-  /** The place of its row. If the wait has changed since, its row is elsewhere. */
-  waitAt: string;
-  /** The place of the row of its task, which is locked. */
-  taskAt: string;
-  taskEnded: boolean;
-}
+export type DueWait = Pick<Wait, 'taskUuid' | 'idx' | 'kind' | 'templateId' | 'rank'>;
 
 /** Locks the tasks of the waits that have been due for the longest time, and returns these waits, at most `limit`. */
 export async function lockDueWaits(db: Db, limit: number): Promise<DueWait[]> {
