@@ -93,6 +93,23 @@ it.each(['a flush', 'an announcement'])(
   },
 );
 
+it('a task that changes while its write fails is written by the next one', async () => {
+  const { tasker, sql } = await setup(OPTIONS);
+  const { taskUuid } = await tasker.createTask(DEMO);
+  const { search } = tasker.engine;
+  await search.flush();
+  await sql('alter table tasker.task_search rename to hidden');
+  search.changed(taskUuid);
+  const failing = search.flush();
+  await new Promise((resolve) => setImmediate(resolve));
+  search.changed(taskUuid);
+  await expect(failing).rejects.toThrow('task_search');
+  await sql('alter table tasker.hidden rename to task_search');
+  await sql('delete from tasker.task_search');
+  await search.flush();
+  expect(await sql('select task_uuid id from tasker.task_search')).toEqual([{ id: taskUuid }]);
+});
+
 it('another process writes the changes that a process did not write before it died', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   const created = await tasker.createTasks(Array.from({ length: 30 }, () => DEMO));
