@@ -71,7 +71,7 @@ export class Transport {
     });
   }
 
-  /** Opens a stream, and returns its response as soon as its headers are there. After that, there is no timeout. */
+  /** Opens a stream, and returns its response as soon as its headers have arrived. The rest has no timeout. */
   stream(call: Call): Promise<Response> {
     return this.#repeated(call, async (response, what) => {
       if (!response.ok) throw await readError(what, response);

@@ -13,7 +13,7 @@ export interface Caller {
   namespaces: readonly string[] | undefined;
   /** Its roles, by which it may vote on approvals. */
   roles: readonly string[];
-  /** Its permissions, in order. Undefined means all, because there is no authentication. */
+  /** Its permissions, in order. Undefined means all, because authentication is off. */
   permissions: readonly Permission[] | undefined;
   /** The kind of its credential. Undefined without one. */
   credential: 'key' | 'token' | 'session' | undefined;

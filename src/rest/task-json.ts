@@ -66,32 +66,6 @@ export function taskJson(task: Task, steps: readonly Step[]): z.infer<typeof Tas
   };
 }
 
-function aboutOf(task: Task) {
-  return {
-    task_uuid: task.taskUuid,
-    name: task.name,
-    namespace: task.namespace,
-    version: task.version,
-    status: task.status,
-    created_at: task.createdAt,
-    updated_at: task.updatedAt,
-    completed_at: task.completedAt,
-    initiator: task.initiator ?? '',
-    source_system: task.sourceSystem ?? '',
-    reason: task.reason ?? '',
-  };
-}
-
-function countsOf(task: Task) {
-  return {
-    total_steps: task.totalSteps,
-    pending_steps: task.pendingSteps,
-    in_progress_steps: task.inProgressSteps,
-    completed_steps: task.completedSteps,
-    failed_steps: task.failedSteps,
-  };
-}
-
 type Health = Pick<
   z.infer<typeof TaskResponseSchema>,
   'execution_status' | 'recommended_action' | 'completion_percentage' | 'health_status'
@@ -193,6 +167,31 @@ export function auditJson(task: Task, step: Step, history: readonly HistoryEntry
     .reverse();
 }
 
+/** The fields of a task that its summary has. */
+const SUMMARIZED = [
+  'task_uuid',
+  'name',
+  'namespace',
+  'version',
+  'status',
+  'created_at',
+  'updated_at',
+  'completed_at',
+  'initiator',
+  'source_system',
+  'reason',
+  'correlation_id',
+  'total_steps',
+  'pending_steps',
+  'in_progress_steps',
+  'completed_steps',
+  'failed_steps',
+  'execution_status',
+  'recommended_action',
+  'completion_percentage',
+  'health_status',
+] as const;
+
 /** The dead letter of a task, as its summary shows it. */
 export interface SummaryDeadLetter {
   dlqReason: string;
@@ -205,13 +204,12 @@ export function summaryJson(
   entry: SummaryDeadLetter | undefined,
 ): z.infer<typeof TaskSummarySchema> {
   const path = `/v1/tasks/${task.taskUuid}`;
+  const whole = taskJson(task, []);
   return {
-    task: {
-      ...aboutOf(task),
-      correlation_id: task.correlationId,
-      ...countsOf(task),
-      ...healthOf(task),
-    },
+    task: Object.fromEntries(SUMMARIZED.map((key) => [key, whole[key]])) as Pick<
+      typeof whole,
+      (typeof SUMMARIZED)[number]
+    >,
     template: {
       steps: (template?.steps ?? []).map(({ name, type, handler, dependencies, retry }) => ({
         name,

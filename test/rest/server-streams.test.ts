@@ -48,7 +48,7 @@ it('a stream continues on another server after a kill and misses nothing, and a 
     () => stream.isOver,
     (over) => over,
   );
-  // While there is no server, a command performs an action.
+  // A command acts while no server runs.
   await on.project.run(['task', 'cancel', killed]);
   const two = await started();
   const resumed = await TestEventSource.open(`${two.url}/v1/stream`, { after: stream.lastId });
