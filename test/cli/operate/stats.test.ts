@@ -50,7 +50,7 @@ it('`tasker stats` shows tasks, attempts, templates and steps, and `--json` the 
 
   const all = await on.project.run(['stats']);
   expect([all.code, all.stderr]).toEqual([0, '']);
-  expect(all.stdout).toMatch(/^From \d\d:\d\d to \d\d:\d\d UTC\n/);
+  expect(all.stdout).toMatch(/^From (\d{4}-\d\d-\d\d )?\d\d:\d\d to \d\d:\d\d UTC\n/);
   expect(all.stdout).toMatch(/^tasks ended +21, .*: 21 complete$/m);
   expect(all.stdout).toMatch(/^tasks open +10, 10 blocked$/m);
   expect(all.stdout).toMatch(/^attempts +61, .*, 83.6 % succeeded$/m);

@@ -54,6 +54,7 @@ beforeAll(async () => {
   for (const name of ['hidden', 'hidden-2']) {
     await on.tasker.schedules.create({ name, template: 'test/demo@1.0.0', every: '24h' });
   }
+  await on.tasker.engine.search.flush();
   Object.assign(values, { task: taskUuid, dead_letter: entry.dlqEntryUuid, schedule: 'hidden', namespace: 'test' });
 });
 
