@@ -41,6 +41,7 @@ const CHECKS = {
   'handler-shapes': script('write-handler-shapes.mjs', '--check'),
   'database-schema': script('dump-schema.mjs', '--check'),
   statements: script('write-statements.mjs', '--check'),
+  'trace-step': script('trace-step.mjs'),
   'package-shape': tool('publint', '--strict'),
   'package-types': tool('attw', '--pack', '.', '--profile', 'esm-only'),
   contents: () => checkContents(root),

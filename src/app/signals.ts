@@ -217,7 +217,7 @@ function canBegin(
       at.namespaces.includes(template.namespace) &&
       graph.roots.every((idx) => {
         const { type, handler } = template.steps[idx]!;
-        return waitsByType(type) || at.registry?.canResolve(handler);
+        return at.registry?.canResolve(handler) || waitsByType(type);
       }),
   );
 }

@@ -271,7 +271,7 @@ export function newTask(request: TaskRequest, snapshot: Snapshot, position: numb
     tags: tagsOf(request.tags ?? defaults?.tags, where),
     createdWith: request.createdWith ?? null,
     identityHash: hash,
-    start: startOf(request, where),
+    start: request.startAt == null && request.delayMs == null ? undefined : startOf(request, where),
   };
 }
 

@@ -45,6 +45,8 @@ export interface Snapshot {
   checkResult: ((value: unknown) => readonly SchemaViolation[])[];
   /** By step; undefined if it declares no event. */
   events: readonly (DeclaredEvents | undefined)[];
+  /** Whether a step waits by its type, without a user handler. */
+  hasWaits: boolean;
   /** Undefined if the template declares no sensitive values. */
   sensitive: SensitiveValues | undefined;
 }
@@ -230,7 +232,8 @@ export class TemplateStore {
     compile: typeof compileSchema = compileSchema,
   ): Snapshot {
     const { template, graph } = parts;
-    if (hasWaits(template)) this.namespacesWithWaits.add(parts.namespaceId);
+    const waits = hasWaits(template);
+    if (waits) this.namespacesWithWaits.add(parts.namespaceId);
     const checkOf = (schema: JsonSchema | null) => (schema ? compile(schema) : () => NOTHING_WRONG);
     return {
       ...parts,
@@ -238,6 +241,7 @@ export class TemplateStore {
       checkResult: template.steps.map((step) => checkOf(step.resultSchema)),
       events: template.steps.map(declaredEvents),
       limits: limitsOf(template.lifecycle),
+      hasWaits: waits,
       sensitive: sensitiveValues(template),
       expansionOf: (idx, result) => expansionOf({ template, graph }, { idx, result, limits: this.#limits }),
     };

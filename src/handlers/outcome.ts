@@ -8,6 +8,7 @@ import { classNameOf, messageOfThrown, read, storableText } from './failures/thr
 import { type OrchestrationMetadata, storedOrchestrationMetadata } from './orchestration-metadata.ts';
 import type { RetryAfter } from './retry-after.ts';
 import { isStepHandlerResult, NO_LINES, StepHandlerResult, successOf } from './step-handler.ts';
+import type { StepWait } from './step-wait.ts';
 
 /** Bytes. Each failed attempt stores its own metadata. */
 const MAX_METADATA = 256 * 1024;
@@ -240,5 +241,14 @@ export function hasFields(metadata: object): boolean {
     return false;
   } catch {
     return true;
+  }
+}
+
+/** Returns the wait that a result requests. Null for other results, and for unreadable results. */
+export function waitIn(result: { readonly wait?: StepWait | null }): StepWait | null {
+  try {
+    return result.wait ?? null;
+  } catch {
+    return null; // the result is a proxy that throws on access
   }
 }

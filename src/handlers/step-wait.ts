@@ -67,12 +67,3 @@ function checkDuration(where: string, name: string, value: unknown): void {
     throw misuse(`${where}: ${name} is ${value} ms, which is more than the maximum of 366,000 days`);
   }
 }
-
-/** Returns the wait that a result requests. Null for other results, and for unreadable results. */
-export function waitIn(result: { readonly wait?: StepWait | null }): StepWait | null {
-  try {
-    return result.wait ?? null;
-  } catch {
-    return null; // the result is a proxy that throws on access
-  }
-}

@@ -11,7 +11,7 @@ import {
 } from '../handlers/step-handler.ts';
 import { inLogScope } from '../logging/logger.ts';
 import { storableJson } from '../model/json.ts';
-import type { HandlerDefinition } from '../registry/handler-definition.ts';
+import { type HandlerDefinition, usesMethodDispatch } from '../registry/handler-definition.ts';
 import { ownHandler } from '../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { ResolverNotFoundError } from '../registry/resolution-errors.ts';
@@ -62,7 +62,9 @@ export interface RunOutcomes<S extends RunnableStep> {
 /** Returns where a handler runs: as the template specifies, otherwise as its class specifies. */
 export function isolationOf(definition: HandlerDefinition, handler: ExecutableHandler): HandlerIsolation {
   if (definition.isolation) return definition.isolation;
-  const { isolation } = ownHandler(handler).constructor as { isolation?: unknown };
+  const { isolation } = (usesMethodDispatch(definition) ? ownHandler(handler) : handler).constructor as {
+    isolation?: unknown;
+  };
   return isolation === 'thread' ? 'thread' : 'none';
 }
 

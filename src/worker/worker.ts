@@ -1,5 +1,6 @@
 import { type AdoptedStepRow, type ClaimedStepRow, KIND, type RecordAnswer } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
+import { waitIn } from '../handlers/outcome.ts';
 import type { ExecutableHandler, StepHandlerResult } from '../handlers/step-handler.ts';
 import { outsideLogScopes } from '../logging/logger.ts';
 import { waitsByType } from '../model/waits.ts';
@@ -224,7 +225,7 @@ export class Worker implements WorkerHooks {
 
   #dispatch(step: DispatchedStep): void {
     const { channel } = this.#parts;
-    if (waitsByType(step.template.type)) this.#wait(step);
+    if (step.task.snapshot.hasWaits && waitsByType(step.template.type)) this.#wait(step);
     else if (channel) channel.offer(step);
     else this.#runner.run(step);
   }
@@ -277,7 +278,8 @@ export class Worker implements WorkerHooks {
   }
 
   settled(step: DispatchedStep, result: StepHandlerResult, version: string, stopping = false): void {
-    const saving = saveBeforeCall(step, result);
+    const wait = waitIn(result);
+    const saving = wait && saveBeforeCall(step, result, wait);
     if (saving) void saving.then((saved) => this.#end(step, saved, version, stopping));
     else this.#end(step, result, version, stopping);
   }
@@ -366,7 +368,7 @@ export class Worker implements WorkerHooks {
       if (end.wait) this.dueIn(actsIn(end.wait));
     }
     reports.recorded(batch, accepted);
-    logWriter?.recorded(accepted);
+    if (accepted.some(({ step }) => step.log)) logWriter?.recorded(accepted);
     reports.uncompleted(accepted, answer.uncompleted, (ms) => queuePoller.dueIn(ms));
     this.#advance(children);
     if (batch.some(({ publication }) => publication)) publishing.recorded(batch, accepted);

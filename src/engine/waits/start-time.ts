@@ -3,12 +3,11 @@ import { LONGEST_DURATION_MS } from '../../model/duration.ts';
 import { instantOf } from '../../model/instant.ts';
 import type { NewTask } from '../../store/tasks.ts';
 
-/** Returns when a task begins. Undefined means immediately. @throws TaskerError `bad_request` */
+/** Returns when a task begins that has one of the two. @throws TaskerError `bad_request` */
 export function startOf(
   { startAt, delayMs }: { startAt?: unknown; delayMs?: unknown },
   where: string,
 ): NewTask['start'] {
-  if (startAt == null && delayMs == null) return undefined;
   if (startAt != null && delayMs != null) {
     throw new TaskerError('bad_request', `${where}: startAt and delayMs cannot be combined; pass one of them`);
   }

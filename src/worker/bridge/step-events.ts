@@ -1,7 +1,7 @@
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
 import { thrownBehindResult } from '../../handlers/outcome.ts';
 import type { StepHandlerResult } from '../../handlers/step-handler.ts';
-import { waitIn } from '../../handlers/step-wait.ts';
+import { waitIn } from '../../handlers/outcome.ts';
 import { type EventBridge, isEventBridge } from './event-bridge.ts';
 import type { TaskerEventEmitter } from './event-emitter.ts';
 import { EventNames } from './event-names.ts';

@@ -1,6 +1,6 @@
 import { messageOf } from '../../errors.ts';
 import { StepHandlerResult } from '../../handlers/step-handler.ts';
-import { type StepWait, waitIn } from '../../handlers/step-wait.ts';
+import type { StepWait } from '../../handlers/step-wait.ts';
 import { durationText } from '../../model/duration.ts';
 import type { WaitRequest } from '../../model/waits.ts';
 import type { CallAgainConfig } from '../../template/task-template.ts';
@@ -59,14 +59,14 @@ function failure(errorType: string, message: string): StepHandlerResult {
 
 /**
  * Saves the checkpoint that comes with `notYet`, and resolves to the result to record: a failure if it cannot be saved.
- * Undefined if the result has no checkpoint.
+ * Undefined if there is no checkpoint.
  */
 export function saveBeforeCall(
   step: DispatchedStep,
   result: StepHandlerResult,
+  wait: StepWait,
 ): Promise<StepHandlerResult> | undefined {
-  const wait = waitIn(result);
-  if (wait?.kind !== 'call' || wait.checkpoint === undefined || step.over) return undefined;
+  if (wait.kind !== 'call' || wait.checkpoint === undefined || step.over) return undefined;
   const save = async () => {
     const refused = requestOf(step, wait);
     if (!('kind' in refused)) return refused;
