@@ -1,6 +1,6 @@
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import { createLocalJWKSet, errors, type FlattenedJWSInput, type JSONWebKeySet, type JWSHeaderParameters } from 'jose';
+import type { createLocalJWKSet, FlattenedJWSInput, JSONWebKeySet, JWSHeaderParameters } from 'jose';
 import { messageOf, TaskerError } from '../../errors.ts';
 import { addressesOf, pinnedTo } from '../../events/sinks/pinned-addresses.ts';
 import type { Logger } from '../../logging/logger.ts';
@@ -45,7 +45,8 @@ export class KeySet {
     try {
       return await keys(header, token);
     } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || this.#now() - this.#triedAt < COOLDOWN_MS) throw error;
+      const { code } = error as { code?: unknown };
+      if (code !== 'ERR_JWKS_NO_MATCHING_KEY' || this.#now() - this.#triedAt < COOLDOWN_MS) throw error;
       await this.#load().catch((failed: unknown) => this.#warn(failed));
       return await this.#keys!(header, token);
     }
@@ -87,7 +88,7 @@ export class KeySet {
 
   async #fetch(): Promise<void> {
     this.#triedAt = this.#now();
-    const text = await getText(this.#settings);
+    const [text, { createLocalJWKSet }] = await Promise.all([getText(this.#settings), import('jose')]);
     this.#keys = createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
     this.#loadedAt = this.#now();
   }

@@ -1,5 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import { errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
+import type { errors, JWTPayload, JWTVerifyOptions } from 'jose';
 import { isTaskerError, messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { isStorableText } from '../../model/json.ts';
@@ -82,6 +82,8 @@ export class Tokens {
   }
 
   async #verified(token: string): Promise<JWTPayload> {
+    // Not imported at startup, because most workers never verify a token.
+    const { jwtVerify } = await import('jose');
     try {
       const key = this.#key;
       if (!(key instanceof KeySet)) return (await jwtVerify(token, key, this.#options)).payload;
@@ -94,11 +96,12 @@ export class Tokens {
 }
 
 function refusedBecause(error: unknown): Refused {
-  if (error instanceof errors.JWTExpired) return new Refused('expired', 'the token has expired; get a new one');
-  if (error instanceof errors.JWTClaimValidationFailed) {
-    return new Refused('invalid', `the token is not accepted: its claim ${error.claim} is missing or wrong`);
+  const { code, claim } = error as Partial<errors.JWTClaimValidationFailed>;
+  if (code === 'ERR_JWT_EXPIRED') return new Refused('expired', 'the token has expired; get a new one');
+  if (code === 'ERR_JWT_CLAIM_VALIDATION_FAILED') {
+    return new Refused('invalid', `the token is not accepted: its claim ${claim} is missing or wrong`);
   }
-  if (error instanceof errors.JWSInvalid || error instanceof errors.JWTInvalid) {
+  if (code === 'ERR_JWS_INVALID' || code === 'ERR_JWT_INVALID') {
     return new Refused('malformed', 'the token is not a signed JWT');
   }
   // The signature, the algorithm or the key is wrong. Details would help only someone who forges tokens.
