@@ -12,7 +12,7 @@ import { paragraphsOf, sentencesOf, textsOf } from './prose/texts.mjs';
 const LONGEST = { page: 45, comment: 45, string: 45, title: 40, row: Number.POSITIVE_INFINITY };
 /** Maximum of the median for each page of the guide, and of the words of all its pages outside of code and output. */
 const MEDIAN = 18;
-const GUIDE_WORDS = 43_500;
+const GUIDE_WORDS = 30_000;
 
 const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,

@@ -98,7 +98,9 @@ describe('the documentation', () => {
     const read = ['config-keys', 'database-keys', 'load-config', 'log-filter', 'read-variables', 'server/server-keys']
       .map((file) => readFileSync(`src/config/${file}.ts`, 'utf8'))
       .join('\n');
-    const named = readFileSync('docs/guide/operations.md', 'utf8').matchAll(/`((?:DATABASE|TASKER|LOG)_[A-Z_]+)/g);
+    const named = /^## Environment variables$(.*?)^## /ms
+      .exec(readFileSync('docs/configuration-keys.md', 'utf8'))![1]!
+      .matchAll(/`((?:DATABASE|TASKER|LOG)_[A-Z_]+)/g);
     const unknown = [...named].map(([, name]) => name!).filter((name) => !read.includes(`'${name}'`));
     expect(unknown).toEqual([]);
   });

@@ -5,6 +5,7 @@ import { EXIT } from '../../src/cli/exit-codes.ts';
 import { makeProgram } from '../../src/cli/program.ts';
 
 const guide = readFileSync('docs/guide/cli.md', 'utf8');
+const reference = readFileSync('docs/cli-commands.md', 'utf8');
 
 function leaves(command: Command, path: string): { path: string; command: Command }[] {
   if (command.commands.length === 0) return [{ path, command }];
@@ -13,12 +14,12 @@ function leaves(command: Command, path: string): { path: string; command: Comman
 
 const commands = leaves(makeProgram(), 'tasker');
 
-describe('the guide to the command line', () => {
+describe('the pages about the command line', () => {
   it.each(commands.map(({ path, command }) => [path, command] as const))(
     'documents %s and all its options',
     (path, command) => {
-      expect(guide).toContain(path);
-      for (const option of command.options) expect(guide).toContain(option.long);
+      expect(reference).toContain(path);
+      for (const option of command.options) expect(reference).toContain(option.long);
     },
   );
 
