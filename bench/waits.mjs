@@ -1,11 +1,12 @@
-// Measures waits: what many waiting steps and schedules cost while nothing is due, and how fast timers that are due at one
-// moment end, alone and beside other work.
-//   node bench/waits.mjs [--waiting 200000] [--schedules 10000] [--idle 60] [--due 100000] [--only idle,drain]
+// Measures waits: what many waiting steps and schedules cost while nothing is due, how late timers fire in an idle process,
+// and how fast timers that are due at one moment end, alone and beside other work.
+//   node bench/waits.mjs [--waiting 200000] [--schedules 10000] [--idle 60] [--late 200] [--due 100000]
+//     [--only idle,late,drain]
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createTasker, defineHandler, mustParseTemplate, silentLogger } from 'tasker-core';
-import { many, median, probeOf, startTasker, withDatabase, withServer } from './harness.mjs';
+import { at, many, median, probeOf, startTasker, withDatabase, withServer } from './harness.mjs';
 import { serverCpu } from './server-cpu.mjs';
 
 const { values } = parseArgs({
@@ -13,11 +14,13 @@ const { values } = parseArgs({
     waiting: { type: 'string', default: '200000' },
     schedules: { type: 'string', default: '10000' },
     idle: { type: 'string', default: '60' },
+    late: { type: 'string', default: '200' },
     due: { type: 'string', default: '100000' },
-    only: { type: 'string', default: 'idle,drain' },
+    only: { type: 'string', default: 'idle,late,drain' },
   },
 });
 const [waiting, schedules, idle, due] = [values.waiting, values.schedules, values.idle, values.due].map(Number);
+const late = Number(values.late);
 const only = new Set(values.only.split(','));
 const report = (line) => console.log(JSON.stringify(line));
 const rounded = (value, digits = 2) => Number(value.toFixed(digits));
@@ -26,9 +29,13 @@ const LATER = { namespace: 'bench', name: 'later', version: '1.0.0' };
 /** The same without a step after the timer. */
 const ONLY = { ...LATER, name: 'only' };
 const PAUSE = { name: 'pause', type: 'timer', timer: { for: '365d' } };
+const AFTER = { name: 'after', handler: 'work', depends_on: ['pause'] };
+/** The same as LATER, with a time from the context. */
+const TIMED = { ...LATER, name: 'timed' };
 const TEMPLATES = [
-  { ...LATER, steps: [PAUSE, { name: 'after', handler: 'work', depends_on: ['pause'] }] },
+  { ...LATER, steps: [PAUSE, AFTER] },
   { ...ONLY, steps: [PAUSE] },
+  { ...TIMED, steps: [{ ...PAUSE, timer: { until: { context: 'at' } } }, AFTER] },
 ].map((template) => mustParseTemplate(JSON.stringify({ ...template, identity_strategy: 'always_unique' })));
 
 async function starting(url, folder, options = {}) {
@@ -112,6 +119,44 @@ async function idling(server, folder) {
     await createWaiting(url, probe, waiting);
     await createSchedules(url, schedules);
     await idleCost(`idle, ${waiting} waiting steps and ${schedules} schedules`, url, folder, probe);
+    await probe.end();
+  });
+}
+
+/**
+ * Measures how late timers fire in a process with nothing else to do, one about every 100 ms, and how late the steps after
+ * them start.
+ */
+async function lateness(server, folder) {
+  await withDatabase(server, async (url) => {
+    const probe = await probeOf(url);
+    const tasker = await starting(url, folder);
+    await many(tasker, 'W1', 2_000);
+    await sleep(5_000);
+    const began = Date.now() + 2_000;
+    const times = Array.from({ length: late }, (_, i) => new Date(began + i * 100 + Math.random() * 50).toISOString());
+    const tasks = await tasker.createTasks(times.map((time) => ({ ...TIMED, context: { at: time } })));
+    await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid)));
+    const { rows } = await probe.query(
+      `select extract(epoch from (p.result ->> 'fired_at')::timestamptz - (p.result ->> 'due_at')::timestamptz)::float8 * 1000 fired,
+              extract(epoch from a.started_at - (p.result ->> 'due_at')::timestamptz)::float8 * 1000 after
+         from tasker.step p join tasker.step a on a.task_uuid = p.task_uuid and a.idx <> p.idx
+        where p.result ? 'fired_at'`,
+    );
+    for (const what of ['fired', 'after']) {
+      const ms = rows.map((row) => row[what]).sort((a, b) => a - b);
+      report({
+        measure:
+          what === 'fired'
+            ? 'ms from the due time until a timer fires'
+            : 'ms from the due time until the next step starts',
+        timers: ms.length,
+        p50: at(ms, 0.5),
+        p95: at(ms, 0.95),
+        max: at(ms, 1),
+      });
+    }
+    await tasker.stop();
     await probe.end();
   });
 }
@@ -207,6 +252,7 @@ async function besideOthers(server, folder, request) {
 
 await withServer(async (server, folder) => {
   if (only.has('idle')) await idling(server, folder);
+  if (only.has('late')) await lateness(server, folder);
   if (only.has('drain')) {
     await endsAlone(server, folder);
     for (const request of [ONLY, LATER]) await besideOthers(server, folder, request);
