@@ -1,7 +1,8 @@
 import type { Step, StepWait, Task } from '../engine/task-view.ts';
+import { counted } from '../model/counted.ts';
 import { spanOf, timeLeft } from '../model/span.ts';
 
-export { spanOf, timeLeft };
+export { counted, spanOf, timeLeft };
 
 /** Describes what a step waits for, in a few words: `signal payment_received`, `3 signals item (2 received)`. */
 export function waitedFor({ kind, calls, settings, progress }: StepWait): string {
