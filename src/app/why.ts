@@ -202,7 +202,11 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
     case 'waiting':
       // The wait may have ended since its step was read.
       if (step.wait === null) return 'its wait has just ended';
-      return explainWait(step, step.wait, { now: Date.now(), hasWorkers: liveWorkers.length > 0 });
+      return explainWait(step, step.wait, {
+        now: Date.now(),
+        hasWorkers: liveWorkers.length > 0,
+        schema: template.signal?.schema ?? template.approval?.form ?? null,
+      });
     case 'waiting_for_retry':
       return `${attempt} failed (${error}); next attempt at ${step.nextRetryAt}${task.paused ? ', or when the pause ends' : ''}`;
     case 'error':
