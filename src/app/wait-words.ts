@@ -1,7 +1,11 @@
 import type { Step, StepWait, Task } from '../engine/task-view.ts';
+import { counted } from '../model/counted.ts';
 import { spanOf, timeLeft } from '../model/span.ts';
+import { compileStored } from '../template/json-schema-check.ts';
+import type { JsonSchema } from '../template/task-template.ts';
+import { exampleValue } from '../template/tools/example-value.ts';
 
-export { spanOf, timeLeft };
+export { counted, spanOf, timeLeft };
 
 /** Describes what a step waits for, in a few words: `signal payment_received`, `3 signals item (2 received)`. */
 export function waitedFor({ kind, calls, settings, progress }: StepWait): string {
@@ -22,19 +26,23 @@ export function waitedFor({ kind, calls, settings, progress }: StepWait): string
   }
 }
 
+/** A longer example of a payload or a form is not printed. */
+const LONGEST_EXAMPLE = 300;
+
 /**
  * Explains the wait of a step in a sentence: what it waits for, since when, until when, and how an operator can end it.
+ * `schema`: that of the payload of the signal, or of the form of the approval.
  */
 export function explainWait(
   step: Step,
   wait: StepWait,
-  { now, hasWorkers }: { now: number; hasWorkers: boolean },
+  { now, hasWorkers, schema }: { now: number; hasWorkers: boolean; schema: JsonSchema | null },
 ): string {
   const since = spanOf(now - Date.parse(wait.since));
   const parts = [`has waited ${since} for ${waitedFor(wait)}${endOf(wait, now)}`];
   if (wait.kind === 'approval') parts.push(peopleOf(wait));
   if (isOverdue(wait, now) && !hasWorkers) parts.push('no running worker serves its namespace: start one');
-  parts.push(wayOut(step, wait));
+  parts.push(wayOut(step, wait, schema));
   return parts.join('; ');
 }
 
@@ -72,28 +80,51 @@ function isOverdue({ until, dueAt }: StepWait, now: number): boolean {
   return [until, dueAt].some((time) => time !== null && Date.parse(time) <= now);
 }
 
-function peopleOf({ settings, progress }: StepWait): string {
-  const quorum = numberOf(settings.quorum, 1);
+function assigneesOf({ settings, progress }: StepWait): string[] {
   const asked = Array.isArray(progress.assignees) ? progress.assignees : settings.assignees;
-  const people = Array.isArray(asked) && asked.length > 0 ? ` of ${listOf(asked.map(textOf))}` : '';
+  return Array.isArray(asked) ? asked.map(textOf) : [];
+}
+
+function peopleOf(wait: StepWait): string {
+  const quorum = numberOf(wait.settings.quorum, 1);
+  const asked = assigneesOf(wait);
+  const people = asked.length > 0 ? ` of ${listOf(asked)}` : '';
   return `needs ${quorum === 1 ? 'the approval' : `${quorum} approvals`}${people === '' ? ' of anyone' : people}`;
 }
 
 /** Returns what ends the wait, with its command. */
-function wayOut({ taskUuid, name }: Step, { kind, settings }: StepWait): string {
+function wayOut({ taskUuid, name }: Step, wait: StepWait, schema: JsonSchema | null): string {
   const step = `${taskUuid} ${quoted(name)}`;
-  switch (kind) {
+  switch (wait.kind) {
     case 'timer':
       return `fire it now: \`tasker timer fire ${step}\``;
     case 'signal':
-      return `send it: \`tasker signal send ${taskUuid} ${quoted(textOf(settings.name))}\``;
-    case 'approval':
-      return `vote: \`tasker approval approve ${step} --by NAME\``;
+      return `send it: \`tasker signal send ${taskUuid} ${quoted(textOf(wait.settings.name))}${valueOption('--payload', schema, null)}\``;
+    case 'approval': {
+      const vote = `vote: \`tasker approval approve ${step} --by NAME`;
+      const form = valueOption('--form', schema, {});
+      // Nothing distinguishes roles from users.
+      if (assigneesOf(wait).length > 0) return `${vote} --role ROLE${form}\`, where NAME or ROLE is an assignee`;
+      return `${vote}${form}\``;
+    }
     case 'completion':
       return `its token completes it; complete it by hand: \`tasker step complete ${step}\``;
     case 'call':
       return `complete it by hand: \`tasker step complete ${step}\``;
   }
+}
+
+/**
+ * Returns an option with an example that matches the schema, or with `JSON` if no example is known. Empty if the schema
+ * accepts a missing value.
+ */
+function valueOption(option: string, schema: JsonSchema | null, missing: unknown): string {
+  if (schema === null) return '';
+  const check = compileStored(schema);
+  if (check(missing).length === 0) return '';
+  const example = exampleValue(schema);
+  const json = JSON.stringify(example);
+  return ` ${option} ${json.length <= LONGEST_EXAMPLE && check(example).length === 0 ? quoted(json) : 'JSON'}`;
 }
 
 function quoted(word: string): string {

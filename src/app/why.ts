@@ -3,7 +3,7 @@ import type { Pause, Step, StepWait, Task } from '../engine/task-view.ts';
 import { covers } from '../model/announced.ts';
 import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts';
 import type { StepTemplate } from '../template/task-template.ts';
-import { explainStart, explainWait } from './wait-words.ts';
+import { counted, explainStart, explainWait } from './wait-words.ts';
 
 /** The reason why one step is in its state. */
 export interface StepExplanation {
@@ -115,8 +115,8 @@ function staleness({ stale, reruns, createdAt }: Task): string {
   const { rule, minutes, since } = stale;
   const start = reruns > 0 ? 'last rerun' : since === createdAt ? 'creation' : 'start';
   return rule === 'max_duration_minutes' || rule.endsWith('task_max_lifetime_hours')
-    ? `; it is stale: not done ${minutes} minutes after its ${start} (${rule})`
-    : `; it is stale: no progress since ${since}, for more than ${minutes} minutes (${rule})`;
+    ? `; it is stale: not done ${counted(minutes, 'minute')} after its ${start} (${rule})`
+    : `; it is stale: no progress since ${since}, for more than ${counted(minutes, 'minute')} (${rule})`;
 }
 
 function deadLetterOf(entry: DeadLetterRow | undefined): string {
@@ -202,7 +202,11 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
     case 'waiting':
       // The wait may have ended since its step was read.
       if (step.wait === null) return 'its wait has just ended';
-      return explainWait(step, step.wait, { now: Date.now(), hasWorkers: liveWorkers.length > 0 });
+      return explainWait(step, step.wait, {
+        now: Date.now(),
+        hasWorkers: liveWorkers.length > 0,
+        schema: template.signal?.schema ?? template.approval?.form ?? null,
+      });
     case 'waiting_for_retry':
       return `${attempt} failed (${error}); next attempt at ${step.nextRetryAt}${task.paused ? ', or when the pause ends' : ''}`;
     case 'error':
@@ -245,7 +249,8 @@ function summaryOf(task: Task, steps: StepExplanation[], reason: string | null):
   const of = (state: string) => steps.filter((step) => step.state === state).map((step) => step.step);
   if (task.status === 'complete') {
     const left = ['error', 'cancelled'].filter((state) => of(state).length > 0);
-    if (left.length === 0) return `is complete: all ${task.totalSteps} steps are done`;
+    if (left.length === 0)
+      return `is complete: ${task.totalSteps === 1 ? 'its only step is' : `all ${task.totalSteps} steps are`} done`;
     const others = left.map((state) => `${list(of(state))} ${state === 'error' ? 'failed' : 'cancelled'}`);
     return `is complete: ${task.completedSteps} of ${task.totalSteps} steps are done, its batches continued without the others: ${others.join('; ')}`;
   }

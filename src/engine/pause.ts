@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sqlState } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
@@ -61,11 +62,16 @@ export interface Pausing {
   templates: TemplateStore;
 }
 
+const LOCK_SECONDS = 10;
 /**
  * Settings for storing a pause. Pauses wait for each other, but each changes only a few rows. A wait this long
  * indicates another problem.
  */
-const SETTINGS = opening({ lock_timeout: '10s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
+const SETTINGS = opening({
+  lock_timeout: `${LOCK_SECONDS}s`,
+  statement_timeout: '30s',
+  idle_in_transaction_session_timeout: '30s',
+});
 const MOVING = opening({
   ...QUEUE_ORDER,
   lock_timeout: '30s',
@@ -80,6 +86,8 @@ const STRETCH = 10_000;
 const MANY_MOVED = 5_000;
 /** Maximum number of templates that an error lists if none has a similar name. */
 const FEW_TEMPLATES = 5;
+/** The SQLSTATE of a statement that waited too long for a lock. */
+const LOCK_NOT_AVAILABLE = '55P03';
 /** How long to wait for transactions that may not yet see a pause. Their own timeouts are shorter. */
 const WRITERS_MS = 90_000;
 const LONGEST_POLL_MS = 100;
@@ -103,7 +111,7 @@ export type Paused = PauseResult & { rank: number | null };
  * Pauses or resumes a task, a template or a namespace. Once a pause has returned, no step that it covers starts any
  * more. Running steps continue.
  * @throws TaskerError `task_not_found`, `template_not_found`, `namespace_not_found`, `illegal_transition` for a task that has
- * ended, `timeout` if another transaction holds the queue for too long
+ * ended, `timeout` if another transaction holds the lock of pauses or the queue for too long
  */
 export async function changePause(engine: Pausing, target: PauseTarget, change: Change): Promise<Paused> {
   const named = await nameOf(engine, target);
@@ -149,13 +157,19 @@ function changeTask(database: Database, { object, target }: Named, { action, opt
 async function changeMany({ database }: Pausing, { scope, object, target }: Named, { action, options }: Change) {
   const operator = operatorOf(options);
   const namespaceId = object.namespaceId!;
-  const changed = await database.transaction(SETTINGS, async (tx) => {
-    await lockPauses(tx);
-    if (!(await (action === 'pause' ? startPause : endPause)(tx, object, operator))) return false;
-    await markPausedTemplates(tx, namespaceId);
-    await noteAct(tx, { action, target: `${scope} ${target}` }, operator);
-    return true;
-  });
+  const changed = await database
+    .transaction(SETTINGS, async (tx) => {
+      await lockPauses(tx);
+      if (!(await (action === 'pause' ? startPause : endPause)(tx, object, operator))) return false;
+      await markPausedTemplates(tx, namespaceId);
+      await noteAct(tx, { action, target: `${scope} ${target}` }, operator);
+      return true;
+    })
+    .catch((error: unknown) => {
+      if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
+      const why = `another pause or the registration of a template has been in progress for ${LOCK_SECONDS} s`;
+      throw new TaskerError('timeout', `${scope} ${target} is unchanged: ${why}; try again`, { cause: error });
+    });
   const { steps, rank } = await settle(database, { namespaceId });
   return { changed, steps, rank };
 }

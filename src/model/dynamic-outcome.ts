@@ -88,7 +88,7 @@ export function batchOutcome(result: unknown): BatchOutcome {
   const count = outcome.worker_count;
   if (count !== undefined && count !== null && count !== parts.length) {
     return wrong(
-      `batch_processing_outcome.worker_count is ${shown(count)}, but cursor_configs has ${parts.length} entries; make them equal, or omit worker_count`,
+      `batch_processing_outcome.worker_count is ${shown(count)}, but cursor_configs has ${parts.length} ${parts.length === 1 ? 'entry' : 'entries'}; make them equal, or omit worker_count`,
     );
   }
   return { kind: 'create_batches', workerTemplateName: name, parts };

@@ -1,7 +1,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { Tasker } from '../app/tasker.ts';
-import { TaskerError } from '../errors.ts';
+import { isTaskerError, TaskerError } from '../errors.ts';
 import { actorOf, callerOf } from './caller.ts';
 import { time } from './query.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
@@ -112,6 +112,16 @@ function entryJson(entry: Details): z.infer<typeof DlqEntrySchema> {
   };
 }
 
+/** Returns an entry. Undefined if it was deleted with its task since the list was read. */
+async function entryIfKept(deadLetters: Tasker['deadLetters'], id: string): Promise<Details | undefined> {
+  try {
+    return await deadLetters.get(id);
+  } catch (error) {
+    if (isTaskerError(error) && error.code === 'dead_letter_not_found') return undefined;
+    throw error;
+  }
+}
+
 /** Routes for dead letters. */
 export function dlqRoutes(tasker: Tasker): OpenAPIHono {
   const { deadLetters } = tasker;
@@ -119,8 +129,11 @@ export function dlqRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(LIST, async (c) => {
       const { resolution_status: status = 'all', limit, offset } = c.req.valid('query');
       const { entries } = await deadLetters.list({ status, ...within(c) }, { limit, offset, sort: 'added' });
-      const details = await Promise.all(entries.map(({ dlqEntryUuid }) => deadLetters.get(dlqEntryUuid)));
-      return c.json(details.map(entryJson), 200);
+      const details = await Promise.all(entries.map(({ dlqEntryUuid }) => entryIfKept(deadLetters, dlqEntryUuid)));
+      return c.json(
+        details.flatMap((one) => (one === undefined ? [] : [entryJson(one)])),
+        200,
+      );
     })
     .openapi(OF_TASK, async (c) => {
       const { task_uuid: task } = c.req.valid('param');

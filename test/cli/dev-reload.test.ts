@@ -80,14 +80,14 @@ it('a running step finishes with its old code, and the next attempt uses the new
   await rm(inProject('go'));
   const created = project.start(['task', 'create', 'demo/slow@1.0.0', '-i', '{"fails":true}', '--wait']);
   await dev.until('one begins');
-  await waitForOutput('reloaded 1 handlers', save('two'));
+  await waitForOutput('reloaded 1 handler', save('two'));
   await project.write('go', '');
   expect((await created.ended).code).toBe(0);
   expect(dev.output.match(/\w+ (?:begins|ends)/g)).toEqual(['one begins', 'one ends', 'two begins', 'two ends']);
 });
 
 it('a change of a file that a handler imports reloads the handler', async () => {
-  await waitForOutput('reloaded 1 handlers', () =>
+  await waitForOutput('reloaded 1 handler', () =>
     saveByRename('handlers/_version.ts', "export const version = 'b';\n"),
   );
   expect(await resultOf()).toEqual({ version: 'two', shared: 'b' });
@@ -106,7 +106,7 @@ it('a file that throws on import is reported, and its old handlers stay in use',
   await waitForOutput('the earlier handlers stay in use', () => project.write('handlers/slow.ts', throws));
   expect(dev.output).toMatch(/error: .*handlers\/slow\.ts could not be imported: no such setting/);
   expect(await resultOf()).toMatchObject({ version: 'two' });
-  await waitForOutput('reloaded 1 handlers', save('three'));
+  await waitForOutput('reloaded 1 handler', save('three'));
   expect(await resultOf()).toMatchObject({ version: 'three' });
 });
 
@@ -136,12 +136,12 @@ it('new tasks use a saved template, and an invalid template changes nothing', as
 it('a folder that is replaced as a whole, for example by a checkout, is reloaded and watched', async () => {
   await project.write('next/slow.ts', handler('five'));
   await project.write('next/_version.ts', "export const version = 'c';\n");
-  await waitForOutput('reloaded 1 handlers', async () => {
+  await waitForOutput('reloaded 1 handler', async () => {
     await rename(inProject('handlers'), inProject('before'));
     await rename(inProject('next'), inProject('handlers'));
   });
   expect(await resultOf()).toEqual({ version: 'five', shared: 'c' });
-  await waitForOutput('reloaded 1 handlers', save('six'));
+  await waitForOutput('reloaded 1 handler', save('six'));
   expect(await resultOf()).toEqual({ version: 'six', shared: 'c' });
 });
 
@@ -155,7 +155,7 @@ it('a file that changes while dev starts is reloaded', async () => {
   const starting = late.start(['dev']);
   await starting.until('one is imported');
   await late.write('handlers/slow.ts', handler('two'));
-  await starting.until('reloaded 1 handlers');
+  await starting.until('reloaded 1 handler');
   const id = await late.create('late/slow@1.0.0', '--wait');
   expect(await late.json(['step', 'get', id, 'slow'])).toMatchObject({ results: { result: { version: 'two' } } });
 });

@@ -1,7 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { freshDatabase } from '../support/database.ts';
 import { until } from '../support/setup.ts';
 import { PAIR, PAIR_HANDLERS, projectOnDatabase, type Running } from './installation.ts';
 
@@ -59,6 +60,21 @@ describe('without a worker', () => {
       '',
       'error: no template lonly is registered or in the folders; did you mean demo/lonely@1.0.0?\n',
     ]);
+  });
+
+  it('task create prints the warnings about the file of a template that it registers', async () => {
+    const own = await freshDatabase();
+    onTestFinished(() => own.drop());
+    const fresh = await on.place.project('misspelt', { DATABASE_URL: own.url });
+    const misspelt = PAIR.replace('name: pair', 'name: misspelt').replace('dependencies', 'depend_on');
+    await fresh.write('templates/misspelt.yaml', misspelt);
+    await fresh.write('templates/other.yaml', PAIR.replace('name: pair', 'name: other').replace('handler', 'hander'));
+    const { code, stdout, stderr } = await fresh.run(['task', 'create', 'misspelt']);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^[0-9a-f-]{36}\n$/)]);
+    expect(stderr).toMatch(
+      /^\S*templates\/misspelt\.yaml:8:38: warning: unknown key `depend_on` in step `second`; did you mean `depends_on`\?$/m,
+    );
+    expect(stderr).not.toContain('other.yaml');
   });
 
   it('task create reports the first task with the same key, and prints its id with --return-existing', async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ANYONE, type Caller } from '../../src/rest/caller.ts';
 import { type ActsBench, actsBench } from '../support/rest/acts-bench.ts';
 import type { Json } from '../support/rest/served-api.ts';
@@ -86,6 +86,22 @@ describe('schedules, dead letters, templates, workers and events', () => {
       (await api.ask('POST', `/v1/dlq/entry/${next.body.dlq_entry_uuid}/resolve`, { notes: 'refunded' })).body,
     ).toEqual({ changed: 1 });
     expect((await refused('POST', `/v1/dlq/entry/${NEVER}/redrive`))[0]).toBe(404);
+  });
+
+  it('a list of dead letters omits an entry whose task is deleted while the list is read', async () => {
+    const [kept, deleted] = [await failed(), await failed()];
+    const { deadLetters } = api.tasker;
+    for (const task of [kept, deleted]) await deadLetters.add(task);
+    const list = deadLetters.list.bind(deadLetters);
+    vi.spyOn(deadLetters, 'list').mockImplementationOnce(async (...given) => {
+      const page = await list(...given);
+      await api.tasker.cancelTask(deleted);
+      expect((await api.ask('POST', `/v1/tasks/${deleted}/delete`)).body).toMatchObject({ deleted: true });
+      return page;
+    });
+    const { status, body } = await api.ask<{ task_uuid: string }[]>('GET', '/v1/dlq');
+    const tasks = body.map(({ task_uuid: task }) => task);
+    expect([status, tasks.includes(kept), tasks.includes(deleted)]).toEqual([200, true, false]);
   });
 
   it('a template is checked and registered from YAML or JSON, and compared with the previous version', async () => {

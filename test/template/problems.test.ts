@@ -186,6 +186,16 @@ const FIELDS: Row[] = [
     ],
   ],
   [
+    'misspelt dependencies, in both spellings',
+    `${HEAD}steps:\n  - {name: a, handler: h}\n  - {name: b, handler: h, ▸depend_on: [a]}\n  - {name: c, handler: h, ▸depends: [a]}\n  - {name: d, handler: h, ▸dependecies: [a]}\n  - {name: e, handler: h, ▸Dependencies: [a]}\n`,
+    [
+      'warning: unknown key `depend_on` in step `b`; did you mean `depends_on`?',
+      'warning: unknown key `depends` in step `c`; did you mean `depends_on`?',
+      'warning: unknown key `dependecies` in step `d`; did you mean `dependencies`?',
+      'warning: unknown key `Dependencies` in step `e`; did you mean `dependencies`?',
+    ],
+  ],
+  [
     'both spellings of one field',
     `name: a\n▸namespace: n\nnamespace_name: n\nversion: "1"\nsteps:\n  - name: a\n    handler: h\n    ▸depends_on: []\n    dependencies: []\n`,
     [

@@ -10,6 +10,7 @@ import { schemaStatus } from '../../engine/migrate.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import { unknownPublishers } from '../../events/publishing/check-publishers.ts';
 import { silentLogger } from '../../logging/logger.ts';
+import { counted } from '../../model/counted.ts';
 import { announcedNames } from '../../registry/announcement.ts';
 import { listPauses } from '../../store/acts/list-pauses.ts';
 import { pendingDeadLetters } from '../../store/dead-letters/list.ts';
@@ -272,7 +273,7 @@ async function examineWorkers(database: Database): Promise<Check> {
 }
 
 function describeWorker(worker: { name: string; namespaces: string[]; callables: string[] }): string {
-  return `${worker.name} serves ${worker.namespaces.join(', ') || 'no namespace yet'} with ${announcedNames(worker.callables).length} handlers`;
+  return `${worker.name} serves ${worker.namespaces.join(', ') || 'no namespace yet'} with ${counted(announcedNames(worker.callables).length, 'handler')}`;
 }
 
 async function examineDisk({ databaseUrl, leastFreeBytes = MIN_FREE_BYTES }: ExamineOptions): Promise<Check> {

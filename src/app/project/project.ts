@@ -1,6 +1,7 @@
 import { messageOf } from '../../errors.ts';
 import { unknownPublishers } from '../../events/publishing/check-publishers.ts';
 import type { Logger } from '../../logging/logger.ts';
+import { counted } from '../../model/counted.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
 import type { TemplateListRow } from '../../store/templates.ts';
 import { formatProblem } from '../../template/parse-template.ts';
@@ -124,7 +125,7 @@ export class Project {
     }
     await tasker.refresh();
     await this.warnIfEmpty();
-    this.#options.tell(`reloaded ${this.library.registry.handlerCount()} handlers`);
+    this.#options.tell(`reloaded ${counted(this.library.registry.handlerCount(), 'handler')}`);
     await this.#tellMissing();
     return true;
   }

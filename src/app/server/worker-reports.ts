@@ -1,6 +1,7 @@
 import type { TaskerConfig } from '../../config/config-keys.ts';
 import { redactUrl } from '../../db/connection-error.ts';
 import { WorkerNotInitializedError } from '../../errors.ts';
+import { counted } from '../../model/counted.ts';
 import { worstOf } from '../../server/served-worker.ts';
 import type { FfiDispatchMetrics } from '../../worker/dispatch-channel.ts';
 import { type RunningWorker, workerSystem } from '../process/worker-system.ts';
@@ -65,7 +66,7 @@ export async function getHealthCheck(): Promise<HealthCheck> {
       ? {
           name: 'dispatch',
           status: 'degraded',
-          message: `${dispatch.starvingEventCount} events have been waiting too long`,
+          message: `${counted(dispatch.starvingEventCount, 'event')} ${dispatch.starvingEventCount === 1 ? 'has' : 'have'} been waiting too long`,
         }
       : { name: 'dispatch', status: 'healthy' },
   ];

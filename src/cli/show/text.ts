@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
 
-export { spanOf, timeLeft } from '../../app/wait-words.ts';
+export { counted, spanOf, timeLeft } from '../../app/wait-words.ts';
 
 interface Look {
   sign: string;
@@ -38,11 +38,6 @@ export function sizeOf(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
   const power = Math.min(units.length - 1, bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3));
   return `${power === 0 ? bytes : (bytes / 1000 ** power).toFixed(1)} ${units[power]}`;
-}
-
-/** Formats a number of things: `1 file`, `2 files`. */
-export function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** Formats a number of abandoned deliveries. */

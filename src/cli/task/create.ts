@@ -4,6 +4,7 @@ import { readTemplates, similarTemplate } from '../../app/project/load-templates
 import type { Tasker, TaskHandle } from '../../app/tasker.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { TaskerError } from '../../errors.ts';
+import { formatProblem } from '../../template/parse-template.ts';
 import { existingFolders } from '../project/folders.ts';
 import { readObject } from '../read-input.ts';
 import { chosenServer } from '../remote/choose-server.ts';
@@ -82,7 +83,8 @@ function wantedTemplate(argument: string | undefined, options: TaskCreateOptions
 }
 
 /**
- * Finds the template in the database and completes its name. Registers a template that only the project's folders have.
+ * Finds the template in the database and completes its name. Registers a template that only the project's folders have,
+ * and prints the warnings about its file.
  */
 async function findRegistered(
   tasker: Tasker,
@@ -94,13 +96,14 @@ async function findRegistered(
   const server = chosenServer(options);
   if (server) throw notRegistered(wanted, server.url);
   const folders = existingFolders(options);
-  const { templates } = await readTemplates(folders, loadConfig().config.environment);
+  const { templates, problems, fileOf } = await readTemplates(folders, loadConfig().config.environment);
   const own = match(templates, wanted);
   if (!own) {
     const similar = similarTemplate(wanted.name, templates);
     if (similar) throw notThere(wanted, similar);
     return { ...wanted, namespace: wanted.namespace ?? 'default', version: wanted.version ?? '1.0.0' };
   }
+  for (const problem of problems) if (problem.file === fileOf.get(own)) note(formatProblem(problem));
   await tasker.registerTemplates([own]);
   return own;
 }

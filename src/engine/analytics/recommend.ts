@@ -8,9 +8,11 @@ const MOST = 10;
 export function recommend({ steps, slowSteps, open }: Pick<Numbers, 'steps' | 'slowSteps' | 'open'>): string[] {
   const found: string[] = [];
   if (open && open.blocked > 0) {
-    found.push(
-      `${open.blocked}${open.totalIsExact ? '' : '+'} open tasks are blocked by a failure: \`tasker task summary\` shows the causes`,
-    );
+    const blocked =
+      open.blocked === 1 && open.totalIsExact
+        ? '1 open task is'
+        : `${open.blocked}${open.totalIsExact ? '' : '+'} open tasks are`;
+    found.push(`${blocked} blocked by a failure: \`tasker task summary\` shows the causes`);
   }
   for (const one of slowSteps) {
     if (one.gaveUp >= 1 && one.attempts >= ENOUGH && (one.errorRate ?? 0) >= 0.1) {

@@ -211,9 +211,11 @@ function checkVoter(row: ApprovalRow, { by, names }: ReadVote): string | null {
   if (assignees.length === 0) return null;
   const as = names.find((name) => assignees.includes(name));
   if (as !== undefined) return as;
+  const shown = `${assignees.slice(0, 20).join(', ')}${assignees.length > 20 ? ', …' : ''}`;
+  const hint = `if ${by} has one of them as a role, pass it with --role, or use a credential that has it`;
   throw new TaskerError(
     'forbidden',
-    `${by} may not vote on step ${row.step} of task ${row.taskUuid}; its assignees are ${assignees.slice(0, 20).join(', ')}${assignees.length > 20 ? ', …' : ''}`,
+    `${by} may not vote on step ${row.step} of task ${row.taskUuid}; its assignees are ${shown}${names.length === 1 ? `; ${hint}` : ''}`,
     { details: { assignees } },
   );
 }

@@ -1,6 +1,7 @@
 import { DEFAULTS } from '../../config/defaults.ts';
 import { TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
+import { counted } from '../../model/counted.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
 import type { StopOptions } from '../delivery/event-consumer.ts';
 import { Halt } from '../halt.ts';
@@ -75,7 +76,7 @@ export class InProcessDelivery {
     this.#stopping.halt(new TaskerError('stopped', `subscriber ${subscriberName} was stopped before it finished`));
     this.#options.logger.warn(
       { subscriber: subscriberName, running: this.#running.size, waiting: left },
-      `subscriber ${subscriberName} did not finish in time; ${left} events of this process were dropped`,
+      `subscriber ${subscriberName} did not finish in time; ${counted(left, 'event')} of this process ${left === 1 ? 'was' : 'were'} dropped`,
     );
   }
 

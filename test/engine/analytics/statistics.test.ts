@@ -176,6 +176,15 @@ describe('tasker.analytics', () => {
   });
 });
 
+it('a single blocked task is recommended in the singular', async () => {
+  const { tasker } = await setup({ templates: shop('1.0.0'), handlers });
+  const request = { namespace: 'shop', name: 'fulfil', version: '1.0.0', context: { declined: true } };
+  await endStates(tasker, [await tasker.createTask(request)]);
+  await tasker.engine.search.flush();
+  const { recommendations } = await tasker.analytics();
+  expect(recommendations).toEqual(['1 open task is blocked by a failure: `tasker task summary` shows the causes']);
+});
+
 it('statistics of a database without templates are empty', async () => {
   const { tasker } = await setup({ worker: false });
   const found = await tasker.analytics({ since: '365d' });

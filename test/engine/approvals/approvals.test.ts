@@ -96,6 +96,9 @@ describe('an approval', () => {
   it('accepts votes only from its assignees, by name or role', async () => {
     const { vote, task } = await asked({ assignees: ['ana', 'managers'], quorum: 2 });
     expect(await code(vote('bob'))).toBe(
+      `forbidden: bob may not vote on step ask of task ${task}; its assignees are ana, managers; if bob has one of them as a role, pass it with --role, or use a credential that has it`,
+    );
+    expect(await code(vote('bob', 'approve', { roles: ['staff'] }))).toBe(
       `forbidden: bob may not vote on step ask of task ${task}; its assignees are ana, managers`,
     );
     expect((await vote('bob', 'approve', { roles: ['staff', 'managers'] })).votes).toMatchObject([

@@ -144,6 +144,7 @@ describe('a batch', () => {
       /cursor_configs\[1\]\.batch_id is "a", like that of cursor_configs\[0\]/,
     ],
     ['a wrong count', batches(2, { worker_count: 3 }), /worker_count is 3, but cursor_configs has 2 entries/],
+    ['a wrong count of one part', batches(1, { worker_count: 3 }), /cursor_configs has 1 entry; make them equal/],
     [
       'an unknown worker template',
       batches(1, { worker_template_name: 'wrok' }),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { openSession } from '../../support/database.ts';
 import { queued, targets } from '../../support/pauses.ts';
 import {
   DEMO,
@@ -23,6 +24,21 @@ async function waiting(steps: Parameters<typeof template>[0] = { a: [], b: ['a']
   const start = () => made.another({ worker: true, handlers, pollMs: 50 });
   return { ...made, tasks, first: tasks[0]!.taskUuid, second: tasks[1]!.taskUuid, start };
 }
+
+it('a pause that waits too long for another one changes nothing, and reports a timeout', async () => {
+  const { tasker, url } = await waiting();
+  const session = await openSession(url);
+  // The lock of pauses and registrations.
+  await session.query('select pg_advisory_lock(7303014006)');
+  await expect(tasker.pause({ namespace: 'test' }, BY)).rejects.toMatchObject({
+    code: 'timeout',
+    message:
+      'namespace test is unchanged: another pause or the registration of a template has been in progress for 10 s; try again',
+  });
+  await session.query('select pg_advisory_unlock(7303014006)');
+  expect(await tasker.pauses()).toEqual([]);
+  expect(await tasker.pause({ namespace: 'test' }, BY)).toMatchObject({ changed: true, steps: 2 });
+});
 
 describe.each(['task', 'version', 'template', 'namespace'] as const)('a paused %s', (kind) => {
   it('starts none of its steps until it is resumed, and then all of them run', async () => {

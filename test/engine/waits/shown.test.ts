@@ -159,7 +159,7 @@ describe('why explains a wait', () => {
         settings: { title: 'Ship it?', assignees: ['ann', 'ops'], quorum: 2 },
         forSeconds: 3_700,
       },
-      /^has waited .* for the approval "Ship it\?", times out in 1 h; needs 2 approvals of ann, ops; vote: `tasker approval approve TASK pay --by NAME`$/,
+      /^has waited .* for the approval "Ship it\?", times out in 1 h; needs 2 approvals of ann, ops; vote: `tasker approval approve TASK pay --by NAME --role ROLE`, where NAME or ROLE is an assignee$/,
     ],
     [
       { kind: 'completion', forSeconds: 90 },

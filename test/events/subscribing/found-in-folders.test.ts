@@ -277,10 +277,10 @@ it('a worker server warns on reload about broken files and about publishers that
   const missing =
     'no publisher is registered for payment_events (test/demo@1.0.0: step pay, event payment.made); did you mean payment_event?';
   const renamed = publishing('two').replace("'payment_events'", "'payment_event'");
-  expect(await reloaded(renamed)).toEqual(['info reloaded 1 handlers', `warn ${missing}`, whole]);
-  expect(await reloaded(`${renamed}\n`)).toEqual(['info reloaded 1 handlers', whole]);
+  expect(await reloaded(renamed)).toEqual(['info reloaded 1 handler', `warn ${missing}`, whole]);
+  expect(await reloaded(`${renamed}\n`)).toEqual(['info reloaded 1 handler', whole]);
   expect(await reloaded(publishing('three'))).toEqual([
-    'info reloaded 1 handlers',
+    'info reloaded 1 handler',
     'info every event has its publisher',
     whole,
   ]);
