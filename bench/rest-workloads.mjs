@@ -121,9 +121,9 @@ async function bulk(rest, databaseUrl, probe) {
 }
 
 async function rateOfLibrary(tasker, seconds) {
-  const { name, namespace, version, context } = JSON.parse(taskOf());
-  // As many in a transaction as the server creates in one.
-  const requests = Array.from({ length: BULK_TASKS / 2 }, () => ({ name, namespace, version, context }));
+  const { source_system: sourceSystem, ...task } = JSON.parse(taskOf());
+  // The same tasks, and as many in a transaction, as the server creates.
+  const requests = Array.from({ length: BULK_TASKS / 2 }, () => ({ ...task, sourceSystem }));
   const loop = await closedLoop({ lanes: BULK_CLIENTS, seconds }, () => tasker.createTasks(requests));
   return (loop.times.length * requests.length) / loop.seconds;
 }

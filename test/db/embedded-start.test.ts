@@ -60,6 +60,14 @@ describe('an embedded server', () => {
     expect(await ask(fast.url, 'show max_connections')).toBe('50');
   });
 
+  it('creates its write-ahead log in files of 4 MB, because all commits wait while it creates one', async () => {
+    const { url } = await start(await seededFolder());
+    expect(await ask(url, 'show wal_segment_size')).toBe('4MB');
+    // Smaller files do not make checkpoints more frequent.
+    expect(await ask(url, 'show max_wal_size')).toBe('1GB');
+    expect(await ask(url, 'show min_wal_size')).toBe('80MB');
+  });
+
   it('requires the password, and its socket is in a folder that only its user can enter', async () => {
     const { url, logFile } = await start(await seededFolder());
     const address = new URL(url);

@@ -5,6 +5,7 @@ import { readTaskWithSteps, type TaskSnapshot } from '../../engine/task-with-ste
 import { messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { checkUuid } from '../../model/ids.ts';
+import { oldestKeys } from '../../model/oldest-keys.ts';
 
 /** The states that end a wait: the task has ended, or cannot continue until an operator acts. */
 const RESTING = new Set(['complete', 'error', 'cancelled', 'resolved_manually', 'blocked_by_failures']);
@@ -265,10 +266,10 @@ function stopped(taskUuid: string): TaskerError {
   );
 }
 
-/** Adds to a set of limited size, and removes its oldest entry if it is full. */
+/** Adds to a set of limited size, and removes its oldest entries if it is full. */
 function remember(tasks: Set<string>, taskUuid: string): void {
-  if (tasks.size >= MAX_REMEMBERED) tasks.delete(tasks.values().next().value!);
   tasks.add(taskUuid);
+  for (const oldest of oldestKeys(tasks, MAX_REMEMBERED)) tasks.delete(oldest);
 }
 
 /** Options of {@link Tasker.waitForTask}. */
