@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { messageOf, TaskerError } from '../../errors.ts';
@@ -67,15 +67,15 @@ async function makeCluster({ home, data, user }: EmbeddedFolder, binaries: Binar
     '--encoding=UTF8',
     '--locale=C',
     `--wal-segsize=${LOG_FILE_MB}`,
-    // PostgreSQL's own defaults. By default, initdb sets them to multiples of the size of a file.
-    '--set=max_wal_size=1GB',
-    '--set=min_wal_size=80MB',
     ...(durable ? [] : ['--no-sync']),
     `--pgdata=${ownName(partial, user)}`,
   ];
   await run(binaries.initdb, flags, { ...user, env: PLAIN_ENVIRONMENT, cwd: partial });
+  // PostgreSQL's own defaults, because initdb made them multiples of the size of a file.
+  const settings = path.join(partial, 'postgresql.conf');
+  appendFileSync(settings, "max_wal_size = '1GB'\nmin_wal_size = '80MB'\n");
   renameSync(password, passwordFile(partial));
-  if (durable) for (const made of [passwordFile(partial), partial]) syncFile(made);
+  if (durable) for (const made of [settings, passwordFile(partial), partial]) syncFile(made);
   renameSync(partial, data);
   if (durable) syncFile(home);
 }
