@@ -105,6 +105,17 @@ async function steps(url, folder) {
   await probe.end();
 }
 
+/** Runs the pass that sums the next ten days once a minute, until nothing is left to sum. */
+async function sumTenDays(tasker, probe) {
+  for (let before; ; ) {
+    await probe.query(`update tasker.analytics_state set pruned_at = now() - interval '2 minutes'`);
+    await tasker.engine.analytics.flush();
+    const { rows } = await probe.query('select ten_days_until::text until from tasker.analytics_state');
+    if (rows[0].until === before) return;
+    before = rows[0].until;
+  }
+}
+
 /** The time to read statistics of two million tasks of many templates, over several windows. */
 async function reading(url) {
   const templates = Array.from({ length: Number(options.templates) }, (_, i) => ({
@@ -116,6 +127,7 @@ async function reading(url) {
   const tasker = await createTasker({ databaseUrl: url, templates, worker: false, logger: silentLogger });
   const probe = await probeOf(url);
   await probe.query('truncate tasker.analytics');
+  await probe.query('update tasker.analytics_state set ten_days_until = null');
   // Every minute, hour and day that is kept, of all templates and steps.
   for (const [minutes, periods] of [
     [1, 2880],
@@ -133,6 +145,7 @@ async function reading(url) {
     );
   }
   await probe.query(`update tasker.analytics_state set since = now() - interval '400 days'`);
+  await sumTenDays(tasker, probe);
   await probe.query('vacuum analyze tasker.analytics');
   const { rows } = await probe.query(
     `select count(*)::int rows, pg_size_pretty(pg_total_relation_size('tasker.analytics')) size from tasker.analytics`,
@@ -144,7 +157,9 @@ async function reading(url) {
     { since: '47h' },
     { since: '7d' },
     { since: '89d' },
+    { since: '180d' },
     { since: '390d' },
+    { since: '389d', until: '31d' },
     { since: '30d', name: 't3' },
     { since: '60d', until: '30d' },
   ]) {

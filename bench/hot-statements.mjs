@@ -331,6 +331,7 @@ export const NOT_HOT = {
   analytics_state: 'reads one row',
   analytics_steps: TEMPLATES,
   prune_analytics: 'once a minute; reads what it deletes, in the order of the key',
+  sum_ten_days: 'once a minute; reads the days of ten days by their key',
   summarize_history: 'after 20,000 attempts; reads the pages that are new since the last time',
   note_search_writer: WRITERS,
   drop_search_writer: WRITERS,

@@ -20,6 +20,21 @@ CREATE OR REPLACE FUNCTION tasker.bucket_of(us bigint)
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN (us <= 0) THEN (0)::bigint WHEN (us > 0) THEN LEAST((511)::bigint, (1 + (ceil((ln((us)::double precision) / ln((1.1)::double precision))))::bigint)) ELSE NULL::bigint END;
 
+CREATE OR REPLACE FUNCTION tasker.day_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog'
+AS $function$
+declare
+  day tasker.analytics := case when tg_op = 'DELETE' then old else new end;
+begin
+  if day.at < (select ten_days_until from tasker.analytics_state) then
+    perform tasker.sum_ten_days(
+      date_bin('240 hours', day.at, timestamptz '1970-01-01T00:00Z'), day.template_id, day.idx);
+  end if;
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION tasker.error_pattern(error text)
  RETURNS text
  LANGUAGE sql
@@ -43,6 +58,31 @@ CREATE OR REPLACE FUNCTION tasker.shown_state(state tasker.task_state, n_wait in
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN ((n_wait > 0) AND (state = ANY (ARRAY['waiting_for_dependencies'::tasker.task_state, 'blocked_by_failures'::tasker.task_state]))) THEN 'waiting'::tasker.task_state ELSE state END;
+
+CREATE OR REPLACE FUNCTION tasker.sum_ten_days(first timestamp with time zone, template integer, step integer)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog'
+AS $function$
+  delete from tasker.analytics o where o.minutes = 14400 and o.at = first and o.template_id = template and o.idx = step;
+  with days as materialized (
+    select x.* from generate_series(0, 9) day cross join lateral (
+      select * from tasker.analytics o
+       where o.minutes = 1440 and o.at = first + day * interval '24 hours' and o.template_id = template and o.idx = step offset 0) x)
+  insert into tasker.analytics (
+    minutes, at, template_id, idx, completed, failed, lost, cancelled, resolved, released, retried, gave_up,
+    run_count, run_us, run_min_us, run_max_us, run_hist, slowest, wait_count, wait_us, wait_min_us, wait_max_us, wait_hist, last_at)
+  select 14400, first, template, step, sum(completed), sum(failed), sum(lost), sum(cancelled), sum(resolved), sum(released),
+         sum(retried), sum(gave_up), sum(run_count), sum(run_us), min(run_min_us), max(run_max_us),
+         (select coalesce(array_agg(n * 512 + bucket order by bucket), '{}') from (
+           select e & 511 bucket, sum(e >> 9)::bigint n from (select unnest(run_hist) e from days) x group by 1) y),
+         (array_agg(slowest order by run_max_us desc nulls last))[1],
+         sum(wait_count), sum(wait_us), min(wait_min_us), max(wait_max_us),
+         (select coalesce(array_agg(n * 512 + bucket order by bucket), '{}') from (
+           select e & 511 bucket, sum(e >> 9)::bigint n from (select unnest(wait_hist) e from days) x group by 1) y),
+         max(last_at)
+    from days having count(*) > 0;
+$function$;
 
 CREATE OR REPLACE FUNCTION tasker.summarize_history()
  RETURNS integer
@@ -83,9 +123,11 @@ create table tasker.analytics (
   wait_hist bigint[] not null,
   last_at timestamp with time zone not null,
   constraint analytics_pkey PRIMARY KEY (minutes, at, template_id, idx),
-  constraint analytics_minutes CHECK ((minutes = ANY (ARRAY[1, 60, 1440])))
+  constraint analytics_minutes CHECK ((minutes = ANY (ARRAY[1, 60, 1440, 14400]))) NOT VALID
 ) with (fillfactor=80);
 CREATE INDEX analytics_totals ON tasker.analytics USING btree (minutes, at, template_id) WHERE (idx < 0);
+CREATE TRIGGER day_changed AFTER INSERT OR UPDATE ON tasker.analytics FOR EACH ROW WHEN ((new.minutes = 1440)) EXECUTE FUNCTION tasker.day_changed();
+CREATE TRIGGER day_deleted AFTER DELETE ON tasker.analytics FOR EACH ROW WHEN ((old.minutes = 1440)) EXECUTE FUNCTION tasker.day_changed();
 
 create table tasker.analytics_state (
   single boolean not null default true,
@@ -95,6 +137,7 @@ create table tasker.analytics_state (
   after timestamp with time zone,
   rest_until timestamp with time zone not null default now(),
   pruned_at timestamp with time zone not null default now(),
+  ten_days_until timestamp with time zone,
   constraint analytics_state_pkey PRIMARY KEY (single),
   constraint analytics_state_single CHECK (single)
 ) with (fillfactor=50);

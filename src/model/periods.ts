@@ -1,5 +1,8 @@
-/** The lengths of the periods in which statistics are kept, in minutes: a minute, an hour, a day. */
-export type PeriodMinutes = 1 | 60 | 1440;
+/** The lengths of the periods in which statistics are kept, in minutes: a minute, an hour, a day, ten days. */
+export type PeriodMinutes = 1 | 60 | 1440 | 14400;
+
+/** The next shorter length of each length. */
+const SHORTER = { 60: 1, 1440: 60, 14400: 1440 } as const;
 
 /** Periods of one length. Milliseconds since 1970. */
 export interface Periods {
@@ -17,6 +20,7 @@ export interface StatisticsWindow {
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 1440 * MINUTE_MS;
+const TEN_DAYS_MS = 10 * DAY_MS;
 /** Minutes and hours are kept a little longer, until they are removed. */
 const MINUTES_KEPT_MS = 2 * DAY_MS - 5 * MINUTE_MS;
 const HOURS_KEPT_MS = 90 * DAY_MS - 120 * MINUTE_MS;
@@ -49,18 +53,25 @@ function keptBefore(to: number, { from, now }: { from: number; now: number }): P
   return keptAt(Math.max(from, floor(to, 1440)), now) === 1440 ? 1440 : 60;
 }
 
-/** Returns the fewest periods that make up a window, none longer than `longest`. */
-export function periodsOf({ from, to }: StatisticsWindow, longest: PeriodMinutes = 1440): Periods[] {
+/** Returns the fewest periods that make up a window, none longer than `longest`. Ten days are returned one by one. */
+export function periodsOf({ from, to }: StatisticsWindow, longest: PeriodMinutes = 14400): Periods[] {
   if (from >= to) return [];
   if (longest === 1) return [{ minutes: 1, from, to }];
-  const shorter = longest === 1440 ? 60 : 1;
+  const shorter = SHORTER[longest];
   const [first, last] = [ceil(from, longest), floor(to, longest)];
   if (first >= last) return periodsOf({ from, to }, shorter);
   return [
     ...periodsOf({ from, to: first }, shorter),
-    { minutes: longest, from: first, to: last },
+    ...(longest === 14400 ? eachTenDays(first, last) : [{ minutes: longest, from: first, to: last }]),
     ...periodsOf({ from: last, to }, shorter),
   ];
+}
+
+function eachTenDays(first: number, last: number): Periods[] {
+  return Array.from({ length: (last - first) / TEN_DAYS_MS }, (_, i) => {
+    const from = first + i * TEN_DAYS_MS;
+    return { minutes: 14400, from, to: from + TEN_DAYS_MS };
+  });
 }
 
 /** Lengths of the points of a chart, in minutes. */

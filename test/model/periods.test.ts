@@ -74,6 +74,8 @@ describe('the periods of a window', () => {
             .reduce((sum, one) => sum + (one.to - one.from) / (length * MINUTE), 0);
         expect(count(1)).toBeLessThanOrEqual(118);
         expect(count(60)).toBeLessThanOrEqual(46);
+        expect(count(1440)).toBeLessThanOrEqual(18);
+        for (const one of periods.filter(({ minutes }) => minutes === 14400)) expect(one.to - one.from).toBe(10 * DAY);
         for (const one of periods) {
           if (one.minutes === 1) expect(one.from).toBeGreaterThanOrEqual(NOW - 2 * DAY);
           if (one.minutes === 60) expect(one.from).toBeGreaterThanOrEqual(NOW - 90 * DAY);

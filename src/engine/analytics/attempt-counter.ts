@@ -13,6 +13,7 @@ import {
   rebaseCounting,
   restFromCounting,
   summarizeHistory,
+  sumTenDays,
   takeCountingTurn,
 } from '../../store/analytics/count-new.ts';
 
@@ -193,6 +194,7 @@ export class AttemptCounter {
     this.#adapt(counted);
     this.#unsummarized += counted.attempts;
     if (this.#unsummarized >= ATTEMPTS_A_SUMMARY) await this.#summarize();
+    if (counted.prunable) await this.#sumTenDays();
     return counted;
   }
 
@@ -263,6 +265,19 @@ export class AttemptCounter {
     } catch (error) {
       // A vacuum does the same.
       this.#logger.debug({ error: messageOf(error) }, 'index of the history not extended');
+    }
+  }
+
+  /** Sums the next ten days in a transaction of its own, so that counting does not fail with it. */
+  async #sumTenDays(): Promise<void> {
+    try {
+      await this.#database.transaction(COUNTING, async (tx) => {
+        const { taken } = await takeCountingTurn(tx, { olderMs: 0, now: true });
+        if (taken) await sumTenDays(tx);
+      });
+    } catch (error) {
+      // Until they are summed, their days are read.
+      this.#logger.debug({ error: messageOf(error) }, 'statistics of ten days not summed');
     }
   }
 

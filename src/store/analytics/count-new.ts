@@ -179,6 +179,27 @@ export async function pruneAnalytics(db: Db): Promise<void> {
   await db.query(PRUNE);
 }
 
+// The next ten days that have days, if they ended a day before the time up to which everything is counted, so that few of
+// these days change again.
+const SUM_TEN_DAYS = sql('sum_ten_days')`
+with next as materialized (
+  select n.first from tasker.analytics_state s cross join lateral (
+    select date_bin('240 hours', min(x.at), timestamptz '1970-01-01T00:00Z') first
+      from tasker.analytics x where x.minutes = 1440 and x.at >= coalesce(s.ten_days_until, '-infinity')) n
+   where n.first + interval '264 hours' <= least(s.counted_at, now())),
+keys as materialized (
+  select distinct x.template_id, x.idx from next cross join lateral (
+    select * from tasker.analytics x
+     where x.minutes = 1440 and x.at >= next.first and x.at < next.first + interval '240 hours' offset 0) x),
+summed as materialized (select tasker.sum_ten_days(next.first, template_id, idx) from next cross join keys)
+update tasker.analytics_state set ten_days_until = next.first + interval '240 hours'
+  from next cross join (select count(*) n from summed) k where k.n >= 0`;
+
+/** Sums the days of the next ten days, if they have ended. Call it in a transaction that holds the lock. */
+export async function sumTenDays(db: Db): Promise<void> {
+  await db.query(SUM_TEN_DAYS);
+}
+
 const SUMMARIZE = sql('summarize_history')`select tasker.summarize_history()`;
 
 /** Adds the new pages of the history to its index by transaction. */

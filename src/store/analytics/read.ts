@@ -47,11 +47,15 @@ export async function snapshotSteps(
   return (await db.query<SnapshotStep>(STEPS, [namespace, name])).rows;
 }
 
+// Reads the days of ten days that are not summed yet. The server decides, because a standby may not have the sums.
 const periodsWhere = (
   condition: string,
 ) => `unnest($1::smallint[], $2::timestamptz[], $3::timestamptz[]) g (minutes, first, last)
   cross join lateral (
-    select * from tasker.analytics x where x.minutes = g.minutes and x.at >= g.first and x.at < g.last
+    select * from tasker.analytics x
+     where x.minutes = case when g.minutes < 14400 or g.last <= (select ten_days_until from tasker.analytics_state)
+                            then g.minutes else 1440 end
+       and x.at >= g.first and x.at < g.last
        and ($4::int[] is null or x.template_id = any ($4)) and ${condition} offset 0) o`;
 const PERIODS = periodsWhere('true');
 
@@ -87,7 +91,7 @@ export interface SumsRow {
   lastAt: string;
 }
 
-/** Which rows to read: periods, and templates (null means all). */
+/** Which rows to read: periods, those of ten days one by one, and templates (null means all). */
 export interface AnalyticsPart {
   periods: readonly Periods[];
   templateIds: readonly number[] | null;
