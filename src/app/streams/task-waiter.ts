@@ -269,6 +269,7 @@ function stopped(taskUuid: string): TaskerError {
 /** Adds to a set of limited size, and removes its oldest entries if it is full. */
 function remember(tasks: Set<string>, taskUuid: string): void {
   tasks.add(taskUuid);
+  if (tasks.size <= MAX_REMEMBERED) return;
   for (const oldest of oldestKeys(tasks, MAX_REMEMBERED)) tasks.delete(oldest);
 }
 

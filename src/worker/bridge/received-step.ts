@@ -1,9 +1,9 @@
 import { storableText } from '../../handlers/failures/thrown.ts';
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
+import { waitIn } from '../../handlers/outcome.ts';
 import { paramsOfEvent, StepContext } from '../../handlers/step-context.ts';
 import type { StepContextParams } from '../../handlers/step-context-params.ts';
 import { type ExecutableHandler, StepHandlerResult } from '../../handlers/step-handler.ts';
-import { waitIn } from '../../handlers/outcome.ts';
 import { logError } from '../../logging/log.ts';
 import type { HandlerDefinition } from '../../registry/handler-definition.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';

@@ -1,7 +1,6 @@
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
-import { thrownBehindResult } from '../../handlers/outcome.ts';
+import { thrownBehindResult, waitIn } from '../../handlers/outcome.ts';
 import type { StepHandlerResult } from '../../handlers/step-handler.ts';
-import { waitIn } from '../../handlers/outcome.ts';
 import { type EventBridge, isEventBridge } from './event-bridge.ts';
 import type { TaskerEventEmitter } from './event-emitter.ts';
 import { EventNames } from './event-names.ts';
