@@ -49,7 +49,7 @@ export function markdown(judged, { seed, date }) {
         `| ${kind} | ${tried} | ${killed} | ${timeouts} | ${equivalent} | ${survived} | ${percent} % |`,
     ),
     '',
-    `The score leaves out equivalent mutants. Of the ${named.length} named mutants, which are always tried, ${scoreOf(named).killed} were killed.`,
+    `The score leaves out equivalent mutants. The named mutants are always tried: ${scoreOf(named).killed} of ${named.length} were killed.`,
   ];
   const table = (title, list, last) => {
     if (list.length === 0) return;

@@ -123,7 +123,7 @@ export const AUTH_KEYS = {
     byDefault: undefined as string | undefined,
     defaultWords: 'none',
     secret: true as const,
-    about: 'The URL of the key set of tokens. It must not lead to a private address.',
+    about: 'The URL of the JSON Web Key Set (JWKS) that verifies tokens. It must not lead to a private address.',
   },
   jwksAllowHttp: {
     path: 'orchestration.web.auth.jwks_url_allow_http',

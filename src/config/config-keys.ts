@@ -113,7 +113,7 @@ const KEYS = {
     defaultWords: '`config/tasks`, else `templates`, of the project',
     isPath: true,
     about:
-      'Folders or files of templates, for the commands and `bootstrapWorker`. Folders are read recursively, so a pattern counts as its folder. `createTasker` has the option `templates` instead.',
+      'Folders or files of templates, for the commands and `bootstrapWorker`. Folders are read recursively. A pattern is treated as the folder that contains it. `createTasker` has the option `templates` instead.',
   }),
   ...SCHEDULE_KEYS,
   log: key({

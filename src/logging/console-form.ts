@@ -3,7 +3,7 @@ import type { Logger } from './logger.ts';
 /** The format of log lines: JSON, readable lines with a time, or notes with only the message. */
 export type ConsoleForm = 'json' | 'lines' | 'notes';
 
-/** A property of loggers of this package that write to standard error: their format. Child loggers inherit it. */
+/** The property that holds the format, on loggers of this package that write to standard error. Child loggers inherit it. */
 export const STANDARD_ERROR_FORM = Symbol.for('tasker-core.standard-error-form');
 
 /**

@@ -138,7 +138,7 @@ describe('over a server', () => {
     const old = await over(['pause', 'list', '--server', fakeUrl()]);
     expect([old.code, old.stderr]).toEqual([
       1,
-      `error: there is no GET /v1/pauses on ${fakeUrl()}: the server is older than this command, or another program; update it, or check the address\n`,
+      `error: there is no GET /v1/pauses on ${fakeUrl()}: the server is older than this command, or is not a tasker server; update it, or check the address\n`,
     ]);
     answers.set('/v1/tasks', '<html>');
     expect(await list(fakeUrl())).toMatch(

@@ -80,7 +80,7 @@ describe('a live worker', () => {
     await completed();
   });
 
-  it('a worker keeps its steps after an outage that lasted longer than the lease for all workers', async () => {
+  it('keeps its steps after an outage of all workers that outlasts their leases', async () => {
     const { sql, proxy, completed } = await workersBehindProxy(['first', 'second', 'third']);
     proxy.decide = () => 'lost';
     proxy.cutAll();

@@ -233,7 +233,7 @@ it('a failed step is read, reset, completed by hand and audited', async () => {
   expect((await ask('GET', `/v1/tasks/${uuid}/workflow_steps/nothing`)).status).toBe(400);
 });
 
-it('the result of a completed step is corrected by hand, without metadata too, and the operator is named', async () => {
+it('an operator can correct the result of a completed step, with or without metadata, and is recorded with it', async () => {
   const { ask, create, tasker } = await served();
   const uuid = await create();
   await tasker.waitForTask(uuid);

@@ -35,7 +35,7 @@ function project(count: number) {
   return { write, kept, mark, read };
 }
 
-it('the cache returns the exact outcome of many files, with the template of each', async () => {
+it('the cache returns the same templates and problems of many files as the first read', async () => {
   const { read, mark, write } = project(12);
   write(11, text(3));
   const before = await read();

@@ -8,7 +8,9 @@ const A_TIME = 'a time such as 2026-01-02T03:04Z, or an age such as 90s, 15m, 2h
 /** `tasker event …` */
 export function addEventCommands(program: Command): void {
   const event = program.command('event').description('inspect and replay domain events and their subscriber groups');
-  withFilter(event.command('list'), { before: 'only events before this time; for the next page, the id of an event' })
+  withFilter(event.command('list'), {
+    before: 'only events before this time, or before the event with this id, for the next page',
+  })
     .description('list durable events, newest first')
     .option('-l, --limit <number>', 'maximum number of events', wholeNumber(PAGE), 20)
     .action(lazily(async () => (await import('./events.ts')).eventList));

@@ -32,7 +32,7 @@ class RemoteBulkAct {
     // Nothing is stored before the act begins.
   }
 
-  /** Follows the action. The caller's signal stops it. */
+  /** Starts or resumes the action, and yields its progress. The caller's signal stops the action on the server. */
   async *[Symbol.asyncIterator]() {
     this.#signal?.throwIfAborted();
     const { id } = await this.#begin();

@@ -69,7 +69,9 @@ export function summaryText(summary: TaskSummary, { filter, limit, now }: Summar
   ].filter((block) => block !== '');
   if (blocks.length === 0) return '';
   const hint =
-    failed.steps + waitingForRetry.steps > 0 ? [pc.dim('task retry with the options of a group retries it')] : [];
+    failed.steps + waitingForRetry.steps > 0
+      ? [pc.dim('to retry a group, pass its options to `tasker task retry`')]
+      : [];
   return [heading(summary, filter, now), ...blocks, ...hint].join('\n\n');
 }
 

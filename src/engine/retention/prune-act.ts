@@ -184,7 +184,7 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
     };
   }
 
-  /** Prunes, unless an iteration already does, and returns the outcome. */
+  /** Returns the outcome. Runs the prune first, unless an iteration has already started it. */
   async result(): Promise<PruneReport> {
     if (!this.#working) for await (const _ of this);
     return { ...this.#report, files: [...(this.#writer?.files ?? [])] };

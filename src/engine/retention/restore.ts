@@ -89,7 +89,7 @@ export class RestoreAct implements AsyncIterable<RestoreProgress> {
     this.#wanted = options.tasks && new Set(options.tasks.map((id) => checkUuid(id, 'the task id')));
   }
 
-  /** Restores, unless an iteration already does, and returns the outcome. */
+  /** Returns the outcome. Runs the restore first, unless an iteration has already started it. */
   async result(): Promise<RestoreReport> {
     if (!this.#working) for await (const _ of this);
     return this.#report;

@@ -51,7 +51,7 @@ export class Schedules {
     this.#host = host;
   }
 
-  /** Handles the due times that have come. Returns the numbers of handled schedules and of created tasks. */
+  /** Fires all due schedules. Returns the numbers of fired schedules and of created tasks. */
   async fire(): Promise<{ passed: number; tasks: number }> {
     let passed = 0;
     let tasks = 0;

@@ -24,7 +24,7 @@ const DURABLE = opening({ statement_timeout: '20s' });
 
 /** Options of {@link ChangeLog}. */
 export interface ChangeLogOptions {
-  /** Whether the search tables, which would announce the changes of this process too, are turned off. */
+  /** Whether search is turned off. Then only this log announces the changes of this process. */
   alone: boolean;
   mostTasks?: number;
 }

@@ -11,7 +11,10 @@ export const SampleSchema = z.object({
       attempts: z.int(),
       retryable: z
         .boolean()
-        .openapi({ description: 'False if the action may already have had its effect, and must not run twice.' }),
+        .openapi({
+          description:
+            'False if the template does not allow the step to run twice. It may already have had its effect.',
+        }),
       error_type: z.string().nullable(),
       error: z.string().nullable(),
     }),

@@ -41,7 +41,7 @@ const RETRY_AFTER: Readonly<Record<FailureReason, number | undefined>> = {
 /** The header with the reason. */
 export const REASON_HEADER = 'x-auth-failure-reason';
 
-/** The variable of a request with the permission that its caller lacks. */
+/** The name of the request's variable that holds the permission that its caller lacks. */
 export const LACKED = 'lackedPermission';
 
 /** Rejects the request, with the headers and the code for the reason. */

@@ -142,9 +142,8 @@ export interface BlockedPlace {
   taskUuid: string;
 }
 
-// The row in the search tables is written after each change of its task, so a younger entry reflects the current state
-// of the task. The first condition is separate, so that it can be a hash join, because most blocked tasks have an open
-// entry.
+// A blocked task needs no new entry if it has a pending one, or one that was created after its last change. The conditions
+// are separate so that PostgreSQL can use a hash join for the first, because most blocked tasks have a pending entry.
 const WITHOUT_ENTRY = `
        not exists (select 1 from tasker.dead_letter d where d.task_uuid = p.task_uuid and d.status = 'pending')
    and not exists (select 1 from tasker.dead_letter d where d.task_uuid = p.task_uuid and d.created_at >= p.updated_at)`;

@@ -110,7 +110,7 @@ it('an item that changed between the selection and the action is skipped with th
   await invariants(sql);
 });
 
-it('steps are retried by a filter or by id, waiting steps immediately, and unknown and repeated steps are accepted', async () => {
+it('a bulk retry of steps takes a filter or ids, starts waiting steps immediately, and skips unknown ones', async () => {
   const { tasker, sql, ids, bank, create } = await night(2);
   const [busy] = (await create(1, 'busy')) as [string];
   await until(
