@@ -9,12 +9,9 @@ export const SampleSchema = z.object({
       name: z.string(),
       state: z.string(),
       attempts: z.int(),
-      retryable: z
-        .boolean()
-        .openapi({
-          description:
-            'False if the template does not allow the step to run twice. It may already have had its effect.',
-        }),
+      retryable: z.boolean().openapi({
+        description: 'False if the template does not allow the step to run twice. It may already have had its effect.',
+      }),
       error_type: z.string().nullable(),
       error: z.string().nullable(),
     }),
