@@ -26,12 +26,12 @@ export function waitedFor({ kind, calls, settings, progress }: StepWait): string
   }
 }
 
-/** A longer example of a payload or a form is not printed. */
+/** Maximum characters of an example of a payload or a form. Longer ones are not printed. */
 const LONGEST_EXAMPLE = 300;
 
 /**
  * Explains the wait of a step in a sentence: what it waits for, since when, until when, and how an operator can end it.
- * `schema`: that of the payload of the signal, or of the form of the approval.
+ * `schema`: the schema of the signal's payload, or of the approval's form.
  */
 export function explainWait(
   step: Step,

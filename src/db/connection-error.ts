@@ -18,6 +18,11 @@ export function sqlState(error: unknown): string | undefined {
   return typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
+/** Returns whether a statement, or a transaction, failed because it waited too long for a lock. */
+export function isLockTimeout(error: unknown): boolean {
+  return sqlState(error) === '55P03';
+}
+
 /**
  * Returns whether the server canceled a statement because of its timeout. That can be the COMMIT, whose error is in doubt
  * for a transaction that writes. A transaction that only reads has simply taken too long.

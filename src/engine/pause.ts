@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sqlState } from '../db/connection-error.ts';
+import { isLockTimeout } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
@@ -86,8 +86,6 @@ const STRETCH = 10_000;
 const MANY_MOVED = 5_000;
 /** Maximum number of templates that an error lists if none has a similar name. */
 const FEW_TEMPLATES = 5;
-/** The SQLSTATE of a statement that waited too long for a lock. */
-const LOCK_NOT_AVAILABLE = '55P03';
 /** How long to wait for transactions that may not yet see a pause. Their own timeouts are shorter. */
 const WRITERS_MS = 90_000;
 const LONGEST_POLL_MS = 100;
@@ -166,7 +164,7 @@ async function changeMany({ database }: Pausing, { scope, object, target }: Name
       return true;
     })
     .catch((error: unknown) => {
-      if (sqlState(error) !== LOCK_NOT_AVAILABLE) throw error;
+      if (!isLockTimeout(error)) throw error;
       const why = `another pause or the registration of a template has been in progress for ${LOCK_SECONDS} s`;
       throw new TaskerError('timeout', `${scope} ${target} is unchanged: ${why}; try again`, { cause: error });
     });

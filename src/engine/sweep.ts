@@ -1,4 +1,4 @@
-import { sqlState } from '../db/connection-error.ts';
+import { isLockTimeout } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
@@ -235,7 +235,7 @@ export async function tidyQueue(database: Database): Promise<boolean> {
       return true;
     });
   } catch (error) {
-    if (sqlState(error) === '55P03') return false;
+    if (isLockTimeout(error)) return false;
     throw error;
   }
 }

@@ -45,7 +45,8 @@ function earlierCalls(
 }
 
 /**
- * Returns the functions with which running handlers load results, and save progress and tokens. Saving progress restarts the timeout of the step.
+ * Returns the functions with which running handlers load results, and save progress and tokens. Saving progress restarts
+ * the timeout of the step.
  */
 export function stepProgress(
   engine: Engine,

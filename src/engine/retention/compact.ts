@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sqlState } from '../../db/connection-error.ts';
+import { isLockTimeout } from '../../db/connection-error.ts';
 import type { Database } from '../../db/database.ts';
 import type { Session } from '../../db/session.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
@@ -146,7 +146,7 @@ async function compactOne(
       break;
     } catch (error) {
       why = messageOf(error);
-      if (sqlState(error) !== '55P03' || tries === LOCK_TRIES) break;
+      if (!isLockTimeout(error) || tries === LOCK_TRIES) break;
       why = null;
       await sleep(LOCK_PAUSE_MS, undefined, signal && { signal });
     }

@@ -1,4 +1,4 @@
-import { sqlState } from '../../db/connection-error.ts';
+import { isLockTimeout } from '../../db/connection-error.ts';
 import { isTaskerError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import {
@@ -110,7 +110,7 @@ export class SignalInbox {
         const { code, message } = error;
         return settleInbox(database, { seq, outcome: outcome({ error: { code, message } }), keep: true });
       }
-      const locked = sqlState(error) === LOCK_NOT_AVAILABLE;
+      const locked = isLockTimeout(error);
       this.#logger[locked ? 'debug' : 'warn'](
         { signal: signalId, name, error: messageOf(error) },
         'signal not delivered yet; retrying',
@@ -127,9 +127,6 @@ export class SignalInbox {
     while (!this.#stopped && (await forgetInbox(this.#engine.database, some)) === FORGOTTEN_AT_ONCE);
   }
 }
-
-/** SQLSTATE. */
-const LOCK_NOT_AVAILABLE = '55P03';
 
 /** Errors that a retry cannot fix. */
 const REFUSALS: ReadonlySet<string> = new Set([

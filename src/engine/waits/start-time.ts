@@ -3,7 +3,7 @@ import { LONGEST_DURATION_MS } from '../../model/duration.ts';
 import { instantOf } from '../../model/instant.ts';
 import type { NewTask } from '../../store/tasks.ts';
 
-/** Returns when a task begins that has one of the two. @throws TaskerError `bad_request` */
+/** Returns the start of a task that has `startAt` or `delayMs`. @throws TaskerError `bad_request` */
 export function startOf(
   { startAt, delayMs }: { startAt?: unknown; delayMs?: unknown },
   where: string,
