@@ -59,14 +59,16 @@ const UNIT = unitTests();
 /** Tests that change their process. All others share processes, because starting one and importing the sources takes a second. */
 const ALONE = testsAlone();
 
-const common = {
+const common: NonNullable<TestProjectInlineConfiguration['test']> = {
   pool: 'forks',
   isolate: false,
   // Enough for a slow and busy machine. A poll ends before the default lease of 30 s does.
   testTimeout: 240_000,
   hookTimeout: 240_000,
   expect: { poll: { timeout: 28_000 } },
-} as const;
+  // Not `performance`: work that an earlier file of the same process left behind would wait for its clock forever.
+  fakeTimers: { toFake: ['Date', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] },
+};
 
 function onServer(postgres: string, include: string[]): TestProjectInlineConfiguration {
   return { test: { ...common, name: `postgres-${postgres}`, include, provide: { postgres } } };

@@ -65,14 +65,21 @@ export async function listen(
 
 function serverFor(app: Answering, tls: TlsFiles | undefined): Server {
   const queue = new RequestQueue();
-  const fetch = (request: Request, env: object) =>
-    queue.enter((waitedMs) => app.fetch(request, Object.assign(env, { waitedMs })));
+  const fetch = (request: Request, env: { outgoing: { destroyed: boolean } }) =>
+    queue.enter((waitedMs) => {
+      // The client has disconnected before the turn of its request.
+      if (env.outgoing.destroyed) return new Response(null, { status: 499 });
+      return app.fetch(request, Object.assign(env, { waitedMs }));
+    });
   const server = adaptorServer(fetch, tls);
   queue.watch(server);
   return server;
 }
 
-function adaptorServer(fetch: (request: Request, env: object) => Promise<Response>, tls: TlsFiles | undefined): Server {
+function adaptorServer(
+  fetch: (request: Request, env: { outgoing: { destroyed: boolean } }) => Promise<Response>,
+  tls: TlsFiles | undefined,
+): Server {
   if (!tls) return createAdaptorServer({ fetch }) as Server;
   try {
     const serverOptions = { ...tls, minVersion: 'TLSv1.2' as const };

@@ -61,6 +61,26 @@ it('connections that arrive at a busy server are accepted before its other clien
   expect(meanwhile).toBeLessThan(NEW * 20);
 });
 
+it('a request whose client disconnects before its turn is not handled', async () => {
+  let handled = 0;
+  const { port } = await listening({
+    fetch: async () => {
+      handled++;
+      burn(1);
+      return new Response('ok');
+    },
+  });
+  const sockets = Array.from({ length: 50 }, () => client(port, () => {}));
+  onTestFinished(() => {
+    for (const socket of sockets) socket.destroy();
+  });
+  await expect.poll(() => handled).toBeGreaterThan(100);
+  for (const socket of sockets) socket.destroy();
+  const until = handled + 25;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  expect(handled).toBeLessThan(until);
+});
+
 it('a request gets the time that it has waited, and its answer or its error', async () => {
   const queue = new RequestQueue();
   const waited: number[] = [];

@@ -60,7 +60,7 @@ it('a worker queries once per round for all waiting steps that lack the same han
 });
 
 it('steps that arrive after handlers were registered wait for the whole grace period', async () => {
-  vi.useFakeTimers();
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   onTestFinished(() => void vi.useRealTimers());
   const failed: DispatchedStep[] = [];
   const missing = new MissingHandlers(
