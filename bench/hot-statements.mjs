@@ -92,6 +92,7 @@ export const HOT = [
   'redeliver_events',
   'forget_event_deaths',
   'forget_events',
+  'old_event_parts',
   'look_into_events',
   'find_unqueued_steps',
   'requeue_steps',

@@ -15,7 +15,7 @@ import {
   type MemberWishes,
 } from '../../store/events/members.ts';
 import { holdPart, type PartRows, readPart } from '../../store/events/parts.ts';
-import { forgetDead, forgetEvents, lockGroups } from '../../store/events/retention.ts';
+import { forgetDead, forgetEvents, lockGroups, oldParts } from '../../store/events/retention.ts';
 import { finishRetries, holdRetries, type RetryEnd } from '../../store/events/retries.ts';
 import { lockSequence, sequenceEvents } from '../../store/events/sequence.ts';
 import type { TemplateStore } from '../template-store.ts';
@@ -371,7 +371,8 @@ export class EventLog extends EventActs {
     // Locking the groups first prevents a deadlock with a redelivery or discard of a whole group.
     await this.database.pipeline(LONG_RUNNING, (tx) => Promise.all([lockGroups(tx), forgetDead(tx, retentionMs)]));
     let count = 0;
-    for (let part = 0; part < EVENT_PARTS; part++) {
+    const old = { parts: EVENT_PARTS, retentionMs, limit: LISTS_AT_ONCE };
+    for (const part of await oldParts(this.database, old)) {
       for (let after = -1; ; ) {
         const portion = { part, after, retentionMs, limit: LISTS_AT_ONCE };
         const { events, far } = await this.database.pipeline(LONG_RUNNING, async (tx) => {

@@ -9,6 +9,20 @@ export async function forgetDead(db: Db, retentionMs: number): Promise<void> {
   await db.query(FORGET_DEAD, [retentionMs]);
 }
 
+const OLD_PARTS = sql('old_event_parts')`
+select p.part from generate_series(0, $1::int - 1) p (part)
+ where exists (select 1 from (select k.made_at from tasker.event_chunk k where k.part = p.part order by k.chunk limit $3) k
+                where k.made_at < now() - $2 * interval '1 ms')
+ order by 1`;
+
+/** Returns the parts of the log that have old events among their first `limit` lists. */
+export async function oldParts(
+  db: Db,
+  { parts, retentionMs, limit }: { parts: number; retentionMs: number; limit: number },
+): Promise<number[]> {
+  return (await db.query<{ part: number }>(OLD_PARTS, [parts, retentionMs, limit])).rows.map(({ part }) => part);
+}
+
 // Keeps events that a group has not passed, or that have a waiting retry or a dead delivery. A list that is only partly
 // deleted keeps the other ids.
 const FORGET_EVENTS = sql('forget_events')`
