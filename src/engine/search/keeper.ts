@@ -70,6 +70,10 @@ export class SearchKeeper {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #compareAt = 0;
+  /** The current counters of the tables, and when this process first read them. */
+  #counted: { counters: string | null; at: number } | undefined;
+  /** The counters when the last comparison began, if it omitted no task that they count. */
+  #complete: string | null = null;
   #stopped = false;
 
   constructor(
@@ -85,6 +89,8 @@ export class SearchKeeper {
   /** Looks for work periodically, until it is stopped. */
   start(): void {
     if (this.#timer || this.#stopped) return;
+    // The second run compares, because it knows whether the counters have changed.
+    this.#compareAt = performance.now() + YOUNG_MS;
     // The first run comes early, so that searches soon work in a database that is being migrated.
     this.#next(1_000);
   }
@@ -115,10 +121,19 @@ export class SearchKeeper {
   async look({ silentMs = SILENT_MS }: { silentMs?: number } = {}): Promise<void> {
     const turn = await takeSearchTurn(this.#database, this.#id, TURN_MS);
     if (!turn) return;
+    if (turn.counters !== this.#counted?.counters) {
+      this.#counted = { counters: turn.counters, at: performance.now() };
+    }
     const dead = await deadSearchWriters(this.#database, silentMs);
     const isDue =
       performance.now() >= this.#compareAt && Date.parse(turn.now) - Date.parse(turn.comparedAt) >= COMPARE_MS;
-    if (dead.ids.length > 0 || isDue) {
+    if (isDue && dead.ids.length === 0 && turn.counters !== null && turn.counters === this.#complete) {
+      // Nothing was counted since the last comparison. What was not counted yet makes the next one due.
+      await noteCompared(this.#database, { id: this.#id, at: turn.now, comparedTo: turn.comparedTo });
+      this.#compareAt = performance.now() + COMPARE_MS;
+    } else if (dead.ids.length > 0 || isDue) {
+      // A change counts only after its commit. So if nothing was counted in the meantime, no counted task is young.
+      const omitsYoung = performance.now() - this.#counted.at < YOUNG_MS;
       const began = performance.now();
       const since = Math.min(Date.parse(turn.comparedAt), Date.parse(dead.since ?? turn.comparedAt));
       const { found, comparedTo } = await this.#compare(new Date(since), YOUNG_MS, turn.comparedTo);
@@ -128,6 +143,7 @@ export class SearchKeeper {
         await dropSearchWriters(this.#database, dead.ids);
         this.#logger.debug({ processes: dead.ids.length, tasks: found }, 'search tables repaired after a lost process');
       }
+      this.#complete = omitsYoung ? null : turn.counters;
       const took = performance.now() - began;
       this.#compareAt = performance.now() + Math.max(COMPARE_MS, took * PAUSE_PER_COMPARISON);
     }

@@ -1,4 +1,4 @@
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Tasker } from '../../../src/app/tasker.ts';
 import { Database } from '../../../src/db/database.ts';
 import { SearchProjector } from '../../../src/engine/search/projector.ts';
@@ -103,6 +103,35 @@ it('a comparison takes as many statements with a thousand waiting tasks as witho
   await complete();
   // While a transaction of another test is open on the server, each task may have changed since.
   await until(cost, (statements) => statements === without);
+});
+
+it('while nothing is written, nothing is compared; one change makes a comparison due', async () => {
+  const { tasker, sql, keeper, database, complete } = await bench();
+  await later(tasker, 10);
+  await complete();
+  // The minute between two comparisons has always passed.
+  const now = performance.now.bind(performance);
+  let minutes = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + minutes * 60_000);
+  onTestFinished(() => clock.mockRestore());
+  const statementsOfLook = async () => {
+    minutes++;
+    await sql(`update tasker.search_state set compared_at = compared_at - interval '1 minute'`);
+    const before = database.statements;
+    await keeper.look();
+    return database.statements - before;
+  };
+  const comparing = await statementsOfLook();
+  // To take the turn, to look for lost processes, and to note that the tables are complete.
+  await expect.poll(statementsOfLook).toBe(3);
+  expect(comparing).toBeGreaterThan(10);
+  expect(await wrongRows(sql)).toEqual([]);
+  await sql('delete from tasker.step_search');
+  const wrongAfterLook = async () => {
+    await statementsOfLook();
+    return wrongRows(sql);
+  };
+  await expect.poll(wrongAfterLook).toEqual([]);
 });
 
 it('a change whose transaction was open during the comparison is found by the next one', async () => {
