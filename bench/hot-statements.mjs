@@ -339,6 +339,7 @@ export const NOT_HOT = {
   drop_search_writers: WRITERS,
   dead_search_writers: WRITERS,
   take_search_turn: WRITERS,
+  leave_search_turn: WRITERS,
   note_compared: WRITERS,
   note_filled: WRITERS,
   first_running_transaction: NO_TABLE,

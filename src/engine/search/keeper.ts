@@ -14,6 +14,7 @@ import {
   dropSearchWriters,
   FIRST_ID,
   firstRunningTransaction,
+  leaveSearchTurn,
   noteCompared,
   noteFilled,
   sameOpenTasks,
@@ -74,6 +75,7 @@ export class SearchKeeper {
   #counted: { counters: string | null; at: number } | undefined;
   /** The counters when the last comparison began, if it omitted no task that they count. */
   #complete: string | null = null;
+  #hasTurn = false;
   #stopped = false;
 
   constructor(
@@ -112,6 +114,10 @@ export class SearchKeeper {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#running;
+    if (!this.#hasTurn) return;
+    await leaveSearchTurn(this.#database, this.#id).catch((error: unknown) => {
+      this.#logger.debug({ error: messageOf(error) }, 'turn of the search tables not left; it expires');
+    });
   }
 
   /**
@@ -120,6 +126,7 @@ export class SearchKeeper {
    */
   async look({ silentMs = SILENT_MS }: { silentMs?: number } = {}): Promise<void> {
     const turn = await takeSearchTurn(this.#database, this.#id, TURN_MS);
+    this.#hasTurn = turn !== undefined;
     if (!turn) return;
     if (turn.counters !== this.#counted?.counters) {
       this.#counted = { counters: turn.counters, at: performance.now() };

@@ -49,6 +49,13 @@ export async function takeSearchTurn(db: Db, id: string, turnMs: number): Promis
   return (await db.query<SearchTurn>(TAKE_TURN, [id, turnMs])).rows[0];
 }
 
+const LEAVE_TURN = sql('leave_search_turn')`update tasker.search_state set keeper = null where keeper = $1`;
+
+/** Ends the turn of a process early, so that another process need not wait until the turn expires. */
+export async function leaveSearchTurn(db: Db, id: string): Promise<void> {
+  await db.query(LEAVE_TURN, [id]);
+}
+
 const DEAD_WRITERS = sql('dead_search_writers')`
 select coalesce(string_agg(id::text, ','), '') ids, tasker.iso(min(least(pending_since, seen_at))) since
   from tasker.search_writer where seen_at < now() - $1::int * interval '1 ms'`;

@@ -186,6 +186,17 @@ it('one process at a time keeps the tables complete, and another process takes o
   expect(await sql('select keeper::text from tasker.search_state')).not.toEqual([first]);
 });
 
+it('a process that stops lets another process keep the tables complete immediately', async () => {
+  const { url, sql } = await setup(OPTIONS);
+  const [one, two] = [projectorOn(url), projectorOn(url)];
+  await one.keeper.look();
+  const [first] = await sql('select keeper::text from tasker.search_state');
+  await two.keeper.stop();
+  expect(await sql('select keeper::text from tasker.search_state')).toEqual([first]);
+  await one.keeper.stop();
+  expect(await sql('select keeper from tasker.search_state')).toEqual([{ keeper: null }]);
+});
+
 it('tasks that are older than the tables are added, newest first, and a page reports what is missing', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   await tasker.createTasks(Array.from({ length: 50 }, () => DEMO));
