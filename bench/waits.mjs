@@ -66,12 +66,16 @@ async function createSchedules(url, count) {
   await tasker.stop();
 }
 
-/** Returns when the search tables have been compared with all tasks that existed when the process began. */
+/**
+ * Returns when the search tables have been compared with all tasks that existed when the process began, also after
+ * the loss of processes that ended before, which is noticed 45 s after their end.
+ */
 async function compared(probe) {
   const { rows } = await probe.query('select now()::text now');
-  const isOver = async () =>
-    (await probe.query('select compared_at > $1::timestamptz newer from tasker.search_state', [rows[0].now])).rows[0]
-      .newer;
+  const over = `select compared_at > $1::timestamptz and not exists (
+                         select 1 from tasker.search_writer where seen_at < now() - interval '20 s') is_over
+                  from tasker.search_state`;
+  const isOver = async () => (await probe.query(over, [rows[0].now])).rows[0].is_over;
   while (!(await isOver())) await sleep(1_000);
 }
 

@@ -13,9 +13,10 @@ const HEADERS: Readonly<Record<string, string>> = {
 export function securityHeaders({ tls }: { tls: boolean }): MiddlewareHandler {
   return async (c, next) => {
     await next();
+    // Not c.header(), which copies the response and its body each time.
     const { headers } = c.res;
-    for (const [name, value] of Object.entries(HEADERS)) if (!headers.has(name)) c.header(name, value);
-    if (tls) c.header('strict-transport-security', 'max-age=31536000');
-    if (/^\/(v1\/|config$)/.test(c.req.path) && !headers.has('cache-control')) c.header('cache-control', 'no-store');
+    for (const [name, value] of Object.entries(HEADERS)) if (!headers.has(name)) headers.set(name, value);
+    if (tls) headers.set('strict-transport-security', 'max-age=31536000');
+    if (/^\/(v1\/|config$)/.test(c.req.path) && !headers.has('cache-control')) headers.set('cache-control', 'no-store');
   };
 }
