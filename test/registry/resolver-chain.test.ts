@@ -234,7 +234,7 @@ describe('a registry with resolvers', () => {
     });
   });
 
-  it('reports each callable, method and resolver that does not resolve once', async () => {
+  it('reports each unresolved callable, method and resolver once', async () => {
     const registry = new HandlerRegistry();
     await registry.addResolver(new Tenants());
     registry.register('charge', Named);

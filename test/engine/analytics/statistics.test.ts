@@ -148,7 +148,7 @@ describe('tasker.analytics', () => {
     expect(before.slowSteps).toEqual([]);
   });
 
-  it('recommends to investigate blocked tasks and failing steps', async () => {
+  it('has recommendations for blocked tasks and failing steps', async () => {
     const { recommendations } = await tasker.analytics();
     expect(recommendations[0]).toBe('3 open tasks are blocked by a failure: `tasker task summary` shows the causes');
     expect(recommendations).toContainEqual('33 % of the attempts of charge of shop/fulfil fail, and 3 steps gave up');

@@ -73,7 +73,7 @@ describe('the list of dead letters', () => {
     }
   });
 
-  it('with sort: added, shows the newest entry of all states first over all pages', async () => {
+  it('is sorted from the newest entry over all pages and states with sort: added', async () => {
     const { tasker, sql } = await withEntries(25);
     await sql(
       `update tasker.dead_letter set status = 'cancelled', resolved_at = now(), resolved_by = 'x' where cause like '%3'`,
@@ -123,7 +123,7 @@ describe('the list of dead letters', () => {
 });
 
 describe('the statistics of dead letters', () => {
-  it('count entries by reason, and have the time until entries were closed', async () => {
+  it('count entries by reason, and contain the average time until entries were closed', async () => {
     const { tasker, sql } = await withEntries(40);
     await sql(
       `update tasker.dead_letter set status = case when priority > 0 then 'permanently_failed' else 'manually_resolved' end, resolved_by = 'ann',

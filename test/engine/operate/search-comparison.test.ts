@@ -122,7 +122,7 @@ it('no comparison is due while nothing is written, and one change makes a compar
     return database.statements - before;
   };
   const comparing = await statementsOfLook();
-  // These three take the turn, look for lost processes, and note that the tables are complete.
+  // The three statements take the turn, look for lost processes, and note that the tables are complete.
   await expect.poll(statementsOfLook).toBe(3);
   expect(comparing).toBeGreaterThan(10);
   expect(await wrongRows(sql)).toEqual([]);
@@ -155,7 +155,7 @@ it('a change whose transaction was open during a comparison is found by the next
   ]);
 });
 
-it('old states that a process writes during a comparison are corrected by this comparison', async () => {
+it('a comparison corrects old states that another process writes during the comparison', async () => {
   const { tasker, url, sql, look, complete } = await bench();
   await later(tasker, 3);
   await complete();

@@ -188,7 +188,7 @@ describe('a restored task', () => {
     expect(await tasker.prune({ olderThan: '1h' }).result()).toMatchObject({ deleted: 1 });
   });
 
-  it('has no identity if another task now has that identity, and the restore reports it', async () => {
+  it('has no identity if another task now has its former identity, and the restore reports this', async () => {
     const { tasker, requests, taskUuids } = await completed(1);
     const {
       files: [file],
@@ -279,7 +279,7 @@ describe('an archive file', () => {
 
   itOnce('that ends within a part yields all tasks before it, and is reported as incomplete', async () => {
     const { tasker, sql, file, taskUuids } = await threeParts();
-    // The database does not know this file, like a copy.
+    // Like a copy, this file is unknown to the database.
     const copy = file.replace('tasks-', 'copy-');
     writeFileSync(copy, readFileSync(file));
     const size = readFileSync(copy).length;

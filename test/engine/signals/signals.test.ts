@@ -65,7 +65,7 @@ describe('a signal', () => {
     expect(await sql('select 1 from tasker.signal')).toHaveLength(1);
   });
 
-  it('is rejected with the path if it violates the schema, whether or not the step waits already', async () => {
+  it('is rejected with the path if it violates the schema, whether or not its step is already waiting', async () => {
     const { tasker, create, work, sql } = await waitingBench(ONE);
     const task = await create();
     const refused = `signal_refused: the payload of signal paid does not match the schema of step pay of task ${task}: /amount must be >= 1`;

@@ -123,7 +123,7 @@ async function raceOnce(act: Act, rounds: number, [windowMs, ...longer] = WINDOW
   return rows.map(({ task_uuid, ...row }) => ({ ...row, won: won.get(task_uuid)! }));
 }
 
-describe('a wait that a timeout and an action end at the same time', { timeout: 240_000 + ROUNDS * 60 }, () => {
+describe('a wait that a timeout and an action try to end at the same time', { timeout: 240_000 + ROUNDS * 60 }, () => {
   it('ends by either the timeout or a token, and a late token gets an error', async () => {
     for (const row of await race(({ token }, engine) => engine.completeByToken(token, { ok: true }))) {
       expect(row).toMatchObject(

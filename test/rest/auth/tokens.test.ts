@@ -109,7 +109,7 @@ it('every claim is checked', async () => {
   expect(caller.permissions).toEqual(['tasks:read']);
 });
 
-it('only roles with the prefix have permissions, and a token without namespaces is valid for all of them', async () => {
+it('only roles with the prefix grant permissions, and a token without a list of namespaces applies to all namespaces', async () => {
   const of = tokens();
   const plain = await of.callerOf(await token({ roles: ['admin'], worker_namespaces: [] }));
   expect([plain.permissions, plain.namespaces, plain.roles]).toEqual([[], undefined, ['admin']]);
