@@ -35,7 +35,7 @@ function loaded(entry: string): { files: string[]; packages: string[] } {
   return { files: [...files], packages: [...packages] };
 }
 
-/** Returns the imports that the compiler keeps, because they are not of types. */
+/** Returns the imports that the compiler keeps because they import values. */
 function specifiersOf(file: string): string[] {
   const { outputText } = ts.transpileModule(readFileSync(file, 'utf8'), {
     compilerOptions: { module: ts.ModuleKind.ES2022, target: ts.ScriptTarget.ES2022, verbatimModuleSyntax: true },
@@ -69,7 +69,7 @@ it('the client loads only its own files, and uses nothing that only Node has', (
   expect(globalsOf(path.resolve('src/config/read-variables.ts'))).toContain('read-variables.ts: process');
 });
 
-// The other globals of Node cannot be removed here, and these only after a request, because its own `fetch` needs them.
+// Node's own `fetch` needs these two globals until after a request. The other globals of Node cannot be removed here.
 it('the built client runs without `process` and `global`', async () => {
   let polls = 0;
   const { baseUrl } = await scripted([

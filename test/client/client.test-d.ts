@@ -25,7 +25,7 @@ declare function create<N extends string = string, S extends string = never, V e
 declare const client: Client;
 declare const text: string;
 
-it('requests and answers have the types of the schemas that validate them', () => {
+it('requests and responses have the types of the schemas that validate them', () => {
   expectTypeOf<TaskRequestBody>().toEqualTypeOf<z.input<typeof TaskRequestSchema>>();
   expectTypeOf<TaskResponse>().toEqualTypeOf<z.output<typeof TaskResponseSchema>>();
   expectTypeOf(client.tasks.get).returns.resolves.toEqualTypeOf<TaskResponse>();

@@ -92,7 +92,7 @@ describe('a request is sent once', () => {
     }
   });
 
-  it('if a repeat would get the same answer: 400, 404, 409 and 500', async () => {
+  it('if a repeat would get the same response: 400, 404, 409 and 500', async () => {
     for (const [status, code] of [
       [400, 'BAD_REQUEST'],
       [404, 'NOT_FOUND'],
@@ -119,7 +119,7 @@ describe('a request is sent once', () => {
   });
 });
 
-describe('a server with invalid answers', () => {
+describe('a server with invalid responses', () => {
   it('leads to a timeout if its headers or its body take too long', async () => {
     const { client } = await scripted([silence], { timeoutMs: 30, maxRetries: 1 });
     const error = await client.tasks.get(UUID).catch((thrown: unknown) => thrown);
@@ -135,7 +135,7 @@ describe('a server with invalid answers', () => {
     expect(all.received.length).toBeLessThanOrEqual(1);
   });
 
-  it('leads to a connection error if it truncates an answer', async () => {
+  it('leads to a connection error if it truncates a response', async () => {
     const cut = await scripted(
       [
         (response) => {
@@ -148,7 +148,7 @@ describe('a server with invalid answers', () => {
     await expect(cut.client.tasks.get(UUID)).rejects.toBeInstanceOf(ConnectionError);
   });
 
-  it('leads to an error with the beginning of an answer that is not JSON', async () => {
+  it('leads to an error with the beginning of a response that is not JSON', async () => {
     const page = await scripted([(response) => response.end(`<html>\n<h1>Welcome</h1>${'x'.repeat(10_000)}`)]);
     const error = await page.client.tasks.get(UUID).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(InvalidAnswerError);

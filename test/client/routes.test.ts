@@ -27,13 +27,13 @@ const WITHOUT_METHOD: Record<string, string> = {
 
 /** Every (method, path) that the methods of the client send, with `x` for each parameter. */
 const sent = new Set<string>();
-/** Methods that sent nothing. */
+/** Methods that sent no request. */
 const silent: string[] = [];
 let routes: string[];
 
 type Method = (...given: unknown[]) => unknown;
 
-/** Calls a method with enough arguments for any of them: names, then an object that also has the fields of a template. */
+/** Calls a method with enough arguments for any method: names, then an object that has the fields of a template too. */
 async function call(method: Method, path: string): Promise<void> {
   const before = sent.size + counted;
   const body = { namespace: 'x', name: 'x', version: 'x' };
@@ -52,7 +52,7 @@ async function call(method: Method, path: string): Promise<void> {
       if (answer && typeof answer === 'object' && Symbol.asyncIterator in answer)
         await (answer as AsyncGenerator).next();
     });
-    // Most of the forms do not fit.
+    // Most of the argument lists do not fit the method.
     await found.catch(() => undefined);
   }
   if (sent.size + counted === before) silent.push(path);
@@ -109,8 +109,8 @@ async function collected<T>(given: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-describe('lists', () => {
-  it('are read page by page, until the loop ends', async () => {
+describe('client lists', () => {
+  it('are read page by page until the loop ends', async () => {
     const page = (id: number, next: string | null) => json({ entries: [{ id }], next_cursor: next });
     const { client, received } = await scripted([page(1, 'a'), page(2, 'b'), page(3, null)]);
     const ids: number[] = [];
@@ -227,7 +227,7 @@ describe('changes', () => {
     response.end(body);
   };
 
-  it('continue after the last change when the connection is lost', async () => {
+  it('continue after the last received change when the connection is lost', async () => {
     const { client, received } = await scripted([
       stream(`${block('1', 'open')}${block('2', 'task')}`),
       stream(block('3', 'deleted')),

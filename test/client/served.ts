@@ -25,8 +25,8 @@ export async function httpServer(answer: RequestListener): Promise<string> {
 type Answer = (response: ServerResponse, request: Received) => void;
 
 /**
- * A server that answers each request by the next entry of a script, and repeats the last entry. Returns a client of it, and
- * the requests so far.
+ * Starts a server that responds to each request with the next entry of a script, and repeats the last entry. Returns
+ * its client and the requests so far.
  */
 export async function scripted(script: readonly Answer[], options: ClientOptions = {}) {
   const received: Received[] = [];
@@ -44,7 +44,7 @@ export async function scripted(script: readonly Answer[], options: ClientOptions
   return { baseUrl, received, client: createClient({ baseUrl, ...options }) };
 }
 
-/** Answers with JSON. */
+/** Responds with JSON. */
 export function json(body: unknown, status = 200, headers: Record<string, string> = {}): Answer {
   return (response) => {
     response.writeHead(status, { 'content-type': 'application/json', 'x-request-id': 'r-1', ...headers });
@@ -52,7 +52,7 @@ export function json(body: unknown, status = 200, headers: Record<string, string
   };
 }
 
-/** Answers with an error of the API. */
+/** Responds with an error of the API. */
 export function refusal(
   status: number,
   code: string,
@@ -61,10 +61,10 @@ export function refusal(
   return json({ error: { code, message: `refused: ${code}`, details: more.details } }, status, more.headers);
 }
 
-/** Drops the connection without an answer. */
+/** Drops the connection without a response. */
 export const drop: Answer = (response) => {
   response.destroy();
 };
 
-/** Never answers. */
+/** Never responds. */
 export const silence: Answer = () => {};

@@ -20,7 +20,7 @@ function mock(answer: { success: boolean; data?: unknown; error?: string; recove
   return { module, client: new TaskerClient({ getModule: () => module }) };
 }
 
-it('a client with a synchronous module answers synchronously, with the defaults of the request', () => {
+it('a client with a synchronous module returns values, and fills in the defaults of the request', () => {
   const { module, client } = mock({ success: true, data: { task_uuid: UUID } });
   expect(client.createTask({ name: 'order' }).task_uuid).toBe(UUID);
   expect(module.clientCreateTask).toHaveBeenCalledWith({

@@ -23,7 +23,7 @@ async function tracked(reads: readonly Answer[], streams: readonly Answer[]) {
   return { client, ...seen };
 }
 
-/** Answers with these blocks. `end`: closes the connection afterwards. */
+/** Responds with these blocks. `end`: closes the connection afterwards. */
 function stream(blocks: readonly string[], { end = false } = {}): Answer {
   return (response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
@@ -37,7 +37,7 @@ const block = (event: string, data: object) => `event: ${event}\r\ndata: ${JSON.
 const noRoute = refusal(404, 'NOT_FOUND');
 
 describe('watching a task', () => {
-  it('reads it again when the stream reports a change, and not before', async () => {
+  it('reads the task again only when the stream reports a change', async () => {
     const first = OPEN + block('task', running);
     const halves = [': heartbeat\n\n', first.slice(0, 40), first.slice(40)];
     const { client, reads, streams } = await tracked([json(pending), json(complete)], [stream(halves)]);
@@ -50,7 +50,7 @@ describe('watching a task', () => {
     ]);
   });
 
-  it('reconnects after the end of a stream, with the last id', async () => {
+  it('reconnects with the last id after the end of a stream', async () => {
     const closing = stream([OPEN, 'id: 8-b\nevent: closing\ndata: {"reason":"renew"}\n\n'], { end: true });
     let opened = 0;
     const counted =
@@ -66,7 +66,7 @@ describe('watching a task', () => {
     expect(streams.map(({ headers }) => headers['last-event-id'])).toEqual([undefined, '8-b', '8-b']);
   });
 
-  it('polls with the ETag of the last answer if the server has no streams', async () => {
+  it('polls with the ETag of the last response if the server has no streams', async () => {
     const same: Answer = (response) => response.writeHead(304).end();
     const { client, reads, streams } = await tracked(
       [json(pending, 200, { etag: '"1"' }), same, json(complete, 200, { etag: '"2"' })],
@@ -85,7 +85,7 @@ describe('watching a task', () => {
     }
   });
 
-  it('ignores changes that do not end the task, without reading it', async () => {
+  it('does not read the task after changes that do not end it', async () => {
     const { client, reads } = await tracked(
       [json(pending), json(complete)],
       [

@@ -69,7 +69,7 @@ describe(`a handler that blocks for ${BLOCKED_MS / 1_000} s`, () => {
         () => heard('begins').length,
         (count) => count === 1,
       );
-      // Another worker that would take lost steps.
+      // This worker would take lost steps.
       const taken: string[] = [];
       const take = (name: string) => defineHandler(name, {}, () => void taken.push(name));
       await another({ worker: true, handlers: ['blocks', 'waits'].map(take), leaseMs: LEASE_MS, name: 'other' });
@@ -94,7 +94,7 @@ describe(`a handler that blocks for ${BLOCKED_MS / 1_000} s`, () => {
   );
 
   itOnce(
-    'a handler that blocks its thread is ended at its timeout and does not disturb other steps',
+    'a handler that blocks its thread is terminated at its timeout, and other steps are not affected',
     async () => {
       const { logger, lines } = collectingLogger();
       const { tasker, sql } = await setup({

@@ -3,7 +3,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { startProxy } from '../support/crash/proxy.ts';
 import { DEMO, invariants, setup, TAKES_CHILDREN, template, until } from '../support/setup.ts';
 
-it('a worker that is declared dead before its recording is answered does not run the steps that came with the answer', async () => {
+it('a worker that is declared dead before the response to its recording does not run the steps in that response', async () => {
   const { tasker, url, sql, another } = await setup({ templates: template({ a: [], b: ['a'] }), worker: false });
   const proxy = await startProxy(url);
   proxy.decide = (sent) => (sent.includes('record_steps') && proxy.counts.held === 0 ? 'held' : undefined);

@@ -10,7 +10,7 @@ const LEASE_MS = 1_000;
 const BATCH = {
   type: 'batch_worker',
   batch_config: { batch_size: 1_000, parallelism: 8, cursor_field: 'id', failure_strategy: 'fail_fast' },
-  // High enough, because an attempt that is killed before it saves a checkpoint is used up.
+  // The number is high, because an attempt that is killed before it saves a checkpoint is used up.
   retry: { backoff: 'none', max_attempts: 100 },
 };
 const worker = (name: string, dependencies: string[]) => ({
@@ -49,8 +49,8 @@ class Victims {
   }
 
   /**
-   * Kills the next process every `ms` until it is stopped, if that process has been replaced since its last kill. Leaves
-   * half of the processes alive: where they start slowly, none would live long enough to do any work.
+   * Kills the next process every `ms` until stopped, if that process has been replaced since its last kill. Leaves
+   * half of the processes alive, because otherwise slowly starting processes would never do any work.
    */
   async killEvery(ms: number): Promise<void> {
     const coming: Promise<void>[] = [];
@@ -89,7 +89,7 @@ class Victims {
 const openTasks = async (sql: Sql) =>
   (await sql<{ n: number }>(`select count(*)::int n from tasker.task where done_at is null`))[0]!.n;
 
-/** Finds unfinished changes in one snapshot: a decision or analyzer is complete without all of its steps, or the reverse. */
+/** Finds unfinished changes in one snapshot: a decision or analyzer is complete without its steps, or the reverse. */
 const HALF_DONE = `
   select s.task_uuid, m.name, 'branches' what
     from tasker.step s join tasker.task t using (task_uuid) join tasker.template_step m using (template_id, idx)
@@ -174,7 +174,7 @@ describe('workers that are killed at any moment', () => {
       total: { type: 'deferred_convergence', dependencies: ['copy'] },
     });
     const { tasker, sql, url } = await setup({ templates, worker: false });
-    // Without a key, so that duplicate rows are visible.
+    // The table has no key, so that duplicate rows are visible.
     await sql('create table copied (id int not null)');
     const victims = await new Victims({ databaseUrl: url, concurrency: 2 }).start(4);
     const started = performance.now();

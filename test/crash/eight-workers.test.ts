@@ -15,7 +15,7 @@ const PROVE = process.env.PROVE === '1';
 const TASKS = PROVE ? 20_000 : inject('postgres') === '18' ? 2_000 : 400;
 const AT_ONCE = 500;
 
-it(`eight workers in eight processes run every step of ${TASKS} tasks exactly once, without a deadlock`, {
+it(`eight workers in eight processes run every step of ${TASKS} tasks exactly once without a deadlock`, {
   timeout: PROVE ? 600_000 : 240_000,
 }, async () => {
   const { tasker, sql, url } = await setup({ templates: SEVEN, worker: false });

@@ -4,7 +4,7 @@ import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { openSession } from '../support/database.ts';
 import { DEMO, deferred, invariants, setup, template, until } from '../support/setup.ts';
 
-it('a result whose task is locked is recorded when the lock is released, even the second time', async () => {
+it('a result whose task is locked twice is recorded when the second lock is released', async () => {
   let gate = deferred();
   const { logger, lines } = collectingLogger();
   const handlers = [defineHandler('a', {}, () => gate.promise.then(() => ({})))];

@@ -78,13 +78,13 @@ it('a due retry is not delayed by another retry whose task is locked', async () 
   await holder.query('begin');
   await holder.query('select 1 from tasker.task where task_uuid = $1 for update', [held!.taskUuid]);
   await sql('update tasker.step set next_at = now()');
-  // The locked one first.
+  // The locked task is due first.
   await sql(
     `update tasker.timer set due_at = now() - case when task_uuid = $1 then interval '1 second' else interval '0' end`,
     [held!.taskUuid],
   );
   expect((await tasker.waitForTask(free!.taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
-  // Nothing piles up in the meantime: callers still get answers.
+  // No statements pile up behind the lock: callers still get responses.
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   expect((await tasker.createTasks([DEMO])).length).toBe(1);
   const [{ waiting }] = (await sql(

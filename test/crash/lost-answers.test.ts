@@ -25,7 +25,7 @@ function noting(ran: string[], name: string, gate?: (context: StepContext) => Pr
   });
 }
 
-describe('answers that are lost with their connections', () => {
+describe('responses that are lost with their connections', () => {
   const cases = {
     'claims that never arrived': [isClaim, 'lost'],
     'claims that were committed': [isClaim, 'answer_lost'],
@@ -35,7 +35,7 @@ describe('answers that are lost with their connections', () => {
     'recordings that were in progress': [isRecord, 'cut'],
   } as const;
   for (const [what, [matches, fate]] of Object.entries(cases)) {
-    it(`every step runs exactly once when answers are lost: ${what}`, async () => {
+    it(`every step runs exactly once when responses are lost: ${what}`, async () => {
       const ran: string[] = [];
       const { tasker, url, sql, another } = await setup({
         templates: template({ a: ONCE, b: { ...ONCE, dependencies: ['a'] }, c: { ...ONCE, dependencies: ['b'] } }),
@@ -102,7 +102,7 @@ describe('a recording whose connection was lost after the commit', () => {
   });
 });
 
-describe('a result that an operator corrects before its recording is answered', () => {
+describe('a result that an operator corrects before the response to its recording', () => {
   /** A task whose step `s` is recorded over a faulty connection and corrected while `other` and `gate` run. */
   async function correctedUnanswered(fateOf: (recordings: number) => ReturnType<FaultyProxy['decide']>) {
     const gates = { other: deferred(), gate: deferred() };
@@ -158,7 +158,7 @@ describe('a result that an operator corrects before its recording is answered', 
     expect(await readByChild()).toEqual([{ value: 'corrected' }]);
   });
 
-  it('steps that start afterwards read the corrected result even if the answer arrives after the answer to a later recording', async () => {
+  it('steps that start afterwards read the corrected result even if the response arrives after that of a later recording', async () => {
     const { proxy, gates, acknowledged, readByChild } = await correctedUnanswered((recordings) =>
       recordings === 1 ? 'held' : undefined,
     );
@@ -170,18 +170,18 @@ describe('a result that an operator corrects before its recording is answered', 
   });
 });
 
-describe('a creation whose answer was lost', () => {
+describe('a creation whose response was lost', () => {
   const kinds: Record<string, { idempotencyKey?: string }> = {
     'a creation without an identity': {},
     'a creation with an identity': { idempotencyKey: 'O-7' },
   };
   for (const [what, key] of Object.entries(kinds)) {
     for (const fate of ['lost', 'answer_lost', 'cut'] as const) {
-      it(`${what} whose answer was lost (${fate}) succeeds and creates one task`, async () => {
+      it(`${what} whose response was lost (${fate}) succeeds and creates one task`, async () => {
         const { url, sql, another } = await setup({ templates: template({ a: [] }), worker: false });
         const proxy = await startProxy(url);
         const creator = await another({ databaseUrl: proxy.url, logger: silentLogger });
-        // With an identity, the COMMIT is sent separately, after the answers of the other statements.
+        // With an identity, the COMMIT is sent separately after the responses to the other statements.
         const matches = holds(key.idempotencyKey && fate === 'answer_lost' ? 'commit\0' : 'create_tasks');
         proxy.decide = (sent) => (proxy.counts[fate] === 0 && matches(sent) ? fate : undefined);
         const task = await creator.createTask({ ...DEMO, ...key });
@@ -195,7 +195,7 @@ describe('a creation whose answer was lost', () => {
 });
 
 describe('adopting steps of a lost claim', () => {
-  it('a step that is acknowledged between the query and its answer is not run again', async () => {
+  it('a step that is acknowledged between the query and its response does not run again', async () => {
     const ran: string[] = [];
     const gate = deferred();
     const { tasker, url, another } = await setup({ templates: template({ a: [] }), worker: false });
@@ -217,7 +217,7 @@ describe('adopting steps of a lost claim', () => {
     gate.resolve();
     await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     proxy.release();
-    // Two more queries have been answered after the query whose answer was late.
+    // Two more queries have returned after the query whose response was late.
     await until(
       () => polls,
       (seen) => seen >= 4,
@@ -226,9 +226,9 @@ describe('adopting steps of a lost claim', () => {
   });
 });
 
-describe('a late answer', () => {
+describe('a late response', () => {
   /**
-   * Creates a task, and a worker behind a proxy. The proxy holds back the first answer to a message that `matches`, and
+   * Creates a task, and a worker behind a proxy. The proxy delays the first response to a message that `matches`, and
    * blocks all traffic once `holds` finds a row. Then another worker takes over, and the task comes to rest.
    */
   async function takenOver(steps: Parameters<typeof template>[0], matches: (sent: Buffer) => boolean, holds: string) {
@@ -248,7 +248,7 @@ describe('a late answer', () => {
     await another({ worker: true, handlers: handlers('other') });
     const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     const runsOf = (by: 'slow' | 'other') => ran[by].filter((run) => run.startsWith(taskUuid));
-    /** Waits until both workers work under their current ids and late answers have been handled. */
+    /** Waits until both workers work under their current ids and late responses have been handled. */
     const settled = async () => {
       await cameBack(sql);
       const next = await tasker.createTasks(Array.from({ length: 50 }, () => DEMO));
@@ -265,7 +265,7 @@ describe('a late answer', () => {
       (rows) => rows.length === 3,
     );
 
-  it('a recording that is answered late keeps its children even if held steps were verified in between', async () => {
+  it('a recording with a late response keeps its children even if held steps were verified in between', async () => {
     const ran: string[] = [];
     const { tasker, url, sql, another } = await setup({ templates: template({ a: [], b: ['a'] }), worker: false });
     const proxy = await startProxy(url);
@@ -288,7 +288,7 @@ describe('a late answer', () => {
       async () => (await sql(`select 1 from tasker.step where idx = 0 and state = 'complete'`)).length,
       (complete) => complete === 1,
     );
-    // Several queue polls have been answered, each followed by a verification of held steps if there were any.
+    // Several queue polls have returned, each followed by a verification of held steps if there were any.
     const before = polls;
     await until(
       () => polls - before,
@@ -300,7 +300,7 @@ describe('a late answer', () => {
     await invariants(sql);
   });
 
-  it('a claim that is answered late does not start steps that other workers have taken', async () => {
+  it('a claim with a late response does not start steps that other workers have taken', async () => {
     const { proxy, status, runsOf, settled } = await takenOver(
       { a: ONCE },
       isClaim,
@@ -325,8 +325,8 @@ describe('a late answer', () => {
     },
   };
   for (const [when, deliver] of Object.entries(orders)) {
-    it(`a recording that is answered ${when} leaves its children to the workers that have taken them`, async () => {
-      // The recording claims the child for a worker that gets no answer while it is alive.
+    it(`a recording whose response arrives ${when} leaves its children to the workers that have taken them`, async () => {
+      // The recording claims the child for a worker that gets no response while it is alive.
       const { sql, proxy, status, runsOf, settled } = await takenOver(
         { a: [], b: ['a'] },
         isRecord,

@@ -41,8 +41,8 @@ describe('a recording that creates steps', () => {
     ['never arrived', 'lost', /lock_tasks.*existing_steps/s],
     ['was cut off after its first part', 'lost', MAKES],
     ['was cut off while it was in progress', 'cut', MAKES],
-    ['was committed without an answer', 'answer_lost', /^Q.{4}commit/s],
-  ] as const)('a recording that %s creates each step once, and each runs once', async (_, fate, at) => {
+    ['was committed without a response', 'answer_lost', /^Q.{4}commit/s],
+  ] as const)('a recording that %s creates each step once, and each step runs once', async (_, fate, at) => {
     const ran: string[] = [];
     const { tasker, sql, url, another } = await setup({ templates: template(STEPS), worker: false });
     const proxy = await startProxy(url);
@@ -50,7 +50,7 @@ describe('a recording that creates steps', () => {
     let makes = false;
     proxy.decide = (sent) => {
       const text = sent.toString('latin1');
-      // The commit of a recording that creates steps is sent separately, after the answers of its statements.
+      // The commit of a recording that creates steps is sent separately, after the responses to its statements.
       if (MAKES.test(text)) makes = true;
       const matches = fate === 'answer_lost' ? makes && at.test(text) : at.test(text);
       if (!matches) return undefined;

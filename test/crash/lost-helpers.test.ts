@@ -49,8 +49,8 @@ async function running(sql: Sql): Promise<number> {
 }
 
 /**
- * Checks that every step was taken back once: it has one attempt in the history, and the state that its retry policy
- * requires.
+ * Checks that every step was taken back once: each step has one attempt in the history, and the state that its retry
+ * policy requires.
  */
 async function takenBackOnce(sql: Sql): Promise<void> {
   const states = await sql(`select state::text, count(*)::int from tasker.step where idx < 3 group by 1 order by 1`);

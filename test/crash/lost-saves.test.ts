@@ -48,35 +48,32 @@ const writeNext = (context: StepContext) =>
     return at + 1;
   });
 
-describe.each(['lost', 'answer_lost', 'cut'] as const)(
-  'transactions of a handler whose commits are lost: %s',
-  (fate) => {
-    it('every row is written once if the handler continues in the same attempt', async () => {
-      const { sql, proxy } = await behindProxy(everyThirdCommit(fate), async (context) => {
-        for (;;) {
-          const next = await writeNext(context).catch(() => 'again');
-          if (next === undefined) return;
-        }
-      });
-      expect(proxy.counts[fate]).toBeGreaterThan(2);
-      expect((await sql<{ id: number }>('select id from written order by id')).map(({ id }) => id)).toEqual(
-        Array.from({ length: ROWS }, (_, i) => i),
-      );
+describe.each(['lost', 'answer_lost', 'cut'] as const)('handler transactions whose commits are lost: %s', (fate) => {
+  it('every row is written once if the handler continues in the same attempt', async () => {
+    const { sql, proxy } = await behindProxy(everyThirdCommit(fate), async (context) => {
+      for (;;) {
+        const next = await writeNext(context).catch(() => 'again');
+        if (next === undefined) return;
+      }
     });
+    expect(proxy.counts[fate]).toBeGreaterThan(2);
+    expect((await sql<{ id: number }>('select id from written order by id')).map(({ id }) => id)).toEqual(
+      Array.from({ length: ROWS }, (_, i) => i),
+    );
+  });
 
-    it('every row is written once if the handler starts again', async () => {
-      const { sql, proxy } = await behindProxy(everyThirdCommit(fate), async (context) => {
-        while ((await writeNext(context)) !== undefined);
-      });
-      expect(proxy.counts[fate]).toBeGreaterThan(2);
-      expect((await sql<{ id: number }>('select id from written order by id')).map(({ id }) => id)).toEqual(
-        Array.from({ length: ROWS }, (_, i) => i),
-      );
+  it('every row is written once if the handler starts again', async () => {
+    const { sql, proxy } = await behindProxy(everyThirdCommit(fate), async (context) => {
+      while ((await writeNext(context)) !== undefined);
     });
-  },
-);
+    expect(proxy.counts[fate]).toBeGreaterThan(2);
+    expect((await sql<{ id: number }>('select id from written order by id')).map(({ id }) => id)).toEqual(
+      Array.from({ length: ROWS }, (_, i) => i),
+    );
+  });
+});
 
-it('a handler learns that its transaction was committed even if the answer was lost', async () => {
+it('a handler learns that its transaction was committed even if the response was lost', async () => {
   const { step, proxy } = await behindProxy(everyThirdCommit('answer_lost'), async (context) => {
     while ((await writeNext(context)) !== undefined);
   });

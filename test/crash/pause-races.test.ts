@@ -8,14 +8,14 @@ import { databaseTime, noneStarted, queued, targets } from '../support/pauses.ts
 import { DEMO, endStates, invariants, setup, template, until } from '../support/setup.ts';
 
 const steps = { a: [], b: ['a'], c: ['a'], d: ['b', 'c'] };
-/** Some steps end while a pause begins, and some only after its answer. */
+/** Some steps end while a pause begins, and some only after `pause` has returned. */
 const quick = Object.keys(steps).map((name) => defineHandler(name, {}, () => sleep(1 + 40 * Math.random())));
 const SHORT = { ...DEMO, name: 'short' };
 const ROUNDS = 3;
 
 /**
- * Two workers, and creators, until `stop`. One of them adds many tasks together, so that some of its transactions begin
- * before a pause and end after it.
+ * Runs two workers and creators until `stop`. One creator adds many tasks together, so that some of its transactions
+ * begin before a pause and end after the pause.
  */
 async function busy() {
   const templates = [template(steps), template({ a: [] }, { name: 'short' })];
@@ -47,7 +47,7 @@ async function busy() {
   return { tasker, sql, another, tasks, stop };
 }
 
-/** Runs until `stop`: transactions that vacuum the queue, and that rewrite it as a worker does. */
+/** Vacuums the queue and rewrites it as a worker does, until `stop`. */
 async function tidying({ sql }: Awaited<ReturnType<typeof busy>>, over: () => boolean): Promise<void> {
   while (!over()) {
     await sql(`begin; lock table tasker.queue in access exclusive mode;
@@ -104,7 +104,7 @@ describe('while workers and creators run at full speed', () => {
     await invariants(sql);
   });
 
-  it('concurrent pauses and resumes of everything lose no step, even while the queue is compacted and vacuumed', async () => {
+  it('concurrent pauses and resumes of all targets lose no step even while the queue is compacted and vacuumed', async () => {
     const load = await busy();
     const { tasker, sql, tasks, stop, another } = load;
     let over = false;

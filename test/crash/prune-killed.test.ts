@@ -35,7 +35,7 @@ it('a prune that is killed at any moment deletes no task without archiving it, a
     const child = prune(url, folder, home);
     const ended = once(child, 'exit');
     if (kills < KILLS) {
-      // Kills it at a random moment after it has created its file; every second time, after it has also deleted tasks.
+      // Kills the prune at a random moment after it has created its file. Every second time, it has also deleted tasks.
       const hasBegun = () => readdirSync(folder).some((name) => name.endsWith('.part') && !earlier.has(name));
       while (!hasBegun() && child.exitCode === null) await sleep(2);
       const deletes = kills % 2 === 0;

@@ -57,7 +57,7 @@ const PROVE = process.env.PROVE === '1';
 const SECONDS = Number(process.env.FAULT_SECONDS ?? (PROVE ? 60 : 14));
 const SEEDS = PROVE ? Array.from({ length: 100 }, (_, i) => i + 1) : [Number(process.env.SEED ?? Date.now() % 1e6)];
 
-it('seeded gives the same numbers for the same seed', () => {
+it('seeded returns the same numbers for the same seed', () => {
   const [first, second, other] = [seeded(7), seeded(7), seeded(8)];
   const draw = (random: () => number) => Array.from({ length: 5 }, random);
   const numbers = draw(first);
@@ -95,7 +95,7 @@ if (inject('postgres') === '18') {
       console.log(`acts on waits: ${JSON.stringify(driver.waits.done)}`);
       expect(driver.fallen).toEqual([]);
 
-      // The archives contain exactly the tasks that are gone.
+      // The archives contain exactly the deleted tasks.
       const archived = await driver.prunes.archived();
       const rows = await sql<{ id: string }>('select task_uuid id from tasker.task');
       const known = [...archived, ...rows.map((row) => row.id)];
@@ -110,7 +110,7 @@ if (inject('postgres') === '18') {
       expect(await lostAcknowledgements(journal, sql)).toEqual([]);
       await driver.waits.check(new Set(archived));
       await invariants(sql);
-      // Workers that were killed did not write all their changes to the search tables. The comparison finds them.
+      // Workers that were killed did not write all their changes to the search tables. The comparison finds the rest.
       await tasker.engine.search.flush();
       await tasker.engine.search.keeper.compare(new Date(0), 0);
       expect(
@@ -122,7 +122,7 @@ if (inject('postgres') === '18') {
             select * from tasker.step where state in ('error', 'resolved_manually')) l using (task_uuid, idx)
            where s.state is distinct from l.state limit 3`),
       ).toEqual([]);
-      // All tasks have ended, so that only entries which were added afterwards are open.
+      // All tasks have ended, so that only dead letters that were added afterwards are open.
       await look(tasker, { checkMs: 60_000 });
       expect(
         await sql(`select d.task_uuid, d.reason from tasker.dead_letter d left join tasker.task t using (task_uuid)
@@ -140,7 +140,7 @@ if (inject('postgres') === '18') {
       const twice = startedTwice(journal).filter((key) => onceTasks.has(key.split(' ')[0]!));
       expect(twice.filter((key) => !resetSteps.has(key.replace(/ \d+\.\d+$/, '')))).toEqual([]);
       expect(server.log()).not.toContain('deadlock detected');
-      // A driver that did nothing proves nothing.
+      // If a driver has done nothing, the run proves nothing.
       for (const fault of FAULTS) expect([fault, driver.done[fault]]).not.toEqual([fault, 0]);
       for (const [act, times] of Object.entries(driver.waits.done)) expect([act, times]).not.toEqual([act, 0]);
       expect(driver.created.length).toBeGreaterThan(ENOUGH_TASKS);

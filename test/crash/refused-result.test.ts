@@ -5,7 +5,7 @@ import { silentLogger } from '../../src/logging/logger.ts';
 import { openSession } from '../support/database.ts';
 import { DEMO, deferred, endStates, invariants, setup, states, template, until } from '../support/setup.ts';
 
-/** A value that is valid JSON whenever it is checked, and invalid when it is written. */
+/** A value that is valid JSON when it is checked, and invalid when it is written. */
 function changing() {
   let reads = 0;
   return { toJSON: () => (++reads === 2 ? 'a\0b' : 'fine') };

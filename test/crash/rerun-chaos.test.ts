@@ -42,7 +42,7 @@ const act = defineHandler('act', {}, async ({ context }) => {
   return (await laterOf(plans[name] ?? own, context, (token) => callBacks.push(callBack(token, end)))) ?? end;
 });
 
-/** The tasker that uses tokens, and the uses of the round. */
+/** The tasker that uses tokens, and its pending calls in this round. */
 let answering: Tasker | undefined;
 const callBacks: Promise<void>[] = [];
 
@@ -56,7 +56,7 @@ async function callBack(token: string, result: object): Promise<void> {
   }
 }
 
-/** Sends signals to the steps that wait for one that must come, until it is stopped: each run of a step waits again. */
+/** Sends signals to steps that wait for one without a default, until it is stopped: each run of a step waits again. */
 function keepSignalling(tasker: Tasker, sql: Sql): { stop(): Promise<void> } {
   const send = async ({ id, name }: { id: string; name: string }) => {
     try {
@@ -137,7 +137,7 @@ function mayPoll({ plan, type, dependencies }: DynamicStep, steps: readonly Dyna
   return [plan, ...parts].some(({ kind }) => kind === 'poll');
 }
 
-/** Checks that what the history keeps adds up: each attempt once, and one accepted result a run. */
+/** Checks that the history is consistent: each attempt once, and one accepted result per run. */
 async function historyAddsUp(sql: Sql, tasks: readonly Running[]): Promise<void> {
   const polls = tasks.flatMap(({ taskUuid, steps }) =>
     steps.filter((step) => mayPoll(step, steps)).map(({ name }) => `${taskUuid} ${name}`),

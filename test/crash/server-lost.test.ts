@@ -62,7 +62,7 @@ describe('pg_terminate_backend on all connections under load', () => {
   });
 });
 
-// Starts an embedded server, as users get it. The other servers are shared by the suite and must not crash.
+// Starts an embedded server, because the other servers are shared by the suite and must not crash.
 if (inject('postgres') === '18') {
   describe('an immediate stop and restart of PostgreSQL', () => {
     it('a restart under load loses no acknowledged result and runs no step twice, and workers recover on their own', async () => {
@@ -87,7 +87,7 @@ if (inject('postgres') === '18') {
       await stopAll(workers);
     });
 
-    it('if claims were not yet on disk, steps that must not run twice run once, and other steps run at most once more', async () => {
+    it('if claims were not on disk yet, steps that must not run twice run once, and other steps run at most twice', async () => {
       const { url, sql, crash } = await startServer({ wal_writer_delay: '10s' });
       const tasker = await creator({
         databaseUrl: url,
@@ -110,8 +110,8 @@ if (inject('postgres') === '18') {
         return startsOf(taskUuid).map((start) => start.attempt);
       };
       expect(await startsDespiteCrash('once')).toEqual([1]);
-      // The crash undoes the claim, so the attempt has the same number and the earlier run is rejected. This fails only if
-      // another session has flushed the WAL in between, including the claim.
+      // The crash undoes the claim, so the attempt has the same number and the earlier run is rejected. This fails only
+      // if another session has flushed the WAL in between, including the claim.
       let starts = await startsDespiteCrash('again');
       for (let tries = 0; starts.length === 1 && tries < 9; tries++) starts = await startsDespiteCrash('again');
       expect(starts).toEqual([1, 1]);

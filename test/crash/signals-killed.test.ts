@@ -69,7 +69,7 @@ const SENDER = `
   await tasker.stop();
 `;
 
-/** Starts a process that sends the signals of these tasks, from the one at `first` on. */
+/** Starts a process that sends the signals of these tasks, from the task at `first` on. */
 function send(databaseUrl: string, of: { first: number; tasks: readonly string[] }, acknowledged: Set<string>) {
   const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', SENDER], {
     env: { PATH: process.env.PATH ?? '', PACKAGE: pathToFileURL('dist/index.js').href, DATABASE_URL: databaseUrl },
@@ -98,7 +98,7 @@ function send(databaseUrl: string, of: { first: number; tasks: readonly string[]
 }
 
 itOnce(
-  'no acknowledged signal is lost and none is used twice, although senders, workers and the server are killed',
+  'no acknowledged signal is lost or used twice although senders, workers and the server are killed',
   async () => {
     const server = await startServer();
     const { sql, url } = server;

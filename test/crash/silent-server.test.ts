@@ -67,7 +67,7 @@ async function workersBehindProxy(names: string[]) {
 }
 
 describe('a live worker', () => {
-  it('a worker keeps its lease if its connections go silent and new connections work', async () => {
+  it('a worker keeps its lease if its connections go silent and it can open new connections', async () => {
     const { sql, proxy, another, completed } = await workersBehindProxy(['first']);
     const sweeper = defineHandler('a', {}, () => ({ by: 'sweeper' }));
     await another({ worker: true, handlers: [sweeper], leaseMs: LEASE_MS, name: 'sweeper', concurrency: 1 });
@@ -80,7 +80,7 @@ describe('a live worker', () => {
     await completed();
   });
 
-  it('keeps its steps after an outage of all workers that outlasts their leases', async () => {
+  it('a worker keeps its steps after an outage of all workers that outlasts their leases', async () => {
     const { sql, proxy, completed } = await workersBehindProxy(['first', 'second', 'third']);
     proxy.decide = () => 'lost';
     proxy.cutAll();
@@ -134,11 +134,11 @@ describe('stopping a worker', () => {
       proxy.thaw();
       return took;
     };
-    // Unanswered statements fail only after 20 seconds or more.
+    // Statements without a response fail only after 20 seconds or more.
     expect(await leastOf(5_000, untilSignalled, 3)).toBeLessThan(5_000);
   });
 
-  it('a stopping worker releases the children of a recording that is answered later', async () => {
+  it('a stopping worker releases the children of a recording whose response comes later', async () => {
     const handlers = ['a', 'b', 'c'].map((name) => defineHandler(name, {}, () => ({ name })));
     const { tasker, sql, url, another } = await setup({
       templates: template({ a: [], b: ['a'], c: ['a'] }),

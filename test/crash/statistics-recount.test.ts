@@ -66,7 +66,7 @@ it('the statistics equal a recount after workers were killed, sessions terminate
     }
   };
   const create = async () => {
-    // Continues until each kind of act has been done, because they use up tasks.
+    // Continues until each kind of act has been done, because the acts use up tasks.
     for (let i = 0; !over; i += 10) {
       while (!over && i >= TASKS && (await sql(OPEN)).length > 20)
         await new Promise((resolve) => setTimeout(resolve, 100));

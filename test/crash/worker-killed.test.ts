@@ -157,7 +157,7 @@ describe('a worker that is slower than its lease', () => {
       );
       expect(new Set(results.map((row) => row.pid))).toEqual(new Set([second.pid]));
       await invariants(sql);
-      // The worker works again under a new id.
+      // The worker runs steps again under a new id.
       await second.stop();
       const { taskUuid } = await tasker.createTask(DEMO);
       await tasker.waitForTask(taskUuid, { timeoutMs: 20_000, throwOnFailure: true });

@@ -24,7 +24,7 @@ it.each([
   expect(isConnectionError(coded(code))).toBe(lost);
 });
 
-it('a statement timeout is recognized, even if it cancelled the commit of a search', () => {
+it('a statement timeout is recognized even if it cancelled the commit of a search', () => {
   expect(isStatementTimeout(coded('57014'))).toBe(true);
   expect(isStatementTimeout(new InDoubtError(coded('57014')))).toBe(true);
   expect(isStatementTimeout(new InDoubtError(coded('ECONNRESET')))).toBe(false);

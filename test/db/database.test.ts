@@ -46,7 +46,7 @@ describe.each([true, false])('a transaction in one round trip (pipelined: %s)', 
     expect(await words(`${tag}1`)).toEqual([`${tag}1a`, `${tag}1b`]);
   });
 
-  it('rolls back as a whole if a statement fails, rejects with its error, and keeps the connection usable', async () => {
+  it('rolls back as a whole with the error of the statement that fails, and keeps the connection usable', async () => {
     const database = await open(url, { pipeline });
     for (let i = 0; i < 5; i++) {
       const failing = database.pipeline(opening(), (tx) =>
@@ -58,7 +58,7 @@ describe.each([true, false])('a transaction in one round trip (pipelined: %s)', 
     expect(await words(`${tag}2`)).toEqual([`${tag}2d`]);
   });
 
-  it('rejects if COMMIT is answered with ROLLBACK, even if the work swallowed the error', async () => {
+  it('rejects if the server responds to COMMIT with ROLLBACK even though the work caught the error', async () => {
     const database = await open(url, { pipeline });
     const swallowing = database.pipeline(opening(), async (tx) => {
       await Promise.allSettled([tx.query(BREAK, [`${tag}3`]), tx.query(ADD, [`${tag}3`])]);
@@ -68,7 +68,7 @@ describe.each([true, false])('a transaction in one round trip (pipelined: %s)', 
     expect(await words(`${tag}3`)).toEqual([]);
   });
 
-  it('keeps its settings local', async () => {
+  it('resets its settings at its end', async () => {
     const database = await open(url, { pipeline });
     const show: Statement = { name: 'show', text: `select current_setting('work_mem') as value` };
     const inside = await database.pipeline(opening({ work_mem: '3MB' }), (tx) => tx.query<{ value: string }>(show));
@@ -81,11 +81,11 @@ it('the driver prints no warnings about its use', () => {
   expect(warnings).toEqual([]);
 });
 
-describe('a transaction whose COMMIT is not answered', () => {
+describe('a transaction whose COMMIT gets no response', () => {
   it.each([
     ['answer_lost', ['d1']],
     ['lost', []],
-  ] as const)('rejects as in doubt, whether it was committed or not (%s)', async (fate, there) => {
+  ] as const)('rejects with record_in_doubt whether or not it was committed (%s)', async (fate, there) => {
     await sql(`delete from word where word = 'd1'`);
     const proxy = await startProxy(url);
     const database = await open(proxy.url);
@@ -144,7 +144,7 @@ describe('a transaction of several round trips', () => {
     expect(warnings.filter((message) => /already executing/.test(message))).toEqual([]);
   });
 
-  it('rejects if COMMIT is answered with ROLLBACK', async () => {
+  it('rejects if the server responds to COMMIT with ROLLBACK', async () => {
     const database = await open();
     const swallowing = database.transaction(opening(), async (tx) => {
       await tx.query(BREAK, ['t3']).catch(() => 'swallowed');
@@ -156,7 +156,7 @@ describe('a transaction of several round trips', () => {
     await database.query(ADD, ['t3 after']);
   });
 
-  it('rejects and leaves no trace if it loses its connection', async () => {
+  it('rejects and changes nothing if its connection is lost', async () => {
     const database = await open();
     const lost = database.transaction(opening(), async (tx) => {
       await tx.query(ADD, ['t4']);
@@ -170,7 +170,7 @@ describe('a transaction of several round trips', () => {
 });
 
 describe('values', () => {
-  it('int8 and its arrays are returned as numbers, jsonb as text', async () => {
+  it('int8 and its arrays are returned as numbers, and jsonb as text', async () => {
     const database = await open();
     const { rows } = await database.query({
       name: 'types',
@@ -217,7 +217,7 @@ describe('exclusive work', () => {
 });
 
 describe('a connection', () => {
-  it('is rejected if the server is too old, with both versions in the message', async () => {
+  it('is rejected with both versions in the message if the server is too old', async () => {
     await expect(open(await fakePostgres({ kind: 'version', number: '140013' }))).rejects.toMatchObject({
       code: 'database_too_old',
       message: expect.stringMatching(/127\.0\.0\.1:\d+\/shop is PostgreSQL 14; tasker-core requires 15 or later/),

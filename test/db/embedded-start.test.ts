@@ -60,10 +60,10 @@ describe('an embedded server', () => {
     expect(await ask(fast.url, 'show max_connections')).toBe('50');
   });
 
-  it('creates its write-ahead log in files of 4 MB, because all commits wait while it creates one', async () => {
+  it('uses WAL segments of 4 MB, because all commits wait while a segment is created', async () => {
     const { url } = await start(await seededFolder());
     expect(await ask(url, 'show wal_segment_size')).toBe('4MB');
-    // Smaller files do not make checkpoints more frequent.
+    // Smaller segments do not make checkpoints more frequent.
     expect(await ask(url, 'show max_wal_size')).toBe('1GB');
     expect(await ask(url, 'show min_wal_size')).toBe('80MB');
   });
@@ -114,7 +114,7 @@ describe('an embedded server', () => {
     expect(await embeddedStatus(place)).toMatchObject({ running: false, version: '18' });
   });
 
-  it('renames a long log when it starts', async () => {
+  it('renames a large log file at its start', async () => {
     const folder = await seededFolder();
     const first = await start(folder);
     await first.stop();
@@ -156,7 +156,7 @@ describe.runIf(isRoot)('an embedded server started by root', () => {
     expect(statSync(path.join(path.dirname(logFile), 'data')).uid).toBe(uid);
   });
 
-  it('keeps its folder owned by root, so that this user cannot place links in it', async () => {
+  it('keeps its folder owned by root so that its own user cannot place links in the folder', async () => {
     const folder = temporaryFolder();
     const { postmasterPid, logFile } = await start(folder);
     const home = path.dirname(logFile);
@@ -169,7 +169,7 @@ describe.runIf(isRoot)('an embedded server started by root', () => {
     expect(runs(postmasterPid)).toBe(true);
   });
 
-  it('works in a folder that this user cannot enter, such as the home of root', async () => {
+  it('can have a folder that its user cannot enter, such as the home of root', async () => {
     const hidden = await seededFolder({ mode: 0o700 });
     const server = await start(hidden);
     expect(await ask(server.url, 'select 1')).toBe(1);
@@ -181,7 +181,7 @@ describe.runIf(isRoot)('an embedded server started by root', () => {
     await untilGone(server.postmasterPid);
   });
 
-  it('runs the server of another user as that user', async () => {
+  it('runs as the owner of its data if another user created the data', async () => {
     const folder = temporaryFolder({ mode: 0o777 });
     const theirs = await startUser(folder, { as: asNobody });
     const { postmasterPid } = await theirs.ready;

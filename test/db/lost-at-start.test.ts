@@ -5,7 +5,7 @@ import { freshDatabase } from '../support/database.ts';
 
 describe('a server that is lost while a tasker starts', () => {
   it.each(['tasker.migration', 'register_', 'namespace'])(
-    'is reported as an unreachable database, with what to do, at any statement (%s)',
+    'is reported as an unreachable database with advice, whichever statement fails (%s)',
     async (statement) => {
       const { url, drop } = await freshDatabase();
       const proxy = await startProxy(url);

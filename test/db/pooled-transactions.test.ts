@@ -9,7 +9,7 @@ import { describeWith } from '../support/suite/programs.ts';
 const STEPS = Array.from({ length: 20 }, (_, i) => `s${i}`);
 const ROWS = 5;
 
-/** Runs steps on a worker that reaches the database only through pgbouncer in transaction mode, with few connections. */
+/** Runs steps on a worker that reaches the database through pgbouncer in transaction mode, with few connections. */
 async function behindPooler(names: readonly string[], body: (context: StepContext, name: string) => unknown) {
   const retry = { ...RETRY_AT_ONCE, max_attempts: 50 };
   const steps = Object.fromEntries(names.map((name) => [name, { retry }]));
@@ -43,7 +43,7 @@ async function writeAll(context: StepContext, step: string, meanwhile?: (at: num
 }
 
 describeWith('pgbouncer', 'a transaction of a handler, through pgbouncer in transaction mode', () => {
-  it('commits its rows with the checkpoint, for many steps at the same time, and rolls both back if it throws', async () => {
+  it('commits its rows together with the checkpoint of its step, and rolls both back if it throws', async () => {
     const failed = new Set<string>();
     const { tasker, sql, taskUuid, written } = await behindPooler(STEPS, (context, step) =>
       writeAll(context, step, async (at) => {
@@ -58,7 +58,7 @@ describeWith('pgbouncer', 'a transaction of a handler, through pgbouncer in tran
     await invariants(sql);
   });
 
-  it('leaves no session state, because its settings and locks end with it', async () => {
+  it('leaves no settings or locks in the session', async () => {
     const seen: unknown[] = [];
     const { tasker, sql, taskUuid } = await behindPooler(['s0'], async (context) => {
       for (let i = 0; i < 10; i++) {
@@ -99,7 +99,7 @@ describeWith('pgbouncer', 'a transaction of a handler, through pgbouncer in tran
     await invariants(sql);
   });
 
-  it('writes nothing if its step has since been cancelled', async () => {
+  it('writes nothing if its step was cancelled before the commit', async () => {
     const [begun, cancelled, refused] = [deferred(), deferred(), deferred<unknown>()];
     const { tasker, taskUuid, written } = await behindPooler(['s0'], (context, step) =>
       writeAll(context, step, async () => {

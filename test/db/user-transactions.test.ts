@@ -3,7 +3,7 @@ import { UserTransactions } from '../../src/db/user-transactions.ts';
 import { freshDatabase } from '../support/database.ts';
 import { deferred, until } from '../support/setup.ts';
 
-/** How long to wait for a connection. A transaction may have to wait longer for its turn. */
+/** Timeout for opening a connection. A transaction may have to wait longer for its turn. */
 const PATIENCE_MS = 100;
 
 async function transactions(max: number, patienceMs = 30_000) {
@@ -16,9 +16,9 @@ async function transactions(max: number, patienceMs = 30_000) {
   return { transactions, sql };
 }
 
-it('user transactions wait for a connection without a timeout, first come, first served', async () => {
+it('user transactions wait for their connection in order of arrival and without a timeout', async () => {
   const { transactions: all } = await transactions(1, PATIENCE_MS);
-  // A slow machine may take longer than that to open the one connection that all transactions use.
+  // A slow machine may exceed the timeout when it opens the one connection that all transactions use.
   const opened = () => all.run(async () => true).catch(() => false);
   await until(opened, (open) => open);
   const [started, gate] = [deferred(), deferred()];

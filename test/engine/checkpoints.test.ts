@@ -28,7 +28,7 @@ const yieldAt = (cursor: number, results: object) =>
   );
 
 describe('a checkpoint', () => {
-  it('a handler that yields a checkpoint is called again with it, without using up an attempt', async () => {
+  it('a handler that yields a checkpoint is called again with the checkpoint in the same attempt', async () => {
     const seen: unknown[] = [];
     const { end, sql } = await run(({ context }) => {
       const results = context.accumulatedResults ?? { total: 0 };
@@ -103,7 +103,7 @@ describe('a checkpoint', () => {
     },
   );
 
-  it('a checkpoint that is saved while another is being sent is stored after it', async () => {
+  it('checkpoints that are saved at the same time are stored in order', async () => {
     const { end, sql } = await run(async ({ context }) => {
       await Promise.all([1, 2, 3, 4, 5, 6].map((cursor) => context.checkpoint({ cursor })));
       return { cursor: context.checkpointCursor };
@@ -116,7 +116,7 @@ describe('a checkpoint', () => {
     expect({ ...row, cursor: Number(row!.cursor) }).toEqual({ cursor: 6, n: 6 });
   });
 
-  it('a checkpoint of a step that was taken away is rejected', async () => {
+  it('a checkpoint of a step that was cancelled is rejected', async () => {
     const [started, refused] = [deferred(), deferred<unknown>()];
     const { tasker, taskUuid, sql } = await run(async ({ context }) => {
       const gone = new Promise((resolve) => context.signal.addEventListener('abort', resolve));
@@ -167,7 +167,7 @@ describe('a transaction of a handler', () => {
     expect(await sql('select id from written order by id')).toEqual([{ id: 0 }, { id: 1 }, { id: 2 }]);
   });
 
-  it('a transaction in which a statement failed does not count as committed', async () => {
+  it('a transaction in which a statement failed is not reported as committed', async () => {
     const { end, sql } = await run(
       async ({ context }) => {
         await context.transaction(async (tx) => {
@@ -184,7 +184,7 @@ describe('a transaction of a handler', () => {
     expect(await sql('select 1 from tasker.checkpoint')).toEqual([]);
   });
 
-  it('a transaction of a step that was taken away writes nothing', async () => {
+  it('a transaction of a step that was cancelled writes nothing', async () => {
     const [started, refused] = [deferred(), deferred<unknown>()];
     const { tasker, taskUuid, sql } = await run(async ({ context }) => {
       const work = context.transaction(async (tx) => {
@@ -207,7 +207,7 @@ describe('a transaction of a handler', () => {
     'another transaction': (context: StepContext) => context.transaction(() => 7),
   };
   it.each(Object.entries(beside))(
-    'a transaction rejects a save outside of it, which would survive a rollback: %s',
+    'a save outside of an open transaction is rejected because it would survive a rollback: %s',
     async (_, save) => {
       const { end, sql } = await run(async ({ context }) => {
         await context.transaction(async (tx) => {

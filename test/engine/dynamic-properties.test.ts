@@ -30,11 +30,11 @@ import { invariants, template } from '../support/setup.ts';
 const PROVE = process.env.PROVE === '1';
 const AT_ONCE = 20;
 const ROUNDS = PROVE ? 100 : inject('postgres') === '18' ? 4 : 2;
-/** No round starts after this time, even if the machine is slow … */
+/** Time after which no further round starts if enough templates have run. */
 const BUDGET_MS = PROVE ? Number.POSITIVE_INFINITY : 10_000;
-/** … unless fewer templates than this have run. */
+/** Minimum number of templates, even on a slow machine. */
 const ENOUGH = PROVE ? ROUNDS * AT_ONCE : 2 * AT_ONCE;
-/** After the last round, templates with the kinds of steps that are still missing are selected from this many. */
+/** Number of templates from which those with missing kinds of steps are selected after the last round. */
 const MOST_DRAWN = Math.max(ROUNDS * AT_ONCE, 4_000);
 const WAITS: readonly Plan['kind'][] = PLANS.slice(PLANS.indexOf('poll'));
 /** The waits that must also occur below a decision. The others are too rare there. */
@@ -109,7 +109,7 @@ const act = defineHandler('act', {}, async ({ context }) => {
   return { ...result, by: name };
 });
 
-/** Completes a step with its token, sometimes before it waits. Only a task that fails fast may cancel it before. */
+/** Completes a step with its token, sometimes before it waits. Only a batch that fails fast may cancel it first. */
 function useSoon(
   token: string,
   { name, result, witness }: { name: string; result: Record<string, unknown>; witness: Witness },
@@ -146,7 +146,7 @@ async function run(tasker: Tasker, steps: readonly DynamicStep[], timeoutMs = 45
   for (const { name: step, plan } of steps) {
     if (plan.kind !== 'signal') continue;
     const sent = tasker.signal(taskUuid, signalFor(step), { by: step });
-    // A decision that has already run without creating the step makes the signal useless.
+    // No step can use the signal if a decision has already run without creating the step.
     if (end.steps[step]) await sent;
     else await sent.catch((error: Error) => expect(error).toMatchObject({ code: 'signal_refused' }));
   }
@@ -216,7 +216,7 @@ describe('random templates with decisions, batches and convergences end as a sim
       const { url, sql } = await database();
       const taskers = await taskersOn(url, concurrencies);
       const kinds = noneOfAnyKind();
-      // Chance decides whether a fail_fast batch still cancels workers, so a few templates may not include that.
+      // Chance decides whether a fail_fast batch still cancels workers, so a few templates may have no cancelled one.
       const missing = () => KINDS.filter((kind) => kind !== 'chance' && kinds[kind] === 0);
       const seed = Number(process.env.SEED ?? Date.now() % 1e9);
       const end = performance.now() + BUDGET_MS;

@@ -18,7 +18,7 @@ const identities = async (namespace: string) =>
 
 describe('tasks with the same identity that are created at the same time', () => {
   it.each([2, 50])(
-    'are created by only one of %i clients, and the others get a conflict with the id',
+    'are created by only one of %i clients, and the others get a conflict with the id of the task',
     async (clients) => {
       const { tasker, demo, another } = await shared.setup({ a: [] }, strategy('strict'));
       const taskers = [tasker, await another(), await another()];
@@ -74,7 +74,7 @@ describe('a strict template', () => {
     await tasker.createTask({ ...demo, context: { a: 1, b: { c: [2, 1], d: null } } });
   });
 
-  it('the identity of an ended task stays taken', async () => {
+  it('the identity of an ended task stays reserved', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('strict'));
     const { taskUuid } = await tasker.createTask(demo);
     await tasker.cancelTask(taskUuid);
@@ -124,7 +124,7 @@ describe('a key in the request', () => {
 });
 
 describe('always_unique', () => {
-  it('any number of equal tasks can be created, without rows for identities', async () => {
+  it('any number of equal tasks can be created without rows for identities', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('always_unique'));
     const handles = await tasker.createTasks(Array.from({ length: 20 }, () => demo));
     expect(new Set(handles.map((handle) => handle.taskUuid)).size).toBe(20);
@@ -134,7 +134,7 @@ describe('always_unique', () => {
 });
 
 describe('a batch', () => {
-  it('a batch with a duplicate creates nothing and names it', async () => {
+  it('a batch with a duplicate creates nothing, and the error names the duplicate', async () => {
     const { tasker, demo } = await shared.setup({ a: [], b: [] }, strategy('caller_provided'));
     const { taskUuid } = await tasker.createTask({ ...demo, idempotencyKey: '2' });
     const batch = ['0', '1', '2', '3'].map((idempotencyKey) => ({ ...demo, idempotencyKey }));
@@ -147,7 +147,7 @@ describe('a batch', () => {
     expect(await identities(demo.namespace)).toBe(1);
   });
 
-  it('a batch with the same task twice creates nothing and names both', async () => {
+  it('a batch with the same task twice creates nothing, and the error names both', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('caller_provided'));
     const batch = ['x', 'y', 'x'].map((idempotencyKey) => ({ ...demo, idempotencyKey }));
     await expect(tasker.createTasks(batch)).rejects.toMatchObject({

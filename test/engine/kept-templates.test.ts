@@ -10,7 +10,7 @@ import { DEMO, itOnce, setup, template } from '../support/setup.ts';
 const MORE_THAN_KEPT = 1_020;
 
 itOnce(
-  'an unused template is dropped when a thousand newer templates are cached, and is loaded again when needed',
+  'an unused template is evicted when a thousand newer templates are cached, and is loaded again when needed',
   async () => {
     const { tasker, url, another } = await setup({ worker: false });
     const database = await Database.connect({ url, poolSize: 3, logger: silentLogger });

@@ -174,7 +174,7 @@ describe('a failing step', () => {
     expect(await states(tasker, taskUuid)).toEqual({ thrown: 'error', result: 'error', never: 'error' });
   });
 
-  it('a failed step waits for its backoff and shows when it is due', async () => {
+  it('a failed step waits for its backoff and shows when its retry is due', async () => {
     let first = true;
     const flaky = say('a', () => {
       if (first) {
@@ -199,7 +199,7 @@ describe('a failing step', () => {
     expect(await sql('select 1 from tasker.timer')).toEqual([]);
   });
 
-  itOnce('a Retry-After of 2 seconds is kept within 100 ms on an idle machine', async () => {
+  itOnce('on an idle machine, a retry with a Retry-After of 2 seconds starts at most 100 ms late', async () => {
     let starts: number[] = [];
     const busy = say('a', () => {
       starts.push(performance.now());

@@ -51,7 +51,7 @@ it('steps that are missing from the queue, as after a restored backup, run when 
   await invariants(sql);
 });
 
-it('only the missing steps of a task are queued, with its priority', async () => {
+it('only the missing steps of a task are queued, and they get the priority of the task', async () => {
   const { tasker, sql, tasks, workerId } = await waiting(3, { a: [], b: [], c: ['a', 'b'] });
   const { taskUuid } = tasks[0]!;
   const rows = 'select namespace_id, rank, task_uuid, idx, template_id from tasker.queue order by task_uuid, idx';
@@ -128,7 +128,7 @@ it('a step of a cancelled task is not queued', async () => {
   expect(await sql('select task_uuid from tasker.queue')).toEqual([{ task_uuid: tasks[1]!.taskUuid }]);
 });
 
-it('more missing steps than one transaction takes are queued by one check', async () => {
+it('one check queues more missing steps than one transaction takes', async () => {
   const { tasker, sql, workerId } = await waiting(10_500);
   await sql('truncate tasker.queue');
   expect(await check(tasker, workerId)).toBe(10_500);
@@ -136,7 +136,7 @@ it('more missing steps than one transaction takes are queued by one check', asyn
   expect(await countOf(sql, doubled)).toBe(0);
 });
 
-it('more missing steps than one scan finds are queued by one check, except steps of a locked task', async () => {
+it('one check queues more missing steps than one scan finds, except steps of a locked task', async () => {
   const { tasker, sql, url, tasks, workerId } = await waiting(20);
   await sql('truncate tasker.queue');
   const session = await openSession(url);
@@ -173,7 +173,7 @@ it('a task that another transaction has locked is left for the next check, and d
 });
 
 describe('several processes', () => {
-  it('check at the same time, and queue each missing step once', async () => {
+  it('that check at the same time queue each missing step once', async () => {
     const { tasker, another, sql, workerId } = await waiting(2_000);
     const others = await Promise.all([another(), another(), another()]);
     for (let round = 0; round < 5; round++) {
@@ -197,7 +197,7 @@ describe('several processes', () => {
     expect((await tasker.engine.checkQueue({ workerIds: [younger] }))?.requeued).toHaveLength(1);
   });
 
-  it('claim and record while the queue is checked, and no step is mistaken for missing', async () => {
+  it('can claim and record while the queue is checked, and no step is mistaken for missing', async () => {
     const handlers = ['a', 'b', 'c'].map((name) => defineHandler(name, {}, () => ({})));
     const { tasker, sql, another } = await setup({ templates: template({ a: [], b: [], c: ['a', 'b'] }), handlers });
     await another();

@@ -101,7 +101,7 @@ describe('the completion of a task', () => {
     });
   });
 
-  it('failures that block the task and cancelled steps do not count as completed', async () => {
+  it('the completion does not include cancelled steps and failures that block the task', async () => {
     const { tasker, taskUuid } = await batchAndBranch('fail_fast');
     const task = await tasker.getTask(taskUuid);
     expect(task).toMatchObject({ status: 'blocked_by_failures', failedSteps: 1, healthStatus: 'blocked' });

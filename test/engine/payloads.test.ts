@@ -53,7 +53,7 @@ const UNSTORABLE: [string, unknown, string][] = [
   ['a revoked proxy inside', { a: revoked() }, '.a'],
 ];
 
-/** The functions that the handler calls, by their numbers in the contexts of the tasks. */
+/** The functions that the handler calls. The context of a task contains the number of its function. */
 const functions: (() => unknown)[] = [];
 const running = shared.once(
   { a: { retry: { max_attempts: 2, backoff: 'none' } }, b: ['a'] },
@@ -64,7 +64,7 @@ const running = shared.once(
     ],
   },
 );
-/** Nothing is created with it. */
+/** A tasker for requests that are rejected. No test creates a task with it. */
 const refusing = shared.once({ a: [] }, { worker: false, handlers: [] });
 
 /** Runs one step with the handler `fn` until it ends. */
@@ -240,7 +240,7 @@ describe("a task's context", () => {
     expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
   });
 
-  it('a context is returned unchanged, for any contents', async () => {
+  it('a context of any contents is returned unchanged', async () => {
     const seen = new Map<string, unknown>();
     const { tasker, demo } = await shared.setup(
       { a: [] },

@@ -25,9 +25,9 @@ import { invariants, template } from '../support/setup.ts';
 const PROVE = process.env.PROVE === '1';
 const GRAPHS_AT_ONCE = 15;
 const ROUNDS = PROVE ? 668 : inject('postgres') === '18' ? 20 : 10;
-/** No round starts after this time, even if the machine is slow … */
+/** Time after which no further round starts if enough graphs have run. */
 const BUDGET_MS = PROVE ? Number.POSITIVE_INFINITY : 25_000;
-/** … unless fewer graphs than this have run. */
+/** Minimum number of graphs, even on a slow machine. */
 const ENOUGH_GRAPHS = 30;
 
 /**
@@ -72,7 +72,7 @@ const act = defineHandler('act', {}, async ({ context }) => {
   const seen = witnesses.get(String(context.getInput('run')))!;
   const later = await laterOf(plan, context, (token) => {
     seen.done.add(step);
-    // Sometimes before the step waits, and sometimes afterwards.
+    // The token is used sometimes before the step waits, and sometimes afterwards.
     setTimeout(() => {
       seen.tasker.completeByToken(token, { by: step }).catch((error) => seen.broken.push(`${step}: ${error.message}`));
     }, step.length * 3);
@@ -88,7 +88,7 @@ interface Case {
 }
 
 let runs = 0;
-/** The kinds of steps that ended, so that a run in which one is missing fails. */
+/** The kinds of steps that ended. A run in which a kind is missing fails. */
 const ended = new Set<string>();
 
 /**
@@ -163,7 +163,7 @@ it.each([
     onTestFinished(async () => void (await Promise.all(taskers.map((tasker) => tasker.stop({ drainTimeoutMs: 0 })))));
     let graphs = 0;
     let failed = false;
-    // Not the time limit of fast-check, because that leaves the interrupted round running.
+    // The time limit of fast-check is not used, because it leaves the interrupted round running.
     const until = performance.now() + BUDGET_MS;
     const enough = () => performance.now() > until && (failed || graphs >= ENOUGH_GRAPHS);
     await fc.assert(

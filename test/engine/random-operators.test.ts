@@ -22,7 +22,7 @@ const ROUNDS = PROVE ? 300 : 4;
 const TASKS = 12;
 /** Exceeded only when a task is made older by hand. */
 const LIFECYCLE = { max_duration_minutes: 5, staleness_action: 'error' };
-/** A slow machine starts no round after this time, unless some kind of action has not occurred yet. */
+/** After this time, a slow machine starts a round only if some kind of action is still missing. */
 const BUDGET_MS = PROVE ? Number.POSITIVE_INFINITY : 30_000;
 /** If some kind of action never occurred, the run proves nothing about it. */
 const KINDS = [
@@ -42,7 +42,7 @@ const KINDS = [
 
 type OwnConfig = Pick<DynamicConfig, 'step' | 'plan'>;
 
-/** Uses a token while operators act on the same step. One of them is late. */
+/** Uses a token while operators act on the same step, so that either the token or an operator is late. */
 async function callBack(tasker: Tasker, token: string, result: object): Promise<void> {
   const outcome = await tasker
     .completeByToken(token, result)
@@ -50,7 +50,7 @@ async function callBack(tasker: Tasker, token: string, result: object): Promise<
   count(`call_back ${outcome}`);
 }
 
-/** Waits a few turns of the event loop, so that operators find running steps, and then ends as the plan of the step says. */
+/** Waits a few turns of the event loop, so that operators find running steps, and then ends as planned for the step. */
 const act = defineHandler('act', {}, async ({ context }) => {
   const { step, plan: own, plans, result } = context.stepConfig as unknown as Partial<DynamicConfig> & OwnConfig;
   const plan = plans?.[context.event.workflowStep.name] ?? own;
@@ -107,7 +107,7 @@ const counts: Record<string, number> = {};
 function count(kind: string, by = 1): void {
   counts[kind] = (counts[kind] ?? 0) + by;
 }
-/** The tasker that uses tokens, and the uses of the round. */
+/** The tasker that uses tokens, and its pending calls in this round. */
 let answering: Tasker | undefined;
 const callBacks: Promise<void>[] = [];
 
@@ -134,7 +134,7 @@ function keepSignalling(tasker: Tasker, sql: Sql): { stop(): Promise<void> } {
   });
 }
 
-/** Half of these actions get a task on which they have an effect, if there is one. At random, that is rare. */
+/** Half of these actions get a task on which they have an effect, if one exists. A random task is rarely one. */
 const SUITABLE: Partial<Record<Verb, string>> = {
   expire: 'done_at is null',
   redrive: `verdict in ('cancelled', 'error')`,
@@ -301,7 +301,7 @@ it(
     onTestFinished(async () => void (await Promise.all(taskers.map((tasker) => tasker.stop({ drainTimeoutMs: 0 })))));
     let run = 0;
     let failed = false;
-    // Not the time limit of fast-check, because that leaves the interrupted round running.
+    // The time limit of fast-check is not used, because it leaves the interrupted round running.
     const until = performance.now() + BUDGET_MS;
     const enough = () => {
       const late = performance.now() > until;

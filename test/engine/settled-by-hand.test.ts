@@ -131,7 +131,7 @@ it('a step that completed before its task was cancelled keeps its result', async
   expect(await tasker.getTask(taskUuid)).toMatchObject({ status: 'cancelled' });
 });
 
-it('an action that the database cancels reports that, and not a lock', async () => {
+it('an action that the database cancels reports the cancellation instead of a lock', async () => {
   const { tasker } = await setup({ templates: template({ a: [] }), worker: false });
   const { taskUuid } = await tasker.createTask(DEMO);
   const cancelled = onFreeTask(tasker.engine.database, taskUuid, (tx) =>
@@ -145,7 +145,7 @@ it('an action that the database cancels reports that, and not a lock', async () 
 });
 
 it.each(['completeStep', 'resolveStep'] as const)(
-  'a step that another process settles by %s lets the next step run immediately',
+  'the next step runs immediately after another process has settled a step by %s',
   async (verb) => {
     const handlers = [
       defineHandler('a', {}, () => {

@@ -7,7 +7,7 @@ import { claimSteps } from '../../src/store/claim-steps.ts';
 import { age, checkForStale, taskUnderLimit } from '../support/lifecycle.ts';
 import { DEMO, invariants, setup, template, until } from '../support/setup.ts';
 
-it('the newest checkpoint of a task counts as its last progress', async () => {
+it('the newest checkpoint of a task is its last progress', async () => {
   const { tasker, sql, taskUuid } = await taskUnderLimit('max_steps_in_process_minutes', {});
   await age(sql, 21, taskUuid);
   await sql(

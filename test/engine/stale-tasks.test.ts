@@ -44,7 +44,7 @@ describe('a task that is ended by its lifecycle', () => {
 });
 
 describe('the time of a limit', () => {
-  it('starts with the last start or end of a step, so a task that makes progress never exceeds the limits of its states', async () => {
+  it('starts at the last start or end of a step, so that a task with progress never exceeds the limits of its states', async () => {
     const { handlers, gate } = stage();
     const steps = { one: { handler: 'quick' }, two: { handler: 'busy', dependencies: ['one'] } };
     const lifecycle = { max_steps_in_process_minutes: 20, staleness_action: 'error' };
@@ -97,7 +97,7 @@ describe('the time of a limit', () => {
     expect(await tasker.listTasks({ stale: true })).toMatchObject([{ taskUuid }]);
   });
 
-  it('a task that no worker has started counts as waiting for dependencies', async () => {
+  it('the limit for waiting for dependencies applies to a task that no worker has started', async () => {
     const lifecycle = { max_waiting_for_dependencies_minutes: 20, max_steps_in_process_minutes: 5 };
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
@@ -168,7 +168,7 @@ describe('a stale task', () => {
 describe('the check for stale tasks', () => {
   const errors = { max_duration_minutes: 5, staleness_action: 'error' };
 
-  it('any worker runs the check without being asked', async () => {
+  it('every worker runs the check on its own', async () => {
     const { tasker, sql, another } = await setup({ templates: [template({ a: [] }, { lifecycle: errors })] });
     const { taskUuid } = await tasker.createTask(DEMO);
     await age(sql, 6);
@@ -221,7 +221,7 @@ describe('the check for stale tasks', () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle: errors })], worker: false });
     const tasks = await tasker.createTasks([DEMO, DEMO, DEMO]);
     await age(sql, 6);
-    // Pretends that each task has this many open steps.
+    // Simulates that each task has this many open steps.
     await sql('update tasker.task set n_open = 15000');
     const turns: number[] = [];
     for await (const { ended } of tasker.engine.endStale()) turns.push(ended.length);
@@ -253,7 +253,7 @@ describe('the check for stale tasks', () => {
     expect(await checkForStale(tasker)).toMatchObject({ ended: [{ taskUuid }], noted: [] });
   });
 
-  it('a task with an identity is watched once, and only if it was created', async () => {
+  it('a request watches a task with an identity only if the request created the task', async () => {
     const templates = [template({ a: [] }, { lifecycle: errors, identity_strategy: 'strict' })];
     const { tasker, sql } = await setup({ templates, worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);

@@ -35,7 +35,7 @@ describe('the path where a context exceeds a limit', () => {
     expect(overLimit(value, 'context')).toMatchObject({ path, reason: expect.stringContaining(reason) });
   });
 
-  it('the first path in the order of the context is reported', () => {
+  it('only the first path in the order of the context is reported', () => {
     expect(pathOf({ fine: 1, long: 'x'.repeat(10_001), deep: nested(12) })).toBe('context.long');
   });
 });

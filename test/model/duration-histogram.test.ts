@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type Bucket, durationsOf, PERCENTILE_ERROR } from '../../src/model/duration-histogram.ts';
 
-/** As `tasker.bucket_of`, which a test on a database compares with it. */
+/** Computes the same bucket as `tasker.bucket_of`. A test on a database compares both. */
 function bucketOf(us: number): number {
   return us <= 0 ? 0 : Math.min(511, 1 + Math.ceil(Math.log(us) / Math.log(1.1)));
 }
 
-it('a percentile is off by at most five percent, for any values', () => {
+it('a percentile of any values is off by at most five percent', () => {
   const anyValues = fc.array(
     fc.oneof(fc.nat(100), fc.nat(1e6), fc.double({ min: 0, max: 1e13, noNaN: true }).map(Math.round)),
     {
@@ -32,7 +32,7 @@ it('a percentile is off by at most five percent, for any values', () => {
         [0.99, found.p99Ms],
       ] as const) {
         const exact = sorted[Math.ceil(values.length * part) - 1]!;
-        // A thousandth of a millisecond is rounded.
+        // Percentiles are rounded to thousandths of a millisecond.
         expect(Math.abs(ms! * 1000 - exact)).toBeLessThanOrEqual(exact * PERCENTILE_ERROR + 0.5);
       }
       expect(found).toMatchObject({ count: values.length, minMs: min / 1000, maxMs: max / 1000 });

@@ -35,11 +35,11 @@ describe('a strict identity', () => {
     expect(new Set(all).size).toBe(4);
   });
 
-  it('moving characters between names does not give the same identity', () => {
+  it('moving characters from one name to another changes the identity', () => {
     expect(of({}, { namespace: 'ab', name: 'c' })).not.toBe(of({}, { namespace: 'a', name: 'bc' }));
   });
 
-  it('equal contexts have the same strict identity, for any contents', () => {
+  it('equal contexts of any contents have the same strict identity', () => {
     const shuffled = (value: unknown): unknown => {
       if (Array.isArray(value)) return value.map(shuffled);
       if (typeof value !== 'object' || value === null) return value;
@@ -76,10 +76,10 @@ describe('an idempotency key', () => {
   });
 });
 
-it('always_unique gives no identity', () => {
+it('a task with always_unique has no identity', () => {
   expect(of({}, { strategy: 'always_unique' })).toBeNull();
 });
 
-it('the identity is missing if caller_provided gets no key', () => {
+it('with caller_provided, the identity of a request without a key is missing', () => {
   expect(of({}, { strategy: 'caller_provided' })).toBe('missing');
 });

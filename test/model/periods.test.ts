@@ -87,7 +87,7 @@ describe('the periods of a window', () => {
 });
 
 describe('the points of a chart', () => {
-  it('are at most 62, and each of its periods belongs to one', () => {
+  it('are at most 62, and each period of the chart belongs to one point', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 400 * 1440 }), (ago) => {
         const window = windowOf({ from: NOW - ago * MINUTE, to: NOW, now: NOW });

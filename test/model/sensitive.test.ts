@@ -113,7 +113,7 @@ describe('for any JSON', () => {
       }
     });
 
-  it('a hidden value is nowhere in what is shown, and the given value does not change', () => {
+  it('the redacted copy does not contain the hidden value, and the given value does not change', () => {
     fc.assert(
       fc.property(planted, ({ value, path }) => {
         const before = JSON.stringify(value);
@@ -153,7 +153,7 @@ describe('for any JSON', () => {
   });
 });
 
-it('texts for log lines are at least four characters long, and numbers at least six digits', () => {
+it('only texts of at least four characters and numbers of at least six digits are hidden in log lines', () => {
   const value = { a: ['abc', 'abcd', 12345, 123456, true, null, { b: 'inside' }], other: 'elsewhere' };
   expect([...textsAt(value, sensitivePaths(['a']))]).toEqual(['abcd', '123456', 'inside']);
 });
@@ -161,7 +161,7 @@ it('texts for log lines are at least four characters long, and numbers at least 
 describe('a condition on contexts', () => {
   it.each<[what: string, condition: unknown, paths: string[], named: string | undefined]>([
     ['compares a sensitive value', { card: { number: '4111' } }, ['card.number'], 'card.number'],
-    ['compares what contains one', { card: { number: { last: 1 } } }, ['card.number'], 'card.number'],
+    ['compares a value that contains one', { card: { number: { last: 1 } } }, ['card.number'], 'card.number'],
     ['compares a part of one', { card: { number: 1 } }, ['card'], 'card'],
     ['compares an element at another index', { cs: [{ e: 1 }] }, ['cs.5.e'], 'cs.5.e'],
     ['compares another value', { card: { brand: 'b' }, n: 1 }, ['card.number'], undefined],

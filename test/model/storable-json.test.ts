@@ -101,7 +101,7 @@ describe("a value that jsonb can't store", () => {
     expect(refusal(list)).toBe('result[0]: it is circular: it leads back to result');
   });
 
-  it('a value that is nested too deep is rejected, for any depth', () => {
+  it('a value that is nested too deeply is rejected at any depth', () => {
     const nested = (depth: number): unknown => {
       let value: unknown = [];
       for (let n = 1; n < depth; n++) value = { in: value };
@@ -120,7 +120,7 @@ describe("a value that jsonb can't store", () => {
     expect(refusal('x'.repeat(17 * 1024 * 1024))).toBe('result: it is larger than 16777216 bytes');
   });
 
-  it('a value that shared parts would make huge is rejected quickly', () => {
+  it('a value whose shared parts would become huge as JSON is rejected quickly', () => {
     let value: unknown = 1;
     for (let n = 0; n < 60; n++) value = [value, value];
     expect(refusal(value)).toMatch(/it is larger than 16777216 bytes$/);

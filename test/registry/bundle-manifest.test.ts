@@ -69,9 +69,9 @@ it.each([
     'tsconfig.json',
     '{"compilerOptions":{"paths":{"@lib/*":["./lib/*","./other/*"]}}}',
   ],
-  ['packages were installed', 'node_modules/.package-lock.json', '{}'],
+  ['packages are installed', 'node_modules/.package-lock.json', '{}'],
   ['a package that is not bundled changes', 'node_modules/pkg/pkg.mjs', 'export const kind = "another";'],
-])('builds again when %s', async (_, file, text) => {
+])('discovery builds again when %s', async (_, file, text) => {
   const { write, isLookedUp } = await bundledOnce();
   write(file, text);
   expect(await isLookedUp()).toBe(false);
@@ -88,7 +88,7 @@ it('discovery builds again if a bundle is missing or the manifest is incomplete'
 it('discovery writes no manifest if files may have changed while they were read, or if their tsconfig extends another', async () => {
   const fresh = projectOf();
   fresh.write('handlers/b.ts', 'export const b = 2;');
-  // So that it is recent, however long a busy machine takes to begin reading it.
+  // The time is in the future, so that the file is still recent when a busy machine begins to read it.
   const inAMinute = Date.now() / 1000 + 60;
   utimesSync(path.join(fresh.root, 'handlers/b.ts'), inAMinute, inAMinute);
   await fresh.bundle();

@@ -130,7 +130,7 @@ describe('discovering handlers', () => {
     });
   });
 
-  it('works in a path with spaces and letters of any language', async () => {
+  it('accepts a path with spaces and letters of any language', async () => {
     const root = project({ 'handlers/größe 物/naïve file.ts': greet('unicode') }, 'prøject 工');
     expect((await discover(root)).registry.listHandlers()).toEqual(['unicode']);
   });
@@ -208,7 +208,7 @@ describe('discovering handlers', () => {
     expect(await run(registry, 'optional')).toEqual({ result: 'absent' });
   });
 
-  it('resolves the names of the project: paths of tsconfig, imports of package.json, the project itself', async () => {
+  it('resolves import paths of tsconfig, imports of package.json and the name of the project itself', async () => {
     const root = project({
       'package.json':
         '{"name":"shop","type":"module","exports":{"./tax":"./lib/tax.js"},"imports":{"#rate":"./lib/rate.ts"}}',
@@ -246,7 +246,7 @@ describe('discovering handlers', () => {
     expect(await discoverHandlers(path.join(root, 'empty'), { registry })).toEqual({ count: 0, files: [] });
   });
 
-  it('names both files if they have handlers of the same name', async () => {
+  it('reports both files if two files have handlers of the same name', async () => {
     const root = project({ 'handlers/a.ts': greet('same', '1'), 'handlers/b.ts': greet('same', '2') });
     const { registry, count, lines } = await discover(root);
     expect(count).toBe(1);
@@ -259,7 +259,7 @@ describe('discovering handlers', () => {
 });
 
 describe('discovery', () => {
-  it('finds handlers in exported arrays and plain objects, each once', async () => {
+  it('finds each handler in exported arrays and plain objects once', async () => {
     const root = project({
       'handlers/list.ts': `import { defineHandler } from 'tasker-core';
         const a = defineHandler('a', {}, () => 1);
@@ -270,7 +270,7 @@ describe('discovery', () => {
     expect([count, registry.listHandlers()]).toEqual([3, ['a', 'b', 'c']]);
   });
 
-  it('returns the number of handlers from the method of the registry', async () => {
+  it('returns the number of handlers if it is called as a method of the registry', async () => {
     const root = project({ 'handlers/a.ts': greet('a'), 'handlers/b.ts': greet('b') });
     const registry = new HandlerRegistry();
     expect(await registry.discoverHandlers(path.join(root, 'handlers'))).toBe(2);
@@ -386,7 +386,7 @@ describe('a folder that cannot be discovered', () => {
     expect(message).toContain(`${root}/handlers/a.ts:2:8: Could not resolve "./nowhere.ts"`);
   });
 
-  it('reports a file that throws on import, with its path and the cause', async () => {
+  it('reports the path and the cause of a file that throws on import', async () => {
     const root = project({
       'handlers/bad.ts': 'throw new TypeError("no configuration");',
       'handlers/good.ts': greet('good'),
@@ -414,7 +414,7 @@ describe('in a separate process', () => {
     return stdout;
   };
 
-  it('discovers an installed package by its name, from the current folder', async () => {
+  it('discovery finds an installed package by its name from the current folder', async () => {
     const root = project({
       'node_modules/@shop/handlers/package.json': '{"name":"@shop/handlers","type":"module","exports":"./index.js"}',
       'node_modules/@shop/handlers/index.js': `${greet('one')}export const two = defineHandler('two', {}, () => 2);`,
@@ -428,7 +428,7 @@ describe('in a separate process', () => {
     expect(JSON.parse(out)).toEqual({ count: 2, files: [{ file: '@shop/handlers', handlers: ['one', 'two'] }] });
   });
 
-  it('shows the lines of the source files in stack traces, and exits on its own', async () => {
+  it('stack traces show lines of the source files, and the process exits on its own', async () => {
     const root = project({
       'handlers/_deep.ts': `interface Order {\n  id: string;\n}\nexport function deep(order: Order): never {\n  throw new Error(order.id);\n}\n`,
       'handlers/fails.ts': `import { defineHandler } from 'tasker-core';\nimport { deep } from './_deep.ts';\n\nexport default defineHandler('fails', {}, () => deep({ id: 'O-7' }));\n`,
@@ -446,7 +446,7 @@ describe('in a separate process', () => {
   });
 
   it.each([0o700, 0o777])(
-    'keeps bundles where no other user can write if node_modules is read-only: the mode of the temporary folder is %o',
+    'discovery keeps bundles where no other user can write if node_modules is read-only (temporary folder: %o)',
     async (mode) => {
       const root = project({ 'handlers/a.ts': greet('a') });
       // A file replaces the cache folder, so even root can't write to the folder.

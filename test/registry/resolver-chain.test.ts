@@ -120,7 +120,7 @@ describe('a chain of resolvers', () => {
     expect(await chain.resolve(byInstance)).toBe(await chain.resolve(byInstance));
   });
 
-  it('asks once for a definition, even for concurrent calls, and again after forget()', async () => {
+  it('resolves a definition once even for concurrent calls, and again after forget()', async () => {
     const tenants = new Tenants();
     const chain = ResolverChain.withResolvers([tenants]);
     const definition = fromCallable('tenant.acme');
@@ -234,7 +234,7 @@ describe('a registry with resolvers', () => {
     });
   });
 
-  it('finds every callable, method and resolver that does not resolve, once each', async () => {
+  it('reports each unresolved callable, method and resolver once', async () => {
     const registry = new HandlerRegistry();
     await registry.addResolver(new Tenants());
     registry.register('charge', Named);
@@ -255,7 +255,7 @@ describe('a registry with resolvers', () => {
     ]);
   });
 
-  it('needs no handler for steps that wait, and asks no resolver for one', async () => {
+  it('needs no handler for steps that wait, and asks no resolver for such a handler', async () => {
     const registry = new HandlerRegistry();
     const asked: string[] = [];
     await registry.addResolver({
@@ -277,7 +277,7 @@ describe('a registry with resolvers', () => {
     expect(asked).toEqual(['tasker.timer']);
   });
 
-  it('checks a callable once for each initialization in the steps', async () => {
+  it('checks a callable separately for each initialization in the steps', async () => {
     const registry = new HandlerRegistry();
     await registry.addResolver({
       name: 'regions',

@@ -18,7 +18,7 @@ const refused: ActsBench['refused'] = (...given) => bench.refused(...given);
 const NEVER = '019b0000-0000-7000-8000-000000000000';
 
 describe('an action on a task', () => {
-  it('retries it with the operator and the reason in the audit, and is a conflict if nothing failed', async () => {
+  it('retries the task with the operator and the reason in the audit, and is a conflict if nothing failed', async () => {
     const uuid = await failed();
     const { status, body } = await api.ask('POST', `/v1/tasks/${uuid}/retry`, { by: 'ann', reason: 'new luck' });
     expect([status, body]).toMatchObject([200, { task_uuid: uuid, steps: ['second'] }]);
@@ -39,7 +39,7 @@ describe('an action on a task', () => {
     expect(await refused('POST', '/v1/tasks/7/retry')).toEqual([400, 'INVALID_UUID', expect.any(String)]);
   });
 
-  it('resolves it once, has no effect when repeated, and is a conflict for a task that ended in another way', async () => {
+  it('resolves the task once, and is a conflict for a task that ended in another way', async () => {
     const uuid = await failed();
     expect((await api.ask('POST', `/v1/tasks/${uuid}/resolve`)).body).toMatchObject({
       resolved: true,
@@ -57,7 +57,7 @@ describe('an action on a task', () => {
     expect((await refused('POST', `/v1/tasks/${uuid}/delete`))[0]).toBe(404);
   });
 
-  it('reruns it after a dry run that changes nothing, and copies it once per key', async () => {
+  it('reruns the task after a dry run that changes nothing, and copies the task once per key', async () => {
     const uuid = await create('demo', { context: { lucky: true } });
     await api.tasker.waitForTask(uuid);
     const planned = await api.ask('POST', `/v1/tasks/${uuid}/rerun`, { from: 'second', dry_run: true });
@@ -82,7 +82,7 @@ describe('an action on a task', () => {
     ]);
   });
 
-  it('starts a task now instead of at its start time, or at another time', async () => {
+  it('starts a task now or at another time instead of its start time', async () => {
     const uuid = await create('demo', { context: { lucky: true }, delayMs: 3_600_000 });
     const moved = await api.ask<{ start_at: string }>('POST', `/v1/tasks/${uuid}/reschedule`, { in: '2h' });
     expect(Date.parse(moved.body.start_at)).toBeGreaterThan(Date.now() + 3_600_000);
@@ -99,7 +99,7 @@ describe('an action on a task', () => {
     expect((await refused('POST', `/v1/tasks/${uuid}/start-now`))[0]).toBe(409);
   });
 
-  it('pauses and resumes it, its template and its namespace, and repetitions have no effect', async () => {
+  it('pauses and resumes the task, its template and its namespace, and repetitions have no effect', async () => {
     const uuid = await waiting();
     for (const path of [
       `/v1/tasks/${uuid}`,
@@ -122,7 +122,7 @@ describe('an action on a task', () => {
     expect((await refused('POST', '/v1/namespaces/nothing/pause'))[0]).toBe(404);
   });
 
-  it('is rejected if its body has another content type or an unknown field, so that no part of it is ignored', async () => {
+  it('is rejected if its body has another content type or an unknown field', async () => {
     const uuid = await failed();
     const form = await api.ask<Json>('POST', `/v1/tasks/${uuid}/retry`, '{"reason":"x"}', {
       'content-type': 'application/x-www-form-urlencoded',

@@ -25,7 +25,7 @@ const refused = async (body: object) => {
 };
 
 describe('POST /v1/bulk-acts', () => {
-  it('previews with a sample, changes nothing, and leaves no selection behind', async () => {
+  it('previews an action with a sample, changes nothing, and leaves no selection behind', async () => {
     await create(12, 'preview');
     const filter = { initiator: 'preview', state: 'pending,steps_in_process' };
     const { status, body } = await api.ask<Json & { sample: Json[] }>('POST', '/v1/bulk-acts', {
@@ -39,7 +39,7 @@ describe('POST /v1/bulk-acts', () => {
     expect(await api.tasker.bulk.list()).toEqual([]);
   });
 
-  it('begins one action for requests with the same key, even if they are concurrent, and rejects a different request', async () => {
+  it('begins one action for concurrent requests with the same key, and rejects a different request with that key', async () => {
     const ids = await create(3, 'keyed');
     const body = { action: 'task_cancel', ids, by: 'ann' };
     const key = { 'idempotency-key': 'nightly' };
@@ -59,12 +59,12 @@ describe('POST /v1/bulk-acts', () => {
       409,
       expect.stringContaining(`another action, ${first}`),
     ]);
-    // The key of another operator is another key, and a preview begins nothing.
+    // The key of another operator is a different key, and a preview begins no action.
     expect((await send({ ...body, by: 'bob' })).body.id).not.toBe(first);
     expect((await send({ ...body, dry_run: true })).status).toBe(200);
   });
 
-  it('answers 202 and acts in the server, with the operator in the audit', async () => {
+  it('responds with 202, and the server acts with the operator in the audit', async () => {
     const ids = await create(3, 'cancelled');
     const { status, body } = await api.ask<{ id: number }>('POST', '/v1/bulk-acts', {
       action: 'task_cancel',
@@ -83,7 +83,7 @@ describe('POST /v1/bulk-acts', () => {
     expect((await api.tasker.getTask(ids[0]!)).status).toBe('cancelled');
   });
 
-  it('acts on no item twice: the second of two equal actions skips the items that the first has handled', async () => {
+  it('handles each item once even if two equal actions run at the same time', async () => {
     const ids = await create(40, 'twice');
     const both = await Promise.all([start({ action: 'task_cancel', ids }), start({ action: 'task_cancel', ids })]);
     const reports = await Promise.all(both.map(ended));
@@ -93,7 +93,7 @@ describe('POST /v1/bulk-acts', () => {
     expect(acts).toHaveLength(40);
   });
 
-  it('stops when the server stops, and can be resumed; a repeated resume does not take it over', async () => {
+  it('begins an action that stops with the server and can be resumed afterwards', async () => {
     const ids = await create(30, 'resumed');
     const session = await lockOn(ids[29]!);
     const id = await start({ action: 'task_cancel', ids, by: 'ann' });
@@ -113,7 +113,7 @@ describe('POST /v1/bulk-acts', () => {
     expect(acts).toHaveLength(30);
   });
 
-  it('can be stopped by an operator', async () => {
+  it('begins an action that an operator can stop', async () => {
     const ids = await create(5, 'stopped');
     const session = await lockOn(ids[4]!);
     const id = await start({ action: 'task_cancel', ids });
@@ -226,7 +226,7 @@ describe('POST /v1/tasks/bulk', () => {
     expect(again.lines[0]!.task_uuid).toBe(first.lines[0]!.task_uuid);
   });
 
-  it('answers while the body is still being sent, in chunks of bounded size', async () => {
+  it('responds in chunks of bounded size while the body is still being sent', async () => {
     let send!: ReadableStreamDefaultController<Uint8Array>;
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => {
@@ -290,7 +290,7 @@ describe('POST /v1/tasks/bulk', () => {
   });
 });
 
-it('over HTTP, an action needs no body, and a content type without a body changes nothing', async () => {
+it('over HTTP, an action needs no body, and a content type without a body has no effect', async () => {
   const [taskUuid] = await create(1, 'bodiless');
   const listening = await listen(api.app, { host: '127.0.0.1', port: 0 });
   try {

@@ -33,7 +33,7 @@ function checkLine(line: string): void {
   try {
     if (isGood()) return;
   } catch {
-    // It is not JSON.
+    // The line is not JSON.
   }
   if (badLines.length < 20) badLines.push(line.slice(0, 2000));
 }
@@ -79,13 +79,13 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
-/** Returns the problem with the answer to a request. */
+/** Returns the problem with the response to a request. */
 async function problemOf({ method, path, headers, body }: RandomRequest): Promise<string | undefined> {
   let request: Request;
   try {
     request = new Request(`http://localhost${path}`, { method, headers, ...(body !== undefined && { body }) });
   } catch {
-    // No client can send it.
+    // No client can send this request.
     return undefined;
   }
   const response = await api.app.fetch(request);
@@ -106,7 +106,7 @@ async function problemOf({ method, path, headers, body }: RandomRequest): Promis
   return api.contract.problemOf({ method, path: path.split('?')[0]! }, answer);
 }
 
-it(`${REQUESTS} generated requests get documented answers, and nothing in them is executed`, {
+it(`${REQUESTS} generated requests get documented responses, and nothing in the requests is executed`, {
   timeout: PROVE ? 36_000_000 : 240_000,
 }, async () => {
   const wrong: string[] = [];
@@ -127,7 +127,7 @@ it(`${REQUESTS} generated requests get documented answers, and nothing in them i
       process.stderr.write(`${n + 1} of ${REQUESTS} requests, heap of ${Math.round(heap.at(-1)! / 1e6)} MB\n`);
     }
   }, REQUESTS);
-  // Together, because a line explains an unexpected status.
+  // Both are compared together, because a log line explains an unexpected status.
   expect({ wrong, badLines }).toEqual({ wrong: [], badLines: [] });
   expect(await api.sql('select n from canary')).toEqual([{ n: 1 }]);
   expect(Object.keys(Object.prototype)).toEqual([]);
@@ -195,7 +195,7 @@ function brokenBytes({ method, path, headers, body = '' }: RandomRequest, at: nu
   return random() < 0.2 ? bytes.subarray(0, Math.floor(random() * bytes.length)) : bytes;
 }
 
-/** Returns the status of the answer. Empty if the connection was closed without one. */
+/** Returns the status of the response. Empty if the connection was closed without a response. */
 function statusOf(port: number, bytes: Buffer): Promise<string> {
   return new Promise((resolve) => {
     let text = '';

@@ -43,7 +43,7 @@ it('with 20 creators and 100 open streams, no acknowledged task and no change is
     let isInDoubt = false;
     const { status } = await accepted(async () => {
       const answer = await ask('DELETE', `/v1/tasks/${taskUuid}`);
-      // Without Retry-After, the action may have been carried out. Then a second request for it is rejected.
+      // Without Retry-After, the action may have been carried out. Then a second request for the action is rejected.
       isInDoubt ||= answer.status === 503 && !answer.headers.has('retry-after');
       return answer;
     });
@@ -82,7 +82,7 @@ it('a server with too many requests rejects further requests immediately with Re
       const { status, headers, body } = await api.ask('POST', '/v1/tasks', REQUEST);
       answers.push({ status, retryAfter: headers.get('retry-after'), body });
     });
-    // Requests that do not wait for the database are answered while the others still wait.
+    // Requests that do not need the database get a response while the others still wait.
     await until(
       () => answers.length,
       (count) => count === CREATORS - most,
@@ -128,7 +128,7 @@ it('a worker that waits for steps does not block other requests', async () => {
   }
 });
 
-it('streams that wait until they begin keep no other request out', async () => {
+it('streams that have not begun yet do not block other requests', async () => {
   const paths = ['/v1/stream', '/v1/stream?kind=step', '/v1/stream?namespace=test'];
   const api = await servedApi({ mostRequests: paths.length, templates: [template({ first: [] })] });
   const blocker = await openSession(api.url);

@@ -189,7 +189,7 @@ describe('the details of a task', () => {
     );
   });
 
-  it('context, waits, logs, events and history belong to the task', async () => {
+  it('the routes of a task return its context, waits, logs, events and history', async () => {
     const { failed, waiting, complete } = world.tasks;
     expect((await get(`/v1/tasks/${failed.toUpperCase()}/context`)).body).toEqual({ task_uuid: failed, context: {} });
     expect((await get(`/v1/tasks/${waiting}/waits`)).body).toMatchObject({
@@ -212,7 +212,7 @@ describe('the details of a task', () => {
 });
 
 describe('requests', () => {
-  it('a request for an unchanged task is answered with 304, and for a changed task in full', async () => {
+  it('a request for an unchanged task gets 304, and a request for a changed task gets the full task', async () => {
     const uuid = await world.create({ name: 'slow', reason: 'to change' });
     await world.tasker.engine.search.flush();
     for await (const { task } of world.tasker.watchTask(uuid)) if (task.status === 'waiting') break;
@@ -222,7 +222,7 @@ describe('requests', () => {
     expect((await get(`/v1/tasks/${uuid}`, { 'if-none-match': etag })).status).toBe(200);
   });
 
-  it('a valid request id of the caller is kept, and an invalid id is replaced', async () => {
+  it('a valid request id of the caller is returned, and an invalid id is replaced', async () => {
     const idOf = async (given: string) =>
       (await get('/v1/queues', { 'x-request-id': given })).headers.get('x-request-id');
     expect(await idOf('order-7_a=')).toBe('order-7_a=');
@@ -247,7 +247,7 @@ describe('requests', () => {
     ]);
   });
 
-  it('no unusual address is answered with 5xx', async () => {
+  it('no unusual address gets 5xx', async () => {
     const forged = (...parts: unknown[]) => Buffer.from(JSON.stringify(parts)).toString('base64url');
     const uuid = world.tasks.complete;
     const odd = [
@@ -294,7 +294,7 @@ describe('requests', () => {
   });
 });
 
-describe('a caller that may see one namespace', () => {
+describe('a caller limited to namespaces', () => {
   const limited = (...namespaces: string[]) => {
     const caller: Caller = { ...ANYONE, namespaces };
     const app = new OpenAPIHono();
@@ -311,7 +311,7 @@ describe('a caller that may see one namespace', () => {
       (await app.request(`http://localhost/v1/${path}`)).json() as Promise<Record<string, unknown>>;
   };
 
-  it('sees only the data of that namespace', async () => {
+  it('sees only the data of its namespace', async () => {
     const read = limited('elsewhere');
     const { complete, elsewhere } = world.tasks;
     const texts = await Promise.all(
@@ -363,7 +363,7 @@ describe('a caller that may see one namespace', () => {
     expect(await read(`bulk-acts/${bulk!.id}`)).toEqual({ code: 'bulk_not_found' });
   });
 
-  it('sees the tasks of several namespaces, or of no namespace', async () => {
+  it('sees the tasks of all its namespaces, and no task if it has no namespace', async () => {
     const all = (await limited('test', 'elsewhere')('tasks?limit=1000'))['tasks'] as { namespace: string }[];
     expect(new Set(all.map(({ namespace }) => namespace))).toEqual(new Set(['test', 'elsewhere']));
     expect((await limited()('tasks'))['tasks']).toEqual([]);

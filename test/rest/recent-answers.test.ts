@@ -15,20 +15,20 @@ const counted = async (app: App, key: string, cacheControl?: string) => {
   return Object.values((body as { states: Record<string, number> }).states).reduce((sum, count) => sum + count, 0);
 };
 
-it('an answer is reused only for requests that allow its age', async () => {
+it('a response is reused only for requests that allow its age', async () => {
   const app = on.app();
   const key = await on.key({ name: 'reader', roles: ['viewer'] });
   const before = await counted(app, key, 'max-age=0');
   await on.tasker.createTask({ ...DEMO, context: {} });
   await on.tasker.engine.search.log.flush();
   await expect.poll(() => counted(app, key)).toBe(before + 1);
-  // No request has allowed an age since, so that the answer of the first is the one that is kept.
+  // No request has allowed an age since then, so that the first response is still the cached one.
   const shared = await ask(app, '/v1/summary', key, 'no-transform, max-age=60');
   expect(shared.age).toMatch(/^\d+$/);
   expect(await counted(app, key, 'max-age=60')).toBe(before);
   expect(await counted(app, key, 'max-age=0')).toBe(before + 1);
   expect(await counted(app, key, 'max-age=60')).toBe(before + 1);
-  // Other addresses are other answers.
+  // Other addresses have other responses.
   expect((await ask(app, '/v1/summary?namespace=test', key, 'max-age=60')).age).toBeNull();
 });
 
@@ -53,7 +53,7 @@ it('concurrent requests share one read of the database', async () => {
   expect(await cost(undefined)).toBeGreaterThan(10 * one);
 });
 
-it('an answer is never reused for a caller with other rights, and errors are not reused', async () => {
+it('a response is never reused for a caller with other rights, and errors are not reused', async () => {
   const app = on.app();
   const all = await on.key({ name: 'all', roles: ['operator'] });
   const some = await on.key({ name: 'some', roles: ['operator'], namespaces: ['test'] });
@@ -63,7 +63,7 @@ it('an answer is never reused for a caller with other rights, and errors are not
   await expect.poll(async () => JSON.stringify((await ask(app, '/v1/tasks?name=hidden', all)).body)).toContain('blue');
   await ask(app, '/v1/tasks?name=hidden', all, 'max-age=0');
   expect(JSON.stringify((await list(all)).body)).toContain('blue');
-  // The last may see the task, but has other permissions.
+  // The caller `less` may see the task, but has other permissions.
   for (const key of [some, less]) {
     const { age, body } = await list(key);
     expect(age).toBeNull();
@@ -71,6 +71,6 @@ it('an answer is never reused for a caller with other rights, and errors are not
   }
   const refused = () => ask(app, '/v1/workers', less, 'max-age=60');
   expect([(await refused()).status, (await refused()).age]).toEqual([403, null]);
-  // The answer about the caller itself is always new.
+  // The response about the caller itself is always new.
   for (const key of [all, some]) expect((await ask(app, '/v1/me', key, 'max-age=60')).age).toBeNull();
 });

@@ -136,7 +136,7 @@ it('tasks are listed in pages, and filtered by every condition', async () => {
   await tasker.engine.search.flush();
   type Page = { tasks: (Json & { task_uuid: string })[]; pagination: Json };
   const list = async (query: string) => (await ask<Page>('GET', `/v1/tasks?${query}`)).body;
-  // The count of a page may take only 25 ms. On a busy machine, it is repeated until it does.
+  // The count of a page may take only 25 ms. On a busy machine, the request is repeated until the count is complete.
   const third = await until(
     () => list('page=3&per_page=3'),
     ({ pagination }) => pagination.total_is_exact === true,
@@ -233,7 +233,7 @@ it('a failed step is read, reset, completed by hand and audited', async () => {
   expect((await ask('GET', `/v1/tasks/${uuid}/workflow_steps/nothing`)).status).toBe(400);
 });
 
-it('an operator can correct the result of a completed step, with or without metadata, and is recorded with it', async () => {
+it('an operator can correct the result of a completed step, and is recorded in the metadata of the result', async () => {
   const { ask, create, tasker } = await served();
   const uuid = await create();
   await tasker.waitForTask(uuid);

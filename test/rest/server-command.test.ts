@@ -17,7 +17,7 @@ async function started(args: readonly string[], env: Record<string, string> = {}
   return /"url":"([^"]+)"/.exec(server.output)![1]!.replace('0.0.0.0', '127.0.0.1');
 }
 
-it('tasker server answers requests until SIGTERM, with the templates of the project', async () => {
+it('tasker server serves the templates of the project until SIGTERM', async () => {
   const url = await started(['--bind', '127.0.0.1:0']);
   const body = JSON.stringify({
     name: 'pair',
@@ -92,7 +92,7 @@ it('tasker server takes its settings from the configuration, and GET /config sho
   await server.ended;
 });
 
-it('one process serves requests and runs steps; on SIGTERM it answers requests in flight, ends streams and lets handlers finish', async () => {
+it('one process serves requests and runs steps; on SIGTERM, requests in flight and handlers finish and streams end', async () => {
   const url = await started(['--bind', '127.0.0.1:0', '--with-worker']);
   const same = { name: 'pair', namespace: 'demo', version: '1.0.0', initiator: 'a', source_system: 'b', reason: 'c' };
   const body = JSON.stringify({ ...same, context: { lucky: true, with: 'worker' } });

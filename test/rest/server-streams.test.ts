@@ -57,7 +57,7 @@ it('a stream continues on another server after a kill and misses nothing, and a 
     () => resumed.tasks.get(killed),
     (state) => state === 'cancelled',
   );
-  // Its creation may have been killed before it was announced. Then the next change, or the comparison, brings it.
+  // If the creation was killed before the announcement, the next change or the comparison announces the task.
   await fetch(`${two.url}/v1/tasks/${unseen}`, { method: 'DELETE' });
   await until(
     () => resumed.tasks.get(unseen),

@@ -30,13 +30,13 @@ async function served() {
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
   const app = restApp({ tasker: made.tasker, logger: silentLogger, facts });
   const ask = asking(app);
-  // A server knows the length of a request, and requests without one are not shared.
+  // A real server knows the length of a request. Requests without a length are not shared.
   const post = (body: object) =>
     ask('POST', '/v1/tasks', body, { 'content-length': String(JSON.stringify(body).length) });
   return { ...made, post };
 }
 
-it('requests that arrive at the same time share transactions, and each gets the same answer as alone', async () => {
+it('requests that arrive at the same time share transactions, and each gets the same response as alone', async () => {
   const { post, sql, url } = await served();
   const requestOf = (key: string) => ({ ...DEMO, idempotency_key: key, context: { key } });
   await post(requestOf('known'));
@@ -51,7 +51,7 @@ it('requests that arrive at the same time share transactions, and each gets the 
   for (const request of refused) alone.push(await post(request));
   const keys = Array.from({ length: 200 }, (_, i) => `key ${i}`);
   const twins = Array.from({ length: 5 }, () => requestOf('twin'));
-  // The first requests wait for the lock, and the others for them.
+  // The first requests wait for the lock, and the others wait for the first requests.
   const session = await openSession(url);
   await session.query('begin');
   await session.query('lock table tasker.task in share mode');

@@ -122,7 +122,7 @@ it('a stream that resumes on another server gets all later changes, including tr
   await tasker.engine.search.flush();
   const before = await stream('/v1/stream');
   await caughtUp(before, made);
-  // A transaction of a caller that began before the position, and is open while the first server dies.
+  // A caller's transaction that began before the position, and is open while the first server dies.
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   onTestFinished(() => client.end());
@@ -202,9 +202,9 @@ it('for a position that the log does not have, a stream sends a reset and contin
   );
 });
 
-it('two thousand tasks that finish together are all seen, by streams that join before, between and after', async () => {
+it('streams that join before, during and after see all of two thousand tasks that finish together', async () => {
   const { tasker, server } = await served({ concurrency: 500 });
-  // A client that reads more slowly than so many changes come is disconnected, and continues.
+  // A client that reads more slowly than the changes arrive is disconnected, and then continues.
   const stream = (path: string, after?: string) =>
     TestEventSource.open(`${server.url}${path}`, { after, reconnects: true });
   const early = await stream('/v1/stream');
@@ -237,7 +237,7 @@ it('a stream that moves between two servers at random misses no change under loa
   const { stream: elsewhere } = await listening({ tasker: await another({ worker: false }) });
   const journal = new Map<string, string>();
   let position: string | undefined;
-  /** The states of all tasks and steps, once they no longer change. */
+  /** Returns the states of all tasks and steps once the states no longer change. */
   let final: [id: string, state: string][] | undefined;
   const follow = async () => {
     for (let hop = 0; ; hop++) {
@@ -359,7 +359,7 @@ it('a server that stops tells its clients to reconnect', async () => {
   await expect(tasker.engine.changes.follow({} as never)).rejects.toMatchObject({ code: 'stopped' });
 });
 
-it('an idle stream sends heartbeats, advances its position, and ends to be renewed', async () => {
+it('an idle stream sends heartbeats, advances its position, and ends so that the client renews it', async () => {
   const made = await setup({ templates: TWO_STEPS, worker: false });
   const { tasker } = made;
   const { stream } = await listening(made, { limits: { heartbeatMs: 50 } });

@@ -44,8 +44,8 @@ const untilStatus = (server: WorkerServer, status: number) =>
 const DETECTED_MS = 5_000;
 
 /**
- * Loses the database, and returns what the worker answers once it is not ready. Expects that it detects this in time, in one
- * of a few rounds, because a busy machine can delay it.
+ * Loses the database, and returns the response of the worker once it is not ready. Expects that the worker detects the
+ * loss in time in one of a few rounds, because a busy machine can delay the detection.
  */
 async function untilNotReady(server: WorkerServer, lose: () => void, restore: () => void): Promise<unknown> {
   let body: unknown;

@@ -5,7 +5,7 @@ import { RequestQueue } from '../../src/server/request-queue.ts';
 
 const ANSWER = 'HTTP/1.1 200 OK';
 
-/** Connects, and sends a request again whenever it was answered. `onAnswer` gets the number of its answers. */
+/** Connects, and sends a request again after each response. `onAnswer` gets the number of responses. */
 function client(port: number, onAnswer: (answers: number) => void): net.Socket {
   const socket = net.connect({ port, host: '127.0.0.1', noDelay: true });
   let answers = 0;
@@ -33,7 +33,7 @@ function burn(ms: number): void {
   while (performance.now() < end);
 }
 
-it('connections that arrive at a busy server are accepted before its other clients have had many answers', async () => {
+it('a busy server accepts new connections before its other clients have had many responses', async () => {
   const OLD = 50;
   const NEW = 100;
   const { port } = await listening({
@@ -57,7 +57,7 @@ it('connections that arrive at a busy server are accepted before its other clien
       sockets.push(client(port, onAnswer));
     }
   });
-  // If one were accepted in a turn that answers all others, these would get about 5,000 answers meanwhile.
+  // If one connection were accepted per turn over all clients, the others would get about 5,000 responses meanwhile.
   expect(meanwhile).toBeLessThan(NEW * 20);
 });
 
@@ -81,7 +81,7 @@ it('a request whose client disconnects before its turn is not handled', async ()
   expect(handled).toBeLessThan(until);
 });
 
-it('a request gets the time that it has waited, and its answer or its error', async () => {
+it('a request is handled with its waiting time, and gets its own response or error', async () => {
   const queue = new RequestQueue();
   const waited: number[] = [];
   const work = (answer: () => string) => (ms: number) => {

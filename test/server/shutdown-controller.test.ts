@@ -10,7 +10,7 @@ it('a shutdown waits for the first trigger and ignores a second trigger', async 
   expect([shutdown.isRequested, shutdown.signal]).toEqual([true, 'SIGTERM']);
 });
 
-it('shutdown handlers run one after the other, even after a failure, which is reported', async () => {
+it('shutdown handlers run one after the other, and the failure of one is reported without stopping the others', async () => {
   const shutdown = new ShutdownController();
   const ran: string[] = [];
   shutdown.onShutdown(async () => {

@@ -238,7 +238,7 @@ it('a request with a host name other than localhost is rejected', async () => {
   expect(status).toBe(403);
 });
 
-it('starting on a port in use fails with advice, and nothing is left open', async () => {
+it('starting on a port in use fails with advice, and leaves nothing open', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   onTestFinished(() => void other.close());
   await new Promise((resolve) => other.once('listening', resolve));

@@ -67,7 +67,7 @@ it('a worker server cannot be started twice, but can be restarted after it stops
   expect(worker.isRunning()).toBe(true);
 });
 
-it('a worker server can be stopped before, while and after it starts, and twice', async () => {
+it('a worker server can be stopped before, during and after its start, and a second time', async () => {
   const worker = await server();
   await worker.shutdown();
   expect(worker.getState()).toBe('initialized');
@@ -154,7 +154,7 @@ it('repeated restarts under load lose no step and run no step twice', async () =
   expect([runs.size, new Set(runs.values())]).toEqual([1_000, new Set([1])]);
 });
 
-it('signals are handled only if enabled, until the server stops', async () => {
+it('signals are handled only if this is enabled, and only until the server stops', async () => {
   const before = listeners();
   const quiet = await server();
   await quiet.start();

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { isSaved, loadCheckpoints, saveCheckpoint } from '../../src/store/checkpoints.ts';
 import { handWorker } from '../support/hand-worker.ts';
 
-it('a checkpoint belongs to one step of one task, and only its holder saves it', async () => {
+it('a checkpoint belongs to one step, and only the holder of the current claim can save it', async () => {
   const { engine, claim, held, taskUuid } = await handWorker({ a: [], b: [] });
   await claim();
   const { database } = engine;

@@ -39,7 +39,7 @@ async function backlog() {
   return { sql, database, engine, one: await worker(), two: await worker() };
 }
 
-it('a claim reads only the tasks of its steps, although the queue was long when it was analyzed', async () => {
+it('a claim reads only the tasks of its steps even after ANALYZE has seen a long queue', async () => {
   const { sql, database, one, two } = await backlog();
   // Only one namespace has ready steps, in 50,000 tasks.
   await sql('delete from tasker.queue');
@@ -54,7 +54,7 @@ it('a claim reads only the tasks of its steps, although the queue was long when 
     insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
     select (select namespace_id from tasker.template m where m.id = t.template_id), 0, task_uuid, 0, template_id from t`);
   await sql('analyze');
-  // Counted by the session of the claims, because other sessions, such as that of the housekeeping, read tasks as well.
+  // Only the session that claims is counted, because other sessions, such as the housekeeping, read tasks as well.
   const text = `
     select (select seq_tup_read from pg_stat_xact_user_tables where relid = 'tasker.task'::regclass)::int
       + (select sum(pg_stat_get_xact_tuples_returned(indexrelid)) from pg_index
@@ -73,7 +73,7 @@ it('a claim reads only the tasks of its steps, although the queue was long when 
   });
 });
 
-it('an attempt does not start before the previous attempt ended, even if its claim began earlier', async () => {
+it('an attempt does not start before the previous attempt ended even if its claim began earlier', async () => {
   const { sql, database, engine, one, two } = await backlog();
   await sql(`delete from tasker.queue where (task_uuid, idx) <> (select task_uuid, idx from tasker.queue limit 1)`);
   await database.transaction(opening(), async (tx) => {
@@ -102,7 +102,7 @@ it('an attempt does not start before the previous attempt ended, even if its cla
   expect(await sql(times)).toEqual([{ attempts: 2, ordered: true }]);
 });
 
-it('an attempt of a lost worker does not end before it starts, even if the sweep began earlier', async () => {
+it('an attempt of a lost worker does not end before it starts even if the sweep began earlier', async () => {
   const { sql, database, engine, one } = await backlog();
   await database.transaction(opening(), async (tx) => {
     await tx.query({ name: 'test_now', text: 'select now()' }, []);
@@ -160,7 +160,7 @@ describe('a claim from many namespaces', () => {
     await engine.claim(one(1), { timeoutMs: 10_000 });
     await sql('checkpoint');
     const claiming = () => engine.claim(one(10), { timeoutMs: 10_000 });
-    // After a checkpoint, whole pages are written once, so the second claim is measured.
+    // The first claim after a checkpoint writes whole pages, so the second claim is measured.
     await claiming();
     // Other tests write WAL on the same server, so repeat until no other test writes during a claim.
     let least = await walOf(claiming);
@@ -183,7 +183,7 @@ async function twoTasks(namespaces: readonly string[]) {
   const namespaceIds = await engine.namespaceIds(namespaces);
   let claims = 0;
   const claim = () => ({ limit: 9, token: workerId * 2 ** 24 + ++claims, workerId, namespaceIds, excluded: [] });
-  /** Opens a transaction, which does its work and stays open until the returned function is called. */
+  /** Runs `work` in a transaction that stays open until the returned function is called. */
   const open = async (work: (tx: Parameters<typeof lockTasks>[0]) => Promise<unknown>) => {
     const [ready, done] = [deferred(), deferred()];
     const ended = database.transaction(opening(), async (tx) => {
@@ -228,7 +228,7 @@ describe.each([
 describe('a claim of a worker whose lease has expired', () => {
   const expired = `update tasker.worker set lease_until = now() - interval '1 minute'`;
 
-  it('the claim takes nothing if the worker is declared dead while it is in progress', async () => {
+  it('the claim takes nothing if the worker is declared dead during the claim', async () => {
     const { sql, database, engine, workerId, claim, open } = await twoTasks(['test']);
     await sql(expired);
     const commit = await open(async (tx) => {
@@ -249,7 +249,7 @@ describe('a claim of a worker whose lease has expired', () => {
     expect(await declareDead(database, 0)).toEqual([]);
   });
 
-  it('the claim keeps its worker from being declared dead until it has committed', async () => {
+  it('the worker is not declared dead before the claim has committed', async () => {
     const { sql, database, workerId, claim, open } = await twoTasks(['test']);
     await sql(expired);
     const commit = await open(async (tx) => {

@@ -37,7 +37,7 @@ describe.each([
   const taken = { state: 'in_progress', claimed: true, attempts: 1, started: true };
   const queued = { state: 'enqueued', claimed: false, attempts: 0, started: false };
 
-  it('are taken up to the free slots, and the others are queued', async () => {
+  it('are claimed for the free slots of the worker, and the others are queued', async () => {
     const { hand, token, batch, steps } = await withA();
     const answer = await hand.engine.record(batch, { freeSlots: 2, token, lastRank: 0 });
     expect([answer.children.length, answer.queued]).toEqual([2, 1]);

@@ -12,7 +12,7 @@ const LONGEST_MS = PROVE ? 2_000 : 60;
 /** With few tasks, writers wait for each other most of the time. */
 const TASKS = PROVE ? 5_000 : WRITERS;
 
-/** Simpler ways to read the log, to show that they fail. */
+/** Simpler ways to read the log. The tests show that they miss or delay events. */
 const WRONG_READERS = {
   'by the last id': (sql: Sql) => {
     let last = 0;
@@ -54,7 +54,7 @@ async function group(log: EventLog) {
 }
 
 describe('an event whose transaction gets its id first and commits last', () => {
-  it('the event is delivered after its commit, while a reader that follows the last id would miss it', async () => {
+  it('the event is delivered after its commit, although a reader that follows the last id would miss it', async () => {
     const { log, url, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [slow, quick] = taskUuids as [string, string];
     const ours = await group(log);
@@ -96,14 +96,14 @@ describe('while an unrelated transaction with a transaction id and an old snapsh
     await insertEvents(sql, [{ taskUuid }]);
     await sql('rollback');
     const last = await writeEvents(sql, { taskUuid });
-    // They arrive with the first read, as they would without the unrelated transaction.
+    // The events arrive with the first read, as they would without the unrelated transaction.
     expect(idsOf(await ours())).toEqual([...early, ...last]);
     await session('commit');
     expect(idsOf(await ours())).toEqual(late);
     expect(await wrong()).toEqual([]);
     await unrelated.query('commit');
     expect(await ours()).toEqual([]);
-    // Only now are the ids of rolled-back transactions no longer waited for.
+    // From here on, the log does not wait for the ids of rolled-back transactions.
     await noGaps(log, sql);
     const seen = idsOf([]);
     await until(
@@ -134,7 +134,7 @@ async function write(url: string, taskUuids: readonly string[]): Promise<number[
 }
 
 it(
-  `readers in two processes get each event of ${WRITERS} writers once, in order for each task, despite long transactions`,
+  `readers in two processes get each event of ${WRITERS} writers once and in task order despite long transactions`,
   async () => {
     const { log, url, sql, taskUuids, another } = await eventLog({ tasks: TASKS });
     const [slow, ...quick] = taskUuids;

@@ -6,7 +6,7 @@ import { HOT, NOT_HOT } from '../../bench/hot-statements.mjs';
 import { freshDatabase } from '../support/database.ts';
 
 const PRINTS = path.resolve('test/support/suite/print-statements.mjs');
-/** Other statements are commands, such as `lock table`, which cannot be prepared, or get their text for each call. */
+/** The other statements cannot be prepared, such as `lock table`, or their text is composed for each call. */
 const PREPARABLE = /^(?:\s|--.*\n)*(?:with|select|insert|update|delete|merge|values)\b/i;
 
 interface Printed {
@@ -48,7 +48,7 @@ it(`PostgreSQL ${inject('postgres')} accepts and plans every statement`, async (
     await sql(PLAN_ALL);
     const broken = { name: 'broken', text: 'select no_such_column from tasker.task' };
     const [row] = await sql('select pg_temp.plan_all($1) problems', [JSON.stringify([...preparable, broken])]);
-    // The last statement shows that a problem would be found.
+    // The last statement is invalid, to show that the check finds a problem.
     expect(row).toEqual({ problems: ['broken: column "no_such_column" does not exist'] });
   } finally {
     await drop();

@@ -15,7 +15,7 @@ async function failAll(log: EventLog, groupId: number) {
     await log.finish(taken, { failed: taken.events.map((event) => ({ ...event, error: 'closed', delayMs: 0 })) });
 }
 
-/** Two groups that get different events of two tasks. Both deliveries have failed, the delivery of the first group earlier. */
+/** Two groups that get different events of two tasks. Both deliveries have failed, the first group's delivery first. */
 async function twoGroups() {
   const bench = await eventLog({ tasks: 2 });
   const { log, sql, taskUuids } = bench;
@@ -44,7 +44,7 @@ describe('a process that works for two event groups', () => {
     const [held] = await log.takeRetries(first, ME, HOLD);
     await log.takeRetries(second, ME, { leaseMs: 1 });
     expect(await log.extend(first, ME, 60_000)).toEqual({ parts: [], events: [held!.id] });
-    // A millisecond may be longer than two statements.
+    // Two statements may run within one millisecond.
     await expect.poll(async () => names(await log.takeRetries(second, OTHER, HOLD))).toEqual(['b.one']);
   });
 
@@ -119,7 +119,7 @@ describe('a delivery that is due for a retry', () => {
   });
 });
 
-it('a group has waiting events until it has passed all of them', async () => {
+it('a group has waiting events until its position is after all of them', async () => {
   const { log, sql, taskUuids } = await eventLog({ tasks: 3 });
   const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
   const look = async () => (await log.look([group])).get(group);

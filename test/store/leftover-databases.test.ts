@@ -2,7 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { leftoverDatabases } from '../../src/store/server/databases.ts';
 import { setup } from '../support/setup.ts';
 
-it('a database counts as left over if its name has the prefix and no session uses it', async () => {
+it('a database is left over if its name has the prefix and no session uses the database', async () => {
   const { tasker, url, sql } = await setup({ worker: false });
   const used = new URL(url).pathname.slice(1);
   const unused = `${used}_unused`;

@@ -12,7 +12,7 @@ import { setup } from '../support/setup.ts';
 const STEP = { taskUuid: '01a2213f-40bd-724e-8e90-6411b01f29a5', idx: 0, attempt: 1 };
 const ENDED = { templateId: 1, rank: 0, durationMs: null, delayMs: 0, result: 'null', detail: 'null' };
 
-it('waits are looked up by their key, although the table was empty when it was vacuumed', async () => {
+it('statements find waits by their primary key even if the table was empty at its last vacuum', async () => {
   const { url, sql } = await setup({ worker: false });
   await sql('vacuum analyze');
   const database = await Database.connect({ url, poolSize: 1, logger: silentLogger });

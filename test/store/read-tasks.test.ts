@@ -20,7 +20,7 @@ it('stale tasks can be filtered by name and listed in pages', async () => {
   expect(await listed({ before: pay2!, limit: 1 })).toEqual([ship1]);
 });
 
-it('a task counts steps that wait for dependencies or for a retry as pending, and no others', async () => {
+it('only steps that wait for dependencies or for a retry are counted as pending', async () => {
   const steps = { a: [], b: { retry: { max_attempts: 3 } }, c: ['a', 'b'], d: [] };
   const { tasker, taskUuid, claim, record, completed, ended } = await handWorker(steps);
   expect(await claim()).toEqual(['a', 'b', 'd']);

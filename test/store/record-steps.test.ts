@@ -90,7 +90,7 @@ describe('recording a batch', () => {
     await invariants(sql);
   });
 
-  it('a batch that is sent again is rejected, and the history shows that it was recorded', async () => {
+  it('a batch that is sent again is rejected, and the history shows that the batch was recorded', async () => {
     const { sql, database, engine, claim } = await byHand();
     const batch = [end(await claim(), '{"n":1}')];
     expect((await engine.record(batch, NOTHING)).refused).toEqual([]);
@@ -119,13 +119,13 @@ describe('recording a batch', () => {
   it.each([
     ['failed', { kind: KIND.permanent, result: 'null', detail: '{"error":{"message":"broken"}}' }],
     ['was released', { kind: KIND.released, result: 'null' }],
-  ])('a step that %s is found in the history after the answer was lost', async (_, more) => {
+  ])('a step that %s is found in the history after the response was lost', async (_, more) => {
     const { database, engine, claim } = await byHand();
     const batch = [end(await claim(), '{}', more)];
     expect([...(await findRecorded(database, batch)).keys()]).toEqual([]);
     expect((await engine.record(batch, NOTHING)).refused).toEqual([]);
     expect([...(await findRecorded(database, batch)).keys()]).toEqual([0]);
-    // An attempt that ended in this way did not complete.
+    // Such an attempt is not found as completed.
     expect((await findRecorded(database, [{ ...batch[0]!, kind: KIND.completed }])).size).toBe(0);
   });
 

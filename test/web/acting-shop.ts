@@ -12,7 +12,7 @@ import { type Listening, listen } from '../../src/server/listen.ts';
 import { freshDatabase, type Sql } from '../support/database.ts';
 import { template } from '../support/setup.ts';
 
-/** Runs in a page that reads it as markup. */
+/** A script that runs only in a page that reads the text as markup. */
 export const MARKUP = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
 
 const INPUT = {

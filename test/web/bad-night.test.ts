@@ -11,7 +11,7 @@ import { describeWith } from '../support/suite/programs.ts';
 import { openShop, type Shop } from './acting-shop.ts';
 import { checkAccess, PATHS, startBrowser, watchedPage } from './served-page.ts';
 
-// A browser takes its time while other tests run.
+// A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
 
 describeWith('chromium', 'the web page on a bad night', () => {
@@ -38,7 +38,7 @@ describeWith('chromium', 'the web page on a bad night', () => {
     await page.goto(`${url}/${path}`);
     await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
   };
-  /** The browser reports each request that failed. Returns the other problems. */
+  /** Returns the problems without the failed requests, which the browser reports as well. */
   const otherProblems = () => problems.splice(0).filter((text) => !/Failed to load resource|ERR_FAILED/.test(text));
   const broken = async () => {
     const { taskUuid } = await shop.tasker.createTask({ namespace: 'test', name: 'broken', context: {} });
@@ -87,9 +87,9 @@ describeWith('chromium', 'the web page on a bad night', () => {
     for (const [text, fault] of faults) {
       await page.route('**/v1/**', fault);
       await page.getByText(text).waitFor();
-      // An answer that was on its way ends the outage for a moment.
+      // A response that was on its way ends the outage for a moment.
       await expect.poll(() => live.getAttribute('aria-label')).toBe('Live: Reconnecting');
-      // The data that the page has stays visible.
+      // The data that the page has loaded stays visible.
       await page.getByRole('link', { name: 'shop-worker' }).waitFor();
       await checkAccess(page);
       await page.unrouteAll();
@@ -99,7 +99,7 @@ describeWith('chromium', 'the web page on a bad night', () => {
     expect(otherProblems()).toEqual([]);
   });
 
-  it('a server that starts, and a screen that cannot be loaded, are named, and work as soon as they can', async () => {
+  it('a starting server and a screen that cannot be loaded are reported, and the page recovers from both', async () => {
     await page.route('**/api-docs/openapi.json', (route) => route.abort());
     await page.goto(`${url}/audit`);
     await page.getByRole('heading', { level: 1, name: 'Waiting for the server' }).waitFor();
@@ -132,7 +132,7 @@ describeWith('chromium', 'the web page on a bad night', () => {
     expect(otherProblems()).toEqual([]);
   });
 
-  it('the keyboard goes to the content, along the rows, and back to where it was before a dialog', async () => {
+  it('the keyboard moves the focus to the content, along the rows, and back to its place before a dialog', async () => {
     const uuid = await broken();
     await open('tasks?state=blocked_by_failures', 'Tasks');
     const focused = (of = 'textContent') => page.evaluate(`document.activeElement.${of}`);
@@ -190,7 +190,7 @@ describeWith('chromium', 'the web page on a bad night', () => {
     expect(problems).toEqual([]);
   });
 
-  it('a task is copied with another context, and stays as it is', async () => {
+  it('a task is copied with another context, and the original does not change', async () => {
     const uuid = await broken();
     await open(`tasks/${uuid}`, 'broken');
     await page.getByRole('button', { name: 'Create a copy' }).click();

@@ -19,9 +19,9 @@ import { startBrowser, watchedPage } from './served-page.ts';
 vi.setConfig({ testTimeout: 400_000 });
 
 const OTHERS = 49;
-/** The requests of the other pages come up to this much later. */
+/** Maximum delay of the requests of the other pages. */
 const APART_MS = 4_000;
-/** The page asks for everything once more after its first data. */
+/** In this time, the page requests everything once more after its first data. */
 const WARM_UP_MS = 15_000;
 const MEASURED_MS = 70_000;
 
@@ -29,7 +29,7 @@ const refuse = defineHandler('refuse', {}, () => {
   throw new PermanentError('no');
 });
 
-/** Marks the work for a page, including later work. */
+/** Marks the code that runs for a page, including its later callbacks. */
 const forPages = new AsyncLocalStorage<true>();
 
 /** Counts the statements that are sent for pages, by their names. */
@@ -46,8 +46,8 @@ function countStatements(): Map<string, number> {
   return counts;
 }
 
-describeWith('chromium', 'open pages on which nothing happens', () => {
-  it('fifty of them cost the database at most one statement a second', async () => {
+describeWith('chromium', 'idle open pages', () => {
+  it('fifty idle pages cause at most one statement a second', async () => {
     buildWebIfStale();
     const { url: databaseUrl, drop } = await freshDatabase();
     onTestFinished(drop);
@@ -62,7 +62,7 @@ describeWith('chromium', 'open pages on which nothing happens', () => {
     const tasker = await createTasker({ ...common, worker: false });
     onTestFinished(() => tasker.stop());
     const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
-    // Without authentication, which looks each credential up every two seconds.
+    // Without authentication, because it looks up each credential every two seconds.
     const security = { ...LOCAL_SECURITY, auth: { ...LOCAL_SECURITY.auth, required: 'never' as const } };
     const app = restApp({ tasker, logger: silentLogger, facts, security });
     const fetchForPage = (request: Request, env?: object) => forPages.run(true, () => app.fetch(request, env));
@@ -75,7 +75,7 @@ describeWith('chromium', 'open pages on which nothing happens', () => {
     const { page, problems } = await watchedPage(browser, server.url);
     await page.goto(`${server.url}/`);
     await page.getByText('tasks are blocked by a failed step').waitFor();
-    // Each of the other pages follows the stream, and repeats the requests of the real one.
+    // Each of the other pages follows the stream, and repeats the requests of the real page.
     const streams = new AbortController();
     onTestFinished(() => streams.abort());
     for (let i = 0; i < OTHERS; i++) {
@@ -102,7 +102,7 @@ describeWith('chromium', 'open pages on which nothing happens', () => {
     counts.clear();
     const [asked, began] = [repeated, performance.now()];
     await sleep(MEASURED_MS);
-    // It was not idleness that made it cheap. A busy machine needs longer for so many requests.
+    // Checks that the pages have sent many requests. A busy machine needs longer for them.
     await until(
       () => repeated - asked,
       (count) => count > OTHERS * 20,
@@ -112,7 +112,7 @@ describeWith('chromium', 'open pages on which nothing happens', () => {
     const sum = [...counts.values()].reduce((total, count) => total + count, 0);
     expect(sum / seconds, JSON.stringify([...counts])).toBeLessThanOrEqual(1);
     expect(counts.get('recent_workers'), JSON.stringify([...counts])).toBeGreaterThan(0);
-    // The reader of the streams is among them.
+    // The counts include the statements of the reader of the streams.
     expect(counts.get('read_changes')).toBeGreaterThan(5);
     expect(failed).toEqual([]);
     expect(problems).toEqual([]);

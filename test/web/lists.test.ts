@@ -53,7 +53,7 @@ describeWith('chromium', 'the lists of the web page', () => {
     });
     const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
     const address = { host: '127.0.0.1', port: 0 };
-    // A key exists, so that a server would ask for one.
+    // A key exists, so that a server would require a credential.
     const none = { ...SECURED, auth: { ...SECURED.auth, required: 'never' as const } };
     open = await listen(restApp({ tasker, logger: silentLogger, facts, security: none }), address);
     secured = await listen(restApp({ tasker, logger: silentLogger, facts, security: SECURED }), address);
@@ -162,7 +162,7 @@ describeWith('chromium', 'the lists of the web page', () => {
     await page.goto(`${secured.url}/errors`);
     await page.getByLabel('API key').fill(viewer);
     await page.getByRole('button', { name: 'Log in' }).click();
-    // The page asked who it is before the login.
+    // Before the login, the page sent a request that was rejected.
     await page.getByRole('heading', { level: 1, name: 'Errors' }).waitFor();
     problems.length = 0;
     const refuses = async (name: string | RegExp, permission: string) => {
@@ -189,7 +189,7 @@ describeWith('chromium', 'the lists of the web page', () => {
     await go(page, 'Home');
     await refuses(/^Retry /, 'tasks:update');
     expect(problems).toEqual([]);
-    // The server rejects as well.
+    // The server rejects the action as well.
     const body = { action: 'task_retry', filter: { error_type: 'declined' } };
     const status = await page.evaluate(
       async (text) =>

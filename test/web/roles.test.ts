@@ -8,19 +8,19 @@ import { describeWith } from '../support/suite/programs.ts';
 import { MARKUP, openShop, type Shop } from './acting-shop.ts';
 import { checkAccess, PATHS, startBrowser, watchedPage } from './served-page.ts';
 
-// A browser takes its time while other tests run.
+// A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
 
 interface Operation {
   'x-permission': string;
 }
 
-/** The screens, with the views of them that have acts. */
+/** The screens, and those of their views that have actions. */
 const SCREENS = { ...PATHS, Events: 'events?view=groups', Settings: 'settings?view=keys' };
 /** Names of buttons that change something, wherever they are. */
 const VERBS =
   /^(Retry|Cancel|Resolve|Rerun from here|Pause|Resume|Approve|Reject|Reassign|Trigger|Backfill|Delete|Drain|Replay|Redeliver|Discard|Create a (task|schedule|key)|Create the task|Rotate|Revoke)( |$)/;
-/** An action that a screen shows once it is complete. */
+/** An action that a screen shows once the screen is complete. */
 const ACTS: Readonly<Record<string, string>> = {
   approvals: 'POST /v1/approvals/{task_uuid}/{step}/vote',
   templates: 'POST /v1/tasks',
@@ -97,7 +97,7 @@ describeWith('chromium', 'the web page and roles', () => {
     await logIn(page, `tsk_aaaaaaaa_${'x'.repeat(43)}`);
     await page.getByRole('alert').getByText('does not accept this credential').waitFor();
     await logIn(page, keys.viewer);
-    // The address that the user came for.
+    // The address that the user opened first.
     await page.getByRole('heading', { level: 1, name: 'Settings' }).waitFor();
     const [cookie, ...others] = await page.context().cookies();
     expect(others).toEqual([]);
@@ -164,7 +164,7 @@ describeWith('chromium', 'the web page and roles', () => {
       await goTo(page, 'audit');
       await page.getByText('This needs the permission audit:read').waitFor();
       await goTo(page, 'schedules');
-      // The keyboard reaches the button, reads the reason, and changes nothing.
+      // The keyboard can focus the button, but Enter does not open its dialog.
       await page.getByRole('button', { name: 'Pause' }).focus();
       await page.keyboard.press('Enter');
       expect(await page.getByRole('dialog').count()).toBe(0);

@@ -5,7 +5,7 @@ import { describeWith } from '../support/suite/programs.ts';
 import { MARKUP, openShop, type Shop } from './acting-shop.ts';
 import { checkAccess, startBrowser, watchedPage } from './served-page.ts';
 
-// A browser takes its time while other tests run.
+// A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
 const WAIT = { timeout: 60_000, interval: 50 };
 
@@ -30,7 +30,7 @@ describeWith('chromium', 'the screens of the web page', () => {
     await page.goto(`${url}/${path}`);
     await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
   };
-  /** Stored markup is text, nothing is reported, and axe-core finds nothing serious. */
+  /** Checks that stored markup is text, that no problem is reported, and that axe-core finds nothing serious. */
   const checkPage = async () => {
     await checkAccess(page);
     expect(await page.title()).not.toMatch(/^[12]$/);
@@ -61,7 +61,7 @@ describeWith('chromium', 'the screens of the web page', () => {
     await form.getByLabel('sku').fill('S-1');
     await form.getByRole('button', { name: 'Create the task' }).click();
     await page.getByText('The task was not created').waitFor();
-    // The browser itself reports the answer with status 400.
+    // The browser itself reports the response with status 400.
     expect(problems.splice(0)).toEqual([expect.stringContaining('status of 400')]);
     await expectError(customer, 'must NOT have fewer than 3 characters');
     await expectError(form.getByLabel('qty'), 'must be >= 1');
@@ -215,7 +215,7 @@ describeWith('chromium', 'the screens of the web page', () => {
     await checkPage();
   });
 
-  it('a person drains a worker and lets it work again, and pauses a namespace', async () => {
+  it('a person drains a worker, resumes the worker, and pauses a namespace', async () => {
     await open('workers', 'Workers');
     await page.getByRole('link', { name: 'shop-worker' }).click();
     await act(page, 'Drain', 'Drain shop-worker', 'Drain the worker');

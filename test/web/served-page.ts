@@ -14,7 +14,7 @@ export function startBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: programPath('chromium')!, args: ['--no-sandbox'] });
 }
 
-/** A page that remembers everything that must not happen in it. */
+/** Opens a page that collects problems: warnings, errors, and requests to other origins. */
 export async function watchedPage(browser: Browser, origin: string): Promise<{ page: Page; problems: string[] }> {
   const page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
   // The machine may be busy with other tests.

@@ -207,7 +207,7 @@ describeWith('chromium', 'the page of a task', () => {
     await page.close();
   });
 
-  it('a batch is one node with its progress, which can be unfolded with the keyboard, and a branch that was not taken is marked', async () => {
+  it('a batch is one node that the keyboard can unfold, and a branch that was not taken is marked', async () => {
     const { page, problems, taskUuid } = await blocked('load');
     await page.getByLabel('by_hand: not taken').waitFor();
     await page.getByRole('img', { name: 'created at run time by choose' }).first().waitFor();
@@ -216,13 +216,13 @@ describeWith('chromium', 'the page of a task', () => {
     await bar.waitFor();
     expect(await bar.getAttribute('aria-valuetext')).toMatch(/^\d+ of 12, 1 failed$/);
 
-    // The graph is one stop of the Tab key, and the arrow keys go along its edges.
+    // The graph is one stop of the Tab key, and the arrow keys move along its edges.
     const graph = page.getByRole('region', { name: 'Graph of load' });
     await graph.getByLabel('look: Complete').focus();
     const focused = () => page.evaluate('document.activeElement.getAttribute("aria-label")');
     const onward = (await graph.getAttribute('data-direction')) === 'LR' ? 'ArrowRight' : 'ArrowDown';
     for (const name of ['choose', 'split', 'part']) {
-      // The branch that was taken and the other one are equally near.
+      // The branch that was taken and the other branch are equally near.
       await page.keyboard.press(onward);
       await expect.poll(focused).toMatch(/^(choose|split|by_hand|part|sum): /);
       if (name !== 'part' && String(await focused()).startsWith('by_hand')) await graph.getByLabel('split:').focus();

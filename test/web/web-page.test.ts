@@ -108,12 +108,12 @@ describe('the files of the page', () => {
     }
   });
 
-  it('the first screen loads at most 300 KB of JavaScript, compressed', () => {
+  it('the first screen loads at most 300 KB of compressed JavaScript', () => {
     const folder = 'assets/web/files/';
     const scripts = readdirSync(folder).filter((name) => name.endsWith('.js.gz'));
     const later = scripts.filter((name) => name.startsWith('graph-'));
     expect(later.length).toBeGreaterThan(0);
-    // All scripts but the graphs, which is more than any first screen loads.
+    // All scripts except the graphs, which are more than any first screen loads.
     const sizes = scripts.filter((name) => !later.includes(name)).map((name) => statSync(folder + name).size);
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(300 * 1024);
   });
@@ -177,7 +177,7 @@ describeWith('chromium', 'the web page in a browser', () => {
       expect(await page.getByRole('heading', { level: 1 }).count(), name).toBe(1);
       await checkAccess(page);
     }
-    // The same in the other colors.
+    // The same in the other color scheme.
     await page.emulateMedia({ colorScheme: 'dark' });
     await rail.getByRole('link', { name: 'Tasks', exact: true }).click();
     await page.getByRole('table', { name: 'Tasks' }).waitFor();

@@ -21,10 +21,10 @@ const HANDLERS = [
   }),
 ];
 const RETRIED = { dependencies: ['a'], retry: { ...RETRY_AT_ONCE, max_attempts: 3 } };
-/** No process counts on its own, so that the tests decide when. */
+/** No process counts on its own, so that the tests decide when to count. */
 const BY_HAND = { analyticsEnabled: false } as const;
 
-/** An attempt of a task that a session writes as a recording does. */
+/** Writes an attempt of a task as a recording does. */
 const ATTEMPT = `insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, duration_ms)
                  values ($1, 0, $2, 1, 'completed', 'complete', now(), 5)`;
 
@@ -38,7 +38,7 @@ async function attemptsIn(sql: Sql): Promise<number> {
 const count = (tasker: Tasker) => tasker.engine.analytics.flush();
 
 describe('statistics', () => {
-  it('count every attempt and every end once, by template and step, for each minute, hour and day', async () => {
+  it('count every attempt and every end once per template, step, minute, hour and day', async () => {
     const templates = [
       template({ a: [], b: RETRIED }),
       template({ a: [] }, { name: 'other' }),
@@ -75,7 +75,7 @@ describe('statistics', () => {
     await compareWithJournal(sql);
   });
 
-  it('count an attempt that commits after later attempts, once', async () => {
+  it('count an attempt once if it commits after later attempts', async () => {
     const { tasker, sql, url } = await setup({ templates: template({ a: [] }), worker: false, ...BY_HAND });
     const { taskUuid } = await tasker.createTask(DEMO);
     const slow = await openSession(url);
@@ -252,7 +252,7 @@ describe('statistics', () => {
     expect(await compareWithJournal(sql)).toEqual({ attempts: 8, ends: 5 });
   });
 
-  it('count the attempts of tasks that are deleted before they are counted, and all other attempts once', async () => {
+  it('count each attempt once even if its task is deleted before the attempt is counted', async () => {
     const { tasker, sql, another } = await setup({
       templates: template({ a: [], b: RETRIED }),
       handlers: HANDLERS,
@@ -269,7 +269,7 @@ describe('statistics', () => {
     }
     const more = await tasker.createTasks(Array.from({ length: 30 }, () => DEMO));
     await endStates(tasker, more);
-    // While others count.
+    // Both processes count at the same time.
     await Promise.all([
       ...more.slice(0, 15).map(({ taskUuid }) => tasker.deleteTask(taskUuid)),
       ...more.slice(15).map(({ taskUuid }) => other.deleteTask(taskUuid)),
@@ -342,7 +342,7 @@ describe('statistics', () => {
     expect(await attemptsIn(sql)).toBe(0);
   });
 
-  it('keep minutes for two days and hours for ninety', async () => {
+  it('keep minutes for two days and hours for ninety days', async () => {
     const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false, ...BY_HAND });
     const { taskUuid } = await tasker.createTask(DEMO);
     for (const [attempt, days] of [
@@ -370,12 +370,12 @@ describe('statistics', () => {
       { minutes: 1440, n: 4 },
     ]);
     const total = async (since: string) => (await tasker.analytics({ since })).steps.attempts;
-    // Before counting began there is nothing to read.
+    // There are no statistics from before the counting began.
     await sql(`update tasker.analytics_state set since = now() - interval '1 year'`);
     expect([await total('30h'), await total('4d'), await total('90d'), await total('200d')]).toEqual([1, 2, 3, 4]);
   });
 
-  it('are not written by a process that has them turned off, which can still delete tasks', async () => {
+  it('are not written by a process that has them turned off, but this process can still delete tasks', async () => {
     const { tasker, sql } = await setup({ templates: template({ a: [] }), handlers: HANDLERS, ...BY_HAND });
     await sql(`update tasker.analytics_state set counted_at = now() - interval '8 days'`);
     const { taskUuid } = await tasker.createTask(DEMO);

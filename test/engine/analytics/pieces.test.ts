@@ -12,8 +12,8 @@ const STEPS = 3;
 const BOUND = 60;
 
 /**
- * Ends tasks in the current transaction, with all their attempts and an entry in the audit. All of these have the time
- * of the end, so each of them shows that the task ended.
+ * Ends tasks in the current transaction, with all their attempts and an entry in the audit. All rows have the time of
+ * the end, so each row shows that the task ended.
  */
 const END_ALL = `
   with ended as (
@@ -53,7 +53,7 @@ async function passesOf(counter: AttemptCounter, between?: (pass: number) => Pro
 
 const sum = (passes: readonly number[]) => passes.reduce((total, one) => total + one, 0);
 
-/** Uses transaction numbers. */
+/** Uses up transaction numbers. */
 async function burn(sql: Sql, count: number): Promise<void> {
   await sql('create table if not exists public.burnt (n int)');
   await sql(`
@@ -63,7 +63,7 @@ async function burn(sql: Sql, count: number): Promise<void> {
 }
 
 describe('statistics of a transaction with more attempts than a pass may count', () => {
-  it('are counted in several passes, each attempt and each end once', async () => {
+  it('count each attempt and each end once over several passes', async () => {
     const { sql, counter } = await bench();
     await sql(END_ALL);
     const passes = await passesOf(counter);
@@ -74,24 +74,27 @@ describe('statistics of a transaction with more attempts than a pass may count',
     expect(await passesOf(counter)).toEqual([0]);
   });
 
-  it.each([10, 3000])('are complete when it commits after %i later transactions were counted', async (others) => {
-    const { sql, url, tasker, counter } = await bench();
-    const huge = await openSession(url);
-    await huge.query('begin');
-    await huge.query(END_ALL);
-    const { taskUuid } = await tasker.createTask(DEMO);
-    await burn(sql, others);
-    await sql(
-      `insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, duration_ms)
+  it.each([10, 3000])(
+    'are complete if the transaction commits after %i later transactions were counted',
+    async (others) => {
+      const { sql, url, tasker, counter } = await bench();
+      const huge = await openSession(url);
+      await huge.query('begin');
+      await huge.query(END_ALL);
+      const { taskUuid } = await tasker.createTask(DEMO);
+      await burn(sql, others);
+      await sql(
+        `insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, duration_ms)
        values ($1, 0, 1, 1, 'completed', 'complete', now(), 5)`,
-      [taskUuid],
-    );
-    await counter.flush();
-    expect(await countedAttempts(sql)).toBe(1);
-    await huge.query('commit');
-    expect(Math.max(...(await passesOf(counter)))).toBeLessThanOrEqual(BOUND * STEPS);
-    expect(await compareWithJournal(sql)).toEqual({ attempts: TASKS * STEPS + 1, ends: TASKS });
-  });
+        [taskUuid],
+      );
+      await counter.flush();
+      expect(await countedAttempts(sql)).toBe(1);
+      await huge.query('commit');
+      expect(Math.max(...(await passesOf(counter)))).toBeLessThanOrEqual(BOUND * STEPS);
+      expect(await compareWithJournal(sql)).toEqual({ attempts: TASKS * STEPS + 1, ends: TASKS });
+    },
+  );
 
   it('are exact if other transactions commit, tasks are deleted and other processes count between the passes', async () => {
     const { sql, url, tasker, tasks, counter } = await bench();
@@ -115,7 +118,7 @@ describe('statistics of a transaction with more attempts than a pass may count',
   it('are counted in smaller passes after passes that ran into the statement timeout', async () => {
     const { sql, tasker } = await bench();
     await sql(END_ALL);
-    // Stands for a statement timeout, which depends on the speed of the machine.
+    // Simulates a statement timeout, because a real one depends on the speed of the machine.
     await sql(`
       create function public.time_out() returns trigger language plpgsql as $$
         begin

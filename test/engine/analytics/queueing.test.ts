@@ -5,7 +5,7 @@ import { until } from '../../support/setup.ts';
 
 type Bench = Awaited<ReturnType<typeof handWorker>>;
 
-/** Makes the queue wait, so that times differ by more than the clock's resolution. */
+/** Time between two actions of a test, so that their times differ by more than the clock's resolution. */
 const PAUSE_MS = 15;
 const pause = () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
 
@@ -139,7 +139,7 @@ describe('queueing time', () => {
     expect((await queueing(bench, 'b')).totalMs).toBeCloseTo(await ms(sql, act, START(1, 1), [taskUuid]), 2);
   });
 
-  it('starts at the end of the analyzer for batch workers, and at the end of the last worker for the step that joins them', async () => {
+  it('starts at the end of the analyzer for batch workers, and at the end of the last worker for the joining step', async () => {
     const bench = await handWorker(
       {
         split: { type: 'batchable', dependencies: [] },

@@ -51,7 +51,7 @@ describe('tasker.analytics', () => {
     };
   });
 
-  it('counts tasks and attempts, by template, version and step', async () => {
+  it('counts tasks and attempts by template, version and step', async () => {
     const found = await tasker.analytics();
     expect(found.tasks).toMatchObject({ ended: 25, completed: 25, failed: 0, completionRate: 1, errorRate: 0 });
     expect(found.steps).toMatchObject({ attempts: 54, completed: 47, failed: 7, retried: 4, gaveUp: 3, lost: 0 });
@@ -94,7 +94,7 @@ describe('tasker.analytics', () => {
     expect(percentileError).toBe(0.05);
   });
 
-  it.each([1, 20])('names the slowest tasks: in total, of %i templates, and of the steps', async (limit) => {
+  it.each([1, 20])('lists the slowest tasks in total, by template and by step (limit: %i)', async (limit) => {
     const found = await tasker.analytics({ limit });
     const durations = await sql<{ task: string; template: string; step: string; us: number; took: number }>(`
       select h.task_uuid task, m.name || '@' || m.version template, d.name step, h.duration_ms * 1000 us,
@@ -119,7 +119,7 @@ describe('tasker.analytics', () => {
     for (const one of found.slowSteps) expect(slowest(of(one), 'us')).toContain(one.slowestTaskUuid);
   });
 
-  it('takes a template, a version or a range, a step, and a sort', async () => {
+  it('filters by namespace, template, version and step, and sorts the steps', async () => {
     const of = async (options: Parameters<Tasker['analytics']>[0]) => {
       const found = await tasker.analytics(options);
       return [found.tasks.ended, found.steps.attempts, found.slowSteps.length];
@@ -133,7 +133,7 @@ describe('tasker.analytics', () => {
     expect([worst.moreSteps, worst.moreTemplates]).toEqual([4, 2]);
   });
 
-  it('takes a window of whole minutes, whose chart matches the totals', async () => {
+  it('covers a window of whole minutes, and the chart matches the totals', async () => {
     const found = await tasker.analytics({ since: '90m' });
     expect(Date.parse(found.from) % 60_000).toBe(0);
     const total = (key: 'tasksCompleted' | 'attemptsCompleted' | 'attemptsFailed') =>
@@ -148,7 +148,7 @@ describe('tasker.analytics', () => {
     expect(before.slowSteps).toEqual([]);
   });
 
-  it('recommends what to investigate', async () => {
+  it('has recommendations for blocked tasks and failing steps', async () => {
     const { recommendations } = await tasker.analytics();
     expect(recommendations[0]).toBe('3 open tasks are blocked by a failure: `tasker task summary` shows the causes');
     expect(recommendations).toContainEqual('33 % of the attempts of charge of shop/fulfil fail, and 3 steps gave up');
@@ -176,7 +176,7 @@ describe('tasker.analytics', () => {
   });
 });
 
-it('a single blocked task is recommended in the singular', async () => {
+it('the recommendation for a single blocked task is in the singular', async () => {
   const { tasker } = await setup({ templates: shop('1.0.0'), handlers });
   const request = { namespace: 'shop', name: 'fulfil', version: '1.0.0', context: { declined: true } };
   await endStates(tasker, [await tasker.createTask(request)]);
@@ -197,7 +197,7 @@ it('statistics of a database without templates are empty', async () => {
   });
 });
 
-it('a user with only read privileges gets the statistics as they are', async () => {
+it('a user with only read privileges gets the statistics without counting new attempts', async () => {
   const { tasker, sql, url } = await setup({ templates: template({ a: [] }), worker: false });
   await tasker.createTask({ namespace: 'test', name: 'demo' });
   const role = `reader_${process.pid}`;

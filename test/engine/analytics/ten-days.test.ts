@@ -22,7 +22,7 @@ const OLD_ATTEMPTS = `
          now() - $4::int * interval '24 hours' - (n * 7919 % ((${DAYS} - $4::int) * 1440)) * interval '1 minute', 1 + n * 31 % 997
     from generate_series($2::int, $3::int) n`;
 
-/** A database with old attempts of two templates, of which the statistics have days but no ten days. */
+/** A database with old attempts of two templates. Their statistics have days, but no sums of ten days. */
 async function bench() {
   const templates = [template({ a: [] }), template({ a: [] }, { name: 'other' })];
   const made = await setup({ templates, worker: false, analyticsEnabled: false });
@@ -109,7 +109,7 @@ it('statistics of any window are the same before, while and after ten days are s
   expect(until).toBeGreaterThan(Date.now() - 11 * DAY_MS - 60_000);
 });
 
-it('a window reads the sums of ten days once they exist, and days before', async () => {
+it('a window reads sums of ten days where they exist, and days elsewhere', async () => {
   const { tasker, sql } = await bench();
   await sumAll(tasker, sql);
   await sql('alter table tasker.analytics disable trigger day_deleted');
@@ -132,7 +132,7 @@ it('attempts that are counted after their ten days were summed are added to them
   await late.query('commit');
   await tasker.engine.analytics.flush();
   expect(await compareWithJournal(sql, 1440)).toEqual({ attempts: ATTEMPTS + 100, ends: 0 });
-  // Before the first day, as after a clock was set back.
+  // These attempts end before the first day, as after a clock was set back.
   await sql(OLD_ATTEMPTS, [uuids, ATTEMPTS + 101, ATTEMPTS + 120, 129]);
   await sql(`update tasker.history set ended_at = ended_at - interval '200 days' where attempt > ${ATTEMPTS + 100}`);
   await sql(
@@ -202,7 +202,7 @@ it('ten days are not summed before everything that ended in them is counted', as
   await sql(`update tasker.analytics_state set counted_at = to_timestamp($1::float8 / 1000) + interval '10 days'`, [
     first,
   ]);
-  // A pass that does not complete leaves the time.
+  // A pass that does not complete does not change the time.
   await sql(`create function public.keep() returns trigger language plpgsql as $$ begin new.counted_at = old.counted_at; return new; end $$;
     create trigger keep before update on tasker.analytics_state for each row execute function public.keep();`);
   expect(await sumNext(tasker, sql)).toBe(first);

@@ -134,7 +134,7 @@ describe('an approval', () => {
     expect(await events()).toEqual(['approval.requested', 'approval.decided']);
   });
 
-  it('sends its reminder and escalates once each, when they are due', async () => {
+  it('sends exactly one reminder and one escalation at their due times', async () => {
     const { age, engine, tasker, task, events, vote, sql } = await asked({
       assignees: ['ana'],
       remind_after: '1d',
@@ -243,7 +243,7 @@ describe('an approval', () => {
 });
 
 describe('the list of approvals', () => {
-  it('has the open approvals, oldest first, in pages, by assignee and by template', async () => {
+  it('contains the open approvals in pages from the oldest, and can be filtered by assignee and template', async () => {
     const { tasker, create, work } = await waitingBench(steps({ assignees: ['ana', 'managers'] }));
     const tasks: string[] = [];
     for (let i = 0; i < 5; i++) {

@@ -274,7 +274,7 @@ describe('a batch', () => {
   });
 });
 
-it('batch workers wait for the other dependencies of their step unless these are complete', async () => {
+it('batch workers wait for the other dependencies of their step that are not complete yet', async () => {
   const { sql, claim, record, completed, states } = await handWorker({
     before: [],
     beside: [],
@@ -337,7 +337,7 @@ describe('two batches of one task', () => {
     await invariants(sql);
   });
 
-  it('each worker of both batches counts as a parent of the step that joins them', async () => {
+  it('each worker of both batches is a parent of the step that joins them', async () => {
     const { tasker, taskUuid, record, completed } = await both();
     await record(completed('two_1'));
     for (const [name, completedParents] of [

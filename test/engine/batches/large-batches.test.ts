@@ -11,7 +11,7 @@ const task = (context: string, identityHash: string | null = null) =>
   ({ taskUuid: context, context, identityHash }) as NewTask;
 
 describe('splitting a list of tasks', () => {
-  it('a list is split by the bytes of its contexts, in order, and an oversized task gets its own batch', () => {
+  it('a list is split in order by the bytes of its contexts, and an oversized task gets its own batch', () => {
     const tasks = ['1234', '5', 'ääää', '67', '8'].map((context) => task(context));
     const split = portionsOf(tasks, 6).map((portion) => portion.map(({ context }) => context));
     expect(split).toEqual([['1234', '5'], ['ääää'], ['67', '8']]);
@@ -34,7 +34,7 @@ describe('splitting a list of tasks', () => {
 });
 
 describe.each(['always_unique', 'strict'])('forty megabytes of contexts of an %s template', (strategy) => {
-  it('tasks with forty megabytes of contexts are created in one call, in order', async () => {
+  it('tasks with forty megabytes of contexts are created in order in one call', async () => {
     const templates = [template({ a: [] }, { identity_strategy: strategy })];
     const { tasker, sql } = await setup({ templates, worker: false });
     const requests = Array.from({ length: MANY }, (_, n) => ({ ...DEMO, context: contextOf(n) }));

@@ -40,8 +40,8 @@ async function measure(options: { workers: number; resultBytes?: number; ask?: n
 }
 
 describe(`a batch of ${WORKERS} workers`, () => {
-  // 0.4 s on an idle machine.
-  itOnce('a large batch is created within seconds and joined, with flat memory and few statements', async () => {
+  // This takes 0.4 s on an idle machine.
+  itOnce('a large batch is created within seconds, and is joined with flat memory and few statements', async () => {
     let measured: Measured | undefined;
     const createdMs = async () => {
       measured = await measure({ workers: WORKERS });

@@ -116,7 +116,7 @@ describe('actions on dead letters', () => {
     expect((await tasker.deadLetters.get(ids[1]!)).assignee).toBeNull();
   });
 
-  it('take the id of an entry or of its task', async () => {
+  it('accept the id of an entry or of its task', async () => {
     const { tasker } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     await look(tasker);

@@ -4,7 +4,7 @@ import { blockedTasks, blockingTasker, look, untilIn } from '../../support/dead-
 import { DEMO, invariants, setup, template, until } from '../../support/setup.ts';
 
 describe('a task that is blocked by failures', () => {
-  it('becomes a dead letter if its template has on_blocked: dlq, and only once', async () => {
+  it('becomes a dead letter once if its template has on_blocked: dlq', async () => {
     const { tasker } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     expect((await look(tasker)).added).toEqual([taskUuid]);
@@ -57,7 +57,7 @@ describe('a task that is blocked by failures', () => {
     }
   });
 
-  it('has a snapshot of its steps as they were', async () => {
+  it('has an entry with a snapshot of its steps at the time of the entry', async () => {
     const { tasker, repair } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     await look(tasker);
@@ -87,7 +87,7 @@ describe('a task that is blocked by failures', () => {
     });
   });
 
-  it('has a snapshot of a bounded size, even with thousands of steps and long errors', async () => {
+  it('has a snapshot of bounded size even with thousands of steps and long errors', async () => {
     const parts = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`step_${n}`, { handler: 'broken' }]));
     const big = template(parts, { lifecycle: { on_blocked: 'dlq' } });
     const { tasker } = await blockingTasker({ templates: [big], message: `${'ü'.repeat(5_000)}\nsecond line` });
@@ -165,7 +165,7 @@ describe('an entry whose task makes progress', () => {
     ['retry', 'steps_in_process'],
     ['cancel', 'cancelled'],
     ['resolve', 'resolved_manually'],
-  ] as const)('is closed by the next check, with the reason, after progress by %s', async (act, _state) => {
+  ] as const)('is closed with the reason by the next check after progress by %s', async (act, _state) => {
     const { tasker, another } = await blockingTasker();
     const [taskUuid] = await blockedTasks(tasker, 1);
     await look(tasker);

@@ -5,7 +5,7 @@ import { age, checkForStale, firstCheck, LIMITS, taskUnderLimit } from '../../su
 import { DEMO, setup, template, until } from '../../support/setup.ts';
 
 describe.each(LIMITS)('a task that exceeds %s', (limit) => {
-  it('becomes a dead letter once, with the limit, and its progress closes the entry', async () => {
+  it('becomes a dead letter once with the limit as its cause, and its progress closes the entry', async () => {
     const { tasker, sql, taskUuid, state } = await taskUnderLimit(limit, {});
     await age(sql, 19, taskUuid);
     await checkForStale(tasker);
@@ -86,7 +86,7 @@ it('a task that is blocked and then exceeds a limit has one entry', async () => 
   ]);
 });
 
-it('time in which a task was paused does not count', async () => {
+it('the time in which a task is paused does not count towards its limits', async () => {
   const { tasker, sql, taskUuid } = await taskUnderLimit('max_waiting_for_retry_minutes', {});
   await tasker.pause({ task: taskUuid });
   await age(sql, 25, taskUuid);
@@ -118,11 +118,11 @@ describe('a ready step that no live worker can run', () => {
   it.each([
     ['lacks the handler', `callables = '{other}'`, 'worker_unavailable'],
     ['serves another namespace', `callables = '{a}', namespaces = '{shop}'`, 'worker_unavailable'],
-    ['drains', `callables = '{a}', drain_at = now(), drain_by = 'anna'`, 'worker_unavailable'],
+    ['is draining', `callables = '{a}', drain_at = now(), drain_by = 'anna'`, 'worker_unavailable'],
     ['was lost', `callables = '{a}', lease_until = now() - interval '1 second'`, 'worker_unavailable'],
     ['has the handler', `callables = '{a}'`, 'staleness_timeout'],
     ['has a pattern for it', `callables = '{~/^[a-c]$/}'`, 'staleness_timeout'],
-  ])('has the right reason while a worker %s: %s', async (_, worker, reason) => {
+  ])('has the right reason if a worker %s: %s', async (_, worker, reason) => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle: limits })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     await sql(
@@ -135,7 +135,7 @@ describe('a ready step that no live worker can run', () => {
     expect((await tasker.deadLetters.get(taskUuid)).dlqReason).toBe(reason);
   });
 
-  it('counts as staleness_timeout if another step of the task is running', async () => {
+  it('has the reason staleness_timeout if another step of the task is running', async () => {
     const { tasker, sql, taskUuid } = await taskUnderLimit('max_steps_in_process_minutes', {});
     await age(sql, 25, taskUuid);
     await checkForStale(tasker);
@@ -209,7 +209,7 @@ describe('thresholds of the configuration', () => {
     expect((await tasker.why(old!.taskUuid)).summary).toContain('it is stale: no progress since');
   });
 
-  it('are in hours for the lifetime, and apply until the task ends', async () => {
+  it('are in hours for the lifetime of a task, and apply until the task ends', async () => {
     const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);
     await age(sql, 25 * 60);
@@ -224,7 +224,7 @@ describe('thresholds of the configuration', () => {
     expect((await tasker.why(taskUuid)).summary).toContain('it is stale: not done 1440 minutes after its creation');
   });
 
-  it('yield to the limits of a template, and do not prevent these from ending a task', async () => {
+  it('do not prevent the limits of a template from ending a task', async () => {
     const lifecycle = { max_duration_minutes: 60, staleness_action: 'error' };
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);

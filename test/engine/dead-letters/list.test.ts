@@ -19,7 +19,7 @@ async function withEntries(count: number) {
 }
 
 describe('the list of dead letters', () => {
-  it('is in the order of priority, then of the score, over all pages', async () => {
+  it('is sorted by priority and then by score over all pages', async () => {
     const { tasker } = await withEntries(57);
     const causes: string[] = [];
     const scores: number[] = [];
@@ -62,7 +62,7 @@ describe('the list of dead letters', () => {
     [{ name: 'nothing' }, () => false],
     [{ status: 'cancelled' }, () => false],
     [{ status: 'all' }, () => true],
-  ])('finds by %j', async (filter, fits) => {
+  ])('is filtered by %j', async (filter, fits) => {
     const { tasker } = await withEntries(80);
     const wanted = Array.from({ length: 80 }, (_, i) => i + 1).filter(fits);
     for (const sort of ['priority', 'added'] as const) {
@@ -73,7 +73,7 @@ describe('the list of dead letters', () => {
     }
   });
 
-  it('shows the newest first with sort: added, over all pages and states', async () => {
+  it('is sorted from the newest entry over all pages and states with sort: added', async () => {
     const { tasker, sql } = await withEntries(25);
     await sql(
       `update tasker.dead_letter set status = 'cancelled', resolved_at = now(), resolved_by = 'x' where cause like '%3'`,
@@ -123,7 +123,7 @@ describe('the list of dead letters', () => {
 });
 
 describe('the statistics of dead letters', () => {
-  it('count them by reason, with the time until they were closed', async () => {
+  it('count entries by reason, and contain the average time until entries were closed', async () => {
     const { tasker, sql } = await withEntries(40);
     await sql(
       `update tasker.dead_letter set status = case when priority > 0 then 'permanently_failed' else 'manually_resolved' end, resolved_by = 'ann',

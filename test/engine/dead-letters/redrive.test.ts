@@ -55,7 +55,7 @@ describe('redriving a dead letter', () => {
     await invariants(sql);
   });
 
-  it('reopens a task that its lifecycle ended, and its limits count from then', async () => {
+  it('reopens a task that its lifecycle ended, and the limits of the task start again', async () => {
     const lifecycle = { max_duration_minutes: 20, staleness_action: 'error' };
     const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);

@@ -17,7 +17,7 @@ async function blocked() {
   return { ...made, taskUuid };
 }
 
-it('the audit lists the actions of all doors, newest first, with the actor, the reason, and the change of state', async () => {
+it('the audit lists the actions of all doors from the newest, each with actor, reason and change of state', async () => {
   const { tasker, url, taskUuid } = await blocked();
   await tasker.retryStep(taskUuid, 'a', { actor: 'ada', reason: 'bank is back' });
   await tasker.waitForTask(taskUuid);

@@ -44,7 +44,7 @@ const settled = (sql: Sql, count: number) =>
 
 const statusOf = async (tasker: Tasker, id: string) => (await tasker.getTask(id)).status;
 
-it('the failed tasks that a filter finds are retried, each once, with progress, a result and an audit', async () => {
+it('a bulk retry by a filter retries each failed task once, with progress, a result and audit entries', async () => {
   const { tasker, sql, bank, charges } = await night(250);
   bank.fixed = true;
   const act = tasker.bulk.retry({ errorType: 'card_declined' }, { actor: 'ada', reason: 'bank is back' });
@@ -110,7 +110,7 @@ it('an item that changed between the selection and the action is skipped with th
   await invariants(sql);
 });
 
-it('a bulk retry of steps takes a filter or ids, starts waiting steps immediately, and skips unknown ones', async () => {
+it('a bulk retry of steps accepts a filter or ids, starts waiting steps immediately, and skips unknown steps', async () => {
   const { tasker, sql, ids, bank, create } = await night(2);
   const [busy] = (await create(1, 'busy')) as [string];
   await until(
@@ -159,7 +159,7 @@ it('tasks are cancelled, resolved and deleted by ids, and repeated, unknown and 
   await invariants(sql);
 });
 
-it('an action on tasks by the name or handler of a step covers the same tasks as a search, in any state of the step', async () => {
+it('an action on tasks by the name or handler of a step covers the same tasks as a search whatever the state of the step', async () => {
   const { tasker, bank, create } = await night(3);
   bank.fixed = true;
   const [good] = await create(1);
@@ -199,7 +199,7 @@ it('a deletion skips a task that ran again after it was selected', async () => {
   expect((await tasker.getTask(again!)).status).toBe('complete');
 });
 
-it('resolving steps gives all of them the result, and their tasks continue', async () => {
+it('resolving steps stores the result in each of them, and their tasks continue', async () => {
   const { tasker, sql, ids } = await night(3);
   const result = await tasker.bulk.resolveSteps({ handler: 'charge' }, { result: { paid: true } }).result();
   expect(result).toMatchObject({ matched: 3, done: 3 });
@@ -230,7 +230,7 @@ it('an action with an empty selection is done immediately, and an invalid target
   await expect(tasker.bulk.resume(7).result()).rejects.toMatchObject({ code: 'bulk_not_found' });
 });
 
-it('a preview shows what would be done, acts on nothing, and can be discarded', async () => {
+it('a preview shows the selected items, changes nothing, and can be discarded', async () => {
   const { tasker, sql } = await night(12);
   await sql(`update tasker.step set retryable = false where state = 'error'`);
   const act = tasker.bulk.retry({ errorType: 'card_declined' });
@@ -325,7 +325,7 @@ it('while workers fail and complete the same tasks, each failure is acted on at 
   await invariants(sql);
 });
 
-it('a task that another transaction has locked is retried later, and the others do not wait for it', async () => {
+it('a bulk action tries a locked task again later, and the other tasks do not wait for the lock', async () => {
   const { tasker, url, ids } = await night(150);
   const session = await openSession(url);
   await session.query('begin');
@@ -346,7 +346,7 @@ it('an item whose action fails is marked as failed, and the others in its chunk 
   await sql('drop trigger refuse on tasker.task');
 });
 
-it('without the permission to write, nothing is selected and nothing is done', async () => {
+it('without the permission to write, a bulk action selects nothing and changes nothing', async () => {
   const { tasker, sql, url, another } = await night(3);
   await sql(`create role reader_${process.pid} login password 'x'`);
   await sql(`grant usage on schema tasker to reader_${process.pid}`);

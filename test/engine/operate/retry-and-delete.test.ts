@@ -83,7 +83,7 @@ it('a retry of a step in another state is rejected, and so is a reset of a waiti
   );
 });
 
-it('two concurrent retries of the same failure act once', async () => {
+it('only one of two concurrent retries of the same failure has an effect', async () => {
   const { tasker, sql, taskUuid, another } = await halfFailed();
   const other = await another({ worker: false });
   const answers = await Promise.allSettled([

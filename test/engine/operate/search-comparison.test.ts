@@ -9,7 +9,7 @@ import { openSession, type Sql } from '../../support/database.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
 
 const LATER = { ...DEMO, delayMs: 3_600_000 };
-/** Nothing writes the search tables but the comparisons. */
+/** Only the comparisons write the search tables. */
 const OPTIONS = { templates: template({ first: [], second: ['first'] }), worker: false, searchEnabled: false } as const;
 
 /** A process that compares on request. */
@@ -33,7 +33,7 @@ async function bench(options: Parameters<typeof setup>[0] = {}) {
     );
     await keeper.look();
   };
-  /** Compares all tasks, although some were created in the last seconds, which are left to their process. */
+  /** Compares all tasks, including those of the last seconds, which a comparison otherwise leaves to their process. */
   const complete = async () => {
     await sql(
       `update tasker.task set created_at = created_at - interval '1 minute' where created_at > now() - interval '30 seconds'`,
@@ -41,7 +41,7 @@ async function bench(options: Parameters<typeof setup>[0] = {}) {
     await look();
     expect(await wrongRows(sql)).toEqual([]);
   };
-  /** Compares until nothing is wrong. */
+  /** Compares until the search tables match the live tables. */
   const completeLater = async () => {
     await until(
       async () => {
@@ -78,7 +78,7 @@ it('a comparison leaves out tasks that only wait and have not changed, and compa
   // While a transaction of another test is open on the server, each task may have changed since.
   const rows = await until(
     async () => {
-      // Only an operator with psql does this. It shows which tasks are compared.
+      // An update that only an operator with psql would make. It shows which tasks are compared.
       await sql(`update tasker.task_search set state = 'blocked_by_failures'`);
       await sql('update tasker.task set tags = tags where task_uuid = $1', [changed!.taskUuid]);
       await look();
@@ -105,11 +105,11 @@ it('a comparison takes as many statements with a thousand waiting tasks as witho
   await until(cost, (statements) => statements === without);
 });
 
-it('while nothing is written, nothing is compared; one change makes a comparison due', async () => {
+it('no comparison is due while nothing is written, and one change makes a comparison due', async () => {
   const { tasker, sql, keeper, database, complete } = await bench();
   await later(tasker, 10);
   await complete();
-  // The minute between two comparisons has always passed.
+  // Each call of `statementsOfLook` is a minute later, so that a comparison may run.
   const now = performance.now.bind(performance);
   let minutes = 0;
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + minutes * 60_000);
@@ -122,7 +122,7 @@ it('while nothing is written, nothing is compared; one change makes a comparison
     return database.statements - before;
   };
   const comparing = await statementsOfLook();
-  // To take the turn, to look for lost processes, and to note that the tables are complete.
+  // The three statements take the turn, look for lost processes, and note that the tables are complete.
   await expect.poll(statementsOfLook).toBe(3);
   expect(comparing).toBeGreaterThan(10);
   expect(await wrongRows(sql)).toEqual([]);
@@ -134,7 +134,7 @@ it('while nothing is written, nothing is compared; one change makes a comparison
   await expect.poll(wrongAfterLook).toEqual([]);
 });
 
-it('a change whose transaction was open during the comparison is found by the next one', async () => {
+it('a change whose transaction was open during a comparison is found by the next comparison', async () => {
   const { tasker, url, sql, look, complete } = await bench();
   const [task] = await later(tasker, 1);
   await complete();
@@ -155,14 +155,14 @@ it('a change whose transaction was open during the comparison is found by the ne
   ]);
 });
 
-it('a process that is writing old states during the comparison has the last word only if they are compared again', async () => {
+it('a comparison corrects old states that another process writes during the comparison', async () => {
   const { tasker, url, sql, look, complete } = await bench();
   await later(tasker, 3);
   await complete();
   const session = await openSession(url);
   await session.query('begin');
   await session.query('select pg_advisory_xact_lock(7303014008)');
-  // The rows that it read before the last change.
+  // The session writes rows as it read them before the last change.
   await session.query(`update tasker.task_search set state = 'blocked_by_failures'`);
   await sql('update tasker.task set tags = tags');
   let compared = false;
@@ -184,12 +184,12 @@ it('a task that was too young to be compared is compared the next time, although
   await later(tasker, 5);
   await keeper.compare(new Date(0), 0);
   expect(await wrongRows(sql)).toEqual([]);
-  // As written before their last change, by a process that then died.
+  // The rows are from before the last change, as if a process had died after it wrote them.
   await sql(`update tasker.task_search set state = 'blocked_by_failures'`);
   await look();
   const young = await wrongRows(sql);
   await completeLater();
-  // On a machine so slow that they were old immediately, there was nothing left.
+  // If the machine is so slow that the tasks were old enough immediately, no row is wrong.
   expect(young.length === 5 || young.length === 0).toBe(true);
 });
 

@@ -66,7 +66,7 @@ it('a step is found by the state of a worker of its batch', async () => {
   const demo = { namespace: NAMESPACE, name: 'demo', version: '1.0.0' };
   const [{ taskUuid }] = (await tasker.createTasks([demo, demo])) as [{ taskUuid: string }, unknown];
   await tasker.engine.search.flush();
-  // The index of a worker of the batch of `b`, as src/model/ids.ts has it.
+  // The index of a batch worker of `b`, computed as in src/model/ids.ts.
   await sql(
     `insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
      select task_uuid, (2 << 17) + 5, 'complete', 0, 1, true from tasker.step where task_uuid = $1 and idx = 1`,
@@ -77,7 +77,7 @@ it('a step is found by the state of a worker of its batch', async () => {
   expect(await find({ step: 'a', stepState: 'complete' })).toEqual([]);
 });
 
-it('open tasks of many templates are listed in the order of their creation, each once', async () => {
+it('each open task of many templates is listed once in the order of creation', async () => {
   const templates = Array.from({ length: 60 }, (_, i) => template({ a: [], b: ['a'] }, { name: `t${i}` }));
   const { tasker } = await setup({ templates: [...templates, template({ c: [] }, { name: 'other' })], worker: false });
   const request = (name: string) => ({ namespace: NAMESPACE, name, version: '1.0.0' });
@@ -93,7 +93,7 @@ it('open tasks of many templates are listed in the order of their creation, each
   expect(await find({ step: 'b', open: true, name: 't3' })).toEqual([tasks[3]!.taskUuid]);
 });
 
-it('tasks are found by a worker in the order of their creation, each once, however many steps it has', async () => {
+it('a search by worker finds each task once in the order of creation, however many steps the worker has', async () => {
   const bench = await handWorker({ a: [], b: [], c: ['a'] });
   const { tasker, sql } = bench;
   await tasker.engine.search.flush();

@@ -41,7 +41,7 @@ it('a new task can be found within two seconds, although new tasks are written o
   expect(await leastOf(4_000, untilFound)).toBeLessThan(4_000);
 });
 
-it('the statement that writes tasks looks them up by their key, although the table was empty when it was vacuumed', async () => {
+it('the statement that writes tasks finds them by their key even if the table was empty at its last vacuum', async () => {
   const { url, sql } = await setup({ ...OPTIONS, searchEnabled: false });
   await sql('vacuum analyze');
   const texts: string[] = [];
@@ -116,7 +116,7 @@ it('another process writes the changes that a process did not write before it di
   const ids = created.map(({ taskUuid }) => taskUuid);
   await tasker.engine.search.flush();
   await sql(`update tasker.task set created_at = created_at - interval '1 minute'`);
-  // As if a process had announced changes, and died before it wrote them: missing, old and surplus rows.
+  // Missing, old and surplus rows, as if a process had announced changes and died before it wrote them.
   await sql(`insert into tasker.search_writer (id, pending_since, seen_at)
              values (gen_random_uuid(), now() - interval '10 minutes', now() - interval '10 minutes')`);
   await sql('delete from tasker.task_search where task_uuid = $1', [ids[0]]);
@@ -160,7 +160,7 @@ it('the last changes of a process that was killed are found', async () => {
     const tasks = await tasker.createTasks(Array.from({ length: 25 }, () => request));
     await tasker.cancelTask(tasks[0].taskUuid);
     process.kill(process.pid, 'SIGKILL');`;
-  // It kills itself, because on a busy machine this process could be too late, after the changes are written.
+  // The process kills itself, because on a busy machine a kill by the test could come after the changes are written.
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: 'inherit' });
   expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
   expect((await tasker.listTasks({}, {})).total).toBeLessThan(26);
@@ -174,7 +174,7 @@ it('the last changes of a process that was killed are found', async () => {
   expect((await tasker.listSteps({ stepState: 'enqueued' }, {})).total).toBe(25);
 });
 
-it('one process at a time keeps the tables complete, and another process takes over when it is gone', async () => {
+it('one process at a time keeps the search tables complete, and another takes over when that process is gone', async () => {
   const { url, sql } = await setup(OPTIONS);
   const [one, two] = [projectorOn(url), projectorOn(url)];
   await one.keeper.look();
@@ -197,7 +197,7 @@ it('a process that stops lets another process keep the tables complete immediate
   expect(await sql('select keeper from tasker.search_state')).toEqual([{ keeper: null }]);
 });
 
-it('tasks that are older than the tables are added, newest first, and a page reports what is missing', async () => {
+it('tasks that are older than the search tables are added, and a page reports since when it is complete', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   await tasker.createTasks(Array.from({ length: 50 }, () => DEMO));
   await tasker.engine.search.flush();
@@ -215,7 +215,7 @@ it('tasks that are older than the tables are added, newest first, and a page rep
   expect((await tasker.listSteps({ stepState: 'enqueued' }, {})).total).toBe(50);
 });
 
-it('a comparison finds the changes that exceed the number to remember', async () => {
+it('a comparison finds changes that are too many for a process to remember', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   const created = await tasker.createTasks(Array.from({ length: 20 }, () => DEMO));
   await tasker.engine.search.flush();

@@ -101,7 +101,7 @@ it('a page has the first error of each task, and the number of matching tasks', 
   await expect.poll(async () => (await tasker.listTasks({ ...own, open: true }, {})).lagMs).toBeLessThan(5_000);
 });
 
-it('cursors lead to the next and to the previous page, in both orders and by each time', async () => {
+it('cursors lead to the next and to the previous page in both directions of each sort order', async () => {
   const { tasker, own, find, named } = await scene();
   for (const sort of ['created', 'updated'] as const) {
     for (const order of ['asc', 'desc'] as const) {
@@ -182,7 +182,7 @@ it('pages list every task once, even if many were created in one transaction or 
   }
 });
 
-it('a task is counted once even if several of its steps match, and only if the sort order includes it', async () => {
+it('the total counts a task once even if several steps match, and excludes tasks without the time of the sort order', async () => {
   const failing = { a: { handler: 'shared' }, b: { handler: 'shared' } };
   const handlers = [
     defineHandler('shared', { inputs: { mood: 'mood' } }, ({ mood }) => {
@@ -281,7 +281,7 @@ itOnce(
     const search = () => look(database, looks, { after: null, limit: 5 });
     expect(await search()).toMatchObject({ places: ['a'], timedOut: true, reached: 'b' });
     expect(sizes.splice(0)).toEqual([50, 10, 2, 2]);
-    // Its first scan took all of its time.
+    // Now the first scan takes all of the time.
     const clock = vi.spyOn(Date, 'now').mockReturnValueOnce(0).mockReturnValue(60_000);
     onTestFinished(() => clock.mockRestore());
     expect(await search()).toMatchObject({ places: ['a'], timedOut: true, reached: 'b' });
@@ -309,11 +309,11 @@ itOnce(
   },
 );
 
-/** Walks through all pages, and back. Returns the total, and how many tasks or steps both ways have. */
+/** Walks through all pages and back. Returns the total, and the number of rows on each of the two ways. */
 async function walk(find: (page: object) => Promise<TaskPage | StepPage>): Promise<[number, number, number]> {
   const keys = (page: TaskPage | StepPage) => ('tasks' in page ? page.tasks : page.steps).map((row) => row.taskUuid);
   const there: string[] = [];
-  // Counting the matches has 25 ms, which may be too few on a busy machine.
+  // Counting the matches may take 25 ms, which may be too short on a busy machine.
   let page = await until(
     () => find({ limit: 25 }),
     ({ totalIsExact }) => totalIsExact,

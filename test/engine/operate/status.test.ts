@@ -63,7 +63,7 @@ it('the status lists workers, queues, open tasks, problems and rates', async () 
   release.resolve();
 });
 
-it('the age of a queued step counts from when it became ready, not from the creation of its task', async () => {
+it('the age of a queued step starts when the step becomes ready, not when its task is created', async () => {
   const first = defineHandler('first', {}, () => ({}));
   const { tasker, another, sql } = await setup({
     worker: false,

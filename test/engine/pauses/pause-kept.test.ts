@@ -8,7 +8,7 @@ import { queued, targets } from '../../support/pauses.ts';
 import { DEMO, endStates, invariants, itOnce, setup, states, template, until } from '../../support/setup.ts';
 
 const a = defineHandler('a', {}, () => ({}));
-/** As if the process of the last change had died before it moved a step. */
+/** Simulates a process that died after it had moved only some of the steps. */
 const HALF_WAY = `
   with moved as (delete from tasker.queue returning namespace_id, rank, id, task_uuid, idx, template_id)
   insert into tasker.queue overriding system value select -namespace_id, rank, id, task_uuid, idx, template_id from moved
@@ -157,7 +157,7 @@ it('a role with only read privileges is rejected, and nothing is paused', async 
   }
 });
 
-itOnce('200,000 paused steps of the highest priority cost a claim nothing', async () => {
+itOnce('a claim does not read the 200,000 paused steps of the highest priority', async () => {
   const { tasker, sql, url } = await setup({
     templates: [template({ a: [] }), template({ a: [] }, { name: 'busy' })],
     worker: false,

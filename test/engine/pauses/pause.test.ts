@@ -25,7 +25,7 @@ async function waiting(steps: Parameters<typeof template>[0] = { a: [], b: ['a']
   return { ...made, tasks, first: tasks[0]!.taskUuid, second: tasks[1]!.taskUuid, start };
 }
 
-it('a pause that waits too long for another one changes nothing, and reports a timeout', async () => {
+it('a pause that waits too long for another pause changes nothing, and reports a timeout', async () => {
   const { tasker, url } = await waiting();
   const session = await openSession(url);
   // The lock of pauses and registrations.
@@ -70,7 +70,7 @@ describe.each(['task', 'version', 'template', 'namespace'] as const)('a paused %
     await invariants(sql);
   });
 
-  it('stays unchanged after a second pause or a second resume, and the call reports that', async () => {
+  it('stays unchanged after a second pause or a second resume, and the call reports no change', async () => {
     const { tasker, sql, first } = await waiting();
     const target = targets(first)[kind];
     expect(await tasker.resume(target)).toMatchObject({ changed: false, steps: 0, pause: null });
@@ -191,7 +191,7 @@ describe.each(['task', 'version', 'template', 'namespace'] as const)('a paused %
   });
 });
 
-it('a step starts only when neither its task nor its template nor its namespace is paused, in any order', async () => {
+it('a step starts only after its task, version, template and namespace are all resumed, in any order', async () => {
   const { tasker, sql, first, second, start } = await waiting();
   await start();
   await tasker.waitForTask(second, { timeoutMs: 20_000 });
@@ -245,7 +245,7 @@ it('a version that is registered later, and new content of a version, are paused
   await invariants(sql);
 });
 
-it('a pause of one version does not affect other versions, nor a pause of a namespace other namespaces', async () => {
+it('a pause of a version or a namespace does not affect other versions or namespaces', async () => {
   const versions = ['1.0.0', '2.0.0'].map((version) => template({ a: [] }, { version }));
   const elsewhere = template({ a: [] }, { namespace: 'elsewhere' });
   const { tasker } = await setup({ templates: [...versions, elsewhere], handlers });

@@ -14,7 +14,7 @@ const batchOf = (config: Record<string, unknown> = {}, more: string[] = []) => (
 });
 
 describe('a rerun of a task with a batch', () => {
-  it('an analyzer that runs again may create a different number of workers, and their attempts continue', async () => {
+  it('an analyzer that runs again may create a different number of workers, whose attempt numbers continue', async () => {
     const hand = await handWorker(batchOf());
     const round = async (...ids: string[]) => {
       await hand.claim();
@@ -55,7 +55,7 @@ describe('a rerun of a task with a batch', () => {
     ]);
   });
 
-  it('a rerun before a batch whose analyzer does not run again keeps its parts, and respects its parallelism', async () => {
+  it('a rerun before a batch whose analyzer does not run again keeps the parts and the parallelism of the batch', async () => {
     const hand = await handWorker(batchOf({ parallelism: 2 }, ['rate']));
     await hand.claim();
     await hand.record(hand.completed('cut', partsFor('rows', '1', '2', '3')), hand.completed('rate'));
@@ -157,7 +157,7 @@ describe('a rerun of a task with a batch', () => {
     await invariants(hand.sql);
   });
 
-  it('the results of workers that were lost or failed before a rerun are not read after it', async () => {
+  it('the results of workers that were lost or failed before a rerun are not read after the rerun', async () => {
     const hand = await handWorker(batchOf({ failure_strategy: 'continue_on_failure' }));
     await hand.claim();
     await hand.record(hand.completed('cut', partsFor('rows', '1', '2')));

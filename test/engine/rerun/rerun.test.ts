@@ -7,7 +7,7 @@ const changes = (steps: readonly { step: string; change: string }[]) =>
   steps.map(({ step, change }) => (change === 'again' ? step : `${step} ${change}`));
 
 describe('a rerun of a task without dynamic steps', () => {
-  it('a complete task runs again from a step: results before it are kept, and it ends again', async () => {
+  it('a complete task runs again from a step, keeps the results before this step, and ends again', async () => {
     const hand = await handWorker({ a: [], b: ['a'], c: ['b'] });
     for (const name of ['a', 'b', 'c']) {
       expect(await hand.claim()).toEqual([name]);
@@ -85,7 +85,7 @@ describe('a rerun of a task without dynamic steps', () => {
     await invariants(hand.sql);
   });
 
-  it('steps that run, wait for a retry or are queued after the step are taken back, and late results are rejected', async () => {
+  it('a rerun takes back running, waiting and queued steps after its first step, and late results are rejected', async () => {
     const hand = await handWorker({
       a: [],
       run: ['a'],
@@ -121,7 +121,7 @@ describe('a rerun of a task without dynamic steps', () => {
     expect(await hand.claim()).toEqual(['a']);
     await hand.record(hand.completed('a'));
     expect(await hand.claim()).toEqual(['ready', 'retry', 'run']);
-    // This also holds when the step runs again, under another fence.
+    // Late results are also rejected when the step runs again under another fence.
     expect((await hand.record(late)).refused).toEqual([0]);
     await hand.record(hand.completed('run'), hand.completed('retry'), hand.completed('ready'));
     await hand.claim();
@@ -169,7 +169,7 @@ describe('a rerun of a task without dynamic steps', () => {
     expect(await dump()).toEqual(before);
   });
 
-  it('two concurrent reruns are done one after the other', async () => {
+  it('two concurrent reruns run one after the other', async () => {
     const hand = await handWorker({ a: [], b: ['a'] });
     await hand.claim();
     await hand.record(hand.completed('a'));
@@ -287,7 +287,7 @@ describe('a rerun of a task without dynamic steps', () => {
   });
 });
 
-describe('a recording whose answer was lost', () => {
+describe('a recording whose response was lost', () => {
   it('a recording from before a rerun is found, even if the step runs again or was removed', async () => {
     const hand = await handWorker({ a: [], d: { type: 'decision', dependencies: ['a'] }, e: ['d'] });
     await hand.claim();
@@ -454,7 +454,7 @@ describe('a rerun of a task with decisions', () => {
     expect(changes(steps)).toEqual(['d2', 'both', 'after']);
   });
 
-  it('a step after a branch that was not chosen keeps its result, because it did not wait for the branch', async () => {
+  it('a step after a branch that was not chosen keeps its result, because the step did not wait for the branch', async () => {
     const hand = await handWorker({
       r: [],
       d: { type: 'decision', dependencies: ['r'] },

@@ -24,7 +24,7 @@ async function tasksIn(file: string): Promise<string[]> {
 }
 
 describe('an archive', () => {
-  it('has one line of JSON for each task, which zcat shows, in a file whose name begins with the time', async () => {
+  it('is a gzip file with one line of JSON for each task, and the file name contains the time', async () => {
     const { tasker, taskUuids } = await completed(3);
     const folder = path.join(temporaryFolder(), 'new', 'folder');
     const report = await tasker.prune(NOW, { archive: folder }).result();
@@ -51,7 +51,7 @@ describe('an archive', () => {
     expect(await tasksIn(report.files[0]!)).toEqual([...taskUuids].sort());
   });
 
-  itOnce('is split into several files if it becomes large, and their names sort by time', async () => {
+  itOnce('is split into several files if it becomes large, and the file names sort by time', async () => {
     const { tasker, taskUuids } = await completed(250);
     const folder = temporaryFolder();
     const act = tasker.prune(NOW, { archive: folder, share: 1, fullBytes: 1 });
@@ -137,7 +137,7 @@ describe('a restored task', () => {
       await tasker.getStepLogs(taskUuid, 'b'),
     ];
     await tasker.engine.search.flush();
-    // Only the statistics read the ends that a rerun undid, and they count a task once.
+    // Only the statistics read the ends that a rerun undid, and the statistics count a task once.
     const { earlier_end: _, ...rows } = await rowsOf(sql, [taskUuid]);
     const { files: written } = await tasker.prune(NOW, { archive: temporaryFolder() }).result();
     const restored = await tasker.restoreArchive(written[0]!, { actor: 'ada', reason: 'audit' }).result();
@@ -176,7 +176,7 @@ describe('a restored task', () => {
     await invariants(sql);
   });
 
-  it('counts as ended when it was restored, so that the next prune keeps it', async () => {
+  it('is kept by the next prune, because its age starts at the restore', async () => {
     const { tasker, sql, taskUuids } = await completed(1);
     await endedAgo(sql, '3 hours', taskUuids);
     const {
@@ -188,7 +188,7 @@ describe('a restored task', () => {
     expect(await tasker.prune({ olderThan: '1h' }).result()).toMatchObject({ deleted: 1 });
   });
 
-  it('has no identity if another task now has it, and this is reported', async () => {
+  it('has no identity if another task now has its former identity, and the restore reports this', async () => {
     const { tasker, requests, taskUuids } = await completed(1);
     const {
       files: [file],
@@ -236,7 +236,7 @@ describe('the events of a restored task', () => {
     const {
       files: [file],
     } = await tasker.prune(NOW, { archive: temporaryFolder() }).result();
-    // The log has forgotten the first two in the meantime.
+    // Simulates that the retention of the log has deleted the first two events.
     await sql(`delete from tasker.domain_event where name <> 'a.three'`);
     const restart = () => tasker.restoreArchive(file!).result();
     expect(await restart()).toMatchObject({ restored: 1 });
@@ -250,7 +250,7 @@ describe('the events of a restored task', () => {
     expect(taken.events.map((event) => event.name)).toEqual(['a.three']);
     await log.finish(taken);
     expect(await log.replay({ group: 'one' })).toBe(1);
-    // Other searches by time still work, and a second prune takes the restored events along.
+    // Other searches by time still work, and a second prune also deletes the restored events.
     expect(await tasker.events.list({ after: new Date(Date.now() - 60_000) })).toHaveLength(1);
     const retries = await log.takeRetries(group, ME, { leaseMs: 60_000 });
     await log.finishRetries(group, ME, { delivered: retries });
@@ -279,7 +279,7 @@ describe('an archive file', () => {
 
   itOnce('that ends within a part yields all tasks before it, and is reported as incomplete', async () => {
     const { tasker, sql, file, taskUuids } = await threeParts();
-    // Unknown to the database, like a copy.
+    // Like a copy, this file is unknown to the database.
     const copy = file.replace('tasks-', 'copy-');
     writeFileSync(copy, readFileSync(file));
     const size = readFileSync(copy).length;
@@ -346,7 +346,7 @@ describe('an archive file', () => {
     await killedAfterOnePart(tasker, folder);
     const [partial] = files(folder);
     expect(partial).toMatch(/\.ndjson\.gz\.part$/);
-    // The process wrote more, and was killed before it deleted the tasks.
+    // The process wrote more lines, and was killed before it deleted their tasks.
     writeFileSync(partial!, readFileSync(partial!).subarray(0, 500), { flag: 'a' });
     await endTurn(sql);
     const next = await tasker.prune(NOW, { archive: folder }).result();

@@ -48,7 +48,7 @@ describe('a prune', () => {
     await invariants(sql);
   });
 
-  it('has a preview that only counts tasks, by template and state', async () => {
+  it('has a preview that only counts the tasks by template and state', async () => {
     const { tasker, sql, taskUuids } = await completed(12);
     await tasker.rerunTask(taskUuids[0]!, { from: 'b' });
     await tasker.waitForTask(taskUuids[0]!);
@@ -71,7 +71,7 @@ describe('a prune', () => {
     expect(await tasker.prune({ ...NOW, name: 'none' }).result()).toMatchObject({ deleted: 0 });
   });
 
-  it('takes only tasks that meet all conditions', async () => {
+  it('deletes only tasks that meet all conditions', async () => {
     const templates = [
       template({ a: [] }),
       template({ a: [] }, { version: '2.1.0' }),
@@ -151,7 +151,7 @@ describe('a prune', () => {
     await invariants(sql);
   });
 
-  it('works in small transactions, sleeps nine times as long as it works, and stops when asked', async () => {
+  it('deletes in small transactions with pauses between them, and stops when its signal fires', async () => {
     const { tasker, taskUuids } = await completed(250);
     const stop = new AbortController();
     const seen: number[] = [];
@@ -175,7 +175,7 @@ describe('a prune', () => {
 });
 
 describe('the identity of a pruned task', () => {
-  it('stays reserved: a repeated request is a conflict with the time of the prune, even with onDuplicate: return', async () => {
+  it('stays reserved: a repeated request is a conflict with the time of the prune even with onDuplicate: return', async () => {
     const { tasker, requests, taskUuids, sql } = await completed(2);
     await tasker.prune(NOW).result();
     const conflict = {
@@ -250,7 +250,7 @@ describe('a task with events', () => {
     return bench;
   }
 
-  it('stays until every group has received those of its events that match', async () => {
+  it('stays until every group has received its matching events', async () => {
     const { tasker, log, sql, taskUuids } = await withEvents(2);
     const group = await log.joinGroup({ name: 'one', patterns: ['demo.*'] });
     await log.joinGroup({ name: 'never', patterns: ['other.*'] });
@@ -297,7 +297,7 @@ describe('a task with events', () => {
 });
 
 describe('two prunes', () => {
-  it('do not run at the same time: the second is rejected, with the operator of the first', async () => {
+  it('do not run at the same time: the second is rejected with the operator of the first', async () => {
     const { tasker, another, sql } = await completed(30);
     const first = tasker.prune(NOW, { actor: 'ada' })[Symbol.asyncIterator]();
     await first.next();
@@ -327,7 +327,7 @@ describe('two prunes', () => {
     await expect(killed.next()).rejects.toMatchObject({ code: 'illegal_transition' });
   });
 
-  it('delete nothing further after they lost the lease', async () => {
+  it('delete no further tasks after they have lost the lease', async () => {
     const { tasker, sql } = await completed(150);
     const slow = tasker.prune(NOW, { share: 1 })[Symbol.asyncIterator]();
     await slow.next();

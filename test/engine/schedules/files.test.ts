@@ -13,7 +13,7 @@ async function folderOf(): Promise<{ folder: string; write(file: string, text: s
 
 const daily = (hour: number, name = 'nightly') => `name: ${name}\ntemplate: test/demo@1.0.0\ncron: 0 ${hour} * * *\n`;
 
-test('a start creates and updates the schedules of files, and pauses nothing', async () => {
+test('a start creates and updates the schedules of files, and pauses no schedule', async () => {
   const { folder, write } = await folderOf();
   await write('nightly.yaml', daily(2));
   const { tasker, another } = await setup({ schedules: folder, worker: false });
@@ -60,7 +60,7 @@ test('apply pauses the schedules of its source whose files are gone, and resumes
   expect(await apply('shop')).toContain('by-hand foreign');
 });
 
-test('a start with broken files fails with every error, and applies none of the files', async () => {
+test('a start with invalid files fails with every error, and applies none of the files', async () => {
   const { folder, write } = await folderOf();
   const { tasker, another } = await setup({ worker: false });
   await write('a-good.yaml', daily(2, 'good'));

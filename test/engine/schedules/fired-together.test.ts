@@ -49,7 +49,7 @@ describe('overlap: cancel_running', () => {
     ]);
   });
 
-  it('cancels nothing if no task is created in its place', async () => {
+  it('cancels no task if no new task is created in its place', async () => {
     const { age, fire, outcomes } = await bench({ name: 'hourly', overlap: 'cancel_running', catchUp: 'none' });
     await age();
     await fire();
@@ -83,7 +83,7 @@ describe('overlap: cancel_running', () => {
   });
 });
 
-it('a due time whose task cannot be created for now, because of a locked table, is not lost', async () => {
+it('a due time is not lost if a lock timeout prevents the creation of its task', async () => {
   const { age, fire, outcomes, sql } = await bench({ name: 'hourly' });
   await sql(`create function pg_temp_held() returns trigger language plpgsql as
     $$ begin raise exception 'canceling statement due to lock timeout' using errcode = '55P03'; end $$`);
@@ -96,7 +96,7 @@ it('a due time whose task cannot be created for now, because of a locked table, 
   expect(await outcomes('hourly')).toEqual([['created', 'steps_in_process']]);
 });
 
-it('applying files without a schedule keeps the pause of an operator, which does not end when the file returns', async () => {
+it('applying files without a schedule does not replace the pause of an operator', async () => {
   const { tasker, sql, url } = await bench({ name: 'hourly' });
   await sql(`update tasker.schedule set source = 'shop'`);
   const operator = await openSession(url);

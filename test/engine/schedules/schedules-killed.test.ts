@@ -37,7 +37,7 @@ it.runIf(SECONDS > 0 && inject('postgres') === '18')(
       kills++;
       workers[place] = await start(place);
     }
-    // Due times that were missed while too few processes were running are made up for.
+    // Waits until the processes have caught up on the due times that were missed while too few of them were running.
     await until(
       () =>
         sql<{ late: number }>(

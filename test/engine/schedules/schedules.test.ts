@@ -169,7 +169,7 @@ test('on_failure: pause pauses the schedule once, and a resume lets it run again
     (schedule) => schedule.last[0]?.taskState === 'blocked_by_failures',
   );
   await tick();
-  // At each tick, the worker may also be firing it, and may not have finished yet.
+  // At each tick, the worker may also be firing the schedule, and may not have finished yet.
   const paused = await until(
     () => tasker.schedules.get('hourly'),
     (schedule) => schedule.state === 'paused',
@@ -191,7 +191,7 @@ test('on_failure: pause pauses the schedule once, and a resume lets it run again
   expect(outcomes[1]!.reason).toBe('the schedule was paused');
 });
 
-test('a firing that cannot create its task is an outcome with its error, and the schedule continues', async () => {
+test('a due time whose task cannot be created has an outcome with the error, and the schedule continues', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly({ template: 'test/gone@latest' }));
   await tasker.schedules.create(hourly({ name: 'other' }));
@@ -206,7 +206,7 @@ test('a firing that cannot create its task is an outcome with its error, and the
   expect(other!.last).toMatchObject([{ outcome: 'created' }]);
 });
 
-test('a schedule that no worker has fired is counted as late in the status and in the metrics', async () => {
+test('the status and the metrics count a schedule that no worker has fired as late', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly());
   expect(await tasker.status()).toMatchObject({ attention: { lateSchedules: 0 } });
@@ -217,7 +217,7 @@ test('a schedule that no worker has fired is counted as late in the status and i
   expect(await tasker.status()).toMatchObject({ attention: { lateSchedules: 0 } });
 });
 
-test('latest is resolved at the due time', async () => {
+test('the version latest is resolved at the due time', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   await tasker.registerTemplates(['1.9.0', '1.10.0', '1.10.0-beta'].map((version) => template({ a: [] }, { version })));
   await tasker.schedules.create(hourly({ template: 'test/demo@latest' }));
@@ -255,7 +255,7 @@ test('two processes handle each due time once', async () => {
   expect(await sql(`select count(*)::int n from tasker.task`)).toEqual([{ n: 200 }]);
 });
 
-test('a trigger creates a task now, once per key, even for a paused schedule', async () => {
+test('a trigger immediately creates one task per key even for a paused schedule', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly({ overlap: 'skip' }), { paused: true });
   const first = await tasker.schedules.trigger('hourly', { idempotencyKey: 'k', context: { n: 1 }, reason: 'by hand' });

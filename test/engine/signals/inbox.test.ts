@@ -57,7 +57,7 @@ describe('a signal that is sent with the client of a caller', () => {
     expect(await sql('select 1 from tasker.signal union all select 1 from tasker.signal_inbox')).toEqual([]);
   });
 
-  it('holds no lock of the task, so others can act on it while the transaction is open', async () => {
+  it('does not lock the task, so that operators can act on the task while the transaction is open', async () => {
     const { tasker, client, create, work, resultOf } = await bench();
     const task = await create();
     await work();
@@ -93,7 +93,7 @@ describe('a signal that is sent with the client of a caller', () => {
     });
   });
 
-  it('counts as the earlier signal if it has the same key', async () => {
+  it('is a duplicate of an earlier signal with the same key', async () => {
     const { tasker, client, create, engine } = await bench();
     const task = await create();
     const first = await tasker.signal(task, 'paid', { amount: 1 }, { idempotencyKey: 'k' });
@@ -107,7 +107,7 @@ describe('a signal that is sent with the client of a caller', () => {
     expect((await tasker.getSignal(first.signalId))!.tasks).toHaveLength(1);
   });
 
-  it('is used once by several processes', async () => {
+  it('is used only once even if several processes deliver it', async () => {
     const { tasker, client, create, work, another, sql } = await bench();
     const other = await another();
     const tasks = await Promise.all(Array.from({ length: 30 }, () => create()));
@@ -196,7 +196,7 @@ it('all old rows of the inbox are deleted, even if there are many', async () => 
   const { engine, sql } = await bench();
   await sql(`insert into tasker.signal_inbox (id, target, name, payload, done_at, outcome)
     select gen_random_uuid(), '"x"', 'paid', 'null', now() - interval '40 days', '{}' from generate_series(1, 2500)`);
-  // Another process, which has not deleted any in this hour.
+  // Another process, which has not deleted any rows in this hour.
   await new SignalInbox(engine, silentLogger).use();
   expect(await sql('select count(*)::int remaining from tasker.signal_inbox')).toEqual([{ remaining: 0 }]);
 });

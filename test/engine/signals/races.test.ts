@@ -7,8 +7,8 @@ import { approvalStep, signalStep, waitingBench } from '../../support/waits/wait
 const ROUNDS = Number(process.env.TASKER_RACE_ROUNDS ?? 200);
 const TIMEOUT_MS = 240_000 + ROUNDS * 200;
 /**
- * Returns random delays for the rivals of signals. They adapt to how long a signal takes on this machine, so that either may
- * come first.
+ * Returns random delays for the actions that race with signals. The delays adapt to the duration of a signal on this
+ * machine, so that either side may come first.
  */
 function fairDelays(): { next(): number; signalWon(won: boolean): void } {
   let spreadMs = 30;
@@ -39,14 +39,14 @@ async function tasksThatWait(steps: Parameters<typeof waitingBench>[0]) {
   return { ...bench, tasks };
 }
 
-/** Runs one race a task, a few at a time. */
+/** Runs one race for each task, a few at the same time. */
 async function race(tasks: readonly string[], run: (task: string, round: number) => Promise<void>): Promise<void> {
   for (let i = 0; i < tasks.length; i += 10) {
     await Promise.all(tasks.slice(i, i + 10).map((task, j) => run(task, i + j)));
   }
 }
 
-racing('of a signal and its limit, exactly one ends the wait, and a sender who lost learns it', async () => {
+racing('either a signal or the timeout ends the wait, and the sender of a late signal gets an error', async () => {
   const { tasks, tasker, work, engine, sql } = await tasksThatWait({
     a: signalStep('go', { timeout: '1h' }),
     b: ['a'],
@@ -82,7 +82,7 @@ racing('of a signal and its limit, exactly one ends the wait, and a sender who l
   await invariants(sql);
 });
 
-racing('of a signal and a cancel, exactly one wins', async () => {
+racing('either a signal completes the step or a concurrent cancellation ends the task', async () => {
   const { tasks, tasker, work, sql } = await tasksThatWait({ a: signalStep('go') });
   await work();
   const seen = new Set<string>();
@@ -102,7 +102,7 @@ racing('of a signal and a cancel, exactly one wins', async () => {
   await invariants(sql);
 });
 
-racing('of two signals, one completes the step, and the other is rejected or used by the next step', async () => {
+racing('one of several concurrent signals completes the step, and another is used by the next step', async () => {
   const { tasks, tasker, work, sql } = await tasksThatWait({ a: signalStep('go'), b: signalStep('go', {}, ['a']) });
   await work();
   await race(tasks, async (task) => {
@@ -124,7 +124,7 @@ racing('of two signals, one completes the step, and the other is rejected or use
   await invariants(sql);
 });
 
-racing('of two signals with one key, one is stored', async () => {
+racing('only one of two concurrent signals with the same key is stored', async () => {
   const { tasks, tasker, work, sql } = await tasksThatWait({ a: signalStep('go') });
   await work();
   await race(tasks, async (task, round) => {
@@ -137,7 +137,7 @@ racing('of two signals with one key, one is stored', async () => {
   expect(await sql(`select count(*)::int n from tasker.signal`)).toEqual([{ n: ROUNDS }]);
 });
 
-racing('of a signal and the moment at which its step begins to wait, the signal is used in any order', async () => {
+racing('a signal is used whether it arrives before or after its step begins to wait', async () => {
   const { tasks, tasker, claim, record, sql } = await tasksThatWait({ a: signalStep('go') });
   const batch = new Map<string, Recording>();
   while (batch.size < ROUNDS) for (const step of await claim()) batch.set(step.taskUuid, step);
@@ -151,27 +151,23 @@ racing('of a signal and the moment at which its step begins to wait, the signal 
   await invariants(sql);
 });
 
-racing(
-  'of votes that reach the quorum together, exactly one decides, and a rejection excludes an approval',
-  async () => {
-    const { tasks, tasker, work, sql } = await tasksThatWait({ ask: approvalStep({ quorum: 2 }) });
-    await work();
-    await race(tasks, async (task) => {
-      const by = (name: string, decision: 'approve' | 'reject') =>
-        outcome(tasker.approvals.vote(task, 'ask', { by: name, decision }));
-      const cast = await Promise.all([by('a', 'approve'), by('b', 'approve'), by('c', 'approve'), by('d', 'reject')]);
-      for (const one of cast) if (!one.ok) expect(one.code).toBe('wait_over');
-      const { status, votes, approvals, rejections } = await tasker.approvals.get(task, 'ask');
-      expect(votes).toHaveLength(cast.filter(({ ok }) => ok).length);
-      expect(status === 'approved' ? [approvals, rejections] : [approvals < 2, rejections]).toEqual(
-        status === 'approved' ? [2, 0] : [true, 1],
-      );
-      const [step] = await sql<{ result: { decision: string } }>(
-        `select result from tasker.step where task_uuid = $1`,
-        [task],
-      );
-      expect(step!.result.decision).toBe(status);
-    });
-    await invariants(sql);
-  },
-);
+racing('exactly one of several concurrent votes decides, and a rejection excludes an approval', async () => {
+  const { tasks, tasker, work, sql } = await tasksThatWait({ ask: approvalStep({ quorum: 2 }) });
+  await work();
+  await race(tasks, async (task) => {
+    const by = (name: string, decision: 'approve' | 'reject') =>
+      outcome(tasker.approvals.vote(task, 'ask', { by: name, decision }));
+    const cast = await Promise.all([by('a', 'approve'), by('b', 'approve'), by('c', 'approve'), by('d', 'reject')]);
+    for (const one of cast) if (!one.ok) expect(one.code).toBe('wait_over');
+    const { status, votes, approvals, rejections } = await tasker.approvals.get(task, 'ask');
+    expect(votes).toHaveLength(cast.filter(({ ok }) => ok).length);
+    expect(status === 'approved' ? [approvals, rejections] : [approvals < 2, rejections]).toEqual(
+      status === 'approved' ? [2, 0] : [true, 1],
+    );
+    const [step] = await sql<{ result: { decision: string } }>(`select result from tasker.step where task_uuid = $1`, [
+      task,
+    ]);
+    expect(step!.result.decision).toBe(status);
+  });
+  await invariants(sql);
+});

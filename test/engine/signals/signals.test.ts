@@ -40,7 +40,7 @@ describe('a signal', () => {
     expect((await tasker.getSignal(sent.signalId))!.tasks[0]).toMatchObject({ status: 'used', step: 'pay' });
   });
 
-  it('is used by one step only, in order of arrival', async () => {
+  it('is used by only one step, and several signals are used in order of arrival', async () => {
     const { tasker, create, work, resultOf } = await waitingBench({
       first: signalStep('tick'),
       second: signalStep('tick', {}, ['first']),
@@ -52,7 +52,7 @@ describe('a signal', () => {
     expect(await Promise.all(['first', 'second', 'third'].map((step) => resultOf(task, step)))).toEqual([1, 2, 3]);
   });
 
-  it('counts as the earlier signal if it has the same key, with any payload', async () => {
+  it('is a duplicate of an earlier signal with the same key whatever its payload', async () => {
     const { tasker, create, work, resultOf, sql } = await waitingBench(ONE);
     const task = await create();
     const first = await tasker.signal(task, 'paid', { amount: 1 }, { idempotencyKey: 'e-1' });
@@ -65,7 +65,7 @@ describe('a signal', () => {
     expect(await sql('select 1 from tasker.signal')).toHaveLength(1);
   });
 
-  it('is rejected with the path if it violates the schema, before the step waits and after, and the step keeps waiting', async () => {
+  it('is rejected with the path if it violates the schema, whether or not its step is already waiting', async () => {
     const { tasker, create, work, sql } = await waitingBench(ONE);
     const task = await create();
     const refused = `signal_refused: the payload of signal paid does not match the schema of step pay of task ${task}: /amount must be >= 1`;
@@ -141,7 +141,7 @@ describe('a signal', () => {
     await invariants(sql);
   });
 
-  it('is one of several that a step waits for', async () => {
+  it('is held until all signals that its step waits for have arrived', async () => {
     const { tasker, create, work, resultOf } = await waitingBench({
       all: signalStep('reply', { count: 3 }),
       end: ['all'],
@@ -188,7 +188,7 @@ describe('a signal', () => {
     expect(await code(tasker.signal(third, 'paid', 1))).toMatch(/^signal_refused: .* any more/);
   });
 
-  it('reaches all open tasks with its correlation id that have a step for it, and the answer lists them', async () => {
+  it('reaches all open tasks with its correlation id that have a step for it, and the result lists these tasks', async () => {
     const { tasker, create, work } = await waitingBench(ONE);
     await tasker.registerTemplates({
       name: 'other',
@@ -230,7 +230,7 @@ describe('a signal', () => {
     expect(await code(tasker.signal({ ...target, version: '2.0.0' }, 'paid'))).toMatch(/^task_not_found/);
   });
 
-  it('is recorded while its task is paused, but later steps do not start', async () => {
+  it('completes its step while the task is paused, but later steps do not start', async () => {
     const { tasker, create, work, claim } = await waitingBench(ONE);
     const task = await create();
     await work();
@@ -264,13 +264,13 @@ describe('the arguments of a signal', () => {
     ],
     ['a payload with U+0000', ['paid', { a: ['x', '\0'] }], /payload\.a\[1\]: PostgreSQL cannot store U\+0000/],
     ['a payload of more than 1 MB', ['paid', 'x'.repeat(1_048_577)], /it is larger than 1048576 bytes/],
-  ])('are checked: %s', async (_, [name, payload], message) => {
+  ])('are rejected: %s', async (_, [name, payload], message) => {
     const { tasker, create } = await waitingBench(ONE);
     const task = await create();
     expect(await code(tasker.signal(task, name as string, payload))).toMatch(message);
   });
 
-  it('are checked: the task, the key and the sender', async () => {
+  it('are rejected if the task, the key or the sender is invalid', async () => {
     const { tasker, create } = await waitingBench(ONE);
     const task = await create();
     const to = (target: unknown, options = {}) => code(tasker.signal(target as string, 'paid', { amount: 1 }, options));

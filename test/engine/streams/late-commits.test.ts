@@ -4,7 +4,7 @@ import { LateCommits } from '../../../src/engine/streams/late-commits.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
 
-it('a task of an open transaction is searched for while other transactions end, until it is committed or rolled back', async () => {
+it('a task of an open transaction is reported after its commit, and the search for it stops after a rollback', async () => {
   const { tasker, url } = await setup({ templates: template({ one: [] }), worker: false });
   const clients = [new pg.Client({ connectionString: url }), new pg.Client({ connectionString: url })];
   onTestFinished(async () => void (await Promise.all(clients.map((client) => client.end()))));
@@ -19,7 +19,7 @@ it('a task of an open transaction is searched for while other transactions end, 
   } as typeof database;
   const late = new LateCommits(counting, silentLogger, (taskUuid) => found.push(taskUuid));
   onTestFinished(() => late.stop());
-  // These transactions have greater numbers than every ended transaction.
+  // These transactions have greater numbers than every transaction that has ended.
   const [kept, dropped] = await Promise.all(
     clients.map(async (client) => {
       await client.connect();
@@ -45,7 +45,7 @@ it('a task of an open transaction is searched for while other transactions end, 
     (all) => all.includes(kept!),
   );
   expect(found).not.toContain(dropped);
-  // Open transactions of other databases of the server delay this.
+  // Open transactions in other databases of the server delay the end of the search.
   await until(
     () => late.size,
     (left) => left === 0,

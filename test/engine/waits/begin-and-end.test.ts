@@ -35,7 +35,7 @@ describe('a step that waits', () => {
     await invariants(hand.sql);
   });
 
-  it('counts a duration from the moment when the step became ready, however long it was in the queue', async () => {
+  it('measures its duration from the moment when the step became ready, however long it was in the queue', async () => {
     const wait = { kind: 'timer', forMs: 3 * HOUR, settings: {} } as const;
     const hand = await handWorker({ a: [], b: [], wait: { ...TIMER, dependencies: ['a', 'b'] }, root: TIMER });
     const { sql, taskUuid } = hand;
@@ -76,7 +76,7 @@ describe('a step that waits', () => {
     await invariants(sql);
   });
 
-  it('counts a duration from the start of a task that starts later', async () => {
+  it('measures its duration from the start of a task that starts later', async () => {
     const { tasker, sql } = await setup({
       templates: template({ wait: TIMER, a: [] }),
       handlers: [defineHandler('a', {}, () => ({}))],
@@ -91,7 +91,7 @@ describe('a step that waits', () => {
     expect(Date.parse(wait!.until!) - Date.now()).toBeGreaterThan(0.9 * HOUR);
   });
 
-  it('is recorded together with results, and keeps the positions of rejected outcomes', async () => {
+  it('is recorded together with results, and rejected outcomes are reported by their positions', async () => {
     const hand = await handWorker({ a: [], wait: TIMER, b: [], other: TIMER });
     await hand.claim();
     const wait = { kind: 'timer', forMs: HOUR, settings: {} } as const;
@@ -147,7 +147,7 @@ describe('a step that waits', () => {
     await invariants(hand.sql);
   });
 
-  it('is found after a lost answer, even if its handler was called again in the meantime', async () => {
+  it('is found after a lost response even if its handler was called again in the meantime', async () => {
     const hand = await handWorker({ a: [] });
     await hand.claim();
     const first = { ...hand.waits('a', { kind: 'call', forMs: HOUR, settings: {} }), attempt: 1 };

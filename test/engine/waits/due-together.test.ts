@@ -8,7 +8,7 @@ const HOUR = 3_600_000;
 const TIMER = { type: 'timer', handler: undefined, timer: { for: '1h' } } as const;
 const wait = (kind: 'timer' | 'completion') => ({ kind, forMs: HOUR, settings: {} }) as const;
 
-it('timers and other waits that are due at the same time end together, each by its own rule', async () => {
+it('timers and other waits that are due at the same time each end by their own rule', async () => {
   const hand = await handWorker({ one: TIMER, two: TIMER, join: ['one', 'two'], call: {}, last: TIMER });
   const dynamic = await handWorker(
     { begin: [], route: { type: 'decision', dependencies: ['begin'] }, pause: { ...TIMER, dependencies: ['route'] } },
@@ -49,7 +49,7 @@ it('timers and other waits that are due at the same time end together, each by i
   expect(await engine.endDueWaits()).toBe(0);
 });
 
-it('the number of statements does not grow with the number of timers, and the callers of each task learn of its end', async () => {
+it('450 timers end with fewer than 40 statements, and the callers that wait for their tasks are notified', async () => {
   const templates = template({ a: [], pause: { ...TIMER, dependencies: ['a'] } });
   const { tasker, sql, another } = await setup({ templates, worker: false });
   const worker = await another({ worker: true, handlers: [defineHandler('a', {}, () => ({}))] });
@@ -68,7 +68,7 @@ it('the number of statements does not grow with the number of timers, and the ca
   await invariants(sql);
 });
 
-it('timers end once, and the counters of their tasks stay right, while the rows of tasks and waits change all the time', async () => {
+it('timers end once and task counters stay right while the rows of tasks and waits change constantly', async () => {
   const templates = template({ pause: TIMER, beside: [], after: ['pause'], join: ['after', 'beside'] });
   const { tasker, sql, another, url } = await setup({ templates, worker: false });
   const worker = await another({ worker: true });
@@ -87,7 +87,7 @@ it('timers end once, and the counters of their tasks stay right, while the rows 
       await sessions[0]!.query('update tasker.task set tags = tags where task_uuid = $1', [pick()]);
       changes++;
     }),
-    // As an operator moves a timer: with the lock of the task.
+    // Locks the task first, like an operator who moves a timer.
     repeatedly(async () => {
       await sessions[1]!.query(
         `with t as (select task_uuid from tasker.task where task_uuid = $1 for update)

@@ -20,7 +20,7 @@ async function waiting(lifecycle: Record<string, unknown> | undefined, { start =
 }
 
 describe('the limits of a lifecycle', () => {
-  it('max_waiting_minutes marks a task that waits for longer as stale, until its wait ends', async () => {
+  it('max_waiting_minutes marks a task that waits for longer as stale until the wait ends', async () => {
     const { tasker, sql, taskUuid, check } = await waiting({ max_waiting_minutes: 20 });
     expect((await check(19)).noted).toEqual([]);
     expect((await check(2)).noted).toMatchObject([
@@ -37,7 +37,7 @@ describe('the limits of a lifecycle', () => {
     expect((await tasker.getTask(taskUuid)).stale).toBeNull();
   });
 
-  it('end the task and its steps with staleness_action: error', async () => {
+  it('with staleness_action: error, end the task and its steps', async () => {
     const { tasker, taskUuid, check, sql } = await waiting({ max_waiting_minutes: 20, staleness_action: 'error' });
     expect((await check(21)).ended).toMatchObject([{ taskUuid }]);
     expect(await tasker.getTask(taskUuid)).toMatchObject({ status: 'error', waitingSteps: 0 });
@@ -51,7 +51,7 @@ describe('the limits of a lifecycle', () => {
     ]);
   });
 
-  it('do not apply while a task waits if they are for other states', async () => {
+  it('for other states do not apply while a task waits', async () => {
     const { tasker, taskUuid, check } = await waiting({
       max_waiting_for_dependencies_minutes: 20,
       max_steps_in_process_minutes: 20,
@@ -62,7 +62,7 @@ describe('the limits of a lifecycle', () => {
     expect(await tasker.deadLetters.staleness()).toMatchObject({ length: 0 });
   });
 
-  it('apply to a waiting task in which a step has failed if they are for blocked tasks', async () => {
+  it('for blocked tasks apply to a waiting task in which a step has failed', async () => {
     const { sql, taskUuid, check } = await waiting({ max_waiting_for_dependencies_minutes: 20 });
     await sql(`update tasker.step set state = 'error', remaining = 0, done_at = now() where idx = 1`);
     await sql('update tasker.task set n_error = 1');
@@ -91,7 +91,7 @@ describe('the limits of a lifecycle', () => {
   });
 });
 
-it('a threshold of the configuration on the lifetime of tasks does not count waiting time', async () => {
+it('the configured threshold for the lifetime of tasks does not include waiting time', async () => {
   const { sql, tasker, taskUuid, check } = await waiting(undefined);
   const watched = [];
   const minutes = { waitingForDependencies: 20, waitingForRetry: 20, stepsInProcess: 20 };

@@ -43,7 +43,7 @@ const codeOf = (call: Promise<unknown>) =>
   );
 
 itOnce(
-  `of ${TOKENS} tokens, half used twice and a tenth late, each ends its step once, and no guessed or foreign token does`,
+  `each of ${TOKENS} tokens ends its step at most once even if it is used twice or late, and no wrong token ends a step`,
   async () => {
     const { tokens, engine, sql } = await waitingTasks();
     const isLate = (i: number) => i % 10 === 3;

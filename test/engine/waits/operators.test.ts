@@ -27,7 +27,7 @@ const pass = (hand: Hand) =>
     hand.taskUuid,
   ]);
 
-/** Cancels a task as a program does that does not know waits. */
+/** Cancels a task like a program of a version without waits. */
 async function cancelByEarlierVersion({ taskUuid, sql }: Pick<Hand, 'taskUuid' | 'sql'>): Promise<void> {
   await sql(`update tasker.step set state = 'cancelled' where task_uuid = $1 and state = 'pending'`, [taskUuid]);
   await sql(
@@ -36,7 +36,7 @@ async function cancelByEarlierVersion({ taskUuid, sql }: Pick<Hand, 'taskUuid' |
   );
 }
 
-/** Reruns the waiting step of a task as a program does that does not know waits. */
+/** Reruns the waiting step of a task like a program of a version without waits. */
 async function rerunByEarlierVersion({ taskUuid, sql }: Hand): Promise<void> {
   await sql(
     `update tasker.step set state = 'enqueued', spared = attempts, claim = null where task_uuid = $1 and state = 'waiting'`,
@@ -52,7 +52,7 @@ async function rerunByEarlierVersion({ taskUuid, sql }: Hand): Promise<void> {
 }
 
 describe('an operator', () => {
-  it('cancels a task and its waits, and its timer no longer fires', async () => {
+  it('cancels a task and its waits, and the timer of the task no longer fires', async () => {
     const hand = await waiting();
     expect(await hand.tasker.cancelTask(hand.taskUuid, { actor: 'ann' })).toBe(true);
     expect(await waitsOf(hand)).toEqual([{ kind: 'timer', ended_by: 'cancel', ended: true }]);
@@ -119,7 +119,7 @@ describe('an operator', () => {
     }
   });
 
-  it('resets a step that timed out, and it waits again with a new timeout', async () => {
+  it('resets a step that timed out, and the step waits again with a new timeout', async () => {
     const hand = await waiting(undefined, { retry: { max_attempts: 1 } });
     await pass(hand);
     expect(await hand.engine.promoteDue()).toBe(1);
@@ -132,7 +132,7 @@ describe('an operator', () => {
     await invariants(hand.sql);
   });
 
-  it('pauses a task: its waits continue, and steps that become ready are not claimed', async () => {
+  it('pauses a task whose waits continue, and steps that become ready are not claimed', async () => {
     const hand = await waiting();
     await hand.tasker.pause({ task: hand.taskUuid });
     await pass(hand);
@@ -160,7 +160,7 @@ describe('an operator', () => {
     expect(await hand.claim()).toEqual(['after']);
   });
 
-  it('sees the steps behind a wait in the counts of ready steps', async () => {
+  it('sees the ready steps of templates with waits in all counts of ready steps', async () => {
     const hand = await handWorker({ wait: TIMER, after: ['wait'] });
     const { namespace } = await hand.tasker.getTask(hand.taskUuid);
     const depths = await hand.engine.queueDepths([namespace], { timeoutMs: 5_000 });
@@ -254,7 +254,7 @@ describe('a wait of a task that a program of an earlier version ended or deleted
     expect(await waitsOf(gone)).toEqual([]);
   });
 
-  it('is closed without a limit too, slice by slice, and the waits of other tasks stay', async () => {
+  it('is closed slice by slice even if it has no limit, and the waits of other tasks stay open', async () => {
     const forever = { kind: 'timer', settings: {} } as const;
     const wait = async (bench?: Hand) => {
       const hand = await handWorker({ wait: TIMER, after: ['wait'] }, bench);
@@ -289,7 +289,7 @@ describe('a wait of a task that a program of an earlier version ended or deleted
     expect(await ended.engine.closeLeftWaits()).toEqual({ closed: 0, next: undefined });
   });
 
-  it('is closed by any worker that starts, also without a limit', async () => {
+  it('is closed by any worker that starts even if the wait has no limit', async () => {
     const signal = { type: 'signal', handler: undefined, signal: { name: 'paid' } };
     const handlers = [defineHandler('after', {}, () => ({}))];
     const templates = template({ wait: signal, after: ['wait'] });

@@ -12,7 +12,7 @@ const MONEY = {
   },
 };
 
-/** Returns the commands that `why` prints for waiting steps, and what follows them, by step. */
+/** Returns the commands that `why` prints for waiting steps and the texts after the commands, by step. */
 async function printed(steps: Steps) {
   const bench = await waitingBench(steps);
   const task = await bench.create();

@@ -81,7 +81,7 @@ interface RaceRow {
   won: boolean;
 }
 
-/** Runs acts at random moments while limits pass. Returns for each whether it won, and what ended its wait. */
+/** Runs acts at random moments while limits pass. Returns whether each act won, and the end of its wait. */
 async function race(act: Act): Promise<RaceRow[]> {
   const all: RaceRow[] = [];
   while (all.length < ROUNDS) all.push(...(await raceOnce(act, Math.min(AT_ONCE, ROUNDS - all.length))));
@@ -115,7 +115,7 @@ async function raceOnce(act: Act, rounds: number, [windowMs, ...longer] = WINDOW
   expect(rows).toHaveLength(rounds);
   for (const row of rows) expect(row.ends).toBe(1);
   const timeouts = rows.filter(({ ended_by }) => ended_by === 'timeout');
-  // Both sides must have won some rounds, or this has tested nothing.
+  // If one side has won all rounds, the race has tested nothing.
   if ((timeouts.length === 0 || timeouts.length === rows.length) && longer.length > 0)
     return raceOnce(act, rounds, longer);
   expect(timeouts.length).toBeGreaterThan(0);
@@ -123,8 +123,8 @@ async function raceOnce(act: Act, rounds: number, [windowMs, ...longer] = WINDOW
   return rows.map(({ task_uuid, ...row }) => ({ ...row, won: won.get(task_uuid)! }));
 }
 
-describe('a timeout that races', { timeout: 240_000 + ROUNDS * 60 }, () => {
-  it('a token: exactly one ends the wait, and the other gets an error', async () => {
+describe('a wait that a timeout and an action try to end at the same time', { timeout: 240_000 + ROUNDS * 60 }, () => {
+  it('ends by either the timeout or a token, and a late token gets an error', async () => {
     for (const row of await race(({ token }, engine) => engine.completeByToken(token, { ok: true }))) {
       expect(row).toMatchObject(
         row.won ? { ended_by: 'token', state: 'complete' } : { ended_by: 'timeout', state: 'error' },
@@ -132,15 +132,15 @@ describe('a timeout that races', { timeout: 240_000 + ROUNDS * 60 }, () => {
     }
   });
 
-  it('a cancel: exactly one ends the wait', async () => {
+  it('ends by either the timeout or a cancellation', async () => {
     for (const row of await race(({ taskUuid }, engine) => engine.cancelTask(taskUuid))) {
-      // The timeout leaves a task that can still be cancelled, with its failed step.
+      // After a timeout, the task with its failed step can still be cancelled.
       expect(['cancel', 'timeout']).toContain(row.ended_by);
       expect(row).toMatchObject({ won: true, state: 'cancelled' });
     }
   });
 
-  it('an operator: exactly one ends the wait, and a later completion repairs the failure', async () => {
+  it('ends by either the timeout or an operator, whose completion also repairs a timeout', async () => {
     const act: Act = ({ taskUuid }, engine) => engine.completeStep({ taskUuid, step: 'wait' }, { result: {} });
     for (const row of await race(act)) {
       expect(['operator', 'timeout']).toContain(row.ended_by);
@@ -148,7 +148,7 @@ describe('a timeout that races', { timeout: 240_000 + ROUNDS * 60 }, () => {
     }
   });
 
-  it('two calls with the same token: one is used, the other repeats it', async () => {
+  it('is ended by only one of two calls with the same token, and the other call is a repetition', async () => {
     const uses: boolean[][] = [];
     const act: Act = async ({ token }, engine) => {
       const both = await Promise.all([engine.completeByToken(token, 1), engine.completeByToken(token, 2)]);
@@ -158,7 +158,7 @@ describe('a timeout that races', { timeout: 240_000 + ROUNDS * 60 }, () => {
     for (const pair of uses) expect(pair.sort()).toEqual([false, true]);
   });
 
-  it('a pause: steps that become ready are held back', async () => {
+  it('adds no claimable step to the queue if its task is paused at the same time', async () => {
     const { start, drain, engine, sql, tasker } = await racing(WINDOWS_MS[0]!);
     const racers = await start(40);
     const pausing = racers.map(async ({ taskUuid, token }) => {

@@ -103,7 +103,7 @@ describe('a task whose only open step waits', () => {
     expect((await tasker.listSteps({ stepState: 'waiting' })).steps).toEqual([]);
   });
 
-  it('counts as waiting in the status, the summary, the statistics and the metrics', async () => {
+  it('is counted as waiting in the status, the summary, the statistics and the metrics', async () => {
     const { tasker, sql } = await waiting();
     const status = await tasker.status();
     expect(status).toMatchObject({ open: { waiting: 1 }, attention: { blocked: 0, lateTimers: 0 } });
@@ -173,7 +173,7 @@ describe('why explains a wait', () => {
       { kind: 'timer', forSeconds: -60 },
       /due now, 1 min late; no running worker serves its namespace: start one; fire/,
     ],
-  ])('of %j', async (wait, sentence) => {
+  ])('why explains the wait %j', async (wait, sentence) => {
     const { tasker, taskUuid } = await waiting({ settings: {}, ...wait } as object);
     const { summary, steps } = await tasker.why(taskUuid);
     const why = steps[0]!.why.replaceAll(taskUuid, 'TASK');
@@ -185,7 +185,7 @@ describe('why explains a wait', () => {
 });
 
 describe('a task with a wait and a failed step', () => {
-  it('is in waiting, but counts as a task that needs a person', async () => {
+  it('is in waiting, but is listed among the tasks that need a person', async () => {
     const { tasker, taskUuid } = await failedBeside();
     expect(await tasker.getTask(taskUuid)).toMatchObject({
       status: 'waiting',
@@ -207,7 +207,7 @@ describe('a task with a wait and a failed step', () => {
 
   it('becomes a dead letter with its state if its template has on_blocked: dlq', async () => {
     const { tasker, taskUuid, sql } = await failedBeside();
-    // The worker may have looked before.
+    // The worker may have checked the task before.
     await look(tasker);
     const { entries } = await tasker.deadLetters.list();
     expect(entries).toMatchObject([{ taskUuid, originalState: 'waiting', currentState: 'waiting', hasMovedOn: false }]);

@@ -6,7 +6,7 @@ import { DEMO, setup, template, until } from '../../support/setup.ts';
 const HANDLERS = [defineHandler('a', {}, () => ({ ok: true }))];
 const DEMO_OF_A = [template({ a: [], b: { handler: 'a', dependencies: ['a'] } })];
 
-test('a task with delayMs is pending until then, and its identity counts from its creation', async () => {
+test('a task with delayMs is pending until its start, and its identity exists from its creation', async () => {
   const { tasker } = await setup({ templates: DEMO_OF_A, handlers: HANDLERS });
   const later = { ...DEMO, idempotencyKey: 'later', delayMs: 3_600_000 };
   expect((await tasker.getTask((await tasker.createTask(later)).taskUuid)).status).toBe('pending');

@@ -5,7 +5,7 @@ import { letStartLater } from '../../support/waits/waits.ts';
 const TIMER = { type: 'timer', handler: undefined, timer: { for: '1h' } } as const;
 const HOUR_S = 3_600;
 
-it('a wait does not count as the duration of a handler, and its child is ready from its end', async () => {
+it('a wait is not part of the handler durations, and its child becomes ready at the end of the wait', async () => {
   const hand = await handWorker({ wait: TIMER, after: ['wait'] });
   const { tasker, sql, engine } = hand;
   await hand.claim();
@@ -30,7 +30,7 @@ it('a wait does not count as the duration of a handler, and its child is ready f
   for (const { queueing } of slowSteps) expect(queueing.maxMs).toBeLessThan(60_000);
 });
 
-it('the queueing time and the duration of a task that starts later count from its start', async () => {
+it('the queueing time and the duration of a task that starts later begin at its start', async () => {
   const hand = await handWorker({ a: [] });
   const { tasker, sql } = hand;
   await letStartLater(sql, hand.taskUuid, HOUR_S);

@@ -75,7 +75,7 @@ describe('a token', () => {
     await invariants(hand.sql);
   });
 
-  it('ends a running attempt immediately, and drops what its worker records later', async () => {
+  it('ends a running attempt immediately, and later outcomes of its worker are rejected', async () => {
     const hand = await handWorker({ pay: [], ship: ['pay'] });
     const token = await tokenOf(hand);
     await hand.tasker.completeByToken(token, { paid: 1 });
@@ -105,7 +105,7 @@ describe('a token', () => {
     await expect(other.tasker.completeByToken(lost, {})).rejects.toMatchObject({ code: 'wait_over' });
   });
 
-  it('is late after the timeout, even if no process has handled the timeout yet', async () => {
+  it('is late after the timeout even if no process has handled the timeout yet', async () => {
     const hand = await handWorker({ pay: { retry: { max_attempts: 1 } } });
     const token = await tokenOf(hand);
     await hand.record(hand.waits('pay', WAIT));

@@ -44,7 +44,7 @@ test('a fixed time that occurs twice is due once, the first time', () => {
   ]);
 });
 
-test('fixed times that are skipped are due once, at the end of the gap', () => {
+test('fixed times that a clock change skips are due once at the end of the gap', () => {
   expect(shown(timing('0,15,30 2 * * *', 'Europe/Berlin'), '2026-03-28T12:00Z', '2026-03-29T12:00Z')).toEqual([
     '2026-03-29T01:00Z',
   ]);
@@ -63,7 +63,7 @@ test('fixed times that are skipped are due once, at the end of the gap', () => {
   ]);
 });
 
-test('with * in the hour, each elapsed hour is due once, even when clocks change', () => {
+test('with * in the hour, each elapsed hour is due once even when clocks change', () => {
   for (const [zone, from, to] of [
     ['Europe/Berlin', '2026-10-24T20:00Z', '2026-10-25T06:00Z'],
     ['Europe/Berlin', '2026-03-28T20:00Z', '2026-03-29T06:00Z'],
@@ -99,7 +99,7 @@ test('with a step in the hour, no hour is lost or doubled', () => {
   ]);
 });
 
-test('every counts elapsed time from its start, even when clocks change', () => {
+test('a schedule with every counts elapsed time from its start even when clocks change', () => {
   const anchorMs = Date.parse('2026-03-28T12:00Z');
   const when: Timing = {
     ...timing('', 'Europe/Berlin'),
@@ -149,7 +149,7 @@ function random(seed: number): () => number {
   };
 }
 
-test('due times are strictly increasing, stable, and match the local time outside changes of the clock', () => {
+test('due times are strictly increasing and stable, and match the local time except around clock changes', () => {
   const next = random(20_260_101);
   for (let round = 0; round < 120; round++) {
     const zone = ZONES[Math.floor(next() * ZONES.length)]!;
@@ -159,7 +159,7 @@ test('due times are strictly increasing, stable, and match the local time outsid
     const due = dueAfter(when, from)!;
     const note = `${pattern} ${zone} ${new Date(from).toISOString()}`;
     expect(due, note).toBeGreaterThan(from);
-    // No moment in between has another answer.
+    // Every moment in between has the same next due time.
     for (const part of [0.1, 0.5, 0.9]) {
       const between = from + Math.floor((due - from - 1) * part);
       expect(dueAfter(when, between), note).toBe(due);
@@ -174,7 +174,7 @@ test('due times are strictly increasing, stable, and match the local time outsid
   }
 });
 
-test('around each change of the clock, every local time of a day is due exactly once with a fixed hour', () => {
+test('around each clock change, every local time of a day is due exactly once with a fixed hour', () => {
   for (const [zone, change] of [
     ['Europe/Berlin', '2026-03-29T01:00Z'],
     ['Europe/Berlin', '2026-10-25T01:00Z'],

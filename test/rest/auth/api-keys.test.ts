@@ -25,7 +25,7 @@ it('a request needs a key, in X-API-Key or as a bearer token', async () => {
   expect((await ask(renamed, 'GET /v1/tasks', { 'x-api-key': key })).status).toBe(401);
 });
 
-it('malformed, unknown and revoked keys get the same answer, and an expired key gets a different one', async () => {
+it('malformed, unknown and revoked keys get the same response, and an expired key gets a different one', async () => {
   const app = on.app();
   const key = await on.key({ name: 'gone', roles: ['viewer'] });
   await revokeKey(on.tasker.engine.database, 'gone', {});
@@ -60,7 +60,7 @@ it('a key without the permission of a route gets 403, and the message names the 
   expect((await ask(app, 'GET /v1/tasks', { 'x-api-key': wild })).status).toBe(403);
 });
 
-it('an unknown path is reported as such only to callers with a credential', async () => {
+it('only callers with a credential learn that a path does not exist', async () => {
   const app = on.app();
   const key = await on.key({ name: 'finder', permissions: ['tasks:list'] });
   expect((await ask(app, 'GET /v1/nothing')).status).toBe(401);
@@ -77,7 +77,7 @@ it('a route without a permission rejects every caller', async () => {
   expect((await ask(on.app(), 'GET /v1/tasks', { 'x-api-key': admin })).status).toBe(200);
 });
 
-it('health, metrics and the documentation need no credential, and also answer HEAD', async () => {
+it('health, metrics and the documentation need no credential, and support HEAD', async () => {
   const app = on.app();
   for (const path of ['/health', '/health/ready', '/metrics', '/api-docs/openapi.json', '/api-docs/ui']) {
     expect([path, (await app.request(`http://localhost${path}`)).status]).toEqual([path, 200]);
@@ -105,7 +105,7 @@ it('keys are stored as a hash, and the list shows their prefix and last use', as
   await until(shown, ({ lastUsedAt }) => lastUsedAt !== null);
 });
 
-it('a rotated key works until the overlap ends, and the new key has the same rights', async () => {
+it('a rotated key is accepted until the overlap ends, and the new key has the same rights', async () => {
   const { database } = on.tasker.engine;
   const app = on.app();
   const old = await on.key({ name: 'rotating', permissions: ['tasks:list'], namespaces: ['test'] });
@@ -185,7 +185,7 @@ it('every response has headers that prevent framing and content sniffing', async
   }
 });
 
-it('only pages of the configured origins can read answers, but never with a session', async () => {
+it('only pages of the configured origins can read responses, but never with a session', async () => {
   const app = on.app({ corsOrigins: ['https://desk.example'] });
   const asked = (origin: string) => ({
     origin,

@@ -34,7 +34,7 @@ async function counted(app: App, headers: Record<string, string> = {}): Promise<
   );
 }
 
-/** Returns by how much each counter grows while requests are sent. Durations count as how many there are. */
+/** Returns the increase of each counter while requests are sent. For durations, it is the increase of their number. */
 async function growth(app: App, act: () => Promise<unknown>): Promise<Record<string, number>> {
   const before = await counted(app);
   await act();
@@ -71,7 +71,7 @@ it('requests are counted by the kind of their credential, and requests that need
   });
 });
 
-it('rejections are counted by their reason, and each as a request without a credential', async () => {
+it('rejections are counted by their reason, and their requests are counted as requests without a credential', async () => {
   const app = on.app({ auth: { ...SECURED.auth, tokens } });
   const refused: [Record<string, string>, string][] = [
     [{}, 'missing'],
@@ -106,7 +106,7 @@ it('a caller without the permission is counted by the permission, and an unknown
   });
 });
 
-it('a namespace or a page that is rejected lacks no permission, so it is counted as a rejection only', async () => {
+it('a rejected namespace or page is counted as a rejection, but not as a missing permission', async () => {
   const app = on.app();
   const key = await on.key({ name: 'there', roles: ['admin'], namespaces: ['test'] });
   const grown = await growth(app, async () => {

@@ -48,7 +48,7 @@ it('after the first key is created over HTTP, the server requires a credential',
   expect((await ask(app, 'GET /v1/tasks')).status).toBe(200);
   const made = await ask(app, 'POST /v1/auth/keys', {}, { name: 'first', roles: ['admin'], by: 'ana' });
   expect([made.status, made.body.created_by]).toEqual([201, 'ana']);
-  // Another server sees the key immediately, because it has not cached anything yet.
+  // Another server sees the key immediately, because its cache is still empty.
   const another = on.app({ auth: { ...SECURED.auth, required: 'with_keys' } });
   expect((await ask(another, 'GET /v1/tasks')).status).toBe(401);
   expect((await ask(another, 'GET /v1/tasks', { 'x-api-key': made.body.key as string })).status).toBe(200);

@@ -24,7 +24,7 @@ it('memory is bounded for any number of addresses', () => {
   expect(limit.size).toBe(100);
 });
 
-it('an IPv6 network counts as one address', () => {
+it('all addresses of an IPv6 network share one limit', () => {
   expect(addressKey('2001:db8:1:2:3:4:5:6')).toBe('2001:db8:1:2::/64');
   expect(addressKey('2001:db8:1:2::9')).toBe('2001:db8:1:2::/64');
   expect(addressKey('2001:db8::9')).toBe('2001:db8:0:0::/64');
@@ -48,7 +48,7 @@ it('a credential that sends too many requests gets 429 with Retry-After, and oth
   for (let i = 0; i < 5; i++) expect((await app.request('http://localhost/health')).status).toBe(200);
 });
 
-it('after many wrong credentials an address gets 429, but a recently used key still works', async () => {
+it('after many wrong credentials an address gets 429, but a recently used key is still accepted', async () => {
   const app = on.app({ auth: { ...SECURED.auth, wrong: { burst: 20, perSecond: 0.001 } } });
   const key = await on.key({ name: 'right', roles: ['viewer'] });
   expect((await ask(app, 'GET /v1/me', { 'x-api-key': key })).status).toBe(200);

@@ -16,7 +16,7 @@ interface Route {
   method: string;
   path: string;
   permission: Permission | 'public' | 'authenticated' | undefined;
-  /** The part of its path that belongs to a namespace; `own`: it limits itself; `refused`: it does not. */
+  /** The part of the path that belongs to a namespace. `own`: the route limits itself. `refused`: it does not. */
   limit: string;
 }
 
@@ -58,7 +58,7 @@ beforeAll(async () => {
   Object.assign(values, { task: taskUuid, dead_letter: entry.dlqEntryUuid, schedule: 'hidden', namespace: 'test' });
 });
 
-/** Sends a request without a body to a route, with real ids where its path has them if `real`. */
+/** Sends a request without a body to a route. `real`: with real ids in the path. */
 async function send({ method, path }: Route, key: string | undefined, { real = false } = {}) {
   const things = new Map(scopedParts(path).map(({ thing, segment }) => [segment, thing]));
   const filled = path
@@ -112,7 +112,7 @@ it('every role has only known permissions, and each role includes the previous r
   ).toEqual([]);
 });
 
-it('a route answers 401 or 403 without the right credential, and neither with it', async () => {
+it('a route responds with 401 or 403 to the wrong credential, and with neither to the right one', async () => {
   const wrong: string[] = [];
   for (const route of routes) {
     const seen = await Promise.all(

@@ -108,7 +108,7 @@ it('one server finishes the login that another server began', async () => {
   expect((await back(provider.login(address), cookie, appWith())).status).toBe(302);
 });
 
-it('a code works once, and only in the browser that began the login', async () => {
+it('a code is accepted once, and only in the browser that began the login', async () => {
   const { address, cookie } = await begin();
   const query = provider.login(address);
   expect(await back(query, '')).toMatchObject({ status: 401, reason: 'expired', session: undefined });
@@ -121,7 +121,7 @@ it('a code works once, and only in the browser that began the login', async () =
   expect(await back(mixed, second.cookie)).toMatchObject({ status: 401, reason: 'invalid' });
 });
 
-it('an invalid state, issuer or answer of the provider begins no session', async () => {
+it('an invalid state, issuer or response of the provider begins no session', async () => {
   const tries: [string, (query: URLSearchParams) => void, number][] = [
     ['state', (query) => query.set('state', `${query.get('state')!.slice(0, 8)}x`), 401],
     ['two states', (query) => query.append('state', query.get('state')!), 401],
@@ -167,13 +167,13 @@ it('an ID token with a wrong nonce, time, audience, issuer or signature is rejec
   }
 });
 
-it('a login works right after the provider replaced its key', async () => {
+it('a login succeeds right after the provider has replaced its key', async () => {
   expect((await login()).status).toBe(302);
   provider.rotate();
   expect((await login()).status).toBe(302);
 });
 
-it('an unreachable provider gives 503 at the start and at the end of a login, and logins work when it is back', async () => {
+it('an unreachable provider causes 503 at the start and at the end of a login, and logins succeed when it is back', async () => {
   const { address, cookie } = await begin();
   const query = provider.login(address);
   provider.isDown = true;
@@ -279,7 +279,7 @@ function appSettings(): OidcSettings {
   };
 }
 
-it('without a provider, the login does not exist', async () => {
+it('without a provider, the login routes do not exist', async () => {
   const without = on.app();
   expect(await (await without.request('http://localhost/v1/auth/providers')).json()).toEqual({ oidc: null });
   for (const path of ['login', 'callback?state=abcdefgh&code=x']) {

@@ -11,7 +11,7 @@ import { freshDatabase, type Sql } from '../../support/database.ts';
 export type Json = Record<string, unknown>;
 export type App = ReturnType<typeof restApp>;
 
-/** The answer to a request. */
+/** The response to a request. */
 export interface Answer<T = Json> {
   status: number;
   headers: Headers;

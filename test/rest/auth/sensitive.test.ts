@@ -18,7 +18,7 @@ import {
 import { type App, ask, SECURED } from './secured.ts';
 
 const WITHOUT = PERMISSIONS.filter((permission) => permission !== 'tasks:context_read');
-/** Routes whose answers need something outside of this installation. */
+/** Routes whose responses need something outside of this installation. */
 const NOT_HERE = new Set(['/v1/auth/oidc/login', '/v1/auth/oidc/callback']);
 /** The beginning of a stream is read for this time. */
 const STREAM_MS = 700;
@@ -66,7 +66,7 @@ function loggerTo(lines: string[], bindings: LogBindings = {}): Logger {
   return { ...levels, child: (more) => loggerTo(lines, { ...bindings, ...more }), isLevelEnabled: () => true };
 }
 
-/** Queries with which routes show more, or which they need. */
+/** Queries that routes need, or with which routes show more. */
 const QUERIES: Record<string, string[]> = {
   '/v1/approvals': ['', '?task=TASK'],
   '/v1/dlq/entries': ['', '?status=all'],
@@ -75,7 +75,7 @@ const QUERIES: Record<string, string[]> = {
   '/v1/templates/{namespace}/{name}/{version}/diff': ['?with=1.0.0'],
 };
 
-/** Returns the addresses of a route, for everything in the installation that its path can name. */
+/** Returns the addresses of a route for all rows of the installation that its path can name. */
 function addressesOf(path: string): string[] {
   const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!);
   const whole = (values: Record<string, string>) =>
@@ -117,7 +117,7 @@ async function readFirst(answer: Response): Promise<string> {
   return text;
 }
 
-/** Returns the answers of all routes that read, by their addresses. */
+/** Returns the responses of all reading routes, by their addresses. */
 async function readAll(key: string, paths: readonly string[]): Promise<Map<string, { status: number; text: string }>> {
   const answers = new Map<string, { status: number; text: string }>();
   for (const path of paths) {
@@ -131,7 +131,7 @@ async function readAll(key: string, paths: readonly string[]): Promise<Map<strin
 }
 
 describe('the values that templates declare as sensitive', () => {
-  it('are in no answer of any route that reads, without the permission', async () => {
+  it('are in no response of a reading route without the permission', async () => {
     const { paths } = await documentOf(app);
     const reading = Object.keys(paths).filter((path) => 'get' in paths[path]! && !NOT_HERE.has(path));
     expect(reading.length).toBeGreaterThan(60);
@@ -139,7 +139,7 @@ describe('the values that templates declare as sensitive', () => {
     for (const [address, { status, text }] of answers) {
       const found = Object.values(CANARIES).filter((canary) => text.includes(canary));
       expect.soft([address, found]).toEqual([address, []]);
-      // An answer that failed would show nothing.
+      // A failed response would show nothing.
       const expected = /^\/v1\/tasks\/[^/]+\/context$/.test(address) ? 403 : 200;
       expect.soft([address, status, status === expected ? '' : text]).toEqual([address, expected, '']);
     }
@@ -149,7 +149,7 @@ describe('the values that templates declare as sensitive', () => {
     }
   });
 
-  it('are shown with the permission, each by some route', async () => {
+  it('are each shown by some route with the permission', async () => {
     const { paths } = await documentOf(app);
     const reading = Object.keys(paths).filter((path) => 'get' in paths[path]! && !NOT_HERE.has(path));
     const answers = await readAll(keys.admin, reading);
@@ -165,7 +165,7 @@ describe('the values that templates declare as sensitive', () => {
     expect((await tasker.getStep(things.task, 'charge')).results!.result).toMatchObject({ token: CANARIES.result });
   });
 
-  it('are in the answers to actions only with the permission', async () => {
+  it('are in the responses to actions only with the permission', async () => {
     const create = { name: 'secret', namespace: 'test', version: '1.0.0', context: CONTEXT };
     const request = { ...create, initiator: 'a', source_system: 'b', reason: 'c' };
     const complete = { action_type: 'complete_manually', reason: 'r', completed_by: 'c' };
@@ -195,7 +195,7 @@ describe('the values that templates declare as sensitive', () => {
     expect(JSON.stringify(completed.body)).toContain(CANARIES.result);
   });
 
-  it('cannot be searched for without the permission, by any route with a filter', async () => {
+  it('cannot be searched for by any route without the permission', async () => {
     const context = { card: { number: CANARIES.context } };
     const query = `context=${encodeURIComponent(JSON.stringify(context))}`;
     const message = expect.stringMatching(/declares card\.number as sensitive.*the permission tasks:context_read$/);
@@ -226,7 +226,7 @@ describe('the values that templates declare as sensitive', () => {
     }
   });
 
-  it('are in no line of the log, and in no line that is kept with an attempt', async () => {
+  it('are in no log line of the process and in no log line of an attempt', async () => {
     const text = logged.join('\n');
     expect(text).toContain('charging [redacted]');
     expect(text).toContain('plain-brand');

@@ -6,7 +6,7 @@ import { type App, ask, type Json, SECURED, secured } from './secured.ts';
 const on = secured([template({ first: [] })]);
 const CSRF = { 'x-tasker-csrf': '1' };
 
-/** Logs in with a key, and returns the answer and the cookie as a browser sends it. */
+/** Logs in with a key, and returns the response and the cookie as a browser sends it. */
 async function login(app: App, key: string, host = 'http://localhost') {
   const answer = await ask(app, `POST ${host}/v1/session`, { 'x-api-key': key });
   const set = answer.headers.get('set-cookie') ?? '';
@@ -46,7 +46,7 @@ it('for other machines, the cookie requires https', async () => {
   expect((await ask(app, 'GET http://tasker.example/v1/me', plain)).status).toBe(401);
 });
 
-it('a change in a session needs the header that forms cannot send, and a page of this server', async () => {
+it('in a session, a change needs a header that forms cannot send, and a page of this server', async () => {
   const app = on.app({ corsOrigins: ['https://desk.example'] });
   const { cookie } = await login(app, await on.key({ name: 'bea', roles: ['admin'] }));
   const path = 'DELETE /v1/tasks/019b0000-0000-7000-8000-000000000000';
@@ -148,7 +148,7 @@ it('the list has no session that has ended by its time or with its key, and an o
   const { body } = await ask<{ sessions: Json[] }>(app, 'GET /v1/auth/sessions', admin);
   const subjects = body.sessions.map(({ subject }) => subject);
   expect(subjects.filter((one) => ['key:hugo', 'key:ida', 'key:jan'].includes(one as string))).toEqual(['key:jan']);
-  // Nothing of the expired session remains to be ended.
+  // The expired session is gone, so that it cannot be ended.
   expect((await ask(app, 'DELETE /v1/auth/sessions/key:hugo', admin)).status).toBe(404);
   const operator = { 'x-api-key': await on.key({ name: 'lea', roles: ['operator'] }) };
   for (const request of ['GET /v1/auth/sessions', 'DELETE /v1/auth/sessions/key:jan']) {
@@ -160,7 +160,7 @@ it('the list has no session that has ended by its time or with its key, and an o
   expect((await ask(on.app(), 'GET /v1/me', cookie)).status).toBe(401);
 });
 
-it('without authentication, anyone may do everything, and no login exists', async () => {
+it('without authentication, every caller has all permissions, and there is no login', async () => {
   const app = on.app({ auth: { ...SECURED.auth, required: 'never' } });
   expect((await ask(app, 'GET /v1/me')).body).toEqual({
     authenticated: false,

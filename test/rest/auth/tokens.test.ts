@@ -109,7 +109,7 @@ it('every claim is checked', async () => {
   expect(caller.permissions).toEqual(['tasks:read']);
 });
 
-it('only roles with the prefix give permissions, and no list of namespaces means all', async () => {
+it('only roles with the prefix grant permissions, and a token without a list of namespaces applies to all namespaces', async () => {
   const of = tokens();
   const plain = await of.callerOf(await token({ roles: ['admin'], worker_namespaces: [] }));
   expect([plain.permissions, plain.namespaces, plain.roles]).toEqual([[], undefined, ['admin']]);
@@ -167,7 +167,7 @@ it('keys of a provider are loaded once, and again when it signs with a new key',
   expect(served.requests).toBe(2);
 });
 
-it('older keys are used for a while when the provider does not answer, and then none', async () => {
+it('older keys are used for a while when the provider does not respond, and then every token is rejected', async () => {
   Object.assign(served, { keys: [await jwk(rsa.publicKey, 'one')], status: 200, requests: 0, body: undefined });
   const { tokens: of, clock } = fromProvider();
   const text = await token({}, { kid: 'one' });
@@ -183,7 +183,7 @@ it('older keys are used for a while when the provider does not answer, and then 
   expect(await reasonOf(of, text)).toBe('in');
 });
 
-it('redirects, private addresses, http and answers that are not key sets are rejected', async () => {
+it('redirects, private addresses, http and responses that are not key sets are rejected', async () => {
   const text = await token({}, { kid: 'one' });
   for (const answer of [{ status: 302 }, { body: 'no JSON' }, { body: '{}' }, { body: 'x'.repeat(2_000_000) }]) {
     Object.assign(served, { keys: [], status: 200, body: undefined }, answer);

@@ -15,7 +15,7 @@ const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
 const LARGE = JSON.stringify({ context: 'x'.repeat(5 * 1024 * 1024) });
 /** Other tests produce these statuses. */
 const ELSEWHERE = new Set(['408', '503']);
-/** Answers that need a credential, or more requests than the limit. The tests of authentication produce them. */
+/** Responses that need a credential, or more requests than the limit. The tests of authentication produce them. */
 const OF_CREDENTIALS = new Set(['401', '429']);
 
 /** Every stream begins with this event. */
@@ -84,7 +84,7 @@ it('every operation has rows in the contract table', () => {
   expect(without, 'add rows for these to test/rest/contract/rows.ts').toEqual([]);
 });
 
-it('every operation gives each documented answer, and each has the documented shape', async () => {
+it('every operation returns each documented response in the documented shape', async () => {
   const missing: string[] = [];
   const wrong: string[] = [];
   for (const route of routes) {
@@ -99,12 +99,12 @@ it('every operation gives each documented answer, and each has the documented sh
         else seen.add(String(status));
         return answer;
       } catch (error) {
-        // The answer is not the documented one.
+        // The response is not the documented one.
         wrong.push(`${place}: ${messageOf(error)}`);
         return undefined;
       }
     };
-    // Requests that are rejected come first, because a successful one may change what they refer to.
+    // Rejected requests come first, because a successful request may change the resources that they refer to.
     for (const [status, url, row] of refused(route)) await send(status, url, row);
     for (const status of [400, 403, 404, 409, 202] as const) {
       for (const row of rows[status] ?? []) await send(status, urlOf(path, row), row);
@@ -130,7 +130,7 @@ it('every operation gives each documented answer, and each has the documented sh
 });
 
 /**
- * Locks every table until a rollback. A worker may take locks in another order, so this is retried after a deadlock.
+ * Locks every table until a rollback. Retries after a deadlock, because a worker may take locks in another order.
  */
 async function lockAll(session: Awaited<ReturnType<typeof openSession>>): Promise<void> {
   const { rows } = await session.query<{ name: string }>(
@@ -148,10 +148,10 @@ async function lockAll(session: Awaited<ReturnType<typeof openSession>>): Promis
   }
 }
 
-/** Requests that are answered from memory, at most until the template cache is refreshed. */
+/** Requests that are served from memory, at most until the template cache is refreshed. */
 const FROM_MEMORY = /^\/(health|metrics|config)|^\/v1\/(templates\/|retention|me$|auth\/providers$)/;
 
-it('a read that takes too long is answered with 408, and the server recovers', async () => {
+it('a read that takes too long gets 408, and the server recovers', async () => {
   const facts = { version: '1', environment: 'test', state: () => 'running' };
   const tasker = await createTasker({ databaseUrl: world.url, worker: false, logger: silentLogger, poolSize: 4 });
   const ask = asking(restApp({ tasker, logger: silentLogger, facts, requestMs: 150, security: UNSECURED }));
@@ -170,7 +170,7 @@ it('a read that takes too long is answered with 408, and the server recovers', a
   await tasker.stop();
 });
 
-it('reads are answered with 503 while the database is unreachable, and work again when it is back', async () => {
+it('reads get 503 while the database is unreachable, and succeed again when it is back', async () => {
   const proxy = await startProxy(world.url);
   const facts = { version: '1', environment: 'test', state: () => 'running' };
   const tasker = await createTasker({ databaseUrl: proxy.url, worker: false, logger: silentLogger, poolSize: 4 });

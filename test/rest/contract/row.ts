@@ -4,11 +4,11 @@ export interface Row {
   query?: string;
   body?: unknown;
   headers?: Record<string, string>;
-  /** Whether it is sent to a server that requires a credential. Default false. */
+  /** Whether the request is sent to a server that requires a credential. Default false. */
   secured?: boolean;
 }
 
-/** The requests of an operation by the status of their answers. `ok` stands for the first documented success. */
+/** The requests of an operation by the status of their responses. `ok` stands for the first documented success. */
 export interface Rows {
   ok: Row[];
   202?: Row[];
@@ -21,7 +21,7 @@ export interface Rows {
 /** The requests of several operations, by `operationId`. */
 export type Table = Record<string, Rows>;
 
-/** An id that belongs to nothing. */
+/** An id that does not exist. */
 export const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
 /** The rows of an operation without parameters. */
 export const NOTHING: Rows = { ok: [{}] };

@@ -3,7 +3,7 @@ import { ACT, type Row, type Rows, type Table } from './row.ts';
 
 const HOUR = 3_600_000;
 
-/** Creates a task that is blocked by a failure. Tasks with the same number are equal, which the template refuses. */
+/** Creates a task that is blocked by a failure. The template rejects a second task with the same number. */
 export async function failedTask({ tasker, create }: World, number: number): Promise<string> {
   const uuid = await create({ context: { failed: number } });
   await tasker.waitForTask(uuid);

@@ -21,7 +21,7 @@ async function waiting({ tasker }: World, name: 'waits' | 'outer', more: object 
   return taskUuid;
 }
 
-/** Signals, approvals and completions: what other systems and people send to steps that wait. */
+/** Signals, approvals and completions, which other systems and people send to waiting steps. */
 export async function waitRows(world: World): Promise<Table> {
   await world.tasker.registerTemplates(TEMPLATES);
   return { ...(await signalRows(world)), ...(await approvalRows(world)), ...(await completionRows(world)) };

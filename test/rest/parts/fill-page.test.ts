@@ -34,7 +34,7 @@ it('every page except the last is full, and every visible item is on a page', as
   }
 });
 
-it('a request reads only a part of a list without visible items', async () => {
+it('a request reads only a bounded part of a list without visible items', async () => {
   const page = await fillPage({ limit: 1 }, () => false, read);
   expect(page).toEqual({ items: [], next_cursor: '81', previous_cursor: null });
 });

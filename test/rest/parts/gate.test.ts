@@ -2,7 +2,7 @@ import { Hono } from 'hono';
 import { expect, it } from 'vitest';
 import { Gate, limitRequests } from '../../../src/rest/acts/gate.ts';
 
-/** Enters as often as the gate allows, up to a number. Returns how often it did. */
+/** Enters as often as the gate allows, up to a maximum. Returns the number of entries. */
 function enterAll(gate: Gate, most: number, now: number): number {
   let entered = 0;
   while (entered < most && gate.enter(now)) entered++;
@@ -14,10 +14,10 @@ it('an idle server accepts a burst up to its maximum', () => {
   expect(enterAll(new Gate({ poolSize: 10, mostRequests: 7 }), 1_000, 0)).toBe(7);
 });
 
-it('a slow server accepts only as many requests as it answers in two seconds', () => {
+it('a slow server accepts only as many requests as it handles in two seconds', () => {
   const gate = new Gate({ poolSize: 10 });
   enterAll(gate, 500, 0);
-  // It answers 50 in a second, so the last of the burst waits for 10 seconds.
+  // The server handles 50 requests in a second, so the last request of the burst waits for 10 seconds.
   for (let i = 1; i <= 400; i++) gate.leave(i * 20);
   expect(gate.open).toBe(100);
   expect(gate.enter(8_010)).toBe(false);
@@ -27,7 +27,7 @@ it('a slow server accepts only as many requests as it answers in two seconds', (
   expect(gate.open).toBe(100);
 });
 
-it('a server that answers nothing accepts a few, and all again when it was idle', () => {
+it('a server that completes no requests accepts only a few, and the maximum again after it was idle', () => {
   const gate = new Gate({ poolSize: 4 });
   expect(enterAll(gate, 30, 0)).toBe(30);
   expect(gate.enter(999)).toBe(true);
@@ -47,7 +47,7 @@ it('a fast server with a constant number of callers rejects none', () => {
   expect([refused, gate.open]).toEqual([0, 200]);
 });
 
-it('few requests that take long do not count as a slow server', () => {
+it('a few requests that take long do not lower the limit', () => {
   const gate = new Gate({ poolSize: 10 });
   expect(enterAll(gate, 19, 0)).toBe(19);
   expect(enterAll(gate, 481, 60_000)).toBe(481);

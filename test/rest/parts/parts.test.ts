@@ -43,7 +43,7 @@ describe('the name of an operation', () => {
 });
 
 describe('a page of a list', () => {
-  it('has cursors to its neighbors, and covers the list once', () => {
+  it('has cursors to its neighbors, and covers each item of the list once', () => {
     const all = [1, 2, 3, 4, 5];
     const first = pageOf(all, { limit: 2 });
     const second = pageOf(all, { limit: 2, cursor: first.next_cursor! });

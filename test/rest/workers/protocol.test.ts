@@ -29,7 +29,7 @@ const TEMPLATES = [
   ),
 ];
 const FACTS = { version: '1', environment: 'test', state: () => 'running' };
-/** Long, because the workers of these tests send heartbeats only in tests of heartbeats. */
+/** The lease is long, because workers send heartbeats only in the tests of heartbeats. */
 const LEASE_MS = 600_000;
 
 let tasker: Tasker;
@@ -100,7 +100,7 @@ it('a repeated claim returns the same steps and fences, even concurrently', asyn
   expect((await on.ask('steps/batch', { steps: reports })).body).toEqual(body);
 });
 
-it('the first outcome under a fence is final, and later reports get it as their answer', async () => {
+it('the first outcome under a fence is final, and later reports return that outcome', async () => {
   const on = await worker('lone');
   const { taskUuid } = await create('lone');
   const step = await on.step();
@@ -227,7 +227,7 @@ it('a worker whose lease expired is rejected, and its steps run elsewhere', asyn
   const [on, next] = [await worker('lone'), await worker('lone')];
   await create('lone');
   const step = await on.step();
-  // As a sweep declares it.
+  // Declares the worker dead as a sweep does.
   await sql("update tasker.worker set state = 'dead' where id = $1", [on.id]);
   await next.beat([]);
   const again = await next.step();
@@ -262,7 +262,7 @@ it('a repeated registration returns the same worker, and a worker that signs off
     .toMatch(/stopped|buried/);
 });
 
-it('timers, decisions and events work without any other worker', async () => {
+it('timers, decisions and events need no other worker', async () => {
   const on = await worker('woken', 'ask', 'route', 'left', 'right', 'told');
   const nap = await create('nap');
   const woken = await on.step({ wait_ms: 5000 });
@@ -282,7 +282,7 @@ it('timers, decisions and events work without any other worker', async () => {
   expect(event).toBeDefined();
 });
 
-it('a worker gets only steps whose handlers it has, and otherwise waits', async () => {
+it('a worker gets only steps whose handlers it has, and waits if there are none', async () => {
   const on = await worker('second');
   const { taskUuid } = await create('pair');
   expect((await on.claim()).body).toEqual({ steps: [], drain: false });
