@@ -25,7 +25,7 @@ describe('a throttled action', () => {
     expect(times.at(-1)).toBe(1_100);
   });
 
-  it('flush runs a pending action immediately, and after stop it does not run', async () => {
+  it('flush runs a pending action immediately, and stop drops it', async () => {
     const { throttle, times } = counted();
     await throttle.flush();
     expect(times).toEqual([]);

@@ -6,7 +6,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('why explains for each state what the step waits for and what to do', async () => {
+it('why explains each state of a step: the cause of its wait, and the action to take', async () => {
   const gate = deferred();
   const handlers = [
     defineHandler('done', {}, () => ({})),
@@ -74,7 +74,7 @@ it('why explains for each state what the step waits for and what to do', async (
   expect(after.steps.at(-1)!.why).toBe('was cancelled with its task');
 });
 
-it('why reports that no worker is running, that no worker has the handler, and that all slots are taken', async () => {
+it('why reports whether no worker is running, no worker has the handler, or all slots are taken', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
   const { taskUuid } = await tasker.createTask(demo);
   const why = async (id = taskUuid) => (await tasker.why(id)).steps[0]!.why;

@@ -194,7 +194,7 @@ it('workers of an earlier version are listed with the values in their rows', asy
   ]);
 });
 
-it('an unknown name, a name of two live workers, and an invalid state are rejected with advice', async () => {
+it('an unknown name, a name of two live workers, and invalid options are rejected', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { handlers: [ok('a')], name: 'double' });
   await another({ name: 'double' });
   const { namespace } = demo;

@@ -61,7 +61,7 @@ environments:
     expect(seen).toEqual([{ ...plain, bank: 'fake' }, { ...plain, bank: 'real' }, plain, plain]);
   });
 
-  it('different content under a registered version logs one warning with both digests, and running tasks keep their content', async () => {
+  it('registering different content under an existing version logs one warning with both digests, and running tasks keep theirs', async () => {
     const gate = deferred();
     const { logger, lines } = collectingLogger();
     const handlers = [
@@ -200,7 +200,7 @@ describe('a template as a plain object', () => {
     });
   });
 
-  it('an object that refers to itself is rejected', async () => {
+  it('an object with a circular reference is rejected', async () => {
     const templates: Record<string, unknown> = { name: 'x', steps: [step] };
     templates.metadata = templates;
     await expect(createTasker({ databaseUrl: shared.url, templates: templates as never })).rejects.toMatchObject({
@@ -212,7 +212,7 @@ describe('a template as a plain object', () => {
 
 it('the database is consistent after these tests', () => invariants(shared.sql));
 
-it('starting without new templates writes nothing, and starting with older content makes it the newest again', async () => {
+it('a tasker that starts writes no template that is already the newest, and makes older content the newest again', async () => {
   const [first, second] = [template({ a: [] }), template({ a: [], b: ['a'] })];
   const { sql, another, tasker } = await setup({
     templates: [first, template({ a: [] }, { name: 'other' })],
