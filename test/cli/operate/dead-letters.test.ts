@@ -5,7 +5,7 @@ const on = projectOnDatabase({ 'templates/pair.yaml': PAIR });
 
 const NONE = '00000000-0000-0000-0000-000000000000';
 
-it('dlq list reports an empty list, and names the conditions that match nothing', async () => {
+it('dlq commands report an empty list, and dlq list names the conditions that match nothing', async () => {
   await on.project.create('pair');
   expect(await on.project.run(['dlq', 'list'])).toMatchObject({
     code: 0,
