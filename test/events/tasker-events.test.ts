@@ -29,7 +29,7 @@ describe('tasker events', () => {
     const first = watch.next().finally(() => {
       arrived = true;
     });
-    // The watch begins with its first query. The test does not know when that is sent, so it writes until an event arrives.
+    // The watch begins with its first query, whose time is unknown. Therefore the test writes events until one arrives.
     const write = async () => {
       await writeEvents(sql, { taskUuid: taskUuids[0]! });
       return arrived;

@@ -153,12 +153,12 @@ describe('the registries of the process', () => {
     expect(names()).toHaveLength(6);
   });
 
-  it('get each event of a worker server once if they are started with a poller, even after it restarts', async () => {
+  it('get each event of a worker server once if they are started with a poller, also after the server restarts', async () => {
     const { names } = registered();
     const { tasker, demo } = await shared.setup(STEPS, { worker: false });
     const server = workerServer(demo.namespace);
     const module = (await getFfiLayer()).getModule();
-    // Events left over from earlier tests.
+    // Discards events that are left over from earlier tests.
     while (module.pollInProcessEvents());
     const poller = new InProcessDomainEventPoller({ pollIntervalMs: 2 });
     poller.setPollFunction(createFfiPollAdapter(module));

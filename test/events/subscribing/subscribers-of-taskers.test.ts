@@ -85,7 +85,7 @@ describe('subscribers of a tasker', () => {
       metadata: { taskUuid, stepName: 'pay', namespace: 'test', publisher: 'default' },
       executionResult: { success: true, status: 'completed', result: { payment_id: 'P-1' } },
     });
-    // All copies of an event have the same id and time.
+    // The copies of an event have the same id and time.
     const idOf = (kept: DomainEvent[]) => {
       const { eventId, metadata } = kept.find(({ eventName }) => eventName === 'payment.both')!;
       return [eventId, metadata.firedAt];
@@ -95,7 +95,7 @@ describe('subscribers of a tasker', () => {
     expect(events.map(({ eventId, firedAt }) => [eventId, firedAt])).toEqual([idOf(live.kept)]);
   });
 
-  it('do not fill the memory if they are slow: events beyond 64 MB are dropped and counted', async () => {
+  it('that are slow have at most 64 MB of events in memory, and further events are dropped and counted', async () => {
     const gate = deferred<void>();
     let handled = 0;
     class Large extends BasePublisher {
@@ -212,7 +212,7 @@ describe('subscribers of a tasker', () => {
         subscribers: [new Hanging('live', 'in_process'), new Hanging('stored', 'durable')],
       });
       await tasker.createTask(DEMO);
-      // The fast and the durable event of the group, and the first event of the in-process subscriber. Another waits behind it.
+      // The running deliveries: two of the group, and one of the in-process subscriber, whose second event waits.
       await expect.poll(() => signals).toHaveLength(3);
       const begun = performance.now();
       if (when === 'before the stop') tasker.hurry();
@@ -256,7 +256,7 @@ describe('subscribers of a tasker', () => {
     expect(new Set(tasks).size).toBe(tasks.length);
   });
 
-  it('get payload and metadata of the publisher, and the real result of a failure', async () => {
+  it("receive the publisher's payload and metadata, and the execution result of the step", async () => {
     class Payments extends BasePublisher {
       static override publisherName = 'payment_events';
       override publishesFor = () => ['pay'];
@@ -288,7 +288,7 @@ describe('a tasker whose publishers do not match its templates', () => {
   const refund = { publishes_events: [event('payment.back', { publisher: 'payment_evnts' })] };
   const templates = [template({ pay: {}, refund: { ...refund, handler: 'pay' } })];
 
-  it('does not start if a template names an unregistered publisher, and reports where, with similar names', async () => {
+  it('does not start if a template names an unregistered publisher, and reports the step and similar names', async () => {
     await expect(setup({ templates, handlers: [pay], publishers: [Payments] })).rejects.toThrow(
       'no publisher is registered for payment_evnts (test/demo@1.0.0: step refund, event payment.back); did you mean payment_events?',
     );
