@@ -48,7 +48,7 @@ it('a failed fetch shows its cause in the step, in `why` and in the history', as
   expect((await tasker.why(taskUuid)).steps[0]!.why).toMatch(/: fetch failed: (bad port|connect ECONNREFUSED)/);
 });
 
-it('a failed fetch names the parts of a cause without a message, and a circular cause does no harm', async () => {
+it('a failed fetch names the parts of a cause without a message, and ignores a circular cause', async () => {
   const parts = new AggregateError([
     new Error('connect ECONNREFUSED ::1:9'),
     new Error('connect ECONNREFUSED 127.0.0.1:9'),
