@@ -6,7 +6,7 @@ const shared = sharedDatabase();
 const PARENT = '0199a8c0-0000-7000-8000-000000000001';
 
 describe('a copy of a task', () => {
-  it('keeps the context, priority, tags, initiator and correlation id of the original, and both tasks link to each other', async () => {
+  it('keeps the context, priority, tags, initiator and correlation id, and both tasks link to each other', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const first = await tasker.createTask({
       ...demo,

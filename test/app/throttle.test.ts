@@ -12,7 +12,7 @@ function counted() {
 }
 
 describe('a throttled action', () => {
-  it('the action runs immediately, and again only after a pause, even if it is requested often', async () => {
+  it('the action runs immediately, and runs again only after a pause, however often it is requested', async () => {
     const { throttle, times } = counted();
     for (let i = 0; i < 100; i++) {
       throttle.want();

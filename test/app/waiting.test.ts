@@ -33,7 +33,7 @@ describe('waitForTask', () => {
     expect(best).toBeLessThan(900);
   });
 
-  it('a wait times out with a hint on how to find the reason, and the task continues', async () => {
+  it('a wait that times out suggests how to find the reason, and does not stop the task', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const waiting = tasker.waitForTask(taskUuid, { timeoutMs: 30 });
@@ -149,7 +149,7 @@ describe('waitForTask', () => {
     for (const task of await Promise.all(waits)) expect(task.status).toBe('complete');
   });
 
-  it('throwOnFailure rejects for a task that did not complete, with its state', async () => {
+  it('throwOnFailure rejects with the state of a task that did not complete', async () => {
     const fail = defineHandler('a', {}, () => {
       throw new PermanentError('no');
     });

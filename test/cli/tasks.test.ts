@@ -370,7 +370,7 @@ export const second = defineHandler('second', {}, () => ({}));
     expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringMatching(/handlers not found: .*no.such/)]);
   });
 
-  it('template validate --handlers reports unknown steps that handlers name, as a warning if another template has them', async () => {
+  it('template validate --handlers reports steps in handlers that the template lacks, as a warning if another template has them', async () => {
     await on.project.write(
       'named/handlers.js',
       `import { defineHandler } from 'tasker-core';

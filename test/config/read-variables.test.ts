@@ -6,7 +6,7 @@ function valuesOf(env: NodeJS.ProcessEnv): Record<string, unknown> {
 }
 
 describe('the environment', () => {
-  it('an empty variable counts as not set', () => {
+  it('an empty variable is treated as not set', () => {
     const empty = Object.fromEntries(
       [
         'DATABASE_URL',

@@ -313,7 +313,7 @@ describe('old events', () => {
     expect(names(await drain(log, group))).toEqual(['a.young']);
   });
 
-  it('are deleted only by age if no group exists, also by two concurrent processes', async () => {
+  it('are deleted only by age if no group exists', async () => {
     const { log, sql, taskUuids, another } = await eventLog({ tasks: 20 });
     for (let i = 0; i < 5; i++) {
       await writeEvents(sql, ...taskUuids.map((taskUuid) => ({ taskUuid })));

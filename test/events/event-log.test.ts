@@ -9,7 +9,7 @@ const HOLD = { leaseMs: 60_000 };
 const names = (events: readonly { name: string }[]) => events.map((event) => event.name);
 
 describe('an event', () => {
-  it('reaches each group that wants it once, with everything that was recorded', async () => {
+  it('reaches each group that wants it once, with all its recorded fields', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const [payments, all, others] = [
@@ -46,7 +46,7 @@ describe('an event', () => {
     for (const group of [payments, all, others]) expect(await drain(log, group)).toEqual([]);
   });
 
-  it('is delivered after the earlier events of its task, even if few events are taken at a time', async () => {
+  it('is delivered after the earlier events of its task, whether few or many events are taken at a time', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 5 });
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     const written = new Map<string, number[]>(taskUuids.map((taskUuid) => [taskUuid, []]));
@@ -261,7 +261,7 @@ describe('a part of the log', () => {
 });
 
 describe('a delivery that failed', () => {
-  it('is retried when due; later events of its task wait in order, and those of other tasks do not', async () => {
+  it('delays later events of its task until its retry, but not the events of other tasks', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [taskUuid, other] = taskUuids as [string, string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });

@@ -94,7 +94,7 @@ describe('events that are stored with the result', () => {
     ]);
   });
 
-  it('with on_invalid: fail_step and an invalid payload fail the step permanently, which publishes its failure events', async () => {
+  it('with on_invalid: fail_step and an invalid payload fail the step permanently', async () => {
     const { rows, step, task } = await run(
       [
         event('order.charged', { schema: AMOUNT, on_invalid: 'fail_step' }),

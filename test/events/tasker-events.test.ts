@@ -3,7 +3,7 @@ import { uuidV7 } from '../../src/model/ids.ts';
 import { eventLog, writeEvents } from '../support/events/event-log.ts';
 
 describe('tasker events', () => {
-  it('are yielded in the order in which groups get them, from a given time or from now', async () => {
+  it('are yielded in the order in which groups receive them, from a given time or from now on', async () => {
     const { tasker, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [taskUuid, other] = taskUuids as [string, string];
     await writeEvents(sql, { taskUuid, name: 'a.before' }, { taskUuid: other, name: 'a.before' });

@@ -132,7 +132,7 @@ describe('a line of a log function', () => {
     });
   });
 
-  it('goes to standard error as JSON at level info by default', async () => {
+  it('is written to standard error as JSON at level info by default', async () => {
     const script = `import { logDebug, logInfo } from 'tasker-core'; logDebug('d'); logInfo('order processed', { order_id: '123' });`;
     const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
     expect(stdout).toBe('');
@@ -202,7 +202,7 @@ describe('a line of a log function outside of handlers', () => {
     ]);
   });
 
-  it('goes to the logger of the worker that started last, with its level', async () => {
+  it("is written to the logger of the worker that started last, at the worker's level", async () => {
     const [first, second, client]: [Line[], Line[], Line[]] = [[], [], []];
     const handlers = [defineHandler('a', {}, () => ({}))];
     const one = await shared.setup({ a: [] }, { handlers, logger: keeping(first, {}, 'debug') });
@@ -221,7 +221,7 @@ describe('a line of a log function outside of handlers', () => {
     expect(own(client)).toEqual([]);
   });
 
-  it('goes to the logger of setLogger, regardless of running workers', async () => {
+  it('is written to the logger of setLogger, regardless of running workers', async () => {
     const worker: Line[] = [];
     setLogger(keeping(lines));
     await shared.setup({ a: [] }, { handlers: [defineHandler('a', {}, () => ({}))], logger: keeping(worker) });
@@ -279,7 +279,7 @@ describe('a line of a log function in a handler', () => {
     ]);
   });
 
-  it('goes to the logger of the test’s context', async () => {
+  it('is written to the logger that is passed to runHandler', async () => {
     const kept: Line[] = [];
     await runHandler(() => logWarn('low'), { logger: keeping(kept, { step: 'x' }) });
     expect(kept).toEqual([['warn', 'low', { step: 'x' }]]);
@@ -321,7 +321,7 @@ describe('a line of a log function in a handler', () => {
     for (const line of written) expect(line).toMatchObject({ task_uuid: line.own, step: 'ship', attempt: 1 });
   });
 
-  it('goes to the logger of runHandler as the first line of its process', async () => {
+  it('is written to the logger that is passed to runHandler, as the first line of its process', async () => {
     const script = `
       import { logInfo } from 'tasker-core';
       import { runHandler } from 'tasker-core/testing';

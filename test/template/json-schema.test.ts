@@ -39,7 +39,7 @@ describe('the published JSON Schema', () => {
   const signal = (fields: string) => wait(`type: signal, signal: {name: s${fields}}`);
   const approval = (fields: string) => wait(`type: approval, approval: {title: t${fields}}`);
 
-  it('accepts what the parser accepts', () => {
+  it('accepts every template that the parser accepts', () => {
     const good = [
       step(''),
       step(', description: , retry: , depends_on: , timeout_seconds: ~'),
@@ -77,7 +77,7 @@ describe('the published JSON Schema', () => {
     expect(good.filter((text) => !agree(text))).toEqual([]);
   });
 
-  it('rejects what the parser rejects, and keys that the parser warns about', () => {
+  it('rejects every template that the parser rejects, and keys that the parser warns about', () => {
     const bad = [
       'name: a\n',
       `${HEAD}steps: []`,

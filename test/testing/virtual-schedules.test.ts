@@ -24,7 +24,7 @@ const timer = (wait: string, dependencies: string[] = []) => ({
 });
 
 describe('schedules in a test kit', () => {
-  it('fire at their times of day when the time is advanced, once for each due time', async () => {
+  it('fire once for each due time when the time is advanced', async () => {
     const fired: Fired[] = [];
     const kit = await kitOf({
       templates: template({ a: [] }),

@@ -59,7 +59,7 @@ describe('a step that names a method, but whose handler is a function', () => {
 });
 
 describe('a step whose handler this worker does not have', () => {
-  it('the step goes to a live worker that has the handler, immediately and without spending an attempt', async () => {
+  it('the step is released to a live worker that has the handler, without spending an attempt', async () => {
     const { tasker, demo, another } = await shared.setup(
       { charge: ONCE, other: ONCE },
       {

@@ -58,7 +58,7 @@ describe('the lines that a handler logs', () => {
     expect(Date.now() - Date.parse(log!.lines[0]!.at)).toBeLessThan(60_000);
   });
 
-  it('are kept for each failed attempt, and not for an attempt that completes', async () => {
+  it('are kept for failed attempts, but not for an attempt that completes', async () => {
     const { read } = await logsOf(
       (context) => {
         logInfo(`attempt ${context.retryCount}`);

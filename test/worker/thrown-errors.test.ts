@@ -4,7 +4,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('each failed attempt keeps the thrown error: type, code, status, metadata, frames and causes', async () => {
+it('each failed attempt keeps the type, code, status, metadata, frames and causes of the thrown error', async () => {
   const ship = defineHandler('ship', {}, ({ context }) => {
     if (context.retryCount > 0) throw new NotFoundError('no such parcel', { metadata: { parcel: 'P-1' } });
     const cause = new AggregateError([new Error('first socket'), new Error('second socket')], 'no socket');

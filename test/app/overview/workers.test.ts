@@ -128,7 +128,7 @@ it('a blocked event loop is shown while it is blocked', async () => {
   expect(seen.state).toBe('running');
 });
 
-it('a worker that stopped or was lost is listed for a while, and a lost worker with the steps that it still holds', async () => {
+it('stopped and lost workers are listed for a while, and a lost worker is listed with the steps that it holds', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
   const { namespace } = demo;
   const ends = await another({ worker: true, handlers: [ok('zzz')], name: 'ends' });

@@ -12,7 +12,7 @@ const shared = sharedDatabase();
 const PACKAGE = pathToFileURL('dist/index.js').href;
 /** A process that is still running after this time does not end on its own, and is killed. */
 const LIMIT_MS = 40_000;
-/** A process with nothing open ends within this time, even on a busy machine. Open resources keep it alive longer. */
+/** A process without open resources ends within this time, even on a busy machine. */
 const LINGER_MS = 5_000;
 
 interface Ended {

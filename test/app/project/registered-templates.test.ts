@@ -158,7 +158,7 @@ describe('a template as a plain object', () => {
     environments: { test: { steps: [{ name: 'a', handler: { initialization: { bank: 'fake' } } }] } },
   });
 
-  it('an object is checked and run like a file with the same keys, with the overrides of the environment', async () => {
+  it('an object is validated and run like a file with the same keys, including the overrides of the environment', async () => {
     const bank = defineHandler('a', {}, ({ context }) => context.stepConfig);
     const options = { worker: true, handlers: [bank], environment: 'test' };
     const { another } = await shared.setup({ a: [] }, { worker: false });

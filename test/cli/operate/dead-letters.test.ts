@@ -152,7 +152,7 @@ it.each([
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(message) });
 });
 
-it('the error for an unknown dead letter names it, with advice', async () => {
+it('the error for an unknown dead letter names the id and gives advice', async () => {
   expect(await on.project.run(['dlq', 'show', NONE])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining(`${NONE} is neither a dead letter nor a task with one`),

@@ -10,7 +10,7 @@ interface Worker {
   pid: number;
 }
 
-it('a worker of another process is listed, drained and resumed, and takes steps only after it is resumed', async () => {
+it('a worker of another process is listed, drained and resumed, and claims steps only after it is resumed', async () => {
   const running = on.project.start(['worker', '--name', 'w1']);
   await running.until('worker is ready');
   const [worker] = await on.project.json<Worker[]>(['worker', 'list']);

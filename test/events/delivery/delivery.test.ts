@@ -22,7 +22,7 @@ describe('durable events', () => {
     });
   });
 
-  it('are delivered to each group once, even if several patterns match or it is registered several times', async () => {
+  it('are delivered to each group once, even if several patterns match or the group is registered several times', async () => {
     const { start, publish } = await deliveries();
     const twice = consumer({ group: 'twice' });
     const overlapping = consumer({ group: 'overlapping', patterns: ['payment.*', '*.done', 'payment.done'] });
@@ -244,7 +244,7 @@ describe('durable events', () => {
       ]);
   });
 
-  it('that take long can be handled within the drain time, or are delivered again after a stop with a drain time of 0', async () => {
+  it('that take longer than the drain time of a stop are delivered again, unlike events that are handled within it', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const slow = () => {

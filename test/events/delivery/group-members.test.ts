@@ -20,7 +20,7 @@ async function rollingDeployment() {
     sql,
     url,
     groupId,
-    /** Publishes one event of each name and returns the names that the group gets. */
+    /** Publishes one event of each name, and returns the names of the events that the group receives. */
     async gets(): Promise<string[]> {
       await writeEvents(sql, ...NAMES.map((name) => ({ taskUuid, name })));
       await log.sequence();
@@ -39,7 +39,7 @@ async function rollingDeployment() {
 }
 
 describe('a group', () => {
-  it('gets the events that any of its members wants, regardless of which joined last', async () => {
+  it('receives the events that any of its members wants, whichever member joined last', async () => {
     const { gets, how } = await rollingDeployment();
     expect(await how()).toEqual({ patterns: ['order.*', 'payment.*'], members: 2, membersDiffer: true });
     expect(await gets()).toEqual(['order.done', 'payment.done']);

@@ -27,7 +27,7 @@ const stored = (taskUuid: string) =>
   );
 
 describe('events', () => {
-  it('of the modes fast and broadcast reach listeners in the process after the commit, with the id of the stored copy', async () => {
+  it('of the modes fast and broadcast reach listeners in the process after the commit', async () => {
     const a = defineHandler('a', {}, () => ({ amount: 3 }));
     const events = (['durable', 'fast', 'broadcast'] as const).map((mode) =>
       event(`mode.${mode}`, { delivery_mode: mode }),

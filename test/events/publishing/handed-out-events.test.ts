@@ -15,7 +15,7 @@ const stored = (taskUuid: string) =>
     [taskUuid],
   );
 
-it('steps dispatched through the bridge publish their events once, also if they yield', async () => {
+it('steps dispatched through the bridge publish their events once, even if they yield', async () => {
   const a = defineHandler('a', {}, ({ context }) =>
     context.checkpoint === null
       ? StepHandlerResult.success({ cursor: 1, items_processed: 1 }, { checkpoint_yield: true })

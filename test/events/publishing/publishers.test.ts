@@ -296,7 +296,7 @@ describe('the arguments of a hook', () => {
 });
 
 describe('the name of a publisher', () => {
-  it('comes from the class, the instance or a getter, or else is the name of the class', () => {
+  it('can be set by the class, the instance or a getter, and is the name of the class by default', () => {
     class ByField extends BasePublisher {
       override readonly publisherName: string;
       constructor(name: string) {
@@ -320,7 +320,7 @@ describe('the name of a publisher', () => {
 });
 
 describe('the context of a publisher', () => {
-  it('has defaults: namespace default, the task id as correlation id, an empty result', () => {
+  it('has default values for the namespace, the correlation id and the result', () => {
     const small = createStepEventContext({ taskUuid: 't', stepUuid: 's', stepName: 'a' });
     expect({ ...small }).toEqual({
       ...{ taskUuid: 't', stepUuid: 's', stepName: 'a', namespace: 'default', correlationId: 't', eventName: '' },

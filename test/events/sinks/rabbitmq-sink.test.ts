@@ -149,7 +149,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     ]);
   });
 
-  it('a message rejected by a reader goes to the dead letter queue', async () => {
+  it('a message that a reader rejects is moved to the dead letter queue', async () => {
     const event = loggedEvent({ namespace: 'refused' });
     await sink().deliver(event, deliveryContext());
     await reading(async (reader) => {

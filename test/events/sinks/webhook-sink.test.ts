@@ -39,7 +39,7 @@ async function failureOf(delivery: Promise<void>): Promise<Error> {
 }
 
 describe('a webhook', () => {
-  it('gets the event as JSON, signed with each secret', async () => {
+  it('receives the event as JSON, signed with each secret', async () => {
     const { url, received } = await httpReceiver();
     const sink = sinkTo(`${url}?shop=1`, {
       secrets: [whsec(OLD!), whsec(NEW!)],
@@ -76,7 +76,7 @@ describe('a webhook', () => {
     expect([OLD!, NEW!, Buffer.alloc(32, 3)].map((key) => isSignedBy(one!, key))).toEqual([true, true, false]);
   });
 
-  it('gets the whole envelope if configured, and no signature without a secret', async () => {
+  it('receives the whole envelope if configured, and no signature without a secret', async () => {
     const { url, received } = await httpReceiver();
     await sinkTo(url, { body: 'envelope' }).deliver(loggedEvent(), deliveryContext());
     expect(received[0]!.body).toBe('{"event_id":"whole"}');

@@ -259,7 +259,7 @@ describe('a subscriber that is started', () => {
     expect([most, count, source.dropped]).toEqual([2, MOST_WAITING + 2, 3]);
   });
 
-  it('stops at its drain time: running deliveries are aborted and waiting events dropped', async () => {
+  it('aborts running deliveries and drops waiting events when it stops and its drain time ends', async () => {
     const errors: string[] = [];
     let signal: AbortSignal | undefined;
     class Hangs extends BaseSubscriber {

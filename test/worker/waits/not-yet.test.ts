@@ -141,7 +141,7 @@ describe('a handler that returns notYet', () => {
     );
   });
 
-  it('is rejected in a step that is not retryable, and nothing is saved', async () => {
+  it('is rejected in a step that is not retryable, without saving its checkpoint', async () => {
     const { tasker, demo } = await shared.setup(
       { poll: { retry: { retryable: false } } },
       { handlers: [polling(2)], logger: silentLogger },
@@ -198,7 +198,7 @@ describe('a handler that returns notYet', () => {
     expect(calls).toBe(1);
   });
 
-  it('gets a new token in each call', async () => {
+  it('receives a new token in each call', async () => {
     const tokens: string[] = [];
     const handler = defineHandler('poll', {}, async ({ context }: { context: StepContext }) => {
       tokens.push(await context.completionToken());

@@ -22,7 +22,7 @@ const timer = (settings: object, dependencies: string[] = []) => ({
 const plan = defineHandler('plan', {}, ({ context }) => context.inputData.plan ?? {});
 
 describe('a timer step', () => {
-  it('completes when it is due, without a handler, and its children run', async () => {
+  it('completes without a handler when it is due, and its children run', async () => {
     const after = defineHandler('after', { depends: { pause: 'pause' } }, ({ pause }) => ({ pause }));
     const { tasker, demo } = await shared.setup(
       { pause: timer({ for: 0.4 }), after: ['pause'] },
