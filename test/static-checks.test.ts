@@ -37,7 +37,7 @@ it('only commit subjects after the given commit are checked', () => {
   expect(checkCommits(root, ids[4])).toEqual([]);
 });
 
-it('a first commit that is not in the history is reported, unless the history has only one commit', () => {
+it('a given commit that is not in the history is reported, unless the history has only one commit', () => {
   const unknown = 'f'.repeat(40);
   expect(checkCommits(repositoryWith('docs: one', 'docs: two').root, unknown)).toEqual([
     expect.stringContaining('is not in the history'),

@@ -179,7 +179,7 @@ describe('schemas', () => {
     expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
   });
 
-  it('the stored form is validated, in which a Date is a string', async () => {
+  it('a context is validated in its stored form, in which a Date is a string', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false, task: { input_schema: order } });
     const { taskUuid } = await tasker.createTask({ ...demo, context: { id: 'O-7', at: new Date(0), items: [{}] } });
     expect((await tasker.getTask(taskUuid)).context.at).toBe('1970-01-01T00:00:00.000Z');

@@ -161,7 +161,7 @@ it('cancelled steps of a namespace without a worker are neither counted nor esti
   expect(await tasker.queues({ namespace })).toMatchObject([{ ready: 0, unserved: [], oldestReadyAt: null }]);
 });
 
-it('queues lists every namespace, including empty ones, and rejects an unknown namespace with similar names', async () => {
+it('`queues` lists every namespace, including empty ones, and rejects an unknown namespace with similar names', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { handlers: [ok('a')] });
   await another({ templates: [], handlers: [ok('a')], namespaces: ['served_without_template'] });
   expect(await endStates(tasker, [await tasker.createTask(demo)])).toEqual(['complete']);

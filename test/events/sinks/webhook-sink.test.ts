@@ -193,7 +193,7 @@ describe('a webhook', () => {
   });
 
   it.each(['a body without end', 'a body that stalls'])(
-    'is called successfully if it responds with %s',
+    'receives an event successfully if it responds with %s',
     async (how) => {
       const { url, received } = await httpReceiver((response) => {
         response.writeHead(200);

@@ -23,7 +23,7 @@ const refused = (message: string | RegExp) =>
 describe('ranges', () => {
   const sizes = (ranges: readonly CursorConfig[]) => ranges.map(({ batchSize }) => batchSize);
 
-  it('have the requested size or, for the last range, less, and are at most the requested number', () => {
+  it('have the requested size, except for the last range, and do not exceed the requested number', () => {
     expect(sizes(handler.createCursorRanges({ totalItems: 250, batchSize: 100, maxBatches: 5 }))).toEqual([
       100, 100, 50,
     ]);
