@@ -1,4 +1,4 @@
-// Measures what statistics cost: the server's CPU and WAL for each step, and the time to read them.
+// Measures the cost of statistics: the server's CPU time and WAL for each step, and the time to read the statistics.
 //   node bench/analytics.mjs [--rounds 7] [--workloads W1,W4] [--tasks 4000] [--only counting|steps|reading]
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
@@ -14,14 +14,14 @@ const { values: options } = parseArgs({
     /** Number of steps in a round. */
     steps: { type: 'string', default: '40000' },
     only: { type: 'string' },
-    /** Templates, of eight steps each, whose statistics are read. */
+    /** Number of templates whose statistics are read. Each has eight steps. */
     templates: { type: 'string', default: '20' },
   },
 });
 const workloads = options.workloads.split(',');
 const wanted = (what) => options.only === undefined || options.only === what;
 
-/** The server's CPU for turns that count what a workload left, in microseconds an attempt. */
+/** Measures the server's CPU time and WAL for counting the attempts of a workload, per attempt. */
 async function counting(url, folder) {
   const tasker = await startTasker(url, folder, { names: workloads, analyticsEnabled: false, searchEnabled: false });
   const probe = await probeOf(url);
@@ -63,7 +63,7 @@ async function walOf(probe) {
 const WITHOUT = `drop index if exists tasker.history_tx; alter table tasker.history alter tx drop default`;
 const WITH = `create index if not exists history_tx on tasker.history using brin (tx); alter table tasker.history alter tx set default txid_current()`;
 
-/** The server's CPU and WAL for each step: without any trace of statistics, with the column and its index, and with counting. */
+/** Measures the server's CPU time and WAL per step: without statistics, with their column and index, and counted. */
 async function steps(url, folder) {
   const probe = await probeOf(url);
   const cpu = await serverCpu(probe);
@@ -105,7 +105,7 @@ async function steps(url, folder) {
   await probe.end();
 }
 
-/** Runs the pass that sums the next ten days once a minute, until nothing is left to sum. */
+/** Runs the pass that is due once a minute and sums the next ten days, until nothing is left to sum. */
 async function sumTenDays(tasker, probe) {
   for (let before; ; ) {
     await probe.query(`update tasker.analytics_state set pruned_at = now() - interval '2 minutes'`);
@@ -116,7 +116,7 @@ async function sumTenDays(tasker, probe) {
   }
 }
 
-/** The time to read statistics of two million tasks of many templates, over several windows. */
+/** Measures the time to read the statistics of many templates over several windows. */
 async function reading(url) {
   const templates = Array.from({ length: Number(options.templates) }, (_, i) => ({
     namespace: 'bench',
@@ -128,7 +128,7 @@ async function reading(url) {
   const probe = await probeOf(url);
   await probe.query('truncate tasker.analytics');
   await probe.query('update tasker.analytics_state set ten_days_until = null');
-  // Every minute, hour and day that is kept, of all templates and steps.
+  // Adds a row for every minute, hour and day that is kept, of all templates and steps.
   for (const [minutes, periods] of [
     [1, 2880],
     [60, 2160],

@@ -1,8 +1,8 @@
 // Measures steps per second and latency through createTasker, with all features on and durable commits.
 //   npm run bench -- [--json] [--workloads W1,W2] [--seconds 3] [--concurrency 2000] [--latency 200] [--payload BYTES]
-// Prints two lines per workload: at the given concurrency, and at the default one. W8 and W9 are requests to a server
-// instead, which creates tasks one by one and many at a time (W8), or returns one (W9). Without DATABASE_URL, it uses an embedded
-// server in a temporary folder. It creates its own database, and drops it at the end.
+// Prints two lines per workload: at the given concurrency, and at the default one. W8 and W9 send requests to a server
+// instead: it creates tasks one by one and in bulk (W8), or returns a task (W9). Without DATABASE_URL, the script uses
+// an embedded server in a temporary folder. The script creates its own database, and drops it at the end.
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { at, latencies, many, probeOf, startTasker, throughput, withDatabase, withServer } from './harness.mjs';
@@ -51,7 +51,7 @@ async function measure(url, folder, concurrency, isDefault) {
   await tasker.stop();
 }
 
-/** The processor time is that of the server; the client has a process of its own. */
+/** Measures the CPU time of the server only, because the client runs in a separate process. */
 async function measureHttp(url, concurrency, isDefault) {
   const probe = await probeOf(url);
   await withHttpWorker(url, concurrency, async (tasker) => {
@@ -98,7 +98,7 @@ async function workload(tasker, probe, name, concurrency, isDefault) {
 function format(line) {
   if (options.json) return JSON.stringify(line);
   const label = `${line.workload} ${line.default ? 'default' : ''}`.padEnd(11);
-  return `${label} concurrency ${String(line.concurrency).padEnd(5)} ${String(line.steps_per_s).padStart(7)} steps/s  one task ${line.p50_ms} ms (p95 ${line.p95_ms})  ${line.cpu_us_per_step} µs CPU, ${line.statements_per_step} statements, ${line.wal_bytes_per_step} bytes of WAL a step`;
+  return `${label} concurrency ${String(line.concurrency).padEnd(5)} ${String(line.steps_per_s).padStart(7)} steps/s  one task ${line.p50_ms} ms (p95 ${line.p95_ms})  ${line.cpu_us_per_step} µs CPU, ${line.statements_per_step} statements, ${line.wal_bytes_per_step} bytes of WAL per step`;
 }
 
 function formatRest(line) {
@@ -107,7 +107,7 @@ function formatRest(line) {
   const label = `${workload}`.padEnd(11);
   const cpu = `${line.client_cpu_us}, ${line.server_cpu_us} and ${line.database_cpu_us} µs CPU of client, server and database`;
   const ratio = line.of_library === undefined ? '' : `  ${line.of_library} of ${line.library_per_s}/s without a server`;
-  return `${label} ${String(clients).padEnd(2)} clients ${String(rate).padStart(13)} tasks/s  a request ${p50} ms (p99 ${p99})  ${cpu}${ratio}${missed ? `  MISSED: ${missed}` : ''}`;
+  return `${label} ${String(clients).padEnd(2)} clients ${String(rate).padStart(13)} tasks/s  one request ${p50} ms (p99 ${p99})  ${cpu}${ratio}${missed ? `  MISSED: ${missed}` : ''}`;
 }
 
 await withServer((server, folder) =>

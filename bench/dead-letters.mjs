@@ -1,4 +1,4 @@
-// Times the list of dead letters, and a look, with many entries:
+// Measures the time to list dead letters and to check for new ones, with many entries:
 //   node bench/dead-letters.mjs [entries]
 // Default: 200,000 open entries and as many closed ones, of tasks with seven steps. Needs a build and DATABASE_URL of an
 // empty database.
@@ -26,15 +26,15 @@ await tasker.engine.search.flush();
 const sql = new pg.Client({ connectionString: url });
 await sql.connect();
 await fill();
-await time('look that closes nothing', () => drain(tasker.engine.lookForDeadLetters({ leastMs: 0, checkMs: 0 })), 5);
-await time('full look', () => drain(tasker.engine.lookForDeadLetters({ leastMs: 0, checkMs: 600_000 })), 1);
+await time('check that closes nothing', () => drain(tasker.engine.lookForDeadLetters({ leastMs: 0, checkMs: 0 })), 5);
+await time('full check', () => drain(tasker.engine.lookForDeadLetters({ leastMs: 0, checkMs: 600_000 })), 1);
 for (const [what, filter, page] of [
   ['list', {}, {}],
   ['list of one template', { name: 'pack' }, {}],
   ['list of an assignee', { assignee: 'ann' }, {}],
   ['list of a reason', { dlqReason: 'manual_dlq' }, {}],
-  ['list, newest first', { status: 'all' }, {}],
-  ['list of closed ones', { status: 'permanently_failed' }, {}],
+  ['list with the newest first', { status: 'all' }, {}],
+  ['list of closed entries', { status: 'permanently_failed' }, {}],
 ]) {
   await time(what, () => tasker.deadLetters.list(filter, { limit: 50, ...page }), 20);
 }

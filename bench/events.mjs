@@ -38,7 +38,7 @@ function report(line, holds) {
   console.log(JSON.stringify({ ...line, holds }));
 }
 
-/** The time of the last commit of this process, when the driver reads its confirmation. */
+/** The time at which the driver read the confirmation of this process's last commit. */
 let committedAt = 0n;
 const { bind, emit } = pg.Connection.prototype;
 pg.Connection.prototype.bind = function (config, ...more) {
@@ -102,7 +102,7 @@ async function latencies(tasker, mode, handled) {
     await tasker.waitForTask(taskUuid);
     const handledAt = await handled(taskUuid);
     if (i >= WARM_UP) times.push(Number(handledAt - committedAt) / 1e6);
-    // Waits until the work of the last task is over. The time varies, so that it is not in step with any interval.
+    // Waits until the work for the last task has ended. The wait varies, so that it does not coincide with an interval.
     await sleep(20 + Math.random() * 20);
   }
   return times.sort((a, b) => a - b);

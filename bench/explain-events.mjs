@@ -1,8 +1,8 @@
-// The log of domain events for `npm run explain`: fills it with many events, and runs every verb on them.
+// Fills the log of domain events with many events for `npm run explain`, and runs every method of the log.
 import { randomUUID } from 'node:crypto';
 import { createTasker, silentLogger } from 'tasker-core';
 
-/** Tables that keep the statistics of empty tables, as shortly after a system is first started. */
+/** Tables that keep the statistics of empty tables, as in the first minutes of a new system. */
 const TABLES = ['domain_event', 'event_chunk', 'event_gap', 'event_cursor', 'event_retry', 'event_dead'];
 
 /** The time between two events. */
@@ -28,7 +28,7 @@ async function fillEvents(probe, { from, to, last }) {
 }
 
 /**
- * Leaves the given number of events in the state that they have after months of use: most events were deleted, and
+ * Leaves the given number of events in a log as after months of use: most events were deleted, and
  * later events reused their pages and were deleted too. Returns one of the oldest events.
  */
 async function fillForMonths(probe, events) {
@@ -99,7 +99,7 @@ async function deliverAgain(log, groupId, takes) {
   }
 }
 
-/** Acts as a process of another version, which joins and leaves the group. */
+/** Behaves like a process of another version, which joins and leaves the group. */
 async function deferToOtherMembers(log, groupId) {
   const [holder, member] = [randomUUID(), randomUUID()];
   await log.joinGroup({ name: 'all', patterns: ['rare.*'], member });
@@ -133,7 +133,7 @@ async function operate(log, probe) {
   await log.tidy({ retentionMs: 7 * 86_400_000 });
 }
 
-/** Runs every verb of the log on many events, with the statistics of an empty table and with correct statistics. */
+/** Runs every method of the log on many events, with the statistics of empty tables and with correct statistics. */
 export async function everyEventVerb(url, probe, events) {
   for (const table of TABLES) {
     await probe.query(`alter table tasker.${table} set (autovacuum_enabled = off)`);

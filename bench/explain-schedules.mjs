@@ -12,14 +12,14 @@ const fillFirings = (probe) =>
        from tasker.schedule cross join generate_series(1, 1000) n on conflict do nothing`,
   );
 
-/** Lets an hour pass for all schedules. */
+/** Moves the times of all schedules back by an hour. */
 const passHour = (probe) =>
   probe.query(
     `update tasker.schedule set (anchor, passed_at, next_due, wake_at, queued_due) = (
        select anchor - d, passed_at - d, next_due - d, wake_at - d, queued_due - d from (select interval '${HOUR_S} s' d) x)`,
   );
 
-/** Creates schedules of every kind, fires them, and acts on them. */
+/** Creates schedules of every kind, fires them, and runs every operation on them. */
 export async function everySchedule({ tasker, probe }) {
   const { schedules, engine } = tasker;
   const template = `${WAITS.namespace}/${WAITS.name}@${WAITS.version}`;

@@ -1,4 +1,4 @@
-// Searches for `npm run explain`: fills the tables that they read, and runs each search.
+// Fills the search tables for `npm run explain`, and runs each search.
 import { createTasker, silentLogger } from 'tasker-core';
 import { fillNight, nightTemplates } from './fill-night.mjs';
 import { searches } from './searches.mjs';
@@ -6,7 +6,7 @@ import { searches } from './searches.mjs';
 const ENDED = 200_000;
 const OPEN = 20_000;
 
-/** Runs every search that an index serves: its first page, a page after it, and the page before that. */
+/** Runs every search that an index serves: the first page, the next page, and back to the first page. */
 export async function everySearch(url, probe) {
   const options = {
     databaseUrl: url,

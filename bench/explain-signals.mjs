@@ -37,7 +37,7 @@ export async function everySignal({ tasker, probe, url, tasks }) {
   await client.end();
 }
 
-/** Votes on approvals, and changes the people. */
+/** Lists approvals, votes on them, and reassigns one. */
 export async function everyApproval({ tasker, tasks }) {
   const { approvals } = tasker;
   const [first, second] = tasks;

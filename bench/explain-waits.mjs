@@ -40,8 +40,8 @@ const templateOf = (name, steps) =>
   mustParseTemplate(JSON.stringify({ ...WAITS, name, identity_strategy: 'always_unique', steps }));
 
 /**
- * Adds rows of finished tasks to the tables of waits, and tasks that begin in a year. The tables keep the statistics of
- * empty tables, as shortly after a system is first started.
+ * Adds rows of finished tasks to the tables of waits, and tasks that start in a year. The tables keep the statistics of
+ * empty tables, as in the first minutes of a new system.
  */
 export async function fillWaits(url, probe, rows) {
   for (const table of TABLES) {
@@ -97,8 +97,8 @@ async function fill(probe, tasker, rows) {
 }
 
 /**
- * Lets many steps wait for every kind, ends these waits in every way, and runs schedules: with the statistics of empty
- * tables, and with correct statistics.
+ * Creates many waits of every kind, ends them in every way, and runs schedules: with the statistics of empty tables,
+ * and with correct statistics.
  */
 export async function everyWait(url, probe) {
   const tokens = new Map();
@@ -137,7 +137,7 @@ export async function everyWait(url, probe) {
   await waitsByHand(url, probe);
 }
 
-/** Creates tasks, and waits until every step that can wait does so. */
+/** Creates tasks, and returns once every step that can wait is waiting. */
 async function createWaiting(tasker, probe) {
   const requests = Array.from({ length: TASKS }, (_, i) => ({
     ...WAITS,
@@ -154,7 +154,7 @@ async function createWaiting(tasker, probe) {
   return tasks;
 }
 
-/** Lets waits of these tasks be due. */
+/** Makes the waits of these tasks due. */
 const makeDue = (probe, tasks, condition) =>
   probe.query(
     `update tasker.wait w set due_at = now(), until = case when kind = 'approval' then until else now() end
@@ -162,7 +162,7 @@ const makeDue = (probe, tasks, condition) =>
     [tasks],
   );
 
-/** Ends waits with tokens, by hand and by their times. One of them cannot be ended at first. */
+/** Ends waits with tokens, by an operator and at their times. Ending one of them fails at first. */
 async function everyAct({ tasker, probe, tasks, tokens }) {
   const [first, second, third, fourth] = tasks;
   await tasker.getWaits(first);
@@ -190,7 +190,7 @@ async function everyAct({ tasker, probe, tasks, tokens }) {
   for (const taskUuid of [later, soon].map((task) => task.taskUuid)) await tasker.cancelTask(taskUuid);
 }
 
-/** Closes waits that programs of earlier versions have left. */
+/** Closes waits that are open although their tasks have ended, as programs of earlier versions left them. */
 async function everyLeftWait({ tasker, probe, tasks }) {
   const left = tasks.splice(-6);
   const leave = async ([ended, rerun, gone]) => {
@@ -209,7 +209,7 @@ async function everyLeftWait({ tasker, probe, tasks }) {
   if (rows.length > 0) throw new Error('some waits of ended and deleted tasks are still open');
 }
 
-/** Lets many steps wait for a time, a completion and a call, without a worker, and ends these waits. */
+/** Makes many steps wait for a timer, a completion and a call without a worker, and ends these waits. */
 async function waitsByHand(url, probe) {
   const steps = ['a', 'b'].map((name, i) => ({ name, handler: 'none', dependencies: i === 0 ? [] : ['a'] }));
   const byHand = { ...WAITS, name: 'by_hand' };
@@ -234,7 +234,7 @@ async function waitsByHand(url, probe) {
       `update tasker.wait set until = now(), due_at = now() where ended_at is null and kind <> 'start'`,
     );
     await engine.promoteDue();
-    // The completions failed, and their steps wait for a retry.
+    // The waits for a completion ended as failures, and their steps wait for a retry.
     await probe.query(`update tasker.step set next_at = now() where state = 'waiting_for_retry'`);
     await probe.query('update tasker.timer set due_at = now()');
     await engine.promoteDue();

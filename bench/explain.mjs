@@ -1,5 +1,5 @@
-// Checks the plans of the hot statements on a million rows. The ordinary verbs run them, and auto_explain logs the actual
-// plans. Exits 1 if a statement reads too much.
+// Checks the plans of the hot statements on a million rows. Public methods run the statements, and auto_explain logs
+// the actual plans. Exits 1 if a statement reads too much.
 //   npm run explain -- [--finished 1000000] [--events 1000000] [--only search] [--only waits] [--verbose]
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
@@ -54,9 +54,9 @@ const LARGE = new Set([
   'schedule_firing',
   'scheduled_task',
 ]);
-/** Maximum number of pages that these statements may read. The rows they need are in a few pages. */
+/** Maximum number of pages that these statements may read. The rows that they need are in a few pages. */
 const PAGES = { get_event: 60, list_events_of_task: 200, list_events: 2_000, event_at_time: 300 };
-/** Statements that may read a whole table: one finds everything at once and stops after a second, one counts up to a bound. */
+/** Statements that may read a whole table. The first stops after a second, and the second counts up to a bound. */
 const WHOLE = { all_tasks: 'task_search', attention: 'event_dead' };
 /** Maximum number of rows that a node may read and discard, over all its loops. */
 const WASTE = 20_000;
@@ -91,7 +91,7 @@ function faultsOf(plan, name) {
     if (node['Node Type'] === 'Seq Scan' && LARGE.has(node['Relation Name']) && loops > 0)
       faults.push(`${where} reads a whole table`);
     const wasted = ((node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Join Filter'] ?? 0)) * loops;
-    // The edges of templates may only be read completely while they fit into a page or two.
+    // Reading all edges of templates is the right plan while they fit into a page or two.
     if (wasted > WASTE && node['Relation Name'] !== 'template_edge') faults.push(`${where} discarded ${wasted} rows`);
     const read = (node['Actual Rows'] ?? 0) * loops;
     if (node['Node Type'] === 'CTE Scan' && loops > 1 && read > WASTE)
@@ -164,7 +164,7 @@ async function everyVerb() {
   await tasker.getStepLogs(first, 'a');
   await tasker.engine.queueDepths(['bench'], { timeoutMs: 10_000 });
   await tasker.status();
-  // Deleted before it is counted, and after.
+  // Deletes one task before its attempts are counted, and one afterwards.
   await tasker.deleteTask(tasks[3].taskUuid);
   await tasker.engine.analytics.flush();
   await tasker.deleteTask(first);

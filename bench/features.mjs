@@ -1,5 +1,5 @@
-// Measures the cost of single features: compares the build with one that lacks a feature, alternating on one server. The
-// engine has no switches for this, so this script patches copies of the build.
+// Measures the cost of single features: compares the build with a build without a feature, alternating on one server.
+// The engine has no switches for this, so this script patches copies of the build.
 //   node bench/features.mjs [--rounds 7] [--workloads W1,W4] [--seconds 1]
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

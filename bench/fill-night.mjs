@@ -1,7 +1,7 @@
-// Fills a migrated database with the tasks of a bad night, and with what searches read: ended and open tasks of seven steps,
+// Fills a migrated database and its search tables with the tasks of a bad night: ended and open tasks of seven steps,
 // in many templates, states, errors, tags and sources.
 
-/** Templates of the night: some with many tasks, and one of which 150 versions are registered. */
+/** Returns the templates of the night: some with many tasks, and one with 150 versions. */
 export function nightTemplates() {
   const steps = ['receive', 'check', 'reserve', 'charge', 'pack', 'ship', 'notify'].map((name, i, names) => ({
     name,
@@ -23,7 +23,8 @@ export function nightTemplates() {
 
 const CHUNK = 20_000;
 
-// Made from the number of a task, so that two runs fill the same. `r` is evenly spread over 0 to 9,999.
+// All values depend only on the number of the task, so that two runs insert the same rows. `r` is evenly distributed
+// from 0 to 9,999.
 const TASKS = `
 with g as materialized (
   select g, (hashint8(g)::bigint & 2147483647) % 10000 r, (hashint8(g + 7)::bigint & 2147483647) % 10000 r2,
@@ -114,8 +115,8 @@ select s.task_uuid, s.idx, t.template_id, s.state,
 on conflict do nothing`;
 
 /**
- * Adds ended and open tasks, and their rows in the tables that searches read. The templates of {@link nightTemplates} must
- * be registered. Calls `said` periodically with a line of progress.
+ * Adds ended and open tasks, and their rows in the search tables. The templates of {@link nightTemplates} must be
+ * registered. Calls `said` periodically with a line of progress.
  */
 export async function fillNight(probe, { ended, open }, said = () => undefined) {
   const { rows } = await probe.query(
@@ -134,7 +135,7 @@ export async function fillNight(probe, { ended, open }, said = () => undefined) 
   await probe.query('set synchronous_commit = off');
   for (let from = 0; from < all; from += CHUNK) {
     const to = Math.min(from + CHUNK, all) - 1;
-    // 30 days of ended tasks.
+    // The ended tasks span 30 days.
     await probe.query(TASKS, [from, to, ended, all, (30 * 86_400) / Math.max(1, ended), templates]);
     if ((from / CHUNK) % 10 === 0) said(`${to + 1} of ${all} tasks`);
   }

@@ -45,14 +45,14 @@ export async function withDatabase(serverUrl, run) {
 /** Opens a connection for observation. */
 export async function probeOf(url) {
   const client = new pg.Client({ connectionString: url });
-  client.on('error', () => {}); // its queries are rejected anyway
+  client.on('error', () => {}); // its queries reject with the error
   await client.connect();
   return client;
 }
 
 /**
- * Starts a tasker with a worker whose handlers do nothing, and which logs at level info to a file. TASKER_BENCH_OPTIONS
- * has further options of createTasker, as JSON.
+ * Starts a tasker with a worker whose handlers do nothing. The tasker logs at level info to a file.
+ * TASKER_BENCH_OPTIONS has further options of createTasker, as JSON.
  */
 export async function startTasker(
   url,

@@ -1,9 +1,9 @@
-// All statements of the engine, by whether `npm run explain` checks their plans on a million rows. A test compares the two
-// lists with src/store. Add each new statement to one of them.
+// All statements of the engine, in two lists: those whose plans `npm run explain` checks, and the others. A test
+// compares the lists with src/store. Add each new statement to one of them.
 
 /**
- * Statements that a worker under load, or a caller, runs often, and those of a prune, which runs beside the load. `npm run
- * explain` must run each of them.
+ * Statements that a worker under load or a caller runs often, and those of a prune, which runs concurrently with the
+ * load. `npm run explain` must run each of them.
  */
 export const HOT = [
   'claim_steps',
@@ -225,27 +225,27 @@ export const HOT = [
   'note_deleted_tasks',
 ];
 
-const ON_STARTUP = 'once when a process starts, or a template is registered';
+const ON_STARTUP = 'once when a process starts or a template is registered';
 const ONCE_A_TEMPLATE = 'once per template and process, which caches it';
 const WORKERS = 'reads the table of workers, which stays small because old rows are deleted';
 const OVERVIEW =
-  'for a person, or for metrics at most every 15 s; reads at most 100,000 queued steps a namespace and 10,000 running ones';
+  'for a person, or for metrics at most every 15 s; reads at most 100,000 queued steps per namespace and 10,000 running ones';
 const COMPACTING = 'rewrites the queue if it is mostly dead rows; reads all live rows on purpose';
 const MIGRATING = 'only during migrations';
 const GROUPS = 'reads a row per group and member, and sixteen cursors';
 const REPLAYING = 'on request of an operator, or occasionally; reads all affected rows on purpose';
 const REMOVING = 'once per removed group; deletes all of its rows';
 const OPERATORS = 'on request of an operator; reads a page in the order of an index';
-const BULK = 'in a bulk action, some hundred items at a time; looks up each by key. bench/bulk.mjs measures them';
+const BULK = 'in a bulk action, some hundred items at a time; looks up each by key; measured by bench/bulk.mjs';
 const RETRYING = 'on request of an operator; looks up each step by key';
 const DELETING =
   'on request of an operator; looks up each task by key, and reads the queue only for tasks that may be in it';
-const FORGETTING = 'once an hour and worker, if audit.retention_days is set';
+const FORGETTING = 'once an hour per worker, if audit.retention_days is set';
 const CREDENTIALS =
-  'reads or writes one credential by a key, at most every 2 s for a credential in use; the table has as many rows as there are credentials';
+  'reads or writes one credential by a key, at most every 2 s for a credential in use; the table has one row per credential';
 const NOTING = 'adds a row and reads none';
 const DEAD_LETTERS =
-  'on request of an operator; reads a page in the order of an index of dead letters. bench/dead-letters.mjs measures them';
+  'on request of an operator; reads a page in the order of an index of dead letters; measured by bench/dead-letters.mjs';
 const LOOKING =
   'one process at a time, twice a minute; reads open dead letters in slices, or blocked tasks by an index';
 const RERUNNING = 'once for a rerun by an operator; reads and writes the rows of one task by their keys';
@@ -256,11 +256,11 @@ const TEMPLATES = 'reads the templates, not their tasks';
 const PAUSING = 'when an operator pauses or resumes; reads pauses, or a part of the queue on purpose';
 const NO_TABLE = 'reads no table of tasker';
 
-const TEST_KIT = 'of the test kit, whose databases hold a few tasks';
+const TEST_KIT = 'for the test kit, whose databases have only a few tasks';
 const PRUNE_ROWS = 'in a prune; reads the row of the turn, or of a prune or an archive file by its key';
 const SIZES = 'on request of an operator; reads the catalog';
 
-const HTTP_WORKERS = 'for workers over HTTP: reads their few rows, or steps by key; W10 measures it';
+const HTTP_WORKERS = 'for workers over HTTP; reads their few rows, or steps by key; measured by W10';
 /** All other statements, with the reason. */
 export const NOT_HOT = {
   mark_http_worker: HTTP_WORKERS,
@@ -292,7 +292,7 @@ export const NOT_HOT = {
   history_is_short: 'once in a process; reads at most 5,000 rows',
   rest_from_counting: 'writes a table of one row',
   release_pruned_identity: DELETING,
-  pruned_at: 'for the message about a task that does not exist; looks up an identity by its index',
+  pruned_at: 'for the error about a task that does not exist; looks up an identity by its index',
   snapshot_of_digest: TEMPLATES,
   columns_to_restore: SIZES,
   bytes_of_tasks: SIZES,
@@ -320,18 +320,18 @@ export const NOT_HOT = {
   archive_files: PRUNE_ROWS,
   lock_search: NO_TABLE,
   announce_changes: NOTING,
-  changed_tasks: 'for streams, which rest four times as long as a reading takes; looks up each task by key',
-  changed_steps: 'as changed_tasks, if a stream wants steps; looks up the steps of each task by key',
+  changed_tasks: 'for streams, which pause four times as long as each reading takes; looks up each task by key',
+  changed_steps: 'like changed_tasks, if a stream requests steps; looks up the steps of each task by key',
   prune_changes: 'after 256 rows; reads the log of changes, which is short',
   read_changes: 'once a second while there are streams; reads the log of changes by its key',
-  newest_change: 'once when the first stream begins; reads one row by its key',
+  newest_change: 'once when the first stream starts; reads one row by its key',
   late_tasks: 'once a second while tasks that callers insert are not committed; looks up each by key',
   lock_counting: NO_TABLE,
   rebase_counting: 'once after a restore; writes one row',
   plan_as_before_counting: NO_TABLE,
   analytics_state: 'reads one row',
   analytics_steps: TEMPLATES,
-  prune_analytics: 'once a minute; reads what it deletes, in the order of the key',
+  prune_analytics: 'once a minute; reads the rows that it deletes, in the order of the key',
   sum_ten_days: 'once a minute; reads the days of ten days by their key',
   summarize_history: 'after 20,000 attempts; reads the pages that are new since the last time',
   note_search_writer: WRITERS,
@@ -344,7 +344,7 @@ export const NOT_HOT = {
   note_filled: WRITERS,
   first_running_transaction: NO_TABLE,
   compare_open_tasks: KEEPING,
-  same_open_tasks: 'as compare_open_tasks, once per comparison; reads two indexes',
+  same_open_tasks: 'like compare_open_tasks, once per comparison; reads two indexes',
   compare_found_tasks: KEEPING,
   compare_created_tasks: KEEPING,
   tasks_to_fill: KEEPING,
@@ -446,7 +446,7 @@ export const NOT_HOT = {
   blocked_tasks: LOOKING,
   blocked_tasks_live: 'without search tables; reads the open tasks on purpose',
   watch_open_tasks: 'only with thresholds in the configuration, every five minutes; reads the open tasks on purpose',
-  add_dead_letters: 'for tasks that a person must look after, some hundred at a time; looks up each by key',
+  add_dead_letters: 'for tasks that an operator must act on, some hundred at a time; looks up each by key',
   ready_steps_of: 'for stale tasks with ready steps, some hundred at a time; looks up each by key',
   close_entries_of: RETRYING,
   queued_dead_letters: DEAD_LETTERS,
@@ -464,8 +464,8 @@ export const NOT_HOT = {
   open_dead_letters_of: BULK,
   list_staleness: 'for a person; reads at most two thousand tasks with limits',
   select_redrives: BULK,
-  mark_copy: 'once for a copy of a task, by its key',
-  copies_of_task: 'on request of an operator, by an index of copies',
+  mark_copy: 'once per copy of a task; looks up the copy by its key',
+  copies_of_task: 'on request of an operator; reads an index of copies',
   list_templates: TEMPLATES,
   sensitive_templates: TEMPLATES,
   queue_check_turn: WORKERS,
@@ -524,7 +524,7 @@ export const NOT_HOT = {
   queue_heads: OVERVIEW,
   waiting_retries: OVERVIEW,
   template_namespaces: OVERVIEW,
-  open_tasks: 'for metrics; counts all open tasks on purpose, the less often the longer it takes',
+  open_tasks: 'for metrics; counts all open tasks on purpose, and less often if the count takes longer',
   namespace_of_task: CREDENTIALS,
   namespace_of_dead_letter: CREDENTIALS,
   namespace_of_schedule: CREDENTIALS,

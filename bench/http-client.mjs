@@ -1,4 +1,4 @@
-// The worker of W10: one process that claims steps over HTTP and completes them at once.
+// The worker of W10: one process that claims steps over HTTP and completes them immediately.
 //   node bench/http-client.mjs URL STEPS_AT_A_TIME
 import { randomUUID } from 'node:crypto';
 import http from 'node:http';

@@ -13,7 +13,7 @@ const SILENT = {
 };
 SILENT.child = () => SILENT;
 
-/** Starts them, and calls `run` with the tasker of the server. */
+/** Starts the server and the client, and calls `run` with the server's tasker. */
 export async function withHttpWorker(url, concurrency, run) {
   const templates = [mustParseTemplate(JSON.stringify(templateOf('W10')))];
   const tasker = await createTasker({ templates, databaseUrl: url, worker: false, logger: SILENT });

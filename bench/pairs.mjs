@@ -1,7 +1,7 @@
-// Compares the speed of this checkout with another one, in alternating pairs on one server.
+// Compares the speed of this checkout with that of another checkout, in alternating pairs on one server.
 //   node bench/pairs.mjs FOLDER [--pairs 15] [--seconds 2] [--workloads W1,W2,W3,W4] [--options JSON]
 // --options: further options of createTasker for this checkout, for example '{"searchEnabled":false}'.
-// FOLDER is a checkout of the older program, installed and built. It is first compared with itself, which shows how far
+// FOLDER is a checkout of the older program, installed and built. It is first compared with itself, to show how far
 // noise alone moves the ratios. Prints every pair. Exits with 1 when this checkout is slower than the gate allows: a
 // median ratio of 0.97. If noise moves the median of the older program against itself by more than 3 %, the gate is
 // 0.93, with statements, bytes of WAL and CPU per step within 2 %.
@@ -33,7 +33,7 @@ const QUIET = 0.03;
 const run = (folder, url) =>
   benchmarkOf(folder, url, { ...options, options: folder === newer ? options.options : '{}' });
 
-/** Runs the pairs, and swaps the order within every other pair. */
+/** Runs the pairs. Every other pair runs in the reverse order. */
 async function series(label, url, before, after) {
   const pairs = [];
   for (let i = 0; i < Number(options.pairs); i++) {
@@ -68,7 +68,7 @@ function show(label, result) {
   }
 }
 
-/** Whether a workload passes the gate; `noise` is the older program against itself. */
+/** Returns whether a workload passes the gate. `noise` is the comparison of the older program with itself. */
 function passes(result, noise) {
   const quiet = Math.abs(noise.median - 1) <= QUIET;
   if (quiet) return result.median >= 0.97;

@@ -1,7 +1,8 @@
-// Measures what a prune of many ended tasks costs a load beside it: steps per second without and with it, in turns.
+// Measures how much a prune of many ended tasks slows down a concurrent load: alternates between runs without and with
+// a prune, and compares their steps per second.
 //   node bench/prune-load.mjs [--ended 1000000] [--pairs 4] [--seconds 25] [--folder DIR] [--uncounted]
-// With --folder, the filled server is kept there, and used again. --uncounted: the statistics have not counted the tasks
-// yet, so that the prune has to.
+// --folder: keeps the filled server there, for the next run. --uncounted: the statistics have not counted the tasks
+// yet, so that the prune must count them.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -42,7 +43,7 @@ async function fill() {
   await tasker.stop();
 }
 
-/** The number of tasks of the filling, all of which ended more than an hour ago. */
+/** Returns the number of remaining tasks that `fill` added, all of which ended more than an hour ago. */
 async function oldTasks() {
   const { rows } = await probe.query(
     `select count(*)::int n from tasker.task where done_at < now() - interval '1 hour'`,
@@ -50,7 +51,7 @@ async function oldTasks() {
   return rows[0].n;
 }
 
-/** Runs the load for a time. Returns the steps per second. */
+/** Runs the load for `--seconds`. Returns the steps per second. */
 async function load(tasker) {
   const name = options.workload;
   const tasks = Math.ceil(12_000 / WORKLOADS[name].length);
@@ -65,7 +66,7 @@ async function load(tasker) {
   return done / seconds;
 }
 
-/** Starts a prune in a process of its own. Returns a function that stops it, as an operator does. */
+/** Starts a prune in a separate process. Returns a function that stops the process, as an operator would. */
 function startPrune() {
   const program = path.join(import.meta.dirname, '../bin/tasker.js');
   const child = spawn(process.execPath, [program, 'db', 'prune', '--older-than', '1h', '--yes'], {

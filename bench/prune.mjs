@@ -1,4 +1,4 @@
-// Measures how much ended tasks of seven steps weigh, and how fast they are pruned.
+// Measures the size of ended tasks of seven steps, and the speed of pruning them.
 //   node bench/prune.mjs [tasks=20000] [share=1] [archive folder]     DATABASE_URL, or an embedded server
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,9 +11,9 @@ const TASKS = Number(process.argv[2] ?? 20_000);
 const SHARE = Number(process.argv[3] ?? 1);
 const ARCHIVE = process.argv[4];
 
-/** Bytes by table, with indexes. */
+/** Returns the bytes of each table and of its indexes. */
 async function sizes(probe) {
-  // Twice, because the pages of an index that one finds empty are free after the next.
+  // Runs twice, because index pages that one vacuum finds empty are free only after the next one.
   await probe.query('vacuum');
   await probe.query('vacuum analyze');
   const { rows } = await probe.query(`
@@ -32,7 +32,7 @@ async function fill(probe) {
 
 const total = (tables) => [...tables.values()].reduce((sum, { bytes, indexes }) => sum + bytes + indexes, 0);
 
-/** Prints the bytes for each task that the tables have grown by. */
+/** Prints the growth of each table in bytes per task. */
 function print(before, after, tasks) {
   for (const [name, { bytes, indexes }] of after) {
     const was = before.get(name);
@@ -40,16 +40,16 @@ function print(before, after, tasks) {
     if (table + index >= 1)
       console.log(`${name.padEnd(16)}${table.toFixed(0).padStart(8)}${index.toFixed(0).padStart(8)}`);
   }
-  console.log(`${'together'.padEnd(16)}${((total(after) - total(before)) / tasks).toFixed(0).padStart(16)}`);
+  console.log(`${'total'.padEnd(16)}${((total(after) - total(before)) / tasks).toFixed(0).padStart(16)}`);
 }
 
-/** Runs something, and prints its time and the CPU time of the server. */
+/** Runs an operation, and prints its time and the server's CPU time. */
 async function measured(what, probe, run) {
   const cpu = await serverCpu(probe);
   const [began, used] = [performance.now(), cpu()];
   const result = await run();
   const seconds = (performance.now() - began) / 1000;
-  console.log(`${what}: ${seconds.toFixed(1)} s, ${((cpu() - used) / 1e6).toFixed(1)} s of the server's CPU`);
+  console.log(`${what}: ${seconds.toFixed(1)} s, ${((cpu() - used) / 1e6).toFixed(1)} s CPU time of the server`);
   return { result, seconds };
 }
 
@@ -67,23 +67,23 @@ await withServer((server) =>
     const empty = await sizes(probe);
     await fill(probe);
     const filled = await sizes(probe);
-    console.log(`bytes of a task: table, indexes (${TASKS} tasks)`);
+    console.log(`bytes per task: table, indexes (${TASKS} tasks)`);
     print(empty, filled, TASKS);
     const prune = () => tasker.prune({ olderThan: '0s' }, { share: SHARE, archive: ARCHIVE });
     const { result: preview } = await measured('preview', probe, () => prune().preview());
     console.log(`${preview.matched} tasks`);
     const { result, seconds } = await measured('prune', probe, () => prune().result());
-    console.log(`${result.deleted} deleted, ${(result.deleted / seconds).toFixed(0)} a second`);
+    console.log(`${result.deleted} deleted, ${(result.deleted / seconds).toFixed(0)} per second`);
     const pruned = await sizes(probe);
     await fill(probe);
     const again = await sizes(probe);
-    console.log('bytes of a task that the second filling has added to the files: table, indexes');
+    console.log('growth of the files when the tasks are added again, in bytes per task: table, indexes');
     print(filled, again, TASKS);
     console.log(`files: ${[empty, filled, pruned, again].map((one) => (total(one) / 1e6).toFixed(1)).join(' → ')} MB`);
     if (ARCHIVE !== undefined) {
       const names = await readdir(ARCHIVE);
       const bytes = await Promise.all(names.map(async (name) => (await stat(path.join(ARCHIVE, name))).size));
-      console.log(`archive: ${(bytes.reduce((sum, one) => sum + one, 0) / result.deleted).toFixed(0)} bytes a task`);
+      console.log(`archive: ${(bytes.reduce((sum, one) => sum + one, 0) / result.deleted).toFixed(0)} bytes per task`);
     }
     await probe.end();
     await tasker.stop();

@@ -1,5 +1,5 @@
-// A client of HTTP that costs little CPU, because it shares two cores with the server that it measures. Each connection
-// sends one request at a time, and reads bodies with a length and chunked ones.
+// An HTTP client that uses little CPU, because it shares two cores with the server that it measures. Each connection
+// sends one request at a time, and reads bodies with a content length and chunked bodies.
 import net from 'node:net';
 
 const HEAD_END = Buffer.from('\r\n\r\n');
@@ -12,7 +12,7 @@ export function requestBytes(method, path, body, type = 'application/json') {
   return Buffer.from(`${head}content-type: ${type}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
 }
 
-/** Returns the answer at the beginning of what was received, or undefined if it is not complete. */
+/** Returns the response at the beginning of the received bytes, or undefined if the response is incomplete. */
 function answerIn(bytes) {
   const end = bytes.indexOf(HEAD_END);
   if (end < 0) return undefined;
@@ -31,7 +31,7 @@ function answerIn(bytes) {
   };
 }
 
-/** A connection. `ask` sends a request, and resolves with its answer. */
+/** A connection. `ask` sends a request, and resolves with the response. */
 class Connection {
   #socket;
   #received = [];
@@ -74,7 +74,7 @@ class Connection {
   }
 }
 
-/** Up to `most` connections to a port. */
+/** A pool of up to `most` connections to a port. */
 export class Connections {
   #port;
   #most;
@@ -116,7 +116,7 @@ export class Connections {
   }
 }
 
-/** Repeats `send` from `lanes` callers, each of which waits for its answer, for some seconds. Returns the milliseconds. */
+/** Calls `send` repeatedly from `lanes` callers for some seconds. Each waits for its response. Returns the times. */
 export async function closedLoop({ lanes, seconds }, send) {
   const times = [];
   const end = performance.now() + seconds * 1000;
@@ -134,7 +134,7 @@ export async function closedLoop({ lanes, seconds }, send) {
 
 /**
  * Calls `send` at a fixed rate for some seconds, whether or not earlier calls have ended. `send` gets the time at which it
- * should have been called, so that a delay of this program counts as a delay of the answer.
+ * should have been called, so that the response time includes a delay of this program.
  */
 export async function openLoop({ perSecond, seconds }, send) {
   const from = performance.now();

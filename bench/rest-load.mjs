@@ -1,7 +1,7 @@
-// Loads the HTTP API of a server and a worker on one database while streams are open: creators at the maximum rate, at half
-// of it, at four times of it, and at a quarter of it while the server is killed and started again. Then every
-// acknowledged task must exist and be complete, and every stream must have received its end. Exits with 1 if a limit is
-// missed.
+// Loads the HTTP API of a server, whose worker runs in another process, while streams are open. Tasks are created at
+// the maximum rate, at half and at four times that rate, and at a quarter of it while the server is killed and
+// restarted. Then every acknowledged task must exist and be complete, and every stream must have received its end.
+// Exits with 1 if a limit is missed.
 //   node bench/rest-load.mjs [--seconds 20] [--creators 200] [--streams 2000] [--all 20] [--json]
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -12,14 +12,14 @@ import { projectIn, taskOf } from './rest-processes.mjs';
 import { processCpu, serverCpu } from './server-cpu.mjs';
 
 const LIMITS = { p99MsAtHalf: 50, p99MsAtSaturation: 2_000 };
-/** More requests than this are not open at the same time; a client that finds none free counts as not sent. */
+/** Maximum number of requests at the same time. Requests beyond it are counted as `not sent`. */
 const MOST_OPEN = 3_000;
-/** A task that is not complete, or an end that was not received, after this time counts as lost. */
+/** After this time, a task that is not complete or an end that a stream has not received is considered lost. */
 const SETTLED_MS = 180_000;
 const OVERLOAD = 4;
-/** Tasks with a stream of their own that end in a second while the delays are measured. */
+/** Number of tasks with their own stream that are cancelled per second while the response times are measured. */
 const CANCELS_PER_S = 20;
-/** Callers of the requests besides the load. */
+/** Number of callers that send the other requests. */
 const LANES = 20;
 
 const { values } = parseArgs({
@@ -53,12 +53,12 @@ function report(line, ...missed) {
 const unless = (ok, what) => (ok ? undefined : what);
 const round = (value) => Number(value.toFixed(2));
 
-/** A load on the server: the tasks that were acknowledged, and how every request was answered. */
+/** A load on the server, with the acknowledged tasks and the number of responses by status. */
 class Creation {
   acknowledged = [];
   times = [];
   answers = {};
-  /** Number of requests that were begun. */
+  /** Number of requests, including requests that were not sent. */
   begun = 0;
   #connections;
 
@@ -88,7 +88,7 @@ class Creation {
       await sleep(Number(retryAfter) * 1_000);
       return this.cancel(task);
     }
-    if (status !== 200) throw new Error(`DELETE /v1/tasks/${task} was answered with ${status}`);
+    if (status !== 200) throw new Error(`DELETE /v1/tasks/${task} returned ${status}`);
   }
 
   percentile(q) {
@@ -102,14 +102,14 @@ class Creation {
     this.answers[what] = (this.answers[what] ?? 0) + 1;
   }
 
-  /** Closes the connections, and adds what was acknowledged to a list. */
+  /** Closes the connections, and adds the acknowledged tasks to a list. */
   end(served = []) {
     for (const task of this.acknowledged) served.push(task);
     this.#connections.close();
   }
 }
 
-/** Starts the readers. Returns a function that makes them act. */
+/** Starts the readers in a thread. `ask` sends them a command. */
 function readersOf(url) {
   const thread = new Worker(new URL('rest-streams.mjs', import.meta.url), { workerData: { url } });
   const waiting = new Map();
@@ -154,7 +154,7 @@ async function maximum({ url, served }) {
   return rate;
 }
 
-/** Creates at half the maximum rate, and meanwhile ends some of the tasks with a stream of their own. */
+/** Creates tasks at half the maximum rate, and meanwhile cancels tasks with their own stream. */
 async function half({ url, rate, served, held, cpuOf }) {
   const creation = new Creation(url, MOST_OPEN);
   const others = new Creation(url, LANES);
@@ -210,14 +210,14 @@ async function saturation({ url, rate, served }) {
       p99_ms: p99,
       answers: JSON.stringify(answers),
     },
-    unless(refused > 0, 'nothing was rejected'),
-    unless(accepted + refused === sent, 'some answers were neither 201 nor a rejection with Retry-After'),
+    unless(refused > 0, 'no request was rejected'),
+    unless(accepted + refused === sent, 'some responses were neither 201 nor a rejection with Retry-After'),
     unless(p99 < LIMITS.p99MsAtSaturation, `p99 of ${p99} ms, not below ${LIMITS.p99MsAtSaturation}`),
   );
   creation.end(served);
 }
 
-/** Kills the server while it creates tasks, and starts it again at the same address. */
+/** Kills the server while tasks are created, and restarts it at the same address. */
 async function killed({ url, rate, served, server, start }) {
   const creation = new Creation(url, MOST_OPEN);
   const creating = openLoop({ perSecond: rate / 4, seconds: 6 }, (due) => creation.create(due));
@@ -230,7 +230,7 @@ async function killed({ url, rate, served, server, start }) {
   return next;
 }
 
-/** Waits for the end of what was acknowledged. */
+/** Waits until every acknowledged task is complete and every stream has received its end. */
 async function verify({ probe, readers, served, held }) {
   const from = performance.now();
   const left = () => performance.now() - from < SETTLED_MS;
@@ -266,7 +266,7 @@ async function verify({ probe, readers, served, held }) {
       refused,
     },
     unless(complete === served.length, `${served.length - complete} acknowledged tasks are not complete`),
-    unless(missing.own + missing.others === 0, 'streams have missed changes'),
+    unless(missing.own + missing.others === 0, 'some streams missed changes'),
     unless(resumed >= streams + everything, 'not every stream was resumed after the kill'),
   );
 }

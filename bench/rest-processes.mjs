@@ -30,7 +30,7 @@ export const taskOf = (namespace = 'bench') =>
     reason: 'load',
   });
 
-/** Makes a project in a folder, whose processes use a database. Returns a function that starts one of them. */
+/** Creates a project in a folder. Returns a function that starts a command of the project on the database. */
 export async function projectIn(folder, databaseUrl) {
   for (const name of ['templates', 'handlers', 'node_modules'])
     await mkdir(path.join(folder, name), { recursive: true });
@@ -42,7 +42,7 @@ export async function projectIn(folder, databaseUrl) {
   return (args) => started(args, { cwd: folder, env: { ...process.env, DATABASE_URL: databaseUrl } });
 }
 
-/** Starts a command, and waits until it is ready. `url`: where a server listens. */
+/** Starts a command, and waits until it is ready. `url` is the address of a server. */
 async function started(args, options) {
   const bin = path.join(root, 'bin', 'tasker.js');
   const child = spawn(process.execPath, [bin, ...args, '--json'], { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -60,7 +60,7 @@ async function started(args, options) {
   return {
     url,
     pid: child.pid,
-    /** Ends the process. */
+    /** Stops the process. */
     async stop(signal = 'SIGTERM') {
       child.kill(signal);
       await ended;

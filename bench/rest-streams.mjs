@@ -1,16 +1,16 @@
-// The readers of bench/rest-load.mjs, in a thread of their own: streams of one task each, and streams of all tasks. As
-// browsers do, they come back with the last id when their connection is lost.
+// The readers of bench/rest-load.mjs, in a separate thread: streams of one task each, and streams of all tasks. Like
+// browsers, they reconnect with the last id when their connection is lost.
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 
 const agent = new http.Agent({ keepAlive: false });
-/** Connections that are opened at the same time. */
+/** Number of connections that are opened at the same time. */
 const OPENING_AT_ONCE = 50;
 const MOST_RECENT = 2_000;
 const counts = { events: 0, reconnected: 0, resumed: 0, resets: 0, refused: 0 };
 
-/** Blocks that were read lately. All streams of everything get the same ones, and reading each again would cost a core. */
+/** Recently parsed blocks. All streams of all tasks get the same blocks, and parsing each again would use a core. */
 const recent = new Map();
 
 function fieldsOf(block) {
@@ -113,7 +113,7 @@ const ACTS = {
     for (let i = 0; i < everything; i++) all.push(new Stream('/v1/stream'));
     await Promise.all(all.map((stream) => stream.begun));
   },
-  /** Counts what the streams have not received yet. */
+  /** Counts the ends that the streams have not received yet. */
   async missing({ held, served }) {
     const stateOf = (stream, task) => stream.seen.get(task)?.status;
     const own = held.filter((task) => stateOf(single.get(task), task) !== 'cancelled').length;

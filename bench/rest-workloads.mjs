@@ -1,4 +1,4 @@
-// W8 and W9: creation and reading of tasks through the HTTP API of a server in a process of its own.
+// W8 and W9: creates and reads tasks through the HTTP API of a server in a separate process.
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { createTasker, mustParseTemplate, silentLogger } from 'tasker-core';
@@ -7,9 +7,9 @@ import { Connections, closedLoop, requestBytes } from './rest-http.mjs';
 import { projectIn, taskOf } from './rest-processes.mjs';
 import { processCpu, serverCpu } from './server-cpu.mjs';
 
-/** Clients that create or read one task at a time. */
+/** Number of clients that create or read one task at a time. */
 const CLIENTS = 64;
-/** Clients that create many tasks with each request, and callers of createTasks in the comparison. */
+/** Number of clients that create many tasks per request, and of callers of createTasks in the comparison. */
 const BULK_CLIENTS = 2;
 const BULK_TASKS = 1_000;
 const LIMITS = { single: 3_000, bulkOfLibrary: 0.7 };
@@ -49,7 +49,10 @@ class RestLoad {
   async single() {
     const bytes = requestBytes('POST', '/v1/tasks', taskOf());
     const line = await this.measure('W8 single', CLIENTS, { most: 1 }, () => bytes, 201);
-    return { ...line, missed: line.per_s < LIMITS.single ? `less than ${LIMITS.single} creations a second` : null };
+    return {
+      ...line,
+      missed: line.per_s < LIMITS.single ? `less than ${LIMITS.single} tasks created per second` : null,
+    };
   }
 
   bulk() {
@@ -58,7 +61,7 @@ class RestLoad {
     return this.measure('W8 bulk', BULK_CLIENTS, { most: BULK_TASKS }, () => bytes, 200);
   }
 
-  /** Reads tasks, each client one of its own. */
+  /** Reads tasks. Each client reads its own task. */
   async read() {
     const connections = new Connections(this.#parts.url, 1);
     const reads = [];
@@ -70,7 +73,7 @@ class RestLoad {
     return this.measure('W9', CLIENTS, { most: 1 }, (client) => reads[client], 200);
   }
 
-  /** Sends requests from clients that each wait for the answer. `most`: the number of tasks of a request. */
+  /** Sends requests from clients that each wait for the response. `most` is the number of tasks per request. */
   async measure(workload, clients, { most }, bytesOf, expected) {
     const { url, pid, cpuOfDatabase, seconds } = this.#parts;
     const connections = new Connections(url, clients);
@@ -100,7 +103,7 @@ class RestLoad {
   }
 }
 
-/** Bulk creation against createTasks in this process, in turn. */
+/** Compares bulk creation with createTasks in this process, which runs before and afterwards. */
 async function bulk(rest, databaseUrl, probe) {
   const template = { name: 'one', namespace: 'bench', version: '1.0.0', identity_strategy: 'always_unique' };
   const steps = [{ name: 'only', handler: 'work' }];
@@ -122,7 +125,7 @@ async function bulk(rest, databaseUrl, probe) {
 
 async function rateOfLibrary(tasker, seconds) {
   const { source_system: sourceSystem, ...task } = JSON.parse(taskOf());
-  // The same tasks, and as many in a transaction, as the server creates.
+  // The same tasks as in the requests, and as many per transaction as in the server.
   const requests = Array.from({ length: BULK_TASKS / 2 }, () => ({ ...task, sourceSystem }));
   const loop = await closedLoop({ lanes: BULK_CLIENTS, seconds }, () => tasker.createTasks(requests));
   return (loop.times.length * requests.length) / loop.seconds;

@@ -1,5 +1,5 @@
 // Compares the throughput on large and on empty tables, alternating on one server, and measures the cost of creating
-// tasks and of idling.
+// tasks and of an idle worker.
 //   node bench/scale.mjs [--rounds 7] [--finished 1000000] [--waiting 200000] [--seconds 2]
 import { performance } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -25,7 +25,7 @@ const report = (line) => console.log(JSON.stringify(line));
 
 async function idleCost(url, folder) {
   const tasker = await startTasker(url, folder, settings);
-  // Waits, because the one-time loading in the first seconds is not part of idling.
+  // Waits, because loading in the first seconds is not part of the cost of an idle worker.
   await sleep(12_000);
   const before = { statements: tasker.statements, cpu: process.cpuUsage() };
   await sleep(idle * 1000);
@@ -82,7 +82,7 @@ async function finishedRows(server, folder) {
   );
 }
 
-/** Alternates between a long queue, and a short queue on another database, each for a while. */
+/** Alternates between a long queue and a short queue on another database. */
 async function waitingRows(server, folder) {
   await withDatabase(server, (emptyUrl) =>
     withDatabase(server, async (fullUrl) => {

@@ -1,7 +1,7 @@
-// Measures searches on many tasks: the first page, a page deep in the list, and how many were counted.
+// Measures searches on many tasks: the first page, a page deep in the list, and the count.
 //   npm run bench:search -- [--ended 2000000] [--open 200000] [--runs 20] [--folder DIR] [--only text] [--check]
-// With --folder, the filled server is kept there, and used again. --check walks through all pages of each search instead, in
-// both directions, and compares what they have.
+// --folder: keeps the filled server there, for the next run. --check: instead reads all pages of each search in both
+// directions, and compares their rows.
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -43,7 +43,7 @@ async function timesOf(run, runs) {
   return times.sort((a, b) => a - b);
 }
 
-/** The cursor of a page at least some thousands deep, if the search finds so many. */
+/** Returns the cursor of a page some thousand rows deep, or of the last page of a shorter result. */
 async function deepCursor(find) {
   let cursor;
   for (let i = 0; i < 5; i++) {
@@ -54,7 +54,7 @@ async function deepCursor(find) {
   return cursor;
 }
 
-/** Walks through all pages, and back. Returns what is wrong with them, if anything. */
+/** Reads all pages forwards and backwards. Returns the first inconsistency, or undefined. */
 async function faultOf(find, total) {
   const keys = (page) => (page.tasks ?? page.steps).map((row) => row.stepUuid ?? row.taskUuid);
   const pages = [];
@@ -66,15 +66,17 @@ async function faultOf(find, total) {
     cursor = last.nextCursor ?? undefined;
   } while (cursor !== undefined);
   const all = pages.flat();
-  if (new Set(all).size !== all.length) return `${all.length - new Set(all).size} rows on two pages`;
-  if (all.length !== total) return `${all.length} rows on all pages, ${total} counted`;
+  if (new Set(all).size !== all.length) return `${all.length - new Set(all).size} rows are on two pages`;
+  if (all.length !== total) return `${all.length} rows on all pages, but a count of ${total}`;
   const back = [];
   for (cursor = last.previousCursor ?? undefined; cursor !== undefined; ) {
     const page = await find({ limit: 150, cursor });
     back.unshift(keys(page));
     cursor = page.previousCursor ?? undefined;
   }
-  return back.flat().join() === pages.slice(0, -1).flat().join() ? undefined : 'other rows on the way back';
+  return back.flat().join() === pages.slice(0, -1).flat().join()
+    ? undefined
+    : 'the pages differ when they are read backwards';
 }
 
 try {
@@ -142,7 +144,7 @@ try {
     );
   }
   console.log(
-    late === 0 ? 'every search in time' : `${late} searches took longer than 50 ms (2.5 s if no index serves them)`,
+    late === 0 ? 'no search was late' : `${late} searches took longer than 50 ms (2.5 s if no index serves them)`,
   );
   if (late > 0) process.exitCode = 1;
   await tasker.stop();

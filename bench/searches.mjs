@@ -4,8 +4,8 @@ const tasks = (filter, more = {}) => ({ filter, ...more });
 const steps = (filter, more = {}) => ({ filter, steps: true, ...more });
 
 /**
- * Searches of tasks, and of steps (`steps: true`). `slow`: no index serves them, so that they end after two seconds. `wide`:
- * two common values that never meet, so that one of them is read completely.
+ * Searches of tasks, and of steps (`steps: true`). `slow`: no index serves the search, so it stops after two seconds.
+ * `wide`: two common values that never occur together, so all rows with one of them are read.
  */
 export function searches({ correlationId, parentCorrelationId }) {
   return [

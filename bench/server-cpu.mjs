@@ -45,7 +45,7 @@ export async function serverCpu(client) {
         const child = statOf(pid);
         if (parentOf(child) === postmaster) ticks += own(child);
       } catch {
-        // The process has ended since the folder was listed. The postmaster counts it now.
+        // The process has ended since the folder was listed. Its time is now included in that of the postmaster.
       }
     }
     return ticks * US_PER_TICK;

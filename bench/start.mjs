@@ -1,5 +1,5 @@
 // Measures the time of a worker with 200 handler files and 100 templates from startup to its first step: cold (nothing
-// bundled or registered) and warm. Prints the wall time, and the CPU time of the process with its children.
+// is bundled or registered) and warm. Prints the wall time, and the CPU time of the process and its children.
 //   npm run bench:start [-- runs]     DATABASE_URL, or an embedded server
 import { spawn } from 'node:child_process';
 import { cp, mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
@@ -29,7 +29,7 @@ export const handler${n} = defineHandler('handler_${n}', { inputs: { order: 'ord
 });
 `;
 
-/** A module that all handlers import. It prints the time that the process used up to its first step, once. */
+/** A module that all handlers import. At the first step, it prints the time that the process has used. */
 const SHARED_MODULE = `import { readFileSync } from 'node:fs';
 let printed = false;
 
@@ -41,7 +41,7 @@ export function first(): void {
   console.log(JSON.stringify({ firstStep: true, wallMs: performance.now(), cpuMs: cpuMs() }));
 }
 
-/** Includes child processes that have exited, whose time is only known on Linux. */
+/** Returns the CPU time, on Linux including child processes that have exited. */
 function cpuMs(): number {
   if (process.platform !== 'linux') {
     const { user, system } = process.cpuUsage();
@@ -97,7 +97,7 @@ async function makeProject(folder) {
   await each(TEMPLATES, (n) => writeFile(path.join(folder, 'templates', `flow-${n}.yaml`), template(n)));
 }
 
-/** Starts a worker for a waiting task, and returns what it printed at its first step. */
+/** Creates a task, starts a worker for it, and returns the times that the worker printed at its first step. */
 async function start(folder, url) {
   const client = await createTasker({
     databaseUrl: url,
@@ -135,7 +135,7 @@ await withServer(async (serverUrl, folder) => {
   const project = path.join(folder, 'project');
   await makeProject(project);
   await withDatabase(serverUrl, async (url) => {
-    console.log(`${HANDLERS} files of handlers, ${TEMPLATES} templates of ${STEPS} steps, Node ${process.version}`);
+    console.log(`${HANDLERS} handler files, ${TEMPLATES} templates of ${STEPS} steps, Node ${process.version}`);
     show('cold', await start(project, url));
     for (let run = 0; run < runs; run += 1) show('warm', await start(project, url));
   });

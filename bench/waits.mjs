@@ -1,5 +1,5 @@
-// Measures waits: what many waiting steps and schedules cost while nothing is due, how late timers fire in an idle process,
-// and how fast timers that are due at one moment end, alone and beside other work.
+// Measures waits: the cost of many waiting steps and schedules while nothing is due, the lateness of timers in an idle
+// process, and the throughput of timers that are due at the same time, alone and concurrently with other work.
 //   node bench/waits.mjs [--waiting 200000] [--schedules 10000] [--idle 60] [--late 200] [--due 100000]
 //     [--only idle,late,drain]
 import { performance } from 'node:perf_hooks';
@@ -26,11 +26,11 @@ const report = (line) => console.log(JSON.stringify(line));
 const rounded = (value, digits = 2) => Number(value.toFixed(digits));
 
 const LATER = { namespace: 'bench', name: 'later', version: '1.0.0' };
-/** The same without a step after the timer. */
+/** Like LATER, without a step after the timer. */
 const ONLY = { ...LATER, name: 'only' };
 const PAUSE = { name: 'pause', type: 'timer', timer: { for: '365d' } };
 const AFTER = { name: 'after', handler: 'work', depends_on: ['pause'] };
-/** The same as LATER, with a time from the context. */
+/** Like LATER, with a time from the context. */
 const TIMED = { ...LATER, name: 'timed' };
 const TEMPLATES = [
   { ...LATER, steps: [PAUSE, AFTER] },
@@ -44,7 +44,7 @@ async function starting(url, folder, options = {}) {
   return tasker;
 }
 
-/** Creates tasks whose first step waits, and returns when all do so. */
+/** Creates tasks whose first step waits, and returns when all of these steps are waiting. */
 async function createWaiting(url, probe, count, request = LATER) {
   const handlers = [defineHandler('work', {}, async () => ({ ok: true }))];
   const options = { databaseUrl: url, templates: TEMPLATES, handlers, concurrency: 2_000, logger: silentLogger };
@@ -67,8 +67,8 @@ async function createSchedules(url, count) {
 }
 
 /**
- * Returns when the search tables have been compared with all tasks that existed when the process began, also after
- * the loss of processes that ended before, which is noticed 45 s after their end.
+ * Returns when the search tables have been compared with all tasks that existed at the call, and processes that ended
+ * before, which is noticed after 45 s, need no further comparison.
  */
 async function compared(probe) {
   const { rows } = await probe.query('select now()::text now');
@@ -80,14 +80,14 @@ async function compared(probe) {
 }
 
 /**
- * Measures the statements and the CPU of an idle process and of its server, and of a comparison of the search tables, which
- * comes once a minute, or after 200 times its duration.
+ * Measures the statements and the CPU time of an idle process and its server, and those of a comparison of the search
+ * tables, which runs once a minute, or after a pause of 200 times its duration.
  */
 async function idleCost(measure, url, folder, probe) {
   await probe.query('vacuum analyze');
   await probe.query('checkpoint');
   const tasker = await starting(url, folder);
-  // Waits, because loading, and comparing the tasks that were filled in, are not part of idling.
+  // Waits, because loading and comparing the new tasks are not part of the cost of an idle process.
   await Promise.all([compared(probe), sleep(20_000)]);
   const cpu = await serverCpu(probe);
   const before = { statements: tasker.statements, cpu: process.cpuUsage(), server: cpu() };
@@ -128,8 +128,8 @@ async function idling(server, folder) {
 }
 
 /**
- * Measures how late timers fire in a process with nothing else to do, one about every 100 ms, and how late the steps after
- * them start.
+ * Measures the lateness of timers in an otherwise idle process, one about every 100 ms, and the lateness of the steps
+ * that follow them.
  */
 async function lateness(server, folder) {
   await withDatabase(server, async (url) => {
@@ -165,7 +165,7 @@ async function lateness(server, folder) {
   });
 }
 
-/** Lets all timers be due, now or in the given number of seconds. */
+/** Makes all timers due in the given number of seconds. */
 async function makeDue(probe, inSeconds) {
   await probe.query(
     `update tasker.wait set until = x.at, due_at = x.at from (select now() + $1 * interval '1 s' as at) x
@@ -174,7 +174,7 @@ async function makeDue(probe, inSeconds) {
   );
 }
 
-/** Ends due timers without running the steps after them: what the ends alone cost. */
+/** Measures the cost of ending due timers without running the steps after them. */
 async function endsAlone(server, folder) {
   await withDatabase(server, async (url) => {
     const probe = await probeOf(url);
@@ -188,7 +188,7 @@ async function endsAlone(server, folder) {
     const seconds = (performance.now() - before.at) / 1_000;
     const own = process.cpuUsage(before.cpu);
     report({
-      measure: 'ends of due timers, alone',
+      measure: 'due timers, without the steps after them',
       timers: ended,
       timers_per_s: Math.round(ended / seconds),
       statements_per_timer: rounded((tasker.statements - before.statements) / ended, 4),
@@ -201,8 +201,8 @@ async function endsAlone(server, folder) {
 }
 
 /**
- * Lets timers be due while other tasks run all the time, and compares their rates before, and until the last timer. If steps
- * follow the timers, they run in the meantime too: `all_steps_share` counts them among the steps that ran.
+ * Makes timers due while other tasks run continuously, and compares the rate of the other tasks before the timers are
+ * due and while they end. If a step follows each timer, `all_steps_share` includes these steps.
  */
 async function besideOthers(server, folder, request) {
   await withDatabase(server, async (url) => {
@@ -220,7 +220,7 @@ async function besideOthers(server, folder, request) {
       );
       return rows[0].n;
     };
-    // So that the worker knows the time before it comes.
+    // The timers are due in five seconds, so that the worker knows the time in advance.
     const began = performance.now() + 5_000;
     await makeDue(probe, 5);
     while (performance.now() < began) await run([]);
@@ -240,7 +240,7 @@ async function besideOthers(server, folder, request) {
     const seconds = (ended - began) / 1_000;
     const [before, during] = [median(rates.before), median(rates.during)];
     report({
-      measure: `due timers ${request === LATER ? 'with a step after each' : 'alone'}, beside other work`,
+      measure: `due timers ${request === LATER ? 'with a step after each' : 'alone'}, concurrently with other work`,
       timers: due,
       timers_per_s: Math.round(due / seconds),
       other_steps_per_s_before: Math.round(before),

@@ -16,7 +16,7 @@ const STEPS = 1_000;
 const CHANGES_PER_SECOND = 2_000;
 const VIEW = { width: 1440, height: 900 };
 const LIMITS = { firstPaintMs: 1_000, frames: 1.5, longestFrameMs: 100, core: 0.5, growth: 1.1 };
-/** Before the memory of a live page is compared, in seconds. */
+/** The time before the first measurement of a live page's memory, in seconds. */
 const WARM_UP = 15;
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, verbose: { type: 'boolean' } } });
@@ -27,7 +27,7 @@ function report(what, text, ok) {
   if (!ok) misses.push(what);
 }
 
-/** A graph with ranks of 20 steps, each of which depends on two of the rank before. */
+/** Returns a template with ranks of 20 steps. Each step depends on two steps of the previous rank. */
 function wideTemplate() {
   const width = 20;
   const steps = Array.from({ length: STEPS }, (_, i) => {
@@ -39,7 +39,7 @@ function wideTemplate() {
   return mustParseTemplate(JSON.stringify({ ...head, steps }));
 }
 
-/** Remembers the time of each frame, and when the first step was drawn. */
+/** A script that records the duration of each frame, and the time at which the first step was drawn. */
 const WATCH = `
   window.frames_ = [];
   let last = performance.now();
@@ -75,7 +75,7 @@ async function framesWhileMoving(page) {
 
 const median = (sorted) => sorted[Math.floor(sorted.length / 2)];
 
-/** Waits until the page has been quiet for a second. */
+/** Waits until the page has sent no request for two seconds. */
 async function settled(page) {
   const count = () => page.evaluate(`performance.getEntriesByType('resource').length`);
   for (let before = -1, now = await count(); now !== before; [before, now] = [now, await count()]) await sleep(2_000);
@@ -86,7 +86,7 @@ async function measureGraph(browser, { url, task }) {
   await page.addInitScript(WATCH);
   await page.goto(`${url}/icon.svg`);
   const empty = await framesWhileMoving(page);
-  // Once without a measurement, so that the server has read its files and prepared its statements.
+  // Loads the page once without a measurement, so that the server reads its files and prepares its statements.
   await page.goto(`${url}/tasks/${task}`);
   await page.locator('canvas[data-nodes]').first().waitFor();
 
@@ -121,7 +121,7 @@ async function measureGraph(browser, { url, task }) {
   await fresh.close();
 }
 
-/** Passes requests on to the server, but answers streams with changes of its own: this measures the page, not the engine. */
+/** Forwards requests to the server, but generates the changes in streams, to measure the page without the engine. */
 async function busyServer(target, task) {
   const { task_uuid: _, ...sample } = await (await fetch(`${target}/v1/tasks/${task}`)).json();
   delete sample.steps;
@@ -158,7 +158,7 @@ async function busyServer(target, task) {
   return { url: `http://127.0.0.1:${proxy.address().port}`, close, sent: () => sent };
 }
 
-/** Returns the CPU seconds of the processes that draw pages. All other pages are idle. */
+/** Returns the CPU seconds of all renderer processes. The other pages are idle. */
 async function cpuOf(session) {
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
   return processInfo.filter(({ type }) => type === 'renderer').reduce((sum, { cpuTime }) => sum + cpuTime, 0);
@@ -191,7 +191,11 @@ async function measureLive({ url, task }, seconds) {
     const share = ((await cpuOf(session)) - cpu) / took;
     const rate = Math.round((busy.sent() - sent) / took);
     const after = await heapOf(page);
-    report(`${name}, live`, `${Math.round(share * 100)} % of a core at ${rate} changes/s`, share < LIMITS.core);
+    report(
+      `${name}, CPU while live`,
+      `${Math.round(share * 100)} % of a core at ${rate} changes/s`,
+      share < LIMITS.core,
+    );
     const text = `${mb(heap)} MB, ${mb(after)} MB after ${Math.round(took)} s`;
     report(`${name}, memory`, text, after < heap * LIMITS.growth + 1_000_000);
     await browser.close();

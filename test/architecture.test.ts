@@ -135,7 +135,7 @@ describe('the rooms', () => {
     expect(circles).toEqual([]);
   });
 
-  it('keep SQL text in store and migrations, the environment in config, and the exit in cli', () => {
+  it('use SQL text only in store and migrations, process.env only in config, and process.exit only in cli', () => {
     const sql = /^\s*(select\s|insert into\s|update\s+[\w.]+\s+set\s|delete from\s|with\s+\w+\s+as\s)/i;
     const relative = (file: string) => path.relative(SRC, file);
     const outside = (room: string, found: (file: string) => boolean) =>
@@ -146,7 +146,7 @@ describe('the rooms', () => {
     expect(outside('cli', (file) => /process\.exit\(/.test(readFileSync(file, 'utf8')))).toEqual([]);
   });
 
-  it('have each statement planned on a million rows, or listed with the reason why not (bench/hot-statements.mjs)', () => {
+  it('have exactly the statements that bench/hot-statements.mjs lists', () => {
     const statements = files.filter((file) => roomOf(file) === 'store').flatMap(statementsOf);
     const listed = [...HOT, ...Object.keys(NOT_HOT)];
     expect([...listed].sort()).toEqual([...statements].sort());

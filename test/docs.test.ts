@@ -72,7 +72,7 @@ describe('the documentation', () => {
     expect(names.names.filter((name) => !documented.includes(name))).toEqual([]);
   });
 
-  it('describes each form of handler as the tests verify it', () => {
+  it('lists each handler shape with the outcome that the tests verify', () => {
     const { stdout } = spawnSync(process.execPath, ['scripts/check-static.mjs', 'handler-shapes'], {
       encoding: 'utf8',
     });

@@ -22,7 +22,7 @@ function texts(text: string, edits: readonly Edit[], operator: string): string[]
 }
 
 describe('mutation testing', () => {
-  it.each(NAMED)('finds the text of the named mutant: $what', (named) => {
+  it.each(NAMED)('finds the original text of the named mutant: $what', (named) => {
     const text = readFileSync(named.file, 'utf8');
     const { start, end, replacement } = namedMutant(named, text);
     expect(text.slice(start, end)).toBe(named.from);

@@ -191,7 +191,7 @@ async function main(): Promise<void> {
 void main();
 `;
 
-/** Checks all declarations of the package and of its dependencies, and not those of the language. */
+/** Checks all declarations of the package and of its dependencies, but not those of the language. */
 const CHECKED = { skipLibCheck: false, skipDefaultLibCheck: true };
 
 const BROWSER = {
@@ -297,7 +297,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(parent, { recursive: true, force: true }));
 
 describe('the package', () => {
-  it('contains the program, its types, migrations, schema, documentation and examples, and no development files', () => {
+  it('contains the program, its types, migrations, schema, documentation and examples, but no development files', () => {
     const files = packed.files.map((file) => file.path);
     const top = [...new Set(files.map((file) => file.split('/')[0]))].sort();
     expect(top.filter((name) => !['README.md', 'LICENSE', 'CHANGELOG.md'].includes(name!))).toEqual([

@@ -26,7 +26,7 @@ async function emptyDatabase(): Promise<{ url: string; sql: Sql }> {
 }
 
 describe('the schema', () => {
-  it('is created in an empty database, and connecting again changes nothing', async () => {
+  it('is created in an empty database once, and does not change when a program connects again', async () => {
     const { url, sql } = await emptyDatabase();
     const program = programWith(own);
     expect(await runs(program, url)).toEqual(OK);
@@ -37,7 +37,7 @@ describe('the schema', () => {
     expect(await sql('select * from tasker.migration')).toEqual(first);
   });
 
-  it('is created once if five processes start at the same time', async () => {
+  it('is created once by five processes that start at the same time', async () => {
     const { url, sql } = await emptyDatabase();
     const program = programWith(own);
     const ends = await Promise.all(Array.from({ length: 5 }, () => runs(program, url)));
@@ -45,7 +45,7 @@ describe('the schema', () => {
     expect(await applied(sql)).toEqual(names);
   });
 
-  it('rejects a database that was migrated with a different migration', async () => {
+  it('is rejected if it was created by a different migration', async () => {
     const { url } = await emptyDatabase();
     const [first = ''] = names;
     const edited = programWith({ ...own, [first]: `${own[first]}\n-- edited after its release\n` });
@@ -56,7 +56,7 @@ describe('the schema', () => {
     expect(end.message).toContain(first);
   });
 
-  it('serves a program that is older than the database, if the later migration allows it', async () => {
+  it('can be used by an older program if the later migration allows it', async () => {
     const { url, sql } = await emptyDatabase();
     const newer = programWith(later('create table tasker.later (id int);', { serves: 1 }));
     expect(await runs(newer, url)).toEqual(OK);
@@ -64,7 +64,7 @@ describe('the schema', () => {
     expect(await runs(programWith(own), url)).toEqual(OK);
   });
 
-  it('rejects a program that the later migration no longer serves, and explains what to do', async () => {
+  it('cannot be used by an older program that the later migration excludes, whose error suggests an upgrade', async () => {
     const { url } = await emptyDatabase();
     const newer = programWith(later('create table tasker.later (id int);', { serves: names.length + 1 }));
     expect(await runs(newer, url)).toEqual(OK);
@@ -74,7 +74,7 @@ describe('the schema', () => {
     expect(end.message).toContain('upgrade tasker-core');
   });
 
-  it('rolls back a failed migration, and continues once it is fixed', async () => {
+  it('is unchanged after a failed migration, which runs again once it is fixed', async () => {
     const { url, sql } = await emptyDatabase();
     const broken = programWith(later('create table tasker.half (id int);\nselect 1 / 0;', { serves: 1 }));
     const end = await runs(broken, url);

@@ -37,7 +37,7 @@ it('only commit subjects after the given commit are checked', () => {
   expect(checkCommits(root, ids[4])).toEqual([]);
 });
 
-it('a commit that is not in the history is a problem, unless there is only one commit', () => {
+it('a given commit that is not in the history is reported, unless the history has only one commit', () => {
   const unknown = 'f'.repeat(40);
   expect(checkCommits(repositoryWith('docs: one', 'docs: two').root, unknown)).toEqual([
     expect.stringContaining('is not in the history'),
@@ -45,7 +45,7 @@ it('a commit that is not in the history is a problem, unless there is only one c
   expect(checkCommits(repositoryWith('docs: one').root, unknown)).toEqual([]);
 });
 
-it('the prose of a page is its paragraphs and the rows of its tables, without code', () => {
+it('the prose of a page consists of its paragraphs and table rows, without code', () => {
   const page = '# A title\n\nOne. Two\nlines.\n\n```sh\nnobody\n```\n\n| a | b |\n|---|---|\n| `x` | a row |\n';
   const texts = textsOf('docs/page.md', page);
   expect(texts.map(({ line, kind, text }) => [line, kind, text.trim().replace(/\s+/g, ' ')])).toEqual([
@@ -58,7 +58,7 @@ it('the prose of a page is its paragraphs and the rows of its tables, without co
   expect(sentencesOf('One. Two\nlines. "Three!" Four')).toEqual(['One.', 'Two\nlines.', '"Three!"', 'Four']);
 });
 
-it('the prose of a program is its comments, its messages and its titles, without SQL', () => {
+it('the prose of a program consists of its comments, messages and titles, without SQL', () => {
   const code = [
     '// A comment of',
     '// two lines.',

@@ -15,7 +15,7 @@ describe('the surface', () => {
     const exported = new Set([...values, ...types]);
     const excused = Object.values(absent).flat();
     expect(names.filter((name) => !exported.has(name) && !excused.includes(name))).toEqual([]);
-    // This name is exported now; remove it from the list of absent names.
+    // A name that is exported must be removed from the list of absent names.
     expect(excused.filter((name) => exported.has(name) || !names.includes(name))).toEqual([]);
     expect(new Set(excused).size).toBe(excused.length);
   });

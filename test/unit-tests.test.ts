@@ -23,7 +23,7 @@ it('the unit tests are the test files whose imports reach no server, process or 
   expect(needsOf('test/web/lists.test.ts')).toMatchObject({ outside: true, server: true, page: true });
 });
 
-it('a test that changes its process, or uses a helper with its own hooks, runs in its own process', () => {
+it('a test that changes its process or uses a helper with hooks runs in a separate process', () => {
   expect(testsAlone()).toEqual(
     expect.arrayContaining(['test/cli/doctor.test.ts', 'test/db/database.test.ts', 'test/db/embedded-start.test.ts']),
   );

@@ -1,4 +1,5 @@
-// Pays three invoices through a service that calls back: one is declined, and one callback is lost and the payment retried.
+// Pays three invoices through a service that calls back. One payment is declined. One is retried, because its callback
+// is lost.
 // Usage: node pay-invoices.mjs [FOLDER]
 import path from 'node:path';
 import { createTasker, silentLogger } from 'tasker-core';

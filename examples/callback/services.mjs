@@ -19,12 +19,12 @@ async function serve(answer) {
   return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
 }
 
-/** A payment service that accepts a payment immediately, and calls back later. It forgets the first call for `I-3`. */
+/** Starts a payment service that accepts payments immediately and calls back later, except for the first of `I-3`. */
 export const startPayments = () =>
   serve((_url, { invoice, attempt, callback }) => {
     const isForgotten = invoice === 'I-3' && attempt === 1;
     const outcome = invoice === 'I-2' ? { declined: 'insufficient funds' } : { receipt: `R-${invoice}` };
-    // Calls twice, as services do that did not see the answer.
+    // Calls twice, like a service that did not receive the response to its first callback.
     if (!isForgotten) {
       setTimeout(async () => {
         for (let calls = 0; calls < 2; calls++)

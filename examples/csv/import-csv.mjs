@@ -18,7 +18,7 @@ const HELP = `node examples/csv/import-csv.mjs [options]
 
 DATABASE_URL selects another PostgreSQL server. Exit code: 0 if no row was lost or counted twice.`;
 
-/** A killed process counts as lost after this time. It is short, so that the example does not take long. */
+/** The lease of a worker process. It is short, so that the steps of the killed process run again soon. */
 const LEASE_MS = 3_000;
 const here = import.meta.dirname;
 const number = (value) => Number(value).toLocaleString('en');
@@ -125,7 +125,7 @@ function progressOf(taskUuid, total) {
     half,
     percent,
     add({ task, batchId, rows }) {
-      if (task !== taskUuid) return; // a task of an interrupted run
+      if (task !== taskUuid) return; // from a task of an interrupted run
       batches.set(batchId, rows);
       if (percent() >= 50) reachHalf();
       if (percent() < shown + 10) return;

@@ -1,8 +1,8 @@
-// The handlers of the shop. Three of them are broken in the night, and the bank does not answer.
+// The handlers of the shop. Three of them fail permanently during the night, and the bank is unavailable.
 import { randomUUID } from 'node:crypto';
 import { defineHandler, PermanentError, RetryableError } from 'tasker-core';
 
-/** Returns the handlers: those of the night, or those of the next morning. */
+/** Returns the handlers that fail during the night, or with `fixed` the repaired handlers of the next morning. */
 export function handlersOf({ fixed }) {
   return [
     defineHandler('reserve_stock', { inputs: { items: 'items' } }, ({ items }) => {
@@ -40,5 +40,5 @@ export function handlersOf({ fixed }) {
   ];
 }
 
-/** The handler of the warehouse, whose worker was not started in the night. */
+/** The handler of the warehouse, whose worker is not started during the night. */
 export const printLabel = defineHandler('print_label', {}, () => ({ printed: true }));

@@ -1,7 +1,8 @@
-// Makes a bad night in an empty database: 60 tasks are blocked for three causes, 25 wait for a worker, 20 for a retry.
-// node night.mjs makes the night in DATABASE_URL, or in .tasker/ of this folder, and runs the worker of the shop
-//   node night.mjs --once    the same, but ends immediately
-//   node night.mjs --fixed   runs workers with repaired handlers on a night that was made before
+// Creates a bad night in an empty database: 60 tasks are blocked for three reasons, 25 wait for a worker, and 20 for a
+// retry.
+//   node night.mjs           creates the night in DATABASE_URL or .tasker/ of this folder, and runs the shop's worker
+//   node night.mjs --once    creates the night and exits
+//   node night.mjs --fixed   runs workers with repaired handlers on an existing night
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createTasker, silentLogger } from 'tasker-core';
@@ -23,7 +24,7 @@ if (fixed) {
   console.log('the repaired workers are running; Ctrl-C stops them');
 } else {
   await makeNight();
-  console.log('60 tasks are blocked for three causes, 25 wait for a worker, 20 wait for a retry, and 40 are complete');
+  console.log('60 tasks are blocked for three reasons, 25 wait for a worker, 20 wait for a retry, and 40 are complete');
   if (!once)
     console.log('look at them in another terminal, in this folder: npx tasker status; Ctrl-C stops the worker');
 }
@@ -33,7 +34,7 @@ else for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void
 async function makeNight() {
   const [before] = await tasker.listTasks({ limit: 1 });
   if (before) {
-    console.error('this database has tasks already; use an empty one, because the night is to be thrown away');
+    console.error('this database already has tasks; use an empty database that you can delete afterwards');
     await tasker.stop();
     process.exit(1);
   }
@@ -45,7 +46,7 @@ async function makeNight() {
       .slice(0, 25)
       .map(({ order_id }) => ({ namespace: 'warehouse', name: 'pack_parcel', context: { order_id } })),
   ]);
-  // The tables that are searched follow the tasks by a second.
+  // The search tables lag behind the tasks by up to a second.
   for (;;) {
     const { states, unserved } = await tasker.summarizeTasks();
     const { blocked_by_failures: blocked, waiting_for_retry: waiting, complete } = states;

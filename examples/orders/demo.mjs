@@ -79,7 +79,7 @@ async function run({ tasker, ledgers, batch, logFile }, orders, { folder, signal
   showNext(outcomes);
 }
 
-/** Serves the web page until Ctrl-C. The worker and the services of the shop keep running, so that a retry does work. */
+/** Serves the web page until Ctrl-C. The worker and the shop's services keep running, so that retried steps can run. */
 async function showWeb({ folder, signal }) {
   const web = await serveWeb({ folder });
   try {

@@ -1,4 +1,4 @@
-"""A worker in Python for tasker-core, with nothing but the standard library. It speaks the protocol of
+"""A worker in Python for tasker-core that needs only the standard library. It speaks the protocol of
 docs/guide/http-workers.md.
 
     python3 worker.py [MODULE]    # runs the handlers of a module (default: handlers) until SIGTERM
@@ -25,7 +25,7 @@ MOST_CLAIMS = 2**24 - 1
 
 
 class ApiError(Exception):
-    """An answer of the server that says no. Sending the request again would not help."""
+    """A response that rejects the request. Sending the request again would not help."""
 
     def __init__(self, status, body):
         error = body.get("error", {})
@@ -34,7 +34,7 @@ class ApiError(Exception):
 
 
 class Api:
-    """Sends requests until they are answered. The server gives the same answer to a repeated request."""
+    """Sends each request until the server responds. A repeated request gets the same response."""
 
     def __init__(self, url, key):
         self.url = urllib.parse.urlsplit(url)
@@ -78,7 +78,7 @@ class StepExecutionError(Exception):
 
 
 class StepContext:
-    """What a handler reads, and how it saves progress. `stopped` is set when its result is no longer needed."""
+    """The input of a handler, and its checkpoints. `stopped` is set when the result is no longer needed."""
 
     def __init__(self, step, api):
         self.step, self.api, self.stopped = step, api, threading.Event()
@@ -186,7 +186,7 @@ class Worker:
                 self.claim(free)
         with self.changed:  # the running steps end first
             self.changed.wait_for(lambda: not self.held)
-        end = time.monotonic() + 5  # without an answer, the lease expires
+        end = time.monotonic() + 5  # without a response, the lease expires
         try:
             self.api.call("POST", f"workers/{self.id}/heartbeat", {"steps": [], "phase": "stopped"}, lambda: time.monotonic() > end)
         except ApiError as error:

@@ -19,7 +19,8 @@ const [good, bad] = await tasker.createTasks(
 );
 for (const { taskUuid } of [good, bad]) await asked(taskUuid);
 
-// The program vouches for the names and roles. On the command line: npx tasker approval approve TASK sign_off --by ann
+// A real program must authenticate the voters and check their roles.
+// On the command line: npx tasker approval approve TASK sign_off --by ann
 const ann = { by: 'ann', roles: ['legal'] };
 const bob = { by: 'bob', roles: ['finance'] };
 await tasker.approvals.vote(good.taskUuid, 'sign_off', { decision: 'approve', ...ann });
@@ -34,7 +35,7 @@ for (const { taskUuid } of [good, bad]) {
 }
 await tasker.stop();
 
-/** Waits until the people are asked. */
+/** Waits until the step waits for votes. */
 async function asked(taskUuid) {
   while ((await tasker.getStep(taskUuid, 'sign_off')).currentState !== 'waiting') await sleep(20);
 }

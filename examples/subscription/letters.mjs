@@ -1,4 +1,4 @@
-/** The letters to customers, and the tasker in which handlers create the next month. A program sets all three. */
+/** The letters to customers, and the tasker and the clock for the handlers. The program sets `tasker` and `now`. */
 export const post = {
   tasker: undefined,
   now: () => new Date(),

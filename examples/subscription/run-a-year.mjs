@@ -1,4 +1,4 @@
-// Runs a year of two subscriptions in a moment, with the test kit. Usage: node run-a-year.mjs
+// Simulates a year of two subscriptions with the test kit, which takes a moment. Usage: node run-a-year.mjs
 import path from 'node:path';
 import { testTasker } from 'tasker-core/testing';
 import * as handlers from './handlers/subscription.mjs';
@@ -24,7 +24,7 @@ await kit.advanceTime('12 days');
 await kit.signal(ada.taskUuid, 'payment_received', { cents: 990 }); // after the reminder; Bob never pays
 await kit.advanceTime('345 days');
 const { correlationId } = await kit.tasker.getTask(ada.taskUuid);
-await kit.signal({ correlationId }, 'cancel', { cancelled: true }); // the open month of Ada
+await kit.signal({ correlationId }, 'cancel', { cancelled: true }); // Ada's open month
 
 const tasks = await kit.tasker.listTasks({ limit: 100 });
 const lines = post.letters.map(({ at, customer, text }) => {

@@ -1,4 +1,4 @@
-// A stub of a collector and a minimal SDK, which show spans without another package. A real program registers the
+// A stub collector and a minimal SDK, so that the example needs no other package. A real program registers the
 // OpenTelemetry SDK (`@opentelemetry/sdk-node`) and exports to a real collector. The rest of the program stays the same.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomBytes } from 'node:crypto';

@@ -6,7 +6,7 @@ const shared = sharedDatabase();
 const PARENT = '0199a8c0-0000-7000-8000-000000000001';
 
 describe('a copy of a task', () => {
-  it('has the context, priority, tags, initiator and correlation id of the original, and a link in both directions', async () => {
+  it('keeps the context, priority, tags, initiator and correlation id, and both tasks link to each other', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const first = await tasker.createTask({
       ...demo,
@@ -86,7 +86,7 @@ describe('a copy of a task', () => {
     expect(await tasker.getCopies(taskUuid)).toEqual([copy.taskUuid]);
   });
 
-  it('can have a new context, which is checked by the newest registration of the version', async () => {
+  it('can have a new context, which is validated against the newest registration of the version', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask({ ...demo, context: { n: 1 } });
     await tasker.registerTemplates([
@@ -98,7 +98,7 @@ describe('a copy of a task', () => {
     expect((await tasker.getSteps(copy)).map((step) => step.name)).toEqual(['a', 'b']);
   });
 
-  it('is rejected for unknown tasks and invalid options, without writing anything', async () => {
+  it('is rejected without a write if the task is unknown or an option is invalid', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     await expect(tasker.copyTask('x')).rejects.toMatchObject({ code: 'invalid_uuid' });
@@ -111,7 +111,7 @@ describe('a copy of a task', () => {
     expect(await tasker.getCopies(taskUuid)).toEqual([]);
   });
 
-  it('does not count as progress of the original task', async () => {
+  it('does not change the original task', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const before = await tasker.getTask(taskUuid);

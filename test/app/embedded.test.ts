@@ -11,7 +11,7 @@ import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { freshDatabase } from '../support/database.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
-// Writes its findings to a file, because standard output and error are for the output of the library.
+// The program writes what it finds to a file, so that standard output and error contain only output of the library.
 const APPLICATION = `
 import { writeFileSync } from 'node:fs';
 import { createTasker, defineHandler, mustParseTemplate } from ${JSON.stringify(pathToFileURL(path.resolve('dist/index.js')).href)};
@@ -83,7 +83,7 @@ const SILENT = { code: 0, signal: null, stdout: '', stderr: '' };
 const NOTHING = { listeners: [], ports: [] };
 
 describe('a tasker in an application', () => {
-  it('a tasker prints nothing, handles no signal, opens no port, and lets the process end after it stops', async () => {
+  it('a tasker prints nothing, handles no signal and opens no port, and the process exits once the tasker has stopped', async () => {
     const { ended } = application('stop', { databaseUrl: await database() });
     expect(await ended).toEqual({ ...SILENT, findings: { before: NOTHING, during: NOTHING, after: NOTHING } });
   });
@@ -93,7 +93,7 @@ describe('a tasker in an application', () => {
     expect(await ended).toMatchObject(SILENT);
   });
 
-  it('a tasker with an embedded database is equally quiet, and stops the database when it stops', async () => {
+  it('a tasker with an embedded database prints nothing, handles no signal and opens no port', async () => {
     const { ended } = application('stop');
     expect(await ended).toEqual({ ...SILENT, findings: { before: NOTHING, during: NOTHING, after: NOTHING } });
   });

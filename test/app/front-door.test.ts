@@ -120,7 +120,7 @@ describe('stop', () => {
     await expect(tasker.start()).rejects.toMatchObject({ code: 'stopped' });
   });
 
-  it('the end of a block with await using stops the tasker', async () => {
+  it('leaving the block of an `await using` declaration stops the tasker', async () => {
     const { tasker } = await shared.setup({ a: [] }, { worker: false });
     {
       await using inside = tasker;
@@ -129,7 +129,7 @@ describe('stop', () => {
     await expect(tasker.listTasks()).rejects.toMatchObject({ code: 'stopped' });
   });
 
-  it('a signal stops the tasker', async () => {
+  it('aborting the signal of a tasker stops the tasker', async () => {
     const controller = new AbortController();
     const { tasker } = await shared.setup({ a: [] }, { handlers: [named('a', 'x')], signal: controller.signal });
     controller.abort();
@@ -137,7 +137,7 @@ describe('stop', () => {
     await expect(tasker.listTasks()).rejects.toMatchObject({ code: 'stopped' });
   });
 
-  it('a signal that fires while the tasker starts makes createTasker reject with its reason', async () => {
+  it('createTasker rejects with the reason of a signal that fires before the tasker has started', async () => {
     const controller = new AbortController();
     const starting = shared.setup({ a: [] }, { handlers: [named('a', 'x')], signal: controller.signal });
     await Promise.resolve();

@@ -43,7 +43,7 @@ describe('a rerun, as handlers see it', () => {
     expect((await tasker.getStep(taskUuid, 'b')).results!.result).toEqual({ from: 1, n: 2 });
   });
 
-  it('a handler in a thread gets the number of the rerun too', async () => {
+  it('a handler in a thread receives the number of the rerun', async () => {
     const a = { handler: { callable: 'counts_runs', isolation: 'thread' } };
     const { tasker, demo } = await shared.setup({ a }, { handlers: threadHandlers(), threads: 1 });
     const { taskUuid } = await tasker.createTask(demo);
@@ -58,7 +58,7 @@ describe('a rerun, as handlers see it', () => {
     }
   });
 
-  it('a handler that a subscriber of the bridge calls gets the number of the rerun too', async () => {
+  it('a handler that a subscriber of the bridge calls receives the number of the rerun', async () => {
     class Counts extends StepHandler {
       static override handlerName = 'a';
       call(context: StepContext) {
@@ -81,7 +81,7 @@ describe('a rerun, as handlers see it', () => {
     expect(StepContext.fromFfiEvent({ ...event, workflowStep }, 'a').rerun).toBe(0);
   });
 
-  it('the signal of a running handler fires, its late result is rejected, and its checkpoint is gone', async () => {
+  it('a rerun aborts a running handler, rejects its late result and deletes its checkpoint', async () => {
     const gates = [deferred(), deferred()];
     const seen: unknown[] = [];
     const a = defineHandler('a', {}, async ({ context, signal }) => {
@@ -150,7 +150,7 @@ describe('the consequences of a rerun', () => {
     expect(new Set(events.map((one) => one.eventId)).size).toBe(4);
   });
 
-  it('the limits of the lifecycle count from the rerun', async () => {
+  it('after a rerun, the limits of the lifecycle are measured from the rerun', async () => {
     const lifecycle = { max_duration_minutes: 20, max_waiting_for_dependencies_minutes: 20, staleness_action: 'error' };
     const { tasker, sql } = await setup({ templates: template({ a: [], b: ['a'] }, { lifecycle }), worker: false });
     const { taskUuid } = await tasker.createTask(DEMO);

@@ -117,7 +117,7 @@ it('each request of a batch is checked, but a batch with a dynamic request is no
   createTasks([{ name: 'hello' }, { namespace: 'shop', name: 'order' }]);
 });
 
-it('run of the test kit accepts a request without a name, and checks a request with a name', () => {
+it('`run` of the test kit checks only requests with a name', () => {
   run();
   run({ context: { a: 1 } });
   run({ namespace: 'shop', name: 'order', context: order });
@@ -125,7 +125,7 @@ it('run of the test kit accepts a request without a name, and checks a request w
   run({ namespace: 'shop', name: 'order' });
 });
 
-it('a request for one template can be named', () => {
+it('TaskRequestOf is the type of a request for one template', () => {
   const bill: TaskRequestOf<'shop/bill@1.0.0', Types> = { namespace: 'shop', name: 'bill', context: { amount: 3 } };
   createTask(bill);
   expectTypeOf(bill.context.currency).toEqualTypeOf<'EUR' | 'USD' | undefined>();

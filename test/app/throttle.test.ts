@@ -12,7 +12,7 @@ function counted() {
 }
 
 describe('a throttled action', () => {
-  it('the action runs immediately, and again only after a pause, even if it is requested often', async () => {
+  it('the action runs immediately, and runs again only after a pause, however often it is requested', async () => {
     const { throttle, times } = counted();
     for (let i = 0; i < 100; i++) {
       throttle.want();
@@ -25,7 +25,7 @@ describe('a throttled action', () => {
     expect(times.at(-1)).toBe(1_100);
   });
 
-  it('flush runs a pending action immediately, and after stop it does not run', async () => {
+  it('flush runs a pending action immediately, and stop drops it', async () => {
     const { throttle, times } = counted();
     await throttle.flush();
     expect(times).toEqual([]);

@@ -15,7 +15,7 @@ const WORKER = {
   draining: false,
 } as const;
 
-it('steps are served by a live worker of their namespace that announced their handler', () => {
+it('a step is served if a live worker of its namespace announced its handler or resolver', () => {
   const ready = [
     { ...READY, namespace: 'a', handler: 'known' },
     { ...READY, namespace: 'a', handler: 'shop.pay' },
@@ -27,7 +27,7 @@ it('steps are served by a live worker of their namespace that announced their ha
   expect(unservedSteps(ready, [{ ...worker, namespaces: ['b'] }])).toMatchObject([{ reason: 'no_worker', count: 3 }]);
 });
 
-it('steps without a worker form a group for each namespace, and steps without a handler form a group for each handler', () => {
+it('unserved steps are grouped by namespace if it has no worker, and otherwise by handler', () => {
   const ready = [
     { ...READY, namespace: 'a', handler: 'one', count: 2, first: '2026-01-02' },
     { ...READY, namespace: 'a', handler: 'two', count: 3, name: 'other', first: '2026-01-01' },

@@ -33,7 +33,7 @@ describe('waitForTask', () => {
     expect(best).toBeLessThan(900);
   });
 
-  it('a wait times out with a hint on how to find the reason, and the task continues', async () => {
+  it('a wait that times out suggests how to find the reason, and does not stop the task', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const waiting = tasker.waitForTask(taskUuid, { timeoutMs: 30 });
@@ -88,7 +88,7 @@ describe('waitForTask', () => {
     expect(step).toMatchObject({ taskUuid, stepUuid: (await tasker.getSteps(taskUuid))[0]!.stepUuid });
   });
 
-  it('a wait rejects with the reason of its signal when the signal fires, or has already fired', async () => {
+  it('a wait rejects with the reason of its signal, whether the signal fires during the wait or before it', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const reason = new Error('client went away');
@@ -99,7 +99,7 @@ describe('waitForTask', () => {
     await expect(tasker.waitForTask(taskUuid, { signal: controller.signal })).rejects.toBe(reason);
   });
 
-  it('a wait rejects with `stopped` when its tasker stops, or has already stopped', async () => {
+  it('a wait rejects with `stopped`, whether its tasker stops during the wait or before it', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
     const { taskUuid } = await tasker.createTask(demo);
     const waiting = Promise.allSettled([tasker.waitForTask(taskUuid), tasker.waitForTask(taskUuid)]);
@@ -110,7 +110,7 @@ describe('waitForTask', () => {
     await expect(tasker.waitForTask(taskUuid)).rejects.toMatchObject({ code: 'stopped' });
   });
 
-  it('many waits for many tasks all resolve, including several for one task', async () => {
+  it('1,400 waits for 700 tasks all resolve', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { handlers: quick });
     const handles = await tasker.createTasks(Array.from({ length: 700 }, () => demo));
     const waits = handles.flatMap(({ taskUuid }) => [tasker.waitForTask(taskUuid), tasker.waitForTask(taskUuid)]);
@@ -118,7 +118,7 @@ describe('waitForTask', () => {
     expect(tasks.every((task) => task.status === 'complete')).toBe(true);
   });
 
-  it('a wait for a task that this tasker just created sends no query, and a wait for another task does', async () => {
+  it('the first wait for a task that this tasker just created sends no query, unlike other waits', async () => {
     const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
     const observer = await another({ worker: false, handlers: [] });
     const created = () => tasker.createTasks(Array.from({ length: 20 }, () => demo));
@@ -149,7 +149,7 @@ describe('waitForTask', () => {
     for (const task of await Promise.all(waits)) expect(task.status).toBe('complete');
   });
 
-  it('throwOnFailure rejects for a task that did not complete, with its state', async () => {
+  it('throwOnFailure rejects with the state of a task that did not complete', async () => {
     const fail = defineHandler('a', {}, () => {
       throw new PermanentError('no');
     });

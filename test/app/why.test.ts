@@ -6,7 +6,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('why explains for each state what the step waits for and what to do', async () => {
+it('why names the cause and the next action for a step in each state', async () => {
   const gate = deferred();
   const handlers = [
     defineHandler('done', {}, () => ({})),
@@ -74,7 +74,7 @@ it('why explains for each state what the step waits for and what to do', async (
   expect(after.steps.at(-1)!.why).toBe('was cancelled with its task');
 });
 
-it('why reports that no worker is running, that no worker has the handler, and that all slots are taken', async () => {
+it('why reports whether no worker is running, no worker has the handler, or all slots are taken', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
   const { taskUuid } = await tasker.createTask(demo);
   const why = async (id = taskUuid) => (await tasker.why(id)).steps[0]!.why;
@@ -105,7 +105,7 @@ it('why reports that no worker is running, that no worker has the handler, and t
 it('why reports an expired lease of a lost worker, instead of a missing handler', async () => {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   const { taskUuid } = await tasker.createTask(demo);
-  // The state that a worker leaves behind if it is lost with a claimed step. No worker takes the step over here.
+  // Simulates a worker that is lost with a claimed step. No other worker takes over the step in this test.
   await shared.sql(
     `with gone as (
        insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)
@@ -129,7 +129,7 @@ it('why uses the template that the task was created from, not the newest templat
   ]);
 });
 
-it('why explains what batch workers wait for and how they ended', async () => {
+it('why explains the waits and the outcomes of batch workers', async () => {
   const gate = deferred();
   const parts = ['1', '2', '3', '4'].map((batch_id) => ({ batch_id, start_cursor: 0, end_cursor: 1 }));
   const outcome = { type: 'create_batches', worker_template_name: 'work', cursor_configs: parts };

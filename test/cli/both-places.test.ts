@@ -42,7 +42,7 @@ const TEXTS = new Set([
 const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
 let server: Running;
 let url: string;
-/** Tasks in the same state, of which each action takes one for the database and one for the server. */
+/** Tasks by state. Each action uses one of them on the database, and another one over the server. */
 const stock: Record<'failed' | 'done' | 'waiting' | 'later', string[]> = {
   failed: [],
   done: [],
@@ -127,8 +127,8 @@ function shownOf({ code, stdout, stderr }: Ended, args: readonly string[]): unkn
 }
 
 /**
- * Expects the same output from a command on the database and over the server. Some numbers are counted in the
- * background.
+ * Expects the same output from a command on the database and over the server. Retries, because some numbers are counted
+ * in the background.
  */
 async function same(args: string[]): Promise<void> {
   let both: [unknown, unknown] = [0, 1];
@@ -149,7 +149,7 @@ function isEqual([one, other]: [unknown, unknown]): boolean {
   }
 }
 
-describe('a command prints the same on a database and over a server', () => {
+describe('a command prints the same output on a database and over a server', () => {
   it('if it reads data', async () => {
     const failed = stock.failed[0]!;
     const waiting = stock.waiting[0]!;
@@ -297,7 +297,7 @@ describe('a command prints the same on a database and over a server', () => {
       const [first, second] = [json(...act('here')), json(...act('there'))];
       const local = shownOf(await here(first), first);
       const undo = { pause: 'resume', resume: 'pause' }[first[1]!];
-      // Both pause and resume the same thing.
+      // Both commands pause or resume the same target, so this undoes the first one.
       if (undo && /^(namespace|template)$/.test(first[0]!)) await here([first[0]!, undo, first[2]!]);
       const remote = shownOf(await there(second), second);
       expect.soft(remote, second.join(' ')).toEqual(local);
@@ -336,7 +336,7 @@ describe('a command prints the same on a database and over a server', () => {
       const answer = await fetch(`${url}/v1/session`, { method: 'POST', headers: { 'x-api-key': pat } });
       return answer.status;
     };
-    // The server looks for keys from time to time.
+    // The server checks periodically for keys.
     await expect.poll(begin, { timeout: 30_000 }).toBe(201);
     expect(await begin()).toBe(201);
     const reads = [['list'], ['list', '--subject', 'key:pat', '--json'], ['list', '--subject', 'x'], ['end', 'x']];

@@ -1,6 +1,6 @@
 // Runs commands of an installed `tasker` one after another in one process, because starting a process and loading the
 // program takes longer than most commands. Each gets its own folder, environment, output and exit code.
-// node command-host.mjs MAIN, then messages { id, args, cwd, env }, which are answered with { id, code, stdout, stderr }.
+// node command-host.mjs MAIN, then messages { id, args, cwd, env }. The reply to each is { id, code, stdout, stderr }.
 const { main } = await import(process.argv[2]);
 const [write, writeError] = [process.stdout.write, process.stderr.write];
 const listeners = ['SIGINT', 'SIGTERM'];

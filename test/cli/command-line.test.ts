@@ -43,7 +43,7 @@ describe('the command line', () => {
     [['dev', '-n', 'my-app'], 'a namespace has 1 to 29 letters, digits and underscores'],
     [['task'], 'Usage: tasker task'],
     [['task', 'create'], 'the name of the template is missing'],
-  ])('answers %j with advice, exit code 2 and no standard output', async (args, wayOut) => {
+  ])('rejects %j with advice on standard error and exit code 2', async (args, wayOut) => {
     const { code, stdout, stderr } = await project.run(args, { shared: true });
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(wayOut)]);
   });

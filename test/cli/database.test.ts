@@ -70,7 +70,7 @@ it('the server of db start keeps running while tasker.toml is invalid', async ()
   await client.connect();
   try {
     await project.write('tasker.toml', '[common.execution\nenvironment =');
-    // Longer than the interval at which the process that holds the server polls it.
+    // Longer than the interval at which the process that holds the server checks the server.
     await client.query('select pg_sleep(2)');
     expect((await client.query<{ up: boolean }>('select true as up')).rows).toEqual([{ up: true }]);
 
@@ -204,7 +204,7 @@ it.each([
   expect((await bare.run(['db', 'status'], { shared })).stdout).toContain('tasker dev');
 });
 
-it('commands use the embedded server with NODE_ENV=production if TASKER_ENV or TASKER_EMBEDDED allows it', async () => {
+it('commands use the embedded server with NODE_ENV=production if TASKER_ENV or TASKER_EMBEDDED allows an embedded server', async () => {
   const shop = await place.project('chosen');
   await shop.write('templates/pair.yaml', PAIR);
   const refused = await shop.run(['task', 'create', 'pair'], { env: { NODE_ENV: 'production' }, shared: true });

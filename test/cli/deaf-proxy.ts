@@ -2,7 +2,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 
 const NOTIFICATION = 'A'.charCodeAt(0);
 
-/** Forwards the messages of the server except notifications. A message is a letter, its length and its content. */
+/** Forwards the server's messages except notifications. A message consists of a type letter, a length and a content. */
 function withoutNotifications(forward: (bytes: Buffer) => void): (chunk: Buffer) => void {
   let rest = Buffer.alloc(0);
   return (chunk) => {

@@ -110,7 +110,7 @@ it('a file that throws on import is reported, and its old handlers stay in use',
   expect(await resultOf()).toMatchObject({ version: 'three' });
 });
 
-it('a removed handler is reported as missing, and is found again once its file is back, even in another folder', async () => {
+it('a removed handler is reported as missing until its file is back, which may be in another folder', async () => {
   await waitForOutput('no handler yet for slow', () => rm(inProject('handlers/slow.ts')));
   await mkdir(inProject('handlers/deep'));
   const moved = handler('four').replace('./_version.ts', '../_version.ts');
@@ -118,7 +118,7 @@ it('a removed handler is reported as missing, and is found again once its file i
   expect(await resultOf()).toMatchObject({ version: 'four' });
 });
 
-it('new tasks use a saved template, and an invalid template changes nothing', async () => {
+it('new tasks use a template as soon as it is saved, unless the template is invalid', async () => {
   const two = TEMPLATE.replace('handler: slow', 'handler: slow\n  - name: again\n    handler: slow');
   await waitForOutput('reloaded demo/slow@1.0.0', () => saveByRename('templates/slow.yaml', two));
   const steps = async () => {
@@ -160,7 +160,7 @@ it('a file that changes while dev starts is reloaded', async () => {
   expect(await late.json(['step', 'get', id, 'slow'])).toMatchObject({ results: { result: { version: 'two' } } });
 });
 
-it('a handler that names a missing step is reported at startup, and at each reload that changes it', async () => {
+it('a handler that names a missing step is reported at startup and when a reload changes the name', async () => {
   const named = await place.project('named', { DATABASE_URL: database.url });
   const depends = (step: string) => `import { defineHandler } from 'tasker-core';
 export const slow = defineHandler('slow', { depends: { before: '${step}' } }, () => ({}));

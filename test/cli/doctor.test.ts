@@ -207,7 +207,7 @@ it('doctor reports a handler that depends on a step that its template does not h
   ]);
 });
 
-it('doctor reports different contents in the database under the same version, but not a change of layout', async () => {
+it('doctor reports a template whose content differs from the database, but not a change of formatting', async () => {
   const changed = await on.place.project('changed', { DATABASE_URL: on.database.url });
   const text = PAIR.replace('namespace: demo', 'namespace: changed');
   await changed.write('templates/pair.yaml', text);
@@ -298,7 +298,7 @@ it('doctor warns about ready steps that no live worker can run', async () => {
   }
 });
 
-it('doctor warns of many ended tasks only if no policy deletes them', async () => {
+it('doctor warns about many ended tasks if no policy deletes them', async () => {
   const tasker = await createTasker({ databaseUrl: on.database.url, templates: template({ a: [] }), worker: false });
   const tasks = await tasker.createTasks([DEMO, DEMO, DEMO]);
   for (const { taskUuid } of tasks) await tasker.cancelTask(taskUuid);

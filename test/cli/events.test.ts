@@ -33,7 +33,7 @@ beforeAll(async () => {
   const events = NAMES.map((name, i) => ({ taskUuid, name, eventId: EVENT_IDS[i]!, payload: { amount: i } }));
   await writeEvents(database.sql, ...events);
   await log.sequence();
-  // This group has finished all its events, and failed to handle one.
+  // The group `receipts` has finished its only event, whose delivery failed permanently.
   const taken = (await log.take(receipts, ME, HOLD))!;
   await log.finish(taken, { dead: taken.events.map(({ id }) => ({ id, taskUuid, error: 'the printer is on fire' })) });
 });
@@ -124,7 +124,7 @@ describe('tasker event', () => {
 });
 
 describe('tasker event: dead deliveries and replay', () => {
-  it('a destructive command asks for confirmation, and fails without a terminal', async () => {
+  it('a destructive command fails if it cannot ask for confirmation, because there is no terminal', async () => {
     const options = { databaseUrl: database.url };
     const refused = (message: string) => ({ code: 'bad_request', message: expect.stringContaining(message) });
     const asked = eventDead('receipts', { ...options, discard: true });

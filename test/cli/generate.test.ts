@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => place?.remove());
 
 describe('tasker generate', () => {
-  it('generate types writes types, reports schemas that no type can express, and checks whether the file is up to date', async () => {
+  it('generate types writes a file of types, and checks with --check whether the file is up to date', async () => {
     const args = ['generate', 'types', '--out', 'src/made/events.ts'];
     const made = await project.run(args);
     expect(made).toMatchObject({ code: 0, stdout: '' });
@@ -40,7 +40,7 @@ describe('tasker generate', () => {
     ]);
   });
 
-  it('generate scaffold writes schemas and stubs, keeps handlers, and checks whether the schemas are up to date', async () => {
+  it('generate scaffold writes schemas and missing stubs, and checks with --check whether the schemas are up to date', async () => {
     const run = (given: string[]) => project.run(given, { shared: true });
     const args = ['generate', 'scaffold', 'templates/pair.yaml', '-o', 'made'];
     const missing = await run([...args, '--check']);
@@ -94,7 +94,7 @@ describe('tasker generate', () => {
     expect(written).toEqual({ ...document, info: { title: 'Shop', version: '4', description: 'All.' } });
   });
 
-  it('generate reports missing and invalid input, and what to do', async () => {
+  it('generate reports missing and invalid input with advice', async () => {
     const unnamed = await project.run(['generate', 'types', '--check']);
     expect([unnamed.code, unnamed.stderr]).toEqual([2, expect.stringContaining('name it with --out')]);
     const empty = await place.project('empty');

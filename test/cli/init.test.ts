@@ -107,7 +107,7 @@ it.each([
   { name: 'zod', uses: ['typescript', 'zod'], handler: '{ inputs: { name: z.string() } }' },
   { name: 'vitest', uses: ['typescript', 'vitest'], handler: 'interface Person' },
 ])(
-  'init in an ES module project with $name, and what generate scaffold writes there, pass strict tsc, and its test passes with a second template',
+  'in an ES module project with $name, the files of init and generate scaffold pass strict tsc, and the test of init passes',
   async (given) => {
     const { project, written, advice } = await initialised(`esm-${given.name}`, {
       manifest: { type: 'module', scripts: { test: 'echo "Error: no test specified" && exit 1' } },
@@ -128,7 +128,7 @@ it.each([
   },
 );
 
-it('init in a CommonJS project suggests two changes, and each of them passes strict tsc', async () => {
+it('init in a CommonJS project suggests two alternatives, and the project passes strict tsc after either of them', async () => {
   const { project, advice } = await initialised('commonjs', {
     manifest: { type: 'commonjs' },
     uses: ['typescript', 'vitest', 'zod'],

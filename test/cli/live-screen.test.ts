@@ -46,7 +46,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-it('a live screen redraws its lines in place, even when there are fewer of them', () => {
+it('a live screen redraws its lines in place, and clears lines that are no longer needed', () => {
   vi.advanceTimersByTime(500);
   expect(terminal.lines).toEqual([]);
   frame = ['one', 'two', 'three'];
@@ -67,7 +67,7 @@ it('a live screen advances its spinner', () => {
   expect(seen.size).toBe(10);
 });
 
-it('a live screen prints lines above the block, where they remain', () => {
+it('a live screen prints permanent lines above its block', () => {
   frame = ['block'];
   screen.draw();
   screen.print('first');

@@ -14,7 +14,7 @@ import { mustParseTemplate } from '../../src/template/parse-template.ts';
 import { type ActsBench, actsBench } from '../support/rest/acts-bench.ts';
 import { installation, PAIR } from './installation.ts';
 
-// biome-ignore lint/suspicious/noExplicitAny: the answers of tools have no types.
+// biome-ignore lint/suspicious/noExplicitAny: the results of tools have no types.
 type Json = Record<string, any>;
 const TASKER = path.resolve('bin/tasker.js');
 const NEVER = '019b0000-0000-7000-8000-000000000000';
@@ -94,7 +94,7 @@ const overServer = async (apiKey: string, ...args: string[]) =>
   assistant(['--server', served.url, ...args], { TASKER_API_KEY: apiKey });
 
 describe('tasker mcp', () => {
-  it('answers every tool that reads', async () => {
+  it('runs every tool that reads', async () => {
     const task_uuid = await bench.failed();
     await bench.api.tasker.deadLetters.add(task_uuid, { actor: 'ann', reason: 'look' });
     const step = 'second';
@@ -206,7 +206,7 @@ describe('tasker mcp', () => {
     expect((await bench.api.tasker.getTask(other)).status).toBe('complete');
   });
 
-  it('can change nothing without --allow-writes, or with a key that lacks the permission', async () => {
+  it('cannot write without --allow-writes, or with a key that lacks the permission', async () => {
     const task_uuid = await bench.waiting();
     for (const name of WRITES) {
       const answer = await reader.call(name, { task_uuid, confirm: true });
@@ -225,7 +225,7 @@ describe('tasker mcp', () => {
     expect(await viewer.call('connection_status')).toMatchObject({ caller: { subject: 'key:viewer' } });
   });
 
-  it('over a server, acts under the name of its key, within the namespaces of the key', async () => {
+  it("over a server, acts under the name of its key and only in the key's namespaces", async () => {
     const task_uuid = await bench.waiting();
     const elsewhere = await bench.create('elsewhere', {}, 'other');
     const operator = await overServer(await key('operator', 'operator', ['test']), '--allow-writes', '--by', 'eve');
@@ -239,7 +239,7 @@ describe('tasker mcp', () => {
     expect(await away.call('system_health')).toMatchObject({ error: 'connection_failed', isError: true });
   });
 
-  it('rejects invalid arguments, and reports the problem', async () => {
+  it('reports the problem in invalid arguments', async () => {
     const unknown = await reader.call('task_inspect', { task_uuid: NEVER });
     expect(unknown).toMatchObject({ error: 'not_found', message: expect.stringContaining(NEVER), valid: false });
     expect(await reader.call('task_inspect', { task_uuid: '../../auth/keys' })).toMatchObject({ isError: true });
@@ -253,7 +253,7 @@ describe('tasker mcp', () => {
     expect((await reader.call('step_inspect', { task_uuid, step: 'secnd' })).message).toContain('first, second');
   });
 
-  it('shortens huge answers, and hides secrets', async () => {
+  it('shortens large results and hides secrets', async () => {
     const context = {
       lucky: true,
       notes: '€'.repeat(9000),
@@ -285,7 +285,7 @@ describe('tasker mcp', () => {
     await expect(reader.client.readResource({ uri: `tasker://tasks/${NEVER}` })).rejects.toThrow(NEVER);
   });
 
-  it('writes only the protocol to standard output, survives garbage, and ends when its input ends', async () => {
+  it('writes only the protocol to standard output, ignores invalid input, and exits when its input ends', async () => {
     const child = spawn(process.execPath, [TASKER, 'mcp', '--verbose', '--database-url', bench.api.url], {
       cwd: tmpdir(),
       env: { PATH: process.env.PATH },

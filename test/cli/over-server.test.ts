@@ -7,7 +7,7 @@ import { PAIR, PAIR_HANDLERS, projectOnDatabase, type Running } from './installa
 const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });
 let server: Running;
 let url: string;
-/** Serves the answers of routes that are read here, by path. */
+/** A server that returns `answers` by path, and 404 for all other paths. */
 let fake: Server;
 const answers = new Map<string, string>();
 
@@ -31,12 +31,12 @@ afterAll(() => {
 
 const fakeUrl = () => `http://127.0.0.1:${(fake.address() as AddressInfo).port}`;
 
-/** Runs a command on a machine without a database: only the server is known. */
+/** Runs a command on a machine that reaches only the server, not the database. */
 const over = (args: string[], env: Record<string, string> = {}) =>
   on.project.run(args, { env: { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', ...env } });
 
 describe('over a server', () => {
-  it('creating, showing, listing, following and cancelling a task work over a server as on the database', async () => {
+  it('a task is created, shown, listed, watched and cancelled as on the database', async () => {
     const created = await over(['task', 'create', 'pair', '-i', '{"lucky":true}', '-t', 'remote', '--server', url]);
     expect([created.code, created.stderr]).toEqual([
       0,
@@ -53,7 +53,7 @@ describe('over a server', () => {
     const env = { TASKER_ORCHESTRATION_URL: url };
     const list = async () =>
       JSON.parse((await over(['task', 'list', '--tag', 'remote', '--json'], env)).stdout) as unknown;
-    // The list is written after the commit of a task.
+    // The search tables are written after the commit.
     await expect.poll(list).toMatchObject({ tasks: [{ task_uuid: uuid, status: 'pending' }], total: 1 });
     const following = on.project.start(['task', 'watch', uuid, '--server', url]);
     const cancelled = await over(['task', 'cancel', uuid, '--json'], env);
@@ -64,7 +64,7 @@ describe('over a server', () => {
     expect([again.code, again.stderr]).toEqual([0, `${uuid} has already ended: it is cancelled\n`]);
   });
 
-  it('a task with the same key is rejected, or its id is printed', async () => {
+  it('a task with an existing key is rejected, or the existing id is printed with --return-existing', async () => {
     const args = ['task', 'create', 'demo/pair@1.0.0', '-k', 'same', '--server', url];
     const first = await over(args);
     const second = await over(args);
@@ -73,7 +73,7 @@ describe('over a server', () => {
     expect([third.code, third.stdout]).toEqual([0, first.stdout]);
   });
 
-  it('mistakes and rejections are reported as in the database', async () => {
+  it('errors are reported as on the database', async () => {
     const unknown = await over(['task', 'create', 'pare', '--server', url]);
     expect([unknown.code, unknown.stderr]).toEqual([
       1,
@@ -105,7 +105,7 @@ describe('over a server', () => {
     ]);
   });
 
-  it('a command that needs the database says how to run it', async () => {
+  it('a command that needs the database reports how to run it on the database', async () => {
     const option = await over(['schedule', 'apply', 'schedules', '--server', url]);
     expect([option.code, option.stderr]).toEqual([
       2,
@@ -122,7 +122,7 @@ describe('over a server', () => {
     expect([worker.code, worker.stderr]).toEqual([2, expect.stringContaining('--server')]);
   });
 
-  it('new events are followed', async () => {
+  it('event tail follows new events', async () => {
     const following = on.project.start(['event', 'tail', '--server', url]);
     await following.until('following');
     following.process.kill('SIGINT');

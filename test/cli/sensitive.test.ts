@@ -31,7 +31,7 @@ beforeAll(async () => {
   });
   things = await fill(tasker);
   worker = (await tasker.listWorkers())[0]!.name;
-  // Without a worker, nothing changes by itself.
+  // Without a worker, nothing changes on its own.
   await tasker.stop();
   server = on.project.start(['server', '--bind', '127.0.0.1:0', '--json']);
   await server.until('server is ready');
@@ -41,7 +41,7 @@ afterAll(() => {
   server?.process.kill('SIGKILL');
 });
 
-/** The commands that print tasks, or what belongs to them, with their arguments. */
+/** The commands that print tasks or parts of tasks, with their arguments. */
 const reads = (): Record<string, string[][]> => {
   const { task, decided, rows, event, signal, dead_letter: entry, bulk } = things;
   return {
@@ -99,8 +99,8 @@ const reads = (): Record<string, string[][]> => {
   };
 };
 /**
- * The commands that act, or read no task of a database. Some of the actions have a test of their own, and so has `event
- * tail`.
+ * The commands that act, or that read no task from a database. `event tail` and some of the actions have separate tests
+ * below.
  */
 const OTHERS = `approval approve, approval reassign, approval reject, archive restore, archive show, auth key create,
   auth key list, auth key revoke, auth key rotate, auth session end, auth session list, bulk resume, bulk stop, completion, config explain, config generate,
@@ -135,14 +135,14 @@ async function outputs(env: Record<string, string>, ...more: string[]): Promise<
 const canariesIn = (text: string) => Object.values(CANARIES).filter((canary) => text.includes(canary));
 const leaks = (printed: ReadonlyMap<string, string>) => [...printed].filter(([, text]) => canariesIn(text).length > 0);
 
-it('this test lists every command, either as one that reads tasks or as another one', () => {
+it('this test lists every command, as one that reads tasks or as another one', () => {
   expect([...Object.keys(reads()), ...OTHERS].sort()).toEqual(leavesOf(makeProgram()).sort());
 });
 
-it('no command prints a sensitive value of a database, unless it is asked to', async () => {
+it('a command prints sensitive values from a database only with --show-sensitive', async () => {
   const printed = await outputs({});
   expect(leaks(printed).map(([command, text]) => [command, canariesIn(text)])).toEqual([]);
-  // An answer that failed would show nothing. The task that is watched does not end.
+  // A command that fails would show nothing. `task watch` may fail, because its task does not end.
   expect([...printed].filter(([command, text]) => /^error: /m.test(text) && !command.startsWith('task watch'))).toEqual(
     [],
   );
@@ -154,7 +154,7 @@ it('no command prints a sensitive value of a database, unless it is asked to', a
   expect(Object.values(CANARIES).filter((canary) => !shown.includes(canary))).toEqual([]);
 }, 240_000);
 
-it('a sensitive value cannot be searched for, unless values are shown', async () => {
+it('a sensitive value can be searched for only with --show-sensitive', async () => {
   const context = ['--context', JSON.stringify({ card: { number: CANARIES.context } })];
   for (const words of [
     ['task', 'list'],
@@ -169,7 +169,7 @@ it('a sensitive value cannot be searched for, unless values are shown', async ()
   }
 });
 
-it('the answer to an action has no sensitive value', async () => {
+it('the output of an action contains no sensitive value', async () => {
   const result = ['--result', JSON.stringify({ token: CANARIES.result, plain: 1 })];
   const create = ['task', 'create', 'secret', '-i', JSON.stringify({ card: { number: CANARIES.context } })];
   for (const words of [['step', 'complete', things.task, 'charge', ...result], create, ['task', 'copy', things.task]]) {
@@ -180,7 +180,7 @@ it('the answer to an action has no sensitive value', async () => {
   }
 });
 
-it('event tail shows no sensitive values', async () => {
+it('event tail shows sensitive values only with --show-sensitive', async () => {
   for (const [more, shown] of [
     [[], '[redacted]'],
     [['--show-sensitive'], CANARIES.result],
@@ -194,7 +194,7 @@ it('event tail shows no sensitive values', async () => {
   }
 });
 
-it('no tool of an assistant returns a sensitive value of a database, unless it is asked to', async () => {
+it('a tool of an assistant returns sensitive values from a database only if they are enabled', async () => {
   const given = { task_uuid: things.task, step: 'charge', namespace: 'test', name: 'secret', version: '1.0.0' };
   const answers = async (showSensitive: boolean) => {
     const found = new Map<string, string>();
@@ -214,13 +214,13 @@ it('no tool of an assistant returns a sensitive value of a database, unless it i
   expect(shown.get('step_inspect')).toContain(CANARIES.result);
 });
 
-it('over a server, the credential decides, and the option changes nothing', async () => {
+it('over a server, the credential alone decides whether sensitive values are shown', async () => {
   const over = { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none', TASKER_ORCHESTRATION_URL: url };
   const key = async (role: string) =>
     (await on.project.run(['auth', 'key', 'create', role, '--role', role, '--by', 'root'])).stdout.trim();
   const [admin, viewer] = [await key('admin'), await key('viewer')];
   const get = ['task', 'get', things.task, '--json'];
-  // The server looks for keys from time to time.
+  // The server checks periodically for keys.
   await expect.poll(async () => (await on.project.run(get, { env: over })).code, { timeout: 30_000 }).toBe(1);
   for (const more of [[], ['--show-sensitive']]) {
     const whole = await on.project.run([...get, ...more], { env: { ...over, TASKER_API_KEY: admin } });

@@ -95,7 +95,7 @@ describe('without a worker', () => {
     expect((await on.project.run(['task', 'watch', id])).code).toBe(1);
   });
 
-  it('task list shows pages, newest first, with the filter, the total and the command of the next page', async () => {
+  it('task list shows pages, newest first, each with the filter, the total and the command for the next page', async () => {
     interface Listed {
       tasks: { task_uuid: string }[];
       total: number;
@@ -109,7 +109,7 @@ describe('without a worker', () => {
     const list = (...more: string[]) =>
       on.project.json<Listed>(['task', 'list', '--tag', 'paged it', '-l', '1', ...more]);
     await expect.poll(async () => (await list()).total).toBe(2);
-    // The count of a page may take only 25 ms. On a busy machine, it is repeated until it does.
+    // The count of a page is limited to 25 ms. On a busy machine, the command is repeated until the count is exact.
     const first = await until(list, ({ total_is_exact: exact }) => exact);
     expect(first).toMatchObject({ total: 2, previous_cursor: null, timed_out: false });
     expect(first.tasks).toMatchObject([{ task_uuid: ids[1], tags: ['paged it'], first_error: null }]);
@@ -135,7 +135,7 @@ describe('without a worker', () => {
     expect([last.code, last.stderr]).toEqual([0, '1 of 2 tasks: tag paged it\n']);
   });
 
-  it('task list and step list reject an invalid condition, and name it', async () => {
+  it('task list and step list name an invalid condition', async () => {
     const refused = async (...words: string[]) => {
       const { code, stderr } = await on.project.run(words);
       return `${code} ${stderr}`;
@@ -171,7 +171,7 @@ describe('without a worker', () => {
     expect(none.stderr).toBe('no step matches: tag of all, error type timeout\n');
   });
 
-  it('task watch explains a stalled task once, after two seconds, on standard error', async () => {
+  it('task watch explains a stalled task on standard error once, after two seconds', async () => {
     const reason = '… no progress: first is ready; no running worker serves namespace demo: start one\n';
     const lines = await on.project.run(['task', 'create', 'pair', '--wait', '--timeout', '5.5']);
     expect(lines.stderr.split(reason)).toHaveLength(2);
@@ -261,7 +261,7 @@ describe('with a worker', () => {
     expect([early.code, early.stderr]).toEqual([1, expect.stringContaining('first')]);
   });
 
-  it('step logs shows what the handler of a failed step logged, and explains an empty answer', async () => {
+  it('step logs shows the log lines of a failed step, or explains why there are none', async () => {
     const id = (await on.project.run(['task', 'create', 'pair', '--wait'])).stdout.trim();
     const show = (...more: string[]) => on.project.run(['step', 'logs', id, ...more]);
     await expect.poll(async () => (await show('second')).stdout).toContain('attempt 1');
@@ -370,7 +370,7 @@ export const second = defineHandler('second', {}, () => ({}));
     expect([nowhere.code, nowhere.stderr]).toEqual([1, expect.stringMatching(/handlers not found: .*no.such/)]);
   });
 
-  it('template validate --handlers reports unknown steps that handlers name, as a warning if another template has them', async () => {
+  it('template validate --handlers reports steps in handlers that the template lacks, as a warning if another template has them', async () => {
     await on.project.write(
       'named/handlers.js',
       `import { defineHandler } from 'tasker-core';

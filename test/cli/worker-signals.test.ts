@@ -74,7 +74,7 @@ it('a second SIGTERM aborts running handlers and releases their steps, and the w
   await worker.until('the handler waits for its signal');
   worker.process.kill('SIGTERM');
   await worker.until('waiting for running handlers');
-  // Two signals in quick succession count as one.
+  // The worker treats two signals in quick succession as one.
   await until(
     () => {
       worker.process.kill('SIGTERM');
@@ -94,7 +94,7 @@ it('a worker exits 0 after one SIGINT', async () => {
 });
 
 it('a worker logs its status on SIGUSR1 and SIGUSR2, continues, and opens no inspector', async () => {
-  // The default port is 9229, which another program on this machine may use.
+  // Another program may use the default port of the inspector, 9229.
   const port = await freePort();
   const worker = await started(['--name', 'worker-7'], { env: { NODE_OPTIONS: `--inspect-port=${port}` } });
   worker.process.kill('SIGUSR1');

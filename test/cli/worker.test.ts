@@ -48,7 +48,7 @@ it('a worker lets a running handler finish after SIGTERM, records its result, an
   expect(await project.json(['task', 'get', id])).toMatchObject({ status: 'complete' });
 });
 
-it('a worker exits immediately on the second SIGINT, but counts two simultaneous signals as one', async () => {
+it('a worker exits immediately on the second SIGINT, but treats two simultaneous signals as one', async () => {
   const worker = project.start(['worker'], { env: { TASKER_HANDLER_PATH: 'code' } });
   await worker.until('worker is ready');
   await project.create('wait', '-i', '{"file":"never"}');

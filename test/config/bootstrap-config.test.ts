@@ -29,7 +29,7 @@ describe('BootstrapConfig', () => {
       expect(wrong({ namespace })).toContain(rule);
   });
 
-  it('an empty namespace counts as missing', () => {
+  it('an empty namespace is treated as missing', () => {
     const env = { TASKER_NAMESPACE: 'shop' };
     for (const namespace of ['', ' ', undefined]) {
       const served = (variables: NodeJS.ProcessEnv) =>
@@ -46,7 +46,7 @@ describe('BootstrapConfig', () => {
     );
   });
 
-  it('no port is opened unless the option or the file enables it, unlike in a worker server', () => {
+  it('a port is opened only if the option or the file enables it, unlike in a worker server', () => {
     const on = projectWith({ 'tasker.toml': 'worker.web.enabled = true' });
     const enabled = (config: BootstrapConfig, cwd: string) =>
       loadBootstrapConfig(config, { cwd, env: {} }).config.webEnabled;

@@ -6,7 +6,7 @@ import { projectWith } from '../support/config-folder.ts';
 import { freshDatabase } from '../support/database.ts';
 
 describe('a configuration file', () => {
-  it('the file configures createTasker, and an option takes precedence over it', async () => {
+  it('the file configures createTasker, and options take precedence over the file', async () => {
     const { url, drop } = await freshDatabase();
     onTestFinished(drop);
     const cwd = projectWith({

@@ -42,7 +42,7 @@ describe('a database URL', () => {
     }
   });
 
-  it('is shown without its password, even if it has several hosts', () => {
+  it('with several hosts is shown without passwords', () => {
     expect(hiddenUrl('postgres://u:secret@a:1,b:2/shop?sslpassword=hush')).toBe(
       'postgres://u:***@a:1,b:2/shop?sslpassword=***',
     );

@@ -15,7 +15,7 @@ const guide = readFileSync('docs/guide/configuration.md', 'utf8').replaceAll('\r
 const blocks = [...guide.matchAll(/^```toml\n([\s\S]*?)^```$/gm)].map(([, text]) => text!);
 
 describe('the guide page about configuration', () => {
-  it('the page has the tables of all keys; if not, run node scripts/write-config-docs.mjs', () => {
+  it('the page contains the tables of all keys (node scripts/write-config-docs.mjs writes them)', () => {
     expect(page).toContain(`\n${keysTable(documented)}\n`);
     expect(page).toContain(`\n${ineffectiveTable(documented)}\n`);
     for (const name of ALLOWED_NAMES) expect(page).toContain(`\`${name}\``);
@@ -34,7 +34,7 @@ describe('the guide page about configuration', () => {
 describe('the JSON Schema of the file', () => {
   const check = new Ajv2020({ allErrors: true }).compile(configJsonSchema(documented));
 
-  it('the schema in the package is up to date; if not, run node scripts/write-config-docs.mjs', () => {
+  it('the schema in the package is up to date (node scripts/write-config-docs.mjs writes it)', () => {
     const there: unknown = JSON.parse(readFileSync('schemas/tasker-config.json', 'utf8'));
     expect(there).toEqual(JSON.parse(JSON.stringify(configJsonSchema(documented))));
   });

@@ -144,7 +144,7 @@ const lineFor = (path: string, value: string) => `${path} = ${value}\n`;
 const load = (toml: string, env: NodeJS.ProcessEnv = {}) =>
   loadConfig({ cwd: projectWith({ 'tasker.toml': toml }), env });
 
-describe.each(CONFIG_NAMES)('the key of %s', (name) => {
+describe.each(CONFIG_NAMES)('the setting %s', (name) => {
   const key = CONFIG_KEYS[name];
   const sample = SAMPLES[name];
 
@@ -155,7 +155,7 @@ describe.each(CONFIG_NAMES)('the key of %s', (name) => {
     expect(sources[name]).toEqual({ from: 'default' });
   });
 
-  it.each([key.path, ...(key.also ?? [])])('the file changes it with %s', (path) => {
+  it.each([key.path, ...(key.also ?? [])])('the key %s in the file changes the value', (path) => {
     const { config, sources, warnings } = load(lineFor(path, sample.toml));
     expect(config[name]).toEqual(sample.read);
     expect(sources[name]).toEqual({ from: 'file', name: path, file: 'tasker.toml', line: 1 });

@@ -6,11 +6,11 @@ import { projectWith, thrownBy } from '../support/config-folder.ts';
 
 const at = (files: Record<string, string>, env: NodeJS.ProcessEnv = {}) => loadConfig({ cwd: projectWith(files), env });
 
-describe('finding the configuration', () => {
+describe('the configuration of a project', () => {
   const POOL = '[common.database.pool]\nmax_connections = 33\n';
 
   it.each(['tasker.toml', 'config/tasker.toml', 'config/tasker/base/common.toml'])(
-    'finds %s of the project',
+    '%s is found from any folder of the project',
     (file) => {
       const cwd = projectWith({ [file]: POOL, 'src/deep/x.ts': '' });
       for (const folder of [cwd, path.join(cwd, 'src', 'deep')]) {
@@ -21,7 +21,7 @@ describe('finding the configuration', () => {
     },
   );
 
-  it('uses a file that a variable or an option names', () => {
+  it('a variable or an option can name the file', () => {
     const cwd = projectWith({ 'tasker.toml': '', 'a.toml': POOL, 'b.toml': POOL.replace('33', '44') });
     const env = { TASKER_CONFIG_PATH: 'a.toml' };
     expect(loadConfig({ cwd, env }).config.poolSize).toBe(33);
@@ -77,7 +77,7 @@ describe('the layers of a folder', () => {
     expect(warnings).toEqual([]);
   });
 
-  it('the variable selects the environment, and base/ selects it if the variable is not set', () => {
+  it('the variable selects the environment, or base/ does if the variable is not set', () => {
     const layers = { ...LAYERS, 'config/tasker/base/orchestration.toml': '[common.execution]\nenvironment = "test"\n' };
     expect(at(layers).config).toMatchObject({ environment: 'test', poolSize: 30 });
     expect(at(layers, { TASKER_ENV: 'production' }).config).toMatchObject({ environment: 'production', poolSize: 10 });
@@ -203,7 +203,7 @@ describe('variables in a file', () => {
     expect(at({ 'tasker.toml': port }, { TASKER_INSTANCE_PORT: '700' }).config.drainTimeoutMs).toBe(700);
   });
 
-  it('the content of a variable stays one value, whatever characters it has', () => {
+  it('a variable is inserted as one value or rejected, whatever characters it contains', () => {
     const sly = 'postgres://a/"\\\\b';
     expect(url('"${PGMQ_DATABASE_URL}"', { PGMQ_DATABASE_URL: sly })).toBe(sly);
     const several = { PGMQ_DATABASE_URL: 'postgres://a/b"\n[worker]\nworker_id = "me' };
@@ -234,12 +234,12 @@ describe('the log level', () => {
     });
   });
 
-  it('logging may be off for all or for some modules', () => {
+  it('logging can be disabled for all modules or for some', () => {
     expect(log({ RUST_LOG: 'off' }).config.log).toEqual({ level: 'off', modules: {} });
     expect(log({ RUST_LOG: 'info,sqlx=OFF' }).config.log).toEqual({ level: 'info', modules: { sqlx: 'off' } });
   });
 
-  it('an invalid level causes one warning, and the level is info', () => {
+  it('an invalid level causes one warning, and info is used instead', () => {
     const { config, warnings } = log({ RUST_LOG: 'loud,worker=debug,=,a=b=c' });
     expect(config.log).toEqual({ level: 'info', modules: { worker: 'debug' } });
     expect(warnings).toEqual([
@@ -253,7 +253,7 @@ describe('the direct URL', () => {
     loadConfig({ cwd: projectWith({ 'tasker.toml': toml }), env, overrides: { databaseUrl } }).config.databaseDirectUrl;
   const FILE = '[common.database]\nurl = "postgres://file/db"\ndirect_url = "postgres://file/direct"\n';
 
-  it('the direct URL is used only with the database URL that was set with it', () => {
+  it('a direct URL is used only with the database URL from the same source', () => {
     expect(direct(FILE, {})).toBe('postgres://file/direct');
     expect(direct(FILE, { DATABASE_URL: 'postgres://file/db' })).toBe('postgres://file/direct');
     expect(direct(FILE, { DATABASE_URL: 'postgres://env/db' })).toBeUndefined();

@@ -6,7 +6,7 @@ function valuesOf(env: NodeJS.ProcessEnv): Record<string, unknown> {
 }
 
 describe('the environment', () => {
-  it('an empty variable counts as not set', () => {
+  it('an empty variable is treated as not set', () => {
     const empty = Object.fromEntries(
       [
         'DATABASE_URL',
@@ -39,7 +39,7 @@ describe('the environment', () => {
     expect(valuesOf({ TASKER_EMBEDDED: 'no' })['embedded']).toBe(false);
   });
 
-  it('a variable may have several paths, separated as in PATH or by commas', () => {
+  it('a variable can contain several paths, separated as in PATH or by commas', () => {
     const paths = (TASKER_TEMPLATE_PATH: string) => valuesOf({ TASKER_TEMPLATE_PATH })['templatePaths'];
     const separator = process.platform === 'win32' ? ';' : ':';
     expect(paths(['a', 'b c'].join(separator))).toEqual(['a', 'b c']);

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { writeEvents } from '../support/events/event-log.ts';
 import { handWorker, partsFor, workers } from '../support/hand-worker.ts';
 
-it('an envelope has the results of steps that an operator resolved, and of workers that failed', async () => {
+it('an envelope includes the results of steps that an operator resolved, and of batch workers that failed', async () => {
   const steps = {
     root: [],
     cut: { type: 'batchable', dependencies: ['root'] },

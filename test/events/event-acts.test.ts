@@ -25,7 +25,7 @@ async function again(log: EventLog, groupId: number) {
   }
 }
 
-/** Turns all waiting events of a group into dead deliveries. */
+/** Turns all undelivered events of a group into dead deliveries. */
 async function giveUp(log: EventLog, groupId: number) {
   for (let taken = await log.take(groupId, ME, HOLD); taken; taken = await log.take(groupId, ME, HOLD))
     await log.finish(taken, { dead: taken.events.map((event) => ({ ...event, error: `no ${event.name}` })) });
@@ -93,7 +93,7 @@ describe('an event that is replayed while the delivery of an earlier event ends'
     onTestFinished(() => elsewhere.close());
     const end = { taskUuid: one.taskUuid, id: one.id, attempts: 1, next: 'delivered', error: null } as const;
     const waiting = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    // The other process has stored the end of the first delivery, and cannot see the event that is put behind it.
+    // The other process has stored the end of the first delivery, and cannot see the event that is queued behind it.
     const { acting } = await elsewhere.transaction(opening(), async (tx) => {
       await finishRetries(tx, { groupId: group, holder: ME }, [end]);
       let over = false;
@@ -144,7 +144,7 @@ describe('a replay', () => {
     await expect(log.replay({ group: 'none' })).rejects.toMatchObject({ code: 'event_group_not_found' });
   });
 
-  it('delivers an event once even if it was waiting behind a failed delivery or was a dead delivery', async () => {
+  it('delivers an event once, whether it waits behind a failed delivery or is a dead delivery', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -197,7 +197,7 @@ describe('a replay', () => {
     const [, second] = await writeEvents(sql, { taskUuid, name: 'a.one', eventId }, { taskUuid, name: 'a.two' });
     await log.sequence();
     await giveUp(log, groupId);
-    // The replay has added one event when it has to wait for the other.
+    // The replay has added one event, and waits for the other.
     const session = await openSession(url);
     await session.query('begin');
     const insert = 'insert into tasker.event_retry (group_id, task_uuid, id) values ($1, $2, $3)';
@@ -219,7 +219,7 @@ describe('a replay', () => {
 });
 
 describe('removing a group', () => {
-  it('takes its work from running processes, and the group is recreated when a process joins it', async () => {
+  it("takes the group's events from the processes that hold them, and a process that joins later recreates the group", async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -313,7 +313,7 @@ describe('old events', () => {
     expect(names(await drain(log, group))).toEqual(['a.young']);
   });
 
-  it('are deleted by age alone if no group exists, even by two processes at the same time', async () => {
+  it('are deleted only by age if no group exists', async () => {
     const { log, sql, taskUuids, another } = await eventLog({ tasks: 20 });
     for (let i = 0; i < 5; i++) {
       await writeEvents(sql, ...taskUuids.map((taskUuid) => ({ taskUuid })));

@@ -9,7 +9,7 @@ const HOLD = { leaseMs: 60_000 };
 const names = (events: readonly { name: string }[]) => events.map((event) => event.name);
 
 describe('an event', () => {
-  it('reaches each group that wants it once, with everything that was recorded', async () => {
+  it('reaches each group that wants it once, with all its recorded fields', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const [payments, all, others] = [
@@ -46,7 +46,7 @@ describe('an event', () => {
     for (const group of [payments, all, others]) expect(await drain(log, group)).toEqual([]);
   });
 
-  it('is delivered after the earlier events of its task, even if few events are taken at a time', async () => {
+  it('is delivered after the earlier events of its task, whether few or many events are taken at a time', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 5 });
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     const written = new Map<string, number[]>(taskUuids.map((taskUuid) => [taskUuid, []]));
@@ -62,7 +62,7 @@ describe('an event', () => {
     expect(Object.fromEntries(got)).toEqual(Object.fromEntries(written));
   });
 
-  it('is delivered even if a later event was committed first, and is not blocked by an event that was rolled back', async () => {
+  it('is delivered even if a later event was committed first or an earlier event was rolled back', async () => {
     const { log, sql, url, taskUuids } = await eventLog({ tasks: 3 });
     const [slow, lost, quick] = taskUuids as [string, string, string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -87,7 +87,7 @@ describe('an event', () => {
 });
 
 describe('a group', () => {
-  it('starts now or at the oldest event, and continues at its position when it is joined again', async () => {
+  it('starts at its creation or at the oldest event, and keeps its position when a process joins it again', async () => {
     const { log, sql, taskUuids, another } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     await writeEvents(sql, { taskUuid, name: 'a.one' });
@@ -142,7 +142,7 @@ describe('a part of the log', () => {
     expect(await sql('select * from tasker.event_cursor where holder is not null')).toEqual([]);
   });
 
-  it('can be finished again after a lost answer, until another process holds it', async () => {
+  it('can be finished again after a lost response, until another process holds the part', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -160,7 +160,7 @@ describe('a part of the log', () => {
     expect(await log.finish(taken, outcome)).toBe(false);
   });
 
-  it('does not park events twice when progress is saved again after a lost answer', async () => {
+  it('does not park events twice when progress is saved again after a lost response', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -195,7 +195,7 @@ describe('a part of the log', () => {
     expect(await log.take(group, OTHER, HOLD)).toBeUndefined();
   });
 
-  it('is released while slow deliveries continue under the same holder, with the events behind them', async () => {
+  it('can be released while its holder keeps slow deliveries and the events behind them', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [one, two] = taskUuids as [string, string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -261,7 +261,7 @@ describe('a part of the log', () => {
 });
 
 describe('a delivery that failed', () => {
-  it('is retried when due; later events of its task wait in order, and those of other tasks do not', async () => {
+  it('delays later events of its task until its retry, but not the events of other tasks', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [taskUuid, other] = taskUuids as [string, string];
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
@@ -325,7 +325,7 @@ describe('a delivery that failed', () => {
     ]);
   });
 
-  it('is due again when the lease of a dead process expires, or immediately when its process releases it', async () => {
+  it('is due again when the lease of its process expires, or as soon as the process releases it', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     await writeEvents(sql, { taskUuid: taskUuids[0]! });
@@ -367,7 +367,7 @@ describe('a delivery that failed', () => {
     expect(await sql('select id::int from tasker.event_retry where id = $1', [lost])).toEqual([]);
   });
 
-  it('never gets stuck, regardless of whether it ends before or after another event is put behind it', async () => {
+  it('never blocks a later event of its task, which may be queued before or after the delivery ends', async () => {
     const { log, sql, taskUuids, another } = await eventLog({ tasks: 20 });
     const group = await log.joinGroup({ name: 'all', patterns: ['*'] });
     const elsewhere = await another();

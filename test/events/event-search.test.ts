@@ -30,7 +30,7 @@ describe('the log', () => {
     await expect(log.get('b.one')).rejects.toMatchObject({ code: 'invalid_uuid' });
   });
 
-  it('finds all events of a period, including events that took long to record', async () => {
+  it('finds all events of a period, including events that were written late', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const minutes = Array.from({ length: 60 }, (_, i) => 60 - i);
@@ -77,7 +77,7 @@ describe('the log', () => {
     await refused;
   });
 
-  it('can be followed from a position in portions of any size without missing events', async () => {
+  it('can be followed from a position in pages of any size without missing events', async () => {
     const { log, sql, taskUuids } = await eventLog({ tasks: 7 });
     const [taskUuid] = taskUuids as [string];
     await writeEvents(sql, { taskUuid, name: 'a.before' });

@@ -18,7 +18,7 @@ async function listEach(sql: Sql, ids: readonly number[], taskOf: (i: number) =>
   await sql('update tasker.event_head set chunk = $1, last_id = $2', [ids.length, ids.at(-1)]);
 }
 
-it('a reader that follows the log gets as many events at a time as it requests', async () => {
+it('a reader that follows the log receives at most as many events at a time as it requests', async () => {
   const { log, sql, taskUuids } = await eventLog({ tasks: 3 });
   const { place } = await log.follow();
   const events = [1, 2, 3].flatMap((n) => taskUuids.map((taskUuid, i) => ({ taskUuid, name: `a.n${n}_${i}` })));
@@ -32,7 +32,7 @@ it('a reader that follows the log misses nothing when two parts have more lists 
   const { log, sql, taskUuids } = await eventLog({ tasks: 12 });
   const one = taskUuids[0]!;
   const two = taskUuids.find((taskUuid) => partOf(taskUuid) !== partOf(one))!;
-  // The first part has one list more than a single read returns, and then the second part has just as many.
+  // Each part has one list more than a single read returns. The lists of the second part come after those of the first.
   const taskOf = (i: number) => (i < 70 ? one : two);
   const events = Array.from({ length: 140 }, (_, i) => ({ taskUuid: taskOf(i), name: `a.n${i}` }));
   await listEach(sql, await writeEvents(sql, ...events), taskOf);
@@ -46,7 +46,7 @@ it('a reader that follows the log misses nothing when two parts have more lists 
   expect(got).toEqual(names(events));
 });
 
-it('old events are deleted in portions, and each portion continues where the previous one ended', async () => {
+it('each portion of deleted old events begins where the previous one ended', async () => {
   const { tasker, sql, taskUuids } = await eventLog();
   const [taskUuid] = taskUuids as [string];
   const ids = await writeEvents(sql, ...[1, 2, 3].map((n) => ({ taskUuid, name: `a.n${n}` })));

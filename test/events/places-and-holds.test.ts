@@ -22,7 +22,7 @@ async function disableHashAggregates(sql: Sql): Promise<void> {
 }
 
 describe('a replay', () => {
-  it('skips events that the group has not reached, in the list that it is reading and in later lists', async () => {
+  it('skips events that the group has not reached, in its current list and in later lists', async () => {
     const { log, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -90,7 +90,7 @@ describe('retention', () => {
     ]);
   });
 
-  it('keeps the order of the events that stay in a list, with any plan of PostgreSQL', async () => {
+  it('keeps the order of the remaining events in a list, whatever plan PostgreSQL chooses', async () => {
     const { log, url, sql, taskUuids } = await eventLog();
     const [taskUuid] = taskUuids as [string];
     const group = await log.joinGroup({ name: 'one', patterns: ['*'] });
@@ -101,7 +101,7 @@ describe('retention', () => {
     const taken = (await log.take(group, ME, HOLD))!;
     const stay = taken.events.filter(({ name }) => name !== 'a.n7');
     await log.finish(taken, { dead: stay.map((event) => ({ ...event, error: 'no' })) });
-    // The second list is now before the first in the table.
+    // Updating the rows moves the second list before the first in the table.
     for (const chunk of [2, 1])
       await sql(`update tasker.event_chunk set made_at = now() - interval '8 days' where chunk = $1`, [chunk]);
     await disableHashAggregates(sql);
@@ -132,7 +132,7 @@ describe('deliveries that are due again', () => {
     return { ...made, group };
   }
 
-  it('are taken up to a total size that counts only these deliveries', async () => {
+  it('are taken up to a total size, which does not include delivered events', async () => {
     const { tasker, group } = await twoFailed();
     const hold = { groupId: group, holder: ME, leaseMs: 60_000, limit: 10, matching: '', bytes: 2_000 };
     const held = await holdRetries(tasker.engine.database, hold);
@@ -144,7 +144,7 @@ describe('deliveries that are due again', () => {
     expect(await log.takeRetries(group, ME, HOLD)).toHaveLength(2);
     const rows = await sql<{ id: string }>('select id from tasker.event_retry order by task_uuid, id');
     const [first, second] = rows.map(({ id }) => id);
-    // The second is now before the first in the table.
+    // Updating the rows moves the second before the first in the table.
     for (const id of [second, first])
       await sql('update tasker.event_retry set attempts = attempts where id = $1', [id]);
     const session = await openSession(url);

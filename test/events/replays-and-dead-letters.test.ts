@@ -22,7 +22,7 @@ async function giveUp(log: EventLog, group: number) {
 }
 
 describe('a replay', () => {
-  it('repeats only the part of a list that the group has passed, and delivers the rest once', async () => {
+  it('repeats only the events of a list that the group has passed', async () => {
     const { log, group } = await oneTask('a.one', 'a.two', 'a.three', 'a.four');
     const taken = (await log.take(group, ME, { ...HOLD, limit: 2 }))!;
     expect(names(taken.events)).toEqual(['a.one', 'a.two']);
@@ -40,7 +40,7 @@ describe('a replay', () => {
     expect(names((await log.take(group, ME, HOLD))!.events)).toEqual(['a.three', 'a.four']);
   });
 
-  it('keeps dead deliveries of other events of the task and of other groups if it replays one event', async () => {
+  it('of one event keeps the dead deliveries of other events and groups', async () => {
     const { log, sql, taskUuids, group } = await oneTask('a.one', 'a.two');
     const other = await log.joinGroup({ name: 'other', patterns: ['*'], from: 'beginning' });
     await giveUp(log, group);
@@ -53,7 +53,7 @@ describe('a replay', () => {
 });
 
 describe('dead deliveries', () => {
-  it('are listed newest first, and those of the same time by event, latest event first', async () => {
+  it('are listed newest first, by their time and then by their event', async () => {
     const { log, sql, group } = await oneTask('a.one', 'a.two', 'a.three');
     await giveUp(log, group);
     const listed = async (limit: number) => (await log.dead({ limit })).map(({ event }) => event.name);

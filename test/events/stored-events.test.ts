@@ -70,7 +70,7 @@ describe('events that are stored with the result', () => {
     ]);
   });
 
-  it('are not stored in mode fast, but are in mode broadcast', async () => {
+  it('are not stored in mode fast, unlike in mode broadcast', async () => {
     const { rows } = await run(
       [event('a.fast', { delivery_mode: 'fast' }), event('a.both', { delivery_mode: 'broadcast' })],
       () => ({}),
@@ -78,7 +78,7 @@ describe('events that are stored with the result', () => {
     expect(rows.map((row) => row['name'])).toEqual(['a.both']);
   });
 
-  it('are dropped and reported with the step if their payload violates the schema, and the step still completes', async () => {
+  it('are dropped and reported with the completed step if their payload violates the schema', async () => {
     const { rows, step, task } = await run([event('order.charged', { schema: AMOUNT }), event('order.seen')], () => ({
       amount: 0,
     }));
@@ -94,7 +94,7 @@ describe('events that are stored with the result', () => {
     ]);
   });
 
-  it('fail the step permanently with on_invalid: fail_step, and its failure events are published', async () => {
+  it('with on_invalid: fail_step and an invalid payload fail the step permanently', async () => {
     const { rows, step, task } = await run(
       [
         event('order.charged', { schema: AMOUNT, on_invalid: 'fail_step' }),

@@ -3,7 +3,7 @@ import { uuidV7 } from '../../src/model/ids.ts';
 import { eventLog, writeEvents } from '../support/events/event-log.ts';
 
 describe('tasker events', () => {
-  it('are yielded in the order in which groups get them, from a given time or from now', async () => {
+  it('are yielded in the order in which groups receive them, from a given time or from now on', async () => {
     const { tasker, sql, taskUuids } = await eventLog({ tasks: 2 });
     const [taskUuid, other] = taskUuids as [string, string];
     await writeEvents(sql, { taskUuid, name: 'a.before' }, { taskUuid: other, name: 'a.before' });
@@ -29,7 +29,7 @@ describe('tasker events', () => {
     const first = watch.next().finally(() => {
       arrived = true;
     });
-    // The watch begins with its first query. The test does not know when that is sent, so it writes until an event arrives.
+    // The watch begins with its first query, whose time is unknown. Therefore the test writes events until one arrives.
     const write = async () => {
       await writeEvents(sql, { taskUuid: taskUuids[0]! });
       return arrived;

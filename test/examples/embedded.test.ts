@@ -59,7 +59,7 @@ describe.each(APPLICATIONS)('an application with %s', (name) => {
     const app = await application(name, await database());
     const taken = await app.order('O-1');
     expect(taken).toEqual({ status: 202, body: { id: expect.any(String) } });
-    expect(await app.order('O-1')).toEqual(taken); // an order that is sent twice is processed once
+    expect(await app.order('O-1')).toEqual(taken); // a repeated request is processed once
     expect(await app.confirmed(taken.body.id)).toEqual({ id: taken.body.id, ...CONFIRMED });
 
     expect(await app.post('{"order_id": "O-2"}')).toMatchObject({ status: 400, body: { error: /items/ } });
@@ -77,7 +77,7 @@ describe.each(APPLICATIONS)('an application with %s', (name) => {
   });
 });
 
-it('an order accepted just before shutdown is processed by the next application, with any framework', async () => {
+it('an order accepted just before shutdown is processed by an application of another framework', async () => {
   const url = await database();
   const taken: string[] = [];
   for (const name of APPLICATIONS) {

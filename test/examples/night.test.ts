@@ -7,7 +7,7 @@ import { commandsOn } from './page-programs.ts';
 import { runProgram, startProgram } from './run-program.ts';
 
 const night = path.resolve('examples/night/night.mjs');
-const READY = '60 tasks are blocked for three causes, 25 wait for a worker, 20 wait for a retry, and 40 are complete';
+const READY = '60 tasks are blocked for three reasons, 25 wait for a worker, 20 wait for a retry, and 40 are complete';
 
 /** Replaces ids, times, ages, rates, and the width of columns, which differ from run to run. */
 function steady(text: string): string {
@@ -33,7 +33,7 @@ describe('the bad-night example', () => {
       env: { DATABASE_URL: url },
     });
 
-  it('creates the night, and each command of the runbook prints the output on the page', {
+  it('creates a night on which each command of the runbook prints its documented output', {
     timeout: 90_000,
   }, async () => {
     const program = startProgram(night, { env: { DATABASE_URL: url } });
@@ -61,7 +61,7 @@ describe('the bad-night example', () => {
   it('rejects a database that has tasks', async () => {
     const again = await runProgram(night, { args: ['--once'], env: { DATABASE_URL: url } });
     expect(again).toMatchObject({ code: 1, stdout: '' });
-    expect(again.stderr).toMatch(/this database has tasks already; use an empty one/);
+    expect(again.stderr).toMatch(/this database already has tasks; use an empty database/);
   });
 
   it('runs repaired workers that finish the ready steps', async () => {

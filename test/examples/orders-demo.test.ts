@@ -85,7 +85,7 @@ describe('the orders demo', () => {
     expectNoDoubleCharge(folder);
   });
 
-  test('stops on Ctrl-C and continues from there, even if two run at the same time', async () => {
+  test('stops on Ctrl-C, and two concurrent runs continue where it stopped', async () => {
     const folder = folderOf();
     const demo = startDemo(folder);
     await demo.waitForOutput('in progress');
@@ -117,7 +117,7 @@ describe('the orders demo', () => {
     expect(noDatabase.stderr).toMatch(/^orders demo: .*127\.0\.0\.1:1.*\n$/);
   });
 
-  test('has orders that do not depend on their order of processing', () => {
+  test('has enough stock that the outcome of an order does not depend on the orders before it', () => {
     const rows = (name: string) => readFileSync(`examples/orders/${name}`, 'utf8').trimEnd().split('\n').slice(1);
     const stock = new Map(rows('catalogue.csv').map((row) => [row.split(',')[0]!, Number(row.split(',')[3])]));
     const orders = rows('orders.csv').map((row) =>

@@ -55,10 +55,10 @@ describeWith('python3', 'the worker in Python', () => {
     await once(server, 'exit');
   });
 
-  // Not it.runIf: the options of the suite would undo it.
+  // Does not use it.runIf, because the options of the suite would override it.
   if (PROVE)
     it(
-      'conforms to the protocol, even while answers are lost and programs are killed',
+      'conforms to the protocol while responses are lost and programs are killed',
       async () => {
         const { url, drop } = await freshDatabase();
         onTestFinished(drop);

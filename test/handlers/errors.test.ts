@@ -56,7 +56,7 @@ describe('an error that a handler throws', () => {
     expect(new tasker.NotFoundError('no', { order_id: 'O-7' }).metadata).toEqual({ order_id: 'O-7' });
   });
 
-  it("can be of a user's subclass", () => {
+  it("can be an instance of a user's subclass", () => {
     class OutOfStock extends tasker.BusinessLogicError {
       static override readonly errorType = 'out_of_stock';
     }
@@ -120,7 +120,7 @@ describe('the error classes of the worker', () => {
 
 describe('two copies of the package', () => {
   it('recognize each other’s errors', async () => {
-    // Importing the same file under another address creates new classes.
+    // Importing the same file from another URL creates new classes.
     const other: typeof import('../../src/handlers/failures/handler-errors.ts') = await import(
       /* @vite-ignore */ `${pathToFileURL(path.resolve('src/handlers/failures/handler-errors.ts')).href}?copy`
     );

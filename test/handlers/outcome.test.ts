@@ -219,7 +219,7 @@ describe('the errors for handlers', () => {
   });
 });
 
-it('the standard error types are known, and which of them are typically retryable', () => {
+it('the standard error types are recognized, and only retryable_error and timeout are typically retryable', () => {
   expect(Object.values(ErrorType).every(isStandardErrorType)).toBe(true);
   expect(isStandardErrorType('payment_error')).toBe(false);
   expect(Object.values(ErrorType).filter(isTypicallyRetryable)).toEqual(['retryable_error', 'timeout']);

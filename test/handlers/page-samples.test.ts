@@ -158,7 +158,7 @@ describe('the batch samples', () => {
 });
 
 describe('the example handlers', () => {
-  it('linear_step_1 returns what it received, and when', async () => {
+  it('linear_step_1 returns its input and the time', async () => {
     const { result } = await run(LinearStep1Handler, { inputData: { order_id: 'O-7' } });
     expect(result).toMatchObject({ step1_processed: true, input_received: { order_id: 'O-7' } });
     expect(new Date(String(result?.processed_at)).toISOString()).toBe(result?.processed_at);

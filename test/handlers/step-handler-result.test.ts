@@ -85,7 +85,7 @@ describe('a success', () => {
 describe('a failure', () => {
   const details = { errorType: 'payment_error', retryable: false, metadata: { a: 1 }, errorCode: 'E1' };
 
-  it('is equal in all its forms', () => {
+  it('is the same in all argument forms', () => {
     const expected = StepHandlerResult.failure({ message: 'declined', ...details });
     expect(expected).toMatchObject({ success: false, result: null, errorMessage: 'declined', ...details });
     expect(StepHandlerResult.failure('declined', details)).toEqual(expected);

@@ -91,7 +91,7 @@ describe('a handler that waits', () => {
 });
 
 describe('context.completionToken', () => {
-  it('throws an error that names the missing option without a database', async () => {
+  it('throws an error that names the missing option if the context has no database', async () => {
     const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'charge' });
     await expect(context.completionToken()).rejects.toThrow(
       'the context of charge was created without a database, so it has no token; pass completionToken to new StepContext',

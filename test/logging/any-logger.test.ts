@@ -86,7 +86,7 @@ describe('a given logger', () => {
 });
 
 describe('a logger that takes the message first', () => {
-  it('reports the enabled levels of winston, and level debug of console as disabled', () => {
+  it('reports the levels that winston enables, and reports level debug of console as disabled', () => {
     const { stream } = kept();
     const logger = loggerOf(winstonTo(stream, { level: 'warn' }));
     expect(['trace', 'debug', 'info', 'warn', 'error'].map((level) => logger.isLevelEnabled!(level))).toEqual([
@@ -99,7 +99,7 @@ describe('a logger that takes the message first', () => {
     expect(loggerOf(console).isLevelEnabled!('debug')).toBe(false);
   });
 
-  it('may have no functions for some levels, and gets errors as fields', () => {
+  it('can lack functions for some levels, and receives errors as fields', () => {
     const written: unknown[][] = [];
     const write = (...line: unknown[]) => void written.push(line);
     const logger = loggerOf({ error: write, warn: write, info: write }).child({ app: 'shop' });

@@ -35,7 +35,7 @@ it('child loggers keep the level and the module name of their part', () => {
   expect(moduleLogger(logger, 'worker').isLevelEnabled!('info')).toBe(false);
 });
 
-it('module names of the original system are accepted, and unknown names are reported once and ignored', () => {
+it('module names of the original system are accepted, and an unknown name is ignored with one warning', () => {
   expect(
     levelsByRoom({
       'tasker_worker::event_system': 'debug',

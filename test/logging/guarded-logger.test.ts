@@ -22,7 +22,7 @@ function warnings(): unknown[] {
   return seen;
 }
 
-it('a logger that throws fails no step and loses no result, and is reported once', async () => {
+it('a logger that throws neither fails a step nor loses a result, and is reported once', async () => {
   const warned = warnings();
   const ran: string[] = [];
   const handler = (name: string) =>
@@ -41,7 +41,7 @@ it('a logger that throws fails no step and loses no result, and is reported once
   expect(warned).toEqual(['the configured logger throws, so log lines may be missing: the disk is full']);
 });
 
-it('a guarded logger keeps its other members, follows its level and passes its fields to children', () => {
+it('a guarded logger keeps the members, the level and the child fields of the given logger', () => {
   const lines: Record<string, unknown>[] = [];
   const given = pino({ level: 'info', base: null }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const logger = loggerOf(given) as typeof given;

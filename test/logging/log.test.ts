@@ -72,7 +72,7 @@ describe('a line of a log function', () => {
     expect(lines).toEqual([['warn', 'w', {}]]);
   });
 
-  it('accepts a log context, and has its present fields in snake_case', () => {
+  it('has the fields of a log context that are set, in snake_case', () => {
     setLogger(keeping(lines));
     const context = LogContext({ correlationId: 'abc-123', taskUuid: 'task-456', operation: 'process_order' });
     logInfo('processing', context);
@@ -95,7 +95,7 @@ describe('a line of a log function', () => {
     ]);
   });
 
-  it('has no credentials and no circular references, and errors as strings', () => {
+  it('has no credentials and no circular references, and has errors as strings', () => {
     setLogger(keeping(lines));
     const circle: Record<string, unknown> = { name: 'a' };
     circle.self = circle;
@@ -132,7 +132,7 @@ describe('a line of a log function', () => {
     });
   });
 
-  it('goes to standard error as JSON at level info by default', async () => {
+  it('is written to standard error as JSON at level info by default', async () => {
     const script = `import { logDebug, logInfo } from 'tasker-core'; logDebug('d'); logInfo('order processed', { order_id: '123' });`;
     const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
     expect(stdout).toBe('');
@@ -202,7 +202,7 @@ describe('a line of a log function outside of handlers', () => {
     ]);
   });
 
-  it('goes to the logger of the worker that started last, with its level', async () => {
+  it("is written to the logger of the worker that started last, at the worker's level", async () => {
     const [first, second, client]: [Line[], Line[], Line[]] = [[], [], []];
     const handlers = [defineHandler('a', {}, () => ({}))];
     const one = await shared.setup({ a: [] }, { handlers, logger: keeping(first, {}, 'debug') });
@@ -221,7 +221,7 @@ describe('a line of a log function outside of handlers', () => {
     expect(own(client)).toEqual([]);
   });
 
-  it('goes to the logger of setLogger, regardless of running workers', async () => {
+  it('is written to the logger of setLogger, regardless of running workers', async () => {
     const worker: Line[] = [];
     setLogger(keeping(lines));
     await shared.setup({ a: [] }, { handlers: [defineHandler('a', {}, () => ({}))], logger: keeping(worker) });
@@ -253,7 +253,7 @@ describe('a line of a log function in a handler', () => {
     }
   });
 
-  it('does not name another step, whose handler created the task, if a publisher writes it', async () => {
+  it('does not name the step that created the task if a publisher writes the line', async () => {
     const kept: Line[] = [];
     class Noted extends BasePublisher {
       override readonly publisherName = 'noted';
@@ -279,13 +279,13 @@ describe('a line of a log function in a handler', () => {
     ]);
   });
 
-  it('goes to the logger of the test’s context', async () => {
+  it('is written to the logger that is passed to runHandler', async () => {
     const kept: Line[] = [];
     await runHandler(() => logWarn('low'), { logger: keeping(kept, { step: 'x' }) });
     expect(kept).toEqual([['warn', 'low', { step: 'x' }]]);
   });
 
-  it('names the step if it is the first of its process, after an await and with many steps at the same time', async () => {
+  it('names the step, also as the first line of its process, after an await and with many steps at the same time', async () => {
     const { demo } = await shared.setup({ ship: [] }, { worker: false });
     const script = `
       import { createTasker, defineHandler, logInfo } from 'tasker-core';
@@ -321,7 +321,7 @@ describe('a line of a log function in a handler', () => {
     for (const line of written) expect(line).toMatchObject({ task_uuid: line.own, step: 'ship', attempt: 1 });
   });
 
-  it('names the step even if it is the first of its process', async () => {
+  it('is written to the logger that is passed to runHandler, as the first line of its process', async () => {
     const script = `
       import { logInfo } from 'tasker-core';
       import { runHandler } from 'tasker-core/testing';

@@ -61,7 +61,7 @@ describe('a line', () => {
     expect(lines).toEqual([['got {"secret":"[redacted]"}']]);
   });
 
-  it('is replaced if it cannot be searched, and never throws', () => {
+  it('has no sensitive text if it is circular, throws when it is read or has toJSON', () => {
     const { logger, lines } = hiding(SECRET);
     const own: Record<string, unknown> = { a: 1 };
     own.self = own;
@@ -121,7 +121,7 @@ describe('sensitive texts', () => {
     );
   });
 
-  it('are all found in a long line, which is cut', () => {
+  it('are all replaced in a long line, which is truncated', () => {
     const texts = new SensitiveTexts(Array.from({ length: 20_000 }, (_, i) => `customer-${i}@example.com`));
     const line = 'customer-19999@example.com and much more, '.repeat(5_000);
     const shown = texts.hide(line);

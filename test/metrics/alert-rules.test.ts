@@ -36,7 +36,7 @@ const dashboard = JSON.parse(readFileSync(DASHBOARD, 'utf8')) as {
   templating: { list: { query: string | { query: string } }[] };
 };
 
-/** The metrics that an expression names, each with the labels that it selects by. */
+/** Returns the metrics in an expression, each with the labels by which the expression selects. */
 function selectors(expr: string): [metric: string, labels: string[]][] {
   return [...expr.matchAll(/\b(tasker_\w+)(?:\{([^}]*)\})?/g)].map(([, metric = '', selected = '']) => [
     metric,
@@ -44,7 +44,7 @@ function selectors(expr: string): [metric: string, labels: string[]][] {
   ]);
 }
 
-/** Why an expression could not match anything that a tasker reports. */
+/** Returns the reasons why an expression cannot match a metric of a tasker. */
 function faults(expr: string): string[] {
   const used = selectors(expr);
   const known = new Set(used.flatMap(([metric]) => METRICS.get(metric) ?? []));
@@ -67,7 +67,7 @@ describe('the alert rules', () => {
     expect(rules.flatMap(({ alert, expr }) => faults(expr).map((fault) => `${alert}: ${fault}`))).toEqual([]);
   });
 
-  it('have a summary and a description, whose labels the expression keeps', () => {
+  it('have a summary and a description that use only labels of the expression', () => {
     for (const { alert, expr, annotations } of rules) {
       expect(Object.keys(annotations), alert).toEqual(['summary', 'description']);
       const kept = [...expr.matchAll(/\bby \(([^)]*)\)/g)].flatMap(([, labels = '']) => labels.split(/,\s*/));

@@ -21,7 +21,7 @@ async function open() {
   return { database, metrics, gauges, values };
 }
 
-it('every process reports the open tasks, the queue and the unserved steps of every namespace, served or not', async () => {
+it('every process reports the open tasks, the queue and the unserved steps of every namespace', async () => {
   const bad = defineHandler('a', {}, () => {
     throw new PermanentError('no');
   });
@@ -55,7 +55,7 @@ it('every process reports the open tasks, the queue and the unserved steps of ev
   expect(seen[`tasker_queue_oldest_message_age_seconds{namespace="${waiting}"}`]).toBeGreaterThan(0);
   expect(seen['tasker_overview_age_seconds']).toBeLessThan(30);
   await database.close();
-  // So does a tasker without a worker.
+  // A tasker without a worker reports them, too.
   await expect.poll(() => elsewhere.tasker.metrics.text()).toContain(`tasker_unserved_steps{namespace="${waiting}"} 2`);
 });
 

@@ -54,7 +54,7 @@ interface Operation {
   messages?: { $ref: string }[];
 }
 
-/** Returns why a document is not valid AsyncAPI 3.0: a wrong form, dangling references, messages missing in their channel. */
+/** Returns the violations of AsyncAPI 3.0: form errors, dangling references, and messages missing in their channel. */
 export function asyncApiProblems(document: object): string[] {
   const validate = new Ajv({ allErrors: true, strict: false }).compile(FORM);
   const form = validate(document) ? [] : validate.errors!.map((error) => `${error.instancePath} ${error.message}`);
@@ -81,7 +81,7 @@ function isResolvable(document: unknown, reference: string): boolean {
   return at !== undefined;
 }
 
-/** Returns a function that validates a message against a document, as a tool would. */
+/** Returns a function that validates messages against a document, as tools do. */
 export function messageCheck(document: object, key: string): (message: unknown) => string[] {
   const ajv = new Ajv({ allErrors: true, strict: false, validateFormats: false });
   ajv.addSchema(document, 'document');

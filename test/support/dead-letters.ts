@@ -26,7 +26,7 @@ async function flushSearch({ engine: { database, search } }: Tasker): Promise<vo
   }
 }
 
-/** Checks for dead letters once, as a worker does. Waits if a worker is just finding out whether a check is due. */
+/** Checks for dead letters once, as a worker does. Waits while a worker determines whether a check is due. */
 export async function look(tasker: Tasker, options: Partial<DeadLetterLook> = {}) {
   const seen = { added: [] as string[], closed: [] as string[], resolutions: [] as string[] };
   const { database } = tasker.engine;
@@ -44,7 +44,7 @@ export async function look(tasker: Tasker, options: Partial<DeadLetterLook> = {}
   return seen;
 }
 
-/** A template whose tasks are blocked until `broken` succeeds, and become dead letters then. */
+/** A template whose tasks are blocked, and become dead letters, until `broken` succeeds. */
 export const BLOCKING: TaskTemplate = template(
   { charge: { handler: 'broken' }, ship: { handler: 'quick', dependencies: ['charge'] } },
   { lifecycle: { on_blocked: 'dlq' } },
@@ -70,7 +70,7 @@ export async function blockingTasker({ templates = [BLOCKING], message = 'no suc
   };
 }
 
-/** Waits until a worker has checked, which it does when it starts, and not again within half a minute. */
+/** Waits until a worker has made its first check, at its start. The next check is at least half a minute later. */
 export async function firstLook(sql: Sql): Promise<void> {
   await until(
     () => sql<{ n: number }>(`select count(*)::int n from tasker.dead_letter_look where looked_at > '-infinity'`),

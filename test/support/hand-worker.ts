@@ -29,7 +29,7 @@ const IDENTITY = { name: 'hand', host: 'h', pid: 1, callables: [], concurrency: 
 
 /**
  * One task and a worker that the test drives by hand: the test decides what is claimed and what is recorded together.
- * Steps are identified by their names. Many can share a bench.
+ * Steps are identified by their names. Several of these workers can share a bench.
  */
 export async function handWorker(steps: Parameters<typeof template>[0], bench?: Awaited<ReturnType<typeof handBench>>) {
   const made = bench ?? (await handBench());
@@ -55,7 +55,7 @@ export async function handWorker(steps: Parameters<typeof template>[0], bench?: 
     return rows.map((row) => names.get(row.idx)!).sort();
   };
 
-  /** Loses the worker with all its steps, lets others take them over, and starts it again under another id. */
+  /** Loses the worker with all its steps, releases the steps, and registers the worker again under another id. */
   const die = async () => {
     await made.sql(`update tasker.worker set lease_until = now() - interval '1 minute' where id = $1`, [workerId]);
     held.clear();

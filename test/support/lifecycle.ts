@@ -84,7 +84,7 @@ export async function taskUnderLimit(limit: Limit, lifecycle: Record<string, unk
   const { first, state } = OPEN_STATES[limit];
   const steps = { first: { handler: first }, next: { handler: 'quick', dependencies: ['first'] } };
   const templates = [template(steps, { lifecycle: { [limit]: 20, ...lifecycle } })];
-  // A long poll interval, because the checks of its worker could be faster than the test.
+  // A long poll interval, so that the worker does not check before the test does.
   const { tasker, sql, another } = await setup({ templates, handlers, logger: silentLogger, pollMs: 600_000 });
   await firstCheck(tasker);
   const { taskUuid } = await tasker.createTask(DEMO);

@@ -24,8 +24,8 @@ export async function databaseTime(sql: Sql): Promise<string> {
 }
 
 /**
- * Checks that no attempt started between two moments of the database's clock: of one task, given its id, or of the tasks
- * of one template, given its name.
+ * Checks that no attempt started between two moments of the database's clock. `only` limits the check to the task with
+ * this id, or to the tasks of the template with this name.
  */
 export async function noneStarted(sql: Sql, from: string, to: string, only?: string): Promise<void> {
   const started = await sql(

@@ -61,7 +61,7 @@ export async function rowsOf(sql: Sql, taskUuids: readonly string[]): Promise<Re
   return counts;
 }
 
-/** Everything that is readable of a task. */
+/** Returns everything that can be read about a task. */
 export async function allOf(tasker: Tasker, taskUuid: string) {
   return {
     task: await tasker.getTask(taskUuid),

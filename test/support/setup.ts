@@ -66,8 +66,8 @@ export async function states(tasker: Tasker, taskUuid: string): Promise<Record<s
 }
 
 /**
- * Waits for tasks, and returns their final states. Waits for all together: one after the other, each task with a missed
- * notification would take another second until its poll.
+ * Waits for tasks, and returns their distinct final states. Waits for all tasks concurrently, because each task with a
+ * lost notification takes another second until the poll.
  */
 export async function endStates(tasker: Tasker, tasks: readonly { taskUuid: string }[]): Promise<string[]> {
   const ends = await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 45_000 })));
@@ -103,7 +103,9 @@ export async function makeRetriesDue(sql: Sql): Promise<void> {
              update tasker.timer set due_at = now()`);
 }
 
-/** Checks the invariants of a database at rest: counters equal a recount, every waiting step has a reason, no queue row is lost. */
+/**
+ * Checks the invariants of a database at rest: correct counters, a reason for every waiting step, no lost queue row.
+ */
 export async function invariants(sql: Sql): Promise<void> {
   const wrong = await sql(`
     select t.task_uuid, t.state::text, t.n_open, t.n_active, t.n_retry, t.n_error, t.n_wait, c.*

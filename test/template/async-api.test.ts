@@ -79,7 +79,7 @@ describe('the AsyncAPI document', () => {
     );
   });
 
-  it('includes both schemas of an event that two templates declare differently, and warns', () => {
+  it('includes both schemas of an event that two templates declare differently, with a warning', () => {
     const shop = publishing({ pay: [['payment.processed', PAID]] });
     const iban = { type: 'object', required: ['iban'] };
     const bank = publishing({ pay: [['payment.processed', iban]] }, { name: 'bank' });
@@ -99,7 +99,7 @@ describe('the AsyncAPI document', () => {
     expect(asyncApiOf([bank, shop], INFO).document).toEqual(document);
   });
 
-  it('keeps the meaning of tuples, nullable, siblings of references and ids in draft-07', () => {
+  it('preserves the meaning of tuples, nullable, siblings of references and ids in draft-07', () => {
     const schema = {
       $id: 'urn:shop:tree',
       $schema: 'https://json-schema.org/draft/2020-12/schema',

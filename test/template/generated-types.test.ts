@@ -54,7 +54,7 @@ const ORDER = {
 };
 
 describe('the file of types generated from templates', () => {
-  it('contains the results of steps that wait, because no handler declares them', () => {
+  it('contains the results of steps that wait, which have no handler to declare them', () => {
     const waiting = publishing(
       {},
       {
@@ -186,7 +186,7 @@ export interface Line {
     );
   });
 
-  it('uses `unknown` where TypeScript cannot express a schema, and the paths are listed', () => {
+  it('uses `unknown` for schemas that TypeScript cannot express, and lists their paths', () => {
     const { text, unknown } = typed({
       type: 'object',
       properties: {
@@ -214,7 +214,7 @@ export interface Line {
     expect(compiled(text, `export const t: T = { a: 1, c: { x: 'a', y: 2 }, f: [null, [[]]] };`)).toEqual([]);
   });
 
-  it('has a union for an event that is declared with different schemas, and warns', () => {
+  it('has a union for an event that is declared with different schemas, with a warning', () => {
     const a = publishing({
       pay: [['a.b', { type: 'object', required: ['x'], properties: { x: { type: 'string' } } }]],
     });
@@ -306,7 +306,7 @@ export interface Line {
     ]);
   });
 
-  it('gives the compile errors that the guide to embedding shows', () => {
+  it('causes the compile errors that the guide to embedding shows', () => {
     const schema = { type: 'object', required: ['order_id'], properties: { order_id: { type: 'string' } } };
     const shop = ['order', 'refund'].map((name) =>
       publishing({}, { steps: [{ name: 's', handler: 'h' }], namespace: 'shop', name, input_schema: schema }),

@@ -39,7 +39,7 @@ describe('the published JSON Schema', () => {
   const signal = (fields: string) => wait(`type: signal, signal: {name: s${fields}}`);
   const approval = (fields: string) => wait(`type: approval, approval: {title: t${fields}}`);
 
-  it('accepts what the parser accepts', () => {
+  it('accepts every template that the parser accepts', () => {
     const good = [
       step(''),
       step(', description: , retry: , depends_on: , timeout_seconds: ~'),
@@ -77,7 +77,7 @@ describe('the published JSON Schema', () => {
     expect(good.filter((text) => !agree(text))).toEqual([]);
   });
 
-  it('rejects what the parser rejects, and keys that the parser warns about', () => {
+  it('rejects every template that the parser rejects, and keys that the parser warns about', () => {
     const bad = [
       'name: a\n',
       `${HEAD}steps: []`,
@@ -186,7 +186,7 @@ describe('a compiled schema', () => {
     expect(compileSchema(order)({ id: 1 })).toBe(compileSchema({})('anything'));
   });
 
-  it('names the allowed values and the property that is not allowed', () => {
+  it('names the allowed values of a wrong value, and a property that is not allowed', () => {
     const check = compileSchema({
       additionalProperties: false,
       properties: { a: { enum: ['x', 'y'] }, b: { const: 2 } },
@@ -233,7 +233,7 @@ describe('a compiled schema', () => {
     expect(compileSchema(b)('text')).toEqual([{ path: '', message: 'must be number' }]);
   });
 
-  it('can have the $id of a draft without affecting other schemas', () => {
+  it('does not affect other schemas, even with the $id of a draft', () => {
     const posing = { $id: 'https://json-schema.org/draft/2020-12/schema', type: 'string' };
     const inner = (type: string) => ({ properties: { a: { $id: 'inner', type } }, items: { $ref: 'inner' } });
     compileSchema(inner('string'));
@@ -269,7 +269,7 @@ describe('a compiled schema', () => {
     }
   });
 
-  it('rejects a pattern with a backreference, but still tests such a pattern if it was stored before', () => {
+  it('rejects a pattern with a backreference, unless the schema was stored by an earlier version', () => {
     const schema = () => ({ properties: { a: { pattern: '^(.)\\1$' } } });
     expect(() => compileSchema(schema())).toThrow('JSON Schema rejected: at /properties/a/pattern');
     expect(compileStored(schema())({ a: 'xx' })).toEqual([]);

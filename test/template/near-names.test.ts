@@ -27,7 +27,7 @@ describe('similar names', () => {
     expect(nearNames('ship', ['ship'])).toEqual([]);
   });
 
-  it('are at most three, or the requested number', () => {
+  it('are at most three by default, or at most the requested number', () => {
     const many = ['step1', 'step2', 'step3', 'step4'];
     expect(nearNames('step', many)).toEqual(['step1', 'step2', 'step3']);
     expect(nearNames('step', many, 1)).toEqual(['step1']);

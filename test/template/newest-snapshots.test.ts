@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { NewestSnapshots } from '../../src/engine/template-store.ts';
 
-it('the average use of cached templates is rounded to two decimal places', () => {
+it('the average number of uses of cached templates is rounded to two decimal places', () => {
   const kept = new NewestSnapshots<object>();
   expect(kept.stats.averageUses).toBe(0);
   for (const key of ['a', 'b', 'c']) kept.put(key, {});

@@ -152,13 +152,13 @@ steps: [{name: x, handler: h}, {name: y, handler: h, step_type: decision, depend
     });
   });
 
-  it('runs a step once if max_attempts is 0, and warns', () => {
+  it('has at least one attempt per step, and max_attempts 0 causes a warning', () => {
     const { template, problems } = parseTemplate(`${HEAD}steps: [{name: a, handler: h, retry: {max_attempts: 0}}]`);
     expect(template!.steps[0]!.retry.maxAttempts).toBe(1);
     expect(problems).toMatchObject([{ severity: 'warning', code: 'no_attempts' }]);
   });
 
-  it("can share parts with anchors, aliases and merge keys, whose keys are overridden by a map's own keys", () => {
+  it('can share parts with anchors, aliases and merge keys', () => {
     const { steps } = clean(`${HEAD}steps:
   - {name: a, handler: h, retry: &often {max_attempts: 9, backoff: linear}}
   - {name: b, handler: h, retry: *often}
@@ -217,7 +217,7 @@ environments:
 });
 
 describe('mustParseTemplate', () => {
-  it('throws one error that lists every error of the file', () => {
+  it('throws one error with every error of the file', () => {
     const text = `${HEAD}steps:\n  - {name: a, handler: h, depends_on: [b]}\n  - {name: c, timeout: 3}\n`;
     try {
       mustParseTemplate(text, { file: 'a.yaml' });
@@ -234,7 +234,7 @@ describe('mustParseTemplate', () => {
     }
   });
 
-  it('lists the first errors of a file that has very many', () => {
+  it('throws an error with only the first errors of a file that has very many', () => {
     const text = `${HEAD}steps:\n${Array.from({ length: 2000 }, (_, i) => `  - {name: s${i}, handler: h, depends_on: [x${i}]}\n`).join('')}`;
     expect(() => mustParseTemplate(text)).toThrow(/\ntemplate:24:42: .*\nmore errors are in details\.problems$/);
     const { problems } = parseTemplate(text);

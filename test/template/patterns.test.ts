@@ -5,8 +5,8 @@ import { UnsupportedPattern } from '../../src/template/pattern/parse-pattern.ts'
 import { cpuMs } from './templates.ts';
 
 /**
- * Returns the result of JavaScript's own expression, tested at each character. Without `y`, V8 tests the middle of a
- * surrogate pair too, against the standard, and finds an empty match there.
+ * Returns the result of JavaScript's own expression, tested at each character. Without `y`, V8 also tests the middle of
+ * a surrogate pair and finds an empty match there, contrary to the standard.
  */
 function native(source: string, text: string): boolean {
   const form = new RegExp(source, 'uy');

@@ -9,7 +9,7 @@ const step = (fields: string) => `${HEAD}steps:\n  - {name: a, handler: h, ${fie
 
 const STEPS: Row[] = [
   [
-    'an unknown dependency, with the name that was probably meant',
+    'an unknown dependency, with a similar name',
     stepsYaml('validate', 'ship < ▸valdate'),
     ['error: unknown step `valdate` in depends_on of `ship`; did you mean `validate`?'],
   ],
@@ -176,7 +176,7 @@ const FIELDS: Row[] = [
     ],
   ],
   [
-    'unknown keys, with the key that was probably meant',
+    'unknown keys, with similar keys',
     `▸nam: x\n${HEAD}steps:\n  - name: a\n    handler: {callable: h, ▸config: {}}\n    ▸timout_seconds: 3\n    ▸retries: 3\n`,
     [
       'warning: unknown key `nam` in the template; did you mean `name`?',
@@ -262,7 +262,7 @@ const PARTS: Row[] = [
   ],
 ];
 
-describe('the problems of a file name', () => {
+describe('template validation reports', () => {
   for (const [title, text, problems] of [...STEPS, ...FIELDS, ...PARTS]) {
     it(title, () => {
       expect(problemsOf(unmarked(text))).toEqual(atMarks(text, problems));
@@ -271,7 +271,7 @@ describe('the problems of a file name', () => {
     });
   }
 
-  it('their path, with keys as the file spells them', () => {
+  it('the path of a problem, with keys as the file spells them', () => {
     const { problems } = parseTemplate(`${HEAD}steps:\n  - {name: b, handler: h, depends_on: [x, 3]}\n`);
     expect(problems.map(({ path, code }) => [path, code])).toEqual([
       ['steps[0].depends_on[0]', 'unknown_step'],

@@ -103,7 +103,7 @@ const ROWS: [title: string, text: string, problems: string[]][] = [
   ],
 ];
 
-describe('a file is rejected because of', () => {
+describe('reading a file reports', () => {
   for (const [title, text, problems] of ROWS) {
     it(title, () => {
       expect(problemsOf(unmarked(text))).toEqual(atMarks(text, problems));

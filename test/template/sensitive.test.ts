@@ -10,14 +10,14 @@ const MUST = 'must be keys joined by dots, such as `card.number`; `*` stands for
 /** Each row has a file with a `▸` before each problem, and the messages of the problems. */
 const ROWS: [title: string, text: string, problems: string[]][] = [
   [
-    'paths of other notations, which would hide nothing, once each although the schema has no such key either',
+    'each path in another notation once, although its key is also missing from the schema',
     `${HEAD}input_schema: {properties: {name: {}}}\nsensitive:\n  - ▸$.card\n  - ▸customers[0].email\n  - ▸/card/number\n  - ▸card..number\n  - ▸.card\n  - ▸card.\n${STEP}`,
     ['$.card', 'customers[0].email', '/card/number', 'card..number', '.card', 'card.'].map(
       (path, i) => `error: \`sensitive[${i}]\`: \`${path}\` ${MUST}`,
     ),
   ],
   [
-    'paths that are not texts, and what is not a list',
+    'paths that are not strings, and a value that is not a list',
     `${HEAD}sensitive: ▸card\nsteps:\n  - {name: a, handler: h, sensitive: [▸1, ▸{b: 1}, ▸""]}\n`,
     [
       'error: `sensitive`: expected a list of paths, got a string; write `sensitive: [card]`',
@@ -27,7 +27,7 @@ const ROWS: [title: string, text: string, problems: string[]][] = [
     ],
   ],
   [
-    'a misspelt key, which would show what was to be hidden',
+    'a misspelt key as an error, because it would hide nothing',
     `${HEAD}▸sensitiv: [card]\nsteps:\n  - {name: a, handler: h, ▸sensetive: [token]}\n`,
     [
       'error: unknown key `sensitiv` in the template; did you mean `sensitive`?',
@@ -35,7 +35,7 @@ const ROWS: [title: string, text: string, problems: string[]][] = [
     ],
   ],
   [
-    'paths that lead to nothing in the schema',
+    'paths that the schema does not have',
     `${HEAD}input_schema: {properties: {card: {properties: {number: {}}}, list: {items: {properties: {email: {}}}}}}\nsensitive: [card.number, card.*, list.*.email, ▸card.nubmer, ▸crad, ▸list.0.mail]\nsteps:\n  - {name: a, handler: h, result_schema: {properties: {token: {}}}, sensitive: [token, ▸tokn]}\n  - {name: b, handler: h, result_schema: {$ref: '#/x', properties: {}, x: {}}, sensitive: [anything]}\n  - {name: c, handler: h, sensitive: [anything]}\n`,
     [
       'warning: `card.nubmer` hides nothing: `input_schema` has no `nubmer` there; did you mean `number`?',
@@ -46,7 +46,7 @@ const ROWS: [title: string, text: string, problems: string[]][] = [
   ],
 ];
 
-describe('the problems of a file name', () => {
+describe('validation of sensitive paths reports', () => {
   it.each(ROWS)('%s', (_, text, problems) => {
     expect(problemsOf(unmarked(text))).toEqual(atMarks(text, problems));
   });
@@ -72,7 +72,7 @@ describe('a template', () => {
     expect(steps.map((step) => step.sensitive)).toEqual([['token', '*'], null]);
   });
 
-  it('keeps its sensitive paths in its stored form, and has another digest than without them', () => {
+  it('keeps its sensitive paths in its stored form and in its digest', () => {
     const template = clean(text);
     expect(templateFromJson(JSON.parse(JSON.stringify(templateToJson(template))))).toEqual(template);
     const without = {

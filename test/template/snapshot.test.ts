@@ -109,7 +109,7 @@ function reversed(value: JsonValue): JsonValue {
 }
 
 describe('any template', () => {
-  it('is unchanged when read from its snapshot, even through the database’s JSON', () => {
+  it('is unchanged when read from its snapshot, also after the database reordered its keys', () => {
     fc.assert(
       fc.property(file, (data) => {
         const template = read(data);
@@ -167,7 +167,7 @@ steps:
     expect(digestOf(long)).toBe(digestOf(short));
   });
 
-  it('depends on every field, on the order of steps, and on the overrides that apply', () => {
+  it('depends on the fields, the order of the steps and the applied overrides', () => {
     const plain = `${stepsYaml('a', 'b')}environments: {test: {steps: [{name: a, timeout_seconds: 5}]}}\n`;
     const digests = [
       digestOf(clean(plain)),
@@ -211,7 +211,7 @@ describe('a snapshot', () => {
     expect(templateFromJson(templateToJson(template))).toEqual({ ...template, environments: {} });
   });
 
-  it('is read without the unknown keys if a later version wrote it', () => {
+  it('is read without unknown keys of a later version', () => {
     const template = clean(stepsYaml('a'));
     const later = structuredClone(templateToJson(template)) as JsonObject & { steps: JsonObject[] };
     later.flavour = 'new';
@@ -219,7 +219,7 @@ describe('a snapshot', () => {
     expect(templateFromJson(later)).toEqual(template);
   });
 
-  it('is read without options that have no effect if an earlier version, which accepted any default_options, wrote it', () => {
+  it('is read without invalid default_options, which earlier versions accepted', () => {
     const template = clean(stepsYaml('a'));
     for (const default_options of [{ priority: 'high' }, { tags: 'nightly', notes: { a: 1 } }]) {
       expect(templateFromJson({ ...templateToJson(template), default_options })).toEqual(template);

@@ -35,7 +35,7 @@ function project(count: number) {
   return { write, kept, mark, read };
 }
 
-it('the cache returns the same templates and problems of many files as the first read', async () => {
+it('the cache returns the same templates as the first read', async () => {
   const { read, mark, write } = project(12);
   write(11, text(3));
   const before = await read();
@@ -74,7 +74,7 @@ it('the overrides of each environment are cached separately', async () => {
   }
 });
 
-it('files are read again if the cache is incomplete, and few files are not cached', async () => {
+it('a damaged cache is ignored, and a small number of files is not cached', async () => {
   const { read, kept } = project(12);
   const before = await read();
   for (const file of kept()) writeFileSync(file, '{"half');

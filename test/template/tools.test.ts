@@ -34,7 +34,7 @@ const object = (properties: object, required: string[] = []) => ({ type: 'object
 const text = { type: 'string' };
 
 describe('the validation of a template', () => {
-  it('gives each finding a code, a severity and its step', () => {
+  it('assigns each finding a code, a severity and its step', () => {
     const broken = `name: a
 namespace: n
 version: 1.0.0
@@ -120,7 +120,7 @@ describe('the difference between versions of a template', () => {
   const step = (name: string, schema?: object) =>
     `  - { name: ${name}, handler: h${schema ? `, result_schema: ${JSON.stringify(schema)}` : ''} }\n`;
 
-  it('names added, removed and changed steps, schemas and fields, and which changes break readers', () => {
+  it('lists added, removed and changed steps, schemas and fields, and marks breaking changes', () => {
     const before = version(
       step('kept') +
         step('gone') +

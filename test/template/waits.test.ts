@@ -25,7 +25,7 @@ const KINDS: Row[] = [
     ],
   ],
   [
-    'a step that does not say what it waits for',
+    'a wait without its settings',
     `${HEAD}steps:\n  - ▸{name: a, type: timer}\n  - ▸{name: b, step_type: signal}\n  - ▸{name: c, type: approval}\n`,
     [
       'error: `timer` of step `a` is missing; add `timer: {for: 3d}`',
@@ -34,7 +34,7 @@ const KINDS: Row[] = [
     ],
   ],
   [
-    'a step whose type is misspelt, but not that it has no handler',
+    'only the misspelt type of a step without a handler',
     step('type: ▸timr, timer: {for: 1h}'),
     [
       `error: \`type\` of step \`a\`: \`timr\` is not one of standard, decision, deferred_convergence, batchable, batch_worker, timer, signal or approval; did you mean \`timer\`?`,
@@ -66,7 +66,7 @@ const KINDS: Row[] = [
     ],
   ],
   [
-    'a step that waits and would publish events',
+    'events of a step that waits',
     step('type: timer, timer: {for: 1h}, ▸publishes_events: [{name: a.b, description: c, schema: {}}]'),
     ['error: timer step `a` cannot publish events, because it has no handler; let the step after it publish them'],
   ],
@@ -94,14 +94,14 @@ const TIMERS: Row[] = [
     ['error: `timer` of `a` has both `for` and `until`; remove one of them'],
   ],
   [
-    'a time that is written into the template',
+    'a constant time',
     timer('{until: ▸2027-01-31T09:00:00Z}'),
     [
       'error: `timer.until` of step `a`: expected a map of fields, got a string; write, for example, `until: {context: KEY}`',
     ],
   ],
   [
-    'a time that is in two places, or in none',
+    'a time with two sources, an incomplete source or none',
     steps(
       'name: a, handler: h',
       'name: b, type: timer, depends_on: [a], timer: {until: ▸{context: x, step: a, field: y}}',
@@ -134,7 +134,7 @@ const TIMERS: Row[] = [
     ['error: `work` in timer of `t` is a batch_worker with one result for each worker; name the step that joins them'],
   ],
   [
-    'durations that cannot be used',
+    'invalid durations',
     steps(
       ...['-5', '-3d', 'P-3D', '1y', 'P1M', '3 days', '400000d', '1e12', 'soon', 'P', '[3]'].map(
         (given, at) => `name: s${at}, type: timer, timer: {for: ▸${given}}`,
@@ -163,12 +163,12 @@ const TIMERS: Row[] = [
 
 const SIGNALS: Row[] = [
   [
-    'a limit of no time',
+    'a timeout of zero',
     signal('timeout: ▸0s'),
     ['error: `signal.timeout` of step `a`: `0s` is zero; leave it out to wait without a limit'],
   ],
   [
-    'a step that completes at its limit without a result',
+    'a step that would complete at its timeout without a result',
     signal('timeout: 1d, on_timeout: ▸complete, default: ~'),
     [
       'error: `signal` of `a` completes at its timeout, but has no result then; add `default`, or write `on_timeout: fail`',
@@ -191,14 +191,14 @@ const SIGNALS: Row[] = [
     ],
   ],
   [
-    'a schema that is no schema',
+    'an invalid schema',
     signal('schema: {type: ▸objekt}'),
     [
       'error: `signal.schema` of step `a` is not a JSON Schema: at /type must be one of ["array","boolean","integer","null","number","object","string"]',
     ],
   ],
   [
-    'steps that expect different things of one signal',
+    'steps with different settings for one signal',
     `${signal('schema: {type: object}')}  - {name: b, type: signal, signal: {name: paid, schema: {type: object}}}\n  - {name: c, type: signal, signal: {name: ▸paid, on_unknown: ▸keep}}\n`,
     [
       'error: steps `a` and `c` wait for signal `paid` with different `schema`; use the same value in both, or different signal names',
@@ -214,7 +214,7 @@ const APPROVALS: Row[] = [
     ['error: `approval.assignees` of step `a` is empty; name users or roles, or remove it to let everyone vote'],
   ],
   [
-    'a list of assignees that is a name, and an assignee twice',
+    'assignees that are not a list, and a duplicate assignee',
     `${approval('assignees: ▸ann')}  - {name: b, type: approval, approval: {title: Pay?, assignees: [ann, bob, ▸ann]}}\n`,
     [
       'error: `approval.assignees` of step `a`: expected a list of users or roles, got a string; write `assignees: [ann]`',
@@ -239,7 +239,7 @@ const APPROVALS: Row[] = [
     ['warning: `remind_after` of `a` has no effect, because it is not shorter than `timeout`; shorten it'],
   ],
   [
-    'a form that is no schema',
+    'a form that is not a schema',
     approval('form: {properties: {note: {type: ▸txt}}}'),
     [
       'error: `approval.form` of step `a` is not a JSON Schema: at /properties/note/type must be one of ["array","boolean","integer","null","number","object","string"]',
@@ -248,7 +248,7 @@ const APPROVALS: Row[] = [
   ['an empty title', step('type: approval, approval: {title: ▸""}'), ['error: `approval.title` of step `a` is empty']],
 ];
 
-describe('the problems of a file with waits name', () => {
+describe('validation of waits reports', () => {
   it.each([...KINDS, ...TIMERS, ...SIGNALS, ...APPROVALS])('%s', (_title, text, problems) => {
     expect(problemsOf(unmarked(text))).toEqual(atMarks(text, problems));
     const wrong = problems.some((problem) => problem.startsWith('error: '));
@@ -257,7 +257,7 @@ describe('the problems of a file with waits name', () => {
 });
 
 describe('a template without waits', () => {
-  it('has the same digest as in versions that do not know waits', () => {
+  it('has the same digest as in versions without waits', () => {
     const text = `${HEAD}input_schema: {type: object}
 lifecycle: {max_duration_minutes: 60}
 default_options: {priority: 1}

@@ -66,7 +66,7 @@ describe('a context for tests', () => {
     expect(sent).toEqual(['test_token', 'token-7']);
   });
 
-  it('accepts bare results, including results that have a key named result', () => {
+  it('accepts bare results of dependencies, including results that have a key named result', () => {
     const context = createTestContext({
       dependencyResults: { a: { result: 1 }, b: [2], c: 'text', batch_1: { n: 3 } },
     });
@@ -79,7 +79,7 @@ describe('a context for tests', () => {
     expect(context.getDependencyResult('missing')).toBeNull();
   });
 
-  it('has the given values as they would be read from the database', () => {
+  it('has the given values in their stored form, as copies', () => {
     const inputData = { at: new Date(0), list: [1], absent: undefined };
     const checkpoint = { cursor: 50, items_processed: 50, accumulated_results: { total: 7 } };
     const context = createTestContext({ inputData, checkpoint, stepConfig: { carrier: 'x' }, retryCount: 2 });
@@ -92,7 +92,7 @@ describe('a context for tests', () => {
     expect([context.getConfig('carrier'), context.stepInputs]).toEqual(['x', { carrier: 'x' }]);
   });
 
-  it('has the checkpoint that the handler saved, from which the next attempt resumes', async () => {
+  it('has the checkpoint that the handler saved, which the context of the next attempt accepts', async () => {
     const count = async (context: StepContext) => {
       for (let at = Number(context.checkpointCursor ?? 0) + 1; at <= 3; at++)
         await context.checkpoint({ cursor: at, itemsProcessed: at, accumulatedResults: { total: at * 10 } });
@@ -152,7 +152,7 @@ describe('running a handler', () => {
     expect((await runHandler(Charge, amount)).result).toMatchObject({ calls: 1 });
   });
 
-  it('runs another method if requested, as for a template', async () => {
+  it('can run another method, as a template can', async () => {
     expect((await runHandler(Charge, amount, { method: 'refund' })).result).toEqual({ refunded: 12.5 });
     await expect(runHandler(Charge, amount, { method: 'refnd' })).rejects.toMatchObject({ code: 'handler_invalid' });
   });

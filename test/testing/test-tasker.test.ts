@@ -43,7 +43,7 @@ describe('a tasker for tests', () => {
     await kit.stop();
   });
 
-  it('rejects a stub that no step uses, because the real handler would run', async () => {
+  it('rejects a stub that no step uses', async () => {
     const options = { templates: shop(), handlers: [cart, charge], stubs: { chrage: () => ({}) } };
     await expect(kitOf(options)).rejects.toMatchObject({
       code: 'config_invalid',
@@ -88,7 +88,7 @@ describe('a tasker for tests', () => {
     expect([await exists(one!.databaseUrl), await exists(two!.databaseUrl)]).toEqual([false, false]);
   });
 
-  it('replaces handlers by stubs, without changing the given registry', async () => {
+  it('replaces handlers with stubs, without changing the given registry', async () => {
     const registry = new HandlerRegistry();
     for (const handler of [cart, charge]) registry.register(handler);
     class Free extends StepHandler {
@@ -106,7 +106,7 @@ describe('a tasker for tests', () => {
     expect(registry.listHandlers()).toEqual(['cart', 'charge']);
   });
 
-  it('retries immediately, and returns why a step failed', async () => {
+  it('retries immediately, and returns the errors of failed steps', async () => {
     let calls = 0;
     const flaky = () => {
       calls += 1;
@@ -131,7 +131,7 @@ describe('a tasker for tests', () => {
     await kit.stop();
   });
 
-  it('can keep the delays of the templates, and on a timeout reports what each step waits for', async () => {
+  it('can keep the delays of the templates, and lists the waiting steps if it times out', async () => {
     const kit = await kitOf({
       templates: template({ a: { retry: { backoff_base_ms: 25_000 } }, b: ['a'] }),
       stubs: { a: () => Promise.reject(new RetryableError('busy')), b: () => ({}) },
@@ -150,7 +150,7 @@ describe('a tasker for tests', () => {
     await kit.stop();
   });
 
-  it('throws if there are several templates and the call names none of them', async () => {
+  it('throws if there are several templates and the call does not name one', async () => {
     const templates = [shop(), template({ a: [] }, { name: 'other', namespace: 'shop' })];
     const kit = await kitOf({ templates, handlers: [cart, charge], stubs: { a: () => ({}) } });
     await expect(kit.run()).rejects.toThrow('shop/order, shop/other');
@@ -166,7 +166,7 @@ describe('a tasker for tests', () => {
     expect(await databases()).toEqual(before);
   });
 
-  it('names the user that a server rejects', async () => {
+  it('rejects with `database_unreachable` if the database of its URL does not exist', async () => {
     const url = new URL(server());
     url.pathname = '/no_such_database';
     await expect(testTasker({ templates: shop(), handlers: [], databaseUrl: url.toString() })).rejects.toMatchObject({

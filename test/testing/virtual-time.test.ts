@@ -64,7 +64,7 @@ describe('the time of a test kit', () => {
       ),
     });
     const begun = Date.now();
-    const { task, steps } = await kit.run(); // returns, because nothing but time moves it
+    const { task, steps } = await kit.run(); // returns, because every step waits for a timer
     expect([steps.late!.currentState, calls]).toEqual(['waiting', []]);
     await kit.advanceTime('3 days');
     expect(calls).toEqual([
@@ -79,7 +79,7 @@ describe('the time of a test kit', () => {
     expect((await kit.getRun(task.taskUuid)).task.status).toBe('complete');
   });
 
-  it('applies to timers whose time is in the context or in a result', async () => {
+  it('applies to timers that read their time from the context or from a result', async () => {
     const until = (place: object, dependencies: string[] = []) => ({
       handler: null,
       type: 'timer',
@@ -108,7 +108,7 @@ describe('the time of a test kit', () => {
     expect((await kit.getRun(task.taskUuid)).task.status).toBe('complete');
   });
 
-  it('advances a year month by month with a few statements each, in a fraction of a second', async () => {
+  it('advances twelve months of timers with fewer than 1,000 statements', async () => {
     const months = Array.from({ length: 12 }, (_, month) => [
       [
         `month_${month}`,
@@ -129,7 +129,7 @@ describe('the time of a test kit', () => {
     expect(sent).toBeLessThan(1000);
   });
 
-  it('ends the waits for signals, people and other systems, and runs the next steps', async () => {
+  it('ends a wait for a signal at its timeout, after other waits ended by a signal, an approval and a token', async () => {
     let token = '';
     const kit = await kitOf({
       templates: template({
@@ -173,7 +173,7 @@ describe('the time of a test kit', () => {
     });
   });
 
-  it('reports steps that are still running, and what they wait for', async () => {
+  it('reports steps that are still running at the timeout', async () => {
     const kit = await kitOf({
       templates: template({ a: [] }),
       stubs: { a: () => new Promise(() => undefined) },

@@ -19,7 +19,7 @@ function doubling(limits = { most: 3, calls: 1 }) {
 }
 
 describe('asking questions together', () => {
-  it('asks immediately if a call is free, and otherwise in the next call, up to the limit', async () => {
+  it('sends a question immediately if a call is free, and otherwise with others in the next call', async () => {
     const { together, calls, answer } = doubling();
     const answers = [1, 2, 3, 4, 5].map((n) => together.ask(n));
     expect(calls).toEqual([[1]]);
@@ -37,7 +37,7 @@ describe('asking questions together', () => {
     expect(calls).toEqual([[1], [2]]);
   });
 
-  it('rejects a question with its own error, or all questions with the error of their call, and makes the next call', async () => {
+  it('rejects a question with its own error, or all questions of a call with the error of the call', async () => {
     const { together, answer } = doubling();
     const answers = [1, -2, 3, 666, 4].map((n) => together.ask(n).catch((error: Error) => error.message));
     for (let i = 0; i < 3; i++) await answer();

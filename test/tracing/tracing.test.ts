@@ -32,7 +32,7 @@ async function service(): Promise<{ url: string; headers: IncomingHttpHeaders[] 
 const named = (spans: readonly ReadableSpan[], name: string) => spans.filter((span) => span.name === name);
 
 describe('with an SDK registered', () => {
-  it('a task is one trace, from its caller to the request that a handler sends', async () => {
+  it('a task is one trace, from the span of its caller to the request of a handler', async () => {
     const spans = tracing();
     const { url, headers } = await service();
     const call = defineApiHandler('call', { baseUrl: url }, ({ api }) => api.get('/paid'));
@@ -146,7 +146,7 @@ describe('with an SDK registered', () => {
     settled.resolve();
   });
 
-  it('a tracer that throws fails no step and loses no result, and is reported to the diagnostics of OpenTelemetry', async () => {
+  it('a tracer that throws neither fails a step nor loses a result, and is reported to the diagnostics of OpenTelemetry', async () => {
     tracing();
     const messages: string[] = [];
     const note = (message: string) => void messages.push(message);
@@ -197,7 +197,7 @@ describe('without an SDK', () => {
     expect(seen[0]!.event).toMatchObject({ traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7' });
   });
 
-  it('without a traceparent, handlers and services get none', async () => {
+  it('without a traceparent, handlers and services receive none', async () => {
     const { url, headers } = await service();
     const call = defineApiHandler('call', { baseUrl: url }, async ({ api, context: step }) => {
       await api.get('/paid');

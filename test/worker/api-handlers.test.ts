@@ -104,7 +104,7 @@ describe('a request of a handler', () => {
           defineApiHandler('a', { baseUrl: url }, ({ api }) => api.get('/')),
         );
       if (kind === 'applyAPI') registry.register('a', Applied);
-      // Many attempts, because on a busy machine the first may time out before its request is sent.
+      // Many attempts, because on a busy machine the first one may time out before its request is sent.
       const { tasker, demo } = await shared.setup(
         { a: { retry: { max_attempts: 100, backoff: 'none' } } },
         { handlers: registry, handlerTimeoutMs: 100 },
@@ -150,7 +150,7 @@ describe('a request of a handler', () => {
     expect(closed).toEqual(['/one']);
   });
 
-  it('a request has an idempotency key per step, the same in each attempt and in methods other than call', async () => {
+  it('the idempotency key of a request is the same in each attempt of a step, and in methods other than call', async () => {
     const { url, got } = await httpServer((_, response) => json(response, {}, { status: got.length < 3 ? 503 : 200 }));
     const { tasker, demo } = await shared.setup(
       { a: { handler: { callable: 'a', method: 'charge' }, retry: FAST } },

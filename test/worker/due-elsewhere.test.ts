@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { DEMO, deferred, setup, template, until } from '../support/setup.ts';
 
-it('a due retry runs on a worker with free slots if the worker that recorded it has none, without waiting for the next poll', async () => {
+it('a due retry runs before the next poll on another worker if the worker that recorded it has no free slot', async () => {
   const gate = deferred();
   const starts: number[] = [];
   const handlers = [

@@ -29,7 +29,7 @@ it('the result that a handler returns while its worker stops is recorded', async
   });
 });
 
-it('a worker whose steps are run by a subscriber forgets the results of its tasks', async () => {
+it('a worker whose steps are run by a subscriber frees the memory of results', async () => {
   const large = defineHandler('large', {}, () => ({ text: 'x'.repeat(400_000) }));
   const small = defineHandler('small', {}, () => ({}));
   const { run } = await setupBridge(
@@ -43,7 +43,7 @@ it('a worker whose steps are run by a subscriber forgets the results of its task
   expect((await heapMb()) - before).toBeLessThan(13);
 });
 
-it('a subscriber without a free slot keeps nothing of the tasks whose steps another subscriber has run', async () => {
+it('a subscriber without a free slot frees the memory of tasks whose steps another subscriber has run', async () => {
   const [begun, gate] = [deferred(), deferred()];
   let first = true;
   const a = defineHandler('a', {}, () => {

@@ -73,7 +73,7 @@ it('the context has the task, the step, the configuration and the earlier result
   });
 });
 
-it('each attempt has its number and the original input and configuration, even if an earlier attempt changed them', async () => {
+it('each attempt has its number, and the original input and configuration even if an earlier attempt changed them', async () => {
   const seen: unknown[] = [];
   const spoil = withContext('a', (context) => {
     seen.push([context.retryCount, context.isRetry(), context.isLastRetry(), context.maxRetries]);

@@ -25,7 +25,7 @@ const HANDLERS = {
   'a function': ({ call }: Callable) => sdk.defineHandler('a', {}, ({ context }) => call(context, sdk)),
 };
 
-/** A handler that calls that of the shape whose number the task has. */
+/** A handler that calls the function of the shape whose number is in the task. */
 const ANY_SHAPE: Callable = {
   call: (context, package_) => HANDLER_SHAPES[Number(context.inputData.shape)]!.call(context, package_),
 };
@@ -67,7 +67,7 @@ describe.each(Object.entries(HANDLERS))('a handler that is %s', (_, handlerOf) =
 });
 
 it('a handler that ends or blocks its process has the documented outcome', async () => {
-  // All run at the same time, because each waits most of the time.
+  // All shapes run at the same time, because each of them waits most of the time.
   const seen = await Promise.all(
     apart.map(async (shape) => {
       const { tasker, demo } = await shared.setup({ a: STEPS.a }, { worker: false });

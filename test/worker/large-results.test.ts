@@ -30,7 +30,7 @@ function fan(parents: number) {
 }
 
 describe('a step that may read very large results', () => {
-  it('reading all of them together fails permanently with an error that says what to do, and the worker continues', async () => {
+  it('reading all of them together fails permanently, with an error that suggests loading them one by one', async () => {
     const [large, small] = [names('demo'), names('small')];
     const templates = [template(fan(10), large), template({ a: { handler: 'join' } }, small)];
     const { tasker } = await shared.setup({ a: [] }, { templates, handlers: [big, join], concurrency: 4 });

@@ -17,14 +17,14 @@ const reasonOf = (limit: Limit, minutes: number) =>
     : expect.stringMatching(`^${limit} of test/demo@1.0.0 is 20: no progress for ${minutes} minutes, since 20`);
 
 describe.each(LIMITS)('a task with the limit %s', (limit) => {
-  it('a task below the limit is not touched', async () => {
+  it('a task below the limit is neither ended nor noted', async () => {
     const { tasker, sql, taskUuid, state } = await taskUnderLimit(limit, { staleness_action: 'error' });
     await age(sql, 19, taskUuid);
     expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });
     expect(await tasker.getTask(taskUuid)).toMatchObject({ status: state, stale: null });
   });
 
-  it('with staleness_action error, a task over the limit ends in error: open steps are cancelled, and the history has the reason', async () => {
+  it('with staleness_action error, a task over the limit ends in error, and its open steps are cancelled', async () => {
     const { tasker, sql, taskUuid, state } = await taskUnderLimit(limit, { staleness_action: 'error' });
     const waiting = tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     await age(sql, 21, taskUuid);
@@ -79,7 +79,7 @@ describe.each(LIMITS)('a task with the limit %s', (limit) => {
     },
   );
 
-  it('with staleness_action none, a task over the limit is not touched', async () => {
+  it('with staleness_action none, a task over the limit is neither ended nor noted', async () => {
     const { tasker, sql, taskUuid, state } = await taskUnderLimit(limit, { staleness_action: 'none' });
     await age(sql, 10_000, taskUuid);
     expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });

@@ -30,7 +30,7 @@ it('a failed step and its immediate retry are both logged with the error type', 
   ]);
 });
 
-it('a step without a handler on any worker is logged when it starts to wait, and its failure lists the registered handlers', async () => {
+it('a step whose handler no worker has is logged when it starts to wait, and its error lists the registered handlers', async () => {
   const { logger, lines } = collectingLogger();
   const registry = new HandlerRegistry();
   registry.register(defineHandler('refund', {}, () => ({})));
@@ -58,7 +58,7 @@ it('a worker that stops wakes the other workers', async () => {
   );
 });
 
-it('a worker forgets the results of a task once it holds none of its steps', async () => {
+it("a worker frees the memory of a task's results when it no longer holds any of the task's steps", async () => {
   const large = defineHandler('large', {}, () => ({ text: 'x'.repeat(400_000) }));
   const small = defineHandler('small', {}, () => ({}));
   const { tasker, demo } = await shared.setup(

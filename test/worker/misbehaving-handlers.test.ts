@@ -34,7 +34,7 @@ async function run(handlers: HandlerSource, step: Record<string, unknown> = {}) 
   return { status, a: a!, results: a!.results, error: a!.results?.error };
 }
 
-it('a thenable that calls back twice counts once', async () => {
+it('only the first callback of a thenable determines the outcome', async () => {
   const twice = {
     then(yes: (value: unknown) => void, no: (reason: unknown) => void) {
       yes({ n: 1 });
@@ -47,7 +47,7 @@ it('a thenable that calls back twice counts once', async () => {
   expect(results?.result).toEqual({ n: 1 });
 });
 
-describe('a handler that fails', () => {
+describe('an error of a handler', () => {
   it.each<[string, unknown, number]>([
     ['a thrown error with retryable: false is not retried', Object.assign(new Error('x'), { retryable: false }), 1],
     ['a thrown error with retryable: true is retried', Object.assign(new Error('x'), { retryable: true }), 2],
@@ -179,7 +179,7 @@ describe('schemas', () => {
     expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
   });
 
-  it('the stored form is validated: a Date is a string in it', async () => {
+  it('a context is validated in its stored form, in which a Date is a string', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, { worker: false, task: { input_schema: order } });
     const { taskUuid } = await tasker.createTask({ ...demo, context: { id: 'O-7', at: new Date(0), items: [{}] } });
     expect((await tasker.getTask(taskUuid)).context.at).toBe('1970-01-01T00:00:00.000Z');

@@ -18,8 +18,8 @@ const registryOf = (...names: string[]) => {
 };
 const ONCE = { retry: { max_attempts: 1 } };
 
-describe('a step that names a method of a handler made from a function', () => {
-  it('the function runs, and a warning at startup names the template, the step and the method', async () => {
+describe('a step that names a method, but whose handler is a function', () => {
+  it('calls the function, and causes a warning at startup', async () => {
     const { logger, lines } = collectingLogger();
     class Payment extends StepHandler {
       static override readonly handlerName = 'payment';
@@ -59,7 +59,7 @@ describe('a step that names a method of a handler made from a function', () => {
 });
 
 describe('a step whose handler this worker does not have', () => {
-  it('the step goes to a live worker that has the handler, immediately and without spending an attempt', async () => {
+  it('the step is released to a live worker that has the handler, without spending an attempt', async () => {
     const { tasker, demo, another } = await shared.setup(
       { charge: ONCE, other: ONCE },
       {
@@ -82,7 +82,7 @@ describe('a step whose handler this worker does not have', () => {
     expect(able.stats!.processed + tasker.stats!.processed).toBeGreaterThanOrEqual(40);
   });
 
-  it('fails permanently after the grace period if no worker has it, and `why` reports the wait', async () => {
+  it('the step fails permanently after the grace period if no worker has the handler', async () => {
     const { logger, lines } = collectingLogger();
     const { tasker, demo } = await shared.setup(
       { charge_card: [] },
@@ -131,7 +131,7 @@ describe('a step whose handler this worker does not have', () => {
     expect((await tasker.getStep(taskUuid, 'late')).attempts).toBe(1);
   });
 
-  it('the waiting steps do not exceed the slots of the worker when the handler is registered', async () => {
+  it('when the handler is registered, the waiting steps run within the slots of the worker', async () => {
     const registry = registryOf('other');
     const { tasker, demo } = await shared.setup({ late: ONCE }, { handlers: registry, concurrency: 2 });
     const tasks = await tasker.createTasks(Array.from({ length: 30 }, () => demo));
@@ -155,7 +155,7 @@ describe('a step whose handler this worker does not have', () => {
     for (const { taskUuid } of tasks) expect((await tasker.getStep(taskUuid, 'late')).attempts).toBe(1);
   });
 
-  it('the step is released when the worker stops, without spending an attempt', async () => {
+  it('the step is released without spending an attempt when the worker stops', async () => {
     const { tasker, demo, another } = await shared.setup({ charge: ONCE }, { handlers: registryOf('other') });
     const { taskUuid } = await tasker.createTask(demo);
     await until(
@@ -180,7 +180,7 @@ describe('a step whose handler this worker does not have', () => {
     );
     await tasker.cancelTask(taskUuid);
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('cancelled');
-    // This task waits for the same handler, but started later. When it fails, the first would have failed too.
+    // This task waits for the same handler, but started later. By the time it fails, the first would have failed, too.
     const later = await tasker.createTask(demo);
     expect((await tasker.waitForTask(later.taskUuid, { timeoutMs: 20_000 })).status).toBe('blocked_by_failures');
     expect((await tasker.getStep(taskUuid, 'charge')).currentState).toBe('cancelled');
@@ -224,7 +224,7 @@ describe('concurrency', () => {
     expect(best).toBeLessThan(800);
   });
 
-  it('the concurrency limits claims, too, so that steps that cannot start stay in the queue for other workers', async () => {
+  it('the concurrency also limits claims, so that other workers can claim the remaining steps', async () => {
     const gate = deferred();
     const wait = defineHandler('a', {}, () => gate.promise);
     const { tasker, demo, another } = await shared.setup(
@@ -291,7 +291,7 @@ describe('a step that a handler names but its template does not have', () => {
     };
   };
 
-  it('one warning at startup suggests the similar name, and the error of the step repeats the suggestion', async () => {
+  it('the warning at startup and the error of the step suggest a similar name', async () => {
     const one = defineHandler('one', {}, () => ({ total: 3 }));
     const { tasker, demo, logged } = await warnings({ one: [], charge: { dependencies: ['one'], ...ONCE } }, [one, on]);
     expect(logged).toEqual([
@@ -304,7 +304,7 @@ describe('a step that a handler names but its template does not have', () => {
     );
   });
 
-  it('the check covers workerTemplate and analyzerStep of batch handlers', async () => {
+  it('the check includes workerTemplate and analyzerStep of batch handlers', async () => {
     const analyze = (workerTemplate: string) =>
       defineBatchAnalyzer('analyze', { workerTemplate }, () => ({ totalItems: 0, batchSize: 10 }));
     const work = defineBatchWorker('work', { analyzerStep: 'analyse' }, () => ({ itemsProcessed: 1 }));
@@ -327,7 +327,7 @@ describe('a step that a handler names but its template does not have', () => {
 
 it('the database satisfies the invariants after all tests', () => invariants(shared.sql));
 
-it('batch workers whose handler this worker does not have are left to the worker that has it', async () => {
+it('batch workers whose handler this worker does not have are run by the worker that has it', async () => {
   const parts = Array.from({ length: 30 }, (_, i) => ({ batch_id: String(i), start_cursor: i, end_cursor: i + 1 }));
   const analyzer = new HandlerRegistry();
   analyzer.register(
@@ -356,7 +356,7 @@ it('batch workers whose handler this worker does not have are left to the worker
   await another({ handlers: registryOf('work'), name: 'with' });
   const { taskUuid } = await tasker.createTask(demo);
   expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
-  // Once the worker that has the handler is known, other workers stop claiming the steps. Some were claimed before.
+  // Once this worker knows the other one, it stops claiming the steps. It has claimed some of them before.
   const released = await shared.sql(
     `select count(*)::int n from tasker.history where task_uuid = $1 and outcome = 'released'`,
     [taskUuid],

@@ -146,7 +146,7 @@ async function runTogether() {
 const triedAgain = { state: 'error', attempts: 2, error: { retryable: true } };
 const succeeded = { state: 'complete', attempts: 1, error: null };
 
-it('a retryable failure is retried, and the rest of its batch is recorded, for any value of one of its fields', async () => {
+it('a retryable failure with any value in one field is retried, and the rest of its recording is stored', async () => {
   const run = await runTogether();
   const odds = PLACES.flatMap((place) => Object.keys(ODD).map((odd) => ({ place, odd, unreadable: false })));
   const unreadable = FIELDS.map((place) => ({ place, odd: 'null', unreadable: true }));
@@ -160,7 +160,7 @@ it('a retryable failure is retried, and the rest of its batch is recorded, for a
   expect(wrong).toEqual([]);
 });
 
-it('a retryable failure is retried, and the rest of its batch is recorded, for any values of several of its fields', async () => {
+it('a retryable failure with any values in several fields is retried, and the rest of its recording is stored', async () => {
   const run = await runTogether();
   const failures = fc.array(fc.array(anyOdd, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 30 });
   await fc.assert(
@@ -172,7 +172,7 @@ it('a retryable failure is retried, and the rest of its batch is recorded, for a
   );
 });
 
-it('the storable parts of an odd failure are kept, and the dropped parts are named', async () => {
+it('the parts of a failure that can be stored are kept, and the dropped parts are named', async () => {
   const run = await runTogether();
   const failure = (params: object) => () =>
     new StepHandlerResult({ success: false, errorMessage: 'no', ...params } as StepHandlerResultParams);
@@ -192,7 +192,7 @@ it('the storable parts of an odd failure are kept, and the dropped parts are nam
   expect(errors[3]!.backtrace.at(-1)).toBe('… 401 more');
 });
 
-it('an error that is thrown with odd fields is retried', async () => {
+it('a thrown error with odd fields is retried', async () => {
   const run = await runTogether();
   const made = Object.values(ODD).flatMap((odd) =>
     ['message', 'errorType', 'errorCode', 'statusCode', 'metadata', 'retryAfter', 'cause', 'stack'].map((key) => () => {

@@ -4,7 +4,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('a task that waited longer than 24.8 days, the limit of a 32-bit number of milliseconds, runs to its end', async () => {
+it('a task completes after a wait longer than the 24.8 days of a 32-bit number of milliseconds', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [], b: ['a'] }, { worker: false });
   const { taskUuid } = await tasker.createTask({ ...demo, context: {} });
   await shared.sql(`update tasker.task set created_at = created_at - interval '30 days' where task_uuid = $1`, [

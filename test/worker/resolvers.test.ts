@@ -82,7 +82,7 @@ describe('a template', () => {
     });
   });
 
-  it('resolvers are called once per step of a template, and the class that they return is instantiated for each task', async () => {
+  it('a resolver is called once per step of a template, and its class is instantiated for each task', async () => {
     const tenants = new Tenants();
     const { tasker, demo } = await shared.setup({ a: { handler: 'tenant.acme' } }, { handlers: registryOf(tenants) });
     const tasks = await tasker.createTasks(Array.from({ length: 30 }, () => demo));
@@ -99,7 +99,7 @@ describe('a template', () => {
     expect(tenants.asked).toBe(before + 1);
   });
 
-  it('steps share a registered instance, and each gets its own instance of a registered class', async () => {
+  it('all calls share a registered instance, but each has its own instance of a registered class', async () => {
     const registry = registryOf();
     registry.register('shared', new Payment());
     const { tasker, demo } = await shared.setup({ shared: [], own: { handler: 'payment' } }, { handlers: registry });
@@ -116,7 +116,7 @@ describe('a template', () => {
 });
 
 describe("a handler that can't be resolved", () => {
-  it('the step fails permanently at the first attempt, and the error suggests similar names', async () => {
+  it('fails the step permanently at the first attempt, with an error that suggests similar names', async () => {
     class Broken extends Payment {
       constructor() {
         super();
@@ -166,7 +166,7 @@ describe("a handler that can't be resolved", () => {
         message: 'step hinted: resolver tenants has no handler named tenant.nobody',
       },
     });
-    // One warning reported all of them before any step ran. A constructor that throws is only found when it runs.
+    // One warning at startup reports all of them except a constructor that throws, which is found only when it runs.
     const warned = lines.filter(({ message }) => message.startsWith('no handler here for'));
     expect(warned).toHaveLength(1);
     expect(warned[0]!.message).toBe(
@@ -174,13 +174,13 @@ describe("a handler that can't be resolved", () => {
     );
   });
 
-  it('the step is retried when a resolver throws', async () => {
+  it('is retried if its resolver throws', async () => {
     let asked = 0;
     const flaky: BaseResolver = {
       name: 'flaky',
       priority: 20,
       canResolve: ({ callable }) => callable === 'flaky',
-      // The check at startup calls it, too.
+      // The check at startup calls the resolver, too.
       resolve: () => (++asked <= 2 ? Promise.reject(new Error('no connection')) : Promise.resolve(Payment)),
     };
     const { tasker, demo } = await shared.setup(
@@ -192,7 +192,7 @@ describe("a handler that can't be resolved", () => {
     expect((await tasker.getStep(taskUuid, 'flaky')).attempts).toBe(2);
   });
 
-  it('the step times out when a resolver never answers', async () => {
+  it('causes a timeout if its resolver never settles', async () => {
     const silent: BaseResolver = {
       name: 'silent',
       priority: 20,
@@ -251,7 +251,7 @@ describe('a worker without the resolver', () => {
     ['a pattern', () => new Tenants(), { handler: 'tenant.acme' }],
     ['a prefix', () => new Legacy(), { handler: 'legacy/charge' }],
     ['its name', () => new Tenants(), { handler: { callable: 'payment', resolver: 'tenants' } }],
-  ])('steps that match %s are left to a worker that has the resolver', async (_by, resolver, step) => {
+  ])('steps that match %s are run by a worker that has the resolver', async (_by, resolver, step) => {
     const { tasker, demo, another } = await shared.setup(
       { step, own: { handler: 'payment' } },
       { handlers: registryOf(), name: 'without', handlerMissingGraceMs: 20_000 },
@@ -266,7 +266,7 @@ describe('a worker without the resolver', () => {
     expect(with_.stats!.processed).toBeGreaterThanOrEqual(10);
   });
 
-  it('a step whose handler two workers accept but neither has does not move between them', async () => {
+  it('a step that the resolvers of two workers accept without having its handler does not move between them', async () => {
     const options = { handlerMissingGraceMs: 300, leaseMs: 60_000 };
     const { tasker, demo, another } = await shared.setup(
       { nobody: { handler: 'tenant.nobody' } },
@@ -278,7 +278,7 @@ describe('a worker without the resolver', () => {
     expect((await tasker.getStep(taskUuid, 'nobody')).results?.error?.error_type).toBe('handler_not_found');
   });
 
-  it('a step whose resolver accepts it but has no handler is left to a worker that has a handler of that name', async () => {
+  it('a step that a resolver accepts without having its handler is run by a worker that has a handler of that name', async () => {
     const { tasker, demo, another } = await shared.setup(
       { step: { handler: 'tenant.nobody' } },
       { handlers: registryOf(new Tenants()), name: 'claims', handlerMissingGraceMs: 2_000 },
@@ -293,7 +293,7 @@ describe('a worker without the resolver', () => {
     }
   });
 
-  it('`why` names the worker that has the resolver', async () => {
+  it('`why` names the worker that runs the step through its resolver', async () => {
     const { tasker, demo, another } = await shared.setup({ step: { handler: 'tenant.acme' } }, { worker: false });
     const gate = deferred();
     const wait = defineHandler('payment', {}, () => gate.promise);

@@ -15,7 +15,7 @@ const TASK: Record<string, unknown> = { sensitive: ['card.number'] };
 const ONCE = { retry: { max_attempts: 1 } };
 const context = { card: { number: CARD, brand: 'visa' } };
 
-/** Runs a step after another one, and returns the lines that were written and the lines that are kept. */
+/** Runs a step after another one, and returns the written and the kept log lines. */
 async function linesOf(run: (context: StepContext) => unknown, { task = TASK, first = { sensitive: ['token'] } } = {}) {
   const { logger, lines } = collectingLogger();
   const { tasker, demo } = await shared.setup(
@@ -39,7 +39,7 @@ async function linesOf(run: (context: StepContext) => unknown, { task = TASK, fi
   return { tasker, taskUuid, written: JSON.stringify(lines), kept: JSON.stringify(kept!.lines) };
 }
 
-it('sensitive values of the context and of earlier results are in no line of a handler', async () => {
+it("a handler's log lines contain no sensitive values of the context or of earlier results", async () => {
   const { written, kept } = await linesOf((context) => {
     const { token } = context.getDependencyResult('first') as { token: string };
     context.logger.info({ input: context.inputData, token }, `paying with ${CARD}`);
@@ -55,7 +55,7 @@ it('sensitive values of the context and of earlier results are in no line of a h
   }
 });
 
-it('the line of a failure has no sensitive value, and the stored error has the whole message', async () => {
+it('the log line of a failure contains no sensitive value, but the stored error has the whole message', async () => {
   const { tasker, taskUuid, written, kept } = await linesOf((context) => {
     context.logger.error({ err: new Error(`refused ${CARD}`) });
     throw new PermanentError(`the bank refused ${CARD}`);
@@ -76,7 +76,7 @@ it('lines of a template without sensitive values are written as they are', async
   expect(written).toContain(JSON.stringify(fields.input));
 });
 
-it('sensitive values are in no line of a handler in a thread', async () => {
+it('log lines of a handler in a thread contain no sensitive values', async () => {
   const { logger, lines } = collectingLogger();
   const { tasker, demo } = await shared.setup(
     { a: { handler: { callable: 'logs_and_fails', isolation: 'thread' }, ...ONCE } },

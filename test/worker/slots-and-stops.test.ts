@@ -19,7 +19,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('when the worker stops before its subscriber, a handler that reacts to the signal spends no attempt', async () => {
+it('a handler that reacts to its signal spends no attempt when the worker stops before its subscriber', async () => {
   const begun = deferred();
   const folder = projectWith({ 'tasker.toml': '[worker]\nshutdown_timeout_ms = 40\n' });
   const { create, tasker } = await setupBridge(
@@ -44,7 +44,7 @@ it('when the worker stops before its subscriber, a handler that reacts to the si
   expect(step).toMatchObject({ currentState: 'enqueued', attempts: 0 });
 });
 
-it('steps that were claimed before the subscriber started, and exceed its slots, return to the queue', async () => {
+it('steps that were claimed before the subscriber started return to the queue if it has no slots for them', async () => {
   const begun = deferred();
   const resume = deferred();
   const { create, tasker, poller, subscriber } = await setupBridge(
@@ -77,7 +77,7 @@ it('steps that were claimed before the subscriber started, and exceed its slots,
   }
 });
 
-it('stopWorker stops even a worker whose start waits for an earlier stop', async () => {
+it('stopWorker also stops a worker whose start waits for an earlier stop', async () => {
   cleanProcess();
   const config = { namespace: 'last_word', databaseUrl: shared.url, logLevel: 'error' } as const;
   expect(await bootstrapWorker(config)).toMatchObject({ status: 'started' });
@@ -86,7 +86,7 @@ it('stopWorker stops even a worker whose start waits for an earlier stop', async
   expect(isWorkerRunning()).toBe(false);
 });
 
-it('a subscriber without a free slot does not keep the events of steps that another subscriber has run', async () => {
+it('a subscriber without a free slot frees the memory of events whose steps another subscriber has run', async () => {
   const [begun, resume] = [deferred(), deferred()];
   let first = true;
   const handler = () => {
@@ -120,7 +120,7 @@ it('a subscriber without a free slot does not keep the events of steps that anot
   resume.resolve();
 });
 
-it('each of two subscribers with different handlers runs the steps whose handlers it has', async () => {
+it('two subscribers with different handlers each run the steps of their handlers', async () => {
   const { bridge, create, tasker } = await setupBridge(
     shared,
     { a: [], b: [], c: ['a', 'b'] },
@@ -163,7 +163,7 @@ it('the timeout of a step that waits for a slot of its subscriber starts when it
   tasks.push(await create());
   const timedOut = new Promise((resolve) => bridge.subscribe(EventNames.STEP_EXECUTION_TIMEOUT, resolve));
   await expect.poll(() => processWorker.channel.metrics().pendingCount).toBe(1);
-  await timedOut; // the first step, whose handler keeps the slot
+  await timedOut; // of the first step, whose handler keeps the slot
   await expect.poll(() => processWorker.channel.metrics().oldestPendingAgeMs).toBeGreaterThan(1_200);
   const [step] = (await tasker.getSteps(tasks[1]!.taskUuid)).filter(({ name }) => name === 'b');
   expect(step).toMatchObject({ currentState: 'in_progress', attempts: 1 });
@@ -173,7 +173,7 @@ it('the timeout of a step that waits for a slot of its subscriber starts when it
   }
 });
 
-it('a poller that is stopped twice is stopped when either promise settles, and polls when it is started again', async () => {
+it('a poller has stopped when either of two concurrent stops resolves, and can be started again', async () => {
   const { poller, create, tasker } = await setupBridge(
     shared,
     { a: [] },
@@ -205,7 +205,7 @@ it('a poller that is stopped twice is stopped when either promise settles, and p
   }
 });
 
-it('a worker that is bootstrapped repeatedly with a handlers folder leaves nothing that keeps the process alive', async () => {
+it('a worker that is bootstrapped repeatedly with a handlers folder leaks no resources', async () => {
   const folder = projectWith({
     'handlers/greet.js': `export class Greet { static handlerName = 'greet'; call() { return { greeting: 'hello' }; } }`,
     'tasker.toml': '[worker.handlers]\nsearch_paths = ["handlers"]\n',

@@ -58,7 +58,7 @@ describe('the lines that a handler logs', () => {
     expect(Date.now() - Date.parse(log!.lines[0]!.at)).toBeLessThan(60_000);
   });
 
-  it('are kept for each failed attempt, and not for an attempt that completes', async () => {
+  it('are kept for failed attempts, but not for an attempt that completes', async () => {
     const { read } = await logsOf(
       (context) => {
         logInfo(`attempt ${context.retryCount}`);
@@ -108,7 +108,7 @@ describe('the lines that a handler logs', () => {
     expect(lines.map(({ message }) => message)).not.toContain('fact');
   });
 
-  it('are the last 200 lines and at most 64 KB, and the number of dropped lines is known', async () => {
+  it('are limited to the last 200 lines and 64 KB, and dropped lines are counted', async () => {
     const many = await logsOf(() => {
       for (let i = 0; i < 1_000; i++) logInfo(`line ${i}`);
       fail();
@@ -139,7 +139,7 @@ describe('the lines that a handler logs', () => {
     expect(log!.lines[0]!.fields).toMatchObject({ user: 'ann' });
   });
 
-  it('may have any characters, and values that JSON cannot hold', async () => {
+  it('can have any characters, and values that JSON cannot hold', async () => {
     const circle: Record<string, unknown> = { n: 1n };
     circle['self'] = circle;
     const odd = {
@@ -194,7 +194,7 @@ describe('the lines that a handler logs', () => {
     }
   });
 
-  it('are not returned for an unknown step; the request is rejected', async () => {
+  it('cannot be read for an unknown step', async () => {
     const { tasker, taskUuid } = await logsOf(() => fail());
     await expect(tasker.getStepLogs(taskUuid, 'b')).rejects.toMatchObject({ code: 'step_not_found' });
     expect(await tasker.getStepLogs(taskUuid, 'a')).toEqual([]);

@@ -43,7 +43,7 @@ it('a step that restarts without a timeout has no deadline', () => {
   deadlines.stop();
 });
 
-it('a step times out once, even if another deadline passes while its outcome is being recorded', async () => {
+it('a step times out only once while its outcome is being recorded', async () => {
   const names = new Map<DispatchedStep, string>();
   const expired: (string | undefined)[] = [];
   const deadlines = new Deadlines({

@@ -4,7 +4,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('each failed attempt keeps the thrown error: type, code, status, metadata, frames and causes', async () => {
+it('each failed attempt keeps the type, code, status, metadata, frames and causes of the thrown error', async () => {
   const ship = defineHandler('ship', {}, ({ context }) => {
     if (context.retryCount > 0) throw new NotFoundError('no such parcel', { metadata: { parcel: 'P-1' } });
     const cause = new AggregateError([new Error('first socket'), new Error('second socket')], 'no socket');
@@ -48,7 +48,7 @@ it('a failed fetch shows its cause in the step, in `why` and in the history', as
   expect((await tasker.why(taskUuid)).steps[0]!.why).toMatch(/: fetch failed: (bad port|connect ECONNREFUSED)/);
 });
 
-it('a failed fetch names the parts of a cause without a message, and a circular cause does no harm', async () => {
+it('a failed fetch names the parts of a cause without a message, and ignores a circular cause', async () => {
   const parts = new AggregateError([
     new Error('connect ECONNREFUSED ::1:9'),
     new Error('connect ECONNREFUSED 127.0.0.1:9'),

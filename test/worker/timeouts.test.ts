@@ -10,7 +10,7 @@ const ONCE = { retry: { max_attempts: 1 } };
 const TWICE = { retry: { max_attempts: 2, backoff: 'none' } };
 
 describe('a handler that does not settle in time', () => {
-  it('the signal of the handler fires, and the step fails with `timeout` and is retried', async () => {
+  it("the handler's signal fires, and the step fails with `timeout` and is retried", async () => {
     const reasons: unknown[] = [];
     const slow = defineHandler('a', {}, async ({ context, signal }) => {
       if (context.isRetry()) return { second: true };
@@ -28,7 +28,7 @@ describe('a handler that does not settle in time', () => {
     expect(second).toMatchObject({ attempt: 2, what: 'completed' });
   });
 
-  it('the handler occupies its slot until it settles, and its late result is rejected and logged', async () => {
+  it('the handler occupies its slot until it settles, and its late result is discarded and logged', async () => {
     const gate = deferred();
     let running = 0;
     let most = 0;
@@ -155,7 +155,7 @@ describe('stopping a worker', () => {
     expect((await observer.getSteps(taskUuid)).map((step) => step.currentState)).toEqual(['complete', 'enqueued']);
   });
 
-  it("a handler's signal fires after the drain time, and a handler that reacts releases its step without using an attempt", async () => {
+  it('a handler that reacts to its signal after the drain time releases its step without spending an attempt', async () => {
     const started = deferred();
     const heeding = defineHandler('a', {}, async ({ signal }) => {
       started.resolve();
@@ -169,7 +169,7 @@ describe('stopping a worker', () => {
     expect(await observer.getStep(taskUuid, 'a')).toMatchObject({ currentState: 'enqueued', attempts: 0 });
   });
 
-  it('stopping does not wait for a handler that ignores its signal, and another worker runs the step immediately', async () => {
+  it('the step of a handler that ignores its signal is run by another worker immediately', async () => {
     const { started, finish, handler, heard } = hold();
     const { tasker, demo, another } = await shared.setup({ a: ONCE }, { handlers: [handler], pollMs: 60_000 });
     const { taskUuid } = await tasker.createTask(demo);
@@ -184,7 +184,7 @@ describe('stopping a worker', () => {
     expect((await other.getHistory(taskUuid)).map((entry) => entry.what)).toEqual(['released', 'completed']);
   });
 
-  it('a step that must not run twice is left to an operator', async () => {
+  it('a step that is not retryable fails, so that an operator can verify its effect', async () => {
     const { started, finish, handler } = hold();
     const { tasker, demo, another } = await shared.setup(
       { a: { retry: { retryable: false } } },

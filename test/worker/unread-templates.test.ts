@@ -10,7 +10,8 @@ it('a worker that cannot read the template of a step warns once, and runs the st
   const handlers = [defineHandler('a', {}, () => ({}))];
   await another({ templates: [], namespaces: ['test'], worker: true, handlers, logger });
   /**
-   * Creates a task while no process can read templates. This one has just registered it, unless the machine is very slow.
+   * Creates a task while no process can read templates. This process knows the template, which it has just registered,
+   * unless the machine is very slow.
    */
   const createUnread = async (): Promise<string> => {
     await tasker.engine.templates.register(demo);

@@ -48,7 +48,7 @@ it('a worker queries once per round for all waiting steps that lack the same han
   onTestFinished(() => missing.stop());
   const steps = [stepOf('charge', 0), stepOf('refund', 1), stepOf('charge', 0), stepOf('charge', 2)];
   for (const step of steps) missing.add(step);
-  // Each step is queried when it arrives.
+  // There is a query when a step arrives.
   expect(queried.sort()).toEqual(['charge', 'charge', 'charge', 'refund']);
   served = true;
   await until(

@@ -12,7 +12,7 @@ const yieldAt = (cursor: number) =>
   );
 
 describe('a handler that yields repeatedly', () => {
-  it('a worker that stops releases the step, and another worker continues from its checkpoint', async () => {
+  it('releases its step when its worker stops, and another worker continues from the checkpoint', async () => {
     const yielded = deferred();
     const endless = defineHandler('a', {}, ({ context }) => {
       const cursor = Number(context.checkpointCursor ?? 0);
@@ -41,7 +41,7 @@ describe('a handler that yields repeatedly', () => {
     await invariants(sql);
   });
 
-  it('cancelling the task ends the repeated calls', async () => {
+  it('is not called again after its task was cancelled', async () => {
     const yielded = deferred();
     const endless = defineHandler('a', {}, ({ context }) => {
       const cursor = Number(context.checkpointCursor ?? 0);

@@ -9,5 +9,5 @@ export const validateRequest = defineHandler(
 
 export const autoApprove = defineHandler('approval.auto_approve', {}, () => ({ approved_by: 'rule' }));
 
-/** Answers immediately. The example sign-off waits for people. The template names the role. */
+/** Approves immediately, in the role that the template sets. The example `sign-off` waits for people instead. */
 export const ask = defineHandler('approval.ask', {}, ({ context }) => ({ approved_by: context.getConfig('role') }));

@@ -1,6 +1,6 @@
 import { completeLater, defineHandler } from 'tasker-core';
 
-/** Starts a payment. The service calls back with the token; until then, the step takes no slot of a worker. */
+/** Starts a payment. The service calls back with the token. Until then, the step occupies no slot of a worker. */
 export const pay = defineHandler(
   'callback.pay',
   { inputs: { invoice: 'invoice' } },

@@ -5,7 +5,7 @@ import { refuse } from './_refuse.ts';
 const THROWAWAY_MAIL = /@throwaway\.example$/;
 const EXPENSIVE_CENTS = 40_000;
 
-/** Scores how suspicious an order is. The template sets the limit. */
+/** Computes a fraud score for an order. The template sets the limit. */
 export const checkFraud = defineHandler(
   'orders.check_fraud',
   {

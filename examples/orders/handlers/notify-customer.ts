@@ -2,8 +2,9 @@ import { type StepContext, StepHandler, type StepHandlerResult } from 'tasker-co
 import { order, results } from './_order.ts';
 
 /**
- * Writes the mail to the customer. This is the only handler that is a class. It reads from the context what a function receives
- * through `inputs` and `depends`. The message id is the same in every attempt, so a mail server can discard a second copy.
+ * Writes the mail to the customer. This handler is a class, so it reads from the context the values that a function
+ * receives through `inputs` and `depends`. The message id is the same in every attempt, so that a mail server can
+ * discard a second copy.
  */
 export class NotifyCustomer extends StepHandler {
   static override readonly handlerName = 'orders.notify_customer';

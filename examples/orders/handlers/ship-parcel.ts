@@ -5,7 +5,7 @@ import { post } from './_post.ts';
 
 const Shipped = z.object({ tracking_number: z.string(), carrier: z.string() });
 
-/** Requests the warehouse to ship the reserved goods. */
+/** Asks the warehouse to ship the reserved goods. */
 export const shipParcel = defineHandler(
   'orders.ship_parcel',
   {

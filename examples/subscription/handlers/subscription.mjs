@@ -24,7 +24,7 @@ export const charge = defineHandler(
   },
 );
 
-/** Creates the next month. The key makes a repeated attempt find the task of the first one. */
+/** Creates the task of the next month. With the key, a repeated attempt finds the existing task. */
 export const nextMonth = defineHandler(
   'subscription.next_month',
   { inputs: { customer: 'customer', month: 'month' } },

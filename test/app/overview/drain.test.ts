@@ -25,7 +25,7 @@ async function scene(more: object = {}) {
   return { tasker, demo, another, worker, task, name, goOn };
 }
 
-it('a draining worker finishes its running steps, and neither claims steps nor takes their children', async () => {
+it('a draining worker finishes its running steps, but claims neither their children nor other steps', async () => {
   const { tasker, demo, worker, task, name, goOn, another } = await scene();
   const waits: number[] = [];
   const draining = tasker.drainWorker(name, {
@@ -62,7 +62,7 @@ it('a draining worker finishes its running steps, and neither claims steps nor t
   expect((await tasker.why(later.taskUuid)).steps[0]!.why).toBe(
     `is ready; ${name} has handler first, but takes no steps while draining: resume it, or start another worker`,
   );
-  // Another worker takes both.
+  // Another worker claims both.
   await another({ worker: true, handlers: [ok('first'), ok('second')], name: 'second worker' });
   expect(await endStates(tasker, [task, later])).toEqual(['complete']);
   expect((await tasker.getSteps(task.taskUuid)).map((step) => step.worker)).toEqual([name, 'second worker']);
@@ -84,7 +84,7 @@ it('a draining worker finishes its running steps, and neither claims steps nor t
   ]);
 });
 
-it('a drained worker that is resumed takes the waiting steps immediately', async () => {
+it('a drained worker claims the ready steps as soon as it is resumed', async () => {
   const { tasker, demo, name, goOn, task } = await scene();
   goOn.resolve();
   await endStates(tasker, [task]);
@@ -99,7 +99,7 @@ it('a drained worker that is resumed takes the waiting steps immediately', async
   expect(acts.map(({ action }) => action)).toEqual(['drain', 'resume']);
 });
 
-it('a second request leaves the first one in place, and is not in the audit', async () => {
+it('a second drain request changes nothing and is not recorded in the audit', async () => {
   const { tasker, name, goOn } = await scene();
   expect(await tasker.drainWorker(name, { actor: 'ada' })).toMatchObject({ changed: true });
   expect(await tasker.drainWorker(name, { actor: 'bob' })).toMatchObject({
@@ -113,7 +113,7 @@ it('a second request leaves the first one in place, and is not in the audit', as
   goOn.resolve();
 });
 
-it('a worker whose notifications are lost gets the request with its next heartbeat', async () => {
+it('a worker whose notifications are lost receives a drain request with its next heartbeat', async () => {
   const { tasker, worker, goOn } = await scene({ leaseMs: 3_000 });
   const { workerId } = worker.stats!;
   await shared.sql(`update tasker.worker set drain_at = now(), drain_by = 'psql' where id = $1`, [workerId]);
@@ -131,7 +131,7 @@ it('a worker whose notifications are lost gets the request with its next heartbe
 it('a worker that lost its lease keeps draining when it registers again', async () => {
   const { tasker, demo, worker, goOn, name, task } = await scene({ leaseMs: 3_000 });
   const before = worker.stats!.workerId;
-  // Asked to drain, and declared dead before its next heartbeat.
+  // The worker is asked to drain, and declared dead before its next heartbeat.
   await shared.sql(`update tasker.worker set drain_at = now(), drain_by = 'psql', state = 'dead' where id = $1`, [
     before,
   ]);
@@ -148,7 +148,7 @@ it('a worker that lost its lease keeps draining when it registers again', async 
   expect(await endStates(tasker, [waiting, task])).toEqual(['complete']);
 });
 
-it('a wait that times out or is aborted leaves the worker draining', async () => {
+it('a worker keeps draining if the wait for its drain times out or is aborted', async () => {
   const { tasker, worker, name, goOn } = await scene();
   await expect(tasker.drainWorker(name, { wait: true, timeoutMs: 50 })).rejects.toMatchObject({
     code: 'timeout',
@@ -164,7 +164,7 @@ it('a wait that times out or is aborted leaves the worker draining', async () =>
   );
 });
 
-it('a step that waits for its handler is released when its worker drains', async () => {
+it('a step that waits for a missing handler is released when its worker drains', async () => {
   const { tasker, demo, another } = await shared.setup({ a: { handler: 'nowhere' } }, { worker: false });
   const worker = await another({ worker: true, handlers: [ok('b')], handlerMissingGraceMs: 60_000, name: 'lacking' });
   const { taskUuid } = await tasker.createTask(demo);
@@ -176,7 +176,7 @@ it('a step that waits for its handler is released when its worker drains', async
   expect(await tasker.getSteps(taskUuid)).toMatchObject([{ currentState: 'enqueued', attempts: 0 }]);
 });
 
-it('a step without a handler whose claim is answered during a drain is released', async () => {
+it('a step without a handler is released if its claim completes during a drain', async () => {
   const { tasker, demo, another } = await shared.setup({ a: { handler: 'nowhere' } }, { worker: false });
   const { taskUuid } = await tasker.createTask(demo);
   // The claim waits for this lock.
@@ -199,7 +199,7 @@ it('a step without a handler whose claim is answered during a drain is released'
   expect(await tasker.getSteps(taskUuid)).toMatchObject([{ currentState: 'enqueued', attempts: 0 }]);
 });
 
-it('a worker that stops is shown as draining, and then cannot be drained', async () => {
+it('a stopping worker is shown as draining, and rejects a drain request once it has stopped', async () => {
   const { tasker, worker, goOn, name } = await scene();
   const stopping = worker.stop({ drainTimeoutMs: 20_000 });
   await until(
@@ -214,7 +214,7 @@ it('a worker that stops is shown as draining, and then cannot be drained', async
   });
 });
 
-it('a request to a lost worker, an unknown worker or a worker of an earlier version is rejected', async () => {
+it('a drain request to a lost worker, an unknown worker or a worker of an earlier version is rejected', async () => {
   const { tasker } = await shared.setup({ a: [] }, { worker: false });
   await shared.sql(
     `insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)

@@ -7,7 +7,7 @@ import { sharedDatabase } from '../../support/shared-database.ts';
 const shared = sharedDatabase();
 const ok = (name: string) => defineHandler(name, {}, () => ({ ok: true }));
 
-it('the queue of a namespace without workers shows its ready steps, their age and priority, and that no worker can run them', async () => {
+it('the queue of a namespace without workers shows the age and priority of its ready steps, and counts them as unserved', async () => {
   const { tasker, demo } = await shared.setup({ a: [], b: [], c: ['a'] }, { worker: false });
   const { namespace } = demo;
   await tasker.createTask({ ...demo, priority: -3 });
@@ -69,7 +69,7 @@ it('the queue of a namespace shows running steps, waiting retries and workers', 
   await tasker.cancelTask(task.taskUuid);
 });
 
-it('ready steps whose handler is in no live worker, or only in a draining worker, are counted by handler', async () => {
+it('ready steps are counted as unserved by handler if no live worker has the handler, or only a draining one', async () => {
   const { tasker, demo, another } = await shared.setup(
     { a: [], b: [], c: [], d: { handler: { callable: 'd', resolver: 'plugins' } } },
     { worker: false },
@@ -77,7 +77,7 @@ it('ready steps whose handler is in no live worker, or only in a draining worker
   const { namespace } = demo;
   const worker = await another({ worker: true, handlers: [ok('c')], name: 'only c', concurrency: 1 });
   await tasker.drainWorker('only c', { wait: true });
-  // Announced by a worker of another process that claims nothing.
+  // A worker of another process announces handlers, but claims nothing.
   await shared.sql(
     `insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)
      values ('only a', 'h', 1, array[$1], array['~/^a$/'], 3, now() + interval '1 minute')`,
@@ -94,14 +94,14 @@ it('ready steps whose handler is in no live worker, or only in a draining worker
     ]),
   );
   expect(queue).toMatchObject({ ready: 8, unservedSteps: 6, workers: ['only a'], draining: ['only c'], slots: 3 });
-  // A resolver that a step names covers exactly this step.
+  // A worker with the resolver that a step names serves only this step.
   await shared.sql(`update tasker.worker set callables = array['~@plugins'] where name = 'only a'`);
   const [again] = await tasker.queues({ namespace });
   expect(again!.unserved.map(({ handler }) => handler).sort()).toEqual(['a', 'b', 'c']);
   await worker.stop();
 });
 
-it('the age of a step counts from its last parent, its last attempt, the due time of its retry, or its reset', async () => {
+it('the age of a step is measured from the end of its last parent or attempt, the due time of its retry, or its reset', async () => {
   const fails = deferred();
   const flaky = defineHandler('flaky', { inputs: { again: 'again' } }, ({ again }) => {
     fails.resolve();
@@ -137,7 +137,7 @@ it('the age of a step counts from its last parent, its last attempt, the due tim
   expect(await age()).toBeLessThan(60_000);
 });
 
-it('cancelled steps of a namespace without a worker do not count, even if there are many', async () => {
+it('cancelled steps of a namespace without a worker are neither counted nor estimated as ready', async () => {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   const { namespace } = demo;
   const [old] = await tasker.createTasks([demo, demo]);
@@ -148,7 +148,7 @@ it('cancelled steps of a namespace without a worker do not count, even if there 
   const [queue] = await tasker.queues({ namespace });
   expect(queue).toMatchObject({ ready: 1, unservedSteps: 1 });
   expect(queue!.oldestReadyMs).toBeLessThan(60_000);
-  // Many: their number is estimated from a sample.
+  // With many steps, their number is estimated from a sample.
   for (let i = 0; i < 12; i++) await tasker.createTasks(Array.from({ length: 1_000 }, () => demo));
   const [many] = await tasker.queues({ namespace });
   expect(many!.unservedSteps).toBeGreaterThan(11_900);
@@ -161,7 +161,7 @@ it('cancelled steps of a namespace without a worker do not count, even if there 
   expect(await tasker.queues({ namespace })).toMatchObject([{ ready: 0, unserved: [], oldestReadyAt: null }]);
 });
 
-it('every namespace is listed, even an empty namespace, and an unknown namespace is rejected with similar names', async () => {
+it('`queues` lists every namespace, including empty ones, and rejects an unknown namespace with similar names', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { handlers: [ok('a')] });
   await another({ templates: [], handlers: [ok('a')], namespaces: ['served_without_template'] });
   expect(await endStates(tasker, [await tasker.createTask(demo)])).toEqual(['complete']);

@@ -128,7 +128,7 @@ it('a blocked event loop is shown while it is blocked', async () => {
   expect(seen.state).toBe('running');
 });
 
-it('a worker that stopped or was lost is listed for a while, and a lost worker with the steps that it still holds', async () => {
+it('stopped and lost workers are listed for a while, and a lost worker is listed with the steps that it holds', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { worker: false });
   const { namespace } = demo;
   const ends = await another({ worker: true, handlers: [ok('zzz')], name: 'ends' });
@@ -194,7 +194,7 @@ it('workers of an earlier version are listed with the values in their rows', asy
   ]);
 });
 
-it('an unknown name, a name of two live workers, and an invalid state are rejected with advice', async () => {
+it('an unknown name, a name of two live workers, and invalid options are rejected', async () => {
   const { tasker, demo, another } = await shared.setup({ a: [] }, { handlers: [ok('a')], name: 'double' });
   await another({ name: 'double' });
   const { namespace } = demo;

@@ -136,7 +136,7 @@ describe('bootstrapWorker', () => {
 describe('the port of the worker of this process', () => {
   const toml = (text: string) => path.join(projectWith({ 'tasker.toml': text }), 'tasker.toml');
 
-  it('the file can enable the port, which has the endpoints of a worker server and closes when the worker stops', async () => {
+  it('a port enabled in the configuration file has the endpoints of a worker server, and closes when the worker stops', async () => {
     const configPath = toml('[worker.web]\nenabled = true\nbind_address = "127.0.0.1:0"\n');
     const { result, demo } = await setupBridge(shared, { a: [] }, { start: [], config: { configPath } });
     const status = getWorkerStatus();
@@ -149,7 +149,7 @@ describe('the port of the worker of this process', () => {
     await expect(fetch(`${status.webUrl}/health`)).rejects.toThrow('fetch failed');
   });
 
-  it('an option can enable the port, which closes if the worker cannot start', async () => {
+  it('a port enabled by an option closes if the worker cannot start', async () => {
     const configPath = toml('[worker.web]\nenabled = false\nbind_address = "127.0.0.1:0"\n');
     await setupBridge(shared, { a: [] }, { start: [], config: { configPath, web: true } });
     const { webUrl } = getWorkerStatus();
@@ -255,7 +255,7 @@ describe('steps by hand', () => {
     return { ...kit, module, next };
   }
 
-  it('each step is polled once, in the documented form, and its completion settles after the commit', async () => {
+  it('each step is polled once in the documented form, and its completion resolves after the commit', async () => {
     const { create, module, next, tasker } = await setup({ a: [], b: ['a'] });
     const { taskUuid } = await create({ order_id: 'O-7' });
     const a = await next();
@@ -309,7 +309,7 @@ describe('steps by hand', () => {
     expect(await module.completeStepEvent(event.eventId, completed(event))).toBe(true);
   });
 
-  it('a yield is saved, and the step is polled again as another event with the checkpoint', async () => {
+  it('a step that yields is polled again as another event with the saved checkpoint', async () => {
     const { create, module, next, tasker } = await setup();
     const { taskUuid } = await create();
     const event = await next();
@@ -376,7 +376,7 @@ describe('steps by hand', () => {
 });
 
 describe('a custom module', () => {
-  it('a custom module is used instead of the worker of this process', async () => {
+  it('a custom module that is passed is used instead of the worker of this process', async () => {
     const received: unknown[] = [];
     const module = {
       bootstrapWorker: (config: object) => {

@@ -12,7 +12,7 @@ const shared = sharedDatabase();
 const PACKAGE = pathToFileURL('dist/index.js').href;
 /** A process that is still running after this time does not end on its own, and is killed. */
 const LIMIT_MS = 40_000;
-/** A process with nothing open ends within this time, even on a busy machine. Open resources keep it alive longer. */
+/** A process without open resources ends within this time, even on a busy machine. */
 const LINGER_MS = 5_000;
 
 interface Ended {
@@ -147,8 +147,8 @@ describe('a program of a few lines', () => {
 });
 
 /**
- * Measures the time for which the process waits for what keeps it alive. A busy machine makes it run longer, but not
- * wait longer.
+ * Measures how long open resources keep the idle process alive. A busy machine makes the process run longer, but does
+ * not make it idle longer.
  */
 const THEN_ENDS = `
   const { idle } = performance.eventLoopUtilization();
@@ -221,7 +221,7 @@ describe('a process exits on its own within a second after its tasker has stoppe
     expect(lastLine(stdout)).toEqual(ENDED);
   });
 
-  it('the process exits after its tasker stops while the database is down', async () => {
+  it('a tasker that is stopped while the database is down', async () => {
     const proxy = await startProxy(shared.url);
     onTestFinished(() => proxy.close());
     const { stdout } = await program(
@@ -274,7 +274,7 @@ describe('an unusable database', () => {
     ];
   };
 
-  it('each problem is one clear message without the password, and nothing is left running', async () => {
+  it('each problem is reported in a one-line message without the password, and the process exits', async () => {
     const cases = await wrong();
     const { stdout, stderr, code, lingered } = await program(`
       const { createTasker, defineHandler } = await import(process.env.PACKAGE);
@@ -318,7 +318,7 @@ describe('an unusable database', () => {
     expect(code).toBe(0);
   });
 
-  it('if createTasker fails halfway, nothing is left running', async () => {
+  it('the process exits on its own if createTasker fails halfway', async () => {
     const { stdout, code, lingered } = await program(
       `
       const { createTasker, defineHandler } = await import(process.env.PACKAGE);
@@ -333,7 +333,7 @@ describe('an unusable database', () => {
   });
 });
 
-it('a handler that ends its process costs an attempt, and another worker takes the step when the lease expires', async () => {
+it('when a handler ends its process, the attempt is lost and another worker runs the step after the lease expires', async () => {
   const { tasker, demo, another } = await shared.setup(
     { greet: { retry: { max_attempts: 2, backoff: 'none' } } },
     { worker: false },

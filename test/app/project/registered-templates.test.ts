@@ -61,7 +61,7 @@ environments:
     expect(seen).toEqual([{ ...plain, bank: 'fake' }, { ...plain, bank: 'real' }, plain, plain]);
   });
 
-  it('different content under a registered version logs one warning with both digests, and running tasks keep their content', async () => {
+  it('registering different content under an existing version logs one warning with both digests, and running tasks keep theirs', async () => {
     const gate = deferred();
     const { logger, lines } = collectingLogger();
     const handlers = [
@@ -158,7 +158,7 @@ describe('a template as a plain object', () => {
     environments: { test: { steps: [{ name: 'a', handler: { initialization: { bank: 'fake' } } }] } },
   });
 
-  it('an object is checked and run like a file with the same keys, with the overrides of the environment', async () => {
+  it('an object is validated and run like a file with the same keys, including the overrides of the environment', async () => {
     const bank = defineHandler('a', {}, ({ context }) => context.stepConfig);
     const options = { worker: true, handlers: [bank], environment: 'test' };
     const { another } = await shared.setup({ a: [] }, { worker: false });
@@ -200,7 +200,7 @@ describe('a template as a plain object', () => {
     });
   });
 
-  it('an object that refers to itself is rejected', async () => {
+  it('an object with a circular reference is rejected', async () => {
     const templates: Record<string, unknown> = { name: 'x', steps: [step] };
     templates.metadata = templates;
     await expect(createTasker({ databaseUrl: shared.url, templates: templates as never })).rejects.toMatchObject({
@@ -212,7 +212,7 @@ describe('a template as a plain object', () => {
 
 it('the database is consistent after these tests', () => invariants(shared.sql));
 
-it('starting without new templates writes nothing, and starting with older content makes it the newest again', async () => {
+it('a tasker that starts writes no template that is already the newest, and makes older content the newest again', async () => {
   const [first, second] = [template({ a: [] }), template({ a: [], b: ['a'] })];
   const { sql, another, tasker } = await setup({
     templates: [first, template({ a: [] }, { name: 'other' })],

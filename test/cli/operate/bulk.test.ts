@@ -7,7 +7,7 @@ const on = projectOnDatabase({ 'templates/pair.yaml': PAIR });
 
 const NONE = '00000000-0000-0000-0000-000000000000';
 
-/** Tasks whose first step failed, as after a bad night. Made by SQL, because no worker runs here. */
+/** Creates tasks whose first step failed. Uses SQL, because no worker runs in these tests. */
 async function blocked(count: number): Promise<string[]> {
   const like = await on.project.create('pair', '-t', 'night');
   const rows = await on.database.sql<{ task_uuid: string }>(
@@ -44,7 +44,7 @@ const tagged = async (state: string) => {
   return row!.n;
 };
 
-it('a dry run shows the count, a sample and what would run again, and does nothing', async () => {
+it('a dry run shows the number of tasks and a sample of the steps that would run again, without changing anything', async () => {
   await blocked(12);
   const dry = await on.project.run(['task', 'retry', '--error-type', 'timeout', '--dry-run']);
   expect(dry.code).toBe(0);
@@ -57,7 +57,7 @@ it('a dry run shows the count, a sample and what would run again, and does nothi
   expect(await on.project.json(['bulk', 'list'])).toEqual([]);
 });
 
-it('without a terminal and without --yes nothing is done, and the error suggests --yes', async () => {
+it('without a terminal, a command without --yes changes nothing and suggests --yes', async () => {
   const refused = await on.project.run(['task', 'cancel', '--tag', 'night']);
   expect(refused.code).toBe(2);
   expect(refused.stderr).toContain('cancel 12 tasks? Standard input is not a terminal');
@@ -65,7 +65,7 @@ it('without a terminal and without --yes nothing is done, and the error suggests
   expect(await tagged('blocked_by_failures')).toBe(12);
 });
 
-it('a command without ids and filter, or with both, is rejected', async () => {
+it('a command with neither ids nor a filter, or with both, is rejected', async () => {
   const none = await on.project.run(['task', 'retry', '--yes']);
   expect([none.code, none.stderr]).toEqual([
     2,
@@ -80,7 +80,7 @@ it('a command without ids and filter, or with both, is rejected', async () => {
   ]);
 });
 
-it('ids come from arguments, --id and standard input, and the action is in the audit', async () => {
+it('a command accepts ids as arguments, with --id and from standard input, and is recorded in the audit', async () => {
   const [a, b, c, d] = (await blocked(4)) as [string, string, string, string];
   const { code, stdout } = await on.project.run(
     ['task', 'cancel', a, '--id', b, '--ids', '-', '--yes', '-r', 'twice ordered', '-b', 'anna', '--json'],
@@ -99,7 +99,7 @@ it('ids come from arguments, --id and standard input, and the action is in the a
   expect(shown.stdout).toMatch(new RegExp(`cli +reset +${d} first +error → enqueued`));
 });
 
-it('a single task is retried, resolved and deleted immediately, and only the deletion asks for confirmation', async () => {
+it('retrying and resolving a single task needs no confirmation, but deleting it does', async () => {
   const [a, b] = (await blocked(2)) as [string, string];
   expect((await on.project.run(['task', 'retry', a])).stderr).toContain(
     `retried first of ${a}; the task is steps_in_process`,
@@ -151,7 +151,7 @@ it('a command that is killed halfway is resumed, and each failure is retried exa
   expect((await on.project.run(['bulk', 'show', '999'])).stderr).toContain('bulk action 999 not found');
 });
 
-it('an action that matches nothing reports that, with and without confirmation', async () => {
+it('an action that matches no task reports its filter', async () => {
   for (const flags of [['--yes'], ['--dry-run'], []]) {
     const { code, stdout, stderr } = await on.project.run(['task', 'retry', '--error-type', 'no_such_error', ...flags]);
     expect({ code, said: stdout + stderr }).toEqual({

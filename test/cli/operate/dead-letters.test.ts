@@ -5,7 +5,7 @@ const on = projectOnDatabase({ 'templates/pair.yaml': PAIR });
 
 const NONE = '00000000-0000-0000-0000-000000000000';
 
-it('dlq list reports an empty list, and names the conditions that match nothing', async () => {
+it('dlq commands report an empty list, and dlq list names the conditions that match nothing', async () => {
   await on.project.create('pair');
   expect(await on.project.run(['dlq', 'list'])).toMatchObject({
     code: 0,
@@ -152,7 +152,7 @@ it.each([
   expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining(message) });
 });
 
-it('the error for an unknown dead letter names it, with advice', async () => {
+it('the error for an unknown dead letter names the id and gives advice', async () => {
   expect(await on.project.run(['dlq', 'show', NONE])).toMatchObject({
     code: 1,
     stderr: expect.stringContaining(`${NONE} is neither a dead letter nor a task with one`),

@@ -5,7 +5,7 @@ const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': 
 
 const BY = ['--by', 'ann', '--reason', 'the carrier is down'];
 
-it('pause and resume work, and several commands show who paused, when and why', async () => {
+it('until a pause is resumed, several commands show who paused, when and why', async () => {
   const id = await on.project.create('pair');
   const said = async (...args: string[]) => {
     const { code, stdout, stderr } = await on.project.run(args);

@@ -90,7 +90,7 @@ it('tasks are pruned into an archive, shown from it, and restored', async () => 
   expect(await on.project.json(['task', 'list', '--status', 'cancelled'])).toMatchObject({ total: 3 });
 });
 
-it('a configured archive folder applies to the command too, and can be turned off', async () => {
+it('the command uses the configured archive folder unless --no-archive is given', async () => {
   await on.project.write('tasker.toml', '[retention]\narchive_folder = "archive"\nrelease_keys = true\n');
   await cancelled(2, 'again');
   const before = files().length;
@@ -114,7 +114,7 @@ it('a prune that is stopped while it counts reports that it deleted nothing', as
     ([row]) => row!.n > 0,
   );
   prune.process.kill('SIGTERM');
-  // Nothing shows that the process has handled the signal, and its event loop is idle.
+  // The process has time to handle the signal while it waits for the lock. Nothing shows when it has done so.
   await new Promise((resolve) => setTimeout(resolve, 2_000));
   await session.query('commit');
   const { code, stderr } = await prune.ended;

@@ -46,7 +46,7 @@ async function ended(): Promise<string> {
 }
 
 describe('task rerun', () => {
-  it('a dry run lists what would run again, folds batches and marks steps that are not retryable', async () => {
+  it('a dry run lists the steps that would run again, folds batches and marks steps that are not retryable', async () => {
     const task = await ended();
     const { code, stdout, stderr } = await project.run(['task', 'rerun', task, '--from', 'charge', '--dry-run']);
     expect(code).toBe(0);

@@ -66,7 +66,7 @@ it('signal send finds tasks by correlation id and by idempotency key', async () 
   });
 });
 
-it('approval list reports an empty list, and commands name their mistakes', async () => {
+it('approval list reports an empty list, and approval commands report invalid arguments', async () => {
   const task = await on.project.create('order');
   expect(await on.project.run(['approval', 'list'])).toMatchObject({
     code: 0,

@@ -11,7 +11,7 @@ const on = projectOnDatabase();
 
 const STEPS = { pack: [], charge: { dependencies: ['pack'], retry: { ...RETRY_AT_ONCE, max_attempts: 2 } } };
 
-it('`tasker stats` reports an empty period, and looks further back on request', async () => {
+it('`tasker stats` reports an empty period, and suggests a longer one', async () => {
   const { code, stdout, stderr } = await on.project.run(['stats']);
   expect([code, stdout]).toEqual([0, '']);
   expect(stderr).toMatch(/^no attempt ended from .* to .* UTC; counting began at .*; --since 7d looks further back\n$/);
@@ -43,8 +43,8 @@ it('`tasker stats` shows tasks, attempts, templates and steps, and `--json` the 
     tasker,
     await tasker.createTasks([...requests, { namespace: 'depot', name: 'pack', version: '1.0.0' }]),
   );
-  // On shutdown, statistics are written for a few seconds at most, and the command counts only attempts that are older
-  // than another second.
+  // Counts all attempts now. The shutdown would count for a few seconds only, and the command counts only attempts that
+  // are older than a second.
   await tasker.engine.analytics.flush();
   await tasker.stop();
 
@@ -88,7 +88,7 @@ it('an invalid argument exits 1 or 2, and the message lists the valid values', a
   }
 });
 
-it('charts show proportions, and no bar for zero', () => {
+it('charts show proportions, without a bar for zero', () => {
   expect(sparkline([0, 1, 2, 4, 8])).toBe('·▁▂▄█');
   expect(sparkline([0, 0])).toBe('··');
   expect(sparkline([1, 1, 0, 0], 2)).toBe('█·');

@@ -57,7 +57,7 @@ it('status --watch repeats the status until a signal', async () => {
   expect(JSON.parse(stdout.split('\n')[0]!)).toMatchObject({ queues: [], open: {} });
 });
 
-it('a filter becomes the options of a command, quoted for a shell', () => {
+it('commandOf prints a filter as options that are quoted for a shell', () => {
   const filter = {
     namespace: 'a',
     error: `can't read "x"`,

@@ -10,7 +10,7 @@ interface Worker {
   pid: number;
 }
 
-it('a worker of another process is listed, drained and resumed, and takes steps only after it is resumed', async () => {
+it('a worker of another process is listed, drained and resumed, and claims steps only after it is resumed', async () => {
   const running = on.project.start(['worker', '--name', 'w1']);
   await running.until('worker is ready');
   const [worker] = await on.project.json<Worker[]>(['worker', 'list']);
@@ -46,7 +46,7 @@ it('a worker of another process is listed, drained and resumed, and takes steps 
   expect([gone.code, gone.stderr]).toEqual([1, expect.stringContaining('worker w1 has stopped; it takes no steps')]);
 });
 
-it('an unknown word after worker, or an option of the wrong command, exits 2 and lists the valid words', async () => {
+it('an unknown subcommand, option or namespace exits 2, and an unknown worker exits 1', async () => {
   for (const [args, says] of [
     [['worker', 'lits'], 'unknown command worker lits; `tasker worker` runs a worker, and its other commands are list'],
     [['worker', 'list', '--concurrency', '3'], "unknown option '--concurrency'"],

@@ -5,7 +5,7 @@ import { deferred, itOnce, until } from '../../support/setup.ts';
 
 const COUNT = 4_000;
 const KILOBYTES = 20;
-/** The events that a group may have in memory: 400 that it took, and timed-out deliveries that still run. */
+/** Each group may have 400 events in memory, and timed-out deliveries that are still running. */
 const MOST_OF_TWO_GROUPS_MB = (2 * 400 * KILOBYTES) / 1_024;
 
 itOnce('slow and hanging groups keep only a few of their waiting events in memory', async () => {
@@ -36,9 +36,9 @@ itOnce('slow and hanging groups keep only a few of their waiting events in memor
   const held = delivery.load.map(({ held }) => held);
   never.resolve();
   await delivery.stop();
-  // Compared with afterwards, because the process may still have garbage of other tests at first.
+  // Compares with the memory after the stop, because the process may have garbage of other tests before the test.
   const grown = full - (await heapMb());
-  // Otherwise the test could not fail.
+  // If this were not so, the test could not fail.
   expect(held[0]).toBeGreaterThan(100);
   expect(grown).toBeGreaterThan((100 * KILOBYTES) / 1_024);
   // All events would take 78 MB for each group.

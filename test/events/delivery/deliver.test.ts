@@ -22,7 +22,7 @@ describe('a delivery', () => {
     expect(await end).toEqual({ kind: 'delivered' });
   });
 
-  it('is released, and does not count, if it was halted before it began', async () => {
+  it('is abandoned if it was halted before it began', async () => {
     const signals: AbortSignal[] = [];
     const consumer: EventConsumer = {
       group: 'late',

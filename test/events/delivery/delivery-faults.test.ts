@@ -60,7 +60,7 @@ describe('the delivery of events', () => {
     ]);
   });
 
-  it('reports a failed event that no longer exists, and continues with the events behind it', async () => {
+  it("drops and reports a failed event that no longer exists, and continues with the task's later events", async () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const taskUuid = uuidV7();
@@ -107,7 +107,7 @@ describe('the delivery of events', () => {
     );
   });
 
-  it('continues for other groups if one is slow, hanging or failing, uses bounded memory, and reports the load', async () => {
+  it('continues for other groups if a group is slow, hangs or fails, and holds a limited number of events', async () => {
     const { start, publish } = await deliveries();
     const never = deferred();
     const good = consumer({ group: 'good' });
@@ -153,7 +153,8 @@ describe('the delivery of events', () => {
       if (attempt === 1) throw new Error('too late to count');
     });
     await start([paused], { logger, leaseMs: 300_000, slowMs: 600_000, pollMs: 600_000 });
-    // The second of two parts waits for the only slot, so the process takes no further part and does not take its own again.
+    // The second of two parts waits for the only slot, so the process takes no further part, not even its own after the
+    // lease has expired.
     await publish(...[0, 1].map((n) => ({ taskUuid: `${uuidV7().slice(0, -1)}${n}`, payload: { n } })));
     await until(
       () => sql('select 1 from tasker.event_cursor where holder is not null'),
@@ -273,7 +274,7 @@ describe('the delivery of events', () => {
     );
   });
 
-  it('backs off after the database rejects a result, and does not report the outage as over', async () => {
+  it('backs off after the database rejects a result, without reporting that the outage is over', async () => {
     const { start, publish, sql } = await deliveries();
     const { lines, logger } = keptLines();
     const deliveredAt: number[] = [];
@@ -294,7 +295,7 @@ describe('the delivery of events', () => {
     ]);
   });
 
-  it('does not retry an event again after another process has taken over its retry', async () => {
+  it('does not retry an event after another process has taken over the retry', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const aborted: unknown[] = [];

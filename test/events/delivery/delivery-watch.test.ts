@@ -43,7 +43,7 @@ it('metrics count deliveries and failures, and show the lag of each group in eve
   await start([audit, picky, good, late], { metrics });
   const taskUuid = uuidV7();
   await publish({ taskUuid }, { taskUuid });
-  // All results of the first three are stored; the last process still holds its part.
+  // The results of the first three groups are stored. The last group still holds its part.
   const placesOf = () =>
     sql<{ name: string }>(
       `select g.name from tasker.event_cursor c join tasker.event_group g on g.id = c.group_id where c.holder is not null`,
@@ -79,7 +79,7 @@ it('metrics count deliveries and failures, and show the lag of each group in eve
   may.resolve();
 });
 
-it('a consumer can read the wire format of an event', async () => {
+it('a consumer can read an event in its wire format', async () => {
   const { start, publish } = await deliveries();
   const got = deferred<unknown>();
   await start([consumer({}, async (_, { envelope }) => got.resolve(await envelope()))]);

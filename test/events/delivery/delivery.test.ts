@@ -8,7 +8,7 @@ const upTo = (count: number) => Array.from({ length: count }, (_, n) => n);
 const sorted = (ns: unknown[]) => (ns as number[]).toSorted((a, b) => a - b);
 
 describe('durable events', () => {
-  it('reach a consumer once, with their task, name, payload and execution result', async () => {
+  it('reach a consumer once with their task, name, payload and execution result', async () => {
     const { start, publish } = await deliveries();
     const got = deferred<unknown>();
     await start([consumer({}, (event) => got.resolve(event))]);
@@ -22,7 +22,7 @@ describe('durable events', () => {
     });
   });
 
-  it('are delivered to each group once, even if several patterns match or it is registered several times', async () => {
+  it('are delivered to each group once, even if several patterns match or the group is registered several times', async () => {
     const { start, publish } = await deliveries();
     const twice = consumer({ group: 'twice' });
     const overlapping = consumer({ group: 'overlapping', patterns: ['payment.*', '*.done', 'payment.done'] });
@@ -46,7 +46,7 @@ describe('durable events', () => {
     expect(names(others)).toEqual(['payment.done']);
   });
 
-  it('are shared by the processes of a group, and each is handled once', async () => {
+  it('are each handled by one process of a group', async () => {
     const { start, publish, sql } = await deliveries();
     const one = consumer();
     const two = consumer();
@@ -88,12 +88,12 @@ describe('durable events', () => {
       (ns) => ns.includes(6) && ns.includes(1),
     );
     expect(sorted(after.ns)).toEqual([1, 6]);
-    // The delivery was abandoned, which does not count as a failure.
+    // An abandoned delivery is not a failed attempt.
     expect(after.got.map(({ attempt }) => attempt)).toEqual([1, 1]);
     hangs.resolve();
   });
 
-  it('may finish within the drain time if they are being delivered when the process stops', async () => {
+  it('can still be handled within the drain time if their delivery is running when the process stops', async () => {
     const { start, publish, sql } = await deliveries();
     const runs = deferred();
     const may = deferred();
@@ -137,7 +137,7 @@ describe('durable events', () => {
     expect(await sql('select name from tasker.event_group')).toEqual([]);
   });
 
-  it('stay in order within a task while one of them is retried, and events of other tasks continue', async () => {
+  it('wait while an earlier event of their task is retried, and events of other tasks do not', async () => {
     const { start, publish, sql } = await deliveries();
     const handled: unknown[] = [];
     let failures = 0;
@@ -168,7 +168,7 @@ describe('durable events', () => {
     );
   });
 
-  it('block only their own task if they take long, and are handled once even if they take longer than the lease', async () => {
+  it('that take longer than the lease are handled once and block only their own task', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const got: unknown[] = [];
@@ -205,7 +205,7 @@ describe('durable events', () => {
     );
   });
 
-  it('are retried before later events of their task if they take long and then fail or time out', async () => {
+  it('that take long and then fail or time out are retried before later events of their task', async () => {
     const { start, publish } = await deliveries();
     const may = deferred();
     const slow = consumer({ timeoutMs: 1_500 }, async ({ payload }, { attempt }) => {
@@ -244,7 +244,7 @@ describe('durable events', () => {
       ]);
   });
 
-  it('may finish within the drain time even if they take long, and are delivered again if the drain time is 0', async () => {
+  it('that take longer than the drain time of a stop are delivered again, unlike events that are handled within it', async () => {
     const { start, publish, sql } = await deliveries();
     const may = deferred();
     const slow = () => {
@@ -276,7 +276,7 @@ describe('durable events', () => {
     expect(await inRetries()).toEqual([]);
   });
 
-  it('become dead deliveries with their error if they cannot be delivered, and later events continue', async () => {
+  it('become dead deliveries if they cannot be delivered, and later events of their task are delivered', async () => {
     const { start, publish, sql } = await deliveries();
     const broken = consumer({ maxDeliveries: 2 }, ({ payload }) => {
       if ((payload as { n: number }).n === 0) throw Object.assign(new Error('no\0thing to be done'), { retryAfter: 0 });
@@ -306,7 +306,7 @@ describe('durable events', () => {
     ]);
   });
 
-  it('count as failed if they time out: their signal fires, and finishing late changes nothing', async () => {
+  it('are aborted and retried if they time out, and a late end changes nothing', async () => {
     const { start, publish, sql } = await deliveries();
     const reasons: unknown[] = [];
     const late = deferred();
@@ -332,7 +332,7 @@ describe('durable events', () => {
     expect(slow.got).toHaveLength(2);
   });
 
-  it('reach a new group from its creation on, or from the oldest stored event if the group requests it', async () => {
+  it('reach a new group from its creation on, or with `from: beginning` from the oldest stored event', async () => {
     const { start, publish } = await deliveries();
     await publish({ payload: { n: 0 } });
     const now = consumer({ group: 'now' });

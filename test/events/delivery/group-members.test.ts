@@ -9,7 +9,7 @@ const ORDERS = { member: OLD, patterns: ['order.*'] };
 const BOTH = { member: NEW, patterns: ['payment.*', 'order.*'] };
 const NAMES = ['order.done', 'payment.done', 'parcel.lost'];
 
-/** A group with a member of the new version, and one of the old version that wants fewer events and joined last. */
+/** A group with a member of the new version and, joined later, a member of the old version that wants fewer events. */
 async function rollingDeployment() {
   const { log, sql, url, taskUuids } = await eventLog();
   const groupId = await log.joinGroup({ name: 'receipts', ...BOTH });
@@ -20,7 +20,7 @@ async function rollingDeployment() {
     sql,
     url,
     groupId,
-    /** Publishes one event of each name and returns the names that the group gets. */
+    /** Publishes one event of each name, and returns the names of the events that the group receives. */
     async gets(): Promise<string[]> {
       await writeEvents(sql, ...NAMES.map((name) => ({ taskUuid, name })));
       await log.sequence();
@@ -39,7 +39,7 @@ async function rollingDeployment() {
 }
 
 describe('a group', () => {
-  it('gets the events that any of its members wants, regardless of which joined last', async () => {
+  it('receives the events that any of its members wants, whichever member joined last', async () => {
     const { gets, how } = await rollingDeployment();
     expect(await how()).toEqual({ patterns: ['order.*', 'payment.*'], members: 2, membersDiffer: true });
     expect(await gets()).toEqual(['order.done', 'payment.done']);
@@ -51,7 +51,7 @@ describe('a group', () => {
     expect(await how()).toEqual({ patterns: ['order.*', 'payment.*'], members: 2, membersDiffer: false });
   });
 
-  it('drops the patterns of a member a minute after it left, and keeps its patterns when no member remains', async () => {
+  it('drops the patterns of a member a minute after the member left, but not those of the last member', async () => {
     const { log, sql, groupId, gets, how, sign } = await rollingDeployment();
     await log.leaveGroup({ groupId, member: NEW });
     const left = { patterns: ['order.*', 'payment.*'], members: 1, membersDiffer: false };
@@ -105,7 +105,7 @@ describe('a group', () => {
     expect(await gets()).toEqual(['order.done', 'payment.done']);
   });
 
-  it('does not expire members if none could renew for a while', async () => {
+  it('does not expire its members if none of them could renew for a while', async () => {
     const { log, sql, silent, gets, how } = await rollingDeployment();
     const away = async () => {
       for (const member of [OLD, NEW]) await silent(member, '10 minutes');
@@ -119,7 +119,7 @@ describe('a group', () => {
     expect(await how()).toMatchObject({ patterns: ['order.*'], members: 3 });
   });
 
-  it('does not make a renewal wait while it is locked, and accepts a later renewal', async () => {
+  it('rejects a renewal immediately while the group is locked, and accepts it afterwards', async () => {
     const { sign, silent, url, how } = await rollingDeployment();
     const session = await openSession(url);
     await session.query('begin');

@@ -11,7 +11,7 @@ import { deferred, until } from '../../support/setup.ts';
 const ofPart = (n: unknown) => ({ taskUuid: `${uuidV7().slice(0, -1)}0`, payload: { n } });
 
 describe('a process that stops during a slow delivery', () => {
-  it('leaves events that it has not started to other processes immediately', async () => {
+  it('releases events that it has not started, so that another process delivers them immediately', async () => {
     const { start, publish } = await deliveries();
     const may = deferred();
     const slow = consumer({ concurrency: 1 }, () => may.promise);
@@ -34,7 +34,7 @@ describe('a process that stops during a slow delivery', () => {
     expect(other.ns).toEqual(['next']);
   });
 
-  it('leaves retries that it has not started to other processes immediately', async () => {
+  it('releases retries that it has not started, so that another process delivers them immediately', async () => {
     const { start, publish, sql, connect } = await deliveries();
     const may = deferred();
     const slow = consumer({ concurrency: 4 }, ({ payload }, { replayed }) => {
@@ -79,7 +79,7 @@ describe('a process that stops during a slow delivery', () => {
     );
   });
 
-  it('aborts the delivery at the end of the drain time, even while the release of its part is not confirmed', async () => {
+  it('aborts the delivery at the end of the drain time, even if the release of the part has not been confirmed', async () => {
     const { url, startOn, publish } = await deliveries();
     const proxy = await startProxy(url);
     const database = await Database.connect({ url: proxy.url, poolSize: 4, logger: silentLogger });

@@ -19,7 +19,7 @@ it('events whose notification is lost are found by polling, every second by defa
   }
   const proxy = await startProxy(url);
   await another({ worker: false, templates: [], subscribers: [Audit], databaseDirectUrl: proxy.url });
-  // Its listening connection stays open, but nothing arrives on it any more.
+  // The listening connection of the second process stays open, but receives nothing from now on.
   proxy.silence();
   const between = () => heard.slice(1).map(({ at }, n) => at - heard[n]!.at);
   // Each event except the first is committed right after a poll and waits for the next poll. A busy machine can delay some
@@ -33,7 +33,7 @@ it('events whose notification is lost are found by polling, every second by defa
     );
   }
   expect(new Set(heard.map(({ task }) => task)).size).toBe(heard.length);
-  // On average, because a busy machine can delay one of them and not the next.
+  // The average, because a busy machine can delay one event and not the next.
   expect(between().reduce((sum, ms) => sum + ms, 0) / between().length).toBeGreaterThan(700);
   expect(Math.min(...between())).toBeLessThan(1_500);
 });

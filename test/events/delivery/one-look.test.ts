@@ -8,7 +8,7 @@ import { setup, until } from '../../support/setup.ts';
 /** BEGIN, the planner setting, the query, COMMIT. */
 const STATEMENTS_PER_POLL = 4;
 
-/** The number of polls that are measured, one a second. */
+/** The number of measured polls. There is one per second. */
 const MEASURED_POLLS = 5;
 
 function keeping(name: string) {
@@ -22,7 +22,7 @@ function keeping(name: string) {
   return new Keeping();
 }
 
-/** Measures how long it takes to send the statements of that many polls. */
+/** Measures the time in which the process sends the statements of this number of polls. */
 async function timeOf(tasker: Tasker, polls: number): Promise<number> {
   const [from, startedAt] = [tasker.statements, performance.now()];
   await until(
@@ -35,7 +35,7 @@ async function timeOf(tasker: Tasker, polls: number): Promise<number> {
 it('an idle process polls the log once a second for all its sinks and subscribers together', async () => {
   const registry = new SubscriberRegistry();
   registry.registerInstance(keeping('one'));
-  // Without the search tables, whose keeper also sends statements.
+  // The keeper of the search tables and the statistics would also send statements.
   const quiet = { worker: false, searchEnabled: false, analyticsEnabled: false } as const;
   const { tasker } = await setup({ ...quiet, sinks: [consumer({ group: 'sink' })], subscribers: registry });
   // Added while the others run.
@@ -54,7 +54,7 @@ it('an idle process polls the log once a second for all its sinks and subscriber
   expect(longest).toBeGreaterThan(expected);
 });
 
-it('subscribers that are added, stopped and restarted while others run do not affect them and miss no events', async () => {
+it('subscribers can be added, stopped and restarted while a sink runs, and neither they nor the sink miss events', async () => {
   const [early, late] = [keeping('early'), keeping('late')];
   const sink = consumer({ group: 'sink' });
   const registry = new SubscriberRegistry();

@@ -19,7 +19,7 @@ type Got = ReturnType<typeof consumer>['got'];
 const namesOf = (got: Got) => got.map(({ name }) => name);
 const onlyOrders = (got: Got) => got.every(({ name }) => name.startsWith('order.'));
 
-it('processes with different patterns share a group, and events wait in order for the process that wants them', async () => {
+it('processes of a group can have different patterns, and an event waits in order for a process that wants it', async () => {
   const { start, publish, sql } = await deliveries();
   const handled: { taskUuid: string; id: number }[] = [];
   const note = ({ taskUuid, id }: { taskUuid: string; id: number }) => void handled.push({ taskUuid, id });
@@ -48,12 +48,12 @@ it('processes with different patterns share a group, and events wait in order fo
   expect(await sql('select 1 from tasker.event_dead')).toEqual([]);
 });
 
-/** A task in this part of the log. */
+/** Returns the id of a task whose events are in this part of the log. */
 const taskOf = (part: number) => `${uuidV7().slice(0, -1)}${part.toString(16)}`;
 
 /**
- * A new version that is busy, and an old one that has parked the payments of a task for it: `payment.1`, `payment.3` and
- * `payment.6`, with the orders between them.
+ * Starts a busy process of the new version, and a process of the old version. The old one parks all events of a task
+ * for the new one, because the first event is a payment.
  */
 async function parkedPayments() {
   const { start, startOn, connect, publish, sql } = await deliveries();
@@ -86,7 +86,7 @@ async function parkedPayments() {
   return { newer, database, wide, narrow, sql, publish, nothingWaits, finish: () => may.resolve() };
 }
 
-it('events parked for a stopped process are dropped after a minute, later events continue, and similar events are skipped', async () => {
+it('a minute after a process stopped, the events parked for it are dropped, and the later events of their task are delivered', async () => {
   const { newer, wide, narrow, sql, publish, nothingWaits, finish } = await parkedPayments();
   expect(narrow.got).toEqual([]);
   const stopped = newer.stop({ drainTimeoutMs: 60_000 });
@@ -115,7 +115,7 @@ it('events parked for a killed process are dropped after three minutes', async (
   expect(await members()).toHaveLength(2);
   await sql(silent, [NEW]);
   await until(members, (rows) => rows.length === 1);
-  // Simulates that its lease has expired, too.
+  // Simulates that the lease of the killed process has expired, too.
   await sql('update tasker.event_cursor set held_until = now() where held_until is not null');
   await sql('update tasker.event_retry set holder = null, due_at = now() where holder is not null');
   await nothingWaits();
@@ -129,7 +129,7 @@ it('events parked for a killed process are dropped after three minutes', async (
   expect(await sql('select 1 from tasker.event_retry')).toEqual([]);
 });
 
-it('parking an event for other processes never counts as a failed delivery', async () => {
+it('parking an event for other processes does not change its attempts and its error', async () => {
   const { start, connect, publish, sql } = await deliveries();
   // A member that wants these events but never takes any.
   await new Engine(await connect(), silentLogger).events.joinGroup({ name: 'audit', patterns: NEW });
@@ -165,7 +165,7 @@ it('parking an event for other processes never counts as a failed delivery', asy
   expect([...newer.got.slice(1), ...narrow.got]).toMatchObject([{ name: 'order.2', attempt: 1 }]);
 });
 
-it('a process restarted with other patterns gets the matching events committed in between', async () => {
+it('a process that restarts with other patterns receives the matching events that were committed while it was stopped', async () => {
   const { start, publish, sql } = await deliveries();
   const before = consumer({ patterns: ['order.*'] });
   const delivery = await start([before], OFTEN);
@@ -217,7 +217,7 @@ it('a process whose membership expired while it was suspended registers its patt
   expect(onlyOrders(narrow.got)).toBe(true);
 });
 
-it('stopping waits only briefly for a locked group, and the membership ends once the lock is released', async () => {
+it('a process that stops waits only briefly for its locked group, and has left it once the lock is released', async () => {
   const { url, start, sql } = await deliveries();
   const delivery = await start([consumer({ patterns: OLD })], OFTEN);
   const members = () => sql('select 1 from tasker.event_group_member');

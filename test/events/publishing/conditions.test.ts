@@ -47,7 +47,7 @@ function expected({ ends, maxAttempts, retryable }: Case): Fired[] {
   }
 }
 
-it(`each of the five conditions publishes exactly when it holds, in ${CASES.length} steps that cover all outcomes, attempts and policies`, async () => {
+it(`each of the five conditions publishes exactly when it holds, for all ${CASES.length} combinations of outcomes, attempts and policies`, async () => {
   const events = EVENT_CONDITIONS.map((condition) => ({
     name: `step.${condition}`,
     description: condition,

@@ -15,7 +15,7 @@ it('the event of a cancelled task does not report the task as complete', async (
   expect((await sentOf({ log })).task.task).toMatchObject({ complete: false });
 });
 
-it('the step of an event counts earlier attempts, except attempts that do not count towards the limit', async () => {
+it('the step of an event has the number of earlier attempts that count towards the limit', async () => {
   const { log, sql, taskUuids } = await eventLog();
   await writeEvents(sql, { taskUuid: taskUuids[0]! });
   await sql('update tasker.domain_event set attempt = 4');
@@ -23,7 +23,7 @@ it('the step of an event counts earlier attempts, except attempts that do not co
   expect((await sentOf({ log })).workflow_step).toMatchObject({ attempts: 2 });
 });
 
-it('the execution of an event names its worker, or null, and how long it took', async () => {
+it('the execution of an event has its worker, or null, and its duration', async () => {
   const { log, sql, taskUuids } = await eventLog();
   const [taskUuid] = taskUuids as [string];
   const runs = [{}, { worker_id: 'python-1', execution_time_ms: 25 }];

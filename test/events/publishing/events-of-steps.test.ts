@@ -27,7 +27,7 @@ const stored = (taskUuid: string) =>
   );
 
 describe('events', () => {
-  it('reach listeners in the process after the commit in the modes fast and broadcast, and both copies of a broadcast have one id', async () => {
+  it('of the modes fast and broadcast reach listeners in the process after the commit', async () => {
     const a = defineHandler('a', {}, () => ({ amount: 3 }));
     const events = (['durable', 'fast', 'broadcast'] as const).map((mode) =>
       event(`mode.${mode}`, { delivery_mode: mode }),
@@ -121,7 +121,7 @@ describe('events', () => {
     ]);
   });
 
-  it('are published once by a step that yields, when it ends', async () => {
+  it('of a step that yields are published once, when the step ends', async () => {
     const a = defineHandler('a', {}, ({ context }) =>
       context.checkpoint === null
         ? StepHandlerResult.success({ cursor: 1, items_processed: 1 }, { checkpoint_yield: true })
@@ -134,7 +134,7 @@ describe('events', () => {
     expect((await stored(taskUuid)).map(({ payload }) => payload)).toEqual([{ done: true }]);
   });
 
-  it('are all stored when 500 steps publish 10,000, grouped by step and in declared order', async () => {
+  it('of 500 steps that publish 20 events each are all stored, grouped by step and in declared order', async () => {
     const work = defineHandler('work', {}, () => ({ ok: true }));
     const names = Array.from({ length: 20 }, (_, i) => `event.e${i}`);
     const steps = Object.fromEntries(

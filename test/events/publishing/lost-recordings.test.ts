@@ -24,7 +24,7 @@ class Counting extends BasePublisher {
 }
 
 it.each(['lost', 'answer_lost', 'cut'] as const)(
-  'a recording that loses its connection (%s) neither loses nor duplicates events, and each is reported once, with its time in the log',
+  'after a recording lost its connection (%s), each event is stored once, and its publisher and listeners are notified once',
   async (fate) => {
     const events = [
       { name: 'step.stored', publisher: 'counting' },
@@ -69,7 +69,7 @@ it.each(['lost', 'answer_lost', 'cut'] as const)(
           [name],
         )
       ).map((row) => row.event);
-    // The last commit may not be acknowledged yet. If its answer was lost, the hooks follow the next answer.
+    // The last commit may not be acknowledged yet. If its response was lost, the hooks run after the next response.
     await until(
       () => [counting.after.length, heard.length],
       ([after, live]) => after === 2 * created && live === 2 * created,

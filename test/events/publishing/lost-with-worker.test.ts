@@ -21,7 +21,7 @@ const EVENTS = [
   event('step.done', { condition: 'success' }),
 ];
 
-it('a step lost with its worker publishes nothing while it is retried, but publishes its permanent failure', async () => {
+it('a step that is lost with its worker publishes only its permanent failure, not the attempts that are retried', async () => {
   const { claim, die, sql, tasker, taskUuid } = await handWorker({
     a: { publishes_events: EVENTS, retry: { max_attempts: 2 } },
   });
@@ -52,7 +52,7 @@ it('a step lost with its worker publishes nothing while it is retried, but publi
   await invariants(sql);
 });
 
-it('each lost batch worker publishes its permanent failure, even if the sweeper has not loaded the template', async () => {
+it('each lost batch worker publishes its permanent failure, whether or not the sweeper has loaded the template', async () => {
   const hand = await handWorker({
     analyze: { type: 'batchable', dependencies: [] },
     work: { ...workers(['analyze']), retry: { max_attempts: 1 }, publishes_events: EVENTS },

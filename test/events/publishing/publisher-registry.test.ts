@@ -30,22 +30,19 @@ describe('the publisher registry', () => {
       },
       'publishesFor throws: no steps yet',
     ],
-  ])(
-    'rejects a publisher with an invalid publishesFor, which would affect the events of others: %#',
-    (given, message) => {
-      class Broken extends OrderEvents {
-        override publishesFor = given as never;
-      }
-      const registry = new PublisherRegistry();
-      const refused = expect.objectContaining({
-        code: 'publisher_invalid',
-        message: `publisher order_events: ${message}`,
-      });
-      expect(() => registry.register(Broken)).toThrow(refused);
-      expect(() => registry.exchange({ removed: [], added: [new Broken()] })).toThrow(refused);
-      expect(registry.count).toBe(0);
-    },
-  );
+  ])('rejects a publisher with an invalid publishesFor: %#', (given, message) => {
+    class Broken extends OrderEvents {
+      override publishesFor = given as never;
+    }
+    const registry = new PublisherRegistry();
+    const refused = expect.objectContaining({
+      code: 'publisher_invalid',
+      message: `publisher order_events: ${message}`,
+    });
+    expect(() => registry.register(Broken)).toThrow(refused);
+    expect(() => registry.exchange({ removed: [], added: [new Broken()] })).toThrow(refused);
+    expect(registry.count).toBe(0);
+  });
 
   it('has one shared instance, which is available as a property and as a method', () => {
     const { instance } = PublisherRegistry;
@@ -75,7 +72,7 @@ describe('the publisher registry', () => {
     expect(vi.isMockFunction(instance.isRegistered)).toBe(false);
   });
 
-  it('has a shared instance that prints like the object itself and cannot be frozen with Object.freeze', () => {
+  it('has a shared instance that is printed as a PublisherRegistry, and that Object.freeze cannot freeze', () => {
     const { instance } = PublisherRegistry;
     expect(inspect(instance)).toMatch(/^PublisherRegistry \{/);
     const spy = vi.spyOn(instance, 'isRegistered');

@@ -131,7 +131,7 @@ describe('publishers', () => {
     });
   });
 
-  it('get the same metadata after the commit as before it, plus the time of the event, if they are written for the other SDK', async () => {
+  it('for the other SDK receive the same metadata after the commit as before it, plus the time of the event', async () => {
     const [before, after] = [deferred<Fields>(), deferred<Fields>()];
     class Positional extends BasePublisher {
       override readonly publisherName = 'positional';
@@ -151,7 +151,7 @@ describe('publishers', () => {
     expect(committed.publishedAt).toBe(committed.firedAt);
   });
 
-  it('are chosen by the name in the template, then by step, and the default publisher is last', async () => {
+  it('are chosen by the name in the template, then by step, then by default', async () => {
     class Named extends BasePublisher {
       override readonly publisherName = 'named';
       override transformPayload() {
@@ -169,7 +169,7 @@ describe('publishers', () => {
     ]);
   });
 
-  it('fail the event, but not the result, if they are no longer registered', async () => {
+  it('that are no longer registered fail the event, but not the result', async () => {
     class Leaving extends Recording {
       override readonly publisherName = 'leaving';
     }
@@ -184,17 +184,14 @@ describe('publishers', () => {
     expect(step.eventProblems).toMatchObject([{ event: 'by.nobody', kind: 'failed', path: null }]);
   });
 
-  it.each(['shouldPublish', 'beforePublish'] as const)(
-    'can skip an event with %s, which is not a failure',
-    async (hook) => {
-      const publisher = new Recording();
-      Object.defineProperty(publisher, hook, { value: () => false });
-      const { rows, step } = await run([publisher], [event('order.charged')]);
-      expect(rows).toEqual([]);
-      expect(step.eventProblems).toEqual([]);
-      expect(publisher.calls).not.toContain('error');
-    },
-  );
+  it.each(['shouldPublish', 'beforePublish'] as const)('can skip an event with %s without a failure', async (hook) => {
+    const publisher = new Recording();
+    Object.defineProperty(publisher, hook, { value: () => false });
+    const { rows, step } = await run([publisher], [event('order.charged')]);
+    expect(rows).toEqual([]);
+    expect(step.eventProblems).toEqual([]);
+    expect(publisher.calls).not.toContain('error');
+  });
 
   const circle: Fields = {};
   circle['self'] = circle;
@@ -270,7 +267,7 @@ describe('publishers', () => {
     if (!('onPublishError' in hooks)) expect(publisher.calls.filter((call) => call === 'error')).toHaveLength(1);
   });
 
-  it('fail the event after five seconds, but not the result, if they never settle', async () => {
+  it('whose hooks never settle fail the event after five seconds, but not the result', async () => {
     let [calledAt, failedAt] = [0, 0];
     class Hanging extends Recording {
       override transformPayload() {
@@ -304,7 +301,7 @@ describe('publishers', () => {
     ]);
   });
 
-  it('publish nothing and are notified if they still run when the worker loses the step', async () => {
+  it('whose hooks are running when the worker loses the step publish nothing and receive the error', async () => {
     const [asked, answer] = [deferred(), deferred()];
     class Slow extends Recording {
       override async transformPayload() {

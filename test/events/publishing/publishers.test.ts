@@ -109,7 +109,7 @@ class PositionalPublisher extends BasePublisher {
 const declaration: EventDeclaration = { name: 'payment.processed', publisher: null, schema: { type: 'object' } };
 
 describe('the publisher in the guide', () => {
-  it('is called in order for payload, metadata and beforePublish, with the result and ids of the step', async () => {
+  it('is called for payload, metadata and beforePublish, in this order', async () => {
     const publisher = new PaymentEventPublisher();
     const prepared = await prepareEvent({ publisher, ctx, declaration });
     expect(prepared?.payload).toEqual({ payment_id: 'P-1', amount: 12.5 });
@@ -138,7 +138,7 @@ describe('the publisher in the guide', () => {
     await callOnPublishError({ publisher: small, ctx }, { error: new Error('lost'), payload: {} });
   });
 
-  it('skips the event with shouldPublish before the payload is created, or with beforePublish after it', async () => {
+  it('can skip the event before the payload is created with shouldPublish, or afterwards with beforePublish', async () => {
     class Never extends PaymentEventPublisher {
       override shouldPublish = () => false;
     }
@@ -177,9 +177,9 @@ describe('the publisher in the guide', () => {
 });
 
 describe('a publisher written for the other SDK', () => {
-  it('gets results where it expects them, and positional arguments in hooks', () => {
+  it('receives positional arguments in its hooks', () => {
     const publisher = new PositionalPublisher();
-    // All hooks are synchronous, so the result is too.
+    // All hooks are synchronous, so prepareEvent is synchronous, too.
     expect(prepareEvent({ publisher, ctx, declaration })).toEqual({
       payload: { amount: 12.5, event: 'payment.processed', step: 'process_payment' },
       metadata: { positive: true },
@@ -200,7 +200,7 @@ describe('a publisher written for the other SDK', () => {
     expect(publisher.calls.map((line) => (line as unknown[])[0])).toEqual(['before', 'after']);
   });
 
-  it('publishes nothing if it throws, and is notified once', () => {
+  it('publishes nothing if it throws, and its onPublishError is called once', () => {
     class Broken extends PositionalPublisher {
       override transformPayload(): never {
         throw new Error('no amount');
@@ -296,7 +296,7 @@ describe('the arguments of a hook', () => {
 });
 
 describe('the name of a publisher', () => {
-  it('comes from the class, the instance or a getter, or else is the name of the class', () => {
+  it('can be set by the class, the instance or a getter, and is the name of the class by default', () => {
     class ByField extends BasePublisher {
       override readonly publisherName: string;
       constructor(name: string) {
@@ -306,7 +306,7 @@ describe('the name of a publisher', () => {
     }
     class Nameless extends BasePublisher {}
     class ByGetter extends (BasePublisher as unknown as new () => { publisherName: string }) {
-      // @ts-expect-error the compiler requires a field; JavaScript does not
+      // @ts-expect-error the compiler requires a field, but JavaScript does not
       override get publisherName() {
         return 'getter';
       }
@@ -320,7 +320,7 @@ describe('the name of a publisher', () => {
 });
 
 describe('the context of a publisher', () => {
-  it('has defaults: namespace default, the task id as correlation id, an empty result', () => {
+  it('has default values for the namespace, the correlation id and the result', () => {
     const small = createStepEventContext({ taskUuid: 't', stepUuid: 's', stepName: 'a' });
     expect({ ...small }).toEqual({
       ...{ taskUuid: 't', stepUuid: 's', stepName: 'a', namespace: 'default', correlationId: 't', eventName: '' },

@@ -7,7 +7,7 @@ const CHAIN = { a: [], b: ['a'], c: ['b'] };
 const EVENT = { name: 'step.done', description: 'it is done', schema: {} };
 const handlers = Object.keys(CHAIN).map((name) => defineHandler(name, {}, () => ({ done: name })));
 
-/** The distinct names of the statements that a worker sent for a task, and all statements. */
+/** Returns the names of the statements with which a worker recorded a task, and the text of all its statements. */
 async function statementsOf(steps: Parameters<typeof template>[0]) {
   const { tasker, url, another } = await setup({ templates: template(steps), worker: false });
   const proxy = await startProxy(url);
@@ -25,7 +25,7 @@ async function statementsOf(steps: Parameters<typeof template>[0]) {
   return { text, recordings: [...new Set(names)].filter((name) => name.startsWith('record_')).sort() };
 }
 
-it('steps that declare no event are recorded by the statement without events, and no statement touches the event log', async () => {
+it('steps that declare no event are recorded without a statement that touches the event log', async () => {
   const { text, recordings } = await statementsOf(CHAIN);
   expect(recordings).toEqual(['record_steps']);
   expect(text).not.toMatch(/domain_event|event_head|event_chunk|event_cursor/);

@@ -20,7 +20,7 @@ it('a sweep that stores events of lost steps notifies the processes that deliver
   );
 });
 
-it('a sweep fails as a whole if the database rejects its events, and the next sweep does the work', async () => {
+it('a sweep is rolled back if the database rejects its events, and the next sweep repeats the work', async () => {
   const { claim, engine, sql, taskUuid, tasker } = await handWorker(STEPS);
   await claim();
   await sql(`update tasker.worker set lease_until = now() - interval '1 minute'`);

@@ -12,7 +12,7 @@ import { DEMO, setup, template, until } from '../../support/setup.ts';
 import { describeWith } from '../../support/suite/programs.ts';
 
 describe('rabbitmqSink', () => {
-  it('is a group with the usual options, and does not connect when it is created', () => {
+  it('creates a group with the usual options without connecting', () => {
     expect(rabbitmqSink({ url: 'amqp://nowhere.invalid' })).toMatchObject({
       group: 'rabbitmq',
       patterns: ['*'],
@@ -38,7 +38,7 @@ describe('rabbitmqSink', () => {
     );
   });
 
-  it('fails a delivery without a broker, and can be closed', async () => {
+  it('fails a delivery while no broker is reachable, and can then be closed', async () => {
     const sink = rabbitmqSink({ url: 'amqp://user:pw@127.0.0.1:9' });
     const halt = new Halt();
     setTimeout(() => halt.halt(new Error('the delivery timed out')), 200);
@@ -61,7 +61,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     return made;
   }
 
-  /** Reads like another program, which knows only the queue. */
+  /** Reads messages like another program, which knows only the queue. */
   async function reading<T>(work: (reader: Connection) => Promise<T>): Promise<T> {
     const reader = new Connection(broker.url);
     reader.on('error', () => {});
@@ -149,7 +149,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     ]);
   });
 
-  it('a message rejected by a reader goes to the dead letter queue', async () => {
+  it('a message that a reader rejects is moved to the dead letter queue', async () => {
     const event = loggedEvent({ namespace: 'refused' });
     await sink().deliver(event, deliveryContext());
     await reading(async (reader) => {
@@ -182,7 +182,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     expect(await takeAll('gone_domain_events')).toEqual([event.eventId]);
   });
 
-  it('an event too large for the broker fails permanently without affecting others', async () => {
+  it('an event that is too large for the broker fails permanently without affecting other events', async () => {
     const to = sink();
     const large = to
       .deliver(
@@ -198,7 +198,7 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     expect((await takeAll('large_domain_events')).sort()).toEqual(others.map(({ eventId }) => eventId).sort());
   });
 
-  it('no confirmed event is lost when the broker is killed, and delivery continues after its restart', async () => {
+  it('no confirmed event is lost when the broker is killed, and delivery continues once the broker has restarted', async () => {
     const lines: string[] = [];
     const line = (fields: object | string, message?: string) => lines.push(message ?? String(fields));
     const logger = { trace: () => {}, debug: () => {}, info: line, warn: line, error: line, child: () => logger };

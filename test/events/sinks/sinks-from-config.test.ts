@@ -51,7 +51,7 @@ max_deliveries = 4
     expect(sinksFromConfig(config, silentLogger).map(({ group }) => group)).toEqual(['webhook:billing', 'rabbitmq']);
   });
 
-  it('cannot share a group by mistake', () => {
+  it('are rejected if two of them have the same group', () => {
     const toml = `
 [[events.webhooks]]
 name = "a"

@@ -29,7 +29,7 @@ describe('the event bus of a process', () => {
     expect([bus.waiting, bus.dispatched]).toEqual([0, 7]);
   });
 
-  it('isolates listeners that throw, reject, hang or modify their event from others', async () => {
+  it('calls a listener even if others throw, reject, hang or modify the event', async () => {
     const { logger, lines } = collectingLogger();
     const bus = new EventBus(logger);
     const seen: unknown[] = [];
@@ -56,7 +56,7 @@ describe('the event bus of a process', () => {
     expect(bus.waiting).toBe(3);
   });
 
-  it('queues a limited number of events for a slow listener, drops the rest and logs that once', async () => {
+  it('queues a limited number of events for a slow listener, and drops the rest with one log line', async () => {
     const { logger, lines } = collectingLogger();
     const bus = new EventBus(logger);
     const gate = deferred();

@@ -81,7 +81,7 @@ describe('the registries of the process', () => {
     expect(kept).toHaveLength(3);
   });
 
-  it('get each event of this process once if a poller is passed to them', async () => {
+  it('receive each event of this process once if a poller is passed to them', async () => {
     const { names, kept } = registered();
     const poller = new InProcessDomainEventPoller({ pollIntervalMs: 2 });
     poller.setPollFunction(createFfiPollAdapter((await getFfiLayer()).getModule()));
@@ -153,12 +153,12 @@ describe('the registries of the process', () => {
     expect(names()).toHaveLength(6);
   });
 
-  it('get each event of a worker server once if they are started with a poller, even after it restarts', async () => {
+  it('receive each event of a worker server once, also after a restart of the server, if they are started with a poller', async () => {
     const { names } = registered();
     const { tasker, demo } = await shared.setup(STEPS, { worker: false });
     const server = workerServer(demo.namespace);
     const module = (await getFfiLayer()).getModule();
-    // Events left over from earlier tests.
+    // Discards events that are left over from earlier tests.
     while (module.pollInProcessEvents());
     const poller = new InProcessDomainEventPoller({ pollIntervalMs: 2 });
     poller.setPollFunction(createFfiPollAdapter(module));

@@ -105,7 +105,7 @@ it('publishers and subscribers exported by a handlers folder are registered, and
   expect([publishers.count, subscribers.count]).toEqual([0, 0]);
 });
 
-it('a publisher and a subscriber registered by hand stay, and a file that exports only events is listed without handlers', async () => {
+it('an export that is already registered by hand is kept, and a file that exports only events is listed without handlers', async () => {
   const root = await project({ 'handlers/events.ts': events('one') });
   const registries = eventRegistries({}, silentLogger);
   const folders = new HandlerFolders([path.join(root, 'handlers')], { logger: silentLogger, events: registries });
@@ -123,7 +123,7 @@ it('a publisher and a subscriber registered by hand stay, and a file that export
   expect(files).toEqual([{ file: path.join(root, 'handlers/events.ts'), handlers: [] }]);
 });
 
-it('a frozen registry allows a new version of a publisher, but a reload that adds or removes one changes nothing', async () => {
+it('a frozen registry accepts a new version of a publisher, but rejects a reload that adds or removes publishers', async () => {
   const root = await project({ 'handlers/events.ts': events('one'), 'handlers/pay.ts': handler });
   const registries = eventRegistries({}, silentLogger);
   const { publishers, subscribers } = registries;
@@ -194,7 +194,7 @@ it('a reload with an invalid subscriber changes nothing, and the running subscri
   await subscribers.stopAll();
 });
 
-it('subscribers from a folder are removed with their last worker, and publishers registered by hand stay', async () => {
+it("when the last worker of a folder leaves, the folder's exports are removed, but not publishers registered by hand", async () => {
   const root = await project({ 'handlers/events.ts': events('one'), 'handlers/pay.ts': handler });
   class ByHand extends BasePublisher {
     static override publisherName = 'by_hand';
@@ -256,7 +256,7 @@ it('a restarted worker server uses the current handlers, publishers and subscrib
   expect([found(), registry.listHandlers()]).toEqual([[['payment_events'], 1], ['pay']]);
 });
 
-it('a worker server warns on reload about broken files and about publishers that are now missing', async () => {
+it('a reload of a worker server warns about broken files and missing publishers', async () => {
   const root = await project({ 'handlers/all.ts': publishing('one') });
   const { logger, lines } = collectingLogger();
   const server = await serving(root, logger);

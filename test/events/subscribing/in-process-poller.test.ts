@@ -60,7 +60,7 @@ describe('the poller of events of this process', () => {
     expect(poller.isRunning).toBe(false);
   });
 
-  it('continues if an error callback throws, and calls the others', async () => {
+  it('calls the other error callbacks if one of them throws, and continues', async () => {
     const { logger, lines } = collectingLogger();
     setLogger(logger);
     onTestFinished(() => setLogger(undefined));
@@ -116,7 +116,7 @@ describe('the poller of events of this process', () => {
     await expect.poll(() => errors).toEqual(['no module', 'thrown', 'rejected']);
   });
 
-  it('waits on stop for running callbacks, and calls none afterwards', async () => {
+  it('waits for running callbacks when it stops, and calls none afterwards', async () => {
     const events = [eventOf('a.a')];
     const poller = pollerOf(events);
     const gate = deferred<void>();
@@ -135,7 +135,7 @@ describe('the poller of events of this process', () => {
     expect(calls).toEqual(['begin a.a', 'end a.a']);
   });
 
-  it('stops waiting at the drain time for a callback that never ends, and logs that', async () => {
+  it('stops waiting for a callback that never ends after the drain time, and logs that', async () => {
     const { logger, lines } = collectingLogger();
     setLogger(logger);
     onTestFinished(() => setLogger(undefined));
@@ -211,7 +211,7 @@ describe('an event of the bridge', () => {
     });
   });
 
-  it('keeps additional metadata in its envelope, and adds no details of its task that were not given', async () => {
+  it('has only the given details of its task in its envelope, and keeps additional metadata', async () => {
     const payload = { task_sequence_step: null, execution_result: { success: true }, payload: {} };
     const event = ffiEventToDomainEvent({
       ...napi,

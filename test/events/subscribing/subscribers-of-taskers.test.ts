@@ -43,7 +43,7 @@ const BOTH = [
 ];
 
 describe('subscribers of a tasker', () => {
-  it('get each event once: fast events from the process, durable and broadcast events from the log', async () => {
+  it('receive each event once, either from the process (fast) or from the log (durable and broadcast)', async () => {
     const audit = keeping('audit', ['payment.*', '*.live', '*.stored']);
     const live = keeping('live');
     class Live extends BaseSubscriber {
@@ -85,7 +85,7 @@ describe('subscribers of a tasker', () => {
       metadata: { taskUuid, stepName: 'pay', namespace: 'test', publisher: 'default' },
       executionResult: { success: true, status: 'completed', result: { payment_id: 'P-1' } },
     });
-    // All copies of an event have the same id and time.
+    // The copies of an event have the same id and time.
     const idOf = (kept: DomainEvent[]) => {
       const { eventId, metadata } = kept.find(({ eventName }) => eventName === 'payment.both')!;
       return [eventId, metadata.firedAt];
@@ -95,7 +95,7 @@ describe('subscribers of a tasker', () => {
     expect(events.map(({ eventId, firedAt }) => [eventId, firedAt])).toEqual([idOf(live.kept)]);
   });
 
-  it('do not fill the memory if they are slow: events beyond 64 MB are dropped and counted', async () => {
+  it('that are slow have at most 64 MB of events in memory, and further events are dropped and counted', async () => {
     const gate = deferred<void>();
     let handled = 0;
     class Large extends BasePublisher {
@@ -130,7 +130,7 @@ describe('subscribers of a tasker', () => {
     expect(handled).toBe(64);
   });
 
-  it('run in processes without a worker: subscribers with one name share the events, and each name gets all events', async () => {
+  it('run in processes without a worker, and share the events with subscribers of the same name', async () => {
     const [first, second, other] = [keeping('shared'), keeping('shared'), keeping('other')];
     const { tasker, another } = await setup({ templates: [paid(event('payment.stored'))], handlers: [pay] });
     await another({ worker: false, subscribers: [first] });
@@ -142,7 +142,7 @@ describe('subscribers of a tasker', () => {
     expect(tasks.sort()).toEqual(created.map(({ taskUuid }) => taskUuid).sort());
   });
 
-  it('get a durable event again after a failure, but not a fast event, and each failure is reported once', async () => {
+  it('receive a durable event again after a failure, but not a fast event', async () => {
     const calls: string[] = [];
     class Failing extends BaseSubscriber {
       static override subscriberName = 'failing';
@@ -164,7 +164,7 @@ describe('subscribers of a tasker', () => {
     expect(of('payment.live')).toEqual(['payment.live 1', 'payment.live closed']);
   });
 
-  it('are drained when the tasker stops, and get nothing afterwards', async () => {
+  it('are drained when the tasker stops, and receive nothing afterwards', async () => {
     const gate = deferred();
     const calls: string[] = [];
     class Slow extends BaseSubscriber {
@@ -189,45 +189,42 @@ describe('subscribers of a tasker', () => {
     expect(registry.stats).toMatchObject({ started: false, activeCount: 0 });
   });
 
-  it.each(['during the stop', 'before the stop'])(
-    'get their signal immediately if hurry() is called %s',
-    async (when) => {
-      const signals: AbortSignal[] = [];
-      class Hanging extends BaseSubscriber {
-        override readonly subscriberName: string;
-        override readonly delivery: { mode: 'in_process' | 'durable' };
-        constructor(subscriberName: string, mode: 'in_process' | 'durable') {
-          super();
-          this.subscriberName = subscriberName;
-          this.delivery = { mode };
-        }
-        async handle(_event: DomainEvent, { signal }: { signal: AbortSignal }) {
-          signals.push(signal);
-          await once(signal, 'abort');
-        }
+  it.each(['during the stop', 'before the stop'])('are aborted immediately if hurry() is called %s', async (when) => {
+    const signals: AbortSignal[] = [];
+    class Hanging extends BaseSubscriber {
+      override readonly subscriberName: string;
+      override readonly delivery: { mode: 'in_process' | 'durable' };
+      constructor(subscriberName: string, mode: 'in_process' | 'durable') {
+        super();
+        this.subscriberName = subscriberName;
+        this.delivery = { mode };
       }
-      const { tasker } = await setup({
-        templates: [paid(...BOTH)],
-        handlers: [pay],
-        subscribers: [new Hanging('live', 'in_process'), new Hanging('stored', 'durable')],
-      });
-      await tasker.createTask(DEMO);
-      // The fast and the durable event of the group, and the first event of the in-process subscriber. Another waits behind it.
-      await expect.poll(() => signals).toHaveLength(3);
-      const begun = performance.now();
-      if (when === 'before the stop') tasker.hurry();
-      const stopped = tasker.stop({ drainTimeoutMs: 600_000 });
-      if (when === 'during the stop') {
-        expect(signals.some(({ aborted }) => aborted)).toBe(false);
-        tasker.hurry();
+      async handle(_event: DomainEvent, { signal }: { signal: AbortSignal }) {
+        signals.push(signal);
+        await once(signal, 'abort');
       }
-      await stopped;
-      expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true]);
-      expect(performance.now() - begun).toBeLessThan(25_000);
-    },
-  );
+    }
+    const { tasker } = await setup({
+      templates: [paid(...BOTH)],
+      handlers: [pay],
+      subscribers: [new Hanging('live', 'in_process'), new Hanging('stored', 'durable')],
+    });
+    await tasker.createTask(DEMO);
+    // The running deliveries: two of the group, and one of the in-process subscriber, whose second event waits.
+    await expect.poll(() => signals).toHaveLength(3);
+    const begun = performance.now();
+    if (when === 'before the stop') tasker.hurry();
+    const stopped = tasker.stop({ drainTimeoutMs: 600_000 });
+    if (when === 'during the stop') {
+      expect(signals.some(({ aborted }) => aborted)).toBe(false);
+      tasker.hurry();
+    }
+    await stopped;
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true, true, true]);
+    expect(performance.now() - begun).toBeLessThan(25_000);
+  });
 
-  it('can be stopped and started with their registry while the tasker runs, and get each event once', async () => {
+  it('can be stopped and started with their registry while the tasker runs, and receive each event once', async () => {
     const audit = keeping('audit');
     const registry = new SubscriberRegistry();
     registry.registerInstance(audit);
@@ -256,7 +253,7 @@ describe('subscribers of a tasker', () => {
     expect(new Set(tasks).size).toBe(tasks.length);
   });
 
-  it('get payload and metadata of the publisher, and the real result of a failure', async () => {
+  it("receive the publisher's payload and metadata, and the execution result of the step", async () => {
     class Payments extends BasePublisher {
       static override publisherName = 'payment_events';
       override publishesFor = () => ['pay'];
@@ -288,7 +285,7 @@ describe('a tasker whose publishers do not match its templates', () => {
   const refund = { publishes_events: [event('payment.back', { publisher: 'payment_evnts' })] };
   const templates = [template({ pay: {}, refund: { ...refund, handler: 'pay' } })];
 
-  it('does not start if a template names an unregistered publisher, and reports where, with similar names', async () => {
+  it('does not start if a template names an unregistered publisher, and reports the step and similar names', async () => {
     await expect(setup({ templates, handlers: [pay], publishers: [Payments] })).rejects.toThrow(
       'no publisher is registered for payment_evnts (test/demo@1.0.0: step refund, event payment.back); did you mean payment_events?',
     );
@@ -357,7 +354,7 @@ describe('the registries of the process', () => {
     ]);
   });
 
-  it('are not mentioned by a tasker that has them or the same names, or that publishes nothing', async () => {
+  it('are not named in a warning by a tasker that has them or the same names, or that publishes nothing', async () => {
     registered();
     const [publishers, subscribers] = [PublisherRegistry.instance(), SubscriberRegistry.instance];
     expect(await warningsOf({ handlers: [pay], publishers, subscribers })).toEqual([]);

@@ -69,18 +69,18 @@ describe('a subscriber', () => {
     expect(subscriber.calls).toEqual(['before payment.processed', 'handle payment.processed', 'after true']);
   });
 
-  it('has handled the event if it returns nothing', async () => {
+  it('succeeds if it returns nothing', async () => {
     expect(await handled(new PaymentMetrics())).toEqual({ success: true });
   });
 
-  it('can fail a delivery by returning a failed result; afterHandle gets it, and the error is reported once', async () => {
+  it('can fail a delivery by returning a failed result, which afterHandle receives', async () => {
     const subscriber = new AuditLoggingSubscriber();
     subscriber.answer = SubscriberResult({ success: false, error: 'the ledger is closed' });
     await expect(handled(subscriber)).rejects.toThrow('the ledger is closed');
     expect(subscriber.calls.slice(2)).toEqual(['after false', 'error the ledger is closed']);
   });
 
-  it('has handled the event if it returns some other value', async () => {
+  it('succeeds if it returns a value that is not a result', async () => {
     const subscriber = new AuditLoggingSubscriber();
     for (const returned of [
       'ok',
@@ -107,7 +107,7 @@ describe('a subscriber', () => {
     },
   );
 
-  it('fails a delivery by throwing in beforeHandle or handle, which is reported once without afterHandle', async () => {
+  it('fails a delivery by throwing in beforeHandle or handle, without a call of afterHandle', async () => {
     class Throws extends AuditLoggingSubscriber {
       override handle(): never {
         throw new Error('no disk');
@@ -125,7 +125,7 @@ describe('a subscriber', () => {
     expect(before.calls).toEqual(['error no ledger']);
   });
 
-  it('skips an event if beforeHandle returns false, which counts as handled', async () => {
+  it('skips an event successfully if beforeHandle returns false', async () => {
     class Picky extends AuditLoggingSubscriber {
       override beforeHandle = async () => false as unknown as undefined;
     }
@@ -152,7 +152,7 @@ describe('a subscriber', () => {
     await expect(handled(new OnError())).rejects.toThrow('handle');
   });
 
-  it('fails when it is halted while hanging: the error is reported once, and its late result is ignored', async () => {
+  it('fails once if it is halted while it hangs, and its late result is ignored', async () => {
     const late = deferred<SubscriberResult>();
     class Hangs extends AuditLoggingSubscriber {
       override handle = () => late.promise;
@@ -198,7 +198,7 @@ describe('a result of a subscriber', () => {
 });
 
 describe('a subscriber that is started', () => {
-  it('handles an event once even if two patterns match, and nothing after it stops', async () => {
+  it('handles an event once even if two patterns match, and handles nothing after it stops', async () => {
     class Twice extends PaymentMetrics {
       static override subscribesTo = () => ['payment.*', '*.processed', 'payment.*'];
     }
@@ -259,7 +259,7 @@ describe('a subscriber that is started', () => {
     expect([most, count, source.dropped]).toEqual([2, MOST_WAITING + 2, 3]);
   });
 
-  it('stops at its drain time: running deliveries are aborted and waiting events dropped', async () => {
+  it('aborts running deliveries and drops waiting events when it stops and its drain time ends', async () => {
     const errors: string[] = [];
     let signal: AbortSignal | undefined;
     class Hangs extends BaseSubscriber {
@@ -283,7 +283,7 @@ describe('a subscriber that is started', () => {
     await expect.poll(() => errors).toEqual(['subscriber Hangs was stopped before it finished']);
   });
 
-  it('is notified once of a timeout, and keeps its slot until it settles', async () => {
+  it('receives one error after a timeout, and keeps its slot until it settles', async () => {
     const over = deferred<void>();
     const calls: string[] = [];
     class Late extends BaseSubscriber {
@@ -332,7 +332,7 @@ describe('a subscriber that is started', () => {
 describe('defineSubscriber', () => {
   const schema = z.object({ amount: z.coerce.number() });
 
-  it('passes the output of the schema as payload, and the delivery', async () => {
+  it('passes the output of the schema as the payload, and the delivery', async () => {
     const seen: unknown[] = [];
     const Receipts = defineSubscriber(
       'payment.processed',

@@ -96,7 +96,7 @@ describe('a response', () => {
     expect(answer(429, {}, value === undefined ? {} : { 'retry-after': value }).retryAfter).toBe(seconds);
   });
 
-  it('measures a date by the clock of the server that sent it', () => {
+  it('measures a delay until a date by the clock of the server that sent the date', () => {
     const date = 'Wed, 21 Oct 2026 07:28:00 GMT';
     const until = 'Wed, 21 Oct 2026 07:28:30 GMT';
     expect(answer(429, {}, { 'retry-after': until, date }).retryAfter).toBe(30);
@@ -118,7 +118,7 @@ describe('a response', () => {
 });
 
 describe('apiSuccess', () => {
-  it('has the body as its result: an object or a list unchanged, anything else as data', () => {
+  it('uses the body as the result, and wraps a body that is neither an object nor a list in data', () => {
     expect(api.apiSuccess(answer(200, { a: 1 }))).toMatchObject({ success: true, result: { a: 1 } });
     expect(api.apiSuccess(answer(200, 'text')).result).toEqual({ data: 'text' });
     expect(api.apiSuccess(answer(200, [1])).result).toEqual({ result: [1] });
@@ -151,7 +151,7 @@ describe('apiSuccess', () => {
     expect(api.apiSuccess(answer(404), { found: false })).toMatchObject({ success: true, result: { found: false } });
   });
 
-  it('is a retryable failure that shows the beginning of invalid JSON', async () => {
+  it('returns a retryable failure that shows the beginning of invalid JSON', async () => {
     const response = await read('{"a":', { 'content-type': 'application/json' });
     expect(api.apiSuccess(response)).toMatchObject({
       success: false,
@@ -206,7 +206,7 @@ describe('apiFailure', () => {
     expect(api.apiFailure(answer(404, body)).errorMessage).toBe(message);
   });
 
-  it('has the error code of the body', () => {
+  it('takes the error code from the body', () => {
     expect(api.apiFailure(answer(402, { code: 'card_declined' })).errorCode).toBe('card_declined');
     expect(api.apiFailure(answer(402, { error: { code: 'no_funds' } })).errorCode).toBe('no_funds');
     expect(api.apiFailure(answer(402, { error: 'x' })).errorCode).toBeNull();

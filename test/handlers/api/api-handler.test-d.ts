@@ -41,19 +41,19 @@ test('one schema for the whole context provides its keys as arguments', () => {
 });
 
 test('invalid options are compile errors', () => {
-  // @ts-expect-error without a base URL
+  // @ts-expect-error the base URL is missing
   defineApiHandler('x', {}, () => 1);
   // @ts-expect-error amout is not among the inputs
   defineApiHandler('x', { baseUrl: '', inputs: { amount: 'amount' } }, ({ amout }) => amout);
   defineApiHandler('x', { baseUrl: '' }, ({ api }) => {
     // @ts-expect-error pass a body as body, json or form
     api.post('/x', { order_id: 7 });
-    // @ts-expect-error milliseconds
+    // @ts-expect-error a timeout is a number of milliseconds
     return api.post('/x', { timeout: '5s' });
   });
 });
 
-test('a handler has the methods, and can define the base URL in any way', () => {
+test('a handler class has the request methods, and can define its base URL as a field, a getter or a static field', () => {
   class Field extends ApiHandler {
     override baseUrl = 'https://api.example.com';
     override call(): StepHandlerResult {

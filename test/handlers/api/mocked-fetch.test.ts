@@ -40,7 +40,7 @@ beforeEach(() => {
 afterEach(() => vi.unstubAllGlobals());
 
 describe('a handler under a mocked fetch', () => {
-  it('calls it with the URL as a string, and headers as a plain object whose names keep their case', async () => {
+  it('calls fetch with the URL as a string, and with headers as a plain object whose names keep their case', async () => {
     answerWith({ ok: true, status: 200, headers: new Headers(), json: async () => ({ id: 'U-7' }) });
     await run();
     expect(mockFetch).toHaveBeenCalledWith(
@@ -66,7 +66,7 @@ describe('a handler under a mocked fetch', () => {
     );
   });
 
-  it('sends a header once, in its last spelling, if two spellings are given', async () => {
+  it('sends only the last of two spellings of a header', async () => {
     answerWith({ ok: true, status: 200, json: async () => ({}) });
     class Loud extends FetchUser {
       override async call(): Promise<StepHandlerResult> {
@@ -181,7 +181,7 @@ describe('a handler under a mocked fetch', () => {
     expect(await run()).toMatchObject({ success: true, result: { data: '' } });
   });
 
-  it('fails a response whose json() cannot parse it by its status, and with invalid_json if it is ok', async () => {
+  it('fails according to the status if json() cannot parse the body, or with invalid_json if the response is ok', async () => {
     const broken = async () => JSON.parse('<html>') as unknown;
     answerWith({ ok: true, status: 200, json: broken });
     expect(await run()).toMatchObject({ success: false, errorType: 'invalid_json', retryable: true });

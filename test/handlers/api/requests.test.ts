@@ -180,7 +180,7 @@ describe('the body of a request', () => {
 });
 
 describe('the headers of a request', () => {
-  it('are the defaults and its own headers, which override the defaults in any case', async () => {
+  it('are the defaults and its own headers, which override the defaults regardless of case', async () => {
     const { url, got } = await httpServer();
     const api = apiOf({ baseUrl: url, defaultHeaders: { 'X-Team': 'orders', Accept: 'text/plain' } });
     await api.get('/', { headers: { accept: 'image/png', 'x-none': undefined } });
@@ -206,7 +206,7 @@ describe('the headers of a request', () => {
     expect(got[0]!.headers.authorization).toBe(`Basic ${Buffer.from('ada:p@ss').toString('base64')}`);
   });
 
-  it('contain an idempotency key if requested, the same for all attempts and different for each suffix', async () => {
+  it('contain an idempotency key if requested, which is the same in all attempts and different for each suffix', async () => {
     const { url, got } = await httpServer();
     const api = apiOf({ baseUrl: url });
     const stepUuid = '0190aaaa-0000-7000-8000-000000000001';

@@ -23,7 +23,7 @@ const refused = (message: string | RegExp) =>
 describe('ranges', () => {
   const sizes = (ranges: readonly CursorConfig[]) => ranges.map(({ batchSize }) => batchSize);
 
-  it('have the requested size, except for a shorter last range, and at most the requested number', () => {
+  it('have the requested size, except for the last range, and do not exceed the requested number', () => {
     expect(sizes(handler.createCursorRanges({ totalItems: 250, batchSize: 100, maxBatches: 5 }))).toEqual([
       100, 100, 50,
     ]);
@@ -222,7 +222,7 @@ describe("an analyzer's result", () => {
     expect(createBatches('w', 1, [cursor], 5)).toMatchObject({ worker_count: 1, cursor_configs: [cursor] });
   });
 
-  it('contains the metadata next to the outcome if batchSuccess returns it', () => {
+  it('from batchSuccess has the metadata next to the outcome', () => {
     expect(handler.batchSuccess('w', handler.createCursorConfigs(5, 1), { csv_path: 'a' }).result).toMatchObject({
       csv_path: 'a',
       batch_processing_outcome: { type: 'create_batches', worker_template_name: 'w' },

@@ -73,7 +73,7 @@ describe("a worker's context", () => {
     expect(batch.hasCheckpoint()).toBe(true);
   });
 
-  it('is null in an ordinary step, even if its configuration has a cursor', () => {
+  it("is null in an ordinary step, even if the step's configuration has a cursor", () => {
     expect(handler.getBatchContext(contextOf())).toBeNull();
     expect(handler.getBatchContext(contextOf({ stepInputs: { cursor: 5 } }))).toBeNull();
     expect(handler.getBatchWorkerInputs(contextOf({ stepInputs: { carrier: 'x' } }))).toBeNull();

@@ -179,13 +179,13 @@ describe('a defined decision handler', () => {
       amount === 0 ? Decision.skip('nothing to approve') : Decision.route(['manager_approval'], { amount, score }),
   );
 
-  it('is an ordinary handler that decides', () => {
+  it('is a handler class with the capabilities of decisions', () => {
     const handler = new route();
     expect([handler.name, handler.version]).toEqual(['route_order', '3.0.0']);
     expect(handler.capabilities).toEqual(['process', 'decision', 'routing']);
   });
 
-  it('routes, or skips', async () => {
+  it('can route to a branch or skip all branches', async () => {
     expect(await run(route, { inputData: { amount: 7 }, dependencyResults: { score_order: 0.5 } })).toMatchObject({
       result: {
         decision_point_outcome: { type: 'create_steps', step_names: ['manager_approval'] },

@@ -2,9 +2,9 @@ import { expect } from 'vitest';
 import type { Sql } from '../database.ts';
 
 /**
- * Keeps a journal of every attempt and every end of a task that is committed, by triggers. It knows nothing of the
- * statistics, and outlives the tasks. Call it before anything is counted: the present ten days count as summed, so that
- * every change of a day changes their sums too.
+ * Creates triggers that record every committed attempt and task end in a journal. The journal is independent of the
+ * statistics, and outlives the tasks. Call this before anything is counted, because it marks the current ten days as
+ * summed. Every later change of a day then also changes the sums.
  */
 export async function keepJournal(sql: Sql): Promise<void> {
   await sql(`
@@ -57,7 +57,7 @@ const KEPT = `
          retried::int, gave_up::int, run_count::int, run_us, run_min_us, run_max_us, last_at
     from tasker.analytics`;
 
-/** Ten days whose queueing times or histograms are not those of their days, or whose slowest task is none of theirs. */
+/** Selects sums of ten days whose queueing times, histograms or slowest task differ from those of their days. */
 const WRONG_TEN_DAYS = `
   with days as (
     select date_bin('240 hours', at, timestamptz 'epoch') ten, * from tasker.analytics where minutes = 1440),
@@ -81,8 +81,8 @@ const WRONG_TEN_DAYS = `
       or t.run_max_us is not null and not t.run_max_us || ' ' || t.slowest = any (a.slowest))`;
 
 /**
- * Fails unless the statistics equal a recount of the journal. Returns the number of attempts and ends in it. `shortest`: the
- * shortest periods to compare, in minutes. Shorter ones may have been pruned.
+ * Fails if the statistics differ from a recount of the journal. Returns the number of attempts and ends in the journal.
+ * `shortest` is the shortest period to compare, in minutes. Shorter periods may have been pruned.
  */
 export async function compareWithJournal(sql: Sql, shortest = 1): Promise<{ attempts: number; ends: number }> {
   const difference = await sql(

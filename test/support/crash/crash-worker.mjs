@@ -1,5 +1,5 @@
-// A worker process that tests kill. Its handlers first write each action to a file, as a JSON line. It obeys `stop MS`
-// and `block FILE` from standard input, and exits on its own after it stops.
+// A worker process that tests kill. Its handlers first write each action to a file, as a JSON line. The process accepts
+// the commands `stop MS` and `block FILE` on standard input, and exits on its own after it stops.
 import { existsSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { createTasker, StepHandler } from '../../../dist/index.js';
@@ -10,7 +10,7 @@ const file = openSync(journal, 'a');
 const note = (event) => writeSync(file, `${JSON.stringify({ pid: process.pid, ...event })}\n`);
 const say = (word) => process.stdout.write(`${word}\n`);
 
-/** Sets the clock of this process back and forward, by up to an hour. */
+/** Moves the clock of this process back and forward, by up to an hour. */
 function letClockJump() {
   const Real = Date;
   let byMs = 0;
@@ -69,7 +69,7 @@ function pause(ms, signal, { deaf, about }) {
     const timer = setTimeout(resolve, ms);
     signal.addEventListener('abort', () => {
       note({ what: 'abort', ...about, reason: String(signal.reason) });
-      if (deaf) return timer.unref(); // it keeps its slot, but not the process alive
+      if (deaf) return timer.unref(); // the handler keeps its slot, but does not keep the process alive
       clearTimeout(timer);
       reject(signal.reason);
     });

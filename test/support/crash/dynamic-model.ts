@@ -6,7 +6,10 @@ export interface DynamicEnd {
   status: 'complete' | 'blocked_by_failures';
   /** The expected states of all steps that are created; batch workers have their own names. */
   steps: Record<string, StepEnd>;
-  /** Workers of a `fail_fast` batch in which one fails permanently. It is undetermined which of them still run. */
+  /**
+   * Workers of a `fail_fast` batch in which one worker fails permanently. Whether the other workers run is
+   * undetermined.
+   */
   chance: Set<string>;
   /** The steps whose results a step may see. */
   visible: Map<string, Set<string>>;
@@ -16,7 +19,7 @@ export interface DynamicEnd {
 
 /**
  * Computes the expected end of a task from the rules of step types in docs/guide/templates.md, one step after the other,
- * parents first, without a queue, workers or a database. Whether a step exists and how it ends never depends on timing.
+ * parents first, without a queue, workers or a database. The existence and the end of a step never depend on timing.
  */
 export function predictDynamic(steps: readonly DynamicStep[]): DynamicEnd {
   const model = new Model(steps);
@@ -93,7 +96,9 @@ class Model {
     return follows.length > 0 && there.length === dependencies.length;
   }
 
-  /** The dependencies of a step that exist, and each decision and analyzer above that may still create one. */
+  /**
+   * The existing dependencies of a step, and each decision and analyzer above the step that may still create others.
+   */
   #waitsFor({ name, dependencies }: DynamicStep): string[] {
     const makers = ['decision', 'batchable'];
     const mayBeNamedAlone =
@@ -103,7 +108,9 @@ class Model {
     return [...new Set([...dependencies, ...above])].filter((other) => this.#exists.has(other));
   }
 
-  /** The ancestors of a step that exist. Above a batch without any result, only its analyzer counts. */
+  /**
+   * The existing ancestors of a step. Of a batch without any result, only the analyzer and its ancestors are included.
+   */
   #comesAfter({ dependencies }: DynamicStep, found = new Set<string>()): Set<string> {
     for (const parent of dependencies) {
       const step = this.#all.get(parent)!;

@@ -11,7 +11,7 @@ import {
 type Type = 'standard' | 'decision' | 'batchable' | 'batch_worker' | 'deferred_convergence';
 export type FailureStrategy = 'continue_on_failure' | 'fail_fast' | 'isolate';
 
-/** A step of a random template with decisions and batches: its definition, and what its handler will do. */
+/** A step of a random template with decisions and batches: its definition, and the plan of its handler. */
 export interface DynamicStep {
   name: string;
   type: Type;
@@ -21,7 +21,7 @@ export interface DynamicStep {
   retryable: boolean;
   /** For a decision: the branches that it names; none means no_branches. For an analyzer: its worker template, if it has one. */
   names: string[];
-  /** For an analyzer: what each of its workers does; none means no_batches. */
+  /** For an analyzer: the plan of each of its workers; none means no_batches. */
   parts: Plan[];
   /** For a decision or an analyzer: the mistake in its outcome. */
   wrong: string | undefined;
@@ -42,13 +42,13 @@ const passes = fc.oneof(
 /** Most plans succeed eventually, because nothing runs below a step that fails permanently. */
 const plan = fc.oneof({ weight: 30, arbitrary: passes }, { weight: 1, arbitrary: fails });
 const workerPlan = fc.oneof({ weight: 8, arbitrary: passes }, { weight: 1, arbitrary: fails });
-/** A plan to wait, which replaces the other plan if the step can wait in this way. */
+/** A plan to wait, which replaces the step's other plan if a step of its type can wait in this way. */
 const wait = fc.oneof(
   { weight: 20, arbitrary: fc.constant(undefined) },
   { weight: 6, arbitrary: waitThatEnds },
   { weight: 1, arbitrary: waitThatFails },
 );
-/** The same for steps that decisions create, of which there are few. */
+/** As `wait`, for the few steps that decisions create. */
 const waitBelow = fc.oneof({ weight: 1, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: waitThatEnds });
 
 const stepParts = fc.record({

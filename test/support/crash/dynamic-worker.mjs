@@ -1,5 +1,5 @@
-// A worker process for templates with decisions, batches and checkpoints that tests kill. It obeys `stop MS` from standard
-// input, and exits on its own after it stops.
+// A worker process for templates with decisions, batches and checkpoints, which tests kill. The process accepts the
+// command `stop MS` on standard input, and exits on its own after it stops.
 import { createInterface } from 'node:readline';
 import { createTasker, defineHandler, silentLogger } from '../../../dist/index.js';
 

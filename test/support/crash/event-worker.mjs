@@ -1,5 +1,5 @@
-// A process that delivers domain events and that tests kill. It first writes each event that a consumer gets or has handled
-// to a file, as a JSON line. It obeys `stop MS` from standard input, and exits on its own after it stops.
+// A process that delivers domain events, which tests kill. It writes each event that a consumer receives or has handled
+// to a file, as a JSON line. It accepts the command `stop MS` on standard input, and exits on its own after it stops.
 import { openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Database } from '../../../dist/db/database.js';

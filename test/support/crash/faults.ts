@@ -30,7 +30,7 @@ export const FAULTS = [
 ] as const;
 type Fault = (typeof FAULTS)[number];
 
-/** How often each kind is in the deck from which faults are drawn. A run of some seconds has every kind. */
+/** The number of cards of each kind in the deck from which faults are drawn. A run of some seconds has every kind. */
 const DECK: Record<Fault, number> = {
   kill: 3,
   stall: 2,
@@ -51,7 +51,7 @@ const DECK: Record<Fault, number> = {
 
 /** A run needs at least this many tasks to be meaningful. */
 export const ENOUGH_TASKS = 100;
-/** Minimum number of tries for each kind of fault that had nothing to act on. */
+/** Minimum number of tries for each kind of fault that has not found a target. */
 const TRIES = 5;
 
 export interface FaultRun {
@@ -140,8 +140,8 @@ export class FaultDriver {
   }
 
   /**
-   * Creates tasks and injects faults for the given time. Each kind of fault needs something to act on: continues with the
-   * kinds that had nothing, each at least {@link TRIES} times, and for up to three times as long.
+   * Creates tasks and injects faults for the given time. Then tries the kinds of faults that have not found a target
+   * yet, each at least {@link TRIES} times, and for up to three times as long in total.
    */
   async go(ms: number, templates: readonly string[]): Promise<void> {
     const from = performance.now();
@@ -154,9 +154,9 @@ export class FaultDriver {
       if (passed >= ms && ((left.length === 0 && !idle) || (passed >= 3 * ms && tries >= FAULTS.length * TRIES))) break;
       await this.#create(this.#one(templates));
       await sleep(20 + this.#run.random() * 120);
-      // An action may wait half a minute for a lock, so that time alone does not bound the tries.
+      // An action may wait half a minute for a lock, so the time alone is not a sufficient bound for the tries.
       if (left.length > 0) {
-        // A paused namespace has nothing to act on.
+        // A paused namespace has no targets.
         while (this.#paused.length > 0) await this.#fault('pause', 1);
         await this.#fault(left[tries++ % left.length]!);
       } else await this.#fault(this.#draw());
@@ -202,7 +202,9 @@ export class FaultDriver {
     };
   }
 
-  /** Ignores expected errors of operators: a lost connection, a step that moved on, a task or a queue that a stopped worker holds. */
+  /**
+   * Ignores expected errors: a lost connection, a step that moved on, and a task or queue locked by a stopped worker.
+   */
   async #trying(act: () => Promise<unknown>): Promise<boolean> {
     try {
       await act();
@@ -305,7 +307,10 @@ export class FaultDriver {
     return (await act.result()).done;
   }
 
-  /** Pauses a task, a template or the namespace, or ends a pause: always with `resume`, and otherwise half of the time. */
+  /**
+   * Pauses a task, a template or the namespace, or ends a pause: always if `resume` is 1, and by default half of the
+   * time.
+   */
   async pause(resume = this.#run.random()): Promise<number> {
     const { tasker } = this.#run;
     const [first] = this.#paused;
@@ -321,7 +326,7 @@ export class FaultDriver {
     ];
     const task = this.created.at(-1);
     const target = this.#one(task === undefined ? targets : [...targets, { task }]);
-    // The answer may be lost, and resuming a target that is not paused changes nothing.
+    // Records the pause first, because the response may be lost. Resuming a target that is not paused changes nothing.
     this.#paused.push(target);
     await tasker.pause(target);
     return 1;

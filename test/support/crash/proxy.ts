@@ -5,13 +5,13 @@ import { onTestFinished } from 'vitest';
 
 /** The fate of a message that a worker sends. */
 export type Fate =
-  /** It never reaches the server. */
+  /** The message never reaches the server. */
   | 'lost'
-  /** The server receives it and commits, and the answer is lost with the connection. */
+  /** The server receives the message and commits, but the response is lost with the connection. */
   | 'answer_lost'
-  /** The connection is cut while the server processes it. */
+  /** The connection is cut while the server processes the message. */
   | 'cut'
-  /** The server receives it, and its answer waits until {@link FaultyProxy.release}. */
+  /** The server receives the message, but the response is held until {@link FaultyProxy.release}. */
   | 'held'
   | undefined;
 
@@ -27,7 +27,7 @@ export interface FaultyProxy {
   thaw(): void;
   /** Blocks all traffic on existing connections. New connections work, as behind a NAT that forgot the old connections. */
   silence(): void;
-  /** Delivers the answers that are held. */
+  /** Delivers the held responses. */
   release(): void;
   /** From now on, delivers each message of the server separately, a moment after the previous message. */
   inPieces: boolean;
@@ -39,7 +39,7 @@ export interface FaultyProxy {
 
 const COMMITTED = Buffer.from('COMMIT\0');
 
-/** A proxy between workers and a server, with which tests can lose connections. */
+/** Starts a proxy between workers and a server, with which tests can break connections. */
 export async function startProxy(serverUrl: string): Promise<FaultyProxy> {
   const target = new URL(serverUrl);
   const folder = target.searchParams.get('host');

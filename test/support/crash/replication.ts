@@ -89,7 +89,7 @@ export class Cluster {
       wal_log_hints: 'on',
       wal_keep_size: '1GB',
       max_connections: '100',
-      // The computer does not fail in this test, only processes do.
+      // In this test, only processes fail, not the computer.
       fsync: 'off',
       synchronous_commit: 'remote_apply',
       synchronous_standby_names: 'ANY 1 (n0, n1, n2)',

@@ -47,7 +47,7 @@ export async function startServer(settings: Record<string, string> = {}): Promis
     async kill() {
       const pid = held.at(-1)!.postmasterPid;
       process.kill(pid, 'SIGKILL');
-      // A server does not start while the process of its lock file exists, if only until its parent has read how it ended.
+      // A server does not start while the process of its lock file exists, even as a zombie.
       while (exists(pid)) await new Promise((resolve) => setTimeout(resolve, 5));
       held.push(await startEmbedded(options));
     },

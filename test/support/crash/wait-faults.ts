@@ -29,7 +29,7 @@ export const WAITING_TEMPLATE: TaskTemplate = workTemplate(
   { name: 'waits' },
 );
 
-/** How the steps of {@link WAITING_TEMPLATE} behave that need a behaviour. */
+/** The behaviour of the steps of {@link WAITING_TEMPLATE} whose handlers wait. */
 export const WAITING_BEHAVIOUR = { call: { later: { timeoutMs: 2_000 } }, poll: { calls: 3 } };
 
 interface SentSignal {
@@ -170,7 +170,7 @@ export class WaitFaults {
     return done;
   }
 
-  /** Ends waits, so that tasks end sooner than by their timeouts. */
+  /** Ends waits, so that tasks end before their timeouts. */
   async settle(): Promise<void> {
     await this.signal(20);
     await this.vote(20);

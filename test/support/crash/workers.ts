@@ -16,13 +16,13 @@ export interface Noted {
   what: 'start' | 'end' | 'abort' | 'ended' | 'log' | 'stopped' | 'token';
   task: string;
   step: string;
-  /** The attempt, as the handler counts it. */
+  /** The number of the attempt, as the handler sees it. */
   attempt: number;
   /** Number of reruns of the step. */
   rerun: number;
   /** The id of one call of a handler, which is part of the step's result. */
   run: string;
-  /** In a note that a handler starts: the run of each ancestor whose result it received. */
+  /** In a note about the start of a handler: the run of each ancestor whose result the handler received. */
   seen: Record<string, string | null>;
   reason?: string;
   /** The completion token of the attempt. */
@@ -168,9 +168,9 @@ export function workTemplate(
 }
 
 /**
- * The behaviour of the handler `work` in each step; `*` is for all steps. `late`: its first attempt succeeds after its
- * signal has fired. `result`: an additional result. `later`: it waits for its token to be used. `calls`: it asks to be
- * called again that many times.
+ * The behaviour of the handler `work` in each step, or with `*` in all steps. `late`: the first attempt succeeds after
+ * its signal has fired. `result`: an additional result. `later`: returns `completeLater`. `calls`: returns `notYet`
+ * this many times.
  */
 export type Behaviour = Record<
   string,

@@ -38,8 +38,8 @@ export const isRoot = process.getuid?.() === 0;
 export const asNobody = { uid: NOBODY, gid: NOBODY };
 
 /**
- * Creates a folder for one test. After the test, the server in it is stopped and the folder is removed. It is only for
- * data: if it is in memory, no program can be started from it.
+ * Creates a folder for one test. After the test, the server in the folder is stopped and the folder is removed. Use it
+ * only for data, because no program can be started from it if it is in memory.
  */
 export function temporaryFolder({ name = 'tasker-test-', mode = 0o755, inside = inject('data') } = {}): string {
   const folder = mkdtempSync(path.join(inside, name));

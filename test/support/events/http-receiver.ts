@@ -12,7 +12,7 @@ export interface Received {
   from: number | undefined;
 }
 
-/** Starts an HTTP server on loopback that records requests and sends the given answers. Stops it when the test ends. */
+/** Starts an HTTP server on loopback that records requests and sends the given responses. Stops when the test ends. */
 export async function httpReceiver(
   answer: (response: ServerResponse, received: Received) => void = (response) => response.end(),
 ): Promise<{ url: string; port: number; received: Received[] }> {

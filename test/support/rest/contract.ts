@@ -124,7 +124,7 @@ function patternOf(path: string): RegExp {
   return new RegExp(`^${parts.join('[^/]+')}$`);
 }
 
-/** The answer to a request. */
+/** The response to a request. */
 interface Answer<Body> {
   status: number;
   headers: Headers;

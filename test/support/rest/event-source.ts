@@ -16,7 +16,7 @@ export class TestEventSource {
   status = 0;
   body = '';
   retry: number | undefined;
-  /** Seconds after which a busy server wants to be asked again. */
+  /** The seconds that a busy server requests before the next request. */
   retryAfter: string | null = null;
   lastId: string | undefined;
   isOver = false;
@@ -31,9 +31,8 @@ export class TestEventSource {
   }
 
   /**
-   * Connects, and waits until the stream has begun or was rejected. A busy server is asked again after its
-   * `Retry-After`. `after`: the `Last-Event-ID`. `reconnects`: continues after the end of a connection, as a browser
-   * does.
+   * Connects, and waits until the stream has begun or was rejected. Retries after the `Retry-After` of a busy server.
+   * `after`: the `Last-Event-ID`. `reconnects`: continues after the end of a connection, like a browser.
    */
   static async open(
     url: string,
@@ -75,7 +74,7 @@ export class TestEventSource {
         for (const block of blocks) this.#onBlock(block);
       }
     } catch {
-      // Closed by one of both.
+      // The client or the server has closed the connection.
     }
   }
 

@@ -18,7 +18,7 @@ export interface GivenStep {
   timeout_ms: number | null;
 }
 
-/** The answer to a request: its status and its body. */
+/** The response to a request. */
 export interface Answered {
   status: number;
   body: Json;
@@ -27,7 +27,7 @@ export interface Answered {
 /** Sends a request to a server. */
 export type Ask = (path: string, body: object) => Promise<Answered>;
 
-/** Returns a sender for an app in this process, which compares the answers with its document. */
+/** Returns a sender for an app in this process, which compares the responses with its document. */
 export function askApp(ask: ReturnType<typeof asking>, headers: Record<string, string> = {}): Ask {
   return async (path, given) => {
     const { status, body } = await ask<Json>('POST', `/v1/${path}`, given, headers);

@@ -112,7 +112,7 @@ export class RandomRequests {
     return this.#operations.length;
   }
 
-  /** Creates the request number `at` of a seed. Walks through all routes. */
+  /** Creates request number `at` of a seed. Consecutive numbers cover all routes. */
   create(seed: number, at: number): RandomRequest {
     const random = randomOf(seed * 1_000_003 + at);
     const operation = this.#operations[at % this.#operations.length]!;

@@ -4,7 +4,7 @@ import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts
 import { partsFor, workers } from '../hand-worker.ts';
 import { template, until } from '../setup.ts';
 
-/** Texts at sensitive paths, by where they are. No answer without the permission may have one of them. */
+/** Texts at sensitive paths, by their place. No response to a caller without the permission may contain one of them. */
 export const CANARIES = {
   context: 'canary-of-a-context',
   customer: 'canary-of-a-customer',
@@ -21,7 +21,7 @@ export const CANARIES = {
 
 const EVENT = { name: 'card.charged', description: 'A card was charged.', schema: { type: 'object' } };
 
-/** The context of a task. It has other values beside the sensitive ones. */
+/** The context of a task, with sensitive and other values. */
 export const CONTEXT = {
   card: { number: CANARIES.context, brand: 'plain-brand' },
   customers: [{ email: CANARIES.customer, id: 'plain-id' }],

@@ -11,7 +11,7 @@ import { freshDatabase } from '../database.ts';
 
 export type Json = Record<string, unknown>;
 
-/** An answer of the API. */
+/** A response of the API. */
 export interface Answer<Body = Json> {
   status: number;
   headers: Headers;
@@ -22,7 +22,7 @@ interface Document {
   paths: Record<string, Record<string, { responses: Record<string, { content?: Record<string, unknown> }> }>>;
 }
 
-/** Checks answers against the OpenAPI document. */
+/** Checks responses against the OpenAPI document. */
 export class Contract {
   readonly #ajv = new Ajv2020({ strict: false, validateFormats: false });
   readonly #known = new Map<string, ValidateFunction>();
@@ -41,7 +41,7 @@ export class Contract {
       .sort((a, b) => b.fixed - a.fixed);
   }
 
-  /** Returns the problem with an answer. Undefined if there is none, or the path is not that of a route. */
+  /** Returns the problem with a response, or undefined if there is none or the path is not that of a route. */
   problemOf({ method, path }: { method: string; path: string }, { status, body }: Answer<unknown>): string | undefined {
     const verb = method.toLowerCase();
     const place = this.#places.find((one) => one.pattern.test(path) && this.#paths[one.path]![verb]);
@@ -110,7 +110,7 @@ export async function servedApi({
     app,
     url,
     sql,
-    /** Sends a request, and compares the answer with the OpenAPI document. */
+    /** Sends a request, and compares the response with the OpenAPI document. */
     ask: asking(app),
     /** Sends requests to the routes of actions as a caller with a credential. */
     as: (caller: Caller) => {

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** Below the ports that systems choose for connections, and for servers that listen on port 0. */
+/** Systems choose higher ports for connections, and for servers that listen on port 0. */
 const [LOWEST, HIGHEST] = [15_000, 32_000];
 
-/** Returns different ports of loopback that no one uses. Other programs get them only by request, even later. */
+/** Returns distinct unused ports of loopback. The system does not assign them to other programs later. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>();
   while (ports.size < count) {

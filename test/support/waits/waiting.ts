@@ -40,7 +40,7 @@ function requestOf(step: StepTemplate): WaitRequest {
 
 /**
  * A database with a template, and a worker that the test drives by hand: `work` runs the ready steps of all tasks. Steps
- * that wait begin to do so, and the others are completed with an empty result or that of `results`.
+ * for signals and approvals begin to wait. Other steps complete with their result in `results`, or an empty one.
  */
 export async function waitingBench(steps: Steps, task: Record<string, unknown> = {}) {
   const made = await setup({ templates: template(steps, task), worker: false });
@@ -58,7 +58,7 @@ export async function waitingBench(steps: Steps, task: Record<string, unknown> =
   const namespaceIds = await engine.namespaceIds(['test']);
   let claims = 0;
 
-  /** Claims ready steps and returns what {@link record} would record for them. */
+  /** Claims ready steps, and returns their outcomes for {@link record}. */
   const claim = async (results: Record<string, unknown> = {}): Promise<Recording[]> => {
     const token = workerId * 2 ** 24 + ++claims;
     const { steps: rows } = await engine.claim({ limit: 1000, token, workerId, namespaceIds, excluded: [] });
@@ -92,7 +92,7 @@ export async function waitingBench(steps: Steps, task: Record<string, unknown> =
     },
     create: async (more: Record<string, unknown> = {}) => (await tasker.createTask({ ...DEMO, ...more })).taskUuid,
     resultOf: async (taskUuid: string, step: string) => (await tasker.getStep(taskUuid, step)).results?.result,
-    /** Moves the limits of all open waits into the past, by their age. */
+    /** Makes all open waits older by an interval, including their limits. */
     age: (interval: string) =>
       made.sql(
         `update tasker.wait set since = since - $1::interval, until = until - $1::interval, due_at = due_at - $1::interval

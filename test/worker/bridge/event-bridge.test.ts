@@ -89,7 +89,7 @@ describe('the event bridge', () => {
     ]);
   });
 
-  it('stopping the bridge removes its subscribers', () => {
+  it('a bridge that stops removes its subscribers', () => {
     logged();
     const it = bridge();
     it.start();
@@ -103,7 +103,7 @@ describe('the event bridge', () => {
     expect(it.listenerCount(EventNames.STEP_EXECUTION_RECEIVED)).toBe(0);
   });
 
-  it('a listener can subscribe to one event only, and unsubscribe', () => {
+  it('a listener can subscribe to a single delivery, and can unsubscribe', () => {
     const it = bridge();
     it.start();
     const once = vi.fn();
@@ -155,7 +155,7 @@ describe('the event bridge', () => {
 });
 
 describe('event names', () => {
-  it('the names of events match the documentation and are frozen', () => {
+  it('the names of events match the documentation, and cannot be changed', () => {
     expect(EventNames).toMatchObject({
       STEP_EXECUTION_RECEIVED: 'step.execution.received',
       STEP_COMPLETION_SENT: 'step.completion.sent',
@@ -172,7 +172,7 @@ describe('event names', () => {
 });
 
 describe('an emitter', () => {
-  it('an emitter calls each listener with one payload, and does not call removed listeners', () => {
+  it('an emitter passes one payload to each listener that has not been removed', () => {
     logged();
     const emitter = new TaskerEventEmitter();
     const seen: FfiStepEvent[] = [];

@@ -2,7 +2,7 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { EventNames, EventPoller, setLogger, silentLogger, TaskerEventEmitter } from '../../../src/index.ts';
 import { OwnModule, stepEvent } from '../../support/step-events.ts';
 
-it('a poller delivers at most maxEventsPerCycle events per cycle, and the others in the next cycles', async () => {
+it('a poller delivers at most maxEventsPerCycle events per cycle, and the remaining events in the next cycles', async () => {
   vi.useFakeTimers();
   setLogger(silentLogger);
   const module = new OwnModule();

@@ -27,7 +27,7 @@ import { OwnModule, stepEvent } from '../../support/step-events.ts';
 const shared = sharedDatabase();
 const nothing = () => defineHandler('a', {}, () => ({}));
 
-/** Starts everything but the poller. */
+/** Starts everything except the poller. */
 const UNPOLLED: ('bridge' | 'subscriber')[] = ['bridge', 'subscriber'];
 
 describe('a poller of a foreign module', () => {
@@ -115,7 +115,7 @@ describe('a poller of a foreign module', () => {
     expect(broken.mock.calls.length).toBeGreaterThan(1);
   });
 
-  it('a poller emits starvation when the metrics of the module report it', async () => {
+  it('a poller emits an event when the metrics of the module report starvation', async () => {
     const { module, poller, emitter } = setup();
     const starving = vi.fn();
     emitter.on('poller.starvation.detected', starving);
@@ -125,7 +125,7 @@ describe('a poller of a foreign module', () => {
     expect(starving).toHaveBeenCalledTimes(1);
   });
 
-  it('stop waits for the promises of callbacks, up to its timeout', async () => {
+  it('stop waits up to its timeout for the promises of callbacks', async () => {
     const { module, poller, emitter } = setup();
     const done = deferred();
     const stopped = vi.fn();
@@ -177,7 +177,7 @@ describe('a poller of this process', () => {
     expect(poller.getMetrics()).toEqual({ pendingCount: 0, starvationDetected: false, starvingEventCount: 0 });
   });
 
-  it('without a poller, no step is claimed', async () => {
+  it('a worker without a poller claims no steps', async () => {
     const { create, tasker } = await setupBridge(shared, { a: [] }, { start: UNPOLLED });
     const { taskUuid } = await create();
     // The health check queries the database, so the worker has had time to claim.
@@ -186,7 +186,7 @@ describe('a poller of this process', () => {
     expect((await tasker.getSteps(taskUuid))[0]).toMatchObject({ currentState: 'enqueued', attempts: 0 });
   });
 
-  it('stopping releases the steps that wait for a subscriber, so that another worker runs them long before the lease expires', async () => {
+  it('a worker that stops releases the steps that wait for a subscriber, so that another worker can run them', async () => {
     const { poller, subscriber, create, demo } = await setupBridge(
       shared,
       { a: [], b: [], c: [] },
@@ -260,7 +260,7 @@ describe('a poller of this process', () => {
     ]);
   });
 
-  it('a database outage is reported, and polling continues after it', async () => {
+  it('a poller reports a database outage, and continues afterwards', async () => {
     setLogger(silentLogger);
     onTestFinished(() => setLogger(undefined));
     const proxy = await startProxy(shared.url);
@@ -325,7 +325,7 @@ describe('a poller of this process', () => {
           times.push(performance.now());
           reported.resolve();
         });
-        // Two outages, and more of them while a busy machine delays the reports.
+        // Causes two outages, and more of them if a busy machine delays the reports.
         const took: number[] = [];
         const inTime = () => took.filter((ms) => ms < 5_000);
         while (took.length < 2 || (inTime().length < 2 && took.length < 8)) {
@@ -343,7 +343,7 @@ describe('a poller of this process', () => {
       },
     );
 
-    it('a poll that fails because its connection breaks is not reported while the database answers', async () => {
+    it('a poll whose connection breaks is not reported while the database is available', async () => {
       const { run, poller, proxy } = await idle();
       const errors = vi.fn();
       poller.onError(errors);
@@ -375,7 +375,7 @@ describe('a poller of this process', () => {
     });
   });
 
-  it('an error thrown by a callback is reported, and its step fails and is retried', async () => {
+  it('a step whose callback throws fails and is retried, and the error is reported', async () => {
     const { bridge, poller, run } = await setupBridge(
       shared,
       { a: { retry: { backoff: 'none' } } },
@@ -454,13 +454,13 @@ describe('a poller of this process', () => {
     await until(warnings, (count) => count >= 2);
     expect(performance.now() - started).toBeGreaterThan(900);
     const released = await releases();
-    // Another one for each second that a busy machine needed for this check.
+    // A busy machine may need more seconds, with another release in each of them.
     expect(released).toBeLessThanOrEqual(Math.max(2, 1 + Math.floor((performance.now() - started) / 900)));
     subscriber.start();
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
-  it('the worker wakes the poller, so that no step waits for an interval', async () => {
+  it('a worker wakes the poller, so that no step waits for the next poll', async () => {
     const { run, poller } = await setupBridge(
       shared,
       { a: [], b: ['a'], c: ['b'] },

@@ -82,7 +82,7 @@ it("a step whose event can't be read does not block the steps after it", async (
   expect(module.results.map(({ eventId }) => eventId)).toEqual([next.eventId]);
 });
 
-it('a subscriber fails many waiting steps without a registered handler and does not overflow its stack', async () => {
+it('a subscriber fails many waiting steps without a registered handler and without a stack overflow', async () => {
   setLogger(silentLogger);
   const gate = deferred();
   const registry = new HandlerRegistry();

@@ -51,7 +51,7 @@ it(`each of ${STEPS} steps runs exactly once, and at most ten run at a time`, as
   await invariants(shared.sql);
 }, 300_000);
 
-it('a handler whose task is cancelled gets its signal, keeps its slot until it settles, and has its result rejected', async () => {
+it('a handler whose task is cancelled is aborted, and keeps its slot until it settles', async () => {
   const begun = deferred();
   const aborted = deferred();
   const resume = deferred();
@@ -93,7 +93,7 @@ it('a step without a handler waits and runs when the handler is registered', asy
   expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
 });
 
-it('two subscribers share the steps, and no step runs in both', async () => {
+it('two subscribers share the steps, each of which runs once', async () => {
   const { StepExecutionSubscriber } = await import('../../../src/index.ts');
   const by = new Map<string, number>();
   const { bridge, registry, tasker, demo } = await setupBridge(
@@ -128,7 +128,7 @@ it('two subscribers share the steps, and no step runs in both', async () => {
   expect(ran).toEqual(new Set(['one', 'two']));
 });
 
-it('two pollers on two bridges share the steps: each step is published on one of them and runs once', async () => {
+it('two pollers on two bridges share the steps, each of which is published once and runs once', async () => {
   const runs: string[] = [];
   const a = defineHandler('a', {}, ({ context }) => void runs.push(context.stepUuid));
   const { create, tasker, bridge, registry } = await setupBridge(shared, { a: [] }, { handlers: { a } });
@@ -184,7 +184,7 @@ it('the result of a handler is rejected after its step has been claimed again', 
   expect((await getFfiLayer()).getModule().getFfiDispatchMetrics().pendingCount).toBe(0);
 });
 
-it('a poller that is unreferenced still starts', async () => {
+it('a poller starts after unref()', async () => {
   const { poller } = await setupBridge(shared, { a: [] }, { start: [] });
   expect(poller.unref().start()).toBe(undefined);
   expect(poller.isRunning()).toBe(true);

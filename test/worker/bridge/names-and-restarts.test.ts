@@ -38,11 +38,11 @@ it('every event has its published name', () => {
   });
 });
 
-it('an emitter has the brand by which other versions of the package recognize it', () => {
+it('other versions of the package recognize an emitter by its brand', () => {
   expect(Symbol.for('tasker-core.event-emitter') in new TaskerEventEmitter()).toBe(true);
 });
 
-it('a bridge that was stopped and started again publishes a registered handler once', () => {
+it('a restarted bridge publishes a registered handler once', () => {
   onTestFinished(() => {
     EventBridge.resetInstance();
     HandlerRegistry.instance().clear();

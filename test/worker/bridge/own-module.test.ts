@@ -102,7 +102,7 @@ describe('a subscriber of a foreign module', () => {
     expect([subscriber.getProcessedCount(), subscriber.getErrorCount()]).toEqual([0, 1]);
   });
 
-  it('an unknown handler does not count as processed, and the next step runs', async () => {
+  it('a step with an unknown handler is not counted as processed, and the next step runs', async () => {
     const { emitter, module, subscriber } = setup([defineHandler('known', {}, () => ({}))], { maxConcurrent: 1 });
     for (const handlerName of ['unknown', 'known', 'unknown']) emitter.emitStepReceived(stepEvent({ handlerName }));
     expect(await subscriber.waitForCompletion()).toBe(true);
@@ -159,7 +159,7 @@ describe('a subscriber of a foreign module', () => {
     expect([text.length, text.isWellFormed()]).toEqual([500, true]);
   });
 
-  it('a step that exceeds its timeout_seconds fails, its signal fires, and its late result is not sent', async () => {
+  it('a step that exceeds its timeout_seconds is aborted and fails, and its late result is not sent', async () => {
     const late = deferred();
     const { emitter, module, subscriber } = setup([
       defineHandler('greet', {}, async ({ context }) => {
@@ -205,7 +205,7 @@ describe('a subscriber of a foreign module', () => {
     ]);
   });
 
-  it('at most maxConcurrent steps run at a time, and a thousand steps that settle at the same time do not overflow the stack', async () => {
+  it('a thousand steps run at most maxConcurrent at a time, without a stack overflow', async () => {
     let now = 0;
     let most = 0;
     const { emitter, module, subscriber } = setup(

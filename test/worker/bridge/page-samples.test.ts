@@ -67,7 +67,7 @@ describe('handlers', () => {
     });
   });
 
-  it('handlers receive everything that their signature names', async () => {
+  it('a handler receives every argument that the page names', async () => {
     class Signature extends StepHandler {
       static override handlerName = 'signature';
       call(context: StepContext) {
@@ -404,7 +404,7 @@ describe('the errors', () => {
 });
 
 describe('the example handlers', () => {
-  it('linear_step_1 returns what it received and when', async () => {
+  it('linear_step_1 returns its input and the time', async () => {
     const context = { order_id: 'O-7', lines: [{ sku: 'MUG' }] };
     const { result } = await run({ linear_step_1: [] }, [LinearStep1Handler], context);
     expect(result('linear_step_1')).toMatchObject({ step1_processed: true, input_received: context });

@@ -41,7 +41,7 @@ async function byHand(steps: Parameters<typeof setupBridge>[1]) {
   return { ...made, module, next };
 }
 
-it('the event of a step reports which batch workers before it failed, and has the same results object at each read', async () => {
+it('the event of a step includes the failed batch workers before it, and returns the same results object at each read', async () => {
   const { module, next, create } = await byHand({
     analyze: { type: 'batchable', dependencies: [] },
     work: { ...workers(['analyze']), retry: { max_attempts: 1 } },
@@ -125,7 +125,7 @@ it('a handler that yields after its step was completed by hand publishes no yiel
   expect(await tasker.getStep(taskUuid, 'a')).toMatchObject({ currentState: 'complete', attempts: 1 });
 });
 
-it('a subscriber without an id has the name of its worker, which announces handlers that are registered later', async () => {
+it('a subscriber has the name of its worker by default, and the worker announces handlers that are registered later', async () => {
   const { run, subscriber, demo } = await setupBridge(
     shared,
     { a: [] },

@@ -9,7 +9,7 @@ import {
 import { collectingLogger } from '../../handlers/collecting-logger.ts';
 import { OwnModule, stepEvent } from '../../support/step-events.ts';
 
-it('a module that rejects both the result and the failure of a step is logged, and the next step runs', async () => {
+it('if a module rejects both the result and the failure of a step, both are logged and the next step runs', async () => {
   const { logger, lines } = collectingLogger();
   setLogger(logger);
   const registry = new HandlerRegistry();

@@ -9,7 +9,7 @@ it.each([
   [false, false, true],
   [true, true, false],
 ])(
-  'whether a failure from a module is retryable is %s with metadata.retryable %s and error.retryable %s',
+  'a failure from a module has retryable: %s with metadata.retryable %s and error.retryable %s',
   (expected, metadata, error) => {
     const stepUuid = uuidV7();
     const result = resultOfExecution(

@@ -55,7 +55,7 @@ describe('a subscriber of this process', () => {
     expect((await tasker.getHistory(taskUuid)).find(({ step: name }) => name === 'a')?.who).toBe('python-worker-001');
   });
 
-  it('handlers get the same context as without a subscriber: dependencies, checkpoint, transaction, signal', async () => {
+  it('a handler receives the same context as without a subscriber', async () => {
     const seen = vi.fn();
     const { run } = await setupBridge(
       shared,
@@ -87,7 +87,7 @@ describe('a subscriber of this process', () => {
     ]);
   });
 
-  it('the method that the template names is called, and an unknown resolver fails the step permanently with an error that names it', async () => {
+  it('the method in the template is called, and an unknown resolver in the template fails the step permanently', async () => {
     class Roads extends (await import('../../../src/index.ts')).StepHandler {
       static override handlerName = 'roads';
       call() {
@@ -155,7 +155,7 @@ describe('a subscriber of this process', () => {
     expect(await states.promise).toBe('complete');
   });
 
-  it('a step that yields is delivered again as another event and spends no attempt', async () => {
+  it('a step that yields is delivered again as another event in the same attempt', async () => {
     const cursors: unknown[] = [];
     const { bridge, run } = await setupBridge(
       shared,
@@ -181,7 +181,7 @@ describe('a subscriber of this process', () => {
     expect(step.a).toMatchObject({ attempts: 1, results: { result: { cursor: 2 } } });
   });
 
-  it('a running step that is yielded by hand is not delivered again', async () => {
+  it('a running step cannot be yielded by hand', async () => {
     const [begun, resume] = [deferred<{ eventId: string; stepUuid: string }>(), deferred()];
     let runs = 0;
     const { bridge, create, tasker } = await setupBridge(
@@ -228,7 +228,7 @@ describe('a subscriber of this process', () => {
       { a: [], b: [] },
       { handlers: Object.fromEntries(names.map((name) => [name, handler(name)])), maxConcurrent: 1 },
     );
-    // With a second subscriber, the worker claims a step for which the first has no slot.
+    // Because of a second subscriber, the worker claims a step for which the first subscriber has no slot.
     const other = new StepExecutionSubscriber({ eventBridge: new EventBridge(), handlerRegistry: registry });
     other.start();
     onTestFinished(() => other.stop());
@@ -250,7 +250,7 @@ describe('a subscriber of this process', () => {
     expect(ran).toEqual([running]);
   });
 
-  it('after the subscriber has stopped, steps wait in the queue and run when it starts again', async () => {
+  it('steps wait in the queue while the subscriber is stopped, and run when it starts again', async () => {
     const { subscriber, create, tasker } = await setupBridge(
       shared,
       { a: [] },
@@ -292,7 +292,7 @@ describe('a subscriber of this process', () => {
     expect(step).toMatchObject({ currentState: 'complete', results: { result: { late: true } } });
   });
 
-  it('a bridge that stops while a handler runs loses no result', async () => {
+  it('no result is lost if the bridge stops while a handler runs', async () => {
     const begun = deferred();
     const resume = deferred();
     const { bridge, create, tasker } = await setupBridge(
@@ -315,7 +315,7 @@ describe('a subscriber of this process', () => {
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   });
 
-  it('after the drain time the signals of handlers fire, and a step that reacts spends no attempt', async () => {
+  it('after the drain time, handlers are aborted, and a step whose handler reacts is released without spending an attempt', async () => {
     const begun = deferred();
     const { subscriber, create, tasker } = await setupBridge(
       shared,
@@ -339,7 +339,7 @@ describe('a subscriber of this process', () => {
       .toMatchObject({ currentState: 'enqueued', attempts: 0 });
   });
 
-  it('the timeout of the subscriber applies to steps without timeout_seconds, and each timeout is published', async () => {
+  it("the subscriber's timeout applies to steps without timeout_seconds, and each timeout is published", async () => {
     const { bridge, run } = await setupBridge(
       shared,
       { slow: { retry: { max_attempts: 1 } } },
@@ -373,7 +373,7 @@ describe('a subscriber of this process', () => {
     expect(() => new StepExecutionSubscriber({ ...options, handlerTimeoutMs: -1 })).toThrow('handlerTimeoutMs');
   });
 
-  it('a subscriber works with the module of this process and an emitter and a poller created with it', async () => {
+  it("a subscriber runs steps of this process's module with an emitter and a poller that are passed", async () => {
     const { run, registry } = await setupBridge(
       shared,
       { a: [] },

@@ -92,7 +92,7 @@ describe('the programs of the documentation page', () => {
     expect(await stopWorker()).toMatchObject({ success: true, status: 'not_running' });
   });
 
-  it('the embedded mode program runs steps although it registers handlers after bootstrap and awaits nothing', async () => {
+  it('the embedded mode program, which registers handlers after bootstrap and awaits nothing, runs steps', async () => {
     const { namespace, run } = await setup();
 
     // Bootstrap worker
@@ -117,14 +117,14 @@ describe('the programs of the documentation page', () => {
 
     expect(await run()).toEqual({ status: 'complete', result: { doubled: 42 }, worker: 'embedded-worker' });
 
-    // The program awaits none of these calls, and everything stops all the same.
+    // Everything stops although the program awaits none of these calls.
     void poller.stop();
     void subscriber.stop();
     bridge.stop();
     expect(await stopWorker()).toMatchObject({ status: 'stopped' });
   });
 
-  it('without a callback, the poller publishes on the bridge on its own', async () => {
+  it('a poller without a callback publishes on the bridge', async () => {
     const { namespace, run } = await setup();
     void bootstrapWorker({ namespace, databaseUrl: shared.url, logLevel: 'error' });
     const registry = HandlerRegistry.instance();

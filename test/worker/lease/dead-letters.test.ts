@@ -42,7 +42,7 @@ it('a worker checks for dead letters when it starts, and logs its findings', asy
   ]);
 });
 
-it('a worker with thresholds names them when it starts, and notes tasks that exceed them', async () => {
+it('a worker logs its thresholds when it starts, and notes tasks that exceed a threshold', async () => {
   const { tasker, another, sql } = await setup({ templates: [template({ a: [] })], worker: false });
   const { taskUuid } = await tasker.createTask(DEMO);
   await age(sql, 61);

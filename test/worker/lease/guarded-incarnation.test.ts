@@ -34,7 +34,7 @@ async function silentWorker() {
   );
   await incarnation.start();
   onTestFinished(() => incarnation.stop(false));
-  /** Closes the worker's own connections and waits for a heartbeat, which only the thread can send now. */
+  /** Closes the worker's own connections, and waits for a heartbeat, which only the thread can send then. */
   const provenByThread = async () => {
     await database.close();
     const closedAt = sharedNow();

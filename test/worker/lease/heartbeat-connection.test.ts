@@ -9,7 +9,7 @@ import { leastOf, msOf } from '../../support/suite/measure.ts';
 
 const shared = sharedDatabase();
 
-it('a heartbeat without an answer fails while there is still time for another within the lease', async () => {
+it('a heartbeat without a response fails early enough for another one within the lease', async () => {
   await shared.setup({ a: [] }, { worker: false });
   const database = await Database.connect({ url: shared.url, poolSize: 1, logger: silentLogger });
   onTestFinished(() => database.close());

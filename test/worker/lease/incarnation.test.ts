@@ -9,7 +9,7 @@ import { sharedDatabase } from '../../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('a worker whose fences are used up continues under another id, and keeps the old id while it may hold steps under it', async () => {
+it('a worker whose fences are used up continues under another id, and keeps the old one as long as it may hold steps', async () => {
   await shared.setup({ a: [] }, { worker: false, migrate: true });
   const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
   onTestFinished(() => database.close());
@@ -62,7 +62,7 @@ it('a worker whose fences are used up continues under another id, and keeps the 
   expect(await stateOf(incarnation.id)).toBe('alive');
 });
 
-it('a worker that was declared dead no longer owns its earlier claims, but owns its later claims', async () => {
+it('a worker that was declared dead owns only its later claims', async () => {
   await shared.setup({ a: [] }, { worker: false, migrate: true });
   const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
   onTestFinished(() => database.close());
@@ -116,7 +116,7 @@ it('a worker announces its namespaces and handlers only when they change', async
   ]);
 });
 
-it('a worker that was cut off takes back the steps of lost workers only after a whole lease', async () => {
+it('a worker that was cut off waits for a whole lease before it takes over the steps of lost workers', async () => {
   await shared.setup({ a: [] }, { worker: false, migrate: true });
   const database = await Database.connect({ url: shared.url, poolSize: 2, logger: silentLogger });
   onTestFinished(() => database.close());

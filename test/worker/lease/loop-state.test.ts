@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { SharedLoopState } from '../../../src/worker/lease/loop-watch.ts';
 
-it('an event loop that has just turned is not silent, and an event loop that never turned is', () => {
+it('an event loop is silent until it turns for the first time', () => {
   const state = new SharedLoopState();
   expect(state.silentMs).toBeGreaterThan(3_600_000);
   state.turned();

@@ -5,7 +5,7 @@ import { sharedDatabase } from '../../support/shared-database.ts';
 
 const shared = sharedDatabase();
 
-it('an event loop that blocks after it has turned for a while is reported', async () => {
+it('an event loop that blocks some time after the start is reported', async () => {
   const { demo } = await shared.setup({ a: [] }, { worker: false });
   const program = `
     const { createTasker, defineHandler } = await import(process.env.PACKAGE);

@@ -18,14 +18,14 @@ it('without a policy, workers prune nothing', async () => {
   const { tasker, sql, taskUuids, another } = await completed(2);
   await endedAgo(sql, '23 hours', taskUuids);
   await another({ config: configured('retention.days = 0') });
-  // A worker checks for this kind of work whenever it polls.
+  // A worker checks whether a prune is due whenever it polls.
   const { taskUuid } = await tasker.createTask({ namespace: 'test', name: 'demo' });
   await tasker.waitForTask(taskUuid);
   expect(await left(sql)).toBe(3);
   expect(await sql('select 1 from tasker.prune')).toEqual([]);
 });
 
-it('a worker prunes by the policy, in which the first matching rule decides', async () => {
+it('a worker prunes by the first matching rule of the policy', async () => {
   const { sql, taskUuids, another, tasker } = await completed(6);
   await endedAgo(sql, '2 hours', taskUuids.slice(0, 4));
   await sql(`update tasker.task set verdict = 'cancelled' where task_uuid = any ($1)`, [taskUuids.slice(0, 2)]);
@@ -49,7 +49,7 @@ it('a worker prunes by the policy, in which the first matching rule decides', as
     { actor: 'retention', door: 'policy', details: { policy: true, deleted: 2, archive: folder } },
   ]);
   expect(await sql('select state from tasker.task where verdict is not null')).toHaveLength(2);
-  // It is due again after an hour, for all workers together.
+  // The next prune by the policy is due after an hour, whichever worker runs it.
   await until(
     () => sql(`select 1 from tasker.prune_turn where holder is null and due_at > now() + interval '50 minutes'`),
     (rows) => rows.length === 1,
@@ -80,7 +80,7 @@ it('a policy with an archive folder that does not exist deletes nothing', async 
   );
 });
 
-it('an operator does not wait for the policy, whose prune then ends', async () => {
+it('a prune by an operator does not wait for a prune by the policy', async () => {
   const { tasker, sql, taskUuids } = await completed(3);
   await sql(
     `update tasker.prune_turn set holder = gen_random_uuid(), by_policy = true, held_until = now() + interval '1 minute'`,

@@ -3,7 +3,7 @@ import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
 
-it('workers that have been gone for a day are deleted, and the history still names them', async () => {
+it('workers that ended a day ago are deleted, and the history still names them', async () => {
   const handlers = [defineHandler('a', {}, () => ({}))];
   const { tasker, sql, another } = await setup({ templates: template({ a: [] }), worker: false, logger: silentLogger });
   const old = await another({ worker: true, handlers, name: 'old' });
@@ -32,7 +32,7 @@ it('workers that have been gone for a day are deleted, and the history still nam
   expect(await tasker.getHistory(taskUuid)).toEqual(before.history);
 });
 
-it('workers that have been gone longest are deleted first', async () => {
+it('the workers that ended first are deleted first', async () => {
   const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false, logger: silentLogger });
   await sql(`insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, state, lease_until)
     select 'old' || i, 'h', 1, '{}', '{}', 1, 'stopped', now() - interval '25 hours' - i * interval '1 second'
@@ -41,7 +41,7 @@ it('workers that have been gone longest are deleted first', async () => {
   expect(await sql('select name from tasker.worker order by id')).toEqual([{ name: 'old1' }, { name: 'old2' }]);
 });
 
-it('a worker that starts deletes workers that have been gone for a day', async () => {
+it('a worker that starts deletes workers that ended a day ago', async () => {
   const { sql, another } = await setup({ templates: template({ a: [] }), worker: false, logger: silentLogger });
   await sql(`insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, state, lease_until)
     values ('old', 'h', 1, '{}', '{}', 1, 'stopped', now() - interval '2 days')`);

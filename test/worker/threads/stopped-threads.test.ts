@@ -11,7 +11,7 @@ const inThread = (callable: string, more: Record<string, unknown> = {}) => ({
   ...more,
 });
 
-it('a handler in a thread continues after it saves a checkpoint, and its metadata is stored', async () => {
+it('a handler in a thread can save a checkpoint and return metadata', async () => {
   const { tasker, demo } = await shared.setup({ a: inThread('keeps') }, { handlers: threadHandlers(), threads: 1 });
   const { taskUuid } = await tasker.createTask(demo);
   await tasker.waitForTask(taskUuid, { timeoutMs: 40_000 });
@@ -21,7 +21,7 @@ it('a handler in a thread continues after it saves a checkpoint, and its metadat
   });
 });
 
-it('a worker that stops fails the non-retryable steps that run in threads, and releases a step that waits for a thread', async () => {
+it('a worker that stops fails its running non-retryable steps in threads, and releases the steps that wait for a thread', async () => {
   const { tasker, demo, another } = await shared.setup(
     { a: inThread('spins', { retry: { retryable: false } }) },
     { handlers: threadHandlers(), threads: 2 },

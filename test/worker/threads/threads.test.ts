@@ -81,7 +81,7 @@ describe('a handler in a thread', () => {
     });
   });
 
-  it('the class, an option or the template puts a handler into a thread, and the template takes precedence', async () => {
+  it('the class, an option or the template can select a thread for a handler, and the template takes precedence', async () => {
     const { tasker, demo } = await shared.setup(
       {
         a: { handler: 'always' },
@@ -162,7 +162,7 @@ describe('a handler in a thread', () => {
     expect((await resultOf(tasker, taskUuid, 'b')).state).toBe('complete');
   });
 
-  it('a result without a JSON form fails as it would on the event loop', async () => {
+  it('a result without a JSON form fails as on the event loop', async () => {
     const { tasker, demo } = await shared.setup(
       { a: inThread('big'), b: { handler: 'big' } },
       { handlers: threadHandlers(), threads: 1 },
@@ -174,7 +174,7 @@ describe('a handler in a thread', () => {
     expect(there.error!.message).toBe(here.error!.message.replace('step b', 'step a'));
   });
 
-  it('a failure with odd fields is retried as it would be on the event loop', async () => {
+  it('a failure with odd fields is retried as on the event loop', async () => {
     const { tasker, demo } = await shared.setup(
       { a: { ...inThread('fails_oddly'), ...AT_ONCE } },
       { handlers: threadHandlers() },
@@ -271,7 +271,7 @@ describe('a pool of threads', () => {
       { a: inThread('sleeps', { timeout_seconds: 10, ...ONCE }) },
       { handlers: threadHandlers(), threads: 1 },
     );
-    // Together they take longer than the timeout, and each leaves much of it to a busy machine.
+    // Together the steps take longer than the timeout. Each alone takes much less, in case the machine is busy.
     const context = { ms: 1_200 };
     const tasks = await tasker.createTasks(Array.from({ length: 10 }, () => ({ ...demo, context })));
     for (const { taskUuid } of tasks) expect((await resultOf(tasker, taskUuid)).state).toBe('complete');
@@ -306,7 +306,7 @@ describe('a handler with isolation: thread that was passed in code', () => {
       ...handlers,
     });
 
-  it('createTasker fails with an error that names the handler and says what to do', async () => {
+  it('createTasker fails with an error that names the handler and suggests a handlers folder', async () => {
     const crunch = defineHandler('crunch', {}, () => ({}));
     await expect(start({ a: inThread('crunch') }, { handlers: [crunch] })).rejects.toMatchObject({
       code: 'handler_invalid',
@@ -365,7 +365,7 @@ it('a handler that continues after its subscriber stops is ended at its timeout'
   await until(threads, ({ size }) => size === 0);
 });
 
-it('a subscriber gets its slot back when its worker stops and ends the thread of a step', async () => {
+it('a slot of a subscriber is free again when its worker stops and ends the thread of a step', async () => {
   const folder = projectWith({ 'tasker.toml': '[worker]\nshutdown_timeout_ms = 40\n' });
   const { create, subscriber } = await setupBridge(
     shared,

@@ -13,7 +13,7 @@ const shared = sharedDatabase();
 const WAIT = { timeoutMs: 30_000 };
 const AT_ONCE = { retry: { max_attempts: 2, backoff: 'none' } };
 
-/** A handler that notes its tokens and waits for a completion. */
+/** A handler that records its tokens and waits for a completion. */
 function charging(tokens: string[], options?: Parameters<typeof completeLater>[0]) {
   return defineHandler('charge', {}, async ({ context }) => {
     tokens.push(await context.completionToken());
@@ -52,7 +52,7 @@ describe('a handler that returns completeLater', () => {
     await invariants(shared.sql);
   });
 
-  it('gets the same token on each request in one attempt, and a new token in the next, also in a class', async () => {
+  it('receives the same token on each request in one attempt, and a new token in the next attempt', async () => {
     const tokens: string[] = [];
     class Charge extends StepHandler {
       static override handlerName = 'charge';
@@ -80,7 +80,7 @@ describe('a handler that returns completeLater', () => {
     expect((await tasker.waitForTask(taskUuid, WAIT)).status).toBe('complete');
   });
 
-  it('without a token can be completed by an operator', async () => {
+  it('can be completed by an operator without a token', async () => {
     const later = defineHandler('charge', {}, () => completeLater());
     const { tasker, demo } = await shared.setup({ charge: [] }, { handlers: [later] });
     const { taskUuid } = await tasker.createTask(demo);
@@ -115,7 +115,7 @@ describe('a handler that returns completeLater', () => {
     expect(tokens).toHaveLength(1);
   });
 
-  it('can be completed while it is still running: its signal fires, and its return value is dropped', async () => {
+  it('can be completed while it is running, which aborts it and discards its return value', async () => {
     const { lines, logger } = collectingLogger();
     let token = '';
     const slow = defineHandler('charge', {}, async ({ context, signal }) => {
@@ -199,7 +199,7 @@ describe('a handler that returns completeLater', () => {
     expect((await tasker.getStep(taskUuid, 'sum')).results!.result).toEqual({ parts: [{ rows: 1 }, { rows: 2 }] });
   });
 
-  it('publishes no event, and its log lines are kept because its attempt may still fail', async () => {
+  it('publishes no event while its step waits, but its log lines are kept', async () => {
     const later = defineHandler('charge', {}, ({ logger }) => {
       logger.warn('sent to the bank');
       return completeLater();

@@ -10,7 +10,7 @@ import { leastOf, msOf } from '../../support/suite/measure.ts';
 const shared = sharedDatabase();
 const WAIT = { timeoutMs: 30_000 };
 
-/** A handler that asks to be called again until its `total`th call, and counts in its checkpoint. */
+/** A handler that returns `notYet` until its `total`th call, and counts its calls in its checkpoint. */
 function polling(total: number, retryInMs = 30) {
   return defineHandler('poll', {}, ({ context }) => {
     const calls = Number(context.checkpointCursor ?? 0) + 1;
@@ -26,7 +26,7 @@ async function failureOf(tasker: Awaited<ReturnType<typeof shared.setup>>['taske
 }
 
 describe('a handler that returns notYet', () => {
-  it('is called again with its checkpoint, uses up no attempt, and has one row in the history', async () => {
+  it('is called again with its checkpoint within one attempt, which has one row in the history', async () => {
     const { tasker, demo } = await shared.setup(
       { poll: { retry: { max_attempts: 1 } } },
       { handlers: [polling(4, 120)], concurrency: 1 },
@@ -50,7 +50,7 @@ describe('a handler that returns notYet', () => {
     await invariants(shared.sql);
   });
 
-  it('accepts a progress object as its checkpoint, and keeps the last checkpoint if it passes none', async () => {
+  it('can pass a progress object as its checkpoint, and keeps the last checkpoint if it passes none', async () => {
     const seen: unknown[] = [];
     const handler = defineHandler('poll', {}, ({ context }) => {
       const { checkpointCursor: cursor, checkpointItemsProcessed: items, accumulatedResults: sums } = context;
@@ -141,7 +141,7 @@ describe('a handler that returns notYet', () => {
     );
   });
 
-  it('is rejected in a step that is not retryable, and nothing is saved', async () => {
+  it('is rejected in a step that is not retryable, without saving its checkpoint', async () => {
     const { tasker, demo } = await shared.setup(
       { poll: { retry: { retryable: false } } },
       { handlers: [polling(2)], logger: silentLogger },
@@ -198,7 +198,7 @@ describe('a handler that returns notYet', () => {
     expect(calls).toBe(1);
   });
 
-  it('gets a new token in each call', async () => {
+  it('receives a new token in each call', async () => {
     const tokens: string[] = [];
     const handler = defineHandler('poll', {}, async ({ context }: { context: StepContext }) => {
       tokens.push(await context.completionToken());

@@ -22,7 +22,7 @@ const timer = (settings: object, dependencies: string[] = []) => ({
 const plan = defineHandler('plan', {}, ({ context }) => context.inputData.plan ?? {});
 
 describe('a timer step', () => {
-  it('completes when it is due, without a handler, and its children run', async () => {
+  it('completes without a handler when it is due, and its children run', async () => {
     const after = defineHandler('after', { depends: { pause: 'pause' } }, ({ pause }) => ({ pause }));
     const { tasker, demo } = await shared.setup(
       { pause: timer({ for: 0.4 }), after: ['pause'] },
@@ -161,8 +161,8 @@ describe('a timer step', () => {
   });
 });
 
-describe('waiting steps and the slots of a worker', () => {
-  it('100 waits do not take the only slot, and other work continues', async () => {
+describe('steps that wait', () => {
+  it('do not occupy the only slot of their worker', async () => {
     const work = defineHandler('work', {}, () => ({}));
     const { tasker, sql } = await setup({
       templates: [template({ pause: timer({ for: '1h' }) }), template({ work: [] }, { name: 'work' })],
@@ -187,7 +187,7 @@ describe('waiting steps and the slots of a worker', () => {
     await invariants(sql);
   });
 
-  it('a worker stops while steps wait, and another worker ends their waits', async () => {
+  it('do not delay the stop of their worker, and another worker ends their waits', async () => {
     const { tasker, sql, another } = await setup({
       templates: template({ pause: timer({ for: '1h' }) }),
       worker: false,
@@ -203,7 +203,7 @@ describe('waiting steps and the slots of a worker', () => {
     await first.stop({ drainTimeoutMs: 100_000 });
     expect(performance.now() - from).toBeLessThan(50_000);
     expect((await tasker.getStep(taskUuid, 'pause')).currentState).toBe('waiting');
-    // While no worker runs, so that the next one finds a wait that is due.
+    // No worker is running now, so the next worker finds a wait that is due.
     await tasker.moveTimer(taskUuid, 'pause', Date.now());
     await another({ worker: true, handlers: [] });
     expect((await tasker.waitForTask(taskUuid, WAIT)).status).toBe('complete');
@@ -226,7 +226,7 @@ describe('a worker that polls once a minute', () => {
     }
   });
 
-  it('is notified when another process moves a timer earlier, and fires it on time', async () => {
+  it('fires a timer on time if another process moved it earlier', async () => {
     const { tasker, demo, another } = await shared.setup({ pause: timer({ for: '1h' }) }, quiet);
     const { taskUuid } = await tasker.createTask(demo);
     await until(

@@ -13,7 +13,7 @@ const WAIT = { timeoutMs: 40_000 };
 const timer = (settings: object) => ({ handler: null, type: 'timer', timer: settings });
 const recordsWait = (sent: Buffer) => sent.includes('begin_waits');
 
-/** A handler that asks to be called again until its fourth call. */
+/** A handler that returns `notYet` until its fourth call. */
 const polling = (ran: number[] = []) =>
   defineHandler('poll', {}, ({ context }) => {
     const calls = Number(context.checkpointCursor ?? 0) + 1;
@@ -22,7 +22,7 @@ const polling = (ran: number[] = []) =>
   });
 
 describe('a worker that is lost', () => {
-  it('does not affect its steps after they began to wait', async () => {
+  it('does not affect steps that already wait', async () => {
     const { tasker, sql, url, another } = await setup({
       templates: template({ pause: timer({ for: '1h' }) }),
       worker: false,
@@ -48,7 +48,7 @@ describe('a worker that is lost', () => {
     await invariants(sql);
   });
 
-  it('uses up no attempt of a timer that had not begun to wait, even if the step is not retryable', async () => {
+  it('spends no attempt of a timer step that did not wait yet, even if the step is not retryable', async () => {
     const { tasker, sql, url, another } = await setup({
       templates: template({ pause: { ...timer({ for: 0.1 }), retry: { retryable: false } } }),
       worker: false,
@@ -69,7 +69,7 @@ describe('a worker that is lost', () => {
     await invariants(sql);
   });
 
-  it('ends an attempt as worker_lost before completeLater was recorded, and the token stays valid until the next attempt', async () => {
+  it('loses an attempt whose completeLater was not recorded, but its token stays valid until the next attempt', async () => {
     const tokens: string[] = [];
     const later = defineHandler('charge', {}, async ({ context }) => {
       tokens.push(await context.completionToken());
@@ -101,7 +101,7 @@ describe('a worker that is lost', () => {
   });
 });
 
-describe('answers that are lost with their connections', () => {
+describe('responses that are lost with their connections', () => {
   it.each(['answer_lost', 'lost', 'cut'] as const)('notYet is recorded once if it is %s', async (fate) => {
     const ran: number[] = [];
     const { tasker, sql, url, another } = await setup({
@@ -128,7 +128,7 @@ describe('answers that are lost with their connections', () => {
 });
 
 describe('two workers', () => {
-  it('share the calls of a step, which happen one after the other', async () => {
+  it('share the calls of a step, which run one after the other', async () => {
     const ran: number[] = [];
     const { tasker, demo, another } = await shared.setup({ poll: [] }, { handlers: [polling(ran)] });
     await another();
@@ -158,7 +158,7 @@ describe('two workers', () => {
 });
 
 describe('a worker that drains', () => {
-  it('does not wait for waiting steps, and leaves steps that become ready to another worker', async () => {
+  it('does not wait for steps that wait, and another worker runs them when they become ready', async () => {
     const { tasker, demo, another } = await shared.setup({ pause: timer({ for: 1 }) }, { worker: false });
     const first = await another({ worker: true, handlers: [], name: 'draining' });
     const { taskUuid } = await tasker.createTask(demo);
@@ -176,8 +176,8 @@ describe('a worker that drains', () => {
   });
 });
 
-describe('handlers elsewhere', () => {
-  it('can get a token in a thread, wait for its completion, and ask to be called again', async () => {
+describe('handlers that do not run on the event loop of the worker', () => {
+  it('can use completeLater and notYet in a thread', async () => {
     const inThread = (callable: string) => ({ handler: { callable, isolation: 'thread' } });
     const { tasker, demo } = await shared.setup(
       { poll: inThread('polls'), later: inThread('awaits') },
@@ -198,7 +198,7 @@ describe('handlers elsewhere', () => {
     expect((await tasker.getStep(taskUuid, 'poll')).results!.result).toEqual({ calls: 3, isMainThread: false });
   });
 
-  it('wait too if a StepExecutionSubscriber runs them, and no completion event is published for them', async () => {
+  it('can use completeLater and notYet in a subscriber, which publishes no completion event for a wait', async () => {
     let token = '';
     const later = defineHandler('later', {}, async ({ context }) => {
       token = await context.completionToken();
