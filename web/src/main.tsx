@@ -15,7 +15,7 @@ import './styles.css';
 
 applyTheme();
 
-/** An answer that a retry would not change. */
+/** Returns whether a retry would fail with the same error. */
 const isFinal = (error: Error) => error instanceof ApiError && error.status >= 400 && error.status < 500;
 
 const queries = new QueryClient({

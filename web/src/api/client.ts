@@ -49,12 +49,12 @@ interface Failure {
   details?: Record<string, unknown>;
 }
 
-/** Sends a request to the API and returns the JSON of its answer. */
+/** Sends a request to the API and returns the JSON of the response. */
 export async function ask<Answer>(path: string, sending: Sending = {}): Promise<Answer> {
   return parsed(await askText(path, sending)) as Answer;
 }
 
-/** Sends a request to the API and returns the text of its answer. */
+/** Sends a request to the API and returns the text of the response. */
 export async function askText(
   path: string,
   { method = 'GET', query, body, credential, signal }: Sending = {},
@@ -66,7 +66,7 @@ export async function askText(
     headers: {
       accept: 'application/json',
       ...(age !== undefined && { 'cache-control': `max-age=${age}` }),
-      // A form of another site cannot send it.
+      // A form of another site cannot send this header.
       ...(method !== 'GET' && { 'x-tasker-csrf': '1' }),
       ...(credential !== undefined && { authorization: `Bearer ${credential}` }),
       ...(body !== undefined && { 'content-type': 'application/json' }),
@@ -94,11 +94,11 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // a proxy answered with another body
+    return undefined; // a proxy sent another body
   }
 }
 
-/** Returns the rows of a list. The answer is the list itself, or an object with the list under this name. */
+/** Returns the rows of a list. The response is the list itself, or an object with the list under this name. */
 export function rowsOf<Row>(answer: unknown, name: string): Row[] {
   if (Array.isArray(answer)) return answer as Row[];
   const rows = (answer as Record<string, unknown> | undefined)?.[name];

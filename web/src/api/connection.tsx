@@ -35,7 +35,7 @@ export function ConnectionProvider({ children }: { children: ReactNode }) {
       const action = 'action' in event ? (event.action as { type: string; error?: unknown }) : undefined;
       if (type === 'updated' && action?.type === 'success') {
         failing.delete(id);
-        // One answered request shows that the server is up.
+        // One response shows that the server is up.
         for (const [other, { status }] of failing) if (status === NO_ANSWER) failing.delete(other);
         show(new Date());
       } else if (type === 'updated' && action?.type === 'error') {
@@ -44,7 +44,7 @@ export function ConnectionProvider({ children }: { children: ReactNode }) {
         if (error instanceof ApiError && isAway(error)) failing.set(id, error);
         show();
       } else if (type === 'removed' || (type === 'observerRemoved' && query.getObserversCount() === 0)) {
-        // No screen uses it any more.
+        // No screen uses this query any longer.
         if (failing.delete(id)) show();
       }
     });
@@ -63,7 +63,7 @@ function problemOf(error: ApiError | undefined): string | undefined {
   return `The server has no data: ${error.message}`;
 }
 
-/** Returns whether the server answers. */
+/** Returns whether the server responds. */
 export function useConnection(): Connection {
   return useContext(ConnectionContext);
 }

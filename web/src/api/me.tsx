@@ -22,7 +22,7 @@ const UNAUTHORIZED = 401;
 interface MeProviderProps {
   /** The page for a user without a credential. */
   login: ReactNode;
-  /** The page while the server does not answer the first requests. */
+  /** The page while the server does not respond to the first requests. */
   away(error: Error): ReactNode;
   children: ReactNode;
 }

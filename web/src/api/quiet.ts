@@ -6,7 +6,7 @@ const MOST_REPORTED_SECONDS = 120;
 const LAG_SECONDS = 3;
 const REPORTED = /^\/?v1\/(status|summary|stats|task-histogram|tasks|approvals|dlq)\b/;
 
-/** The time since which the page knows that nothing changed. Undefined if it does not know. */
+/** The time since which nothing has changed. Undefined if the page does not know such a time. */
 let quietSince: number | undefined;
 
 /** Records that something may have changed, and whether the stream will report the next change. */
@@ -20,8 +20,8 @@ export function noteOwnChange(): void {
 }
 
 /**
- * Returns the maximum age of an answer in seconds, which must not be older than the last change that the page knows of.
- * So the server can give many pages one answer. If undefined, the answer must be new.
+ * Returns the maximum age of a response in seconds. The response must not be older than the last change that the page
+ * knows of. The server can then send one response to many pages. If undefined, the response must be new.
  */
 export function allowedAge(path: string): number | undefined {
   if (quietSince === undefined || document.hidden) return undefined;

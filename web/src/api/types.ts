@@ -1,4 +1,4 @@
-/** The answers of the API, as far as the page uses them. */
+/** The parts of API responses that the page uses. */
 
 export interface Step {
   workflow_step_uuid: string;
@@ -37,7 +37,7 @@ export interface Task {
   ready_steps: number;
   completion_percentage: number;
   steps: Step[];
-  /** When it begins. Null if it is not waiting for its start. */
+  /** The start time. Null if the task is not waiting for its start. */
   starts_at: string | null;
   paused: Pause[] | null;
 }
@@ -132,7 +132,7 @@ export interface TaskGraph {
 export interface TimelineSpan {
   kind: 'queued' | 'running' | 'retry_wait' | 'waiting' | 'blocked';
   from: string;
-  /** Null if it has not ended. */
+  /** Null if the span has not ended. */
   to: string | null;
   attempt: number | null;
   worker: string | null;

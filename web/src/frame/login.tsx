@@ -69,7 +69,7 @@ export function Login() {
       <h1 className="mt-4 text-xl font-semibold tracking-tight">Log in to tasker</h1>
       {made && (
         <p className="mt-3 rounded-md border border-s-green bg-t-green p-3 text-sm">
-          The server now needs a key. This is {made.name}, which you just created. Copy it before you go on:
+          The server now needs a key. This is {made.name}, which you just created. Copy it before you continue:
           <code className="mt-2 block font-mono text-xs break-all select-all">{made.key}</code>
         </p>
       )}

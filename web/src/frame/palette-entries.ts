@@ -14,11 +14,11 @@ export interface Entry {
   name: string;
   /** The kind of entry, shown on the right. */
   kind: string;
-  /** The address that it opens. */
+  /** The address that the entry opens. */
   to?: string;
   /** Runs the action of the entry. */
   run?(): void;
-  /** The permission that the user lacks for it. */
+  /** The permission that the user lacks for the action. */
   lacking?: string | undefined;
 }
 
@@ -55,7 +55,7 @@ export function useEntries(text: string): { entries: Entry[]; searching: boolean
 
 const words = (text: string) => text.toLowerCase().split(/\s+/);
 
-/** The tasks with an id, a key or a tag. */
+/** The tasks whose id, key or tag matches the search. */
 function useTasks(text: string): { tasks: Entry[]; searching: boolean } {
   const link = useLinks();
   const [asked, setAsked] = useState('');

@@ -7,15 +7,15 @@ import { Button, Empty, Panel } from './controls.tsx';
 interface ActButtonProps extends ComponentProps<typeof Button> {
   /** The route of the action, such as `POST /v1/schedules/{name}/pause`. */
   route: string;
-  /** The target of the action, if the page has several such buttons. */
+  /** The target of the action, if the page has several buttons for the action. */
   target?: string | undefined;
   /** The dialog to show before the action runs. Without it, `onClick` opens its own dialog. */
   act?: Act;
 }
 
 /**
- * A button for an action. It shows the permission that the user lacks for it, and is absent if the server has no such
- * route.
+ * A button for an action. It shows the permission that the user lacks for the action, and is absent if the server has
+ * no such route.
  */
 export function ActButton({ route, target, act, ...rest }: ActButtonProps) {
   const [open, setOpen] = useState(false);

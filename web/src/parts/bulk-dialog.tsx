@@ -16,7 +16,7 @@ export interface BulkAct {
   action: keyof typeof ACTIONS;
   /** A description of the tasks, such as `all tasks of this cause`. */
   what: string;
-  /** Each of them is a separate action. */
+  /** Each target is a separate bulk action. */
   targets: readonly BulkTarget[];
 }
 
@@ -183,7 +183,7 @@ function Effect({ action, previews }: { action: BulkAct['action']; previews: rea
       )}
       {once > 0 && (
         <p className="mt-1 text-s-amber">
-          {counted(once, 'step')} failed for good: their handlers or templates say that they must not run twice.
+          {counted(once, 'step')} failed permanently: their handlers or templates do not allow another run.
         </p>
       )}
       <p className="mt-3 mb-1 text-xs text-faint">
@@ -204,7 +204,7 @@ function Effect({ action, previews }: { action: BulkAct['action']; previews: rea
   );
 }
 
-/** The progress of actions, which can be stopped. They continue without the page. */
+/** The progress of bulk actions, which can be stopped. The actions continue without the page. */
 function Following({ ids, done: verb }: { ids: readonly number[]; done: string }) {
   const stop = useMutation({
     mutationFn: () => Promise.all(ids.map((id) => ask(`${PATH}/${id}/stop`, { method: 'POST' }))),
@@ -241,7 +241,7 @@ function Following({ ids, done: verb }: { ids: readonly number[]; done: string }
           </Button>
         )}
       </div>
-      {!ended && <p className="text-xs text-faint">It continues when you close this.</p>}
+      {!ended && <p className="text-xs text-faint">The action continues after you close this dialog.</p>}
       {(error ?? stop.error) && <Problem error={(error ?? stop.error)!} />}
     </div>
   );

@@ -9,7 +9,7 @@ const LOOK = {
 
 interface ButtonProps extends ComponentProps<'button'> {
   look?: keyof typeof LOOK;
-  /** The permission that the user lacks for it. The button then does nothing, and shows the reason. */
+  /** The permission that the user lacks for the action. If set, the button does nothing, and shows the reason. */
   lacking?: string | undefined;
 }
 

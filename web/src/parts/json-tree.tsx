@@ -11,7 +11,7 @@ const SEARCHED_FROM = 400;
 /** The text with which the server replaces a secret. */
 const REDACTED = '[redacted]';
 
-/** A JSON value as a tree that can be folded and searched. The text is never read as markup. */
+/** A JSON value as a tree that can be folded and searched. Text is never interpreted as markup. */
 export function JsonTree({ value, name }: { value: unknown; name: string }) {
   const text = useMemo(() => JSON.stringify(value, null, 2) ?? 'null', [value]);
   const [search, setSearch] = useState('');
@@ -22,7 +22,9 @@ export function JsonTree({ value, name }: { value: unknown; name: string }) {
   return (
     <div>
       <div className="flex h-8 items-center justify-end gap-2 pr-1 pl-3 text-xs text-faint">
-        {redacted > 0 && <span title="A permission shows them, or no user can see them">{redacted} redacted</span>}
+        {redacted > 0 && (
+          <span title="These values need a permission, or no user can see them">{redacted} redacted</span>
+        )}
         {wanted !== '' && (
           <span aria-live="polite" className="tabular-nums">
             {matches === 1 ? '1 match' : `${matches} matches`}

@@ -3,7 +3,7 @@ export interface DiffLine {
   text: string;
 }
 
-/** If the table would be larger than this, everything between the first and the last difference counts as changed. */
+/** If the table would be larger than this, all lines from the first to the last difference count as changed. */
 const LARGEST = 4_000_000;
 
 /** Returns the lines of two strings, each marked as the same, added or removed. */

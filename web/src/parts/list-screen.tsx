@@ -15,7 +15,7 @@ interface ListScreenProps<Row> {
   title: string;
   /** The route, such as `/v1/workers`. */
   path: string;
-  /** The name of the list in the answer. */
+  /** The name of the list in the response. */
   rows: string;
   query?: Query;
   columns: readonly Column<Row>[];

@@ -3,7 +3,7 @@ import { ask } from '../../api/client.ts';
 import { usePolling } from '../../api/polling.ts';
 import { useNamespace } from '../../frame/namespace.ts';
 
-/** The answer of `GET /v1/stats`, as far as the page uses it. */
+/** The part of the response to `GET /v1/stats` that the page uses. */
 export interface Durations {
   average_ms: number | null;
   max_ms: number | null;

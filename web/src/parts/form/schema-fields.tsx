@@ -9,7 +9,7 @@ export interface ValueProps {
   required: boolean;
   /** A JSON pointer to the value. */
   path: string;
-  /** If undefined, it is omitted. */
+  /** If undefined, the value is omitted. */
   value: unknown;
   violations: readonly Violation[];
   onChange(value: unknown): void;
@@ -51,7 +51,7 @@ function TextValue(props: ValueProps) {
   const { shape, value, onChange } = props;
   const { format, maxLength } = shape.schema;
   const text = typeof value === 'string' ? value : '';
-  // An empty field is omitted. If it is required, the server reports it.
+  // An empty field is omitted. If the field is required, the server reports the missing value.
   const change = (next: string) => onChange(next === '' ? undefined : next);
   if ((maxLength ?? 0) > LONG_TEXT) {
     return (

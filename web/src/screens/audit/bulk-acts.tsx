@@ -42,7 +42,7 @@ function ActLink({ act: { id, action } }: { act: BulkAct }) {
   return (
     <Link
       className="hover:text-accent hover:underline"
-      title="What it did"
+      title="Show what the action did"
       to={link('audit', { view: 'acts', bulk: String(id) })}
     >
       {action.replaceAll('_', ' ')}

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { ask, pathOf } from '../../api/client.ts';
 import { usePolling } from '../../api/polling.ts';
 
-/** An entry of the dead letters. */
+/** An entry in the dead-letter queue. */
 export interface Letter {
   dlq_entry_uuid: string;
   task_uuid: string;

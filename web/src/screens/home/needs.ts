@@ -9,7 +9,7 @@ import type { HUES } from '../../parts/state.tsx';
 /** An item that needs a person's attention. */
 export interface Need {
   count: number;
-  /** Whether there may be more. */
+  /** Whether there may be more items than the count. */
   more?: boolean;
   /** The state whose shape and color the item has. */
   state: string;

@@ -179,7 +179,7 @@ function ScheduleForm({ beginning, existing }: { beginning: Draft; existing?: st
   return (
     <div className="max-w-[680px]">
       <ScheduleCrumbs />
-      <Heading title={title} answer="It creates a task of a template at each of its due times." />
+      <Heading title={title} answer="A schedule creates a task of a template at each of its due times." />
       <form
         noValidate
         aria-label={title}
@@ -328,7 +328,7 @@ function Context({ draft, change, isNew, onValid }: PartProps & { onValid(valid:
       <div className="p-4">
         {hidden !== undefined && !isNew ? (
           <p className="text-sm text-soft">
-            To see and change it, you need the permission {hidden}. It stays as it is.
+            To see and change the context, you need the permission {hidden}. Saving does not change it.
           </p>
         ) : draft.template === '' ? (
           <p className="text-sm text-soft">Choose a template first.</p>

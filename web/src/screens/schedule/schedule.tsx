@@ -163,7 +163,7 @@ function Contents({ schedule }: { schedule: Schedule }) {
             keyOf={({ due_at, cause, at }) => `${due_at} ${cause} ${at}`}
           />
         ) : (
-          <Empty title="No due time yet">Its first task appears here. Trigger creates one now.</Empty>
+          <Empty title="No due time yet">The first task appears here. Trigger creates a task now.</Empty>
         )}
       </Panel>
       <Panel title="Context of its tasks">

@@ -68,8 +68,8 @@ export function CreateKeyDialog({ first, onClose, onMade }: CreateKeyDialogProps
     >
       {first && (
         <p className="text-s-amber">
-          From the first key on, every request to this server needs a key, and so does this page. Give the first one the
-          role admin, and keep it.
+          After the first key is created, every request to this server needs a key, and so does this page. Give the
+          first key the role admin, and keep it.
         </p>
       )}
       <TextField

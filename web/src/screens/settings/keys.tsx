@@ -148,8 +148,8 @@ export function Keys() {
               <Grid name="Keys" columns={columnsOf(setRotating)} rows={data.keys} keyOf={({ id }) => id} />
             ) : (
               <Empty title="No keys">
-                Anyone who reaches this server may use it. From the first key on, every request needs one: create it
-                here, or with <Code>npx tasker auth key create NAME --role admin</Code>.
+                Anyone who can reach this server may use it. After the first key is created, every request needs a key.
+                Create it here, or with <Code>npx tasker auth key create NAME --role admin</Code>.
               </Empty>
             )}
           </Panel>

@@ -7,7 +7,7 @@ import type { ViewProps } from './views.tsx';
 
 /** Further results are shown when their step is selected. */
 const MOST_SHOWN = 50;
-/** The server sends it instead of values that the template declares as sensitive. */
+/** The server sends this text instead of values that the template declares as sensitive. */
 const HIDDEN = '"[redacted]"';
 
 const NONE: NonNullable<ViewProps['data']['steps']> = [];

@@ -58,7 +58,7 @@ function Loaded({ task, schema, onClose }: LoadedProps) {
     >
       <p className="text-soft">
         A new task of {name} {task.version} runs all steps {changed ? 'with this context' : 'with the same context'}.
-        This one stays as it is.
+        The original task does not change.
       </p>
       {changed && text.includes(REDACTED) && (
         <p className="rounded-md border-l-2 border-s-amber bg-t-amber px-3 py-2">

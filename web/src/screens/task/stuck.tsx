@@ -119,7 +119,7 @@ export function resumeOf(uuid: string): Move & { act: Act; route: string } {
     act: {
       title: 'Resume the task',
       verb: 'Resume the task',
-      preview: 'Its pause ends, and its ready steps start.',
+      preview: 'The pause ends, and the ready steps of the task start.',
       run: (said) => actOnTask(uuid, 'resume', said),
     },
   };
@@ -132,7 +132,7 @@ function startOf(uuid: string): Move {
     act: {
       title: 'Start the task now',
       verb: 'Start the task',
-      preview: 'Its first steps start now instead of at the time that it was created for.',
+      preview: 'The first steps start now instead of at the start time of the task.',
       run: (said) => actOnTask(uuid, 'start-now', said),
     },
   };

@@ -131,7 +131,7 @@ function cancelOf(uuid: string): Act {
   return {
     title: 'Cancel the task',
     verb: 'Cancel the task',
-    preview: 'Its open steps are cancelled. Steps that are running now finish, but their results are dropped.',
+    preview: 'The open steps of the task are cancelled. Running steps finish, but their results are rejected.',
     danger: true,
     silent: true,
     run: () => cancelTask(uuid),

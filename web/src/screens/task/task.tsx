@@ -69,7 +69,7 @@ export default function TaskScreen() {
   );
 }
 
-/** Scrolls to its content where it is below the views, on a small screen. */
+/** Scrolls to its content on a small screen, where the content is below the views. */
 function ShownBelow({ when, children }: { when: boolean; children: ReactNode }) {
   const place = useRef<HTMLDivElement>(null);
   const first = useRef(when);

@@ -13,7 +13,7 @@ export interface TaskData {
   task: Task;
   shape: Shape;
   criticalPath: CriticalPath | undefined;
-  /** Undefined until they are loaded: they are the largest part. */
+  /** Undefined until the steps are loaded, because they are the largest part. */
   steps: readonly StepDetail[] | undefined;
   why: Explanation | undefined;
   stepsError: Error | null;
@@ -21,12 +21,12 @@ export interface TaskData {
 
 /** A task that has ended is polled less often. */
 const ENDED_MS = 15_000;
-/** The parts of a task that ended this long ago no longer change between two requests. */
+/** The parts of a task do not change between two requests if the task ended at least this long ago. */
 const SETTLED_MS = 60_000;
 
 /**
- * Reads a task. Only the task itself is polled, and read again when the stream reports a change. Its parts are read again
- * when one of its steps has changed.
+ * Reads a task. Only the task itself is polled, and read again when the stream reports a change. The parts of the task
+ * are read again when one of its steps has changed.
  */
 export function useTask(uuid: string): { data: TaskData | undefined; error: Error | null } {
   const soon = usePrecaution();

@@ -11,7 +11,7 @@ export interface GraphStep {
   hue?: 'grey' | 'red' | 'amber' | 'green';
   /** A sign before the name. */
   sign?: string;
-  /** Its share of the time that all steps took, from 0 to 1. */
+  /** The step's share of the time that all steps took, from 0 to 1. */
   share?: number | undefined;
   dashed?: boolean;
 }

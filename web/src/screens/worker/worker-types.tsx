@@ -54,7 +54,7 @@ export function Slots({ running, concurrency }: Pick<Worker, 'running' | 'concur
   );
 }
 
-/** The buttons to drain or resume a worker. Workers that have ended have neither. */
+/** The button to drain or resume a worker. Absent for workers that have ended. */
 export function WorkerAct({ worker, small }: { worker: Worker; small?: boolean }) {
   const { name, state, running, namespaces } = worker;
   if (!['running', 'draining', 'drained'].includes(state)) return null;
@@ -69,8 +69,8 @@ export function WorkerAct({ worker, small }: { worker: Worker; small?: boolean }
         title: `${verb} ${name}`,
         verb: `${verb} the worker`,
         preview: drains
-          ? `It takes no more steps of ${namespaces.join(', ')}. ${running === 0 ? 'It runs no step now.' : running === 1 ? 'The step that it runs now finishes.' : `The ${running} steps that it runs now finish.`} Steps wait if no other worker takes them.`
-          : 'It takes steps again.',
+          ? `The worker takes no more steps of ${namespaces.join(', ')}. ${running === 0 ? 'It is running no steps.' : running === 1 ? 'Its running step finishes.' : `Its ${running} running steps finish.`} Steps wait if no other worker takes them.`
+          : 'The worker takes steps again.',
         run: (said) => ask(`${pathOf`v1/workers/${name}`}/${verb.toLowerCase()}`, { method: 'POST', body: said }),
       }}
     >

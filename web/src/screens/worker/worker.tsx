@@ -111,7 +111,7 @@ export default function WorkerScreen() {
                 keyOf={({ task_uuid, step }) => `${task_uuid} ${step}`}
               />
             ) : (
-              <Empty title="It runs no step now">Steps appear here while their handlers run.</Empty>
+              <Empty title="No step is running">Steps appear here while their handlers run.</Empty>
             )}
           </Panel>
           <Panel title="Handlers">

@@ -48,7 +48,7 @@ const LEAST_ZOOM = 0.8;
 const MAP_FROM = 20;
 /** On a narrower screen, a map would cover the graph. */
 const LEAST_WIDE_FOR_MAP = 560;
-/** Of larger graphs, only the nodes in view are in the document. */
+/** In larger graphs, only the nodes in view are in the document. */
 const ALL_IN_DOCUMENT = 100;
 /** Below this zoom, text is unreadable and not drawn. */
 const READABLE_ZOOM = 0.45;
@@ -239,7 +239,7 @@ function useInView(nodes: readonly FlowNode[], focusable: string | undefined) {
     return [...nodes.filter(({ id }) => id === focusable), ...seen];
   }, [key, nodes, focusable]);
   const isFar = key === 'far';
-  // Adds a few in each frame, so that the movement stays smooth.
+  // Adds a few nodes in each frame, so that the movement stays smooth.
   const [count, setCount] = useState(AT_ONCE);
   const next = isFar ? AT_ONCE : Math.max(AT_ONCE, Math.min(inView.length, count + AT_ONCE));
   useEffect(() => {
@@ -328,7 +328,7 @@ interface NodeOptions {
   places: ReadonlyMap<string, Place>;
   unfolded: ReadonlySet<string>;
   selected: string | undefined;
-  /** The node that the Tab key reaches. The arrow keys reach the others. */
+  /** The node that the Tab key reaches. The arrow keys reach the other nodes. */
   focusable: string | undefined;
   direction: Direction;
   onSelect(name: string): void;
@@ -379,7 +379,7 @@ function useNodes({ groups }: Shape, options: NodeOptions): FlowNode[] {
   }, [groups, places, unfolded, selected, focusable, direction, onSelect, onToggle]);
 }
 
-/** A step that did not change is the same object in two answers. */
+/** A step that did not change is the same object in two responses. */
 function sameGroup(one: Group, other: Group): boolean {
   return (
     one.presence === other.presence &&

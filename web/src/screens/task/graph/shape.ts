@@ -10,9 +10,9 @@ export interface Group {
   isBatch: boolean;
   /** The state of the step, or the most important state of the workers of a batch. Undefined means not created. */
   state: string | undefined;
-  /** `open`: it may still be created. `not_taken`: the branch was not chosen. */
+  /** `open`: the step may still be created. `not_taken`: its branch was not chosen. */
   presence: 'made' | 'open' | 'not_taken';
-  /** The step that creates it at run time. */
+  /** The step that creates this step at run time. */
   madeBy: string | undefined;
 }
 

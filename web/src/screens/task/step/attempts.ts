@@ -4,12 +4,12 @@ import { timeOf } from '../../../parts/words.ts';
 /** One attempt of a step. */
 export interface Attempt {
   number: number;
-  /** The rerun that it belongs to. 0 is the first run. */
+  /** The rerun that the attempt belongs to. 0 is the first run. */
   rerun: number;
   start: Date;
-  /** Undefined while it runs. */
+  /** Undefined while the attempt runs. */
   end: Date | undefined;
-  /** `error` if it failed, even if the step was retried. */
+  /** `error` if the attempt failed, even if the step was retried. */
   state: string;
   who: string | null;
   error: StepError | null;

@@ -52,7 +52,7 @@ function Loaded({ step, schema, onClose }: { step: StepDetail; schema: Schema | 
       onClose={onClose}
     >
       <p className="text-soft">
-        The step counts as done with this result, and the steps after it continue and read it.
+        The step is done with this result. The steps after it continue, and can read the result.
       </p>
       <SchemaForm
         schema={schema ?? undefined}

@@ -20,7 +20,7 @@ interface StepActsProps {
 interface Offer {
   name: string;
   route: string;
-  /** Asked for by its own dialog. */
+  /** Undefined if the action has its own dialog. */
   act?: Act;
 }
 
@@ -38,7 +38,7 @@ export function StepActs({ data, step }: StepActsProps) {
         {offers.map((offer, at) => (
           <Button
             key={offer.name}
-            // A vote is what an approval waits for.
+            // An approval waits for a vote.
             look={at === 0 && step.wait?.kind !== 'approval' ? 'primary' : 'plain'}
             lacking={lacking(offer.route)}
             onClick={() => setChosen(offer)}
@@ -106,7 +106,7 @@ export function signalOf({ name, task_uuid: uuid }: StepDetail, signal: string):
     act: {
       title: `Send the signal ${signal}`,
       verb: 'Send the signal',
-      preview: `${name} waits for it. Its payload is checked against the schema of the step.`,
+      preview: `${name} waits for this signal. The payload is checked against the schema of the step.`,
       json: 'Payload (JSON)',
       run: (said, payload) => sendSignal(uuid, signal, payload, said),
     },
@@ -120,7 +120,7 @@ function resolveOf({ name, task_uuid: uuid, step_uuid: id }: StepDetail): Offer 
     act: {
       title: `Resolve ${name}`,
       verb: 'Resolve the step',
-      preview: 'The step counts as done without a result, and the steps after it continue.',
+      preview: 'The step is done without a result, and the steps after it continue.',
       needsReason: true,
       run: (said) => resolveStep(uuid, id, said),
     },
