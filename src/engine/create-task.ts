@@ -165,7 +165,7 @@ export async function createDespiteLoss<T>(create: () => Promise<T>, find: () =>
 }
 
 /**
- * Returns, for each task, the task that has its identity: itself, or an earlier task.
+ * Returns, for each task, the id of the task with its identity: its own, or that of an earlier task.
  * @throws TaskerError `conflict` if the earlier task was pruned
  */
 async function standingFor(db: Db, requests: readonly TaskRequest[], tasks: readonly NewTask[]): Promise<string[]> {
@@ -311,7 +311,8 @@ function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where
 }
 
 /**
- * Fills the missing keys of a context from the template's `default_context`. Returns it as an object and as JSON text.
+ * Fills the missing keys of a context from the template's `default_context`. Returns the context as an object and as
+ * JSON text.
  * @throws TaskerError `invalid_context` when the two together are too large
  */
 function withDefaultContext(

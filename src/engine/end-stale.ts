@@ -46,8 +46,8 @@ const SETTINGS = opening({
 });
 
 /**
- * Ends or notes the tasks that have exceeded a limit, and yields the outcome of each transaction. Any worker may run
- * it, even concurrently with another. Tasks that are locked by another transaction are left for the next run.
+ * Ends or notes the tasks that have exceeded a limit, and yields the outcome of each transaction. Several workers may
+ * run this function at the same time. Tasks that are locked by another transaction are left for the next run.
  */
 export async function* endStale(database: Database): AsyncGenerator<LifecycleTurn> {
   for (;;) {
@@ -133,7 +133,7 @@ function reasonOf({ rule, template, minutes, passed, held, since, rerun, started
   return `${limit}: ${found}${held ? `, without ${held} in which it was paused` : ''}`;
 }
 
-/** The value of a threshold, as in the configuration. */
+/** Returns a threshold in the unit of its configuration key. */
 function inItsUnit(rule: string, minutes: number): number {
   return rule.endsWith('_hours') ? minutes / 60 : minutes;
 }

@@ -57,7 +57,7 @@ export function operatorOf(options: OperatorOptions): Operator {
 }
 
 /**
- * Ends a task that has not ended: it is cancelled, or resolved by hand. The signal of its running handlers fires.
+ * Cancels an open task, or resolves it by hand. Fires the abort signals of its running handlers.
  * @returns the number of running steps, or undefined if the task had already ended
  */
 export async function endTask(
@@ -76,9 +76,8 @@ function taskNotFound(taskUuid: string): TaskerError {
 }
 
 /**
- * Deletes a task that has ended.
- * @throws TaskerError `illegal_transition` if it has not ended or is in the dead letters, `task_not_found` Deletes a
- * task that has ended. For a pruned task, releases the identity that is still reserved.
+ * Deletes a task that has ended. For a pruned task, releases the identity that is still reserved.
+ * @throws TaskerError `illegal_transition` if it has not ended or is in the dead letters, `task_not_found`
  * @throws TaskerError `illegal_transition` if it has not ended, `task_not_found`
  */
 export async function deleteTask(database: Database, taskUuid: string, options: OperatorOptions): Promise<void> {
@@ -223,7 +222,7 @@ export async function settleLocked(
   return taskState;
 }
 
-/** The steps of a task that starts later must not become ready before its start. */
+/** Rejects an action on a step of a task that has not started yet, because its steps must not become ready before. */
 async function refuseBeforeStart(tx: Db, { taskUuid }: StepKey, action: SettleOptions['action']): Promise<void> {
   const [start] = await openWaits(tx, [{ taskUuid, idx: START_IDX }]);
   if (!start || start.taskEnded) return;
@@ -281,7 +280,7 @@ async function expand(
   await Promise.all(grow(tx, growthOf(engine.templates, [making], existing)));
 }
 
-/** Starts the next worker of a batch, if an operator settled one and another may start. */
+/** Starts the next worker of a batch, if an operator finished one and another may start. */
 async function moveBatches(tx: Db, taskUuid: string): Promise<{ taskState?: string }> {
   await recountBatches(tx, [taskUuid]);
   const released = await releaseWorkers(tx, [taskUuid]);

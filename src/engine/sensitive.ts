@@ -75,7 +75,7 @@ interface Reading {
 }
 
 /**
- * Returns what the templates of tasks declare as sensitive. If a task no longer exists, everything in it counts as
+ * Returns what the templates of tasks declare as sensitive. If a task no longer exists, everything in it is treated as
  * sensitive, unless no template declares sensitive values.
  */
 export async function sensitiveOfTasks(

@@ -23,7 +23,7 @@ import type { StepError } from './task-view.ts';
 import type { TemplateStore } from './template-store.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
-/** The server needs limits too, because it continues to run the statement of a client that gave up. */
+/** The server needs limits too, because it continues to run the statement of a client that has timed out. */
 const SETTINGS = opening({
   lock_timeout: '2s',
   statement_timeout: '30s',
@@ -49,7 +49,7 @@ export interface Swept {
 
 /**
  * Takes the steps of workers whose lease expired. Retryable steps run again; the others fail and wait for an operator.
- * Any worker may sweep, even two at the same time. The next sweeper finishes the work of one that died mid-sweep.
+ * Several workers may sweep at the same time. The next sweeper finishes the work of one that died mid-sweep.
  */
 export async function sweep(
   { database, templates }: { database: Database; templates: TemplateStore },

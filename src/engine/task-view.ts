@@ -62,7 +62,7 @@ export interface Task {
   parentCorrelationId: string | null;
   /** Number of reruns of the task. */
   reruns: number;
-  /** The time of the last rerun, in ISO 8601. The limits of the task's lifecycle count from then. */
+  /** The time of the last rerun, in ISO 8601. The task's lifecycle limits start at this time. */
   rerunAt: string | null;
   /** The task that it is a copy of. Null if it is not a copy. */
   copyOf: string | null;
@@ -91,8 +91,8 @@ export interface Task {
     | 'wait_for_dependencies'
     | 'none';
   /**
-   * The percentage of existing steps that have ended: 0 to 100, two decimals. Failed workers count as ended if their
-   * batch tolerates failures, so a complete task has 100.
+   * The percentage of existing steps that have ended: 0 to 100, two decimals. Failed workers are treated as ended if
+   * their batch tolerates failures, so a complete task has 100.
    */
   completionPercentage: number;
   /** `blocked` while a step is in `error` and its failure is not tolerated. */
@@ -208,7 +208,7 @@ export interface Step {
   readyForExecution: boolean;
   totalParents: number;
   completedParents: number;
-  /** Number of attempts that count. Attempts before a reset, or released by a stopping worker, do not count. */
+  /** Number of attempts that count towards `max_attempts`. Excludes attempts before a reset, and released ones. */
   attempts: number;
   maxAttempts: number;
   /** The number of the rerun that its current run belongs to. 0 is the first run. */
@@ -224,7 +224,7 @@ export interface Step {
   eventProblems: EventProblem[];
 }
 
-/** One thing that happened to a task or a step. */
+/** An attempt at a step, or an action on a task or a step. */
 export interface HistoryEntry {
   /** Null if it happened to the whole task. */
   step: string | null;
@@ -351,7 +351,8 @@ export function taskView(row: TaskRow): Task {
   };
 }
 
-// In a task that was cancelled or ended early, only completed steps count. Otherwise tolerated failures count too.
+// In a task that was cancelled or ended early, only completed steps are counted. Otherwise, tolerated failures are
+// counted too.
 function percentage({ totalSteps, verdict, openSteps, completedSteps }: TaskRow): number {
   if (totalSteps === 0) return 0;
   const over = verdict === null ? totalSteps - openSteps : completedSteps;

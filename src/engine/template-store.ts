@@ -130,7 +130,10 @@ export class TemplateStore {
     return known;
   }
 
-  /** Splits the ids. Holding the known snapshots keeps them from being dropped while the others are loaded. */
+  /**
+   * Splits the ids into known and unknown ones. The references to known snapshots keep them from being dropped while
+   * the others are loaded.
+   */
   #knownOf(ids: Iterable<number>): { known: Map<number, Snapshot>; unknown: number[] } {
     const known = new Map<number, Snapshot>();
     const unknown: number[] = [];

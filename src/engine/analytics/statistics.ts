@@ -59,9 +59,9 @@ export interface AnalyticsOptions {
   /** The end of the window. Default: now. */
   until?: SearchTime | undefined;
   /**
-   * `time` (default): by the time that all attempts took together, running and queued. `duration`: by the average time that
-   * they ran. `queueing`: by the average time that they were queued. `failures`: by the number of failed and lost
-   * attempts. `count`: by the number of attempts. The largest first.
+   * `time` (default): by the total running and queued time of all attempts. `duration`: by their average running time.
+   * `queueing`: by their average queueing time. `failures`: by the number of failed and lost attempts. `count`: by the
+   * number of attempts. The largest first.
    */
   sort?: AnalyticsSort | undefined;
   /** Maximum number of templates, and of steps, from 1 to 1000. Default 20. */
@@ -115,7 +115,7 @@ export interface Analytics {
   recommendations: string[];
 }
 
-/** If there are more templates than this, they are not counted individually. */
+/** Maximum number of templates whose open tasks are counted individually. */
 const OPEN_COUNTED = 2_000;
 const HOUR_MS = 3_600_000;
 

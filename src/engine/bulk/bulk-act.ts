@@ -39,7 +39,7 @@ export interface BulkSample {
     name: string;
     state: string;
     attempts: number;
-    /** False if the template does not allow the step to run twice. It may already have had its effect. */
+    /** False if the template does not allow the step to run twice. The step may already have had its effect. */
     retryable: boolean;
     errorType: string | null;
     error: string | null;
@@ -209,7 +209,8 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
         const on = { engine: this.#engine, running };
         return { answer: await database.transaction(CHUNK, (tx) => workOnChunk(tx, on, portion)), limit: size };
       } catch (error) {
-        // The transaction also marks its items. If it was committed and only the answer was lost, the retry skips them.
+        // The transaction also marks its items. If it was committed and only the response was lost, the retry skips
+        // these items.
         if (isConnectionError(error)) {
           if (performance.now() - lostAt > LOST_MS) throw error;
           await sleep(LOST_PAUSE_MS);

@@ -174,7 +174,7 @@ async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
     const acting = 'skip' in verdict ? Promise.resolve(verdict.skip) : actOn(tx, on, { item, verdict, judged });
     const outcome = acting.then((why) => ({ taskUuid, idx, outcome: why === null ? 'done' : 'skipped', why }) as const);
     outcomes.push(outcome);
-    // Settling a step takes several statements, each of which depends on the answers to the earlier statements.
+    // Resolving or redriving takes several statements, each of which depends on the results of the earlier ones.
     if (/step_resolve|task_redrive/.test(running.action)) await outcome;
   }
   const all = await Promise.all(outcomes);

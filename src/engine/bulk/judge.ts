@@ -101,7 +101,7 @@ function unfit(
   { action, filter }: { action: BulkAction; filter: TaskFilter },
   { stale }: LiveRows,
 ): string | undefined {
-  // The filter found the task by its earlier end.
+  // The filter matched the end of an earlier run.
   if (action === 'task_delete' && task.ranAgain) return 'it ran again after it was selected';
   if (filter.status !== undefined) {
     const states = [filter.status].flat().flatMap(storedStates);

@@ -59,8 +59,8 @@ const SETTINGS = opening({
 
 /**
  * Closes the entries of tasks that make progress again, and adds blocked tasks whose templates request that. Any
- * process may call it at any time. It runs in one process at a time, and only if no process has run it recently. Yields
- * what each transaction changed.
+ * process may call this function at any time. The check runs in one process at a time, and only if none has run it
+ * recently. Yields the changes of each transaction.
  */
 export async function* lookForDeadLetters(
   database: Database,

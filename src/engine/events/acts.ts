@@ -96,8 +96,8 @@ export class EventActs {
   }
 
   /**
-   * Redelivers events to a group that has already passed them, and returns their number. Events that it has not passed
-   * yet are delivered anyway. Each part of the log has its own transaction, because there may be a million events.
+   * Redelivers events that a group has already passed, and returns their number. Events after the group's position are
+   * delivered anyway. Each part of the log has its own transaction, because there may be a million events.
    *
    * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
    */

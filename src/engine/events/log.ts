@@ -55,7 +55,7 @@ export interface TakenEvent extends LoggedEvent {
 export interface TakenPart {
   groupId: number;
   part: number;
-  /** The fencing token. Each take has a new one. */
+  /** The fencing token, which is different for each take. */
   hold: string;
   /**
    * The events, in order. Empty if none of the events is for this group. Finish the part even then, to advance the
@@ -237,7 +237,7 @@ export class EventLog extends EventActs {
 
   /**
    * Advances the group. Returns false, and changes nothing, if another process has taken the part or the group was
-   * removed. A call that is repeated after a lost answer returns true if the first call released the part.
+   * removed. A call that is repeated after a lost response returns true if the first call released the part.
    */
   async finish(taken: TakenPart, outcome: PartOutcome = {}): Promise<boolean> {
     const { upTo = taken.upTo, failed = [], dead = [], parked = [], slow, keepMs = null } = outcome;
@@ -362,11 +362,11 @@ export class EventLog extends EventActs {
 
   /**
    * Deletes events that are older than `retentionMs` and that every group has passed, and returns their number. Keeps
-   * events that wait for a retry and events with a more recent dead delivery. Any process may call it at any time, even
-   * concurrently with another. If a process dies during a call, the next call finishes its work.
+   * events that wait for a retry and events with a more recent dead delivery. Several processes may call this method at
+   * the same time. If a process dies during a call, the next call finishes its work.
    */
   async tidy({ retentionMs }: { retentionMs: number }): Promise<number> {
-    // Without groups, no other call gives positions, and events without a position are not found here.
+    // Without groups, no other call assigns positions to events, and events without a position are not found here.
     await this.sequence();
     // Locking the groups first prevents a deadlock with a redelivery or discard of a whole group.
     await this.database.pipeline(LONG_RUNNING, (tx) => Promise.all([lockGroups(tx), forgetDead(tx, retentionMs)]));
@@ -388,7 +388,7 @@ export class EventLog extends EventActs {
   }
 }
 
-/** Returns the position after an id. After the last id of a list, that is the start of the next list. */
+/** Returns the position after an id. After the last id of a list, the position is the start of the next list. */
 const after = ({ chunk, size, done }: { chunk: number; size: number; done: number }): EventPosition =>
   done >= size ? { chunk: chunk + 1, done: 0 } : { chunk, done };
 

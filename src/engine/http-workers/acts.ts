@@ -48,7 +48,7 @@ export interface HttpClaim extends Omit<Claim, 'token'> {
   timeoutMs(step: ClaimedStepRow): Promise<number | null> | number | null;
 }
 
-/** The answer to a claim. `refused`: the worker may not claim. `repeated`: an earlier request claimed these steps. */
+/** The response to a claim. `refused`: the worker may not claim. `repeated`: an earlier request claimed these steps. */
 export type HttpClaimed =
   | { kind: 'claimed' | 'repeated'; steps: AdoptedStepRow[]; passedOver: boolean }
   | { kind: 'refused' };

@@ -78,7 +78,7 @@ export async function pruneChunk(
 
 interface Judging {
   free: ReadonlySet<string>;
-  /** Whether the sizes of the tasks matter. */
+  /** Whether the tasks are archived, so that their sizes are limited. */
   sized: boolean;
 }
 

@@ -78,7 +78,7 @@ function statesOf(status: PruneFilter['status']): readonly string[] {
   return states as string[];
 }
 
-/** Plans what an operator wants to prune. @throws TaskerError `bad_request` */
+/** Plans a prune by the filter of an operator. @throws TaskerError `bad_request` */
 export async function planOfFilter(database: Database, filter: PruneFilter): Promise<PrunePlan> {
   checkPruneFilter(filter);
   const { nowMs } = await serverFacts(database);
@@ -89,7 +89,7 @@ export async function planOfFilter(database: Database, filter: PruneFilter): Pro
   return planOf(database, [{ rule: filter, cutoff }]);
 }
 
-/** Plans what a policy prunes. The first rule that a task meets decides. */
+/** Plans a prune by the rules of a policy. The first rule that a task meets decides. */
 export async function planOfRules(database: Database, rules: readonly RetentionRule[]): Promise<PrunePlan> {
   const { nowMs } = await serverFacts(database);
   const cutoffOf = ({ keepMs }: RetentionRule) => (keepMs === 0 ? null : new Date(nowMs - keepMs).toISOString());

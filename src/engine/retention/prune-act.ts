@@ -289,7 +289,7 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
     }
   }
 
-  /** The transaction may have been committed. The next try skips tasks that no longer exist. */
+  /** The transaction may have been committed. The next attempt skips tasks that no longer exist. */
   async #afterLostAnswer(pruneId: number, ids: readonly string[]): Promise<void> {
     await this.#despiteLoss(async () => this.#writer?.settle());
     this.#report.deleted = await this.#despiteLoss(() => prunedSoFar(this.#engine.database, pruneId));
@@ -393,7 +393,7 @@ function merged(one: PruneCount, other: PruneCount): PruneCount {
   };
 }
 
-/** Snapshots of the same version count together. */
+/** Groups counts by version and state. Snapshots of the same version are one group. */
 function groupsOf(counts: readonly PruneCount[], names: ReadonlyMap<number, string>): PruneGroup[] {
   const groups = new Map<string, PruneCount>();
   for (const one of counts) {

@@ -7,7 +7,7 @@ import { clockMs, listSchedules, lockSchedule, pauseSchedule } from '../../store
 import { type OperatorOptions, operatorOf } from '../operate.ts';
 import { ACT_SETTINGS, insertSpec, onLocked, replace, resumeLocked } from './manage.ts';
 
-/** The actor that pauses a schedule whose file has disappeared. It is resumed when the file is back. */
+/** The actor that pauses a schedule whose file has disappeared. The schedule is resumed when the file is back. */
 const APPLY = 'schedule apply';
 
 /** The schedules of files, and the package that they belong to. */

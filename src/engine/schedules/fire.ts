@@ -58,9 +58,10 @@ export interface Fired {
 }
 
 /**
- * Handles the due times of schedules that have come: creates their tasks, or stores why not. A due time, its task and
- * the schedule's next due time are committed together, under a lock of the schedule. So any number of processes can do
- * this at the same time, and a process that dies loses nothing. Only the database's clock counts.
+ * Handles the due times of schedules that have come: creates their tasks, or stores the reason why a due time gets
+ * none. A due time, its task and the schedule's next due time are committed together, under a lock of the schedule. So
+ * any number of processes can run this function at the same time, and no due time is lost if one dies. All times are by
+ * the database's clock.
  *
  * If the transaction fails because of the data of one schedule, each schedule is tried alone. If one fails again, the
  * error becomes the outcome of its due time.
@@ -153,7 +154,7 @@ function canCreate({ id, spec }: Pick<ScheduleRow, 'id' | 'spec'>, found: Readon
   return !('problem' in taskOf(firing, template));
 }
 
-/** Returns whether an open task counts for the overlap. A task that is blocked by failures waits for a person. */
+/** Returns whether an open task matters for the overlap. A task that is blocked by failures does not. */
 function counts({ ended, state }: OpenTaskRow): boolean {
   return !ended && state !== 'blocked_by_failures';
 }

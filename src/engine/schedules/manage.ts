@@ -54,7 +54,7 @@ export interface ScheduleFilter {
 export interface SchedulePageOptions {
   /** 1 to 1000, default 100. */
   limit?: number | undefined;
-  /** The name of the last schedule of the page before. */
+  /** The name of the last schedule of the previous page. */
   after?: string | undefined;
 }
 
@@ -181,7 +181,7 @@ export function pause(database: Database, name: string, options: OperatorOptions
 }
 
 /**
- * Resumes a schedule. The due times of the pause are skipped, and listed. Returns false if it was not paused.
+ * Resumes a schedule. Due times during the pause are skipped and listed. Returns false if it was not paused.
  * @throws TaskerError `schedule_not_found`
  */
 export function resume(database: Database, name: string, options: OperatorOptions): Promise<boolean> {

@@ -352,7 +352,9 @@ export function timeOf(time: SearchTime | undefined, what: string, now = Date.no
   return typeof time === 'string' && !unit && /[Zz]|[+-]\d\d:?\d\d$/.test(time) ? time : date.toISOString();
 }
 
-/** The identity of a task is a hash of its key and its template, so the hash for each template is tried. */
+/**
+ * Returns the tasks with a key. Tries the hash for each template, because the identity is a hash of key and template.
+ */
 async function tasksOfKey(database: Database, snapshots: readonly SnapshotName[], key: string): Promise<string[]> {
   const hashes = new Set<string>();
   for (const snapshot of snapshots) {

@@ -8,7 +8,7 @@ export type GroupKey = Pick<
   'state' | 'namespace' | 'name' | 'version' | 'step' | 'errorType' | 'pattern'
 >;
 
-/** A group among others. */
+/** The other groups of a summary, and its filter. */
 interface GroupContext {
   /** The filter of the summary, which the group narrows. */
   filter: TaskFilter;

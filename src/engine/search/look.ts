@@ -7,7 +7,7 @@ import type { Db } from '../../db/statement.ts';
 const BOUND = 10_000;
 /** Timeout of a search for which there is no index. */
 const SEARCH_MS = 2_000;
-/** Fractions of that time: for the first scan, for finding all matches together, and the minimum for continuing. */
+/** Parts of this timeout: for the first scan, for finding all matches at once, and the minimum for continuing. */
 const FIRST_MS = 1_000;
 const ALL_MS = 1_000;
 const STRETCH_MS = 500;
@@ -132,7 +132,7 @@ async function countOf<Place, S extends Slice<Place>>(
 /**
  * Reads the index, `among` entries at a time, until the page is full or the time is up. A search that read nothing has
  * no position to continue from. So while nothing has been read, fewer entries are tried in half of the remaining time,
- * and at last a single one, even if the time is up.
+ * and finally a single one, even if the time is up.
  */
 async function stretches<Place, S extends Slice<Place>>(
   database: Database,

@@ -111,14 +111,14 @@ export class SearchProjector {
 
   /** Records that these steps change their tasks while `run` is running. */
   async changing<Answer>(steps: readonly { taskUuid: string }[], run: () => Promise<Answer>): Promise<Answer> {
-    // Before the commit, so that a flush after it writes these tasks.
+    // Recorded before the commit, so that a flush after the commit writes these tasks.
     for (const { taskUuid } of steps) this.changed(taskUuid);
     const [flushes, announcements] = [this.#flushes, this.log.announcements];
     try {
       return await run();
     } finally {
-      // Noted again if a flush may have written the tasks before the commit. After a failure too, because only the response
-      // may have been lost.
+      // Recorded again if a flush may have written the tasks before the commit. This also applies after a failure,
+      // because only the response may have been lost.
       if (this.#flushes !== flushes || this.log.announcements !== announcements) {
         for (const { taskUuid } of steps) this.changed(taskUuid);
       }

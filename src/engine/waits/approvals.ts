@@ -103,7 +103,7 @@ function readVote({ decision, by, roles = [], comment, form }: VoteRequest) {
   return { decision, by, names, comment: given, form: stored?.json ?? null };
 }
 
-/** Returns whether a vote repeats the deciding vote, because its sender did not get the answer. */
+/** Returns whether a vote repeats the deciding vote, because its sender did not get the response. */
 function isRepeated(row: ApprovalRow, { by, decision, comment, form }: ReadVote): boolean {
   if (row.endedBy !== 'vote') return false;
   const earlier = (JSON.parse(row.votes) as Vote[]).find((one) => one.by === by);

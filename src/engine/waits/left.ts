@@ -28,9 +28,9 @@ export interface WaitSlice {
 }
 
 /**
- * Closes the waits in a slice that a program of an earlier version has left: it ends, deletes and reruns tasks without
- * their waits. Waits with a limit are closed when they are due, so this is for those without one. Waits of locked tasks
- * are left for another time.
+ * Closes the waits in a slice that programs of earlier versions left open: these programs end, delete and rerun tasks
+ * without ending their waits. Waits with a limit are closed when they are due, so only waits without a limit need this.
+ * Waits of locked tasks are left for a later run.
  */
 export async function closeLeftWaits(
   database: Database,

@@ -24,15 +24,12 @@ const FORGOTTEN_AT_ONCE = 1_000;
 
 /** The outcome of a signal of the inbox, as stored. */
 export interface InboxOutcome {
-  /** The id of the signal that its tasks have: that of an earlier signal, if one had the same key. */
+  /** The id of the signal, or of an earlier signal with the same key. Its tasks have this id. */
   signalId?: string;
   error?: { code: string; message: string };
 }
 
-/**
- * Uses the signals that callers have sent in their own transactions. Any process may do so, even several at the same
- * time.
- */
+/** Uses the signals that callers have sent in their own transactions. Several processes may do so at the same time. */
 export class SignalInbox {
   readonly #engine: WaitingEngine;
   readonly #logger: Logger;

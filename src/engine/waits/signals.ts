@@ -67,7 +67,7 @@ export interface SignalReceipt {
   duplicate: boolean;
 }
 
-/** The answer to a signal. */
+/** The response to a signal. */
 export interface SentSignal {
   /** The id for `getSignal`. For a duplicate, the id of the first signal with the key. */
   signalId: string;
@@ -97,7 +97,7 @@ export async function sendSignal(
   );
 }
 
-/** Returns the answer for a signal that is stored. */
+/** Returns the response for a stored signal. */
 export function sentSignal(rows: readonly SignalRow[]): SentSignal {
   return { signalId: rows[0]!.signalId, status: 'received', tasks: rows.map(receiptOf) };
 }
@@ -162,7 +162,7 @@ export interface Delivery {
   settled?: (tx: Db, sent: SentSignal) => Promise<void>;
 }
 
-/** Another process delivers the signal. */
+/** Thrown if another process delivers the signal. */
 export class TakenElsewhere extends Error {}
 
 /**
