@@ -70,7 +70,7 @@ export const ERRORS = {
   unauthorized: 401,
   authentication_failed: 401,
   rate_limited: 429,
-  // a server that a command asks
+  // a server that a command connects to
   server_unreachable: 503,
 } as const satisfies Record<string, number>;
 

@@ -51,7 +51,7 @@ export function redactUrl(url: string): string {
 }
 
 /**
- * Rejects an address that is not a PostgreSQL URL, because the driver would take it for the name of a database. The
+ * Rejects an address that is not a PostgreSQL URL, because the driver would use it as the name of a database. The
  * message does not show the address, because any part of it may be the password.
  * @throws TaskerError `database_unreachable`
  */

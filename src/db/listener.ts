@@ -106,7 +106,7 @@ export class Listener {
     this.#stopped = true;
     this.#hears = false;
     clearTimeout(this.#retry);
-    // The server may not answer. Closing the database then destroys the socket.
+    // The server may not respond. Closing the database then destroys the socket.
     if (this.#client) await Promise.race([this.#client.end(), sleep(GOODBYE_MS, undefined, { ref: false })]);
   }
 }

@@ -214,7 +214,7 @@ export class Engine extends EngineActs {
     return (await withOperators(this.database, taskUuid, [step]))[0]!;
   }
 
-  /** Returns everything that happened to a task, in order. */
+  /** Returns the history of a task, oldest first. */
   async getHistory(given: string): Promise<HistoryEntry[]> {
     const taskUuid = checkUuid(given, 'the task id');
     const rows = await getHistory(this.database, taskUuid);

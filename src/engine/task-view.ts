@@ -226,7 +226,7 @@ export interface Step {
 
 /** An attempt at a step, or an action on a task or a step. */
 export interface HistoryEntry {
-  /** Null if it happened to the whole task. */
+  /** Null if the entry is about the whole task. */
   step: string | null;
   kind: 'attempt' | 'operator';
   attempt: number | null;

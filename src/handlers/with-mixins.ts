@@ -108,8 +108,8 @@ export function giveMembers(target: object, members: Record<PropertyKey, Propert
 }
 
 /**
- * Returns whether a member exists. A field that is declared but not set (`get!: …`) exists as undefined and does not
- * count.
+ * Returns whether a member exists. A field that is declared but not set (`get!: …`) exists as undefined and is treated
+ * as missing.
  */
 function has(target: object, key: PropertyKey): boolean {
   const own = Object.getOwnPropertyDescriptor(target, key);

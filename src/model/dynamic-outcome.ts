@@ -38,7 +38,7 @@ export function hasOutcome(result: unknown): boolean {
   return ['decision_point_outcome', 'batch_processing_outcome', 'batch_analyzer_outcome'].some((key) => key in result);
 }
 
-/** Reads `decision_point_outcome` of a decision's result. A name that occurs twice counts once. */
+/** Reads `decision_point_outcome` of a decision's result. Duplicate names are removed. */
 export function decisionOutcome(result: unknown): DecisionOutcome {
   const outcome = isFields(result) ? result.decision_point_outcome : undefined;
   if (!isFields(outcome)) {

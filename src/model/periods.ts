@@ -21,7 +21,7 @@ export interface StatisticsWindow {
 const MINUTE_MS = 60_000;
 const DAY_MS = 1440 * MINUTE_MS;
 const TEN_DAYS_MS = 10 * DAY_MS;
-/** Minutes and hours are kept a little longer, until they are removed. */
+/** The ages up to which minutes and hours are read. They are kept a little longer. */
 const MINUTES_KEPT_MS = 2 * DAY_MS - 5 * MINUTE_MS;
 const HOURS_KEPT_MS = 90 * DAY_MS - 120 * MINUTE_MS;
 

@@ -10,7 +10,7 @@ const INDEX = /^\d+$/;
 const DEEPEST = 500;
 /** Shorter strings occur in others by chance, so replacing them would make lines unreadable. */
 const SHORTEST_TEXT = 4;
-/** The same for the digits of numbers. */
+/** Numbers with fewer digits than this are not replaced, for the same reason. */
 const SHORTEST_NUMBER = 6;
 
 /** The continuations of the paths of a template from a place in a value. */
@@ -134,15 +134,15 @@ function addTexts(value: unknown, found: Set<string>): void {
 }
 
 /**
- * Like {@link hideAt}, for a condition that contexts must contain. An element of a list matches at every index there, so
- * indexes in the paths count as `*`.
+ * Like {@link hideAt}, for a condition that contexts must contain. An element of a list matches at every index there,
+ * so indexes in the paths are treated as `*`.
  */
 export function hideInCondition<T>(condition: T, paths: readonly string[]): T {
   return hideAt(condition, sensitivePaths(paths.map((path) => path.replace(/(?<=^|\.)\d+(?=\.|$)/g, ANY))));
 }
 
 /**
- * Throws if a condition on contexts compares a value at one of these paths, because its answers would reveal the value.
+ * Throws if a condition on contexts compares a value at one of these paths, because the results would reveal the value.
  * `way`: what the caller can do to see the values.
  * @throws TaskerError `forbidden`
  */

@@ -14,7 +14,7 @@ select s.task_uuid "taskUuid", s.idx, s.attempts, s.spared, s.max_attempts "maxA
    select * from tasker.step x where x.task_uuid = a.task_uuid and x.state = 'in_progress' and x.claim = any ($1::bigint[]) offset 0) s
  cross join lateral (select * from tasker.task x where x.task_uuid = s.task_uuid offset 0) t`;
 
-/** A step that this worker claimed with a statement whose answer was lost. */
+/** A step that this worker claimed with a statement whose response was lost. */
 export interface AdoptedStepRow extends ClaimedStepRow {
   claim: number;
 }

@@ -1,12 +1,12 @@
 /**
- * Whether any pause is in force. It depends on no row, so a statement evaluates it once. Without pauses, this is the
- * only cost.
+ * Whether any pause is in force. The expression depends on no row, so a statement evaluates it only once. Without
+ * pauses, this is the only cost.
  */
 export const ANY_PAUSE = '(select exists (select 1 from tasker.pause where resumed_at is null))';
 
 /**
- * Ready steps of templates with steps that wait are queued under the id of their namespace plus this number. Programs of
- * earlier versions do not read there.
+ * Ready steps of templates with steps that wait are queued under the id of their namespace plus this number. Programs
+ * of earlier versions do not read these rows.
  */
 const LANE = 1_073_741_824;
 
@@ -17,7 +17,7 @@ export function laneOf(namespaceId: number): number {
 
 /** The parts of the queue of a namespace that are not paused, as a list for `= any (…)`. */
 export const partsOf = (namespaceId: string): string => `array[${namespaceId}, ${namespaceId} + ${LANE}]`;
-/** The parts of the queue of a namespace that are paused, as such a list. */
+/** The parts of the queue of a namespace that are paused, as a list for `= any (…)`. */
 export const pausedPartsOf = (namespaceId: string): string => `array[-${namespaceId}, -${namespaceId} - ${LANE}]`;
 /** The id of the namespace of a part of the queue that is not paused. */
 export const namespaceOf = (part: string): string => `(${part} % ${LANE})`;

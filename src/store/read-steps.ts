@@ -200,7 +200,7 @@ select w.ord::int from unnest($1::uuid[], $2::int[], $3::bigint[]) with ordinali
     select 1 from tasker.step s where s.task_uuid = w.task_uuid and s.idx = w.idx and s.state = 'in_progress'
        and s.claim = w.claim offset 0) x`;
 
-/** Returns which of these steps the worker still holds: indexes in the list. */
+/** Returns the indexes of the steps in the list that the worker still holds. */
 export async function heldSteps(db: Db, held: readonly HeldKey[]): Promise<Set<number>> {
   const { rows } = await db.query<{ ord: number }>(HELD_STEPS, columns(held, 'taskUuid', 'idx', 'claim'));
   return new Set(rows.map((row) => row.ord - 1));

@@ -77,7 +77,7 @@ export interface WorkerReport {
 /** Whether a worker takes steps. `draining`: it takes none and still holds some. `drained`: it no longer holds any. */
 export type WorkerPhase = 'running' | 'draining' | 'drained';
 
-/** The incarnations that are alive. The others were declared dead. */
+/** The result of a heartbeat. Incarnations that are not in `alive` were declared dead. */
 export interface Heartbeat {
   alive: number[];
   /** Whether an operator wants the worker to stop taking steps. */

@@ -16,8 +16,8 @@ export interface TogetherLimits {
 }
 
 /**
- * Answers many questions with one call. A question is asked immediately if a call is free. Otherwise it waits with the
- * others that arrive in the meantime, and all of them are asked in the next call.
+ * Combines many questions into one call. A question is sent immediately if a call is free. Otherwise it is sent with
+ * the next call, together with the questions that arrive until then.
  */
 export class Together<Q, A> {
   readonly #ask: (questions: Q[]) => Promise<Answer<A>[]>;

@@ -95,13 +95,13 @@ export class StepRunner<S extends RunnableStep> {
     else void this.#resolveAndCall(step);
   }
 
-  /** Asks the resolvers. The step keeps its slot until they answer. */
+  /** Asks the resolvers. The step keeps its slot until they return. */
   async #resolveAndCall(step: S): Promise<void> {
     let handler: ExecutableHandler | null;
     try {
       handler = await this.#registry.resolve(step.handler);
     } catch (thrown) {
-      // An unknown resolver counts as a missing handler: another worker may have it.
+      // An unknown resolver is treated like a missing handler, because another worker may have the resolver.
       if (!(thrown instanceof ResolverNotFoundError)) {
         this.#outcomes.settled(step, resultOfThrown(thrown), DEFAULT_VERSION);
         return;

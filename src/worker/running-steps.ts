@@ -56,8 +56,9 @@ export class Slots {
   }
 
   /**
-   * Maximum number of steps for the next claim. Unrecorded outcomes count, because their children will need slots. If a
-   * claim took those slots, the children would go through the queue and lose the results that are cached here.
+   * Maximum number of steps for the next claim. Unrecorded outcomes are subtracted, because their children will need
+   * slots. If a claim took those slots, the children would go through the queue and lose the results that are cached
+   * here.
    */
   roomToClaim(unrecorded: number): number {
     return Math.min(this.free, this.#concurrency + HELD_AHEAD - this.#running - this.#reserved - unrecorded);

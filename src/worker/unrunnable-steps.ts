@@ -205,7 +205,8 @@ export class MissingHandlers {
   /** Returns whether another live worker of the step's namespace has the handler that this worker lacks. */
   async #servedElsewhere({ handler, task }: DispatchedStep): Promise<boolean> {
     const { engine, registries, workerId } = this.#options;
-    // Every worker announces these names for the steps that wait. A standard step with such a handler has none.
+    // Every worker announces these names for the steps that wait. A standard step that names one of them has no
+    // handler.
     if (isWaitCallable(handler.callable)) return false;
     const entry = announcedAs(handler);
     // A resolver of this worker accepted the name but found no handler. Two workers with the same resolver would
@@ -325,7 +326,9 @@ export class UnreadableTemplates {
     );
   }
 
-  /** Safe to repeat: the fence makes the database reject a step that is already released. */
+  /**
+   * Releases the steps. Safe to repeat, because the fence makes the database reject a step that is already released.
+   */
   async #release(steps: readonly FencedStep[]): Promise<void> {
     for (let tries = 0; !this.#stopped.signal.aborted; tries++) {
       try {

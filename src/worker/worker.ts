@@ -103,7 +103,7 @@ export class Worker implements WorkerHooks {
     outsideLogScopes(() => this.#claims.next());
   }
 
-  /** Called when a wait will be due in `delayMs`. If undefined, it waits without a limit. */
+  /** Called when a wait will be due in `delayMs`. Undefined means that the wait has no limit. */
   dueIn(delayMs: number | undefined): void {
     if (delayMs !== undefined) this.#parts.queuePoller.dueIn(delayMs);
   }

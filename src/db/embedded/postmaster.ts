@@ -66,8 +66,9 @@ function isPostgres(pid: number): boolean {
 }
 
 /**
- * Removes a `postmaster.pid` whose pid now belongs to another program. PostgreSQL would take that for a running server and
- * refuse to start. It still detects backends that outlived their server, by the key of their shared memory.
+ * Removes a `postmaster.pid` whose pid now belongs to another program. PostgreSQL would mistake that program for a
+ * running server and refuse to start. It still detects backends that outlived their server, by the key of their shared
+ * memory.
  */
 export function removeStalePid(data: string): void {
   const left = readPostmaster(data);

@@ -44,7 +44,7 @@ export function findRunFolder(folder: EmbeddedFolder): string | undefined {
 }
 
 /**
- * Reads the folder from `postmaster.pid`. A folder outside `home` only counts while its server runs, because a copied
+ * Reads the folder from `postmaster.pid`. A folder outside `home` is used only while its server runs, because a copied
  * project has the file of its original.
  */
 function folderOfServer({ home, data }: EmbeddedFolder): string | undefined {

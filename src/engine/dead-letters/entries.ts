@@ -196,7 +196,7 @@ export async function statsOfDeadLetters(
   return database.pipeline(READING, (tx) => deadLetterStats(tx, { addedAfter, templateIds: templates }));
 }
 
-/** Returns open tasks with limits, sorted by how close they are to one. @throws TaskerError `bad_request` */
+/** Returns open tasks with limits, sorted by how close they are to a limit. @throws TaskerError `bad_request` */
 export async function stalenessOf(database: Database, { limit = 100 }: { limit?: number }): Promise<TaskStaleness[]> {
   checkLimit(limit);
   return (await database.pipeline(READING, (tx) => listStaleness(tx, limit))) as TaskStaleness[];

@@ -25,7 +25,7 @@ import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { type EventFilter, type FollowFilter, findEvent, findEvents, followEvents } from './search.ts';
 import { EVENT_LIMITS, LONG_RUNNING, RELAXED_COMMIT, SETTINGS } from './settings.ts';
 
-/** Maximum number of new events that get positions in one transaction. */
+/** Maximum number of new events that one transaction assigns positions to. */
 const SEQUENCED_AT_ONCE = 10_000;
 /** Maximum number of events that are taken at a time. */
 const TAKEN_AT_ONCE = 200;
@@ -143,7 +143,7 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Gives positions to newly committed events, and returns their number. An event is not delivered before it has a
+   * Assigns positions to newly committed events, and returns their number. An event is not delivered before it has a
    * position. Concurrent callers in one process share a run that starts after their calls.
    */
   sequence(): Promise<number> {

@@ -175,7 +175,7 @@ async function withTemplates(database: Database, search: TaskSearch, filter: Tas
 const STATES_OF_TASKS: readonly string[] = TASK_STATES;
 const ENDED_BY_HAND: readonly string[] = ['cancelled', 'error', 'resolved_manually'];
 
-/** In a template without dynamic steps, the state of a step limits the states of its task. */
+/** Removes task states that the state of the step rules out. Only for templates without dynamic steps. */
 function leaveOutStates(search: TaskSearch, step: StepCondition): void {
   const keep = (fits: (state: string) => boolean) => {
     search.states = (search.states ?? STATES_OF_TASKS.filter((state) => VISIBLE.has(state))).filter(fits);

@@ -203,7 +203,7 @@ export async function deliver(
   return sent;
 }
 
-/** Its error for a locked task is that of the database. */
+/** Settings that wait only briefly for a locked task. The error is that of the database. */
 const IMPATIENT = opening({ ...ENDING_LIMITS, lock_timeout: '250ms' });
 
 /** Maximum size of the payloads that one signal stores, in all of its tasks together. */

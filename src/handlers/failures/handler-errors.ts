@@ -280,7 +280,7 @@ export class ServiceUnavailableError extends RetryableError {
 }
 
 /**
- * A lock or another resource that someone else holds; stored as `resource_contention`.
+ * A lock or another resource that another process holds; stored as `resource_contention`.
  *
  * @example
  * throw new ResourceContentionError('order O-7 is locked', { retryAfter: 2 });

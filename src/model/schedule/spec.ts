@@ -60,7 +60,10 @@ export interface ScheduleSpec {
   onFailure: FailureAction;
 }
 
-/** Returns when a schedule is due. `anchorMs`: when it was created. `every` counts from there if it has no start. */
+/**
+ * Returns when a schedule is due. `anchorMs`: when it was created. `every` is measured from then if the schedule has no
+ * start.
+ */
 export function timingOf({ cron, everyMs, timezone, startMs, endMs }: ScheduleSpec, anchorMs: number): Timing {
   return { cron, everyMs, timezone, startMs, endMs, anchorMs: startMs ?? anchorMs };
 }

@@ -4,7 +4,7 @@ import { lockSearch } from '../search/projection.ts';
 import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
 
-// The entries of a task in the audit stay. They get the names of its steps, because no other row keeps them.
+// A task's entries in the audit stay. They get the names of its steps, because these names are stored nowhere else.
 const NAME_ACTS = sql('name_acts_of_tasks')`
 update tasker.operator_action a
    set details = coalesce(a.details, '{}') || jsonb_build_object('step', n.name)

@@ -73,8 +73,8 @@ export async function markPausedTemplates(db: Db, namespaceId: number): Promise<
 }
 
 // A statement locks the tables that it writes before it takes its snapshot. So a transaction that has not locked the
-// queue yet will see every pause that is committed now. Only the transactions that have already locked it need to be
-// waited for. Locking the queue would wait for the same transactions, but it would block all other work in the
+// queue yet will see every pause that is committed now. So it is enough to wait for the transactions that have already
+// locked the queue. Locking the queue would wait for the same transactions, but it would block all other work in the
 // meantime.
 const QUEUE_WRITERS = sql('queue_writers')`
 select l.virtualtransaction id, l.pid, left(a.application_name, 60) application
@@ -227,7 +227,7 @@ delete from tasker.pause
    select created_at from tasker.task where done_at is null order by task_uuid limit 1)) - interval '1 day'`;
 
 /**
- * Deletes pauses that ended before the oldest open task was created, because no limit still has to exclude their time.
+ * Deletes pauses that ended before the oldest open task was created, because no open task's limits exclude their time.
  */
 export async function forgetPauses(db: Db): Promise<void> {
   await db.query(FORGET_PAUSES);

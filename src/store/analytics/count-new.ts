@@ -12,7 +12,7 @@ select case when (s.counted_at <= clock_timestamp() - $1::int * interval '1 ms' 
        pg_snapshot_xmax(s.counted) > pg_snapshot_xmax(pg_current_snapshot()) ahead
   from tasker.analytics_state s`;
 
-/** The pass of a process that counts. */
+/** The result of taking the lock for counting. */
 export interface CountingTurn {
   taken: boolean;
   /** The server's transaction numbers are below the counted ones, because the database was restored. */
@@ -110,8 +110,8 @@ state as (
 select (select count(*)::int from a) attempts, (select count(*)::int from ends) ends, state.* from state`;
 
 // Counts the uncounted rows of the tasks that have the first `$2` attempts, or actions, of a pass. The stored snapshot
-// cannot say that a part of a transaction is counted, so the counted rows lose the number of their transaction. A task
-// is not divided, because several rows can show the same end.
+// cannot express that a part of a transaction is counted, so the counted rows lose the number of their transaction. A
+// task is not divided, because several rows can show the same end.
 const COUNT_PART = sql('count_part_of_attempts')`
 with ${RANGE}, ${COUNTED},
 found as materialized (select * from (${newAttempts('h.task_uuid')}) x limit $2::int),
@@ -179,8 +179,8 @@ export async function pruneAnalytics(db: Db): Promise<void> {
   await db.query(PRUNE);
 }
 
-// The next ten days that have days, if they ended a day before the time up to which everything is counted, so that few of
-// these days change again.
+// Selects the next ten days with stored days. They must have ended a day before the time up to which everything is
+// counted, so that few of these days change again.
 const SUM_TEN_DAYS = sql('sum_ten_days')`
 with next as materialized (
   select n.first from tasker.analytics_state s cross join lateral (

@@ -6,9 +6,7 @@ import { HAS_MOVED_ON } from './moves.ts';
 
 const TRY_LOOKING = sql('try_dead_letters')`select pg_try_advisory_xact_lock(7303014009) mine`;
 
-/**
- * Lets one process at a time check the dead letters, until its transaction ends. False if another process is checking.
- */
+/** Takes the lock for checking the dead letters until the transaction ends. False if another process has it. */
 export async function tryLooking(db: Db): Promise<boolean> {
   return (await db.query<{ mine: boolean }>(TRY_LOOKING)).rows[0]!.mine;
 }

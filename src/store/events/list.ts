@@ -61,7 +61,7 @@ export async function headOfEvents(db: Db): Promise<number> {
   return (await db.query<{ chunk: number }>(HEAD)).rows[0]!.chunk;
 }
 
-/** Maximum number of lists per part that are read for one answer. */
+/** Maximum number of lists per part that one call reads. */
 const MOST_CHUNKS = 64;
 
 // Follows the lists in the order in which they were written, so that a caller who continues from a position has missed

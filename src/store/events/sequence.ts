@@ -1,12 +1,12 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** The advisory lock of the process that gives positions to events. */
+/** The advisory lock of the process that assigns positions to events. */
 const LOCK_ID = 7_303_014_004;
 
-// A separate statement, because the next one must see what the previous holder has committed. It is not a row lock: that
-// would assign the transaction id now, but a gap's `since` must be an id that was assigned after the snapshot that shows
-// the gap.
+// A separate statement, because the next one must see what the previous holder has committed. It is not a row lock,
+// which would assign the transaction id too early: a gap's `since` must be an id that was assigned after the snapshot
+// that shows the gap.
 const LOCK_SEQUENCE = sql('lock_event_sequence')`select pg_advisory_xact_lock(${LOCK_ID})`;
 
 // Events in gaps get positions before new events. Within a task, the event with the lower id is committed first, so it
@@ -50,15 +50,17 @@ moved as (
     from h where exists (select 1 from late) or exists (select 1 from fresh))
 select (select count(*) from late)::int late, (select count(*) from fresh)::int fresh`;
 
-/** Waits until no other transaction gives positions to events. It must be the first statement of the transaction. */
+/**
+ * Waits until no other transaction assigns positions to events. This must be the first statement of the transaction.
+ */
 export async function lockSequence(db: Db): Promise<void> {
   await db.query(LOCK_SEQUENCE);
 }
 
 /**
- * Gives positions to events that became visible, at most `limit` new ones, and returns their number. `full` means that
- * there may be more. Call it after {@link lockSequence} in the same transaction, which must not have written anything
- * before.
+ * Assigns positions to events that became visible, at most `limit` new ones, and returns their number. `full` means
+ * that there may be more. Call it after {@link lockSequence} in the same transaction, which must not have written
+ * anything before.
  */
 export async function sequenceEvents(db: Db, limit: number): Promise<{ placed: number; full: boolean }> {
   const { rows } = await db.query<{ late: number; fresh: number }>(SEQUENCE_EVENTS, [limit]);

@@ -2,7 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import { WAIT_KINDS, type WaitKind } from '../../model/waits.ts';
 import { sql } from '../sql.ts';
 
-/** A wait counts as late if it has been due for this long. */
+/** A wait is late if it has been due for this many seconds. */
 const LATE_SECONDS = 5;
 /** Late waits are counted up to this number. */
 const MOST_LATE = 100_000;

@@ -132,7 +132,7 @@ export function taskConditions(
   equal('reason', search.reason);
   equal('parent_correlation_id', search.parentCorrelationId, 'uuid');
   if (correlationId !== null) {
-    // A task without a correlation id is its own correlation.
+    // A task without a correlation id is correlated by its own id.
     found.set('correlation_id', () => {
       const id = values.add(correlationId, 'uuid');
       return `(p.correlation_id = ${id} or (p.task_uuid = ${id} and p.correlation_id is null))`;
@@ -194,7 +194,10 @@ export function stepConditions(step: StepCondition, values: Values): string[] {
   return found;
 }
 
-/** The workers of the batches of a template step have this many indexes, which follow those of the template's steps. */
+/**
+ * Number of indexes reserved for the batch workers of each template step. They follow the indexes of the template's
+ * steps.
+ */
 const STEPS_OF_BATCH = 131_072;
 
 /** A template, and the first and last index of the wanted steps. */

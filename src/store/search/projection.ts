@@ -4,7 +4,10 @@ import { sql } from '../sql.ts';
 
 const LOCK_SEARCH = sql('lock_search')`select pg_advisory_xact_lock(7303014008)`;
 
-/** Lets one process write at a time. The statements after it see at least the data that earlier writers saw. */
+/**
+ * Takes the lock for writing until the transaction ends. Later statements see at least the data that earlier writers
+ * saw.
+ */
 export async function lockSearch(db: Db): Promise<void> {
   await db.query(LOCK_SEARCH);
 }

@@ -54,7 +54,7 @@ export async function createLaterTasks(db: Db, tasks: readonly NewTask[]): Promi
   return new Set(rows.map((row) => row.task_uuid));
 }
 
-// The first steps change now, so that the limits of a lifecycle count from the start.
+// The first steps change now, so that the limits of a lifecycle are measured from the start.
 const START_TASK = sql('start_task')`
 with w as (
   update tasker.wait set ended_at = greatest(now(), since), ended_by = $2

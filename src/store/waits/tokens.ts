@@ -54,7 +54,7 @@ export interface TokenState {
   rank: number;
   verdict: string | null;
   doneAt: string | null;
-  /** The first attempt that ended, starting with that of the token. Null if none has ended. */
+  /** The first attempt that ended, starting with the token's attempt. Null if none has ended. */
   overAttempt: number | null;
   overOutcome: string | null;
   overAt: string | null;

@@ -282,8 +282,8 @@ class ForeignStep implements ReceivedStep {
   }
 
   /**
-   * Sends a result. If the module rejects it, sends a failure instead, so that the module knows about it and whether to
-   * retry.
+   * Sends a result. If the module rejects it, sends a failure instead, so that the module learns about the failure and
+   * whether to retry.
    */
   async #send(result: StepHandlerResult): Promise<boolean> {
     const { module, sent } = this.#options;

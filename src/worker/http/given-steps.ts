@@ -82,7 +82,7 @@ export class GivenSteps {
     return this.#given.get(keyOf(key));
   }
 
-  /** Returns the entry of the step of an attempt's end. */
+  /** Returns the entry for the step whose attempt ended. */
   of({ step }: Pick<AttemptEnd, 'step'>): Given | undefined {
     return this.get(step);
   }
@@ -121,12 +121,12 @@ export class GivenSteps {
     ]);
   }
 
-  /** Forgets a step. Its entry in the database is forgotten elsewhere. */
+  /** Removes a step from the cache. Its row in the database is deleted separately. */
   forget({ step }: Given): void {
     if (this.#given.delete(keyOf(step))) this.cache.forget(step.task);
   }
 
-  /** Forgets all steps of workers, except for those whose outcome is being recorded. */
+  /** Removes all steps of workers from the cache, except for those whose outcome is being recorded. */
   forgetWorkers(gone: (workerId: number) => boolean): void {
     for (const given of this.#given.values()) if (!given.ending && gone(given.workerId)) this.forget(given);
   }

@@ -41,7 +41,7 @@ export interface HousekeepingOptions {
   auditRetentionMs?: number | undefined;
   /** The thresholds of the configuration. */
   thresholds?: StalenessThresholds | undefined;
-  /** Which tasks to prune; undefined means none. */
+  /** The rules for pruning tasks automatically. Undefined means that no task is pruned. */
   retention?: RetentionPolicy | undefined;
 }
 

@@ -115,7 +115,7 @@ export interface BlockedLoop extends CalledStep {
 
 /** How responsive the event loop of a worker is. */
 export interface LoopStats {
-  /** Delay of the last timer in milliseconds. Everything else in this process is delayed by as much. */
+  /** Delay of the last timer in milliseconds. Everything else in this process is delayed by the same time. */
   lagMs: number;
   /** The largest lag since the worker started. */
   maxLagMs: number;
