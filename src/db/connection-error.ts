@@ -24,8 +24,8 @@ export function isLockTimeout(error: unknown): boolean {
 }
 
 /**
- * Returns whether the server canceled a statement because of its timeout. That can be the COMMIT, whose error is in doubt
- * for a transaction that writes. A transaction that only reads has simply taken too long.
+ * Returns whether the server canceled a statement because of its timeout. If the statement is the COMMIT of a
+ * transaction that writes, the outcome is in doubt. A transaction that only reads has taken too long.
  */
 export function isStatementTimeout(error: unknown): boolean {
   const isInDoubt = error instanceof TaskerError && error.code === 'record_in_doubt';

@@ -25,7 +25,7 @@ interface Missing {
 }
 
 /**
- * Finds the host of a database that connections need, such as the primary. It remembers the host until a connection to it
+ * Finds the host of a database that connections need, such as the primary. The host is cached until a connection to it
  * is lost.
  */
 export class HostFinder {
@@ -130,7 +130,7 @@ function shortened(text: string): string {
   return searchParams.get('host') ?? host;
 }
 
-/** The parts of a client of the driver that its types lack. */
+/** The parts of the driver's client that its types lack. */
 interface Inside {
   connection: NodeJS.EventEmitter & { stream: { destroyed: boolean; destroy(): void } };
 }

@@ -37,7 +37,7 @@ export interface TaskRequest {
   context?: Record<string, unknown>;
   /** From −100 to 100, higher first. Default: the template's, otherwise 0. */
   priority?: number;
-  /** Tasks with the same key are the same task. This overrides the template's `identity_strategy`. */
+  /** Tasks with the same key are the same task. The key overrides the template's `identity_strategy`. */
   idempotencyKey?: string;
   /** Requester, origin and reason, stored for later inspection. At most 128 characters each. Default: the template's. */
   initiator?: string;
@@ -72,7 +72,10 @@ export interface CreateOptions {
   client?: UserClient | undefined;
 }
 
-/** A function that makes further writes in the transaction that creates the tasks. It receives their ids. */
+/**
+ * A function that makes further writes in the transaction that creates the tasks. The function receives the ids of the
+ * tasks.
+ */
 interface Also {
   also?: (tx: Db, taskUuids: readonly string[]) => Promise<void>;
 }
@@ -88,7 +91,7 @@ export interface CreatedTask {
 
 const SETTINGS = opening(PINNED_PLANS);
 const FIRST_PAUSE_MS = 50;
-/** Maximum number of attempts. They take about three seconds in total, enough for a server to restart. */
+/** Maximum number of attempts. All attempts together take about three seconds, enough for a server to restart. */
 const MAX_TRIES = 7;
 const UNIQUE_VIOLATION = '23505';
 

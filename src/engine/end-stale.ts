@@ -36,7 +36,7 @@ export interface LifecycleTurn {
 
 /** The actor in the history. */
 const ACTOR = 'lifecycle';
-/** Maximum number of steps of the tasks that one transaction ends, because of its statement timeout. */
+/** Maximum number of steps that one transaction ends with their tasks, because of its statement timeout. */
 const STEPS_PER_TRANSACTION = 20_000;
 const SETTINGS = opening({
   ...PINNED_PLANS,
@@ -72,7 +72,7 @@ function portion(due: readonly DueWatchRow[]): string[] {
   return (end === -1 ? tasks : tasks.slice(0, end)).map((row) => row.taskUuid);
 }
 
-/** Ends or notes tasks. They are locked, so each statement sees their current state. */
+/** Ends or notes locked tasks. Because of the locks, each statement sees the current state. */
 async function settle(tx: Db, tasks: readonly string[]): Promise<LifecycleTurn> {
   const rows = await judgeTasks(tx, tasks);
   const open = rows.filter((row) => !row.ended);

@@ -392,7 +392,7 @@ export class Engine extends EngineActs {
     return this.#announceSwept(await sweep(this, leaseMs));
   }
 
-  /** Takes steps that a live worker no longer knows about. */
+  /** Takes steps that a live worker no longer lists. */
   async takeFrom(lost: readonly HeldKey[], workerId: number): Promise<Swept> {
     return this.#announceSwept(await takeFrom(this, lost, workerId));
   }

@@ -41,8 +41,7 @@ export type Door = 'library' | 'cli' | 'rest' | 'lifecycle' | 'policy';
 
 const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error'] as const;
 /**
- * With these timeouts, an operator learns within seconds that a task is locked, and an abandoned action does not run
- * later.
+ * These timeouts report a locked task to the operator within seconds, and keep an abandoned action from running later.
  */
 const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 
@@ -257,7 +256,9 @@ export interface Expanding {
   templates: TemplateStore;
 }
 
-/** Adds the steps that a decision or an analyzer creates when it is completed by hand. They are created only once. */
+/**
+ * Adds the steps that a decision or an analyzer creates when an operator completes it. Each step is created only once.
+ */
 async function expand(
   tx: Db,
   { engine, step: { taskUuid, idx }, result }: { engine: Expanding; step: StepKey; result: string },

@@ -34,7 +34,7 @@ const SETTINGS = opening({
 export interface Swept {
   /** Workers that this sweep declared dead. */
   dead: DeadWorkerRow[];
-  /** These workers, and the workers of an unfinished sweep that this one continued. */
+  /** The workers in `dead`, and those of an unfinished sweep that this one continued. */
   lost: DeadWorkerRow[];
   steps: TakenBackRow[];
   /** Tasks that ended or became blocked because a batch worker failed permanently. */
@@ -94,8 +94,7 @@ function add(swept: Swept, taken: Omit<Swept, 'dead' | 'lost'>): void {
 }
 
 /**
- * Takes single steps from a live worker that no longer knows that it holds them. Steps of locked tasks are left for the
- * next call.
+ * Takes single steps from a live worker that no longer lists them. Steps of locked tasks are left for the next call.
  */
 export async function takeFrom(
   { database, templates }: { database: Database; templates: TemplateStore },

@@ -139,7 +139,8 @@ function finisherOf({ resultOf }: FunctionHandler): (returned: unknown, context:
 
 /**
  * The arguments that every function receives. The signal and the logger of a step are created when a function reads
- * them, so they are getters. They are on a prototype because getters in a literal made each call 25 times slower.
+ * them, so they are getters. The getters are on a prototype, because getters in a literal made each call 25 times
+ * slower.
  */
 class ArgumentsOfStep {
   readonly context: StepContext;

@@ -16,8 +16,9 @@ import type {
 export type * from './step-context-params.ts';
 
 /**
- * The last saved checkpoint (`cursor`, `items_processed`, `accumulated_results`, `timestamp`, `history`). It is also
- * the function that saves one: `await context.checkpoint({ cursor, itemsProcessed, accumulatedResults })`.
+ * The last saved checkpoint (`cursor`, `items_processed`, `accumulated_results`, `timestamp`, `history`). The same
+ * object is the function that saves a checkpoint: `await context.checkpoint({ cursor, itemsProcessed,
+ * accumulatedResults })`.
  */
 export type StepCheckpoint = Fields & ((progress: CheckpointProgress) => Promise<void>);
 

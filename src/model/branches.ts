@@ -9,7 +9,7 @@ export interface BranchGraph {
   types: readonly string[];
   /** Whether a task starts with the step. */
   initial: readonly boolean[];
-  /** The decisions and analyzers among the ancestors of each step. They may create steps. */
+  /** The decisions and analyzers among the ancestors of each step, which may create steps. */
   makers: readonly ReadonlySet<number>[];
   /** Whether some decision may name the step. */
   inBranch: readonly boolean[];

@@ -14,7 +14,10 @@ const WORD_UNITS: Readonly<Record<string, number>> = {
 /** The longest duration, in milliseconds: about 1,000 years. */
 export const LONGEST_DURATION_MS = 366_000 * 86_400_000;
 
-/** The strings that {@link durationMs} accepts, as a regular expression. It also matches some that are too long. */
+/**
+ * The strings that {@link durationMs} accepts, as a regular expression. The expression also matches some durations that
+ * are too long.
+ */
 export const DURATION_TEXT = new RegExp(`${SHORT.source}|${ISO.source}`);
 
 /** How a duration is written, for messages. */

@@ -120,7 +120,10 @@ function partsOf(configs: unknown): BatchPart[] | Wrong {
   return parts;
 }
 
-/** Reads `{ cursor_configs: [{ start_cursor, end_cursor, step_size }] }`. It has no ids, so parts are numbered from 001. */
+/**
+ * Reads `{ cursor_configs: [{ start_cursor, end_cursor, step_size }] }`. The outcome has no ids, so parts are numbered
+ * from 001.
+ */
 function analyzerOutcome(outcome: Fields): BatchOutcome {
   const configs = outcome.cursor_configs;
   if (!Array.isArray(configs)) {

@@ -74,7 +74,7 @@ function eachTenDays(first: number, last: number): Periods[] {
   });
 }
 
-/** Lengths of the points of a chart, in minutes. */
+/** Lengths of chart points, in minutes. */
 const POINTS = [
   1,
   2,

@@ -1,6 +1,6 @@
 import { TaskerError } from '../errors.ts';
 
-/** The replacement of a sensitive value. It reveals neither the type nor the size of the value. */
+/** The replacement of a sensitive value. Reveals neither the type nor the size of the value. */
 export const HIDDEN = '[redacted]';
 
 /** In a path, this stands for every element of a list and every key of an object. */
@@ -13,7 +13,7 @@ const SHORTEST_TEXT = 4;
 /** Numbers with fewer digits than this are not replaced, for the same reason. */
 const SHORTEST_NUMBER = 6;
 
-/** The continuations of the paths of a template from a place in a value. */
+/** A place in a value, and how a template's paths continue from there. */
 interface Place {
   /** Whether a path ends here. */
   ends: boolean;

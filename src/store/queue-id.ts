@@ -15,11 +15,11 @@ export function laneOf(namespaceId: number): number {
   return namespaceId + LANE;
 }
 
-/** The parts of the queue of a namespace that are not paused, as a list for `= any (…)`. */
+/** The parts of a namespace's queue that are not paused, as a list for `= any (…)`. */
 export const partsOf = (namespaceId: string): string => `array[${namespaceId}, ${namespaceId} + ${LANE}]`;
-/** The parts of the queue of a namespace that are paused, as a list for `= any (…)`. */
+/** The paused parts of a namespace's queue, as a list for `= any (…)`. */
 export const pausedPartsOf = (namespaceId: string): string => `array[-${namespaceId}, -${namespaceId} - ${LANE}]`;
-/** The id of the namespace of a part of the queue that is not paused. */
+/** The namespace id for a part of the queue that is not paused. */
 export const namespaceOf = (part: string): string => `(${part} % ${LANE})`;
 
 /**

@@ -115,9 +115,7 @@ const TRUNCATE = sql('truncate_queue')`truncate tasker.queue`;
 const PUT_BACK = sql('put_queue_back')`
 insert into tasker.queue overriding system value select * from tasker_queue_kept`;
 
-/**
- * Rewrites the queue with only its live rows. This removes dead rows that an old transaction keeps from being vacuumed.
- */
+/** Rewrites the queue with only its live rows. Removes dead rows that an old transaction keeps from being vacuumed. */
 export async function compactQueue(db: Db): Promise<void> {
   for (const statement of [LOCK_QUEUE, SET_ASIDE, TRUNCATE, PUT_BACK]) await db.query(statement);
 }

@@ -178,7 +178,7 @@ select task_uuid "taskUuid", idx, state, size, case when total <= $3 then result
 /** A finished step's result. */
 export interface ResultRow extends StepKey {
   state: 'complete' | 'resolved_manually';
-  /** Approximate number of characters of the result's text. */
+  /** Approximate length of the result's text in characters. */
   size: number;
   /** JSON text. */
   result: string | null;

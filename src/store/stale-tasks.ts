@@ -161,7 +161,7 @@ select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version templ
      where until <= now() order by starts_with(rule, 'max_') desc, until limit 1) broken on true
  where w.task_uuid = any ($1::uuid[]) and w.check_at <= now()`;
 
-/** The result of a check of a task. */
+/** The result of checking a task. */
 export interface JudgedRow {
   taskUuid: string;
   /** `namespace/name@version`. */
@@ -204,7 +204,7 @@ update tasker.task_watch w set
   noted_at = case when d.rule is null then null when d.reason is not null then now() else w.noted_at end
   from d where w.task_uuid = d.task_uuid`;
 
-/** The result of a check of a task that continues. */
+/** The result of checking a task that continues. */
 export interface WatchNote extends JudgedRow {
   /** The text of a new note. Null if there is none. */
   reason: string | null;

@@ -119,7 +119,7 @@ export interface TaskRevision {
 }
 
 /**
- * Locks tasks in the order of their ids. It is the first statement of every transaction except the claim. Returns the
+ * Locks tasks in the order of their ids. Every transaction except the claim begins with this statement. Returns the
  * tasks whose results an operator has changed, so that workers drop old copies of them.
  */
 export async function lockTasks(db: Db, taskUuids: readonly string[]): Promise<TaskRevision[]> {

@@ -25,7 +25,10 @@ export interface NewWorker {
   version?: string;
 }
 
-/** Registers a new incarnation of a worker, and returns its id. It keeps an operator's request to drain. */
+/**
+ * Registers a new incarnation of a worker, and returns its id. The new incarnation keeps an operator's request to
+ * drain.
+ */
 export async function registerWorker(db: Db, worker: NewWorker): Promise<number> {
   const { name, host, pid, namespaces, callables, concurrency, leaseMs, instance, version } = worker;
   const identity = [name, host, pid, namespaces, callables, concurrency, leaseMs];

@@ -1,4 +1,4 @@
-/** The answer to one question, or its error. */
+/** The result of one question, or its error. */
 export type Answer<A> = { answer: A } | { error: unknown };
 
 interface Waiting<Q, A> {
@@ -25,7 +25,7 @@ export class Together<Q, A> {
   readonly #waiting: Waiting<Q, A>[] = [];
   #calls = 0;
 
-  /** `ask` returns an answer for each question, in their order. If it rejects, so do all of its questions. */
+  /** `ask` returns a result for each question, in the same order. If `ask` rejects, all its questions reject. */
   constructor(ask: (questions: Q[]) => Promise<Answer<A>[]>, limits: TogetherLimits) {
     this.#ask = ask;
     this.#limits = limits;

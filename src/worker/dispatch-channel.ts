@@ -22,7 +22,7 @@ export interface Settling {
 
 /** The way in which a subscriber takes a step. */
 export interface Taking {
-  /** The registry in which the subscriber looks for the handler. */
+  /** The registry in which the subscriber looks up the handler. */
   registry: HandlerRegistry;
   /** Id that is stored with the result. Default: the worker's name. */
   runBy: string | undefined;
@@ -315,7 +315,7 @@ export class DispatchChannel {
     return true;
   }
 
-  /** Releases a step that was not started. It spends no attempt. */
+  /** Releases a step that was not started, without spending an attempt. */
   release(delivery: Delivery): void {
     if (this.#forget(delivery)) this.#release(delivery.step);
   }

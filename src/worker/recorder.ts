@@ -253,7 +253,9 @@ export class Recorder {
     }
   }
 
-  /** Moves the ends of a locked task out of their lane. They are retried outside the lanes, one task at a time. */
+  /**
+   * Moves the ends of a locked task out of their lane. These ends are retried outside the lanes, one task at a time.
+   */
   #putAside(batch: readonly AttemptEnd[]): void {
     this.#asides++;
     for (const { taskUuid } of batch) this.#heldTasks.add(taskUuid);

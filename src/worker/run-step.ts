@@ -30,7 +30,7 @@ export interface RunnableStep {
   context(): StepContext;
   /** Returns a handler that runs the given handler in a thread. An error that it throws fails the step. */
   isolated(handler: ExecutableHandler): ExecutableHandler;
-  /** Called when the handler is called. It occupies the event loop until {@link called}. */
+  /** Called when the handler is called. The handler occupies the event loop until {@link called}. */
   calls(): void;
   /**
    * Called when the synchronous part of the handler has ended. `from` is when it started, on the clock of
@@ -53,7 +53,7 @@ export interface RunOutcomes<S extends RunnableStep> {
   yielded(step: S, result: StepHandlerResult, handler: ExecutableHandler): void;
   /** Called when the handler cannot be created. The step did not start. */
   broken(step: S, result: StepHandlerResult): void;
-  /** Called when no resolver knows the handler. The step did not start. */
+  /** Called when no resolver finds the handler. The step did not start. */
   unknown(step: S): void;
   /** Called when the step started, but no resolver found its handler, or the step was taken away during the search. */
   unresolved(step: S): void;

@@ -68,12 +68,12 @@ export class ActiveRegistries {
     for (const registry of this.#all) registry.refresh();
   }
 
-  /** Returns whether a handler is registered, or a resolver may know it. */
+  /** Returns whether a handler is registered, or a resolver may find it. */
   mayHave(handler: HandlerDefinition): boolean {
     return this.#all.some((one) => !one.lacks(handler));
   }
 
-  /** The registry that knows a handler, or the last one if none does. */
+  /** The registry that has a handler, or the last registry if none has it. */
   of(handler: HandlerDefinition): HandlerRegistry {
     return this.#all.find((one) => one.canResolve(handler)) ?? this.#all.at(-1)!;
   }
@@ -87,7 +87,7 @@ export interface MissingHandlersOptions {
   graceMs: number;
   /** How long claims leave a step to a worker that has its handler. */
   excludeForMs: number;
-  /** Called when the handler is registered, or a resolver may know it. */
+  /** Called when the handler is registered, or a resolver may find it. */
   run(step: DispatchedStep): void;
   /** Called when the step is released or fails. */
   end(end: AttemptEnd): void;
@@ -146,7 +146,7 @@ export class MissingHandlers {
     if (this.#waiting.size === 0 && !isRecent) {
       this.#logger.warn({ ...stepFields(step), handler: step.handlerName }, 'handler not registered here');
     }
-    // The grace period counts from the first step that missed the handler. After a period without such steps, it starts
+    // The grace period starts with the first step that missed the handler. After a period without such steps, it starts
     // again.
     const first = isRecent ? known.first : now;
     this.#since.set(callable, { first, last: now });
@@ -210,7 +210,7 @@ export class MissingHandlers {
     if (isWaitCallable(handler.callable)) return false;
     const entry = announcedAs(handler);
     // A resolver of this worker accepted the name but found no handler. Two workers with the same resolver would
-    // release the step to each other forever. So the step goes only to a worker that announces the handler itself.
+    // release the step to each other forever. So the step is left only to a worker that announces the handler itself.
     const ours = registries.of(handler).canResolve(handler);
     if (ours && entry !== handler.callable) return false;
     const { namespace } = task.snapshot.template;
@@ -278,7 +278,7 @@ export type FencedStep = Pick<ClaimedStepRow, 'taskUuid' | 'idx' | 'templateId' 
 
 /**
  * Claimed steps whose template this program cannot read, because a newer version stored it during a rolling upgrade.
- * They are released without spending an attempt, and later claims leave them to other workers.
+ * The steps are released without spending an attempt, and later claims leave them to other workers.
  */
 export class UnreadableTemplates {
   readonly #engine: Engine;

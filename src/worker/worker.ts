@@ -20,7 +20,7 @@ import { LOWEST_RANK, type WorkerHooks, type WorkerParts, workerParts } from './
 
 /**
  * Runs steps until it is stopped: claims as many as it has free slots, calls their handlers, records the outcomes and
- * takes the children that became ready. The methods are in the order of the phases of a step.
+ * takes the children that became ready. The methods follow the phases of a step.
  */
 export class Worker implements WorkerHooks {
   readonly #options: WorkerOptions;

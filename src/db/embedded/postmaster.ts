@@ -50,8 +50,8 @@ function worksIn(data: string, pid: number): boolean {
     return there.ino === here.ino && there.dev === here.dev;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // EACCES means the process of another user. It is not the server, because only the server's user or root can open
-    // the data folder.
+    // EACCES means that the process belongs to another user, so it is not the server: only the server's user or root
+    // can open the data folder.
     if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES') return false;
     throw error;
   }
@@ -67,8 +67,8 @@ function isPostgres(pid: number): boolean {
 
 /**
  * Removes a `postmaster.pid` whose pid now belongs to another program. PostgreSQL would mistake that program for a
- * running server and refuse to start. It still detects backends that outlived their server, by the key of their shared
- * memory.
+ * running server and refuse to start. PostgreSQL still detects backends that outlived their server, by the key of their
+ * shared memory.
  */
 export function removeStalePid(data: string): void {
   const left = readPostmaster(data);

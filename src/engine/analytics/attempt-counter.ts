@@ -84,7 +84,7 @@ const SUMMARIZING = opening({ lock_timeout: '100ms', statement_timeout: '20s' })
 export interface AttemptCounterOptions {
   /** If false, this process counts nothing. Default true. */
   enabled?: boolean | undefined;
-  /** Number of transactions in the first pass. It then adapts to the number of attempts in them. */
+  /** Number of transactions in the first pass. Later passes adapt it to the number of attempts per transaction. */
   transactions?: number;
   /** Maximum number of attempts in a pass. Only a single task with more attempts exceeds it. */
   attempts?: number;
@@ -103,7 +103,7 @@ export class AttemptCounter {
   #attempts: number;
   /** Whether the next transaction has too many attempts for one pass. */
   #isInParts = false;
-  /** Number of attempts of this transaction whose tasks one pass counts. They may all belong to different tasks. */
+  /** Number of the transaction's attempts whose tasks one pass counts. Each attempt may belong to another task. */
   #partRows: number;
   /** Whether something was recorded since the last pass. */
   #noticed = false;

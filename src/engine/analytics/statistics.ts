@@ -54,7 +54,7 @@ export interface AnalyticsOptions {
   templateVersion?: string | undefined;
   /** The name of a step. The task counts then cover all tasks of the templates with that step. */
   step?: string | undefined;
-  /** The start of the window: ISO 8601, or an age such as `24h`. Default `1h`. It is rounded down to a whole minute. */
+  /** The start of the window: ISO 8601, or an age such as `24h`. Default `1h`. Rounded down to a whole minute. */
   since?: SearchTime | undefined;
   /** The end of the window. Default: now. */
   until?: SearchTime | undefined;
@@ -80,7 +80,9 @@ export interface AnalyticsPoint {
   attemptsFailed: number;
 }
 
-/** Statistics of a window of time, as `tasker.analytics` returns them. Times are ISO 8601, by the clock of the database. */
+/**
+ * Statistics of a time window, as `tasker.analytics` returns them. Times are ISO 8601, by the clock of the database.
+ */
 export interface Analytics {
   /**
    * The window, in whole minutes. If it begins or ends more than two days ago, it is extended to whole hours, and after 90

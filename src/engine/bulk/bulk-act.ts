@@ -73,7 +73,7 @@ const SAMPLE = 10;
 /** Maximum number of tasks that one transaction acts on. */
 const TASKS_AT_ONCE = 100;
 const LOCKED_PAUSE_MS = 500;
-/** How long to retry locked tasks without progress before they count as failed. */
+/** How long to retry locked tasks without progress before they are marked as failed. */
 const LOCKED_MS = 15_000;
 const LOST_PAUSE_MS = 1_000;
 /** How long to retry while the database is not reachable. */
@@ -193,8 +193,8 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
   }
 
   /**
-   * Works on a chunk. After an error, it retries with half of the chunk, and so on, until only the item that causes the
-   * error is left. That item is marked as failed.
+   * Processes a chunk. After an error, retries half of the chunk, and so on, until only the item that causes the error
+   * is left. That item is marked as failed.
    */
   async #chunk(
     running: Running,

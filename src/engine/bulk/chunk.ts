@@ -74,8 +74,8 @@ export const CHUNK = opening({
 });
 
 /**
- * Works on the next items, in the order of their tasks, in a transaction that locks the tasks and marks the items. It
- * does not wait for tasks that another transaction has locked.
+ * Processes the next items, in the order of their tasks, in a transaction that locks the tasks and marks the items.
+ * Does not wait for tasks that another transaction has locked.
  */
 export async function workOnChunk(
   tx: Db,

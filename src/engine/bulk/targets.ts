@@ -105,7 +105,7 @@ function readStep(given: unknown): NamedStep {
   return { taskUuid: checkUuid(taskUuid, 'the task id'), name: step };
 }
 
-/** Returns the index of a step that was named by its id. Null if the name is not the id of a step of this task. */
+/** Returns the index of a step that was named by its id. Null if the name is not the id of a step in this task. */
 export function indexIn(taskUuid: string, name: string): number | null {
   return isUuid(name) ? (stepIndex(taskUuid, name) ?? null) : null;
 }

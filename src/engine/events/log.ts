@@ -79,7 +79,7 @@ export interface FailedDelivery extends EventReference {
   delayMs: number;
 }
 
-/** The outcome of the deliveries of a part. */
+/** The outcome of a part's deliveries. */
 export interface PartOutcome {
   /** The position up to which the part was handled: its `upTo`, or the `after` of an event. Default: `upTo`. */
   upTo?: EventPosition;
@@ -113,7 +113,10 @@ export interface RetryOutcome {
   /** `attempts` is the number of failed deliveries, including this one. */
   failed?: readonly (FailedDelivery & { attempts: number })[];
   dead?: readonly (EventReference & { attempts: number; error: string })[];
-  /** Deliveries that were not tried and are left to other processes. This process gets them again only after the delay. */
+  /**
+   * Deliveries that were not attempted and are left to other processes. This process can take them again after the
+   * delay.
+   */
   left?: readonly (EventReference & { attempts: number; delayMs: number })[];
 }
 
@@ -183,7 +186,7 @@ export class EventLog extends EventActs {
       return groupId;
     });
     if (known !== undefined) return known;
-    // Events committed earlier must get positions before the group's position.
+    // Events that were committed earlier must be before the group's position.
     if (from === 'now') await this.sequence();
     return this.database.transaction(SETTINGS, async (tx) => {
       const groupId = await createGroup(tx, { name, ...wishes, fromBeginning: from === 'beginning' });
@@ -401,7 +404,7 @@ function takenPart(
   return { groupId, part, hold, events, upTo: cut ? events.at(-1)!.after : after(far) };
 }
 
-/** Sorts the patterns, so that the same patterns always give the same expression. */
+/** Sorts the patterns, so that the same patterns always result in the same expression. */
 function wishesOf(member: string, patterns: readonly string[]) {
   const sorted = [...new Set(patterns)].sort();
   return { member, patterns: sorted, matching: regexOfPatterns(sorted) };

@@ -27,7 +27,7 @@ export const LONG_RUNNING = {
   timeoutMs: 600_000,
 };
 
-/** Timeout of a search in seconds. It expires before the client closes its connection. */
+/** Timeout of a search in seconds. Expires before the client closes its connection. */
 export const SEARCH_S = 30;
 
 /** Settings for searches. Each call is planned for its values, because most filters are optional. */

@@ -34,7 +34,8 @@ import type { HeldKey } from '../../store/step-key.ts';
 export type { AttemptEndRow, GivenStep, HeldStepRow, HttpWorkerRow };
 
 /**
- * These claims are durable, unlike those of other workers: a crash must not undo a claim that a client has received.
+ * Claims of HTTP workers are durable, unlike those of other workers, because a crash must not undo a claim that a
+ * client has received.
  */
 const CLAIMING = opening({ ...QUEUE_ORDER, statement_timeout: '10s' });
 /** The SQLSTATE of a claim that is already recorded. */

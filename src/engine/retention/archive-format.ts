@@ -7,7 +7,7 @@ import { crc32, createGunzip, deflateRaw, gunzip } from 'node:zlib';
 import { messageOf, TaskerError } from '../../errors.ts';
 
 // An archive file is a series of gzip members, so gunzip and zcat can read it. Each member has lines of whole tasks,
-// and its own length in an extra field of its header. So a reader knows whether a member is complete before it uses a
+// and its own length in an extra field of its header. So a reader can check that a member is complete before it uses a
 // line.
 
 const HEADER = 20;

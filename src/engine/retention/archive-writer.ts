@@ -99,7 +99,7 @@ export class ArchiveWriter {
     await onDisk(this.#options.folder, () => this.#file!.handle.truncate(this.#valid));
   }
 
-  /** Gives the file its final name, or removes it if it is empty. */
+  /** Renames the file to its final name, or removes it if it is empty. */
   async close(): Promise<void> {
     const file = this.#file;
     if (!file) return;
@@ -110,7 +110,7 @@ export class ArchiveWriter {
   }
 }
 
-/** Truncates a file to its valid length, and gives it its final name. */
+/** Truncates a file to its valid length, and renames it to its final name. */
 async function finishFile(
   database: Database,
   { folder, name, bytes }: { folder: string; name: string; bytes: number },

@@ -82,7 +82,7 @@ export interface PruneActOptions {
 
 /** Number of tasks whose age one statement checks. */
 const READ_AT_ONCE = 2_000;
-/** Number of tasks of one transaction. */
+/** Number of tasks that one transaction deletes. */
 const TASKS_AT_ONCE = 100;
 /** The longest pause, which must be shorter than a lease. */
 const LONGEST_PAUSE_MS = 10_000;

@@ -130,7 +130,7 @@ async function cancelRunning(
     try {
       await engine.cancelTask(task.taskUuid, { actor: 'schedule', reason });
     } catch (error) {
-      // A task that another transaction has locked must not stop the other schedules. It is retried later.
+      // A task that another transaction has locked must not stop the other schedules. Its schedule is retried later.
       if (isConnectionError(error) || !isTaskerError(error)) throw error;
     }
   }

@@ -27,7 +27,7 @@ import { leaveOut, type PlannedFiring, wakeOf } from './plan.ts';
 import { looksAtTasks } from './tasks.ts';
 import { findSchedule, notFound, type Schedule, viewsOf } from './view.ts';
 
-/** Limits for actions of operators, who must learn within seconds that a schedule is locked. */
+/** Timeouts for actions of operators. A locked schedule must be reported within seconds. */
 export const ACT_SETTINGS = opening({
   lock_timeout: '5s',
   statement_timeout: '30s',

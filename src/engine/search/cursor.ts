@@ -14,7 +14,7 @@ interface Place {
 export interface ListPlace<P extends Place> {
   sort: string;
   order: 'asc' | 'desc';
-  /** True for the previous page: the search goes towards the beginning. */
+  /** True for the previous page: the search runs towards the beginning. */
   backwards: boolean;
   after: P | null;
 }

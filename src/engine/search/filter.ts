@@ -69,7 +69,7 @@ export interface TaskFilter {
   updatedBefore?: SearchTime | undefined;
   /** JSON that the context contains, such as `{ customer: 'c1' }`. May be slow. */
   context?: Readonly<Record<string, unknown>> | undefined;
-  /** The name of a step of the task. Together with the conditions below, it describes a single step. */
+  /** The name of a step in the task. This condition and the conditions below must all be met by one step. */
   step?: string | undefined;
   stepState?: string | undefined;
   /** The callable of the step's handler. */

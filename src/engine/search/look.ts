@@ -30,7 +30,7 @@ const settings = (timeoutMs: number) =>
 const LOOKING = settings(FIRST_MS);
 const COUNTING = settings(COUNT_MS);
 
-/** The part of the results of a search to return. */
+/** The part of the search results to return. */
 export interface Slice<Place> {
   after: Place | null;
   limit: number;

@@ -100,7 +100,7 @@ export class SearchProjector {
     if (this.enabled && !this.#stopped) this.keeper.start();
   }
 
-  /** Records that a task changed. This costs only an entry in a map. */
+  /** Records that a task changed. Only adds an entry to a map. */
   changed(taskUuid: string): void {
     this.log.noted(taskUuid);
     if (!this.enabled || this.#changed.has(taskUuid) || this.#due.has(taskUuid)) return;
@@ -130,7 +130,7 @@ export class SearchProjector {
     this.#lateCommits.watch(taskUuid);
   }
 
-  /** Records a task that ended or that an operator acted on. It is written in the next flush. */
+  /** Records a task that ended or that an operator acted on. The next flush writes the task. */
   writeSoon(taskUuid: string): void {
     this.log.noted(taskUuid);
     if (!this.enabled) return;
@@ -242,7 +242,7 @@ export class SearchProjector {
       }
     } catch (error) {
       for (const taskUuid of taken.slice(written)) {
-        // It may have changed again meanwhile. A statement cannot write a task twice.
+        // The task may have changed again in the meantime. A statement cannot write a task twice.
         this.#changed.delete(taskUuid);
         this.#due.add(taskUuid);
       }

@@ -37,7 +37,7 @@ export interface TaskPageOptions {
   before?: string | undefined;
 }
 
-/** The part of the found steps to return. They are sorted by the time at which they entered their state. */
+/** The part of the found steps to return. Steps are sorted by the time at which they entered their state. */
 export interface StepPageOptions {
   /** Default: oldest first (`asc`) for steps that are ready, running or waiting, otherwise newest first. */
   order?: 'asc' | 'desc' | undefined;

@@ -69,7 +69,7 @@ export interface Approval {
   endedBy: string | null;
 }
 
-/** The settings of an approval, as its wait stores them. They have the form of a template file. */
+/** The settings of an approval, as its wait stores them. The settings have the form of a template file. */
 export interface ApprovalSettings {
   title: string;
   form: JsonSchema | null;

@@ -23,7 +23,7 @@ const SETTINGS = opening({
 export interface WaitSlice {
   /** The end of the previous slice. If undefined, the search starts with the newest task. */
   before?: StepKey | undefined;
-  /** Maximum number of waits to look at. Default 20,000. */
+  /** Maximum number of waits to read. Default 20,000. */
   limit?: number;
 }
 

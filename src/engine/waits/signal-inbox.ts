@@ -22,7 +22,7 @@ const FORGET_MS = 3_600_000;
 const KEPT_MS = 30 * 86_400_000;
 const FORGOTTEN_AT_ONCE = 1_000;
 
-/** The outcome of a signal of the inbox, as stored. */
+/** The stored outcome of a signal in the inbox. */
 export interface InboxOutcome {
   /** The id of the signal, or of an earlier signal with the same key. Its tasks have this id. */
   signalId?: string;

@@ -6,7 +6,7 @@ import type { SignalConfig } from '../../template/task-template.ts';
 import { nameOf, type Snapshot } from '../template-store.ts';
 import { waitOver } from './late.ts';
 
-/** Limits of the signals of a task that no step has used. */
+/** Limits on a task's signals that no step has used. */
 export const SIGNAL_LIMITS = { payloadBytes: 1_048_576, kept: 1_000, keptBytes: 16 * 1_048_576 } as const;
 
 /** A signal, as the rules need it. */

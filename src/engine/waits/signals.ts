@@ -63,7 +63,7 @@ export interface SignalReceipt {
   status: 'used' | 'held' | 'kept';
   /** The step that used it or holds it; null if it is kept. */
   step: string | null;
-  /** Whether an earlier signal has the same key. This one was not stored. */
+  /** Whether an earlier signal has the same key. In that case, this signal was not stored. */
   duplicate: boolean;
 }
 
@@ -331,8 +331,9 @@ function waitOf(taskUuid: string, row: SignalWaitRow): Wait {
 const countOf = (settings: Record<string, unknown>) => (typeof settings.count === 'number' ? settings.count : 1);
 
 /**
- * Gives a waiting step the signals of its task that it can use, in the order of their arrival. If it has all the
- * signals that it needs, returns how the wait ends. Otherwise the step holds them. Call it after lockTasks.
+ * Assigns to a waiting step the signals of its task that it can use, in the order of their arrival. If the step then
+ * has all signals that it needs, returns how the wait ends. Otherwise the step holds the signals. Call it after
+ * lockTasks.
  */
 export async function takeKept(tx: Db, wait: Wait): Promise<WaitEnding | undefined> {
   const { name, schema } = wait.settings as { name: string; schema?: JsonSchema | null };

@@ -166,7 +166,7 @@ function branchesOf({ decisionType, nextStepNames, reason }: DecisionPointOutcom
         ...(reason ? { reason, skip_reason: reason } : {}),
       };
   }
-  // Only JavaScript callers can get here.
+  // Only JavaScript callers can reach this line.
   throw misuse(`decision: the outcome must be create_steps or no_branches, not ${shown(decisionType)}`);
 }
 

@@ -4,7 +4,8 @@ import { lockSearch } from '../search/projection.ts';
 import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
 
-// A task's entries in the audit stay. They get the names of its steps, because these names are stored nowhere else.
+// A task's entries in the audit stay. The names of its steps are added to these entries, because no other row keeps
+// them.
 const NAME_ACTS = sql('name_acts_of_tasks')`
 update tasker.operator_action a
    set details = coalesce(a.details, '{}') || jsonb_build_object('step', n.name)

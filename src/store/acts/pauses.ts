@@ -96,7 +96,7 @@ export async function queueWriters(db: Db): Promise<QueueWriter[]> {
 }
 
 // Reads a stretch of one part of the queue in order, and moves the rows that belong to the other part. The deletion
-// waits for a claim that has just taken a row. Rows of steps that are no longer ready are deleted, as in a claim.
+// waits if a claim has just taken a row. Rows of steps that are no longer ready are deleted, as in a claim.
 const MOVE_STEPS = sql('move_steps')`
 with seen as materialized (
   select ctid tid, rank, id, task_uuid, idx, template_id from tasker.queue
@@ -145,9 +145,9 @@ export async function moveSteps(db: Db, { queueId, after, limit }: Stretch): Pro
   return { moved, rank, next: lastRank === null ? undefined : { rank: lastRank, id: lastId! } };
 }
 
-// A program of an earlier version puts the steps of a paused task with waits under the negated id of its namespace. Only
-// this transaction can add rows of the task, because it has locked the task. It waits for claims that have taken
-// such a row.
+// A program of an earlier version puts the steps of a paused task with waits under the negated id of its namespace.
+// Only this transaction can add rows of the task, because it has locked the task. The statement waits for claims that
+// have taken such a row.
 const MOVE_STEPS_OF_TASK = sql('move_steps_of_task')`
 with place as materialized (
   select t.rank, ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })} queue_id,

@@ -1,6 +1,6 @@
-// The common part of the statements that count. They begin with the CTEs `a`, the attempts to count, and `act`, the
-// actions in the audit that may have ended tasks. CTEs are joined by hash, and rows are looked up individually
-// (lateral, offset 0), so that no plan scans a whole table or compares all rows with all.
+// The common part of the statements that count. Each statement begins with the CTEs `a`, the attempts to count, and
+// `act`, the actions in the audit that may have ended tasks. CTEs are joined by hash, and rows are looked up
+// individually (lateral, offset 0), so that no plan scans a whole table or compares all rows with all.
 
 /** The columns of an attempt `h` of the history, for `a`. */
 export const ATTEMPT = `

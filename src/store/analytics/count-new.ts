@@ -39,8 +39,8 @@ export async function restFromCounting(db: Db, ms: number): Promise<void> {
   await db.query(REST, [Math.ceil(ms)]);
 }
 
-// A database that was restored on another server has transaction numbers of the old server. This matters only if they
-// are greater than those of the new server.
+// A database that was restored on another server has transaction numbers of the old server. The old numbers matter only
+// if they are greater than those of the new server.
 const REBASE = sql('rebase_counting')`
 update tasker.analytics_state set counted = pg_current_snapshot(), after = now(), counted_at = now()
  where pg_snapshot_xmax(counted) > pg_snapshot_xmax(pg_current_snapshot())`;
@@ -130,7 +130,7 @@ select (select count(*)::int from a) attempts, (select count(*)::int from ends) 
 export interface Counted {
   /** Number of attempts that were counted. */
   attempts: number;
-  /** Number of ends of tasks that were counted. */
+  /** Number of task ends that were counted. */
   ends: number;
   /** Number of transactions that the pass covered, in all databases of the server. */
   transactions: number;
@@ -143,8 +143,8 @@ export interface Counted {
 }
 
 /**
- * Counts the attempts and the ends of tasks of up to `transactions` transactions that are not counted yet. Undefined if
- * they have more than `attempts` attempts; then none was counted. Call it in a transaction that holds the lock.
+ * Counts the attempts and the task ends of up to `transactions` transactions that are not counted yet. If they have
+ * more than `attempts` attempts, counts nothing and returns undefined. Call it in a transaction that holds the lock.
  */
 export async function countNew(
   db: Db,
@@ -179,8 +179,8 @@ export async function pruneAnalytics(db: Db): Promise<void> {
   await db.query(PRUNE);
 }
 
-// Selects the next ten days with stored days. They must have ended a day before the time up to which everything is
-// counted, so that few of these days change again.
+// Selects the next ten days with stored days. These days must have ended a day before the time up to which everything
+// is counted, so that few of them change again.
 const SUM_TEN_DAYS = sql('sum_ten_days')`
 with next as materialized (
   select n.first from tasker.analytics_state s cross join lateral (

@@ -39,7 +39,7 @@ export interface SnapshotStep {
   handler: string;
 }
 
-/** Returns the steps of the snapshots of a namespace or a name. */
+/** Returns the steps of all snapshots in a namespace or with a name. */
 export async function snapshotSteps(
   db: Db,
   { namespace, name }: { namespace: string | null; name: string | null },

@@ -107,7 +107,7 @@ export async function findApiKey(db: Db, hash: Buffer): Promise<ApiKeyRow | unde
 
 const ANY = sql('has_api_keys')`select exists (select 1 from tasker.api_key) found`;
 
-/** Returns whether a key was ever created. Revoked and expired keys count. */
+/** Returns whether a key was ever created. Includes revoked and expired keys. */
 export async function hasApiKeys(db: Db): Promise<boolean> {
   return (await db.query<{ found: boolean }>(ANY)).rows[0]!.found;
 }

@@ -91,7 +91,7 @@ export interface CheckedSlice {
   closed: ClosedDeadLetter[];
 }
 
-/** In a slice of the open entries, closes those whose tasks have made progress. */
+/** Closes the entries of a slice whose tasks have made progress. */
 export async function closeMovedOn(
   db: Db,
   { after, limit, actor }: { after: string; limit: number; actor: string },

@@ -26,8 +26,8 @@ select $1, part, case when $2 then 0 else h.chunk + 1 end
 on conflict (group_id, part) do nothing`;
 
 /**
- * Creates a group that gets events without a position yet, or all stored events. Two calls at the same time create one
- * group.
+ * Creates a group that receives the events without a position yet, or all stored events. Two calls at the same time
+ * create one group.
  */
 export async function createGroup(
   db: Db,

@@ -50,9 +50,7 @@ moved as (
     from h where exists (select 1 from late) or exists (select 1 from fresh))
 select (select count(*) from late)::int late, (select count(*) from fresh)::int fresh`;
 
-/**
- * Waits until no other transaction assigns positions to events. This must be the first statement of the transaction.
- */
+/** Waits until no other transaction assigns positions to events. Must be the first statement of the transaction. */
 export async function lockSequence(db: Db): Promise<void> {
   await db.query(LOCK_SEQUENCE);
 }

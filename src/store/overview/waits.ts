@@ -43,8 +43,8 @@ export async function waitsByKind(db: Db, most: number): Promise<{ kinds: WaitsR
   return { kinds: rows, late: rows[0]!.late };
 }
 
-// The condition on waits is evaluated once, so that nothing else is read if no step waits. It looks up each kind in
-// `wait_open`: a search in the order of the table reads all ended waits before it finds an open one.
+// The condition on waits is evaluated once, so that nothing else is read if no step waits. Each kind is looked up in
+// `wait_open`, because a search in the order of the table would read all ended waits before it finds an open one.
 const FAILED_WAITING = sql('failed_waiting_tasks')`
 select count(*)::int failed from (
   select distinct q.task_uuid from tasker.template m cross join lateral (

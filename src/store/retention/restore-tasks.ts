@@ -20,7 +20,7 @@ const RESTORED: readonly (readonly [list: string, table: string])[] = [
 ];
 
 /**
- * A column with the transaction that wrote a row, which the counting of new rows reads. It is null in restored rows.
+ * The column with the transaction that wrote a row, by which new rows are found to be counted. Null in restored rows.
  */
 const WRITER = 'tx';
 
@@ -45,7 +45,7 @@ export interface ArchivedLine {
 
 /**
  * The columns of the tables to restore, by table. A column with a default that was added after the archive was written
- * is omitted, so it gets its default.
+ * is omitted, so the default is used.
  */
 export type RestoredColumns = ReadonlyMap<string, string>;
 

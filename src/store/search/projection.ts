@@ -47,9 +47,9 @@ export async function projectTasks(db: Db, taskUuids: readonly string[], all: bo
 }
 
 /**
- * The time at which a ready step `s` of a task `t`, with the last attempt `h`, became ready. It is the latest of these: its
- * task was created, or began later; its last parent was done; its retry or its next call was due; its last attempt ended; an
- * operator retried it.
+ * The time at which a ready step `s` of a task `t`, with the last attempt `h`, became ready. The time is the latest of
+ * these: the creation of its task, or its later start; the end of its last parent; the due time of its retry or next
+ * call; the end of its last attempt; an operator's retry.
  */
 export const READY_SINCE = `
   greatest(t.created_at, s.next_at, s.done_at, h.ended_at, (

@@ -230,7 +230,7 @@ function inRanges({ from, count, each, row }: Ranges, direction: string): Omit<T
   };
 }
 
-/** Returns all steps of some workers as a single range. They are sorted by creation only after they are read. */
+/** Returns all steps of some workers as a single range. The steps are sorted by creation only after they are read. */
 function stepsOfWorkers(
   { step, anyTemplate, templateIds }: TaskSearch,
   states: readonly string[],

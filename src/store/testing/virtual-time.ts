@@ -3,8 +3,8 @@ import { columns, sql } from '../sql.ts';
 
 /** Statements of the test kit, which moves due times instead of waiting for them. */
 
-// A schedule with a queued due time checks its open task every second. The test kit does not wait for that, because it
-// knows when the task has ended.
+// A schedule with a queued due time checks its open task every second. The test kit does not wait for this check,
+// because it detects the end of the task itself.
 const DUE_SCHEDULE = `case when s.queued_due is not null and exists (
     select from tasker.scheduled_task x join tasker.task t using (task_uuid)
      where x.schedule_id = s.schedule_id and x.open and t.done_at is null

@@ -13,7 +13,7 @@ select w.task_uuid "taskUuid", w.idx, w.kind, w.template_id "templateId", w.rank
  cross join lateral (select 1 from tasker.task t where t.task_uuid = w.task_uuid for update skip locked) t
  limit $1`;
 
-/** A wait that was due before its task was locked. It may have ended or begun again since. */
+/** A wait that was due before its task was locked. The wait may since have ended or begun again. */
 export type DueWait = Pick<Wait, 'taskUuid' | 'idx' | 'kind' | 'templateId' | 'rank'>;
 
 /** Locks the tasks of the waits that have been due for the longest time, and returns these waits, at most `limit`. */

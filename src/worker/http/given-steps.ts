@@ -18,7 +18,7 @@ export interface Ended {
   errorType: string | null;
 }
 
-/** A step that was given to a worker over HTTP, as this server knows it. */
+/** A step that was given to a worker over HTTP, in the cache of this server. */
 export interface Given {
   readonly step: DispatchedStep;
   readonly workerId: number;
@@ -37,8 +37,8 @@ export interface GivenStepsOptions {
 }
 
 /**
- * The steps that were given to workers over HTTP, as far as this server knows them. This is only a cache: another
- * server, or this server after a restart, reads them from the database.
+ * The steps that were given to workers over HTTP, as far as this server has seen them. The list is only a cache:
+ * another server, or this server after a restart, reads the steps from the database.
  */
 export class GivenSteps {
   readonly cache = new TaskCache();
@@ -101,7 +101,7 @@ export class GivenSteps {
     });
   }
 
-  /** Returns the steps that are still held. Steps that this server does not know are read from the database. */
+  /** Returns the steps that are still held. Steps that are not in the cache are read from the database. */
   async find(attempts: readonly Attempt[]): Promise<void> {
     const unknown = attempts.filter((attempt) => !this.get(attempt));
     if (unknown.length === 0) return;

@@ -247,7 +247,7 @@ export class Incarnation {
       if (dead.length < ids.length) this.#events.drain?.(drain);
       await this.#leaveRetired();
       await this.announce();
-      // The outage may have affected other workers too, so they get the time of a lease to reconnect.
+      // The outage may have affected other workers too, so they have the time of a lease to reconnect.
       if (lost && sentAt - this.#memory.backAt >= leaseMs) this.#events.othersLost();
     } catch (error) {
       const level = this.#failedBeats++ === 0 ? 'warn' : 'debug';

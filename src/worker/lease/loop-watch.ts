@@ -56,7 +56,7 @@ export class SharedLoopState {
     return sharedNow() - this.#read(TURNED_AT);
   }
 
-  /** Records that a handler is called. It occupies the loop until it returns or first awaits. */
+  /** Records that a handler is called. The handler occupies the loop until it returns or first awaits. */
   calls({ handler, step, taskUuid }: CalledStep): void {
     const { written } = encoder.encodeInto(`${taskUuid}\0${step}\0${handler}`, this.#names);
     Atomics.store(this.#length, 0, written);

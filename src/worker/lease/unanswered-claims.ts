@@ -13,15 +13,14 @@ interface Doubt {
   /** Time of the first successful query. */
   firstLook: number | undefined;
   /**
-   * Steps that were adopted under this fence. They are remembered, because a step that is no longer held must not be
-   * adopted again.
+   * Steps that were adopted under this fence. Kept, because a step that is no longer held must not be adopted again.
    */
   adopted: Set<string>;
 }
 
 /**
  * Fences of claims whose response was lost. This worker may hold steps under them without knowing it, and its lease
- * keeps these steps from other workers. It therefore searches for the steps and adopts them.
+ * keeps these steps from other workers. This class searches for the steps and adopts them.
  */
 export class UnansweredClaims {
   readonly #engine: Engine;

@@ -26,7 +26,7 @@ export interface BinariesRequest {
 }
 
 /**
- * Finds PostgreSQL's programs. If the server's user cannot run them in place, uses a copy. This is the case if node_modules
+ * Finds PostgreSQL's programs. If the server's user cannot run them in place, uses a copy, for example if node_modules
  * is in root's home, or if the package was installed without its postinstall script.
  */
 export function locateBinaries({ packageRoot, user, owner, fallbackFolder }: BinariesRequest): Binaries {

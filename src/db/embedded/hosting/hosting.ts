@@ -2,7 +2,7 @@ import type { Binaries } from '../binaries/binaries.ts';
 import type { EmbeddedFolder } from '../embedded-folder.ts';
 import type { Postmaster } from '../postmaster.ts';
 
-/** The registration of this process as a user of a server. It ends when the process leaves or exits. */
+/** The registration of this process as a user of a server. The registration ends when the process leaves or exits. */
 export interface Membership {
   leave(): void;
 }
