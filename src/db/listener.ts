@@ -24,7 +24,8 @@ const GOODBYE_MS = 1_000;
 /**
  * Receives notifications on its own connection, and reconnects when that is lost. Behind a transaction pooler, LISTEN
  * succeeds but no notification arrives. To detect this, each LISTEN is tested with one notification from another
- * connection. (A notification from its own connection would arrive even then.) `hears` is true once it has arrived.
+ * connection. (A notification from its own connection would arrive even then.) `hears` is true once the test
+ * notification has arrived.
  */
 export class Listener {
   readonly #database: Database;

@@ -328,7 +328,8 @@ export class StepContext {
 
   /**
    * Iterates over the ancestors whose names start with `prefix`, with the name and bare result of each. A result that
-   * was too large to be sent with the step is loaded when it is reached, so the results need not all fit in memory.
+   * was too large to be sent with the step is loaded when the iteration reaches it, so not all results have to fit in
+   * memory.
    *
    * @example
    * for await (const { name, result } of context.dependencies('process_rows_')) total += result.rows;

@@ -20,8 +20,8 @@ function write(index: number, byte: number): void {
 }
 
 /**
- * Returns a new UUID version 7 (RFC 9562). Ids from one process sort in the order of their creation, because the twelve
- * bits after the time are a counter within the millisecond (method 1 of section 6.2).
+ * Returns a new UUID version 7 (RFC 9562). Ids from one process sort in the order of their creation: the twelve bits
+ * after the time are a counter within the millisecond (method 1 of section 6.2).
  */
 export function uuidV7(now: number = Date.now()): string {
   if (used + 9 > POOL.length) {

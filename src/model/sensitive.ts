@@ -68,8 +68,8 @@ function grown({ ends, keys, any }: Growing): Place {
  * Returns a value with {@link HIDDEN} in place of the values at these paths. Returns the same value if it has none.
  * Never changes the given value.
  *
- * If a value has another form than the paths expect, it is hidden: a string or number where a path continues, and the
- * keys of each element if a list is in place of an object.
+ * Values whose form differs from what the paths expect are hidden too: a string or number where a path continues, and
+ * the keys of each element if a list is in place of an object.
  */
 export function hideAt<T>(value: T, paths: SensitivePaths | undefined): T {
   return paths === undefined ? value : (replaced(value, [paths], { depth: 0, found: undefined }) as T);

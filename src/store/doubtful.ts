@@ -27,8 +27,8 @@ export async function adoptSteps(db: Db, tokens: readonly number[]): Promise<Ado
 
 // A crash of the server may undo a claim, and the worker may claim the step again with the same attempt number. For a
 // completed step, the fence shows whether it was this run. The recording happened when the step last ended, unless the
-// step has been claimed again since. A rerun keeps the fence and the time in `earlier_step`: a recording from before the
-// rerun is found there, and is never mistaken for a recording of the new run.
+// step has been claimed again since. A rerun keeps the fence and the time in `earlier_step`. So a recording from before
+// the rerun is found there, and is not mistaken for one of the new run.
 const FIND_RECORDED = sql('find_recorded')`
 select w.ord::int, tasker.iso(case when e.attempts = w.attempt then e.done_at
          when s.attempts = w.attempt and coalesce(s.earlier_attempts, 0) < w.attempt then s.done_at end) "recordedAt"

@@ -23,9 +23,9 @@ export const pausedPartsOf = (namespaceId: string): string => `array[-${namespac
 export const namespaceOf = (part: string): string => `(${part} % ${LANE})`;
 
 /**
- * The part of the queue to which a ready step of this template and this task belongs: the id of its namespace or its
- * lane, or the negated id while its task, its template or its namespace is paused. Claims read only positive ids. Every
- * statement that inserts into the queue uses this expression; scripts/statements/record_steps.sql has a copy.
+ * The part of the queue for a ready step of this template and task: the id of the namespace or its lane. The id is
+ * negated while the task, the template or the namespace is paused. Claims read only positive ids. Every statement that
+ * inserts into the queue uses this expression; scripts/statements/record_steps.sql has a copy.
  */
 export function queueIdOf({ template, task }: { template: string; task: string }): string {
   return `(

@@ -84,10 +84,10 @@ const heldSince = (moment: string, spans = 'held.spans') => `(
     select coalesce(sum(upper(r) - lower(r)), '0') from unnest((${spans}) * tstzmultirange(tstzrange(least(${moment}, now()), now()))) r)`;
 
 /**
- * The limits `lim` of a task `t` in the row `w` and of its template `m`, in minutes, and when the two that apply now
- * are exceeded: `duration` since it has `begun`, and `idle` for its current state since it last `moved`. A task that
- * waits for its start exceeds none. A threshold of the configuration for the lifetime of tasks excludes the time in
- * which they wait.
+ * The limits `lim` of a task `t` in the row `w` and of its template `m`, in minutes. Also when the two limits that
+ * apply now are exceeded: `duration` since the task has `begun`, and `idle` for its current state since it last
+ * `moved`. A task that waits for its start exceeds none. A threshold of the configuration for the lifetime of tasks
+ * excludes the time in which they wait.
  */
 export const LIMITS_NOW = `cross join lateral (
     select coalesce(m.max_duration_minutes, w.thresholds[1]) duration,
@@ -138,8 +138,8 @@ export const LIMITS_NOW = `cross join lateral (
 // only once. While a pause is in force, each limit is extended as time passes, so the next check is a few minutes away.
 // Finds the limit that was exceeded first, if any, limits of the template before thresholds of the configuration. A
 // task is treated as waiting for dependencies while it waits for something outside: its first worker, or an operator.
-// The next check is at the earliest time at which a limit can be exceeded: the limit of the current state, or the
-// shortest limit after a change of state that may happen right now.
+// The next check is at the earliest time at which a limit can be exceeded. This is the limit of the current state, or
+// the shortest limit after a change of state that may happen right now.
 const JUDGE_TASKS = sql('judge_tasks')`
 select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version template, (${shownState('t')})::text state,
        t.done_at is not null ended, t.rerun_at is not null rerun, begun.at > t.created_at "startedLater", case when starts_with(broken.rule, '${THRESHOLD}') then 'note' else m.stale_action end action,
@@ -216,7 +216,7 @@ export async function noteWatches(db: Db, notes: readonly WatchNote[], actor: st
   await db.query(NOTE_WATCHES, [...found, actor]);
 }
 
-// A separate statement that waits for steps that are being claimed, so that the next one sees their new state.
+// A separate statement, which waits for steps that are being claimed. The next statement then sees their new state.
 const LOCK_OPEN_STEPS = sql('lock_open_steps')`
 select count(*) from (
   select 1 from tasker.step where task_uuid = any ($1::uuid[])

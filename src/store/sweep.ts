@@ -24,7 +24,9 @@ export async function declareDead(db: Db, leaseMs: number): Promise<DeadWorkerRo
 
 const DEAD_WORKERS = sql('dead_workers')`select id, name from tasker.worker where state = 'dead' order by id`;
 
-/** Returns every dead worker that is not buried, so that the next sweep finishes the work of a sweeper that died. */
+/**
+ * Returns every dead worker that is not buried. With these, the next sweep finishes the work of a sweeper that died.
+ */
 export async function deadWorkers(db: Db): Promise<DeadWorkerRow[]> {
   return (await db.query<DeadWorkerRow>(DEAD_WORKERS)).rows;
 }
@@ -44,7 +46,7 @@ export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise
 }
 
 // An attempt that saved a checkpoint made progress, so it does not count towards max_attempts. An attempt of a step
-// that only waits has no effect before the wait begins, so the attempt does not count either, and the step runs again
+// that only waits has no effect before the wait begins. So the attempt does not count either, and the step runs again
 // in any case. A batch worker that fails permanently is not changed here. Other workers of its batch may start, so its
 // failure is recorded like every other failure. A recording of the dead worker may have claimed a child after this
 // transaction began, so `greatest` keeps the attempt from ending before its start.

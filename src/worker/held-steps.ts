@@ -107,8 +107,8 @@ export class HeldSteps {
   }
 
   /**
-   * Loads the data that these steps lack, and calls `start` with the steps that can start. If the results that a step
-   * reads do not fit in memory together with the results of other steps, they are loaded again when there is room.
+   * Loads the data that these steps lack, and calls `start` with the steps that can start. The results that a step
+   * reads may not fit in memory together with those of other steps. They are then loaded again when there is room.
    */
   async hydrate(steps: readonly DispatchedStep[], start: (steps: readonly DispatchedStep[]) => void): Promise<void> {
     const { engine, cache } = this.#options;

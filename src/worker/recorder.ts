@@ -180,7 +180,7 @@ export class Recorder {
     try {
       this.#events.recorded(batch, accepted, answer, own);
     } catch (error) {
-      this.#logger.error({ err: error, steps: batch.length }, 'results recorded, but processing the answer failed');
+      this.#logger.error({ err: error, steps: batch.length }, 'results recorded, but processing the response failed');
     }
   }
 

@@ -136,7 +136,7 @@ export class StepRunner<S extends RunnableStep> {
 
 /**
  * Calls a handler and passes its outcome to `settled`: immediately if it returns or throws, later if it returns a
- * promise, and never if that promise never settles. Calls `settled` at most once, and never throws. `within` calls the
+ * promise, and never if the promise never settles. Calls `settled` at most once, and never throws. `within` calls the
  * handler, for example in a span.
  */
 export function callHandler(

@@ -198,7 +198,7 @@ export class TaskCache {
 
   /**
    * Loads the missing results that these steps may read: at most `maxSize` characters of results, and as many of batch
-   * results, so some may still be missing. Runs one statement for results and one for batches.
+   * results. Some results may still be missing afterwards. Runs one statement for results and one for batches.
    */
   async load(engine: Engine, wanted: readonly Wanted[], maxSize: number): Promise<void> {
     // Repeats only if an operator changed results of a task during the load.

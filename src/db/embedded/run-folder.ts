@@ -16,9 +16,9 @@ export const SOCKET = '.s.PGSQL.5432';
 
 /**
  * The socket and the users' pipe are in a folder that only the server's user can enter. The folder is `run` next to the
- * data. If that path is too long for a socket, or the file system does not support pipes, a folder with a random name
- * in the system's temporary folder is used instead. The file `run-folder.json` records the choice, so that after a
- * crash, the next server uses the same folder as the users of the crashed server.
+ * data. The path may be too long for a socket, or the file system may not support pipes. Then the folder has a random
+ * name in the system's temporary folder. The file `run-folder.json` records the choice, so that after a crash, the next
+ * server uses the same folder as the users of the crashed server.
  */
 
 const MEMORY = z.object({

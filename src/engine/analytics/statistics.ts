@@ -85,8 +85,8 @@ export interface AnalyticsPoint {
  */
 export interface Analytics {
   /**
-   * The window, in whole minutes. If it begins or ends more than two days ago, it is extended to whole hours, and after 90
-   * days to whole days (UTC), because shorter periods are not kept.
+   * The window, in whole minutes. If the window begins or ends more than two days ago, it is extended to whole hours,
+   * and after 90 days to whole days (UTC). Shorter periods are not kept.
    */
   from: string;
   /** The end of the window, exclusive. */

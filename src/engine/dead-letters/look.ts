@@ -58,9 +58,9 @@ const SETTINGS = opening({
 });
 
 /**
- * Closes the entries of tasks that make progress again, and adds blocked tasks whose templates request that. Any
- * process may call this function at any time. The check runs in one process at a time, and only if none has run it
- * recently. Yields the changes of each transaction.
+ * Closes the entries of tasks that make progress again. Adds blocked tasks if their templates request it. Any process
+ * may call this function at any time. The check runs in one process at a time, and only if none has run it recently.
+ * Yields the changes of each transaction.
  */
 export async function* lookForDeadLetters(
   database: Database,

@@ -85,8 +85,8 @@ export async function fireDue(engine: FiringEngine): Promise<Fired> {
 }
 
 /**
- * Returns whether the same due times may succeed later: after any database error that the data did not cause, such as a
- * locked table, a timeout or a full disk.
+ * Returns whether the same due times may succeed later. This is the case after any database error that the data did not
+ * cause, such as a locked table, a timeout or a full disk.
  */
 function mayPass(error: unknown): boolean {
   const state = sqlState(error);

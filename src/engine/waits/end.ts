@@ -27,9 +27,9 @@ const KINDS = { completed: KIND.completed, retryable: KIND.retryable, permanent:
 const NO_CHILDREN = { freeSlots: 0, token: 0, lastRank: -101 };
 
 /**
- * Ends waits of locked tasks, and records the attempts that waited, as a worker would: with retries, with the steps
- * that a result creates, and with the steps that become ready. Returns the ended waits in the order of the list;
- * undefined for a wait that had already ended. The caller announces them after the commit, with `announceWaits`.
+ * Ends waits of locked tasks, and records the waiting attempts. As in a worker's recording, failures are retried,
+ * results create steps, and children become ready. Returns the ended waits in the order of the list; undefined for a
+ * wait that had already ended. The caller announces them after the commit, with `announceWaits`.
  *
  * Ignores the limit of a wait, so a caller that must reject late input checks `overdue` first.
  * @throws TaskerError `template_invalid`, `template_not_found` if a template cannot be read

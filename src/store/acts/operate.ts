@@ -57,7 +57,7 @@ export async function endTask(
 }
 
 // A reset gives the step all its attempts again: earlier attempts no longer count towards its limit. A batch worker
-// whose failure is tolerated is already treated as ended, so it can be reset only while the steps that join its batch
+// whose failure is tolerated is already treated as ended. So it can be reset only while the steps that join its batch
 // are still waiting.
 const RESET_STEP = sql('reset_step')`
 with b as (

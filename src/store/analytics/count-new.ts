@@ -20,9 +20,9 @@ export interface CountingTurn {
 }
 
 /**
- * Takes the lock for counting until the end of the transaction, unless another process has it, everything was counted
- * less than `olderMs` ago, or counting is paused. `now`: ignores the pause. The statements after it see what earlier
- * holders wrote.
+ * Takes the lock for counting until the end of the transaction. Does not take it if another process has it, if
+ * everything was counted less than `olderMs` ago, or if counting is paused. `now`: ignores the pause. Later statements
+ * see what earlier holders wrote.
  */
 export async function takeCountingTurn(
   db: Db,

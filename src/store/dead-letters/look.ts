@@ -49,9 +49,9 @@ a as (
     from closed c join moved m on m.id = c.id order by c.task_uuid)`;
 const CLOSABLE = 'd.id, d.ctid tid, d.task_uuid, d.reason, d.rule, d.since, d.moved_at, d.created_at';
 
-// Entries that an operator is changing are left for the next check, because waiting for them in this order could
-// deadlock with an action on several entries. The resolution names the last action of an operator. If there was none,
-// the task made progress on its own.
+// Entries that an operator is changing are left for the next check. Waiting for them in this order could deadlock with
+// an action on several entries. The resolution names the last action of an operator. If there was none, the task made
+// progress on its own.
 const CLOSE_MOVED_ON = sql('close_moved_on')`
 with slice as materialized (
   select ${CLOSABLE} from tasker.dead_letter d

@@ -5,8 +5,8 @@ import { sql } from '../sql.ts';
 const LOCK_ID = 7_303_014_004;
 
 // A separate statement, because the next one must see what the previous holder has committed. It is not a row lock,
-// which would assign the transaction id too early: a gap's `since` must be an id that was assigned after the snapshot
-// that shows the gap.
+// which would assign the transaction id too early. A gap's `since` must be an id that was assigned after the snapshot
+// with the gap.
 const LOCK_SEQUENCE = sql('lock_event_sequence')`select pg_advisory_xact_lock(${LOCK_ID})`;
 
 // Events in gaps get positions before new events. Within a task, the event with the lower id is committed first, so it

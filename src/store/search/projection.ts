@@ -12,8 +12,8 @@ export async function lockSearch(db: Db): Promise<void> {
   await db.query(LOCK_SEARCH);
 }
 
-// `on conflict` looks a row up by its key. A lookup in a query may use any index that contains the id: after a vacuum of an
-// empty table, all of them seem to have a single page, and the plan would read a whole index for every task.
+// `on conflict` looks a row up by its key. A lookup in a query may use any index that contains the id. After a vacuum
+// of an empty table, every index seems to have a single page, and the plan would read a whole index for every task.
 const PROJECT_TASKS = sql('project_tasks')`
 with live as materialized (
   select w.id, t.task_uuid, t.template_id, ${shownState('t')} state, t.created_at, t.done_at, coalesce(t.done_at, now()) updated_at,

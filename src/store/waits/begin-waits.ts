@@ -22,8 +22,8 @@ const READY_AT = `
 // The step keeps its claim, which shows the worker that began the wait. Rows are looked up individually and updated by
 // ctid, as in record_steps.
 //
-// A timer with a duration starts when its step became ready, however long the step was in the queue: at the end of its
-// last parent, the start of its task, or an action of an operator.
+// A timer with a duration starts when its step became ready: at the end of its last parent, the start of its task, or
+// an action of an operator. The time that the step was in the queue is part of the duration.
 //
 // Calls of one attempt are one run, which keeps the time of the first call and the number of calls. A run continues as
 // long as no attempt has ended since the last call, because a call has no row in the history. The fences of the last

@@ -78,7 +78,7 @@ export class UnansweredClaims {
     try {
       const rows = (await this.#engine.adopt(tokens)).filter((row) => this.#isNew(row));
       if (rows.length > 0) {
-        this.#logger.warn({ steps: rows.length }, 'adopted steps of claims whose answer was lost');
+        this.#logger.warn({ steps: rows.length }, 'adopted steps of claims whose response was lost');
         this.#adopt(rows);
       }
       const now = performance.now();

@@ -81,7 +81,7 @@ function rebuilt(answer: Answer): StepExecutionError {
   const { message, errorType, retryable }: ErrorMessage =
     'error' in answer
       ? answer.error
-      : { message: 'the worker sent an unexpected answer', errorType: 'handler_error', retryable: true };
+      : { message: 'the worker sent an unexpected response', errorType: 'handler_error', retryable: true };
   return new StepExecutionError(message, { errorType, retryable });
 }
 
