@@ -32,7 +32,7 @@ export interface TaskRequest {
   version?: string;
   /**
    * The input that every step can read: a JSON object of at most 1 MB, 10 levels deep. The template's `default_context`
-   * supplies the keys that it omits. Default `{}`.
+   * supplies the missing keys. Default `{}`.
    */
   context?: Record<string, unknown>;
   /** From −100 to 100, higher first. Default: the template's, otherwise 0. */
@@ -66,8 +66,9 @@ export interface CreateOptions {
   /** `error` (default): creates nothing, and the error names the existing task. `return`: returns the existing task. */
   onDuplicate?: 'error' | 'return';
   /**
-   * A `pg` client in a transaction of the caller, in the same database. The task is inserted through it, and exists if the
-   * transaction commits. Workers find it at their next poll, within two seconds. Default: a connection of the tasker.
+   * A `pg` client in a transaction of the caller, in the same database. The task is inserted through this client, and
+   * exists if the transaction commits. Workers find the task at their next poll, within two seconds. Default: a
+   * connection of the tasker.
    */
   client?: UserClient | undefined;
 }

@@ -230,7 +230,9 @@ export class Engine extends EngineActs {
     return rows.map((row) => earlierRunView(taskUuid, row));
   }
 
-  /** Returns what the handler of a step logged. @throws TaskerError `task_not_found`, `step_not_found`, `invalid_uuid` */
+  /**
+   * Returns the log lines of a step's handler. @throws TaskerError `task_not_found`, `step_not_found`, `invalid_uuid`
+   */
   async getStepLogs(reference: StepReference): Promise<AttemptLog[]> {
     const { taskUuid, idx } = await this.find(reference);
     return (await stepLogs(this.database, taskUuid, idx)).map(attemptLog);

@@ -163,8 +163,9 @@ async function storeEventsOfLost(
 
 /**
  * Returns the events that a step publishes when it is permanently lost: the same as for a permanent failure. Its
- * publishers were in the lost process, so the payload is empty, and an event whose schema rejects that is not published.
- * Fast events are not published either, since their listeners were in that process. Undefined if there are none.
+ * publishers were in the lost process, so the payload is empty, and an event whose schema rejects an empty payload is
+ * not published. Fast events are not published either, since their listeners were in that process. Undefined if there
+ * are none.
  */
 function eventsOfLost(templates: TemplateStore, lost: TakenBackRow): StepEvents | undefined {
   if (!templates.has(lost.templateId)) return undefined;

@@ -143,7 +143,7 @@ export interface StepError {
   context: Record<string, unknown>;
 }
 
-/** The outcome of an attempt, in the form in which results are passed on and shown. */
+/** The outcome of an attempt, in the form that handlers, events and callers receive. */
 export interface StepExecutionResult {
   step_uuid: string;
   success: boolean;
@@ -266,7 +266,7 @@ export interface AttemptDetail {
   worker_id?: string;
   orchestration_metadata?: Partial<StepExecutionResult['orchestration_metadata']>;
   event_problems?: EventProblem[];
-  /** The wait that ended the attempt, and what ended it. */
+  /** The wait with which the attempt ended, and the cause of the wait's end. */
   wait?: { kind: WaitKind; ended_by: WaitEnd };
   calls?: AttemptCalls;
 }
@@ -359,7 +359,7 @@ function percentage({ totalSteps, verdict, openSteps, completedSteps }: TaskRow)
   return Math.round((over / totalSteps) * 10_000) / 100;
 }
 
-/** Returns the whole error of an attempt, from the parts that were stored. */
+/** Returns the complete error of an attempt from its stored parts. */
 function errorOf(detail: AttemptDetail): StepError | null {
   if (!detail.error) return null;
   return {
@@ -386,7 +386,7 @@ interface EndedAttempt {
   byWorker?: boolean;
 }
 
-/** Returns the whole outcome of an attempt, from the parts that were stored. */
+/** Returns the complete outcome of an attempt from its stored parts. */
 export function executionResult(
   detail: AttemptDetail,
   { stepUuid, success, result, byWorker = true, ...attempt }: EndedAttempt,

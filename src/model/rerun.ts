@@ -6,7 +6,7 @@ export interface RerunGraph extends BranchGraph {
   guards: readonly (readonly number[])[];
 }
 
-/** The steps of a task, as a rerun sees them. */
+/** The steps of a task, as input of a rerun. */
 export interface RerunOf {
   /** The first template step. */
   from: number;

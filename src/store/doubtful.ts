@@ -53,8 +53,8 @@ select d.ord::int from unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[]) wi
 type Doubtful = RecordedStep & { attempt: number };
 
 /**
- * Returns which of these attempts their worker has recorded, or ended with a wait: indexes in the list, with the time
- * if it is still known.
+ * Returns the indexes of the attempts in the list that their worker has recorded, or ended with a wait. Includes the
+ * time if it is still known.
  */
 export async function findRecorded(db: Db, steps: readonly Doubtful[]): Promise<Map<number, string | null>> {
   const [waits, others] = [steps.filter(isWait), steps.filter((step) => !isWait(step))];

@@ -87,7 +87,7 @@ update tasker.task t set n_open = n_open + c.n
 
 /** A batch to add to a task. */
 export interface NewBatch extends Pick<NewStep, 'taskUuid' | 'creator' | 'claim'> {
-  /** The template step that its workers are made from. */
+  /** The template step that its workers are created from. */
   workerIdx: number;
   parallelism: number;
   failureStrategy: string;

@@ -55,7 +55,7 @@ export class Delivery {
   awaited = 0;
   /** Called when the step has ended while a subscriber runs it. */
   whenOver: (() => void) | undefined;
-  /** Whether the log has warned that it is starving. */
+  /** Whether a warning about its starvation was logged. */
   warned = false;
   #event: FfiStepEvent | undefined;
 

@@ -72,7 +72,7 @@ export class HeldSteps {
     return step;
   }
 
-  /** Forgets a step whose outcome was acknowledged or rejected, or that was taken away. */
+  /** Removes a step whose outcome was acknowledged or rejected, or that was taken away. */
   forget(step: DispatchedStep): void {
     if (!this.#steps.delete(step)) return;
     const { traces, incarnation, cache } = this.#options;
@@ -87,7 +87,7 @@ export class HeldSteps {
     this.#options.channel?.over(step);
   }
 
-  // ---- load what steps need before they start
+  // ---- load the data that steps need before they start
 
   /**
    * Loads the templates of claimed steps. Returns, by template, the reasons why some cannot be read. Returns undefined

@@ -139,14 +139,14 @@ export class QueuePoller {
     this.#due = setTimeout(() => void this.#promote(), Math.min(Math.ceil(delayMs) + 1, 2 ** 31 - 1));
   }
 
-  /** Runs once at a time. The peek at its end finds retries that have become due in the meantime. */
+  /** Does not run concurrently. The peek at its end finds retries that have become due in the meantime. */
   async #promote(): Promise<void> {
     this.#dueAt = Number.POSITIVE_INFINITY;
     if (this.#stopped || this.#promoting) return;
     this.#promoting = true;
     try {
       const promoted = await this.#engine.promoteDue();
-      // Another worker may have promoted them without a free slot to run them.
+      // Another worker may have promoted the due steps without a free slot to run them.
       const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
       if (ready) this.#events.ready();
       // If nothing was promoted although something is due, another transaction has locked its task.

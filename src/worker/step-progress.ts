@@ -196,7 +196,7 @@ function withoutToken(step: DispatchedStep): StepExecutionError {
   return new StepExecutionError(message, { errorType: 'token_error', retryable: true });
 }
 
-/** Saves the progress that a handler yielded. Returns the failure of the attempt if that fails. */
+/** Saves the progress that a handler yielded. Returns the failure of the attempt if saving fails. */
 export async function saveYield(
   step: DispatchedStep,
   { result }: StepHandlerResult,

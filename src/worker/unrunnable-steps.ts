@@ -98,9 +98,9 @@ const LOOK_MS = 500;
 const ENOUGH_WAIT = 100;
 
 /**
- * Claimed steps whose handler this worker cannot resolve. If another live worker announces the handler, they are
- * released to it. Otherwise they wait for the grace period, because handlers may be registered after startup. After
- * that, they fail.
+ * Claimed steps whose handler this worker cannot resolve. If another live worker announces the handler, the steps are
+ * released to that worker. Otherwise they wait for the grace period, because handlers may be registered after startup,
+ * and then fail.
  */
 export class MissingHandlers {
   readonly #options: MissingHandlersOptions;
@@ -267,7 +267,7 @@ function hintFor(registry: HandlerRegistry, callable: string): string {
   return known.length > 0 ? `registered handlers: ${known.slice(0, 10).join(', ')}` : 'no handlers are registered';
 }
 
-/** How long claims leave steps with an unreadable template to other workers before they try them again. */
+/** How long claims leave steps with an unreadable template to other workers before trying them again. */
 const EXCLUDE_MS = 10 * 60_000;
 /** Maximum number of steps in one transaction. */
 const BATCH = 500;
@@ -346,7 +346,7 @@ export class UnreadableTemplates {
 
   /**
    * Waits at most `ms` for the releases in progress. Returns the number of steps that have not been released. Other
-   * workers get them when the lease expires.
+   * workers take these steps when the lease expires.
    */
   async stop(ms: number): Promise<number> {
     const timer = setTimeout(() => this.#stopped.abort(), ms);

@@ -172,7 +172,7 @@ export class Worker implements WorkerHooks {
     if (own.length === 0) return;
     const reasons = await held.templates(own);
     if (!reasons) {
-      // The steps are still held in the database. Other workers get them when the lease expires.
+      // The steps are still held in the database. Other workers take them when the lease expires.
       slots.release(own.length);
       stopping.leftBehind = true;
       return;

@@ -21,7 +21,7 @@ import {
 const TURN_MS = 2_000;
 /** How often every process checks that another process is still counting. */
 const LOOK_MS = 15_000;
-/** Maximum age of the statistics that a reader gets. */
+/** Maximum age of the statistics that a reader receives. */
 const READ_MS = 1_500;
 /**
  * Pause of all processes after a pass, as a multiple of its duration, so that counting takes at most a twentieth of a
@@ -33,7 +33,7 @@ const REST_PER_TURN = 19;
  * usual pace if it lasts.
  */
 const REST_IN_BURST = 59;
-/** Delay of counting after which a burst is treated as sustained load. */
+/** Counting delay after which a burst is treated as sustained load. */
 const BURST_MS = 30_000;
 /** After a pass with fewer attempts than this, the pause is only as long as the pass, which was mostly planning. */
 const FEW_ATTEMPTS = 500;
@@ -131,7 +131,7 @@ export class AttemptCounter {
     this.#isFirst = transactions === FIRST_TRANSACTIONS;
   }
 
-  /** Checks periodically whether something is left to count, until it is stopped. */
+  /** Checks periodically whether something is left to count, until {@link stop} is called. */
   start(): void {
     if (!this.enabled || this.#looks || this.#stopped) return;
     this.#looks = setInterval(() => this.#begin(0, LOOK_MS), LOOK_MS);
@@ -271,7 +271,7 @@ export class AttemptCounter {
     }
   }
 
-  /** Sums the next ten days in a separate transaction, so that counting does not fail with it. */
+  /** Sums the next ten-day period in a separate transaction, so that counting does not fail with it. */
   async #sumTenDays(): Promise<void> {
     try {
       await this.#database.transaction(COUNTING, async (tx) => {

@@ -7,7 +7,7 @@ export type AnalyticsSort = 'time' | 'duration' | 'queueing' | 'failures' | 'cou
 
 /** Tasks that ended in the window. */
 export interface TaskNumbers {
-  /** Number of tasks that ended. A task that ends again after a rerun counts again. */
+  /** Number of tasks that ended. A task that ends again after a rerun is counted again. */
   ended: number;
   completed: number;
   /** Ended in `error`. Tasks that are blocked by a failure are open: see `open`. */

@@ -82,8 +82,8 @@ const LOST_MS = 60_000;
 const START: StepKey = { taskUuid: FIRST_TASK, idx: -(2 ** 31) };
 
 /**
- * An action on many tasks or steps. Iterate over it to act and to follow the progress, or await {@link result}. Before
- * that, it changes nothing. {@link preview} selects the items and shows what would be done.
+ * An action on many tasks or steps. Iterate over it to act and to follow the progress, or await {@link result}. Nothing
+ * is changed before that. {@link preview} selects the items and shows what would be done.
  *
  * @example
  * const act = tasker.bulk.retry({ errorType: 'timeout', createdAfter: '6h' }, { actor: 'anna', reason: 'bank is back'

@@ -124,7 +124,8 @@ function limited(items: readonly BulkItemRow[]): readonly BulkItemRow[] {
 }
 
 /**
- * Reads the tasks and steps under the locks, so that it sees every change that earlier holders of the locks committed.
+ * Reads the tasks and steps under the locks, so that every change that earlier holders of the locks committed is
+ * visible.
  */
 async function readLive(
   tx: Db,

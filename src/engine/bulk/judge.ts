@@ -13,7 +13,7 @@ export interface LiveRows {
   tasks: ReadonlyMap<string, LiveTaskRow>;
   /** The steps of the items, by {@link stepKey}. */
   steps: ReadonlyMap<string, LiveStepRow>;
-  /** The tasks that are still stale. Undefined if the filter has no condition on that. */
+  /** The tasks that are still stale. Undefined if the filter has no such condition. */
   stale: ReadonlySet<string> | undefined;
   /** The open dead letters of the tasks, for a redrive or a deletion. */
   deadLetters: ReadonlyMap<string, string>;
@@ -95,7 +95,7 @@ function unfitForRedrive(
   return task.state === 'complete' ? whyNothing('complete') : undefined;
 }
 
-/** Checks again the conditions that may have changed since the filter found the task. */
+/** Rechecks the conditions that may have changed since the filter found the task. */
 function unfit(
   task: LiveTaskRow,
   { action, filter }: { action: BulkAction; filter: TaskFilter },

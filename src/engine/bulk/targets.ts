@@ -8,10 +8,7 @@ import type { TaskFilter } from '../search/filter.ts';
 /** A step for a bulk action: its id, or its name with the id of its task. */
 export type BulkStep = string | { taskUuid: string; step: string };
 
-/**
- * The target of a bulk action: the tasks that a filter finds, or their steps; or tasks or steps that are listed
- * individually.
- */
+/** The target of a bulk action: tasks or steps that a filter finds, or that are listed individually. */
 export type BulkTarget = TaskFilter | { ids: readonly string[] } | { steps: readonly BulkStep[] };
 
 /** A checked target. */

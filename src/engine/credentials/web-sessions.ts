@@ -58,7 +58,7 @@ export function listSessions(
 }
 
 /**
- * Ends the session with an id, or all sessions of a subject. Servers may accept them for two more seconds.
+ * Ends the session with an id, or all sessions of a subject. Servers may accept these sessions for two more seconds.
  * @throws TaskerError `credential_not_found` if no session matches
  */
 export async function endSessions(

@@ -21,7 +21,7 @@ import { type DeadLetterFilter, readDeadLetterFilter, templatesOf } from './filt
 
 /** A task that needs or needed a person's attention. Times are ISO 8601, by the clock of the database. */
 export interface DeadLetter extends Omit<DeadLetterRow, 'metadata' | 'queueAt' | 'originalState' | 'currentState'> {
-  /** The state of the task when the entry was made. */
+  /** The state of the task when the entry was created. */
   originalState: TaskState;
   /** Its state now; null if it was deleted. */
   currentState: TaskState | null;

@@ -43,7 +43,7 @@ export interface DeadLetterLook {
 
 const LEAST_MS = 25_000;
 const CHECK_MS = 300;
-/** Maximum number of entries or tasks of one transaction. */
+/** Maximum number of entries or tasks in one transaction. */
 const AT_ONCE = 500;
 
 // Planned for each call, because the tables may be empty or have a hundred thousand rows. Sequential scans stay enabled

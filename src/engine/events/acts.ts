@@ -135,8 +135,8 @@ export class EventActs {
   }
 
   /**
-   * Removes a group and all its waiting deliveries. Its members no longer get events. Returns false if the group does
-   * not exist.
+   * Removes a group and all its waiting deliveries. Its members no longer receive events. Returns false if the group
+   * does not exist.
    */
   removeGroup(name: string, options: OperatorOptions = {}): Promise<boolean> {
     const operator = operatorOf(options);

@@ -341,8 +341,8 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Returns the events after a position, in the order of the log, and the next position. A caller that continues from it
-   * misses no event. Without a position, returns no events and the end of the log.
+   * Returns the events after a position, in the order of the log, and the next position. A caller that continues from
+   * the next position misses no event. Without a position, returns no events and the end of the log.
    *
    * @example
    * for (let { place } = await log.follow(); ; ) {

@@ -51,7 +51,7 @@ export interface PruneGroup {
 /** The preview of a prune. */
 export interface PrunePreview {
   /**
-   * The number of tasks that ended long enough ago. Only the prune itself finds out which of them have undelivered
+   * The number of tasks that ended long enough ago. Only the prune itself checks which of these tasks have undelivered
    * events.
    */
   matched: number;
@@ -150,7 +150,7 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
     this.#options = options;
   }
 
-  /** Counts the tasks that ended long enough ago, and deletes none. @throws TaskerError `bad_request` */
+  /** Counts the tasks that ended long enough ago, without deleting any. @throws TaskerError `bad_request` */
   async preview(): Promise<PrunePreview> {
     const { database } = this.#engine;
     const plan = await this.#planned();
@@ -289,7 +289,10 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
     }
   }
 
-  /** The transaction may have been committed. The next attempt skips tasks that no longer exist. */
+  /**
+   * Handles a lost response, after which the transaction may have been committed. The next attempt skips tasks that no
+   * longer exist.
+   */
   async #afterLostAnswer(pruneId: number, ids: readonly string[]): Promise<void> {
     await this.#despiteLoss(async () => this.#writer?.settle());
     this.#report.deleted = await this.#despiteLoss(() => prunedSoFar(this.#engine.database, pruneId));
@@ -327,7 +330,10 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
     return { taken: 1, deleted: [], skipped: [] };
   }
 
-  /** The policy begins only once it has found a task, so that the audit has no empty entries. */
+  /**
+   * Begins the prune. A prune by the policy begins only once it has found a task, so that the audit has no empty
+   * entries.
+   */
   async #begin(): Promise<number> {
     const { byPolicy, archive, releaseKeys, shown, operator, fullBytes } = this.#options;
     const { database } = this.#engine;

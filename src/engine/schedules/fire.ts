@@ -106,9 +106,9 @@ async function templatesOf(
 }
 
 /**
- * Cancels the open tasks of schedules with `cancel_running` that get a new task now. Another process may have handled
- * the schedules since they were read, and its new tasks must stay. So the open tasks are read together with the due
- * times that remain.
+ * Cancels the open tasks of schedules with `cancel_running` that receive a new task now. Another process may have
+ * handled the schedules since they were read, and its new tasks must stay. So the open tasks are read together with the
+ * due times that remain.
  */
 async function cancelRunning(
   engine: FiringEngine,

@@ -27,7 +27,7 @@ export interface ScheduleState {
   queuedMs: number | null;
   /** The time of the database. */
   nowMs: number;
-  /** The open tasks that count for the overlap. */
+  /** The open tasks that matter for the overlap. */
   open: readonly string[];
   /** The reason to pause it, such as a task that failed. Null means none. */
   pauseReason: string | null;

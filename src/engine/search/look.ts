@@ -104,7 +104,7 @@ export async function look<Place, S extends Slice<Place>>(
   return stretches(database, looks, { slice, until, among: Math.min(STRETCH, among) });
 }
 
-/** A statement that sets a timeout is prepared once for each value, so there are only a few values. */
+/** Rounds a timeout up to one of a few values, because the statement that sets it is prepared once for each value. */
 function roundedUp(ms: number): number {
   return Math.max(1, Math.ceil(ms / 100)) * 100;
 }

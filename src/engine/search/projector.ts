@@ -17,7 +17,7 @@ import { SearchKeeper } from './keeper.ts';
 
 /** Time between two flushes. A search finds an ended task after one flush. */
 const TURN_MS = 600;
-/** A task that has not ended is written this long after it changed, because most tasks soon end and are then written once. */
+/** Delay before a change of an open task is written, because most tasks soon end and are then written once. */
 const WAIT_MS = 1_200;
 /** Time until the next flush after a failed flush. */
 const RETRY_MS = 3_000;

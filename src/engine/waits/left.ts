@@ -7,7 +7,7 @@ import { closeStrayWaits, closeWaitsOfEnded } from '../../store/waits/due-waits.
 import { dropLeftWaits, leftWaits } from '../../store/waits/left-waits.ts';
 import { withFreeTasks } from '../with-free-tasks.ts';
 
-/** Maximum number of waits in one slice. A slice of open waits takes about 0.1 s of the server. */
+/** Maximum number of waits in one slice. A slice of open waits takes the server about 0.1 s. */
 const WAITS_PER_SLICE = 20_000;
 /** Maximum number of waits that one transaction closes, because it locks their tasks. */
 const CLOSED_AT_ONCE = 500;

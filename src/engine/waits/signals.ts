@@ -116,7 +116,7 @@ async function sendLater(
   { signal, db }: { signal: CheckedSignal; db: Db },
 ): Promise<SentSignal> {
   if (typeof target === 'string') {
-    // The task may be created in the same transaction: then it is not found here.
+    // The task may be created in the same transaction, and is then not found here.
     const [task] = await templatesOfTasks(engine.database, [target]);
     const snapshot = task && (await engine.templates.byIds([task.templateId])).get(task.templateId)!;
     if (snapshot) await refusing(async () => checkPayload(target, snapshot, signal));
@@ -148,14 +148,14 @@ async function refusing<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A signal on its way to its tasks. */
+/** A signal that is being delivered to its tasks. */
 export interface Delivery {
   target: SignalTarget;
   signalId: string;
   signal: CheckedSignal;
   /**
-   * Called first in the transaction. Returns false if another process delivers the signal. A transaction with it does not
-   * wait long for a locked task, because other signals wait for it.
+   * Called first in the transaction. Returns false if another process delivers the signal. A transaction with a claim
+   * waits only briefly for a locked task, because other signals wait for this one.
    */
   claim?: (tx: Db) => Promise<boolean>;
   /** Called at the end of the transaction. */
@@ -203,7 +203,7 @@ export async function deliver(
   return sent;
 }
 
-/** Settings that wait only briefly for a locked task. The error is that of the database. */
+/** Settings that wait only briefly for a locked task. A timeout is reported as an error of the database. */
 const IMPATIENT = opening({ ...ENDING_LIMITS, lock_timeout: '250ms' });
 
 /** Maximum size of the payloads that one signal stores, in all of its tasks together. */
@@ -245,7 +245,7 @@ async function lockAndRead(
   return rows;
 }
 
-/** A task, with the outcome of the signal there. */
+/** A task, and the outcome of the signal in it. */
 interface Plan {
   task: SignalTaskRow;
   /** Undefined if the task already has the signal. */

@@ -112,7 +112,7 @@ export async function deleteTasks(db: Db, taskUuids: readonly string[], by: Oper
   ]);
 }
 
-/** Writes what remains of the tasks: an entry in the audit, or their identities. */
+/** Writes the rows that remain of the tasks: an entry in the audit, or their identities. */
 function whatStays(db: Db, ids: readonly string[], by: Operator | Pruning): Promise<unknown>[] {
   if (!('pruneId' in by)) {
     const { actor, reason, door, bulkId } = by;

@@ -73,7 +73,7 @@ export async function markPausedTemplates(db: Db, namespaceId: number): Promise<
 }
 
 // A statement locks the tables that it writes before it takes its snapshot. So a transaction that has not locked the
-// queue yet will see every pause that is committed now. So it is enough to wait for the transactions that have already
+// queue yet will see every pause that is committed now, and it is enough to wait for the transactions that have already
 // locked the queue. Locking the queue would wait for the same transactions, but it would block all other work in the
 // meantime.
 const QUEUE_WRITERS = sql('queue_writers')`

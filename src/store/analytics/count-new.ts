@@ -155,7 +155,7 @@ export async function countNew(
 
 /**
  * Counts all attempts of the tasks that have the first `rows` attempts of the next transaction and of transactions that
- * committed late. `more`: there may be more of them. Call it in a transaction that holds the lock.
+ * committed late. `more`: whether there may be more such attempts. Call it in a transaction that holds the lock.
  */
 export async function countPart(db: Db, { rows }: { rows: number }): Promise<Counted & { more: boolean }> {
   return (await db.query<Counted & { more: boolean }>(COUNT_PART, [1, rows])).rows[0]!;
@@ -179,8 +179,8 @@ export async function pruneAnalytics(db: Db): Promise<void> {
   await db.query(PRUNE);
 }
 
-// Selects the next ten days with stored days. These days must have ended a day before the time up to which everything
-// is counted, so that few of them change again.
+// Selects the next ten-day period that has stored days. The period must have ended a day before the time up to which
+// everything is counted, so that few of its days change again.
 const SUM_TEN_DAYS = sql('sum_ten_days')`
 with next as materialized (
   select n.first from tasker.analytics_state s cross join lateral (
@@ -195,7 +195,7 @@ summed as materialized (select tasker.sum_ten_days(next.first, template_id, idx)
 update tasker.analytics_state set ten_days_until = next.first + interval '240 hours'
   from next cross join (select count(*) n from summed) k where k.n >= 0`;
 
-/** Sums the days of the next ten days, if they have ended. Call it in a transaction that holds the lock. */
+/** Sums the days of the next ten-day period, if it has ended. Call it in a transaction that holds the lock. */
 export async function sumTenDays(db: Db): Promise<void> {
   await db.query(SUM_TEN_DAYS);
 }

@@ -59,7 +59,7 @@ select ${COLUMNS} from tasker.api_key
  where $1 or (revoked_at is null and (expires_at is null or expires_at > now()))
  order by name, created_at, key_id limit 10000`;
 
-/** Returns the keys by name. `all`: also revoked and expired ones. */
+/** Returns the keys by name. `all`: includes revoked and expired keys. */
 export async function listApiKeys(db: Db, { all }: { all: boolean }): Promise<ApiKeyRow[]> {
   return (await db.query<ApiKeyRow>(LIST, [all])).rows;
 }

@@ -4,7 +4,7 @@ import { LAST_MOVE } from '../stale-tasks.ts';
 export const MOVED_AT = 'greatest(moved.at, t.done_at)';
 
 /**
- * Whether the task of an entry `d` has made progress: it was deleted, or moved after the entry was made. If the task
+ * Whether the task of an entry `d` has made progress: it was deleted, or moved after the entry was created. If the task
  * exceeds a limit on its duration, only its end or a rerun is progress.
  */
 export const HAS_MOVED_ON = `coalesce((

@@ -109,8 +109,8 @@ export async function listGroups(db: Db, name: string | null): Promise<EventGrou
 
 const LOCK_GROUP = sql('lock_event_group')`select id from tasker.event_group where name = $1 for update`;
 
-// Deleted in the order in which all transactions lock them. A process that is working for the group finishes first, and
-// finds nothing afterwards.
+// Rows are deleted in the order in which all transactions lock them. A process that is working for the group finishes
+// first, and finds no rows afterwards.
 const REMOVALS = [
   sql('remove_event_cursors')`delete from tasker.event_cursor where group_id = $1`,
   sql('remove_event_retries')`delete from tasker.event_retry where group_id = $1`,

@@ -9,11 +9,11 @@ const LOCK_ID = 7_303_014_004;
 // with the gap.
 const LOCK_SEQUENCE = sql('lock_event_sequence')`select pg_advisory_xact_lock(${LOCK_ID})`;
 
-// Events in gaps get positions before new events. Within a task, the event with the lower id is committed first, so it
-// is visible whenever the later one is. A transaction that took an id from the sequence already had a transaction id.
-// That transaction id is lower than the one that this transaction gets here, after its snapshot. So once no running
-// transaction has a lower transaction id, every transaction that could fill the gap has ended, and the gap can be
-// closed.
+// Events in gaps receive positions before new events. Within a task, the event with the lower id is committed first, so
+// it is visible whenever the later one is. A transaction that took an id from the sequence already had a transaction
+// id. That transaction id is lower than the one that this transaction receives here, after its snapshot. So once no
+// running transaction has a lower transaction id, every transaction that could fill the gap has ended, and the gap can
+// be closed.
 const SEQUENCE_EVENTS = sql('sequence_events')`
 with h as materialized (
   select last_id, chunk from tasker.event_head),

@@ -116,7 +116,7 @@ export interface CheckedTask {
   bytes: number;
 }
 
-/** Checks locked tasks again, and whether anything still needs them. Returns them in the order of their ids. */
+/** Rechecks locked tasks, and whether anything still needs them. Returns the tasks in the order of their ids. */
 export async function checkPrunable(
   db: Db,
   taskUuids: readonly string[],

@@ -20,7 +20,8 @@ const RESTORED: readonly (readonly [list: string, table: string])[] = [
 ];
 
 /**
- * The column with the transaction that wrote a row, by which new rows are found to be counted. Null in restored rows.
+ * The column with the id of the transaction that wrote a row, which finds the rows that are not counted yet. Null in
+ * restored rows.
  */
 const WRITER = 'tx';
 
@@ -111,8 +112,8 @@ function insertOf(list: string, table: string, columns: RestoredColumns): string
 }
 
 /**
- * Returns the statement that restores the audit of a task. Skips it if the database still has an entry of the task,
- * because it then has all of them.
+ * Returns the statement that restores the audit of a task. If the database still has one entry of the task, it has all
+ * of them, and nothing is restored.
  */
 function insertOfActs(columns: RestoredColumns): string {
   return `${insertOf('operator_actions', 'operator_action', columns)}

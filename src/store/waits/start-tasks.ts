@@ -77,7 +77,10 @@ t as (
    where task_uuid = $1 and exists (select 1 from w))
 select tasker.iso(w.ended_at) "endedAt", (select count(*)::int from s) steps from w`;
 
-/** Starts a task that begins later, and returns when, and the number of queued steps. Undefined if it has started. Call it after lockTasks. */
+/**
+ * Starts a task that begins later. Returns the time of the start and the number of queued steps. Undefined if the task
+ * has already started. Call it after lockTasks.
+ */
 export async function startTask(
   db: Db,
   taskUuid: string,

@@ -112,7 +112,7 @@ export class GivenSteps {
     if (lacking.length > 0) await loadDetails(this.#engine, lacking);
   }
 
-  /** Loads what steps need before they are given to a worker. */
+  /** Loads the data that steps need before they are given to a worker. */
   async hydrate(given: readonly Given[]): Promise<void> {
     const steps = given.map(({ step }) => step);
     await Promise.all([

@@ -282,7 +282,7 @@ export class HttpWorkers {
   }
 
   /**
-   * Records what workers report about attempts. The first outcome of an attempt is final: later reports about the
+   * Records the reports of workers about attempts. The first outcome of an attempt is final: later reports about the
    * attempt receive this outcome as the response. Reports of workers that the caller may not use are rejected, like
    * reports of unknown workers.
    */

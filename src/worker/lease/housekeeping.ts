@@ -23,8 +23,8 @@ const QUEUE_TURN_MS = 30_000;
  */
 const PAUSE_PER_SLICE = 200;
 /**
- * The longest of these pauses. With it, the four slices of a million open tasks are done within 5 minutes, even on a
- * busy machine.
+ * The longest of these pauses. With this limit, the four slices of a million open tasks are done within 5 minutes, even
+ * on a busy machine.
  */
 const LONGEST_PAUSE_MS = 70_000;
 /** The longest time for which a check delays the next check. */
@@ -106,7 +106,7 @@ export class Housekeeping {
       }
       return steps.length > 0;
     } catch (error) {
-      // The connections are being closed. Another worker reclaims those steps.
+      // The connections are being closed. Another worker reclaims the steps.
       if (this.#stopped) return false;
       this.#logger.warn(
         { error: messageOf(error) },

@@ -110,7 +110,7 @@ export class Incarnation {
 
   /**
    * Returns whether this worker may still hold steps under this fence. False if the incarnation that issued it was
-   * declared dead, in which case other workers get its steps.
+   * declared dead, in which case other workers take its steps.
    */
   owns(claim: number): boolean {
     return !this.#dead.has(incarnationOf(claim));
@@ -243,7 +243,7 @@ export class Incarnation {
       const dead = ids.filter((id) => !alive.includes(id));
       if (dead.length > 0) await this.#comeBack(dead);
       else this.#memory.proven(sentAt);
-      // If only dead ids were queried, the next heartbeat has the request.
+      // If only dead ids were queried, the response to the next heartbeat has the request.
       if (dead.length < ids.length) this.#events.drain?.(drain);
       await this.#leaveRetired();
       await this.announce();

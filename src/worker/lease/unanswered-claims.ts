@@ -42,7 +42,7 @@ export class UnansweredClaims {
     this.#schedule(OFTEN_MS);
   }
 
-  /** Drops the fences of incarnations that were declared dead, because other workers get their steps. */
+  /** Drops the fences of incarnations that were declared dead, because other workers take their steps. */
   forget(incarnations: readonly number[]): void {
     for (const token of this.#unanswered.keys()) {
       if (incarnations.includes(incarnationOf(token))) this.#unanswered.delete(token);
