@@ -48,7 +48,7 @@ const ATTEMPTS_A_TURN = 5_000;
 const MOST_ATTEMPTS = 16_000;
 /** Lower limit of `MOST_ATTEMPTS`, which is halved whenever a pass exceeds the statement timeout. */
 const FEWEST_ATTEMPTS = 10;
-/** In the first of several passes over one transaction: the number of attempts whose tasks are counted. */
+/** In the first of several passes for one transaction: the number of attempts whose tasks are counted. */
 const FIRST_ROWS = 100;
 /**
  * Number of transactions in the first pass, and in the first pass after an idle period. A transaction can record a few

@@ -41,7 +41,7 @@ export interface EndOfWait extends StepKey {
 
 /** A wait that this transaction has ended. */
 export interface TakenWait {
-  /** The number of its attempt among those that count towards `max_attempts`. */
+  /** The number of its attempt among the attempts that count towards `max_attempts`. */
   counted: number;
   endedAt: string;
 }

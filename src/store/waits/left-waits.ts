@@ -22,14 +22,17 @@ select (select count(*)::int from slice) rows,
        (select json_build_object('taskUuid', task_uuid, 'idx', idx)::text from slice order by slice.task_uuid, slice.idx limit 1) last,
        (select coalesce(json_agg(json_build_object('taskUuid', task_uuid, 'idx', idx, 'state', state)), '[]')::text from l) waits`;
 
-/** A wait of a deleted task, or an open wait for which no step or task waits. `state`: the state of its task. */
+/**
+ * A wait of a deleted task, or an open wait of an ended task or of a step that does not wait. `state`: the state of its
+ * task.
+ */
 export interface LeftWait extends StepKey {
   state: 'gone' | 'ended' | 'open';
 }
 
 /**
- * Finds what programs of earlier versions have left among the next `limit` waits before a key, the newest task first.
- * `next`: the key for the next call; undefined after the last wait.
+ * Finds the waits that programs of earlier versions have left among the next `limit` waits before a key, newest task
+ * first. `next`: the key for the next call; undefined after the last wait.
  */
 export async function leftWaits(
   db: Db,

@@ -73,8 +73,8 @@ update tasker.step set claim = $3, started_at = least(started_at, now())
 returning attempts - spared counted`;
 
 /**
- * Takes a running step from its worker: its fence becomes `claim`. Returns the number of its attempt among those that
- * count towards `max_attempts`. Call it after lockTasks, and record the step in the same transaction.
+ * Takes a running step from its worker: its fence becomes `claim`. Returns the number of its attempt among the attempts
+ * that count towards `max_attempts`. Call it after lockTasks, and record the step in the same transaction.
  */
 export async function takeRunning(
   db: Db,
