@@ -1,6 +1,6 @@
 /**
- * The code of every error that a caller can get, and its HTTP status. `docs/errors.md` explains each of them; a test
- * compares the two.
+ * The code of every error that a caller can receive, and its HTTP status. `docs/errors.md` explains each of them; a
+ * test compares the two.
  */
 export const ERRORS = {
   // requests

@@ -63,7 +63,7 @@ export function checkScheme(url: string): void {
   );
 }
 
-/** Returns the error for a failed first connection, with its cause and what to do. */
+/** Returns the error for a failed first connection, with the cause and advice. */
 export function refusedConnection(url: string, error: unknown): TaskerError {
   const reason = messageOf(error) || String((error as Coded | null)?.code);
   return new TaskerError('database_unreachable', `${redactUrl(url)}: ${reason}; ${hintFor(error)}`, { cause: error });
@@ -89,7 +89,7 @@ function hintFor(error: unknown): string {
 const ON_SOCKETS = new Set([undefined, 'connect', 'read', 'write']);
 
 /**
- * Returns an error that explains what to do if the connection was lost during startup. Returns other errors unchanged:
+ * Returns an error with advice if the connection was lost during startup. Returns other errors unchanged, because
  * startup also reads files.
  */
 export function lostAtStart(place: string, error: unknown): unknown {

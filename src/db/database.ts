@@ -314,7 +314,7 @@ export class Database implements Db {
       this.#countFailure(error);
       if (isConnectionError(error)) broken = error as Error;
       else {
-        // Other statements in progress must end first: nothing may be sent while a statement is in progress.
+        // Other statements must end first, because nothing may be sent while a statement is in progress.
         await Promise.allSettled(sent);
         await client.query('rollback').catch((lost: Error) => (broken = lost));
       }

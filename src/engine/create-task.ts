@@ -307,7 +307,7 @@ function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where
   if (violations.length > 0) {
     throw new TaskerError(
       'invalid_context',
-      `${where}: the context does not fit the template's input_schema: ${violations.map((v) => `${v.path || '/'} ${v.message}`).join('; ')}`,
+      `${where}: the context does not match the template's input_schema: ${violations.map((v) => `${v.path || '/'} ${v.message}`).join('; ')}`,
       { details: { violations } },
     );
   }

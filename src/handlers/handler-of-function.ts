@@ -103,7 +103,7 @@ function callOf(definition: FunctionHandler): (context: StepContext) => HandlerO
   const { answerBefore } = definition;
   const finish = finisherOf(definition);
   const readers = readersOf(definition);
-  // The readers assign all arguments that the type declares. The compiler cannot see that.
+  // The readers assign all arguments that the type declares. The compiler cannot infer that.
   const run = definition.fn as (args: Record<string, unknown>) => unknown;
 
   return (context) => {

@@ -233,11 +233,11 @@ export class StepContext {
   }
 
   /**
-   * Saves the handler's progress while it continues. The next attempt resumes from it, on any worker, and a crash after
-   * a save does not count as an attempt. The function's own fields are the last saved checkpoint. Saving fails if the
-   * worker no longer holds the step. The handler should then stop.
+   * Saves the handler's progress while it continues. The next attempt resumes from the saved progress, on any worker,
+   * and a crash after a save does not count as an attempt. The function's own fields are the last saved checkpoint.
+   * Saving fails if the worker no longer holds the step. The handler should then stop.
    *
-   * In a context created by hand without `saveCheckpoint`, this contains only the saved fields, or is null.
+   * In a context created by hand without `saveCheckpoint`, this property contains only the saved fields, or is null.
    *
    * @example
    * for (let at = Number(context.checkpointCursor ?? 0); at < rows.length; at += 500) {
@@ -416,7 +416,10 @@ export type TypedStepContext<Input extends object, Results extends object = Reco
 > &
   StepContext;
 
-/** The prototype of `dependencyResults`. It keeps `get` out of the keys, and a step named `get` hides the method. */
+/**
+ * The prototype of `dependencyResults`. The prototype keeps `get` out of the keys, and a step named `get` hides the
+ * method.
+ */
 const READ_AS_MAP: object = Object.create(Object.prototype, {
   get: {
     writable: true,

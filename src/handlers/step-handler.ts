@@ -116,8 +116,8 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
   }
 
   /**
-   * Returns a result that lets the step wait until another system completes it by its token, or an operator does. See
-   * the function `completeLater`.
+   * Returns a result that lets the step wait until another system completes it by its token, or an operator completes
+   * it. See the function `completeLater`.
    *
    * @example
    * await bank.transfer({ reference: await context.completionToken() });

@@ -85,7 +85,9 @@ export function applyMixin<Target extends object, Part extends Mixin>(
   return target as Target & InstanceType<Part>;
 }
 
-/** Returns a class whose prototype has the members of an object. In a mixin, they run with the handler as `this`. */
+/**
+ * Returns a class whose prototype has the members of an object. In a mixin, the members run with the handler as `this`.
+ */
 export function withMembers<Members extends object>(
   members: Members,
 ): { new (): Members; readonly prototype: Members } {

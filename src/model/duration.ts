@@ -25,8 +25,8 @@ export const DURATION_FORMS = 'seconds as a number, a string such as 90s, 15m, 2
 
 /**
  * Returns a duration in milliseconds: seconds as a number, `90s`, `15m`, `2h`, `7d`, or ISO 8601 (`P3DT12H`). Years and
- * months have no fixed length and are rejected. Returns undefined if it is malformed, negative, or longer than 366,000
- * days.
+ * months have no fixed length and are rejected. Returns undefined if the value is malformed, negative, or longer than
+ * 366,000 days.
  *
  * @example
  * durationMs('15m'); // 900000
@@ -38,8 +38,8 @@ export function durationMs(value: unknown): number | undefined {
 }
 
 /**
- * Returns a duration in milliseconds that is written in words, such as `3 days` or `1 hour 30 minutes`. Returns undefined
- * if it has another form, or is too long.
+ * Returns a duration in milliseconds that is written in words, such as `3 days` or `1 hour 30 minutes`. Returns
+ * undefined if the text has another form, or the duration is too long.
  *
  * @example
  * durationInWords('3 days'); // 259200000

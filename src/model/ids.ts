@@ -59,8 +59,8 @@ export function isUuid(text: string): boolean {
 }
 
 /**
- * Returns the id in lower case, as the database writes it. Checks it first, because the message of the database is less
- * clear.
+ * Returns the id in lower case, as the database writes it. Checks the id first, because the database's own message is
+ * less clear.
  * @throws TaskerError `invalid_uuid`
  */
 export function checkUuid(id: string, what: string): string {

@@ -143,7 +143,7 @@ export function hideInCondition<T>(condition: T, paths: readonly string[]): T {
 
 /**
  * Throws if a condition on contexts compares a value at one of these paths, because the results would reveal the value.
- * `way`: what the caller can do to see the values.
+ * `way`: how the caller can see the values.
  * @throws TaskerError `forbidden`
  */
 export function refuseCondition(condition: unknown, paths: Iterable<string>, way: string): void {

@@ -7,7 +7,7 @@ export type Seen<T> =
   /** The lookup has no result yet, and continues. */
   | { kind: 'silent'; ms: number };
 
-/** A lookup that many callers share: it runs once at a time, and is not repeated while its result is fresh. */
+/** A lookup that many callers share. Runs do not overlap, and a result is reused while it is fresh. */
 export class SingleFlight<T> {
   readonly #look: () => Promise<T>;
   readonly #freshMs: number;

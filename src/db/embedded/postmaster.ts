@@ -128,7 +128,8 @@ function sendOnWindows(data: string, pid: number, signal: NodeJS.Signals): void 
 }
 
 /**
- * Waits until a starting server accepts connections. Returns false if it stops or exits. After a crash, it recovers first.
+ * Waits until a starting server accepts connections. Returns false if it stops or exits. After a crash, the server
+ * recovers first.
  * @throws TaskerError `embedded_failed` if this takes more than two minutes
  */
 export async function untilReady({ data, log }: { data: string; log: string }, pid: number): Promise<boolean> {

@@ -280,7 +280,7 @@ export class AttemptCounter {
       });
     } catch (error) {
       // Until then, readers read the single days.
-      this.#logger.debug({ error: messageOf(error) }, 'statistics of ten days not summed');
+      this.#logger.debug({ error: messageOf(error) }, 'statistics of a ten-day period not summed');
     }
   }
 

@@ -216,7 +216,7 @@ function checkRequest(request: ApiKeyRequest) {
     );
   }
   if (namespaces?.length === 0) {
-    throw new TaskerError('bad_request', `namespaces: an empty list allows nothing; leave it out for all namespaces`);
+    throw new TaskerError('bad_request', `namespaces: an empty list allows nothing; omit it to allow all namespaces`);
   }
   if (expiresInMs !== undefined) checkSpan('expiry', expiresInMs, 1);
   return {

@@ -166,7 +166,7 @@ export class SearchProjector {
       if (this.#hasWork()) await this.#write(true);
       if (this.#notedAt > 0 && this.#overflowedSince === undefined) await dropSearchWriter(this.#database, this.#id);
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'search tables not written at shutdown');
+      this.#logger.debug({ error: messageOf(error) }, 'search tables not written on shutdown');
     }
   }
 

@@ -139,9 +139,9 @@ export function noBatchesAggregationResult(zeroMetrics: Fields = {}): StepHandle
 }
 
 /**
- * Returns the result of an aggregator, with `worker_count` and `scenario`. Without batches it is `zeroMetrics`.
- * Otherwise it is the return value of `aggregate` for the workers' results by step name (default: `{ batch_results:
- * results }`).
+ * Returns the result of an aggregator, with `worker_count` and `scenario`. Without batches, the result is
+ * `zeroMetrics`. Otherwise it is the return value of `aggregate` for the workers' results by step name (default: `{
+ * batch_results: results }`).
  */
 export function aggregateBatchWorkerResults(
   scenario: BatchAggregationScenario,

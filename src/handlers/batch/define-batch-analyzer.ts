@@ -52,7 +52,7 @@ export interface BatchAnalyzerOptions<Inputs, Depends> extends HandlerOptions<In
   workerTemplate?: string;
 }
 
-/** The return value of an analyzer's function: sizes, custom ranges, or a result. It can also be a promise. */
+/** The return value of an analyzer's function: sizes, custom ranges, or a result. A promise is also accepted. */
 export type BatchAnalyzerReturn =
   | BatchConfig
   | BatchAnalysis

@@ -29,7 +29,7 @@ export interface DecisionCapable {
 }
 
 /**
- * Decisions for a handler: it chooses the steps of the template that are created when its own step is complete.
+ * Decisions for a handler. The handler chooses the template steps that are created when its own step is complete.
  *
  * @example
  * class RouteOrder extends withMixins(StepHandler, DecisionMixin) {

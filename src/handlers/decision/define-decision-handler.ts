@@ -8,7 +8,7 @@ import { type Decision, type DecisionPointOutcome, outcomeOfDecision } from './d
 
 import { type Decider, decisionSuccess } from './decision-mixin.ts';
 
-/** The return value of a decision handler's function. It can also be a promise. */
+/** The return value of a decision handler's function. A promise is also accepted. */
 export type DecisionReturn = Decision | DecisionPointOutcome | StepHandlerResult | { decision_point_outcome: object };
 
 /**

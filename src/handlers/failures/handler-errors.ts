@@ -77,8 +77,8 @@ export interface StepExecutionErrorJson {
 }
 
 /**
- * An error that determines the step's outcome. When a handler throws it, it sets the error type, whether the step is
- * retried, and the delay.
+ * An error that determines the step's outcome. When a handler throws it, the error sets the error type, whether the
+ * step is retried, and the delay.
  *
  * @example
  * throw new StepExecutionError('database connection timeout', { errorType: 'database_error', retryAfter: 30 });

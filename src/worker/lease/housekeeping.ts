@@ -177,7 +177,7 @@ export class Housekeeping {
         if (this.#stopped) break;
       }
     } catch (error) {
-      this.#logger.warn({ error: messageOf(error) }, 'search for stale tasks failed; trying again');
+      this.#logger.warn({ error: messageOf(error) }, 'search for stale tasks failed; retrying');
     } finally {
       this.#endingStale = false;
     }

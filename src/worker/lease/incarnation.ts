@@ -251,14 +251,14 @@ export class Incarnation {
       if (lost && sentAt - this.#memory.backAt >= leaseMs) this.#events.othersLost();
     } catch (error) {
       const level = this.#failedBeats++ === 0 ? 'warn' : 'debug';
-      this.#logger[level]({ error: messageOf(error) }, 'heartbeat failed; trying again');
+      this.#logger[level]({ error: messageOf(error) }, 'heartbeat failed; retrying');
     }
   }
 
   async #comeBack(dead: readonly number[]): Promise<void> {
     this.#logger.warn(
       { worker_ids: dead },
-      'this worker was declared dead because its lease expired; other workers get its steps',
+      'this worker was declared dead because its lease expired; other workers take over its steps',
     );
     for (const id of dead) {
       this.#retired.delete(id);

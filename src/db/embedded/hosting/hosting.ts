@@ -31,6 +31,6 @@ export interface Hosting {
   join(folder: EmbeddedFolder, postmasterPid: number): Membership | undefined;
   /** Returns whether any process uses the server. */
   hasUsers(folder: EmbeddedFolder): boolean;
-  /** Returns the folder of its socket, or undefined if it listens on TCP. */
+  /** Returns the folder of the server's socket, or undefined if it listens on TCP. */
   socketFolder(folder: EmbeddedFolder): string | undefined;
 }
