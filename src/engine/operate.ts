@@ -77,7 +77,6 @@ function taskNotFound(taskUuid: string): TaskerError {
 /**
  * Deletes a task that has ended. For a pruned task, releases the identity that is still reserved.
  * @throws TaskerError `illegal_transition` if it has not ended or is in the dead letters, `task_not_found`
- * @throws TaskerError `illegal_transition` if it has not ended, `task_not_found`
  */
 export async function deleteTask(database: Database, taskUuid: string, options: OperatorOptions): Promise<void> {
   const operator = operatorOf(options);

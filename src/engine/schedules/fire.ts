@@ -154,7 +154,10 @@ function canCreate({ id, spec }: Pick<ScheduleRow, 'id' | 'spec'>, found: Readon
   return !('problem' in taskOf(firing, template));
 }
 
-/** Returns whether an open task matters for the overlap. A task that is blocked by failures does not. */
+/**
+ * Returns whether an open task matters for the overlap. A task that is blocked by failures does not, because it waits
+ * for a person.
+ */
 function counts({ ended, state }: OpenTaskRow): boolean {
   return !ended && state !== 'blocked_by_failures';
 }

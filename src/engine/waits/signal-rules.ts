@@ -131,7 +131,7 @@ function noSuchStep({ taskUuid }: Pick<SignalTaskRow, 'taskUuid'>, { template }:
   );
 }
 
-/** Returns the error for a signal that arrived after the last step that could use it had ended. */
+/** Returns the error for a signal that no step of the task can use any longer. */
 function tooLate(task: SignalTaskRow, steps: readonly SignalStep[], name: string): TaskerError {
   const { taskUuid, verdict, doneAt, waits } = task;
   const nameAt = (idx: number) => steps.find((step) => step.idx === idx)!.name;

@@ -20,8 +20,7 @@ const RESTORED: readonly (readonly [list: string, table: string])[] = [
 ];
 
 /**
- * The column with the id of the transaction that wrote a row, which finds the rows that are not counted yet. Null in
- * restored rows.
+ * The column with the id of the transaction that wrote a row, by which uncounted rows are found. Null in restored rows.
  */
 const WRITER = 'tx';
 
