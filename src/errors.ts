@@ -1,6 +1,6 @@
 /**
- * The code of every error that a caller can get, and its HTTP status. `docs/errors.md` explains each of them; a test
- * compares the two.
+ * The code of every error that a caller can receive, and its HTTP status. `docs/errors.md` explains each of them; a
+ * test compares the two.
  */
 export const ERRORS = {
   // requests
@@ -70,7 +70,7 @@ export const ERRORS = {
   unauthorized: 401,
   authentication_failed: 401,
   rate_limited: 429,
-  // a server that a command asks
+  // a server that a command connects to
   server_unreachable: 503,
 } as const satisfies Record<string, number>;
 

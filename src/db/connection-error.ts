@@ -24,8 +24,8 @@ export function isLockTimeout(error: unknown): boolean {
 }
 
 /**
- * Returns whether the server canceled a statement because of its timeout. That can be the COMMIT, whose error is in doubt
- * for a transaction that writes. A transaction that only reads has simply taken too long.
+ * Returns whether the server canceled a statement because of its timeout. If the statement is the COMMIT of a
+ * transaction that writes, the outcome is in doubt. A transaction that only reads has taken too long.
  */
 export function isStatementTimeout(error: unknown): boolean {
   const isInDoubt = error instanceof TaskerError && error.code === 'record_in_doubt';
@@ -51,7 +51,7 @@ export function redactUrl(url: string): string {
 }
 
 /**
- * Rejects an address that is not a PostgreSQL URL, because the driver would take it for the name of a database. The
+ * Rejects an address that is not a PostgreSQL URL, because the driver would use it as the name of a database. The
  * message does not show the address, because any part of it may be the password.
  * @throws TaskerError `database_unreachable`
  */
@@ -63,7 +63,7 @@ export function checkScheme(url: string): void {
   );
 }
 
-/** Returns the error for a failed first connection, with its cause and what to do. */
+/** Returns the error for a failed first connection, with the cause and advice. */
 export function refusedConnection(url: string, error: unknown): TaskerError {
   const reason = messageOf(error) || String((error as Coded | null)?.code);
   return new TaskerError('database_unreachable', `${redactUrl(url)}: ${reason}; ${hintFor(error)}`, { cause: error });
@@ -89,7 +89,7 @@ function hintFor(error: unknown): string {
 const ON_SOCKETS = new Set([undefined, 'connect', 'read', 'write']);
 
 /**
- * Returns an error that explains what to do if the connection was lost during startup. Returns other errors unchanged:
+ * Returns an error with advice if the connection was lost during startup. Returns other errors unchanged, because
  * startup also reads files.
  */
 export function lostAtStart(place: string, error: unknown): unknown {

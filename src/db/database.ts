@@ -15,7 +15,7 @@ import { UserTransactions } from './user-transactions.ts';
 /** The oldest supported major version of PostgreSQL. */
 const OLDEST_SERVER = 15;
 
-/** The outcome of a transaction is unknown, because its connection was lost before the answer to COMMIT arrived. */
+/** The outcome of a transaction is unknown, because its connection was lost before the response to COMMIT arrived. */
 export class InDoubtError extends TaskerError {
   constructor(cause: unknown) {
     super(
@@ -258,7 +258,7 @@ export class Database implements Db {
   /**
    * Sends a whole transaction in one round trip. `work` must send all its statements before its first `await`. `opening` is
    * BEGIN with the settings that the statements need.
-   * @throws InDoubtError when the connection was lost before COMMIT was answered
+   * @throws InDoubtError when the connection was lost before the response to COMMIT arrived
    */
   async pipeline<T>(opening: Opening, work: (tx: Db) => Promise<T>): Promise<T> {
     this.#checkOpen();
@@ -314,7 +314,7 @@ export class Database implements Db {
       this.#countFailure(error);
       if (isConnectionError(error)) broken = error as Error;
       else {
-        // Other statements in progress must end first: nothing may be sent while a statement is being answered.
+        // Other statements must end first, because nothing may be sent while a statement is in progress.
         await Promise.allSettled(sent);
         await client.query('rollback').catch((lost: Error) => (broken = lost));
       }
@@ -341,8 +341,9 @@ export class Database implements Db {
   }
 
   /**
-   * Returns a function that sends statements immediately or, without pipelining, each after the previous one is
-   * answered. It rejects statements after the end of the transaction, because they would be committed on their own.
+   * Returns a function that sends each statement immediately or, without pipelining, after the response to the previous
+   * one. The function rejects statements after the end of the transaction, because they would be committed on their
+   * own.
    */
   #sender(client: pg.PoolClient, isOver: () => boolean = () => false): Send {
     const now: Send = (query) => (isOver() ? Promise.reject(afterTheEnd()) : client.query(query));
@@ -411,7 +412,7 @@ export class Database implements Db {
     this.#stopCollecting();
     const cutting = setTimeout(() => this.#cut(), CLOSE_MS);
     await Promise.all([this.#pool.end(), this.#reserve?.end(), this.#userTransactions?.close()]);
-    // A connection leaves the pool immediately, but its socket stays open until the server answers, which may never
+    // A connection leaves the pool immediately, but its socket stays open until the server responds, which may never
     // happen.
     if (this.#sockets.size === 0) clearTimeout(cutting);
     else cutting.unref().refresh();
@@ -448,7 +449,7 @@ function afterTheEnd(): TaskerError {
   );
 }
 
-/** Returns a `Db` that sends the statements of a transaction, and adds their answers to `sent`. */
+/** Returns a `Db` that sends the statements of a transaction, and adds their results to `sent`. */
 function transactionOn(database: Database, send: Send, sent: Promise<unknown>[]): Db {
   return {
     query: async <Row>(statement: Statement, values: readonly unknown[] = []) => {

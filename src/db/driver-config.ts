@@ -24,7 +24,7 @@ const types = {
 
 /** The settings of a connection. */
 export interface DriverConfig extends pg.ClientConfig {
-  /** For URLs of several hosts: the class that finds the right one. */
+  /** For URLs of several hosts: the class that finds the suitable host. */
   Client?: typeof pg.Client;
 }
 

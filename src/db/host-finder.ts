@@ -3,16 +3,16 @@ import pg from 'pg';
 import type { DatabaseHosts, Target } from '../config/database-hosts.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 
-/** A host that does not answer within this time counts as dead. */
+/** A host that does not respond within this time is treated as unreachable. */
 const PROBE_MS = 2_000;
-/** Time for the other hosts to answer after the first suitable host. One of them may be a newer primary. */
+/** Time for the other hosts to respond after the first suitable host. One of them may be a newer primary. */
 const GRACE_MS = 200;
 
 const PROBE = `select pg_is_in_recovery() as standby, current_setting('transaction_read_only') = 'on' as read_only`;
 /** A promotion begins a new timeline, so the primary that was promoted last has the highest. */
 const TIMELINE = 'select substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) as timeline';
 
-/** The answer of a host. */
+/** The response of a host. */
 interface Found {
   url: string;
   standby: boolean;
@@ -25,7 +25,7 @@ interface Missing {
 }
 
 /**
- * Finds the host of a database that connections need, such as the primary. It remembers the host until a connection to it
+ * Finds the host of a database that connections need, such as the primary. The host is cached until a connection to it
  * is lost.
  */
 export class HostFinder {
@@ -90,7 +90,7 @@ export class HostFinder {
     return this.accepts(standby);
   }
 
-  /** Preferred standbys first, then newer primaries, then the order of the URL. */
+  /** Sorts preferred standbys first, then newer primaries, then by the order in the URL. */
   #order(one: Found, other: Found): number {
     if (this.#target === 'prefer-standby' && one.standby !== other.standby) return one.standby ? -1 : 1;
     if (one.timeline !== other.timeline) return one.timeline > other.timeline ? -1 : 1;
@@ -130,7 +130,7 @@ function shortened(text: string): string {
   return searchParams.get('host') ?? host;
 }
 
-/** The parts of a client of the driver that its types lack. */
+/** The parts of the driver's client that its types lack. */
 interface Inside {
   connection: NodeJS.EventEmitter & { stream: { destroyed: boolean; destroy(): void } };
 }

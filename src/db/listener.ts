@@ -24,7 +24,8 @@ const GOODBYE_MS = 1_000;
 /**
  * Receives notifications on its own connection, and reconnects when that is lost. Behind a transaction pooler, LISTEN
  * succeeds but no notification arrives. To detect this, each LISTEN is tested with one notification from another
- * connection. (A notification from its own connection would arrive even then.) `hears` is true once it has arrived.
+ * connection. (A notification from its own connection would arrive even then.) `hears` is true once the test
+ * notification has arrived.
  */
 export class Listener {
   readonly #database: Database;
@@ -106,7 +107,7 @@ export class Listener {
     this.#stopped = true;
     this.#hears = false;
     clearTimeout(this.#retry);
-    // The server may not answer. Closing the database then destroys the socket.
+    // The server may not respond. Closing the database then destroys the socket.
     if (this.#client) await Promise.race([this.#client.end(), sleep(GOODBYE_MS, undefined, { ref: false })]);
   }
 }

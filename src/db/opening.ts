@@ -6,7 +6,7 @@ export const BEGIN = 'begin isolation level read committed';
 /** How a transaction begins. Its settings are local to the transaction, because sessions must hold no state. */
 export interface Opening {
   settings: Statement | undefined;
-  /** Timeout of the statements of a pipeline in milliseconds. Default: as for any statement. */
+  /** Timeout of a pipeline's statements in milliseconds. Default: as for any statement. */
   timeoutMs?: number | undefined;
 }
 

@@ -24,7 +24,7 @@ const SETTINGS = opening({
   idle_in_transaction_session_timeout: '30s',
 });
 
-/** One slice of a check of the queue. */
+/** One slice of a queue check. */
 export interface QueueSlice {
   /** The ids of the worker. Only the longest-running worker checks the queue. */
   workerIds: readonly number[];
@@ -36,7 +36,7 @@ export interface QueueSlice {
   steps?: number;
 }
 
-/** The result of one slice of a check. */
+/** The result of checking one slice. */
 export interface QueueCheck {
   /** Start of the next slice; undefined when every open task was checked. */
   next: string | undefined;

@@ -32,12 +32,12 @@ export interface TaskRequest {
   version?: string;
   /**
    * The input that every step can read: a JSON object of at most 1 MB, 10 levels deep. The template's `default_context`
-   * supplies the keys that it omits. Default `{}`.
+   * supplies the missing keys. Default `{}`.
    */
   context?: Record<string, unknown>;
   /** From −100 to 100, higher first. Default: the template's, otherwise 0. */
   priority?: number;
-  /** Tasks with the same key are the same task. This overrides the template's `identity_strategy`. */
+  /** Tasks with the same key are the same task. The key overrides the template's `identity_strategy`. */
   idempotencyKey?: string;
   /** Requester, origin and reason, stored for later inspection. At most 128 characters each. Default: the template's. */
   initiator?: string;
@@ -66,13 +66,17 @@ export interface CreateOptions {
   /** `error` (default): creates nothing, and the error names the existing task. `return`: returns the existing task. */
   onDuplicate?: 'error' | 'return';
   /**
-   * A `pg` client in a transaction of the caller, in the same database. The task is inserted through it, and exists if the
-   * transaction commits. Workers find it at their next poll, within two seconds. Default: a connection of the tasker.
+   * A `pg` client in a transaction of the caller, in the same database. The task is inserted through this client, and
+   * exists if the transaction commits. Workers find the task at their next poll, within two seconds. Default: a
+   * connection of the tasker.
    */
   client?: UserClient | undefined;
 }
 
-/** A function that makes further writes in the transaction that creates the tasks. It receives their ids. */
+/**
+ * A function that makes further writes in the transaction that creates the tasks. The function receives the ids of the
+ * tasks.
+ */
 interface Also {
   also?: (tx: Db, taskUuids: readonly string[]) => Promise<void>;
 }
@@ -88,7 +92,7 @@ export interface CreatedTask {
 
 const SETTINGS = opening(PINNED_PLANS);
 const FIRST_PAUSE_MS = 50;
-/** Maximum number of attempts. They take about three seconds in total, enough for a server to restart. */
+/** Maximum number of attempts. All attempts together take about three seconds, enough for a server to restart. */
 const MAX_TRIES = 7;
 const UNIQUE_VIOLATION = '23505';
 
@@ -165,7 +169,7 @@ export async function createDespiteLoss<T>(create: () => Promise<T>, find: () =>
 }
 
 /**
- * Returns, for each task, the task that has its identity: itself, or an earlier task.
+ * Returns, for each task, the id of the task with its identity: its own, or that of an earlier task.
  * @throws TaskerError `conflict` if the earlier task was pruned
  */
 async function standingFor(db: Db, requests: readonly TaskRequest[], tasks: readonly NewTask[]): Promise<string[]> {
@@ -303,7 +307,7 @@ function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where
   if (violations.length > 0) {
     throw new TaskerError(
       'invalid_context',
-      `${where}: the context does not fit the template's input_schema: ${violations.map((v) => `${v.path || '/'} ${v.message}`).join('; ')}`,
+      `${where}: the context does not match the template's input_schema: ${violations.map((v) => `${v.path || '/'} ${v.message}`).join('; ')}`,
       { details: { violations } },
     );
   }
@@ -311,7 +315,8 @@ function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where
 }
 
 /**
- * Fills the missing keys of a context from the template's `default_context`. Returns it as an object and as JSON text.
+ * Fills the missing keys of a context from the template's `default_context`. Returns the context as an object and as
+ * JSON text.
  * @throws TaskerError `invalid_context` when the two together are too large
  */
 function withDefaultContext(

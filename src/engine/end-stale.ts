@@ -36,7 +36,7 @@ export interface LifecycleTurn {
 
 /** The actor in the history. */
 const ACTOR = 'lifecycle';
-/** Maximum number of steps of the tasks that one transaction ends, because of its statement timeout. */
+/** Maximum number of steps that one transaction ends with their tasks, because of its statement timeout. */
 const STEPS_PER_TRANSACTION = 20_000;
 const SETTINGS = opening({
   ...PINNED_PLANS,
@@ -46,8 +46,8 @@ const SETTINGS = opening({
 });
 
 /**
- * Ends or notes the tasks that have exceeded a limit, and yields the outcome of each transaction. Any worker may run
- * it, even concurrently with another. Tasks that are locked by another transaction are left for the next run.
+ * Ends or notes the tasks that have exceeded a limit, and yields the outcome of each transaction. Several workers may
+ * run this function at the same time. Tasks that are locked by another transaction are left for the next run.
  */
 export async function* endStale(database: Database): AsyncGenerator<LifecycleTurn> {
   for (;;) {
@@ -72,7 +72,7 @@ function portion(due: readonly DueWatchRow[]): string[] {
   return (end === -1 ? tasks : tasks.slice(0, end)).map((row) => row.taskUuid);
 }
 
-/** Ends or notes tasks. They are locked, so each statement sees their current state. */
+/** Ends or notes locked tasks. Because of the locks, each statement sees the current state. */
 async function settle(tx: Db, tasks: readonly string[]): Promise<LifecycleTurn> {
   const rows = await judgeTasks(tx, tasks);
   const open = rows.filter((row) => !row.ended);
@@ -133,7 +133,7 @@ function reasonOf({ rule, template, minutes, passed, held, since, rerun, started
   return `${limit}: ${found}${held ? `, without ${held} in which it was paused` : ''}`;
 }
 
-/** The value of a threshold, as in the configuration. */
+/** Returns a threshold in the unit of its configuration key. */
 function inItsUnit(rule: string, minutes: number): number {
   return rule.endsWith('_hours') ? minutes / 60 : minutes;
 }

@@ -50,11 +50,11 @@ import type { EndedWait } from './waits/waits.ts';
 /** Wakes workers when steps are queued. Payload: the smallest rank, which is minus the highest priority. */
 export const CHANNEL_WORK = 'tasker_work';
 /**
- * Prefix of a payload of that channel that contains the milliseconds until a wait is due. Earlier versions treat it as
- * a wake-up.
+ * Prefix of a payload of {@link CHANNEL_WORK} that contains the milliseconds until a wait is due. Earlier versions
+ * treat such a payload as a wake-up.
  */
 export const DUE = 'due ';
-/** Notifies callers that wait for tasks of the tasks that have ended. Payload: their ids. */
+/** Reports ended tasks to the callers that wait for them. Payload: the ids of the tasks. */
 export const CHANNEL_ENDED = 'tasker_ended';
 /** Notifies workers that they may have lost steps of a task. Payload: the id of the task. */
 export const CHANNEL_TAKEN = 'tasker_taken';
@@ -68,7 +68,10 @@ export const CHANNEL_EVENTS = 'tasker_events';
 /** Maximum number of ids in one notification, whose payload must stay below 8,000 bytes. */
 const IDS_IN_A_PAYLOAD = 200;
 
-/** If a pause changed longer ago than this and the queue does not reflect it yet, its process has probably died. */
+/**
+ * If the queue does not reflect a change of a pause after this time, the process that made the change has probably
+ * died.
+ */
 const UNFINISHED_MS = 5_000;
 
 /** A step, by its name or id and the id of its task. */
@@ -198,7 +201,8 @@ export abstract class EngineActs {
   }
 
   /**
-   * Notifies workers when a wait will be due (ISO 8601). Without the notification, they learn of it at their next poll.
+   * Notifies workers when a wait will be due (ISO 8601). Without the notification, they find the wait at their next
+   * poll.
    */
   async announceDue(at: string): Promise<void> {
     await this.tell(CHANNEL_WORK, [`${DUE}${Math.max(0, Date.parse(at) - Date.now())}`]);
@@ -237,7 +241,7 @@ export abstract class EngineActs {
     return extendByToken(this, token, timeoutMs);
   }
 
-  /** Announces waits that have ended, to all processes. Call it after the commit, with the answers of `endLocked`. */
+  /** Announces waits that have ended, to all processes. Call it after the commit, with the results of `endLocked`. */
   async announceWaits(waits: readonly (EndedWait | undefined)[]): Promise<void> {
     const ended = waits.filter((wait) => wait !== undefined);
     if (ended.length === 0) return;
@@ -260,7 +264,7 @@ export abstract class EngineActs {
     await this.wakeWorkers();
   }
 
-  /** Runs a task again from a step. The abort signals of running steps that the rerun covers fire. */
+  /** Runs a task again from a step. Fires the abort signals of the running steps that the rerun covers. */
   async rerunTask(given: string, options: RerunOptions): Promise<TaskRerun> {
     const taskUuid = checkUuid(given, 'the task id');
     const { running, rank, ...rerun } = await this.#noting(taskUuid, rerunTask(this, taskUuid, options));

@@ -78,7 +78,7 @@ import { newToken } from './waits/tokens.ts';
 
 /** Settings for reads that callers wait for. Planning each call would cost more than running it. */
 const READING = opening(PINNED_PLANS);
-/** Settings for checks after a lost answer. They wait as long as the lost transaction can keep its locks. */
+/** Settings for checks after a lost response. These checks wait as long as the lost transaction can keep its locks. */
 const AFTER_LOST_ANSWER = opening({ lock_timeout: '30s' });
 const CLAIMING = opening({ ...QUEUE_ORDER, synchronous_commit: 'off' });
 
@@ -87,7 +87,7 @@ export interface Patience {
   timeoutMs: number;
 }
 
-/** All operations that read or change tasks, as statements and transactions. Knows nothing of HTTP and handlers. */
+/** All operations that read or change tasks, as statements and transactions. Does not depend on HTTP or handlers. */
 export class Engine extends EngineActs {
   /** The durable domain events, and the position of each group in the log. */
   readonly events: EventLog;
@@ -182,7 +182,7 @@ export class Engine extends EngineActs {
     return this.#listed((on) => (this.search.enabled ? findTasks : listWithoutTables)(on, filter, page));
   }
 
-  /** Reads a list from the replica, if there is one. `lagMs` of the answer includes its delay. */
+  /** Reads a list from the replica, if there is one. The page's `lagMs` includes the delay of the replica. */
   async #listed<Page extends { lagMs: number }>(read: (on: Database) => Promise<Page>): Promise<Page> {
     if (!this.replica) return read(this.database);
     const { answer, lagMs } = await this.replica.read(this.database, read);
@@ -214,7 +214,7 @@ export class Engine extends EngineActs {
     return (await withOperators(this.database, taskUuid, [step]))[0]!;
   }
 
-  /** Returns everything that happened to a task, in order. */
+  /** Returns the history of a task, oldest first. */
   async getHistory(given: string): Promise<HistoryEntry[]> {
     const taskUuid = checkUuid(given, 'the task id');
     const rows = await getHistory(this.database, taskUuid);
@@ -230,7 +230,9 @@ export class Engine extends EngineActs {
     return rows.map((row) => earlierRunView(taskUuid, row));
   }
 
-  /** Returns what the handler of a step logged. @throws TaskerError `task_not_found`, `step_not_found`, `invalid_uuid` */
+  /**
+   * Returns the log lines of a step's handler. @throws TaskerError `task_not_found`, `step_not_found`, `invalid_uuid`
+   */
   async getStepLogs(reference: StepReference): Promise<AttemptLog[]> {
     const { taskUuid, idx } = await this.find(reference);
     return (await stepLogs(this.database, taskUuid, idx)).map(attemptLog);
@@ -265,14 +267,14 @@ export class Engine extends EngineActs {
     return lanes.length === 0 ? claim : { ...claim, namespaceIds: [...claim.namespaceIds, ...lanes] };
   }
 
-  /** Returns the steps claimed by claims whose answers were lost. */
+  /** Returns the steps of claims whose responses were lost. */
   async adopt(tokens: readonly number[]): Promise<AdoptedStepRow[]> {
     const steps = await adoptSteps(this.database, tokens);
     for (const step of steps) this.search.changed(step.taskUuid);
     return steps;
   }
 
-  /** Returns statistics, after counting what was not counted yet. */
+  /** Counts the attempts and tasks that are not counted yet, and returns statistics. */
   async readAnalytics(options: AnalyticsOptions): Promise<Analytics> {
     await this.analytics.catchUp();
     const read = (on: Database) => readAnalytics(on, options, { withOpen: this.search.enabled });
@@ -328,7 +330,10 @@ export class Engine extends EngineActs {
     return newToken(this.database.within(timeoutMs), step);
   }
 
-  /** Returns whether a transaction of a handler that saved `data` was committed, after its answer was lost. */
+  /**
+   * Returns whether a transaction of a handler that saved `data` was committed, after the response to its commit was
+   * lost.
+   */
   wasSaved(step: HeldKey, data: string): Promise<boolean> {
     return this.database.transaction(AFTER_LOST_ANSWER, (tx) => isSaved(tx, step, data));
   }
@@ -347,7 +352,7 @@ export class Engine extends EngineActs {
     return queueDepths(this.database.within(timeoutMs), namespaces);
   }
 
-  /** Registers a worker. Times out after the lease, when an answer would be useless. */
+  /** Registers a worker. Times out after the lease, because a later response would be useless. */
   registerWorker(worker: NewWorker): Promise<number> {
     return registerWorker(this.database.apart(worker.leaseMs), worker);
   }
@@ -356,7 +361,10 @@ export class Engine extends EngineActs {
     return announceCallables(this.database.apart(timeoutMs), served);
   }
 
-  /** Sends a heartbeat. Times out early enough for another one before the lease expires, and does not use the pool. */
+  /**
+   * Sends a heartbeat. Times out early enough for another heartbeat before the lease expires. Does not use the
+   * connection pool.
+   */
   heartbeat(ids: readonly number[], leaseMs: number, report?: WorkerReport): Promise<Heartbeat> {
     return heartbeat(this.database.apart(leaseMs / 3), ids, leaseMs, report);
   }
@@ -365,7 +373,7 @@ export class Engine extends EngineActs {
     return stopWorker(this.database.apart(timeoutMs), id);
   }
 
-  /** Checks that the database answers. Does not wait for the pool, and only briefly for a silent connection. */
+  /** Checks that the database responds. Does not wait for the pool, and only briefly for a silent connection. */
   ping({ timeoutMs }: Patience): Promise<void> {
     return ping(this.database.apart(timeoutMs));
   }
@@ -386,7 +394,7 @@ export class Engine extends EngineActs {
     return this.#announceSwept(await sweep(this, leaseMs));
   }
 
-  /** Takes steps that a live worker no longer knows about. */
+  /** Takes steps that a live worker no longer lists. */
   async takeFrom(lost: readonly HeldKey[], workerId: number): Promise<Swept> {
     return this.#announceSwept(await takeFrom(this, lost, workerId));
   }

@@ -5,7 +5,7 @@ import { heartbeat, type WorkerReport } from '../store/workers.ts';
 
 /** A connection for heartbeats only, used by a separate thread. */
 export interface HeartbeatConnection {
-  /** Sends a heartbeat, as the engine does. Times out early enough for another one before the lease expires. */
+  /** Sends a heartbeat, as the engine does. Times out early enough for another heartbeat before the lease expires. */
   heartbeat(ids: readonly number[], leaseMs: number, report?: WorkerReport): Promise<{ alive: number[] }>;
   close(): Promise<void>;
 }

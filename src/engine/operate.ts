@@ -41,8 +41,7 @@ export type Door = 'library' | 'cli' | 'rest' | 'lifecycle' | 'policy';
 
 const OPEN_STATES = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error'] as const;
 /**
- * With these timeouts, an operator learns within seconds that a task is locked, and an abandoned action does not run
- * later.
+ * These timeouts report a locked task to the operator within seconds, and keep an abandoned action from running later.
  */
 const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 
@@ -57,7 +56,7 @@ export function operatorOf(options: OperatorOptions): Operator {
 }
 
 /**
- * Ends a task that has not ended: it is cancelled, or resolved by hand. The signal of its running handlers fires.
+ * Cancels an open task, or resolves it by hand. Fires the abort signals of its running handlers.
  * @returns the number of running steps, or undefined if the task had already ended
  */
 export async function endTask(
@@ -76,10 +75,8 @@ function taskNotFound(taskUuid: string): TaskerError {
 }
 
 /**
- * Deletes a task that has ended.
- * @throws TaskerError `illegal_transition` if it has not ended or is in the dead letters, `task_not_found` Deletes a
- * task that has ended. For a pruned task, releases the identity that is still reserved.
- * @throws TaskerError `illegal_transition` if it has not ended, `task_not_found`
+ * Deletes a task that has ended. For a pruned task, releases the identity that is still reserved.
+ * @throws TaskerError `illegal_transition` if it has not ended or is in the dead letters, `task_not_found`
  */
 export async function deleteTask(database: Database, taskUuid: string, options: OperatorOptions): Promise<void> {
   const operator = operatorOf(options);
@@ -223,7 +220,7 @@ export async function settleLocked(
   return taskState;
 }
 
-/** The steps of a task that starts later must not become ready before its start. */
+/** Rejects an action on a step of a task that has not started yet, because its steps must not become ready before. */
 async function refuseBeforeStart(tx: Db, { taskUuid }: StepKey, action: SettleOptions['action']): Promise<void> {
   const [start] = await openWaits(tx, [{ taskUuid, idx: START_IDX }]);
   if (!start || start.taskEnded) return;
@@ -258,7 +255,9 @@ export interface Expanding {
   templates: TemplateStore;
 }
 
-/** Adds the steps that a decision or an analyzer creates when it is completed by hand. They are created only once. */
+/**
+ * Adds the steps that a decision or an analyzer creates when an operator completes it. Each step is created only once.
+ */
 async function expand(
   tx: Db,
   { engine, step: { taskUuid, idx }, result }: { engine: Expanding; step: StepKey; result: string },
@@ -281,7 +280,7 @@ async function expand(
   await Promise.all(grow(tx, growthOf(engine.templates, [making], existing)));
 }
 
-/** Starts the next worker of a batch, if an operator settled one and another may start. */
+/** Starts the next worker of a batch, if an operator finished one and another may start. */
 async function moveBatches(tx: Db, taskUuid: string): Promise<{ taskState?: string }> {
   await recountBatches(tx, [taskUuid]);
   const released = await releaseWorkers(tx, [taskUuid]);

@@ -106,8 +106,8 @@ interface Named {
 export type Paused = PauseResult & { rank: number | null };
 
 /**
- * Pauses or resumes a task, a template or a namespace. Once a pause has returned, no step that it covers starts any
- * more. Running steps continue.
+ * Pauses or resumes a task, a template or a namespace. Once a pause has returned, no step that it covers can start.
+ * Running steps continue.
  * @throws TaskerError `task_not_found`, `template_not_found`, `namespace_not_found`, `illegal_transition` for a task that has
  * ended, `timeout` if another transaction holds the lock of pauses or the queue for too long
  */
@@ -128,7 +128,9 @@ export function pauseView({ scope, target, pausedAt, pausedBy, reason }: PauseRo
   return { scope, target, pausedAt, pausedBy, reason };
 }
 
-/** Every transaction that adds ready steps to a task has locked it, so one transaction under the lock is enough. */
+/**
+ * Pauses or resumes a task. One transaction under its lock is enough, because adding ready steps requires that lock.
+ */
 function changeTask(database: Database, { object, target }: Named, { action, options }: Change) {
   const taskUuid = object.taskUuid!;
   const operator = operatorOf(options);

@@ -46,7 +46,7 @@ export async function record(engine: Expanding, batch: readonly Recording[], own
 const begins = ({ kind }: Recording) => kind === KIND.waits;
 const makes = ({ expansion }: Recording) => expansion !== undefined;
 
-/** Records outcomes, some of which create steps. The caller locks the tasks with the statement before. */
+/** Records outcomes, some of which create steps. The caller sends the statement that locks the tasks first. */
 async function recordMaking(
   { templates }: Expanding,
   tx: Db,
@@ -111,7 +111,7 @@ async function recordOthers(
   return recordLocked({ tx, templates }, others, { ...own, dynamic: isDynamic(templates, others) });
 }
 
-/** Returns the positions in the batch of rejected outcomes and rejected waits, which were counted apart. */
+/** Returns the positions of rejected steps in the batch, from their positions among the waits and among the others. */
 function refusedIn(batch: readonly Recording[], others: readonly number[], waits: readonly number[]): number[] {
   const refused = { others: new Set(others), waits: new Set(waits) };
   const seen = { others: 0, waits: 0 };

@@ -59,14 +59,14 @@ const FAILURES: ReadonlySet<RecordedStep['kind']> = new Set([KIND.retryable, KIN
 
 /**
  * Returns whether batch workers may start when a step ends. The step may be a worker that makes room for the next one.
- * Or the whole batch waited for this step, and an operator has settled its first workers.
+ * Or the whole batch may have waited for this step, while an operator finished its first workers.
  */
 function movesBatches(templates: TemplateStore, { idx, templateId }: Recording): boolean {
   if (isWorkerIndex(idx) || !templates.has(templateId)) return true;
   return templates.get(templateId).graph.beforeWorkers.has(idx);
 }
 
-/** Corrects the answer of the recording for tasks whose batch workers were queued or cancelled after it. */
+/** Corrects the result of the recording for tasks whose batch workers were queued or cancelled after it. */
 function withBatches(answer: Recorded, rests: readonly CancelledRest[], released: ReadonlyMap<string, number>) {
   const stopped = rests.filter((rest) => rest.state === 'blocked_by_failures' && !released.has(rest.taskUuid));
   const moved = new Set([...released.keys(), ...rests.map((rest) => rest.taskUuid)]);
@@ -88,7 +88,7 @@ export interface Growth {
   batches: NewBatch[];
 }
 
-/** Adds the steps and batches. The statements are sent together, and the caller awaits the answers. */
+/** Adds the steps and batches. The statements are sent together, and the caller awaits their results. */
 export function grow(tx: Db, { taskUuids, steps, batches }: Growth): Promise<void>[] {
   return [
     ...(steps.length > 0 ? [addSteps(tx, steps)] : []),

@@ -11,7 +11,7 @@ const MOST_BEHIND_MS = 30_000;
 /** How long a measured delay is used. Its age is added to the delay. */
 const KNOWN_MS = 1_000;
 const MEASURE_MS = 2_000;
-/** A standby cancels queries that conflict with what it replays. */
+/** The SQLSTATE with which a standby cancels a query that conflicts with the replay of changes. */
 const CANCELLED = '40001';
 
 /** A result, and its maximum replication delay in milliseconds. */

@@ -19,7 +19,7 @@ export interface SensitiveValues {
   readonly signals: ReadonlyMap<string, SensitivePaths | undefined>;
 }
 
-/** Returns what a template declares as sensitive. Undefined if it declares nothing. */
+/** Returns the values that a template declares as sensitive. Undefined if it declares nothing. */
 export function sensitiveValues({ sensitive, steps }: TaskTemplate): SensitiveValues | undefined {
   const ofSteps = steps.flatMap(pathsOf);
   if (!sensitive?.length && ofSteps.length === 0) return undefined;
@@ -49,8 +49,8 @@ function payloadPaths(step: StepTemplate): string[] {
 }
 
 /**
- * Returns the sensitive paths in the result of a step. A batch worker has another name than its step in the template: its
- * result is treated like those of all steps.
+ * Returns the sensitive paths in the result of a step. A batch worker's name differs from the name of its template
+ * step, so the paths of all steps apply to its result.
  */
 export function pathsOfStep(sensitive: SensitiveValues | undefined, step: string): SensitivePaths | undefined {
   if (!sensitive) return undefined;
@@ -75,8 +75,8 @@ interface Reading {
 }
 
 /**
- * Returns what the templates of tasks declare as sensitive. If a task no longer exists, everything in it counts as
- * sensitive, unless no template declares sensitive values.
+ * Returns the values that the templates of tasks declare as sensitive. If a task no longer exists, everything in it is
+ * treated as sensitive, unless no template declares sensitive values.
  */
 export async function sensitiveOfTasks(
   on: Reading,

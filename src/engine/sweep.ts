@@ -23,7 +23,7 @@ import type { StepError } from './task-view.ts';
 import type { TemplateStore } from './template-store.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
-/** The server needs limits too, because it continues to run the statement of a client that gave up. */
+/** The server needs limits too, because it continues to run the statement of a client that has timed out. */
 const SETTINGS = opening({
   lock_timeout: '2s',
   statement_timeout: '30s',
@@ -34,7 +34,7 @@ const SETTINGS = opening({
 export interface Swept {
   /** Workers that this sweep declared dead. */
   dead: DeadWorkerRow[];
-  /** These workers, and the workers of an unfinished sweep that this one continued. */
+  /** The workers in `dead`, and those of an unfinished sweep that this one continued. */
   lost: DeadWorkerRow[];
   steps: TakenBackRow[];
   /** Tasks that ended or became blocked because a batch worker failed permanently. */
@@ -49,7 +49,7 @@ export interface Swept {
 
 /**
  * Takes the steps of workers whose lease expired. Retryable steps run again; the others fail and wait for an operator.
- * Any worker may sweep, even two at the same time. The next sweeper finishes the work of one that died mid-sweep.
+ * Several workers may sweep at the same time. The next sweeper finishes the work of one that died mid-sweep.
  */
 export async function sweep(
   { database, templates }: { database: Database; templates: TemplateStore },
@@ -94,8 +94,7 @@ function add(swept: Swept, taken: Omit<Swept, 'dead' | 'lost'>): void {
 }
 
 /**
- * Takes single steps from a live worker that no longer knows that it holds them. Steps of locked tasks are left for the
- * next call.
+ * Takes single steps from a live worker that no longer lists them. Steps of locked tasks are left for the next call.
  */
 export async function takeFrom(
   { database, templates }: { database: Database; templates: TemplateStore },
@@ -164,8 +163,9 @@ async function storeEventsOfLost(
 
 /**
  * Returns the events that a step publishes when it is permanently lost: the same as for a permanent failure. Its
- * publishers were in the lost process, so the payload is empty, and an event whose schema rejects that is not published.
- * Fast events are not published either, since their listeners were in that process. Undefined if there are none.
+ * publishers were in the lost process, so the payload is empty, and an event whose schema rejects an empty payload is
+ * not published. Fast events are not published either, since their listeners were in that process. Undefined if there
+ * are none.
  */
 function eventsOfLost(templates: TemplateStore, lost: TakenBackRow): StepEvents | undefined {
   if (!templates.has(lost.templateId)) return undefined;

@@ -62,7 +62,7 @@ export interface Task {
   parentCorrelationId: string | null;
   /** Number of reruns of the task. */
   reruns: number;
-  /** The time of the last rerun, in ISO 8601. The limits of the task's lifecycle count from then. */
+  /** The time of the last rerun, in ISO 8601. The task's lifecycle limits start at this time. */
   rerunAt: string | null;
   /** The task that it is a copy of. Null if it is not a copy. */
   copyOf: string | null;
@@ -91,8 +91,8 @@ export interface Task {
     | 'wait_for_dependencies'
     | 'none';
   /**
-   * The percentage of existing steps that have ended: 0 to 100, two decimals. Failed workers count as ended if their
-   * batch tolerates failures, so a complete task has 100.
+   * The percentage of existing steps that have ended: 0 to 100, two decimals. Failed workers are treated as ended if
+   * their batch tolerates failures, so a complete task has 100.
    */
   completionPercentage: number;
   /** `blocked` while a step is in `error` and its failure is not tolerated. */
@@ -143,7 +143,7 @@ export interface StepError {
   context: Record<string, unknown>;
 }
 
-/** The outcome of an attempt, in the form in which results are passed on and shown. */
+/** The outcome of an attempt, in the form that handlers, events and callers receive. */
 export interface StepExecutionResult {
   step_uuid: string;
   success: boolean;
@@ -208,7 +208,7 @@ export interface Step {
   readyForExecution: boolean;
   totalParents: number;
   completedParents: number;
-  /** Number of attempts that count. Attempts before a reset, or released by a stopping worker, do not count. */
+  /** Number of attempts that count towards `max_attempts`. Excludes attempts before a reset, and released ones. */
   attempts: number;
   maxAttempts: number;
   /** The number of the rerun that its current run belongs to. 0 is the first run. */
@@ -224,9 +224,9 @@ export interface Step {
   eventProblems: EventProblem[];
 }
 
-/** One thing that happened to a task or a step. */
+/** An attempt at a step, or an action on a task or a step. */
 export interface HistoryEntry {
-  /** Null if it happened to the whole task. */
+  /** Null if the entry is about the whole task. */
   step: string | null;
   kind: 'attempt' | 'operator';
   attempt: number | null;
@@ -266,7 +266,7 @@ export interface AttemptDetail {
   worker_id?: string;
   orchestration_metadata?: Partial<StepExecutionResult['orchestration_metadata']>;
   event_problems?: EventProblem[];
-  /** The wait that ended the attempt, and what ended it. */
+  /** The wait with which the attempt ended, and the cause of the wait's end. */
   wait?: { kind: WaitKind; ended_by: WaitEnd };
   calls?: AttemptCalls;
 }
@@ -351,14 +351,15 @@ export function taskView(row: TaskRow): Task {
   };
 }
 
-// In a task that was cancelled or ended early, only completed steps count. Otherwise tolerated failures count too.
+// In a task that was cancelled or ended early, only completed steps are counted. Otherwise, tolerated failures are
+// counted too.
 function percentage({ totalSteps, verdict, openSteps, completedSteps }: TaskRow): number {
   if (totalSteps === 0) return 0;
   const over = verdict === null ? totalSteps - openSteps : completedSteps;
   return Math.round((over / totalSteps) * 10_000) / 100;
 }
 
-/** Returns the whole error of an attempt, from the parts that were stored. */
+/** Returns the complete error of an attempt from its stored parts. */
 function errorOf(detail: AttemptDetail): StepError | null {
   if (!detail.error) return null;
   return {
@@ -385,7 +386,7 @@ interface EndedAttempt {
   byWorker?: boolean;
 }
 
-/** Returns the whole outcome of an attempt, from the parts that were stored. */
+/** Returns the complete outcome of an attempt from its stored parts. */
 export function executionResult(
   detail: AttemptDetail,
   { stepUuid, success, result, byWorker = true, ...attempt }: EndedAttempt,

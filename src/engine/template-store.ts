@@ -39,7 +39,7 @@ export interface Snapshot {
   /** Null if its tasks cannot become stale. */
   limits: TaskLimits | null;
   checkInput: (value: unknown) => readonly SchemaViolation[];
-  /** Returns what a completed step creates, given its index and its result as plain JSON. */
+  /** Returns the steps that a completed step creates, given its index and its result as plain JSON. */
   expansionOf: (idx: number, result: unknown) => Expanding;
   /** By step; undefined where the template has no `result_schema`. */
   checkResult: ((value: unknown) => readonly SchemaViolation[])[];
@@ -130,7 +130,10 @@ export class TemplateStore {
     return known;
   }
 
-  /** Splits the ids. Holding the known snapshots keeps them from being dropped while the others are loaded. */
+  /**
+   * Splits the ids into known and unknown ones. The references to known snapshots keep them from being dropped while
+   * the others are loaded.
+   */
   #knownOf(ids: Iterable<number>): { known: Map<number, Snapshot>; unknown: number[] } {
     const known = new Map<number, Snapshot>();
     const unknown: number[] = [];
@@ -143,8 +146,8 @@ export class TemplateStore {
   }
 
   /**
-   * Loads snapshots for {@link get}. Returns the ids that could not be loaded, and why: a newer program may have stored
-   * something that this one does not understand.
+   * Loads snapshots for {@link get}. Returns the ids that could not be loaded, with the errors. A newer program may
+   * have stored a template that this one cannot read.
    */
   async load(ids: Iterable<number>, db: Db = this.#database): Promise<Map<number, Error>> {
     const unreadable = new Map<number, Error>();

@@ -32,7 +32,7 @@ export function dependencyResult<Result>(params: DependencyResultParams<Result>)
   const { stepUuid, result, success = true, status = success ? 'completed' : 'failed' } = params;
   const keys = typeof result === 'object' && result !== null && !Array.isArray(result) ? result : null;
   const envelope = {
-    // In a literal, `__proto__` sets the prototype. That takes microseconds, so envelopes are created only when a
+    // In a literal, `__proto__` sets the prototype. Setting it takes microseconds, so envelopes are created only when a
     // handler reads them.
     __proto__: keys ?? Object.prototype,
     stepUuid,

@@ -83,7 +83,7 @@ export interface FfiDependencyResult {
   errorRetryable?: boolean | null;
 }
 
-/** A step to run, with everything that its handler can read. The event bridge delivers it to pollers. */
+/** A step to run, with everything that its handler can read. The event bridge delivers the event to pollers. */
 export interface FfiStepEvent {
   eventId: string;
   taskUuid: string;

@@ -103,7 +103,7 @@ function callOf(definition: FunctionHandler): (context: StepContext) => HandlerO
   const { answerBefore } = definition;
   const finish = finisherOf(definition);
   const readers = readersOf(definition);
-  // The readers assign all arguments that the type declares. The compiler cannot see that.
+  // The readers assign all arguments that the type declares. The compiler cannot infer that.
   const run = definition.fn as (args: Record<string, unknown>) => unknown;
 
   return (context) => {
@@ -139,7 +139,8 @@ function finisherOf({ resultOf }: FunctionHandler): (returned: unknown, context:
 
 /**
  * The arguments that every function receives. The signal and the logger of a step are created when a function reads
- * them, so they are getters. They are on a prototype because getters in a literal made each call 25 times slower.
+ * them, so they are getters. The getters are on a prototype, because getters in a literal made each call 25 times
+ * slower.
  */
 class ArgumentsOfStep {
   readonly context: StepContext;

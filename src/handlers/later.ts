@@ -2,7 +2,7 @@ import { StepHandlerResult } from './step-handler.ts';
 import { type CompleteLaterOptions, callWait, completionWait, type NotYetOptions } from './step-wait.ts';
 
 /**
- * Lets the step wait until another system completes it with its token, or an operator completes it. Meanwhile it
+ * Lets the step wait until another system completes it with its token, or an operator completes it. Meanwhile the step
  * occupies no slot and no worker. Get the token with `await context.completionToken()` first, and pass it to the other
  * system. Return this value from the handler; class handlers have `this.completeLater(…)`.
  *

@@ -1,7 +1,7 @@
 import { dependencyOf, isDependencySource } from './argument-readers.ts';
 import type { DependencySource } from './handler-arguments.ts';
 
-/** The steps that a handler names in its options. They are checked against the templates that use the handler. */
+/** The steps that a handler names in its options. The names are checked against the templates that use the handler. */
 export interface NamedSteps {
   readonly depends: readonly string[];
   readonly analyzerStep?: string;

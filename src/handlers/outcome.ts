@@ -40,7 +40,7 @@ export function resultOfReturn(returned: unknown): StepHandlerResult {
     const json: unknown = toJSON.call(returned, '');
     return successOf(json);
   } catch (thrown) {
-    // A getter, a proxy or a `toJSON` threw. This is a mistake in the handler, so a retry would not help.
+    // A getter, a proxy or a `toJSON` threw. The mistake is in the handler, so a retry would not help.
     return new StepHandlerResult({
       success: false,
       errorMessage: `the returned value cannot be read: ${messageOfThrown(thrown)}`,

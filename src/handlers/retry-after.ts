@@ -1,4 +1,4 @@
-/** When to retry: seconds from now, a date, or the value of a `Retry-After` header, which is one or the other. */
+/** When to retry: seconds from now, a date, or the value of a `Retry-After` header, which has either form. */
 export type RetryAfter = number | Date | string;
 
 /** Formats the value for a `Retry-After` header. Null if the value is unusable. */

@@ -61,13 +61,13 @@ export interface StepContextParams {
   readonly rerun?: number;
   /** The schedule that created the task. */
   readonly schedule?: TaskSchedule | null;
-  /** The last saved checkpoint. It is read again after each save. */
+  /** The last saved checkpoint. Read again after each save. */
   readonly checkpoint?: Fields | null;
   readonly signal?: AbortSignal;
   readonly logger?: Logger;
   /**
-   * Returns the outcome of one ancestor, without building `dependencyResults`. It must always return the same value.
-   * Prefer plain objects: an envelope takes microseconds to create, and is built when a handler reads
+   * Returns the outcome of one ancestor, without building `dependencyResults`. The function must always return the same
+   * value. Prefer plain objects: an envelope takes microseconds to create, and is built when a handler reads
    * `dependencyResults`.
    */
   dependency?(stepName: string): DependencyResultParams | undefined;

@@ -16,8 +16,9 @@ import type {
 export type * from './step-context-params.ts';
 
 /**
- * The last saved checkpoint (`cursor`, `items_processed`, `accumulated_results`, `timestamp`, `history`). It is also
- * the function that saves one: `await context.checkpoint({ cursor, itemsProcessed, accumulatedResults })`.
+ * The last saved checkpoint (`cursor`, `items_processed`, `accumulated_results`, `timestamp`, `history`). The same
+ * object is the function that saves a checkpoint: `await context.checkpoint({ cursor, itemsProcessed,
+ * accumulatedResults })`.
  */
 export type StepCheckpoint = Fields & ((progress: CheckpointProgress) => Promise<void>);
 
@@ -232,11 +233,11 @@ export class StepContext {
   }
 
   /**
-   * Saves the handler's progress while it continues. The next attempt resumes from it, on any worker, and a crash after
-   * a save does not count as an attempt. The function's own fields are the last saved checkpoint. Saving fails if the
-   * worker no longer holds the step. The handler should then stop.
+   * Saves the handler's progress while it continues. The next attempt resumes from the saved progress, on any worker,
+   * and a crash after a save does not count as an attempt. The function's own fields are the last saved checkpoint.
+   * Saving fails if the worker no longer holds the step. The handler should then stop.
    *
-   * In a context created by hand without `saveCheckpoint`, this contains only the saved fields, or is null.
+   * In a context created by hand without `saveCheckpoint`, this property contains only the saved fields, or is null.
    *
    * @example
    * for (let at = Number(context.checkpointCursor ?? 0); at < rows.length; at += 500) {
@@ -327,7 +328,8 @@ export class StepContext {
 
   /**
    * Iterates over the ancestors whose names start with `prefix`, with the name and bare result of each. A result that
-   * was too large to be sent with the step is loaded when it is reached, so the results need not all fit in memory.
+   * was too large to be sent with the step is loaded when the iteration reaches it, so not all results have to fit in
+   * memory.
    *
    * @example
    * for await (const { name, result } of context.dependencies('process_rows_')) total += result.rows;
@@ -414,7 +416,10 @@ export type TypedStepContext<Input extends object, Results extends object = Reco
 > &
   StepContext;
 
-/** The prototype of `dependencyResults`. It keeps `get` out of the keys, and a step named `get` hides the method. */
+/**
+ * The prototype of `dependencyResults`. The prototype keeps `get` out of the keys, and a step named `get` hides the
+ * method.
+ */
 const READ_AS_MAP: object = Object.create(Object.prototype, {
   get: {
     writable: true,

@@ -116,8 +116,8 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
   }
 
   /**
-   * Returns a result that lets the step wait until another system completes it by its token, or an operator does. See
-   * the function `completeLater`.
+   * Returns a result that lets the step wait until another system completes it by its token, or an operator completes
+   * it. See the function `completeLater`.
    *
    * @example
    * await bank.transfer({ reference: await context.completionToken() });
@@ -405,8 +405,8 @@ function withRetryAfter(metadata: OrchestrationMetadata | null, value: RetryAfte
 }
 
 // The handler provides the function that enters its step. With two copies of the package in one process, the worker of
-// one copy runs handlers of the other, and each handler must use the storage of its own copy. Only handlers that need
-// their step pay for it: once a storage is entered, Node 20 does more work for every promise in the process.
+// one copy runs handlers of the other. Each handler must use the storage of its own copy. Only handlers that need their
+// step pay for it: once a storage is entered, Node 20 does more work for every promise in the process.
 const ENTER = Symbol.for('tasker-core.enter-step');
 const STEP = Symbol('the step of this object');
 

@@ -85,7 +85,9 @@ export function applyMixin<Target extends object, Part extends Mixin>(
   return target as Target & InstanceType<Part>;
 }
 
-/** Returns a class whose prototype has the members of an object. In a mixin, they run with the handler as `this`. */
+/**
+ * Returns a class whose prototype has the members of an object. In a mixin, the members run with the handler as `this`.
+ */
 export function withMembers<Members extends object>(
   members: Members,
 ): { new (): Members; readonly prototype: Members } {
@@ -108,8 +110,8 @@ export function giveMembers(target: object, members: Record<PropertyKey, Propert
 }
 
 /**
- * Returns whether a member exists. A field that is declared but not set (`get!: …`) exists as undefined and does not
- * count.
+ * Returns whether a member exists. A field that is declared but not set (`get!: …`) exists as undefined and is treated
+ * as missing.
  */
 function has(target: object, key: PropertyKey): boolean {
   const own = Object.getOwnPropertyDescriptor(target, key);

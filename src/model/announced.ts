@@ -1,4 +1,4 @@
-/** Resolvers that find handlers by their callables. The entry of their handlers is the callable. */
+/** Resolvers that find handlers by their callables, so the announced entry of a handler is its callable. */
 export const BUILT_IN: ReadonlySet<string> = new Set(['explicit_mapping', 'class_lookup']);
 /** Entries that begin with this are not names of handlers: `~/source/flags` is a pattern, `~@name` a resolver. */
 export const NOT_A_NAME = '~';

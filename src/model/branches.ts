@@ -9,7 +9,7 @@ export interface BranchGraph {
   types: readonly string[];
   /** Whether a task starts with the step. */
   initial: readonly boolean[];
-  /** The decisions and analyzers among the ancestors of each step. They may create steps. */
+  /** The decisions and analyzers among the ancestors of each step, which may create steps. */
   makers: readonly ReadonlySet<number>[];
   /** Whether some decision may name the step. */
   inBranch: readonly boolean[];
@@ -113,10 +113,10 @@ function follows(graph: BranchGraph, step: number, there: ReadonlySet<number>): 
 }
 
 /**
- * Returns the steps that must end before a step may start, besides its parents: each decision and analyzer among its
- * ancestors, because any of them may still create a parent. Without them, a convergence of branches of two decisions
- * would run when the branches of the first decision are done. A step that is named while its only parent does not exist
- * waits for the decision that named it.
+ * Returns the steps besides its parents that must end before a step may start. These are the decisions and analyzers
+ * among its ancestors, because each of them may still create a parent. Without them, a convergence of branches of two
+ * decisions would run when the branches of the first decision are done. A step that is named while its only parent does
+ * not exist waits for the decision that named it.
  */
 export function guardsOf({ parents: all, types, makers, inBranch }: BranchGraph, step: number): number[] {
   const parents = all[step]!;

@@ -7,7 +7,7 @@ export interface TokenOf {
   attempt: number;
 }
 
-/** The beginning of every token, so that scanners for leaked secrets can find them. */
+/** The prefix of every token, by which scanners can find leaked tokens. */
 const PREFIX = 'tskr_';
 const SECRET_BYTES = 32;
 const BYTES = 16 + 4 + 4 + SECRET_BYTES;
@@ -17,7 +17,7 @@ export function newTokenSecret(): Buffer {
   return randomBytes(SECRET_BYTES);
 }
 
-/** Returns the hash of the random part, in hex. Only this is stored. */
+/** Returns the hash of the random part, in hex. Only this hash is stored. */
 export function tokenSecretHash(secret: Buffer): string {
   return createHash('sha256').update(secret).digest('hex');
 }

@@ -14,7 +14,10 @@ const WORD_UNITS: Readonly<Record<string, number>> = {
 /** The longest duration, in milliseconds: about 1,000 years. */
 export const LONGEST_DURATION_MS = 366_000 * 86_400_000;
 
-/** The strings that {@link durationMs} accepts, as a regular expression. It also matches some that are too long. */
+/**
+ * The strings that {@link durationMs} accepts, as a regular expression. The expression also matches some durations that
+ * are too long.
+ */
 export const DURATION_TEXT = new RegExp(`${SHORT.source}|${ISO.source}`);
 
 /** How a duration is written, for messages. */
@@ -22,8 +25,8 @@ export const DURATION_FORMS = 'seconds as a number, a string such as 90s, 15m, 2
 
 /**
  * Returns a duration in milliseconds: seconds as a number, `90s`, `15m`, `2h`, `7d`, or ISO 8601 (`P3DT12H`). Years and
- * months have no fixed length and are rejected. Returns undefined if it is malformed, negative, or longer than 366,000
- * days.
+ * months have no fixed length and are rejected. Returns undefined if the value is malformed, negative, or longer than
+ * 366,000 days.
  *
  * @example
  * durationMs('15m'); // 900000
@@ -35,8 +38,8 @@ export function durationMs(value: unknown): number | undefined {
 }
 
 /**
- * Returns a duration in milliseconds that is written in words, such as `3 days` or `1 hour 30 minutes`. Returns undefined
- * if it has another form, or is too long.
+ * Returns a duration in milliseconds that is written in words, such as `3 days` or `1 hour 30 minutes`. Returns
+ * undefined if the text has another form, or the duration is too long.
  *
  * @example
  * durationInWords('3 days'); // 259200000

@@ -38,7 +38,7 @@ export function hasOutcome(result: unknown): boolean {
   return ['decision_point_outcome', 'batch_processing_outcome', 'batch_analyzer_outcome'].some((key) => key in result);
 }
 
-/** Reads `decision_point_outcome` of a decision's result. A name that occurs twice counts once. */
+/** Reads `decision_point_outcome` of a decision's result. Duplicate names are removed. */
 export function decisionOutcome(result: unknown): DecisionOutcome {
   const outcome = isFields(result) ? result.decision_point_outcome : undefined;
   if (!isFields(outcome)) {
@@ -120,7 +120,10 @@ function partsOf(configs: unknown): BatchPart[] | Wrong {
   return parts;
 }
 
-/** Reads `{ cursor_configs: [{ start_cursor, end_cursor, step_size }] }`. It has no ids, so parts are numbered from 001. */
+/**
+ * Reads `{ cursor_configs: [{ start_cursor, end_cursor, step_size }] }`. The outcome has no ids, so parts are numbered
+ * from 001.
+ */
 function analyzerOutcome(outcome: Fields): BatchOutcome {
   const configs = outcome.cursor_configs;
   if (!Array.isArray(configs)) {

@@ -21,7 +21,7 @@ export function eventMatcher(patterns: readonly string[]): EventMatcher {
   return (eventName) => regex.test(eventName);
 }
 
-/** JavaScript sees two characters here. PostgreSQL sees a single character, or rejects it. */
+/** Characters that PostgreSQL rejects, or reads as one character where JavaScript reads two. */
 const UNSUPPORTED = /[\0\ud800-\udfff]/;
 
 function regexOfPattern(pattern: string): string {

@@ -4,7 +4,7 @@ import { TaskerError } from '../errors.ts';
 /** The two hexadecimal digits of each byte, as ASCII codes. */
 const HIGH = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0').charCodeAt(0));
 const LOW = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0').charCodeAt(1));
-/** The position of the first digit of each of the 16 bytes. */
+/** The position in the text at which each of the 16 bytes begins. */
 const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 /** The buffer for the id. Its text is one flat string, while concatenation would build a tree of parts. */
 const TEXT = Buffer.from('00000000-0000-0000-0000-000000000000', 'latin1');
@@ -20,8 +20,8 @@ function write(index: number, byte: number): void {
 }
 
 /**
- * Returns a new UUID version 7 (RFC 9562). Ids from one process sort in the order of their creation, because the twelve
- * bits after the time are a counter within the millisecond (method 1 of section 6.2).
+ * Returns a new UUID version 7 (RFC 9562). Ids from one process sort in the order of their creation: the twelve bits
+ * after the time are a counter within the millisecond (method 1 of section 6.2).
  */
 export function uuidV7(now: number = Date.now()): string {
   if (used + 9 > POOL.length) {
@@ -59,8 +59,8 @@ export function isUuid(text: string): boolean {
 }
 
 /**
- * Returns the id in lower case, as the database writes it. Checks it first, because the message of the database is less
- * clear.
+ * Returns the id in lower case, as the database writes it. Checks the id first, because the database's own message is
+ * less clear.
  * @throws TaskerError `invalid_uuid`
  */
 export function checkUuid(id: string, what: string): string {
@@ -85,7 +85,7 @@ export function stepIndex(taskUuid: string, stepId: string): number | undefined 
   return idx >= 0 && idx < 2 ** 31 ? idx : undefined;
 }
 
-/** Returns a UUID (version 8, RFC 9562) for the digest of a snapshot. It is the same in every process. */
+/** Returns a UUID (version 8, RFC 9562) for the digest of a snapshot. The UUID is the same in every process. */
 export function uuidOfDigest(digest: string): string {
   return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-8${digest.slice(17, 20)}-${digest.slice(20, 32)}`;
 }
@@ -94,7 +94,7 @@ const BITS = 17;
 
 /** Indexes below this one belong to template steps, the others to batch workers. */
 export const FIRST_WORKER_INDEX = 1 << BITS;
-/** Maximum number of workers of a batch, because a worker's number has {@link BITS} bits. */
+/** Maximum number of workers in a batch, because a worker's number has {@link BITS} bits. */
 export const MAX_WORKERS = 1 << BITS;
 
 /**

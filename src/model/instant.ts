@@ -11,9 +11,9 @@ export const INSTANT_FORMS =
 const YEARS = 'the year must be from 1970 to 9999';
 
 /**
- * Reads a point in time: ISO 8601 with a time zone, or milliseconds since 1970 as a number. Returns why it is not one
- * if the year is before 1970 or after 9999, a string has no zone or names a day that does not exist, or a number looks
- * like seconds.
+ * Reads a point in time: ISO 8601 with a time zone, or milliseconds since 1970 as a number. Returns the reason if the
+ * value is rejected: the year is before 1970 or after 9999, a string has no zone or names a day that does not exist, or
+ * a number looks like seconds.
  *
  * @example
  * instantOf('2030-01-31T09:00:00+01:00'); // { ms: 1896076800000 }

@@ -12,7 +12,7 @@ export function kindOf(value: unknown): string {
   return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
 }
 
-/** Returns whether PostgreSQL can store a string. It rejects U+0000, and lone surrogates have no UTF-8 form. */
+/** Returns whether PostgreSQL can store a string. PostgreSQL rejects U+0000, and lone surrogates have no UTF-8 form. */
 export function isStorableText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed();
 }
@@ -225,7 +225,7 @@ function describe(thrown: unknown): string {
   }
 }
 
-/** Limits of the context of a task. `textLength` counts characters. */
+/** Limits of a task's context. `textLength` is in characters. */
 export const CONTEXT_LIMITS = {
   bytes: 1_048_576,
   depth: 10,

@@ -2,8 +2,8 @@
 const LONGEST = 64;
 
 /**
- * Returns the known names that `wanted` may be a misspelling of, the nearest first. They differ in a few letters, in case
- * or in separators, or one is the beginning of the other. At most `limit` names (default 3).
+ * Returns the known names that `wanted` may be a misspelling of, the nearest first. The two names differ in a few
+ * letters, in case or in separators, or one is the beginning of the other. At most `limit` names (default 3).
  *
  * @example
  * nearNames('valdate', ['validate', 'ship']); // ['validate']

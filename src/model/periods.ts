@@ -21,7 +21,7 @@ export interface StatisticsWindow {
 const MINUTE_MS = 60_000;
 const DAY_MS = 1440 * MINUTE_MS;
 const TEN_DAYS_MS = 10 * DAY_MS;
-/** Minutes and hours are kept a little longer, until they are removed. */
+/** The ages up to which minutes and hours are read. Both are kept a little longer. */
 const MINUTES_KEPT_MS = 2 * DAY_MS - 5 * MINUTE_MS;
 const HOURS_KEPT_MS = 90 * DAY_MS - 120 * MINUTE_MS;
 
@@ -53,7 +53,10 @@ function keptBefore(to: number, { from, now }: { from: number; now: number }): P
   return keptAt(Math.max(from, floor(to, 1440)), now) === 1440 ? 1440 : 60;
 }
 
-/** Returns the fewest periods that make up a window, none longer than `longest`. Ten days are returned one by one. */
+/**
+ * Returns the fewest periods that make up a window, none longer than `longest`. Ten-day periods are returned
+ * individually.
+ */
 export function periodsOf({ from, to }: StatisticsWindow, longest: PeriodMinutes = 14400): Periods[] {
   if (from >= to) return [];
   if (longest === 1) return [{ minutes: 1, from, to }];
@@ -74,7 +77,7 @@ function eachTenDays(first: number, last: number): Periods[] {
   });
 }
 
-/** Lengths of the points of a chart, in minutes. */
+/** Lengths of chart points, in minutes. */
 const POINTS = [
   1,
   2,

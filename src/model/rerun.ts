@@ -6,7 +6,7 @@ export interface RerunGraph extends BranchGraph {
   guards: readonly (readonly number[])[];
 }
 
-/** The steps of a task, as a rerun sees them. */
+/** The steps of a task, as input of a rerun. */
 export interface RerunOf {
   /** The first template step. */
   from: number;
@@ -26,11 +26,11 @@ export interface RerunPlan {
 
 /**
  * Returns the steps that run again when a task runs again from a step: the step and all steps that waited for it,
- * directly or indirectly. Steps of the template that the task does not have are ignored: a step that depends only on
- * such a step did not wait for it, and keeps its result.
+ * directly or indirectly. Template steps that the task does not have are ignored. A step that depends only on such a
+ * step did not wait for it, and keeps its result.
  *
- * Some of them exist because of a decision or an analyzer that runs again. They are removed, unless a decision that
- * does not run again would also have created them: the result depends only on which steps exist, not on the order of
+ * Steps that exist because of a decision or an analyzer that runs again are removed, unless another decision, which
+ * does not run again, would also have created them. The result depends only on which steps exist, not on the order of
  * the decisions.
  */
 export function planRerun(graph: RerunGraph, { from, existing, namedBy }: RerunOf): RerunPlan {

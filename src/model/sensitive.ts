@@ -1,6 +1,6 @@
 import { TaskerError } from '../errors.ts';
 
-/** The replacement of a sensitive value. It reveals neither the type nor the size of the value. */
+/** The replacement of a sensitive value. Reveals neither the type nor the size of the value. */
 export const HIDDEN = '[redacted]';
 
 /** In a path, this stands for every element of a list and every key of an object. */
@@ -10,10 +10,10 @@ const INDEX = /^\d+$/;
 const DEEPEST = 500;
 /** Shorter strings occur in others by chance, so replacing them would make lines unreadable. */
 const SHORTEST_TEXT = 4;
-/** The same for the digits of numbers. */
+/** Numbers with fewer digits than this are not replaced, for the same reason. */
 const SHORTEST_NUMBER = 6;
 
-/** The continuations of the paths of a template from a place in a value. */
+/** A place in a value, and how a template's paths continue from there. */
 interface Place {
   /** Whether a path ends here. */
   ends: boolean;
@@ -68,8 +68,8 @@ function grown({ ends, keys, any }: Growing): Place {
  * Returns a value with {@link HIDDEN} in place of the values at these paths. Returns the same value if it has none.
  * Never changes the given value.
  *
- * If a value has another form than the paths expect, it is hidden: a string or number where a path continues, and the
- * keys of each element if a list is in place of an object.
+ * Values whose form differs from what the paths expect are hidden too: a string or number where a path continues, and
+ * the keys of each element if a list is in place of an object.
  */
 export function hideAt<T>(value: T, paths: SensitivePaths | undefined): T {
   return paths === undefined ? value : (replaced(value, [paths], { depth: 0, found: undefined }) as T);
@@ -134,16 +134,16 @@ function addTexts(value: unknown, found: Set<string>): void {
 }
 
 /**
- * Like {@link hideAt}, for a condition that contexts must contain. An element of a list matches at every index there, so
- * indexes in the paths count as `*`.
+ * Like {@link hideAt}, for a condition that contexts must contain. An element of a list matches at every index there,
+ * so indexes in the paths are treated as `*`.
  */
 export function hideInCondition<T>(condition: T, paths: readonly string[]): T {
   return hideAt(condition, sensitivePaths(paths.map((path) => path.replace(/(?<=^|\.)\d+(?=\.|$)/g, ANY))));
 }
 
 /**
- * Throws if a condition on contexts compares a value at one of these paths, because its answers would reveal the value.
- * `way`: what the caller can do to see the values.
+ * Throws if a condition on contexts compares a value at one of these paths, because the results would reveal the value.
+ * `way`: how the caller can see the values.
  * @throws TaskerError `forbidden`
  */
 export function refuseCondition(condition: unknown, paths: Iterable<string>, way: string): void {

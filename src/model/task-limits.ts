@@ -1,6 +1,6 @@
 /** The limits that a template's lifecycle sets for its tasks, in minutes, and the action when they are exceeded. */
 export interface TaskLimits {
-  /** `error`: the task is ended. `dlq`: it continues and is marked for an operator. */
+  /** `error`: the task is ended. `dlq`: the task continues and is marked for an operator. */
   action: 'error' | 'dlq';
   durationMinutes: number | null;
   waitingForDependenciesMinutes: number | null;

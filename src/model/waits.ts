@@ -26,7 +26,7 @@ export function isWaitCallable(callable: string): boolean {
 export const WAIT_ENDS = ['elapsed', 'timeout', 'signal', 'vote', 'token', 'operator', 'cancel', 'retry'] as const;
 export type WaitEnd = (typeof WAIT_ENDS)[number];
 
-/** The index of the wait of a task that begins later. */
+/** The step index of the wait of a task that begins later. */
 export const START_IDX = -1;
 
 /** The wait that an attempt begins instead of ending with a result. */
@@ -47,7 +47,7 @@ export interface Wait {
   taskUuid: string;
   idx: number;
   kind: WaitKind;
-  /** The number of starts of the step when the wait began. */
+  /** The step's number of starts when the wait began. */
   attempt: number;
   templateId: number;
   rank: number;

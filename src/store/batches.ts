@@ -121,7 +121,10 @@ update tasker.batch b set n_active = x.n
           from tasker.batch b where b.task_uuid = any ($1::uuid[])) x
  where b.task_uuid = x.task_uuid and b.worker_idx = x.worker_idx and b.n_active <> x.n`;
 
-/** Recounts the active workers of the tasks' batches after an operator moved some. Call it after lockTasks. */
+/**
+ * Recounts the active workers of the tasks' batches after an operator changed the states of some. Call it after
+ * lockTasks.
+ */
 export async function recountBatches(db: Db, taskUuids: readonly string[]): Promise<void> {
   await db.query(RECOUNT_BATCHES, [`{${taskUuids.join(',')}}`]);
 }

@@ -37,13 +37,16 @@ const AWAIT_SAVES = sql('await_saves')`select 1 from tasker.step where task_uuid
 const IS_SAVED = sql('is_saved')`
 select 1 from tasker.checkpoint where task_uuid = $1 and idx = $2 and data = $3::jsonb`;
 
-/** Returns whether a transaction whose answer was lost saved this. Call it in a separate transaction. */
+/**
+ * Returns whether a transaction saved this data, after the response to its commit was lost. Call it in a separate
+ * transaction.
+ */
 export async function isSaved(db: Db, { taskUuid, idx }: StepKey, data: string): Promise<boolean> {
   await db.query(AWAIT_SAVES, [taskUuid, idx]);
   return (await db.query(IS_SAVED, [taskUuid, idx, data])).rows.length > 0;
 }
 
-// As in begin_waits, calls count until an attempt ends, because a reset can repeat the number of the attempt.
+// As in begin_waits, calls are counted until an attempt ends, because a reset can repeat the number of the attempt.
 const LOAD_CHECKPOINTS = sql('load_checkpoints')`
 select d.task_uuid "taskUuid", d.idx, c.data, w.calls
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)

@@ -18,7 +18,7 @@ export interface ClaimedStepRow extends StepKey, TaskOrigin {
   revision: number;
   tags: string[] | null;
   traceparent: string | null;
-  /** The text from the server. It is parsed only when needed, because few handlers use it. */
+  /** The text from the server. Parsed only when needed, because few handlers use it. */
   createdAt: string;
 }
 

@@ -14,7 +14,7 @@ select s.task_uuid "taskUuid", s.idx, s.attempts, s.spared, s.max_attempts "maxA
    select * from tasker.step x where x.task_uuid = a.task_uuid and x.state = 'in_progress' and x.claim = any ($1::bigint[]) offset 0) s
  cross join lateral (select * from tasker.task x where x.task_uuid = s.task_uuid offset 0) t`;
 
-/** A step that this worker claimed with a statement whose answer was lost. */
+/** A step that this worker claimed with a statement whose response was lost. */
 export interface AdoptedStepRow extends ClaimedStepRow {
   claim: number;
 }
@@ -27,8 +27,8 @@ export async function adoptSteps(db: Db, tokens: readonly number[]): Promise<Ado
 
 // A crash of the server may undo a claim, and the worker may claim the step again with the same attempt number. For a
 // completed step, the fence shows whether it was this run. The recording happened when the step last ended, unless the
-// step has been claimed again since. A rerun keeps the fence and the time in `earlier_step`: a recording from before the
-// rerun is found there, and is never mistaken for a recording of the new run.
+// step has been claimed again since. A rerun keeps the fence and the time in `earlier_step`. So a recording from before
+// the rerun is found there, and is not mistaken for one of the new run.
 const FIND_RECORDED = sql('find_recorded')`
 select w.ord::int, tasker.iso(case when e.attempts = w.attempt then e.done_at
          when s.attempts = w.attempt and coalesce(s.earlier_attempts, 0) < w.attempt then s.done_at end) "recordedAt"
@@ -53,8 +53,8 @@ select d.ord::int from unnest($1::uuid[], $2::int[], $3::int[], $4::bigint[]) wi
 type Doubtful = RecordedStep & { attempt: number };
 
 /**
- * Returns which of these attempts their worker has recorded, or ended with a wait: indexes in the list, with the time
- * if it is still known.
+ * Returns the indexes of the attempts in the list that their worker has recorded, or ended with a wait. Includes the
+ * time if it is still known.
  */
 export async function findRecorded(db: Db, steps: readonly Doubtful[]): Promise<Map<number, string | null>> {
   const [waits, others] = [steps.filter(isWait), steps.filter((step) => !isWait(step))];

@@ -87,7 +87,7 @@ update tasker.task t set n_open = n_open + c.n
 
 /** A batch to add to a task. */
 export interface NewBatch extends Pick<NewStep, 'taskUuid' | 'creator' | 'claim'> {
-  /** The template step that its workers are made from. */
+  /** The template step that its workers are created from. */
   workerIdx: number;
   parallelism: number;
   failureStrategy: string;
@@ -109,8 +109,9 @@ export async function addBatches(db: Db, batches: readonly NewBatch[]): Promise<
   ]);
 }
 
-// Recounts instead of adding, so that the result is always right and the statement can be repeated. The step that is being
-// recorded still runs, so it counts as unmet. The recording then decrements the counter, as for every other parent.
+// Recounts instead of adding, so that the result is always correct and the statement can be repeated. The step that is
+// being recorded still runs, so it is counted as unmet. The recording then decrements the counter, as for every other
+// parent.
 const RECOUNT_STEPS = sql('recount_steps')`
 update tasker.step c set remaining = x.unmet
   from (

@@ -1,6 +1,6 @@
 /**
- * Planner settings for the hot statements. They force index nested loops: otherwise a table that was empty when it was
- * analyzed is scanned as a whole for each row of a batch. They also keep the plan, because planning a recording takes
+ * Planner settings for the hot statements. Forces index nested loops, because otherwise a table that was empty when it
+ * was analyzed is scanned as a whole for each row of a batch. Also keeps the plan, because planning a recording takes
  * longer than running it for one step.
  */
 export const PINNED_PLANS = {

@@ -1,12 +1,12 @@
 /**
- * Whether any pause is in force. It depends on no row, so a statement evaluates it once. Without pauses, this is the
- * only cost.
+ * Whether any pause is in force. The expression depends on no row, so a statement evaluates it only once. Without
+ * pauses, this is the only cost.
  */
 export const ANY_PAUSE = '(select exists (select 1 from tasker.pause where resumed_at is null))';
 
 /**
- * Ready steps of templates with steps that wait are queued under the id of their namespace plus this number. Programs of
- * earlier versions do not read there.
+ * Ready steps of templates with steps that wait are queued under the id of their namespace plus this number. Programs
+ * of earlier versions do not read these rows.
  */
 const LANE = 1_073_741_824;
 
@@ -15,17 +15,17 @@ export function laneOf(namespaceId: number): number {
   return namespaceId + LANE;
 }
 
-/** The parts of the queue of a namespace that are not paused, as a list for `= any (…)`. */
+/** The parts of a namespace's queue that are not paused, as a list for `= any (…)`. */
 export const partsOf = (namespaceId: string): string => `array[${namespaceId}, ${namespaceId} + ${LANE}]`;
-/** The parts of the queue of a namespace that are paused, as such a list. */
+/** The paused parts of a namespace's queue, as a list for `= any (…)`. */
 export const pausedPartsOf = (namespaceId: string): string => `array[-${namespaceId}, -${namespaceId} - ${LANE}]`;
-/** The id of the namespace of a part of the queue that is not paused. */
+/** The namespace id for a part of the queue that is not paused. */
 export const namespaceOf = (part: string): string => `(${part} % ${LANE})`;
 
 /**
- * The part of the queue to which a ready step of this template and this task belongs: the id of its namespace or its
- * lane, or the negated id while its task, its template or its namespace is paused. Claims read only positive ids. Every
- * statement that inserts into the queue uses this expression; scripts/statements/record_steps.sql has a copy.
+ * The part of the queue for a ready step of this template and task: the id of the namespace or its lane. The id is
+ * negated while the task, the template or the namespace is paused. Claims read only positive ids. Every statement that
+ * inserts into the queue uses this expression; scripts/statements/record_steps.sql has a copy.
  */
 export function queueIdOf({ template, task }: { template: string; task: string }): string {
   return `(

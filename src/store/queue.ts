@@ -115,9 +115,7 @@ const TRUNCATE = sql('truncate_queue')`truncate tasker.queue`;
 const PUT_BACK = sql('put_queue_back')`
 insert into tasker.queue overriding system value select * from tasker_queue_kept`;
 
-/**
- * Rewrites the queue with only its live rows. This removes dead rows that an old transaction keeps from being vacuumed.
- */
+/** Rewrites the queue with only its live rows. Removes dead rows that an old transaction keeps from being vacuumed. */
 export async function compactQueue(db: Db): Promise<void> {
   for (const statement of [LOCK_QUEUE, SET_ASIDE, TRUNCATE, PUT_BACK]) await db.query(statement);
 }
@@ -139,8 +137,8 @@ export async function takeQueueCheckTurn(db: Db, workerIds: readonly number[]): 
 // whose active steps (ready or running) are all in the queue needs no check of its steps. The steps of the other tasks
 // are compared individually. Both sides are concatenated and grouped instead of joined, so that even wrong statistics
 // cannot lead to a comparison of all pairs of rows. A step that waits for a place in its batch is pending, and a step
-// that waits for a retry is not active. Neither counts as missing. A row whose step was completed by hand or cancelled
-// can hide one missing row of the same task until a claim removes it.
+// that waits for a retry is not active. So neither is reported as missing. A row whose step was completed by hand or
+// cancelled can hide one missing row of the same task until a claim removes it.
 const FIND_UNQUEUED = sql('find_unqueued_steps')`
 with t as materialized (
   select task_uuid, n_active n from tasker.task where state = 'steps_in_process' and task_uuid > $1 order by task_uuid limit $2),

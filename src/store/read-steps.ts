@@ -178,7 +178,7 @@ select task_uuid "taskUuid", idx, state, size, case when total <= $3 then result
 /** A finished step's result. */
 export interface ResultRow extends StepKey {
   state: 'complete' | 'resolved_manually';
-  /** Approximate number of characters of the result's text. */
+  /** Approximate length of the result's text in characters. */
   size: number;
   /** JSON text. */
   result: string | null;
@@ -200,7 +200,7 @@ select w.ord::int from unnest($1::uuid[], $2::int[], $3::bigint[]) with ordinali
     select 1 from tasker.step s where s.task_uuid = w.task_uuid and s.idx = w.idx and s.state = 'in_progress'
        and s.claim = w.claim offset 0) x`;
 
-/** Returns which of these steps the worker still holds: indexes in the list. */
+/** Returns the indexes of the steps in the list that the worker still holds. */
 export async function heldSteps(db: Db, held: readonly HeldKey[]): Promise<Set<number>> {
   const { rows } = await db.query<{ ord: number }>(HELD_STEPS, columns(held, 'taskUuid', 'idx', 'claim'));
   return new Set(rows.map((row) => row.ord - 1));

@@ -87,7 +87,7 @@ export interface UncompletedRow extends Pick<ChildRow, 'taskUuid' | 'idx' | 'att
   state: 'enqueued' | 'waiting_for_retry' | 'error';
 }
 
-/** The answer to a recording. */
+/** The result of a recording. */
 export interface Recorded {
   children: ChildRow[];
   ended: EndedTaskRow[];
@@ -101,7 +101,7 @@ export interface Recorded {
 }
 
 /**
- * The single row of the answer for any number of steps. Lists of numbers are array literals, with positions in the
+ * The single row of the result for any number of steps. Lists of numbers are array literals, with positions in the
  * batch from 1.
  */
 interface AnswerRow {
@@ -149,7 +149,7 @@ export interface CompletedWait extends Omit<RecordedStep, 'claim' | 'kind'> {
 }
 
 /**
- * Ends waits of templates without dynamic steps, and records that their steps are complete. Returns the answer of the
+ * Ends waits of templates without dynamic steps, and records that their steps are complete. Returns the result of the
  * recording, and the times of the ends by index in the batch, for waits that had not already ended. Children go to the
  * queue. Call it after lockTasks.
  */

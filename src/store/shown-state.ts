@@ -1,7 +1,7 @@
 /**
- * The state of a task `t` as it is shown and searched. The column `state` does not know about waits. A task that waits
- * for its start is shown as `pending`: none of its steps has begun, so its column is `waiting_for_dependencies`.
- * `offset 0` keeps the lookup of each task by key.
+ * The state of a task `t` as it is shown and searched. The column `state` does not reflect waits. A task that waits for
+ * its start is shown as `pending`: none of its steps has begun, so its column is `waiting_for_dependencies`. `offset 0`
+ * keeps the lookup of each task by key.
  */
 export const shownState = (t: string): string => `
   case when ${t}.state = 'waiting_for_dependencies' and exists (

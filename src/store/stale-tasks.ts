@@ -7,8 +7,8 @@ const THRESHOLD = 'orchestration.dlq.thresholds.';
 
 /**
  * When a task `t` last made progress: a step started, began or ended a wait, saved a checkpoint or ended, a retry
- * became due, or an operator acted. Noting the task as stale, copying it, pausing or resuming it, and acts on its dead
- * letter do not count.
+ * became due, or an operator acted. Noting the task as stale, copying it, pausing or resuming it, and actions on its
+ * dead letter are not progress.
  */
 export const LAST_MOVE = `
   select greatest(t.created_at, t.rerun_at, max(s.started_at), max(s.done_at), max(s.next_at) filter (where s.next_at <= now()),
@@ -84,9 +84,10 @@ const heldSince = (moment: string, spans = 'held.spans') => `(
     select coalesce(sum(upper(r) - lower(r)), '0') from unnest((${spans}) * tstzmultirange(tstzrange(least(${moment}, now()), now()))) r)`;
 
 /**
- * The limits `lim` of a task `t` in the row `w` and of its template `m`, in minutes, and when the two that apply now are
- * exceeded: `duration` since it has `begun`, and `idle` for its current state since it last `moved`. A task that waits for its
- * start exceeds none. A threshold of the configuration for the lifetime of tasks does not count the time in which they wait.
+ * The limits `lim` of a task `t` in the row `w` and of its template `m`, in minutes. Also when the two limits that
+ * apply now are exceeded: `duration` since the task has `begun`, and `idle` for its current state since it last
+ * `moved`. A task that waits for its start exceeds none. A threshold of the configuration for the lifetime of tasks
+ * excludes the time in which they wait.
  */
 export const LIMITS_NOW = `cross join lateral (
     select coalesce(m.max_duration_minutes, w.thresholds[1]) duration,
@@ -133,12 +134,12 @@ export const LIMITS_NOW = `cross join lateral (
              select null, null, null where begun.is_due_later) x
      order by x.minutes limit 1) idle`;
 
-// Time in which the task, its template or its namespace was paused does not count; overlapping pauses are excluded only
-// once. While a pause is in force, each limit is extended as time passes, so the next check is a few minutes away.
+// Time in which the task, its template or its namespace was paused is excluded, and overlapping pauses are excluded
+// only once. While a pause is in force, each limit is extended as time passes, so the next check is a few minutes away.
 // Finds the limit that was exceeded first, if any, limits of the template before thresholds of the configuration. A
-// task counts as waiting for dependencies while it waits for something outside: its first worker, or an operator. The
-// next check is at the earliest time at which a limit can be exceeded: the limit of the current state, or the shortest
-// limit after a change of state that may happen right now.
+// task is treated as waiting for dependencies while it waits for something outside: its first worker, or an operator.
+// The next check is at the earliest time at which a limit can be exceeded. This is the limit of the current state, or
+// the shortest limit after a change of state that may happen right now.
 const JUDGE_TASKS = sql('judge_tasks')`
 select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version template, (${shownState('t')})::text state,
        t.done_at is not null ended, t.rerun_at is not null rerun, begun.at > t.created_at "startedLater", case when starts_with(broken.rule, '${THRESHOLD}') then 'note' else m.stale_action end action,
@@ -160,16 +161,16 @@ select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version templ
      where until <= now() order by starts_with(rule, 'max_') desc, until limit 1) broken on true
  where w.task_uuid = any ($1::uuid[]) and w.check_at <= now()`;
 
-/** The result of a check of a task. */
+/** The result of checking a task. */
 export interface JudgedRow {
   taskUuid: string;
   /** `namespace/name@version`. */
   template: string;
   state: string;
   ended: boolean;
-  /** Whether it ran again from a step. Its limits count from then. */
+  /** Whether it ran again from a step. Its limits start at the rerun. */
   rerun: boolean;
-  /** Whether it began after its creation: its limits count from then. */
+  /** Whether it began after its creation. Its limits then start at its start. */
   startedLater: boolean;
   /** `dlq` notes the task and adds a dead letter, `note` only notes it. */
   action: 'error' | 'dlq' | 'note';
@@ -203,7 +204,7 @@ update tasker.task_watch w set
   noted_at = case when d.rule is null then null when d.reason is not null then now() else w.noted_at end
   from d where w.task_uuid = d.task_uuid`;
 
-/** The result of a check of a task that continues. */
+/** The result of checking a task that continues. */
 export interface WatchNote extends JudgedRow {
   /** The text of a new note. Null if there is none. */
   reason: string | null;
@@ -215,7 +216,7 @@ export async function noteWatches(db: Db, notes: readonly WatchNote[], actor: st
   await db.query(NOTE_WATCHES, [...found, actor]);
 }
 
-// A separate statement that waits for steps that are being claimed, so that the next one sees their new state.
+// A separate statement, which waits for steps that are being claimed. The next statement then sees their new state.
 const LOCK_OPEN_STEPS = sql('lock_open_steps')`
 select count(*) from (
   select 1 from tasker.step where task_uuid = any ($1::uuid[])

@@ -24,12 +24,14 @@ export async function declareDead(db: Db, leaseMs: number): Promise<DeadWorkerRo
 
 const DEAD_WORKERS = sql('dead_workers')`select id, name from tasker.worker where state = 'dead' order by id`;
 
-/** Returns every dead worker that is not buried, so that the next sweep finishes the work of a sweeper that died. */
+/**
+ * Returns every dead worker that is not buried. With these, the next sweep finishes the work of a sweeper that died.
+ */
 export async function deadWorkers(db: Db): Promise<DeadWorkerRow[]> {
   return (await db.query<DeadWorkerRow>(DEAD_WORKERS)).rows;
 }
 
-// Reads only tasks with ready or running steps, each by key. The other tasks, possibly millions, cost nothing.
+// Reads only tasks with ready or running steps, each by key. The other tasks, possibly millions, are not read.
 const TASKS_OF_DEAD = sql('tasks_of_dead')`
 select t.task_uuid from (select task_uuid from tasker.task where state = 'steps_in_process' offset 0) t
  cross join lateral (
@@ -43,11 +45,11 @@ export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise
   return rows.map((row) => row.task_uuid);
 }
 
-// An attempt that saved a checkpoint made progress, so it does not count towards max_attempts. An attempt of a step that only
-// waits has no effect before the wait begins, so it does not count either, and runs again in any case. A batch worker that
-// fails permanently is not changed here. Other workers of its batch may start, so its failure is recorded like every
-// other failure. A recording of the dead worker may have claimed a child after this transaction began, so `greatest`
-// keeps the attempt from ending before its start.
+// An attempt that saved a checkpoint made progress, so it does not count towards max_attempts. An attempt of a step
+// that only waits has no effect before the wait begins. So the attempt does not count either, and the step runs again
+// in any case. A batch worker that fails permanently is not changed here. Other workers of its batch may start, so its
+// failure is recorded like every other failure. A recording of the dead worker may have claimed a child after this
+// transaction began, so `greatest` keeps the attempt from ending before its start.
 const TAKE_BACK = sql('take_back')`
 with held as (
   select s.task_uuid, s.idx, s.ctid tid, s.claim, s.attempts, greatest(c.saved, w.waits::int) saved,

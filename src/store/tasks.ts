@@ -119,7 +119,7 @@ export interface TaskRevision {
 }
 
 /**
- * Locks tasks in the order of their ids. It is the first statement of every transaction except the claim. Returns the
+ * Locks tasks in the order of their ids. Every transaction except the claim begins with this statement. Returns the
  * tasks whose results an operator has changed, so that workers drop old copies of them.
  */
 export async function lockTasks(db: Db, taskUuids: readonly string[]): Promise<TaskRevision[]> {
@@ -209,7 +209,7 @@ export interface TaskRow extends TaskFacts {
   verdict: string | null;
   /** Number of steps that have not ended. */
   openSteps: number;
-  /** Number of steps in `error` that block the task. Failures that their batch tolerates do not count. */
+  /** Number of steps in `error` that block the task. Excludes failures that their batch tolerates. */
   blockingSteps: number;
   mostAttempts: number;
   /** When a task that starts later begins. Null if it is not waiting for its start. */
@@ -296,7 +296,7 @@ export async function eventTasks(db: Db, taskUuids: readonly string[]): Promise<
 }
 
 // An attempt belongs to the first run of its step that ended with this attempt or a later one. If there is no such run,
-// it belongs to the current one. The names of removed steps come from there too.
+// it belongs to the current one. The names of removed steps come from these runs too.
 const GET_HISTORY = sql('get_history')`
 select x.*, coalesce(x.earlier_name, bw.name, ts.name) name
   from (
@@ -324,7 +324,7 @@ select x.*, coalesce(x.earlier_name, bw.name, ts.name) name
 /** An entry in the history of a task or step: the end of an attempt, or an action of an operator. */
 export interface HistoryRow {
   idx: number | null;
-  /** The name of the step. Null if it happened to the whole task. */
+  /** The name of the step. Null if the entry is about the whole task. */
   name: string | null;
   /** The number of the rerun that the attempt belongs to. 0 is the first run. Null if it is not an attempt. */
   rerun: number | null;
@@ -343,7 +343,7 @@ export interface HistoryRow {
   reason: string | null;
 }
 
-/** Returns everything that happened to a task, in order. */
+/** Returns the history of a task, oldest first. */
 export async function getHistory(db: Db, taskUuid: string): Promise<HistoryRow[]> {
   return (await db.query<HistoryRow>(GET_HISTORY, [taskUuid])).rows;
 }

@@ -25,7 +25,10 @@ export interface NewWorker {
   version?: string;
 }
 
-/** Registers a new incarnation of a worker, and returns its id. It keeps an operator's request to drain. */
+/**
+ * Registers a new incarnation of a worker, and returns its id. The new incarnation keeps an operator's request to
+ * drain.
+ */
 export async function registerWorker(db: Db, worker: NewWorker): Promise<number> {
   const { name, host, pid, namespaces, callables, concurrency, leaseMs, instance, version } = worker;
   const identity = [name, host, pid, namespaces, callables, concurrency, leaseMs];
@@ -77,7 +80,7 @@ export interface WorkerReport {
 /** Whether a worker takes steps. `draining`: it takes none and still holds some. `drained`: it no longer holds any. */
 export type WorkerPhase = 'running' | 'draining' | 'drained';
 
-/** The incarnations that are alive. The others were declared dead. */
+/** The result of a heartbeat. Incarnations that are not in `alive` were declared dead. */
 export interface Heartbeat {
   alive: number[];
   /** Whether an operator wants the worker to stop taking steps. */

@@ -4,10 +4,10 @@ import { waitAtMost } from './wait-at-most.ts';
 export type Seen<T> =
   | { kind: 'seen'; value: T; ms: number }
   | { kind: 'failed'; error: unknown; ms: number }
-  /** The lookup has no answer yet, and continues. */
+  /** The lookup has no result yet, and continues. */
   | { kind: 'silent'; ms: number };
 
-/** A lookup that many callers share: it runs once at a time, and is not repeated while its result is fresh. */
+/** A lookup that many callers share. Runs do not overlap, and a result is reused while it is fresh. */
 export class SingleFlight<T> {
   readonly #look: () => Promise<T>;
   readonly #freshMs: number;
@@ -20,7 +20,9 @@ export class SingleFlight<T> {
     this.#freshMs = freshMs;
   }
 
-  /** Returns the result. Never rejects. `silent`: the lookup has been running for `ms` milliseconds without an answer. */
+  /**
+   * Returns the result. Never rejects. `silent`: the lookup has been running for `ms` milliseconds without a result.
+   */
   async within(ms: number): Promise<Seen<T>> {
     const age = () => performance.now() - this.#began;
     if (this.#over && age() >= this.#freshMs) this.#begin();

@@ -1,4 +1,4 @@
-/** The answer to one question, or its error. */
+/** The result of one question, or its error. */
 export type Answer<A> = { answer: A } | { error: unknown };
 
 interface Waiting<Q, A> {
@@ -16,8 +16,8 @@ export interface TogetherLimits {
 }
 
 /**
- * Answers many questions with one call. A question is asked immediately if a call is free. Otherwise it waits with the
- * others that arrive in the meantime, and all of them are asked in the next call.
+ * Combines many questions into one call. A question is sent immediately if a call is free. Otherwise it is sent with
+ * the next call, together with the questions that arrive until then.
  */
 export class Together<Q, A> {
   readonly #ask: (questions: Q[]) => Promise<Answer<A>[]>;
@@ -25,7 +25,7 @@ export class Together<Q, A> {
   readonly #waiting: Waiting<Q, A>[] = [];
   #calls = 0;
 
-  /** `ask` returns an answer for each question, in their order. If it rejects, so do all of its questions. */
+  /** `ask` returns a result for each question, in the same order. If `ask` rejects, all its questions reject. */
   constructor(ask: (questions: Q[]) => Promise<Answer<A>[]>, limits: TogetherLimits) {
     this.#ask = ask;
     this.#limits = limits;

@@ -31,8 +31,8 @@ export async function openTracing(): Promise<Tracing | undefined> {
 }
 
 /**
- * Creates spans with the SDK that the application registered. Errors of the SDK are suppressed, because a lost span must
- * not fail a step. They are reported to OpenTelemetry's diagnostic logger.
+ * Creates spans with the SDK that the application registered. Errors of the SDK are suppressed, because a lost span
+ * must not fail a step. Such errors are reported to OpenTelemetry's diagnostic logger.
  */
 export class Tracing {
   readonly #api: typeof Api;

@@ -14,7 +14,7 @@ import type { DispatchedStep, EarlierCalls } from './dispatched-step.ts';
 import { type CheckedResult, checkedResult, DEFAULT_VERSION } from './run-step.ts';
 import { requestOf } from './waits/handler-waits.ts';
 
-/** The end of an attempt, ready to be recorded, with what the worker needs to continue. */
+/** The end of an attempt, ready to be recorded, with the data that the worker needs to continue. */
 export interface AttemptEnd extends Recording {
   step: DispatchedStep;
   attempt: number;

@@ -38,7 +38,7 @@ export class ClaimLoop {
     return this.#claiming !== undefined;
   }
 
-  /** Steps of greater ranks (lower priorities) are left in the queue by recordings. */
+  /** Recordings leave steps of greater ranks (lower priorities) in the queue. */
   get lastRank(): number {
     return this.#lastRank;
   }

@@ -22,7 +22,7 @@ export interface Settling {
 
 /** The way in which a subscriber takes a step. */
 export interface Taking {
-  /** The registry in which the subscriber looks for the handler. */
+  /** The registry in which the subscriber looks up the handler. */
   registry: HandlerRegistry;
   /** Id that is stored with the result. Default: the worker's name. */
   runBy: string | undefined;
@@ -55,7 +55,7 @@ export class Delivery {
   awaited = 0;
   /** Called when the step has ended while a subscriber runs it. */
   whenOver: (() => void) | undefined;
-  /** Whether the log has warned that it is starving. */
+  /** Whether a warning about its starvation was logged. */
   warned = false;
   #event: FfiStepEvent | undefined;
 
@@ -160,7 +160,7 @@ export class DispatchChannel {
   readonly #out = new Map<DispatchedStep, Delivery>();
   readonly #readers = new Set<ChannelReader>();
   readonly #users = new Set<ChannelUser>();
-  /** Whether there ever was a subscriber. Once there was, nothing is handed out without a subscriber. */
+  /** Whether there ever was a subscriber. From then on, nothing is handed out without a subscriber. */
   #hadUsers = false;
   readonly #acknowledgements = new Map<DispatchedStep, (accepted: boolean) => void>();
   #stopped = false;
@@ -267,7 +267,7 @@ export class DispatchChannel {
 
   /**
    * Takes the step for a subscriber that awaited the event and is about to call the handler. Returns false if another
-   * subscriber does or should call it, or if the step has ended.
+   * subscriber calls or should call the handler, or if the step has ended.
    */
   take(delivery: Delivery, { registry, runBy, timeoutMs }: Taking): boolean {
     delivery.awaited--;
@@ -315,7 +315,7 @@ export class DispatchChannel {
     return true;
   }
 
-  /** Releases a step that was not started. It spends no attempt. */
+  /** Releases a step that was not started, without spending an attempt. */
   release(delivery: Delivery): void {
     if (this.#forget(delivery)) this.#release(delivery.step);
   }
@@ -388,7 +388,7 @@ export class DispatchChannel {
     }
   }
 
-  /** Ends events that were read but not completed in time. They count as an attempt that timed out. */
+  /** Ends events that were read but not completed in time. Their attempts are recorded as timed out. */
   cleanUp(): void {
     const now = performance.now();
     for (const delivery of this.#waiting()) {

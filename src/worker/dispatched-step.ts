@@ -147,7 +147,10 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   #known: KnownResults;
   #ancestors: Map<string, Place> | undefined;
   #token: Promise<string> | undefined;
-  /** Trace context of the span of its attempt. Before that, the trace context of the span that created its task. */
+  /**
+   * Trace context of its attempt's span. Before the attempt starts, the trace context of the span that created its
+   * task.
+   */
   traceparent: string | undefined;
   readonly #host: StepHost;
 

@@ -15,7 +15,7 @@ export interface DrainingOptions {
   release(): void;
   /** Called when the worker takes steps again. */
   resumed(): void;
-  /** Called when the phase changed, because other processes must learn about it. */
+  /** Called when the phase changed, so that it is reported to other processes. */
   changed(): void;
   logger: Logger;
 }

@@ -42,7 +42,7 @@ export interface HeldStepsOptions {
 
 /**
  * The steps that a worker holds, from the claim until their outcome is acknowledged or they are taken away. Loads the
- * data that they need before they start: templates, results of earlier steps, checkpoints.
+ * data that steps need before they start: templates, results of earlier steps, checkpoints.
  */
 export class HeldSteps {
   readonly #options: HeldStepsOptions;
@@ -72,7 +72,7 @@ export class HeldSteps {
     return step;
   }
 
-  /** Forgets a step whose outcome was acknowledged or rejected, or that was taken away. */
+  /** Removes a step whose outcome was acknowledged or rejected, or that was taken away. */
   forget(step: DispatchedStep): void {
     if (!this.#steps.delete(step)) return;
     const { traces, incarnation, cache } = this.#options;
@@ -87,11 +87,11 @@ export class HeldSteps {
     this.#options.channel?.over(step);
   }
 
-  // ---- load what steps need before they start
+  // ---- load the data that steps need before they start
 
   /**
    * Loads the templates of claimed steps. Returns, by template, the reasons why some cannot be read. Returns undefined
-   * if the worker stopped before the database answered.
+   * if the worker stopped before the database responded.
    */
   async templates(rows: readonly ClaimedStepRow[]): Promise<ReadonlyMap<number, Error> | undefined> {
     const { templates } = this.#options.engine;
@@ -107,8 +107,8 @@ export class HeldSteps {
   }
 
   /**
-   * Loads the data that these steps lack, and calls `start` with the steps that can start. If the results that a step
-   * reads do not fit in memory together with the results of other steps, they are loaded again when there is room.
+   * Loads the data that these steps lack, and calls `start` with the steps that can start. The results that a step
+   * reads may not fit in memory together with those of other steps. They are then loaded again when there is room.
    */
   async hydrate(steps: readonly DispatchedStep[], start: (steps: readonly DispatchedStep[]) => void): Promise<void> {
     const { engine, cache } = this.#options;
@@ -123,7 +123,7 @@ export class HeldSteps {
     start(steps.filter((step) => !later.has(step)));
   }
 
-  /** Returns whether its results did not fit next to those of earlier steps, but fit alone. */
+  /** Returns whether the step's results fit in memory alone, but not together with the results of earlier steps. */
   #mustWait(step: DispatchedStep): boolean {
     const { cache, stopping } = this.#options;
     if (step.over || stopping.begun || !cache.lacks(step)) return false;
@@ -175,7 +175,7 @@ export class HeldSteps {
 
   /**
    * Asks the database which steps are still held. Omits a step whose outcome is with the recorder, because it may
-   * already be recorded, with children that this worker holds. Returns false if the database did not answer.
+   * already be recorded, with children that this worker holds. Returns false if the database did not respond.
    */
   async check(steps: readonly DispatchedStep[]): Promise<boolean> {
     const { engine, incarnation, logger } = this.#options;

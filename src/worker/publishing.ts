@@ -52,7 +52,7 @@ export class Publishing {
   pending = 0;
 
   /**
-   * Adds the events to the end, and returns the end to record. This is a different one if an event made the step fail.
+   * Adds the events to the end, and returns the end to record. The returned end differs if an event made the step fail.
    * Returns a promise only if a hook of a publisher returned one. Never throws or rejects.
    */
   prepare(end: AttemptEnd): AttemptEnd | Promise<AttemptEnd> {
@@ -100,7 +100,7 @@ export class Publishing {
     const { bus, logger } = this.#options;
     for (const { publication, recordedAt } of accepted) {
       if (!publication) continue;
-      // An event that is not stored has no other copy, so the local time cannot contradict another.
+      // An event that is not stored has no other copy, so its local time cannot contradict that of another copy.
       reportPublished(publication, { firedAt: recordedAt ?? new Date().toISOString(), bus, logger });
       for (const { declared } of publication.events) this.#published[declared.deliveryMode].add();
     }

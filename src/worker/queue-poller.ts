@@ -31,7 +31,7 @@ export class OutageReport {
     this.#report = report;
   }
 
-  /** Number of statements that were answered. */
+  /** Number of statements to which the database responded. */
   get answers(): number {
     return this.#answers;
   }
@@ -50,11 +50,11 @@ export class OutageReport {
   }
 }
 
-/** Time after which an unanswered poll suggests an outage. A separate connection is then tried. */
+/** Time after which a poll without a response suggests an outage. A separate connection is then tried. */
 const SUSPECT_MS = 1_000;
 /**
- * Timeout for opening that connection, and again for its answer. With a poll every 2 s, an outage is known within 4.4
- * s.
+ * Timeout for opening that connection, and again for its response. With a poll every 2 s, an outage is detected within
+ * 4.4 s.
  */
 const VERIFY_MS = 700;
 
@@ -64,8 +64,8 @@ const OTHERS_DUE_MS = 20;
 const LOCKED_MS = 100;
 
 /**
- * Polls the queue, because a notification can be lost. Promotes retries and ends waits when they are due, and writes only
- * then.
+ * Polls the queue, because a notification can be lost. Promotes retries and ends waits when they are due. Otherwise it
+ * does not write.
  */
 export class QueuePoller {
   readonly #engine: Engine;
@@ -139,14 +139,14 @@ export class QueuePoller {
     this.#due = setTimeout(() => void this.#promote(), Math.min(Math.ceil(delayMs) + 1, 2 ** 31 - 1));
   }
 
-  /** Runs once at a time. The peek at its end finds retries that have become due in the meantime. */
+  /** Does not run concurrently. The peek at its end finds retries that have become due in the meantime. */
   async #promote(): Promise<void> {
     this.#dueAt = Number.POSITIVE_INFINITY;
     if (this.#stopped || this.#promoting) return;
     this.#promoting = true;
     try {
       const promoted = await this.#engine.promoteDue();
-      // Another worker may have promoted them without a free slot to run them.
+      // Another worker may have promoted the due steps without a free slot to run them.
       const { ready, dueMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
       if (ready) this.#events.ready();
       // If nothing was promoted although something is due, another transaction has locked its task.

@@ -180,13 +180,13 @@ export class Recorder {
     try {
       this.#events.recorded(batch, accepted, answer, own);
     } catch (error) {
-      this.#logger.error({ err: error, steps: batch.length }, 'results recorded, but processing the answer failed');
+      this.#logger.error({ err: error, steps: batch.length }, 'results recorded, but processing the response failed');
     }
   }
 
   /**
-   * Sends the same batch with the same fences until the database answers. A row that is now rejected may have been
-   * recorded by an earlier request whose response was lost. The history of the step shows whether it was.
+   * Sends the same batch with the same fences until the database responds. A row that is now rejected may have been
+   * recorded by an earlier request whose response was lost. The step's history shows whether it was recorded.
    */
   async #recordDoubtful(batch: AttemptEnd[], lost: unknown): Promise<void> {
     if (!this.#away)
@@ -212,7 +212,7 @@ export class Recorder {
         return;
       } catch (error) {
         this.#events.release(own);
-        // Only a rejection of the data is an answer. After any other error, the batch stays in doubt.
+        // Only a rejection of the data is final. After any other error, the batch stays in doubt.
         if (!refusesData(error)) continue;
         return this.#recordInHalves(batch, error, tries);
       }
@@ -253,7 +253,9 @@ export class Recorder {
     }
   }
 
-  /** Moves the ends of a locked task out of their lane. They are retried outside the lanes, one task at a time. */
+  /**
+   * Moves the ends of a locked task out of their lane. These ends are retried outside the lanes, one task at a time.
+   */
   #putAside(batch: readonly AttemptEnd[]): void {
     this.#asides++;
     for (const { taskUuid } of batch) this.#heldTasks.add(taskUuid);

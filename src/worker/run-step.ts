@@ -30,7 +30,7 @@ export interface RunnableStep {
   context(): StepContext;
   /** Returns a handler that runs the given handler in a thread. An error that it throws fails the step. */
   isolated(handler: ExecutableHandler): ExecutableHandler;
-  /** Called when the handler is called. It occupies the event loop until {@link called}. */
+  /** Called when the handler is called. The handler occupies the event loop until {@link called}. */
   calls(): void;
   /**
    * Called when the synchronous part of the handler has ended. `from` is when it started, on the clock of
@@ -53,7 +53,7 @@ export interface RunOutcomes<S extends RunnableStep> {
   yielded(step: S, result: StepHandlerResult, handler: ExecutableHandler): void;
   /** Called when the handler cannot be created. The step did not start. */
   broken(step: S, result: StepHandlerResult): void;
-  /** Called when no resolver knows the handler. The step did not start. */
+  /** Called when no resolver finds the handler. The step did not start. */
   unknown(step: S): void;
   /** Called when the step started, but no resolver found its handler, or the step was taken away during the search. */
   unresolved(step: S): void;
@@ -95,13 +95,13 @@ export class StepRunner<S extends RunnableStep> {
     else void this.#resolveAndCall(step);
   }
 
-  /** Asks the resolvers. The step keeps its slot until they answer. */
+  /** Asks the resolvers. The step keeps its slot until they return. */
   async #resolveAndCall(step: S): Promise<void> {
     let handler: ExecutableHandler | null;
     try {
       handler = await this.#registry.resolve(step.handler);
     } catch (thrown) {
-      // An unknown resolver counts as a missing handler: another worker may have it.
+      // An unknown resolver is treated like a missing handler, because another worker may have the resolver.
       if (!(thrown instanceof ResolverNotFoundError)) {
         this.#outcomes.settled(step, resultOfThrown(thrown), DEFAULT_VERSION);
         return;
@@ -136,7 +136,7 @@ export class StepRunner<S extends RunnableStep> {
 
 /**
  * Calls a handler and passes its outcome to `settled`: immediately if it returns or throws, later if it returns a
- * promise, and never if that promise never settles. Calls `settled` at most once, and never throws. `within` calls the
+ * promise, and never if the promise never settles. Calls `settled` at most once, and never throws. `within` calls the
  * handler, for example in a span.
  */
 export function callHandler(

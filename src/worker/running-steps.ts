@@ -5,8 +5,8 @@ import type { DispatchedStep } from './dispatched-step.ts';
 /** Maximum bytes of contexts and results in memory. Beyond this, no slot is free. */
 const MEMORY_BOUND = 256 * 1024 * 1024;
 /**
- * Number of unrecorded steps that are allowed in addition to the running steps. It is enough to keep the recorder's
- * lanes full.
+ * Number of unrecorded steps that are allowed in addition to the running steps. Enough to keep the recorder's lanes
+ * full.
  */
 const HELD_AHEAD = 1_500;
 
@@ -56,8 +56,9 @@ export class Slots {
   }
 
   /**
-   * Maximum number of steps for the next claim. Unrecorded outcomes count, because their children will need slots. If a
-   * claim took those slots, the children would go through the queue and lose the results that are cached here.
+   * Maximum number of steps for the next claim. Unrecorded outcomes are subtracted, because their children will need
+   * slots. If a claim took those slots, the children would go through the queue and lose the results that are cached
+   * here.
    */
   roomToClaim(unrecorded: number): number {
     return Math.min(this.free, this.#concurrency + HELD_AHEAD - this.#running - this.#reserved - unrecorded);
@@ -112,7 +113,10 @@ export class Stopping {
   readonly #begin = new AbortController();
   /** Whether the signals of running handlers fired. Their failures then spend no attempt. */
   aborting = false;
-  /** Whether the worker holds steps in the database that it cannot release. They are freed when its lease expires. */
+  /**
+   * Whether the worker holds steps in the database that it cannot release. These steps are freed when its lease
+   * expires.
+   */
   leftBehind = false;
   /** Whether the shutdown does not wait for running handlers. */
   hurried = false;

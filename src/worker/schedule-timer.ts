@@ -21,7 +21,7 @@ export class ScheduleTimer {
   #firing: Promise<void> | undefined;
   #stopped = false;
 
-  /** `fired` is called after each run. It polls, so that the worker learns of new steps and of the next due time. */
+  /** `fired` is called after each run. The callback polls, so that the worker finds new steps and the next due time. */
   constructor(engine: Engine, logger: Logger, fired: () => void) {
     this.#engine = engine;
     this.#logger = logger;

@@ -66,7 +66,9 @@ export async function shutDown(parts: WorkerParts, shuttingDown: ShuttingDown): 
   await waitAtMost(left(), lease.stop(clean));
   lease.loop.stop();
 
-  /** Releases all held steps, including those of a late claim or recording, and waits until that is recorded. */
+  /**
+   * Releases all held steps, including those of a late claim or recording, and waits until the releases are recorded.
+   */
   async function nothingHeldWithin(ms: number): Promise<boolean> {
     const end = performance.now() + ms;
     for (;;) {

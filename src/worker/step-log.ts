@@ -10,7 +10,7 @@ import { backOff } from '../time/back-off.ts';
 /** The attempts for which the lines that handlers logged are kept. */
 export type KeptLogs = 'none' | 'failed' | 'all';
 
-/** Maximum number of kept lines of an attempt: the last ones. */
+/** Maximum number of lines that are kept for an attempt: its last ones. */
 const MOST_LINES = 200;
 /** Maximum characters of the kept lines of an attempt. */
 const MOST_TEXT = 65_536;
@@ -50,8 +50,8 @@ function lineOf(level: Level, message: string, fields: object): string {
 }
 
 /**
- * Returns a logger that writes to the given one and keeps the lines. Its other members remain accessible. Never throws
- * because of a line.
+ * Returns a logger that writes to the given one and keeps the lines. The other members of the given logger remain
+ * accessible. Never throws because of a line.
  */
 export function keepingLogger(inner: Logger, log: StepLog, bindings: LogBindings = {}): Logger {
   const writes = (level: string) => inner.isLevelEnabled?.(level) ?? true;
@@ -100,7 +100,7 @@ const PAUSE_MS = 300;
 const AT_ONCE = 200;
 /** Maximum characters that wait to be written. Beyond this, the lines of further attempts are dropped. */
 const MOST_WAITING = 32 * 1024 * 1024;
-/** Maximum number of tries to write. */
+/** Maximum number of attempts to write. */
 const TRIES = 3;
 
 /** Writes the kept lines of recorded attempts in the background. Lines that cannot be written are dropped. */

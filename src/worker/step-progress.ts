@@ -36,7 +36,7 @@ export async function loadDetails(engine: Engine, steps: readonly DispatchedStep
   }
 }
 
-/** Returns the calls of the handler earlier in this attempt. Those of another attempt do not count. */
+/** Returns the calls of the handler earlier in this attempt. Calls of another attempt are ignored. */
 function earlierCalls(
   { attempt, spared }: DispatchedStep,
   { count, since, forMs, number }: EarlierCallsRow,
@@ -127,7 +127,7 @@ async function transact<T>(engine: Engine, step: DispatchedStep, work: Transacti
 }
 
 /**
- * Determines from the checkpoint whether a transaction was committed. Retries until the database answers, because
+ * Determines from the checkpoint whether a transaction was committed. Retries until the database responds, because
  * running the transaction again might write its rows twice.
  */
 async function wasCommitted(engine: Engine, step: DispatchedStep, data: string): Promise<boolean> {
@@ -196,7 +196,7 @@ function withoutToken(step: DispatchedStep): StepExecutionError {
   return new StepExecutionError(message, { errorType: 'token_error', retryable: true });
 }
 
-/** Saves the progress that a handler yielded. Returns the failure of the attempt if that fails. */
+/** Saves the progress that a handler yielded. Returns the failure of the attempt if saving fails. */
 export async function saveYield(
   step: DispatchedStep,
   { result }: StepHandlerResult,

@@ -36,7 +36,7 @@ export function stepFields(step: DispatchedStep) {
   };
 }
 
-/** Counts and logs what happens to the steps of a worker. It runs for every step, so it must cost almost nothing. */
+/** Counts and logs the events of a worker's steps. These methods run for every step, so they must be cheap. */
 export class StepReports {
   readonly #metrics: Metrics;
   readonly #on: Instruments;

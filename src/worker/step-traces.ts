@@ -22,7 +22,7 @@ const OUTCOMES: Record<AttemptEnd['kind'], string> = {
 };
 
 /**
- * The spans of a worker's steps: a span for the time that it holds a step, and within it a span for the run of the
+ * The spans of a worker's steps: a span for the time that it holds a step, with a child span for the run of the
  * handler.
  */
 export class StepTraces {

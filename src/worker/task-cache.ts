@@ -64,8 +64,8 @@ interface RecordedResult {
   recordedBefore?: true;
 }
 
-// Shared empty collections that are never written. Most tasks never need their own, and three per task were a large
-// part of the memory of a step.
+// Shared empty collections that are never written. Most tasks never need their own, and three per task took a large
+// part of a step's memory.
 const NONE_WITHHELD: Map<number, number> = new Map();
 const NONE_ABSENT: Set<number> = new Set();
 const NO_BATCHES: Map<number, readonly BatchMember[]> = new Map();
@@ -154,7 +154,7 @@ export class TaskCache {
 
   hold(task: CachedTask): void {
     if (task.held++ > 0 || this.#tasks.has(task.taskUuid)) return;
-    // The task was released in the meantime, so this process was not notified of corrections of its results.
+    // The task was released in the meantime, so this process was not notified when its results were corrected.
     task.known = nothingKnown();
     task.bytes = task.row.context.length;
     this.#tasks.set(task.taskUuid, task);
@@ -198,7 +198,7 @@ export class TaskCache {
 
   /**
    * Loads the missing results that these steps may read: at most `maxSize` characters of results, and as many of batch
-   * results, so some may still be missing. Runs one statement for results and one for batches.
+   * results. Some results may still be missing afterwards. Runs one statement for results and one for batches.
    */
   async load(engine: Engine, wanted: readonly Wanted[], maxSize: number): Promise<void> {
     // Repeats only if an operator changed results of a task during the load.

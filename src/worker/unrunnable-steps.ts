@@ -68,12 +68,12 @@ export class ActiveRegistries {
     for (const registry of this.#all) registry.refresh();
   }
 
-  /** Returns whether a handler is registered, or a resolver may know it. */
+  /** Returns whether a handler is registered, or a resolver may find it. */
   mayHave(handler: HandlerDefinition): boolean {
     return this.#all.some((one) => !one.lacks(handler));
   }
 
-  /** The registry that knows a handler, or the last one if none does. */
+  /** The registry that has a handler, or the last registry if none has it. */
   of(handler: HandlerDefinition): HandlerRegistry {
     return this.#all.find((one) => one.canResolve(handler)) ?? this.#all.at(-1)!;
   }
@@ -87,7 +87,7 @@ export interface MissingHandlersOptions {
   graceMs: number;
   /** How long claims leave a step to a worker that has its handler. */
   excludeForMs: number;
-  /** Called when the handler is registered, or a resolver may know it. */
+  /** Called when the handler is registered, or a resolver may find it. */
   run(step: DispatchedStep): void;
   /** Called when the step is released or fails. */
   end(end: AttemptEnd): void;
@@ -98,9 +98,9 @@ const LOOK_MS = 500;
 const ENOUGH_WAIT = 100;
 
 /**
- * Claimed steps whose handler this worker cannot resolve. If another live worker announces the handler, they are
- * released to it. Otherwise they wait for the grace period, because handlers may be registered after startup. After
- * that, they fail.
+ * Claimed steps whose handler this worker cannot resolve. If another live worker announces the handler, the steps are
+ * released to that worker. Otherwise they wait for the grace period, because handlers may be registered after startup,
+ * and then fail.
  */
 export class MissingHandlers {
   readonly #options: MissingHandlersOptions;
@@ -146,7 +146,7 @@ export class MissingHandlers {
     if (this.#waiting.size === 0 && !isRecent) {
       this.#logger.warn({ ...stepFields(step), handler: step.handlerName }, 'handler not registered here');
     }
-    // The grace period counts from the first step that missed the handler. After a period without such steps, it starts
+    // The grace period starts with the first step that missed the handler. After a period without such steps, it starts
     // again.
     const first = isRecent ? known.first : now;
     this.#since.set(callable, { first, last: now });
@@ -205,11 +205,12 @@ export class MissingHandlers {
   /** Returns whether another live worker of the step's namespace has the handler that this worker lacks. */
   async #servedElsewhere({ handler, task }: DispatchedStep): Promise<boolean> {
     const { engine, registries, workerId } = this.#options;
-    // Every worker announces these names for the steps that wait. A standard step with such a handler has none.
+    // Every worker announces these names for the steps that wait. A standard step that names one of them has no
+    // handler.
     if (isWaitCallable(handler.callable)) return false;
     const entry = announcedAs(handler);
     // A resolver of this worker accepted the name but found no handler. Two workers with the same resolver would
-    // release the step to each other forever. So the step goes only to a worker that announces the handler itself.
+    // release the step to each other forever. So the step is left only to a worker that announces the handler itself.
     const ours = registries.of(handler).canResolve(handler);
     if (ours && entry !== handler.callable) return false;
     const { namespace } = task.snapshot.template;
@@ -266,7 +267,7 @@ function hintFor(registry: HandlerRegistry, callable: string): string {
   return known.length > 0 ? `registered handlers: ${known.slice(0, 10).join(', ')}` : 'no handlers are registered';
 }
 
-/** How long claims leave steps with an unreadable template to other workers before they try them again. */
+/** How long claims leave steps with an unreadable template to other workers before trying them again. */
 const EXCLUDE_MS = 10 * 60_000;
 /** Maximum number of steps in one transaction. */
 const BATCH = 500;
@@ -277,7 +278,7 @@ export type FencedStep = Pick<ClaimedStepRow, 'taskUuid' | 'idx' | 'templateId' 
 
 /**
  * Claimed steps whose template this program cannot read, because a newer version stored it during a rolling upgrade.
- * They are released without spending an attempt, and later claims leave them to other workers.
+ * The steps are released without spending an attempt, and later claims leave them to other workers.
  */
 export class UnreadableTemplates {
   readonly #engine: Engine;
@@ -325,7 +326,9 @@ export class UnreadableTemplates {
     );
   }
 
-  /** Safe to repeat: the fence makes the database reject a step that is already released. */
+  /**
+   * Releases the steps. Safe to repeat, because the fence makes the database reject a step that is already released.
+   */
   async #release(steps: readonly FencedStep[]): Promise<void> {
     for (let tries = 0; !this.#stopped.signal.aborted; tries++) {
       try {
@@ -343,7 +346,7 @@ export class UnreadableTemplates {
 
   /**
    * Waits at most `ms` for the releases in progress. Returns the number of steps that have not been released. Other
-   * workers get them when the lease expires.
+   * workers take these steps when the lease expires.
    */
   async stop(ms: number): Promise<number> {
     const timer = setTimeout(() => this.#stopped.abort(), ms);

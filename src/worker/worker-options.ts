@@ -25,7 +25,7 @@ export interface WorkerOptions
     >,
     Partial<ThresholdSettings> {
   engine: Engine;
-  /** Which tasks to prune; undefined means none. */
+  /** The rules for pruning tasks automatically. Undefined means that no task is pruned. */
   retention?: RetentionPolicy | undefined;
   registry: HandlerRegistry;
   logger: Logger;

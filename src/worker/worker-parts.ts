@@ -20,7 +20,7 @@ import type { WorkerOptions } from './worker-options.ts';
 
 /** The rank of the lowest priority (minus the priority). */
 export const LOWEST_RANK = 100;
-/** Maximum poll interval when steps are handed out, because readers must learn about an outage within 5 s. */
+/** Maximum poll interval when steps are handed out, because an outage must be reported to readers within 5 s. */
 const HANDED_OUT_POLL_MS = 2_000;
 
 /** The parts of a worker. */

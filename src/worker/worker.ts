@@ -20,7 +20,7 @@ import { LOWEST_RANK, type WorkerHooks, type WorkerParts, workerParts } from './
 
 /**
  * Runs steps until it is stopped: claims as many as it has free slots, calls their handlers, records the outcomes and
- * takes the children that became ready. The methods are in the order of the phases of a step.
+ * takes the children that became ready. The methods follow the phases of a step.
  */
 export class Worker implements WorkerHooks {
   readonly #options: WorkerOptions;
@@ -103,7 +103,7 @@ export class Worker implements WorkerHooks {
     outsideLogScopes(() => this.#claims.next());
   }
 
-  /** Called when a wait will be due in `delayMs`. If undefined, it waits without a limit. */
+  /** Called when a wait will be due in `delayMs`. Undefined means that the wait has no limit. */
   dueIn(delayMs: number | undefined): void {
     if (delayMs !== undefined) this.#parts.queuePoller.dueIn(delayMs);
   }
@@ -172,7 +172,7 @@ export class Worker implements WorkerHooks {
     if (own.length === 0) return;
     const reasons = await held.templates(own);
     if (!reasons) {
-      // The steps are still held in the database. Other workers get them when the lease expires.
+      // The steps are still held in the database. Other workers take them when the lease expires.
       slots.release(own.length);
       stopping.leftBehind = true;
       return;

@@ -40,7 +40,7 @@ describe('default_context', () => {
     const { tasker, demo } = await only({ default_context: { currency: 'EUR' }, input_schema });
     await tasker.createTask({ ...demo, context: { order: 1 } });
     await expect(tasker.createTask({ ...demo, context: { order: 1, currency: 'GBP' } })).rejects.toThrow(
-      /does not fit the template's input_schema: \/currency must be one of/,
+      /does not match the template's input_schema: \/currency must be one of/,
     );
     await expect(tasker.createTask(demo)).rejects.toThrow(/required property 'order'/);
   });

@@ -55,7 +55,7 @@ it('a recorded batch is not sent again when a listener throws', async () => {
   expect(recorder.pending).toBe(0);
   await expect.poll(() => lines.length).toBeGreaterThan(0);
   expect(lines).toMatchObject([
-    { level: 'error', message: 'results recorded, but processing the answer failed', fields: { steps: 1 } },
+    { level: 'error', message: 'results recorded, but processing the response failed', fields: { steps: 1 } },
   ]);
   expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({ status: 'complete' });
   expect([heard, reservations()]).toEqual([1, 1]);

@@ -71,7 +71,7 @@ async function makeCluster({ home, data, user }: EmbeddedFolder, binaries: Binar
     `--pgdata=${ownName(partial, user)}`,
   ];
   await run(binaries.initdb, flags, { ...user, env: PLAIN_ENVIRONMENT, cwd: partial });
-  // PostgreSQL's own defaults, because initdb made them multiples of the size of a file.
+  // PostgreSQL's own defaults, because initdb multiplied them by the file size.
   const settings = path.join(partial, 'postgresql.conf');
   appendFileSync(settings, "max_wal_size = '1GB'\nmin_wal_size = '80MB'\n");
   renameSync(password, passwordFile(partial));

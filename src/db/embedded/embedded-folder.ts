@@ -79,7 +79,7 @@ function canReach(folder: string, user: ServerUser | undefined): boolean {
 
 const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS', 'ENOSPC', 'EDQUOT', 'ENOTDIR']);
 
-/** Converts any error in a folder to an error that names the folder and what to do. */
+/** Converts any error in a folder to an error that names the folder, with advice. */
 export function asEmbeddedError(folder: string, error: unknown): TaskerError {
   if (error instanceof TaskerError) return error;
   const code = (error as NodeJS.ErrnoException).code ?? '';

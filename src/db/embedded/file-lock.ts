@@ -103,8 +103,9 @@ function touch(file: string): void {
 }
 
 /**
- * Replaces an abandoned lock with the prepared file. If two processes find the same lock abandoned, only one may succeed. They
- * therefore acquire a second lock, named after the old holder, and check again, so that a new lock is never replaced.
+ * Replaces an abandoned lock with the prepared file. If two processes find the same lock abandoned, only one may
+ * succeed. So each process acquires a second lock, named after the old holder, and checks again. A new lock is
+ * therefore never replaced.
  */
 function takeOver(file: string, abandoned: Holder | 'unreadable', prepared: string): Promise<boolean> {
   const nonce = nonceOf(abandoned);

@@ -50,8 +50,8 @@ function worksIn(data: string, pid: number): boolean {
     return there.ino === here.ino && there.dev === here.dev;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // EACCES means the process of another user. It is not the server, because only the server's user or root can open
-    // the data folder.
+    // EACCES means that the process belongs to another user, so it is not the server: only the server's user or root
+    // can open the data folder.
     if (code === 'ENOENT' || code === 'ESRCH' || code === 'EACCES') return false;
     throw error;
   }
@@ -66,8 +66,9 @@ function isPostgres(pid: number): boolean {
 }
 
 /**
- * Removes a `postmaster.pid` whose pid now belongs to another program. PostgreSQL would take that for a running server and
- * refuse to start. It still detects backends that outlived their server, by the key of their shared memory.
+ * Removes a `postmaster.pid` whose pid now belongs to another program. PostgreSQL would mistake that program for a
+ * running server and refuse to start. PostgreSQL still detects backends that outlived their server, by the key of their
+ * shared memory.
  */
 export function removeStalePid(data: string): void {
   const left = readPostmaster(data);
@@ -127,7 +128,8 @@ function sendOnWindows(data: string, pid: number, signal: NodeJS.Signals): void 
 }
 
 /**
- * Waits until a starting server accepts connections. Returns false if it stops or exits. After a crash, it recovers first.
+ * Waits until a starting server accepts connections. Returns false if it stops or exits. After a crash, the server
+ * recovers first.
  * @throws TaskerError `embedded_failed` if this takes more than two minutes
  */
 export async function untilReady({ data, log }: { data: string; log: string }, pid: number): Promise<boolean> {

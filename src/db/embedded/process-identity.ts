@@ -22,7 +22,7 @@ export function pidWorld(): string {
   return process.platform === 'linux' ? readlinkSync('/proc/self/ns/pid') : '';
 }
 
-/** Returns whether this exact process still runs. A zombie counts as dead. */
+/** Returns whether this exact process still runs. A zombie is treated as dead. */
 export function isAlive({ pid, started }: ProcessIdentity): boolean {
   if (!Number.isInteger(pid) || pid <= 0 || !pidExists(pid)) return false;
   const now = startedAt(pid);

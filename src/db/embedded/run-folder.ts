@@ -15,9 +15,9 @@ const LONGEST_SOCKET_PATH = 103;
 export const SOCKET = '.s.PGSQL.5432';
 
 /**
- * The socket and the users' pipe are in a folder that only the server's user can enter. It is `run` next to the data.
- * If that path is too long for a socket, or the file system does not support pipes, it is a folder with a random name
- * in the system's temporary folder. The file `run-folder.json` records the choice, so that after a crash, the next
+ * The socket and the users' pipe are in a folder that only the server's user can enter. The folder is `run` next to the
+ * data. The path may be too long for a socket, or the file system may not support pipes. Then the folder has a random
+ * name in the system's temporary folder. The file `run-folder.json` records the choice, so that after a crash, the next
  * server uses the same folder as the users of the crashed server.
  */
 
@@ -44,7 +44,7 @@ export function findRunFolder(folder: EmbeddedFolder): string | undefined {
 }
 
 /**
- * Reads the folder from `postmaster.pid`. A folder outside `home` only counts while its server runs, because a copied
+ * Reads the folder from `postmaster.pid`. A folder outside `home` is used only while its server runs, because a copied
  * project has the file of its original.
  */
 function folderOfServer({ home, data }: EmbeddedFolder): string | undefined {
@@ -95,7 +95,7 @@ function fits(folder: string): boolean {
 }
 
 /**
- * Returns whether only the server's user can access the folder. It may have been removed, or recreated by another user.
+ * Returns whether only the server's user can access the folder. Another user may have removed or recreated the folder.
  */
 function isPrivate(folder: string, { user }: EmbeddedFolder): boolean {
   const stat = lstatSync(folder, { throwIfNoEntry: false });

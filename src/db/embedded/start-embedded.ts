@@ -44,7 +44,7 @@ export interface EmbeddedServer {
 
 /**
  * Starts the PostgreSQL server of a folder, or joins the server that already runs there. The server runs while any
- * process uses it. It stops when the last of these processes has released it or died, even by SIGKILL.
+ * process uses it. The server stops when the last of these processes has released it or died, even by SIGKILL.
  *
  * @example
  * const server = await startEmbedded({ folder: '/srv/app/.tasker' });
@@ -148,8 +148,7 @@ async function leave(folder: EmbeddedFolder, hosting: Hosting, membership: Membe
   try {
     const work = async () => {
       membership.leave();
-      // This may not be the server that was joined. That server may have been killed, and another user may have started
-      // a new one.
+      // The server that was joined may have been killed, and another user may have started a new one.
       const running = await hosting.findRunning(folder);
       if (running && !hosting.hasUsers(folder)) await stopPostmaster(folder.data, running.pid);
     };

@@ -6,9 +6,9 @@ import type { Membership } from './hosting/hosting.ts';
 import { chownTo, type ServerUser } from './hosting/server-user.ts';
 
 /*
- * The kernel counts the users of the server. Every process that uses it holds the write end of a named pipe open, and the
- * kernel closes it when the process ends for any reason. The watcher (see watched-server.ts) reads the other end. It sees
- * end-of-file once the last user is gone, and never before.
+ * The kernel counts the users of the server. Every process that uses it holds the write end of a named pipe open, and
+ * the kernel closes it when the process ends for any reason. The watcher (see watched-server.ts) reads the other end.
+ * The watcher reads end-of-file once the last user is gone, and never before.
  */
 
 const WRITE = constants.O_WRONLY | constants.O_NONBLOCK;

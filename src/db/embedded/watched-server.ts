@@ -14,10 +14,10 @@ import { clearMarks, joinWithWatchersEnd, usersPipe } from './users.ts';
 /*
  * One shell starts both: it forks a watcher and then becomes the postmaster, so that $$ is the pid of the postmaster.
  * The watcher waits for end-of-file on the users' pipe, that is, until every user is gone, and then stops the server.
- * Between two reads it writes a mark with its intention, which a process that joins at that moment can revoke
- * (joinRunning). If it cannot write the mark, because the folder was deleted or the disk is full, it stops the server
- * anyway. Before it sends the signal, it checks that the pid still belongs to this server: if the server has died, its
- * pid may have been reused.
+ * Between two reads the watcher writes a mark with its intention, and a process that joins at that moment can revoke
+ * the mark (joinRunning). If the watcher cannot write the mark, because the folder was deleted or the disk is full, it
+ * stops the server anyway. Before it sends the signal, it checks that the pid still belongs to this server: if the
+ * server has died, its pid may have been reused.
  */
 const WATCH_AND_RUN = `
 watch() {

@@ -21,16 +21,19 @@ import {
 const TURN_MS = 2_000;
 /** How often every process checks that another process is still counting. */
 const LOOK_MS = 15_000;
-/** Maximum age of the statistics that a reader gets. */
+/** Maximum age of the statistics that a reader receives. */
 const READ_MS = 1_500;
 /**
  * Pause of all processes after a pass, as a multiple of its duration, so that counting takes at most a twentieth of a
  * core. Under the highest load, counting falls behind and catches up later.
  */
 const REST_PER_TURN = 19;
-/** The same during a burst. The backlog is counted when the burst has ended, or at the usual pace if it lasts. */
+/**
+ * Like `REST_PER_TURN`, but during a burst of attempts. The backlog is counted when the burst has ended, or at the
+ * usual pace if it lasts.
+ */
 const REST_IN_BURST = 59;
-/** Delay of counting after which a burst is treated as sustained load. */
+/** Counting delay after which a burst is treated as sustained load. */
 const BURST_MS = 30_000;
 /** After a pass with fewer attempts than this, the pause is only as long as the pass, which was mostly planning. */
 const FEW_ATTEMPTS = 500;
@@ -45,7 +48,7 @@ const ATTEMPTS_A_TURN = 5_000;
 const MOST_ATTEMPTS = 16_000;
 /** Lower limit of `MOST_ATTEMPTS`, which is halved whenever a pass exceeds the statement timeout. */
 const FEWEST_ATTEMPTS = 10;
-/** Number of attempts of a transaction whose tasks the first of several passes counts. */
+/** In the first of several passes for one transaction: the number of attempts whose tasks are counted. */
 const FIRST_ROWS = 100;
 /**
  * Number of transactions in the first pass, and in the first pass after an idle period. A transaction can record a few
@@ -53,10 +56,10 @@ const FIRST_ROWS = 100;
  */
 const FIRST_TRANSACTIONS = 20;
 const FEWEST_TRANSACTIONS = 10;
-/** After this many transactions with few attempts, the next ones have few attempts too. */
+/** After this many transactions with few attempts, the next ones are expected to have few attempts too. */
 const CERTAINLY_OTHERS = 160;
 const MOST_TRANSACTIONS = 4_000_000;
-/** After this many attempts, the pages of the history that they fill are added to its index. */
+/** After this many attempts, their pages of the history are added to its index. */
 const ATTEMPTS_A_SUMMARY = 20_000;
 
 // Forces hash joins, because the planner cannot estimate how many rows there are to count. Lookups by key use lateral
@@ -74,14 +77,14 @@ const COUNTING = opening({
   statement_timeout: '30s',
   idle_in_transaction_session_timeout: '20s',
 });
-// It must not wait for an autovacuum, which PostgreSQL would cancel after a second in its favor.
+// Must not wait for an autovacuum: PostgreSQL would cancel the autovacuum after a second.
 const SUMMARIZING = opening({ lock_timeout: '100ms', statement_timeout: '20s' });
 
 /** Options of {@link AttemptCounter}. */
 export interface AttemptCounterOptions {
   /** If false, this process counts nothing. Default true. */
   enabled?: boolean | undefined;
-  /** Number of transactions to count at first. It adapts to the number of attempts in them. */
+  /** Number of transactions in the first pass. Later passes adapt it to the number of attempts per transaction. */
   transactions?: number;
   /** Maximum number of attempts in a pass. Only a single task with more attempts exceeds it. */
   attempts?: number;
@@ -98,11 +101,11 @@ export class AttemptCounter {
   #transactions: number;
   readonly #mostAttempts: number;
   #attempts: number;
-  /** The next transaction has too many attempts for a pass. */
+  /** Whether the next transaction has too many attempts for one pass. */
   #isInParts = false;
-  /** Number of its attempts whose tasks are counted in a pass. They may all belong to different tasks. */
+  /** Number of the transaction's attempts whose tasks one pass counts. Each attempt may belong to another task. */
   #partRows: number;
-  /** Something was recorded since the last pass. */
+  /** Whether something was recorded since the last pass. */
   #noticed = false;
   #timer: NodeJS.Timeout | undefined;
   #looks: NodeJS.Timeout | undefined;
@@ -128,7 +131,7 @@ export class AttemptCounter {
     this.#isFirst = transactions === FIRST_TRANSACTIONS;
   }
 
-  /** Checks periodically whether something is left to count, until it is stopped. */
+  /** Checks periodically whether something is left to count, until {@link stop} is called. */
   start(): void {
     if (!this.enabled || this.#looks || this.#stopped) return;
     this.#looks = setInterval(() => this.#begin(0, LOOK_MS), LOOK_MS);
@@ -156,7 +159,7 @@ export class AttemptCounter {
     let again: number | undefined;
     let restMs = 0;
     try {
-      // A little less, so that a pass is not skipped because the previous pass took longer than the timer.
+      // Slightly shorter, so that a pass is not skipped because the previous pass took longer than the timer.
       const counted = await this.count({ olderMs: olderMs * 0.9, now: false });
       restMs = counted?.restMs ?? 0;
       if (!counted) this.#noticed ||= olderMs === TURN_MS;
@@ -198,14 +201,14 @@ export class AttemptCounter {
     return counted;
   }
 
-  /** Runs a pass in a transaction of its own, unless it is not the time for one. */
+  /** Runs a pass in its own transaction, if a pass is due. */
   #turnOf(olderMs: number, now: boolean): Promise<(Counted & { restMs: number }) | undefined> {
     return this.#database.transaction(COUNTING, async (tx) => {
       const { taken, ahead } = await takeCountingTurn(tx, { olderMs: Math.round(olderMs), now });
       if (!taken) return undefined;
       const began = performance.now();
       if (ahead) await rebaseCounting(tx);
-      // In a new database on an old server, nearly all transactions to skip belong to other databases.
+      // In a new database on an old server, nearly all earlier transactions belong to other databases and are skipped.
       const whole = this.#isFirst && (await historyIsShort(tx, ATTEMPTS_A_TURN));
       const counted = await this.#countSome(tx, whole ? MOST_TRANSACTIONS : this.#transactions);
       if (counted.prunable) await pruneAnalytics(tx);
@@ -231,18 +234,18 @@ export class AttemptCounter {
     return part;
   }
 
-  /** After a timeout, the next passes count fewer attempts. */
+  /** After a statement timeout, lowers the number of attempts in the next passes. */
   async #shrink(error: unknown): Promise<never> {
     if (isStatementTimeout(error)) {
       this.#attempts = Math.max(FEWEST_ATTEMPTS, this.#attempts >> 1);
       this.#partRows = Math.max(1, this.#partRows >> 1);
-      // Pages that are not in the index are read by every pass.
+      // Every pass reads the pages that are not in the index.
       await this.#summarize();
     }
     throw error;
   }
 
-  /** The next pass counts more or fewer transactions, so that no pass counts too many attempts. */
+  /** Adapts the number of transactions in the next pass, so that no pass counts too many attempts. */
   #adapt({ attempts, transactions, complete }: Counted): void {
     this.#attempts = Math.min(this.#mostAttempts, Math.ceil(this.#attempts * 1.25));
     if (transactions === 0) return;
@@ -263,12 +266,12 @@ export class AttemptCounter {
     try {
       await this.#database.pipeline(SUMMARIZING, summarizeHistory);
     } catch (error) {
-      // A vacuum does the same.
+      // A vacuum extends the index too.
       this.#logger.debug({ error: messageOf(error) }, 'index of the history not extended');
     }
   }
 
-  /** Sums the next ten days in a transaction of its own, so that counting does not fail with it. */
+  /** Sums the next ten-day period in a separate transaction, so that counting does not fail with it. */
   async #sumTenDays(): Promise<void> {
     try {
       await this.#database.transaction(COUNTING, async (tx) => {
@@ -276,8 +279,8 @@ export class AttemptCounter {
         if (taken) await sumTenDays(tx);
       });
     } catch (error) {
-      // Until they are summed, their days are read.
-      this.#logger.debug({ error: messageOf(error) }, 'statistics of ten days not summed');
+      // Until then, readers read the single days.
+      this.#logger.debug({ error: messageOf(error) }, 'statistics of a ten-day period not summed');
     }
   }
 
@@ -313,7 +316,7 @@ export class AttemptCounter {
   }
 
   /**
-   * Counts a last time what this process did. A process that ran only for one action leaves that to other processes.
+   * Counts the last attempts before this process stops. A process that ran only for one action leaves them to others.
    */
   async stop(): Promise<void> {
     this.#stopped = true;

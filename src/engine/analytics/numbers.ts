@@ -7,7 +7,7 @@ export type AnalyticsSort = 'time' | 'duration' | 'queueing' | 'failures' | 'cou
 
 /** Tasks that ended in the window. */
 export interface TaskNumbers {
-  /** Number of tasks that ended. A task that ends again after a rerun counts again. */
+  /** Number of tasks that ended. A task that ends again after a rerun is counted again. */
   ended: number;
   completed: number;
   /** Ended in `error`. Tasks that are blocked by a failure are open: see `open`. */
@@ -70,7 +70,7 @@ export interface OpenTasks {
   waiting: number;
 }
 
-/** The statistics of a version of a template. */
+/** The statistics of a template version. */
 export interface TemplateAnalytics {
   namespace: string;
   name: string;
@@ -83,7 +83,7 @@ export interface TemplateAnalytics {
   open: OpenTasks | null;
 }
 
-/** The statistics of a step of a version of a template. */
+/** The statistics of a step in a template version. */
 export interface StepAnalytics extends StepNumbers {
   namespace: string;
   name: string;
@@ -91,7 +91,7 @@ export interface StepAnalytics extends StepNumbers {
   step: string;
   /** The callable of its handler. */
   handler: string;
-  /** Its share of the total running and queued time of all attempts of all steps, from 0 to 1. */
+  /** The step's share of the total running and queued time of all attempts, from 0 to 1. */
   shareOfTime: number | null;
 }
 
@@ -195,10 +195,10 @@ export function layoutOf({ rows, steps, open, sort, limit, only }: NumbersView):
   return { ...layout, keys };
 }
 
-/** The number of the first group of a template. The totals of tasks and of steps come first. */
+/** The index of the first group of a template. The totals of tasks and of steps come first. */
 const FIRST_TEMPLATE = 2;
 
-/** All groups in a fixed order. Their numbers are the parts of the histograms. */
+/** Returns all groups in a fixed order. The index of a group is its part in the histograms. */
 function groupsOf({ tasks, steps, templates, slowSteps }: Omit<NumbersLayout, 'keys'>): Group[] {
   return [tasks, steps, ...templates.flatMap((one) => [one.tasks, one.steps]), ...slowSteps.map((one) => one.group)];
 }

@@ -54,14 +54,14 @@ export interface AnalyticsOptions {
   templateVersion?: string | undefined;
   /** The name of a step. The task counts then cover all tasks of the templates with that step. */
   step?: string | undefined;
-  /** The start of the window: ISO 8601, or an age such as `24h`. Default `1h`. It is rounded down to a whole minute. */
+  /** The start of the window: ISO 8601, or an age such as `24h`. Default `1h`. Rounded down to a whole minute. */
   since?: SearchTime | undefined;
   /** The end of the window. Default: now. */
   until?: SearchTime | undefined;
   /**
-   * `time` (default): by the time that all attempts took together, running and queued. `duration`: by the average time that
-   * they ran. `queueing`: by the average time that they were queued. `failures`: by the number of failed and lost
-   * attempts. `count`: by the number of attempts. The largest first.
+   * `time` (default): by the total running and queued time of all attempts. `duration`: by their average running time.
+   * `queueing`: by their average queueing time. `failures`: by the number of failed and lost attempts. `count`: by the
+   * number of attempts. The largest first.
    */
   sort?: AnalyticsSort | undefined;
   /** Maximum number of templates, and of steps, from 1 to 1000. Default 20. */
@@ -80,11 +80,13 @@ export interface AnalyticsPoint {
   attemptsFailed: number;
 }
 
-/** Statistics of a window of time, as `tasker.analytics` returns them. Times are ISO 8601, by the clock of the database. */
+/**
+ * Statistics of a time window, as `tasker.analytics` returns them. Times are ISO 8601, by the clock of the database.
+ */
 export interface Analytics {
   /**
-   * The window, in whole minutes. If it begins or ends more than two days ago, it is extended to whole hours, and after 90
-   * days to whole days (UTC), because shorter periods are not kept.
+   * The window, in whole minutes. If the window begins or ends more than two days ago, it is extended to whole hours,
+   * and after 90 days to whole days (UTC). Shorter periods are not kept.
    */
   from: string;
   /** The end of the window, exclusive. */
@@ -115,7 +117,7 @@ export interface Analytics {
   recommendations: string[];
 }
 
-/** If there are more templates than this, they are not counted individually. */
+/** Maximum number of templates whose open tasks are counted individually. */
 const OPEN_COUNTED = 2_000;
 const HOUR_MS = 3_600_000;
 

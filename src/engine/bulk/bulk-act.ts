@@ -39,7 +39,7 @@ export interface BulkSample {
     name: string;
     state: string;
     attempts: number;
-    /** False if the template does not allow the step to run twice. It may already have had its effect. */
+    /** False if the template does not allow the step to run twice. The step may already have had its effect. */
     retryable: boolean;
     errorType: string | null;
     error: string | null;
@@ -73,7 +73,7 @@ const SAMPLE = 10;
 /** Maximum number of tasks that one transaction acts on. */
 const TASKS_AT_ONCE = 100;
 const LOCKED_PAUSE_MS = 500;
-/** How long to retry locked tasks without progress before they count as failed. */
+/** How long to retry locked tasks without progress before they are marked as failed. */
 const LOCKED_MS = 15_000;
 const LOST_PAUSE_MS = 1_000;
 /** How long to retry while the database is not reachable. */
@@ -82,8 +82,8 @@ const LOST_MS = 60_000;
 const START: StepKey = { taskUuid: FIRST_TASK, idx: -(2 ** 31) };
 
 /**
- * An action on many tasks or steps. Iterate over it to act and to follow the progress, or await {@link result}. Before
- * that, it changes nothing. {@link preview} selects the items and shows what would be done.
+ * An action on many tasks or steps. Iterate over it to act and to follow the progress, or await {@link result}. Nothing
+ * is changed before that. {@link preview} selects the items and shows what would be done.
  *
  * @example
  * const act = tasker.bulk.retry({ errorType: 'timeout', createdAfter: '6h' }, { actor: 'anna', reason: 'bank is back'
@@ -193,8 +193,8 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
   }
 
   /**
-   * Works on a chunk. After an error, it retries with half of the chunk, and so on, until only the item that causes the
-   * error is left. That item is marked as failed.
+   * Processes a chunk. After an error, retries half of the chunk, and so on, until only the item that causes the error
+   * is left. That item is marked as failed.
    */
   async #chunk(
     running: Running,
@@ -209,7 +209,8 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
         const on = { engine: this.#engine, running };
         return { answer: await database.transaction(CHUNK, (tx) => workOnChunk(tx, on, portion)), limit: size };
       } catch (error) {
-        // The transaction also marks its items. If it was committed and only the answer was lost, the retry skips them.
+        // The transaction also marks its items. If it was committed and only the response was lost, the retry skips
+        // these items.
         if (isConnectionError(error)) {
           if (performance.now() - lostAt > LOST_MS) throw error;
           await sleep(LOST_PAUSE_MS);

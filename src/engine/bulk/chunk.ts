@@ -74,8 +74,8 @@ export const CHUNK = opening({
 });
 
 /**
- * Works on the next items, in the order of their tasks, in a transaction that locks the tasks and marks the items. It
- * does not wait for tasks that another transaction has locked.
+ * Processes the next items, in the order of their tasks, in a transaction that locks the tasks and marks the items.
+ * Does not wait for tasks that another transaction has locked.
  */
 export async function workOnChunk(
   tx: Db,
@@ -124,7 +124,8 @@ function limited(items: readonly BulkItemRow[]): readonly BulkItemRow[] {
 }
 
 /**
- * Reads the tasks and steps under the locks, so that it sees every change that earlier holders of the locks committed.
+ * Reads the tasks and steps under the locks, so that every change that earlier holders of the locks committed is
+ * visible.
  */
 async function readLive(
   tx: Db,
@@ -174,7 +175,7 @@ async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
     const acting = 'skip' in verdict ? Promise.resolve(verdict.skip) : actOn(tx, on, { item, verdict, judged });
     const outcome = acting.then((why) => ({ taskUuid, idx, outcome: why === null ? 'done' : 'skipped', why }) as const);
     outcomes.push(outcome);
-    // Settling a step takes several statements, each of which depends on the answers to the earlier statements.
+    // Resolving or redriving takes several statements, each of which depends on the results of the earlier ones.
     if (/step_resolve|task_redrive/.test(running.action)) await outcome;
   }
   const all = await Promise.all(outcomes);

@@ -13,7 +13,7 @@ export interface LiveRows {
   tasks: ReadonlyMap<string, LiveTaskRow>;
   /** The steps of the items, by {@link stepKey}. */
   steps: ReadonlyMap<string, LiveStepRow>;
-  /** The tasks that are still stale. Undefined if the filter has no condition on that. */
+  /** The tasks that are still stale. Undefined if the filter has no such condition. */
   stale: ReadonlySet<string> | undefined;
   /** The open dead letters of the tasks, for a redrive or a deletion. */
   deadLetters: ReadonlyMap<string, string>;
@@ -95,13 +95,13 @@ function unfitForRedrive(
   return task.state === 'complete' ? whyNothing('complete') : undefined;
 }
 
-/** Checks again the conditions that may have changed since the filter found the task. */
+/** Rechecks the conditions that may have changed since the filter found the task. */
 function unfit(
   task: LiveTaskRow,
   { action, filter }: { action: BulkAction; filter: TaskFilter },
   { stale }: LiveRows,
 ): string | undefined {
-  // The filter found the task by its earlier end.
+  // The filter matched the end of an earlier run.
   if (action === 'task_delete' && task.ranAgain) return 'it ran again after it was selected';
   if (filter.status !== undefined) {
     const states = [filter.status].flat().flatMap(storedStates);

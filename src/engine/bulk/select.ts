@@ -78,7 +78,10 @@ async function selectorOf(
   return async (tx, id) => void (search && (await selectFound(tx, id, { action, filter, search })));
 }
 
-/** Adds to a filter what the action implies: an ended task cannot be cancelled. Undefined if nothing can match. */
+/**
+ * Adds the conditions that the action implies to a filter. For example, an ended task cannot be cancelled. Undefined if
+ * nothing can match.
+ */
 async function searchOf(database: Database, action: BulkAction, filter: TaskFilter): Promise<TaskSearch | undefined> {
   const search = await readTaskFilter(database, filter);
   const ended = wantsEnded(action);

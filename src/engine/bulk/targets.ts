@@ -8,10 +8,7 @@ import type { TaskFilter } from '../search/filter.ts';
 /** A step for a bulk action: its id, or its name with the id of its task. */
 export type BulkStep = string | { taskUuid: string; step: string };
 
-/**
- * The target of a bulk action: the tasks that a filter finds, or their steps; or tasks or steps that are listed
- * individually.
- */
+/** The target of a bulk action: tasks or steps that a filter finds, or that are listed individually. */
 export type BulkTarget = TaskFilter | { ids: readonly string[] } | { steps: readonly BulkStep[] };
 
 /** A checked target. */
@@ -105,7 +102,7 @@ function readStep(given: unknown): NamedStep {
   return { taskUuid: checkUuid(taskUuid, 'the task id'), name: step };
 }
 
-/** Returns the index of a step that was named by its id. Null if the name is not the id of a step of this task. */
+/** Returns the index of a step that was named by its id. Null if the name is not the id of a step in this task. */
 export function indexIn(taskUuid: string, name: string): number | null {
   return isUuid(name) ? (stepIndex(taskUuid, name) ?? null) : null;
 }

@@ -25,7 +25,7 @@ import { type OperatorOptions, operatorOf } from '../operate.ts';
 /** An API key, without its secret. */
 export type ApiKey = ApiKeyRow;
 
-/** A key that was just created. Only here does `key` contain the secret. */
+/** A key that was just created. The secret is only in this object, as `key`. */
 export interface CreatedApiKey extends ApiKey {
   key: string;
 }
@@ -49,7 +49,7 @@ const NAME = /^[A-Za-z0-9][A-Za-z0-9._@/-]{0,99}$/;
 const LONGEST_MS = 100 * 365 * 86_400_000;
 const MOST = 100;
 const PREFIX_CHARACTERS = 'abcdefghijkmnpqrstuvwxyz23456789';
-/** The form of a key. Other text is not looked up. */
+/** The form of a key. Strings of another form are not looked up. */
 const FORM = /^tsk_[a-z2-9]{8}_[A-Za-z0-9_-]{43}$/;
 
 /** Returns whether a string has the form of a key. */
@@ -70,7 +70,7 @@ function newKey(): { key: string; prefix: string; hash: Buffer } {
 }
 
 /**
- * Creates a key. The audit notes its name and rights.
+ * Creates a key. The audit records its name and rights.
  * @throws TaskerError `bad_request`, `conflict` if a key has the name
  */
 export async function createKey(
@@ -98,14 +98,14 @@ export async function createKey(
   }
 }
 
-/** Returns the keys by name. `all`: also revoked and expired ones. */
+/** Returns the keys by name. `all`: includes revoked and expired keys. */
 export function listKeys(database: Database, options: { all: boolean }): Promise<ApiKey[]> {
   return listApiKeys(database, options);
 }
 
 /**
- * Revokes a key by its name, prefix or id, and ends the sessions that were started with it. Servers may accept it for
- * two more seconds. A name selects all keys with this name, so both keys of a rotation in progress are revoked.
+ * Revokes a key by its name, prefix or id, and ends the sessions that were started with it. Servers may accept the key
+ * for two more seconds. A name selects all keys with this name, so both keys of a rotation in progress are revoked.
  * @throws TaskerError `credential_not_found`
  */
 export async function revokeKey(database: Database, reference: string, options: OperatorOptions): Promise<ApiKey[]> {
@@ -216,7 +216,7 @@ function checkRequest(request: ApiKeyRequest) {
     );
   }
   if (namespaces?.length === 0) {
-    throw new TaskerError('bad_request', `namespaces: an empty list allows nothing; leave it out for all namespaces`);
+    throw new TaskerError('bad_request', `namespaces: an empty list allows nothing; omit it to allow all namespaces`);
   }
   if (expiresInMs !== undefined) checkSpan('expiry', expiresInMs, 1);
   return {

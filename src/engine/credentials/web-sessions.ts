@@ -58,8 +58,8 @@ export function listSessions(
 }
 
 /**
- * Ends the session with an id, or all sessions of a subject. Servers may accept them for two more seconds.
- * @throws TaskerError `credential_not_found` if no session has ended
+ * Ends the session with an id, or all sessions of a subject. Servers may accept these sessions for two more seconds.
+ * @throws TaskerError `credential_not_found` if no session matches
  */
 export async function endSessions(
   database: Database,

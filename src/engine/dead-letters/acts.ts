@@ -51,7 +51,7 @@ const MOST_AT_ONCE = 1_000;
 const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 
 /**
- * Adds a task to the dead letters, in any state. Returns the id of the entry.
+ * Adds a task in any state to the dead letters. Returns the id of the entry.
  * @throws TaskerError `task_not_found`, `conflict` if it has an open entry, `bad_request`
  */
 export async function addTask(database: Database, given: string, options: AddOptions): Promise<string> {

@@ -21,7 +21,7 @@ import { type DeadLetterFilter, readDeadLetterFilter, templatesOf } from './filt
 
 /** A task that needs or needed a person's attention. Times are ISO 8601, by the clock of the database. */
 export interface DeadLetter extends Omit<DeadLetterRow, 'metadata' | 'queueAt' | 'originalState' | 'currentState'> {
-  /** The state of the task when the entry was made. */
+  /** The state of the task when the entry was created. */
   originalState: TaskState;
   /** Its state now; null if it was deleted. */
   currentState: TaskState | null;
@@ -71,7 +71,7 @@ export interface DeadLetterDetails extends DeadLetter {
   notes: DeadLetterNote[];
 }
 
-/** Which part of the dead letters to return. */
+/** The page of dead letters to return. */
 export interface DeadLetterPageOptions {
   /** 1 to 1000, default 50. */
   limit?: number | undefined;
@@ -162,7 +162,9 @@ export async function listDeadLetters(
   };
 }
 
-/** Returns a dead letter, by its id or that of its task. @throws TaskerError `dead_letter_not_found`, `invalid_uuid` */
+/**
+ * Returns a dead letter, by its own id or its task's id. @throws TaskerError `dead_letter_not_found`, `invalid_uuid`
+ */
 export async function findDeadLetter(database: Database, given: string): Promise<DeadLetterDetails> {
   const id = checkUuid(given, 'the id of the dead letter or its task');
   const row = await getDeadLetter(database, id);
@@ -170,7 +172,7 @@ export async function findDeadLetter(database: Database, given: string): Promise
   return detailsOf(row);
 }
 
-/** Returns the tasks of entries or tasks. @throws TaskerError `dead_letter_not_found` */
+/** Returns the task ids for ids of entries or tasks. @throws TaskerError `dead_letter_not_found` */
 export async function tasksOfEntries(database: Database, given: readonly string[]): Promise<string[]> {
   const tasks = await entryTasks(database, given);
   for (const id of given) if (!tasks.has(id)) throw deadLetterNotFound(id);
@@ -194,7 +196,7 @@ export async function statsOfDeadLetters(
   return database.pipeline(READING, (tx) => deadLetterStats(tx, { addedAfter, templateIds: templates }));
 }
 
-/** Returns open tasks with limits, sorted by how close they are to one. @throws TaskerError `bad_request` */
+/** Returns open tasks with limits, sorted by how close they are to a limit. @throws TaskerError `bad_request` */
 export async function stalenessOf(database: Database, { limit = 100 }: { limit?: number }): Promise<TaskStaleness[]> {
   checkLimit(limit);
   return (await database.pipeline(READING, (tx) => listStaleness(tx, limit))) as TaskStaleness[];
@@ -222,7 +224,7 @@ function readCursor(text: string): DeadLetterPlace {
       return { dlqEntryUuid: checkUuid(id, 'cursor'), priority, queueAt, createdAt };
     }
   } catch {
-    // Below.
+    // Rejected below.
   }
   throw new TaskerError('bad_request', 'the cursor is not from a page of dead letters; pass nextCursor unchanged');
 }

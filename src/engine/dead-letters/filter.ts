@@ -33,7 +33,7 @@ export interface DeadLetterConditions {
   assignee?: string | undefined;
   /** Only entries that have no assignee. */
   unassigned?: boolean | undefined;
-  /** When the entry was made: a time, or an age such as `2h`. */
+  /** When the entry was created: a time, or an age such as `2h`. */
   addedAfter?: SearchTime | undefined;
   addedBefore?: SearchTime | undefined;
 }

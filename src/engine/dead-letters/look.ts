@@ -43,7 +43,7 @@ export interface DeadLetterLook {
 
 const LEAST_MS = 25_000;
 const CHECK_MS = 300;
-/** Maximum number of entries or tasks of one transaction. */
+/** Maximum number of entries or tasks in one transaction. */
 const AT_ONCE = 500;
 
 // Planned for each call, because the tables may be empty or have a hundred thousand rows. Sequential scans stay enabled
@@ -58,9 +58,9 @@ const SETTINGS = opening({
 });
 
 /**
- * Closes the entries of tasks that make progress again, and adds blocked tasks whose templates request that. Any
- * process may call it at any time. It runs in one process at a time, and only if no process has run it recently. Yields
- * what each transaction changed.
+ * Closes the entries of tasks that make progress again. Adds blocked tasks if their templates request it. Any process
+ * may call this function at any time. The check runs in one process at a time, and only if none has run it recently.
+ * Yields the changes of each transaction.
  */
 export async function* lookForDeadLetters(
   database: Database,

@@ -3,7 +3,7 @@ import { opening } from '../../db/opening.ts';
 import { takeWatchTurn, watchOpenTasks as watchPage } from '../../store/dead-letters/watch.ts';
 import { FIRST_TASK } from '../../store/queue.ts';
 
-/** Configured thresholds. Those on states are in minutes, or null for no threshold. */
+/** Configured thresholds. Thresholds on states are in minutes, or null for no threshold. */
 export interface Thresholds {
   lifetime: number | null;
   waitingForDependencies: number | null;
@@ -21,7 +21,7 @@ const SETTINGS = opening({ lock_timeout: '2s', statement_timeout: '30s', jit: 'o
 
 /**
  * Applies the thresholds of the configuration to open tasks that are old enough to reach one, so that the check for
- * stale tasks finds them. Yields the number of tasks of each transaction.
+ * stale tasks finds them. Yields the number of tasks that each transaction changed.
  */
 export async function* watchOpenTasks(
   database: Database,

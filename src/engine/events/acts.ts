@@ -96,8 +96,8 @@ export class EventActs {
   }
 
   /**
-   * Redelivers events to a group that has already passed them, and returns their number. Events that it has not passed
-   * yet are delivered anyway. Each part of the log has its own transaction, because there may be a million events.
+   * Redelivers events that a group has already passed, and returns their number. Events after the group's position are
+   * delivered anyway. Each part of the log has its own transaction, because there may be a million events.
    *
    * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
    */
@@ -135,8 +135,8 @@ export class EventActs {
   }
 
   /**
-   * Removes a group and all its waiting deliveries. Its members no longer get events. Returns false if the group does
-   * not exist.
+   * Removes a group and all its waiting deliveries. Its members no longer receive events. Returns false if the group
+   * does not exist.
    */
   removeGroup(name: string, options: OperatorOptions = {}): Promise<boolean> {
     const operator = operatorOf(options);

@@ -109,11 +109,13 @@ function resultsAbove(
 
 const NONE: ReadonlySet<number> = new Set();
 
-/** A failed worker also counts as ended if its batch tolerates failures. Otherwise no step after the batch runs. */
+/**
+ * A failed worker is also treated as ended, because a step after the batch only runs if the batch tolerates failures.
+ */
 const isOver = ({ idx, state }: StepRow) =>
   state === 'complete' || state === 'resolved_manually' || (isWorkerIndex(idx) && state === 'error');
 
-/** Returns a time as readers of these messages expect it: in UTC, without a zone. */
+/** Returns a time in the format that readers of these messages expect: UTC, without a zone. */
 const naive = (time: string) => time.replace(/Z$/, '');
 
 function taskOf(row: EventTaskRow, { template, digest }: Snapshot) {

@@ -25,7 +25,7 @@ import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { type EventFilter, type FollowFilter, findEvent, findEvents, followEvents } from './search.ts';
 import { EVENT_LIMITS, LONG_RUNNING, RELAXED_COMMIT, SETTINGS } from './settings.ts';
 
-/** Maximum number of new events that get positions in one transaction. */
+/** Maximum number of new events that one transaction assigns positions to. */
 const SEQUENCED_AT_ONCE = 10_000;
 /** Maximum number of events that are taken at a time. */
 const TAKEN_AT_ONCE = 200;
@@ -55,7 +55,7 @@ export interface TakenEvent extends LoggedEvent {
 export interface TakenPart {
   groupId: number;
   part: number;
-  /** The fencing token. Each take has a new one. */
+  /** The fencing token, which is different for each take. */
   hold: string;
   /**
    * The events, in order. Empty if none of the events is for this group. Finish the part even then, to advance the
@@ -79,7 +79,7 @@ export interface FailedDelivery extends EventReference {
   delayMs: number;
 }
 
-/** The outcome of the deliveries of a part. */
+/** The outcome of a part's deliveries. */
 export interface PartOutcome {
   /** The position up to which the part was handled: its `upTo`, or the `after` of an event. Default: `upTo`. */
   upTo?: EventPosition;
@@ -113,7 +113,10 @@ export interface RetryOutcome {
   /** `attempts` is the number of failed deliveries, including this one. */
   failed?: readonly (FailedDelivery & { attempts: number })[];
   dead?: readonly (EventReference & { attempts: number; error: string })[];
-  /** Deliveries that were not tried and are left to other processes. This process gets them again only after the delay. */
+  /**
+   * Deliveries that were not attempted and are left to other processes. This process can take them again after the
+   * delay.
+   */
   left?: readonly (EventReference & { attempts: number; delayMs: number })[];
 }
 
@@ -143,7 +146,7 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Gives positions to newly committed events, and returns their number. An event is not delivered before it has a
+   * Assigns positions to newly committed events, and returns their number. An event is not delivered before it has a
    * position. Concurrent callers in one process share a run that starts after their calls.
    */
   sequence(): Promise<number> {
@@ -183,7 +186,7 @@ export class EventLog extends EventActs {
       return groupId;
     });
     if (known !== undefined) return known;
-    // Events committed earlier must get positions before the group's position.
+    // Events that were committed earlier must be before the group's position.
     if (from === 'now') await this.sequence();
     return this.database.transaction(SETTINGS, async (tx) => {
       const groupId = await createGroup(tx, { name, ...wishes, fromBeginning: from === 'beginning' });
@@ -237,7 +240,7 @@ export class EventLog extends EventActs {
 
   /**
    * Advances the group. Returns false, and changes nothing, if another process has taken the part or the group was
-   * removed. A call that is repeated after a lost answer returns true if the first call released the part.
+   * removed. A call that is repeated after a lost response returns true if the first call released the part.
    */
   async finish(taken: TakenPart, outcome: PartOutcome = {}): Promise<boolean> {
     const { upTo = taken.upTo, failed = [], dead = [], parked = [], slow, keepMs = null } = outcome;
@@ -338,8 +341,8 @@ export class EventLog extends EventActs {
   }
 
   /**
-   * Returns the events after a position, in the order of the log, and the next position. A caller that continues from it
-   * misses no event. Without a position, returns no events and the end of the log.
+   * Returns the events after a position, in the order of the log, and the next position. A caller that continues from
+   * the next position misses no event. Without a position, returns no events and the end of the log.
    *
    * @example
    * for (let { place } = await log.follow(); ; ) {
@@ -362,11 +365,11 @@ export class EventLog extends EventActs {
 
   /**
    * Deletes events that are older than `retentionMs` and that every group has passed, and returns their number. Keeps
-   * events that wait for a retry and events with a more recent dead delivery. Any process may call it at any time, even
-   * concurrently with another. If a process dies during a call, the next call finishes its work.
+   * events that wait for a retry and events with a more recent dead delivery. Several processes may call this method at
+   * the same time. If a process dies during a call, the next call finishes its work.
    */
   async tidy({ retentionMs }: { retentionMs: number }): Promise<number> {
-    // Without groups, no other call gives positions, and events without a position are not found here.
+    // Without groups, no other call assigns positions to events, and events without a position are not found here.
     await this.sequence();
     // Locking the groups first prevents a deadlock with a redelivery or discard of a whole group.
     await this.database.pipeline(LONG_RUNNING, (tx) => Promise.all([lockGroups(tx), forgetDead(tx, retentionMs)]));
@@ -388,7 +391,7 @@ export class EventLog extends EventActs {
   }
 }
 
-/** Returns the position after an id. After the last id of a list, that is the start of the next list. */
+/** Returns the position after an id. After the last id of a list, the position is the start of the next list. */
 const after = ({ chunk, size, done }: { chunk: number; size: number; done: number }): EventPosition =>
   done >= size ? { chunk: chunk + 1, done: 0 } : { chunk, done };
 
@@ -401,7 +404,7 @@ function takenPart(
   return { groupId, part, hold, events, upTo: cut ? events.at(-1)!.after : after(far) };
 }
 
-/** Sorts the patterns, so that the same patterns always give the same expression. */
+/** Sorts the patterns, so that the same patterns always result in the same expression. */
 function wishesOf(member: string, patterns: readonly string[]) {
   const sorted = [...new Set(patterns)].sort();
   return { member, patterns: sorted, matching: regexOfPatterns(sorted) };

@@ -43,8 +43,8 @@ export async function findEvents(database: Database, filter: EventFilter): Promi
 }
 
 /**
- * Returns the range of ids for a time range, so that no other events are read. Skipped for a task, which has few
- * events.
+ * Returns the range of ids for a time range, so that no other events are read. The range is not looked up for a task,
+ * which has few events.
  */
 async function idsAmong(
   database: Database,

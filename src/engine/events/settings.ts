@@ -6,13 +6,13 @@ export const EVENT_LIMITS = { scan: 2_000, bytes: 8 * 1024 * 1024 } as const;
 
 const BOUNDS = { lock_timeout: '30s', idle_in_transaction_session_timeout: '30s' };
 
-/** The server needs limits too, because it continues to run the statement of a client that gave up. */
+/** The server needs limits too, because it continues to run the statement of a client that has timed out. */
 export const SETTINGS = opening({ ...PINNED_PLANS, ...BOUNDS, statement_timeout: '60s' });
 
 /**
- * Settings for writes that are repeated if a crash of the server loses them. An event without a position gets a
- * position again, and a part that no process holds is taken again. The cursor of a group is durable, and with it
- * everything that was written before.
+ * Settings for writes that are repeated if a crash of the server loses them. After a crash, an event without a position
+ * gets one again, and a part that no process holds is taken again. A group's cursor is durable, and so is everything
+ * that was written before it.
  */
 export const RELAXED_COMMIT = opening({
   ...PINNED_PLANS,
@@ -27,7 +27,7 @@ export const LONG_RUNNING = {
   timeoutMs: 600_000,
 };
 
-/** Timeout of a search in seconds. It expires before the client closes its connection. */
+/** Timeout of a search in seconds. Expires before the client closes its connection. */
 export const SEARCH_S = 30;
 
 /** Settings for searches. Each call is planned for its values, because most filters are optional. */

@@ -34,7 +34,8 @@ import type { HeldKey } from '../../store/step-key.ts';
 export type { AttemptEndRow, GivenStep, HeldStepRow, HttpWorkerRow };
 
 /**
- * These claims are durable, unlike those of other workers: a crash must not undo a claim that a client has received.
+ * Claims of HTTP workers are durable, unlike those of other workers, because a crash must not undo a claim that a
+ * client has received.
  */
 const CLAIMING = opening({ ...QUEUE_ORDER, statement_timeout: '10s' });
 /** The SQLSTATE of a claim that is already recorded. */
@@ -48,7 +49,7 @@ export interface HttpClaim extends Omit<Claim, 'token'> {
   timeoutMs(step: ClaimedStepRow): Promise<number | null> | number | null;
 }
 
-/** The answer to a claim. `refused`: the worker may not claim. `repeated`: an earlier request claimed these steps. */
+/** The response to a claim. `refused`: the worker may not claim. `repeated`: an earlier request claimed these steps. */
 export type HttpClaimed =
   | { kind: 'claimed' | 'repeated'; steps: AdoptedStepRow[]; passedOver: boolean }
   | { kind: 'refused' };

@@ -70,7 +70,7 @@ export interface TaskRerun {
   taskUuid: string;
   /** The name of the step from which it runs again. */
   from: string;
-  /** The number of the rerun, from 1. It is `context.rerun` in the steps that run again. */
+  /** The number of the rerun, from 1. Steps that run again read the number as `context.rerun`. */
   rerun: number;
   dryRun: boolean;
   /** The state of the task before the rerun. */

@@ -7,12 +7,12 @@ import { crc32, createGunzip, deflateRaw, gunzip } from 'node:zlib';
 import { messageOf, TaskerError } from '../../errors.ts';
 
 // An archive file is a series of gzip members, so gunzip and zcat can read it. Each member has lines of whole tasks,
-// and its own length in an extra field of its header. So a reader knows whether a member is complete before it uses a
+// and its own length in an extra field of its header. So a reader can check that a member is complete before it uses a
 // line.
 
 const HEADER = 20;
 const TRAILER = 8;
-/** FEXTRA. */
+/** The flag FEXTRA of gzip: the header has an extra field. */
 const FLAGS = 4;
 const FIELD = [0x54, 0x4b] as const; // TK
 const deflated = promisify(deflateRaw) as (text: Buffer) => Promise<Buffer>;
@@ -96,7 +96,7 @@ function incomplete(at: number, size: number): ArchiveDamage {
   return { kind: 'incomplete', why: `the last part, from byte ${at} of ${size}, was not written completely` };
 }
 
-/** The file ends within a header, or other data follows a member. */
+/** Returns the defect of a file that ends within a header, or that has other data after a member. */
 function brokenHeader(header: Buffer, at: number, size: number): ArchiveDamage {
   if (header.length < HEADER && header.every((byte, i) => i > 1 || byte === [0x1f, 0x8b][i]))
     return incomplete(at, size);

@@ -29,8 +29,8 @@ export interface ArchiveWriterOptions {
 }
 
 /**
- * Writes tasks to files of a folder. Written tasks count only once the transaction that deletes them has stored the
- * length of the file. If it does not commit, the file is truncated to its previous length.
+ * Writes tasks to files of a folder. Written tasks are valid only once the transaction that deletes them has stored the
+ * file's length. If the transaction does not commit, the file is truncated to its previous length.
  */
 export class ArchiveWriter {
   readonly #database: Database;
@@ -88,8 +88,8 @@ export class ArchiveWriter {
   }
 
   /**
-   * Called when the transaction failed, or its answer was lost. Truncates the file to the length that the database has
-   * stored.
+   * Called when the transaction failed, or the response to its commit was lost. Truncates the file to the length that
+   * the database has stored.
    */
   async settle(): Promise<void> {
     if (!this.#file || this.#written === this.#valid) return;
@@ -99,7 +99,7 @@ export class ArchiveWriter {
     await onDisk(this.#options.folder, () => this.#file!.handle.truncate(this.#valid));
   }
 
-  /** Gives the file its final name, or removes it if it is empty. */
+  /** Renames the file to its final name, or removes it if it is empty. */
   async close(): Promise<void> {
     const file = this.#file;
     if (!file) return;
@@ -110,7 +110,7 @@ export class ArchiveWriter {
   }
 }
 
-/** Truncates a file to its valid length, and gives it its final name. */
+/** Truncates a file to its valid length, and renames it to its final name. */
 async function finishFile(
   database: Database,
   { folder, name, bytes }: { folder: string; name: string; bytes: number },
@@ -133,8 +133,8 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 /**
- * Checks that files can be written to a folder, and finishes those of a process that was killed. Returns what is wrong with
- * them.
+ * Checks that files can be written to a folder, and finishes the files of a process that was killed. Returns the
+ * defects of these files.
  * @param create whether the folder is created if it does not exist
  * @throws TaskerError `folder_not_writable`
  */

@@ -7,7 +7,7 @@ export type ArchivedRow = Readonly<Record<string, unknown>>;
 /** A task in an archive. */
 export interface ArchivedTask {
   taskUuid: string;
-  /** The version of its form. */
+  /** The format version of the line. */
   format: number;
   archivedAt: string;
   template: { namespace: string; name: string; version: string; digest: string };

@@ -13,8 +13,8 @@ import { TURN_MS } from './turn.ts';
 
 /**
  * Why a prune skips a task that ended long enough ago. `undelivered_events`: a group of subscribers has yet to receive
- * one of its events, or gave up on one. `locked`: another transaction has locked it. `changed`: it was run again.
- * `too_large`: it is too large for an archive. `dead_letter`: it is in the dead-letter queue.
+ * one of its events, or has a dead delivery of one. `locked`: another transaction has locked it. `changed`: it was run
+ * again. `too_large`: it is too large for an archive. `dead_letter`: it is in the dead-letter queue.
  */
 export type SkipReason = 'dead_letter' | 'undelivered_events' | 'locked' | 'changed' | 'too_large';
 
@@ -78,7 +78,7 @@ export async function pruneChunk(
 
 interface Judging {
   free: ReadonlySet<string>;
-  /** Whether the sizes of the tasks matter. */
+  /** Whether the tasks are archived, so that their sizes are limited. */
   sized: boolean;
 }
 

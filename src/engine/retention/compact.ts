@@ -40,7 +40,7 @@ export interface CompactedTable {
 
 /** The lock under which one process compacts at a time. */
 const LOCK_ID = 7_303_014_011;
-/** While it waits for its lock, every other statement that needs the table waits behind it. */
+/** How long a compaction waits for its lock. Meanwhile, every other statement that needs the table waits behind it. */
 const LOCK_MS = 2_000;
 const LOCK_TRIES = 15;
 const LOCK_PAUSE_MS = 2_000;
@@ -52,7 +52,7 @@ const FREE_PART = 0.2;
 const FREE_BYTES = 8_000_000;
 /** Smaller indexes are not worth rewriting. */
 const INDEX_BYTES = 8_000_000;
-/** A slow disk rewrites a table, and builds its indexes, at this rate. */
+/** The rate at which a slow disk rewrites a table and builds its indexes. */
 const BYTES_PER_MS = 25_000;
 
 /** Plans a compaction of all tables, the largest first. @throws TaskerError `database_error` if the user may not compact */

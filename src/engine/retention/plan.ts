@@ -11,7 +11,7 @@ import { versionMatcher } from '../search/version-range.ts';
 /** The states in which a task has ended. */
 export const ENDED_STATES = ['complete', 'error', 'cancelled', 'resolved_manually'] as const;
 
-/** Which tasks to prune. A task must meet all given conditions. */
+/** Conditions on the tasks to prune. A task must meet all of them. */
 export interface PruneFilter {
   /** Tasks that ended before this time, or longer ago than this age (`30d`), by the clock of the database. */
   olderThan: SearchTime;
@@ -24,7 +24,7 @@ export interface PruneFilter {
   templateVersion?: string | undefined;
 }
 
-/** How long to keep the tasks that meet all conditions of a rule. */
+/** A rule: how long to keep the tasks that meet all its conditions. */
 export interface RetentionRule extends Omit<PruneFilter, 'olderThan'> {
   /** Milliseconds after the end of a task; 0 means forever. */
   keepMs: number;
@@ -78,7 +78,7 @@ function statesOf(status: PruneFilter['status']): readonly string[] {
   return states as string[];
 }
 
-/** Plans what an operator wants to prune. @throws TaskerError `bad_request` */
+/** Plans a prune by the filter of an operator. @throws TaskerError `bad_request` */
 export async function planOfFilter(database: Database, filter: PruneFilter): Promise<PrunePlan> {
   checkPruneFilter(filter);
   const { nowMs } = await serverFacts(database);
@@ -89,7 +89,7 @@ export async function planOfFilter(database: Database, filter: PruneFilter): Pro
   return planOf(database, [{ rule: filter, cutoff }]);
 }
 
-/** Plans what a policy prunes. The first rule that a task meets decides. */
+/** Plans a prune by the rules of a policy. The first rule that a task meets decides. */
 export async function planOfRules(database: Database, rules: readonly RetentionRule[]): Promise<PrunePlan> {
   const { nowMs } = await serverFacts(database);
   const cutoffOf = ({ keepMs }: RetentionRule) => (keepMs === 0 ? null : new Date(nowMs - keepMs).toISOString());

@@ -2,7 +2,7 @@ import type { Engine } from '../engine.ts';
 import { planOfRules, type RetentionRule } from './plan.ts';
 import { PruneAct } from './prune-act.ts';
 
-/** Which tasks the workers prune automatically, from the configuration. */
+/** The configured rules for tasks that the workers prune automatically. */
 export interface RetentionPolicy {
   /** The first rule that a task meets decides. */
   rules: readonly RetentionRule[];

@@ -51,7 +51,7 @@ export interface PruneGroup {
 /** The preview of a prune. */
 export interface PrunePreview {
   /**
-   * The number of tasks that ended long enough ago. Only the prune itself finds out which of them have undelivered
+   * The number of tasks that ended long enough ago. Only the prune itself checks which of these tasks have undelivered
    * events.
    */
   matched: number;
@@ -82,7 +82,7 @@ export interface PruneActOptions {
 
 /** Number of tasks whose age one statement checks. */
 const READ_AT_ONCE = 2_000;
-/** Number of tasks of one transaction. */
+/** Number of tasks that one transaction deletes. */
 const TASKS_AT_ONCE = 100;
 /** The longest pause, which must be shorter than a lease. */
 const LONGEST_PAUSE_MS = 10_000;
@@ -150,7 +150,7 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
     this.#options = options;
   }
 
-  /** Counts the tasks that ended long enough ago, and deletes none. @throws TaskerError `bad_request` */
+  /** Counts the tasks that ended long enough ago, without deleting any. @throws TaskerError `bad_request` */
   async preview(): Promise<PrunePreview> {
     const { database } = this.#engine;
     const plan = await this.#planned();
@@ -289,7 +289,10 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
     }
   }
 
-  /** The transaction may have been committed. The next try skips tasks that no longer exist. */
+  /**
+   * Handles a lost response, after which the transaction may have been committed. The next attempt skips tasks that no
+   * longer exist.
+   */
   async #afterLostAnswer(pruneId: number, ids: readonly string[]): Promise<void> {
     await this.#despiteLoss(async () => this.#writer?.settle());
     this.#report.deleted = await this.#despiteLoss(() => prunedSoFar(this.#engine.database, pruneId));
@@ -327,7 +330,10 @@ export class PruneAct implements AsyncIterable<PruneProgress> {
     return { taken: 1, deleted: [], skipped: [] };
   }
 
-  /** The policy begins only once it has found a task, so that the audit has no empty entries. */
+  /**
+   * Begins the prune. A prune by the policy begins only once it has found a task, so that the audit has no empty
+   * entries.
+   */
   async #begin(): Promise<number> {
     const { byPolicy, archive, releaseKeys, shown, operator, fullBytes } = this.#options;
     const { database } = this.#engine;
@@ -393,7 +399,7 @@ function merged(one: PruneCount, other: PruneCount): PruneCount {
   };
 }
 
-/** Snapshots of the same version count together. */
+/** Groups counts by version and state. Snapshots of the same version are one group. */
 function groupsOf(counts: readonly PruneCount[], names: ReadonlyMap<number, string>): PruneGroup[] {
   const groups = new Map<string, PruneCount>();
   for (const one of counts) {

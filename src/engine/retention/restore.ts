@@ -177,7 +177,7 @@ export class RestoreAct implements AsyncIterable<RestoreProgress> {
     this.#report.failed++;
     const why =
       format > ARCHIVE_FORMAT
-        ? 'a later version of tasker-core wrote it'
+        ? 'it was written by a later version of tasker-core'
         : `its template ${name} (digest ${template.digest.slice(0, 12)}) is not registered in this database`;
     if (this.#report.failures.length < SHOWN) this.#report.failures.push({ taskUuid, why });
     return undefined;

@@ -8,9 +8,9 @@ export const TURN_MS = 30_000;
 const LOOK_MS = 500;
 
 /**
- * Takes the lease for pruning. One process has it at a time, so that several together do not exceed their share. An
- * operator takes it from the policy, and waits for the lease of a process that died to expire. Returns false if the
- * policy cannot have it now.
+ * Takes the lease for pruning. One process has the lease at a time, so that several together do not exceed their share.
+ * An operator takes the lease from the policy, or waits until the lease of a process that died has expired. Returns
+ * false if the lease is not available to the policy now.
  * @throws TaskerError `illegal_transition` if another operator prunes
  */
 export async function takeTurn(

@@ -7,7 +7,7 @@ import { clockMs, listSchedules, lockSchedule, pauseSchedule } from '../../store
 import { type OperatorOptions, operatorOf } from '../operate.ts';
 import { ACT_SETTINGS, insertSpec, onLocked, replace, resumeLocked } from './manage.ts';
 
-/** The actor that pauses a schedule whose file has disappeared. It is resumed when the file is back. */
+/** The actor that pauses a schedule whose file has disappeared. The schedule is resumed when the file is back. */
 const APPLY = 'schedule apply';
 
 /** The schedules of files, and the package that they belong to. */
@@ -15,7 +15,7 @@ export interface AppliedFiles extends OperatorOptions {
   source: string;
   schedules: readonly ScheduleSpec[];
   /**
-   * If true, an operator requested it. Then content that was applied earlier is applied again, manual changes are
+   * If true, an operator requested the update: content that was applied earlier is applied again, manual changes are
    * undone, and other schedules of the same source are paused. Otherwise, only new content is applied.
    */
   all: boolean;
@@ -56,7 +56,7 @@ async function applyOne(
       const done = (change: AppliedSchedule['change'], reason: string | null = null) => ({ name, change, reason });
       if (!row) {
         if (dryRun) return done('created');
-        // Another process may have created it in the meantime.
+        // Another process may have created the schedule in the meantime.
         if (!(await insertSpec(tx, { spec, nowMs: await clockMs(tx), source, pause: null }))) return done('unchanged');
         const details = JSON.stringify({ spec, source });
         await noteAct(tx, { action: 'schedule_create', target: `schedule ${name}`, details }, operator);
@@ -95,7 +95,7 @@ async function pauseMissing(database: Database, files: AppliedFiles, operator: O
       const reason = `it is no longer among the files of ${source}`;
       if (!dryRun) {
         await onLocked(database, name, async (tx, row) => {
-          // An operator may have paused it in the meantime: that pause must not end when the file is back.
+          // An operator may have paused the schedule in the meantime. That pause must not end when the file is back.
           if (row.pausedAt !== null) return;
           await pauseSchedule(tx, row.id, { actor: APPLY, reason });
           await noteAct(tx, { action: 'schedule_pause', target: `schedule ${name}` }, { ...operator, reason });

@@ -26,7 +26,10 @@ export interface TriggerOptions extends OperatorOptions {
   idempotencyKey?: string;
 }
 
-/** Creates a task of a schedule now, regardless of its overlap. @throws TaskerError `schedule_not_found`, `template_not_found`, `invalid_context` */
+/**
+ * Creates a task of a schedule now, regardless of the schedule's overlap setting. @throws TaskerError
+ * `schedule_not_found`, `template_not_found`, `invalid_context`
+ */
 export async function triggerSchedule(parts: Parts, name: string, options: TriggerOptions): Promise<FiredTask> {
   const operator = operatorOf(options);
   const { context, idempotencyKey = uuidV7(), reason } = options;
@@ -88,8 +91,8 @@ export interface BackfillPortion {
 }
 
 /**
- * Creates tasks for the due times of a schedule between two times, regardless of its overlap. A due time that has a task is
- * unchanged.
+ * Creates tasks for the due times of a schedule between two times, regardless of the schedule's overlap setting. A due
+ * time that has a task is unchanged.
  * @throws TaskerError `schedule_not_found`, `bad_request`
  */
 export async function* backfillSchedule(

@@ -58,9 +58,10 @@ export interface Fired {
 }
 
 /**
- * Handles the due times of schedules that have come: creates their tasks, or stores why not. A due time, its task and
- * the schedule's next due time are committed together, under a lock of the schedule. So any number of processes can do
- * this at the same time, and a process that dies loses nothing. Only the database's clock counts.
+ * Handles the due times of schedules that have come: creates their tasks, or stores the reason why a due time gets
+ * none. A due time, its task and the schedule's next due time are committed together, under a lock of the schedule. So
+ * any number of processes can run this function at the same time, and no due time is lost if one dies. All times are by
+ * the database's clock.
  *
  * If the transaction fails because of the data of one schedule, each schedule is tried alone. If one fails again, the
  * error becomes the outcome of its due time.
@@ -84,8 +85,8 @@ export async function fireDue(engine: FiringEngine): Promise<Fired> {
 }
 
 /**
- * Returns whether the same due times may succeed later: after any database error that the data did not cause, such as a
- * locked table, a timeout or a full disk.
+ * Returns whether the same due times may succeed later. This is the case after any database error that the data did not
+ * cause, such as a locked table, a timeout or a full disk.
  */
 function mayPass(error: unknown): boolean {
   const state = sqlState(error);
@@ -105,9 +106,9 @@ async function templatesOf(
 }
 
 /**
- * Cancels the open tasks of schedules with `cancel_running` that get a new task now. Another process may have handled
- * the schedules since they were read, and its new tasks must stay. So the open tasks are read together with the due
- * times that remain.
+ * Cancels the open tasks of schedules with `cancel_running` that receive a new task now. Another process may have
+ * handled the schedules since they were read, and its new tasks must stay. So the open tasks are read together with the
+ * due times that remain.
  */
 async function cancelRunning(
   engine: FiringEngine,
@@ -129,7 +130,7 @@ async function cancelRunning(
     try {
       await engine.cancelTask(task.taskUuid, { actor: 'schedule', reason });
     } catch (error) {
-      // A task that another transaction has locked must not stop the other schedules. It is retried later.
+      // A task that another transaction has locked must not stop the other schedules. Its schedule is retried later.
       if (isConnectionError(error) || !isTaskerError(error)) throw error;
     }
   }
@@ -153,7 +154,10 @@ function canCreate({ id, spec }: Pick<ScheduleRow, 'id' | 'spec'>, found: Readon
   return !('problem' in taskOf(firing, template));
 }
 
-/** Returns whether an open task counts for the overlap. A task that is blocked by failures waits for a person. */
+/**
+ * Returns whether an open task matters for the overlap. A task that is blocked by failures does not, because it waits
+ * for a person.
+ */
 function counts({ ended, state }: OpenTaskRow): boolean {
   return !ended && state !== 'blocked_by_failures';
 }

@@ -27,7 +27,7 @@ import { leaveOut, type PlannedFiring, wakeOf } from './plan.ts';
 import { looksAtTasks } from './tasks.ts';
 import { findSchedule, notFound, type Schedule, viewsOf } from './view.ts';
 
-/** Limits for actions of operators, who must learn within seconds that a schedule is locked. */
+/** Timeouts for actions of operators. A locked schedule must be reported within seconds. */
 export const ACT_SETTINGS = opening({
   lock_timeout: '5s',
   statement_timeout: '30s',
@@ -54,7 +54,7 @@ export interface ScheduleFilter {
 export interface SchedulePageOptions {
   /** 1 to 1000, default 100. */
   limit?: number | undefined;
-  /** The name of the last schedule of the page before. */
+  /** The name of the last schedule of the previous page. */
   after?: string | undefined;
 }
 
@@ -181,7 +181,7 @@ export function pause(database: Database, name: string, options: OperatorOptions
 }
 
 /**
- * Resumes a schedule. The due times of the pause are skipped, and listed. Returns false if it was not paused.
+ * Resumes a schedule. Due times during the pause are skipped and listed. Returns false if it was not paused.
  * @throws TaskerError `schedule_not_found`
  */
 export function resume(database: Database, name: string, options: OperatorOptions): Promise<boolean> {

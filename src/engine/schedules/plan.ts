@@ -7,7 +7,7 @@ import {
   timingOf,
 } from '../../model/schedule/spec.ts';
 
-/** A due time that is at most this late is on time: it simply fires, and does not count as missed. */
+/** A due time that is at most this late is on time: it fires normally, and is not treated as missed. */
 const ON_TIME_MS = 10_000;
 /** Maximum number of due times that one round fires, and of skipped due times that it lists individually. */
 const AT_ONCE = 100;
@@ -27,7 +27,7 @@ export interface ScheduleState {
   queuedMs: number | null;
   /** The time of the database. */
   nowMs: number;
-  /** The open tasks that count for the overlap. */
+  /** The open tasks that matter for the overlap. */
   open: readonly string[];
   /** The reason to pause it, such as a task that failed. Null means none. */
   pauseReason: string | null;
@@ -50,7 +50,7 @@ export interface Plan extends Pick<ScheduleState, 'passedMs' | 'nextMs' | 'queue
   wakeMs: number | null;
 }
 
-/** Decides the outcomes of the due times that have come. Reads no clock, so that it is tested without one. */
+/** Decides the outcomes of the due times that have come. Does not read a clock, so that tests can choose the time. */
 export function planDue(state: ScheduleState): Plan {
   const plan: Plan = { ...stateOf(state), firings: [], wakeMs: null };
   if (state.pauseReason !== null) return plan;
@@ -134,7 +134,7 @@ export function leaveOut(
   }
 }
 
-/** Decides about one due time, which has come. */
+/** Decides the outcome of one due time that has come. */
 function fire({ spec, nowMs, ...state }: ScheduleState, plan: Plan, open: string[]): void {
   const dueMs = plan.nextMs!;
   const isLate = nowMs - dueMs - jitterOf(state.id, dueMs, spec.jitterMs) > ON_TIME_MS;

@@ -35,7 +35,7 @@ export interface FiredTask {
   reason: string | null;
 }
 
-/** Returns the identity of the task of a due time. */
+/** Returns the identity of the task for a due time. */
 export function identityOf(dueMs: number): string {
   return new Date(dueMs).toISOString();
 }

@@ -14,7 +14,7 @@ interface Place {
 export interface ListPlace<P extends Place> {
   sort: string;
   order: 'asc' | 'desc';
-  /** True for the previous page: the search goes towards the beginning. */
+  /** True for the previous page: the search runs towards the beginning. */
   backwards: boolean;
   after: P | null;
 }
@@ -74,7 +74,7 @@ export function cursorsOf<P extends Place>(
   };
   const first = found.places[0];
   const last = found.places.at(-1);
-  // A search that timed out continues from the position that it reached, in its own direction.
+  // A search that timed out continues from the position that it reached, in the direction of the search.
   const reached = found.timedOut ? found.reached : undefined;
   const next = backwards ? (last ?? after ?? undefined) : (reached ?? last);
   const previous = backwards ? (reached ?? first) : (first ?? after ?? undefined);

@@ -69,7 +69,7 @@ export interface TaskFilter {
   updatedBefore?: SearchTime | undefined;
   /** JSON that the context contains, such as `{ customer: 'c1' }`. May be slow. */
   context?: Readonly<Record<string, unknown>> | undefined;
-  /** The name of a step of the task. Together with the conditions below, it describes a single step. */
+  /** The name of a step in the task. This condition and the conditions below must all be met by one step. */
   step?: string | undefined;
   stepState?: string | undefined;
   /** The callable of the step's handler. */
@@ -175,7 +175,7 @@ async function withTemplates(database: Database, search: TaskSearch, filter: Tas
 const STATES_OF_TASKS: readonly string[] = TASK_STATES;
 const ENDED_BY_HAND: readonly string[] = ['cancelled', 'error', 'resolved_manually'];
 
-/** In a template without dynamic steps, the state of a step limits the states of its task. */
+/** Removes task states that the state of the step rules out. Only for templates without dynamic steps. */
 function leaveOutStates(search: TaskSearch, step: StepCondition): void {
   const keep = (fits: (state: string) => boolean) => {
     search.states = (search.states ?? STATES_OF_TASKS.filter((state) => VISIBLE.has(state))).filter(fits);
@@ -352,7 +352,9 @@ export function timeOf(time: SearchTime | undefined, what: string, now = Date.no
   return typeof time === 'string' && !unit && /[Zz]|[+-]\d\d:?\d\d$/.test(time) ? time : date.toISOString();
 }
 
-/** The identity of a task is a hash of its key and its template, so the hash for each template is tried. */
+/**
+ * Returns the tasks with a key. Tries the hash for each template, because the identity is a hash of key and template.
+ */
 async function tasksOfKey(database: Database, snapshots: readonly SnapshotName[], key: string): Promise<string[]> {
   const hashes = new Set<string>();
   for (const snapshot of snapshots) {

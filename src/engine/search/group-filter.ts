@@ -8,7 +8,7 @@ export type GroupKey = Pick<
   'state' | 'namespace' | 'name' | 'version' | 'step' | 'errorType' | 'pattern'
 >;
 
-/** A group among others. */
+/** The other groups of a summary, and its filter. */
 interface GroupContext {
   /** The filter of the summary, which the group narrows. */
   filter: TaskFilter;
@@ -19,8 +19,8 @@ interface GroupContext {
 }
 
 /**
- * Returns the filter that finds the tasks of a group. It has only the conditions that distinguish the group from the
- * others.
+ * Returns the filter that finds the tasks of a group. The filter has only the conditions that distinguish the group
+ * from the others.
  */
 export function filterOfGroup(group: GroupKey, { filter, names, rows }: GroupContext): TaskFilter {
   const { state, namespace, name, version, step, errorType } = group;

@@ -20,7 +20,7 @@ export interface Histogram {
   from: string;
   to: string;
   bucketMs: number;
-  /** False if there are more, but only tasks since `from` are counted. */
+  /** False if only tasks since `from` are counted, although there are earlier ones. */
   complete: boolean;
   total: number;
   /** Empty buckets are omitted. */

@@ -7,7 +7,7 @@ import type { Db } from '../../db/statement.ts';
 const BOUND = 10_000;
 /** Timeout of a search for which there is no index. */
 const SEARCH_MS = 2_000;
-/** Fractions of that time: for the first scan, for finding all matches together, and the minimum for continuing. */
+/** Parts of this timeout: for the first scan, for finding all matches at once, and the minimum for continuing. */
 const FIRST_MS = 1_000;
 const ALL_MS = 1_000;
 const STRETCH_MS = 500;
@@ -30,7 +30,7 @@ const settings = (timeoutMs: number) =>
 const LOOKING = settings(FIRST_MS);
 const COUNTING = settings(COUNT_MS);
 
-/** The part of the results of a search to return. */
+/** The part of the search results to return. */
 export interface Slice<Place> {
   after: Place | null;
   limit: number;
@@ -104,7 +104,7 @@ export async function look<Place, S extends Slice<Place>>(
   return stretches(database, looks, { slice, until, among: Math.min(STRETCH, among) });
 }
 
-/** A statement that sets a timeout is prepared once for each value, so there are only a few values. */
+/** Rounds a timeout up to one of a few values, because the statement that sets it is prepared once for each value. */
 function roundedUp(ms: number): number {
   return Math.max(1, Math.ceil(ms / 100)) * 100;
 }
@@ -132,7 +132,7 @@ async function countOf<Place, S extends Slice<Place>>(
 /**
  * Reads the index, `among` entries at a time, until the page is full or the time is up. A search that read nothing has
  * no position to continue from. So while nothing has been read, fewer entries are tried in half of the remaining time,
- * and at last a single one, even if the time is up.
+ * and finally a single one, even if the time is up.
  */
 async function stretches<Place, S extends Slice<Place>>(
   database: Database,

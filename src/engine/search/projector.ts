@@ -17,7 +17,7 @@ import { SearchKeeper } from './keeper.ts';
 
 /** Time between two flushes. A search finds an ended task after one flush. */
 const TURN_MS = 600;
-/** A task that has not ended is written this long after it changed, because most tasks soon end and are then written once. */
+/** Delay before a change of an open task is written, because most tasks soon end and are then written once. */
 const WAIT_MS = 1_200;
 /** Time until the next flush after a failed flush. */
 const RETRY_MS = 3_000;
@@ -100,7 +100,7 @@ export class SearchProjector {
     if (this.enabled && !this.#stopped) this.keeper.start();
   }
 
-  /** Records that a task changed. This costs only an entry in a map. */
+  /** Records that a task changed. Only adds an entry to a map. */
   changed(taskUuid: string): void {
     this.log.noted(taskUuid);
     if (!this.enabled || this.#changed.has(taskUuid) || this.#due.has(taskUuid)) return;
@@ -111,14 +111,14 @@ export class SearchProjector {
 
   /** Records that these steps change their tasks while `run` is running. */
   async changing<Answer>(steps: readonly { taskUuid: string }[], run: () => Promise<Answer>): Promise<Answer> {
-    // Before the commit, so that a flush after it writes these tasks.
+    // Recorded before the commit, so that a flush after the commit writes these tasks.
     for (const { taskUuid } of steps) this.changed(taskUuid);
     const [flushes, announcements] = [this.#flushes, this.log.announcements];
     try {
       return await run();
     } finally {
-      // Noted again if a flush may have written the tasks before the commit. After a failure too, because only the response
-      // may have been lost.
+      // Recorded again if a flush may have written the tasks before the commit. This also applies after a failure,
+      // because only the response may have been lost.
       if (this.#flushes !== flushes || this.log.announcements !== announcements) {
         for (const { taskUuid } of steps) this.changed(taskUuid);
       }
@@ -130,7 +130,7 @@ export class SearchProjector {
     this.#lateCommits.watch(taskUuid);
   }
 
-  /** Records a task that ended or that an operator acted on. It is written in the next flush. */
+  /** Records a task that ended or that an operator acted on. The next flush writes the task. */
   writeSoon(taskUuid: string): void {
     this.log.noted(taskUuid);
     if (!this.enabled) return;
@@ -166,7 +166,7 @@ export class SearchProjector {
       if (this.#hasWork()) await this.#write(true);
       if (this.#notedAt > 0 && this.#overflowedSince === undefined) await dropSearchWriter(this.#database, this.#id);
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'search tables not written at shutdown');
+      this.#logger.debug({ error: messageOf(error) }, 'search tables not written on shutdown');
     }
   }
 
@@ -242,7 +242,7 @@ export class SearchProjector {
       }
     } catch (error) {
       for (const taskUuid of taken.slice(written)) {
-        // It may have changed again meanwhile. A statement cannot write a task twice.
+        // The task may have changed again in the meantime. A statement cannot write a task twice.
         this.#changed.delete(taskUuid);
         this.#due.add(taskUuid);
       }

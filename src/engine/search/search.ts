@@ -37,7 +37,7 @@ export interface TaskPageOptions {
   before?: string | undefined;
 }
 
-/** The part of the found steps to return. They are sorted by the time at which they entered their state. */
+/** The part of the found steps to return. Steps are sorted by the time at which they entered their state. */
 export interface StepPageOptions {
   /** Default: oldest first (`asc`) for steps that are ready, running or waiting, otherwise newest first. */
   order?: 'asc' | 'desc' | undefined;
@@ -228,7 +228,7 @@ async function placeOf(database: Database, before: string, sort: SearchSort): Pr
   throw new TaskerError('task_not_found', `before: ${sort === 'ended' ? 'ended task' : 'task'} ${taskUuid} not found`);
 }
 
-/** Returns how far the search tables lag. If the query fails, the error surfaces when the search awaits the promise. */
+/** Returns the lag of the search tables. If the query fails, the error surfaces when the search awaits the promise. */
 function factsOf(database: Database): Promise<Pick<SearchPage, 'lagMs' | 'completeSince'>> {
   const facts = searchLag(database);
   facts.catch(() => undefined);

@@ -25,7 +25,7 @@ export interface SummaryOptions {
 /** Number of tasks by state. States without tasks are omitted. */
 export type StateCounts = Partial<Record<TaskState, number>>;
 
-/** The tasks of one version of a template. */
+/** The tasks of one template version. */
 export interface TemplateCounts {
   namespace: string;
   name: string;

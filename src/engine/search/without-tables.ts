@@ -19,7 +19,7 @@ export function searchIsOff(what: string): TaskerError {
 
 /**
  * Lists tasks from the live tables, which support only a few conditions and one direction. A page has no errors, and
- * its total counts only its own items.
+ * its total is the number of its own items.
  * @throws TaskerError `bad_request` if another condition or order is given
  */
 export async function listWithoutTables(

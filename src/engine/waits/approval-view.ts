@@ -62,14 +62,14 @@ export interface Approval {
   until: string | null;
   remindedAt: string | null;
   escalatedAt: string | null;
-  /** Whether its task, template or namespace is paused: votes count, but later steps do not start. */
+  /** Whether its task, template or namespace is paused: votes are accepted, but later steps do not start. */
   paused: boolean;
   endedAt: string | null;
   /** The cause of its end. */
   endedBy: string | null;
 }
 
-/** The settings of an approval, as its wait stores them. They have the form of a template file. */
+/** The settings of an approval, as its wait stores them. The settings have the form of a template file. */
 export interface ApprovalSettings {
   title: string;
   form: JsonSchema | null;
@@ -144,7 +144,7 @@ export function approvalOf(row: ApprovalRow): Approval {
   };
 }
 
-/** Which open approvals to list. All given conditions must hold. */
+/** Conditions on the open approvals to list. An approval must meet all of them. */
 export interface ApprovalFilter {
   /** A user or a role: approvals that it may vote on, including those for everyone. */
   assignee?: string | undefined;
@@ -155,11 +155,11 @@ export interface ApprovalFilter {
   task?: string | undefined;
 }
 
-/** Which part of the approvals to return. */
+/** The page of approvals to return. */
 export interface ApprovalPageOptions {
   /** 1 to 1000, default 50. */
   limit?: number | undefined;
-  /** `nextCursor` of the page before. */
+  /** `nextCursor` of the previous page. */
   cursor?: string | undefined;
 }
 
@@ -223,7 +223,7 @@ function readCursor(text: string): { since: string; taskUuid: string; idx: numbe
     const [since, taskUuid, idx] = JSON.parse(Buffer.from(text, 'base64url').toString()) as [string, string, number];
     if (Number.isInteger(idx) && !Number.isNaN(Date.parse(since)) && isUuid(taskUuid)) return { since, taskUuid, idx };
   } catch {
-    // Below.
+    // Rejected below.
   }
   throw new TaskerError('bad_request', 'the cursor is not from a page of approvals; pass nextCursor unchanged');
 }

@@ -28,7 +28,7 @@ import { text } from './signal-request.ts';
 import type { WaitingEngine } from './signals.ts';
 import type { DueResult, OpenWait, WaitEnding } from './waits.ts';
 
-/** The names of the events of approvals. */
+/** The names of approval events. */
 type ApprovalEvent = 'approval.requested' | 'approval.reminded' | 'approval.escalated' | 'approval.decided';
 
 /** A vote. */
@@ -40,7 +40,7 @@ export interface VoteRequest {
   roles?: readonly string[] | undefined;
   /** At most 10,000 characters. */
   comment?: string | undefined;
-  /** The completed form. It must match the schema of the approval. At most 256 kB of JSON. */
+  /** The completed form. Must match the schema of the approval. At most 256 kB of JSON. */
   form?: unknown;
 }
 
@@ -103,7 +103,7 @@ function readVote({ decision, by, roles = [], comment, form }: VoteRequest) {
   return { decision, by, names, comment: given, form: stored?.json ?? null };
 }
 
-/** Returns whether a vote repeats the deciding vote, because its sender did not get the answer. */
+/** Returns whether a vote repeats the deciding vote, because its sender did not get the response. */
 function isRepeated(row: ApprovalRow, { by, decision, comment, form }: ReadVote): boolean {
   if (row.endedBy !== 'vote') return false;
   const earlier = (JSON.parse(row.votes) as Vote[]).find((one) => one.by === by);
@@ -314,7 +314,7 @@ export async function approvalDue(tx: Db, wait: OpenWait): Promise<DueResult> {
   let next = progress;
   if (remindAt !== undefined && remindAt <= now) {
     next = { ...next, reminded_at: wait.now };
-    // After an escalation, a reminder would tell the same people twice.
+    // After an escalation, a reminder would notify the same people twice.
     if (escalateAt === undefined || escalateAt > now)
       await publish(tx, wait, 'approval.reminded', { ...common, assignees });
   }

@@ -98,7 +98,7 @@ function mayPass(error: unknown): boolean {
   return isConnectionError(error) || /^(40|55|57)/.test(sqlState(error) ?? '');
 }
 
-/** Returns whether a statement timed out. If one wait is the reason, the same transaction would never succeed. */
+/** Returns whether a statement timed out. If a single wait is the cause, the same transaction can never succeed. */
 function tookTooLong(error: unknown): boolean {
   return sqlState(error) === QUERY_CANCELED;
 }
@@ -120,8 +120,8 @@ async function endAlone(engine: Expanding, key: StepKey): Promise<DueTurn> {
 }
 
 /**
- * Ends timers that only complete their step, in one statement: a million can be due at the same time. Returns the waits
- * that are left. Their tasks are locked.
+ * Ends timers that only complete their step, in one statement, because a million can be due at the same time. Returns
+ * the waits that are left. Their tasks are locked.
  */
 async function endTimers(
   { templates }: Expanding,

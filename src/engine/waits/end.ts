@@ -14,21 +14,24 @@ import { grow, growthOf, type RecordAnswer, type Recording, recordLocked } from 
 import type { AttemptDetail } from '../task-view.ts';
 import type { EndedWait, WaitEnding } from './waits.ts';
 
-/** Limits of transactions that end waits. The statements that record must have their usual plans. */
+/**
+ * Limits of transactions that end waits. The plans are pinned, because the statements that record need their usual
+ * plans.
+ */
 export const ENDING_LIMITS = { ...PINNED_PLANS, statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' };
 /** How transactions that end waits of one task begin. */
 export const ENDING = opening({ ...ENDING_LIMITS, lock_timeout: '5s' });
 
 const KINDS = { completed: KIND.completed, retryable: KIND.retryable, permanent: KIND.permanent } as const;
-/** Children go to the queue, because no worker is recording that could claim them. */
+/** Children go to the queue, because the process that records this is not a worker that could claim them. */
 const NO_CHILDREN = { freeSlots: 0, token: 0, lastRank: -101 };
 
 /**
- * Ends waits of locked tasks, and records the attempts that waited, as a worker would: with retries, with the steps
- * that a result creates, and with the steps that become ready. Returns the ended waits in the order of the list;
- * undefined for a wait that had already ended. The caller announces them after the commit, with `announceWaits`.
+ * Ends waits of locked tasks, and records the waiting attempts. As in a worker's recording, failures are retried,
+ * results create steps, and children become ready. Returns the ended waits in the order of the list; undefined for a
+ * wait that had already ended. The caller announces them after the commit, with `announceWaits`.
  *
- * It ignores the limit of a wait: a caller that must reject late input checks `overdue` first.
+ * Ignores the limit of a wait, so a caller that must reject late input checks `overdue` first.
  * @throws TaskerError `template_invalid`, `template_not_found` if a template cannot be read
  */
 export async function endLocked(
@@ -140,7 +143,7 @@ export async function endRunning(
   return endedWait(ending.wait, { by: ending.by, endedAt: '', ...effects, takenFrom: true });
 }
 
-/** Records outcomes in locked tasks, after it has added the steps that their results create. */
+/** Records outcomes in locked tasks, after adding the steps that their results create. */
 async function recordGrowing({ templates }: Expanding, tx: Db, batch: readonly Recording[]) {
   const making = batch.filter((step) => step.expansion !== undefined);
   if (making.length > 0) {

@@ -22,7 +22,7 @@ const ENDS: Readonly<Record<WaitEnd, string>> = {
   retry: 'its next attempt began',
 };
 
-/** Returns the error for a late signal or vote, with the cause and time of the end of the wait. */
+/** Returns the error for a late signal or vote, with the time and the cause of the wait's end. */
 export function waitOver({ step, taskUuid, until, endedAt, endedBy }: EndedFor): TaskerError {
   const why = endedBy === null ? 'it timed out' : (ENDS[endedBy as WaitEnd] ?? `it ended (${endedBy})`);
   const at = endedBy === 'timeout' || endedBy === null ? (until ?? endedAt) : endedAt;

@@ -7,7 +7,7 @@ import { closeStrayWaits, closeWaitsOfEnded } from '../../store/waits/due-waits.
 import { dropLeftWaits, leftWaits } from '../../store/waits/left-waits.ts';
 import { withFreeTasks } from '../with-free-tasks.ts';
 
-/** Maximum number of waits in one slice. A slice of open waits takes about 0.1 s of the server. */
+/** Maximum number of waits in one slice. A slice of open waits takes the server about 0.1 s. */
 const WAITS_PER_SLICE = 20_000;
 /** Maximum number of waits that one transaction closes, because it locks their tasks. */
 const CLOSED_AT_ONCE = 500;
@@ -23,14 +23,14 @@ const SETTINGS = opening({
 export interface WaitSlice {
   /** The end of the previous slice. If undefined, the search starts with the newest task. */
   before?: StepKey | undefined;
-  /** Maximum number of waits to look at. Default 20,000. */
+  /** Maximum number of waits to read. Default 20,000. */
   limit?: number;
 }
 
 /**
- * Closes the waits in a slice that a program of an earlier version has left: it ends, deletes and reruns tasks without
- * their waits. Waits with a limit are closed when they are due, so this is for those without one. Waits of locked tasks
- * are left for another time.
+ * Closes the waits in a slice that programs of earlier versions left open: these programs end, delete and rerun tasks
+ * without ending their waits. Waits with a limit are closed when they are due, so only waits without a limit need this.
+ * Waits of locked tasks are left for a later run.
  */
 export async function closeLeftWaits(
   database: Database,

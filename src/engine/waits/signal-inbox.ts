@@ -18,21 +18,18 @@ export { CHANNEL_SIGNALS } from '../../store/signals/inbox.ts';
 const ROWS_AT_ONCE = 100;
 /** Interval between deletions of old rows. */
 const FORGET_MS = 3_600_000;
-/** How long a row remains after its signal was used or rejected: `getSignal` shows its outcome. */
+/** How long a row remains after its signal was used or rejected, because `getSignal` shows its outcome. */
 const KEPT_MS = 30 * 86_400_000;
 const FORGOTTEN_AT_ONCE = 1_000;
 
-/** The outcome of a signal of the inbox, as stored. */
+/** The stored outcome of a signal in the inbox. */
 export interface InboxOutcome {
-  /** The id of the signal that its tasks have: that of an earlier signal, if one had the same key. */
+  /** The id of the signal, or of an earlier signal with the same key. Its tasks have this id. */
   signalId?: string;
   error?: { code: string; message: string };
 }
 
-/**
- * Uses the signals that callers have sent in their own transactions. Any process may do so, even several at the same
- * time.
- */
+/** Uses the signals that callers have sent in their own transactions. Several processes may do so at the same time. */
 export class SignalInbox {
   readonly #engine: WaitingEngine;
   readonly #logger: Logger;
@@ -88,7 +85,7 @@ export class SignalInbox {
     }
   }
 
-  /** Uses one signal. Returns false if another process has it, or if it must be tried again. */
+  /** Uses one signal. Returns false if another process has the signal, or if it must be retried. */
   async #useOne({ seq, signalId, target, name, key, payload, by }: InboxRow): Promise<boolean> {
     const { database } = this.#engine;
     const value = JSON.parse(payload) as unknown;

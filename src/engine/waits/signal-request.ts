@@ -30,8 +30,8 @@ export type SignalTarget =
 /** Options of a signal. */
 export interface SignalOptions {
   /**
-   * Signals of one task with the same name and key are one signal: the second is not stored, and gets the answer of the
-   * first. At most 256 characters.
+   * Signals of one task with the same name and key are one signal: the second is not stored, and its sender receives
+   * the response to the first. At most 256 characters.
    */
   idempotencyKey?: string | undefined;
   /** The name of the sender, at most 256 characters. */

@@ -6,7 +6,7 @@ import type { SignalConfig } from '../../template/task-template.ts';
 import { nameOf, type Snapshot } from '../template-store.ts';
 import { waitOver } from './late.ts';
 
-/** Limits of the signals of a task that no step has used. */
+/** Limits on a task's signals that no step has used. */
 export const SIGNAL_LIMITS = { payloadBytes: 1_048_576, kept: 1_000, keptBytes: 16 * 1_048_576 } as const;
 
 /** A signal, as the rules need it. */
@@ -76,7 +76,9 @@ export function judge(task: SignalTaskRow, snapshot: Snapshot, signal: JudgedSig
 
 const isOpen = ({ endedAt, late }: SignalWaitRow) => endedAt === null && !late;
 
-/** Returns whether a step waits for a signal or may do so later. A decision that has not run yet may create it. */
+/**
+ * Returns whether a step waits for a signal or may do so later. A decision that has not run yet may create such a step.
+ */
 function mayUse({ idx }: SignalStep, { states, waits }: SignalTaskRow, { graph }: Snapshot): boolean {
   const state = states[idx];
   if (state === undefined) {
@@ -110,7 +112,7 @@ function violatesSchema(
   );
 }
 
-/** Checks a payload without reading the task, for a sender whose transaction the engine does not see. */
+/** Checks a payload without reading the task, for a sender whose transaction is not visible to the engine. */
 export function checkPayload(taskUuid: string, snapshot: Snapshot, signal: JudgedSignal): void {
   const steps = signalSteps(snapshot, signal.name);
   const task = { taskUuid } as SignalTaskRow;
@@ -129,7 +131,7 @@ function noSuchStep({ taskUuid }: Pick<SignalTaskRow, 'taskUuid'>, { template }:
   );
 }
 
-/** Returns the error for a signal that arrived when no step could use it any more. */
+/** Returns the error for a signal that no step of the task can use any longer. */
 function tooLate(task: SignalTaskRow, steps: readonly SignalStep[], name: string): TaskerError {
   const { taskUuid, verdict, doneAt, waits } = task;
   const nameAt = (idx: number) => steps.find((step) => step.idx === idx)!.name;

@@ -84,7 +84,7 @@ export interface SignalListOptions {
   kept?: boolean | undefined;
   /** 1 to 1000, default 100. */
   limit?: number | undefined;
-  /** `nextCursor` of the page before. */
+  /** `nextCursor` of the previous page. */
   cursor?: string | undefined;
 }
 

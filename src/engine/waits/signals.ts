@@ -63,11 +63,11 @@ export interface SignalReceipt {
   status: 'used' | 'held' | 'kept';
   /** The step that used it or holds it; null if it is kept. */
   step: string | null;
-  /** Whether an earlier signal has the same key. This one was not stored. */
+  /** Whether an earlier signal has the same key. In that case, this signal was not stored. */
   duplicate: boolean;
 }
 
-/** The answer to a signal. */
+/** The response to a signal. */
 export interface SentSignal {
   /** The id for `getSignal`. For a duplicate, the id of the first signal with the key. */
   signalId: string;
@@ -97,7 +97,7 @@ export async function sendSignal(
   );
 }
 
-/** Returns the answer for a signal that is stored. */
+/** Returns the response for a stored signal. */
 export function sentSignal(rows: readonly SignalRow[]): SentSignal {
   return { signalId: rows[0]!.signalId, status: 'received', tasks: rows.map(receiptOf) };
 }
@@ -116,7 +116,7 @@ async function sendLater(
   { signal, db }: { signal: CheckedSignal; db: Db },
 ): Promise<SentSignal> {
   if (typeof target === 'string') {
-    // The task may be created in the same transaction: then it is not found here.
+    // The task may be created in the same transaction, and is then not found here.
     const [task] = await templatesOfTasks(engine.database, [target]);
     const snapshot = task && (await engine.templates.byIds([task.templateId])).get(task.templateId)!;
     if (snapshot) await refusing(async () => checkPayload(target, snapshot, signal));
@@ -148,21 +148,21 @@ async function refusing<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** A signal on its way to its tasks. */
+/** A signal that is being delivered to its tasks. */
 export interface Delivery {
   target: SignalTarget;
   signalId: string;
   signal: CheckedSignal;
   /**
-   * Called first in the transaction. Returns false if another process delivers the signal. A transaction with it does not
-   * wait long for a locked task, because other signals wait for it.
+   * Called first in the transaction. Returns false if another process delivers the signal. A transaction with a claim
+   * waits only briefly for a locked task, because other signals wait for this one.
    */
   claim?: (tx: Db) => Promise<boolean>;
   /** Called at the end of the transaction. */
   settled?: (tx: Db, sent: SentSignal) => Promise<void>;
 }
 
-/** Another process delivers the signal. */
+/** Thrown if another process delivers the signal. */
 export class TakenElsewhere extends Error {}
 
 /**
@@ -203,7 +203,7 @@ export async function deliver(
   return sent;
 }
 
-/** Its error for a locked task is that of the database. */
+/** Settings that wait only briefly for a locked task. A timeout is reported as an error of the database. */
 const IMPATIENT = opening({ ...ENDING_LIMITS, lock_timeout: '250ms' });
 
 /** Maximum size of the payloads that one signal stores, in all of its tasks together. */
@@ -245,7 +245,7 @@ async function lockAndRead(
   return rows;
 }
 
-/** A task, with the outcome of the signal there. */
+/** A task, and the outcome of the signal in it. */
 interface Plan {
   task: SignalTaskRow;
   /** Undefined if the task already has the signal. */
@@ -331,8 +331,9 @@ function waitOf(taskUuid: string, row: SignalWaitRow): Wait {
 const countOf = (settings: Record<string, unknown>) => (typeof settings.count === 'number' ? settings.count : 1);
 
 /**
- * Gives a waiting step the signals of its task that it can use, in the order of their arrival. If it has all the
- * signals that it needs, returns how the wait ends. Otherwise the step holds them. Call it after lockTasks.
+ * Assigns to a waiting step the signals of its task that it can use, in the order of their arrival. If the step then
+ * has all signals that it needs, returns how the wait ends. Otherwise the step holds the signals. Call it after
+ * lockTasks.
  */
 export async function takeKept(tx: Db, wait: Wait): Promise<WaitEnding | undefined> {
   const { name, schema } = wait.settings as { name: string; schema?: JsonSchema | null };

@@ -178,8 +178,8 @@ async function endWithoutWait(
 const LOST: ReadonlySet<string> = new Set(['enqueued', 'waiting_for_retry', 'error']);
 
 /**
- * Returns whether the attempt of a token is the current one. It remains current after its worker was lost, until the
- * next attempt starts, because the outside job may have been done.
+ * Returns whether the attempt of a token is the current one. After its worker was lost, the attempt remains current
+ * until the next attempt starts, because the outside job may have been done.
  */
 function isAttempt({ attempt }: TokenOf, now: TokenState): boolean {
   const { attempts, earlierAttempts, overAttempt, overOutcome, doneAt } = now;

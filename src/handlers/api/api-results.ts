@@ -40,12 +40,17 @@ const TYPES: Readonly<Record<number, string>> = {
 const MESSAGE_KEYS = ['error', 'message', 'detail', 'error_message', 'msg'];
 const CODE_KEYS = ['error_code', 'code'];
 
-/** Maximum bytes of a JSON body, and maximum characters of a string, in a failure. Every attempt stores its own. */
+/**
+ * Maximum bytes of a JSON body, and maximum characters of a string, in a failure. Every attempt stores its own failure.
+ */
 const MAX_BODY = 16_384;
 const MAX_SNIPPET = 2_000;
 const MAX_MESSAGE = 1_000;
 
-/** Returns a success. Without an explicit result, an unsuccessful response or an unreadable JSON body gives a failure. */
+/**
+ * Returns a success. Without an explicit result, an unsuccessful response or an unreadable JSON body results in a
+ * failure.
+ */
 export function apiSuccess(...args: ApiSuccessArguments): StepHandlerResult {
   const { response, result, includeResponse = true } = successOf(args);
   if (!response) return plainSuccess(result ?? {});

@@ -15,10 +15,9 @@ interface Reading {
 const WITHOUT_BODY = new Set([204, 205, 304]);
 
 /**
- * Reads the whole body of a response, decompressed, up to a maximum number of bytes. It reads the stream or, if a
- * mocked `fetch` returned none, `json()` or `text()`. Throws `response_too_large` beyond the limit. Throws
- * `invalid_request` if the response has no body to read, so that an incomplete mock is not mistaken for an empty
- * response.
+ * Reads the whole body of a response, decompressed, up to a maximum number of bytes. Reads the stream or, if a mocked
+ * `fetch` returned none, `json()` or `text()`. Throws `response_too_large` beyond the limit. Throws `invalid_request`
+ * if the response has no body to read, so that an incomplete mock is not mistaken for an empty response.
  */
 export async function readBody(response: Response, reading: Reading): Promise<ApiResponseContent> {
   const body: unknown = response.body;

@@ -4,8 +4,8 @@ const WITH_URLS = new Set(['location', 'content-location', 'link', 'refresh']);
 const DEEPEST = 20;
 
 /**
- * Redacts a URL for logs and stored metadata: its user and password, and the values of secret query parameters. It
- * works on the text, so relative, malformed and embedded URLs are redacted too.
+ * Redacts a URL for logs and stored metadata: its user and password, and the values of secret query parameters. The
+ * function works on the text, so relative, malformed and embedded URLs are redacted too.
  *
  * @example
  * redactedUrl('https://ada:pw@api.example/orders?id=7&api_key=k'); // 'https://[redacted]@api.example/orders?id=7&api_key=[redacted]'

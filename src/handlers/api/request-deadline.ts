@@ -12,7 +12,7 @@ const LONGEST_MS = 2_147_483_647;
 
 /**
  * Combines a timeout and other signals into one signal. In Node 20, the result of `AbortSignal.any` can be garbage
- * collected while the request still waits for it, and it leaks memory with a long-lived signal.
+ * collected while the request still waits for it, and leaks memory with a long-lived signal.
  */
 export class RequestDeadline {
   readonly #controller = new AbortController();

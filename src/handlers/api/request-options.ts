@@ -24,7 +24,7 @@ export interface ApiRequestOptions {
   context?: StepContext;
   /**
    * Sends the header `Idempotency-Key` with the step's id, which is the same for all its attempts. If a step sends
-   * several requests with this header, pass a different string for each. It is appended to the id.
+   * several requests with this header, pass a different string for each. The string is appended to the id.
    */
   idempotencyKey?: true | string;
   /**

@@ -12,8 +12,8 @@ interface Destination {
 const ABSOLUTE = /^[a-z][a-z\d+.-]*:\/\//i;
 
 /**
- * Returns the base URL and the path, joined by one slash, with the query. An absolute URL as path is accepted only if
- * there is no base URL or it has the same origin, because the default headers are meant for the base URL.
+ * Returns the base URL and the path, joined by one slash, with the query. An absolute URL as path must have the origin
+ * of the base URL, if there is one, because the default headers are meant for the base URL.
  */
 export function requestUrl({ baseUrl, path: given, params }: Destination): URL {
   const path = given instanceof URL ? given.href : given;

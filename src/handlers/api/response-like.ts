@@ -30,7 +30,7 @@ export function isJsonType(contentType: string | undefined): boolean {
   return JSON_TYPE.test(contentType ?? '');
 }
 
-/** The headers that this package reads. They are read by name from an object that only has `get`. */
+/** The headers that this package reads. From an object that only has `get`, these headers are read by name. */
 const READ_HEADERS = ['content-type', 'content-length', 'content-encoding', 'retry-after', 'date', 'location'];
 
 /** Returns the headers by lower-case name, from `Headers`, a `Map`, a list, a plain object, or an object with `get`. */

@@ -3,7 +3,7 @@ import { resultIn } from '../dependency-result.ts';
 import { misuse } from '../misuse.ts';
 import { StepHandlerResult } from '../step-handler.ts';
 
-/** The totals of all workers of an analyzer. */
+/** The totals of all workers that an analyzer created. */
 export interface BatchAggregationResult {
   total_processed: number;
   total_succeeded: number;
@@ -20,7 +20,7 @@ export interface BatchAggregationResult {
 }
 
 /**
- * Adds up the results of workers. It accepts results as `batchWorkerSuccess` stores them, results nested under
+ * Adds up the results of workers. Accepts results as `batchWorkerSuccess` stores them, results nested under
  * `batch_worker_outcome`, and either form in an envelope. Missing results are skipped. Keeps the first `maxErrors`
  * errors (100).
  *
@@ -139,9 +139,9 @@ export function noBatchesAggregationResult(zeroMetrics: Fields = {}): StepHandle
 }
 
 /**
- * Returns the result of an aggregator, with `worker_count` and `scenario`. Without batches it is `zeroMetrics`.
- * Otherwise it is the return value of `aggregate` for the workers' results by step name (default: `{ batch_results:
- * results }`).
+ * Returns the result of an aggregator, with `worker_count` and `scenario`. Without batches, the result is
+ * `zeroMetrics`. Otherwise it is the return value of `aggregate` for the workers' results by step name (default: `{
+ * batch_results: results }`).
  */
 export function aggregateBatchWorkerResults(
   scenario: BatchAggregationScenario,

@@ -197,7 +197,7 @@ function cursorOf(data: unknown): RustCursorConfig | null {
   return whole({ start_cursor, end_cursor, batch_size, step_size, metadata }, batch_id);
 }
 
-/** Returns a nested cursor. Cursors from the engine have an id and any other fields that the analyzer gave. */
+/** Returns a nested cursor. Cursors from the engine have an id and any other fields that the analyzer set. */
 function nestedCursor(data: Fields): RustCursorConfig | null {
   const cursor = data.cursor ?? data.cursor_config;
   if (!isFields(cursor)) return null;

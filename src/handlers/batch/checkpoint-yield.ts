@@ -19,9 +19,9 @@ export type CheckpointArguments =
   | [cursor: unknown, itemsProcessed: number, accumulatedResults?: Fields];
 
 /**
- * Returns an intermediate result. When a handler returns it, the step's progress is saved and the handler is called
- * again, which does not count as an attempt. `context.checkpoint` and the batch context then hold the saved progress,
- * as they do after a crash or a failure.
+ * Returns an intermediate result. When a handler returns this result, the step's progress is saved and the handler is
+ * called again, which does not count as an attempt. `context.checkpoint` and the batch context then hold the saved
+ * progress, as they do after a crash or a failure.
  *
  * @example
  * if (next < end) return checkpointYield({ cursor: next, itemsProcessed: next - start, accumulatedResults: { sum } });

@@ -131,7 +131,8 @@ export function createCursorRanges(...args: CursorRangeArguments): SizedCursor[]
 }
 
 /**
- * Distributes items among workers. Each worker but the last gets the same number. Workers without items are omitted.
+ * Distributes items among workers. Each worker except the last receives the same number of items. Workers without items
+ * are omitted.
  *
  * @example
  * createCursorConfigs(10, 3).map(({ row_count }) => row_count); // [4, 4, 2]

@@ -52,7 +52,7 @@ export interface BatchAnalyzerOptions<Inputs, Depends> extends HandlerOptions<In
   workerTemplate?: string;
 }
 
-/** The return value of an analyzer's function: sizes, custom ranges, or a result. It can also be a promise. */
+/** The return value of an analyzer's function: sizes, custom ranges, or a result. A promise is also accepted. */
 export type BatchAnalyzerReturn =
   | BatchConfig
   | BatchAnalysis
@@ -60,9 +60,9 @@ export type BatchAnalyzerReturn =
   | { batch_processing_outcome: BatchProcessingOutcome };
 
 /**
- * Defines the handler of a `batchable` step as a function, with the options and arguments of `defineHandler`. It
- * returns the number of items and the number per worker. One worker is created for each batch, and none if there are no
- * items.
+ * Defines the handler of a `batchable` step as a function, with the options and arguments of `defineHandler`. The
+ * function returns the number of items and the number per worker. One worker is created for each batch, and none if
+ * there are no items.
  *
  * The ids of the batches are `batch_000`, `batch_001` and so on, whereas `batchAnalyzerSuccess` in class handlers
  * starts at `001`. To use custom ranges, return `{ cursorConfigs }`. Invalid sizes fail the step permanently.

@@ -45,9 +45,9 @@ export interface ConvergenceArguments<Analyzer, Workers> {
 
 /**
  * Defines the handler of a `deferred_convergence` step as a function, with the options and arguments of
- * `defineHandler`. It also receives the workers' `results`, their `totals`, the `scenario` and the `analyzer`'s result.
- * It can also be used after a decision. A dependency on a branch that was not chosen is then null, so make its schema
- * `.nullable()`.
+ * `defineHandler`. The function also receives the workers' `results`, their `totals`, the `scenario` and the
+ * `analyzer`'s result. The handler can also be used after a decision. A dependency on a branch that was not chosen is
+ * then null, so make its schema `.nullable()`.
  *
  * @example
  * const summarize = defineConvergence(

@@ -29,7 +29,7 @@ export interface DecisionCapable {
 }
 
 /**
- * Decisions for a handler: it chooses the steps of the template that are created when its own step is complete.
+ * Decisions for a handler. The handler chooses the template steps that are created when its own step is complete.
  *
  * @example
  * class RouteOrder extends withMixins(StepHandler, DecisionMixin) {
@@ -166,7 +166,7 @@ function branchesOf({ decisionType, nextStepNames, reason }: DecisionPointOutcom
         ...(reason ? { reason, skip_reason: reason } : {}),
       };
   }
-  // Only JavaScript callers can get here.
+  // Only JavaScript callers can reach this line.
   throw misuse(`decision: the outcome must be create_steps or no_branches, not ${shown(decisionType)}`);
 }
 

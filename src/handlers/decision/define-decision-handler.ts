@@ -8,13 +8,13 @@ import { type Decision, type DecisionPointOutcome, outcomeOfDecision } from './d
 
 import { type Decider, decisionSuccess } from './decision-mixin.ts';
 
-/** The return value of a decision handler's function. It can also be a promise. */
+/** The return value of a decision handler's function. A promise is also accepted. */
 export type DecisionReturn = Decision | DecisionPointOutcome | StepHandlerResult | { decision_point_outcome: object };
 
 /**
- * Defines the handler of a `decision` step as a function, with the options and arguments of `defineHandler`. It returns
- * `Decision.route(steps, routingContext?)` or `Decision.skip(reason, routingContext?)`. Anything else fails the step
- * permanently, because an unknown value must not be mistaken for a decision to create no steps.
+ * Defines the handler of a `decision` step as a function, with the options and arguments of `defineHandler`. The
+ * function returns `Decision.route(steps, routingContext?)` or `Decision.skip(reason, routingContext?)`. Anything else
+ * fails the step permanently, because an unknown value must not be mistaken for a decision to create no steps.
  *
  * @example
  * const route = defineDecisionHandler(

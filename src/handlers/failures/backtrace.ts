@@ -6,7 +6,7 @@ const MAX_LINE = 500;
 /** Maximum number of other errors in the backtrace: causes and parts of the thrown error. */
 const MAX_OTHERS = 5;
 const MAX_FRAMES = 20;
-/** Number of frames of other code that are shown if the stack has no frames of the user's code. */
+/** Number of other frames to show if the stack has no frames of the user's code. */
 const MAX_FOREIGN_FRAMES = 5;
 
 /**

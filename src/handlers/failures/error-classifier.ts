@@ -30,8 +30,8 @@ const RETRYABLE: ReadonlySet<string> = new Set(['AbortError', 'TimeoutError']);
  * (a `code` such as `ECONNREFUSED`, on the error or its cause) and aborts are retryable. Programming errors
  * (`TypeError`, `SyntaxError` …) are permanent. For all others, `defaultRetryable` applies.
  *
- * Handlers can use it to decide. The worker itself only checks `retryable`: it retries every error that does not set it
- * to false.
+ * Handlers can use the classifier to decide. The worker itself only checks `retryable`, and retries every error that
+ * does not set it to false.
  *
  * @example
  * const classifier = new ErrorClassifier({ defaultRetryable: false });

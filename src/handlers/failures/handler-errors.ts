@@ -77,8 +77,8 @@ export interface StepExecutionErrorJson {
 }
 
 /**
- * An error that determines the step's outcome. When a handler throws it, it sets the error type, whether the step is
- * retried, and the delay.
+ * An error that determines the step's outcome. When a handler throws it, the error sets the error type, whether the
+ * step is retried, and the delay.
  *
  * @example
  * throw new StepExecutionError('database connection timeout', { errorType: 'database_error', retryAfter: 30 });
@@ -165,7 +165,7 @@ export class RetryableError extends StepExecutionError {
   }
 }
 
-// Permanent failures by cause. They have the same types as the corresponding failed HTTP requests.
+// Permanent failures by cause, with the same types as the corresponding failed HTTP requests.
 
 /**
  * Invalid data; stored as `validation_error`.
@@ -233,7 +233,7 @@ export class BusinessLogicError extends PermanentError {
   override readonly name: string = 'BusinessLogicError';
 }
 
-// Retryable failures by cause. They have the same types as the corresponding failed HTTP requests.
+// Retryable failures by cause, with the same types as the corresponding failed HTTP requests.
 
 /**
  * A timeout; stored as `timeout`.
@@ -280,7 +280,7 @@ export class ServiceUnavailableError extends RetryableError {
 }
 
 /**
- * A lock or another resource that someone else holds; stored as `resource_contention`.
+ * A lock or another resource that another process holds; stored as `resource_contention`.
  *
  * @example
  * throw new ResourceContentionError('order O-7 is locked', { retryAfter: 2 });
@@ -309,7 +309,9 @@ const OPTION_NAMES: ReadonlySet<string> = new Set([
   'cause',
 ]);
 
-/** Returns the second argument as options. It is the metadata itself unless all its keys are names of options. */
+/**
+ * Returns the second argument as options. The argument is the metadata itself unless all its keys are names of options.
+ */
 function optionsOf(given: FixedErrorOptions | Fields): FixedErrorOptions {
   return Object.keys(given).every((key) => OPTION_NAMES.has(key)) ? (given as FixedErrorOptions) : { metadata: given };
 }

@@ -32,8 +32,8 @@ export function cronFields(expression: string): string[] {
 }
 
 /**
- * Returns why an expression cannot be used, and what to write instead. Undefined if it can be used. An expression that
- * never matches, such as `0 0 31 2 *`, cannot.
+ * Returns the reason why an expression cannot be used, with advice. Undefined for a usable expression. An expression
+ * that never matches, such as `0 0 31 2 *`, is not usable.
  */
 export function cronProblem(expression: string): string | undefined {
   const fields = cronFields(expression);

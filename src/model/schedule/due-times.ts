@@ -8,7 +8,7 @@ export interface Timing {
   /** Null if `cron` is set. */
   everyMs: number | null;
   timezone: string;
-  /** The moment from which `everyMs` counts. */
+  /** The moment from which `everyMs` is measured. */
   anchorMs: number;
   /** The earliest possible due time. Null means no limit. */
   startMs: number | null;
@@ -23,11 +23,11 @@ const LONGEST_SHIFT_MS = DAY_MS + 7_200_000;
 /**
  * Returns the first due time after a moment. Null if there is none.
  *
- * A change of the offset of the time zone (DST) counts as follows. If the hour of the expression is a time of day
- * (`0 2 * * *`), a local time that occurs twice is due the first time, and local times that are skipped are due once,
- * at the end of the gap. If the hour has `*` or a step, elapsed time counts, as if the earlier clock continued to run.
- * For as long as the gap, times of that clock are due too. An hour that occurs twice is due the second time only if
- * that clock would match too.
+ * A change of the time zone's offset (DST) has these effects. If the hour of the expression is a time of day (`0 2 * *
+ * *`), a local time that occurs twice is due the first time. Local times that are skipped are due once, at the end of
+ * the gap. If the hour has `*` or a step, elapsed time is used, as if the earlier clock continued to run. For as long
+ * as the gap, times of that clock are due too. An hour that occurs twice is due the second time only if that clock
+ * would match too.
  */
 export function dueAfter(timing: Timing, afterMs: number): number | null {
   const { startMs, endMs } = timing;

@@ -17,7 +17,7 @@ export type FailureAction = (typeof FAILURE_ACTIONS)[number];
 /** The version of a template that is resolved at each due time: the highest registered one. */
 export const LATEST = 'latest';
 
-/** The cause of a task of a schedule. */
+/** The reason why a schedule created a task. */
 export type FiringCause = 'due' | 'catch_up' | 'queued' | 'trigger' | 'backfill';
 
 /** The schedule that created a task, as handlers see it in `context.schedule`. */
@@ -31,7 +31,7 @@ export interface TaskSchedule {
   cause: FiringCause;
 }
 
-/** The source of tasks of schedules, by which workers recognize them. */
+/** The source of scheduled tasks, by which workers recognize them. */
 export const SCHEDULE_SOURCE = 'tasker.schedule';
 
 /** The outcome of a due time. */
@@ -60,19 +60,22 @@ export interface ScheduleSpec {
   onFailure: FailureAction;
 }
 
-/** Returns when a schedule is due. `anchorMs`: when it was created. `every` counts from there if it has no start. */
+/**
+ * Returns when a schedule is due. `anchorMs`: when it was created. `every` is measured from then if the schedule has no
+ * start.
+ */
 export function timingOf({ cron, everyMs, timezone, startMs, endMs }: ScheduleSpec, anchorMs: number): Timing {
   return { cron, everyMs, timezone, startMs, endMs, anchorMs: startMs ?? anchorMs };
 }
 
-/** Returns the delay of a due time, from 0 to the jitter. It follows from the schedule and the due time. */
+/** Returns the delay of a due time, from 0 to the jitter. The delay depends only on the schedule and the due time. */
 export function jitterOf(scheduleId: string, dueMs: number, jitterMs: number): number {
   if (jitterMs === 0) return 0;
   const hash = createHash('sha256').update(`${scheduleId} ${dueMs}`).digest();
   return Math.floor((hash.readUInt32BE(0) / 2 ** 32) * jitterMs);
 }
 
-/** Returns a digest of the contents of a schedule. */
+/** Returns a digest of a schedule's contents. */
 export function digestOfSchedule(spec: ScheduleSpec): string {
   return createHash('sha256')
     .update(JSON.stringify(sorted(spec)))

@@ -21,7 +21,7 @@ const MONTHS = [
 
 /**
  * Describes in plain words when a schedule is due: `at 09:00 on weekdays, Europe/Berlin`. An expression that is too
- * complicated for that is shown as it is.
+ * complicated for words is shown unchanged.
  */
 export function scheduleWords({
   cron,

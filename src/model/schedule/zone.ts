@@ -48,7 +48,7 @@ export function offsetAt(zone: string, ms: number): number {
   return Date.UTC(at.year!, at.month! - 1, at.day, at.hour, at.minute, at.second) - whole;
 }
 
-/** A change of the offset of a zone: the first moment with the new offset. */
+/** A change of a zone's offset: the first moment with the new offset. */
 export interface Transition {
   at: number;
   before: number;

@@ -4,7 +4,8 @@ import { lockSearch } from '../search/projection.ts';
 import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
 
-// The entries of a task in the audit stay. They get the names of its steps, because no other row keeps them.
+// A task's entries in the audit stay. The names of its steps are added to these entries, because no other row keeps
+// them.
 const NAME_ACTS = sql('name_acts_of_tasks')`
 update tasker.operator_action a
    set details = coalesce(a.details, '{}') || jsonb_build_object('step', n.name)
@@ -111,7 +112,7 @@ export async function deleteTasks(db: Db, taskUuids: readonly string[], by: Oper
   ]);
 }
 
-/** Writes what remains of the tasks: an entry in the audit, or their identities. */
+/** Writes the rows that remain of the tasks: an entry in the audit, or their identities. */
 function whatStays(db: Db, ids: readonly string[], by: Operator | Pruning): Promise<unknown>[] {
   if (!('pruneId' in by)) {
     const { actor, reason, door, bulkId } = by;

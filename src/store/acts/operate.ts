@@ -56,8 +56,9 @@ export async function endTask(
   return (await db.query<{ running: number }>(END_TASK, values)).rows[0];
 }
 
-// A reset gives the step all its attempts again: earlier attempts no longer count. A batch worker whose failure is
-// tolerated already counts as ended. It can be reset only while the steps that join its batch are still waiting.
+// A reset gives the step all its attempts again: earlier attempts no longer count towards its limit. A batch worker
+// whose failure is tolerated is already treated as ended. So it can be reset only while the steps that join its batch
+// are still waiting.
 const RESET_STEP = sql('reset_step')`
 with b as (
   select b.worker_idx, b.next_idx, b.n_active >= b.parallelism full_up, b.failure_strategy <> 'fail_fast' tolerant,
@@ -107,8 +108,8 @@ export async function resetStep(db: Db, { taskUuid, idx }: StepKey, operator: Op
 }
 
 // Finishes a step by hand and advances the task, as a recording does. A result that replaces an earlier result
-// increments the task's revision, so that workers with a copy reload it. A failed worker whose failure is tolerated
-// counts as finished, because no step waits for it any more.
+// increments the task's revision, so that workers with a copy reload it. A failed worker whose failure is tolerated is
+// treated as finished, because no step waits for it.
 const SETTLE_STEP = sql('settle_step')`
 with old as (
   select s.idx, s.state, s.attempts, s.claim, s.started_at, t.template_id, t.rank,

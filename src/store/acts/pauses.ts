@@ -73,8 +73,8 @@ export async function markPausedTemplates(db: Db, namespaceId: number): Promise<
 }
 
 // A statement locks the tables that it writes before it takes its snapshot. So a transaction that has not locked the
-// queue yet will see every pause that is committed now. Only the transactions that have already locked it need to be
-// waited for. Locking the queue would wait for the same transactions, but it would block all other work in the
+// queue yet will see every pause that is committed now, and it is enough to wait for the transactions that have already
+// locked the queue. Locking the queue would wait for the same transactions, but it would block all other work in the
 // meantime.
 const QUEUE_WRITERS = sql('queue_writers')`
 select l.virtualtransaction id, l.pid, left(a.application_name, 60) application
@@ -96,7 +96,7 @@ export async function queueWriters(db: Db): Promise<QueueWriter[]> {
 }
 
 // Reads a stretch of one part of the queue in order, and moves the rows that belong to the other part. The deletion
-// waits for a claim that has just taken a row. Rows of steps that are no longer ready are deleted, as in a claim.
+// waits if a claim has just taken a row. Rows of steps that are no longer ready are deleted, as in a claim.
 const MOVE_STEPS = sql('move_steps')`
 with seen as materialized (
   select ctid tid, rank, id, task_uuid, idx, template_id from tasker.queue
@@ -145,9 +145,9 @@ export async function moveSteps(db: Db, { queueId, after, limit }: Stretch): Pro
   return { moved, rank, next: lastRank === null ? undefined : { rank: lastRank, id: lastId! } };
 }
 
-// A program of an earlier version puts the steps of a paused task with waits under the negated id of its namespace. Only
-// this transaction can add rows of the task, because it has locked the task. It waits for claims that have taken
-// such a row.
+// A program of an earlier version puts the steps of a paused task with waits under the negated id of its namespace.
+// Only this transaction can add rows of the task, because it has locked the task. The statement waits for claims that
+// have taken such a row.
 const MOVE_STEPS_OF_TASK = sql('move_steps_of_task')`
 with place as materialized (
   select t.rank, ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })} queue_id,
@@ -227,7 +227,7 @@ delete from tasker.pause
    select created_at from tasker.task where done_at is null order by task_uuid limit 1)) - interval '1 day'`;
 
 /**
- * Deletes pauses that ended before the oldest open task was created, because no limit still has to exclude their time.
+ * Deletes pauses that ended before the oldest open task was created, because no open task's limits exclude their time.
  */
 export async function forgetPauses(db: Db): Promise<void> {
   await db.query(FORGET_PAUSES);

@@ -184,7 +184,7 @@ select ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })}, t.rank,
   from r cross join tasker.task t
  where t.task_uuid = $1 order by r.idx`;
 
-// Statistics may not have counted the end of the task yet.
+// The end of the task is kept in `earlier_end`, because the statistics may not have counted it yet.
 const RESTART_TASK = sql('restart_task')`
 with earlier as (
   insert into tasker.earlier_end (task_uuid, done_at, state, took_us)

@@ -4,8 +4,8 @@ import { columns, sql } from '../sql.ts';
 import type { StepKey } from '../step-key.ts';
 import type { Operator } from './operate.ts';
 
-// The step keeps its number of attempts, and its place in a batch, where a waiting step counts as active. The timer is
-// deleted, because it would wake a worker unnecessarily.
+// The step keeps its number of attempts, and its place in a batch, where a waiting step is treated as active. The timer
+// is deleted, because it would wake a worker unnecessarily.
 const RETRY_WAITING_STEP = sql('retry_waiting_step')`
 with o as materialized (
   select s.next_at, t.template_id, t.rank from tasker.step s join tasker.task t on t.task_uuid = s.task_uuid

@@ -1,6 +1,6 @@
-// The common part of the statements that count. They begin with the CTEs `a`, the attempts to count, and `act`, the
-// actions in the audit that may have ended tasks. CTEs are joined by hash, and rows are looked up individually
-// (lateral, offset 0), so that no plan scans a whole table or compares all rows with all.
+// The common part of the statements that count. Each statement begins with the CTEs `a`, the attempts to count, and
+// `act`, the actions in the audit that may have ended tasks. CTEs are joined by hash, and rows are looked up
+// individually (lateral, offset 0). So no plan scans a whole table or compares all pairs of rows.
 
 /** The columns of an attempt `h` of the history, for `a`. */
 export const ATTEMPT = `
@@ -18,9 +18,9 @@ t as materialized (
              select w.ended_at from tasker.wait w where w.task_uuid = x.task_uuid and w.idx = -1 offset 0), x.created_at) begun_at, x.reruns, x.rerun_at, x.done_at, x.state
       from tasker.task x where x.task_uuid = d.task_uuid offset 0) t),`;
 
-// When a step became ready, in the complicated cases: some parents ended earlier, were settled by hand, or are workers
-// of a batch, or this is not its first attempt. A retry was due at the time stored with the failure, unless an operator
-// acted earlier. After the end of a step, an operator made it ready. After a rerun, it waits for its parents again.
+// When a step became ready, in the complicated cases: it is not its first attempt, or some parents ended earlier, were
+// finished by hand, or are batch workers. A retry was due at the time stored with the failure, unless an operator acted
+// earlier. After the end of a step, an operator made it ready. After a rerun, it waits for its parents again.
 const READY_BY_LOOKUP = `
   select case
            when w.attempt > 1 and prev.state = 'enqueued' and acts.rerun_at is null then prev.ended_at

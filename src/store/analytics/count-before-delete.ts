@@ -3,7 +3,8 @@ import { sql } from '../sql.ts';
 import { COUNT } from './aggregate.ts';
 import { COUNTED, COUNTING_LOCK, uncounted, uncountedOf } from './uncounted.ts';
 
-// A process with analytics turned off counts nothing. If no process has counted for a week, it is off everywhere.
+// A process with analytics turned off counts nothing. If no process has counted for a week, analytics is off in all of
+// them.
 const FIND_UNCOUNTED = sql('find_uncounted_tasks')`
 with ${COUNTED}
 select d.task_uuid "taskUuid" from counted c cross join unnest($1::uuid[]) d (task_uuid)

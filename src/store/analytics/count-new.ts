@@ -12,7 +12,7 @@ select case when (s.counted_at <= clock_timestamp() - $1::int * interval '1 ms' 
        pg_snapshot_xmax(s.counted) > pg_snapshot_xmax(pg_current_snapshot()) ahead
   from tasker.analytics_state s`;
 
-/** The pass of a process that counts. */
+/** The result of taking the lock for counting. */
 export interface CountingTurn {
   taken: boolean;
   /** The server's transaction numbers are below the counted ones, because the database was restored. */
@@ -20,9 +20,9 @@ export interface CountingTurn {
 }
 
 /**
- * Takes the lock for counting until the end of the transaction, unless another process has it, everything was counted
- * less than `olderMs` ago, or counting is paused. `now`: ignores the pause. The statements after it see what earlier
- * holders wrote.
+ * Takes the lock for counting until the end of the transaction. Does not take it if another process has it, if
+ * everything was counted less than `olderMs` ago, or if counting is paused. `now`: ignores the pause. Later statements
+ * see what earlier holders wrote.
  */
 export async function takeCountingTurn(
   db: Db,
@@ -39,8 +39,8 @@ export async function restFromCounting(db: Db, ms: number): Promise<void> {
   await db.query(REST, [Math.ceil(ms)]);
 }
 
-// A database that was restored on another server has transaction numbers of the old server. This matters only if they
-// are greater than those of the new server.
+// A database that was restored on another server has transaction numbers of the old server. The old numbers matter only
+// if they are greater than those of the new server.
 const REBASE = sql('rebase_counting')`
 update tasker.analytics_state set counted = pg_current_snapshot(), after = now(), counted_at = now()
  where pg_snapshot_xmax(counted) > pg_snapshot_xmax(pg_current_snapshot())`;
@@ -110,8 +110,8 @@ state as (
 select (select count(*)::int from a) attempts, (select count(*)::int from ends) ends, state.* from state`;
 
 // Counts the uncounted rows of the tasks that have the first `$2` attempts, or actions, of a pass. The stored snapshot
-// cannot say that a part of a transaction is counted, so the counted rows lose the number of their transaction. A task
-// is not divided, because several rows can show the same end.
+// cannot express that a part of a transaction is counted, so the counted rows lose the number of their transaction. A
+// task is not divided, because several rows can show the same end.
 const COUNT_PART = sql('count_part_of_attempts')`
 with ${RANGE}, ${COUNTED},
 found as materialized (select * from (${newAttempts('h.task_uuid')}) x limit $2::int),
@@ -130,7 +130,7 @@ select (select count(*)::int from a) attempts, (select count(*)::int from ends) 
 export interface Counted {
   /** Number of attempts that were counted. */
   attempts: number;
-  /** Number of ends of tasks that were counted. */
+  /** Number of task ends that were counted. */
   ends: number;
   /** Number of transactions that the pass covered, in all databases of the server. */
   transactions: number;
@@ -143,8 +143,8 @@ export interface Counted {
 }
 
 /**
- * Counts the attempts and the ends of tasks of up to `transactions` transactions that are not counted yet. Undefined if
- * they have more than `attempts` attempts; then none was counted. Call it in a transaction that holds the lock.
+ * Counts the attempts and the task ends of up to `transactions` transactions that are not counted yet. If they have
+ * more than `attempts` attempts, counts nothing and returns undefined. Call it in a transaction that holds the lock.
  */
 export async function countNew(
   db: Db,
@@ -155,7 +155,7 @@ export async function countNew(
 
 /**
  * Counts all attempts of the tasks that have the first `rows` attempts of the next transaction and of transactions that
- * committed late. `more`: there may be more of them. Call it in a transaction that holds the lock.
+ * committed late. `more`: whether there may be more such attempts. Call it in a transaction that holds the lock.
  */
 export async function countPart(db: Db, { rows }: { rows: number }): Promise<Counted & { more: boolean }> {
   return (await db.query<Counted & { more: boolean }>(COUNT_PART, [1, rows])).rows[0]!;
@@ -179,8 +179,8 @@ export async function pruneAnalytics(db: Db): Promise<void> {
   await db.query(PRUNE);
 }
 
-// The next ten days that have days, if they ended a day before the time up to which everything is counted, so that few of
-// these days change again.
+// Selects the next ten-day period that has stored days. The period must have ended a day before the time up to which
+// everything is counted, so that few of its days change again.
 const SUM_TEN_DAYS = sql('sum_ten_days')`
 with next as materialized (
   select n.first from tasker.analytics_state s cross join lateral (
@@ -195,7 +195,7 @@ summed as materialized (select tasker.sum_ten_days(next.first, template_id, idx)
 update tasker.analytics_state set ten_days_until = next.first + interval '240 hours'
   from next cross join (select count(*) n from summed) k where k.n >= 0`;
 
-/** Sums the days of the next ten days, if they have ended. Call it in a transaction that holds the lock. */
+/** Sums the days of the next ten-day period, if it has ended. Call it in a transaction that holds the lock. */
 export async function sumTenDays(db: Db): Promise<void> {
   await db.query(SUM_TEN_DAYS);
 }

@@ -39,7 +39,7 @@ export interface SnapshotStep {
   handler: string;
 }
 
-/** Returns the steps of the snapshots of a namespace or a name. */
+/** Returns the steps of all snapshots in a namespace or with a name. */
 export async function snapshotSteps(
   db: Db,
   { namespace, name }: { namespace: string | null; name: string | null },
@@ -47,7 +47,8 @@ export async function snapshotSteps(
   return (await db.query<SnapshotStep>(STEPS, [namespace, name])).rows;
 }
 
-// Reads the days of ten days that are not summed yet. The server decides, because a standby may not have the sums.
+// Reads the single days of a ten-day period that is not summed yet. The statement checks this, because a standby may
+// not have the sums.
 const periodsWhere = (
   condition: string,
 ) => `unnest($1::smallint[], $2::timestamptz[], $3::timestamptz[]) g (minutes, first, last)
@@ -91,7 +92,7 @@ export interface SumsRow {
   lastAt: string;
 }
 
-/** Which rows to read: periods, those of ten days one by one, and templates (null means all). */
+/** The rows to read: periods, with each ten-day period listed separately, and templates (null means all). */
 export interface AnalyticsPart {
   periods: readonly Periods[];
   templateIds: readonly number[] | null;
@@ -227,7 +228,9 @@ export interface OpenCount {
   isExact: boolean;
 }
 
-/** Returns how many open tasks templates have: at most 10,000 of each state, or fewer if there are many templates. */
+/**
+ * Returns the number of open tasks of templates: at most 10,000 of each state, or fewer if there are many templates.
+ */
 export async function openTasksOf(db: Db, templateIds: readonly number[]): Promise<OpenCount[]> {
   const share = Math.floor(OPEN_OF_ALL / Math.max(1, templateIds.length));
   const most = Math.min(MOST_OPEN, Math.max(LEAST_OPEN, share));

@@ -6,7 +6,7 @@ import type { StepKey } from '../step-key.ts';
 
 /** An item of a bulk action that has no outcome yet. */
 export interface BulkItemRow extends StepKey {
-  /** JSON text: pairs of the index of a step and the number of its attempt. */
+  /** JSON text: pairs of a step's index and its attempt number. */
   seen: string | null;
 }
 
@@ -41,7 +41,7 @@ export interface LiveTaskRow {
   ranAgain: boolean;
 }
 
-/** Returns the current state of tasks of a bulk action. Tasks that do not exist are omitted. */
+/** Returns the current state of tasks in a bulk action. Tasks that do not exist are omitted. */
 export async function liveTasks(db: Db, id: number, taskUuids: readonly string[]): Promise<LiveTaskRow[]> {
   return (await db.query<LiveTaskRow>(LIVE_TASKS, [`{${taskUuids.join(',')}}`, id])).rows;
 }

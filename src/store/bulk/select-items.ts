@@ -53,7 +53,7 @@ export async function selectTasks(
   else await db.query(SELECT_TASKS, [id, ids, ...selectionValues(steps)]);
 }
 
-/** Selects steps of the tasks of a search as items. */
+/** Selects steps of the tasks that a search finds as items. */
 export async function selectSteps(
   db: Db,
   id: number,
@@ -113,7 +113,7 @@ export async function selectRedrives(db: Db, id: number, taskUuids: readonly str
   await db.query(SELECT_REDRIVES, [id, `{${taskUuids.join(',')}}`]);
 }
 
-// A step that does not exist has no index; its item gets a number below that of a whole task.
+// A step that does not exist has no index; its item has a number below that of a whole task.
 const SELECT_GIVEN_STEPS = sql('select_given_steps')`
 insert into tasker.bulk_item (bulk_id, task_uuid, idx, seen, outcome, why)
 select $1, d.task_uuid, coalesce(s.idx, -1 - d.ord::int), case when s.idx is not null then array[array[s.idx, s.attempts]] end,

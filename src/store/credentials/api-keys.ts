@@ -59,7 +59,7 @@ select ${COLUMNS} from tasker.api_key
  where $1 or (revoked_at is null and (expires_at is null or expires_at > now()))
  order by name, created_at, key_id limit 10000`;
 
-/** Returns the keys by name. `all`: also revoked and expired ones. */
+/** Returns the keys by name. `all`: includes revoked and expired keys. */
 export async function listApiKeys(db: Db, { all }: { all: boolean }): Promise<ApiKeyRow[]> {
   return (await db.query<ApiKeyRow>(LIST, [all])).rows;
 }
@@ -107,7 +107,7 @@ export async function findApiKey(db: Db, hash: Buffer): Promise<ApiKeyRow | unde
 
 const ANY = sql('has_api_keys')`select exists (select 1 from tasker.api_key) found`;
 
-/** Returns whether a key was ever created. Revoked and expired keys count. */
+/** Returns whether a key was ever created. Includes revoked and expired keys. */
 export async function hasApiKeys(db: Db): Promise<boolean> {
   return (await db.query<{ found: boolean }>(ANY)).rows[0]!.found;
 }

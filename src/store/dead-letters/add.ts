@@ -38,7 +38,7 @@ export interface AddedDeadLetter {
   cause: string;
 }
 
-// The snapshot is built only for tasks that get an entry. Its steps are chosen before their failures are looked up,
+// The snapshot is built only for tasks that receive an entry. Its steps are chosen before their failures are looked up,
 // because a task may have thousands. An automatic entry requires that the task has made progress since the last one.
 // Otherwise an operator has already closed an entry for the same situation, or is working on an open one.
 const ADD_DEAD_LETTERS = sql('add_dead_letters')`

@@ -33,8 +33,8 @@ select g.given, e.id from unnest($1::uuid[]) g (given) left join lateral (
   order by place limit 1) e on true`;
 
 /**
- * Returns the entries with these ids, or of the tasks with them: the open entry, otherwise the newest. Null if there is
- * none.
+ * Returns the entries for ids of entries or tasks. For a task, this is the open entry, otherwise the newest. Null if
+ * there is none.
  */
 export async function entryIds(db: Db, given: readonly string[]): Promise<Map<string, string | null>> {
   const { rows } = await db.query<{ given: string; id: string | null }>(ENTRY_IDS, [`{${given.join(',')}}`]);

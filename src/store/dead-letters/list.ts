@@ -72,7 +72,9 @@ const JOINS = `
     select ${shownState('t')} state, floor(extract(epoch from now() - (select moved.at from (${LAST_MOVE}) moved)) / 60)::int minutes
       from tasker.task t where t.task_uuid = d.task_uuid offset 0) live on true`;
 
-/** The conditions of a search on entries `d`. Omitted conditions are constants, because each call is planned. */
+/**
+ * The conditions of a search on entries `d`. Omitted conditions are constants, because each call is planned separately.
+ */
 const CONDITIONS = `
       ($1::text is null or d.reason = $1) and ($2::text is null or d.assignee = $2) and (not $3::boolean or d.assignee is null)
   and ($4::timestamptz is null or d.created_at >= $4) and ($5::timestamptz is null or d.created_at < $5)

@@ -6,9 +6,7 @@ import { HAS_MOVED_ON } from './moves.ts';
 
 const TRY_LOOKING = sql('try_dead_letters')`select pg_try_advisory_xact_lock(7303014009) mine`;
 
-/**
- * Lets one process at a time check the dead letters, until its transaction ends. False if another process is checking.
- */
+/** Takes the lock for checking the dead letters until the transaction ends. False if another process has it. */
 export async function tryLooking(db: Db): Promise<boolean> {
   return (await db.query<{ mine: boolean }>(TRY_LOOKING)).rows[0]!.mine;
 }
@@ -51,9 +49,9 @@ a as (
     from closed c join moved m on m.id = c.id order by c.task_uuid)`;
 const CLOSABLE = 'd.id, d.ctid tid, d.task_uuid, d.reason, d.rule, d.since, d.moved_at, d.created_at';
 
-// Entries that an operator is changing are left for the next check, because waiting for them in this order could
-// deadlock with an action on several entries. The resolution names the last action of an operator. If there was none,
-// the task made progress on its own.
+// Entries that an operator is changing are left for the next check. Waiting for them in this order could deadlock with
+// an action on several entries. The resolution names the last action of an operator. If there was none, the task made
+// progress on its own.
 const CLOSE_MOVED_ON = sql('close_moved_on')`
 with slice as materialized (
   select ${CLOSABLE} from tasker.dead_letter d
@@ -93,7 +91,7 @@ export interface CheckedSlice {
   closed: ClosedDeadLetter[];
 }
 
-/** In a slice of the open entries, closes those whose tasks have made progress. */
+/** Closes the entries of a slice whose tasks have made progress. */
 export async function closeMovedOn(
   db: Db,
   { after, limit, actor }: { after: string; limit: number; actor: string },

@@ -4,8 +4,8 @@ import { LAST_MOVE } from '../stale-tasks.ts';
 export const MOVED_AT = 'greatest(moved.at, t.done_at)';
 
 /**
- * Whether the task of an entry `d` has made progress: it was deleted, or moved after the entry was made. If it exceeds
- * a limit on its duration, only its end or a rerun counts.
+ * Whether the task of an entry `d` has made progress: it was deleted, or moved after the entry was created. If the task
+ * exceeds a limit on its duration, only its end or a rerun is progress.
  */
 export const HAS_MOVED_ON = `coalesce((
   select case when d.rule = 'max_duration_minutes' then t.done_at is not null or coalesce(t.rerun_at, (

@@ -44,7 +44,7 @@ export interface StalenessRow {
   rule: string;
 }
 
-/** Returns open tasks with limits, sorted by how close they are to one. */
+/** Returns open tasks with limits, sorted by how close they are to a limit. */
 export async function listStaleness(db: Db, limit: number): Promise<StalenessRow[]> {
   return (await db.query<StalenessRow>(LIST_STALENESS, [limit])).rows;
 }

@@ -10,9 +10,9 @@ import type { GroupPart } from './replay.ts';
 const KIND = { behind: 0, after: 1, held: 2, dead: 3 } as const;
 
 // Locks the delivery that a parked delivery waits for. A transaction that ends that delivery locks it too, and only
-// then looks for the next one. So one of the two transactions waits: this one then finds that delivery gone, or the
-// other one finds the parked delivery. The cursor is locked first, in the same order as when a group is removed, to
-// prevent a deadlock.
+// then looks for the next one. So one of the two transactions waits. This transaction then finds that the delivery has
+// ended, or the other one finds the parked delivery. The cursor is locked first, in the same order as when a group is
+// removed, to prevent a deadlock.
 const LOCK_EARLIER = sql('lock_earlier_deliveries')`
 select count(*)
   from (select group_id from tasker.event_cursor where group_id = $1 and part = $4 and hold = $5 for update) c

@@ -26,8 +26,8 @@ select $1, part, case when $2 then 0 else h.chunk + 1 end
 on conflict (group_id, part) do nothing`;
 
 /**
- * Creates a group that gets events without a position yet, or all stored events. Two calls at the same time create one
- * group.
+ * Creates a group that receives the events without a position yet, or all stored events. Two calls at the same time
+ * create one group.
  */
 export async function createGroup(
   db: Db,
@@ -109,8 +109,8 @@ export async function listGroups(db: Db, name: string | null): Promise<EventGrou
 
 const LOCK_GROUP = sql('lock_event_group')`select id from tasker.event_group where name = $1 for update`;
 
-// Deleted in the order in which all transactions lock them. A process that is working for the group finishes first, and
-// finds nothing afterwards.
+// Rows are deleted in the order in which all transactions lock them. A process that is working for the group finishes
+// first, and finds no rows afterwards.
 const REMOVALS = [
   sql('remove_event_cursors')`delete from tasker.event_cursor where group_id = $1`,
   sql('remove_event_retries')`delete from tasker.event_retry where group_id = $1`,

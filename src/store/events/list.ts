@@ -61,11 +61,12 @@ export async function headOfEvents(db: Db): Promise<number> {
   return (await db.query<{ chunk: number }>(HEAD)).rows[0]!.chunk;
 }
 
-/** Maximum number of lists per part that are read for one answer. */
+/** Maximum number of lists per part that one call reads. */
 const MOST_CHUNKS = 64;
 
-// Follows the lists in the order in which they were written, so that a caller who continues from a position has missed
-// nothing before it. If a part has more lists than one read returns, the other parts are not followed further either.
+// Follows the lists in the order in which they were written, so that a caller can continue from a position without
+// missing earlier events. If a part has more lists than one read returns, the other parts are not followed further
+// either.
 const EVENTS_AFTER = sql('events_after')`
 with k as materialized (
   select k.* from generate_series(0, 15) p (part) cross join lateral (

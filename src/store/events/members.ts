@@ -68,8 +68,8 @@ do update set patterns = excluded.patterns, matching = excluded.matching, seen_a
 const DROP_MEMBERS = sql('drop_event_members')`
 delete from tasker.event_group_member where group_id = $1 and seen_at < now() - ${MEMBER_LIFE}`;
 
-// Needed only if the group has other members, because they would skip the events that only this member subscribes to
-// until it returns.
+// Needed only if the group has other members. They would otherwise skip the events that only the leaving member
+// subscribes to, until that member returns.
 const LEAVE_GROUP = sql('leave_event_group')`
 update tasker.event_group_member m set has_left = true, seen_at = now() - ${MEMBER_LIFE} + ${AFTER_LEAVE}
  where group_id = $1 and member = $2 and exists (

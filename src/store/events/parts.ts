@@ -26,7 +26,7 @@ export async function holdPart(db: Db, { groupId, holder, hold, leaseMs }: PartH
   await db.query(HOLD_PART, [groupId, holder, hold, leaseMs]);
 }
 
-/** Maximum number of lists that are read for one answer. */
+/** Maximum number of lists that one call reads. */
 const MOST_CHUNKS = 256;
 
 // Names are matched for many more events than are returned, so that a group for rare events can advance through the
@@ -71,7 +71,7 @@ select c.part, far.chunk "farChunk", far.size "farSize", far.done "farDone",
       ${EVENT_NAMES}) x on true
  order by x.chunk, x.done`;
 
-/** Limits of one answer. */
+/** Limits of one call. */
 export interface PartLimits {
   /** Maximum number of ids to read. */
   scan: number;

@@ -19,7 +19,7 @@ export async function lockActs(db: Db, groupId: number): Promise<void> {
   await db.query(LOCK_ACTS, [groupId]);
 }
 
-/** The first delivery of each task is due, unless an earlier one is already waiting. */
+/** Inserts the chosen deliveries again. The first one of each task is due, unless an earlier one is already waiting. */
 const insertAgain = (chosen: string) => `
 again as (
   insert into tasker.event_retry (group_id, task_uuid, id, due_at, replayed)
@@ -111,8 +111,8 @@ update tasker.event_retry r set due_at = now()
     where x.group_id = r.group_id and x.task_uuid = r.task_uuid and x.id < r.id offset 0)`;
 
 /**
- * Makes the first delivery of each task due, in the transaction that added it. The delivery before it may have ended at
- * the same moment without seeing it. Therefore this waits for transactions that are ending deliveries now. Later
+ * Makes the first delivery of each task due, in the transaction that added it. The previous delivery may have ended at
+ * the same time without finding it. So this function waits for transactions that are ending deliveries now. Later
  * transactions see the added deliveries.
  */
 export async function promoteRetries(db: Db, groupId: number): Promise<void> {

@@ -4,7 +4,7 @@ import type { Holds } from './holds.ts';
 import { ENDS_LOCK } from './replay.ts';
 import { EVENT_COLUMNS, EVENT_NAMES, type EventRow } from './rows.ts';
 
-/** How long deliveries are left to other processes. This is longer than the polling interval of these processes. */
+/** How long deliveries are left to other processes. Longer than the polling interval of these processes. */
 const FOR_OTHERS = `interval '1500 milliseconds'`;
 
 // Rows are looked up individually and updated by ctid, as in all statements that take a list. A held delivery becomes
@@ -45,7 +45,7 @@ export interface RetryRow extends EventRow {
   /** Number of failed deliveries. */
   attemptsBefore: number;
   replayed: boolean;
-  /** Whether the group gets events of this name. */
+  /** Whether the group receives events of this name. */
   wanted: boolean;
 }
 
@@ -88,8 +88,8 @@ select count(*), pg_advisory_xact_lock_shared(${ENDS_LOCK}, $1)
     select 1 from tasker.event_retry x
      where x.group_id = $1 and x.task_uuid = d.task_uuid and x.id = d.id limit 1 for update) r`;
 
-// A separate statement after the lock, so that its snapshot contains deliveries that were added behind these. They become
-// due. `is not distinct from` keeps the planner from using the index on holders.
+// A separate statement after the lock, so that its snapshot contains deliveries that were added behind these and now
+// become due. `is not distinct from` keeps the planner from using the index on holders.
 const FINISH_RETRIES = sql('finish_event_retries')`
 with d as materialized (
   select d.*, r.tid

@@ -9,8 +9,8 @@ e.id, e.event_id "eventId", e.name, e.version, e.task_uuid "taskUuid", e.idx, e.
        e.execution, tasker.iso(e.fired_at) "firedAt", n.correlation_id "correlationId", n.namespace, n.step_name "stepName"`;
 
 /**
- * A join that adds what {@link EVENT_COLUMNS} reads from the task of `e`. It keeps events whose task was deleted. After
- * a rerun, another batch worker may have the index of the worker that published the event.
+ * A join that adds what {@link EVENT_COLUMNS} reads from the task of `e`. The join keeps events whose task was deleted.
+ * After a rerun, another batch worker may have the index of the worker that published the event.
  */
 export const EVENT_NAMES = `
 left join lateral (

@@ -1,19 +1,19 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** The advisory lock of the process that gives positions to events. */
+/** The advisory lock of the process that assigns positions to events. */
 const LOCK_ID = 7_303_014_004;
 
-// A separate statement, because the next one must see what the previous holder has committed. It is not a row lock: that
-// would assign the transaction id now, but a gap's `since` must be an id that was assigned after the snapshot that shows
-// the gap.
+// A separate statement, because the next one must see what the previous holder has committed. It is not a row lock,
+// which would assign the transaction id too early. A gap's `since` must be an id that was assigned after the snapshot
+// with the gap.
 const LOCK_SEQUENCE = sql('lock_event_sequence')`select pg_advisory_xact_lock(${LOCK_ID})`;
 
-// Events in gaps get positions before new events. Within a task, the event with the lower id is committed first, so it
-// is visible whenever the later one is. A transaction that took an id from the sequence already had a transaction id.
-// That transaction id is lower than the one that this transaction gets here, after its snapshot. So once no running
-// transaction has a lower transaction id, every transaction that could fill the gap has ended, and the gap can be
-// closed.
+// Events in gaps receive positions before new events. Within a task, the event with the lower id is committed first, so
+// it is visible whenever the later one is. A transaction that took an id from the sequence already had a transaction
+// id. That transaction id is lower than the one that this transaction receives here, after its snapshot. So once no
+// running transaction has a lower transaction id, every transaction that could fill the gap has ended, and the gap can
+// be closed.
 const SEQUENCE_EVENTS = sql('sequence_events')`
 with h as materialized (
   select last_id, chunk from tasker.event_head),
@@ -50,15 +50,15 @@ moved as (
     from h where exists (select 1 from late) or exists (select 1 from fresh))
 select (select count(*) from late)::int late, (select count(*) from fresh)::int fresh`;
 
-/** Waits until no other transaction gives positions to events. It must be the first statement of the transaction. */
+/** Waits until no other transaction assigns positions to events. Must be the first statement of the transaction. */
 export async function lockSequence(db: Db): Promise<void> {
   await db.query(LOCK_SEQUENCE);
 }
 
 /**
- * Gives positions to events that became visible, at most `limit` new ones, and returns their number. `full` means that
- * there may be more. Call it after {@link lockSequence} in the same transaction, which must not have written anything
- * before.
+ * Assigns positions to events that became visible, at most `limit` new ones, and returns their number. `full` means
+ * that there may be more. Call it after {@link lockSequence} in the same transaction, which must not have written
+ * anything before.
  */
 export async function sequenceEvents(db: Db, limit: number): Promise<{ placed: number; full: boolean }> {
   const { rows } = await db.query<{ late: number; fresh: number }>(SEQUENCE_EVENTS, [limit]);

@@ -7,10 +7,10 @@ import { sql } from '../sql.ts';
  */
 const RECORDED_WITHIN = 5;
 
-// Ids are assigned in the order of time, and the time of an event is a little earlier than that. A binary search over
-// the key therefore finds an id after which no event is earlier than the given time, although times close to each other
-// may be out of order. For a deleted event, the next event is compared. Restored events have negative ids in no order,
-// so they are not found by time.
+// Ids are assigned in the order of time, and the time of an event is slightly earlier than that of its id. A binary
+// search over the key therefore finds an id after which no event is earlier than the given time. Times close to each
+// other may be out of order. For a deleted event, the next event is compared. Restored events have negative ids in no
+// order, so they are not found by time.
 const EVENT_AT = sql('event_at_time')`
 with recursive half as (
   select min(id) low, max(id) + 1 high from tasker.domain_event where id > 0

@@ -24,7 +24,7 @@ delete from tasker.http_step where ctid = any (array(
    cross join lateral (select ctid from tasker.http_step x
      where x.claim = k.claim and x.task_uuid = k.task_uuid and x.idx = k.idx offset 0) h))`;
 
-/** Forgets steps whose attempts have ended. */
+/** Deletes steps whose attempts have ended. */
 export async function forgetSteps(db: Db, steps: readonly HeldKey[]): Promise<void> {
   await db.query(FORGET, columns(steps, 'claim', 'taskUuid', 'idx'));
 }
@@ -68,7 +68,7 @@ noted as (
 select claim, task_uuid "taskUuid", idx from given
  where not listed and missing_since < now() - $5 * interval '1 ms'`;
 
-/** A heartbeat: the steps that the worker lists, and the time after which unlisted steps count as lost. */
+/** A heartbeat: the steps that the worker lists, and the time after which unlisted steps are treated as lost. */
 export interface HeartbeatList {
   workerId: number;
   listed: readonly HeldKey[];
@@ -129,7 +129,7 @@ delete from tasker.http_step h
  where not exists (select 1 from tasker.worker w where w.id = h.claim >> 24 and w.state = 'alive')`;
 const TIDY_CLAIMS = sql('tidy_http_claims')`delete from tasker.http_claim where made_at < now() - interval '1 hour'`;
 
-/** Forgets the steps of workers that ended, and claims that no request repeats any more. */
+/** Deletes the steps of workers that ended, and claims that are too old to be repeated. */
 export async function tidyHttpWorkers(db: Db): Promise<void> {
   await db.query(TIDY_STEPS);
   await db.query(TIDY_CLAIMS);

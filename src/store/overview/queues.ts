@@ -23,7 +23,7 @@ select n.id "namespaceId", n.name namespace, c.template_id "templateId", c.idx, 
   left join tasker.template_step s on s.template_id = c.template_id and s.idx = c.idx
  order by n.name, c.steps desc`;
 
-/** The queued steps of one step of a template. Null in a namespace without queued steps. */
+/** The queued steps that belong to one template step. Null in a namespace without queued steps. */
 export interface QueuedStepsRow {
   namespaceId: number;
   namespace: string;
@@ -58,7 +58,7 @@ select q.namespace_id "namespaceId", q.template_id "templateId", q.template_idx 
  where abs(hashint8(q.id)::bigint) % n.every = 0 and (q.template_id::bigint << 32) | q.template_idx = any ($3::bigint[])
  group by 1, 2, 3`;
 
-/** A sample of the queued steps of one step of a template. */
+/** A sample of the queued steps that belong to one template step. */
 export interface LookedAtRow {
   namespaceId: number;
   templateId: number;

@@ -12,7 +12,7 @@ export const JOIN_NAMES = `
   join tasker.template m on m.id = g.template_id join tasker.namespace n on n.id = m.namespace_id
   join tasker.template_step d on d.template_id = g.template_id and d.idx = g.idx`;
 
-/** Ready steps of one step of a template. */
+/** Ready steps that belong to one template step. */
 export interface ReadyRow {
   namespace: string;
   name: string;
@@ -125,7 +125,7 @@ export interface Rates {
   changedSeconds: number;
 }
 
-/** Returns how much happened in the last `seconds`. Covers fewer seconds if there is too much to count. */
+/** Returns the activity of the last `seconds`. Covers fewer seconds if there is too much to count. */
 export async function rates(db: Db, seconds: number): Promise<Rates> {
   // Planned for each call, because whether an index is useful depends on the number of rows since then.
   return (await db.query<Rates>(made(RATES, RATES.text), [seconds])).rows[0]!;

@@ -2,7 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import { WAIT_KINDS, type WaitKind } from '../../model/waits.ts';
 import { sql } from '../sql.ts';
 
-/** A wait counts as late if it has been due for this long. */
+/** A wait is late if it has been due for this many seconds. */
 const LATE_SECONDS = 5;
 /** Late waits are counted up to this number. */
 const MOST_LATE = 100_000;
@@ -43,8 +43,8 @@ export async function waitsByKind(db: Db, most: number): Promise<{ kinds: WaitsR
   return { kinds: rows, late: rows[0]!.late };
 }
 
-// The condition on waits is evaluated once, so that nothing else is read if no step waits. It looks up each kind in
-// `wait_open`: a search in the order of the table reads all ended waits before it finds an open one.
+// The condition on waits is evaluated once, so that nothing else is read if no step waits. Each kind is looked up in
+// `wait_open`, because a search in the order of the table would read all ended waits before it finds an open one.
 const FAILED_WAITING = sql('failed_waiting_tasks')`
 select count(*)::int failed from (
   select distinct q.task_uuid from tasker.template m cross join lateral (

@@ -165,7 +165,7 @@ select n.name namespace, m.name template, m.version, s.idx, s.name step, s.calla
   join tasker.template_step s on s.template_id = m.id
  order by n.name, m.name, s.idx`;
 
-/** The handler of a step of a template. */
+/** The handler of a template step. */
 export interface TemplateHandlerRow {
   namespace: string;
   template: string;
@@ -176,7 +176,7 @@ export interface TemplateHandlerRow {
   resolver: string | null;
 }
 
-/** Returns the handlers of the steps of every template, in the version that was registered last. */
+/** Returns the handlers of all steps of every template, from the snapshot that was registered last. */
 export async function templateHandlers(db: Db): Promise<TemplateHandlerRow[]> {
   return (await db.query<TemplateHandlerRow>(TEMPLATE_HANDLERS)).rows;
 }

@@ -41,7 +41,7 @@ const ARCHIVE_FILES = sql('archive_files')`
 select name, folder, bytes::float8 bytes, tasks, closed_at is not null closed from tasker.archive_file
  where ($1::text is null or name = $1) and ($2::text is null or (folder = $2 and closed_at is null)) order by name`;
 
-/** An archive file, as the database knows it. */
+/** An archive file that is registered in the database. */
 export interface ArchiveFileRow {
   name: string;
   folder: string;

@@ -2,13 +2,13 @@ import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 import type { WaitingEvents } from './waiting-events.ts';
 
-// $3 has the time before which tasks must have ended, by `template:state`. Tasks for which it has no time are kept. A
-// restored task counts as ended when it was restored.
+// $3 has the time before which tasks must have ended, by `template:state`. Tasks without such a time are kept. For a
+// restored task, the time of the restore is compared.
 const IS_OLD = `
   t.done_at is not null and greatest(t.done_at, t.restored_at) < ($3::jsonb ->> (t.template_id || ':' || t.state))::timestamptz`;
 
-// Reads slices of the key, which grows with the time of creation, so that each statement takes bounded time. It needs
-// no separate index, and also finds tasks that are not in the search tables.
+// Reads slices of the key, which grows with the time of creation, so that each statement takes bounded time. Reading by
+// the key needs no separate index, and also finds tasks that are not in the search tables.
 const SLICE = `
 with slice as materialized (
   select t.*, row_number() over () nr from (
@@ -116,7 +116,7 @@ export interface CheckedTask {
   bytes: number;
 }
 
-/** Checks locked tasks again, and whether anything still needs them. Returns them in the order of their ids. */
+/** Rechecks locked tasks, and whether anything still needs them. Returns the tasks in the order of their ids. */
 export async function checkPrunable(
   db: Db,
   taskUuids: readonly string[],

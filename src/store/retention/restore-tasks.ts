@@ -20,7 +20,7 @@ const RESTORED: readonly (readonly [list: string, table: string])[] = [
 ];
 
 /**
- * A column with the transaction that wrote a row, which the counting of new rows reads. It is null in restored rows.
+ * The column with the id of the transaction that wrote a row, by which uncounted rows are found. Null in restored rows.
  */
 const WRITER = 'tx';
 
@@ -45,7 +45,7 @@ export interface ArchivedLine {
 
 /**
  * The columns of the tables to restore, by table. A column with a default that was added after the archive was written
- * is omitted, so it gets its default.
+ * is omitted, so the default is used.
  */
 export type RestoredColumns = ReadonlyMap<string, string>;
 
@@ -110,7 +110,10 @@ function insertOf(list: string, table: string, columns: RestoredColumns): string
       from ${LINES} cross join lateral jsonb_populate_recordset(null::tasker.${table}, d.line::jsonb -> '${list}') r`;
 }
 
-/** The audit outlives the task. If it has any entry of the task, it has all of them. */
+/**
+ * Returns the statement that restores the audit of a task. If the database still has one entry of the task, it has all
+ * of them, and nothing is restored.
+ */
 function insertOfActs(columns: RestoredColumns): string {
   return `${insertOf('operator_actions', 'operator_action', columns)}
      where not exists (select 1 from tasker.operator_action a where a.task_uuid = d.task_uuid offset 0)
@@ -150,10 +153,7 @@ select decode(d.hash, 'hex'), d.task_uuid from unnest($1::uuid[], $2::text[]) d 
 on conflict (hash) do update set prune_id = null, pruned_at = null where i.task_uuid = excluded.task_uuid
 returning task_uuid "taskUuid"`;
 
-/**
- * Gives restored tasks their identities again, unless another task now has them. Returns the tasks that have their
- * identities.
- */
+/** Restores the identities of tasks, unless another task now has them. Returns the tasks that have their identities. */
 export async function restoreIdentities(
   db: Db,
   identities: readonly { taskUuid: string; hash: string }[],

@@ -13,8 +13,8 @@ select g.matching, c.part::int, least(h.last_id + 1, gap.first, lists.first) low
       from tasker.event_chunk k where k.part = c.part and k.chunk >= c.chunk offset 0) lists`;
 
 /**
- * For each group and part of the log: the patterns of the group, and an id below which it has passed all events. Lists of
- * the same length.
+ * For each group and part of the log: the patterns of the group, and an id below which it has passed all events. The
+ * lists have the same length.
  */
 export interface WaitingEvents {
   matching: string[];

@@ -6,7 +6,7 @@ update tasker.schedule
    set anchor = anchor - d.by, passed_at = passed_at - d.by, next_due = next_due - d.by, wake_at = wake_at - d.by,
        queued_due = queued_due - d.by, paused_at = paused_at - d.by
   from (select $1 * interval '1 ms' by) d`;
-// Updated in an order in which no two rows have the same key in between.
+// Rows are updated in an order in which no two of them ever have the same key.
 const AGE_FIRINGS = sql('age_firings')`
 with old as (delete from tasker.schedule_firing returning *)
 insert into tasker.schedule_firing (schedule_id, due_at, until, cause, outcome, task_uuid, reason, at)

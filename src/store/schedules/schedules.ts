@@ -42,7 +42,7 @@ const rowOf = (row: StoredRow): ScheduleRow => ({ ...row, spec: JSON.parse(row.s
 const DUE_SCHEDULES = sql('due_schedules')`
 select ${COLUMNS} from tasker.schedule s where s.wake_at <= tasker.schedule_now() order by s.wake_at limit $1 for update skip locked`;
 
-/** Locks schedules that have something to do, most overdue first. Skips schedules that another process has locked. */
+/** Locks schedules that must be handled now, most overdue first. Skips schedules that another process has locked. */
 export async function lockDueSchedules(db: Db, limit: number): Promise<ScheduleRow[]> {
   return (await db.query<StoredRow>(DUE_SCHEDULES, [limit])).rows.map(rowOf);
 }
@@ -50,7 +50,7 @@ export async function lockDueSchedules(db: Db, limit: number): Promise<ScheduleR
 const LOOK_AT_DUE = sql('look_at_due_schedules')`
 select ${COLUMNS} from tasker.schedule s where s.wake_at <= tasker.schedule_now() order by s.wake_at limit $1`;
 
-/** Returns schedules that have something to do, without locking them. */
+/** Returns schedules that must be handled now, without locking them. */
 export async function lookAtDueSchedules(db: Db, limit: number): Promise<ScheduleRow[]> {
   return (await db.query<StoredRow>(LOOK_AT_DUE, [limit])).rows.map(rowOf);
 }

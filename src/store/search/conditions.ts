@@ -90,7 +90,7 @@ export class Values {
     return `$${this.list.length}::${type}`;
   }
 
-  /** Adds an array of ids or of names of states, which need no quotes. */
+  /** Adds an array of ids or state names, which need no quotes. */
   words(list: readonly string[], type: string): string {
     return this.add(`{${list.join(',')}}`, type);
   }
@@ -132,7 +132,7 @@ export function taskConditions(
   equal('reason', search.reason);
   equal('parent_correlation_id', search.parentCorrelationId, 'uuid');
   if (correlationId !== null) {
-    // A task without a correlation id is its own correlation.
+    // A task without a correlation id is correlated by its own id.
     found.set('correlation_id', () => {
       const id = values.add(correlationId, 'uuid');
       return `(p.correlation_id = ${id} or (p.task_uuid = ${id} and p.correlation_id is null))`;
@@ -194,7 +194,10 @@ export function stepConditions(step: StepCondition, values: Values): string[] {
   return found;
 }
 
-/** The workers of the batches of a template step have this many indexes, which follow those of the template's steps. */
+/**
+ * Number of indexes reserved for the batch workers of each template step. The first one follows the indexes of the
+ * template's steps.
+ */
 const STEPS_OF_BATCH = 131_072;
 
 /** A template, and the first and last index of the wanted steps. */
@@ -235,7 +238,7 @@ export function ofTemplates(templateIds: readonly number[], values: Values): str
 /** Maximum number of indexes of a step, in different templates, that are compared one by one. */
 const MOST_INDEXES = 8;
 
-/** Returns the conditions on the name and the handler of a step `q` of one of the templates. */
+/** Returns the conditions on the name and the handler of a step `q` in one of the templates. */
 export function nameConditions(
   { name, handler, places }: StepCondition,
   template: string,

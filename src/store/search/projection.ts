@@ -4,13 +4,16 @@ import { sql } from '../sql.ts';
 
 const LOCK_SEARCH = sql('lock_search')`select pg_advisory_xact_lock(7303014008)`;
 
-/** Lets one process write at a time. The statements after it see at least the data that earlier writers saw. */
+/**
+ * Takes the lock for writing until the transaction ends. Later statements see at least the data that earlier writers
+ * saw.
+ */
 export async function lockSearch(db: Db): Promise<void> {
   await db.query(LOCK_SEARCH);
 }
 
-// `on conflict` looks a row up by its key. A lookup in a query may use any index that contains the id: after a vacuum of an
-// empty table, all of them seem to have a single page, and the plan would read a whole index for every task.
+// `on conflict` looks a row up by its key. A lookup in a query may use any index that contains the id. After a vacuum
+// of an empty table, every index seems to have a single page, and the plan would read a whole index for every task.
 const PROJECT_TASKS = sql('project_tasks')`
 with live as materialized (
   select w.id, t.task_uuid, t.template_id, ${shownState('t')} state, t.created_at, t.done_at, coalesce(t.done_at, now()) updated_at,
@@ -44,9 +47,9 @@ export async function projectTasks(db: Db, taskUuids: readonly string[], all: bo
 }
 
 /**
- * The time at which a ready step `s` of a task `t`, with the last attempt `h`, became ready. It is the latest of these: its
- * task was created, or began later; its last parent was done; its retry or its next call was due; its last attempt ended; an
- * operator retried it.
+ * The time at which a ready step `s` of a task `t`, with the last attempt `h`, became ready. The time is the latest of
+ * these: the creation of its task, or its later start; the end of its last parent; the due time of its retry or next
+ * call; the end of its last attempt; an operator's retry.
  */
 export const READY_SINCE = `
   greatest(t.created_at, s.next_at, s.done_at, h.ended_at, (

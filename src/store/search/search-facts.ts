@@ -37,7 +37,7 @@ export interface SnapshotName {
   namespace: string;
   name: string;
   version: string;
-  /** Whether its tasks may get steps while they run. */
+  /** Whether steps may be added to its tasks while they run. */
   dynamic: boolean;
 }
 

@@ -26,7 +26,7 @@ export interface StepPlace {
 export interface StepSlice {
   /** From the newest to the oldest. */
   descending: boolean;
-  /** Returns the steps that follow this position in the direction of the sort. */
+  /** Only steps that follow this position in the direction of the sort. */
   after: StepPlace | null;
   limit: number;
 }
@@ -44,7 +44,7 @@ const ANY_STEP: StepCondition = {
 
 /** Maximum number of index ranges that are read one by one. */
 const MOST_RANGES = 2_000;
-/** At first, this many times its share of the wanted rows is read from each range. */
+/** The first read of a range takes this many times its share of the wanted rows. */
 const SHARES = 2;
 /** Minimum share of a range. A few templates may have most of the tasks. */
 const LEAST_SHARE = 24;

@@ -12,7 +12,7 @@ import {
 
 const statementOf = (name: string, text: string): Statement => ({ name, text, once: true });
 
-/** Number of tasks of one snapshot in one state. */
+/** Number of tasks with one snapshot and state. */
 export interface StateCount {
   templateId: number;
   state: string;
@@ -36,8 +36,8 @@ function conditions(search: TaskSearch, values: Values): string[] {
 }
 
 /**
- * Steps in one state of one step of a template. Failures in a group also share an error type and a pattern of the
- * message.
+ * Steps in one state that belong to one template step. Failures in a group also share an error type and a pattern of
+ * the message.
  */
 export interface StepGroupRow extends ReadyRow {
   state: 'error' | 'waiting_for_retry' | 'enqueued';

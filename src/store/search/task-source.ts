@@ -24,7 +24,7 @@ export interface SearchSlice {
   sort: SearchSort;
   /** From the newest to the oldest. */
   descending: boolean;
-  /** Returns the tasks that follow this position in the direction of the sort. */
+  /** Only tasks that follow this position in the direction of the sort. */
   after: SearchPlace | null;
   limit: number;
 }
@@ -38,7 +38,7 @@ export const SORT_COLUMNS: Record<SearchSort, string> = {
 
 /** Maximum number of index ranges that are read one by one. */
 const MOST_RANGES = 2_000;
-/** At first, this many times its share of the wanted rows is read from each range. */
+/** The first read of a range takes this many times its share of the wanted rows. */
 const SHARES = 4;
 /** Minimum share of a range. A few templates may have most of the tasks. */
 const LEAST_SHARE = 24;
@@ -58,7 +58,7 @@ export interface TaskSource {
   ordered(wanted: number, exact: boolean): string;
   /** Returns a select of `task_uuid`s without an order. */
   unordered(limit: string): string;
-  /** Whether `unordered` has a task several times if several of its steps match. */
+  /** Whether `unordered` can return a task several times, because several of its steps match. */
   repeats: boolean;
   /** Whether any conditions remain to be checked. */
   hasRest: boolean;
@@ -207,7 +207,7 @@ function inRanges({ from, count, each, row }: Ranges, direction: string): Omit<T
   const columns = `${row === 'q' ? 'distinct ' : ''}${row}.created_at, ${row}.task_uuid`;
   return {
     // A range that has more rows than its share may have rows that come before rows of other ranges. So the other
-    // ranges are cut off where it ended.
+    // ranges are cut off at its last row.
     ordered: (wanted, exact) => {
       const share = exact ? wanted : Math.min(wanted, Math.max(LEAST_SHARE, Math.ceil((wanted * SHARES) / count)));
       const compared = direction === 'desc' ? '>=' : '<=';
@@ -230,7 +230,7 @@ function inRanges({ from, count, each, row }: Ranges, direction: string): Omit<T
   };
 }
 
-/** Returns all steps of some workers as a single range. They are sorted by creation only after they are read. */
+/** Returns all steps of some workers as a single range. The steps are sorted by creation only after they are read. */
 function stepsOfWorkers(
   { step, anyTemplate, templateIds }: TaskSearch,
   states: readonly string[],

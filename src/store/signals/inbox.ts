@@ -31,7 +31,7 @@ const COLUMNS = `x.seq::float8 seq, x.id "signalId", x.target, x.name, x.key, x.
 /** A signal in the inbox, with its position. */
 export interface InboxRow extends InboxSignal {
   seq: number;
-  /** Number of attempts that ended in an error of the database. */
+  /** Number of attempts that ended in a database error. */
   tries: number;
 }
 
@@ -80,7 +80,7 @@ const POSTPONE_INBOX = sql('postpone_signal_inbox')`
 update tasker.signal_inbox set tries = tries + 1, retry_at = now() + least(60000, 250 * 2 ^ least(tries, 10)) * interval '1 ms'
  where seq = $1 and done_at is null`;
 
-/** Postpones a signal that could not be used because of an error of the database. */
+/** Postpones a signal that could not be used because of a database error. */
 export async function postponeInbox(db: Db, seq: number): Promise<void> {
   await db.query(POSTPONE_INBOX, [seq]);
 }

@@ -5,7 +5,7 @@ const STORED = `
 select x.signal_id "signalId", x.task_uuid "taskUuid", x.seq::float8 seq, x.name, x.key, x.payload, x.sender "by",
        tasker.iso(x.arrived_at) "arrivedAt", tasker.iso(x.used_at) "usedAt", ts.name step, x.used_at is not null used`;
 
-// A hold counts only while the wait that it belongs to is open.
+// A hold is valid only while its wait is open.
 const STEP = `
   left join lateral (select template_id from tasker.task t where t.task_uuid = x.task_uuid offset 0) t on true
   left join lateral (

@@ -82,8 +82,8 @@ export interface SignalTarget {
 }
 
 /**
- * Returns the states of the tasks to which a signal is sent. Call it after lockTasks. Tasks that do not exist are left
- * out.
+ * Returns the states of the tasks to which a signal is sent. Call it after lockTasks. Tasks that do not exist are
+ * omitted.
  */
 export async function signalTasks(
   db: Db,
@@ -157,7 +157,7 @@ export interface KeptSignalRow {
   payload: string;
 }
 
-// A hold counts only while the wait that it belongs to is open.
+// A hold is valid only while its wait is open.
 const KEPT_SIGNALS = sql('kept_signals')`
 select x.seq::float8 seq, x.payload from tasker.signal x
  where x.task_uuid = $1 and x.name = $2 and x.used_at is null

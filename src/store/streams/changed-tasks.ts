@@ -39,7 +39,7 @@ export interface ChangedStepRow {
   idx: number;
   name: string;
   state: string;
-  /** Number of starts, including `spared` starts, which do not count. */
+  /** Number of starts, including `spared` starts, which do not count towards `max_attempts`. */
   attempts: number;
   spared: number;
   maxAttempts: number;

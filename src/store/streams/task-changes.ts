@@ -92,7 +92,7 @@ select array(select w.id from unnest($1::uuid[]) w (id)
        pg_snapshot_xmin(s.now)::text oldest, case when $2::boolean then pg_current_xact_id()::text end newest
   from (select pg_current_snapshot() now) s`;
 
-/** Returns which of these tasks exist. */
+/** The tasks of a list that exist, and the transaction numbers at the time of the search. */
 export interface LateTasks {
   found: string[];
   /** All transactions with smaller numbers had ended. */

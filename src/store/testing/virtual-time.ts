@@ -3,16 +3,16 @@ import { columns, sql } from '../sql.ts';
 
 /** Statements of the test kit, which moves due times instead of waiting for them. */
 
-// A schedule with a queued due time checks its open task every second. The test kit does not wait for that, because it
-// knows when the task has ended.
+// A schedule with a queued due time checks its open task every second. The test kit does not wait for this check,
+// because it detects the end of the task itself.
 const DUE_SCHEDULE = `case when s.queued_due is not null and exists (
     select from tasker.scheduled_task x join tasker.task t using (task_uuid)
      where x.schedule_id = s.schedule_id and x.open and t.done_at is null
        and tasker.shown_state(t.state, t.n_wait) <> 'blocked_by_failures')
   then case when s.next_due is not null then greatest(s.wake_at, s.next_due) end else s.wake_at end`;
 
-// Steps of paused tasks are queued under a negative id and do not count. A step that was retried or cancelled by hand may
-// leave its timer, which then does nothing.
+// Steps of paused tasks are queued under a negative id, and are not counted. A step that was retried or cancelled by
+// hand may leave its timer, which then does nothing.
 const OPEN_WORK = sql('kit_open_work')`
 select exists (select from tasker.queue where namespace_id > 0) ready,
        exists (select from tasker.step where state = 'in_progress') running,
@@ -55,7 +55,7 @@ export async function openWork(db: Db): Promise<OpenWork> {
 const IS_WAITING = sql('kit_is_waiting')`
 select tasker.shown_state(state, n_wait) = 'waiting' waiting from tasker.task where task_uuid = $1`;
 
-/** Returns whether nothing of a task runs or will be retried, but a step of it waits. */
+/** Returns whether a step of a task waits, while no step of it runs or will be retried. */
 export async function isWaiting(db: Db, taskUuid: string): Promise<boolean> {
   return (await db.query<{ waiting: boolean }>(IS_WAITING, [taskUuid])).rows[0]?.waiting ?? false;
 }

@@ -22,12 +22,12 @@ const READY_AT = `
 // The step keeps its claim, which shows the worker that began the wait. Rows are looked up individually and updated by
 // ctid, as in record_steps.
 //
-// A timer with a duration counts from the moment when its step became ready, however long the step was in the queue:
-// the end of its last parent, the start of its task, or an action of an operator.
+// A timer with a duration starts when its step became ready: at the end of its last parent, the start of its task, or
+// an action of an operator. The time that the step was in the queue is part of the duration.
 //
-// Calls of one attempt are one run, which keeps the time of the first call and the number of calls. They are one run as
-// long as no attempt has ended since the last call: a call has no row in the history. The fences of the last calls are
-// kept for a worker that missed the answer.
+// Calls of one attempt are one run, which keeps the time of the first call and the number of calls. A run continues as
+// long as no attempt has ended since the last call, because a call has no row in the history. The fences of the last
+// calls are kept for a worker that did not receive the response.
 const BEGIN_WAITS = sql('begin_waits')`
 with s as (
   update tasker.step s set state = 'waiting', done_at = now(), next_at = null

@@ -3,7 +3,7 @@ import { queueIdOf } from '../queue-id.ts';
 import { columns, sql } from '../sql.ts';
 import type { StepKey } from '../step-key.ts';
 
-// The start that asked to be called again does not count as an attempt.
+// A start whose handler asked to be called again does not count as an attempt.
 const CALL_AGAIN = sql('call_again')`
 with s as (
   update tasker.step s set state = 'enqueued', spared = s.spared + 1

@@ -13,7 +13,7 @@ select w.task_uuid "taskUuid", w.idx, w.kind, w.template_id "templateId", w.rank
  cross join lateral (select 1 from tasker.task t where t.task_uuid = w.task_uuid for update skip locked) t
  limit $1`;
 
-/** A wait that was due before its task was locked. It may have ended or begun again since. */
+/** A wait that was due before its task was locked. The wait may since have ended or begun again. */
 export type DueWait = Pick<Wait, 'taskUuid' | 'idx' | 'kind' | 'templateId' | 'rank'>;
 
 /** Locks the tasks of the waits that have been due for the longest time, and returns these waits, at most `limit`. */
@@ -73,14 +73,14 @@ export async function postponeWaits(
   await db.query(POSTPONE_WAITS, [...columns(waits, 'taskUuid', 'idx'), firstMs, mostMs]);
 }
 
-// A program of an earlier version deletes tasks without their waits, and ends tasks whose steps wait.
+// A program of an earlier version deletes tasks without deleting their waits, and ends tasks whose steps wait.
 const DROP_WAITS_OF_NO_TASK = sql('drop_waits_of_no_task')`
 with due as materialized (
   select ctid tid, task_uuid from tasker.wait where ended_at is null and due_at is not null and due_at <= now() order by due_at limit 1000)
 delete from tasker.wait where ctid = any (array(
   select tid from due where not exists (select 1 from tasker.task t where t.task_uuid = due.task_uuid)))`;
 
-/** Deletes due waits of tasks that do not exist any more. */
+/** Deletes due waits of tasks that no longer exist. */
 export async function dropWaitsOfNoTask(db: Db): Promise<void> {
   await db.query(DROP_WAITS_OF_NO_TASK);
 }
@@ -123,8 +123,8 @@ update tasker.task t set n_wait = c.waits
  where t.task_uuid = c.task_uuid`;
 
 /**
- * Ends the waits of steps that do not wait: a program of an earlier version has rerun the task without its waits. Call it
- * after lockTasks.
+ * Ends the waits of steps that do not wait, because a program of an earlier version reran the task without ending its
+ * waits. Call it after lockTasks.
  */
 export async function closeStrayWaits(db: Db, waits: readonly StepKey[]): Promise<void> {
   await db.query(CLOSE_STRAY_WAITS, columns(waits, 'taskUuid', 'idx'));

@@ -32,7 +32,7 @@ t as (
     from (select task_tid, count(*)::int n from s group by 1) c where t.ctid = c.task_tid)
 select s.ord::int, s.counted, tasker.iso(w.ended_at) "endedAt" from s join w on w.ord = s.ord`;
 
-/** The end of a wait of a step. */
+/** The end of a step's wait. */
 export interface EndOfWait extends StepKey {
   /** The waiting attempt. */
   attempt: number;
@@ -41,13 +41,13 @@ export interface EndOfWait extends StepKey {
 
 /** A wait that this transaction has ended. */
 export interface TakenWait {
-  /** The number of its attempt among the attempts that count. */
+  /** The number of its attempt among the attempts that count towards `max_attempts`. */
   counted: number;
   endedAt: string;
 }
 
 /**
- * Ends waits, and marks their steps as running under {@link FENCE_OF_WAITS}. They must be recorded in the same
+ * Ends waits, and marks their steps as running under {@link FENCE_OF_WAITS}. The ends must be recorded in the same
  * transaction. Returns the waits that had not ended, by their index in the list. Call it after lockTasks.
  */
 export async function endWaits(db: Db, ends: readonly EndOfWait[]): Promise<Map<number, TakenWait>> {

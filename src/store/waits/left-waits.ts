@@ -22,14 +22,17 @@ select (select count(*)::int from slice) rows,
        (select json_build_object('taskUuid', task_uuid, 'idx', idx)::text from slice order by slice.task_uuid, slice.idx limit 1) last,
        (select coalesce(json_agg(json_build_object('taskUuid', task_uuid, 'idx', idx, 'state', state)), '[]')::text from l) waits`;
 
-/** A wait of a task that is gone, or an open wait that nothing waits for. `state`: that of its task. */
+/**
+ * A wait of a deleted task, or an open wait of an ended task or of a step that does not wait. `state`: the state of its
+ * task.
+ */
 export interface LeftWait extends StepKey {
   state: 'gone' | 'ended' | 'open';
 }
 
 /**
- * Finds what programs of earlier versions have left among the next `limit` waits before a key, the newest task first.
- * `next`: the key for the next call; undefined after the last wait.
+ * Finds the waits that programs of earlier versions have left among the next `limit` waits before a key, newest task
+ * first. `next`: the key for the next call; undefined after the last wait.
  */
 export async function leftWaits(
   db: Db,
@@ -50,7 +53,7 @@ delete from tasker.wait where ctid = any (array(
      where x.task_uuid = d.task_uuid and x.idx = d.idx
        and not exists (select 1 from tasker.task t where t.task_uuid = d.task_uuid) offset 0) x))`;
 
-/** Deletes waits of tasks that do not exist any more. */
+/** Deletes waits of tasks that no longer exist. */
 export async function dropLeftWaits(db: Db, waits: readonly StepKey[]): Promise<void> {
   await db.query(DROP_LEFT_WAITS, columns(waits, 'taskUuid', 'idx'));
 }

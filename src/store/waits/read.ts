@@ -29,7 +29,7 @@ export interface OpenWait extends Wait {
   overdue: boolean;
   /** Whether the engine must act now. */
   due: boolean;
-  /** Whether its task has ended: a program of an earlier version cancels a task without its waits. */
+  /** Whether its task has ended: a program of an earlier version cancels a task without ending its waits. */
   taskEnded: boolean;
   /** The time of the database, in ISO 8601. */
   now: string;

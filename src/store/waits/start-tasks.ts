@@ -54,7 +54,7 @@ export async function createLaterTasks(db: Db, tasks: readonly NewTask[]): Promi
   return new Set(rows.map((row) => row.task_uuid));
 }
 
-// The first steps change now, so that the limits of a lifecycle count from the start.
+// The first steps change now, so that the limits of a lifecycle are measured from the start.
 const START_TASK = sql('start_task')`
 with w as (
   update tasker.wait set ended_at = greatest(now(), since), ended_by = $2
@@ -77,7 +77,10 @@ t as (
    where task_uuid = $1 and exists (select 1 from w))
 select tasker.iso(w.ended_at) "endedAt", (select count(*)::int from s) steps from w`;
 
-/** Starts a task that begins later, and returns when, and the number of queued steps. Undefined if it has started. Call it after lockTasks. */
+/**
+ * Starts a task that begins later. Returns the time of the start and the number of queued steps. Undefined if the task
+ * has already started. Call it after lockTasks.
+ */
 export async function startTask(
   db: Db,
   taskUuid: string,

@@ -54,7 +54,7 @@ export interface TokenState {
   rank: number;
   verdict: string | null;
   doneAt: string | null;
-  /** The first attempt that ended, starting with that of the token. Null if none has ended. */
+  /** The first attempt that ended, starting with the token's attempt. Null if none has ended. */
   overAttempt: number | null;
   overOutcome: string | null;
   overAt: string | null;
@@ -62,7 +62,7 @@ export interface TokenState {
   overBy: string | null;
 }
 
-/** Returns the state of the step of a token. Undefined if the task has no such step. Call it after lockTasks. */
+/** Returns the state of a token's step. Undefined if the task has no such step. Call it after lockTasks. */
 export async function tokenState(db: Db, { taskUuid, idx, attempt }: TokenKey): Promise<TokenState | undefined> {
   return (await db.query<TokenState>(TOKEN_STATE, [taskUuid, idx, attempt])).rows[0];
 }
@@ -73,8 +73,8 @@ update tasker.step set claim = $3, started_at = least(started_at, now())
 returning attempts - spared counted`;
 
 /**
- * Takes a running step from its worker: its fence becomes `claim`. Returns the number of its attempt among the
- * attempts that count. Call it after lockTasks, and record the step in the same transaction.
+ * Takes a running step from its worker: its fence becomes `claim`. Returns the number of its attempt among the attempts
+ * that count towards `max_attempts`. Call it after lockTasks, and record the step in the same transaction.
  */
 export async function takeRunning(
   db: Db,

@@ -98,7 +98,7 @@ export class EventBridge {
     return false;
   }
 
-  /** Returns the number of subscribers of an event. */
+  /** Returns the number of subscribers to an event. */
   listenerCount(name: BridgeEventName): number {
     return this.#emitter.listenerCount(canonical(name));
   }

@@ -107,7 +107,7 @@ export interface TaskerEventMap {
   'metrics.error': WorkerErrorPayload;
 }
 
-/** The arguments of the subscribers of each event of an {@link EventBridge}. */
+/** The arguments that subscribers receive for each event of an {@link EventBridge}. */
 export type BridgeEventMap = {
   [Name in Exclude<keyof TaskerEventMap, 'step.execution.received' | 'step.completion.sent'>]: [
     payload: TaskerEventMap[Name],

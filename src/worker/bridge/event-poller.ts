@@ -67,7 +67,7 @@ const NO_LISTENER_MS = 1_000;
 /**
  * Reads step events from the worker of this process and passes them to its callbacks. Without a callback it publishes
  * them on `EventBridge.instance()`. The worker wakes its poller, so no step waits for an interval and an idle poller
- * does nothing. It keeps the process alive until it is stopped, unless `unref()` was called.
+ * does nothing. The poller keeps the process alive until it is stopped, unless `unref()` was called.
  *
  * @example
  * const poller = new EventPoller({ pollingIntervalMs: 10 });

@@ -36,7 +36,7 @@ export interface FfiBootstrapResult {
   workerId?: string;
 }
 
-/** The status of the worker of a module. */
+/** The status of a module's worker. */
 export interface FfiWorkerStatus {
   success: boolean;
   running: boolean;

@@ -47,7 +47,7 @@ export interface ReceivedStep extends RunnableStep {
   abort(reason: string): void;
 }
 
-/** A step of the worker of this process. Its context and its outcome are handled as without events. */
+/** A step that this process's worker holds. Its context and its outcome are handled as without events. */
 export class OwnStep implements ReceivedStep {
   readonly #delivery: Delivery;
   readonly #taking: Taking;
@@ -158,7 +158,9 @@ export interface ForeignStepOptions {
 
 /** Number of events that are remembered, so that a step does not run again when its event is published again. */
 const REMEMBERED = 10_000;
-/** Maximum length in characters of the error about a result that cannot be sent. It may quote the whole result. */
+/**
+ * Maximum length in characters of the error about a result that cannot be sent. The error may quote the whole result.
+ */
 const MAX_UNSENT = 500;
 /** The longest timeout of a Node timer. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -269,7 +271,7 @@ class ForeignStep implements ReceivedStep {
   }
 
   release(): void {
-    // A module has no method for this. It notices on its own that the event was not completed.
+    // A module has no method to release a step. The module itself detects that the event was not completed.
   }
 
   abort(reason: string): void {
@@ -282,8 +284,8 @@ class ForeignStep implements ReceivedStep {
   }
 
   /**
-   * Sends a result. If the module rejects it, sends a failure instead, so that the module knows about it and whether to
-   * retry.
+   * Sends a result. If the module rejects it, sends a failure instead, so that the module learns about the failure and
+   * whether to retry.
    */
   async #send(result: StepHandlerResult): Promise<boolean> {
     const { module, sent } = this.#options;
@@ -319,7 +321,7 @@ class ForeignStep implements ReceivedStep {
   }
 }
 
-/** The failure of a handler that asked to wait, in a step whose module has no message for that. */
+/** The failure of a handler that asked to wait. The module of this step has no message for waits. */
 function cannotWait({ stepDefinition: { name } }: FfiStepEvent): StepHandlerResult {
   return StepHandlerResult.failure({
     message: `step ${name}: its handler returned completeLater or notYet, which a step from another module cannot do; run the handler in a worker of this package`,

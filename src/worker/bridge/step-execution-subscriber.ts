@@ -167,9 +167,7 @@ export class StepExecutionSubscriber {
     return this.#active;
   }
 
-  /**
-   * Returns the number of handlers that settled, successfully or not. A step with an unknown handler does not count.
-   */
+  /** Returns the number of handlers that settled, successfully or not. Excludes steps with an unknown handler. */
   getProcessedCount(): number {
     return this.#processed;
   }

@@ -29,8 +29,8 @@ export interface CareOptions extends Omit<HousekeepingOptions, 'workerIds'> {
 }
 
 /**
- * The housekeeping that a server does for workers over HTTP, which only run steps. It polls the queue, queues retries,
- * ends waits, sweeps, and ends attempts whose timeout has expired. Any server does it for all workers.
+ * The housekeeping that a server does for workers over HTTP, which only run steps. Polls the queue, queues retries,
+ * ends waits, sweeps, and ends attempts whose timeout has expired. Any server does this for all workers.
  */
 export class Care {
   readonly #options: CareOptions;

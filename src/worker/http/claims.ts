@@ -83,7 +83,7 @@ export class Claims {
     this.#unreadable = new UnreadableTemplates(options.engine, () => options.onWorkLeft(0), options.logger);
   }
 
-  /** The ids of all namespaces of recent claims. */
+  /** The ids of all namespaces in recent claims. */
   get namespaceIds(): number[] {
     return [...new Set([...this.#scopes.values()].flatMap(({ namespaceIds }) => namespaceIds))];
   }

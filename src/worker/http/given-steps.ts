@@ -18,7 +18,7 @@ export interface Ended {
   errorType: string | null;
 }
 
-/** A step that was given to a worker over HTTP, as this server knows it. */
+/** A step that was given to a worker over HTTP, in the cache of this server. */
 export interface Given {
   readonly step: DispatchedStep;
   readonly workerId: number;
@@ -37,8 +37,8 @@ export interface GivenStepsOptions {
 }
 
 /**
- * The steps that were given to workers over HTTP, as far as this server knows them. This is only a cache: another
- * server, or this server after a restart, reads them from the database.
+ * The steps that were given to workers over HTTP, as far as this server has seen them. The list is only a cache:
+ * another server, or this server after a restart, reads the steps from the database.
  */
 export class GivenSteps {
   readonly cache = new TaskCache();
@@ -82,7 +82,7 @@ export class GivenSteps {
     return this.#given.get(keyOf(key));
   }
 
-  /** Returns the entry of the step of an attempt's end. */
+  /** Returns the entry for the step whose attempt ended. */
   of({ step }: Pick<AttemptEnd, 'step'>): Given | undefined {
     return this.get(step);
   }
@@ -101,7 +101,7 @@ export class GivenSteps {
     });
   }
 
-  /** Returns the steps that are still held. Steps that this server does not know are read from the database. */
+  /** Returns the steps that are still held. Steps that are not in the cache are read from the database. */
   async find(attempts: readonly Attempt[]): Promise<void> {
     const unknown = attempts.filter((attempt) => !this.get(attempt));
     if (unknown.length === 0) return;
@@ -112,7 +112,7 @@ export class GivenSteps {
     if (lacking.length > 0) await loadDetails(this.#engine, lacking);
   }
 
-  /** Loads what steps need before they are given to a worker. */
+  /** Loads the data that steps need before they are given to a worker. */
   async hydrate(given: readonly Given[]): Promise<void> {
     const steps = given.map(({ step }) => step);
     await Promise.all([
@@ -121,12 +121,12 @@ export class GivenSteps {
     ]);
   }
 
-  /** Forgets a step. Its entry in the database is forgotten elsewhere. */
+  /** Removes a step from the cache. Its row in the database is deleted separately. */
   forget({ step }: Given): void {
     if (this.#given.delete(keyOf(step))) this.cache.forget(step.task);
   }
 
-  /** Forgets all steps of workers, except for those whose outcome is being recorded. */
+  /** Removes all steps of workers from the cache, except for those whose outcome is being recorded. */
   forgetWorkers(gone: (workerId: number) => boolean): void {
     for (const given of this.#given.values()) if (!given.ending && gone(given.workerId)) this.forget(given);
   }

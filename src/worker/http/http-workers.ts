@@ -66,7 +66,7 @@ export type Report = { stepUuid: string; fence: string } & (
   | { action: 'release' }
 );
 
-/** The answer to a report: how the attempt ended, whether its checkpoint is saved, or why the report was rejected. */
+/** The response to a report: how the attempt ended, whether its checkpoint is saved, or why the report was rejected. */
 export type Reported =
   | { outcome: 'completed' | 'failed' | 'released' | 'saved'; errorType: string | null }
   | { outcome: 'refused'; error: TaskerError };
@@ -134,7 +134,7 @@ export class HttpWorkers {
     });
   }
 
-  /** The times that a worker needs to know. */
+  /** The lease and the heartbeat interval of each worker. */
   get times(): { leaseMs: number; heartbeatMs: number } {
     const { leaseMs } = this.#options;
     return { leaseMs, heartbeatMs: Math.floor(leaseMs / 3) };
@@ -244,7 +244,7 @@ export class HttpWorkers {
     this.#given.forgetWorkers((id) => id === workerId);
   }
 
-  /** Takes steps that a worker no longer lists, because the answer to its claim was lost. */
+  /** Takes steps that a worker no longer lists, because the response to its claim was lost. */
   async #takeFrom(workerId: number, missing: readonly HeldKey[]): Promise<void> {
     const { engine, logger } = this.#options;
     const lost = missing.filter((key) => !this.#given.get(key)?.ending);
@@ -282,9 +282,9 @@ export class HttpWorkers {
   }
 
   /**
-   * Records what workers report about attempts. The first outcome of an attempt is final: later reports about the
-   * attempt get it as their answer. Reports of workers that the caller may not use are rejected, like reports of
-   * unknown workers.
+   * Records the reports of workers about attempts. The first outcome of an attempt is final: later reports about the
+   * attempt receive this outcome as the response. Reports of workers that the caller may not use are rejected, like
+   * reports of unknown workers.
    */
   async report(reports: readonly Report[], mayUse: (worker: HttpWorkerRow) => boolean): Promise<Reported[]> {
     const attempts = reports.map(({ stepUuid, fence }) => readFence(stepUuid, fence));
@@ -342,7 +342,7 @@ function reportedOf({ outcome, errorType }: Ended): Reported | undefined {
   return outcome === 'worker_lost' || outcome === 'cancelled' ? undefined : { outcome, errorType };
 }
 
-/** Returns the answer to a report about an attempt that has already ended. */
+/** Returns the response to a report about an attempt that has already ended. */
 function earlier({ action, stepUuid }: Report, end: AttemptEndRow | undefined): Reported {
   const before = end && action !== 'checkpoint' ? reportedOf(end as Ended) : undefined;
   if (before) return before;

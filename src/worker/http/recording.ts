@@ -72,7 +72,7 @@ export class Recording implements RecorderEvents {
   }
 
   release(): void {
-    // As above.
+    // No children are claimed.
   }
 
   withoutEvents(end: AttemptEnd, refusal: string): AttemptEnd {

@@ -60,8 +60,8 @@ async function beatIfDue(): Promise<void> {
 }
 
 /**
- * Logs the handler that blocks the loop, once per block. It is logged from here because the handler may never return.
- * The blocked loop cannot write, so the line goes directly to standard error, if the worker logs there.
+ * Logs the handler that blocks the loop, once per block. This thread logs it, because the handler may never return. The
+ * blocked loop cannot write, so the line goes directly to standard error, if the worker logs there.
  */
 async function reportBlocked(silentMs: number): Promise<void> {
   if (silentMs < BLOCKED_MS) named = false;

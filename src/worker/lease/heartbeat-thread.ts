@@ -33,7 +33,7 @@ export interface HeartbeatThreadSetup {
 /** A message to the thread: the worker ids to send heartbeats for, or the request to end. */
 export type MessageToThread = { ids: readonly number[] } | { stop: true };
 
-/** A log line of the thread. It arrives when the event loop is no longer blocked. */
+/** A log line of the thread. Arrives when the event loop is no longer blocked. */
 export interface ThreadReport {
   level: 'debug' | 'warn';
   fields: Record<string, unknown>;
@@ -44,9 +44,9 @@ export interface ThreadReport {
 const CLOSE_MS = 1_000;
 
 /**
- * A thread that sends the heartbeats of its worker while the worker's event loop is blocked. It has its own connection,
- * opened on first use, and sends nothing while the loop runs. If the loop is blocked for longer than the bound, the
- * heartbeats end. The lease then expires, and other workers take the steps.
+ * A thread that sends the heartbeats of its worker while the worker's event loop is blocked. The thread has its own
+ * connection, opened on first use, and sends nothing while the loop runs. If the loop is blocked for longer than the
+ * bound, the heartbeats end. The lease then expires, and other workers take the steps.
  */
 export class HeartbeatThread {
   readonly #options: HeartbeatThreadOptions;

@@ -23,8 +23,8 @@ const QUEUE_TURN_MS = 30_000;
  */
 const PAUSE_PER_SLICE = 200;
 /**
- * The longest of these pauses. With it, the four slices of a million open tasks are done within 5 minutes, even on a
- * busy machine.
+ * The longest of these pauses. With this limit, the four slices of a million open tasks are done within 5 minutes, even
+ * on a busy machine.
  */
 const LONGEST_PAUSE_MS = 70_000;
 /** The longest time for which a check delays the next check. */
@@ -41,7 +41,7 @@ export interface HousekeepingOptions {
   auditRetentionMs?: number | undefined;
   /** The thresholds of the configuration. */
   thresholds?: StalenessThresholds | undefined;
-  /** Which tasks to prune; undefined means none. */
+  /** The rules for pruning tasks automatically. Undefined means that no task is pruned. */
   retention?: RetentionPolicy | undefined;
 }
 
@@ -106,7 +106,7 @@ export class Housekeeping {
       }
       return steps.length > 0;
     } catch (error) {
-      // The connections are being closed. Another worker reclaims those steps.
+      // The connections are being closed. Another worker reclaims the steps.
       if (this.#stopped) return false;
       this.#logger.warn(
         { error: messageOf(error) },
@@ -177,7 +177,7 @@ export class Housekeeping {
         if (this.#stopped) break;
       }
     } catch (error) {
-      this.#logger.warn({ error: messageOf(error) }, 'search for stale tasks failed; trying again');
+      this.#logger.warn({ error: messageOf(error) }, 'search for stale tasks failed; retrying');
     } finally {
       this.#endingStale = false;
     }

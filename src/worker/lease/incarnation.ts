@@ -110,7 +110,7 @@ export class Incarnation {
 
   /**
    * Returns whether this worker may still hold steps under this fence. False if the incarnation that issued it was
-   * declared dead, in which case other workers get its steps.
+   * declared dead, in which case other workers take its steps.
    */
   owns(claim: number): boolean {
     return !this.#dead.has(incarnationOf(claim));
@@ -243,22 +243,22 @@ export class Incarnation {
       const dead = ids.filter((id) => !alive.includes(id));
       if (dead.length > 0) await this.#comeBack(dead);
       else this.#memory.proven(sentAt);
-      // If only dead ids were queried, the next heartbeat has the request.
+      // If only dead ids were queried, the response to the next heartbeat has the request.
       if (dead.length < ids.length) this.#events.drain?.(drain);
       await this.#leaveRetired();
       await this.announce();
-      // The outage may have affected other workers too, so they get the time of a lease to reconnect.
+      // The outage may have affected other workers too, so they have the time of a lease to reconnect.
       if (lost && sentAt - this.#memory.backAt >= leaseMs) this.#events.othersLost();
     } catch (error) {
       const level = this.#failedBeats++ === 0 ? 'warn' : 'debug';
-      this.#logger[level]({ error: messageOf(error) }, 'heartbeat failed; trying again');
+      this.#logger[level]({ error: messageOf(error) }, 'heartbeat failed; retrying');
     }
   }
 
   async #comeBack(dead: readonly number[]): Promise<void> {
     this.#logger.warn(
       { worker_ids: dead },
-      'this worker was declared dead because its lease expired; other workers get its steps',
+      'this worker was declared dead because its lease expired; other workers take over its steps',
     );
     for (const id of dead) {
       this.#retired.delete(id);

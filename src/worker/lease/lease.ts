@@ -16,7 +16,7 @@ export interface LeaseOptions extends Omit<WorkerIdentity, 'memory' | 'load'> {
   auditRetentionMs?: number | undefined;
   /** The thresholds of the configuration. */
   thresholds?: StalenessThresholds | undefined;
-  /** Which tasks to prune; undefined means none. */
+  /** The rules for pruning tasks automatically. Undefined means that no task is pruned. */
   retention?: RetentionPolicy | undefined;
   /** The load to report, without the lag of the event loop. */
   load(): Omit<WorkerLoad, 'loopLagMs'>;
@@ -31,7 +31,7 @@ export interface LeaseOptions extends Omit<WorkerIdentity, 'memory' | 'load'> {
 export interface LeaseEvents {
   /** Called when these incarnations were declared dead. Other workers may have their steps. */
   lost(incarnations: readonly number[]): void;
-  /** Called when it turned out that this worker holds steps of an unanswered claim. */
+  /** Called when this worker found steps that an unanswered claim has claimed for it. */
   adopt(rows: readonly AdoptedStepRow[]): void;
   /** Called when steps of lost workers are back in the queue. */
   swept(): void;

@@ -56,7 +56,7 @@ export class SharedLoopState {
     return sharedNow() - this.#read(TURNED_AT);
   }
 
-  /** Records that a handler is called. It occupies the loop until it returns or first awaits. */
+  /** Records that a handler is called. The handler occupies the loop until it returns or first awaits. */
   calls({ handler, step, taskUuid }: CalledStep): void {
     const { written } = encoder.encodeInto(`${taskUuid}\0${step}\0${handler}`, this.#names);
     Atomics.store(this.#length, 0, written);
@@ -115,7 +115,7 @@ export interface BlockedLoop extends CalledStep {
 
 /** How responsive the event loop of a worker is. */
 export interface LoopStats {
-  /** Delay of the last timer in milliseconds. Everything else in this process is delayed by as much. */
+  /** Delay of the last timer in milliseconds. Everything else in this process is delayed by the same time. */
   lagMs: number;
   /** The largest lag since the worker started. */
   maxLagMs: number;

@@ -13,15 +13,14 @@ interface Doubt {
   /** Time of the first successful query. */
   firstLook: number | undefined;
   /**
-   * Steps that were adopted under this fence. They are remembered, because a step that is no longer held must not be
-   * adopted again.
+   * Steps that were adopted under this fence. Kept, because a step that is no longer held must not be adopted again.
    */
   adopted: Set<string>;
 }
 
 /**
  * Fences of claims whose response was lost. This worker may hold steps under them without knowing it, and its lease
- * keeps these steps from other workers. It therefore searches for the steps and adopts them.
+ * keeps these steps from other workers. This class searches for the steps and adopts them.
  */
 export class UnansweredClaims {
   readonly #engine: Engine;
@@ -43,7 +42,7 @@ export class UnansweredClaims {
     this.#schedule(OFTEN_MS);
   }
 
-  /** Drops the fences of incarnations that were declared dead, because other workers get their steps. */
+  /** Drops the fences of incarnations that were declared dead, because other workers take their steps. */
   forget(incarnations: readonly number[]): void {
     for (const token of this.#unanswered.keys()) {
       if (incarnations.includes(incarnationOf(token))) this.#unanswered.delete(token);
@@ -79,7 +78,7 @@ export class UnansweredClaims {
     try {
       const rows = (await this.#engine.adopt(tokens)).filter((row) => this.#isNew(row));
       if (rows.length > 0) {
-        this.#logger.warn({ steps: rows.length }, 'adopted steps of claims whose answer was lost');
+        this.#logger.warn({ steps: rows.length }, 'adopted steps of claims whose response was lost');
         this.#adopt(rows);
       }
       const now = performance.now();

@@ -19,7 +19,7 @@ export function whyNotIsolated(definition: HandlerDefinition, handler: Executabl
 
 /**
  * Checks on startup that all handlers with `isolation: thread` can run in a thread. Handlers that only a resolver
- * knows, or that are registered later, are checked when their first step runs.
+ * finds, or that are registered later, are checked when their first step runs.
  * @throws ResolutionError `handler_invalid`
  */
 export function checkIsolation(registry: HandlerRegistry, definitions: readonly HandlerDefinition[]): void {

@@ -20,7 +20,7 @@ export interface ThreadPort {
   signal: AbortSignal;
 }
 
-/** Returns the parameters of the context of a step in a thread. Data that is not in the message comes from its worker. */
+/** Returns the context parameters of a step in a thread. Data that is not in the message comes from its worker. */
 export function threadParams(step: StepMessage, port: ThreadPort): StepContextParams {
   const { event, dependencies, dependencyNames } = step;
   let saved = step.checkpoint;
@@ -81,7 +81,7 @@ function rebuilt(answer: Answer): StepExecutionError {
   const { message, errorType, retryable }: ErrorMessage =
     'error' in answer
       ? answer.error
-      : { message: 'the worker sent an unexpected answer', errorType: 'handler_error', retryable: true };
+      : { message: 'the worker sent an unexpected response', errorType: 'handler_error', retryable: true };
   return new StepExecutionError(message, { errorType, retryable });
 }
 

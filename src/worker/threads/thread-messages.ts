@@ -6,7 +6,7 @@ import type { Fields } from '../../model/json.ts';
 import type { HandlerOrigin } from '../../registry/handler-origin.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
 
-// The messages between a worker and the threads in which it runs handlers. They consist of plain data.
+// The messages between a worker and the threads in which it runs handlers. The messages consist of plain data.
 
 /** The data that the context of a step in a thread needs. */
 export interface StepMessage
@@ -58,7 +58,7 @@ export interface ErrorMessage {
 /** A request of a thread to its worker while a handler runs. */
 export type Question = { load: string } | { save: CheckpointProgress } | { token: true };
 
-/** The answer to a {@link Question}: the result of a step, the saved checkpoint, or the token. */
+/** The response to a {@link Question}: the result of a step, the saved checkpoint, or the token. */
 export type Answer =
   | { loaded: DependencyResultParams | undefined }
   | { saved: Fields | null }

@@ -11,7 +11,7 @@ import { timerWait } from './timer-wait.ts';
 
 type Begun = WaitRequest | StepHandlerResult;
 
-/** Returns the end of a step whose result could not be loaded. The step is retried if the database did not answer. */
+/** Returns the end of a step whose result could not be loaded. The step is retried if the database did not respond. */
 function endOfThrown(step: DispatchedStep, thrown: unknown): AttemptEnd {
   return isConnectionError(thrown) ? released(step) : attemptEnd(step, resultOfThrown(thrown), DEFAULT_VERSION);
 }

@@ -59,7 +59,7 @@ function failure(errorType: string, message: string): StepHandlerResult {
 
 /**
  * Saves the checkpoint that comes with `notYet`, and resolves to the result to record: a failure if it cannot be saved.
- * Undefined if the handler gave no checkpoint.
+ * Undefined if the handler passed no checkpoint.
  */
 export function saveBeforeCall(
   step: DispatchedStep,

@@ -22,7 +22,7 @@ export function findBinariesPackage(root = installedRoot()): BinariesPackage {
 function installedRoot(): string {
   const name = platformPackage(currentPlatform());
   try {
-    // Its main file is <root>/dist/index.js. It does not export its package.json.
+    // The package does not export its package.json. Its main file is <root>/dist/index.js.
     return path.dirname(path.dirname(createRequire(import.meta.url).resolve(name)));
   } catch (cause) {
     throw notInstalled(name, cause);

@@ -26,8 +26,8 @@ export interface BinariesRequest {
 }
 
 /**
- * Finds PostgreSQL's programs. If the server's user cannot run them in place, uses a copy. This is the case if node_modules
- * is in root's home, or if the package was installed without its postinstall script.
+ * Finds PostgreSQL's programs. Uses a copy if the server's user cannot run them in place. Examples are a node_modules
+ * in root's home, and a package that was installed without its postinstall script.
  */
 export function locateBinaries({ packageRoot, user, owner, fallbackFolder }: BinariesRequest): Binaries {
   const found = findBinariesPackage(packageRoot);

@@ -53,7 +53,8 @@ export function copyBinaries(from: BinariesPackage, { owner, fallbackFolder }: C
 
 /**
  * Returns the cache folder that projects share. Programs in it are run, so it must belong to the current user, and no
- * other user may write to it. For root, it is a folder that only root can create. For other users, it is in their home.
+ * other user may write to it. For root, the cache is a folder that only root can create. For other users, the cache is
+ * in their home.
  */
 function usableCache(): string | undefined {
   const root = process.getuid?.() === 0;

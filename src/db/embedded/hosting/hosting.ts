@@ -2,7 +2,7 @@ import type { Binaries } from '../binaries/binaries.ts';
 import type { EmbeddedFolder } from '../embedded-folder.ts';
 import type { Postmaster } from '../postmaster.ts';
 
-/** The registration of this process as a user of a server. It ends when the process leaves or exits. */
+/** The registration of this process as a user of a server. The registration ends when the process leaves or exits. */
 export interface Membership {
   leave(): void;
 }
@@ -31,6 +31,6 @@ export interface Hosting {
   join(folder: EmbeddedFolder, postmasterPid: number): Membership | undefined;
   /** Returns whether any process uses the server. */
   hasUsers(folder: EmbeddedFolder): boolean;
-  /** Returns the folder of its socket, or undefined if it listens on TCP. */
+  /** Returns the folder of the server's socket, or undefined if it listens on TCP. */
   socketFolder(folder: EmbeddedFolder): string | undefined;
 }

@@ -18,8 +18,9 @@ export function otherOwner(file: string): ServerUser | undefined {
 }
 
 /**
- * Returns the user that PostgreSQL must run as, because it refuses to run as root. Undefined unless this process is root.
- * Then it is the owner of the data, or of its folder, unless that is root; else the user `postgres`, else `nobody`.
+ * Returns the user that PostgreSQL must run as, because it refuses to run as root. Undefined unless this process is
+ * root. For root, this is the owner of the data or of its folder, if not root. Otherwise it is the user `postgres`, or
+ * `nobody`.
  */
 export function chooseServerUser({ home, data }: { home: string; data: string }): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined;

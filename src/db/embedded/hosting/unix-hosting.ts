@@ -25,10 +25,7 @@ export const unixHosting: Hosting = {
   socketFolder: findRunFolder,
 };
 
-/**
- * Finds a server in another container that shares the folder, where its pid is unknown here, by connecting to its
- * socket.
- */
+/** Finds a server in another container that shares the folder, by connecting to its socket. Its pid is unknown here. */
 async function findElsewhere(data: string, runFolder: string | undefined): Promise<Postmaster | undefined> {
   const postmaster = readPostmaster(data);
   return postmaster && runFolder && (await answers(path.join(runFolder, SOCKET))) ? postmaster : undefined;

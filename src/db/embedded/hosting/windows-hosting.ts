@@ -14,9 +14,9 @@ import { serverArguments } from '../server-settings.ts';
 import type { Hosting, Membership, ServerStart, StartedServer } from './hosting.ts';
 
 /*
- * Windows has no named pipes in folders and no signals for a postmaster. Instead, every user creates a file with its pid, and
- * a small detached Node process checks every second whether one of them is alive. pg_ctl starts and stops the server. It
- * also drops administrator rights, with which PostgreSQL refuses to run.
+ * Windows has no named pipes in folders and no signals for a postmaster. Instead, every user creates a file with its
+ * pid. A small detached Node process checks every second whether one of the users is alive. pg_ctl starts and stops the
+ * server. pg_ctl also drops administrator rights, with which PostgreSQL refuses to run.
  */
 
 const APPEAR_TIMEOUT_MS = 10_000;
