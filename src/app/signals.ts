@@ -241,7 +241,7 @@ export class ServedNamespaces {
     return this.#configured ?? [...this.#found].sort();
   }
 
-  /** Whether it serves every namespace and none exists yet. */
+  /** Whether the worker serves every namespace and none exists yet. */
   get isWaiting(): boolean {
     return this.#servesAll && this.#found.size === 0;
   }

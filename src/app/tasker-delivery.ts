@@ -44,7 +44,7 @@ export class TaskerDelivery {
     this.#delivery.heard();
   }
 
-  /** Delivers what is already queued. Waits for the subscribers for `drainTimeoutMs`, or until `hurry` fires. */
+  /** Delivers the queued events. Waits for the subscribers for `drainTimeoutMs`, or until `hurry` fires. */
   async stop({ drainTimeoutMs, hurry }: Required<StopOptions>): Promise<void> {
     const until = performance.now() + drainTimeoutMs;
     const left = () => ({ drainTimeoutMs: Math.max(0, until - performance.now()), hurry });

@@ -152,7 +152,7 @@ export class Tasker extends TaskerOperations {
     return embedded ? `embedded PostgreSQL ${embedded.version}, log in ${embedded.logFile}` : database.place;
   }
 
-  /** The worker of this tasker, for code of this package that is built on it. @internal */
+  /** The worker of this tasker, for other code of this package. @internal */
   get worker(): Worker | undefined {
     return this.#worker;
   }
@@ -221,7 +221,7 @@ export class Tasker extends TaskerOperations {
     await this.#worker?.refresh();
   }
 
-  /** Makes the worker use handlers that were added to the registry. Call it after adding them. */
+  /** Makes the worker use handlers that were added to the registry. Call this method after adding handlers. */
   async refresh(): Promise<void> {
     await this.#worker?.refresh();
   }
@@ -262,7 +262,7 @@ export class Tasker extends TaskerOperations {
     const how = readCreateOptions(options);
     const create = (all: readonly TaskRequest[]) => this.#waiter.creating(() => this.#engine.createTasks(all, how));
     const created = await (tracing ? withSpans(tracing, read, create) : create(read));
-    // Before the caller's commit, the task is not visible.
+    // The task is not visible before the caller's commit.
     if (how.client) return created.map(handleOf);
     this.#signals.created(created);
     if (read.some(({ startAt, delayMs }) => startAt != null || delayMs != null)) await this.#engine.announceSchedules();

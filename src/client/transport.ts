@@ -30,7 +30,7 @@ export interface Reply<T> {
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
-/** A gateway answers with 502 or 504 if it does not know whether the request was carried out. */
+/** A gateway returns 502 or 504 if it does not know whether the request was carried out. */
 const MAY_PASS = new Set([408, 502, 503, 504]);
 
 /** Sends requests to a server, and repeats a request if that is safe. */

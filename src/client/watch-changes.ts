@@ -3,7 +3,7 @@ import { readEvents } from './event-stream.ts';
 import { pause } from './pause.ts';
 import type { Transport } from './transport.ts';
 
-/** The filter of a stream of changes. Several values are separated by commas. */
+/** The filter of a change stream. Several values are separated by commas. */
 export interface ChangesQuery {
   namespace?: string | undefined;
   name?: string | undefined;
@@ -17,8 +17,8 @@ export interface ChangesQuery {
 /** A change of a task or a step. */
 export interface Change {
   /**
-   * `task` or `step`: `data` is its state now. `deleted`: the task is gone. `reset`: changes were missed, so reload what you
-   * show.
+   * `task` or `step`: `data` is its state now. `deleted`: the task is gone. `reset`: changes were missed, so reload the
+   * displayed data.
    */
   event: 'task' | 'step' | 'deleted' | 'reset';
   data: Record<string, unknown>;
@@ -67,7 +67,7 @@ export async function* watchChanges(
       }
     } catch (error) {
       signal.throwIfAborted();
-      // Any other error counts as a lost connection.
+      // Any other error is treated as a lost connection.
       if (error instanceof TaskerClientError && !error.recoverable) throw error;
       if (performance.now() >= end) throw error;
     }

@@ -29,9 +29,9 @@ export interface DiscoverOptions {
 export interface DiscoveredFile {
   /** An absolute path, or the name of a package. */
   file: string;
-  /** The names of the handlers found in it. */
+  /** The names of the handlers found in the file. */
   handlers: string[];
-  /** The reason why no handler was found in it. */
+  /** The reason why no handler was found in the file. */
   reason?: string;
 }
 
@@ -44,15 +44,15 @@ export interface Discovery {
 
 /**
  * Imports every TypeScript and JavaScript file of a folder and its subfolders, and registers the exported handlers
- * under their `handlerName`. Handlers in exported arrays and plain objects are registered too. It skips names that
- * begin with `_` or `.`, `*.test.*`, `*.spec.*`, `*.d.ts` and `node_modules`. A second call reloads only changed files.
- * The source can also be a file, an installed package, or a part of a package (`@shop/handlers/billing`), whose own
- * exports are used.
+ * under their `handlerName`. Handlers in exported arrays and plain objects are registered too. Skips names that begin
+ * with `_` or `.`, `*.test.*`, `*.spec.*`, `*.d.ts` and `node_modules`. A second call reloads only changed files. The
+ * source can also be a file, an installed package, or a part of a package (`@shop/handlers/billing`), whose own exports
+ * are used.
  *
- * It enables Node's source maps for the process, so that stack traces show the source files.
+ * Enables Node's source maps for the process, so that stack traces show the source files.
  *
  * Modules that a handler imports by a relative path become part of the bundles. If the application imports such a
- * module too, the process has two instances of it. Packages have only one.
+ * module too, the process has two instances of the module. Packages have only one instance.
  *
  * Throws `handler_not_found` if the folder does not exist, and `handler_invalid` with the path if a file does not
  * compile or throws while it is imported.

@@ -33,7 +33,7 @@ export interface WorkerFacts {
   databasePoolSize: number;
 }
 
-/** The worst of several states. `unknown` counts as degraded. */
+/** The worst of several states. `unknown` is treated as degraded. */
 export function worstOf(states: readonly CheckStatus[]): 'healthy' | 'degraded' | 'unhealthy' {
   if (states.includes('unhealthy')) return 'unhealthy';
   return states.includes('degraded') || states.includes('unknown') ? 'degraded' : 'healthy';
@@ -46,9 +46,9 @@ export interface ServedWorker {
   readiness(): Promise<Checks>;
   /** All checks, including those of {@link readiness}. */
   details(): Promise<Checks>;
-  /** Gives access to its templates. @throws TaskerError `not_ready` until the worker runs */
+  /** The engine, for access to the worker's templates. @throws TaskerError `not_ready` until the worker runs */
   readonly engine: Engine;
-  /** The reasons why it cannot run some steps of a template, one line each. */
+  /** The reasons why the worker cannot run some steps of a template, one line each. */
   handlerProblems(template: TaskTemplate): Promise<string[]>;
   /** The metrics of the worker. */
   metrics: MetricsReport;

@@ -75,7 +75,7 @@ const compiled = new WeakMap<JsonSchema, SchemaCheck>();
 
 /**
  * Compiles a JSON Schema to a check: draft-07 if its `$schema` is draft-07 or draft-06, else 2020-12. Each schema
- * object is compiled once. Throws `template_invalid` if it is not a valid schema.
+ * object is compiled once. Throws `template_invalid` if the schema is invalid.
  *
  * @example
  * const check = compileSchema({ type: 'object', required: ['qty'] });

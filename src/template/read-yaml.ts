@@ -17,7 +17,7 @@ export interface ReadYaml {
   start: number;
 }
 
-/** Hints that the messages of the YAML parser do not give. */
+/** Hints that are missing in the messages of the YAML parser. */
 const HINTS: Partial<Record<YAMLError['code'], string>> = {
   TAB_AS_INDENT: 'indent with spaces',
   BAD_SCALAR_START: 'put the value in quotes',

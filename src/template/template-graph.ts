@@ -88,8 +88,8 @@ export function childrenOf(parents: readonly (readonly number[])[]): number[][] 
 }
 
 /**
- * Returns the nodes with parents before children. Omits nodes that are on a cycle or below one. Of the nodes whose
- * parents are all in the result, the one declared first comes next.
+ * Returns the nodes with parents before children. Omits nodes that are on a cycle or below one. Among the nodes whose
+ * parents are all in the result, the node declared first comes next.
  */
 export function orderOf(parents: readonly (readonly number[])[], children: readonly number[][]): number[] {
   const waitingFor = parents.map((of) => of.length);

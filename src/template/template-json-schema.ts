@@ -59,7 +59,7 @@ function addBareName(schema: Schema): void {
   Object.assign(schema, { description, anyOf: [callable, whole] });
 }
 
-/** Returns whether fields have values. An empty field counts as missing. */
+/** Returns whether fields have values. An empty field is treated as missing. */
 function having({ some, none = [] }: { some: readonly string[]; none?: readonly string[] }): Schema {
   const properties: Record<string, Schema> = {};
   for (const name of some) properties[name] = { not: { type: 'null' } };

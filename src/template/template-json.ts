@@ -48,7 +48,7 @@ export function templateToJson(template: TaskTemplate): JsonObject {
 
 /**
  * Returns the template from the JSON of {@link templateToJson}. Unknown keys, from a later version of the program, are
- * ignored. So are `default_options` in the different form of an earlier version, in which they had no effect.
+ * ignored. `default_options` in the form of an earlier version are also ignored, because they had no effect there.
  */
 export function templateFromJson(json: unknown): TaskTemplate {
   const { file, issues } = checkForm(json);

@@ -32,7 +32,7 @@ export interface Place {
 /** The places of a map's values by key, or of a list's items by index. */
 export type Places = Map<string | number, Place>;
 
-/** Creates an error for the text. Without an offset, it concerns the whole file. */
+/** Creates an error for the text. Without an offset, the error concerns the whole file. */
 export function textError(code: string, message: string, offset = 0): TextProblem {
   return { severity: 'error', code, message, offset };
 }

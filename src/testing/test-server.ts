@@ -61,7 +61,7 @@ function theServer(serverUrl: string | undefined): Promise<TestServer> {
   if (!server) {
     server = prepare(serverUrl);
     servers.set(key, server);
-    // Forgotten, so that the next test can try again.
+    // Removed from the map, so that the next test tries again.
     server.catch(() => servers.delete(key));
   }
   return server;
@@ -91,7 +91,7 @@ async function startOwn(): Promise<string> {
     if (!(error instanceof TaskerError) || error.code !== 'embedded_failed') throw error;
     throw new TaskerError(
       'embedded_failed',
-      `${error.message}; the test kit's server holds no data to keep, so remove ${folder} and run the tests again`,
+      `${error.message}; the test kit's server contains no data to keep, so remove ${folder} and run the tests again`,
       { cause: error, details: error.details },
     );
   }

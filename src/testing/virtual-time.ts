@@ -40,7 +40,7 @@ export class VirtualTime {
     return new Date(Date.now() + this.#aheadUs / 1000);
   }
 
-  /** Moves the clock forward. Whatever becomes due runs in order, each with its consequences. */
+  /** Moves the clock forward. Work that becomes due runs in order, together with the steps that become ready. */
   async advance(durationUs: number, timeoutMs: number): Promise<void> {
     for (let left = durationUs; ; ) {
       const { dueUs, timers } = await this.settle(timeoutMs);

@@ -19,10 +19,10 @@ interface GraphNode {
   step_uuid: string | null;
   attempts: number;
   max_attempts: number;
-  /** When its last attempt started. */
+  /** When the step's last attempt started. */
   started_at: string | null;
   completed_at: string | null;
-  /** Duration of its last ended attempt. */
+  /** Duration of the step's last ended attempt. */
   duration_ms: number | null;
   next_retry_at: string | null;
   wait: SnakeKeys<NonNullable<Step['wait']>> | null;

@@ -156,7 +156,7 @@ export async function readQueues(db: Db): Promise<QueueInfo[]> {
 
 /** Maximum number of unserved steps to examine, in all namespaces together. */
 const MOST_LOOKED_AT = 5_000;
-/** Minimum number of them to examine in one namespace. */
+/** Minimum number of unserved steps to examine in one namespace. */
 const LEAST_LOOKED_AT = 100;
 
 /** A row of a namespace with queued steps. */

@@ -11,7 +11,7 @@ export interface NamespaceQueue {
   namespace: string;
   /** Ready steps that no worker has claimed. 100,000 means at least 100,000. */
   ready: number;
-  /** When the oldest of them became ready, as ISO 8601; null if there is none. */
+  /** When the oldest ready step became ready, as ISO 8601; null if there is none. */
   oldestAt: string | null;
   /** Steps that are running. */
   running: number;
@@ -26,7 +26,7 @@ export interface OpenWaits {
   kind: WaitKind;
   /** 10,000 means at least 10,000. */
   count: number;
-  /** When the oldest of them began, as ISO 8601. */
+  /** When the oldest wait began, as ISO 8601. */
   oldestSince: string;
 }
 

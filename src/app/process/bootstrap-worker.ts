@@ -150,7 +150,7 @@ export function getVersion(module: NapiModule = processModule): string {
 }
 
 /**
- * Returns the version of the native core of a module. For this package, the text says that it has none.
+ * Returns the version of a module's native core. For this package, the text reports that there is none.
  *
  * @example
  * console.log(getRustVersion());

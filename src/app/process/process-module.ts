@@ -14,7 +14,7 @@ import { workerSystem } from './worker-system.ts';
 
 const VERSION = '1.0.0';
 
-/** A program that polls manually counts as a reader for as long as the worker runs. */
+/** The reader that represents a program that polls manually. It remains registered while the worker runs. */
 const byHand = { wake: () => undefined };
 const readByHand = new WeakSet<DispatchChannel>();
 

@@ -12,8 +12,8 @@ interface Found {
 const none = (): Found => ({ publishers: new Map(), subscribers: new Map() });
 
 /**
- * Puts the publishers and subscribers that handler folders export into registries: instances, and classes with their own
- * name. If one was registered by hand under the same name, it stays.
+ * Puts the publishers and subscribers that handler folders export into registries: instances, and classes with their
+ * own name. An object that was registered by hand under the same name stays.
  */
 export class DiscoveredSubscribers {
   readonly #registries: EventRegistries;
@@ -81,7 +81,7 @@ export class DiscoveredSubscribers {
 
   /**
    * Removes the objects that came from the folders when their worker stops. Objects that another worker also has from a
-   * folder stay. So do the publishers of a frozen registry, which the next worker of this process takes over.
+   * folder stay. The publishers of a frozen registry also stay, and the next worker of this process takes them over.
    */
   async leave(): Promise<void> {
     this.begin();

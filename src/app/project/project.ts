@@ -112,7 +112,7 @@ export class Project {
     const changed = await this.readTemplates();
     if (changed.length === 0) return this.#valid;
     await tasker.registerTemplates(changed);
-    this.#options.tell(`reloaded ${changed.map(nameOf).join(', ')}; new tasks use it`);
+    this.#options.tell(`reloaded ${changed.map(nameOf).join(', ')}; new tasks use the new content`);
     await this.#tellMissing();
     return this.#valid;
   }

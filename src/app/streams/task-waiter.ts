@@ -17,7 +17,7 @@ const MAX_READ = 500;
  * their connection.
  */
 const MAX_POLLED = 1_000;
-/** Maximum size of the set of new tasks, and of the set of tasks that ended while others were being created. */
+/** Maximum size of each of two sets: new tasks, and tasks that ended while others were being created. */
 const MAX_REMEMBERED = 10_000;
 
 function isResting(state: string): boolean {
@@ -41,7 +41,7 @@ interface Waiter {
 export class TaskWaiter {
   readonly #engine: Engine;
   readonly #logger: Logger;
-  /** By task: usually one waiter, sometimes several. In the order in which they are polled. */
+  /** The waiters of each task, usually one. Tasks are in the order in which they are polled. */
   readonly #waiters = new Map<string, Waiter | Set<Waiter>>();
   /** Tasks created here that are not known to have ended. A wait for one of them needs no query. */
   readonly #newTasks = new Set<string>();

@@ -83,7 +83,7 @@ const TASK_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'step_audit',
-    description: 'Returns the outcomes of the attempts of a step, newest first.',
+    description: "Returns the outcomes of a step's attempts, newest first.",
     permission: 'steps:read',
     input: hasStep,
     run: async (ask, given) =>

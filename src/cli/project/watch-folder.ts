@@ -118,7 +118,7 @@ class TreeWatch {
   }
 }
 
-/** Skips hidden folders and node_modules, which hold no handlers or templates and change often. */
+/** Skips hidden folders and node_modules, which contain no handlers or templates and change often. */
 function isWatched(folder: string, name: string): boolean {
   if (name.startsWith('.') || name === 'node_modules') return false;
   return statSync(path.join(folder, name), { throwIfNoEntry: false })?.isDirectory() ?? false;

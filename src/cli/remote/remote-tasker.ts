@@ -21,7 +21,7 @@ export function clientOf(tasker: Tasker): Client | undefined {
 }
 
 /**
- * Returns a tasker whose verbs call a server. Answers have the same form as from a database, so commands need not
+ * Returns a tasker whose verbs call a server. Results have the same form as those of a database, so commands need not
  * distinguish the two. A call of a verb that the server does not offer is rejected.
  */
 export function remoteTasker(server: ChosenServer): Tasker {

@@ -10,7 +10,7 @@ export interface TreeStep {
   state: string;
 }
 
-/** The lines of a tree of steps. */
+/** The lines of a step tree. */
 export interface Folded<S extends TreeStep> {
   /** The lines in order: names of steps, or the template step name of a folded batch. */
   names: string[];

@@ -35,7 +35,7 @@ export interface EventConsumer {
    * prevents that, and `retryAfter` sets the delay.
    */
   deliver(event: LoggedEvent, context: DeliveryContext): Promise<void>;
-  /** Closes its resources. Called once, after the last delivery. */
+  /** Closes the resources of the consumer. Called once, after the last delivery. */
   close?(): Promise<void>;
 }
 

@@ -24,7 +24,7 @@ export interface EventDeliveryOptions extends Partial<ConsumerDefaults> {
   slowMs?: number;
   /** The interval for polling the log when there are no notifications. Default 1,000. */
   pollMs?: number;
-  /** The age at which events are deleted, once every group has passed them. 0 keeps them. Default: seven days. */
+  /** The age at which events are deleted, once every group has passed them. 0 keeps all events. Default: seven days. */
   retentionMs?: number;
   /** The interval between deletions of old events. Default 300,000. */
   tidyEveryMs?: number;

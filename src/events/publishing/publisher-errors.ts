@@ -108,5 +108,7 @@ function notPassed(inProcess: readonly string[]): string {
 function hintOf(wanted: readonly string[], registered: readonly string[]): string {
   const near = [...new Set(wanted.flatMap((name) => nearNames(name, [...registered, 'default'])))];
   if (near.length > 0) return `; did you mean ${near.join(' or ')}?`;
-  return registered.length > 0 ? `; registered are ${registered.join(', ')}` : '; no publisher is registered';
+  return registered.length > 0
+    ? `; the registered publishers are ${registered.join(', ')}`
+    : '; no publisher is registered';
 }

@@ -18,7 +18,7 @@ export interface StepEventContext extends StepResult {
   stepUuid: string;
   stepName: string;
   namespace: string;
-  /** The same id for everything that one request caused. */
+  /** The id that all tasks, steps and events caused by one request share. */
   correlationId: string;
   /** The event to create. Empty in a context without an event. */
   eventName: string;

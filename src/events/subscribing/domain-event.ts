@@ -12,7 +12,9 @@ export interface DomainEventMetadata {
   stepName?: string;
   namespace: string;
   correlationId: string;
-  /** When its result was recorded, by the database clock, in ISO 8601. The same in all copies of the event. */
+  /**
+   * When the result of the step was recorded, by the database clock, in ISO 8601. The same in all copies of the event.
+   */
   firedAt: string;
   /** The name of the publisher. */
   publisher?: string;

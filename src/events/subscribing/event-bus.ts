@@ -12,7 +12,7 @@ export interface LiveEvent extends Omit<LoggedEvent, 'id'> {
   deliveryMode: DeliveryMode;
 }
 
-/** The wire format of an event of this process. Its task is read from the database. */
+/** The wire format of an event of this process. The event's task is read from the database. */
 export async function liveEnvelope(log: EventLog, { deliveryMode: _, ...event }: LiveEvent): Promise<unknown> {
   // The event has no position in the log, and the envelope does not contain one.
   const [envelope] = await log.envelope([{ ...event, id: 0 }]);
@@ -122,7 +122,7 @@ export class EventBus {
   readonly #subscriptions = new Set<Subscription>();
   /** Events dropped by subscriptions that have ended, and by listeners with their own queue. */
   #droppedEarlier = 0;
-  /** The number of calls of listeners. */
+  /** The number of listener calls. */
   dispatched = 0;
 
   constructor(logger: Logger) {

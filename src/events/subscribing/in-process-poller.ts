@@ -44,8 +44,8 @@ interface Subscription {
 }
 
 /**
- * Polls a function for the events of this process and passes them to subscribers. A tasker does not need it: it delivers
- * an event to its subscribers as soon as the step is recorded.
+ * Polls a function for the events of this process and passes them to subscribers. A tasker does not need a poller,
+ * because it delivers an event to its subscribers as soon as the step is recorded.
  *
  * @example
  * const poller = new InProcessDomainEventPoller({ pollIntervalMs: 10 });

@@ -62,7 +62,7 @@ export class SubscriberRuns implements SubscriberHost {
   }
 }
 
-/** Returns whether it gets durable events. */
+/** Returns whether the subscriber gets durable events. */
 function hasGroup({ delivery }: Subscriber): boolean {
   return delivery.mode !== 'in_process';
 }

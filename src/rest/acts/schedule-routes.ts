@@ -99,7 +99,7 @@ const RESUME = describeRoute({
   method: 'post',
   path: '/v1/schedules/{name}/resume',
   permission: 'schedules:write',
-  summary: 'Resumes a schedule; due times of the pause get no task',
+  summary: 'Resumes a schedule; due times during the pause get no task',
   request: { params: Named, ...optionalBody(ActBody) },
   answer: ChangedScheduleSchema,
   errors: [404],

@@ -45,9 +45,9 @@ export function scopedParts(path: string): ScopedPart[] {
 }
 
 /**
- * Limits callers to their namespaces. A request for an object in another namespace is answered as if it did not exist.
- * Routes without such an object in their path must limit their answers themselves, and have `scoped: true`. Requests to
- * other routes are rejected.
+ * Limits callers to their namespaces. A request for an object in another namespace gets the same error as for a missing
+ * object. Routes without such an object in their path must limit their responses themselves, and have `scoped: true`.
+ * Requests to other routes are rejected.
  */
 export function limitToNamespaces(tasker: Tasker, rules: RouteRules): MiddlewareHandler {
   const tasks = new Recent<string | undefined>({ freshMs: Number.POSITIVE_INFINITY, most: MOST_TASKS });

@@ -64,7 +64,7 @@ export const ENVELOPE_SCHEMAS: Readonly<Record<string, unknown>> = {
   },
 };
 
-/** Returns the schema of the message of an event: the envelope with the event's name and the schema of its payload. */
+/** Returns the schema of an event's message: the envelope with the event's name and the schema of its payload. */
 export function envelopeOf(name: string, payloadReference: string): unknown {
   return {
     allOf: [

@@ -54,7 +54,7 @@ const SURROGATE = /[\ud800-\udfff]/;
  *
  * @example
  * linearPattern('^(a+)+$').test('a'.repeat(10_000) + 'b'); // false, immediately
- * @throws SyntaxError when it is not a regular expression
+ * @throws SyntaxError if the source is not a regular expression
  * @throws UnsupportedPattern for a backreference, a modifier, or a pattern that is too large
  */
 export function linearPattern(source: string): LinearPattern {

@@ -16,7 +16,7 @@ export interface GroupMemberParts {
 export class GroupMember {
   readonly #member = randomUUID();
   readonly #parts: GroupMemberParts;
-  /** Undefined before it joins, and after its group was removed. */
+  /** Undefined before this process joins the group, and after the group was removed. */
   groupId: number | undefined;
   /** When to renew next, on the clock of `performance.now()`. */
   #signAt = 0;

@@ -13,7 +13,7 @@ export interface GroupWork {
   wants(eventName: string): boolean;
   /** Delivers an event as soon as a slot is free. A consumer in this process must want it. */
   handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver>;
-  /** Repeats a query until the database answers. Returns undefined if it gives up. */
+  /** Repeats a query until the database responds. Returns undefined after giving up. */
   retryUntilAnswered<T>(ask: () => Promise<T>): Promise<T | undefined>;
   /** Releases everything held under this holder. */
   release(holder: string): Promise<void>;
@@ -28,8 +28,8 @@ export interface GroupWork {
 /** Deliveries taken from the log that are in progress. */
 export interface HeldWork {
   /**
-   * The id of the holder in the database, new for each take. So if the response to a statement is lost, nothing extends
-   * the lease on what it took.
+   * The id of the holder in the database, new for each take. If the response to a statement is lost, the lease on the
+   * work that it took is therefore never extended.
    */
   readonly holder: string;
   /**
