@@ -108,13 +108,10 @@ export const TaskResponseSchema = z
     reruns: z.int(),
     rerun_at: nullableTime,
     copy_of: z.uuid().nullable(),
-    created_with: z
-      .string()
-      .nullable()
-      .openapi({
-        description:
-          'The credential that created the task over HTTP. Null if a program created the task in the database.',
-      }),
+    created_with: z.string().nullable().openapi({
+      description:
+        'The credential that created the task over HTTP. Null if a program created the task in the database.',
+    }),
     stale: orNull(StaleSchema).openapi({ description: 'The limit of its lifecycle that the task exceeds.' }),
     paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that apply to the task.' }),
   })
@@ -176,11 +173,9 @@ export const StepResponseSchema = z
     handler: z.string(),
     worker: z.string().nullable().openapi({ description: 'The worker that runs the step, or ran it last.' }),
     wait: OpenWaitSchema.openapi({ description: 'Null unless the step is in `waiting`.' }),
-    rerun: z
-      .int()
-      .openapi({
-        description: 'The number of the rerun that the current run of the step belongs to. 0 is the first run.',
-      }),
+    rerun: z.int().openapi({
+      description: 'The number of the rerun that the current run of the step belongs to. 0 is the first run.',
+    }),
     event_problems: z.array(
       z.object({ event: z.string(), kind: z.string(), message: z.string(), path: z.string().nullable() }),
     ),

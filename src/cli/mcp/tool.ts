@@ -18,8 +18,7 @@ export type Ask = (request: ApiRequest) => Promise<unknown>;
 type Permission = Parameters<Caller['allows']>[0];
 type Shape = Readonly<Record<string, z.ZodType>>;
 /** The checked arguments of a tool. */
-// biome-ignore lint/suspicious/noExplicitAny: the tables of tools hold schemas of all shapes; each tool has its own
-// types.
+// biome-ignore lint/suspicious/noExplicitAny: a table of tools has schemas of all shapes; each tool has its own types.
 type Given = any;
 
 /** The properties of every tool. */
