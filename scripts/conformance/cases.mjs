@@ -26,7 +26,7 @@ async function pair(world) {
 const REPORTS = /\/(complete|fail|batch)$/;
 
 export const CASES = {
-  'it runs steps, and passes the results of earlier ones': pair,
+  'it runs steps, and passes the results of earlier steps': pair,
   'a retryable failure runs again': async (world) => {
     const uuid = await world.create('retry');
     await world.ended(uuid);

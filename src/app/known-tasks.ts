@@ -63,8 +63,8 @@ type OrDefault<Text extends string, Default extends string> = [Text] extends [ne
 type First<Wanted, Else> = [Wanted] extends [never] ? Else : Wanted;
 
 /**
- * The templates with the given name and namespace. If none has both, those with the name, so that a compile error
- * points to the part that differs.
+ * The templates with the given name and namespace. If no template has both, the templates with the name, so that a
+ * compile error points to the part that differs.
  */
 export type Meant<Name extends string, Namespace extends string, Version extends string, Known> = First<
   Extract<Known, { name: Name; namespace?: OrDefault<Namespace, 'default'>; version?: OrDefault<Version, '1.0.0'> }>,

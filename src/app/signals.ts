@@ -223,8 +223,8 @@ function canBegin(
 }
 
 /**
- * The namespaces that a worker serves: the configured ones, otherwise those of its templates, otherwise all registered
- * ones.
+ * The namespaces that a worker serves: the configured namespaces, otherwise the namespaces of its templates, otherwise
+ * all registered namespaces.
  */
 export class ServedNamespaces {
   readonly #configured: readonly string[] | undefined;

@@ -41,7 +41,8 @@ export class TaskerApprovals {
   }
 
   /**
-   * Returns a page of the open approvals, oldest first. With `task`, returns all approvals of that task, including ended ones.
+   * Returns a page of the open approvals, oldest first. With `task`, returns all approvals of that task, including
+   * ended approvals.
    *
    * @example
    * const page = await tasker.approvals.list({ assignee: 'managers', namespace: 'shop' });

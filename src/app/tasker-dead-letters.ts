@@ -108,7 +108,7 @@ export class TaskerDeadLetters {
     return this.update(ids, { assignee }, options);
   }
 
-  /** Adds a remark to dead letters, including closed ones. Throws the same errors as {@link assign}. */
+  /** Adds a remark to dead letters, open or closed. Throws the same errors as {@link assign}. */
   note(ids: string | readonly string[], note: string, options: OperatorOptions = {}): Promise<number> {
     return this.update(ids, { note }, options);
   }

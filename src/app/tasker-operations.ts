@@ -122,10 +122,10 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Counts tasks by template and state, and groups the causes that block them: failed steps and steps that wait for a
-   * retry by template, step, error type and pattern of the message, and ready steps that no live worker can run. Each
-   * group has a filter that finds its tasks. A part that takes longer than a second is reduced or omitted, and
-   * reported.
+   * Counts tasks by template and state, and groups the causes that block them. Failed steps and steps that wait for a
+   * retry are grouped by template, step, error type and message pattern. Ready steps that no live worker can run are
+   * another group. Each group has a filter that finds its tasks. A part that takes longer than a second is reduced or
+   * omitted, and reported.
    *
    * @example
    * const { failed } = await tasker.summarizeTasks({ namespace: 'shop' }, { endedSince: '24h' });
@@ -302,7 +302,7 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the live workers of all processes, and the recently ended ones, by name.
+   * Returns the live and the recently ended workers of all processes, by name.
    *
    * @example
    * for (const { name, state, running, concurrency } of await tasker.listWorkers({ namespace: 'shop' })) {
@@ -384,7 +384,7 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the pauses in force: those of namespaces and templates first, then those of tasks. `limit`: default 1000.
+   * Returns the pauses in force: first pauses of namespaces and templates, then pauses of tasks. `limit`: default 1000.
    */
   pauses({ limit = 1000 }: { limit?: number } = {}): Promise<Pause[]> {
     return this.#engine.listPauses(limit);

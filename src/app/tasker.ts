@@ -207,8 +207,8 @@ export class Tasker extends TaskerOperations {
   }
 
   /**
-   * Registers more templates, or newer ones. New tasks use them immediately. Accepts the same forms as `createTasker`:
-   * parsed templates, plain objects with the keys of a template file, files and folders.
+   * Registers new templates or newer versions. New tasks use them immediately. Accepts the same forms as
+   * `createTasker`: parsed templates, plain objects with the keys of a template file, files and folders.
    * @throws TaskerError `template_invalid`
    */
   async registerTemplates(source: TemplateSource): Promise<void> {
@@ -228,8 +228,8 @@ export class Tasker extends TaskerOperations {
 
   /**
    * Creates a task, which is committed when this resolves. With the file of `tasker generate types` in the program,
-   * TypeScript checks name, namespace, version and context (see `TaskTypes`), unless one of the first three has the type
-   * `string`.
+   * TypeScript checks name, namespace, version and context (see `TaskTypes`). If the name, namespace or version has the
+   * type `string`, nothing is checked.
    *
    * @example
    * const task = await tasker.createTask({ namespace: 'shop', name: 'fulfil', version: '1.0.0', context: { order_id: 'O-7' } });

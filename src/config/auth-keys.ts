@@ -91,7 +91,7 @@ export const AUTH_KEYS = {
     path: 'orchestration.web.auth.api_keys_enabled',
     form: flag,
     byDefault: true,
-    about: 'Whether API keys are accepted. `false` rejects those of the file and those of `tasker auth key create`.',
+    about: 'Whether API keys are accepted. `false` rejects the keys of this file and of `tasker auth key create`.',
   },
   jwtVerification: {
     path: 'orchestration.web.auth.jwt_verification_method',

@@ -21,7 +21,7 @@ export interface ConfigKey<T> {
   defaultWords?: string;
   /** The effect of the setting, in one or two sentences. */
   about: string;
-  /** Paths in the file are relative to the project, those in variables to the current folder. */
+  /** Paths in the file are relative to the project. Paths in variables are relative to the current folder. */
   isPath?: true;
   /** Whether the value may contain a password, so that it is never shown. */
   secret?: true;
@@ -167,7 +167,7 @@ const KEYS = {
     defaultWords: 'host and process id',
     about: "The worker's name in history and messages.",
   }),
-  /** Namespaces to serve. Default: those of the templates. */
+  /** Namespaces to serve. Default: the namespaces of the templates. */
   namespaces: option({
     path: 'worker.namespaces',
     variables: ['TASKER_NAMESPACE'],

@@ -37,7 +37,7 @@ export interface BaseResolver {
   readonly priority: number;
   /**
    * The callables that it resolves. Workers without this resolver leave steps with these callables to workers that have
-   * it. Without a pattern or prefix, they do so only for callables that this worker has already resolved.
+   * it. Without a pattern or prefix, they leave only steps with callables that this worker has already resolved.
    */
   readonly pattern?: RegExp | undefined;
   readonly prefix?: string | undefined;

@@ -48,7 +48,7 @@ export interface RestAppOptions {
   config?: ServedConfig | undefined;
   /** How long a request may take, in milliseconds. Default 30,000. */
   requestMs?: number;
-  /** Maximum number of requests in progress; further ones get 503. Default: 50 for each connection of the pool. */
+  /** Maximum number of requests in progress. Further requests get 503. Default: 50 for each connection of the pool. */
   mostRequests?: number | undefined;
   /** Default: as on a loopback address without configuration. */
   security?: SecuritySettings;

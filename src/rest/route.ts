@@ -53,7 +53,7 @@ export interface Described<
    * that are limited to namespaces. Default false.
    */
   scoped?: boolean;
-  /** Errors besides those of every route. Routes with a body have 413 and 415 too. */
+  /** Errors in addition to the errors of every route. Routes with a body also have 413 and 415. */
   errors?: readonly (400 | 404 | 409 | 413)[];
   /** The name of the operation in generated clients. Default: from method and path, such as `getTaskContext`. */
   operationId?: string;

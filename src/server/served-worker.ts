@@ -44,7 +44,7 @@ export interface ServedWorker {
   facts(): WorkerFacts;
   /** The checks that must pass for steps to run. Never rejects, and returns in bounded time even without a database. */
   readiness(): Promise<Checks>;
-  /** All checks, including those of {@link readiness}. */
+  /** All checks, including the checks of {@link readiness}. */
   details(): Promise<Checks>;
   /** The engine, for access to the worker's templates. @throws TaskerError `not_ready` until the worker runs */
   readonly engine: Engine;

@@ -27,7 +27,7 @@ import { waitsToJson } from './waits/wait-file.ts';
 
 /**
  * Returns the template as JSON with snake_case keys, which the database stores as a snapshot. Fields that are null are
- * omitted, so that a field of a later version does not change the digests of templates that do not use it. Overrides
+ * omitted. A field of a later version therefore does not change the digests of templates without the field. Overrides
  * are already merged into the steps, and `environments` itself is not included.
  */
 export function templateToJson(template: TaskTemplate): JsonObject {

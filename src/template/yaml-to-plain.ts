@@ -152,7 +152,7 @@ class Conversion {
     return { data, size, height: height + 1 };
   }
 
-  /** Merges maps. A map's own keys override merged ones, and earlier sources override later ones. */
+  /** Merges maps. A map's own keys override merged keys, and earlier sources override later sources. */
   #merge(source: unknown, into: { entries: Map<string, unknown>; places: Places }, offset: number): void {
     for (const map of Array.isArray(source) ? source : [source]) {
       if (typeof map !== 'object' || map === null || Array.isArray(map)) {

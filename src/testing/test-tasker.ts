@@ -27,7 +27,7 @@ import { registrableOf, type TestHandler } from './handler-of.ts';
 import { type TestDatabase, testDatabase } from './test-server.ts';
 import { advanceUs, VirtualTime } from './virtual-time.ts';
 
-/** Options of {@link testTasker}: those of `createTasker`, except that the test kit manages the database. */
+/** Options of {@link testTasker}: the options of `createTasker`, except that the test kit manages the database. */
 export interface TestTaskerOptions
   extends Omit<
     CreateTaskerOptions,
@@ -41,11 +41,11 @@ export interface TestTaskerOptions
    */
   stubs?: Record<string, TestHandler>;
   /**
-   * Subscribers of domain events, in addition to those in the folders of `handlers`. They run as in production. If
-   * false, none run, not even those in the folders.
+   * Subscribers of domain events, in addition to the subscribers in the folders of `handlers`. They run as in
+   * production. If false, no subscribers run, not even the subscribers in the folders.
    */
   subscribers?: SubscriberSource | false;
-  /** The server on which to create a database. Default: that of `DATABASE_URL`, else an embedded server. */
+  /** The server on which to create a database. Default: the server of `DATABASE_URL`, else an embedded server. */
   databaseUrl?: string;
   /**
    * Whether to wait between attempts as the templates require. Default false: failed attempts are retried immediately.
@@ -93,8 +93,8 @@ export class TestTasker {
   }
 
   /**
-   * Creates a task and waits until the task is complete, failed, blocked by failures, or waiting for a time, a signal
-   * or another event that the test must cause. If there is only one template, name, namespace and version can be
+   * Creates a task and waits until the task is complete, failed or blocked by failures, or until it waits for a time, a
+   * signal or another event that the test must cause. If there is only one template, name, namespace and version can be
    * omitted. The types of a request with a name are checked as in `createTask`.
    *
    * @example

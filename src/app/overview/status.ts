@@ -39,7 +39,9 @@ export interface TaskerStatus {
    * lease has expired.
    */
   workers: { alive: number; lost: number; slots: number; slotsUsed: number };
-  /** Namespaces with ready or running steps or live workers; those with unserved steps first, then the oldest. */
+  /**
+   * Namespaces with ready or running steps or live workers, sorted: unserved steps first, then the oldest ready step.
+   */
   queues: NamespaceQueue[];
   /** Open tasks by state. 1,000,000 means at least that many; for `waiting` and `pending`, the limit is 10,000. */
   open: StateCounts;
@@ -59,7 +61,7 @@ export interface TaskerStatus {
     lateTimers: number;
     lateSchedules: number;
   };
-  /** The pauses in force, at most 1,000; those of namespaces and templates come first. */
+  /** The pauses in force, at most 1,000. Pauses of namespaces and templates come first. */
   pauses: Pause[];
   /** The ready steps that no live worker can run, by namespace and handler. */
   unserved: (UnservedSteps & { namespace: string })[];

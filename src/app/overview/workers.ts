@@ -124,7 +124,7 @@ const DAY_MS = 86_400_000;
 const MOST_STEPS = 100;
 const STATES: readonly WorkerState[] = ['running', 'draining', 'drained', 'lost', 'stopped'];
 
-/** Returns the live workers and the recently ended ones, by name. */
+/** Returns the live and the recently ended workers, by name. */
 export async function listWorkers(engine: Engine, options: WorkerListOptions = {}): Promise<WorkerInfo[]> {
   const { namespace, endedWithinMs = HOUR_MS } = options;
   const states = readStates(options.state);

@@ -35,9 +35,9 @@ export async function bootstrapWorker(config?: BootstrapConfig, module?: NapiMod
 }
 
 /**
- * Stops the worker of this process. It takes no new steps, waits for the dispatched ones, releases the steps that do
- * not finish within the drain time, and closes its connections. Never rejects. If you pass a module, stops the worker
- * of that module.
+ * Stops the worker of this process. The worker takes no new steps, and waits for dispatched steps. It releases the
+ * steps that do not finish within the drain time, and closes its connections. Never rejects. If you pass a module,
+ * stops the worker of that module.
  *
  * @example
  * await poller.stop();
@@ -61,7 +61,7 @@ export async function stopWorker(
 }
 
 /**
- * Makes the worker stop taking steps while the running ones continue. Call `stopWorker()` afterwards to stop it.
+ * Makes the worker stop taking steps while running steps continue. Call `stopWorker()` afterwards to stop the worker.
  *
  * @example
  * transitionToGracefulShutdown();

@@ -22,8 +22,8 @@ const readByHand = new WeakSet<DispatchChannel>();
 type ProcessModule = NapiModule & ClientModule<Promise<NapiClientResult>>;
 
 /**
- * The worker of this process as one object, for programs that poll and complete steps by hand, and for pollers and
- * subscribers that take a module. Methods that wait for a commit return promises.
+ * The worker of this process as one object. It is for programs that poll and complete steps by hand, and for pollers
+ * and subscribers that take a module. Methods that wait for a commit return promises.
  */
 export const processModule: ProcessModule = markOwnModule<ProcessModule>({
   getVersion: packageVersion,

@@ -51,7 +51,8 @@ export class DiscoveredSubscribers {
   }
 
   /**
-   * Puts the exports that were collected since {@link begin} into the registries. Replaces those of the previous call.
+   * Puts the exports that were collected since {@link begin} into the registries. Replaces the exports of the previous
+   * call.
    * @throws TaskerError `conflict` if the publisher registry is frozen and its publishers would change
    */
   async apply(): Promise<void> {

@@ -60,7 +60,7 @@ export class Project {
     for (const template of templates) this.#isNew(template);
   }
 
-  /** Reads the templates. Returns the new and the changed ones. */
+  /** Reads the templates. Returns new and changed templates. */
   async readTemplates(): Promise<TaskTemplate[]> {
     const { templates: folders, environment, warn } = this.#options;
     try {

@@ -46,7 +46,7 @@ export class TaskerSchedules {
   }
 
   /**
-   * Creates a schedule. Its first due time is in the future; use {@link backfill} for earlier ones.
+   * Creates a schedule. Its first due time is in the future; use {@link backfill} for earlier due times.
    *
    * @example
    * const { words, next } = await tasker.schedules.create({

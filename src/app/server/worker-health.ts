@@ -74,7 +74,7 @@ export class WorkerHealth {
     return { ...now('unhealthy', reason), detail: messageOf(seen.error), ms: seen.ms };
   }
 
-  /** Runs all checks, including those of {@link readiness}. */
+  /** Runs all checks, including the checks of {@link readiness}. */
   async details(): Promise<Checks> {
     return {
       ...(await this.readiness()),

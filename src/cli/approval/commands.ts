@@ -12,7 +12,7 @@ export function addApprovalCommands(program: Command): void {
     .option('--assignee <name>', 'only approvals that this user or role may vote on')
     .option('-n, --namespace <namespace>', 'only approvals of tasks in this namespace')
     .option('--name <name>', 'only approvals in tasks of this template')
-    .option('--task <uuid>', 'all approvals of this task, including ended ones')
+    .option('--task <uuid>', 'all approvals of this task, including ended approvals')
     .option('-l, --limit <number>', 'maximum number of approvals', PAGE, 20)
     .option('--cursor <cursor>', 'next page: the cursor that the previous page printed')
     .action(lazily(async () => (await import('./list.ts')).approvalList));

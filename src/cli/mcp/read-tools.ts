@@ -94,7 +94,7 @@ const TASK_TOOLS: readonly ReadTool[] = [
   }),
   getTool({
     name: 'step_logs',
-    description: 'Returns the lines that the handler of a step logged. Usually only those of failed attempts are kept.',
+    description: 'Returns the log lines of the handler of a step. Usually, only the lines of failed attempts are kept.',
     permission: 'steps:read',
     input: { ...hasStep, attempt: z.int().min(1).optional() },
     at: ({ task_uuid, step }) => path`/v1/tasks/${task_uuid}/workflow_steps/${step}/logs`,

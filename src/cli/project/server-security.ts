@@ -116,7 +116,8 @@ function invalid(key: string, why: string): TaskerError {
 }
 
 /**
- * Reads the certificate of `--tls-cert` and the key of `--tls-key`, or those of the configuration. Undefined without them.
+ * Reads the certificate and the key from `--tls-cert` and `--tls-key`, otherwise from the configuration. Undefined if
+ * neither is set.
  * @throws TaskerError `config_invalid`
  */
 export function readTls(options: { tlsCert?: string; tlsKey?: string }, config: TaskerConfig): TlsFiles | undefined {

@@ -15,7 +15,7 @@ export function addTemplateCommands(program: Command): void {
     .action(lazily(async () => (await import('./validate.ts')).templateValidate));
   template
     .command('list')
-    .description('list the templates of the project and those in the database')
+    .description('list the templates of the project and of the database')
     .action(lazily(async () => (await import('./list.ts')).templateList));
   template
     .command('show <template>')

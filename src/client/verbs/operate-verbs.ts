@@ -155,10 +155,10 @@ export function eventVerbs(send: Send) {
     /** Delivers past events to a group again, or counts them with `dry_run`. */
     replay: (body: Act & EventQuery & { group: string; dry_run?: boolean }, options?: CallOptions) =>
       send<{ group: string; replayed: number; would_replay?: number }>('POST', '/v1/events/replay', body, options),
-    /** Delivers the dead deliveries of a group again, or that of one event. */
+    /** Delivers the dead deliveries of a group again: all of them, or the delivery of one event. */
     redeliver: (body: Act & { group: string; event?: string }, options?: CallOptions) =>
       send<{ group: string; redelivered: number }>('POST', '/v1/events/dead/redeliver', body, options),
-    /** Deletes the dead deliveries of a group, or that of one event. */
+    /** Deletes the dead deliveries of a group: all of them, or the delivery of one event. */
     discard: (body: Act & { group: string; event?: string }, options?: CallOptions) =>
       send<{ group: string; discarded: number }>('POST', '/v1/events/dead/discard', body, options),
     /** Removes a group, with its waiting events and dead deliveries. */

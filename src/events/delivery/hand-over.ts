@@ -146,7 +146,7 @@ export class HandOver {
     if (this.late === this.#mostLate) {
       this.#parts.logger.error(
         { group: this.#consumers.name, late: this.late },
-        'too many timed-out event deliveries are still running; no new ones start in this process until one settles',
+        'too many timed-out event deliveries are still running; no new delivery starts in this process until one settles',
       );
       // Other processes can handle the waiting events.
       this.slots.turnAway();

@@ -104,7 +104,7 @@ function notPassed(inProcess: readonly string[]): string {
   return `; ${which} in PublisherRegistry.instance(), which was not passed; use createTasker({ publishers: PublisherRegistry.instance() })`;
 }
 
-/** Returns similar names, or otherwise the registered ones. */
+/** Returns similar names, or otherwise the registered names. */
 function hintOf(wanted: readonly string[], registered: readonly string[]): string {
   const near = [...new Set(wanted.flatMap((name) => nearNames(name, [...registered, 'default'])))];
   if (near.length > 0) return `; did you mean ${near.join(' or ')}?`;

@@ -61,8 +61,8 @@ export function createFfiPollAdapter(module: DomainEventModule): () => DomainEve
  * event without an envelope has no information about its attempt, so it is treated as a success whose result is the
  * payload.
  *
- * `envelope()` of the returned event reads the task, the step and earlier results from the database, but only if the
- * argument is the object that the worker of this process created. For a copy, or for an event of another module, it has
+ * `envelope()` of the returned event reads the task, the step and earlier results from the database. This requires the
+ * object that the worker of this process created as the argument. For a copy, or for an event of another module, it has
  * only the data of that event, and `task_sequence_step` may be null.
  *
  * @example

@@ -23,8 +23,8 @@ export interface HandlingOptions {
 }
 
 /**
- * Runs the hooks of a subscriber for an event. The delivery fails, and `onHandleError` is called once, if
- * `beforeHandle` or `handle` throws, if the result reports a failure, or if the delivery is halted before it ends. If
+ * Runs the hooks of a subscriber for an event. The delivery fails if `beforeHandle` or `handle` throws, if the result
+ * reports a failure, or if the delivery is halted before it ends. `onHandleError` is then called once. If
  * `beforeHandle` returns `false`, the event is skipped and treated as handled. Errors of `afterHandle` and
  * `onHandleError` are only logged.
  */

@@ -82,7 +82,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     this.#subscriptions.push({ pattern, matches: eventMatcher([pattern]), callback });
   }
 
-  /** Ends the subscriptions to a pattern: all of them, or those of one callback. */
+  /** Ends all subscriptions to a pattern, or only the subscriptions of one callback. */
   unsubscribe(pattern: string, callback?: DomainEventCallback): void {
     for (let at = this.#subscriptions.length - 1; at >= 0; at--) {
       const one = this.#subscriptions[at]!;

@@ -129,7 +129,7 @@ export function approvalRoutes(tasker: Tasker): OpenAPIHono {
     });
 }
 
-/** The roles of a voter: those of its credential. A body can name roles only if there is no credential. */
+/** The roles of a voter: the roles of the credential. A body can name roles only if there is no credential. */
 function rolesOf(c: Context, given: readonly string[] | undefined): readonly string[] | undefined {
   const caller = callerOf(c) as { subject: string | undefined; roles?: readonly string[] };
   return caller.subject === undefined ? given : caller.roles;

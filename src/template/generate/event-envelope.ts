@@ -5,7 +5,7 @@ const uuid = { type: 'string', format: 'uuid' } as const;
 const time = { type: 'string', format: 'date-time' } as const;
 const object = { type: 'object' } as const;
 
-/** The schemas (draft-07) that messages share. Their names start with a capital letter, unlike those of events. */
+/** The schemas (draft-07) that messages share. Their names start with a capital letter, unlike the names of events. */
 export const ENVELOPE_SCHEMAS: Readonly<Record<string, unknown>> = {
   DomainEvent: {
     type: 'object',

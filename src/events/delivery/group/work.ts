@@ -39,7 +39,7 @@ export interface HeldWork {
   readonly heldUntil: number;
   /** The number of events in memory that are not handled yet. */
   readonly left: number;
-  /** Handles the events until it is stopped, and releases the remaining ones. */
+  /** Handles the events until it is stopped, and releases the remaining events. */
   run(): Promise<void>;
   /** Starts no new deliveries. {@link run} ends when the running deliveries have ended. */
   stop(): void;
