@@ -147,8 +147,8 @@ export class TaskerBulk {
 
   /**
    * Continues a bulk action that was stopped, or whose process died. If another process still works on the action, this
-   * one takes it over, and the other ends with an error. Finished items are not repeated. @throws TaskerError on
-   * iteration: `bulk_not_found`, or `illegal_transition` if the action is done
+   * one takes it over, and the other ends with an error. Finished items are not repeated.
+   * @throws TaskerError on iteration: `bulk_not_found`, or `illegal_transition` if the action is done
    */
   resume(id: number, { signal, ...options }: BulkOptions = {}): BulkAct {
     const { engine, by, changed } = this.#parts;

@@ -40,8 +40,8 @@ export type {
 
 /**
  * The dead letters: tasks that need a person's attention. Available as `tasker.deadLetters`. A task is added when it
- * exceeds a limit of its template's `lifecycle` (`staleness_action: dlq`), when it is blocked by failures (`on_blocked:
- * dlq`), or by hand. It has at most one open entry. If the task makes progress again, the entry is closed
+ * exceeds a limit of its template's `lifecycle` (`staleness_action: dlq`), when it is blocked by failures
+ * (`on_blocked: dlq`), or by hand. It has at most one open entry. If the task makes progress again, the entry is closed
  * automatically.
  *
  * Every verb takes the id of an entry or of a task. The id of a task means its open entry, otherwise its newest entry.

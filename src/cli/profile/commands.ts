@@ -10,7 +10,7 @@ export function addProfileCommands(program: Command): void {
     .action(lazily(async () => (await import('./profile.ts')).profileList));
   profile
     .command('set <name>')
-    .description('save the server of --server and its credential as a profile; replaces an existing one')
+    .description('save the server of --server and its credential as a profile; replaces an existing profile')
     .option('--api-key <source>', 'API key: @file reads a file, - reads standard input; default: TASKER_API_KEY')
     .option(
       '--token <source>',

@@ -114,7 +114,7 @@ async function noteMissingTemplate(tasker: Tasker, { template }: Schedule): Prom
   if (version === 'latest' ? known.length > 0 : known.some((one) => one.version === version)) return;
   const there =
     known.length > 0 ? `; registered: ${known.map((one) => `${namespace}/${name}@${one.version}`).join(', ')}` : '';
-  note(`template ${template} is not registered yet${there}; until it is, due times of the schedule fail`);
+  note(`template ${template} is not registered yet${there}; until it is registered, due times of the schedule fail`);
 }
 
 /** `tasker schedule pause`: pauses a schedule. */

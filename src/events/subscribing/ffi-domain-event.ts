@@ -62,8 +62,8 @@ export function createFfiPollAdapter(module: DomainEventModule): () => DomainEve
  * payload.
  *
  * `envelope()` of the returned event reads the task, the step and earlier results from the database. This requires the
- * object that the worker of this process created as the argument. For a copy, or for an event of another module, it has
- * only the data of that event, and `task_sequence_step` may be null.
+ * object that the worker of this process created as the argument. For a copy, or for an event of another module, the
+ * envelope has only the data of that event, and `task_sequence_step` may be null.
  *
  * @example
  * const event = ffiEventToDomainEvent({
