@@ -60,7 +60,7 @@ export interface AssemblyParts {
 /** How long a stop waits for a startup in progress, which may be waiting for a server that does not respond. */
 const START_MS = 5_000;
 
-/** One run of a tasker and the parts around it. Opens them in order, and closes them in reverse order. */
+/** One run of a tasker and its surrounding parts. Opens the parts in order, and closes them in reverse order. */
 export class Assembly {
   readonly #parts: AssemblyParts;
   readonly #logger: Logger;

@@ -40,8 +40,8 @@ export interface SignalTargets {
 }
 
 /**
- * Receives notifications from other processes, and sends them. The first is sent immediately, so that an idle system
- * adds no latency. A lost notification only costs latency, because every process also polls.
+ * Sends and receives notifications between processes. The first notification is sent immediately, so that an idle
+ * system adds no latency. A lost notification only costs latency, because every process also polls.
  */
 export class Signals {
   readonly #parts: TaskerParts;

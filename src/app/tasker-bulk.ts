@@ -32,8 +32,8 @@ export interface BulkParts {
  * Acts on many tasks or steps, which a filter finds or the caller lists. Available as `tasker.bulk`.
  *
  * An action first stores the selected items, with the number of each failed attempt. Then it processes them in small
- * transactions, and skips items that have since changed. After a crash, {@link resume} continues it. It never acts
- * twice on the same failure.
+ * transactions, and skips items that have since changed. After a crash, {@link resume} continues the action. An action
+ * never acts twice on the same failure.
  *
  * @example
  * const act = tasker.bulk.retry({ errorType: 'timeout' }, { actor: 'anna', reason: 'the bank is back' });

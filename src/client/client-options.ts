@@ -1,6 +1,6 @@
 import { InvalidRequestError } from './client-errors.ts';
 
-/** A secret, or a function that returns the current one. It is called before each attempt. */
+/** A secret, or a function that returns the current secret. The function is called before each attempt. */
 export type Secret = string | (() => string | undefined | Promise<string | undefined>);
 
 /** Options of {@link createClient}. */

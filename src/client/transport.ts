@@ -152,7 +152,7 @@ function pauseAfter(error: unknown, call: Call, attempts: number): number | unde
 
 function mayRepeat(error: TaskerClientError, { method, repeatable = method === 'GET' }: Call): boolean {
   const { status, retryAfterMs } = error;
-  // The server rejected these before it did anything.
+  // The server rejected requests with these statuses before it did anything.
   if (status === 429 || (status === 503 && retryAfterMs !== undefined)) return true;
   if (error instanceof ConnectionError && wasNotSent(error)) return true;
   if (!repeatable) return false;

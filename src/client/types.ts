@@ -36,7 +36,7 @@ export type TaskPagination = TaskListResponse['pagination'];
 /** The filters and the page of a task list. `state` takes several states, separated by commas. */
 export type TaskListQuery = QueryOf<z.input<typeof TaskListQuerySchema>, z.output<typeof TaskListQuerySchema>>;
 
-/** A query, as accepted by a schema and as produced by it. All parts are optional. */
+/** The input and the output of a query schema. All parts are optional. */
 type QueryOf<Input, Output> = {
   [Key in keyof Output]?:
     | Output[Key]

@@ -7,7 +7,7 @@ import type { Transport } from './transport.ts';
 export interface ChangesQuery {
   namespace?: string | undefined;
   name?: string | undefined;
-  /** Task states. A task that was sent is sent once more when it leaves the state. */
+  /** Task states. When a task leaves these states after it was sent, it is sent once more. */
   state?: string | undefined;
   tag?: string | undefined;
   /** `task` (default), `step`, or both. */

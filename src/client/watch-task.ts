@@ -24,7 +24,7 @@ const RESTING: ReadonlySet<string> = new Set([
   'blocked_by_failures',
 ]);
 
-/** Pauses between reads without a stream. They grow while nothing changes. */
+/** Pauses between reads without a stream. The pauses grow while nothing changes. */
 const POLL_MS = { first: 200, longest: 2_000 };
 /** With a stream, the task is still read occasionally, in case the stream is stuck. */
 const CHECK_MS = 60_000;

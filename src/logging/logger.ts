@@ -36,7 +36,7 @@ export type Level = (typeof LEVELS)[number];
 const ignore = (): void => {};
 
 /**
- * A logger that writes nothing. It is the default wherever a logger is optional.
+ * A logger that writes nothing. It is the default of all optional loggers.
  *
  * @example
  * const registry = new HandlerRegistry({ logger: silentLogger });

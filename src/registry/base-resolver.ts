@@ -36,8 +36,9 @@ export interface BaseResolver {
   /** Resolvers with a lower number are asked first. Registered names have 10, files and packages 100. */
   readonly priority: number;
   /**
-   * The callables that it resolves. Workers without this resolver leave steps with these callables to workers that have
-   * it. Without a pattern or prefix, they leave only steps with callables that this worker has already resolved.
+   * The callables that this resolver resolves. Workers without the resolver leave steps with these callables to workers
+   * that have it. Without a pattern or prefix, they leave only steps with callables that this worker has already
+   * resolved.
    */
   readonly pattern?: RegExp | undefined;
   readonly prefix?: string | undefined;

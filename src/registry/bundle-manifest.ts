@@ -14,7 +14,9 @@ const RESOLUTION_FILES = [
   'node_modules/.yarn-state.yml',
 ];
 
-/** A file that was modified less than this before it was read may change again without a new modification time. */
+/**
+ * If a file is read within this time after a modification, a later change may leave the modification time unchanged.
+ */
 const SETTLED_MS = 50;
 
 interface Manifest {

@@ -19,7 +19,7 @@ export interface DiscoverOptions {
   registry: HandlerTarget;
   logger?: Logger;
   /**
-   * Called with each export that is not a handler. Returns the export's name if it is something else that is used.
+   * Called with each export that is not a handler. Returns the export's name if the export is used in another way.
    * @internal
    */
   also?: ((exported: unknown) => string | undefined) | undefined;
@@ -125,7 +125,7 @@ function handlersOf(module: Module): Found[] {
 }
 
 /**
- * Returns whether a class has its own `handlerName`. A class that inherits it would replace its base class in the
+ * Returns whether a class has its own `handlerName`. A class with an inherited name would replace its base class in the
  * registry.
  */
 function isNamedClass(value: unknown): value is StepHandlerClass {

@@ -7,7 +7,10 @@ import {
 } from '../handlers/step-handler.ts';
 import { MethodDispatchWrapper } from './method-dispatch.ts';
 
-/** The location from which another thread can import a handler. It is plain data, so it can be sent to a thread. */
+/**
+ * The location from which another thread can import a handler. The location is plain data, so it can be sent to a
+ * thread.
+ */
 export interface HandlerOrigin {
   /** The module that exports the handler. */
   url: string;

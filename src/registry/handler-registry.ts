@@ -179,7 +179,7 @@ export class HandlerRegistry {
     return (await discoverHandlers(source, { registry: this, logger: this.logger })).count;
   }
 
-  /** Adds a resolver to this registry, replacing one of the same name. It takes effect immediately. */
+  /** Adds a resolver to this registry, replacing one of the same name. The resolver takes effect immediately. */
   addResolver(resolver: BaseResolver): Promise<void> {
     this.#chain.addResolver(resolver);
     return Promise.resolve();

@@ -28,7 +28,7 @@ interface Answer {
   at: number;
 }
 
-/** How long a null result is cached. It expires, because the source of a resolver may change. */
+/** How long a null result is cached. The result expires, because the source of a resolver may change. */
 const NULL_HOLDS_MS = 1_000;
 
 /**

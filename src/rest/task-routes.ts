@@ -22,7 +22,7 @@ export interface TaskRouteOptions {
   create: SharedCreations['create'];
 }
 
-/** Tasks with larger requests are created alone. */
+/** Tasks with larger requests are created in separate transactions. */
 const LARGE_BODY = 16_384;
 /** Maximum number of pages that can be read without a cursor. */
 const MOST_SKIPPED = 10_000;

@@ -56,6 +56,6 @@ export interface ServedWorker {
   eventGroups(): Promise<readonly EventGroup[] | null>;
   /** The number of listeners for fast events of this process. */
   eventListeners(): number;
-  /** The effective configuration with secrets hidden. If it is missing, `/config` is not served. */
+  /** The effective configuration with secrets hidden. If undefined, `/config` is not served. */
   config?: () => Record<string, unknown>;
 }

@@ -68,7 +68,7 @@ export interface RetryPolicy {
   maxBackoffMs: number;
 }
 
-/** The default retry policy. It also supplies the fields that a declared policy omits. */
+/** The default retry policy, which also supplies the fields that a declared policy omits. */
 export const DEFAULT_RETRY: Readonly<RetryPolicy> = Object.freeze({
   retryable: true,
   maxAttempts: 3,

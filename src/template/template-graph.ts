@@ -21,7 +21,7 @@ export interface TemplateGraph {
    * one of the dependencies. In the order of the template.
    */
   guards: number[][];
-  /** The decisions and analyzers among the ancestors of each step. They can create other steps. */
+  /** The decisions and analyzers among the ancestors of each step, which can create other steps. */
   makers: ReadonlySet<number>[];
   /** Whether a decision can name the step. */
   inBranch: boolean[];

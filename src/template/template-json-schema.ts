@@ -7,9 +7,9 @@ import { approvalFile, signalFile, timerFile, untilFile } from './waits/wait-fil
 type Schema = z.core.JSONSchema.JSONSchema;
 
 /**
- * Returns the JSON Schema of a template file, for editors: completion, descriptions, and checks while typing. It is
- * generated from the form that the parser uses. Only the parser checks rules that need the whole file (names of
- * dependencies, cycles). Unknown keys, which are warnings in the parser, are errors here, so that editors show
+ * Returns the JSON Schema of a template file, for editors: completion, descriptions, and checks while typing. The
+ * schema is generated from the form that the parser uses. Only the parser checks rules that need the whole file (names
+ * of dependencies, cycles). Unknown keys, which are warnings in the parser, are errors here, so that editors show
  * misspellings.
  */
 export function templateJsonSchema(): Schema {

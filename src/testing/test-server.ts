@@ -43,7 +43,7 @@ let made = 0;
 
 /**
  * Creates an empty database with the schema, on the given server or on an embedded server. The first call in this
- * process starts the embedded server without crash safety. It stops with the last process that uses it.
+ * process starts the embedded server without crash safety. The server stops with the last process that uses it.
  */
 export async function testDatabase(serverUrl: string | undefined): Promise<TestDatabase> {
   const { url, template } = await theServer(serverUrl);
@@ -137,8 +137,8 @@ async function clone(
 }
 
 /**
- * Drops a database, even if there are connections. It first waits for sessions that were just closed, because the
- * server itself would only check again after 100 ms.
+ * Drops a database, even if there are connections. First waits for sessions that were just closed, because the server
+ * itself would only check again after 100 ms.
  */
 async function drop({ run, db }: AdminSession, name: string): Promise<void> {
   for (let tries = 0; tries < LEAVING_TRIES && (await databaseInUse(db, name)); tries++) await pause(LEAVING_MS);

@@ -245,9 +245,9 @@ export class TestTasker {
  * Creates a real tasker for tests, on its own database, which is dropped when the tasker stops. The first call in a
  * process prepares a server (about a second), and later calls take a fraction of a second.
  *
- * It behaves as in production, with a few exceptions. Failed attempts are retried immediately unless `keepBackoff` is
- * set, and a step without a handler fails immediately. Templates have the overrides of the environment `test`. Nothing
- * is logged unless you pass a logger.
+ * The tasker behaves as in production, with a few exceptions. Failed attempts are retried immediately unless
+ * `keepBackoff` is set, and a step without a handler fails immediately. Templates have the overrides of the environment
+ * `test`. Nothing is logged unless you pass a logger.
  *
  * @example
  * const kit = await testTasker({ templates: './templates', handlers: './handlers', stubs: { charge: () => ({ paid: true }) } });

@@ -20,9 +20,9 @@ const FIRST_PAUSE_MS = 0.5;
 const LONGEST_PAUSE_MS = 20;
 
 /**
- * The clock of a test kit. It moves the due times in the kit's database back instead of waiting for them. The clock of the
- * database does not change, so leases and the timeouts of handlers are not affected. Schedules are due at times of day,
- * so their clock moves forward instead.
+ * The clock of a test kit. Instead of waiting, the clock moves the due times in the kit's database back. The clock of
+ * the database does not change, so leases and the timeouts of handlers are not affected. Schedules are due at times of
+ * day, so their clock moves forward instead.
  */
 export class VirtualTime {
   readonly #tasker: Tasker;

@@ -14,7 +14,7 @@ interface GraphNode {
   template_step_name: string;
   type: StepType;
   handler: string;
-  /** Null if the step does not exist (yet). A decision or an analyzer may create it. */
+  /** Null if the step does not exist (yet). A decision or an analyzer may create the step. */
   state: string | null;
   step_uuid: string | null;
   attempts: number;

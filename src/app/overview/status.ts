@@ -40,8 +40,8 @@ export interface TaskerStatus {
    */
   workers: { alive: number; lost: number; slots: number; slotsUsed: number };
   /**
-   * Namespaces with ready or running steps or live workers. Namespaces with unserved steps come first, then those whose
-   * oldest ready step has waited longest.
+   * Namespaces with ready or running steps or live workers. Namespaces with unserved steps come first, then namespaces
+   * whose oldest ready step has waited longest.
    */
   queues: NamespaceQueue[];
   /** Open tasks by state. 1,000,000 means at least that many; for `waiting` and `pending`, the limit is 10,000. */

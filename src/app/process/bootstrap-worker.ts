@@ -13,7 +13,7 @@ import { type BootstrapResult, type StopResult, workerSystem } from './worker-sy
  * A process has one such worker at a time. `createTasker` can create any number of workers, which run their steps
  * themselves.
  *
- * Never rejects, so you do not have to await it. If startup fails, the result has the reason. `poller.start()`, or the
+ * Never rejects, so an await is not required. If startup fails, the result has the reason. `poller.start()`, or the
  * poller's `onError`, also reports it.
  *
  * @example

@@ -30,7 +30,7 @@ export class DiscoveredSubscribers {
   }
 
   /**
-   * Collects an export. Returns its name if it is a publisher or a subscriber.
+   * Collects an export. Returns the name of a publisher or a subscriber.
    * @throws TaskerError `subscriber_invalid`, before any registry has changed
    */
   readonly take = (exported: unknown): string | undefined => {
@@ -127,7 +127,7 @@ interface FolderChange<Thing> {
   claimed: Thing[];
 }
 
-/** For each registry: the objects in it that come from folders, with the claims that need each of them. */
+/** For each registry: its objects that come from folders, each with the claims that need the object. */
 const claimantsIn = new WeakMap<object, WeakMap<object, Set<unknown>>>();
 
 /**
@@ -174,7 +174,7 @@ class FolderClaims<Thing extends object> {
     this.#claimed = things;
   }
 
-  /** Returns whether an object came from a folder, and no other worker has it. */
+  /** Returns whether an object came from a folder and no other worker has the object. */
   #isLast(thing: Thing): boolean {
     const claimants = this.#claimants.get(thing);
     return claimants !== undefined && claimants.size === (claimants.has(this) ? 1 : 0);

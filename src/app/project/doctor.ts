@@ -81,7 +81,7 @@ const NOTIFY_TIMEOUT_MS = 2_000;
 const MIN_FREE_BYTES = 100_000_000;
 const MOST_ENDED_TASKS = 1_000_000;
 
-/** Checks everything that a project needs to run. Changes nothing. Each finding has a way to fix it. */
+/** Checks the prerequisites of a project. Changes nothing. Each finding includes a fix. */
 export async function examine(options: ExamineOptions): Promise<Check[]> {
   const { checks, registered } = await examineDatabase(options);
   const folders = options.templates.filter((folder) => existsSync(folder));

@@ -87,7 +87,8 @@ export class TaskerSchedules {
   }
 
   /**
-   * Changes a schedule. Null removes a setting. If its times change, the next due time is in the future.
+   * Changes a schedule. Null removes a setting. If the times of the schedule change, the next due time is in the
+   * future.
    *
    * @example
    * await tasker.schedules.update('nightly-report', { cron: '0 3 * * *', jitter: '10m' }, { actor: 'ann' });

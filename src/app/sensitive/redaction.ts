@@ -34,7 +34,7 @@ type Found = ReadonlyMap<string, SensitiveValues | undefined>;
  */
 export class Redaction {
   readonly #engine: Engine;
-  /** The way to see the values, which errors mention. */
+  /** The instruction in errors for showing the values. */
   readonly #way: string;
   /** Requests that arrive at the same time share a lookup. */
   readonly #lookups: Together<string[], Found>;

@@ -43,7 +43,7 @@ export class TaskWaiter {
   readonly #logger: Logger;
   /** The waiters of each task, usually one. Tasks are in the order in which they are polled. */
   readonly #waiters = new Map<string, Waiter | Set<Waiter>>();
-  /** Tasks created here that are not known to have ended. A wait for one of them needs no query. */
+  /** Tasks created here that are not known to have ended. A wait for such a task needs no query. */
   readonly #newTasks = new Set<string>();
   #creations = 0;
   /** Tasks that ended during a creation. A worker may finish a task before the response to its creation arrives. */
@@ -85,7 +85,7 @@ export class TaskWaiter {
     });
   }
 
-  /** Runs a creation, and remembers the new tasks that are not known to have ended. */
+  /** Runs a creation, and records the new tasks that are not known to have ended. */
   async creating<T extends { taskUuid: string; created: boolean }>(create: () => Promise<T[]>): Promise<T[]> {
     this.#creations++;
     try {

@@ -31,7 +31,7 @@ const filter = {
 const hasStep = { task_uuid: TASK, step: STEP };
 const ofTemplate = { namespace: z.string(), name: z.string(), version: z.string() };
 
-/** Parameters are not put into the path by their name, because `step` is also a search parameter. */
+/** Parameters are not assigned to the path by name, because `step` is also a search parameter. */
 const searches = ({ name, description, at }: { name: string; description: string; at: string }) =>
   readTool({
     name,

@@ -73,7 +73,7 @@ class TreeWatch {
   }
 
   /**
-   * @param above The real paths of the folders above. A link to one of them is skipped, because it would recurse
+   * @param above The real paths of the folders above. A link to such a folder is skipped, because it would recurse
    * forever.
    */
   #watch(folder: string, above: ReadonlySet<string>): void {

@@ -57,7 +57,7 @@ export function serverError(error: unknown, server: string): unknown {
 
 /**
  * Returns an object whose methods report errors of the client as errors of the command line. `refuse` creates the error
- * for a method that it does not have.
+ * for a missing method.
  */
 export function reporting<T extends object>(target: T, server: string, refuse: () => never): T {
   const failed = (error: unknown) => {

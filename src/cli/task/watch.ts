@@ -121,7 +121,7 @@ const OVER: ReadonlySet<Step['currentState']> = new Set(['complete', 'resolved_m
 
 interface Show {
   update(snapshot: TaskSnapshot): void;
-  /** Shows why the task makes no progress. Empty once it makes progress. */
+  /** The reasons why the task makes no progress. Empty once the task makes progress. */
   stalled(reasons: readonly string[]): void;
   end(): void;
 }
@@ -134,7 +134,7 @@ function jsonLines(write: (line: string) => void, remark: (line: string) => void
   };
 }
 
-/** Writes a reason only when it changes. It is looked up every two seconds. */
+/** Writes a reason only when it changes. The reason is looked up every two seconds. */
 function remarksOn(remark: (line: string) => void): Show['stalled'] {
   let before = '';
   return (reasons) => {

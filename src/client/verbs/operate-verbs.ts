@@ -268,7 +268,7 @@ export function credentialVerbs(send: Send) {
     /** Returns the browser sessions that have not ended, newest first. */
     sessions: (query?: { subject?: string }, options?: CallOptions) =>
       send<{ sessions: BrowserSessionInfo[] }>('GET', '/v1/auth/sessions', query, options),
-    /** Ends the session with this id, or all sessions of this subject. Returns them. */
+    /** Ends the session with this id, or all sessions of this subject. Returns the ended sessions. */
     endSessions: (session: string, by: Act = {}, options?: CallOptions) =>
       send<{ sessions: BrowserSessionInfo[] }>('DELETE', path`/v1/auth/sessions/${session}`, by, options),
   };

@@ -39,7 +39,7 @@ export function stepVerbs(transport: Transport) {
     audit(task: string, step: string, options: CallOptions = {}): Promise<StepAuditResponse[]> {
       return transport.json({ method: 'GET', path: path`/v1/tasks/${task}/workflow_steps/${step}/audit`, ...options });
     },
-    /** Resets a failed step, so that it has all its attempts again. */
+    /** Resets a failed step to its full number of attempts. */
     reset(task: string, step: string, by: Operator, options: CallOptions = {}): Promise<StepResponse> {
       return act(task, step, { action_type: 'reset_for_retry', reason: by.reason, reset_by: by.by }, options);
     },
@@ -53,7 +53,7 @@ export function stepVerbs(transport: Transport) {
       const resolution = { reason: by.reason, resolved_by: by.by, ...(result !== undefined && { result }) };
       return act(task, step, { action_type: 'resolve_manually', ...resolution }, options);
     },
-    /** Ends a step by hand with a result. `metadata` is kept with it. */
+    /** Ends a step by hand with a result. `metadata` is kept with the result. */
     complete(
       task: string,
       step: string,

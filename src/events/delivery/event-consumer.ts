@@ -43,7 +43,7 @@ export interface EventConsumer {
 export interface StopOptions {
   /** Time for the waiting and running deliveries to finish, in milliseconds. Default 30,000. */
   drainTimeoutMs?: number;
-  /** Ends that time early when it fires. */
+  /** Ends the time for the deliveries early when it fires. */
   hurry?: AbortSignal;
 }
 

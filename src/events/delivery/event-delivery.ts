@@ -62,8 +62,8 @@ const LAST_LOOK_MS = 1_000;
 const JOIN_MS = 10_000;
 
 /**
- * Delivers the durable events of a database to the consumers of this process. One instance serves all groups, which can be
- * added and removed while it runs. It does not need a worker. Any number of processes can share the work of a group.
+ * Delivers the durable events of a database to the consumers of this process. One instance serves all groups, which can
+ * be added and removed while it runs. A worker is not needed. Any number of processes can share the work of a group.
  *
  * @example
  * const delivery = new EventDelivery({ log: new EventLog(database), logger, listenTo: database });

@@ -68,8 +68,8 @@ export class Outage {
 
 /**
  * Repeats a query, with increasing delays, until the database responds. `failed` is called after each failure and
- * returns false to give up. An error that it throws rejects the promise. Returns undefined after giving up, or when
- * `gone` fires.
+ * returns false to give up. An error of `failed` rejects the promise. Returns undefined after giving up, or when `gone`
+ * fires.
  */
 export async function retryUntilAnswered<T>(
   ask: () => Promise<T>,

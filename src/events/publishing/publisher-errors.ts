@@ -85,7 +85,7 @@ export class RegistryFrozenError extends TaskerError {
  */
 export class DuplicatePublisherError extends TaskerError {
   override readonly name: string = 'DuplicatePublisherError';
-  /** The name that is taken. */
+  /** The name that is already registered. */
   readonly publisherName: string;
 
   constructor(publisherName: string) {

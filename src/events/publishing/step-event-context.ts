@@ -10,8 +10,8 @@ export interface StepResult {
 }
 
 /**
- * The context for a publisher: the step whose event it creates. It is also a {@link StepResult}, so that hooks written for
- * either type work.
+ * The context for a publisher: the step whose event it creates. The context is also a {@link StepResult}, so that hooks
+ * written for either type work.
  */
 export interface StepEventContext extends StepResult {
   taskUuid: string;

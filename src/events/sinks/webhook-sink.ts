@@ -27,7 +27,7 @@ export interface WebhookSinkOptions extends SinkOptions {
   /** An http or https URL without user and password. */
   url: string;
   /**
-   * Signing secrets: `whsec_` and base64. Each of them signs every message, so that secrets can be rotated. Default:
+   * Signing secrets: `whsec_` and base64. Each secret signs every message, so that secrets can be rotated. Default:
    * unsigned.
    */
   secrets?: readonly string[] | undefined;

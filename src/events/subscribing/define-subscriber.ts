@@ -9,7 +9,8 @@ import { resultOfHandling, type SubscriberResult } from './subscriber-result.ts'
 /** Options of {@link defineSubscriber}. */
 export interface DefineSubscriberOptions extends SubscriberDelivery {
   /**
-   * The name of the subscriber and its group. Always set it. Default: the name of the function, otherwise the patterns.
+   * The name of the subscriber and its group. Always set this option. Default: the name of the function, otherwise the
+   * patterns.
    */
   name?: string;
 }

@@ -36,7 +36,7 @@ export interface DomainEvent<Payload = Fields> {
   readonly metadata: DomainEventMetadata;
   /** The outcome of the step, with `success: false` for a failure. */
   readonly executionResult: EventExecutionResult;
-  /** `fast` or `broadcast` for events of this process; undefined if it is not known. */
+  /** `fast` or `broadcast` for events of this process; undefined if the mode is not known. */
   readonly deliveryMode?: DeliveryMode;
   /** Returns the wire format: snake_case, with the task, the step and its execution result in the payload. */
   envelope(): Promise<unknown>;

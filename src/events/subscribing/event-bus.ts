@@ -29,14 +29,15 @@ export interface PublishableEvent {
 }
 
 /**
- * A listener. It may be slow or fail without affecting others. If it returns a promise, the next event waits for it.
+ * A listener. A listener may be slow or fail without affecting others. If it returns a promise, the next event waits
+ * for the promise.
  */
 export type LiveEventListener = (event: LiveEvent, size: number) => unknown;
 
 /** Listeners are called for at most this long before the event loop continues. */
 const TURN_MS = 5;
 
-/** A listener with the events that wait for it. */
+/** A listener with its waiting events. */
 class Subscription {
   readonly wants: (name: string) => boolean;
   readonly #listener: LiveEventListener;

@@ -120,12 +120,12 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     logWarn(`${which} of this process did not end in time`, { left });
   }
 
-  /** Whether it is polling: true from `start()` until `stop()`. */
+  /** Whether the poller is polling: true from `start()` until `stop()`. */
   get isRunning(): boolean {
     return this.#running;
   }
 
-  /** Counters since its creation. `start()` and `stop()` do not reset them. */
+  /** Counters since the creation of the poller. `start()` and `stop()` do not reset the counters. */
   get stats(): PollerStats {
     return { ...this.#counts, running: this.#running };
   }

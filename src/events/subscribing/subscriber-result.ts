@@ -41,7 +41,7 @@ export function SubscriberResult(result: SubscriberResult): SubscriberResult {
 export function resultOfHandling(returned: unknown): SubscriberResult {
   const fields = typeof returned === 'object' && returned !== null ? (returned as Partial<SubscriberResult>) : {};
   if (fields.success !== undefined) return { ...fields, success: fields.success === true };
-  // The first letter must match, because it is hardly ever misspelt, and `access` is a different word.
+  // The first letter must match, because it is rarely misspelt, and `access` is a different word.
   const denied = Object.entries(fields).flatMap(([key, value]) => (value === false && /^s/i.test(key) ? [key] : []));
   const [misspelt] = nearNames('success', denied, 1);
   if (misspelt === undefined) return { success: true };

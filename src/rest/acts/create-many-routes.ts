@@ -26,8 +26,8 @@ const PAUSE_MS = 20;
 /** If the sender is silent for this long, it is considered disconnected. */
 const SILENT_MS = 30_000;
 /**
- * Maximum size of results that wait for the client to read them. It suffices for clients that read only after they have
- * sent all lines.
+ * Maximum size of results that wait for the client. The size suffices for clients that read only after they have sent
+ * all lines.
  */
 const WAITING_BYTES = 16 * 1024 * 1024;
 const LONGEST_MESSAGE = 1_000;

@@ -1,7 +1,7 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { TaskerError } from '../../errors.ts';
 
-/** Requests in progress per connection of the pool. At full load, the last of them waits well under a second. */
+/** Requests in progress per connection of the pool. At full load, the last request waits well under a second. */
 const REQUESTS_PER_CONNECTION = 50;
 /** With fewer requests per connection, the server is not busy, and accepts all. */
 const BUSY_PER_CONNECTION = 2;

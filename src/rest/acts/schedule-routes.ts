@@ -163,10 +163,7 @@ async function checkSchedule(tasker: Tasker, c: Context, name: string): Promise<
   if (callerOf(c).namespaces !== undefined) await visible(tasker, c, name);
 }
 
-/**
- * Returns a page of the schedules that the caller may see. The cursor is the name of a schedule that the caller may
- * see.
- */
+/** Returns a page of the schedules that the caller may see. The cursor is the name of such a schedule. */
 async function visiblePage(
   tasker: Tasker,
   c: Context,

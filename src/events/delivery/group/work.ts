@@ -11,7 +11,7 @@ export interface GroupWork {
   readonly slowMs: number;
   /** Returns whether a consumer in this process wants events of this name. */
   wants(eventName: string): boolean;
-  /** Delivers an event as soon as a slot is free. A consumer in this process must want it. */
+  /** Delivers an event as soon as a slot is free. A consumer in this process must want the event. */
   handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver>;
   /** Repeats a query until the database responds. Returns undefined after giving up. */
   retryUntilAnswered<T>(ask: () => Promise<T>): Promise<T | undefined>;

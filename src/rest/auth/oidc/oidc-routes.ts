@@ -125,7 +125,9 @@ class PendingCookies {
     this.#write(c, this.#name(c, pending.state), value);
   }
 
-  /** Returns the login that the query belongs to, and forgets it. @throws Refused if another browser began it */
+  /**
+   * Returns the login that the query belongs to, and deletes its cookie. @throws Refused if another browser began it
+   */
   take(c: Context): Pending & { to: string } {
     const name = this.#name(c, c.req.query('state') ?? '');
     const text = getCookie(c, name);
