@@ -17,9 +17,9 @@ export type Registrable = StepHandlerClass | (new () => ExecutableHandler) | Exe
 export type ResolvedHandler = Registrable | null;
 
 /**
- * Finds handlers for callables that are not registered by name. The worker calls it once for each step of a template,
- * not for each task, and again after `tasker.refresh()`. A null result is cached for one second. Most resolvers extend
- * {@link RegistryResolver}.
+ * Finds handlers for callables that are not registered by name. The worker calls the resolver once for each step of a
+ * template, not for each task, and again after `tasker.refresh()`. A null result is cached for one second. Most
+ * resolvers extend {@link RegistryResolver}.
  *
  * @example
  * const legacy: BaseResolver = {

@@ -95,8 +95,8 @@ export function webPage(): Hono {
 }
 
 /**
- * Returns the document with the way from its address to the root of the page. It is relative, so that links work below
- * any path prefix that a proxy removes.
+ * Returns the document with the path from its address to the root of the page. The path is relative, so that links work
+ * below any path prefix that a proxy removes.
  */
 function documentAt(pathname: string, html: string): StaticFile {
   const up = '../'.repeat(pathname.split('/').length - 2);

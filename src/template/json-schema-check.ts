@@ -41,7 +41,7 @@ type Draft = keyof typeof META;
 
 /**
  * Tests patterns in linear time, because external input can make JavaScript's own engine backtrack for hours. Snapshots
- * from before patterns were checked may have a pattern that only that engine can test.
+ * that were stored before patterns were checked may have a pattern that only that engine can test.
  */
 const testPattern: NonNullable<CodeOptions['regExp']> = Object.assign(
   (source: string) => {

@@ -74,7 +74,7 @@ export interface TaskerStatus {
   perMinute: { created: number; ended: number; attempts: number; failures: number; estimated: boolean };
   /**
    * The last prune of old tasks, by the policy of the configuration (`byPolicy`) or by an operator, and how many tasks
-   * it has deleted. `endedAt` is null while it runs, or if its process died. Null if nothing was ever pruned.
+   * it has deleted. `endedAt` is null while the prune runs, or if its process died. Null if nothing was ever pruned.
    */
   prune: {
     id: number;

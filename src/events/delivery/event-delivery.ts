@@ -58,7 +58,7 @@ const DEFAULT_OPTIONS = {
   maxDeliveries: DEFAULTS.eventMaxDeliveries,
 };
 const LAST_LOOK_MS = 1_000;
-/** How long {@link EventDelivery.run} waits to join the groups. After that, it joins them in the background. */
+/** How long {@link EventDelivery.run} waits to join the groups. After that, the groups are joined in the background. */
 const JOIN_MS = 10_000;
 
 /**
@@ -111,8 +111,8 @@ export class EventDelivery {
 
   /**
    * Adds consumers, until they are stopped. All consumers of a group belong in one call, because separate calls would
-   * share the group's events. After {@link stop}, which may be called during a slow startup, it only closes the
-   * consumers.
+   * share the group's events. After {@link stop}, which may be called during a slow startup, this method only closes
+   * the consumers.
    */
   run(consumers: readonly EventConsumer[]): RunningConsumers {
     const ofGroups = groupsOf(consumers, this.#parts);
@@ -178,7 +178,7 @@ export class EventDelivery {
   async #stop(options: StopOptions): Promise<void> {
     await Promise.all([
       this.#listener?.stop(),
-      // Both may be waiting for the database. Abandoning them leaves no unfinished changes.
+      // The watch and the sequencer may be waiting for the database. Abandoning them leaves no unfinished changes.
       waitAtMost(LAST_LOOK_MS, Promise.all([this.#watch.stop(), this.#sequencer.stop()])),
       ...[...this.#runs].map((run) => run.stop(options)),
     ]);

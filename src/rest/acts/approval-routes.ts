@@ -121,7 +121,7 @@ export function approvalRoutes(tasker: Tasker): OpenAPIHono {
       const { task_uuid: task, step } = c.req.valid('param');
       const { to, everyone, ...operator } = c.req.valid('json');
       if (to.length > 0 === everyone) {
-        throw new TaskerError('bad_request', 'pass a list of users and roles as to, or everyone: true');
+        throw new TaskerError('bad_request', 'pass to (a list of users and roles) or everyone: true');
       }
       await checkVisible(tasker, callerOf(c), task);
       const { actor: by, reason } = operatorOf(c, operator);

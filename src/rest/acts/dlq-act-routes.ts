@@ -118,7 +118,7 @@ export function dlqActRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(ASSIGN, async (c) => {
       const { to, priority, ...operator } = c.req.valid('json');
       if (to === undefined && priority === undefined) {
-        throw new TaskerError('bad_request', 'pass a name or null as to, or a priority');
+        throw new TaskerError('bad_request', 'pass to (a name or null) or priority');
       }
       const wanted = { ...(to !== undefined && { assignee: to }), ...(priority !== undefined && { priority }) };
       return c.json(await change(c, c.req.valid('param'), { ...wanted, operator }), 200);

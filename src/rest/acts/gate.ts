@@ -3,7 +3,7 @@ import { TaskerError } from '../../errors.ts';
 
 /** Requests in progress per connection of the pool. At full load, the last request waits well under a second. */
 const REQUESTS_PER_CONNECTION = 50;
-/** With fewer requests per connection, the server is not busy, and accepts all. */
+/** With fewer requests per connection, the server is not busy, and accepts all requests. */
 const BUSY_PER_CONNECTION = 2;
 /** A busy server accepts as many requests as it recently completed in this time. */
 const LONGEST_WAIT_MS = 2_000;
@@ -11,7 +11,7 @@ const LONGEST_WAIT_MS = 2_000;
 const LONGEST_QUEUED_MS = 500;
 const WINDOW_MS = 1_000;
 const RETRY_AFTER_SECONDS = 1;
-/** Paths of claims, which wait for steps without using a connection. Idle workers must not keep others out. */
+/** Paths of claims, which wait for steps without using a connection. Idle workers must not block other requests. */
 const WAITING_PATH = '/v1/steps/claim';
 const MOST_WAITING = 5_000;
 

@@ -4,7 +4,7 @@ import { type ErrorCode, TaskerError } from '../../errors.ts';
 /** The reason why a credential is not accepted, as clients of the original API read it. */
 export type FailureReason = 'missing' | 'expired' | 'invalid' | 'malformed' | 'forbidden';
 
-/** A credential that is not accepted. The middleware turns it into a response. */
+/** An error for a credential that is not accepted. The middleware converts the error into a response. */
 export class Refused extends Error {
   override readonly name = 'Refused';
   readonly reason: FailureReason;

@@ -9,7 +9,7 @@ import { Recent } from './recent.ts';
 import { refuse } from './refuse.ts';
 import type { RouteRules } from './route-rules.ts';
 
-/** The namespaces of this many tasks are cached. They never change. */
+/** Maximum number of tasks whose namespaces are cached. The namespace of a task never changes. */
 const MOST_TASKS = 20_000;
 
 /** A part of a path that belongs to a namespace, or names one. */

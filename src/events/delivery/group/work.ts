@@ -33,8 +33,8 @@ export interface HeldWork {
    */
   readonly holder: string;
   /**
-   * On the clock of `performance.now()`. No delivery may start after this, because another process may have taken it
-   * over.
+   * On the clock of `performance.now()`. No delivery may start after this time, because another process may have taken
+   * over the work.
    */
   readonly heldUntil: number;
   /** The number of events in memory that are not handled yet. */

@@ -26,7 +26,7 @@ const CALLBACK_PATH = '/v1/auth/oidc/callback';
 
 const PREFIX = 'tasker_login_';
 const PENDING_SECONDS = 600;
-/** Each login in progress has its own cookie, so that two tabs can log in. More would make requests too large. */
+/** Each login in progress has a cookie, so that two tabs can log in. More cookies would make requests too large. */
 const MOST_PENDING = 5;
 const LONGEST_RETURN = 500;
 /**
