@@ -50,7 +50,7 @@ const CHECKS = {
   commits: () => checkCommits(root),
 };
 
-/** Runs a check. A check that throws counts as failed, and the next checks still run. */
+/** Runs a check. A check that throws is reported as failed, and the next checks still run. */
 function outcomeOf(check) {
   try {
     return check();

@@ -34,7 +34,7 @@ function tablesOf(schema) {
   return tables;
 }
 
-/** Returns what a table is: distributed by the column, or the reason why not. */
+/** Returns the column that distributes a table, or the reason why the column does not. */
 function placeOf({ columns, keys }) {
   if (!columns.includes(COLUMN)) return `no ${COLUMN}`;
   const wrong = keys.filter((key) => !key.includes(COLUMN));

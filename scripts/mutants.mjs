@@ -18,11 +18,10 @@
 // The first run measures which tests cover which code. Coverage and outcomes are cached under $TASKER_MUTANTS, by default
 // tasker-mutants in the temporary folder. An outcome is reused until the sources or the tests it depends on change.
 //
-// A mutant counts as killed if a test fails, fails again when run alone, and passes without the mutant. A test that
-// takes far longer than usual counts as failed too; these kills are reported as timeouts. Tests that compare the text
-// of sources or documentation are skipped. Mutants are compiled without type checks. A mutant whose TypeScript or SQL
-// does not parse is replaced by the next one. Exit code 1: a named mutant survived, or the score of a sample is below
-// 90 %.
+// A mutant is killed if a test fails, fails again when run alone, and passes without the mutant. A test that takes far
+// longer than usual also fails. These kills are reported as timeouts. Tests that compare the text of sources or
+// documentation are skipped. Mutants are compiled without type checks. A mutant whose TypeScript or SQL does not parse
+// is replaced by the next one. Exit code 1: a named mutant survived, or the score of a sample is below 90 %.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -191,7 +190,7 @@ async function choose() {
   return options.unmutated ? chosen : [...named, ...chosen];
 }
 
-/** Outcomes of earlier runs that still hold, by mutant. */
+/** Outcomes of earlier runs that are still valid, by mutant. */
 function knownOutcomes() {
   const known = new Map();
   if (!existsSync(logFile)) return known;

@@ -1,4 +1,4 @@
-// Makes pictures of every screen of the web page and its dialogs, to look at: light and dark, large and small, with
+// Takes pictures of all screens and dialogs of the web page for visual review: light and dark, large and small, with
 // the data of examples/night and scripts/screens/day.mjs.
 //   npm run screens                     into .screens/
 //   npm run screens -- home task        only these
@@ -47,7 +47,7 @@ function started(args, cwd, ready) {
   });
 }
 
-/** Makes the night in a database of its own, and serves it. */
+/** Creates the data of the night in a separate database, and serves it. */
 async function night() {
   const place = mkdtempSync(path.join(tmpdir(), 'tasker-screens-'));
   const worker = await started([path.join(root, 'examples/night/night.mjs')], place, /40 are complete/);
@@ -159,7 +159,7 @@ const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox'],
 });
-/** Opens an address, does what the scene shows, and makes a picture. */
+/** Opens an address, performs the actions of the scene, and takes a picture. */
 async function draw(page, { url, act, file }) {
   page.setDefaultTimeout(20_000);
   try {

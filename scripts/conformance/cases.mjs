@@ -5,7 +5,7 @@ import { LEASE_SECONDS, until } from './world.mjs';
 const attemptsOf = async (world, uuid) => (await world.history(uuid)).filter(({ kind }) => kind === 'attempt');
 const outcomes = async (world, uuid) => (await attemptsOf(world, uuid)).map(({ what }) => what);
 
-/** Lets the next answer to a matching request go wrong, and returns whether it did. */
+/** Applies a fault to the next matching request. Returns a function that reports whether the fault has occurred. */
 function once(world, pattern, fault) {
   let done = false;
   world.proxy.decide = (url) => {
@@ -26,25 +26,25 @@ async function pair(world) {
 const REPORTS = /\/(complete|fail|batch)$/;
 
 export const CASES = {
-  'it runs steps, and passes the results of earlier ones': pair,
+  'it runs steps, and passes the results of earlier steps': pair,
   'a retryable failure runs again': async (world) => {
     const uuid = await world.create('retry');
     await world.ended(uuid);
     assert.deepEqual(await outcomes(world, uuid), ['failed', 'completed']);
     assert.deepEqual((await world.step(uuid, 'retry')).results.result, { attempt: 2 });
   },
-  'a permanent failure does not': async (world) => {
+  'a permanent failure does not run again': async (world) => {
     const uuid = await world.create('permanent');
     await world.ended(uuid, 'blocked_by_failures');
     const [attempt, ...more] = await attemptsOf(world, uuid);
     assert.deepEqual([attempt.error.error_type, attempt.error.retryable, more.length], ['conformance_error', false, 0]);
   },
-  'a lost answer to a claim loses no step': async (world) => {
+  'a lost response to a claim loses no step': async (world) => {
     const happened = once(world, /\/claim$/, 'drop');
     await pair(world);
     assert.ok(happened());
   },
-  'a lost answer to an outcome runs nothing twice': async (world) => {
+  'a lost response to an outcome runs no step twice': async (world) => {
     const happened = once(world, REPORTS, 'drop');
     await pair(world);
     assert.ok(happened());
@@ -96,7 +96,7 @@ export const CASES = {
     await world.ended(uuid);
     assert.deepEqual(await outcomes(world, uuid), ['worker_lost', 'completed']);
   },
-  'it ends cleanly after SIGTERM, and finishes its step before': async (world) => {
+  'it finishes its step and ends cleanly after SIGTERM': async (world) => {
     const uuid = await world.create('slow', { seconds: 1 });
     await world.running(uuid, 'slow');
     world.worker.kill('SIGTERM');
@@ -105,7 +105,7 @@ export const CASES = {
     assert.deepEqual(await outcomes(world, uuid), ['completed']);
   },
   // Last, with a lease that is longer than any restart.
-  'a killed server costs no step': async (world) => {
+  'a killed server loses no step': async (world) => {
     const restart = async () => {
       await world.killed(world.server);
       await world.startServer(120);
@@ -121,7 +121,7 @@ export const CASES = {
   },
 };
 
-/** Load with lost answers, while server and worker are killed. Returns what was done. */
+/** Creates load with lost responses, while server and worker are killed. Returns counts of tasks and kills. */
 export async function storm(world, { seconds, random = Math.random }) {
   for (const child of [world.worker, world.server]) await world.killed(child);
   await world.startServer();

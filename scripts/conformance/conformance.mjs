@@ -21,7 +21,7 @@ if (command.length === 0) {
 
 const world = await startWorld({ command, databaseUrl: values['database-url'], verbose: values.verbose });
 let failed = 0;
-/** On a busy machine, a worker may lose its short lease. A case that this disturbed is repeated. */
+/** On a busy machine, a worker may lose its short lease. A case that fails for this reason is repeated. */
 const MOST_TRIES = 5;
 const run = async (title, work, tries = 1) => {
   const { counts } = world.proxy;
@@ -42,7 +42,7 @@ try {
   for (const [title, work] of Object.entries(CASES))
     if (title.includes(values.only)) await run(title, () => work(world));
   const seconds = Number(values.storm);
-  if (seconds > 0) await run(`${seconds} s with lost answers and kills`, () => storm(world, { seconds }));
+  if (seconds > 0) await run(`${seconds} s with lost responses and kills`, () => storm(world, { seconds }));
 } finally {
   await world.stop();
 }

@@ -1,10 +1,11 @@
-// An HTTP proxy between a worker and a server. It loses or repeats requests and answers, and keeps what heartbeats list.
+// An HTTP proxy between a worker and a server. It drops responses, repeats or refuses requests, and records the steps
+// that heartbeats list.
 import http from 'node:http';
 
 /** Starts a proxy to a server on this machine. */
 export async function startProxy(port) {
   const proxy = {
-    /** Returns what to do with a request: `drop` its answer, send it `twice`, `refuse` it, or undefined. */
+    /** Returns the fault for a request: `drop` its response, send it `twice`, `refuse` it, or undefined. */
     decide: () => undefined,
     counts: { requests: 0, drop: 0, twice: 0, refuse: 0, leases_lost: 0 },
     /** The steps that the last heartbeat listed, and the number of heartbeats. */

@@ -131,7 +131,7 @@ export async function startWorld({ command, databaseUrl, verbose }) {
   world.running = (uuid, name) =>
     until(`step ${name} runs`, async () => (await world.step(uuid, name))?.current_state === 'in_progress');
   world.stop = async () => {
-    // The worker first, because it signs off from the server.
+    // Stops the worker first, because it unregisters from the server.
     for (const child of [world.worker, world.server]) {
       if (!child) continue;
       child.kill('SIGTERM');

@@ -2,7 +2,7 @@ import type { CONFIG_KEYS } from '../../src/config/config-keys.ts';
 import type { INEFFECTIVE_KEYS } from '../../src/config/ineffective-keys.ts';
 import type { defaultOf } from '../../src/config/show/show-config.ts';
 
-/** What is documented. */
+/** The exports of the package from which the tables are generated. */
 export interface Documented {
   CONFIG_KEYS: typeof CONFIG_KEYS;
   INEFFECTIVE_KEYS: typeof INEFFECTIVE_KEYS;

@@ -2,7 +2,7 @@
 
 const code = (name) => `\`${name}\``;
 
-/** Returns the title, file and names of each page of the reference, from its index. */
+/** Returns the title, file and names of each reference page, from the index. */
 function pagesOf(reference) {
   return reference
     .split(/^## /m)

@@ -59,7 +59,7 @@ export function weightProblems({ bytes, packages }, page) {
   if (!figures) problems.push('docs/performance.md has no figures: run npm run weight');
   else if (!isNear(figures[1], bytes / MB) || !isNear(figures[2], packages)) {
     problems.push(
-      `docs/performance.md says ${figures[1]} MB and ${figures[2]} packages, measured ${megabytes(bytes)} and ${packages}: run npm run weight`,
+      `docs/performance.md has ${figures[1]} MB and ${figures[2]} packages, but ${megabytes(bytes)} and ${packages} were measured: run npm run weight`,
     );
   }
   return problems;

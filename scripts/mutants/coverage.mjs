@@ -55,7 +55,7 @@ export async function coverage({ lanes, sources, program, testFiles, readTest, c
           const together = await measure(lane, batch, false);
           for (const file of batch) {
             let entry = together.get(file);
-            // Some test files need a process of their own, which the suite gives them.
+            // Some test files need a separate process, as in the suite.
             if (entry.failed.length > 0) entry = (await measure(lane, [file], true)).get(file);
             if (entry.failed.length > 0)
               log(`coverage: not used, fails without a mutant: ${file}: ${entry.failed.join('; ')}`);

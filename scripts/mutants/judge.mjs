@@ -123,7 +123,7 @@ function byFile(tests) {
   return [...names];
 }
 
-/** Returns a smaller number for a test that is more likely to notice the mutant. */
+/** Returns a smaller number for a test that is more likely to detect the mutant. */
 function nearness(source, test) {
   const [, room = 'store', name] = /^(?:src\/(\w+)|statements)\/(?:.*\/)?([\w-]+)\.(?:ts|sql)$/.exec(source);
   if (path.basename(test, '.test.ts') === name.replaceAll('_', '-')) return 0.1;

@@ -50,7 +50,7 @@ export const NAMED = [
   },
 ];
 
-/** The mutant as an edit of the text of its file. */
+/** The mutant as an edit of its file's text. */
 export function namedMutant({ what, file, from, to }, text) {
   const start = text.indexOf(from);
   if (start < 0 || text.includes(from, start + 1))

@@ -26,7 +26,7 @@ export default class Reporter {
     process.send({ type: 'file', file: fileOf(module), message: error && messageOf(error) });
   }
   onTestRunEnd(_modules, [error]) {
-    // An unhandled error names the test file it came from, if vitest knows it.
+    // An unhandled error names its test file, if vitest can determine the file.
     const from = error?.VITEST_TEST_PATH;
     process.send({ type: 'end', message: error && messageOf(error), from: from && path.relative(process.cwd(), from) });
   }

@@ -82,7 +82,9 @@ export function shuffled(list, random) {
   return result;
 }
 
-/** Draws the sample. `valid` says whether a mutant parses. A mutant that does not is replaced by the next. */
+/**
+ * Draws the sample. `valid` returns whether a mutant parses. A mutant that does not parse is replaced by the next one.
+ */
 export async function sample({ mutants, count, seed, valid }) {
   const random = randomOf(seed);
   const take = async (kind, wanted) => {

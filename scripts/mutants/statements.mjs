@@ -1,5 +1,5 @@
-// Checks that PostgreSQL accepts the statements of a mutated file. The outcome of a mutant that does not parse says
-// nothing about the tests.
+// Checks that PostgreSQL accepts the statements of a mutated file. A mutant that does not parse does not measure the
+// quality of the tests.
 import { unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';

@@ -1,6 +1,6 @@
-// Adds to the night what it lacks: approvals, waits, a batch, a decision, events with dead deliveries, schedules,
-// dead letters, versions of a template, and tasks of some days. Prints `the day is made`, and runs its worker until a
-// signal.
+// Adds data that the example `night` lacks: approvals, waits, a batch, a decision, events with dead deliveries,
+// schedules, dead letters, versions of a template, and tasks of several days. Prints `the day is made`, and runs its
+// worker until a signal.
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import {
@@ -274,7 +274,7 @@ for (const { taskUuid } of removals.slice(0, 2)) {
   await tasker.deadLetters.add(taskUuid, { actor: 'ann', reason: 'is the customer really to be removed?' });
 }
 
-// The tasks are of one minute; the histogram has to show days.
+// All tasks were created within a minute, but the histogram must show days.
 const client = new pg.Client({ connectionString: tasker.engine.database.directUrl });
 await client.connect();
 await sleep(2_000);

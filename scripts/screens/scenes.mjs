@@ -12,7 +12,7 @@ const keys =
     for (const name of names) await page.keyboard.press(name);
   };
 
-/** Returns the scenes: for each name its address, and what to do there. */
+/** Returns the scenes by name, each with its address and the actions to perform there. */
 export function scenesOf({ task, approval, batch, month, letter, ended }) {
   return {
     palette: { at: '', act: keys('Control+k') },

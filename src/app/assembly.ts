@@ -60,7 +60,7 @@ export interface AssemblyParts {
 /** How long a stop waits for a startup in progress, which may be waiting for a server that does not respond. */
 const START_MS = 5_000;
 
-/** One run of a tasker and the parts around it. Opens them in order, and closes them in reverse order. */
+/** One run of a tasker and its surrounding parts. Opens the parts in order, and closes them in reverse order. */
 export class Assembly {
   readonly #parts: AssemblyParts;
   readonly #logger: Logger;
@@ -170,7 +170,7 @@ export class Assembly {
     return worker ?? (this.#project !== undefined || handlers !== undefined);
   }
 
-  /** Opens the port first, so that health checks are answered from the beginning. */
+  /** Opens the port first, so that it responds to health checks from the beginning. */
   async #openPort(): Promise<void> {
     const { port, logger, guard } = this.#parts;
     const { webEnabled, webAddress: address } = this.config;
@@ -302,17 +302,17 @@ export class Assembly {
 
   async #stop(drainTimeoutMs: number | undefined): Promise<void> {
     this.#abort.abort();
-    // A startup that hangs must not block the stop. The startup closes what it has opened.
+    // A startup that hangs must not block the stop. The startup later closes the parts that it has opened.
     if (this.#started && !this.#tasker) {
       const ended = this.#started.catch(() => undefined);
       if (!(await waitAtMost(START_MS, ended))) {
-        this.#logger.warn('stopping without waiting for the startup in progress, which will close what it has opened');
+        this.#logger.warn('stopping without waiting for the startup in progress, which will close its own parts');
       }
     }
     await this.#close(drainTimeoutMs);
   }
 
-  /** Closes the port last. While handlers finish, it reports that the worker is alive and not ready. */
+  /** Closes the port last. While handlers finish, the port reports that the worker is alive and not ready. */
   async #close(drainTimeoutMs?: number): Promise<void> {
     this.#health?.stop();
     try {
@@ -330,7 +330,7 @@ export class Assembly {
 
   /** Removes the exports of the folders from registries that outlive this worker. */
   async #leave(): Promise<void> {
-    // A reload in progress would add it again.
+    // A reload in progress would add the exports again.
     await waitAtMost(START_MS, this.#reloading);
     if (this.#project) await this.#project.library.leave();
     else if (this.#parts.registry) await this.#found.leave();

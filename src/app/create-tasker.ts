@@ -36,7 +36,7 @@ function configOf(options: CreateTaskerOptions): LoadedConfig {
   return withOverrides(loaded, { ...given, ...limits });
 }
 
-/** Logs only warnings unless a level is configured: an application may not expect our lines on standard error. */
+/** Logs only warnings unless a level is configured: an application may not expect log lines on standard error. */
 function defaultLogger({ config: { environment, log }, sources }: LoadedConfig): Logger {
   const form = process.stderr.isTTY && environment !== 'production' ? 'lines' : 'json';
   return consoleLogger({ ...(sources.log.from === 'default' ? { level: 'warn' } : log), form });

@@ -1,7 +1,7 @@
 /**
- * The templates of a program, by `namespace/name@version`. `tasker generate types` writes a file that adds them. With
- * that file in the program, `createTask`, `createTasks` and the test kit's `run` check name, namespace, version and
- * context. While this interface is empty, they accept any {@link TaskRequest}.
+ * The templates of a program, by `namespace/name@version`. `tasker generate types` writes a file that adds these
+ * templates. With that file in the program, `createTask`, `createTasks` and the test kit's `run` check name, namespace,
+ * version and context. While this interface is empty, they accept any {@link TaskRequest}.
  *
  * @example
  * declare module 'tasker-core' {
@@ -63,8 +63,8 @@ type OrDefault<Text extends string, Default extends string> = [Text] extends [ne
 type First<Wanted, Else> = [Wanted] extends [never] ? Else : Wanted;
 
 /**
- * The templates with the given name and namespace. If none has both, those with the name, so that a compile error
- * points to the part that differs.
+ * The templates with the given name and namespace. If no template has both, the templates with the name, so that a
+ * compile error points to the part that differs.
  */
 export type Meant<Name extends string, Namespace extends string, Version extends string, Known> = First<
   Extract<Known, { name: Name; namespace?: OrDefault<Namespace, 'default'>; version?: OrDefault<Version, '1.0.0'> }>,
@@ -74,7 +74,10 @@ export type Meant<Name extends string, Namespace extends string, Version extends
   >
 >;
 
-/** An unchecked request, for a name, namespace or version of type `string`. Repeats them so that TypeScript infers them. */
+/**
+ * An unchecked request, for a name, namespace or version of type `string`. Repeats these members so that TypeScript
+ * infers their types.
+ */
 export type Dynamic<Name extends string, Namespace extends string, Version extends string, Request> = Request & {
   name?: Name;
   namespace?: Namespace;

@@ -11,7 +11,7 @@ export { stateHint };
 export interface ListOptions {
   namespace?: string;
   name?: string;
-  /** A task state. `pending` selects tasks that start later, and those in `steps_in_process`. */
+  /** A task state. `pending` selects tasks that start later, and tasks in `steps_in_process`. */
   status?: string;
   /** Only tasks that have not ended. */
   openOnly?: boolean;

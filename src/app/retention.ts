@@ -37,9 +37,9 @@ export function retentionOf(config: TaskerConfig) {
 export interface PruneOptions extends OperatorOptions {
   /** The folder for archive files, which is created if it does not exist. Default: tasks are not archived. */
   archive?: string | undefined;
-  /** Whether the same request may create a new task afterwards. Default false: it fails with `conflict`. */
+  /** Whether the same request may create a new task afterwards. Default false: the request fails with `conflict`. */
   releaseKeys?: boolean | undefined;
-  /** The fraction of the time in which the prune works, from 0.01 to 1. It sleeps for the rest. Default 0.1. */
+  /** The fraction of the time in which the prune works, from 0.01 to 1. The prune sleeps for the rest. Default 0.1. */
   share?: number | undefined;
   /** Stops the prune after the transaction in progress. */
   signal?: AbortSignal | undefined;
@@ -71,7 +71,7 @@ export function startPrune(engine: Engine, filter: PruneFilter, options: PruneOp
 }
 
 /**
- * Reads the tasks of an archive file. It needs no database.
+ * Reads the tasks of an archive file. Needs no database.
  *
  * @example
  * for await (const { taskUuid, task, lists } of readArchive(file)) console.log(taskUuid, task['done_at'], lists['steps']);

@@ -40,8 +40,8 @@ export interface SignalTargets {
 }
 
 /**
- * Receives notifications from other processes, and sends them. The first is sent immediately, so that an idle system
- * adds no latency. A lost notification only costs latency, because every process also polls.
+ * Sends and receives notifications between processes. The first notification is sent immediately, so that an idle
+ * system adds no latency. A lost notification only costs latency, because every process also polls.
  */
 export class Signals {
   readonly #parts: TaskerParts;
@@ -223,8 +223,8 @@ function canBegin(
 }
 
 /**
- * The namespaces that a worker serves: the configured ones, otherwise those of its templates, otherwise all registered
- * ones.
+ * The namespaces that a worker serves: the configured namespaces, otherwise the namespaces of its templates, otherwise
+ * all registered namespaces.
  */
 export class ServedNamespaces {
   readonly #configured: readonly string[] | undefined;
@@ -241,7 +241,7 @@ export class ServedNamespaces {
     return this.#configured ?? [...this.#found].sort();
   }
 
-  /** Whether it serves every namespace and none exists yet. */
+  /** Whether the worker serves every namespace and none exists yet. */
   get isWaiting(): boolean {
     return this.#servesAll && this.#found.size === 0;
   }

@@ -41,7 +41,8 @@ export class TaskerApprovals {
   }
 
   /**
-   * Returns a page of the open approvals, oldest first. With `task`, returns all approvals of that task, including ended ones.
+   * Returns a page of the open approvals, oldest first. With `task`, returns all approvals of that task, including
+   * ended approvals.
    *
    * @example
    * const page = await tasker.approvals.list({ assignee: 'managers', namespace: 'shop' });
@@ -68,14 +69,15 @@ export class TaskerApprovals {
    * Votes on an approval, and returns it. The vote that reaches the quorum completes the step in the same transaction.
    * Each person has one vote, and can change it until the decision. A repeated deciding vote changes nothing.
    *
-   * `by` or one of the `roles` must be among the assignees. The caller must authenticate the person: tasker only compares names.
+   * `by` or one of the `roles` must be among the assignees. The caller must authenticate the person: tasker only
+   * compares names.
    *
    * @example
    * const { status } = await tasker.approvals.vote(taskUuid, 'sign_off', {
    *   decision: 'reject', by: 'anna', roles: ['managers'], comment: 'over budget',
    * });
-   * @throws TaskerError `forbidden` if the person may not vote; `wait_over` if it was decided, timed out, or its task was
-   * cancelled; `bad_request` if the form does not match its schema; and the errors of {@link get}
+   * @throws TaskerError `forbidden` if the person may not vote; `wait_over` if the approval was decided, timed out, or
+   * its task was cancelled; `bad_request` if the form does not match its schema; and the errors of {@link get}
    */
   async vote(taskUuid: string, step: string, request: VoteRequest): Promise<Approval> {
     const approval = await vote(this.#parts.engine, { taskUuid, step }, request);
@@ -85,7 +87,7 @@ export class TaskerApprovals {
 
   /**
    * Changes the assignees, and returns the approval. Votes of people who are no longer assignees are dropped. The audit
-   * records it as `approval_reassign`.
+   * records the change as `approval_reassign`.
    *
    * @example
    * await tasker.approvals.reassign(taskUuid, 'sign_off', { to: ['bob', 'managers'], by: 'anna', reason: 'on holiday' });

@@ -9,7 +9,7 @@ import type { BulkAction, BulkRequest } from '../store/bulk/bulks.ts';
 /** The actor, the reason, and a signal that stops the action after the transaction in progress. */
 export interface BulkOptions extends OperatorOptions {
   signal?: AbortSignal | undefined;
-  /** The HTTP request that begins it. @internal */
+  /** The HTTP request that begins the action. @internal */
   request?: BulkRequest | undefined;
 }
 
@@ -29,11 +29,11 @@ export interface BulkParts {
 }
 
 /**
- * Acts on many tasks or steps. A filter finds them, or the caller lists them. Available as `tasker.bulk`.
+ * Acts on many tasks or steps, which a filter finds or the caller lists. Available as `tasker.bulk`.
  *
- * An action first stores the selected items, with the number of each failed attempt. Then it works in small
- * transactions, and skips items that have since changed. After a crash, {@link resume} continues it. It never acts
- * twice on the same failure.
+ * An action first stores the selected items, with the number of each failed attempt. Then it processes them in small
+ * transactions, and skips items that have since changed. After a crash, {@link resume} continues the action. An action
+ * never acts twice on the same failure.
  *
  * @example
  * const act = tasker.bulk.retry({ errorType: 'timeout' }, { actor: 'anna', reason: 'the bank is back' });
@@ -90,8 +90,8 @@ export class TaskerBulk {
   }
 
   /**
-   * Runs an action to its end without a waiting caller. Resolves with the id once the action has begun: from then on,
-   * {@link resume} can continue it in any process. `onEnd` receives the error, if it failed. @internal
+   * Runs an action to its end without a waiting caller. Resolves with the id once the action has begun. From then on,
+   * {@link resume} can continue the action in any process. `onEnd` receives the error if the action failed. @internal
    */
   async runAlone(start: (signal: AbortSignal) => BulkAct, onEnd: (error: unknown) => void): Promise<number> {
     const stop = new AbortController();
@@ -147,8 +147,8 @@ export class TaskerBulk {
 
   /**
    * Continues a bulk action that was stopped, or whose process died. If another process still works on the action, this
-   * one takes it over, and the other ends with an error. Nothing is done twice.
-   * @throws TaskerError on iteration: `bulk_not_found`, or `illegal_transition` if it is done
+   * one takes it over, and the other ends with an error. Finished items are not repeated.
+   * @throws TaskerError on iteration: `bulk_not_found`, or `illegal_transition` if the action is done
    */
   resume(id: number, { signal, ...options }: BulkOptions = {}): BulkAct {
     const { engine, by, changed } = this.#parts;
@@ -157,7 +157,7 @@ export class TaskerBulk {
   }
 
   /**
-   * Stops a bulk action after the transaction in progress. Returns false if it is not running.
+   * Stops a bulk action after the transaction in progress. Returns false if the action is not running.
    * @throws TaskerError `bulk_not_found`
    */
   stop(id: number, options: OperatorOptions = {}): Promise<boolean> {

@@ -23,7 +23,7 @@ export function countTasker(parts: TaskerParts, bus: EventBus): () => void {
     eventsQueued.set(bus.waiting);
     workerInfo.of(packageVersion(), name).set(1);
     workerUptime.set((performance.now() - startedAt) / 1000);
-    // The other metrics must stay readable while the database is down, because they help to diagnose that.
+    // The other metrics must stay readable during a database outage, because they help to diagnose it.
     const read = overview
       .collect()
       .catch((error: unknown) => logger.debug({ error: messageOf(error) }, 'read of the overview for metrics failed'));

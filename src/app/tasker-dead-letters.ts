@@ -44,7 +44,7 @@ export type {
  * (`on_blocked: dlq`), or by hand. It has at most one open entry. If the task makes progress again, the entry is closed
  * automatically.
  *
- * Every verb takes the id of an entry, or the id of a task, which means its open entry, otherwise its newest.
+ * Every verb takes the id of an entry or of a task. The id of a task means its open entry, otherwise its newest entry.
  *
  * @example
  * const { entries } = await tasker.deadLetters.list({ namespace: 'shop' }, { limit: 10 });
@@ -85,12 +85,12 @@ export class TaskerDeadLetters {
   }
 
   /**
-   * Adds a task to the dead letters, in any state, with the reason `manual_dlq`. The task itself does not change. If it
-   * continues, the entry is closed.
+   * Adds a task to the dead letters, in any state, with the reason `manual_dlq`. The task itself does not change. If
+   * the task makes progress, the entry is closed.
    *
    * @example
    * await tasker.deadLetters.add(taskUuid, { reason: 'charged twice?', assignee: 'payments', priority: 10 });
-   * @throws TaskerError `task_not_found`, `conflict` if it has an open entry, `bad_request`, `invalid_uuid`
+   * @throws TaskerError `task_not_found`, `conflict` if the task has an open entry, `bad_request`, `invalid_uuid`
    */
   add(taskUuid: string, options: AddOptions = {}): Promise<DeadLetterDetails> {
     return this.#parts.engine.addDeadLetter(taskUuid, this.#parts.by(options) as AddOptions);
@@ -108,15 +108,15 @@ export class TaskerDeadLetters {
     return this.update(ids, { assignee }, options);
   }
 
-  /** Adds a remark to dead letters, including closed ones. Throws the same errors as {@link assign}. */
+  /** Adds a remark to dead letters, open or closed. Throws the same errors as {@link assign}. */
   note(ids: string | readonly string[], note: string, options: OperatorOptions = {}): Promise<number> {
     return this.update(ids, { note }, options);
   }
 
   /**
-   * Closes dead letters. `status`: `manually_resolved` (default), `permanently_failed`, or `cancelled` if it should not
-   * have been added. Their tasks do not change: cancel, resolve or redrive them. Throws the same errors as {@link
-   * assign}.
+   * Closes dead letters. `status`: `manually_resolved` (default), `permanently_failed`, or `cancelled` for an entry
+   * that should not have been added. The tasks do not change: cancel, resolve or redrive them. Throws the same errors
+   * as {@link assign}.
    *
    * @example
    * await tasker.deadLetters.resolve(taskUuid, { status: 'permanently_failed', resolutionNotes: 'refunded by hand' });
@@ -135,14 +135,14 @@ export class TaskerDeadLetters {
   }
 
   /**
-   * Lets a task run again, and closes its entry. The failed steps of an open task are retried with all their attempts,
-   * and its waiting steps immediately. A task that was cancelled, resolved by hand or ended by its lifecycle is
-   * reopened, with the steps that were cancelled with it.
+   * Runs a task again, and closes its entry. The failed steps of an open task are retried with all their attempts, and
+   * its waiting steps immediately. A task that was cancelled, resolved by hand or ended by its lifecycle is reopened,
+   * with the steps that were cancelled with it.
    *
    * @example
    * const { how, steps } = await tasker.deadLetters.redrive(taskUuid, { actor: 'anna', reason: 'the bank is back' });
    * console.log(`${how}: ${steps.join(', ')}`);
-   * @throws TaskerError `nothing_failed` if it makes progress, waits for a worker or is complete;
+   * @throws TaskerError `nothing_failed` if the task makes progress, waits for a worker or is complete;
    * `dead_letter_not_found`, `invalid_uuid`
    */
   async redrive(id: string, options: OperatorOptions = {}): Promise<Redrive> {
@@ -188,7 +188,7 @@ export class TaskerDeadLetters {
   }
 
   /**
-   * Returns open tasks with limits, sorted by how close they are to one. `limit`: 1 to 1000, default 100.
+   * Returns open tasks with limits, sorted by how close they are to a limit. `limit`: 1 to 1000, default 100.
    *
    * @example
    * const warned = (await tasker.deadLetters.staleness()).filter(({ healthStatus }) => healthStatus === 'warning');

@@ -32,7 +32,8 @@ export class TaskerDelivery {
   /** Starts the delivery. Once it resolves, groups that are new receive every event that is committed afterwards. */
   async start(): Promise<void> {
     const { engine, sinks, subscribers } = this.#parts;
-    // These subscribers may have been started with a poller, which then delivers the events of this process to them.
+    // These subscribers may have been started with a poller, which then delivers the events of this process to the
+    // subscribers.
     if (subscribers === SubscriberRegistry.instance) this.#endPolling = processEvents.follow(this.#bus, engine.events);
     await this.#delivery.start();
     this.#sinks = this.#delivery.run(sinks);
@@ -44,7 +45,7 @@ export class TaskerDelivery {
     this.#delivery.heard();
   }
 
-  /** Delivers what is already queued. Waits for the subscribers for `drainTimeoutMs`, or until `hurry` fires. */
+  /** Delivers the queued events. Waits for the subscribers for `drainTimeoutMs`, or until `hurry` fires. */
   async stop({ drainTimeoutMs, hurry }: Required<StopOptions>): Promise<void> {
     const until = performance.now() + drainTimeoutMs;
     const left = () => ({ drainTimeoutMs: Math.max(0, until - performance.now()), hurry });

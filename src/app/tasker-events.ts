@@ -172,8 +172,7 @@ export class TaskerEvents {
   }
 
   /**
-   * Delivers dead deliveries again, with all their attempts. Returns their number. Fix the cause of their failures
-   * first.
+   * Delivers dead deliveries again, with all their attempts. Returns their number. Fix the cause of the failures first.
    *
    * @example
    * const count = await tasker.events.redeliver({ group: 'receipts' });
@@ -212,7 +211,7 @@ export class TaskerEvents {
   }
 
   /**
-   * Removes a group and all its waiting deliveries. A process that is still a member recreates the group, which then
+   * Removes a group and all its waiting deliveries. If a process is still a member, it recreates the group, which then
    * receives only new events. @throws TaskerError `event_group_not_found`
    */
   async removeGroup(name: string, options: OperatorOptions = {}): Promise<void> {

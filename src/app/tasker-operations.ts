@@ -58,7 +58,7 @@ export type {
 /** Methods for operators: find tasks, explain them, and act on them. {@link Tasker} inherits them. */
 export abstract class TaskerOperations extends TaskerSignals {
   readonly #engine: Engine;
-  /** Where the actions of this tasker come from, for the audit. @internal */
+  /** The origin of this tasker's actions, for the audit. @internal */
   door: Door = 'library';
   /** Acts on many tasks or steps together. */
   readonly bulk: TaskerBulk;
@@ -86,14 +86,14 @@ export abstract class TaskerOperations extends TaskerSignals {
     return this.#engine;
   }
 
-  /** Explains why each step of a task is in its state, and what it waits for. */
+  /** Explains why each step of a task is in its state, including its wait. */
   why(taskUuid: string): Promise<Explanation> {
     return explainTask(this.#engine, taskUuid);
   }
 
   /**
-   * Finds tasks by many conditions and returns a page of them. It reads tables that are written after the commit, so
-   * changes from the last second or two may be missing. The page gives the age of the oldest missing change.
+   * Finds tasks by many conditions and returns a page of them. Reads tables that are written after the commit, so
+   * changes from the last second or two may be missing. The page contains the age of the oldest missing change.
    *
    * @example
    * const page = await tasker.listTasks({ status: 'blocked_by_failures', errorType: 'timeout', createdAfter: '2h' }, { limit: 20 });
@@ -122,10 +122,10 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Counts tasks by template and state, and groups the causes that block them: failed steps and steps that wait for a
-   * retry by template, step, error type and pattern of the message, and ready steps that no live worker can run. Each
-   * group has a filter that finds its tasks. A part that takes longer than a second is reduced or omitted, and
-   * reported.
+   * Counts tasks by template and state, and groups the causes that block them. Failed steps and steps that wait for a
+   * retry are grouped by template, step, error type and message pattern. Ready steps that no live worker can run are
+   * another group. Each group has a filter that finds its tasks. A part that takes longer than a second is reduced or
+   * omitted, and reported.
    *
    * @example
    * const { failed } = await tasker.summarizeTasks({ namespace: 'shop' }, { endedSince: '24h' });
@@ -188,20 +188,22 @@ export abstract class TaskerOperations extends TaskerSignals {
    * Deletes a task that has ended, with its steps, results, history and identity. Its entries in the audit stay, and
    * its domain events stay until `events.retention_days`, because they may still have to be delivered. If the task was
    * pruned, releases the identity that is still reserved.
-   * @throws TaskerError `illegal_transition` if it has not ended or is in the dead letters, `task_not_found`, `invalid_uuid`
+   * @throws TaskerError `illegal_transition` if the task has not ended or is in the dead letters, `task_not_found`,
+   * `invalid_uuid`
    */
   deleteTask(taskUuid: string, options?: OperatorOptions): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.deleteTask(taskUuid, this.by(options)));
   }
 
   /**
-   * Retries all steps of a task that failed or wait for a retry, like {@link retryStep}. Returns their names.
+   * Retries the failed steps of a task, and its steps that wait for a retry, like {@link retryStep}. Returns their
+   * names.
    *
    * @example
    * const steps = await tasker.retryTask(taskUuid, { actor: 'anna', reason: 'the bank is back' });
    * console.log(`runs again: ${steps.join(', ')}`);
    *
-   * @throws TaskerError `illegal_transition` if there is none, `task_not_found`, `invalid_uuid`
+   * @throws TaskerError `illegal_transition` if there is no such step, `task_not_found`, `invalid_uuid`
    */
   retryTask(taskUuid: string, options?: OperatorOptions): Promise<string[]> {
     return this.#acting(taskUuid, () => this.#engine.retryTask(taskUuid, this.by(options)));
@@ -210,7 +212,7 @@ export abstract class TaskerOperations extends TaskerSignals {
   /**
    * Retries a step. A step in `error` returns to the queue with its full number of attempts. A step that waits for a
    * retry becomes ready immediately, with its remaining attempts.
-   * @throws TaskerError `illegal_transition` if it is in another state
+   * @throws TaskerError `illegal_transition` if the step is in another state
    */
   retryStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
     return this.#acting(taskUuid, () => this.#engine.retryStep({ taskUuid, step }, this.by(options)));
@@ -261,23 +263,23 @@ export abstract class TaskerOperations extends TaskerSignals {
    * kept. The replaced results stay readable (see {@link getEarlierRuns}). A task that has ended is reopened, and steps
    * that were cancelled with it continue.
    *
-   * Steps that were created by decisions and analyzers among them are removed, and created again according to their new
-   * outcomes. The signal of running handlers fires, and their results are rejected. `context.rerun` is the number of
-   * the run.
+   * If these steps include decisions and analyzers, the steps that they created are removed, and created again
+   * according to the new outcomes. The signal of running handlers fires, and their results are rejected.
+   * `context.rerun` is the number of the run.
    *
    * @example
    * const { steps } = await tasker.rerunTask(taskUuid, { from: 'charge', dryRun: true });
    * if (steps.every((step) => step.retryable)) await tasker.rerunTask(taskUuid, { from: 'charge', actor: 'ana' });
-   * @throws TaskerError `task_not_found`, `step_not_found`, `bad_request`; `illegal_transition` if a step before it is
-   * not done
+   * @throws TaskerError `task_not_found`, `step_not_found`, `bad_request`; `illegal_transition` if a step before `from`
+   * is not done
    */
   rerunTask(taskUuid: string, options: RerunOptions): Promise<TaskRerun> {
     return this.#acting(taskUuid, () => this.#engine.rerunTask(taskUuid, { ...options, ...this.by(options) }));
   }
 
   /**
-   * Returns the earlier runs of the steps of a task, with the results that reruns have dropped. Sorted by step, and
-   * then by run, oldest first. Empty if the task never ran again.
+   * Returns the earlier runs of a task's steps, with the results that reruns have dropped. Sorted by step, and then by
+   * run, oldest first. Empty if the task never ran again.
    *
    * @example
    * const [first] = (await tasker.getEarlierRuns(taskUuid)).filter((run) => run.step === 'charge');
@@ -289,7 +291,7 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the ids of the copies of a task, newest first, at most 100. The original is in `copyOf` of the copy.
+   * Returns the ids of a task's copies, newest first, at most 100. The original is in `copyOf` of the copy.
    *
    * @example
    * const [newest] = await tasker.getCopies(taskUuid);
@@ -300,7 +302,7 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the live workers of all processes, and the recently ended ones, by name.
+   * Returns the live and the recently ended workers of all processes, by name.
    *
    * @example
    * for (const { name, state, running, concurrency } of await tasker.listWorkers({ namespace: 'shop' })) {
@@ -323,14 +325,15 @@ export abstract class TaskerOperations extends TaskerSignals {
 
   /**
    * Asks a worker of any process on any machine to stop taking steps. Its running steps finish. Their children and all
-   * other steps are left to other workers. The process stays alive and keeps the state until it ends or {@link
-   * resumeWorker} is called. With `wait`, resolves when the worker no longer holds steps, has stopped or was lost.
+   * other steps are left to other workers. The process stays alive, and the worker keeps draining until the process
+   * ends or {@link resumeWorker} is called. With `wait`, resolves when the worker no longer holds steps, has stopped or
+   * was lost.
    *
    * @example
    * const { worker, left } = await tasker.drainWorker('worker-7', { wait: true, timeoutMs: 60_000, reason: 'new kernel' });
    * if (left.length > 0) console.warn(`no other worker serves ${left.join(', ')}`);
-   * @throws TaskerError `worker_not_found`; `bad_request` if several live workers have the name; `illegal_transition` if it
-   * has ended; `timeout`
+   * @throws TaskerError `worker_not_found`; `bad_request` if several live workers have the name; `illegal_transition`
+   * if it has ended; `timeout`
    */
   drainWorker(worker: string | number, options?: DrainOptions): Promise<DrainedWorker> {
     return drainWorker(this.#engine, worker, this.by(options));
@@ -355,9 +358,9 @@ export abstract class TaskerOperations extends TaskerSignals {
 
   /**
    * Pauses a task, a template or a namespace. Running steps finish and are recorded. Once the call has returned, no
-   * step that the pause covers starts, in any process. New tasks are accepted, and their steps wait. Retries become due
-   * and wait. Only the limits of a template's `lifecycle` exclude the paused time. Pauses of a task, its template and
-   * its namespace are independent: a step starts once none is in force. Pausing a paused target changes nothing.
+   * process starts a step that the pause covers. New tasks are accepted, and their steps wait. Retries become due and
+   * wait. Only the limits of a template's `lifecycle` exclude the paused time. Pauses of a task, its template and its
+   * namespace are independent: a step starts once none is in force. Pausing a paused target changes nothing.
    *
    * @example
    * await tasker.pause({ template: 'shop/fulfil' }, { actor: 'ann', reason: 'the carrier is down' });
@@ -381,7 +384,7 @@ export abstract class TaskerOperations extends TaskerSignals {
   }
 
   /**
-   * Returns the pauses in force: those of namespaces and templates first, then those of tasks. `limit`: default 1000.
+   * Returns the pauses in force: first pauses of namespaces and templates, then pauses of tasks. `limit`: default 1000.
    */
   pauses({ limit = 1000 }: { limit?: number } = {}): Promise<Pause[]> {
     return this.#engine.listPauses(limit);
@@ -389,8 +392,8 @@ export abstract class TaskerOperations extends TaskerSignals {
 
   /**
    * Deletes tasks that ended long enough ago, with their steps, results and history, in small transactions while
-   * workers run. By default, it works a tenth of the time and sleeps for the rest. Nothing is deleted before the result
-   * is awaited or iterated over. Tasks whose events a group of subscribers has yet to receive are skipped.
+   * workers run. By default, the prune works a tenth of the time and sleeps for the rest. Nothing is deleted before the
+   * result is awaited or iterated over. Tasks are skipped while a subscriber group has not received all their events.
    *
    * With `archive`, tasks are written to files in this folder first: see {@link restoreArchive}. The identities stay
    * reserved, so a repeated request is a `conflict`, unless `releaseKeys` is set. Another prune with the same filter

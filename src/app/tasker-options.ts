@@ -55,8 +55,8 @@ export interface CreateTaskerOptions extends ConfigOptions {
    */
   logger?: AnyLogger;
   /**
-   * A `Registry` of `prom-client` to add the metrics to until the tasker stops, or `false` to record none. By default,
-   * only `tasker.metrics` has the metrics. It has them in any case.
+   * A `Registry` of `prom-client` to add the metrics to until the tasker stops, or `false` to record none.
+   * `tasker.metrics` has the metrics in any case. By default, no other registry has them.
    */
   metrics?: MetricsRegistry | false;
   /**
@@ -80,7 +80,7 @@ export interface CreateTaskerOptions extends ConfigOptions {
   signal?: AbortSignal;
 }
 
-/** The names of all options of a type. The compiler rejects a missing or unknown name. */
+/** The names of all members of an options type. The compiler rejects a missing or unknown name. */
 export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
 
 const OWN_OPTIONS: OptionNames<Omit<CreateTaskerOptions, keyof ConfigOptions>> = {

@@ -42,9 +42,9 @@ export abstract class TaskerSignals extends TaskerWaits {
   }
 
   /**
-   * Sends a signal to a task by its id or by its idempotency key, or to all open tasks with a correlation id that have a
-   * step for it. A step that waits for it is completed in the same transaction, with the payload as its result: at most
-   * 1 MB of JSON. A signal that arrives before its step waits is kept for it.
+   * Sends a signal to a task, by its id or its idempotency key. With a correlation id, sends the signal to all open
+   * tasks that have a step for it. A step that waits for the signal is completed in the same transaction, with the
+   * payload as its result: at most 1 MB of JSON. A signal that arrives before its step waits is kept for the step.
    *
    * The payload must match the `schema` of the step. With an `idempotencyKey`, the call can be repeated safely. With a
    * `client` in your own transaction, the signal is delivered within a second after that transaction commits; see
@@ -55,8 +55,8 @@ export abstract class TaskerSignals extends TaskerWaits {
    * console.log(tasks[0]!.status); // used, held or kept
    * await tasker.signal({ correlationId: orderId }, 'shipped');
    * await tasker.signal({ namespace: 'shop', name: 'order', idempotencyKey: 'O-7' }, 'shipped');
-   * @throws TaskerError `signal_refused` if no step can use it or the payload does not match; `wait_over` if it arrived
-   * too late; `task_not_found`, `invalid_uuid`, `bad_request`
+   * @throws TaskerError `signal_refused` if no step can use the signal or the payload does not match; `wait_over` if
+   * the signal arrived too late; `task_not_found`, `invalid_uuid`, `bad_request`
    */
   async signal(
     task: SignalTarget,
@@ -70,8 +70,8 @@ export abstract class TaskerSignals extends TaskerWaits {
   }
 
   /**
-   * Returns a signal and its outcome by its `signalId`. Returns undefined if it does not exist, its task was deleted,
-   * or it was sent with a `client` and rejected more than 30 days ago.
+   * Returns a signal and its outcome by its `signalId`. Returns undefined if the signal does not exist or its task was
+   * deleted. Also returns undefined for a signal that was sent with a `client` and rejected more than 30 days ago.
    *
    * @example
    * const { status, error, tasks } = (await tasker.getSignal(signalId))!;

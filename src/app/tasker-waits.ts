@@ -21,7 +21,7 @@ export abstract class TaskerWaits {
   /** Returns the options of an action, with its origin (`door`). */
   protected abstract by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions;
 
-  /** Returns the last wait of each step of a task, including ended waits. @internal */
+  /** Returns the last wait of each step in a task, including ended waits. @internal */
   getWaits(taskUuid: string): Promise<TaskWait[]> {
     return waitsOfTask(this.#engine, taskUuid);
   }
@@ -31,7 +31,8 @@ export abstract class TaskerWaits {
    *
    * @example
    * await tasker.fireTimer(taskUuid, 'cooling_off', { actor: 'ann', reason: 'the customer agreed' });
-   * @throws TaskerError `illegal_transition` if it does not wait for a time; `task_not_found`, `step_not_found`, `invalid_uuid`
+   * @throws TaskerError `illegal_transition` if the step does not wait for a time; `task_not_found`, `step_not_found`,
+   * `invalid_uuid`
    */
   async fireTimer(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
     await this.#engine.fireTimer({ taskUuid, step }, this.by(options));
@@ -40,7 +41,7 @@ export abstract class TaskerWaits {
 
   /**
    * Changes the time of a timer step: ISO 8601 with a zone, milliseconds since 1970, a date, or `{ delayMs }` from now
-   * by the clock of the database. A time in the past ends it immediately. Returns the time in ISO 8601.
+   * by the clock of the database. A time in the past ends the wait immediately. Returns the time in ISO 8601.
    *
    * @example
    * await tasker.moveTimer(taskUuid, 'trial', '2027-01-15T09:00:00+01:00', { actor: 'ann' });
@@ -56,7 +57,7 @@ export abstract class TaskerWaits {
    *
    * @example
    * await tasker.startTaskNow(taskUuid, { actor: 'ann' });
-   * @throws TaskerError `illegal_transition` if it has started or ended, `task_not_found`, `invalid_uuid`
+   * @throws TaskerError `illegal_transition` if the task has started or ended, `task_not_found`, `invalid_uuid`
    */
   async startTaskNow(taskUuid: string, options?: OperatorOptions): Promise<void> {
     await this.#engine.startTaskNow(taskUuid, this.by(options));
@@ -65,12 +66,12 @@ export abstract class TaskerWaits {
 
   /**
    * Changes the start of a task that was created with `startAt` or `delayMs`: ISO 8601 with a zone, milliseconds since
-   * 1970, a date, or `{ delayMs }` from now by the clock of the database. A time in the past starts it immediately.
-   * Returns the time in ISO 8601.
+   * 1970, a date, or `{ delayMs }` from now by the clock of the database. A time in the past starts the task
+   * immediately. Returns the time in ISO 8601.
    *
    * @example
    * await tasker.rescheduleTask(taskUuid, { delayMs: 3_600_000 }, { actor: 'ann' });
-   * @throws TaskerError `bad_request` if the time is malformed; `illegal_transition` if it has started or ended;
+   * @throws TaskerError `bad_request` if the time is malformed; `illegal_transition` if the task has started or ended;
    * `task_not_found`, `invalid_uuid`
    */
   rescheduleTask(taskUuid: string, at: TimerTime, options?: OperatorOptions): Promise<string> {
@@ -89,8 +90,8 @@ export abstract class TaskerWaits {
    *   await tasker.completeByToken(request.query.token, { paid: request.body.amount });
    *   response.sendStatus(204);
    * });
-   * @throws TaskerError `token_invalid`; `wait_over` if it comes too late; `bad_request` or `result_not_storable` if
-   * the result is rejected, and the step continues to wait
+   * @throws TaskerError `token_invalid`; `wait_over` if the call comes too late; `bad_request` or `result_not_storable`
+   * if the result is rejected, and the step continues to wait
    */
   async completeByToken(token: string, result?: unknown): Promise<TokenUse> {
     return this.#used(await this.#engine.completeByToken(token, result));

@@ -152,7 +152,7 @@ export class Tasker extends TaskerOperations {
     return embedded ? `embedded PostgreSQL ${embedded.version}, log in ${embedded.logFile}` : database.place;
   }
 
-  /** The worker of this tasker, for code of this package that is built on it. @internal */
+  /** The worker of this tasker, for other code of this package. @internal */
   get worker(): Worker | undefined {
     return this.#worker;
   }
@@ -207,8 +207,8 @@ export class Tasker extends TaskerOperations {
   }
 
   /**
-   * Registers more templates, or newer ones. New tasks use them immediately. Accepts the same forms as `createTasker`:
-   * parsed templates, plain objects with the keys of a template file, files and folders.
+   * Registers new templates or newer versions. New tasks use them immediately. Accepts the same forms as
+   * `createTasker`: parsed templates, plain objects with the keys of a template file, files and folders.
    * @throws TaskerError `template_invalid`
    */
   async registerTemplates(source: TemplateSource): Promise<void> {
@@ -221,15 +221,15 @@ export class Tasker extends TaskerOperations {
     await this.#worker?.refresh();
   }
 
-  /** Makes the worker use handlers that were added to the registry. Call it after adding them. */
+  /** Makes the worker use handlers that were added to the registry. Call this method after adding handlers. */
   async refresh(): Promise<void> {
     await this.#worker?.refresh();
   }
 
   /**
    * Creates a task, which is committed when this resolves. With the file of `tasker generate types` in the program,
-   * TypeScript checks name, namespace, version and context (see `TaskTypes`), unless one of the first three has the type
-   * `string`.
+   * TypeScript checks name, namespace, version and context (see `TaskTypes`). If the name, namespace or version has the
+   * type `string`, nothing is checked.
    *
    * @example
    * const task = await tasker.createTask({ namespace: 'shop', name: 'fulfil', version: '1.0.0', context: { order_id: 'O-7' } });
@@ -262,7 +262,7 @@ export class Tasker extends TaskerOperations {
     const how = readCreateOptions(options);
     const create = (all: readonly TaskRequest[]) => this.#waiter.creating(() => this.#engine.createTasks(all, how));
     const created = await (tracing ? withSpans(tracing, read, create) : create(read));
-    // Before the caller's commit, the task is not visible.
+    // The task is not visible before the caller's commit.
     if (how.client) return created.map(handleOf);
     this.#signals.created(created);
     if (read.some(({ startAt, delayMs }) => startAt != null || delayMs != null)) await this.#engine.announceSchedules();

@@ -26,7 +26,7 @@ export function waitedFor({ kind, calls, settings, progress }: StepWait): string
   }
 }
 
-/** Maximum characters of an example of a payload or a form. Longer ones are not printed. */
+/** Maximum length of an example for a payload or a form, in characters. Longer examples are not printed. */
 const LONGEST_EXAMPLE = 300;
 
 /**

@@ -13,15 +13,15 @@ export interface StepExplanation {
   state: string;
   /** The reason, as a sentence. */
   why: string;
-  /** Names of the steps that it still waits for. */
+  /** Names of the steps that the step still waits for. */
   waitsFor: string[];
-  /** ISO time of the next retry, or of the end of its wait, if it waits for one. */
+  /** ISO time of the next retry or of the end of the wait, if the step waits. */
   until: string | null;
-  /** Its wait. Null unless it is in `waiting`. */
+  /** The wait of the step. Null unless the step is in `waiting`. */
   wait: StepWait | null;
-  /** The handler that runs it. */
+  /** The handler that runs the step. */
   handler: string;
-  /** The worker that holds it. */
+  /** The worker that holds the step. */
   heldBy: string | null;
 }
 
@@ -130,7 +130,7 @@ function nameOf({ name }: { name: string }): string {
   return name;
 }
 
-/** Returns whether other steps no longer wait for this one. */
+/** Returns whether other steps no longer wait for this step. */
 function isOver({ currentState }: Step, template: StepTemplate): boolean {
   if (currentState === 'complete' || currentState === 'resolved_manually' || currentState === 'cancelled') return true;
   return currentState === 'error' && isTolerated(template);
@@ -151,7 +151,7 @@ interface StepFacts {
   capable: string[];
   /** Names of the workers with the handler that take steps. The others are draining. */
   taking: string[];
-  /** The steps that must end before it starts. */
+  /** The steps that must end before this step starts. */
   open: Step[];
 }
 

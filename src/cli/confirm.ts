@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { TaskerError } from '../errors.ts';
 
 /**
- * Asks a question at the terminal. Any answer other than yes counts as no.
+ * Asks a question at the terminal. Treats any answer other than yes as no.
  * @throws TaskerError `bad_request` if stdin is not a terminal
  */
 export async function confirmed(question: string): Promise<boolean> {
@@ -12,7 +12,7 @@ export async function confirmed(question: string): Promise<boolean> {
       `${question} Standard input is not a terminal, so the command cannot ask; pass --yes to confirm`,
     );
   const asking = createInterface({ input: process.stdin, output: process.stderr });
-  // Ctrl-C and the end of input count as no.
+  // Ctrl-C and the end of input mean no.
   const gone = new AbortController();
   asking.once('SIGINT', () => gone.abort());
   asking.once('close', () => gone.abort());

@@ -10,7 +10,7 @@ export interface GlobalOptions {
   /** The name of a profile with the URL of a server. */
   profile?: string;
   json?: boolean;
-  /** Whether values that templates declare as sensitive are printed. Only for a database. */
+  /** Prints values that templates declare as sensitive. Only for a database. */
   showSensitive?: boolean;
   verbose?: boolean;
   /** Paths, separated by commas or by the separator of PATH. */

@@ -58,7 +58,7 @@ export function makeProgram(): Command {
       'URL of the PostgreSQL server; default: DATABASE_URL, otherwise the embedded server in .tasker/',
     )
     .option('--server <url>', 'use a tasker server instead of the database; default: TASKER_ORCHESTRATION_URL, if set')
-    .option('--profile <name>', 'the server and key of `tasker profile set`; default: TASKER_PROFILE')
+    .option('--profile <name>', 'use a server saved by `tasker profile set`; default: TASKER_PROFILE')
     .option(
       '--config <path>',
       "configuration: a TOML file or a folder of layers; default: TASKER_CONFIG_PATH, otherwise the project's own",
@@ -71,7 +71,7 @@ export function makeProgram(): Command {
     .option('--json', 'print results as JSON')
     .option(
       '--show-sensitive',
-      'print the values that templates declare as sensitive; over a server, its credential decides',
+      'print the values that templates declare as sensitive; with a server, the permissions of the credential decide',
     )
     .option('--verbose', 'log more, and show the causes and stack of errors')
     .showHelpAfterError('(run with --help for usage)')

@@ -19,7 +19,10 @@ export async function readObject(given: string, option: string): Promise<Record<
   throw new TaskerError('bad_request', `${option} must be a JSON object, such as '{"name":"Ada"}'`);
 }
 
-/** Reads a secret from `@file` or `-`, standard input. @throws TaskerError `bad_request` if it is the value itself */
+/**
+ * Reads a secret from `@file` or `-`, standard input. @throws TaskerError `bad_request` if the option has the secret
+ * itself
+ */
 export async function readSecret(given: string, option: string): Promise<string> {
   if (given !== '-' && !given.startsWith('@')) {
     throw new TaskerError(

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { note } from './show/output.ts';
 
-/** The terminal and npm both pass Ctrl-C to a child of npm, so two signals within this time count as one. */
+/** The terminal and npm both pass Ctrl-C to a child of npm, so two signals within this time are treated as one. */
 const SAME_REQUEST_MS = 300;
 
 /** A request to stop by Ctrl-C or SIGTERM. */

@@ -13,8 +13,8 @@ export function notesLogger({ verbose }: GlobalOptions): Logger {
 
 /**
  * Runs a command on the server that its options name, otherwise on a database, which is always closed afterwards. On a
- * database, the values that templates declare as sensitive are hidden without `--show-sensitive`. A server decides by the
- * credential.
+ * database, the values that templates declare as sensitive are hidden without `--show-sensitive`. On a server, the
+ * permissions of the credential decide.
  */
 export async function withTasker<T>(
   options: GlobalOptions,

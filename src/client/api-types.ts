@@ -56,8 +56,8 @@ export type TaskRuns = z.output<typeof TaskRunsSchema>;
 type Json = Record<string, unknown>;
 
 /**
- * The reason of an action, and its actor. With a credential, the server records its subject, and keeps `by` as a
- * remark.
+ * The reason of an action, and its actor. With a credential, the server records the subject of the credential, and
+ * keeps `by` as a remark.
  */
 export interface Act {
   reason?: string | undefined;
@@ -135,14 +135,14 @@ export interface BulkActRequest extends Act {
     | 'step_retry'
     | 'step_reset'
     | 'step_resolve';
-  /** The conditions of a list of tasks, such as `{ error_type: 'timeout' }`. */
+  /** The conditions of a task list, such as `{ error_type: 'timeout' }`. */
   filter?: Json | undefined;
   ids?: readonly string[] | undefined;
   steps?: readonly { task_uuid: string; step: string }[] | undefined;
   /** For `step_resolve`. */
   result?: unknown;
 }
-/** A preview of the effect of a bulk action. */
+/** A preview of a bulk action. */
 export type BulkActPreview = z.output<typeof PreviewSchema>;
 /** A bulk action that has begun. */
 export type StartedBulkAct = z.output<typeof StartedSchema>;

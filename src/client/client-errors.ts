@@ -112,7 +112,7 @@ export class RateLimitedError extends TaskerClientError {
 }
 
 /**
- * The server failed (5xx), or took too long to answer (408).
+ * The server failed (5xx), or took too long to respond (408).
  *
  * @example
  * if (error instanceof ServerError) console.error(error.status, error.requestId);
@@ -142,7 +142,8 @@ export class RequestTimeoutError extends TaskerClientError {
 }
 
 /**
- * The response is not one of this API: not JSON, cut off, or a redirect. Another program may listen at this address.
+ * The response does not match this API: it is not JSON, is cut off, or is a redirect. Another program may listen at
+ * this address.
  *
  * @example
  * if (error instanceof InvalidAnswerError) console.error(error.message);

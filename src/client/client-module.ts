@@ -12,7 +12,7 @@ import type { TaskPagination, TaskResponse } from './types.ts';
 const LARGEST_PAGE = 100;
 const MOST = 1_000;
 
-/** The calls of a `TaskerClient` as requests to a server. `connect` is called for each of them. */
+/** The calls of a `TaskerClient` as requests to a server. `connect` is called for each call. */
 export function clientModule(connect: () => Promise<Client>): ClientModule<Promise<NapiClientResult>> {
   const call = async (send: (client: Client) => Promise<unknown>): Promise<NapiClientResult> => {
     try {

@@ -1,6 +1,6 @@
 import { InvalidRequestError } from './client-errors.ts';
 
-/** A secret, or a function that returns the current one. It is called before each attempt. */
+/** A secret, or a function that returns the current secret. The function is called before each attempt. */
 export type Secret = string | (() => string | undefined | Promise<string | undefined>);
 
 /** Options of {@link createClient}. */
@@ -30,9 +30,9 @@ export interface ClientOptions {
 
 /** The options of one call. */
 export interface CallOptions {
-  /** Ends the call. It then throws the reason of the signal. */
+  /** Ends the call, which then throws the reason of the signal. */
   signal?: AbortSignal | undefined;
-  /** Milliseconds for one attempt. Default: that of the client. */
+  /** Milliseconds for one attempt. Default: the value of the client. */
   timeoutMs?: number | undefined;
 }
 

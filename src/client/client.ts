@@ -76,7 +76,7 @@ export interface Client extends Readonly<ReturnType<typeof groupsOf>> {
   readonly baseUrl: string;
   /**
    * Returns the changes of all tasks that the credential may see, as they happen. Intermediate states may be omitted.
-   * After a lost connection it continues where it stopped, or sends `reset`.
+   * After a lost connection, the iteration continues after the last change, or yields `reset`.
    */
   changes(query?: ChangesQuery, options?: ChangesOptions): AsyncGenerator<Change>;
   /**

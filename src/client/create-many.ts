@@ -6,12 +6,12 @@ import type { TaskRequestBody } from './types.ts';
 
 /** The result of one of many creations. */
 export interface CreatedTask {
-  /** The position of its request, from 0. */
+  /** The position of the request, from 0. */
   index: number;
   task_uuid?: string;
   /** False if a task with the same identity existed. */
   created?: boolean;
-  /** The error, if it was not created. */
+  /** The error, if the task was not created. */
   error?: { code: string; message: string; details?: Record<string, unknown> };
 }
 
@@ -72,7 +72,7 @@ function* resultsOf(answer: string, from: number, count: number): Generator<Crea
   if (given === count) return;
   const { error } = JSON.parse(lines.at(-1) ?? '{}') as Line;
   throw new InvalidAnswerError(
-    `the server answered ${given} of ${count} requests${error ? `: ${error.message}` : ''}; send those without a result again, from index ${from + given}`,
+    `the server returned ${given} of ${count} results${error ? `: ${error.message}` : ''}; send the requests without a result again, from index ${from + given}`,
     true,
     { code: error?.code ?? 'INVALID_ANSWER', details: { from: from + given } },
   );

@@ -12,7 +12,7 @@ export interface ServerEvent {
 /** Options of {@link readEvents}. */
 export interface ReadOptions {
   signal: AbortSignal;
-  /** If no byte arrives for longer than this, the connection counts as lost. */
+  /** If no byte arrives for longer than this, the connection is considered lost. */
   idleMs: number;
 }
 

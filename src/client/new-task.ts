@@ -29,7 +29,7 @@ export const NEW_TASK_DEFAULTS = {
   reason: 'Task requested',
 } as const;
 
-/** Returns a request with its defaults. Undefined fields count as omitted. */
+/** Returns a request with its defaults. Undefined fields are treated as omitted. */
 export function completed(request: NewTask): TaskRequestBody {
   const given = Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined)) as NewTask;
   return { ...NEW_TASK_DEFAULTS, ...given, correlation_id: given.correlation_id ?? newUuid() };

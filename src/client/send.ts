@@ -22,7 +22,7 @@ export function sender(transport: Transport): Send {
 
 /** A page of a list. */
 export type PageOf<Key extends string, Item> = { [Name in Key]: Item[] } & {
-  /** The `cursor` of the next page. Null if this is the last. */
+  /** The `cursor` of the next page. Null on the last page. */
   next_cursor: string | null;
 };
 
@@ -42,7 +42,7 @@ export interface Listing<Key extends string, Item, Given> {
   listAll(query?: Given & { limit?: number | undefined }, options?: CallOptions): AsyncGenerator<Item>;
 }
 
-/** Returns the methods that read a list. `key`: the name of its items in the answer. */
+/** Returns the methods that read a list. `key`: the name of the items in the response. */
 export function listing<Key extends string, Item, Given extends object = object>(
   send: Send,
   path: string | Path,

@@ -87,7 +87,7 @@ export interface NapiListTasksParams {
   status?: string | undefined;
 }
 
-/** The answer of a module: data, or an error. */
+/** The response of a module: data, or an error. */
 export interface NapiClientResult {
   success: boolean;
   // biome-ignore lint/suspicious/noExplicitAny: as modules declare it
@@ -102,7 +102,7 @@ export interface NapiClientResult {
 /** Answers immediately, or later. */
 type NowOrLater = NapiClientResult | Promise<NapiClientResult>;
 
-/** Carries out the calls of a {@link TaskerClient}: requests to a server, or the answers of a test. */
+/** Carries out the calls of a {@link TaskerClient}, as requests to a server or with the responses of a test. */
 export interface ClientModule<Result extends NowOrLater = NowOrLater> {
   clientCreateTask(request: NapiTaskRequest): Result;
   clientGetTask(taskUuid: string): Result;
@@ -119,12 +119,12 @@ export interface ClientLayer<Result extends NowOrLater = NowOrLater> {
   getModule(): ClientModule<Result>;
 }
 
-/** A promise, unless the module answers immediately. */
+/** A promise, unless the module responds synchronously. */
 type Answer<Result, T> = Result extends Promise<unknown> ? Promise<T> : T;
 
 /**
  * The client of the earlier SDK, with its method names and defaults. Its methods return promises. If you pass a module
- * that answers synchronously, as unit tests do, they return plain values. New programs use `createClient`.
+ * that responds synchronously, as unit tests do, the methods return plain values. New programs use `createClient`.
  *
  * @example
  * const client = await getTaskerClient();
@@ -187,7 +187,7 @@ export class TaskerClient<Result extends NowOrLater = Promise<NapiClientResult>>
     return this.#answer((module) => module.clientGetStep(taskUuid, stepUuid));
   }
 
-  /** Returns the outcomes of the attempts of a step, newest first. */
+  /** Returns the outcomes of a step's attempts, newest first. */
   getStepAuditHistory(taskUuid: string, stepUuid: string): Answer<Result, StepAuditResponse[]> {
     return this.#answer((module) => module.clientGetStepAuditHistory(taskUuid, stepUuid));
   }

@@ -30,7 +30,7 @@ export interface Reply<T> {
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5_000;
-/** A gateway answers with 502 or 504 if it does not know whether the request was carried out. */
+/** A gateway returns 502 or 504 if it does not know whether the request was carried out. */
 const MAY_PASS = new Set([408, 502, 503, 504]);
 
 /** Sends requests to a server, and repeats a request if that is safe. */
@@ -152,7 +152,7 @@ function pauseAfter(error: unknown, call: Call, attempts: number): number | unde
 
 function mayRepeat(error: TaskerClientError, { method, repeatable = method === 'GET' }: Call): boolean {
   const { status, retryAfterMs } = error;
-  // The server rejected these before it did anything.
+  // The server rejected requests with these statuses before it did anything.
   if (status === 429 || (status === 503 && retryAfterMs !== undefined)) return true;
   if (error instanceof ConnectionError && wasNotSent(error)) return true;
   if (!repeatable) return false;

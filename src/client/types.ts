@@ -33,10 +33,10 @@ export type TaskListResponse = z.output<typeof TaskListSchema>;
 /** The position of a page, and the cursor of the next page. */
 export type TaskPagination = TaskListResponse['pagination'];
 
-/** The filters of a list of tasks, and the page. `state` takes several states, separated by commas. */
+/** The filters and the page of a task list. `state` takes several states, separated by commas. */
 export type TaskListQuery = QueryOf<z.input<typeof TaskListQuerySchema>, z.output<typeof TaskListQuerySchema>>;
 
-/** A query, as accepted by a schema and as produced by it. All parts are optional. */
+/** The input and the output of a query schema. All parts are optional. */
 type QueryOf<Input, Output> = {
   [Key in keyof Output]?:
     | Output[Key]
@@ -49,7 +49,7 @@ export type StepReadinessStatus = TaskResponse['steps'][number];
 /** A step with its results. */
 export type StepResponse = z.output<typeof StepResponseSchema>;
 
-/** The outcome of an attempt of a step. */
+/** The outcome of an attempt at a step. */
 export type StepAuditResponse = z.output<typeof StepAuditSchema>;
 
 /** An action of an operator on a step. */
@@ -70,7 +70,7 @@ export type DlqEntry = z.output<typeof DlqEntrySchema>;
 /** A change to a dead letter. */
 export type DlqChange = z.input<typeof DlqChangeSchema>;
 
-/** The answer to a change of a dead letter. */
+/** The response to a change of a dead letter. */
 export type DlqChanged = z.output<typeof DlqChangedSchema>;
 
 /** The dead letters with one reason. */
@@ -88,10 +88,10 @@ export type PerformanceMetrics = z.output<typeof PerformanceSchema>;
 /** The slowest steps and templates. */
 export type BottleneckAnalysis = z.output<typeof BottlenecksSchema>;
 
-/** The answer that the server responds. */
+/** The response to a liveness check. */
 export type Health = z.output<typeof HealthSchema>;
 
-/** The answer that the server is ready, with the state of every part. */
+/** The response to a readiness check, with the state of every part. */
 export type ReadyHealth = z.output<typeof ReadySchema>;
 
 /** The state of every part of the server. */

@@ -3,11 +3,11 @@ import { readEvents } from './event-stream.ts';
 import { pause } from './pause.ts';
 import type { Transport } from './transport.ts';
 
-/** The filter of a stream of changes. Several values are separated by commas. */
+/** The filter of a change stream. Several values are separated by commas. */
 export interface ChangesQuery {
   namespace?: string | undefined;
   name?: string | undefined;
-  /** Task states. A task that was sent is sent once more when it leaves the state. */
+  /** Task states. When a task leaves these states after it was sent, it is sent once more. */
   state?: string | undefined;
   tag?: string | undefined;
   /** `task` (default), `step`, or both. */
@@ -17,8 +17,8 @@ export interface ChangesQuery {
 /** A change of a task or a step. */
 export interface Change {
   /**
-   * `task` or `step`: `data` is its state now. `deleted`: the task is gone. `reset`: changes were missed, so reload what you
-   * show.
+   * `task` or `step`: `data` is its state now. `deleted`: the task is gone. `reset`: changes were missed, so reload the
+   * displayed data.
    */
   event: 'task' | 'step' | 'deleted' | 'reset';
   data: Record<string, unknown>;
@@ -67,7 +67,7 @@ export async function* watchChanges(
       }
     } catch (error) {
       signal.throwIfAborted();
-      // Any other error counts as a lost connection.
+      // Any other error is treated as a lost connection.
       if (error instanceof TaskerClientError && !error.recoverable) throw error;
       if (performance.now() >= end) throw error;
     }

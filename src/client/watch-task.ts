@@ -7,7 +7,7 @@ import type { TaskResponse } from './types.ts';
 
 /** Options of `tasks.wait` and `tasks.watch`. */
 export interface FollowOptions {
-  /** Ends the call. It then throws the reason of the signal. */
+  /** Ends the call, which then throws the reason of the signal. */
   signal?: AbortSignal | undefined;
   /** Milliseconds after which the call throws {@link RequestTimeoutError}. Default: no limit. */
   timeoutMs?: number | undefined;
@@ -24,7 +24,7 @@ const RESTING: ReadonlySet<string> = new Set([
   'blocked_by_failures',
 ]);
 
-/** Pauses between reads without a stream. They grow while nothing changes. */
+/** Pauses between reads without a stream. The pauses grow while nothing changes. */
 const POLL_MS = { first: 200, longest: 2_000 };
 /** With a stream, the task is still read occasionally, in case the stream is stuck. */
 const CHECK_MS = 60_000;
@@ -60,8 +60,8 @@ interface Following extends FollowOptions {
 }
 
 /**
- * Reads the task whenever the stream reports a change. Without a stream, it polls. So if the server lacks the route or
- * a proxy buffers streams, it only becomes slower.
+ * Reads the task whenever the stream reports a change. Polls without a stream. If the server lacks the route or a proxy
+ * buffers streams, the call therefore only becomes slower.
  */
 async function* follow(transport: Transport, uuid: string, options: Following): AsyncGenerator<TaskResponse> {
   const { timeoutMs, signal } = options;
@@ -201,7 +201,7 @@ interface Listener {
   isNews(event: ServerEvent): boolean;
 }
 
-/** Listens to the stream of a task in the background, and rings for each change. */
+/** Listens to the stream of a task in the background, and reports each change. */
 function listen(listener: Listener): Listening {
   const listening = { live: false };
   void keepListening(listener, listening);
@@ -250,5 +250,5 @@ async function listenOnce(
   return true;
 }
 
-/** The task may have changed between the read and the opening of the stream. Then the stream sends it. */
+/** If the task changed between the read and the opening of the stream, the stream sends the task. */
 const CHANGES: ReadonlySet<string> = new Set(['task', 'step', 'deleted', 'reset']);

@@ -68,7 +68,7 @@ export const AUTH_KEYS = {
     form: flag,
     byDefault: false,
     about:
-      'Whether `tasker server` always requires a credential. It always does so beyond loopback, and once an API key has been created.',
+      'Whether `tasker server` always requires a credential. Regardless of this setting, it requires one on other addresses than loopback, and once an API key has been created.',
   },
   /** The header for API keys. */
   apiKeyHeader: {
@@ -91,7 +91,7 @@ export const AUTH_KEYS = {
     path: 'orchestration.web.auth.api_keys_enabled',
     form: flag,
     byDefault: true,
-    about: 'Whether API keys are accepted. `false` rejects those of the file and those of `tasker auth key create`.',
+    about: 'Whether API keys are accepted. `false` rejects the keys of this file and of `tasker auth key create`.',
   },
   jwtVerification: {
     path: 'orchestration.web.auth.jwt_verification_method',
@@ -141,7 +141,7 @@ export const AUTH_KEYS = {
     path: 'orchestration.web.auth.jwks_max_stale_seconds',
     form: seconds(0),
     byDefault: 300_000,
-    about: 'How long an older key set is used while its provider does not answer.',
+    about: 'How long an older key set is used while its provider does not respond.',
   },
   jwtIssuer: {
     path: 'orchestration.web.auth.jwt_issuer',

@@ -14,7 +14,10 @@ import { LOG_LEVELS, type LogLevel } from './log-filter.ts';
 export interface BootstrapConfig {
   /** The worker's name in history and messages. Default: `TASKER_WORKER_ID`, the file, else host and process id. */
   workerId?: string | undefined;
-  /** The only namespace to serve. If empty or absent: `TASKER_NAMESPACE`, the file, else those of the templates. */
+  /**
+   * The only namespace to serve. If empty or absent: `TASKER_NAMESPACE`, the file, else the namespaces of the
+   * templates.
+   */
   namespace?: string | undefined;
   /** A TOML file, or a folder with `base/` and `environments/`. Default: `TASKER_CONFIG_PATH`, else the project's own. */
   configPath?: string | undefined;

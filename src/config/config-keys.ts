@@ -21,7 +21,7 @@ export interface ConfigKey<T> {
   defaultWords?: string;
   /** The effect of the setting, in one or two sentences. */
   about: string;
-  /** Paths in the file are relative to the project, those in variables to the current folder. */
+  /** Paths in the file are relative to the project. Paths in variables are relative to the current folder. */
   isPath?: true;
   /** Whether the value may contain a password, so that it is never shown. */
   secret?: true;
@@ -167,7 +167,7 @@ const KEYS = {
     defaultWords: 'host and process id',
     about: "The worker's name in history and messages.",
   }),
-  /** Namespaces to serve. Default: those of the templates. */
+  /** Namespaces to serve. Default: the namespaces of the templates. */
   namespaces: option({
     path: 'worker.namespaces',
     variables: ['TASKER_NAMESPACE'],
@@ -341,7 +341,7 @@ const KEYS = {
     form: forms.whole(1, 525_600),
     byDefault: undefined,
     defaultWords: 'none',
-    about: 'The same for a task that waits for a retry.',
+    about: 'Minutes after which a task without its own limit that waits for a retry is noted as stale.',
   }),
   stepsInProcessMinutes: key({
     path: 'orchestration.dlq.thresholds.steps_in_process_minutes',
@@ -349,7 +349,7 @@ const KEYS = {
     form: forms.whole(1, 525_600),
     byDefault: undefined,
     defaultWords: 'none',
-    about: 'The same for a task that has begun and has steps to run.',
+    about: 'Minutes after which a task without its own limit that has begun and has steps to run is noted as stale.',
   }),
   taskLifetimeHours: key({
     path: 'orchestration.dlq.thresholds.task_max_lifetime_hours',
@@ -359,14 +359,14 @@ const KEYS = {
     defaultWords: 'none',
     about: 'Hours after which a task without its own limit that has not ended is noted as stale.',
   }),
-  /** Age after its end at which a task is deleted, with its steps and history, unless a rule decides. */
+  /** Age after its end at which a task is deleted, with its steps and history, unless a rule applies. */
   retentionMs: key({
     path: 'retention.days',
     form: forms.days,
     byDefault: undefined,
     defaultWords: 'none: kept',
     about:
-      'Age after its end at which a task is deleted, with its steps and history, unless one of `retention.rules` decides; 0 or none: never.',
+      'Age after its end at which a task is deleted, with its steps and history, unless one of `retention.rules` applies; 0 or none: never.',
   }),
   retentionRules: key({
     path: 'retention.rules',
@@ -374,7 +374,7 @@ const KEYS = {
     byDefault: [],
     defaultWords: 'none',
     about:
-      'Other ages for some tasks: tables with `days` (0 means never) and any of `namespace`, `name`, `version` and `status`. The first rule that matches a task decides.',
+      'Other ages for some tasks: tables with `days` (0 means never) and any of `namespace`, `name`, `version` and `status`. The first rule that matches a task applies.',
   }),
   retentionArchive: key<string | undefined>({
     path: 'retention.archive_folder',
@@ -441,7 +441,7 @@ const KEYS = {
     path: 'events.rabbitmq.group',
     form: forms.word,
     byDefault: 'rabbitmq',
-    about: 'The group that holds the position of RabbitMQ in the log.',
+    about: 'The group that stores the position of RabbitMQ in the log.',
   }),
   rabbitmqPatterns: key({
     path: 'events.rabbitmq.patterns',

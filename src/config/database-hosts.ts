@@ -22,9 +22,7 @@ function split(url: string) {
   return { before: scheme + authority.slice(0, at), hosts: authority.slice(at), rest };
 }
 
-/**
- * Returns the hosts of a PostgreSQL URL, which may name several as for libpq. Undefined if it is not a PostgreSQL URL.
- */
+/** Returns the hosts of a PostgreSQL URL, which may name several hosts, as for libpq. Undefined for other URLs. */
 export function hostsOf(url: string): DatabaseHosts | undefined {
   const parts = split(url);
   if (!parts) return undefined;

@@ -26,6 +26,6 @@ export const DATABASE_KEYS = {
     variableUnchecked: true as const,
     isOption: true as const,
     about:
-      'A standby for lists of tasks and steps, and for statistics. `lag_ms` of an answer includes its delay. Not used while it is more than 30 seconds behind. Ignored if a different database URL takes precedence over the one it was given with.',
+      'A standby for lists of tasks and steps, and for statistics. `lag_ms` of a response includes the delay of the standby. Not used while it is more than 30 seconds behind. Ignored if a different database URL takes precedence over the one it was given with.',
   },
 };

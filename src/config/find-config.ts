@@ -33,7 +33,10 @@ function foldersUpTo(root: string, cwd: string): string[] {
 const FILES = ['tasker.toml', path.join('config', 'tasker.toml')];
 const FOLDER = path.join('config', 'tasker');
 
-/** Finds `tasker.toml`, `config/tasker.toml` or `config/tasker/base/` of the project. Returns undefined if it has none. */
+/**
+ * Finds `tasker.toml`, `config/tasker.toml` or `config/tasker/base/` of the project. Returns undefined if the project
+ * has none.
+ */
 export function detectConfig(cwd: string): ConfigHome | undefined {
   for (const folder of foldersUpTo(projectRoot(cwd), cwd)) {
     const file = FILES.map((name) => path.join(folder, name)).find(isFile);

@@ -1,6 +1,6 @@
 /**
- * Keys of Tasker's configuration files that have no effect here, each with the reason. A name that ends with `.*` stands
- * for all keys below it. They are accepted, so that existing files can be used unchanged.
+ * Keys of Tasker's configuration files that have no effect here, each with the reason. A name that ends with `.*`
+ * stands for all keys below it. These keys are accepted, so that existing files can be used unchanged.
  */
 export const INEFFECTIVE_KEYS: Readonly<Record<string, string>> = {
   ...because('connections are opened when they are needed, and kept while they work', [

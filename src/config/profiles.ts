@@ -59,7 +59,8 @@ export function readProfile(name: string, file = profilesFile()): ServerAddress 
   const profiles = readProfiles(file);
   const found = profiles.get(name);
   if (found) return found;
-  const known = profiles.size === 0 ? 'it has no profile yet' : `it has ${[...profiles.keys()].join(', ')}`;
+  const known =
+    profiles.size === 0 ? 'the file has no profiles' : `its profiles are ${[...profiles.keys()].join(', ')}`;
   throw new TaskerError(
     'config_invalid',
     `profile ${name} not found in ${file}; ${known}; \`tasker profile set ${name} --server URL\` adds one`,
@@ -107,6 +108,6 @@ function refuseShared(file: string): void {
   if (process.platform === 'win32' || (statSync(file).mode & 0o077) === 0) return;
   throw new TaskerError(
     'config_invalid',
-    `${file}: other users can read it, and it has keys; run \`chmod 600 ${file}\``,
+    `${file}: other users can read this file, which contains keys; run \`chmod 600 ${file}\``,
   );
 }

@@ -17,7 +17,7 @@ export interface ReadVariables {
   warnings: ConfigProblem[];
 }
 
-/** Reads the variables of all keys. An empty variable counts as not set. */
+/** Reads the variables of all keys. An empty variable is treated as not set. */
 export function readVariables(env: NodeJS.ProcessEnv = process.env): ReadVariables {
   const read: ReadVariables = { given: [], errors: [], warnings: [] };
   for (const name of CONFIG_NAMES) readVariable(name, env, read);

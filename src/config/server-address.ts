@@ -7,8 +7,8 @@ export interface ServerAddress {
 
 /**
  * Returns the server in the environment: `TASKER_ORCHESTRATION_URL`, with `TASKER_API_KEY`, or
- * `TASKER_ORCHESTRATION_AUTH_TOKEN` or `TASKER_AUTH_TOKEN`. An empty variable counts as not set. `url` is undefined if no
- * server is set.
+ * `TASKER_ORCHESTRATION_AUTH_TOKEN` or `TASKER_AUTH_TOKEN`. An empty variable is treated as not set. `url` is undefined
+ * if no server is set.
  */
 export function serverFromEnvironment(env: NodeJS.ProcessEnv = process.env): Partial<ServerAddress> {
   const read = (name: string) => env[name]?.trim() || undefined;

@@ -40,7 +40,7 @@ export function whole(least: number, most: number): ValueForm<number> {
   return { schema: z.int().min(least).max(most), words, ofText: numberOf, least };
 }
 
-/** A number that the file gives in a longer unit, with fractions, and the program in milliseconds. */
+/** A number that has a longer unit and fractions in the file, and is in milliseconds in the program. */
 function scaled(unit: string, unitMs: number, { leastMs, most }: { leastMs: number; most: number }): ValueForm<number> {
   const least = leastMs / unitMs;
   return {
@@ -92,7 +92,7 @@ export const word: ValueForm<string> = {
   words: 'a non-empty string',
 };
 
-/** A URL. An empty string counts as not given. */
+/** A URL. An empty string is treated as not given. */
 const urlOf = (
   beginning: RegExp,
   words: string,
@@ -142,7 +142,7 @@ export const paths: ValueForm<string[]> = {
   ofText: splitPaths,
 };
 
-/** Folders are read recursively, so `config/tasks/**\/*.yaml` counts as its folder. */
+/** Folders are read recursively, so `config/tasks/**\/*.yaml` is treated as its folder. */
 function withoutGlob(one: string): string {
   const parts = one.split('/');
   const glob = parts.findIndex((part) => /[*?{[]/.test(part));

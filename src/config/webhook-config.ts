@@ -112,7 +112,7 @@ function ofTable(table: z.output<typeof TABLE>): WebhookConfig {
   };
 }
 
-/** The group that holds the position of a webhook in the log. */
+/** The group that stores the position of a webhook in the log. */
 export const webhookGroup = ({ name, group }: Pick<WebhookConfig, 'name' | 'group'>): string =>
   group ?? `webhook:${name}`;
 

@@ -38,8 +38,8 @@ export class Halt {
   }
 
   /**
-   * Calls the listener on the halt, or immediately if it is already halted. Returns a function that removes the
-   * listener.
+   * Calls the listener on the halt, or immediately if the halt has already occurred. Returns a function that removes
+   * the listener.
    */
   onHalt(listener: () => void): () => void {
     if (this.#halted) listener();

@@ -55,7 +55,7 @@ export function consoleLogger(options: ConsoleLoggerOptions): Logger {
   return logger;
 }
 
-/** Log filters say `off` for pino's `silent`. */
+/** Log filters use `off` instead of pino's `silent`. */
 function pinoLevel(level: string): string {
   return level === 'off' ? 'silent' : level;
 }

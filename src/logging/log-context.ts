@@ -41,7 +41,7 @@ const SNAKE_CASE: Readonly<Record<string, string>> = {
   stepUuid: 'step_uuid',
 };
 
-/** The fields of a log line: those of a log context in snake_case, all others unchanged. */
+/** The fields of a log line. Fields of a log context are in snake_case, and all others are unchanged. */
 export function loggedFields(fields: object): Record<string, unknown> {
   const logged: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields)) {

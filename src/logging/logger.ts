@@ -25,7 +25,7 @@ export interface Logger {
   error: LogLine;
   /** Returns a logger that adds these fields to each line. */
   child(bindings: LogBindings): Logger;
-  /** Returns whether a line of this level would be written. If it is missing, all levels count as enabled. */
+  /** Returns whether a line of this level would be written. Without this method, all levels are enabled. */
   isLevelEnabled?(level: string): boolean;
 }
 
@@ -36,7 +36,7 @@ export type Level = (typeof LEVELS)[number];
 const ignore = (): void => {};
 
 /**
- * A logger that writes nothing. It is the default wherever a logger is optional.
+ * A logger that writes nothing. It is the default of all optional loggers.
  *
  * @example
  * const registry = new HandlerRegistry({ logger: silentLogger });

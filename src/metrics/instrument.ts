@@ -16,7 +16,10 @@ export interface Counter {
   add(count?: number): void;
   /** Sets the total of a value that is counted elsewhere. */
   reach(total: number): void;
-  /** The counter for these label values, in the order of the definition. Keep a reference where it is used often. */
+  /**
+   * The counter for these label values, in the order of the definition. Keep a reference to a counter that is used
+   * often.
+   */
   of(...labels: string[]): Counter;
 }
 

@@ -28,8 +28,8 @@ export interface MetricsReport {
   /** All instruments in the Prometheus text format. */
   text(): Promise<string>;
   /**
-   * The same as a plain object, keyed by name and labels in Prometheus notation. Histograms have only their `_sum` and
-   * `_count`.
+   * All instruments as a plain object, keyed by name and labels in Prometheus notation. Histograms have only their
+   * `_sum` and `_count`.
    */
   json(): Promise<Record<string, MetricValue>>;
 }

@@ -57,7 +57,7 @@ abstract class Instrument<S extends Series> {
   }
 }
 
-/** A plain field, so that counting costs almost nothing. It is formatted when metrics are read. */
+/** A plain field, so that counting costs almost nothing. The value is formatted when metrics are read. */
 class NumberSeries implements Counter, Gauge {
   value = 0;
 

@@ -17,9 +17,9 @@ export type Registrable = StepHandlerClass | (new () => ExecutableHandler) | Exe
 export type ResolvedHandler = Registrable | null;
 
 /**
- * Finds handlers for callables that are not registered by name. The worker calls it once for each step of a template, not
- * for each task, and again after `tasker.refresh()`. A null answer is kept for one second.
- * Most resolvers extend {@link RegistryResolver}.
+ * Finds handlers for callables that are not registered by name. The worker calls the resolver once for each step of a
+ * template, not for each task, and again after `tasker.refresh()`. A null result is cached for one second. Most
+ * resolvers extend {@link RegistryResolver}.
  *
  * @example
  * const legacy: BaseResolver = {
@@ -36,12 +36,13 @@ export interface BaseResolver {
   /** Resolvers with a lower number are asked first. Registered names have 10, files and packages 100. */
   readonly priority: number;
   /**
-   * The callables that it resolves. Workers without this resolver leave steps with these callables to workers that have
-   * it. Without a pattern or prefix, they do so only for callables that this worker has already resolved.
+   * The callables that this resolver resolves. Workers without the resolver leave steps with these callables to workers
+   * that have it. Without a pattern or prefix, they leave only steps with callables that this worker has already
+   * resolved.
    */
   readonly pattern?: RegExp | undefined;
   readonly prefix?: string | undefined;
-  /** Returns whether to ask it for this definition. Must be fast, because it is called for each step. */
+  /** Returns whether to ask this resolver for the definition. Must be fast, because it is called for each step. */
   canResolve(definition: HandlerDefinition, config?: ResolverConfig): boolean;
   /** Finds the handler. An error fails the step, which is retried unless the error has `retryable: false`. */
   resolve(definition: HandlerDefinition, config?: ResolverConfig): ResolvedHandler | Promise<ResolvedHandler>;

@@ -12,9 +12,9 @@ export function bundleCache(root: string): string {
 }
 
 /**
- * Returns a cache folder for `root`, one for each `purpose`. It is in `.cache/tasker` of the nearest `node_modules`. If
- * that is not writable, it is in a private folder of this user below the system's temporary folder. Throws
- * `folder_not_writable` if neither can be written.
+ * Returns a cache folder for `root`, one for each `purpose`. The folder is in `.cache/tasker` of the nearest
+ * `node_modules`. If that folder is not writable, the cache is in a private folder of this user below the system's
+ * temporary folder. Throws `folder_not_writable` if neither folder can be written.
  */
 export function cacheFolder(root: string, purpose: string): string {
   const key = createHash('sha256')

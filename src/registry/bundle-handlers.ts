@@ -150,7 +150,7 @@ const sourceLocation: Plugin = {
     build.initialOptions.define = { ...build.initialOptions.define, ...Object.fromEntries(names) };
     build.onLoad({ filter: /\.[mc]?[jt]s$/, namespace: 'file' }, async ({ path: file }) => {
       const source = await readFile(file, 'utf8');
-      // Most files do not use it, and esbuild reads those files itself.
+      // Most files do not use `import.meta`, and esbuild reads these files itself.
       if (!source.includes('import.meta')) return undefined;
       const loader = file.endsWith('ts') ? 'ts' : 'js';
       return { contents: withLocation(source, file), loader, resolveDir: path.dirname(file) };

@@ -14,7 +14,9 @@ const RESOLUTION_FILES = [
   'node_modules/.yarn-state.yml',
 ];
 
-/** A file that was modified less than this before it was read may change again without a new modification time. */
+/**
+ * If a file is read within this time after a modification, a later change may leave the modification time unchanged.
+ */
 const SETTLED_MS = 50;
 
 interface Manifest {
@@ -42,8 +44,8 @@ export interface BuiltBefore {
 
 /**
  * Returns the bundles of an earlier build of these files if they are still valid. A build is invalid after a change of
- * its source files, of a folder that contains one, of the files that affect how imports are resolved, or of the
- * compiler. It is also invalid if one of its outputs is missing.
+ * its source files or their folders, of the files that affect how imports are resolved, or of the compiler. A build
+ * with a missing output is also invalid.
  */
 export function builtBefore(cache: string, files: readonly string[]): BuiltBefore | undefined {
   const manifest = read(manifestFile(cache));

@@ -14,13 +14,13 @@ export interface CheckedTemplate {
 /** A handler that steps name and that this registry cannot resolve. */
 export interface HandlerProblem {
   callable: string;
-  /** True if no handler or resolver knows the callable, which may be registered later. */
+  /** True if no handler or resolver matches the callable. A handler may be registered later. */
   missing: boolean;
   /** Describes the problem and suggests similar names. */
   message: string;
   /** Names similar to a missing callable, most similar first. */
   near: string[];
-  /** The names of the steps that use it. */
+  /** The names of the steps that use the callable. */
   steps: string[];
 }
 
@@ -43,8 +43,8 @@ export function resolvingOnce(registry: HandlerRegistry): Resolve {
 }
 
 /**
- * Returns one problem for each callable, method or resolver of the templates that does not resolve. It asks resolvers,
- * and creates a handler to look for its `method`. No handler is called.
+ * Returns one problem for each callable, method or resolver of the templates that does not resolve. Asks resolvers, and
+ * creates handlers to look for their methods. Calls no handler.
  *
  * @example
  * for (const { message, steps } of await checkHandlers(registry, templates)) console.warn(`${steps.join(', ')}: ${message}`);

@@ -19,7 +19,7 @@ export interface DiscoverOptions {
   registry: HandlerTarget;
   logger?: Logger;
   /**
-   * Called with each export that is not a handler. Returns the export's name if it is something else that is used.
+   * Called with each export that is not a handler. Returns the export's name if the export is used in another way.
    * @internal
    */
   also?: ((exported: unknown) => string | undefined) | undefined;
@@ -29,9 +29,9 @@ export interface DiscoverOptions {
 export interface DiscoveredFile {
   /** An absolute path, or the name of a package. */
   file: string;
-  /** The names of the handlers found in it. */
+  /** The names of the handlers found in the file. */
   handlers: string[];
-  /** The reason why no handler was found in it. */
+  /** The reason why no handler was found in the file. */
   reason?: string;
 }
 
@@ -44,15 +44,15 @@ export interface Discovery {
 
 /**
  * Imports every TypeScript and JavaScript file of a folder and its subfolders, and registers the exported handlers
- * under their `handlerName`. Handlers in exported arrays and plain objects are registered too. It skips names that
- * begin with `_` or `.`, `*.test.*`, `*.spec.*`, `*.d.ts` and `node_modules`. A second call reloads only changed files.
- * The source can also be a file, an installed package, or a part of a package (`@shop/handlers/billing`), whose own
- * exports are used.
+ * under their `handlerName`. Handlers in exported arrays and plain objects are registered too. Skips names that begin
+ * with `_` or `.`, `*.test.*`, `*.spec.*`, `*.d.ts` and `node_modules`. A second call reloads only changed files. The
+ * source can also be a file, an installed package, or a part of a package (`@shop/handlers/billing`), whose own exports
+ * are used.
  *
- * It enables Node's source maps for the process, so that stack traces show the source files.
+ * Enables Node's source maps for the process, so that stack traces show the source files.
  *
  * Modules that a handler imports by a relative path become part of the bundles. If the application imports such a
- * module too, the process has two instances of it. Packages have only one.
+ * module too, the process has two instances of the module. Packages have only one instance.
  *
  * Throws `handler_not_found` if the folder does not exist, and `handler_invalid` with the path if a file does not
  * compile or throws while it is imported.
@@ -125,7 +125,7 @@ function handlersOf(module: Module): Found[] {
 }
 
 /**
- * Returns whether a class has its own `handlerName`. A class that inherits it would replace its base class in the
+ * Returns whether a class has its own `handlerName`. A class with an inherited name would replace its base class in the
  * registry.
  */
 function isNamedClass(value: unknown): value is StepHandlerClass {

@@ -23,7 +23,7 @@ interface Entry {
   /** The registered value, to distinguish a repeated registration from a replacement. */
   readonly source: unknown;
   readonly make: (config: ResolverConfig) => ExecutableHandler;
-  /** Calls `make` without a configuration. Created once, because every step needs it. */
+  /** Calls `make` without a configuration. This function is created once, because every step needs it. */
   readonly maker: HandlerMaker;
 }
 

@@ -7,11 +7,14 @@ import {
 } from '../handlers/step-handler.ts';
 import { MethodDispatchWrapper } from './method-dispatch.ts';
 
-/** The location from which another thread can import a handler. It is plain data, so it can be sent to a thread. */
+/**
+ * The location from which another thread can import a handler. The location is plain data, so it can be sent to a
+ * thread.
+ */
 export interface HandlerOrigin {
-  /** The module that exports it. */
+  /** The module that exports the handler. */
   url: string;
-  /** Its position in the result of {@link handlersIn} for that module. */
+  /** The position of the handler in the result of {@link handlersIn} for that module. */
   index: number;
 }
 
@@ -39,7 +42,7 @@ function within(value: unknown): unknown[] {
   return prototype === Object.prototype || prototype === null ? Object.values(value) : [];
 }
 
-/** Remembers the module of each handler in it. */
+/** Records a module as the origin of the handlers that it exports. */
 export function noteOrigins(module: Record<string, unknown>, url: string): void {
   for (const [index, handler] of handlersIn(module).entries()) origins.set(handler, { url, index });
 }

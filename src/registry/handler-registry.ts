@@ -116,9 +116,9 @@ export class HandlerRegistry {
 
   /**
    * Returns a handler that can be called: a new instance of a class, or the only instance of a `defineHandler` value.
-   * The definition's `method` replaces `call`. If it names a `resolver`, only that resolver is asked. Null if no
-   * handler is found. Throws a `ResolutionError` if the resolver or method does not exist or the handler cannot be
-   * created.
+   * The definition's `method` replaces `call`. If the definition names a `resolver`, only that resolver is asked. Null
+   * if no handler is found. Throws a `ResolutionError` if the resolver or method does not exist or the handler cannot
+   * be created.
    */
   resolve(spec: HandlerSpec): Promise<ExecutableHandler | null> {
     return this.#chain.resolve(normalizeToDefinition(spec));
@@ -179,7 +179,7 @@ export class HandlerRegistry {
     return (await discoverHandlers(source, { registry: this, logger: this.logger })).count;
   }
 
-  /** Adds a resolver to this registry, replacing one of the same name. It takes effect immediately. */
+  /** Adds a resolver to this registry, replacing one of the same name. The resolver takes effect immediately. */
   addResolver(resolver: BaseResolver): Promise<void> {
     this.#chain.addResolver(resolver);
     return Promise.resolve();
@@ -199,7 +199,7 @@ export class HandlerRegistry {
     return Promise.resolve(this.#chain);
   }
 
-  /** Discards the cached answers of resolvers, so that they are asked again. `tasker.refresh()` calls this. */
+  /** Discards the cached results of resolvers, so that they are asked again. `tasker.refresh()` calls this. */
   refresh(): void {
     this.#chain.forget();
   }

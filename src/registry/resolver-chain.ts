@@ -21,14 +21,14 @@ export interface ResolverInfo {
   prefix: string | null;
 }
 
-/** The cached answer of a resolver. */
+/** The cached result of a resolver. */
 interface Answer {
   maker: HandlerMaker | null;
   /** On the clock of `performance.now()`. */
   at: number;
 }
 
-/** How long a null answer is cached, because the source of a resolver may change. */
+/** How long a null result is cached. The result expires, because the source of a resolver may change. */
 const NULL_HOLDS_MS = 1_000;
 
 /**
@@ -107,7 +107,7 @@ export class ResolverChain {
     explicit.register(key, handler);
   }
 
-  /** Returns whether a resolver accepts the definition. It may still find no handler. */
+  /** Returns whether a resolver accepts the definition. That resolver may still find no handler. */
   canResolve(definition: HandlerDefinition, config?: ResolverConfig): boolean {
     if (definition.resolver) return this.getResolver(definition.resolver) !== undefined;
     return this.#resolvers.some((resolver) => resolver.canResolve(definition, config));
@@ -171,7 +171,7 @@ export class ResolverChain {
     return this.#resolvers;
   }
 
-  /** Discards the cached answers of resolvers, so that they are asked again. */
+  /** Discards the cached results of resolvers, so that they are asked again. */
   forget(): void {
     this.#answers = new WeakMap();
     this.#learned.clear();
@@ -197,7 +197,7 @@ export class ResolverChain {
   }
 
   #ask(resolver: BaseResolver, definition: HandlerDefinition, config?: ResolverConfig): Answer | Promise<Answer> {
-    // An answer that depends on the caller's configuration is not cached.
+    // A result that depends on the caller's configuration is not cached.
     if (config) return askNow(resolver, definition, config);
     const answers = this.#answers.get(definition) ?? new Map<BaseResolver, Answer | Promise<Answer>>();
     this.#answers.set(definition, answers);

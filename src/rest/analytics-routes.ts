@@ -13,7 +13,7 @@ const PERFORMANCE = describeRoute({
   path: '/v1/analytics/performance',
   permission: 'system:analytics_read',
   scoped: true,
-  summary: 'Counts, rates and durations of the last hours',
+  summary: 'Returns counts, rates and durations of the last hours',
   request: { query: z.object({ hours: queryNumber(24, { max: 24 * 365 }) }) },
   answer: PerformanceSchema,
 });
@@ -22,7 +22,7 @@ const BOTTLENECKS = describeRoute({
   path: '/v1/analytics/bottlenecks',
   permission: 'system:analytics_read',
   scoped: true,
-  summary: 'The slowest steps and templates of the last day',
+  summary: 'Returns the slowest steps and templates of the last day',
   request: {
     query: z.object({
       limit: queryNumber(10, { max: 1000 }),

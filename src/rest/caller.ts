@@ -9,17 +9,17 @@ export interface Caller {
    * actor.
    */
   subject: string | undefined;
-  /** The namespaces that it may see and change. Undefined means all. */
+  /** The namespaces that the caller may see and change. Undefined means all. */
   namespaces: readonly string[] | undefined;
-  /** Its roles, by which it may vote on approvals. */
+  /** The roles with which the caller may vote on approvals. */
   roles: readonly string[];
-  /** Its permissions, in order. Undefined means all, because authentication is off. */
+  /** The caller's permissions, in order. Undefined means all, because authentication is off. */
   permissions: readonly Permission[] | undefined;
-  /** The kind of its credential. Undefined without one. */
+  /** The kind of the caller's credential. Undefined without a credential. */
   credential: 'key' | 'token' | 'session' | undefined;
   /** The id of the API key, if the credential is a key or a session that a key began. */
   keyId: string | undefined;
-  /** When its credential expires, in milliseconds since 1970. Undefined means unknown. */
+  /** When the caller's credential expires, in milliseconds since 1970. Undefined means unknown. */
   expiresAtMs?: number | undefined;
   allows(permission: Permission): boolean;
 }
@@ -37,12 +37,12 @@ export const ANYONE: Caller = {
 /** The caller of a public route of a server with authentication. */
 export const STRANGER: Caller = { ...NO_CREDENTIAL, namespaces: [], permissions: [], allows: () => false };
 
-/** Returns who sent the request. */
+/** Returns the sender of the request. */
 export function callerOf(c: Context): Caller {
   return (c.get('caller') as Caller | undefined) ?? ANYONE;
 }
 
-/** Returns who sent the request that is being answered. Undefined outside of requests. */
+/** Returns the sender of the request in progress. Undefined outside of requests. */
 export function currentCaller(): Caller | undefined {
   const c = tryGetContext();
   return c && callerOf(c);
@@ -55,8 +55,8 @@ export interface Remarks {
 }
 
 /**
- * Returns the actor and the reason of an action, for the audit. With a credential, its subject is the actor, and `by`
- * is a remark. Without one, `by` is the actor.
+ * Returns the actor and the reason of an action, for the audit. With a credential, the subject of the credential is the
+ * actor, and `by` is a remark. Without one, `by` is the actor.
  */
 export function actorOf({ subject }: Caller, { by, reason }: Remarks = {}): { actor?: string; reason?: string } {
   const remark = subject !== undefined && by != null && by !== subject ? `(by ${by})` : undefined;

@@ -83,7 +83,7 @@ const STALENESS = describeRoute({
 
 type Details = Awaited<ReturnType<Tasker['deadLetters']['get']>>;
 
-/** Number of entries to read in order to find those in the caller's namespaces. */
+/** Number of entries to read in order to find the entries in the caller's namespaces. */
 const MOST_STALE = 1000;
 
 /** Returns the condition that limits a list to the namespaces of the caller. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { etag } from 'hono/etag';
 
 /**
- * Adds an ETag of the whole body to a response, and answers 304 if the caller has this version. It reads the body to its
+ * Adds an ETag of the whole body to a response, or returns 304 if the caller has this version. Reads the body to its
  * end, so it must not be used for streams.
  */
 export const withEtag = etag({

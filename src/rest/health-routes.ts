@@ -38,7 +38,7 @@ const READY = describeRoute({
   method: 'get',
   path: '/health/ready',
   permission: 'public',
-  summary: 'Whether requests can be answered; 503 names the part that prevents it',
+  summary: 'Whether the server can handle requests; a 503 response names the part that prevents it',
   answer: ReadySchema,
 });
 const DETAILED = describeRoute({
@@ -112,7 +112,7 @@ async function databaseCheck(tasker: Tasker, { exposed }: { exposed: boolean }):
       tasker.engine.probe({ timeoutMs: PROBE_MS }).then(() => true),
     );
     if (answered) return { status: 'healthy', duration_ms: took() };
-    return { status: 'unknown', message: `no answer within ${PROBE_MS / 1000} s`, duration_ms: took() };
+    return { status: 'unknown', message: `no response within ${PROBE_MS / 1000} s`, duration_ms: took() };
   } catch (error) {
     const reason = isConnectionError(error) ? 'not reachable' : 'the query failed';
     return { status: 'unhealthy', message: exposed ? reason : messageOf(error), duration_ms: took() };

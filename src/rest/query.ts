@@ -40,7 +40,7 @@ export const time = z
   .min(1)
   .openapi({ description: 'A time (`2026-01-31T12:00Z`) or an age (`90s`, `15m`, `2h`, `7d`).', example: '2h' });
 
-/** The maximum number of items of a page. */
+/** The maximum number of items on a page. */
 export const limitOf = (byDefault: number) =>
   z.coerce
     .number()
@@ -66,10 +66,9 @@ export const pageFields = {
   next_cursor: z
     .string()
     .nullable()
-    .openapi({ description: 'Pass it as `cursor` for the next page. Null if this is the last.' }),
+    .openapi({ description: 'Pass it as `cursor` for the next page. Null on the last page.' }),
   previous_cursor: z.string().nullable().openapi({
-    description:
-      'Pass it as `cursor` for the previous page. Null without a previous page, or if the list only goes forward.',
+    description: 'Pass it as `cursor` for the previous page. Null on the first page, or if the list only goes forward.',
   }),
 };
 
@@ -96,5 +95,5 @@ export function cursorAt(position: number): string {
 export function positionOf(cursor: string): number {
   const [, position] = /^at:(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
   if (position !== undefined) return Number(position);
-  throw new TaskerError('bad_request', 'cursor: it is not from a page of this list; pass next_cursor unchanged');
+  throw new TaskerError('bad_request', 'cursor is not from a page of this list; pass next_cursor unchanged');
 }

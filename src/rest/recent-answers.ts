@@ -1,7 +1,7 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { callerOf } from './caller.ts';
 
-/** An answer that other callers may get too. */
+/** A response that other callers may get too. */
 interface Kept {
   at: number;
   status: 200;
@@ -11,25 +11,25 @@ interface Kept {
 
 /** Options of {@link recentAnswers}. */
 export interface RecentAnswersOptions {
-  /** Maximum number of answers to keep. */
+  /** Maximum number of responses to keep. */
   most?: number;
-  /** Larger answers, in characters, are not kept. */
+  /** Larger responses, in characters, are not kept. */
   largest?: number;
 }
 
 const MOST = 200;
 const LARGEST = 256 * 1024;
-/** Older answers are not used, even if a request allows them. */
+/** Older responses are not used, even if a request allows them. */
 const OLDEST_SECONDS = 120;
-/** Answers that depend on the rights of the caller, but not on its name. */
+/** Responses that depend on the rights of the caller, but not on its name. */
 const COMMON = /^\/v1\/(status|summary|stats|task-histogram|tasks|templates|queues|workers|namespaces|schedules)(\/|$)/;
-/** Answers about the caller, and answers without an end. */
+/** Responses about the caller, and responses without an end. */
 const OWN = /^\/v1\/(me|session|auth|stream)(\/|$)|\/stream$/;
 
 /**
- * Shares answers between callers with the same rights: a GET request with `Cache-Control: max-age=N` gets an answer
- * that is at most N seconds old. So fifty open web pages cost the database no more than one. Other requests are read
- * from the database.
+ * Shares responses between callers with the same rights: a GET request with `Cache-Control: max-age=N` gets a response
+ * that is at most N seconds old. Fifty open web pages therefore load the database no more than one. Other requests are
+ * read from the database.
  */
 export function recentAnswers({ most = MOST, largest = LARGEST }: RecentAnswersOptions = {}): MiddlewareHandler {
   const answers = new Map<string, Kept>();
@@ -47,7 +47,7 @@ export function recentAnswers({ most = MOST, largest = LARGEST }: RecentAnswersO
     const key = keyOf(c);
     const begun = running.get(key);
     let found = seconds > 0 ? fresh(answers.get(key), seconds) : undefined;
-    // Without a pause if there is none, because another request would begin in it.
+    // Awaits only an existing read, because another request could begin a second one during an unnecessary await.
     if (!found && seconds > 0 && begun) found = await begun;
     if (found) {
       c.header('age', String(Math.floor((performance.now() - found.at) / 1000)));
@@ -70,13 +70,13 @@ function fresh(kept: Kept | undefined, seconds: number): Kept | undefined {
   return kept && performance.now() - kept.at <= seconds * 1000 ? kept : undefined;
 }
 
-/** Returns how many seconds old an answer may be. Undefined if the request does not allow any. */
+/** Returns the maximum age of a response, in seconds. Undefined if the request allows no earlier response. */
 function maxAgeOf(c: Context): number | undefined {
   const seconds = /(?:^|[\s,])max-age=(\d{1,9})(?:$|[\s,])/.exec(c.req.header('cache-control') ?? '')?.[1];
   return seconds === undefined ? undefined : Math.min(Number(seconds), OLDEST_SECONDS);
 }
 
-/** Everything that an answer depends on. */
+/** Everything that a response depends on. */
 function keyOf(c: Context): string {
   const { pathname, search } = new URL(c.req.url);
   const { subject, roles, namespaces, permissions } = callerOf(c);

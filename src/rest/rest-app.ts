@@ -42,13 +42,13 @@ export interface RestAppOptions {
   tasker: Tasker;
   logger: Logger;
   facts: ServerFacts;
-  /** Whether a created task is answered with 200 instead of 201. Default false. */
+  /** Whether the response for a created task has the status 200 instead of 201. Default false. */
   legacyStatus?: boolean;
   /** The settings that `GET /config` shows. Default: the route does not exist. */
   config?: ServedConfig | undefined;
   /** How long a request may take, in milliseconds. Default 30,000. */
   requestMs?: number;
-  /** Maximum number of requests in progress; further ones get 503. Default: 50 for each connection of the pool. */
+  /** Maximum number of requests in progress. Further requests get 503. Default: 50 for each connection of the pool. */
   mostRequests?: number | undefined;
   /** Default: as on a loopback address without configuration. */
   security?: SecuritySettings;
@@ -86,7 +86,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   const create: TaskRouteOptions['create'] = async (...given) => hide(await creations.create(...given));
   app.use(guards.counting);
   app.use(guards.headers);
-  // Mounted before everything that checks requests to the API: the page holds no data, and asks for a credential
+  // Mounted before everything that checks requests to the API: the page contains no data, and asks for a credential
   // itself.
   app.route('/', webPage());
   app.use('/v1/*', guards.crossOrigin);
@@ -171,7 +171,7 @@ function tooLarge(): never {
 /** The errors of PostgreSQL for characters that it cannot store: U+0000, and lone surrogates. */
 const UNSTORABLE = new Set(['22021', '22P05']);
 
-/** Turns the errors of the body parser and of the connection to the database into known ones. */
+/** Converts errors of the body parser and of the database connection into errors with a code. */
 function knownError(error: Error): Error {
   if (error instanceof HTTPException && error.status === 400) {
     return new TaskerError(

@@ -19,7 +19,7 @@ const ERROR_TEXTS = {
   503: 'overloaded, or the database does not respond',
 } as const;
 
-/** Statuses that every route may answer with. */
+/** Statuses that every route may return. */
 const ALWAYS = [403, 408, 429, 503] as const;
 /** Additional statuses of routes with parameters, and of routes with a body. */
 const WITH_REQUEST = [400] as const;
@@ -48,20 +48,20 @@ export interface Described<
   /** Default 200. */
   status?: Status;
   /**
-   * Whether the route limits what it shows and changes to the namespaces of the caller. Not needed for routes with a
-   * task, a namespace, a dead letter or a schedule in the path, because middleware checks these. Other routes reject
-   * callers that are limited to namespaces. Default false.
+   * Whether the route limits its reads and changes to the namespaces of the caller. Not needed for routes with a task,
+   * a namespace, a dead letter or a schedule in the path, because middleware checks these. Other routes reject callers
+   * that are limited to namespaces. Default false.
    */
   scoped?: boolean;
-  /** Errors besides those of every route. Routes with a body have 413 and 415 too. */
+  /** Errors in addition to the errors of every route. Routes with a body also have 413 and 415. */
   errors?: readonly (400 | 404 | 409 | 413)[];
   /** The name of the operation in generated clients. Default: from method and path, such as `getTaskContext`. */
   operationId?: string;
   /** The group in the documentation. Default: the first part of the path. */
   tag?: string;
-  /** Whether the response has an ETag, so that `If-None-Match` is answered with 304. Default false. */
+  /** Whether the response has an ETag, so that a request with `If-None-Match` can get 304. Default false. */
   etag?: boolean;
-  /** Other forms of the answer, by content type, with a description of each. */
+  /** Other forms of the response, by content type, with a description of each. */
   otherForms?: Readonly<Record<string, string>>;
 }
 

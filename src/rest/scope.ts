@@ -21,8 +21,8 @@ export function searchedNamespaces(caller: Caller, asked: string | undefined): s
 }
 
 /**
- * Throws the same error as for an unknown task if the caller may not see the namespace of a task. So the caller cannot
- * learn which tasks exist. @throws TaskerError `task_not_found`, `invalid_uuid`
+ * Throws the same error as for an unknown task if the caller may not see the namespace of a task. The caller therefore
+ * cannot find out which tasks exist. @throws TaskerError `task_not_found`, `invalid_uuid`
  */
 export async function checkVisible(tasker: Tasker, caller: Caller, taskUuid: string): Promise<void> {
   if (caller.namespaces === undefined) return;

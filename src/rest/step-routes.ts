@@ -45,7 +45,7 @@ const AUDIT = describeRoute({
   method: 'get',
   path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}/audit',
   permission: 'steps:read',
-  summary: 'Returns the outcomes of the attempts of a step, newest first',
+  summary: "Returns the outcomes of a step's attempts, newest first",
   etag: true,
   request: { params: Step },
   answer: z.array(StepAuditSchema),

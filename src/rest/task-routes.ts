@@ -16,13 +16,13 @@ import { TaskListSchema, TaskRequestSchema, TaskResponseSchema, TaskSummarySchem
 
 /** Options of {@link taskRoutes}. */
 export interface TaskRouteOptions {
-  /** Whether a created task is answered with 200 instead of 201. */
+  /** Whether the response for a created task has the status 200 instead of 201. */
   legacyStatus: boolean;
   /** Creates a task, and returns it with its steps, as the caller may see them. */
   create: SharedCreations['create'];
 }
 
-/** Tasks with larger requests are created alone. */
+/** Tasks with larger requests are created in separate transactions. */
 const LARGE_BODY = 16_384;
 /** Maximum number of pages that can be read without a cursor. */
 const MOST_SKIPPED = 10_000;

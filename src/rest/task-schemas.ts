@@ -26,13 +26,13 @@ export const TaskRequestSchema = z
       .string()
       .max(100)
       .nullish()
-      .openapi({ description: 'When it starts: ISO 8601 with a zone. Default: now.' }),
+      .openapi({ description: 'The start time of the task: ISO 8601 with a zone. Default: now.' }),
     start_in: z
       .string()
       .max(100)
       .refine((text) => durationMs(text) !== undefined, { error: 'must be a duration, such as 90s, 15m, 2h or 7d' })
       .nullish()
-      .openapi({ description: 'Instead of `start_at`: from now, such as `2h`.' }),
+      .openapi({ description: 'Instead of `start_at`: a duration from now, such as `2h`.' }),
     requested_at: z.string().nullish().openapi({ description: 'Accepted, and ignored.' }),
     options: z.unknown().optional().openapi({ description: 'Accepted, and ignored.' }),
   })
@@ -102,16 +102,18 @@ export const TaskResponseSchema = z
     ...health,
     steps: z.array(StepReadinessSchema),
     waiting_steps: z.int(),
-    starts_at: nullableTime.openapi({ description: 'When the task begins. Null if it is not waiting for its start.' }),
+    starts_at: nullableTime.openapi({
+      description: 'The start time of the task. Null if the task is not waiting for its start.',
+    }),
     reruns: z.int(),
     rerun_at: nullableTime,
     copy_of: z.uuid().nullable(),
-    created_with: z
-      .string()
-      .nullable()
-      .openapi({ description: 'The credential that created it over HTTP. Null if a program with the database did.' }),
-    stale: orNull(StaleSchema).openapi({ description: 'The limit of its lifecycle that it exceeds.' }),
-    paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that apply to it.' }),
+    created_with: z.string().nullable().openapi({
+      description:
+        'The credential that created the task over HTTP. Null if a program created the task in the database.',
+    }),
+    stale: orNull(StaleSchema).openapi({ description: 'The limit of its lifecycle that the task exceeds.' }),
+    paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that apply to the task.' }),
   })
   .openapi('TaskResponse');
 
@@ -119,7 +121,7 @@ const ListedTaskSchema = TaskResponseSchema.extend({
   first_error: z
     .object({ step: z.string(), error_type: z.string().nullable(), message: z.string().nullable() })
     .nullable()
-    .openapi({ description: 'The error of its first failed step.' }),
+    .openapi({ description: 'The error of the first failed step of the task.' }),
 }).openapi('ListedTask');
 
 export const TaskListSchema = z
@@ -169,9 +171,11 @@ export const StepResponseSchema = z
     last_attempted_at: nullableTime,
     template_step_name: z.string().openapi({ description: 'Differs from `name` for batch workers.' }),
     handler: z.string(),
-    worker: z.string().nullable().openapi({ description: 'The worker that runs it, or ran it last.' }),
-    wait: OpenWaitSchema.openapi({ description: 'Null unless it is in `waiting`.' }),
-    rerun: z.int().openapi({ description: 'The rerun that its current run belongs to. 0 is the first run.' }),
+    worker: z.string().nullable().openapi({ description: 'The worker that runs the step, or ran it last.' }),
+    wait: OpenWaitSchema.openapi({ description: 'Null unless the step is in `waiting`.' }),
+    rerun: z.int().openapi({
+      description: 'The number of the rerun that the current run of the step belongs to. 0 is the first run.',
+    }),
     event_problems: z.array(
       z.object({ event: z.string(), kind: z.string(), message: z.string(), path: z.string().nullable() }),
     ),

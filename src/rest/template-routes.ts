@@ -31,7 +31,7 @@ const DETAIL = describeRoute({
   errors: [404],
 });
 
-/** Returns the pauses of a version, its template and its namespace. */
+/** Returns the pauses that apply to a template version: its own, the template's and the namespace's. */
 function pausesOf({ namespace, name, version }: z.infer<typeof Named>, pauses: readonly Pause[]) {
   const template = `${namespace}/${name}`;
   const held = pauses.filter(

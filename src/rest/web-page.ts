@@ -24,7 +24,7 @@ const SCREENS = [
   'settings',
 ] as const;
 
-/** The paths of the page and its files, as routes. They need no credential, because they hold no data. */
+/** The paths of the page and its files, as routes. They need no credential, because they contain no data. */
 export const PAGE_PATHS: readonly string[] = [
   '/',
   ...SCREENS.flatMap((screen) => [`/${screen}`, `/${screen}/*`]),
@@ -87,7 +87,7 @@ export function webPage(): Hono {
   for (const pattern of ['/files/:name', '/icon.svg']) {
     app.get(pattern, async (c) => {
       const file = found(c.req.path.slice(1));
-      // Does not call `next`, so that the checks of the API do not answer instead.
+      // Does not call `next`, so that the checks of the API do not handle the request instead.
       return file ? send(c, file) : c.notFound();
     });
   }
@@ -95,8 +95,8 @@ export function webPage(): Hono {
 }
 
 /**
- * Returns the document with the way from its address to the root of the page. It is relative, so that links work below
- * any path prefix that a proxy removes.
+ * Returns the document with the path from its address to the root of the page. The path is relative, so that links work
+ * below any path prefix that a proxy removes.
  */
 function documentAt(pathname: string, html: string): StaticFile {
   const up = '../'.repeat(pathname.split('/').length - 2);
@@ -132,7 +132,7 @@ function fileOf(name: string, content: Buffer): StaticFile {
 
 function send(c: Context, { type, bytes, gzip, etag, caching }: StaticFile): Response {
   const headers = { ...HEADERS, etag, 'cache-control': caching, vary: 'accept-encoding' };
-  // A proxy that compresses the answer marks the tag as weak.
+  // A proxy that compresses the response marks the tag as weak.
   const known = (c.req.header('if-none-match') ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
   if (known.includes(etag)) return c.body(null, 304, headers);
   const zipped = gzip && /\bgzip\b/.test(c.req.header('accept-encoding') ?? '');

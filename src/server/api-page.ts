@@ -19,7 +19,7 @@ const HEADERS = {
   'cache-control': 'no-cache',
 };
 
-/** A page for reading and trying the API in `/api-docs/openapi.json`. It loads nothing from other hosts. */
+/** A page for reading and trying the API in `/api-docs/openapi.json`, which loads nothing from other hosts. */
 export function apiPage(): Hono {
   const app = new Hono();
   for (const [path, { file, type }] of Object.entries(FILES)) {

@@ -29,12 +29,12 @@ const OF_THEIR_OWN = new Set([
   'backpressure',
   'unsupported_media_type',
   'authentication_failed',
-  // Workers over HTTP decide by these codes how to continue.
+  // The reaction of workers over HTTP depends on these codes.
   'step_taken_away',
   'worker_lost',
 ]);
 
-/** Turns any error into a response. An unexpected error is logged, and the response gives no details. */
+/** Converts any error into a response. An unexpected error is logged, and its response contains no details. */
 export function answerError(c: Context, thrown: unknown, logger: Logger): Response {
   if (isTaskerError(thrown)) return answerKnown(c, thrown);
   if (thrown instanceof HTTPException) {

@@ -52,7 +52,7 @@ export interface EventMetricsParts {
   workerId: string;
 }
 
-/** Returns the answer of `/metrics/events`. */
+/** Returns the response of `/metrics/events`. */
 export function eventMetricsJson({ values, groups, listeners, workerId }: EventMetricsParts) {
   const { in_process_bus: bus, ...counts } = eventCounts(values);
   return {
@@ -109,7 +109,7 @@ function eventCounts(values: Values) {
   };
 }
 
-/** The sum of the samples of an instrument with these labels. */
+/** The sum of an instrument's samples with these labels. */
 function sumOf(values: Values, what: string, wanted: Record<string, string> = {}): number {
   const name = `tasker_domain_events_${what}`;
   let sum = 0;

@@ -33,7 +33,7 @@ export interface WorkerFacts {
   databasePoolSize: number;
 }
 
-/** The worst of several states. `unknown` counts as degraded. */
+/** The worst of several states. `unknown` is treated as degraded. */
 export function worstOf(states: readonly CheckStatus[]): 'healthy' | 'degraded' | 'unhealthy' {
   if (states.includes('unhealthy')) return 'unhealthy';
   return states.includes('degraded') || states.includes('unknown') ? 'degraded' : 'healthy';
@@ -44,11 +44,11 @@ export interface ServedWorker {
   facts(): WorkerFacts;
   /** The checks that must pass for steps to run. Never rejects, and returns in bounded time even without a database. */
   readiness(): Promise<Checks>;
-  /** All checks, including those of {@link readiness}. */
+  /** All checks, including the checks of {@link readiness}. */
   details(): Promise<Checks>;
-  /** Gives access to its templates. @throws TaskerError `not_ready` until the worker runs */
+  /** The engine, for access to the worker's templates. @throws TaskerError `not_ready` until the worker runs */
   readonly engine: Engine;
-  /** The reasons why it cannot run some steps of a template, one line each. */
+  /** The reasons why the worker cannot run some steps of a template, one line each. */
   handlerProblems(template: TaskTemplate): Promise<string[]>;
   /** The metrics of the worker. */
   metrics: MetricsReport;
@@ -56,6 +56,6 @@ export interface ServedWorker {
   eventGroups(): Promise<readonly EventGroup[] | null>;
   /** The number of listeners for fast events of this process. */
   eventListeners(): number;
-  /** The effective configuration with secrets hidden. If it is missing, `/config` is not served. */
+  /** The effective configuration with secrets hidden. If undefined, `/config` is not served. */
   config?: () => Record<string, unknown>;
 }

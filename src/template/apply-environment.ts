@@ -4,8 +4,8 @@ import { type StepOverride, type StepTemplate, type TaskTemplate, waitsByType } 
 export const ALL_STEPS = 'ALL';
 
 /**
- * Returns the template with the overrides of one environment. Overrides of `ALL` are applied first and overrides of a
- * named step after them, so the specific override wins regardless of the order in the file. An environment that the
+ * Returns the template with the overrides of one environment. Overrides of `ALL` are applied before overrides of a
+ * named step. The specific override therefore wins, regardless of the order in the file. An environment that the
  * template does not name changes nothing.
  */
 export function applyEnvironment(template: TaskTemplate, environment: string | undefined): TaskTemplate {

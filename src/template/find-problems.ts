@@ -73,7 +73,7 @@ function unknownKeyFindings(unknownKeys: readonly UnknownKey[], data: unknown): 
     const where = path.length === 0 ? 'the template' : phraseOf(path, data);
     const hint = suggest(key);
     const message = `unknown key \`${key}\` in ${where}${hint || '; it is ignored'}`;
-    // Users notice other ignored keys when they have no effect. This one would show values that should be hidden.
+    // Users notice other ignored keys when they have no effect. This key would show values that should be hidden.
     const severity = hint.includes('`sensitive`') ? 'error' : 'warning';
     return { severity, code: 'unknown_key', message, path: [...path, key], atKey: true };
   });

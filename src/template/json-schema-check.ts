@@ -41,7 +41,7 @@ type Draft = keyof typeof META;
 
 /**
  * Tests patterns in linear time, because external input can make JavaScript's own engine backtrack for hours. Snapshots
- * from before patterns were checked may have a pattern that only that engine can test.
+ * that were stored before patterns were checked may have a pattern that only that engine can test.
  */
 const testPattern: NonNullable<CodeOptions['regExp']> = Object.assign(
   (source: string) => {
@@ -75,7 +75,7 @@ const compiled = new WeakMap<JsonSchema, SchemaCheck>();
 
 /**
  * Compiles a JSON Schema to a check: draft-07 if its `$schema` is draft-07 or draft-06, else 2020-12. Each schema
- * object is compiled once. Throws `template_invalid` if it is not a valid schema.
+ * object is compiled once. Throws `template_invalid` if the schema is invalid.
  *
  * @example
  * const check = compileSchema({ type: 'object', required: ['qty'] });

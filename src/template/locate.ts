@@ -14,8 +14,8 @@ export interface Located {
 const OTHER = new Map([...TASK_SPELLINGS, ...STEP_SPELLINGS].map(({ first, other }) => [first, other]));
 
 /**
- * Finds a path (in first spellings) in the file. If the file does not have it, as with a missing field, the place is
- * that of its nearest existing ancestor.
+ * Finds a path (in first spellings) in the file. If the file does not have the path, as with a missing field, returns
+ * the place of its nearest existing ancestor.
  */
 export function locate({ data, places, start }: ReadYaml, path: Path): Located {
   let place: Place = { key: start, value: start };

@@ -17,7 +17,7 @@ export interface ReadYaml {
   start: number;
 }
 
-/** Hints that the messages of the YAML parser do not give. */
+/** Hints that are missing in the messages of the YAML parser. */
 const HINTS: Partial<Record<YAMLError['code'], string>> = {
   TAB_AS_INDENT: 'indent with spaces',
   BAD_SCALAR_START: 'put the value in quotes',
@@ -69,7 +69,7 @@ function unreadableText(text: string): TextProblem | null {
   return offset < 0 ? null : textError('not_utf8', 'a character is not UTF-8; save the file as UTF-8', offset);
 }
 
-/** Returns the first syntax error on each line. Other errors on the same line are consequences of it. */
+/** Returns the first syntax error on each line. Other errors on the same line are consequences of the first error. */
 function syntaxProblems({ errors, warnings }: Document.Parsed, lines: LineCounter): TextProblem[] {
   const seen = new Set<number>();
   const first = errors.filter(({ pos }) => {

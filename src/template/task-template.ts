@@ -68,7 +68,7 @@ export interface RetryPolicy {
   maxBackoffMs: number;
 }
 
-/** The default retry policy. It also supplies the fields that a declared policy omits. */
+/** The default retry policy, which also supplies the fields that a declared policy omits. */
 export const DEFAULT_RETRY: Readonly<RetryPolicy> = Object.freeze({
   retryable: true,
   maxAttempts: 3,
@@ -151,7 +151,7 @@ export interface SignalConfig {
 /** The decision by people that an `approval` step waits for. */
 export interface ApprovalConfig {
   title: string;
-  /** The schema of the form of a vote. Null means no form. */
+  /** The schema of a vote's form. Null means no form. */
   form: JsonSchema | null;
   /** The users or roles that may vote. Empty means everyone. */
   assignees: string[];

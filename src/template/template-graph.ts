@@ -21,7 +21,7 @@ export interface TemplateGraph {
    * one of the dependencies. In the order of the template.
    */
   guards: number[][];
-  /** The decisions and analyzers among the ancestors of each step. They can create other steps. */
+  /** The decisions and analyzers among the ancestors of each step, which can create other steps. */
   makers: ReadonlySet<number>[];
   /** Whether a decision can name the step. */
   inBranch: boolean[];
@@ -88,8 +88,8 @@ export function childrenOf(parents: readonly (readonly number[])[]): number[][] 
 }
 
 /**
- * Returns the nodes with parents before children. Omits nodes that are on a cycle or below one. Of the nodes whose
- * parents are all in the result, the one declared first comes next.
+ * Returns the nodes with parents before children. Omits nodes that are on a cycle or below one. Among the nodes whose
+ * parents are all in the result, the node declared first comes next.
  */
 export function orderOf(parents: readonly (readonly number[])[], children: readonly number[][]): number[] {
   const waitingFor = parents.map((of) => of.length);

@@ -7,9 +7,9 @@ import { approvalFile, signalFile, timerFile, untilFile } from './waits/wait-fil
 type Schema = z.core.JSONSchema.JSONSchema;
 
 /**
- * Returns the JSON Schema of a template file, for editors: completion, descriptions, and checks while typing. It is
- * generated from the form that the parser uses. Only the parser checks rules that need the whole file (names of
- * dependencies, cycles). Unknown keys, which are warnings in the parser, are errors here, so that editors show
+ * Returns the JSON Schema of a template file, for editors: completion, descriptions, and checks while typing. The
+ * schema is generated from the form that the parser uses. Only the parser checks rules that need the whole file (names
+ * of dependencies, cycles). Unknown keys, which are warnings in the parser, are errors here, so that editors show
  * misspellings.
  */
 export function templateJsonSchema(): Schema {
@@ -59,7 +59,7 @@ function addBareName(schema: Schema): void {
   Object.assign(schema, { description, anyOf: [callable, whole] });
 }
 
-/** Returns whether fields have values. An empty field counts as missing. */
+/** Returns whether fields have values. An empty field is treated as missing. */
 function having({ some, none = [] }: { some: readonly string[]; none?: readonly string[] }): Schema {
   const properties: Record<string, Schema> = {};
   for (const name of some) properties[name] = { not: { type: 'null' } };

@@ -27,7 +27,7 @@ import { waitsToJson } from './waits/wait-file.ts';
 
 /**
  * Returns the template as JSON with snake_case keys, which the database stores as a snapshot. Fields that are null are
- * omitted, so that a field of a later version does not change the digests of templates that do not use it. Overrides
+ * omitted. A field of a later version therefore does not change the digests of templates without the field. Overrides
  * are already merged into the steps, and `environments` itself is not included.
  */
 export function templateToJson(template: TaskTemplate): JsonObject {
@@ -48,7 +48,7 @@ export function templateToJson(template: TaskTemplate): JsonObject {
 
 /**
  * Returns the template from the JSON of {@link templateToJson}. Unknown keys, from a later version of the program, are
- * ignored. So are `default_options` in the different form of an earlier version, in which they had no effect.
+ * ignored. `default_options` in the form of an earlier version are also ignored, because they had no effect there.
  */
 export function templateFromJson(json: unknown): TaskTemplate {
   const { file, issues } = checkForm(json);

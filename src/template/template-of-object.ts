@@ -14,7 +14,7 @@ export interface TemplateOfObjectOptions {
 /**
  * Returns the template of an object. A parsed template is returned as is. Any other object is checked like a template
  * file with the same keys.
- * @throws TaskerError `template_invalid` if it is not an object, or has values without a JSON form
+ * @throws TaskerError `template_invalid` if the value is not an object, or has values without a JSON form
  */
 export function templateOfObject(given: unknown, { at, environment }: TemplateOfObjectOptions): ParsedTemplate {
   const place = at === undefined ? 'templates' : `templates[${at}]`;

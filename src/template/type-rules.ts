@@ -53,7 +53,7 @@ function batchRules(step: StepSketch, workers: ReadonlySet<string>, suggest: (wa
   return findings;
 }
 
-/** Checks that a batch worker depends on exactly one analyzer, which creates it. */
+/** Checks that a batch worker depends on exactly one analyzer, which creates the worker. */
 function workerRules(
   { type, name, path, dependencies, fields }: StepSketch,
   types: ReadonlyMap<string, string>,

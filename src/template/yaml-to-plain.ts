@@ -32,7 +32,7 @@ export interface Place {
 /** The places of a map's values by key, or of a list's items by index. */
 export type Places = Map<string | number, Place>;
 
-/** Creates an error for the text. Without an offset, it concerns the whole file. */
+/** Creates an error for the text. Without an offset, the error concerns the whole file. */
 export function textError(code: string, message: string, offset = 0): TextProblem {
   return { severity: 'error', code, message, offset };
 }
@@ -152,7 +152,7 @@ class Conversion {
     return { data, size, height: height + 1 };
   }
 
-  /** Merges maps. A map's own keys override merged ones, and earlier sources override later ones. */
+  /** Merges maps. A map's own keys override merged keys, and earlier sources override later sources. */
   #merge(source: unknown, into: { entries: Map<string, unknown>; places: Places }, offset: number): void {
     for (const map of Array.isArray(source) ? source : [source]) {
       if (typeof map !== 'object' || map === null || Array.isArray(map)) {

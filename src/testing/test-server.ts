@@ -43,7 +43,7 @@ let made = 0;
 
 /**
  * Creates an empty database with the schema, on the given server or on an embedded server. The first call in this
- * process starts the embedded server without crash safety. It stops with the last process that uses it.
+ * process starts the embedded server without crash safety. The server stops with the last process that uses it.
  */
 export async function testDatabase(serverUrl: string | undefined): Promise<TestDatabase> {
   const { url, template } = await theServer(serverUrl);
@@ -61,7 +61,7 @@ function theServer(serverUrl: string | undefined): Promise<TestServer> {
   if (!server) {
     server = prepare(serverUrl);
     servers.set(key, server);
-    // Forgotten, so that the next test can try again.
+    // Removed from the map, so that the next test tries again.
     server.catch(() => servers.delete(key));
   }
   return server;
@@ -91,7 +91,7 @@ async function startOwn(): Promise<string> {
     if (!(error instanceof TaskerError) || error.code !== 'embedded_failed') throw error;
     throw new TaskerError(
       'embedded_failed',
-      `${error.message}; the test kit's server holds no data to keep, so remove ${folder} and run the tests again`,
+      `${error.message}; the test kit's server contains no data to keep, so remove ${folder} and run the tests again`,
       { cause: error, details: error.details },
     );
   }
@@ -137,8 +137,8 @@ async function clone(
 }
 
 /**
- * Drops a database, even if there are connections. It first waits for sessions that were just closed, because the
- * server itself would only check again after 100 ms.
+ * Drops a database, even if there are connections. First waits for sessions that were just closed, because the server
+ * itself would only check again after 100 ms.
  */
 async function drop({ run, db }: AdminSession, name: string): Promise<void> {
   for (let tries = 0; tries < LEAVING_TRIES && (await databaseInUse(db, name)); tries++) await pause(LEAVING_MS);

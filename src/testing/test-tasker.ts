@@ -27,7 +27,7 @@ import { registrableOf, type TestHandler } from './handler-of.ts';
 import { type TestDatabase, testDatabase } from './test-server.ts';
 import { advanceUs, VirtualTime } from './virtual-time.ts';
 
-/** Options of {@link testTasker}: those of `createTasker`, except that the test kit manages the database. */
+/** Options of {@link testTasker}: the options of `createTasker`, except that the test kit manages the database. */
 export interface TestTaskerOptions
   extends Omit<
     CreateTaskerOptions,
@@ -41,11 +41,11 @@ export interface TestTaskerOptions
    */
   stubs?: Record<string, TestHandler>;
   /**
-   * Subscribers of domain events, in addition to those in the folders of `handlers`. They run as in production. If
-   * false, none run, not even those in the folders.
+   * Subscribers of domain events, in addition to the subscribers in the folders of `handlers`. They run as in
+   * production. If false, no subscribers run, not even the subscribers in the folders.
    */
   subscribers?: SubscriberSource | false;
-  /** The server on which to create a database. Default: that of `DATABASE_URL`, else an embedded server. */
+  /** The server on which to create a database. Default: the server of `DATABASE_URL`, else an embedded server. */
   databaseUrl?: string;
   /**
    * Whether to wait between attempts as the templates require. Default false: failed attempts are retried immediately.
@@ -93,13 +93,14 @@ export class TestTasker {
   }
 
   /**
-   * Creates a task and waits until it comes to rest: complete, failed, blocked by failures, or waiting for a time, a
+   * Creates a task and waits until the task is complete, failed or blocked by failures, or until it waits for a time, a
    * signal or another event that the test must cause. If there is only one template, name, namespace and version can be
    * omitted. The types of a request with a name are checked as in `createTask`.
    *
    * @example
    * const { task, results } = await kit.run({ context: { order_id: 'O-7' } });
-   * @throws TaskerError the errors of `createTask`; `timeout` after `timeoutMs` (10,000), with what each step waits for
+   * @throws TaskerError the errors of `createTask`; `timeout` after `timeoutMs` (10,000), with the reason why each step
+   * waits
    */
   async run<Name extends string = string, Namespace extends string = never, Version extends string = never>(
     request?: CheckedRequest<Name, Namespace, Version, TaskTypes, Partial<TaskRequest>>,
@@ -130,13 +131,14 @@ export class TestTasker {
    *
    * The duration is in words (`3 days`, `1 hour 30 minutes`), or as in a template: seconds as a number, `90s`, `15m`,
    * `2h`, `7d`, or ISO 8601 (`P3DT12H`). The clocks of the process and of the database do not change: handlers read the
-   * real time, and leases, the timeouts of handlers and the limits of a lifecycle count it.
+   * real time, which also applies to leases, the timeouts of handlers and the limits of a lifecycle.
    *
    * @example
    * const { task } = await kit.run({ context: { customer: 'C-1' } }); // waits for the end of the trial
    * await kit.advanceTime('14 days');
    * const { results } = await kit.getRun(task.taskUuid);
-   * @throws TaskerError `bad_request` if it is not a duration; `timeout` if steps still run after `timeoutMs` (10,000)
+   * @throws TaskerError `bad_request` if the duration is malformed; `timeout` if steps still run after `timeoutMs`
+   * (10,000)
    */
   async advanceTime(duration: string | number, { timeoutMs = 10_000 }: { timeoutMs?: number } = {}): Promise<void> {
     await this.#time.advance(advanceUs(duration), timeoutMs);
@@ -243,9 +245,9 @@ export class TestTasker {
  * Creates a real tasker for tests, on its own database, which is dropped when the tasker stops. The first call in a
  * process prepares a server (about a second), and later calls take a fraction of a second.
  *
- * It behaves as in production, with a few exceptions. Failed attempts are retried immediately unless `keepBackoff` is
- * set, and a step without a handler fails immediately. Templates have the overrides of the environment `test`. Nothing
- * is logged unless you pass a logger.
+ * The tasker behaves as in production, with a few exceptions. Failed attempts are retried immediately unless
+ * `keepBackoff` is set, and a step without a handler fails immediately. Templates have the overrides of the environment
+ * `test`. Nothing is logged unless you pass a logger.
  *
  * @example
  * const kit = await testTasker({ templates: './templates', handlers: './handlers', stubs: { charge: () => ({ paid: true }) } });

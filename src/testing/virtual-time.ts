@@ -20,9 +20,9 @@ const FIRST_PAUSE_MS = 0.5;
 const LONGEST_PAUSE_MS = 20;
 
 /**
- * The clock of a test kit. It moves the due times in the kit's database back instead of waiting for them. The clock of the
- * database does not change, so leases and the timeouts of handlers are not affected. Schedules are due at times of day,
- * so their clock moves forward instead.
+ * The clock of a test kit. Instead of waiting, the clock moves the due times in the kit's database back. The clock of
+ * the database does not change, so leases and the timeouts of handlers are not affected. Schedules are due at times of
+ * day, so their clock moves forward instead.
  */
 export class VirtualTime {
   readonly #tasker: Tasker;
@@ -40,7 +40,7 @@ export class VirtualTime {
     return new Date(Date.now() + this.#aheadUs / 1000);
   }
 
-  /** Moves the clock forward. Whatever becomes due runs in order, each with its consequences. */
+  /** Moves the clock forward. Work that becomes due runs in order, together with the steps that become ready. */
   async advance(durationUs: number, timeoutMs: number): Promise<void> {
     for (let left = durationUs; ; ) {
       const { dueUs, timers } = await this.settle(timeoutMs);

@@ -96,7 +96,7 @@ describe('tasker event', () => {
     ]);
     expect(text!.stdout).toMatch(/^audit +pay\.\* pay\?\* +2 +3 /m);
     expect(text!.stderr).toBe(
-      'the members of audit subscribe to different events, as during a rolling deployment; the group receives the events of all of them\n',
+      'the members of audit subscribe to different events, as during a rolling deployment; the group receives every event that any member subscribes to\n',
     );
     expect([late!.code, JSON.parse(late!.stdout)]).toMatchObject([1, [{ group: 'audit', waiting: 3 }]]);
     expect([fine!.code, fine!.stdout]).toEqual([0, expect.stringMatching(/^receipts +0 /m)]);

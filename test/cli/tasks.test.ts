@@ -270,7 +270,7 @@ describe('with a worker', () => {
       { attempt: 1, dropped: 0, lines: [{ level: 'warn', message: 'no luck', fields: { lucky: false } }] },
     ]);
     const [none, other] = [await show('first'), await show('second', '--attempt', '9')];
-    expect([none.code, none.stderr]).toEqual([0, expect.stringContaining('no lines were kept of step first')]);
+    expect([none.code, none.stderr]).toEqual([0, expect.stringContaining('no log lines were kept of step first')]);
     expect([other.code, other.stderr]).toEqual([0, expect.stringContaining('attempt 1 has lines')]);
   });
 

@@ -125,7 +125,7 @@ it('a worker is not ready while the database does not respond', async () => {
     () => proxy.freeze(),
     () => proxy.thaw(),
   );
-  expect(JSON.stringify(body)).toMatch(/database: no answer for \d+\.\d seconds/);
+  expect(JSON.stringify(body)).toMatch(/database: no response for \d+\.\d seconds/);
   expect(await ask(server, '/health/live')).toMatchObject({ status: 200 });
   proxy.thaw();
   await untilStatus(server, 200);

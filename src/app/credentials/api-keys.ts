@@ -17,7 +17,7 @@ export function createApiKey(tasker: Tasker, request: ApiKeyRequest, options: Op
   return createKey(tasker.engine.database, request, { door: tasker.door, ...options });
 }
 
-/** Returns the keys by name. `all`: also revoked and expired ones. */
+/** Returns the keys, sorted by name. `all` includes revoked and expired keys. */
 export function listApiKeys(tasker: Tasker, options: { all: boolean }): Promise<ApiKey[]> {
   return listKeys(tasker.engine.database, options);
 }

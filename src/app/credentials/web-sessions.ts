@@ -4,7 +4,7 @@ import type { Tasker } from '../tasker.ts';
 
 export type { ListedSession };
 
-/** Returns the browser sessions that have not ended, newest first. `subject`: only those of this subject. */
+/** Returns the browser sessions that have not ended, newest first. `subject`: only sessions of this subject. */
 export function listBrowserSessions(
   tasker: Tasker,
   options: { subject?: string | undefined },

@@ -6,7 +6,7 @@ import { DEFAULT_VERSION } from '../../worker/run-step.ts';
 
 export { PROTOCOL } from '../../worker/http/http-workers.ts';
 
-/** The report of a worker over HTTP about an attempt, in the form of the API. */
+/** A report about an attempt by a worker over HTTP, in the form of the API. */
 export interface WireReport {
   step_uuid: string;
   fence: string;
@@ -69,8 +69,8 @@ function failureOf(wire: WireReport): StepHandlerResult {
 }
 
 /**
- * Returns a step as the answer to a claim shows it. For results that were too large to be loaded with it, only the
- * names are included.
+ * Returns a step in the form of the response to a claim. Results that were too large to be loaded with the step are
+ * included only by name.
  */
 export function givenStepJson(step: DispatchedStep, timeoutMs: number | null) {
   const { template, task } = step;

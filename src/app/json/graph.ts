@@ -14,15 +14,15 @@ interface GraphNode {
   template_step_name: string;
   type: StepType;
   handler: string;
-  /** Null if the step does not exist (yet). A decision or an analyzer may create it. */
+  /** Null if the step does not exist (yet). A decision or an analyzer may create the step. */
   state: string | null;
   step_uuid: string | null;
   attempts: number;
   max_attempts: number;
-  /** When its last attempt started. */
+  /** When the step's last attempt started. */
   started_at: string | null;
   completed_at: string | null;
-  /** Duration of its last ended attempt. */
+  /** Duration of the step's last ended attempt. */
   duration_ms: number | null;
   next_retry_at: string | null;
   wait: SnakeKeys<NonNullable<Step['wait']>> | null;

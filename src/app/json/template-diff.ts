@@ -5,13 +5,13 @@ interface TemplateChange {
   /** The place, such as `steps.charge.retry.max_attempts`. Steps and events are found by their names. */
   path: string;
   change: 'added' | 'removed' | 'changed';
-  /** The old value. Null if it was added. */
+  /** The old value. Null for an addition. */
   from: unknown;
-  /** The new value. Null if it was removed. */
+  /** The new value. Null for a removal. */
   to: unknown;
 }
 
-/** Returns the differences between two templates in their JSON form, in the order of the places. */
+/** Returns the differences between two templates in their JSON form, in the order of their paths. */
 export function templateChanges(from: unknown, to: unknown, path = ''): TemplateChange[] {
   if (from === undefined) return [{ path, change: 'added', from: null, to }];
   if (to === undefined) return [{ path, change: 'removed', from, to: null }];

@@ -11,15 +11,15 @@ import type { HistoryEntry, Step } from './views.ts';
  */
 type SpanKind = 'queued' | 'running' | 'retry_wait' | 'waiting' | 'blocked';
 
-/** A span of time of a step. */
+/** A span of a step's time. */
 interface TimelineSpan {
   kind: SpanKind;
   from: string;
-  /** Null if it has not ended. */
+  /** Null while the span has not ended. */
   to: string | null;
   /** The latest time at which an open span ends, if known: the time of the retry, or the timeout of the wait. */
   until: string | null;
-  /** The attempt that runs, or that it waits for. Null for waits without an attempt. */
+  /** The attempt that runs, or that the step waits for. Null for waits without an attempt. */
   attempt: number | null;
   worker: string | null;
   /** How an attempt ended, such as `completed` or `failed`, or what ended a wait. Null for other spans. */
@@ -27,7 +27,7 @@ interface TimelineSpan {
   error: string | null;
 }
 
-/** An action of an operator, or of the lifecycle of the template. */
+/** An action of an operator or of the template's lifecycle. */
 interface TimelineAct {
   at: string;
   step: string | null;
@@ -43,7 +43,7 @@ interface TimelineParts extends TaskSnapshot {
   graph: TemplateGraph;
 }
 
-/** Returns what each step of a task did and when, enough to draw a Gantt chart. `now`: ISO 8601. */
+/** Returns the spans of each step of a task, from which a Gantt chart can be drawn. `now`: ISO 8601. */
 export function taskTimeline(parts: TimelineParts, now: string) {
   const { task, steps, history } = parts;
   const ends = endsByTemplateStep(parts);
@@ -71,7 +71,7 @@ export function taskTimeline(parts: TimelineParts, now: string) {
 }
 
 interface StepParts extends TimelineParts {
-  /** Sorted times, in milliseconds, at which steps of a template step ended. */
+  /** For each step of the template: the sorted times, in milliseconds, at which its steps in the task ended. */
   ends: ReadonlyMap<string, readonly number[]>;
   /** The history of the step, in order. */
   entries: readonly HistoryEntry[];

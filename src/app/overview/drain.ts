@@ -10,7 +10,7 @@ export interface DrainOptions extends OperatorOptions {
   wait?: boolean;
   /** With `wait`: the maximum time to wait, in milliseconds. Default: no limit. */
   timeoutMs?: number;
-  /** Ends the wait when it fires. The promise then rejects with its reason, and the worker keeps draining. */
+  /** Ends the wait when it fires. The promise then rejects with the signal's reason, and the worker keeps draining. */
   signal?: AbortSignal;
   /** With `wait`: called with the worker after each read, about twice a second. */
   onProgress?: (worker: WorkerInfo) => void;
@@ -27,7 +27,7 @@ export interface DrainedWorker {
 
 const POLL_MS = 400;
 
-/** Asks a worker to stop taking steps. With `wait`, waits until it holds none. */
+/** Asks a worker to stop taking steps. With `wait`, waits until the worker holds no steps. */
 export async function drainWorker(
   engine: Engine,
   worker: string | number,

@@ -11,8 +11,8 @@ import { type QueueInfo, readQueues } from './queues.ts';
 /** Minimum time between two readings, regardless of how often metrics are collected. */
 const LEAST_MS = 5_000;
 /**
- * After a reading, the next one waits for its duration times this factor, so that readings cost at most one percent of
- * a core.
+ * The pause after a reading is the duration of the reading times this factor, so that readings use at most one percent
+ * of a core.
  */
 const PAUSE = 100;
 /** The longest such pause. */

@@ -11,9 +11,9 @@ export interface HandlerInfo {
   handler: string;
   /** The resolver that the templates name. Null means any. */
   resolver: string | null;
-  /** The steps that name it, each in the version that was registered last. */
+  /** The steps that use the handler, in the last registered version of each template. */
   steps: { template: string; version: string; step: string }[];
-  /** Names of the live workers that have it and serve the namespace. */
+  /** Names of the live workers that have the handler and serve the namespace. */
   workers: string[];
 }
 

@@ -55,10 +55,10 @@ export interface QueueInfo {
   highestPriority: number | null;
   /**
    * When the step that has waited the longest became ready, and how many milliseconds ago. Null if none is waiting. The
-   * queue does not store times. The time is the latest of the creation of the task, the end of the last parent, the end
-   * of the last attempt, the time at which a retry was due, and the last action of an operator on the step. Only the
-   * first step of each priority is examined, because it has waited the longest. For a batch worker that waited for a
-   * place in its batch, the wait counts from the end of its analyzer.
+   * queue does not store times. The time is the latest of these events: the task's creation, the end of the last parent
+   * or attempt, a retry's due time, and the last operator action on the step. Only the first step of each priority is
+   * examined, because it has waited the longest. For a batch worker that waited for a place in its batch, the wait
+   * counts from the end of its analyzer.
    */
   oldestReadyAt: string | null;
   oldestReadyMs: number | null;
@@ -156,7 +156,7 @@ export async function readQueues(db: Db): Promise<QueueInfo[]> {
 
 /** Maximum number of unserved steps to examine, in all namespaces together. */
 const MOST_LOOKED_AT = 5_000;
-/** Minimum number of them to examine in one namespace. */
+/** Minimum number of unserved steps to examine in one namespace. */
 const LEAST_LOOKED_AT = 100;
 
 /** A row of a namespace with queued steps. */

@@ -11,7 +11,7 @@ export interface NamespaceQueue {
   namespace: string;
   /** Ready steps that no worker has claimed. 100,000 means at least 100,000. */
   ready: number;
-  /** When the oldest of them became ready, as ISO 8601; null if there is none. */
+  /** When the oldest ready step became ready, as ISO 8601; null if there is none. */
   oldestAt: string | null;
   /** Steps that are running. */
   running: number;
@@ -26,7 +26,7 @@ export interface OpenWaits {
   kind: WaitKind;
   /** 10,000 means at least 10,000. */
   count: number;
-  /** When the oldest of them began, as ISO 8601. */
+  /** When the oldest wait began, as ISO 8601. */
   oldestSince: string;
 }
 
@@ -39,7 +39,10 @@ export interface TaskerStatus {
    * lease has expired.
    */
   workers: { alive: number; lost: number; slots: number; slotsUsed: number };
-  /** Namespaces with ready or running steps or live workers; those with unserved steps first, then the oldest. */
+  /**
+   * Namespaces with ready or running steps or live workers. Namespaces with unserved steps come first, then namespaces
+   * whose oldest ready step has waited longest.
+   */
   queues: NamespaceQueue[];
   /** Open tasks by state. 1,000,000 means at least that many; for `waiting` and `pending`, the limit is 10,000. */
   open: StateCounts;
@@ -59,7 +62,7 @@ export interface TaskerStatus {
     lateTimers: number;
     lateSchedules: number;
   };
-  /** The pauses in force, at most 1,000; those of namespaces and templates come first. */
+  /** The pauses in force, at most 1,000. Pauses of namespaces and templates come first. */
   pauses: Pause[];
   /** The ready steps that no live worker can run, by namespace and handler. */
   unserved: (UnservedSteps & { namespace: string })[];
@@ -71,7 +74,7 @@ export interface TaskerStatus {
   perMinute: { created: number; ended: number; attempts: number; failures: number; estimated: boolean };
   /**
    * The last prune of old tasks, by the policy of the configuration (`byPolicy`) or by an operator, and how many tasks
-   * it has deleted. `endedAt` is null while it runs, or if its process died. Null if nothing was ever pruned.
+   * it has deleted. `endedAt` is null while the prune runs, or if its process died. Null if nothing was ever pruned.
    */
   prune: {
     id: number;

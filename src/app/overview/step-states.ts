@@ -6,7 +6,7 @@ export interface StepStateCounts {
   /** States without steps are omitted. */
   states: Readonly<Record<string, number>>;
   total: number;
-  /** False if there are more than 200,000 steps, and the numbers are extrapolated from them. */
+  /** False if there are more than 200,000 steps, and the numbers are extrapolated from these 200,000. */
   isExact: boolean;
 }
 

@@ -12,7 +12,7 @@ import { type UnservedGroup, unservedSteps } from './unserved.ts';
 
 export type { FailureGroup, StateCounts, StepGroups, SummaryOptions, TemplateCounts, UnservedGroup };
 
-/** The number of tasks in each state, and the reasons why tasks are held up. */
+/** The number of tasks in each state, and the causes that block or delay tasks. */
 export interface TaskSummary {
   /** The tasks by version of their template. Templates with the most blocked tasks come first. */
   templates: TemplateCounts[];

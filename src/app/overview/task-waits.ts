@@ -9,12 +9,15 @@ export interface TaskWait extends Pick<Wait, 'kind' | 'attempt' | 'since' | 'unt
   step: string | null;
   stepUuid: string | null;
   progress: Wait['progress'];
-  /** Null if it has not ended. */
+  /** Null if the wait has not ended. */
   endedAt: string | null;
   endedBy: Wait['endedBy'];
 }
 
-/** Returns the last wait of each step of a task, including ended waits. @throws TaskerError `task_not_found`, `invalid_uuid` */
+/**
+ * Returns the last wait of each step in a task, including ended waits. @throws TaskerError `task_not_found`,
+ * `invalid_uuid`
+ */
 export async function waitsOfTask(engine: Engine, given: string): Promise<TaskWait[]> {
   const taskUuid = checkUuid(given, 'the task id');
   const waits = await waitsOf(engine.database, taskUuid);

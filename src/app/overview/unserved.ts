@@ -14,9 +14,9 @@ export interface UnservedGroup {
   templates: string[];
   /** Number of steps. */
   count: number;
-  /** When the first of them became ready; null if that was not requested. */
+  /** When the first of these steps became ready; null if that was not requested. */
   firstAt: string | null;
-  /** Finds the tasks of these steps. */
+  /** The filter that finds the tasks of these steps. */
   filter: TaskFilter;
 }
 

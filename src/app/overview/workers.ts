@@ -34,47 +34,53 @@ export interface MissingHandler {
 
 /** A worker, as `tasker.listWorkers` returns it. Times are ISO 8601, by the clock of the database. */
 export interface WorkerInfo {
-  /** The id of its current registration. */
+  /** The id of the worker's current registration. */
   id: number;
   name: string;
   host: string;
   pid: number;
-  /** The version of the package; null if its version does not report it. */
+  /** The version of the package; null for earlier versions, which do not report it. */
   version: string | null;
   state: WorkerState;
   /** The request of an operator to stop taking steps. Null if there is none. */
   drain: { requestedAt: string; by: string; reason: string | null } | null;
   namespaces: string[];
-  /** The names of its handlers. */
+  /** The names of the worker's handlers. */
   handlers: string[];
-  /** The callables that its resolvers accept: patterns (`/^mail/`) and names of resolvers (`@plugins`). */
+  /** The callables that the worker's resolvers accept: patterns (`/^mail/`) and names of resolvers (`@plugins`). */
   resolvers: string[];
   /**
-   * Steps of the templates of its namespaces whose handler no live worker has. Only the last registered version of each
-   * template counts.
+   * Steps of templates in its namespaces whose handler no live worker has. Only the last registered version of each
+   * template is included.
    */
   missingHandlers: MissingHandler[];
   /** Number of slots. */
   concurrency: number;
   /** Number of used slots at the last heartbeat. For a lost worker: number of steps that it still holds. */
   running: number;
-  /** When its oldest running step was started, and how many milliseconds ago. Null if it runs none. */
+  /** When the worker's oldest running step was started, and how many milliseconds ago. Null if no step is running. */
   oldestStepAt: string | null;
   oldestStepMs: number | null;
-  /** When it first registered. */
+  /** When the worker first registered. */
   startedAt: string;
-  /** The last heartbeat, and how many milliseconds ago; null if its version does not report it. */
+  /** The last heartbeat, and how many milliseconds ago; null for earlier versions, which do not report it. */
   seenAt: string | null;
   silentMs: number | null;
-  /** When it stopped or its lease expired. Null while it is alive. */
+  /** When the worker stopped or its lease expired. Null while the worker is alive. */
   endedAt: string | null;
-  /** Number of attempts recorded since startup that completed or failed. Null if its version does not report it. */
+  /**
+   * Number of attempts recorded since startup that completed or failed. Null for earlier versions, which do not report
+   * it.
+   */
   completed: number | null;
   failed: number | null;
-  /** The same per second, over the minute before the last heartbeat. Null unless it is alive. */
+  /**
+   * Completed and failed attempts per second, over the minute before the last heartbeat. Null unless the worker is
+   * alive.
+   */
   completedPerSecond: number | null;
   failedPerSecond: number | null;
-  /** The longest delay of its event loop between its last two heartbeats, in milliseconds. */
+  /** The longest delay of the worker's event loop between its last two heartbeats, in milliseconds. */
   loopLagMs: number | null;
 }
 
@@ -89,7 +95,7 @@ export interface RunningStep {
   handler: string;
   attempt: number;
   startedAt: string;
-  /** Milliseconds since it was started. */
+  /** Milliseconds since the step was started. */
   ageMs: number;
 }
 
@@ -118,7 +124,7 @@ const DAY_MS = 86_400_000;
 const MOST_STEPS = 100;
 const STATES: readonly WorkerState[] = ['running', 'draining', 'drained', 'lost', 'stopped'];
 
-/** Returns the live workers and the recently ended ones, by name. */
+/** Returns the live and the recently ended workers, by name. */
 export async function listWorkers(engine: Engine, options: WorkerListOptions = {}): Promise<WorkerInfo[]> {
   const { namespace, endedWithinMs = HOUR_MS } = options;
   const states = readStates(options.state);

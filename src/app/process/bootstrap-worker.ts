@@ -13,7 +13,7 @@ import { type BootstrapResult, type StopResult, workerSystem } from './worker-sy
  * A process has one such worker at a time. `createTasker` can create any number of workers, which run their steps
  * themselves.
  *
- * Never rejects, so you do not have to await it. If startup fails, the result has the reason. `poller.start()`, or the
+ * Never rejects, so an await is not required. If startup fails, the result has the reason. `poller.start()`, or the
  * poller's `onError`, also reports it.
  *
  * @example
@@ -35,9 +35,9 @@ export async function bootstrapWorker(config?: BootstrapConfig, module?: NapiMod
 }
 
 /**
- * Stops the worker of this process. It takes no new steps, waits for the dispatched ones, releases the steps that do
- * not finish within the drain time, and closes its connections. Never rejects. If you pass a module, stops the worker
- * of that module.
+ * Stops the worker of this process. The worker takes no new steps, and waits for dispatched steps. It releases the
+ * steps that do not finish within the drain time, and closes its connections. Never rejects. If you pass a module,
+ * stops the worker of that module.
  *
  * @example
  * await poller.stop();
@@ -61,7 +61,7 @@ export async function stopWorker(
 }
 
 /**
- * Makes the worker stop taking steps while the running ones continue. Call `stopWorker()` afterwards to stop it.
+ * Makes the worker stop taking steps while running steps continue. Call `stopWorker()` afterwards to stop the worker.
  *
  * @example
  * transitionToGracefulShutdown();
@@ -150,7 +150,7 @@ export function getVersion(module: NapiModule = processModule): string {
 }
 
 /**
- * Returns the version of the native core of a module. For this package, the text says that it has none.
+ * Returns the version of a module's native core. For this package, the text reports that there is none.
  *
  * @example
  * console.log(getRustVersion());

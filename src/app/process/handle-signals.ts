@@ -11,8 +11,8 @@ export interface SignalActions {
 }
 
 /**
- * npm forwards Ctrl-C to a child that has already received it from the terminal, so two signals within this time count
- * as one.
+ * npm forwards Ctrl-C to a child that has already received it from the terminal, so two signals within this time are
+ * treated as one.
  */
 const SAME_REQUEST_MS = 300;
 

@@ -14,7 +14,7 @@ import { workerSystem } from './worker-system.ts';
 
 const VERSION = '1.0.0';
 
-/** A program that polls manually counts as a reader for as long as the worker runs. */
+/** The reader that represents a program that polls manually. It remains registered while the worker runs. */
 const byHand = { wake: () => undefined };
 const readByHand = new WeakSet<DispatchChannel>();
 
@@ -22,8 +22,8 @@ const readByHand = new WeakSet<DispatchChannel>();
 type ProcessModule = NapiModule & ClientModule<Promise<NapiClientResult>>;
 
 /**
- * The worker of this process as one object, for programs that poll and complete steps by hand, and for pollers and
- * subscribers that take a module. Methods that wait for a commit return promises.
+ * The worker of this process as one object. It is for programs that poll and complete steps by hand, and for pollers
+ * and subscribers that take a module. Methods that wait for a commit return promises.
  */
 export const processModule: ProcessModule = markOwnModule<ProcessModule>({
   getVersion: packageVersion,

@@ -43,7 +43,7 @@ export interface RunningWorker {
 /** Starts and stops the worker of a process whose steps are read by pollers. A process has one. */
 class WorkerSystem {
   #starting: Promise<BootstrapResult> | undefined;
-  /** The stop that the startup in progress waits for. */
+  /** The earlier stop for which the startup in progress waits. */
   #startsAfter: Promise<StopResult> | undefined;
   #stopping: Promise<StopResult> | undefined;
   #running: RunningWorker | undefined;
@@ -91,7 +91,7 @@ class WorkerSystem {
 
   /** Never rejects. `drainTimeoutMs` defaults to the configured value. */
   stop(options: { drainTimeoutMs?: number } = {}): Promise<StopResult> {
-    // After a stop, and a start that waits for it, another stop also stops the new worker.
+    // After a stop, and a start that waits for that stop, another stop also stops the new worker.
     if (this.#stopping && this.#starting && this.#startsAfter === this.#stopping) {
       return this.#stopping.then(() => this.stop(options));
     }

@@ -26,13 +26,16 @@ export interface DatabaseStatus {
   kind: 'server' | 'embedded';
   /** The address without the password, or the folder of the embedded server. */
   place: string;
-  /** False if the embedded server is not running, which is not an error: a program that needs it starts it. */
+  /**
+   * False if the embedded server is not running. This is not an error, because a program that needs the server starts
+   * it.
+   */
   running: boolean;
   /** The version of PostgreSQL. */
   version: string | null;
-  /** Undefined if it is not running. */
+  /** Undefined if the server is not running. */
   schema?: SchemaStatus;
-  /** Size of the database; null if it is not running. */
+  /** Size of the database; null if the server is not running. */
   bytes: number | null;
   embedded?: EmbeddedStatus;
 }
@@ -48,9 +51,9 @@ export function chosenUrl({ databaseUrl }: DatabaseChoice): string | undefined {
 }
 
 /**
- * Loads the configuration of a tool that only needs the database. If it is invalid but a URL is given, uses the defaults
- * and logs a warning.
- * @throws TaskerError `config_invalid` if it is invalid and no URL is given
+ * Loads the configuration of a tool that only needs the database. If the configuration is invalid but a URL is given,
+ * uses the defaults and logs a warning.
+ * @throws TaskerError `config_invalid` if the configuration is invalid and no URL is given
  */
 export function configForTool(
   { databaseUrl, logger = silentLogger }: DatabaseChoice,
@@ -149,7 +152,10 @@ export function statusOfEmbedded(folder: string): Promise<EmbeddedStatus> {
   return embeddedStatus(folder);
 }
 
-/** Stops the embedded server of this folder, even if other processes use it. Returns false if it was not running. */
+/**
+ * Stops the embedded server of this folder, even if other processes use it. Returns false if the server was not
+ * running.
+ */
 export function stopOwnEmbedded(): Promise<boolean> {
   return stopEmbedded(embeddedHome());
 }

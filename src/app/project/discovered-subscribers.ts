@@ -12,8 +12,8 @@ interface Found {
 const none = (): Found => ({ publishers: new Map(), subscribers: new Map() });
 
 /**
- * Puts the publishers and subscribers that handler folders export into registries: instances, and classes with their own
- * name. If one was registered by hand under the same name, it stays.
+ * Puts the publishers and subscribers that handler folders export into registries: instances, and classes with their
+ * own name. An object that was registered by hand under the same name stays.
  */
 export class DiscoveredSubscribers {
   readonly #registries: EventRegistries;
@@ -30,7 +30,7 @@ export class DiscoveredSubscribers {
   }
 
   /**
-   * Collects an export. Returns its name if it is a publisher or a subscriber.
+   * Collects an export. Returns the name of a publisher or a subscriber.
    * @throws TaskerError `subscriber_invalid`, before any registry has changed
    */
   readonly take = (exported: unknown): string | undefined => {
@@ -51,7 +51,8 @@ export class DiscoveredSubscribers {
   }
 
   /**
-   * Puts the exports that were collected since {@link begin} into the registries. Replaces those of the previous call.
+   * Puts the exports that were collected since {@link begin} into the registries. Replaces the exports of the previous
+   * call.
    * @throws TaskerError `conflict` if the publisher registry is frozen and its publishers would change
    */
   async apply(): Promise<void> {
@@ -81,7 +82,7 @@ export class DiscoveredSubscribers {
 
   /**
    * Removes the objects that came from the folders when their worker stops. Objects that another worker also has from a
-   * folder stay. So do the publishers of a frozen registry, which the next worker of this process takes over.
+   * folder stay. The publishers of a frozen registry also stay, and the next worker of this process takes them over.
    */
   async leave(): Promise<void> {
     this.begin();
@@ -126,7 +127,7 @@ interface FolderChange<Thing> {
   claimed: Thing[];
 }
 
-/** For each registry: the objects in it that come from folders, with the claims that need each of them. */
+/** For each registry: its objects that come from folders, each with the claims that need the object. */
 const claimantsIn = new WeakMap<object, WeakMap<object, Set<unknown>>>();
 
 /**
@@ -173,7 +174,7 @@ class FolderClaims<Thing extends object> {
     this.#claimed = things;
   }
 
-  /** Returns whether an object came from a folder, and no other worker has it. */
+  /** Returns whether an object came from a folder and no other worker has the object. */
   #isLast(thing: Thing): boolean {
     const claimants = this.#claimants.get(thing);
     return claimants !== undefined && claimants.size === (claimants.has(this) ? 1 : 0);

@@ -46,11 +46,11 @@ export interface Check {
     | 'templates'
     | 'handlers'
     | 'workers';
-  /** `warn`: it works with limitations, or does not work yet. `skip`: nothing was checked. */
+  /** `warn`: the part works with limitations, or does not work yet. `skip`: nothing was checked. */
   status: 'ok' | 'warn' | 'fail' | 'skip';
   /** The finding. */
   found: string;
-  /** How to fix it. */
+  /** How to fix the problem. */
   wayOut?: string;
 }
 
@@ -81,7 +81,7 @@ const NOTIFY_TIMEOUT_MS = 2_000;
 const MIN_FREE_BYTES = 100_000_000;
 const MOST_ENDED_TASKS = 1_000_000;
 
-/** Checks everything that a project needs to run. Changes nothing. Each finding has a way to fix it. */
+/** Checks the prerequisites of a project. Changes nothing. Each finding includes a fix. */
 export async function examine(options: ExamineOptions): Promise<Check[]> {
   const { checks, registered } = await examineDatabase(options);
   const folders = options.templates.filter((folder) => existsSync(folder));
@@ -93,7 +93,7 @@ export async function examine(options: ExamineOptions): Promise<Check[]> {
   return [...others, await examineDisk(options), templates, handlers, ...checks.filter(isWorkers)];
 }
 
-/** `registered`: the templates in the database; empty if it cannot be reached. */
+/** `registered`: the templates in the database; empty if the database cannot be reached. */
 async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check[]; registered: TemplateListRow[] }> {
   const database = checksOf('database');
   if (!databaseExists(options)) {

@@ -101,7 +101,7 @@ export class HandlerFolders {
 
   /**
    * Returns the reason why a worker of these folders could not run anything: no file exports a handler, and handlers
-   * have no other source. Undefined if it has a handler or a subscriber.
+   * have no other source. Undefined if the worker has a handler or a subscriber.
    */
   async whyEmpty(templates: readonly TaskTemplate[]): Promise<string | undefined> {
     if (this.#folders.length === 0 || this.registry.handlerCount() > 0) return undefined;

@@ -134,8 +134,8 @@ export async function loadTemplates(source: TemplateSource, environment: string)
 }
 
 /**
- * Returns the warning for a worker without templates and namespaces. Returns undefined if it has either, or if its list
- * of templates is empty on purpose.
+ * Returns the warning for a worker without templates and namespaces. Returns undefined if the worker has templates or
+ * namespaces, or if its list of templates is empty on purpose.
  */
 export function withoutTemplates(
   source: TemplateSource | undefined,

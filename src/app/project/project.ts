@@ -60,7 +60,7 @@ export class Project {
     for (const template of templates) this.#isNew(template);
   }
 
-  /** Reads the templates. Returns the new and the changed ones. */
+  /** Reads the templates. Returns new and changed templates. */
   async readTemplates(): Promise<TaskTemplate[]> {
     const { templates: folders, environment, warn } = this.#options;
     try {
@@ -112,7 +112,7 @@ export class Project {
     const changed = await this.readTemplates();
     if (changed.length === 0) return this.#valid;
     await tasker.registerTemplates(changed);
-    this.#options.tell(`reloaded ${changed.map(nameOf).join(', ')}; new tasks use it`);
+    this.#options.tell(`reloaded ${changed.map(nameOf).join(', ')}; new tasks use the new content`);
     await this.#tellMissing();
     return this.#valid;
   }

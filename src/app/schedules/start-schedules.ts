@@ -4,7 +4,7 @@ import type { Engine } from '../../engine/engine.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { loadSchedules, type ScheduleSource } from './load-schedules.ts';
 
-/** The parts that a start needs to apply the schedules of files. */
+/** The parts that are needed at startup to apply the schedules of files. */
 export interface StartedSchedules {
   engine: Engine;
   /** Undefined if this process has no files of schedules. */

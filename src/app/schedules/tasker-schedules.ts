@@ -46,7 +46,7 @@ export class TaskerSchedules {
   }
 
   /**
-   * Creates a schedule. Its first due time is in the future; use {@link backfill} for earlier ones.
+   * Creates a schedule. Its first due time is in the future; use {@link backfill} for earlier due times.
    *
    * @example
    * const { words, next } = await tasker.schedules.create({
@@ -87,7 +87,8 @@ export class TaskerSchedules {
   }
 
   /**
-   * Changes a schedule. Null removes a setting. If its times change, the next due time is in the future.
+   * Changes a schedule. Null removes a setting. If the times of the schedule change, the next due time is in the
+   * future.
    *
    * @example
    * await tasker.schedules.update('nightly-report', { cron: '0 3 * * *', jitter: '10m' }, { actor: 'ann' });

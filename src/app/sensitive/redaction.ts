@@ -29,10 +29,12 @@ const LOOKUPS = { most: 50, calls: 2 };
 
 type Found = ReadonlyMap<string, SensitiveValues | undefined>;
 
-/** Hides the values that templates declare as sensitive in what a tasker returns. Never changes what it is given. */
+/**
+ * Hides the values that templates declare as sensitive in the return values of a tasker. Never modifies its arguments.
+ */
 export class Redaction {
   readonly #engine: Engine;
-  /** The way to see the values, which errors mention. */
+  /** The instruction in errors for showing the values. */
   readonly #way: string;
   /** Requests that arrive at the same time share a lookup. */
   readonly #lookups: Together<string[], Found>;
@@ -71,7 +73,7 @@ export class Redaction {
     return { task: taskWithout(task, found), steps: steps.map((step) => stepWithout(step, found)) };
   }
 
-  /** Hides values in a field that has the result of the step that the item names. */
+  /** Hides values in a field that contains the result of the item's step. */
   async results<Key extends string, T extends { step: string | null } & { [key in Key]: unknown }>(
     given: string,
     items: readonly T[],
@@ -231,7 +233,9 @@ function filterWithout<T extends object>(filter: T, declared: readonly Sensitive
   return { ...filter, context: hideInCondition(context, paths) };
 }
 
-/** All versions of the template count, because the template of a schedule may have been registered again since. */
+/**
+ * Applies the declarations of all versions of the template, because the template may have been registered again since.
+ */
 function scheduleWithout<T extends { template?: unknown; context?: unknown }>(
   schedule: T,
   declared: readonly SensitiveTemplateRow[],

@@ -8,7 +8,7 @@ import { Redaction } from './redaction.ts';
 
 /** Options of {@link withoutSensitive}. */
 export interface SensitiveOptions {
-  /** The way to see the values, which errors mention: `use …` or `pass …`. */
+  /** The instruction in errors for showing the values: `use …` or `pass …`. */
   way: string;
   /** Whether the values are shown. Called at each use of the tasker. Default: never. */
   shows?: () => boolean;
@@ -16,8 +16,8 @@ export interface SensitiveOptions {
 
 /**
  * Returns a tasker that hides the values that templates declare as sensitive in everything that it returns, and rejects
- * filters that compare them. The HTTP API and the command line use it. A verb that returns contexts, results or
- * payloads must have its redaction here.
+ * filters that compare these values. The HTTP API and the command line use this tasker. A verb that returns contexts,
+ * results or payloads must have its redaction here.
  */
 export function withoutSensitive(tasker: Tasker, { way, shows = () => false }: SensitiveOptions): Tasker {
   const redaction = new Redaction(tasker.engine, way);

@@ -13,7 +13,7 @@ import { now, WorkerHealth } from './worker-health.ts';
 
 /** How long a request for the positions of groups waits for the database. */
 const GROUPS_MS = 2_000;
-/** Requests within this time get the same answer. */
+/** Requests within this time share one result. */
 const FRESH_MS = 1_000;
 
 /** Options of a {@link ServedTasker}. */

@@ -25,7 +25,7 @@ export class SharedCreations {
    * `createTask`.
    */
   async create(request: TaskRequest, { large }: { large: boolean }): Promise<TaskSnapshot> {
-    // A span is a child of the request's span, which only the request knows.
+    // A span needs the request's span as its parent, which is only available in the call of the request itself.
     const alone = large || this.#tasker.isTracing;
     return (alone ? undefined : await this.#together.ask(request)) ?? this.#createAlone(request);
   }

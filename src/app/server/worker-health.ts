@@ -12,7 +12,7 @@ import type { Tasker } from '../tasker.ts';
 const ANSWER_TIMEOUT_MS = 2_000;
 /** Timeout of the query itself. Its connection is then closed. */
 const QUERY_TIMEOUT_MS = 10_000;
-/** Probes within this time get the same answer. */
+/** Probes within this time share one result. */
 const FRESH_MS = 500;
 /** Number of waiting steps at which the worker is considered degraded, or unhealthy. */
 const DEPTH_DEGRADED = 10_000;
@@ -54,7 +54,7 @@ export class WorkerHealth {
   }
 
   /**
-   * Checks what the worker needs to run steps. Never rejects, and takes at most 2 s even if the database does not
+   * Checks the prerequisites for running steps. Never rejects, and takes at most 2 s even if the database does not
    * respond.
    */
   async readiness(): Promise<Checks> {
@@ -62,19 +62,19 @@ export class WorkerHealth {
     return { database, command_processor: this.#registered(), queue_processing: queueDepth(depth) };
   }
 
-  /** Checks whether the database answers. Never rejects, and takes at most 2 s. */
+  /** Checks whether the database responds. Never rejects, and takes at most 2 s. */
   async database(): Promise<Check> {
     const seen = await this.#database.within(ANSWER_TIMEOUT_MS);
     if (seen.kind === 'seen') return { ...now('healthy'), ms: seen.ms };
     if (seen.kind === 'silent') {
-      return { ...now('unhealthy', `no answer for ${(seen.ms / 1000).toFixed(1)} seconds`), ms: seen.ms };
+      return { ...now('unhealthy', `no response for ${(seen.ms / 1000).toFixed(1)} seconds`), ms: seen.ms };
     }
     // The messages of the driver and the server may name hosts, users and databases.
     const reason = isConnectionError(seen.error) ? 'not reachable' : 'the query failed';
     return { ...now('unhealthy', reason), detail: messageOf(seen.error), ms: seen.ms };
   }
 
-  /** Runs all checks, including those of {@link readiness}. */
+  /** Runs all checks, including the checks of {@link readiness}. */
   async details(): Promise<Checks> {
     return {
       ...(await this.readiness()),

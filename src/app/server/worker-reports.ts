@@ -43,8 +43,8 @@ export interface WorkerMetrics {
 export type WorkerConfig = Readonly<TaskerConfig>;
 
 /**
- * Returns the health of the worker of this process: whether its database answers, whether it holds its lease, and whether
- * step events wait too long for a poller.
+ * Returns the health of the worker of this process: whether its database responds, whether it holds its lease, and
+ * whether step events wait too long for a poller.
  *
  * @example
  * const { status, components } = await getHealthCheck();

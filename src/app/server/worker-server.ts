@@ -46,7 +46,7 @@ export interface ShutdownOptions {
 
 /**
  * A worker as a separate program: handlers and templates from folders, a port for health and metrics, and a graceful
- * shutdown. `tasker worker` uses it. Installs no signal handlers unless `handleSignals` is true.
+ * shutdown. `tasker worker` uses this class. Installs no signal handlers unless `handleSignals` is true.
  *
  * @example
  * const server = new WorkerServer();
@@ -87,7 +87,7 @@ export class WorkerServer {
     return this.#state === 'running';
   }
 
-  /** Returns the registry of the server. Register handlers in it, before the server starts or later. */
+  /** Returns the server's registry, in which you can register handlers before and after the server starts. */
   getHandlerSystem(): HandlerSystem {
     return this.#handlersOf(() => serverSettings(this.#defaults));
   }

@@ -17,7 +17,7 @@ const MAX_READ = 500;
  * their connection.
  */
 const MAX_POLLED = 1_000;
-/** Maximum size of the set of new tasks, and of the set of tasks that ended while others were being created. */
+/** Maximum size of each of two sets: new tasks, and tasks that ended while others were being created. */
 const MAX_REMEMBERED = 10_000;
 
 function isResting(state: string): boolean {
@@ -41,9 +41,9 @@ interface Waiter {
 export class TaskWaiter {
   readonly #engine: Engine;
   readonly #logger: Logger;
-  /** By task: usually one waiter, sometimes several. In the order in which they are polled. */
+  /** The waiters of each task, usually one. Tasks are in the order in which they are polled. */
   readonly #waiters = new Map<string, Waiter | Set<Waiter>>();
-  /** Tasks created here that are not known to have ended. A wait for one of them needs no query. */
+  /** Tasks created here that are not known to have ended. A wait for such a task needs no query. */
   readonly #newTasks = new Set<string>();
   #creations = 0;
   /** Tasks that ended during a creation. A worker may finish a task before the response to its creation arrives. */
@@ -85,7 +85,7 @@ export class TaskWaiter {
     });
   }
 
-  /** Runs a creation, and remembers the new tasks that are not known to have ended. */
+  /** Runs a creation, and records the new tasks that are not known to have ended. */
   async creating<T extends { taskUuid: string; created: boolean }>(create: () => Promise<T[]>): Promise<T[]> {
     this.#creations++;
     try {

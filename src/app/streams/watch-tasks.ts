@@ -6,7 +6,7 @@ import { TaskerError } from '../../errors.ts';
 
 /** Above this number of unread changes, missed changes are not repeated. */
 const BUSY = 1_000;
-/** Above this number, the unread changes are dropped, and a `reset` takes their place. */
+/** Above this number, the unread changes are dropped and replaced by a `reset`. */
 const MOST_UNREAD = 50_000;
 
 /** Options of {@link Tasker.watchTasks}. */

@@ -11,8 +11,8 @@ export function addApprovalCommands(program: Command): void {
     .description('list the open approvals, oldest first')
     .option('--assignee <name>', 'only approvals that this user or role may vote on')
     .option('-n, --namespace <namespace>', 'only approvals of tasks in this namespace')
-    .option('--name <name>', 'only approvals of tasks of this template')
-    .option('--task <uuid>', 'all approvals of this task, including ended ones')
+    .option('--name <name>', 'only approvals in tasks of this template')
+    .option('--task <uuid>', 'all approvals of this task, including ended approvals')
     .option('-l, --limit <number>', 'maximum number of approvals', PAGE, 20)
     .option('--cursor <cursor>', 'next page: the cursor that the previous page printed')
     .action(lazily(async () => (await import('./list.ts')).approvalList));
@@ -22,15 +22,15 @@ export function addApprovalCommands(program: Command): void {
     .description('show an approval with its assignees, votes and timeout')
     .action(lazily(async () => (await import('./show.ts')).approvalShow));
   for (const [verb, does] of [
-    ['approve', 'vote for it; the vote that reaches the quorum decides'],
-    ['reject', 'vote against it; one rejection decides, unless the template requires more'],
+    ['approve', 'approve a step; the vote that reaches the quorum decides'],
+    ['reject', 'reject a step; one rejection decides, unless the template requires more'],
   ] as const) {
     approval
       .command(`${verb} <task> <step>`)
       .description(does)
       .option('-b, --by <name>', 'name of the voter; default: the OS user')
       .option('--role <name>', 'a role of this person; may be repeated', collect)
-      .option('-m, --comment <text>', 'comment, part of the result')
+      .option('-m, --comment <text>', 'comment, stored in the result')
       .option('--form <json>', 'the completed form as JSON, @file, or - for standard input')
       .action(lazily(async () => (await import('./vote.ts'))[verb]));
   }

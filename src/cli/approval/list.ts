@@ -38,7 +38,7 @@ function whyNone(words: string, cursor: string | undefined): string {
   return words === '' ? 'no open approvals' : `no approval matches: ${words}`;
 }
 
-/** Returns approvals as a table, each with its title below it. `width`: of the terminal. */
+/** Returns approvals as a table, each followed by its title. `width` is the width of the terminal. */
 export function approvalTable(approvals: readonly Approval[], { now, width }: { now: number; width?: number }): string {
   const rows = approvals.map((one) => [
     one.taskUuid,

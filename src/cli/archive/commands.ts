@@ -4,7 +4,9 @@ import { collect, lazily, wholeNumber } from '../options.ts';
 
 /** `tasker archive …` */
 export function addArchiveCommands(program: Command): void {
-  const archive = program.command('archive').description('read and restore the files of `tasker db prune --archive`');
+  const archive = program
+    .command('archive')
+    .description('list and restore the tasks that `tasker db prune --archive` wrote to files');
   archive
     .command('show <file...>')
     .description('list the tasks of archive files, or show one of them; needs no database')

@@ -61,7 +61,7 @@ function describe(file: string, report: Report): string {
   ];
   if (damage !== null) lines.push(pc.yellow(`${damage.kind}: ${damage.why}; the tasks before that are intact`));
   if (withoutIdentity.length > 0) {
-    lines.push(pc.yellow(`another task has the identity of ${withoutIdentity.join(', ')} now`));
+    lines.push(pc.yellow(`another task now has the identity of ${withoutIdentity.join(', ')}`));
   }
   if (failed > 0) {
     lines.push(

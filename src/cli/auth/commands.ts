@@ -16,14 +16,14 @@ export function addAuthCommands(program: Command): void {
   key
     .command('list')
     .description('list API keys: prefix, rights, expiry and last use')
-    .option('--all', 'also revoked and expired keys')
+    .option('--all', 'include revoked and expired keys')
     .action(lazily(async () => (await import('./keys.ts')).keyList));
   addOperator(key.command('revoke <key>'))
     .description('revoke an API key by its name, prefix or id; servers reject it within 2 seconds')
     .action(lazily(async () => (await import('./keys.ts')).keyRevoke));
   addOperator(key.command('rotate <key>'))
     .description('print a new API key with the same name and rights; the old one works until the overlap ends')
-    .option('--overlap <duration>', 'how long the old key still works (default: 24h); 0 ends it now', duration)
+    .option('--overlap <duration>', 'time until the old key stops working (default: 24h); 0 revokes it now', duration)
     .option('--expires-in <duration>', 'time until the new key expires (default: never)', duration)
     .action(lazily(async () => (await import('./keys.ts')).keyRotate));
   const session = auth.command('session').description('list and end browser sessions');

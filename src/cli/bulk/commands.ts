@@ -24,6 +24,6 @@ export function addBulkCommands(program: Command): void {
     .action(lazily(async () => (await import('./manage.ts')).bulkStop));
   addOperator(bulk.command('resume'))
     .argument('<id>', 'number of the bulk action', ID)
-    .description('continue a bulk action that was stopped or killed; nothing is done twice')
+    .description('continue a bulk action that was stopped or killed; finished items are not repeated')
     .action(lazily(async () => (await import('./manage.ts')).bulkResume));
 }

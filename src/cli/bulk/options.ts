@@ -29,7 +29,7 @@ export function addBulkOptions(command: Command, { what }: { what: 'task' | 'ste
   return addTaskFilter(addOperator(command), { acts: true });
 }
 
-/** Returns the ids that a command names, from all its sources. */
+/** Returns the ids passed to a command, from all sources. */
 export async function readIds(given: readonly string[], { id = [], ids }: BulkCommandOptions): Promise<string[]> {
   if (ids !== undefined && ids !== '-') {
     throw new TaskerError(

@@ -60,7 +60,7 @@ async function dryRun(act: BulkAct, { json }: BulkRunOptions, what: string): Pro
   printJson(bulkPreviewJson(preview));
 }
 
-/** Shows what would be done, and asks for confirmation. Discards the selection if it is not confirmed. */
+/** Shows what would be done, and asks for confirmation. Discards the selection unless the user confirms. */
 async function agreed(act: BulkAct, what: string): Promise<boolean> {
   const preview = await act.preview();
   try {
@@ -109,7 +109,7 @@ function describePreview(preview: BulkPreview, what: string): string {
     lines.push(
       '',
       pc.yellow(
-        `${counted(notRetryable, 'step')} of these must not run twice (retryable: false) and may have had an effect; check them first`,
+        `${counted(notRetryable, 'step')} must not run twice (retryable: false) and may have had an effect; check them first`,
       ),
     );
   }
@@ -130,7 +130,7 @@ function sampleTable(sample: BulkPreview['sample']): string {
   return table(['task', 'template', 'status', 'step', 'attempts', 'error'], rows);
 }
 
-/** Acts and prints the result. After Ctrl-C, the rest can be resumed. */
+/** Runs the action and prints its result. After Ctrl-C, the action can be resumed. */
 async function work(act: BulkAct, what: string, { json, stop }: BulkRunOptions & { stop: AbortSignal }): Promise<void> {
   const bar = new ProgressBar(process.stderr);
   try {

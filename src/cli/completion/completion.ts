@@ -125,7 +125,7 @@ function fish(places: readonly Place[]): string {
       }),
     ];
   });
-  // The options of the program are the same everywhere.
+  // Removes duplicates, because the program's options appear for every command.
   return [...new Set(lines)].join('\n');
 }
 

@@ -6,7 +6,7 @@ export function addConfigCommands(program: Command): void {
   const config = program.command('config').description('show, explain, check and merge the configuration');
   config
     .command('show')
-    .description('show the effective value of each key and where it comes from; secrets are hidden')
+    .description('show the effective value of each key and its source; secrets are hidden')
     .action(lazily(async () => (await import('./show.ts')).configShow));
   config
     .command('validate [path]')

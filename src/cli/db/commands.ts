@@ -37,7 +37,7 @@ function addPrune(db: Command): void {
   addOperator(
     db
       .command('prune')
-      .description('delete tasks that ended long ago, in small transactions beside running workers')
+      .description('delete tasks that ended long ago, in small transactions while workers run')
       .requiredOption('--older-than <time>', 'tasks that ended before this time or age (30d)', time)
       .option('-s, --status <state>', 'only complete, error, cancelled or resolved_manually; may be repeated', collect)
       .option('-n, --namespace <namespace>', 'only tasks of this namespace')
@@ -45,14 +45,14 @@ function addPrune(db: Command): void {
       .option('--template-version <version>', 'only tasks of this version, or range such as 1.x')
       .option('--archive <folder>', 'first write the tasks to files in this folder; default: retention.archive_folder')
       .option('--no-archive', 'write no archive, even if one is configured')
-      .option('--release-keys', 'let repeated requests create new tasks; default: they are a conflict')
+      .option('--release-keys', 'let repeated requests create new tasks; default: such a request is a conflict')
       .option('--share <number>', 'share of the time spent working, 0.01 to 1; default: 0.1', share)
       .option('--dry-run', 'only show what would be deleted')
       .option('-y, --yes', 'do not ask for confirmation'),
   ).action(lazily(async () => (await import('./prune.ts')).dbPrune));
 }
 
-/** Accepts a time or an age, and keeps the text: only the clock of the database counts. */
+/** Accepts a time or an age, and keeps the text, because the database clock determines the time. */
 function time(text: string): string {
   moment(text);
   return text.trim();

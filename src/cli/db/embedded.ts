@@ -18,14 +18,14 @@ interface DbStartOptions extends GlobalOptions {
   foreground?: boolean;
 }
 
-/** The only message from the process that holds the server. */
+/** The only message from the background process that runs the server. */
 type Report = { ready: Started } | { error: { code: ErrorCode; message: string } };
 
 interface Started {
   folder: string;
   pid: number;
   version: string;
-  /** False if it was already running. */
+  /** False if the server was already running. */
   started: boolean;
 }
 
@@ -67,7 +67,7 @@ function printStarted(started: Started, { json }: GlobalOptions): void {
   print(folder);
 }
 
-/** Starts a process that outlives this one and holds the server until `tasker db stop`. */
+/** Starts a process that outlives this one and runs the server until `tasker db stop`. */
 function startHolder(): Promise<Started> {
   const program = fileURLToPath(new URL('../../../bin/tasker.js', import.meta.url));
   const child = spawn(process.execPath, [program, 'db', 'start', '--foreground'], {
@@ -94,8 +94,8 @@ function startHolder(): Promise<Started> {
 }
 
 /**
- * Holds the server until a signal arrives or the server stops. The folder is resolved once, so that a later change of the
- * configuration does not affect a running server.
+ * Keeps the server running until a signal arrives or the server stops. The folder is resolved once, so that a later
+ * change of the configuration does not affect a running server.
  */
 async function hold(options: GlobalOptions): Promise<void> {
   const stop = listenForStop();
@@ -124,7 +124,7 @@ async function untilGone(folder: string, pid: number, signal: AbortSignal): Prom
   while (!signal.aborted && (await runs(folder, pid))) await pause(POLL_MS, undefined, { signal }).catch(() => {});
 }
 
-/** Returns whether the server runs. A poll that fails, for example for lack of file descriptors, counts as running. */
+/** Returns whether the server runs. Returns true if the poll fails, for example for lack of file descriptors. */
 async function runs(folder: string, pid: number): Promise<boolean> {
   const status = await statusOfEmbedded(folder).catch(() => undefined);
   return status === undefined || (status.running && status.pid === pid);

@@ -57,15 +57,13 @@ export async function dbPrune(options: DbPruneOptions): Promise<void> {
   }
 }
 
-/** The remains of the tasks. */
+/** The parts of the tasks that a prune keeps. */
 interface Kept {
   archive: string | undefined;
   releaseKeys: boolean;
 }
 
-/**
- * The configuration of the policy applies here too, so that no task is deleted without the archive that it requires.
- */
+/** Applies the archive settings of the configured policy, so that no task is deleted without the required archive. */
 function keepingOf({ archive, releaseKeys }: DbPruneOptions): Kept {
   const { config } = loadConfig();
   const folder = typeof archive === 'string' ? archive : archive === false ? undefined : config.retentionArchive;
@@ -200,10 +198,10 @@ async function work(act: PruneAct, { json }: DbPruneOptions, stop: AbortSignal):
 const REASONS: Record<keyof Report['reasons'], string> = {
   dead_letter: 'in the dead letters; resolve them first',
   undelivered_events:
-    'a group of subscribers has yet to receive their events, or gave up on them; see `npx tasker event groups`',
+    'a subscriber group has not received all their events, or has abandoned some; see `npx tasker event groups`',
   locked: 'locked by another transaction; the same command tries again',
-  changed: 'they were run again in the meantime',
-  too_large: 'too large for an archive; --no-archive deletes them without one',
+  changed: 'run again in the meantime',
+  too_large: 'too large for an archive; pass --no-archive to delete them without one',
 };
 
 function describeReport({ id, deleted, skipped, reasons, failed, failures, files, warnings }: Report): string {

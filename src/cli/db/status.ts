@@ -46,7 +46,7 @@ function describe({ kind, place, running, version, schema, bytes, embedded }: Da
         ? pc.green('running')
         : version === null
           ? notCreated()
-          : 'not running; the next command that needs it starts it',
+          : 'not running; the next command that needs the database starts it',
     ],
     ['process', embedded?.pid === undefined ? null : String(embedded.pid)],
     ['version', version === null ? null : `PostgreSQL ${version}`],

@@ -10,7 +10,7 @@ const REASONS = ['staleness_timeout', 'max_retries_exceeded', 'worker_unavailabl
 
 /** `tasker dlq …` */
 export function addDeadLetterCommands(program: Command): void {
-  const dlq = program.command('dlq').description('the dead letters: tasks that need a person to act');
+  const dlq = program.command('dlq').description('manage dead letters: tasks that need a person to act');
   addReading(dlq);
   addActs(dlq);
   addRedrive(dlq);
@@ -24,9 +24,12 @@ function addReading(dlq: Command): void {
         .choices([...STATUSES, 'all'])
         .argParser(oneOf([...STATUSES, 'all'])),
     )
-    .option('-n, --namespace <namespace>', 'only of tasks of this namespace')
-    .option('--name <name>', 'only of tasks of this template')
-    .option('--template-version <version>', 'only of tasks of this version, or range such as ">=1.2.0 <2.0.0"')
+    .option('-n, --namespace <namespace>', 'only dead letters of this namespace')
+    .option('--name <name>', 'only dead letters of this template')
+    .option(
+      '--template-version <version>',
+      'only dead letters of this template version, or range such as ">=1.2.0 <2.0.0"',
+    )
     .option('--task <uuid>', 'all dead letters of this task');
   addConditions(list)
     .addOption(
@@ -43,13 +46,17 @@ function addReading(dlq: Command): void {
   dlq
     .command('stats')
     .description('count dead letters by reason')
-    .option('-n, --namespace <namespace>', 'only of tasks of this namespace')
-    .option('--name <name>', 'only of tasks of this template')
-    .option('--added-after <time>', 'only those added since a time (2026-01-31T12:00Z) or age (90s, 15m, 2h, 7d)', time)
+    .option('-n, --namespace <namespace>', 'only dead letters of this namespace')
+    .option('--name <name>', 'only dead letters of this template')
+    .option(
+      '--added-after <time>',
+      'only dead letters added since a time (2026-01-31T12:00Z) or age (90s, 15m, 2h, 7d)',
+      time,
+    )
     .action(lazily(async () => (await import('./stats.ts')).dlqStats));
   dlq
     .command('staleness')
-    .description('list open tasks with limits, closest to exceeding one first')
+    .description('list open tasks with limits; tasks closest to exceeding a limit come first')
     .option('-l, --limit <number>', 'maximum number of tasks', PAGE, 20)
     .action(lazily(async () => (await import('./stats.ts')).dlqStaleness));
 }
@@ -58,24 +65,30 @@ function addReading(dlq: Command): void {
 function addConditions(command: Command): Command {
   return command
     .addOption(
-      new Option('--dlq-reason <reason>', 'only those with this reason').choices(REASONS).argParser(oneOf(REASONS)),
+      new Option('--dlq-reason <reason>', 'only dead letters with this reason')
+        .choices(REASONS)
+        .argParser(oneOf(REASONS)),
     )
-    .option('--assignee <name>', 'only those of this person or team')
-    .option('--unassigned', 'only those without an assignee')
-    .option('--added-after <time>', 'only those added since a time (2026-01-31T12:00Z) or age (90s, 15m, 2h, 7d)', time)
-    .option('--added-before <time>', 'only those added before a time or age', time);
+    .option('--assignee <name>', 'only dead letters assigned to this person or team')
+    .option('--unassigned', 'only dead letters without an assignee')
+    .option(
+      '--added-after <time>',
+      'only dead letters added since a time (2026-01-31T12:00Z) or age (90s, 15m, 2h, 7d)',
+      time,
+    )
+    .option('--added-before <time>', 'only dead letters added before a time or age', time);
 }
 
 function addActs(dlq: Command): void {
   addIds(addOperator(dlq.command('add [task...]')))
     .description('add tasks to the dead letters by hand; the tasks do not change')
-    .option('--assignee <name>', 'person or team that looks after them')
+    .option('--assignee <name>', 'person or team responsible for them')
     .option('--priority <number>', 'from -100 to 100; higher is more urgent', PRIORITY)
     .action(lazily(async () => (await import('./act.ts')).dlqAdd));
   addIds(addOperator(dlq.command('assign [entry...]')))
     .description('assign dead letters to a person or team, or change their priority')
     .option('--to <name>', 'person or team')
-    .option('--unassign', 'remove their assignee')
+    .option('--unassign', 'remove the assignee')
     .option('--priority <number>', 'from -100 to 100; higher is more urgent', PRIORITY)
     .action(lazily(async () => (await import('./act.ts')).dlqAssign));
   addOperator(dlq.command('note <entry> <text>'))
@@ -83,21 +96,21 @@ function addActs(dlq: Command): void {
     .action(lazily(async () => (await import('./act.ts')).dlqNote));
   addIds(addOperator(dlq.command('resolve [entry...]')))
     .description('close dead letters; their tasks do not change')
-    .addOption(closingStatus('their outcome (default: manually_resolved)'))
-    .option('-n, --notes <text>', 'what was done')
+    .addOption(closingStatus('outcome (default: manually_resolved)'))
+    .option('-n, --notes <text>', 'description of the resolution')
     .action(lazily(async () => (await import('./act.ts')).dlqResolve));
   addIds(addOperator(dlq.command('update [entry...]')))
-    .description('same as `resolve` with --status; otherwise only changes the given fields')
-    .addOption(closingStatus('close them with this state'))
-    .option('-n, --notes <text>', 'what was done')
-    .option('--assignee <name>', 'person or team that looks after them')
+    .description('change fields of dead letters; with --status, also close them like `resolve`')
+    .addOption(closingStatus('close the dead letters with this status'))
+    .option('-n, --notes <text>', 'description of the resolution')
+    .option('--assignee <name>', 'person or team responsible for them')
     .option('--priority <number>', 'from -100 to 100; higher is more urgent', PRIORITY)
     .action(lazily(async () => (await import('./act.ts')).dlqUpdate));
 }
 
 function addRedrive(dlq: Command): void {
   const redrive = addIds(addOperator(dlq.command('redrive [entry...]')))
-    .description('let tasks of the dead letters run again: by id, or by a filter')
+    .description('run tasks of the dead letters again, selected by id or by a filter')
     .option('--all', 'all open dead letters')
     .option('--dry-run', 'only show what would be done')
     .option('-y, --yes', 'do not ask for confirmation');

@@ -82,7 +82,7 @@ const WIDE = 170;
 /** With fewer columns than this, the templates and states are also shown below the tasks. */
 const NARROW = 130;
 
-/** Returns dead letters as a table. `width`: of the terminal; undefined if the output is not a terminal. */
+/** Returns dead letters as a table. `width` is the width of the terminal; undefined if the output is not a terminal. */
 export function entryTable(entries: readonly DeadLetter[], { now, width }: { now: number; width?: number }): string {
   const closed = entries.some(({ resolutionStatus }) => resolutionStatus !== 'pending');
   const rows = entries.map((entry) => rowOf(entry, { now, closed }));

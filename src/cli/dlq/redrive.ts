@@ -22,7 +22,7 @@ export async function dlqRedrive(given: string[], options: RedriveOptions): Prom
   if (!filtered && !named) {
     throw new TaskerError(
       'bad_request',
-      'no dead letter was given; pass its id or that of its task, --id, --ids -, a filter such as --error-type timeout, or --all',
+      'no dead letter was given; pass its id or the id of its task, --id, --ids -, a filter such as --error-type timeout, or --all',
     );
   }
   if (ids.length === 1 && options.ids === undefined && !options.dryRun) return redriveOne(ids[0]!, options);

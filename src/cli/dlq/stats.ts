@@ -44,7 +44,7 @@ function rowOf(row: DeadLetterStats, now: number): string[] {
 
 const HEALTH = { stale: 'error', warning: 'waiting_for_retry', healthy: 'complete' } as const;
 
-/** `tasker dlq staleness`: lists open tasks with limits, closest to exceeding one first. */
+/** `tasker dlq staleness`: lists open tasks with limits. Tasks closest to exceeding a limit come first. */
 export async function dlqStaleness({ limit, ...options }: GlobalOptions & { limit: number }): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const tasks = await tasker.deadLetters.staleness({ limit });

@@ -20,7 +20,7 @@ export async function eventGroups(options: GlobalOptions): Promise<void> {
 }
 
 const differing = (group: string) =>
-  `the members of ${group} subscribe to different events, as during a rolling deployment; the group receives the events of all of them`;
+  `the members of ${group} subscribe to different events, as during a rolling deployment; the group receives every event that any member subscribes to`;
 
 function groupTable(groups: readonly Group[], now: number): string {
   const rows = groups.map((group) => [
@@ -36,7 +36,10 @@ function groupTable(groups: readonly Group[], now: number): string {
   return table(['group', 'events', 'members', 'waiting', 'behind', 'retrying', 'dead', 'seen'], rows);
 }
 
-/** `tasker event lag`: shows the events that wait for a group, or for each group. Exits 1 if more than `--max` wait. */
+/**
+ * `tasker event lag`: counts the events that wait for a group, or for each group. Exits 1 if more than `--max` events
+ * wait.
+ */
 export async function eventLag(name: string | undefined, options: GlobalOptions & { max?: number }): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const groups = name === undefined ? await tasker.events.groups() : [await tasker.events.group(name)];

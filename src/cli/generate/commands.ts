@@ -13,14 +13,14 @@ export function addGenerateCommands(program: Command): void {
     .action(lazily(async () => (await import('./types.ts')).generateTypes));
   generate
     .command('handler <template>')
-    .description('generate stubs of the handlers of a template, given its file or its name (namespace/name@version)')
+    .description('generate handler stubs for a template, given its file or its name (namespace/name@version)')
     .option('-s, --step <step>', 'only the handler of this step')
     .option('-o, --out <file>', 'output file, which must not exist; default: standard output')
     .action(lazily(async () => (await import('./handlers.ts')).generateHandler));
   generate
     .command('scaffold <template>')
     .description('generate zod schemas in models/ and stubs of handlers in handlers/; keeps existing handlers')
-    .option('-o, --output-dir <folder>', 'where to write; default: the current folder')
+    .option('-o, --output-dir <folder>', 'output folder; default: the current folder')
     .option('--check', 'write nothing; exit 1 if the schemas are out of date or the handlers are missing')
     .action(lazily(async () => (await import('./handlers.ts')).generateScaffold));
   generate

@@ -10,7 +10,7 @@ import { writeOutput } from '../show/write-output.ts';
 import { findTemplate } from '../template/find.ts';
 import { putGenerated } from './put-generated.ts';
 
-/** `tasker generate handler`: writes stubs of the handlers of a template, or of one of its steps. */
+/** `tasker generate handler`: writes handler stubs for a template, or for one of its steps. */
 export async function generateHandler(
   wanted: string,
   options: GlobalOptions & { step?: string; out?: string },

@@ -1,9 +1,9 @@
 import { redactText } from '../../logging/redact-fields.ts';
 import { isSecretField, REDACTED } from '../../logging/secret-names.ts';
 
-/** Maximum length of an answer, about 10,000 tokens. */
+/** Maximum length of a tool result, about 10,000 tokens. */
 const MOST_SIGNS = 40_000;
-/** How an answer that is too long is shortened, mildest first. */
+/** The ways to shorten a result that is too long, mildest first. */
 const CUTS = [
   { signs: 4000, items: 100 },
   { signs: 1000, items: 40 },
@@ -12,14 +12,14 @@ const CUTS = [
   { signs: 60, items: 2 },
 ] as const;
 
-/** Returns an answer as text of limited length, without secrets. */
+/** Returns a result as text of limited length, without secrets. */
 export function answerText(value: unknown): string {
   const clean = redacted(value);
   const whole = JSON.stringify(clean) ?? 'null';
   if (whole.length <= MOST_SIGNS) return whole;
   const about = {
     truncated: true,
-    hint: 'the answer was too long; narrow it with a filter, a smaller limit, or a tool for one item',
+    hint: 'the result was too long; narrow it with a filter, a smaller limit, or a tool for one item',
   };
   for (const cut of CUTS) {
     const text = JSON.stringify({ ...about, answer: shortened(clean, cut) });

@@ -12,7 +12,7 @@ import type { Ask } from './tool.ts';
 
 /** The API that the tools use. */
 export interface Backend {
-  /** Its address, without secrets. */
+  /** The address of the API, without secrets. */
   place: string;
   ask: Ask;
 }

@@ -31,7 +31,7 @@ const filter = {
 const hasStep = { task_uuid: TASK, step: STEP };
 const ofTemplate = { namespace: z.string(), name: z.string(), version: z.string() };
 
-/** Parameters are not put into the path by their name, because `step` is also a search parameter. */
+/** Parameters are not assigned to the path by name, because `step` is also a search parameter. */
 const searches = ({ name, description, at }: { name: string; description: string; at: string }) =>
   readTool({
     name,
@@ -83,7 +83,7 @@ const TASK_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'step_audit',
-    description: 'Returns the outcomes of the attempts of a step, newest first.',
+    description: "Returns the outcomes of a step's attempts, newest first.",
     permission: 'steps:read',
     input: hasStep,
     run: async (ask, given) =>
@@ -94,7 +94,7 @@ const TASK_TOOLS: readonly ReadTool[] = [
   }),
   getTool({
     name: 'step_logs',
-    description: 'Returns the lines that the handler of a step logged. Usually only those of failed attempts are kept.',
+    description: 'Returns the log lines of the handler of a step. Usually, only the lines of failed attempts are kept.',
     permission: 'steps:read',
     input: { ...hasStep, attempt: z.int().min(1).optional() },
     at: ({ task_uuid, step }) => path`/v1/tasks/${task_uuid}/workflow_steps/${step}/logs`,

@@ -23,7 +23,7 @@ interface Me {
   permissions: readonly string[] | null;
 }
 
-const confirm = z.boolean().default(false).describe('False means only a preview. True means do it.');
+const confirm = z.boolean().default(false).describe('False returns only a preview. True makes the change.');
 
 /** Adds the tools to a server. Tools that write are added only if writing is allowed. */
 export function addTools(server: McpServer, { backend, mayWrite, by }: Serving): void {
@@ -79,7 +79,8 @@ async function preview({ ask, place }: Backend, tool: WriteTool, { given, by }: 
     status: 'preview',
     description: `This would ${tool.says(given)} on ${place}, as ${me.subject ?? by}. Nothing has changed yet.`,
     details: { arguments: given, current },
-    instruction: 'Show this to the user. If they agree, call the tool again with the same arguments and confirm: true.',
+    instruction:
+      'Show this to the user. If the user agrees, call the tool again with the same arguments and confirm: true.',
   };
 }
 
@@ -91,7 +92,7 @@ async function execute({ ask }: Backend, tool: WriteTool, { given, by }: Act): P
 /** A preview of a change that the caller may not make. */
 class Denied extends Error {}
 
-/** Returns an error as the answer of a tool. */
+/** Converts an error into a tool result. */
 function refusal(error: unknown, { name, permission }: ReadTool | WriteTool): object {
   if (error instanceof Denied || (error instanceof TaskerClientError && error.status === 403)) {
     return {

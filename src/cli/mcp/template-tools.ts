@@ -19,7 +19,7 @@ const output = z.strictObject({
   field_type: z
     .string()
     .regex(FIELD_TYPE)
-    .describe('string, integer, number, boolean, object, or array: and one of them.'),
+    .describe('string, integer, number, boolean, object, or array: followed by one of these, such as array:string.'),
   required: z.boolean().default(true),
   description: z.string().optional(),
 });
@@ -28,7 +28,7 @@ const step = z.strictObject({
   name: z.string(),
   description: z.string().optional(),
   handler: z.string().optional().describe('Default: namespace and step, joined by a dot.'),
-  depends_on: z.array(z.string()).default([]).describe('Names of the steps that come before.'),
+  depends_on: z.array(z.string()).default([]).describe('Names of the steps that this step waits for.'),
   outputs: z.array(output).default([]).describe('The fields of the result.'),
 });
 
@@ -52,7 +52,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'template_inspect',
-    description: 'Returns the order of the steps of a template, its roots and leaves, and the fields of its schemas.',
+    description: "Returns the order of a template's steps, its roots and leaves, and the fields of its schemas.",
     input: { yaml },
     run: async (_ask, given) => inspectTemplate(mustParseTemplate(given.yaml)),
   }),
@@ -105,7 +105,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   readTool({
     name: 'schema_diff',
     description:
-      'Returns what changed between two versions of a template, and whether that breaks readers of its results.',
+      'Returns the changes between two versions of a template, and whether they break readers of its results.',
     input: { before: yaml, after: yaml },
     run: async (_ask, { before, after }) => diffTemplates(mustParseTemplate(before), mustParseTemplate(after)),
   }),

@@ -18,7 +18,7 @@ export type Ask = (request: ApiRequest) => Promise<unknown>;
 type Permission = Parameters<Caller['allows']>[0];
 type Shape = Readonly<Record<string, z.ZodType>>;
 /** The checked arguments of a tool. */
-// biome-ignore lint/suspicious/noExplicitAny: the tables of tools hold schemas of all shapes; each tool knows its own.
+// biome-ignore lint/suspicious/noExplicitAny: a table of tools has schemas of all shapes; each tool has its own types.
 type Given = any;
 
 /** The properties of every tool. */
@@ -38,11 +38,11 @@ export interface ReadTool extends Described {
 /** A tool that changes something, after a preview. */
 export interface WriteTool extends Described {
   permission: Permission;
-  /** Whether it ends running work or cannot be undone. */
+  /** Whether the change ends running work or cannot be undone. */
   destructive: boolean;
-  /** Describes in a sentence what the change would do. */
+  /** Describes the effect of the change in a phrase. */
   says(given: Given): string;
-  /** Reads what it acts on, for the preview. Undefined if nothing exists yet. */
+  /** The request that reads the object to be changed, for the preview. Undefined if the object does not exist yet. */
   target(given: Given): ApiRequest | undefined;
   /** The change. `by`: the operator, for servers without authentication. */
   change(ask: Ask, given: Given, by: string): Promise<ApiRequest>;
@@ -87,7 +87,7 @@ export const STEP = z.string().describe('The name or UUID of the step.');
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-/i;
 
-/** Returns the path of a step, whose name is looked up. */
+/** Looks up a step by its name or UUID, and returns its path. */
 export async function stepPath(ask: Ask, { task_uuid, step }: { task_uuid: string; step: string }): Promise<string> {
   if (UUID.test(step)) return step;
   const steps = (await ask({ method: 'GET', path: path`/v1/tasks/${task_uuid}/workflow_steps` })) as {

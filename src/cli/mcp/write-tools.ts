@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { path } from '../../client/path.ts';
 import { type Ask, STEP, stepPath, TASK, type WriteTool, writeTool } from './tool.ts';
 
-const reason = z.string().min(1).max(1000).describe('Why, for the history and the audit.');
+const reason = z.string().min(1).max(1000).describe('The reason, for the history and the audit.');
 const hasStep = { task_uuid: TASK, step: STEP, reason };
 const taskOf = ({ task_uuid }: { task_uuid: string }) =>
   ({ method: 'GET', path: path`/v1/tasks/${task_uuid}` }) as const;
@@ -55,7 +55,7 @@ export const WRITE_TOOLS: readonly WriteTool[] = [
   }),
   writeTool({
     name: 'task_retry',
-    description: 'Retries all steps of a task that failed or wait for a retry.',
+    description: 'Retries the failed steps of a task, and its steps that wait for a retry.',
     permission: 'tasks:update',
     destructive: false,
     input: { task_uuid: TASK, reason },
@@ -154,7 +154,7 @@ export const WRITE_TOOLS: readonly WriteTool[] = [
       step: z.string().describe('The name of the step.'),
       decision: z.enum(['approve', 'reject']),
       comment: z.string().max(10_000).optional(),
-      form: z.record(z.string(), z.unknown()).describe('The fields of its form.').optional(),
+      form: z.record(z.string(), z.unknown()).describe('The fields of the form.').optional(),
     },
     says: ({ task_uuid, step, decision }) => `${decision} ${step} of task ${task_uuid}`,
     target: ({ task_uuid, step }) => ({ method: 'GET', path: path`/v1/approvals/${task_uuid}/${step}` }),

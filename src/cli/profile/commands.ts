@@ -3,14 +3,14 @@ import { lazily } from '../options.ts';
 
 /** `tasker profile …` */
 export function addProfileCommands(program: Command): void {
-  const profile = program.command('profile').description('servers that --profile names, with their keys');
+  const profile = program.command('profile').description('save servers and their credentials, for use with --profile');
   profile
     .command('list')
     .description('list the profiles, without their keys')
     .action(lazily(async () => (await import('./profile.ts')).profileList));
   profile
     .command('set <name>')
-    .description('add or replace the profile of the server that --server names')
+    .description('save the server of --server and its credential as a profile; replaces an existing profile')
     .option('--api-key <source>', 'API key: @file reads a file, - reads standard input; default: TASKER_API_KEY')
     .option(
       '--token <source>',

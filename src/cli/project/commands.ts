@@ -9,7 +9,7 @@ export function addProjectCommands(program: Command): void {
   program
     .command('init')
     .description('add a template, a handler and a test to the current project; overwrites nothing')
-    .option('--typescript', 'write TypeScript; default: if the project has typescript or a tsconfig.json')
+    .option('--typescript', 'write TypeScript files; the default if the project has typescript or a tsconfig.json')
     .action(lazily(async () => (await import('./init.ts')).init));
   workerOptions(program.command('dev'))
     .option(
@@ -28,14 +28,17 @@ export function addProjectCommands(program: Command): void {
   program
     .command('server')
     .description(
-      'serve the HTTP API of tasks until SIGTERM; runs no steps without --with-worker. Beyond loopback, requests need a credential',
+      'serve the HTTP API until SIGTERM; runs steps only with --with-worker. On other addresses than loopback, requests need a credential',
     )
     .option('--bind <address>', 'address to listen on (default: TASKER_WEB_BIND_ADDRESS, otherwise 127.0.0.1:8080)')
     .option('--with-worker', 'also run steps in this process, with the settings of `worker`')
     .option('--insecure', 'require no credential, even on addresses that other machines can reach')
     .option('--tls-cert <file>', 'certificate (PEM), to serve https; needs --tls-key')
     .option('--tls-key <file>', 'private key of the certificate (PEM)')
-    .option('--legacy-status', 'answer 200 instead of 201 for a created task, for clients of the original system')
+    .option(
+      '--legacy-status',
+      'return status 200 instead of 201 for a created task, for clients of the original system',
+    )
     .action(lazily(async () => (await import('./server.ts')).server));
   program
     .command('status')

@@ -20,7 +20,7 @@ export async function serveWeb(
   if (!isLoopback(address.host)) {
     throw new TaskerError(
       'config_invalid',
-      `--bind ${bind}: other machines could reach it, and tasker dev requires no credential; use tasker server`,
+      `--bind ${bind}: other machines could reach this address, and tasker dev requires no credential; use tasker server`,
     );
   }
   const options = { requestTimeoutMs: 600_000 };

@@ -115,8 +115,8 @@ interface Watched {
 }
 
 /**
- * Watches a project's folders. Reloads begin once the returned function has been called with a tasker. They run one
- * after the other, so that each sees the result of the previous one.
+ * Watches a project's folders. Reloads begin once the returned function has been called with a tasker. Reloads run one
+ * after the other, so that each uses the result of the previous reload.
  */
 function watchProject(project: Project, { folders, signal, tell }: Watched): (tasker: Tasker) => void {
   let begin!: (tasker: Tasker) => void;

@@ -13,7 +13,7 @@ const SIGNS: Record<Check['status'], string> = {
   skip: pc.dim('skip'),
 };
 
-/** `tasker doctor`: checks what a project needs to run. Exits 1 if a check fails. */
+/** `tasker doctor`: checks the prerequisites of a project. Exits 1 if a check fails. */
 export async function doctor(options: GlobalOptions): Promise<void> {
   const { databaseUrl, json } = options;
   const checks = await examine({ databaseUrl, templates: templateFolders(options), handlers: handlerFolders(options) });

@@ -62,7 +62,7 @@ function mustExist(
   );
 }
 
-/** Returns the folders of schedules that exist: those of the configuration, otherwise the project's `schedules`. */
+/** Returns the existing schedule folders: the configured folders, otherwise the project's `schedules`. */
 export function scheduleFolders(): string[] | undefined {
   const folders = nonEmpty(loadConfig().config.schedulePaths) ?? [SCHEDULE_FOLDER];
   return nonEmpty(folders.filter((folder) => existsSync(folder)));

@@ -14,7 +14,7 @@ import { isLoopback } from '../../server/bind-address.ts';
 import type { TlsFiles } from '../../server/listen.ts';
 
 /**
- * Returns the settings of a server's security. Beyond loopback, requests need a credential.
+ * Returns the settings of a server's security. On other addresses than loopback, requests need a credential.
  * @throws TaskerError `config_invalid` if `--insecure` contradicts the configuration
  */
 export function securityFrom(
@@ -66,7 +66,7 @@ function tokensFrom(config: TaskerConfig): TokenSettings | undefined {
   };
   if (config.jwtVerification === 'jwks') {
     const { jwksUrl: url, jwksRefreshMs: refreshMs, jwksMaxStaleMs: maxStaleMs, jwksAllowHttp: allowHttp } = config;
-    if (url === undefined) throw invalid('jwks_url', 'is missing, which jwt_verification_method = "jwks" needs');
+    if (url === undefined) throw invalid('jwks_url', 'is missing; jwt_verification_method = "jwks" requires it');
     if (!allowHttp && !url.startsWith('https:')) throw invalid('jwks_url', 'must be an https URL');
     return { ...same, keys: { url, refreshMs, maxStaleMs, allowHttp } };
   }
@@ -79,11 +79,11 @@ function oidcFrom(config: TaskerConfig): OidcSettings | undefined {
   const { oidcIssuer: issuer, oidcClientId: clientId, publicUrl, oidcAllowHttp: allowHttp } = config;
   if (issuer === undefined) return undefined;
   if (!allowHttp && !issuer.startsWith('https:')) throw invalid('oidc.issuer', 'must be an https URL');
-  if (clientId === undefined) throw invalid('oidc.client_id', 'is missing, which the login with OIDC needs');
+  if (clientId === undefined) throw invalid('oidc.client_id', 'is missing; the login with OIDC requires it');
   if (publicUrl === undefined) {
     throw new TaskerError(
       'config_invalid',
-      'orchestration.web.public_url is missing, which the login with OIDC needs: the URL of this server for browsers',
+      'orchestration.web.public_url is missing; the login with OIDC requires it: the URL of this server for browsers',
     );
   }
   return {
@@ -116,7 +116,8 @@ function invalid(key: string, why: string): TaskerError {
 }
 
 /**
- * Reads the certificate of `--tls-cert` and the key of `--tls-key`, or those of the configuration. Undefined without them.
+ * Reads the certificate and the key from `--tls-cert` and `--tls-key`, otherwise from the configuration. Undefined if
+ * neither is set.
  * @throws TaskerError `config_invalid`
  */
 export function readTls(options: { tlsCert?: string; tlsKey?: string }, config: TaskerConfig): TlsFiles | undefined {
@@ -128,7 +129,7 @@ export function readTls(options: { tlsCert?: string; tlsKey?: string }, config: 
       ? ['--tls-cert', '--tls-key']
       : ['orchestration.web.tls.cert_path', 'orchestration.web.tls.key_path'];
   if (tlsCert === undefined || tlsKey === undefined) {
-    throw new TaskerError('config_invalid', `${cert} and ${key} belong together; set both, or none`);
+    throw new TaskerError('config_invalid', `${cert} and ${key} must be set together; set both, or neither`);
   }
   const read = (option: string, path: string): Buffer => {
     try {
@@ -180,7 +181,7 @@ export async function checkSecurity(
   if (exposed) {
     throw new TaskerError(
       'config_invalid',
-      `${address}: other machines can reach this address, but no API key exists; create one with \`tasker auth key create <name> --role admin\`, or pass --insecure to let every machine in`,
+      `${address}: other machines can reach this address, but no API key exists; create one with \`tasker auth key create <name> --role admin\`, or pass --insecure to serve requests without a credential`,
     );
   }
   logger.warn('requests need a credential, but no API key exists; `tasker auth key create <name>` creates one');

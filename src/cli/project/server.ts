@@ -31,7 +31,7 @@ export interface ServerOptions extends GlobalOptions {
 }
 
 /**
- * `tasker server`: answers HTTP requests about tasks until a signal arrives, then finishes the requests in progress. With
+ * `tasker server`: serves the HTTP API until a signal arrives, then finishes the requests in progress. With
  * `--with-worker`, it also runs steps, and waits for running steps to finish.
  */
 export async function server(options: ServerOptions): Promise<void> {
@@ -85,7 +85,7 @@ export async function server(options: ServerOptions): Promise<void> {
     reportError(shown, options);
     process.exitCode = exitCodeOf(shown, { starting: listening === undefined });
   } finally {
-    // Tells the clients of streams to reconnect, so that streams do not delay the shutdown.
+    // Asks the clients of streams to reconnect, so that streams do not delay the shutdown.
     tasker?.engine.changes.close();
     await listening?.close();
     await (worker?.shutdown() ?? tasker?.stop());
@@ -113,7 +113,7 @@ function configFor({ databaseUrl }: ServerOptions): LoadedConfig {
   return withOverrides(loaded, { databaseUrl, databaseDirectUrl: databaseUrl, poolSize: loaded.config.serverPoolSize });
 }
 
-/** The address, and where it was set. */
+/** The address, and the source of the setting. */
 function phraseAddress({ bind }: ServerOptions, { config, sources }: LoadedConfig): string {
   if (bind !== undefined) return `--bind ${bind}`;
   return `${CONFIG_KEYS.serverAddress.path} ${shownValue('serverAddress', config.serverAddress)} (${phraseSource(sources.serverAddress)})`;

@@ -122,7 +122,7 @@ const STATES = [
 ] as const;
 /** The status counts open tasks up to this number. */
 const MOST_TASKS = 1_000_000;
-/** It counts waiting tasks and steps up to this number. */
+/** The status counts waiting tasks and steps up to this number. */
 const MOST_WAITING = 10_000;
 /** The status counts the ready steps of a namespace up to this number. */
 const MOST_STEPS = 100_000;

@@ -73,7 +73,7 @@ class TreeWatch {
   }
 
   /**
-   * @param above The real paths of the folders above. A link to one of them is skipped, because it would recurse
+   * @param above The real paths of the folders above. A link to such a folder is skipped, because it would recurse
    * forever.
    */
   #watch(folder: string, above: ReadonlySet<string>): void {
@@ -118,7 +118,7 @@ class TreeWatch {
   }
 }
 
-/** Skips hidden folders and node_modules, which hold no handlers or templates and change often. */
+/** Skips hidden folders and node_modules, which contain no handlers or templates and change often. */
 function isWatched(folder: string, name: string): boolean {
   if (name.startsWith('.') || name === 'node_modules') return false;
   return statSync(path.join(folder, name), { throwIfNoEntry: false })?.isDirectory() ?? false;

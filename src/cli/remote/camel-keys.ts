@@ -1,8 +1,7 @@
 import type { Query } from '../../client/index.ts';
 
 /**
- * Fields whose keys are not converted: JSON of users, maps by name, and objects that already have the form of the
- * library.
+ * Fields whose keys are not converted: users' JSON, maps by name, and objects that are already in the library's form.
  */
 const KEPT = new Set([
   'context',
@@ -24,7 +23,7 @@ const KEPT = new Set([
   'progress',
 ]);
 
-/** Returns an answer of a server in the form of the library: with keys in camelCase. */
+/** Converts a server's response to the library's form, with keys in camelCase. */
 export function camelKeys<T>(json: unknown, kept: ReadonlySet<string> = KEPT): T {
   return converted(json, kept) as T;
 }
@@ -36,16 +35,13 @@ function converted(value: unknown, kept: ReadonlySet<string>): unknown {
     Object.entries(value).map(([key, one]) => {
       const name = key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
       if (kept.has(key)) return [name, one];
-      // One of the conditions of a filter may be JSON of a user.
+      // A filter can contain a user's JSON as a condition.
       return [name, converted(one, key === 'filter' ? new Set(['context']) : kept)];
     }),
   );
 }
 
-/**
- * Returns options of the library as a query, or as the fields of a body: with keys in snake_case, without undefined
- * values.
- */
+/** Converts the library's options to a query or to the fields of a body: keys in snake_case, no undefined values. */
 export function snakeQuery(options: object): Query {
   return Object.fromEntries(
     Object.entries(options)

@@ -5,7 +5,7 @@ import type { GlobalOptions } from '../options.ts';
 
 /** The server that a command uses instead of a database. */
 export interface ChosenServer extends ServerAddress {
-  /** The option or variable that named it. */
+  /** The option or variable that named the server. */
   by: string;
 }
 
@@ -29,7 +29,7 @@ export function chosenServer({ server, profile, databaseUrl }: GlobalOptions): C
   return named === undefined ? undefined : { ...readProfile(named), by: 'TASKER_PROFILE' };
 }
 
-/** Rejects a command that needs a database if it was given a server. @throws TaskerError `bad_request` */
+/** Rejects a command that needs a database if a server is given. @throws TaskerError `bad_request` */
 export function refuseServer(chosen: ChosenServer): never {
   const way = chosen.by.startsWith('--')
     ? `run it without ${chosen.by}, where the database is reachable`

@@ -9,7 +9,7 @@ type BulkAct = ReturnType<Bulk['retry']>;
 type Target = Parameters<Bulk['retry']>[0];
 type Options = NonNullable<Parameters<Bulk['resolveSteps']>[1]>;
 
-/** An action on many items that the server carries out. It selects them when the action begins, after the preview. */
+/** A bulk action that the server runs. The server selects the items when the action begins, after the preview. */
 class RemoteBulkAct {
   readonly #client: Client;
   readonly #begin: () => Promise<{ id: number }>;

@@ -8,7 +8,7 @@ import { actOf, positionCursor } from './requests.ts';
 type Events = Tasker['events'];
 type LoggedEvent = Awaited<ReturnType<Events['list']>>[number];
 
-/** Returns the conditions on events as the API names them. */
+/** Returns the conditions on events under the names of the API. */
 function eventQuery({ taskUuid, ...filter }: { taskUuid?: string | undefined }): object {
   return snakeQuery({ ...filter, task: taskUuid });
 }

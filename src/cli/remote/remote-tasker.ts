@@ -21,8 +21,8 @@ export function clientOf(tasker: Tasker): Client | undefined {
 }
 
 /**
- * Returns a tasker whose verbs call a server. Answers have the same form as from a database, so commands need not
- * distinguish the two. A call of a verb that the server does not offer is rejected.
+ * Returns a tasker whose verbs call a server. Results have the same form as results from a database, so commands need
+ * not distinguish the two. A call of a verb that the server does not offer is rejected.
  */
 export function remoteTasker(server: ChosenServer): Tasker {
   const { url, apiKey, token } = server;

@@ -76,7 +76,7 @@ export function remoteTaskReads(client: Client): Partial<Tasker> {
       camelKeys(await client.installation.summary({ ...filterQuery(filter), ...(groups && { limit: groups }) })),
     listTasks: (async (filter: TaskFilter = {}, { before, ...page }: TaskPageOptions = {}) => {
       if (before !== undefined) {
-        throw new TaskerError('bad_request', 'over a server, --cursor takes the place of --before');
+        throw new TaskerError('bad_request', 'over a server, use --cursor instead of --before');
       }
       const { tasks: found, pagination } = await tasks.list({ ...filterQuery(filter), ...snakeQuery(page) });
       const { total_count: total, ...facts } = pagination;

@@ -39,7 +39,7 @@ export function serverError(error: unknown, server: string): unknown {
     return as('server_unreachable', `${message}; check that ${server} is the address of a \`tasker server\``);
   }
   if (status === undefined) return as('server_unreachable', `${message}${wayOut(details.cause_code, server)}`);
-  if (status >= 500) return as('server_unreachable', `${server} answered ${status}: ${message}`);
+  if (status >= 500) return as('server_unreachable', `${server} returned ${status}: ${message}`);
   if (status === 401) {
     return as(
       'forbidden',
@@ -57,7 +57,7 @@ export function serverError(error: unknown, server: string): unknown {
 
 /**
  * Returns an object whose methods report errors of the client as errors of the command line. `refuse` creates the error
- * for a method that it does not have.
+ * for a missing method.
  */
 export function reporting<T extends object>(target: T, server: string, refuse: () => never): T {
   const failed = (error: unknown) => {

@@ -114,7 +114,7 @@ async function noteMissingTemplate(tasker: Tasker, { template }: Schedule): Prom
   if (version === 'latest' ? known.length > 0 : known.some((one) => one.version === version)) return;
   const there =
     known.length > 0 ? `; registered: ${known.map((one) => `${namespace}/${name}@${one.version}`).join(', ')}` : '';
-  note(`template ${template} is not registered yet${there}; until then, due times of the schedule fail`);
+  note(`template ${template} is not registered yet${there}; until it is registered, due times of the schedule fail`);
 }
 
 /** `tasker schedule pause`: pauses a schedule. */
@@ -161,7 +161,9 @@ export async function scheduleDelete(name: string, options: ActOptions & { yes?:
   await withTasker(options, {}, async (tasker) => {
     const { words, source } = await tasker.schedules.get(name);
     if (source !== null)
-      note(`${name} comes from ${source}; unless it is removed there, the next worker that starts creates it again`);
+      note(
+        `${name} is defined in ${source}; remove it there too, otherwise the next worker that starts creates it again`,
+      );
     if (!options.yes && !(await confirmed(`Delete schedule ${name} (${words})?`))) return note('nothing was deleted');
     await tasker.schedules.delete(name, operatorFrom(options));
     if (options.json) return printJson({ deleted: name });

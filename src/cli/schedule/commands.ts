@@ -7,7 +7,7 @@ const PRIORITY = wholeNumber({ least: -100, most: 100 });
 
 /** `tasker schedule …` */
 export function addScheduleCommands(program: Command): void {
-  const schedule = program.command('schedule').description('schedules, which create tasks at their due times');
+  const schedule = program.command('schedule').description('manage schedules, which create tasks at their due times');
   schedule
     .command('list')
     .description('list schedules with their next due times and last outcomes')
@@ -24,7 +24,7 @@ export function addScheduleCommands(program: Command): void {
     .action(lazily(async () => (await import('./list.ts')).scheduleShow));
   addOperator(addSettings(schedule.command('create <name>').description('create a schedule')))
     .requiredOption('-t, --template <template>', 'namespace/name@version, or namespace/name@latest')
-    .option('--paused', 'create it paused')
+    .option('--paused', 'create the schedule in the paused state')
     .action(lazily(async () => (await import('./act.ts')).scheduleCreate));
   addOperator(addSettings(schedule.command('update <name>').description('change the given settings of a schedule')))
     .option('-t, --template <template>', 'namespace/name@version, or namespace/name@latest')
@@ -96,7 +96,7 @@ function addSettings(command: Command): Command {
     .option('--catch-up <which>', 'missed due times that still get a task: none, last or all; default: last')
     .option(
       '--catch-up-window <duration>',
-      'how late a missed due time may still get a task; default: no limit',
+      'maximum delay after which a missed due time still gets a task; default: no limit',
       secondsOrText,
     )
     .option(

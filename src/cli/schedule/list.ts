@@ -34,7 +34,7 @@ function whyNone({ state, source, after }: Pick<ScheduleListOptions, 'state' | '
   return `no schedule matches: ${[state && `state ${state}`, source && `source ${source}`].filter(Boolean).join(', ')}`;
 }
 
-/** Returns schedules as a table. `width`: of the terminal; undefined if the output is not a terminal. */
+/** Returns schedules as a table. `width` is the width of the terminal; undefined if the output is not a terminal. */
 export function scheduleTable(schedules: readonly Schedule[], { now, width }: { now: number; width?: number }): string {
   const rows = schedules.map((schedule) => [
     `${signOf(schedule)} ${schedule.name}`,

@@ -6,11 +6,11 @@ export interface TreeStep {
   name: string;
   /** The step of the template. Differs from `name` for batch workers. */
   templateStepName: string;
-  /** Its state. */
+  /** The state of the step. */
   state: string;
 }
 
-/** The lines of a tree of steps. */
+/** The lines of a step tree. */
 export interface Folded<S extends TreeStep> {
   /** The lines in order: names of steps, or the template step name of a folded batch. */
   names: string[];
@@ -23,8 +23,8 @@ export interface Folded<S extends TreeStep> {
 }
 
 /**
- * Puts batch workers into the graph of their template, each in the place of the step that it was created from. A large
- * batch is folded into one line, with its first failed workers below it.
+ * Puts batch workers into the graph of their template, in place of the step from which they were created. A large batch
+ * is folded into one line, with its first failed workers below it.
  */
 export function foldBatches<S extends TreeStep>(
   steps: readonly S[],

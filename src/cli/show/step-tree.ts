@@ -127,7 +127,7 @@ export function drawnTree<S extends TreeStep>(
   });
 }
 
-/** Returns the duration, attempts and error of a step, as far as it has them. */
+/** Returns the duration, attempts and error of a step, if present. */
 function detailsOf(step: Step, now: number): string[] {
   const details: string[] = [];
   const ms = step.results?.metadata.execution_time_ms;

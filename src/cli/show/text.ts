@@ -45,7 +45,7 @@ export function deadDeliveries(count: number): string {
   return `${count} dead ${count === 1 ? 'delivery' : 'deliveries'}`;
 }
 
-/** Formats rows in columns as wide as their widest cell. Colors do not count. */
+/** Formats rows in columns as wide as their widest cell. Ignores color codes. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [header.map((cell) => pc.dim(cell.toUpperCase())), ...rows];
   const widths = header.map((_, column) => Math.max(...lines.map((row) => widthOf(row[column] ?? ''))));
@@ -82,7 +82,7 @@ export function wrapWords(text: string, width: number): string[] {
   return lines;
 }
 
-/** Cuts a line to a width. Color codes do not count, and colors end where the line is cut. */
+/** Cuts a line to a width, not counting color codes. Colors end where the line is cut. */
 export function shortened(line: string, width: number): string {
   if (widthOf(line) <= width) return line;
   let left = width - 1;

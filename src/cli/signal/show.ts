@@ -33,7 +33,7 @@ function whyNone(task: string, { name, kept, cursor }: ListOptions): string {
   return `task ${task} has received no signals${name === undefined ? '' : ` named ${name}`}`;
 }
 
-/** Returns signals as a table, each with its payload below it. `width`: of the terminal. */
+/** Returns signals as a table, each followed by its payload. `width` is the width of the terminal. */
 export function signalTable(signals: readonly TaskSignal[], { now, width }: { now: number; width?: number }): string {
   const rows = signals.map(({ signalId, name, status, step, arrivedAt }) => [
     signalId,
@@ -68,7 +68,7 @@ export async function signalShow(id: string, options: GlobalOptions): Promise<vo
 
 const STATES: Record<Signal['status'], string> = {
   received: 'received',
-  pending: pc.yellow('pending: it is delivered after its sender commits'),
+  pending: pc.yellow('pending: delivered after its sender commits'),
   refused: pc.red('refused'),
 };
 

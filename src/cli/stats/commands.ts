@@ -6,14 +6,14 @@ export function addStatsCommands(program: Command): void {
   program
     .command('stats [template]')
     .description(
-      'show statistics: success, durations and queueing times of tasks and steps, and where the time is spent; of all templates, or of one (namespace/name@version)',
+      'show statistics of all templates or of one (namespace/name@version): success, durations and queueing times of tasks and steps, and the steps that take the most time',
     )
     .option('-n, --namespace <namespace>', 'only templates of this namespace')
     .option('--since <time>', 'from this time, or this long ago: 15m, 24h, 7d (default: 1h)', timeText)
     .option('--until <time>', 'up to this time, or this long ago (default: now)', timeText)
     .option('--step <step>', 'only steps of this name')
     .addOption(
-      new Option('--sort <by>', 'what comes first').choices(['time', 'duration', 'queueing', 'failures', 'count']),
+      new Option('--sort <by>', 'value to sort by').choices(['time', 'duration', 'queueing', 'failures', 'count']),
     )
     .option(
       '--limit <count>',

@@ -81,7 +81,7 @@ function capitalized(text: string): string {
   return text[0]!.toUpperCase() + text.slice(1);
 }
 
-/** `from 10:15 to 11:15 UTC`; with the day unless it is today. */
+/** `from 10:15 to 11:15 UTC`; with the date if it is not today. */
 function windowText({ from, to }: Analytics): string {
   const today = new Date().toISOString().slice(0, 10);
   const clock = (time: string) =>

@@ -23,7 +23,7 @@ export function addStepCommands(program: Command): void {
     .action(lazily(async () => (await import('./steps.ts')).stepHistory));
   step
     .command('logs <task> <step>')
-    .description('show what the handler logged; by default only failed attempts are kept')
+    .description('show the log lines of the handler; by default only failed attempts are kept')
     .option('--attempt <number>', 'only this attempt', wholeNumber({ least: 1, most: 2_147_483_647 }))
     .action(lazily(async () => (await import('./logs.ts')).stepLogs));
   addBulkOptions(step.command('retry [task] [step]'), { what: 'step' })

@@ -19,10 +19,12 @@ export async function stepLogs(task: string, step: string, options: StepLogsOpti
     if (wanted.length > 0) return print(wanted.map(attemptText).join('\n\n'));
     if (logs.length > 0) {
       const others = logs.map(({ attempt }) => attempt).join(', ');
-      return note(`no lines were kept of attempt ${options.attempt}; attempt ${others} has lines`);
+      return note(`no log lines were kept of attempt ${options.attempt}; attempt ${others} has lines`);
     }
     const { name } = await tasker.getStep(task, step);
-    note(`no lines were kept of step ${name}: its handler logged nothing, or logs.keep does not include its attempts`);
+    note(
+      `no log lines were kept of step ${name}: its handler logged nothing, or logs.keep does not include its attempts`,
+    );
   });
 }
 

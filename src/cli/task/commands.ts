@@ -48,7 +48,7 @@ export function addTaskCommands(program: Command): void {
   addPausing(task, 'task');
   task
     .command('why <uuid>')
-    .description('explain the state of each step and what it waits for')
+    .description('explain why each step is in its state')
     .action(lazily(async () => (await import('./why.ts')).taskWhy));
   task
     .command('steps <uuid>')

@@ -27,7 +27,7 @@ type ListedTask = Task & Partial<Pick<FoundTask, 'firstError'>>;
 /** On a terminal with fewer columns, the errors are shown below their tasks. */
 const WIDE = 120;
 
-/** `tasker task list`: finds tasks and shows a page of them. */
+/** `tasker task list`: finds tasks and shows one page. */
 export async function taskList(options: TaskListOptions): Promise<void> {
   const { sort, order, limit, cursor, before, json } = options;
   const filter = taskFilterOf(options, { acts: false });

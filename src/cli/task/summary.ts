@@ -29,7 +29,7 @@ const TIMES = [
   'parentCorrelationId',
 ] as const;
 
-/** `tasker task summary`: counts tasks by template and state, and groups what holds them up. */
+/** `tasker task summary`: counts tasks by template and state, and groups the causes that block or delay them. */
 export async function taskSummary(options: TaskSummaryOptions): Promise<void> {
   const filter = taskFilterOf(options, { acts: false });
   const recent = TIMES.every((key) => filter[key] === undefined);
@@ -89,7 +89,7 @@ function heading(summary: TaskSummary, filter: TaskFilter, now: number): string 
   ].join('\n');
 }
 
-/** Returns the time since then, in hours for the last two days. */
+/** Returns the span since a time. Spans of up to two days are in hours. */
 function sinceOf(time: string, now: number): string {
   const hours = Math.round((now - Date.parse(time)) / 3_600_000);
   return hours >= 1 && hours <= 48 ? `${hours} h` : spanOf(now - Date.parse(time));
@@ -166,7 +166,7 @@ function failureLines(group: FailureGroup, { retrying, now }: { retrying: boolea
 
 const INDENT = 6;
 
-/** Returns the width of the terminal. Without one, lines have no limit. */
+/** Returns the width of the terminal. Without a terminal, lines have no limit. */
 function widthOfTerminal(): number {
   return process.stdout.isTTY ? Math.max(40, process.stdout.columns) : Number.POSITIVE_INFINITY;
 }

@@ -121,7 +121,7 @@ const OVER: ReadonlySet<Step['currentState']> = new Set(['complete', 'resolved_m
 
 interface Show {
   update(snapshot: TaskSnapshot): void;
-  /** Shows why the task makes no progress. Empty once it makes progress. */
+  /** The reasons why the task makes no progress. Empty once the task makes progress. */
   stalled(reasons: readonly string[]): void;
   end(): void;
 }
@@ -134,11 +134,11 @@ function jsonLines(write: (line: string) => void, remark: (line: string) => void
   };
 }
 
-/** Writes a reason only when it changes. It is looked up every two seconds. */
+/** Writes a reason only when it changes. The reason is looked up every two seconds. */
 function remarksOn(remark: (line: string) => void): Show['stalled'] {
   let before = '';
   return (reasons) => {
-    // A reason may contain a duration, which grows.
+    // Durations are removed, because they grow while the reason stays the same.
     const now = reasons.join('\n').replaceAll(/\d+(\.\d)? (ms|s|min|h|d)\b/g, '');
     if (reasons.length > 0 && now !== before) for (const reason of reasons) remark(`… no progress: ${reason}`);
     if (reasons.length > 0) before = now;
@@ -174,7 +174,7 @@ function plainLines(write: (line: string) => void, remark: (line: string) => voi
         if (batches.has(step.templateStepName) && step.currentState !== 'error') continue;
         tell(step.name, `${step.currentState} ${step.attempts}`, () => stepLine(step));
       }
-      // Task and steps come from two reads, so they are only consistent once the task has stopped changing.
+      // Task and steps are read separately, so the data is consistent only once the task has stopped changing.
       if (RESTING.has(task.status)) tell('', task.status, () => taskLine(task));
     },
     stalled: remarksOn(remark),
@@ -202,7 +202,7 @@ function liveTree(parents: Parents): Show {
   const screen = new LiveScreen(process.stdout, (spinner) => {
     if (!latest) return [];
     const [title = '', ...tree] = taskBlock(latest, parents, spinner);
-    // The reasons come right below the title, because the end of a long tree is cut off.
+    // The reasons are directly below the title, because the end of a long tree is cut off.
     return [title, ...reasons.flatMap((reason) => wrapped(reason).map((line) => pc.yellow(line))), ...tree];
   });
   return {

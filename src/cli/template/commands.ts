@@ -15,7 +15,7 @@ export function addTemplateCommands(program: Command): void {
     .action(lazily(async () => (await import('./validate.ts')).templateValidate));
   template
     .command('list')
-    .description('list the templates of the project and those in the database')
+    .description('list the templates of the project and of the database')
     .action(lazily(async () => (await import('./list.ts')).templateList));
   template
     .command('show <template>')
@@ -38,7 +38,7 @@ export function addTemplateCommands(program: Command): void {
     .action(lazily(async () => (await import('./inspect.ts')).templateCompare));
   template
     .command('diff <before> <after>')
-    .description('show what changed between two versions of a template, and what breaks')
+    .description('show the changes between two versions of a template, and which of them are breaking')
     .option('--check', 'exit 1 if a change is breaking')
     .action(lazily(async () => (await import('./inspect.ts')).templateDiff));
   addPausing(template, 'template');

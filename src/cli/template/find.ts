@@ -31,7 +31,7 @@ export async function findTemplate(wanted: string, options: GlobalOptions): Prom
 
 function known(templates: readonly TaskTemplate[]): string {
   if (templates.length === 0) return '`npx tasker init` creates a first template';
-  return `there ${templates.length === 1 ? 'is' : 'are'} ${templates.map((one) => `${one.namespace}/${one.name}@${one.version}`).join(', ')}`;
+  return `the project has ${templates.map((one) => `${one.namespace}/${one.name}@${one.version}`).join(', ')}`;
 }
 
 /** The name of a template as given to a command. Undefined parts match anything. */

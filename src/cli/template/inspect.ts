@@ -51,8 +51,7 @@ export function schemaOf(template: TaskTemplate, name: string) {
 }
 
 /**
- * `tasker template diff`: shows what changed between two versions. With `--check`, exits with 1 if a change is
- * breaking.
+ * `tasker template diff`: shows the changes between two versions. With `--check`, exits with 1 if a change is breaking.
  */
 export async function templateDiff(
   before: string,

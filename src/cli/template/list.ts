@@ -27,7 +27,7 @@ interface Listed {
   paused: Record<string, unknown>[] | null;
 }
 
-/** `tasker template list`: lists the templates of the project and those in the database. */
+/** `tasker template list`: lists the templates of the project and of the database. */
 export async function templateList(options: GlobalOptions): Promise<void> {
   const listed = new Map<string, Listed>();
   const holding = new Set<Pause>();

@@ -29,8 +29,8 @@ export function addWorkerCommands(worker: Command, run: (...given: never[]) => P
     .action(lazily(async () => (await import('./list.ts')).workerShow));
   addOperator(worker.command('drain <worker>'))
     .description('ask a worker to stop taking steps; its process stays alive')
-    .option('--wait', 'wait until it no longer holds steps')
-    .option('--timeout <seconds>', 'with --wait: give up after this time; the worker keeps draining', seconds)
+    .option('--wait', 'wait until the worker no longer holds steps')
+    .option('--timeout <seconds>', 'with --wait: stop waiting after this time; the worker keeps draining', seconds)
     .action(lazily(async () => (await import('./drain.ts')).workerDrain));
   addOperator(worker.command('resume <worker>'))
     .description('let a draining worker take steps again')

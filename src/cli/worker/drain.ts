@@ -35,7 +35,7 @@ export async function workerDrain(name: string, options: WorkerDrainOptions): Pr
     });
   } catch (error) {
     if (!stop.signal.aborted) throw error;
-    note(`no longer waiting; the worker keeps draining, and \`npx tasker worker resume ${name}\` ends that`);
+    note(`no longer waiting; the worker keeps draining, and \`npx tasker worker resume ${name}\` ends the drain`);
     process.exitCode = EXIT.interrupted;
   } finally {
     stop.release();

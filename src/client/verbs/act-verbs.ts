@@ -28,7 +28,7 @@ import type { TaskListQuery } from '../types.ts';
 /** The verbs for signals. */
 export function signalVerbs(send: Send) {
   return {
-    /** Sends a signal to a task. It is repeated only with `idempotency_key`. */
+    /** Sends a signal to a task. The request is repeated only with `idempotency_key`. */
     send: (task: string, signal: SignalRequest, options?: CallOptions) =>
       send<SentSignalInfo>('POST', path`/v1/tasks/${task}/signals`, signal, options),
     /** Sends a signal to all open tasks with a correlation id, or to the task with a key. */
@@ -36,7 +36,7 @@ export function signalVerbs(send: Send) {
       send<SentSignalInfo>('POST', '/v1/signals', signal, options),
     /** Returns a signal with its outcome. */
     get: (id: string, options?: CallOptions) => send<SignalInfo>('GET', path`/v1/signals/${id}`, {}, options),
-    /** Returns a page of the signals of a task, in order of arrival. `kept`: only signals that no step has used. */
+    /** Returns a page of a task's signals, in order of arrival. `kept`: only signals that no step has used. */
     list: (task: string, query?: { name?: string; kept?: boolean } & PageQuery, options?: CallOptions) =>
       send<PageOf<'signals', TaskSignalInfo>>('GET', path`/v1/tasks/${task}/signals`, query, options),
   };
@@ -55,7 +55,10 @@ export function approvalVerbs(send: Send) {
     /** Returns an approval with its votes. */
     get: (task: string, step: string, options?: CallOptions) =>
       send<ApprovalInfo>('GET', path`/v1/approvals/${task}/${step}`, {}, options),
-    /** Votes. With a credential, its subject votes with its roles; otherwise `by` and `roles` name the voter. */
+    /**
+     * Votes on an approval. With a credential, its subject votes with its roles. Otherwise, `by` and `roles` name the
+     * voter.
+     */
     vote: (
       task: string,
       step: string,
@@ -75,7 +78,7 @@ export function approvalVerbs(send: Send) {
 /** The verbs for other systems that complete steps. The token is the credential. */
 export function completionVerbs(send: Send) {
   return {
-    /** Completes the step of a token. A repetition has no other effect. */
+    /** Completes the step of a token. A repeated call has no further effect. */
     complete: (body: { token: string; result?: unknown }, options?: CallOptions) =>
       send<TokenUse>('POST', '/v1/completions/complete', body, options),
     /** Fails the attempt of a token. */
@@ -105,10 +108,10 @@ export function scheduleVerbs(send: Send) {
     /** Returns a schedule with the outcomes of its due times, newest first. */
     get: (name: string, query?: { limit?: number; before?: string }, options?: CallOptions) =>
       send<ScheduleInfo>('GET', path`/v1/schedules/${name}`, query, options),
-    /** Creates a schedule. @throws ConflictError if it exists, without `if_exists` */
+    /** Creates a schedule. @throws ConflictError if the schedule exists and `if_exists` is not set */
     create: (schedule: ScheduleRequest, options?: CallOptions) =>
       send<ScheduleInfo>('POST', '/v1/schedules', schedule, options),
-    /** Changes settings. Null removes one. */
+    /** Changes settings. Null removes a setting. */
     update: (name: string, changes: ScheduleChanges, options?: CallOptions) =>
       send<ScheduleInfo>('PATCH', path`/v1/schedules/${name}`, changes, options),
     /** Deletes a schedule, but not its tasks. */
@@ -116,9 +119,9 @@ export function scheduleVerbs(send: Send) {
       send<{ deleted: string }>('DELETE', path`/v1/schedules/${name}`, by, options),
     /** Pauses a schedule. Its open tasks continue. */
     pause: acting('pause'),
-    /** Resumes a schedule. Due times of the pause get no task. */
+    /** Resumes a schedule. Due times during the pause get no task. */
     resume: acting('resume'),
-    /** Creates a task of a schedule now. It is repeated only with `idempotency_key`. */
+    /** Creates a task of a schedule now. The request is repeated only with `idempotency_key`. */
     trigger: (
       name: string,
       body?: Act & { context?: Record<string, unknown>; idempotency_key?: string },
@@ -144,7 +147,7 @@ export function bulkActVerbs(send: Send) {
     /** Starts a bulk action. The server continues it even if the client disconnects. */
     start: (request: BulkActRequest, options?: CallOptions) =>
       send<StartedBulkAct>('POST', '/v1/bulk-acts', request, options),
-    /** Returns what a bulk action would do. Changes nothing. */
+    /** Returns a preview of a bulk action. Changes nothing. */
     preview: (request: BulkActRequest, options?: CallOptions) =>
       send<BulkActPreview>('POST', '/v1/bulk-acts', { ...request, dry_run: true }, options),
     /**
@@ -163,7 +166,7 @@ export function bulkActVerbs(send: Send) {
     /** Stops a bulk action after the transaction in progress. */
     stop: (id: number, by?: Act, options?: CallOptions) =>
       send<{ id: number; stopped: boolean }>('POST', path`/v1/bulk-acts/${String(id)}/stop`, by, options),
-    /** Continues a bulk action that was stopped, or whose process died. Nothing is done twice. */
+    /** Continues a bulk action that was stopped, or whose process died. Finished items are not repeated. */
     resume: (id: number, by?: Act, options?: CallOptions) =>
       send<StartedBulkAct>('POST', path`/v1/bulk-acts/${String(id)}/resume`, by, options),
   };
@@ -184,11 +187,11 @@ export interface StepLog {
 export function stepActVerbs(send: Send) {
   const found = listing<'steps', FoundStepInfo, SearchQuery & { order?: 'asc' | 'desc' }>(send, '/v1/steps', 'steps');
   return {
-    /** Returns a page of the steps of all tasks that are ready, running, waiting, failed or resolved by hand. */
+    /** Returns a page of the steps that are ready, running, waiting, failed or resolved by hand, in all tasks. */
     search: found.list,
-    /** Returns all these steps, and reads their pages as the loop needs them. */
+    /** Returns all steps in these states, and reads their pages as the loop needs them. */
     searchAll: found.listAll,
-    /** Returns what the handler of a step logged, by attempt. By default, only failed attempts are kept. */
+    /** Returns the log lines of a step's handler, by attempt. By default, only failed attempts are kept. */
     logs: (task: string, step: string, query?: { attempt?: number }, options?: CallOptions) =>
       send<{ logs: StepLog[] }>('GET', path`/v1/tasks/${task}/workflow_steps/${step}/logs`, query, options),
     /** Retries a step that failed or waits for a retry. */

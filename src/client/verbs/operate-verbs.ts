@@ -115,7 +115,7 @@ export function templateMoreVerbs(send: Send) {
       send<
         Named & { nodes: { name: string; type: string; callable: string }[]; edges: { from: string; to: string }[] }
       >('GET', at(template, 'graph'), {}, options),
-    /** Returns what changed from the version `from`. */
+    /** Returns the changes from the version `from`. */
     diff: (template: Named, from: string, options?: CallOptions) =>
       send<TemplateDiff>('GET', at(template, 'diff'), { with: from }, options),
     /** Registers a template. New tasks use it immediately, and running tasks keep theirs. */
@@ -155,10 +155,10 @@ export function eventVerbs(send: Send) {
     /** Delivers past events to a group again, or counts them with `dry_run`. */
     replay: (body: Act & EventQuery & { group: string; dry_run?: boolean }, options?: CallOptions) =>
       send<{ group: string; replayed: number; would_replay?: number }>('POST', '/v1/events/replay', body, options),
-    /** Delivers the dead deliveries of a group again, or that of one event. */
+    /** Delivers the dead deliveries of a group again: all of them, or the delivery of one event. */
     redeliver: (body: Act & { group: string; event?: string }, options?: CallOptions) =>
       send<{ group: string; redelivered: number }>('POST', '/v1/events/dead/redeliver', body, options),
-    /** Deletes the dead deliveries of a group, or that of one event. */
+    /** Deletes the dead deliveries of a group: all of them, or the delivery of one event. */
     discard: (body: Act & { group: string; event?: string }, options?: CallOptions) =>
       send<{ group: string; discarded: number }>('POST', '/v1/events/dead/discard', body, options),
     /** Removes a group, with its waiting events and dead deliveries. */
@@ -241,7 +241,7 @@ type KeyRequest = Act & {
 /** The verbs for credentials. A key is named by its name, prefix or id. */
 export function credentialVerbs(send: Send) {
   return {
-    /** Returns who the caller is, and what it may do. */
+    /** Returns the caller and its rights. */
     me: (options?: CallOptions) => send<Me>('GET', '/v1/me', {}, options),
     /** Starts a browser session with the rights of the key or token, and sets its cookie. */
     beginSession: (options?: CallOptions) => send<BrowserSession>('POST', '/v1/session', undefined, options),
@@ -250,7 +250,7 @@ export function credentialVerbs(send: Send) {
     /** Returns the API keys by name. `all`: also keys that can no longer be used. */
     keys: (query?: { all?: boolean }, options?: CallOptions) =>
       send<{ keys: ApiKeyInfo[] }>('GET', '/v1/auth/keys', query, options),
-    /** Creates an API key. Only this answer contains the key. */
+    /** Creates an API key. Only this response contains the key. */
     createKey: (request: KeyRequest, options?: CallOptions) =>
       send<NewApiKey>('POST', '/v1/auth/keys', request, options),
     /**
@@ -268,7 +268,7 @@ export function credentialVerbs(send: Send) {
     /** Returns the browser sessions that have not ended, newest first. */
     sessions: (query?: { subject?: string }, options?: CallOptions) =>
       send<{ sessions: BrowserSessionInfo[] }>('GET', '/v1/auth/sessions', query, options),
-    /** Ends the session with this id, or all sessions of this subject. Returns them. */
+    /** Ends the session with this id, or all sessions of this subject. Returns the ended sessions. */
     endSessions: (session: string, by: Act = {}, options?: CallOptions) =>
       send<{ sessions: BrowserSessionInfo[] }>('DELETE', path`/v1/auth/sessions/${session}`, by, options),
   };

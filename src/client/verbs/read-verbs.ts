@@ -35,11 +35,11 @@ export function stepVerbs(transport: Transport) {
     get(task: string, step: string, options: CallOptions = {}): Promise<StepResponse> {
       return transport.json({ method: 'GET', path: place(task, step), ...options });
     },
-    /** Returns the outcomes of the attempts of a step, newest first. */
+    /** Returns the outcomes of a step's attempts, newest first. */
     audit(task: string, step: string, options: CallOptions = {}): Promise<StepAuditResponse[]> {
       return transport.json({ method: 'GET', path: path`/v1/tasks/${task}/workflow_steps/${step}/audit`, ...options });
     },
-    /** Resets a failed step, so that it has all its attempts again. */
+    /** Resets a failed step to its full number of attempts. */
     reset(task: string, step: string, by: Operator, options: CallOptions = {}): Promise<StepResponse> {
       return act(task, step, { action_type: 'reset_for_retry', reason: by.reason, reset_by: by.by }, options);
     },
@@ -53,7 +53,7 @@ export function stepVerbs(transport: Transport) {
       const resolution = { reason: by.reason, resolved_by: by.by, ...(result !== undefined && { result }) };
       return act(task, step, { action_type: 'resolve_manually', ...resolution }, options);
     },
-    /** Ends a step by hand with a result. `metadata` is kept with it. */
+    /** Ends a step by hand with a result. `metadata` is kept with the result. */
     complete(
       task: string,
       step: string,
@@ -69,7 +69,7 @@ export function stepVerbs(transport: Transport) {
 /** The operator and the reason of an action. The server keeps both in the history. */
 export interface Operator {
   reason?: string | undefined;
-  /** With a credential, the server records its subject instead, and keeps this as a remark. */
+  /** With a credential, the server records the subject of the credential instead, and keeps this name as a remark. */
   by: string;
 }
 
@@ -87,7 +87,7 @@ export function templateVerbs(transport: Transport) {
   };
 }
 
-/** The page of a list of dead letters. */
+/** The page of a dead-letter list. */
 export interface DlqListQuery {
   /** `pending`, `manually_resolved`, `permanently_failed` or `cancelled`. Default: all. */
   resolution_status?: string;
@@ -146,7 +146,7 @@ export function deadLetterVerbs(transport: Transport) {
     search(query: DlqSearchQuery = {}, options: CallOptions = {}): Promise<DeadLetterPage> {
       return transport.json({ method: 'GET', path: '/v1/dlq/entries', query: { ...query }, ...options });
     },
-    /** Returns a dead letter, by its id or that of its task, with its notes and the task as it was. */
+    /** Returns a dead letter, by its id or the id of its task, with its notes and the snapshot of the task. */
     get(entry: string, options: CallOptions = {}): Promise<DeadLetterRow> {
       return transport.json({ method: 'GET', path: path`/v1/dlq/entry/${entry}`, ...options });
     },
@@ -173,7 +173,7 @@ export function deadLetterVerbs(transport: Transport) {
     ) {
       return act<{ changed: number }>(path`/v1/dlq/entry/${entry}/resolve`, body, options);
     },
-    /** Lets the task run again, and closes the entry. */
+    /** Runs the task again, and closes the entry. */
     redrive(entry: string, by: Act = {}, options: CallOptions = {}) {
       return act<RedriveOutcome>(path`/v1/dlq/entry/${entry}/redrive`, by, options);
     },
@@ -219,7 +219,7 @@ export function healthVerbs(transport: Transport) {
     check(options: CallOptions = {}): Promise<Health> {
       return transport.json({ method: 'GET', path: '/health', ...options });
     },
-    /** Checks that the server can answer requests. @throws ServerError `SERVICE_UNAVAILABLE` if it cannot */
+    /** Checks that the server is ready for requests. @throws ServerError `SERVICE_UNAVAILABLE` if it is not */
     ready(options: CallOptions = {}): Promise<ReadyHealth> {
       return transport.json({ method: 'GET', path: '/health/ready', ...options });
     },

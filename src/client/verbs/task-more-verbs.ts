@@ -31,7 +31,7 @@ export function taskDetailVerbs(send: Send) {
       ),
     /** Returns the steps of a task and their dependencies, with states and times. */
     graph: (task: string, options?: CallOptions) => send<TaskGraph>('GET', path`/v1/tasks/${task}/graph`, {}, options),
-    /** Returns what each step did and when, for a Gantt chart. */
+    /** Returns the timeline spans of each step, for a Gantt chart. */
     timeline: (task: string, options?: CallOptions) =>
       send<TaskTimeline>('GET', path`/v1/tasks/${task}/timeline`, {}, options),
     /** Explains why each step is in its state. */
@@ -62,7 +62,7 @@ export function taskActVerbs(send: Send) {
     /** Retries all steps that failed or wait for a retry. */
     retry: (task: string, by?: Act, options?: CallOptions) =>
       send<{ task_uuid: string; steps: string[]; status: string }>('POST', path`/v1/tasks/${task}/retry`, by, options),
-    /** Ends a task by hand. A repetition changes nothing. */
+    /** Ends a task by hand. A repeated call changes nothing. */
     resolve: (task: string, by?: Act, options?: CallOptions) =>
       send<{ task_uuid: string; resolved: boolean; status: string }>(
         'POST',
@@ -73,7 +73,7 @@ export function taskActVerbs(send: Send) {
     /** Runs a step and everything after it again, or lists what would run with `dry_run`. */
     rerun: (task: string, from: Act & { from: string; dry_run?: boolean }, options?: CallOptions) =>
       send<RerunOutcome>('POST', path`/v1/tasks/${task}/rerun`, from, options),
-    /** Creates a task like this one. It is repeated only with `idempotency_key`. */
+    /** Creates a copy of a task. The request is repeated only with `idempotency_key`. */
     copy: (
       task: string,
       body?: Act & { context?: Record<string, unknown>; idempotency_key?: string },

@@ -34,9 +34,9 @@ export function taskVerbs(transport: Transport) {
       return create(transport, get, request as NewTask, options);
     },
     /**
-     * Creates any number of tasks, in requests of up to 1,000. Returns the result of each, in order, as the loop needs them.
-     * With `onDuplicate: 'return'` and keys, a request is repeated after a lost connection.
-     * @throws InvalidAnswerError if the server did not answer all requests; `details.from` is the index of the first
+     * Creates any number of tasks, in requests of up to 1,000. Returns the result of each, in order, as the loop needs
+     * them. With `onDuplicate: 'return'` and keys, a request is repeated after a lost connection.
+     * @throws InvalidAnswerError if the server did not return all results; `details.from` is the index of the first
      * request without a result
      */
     createMany(

@@ -54,7 +54,7 @@ export const OIDC_KEYS = {
     form: optional,
     byDefault: undefined as string | undefined,
     defaultWords: 'none',
-    about: 'The id under which the provider knows this server.',
+    about: 'The id with which this server is registered at the provider.',
   },
   oidcClientSecret: {
     path: 'orchestration.web.auth.oidc.client_secret',

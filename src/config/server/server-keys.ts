@@ -13,14 +13,15 @@ export const SERVER_KEYS = {
     form: forms.address,
     byDefault: { host: '127.0.0.1', port: 8080 } as forms.ListenAddress,
     defaultWords: '`127.0.0.1:8080`',
-    about: 'The address on which `tasker server` listens. Beyond loopback, it needs a credential.',
+    about:
+      'The address on which `tasker server` listens. On other addresses than loopback, requests need a credential.',
   },
   serverRequestMs: {
     path: 'orchestration.web.request_timeout_ms',
     form: forms.milliseconds(100),
     byDefault: 30_000,
     about:
-      'How long `tasker server` works on a request before it answers 408. Bulk creations and streams may take longer.',
+      'How long `tasker server` works on a request before it returns 408. Bulk creations and streams may take longer.',
   },
   serverConfigEndpoint: {
     path: 'orchestration.web.config_endpoint_enabled',
@@ -32,7 +33,8 @@ export const SERVER_KEYS = {
     path: 'orchestration.web.legacy_status',
     form: forms.flag,
     byDefault: false,
-    about: 'Whether a created task is answered with 200 instead of 201, for clients of the original system.',
+    about:
+      'Whether the response for a created task has the status 200 instead of 201, for clients of the original system.',
   },
   serverPoolSize: {
     path: 'orchestration.web.database_pools.web_api_max_connections',

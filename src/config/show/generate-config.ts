@@ -24,8 +24,8 @@ export interface GeneratedConfig {
 }
 
 /**
- * Merges the layers of a folder into one file. Later tables are merged, later lists and values replace earlier ones.
- * Keeps `${…}`, so that the file works on every machine. @throws TaskerError `config_invalid`
+ * Merges the layers of a folder into one file. Tables are merged. Later lists and values replace earlier lists and
+ * values. Keeps `${…}`, so that the file works on every machine. @throws TaskerError `config_invalid`
  */
 export function generateConfig(options: GenerateOptions): GeneratedConfig {
   const { context, source, env = process.env, cwd = process.cwd() } = options;

@@ -31,7 +31,7 @@ export function substituteVariables(
       const message =
         answer.problem ?? `the value of \${${inside}} contains a quote, which '…' does not allow; use "…"`;
       problems.push({ where: file, line: lineAt(text, piece.start + at), message });
-      // Any valid value will do: it is only needed to check the rest of the file.
+      // Any valid value is sufficient, because it only serves to check the rest of the file.
       return piece.kind === 'code' ? '0' : whole;
     });
   };

@@ -13,7 +13,7 @@ export interface DeliveryFailure {
   retryAfterMs: number | undefined;
 }
 
-/** The outcome of a delivery. `abandoned`: it was stopped before it ended, and does not count as an attempt. */
+/** The outcome of a delivery. `abandoned`: the delivery was stopped before it ended, and is not an attempt. */
 export type DeliveryEnd =
   | { kind: 'delivered' }
   | ({ kind: 'failed'; error: string } & DeliveryFailure)

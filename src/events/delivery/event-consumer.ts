@@ -35,7 +35,7 @@ export interface EventConsumer {
    * prevents that, and `retryAfter` sets the delay.
    */
   deliver(event: LoggedEvent, context: DeliveryContext): Promise<void>;
-  /** Closes its resources. Called once, after the last delivery. */
+  /** Closes the resources of the consumer. Called once, after the last delivery. */
   close?(): Promise<void>;
 }
 
@@ -43,7 +43,7 @@ export interface EventConsumer {
 export interface StopOptions {
   /** Time for the waiting and running deliveries to finish, in milliseconds. Default 30,000. */
   drainTimeoutMs?: number;
-  /** Ends that time early when it fires. */
+  /** Ends the time for the deliveries early when it fires. */
   hurry?: AbortSignal;
 }
 

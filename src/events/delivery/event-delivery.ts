@@ -24,7 +24,7 @@ export interface EventDeliveryOptions extends Partial<ConsumerDefaults> {
   slowMs?: number;
   /** The interval for polling the log when there are no notifications. Default 1,000. */
   pollMs?: number;
-  /** The age at which events are deleted, once every group has passed them. 0 keeps them. Default: seven days. */
+  /** The age at which events are deleted, once every group has passed them. 0 keeps all events. Default: seven days. */
   retentionMs?: number;
   /** The interval between deletions of old events. Default 300,000. */
   tidyEveryMs?: number;
@@ -58,12 +58,12 @@ const DEFAULT_OPTIONS = {
   maxDeliveries: DEFAULTS.eventMaxDeliveries,
 };
 const LAST_LOOK_MS = 1_000;
-/** How long {@link EventDelivery.run} waits to join the groups. After that, it joins them in the background. */
+/** How long {@link EventDelivery.run} waits to join the groups. After that, the groups are joined in the background. */
 const JOIN_MS = 10_000;
 
 /**
- * Delivers the durable events of a database to the consumers of this process. One instance serves all groups, which can be
- * added and removed while it runs. It does not need a worker. Any number of processes can share the work of a group.
+ * Delivers the durable events of a database to the consumers of this process. One instance serves all groups, which can
+ * be added and removed while it runs. A worker is not needed. Any number of processes can share the work of a group.
  *
  * @example
  * const delivery = new EventDelivery({ log: new EventLog(database), logger, listenTo: database });
@@ -111,8 +111,8 @@ export class EventDelivery {
 
   /**
    * Adds consumers, until they are stopped. All consumers of a group belong in one call, because separate calls would
-   * share the group's events. After {@link stop}, which may be called during a slow startup, it only closes the
-   * consumers.
+   * share the group's events. After {@link stop}, which may be called during a slow startup, this method only closes
+   * the consumers.
    */
   run(consumers: readonly EventConsumer[]): RunningConsumers {
     const ofGroups = groupsOf(consumers, this.#parts);
@@ -178,7 +178,7 @@ export class EventDelivery {
   async #stop(options: StopOptions): Promise<void> {
     await Promise.all([
       this.#listener?.stop(),
-      // Both may be waiting for the database. Abandoning them leaves no unfinished changes.
+      // The watch and the sequencer may be waiting for the database. Abandoning them leaves no unfinished changes.
       waitAtMost(LAST_LOOK_MS, Promise.all([this.#watch.stop(), this.#sequencer.stop()])),
       ...[...this.#runs].map((run) => run.stop(options)),
     ]);

@@ -2,7 +2,7 @@ import type { EventLog } from '../../engine/events/log.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 
-/** Default interval. Every process runs this, and most of them find nothing to delete. */
+/** Default interval. Every process deletes old events, and usually finds nothing to delete. */
 const EVERY_MS = 300_000;
 /** Delay before the first run, short enough for processes that do not run for long. */
 const FIRST_MS = 60_000;
@@ -18,7 +18,7 @@ export interface EventTidyingOptions {
 
 /**
  * Periodically deletes old events that every group has passed. Returns a function that stops the deletions, but does
- * not wait for a run in progress, which may take long. If that run is cut short, the next run continues where it ended.
+ * not wait for a run in progress, which may take long. If that run is interrupted, the next run continues there.
  */
 export function tidyEvents(
   log: EventLog,

@@ -8,7 +8,7 @@ import type { Halt } from '../halt.ts';
 import { type DeliveryEnd, deliver } from './deliver.ts';
 import type { GroupConsumers } from './group/consumers.ts';
 
-/** The result of handing an event to its group. `abandoned`: the attempt does not count. */
+/** The result of handing an event to its group. `abandoned`: the delivery does not count as an attempt. */
 export type HandedOver =
   | { kind: 'delivered' }
   | { kind: 'again'; error: string; delayMs: number }
@@ -117,8 +117,8 @@ export class HandOver {
   }
 
   /**
-   * Delivers an event once a slot is free. Never rejects. Once it has a slot, it takes no longer than the consumer's
-   * timeout.
+   * Delivers an event once a slot is free. Never rejects. After the wait for a slot, the delivery takes no longer than
+   * the consumer's timeout.
    */
   async handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver> {
     if (options.over() || !(await this.slots.take())) return { kind: 'abandoned' };
@@ -146,7 +146,7 @@ export class HandOver {
     if (this.late === this.#mostLate) {
       this.#parts.logger.error(
         { group: this.#consumers.name, late: this.late },
-        'too many timed-out event deliveries are still running; no new ones start in this process until one settles',
+        'too many timed-out event deliveries are still running; no new delivery starts in this process until one settles',
       );
       // Other processes can handle the waiting events.
       this.slots.turnAway();

@@ -14,8 +14,8 @@ export interface LogWatchParts {
 }
 
 /**
- * Polls the log with one statement for all groups of the process. It finds events whose notification was lost, work that
- * was held by dead processes, and retries left by other processes.
+ * Polls the log with one statement for all groups of the process. The poll finds events whose notification was lost,
+ * work that was held by dead processes, and retries left by other processes.
  */
 export class LogWatch {
   readonly #parts: LogWatchParts;

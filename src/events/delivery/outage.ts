@@ -33,7 +33,7 @@ export class Outage {
   }
 
   /**
-   * Repeats a query until the database answers, regardless of the length of the outage, so that results of deliveries
+   * Repeats a query until the database responds, regardless of the length of the outage, so that results of deliveries
    * are not lost. Returns undefined if `gone` fires, or if the database rejects the query several times.
    */
   async retryUntilAnswered<T>(ask: () => Promise<T>, gone: AbortSignal): Promise<T | undefined> {
@@ -67,9 +67,9 @@ export class Outage {
 }
 
 /**
- * Repeats a query, with increasing delays, until the database answers. `failed` is called after each failure and
- * returns false to give up. An error that it throws rejects the promise. Returns undefined after giving up, or when
- * `gone` fires.
+ * Repeats a query, with increasing delays, until the database responds. `failed` is called after each failure and
+ * returns false to give up. An error of `failed` rejects the promise. Returns undefined after giving up, or when `gone`
+ * fires.
  */
 export async function retryUntilAnswered<T>(
   ask: () => Promise<T>,

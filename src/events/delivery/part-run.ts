@@ -15,7 +15,7 @@ interface Placed {
   begun: (BegunDelivery & { at: number }) | undefined;
   /** The result. Undefined until there is one. `slow`: the delivery continues outside the part. */
   handled: Exclude<HandedOver, { kind: 'abandoned' }> | { kind: 'parked' } | { kind: 'slow' } | undefined;
-  /** When it was handled, on the clock of `performance.now()`. */
+  /** When the event was handled, on the clock of `performance.now()`. */
   at: number;
 }
 
@@ -26,8 +26,8 @@ const NOT_WRITTEN = new Error('slow delivery not recorded as still running');
  * Handles the events taken from one part of the log. Events of one task are handled one after the other, events of
  * different tasks concurrently. The group's cursor advances past events that are handled. Three kinds of events are
  * tracked separately from the cursor, together with later events of their tasks: failed events, events that only
- * another process wants, and events whose delivery is slow. A delivery counts as slow only when nothing else is left to
- * do in the part, so that the part can be released.
+ * another process wants, and events whose delivery is slow. A delivery is considered slow only when the part has no
+ * other work left, so that the part can be released.
  */
 export class PartRun implements HeldWork {
   readonly holder: string;

@@ -14,9 +14,9 @@ interface Ended extends EventReference {
 export interface BegunDelivery extends EventReference {
   /** The number of earlier deliveries that failed. */
   failures: number;
-  /** Its outcome. */
+  /** The outcome of the delivery. */
   handled: Promise<HandedOver>;
-  /** Ends the wait for it when it fires. */
+  /** Ends the wait for the delivery when it fires. */
   halt: Halt;
 }
 

@@ -102,7 +102,8 @@ function defaultEvent(attempt: EndedAttempt, declared: DeclaredEvent, payload: o
 }
 
 /**
- * Returns the additional metadata of an event: that of its publisher, and `final` after a failure that is not retried.
+ * Returns the additional metadata of an event: the publisher's metadata, and `final` after a failure that is not
+ * retried.
  */
 function metadataText({ outcome }: EndedAttempt, added: string | undefined): string | undefined {
   if (outcome !== 'failed') return added;

@@ -70,7 +70,7 @@ export abstract class BasePublisher implements Publisher {
    */
   protected logger: Logger = silentLogger;
 
-  /** Returns the steps whose events it creates if they name no publisher. Default: none. */
+  /** Returns the steps whose events this publisher creates, if the events name no publisher. Default: none. */
   publishesFor(): string[] {
     return [];
   }
@@ -116,8 +116,8 @@ export abstract class BasePublisher implements Publisher {
   onPublishError(_ctx: StepEventContext | string, _error: Error, _payload?: Fields): HookAnswer<boolean> {}
 
   /**
-   * Runs the hooks for one event and returns whether it would be published. It does not publish anything, so it is meant
-   * for testing a publisher. Returns a promise if one of the hooks does.
+   * Runs the hooks for one event and returns whether it would be published. Use this method to test a publisher,
+   * because it publishes nothing. Returns a promise if one of the hooks does.
    *
    * @example
    * const ok = await new PaymentEvents().publish({ eventName: 'payment.done', stepResult: { success: true, result: {} } });

@@ -6,8 +6,8 @@ import { PublisherRegistry } from './publisher-registry.ts';
 
 /**
  * Returns an error for unregistered publishers that templates name, with their places in the templates. Undefined if
- * all are registered. With `orInProcess`, publishers in `PublisherRegistry.instance()` count as registered, as in a
- * worker server.
+ * all are registered. With `orInProcess`, publishers in `PublisherRegistry.instance()` are treated as registered, as in
+ * a worker server.
  */
 export function unknownPublishers(
   registry: PublisherRegistry,

@@ -37,7 +37,7 @@ function detailOf({ detail }: EndedAttempt): AttemptDetail {
 }
 
 /**
- * Returns the JSON text of the attempt that is stored with its events. It does not include the result, which is
+ * Returns the JSON text of the attempt that is stored with its events. The text does not include the result, which is
  * recorded separately.
  */
 export function storedExecution(attempt: EndedAttempt): string {

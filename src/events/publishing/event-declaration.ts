@@ -4,15 +4,15 @@ import type { DeliveryMode, EventCondition } from '../../template/task-template.
 export interface EventDeclaration {
   /** At least two words separated by dots: `payment.processed`. */
   name: string;
-  /** The outcome of the step that publishes it. Default `success`. */
+  /** The outcome of the step for which the event is published. Default `success`. */
   condition?: EventCondition;
   /** `durable`: stored with the result; `fast`: only within this process; `broadcast`: both. Default `durable`. */
   deliveryMode?: DeliveryMode;
   /**
-   * The `publisherName` of its publisher. Default: the publisher whose `publishesFor` has the step, otherwise the
+   * The `publisherName` of its publisher. Default: the publisher whose `publishesFor` contains the step, otherwise the
    * default publisher.
    */
   publisher?: string | null;
-  /** The JSON Schema of its payload. */
+  /** The JSON Schema of the payload. */
   schema?: Record<string, unknown>;
 }

@@ -85,7 +85,7 @@ export class RegistryFrozenError extends TaskerError {
  */
 export class DuplicatePublisherError extends TaskerError {
   override readonly name: string = 'DuplicatePublisherError';
-  /** The name that is taken. */
+  /** The name that is already registered. */
   readonly publisherName: string;
 
   constructor(publisherName: string) {
@@ -104,9 +104,11 @@ function notPassed(inProcess: readonly string[]): string {
   return `; ${which} in PublisherRegistry.instance(), which was not passed; use createTasker({ publishers: PublisherRegistry.instance() })`;
 }
 
-/** Returns similar names, or otherwise the registered ones. */
+/** Returns similar names, or otherwise the registered names. */
 function hintOf(wanted: readonly string[], registered: readonly string[]): string {
   const near = [...new Set(wanted.flatMap((name) => nearNames(name, [...registered, 'default'])))];
   if (near.length > 0) return `; did you mean ${near.join(' or ')}?`;
-  return registered.length > 0 ? `; registered are ${registered.join(', ')}` : '; no publisher is registered';
+  return registered.length > 0
+    ? `; the registered publishers are ${registered.join(', ')}`
+    : '; no publisher is registered';
 }

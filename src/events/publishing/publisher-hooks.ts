@@ -8,7 +8,7 @@ type Fields = Record<string, unknown>;
 /** An event that a publisher is asked to create. */
 export interface EventRequest extends AskedPublisher {
   readonly declaration?: EventDeclaration | undefined;
-  /** Receives the payload as soon as it exists. Throws if it does not match the declared schema. */
+  /** Receives the payload as soon as it exists. Throws if the payload does not match the declared schema. */
   check(payload: object): void;
 }
 
@@ -53,7 +53,7 @@ export function* preparation(
   return { payload, metadata };
 }
 
-/** Returns the metadata of an event that publishers get before it is recorded. */
+/** Returns the metadata that publishers get before an event is recorded. */
 export function metadataFor({ publisher, ctx }: AskedPublisher, extras: Fields): Fields {
   const { taskUuid, stepUuid, stepName, namespace, correlationId } = ctx;
   const ids = { taskUuid, stepUuid, stepName, namespace, correlationId };

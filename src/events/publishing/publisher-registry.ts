@@ -49,7 +49,10 @@ export class PublisherRegistry {
     this.#logger = loggerOf(logger);
   }
 
-  /** The shared registry of this process. It can be called, so `PublisherRegistry.instance()` returns the same. */
+  /**
+   * The shared registry of this process. The registry can be called, so `PublisherRegistry.instance()` returns the
+   * same.
+   */
   static get instance(): PublisherRegistry & (() => PublisherRegistry) {
     PublisherRegistry.#instance ??= callable(new PublisherRegistry());
     return PublisherRegistry.#instance;

@@ -10,15 +10,15 @@ export interface StepResult {
 }
 
 /**
- * The context for a publisher: the step whose event it creates. It is also a {@link StepResult}, so that hooks written for
- * either type work.
+ * The context for a publisher: the step whose event it creates. The context is also a {@link StepResult}, so that hooks
+ * written for either type work.
  */
 export interface StepEventContext extends StepResult {
   taskUuid: string;
   stepUuid: string;
   stepName: string;
   namespace: string;
-  /** The same id for everything that one request caused. */
+  /** The id that all tasks, steps and events caused by one request share. */
   correlationId: string;
   /** The event to create. Empty in a context without an event. */
   eventName: string;

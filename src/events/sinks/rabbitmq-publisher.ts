@@ -24,7 +24,7 @@ const ACQUIRE_MS = 10_000;
 const CLOSE_MS = 3_000;
 const [RECONNECT_LOW_MS, RECONNECT_HIGH_MS] = [500, 5_000];
 
-/** A connection to RabbitMQ. It opens with the first message and reconnects until it is closed. */
+/** A connection to RabbitMQ, which opens with the first message and reconnects until it is closed. */
 export class RabbitmqPublisher {
   readonly #parts: { url: string; place: string; logger: Logger };
   #opening: Promise<Connection> | undefined;
@@ -71,7 +71,7 @@ export class RabbitmqPublisher {
     if (!(await waitAtMost(CLOSE_MS, closing()))) connection.unsafeDestroy();
   }
 
-  /** Loads the library on first use. It reconnects on its own after the connection is lost. */
+  /** Loads the library on first use. The library reconnects on its own after the connection is lost. */
   async #open(): Promise<Connection> {
     const { Connection } = await import('rabbitmq-client');
     const connection = new Connection({

@@ -27,7 +27,7 @@ export interface WebhookSinkOptions extends SinkOptions {
   /** An http or https URL without user and password. */
   url: string;
   /**
-   * Signing secrets: `whsec_` and base64. Each of them signs every message, so that secrets can be rotated. Default:
+   * Signing secrets: `whsec_` and base64. Each secret signs every message, so that secrets can be rotated. Default:
    * unsigned.
    */
   secrets?: readonly string[] | undefined;
@@ -152,10 +152,10 @@ function webhookFailure(to: string, answer: PostAnswer, url: URL): Error | undef
   const { status, retryAfter, location } = answer;
   if (status >= 200 && status < 300) return undefined;
   const final = FINAL[status];
-  if (final) return new PermanentError(`${to} answered ${status}: ${final}`, { statusCode: status });
+  if (final) return new PermanentError(`${to} returned ${status}: ${final}`, { statusCode: status });
   const isRedirect = status >= 300 && status < 400 && location !== undefined;
   const why = isRedirect ? `, a redirect to ${shownLocation(location, url)}; redirects are not followed` : '';
-  return new RetryableError(`${to} answered ${status}${why}`, {
+  return new RetryableError(`${to} returned ${status}${why}`, {
     statusCode: status,
     ...(retryAfter !== undefined && { retryAfter }),
   });

@@ -84,10 +84,10 @@ export abstract class BaseSubscriber<Payload = Record<string, unknown>> implemen
     return (this.constructor as typeof BaseSubscriber).subscribesTo();
   }
 
-  /** Handles an event. Returning nothing counts as success. */
+  /** Handles an event. A missing return value means success. */
   abstract handle(event: DomainEvent<Payload>, delivery: EventDelivery): HookAnswer<SubscriberResult>;
 
-  /** Called before `handle`. Returns false to skip the event, which then counts as handled. */
+  /** Called before `handle`. Returns false to skip the event, which is then treated as handled. */
   beforeHandle(_event: DomainEvent<Payload>): HookAnswer<boolean> {}
 
   /** Called after `handle`, even if its result reports a failure. */

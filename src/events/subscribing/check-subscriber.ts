@@ -39,7 +39,7 @@ export function checkPatterns(subscriberName: string, patterns: readonly string[
 export function checkDelivery(subscriberName: string, delivery: unknown, besides: readonly string[] = []): void {
   // The name of an anonymous class is ''.
   if (subscriberName !== '' && !isGroupName(subscriberName)) {
-    throw refusal(shortOf(subscriberName), `its name is also that of its group and must be ${GROUP_NAME_WORDS}`);
+    throw refusal(shortOf(subscriberName), `its name is also the name of its group and must be ${GROUP_NAME_WORDS}`);
   }
   if (typeof delivery !== 'object' || delivery === null) {
     const way = 'delivery must be an options object such as { timeoutMs: 60_000 }';

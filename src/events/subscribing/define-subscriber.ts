@@ -9,15 +9,16 @@ import { resultOfHandling, type SubscriberResult } from './subscriber-result.ts'
 /** Options of {@link defineSubscriber}. */
 export interface DefineSubscriberOptions extends SubscriberDelivery {
   /**
-   * The name of the subscriber and its group. Always set it. Default: the name of the function, otherwise the patterns.
+   * The name of the subscriber and its group. Always set this option. Default: the name of the function, otherwise the
+   * patterns.
    */
   name?: string;
 }
 
 /**
  * Creates a subscriber from a function. The function may return a `SubscriberResult` or any other value. The payload of
- * the event is the output of the schema, and has its type. A payload that does not match the schema becomes a dead
- * letter immediately, with an error that names the path, because a retry would fail too. Set a name, because it is also
+ * the event is the output of the schema, and has its type. An event whose payload does not match the schema becomes a
+ * dead delivery immediately, because a retry would fail too. The error names the path. Set a name, because it is also
  * the name of the group: if it changes, a new group starts without the position of the old one.
  *
  * Throws `subscriber_invalid` for invalid patterns, schemas or options.

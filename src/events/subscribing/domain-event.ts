@@ -12,7 +12,9 @@ export interface DomainEventMetadata {
   stepName?: string;
   namespace: string;
   correlationId: string;
-  /** When its result was recorded, by the database clock, in ISO 8601. The same in all copies of the event. */
+  /**
+   * When the result of the step was recorded, by the database clock, in ISO 8601. The same in all copies of the event.
+   */
   firedAt: string;
   /** The name of the publisher. */
   publisher?: string;
@@ -34,7 +36,7 @@ export interface DomainEvent<Payload = Fields> {
   readonly metadata: DomainEventMetadata;
   /** The outcome of the step, with `success: false` for a failure. */
   readonly executionResult: EventExecutionResult;
-  /** `fast` or `broadcast` for events of this process; undefined if it is not known. */
+  /** `fast` or `broadcast` for events of this process; undefined if the mode is not known. */
   readonly deliveryMode?: DeliveryMode;
   /** Returns the wire format: snake_case, with the task, the step and its execution result in the payload. */
   envelope(): Promise<unknown>;

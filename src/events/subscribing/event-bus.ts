@@ -12,7 +12,7 @@ export interface LiveEvent extends Omit<LoggedEvent, 'id'> {
   deliveryMode: DeliveryMode;
 }
 
-/** The wire format of an event of this process. Its task is read from the database. */
+/** The wire format of an event of this process. The event's task is read from the database. */
 export async function liveEnvelope(log: EventLog, { deliveryMode: _, ...event }: LiveEvent): Promise<unknown> {
   // The event has no position in the log, and the envelope does not contain one.
   const [envelope] = await log.envelope([{ ...event, id: 0 }]);
@@ -29,14 +29,15 @@ export interface PublishableEvent {
 }
 
 /**
- * A listener. It may be slow or fail without affecting others. If it returns a promise, the next event waits for it.
+ * A listener. A listener may be slow or fail without affecting others. If it returns a promise, the next event waits
+ * for the promise.
  */
 export type LiveEventListener = (event: LiveEvent, size: number) => unknown;
 
 /** Listeners are called for at most this long before the event loop continues. */
 const TURN_MS = 5;
 
-/** A listener with the events that wait for it. */
+/** A listener with its waiting events. */
 class Subscription {
   readonly wants: (name: string) => boolean;
   readonly #listener: LiveEventListener;
@@ -122,7 +123,7 @@ export class EventBus {
   readonly #subscriptions = new Set<Subscription>();
   /** Events dropped by subscriptions that have ended, and by listeners with their own queue. */
   #droppedEarlier = 0;
-  /** The number of calls of listeners. */
+  /** The number of listener calls. */
   dispatched = 0;
 
   constructor(logger: Logger) {

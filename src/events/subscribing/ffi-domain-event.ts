@@ -57,12 +57,13 @@ export function createFfiPollAdapter(module: DomainEventModule): () => DomainEve
 }
 
 /**
- * Converts an event of the bridge for subscribers: takes the payload and the execution result out of the envelope. An event
- * without an envelope has no information about its attempt, so it counts as a success whose result is the payload.
+ * Converts an event of the bridge for subscribers: takes the payload and the execution result out of the envelope. An
+ * event without an envelope has no information about its attempt, so it is treated as a success whose result is the
+ * payload.
  *
- * `envelope()` of the returned event reads the task, the step and earlier results from the database, but only if the
- * argument is the object that the worker of this process created. For a copy, or for an event of another module, it has
- * only the data of that event, and `task_sequence_step` may be null.
+ * `envelope()` of the returned event reads the task, the step and earlier results from the database. This requires the
+ * object that the worker of this process created as the argument. For a copy, or for an event of another module, the
+ * envelope has only the data of that event, and `task_sequence_step` may be null.
  *
  * @example
  * const event = ffiEventToDomainEvent({

@@ -18,14 +18,14 @@ export interface HandlingOptions {
   /** Ends the wait for the subscriber. */
   halt: Halt;
   logger: Logger;
-  /** Returns whether a halt for this reason counts as a failure. Default: always. */
+  /** Returns whether a halt for this reason is a failure. Default: always. */
   failsBy?(reason: unknown): boolean;
 }
 
 /**
- * Runs the hooks of a subscriber for an event. The delivery fails, and `onHandleError` is called once, if
- * `beforeHandle` or `handle` throws, if the result reports a failure, or if the delivery is halted before it ends. If
- * `beforeHandle` returns `false`, the event is skipped and counts as handled. Errors of `afterHandle` and
+ * Runs the hooks of a subscriber for an event. The delivery fails if `beforeHandle` or `handle` throws, if the result
+ * reports a failure, or if the delivery is halted before it ends. `onHandleError` is then called once. If
+ * `beforeHandle` returns `false`, the event is skipped and treated as handled. Errors of `afterHandle` and
  * `onHandleError` are only logged.
  */
 export function handleEvent(

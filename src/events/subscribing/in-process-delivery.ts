@@ -52,8 +52,8 @@ export class InProcessDelivery {
   }
 
   /**
-   * Stops accepting events, and waits until the queued events are handled. Aborts the remaining ones after the drain
-   * time.
+   * Stops accepting events, and waits until the queued events are handled. Aborts the remaining deliveries after the
+   * drain time.
    */
   async stop({ drainTimeoutMs = DEFAULTS.drainTimeoutMs, hurry }: StopOptions = {}): Promise<void> {
     this.#closed = true;

@@ -44,8 +44,8 @@ interface Subscription {
 }
 
 /**
- * Polls a function for the events of this process and passes them to subscribers. A tasker does not need it: it delivers
- * an event to its subscribers as soon as the step is recorded.
+ * Polls a function for the events of this process and passes them to subscribers. A tasker does not need a poller,
+ * because it delivers an event to its subscribers as soon as the step is recorded.
  *
  * @example
  * const poller = new InProcessDomainEventPoller({ pollIntervalMs: 10 });
@@ -82,7 +82,7 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     this.#subscriptions.push({ pattern, matches: eventMatcher([pattern]), callback });
   }
 
-  /** Ends the subscriptions to a pattern: all of them, or those of one callback. */
+  /** Ends all subscriptions to a pattern, or only the subscriptions of one callback. */
   unsubscribe(pattern: string, callback?: DomainEventCallback): void {
     for (let at = this.#subscriptions.length - 1; at >= 0; at--) {
       const one = this.#subscriptions[at]!;
@@ -120,12 +120,12 @@ export class InProcessDomainEventPoller implements InProcessEventSource {
     logWarn(`${which} of this process did not end in time`, { left });
   }
 
-  /** Whether it is polling: true from `start()` until `stop()`. */
+  /** Whether the poller is polling: true from `start()` until `stop()`. */
   get isRunning(): boolean {
     return this.#running;
   }
 
-  /** Counters since its creation. `start()` and `stop()` do not reset them. */
+  /** Counters since the creation of the poller. `start()` and `stop()` do not reset the counters. */
   get stats(): PollerStats {
     return { ...this.#counts, running: this.#running };
   }

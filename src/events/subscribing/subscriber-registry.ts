@@ -31,7 +31,7 @@ export interface SubscriberStats {
 
 /** Runs the subscribers of a registry. A tasker is a host: it has a database and the events of its worker. */
 export interface SubscriberHost {
-  /** `poller`: the source that already passes the events of this process to them. */
+  /** `poller`: the source that already passes the events of this process to the subscribers. */
   run(subscribers: readonly BaseSubscriber[], options: { poller: InProcessEventSource | undefined }): RunningConsumers;
 }
 
@@ -68,7 +68,10 @@ export class SubscriberRegistry {
     this.#logger = loggerOf(logger);
   }
 
-  /** The shared registry of this process. It can be called, so `SubscriberRegistry.instance()` returns the same. */
+  /**
+   * The shared registry of this process. The registry can be called, so `SubscriberRegistry.instance()` returns the
+   * same.
+   */
   static get instance(): SubscriberRegistry & (() => SubscriberRegistry) {
     SubscriberRegistry.#instance ??= callable(new SubscriberRegistry());
     return SubscriberRegistry.#instance;
@@ -90,8 +93,8 @@ export class SubscriberRegistry {
   }
 
   /**
-   * Starts all subscribers. With a poller, they get the events of this process from it. The caller starts the poller.
-   * Without a poller, they get these events from the taskers that use this registry, once there is one.
+   * Starts all subscribers. With a poller, the subscribers get the events of this process from the poller, which the
+   * caller starts. Without a poller, the subscribers get these events from the taskers that use this registry.
    */
   startAll(poller?: InProcessEventSource): void {
     if (this.#started && (!poller || poller === this.#poller)) return;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { TaskerError } from '../../errors.ts';
 import { nearNames } from '../../model/near-names.ts';
 
-/** The result of handling an event. If a subscriber returns nothing, the event counts as handled. */
+/** The result of handling an event. If a subscriber returns nothing, the event is treated as handled. */
 export interface SubscriberResult {
   /** False if the delivery failed. A durable event is then delivered again. */
   success: boolean;
@@ -34,14 +34,14 @@ export function SubscriberResult(result: SubscriberResult): SubscriberResult {
 }
 
 /**
- * Converts the return value of a subscriber to a result. A value without `success` counts as handled, because many
- * functions return the value of their last call. A misspelt key such as `succes: false` counts as a failure, so that no
- * event is lost.
+ * Converts the return value of a subscriber to a result. A value without `success` means that the event was handled,
+ * because many functions return the value of their last call. A misspelt key such as `succes: false` is treated as a
+ * failure, so that no event is lost.
  */
 export function resultOfHandling(returned: unknown): SubscriberResult {
   const fields = typeof returned === 'object' && returned !== null ? (returned as Partial<SubscriberResult>) : {};
   if (fields.success !== undefined) return { ...fields, success: fields.success === true };
-  // The first letter must match, because it is hardly ever misspelt, and `access` is a different word.
+  // The first letter must match, because it is rarely misspelt, and `access` is a different word.
   const denied = Object.entries(fields).flatMap(([key, value]) => (value === false && /^s/i.test(key) ? [key] : []));
   const [misspelt] = nearNames('success', denied, 1);
   if (misspelt === undefined) return { success: true };

@@ -17,7 +17,7 @@ export interface SubscriberRunsParts {
   bus: EventBus;
   /** The logger of the module `events`. */
   logger: Logger;
-  /** Delivers durable events. Its owner starts and stops it. */
+  /** Delivers durable events. The owner of the delivery starts and stops it. */
   delivery: EventDelivery;
 }
 
@@ -62,7 +62,7 @@ export class SubscriberRuns implements SubscriberHost {
   }
 }
 
-/** Returns whether it gets durable events. */
+/** Returns whether the subscriber gets durable events. */
 function hasGroup({ delivery }: Subscriber): boolean {
   return delivery.mode !== 'in_process';
 }
@@ -84,7 +84,7 @@ function subscriberConsumer(subscriber: Subscriber, logger: Logger): EventConsum
         logger,
         failsBy: isTimeout,
       });
-      // Waits for a subscriber that is still running after its timeout, so that it is counted as late.
+      // Waits for a subscriber that is still running after its timeout, so that the delivery is counted as late.
       await settled;
       await result;
     },

@@ -20,7 +20,7 @@ export interface ActRouteOptions {
   environment: string;
 }
 
-/** Every route that changes something, except those of the original API. */
+/** Every route that changes something, except the routes of the original API. */
 export function actRoutes(tasker: Tasker, { logger, environment }: ActRouteOptions): OpenAPIHono {
   const routes = new OpenAPIHono();
   for (const group of [

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { orNull } from '../or-null.ts';
 import { PauseSchema } from '../reads/task-detail-schemas.ts';
 
-/** The answers of actions, as `--json` of the command line prints them. */
+/** The responses of actions, in the form that the command line prints with `--json`. */
 
 export const TaskPath = z.object({ uuid: z.string() });
 export const StepPath = z.object({
@@ -23,8 +23,10 @@ export const PauseResultSchema = z
   .object({
     scope: z.enum(['task', 'template', 'namespace']),
     target: z.string(),
-    changed: z.boolean().openapi({ description: 'False if it was already paused, or was not paused.' }),
-    steps: z.int().openapi({ description: 'Ready steps that were held back, or returned to workers.' }),
+    changed: z.boolean().openapi({ description: 'False if the target was already paused, or was not paused.' }),
+    steps: z
+      .int()
+      .openapi({ description: 'Number of ready steps that the pause keeps from starting, or that can start again.' }),
     pause: orNull(PauseSchema),
     others: z.array(PauseSchema),
   })

@@ -18,7 +18,7 @@ const LIST = describeRoute({
   path: '/v1/approvals',
   permission: 'approvals:read',
   scoped: true,
-  summary: 'Lists the open approvals, oldest first; with `task` also the ended ones of that task',
+  summary: 'Lists the open approvals, oldest first; with `task`, also the ended approvals of that task',
   request: {
     query: z.object({
       assignee: named().optional(),
@@ -111,7 +111,7 @@ export function approvalRoutes(tasker: Tasker): OpenAPIHono {
       await checkVisible(tasker, callerOf(c), task);
       const by = personOf(c, given.by);
       if (by === undefined) {
-        throw new TaskerError('bad_request', 'by is missing: without authentication, a vote names its voter');
+        throw new TaskerError('bad_request', 'by is missing; without authentication, a vote must name the voter');
       }
       const roles = rolesOf(c, given.roles);
       const vote = { decision, by, roles, form, ...(comment != null && { comment }) };
@@ -121,7 +121,7 @@ export function approvalRoutes(tasker: Tasker): OpenAPIHono {
       const { task_uuid: task, step } = c.req.valid('param');
       const { to, everyone, ...operator } = c.req.valid('json');
       if (to.length > 0 === everyone) {
-        throw new TaskerError('bad_request', 'pass to, a list of users and roles, or everyone: true');
+        throw new TaskerError('bad_request', 'pass to (a list of users and roles) or everyone: true');
       }
       await checkVisible(tasker, callerOf(c), task);
       const { actor: by, reason } = operatorOf(c, operator);
@@ -129,7 +129,7 @@ export function approvalRoutes(tasker: Tasker): OpenAPIHono {
     });
 }
 
-/** The roles of a voter: those of its credential. A body can name roles only if there is no credential. */
+/** The roles of a voter: the roles of the credential. A body can name roles only if there is no credential. */
 function rolesOf(c: Context, given: readonly string[] | undefined): readonly string[] | undefined {
   const caller = callerOf(c) as { subject: string | undefined; roles?: readonly string[] };
   return caller.subject === undefined ? given : caller.roles;

@@ -87,7 +87,7 @@ const RESUME = describeRoute({
   path: '/v1/bulk-acts/{id}/resume',
   permission: 'tasks:update',
   scoped: true,
-  summary: 'Continues a bulk action that was stopped or whose process died; nothing is done twice',
+  summary: 'Continues a bulk action that was stopped or whose process died; finished items are not repeated',
   request: { params: Id, ...optionalBody(ActBody) },
   answer: StartedSchema,
   status: 202,
@@ -115,7 +115,7 @@ export function bulkActRoutes(tasker: Tasker, logger: Logger): OpenAPIHono {
     if (found && found.hash !== hash) {
       throw new TaskerError(
         'conflict',
-        `the idempotency key ${key} began another action, ${found.id}; send each action with its own key`,
+        `the idempotency key ${key} was used for another action, ${found.id}; send each action with its own key`,
         { details: { id: found.id } },
       );
     }
@@ -160,7 +160,7 @@ export function bulkActRoutes(tasker: Tasker, logger: Logger): OpenAPIHono {
     .openapi(RESUME, async (c) => {
       const { id } = c.req.valid('param');
       await checkStored(tasker, c, id);
-      // A repeated request must not take the action over from this process, because the first one would fail.
+      // A repeated request must not take the action over from this process, because the first request would fail.
       if (bulk.runsHere(id)) return c.json(await progressOf(tasker, id), 202);
       const by = operatorOf(c, c.req.valid('json'));
       return c.json(await begin((signal) => bulk.resume(id, { ...by, signal })), 202);
@@ -262,7 +262,10 @@ async function checkAct(tasker: Tasker, c: Context, body: z.infer<typeof Request
   }
 }
 
-/** A credential may stop and resume the actions on its own namespaces, which their filters name. */
+/**
+ * A credential that is limited to namespaces may stop and resume its own actions, and actions whose filter names only
+ * its namespaces.
+ */
 async function checkStored(tasker: Tasker, c: Context, id: number): Promise<void> {
   const caller = callerOf(c);
   if (!caller.allows('tasks:update')) throw new TaskerError('forbidden', 'this needs the permission tasks:update');

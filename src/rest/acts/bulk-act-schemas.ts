@@ -10,7 +10,8 @@ export const SampleSchema = z.object({
       state: z.string(),
       attempts: z.int(),
       retryable: z.boolean().openapi({
-        description: 'False if the template does not allow the step to run twice. It may already have had its effect.',
+        description:
+          'False if the template does not allow the step to run twice. The step may already have had its effect.',
       }),
       error_type: z.string().nullable(),
       error: z.string().nullable(),

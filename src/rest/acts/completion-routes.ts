@@ -7,7 +7,9 @@ import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
 import { as, named, time, UseSchema } from './act-schemas.ts';
 
-const token = named(500).openapi({ description: 'What `context.completionToken()` returned. It is the credential.' });
+const token = named(500).openapi({
+  description: 'The return value of `context.completionToken()`. It is the credential of the request.',
+});
 
 const COMPLETE = describeRoute({
   method: 'post',
@@ -43,7 +45,7 @@ const EXTEND = describeRoute({
   summary: 'Extends the wait for a completion',
   request: jsonBody(
     z
-      .strictObject({ token, timeout: named(100).openapi({ description: 'From now, such as `15m`.' }) })
+      .strictObject({ token, timeout: named(100).openapi({ description: 'A duration from now, such as `15m`.' }) })
       .openapi('ExtendRequest'),
   ),
   answer: z.object({ until: time }).openapi('Extended'),

@@ -12,7 +12,7 @@ import { requestOf } from '../task-routes.ts';
 import { TaskRequestSchema } from '../task-schemas.ts';
 import { type Line, readLines } from './read-lines.ts';
 
-/** The path of the route. Its body has other limits than the bodies of other routes. */
+/** The path of the route, whose body has different limits than the bodies of other routes. */
 export const CREATE_MANY_PATH = '/v1/tasks/bulk';
 
 /** The largest request line: a context of 1 MB, with room for escapes. */
@@ -23,11 +23,11 @@ const CHUNK_LINES = 500;
 const CHUNK_BYTES = 4 * 1024 * 1024;
 /** If the sender pauses for this long, it gets the results of the lines so far. */
 const PAUSE_MS = 20;
-/** If the sender is silent for this long, it counts as disconnected. */
+/** If the sender is silent for this long, it is considered disconnected. */
 const SILENT_MS = 30_000;
 /**
- * Maximum size of results that wait for the client to read them. It suffices for clients that read only after they have
- * sent all lines.
+ * Maximum size of results that wait for the client. The size suffices for clients that read only after they have sent
+ * all lines.
  */
 const WAITING_BYTES = 16 * 1024 * 1024;
 const LONGEST_MESSAGE = 1_000;

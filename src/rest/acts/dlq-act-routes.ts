@@ -91,7 +91,7 @@ const REDRIVE = describeRoute({
   method: 'post',
   path: '/v1/dlq/entry/{dlq_entry_uuid}/redrive',
   permission: 'dlq:update',
-  summary: 'Lets the task of a dead letter run again, and closes the entry',
+  summary: 'Runs the task of a dead letter again, and closes the entry',
   request: { params: Entry, ...optionalBody(ActBody) },
   answer: RedriveSchema,
   errors: [404, 409],
@@ -118,7 +118,7 @@ export function dlqActRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(ASSIGN, async (c) => {
       const { to, priority, ...operator } = c.req.valid('json');
       if (to === undefined && priority === undefined) {
-        throw new TaskerError('bad_request', 'pass to, a name or null, or priority');
+        throw new TaskerError('bad_request', 'pass to (a name or null) or priority');
       }
       const wanted = { ...(to !== undefined && { assignee: to }), ...(priority !== undefined && { priority }) };
       return c.json(await change(c, c.req.valid('param'), { ...wanted, operator }), 200);

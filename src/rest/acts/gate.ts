@@ -1,17 +1,17 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { TaskerError } from '../../errors.ts';
 
-/** Requests in progress per connection of the pool. At full load, the last of them waits well under a second. */
+/** Requests in progress per connection of the pool. At full load, the last request waits well under a second. */
 const REQUESTS_PER_CONNECTION = 50;
-/** With fewer requests per connection, the server is not busy, and accepts all. */
+/** With fewer requests per connection, the server is not busy, and accepts all requests. */
 const BUSY_PER_CONNECTION = 2;
-/** A busy server accepts as many requests as it recently answered in this time. */
+/** A busy server accepts as many requests as it recently completed in this time. */
 const LONGEST_WAIT_MS = 2_000;
 /** A request that waited longer than this before it was handled is rejected, because the server cannot keep up. */
 const LONGEST_QUEUED_MS = 500;
 const WINDOW_MS = 1_000;
 const RETRY_AFTER_SECONDS = 1;
-/** Paths of claims, which wait for steps without using a connection. Idle workers must not keep others out. */
+/** Paths of claims, which wait for steps without using a connection. Idle workers must not block other requests. */
 const WAITING_PATH = '/v1/steps/claim';
 const MOST_WAITING = 5_000;
 
@@ -23,15 +23,15 @@ export interface GateOptions {
   mostRequests?: number | undefined;
 }
 
-/** Counts the requests in progress, and how fast they are answered while many of them wait. */
+/** Counts the requests in progress, and measures the rate of responses while many requests wait. */
 export class Gate {
   readonly #most: number;
   readonly #busyFrom: number;
   #open = 0;
-  /** The time since which answers are counted. Undefined while the server is not busy. */
+  /** The time since which responses are counted. Undefined while the server is not busy. */
   #since: number | undefined;
   #answered = 0;
-  /** The answers in a millisecond of the last whole window. Undefined if the server has not been busy for that long. */
+  /** Responses per millisecond in the last complete window. Undefined if the server has not been busy for that long. */
   #rate: number | undefined;
 
   constructor({ poolSize, mostRequests = poolSize * REQUESTS_PER_CONNECTION }: GateOptions) {
@@ -80,7 +80,7 @@ export class Gate {
 
 const LEAVING = new WeakMap<Context, () => void>();
 
-/** Stops counting a request that has done its work and only waits from now on, such as a stream before it begins. */
+/** Stops counting a request that only waits from now on, such as a stream before it begins. */
 export function onlyWaits(c: Context): void {
   LEAVING.get(c)?.();
 }

@@ -114,7 +114,10 @@ export function operateRoutes(tasker: Tasker): OpenAPIHono {
     });
 }
 
-/** A worker serves several namespaces. A credential may drain it only if it covers all of them. */
+/**
+ * A worker serves several namespaces. A credential may drain the worker only if the credential covers all its
+ * namespaces.
+ */
 async function checkWorker(tasker: Tasker, c: Context, name: string): Promise<void> {
   const caller = callerOf(c);
   if (caller.namespaces === undefined) return;

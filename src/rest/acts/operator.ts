@@ -2,15 +2,12 @@ import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { actorOf, callerOf, type Remarks } from '../caller.ts';
 
-/** The fields of every body of an action: why, and for whom. */
+/** The fields that every action's body has: the reason, and the operator. */
 export const OPERATOR = {
   reason: z.string().min(1).max(4000).optional().openapi({ description: 'Kept in the history and the audit.' }),
-  by: z
-    .string()
-    .min(1)
-    .max(200)
-    .optional()
-    .openapi({ description: 'The operator. With a credential, its subject acts, and this is a remark.' }),
+  by: z.string().min(1).max(200).optional().openapi({
+    description: 'The operator. With a credential, its subject is the operator, and this name is only a remark.',
+  }),
 };
 
 /** The body of an action that has no other fields. */

@@ -15,7 +15,7 @@ const body = optionalBody(ActBody);
 const OfTemplate = z.object({ namespace: z.string(), name: z.string() });
 const OfVersion = OfTemplate.extend({ version: z.string() });
 const OfNamespace = z.object({ namespace: z.string() });
-const PAUSES = 'running steps finish, and no other step starts until it is resumed';
+const PAUSES = 'running steps finish, and no other step starts until the pause ends';
 
 const PAUSE_TEMPLATE = describeRoute({
   ...common,
@@ -33,14 +33,14 @@ const PAUSE_VERSION = describeRoute({
   ...common,
   path: '/v1/templates/{namespace}/{name}/{version}/pause',
   operationId: 'postTemplateVersionPause',
-  summary: `Pauses a version of a template: ${PAUSES}`,
+  summary: `Pauses a template version: ${PAUSES}`,
   request: { params: OfVersion, ...body },
 });
 const RESUME_VERSION = describeRoute({
   ...common,
   path: '/v1/templates/{namespace}/{name}/{version}/resume',
   operationId: 'postTemplateVersionResume',
-  summary: 'Ends the pause of a version of a template',
+  summary: 'Ends the pause of a template version',
   request: { params: OfVersion, ...body },
 });
 const PAUSE_NAMESPACE = describeRoute({

@@ -99,7 +99,7 @@ const RESUME = describeRoute({
   method: 'post',
   path: '/v1/schedules/{name}/resume',
   permission: 'schedules:write',
-  summary: 'Resumes a schedule; due times of the pause get no task',
+  summary: 'Resumes a schedule; due times during the pause get no task',
   request: { params: Named, ...optionalBody(ActBody) },
   answer: ChangedScheduleSchema,
   errors: [404],
@@ -163,10 +163,7 @@ async function checkSchedule(tasker: Tasker, c: Context, name: string): Promise<
   if (callerOf(c).namespaces !== undefined) await visible(tasker, c, name);
 }
 
-/**
- * Returns a page of the schedules that the caller may see. The cursor is the name of a schedule that the caller may
- * see.
- */
+/** Returns a page of the schedules that the caller may see. The cursor is the name of such a schedule. */
 async function visiblePage(
   tasker: Tasker,
   c: Context,

@@ -97,7 +97,7 @@ export function signalRoutes(tasker: Tasker): OpenAPIHono {
       if (!signal || !(await seesTasks(tasker, c, signal))) {
         throw new TaskerError(
           'not_found',
-          `signal ${id} not found; GET /v1/tasks/{uuid}/signals lists those of a task`,
+          `signal ${id} not found; GET /v1/tasks/{uuid}/signals lists the signals of a task`,
         );
       }
       return c.json(as(SignalSchema, signalJson(readable(c, signal))), 200);

@@ -43,7 +43,7 @@ const MOVE = describeRoute({
         .strictObject({
           ...OPERATOR,
           until: named(100).optional().openapi({ description: 'ISO 8601 with a zone.' }),
-          in: named(100).optional().openapi({ description: 'From now, such as `2h`.' }),
+          in: named(100).optional().openapi({ description: 'A duration from now, such as `2h`.' }),
         })
         .openapi('MoveTimerRequest'),
     ),

@@ -17,7 +17,7 @@ const RETRY = describeRoute({
   method: 'post',
   path: '/v1/tasks/{uuid}/retry',
   permission: 'tasks:update',
-  summary: 'Retries all steps of a task that failed or wait for a retry',
+  summary: 'Retries the failed steps of a task, and its steps that wait for a retry',
   request: act,
   answer: z.object({ task_uuid: z.uuid(), steps: z.array(z.string()), status: z.string() }),
   errors: [404, 409],
@@ -26,7 +26,7 @@ const RESOLVE = describeRoute({
   method: 'post',
   path: '/v1/tasks/{uuid}/resolve',
   permission: 'tasks:update',
-  summary: 'Ends a task by hand; a repetition changes nothing',
+  summary: 'Ends a task by hand; a repeated request changes nothing',
   request: act,
   answer: z.object({ task_uuid: z.uuid(), resolved: z.boolean(), status: z.string() }),
   errors: [404, 409],
@@ -77,7 +77,7 @@ const START_NOW = describeRoute({
   method: 'post',
   path: '/v1/tasks/{uuid}/start-now',
   permission: 'tasks:update',
-  summary: 'Starts a task that was created to start later',
+  summary: 'Starts a task now that was created to start later',
   request: act,
   answer: z.object({ task_uuid: z.uuid(), started: z.literal(true) }),
   errors: [404, 409],
@@ -86,7 +86,7 @@ const RESCHEDULE = describeRoute({
   method: 'post',
   path: '/v1/tasks/{uuid}/reschedule',
   permission: 'tasks:update',
-  summary: 'Changes the start of a task that was created to start later',
+  summary: 'Changes the start time of a task that was created to start later',
   request: {
     params: TaskPath,
     ...jsonBody(
@@ -94,7 +94,7 @@ const RESCHEDULE = describeRoute({
         .strictObject({
           ...OPERATOR,
           at: named(100).optional().openapi({ description: 'ISO 8601 with a zone.' }),
-          in: named(100).optional().openapi({ description: 'From now, such as `2h`.' }),
+          in: named(100).optional().openapi({ description: 'A duration from now, such as `2h`.' }),
         })
         .openapi('RescheduleRequest'),
     ),
@@ -154,10 +154,7 @@ function addEndings(routes: OpenAPIHono, tasker: Tasker): void {
       const resolved = await tasker.resolveTask(uuid, operatorOf(c, c.req.valid('json')));
       const status = await statusOf(uuid);
       if (!resolved && status !== 'resolved_manually') {
-        throw new TaskerError(
-          'illegal_transition',
-          `task ${uuid} cannot be resolved: it has ended, it is in ${status}`,
-        );
+        throw new TaskerError('illegal_transition', `task ${uuid} cannot be resolved: it has ended in ${status}`);
       }
       return c.json({ task_uuid: uuid.toLowerCase(), resolved, status }, 200);
     })

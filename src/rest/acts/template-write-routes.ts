@@ -47,7 +47,7 @@ const VALIDATE = describeRoute({
       template: z
         .object({ ...about, change })
         .nullable()
-        .openapi({ description: 'Null if it has errors.' }),
+        .openapi({ description: 'Null if the template has errors.' }),
     })
     .openapi('ValidatedTemplate'),
   errors: [404],

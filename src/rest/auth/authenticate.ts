@@ -20,7 +20,7 @@ export function authenticate(credentials: Credentials, rules: RouteRules): Middl
 }
 
 async function callerFor(c: Context, credentials: Credentials, rule: RouteRule | undefined): Promise<Caller> {
-  // Does not use the database, because the health pages must answer without it.
+  // Does not use the database, because the health routes must work without it.
   if (rule?.permission === 'public') return credentials.wereRequired ? STRANGER : ANYONE;
   return (await credentials.areRequired()) ? known(c, credentials) : ANYONE;
 }

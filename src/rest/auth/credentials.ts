@@ -19,7 +19,7 @@ import { looksLikeToken, Tokens } from './tokens.ts';
 const FRESH_MS = 2_000;
 const MOST_KEYS = 10_000;
 const USE_MS = 60_000;
-const UNKNOWN = 'the server does not accept this credential; `tasker auth key list` shows which keys work';
+const UNKNOWN = 'the server does not accept this credential; `tasker auth key list` shows the valid keys';
 
 interface FixedKeyCaller {
   hash: Buffer;
@@ -102,7 +102,8 @@ export class Credentials {
     // A credential that was valid before is not limited, because other callers may share its address.
     const hash = cacheKey(text);
     if (this.#right.has(hash) || this.#keys.has(hash)) return this.#ofText(text);
-    // The credential counts as wrong until it is known to be valid. Otherwise concurrent guesses would not be limited.
+    // The credential is treated as wrong until it is known to be valid. Otherwise concurrent guesses would not be
+    // limited.
     const wait = this.#wrong.take(address);
     if (wait > 0) tooMany(c, wait, 'too many wrong credentials from this address');
     let isWrong = false;

@@ -10,7 +10,7 @@ const READ = ['etag', 'retry-after', 'x-auth-failure-reason', 'x-request-id'];
 const PREFLIGHT_SECONDS = 600;
 
 /**
- * Lets web pages of the configured origins read answers. If none are configured, no page of another origin can. Such
+ * Lets web pages of the configured origins read responses. If none are configured, no page of another origin can. Such
  * pages send a key or a token. Sessions are only for pages of this server.
  */
 export function crossOrigin({ corsOrigins, auth }: SecuritySettings): MiddlewareHandler {

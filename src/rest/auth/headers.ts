@@ -1,6 +1,8 @@
 import type { MiddlewareHandler } from 'hono';
 
-/** Headers that stop browsers from guessing types, framing pages, and leaking addresses and answers to other sites. */
+/**
+ * Headers that stop browsers from guessing types, framing pages, and leaking addresses and responses to other sites.
+ */
 const HEADERS: Readonly<Record<string, string>> = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',

@@ -10,20 +10,20 @@ export interface KeySetSettings {
   url: string;
   /** Time after which the keys are loaded again. */
   refreshMs: number;
-  /** How long older keys are used while the provider does not answer. */
+  /** How long older keys are used while the provider does not respond. */
   maxStaleMs: number;
   /** Allows http and private addresses. */
   allowHttp: boolean;
 }
 
 const TIMEOUT_MS = 10_000;
-/** An unknown key, or a provider that does not answer, causes a request at most this often. */
+/** Minimum time between two requests for an unknown key, or to a provider that does not respond. */
 const COOLDOWN_MS = 30_000;
 const LARGEST = 1024 * 1024;
 
 type LocalKeys = ReturnType<typeof createLocalJWKSet>;
 
-/** The public keys of an identity provider, which it may change at any time. */
+/** The public keys of an identity provider, which may change at any time. */
 export class KeySet {
   readonly #settings: KeySetSettings;
   readonly #logger: Logger;
@@ -39,7 +39,10 @@ export class KeySet {
     this.#now = now;
   }
 
-  /** Returns the key that a token names. Loads the keys again if it is unknown, because they may have changed. */
+  /**
+   * Returns the key that a token names. Loads the keys again if the named key is unknown, because the provider may have
+   * changed them.
+   */
   async keyFor(header: JWSHeaderParameters, token: FlattenedJWSInput): ReturnType<LocalKeys> {
     const keys = await this.#current();
     try {
@@ -110,14 +113,14 @@ async function getText({ url, allowHttp }: KeySetSettings): Promise<string> {
     const asked = send(url, options, (answer) => {
       if (answer.statusCode !== 200) {
         answer.destroy();
-        reject(new Error(`the provider answered with status ${answer.statusCode}`));
+        reject(new Error(`the provider responded with status ${answer.statusCode}`));
         return;
       }
       const parts: Buffer[] = [];
       let size = 0;
       answer.on('data', (part: Buffer) => {
         size += part.length;
-        if (size > LARGEST) answer.destroy(new Error('the answer is larger than 1 MB'));
+        if (size > LARGEST) answer.destroy(new Error('the response is larger than 1 MB'));
         else parts.push(part);
       });
       answer.once('error', reject);

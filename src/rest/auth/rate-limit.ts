@@ -60,8 +60,8 @@ export class RateLimit {
 }
 
 /**
- * Returns the key of an address. An IPv6 network has more addresses than could be counted, so the whole network counts
- * as one.
+ * Returns the key of an address. An IPv6 network has too many addresses to count separately, so the whole network has
+ * one key.
  */
 export function addressKey(address: string): string {
   const plain = address.replace(/^::ffff:(?=\d+\.)/, '').replace(/%.*$/, '');

@@ -24,7 +24,7 @@ export class Recent<T> {
     return this.#entries.size;
   }
 
-  /** Returns whether {@link get} would not look the key up. */
+  /** Returns whether {@link get} has a recent value and needs no lookup. */
   has(key: string): boolean {
     const found = this.#entries.get(key);
     return found !== undefined && performance.now() - found.at < this.#options.freshMs;

@@ -4,7 +4,7 @@ import { type ErrorCode, TaskerError } from '../../errors.ts';
 /** The reason why a credential is not accepted, as clients of the original API read it. */
 export type FailureReason = 'missing' | 'expired' | 'invalid' | 'malformed' | 'forbidden';
 
-/** A credential that is not accepted. The middleware turns it into a response. */
+/** An error for a credential that is not accepted. The middleware converts the error into a response. */
 export class Refused extends Error {
   override readonly name = 'Refused';
   readonly reason: FailureReason;
@@ -29,7 +29,7 @@ const SEVERITY: Readonly<Record<FailureReason, 'low' | 'medium'>> = {
   malformed: 'medium',
   forbidden: 'medium',
 };
-/** Seconds after which another try makes sense. */
+/** Seconds after which the client can try again. */
 const RETRY_AFTER: Readonly<Record<FailureReason, number | undefined>> = {
   missing: undefined,
   expired: undefined,
@@ -41,7 +41,7 @@ const RETRY_AFTER: Readonly<Record<FailureReason, number | undefined>> = {
 /** The header with the reason. */
 export const REASON_HEADER = 'x-auth-failure-reason';
 
-/** The name of the request's variable that holds the permission that its caller lacks. */
+/** The name of the request variable for the permission that the caller lacks. */
 export const LACKED = 'lackedPermission';
 
 /** Rejects the request, with the headers and the code for the reason. */

@@ -1,10 +1,10 @@
 import { expandPermissions, isRole, type Permission, ROLE_PERMISSIONS } from '../../model/permissions.ts';
 import type { Caller } from '../caller.ts';
 
-/** The rights that a credential gives. */
+/** The rights that a credential grants. */
 export interface Rights {
   subject: string;
-  /** The role names with which it may vote. They grant no permissions. */
+  /** The role names with which the caller may vote. They grant no permissions. */
   roles: readonly string[];
   /** Permissions and wildcards. */
   permissions: readonly string[];

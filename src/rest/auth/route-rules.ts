@@ -5,13 +5,13 @@ import { PERMISSIONS, type Permission } from '../../model/permissions.ts';
 import { PAGE_PATHS } from '../web-page.ts';
 import type { SecuritySettings } from './settings.ts';
 
-/** The requirements that a caller of a route must meet. */
+/** The requirements of a route for its callers. */
 export interface RouteRule {
-  /** Undefined if the route declares none, so no caller may use it. */
+  /** Undefined if the route declares no permission. No caller may then use the route. */
   permission: Permission | 'public' | 'authenticated' | undefined;
-  /** Its path, with `:` before parameters. */
+  /** The route's path, with `:` before parameters. */
   path: string;
-  /** Whether the route limits what it shows and changes to the namespaces of the caller. */
+  /** Whether the route limits its reads and changes to the namespaces of the caller. */
   scoped: boolean;
 }
 
@@ -41,7 +41,7 @@ export class RouteRules {
     this.#metricsNeedCredential = metricsNeedCredential;
   }
 
-  /** Returns the rule of the route that will answer. Undefined if no route matches. */
+  /** Returns the rule of the route that handles the request. Undefined if no route matches. */
   of(c: Context): RouteRule | undefined {
     const route = matchedRoutes(c).find(({ method }) => method !== 'ALL');
     return route && this.ruleFor(route.method, route.path);

@@ -9,7 +9,7 @@ import { Recent } from './recent.ts';
 import { refuse } from './refuse.ts';
 import type { RouteRules } from './route-rules.ts';
 
-/** The namespaces of this many tasks are cached. They never change. */
+/** Maximum number of tasks whose namespaces are cached. The namespace of a task never changes. */
 const MOST_TASKS = 20_000;
 
 /** A part of a path that belongs to a namespace, or names one. */
@@ -45,9 +45,9 @@ export function scopedParts(path: string): ScopedPart[] {
 }
 
 /**
- * Limits callers to their namespaces. A request for an object in another namespace is answered as if it did not exist.
- * Routes without such an object in their path must limit their answers themselves, and have `scoped: true`. Requests to
- * other routes are rejected.
+ * Limits callers to their namespaces. A request for an object in another namespace gets the same error as for a missing
+ * object. Routes without such an object in their path must limit their responses themselves, and have `scoped: true`.
+ * Requests to other routes are rejected.
  */
 export function limitToNamespaces(tasker: Tasker, rules: RouteRules): MiddlewareHandler {
   const tasks = new Recent<string | undefined>({ freshMs: Number.POSITIVE_INFINITY, most: MOST_TASKS });

@@ -29,7 +29,7 @@ const ME = describeRoute({
   path: '/v1/me',
   permission: 'authenticated',
   scoped: true,
-  summary: 'Returns who the caller is, and what it may do',
+  summary: 'Returns the caller of the request, and its rights',
   answer: MeSchema,
 });
 

@@ -29,7 +29,10 @@ export class Sessions {
     this.#tls = tls;
   }
 
-  /** Begins a session with the rights of a credential, and sets its cookie. Returns when it expires. */
+  /**
+   * Begins a session with the rights of a credential, and sets its cookie. Returns the time at which the session
+   * expires.
+   */
   async begin(c: Context, caller: Caller): Promise<string> {
     const { subject, roles, permissions, namespaces, keyId, expiresAtMs } = caller;
     if (subject === undefined || permissions === undefined) {
@@ -74,7 +77,7 @@ export class Sessions {
     return token !== undefined && FORM.test(token) ? token : undefined;
   }
 
-  /** The prefix keeps other hosts of the same domain from setting the cookie. It works only with https. */
+  /** The prefix prevents other hosts of the same domain from setting the cookie. It works only with https. */
   #name(c: Context): string {
     return this.isSecure(c) ? '__Host-tasker_session' : 'tasker_session';
   }

@@ -8,7 +8,7 @@ export interface SecuritySettings {
   exposed: boolean;
   /** The origins of web pages on other hosts that may use the API. Default: none. */
   corsOrigins: readonly string[];
-  /** Whether the server itself speaks TLS. */
+  /** Whether the server itself uses TLS. */
   tls: boolean;
   /** Whether metrics also need a credential if requests do. Default false. */
   metricsNeedCredential?: boolean;
@@ -43,7 +43,7 @@ export interface AuthSettings {
 /** An API key of the configuration. */
 export interface FixedKey {
   key: string;
-  /** Its actions are recorded under `key:` and this name. */
+  /** Actions with this key are recorded under `key:` and this name. */
   name: string;
   permissions: readonly string[];
 }

@@ -28,7 +28,7 @@ const TOLERANCE_SECONDS = 5;
 const LONGEST = 16_384;
 const LONGEST_SUBJECT = 200;
 const MOST = 1_000;
-/** Names of roles that give permissions. Plain names such as `admin` often mean something else at a provider. */
+/** Names of roles that grant permissions. Plain names such as `admin` often mean something else at a provider. */
 const ROLE_NAMES = new Map(ROLES.map((role) => [`tasker-${role}`, role]));
 
 /** Returns whether a string may be a token. */
@@ -104,7 +104,7 @@ function refusedBecause(error: unknown): Refused {
   if (code === 'ERR_JWS_INVALID' || code === 'ERR_JWT_INVALID') {
     return new Refused('malformed', 'the token is not a signed JWT');
   }
-  // The signature, the algorithm or the key is wrong. Details would help only someone who forges tokens.
+  // The signature, the algorithm or the key is wrong. Details would only help an attacker who forges tokens.
   return new Refused('invalid', 'the server does not accept this token');
 }
 
@@ -128,7 +128,7 @@ function readKey(pem: string): KeyObject {
   return key;
 }
 
-/** Returns the claim that actions are recorded under. @throws Refused if it cannot be one */
+/** Returns the claim under which actions are recorded. @throws Refused if the claim is not a valid subject */
 export function subjectOf(sub: unknown, claim = 'sub'): string {
   if (typeof sub === 'string' && sub !== '' && sub.length <= LONGEST_SUBJECT && isStorableText(sub)) {
     // Actions of API keys are recorded under such names.

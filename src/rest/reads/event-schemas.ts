@@ -24,7 +24,7 @@ export const GroupSchema = z
   .object({
     name: z.string(),
     patterns: z.array(z.string()),
-    waiting: z.int().openapi({ description: 'Events that the group has yet to receive.' }),
+    waiting: z.int().openapi({ description: 'Number of events that the group has not received yet.' }),
     seconds_behind: z.number(),
     retrying: z.int(),
     dead: z.int(),

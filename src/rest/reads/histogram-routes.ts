@@ -22,7 +22,7 @@ const HISTOGRAM = describeRoute({
       ...filterQuery,
       by: z.enum(['created', 'failed']).default('created'),
       buckets: queryNumber(60, { min: 2, max: 500 }),
-      since: time.optional().openapi({ description: 'With `by=failed`: only failures since then.' }),
+      since: time.optional().openapi({ description: 'With `by=failed`: only failures since this time.' }),
     }),
   },
   answer: z

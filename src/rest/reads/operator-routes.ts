@@ -59,7 +59,7 @@ const ENTRY = describeRoute({
   method: 'get',
   path: '/v1/dlq/entry/{dlq_entry_uuid}',
   permission: 'dlq:read',
-  summary: 'Returns a dead letter, by its id or that of its task, with its notes and the task as it was',
+  summary: 'Returns a dead letter, by its id or the id of its task, with its notes and the snapshot of the task',
   request: { params: z.object({ dlq_entry_uuid: z.string() }) },
   answer: DeadLetterDetailsSchema,
   errors: [404],

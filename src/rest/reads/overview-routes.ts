@@ -60,13 +60,14 @@ const RETENTION = describeRoute({
   path: '/v1/retention',
   permission: 'system:config_read',
   summary: 'Returns the policy for pruning tasks, and the last prune',
-  description: 'The policy is the one in the configuration of the server. Workers prune by their own configuration.',
+  description: 'The policy in the configuration of the server. Workers prune by their own configuration.',
   answer: z
     .object({
       policy: z
         .object({
           rules: z.array(z.record(z.string(), z.unknown())).openapi({
-            description: 'The first rule that a task meets decides. `keep_ms`: time after its end; 0 means forever.',
+            description:
+              'The first rule that matches a task applies. `keep_ms`: time after the end of the task; 0 means forever.',
           }),
           archive: z.string().nullable().openapi({ description: 'The folder for archive files.' }),
           release_keys: z.boolean(),

@@ -11,7 +11,7 @@ import { taskGraphRoutes } from './task-graph-routes.ts';
 import { templateReadRoutes } from './template-routes.ts';
 import { workerRoutes } from './worker-routes.ts';
 
-/** The routes that only read, besides those of the earlier system. */
+/** The routes that only read, except the routes of the earlier system. */
 export function readRoutes(tasker: Tasker): OpenAPIHono[] {
   return [
     taskDetailRoutes(tasker),

@@ -94,7 +94,7 @@ function bulkJson(act: BulkSummary) {
   return { ...snakeKeys(act), filter: act.filter as Record<string, unknown> | null };
 }
 
-/** Callers that are limited to namespaces see only entries that certainly belong to one of them. */
+/** Callers that are limited to namespaces see only entries that certainly belong to one of these namespaces. */
 function isOfCaller(namespace: string | undefined, caller: Caller): boolean {
   return caller.namespaces === undefined || (namespace !== undefined && maySee(caller, namespace));
 }

@@ -26,7 +26,7 @@ export const BulkSchema = z
     id: z.int(),
     action: z.string(),
     state: z.string(),
-    filter: anything.nullable().openapi({ description: 'Null if its items were listed by id.' }),
+    filter: anything.nullable().openapi({ description: 'Null if the items were listed by id.' }),
     actor: z.string(),
     reason: nullableText,
     door: z.string(),

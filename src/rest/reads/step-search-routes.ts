@@ -25,10 +25,12 @@ const LOGS = describeRoute({
   method: 'get',
   path: '/v1/tasks/{uuid}/workflow_steps/{step}/logs',
   permission: 'steps:read',
-  summary: 'Returns what the handler of a step logged, by attempt',
+  summary: "Returns the log lines of a step's handler, by attempt",
   description: 'By default, only the last 200 lines of failed attempts are kept.',
   request: {
-    params: UuidParam.extend({ step: z.string().openapi({ description: 'Its name or id.', example: 'charge' }) }),
+    params: UuidParam.extend({
+      step: z.string().openapi({ description: 'The name or id of the step.', example: 'charge' }),
+    }),
     query: z.object({ attempt: z.coerce.number().int().min(1).optional() }),
   },
   answer: z

@@ -33,7 +33,7 @@ const HISTORY = describeRoute({
   method: 'get',
   path: '/v1/tasks/{uuid}/history',
   permission: 'tasks:read',
-  summary: 'Lists the attempts and actions of operators of a task, oldest first',
+  summary: 'Lists the attempts and operator actions of a task, oldest first',
   request: {
     params: UuidParam,
     query: z.object({
@@ -58,7 +58,7 @@ const WAITS = describeRoute({
   method: 'get',
   path: '/v1/tasks/{uuid}/waits',
   permission: 'tasks:read',
-  summary: 'Lists the last wait of each step of a task, including ended waits',
+  summary: 'Lists the last wait of each step in a task, including ended waits',
   description:
     'A wait for a time, a signal, votes, a completion from outside, or the next call of a handler. The wait of a task that starts later has no step.',
   request: { params: UuidParam },

@@ -143,7 +143,7 @@ export const WaitSchema = z
     calls: z.int(),
     settings: anything,
     progress: anything,
-    ended_at: nullableText.openapi({ description: 'Null if it has not ended.' }),
+    ended_at: nullableText.openapi({ description: 'Null if the wait has not ended.' }),
     ended_by: nullableText,
   })
   .openapi('TaskWait');

@@ -16,7 +16,7 @@ const GRAPH = describeRoute({
   permission: 'tasks:read',
   summary: 'Returns the steps of a task and their dependencies, with states and times',
   description:
-    'As a Mermaid flowchart with `?format=mermaid` or `Accept: text/vnd.mermaid`. There a batch is one node.',
+    'As a Mermaid flowchart with `?format=mermaid` or `Accept: text/vnd.mermaid`. In the flowchart, a batch is one node.',
   request: { params: UuidParam, query: FORMAT },
   answer: GraphSchema,
   otherForms: { [MERMAID]: 'A Mermaid flowchart, colored by state.' },
@@ -27,7 +27,7 @@ const TIMELINE = describeRoute({
   method: 'get',
   path: '/v1/tasks/{uuid}/timeline',
   permission: 'tasks:read',
-  summary: 'Returns what each step of a task did and when, for a Gantt chart',
+  summary: 'Returns the timeline spans of each step in a task, for a Gantt chart',
   description:
     'Spans are `queued` (ready, not yet claimed), `running`, `retry_wait`, `waiting` and `blocked` (failed permanently). The queue keeps no times: the start of `queued` is the latest of the creation of the task, the end of the last parent, the time at which a retry was due, and the last action on the step.',
   request: { params: UuidParam },

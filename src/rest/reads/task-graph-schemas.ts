@@ -64,8 +64,8 @@ export const TimelineSchema = z
             .object({
               kind: z.enum(['queued', 'running', 'retry_wait', 'waiting', 'blocked']),
               from: z.string(),
-              to: nullableTime.openapi({ description: 'Null if it has not ended.' }),
-              until: nullableTime.openapi({ description: 'The latest time at which it ends, if known.' }),
+              to: nullableTime.openapi({ description: 'Null if the span has not ended.' }),
+              until: nullableTime.openapi({ description: 'The latest time at which the span ends, if known.' }),
               attempt: z.int().nullable(),
               worker: z.string().nullable(),
               outcome: z.string().nullable(),

@@ -55,7 +55,7 @@ const DIFF = describeRoute({
   method: 'get',
   path: '/v1/templates/{namespace}/{name}/{version}/diff',
   permission: 'templates:read',
-  summary: 'Returns what changed from another version of a template',
+  summary: 'Returns the changes from an earlier version of a template',
   request: {
     params: Params,
     query: z.object({ with: z.string().min(1).openapi({ description: 'The earlier version.', example: '1.0.0' }) }),

@@ -38,7 +38,7 @@ export const SessionSchema = MeSchema.extend({ expires_at: z.string() }).openapi
 
 export const ListedSessionSchema = z
   .object({
-    id: z.string().openapi({ description: 'Not the secret of its cookie.' }),
+    id: z.string().openapi({ description: 'The id of the session. It is not the secret in the cookie.' }),
     subject: z.string(),
     roles: z.array(z.string()),
     permissions: z.array(z.string()),

@@ -15,7 +15,7 @@ export const filterQuery = {
   open: flag.optional().openapi({ description: 'Only tasks that have not ended.' }),
   ended: flag.optional().openapi({ description: 'Only tasks that have ended.' }),
   stale: flag.optional().openapi({ description: 'Only tasks that exceed a limit of their lifecycle.' }),
-  tag: several.optional().openapi({ description: 'May be repeated. A task must have all of them.' }),
+  tag: several.optional().openapi({ description: 'May be repeated. A task must have all given tags.' }),
   initiator: text,
   source: text,
   source_system: z.string().optional().openapi({ description: 'The same as `source`.' }),
@@ -41,7 +41,7 @@ export const filterQuery = {
   worker: z.string().optional().openapi({ description: 'The worker that holds the step, or ran it last.' }),
 };
 
-/** The query of the list of tasks. */
+/** The query of the task list. */
 export const TaskListQuery = z.object({
   page: queryNumber(1, { max: 1_000_000 }),
   per_page: queryNumber(25, { max: 100 }),

@@ -15,7 +15,7 @@ export const TemplateListSchema = z
         step_count: z.int(),
         digest: z.string().openapi({ description: 'A hash of the contents.' }),
         registered_at: z.string(),
-        paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that apply to it.' }),
+        paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that apply to the template.' }),
       }),
     ),
     total_count: z.int(),

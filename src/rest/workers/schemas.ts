@@ -33,7 +33,12 @@ export const RegisterSchema = z
     }),
     namespaces,
     handlers,
-    slots: z.int().min(1).max(10_000).default(1).openapi({ description: 'How many steps it runs at a time.' }),
+    slots: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(1)
+      .openapi({ description: 'Maximum number of steps that the worker runs at the same time.' }),
     host: text(255).default('unknown'),
     pid: z
       .int()
@@ -49,7 +54,7 @@ export const RegisteredSchema = z
     worker_id: z.int(),
     protocol: z.int(),
     lease_ms: z.int(),
-    heartbeat_ms: z.int().openapi({ description: 'How often to send a heartbeat.' }),
+    heartbeat_ms: z.int().openapi({ description: 'The interval at which to send heartbeats.' }),
   })
   .openapi('RegisteredWorker');
 
@@ -64,9 +69,9 @@ export const ClaimSchema = z
         'Chosen by the worker: 1, 2, 3 and so on. A repeated request with the same number returns the same steps.',
     }),
     slots: z.int().min(1).max(MOST_STEPS).openapi({ description: 'The maximum number of steps.' }),
-    wait_ms: z.int().min(0).max(20_000).default(0).openapi({ description: 'How long to wait for steps.' }),
-    namespaces: namespaces.optional().openapi({ description: 'Default: those of the registration.' }),
-    handlers: handlers.optional().openapi({ description: 'Default: those of the registration.' }),
+    wait_ms: z.int().min(0).max(20_000).default(0).openapi({ description: 'Maximum time to wait for steps.' }),
+    namespaces: namespaces.optional().openapi({ description: 'Default: the values of the registration.' }),
+    handlers: handlers.optional().openapi({ description: 'Default: the values of the registration.' }),
   })
   .openapi('ClaimRequest');
 
@@ -177,7 +182,8 @@ export const HeartbeatSchema = z
       .max(10_000)
       .openapi({ description: 'All steps that the worker holds.' }),
     phase: z.enum(['running', 'draining', 'stopped']).default('running').openapi({
-      description: 'draining: it takes no steps. stopped: it has ended, and its steps are taken back.',
+      description:
+        'draining: the worker takes no steps. stopped: the worker has ended, and its steps return to the queue.',
     }),
   })
   .openapi('Heartbeat');
@@ -192,6 +198,9 @@ export const HeartbeatAnswerSchema = z
           reason: z.enum(['cancelled', 'timed_out', 'lost', 'ended']),
         }),
       )
-      .openapi({ description: 'Steps that the worker must stop: their outcomes are rejected, or recorded already.' }),
+      .openapi({
+        description:
+          'Steps that the worker must stop, because their outcomes would be rejected or are already recorded.',
+      }),
   })
   .openapi('HeartbeatAnswer');

@@ -67,7 +67,8 @@ const BATCH = describeRoute({
   ...WORK,
   path: '/v1/steps/batch',
   summary: 'Completes, fails, releases and checkpoints many steps',
-  description: 'Each step has its own answer, in the same order. A rejected step does not affect the others.',
+  description:
+    'The response has an entry for each step, in the same order. A rejected step does not affect the others.',
   request: jsonBody(BatchSchema),
   answer: BatchAnswerSchema,
 });
@@ -80,8 +81,8 @@ const one = <Action extends string, Body extends z.ZodType>(action: Action, body
     answer: ReportedSchema,
     errors: [409],
   });
-const COMPLETE = one('complete', CompleteSchema, 'Completes a step that a worker was given');
-const FAIL = one('fail', FailSchema, 'Fails the attempt of a step that a worker was given');
+const COMPLETE = one('complete', CompleteSchema, 'Completes a step that a worker has claimed');
+const FAIL = one('fail', FailSchema, 'Fails the attempt at a step that a worker has claimed');
 const CHECKPOINT = one('checkpoint', CheckpointSchema, 'Saves the progress of a step, and restarts its timeout');
 const RELEASE = one('release', ReleaseSchema, 'Returns a step to the queue without spending an attempt');
 
@@ -111,7 +112,10 @@ export function workRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(REGISTER, async (c) => {
       const { protocol, ...worker } = c.req.valid('json');
       if (protocol !== PROTOCOL) {
-        throw new TaskerError('bad_request', `protocol: this server speaks ${PROTOCOL}, and the worker ${protocol}`);
+        throw new TaskerError(
+          'bad_request',
+          `protocol: this server uses version ${PROTOCOL}, and the worker uses version ${protocol}`,
+        );
       }
       for (const namespace of worker.namespaces) checkNamespace(callerOf(c), namespace, `namespace ${namespace}`);
       const { id } = await httpWorkers.register(worker);

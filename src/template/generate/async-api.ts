@@ -44,9 +44,9 @@ const WHEN: Record<EventCondition, string> = {
 };
 
 /**
- * Returns the events of templates as an AsyncAPI 3.0 document: a channel for each event, an operation for each step
- * that publishes it, and the messages in the form in which they leave the process, with the schema of the payload.
- * `warnings` lists events whose declarations differ, and features that such a document cannot express.
+ * Returns the events of templates as an AsyncAPI 3.0 document. It has a channel for each event, and an operation for
+ * each step that publishes the event. Messages have the form in which they leave the process, with the schema of the
+ * payload. `warnings` lists events whose declarations differ, and features that such a document cannot express.
  *
  * @example
  * const { document } = asyncApiOf(templates, { title: 'shop', version: '1.0.0' });

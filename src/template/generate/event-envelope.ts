@@ -5,7 +5,7 @@ const uuid = { type: 'string', format: 'uuid' } as const;
 const time = { type: 'string', format: 'date-time' } as const;
 const object = { type: 'object' } as const;
 
-/** The schemas (draft-07) that messages share. Their names start with a capital letter, unlike those of events. */
+/** The schemas (draft-07) that messages share. Their names start with a capital letter, unlike the names of events. */
 export const ENVELOPE_SCHEMAS: Readonly<Record<string, unknown>> = {
   DomainEvent: {
     type: 'object',
@@ -64,7 +64,7 @@ export const ENVELOPE_SCHEMAS: Readonly<Record<string, unknown>> = {
   },
 };
 
-/** Returns the schema of the message of an event: the envelope with the event's name and the schema of its payload. */
+/** Returns the schema of an event's message: the envelope with the event's name and the schema of its payload. */
 export function envelopeOf(name: string, payloadReference: string): unknown {
   return {
     allOf: [

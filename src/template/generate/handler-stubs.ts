@@ -4,7 +4,7 @@ import type { ModelNames } from './zod-types.ts';
 
 /** Options of {@link handlersOf}. */
 export interface HandlerStubOptions {
-  /** The names of the types of results, and the module that exports them. Default: results are untyped. */
+  /** The names of the result types, and the module that exports these types. Default: results are untyped. */
   models?: { names: ModelNames; from: string };
   /** Only this step. */
   step?: string;

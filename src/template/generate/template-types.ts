@@ -32,7 +32,7 @@ interface Draft {
 /**
  * Returns TypeScript types for templates: a type for the payload of each event, and a map `EventPayloads` from event
  * names to these types. A map `TaskInputs` has the contexts of tasks, `WaitResults` the results of steps that wait, and
- * `TaskTypes` the requests that `createTask` checks. Equal templates give equal text.
+ * `TaskTypes` the requests that `createTask` checks. Equal templates produce equal text.
  *
  * @example
  * const { text } = typesOf(templates);

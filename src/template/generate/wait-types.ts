@@ -31,8 +31,8 @@ export interface ${APPROVAL} {
 type PayloadType = (signal: SignalConfig, step: string, template: TaskTemplate) => string;
 
 /**
- * Returns the types of the results of steps that wait, by template and step, because no handler declares them. Empty if
- * there are none.
+ * Returns the result types of steps that wait, by template and step, because no handler declares these types. Empty if
+ * no step waits.
  */
 export function waitTypes(templates: readonly TaskTemplate[], payloadType: PayloadType): string[] {
   const byKey = new Map(

@@ -29,8 +29,8 @@ const HEAD = `// Written by \`tasker generate\` from the templates: change those
 const LANGUAGE = /_(ts|rb|py|rs)$/;
 
 /**
- * Returns zod schemas and their types for the inputs and results of templates: `<Task>Input`, and `<Namespace><Step>Result`
- * or, with `short`, `<Step>Result`. Equal templates give equal text.
+ * Returns zod schemas and their types for the inputs and results of templates: `<Task>Input`, and
+ * `<Namespace><Step>Result` or, with `short`, `<Step>Result`. Equal templates produce equal text.
  */
 export function zodTypesOf(templates: readonly TaskTemplate[], { short = false }: { short?: boolean } = {}): ZodTypes {
   const taken = new Set<string>();

@@ -47,14 +47,14 @@ const MOST_STATES = 200_000;
 const SURROGATE = /[\ud800-\udfff]/;
 
 /**
- * Compiles a pattern of JSON Schema. It matches exactly the strings that JavaScript's `new RegExp(source, 'u').test`
- * matches. For a pattern that could backtrack for a long time, JavaScript's engine is not used. Instead, all paths
- * through the pattern are followed in parallel, one character at a time. Look-arounds are tables that are filled in one
- * pass each.
+ * Compiles a pattern of JSON Schema. The result matches exactly the strings that JavaScript's `new RegExp(source,
+ * 'u').test` matches. For a pattern that could backtrack for a long time, JavaScript's engine is not used. Instead, all
+ * paths through the pattern are followed in parallel, one character at a time. Look-arounds are tables that are filled
+ * in one pass each.
  *
  * @example
  * linearPattern('^(a+)+$').test('a'.repeat(10_000) + 'b'); // false, immediately
- * @throws SyntaxError when it is not a regular expression
+ * @throws SyntaxError if the source is not a regular expression
  * @throws UnsupportedPattern for a backreference, a modifier, or a pattern that is too large
  */
 export function linearPattern(source: string): LinearPattern {
@@ -107,7 +107,7 @@ function isWord(codePoint: number): boolean {
 /** Compiles from the end to the beginning, so that the continuation of a part is known when the part is compiled. */
 class Compiler {
   readonly #looks: Look[];
-  /** A look-around in a repetition is compiled once. */
+  /** The compiled look-arounds, so that a look-around in a repetition is compiled only once. */
   readonly #tables: Map<PatternNode, number>;
   /** Whether the program reads the text from its beginning to its end. */
   readonly #forward: boolean;
@@ -130,7 +130,9 @@ class Compiler {
     return { step, reached: 0 };
   }
 
-  /** Returns the first state of a part that is followed by `next`. It is `next` itself if the part is always empty. */
+  /**
+   * Returns the first state of a part that is followed by `next`. Returns `next` itself if the part is always empty.
+   */
   #before(node: PatternNode, next: State): State {
     switch (node.kind) {
       case 'char':

@@ -17,7 +17,7 @@ const QUANTIFIER = /(?:([*+?])|\{(\d+)(,(\d*))?\})\??/y;
 const LOOK = /\(\?(<?)([=!])/y;
 const GROUP = /\((?:\?:|\?<[^>=!]*>|(?!\?))/y;
 const CLASS = /\[(?:[^\]\\]|\\.)*\]/suy;
-/** An escape for one character. A pair of escaped surrogates counts as one character. */
+/** An escape for one character. A pair of escaped surrogates is one character. */
 const CHARACTER_ESCAPE =
   /\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|u\{[\da-fA-F]+\}|u[\da-fA-F]{4}|x[\da-fA-F]{2}|c[a-zA-Z]|[pP]\{[^}]*\}|[^bBk1-9])/suy;
 

@@ -59,7 +59,7 @@ interface Problem {
   message: string;
 }
 
-/** Returns the problems that concern the meaning of the fields, or several of them. */
+/** Returns the problems with the meaning of single fields, or with a combination of fields. */
 function problemsOf(file: ScheduleFile): Problem[] {
   const problems: Problem[] = [];
   const add = (path: string, message: string) => problems.push({ path, message });

@@ -45,7 +45,7 @@ function differences(producer: unknown, consumer: unknown, at: string, depth = 0
     const isNeeded = needed.has(name);
     if (!Object.hasOwn(made, name)) return [missing(field, isNeeded, 'the producer does not declare it')];
     const deeper = differences(made[name], wanted[name], field, depth + 1);
-    return isNeeded && !sure.has(name) ? [missing(field, true, 'the producer may leave it out'), ...deeper] : deeper;
+    return isNeeded && !sure.has(name) ? [missing(field, true, 'the producer may omit it'), ...deeper] : deeper;
   });
   const undeclared = [...needed].filter((name) => !Object.hasOwn(wanted, name) && !Object.hasOwn(made, name));
   const extra = Object.keys(made).filter((name) => !Object.hasOwn(wanted, name) && !needed.has(name));

@@ -16,7 +16,7 @@ export interface TemplateFinding {
     | 'REQUIRED_TO_OPTIONAL'
     | 'OPTIONAL_TO_REQUIRED';
   breaking: boolean;
-  /** Null if it concerns the input of the task. */
+  /** Null if the difference concerns the input of the task. */
   step: string | null;
   /** The place in the schema, such as `order.total`. Null means the whole. */
   field: string | null;

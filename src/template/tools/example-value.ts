@@ -21,7 +21,7 @@ const EXAMPLES_BY_FORMAT: Readonly<Record<string, string>> = {
   uri: 'https://example.com',
 };
 
-/** Returns a value for a schema. Its parts are a best effort: they need not match, for example, a pattern. */
+/** Returns a value for a schema. The value is a best effort: it may not match a pattern, for example. */
 export function exampleValue(schema: Record<string, unknown>, depth = 0): unknown {
   const { examples, enum: choices, const: only, type } = schema;
   for (const given of [schema.default, only, first(examples), first(choices)]) if (given !== undefined) return given;

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { mustParseTemplate } from '../parse-template.ts';
 
-/** The types of fields that {@link generateTemplate} knows: `array:string` is an array of strings. */
+/** The types of fields that {@link generateTemplate} supports: `array:string` is an array of strings. */
 export const FIELD_TYPE = /^(array:)?(string|integer|number|boolean|object)$/;
 
 /** A field of a step's result. */

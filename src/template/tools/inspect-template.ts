@@ -10,9 +10,9 @@ export interface Finding {
   code: string;
   severity: 'error' | 'warning' | 'info';
   message: string;
-  /** Null if it concerns the whole template. */
+  /** Null if the remark concerns the whole template. */
   step: string | null;
-  /** Null if it has no place in the file. */
+  /** Null if the remark has no place in the file. */
   line: number | null;
 }
 
@@ -87,7 +87,7 @@ function remarks(template: TaskTemplate): Finding[] {
   return found;
 }
 
-/** Returns the structure of a template: the order of its steps, and what its schemas declare. */
+/** Returns the structure of a template: the order of its steps, and the declarations of its schemas. */
 export function inspectTemplate(template: TaskTemplate) {
   const { order, names, parents, children, roots } = graphOf(template);
   const nameOf = (index: number) => names[index]!;

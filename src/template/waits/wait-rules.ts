@@ -38,7 +38,7 @@ function waitTypeOf({ type }: StepSketch): WaitType | undefined {
   return WAIT_TYPES.find((each) => each === type);
 }
 
-/** Returns whether the file gives the field a value. An empty field counts as missing. */
+/** Returns whether the field has a value in the file. An empty field is treated as missing. */
 const given = (fields: Fields, key: string) => (fields[key] ?? null) !== null;
 
 const error = (code: string, message: string, path: Path): Finding => ({ severity: 'error', code, message, path });
@@ -194,7 +194,7 @@ function defaultFindings(name: string, signal: Fields, at: Path): Finding[] {
   });
 }
 
-/** Returns the violations of a schema. None if it is not a schema, which another rule reports. */
+/** Returns the violations of a schema. Empty for an invalid schema, which another rule reports. */
 function violationsOf(schema: Fields, value: unknown) {
   try {
     return compileSchema(schema)(value);

@@ -137,7 +137,7 @@ it('redriving many tasks shows a preview, asks for confirmation, and reports the
 });
 
 it.each([
-  [['dlq', 'redrive'], 'no dead letter was given; pass its id or that of its task'],
+  [['dlq', 'redrive'], 'no dead letter was given; pass its id or the id of its task'],
   [['dlq', 'redrive', NONE, '--all'], 'or a filter, not both'],
   [['dlq', 'resolve'], 'no dead letter was given'],
   [['dlq', 'add'], 'no task was given'],

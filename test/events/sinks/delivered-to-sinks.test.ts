@@ -33,7 +33,7 @@ describe('events of the log, delivered to a webhook', () => {
       {
         attempts: 1,
         error: expect.stringMatching(
-          /^webhook billing: http:\/\/127.0.0.1:\d+\/\*\*\* answered 410: the receiver is gone$/,
+          /^webhook billing: http:\/\/127.0.0.1:\d+\/\*\*\* returned 410: the receiver is gone$/,
         ),
       },
     ]);

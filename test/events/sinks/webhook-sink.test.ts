@@ -130,7 +130,7 @@ describe('a webhook', () => {
       const error = await failureOf(sinkTo(`${url}/s3cret`).deliver(loggedEvent(), deliveryContext()));
       expect(deliveryFailureOf(error)).toEqual({ permanent, retryAfterMs });
       expect(error.message).toContain(`webhook billing: http://127.0.0.1:`);
-      expect(error.message).toContain(`answered ${status}`);
+      expect(error.message).toContain(`returned ${status}`);
       expect(error.message).not.toMatch(/s3cret|why/);
     },
   );
@@ -140,7 +140,7 @@ describe('a webhook', () => {
     const { url } = await httpReceiver((response) => response.writeHead(307, { location: `${inside.url}/key` }).end());
     const error = await failureOf(sinkTo(url).deliver(loggedEvent(), deliveryContext()));
     expect(error.message).toContain(
-      `answered 307, a redirect to http://127.0.0.1:${inside.port}/***; redirects are not`,
+      `returned 307, a redirect to http://127.0.0.1:${inside.port}/***; redirects are not`,
     );
     expect(inside.received).toEqual([]);
     expect(deliveryFailureOf(error).permanent).toBe(false);

@@ -178,7 +178,7 @@ describe('the subscriber registry', () => {
     const refused = expect.objectContaining({
       code: 'subscriber_invalid',
       message: expect.stringContaining(
-        'its name is also that of its group and must be a string of 1 to 255 characters',
+        'its name is also the name of its group and must be a string of 1 to 255 characters',
       ),
     });
     expect(() => new SubscriberRegistry().register(Audit)).toThrow(refused);

@@ -328,7 +328,7 @@ it('invalid requests are rejected with the place of the mistake', async () => {
     return [status, (body as { error: { message: string } }).error.message];
   };
   expect(await said(on.register(['~/x/']))).toEqual([400, expect.stringContaining('must not begin with ~')]);
-  expect(await said(on.register(['lone'], { protocol: 2 }))).toEqual([400, expect.stringContaining('speaks 1')]);
+  expect(await said(on.register(['lone'], { protocol: 2 }))).toEqual([400, expect.stringContaining('uses version 1')]);
   expect(await said(on.ask('steps/claim', { worker_id: 999_999, request_id: 1, slots: 1 }))).toEqual([
     404,
     expect.stringContaining('HTTP worker 999999 not found; register it first'),

@@ -6,7 +6,7 @@ import { waitAtMost } from '../../../time/wait-at-most.ts';
 
 /** Minimum time between two counts of the log, regardless of how often metrics are collected. */
 const COUNT_MS = 5_000;
-/** How long a report waits for the database. A later answer appears in the next report. */
+/** How long a report waits for the database. A later result appears in the next report. */
 const REPORT_MS = 1_000;
 
 /**

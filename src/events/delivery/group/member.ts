@@ -12,11 +12,14 @@ export interface GroupMemberParts {
   signEveryMs: number;
 }
 
-/** The membership of this process in a group. While it is renewed, the group gets the events that its consumers want. */
+/**
+ * The membership of this process in a group. While the membership is renewed, the group gets the events that the
+ * consumers of this process want.
+ */
 export class GroupMember {
   readonly #member = randomUUID();
   readonly #parts: GroupMemberParts;
-  /** Undefined before it joins, and after its group was removed. */
+  /** Undefined before this process joins the group, and after the group was removed. */
   groupId: number | undefined;
   /** When to renew next, on the clock of `performance.now()`. */
   #signAt = 0;
@@ -41,7 +44,7 @@ export class GroupMember {
     });
   }
 
-  /** Renews the membership when it is due. If the group is locked, it tries again on the next call. */
+  /** Renews the membership when it is due. If the group is locked, tries again on the next call. */
   sign(): Promise<void> {
     if (performance.now() < this.#signAt) return Promise.resolve();
     return this.#serialize(async () => {

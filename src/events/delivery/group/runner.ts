@@ -46,18 +46,18 @@ const TAKEN_AT_ONCE = 200;
 /** The delay before the next query for due deliveries that another process holds or should take. Doubles each time. */
 const LOCKED_MS = 50;
 const LOCKED_AT_MOST_MS = 800;
-/** How long a delivery is left to others if only another process can make it. */
+/** How long a delivery is left to other processes if this process cannot make it. */
 const OTHERS_MS = 5_000;
 /** Additional time after the drain time for storing results. */
 const GRACE_MS = 5_000;
 const MIN_PHASE_MS = 500;
-/** Time limit for leaving the group. If it fails, the membership expires. */
+/** Time limit for leaving the group. If leaving fails, the membership expires. */
 const LEAVE_MS = 2_000;
 
 /**
- * Delivers events to one group. It takes parts of the log and due retries while it has room for more. Each group has
- * its own loop, slots and limits, so that groups do not slow each other down. When a process dies, other processes take
- * over its work once the lease has expired.
+ * Delivers events to one group. The runner takes parts of the log and due retries while it has room for more. Each
+ * group has its own loop, slots and limits, so that groups do not slow each other down. When a process dies, other
+ * processes take over its work once the lease has expired.
  */
 export class GroupRunner implements GroupWork {
   readonly log: EventLog;

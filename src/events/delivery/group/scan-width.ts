@@ -2,8 +2,8 @@
 const WIDEST = 2_000;
 
 /**
- * Number of ids of the log to scan in one query. It is small for a group that wants all events, and large for a group
- * that wants few. Scanning an id costs as much as all other database work for a delivery.
+ * Number of ids of the log to scan in one query. The width is small for a group that wants all events, and large for a
+ * group that wants few events. Scanning an id costs as much as all other database work for a delivery.
  */
 export class ScanWidth {
   readonly #narrowest: number;

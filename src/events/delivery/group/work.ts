@@ -11,9 +11,9 @@ export interface GroupWork {
   readonly slowMs: number;
   /** Returns whether a consumer in this process wants events of this name. */
   wants(eventName: string): boolean;
-  /** Delivers an event as soon as a slot is free. A consumer in this process must want it. */
+  /** Delivers an event as soon as a slot is free. A consumer in this process must want the event. */
   handle(event: LoggedEvent, options: HandOverOptions): Promise<HandedOver>;
-  /** Repeats a query until the database answers. Returns undefined if it gives up. */
+  /** Repeats a query until the database responds. Returns undefined after giving up. */
   retryUntilAnswered<T>(ask: () => Promise<T>): Promise<T | undefined>;
   /** Releases everything held under this holder. */
   release(holder: string): Promise<void>;
@@ -28,18 +28,18 @@ export interface GroupWork {
 /** Deliveries taken from the log that are in progress. */
 export interface HeldWork {
   /**
-   * The id of the holder in the database, new for each take. So if the response to a statement is lost, nothing extends
-   * the lease on what it took.
+   * The id of the holder in the database, new for each take. If the response to a statement is lost, the lease on the
+   * work that it took is therefore never extended.
    */
   readonly holder: string;
   /**
-   * On the clock of `performance.now()`. No delivery may start after this, because another process may have taken it
-   * over.
+   * On the clock of `performance.now()`. No delivery may start after this time, because another process may have taken
+   * over the work.
    */
   readonly heldUntil: number;
   /** The number of events in memory that are not handled yet. */
   readonly left: number;
-  /** Handles the events until it is stopped, and releases the remaining ones. */
+  /** Handles the events until it is stopped, and releases the remaining events. */
   run(): Promise<void>;
   /** Starts no new deliveries. {@link run} ends when the running deliveries have ended. */
   stop(): void;

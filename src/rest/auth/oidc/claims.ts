@@ -40,7 +40,7 @@ export function callerOfClaims(claims: Claims, rules: ClaimRules): Caller {
   const given = textsAt(claims, rolesClaim);
   const own = [...new Set(given.flatMap((one) => (Object.hasOwn(rules.roles, one) ? rules.roles[one]! : [])))];
   if (own.length === 0) {
-    throw new Refused('forbidden', `${subject} has no role here; the claim ${rolesClaim} must name one that is mapped`);
+    throw new Refused('forbidden', `${subject} has no role here; the claim ${rolesClaim} must name a mapped role`);
   }
   return callerWith(
     {

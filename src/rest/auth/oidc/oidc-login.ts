@@ -59,7 +59,10 @@ export class OidcLogin {
     return `${this.settings.publicUrl}/v1/auth/oidc/callback`;
   }
 
-  /** Begins a login. Returns the address at the provider, and what {@link finish} needs. @throws TaskerError `not_ready` */
+  /**
+   * Begins a login. Returns the address at the provider, and the data that {@link finish} needs. @throws TaskerError
+   * `not_ready`
+   */
   async begin(): Promise<{ url: URL; pending: Pending }> {
     const oidc = await openidClient();
     const provider = await this.#provider.get('', () => this.#discover());
@@ -77,7 +80,7 @@ export class OidcLogin {
 
   /**
    * Exchanges the code in the query with which the provider redirected the browser. Returns the person.
-   * @throws Refused; TaskerError `not_ready` if the provider does not answer
+   * @throws Refused; TaskerError `not_ready` if the provider does not respond
    */
   async finish(query: string, pending: Pending): Promise<Caller> {
     // Loaded for each login, because the keys may have changed since the last.
@@ -123,7 +126,7 @@ export class OidcLogin {
     }
   }
 
-  /** Logs the details instead of returning them, because they would help an attacker who forges answers. */
+  /** Logs the details instead of returning them, because they would help an attacker who forges responses. */
   #refusal(error: unknown): Error {
     this.#warn(error);
     const { code, error: said } = error as { code?: string; error?: string };
@@ -144,5 +147,5 @@ export class OidcLogin {
 }
 
 function unreachable(cause: unknown): TaskerError {
-  return new TaskerError('not_ready', 'the identity provider does not answer; see the log of the server', { cause });
+  return new TaskerError('not_ready', 'the identity provider does not respond; see the log of the server', { cause });
 }

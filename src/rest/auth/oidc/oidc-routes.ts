@@ -17,7 +17,7 @@ const PROVIDERS = describeRoute({
   method: 'get',
   path: '/v1/auth/providers',
   permission: 'public',
-  summary: 'Returns how people can log in, other than with an API key',
+  summary: 'Returns the ways to log in besides an API key',
   answer: z.object({ oidc: orNull(ProviderSchema) }).openapi('LoginProviders'),
 });
 /** Not in the API document: browsers navigate to these addresses. They need no credential. */
@@ -26,10 +26,13 @@ const CALLBACK_PATH = '/v1/auth/oidc/callback';
 
 const PREFIX = 'tasker_login_';
 const PENDING_SECONDS = 600;
-/** Each login in progress has its own cookie, so that two tabs can log in. More would make requests too large. */
+/** Each login in progress has a cookie, so that two tabs can log in. More cookies would make requests too large. */
 const MOST_PENDING = 5;
 const LONGEST_RETURN = 500;
-/** The web page shows its text where the login begins, and removes it. */
+/**
+ * A cookie with the reason for a failed login. The web page shows the reason on its login screen, and removes the
+ * cookie.
+ */
 const FAILURE_COOKIE = 'tasker_login_failure';
 const FAILURE_SECONDS = 60;
 const PendingSchema = z.object({ state: z.string(), nonce: z.string(), verifier: z.string(), to: z.string() });
@@ -39,7 +42,10 @@ export function oidcRoutes({ oidc, sessions, wrong }: Guards, logger: Logger): O
   const cookies = new PendingCookies((c) => sessions.isSecure(c));
   const configured = (): OidcLogin => {
     if (oidc) return oidc;
-    throw new TaskerError('not_found', 'no identity provider is configured; orchestration.web.auth.oidc describes one');
+    throw new TaskerError(
+      'not_found',
+      'no identity provider is configured; set orchestration.web.auth.oidc to configure one',
+    );
   };
   const app = new OpenAPIHono().openapi(PROVIDERS, (c) => {
     if (!oidc) return c.json({ oidc: null }, 200);
@@ -69,7 +75,7 @@ export function oidcRoutes({ oidc, sessions, wrong }: Guards, logger: Logger): O
       await sessions.begin(c, caller);
       wrong.giveBack(address);
       logger.info({ subject: caller.subject, roles: caller.roles, address }, 'login');
-      // The path is checked here, because it comes back in a cookie.
+      // The path is checked here, because it was read from a cookie.
       return c.redirect(returnAddress(pending.to, login.settings.publicUrl));
     } catch (error) {
       const isRefusal = error instanceof Refused;
@@ -96,13 +102,14 @@ export function oidcRoutes({ oidc, sessions, wrong }: Guards, logger: Logger): O
   return app;
 }
 
-/** Returns whether the answer is shown to a person, who cannot use JSON. */
+/** Returns whether the response is shown to a person, who cannot use JSON. */
 function isForPerson(c: Context): boolean {
   return (c.req.header('accept') ?? '').includes('text/html');
 }
 
 /**
- * Keeps the data that a login needs when the browser comes back, so that any server of the installation can finish it.
+ * Keeps the data of a login in cookies until the browser returns, so that any server of the installation can finish the
+ * login.
  */
 class PendingCookies {
   readonly #isSecure: (c: Context) => boolean;
@@ -118,7 +125,9 @@ class PendingCookies {
     this.#write(c, this.#name(c, pending.state), value);
   }
 
-  /** Returns the login that the query belongs to, and forgets it. @throws Refused if another browser began it */
+  /**
+   * Returns the login that the query belongs to, and deletes its cookie. @throws Refused if another browser began it
+   */
   take(c: Context): Pending & { to: string } {
     const name = this.#name(c, c.req.query('state') ?? '');
     const text = getCookie(c, name);
@@ -138,7 +147,7 @@ class PendingCookies {
     return `${this.#isSecure(c) ? '__Host-' : ''}${PREFIX}${id}`;
   }
 
-  /** Lax, because the browser comes back from another site. The cookie gives no rights. */
+  /** Lax, because the browser returns from another site. The cookie grants no rights. */
   #write(c: Context, name: string, value: string): void {
     const secure = this.#isSecure(c);
     const maxAge = value === '' ? 0 : PENDING_SECONDS;
