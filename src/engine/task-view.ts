@@ -351,8 +351,7 @@ export function taskView(row: TaskRow): Task {
   };
 }
 
-// In a task that was cancelled or ended early, only completed steps are counted. Otherwise, tolerated failures are
-// counted too.
+// Tolerated failures are counted too, but not in a task that was cancelled or ended early.
 function percentage({ totalSteps, verdict, openSteps, completedSteps }: TaskRow): number {
   if (totalSteps === 0) return 0;
   const over = verdict === null ? totalSteps - openSteps : completedSteps;

@@ -34,12 +34,10 @@ const ROWS_AT_ONCE = 100;
 const MOST_ROWS = 100_000;
 /** Number of tasks that are read together. A stream sends them in one piece, so more of them would delay other requests. */
 const TASKS_AT_ONCE = 100;
-/** Number of missed tasks that one stream gets in one read while many streams have missed some. */
-const MISSED_AT_ONCE = 100;
 /** Number of reads of missed tasks between two polls. */
 const READINGS_A_POLL = 4;
 /** A stream that missed more tasks than this is reset. */
-const MOST_MISSED = 10_000;
+const MOST_MISSED = 50_000;
 /** If this many changed tasks are waiting to be read, all streams are reset. */
 const MOST_PENDING = 250_000;
 /** Maximum number of streams in a process. */
@@ -256,11 +254,11 @@ export class ChangeFeed {
   #reset(member: Member, reason: ResetReason): void {
     const { task } = member.follower.selection;
     if (task !== undefined) {
-      member.missed = [task];
+      member.miss([task]);
       this.#behind.add(member);
       return;
     }
-    member.missed = [];
+    member.miss([]);
     this.#behind.delete(member);
     const { seq } = this.#recent.newest!;
     member.follower.receive([{ kind: 'reset', reason, revision: seq }], cursorOf(this.#recent.newest!));
@@ -275,7 +273,8 @@ export class ChangeFeed {
   async #sendPending(): Promise<void> {
     const newest = this.#recent.newest!;
     if (this.#pending.size > 0) {
-      const ids = [...this.#pending.keys()].slice(0, TASKS_AT_ONCE);
+      const ids: string[] = [];
+      for (const id of this.#pending.keys()) if (ids.push(id) >= TASKS_AT_ONCE) break;
       const wantsSteps = (task: Parameters<Members['wantsSteps']>[0]) => this.#members.wantsSteps(task);
       const changes = await this.#states.changes(ids, { revision: newest.seq, wantsSteps });
       for (const id of ids) this.#pending.delete(id);
@@ -300,17 +299,17 @@ export class ChangeFeed {
     if (!this.#isWhole && this.#admitting.some(isOld)) await this.#readWholeLog();
     for (const joining of this.#admitting.splice(0)) {
       const { follower, after } = joining;
-      const member = new Member(follower, []);
+      const member = new Member(follower);
       const problem = this.#findMissed(member, after);
       this.#members.add(member);
       const { revision, cursor } = this.#sentTo!;
-      if (member.missed.length > 0) this.#behind.add(member);
+      if (member.behind > 0) this.#behind.add(member);
       const resumed = after !== undefined && problem === undefined;
-      const isWhole = member.missed.length === 0 && problem === undefined;
+      const isWhole = member.behind === 0 && problem === undefined;
       follower.opened({ revision, cursor: isWhole ? cursor : undefined, resumed });
       if (problem) this.#reset(member, problem);
       joining.admitted({
-        position: () => (member.missed.length === 0 ? this.#sentTo : undefined),
+        position: () => (member.behind === 0 ? this.#sentTo : undefined),
         leave: () => this.#leave(member),
       });
     }
@@ -320,19 +319,19 @@ export class ChangeFeed {
   #findMissed(member: Member, after: string | undefined): ResetReason | undefined {
     const { task } = member.follower.selection;
     if (after === undefined) {
-      if (task !== undefined) member.missed = [task];
+      if (task !== undefined) member.miss([task]);
       return undefined;
     }
     const position = positionOf(after);
     const problem = position ? this.#recent.problemWith(position) : 'unknown_id';
     if (problem || !position) return problem;
     if (task !== undefined) {
-      member.missed = (this.#recent.rowOf(task) ?? 0) > position.seq ? [task] : [];
+      if ((this.#recent.rowOf(task) ?? 0) > position.seq) member.miss([task]);
       return undefined;
     }
-    const missed = this.#recent.since(position, MOST_MISSED + 1);
-    if (missed.length > MOST_MISSED) return 'too_many';
-    member.missed = missed;
+    const missed = this.#recent.since(position, MOST_MISSED);
+    if (!missed) return 'too_many';
+    member.miss(missed.tasks, missed.from);
     return undefined;
   }
 
@@ -346,16 +345,8 @@ export class ChangeFeed {
   /** Sends streams what they missed, a few tasks at a time. */
   async #sendMissed(): Promise<void> {
     for (let i = 0; i < READINGS_A_POLL && this.#behind.size > 0 && !this.#closed; i++) {
-      const parts = new Map<Member, readonly string[]>();
-      const ids = new Set<string>();
-      const share = Math.max(MISSED_AT_ONCE, Math.floor(TASKS_AT_ONCE / this.#behind.size));
-      for (const member of this.#behind) {
-        if (member.follower.isBusy) continue;
-        const part = member.missed.slice(0, share);
-        parts.set(member, part);
-        for (const id of part) ids.add(id);
-        if (ids.size >= TASKS_AT_ONCE) break;
-      }
+      const parts = this.#nextParts();
+      const ids = new Set([...parts.values()].flat());
       if (ids.size === 0) return;
       const revision = this.#recent.newest!.seq;
       const { cursor } = this.#sentTo!;
@@ -369,11 +360,36 @@ export class ChangeFeed {
         const changes: StreamChange[] = [];
         const deleted: string[] = [];
         for (const id of part) member.select(byId.get(id)!, { into: changes, deleted, isMissed: true });
-        member.missed = member.missed.slice(part.length);
-        if (member.missed.length === 0) this.#behind.delete(member);
+        member.miss(member.missed, member.received + part.length);
+        if (member.behind === 0) this.#behind.delete(member);
         hand(member, { changes: withDeleted(changes, deleted, revision), cursor });
       }
     }
+  }
+
+  /**
+   * Returns the next missed tasks of some streams: first of those that a single read completes, then of the stream that
+   * is furthest behind. Streams that have missed the same tasks get them together.
+   */
+  #nextParts(): Map<Member, readonly string[]> {
+    const parts = new Map<Member, readonly string[]>();
+    const known = new Map<readonly string[], Map<number, readonly string[]>>();
+    const rank = ({ behind }: Member) => (behind <= TASKS_AT_ONCE ? Number.POSITIVE_INFINITY : behind);
+    const members = [...this.#behind].filter(({ follower }) => !follower.isBusy);
+    let count = 0;
+    for (const member of members.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(b) - rank(a)))) {
+      const { missed, received } = member;
+      const ofList = known.get(missed) ?? new Map<number, readonly string[]>();
+      let part = ofList.get(received);
+      if (!part) {
+        if (count >= TASKS_AT_ONCE) continue;
+        part = missed.slice(received, received + TASKS_AT_ONCE - count);
+        count += part.length;
+        known.set(missed, ofList.set(received, part));
+      }
+      parts.set(member, part);
+    }
+    return parts;
   }
 
   // ---- the end

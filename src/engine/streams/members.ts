@@ -1,3 +1,4 @@
+import { oldestKeys } from '../../model/oldest-keys.ts';
 import type { ClosingReason, StreamChange, StreamTask } from './changes.ts';
 import type { TaskChanges } from './newest-states.ts';
 import { type Selection, selects } from './stream-filter.ts';
@@ -33,14 +34,27 @@ interface Parcel {
 /** A stream that gets changes. */
 export class Member {
   readonly follower: Follower;
-  /** Tasks that it has missed, or that it begins with. */
-  missed: string[];
+  /** Tasks that it has missed, or that it begins with. Streams that resume together share them. */
+  missed: readonly string[] = [];
+  /** How many of these tasks it has received. */
+  received = 0;
   /** If the filter has states: the tasks that it has sent and that are in these states. */
   readonly #sent = new Set<string>();
 
-  constructor(follower: Follower, missed: string[]) {
+  constructor(follower: Follower) {
     this.follower = follower;
-    this.missed = missed;
+  }
+
+  /** Notes the tasks that it has missed, except the first `received`. */
+  miss(tasks: readonly string[], received = 0): void {
+    const isBehind = received < tasks.length;
+    this.missed = isBehind ? tasks : [];
+    this.received = isBehind ? received : 0;
+  }
+
+  /** Number of missed tasks that it has yet to receive. */
+  get behind(): number {
+    return this.missed.length - this.received;
   }
 
   /** Returns whether it wants the steps of this task. */
@@ -72,7 +86,7 @@ export class Member {
     if (!states.has(status)) return this.#sent.delete(taskUuid);
     this.#sent.delete(taskUuid);
     this.#sent.add(taskUuid);
-    if (this.#sent.size > MOST_SENT) this.#sent.delete(this.#sent.values().next().value!);
+    for (const oldest of oldestKeys(this.#sent, MOST_SENT)) this.#sent.delete(oldest);
     return true;
   }
 }
@@ -172,10 +186,10 @@ function groupOf(selection: Selection): string | Selection {
 
 /** Passes changes to a stream. It gets no position until it has received what it missed. */
 export function hand(
-  { follower, missed }: Member,
+  { follower, behind }: Member,
   { changes, cursor }: { changes: readonly StreamChange[]; cursor: string | undefined },
 ): void {
-  if (changes.length > 0) follower.receive(changes, missed.length === 0 ? cursor : undefined);
+  if (changes.length > 0) follower.receive(changes, behind === 0 ? cursor : undefined);
 }
 
 /** Adds the deleted tasks to the other changes. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
+import { oldestKeys } from '../../model/oldest-keys.ts';
 import { PINNED_PLANS } from '../../store/planner.ts';
 import { type ChangedStepRow, changedSteps, changedTasks } from '../../store/streams/changed-tasks.ts';
 import { type StreamChange, type StreamTask, streamStep, streamTask } from './changes.ts';
@@ -101,7 +102,7 @@ export class NewestStates {
     const before = this.#tasks.get(taskUuid)?.version;
     this.#tasks.delete(taskUuid);
     this.#tasks.set(taskUuid, { version, facts: { namespace, name, tags } });
-    if (this.#tasks.size > MOST_TASKS) this.#forget(this.#tasks.keys().next().value!);
+    for (const oldest of oldestKeys(this.#tasks, MOST_TASKS)) this.#forget(oldest);
     return before !== version;
   }
 
@@ -114,11 +115,16 @@ export class NewestStates {
     this.#forgetSteps(taskUuid);
     this.#steps.set(taskUuid, now);
     this.#stepCount += now.size;
+    if (this.#stepCount > MOST_STEPS) this.#forgetOldSteps();
+    return before ? rows.filter(({ idx }) => before.get(idx) !== now.get(idx)) : rows;
+  }
+
+  /** Forgets a tenth of all steps together, because finding the oldest each time would be slow. */
+  #forgetOldSteps(): void {
     for (const oldest of this.#steps.keys()) {
-      if (this.#stepCount <= MOST_STEPS) break;
+      if (this.#stepCount <= MOST_STEPS * 0.9) break;
       this.#forgetSteps(oldest);
     }
-    return before ? rows.filter(({ idx }) => before.get(idx) !== now.get(idx)) : rows;
   }
 
   #forget(taskUuid: string): void {

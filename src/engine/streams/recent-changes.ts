@@ -1,8 +1,18 @@
+import { oldestKeys } from '../../model/oldest-keys.ts';
 import type { ChangeRow } from '../../store/streams/task-changes.ts';
 import type { Position, ResetReason } from './changes.ts';
 
 /** Maximum number of tasks to remember. The log itself has about as many. */
 const MOST_TASKS = 250_000;
+
+/** Lists with at most this many tasks are not shared. */
+const SHORT = 1_000;
+
+/** The tasks that changed last, and their row numbers, in the order of the rows. */
+interface LastTasks {
+  tasks: readonly string[];
+  seqs: readonly number[];
+}
 
 /**
  * The part of the log of changes that this process has read: for each task, its last row. Streams that resume find here what
@@ -12,6 +22,8 @@ export class RecentChanges {
   /** In the order of the rows. */
   readonly #rows = new Map<string, number>();
   readonly #marks = new Map<number, number>();
+  /** Undefined if tasks have changed since. */
+  #last: LastTasks | undefined;
   /** The number of the oldest row after which all rows are known. */
   #from = 0;
   #newest: Position | undefined;
@@ -25,6 +37,7 @@ export class RecentChanges {
 
   /** Begins behind a row. */
   beginAt({ seq, mark }: Position): void {
+    this.#last = undefined;
     this.#rows.clear();
     this.#marks.clear();
     this.#from = seq;
@@ -34,6 +47,7 @@ export class RecentChanges {
 
   /** Forgets everything. */
   clear(): void {
+    this.#last = undefined;
     this.#rows.clear();
     this.#marks.clear();
     this.#newest = undefined;
@@ -41,6 +55,7 @@ export class RecentChanges {
 
   /** Adds the next row. */
   add({ seq, mark, tasks }: ChangeRow): void {
+    this.#last = undefined;
     this.#newest = { seq, mark };
     this.#marks.set(seq, mark);
     if (tasks === null) this.#lostAt = seq;
@@ -52,16 +67,17 @@ export class RecentChanges {
   }
 
   #trim(): void {
-    for (const [taskUuid, seq] of this.#rows) {
-      if (this.#rows.size <= MOST_TASKS) break;
+    const before = this.#from;
+    for (const taskUuid of oldestKeys(this.#rows, MOST_TASKS)) {
+      this.#from = Math.max(this.#from, this.#rows.get(taskUuid)!);
       this.#rows.delete(taskUuid);
-      this.#from = Math.max(this.#from, seq);
     }
+    for (const seq of oldestKeys(this.#marks, MOST_TASKS)) this.#from = Math.max(this.#from, seq + 1);
+    if (this.#from === before) return;
     // A position before the oldest known row is useless.
     for (const seq of this.#marks.keys()) {
-      if (seq >= this.#from && this.#marks.size <= MOST_TASKS) break;
+      if (seq >= this.#from) break;
       this.#marks.delete(seq);
-      this.#from = Math.max(this.#from, seq + 1);
     }
   }
 
@@ -93,14 +109,30 @@ export class RecentChanges {
     return this.#rows.get(taskUuid);
   }
 
-  /** Returns the tasks that changed after a position, up to a number of them. */
-  since({ seq }: Position, limit: number): string[] {
-    const tasks: string[] = [];
-    for (const [taskUuid, row] of this.#rows) {
-      if (row <= seq) continue;
-      tasks.push(taskUuid);
-      if (tasks.length >= limit) break;
+  /**
+   * Returns the tasks that changed after a position: those of `tasks` from the index `from` on. All calls between two
+   * rows share the list, unless the rest is short. Undefined if more than `most` tasks changed.
+   */
+  since({ seq }: Position, most: number): { tasks: readonly string[]; from: number } | undefined {
+    const { tasks, seqs } = this.#lastTasks(most + 1);
+    // The rows are in the order of their numbers.
+    let [from, to] = [0, seqs.length];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if (seqs[middle]! <= seq) from = middle + 1;
+      else to = middle;
     }
-    return tasks;
+    const count = tasks.length - from;
+    if (count > most) return undefined;
+    // A stream that missed little does not keep the whole list in memory.
+    return count > SHORT ? { tasks, from } : { tasks: tasks.slice(from), from: 0 };
+  }
+
+  /** Returns the tasks that changed last. */
+  #lastTasks(count: number): LastTasks {
+    if (this.#last) return this.#last;
+    const rows = [...this.#rows].slice(-count);
+    this.#last = { tasks: rows.map(([taskUuid]) => taskUuid), seqs: rows.map(([, seq]) => seq) };
+    return this.#last;
   }
 }

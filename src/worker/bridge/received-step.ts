@@ -5,6 +5,7 @@ import { paramsOfEvent, StepContext } from '../../handlers/step-context.ts';
 import type { StepContextParams } from '../../handlers/step-context-params.ts';
 import { type ExecutableHandler, StepHandlerResult } from '../../handlers/step-handler.ts';
 import { logError } from '../../logging/log.ts';
+import { oldestKeys } from '../../model/oldest-keys.ts';
 import type { HandlerDefinition } from '../../registry/handler-definition.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
 import { timeoutFailure } from '../attempt-end.ts';
@@ -174,7 +175,7 @@ export function foreignSteps(options: ForeignStepOptions): (event: FfiStepEvent)
   return (event) => {
     if (seen.has(event.eventId)) return undefined;
     seen.add(event.eventId);
-    if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
+    for (const oldest of oldestKeys(seen, REMEMBERED)) seen.delete(oldest);
     return new ForeignStep(event, options);
   };
 }
