@@ -276,7 +276,7 @@ export class SearchProjector {
       const [, withSteps] = await Promise.all([
         lockSearch(tx),
         projectTasks(tx, taskUuids, all),
-        announce ? this.log.write(tx, taskUuids) : undefined,
+        announce ? this.log.writeAgain(tx, taskUuids) : undefined,
       ]);
       if (withSteps.length > 0) await projectSteps(tx, withSteps);
     });

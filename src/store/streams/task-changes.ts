@@ -12,22 +12,41 @@ export const WANT = 'want';
 // The lock is taken before the number, and held until the commit. So a reader that sees a number has seen all smaller ones.
 const ANNOUNCE_CHANGES = sql('announce_changes')`
 with turn as materialized (select pg_advisory_xact_lock(7303014019) got),
+given as materialized (
+  select case when $4::pg_lsn <= pg_current_wal_flush_lsn() then $1::uuid[] else $1::uuid[] || $3::uuid[] end tasks from turn),
 added as (
   insert into tasker.task_change (size, tasks)
-  select coalesce(cardinality($1::uuid[]), 0), $1::uuid[] from turn returning seq)
-select seq::float8, case when $2::boolean then pg_notify('${CHANNEL_CHANGES}', '') end from added`;
+  select coalesce(cardinality(tasks), 0), tasks from given where $4 is null or cardinality(tasks) > 0 returning seq)
+select s.seq::float8, case when $2::boolean and s.seq is not null then pg_notify('${CHANNEL_CHANGES}', '') end,
+       pg_current_wal_insert_lsn()::text "writtenTo"
+  from (select (select seq from added) seq) s`;
+
+/** Tasks that another transaction has announced without waiting for the disk. */
+export interface Announced {
+  tasks: readonly string[];
+  /** A position in the write-ahead log after the commit of that transaction. */
+  committedBefore: string;
+}
+
+/** The number of a new row, and a position in the write-ahead log after all transactions that had committed. */
+export interface Announcement {
+  seq: number | null;
+  writtenTo: string;
+}
 
 /**
- * Adds changed tasks to the log, and returns the number of the row. `null` for the tasks: changes were lost. `notify`: wakes
- * the processes that have streams.
+ * Adds changed tasks to the log. `null` for the tasks: changes were lost. `notify`: wakes the processes that have streams.
+ * `announced`: tasks to add too unless their announcement is on disk. Then there may be nothing to add.
  */
 export async function announceChanges(
   db: Db,
   taskUuids: readonly string[] | null,
-  { notify }: { notify: boolean },
-): Promise<number> {
-  const tasks = taskUuids && `{${taskUuids.join(',')}}`;
-  return (await db.query<{ seq: number }>(ANNOUNCE_CHANGES, [tasks, notify])).rows[0]!.seq;
+  { notify, announced }: { notify: boolean; announced?: Announced | undefined },
+): Promise<Announcement> {
+  const list = (tasks: readonly string[]) => `{${tasks.join(',')}}`;
+  const { tasks = [], committedBefore = null } = announced ?? {};
+  const values = [taskUuids && list(taskUuids), notify, committedBefore && list(tasks), committedBefore];
+  return (await db.query<Announcement>(ANNOUNCE_CHANGES, values)).rows[0]!;
 }
 
 /** Approximate number of ids, and of rows, that the log keeps. */

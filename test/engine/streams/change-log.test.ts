@@ -2,6 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { ChangeLog } from '../../../src/engine/streams/change-log.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { uuidV7 } from '../../../src/model/ids.ts';
+import { announceChanges } from '../../../src/store/streams/task-changes.ts';
 import { openSession } from '../../support/database.ts';
 import { setup, template, until } from '../../support/setup.ts';
 
@@ -66,4 +67,38 @@ it('changes that could not be announced are announced later, together with later
   log.noted(second);
   await log.flush();
   expect((await rows()).flat().sort()).toEqual([first, second].sort());
+});
+
+it('the search tables announce a task again only if it has changed since, or its announcement is not on disk', async () => {
+  const { tasker, log, rows, sql } = await bench(false);
+  const { database } = tasker.engine;
+  const [a, b, c, d] = [uuidV7(), uuidV7(), uuidV7(), uuidV7()];
+  log.want();
+  for (const noted of [[a, b], [c]]) {
+    for (const taskUuid of noted) log.noted(taskUuid);
+    await log.flush();
+  }
+  // This commit writes everything before it to disk.
+  await sql('begin; set local synchronous_commit = on; create table flushed (); commit');
+  log.noted(b);
+  await log.writeAgain(database, [a, b, c, d]);
+  // The log may announce b once more.
+  const first = (await rows()).slice(0, 3);
+  expect(first.map((tasks) => tasks.sort())).toEqual([[a, b].sort(), [c], [b, c, d].sort()]);
+  // A retry announces all of them.
+  await log.writeAgain(database, [a]);
+  expect(await rows()).toContainEqual([a]);
+});
+
+it('an announcement that is not on disk is repeated; if everything is on disk, nothing is added', async () => {
+  const { tasker, rows } = await bench(false);
+  const [a, b] = [uuidV7(), uuidV7()];
+  const announce = (taskUuids: string[], committedBefore: string) =>
+    announceChanges(tasker.engine.database, taskUuids, { notify: true, announced: { tasks: [a], committedBefore } });
+  expect(await announce([], '0/0')).toMatchObject({ seq: null });
+  expect(await rows()).toEqual([]);
+  await announce([b], '0/0');
+  await announce([b], 'FFFFFFFF/FFFFFFFF');
+  await announce([], 'FFFFFFFF/FFFFFFFF');
+  expect(await rows()).toEqual([[b], [b, a], [a]]);
 });
