@@ -368,8 +368,8 @@ export class ChangeFeed {
   }
 
   /**
-   * Returns the next missed tasks of some streams: first of those that a single read completes, then of the stream that
-   * is furthest behind. Streams that have missed the same tasks get them together.
+   * Returns the missed tasks to read next. Streams that a single read completes come first, and then the stream that is
+   * furthest behind. Streams that have missed the same tasks receive them together.
    */
   #nextParts(): Map<Member, readonly string[]> {
     const parts = new Map<Member, readonly string[]>();
