@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
@@ -65,10 +65,10 @@ export async function listen(
 
 function serverFor(app: Answering, tls: TlsFiles | undefined): Server {
   const queue = new RequestQueue();
-  const fetch = (request: Request, env: { outgoing: { destroyed: boolean } }) =>
+  const fetch = (request: Request, env: object) =>
     queue.enter((waitedMs) => {
       // The client has disconnected before the turn of its request.
-      if (env.outgoing.destroyed) return new Response(null, { status: 499 });
+      if ((env as { outgoing: ServerResponse }).outgoing.destroyed) return new Response(null, { status: 499 });
       return app.fetch(request, Object.assign(env, { waitedMs }));
     });
   const server = adaptorServer(fetch, tls);
@@ -76,10 +76,7 @@ function serverFor(app: Answering, tls: TlsFiles | undefined): Server {
   return server;
 }
 
-function adaptorServer(
-  fetch: (request: Request, env: { outgoing: { destroyed: boolean } }) => Promise<Response>,
-  tls: TlsFiles | undefined,
-): Server {
+function adaptorServer(fetch: (request: Request, env: object) => Promise<Response>, tls: TlsFiles | undefined): Server {
   if (!tls) return createAdaptorServer({ fetch }) as Server;
   try {
     const serverOptions = { ...tls, minVersion: 'TLSv1.2' as const };

@@ -114,10 +114,8 @@ export class SearchKeeper {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#running;
-    if (!this.#hasTurn) return;
-    await leaveSearchTurn(this.#database, this.#id).catch((error: unknown) => {
-      this.#logger.debug({ error: messageOf(error) }, 'turn of the search tables not left; it expires');
-    });
+    // If this fails, the turn expires after a minute.
+    if (this.#hasTurn) await leaveSearchTurn(this.#database, this.#id).catch(() => undefined);
   }
 
   /**
@@ -128,13 +126,12 @@ export class SearchKeeper {
     const turn = await takeSearchTurn(this.#database, this.#id, TURN_MS);
     this.#hasTurn = turn !== undefined;
     if (!turn) return;
-    if (turn.counters !== this.#counted?.counters) {
-      this.#counted = { counters: turn.counters, at: performance.now() };
-    }
+    const { counters } = turn;
+    if (counters !== this.#counted?.counters) this.#counted = { counters, at: performance.now() };
     const dead = await deadSearchWriters(this.#database, silentMs);
     const isDue =
       performance.now() >= this.#compareAt && Date.parse(turn.now) - Date.parse(turn.comparedAt) >= COMPARE_MS;
-    if (isDue && dead.ids.length === 0 && turn.counters !== null && turn.counters === this.#complete) {
+    if (isDue && dead.ids.length === 0 && counters !== null && counters === this.#complete) {
       // Nothing was counted since the last comparison. What was not counted yet makes the next one due.
       await noteCompared(this.#database, { id: this.#id, at: turn.now, comparedTo: turn.comparedTo });
       this.#compareAt = performance.now() + COMPARE_MS;
@@ -150,7 +147,7 @@ export class SearchKeeper {
         await dropSearchWriters(this.#database, dead.ids);
         this.#logger.debug({ processes: dead.ids.length, tasks: found }, 'search tables repaired after a lost process');
       }
-      this.#complete = omitsYoung ? null : turn.counters;
+      this.#complete = omitsYoung ? null : counters;
       const took = performance.now() - began;
       this.#compareAt = performance.now() + Math.max(COMPARE_MS, took * PAUSE_PER_COMPARISON);
     }

@@ -374,10 +374,10 @@ export class ChangeFeed {
   #nextParts(): Map<Member, readonly string[]> {
     const parts = new Map<Member, readonly string[]>();
     const known = new Map<readonly string[], Map<number, readonly string[]>>();
-    const rank = ({ behind }: Member) => (behind <= TASKS_AT_ONCE ? Number.POSITIVE_INFINITY : behind);
+    const rank = ({ behind }: Member) => (behind <= TASKS_AT_ONCE ? Number.MAX_SAFE_INTEGER : behind);
     const members = [...this.#behind].filter(({ follower }) => !follower.isBusy);
     let count = 0;
-    for (const member of members.sort((a, b) => (rank(a) === rank(b) ? 0 : rank(b) - rank(a)))) {
+    for (const member of members.sort((a, b) => rank(b) - rank(a))) {
       const { missed, received } = member;
       const ofList = known.get(missed) ?? new Map<number, readonly string[]>();
       let part = ofList.get(received);

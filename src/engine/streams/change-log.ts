@@ -165,26 +165,22 @@ export class ChangeLog {
   }
 
   /**
-   * Adds tasks to the log, in the transaction of the caller. Until its commit, no other process can add any. Null if
-   * changes were lost. Returns a position in the write-ahead log after all earlier announcements of this process.
-   */
-  async write(db: Db, taskUuids: readonly string[] | null): Promise<string> {
-    return this.#write(db, taskUuids, undefined);
-  }
-
-  /**
-   * The same for the tasks of the search tables. Omits tasks whose changes this process has already announced, if that
-   * announcement is on disk. Otherwise all streams would read each changed task twice.
+   * Adds the tasks of the search tables, like {@link write}. Omits tasks whose changes this process has already announced,
+   * if that announcement is on disk. Otherwise all streams would read each changed task twice.
    */
   async writeAgain(db: Db, taskUuids: readonly string[]): Promise<void> {
     const [tasks, rest]: [string[], string[]] = [[], []];
     // Removed, because a retry of a failed transaction announces all of them.
     for (const taskUuid of taskUuids) (this.#early.delete(taskUuid) ? tasks : rest).push(taskUuid);
     const announced = tasks.length === 0 ? undefined : { tasks, committedBefore: this.#earlyTo! };
-    await this.#write(db, rest, announced);
+    await this.write(db, rest, announced);
   }
 
-  async #write(db: Db, taskUuids: readonly string[] | null, announced: Announced | undefined): Promise<string> {
+  /**
+   * Adds tasks to the log, in the transaction of the caller. Until its commit, no other process can add any. Null if
+   * changes were lost. Returns a position in the write-ahead log after all earlier announcements of this process.
+   */
+  async write(db: Db, taskUuids: readonly string[] | null, announced?: Announced): Promise<string> {
     const { seq, writtenTo } = await announceChanges(db, taskUuids, { notify: this.isWanted, announced });
     if (seq === null || seq % ROWS_A_PRUNING !== 0) return writtenTo;
     setImmediate(() => {

@@ -115,16 +115,14 @@ export class NewestStates {
     this.#forgetSteps(taskUuid);
     this.#steps.set(taskUuid, now);
     this.#stepCount += now.size;
-    if (this.#stepCount > MOST_STEPS) this.#forgetOldSteps();
-    return before ? rows.filter(({ idx }) => before.get(idx) !== now.get(idx)) : rows;
-  }
-
-  /** Forgets a tenth of all steps together, because finding the oldest each time would be slow. */
-  #forgetOldSteps(): void {
-    for (const oldest of this.#steps.keys()) {
-      if (this.#stepCount <= MOST_STEPS * 0.9) break;
-      this.#forgetSteps(oldest);
+    if (this.#stepCount > MOST_STEPS) {
+      // A tenth of all steps together, because finding the oldest each time would be slow.
+      for (const oldest of this.#steps.keys()) {
+        if (this.#stepCount <= MOST_STEPS * 0.9) break;
+        this.#forgetSteps(oldest);
+      }
     }
+    return before ? rows.filter(({ idx }) => before.get(idx) !== now.get(idx)) : rows;
   }
 
   #forget(taskUuid: string): void {

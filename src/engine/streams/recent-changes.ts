@@ -8,12 +8,6 @@ const MOST_TASKS = 250_000;
 /** Lists with at most this many tasks are not shared. */
 const SHORT = 1_000;
 
-/** The tasks that changed last, and their row numbers, in the order of the rows. */
-interface LastTasks {
-  tasks: readonly string[];
-  seqs: readonly number[];
-}
-
 /**
  * The part of the log of changes that this process has read: for each task, its last row. Streams that resume find here what
  * they have missed.
@@ -22,8 +16,8 @@ export class RecentChanges {
   /** In the order of the rows. */
   readonly #rows = new Map<string, number>();
   readonly #marks = new Map<number, number>();
-  /** Undefined if tasks have changed since. */
-  #last: LastTasks | undefined;
+  /** The tasks that changed last, and their row numbers, in the order of the rows. Undefined if more have changed since. */
+  #last: { tasks: readonly string[]; seqs: readonly number[] } | undefined;
   /** The number of the oldest row after which all rows are known. */
   #from = 0;
   #newest: Position | undefined;
@@ -114,25 +108,15 @@ export class RecentChanges {
    * rows share the list, unless the rest is short. Undefined if more than `most` tasks changed.
    */
   since({ seq }: Position, most: number): { tasks: readonly string[]; from: number } | undefined {
-    const { tasks, seqs } = this.#lastTasks(most + 1);
-    // The rows are in the order of their numbers.
-    let [from, to] = [0, seqs.length];
-    while (from < to) {
-      const middle = (from + to) >>> 1;
-      if (seqs[middle]! <= seq) from = middle + 1;
-      else to = middle;
+    if (!this.#last) {
+      const rows = [...this.#rows].slice(-most - 1);
+      this.#last = { tasks: rows.map(([taskUuid]) => taskUuid), seqs: rows.map(([, row]) => row) };
     }
+    const { tasks, seqs } = this.#last;
+    const from = seqs.findLastIndex((row) => row <= seq) + 1;
     const count = tasks.length - from;
     if (count > most) return undefined;
     // A stream that missed little does not keep the whole list in memory.
     return count > SHORT ? { tasks, from } : { tasks: tasks.slice(from), from: 0 };
-  }
-
-  /** Returns the tasks that changed last. */
-  #lastTasks(count: number): LastTasks {
-    if (this.#last) return this.#last;
-    const rows = [...this.#rows].slice(-count);
-    this.#last = { tasks: rows.map(([taskUuid]) => taskUuid), seqs: rows.map(([, seq]) => seq) };
-    return this.#last;
   }
 }

@@ -6,14 +6,8 @@ import { lockSearch } from './projection.ts';
 /** Smaller than the id of any task. */
 export const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
-// The counters of the statistics system. A change is counted only after its commit, usually within 10 s. After a
-// crash of the server they start again, which changes one of the times.
-const COUNTERS = `
-case when current_setting('track_counts')::boolean then (
-  select string_agg(concat_ws(',', pg_stat_get_tuples_inserted(o), pg_stat_get_tuples_updated(o), pg_stat_get_tuples_deleted(o)),
-                    ' ' order by o) || ' ' || pg_postmaster_start_time() || ' ' || pg_stat_get_bgwriter_stat_reset_time()
-    from unnest('{tasker.task,tasker.step,tasker.task_search,tasker.step_search}'::regclass[]) o) end`;
-
+// `counters` comes from the statistics system. A change is counted only after its commit, usually within 10 s. After a
+// crash of the server the counters start again, which changes one of the times.
 const TAKE_TURN = sql('take_search_turn')`
 with alive as (update tasker.search_writer set seen_at = now() where id = $1),
 turn as (
@@ -23,7 +17,10 @@ turn as (
 select filled_to "filledTo", tasker.iso(compared_at) "comparedAt", tasker.iso(now()) now,
        case when pg_snapshot_xmax(pg_current_snapshot())::text::bigint - compared_to::text::bigint between 0 and 2000000000
             then compared_to::text end "comparedTo",
-       ${COUNTERS} counters
+       case when current_setting('track_counts')::boolean then (
+         select string_agg(concat_ws(',', pg_stat_get_tuples_inserted(o), pg_stat_get_tuples_updated(o), pg_stat_get_tuples_deleted(o)),
+                           ' ' order by o) || ' ' || pg_postmaster_start_time() || ' ' || pg_stat_get_bgwriter_stat_reset_time()
+           from unnest('{tasker.task,tasker.step,tasker.task_search,tasker.step_search}'::regclass[]) o) end counters
   from turn`;
 
 /** The turn of a process to keep the search tables complete. */
