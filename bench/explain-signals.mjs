@@ -1,4 +1,4 @@
-// Runs every statement of signals and approvals, for explain.mjs.
+// Runs every statement that signals and approvals use, for explain.mjs.
 import pg from 'pg';
 
 const MISSING = '0199aaaa-0000-7000-8000-00000000aaaa';

@@ -391,7 +391,7 @@ describe('the package', () => {
     );
   });
 
-  it('uses the compiled JavaScript next to a handler without optional packages', async () => {
+  it('without its optional packages, uses the compiled JavaScript next to a handler', async () => {
     expect(await onOwnDatabase('folder.js', './compiled')).toBe('complete');
   });
 

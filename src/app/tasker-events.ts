@@ -138,7 +138,7 @@ export class TaskerEvents {
     });
   }
 
-  /** Waits for new events, at most for one second. */
+  /** Waits for new events for at most one second. */
   async #newEvents(ended: AbortSignal): Promise<void> {
     const sleep = new AbortController();
     const wake = () => sleep.abort();

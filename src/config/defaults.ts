@@ -36,7 +36,7 @@ export const DEFAULTS = {
   webAddress: { host: '127.0.0.1', port: 8081 },
   /** Age at which domain events are deleted, once every group has passed them. */
   eventRetentionMs: 7 * 86_400_000,
-  /** Interval between searches for tasks to which the thresholds of the configuration apply. */
+  /** Interval between scans that apply the configured staleness thresholds to open tasks. */
   stalenessIntervalMs: 300_000,
   /** The fraction of the time in which old tasks are deleted. */
   retentionShare: 0.1,

@@ -314,7 +314,7 @@ export class Database implements Db {
       this.#countFailure(error);
       if (isConnectionError(error)) broken = error as Error;
       else {
-        // Other statements must end first, because nothing may be sent while a statement is in progress.
+        // Wait for the statements already sent, because the rollback must not be sent while one is in progress.
         await Promise.allSettled(sent);
         await client.query('rollback').catch((lost: Error) => (broken = lost));
       }

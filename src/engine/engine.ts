@@ -389,7 +389,7 @@ export class Engine extends EngineActs {
     }
   }
 
-  /** Takes the steps of lost workers. After a restart of the server, every worker has `leaseMs` to reconnect first. */
+  /** Reclaims the steps of lost workers. After a restart of the server, every worker first has `leaseMs` to reconnect. */
   async sweep(leaseMs: number): Promise<Swept> {
     return this.#announceSwept(await sweep(this, leaseMs));
   }

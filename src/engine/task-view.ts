@@ -305,12 +305,10 @@ function derived(row: TaskRow): Pick<Task, 'executionStatus' | 'recommendedActio
   return { executionStatus: 'waiting_for_dependencies', recommendedAction: 'wait_for_dependencies' };
 }
 
-/**
- * Returns a row as callers see it. Copies field by field, because rest and spread cost several microseconds per task.
- */
 /** The states of a task without a claimed step. In the last two, the task begins later. */
 const MAY_BE_PENDING: ReadonlySet<string> = new Set(['steps_in_process', 'waiting', 'waiting_for_dependencies']);
 
+/** Converts a row to the form that callers receive. Copies field by field, because rest and spread take microseconds. */
 export function taskView(row: TaskRow): Task {
   const { executionStatus, recommendedAction } = derived(row);
   return {

@@ -66,7 +66,7 @@ function msOfText(text: string): number {
 }
 
 /**
- * Writes a duration in the form of a template: `3d`, `90s`. The largest unit that divides it is used.
+ * Formats a duration as in templates: `3d`, `90s`. Uses the largest unit that divides it evenly.
  *
  * @example
  * durationText(900_000); // '15m'

@@ -42,7 +42,7 @@ const NULL_HOLDS_MS = 1_000;
  */
 export class ResolverChain {
   #resolvers: BaseResolver[] = [];
-  /** Keyed by the definition object, which a template keeps as long as it is in use. */
+  /** Keyed by the definition object, which exists as long as its template is in use. */
   #answers = new WeakMap<HandlerDefinition, Map<BaseResolver, Answer | Promise<Answer>>>();
   readonly #learned = new Set<string>();
 

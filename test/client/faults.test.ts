@@ -232,7 +232,7 @@ describe('a caller', () => {
     await expect(client.request('GET', 'v1/x')).rejects.toThrow('the path v1/x must begin with one /');
   });
 
-  it('reaches a server below a path, and encodes names and queries', async () => {
+  it('reaches a server whose base URL has a path, and encodes names and queries', async () => {
     const { baseUrl, received } = await scripted([json({})]);
     const client = createClient({ baseUrl: new URL(`${baseUrl}/team/tasker/`) });
     await client.templates.get('a/b', 'c d?', '1.0.0');

@@ -160,7 +160,7 @@ describe('a batch', () => {
     expect(await tasker.listTasks({ namespace: demo.namespace })).toHaveLength(2);
   });
 
-  it('a batch returns existing and new tasks in order', async () => {
+  it('returns existing and new tasks in order', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, strategy('caller_provided'));
     const key = (idempotencyKey: string): TaskRequest => ({ ...demo, idempotencyKey });
     const { taskUuid } = await tasker.createTask(key('b'));

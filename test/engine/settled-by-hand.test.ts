@@ -131,7 +131,7 @@ it('a step that completed before its task was cancelled keeps its result', async
   expect(await tasker.getTask(taskUuid)).toMatchObject({ status: 'cancelled' });
 });
 
-it('an action that the database cancels reports the cancellation instead of a lock', async () => {
+it('an action whose statement is cancelled reports the cancellation, not a locked task', async () => {
   const { tasker } = await setup({ templates: template({ a: [] }), worker: false });
   const { taskUuid } = await tasker.createTask(DEMO);
   const cancelled = onFreeTask(tasker.engine.database, taskUuid, (tx) =>

@@ -111,7 +111,7 @@ describe('the time of a limit', () => {
 });
 
 describe('a stale task', () => {
-  it('a stale task leaves the list as soon as it makes progress, and is noted again when it is stuck again', async () => {
+  it('leaves the list as soon as it makes progress, and is listed again when it is stuck again', async () => {
     const limit = 'max_waiting_for_dependencies_minutes';
     const { tasker, sql, taskUuid } = await taskUnderLimit(limit, {});
     await age(sql, 21, taskUuid);

@@ -57,7 +57,7 @@ describe('the decision samples', () => {
     expect(context.getDependencyField('routing_decision', 'routing_context', 'route_type')).toBe('auto');
   });
 
-  it('can decide for no branch', async () => {
+  it('can choose no branch', async () => {
     expect((await run(NoBranchesHandler)).result).toMatchObject({
       decision_point_outcome: { type: 'no_branches' },
       reason: 'condition not met',

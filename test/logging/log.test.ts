@@ -253,7 +253,7 @@ describe('a line of a log function in a handler', () => {
     }
   });
 
-  it('does not name the step that created the task if a publisher writes the line', async () => {
+  it('does not name the step that created the task, if a publisher logs it', async () => {
     const kept: Line[] = [];
     class Noted extends BasePublisher {
       override readonly publisherName = 'noted';

@@ -233,7 +233,7 @@ describe('signals, approvals and completions', () => {
     expect((await refused('GET', `/v1/approvals/${uuid}/nap`))[0]).toBe(409);
   });
 
-  it('a token completes, fails or extends its step, and is the only credential', async () => {
+  it('a token completes, fails or extends its step, and no other credential is needed', async () => {
     const uuid = await create('outer');
     await until(
       () => api.tasker.getStep(uuid, 'outside'),

@@ -40,7 +40,7 @@ export interface DatabaseStatus {
   embedded?: EmbeddedStatus;
 }
 
-/** The folder of the embedded server for the current folder. */
+/** Returns the folder of the embedded server that the current folder uses. */
 export function embeddedHome(): string {
   return path.resolve(loadConfig().config.embeddedFolder);
 }

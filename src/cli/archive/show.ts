@@ -162,7 +162,7 @@ function text(value: unknown): string {
 
 const WIDTH = 60;
 
-/** A value on one line. `--json` prints it in full. */
+/** Shortens a value to one line. `--json` prints it in full. */
 function cut(value: unknown): string {
   if (value === null || value === undefined) return '';
   const line = (typeof value === 'string' ? value : JSON.stringify(value)).split('\n')[0]!;

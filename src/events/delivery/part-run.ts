@@ -15,7 +15,7 @@ interface Placed {
   begun: (BegunDelivery & { at: number }) | undefined;
   /** The result. Undefined until there is one. `slow`: the delivery continues outside the part. */
   handled: Exclude<HandedOver, { kind: 'abandoned' }> | { kind: 'parked' } | { kind: 'slow' } | undefined;
-  /** When the event was handled, on the clock of `performance.now()`. */
+  /** When the event was handled, as a value of `performance.now()`. */
   at: number;
 }
 

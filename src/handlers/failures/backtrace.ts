@@ -10,7 +10,7 @@ const MAX_FRAMES = 20;
 const MAX_FOREIGN_FRAMES = 5;
 
 /**
- * The location of this package, as a URL and as a path, because stacks have either. In a bundle, the package has no
+ * The location of this package, as a URL and as a path, because stack traces contain either form. In a bundle, the package has no
  * separate location, so its frames cannot be distinguished from the user's.
  */
 const HERE: string | undefined = import.meta.url;

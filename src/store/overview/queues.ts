@@ -167,7 +167,7 @@ select n.name namespace, c.state::text, sum(c.tasks)::int tasks
   join tasker.namespace n on n.id = m.namespace_id
  group by 1, 2`;
 
-/** The open tasks of a namespace in one state. */
+/** The number of open tasks of a namespace in one state. */
 export interface OpenTasksRow {
   namespace: string;
   state: string;

@@ -27,7 +27,7 @@ select k.kind, c.n count, tasker.iso(o.since) "oldestSince", (extract(epoch from
 /** The open waits of one kind. */
 export interface WaitsRow {
   kind: WaitKind;
-  /** Counted up to the given number. */
+  /** The number of open waits, counted up to the given maximum. */
   count: number;
   /** When the oldest of them began. Null if there is none. */
   oldestSince: string | null;

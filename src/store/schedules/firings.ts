@@ -163,7 +163,7 @@ export async function firedBetween(db: Db, id: string, fromMs: number, toMs: num
   return new Map(rows.map(({ dueMs, taskUuid }) => [Math.round(dueMs), taskUuid]));
 }
 
-/** Number of outcomes that are kept of each schedule. */
+/** Number of outcomes kept for each schedule. */
 const KEPT_FIRINGS = 1_000;
 
 const PRUNE_FIRINGS = sql('prune_firings')`

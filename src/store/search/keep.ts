@@ -180,7 +180,7 @@ select l.tasks = s.tasks and l.hash is not distinct from s.hash same
   from (select count(*) tasks, bit_xor(uuid_hash_extended(task_uuid, 0)) hash from tasker.task where done_at is null) l,
        (select count(*) tasks, bit_xor(uuid_hash_extended(task_uuid, 0)) hash from tasker.task_search where done_at is null) s`;
 
-/** Returns whether the same tasks are open in the search tables as in the live tables. Reads only two indexes. */
+/** Returns whether the search tables and the live tables have the same open tasks. Reads only two indexes. */
 export async function sameOpenTasks(db: Db): Promise<boolean> {
   return (await db.query<{ same: boolean }>(SAME_OPEN_TASKS)).rows[0]!.same;
 }

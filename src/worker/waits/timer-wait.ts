@@ -10,8 +10,8 @@ import type { DispatchedStep } from '../dispatched-step.ts';
 const MAX_SHOWN = 80;
 
 /**
- * Returns the wait of a timer step, or the permanent failure of a step whose time is missing or malformed. A result that
- * was too large to be loaded with the step is loaded first.
+ * Returns the wait of a timer step, or a permanent failure if its time is missing or malformed. Loads the result that
+ * contains the time first, if it was too large to be loaded with the step.
  */
 export function timerWait(
   step: DispatchedStep,

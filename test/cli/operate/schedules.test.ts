@@ -152,7 +152,7 @@ it('apply makes the schedules match the files, and pauses a schedule whose file 
   expect((await schedule('show', 'monthly')).stdout).toMatch(/^state +paused since/m);
 });
 
-it('a task with a later start is explained by task why, rescheduled and started', async () => {
+it('`task why` explains a task with a later start, and other commands reschedule and start it', async () => {
   const task = await on.project.create('report', '--in', '3d');
   const why = await run('task', 'why', task);
   expect(why.stdout).toMatch(

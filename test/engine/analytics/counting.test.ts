@@ -187,7 +187,7 @@ describe('statistics', () => {
     expect(await compareWithJournal(sql)).toEqual({ attempts: 180, ends: 60 });
   });
 
-  it('contain nothing of a pass whose session was terminated, and everything after the next pass', async () => {
+  it('include nothing from a counting pass whose session was terminated, and are complete once the next pass ends', async () => {
     const { tasker, sql, url } = await setup({
       templates: template({ a: [] }),
       handlers: HANDLERS,

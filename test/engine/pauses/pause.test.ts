@@ -167,7 +167,7 @@ describe.each(['task', 'version', 'template', 'namespace'] as const)('a paused %
     );
   });
 
-  it('an operator can reset, resolve, complete and cancel', async () => {
+  it('still lets an operator reset, resolve and complete steps, and cancel tasks', async () => {
     const { tasker, sql, first, start } = await waiting({ a: [], b: [], c: ['a', 'b'] });
     await tasker.pause(targets(first)[kind]);
     await tasker.resolveStep(first, 'a');

@@ -21,7 +21,7 @@ async function withFreeSpace({ beforeDeletion }: { beforeDeletion?(url: string):
 const sizeOf = async (sql: Awaited<ReturnType<typeof completed>>['sql']) =>
   Number((await sql<{ n: string }>(`select pg_total_relation_size('tasker.step') n`))[0]!.n);
 
-it('a compaction with full rewrites only tables with much free space, and reports the returned space', async () => {
+it('a full compaction rewrites only tables with much free space, and reports the space that it returned', async () => {
   const { tasker, sql } = await withFreeSpace();
   await sql('vacuum (analyze) tasker.step');
   await sql('vacuum (analyze) tasker.task');

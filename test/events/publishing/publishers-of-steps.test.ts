@@ -151,7 +151,7 @@ describe('publishers', () => {
     expect(committed.publishedAt).toBe(committed.firedAt);
   });
 
-  it('are chosen by the name in the template, then by step, then by default', async () => {
+  it('are chosen by the name in the template, then by step; otherwise the default publisher is used', async () => {
     class Named extends BasePublisher {
       override readonly publisherName = 'named';
       override transformPayload() {

@@ -99,7 +99,7 @@ test('with a step in the hour, no hour is lost or doubled', () => {
   ]);
 });
 
-test('a schedule with every counts elapsed time from its start even when clocks change', () => {
+test('a schedule with `every` counts elapsed time from its start, even when the clocks change', () => {
   const anchorMs = Date.parse('2026-03-28T12:00Z');
   const when: Timing = {
     ...timing('', 'Europe/Berlin'),

@@ -250,7 +250,7 @@ describe('a handler in a thread', () => {
 });
 
 describe('a pool of threads', () => {
-  it('a pool runs a hundred steps in two threads, one step per thread at a time', async () => {
+  it('runs a hundred steps in two threads, one step per thread at a time', async () => {
     const { tasker, demo } = await shared.setup({ a: inThread('sleeps') }, { handlers: threadHandlers(), threads: 2 });
     // Long enough that the second thread starts before the first has run all steps.
     const context = { ms: 60 };

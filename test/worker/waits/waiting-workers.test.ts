@@ -48,7 +48,7 @@ describe('a worker that is lost', () => {
     await invariants(sql);
   });
 
-  it('spends no attempt of a timer step that did not wait yet, even if the step is not retryable', async () => {
+  it('uses no attempt of a timer step that was not waiting yet, even if the step is not retryable', async () => {
     const { tasker, sql, url, another } = await setup({
       templates: template({ pause: { ...timer({ for: 0.1 }), retry: { retryable: false } } }),
       worker: false,

@@ -21,7 +21,7 @@ export interface BinariesRequest {
   packageRoot: string | undefined;
   user: ServerUser | undefined;
   owner: ServerUser | undefined;
-  /** A folder that the server's user can access, for a copy if no cache folder is writable. */
+  /** Where the programs are copied to if no cache folder is writable. The server's user can access this folder. */
   fallbackFolder: string;
 }
 

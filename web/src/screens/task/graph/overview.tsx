@@ -22,8 +22,8 @@ interface View {
 }
 
 /**
- * The edges of a large graph, and its nodes when zoomed out, drawn as one picture below the nodes of the document,
- * because thousands of elements could not be moved smoothly.
+ * Draws the edges of a large graph, and its nodes when zoomed out, on one canvas behind the DOM nodes. Thousands of
+ * DOM elements would not pan smoothly.
  */
 export function Overview({ drawing, withNodes }: { drawing: Drawing; withNodes: boolean }) {
   const canvas = useRef<HTMLCanvasElement>(null);
