@@ -110,14 +110,16 @@ it('events parked for a killed process are dropped after three minutes', async (
   const { database, narrow, sql, publish, nothingWaits, finish } = await parkedPayments();
   await database.close();
   finish();
-  const members = () => sql<{ patterns: string[] }>('select patterns from tasker.event_group_member');
+  const members = () =>
+    sql<{ member: string; patterns: string[] }>('select member, patterns from tasker.event_group_member');
   const silent = `update tasker.event_group_member set seen_at = now() - interval '4 minutes' where patterns = $1`;
   expect(await members()).toHaveLength(2);
+  const killed = (await members()).find(({ patterns }) => patterns.length === NEW.length)!.member;
   await sql(silent, [NEW]);
   await until(members, (rows) => rows.length === 1);
   // Simulates that the lease of the killed process has expired, too.
-  await sql('update tasker.event_cursor set held_until = now() where held_until is not null');
-  await sql('update tasker.event_retry set holder = null, due_at = now() where holder is not null');
+  await sql('update tasker.event_cursor set held_until = now() where holder = $1', [killed]);
+  await sql('update tasker.event_retry set holder = null, due_at = now() where holder = $1', [killed]);
   await nothingWaits();
   expect(onlyOrders(narrow.got)).toBe(true);
   await publish(...mixed());

@@ -220,6 +220,11 @@ describeWith('rabbitmq-server', 'with a broker', () => {
         }
       }
     };
+    // The broker writes the definition of a new queue to disk with a delay of up to two seconds.
+    const first = loggedEvent({ namespace: 'killed' });
+    await to.deliver(first, deliveryContext());
+    confirmed.push(first.eventId);
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
     const senders = Array.from({ length: 10 }, sender);
     await expect.poll(() => confirmed.length).toBeGreaterThan(100);
     await broker.kill();
