@@ -3,7 +3,7 @@ import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
-import { type Announced, announceChanges, pruneChanges } from '../../store/streams/task-changes.ts';
+import { type Announcement, announceChanges, pruneChanges } from '../../store/streams/task-changes.ts';
 
 /** Time between two announcements while any server has streams. */
 const SOON_MS = 200;
@@ -40,12 +40,8 @@ export class ChangeLog {
   readonly #mostTasks: number;
   #ids = new Set<string>();
   #lost = false;
-  /** Tasks that were announced before the last announcement, and have not changed since. */
-  readonly #early = new Set<string>();
-  /** The same in the last announcement. */
-  readonly #last = new Set<string>();
-  /** A position in the write-ahead log after the announcements of the early tasks. */
-  #earlyTo: string | undefined;
+  /** Tasks that were announced and have not changed since, each with its row. */
+  readonly #early = new Map<string, Announcement>();
   #wantedUntil = Number.NEGATIVE_INFINITY;
   #isActive: boolean;
   #timer: NodeJS.Timeout | undefined;
@@ -79,11 +75,10 @@ export class ChangeLog {
 
   /** Records that a task changed. */
   noted(taskUuid: string): void {
+    this.#early.delete(taskUuid);
     if (!this.#isActive) return;
     if (this.#ids.size >= this.#mostTasks) this.#lost = true;
     else this.#ids.add(taskUuid);
-    this.#early.delete(taskUuid);
-    this.#last.delete(taskUuid);
     if (!this.#timer && !this.#turn) this.#begin(this.#turnMs);
   }
 
@@ -124,7 +119,6 @@ export class ChangeLog {
     this.#isActive = false;
     this.#ids.clear();
     this.#early.clear();
-    this.#last.clear();
     this.#lost = false;
   }
 
@@ -142,8 +136,8 @@ export class ChangeLog {
     try {
       for (; announced < all.length; announced += TASKS_AT_ONCE) {
         const ids = all.slice(announced, announced + TASKS_AT_ONCE);
-        const writtenTo = await this.#database.pipeline(this.#alone ? DURABLE : RELAXED, (tx) => this.write(tx, ids));
-        if (!this.#alone) this.#announcedEarly(ids, writtenTo);
+        const row = await this.#database.pipeline(this.#alone ? DURABLE : RELAXED, (tx) => this.write(tx, ids));
+        if (row && !this.#alone) this.#announcedEarly(ids, row);
       }
       // If the search tables are on, they know the lost changes.
       if (lost && this.#alone) await this.#database.pipeline(DURABLE, (tx) => this.write(tx, null));
@@ -155,41 +149,46 @@ export class ChangeLog {
     if (all.length > 0 || lost) this.onAnnounced();
   }
 
-  /** Remembers announced tasks, unless they have changed in the meantime. `writtenTo`: where this announcement began. */
-  #announcedEarly(taskUuids: readonly string[], writtenTo: string): void {
+  /** Remembers announced tasks, unless they have changed in the meantime. */
+  #announcedEarly(taskUuids: readonly string[], row: Announcement): void {
     if (this.#early.size > this.#mostTasks) this.#early.clear();
-    for (const taskUuid of this.#last) this.#early.add(taskUuid);
-    this.#earlyTo = writtenTo;
-    this.#last.clear();
-    for (const taskUuid of taskUuids) if (!this.#ids.has(taskUuid)) this.#last.add(taskUuid);
+    for (const taskUuid of taskUuids) if (!this.#ids.has(taskUuid)) this.#early.set(taskUuid, row);
   }
 
   /**
-   * Adds the tasks of the search tables, like {@link write}. Omits tasks whose changes this process has already announced,
-   * if that announcement is on disk. Otherwise all streams would read each changed task twice.
+   * Adds the tasks of the search tables, like {@link write}, but omits tasks that this process has already announced.
+   * Otherwise all streams would read each changed task twice. If a crash loses an announcement, it also loses the later
+   * commit of the search tables, and the comparison that repairs them announces the tasks.
    */
   async writeAgain(db: Db, taskUuids: readonly string[]): Promise<void> {
-    const [tasks, rest]: [string[], string[]] = [[], []];
-    // Removed, because a retry of a failed transaction announces all of them.
-    for (const taskUuid of taskUuids) (this.#early.delete(taskUuid) ? tasks : rest).push(taskUuid);
-    const announced = tasks.length === 0 ? undefined : { tasks, committedBefore: this.#earlyTo! };
-    await this.write(db, rest, announced);
+    const announced = new Map<string, Announcement>();
+    for (const taskUuid of taskUuids) {
+      const row = this.#early.get(taskUuid);
+      // Removed, because a retry of a failed transaction announces all of them.
+      if (row && this.#early.delete(taskUuid)) announced.set(taskUuid, row);
+    }
+    const rest = taskUuids.filter((taskUuid) => !announced.has(taskUuid));
+    await this.write(db, rest, announced.size === 0 ? undefined : announced);
   }
 
   /**
-   * Adds tasks to the log, in the transaction of the caller. Until its commit, no other process can add any. Null if
-   * changes were lost. Returns a position in the write-ahead log after all earlier announcements of this process.
+   * Adds tasks to the log, in the transaction of the caller, and returns the row. Until its commit, no other process can
+   * add any. Null if changes were lost.
    */
-  async write(db: Db, taskUuids: readonly string[] | null, announced?: Announced): Promise<string> {
-    const { seq, writtenTo } = await announceChanges(db, taskUuids, { notify: this.isWanted, announced });
-    if (seq === null || seq % ROWS_A_PRUNING !== 0) return writtenTo;
+  async write(
+    db: Db,
+    taskUuids: readonly string[] | null,
+    announced?: ReadonlyMap<string, Announcement>,
+  ): Promise<Announcement | undefined> {
+    const row = await announceChanges(db, taskUuids, { notify: this.isWanted, announced });
+    if (row === undefined || row.seq % ROWS_A_PRUNING !== 0) return row;
     setImmediate(() => {
       if (this.#stopped) return;
       pruneChanges(this.#database).catch((error: unknown) =>
         this.#logger.debug({ error: messageOf(error) }, 'log of changes not pruned'),
       );
     });
-    return writtenTo;
+    return row;
   }
 
   /** Announces the changes that are left. */

@@ -13,40 +13,34 @@ export const WANT = 'want';
 const ANNOUNCE_CHANGES = sql('announce_changes')`
 with turn as materialized (select pg_advisory_xact_lock(7303014019) got),
 given as materialized (
-  select case when $4::pg_lsn <= pg_current_wal_flush_lsn() then $1::uuid[] else $1::uuid[] || $3::uuid[] end tasks from turn),
+  select $1::uuid[] || (
+           select array_agg(x.task) from unnest($3::uuid[], $4::bigint[], $5::int[]) x (task, seq, mark)
+            where x.mark is distinct from (select c.mark from tasker.task_change c where c.seq = x.seq)) tasks
+    from turn),
 added as (
   insert into tasker.task_change (size, tasks)
-  select coalesce(cardinality(tasks), 0), tasks from given where $4 is null or cardinality(tasks) > 0 returning seq)
-select s.seq::float8, case when $2::boolean and s.seq is not null then pg_notify('${CHANNEL_CHANGES}', '') end,
-       pg_current_wal_insert_lsn()::text "writtenTo"
-  from (select (select seq from added) seq) s`;
+  select coalesce(cardinality(tasks), 0), tasks from given where $3::uuid[] is null or cardinality(tasks) > 0
+  returning seq, mark)
+select seq::float8, mark, case when $2::boolean then pg_notify('${CHANNEL_CHANGES}', '') end from added`;
 
-/** Tasks that another transaction has announced without waiting for the disk. */
-export interface Announced {
-  tasks: readonly string[];
-  /** A position in the write-ahead log after the commit of that transaction. */
-  committedBefore: string;
-}
-
-/** The number of a new row, and a position in the write-ahead log after all transactions that had committed. */
-export interface Announcement {
-  seq: number | null;
-  writtenTo: string;
-}
+/** The number of a row of the log, and its random mark. */
+export type Announcement = Omit<ChangeRow, 'tasks'>;
 
 /**
- * Adds changed tasks to the log. `null` for the tasks: changes were lost. `notify`: wakes the processes that have streams.
- * `announced`: tasks to add too unless their announcement is on disk. Then there may be nothing to add.
+ * Adds changed tasks to the log, and returns the new row. `null` for the tasks: changes were lost. `notify`: wakes the
+ * processes that have streams. `announced`: tasks of earlier rows, which are added again if a crash has lost their row.
+ * Without other tasks, there may be nothing to add.
  */
 export async function announceChanges(
   db: Db,
   taskUuids: readonly string[] | null,
-  { notify, announced }: { notify: boolean; announced?: Announced | undefined },
-): Promise<Announcement> {
-  const list = (tasks: readonly string[]) => `{${tasks.join(',')}}`;
-  const { tasks = [], committedBefore = null } = announced ?? {};
-  const values = [taskUuids && list(taskUuids), notify, committedBefore && list(tasks), committedBefore];
-  return (await db.query<Announcement>(ANNOUNCE_CHANGES, values)).rows[0]!;
+  { notify, announced }: { notify: boolean; announced?: ReadonlyMap<string, Announcement> | undefined },
+): Promise<Announcement | undefined> {
+  const list = (values: Iterable<string | number>) => `{${[...values].join(',')}}`;
+  const rows = [...(announced?.values() ?? [])];
+  const again = announced && [announced.keys(), rows.map(({ seq }) => seq), rows.map(({ mark }) => mark)].map(list);
+  const values = [taskUuids && list(taskUuids), notify, ...(again ?? [null, null, null])];
+  return (await db.query<Announcement>(ANNOUNCE_CHANGES, values)).rows[0];
 }
 
 /** Approximate number of ids, and of rows, that the log keeps. */
