@@ -43,7 +43,8 @@ async function filesOf(source: string): Promise<string[]> {
     );
   }
   const info = await stat(source).catch((error: NodeJS.ErrnoException) => {
-    const why = error.code === 'ENOENT' ? 'does not exist' : `cannot be read (${error.code})`;
+    const why =
+      error.code === 'ENOENT' ? 'does not exist; pass a template file or a folder' : `cannot be read (${error.code})`;
     throw new TaskerError('template_invalid', `templates: ${path.resolve(source)} ${why}`, { cause: error });
   });
   if (!info.isDirectory()) return [source];

@@ -116,7 +116,7 @@ export class RecentChanges {
     const from = seqs.findLastIndex((row) => row <= seq) + 1;
     const count = tasks.length - from;
     if (count > most) return undefined;
-    // Copies a short rest, so that a stream that missed few changes does not keep the whole list in memory.
+    // A short remainder is copied, so that a stream that missed few changes does not keep the whole list in memory.
     return count > SHORT ? { tasks, from } : { tasks: tasks.slice(from), from: 0 };
   }
 }
