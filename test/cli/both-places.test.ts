@@ -307,6 +307,12 @@ describe('a command prints the same output on a database and over a server', () 
   it('if it manages API keys, and a server with a key requires a credential', async () => {
     const admin = (await here(['auth', 'key', 'create', 'root', '--role', 'admin'])).stdout.trim();
     const viewer = (await here(['auth', 'key', 'create', 'eyes', '--role', 'viewer'])).stdout.trim();
+    // The server checks periodically for keys, and writes the time of the last use later.
+    await expect
+      .poll(async () => (await there(['auth', 'key', 'list', '--json'], { TASKER_API_KEY: admin })).stdout, {
+        timeout: 30_000,
+      })
+      .toMatch(/"last_used_at": ?"/);
     for (const act of ['create', 'list', 'rotate', 'revoke']) {
       const args = (place: string) => {
         const rest = act === 'list' ? ['--all'] : [`k-${place}`, ...(act === 'create' ? ['--role', 'viewer'] : [])];
