@@ -5,10 +5,8 @@ import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { type Announcement, announceChanges, pruneChanges } from '../../store/streams/task-changes.ts';
 
-/** Time between two announcements while any server has streams. */
-const SOON_MS = 200;
-/** Time between two announcements if the search tables, which announce changes too, are turned off. */
-const TURN_MS = 500;
+/** Time between two announcements. */
+const TURN_MS = 200;
 const RETRY_MS = 2_000;
 /** How long a request for early announcements holds. A server with streams repeats it every 30 seconds. */
 const WANTED_MS = 90_000;
@@ -31,7 +29,8 @@ export interface ChangeLogOptions {
 
 /**
  * Announces the tasks that this process changed, for streams. Writing the search tables announces them too. This log
- * announces them earlier while any server has streams.
+ * announces them earlier while any server has streams. At other times it announces nothing. If the search tables are
+ * off, it then only announces once that changes were lost, so that streams which resume later get a `reset`.
  */
 export class ChangeLog {
   readonly #database: Database;
@@ -43,7 +42,9 @@ export class ChangeLog {
   /** Tasks that were announced and have not changed since, each with its row. */
   readonly #early = new Map<string, Announcement>();
   #wantedUntil = Number.NEGATIVE_INFINITY;
-  #isActive: boolean;
+  #isActive = false;
+  /** Whether a task changed that was not noted, and that the search tables do not announce. */
+  #missed = false;
   #timer: NodeJS.Timeout | undefined;
   #turn: Promise<void> | undefined;
   #failing = false;
@@ -57,7 +58,6 @@ export class ChangeLog {
     this.#database = database;
     this.#logger = logger;
     this.#alone = alone;
-    this.#isActive = alone;
     this.#mostTasks = mostTasks;
   }
 
@@ -71,15 +71,24 @@ export class ChangeLog {
     this.#wantedUntil = performance.now() + WANTED_MS;
     this.#isActive = !this.#stopped;
     this.announcements += 1;
+    // A stream that began before this process heard of it has not received these changes.
+    this.#lost ||= this.#missed;
+    this.#missed = false;
+    if (this.#lost) this.#awaken();
   }
 
   /** Records that a task changed. */
   noted(taskUuid: string): void {
     this.#early.delete(taskUuid);
-    if (!this.#isActive) return;
-    if (this.#ids.size >= this.#mostTasks) this.#lost = true;
-    else this.#ids.add(taskUuid);
-    if (!this.#timer && !this.#turn) this.#begin(this.#turnMs);
+    if (this.#isActive && this.#ids.size < this.#mostTasks) this.#ids.add(taskUuid);
+    else if (this.#isActive) this.#lost = true;
+    else if (this.#missed || !this.#alone) return;
+    else this.#missed = this.#lost = true;
+    this.#awaken();
+  }
+
+  #awaken(): void {
+    if (!this.#timer && !this.#turn && !this.#stopped) this.#begin(TURN_MS);
   }
 
   #begin(ms: number): void {
@@ -100,25 +109,18 @@ export class ChangeLog {
       this.#failing = true;
     } finally {
       this.#turn = undefined;
-      if (!this.#alone && !this.isWanted) this.#forget();
-      if (this.#hasWork && !this.#stopped) this.#begin(this.#failing ? RETRY_MS : this.#turnMs);
+      if (!this.isWanted) this.#forget();
+      if ((this.#ids.size > 0 || this.#lost) && !this.#stopped) this.#begin(this.#failing ? RETRY_MS : TURN_MS);
     }
   }
 
-  get #turnMs(): number {
-    return this.isWanted ? SOON_MS : TURN_MS;
-  }
-
-  get #hasWork(): boolean {
-    return this.#ids.size > 0 || this.#lost;
-  }
-
-  /** Writing the search tables announces the rest. */
+  /** Stops noting tasks. Writing the search tables announces the rest. */
   #forget(): void {
     this.announcements += 1;
     this.#isActive = false;
-    this.#ids.clear();
     this.#early.clear();
+    if (this.#alone) return;
+    this.#ids.clear();
     this.#lost = false;
   }
 
