@@ -146,15 +146,20 @@ export async function taskStates(db: Db, taskUuids: readonly string[]): Promise<
   return new Map(rows.map((row) => [row.task_uuid, row.state]));
 }
 
-/** The columns of a {@link TaskRow}. `context`: the expression for the context, which may be large. */
+/** A time as JSON without a zone, which takes a third of the time of `tasker.iso`. {@link isoOf} reads it. */
+const jsonTime = (time: string): string => `to_json(${time} at time zone 'UTC')`;
+
+/**
+ * The columns of a {@link PackedTask}. `context`: the expression for the context, which may be large. Values that no
+ * task lacks are one column, because the driver takes 0.2 us for each column of a row. The time of the end is the last.
+ */
 export const taskColumns = (context: string): string => `
-  t.task_uuid "taskUuid", m.name, n.name namespace, m.version, (${shownState('t')})::text status, tasker.iso(t.created_at) "createdAt",
-  c.updated_at "updatedAt", tasker.iso(t.done_at) "completedAt", ${context} context, t.created_with "createdWith", t.initiator, t.source_system "sourceSystem",
-  t.reason, -t.rank priority, coalesce(t.tags, '{}') tags, coalesce(t.correlation_id, t.task_uuid) "correlationId",
-  t.parent_correlation_id "parentCorrelationId", c.total "totalSteps", c.pending "pendingSteps",
-  c.in_progress "inProgressSteps", c.completed "completedSteps", c.failed "failedSteps", c.ready "readySteps", c.waiting "waitingSteps",
-  coalesce(t.reruns, 0) reruns, tasker.iso(t.rerun_at) "rerunAt", t.copy_of "copyOf",
-  m.id "templateId", t.verdict::text, t.n_open "openSteps", t.n_error "blockingSteps", c.attempts "mostAttempts", stale.note stale,
+  concat_ws(e'\\t', t.task_uuid, m.name, n.name, m.version, (${shownState('t')})::text, ${jsonTime('t.created_at')}, c.updated_at,
+    -t.rank, c.total, c.pending, c.in_progress, c.completed, c.failed, c.ready, c.waiting, coalesce(t.reruns, 0), m.id,
+    t.n_open, t.n_error, c.attempts, ${jsonTime('t.done_at')}) facts,
+  ${context} context, t.created_with "createdWith", t.initiator, t.source_system "sourceSystem",
+  t.reason, t.tags, t.correlation_id "correlationId", t.parent_correlation_id "parentCorrelationId",
+  tasker.iso(t.rerun_at) "rerunAt", t.copy_of "copyOf", t.verdict::text, stale.note stale,
   case when t.state = 'waiting_for_dependencies' then (
     select tasker.iso(x.until) from tasker.wait x where x.task_uuid = t.task_uuid and x.idx = -1 and x.ended_at is null offset 0) end "startsAt",
   ${PAUSES_OF_TASK} paused`;
@@ -170,54 +175,80 @@ export const TASK_COUNTS = `
            (count(*) filter (where s.state = 'enqueued'))::int ready,
            (count(*) filter (where s.state = 'waiting'))::int waiting,
            coalesce(max(s.attempts), 0)::int attempts, coalesce(sum(s.attempts), 0)::int starts,
-           tasker.iso(greatest(t.created_at, t.done_at, max(s.started_at), max(s.done_at))) updated_at
+           ${jsonTime('greatest(t.created_at, t.done_at, max(s.started_at), max(s.done_at))')} updated_at
       from tasker.step s where s.task_uuid = t.task_uuid) c
   left join lateral (
     select json_build_object('rule', w.rule, 'minutes', w.minutes, 'since', tasker.iso(w.since),
                              'at', tasker.iso(w.noted_at))::text note
       from tasker.task_watch w where w.task_uuid = t.task_uuid and ${STILL_STALE} offset 0) stale on true`;
 
-/** The columns of a task that can be read without its steps. */
-interface TaskFacts extends TaskOrigin {
-  taskUuid: string;
-  templateId: number;
-  correlationId: string;
-  priority: number;
-  tags: string[];
-  createdAt: string;
+/** A task as the statements return it. */
+export interface PackedTask extends TaskOrigin {
+  facts: string;
+  tags: string[] | null;
+  createdWith: string | null;
+  rerunAt: string | null;
+  copyOf: string | null;
+  verdict: string | null;
+  stale: string | null;
+  startsAt: string | null;
+  paused: string | null;
 }
 
 /** A task with the counts of its steps. */
-export interface TaskRow extends TaskFacts {
-  name: string;
-  namespace: string;
-  version: string;
-  status: string;
-  updatedAt: string;
-  completedAt: string | null;
-  totalSteps: number;
-  pendingSteps: number;
-  inProgressSteps: number;
-  completedSteps: number;
-  failedSteps: number;
-  readySteps: number;
-  waitingSteps: number;
-  reruns: number;
-  rerunAt: string | null;
-  copyOf: string | null;
-  createdWith: string | null;
-  verdict: string | null;
-  /** Number of steps that have not ended. */
-  openSteps: number;
-  /** Number of steps in `error` that block the task. Excludes failures that their batch tolerates. */
-  blockingSteps: number;
-  mostAttempts: number;
-  /** When a task that starts later begins. Null if it is not waiting for its start. */
-  startsAt: string | null;
-  /** JSON text of the limit that the task exceeds. Null if it is not stale, or has no limits. */
-  stale: string | null;
-  /** JSON text of the pauses in force for the task. Null if there are none, or it has ended. */
-  paused: string | null;
+export type TaskRow = ReturnType<typeof taskRow>;
+
+function isoOf(json: string): string {
+  const [seconds, fraction = ''] = json.slice(1, -1).split('.');
+  return `${seconds}.${fraction.padEnd(6, '0')}Z`;
+}
+
+/** Unpacks the facts. Copies field by field, because rest and spread take microseconds. */
+export function taskRow(row: PackedTask) {
+  const facts = row.facts.split('\t');
+  const numbers = facts.slice(7, 20).map(Number);
+  return {
+    taskUuid: facts[0]!,
+    name: facts[1]!,
+    namespace: facts[2]!,
+    version: facts[3]!,
+    status: facts[4]!,
+    createdAt: isoOf(facts[5]!),
+    updatedAt: isoOf(facts[6]!),
+    priority: numbers[0]!,
+    totalSteps: numbers[1]!,
+    pendingSteps: numbers[2]!,
+    inProgressSteps: numbers[3]!,
+    completedSteps: numbers[4]!,
+    failedSteps: numbers[5]!,
+    readySteps: numbers[6]!,
+    waitingSteps: numbers[7]!,
+    reruns: numbers[8]!,
+    templateId: numbers[9]!,
+    /** Number of steps that have not ended. */
+    openSteps: numbers[10]!,
+    /** Number of steps in `error` that block the task. Excludes failures that their batch tolerates. */
+    blockingSteps: numbers[11]!,
+    mostAttempts: numbers[12]!,
+    completedAt: facts[20] === undefined ? null : isoOf(facts[20]),
+    context: row.context,
+    initiator: row.initiator,
+    sourceSystem: row.sourceSystem,
+    createdWith: row.createdWith,
+    reason: row.reason,
+    tags: row.tags ?? [],
+    correlationId: row.correlationId ?? facts[0]!,
+    parentCorrelationId: row.parentCorrelationId,
+    rerunAt: row.rerunAt,
+    copyOf: row.copyOf,
+    verdict: row.verdict,
+    /** When a task that starts later begins. Null if it is not waiting for its start. */
+    startsAt: row.startsAt,
+    /** JSON text of the limit that the task exceeds. Null if it is not stale, or has no limits. */
+    stale: row.stale,
+    /** JSON text of the pauses in force for the task. Null if there are none, or it has ended. */
+    paused: row.paused,
+  };
 }
 
 const GET_TASKS = sql('get_tasks')`
@@ -227,7 +258,7 @@ select ${TASK_COLUMNS}
 
 /** Returns tasks by their ids. Unknown ids are omitted. */
 export async function getTasks(db: Db, taskUuids: readonly string[]): Promise<TaskRow[]> {
-  return (await db.query<TaskRow>(GET_TASKS, [`{${taskUuids.join(',')}}`])).rows;
+  return (await db.query<PackedTask>(GET_TASKS, [`{${taskUuids.join(',')}}`])).rows.map(taskRow);
 }
 
 // The page is limited before the steps are counted. Task ids grow with time, so the key order gives the newest first.
@@ -273,9 +304,9 @@ export async function listTasks(db: Db, filter: TaskFilter): Promise<TaskRow[]> 
   const { before, namespace, name, openOnly, stale, limit } = filter;
   const states = filter.states && [...filter.states];
   const { rows } = stale
-    ? await db.query<TaskRow>(LIST_STALE_TASKS, [before, namespace, name, states, limit])
-    : await db.query<TaskRow>(LIST_TASKS, [before, namespace, name, states, openOnly, limit]);
-  return rows;
+    ? await db.query<PackedTask>(LIST_STALE_TASKS, [before, namespace, name, states, limit])
+    : await db.query<PackedTask>(LIST_TASKS, [before, namespace, name, states, openOnly, limit]);
+  return rows.map(taskRow);
 }
 
 const EVENT_TASKS = sql('event_tasks')`
@@ -286,7 +317,13 @@ select t.task_uuid "taskUuid", t.template_id "templateId", -t.rank priority, t.c
   from tasker.task t where t.task_uuid = any ($1::uuid[])`;
 
 /** A task, as events describe it. */
-export interface EventTaskRow extends TaskFacts {
+export interface EventTaskRow extends TaskOrigin {
+  taskUuid: string;
+  templateId: number;
+  correlationId: string;
+  priority: number;
+  tags: string[];
+  createdAt: string;
   complete: boolean;
 }
 

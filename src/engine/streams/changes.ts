@@ -1,5 +1,6 @@
 import { stepUuid } from '../../model/ids.ts';
 import type { ChangedStepRow, ChangedTaskRow } from '../../store/streams/changed-tasks.ts';
+import { taskRow } from '../../store/tasks.ts';
 import type { StepState, Task } from '../task-view.ts';
 import { taskView } from '../task-view.ts';
 
@@ -48,7 +49,7 @@ export type StreamChange = { revision: number; cursor?: string } & (
 
 /** Returns a task as streams send it. */
 export function streamTask(row: ChangedTaskRow): StreamTask {
-  const task: Omit<Task, 'context'> & { context?: Task['context'] | undefined } = taskView(row);
+  const task: Omit<Task, 'context'> & { context?: Task['context'] | undefined } = taskView(taskRow(row));
   // A copy without the field, or its deletion, would make the object a dictionary, which takes ten times the memory.
   task.context = undefined;
   return task;

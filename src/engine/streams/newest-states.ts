@@ -65,8 +65,9 @@ export class NewestStates {
     { revision, wantsSteps, all }: { revision: number; wantsSteps(task: StreamTask): boolean; all: boolean },
   ): Promise<TaskChanges[]> {
     const rows = await this.#database.pipeline(READING, (tx) => changedTasks(tx, taskUuids));
-    const found = new Map(rows.map((row) => [row.taskUuid, { row, task: streamTask(row) }]));
-    const withSteps = rows.map((row) => row.taskUuid).filter((id) => wantsSteps(found.get(id)!.task));
+    const tasks = rows.map(streamTask);
+    const found = new Map(tasks.map((task, i) => [task.taskUuid, { row: rows[i]!, task }]));
+    const withSteps = tasks.filter((task) => wantsSteps(task)).map(({ taskUuid }) => taskUuid);
     const steps = await this.#readSteps(withSteps);
     return taskUuids.map((taskUuid) => {
       const known = this.#tasks.get(taskUuid);

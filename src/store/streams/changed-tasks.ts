@@ -1,6 +1,6 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
-import { TASK_COUNTS, type TaskRow, taskColumns } from '../tasks.ts';
+import { type PackedTask, TASK_COUNTS, taskColumns } from '../tasks.ts';
 
 // `edition` changes whenever the task, its steps or its pauses change, even if one change undoes another.
 const CHANGED_TASKS = sql('changed_tasks')`
@@ -11,7 +11,7 @@ select ${taskColumns("'{}'")}, concat_ws(' ', t.xmin, c.starts, (
   join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}`;
 
 /** A task without its context. */
-export interface ChangedTaskRow extends TaskRow {
+export interface ChangedTaskRow extends PackedTask {
   /** Differs from the previous version if the task was changed, even if all other fields are the same again. */
   edition: string;
 }
