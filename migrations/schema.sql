@@ -791,10 +791,9 @@ END) stored,
   constraint task_verdict CHECK ((verdict = ANY (ARRAY['error'::tasker.task_state, 'cancelled'::tasker.task_state, 'resolved_manually'::tasker.task_state]))),
   constraint task_waits CHECK ((n_wait >= 0)) NOT VALID
 ) with (fillfactor=50);
-CREATE INDEX task_active ON tasker.task USING btree (task_uuid) WHERE (state = 'steps_in_process'::tasker.task_state);
 CREATE INDEX task_copies ON tasker.task USING btree (copy_of) WHERE (copy_of IS NOT NULL);
 CREATE INDEX task_correlation ON tasker.task USING btree (correlation_id) WHERE ((correlation_id IS NOT NULL) AND (done_at IS NULL));
-CREATE INDEX task_open ON tasker.task USING btree (task_uuid) WHERE (done_at IS NULL);
+CREATE INDEX task_open_states ON tasker.task USING btree (state, task_uuid) WHERE (done_at IS NULL);
 
 create table tasker.task_change (
   seq bigint not null generated always as identity,

@@ -7,3 +7,14 @@ export const shownState = (t: string): string => `
   case when ${t}.state = 'waiting_for_dependencies' and exists (
               select 1 from tasker.wait x where x.task_uuid = ${t}.task_uuid and x.idx = -1 and x.ended_at is null offset 0)
        then 'pending'::tasker.task_state else tasker.shown_state(${t}.state, ${t}.n_wait) end`;
+
+/**
+ * The open tasks that fulfil a condition, in the order of their ids. The index of the open tasks begins with the state, so
+ * this reads up to the limit of each state.
+ */
+export const openTasks = (columns: string, where: string, limit: string | number): string => `
+  select ${columns} from unnest(enum_range(null::tasker.task_state)) e (state)
+   cross join lateral (
+     select xmin, t.* from tasker.task t where t.done_at is null and t.state = e.state and ${where}
+      order by t.task_uuid limit ${limit}) x
+   order by x.task_uuid limit ${limit}`;

@@ -1,5 +1,6 @@
 import type { Db } from '../../db/statement.ts';
 import { queueIdOf } from '../queue-id.ts';
+import { openTasks } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
 
@@ -224,7 +225,7 @@ export async function endPausesOfEnded(db: Db): Promise<void> {
 const FORGET_PAUSES = sql('forget_pauses')`
 delete from tasker.pause
  where settled and resumed_at < least(now(), (
-   select created_at from tasker.task where done_at is null order by task_uuid limit 1)) - interval '1 day'`;
+   ${openTasks('x.created_at', 'true', 1)})) - interval '1 day'`;
 
 /**
  * Deletes pauses that ended before the oldest open task was created, because no open task's limits exclude their time.

@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import { openTasks } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 
 const TAKE_WATCH_TURN = sql('take_watch_turn')`
@@ -12,8 +13,7 @@ export async function takeWatchTurn(db: Db, leastMs: number): Promise<boolean> {
 // A template whose lifecycle specifies no action opts out. Rows that need no change are not touched.
 const WATCH_OPEN_TASKS = sql('watch_open_tasks')`
 with page as materialized (
-  select task_uuid, template_id, created_at from tasker.task
-   where done_at is null and task_uuid > $1::uuid order by task_uuid limit $2::int),
+  ${openTasks('x.task_uuid, x.template_id, x.created_at', 't.task_uuid > $1::uuid', '$2::int')}),
 found as (
   select p.task_uuid from page p
    cross join lateral (

@@ -103,7 +103,7 @@ export async function rewriteTable(session: Session, table: string): Promise<voi
 const COUNT_ENDED = sql('estimate_ended_tasks')`
 select greatest(0, t.reltuples - greatest(0, o.reltuples))::float8 ended
   from pg_class t, pg_class o
- where t.oid = 'tasker.task'::regclass and o.oid = 'tasker.task_open'::regclass`;
+ where t.oid = 'tasker.task'::regclass and o.oid = 'tasker.task_open_states'::regclass`;
 
 /** Estimates the number of tasks that have ended, from the statistics of the last VACUUM or ANALYZE. */
 export async function estimateEndedTasks(db: Db): Promise<number> {

@@ -1,5 +1,5 @@
 import type { Db } from '../../db/statement.ts';
-import { shownState } from '../shown-state.ts';
+import { openTasks, shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 import { lockSearch } from './projection.ts';
 
@@ -131,8 +131,7 @@ with slice as materialized (
     select t.*, row_number() over () nr,
            $5::xid8 is null or t.state = 'steps_in_process' or age(t.xmin) <= age($5::xid8::xid) changed
       from (
-        select task_uuid, state, n_wait, created_at, xmin from tasker.task
-         where done_at is null and task_uuid > $1 order by task_uuid limit $4::int) t) x
+        ${openTasks('x.task_uuid, x.state, x.n_wait, x.created_at, x.xmin', 't.task_uuid > $1', '$4::int')}) t) x
    where x.changed or x.nr = $4::int limit $2::int),
 compared as (
   select l.task_uuid, l.nr, l.changed and not l.young and (
