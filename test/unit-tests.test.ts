@@ -25,8 +25,10 @@ it('the unit tests are the test files whose imports reach no server, process or 
 
 it('a test that changes its process or uses a helper with hooks runs in a separate process', () => {
   expect(testsAlone()).toEqual(
-    expect.arrayContaining(['test/cli/doctor.test.ts', 'test/db/database.test.ts', 'test/db/embedded-start.test.ts']),
+    expect.arrayContaining(['test/cli/doctor.test.ts', 'test/db/database.test.ts', 'test/tracing/tracing.test.ts']),
   );
+  // The text of a program that threads run does not change the process of the test.
+  expect(needsOf('test/worker/threads/threads.test.ts')).toMatchObject({ alone: false, build: true });
 });
 
 it('a unit test that starts a process or a thread fails', () => {

@@ -9,6 +9,7 @@ import { partsFor, workers } from '../support/hand-worker.ts';
 import { age, checkForStale } from '../support/lifecycle.ts';
 import { DEMO, deferred, invariants, setup, template, until } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
+import { idleMsOf } from '../support/suite/measure.ts';
 import { threadHandlers } from '../support/thread-handlers.ts';
 
 const shared = sharedDatabase();
@@ -217,9 +218,10 @@ describe('the consequences of a rerun', () => {
     const { taskUuid } = await tasker.createTask(DEMO);
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 60_000 })).status).toBe('complete');
     for (const from of ['first', 'cut']) {
-      const startedAt = performance.now();
-      const { steps: covered } = await tasker.rerunTask(taskUuid, { from });
-      const ms = performance.now() - startedAt;
+      let covered: unknown[] = [];
+      const ms = await idleMsOf(async () => {
+        covered = (await tasker.rerunTask(taskUuid, { from })).steps;
+      });
       console.log(`rerun of ${covered.length} steps from ${from} in ${Math.round(ms)} ms`);
       expect(covered.length).toBe(9_999);
       expect(ms).toBeLessThan(10_000);

@@ -1,12 +1,39 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, inject, test } from 'vitest';
 import { temporaryFolder } from '../support/embedded/embedded-users.ts';
+import { copyTree } from '../support/suite/copy-tree.ts';
 import { runProgram, startProgram } from './run-program.ts';
 
-const DEMO = path.resolve('examples/orders/demo.mjs');
+const DEMO = patientDemo();
 const TOTALS = './orders-totals.txt';
+
+/**
+ * Returns a copy of the demo whose services have five times as long to respond. On a busy machine, responses may take longer
+ * than the two seconds of the demo, and then other orders than those of its payment service are retried.
+ */
+function patientDemo(): string {
+  const root = mkdtempSync(path.join(inject('data'), 'tasker-demo-'));
+  copyTree('examples/orders', path.join(root, 'orders'));
+  const change = (file: string, from: string, to: string) => {
+    const copy = path.join(root, 'orders', file);
+    const text = readFileSync(copy, 'utf8');
+    expect(text).toContain(from);
+    writeFileSync(copy, text.replaceAll(from, to));
+  };
+  change('templates/fulfil-order.yaml', 'timeout_seconds: 2', 'timeout_seconds: 10');
+  change('templates/fulfil-order.yaml', 'timeout_seconds: 5', 'timeout_seconds: 25');
+  change('services/payment-service.mjs', 'TOO_SLOW_MS = 6000', 'TOO_SLOW_MS = 30_000');
+  const program = JSON.stringify(path.resolve('bin/tasker.js'));
+  change('serve-web.mjs', "path.join(import.meta.dirname, '../../bin/tasker.js')", program);
+  writeFileSync(path.join(root, 'package.json'), '{"type":"module"}');
+  mkdirSync(path.join(root, 'node_modules'));
+  symlinkSync(path.resolve('.'), path.join(root, 'node_modules/tasker-core'));
+  for (const name of ['picocolors', 'pino', 'zod'])
+    symlinkSync(path.resolve('node_modules', name), path.join(root, 'node_modules', name));
+  return path.join(root, 'orders/demo.mjs');
+}
 
 const folderOf = () => path.join(temporaryFolder({ name: 'tasker-demo-' }), '.tasker');
 const runDemo = (folder: string) => runProgram(DEMO, { args: ['--folder', folder] });

@@ -60,6 +60,10 @@ it('requests that arrive at the same time share transactions, and each gets the 
     Promise.all(twins.map(post)),
     ...refused.map(post),
   ]);
+  await until(
+    () => sql("select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"),
+    (waiting) => waiting.length > 0,
+  );
   // While the event loop is idle, no request is on its way.
   await until(loadOfLoop, (load) => load < 0.3);
   await session.query('commit');

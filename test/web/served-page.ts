@@ -32,11 +32,15 @@ export async function watchedPage(browser: Browser, origin: string): Promise<{ p
 
 /** Fails on findings of axe-core that are serious or critical. */
 export async function checkAccess(page: Page): Promise<void> {
-  const found = await page.evaluate(`(() => {
-    const module = { exports: {} };
-    ${AxeBuilderSource.source};
-    return axe.run(document, { resultTypes: ['violations'] });
-  })()`);
+  // Once for each document, because loading it takes as long as a check.
+  if (!(await page.evaluate(`'axe' in globalThis`))) {
+    await page.evaluate(`(() => {
+      const module = { exports: {} };
+      ${AxeBuilderSource.source};
+      globalThis.axe = axe;
+    })()`);
+  }
+  const found = await page.evaluate(`axe.run(document, { resultTypes: ['violations'] })`);
   const { violations } = found as {
     violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
   };

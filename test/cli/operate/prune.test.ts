@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { openSession } from '../../support/database.ts';
@@ -104,6 +104,15 @@ it('the command uses the configured archive folder unless --no-archive is given'
   expect([none.code, none.stderr]).toEqual([0, 'no task ended long enough ago\n']);
 });
 
+/** Waits until a process has handled SIGTERM: the signal is not pending, and the main thread waits again. */
+async function untilHandled(pid: number): Promise<void> {
+  if (process.platform !== 'linux') return void (await new Promise((resolve) => setTimeout(resolve, 2_000)));
+  const status = () => readFileSync(`/proc/${pid}/status`, 'utf8');
+  const pending = (text: string) =>
+    [...text.matchAll(/^(?:Sig|Shd)Pnd:\s+(\w+)/gm)].some(([, mask]) => BigInt(`0x${mask}`) & (1n << 14n));
+  await until(status, (text) => !pending(text) && /^State:\s+S/m.test(text));
+}
+
 it('a prune that is stopped while it counts reports that it deleted nothing', async () => {
   const session = await openSession(on.database.url);
   await session.query('begin');
@@ -114,8 +123,7 @@ it('a prune that is stopped while it counts reports that it deleted nothing', as
     ([row]) => row!.n > 0,
   );
   prune.process.kill('SIGTERM');
-  // The process has time to handle the signal while it waits for the lock. Nothing shows when it has done so.
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  await untilHandled(prune.process.pid!);
   await session.query('commit');
   const { code, stderr } = await prune.ended;
   expect([code, stderr]).toEqual([130, 'stopped before anything was deleted\n']);

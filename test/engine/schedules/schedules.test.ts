@@ -5,7 +5,7 @@ import type { ScheduleOptions } from '../../../src/engine/schedules/options.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { ageSchedules } from '../../../src/store/schedules/age.ts';
 import { setup, template, until } from '../../support/setup.ts';
-import { leastOf } from '../../support/suite/measure.ts';
+import { idleMsOf, leastOf } from '../../support/suite/measure.ts';
 
 const once = {
   templates: [template({ a: [] })],
@@ -97,9 +97,7 @@ test('a long outage is listed in a bounded number of rows', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly({ every: 1, catchUp: 'last' }));
   await age(tasker, 240 * HOUR);
-  const began = performance.now();
-  await tasker.engine.schedules.fire();
-  expect(performance.now() - began).toBeLessThan(5_000);
+  expect(await idleMsOf(() => tasker.engine.schedules.fire())).toBeLessThan(5_000);
   const firings = await tasker.schedules.firings('hourly', { limit: 1000 });
   expect(firings.length).toBeLessThan(150);
   const folded = firings.find(({ until }) => until !== null)!;

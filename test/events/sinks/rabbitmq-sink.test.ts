@@ -220,11 +220,11 @@ describeWith('rabbitmq-server', 'with a broker', () => {
         }
       }
     };
-    // The broker writes the definition of a new queue to disk with a delay of up to two seconds.
+    // The broker confirms messages before the definition of their new queue is on disk.
     const first = loggedEvent({ namespace: 'killed' });
     await to.deliver(first, deliveryContext());
     confirmed.push(first.eventId);
-    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    await expect.poll(() => broker.hasOnDisk('killed_domain_events')).toBe(true);
     const senders = Array.from({ length: 10 }, sender);
     await expect.poll(() => confirmed.length).toBeGreaterThan(100);
     await broker.kill();

@@ -1,12 +1,11 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
 import pg from 'pg';
-import { afterAll, inject, onTestFinished, vi } from 'vitest';
+import { inject, onTestFinished, vi } from 'vitest';
 import { findBinariesPackage } from '../../../src/db/embedded/binaries/binaries-package.ts';
 import {
   type EmbeddedOptions,
@@ -51,19 +50,15 @@ export function temporaryFolder({ name = 'tasker-test-', mode = 0o755, inside = 
   return folder;
 }
 
-/** Folders that the tests of one file share. They are removed after the last test. */
-const madeHere: string[] = [];
-afterAll(() => {
-  for (const folder of madeHere) rmSync(folder, { recursive: true, force: true });
-});
-
 let template: Promise<string> | undefined;
 
-/** Creates a database once, to be copied by tests that are not about creating a database. */
+/**
+ * Creates a database once in a process, to be copied by tests that are not about creating a database. It is removed with
+ * the other data of the run.
+ */
 function databaseTemplate(): Promise<string> {
   template ??= (async () => {
     const folder = mkdtempSync(path.join(inject('data'), 'tasker-template-'));
-    madeHere.push(folder);
     const server = await startEmbedded({ folder, durable: false });
     await server.stop();
     return path.join(folder, 'postgres', 'data');
@@ -96,9 +91,8 @@ let bundle: Promise<string> | undefined;
 /** Bundles the user process from the current sources into one file that every user of the machine can read. */
 function userProgram(): Promise<string> {
   bundle ??= (async () => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'tasker-user-'));
+    const folder = mkdtempSync(path.join(inject('data'), 'tasker-user-'));
     chmodSync(folder, 0o755);
-    madeHere.push(folder);
     const outfile = path.join(folder, 'embedded-user.mjs');
     await build({
       entryPoints: [path.join(import.meta.dirname, 'embedded-user.mjs')],

@@ -14,3 +14,24 @@ export async function msOf(act: () => Promise<unknown>): Promise<number> {
   await act();
   return performance.now() - began;
 }
+
+/** The time of {@link spin} on an idle machine with two cores of 2026, in milliseconds. */
+const SPIN_MS = 30;
+
+/** Computes for about 30 ms. Returns the time in milliseconds, which is longer on a slow or busy machine. */
+function spin(): number {
+  const began = performance.now();
+  let sum = 0;
+  for (let i = 0; i < 10_000_000; i++) sum = (sum + i) % 1_000_003;
+  return sum < 0 ? 0 : performance.now() - began;
+}
+
+/**
+ * Measures the time of a computation in milliseconds of an idle machine: the time is divided by how much slower the machine is
+ * before and after it. Not for actions that wait for timers.
+ */
+export async function idleMsOf(act: () => Promise<unknown>): Promise<number> {
+  const before = spin();
+  const took = await msOf(act);
+  return took / Math.max(1, (before + spin()) / 2 / SPIN_MS);
+}

@@ -28,6 +28,8 @@ const OUTSIDE = [
 ];
 const OF_PROCESS = /\bprocess\.(?:chdir\(|on\('warning')|\.setGlobal\w+\(|\bprocess, 'cwd'/;
 const HOOKS_OF_HELPER = /^(?:before|after)(?:All|Each)\(/m;
+/** A constant with the text of a program, which changes the process or thread that runs it. */
+const PROGRAM_TEXT = /^const [A-Z_]+ = `.*?^`;$/gms;
 /** A worker that runs from the sources starts its threads from the build. */
 const STARTS_THREADS = path.normalize('src/worker/threads/thread-file.ts');
 const BUILDS_PAGE = path.normalize('scripts/build-web.mjs');
@@ -66,10 +68,11 @@ export function needsOf(file: string): Needs {
   const ofTests = reached.filter((each) => each.startsWith(`test${path.sep}`)).map((each) => sourceOf(each).text);
   const [, ...ofHelpers] = ofTests;
   const has = (...signs: RegExp[]) => ofTests.some((text) => signs.some((sign) => sign.test(text)));
+  const changesProcess = ofTests.some((text) => OF_PROCESS.test(text.replace(PROGRAM_TEXT, '')));
   return {
     outside: has(...OUTSIDE),
     server: has(ASKS_FOR_SERVER),
-    alone: has(OF_PROCESS) || ofHelpers.some((text) => HOOKS_OF_HELPER.test(text)),
+    alone: changesProcess || ofHelpers.some((text) => HOOKS_OF_HELPER.test(text)),
     build: reached.includes(STARTS_THREADS) || has(STARTS_PROCESS, NAMES_BUILD),
     page: reached.includes(BUILDS_PAGE),
   };
