@@ -1,20 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { stateHint, TASK_FILTER_KEYS } from '../app/list-options.ts';
 import type { TaskFilter } from '../app/tasker-operations.ts';
+import { TASK_STATES } from '../engine/task-view.ts';
 import { collect, moment, wholeNumber } from './options.ts';
 
 /** The visible states of a task. The other states exist only within a transaction. */
-const TASK_STATES = [
-  'pending',
-  'steps_in_process',
-  'waiting_for_retry',
-  'waiting',
-  'blocked_by_failures',
-  'complete',
-  'error',
-  'cancelled',
-  'resolved_manually',
-];
+const VISIBLE_STATES = TASK_STATES.filter(
+  (state) => !/^(?:initializing|enqueuing_steps|evaluating_results|waiting_for_dependencies)$/.test(state),
+);
 
 /** The options that {@link addTaskFilter} adds, as commander returns them. */
 export interface TaskFilterOptions {
@@ -164,8 +157,8 @@ export function time(text: string): string {
 function collectStates(text: string, before: string[] = []): string[] {
   const states = text.split(',').map((word) => word.trim());
   for (const state of states) {
-    if (TASK_STATES.includes(state)) continue;
-    throw new InvalidArgumentError(`${state} is not a task state; ${stateHint(state, TASK_STATES)}`);
+    if (VISIBLE_STATES.some((known) => known === state)) continue;
+    throw new InvalidArgumentError(`${state} is not a task state; ${stateHint(state, VISIBLE_STATES)}`);
   }
   return [...before, ...states];
 }

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { durationMs } from '../app/schedules/duration.ts';
 import { orNull } from './or-null.ts';
-import { OpenWaitSchema, PauseSchema, StaleSchema } from './reads/task-detail-schemas.ts';
+import { OpenWaitSchema, PauseSchema, StaleSchema, taskHead } from './reads/task-detail-schemas.ts';
 
 /** The JSON of tasks and steps, as clients of the earlier system read it. */
 
@@ -81,13 +81,7 @@ const health = {
 
 export const TaskResponseSchema = z
   .object({
-    task_uuid: z.uuid(),
-    name: z.string(),
-    namespace: z.string(),
-    version: z.string(),
-    status: z.string(),
-    created_at: z.string(),
-    updated_at: z.string(),
+    ...taskHead,
     completed_at: nullableTime,
     context: z.record(z.string(), z.unknown()),
     initiator: z.string(),
@@ -224,13 +218,7 @@ export const StepAuditSchema = z
 export const TaskSummarySchema = z
   .object({
     task: z.object({
-      task_uuid: z.uuid(),
-      name: z.string(),
-      namespace: z.string(),
-      version: z.string(),
-      status: z.string(),
-      created_at: z.string(),
-      updated_at: z.string(),
+      ...taskHead,
       completed_at: nullableTime,
       initiator: z.string(),
       source_system: z.string(),

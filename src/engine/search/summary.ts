@@ -8,6 +8,7 @@ import type { TaskSearch } from '../../store/search/conditions.ts';
 import { searchLag } from '../../store/search/projection.ts';
 import { type SnapshotName, templateIds } from '../../store/search/search-facts.ts';
 import { countByState, groupSteps, type StateCount, type StepGroupRow } from '../../store/search/summarize.ts';
+import { ENDED_STATES } from '../retention/plan.ts';
 import type { TaskState } from '../task-view.ts';
 import { readTaskFilter, type SearchTime, type TaskFilter, timeOf } from './filter.ts';
 import { filterOfGroup } from './group-filter.ts';
@@ -101,17 +102,7 @@ const COUNTING = opening({
   max_parallel_workers_per_gather: '0',
   statement_timeout: `${STATEMENT_MS}ms`,
 });
-const OPEN: ReadonlySet<string> = new Set([
-  'pending',
-  'initializing',
-  'enqueuing_steps',
-  'steps_in_process',
-  'evaluating_results',
-  'waiting_for_dependencies',
-  'waiting_for_retry',
-  'waiting',
-  'blocked_by_failures',
-]);
+const ENDED: ReadonlySet<string> = new Set(ENDED_STATES);
 
 /** Counts the tasks that a filter finds, and groups their failures. @throws TaskerError `bad_request`, `invalid_uuid` */
 export async function summarize(
@@ -166,8 +157,8 @@ const EMPTY = {
 function kindsOf({ ended, states, stale, endedAfter, endedBefore }: TaskSearch): { open: boolean; ended: boolean } {
   const byEnd = endedAfter !== null || endedBefore !== null;
   return {
-    open: ended !== true && !byEnd && (states?.some((state) => OPEN.has(state)) ?? true),
-    ended: ended !== false && !stale && (states?.some((state) => !OPEN.has(state)) ?? true),
+    open: ended !== true && !byEnd && (states?.some((state) => !ENDED.has(state)) ?? true),
+    ended: ended !== false && !stale && (states?.some((state) => ENDED.has(state)) ?? true),
   };
 }
 

@@ -39,15 +39,20 @@ export const StaleSchema = z
   .object({ rule: z.string(), minutes: z.number(), since: z.string(), at: z.string() })
   .openapi('StaleNote');
 
+/** The first fields of a task. */
+export const taskHead = {
+  task_uuid: z.uuid(),
+  name: z.string(),
+  namespace: z.string(),
+  version: z.string(),
+  status: z.string(),
+  created_at: z.string(),
+  updated_at: z.string(),
+};
+
 const TaskSchema = z
   .object({
-    task_uuid: z.uuid(),
-    name: z.string(),
-    namespace: z.string(),
-    version: z.string(),
-    status: z.string(),
-    created_at: z.string(),
-    updated_at: z.string(),
+    ...taskHead,
     completed_at: nullableText,
     context: anything,
     initiator: nullableText,
