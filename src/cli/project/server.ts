@@ -1,3 +1,4 @@
+import v8 from 'node:v8';
 import { createTasker } from '../../app/create-tasker.ts';
 import { programLogger } from '../../app/process/program-logger.ts';
 import { checkUrl } from '../../app/project/database-admin.ts';
@@ -35,6 +36,8 @@ export interface ServerOptions extends GlobalOptions {
  * `--with-worker`, it also runs steps, and waits for running steps to finish.
  */
 export async function server(options: ServerOptions): Promise<void> {
+  // Under load, V8 would allocate arrays of requests where only a full garbage collection frees them and their content.
+  v8.setFlagsFromString('--no-allocation-site-pretenuring');
   const stop = listenForStop();
   const logger = programLogger({
     level: options.verbose ? 'debug' : undefined,
@@ -57,9 +60,8 @@ export async function server(options: ServerOptions): Promise<void> {
       ? await startWorker(worker, options, { loaded, logger })
       : await createTasker({ config: loaded, templates: existingFolders(options), worker: false, logger });
     tasker.door = 'rest';
-    const { environment } = config;
     const state = () => (stop.signal.aborted ? 'shutting_down' : 'running');
-    const facts = { version: packageVersion(), environment, state };
+    const facts = { version: packageVersion(), environment: config.environment, state };
     await checkSecurity(tasker, security, { address: phraseAddress(options, loaded), logger });
     const app = restApp({
       tasker,
@@ -71,8 +73,7 @@ export async function server(options: ServerOptions): Promise<void> {
       config: servedConfig(loaded, security),
     });
     // This timeout is for bulk creations. The app limits the time of all other requests.
-    const { drainTimeoutMs: lastAnswersMs } = config;
-    listening = await listen(app, address, { tls, requestTimeoutMs: 600_000, lastAnswersMs });
+    listening = await listen(app, address, { tls, requestTimeoutMs: 600_000, lastAnswersMs: config.drainTimeoutMs });
     await tasker.httpWorkers.resume();
     logger.info(
       { url: listening.url, database: tasker.place, authentication: security.auth.required },

@@ -34,7 +34,7 @@ const ROWS_AT_ONCE = 100;
 const MOST_ROWS = 100_000;
 /** Number of tasks that are read together. A stream sends them in one piece, so more of them would delay other requests. */
 const TASKS_AT_ONCE = 100;
-/** Number of reads of missed tasks between two polls. */
+/** Number of reads of missed tasks, and of pending tasks if there are many, between two polls. */
 const READINGS_A_POLL = 4;
 /** A stream that missed more tasks than this is reset. */
 const MOST_MISSED = 50_000;
@@ -272,10 +272,10 @@ export class ChangeFeed {
    */
   async #sendPending(): Promise<void> {
     const newest = this.#recent.newest!;
-    if (this.#pending.size > 0) {
+    const wantsSteps = (task: Parameters<Members['wantsSteps']>[0]) => this.#members.wantsSteps(task);
+    for (let i = this.#pending.size > MANY_PENDING ? READINGS_A_POLL : 1; i > 0 && this.#pending.size > 0; i--) {
       const ids: string[] = [];
       for (const id of this.#pending.keys()) if (ids.push(id) >= TASKS_AT_ONCE) break;
-      const wantsSteps = (task: Parameters<Members['wantsSteps']>[0]) => this.#members.wantsSteps(task);
       const changes = await this.#states.changes(ids, { revision: newest.seq, wantsSteps });
       for (const id of ids) this.#pending.delete(id);
       this.#members.deliver(changes, { revision: newest.seq, cursor: cursorOf(this.#sentUpTo(newest)) });
