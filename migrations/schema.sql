@@ -745,6 +745,7 @@ create table tasker.step_search (
   constraint step_search_pkey PRIMARY KEY (task_uuid, idx)
 );
 CREATE INDEX step_search_error ON tasker.step_search USING btree (template_id, error_type, created_at, task_uuid, idx) WHERE (error_type IS NOT NULL);
+CREATE INDEX step_search_of_worker ON tasker.step_search USING btree (worker_id, created_at, task_uuid, idx) INCLUDE (template_id, state) WHERE (worker_id IS NOT NULL);
 CREATE INDEX step_search_since ON tasker.step_search USING btree (template_id, state, since, task_uuid, idx);
 CREATE INDEX step_search_task ON tasker.step_search USING btree (template_id, state, created_at, task_uuid, idx);
 CREATE INDEX step_search_worker ON tasker.step_search USING btree (worker_id, since, task_uuid, idx) WHERE (worker_id IS NOT NULL);

@@ -65,7 +65,7 @@ export function isCursorTime(at: unknown): at is string {
 /** Returns the cursors of a page whose positions are in the order of the list. */
 export function cursorsOf<P extends Place>(
   { sort, order, backwards, after }: ListPlace<P>,
-  found: Found<P>,
+  found: Omit<Found<P>, 'count'>,
 ): { nextCursor: string | null; previousCursor: string | null } {
   const cursor = (place: P | undefined, back: 0 | 1) => {
     if (!place) return null;

@@ -6,7 +6,9 @@ import { nearNames } from '../../model/near-names.ts';
 import { stateHint } from '../../model/state-hint.ts';
 import { TASK_FILTER_KEYS } from '../../model/task-filter-keys.ts';
 import {
+  ANY_STEP,
   FAILED_STATES,
+  isOfOpenTask,
   type StepCondition,
   searchedStates,
   type TaskSearch,
@@ -157,10 +159,7 @@ async function withTemplates(database: Database, search: TaskSearch, filter: Tas
     const having = new Set(step.places.map(({ templateId }) => templateId));
     snapshots = snapshots.filter(({ id }) => having.has(id));
   }
-  if (step && workers) {
-    step.workerIds = workers.ids;
-    step.workersHaveFewSteps = workers.haveFewSteps;
-  }
+  if (step && workers) step.workerIds = workers;
   search.templateIds = snapshots.map(({ id }) => id);
   if (step && !snapshots.some(({ dynamic }) => dynamic)) leaveOutStates(search, step);
   if (key !== undefined) search.taskUuids = await tasksOfKey(database, snapshots, key);
@@ -173,6 +172,7 @@ async function withTemplates(database: Database, search: TaskSearch, filter: Tas
 }
 
 const STATES_OF_TASKS: readonly string[] = TASK_STATES;
+const ACTIVE: readonly string[] = ['enqueued', 'in_progress'];
 const ENDED_BY_HAND: readonly string[] = ['cancelled', 'error', 'resolved_manually'];
 
 /** Removes task states that the state of the step rules out. Only for templates without dynamic steps. */
@@ -182,6 +182,8 @@ function leaveOutStates(search: TaskSearch, step: StepCondition): void {
   };
   // Steps are cancelled only with their task.
   if (step.state === 'cancelled') keep((state) => ENDED_BY_HAND.includes(state));
+  // A task with a ready or running step is in process.
+  else if (search.states && ACTIVE.includes(step.state ?? '')) keep((state) => state === 'steps_in_process');
   // A task with a failed step does not complete.
   else if (search.states && searchedStates(step)?.every((state) => state !== 'resolved_manually')) {
     keep((state) => state !== 'complete');
@@ -199,15 +201,6 @@ const VISIBLE: ReadonlySet<string> = new Set([
   'complete',
   ...ENDED_BY_HAND,
 ]);
-/** Only open tasks have steps in these states, because the end of a task ends its steps. */
-const OF_OPEN_TASKS: ReadonlySet<string> = new Set([
-  'pending',
-  'enqueued',
-  'in_progress',
-  'waiting_for_retry',
-  'waiting',
-]);
-
 /** Adds the conditions that follow from others. Returns false if they contradict each other. */
 function implied(search: TaskSearch): boolean {
   const { step, endedAfter, endedBefore, updatedBefore } = search;
@@ -218,7 +211,7 @@ function implied(search: TaskSearch): boolean {
     search.ended = ended;
     return true;
   };
-  if (step?.state !== null && step?.state !== undefined && OF_OPEN_TASKS.has(step.state) && !needs(false)) return false;
+  if (isOfOpenTask(step) && !needs(false)) return false;
   if ((endedAfter ?? endedBefore) !== null && !needs(true)) return false;
   // A task is created before it ends, so this limits the range of the index for the default order.
   for (const before of [endedBefore, updatedBefore]) {
@@ -321,14 +314,12 @@ function stepOf({ step, stepState, handler, errorType, error, worker }: TaskFilt
     throw new TaskerError('bad_request', `${stepState} is not a step state; ${stateHint(stepState, STEP_STATES)}`);
   }
   return {
+    ...ANY_STEP,
     name: step ?? null,
     handler: handler ?? null,
-    places: null,
     state: stepState ?? null,
     errorType: errorType ?? null,
     error: error ?? null,
-    workerIds: null,
-    workersHaveFewSteps: false,
   };
 }
 

@@ -2,6 +2,7 @@ import { isStatementTimeout } from '../../db/connection-error.ts';
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
+import type { CountLimits, FirstLook } from '../../store/search/ranges.ts';
 
 /** Maximum number of rows to count. */
 const BOUND = 10_000;
@@ -12,10 +13,12 @@ const FIRST_MS = 1_000;
 const ALL_MS = 1_000;
 const STRETCH_MS = 500;
 const COUNT_MS = 25;
-/** Number of index entries that the first scan reads, which takes a few milliseconds. */
+/** Number of entries that the first scan reads, of one index or of its ranges. It takes a few milliseconds. */
 const FIRST_LOOK = 2_800;
+const FIRST_OF_RANGES = 400;
 /** The second scan reads as many entries as should suffice, up to this number. */
 const SECOND_LOOK = 12_000;
+const SECOND_OF_RANGES = 4_000;
 /** Safety factor for the estimate of the second scan. */
 const RESERVE = 1.5;
 /** Number of entries to read at a time when the search continues. Fewer if the first scan was slow. */
@@ -40,14 +43,20 @@ export interface Slice<Place> {
 export interface Looks<Place, S extends Slice<Place>> {
   /** Whether one index has the order, so that reading further costs little. Otherwise, many ranges are merged. */
   isPlain: boolean;
-  first(db: Db, look: { slice: S; among: number }): Promise<{ places: Place[]; complete: boolean }>;
+  first(db: Db, look: { slice: S; among: number }): Promise<FirstLook<Place>>;
   all(db: Db, slice: S): Promise<{ places: Place[]; total: number }>;
   /** Undefined if no index has the order. */
   stretch(
     db: Db,
     look: { slice: S; among: number },
   ): Promise<{ places: Place[]; reached: Place | undefined } | undefined>;
-  count(db: Db, look: { bound: number; among: number }): Promise<{ total: number; exact: boolean }>;
+  count(db: Db, look: CountLimits & { byState: boolean }): Promise<{ total: number; exact: boolean }>;
+}
+
+/** How many items a search finds. */
+export interface Total {
+  total: number;
+  totalIsExact: boolean;
 }
 
 /** The result of a search. */
@@ -55,8 +64,8 @@ export interface Found<Place> {
   places: Place[];
   /** Whether there are more in the direction of the search. */
   more: boolean;
-  total: number;
-  totalIsExact: boolean;
+  /** Counting continues while the caller reads the rows of the page. */
+  count: Total | Promise<Total>;
   timedOut: boolean;
   /** The position from which a search that timed out can continue. */
   reached?: Place | undefined;
@@ -74,34 +83,37 @@ export async function look<Place, S extends Slice<Place>>(
   const began = Date.now();
   const until = began + SEARCH_MS;
   const wanted = { ...slice, limit: slice.limit + 1 };
-  const first = await orUndefined(() =>
-    database.pipeline(LOOKING, (tx) => looks.first(tx, { slice: wanted, among: FIRST_LOOK })),
-  );
+  const [some, most] = looks.isPlain ? [FIRST_LOOK, SECOND_LOOK] : [FIRST_OF_RANGES, SECOND_OF_RANGES];
+  const among = Math.max(some, 2 * wanted.limit);
+  const firstOf = (among: number) =>
+    orUndefined(() => database.pipeline(LOOKING, (tx) => looks.first(tx, { slice: wanted, among })));
+  const pageOf = ({ places, byState = true }: FirstLook<Place>): Found<Place> => {
+    const found = cut(places, slice.limit);
+    return { ...found, count: countOf(database, looks, { found: found.places.length, byState }), timedOut: false };
+  };
+  const first = await firstOf(among);
   // Reading a few thousand entries already took too long.
   if (!first) return stretches(database, looks, { slice, until, among: SHORT_STRETCH });
   if (first.places.length > slice.limit || first.complete) {
-    const found = cut(first.places, slice.limit);
+    const { places } = first;
     // No condition is left to check, so the search has found all matches.
-    if (!found.more && slice.after === null) return { ...found, ...exactly(found.places.length), timedOut: false };
-    return { ...found, ...(await countOf(database, looks, found.places.length)), timedOut: false };
+    if (places.length <= slice.limit && slice.after === null) {
+      return { places, more: false, count: exactly(places.length), timedOut: false };
+    }
+    return pageOf(first);
   }
   const lookMs = Date.now() - began;
   // About one row in a hundred matches, so finding all matches takes longer than reading a little further.
-  const enough = Math.ceil((FIRST_LOOK * wanted.limit * RESERVE) / Math.max(1, first.places.length));
-  if (looks.isPlain && enough <= SECOND_LOOK) {
-    const second = await orUndefined(() =>
-      database.pipeline(LOOKING, (tx) => looks.first(tx, { slice: wanted, among: enough })),
-    );
-    if (second && second.places.length > slice.limit) {
-      const found = cut(second.places, slice.limit);
-      return { ...found, ...(await countOf(database, looks, found.places.length)), timedOut: false };
-    }
+  const enough = Math.ceil((among * wanted.limit * RESERVE) / Math.max(1, first.places.length));
+  if (enough <= most) {
+    const second = await firstOf(enough);
+    if (second && second.places.length > slice.limit) return pageOf(second);
   }
   const allMs = roundedUp(Math.min(ALL_MS, SEARCH_MS - STRETCH_MS - lookMs));
   const all = await orUndefined(() => database.pipeline(settings(allMs), (tx) => looks.all(tx, wanted)));
-  if (all) return { ...cut(all.places, slice.limit), ...exactly(all.total), timedOut: false };
-  const among = Math.round((FIRST_LOOK * STRETCH_MS) / (2 * Math.max(1, lookMs)));
-  return stretches(database, looks, { slice, until, among: Math.min(STRETCH, among) });
+  if (all) return { ...cut(all.places, slice.limit), count: exactly(all.total), timedOut: false };
+  const stretch = Math.round((among * STRETCH_MS) / (2 * Math.max(1, lookMs)));
+  return stretches(database, looks, { slice, until, among: Math.min(STRETCH, stretch) });
 }
 
 /** Rounds a timeout up to one of a few values, because the statement that sets it is prepared once for each value. */
@@ -113,17 +125,17 @@ function cut<Place>(places: Place[], limit: number): { places: Place[]; more: bo
   return { places: places.slice(0, limit), more: places.length > limit };
 }
 
-function exactly(total: number): { total: number; totalIsExact: boolean } {
+function exactly(total: number): Total {
   return { total: Math.min(total, BOUND), totalIsExact: total <= BOUND };
 }
 
 async function countOf<Place, S extends Slice<Place>>(
   database: Database,
   looks: Looks<Place, S>,
-  found: number,
-): Promise<{ total: number; totalIsExact: boolean }> {
+  { found, byState }: { found: number; byState: boolean },
+): Promise<Total> {
   const counted = await orUndefined(() =>
-    database.pipeline(COUNTING, (tx) => looks.count(tx, { bound: BOUND, among: COUNTED })),
+    database.pipeline(COUNTING, (tx) => looks.count(tx, { bound: BOUND, among: COUNTED, byState })),
   );
   if (!counted) return { total: found, totalIsExact: false };
   return { total: Math.max(found, counted.total), totalIsExact: counted.exact };
@@ -164,21 +176,16 @@ async function stretches<Place, S extends Slice<Place>>(
     const found = read?.found;
     if (!found) break;
     for (const place of found.places) places.push(place);
-    const known = { total: Math.min(places.length, slice.limit), totalIsExact: false };
-    if (places.length > slice.limit) return { ...cut(places, slice.limit), ...known, timedOut: false };
+    const count = { total: Math.min(places.length, slice.limit), totalIsExact: false };
+    if (places.length > slice.limit) return { ...cut(places, slice.limit), count, timedOut: false };
     if (!found.reached) {
-      return { places, more: false, timedOut: false, total: places.length, totalIsExact: slice.after === null };
+      count.totalIsExact = slice.after === null;
+      return { places, more: false, count, timedOut: false };
     }
     after = found.reached;
   }
-  return {
-    places,
-    more: true,
-    timedOut: true,
-    reached: after ?? undefined,
-    total: places.length,
-    totalIsExact: false,
-  };
+  const count = { total: places.length, totalIsExact: false };
+  return { places, more: true, count, timedOut: true, reached: after ?? undefined };
 }
 
 /** Returns undefined if the statement timed out. */

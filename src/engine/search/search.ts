@@ -15,6 +15,7 @@ import {
   stretchOfSteps,
 } from '../../store/search/search-steps.ts';
 import { allTasks, countTasks, firstTasks, type SearchPlace, stretchOfTasks } from '../../store/search/search-tasks.ts';
+import { isPlain } from '../../store/search/task-source.ts';
 import { getTasks } from '../../store/tasks.ts';
 import { type StepState, type Task, taskView } from '../task-view.ts';
 import { cursorsOf, readCursor } from './cursor.ts';
@@ -114,7 +115,7 @@ export interface StepPage extends SearchPage {
 }
 
 const READING = opening({ jit: 'off' });
-const NOTHING: Found<never> = { places: [], more: false, total: 0, totalIsExact: true, timedOut: false };
+const NOTHING: Found<never> = { places: [], more: false, count: { total: 0, totalIsExact: true }, timedOut: false };
 
 /**
  * Finds tasks in the search tables, which are written after the commit of a change.
@@ -137,15 +138,8 @@ export async function findTasks(
   const slice = { sort, descending: (order === 'desc') !== place.backwards, after: place.after, limit };
   const found = search ? await look(database, taskLooks(search, sort), slice) : NOTHING;
   if (place.backwards) found.places.reverse();
-  const { total, totalIsExact, timedOut } = found;
-  return {
-    tasks: await viewsOf(database, found.places),
-    total,
-    totalIsExact,
-    ...cursorsOf(place, found),
-    timedOut,
-    ...(await facts),
-  };
+  const [tasks, count, lag] = await Promise.all([viewsOf(database, found.places), found.count, facts]);
+  return { tasks, ...count, ...cursorsOf(place, found), timedOut: found.timedOut, ...lag };
 }
 
 /** Omits open tasks, which cannot be sorted by their end. Undefined if the search wants only open tasks. */
@@ -158,7 +152,7 @@ function taskLooks(
   sort: SearchSort,
 ): Parameters<typeof look<SearchPlace, Parameters<typeof allTasks>[2]>>[1] {
   return {
-    isPlain: sort !== 'created',
+    isPlain: isPlain(search, sort),
     first: (db, options) => firstTasks(db, search, options),
     all: (db, slice) => allTasks(db, search, slice),
     stretch: (db, options) => stretchOfTasks(db, search, options),
@@ -190,16 +184,10 @@ export async function findSteps(
   const slice = { descending: (order === 'desc') !== place.backwards, after: place.after, limit };
   const found = search ? await look(database, stepLooks(search), slice) : NOTHING;
   if (place.backwards) found.places.reverse();
-  const rows = found.places.length > 0 ? await foundSteps(database, found.places) : [];
-  const { total, totalIsExact, timedOut } = found;
-  return {
-    steps: rows.map(foundStepView),
-    total,
-    totalIsExact,
-    ...cursorsOf(place, found),
-    timedOut,
-    ...(await facts),
-  };
+  const reading = found.places.length > 0 ? foundSteps(database, found.places) : [];
+  const [rows, count, lag] = await Promise.all([reading, found.count, facts]);
+  const steps = rows.map(foundStepView);
+  return { steps, ...count, ...cursorsOf(place, found), timedOut: found.timedOut, ...lag };
 }
 
 function stepLooks(search: TaskSearch): Parameters<typeof look<StepPlace, Parameters<typeof allSteps>[2]>>[1] {

@@ -17,9 +17,18 @@ export interface StepCondition {
   error: string | null;
   /** Workers that run the step, or made its last attempt. */
   workerIds: readonly number[] | null;
-  /** Whether these workers have few steps in the search tables. */
-  workersHaveFewSteps: boolean;
 }
+
+/** A condition that every step meets. */
+export const ANY_STEP: StepCondition = {
+  name: null,
+  handler: null,
+  places: null,
+  state: null,
+  errorType: null,
+  error: null,
+  workerIds: null,
+};
 
 /** A step of a template. */
 export interface TemplatePlace {
@@ -79,6 +88,12 @@ export const SEARCHED_STATES: readonly string[] = [
 export const FAILED_STATES: readonly string[] = ['waiting_for_retry', 'error'];
 /** States in the search tables in which a step can have a worker. */
 export const WORKED_STATES: readonly string[] = ['in_progress', 'waiting_for_retry', 'error'];
+
+/** Only open tasks have steps in these states, because the end of a task ends its steps. */
+const OF_OPEN_TASKS: readonly string[] = ['pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting'];
+
+/** Returns whether only open tasks can meet the condition. */
+export const isOfOpenTask = (step: StepCondition | null): boolean => OF_OPEN_TASKS.includes(step?.state ?? '');
 
 /** Collects the values of a statement that is built for one search. */
 export class Values {

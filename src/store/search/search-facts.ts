@@ -65,21 +65,12 @@ export async function templatePlaces(
   return rows;
 }
 
-/** A worker with more steps than this in the search tables is not searched by its own index. */
-const FEW_STEPS = 15_000;
-
 const WORKER_IDS = sql('worker_ids')`
-select w.id::text, (select count(*) from (
-         select 1 from tasker.step_search q where q.worker_id = w.id limit ${FEW_STEPS + 1}) x)::int steps
-  from (select id from tasker.worker where name = $1 union all select id from tasker.past_worker where name = $1) w`;
+select id::text from tasker.worker where name = $1 union select id::text from tasker.past_worker where name = $1`;
 
-/** Returns the ids that a worker of this name has or had, and whether they have few steps in the search tables. */
-export async function workerIds(db: Db, name: string): Promise<{ ids: number[]; haveFewSteps: boolean }> {
-  const { rows } = await db.query<{ id: string; steps: number }>(WORKER_IDS, [name]);
-  return {
-    ids: rows.map((row) => Number(row.id)),
-    haveFewSteps: rows.reduce((sum, row) => sum + row.steps, 0) <= FEW_STEPS,
-  };
+/** Returns the ids that a worker of this name has or had. */
+export async function workerIds(db: Db, name: string): Promise<number[]> {
+  return (await db.query<{ id: string }>(WORKER_IDS, [name])).rows.map((row) => Number(row.id));
 }
 
 const PLACE_OF_TASK = sql('place_of_task')`

@@ -1,11 +1,12 @@
 import type { Db } from '../../db/statement.ts';
 import { columns, made, sql } from '../sql.ts';
 import {
+  ANY_STEP,
+  isOfOpenTask,
   nameConditions,
   ofTemplates,
   rangesText,
   SEARCHED_STATES,
-  type StepCondition,
   searchedStates,
   stepConditions,
   stepRanges,
@@ -13,7 +14,18 @@ import {
   taskConditions,
   Values,
 } from './conditions.ts';
-import { firstLook } from './first-look.ts';
+import {
+  type CountLimits,
+  countRows,
+  type FirstLook,
+  firstKeys,
+  firstRows,
+  orderBy,
+  type Ranges,
+  rangesOfWorkers,
+  rowsOf,
+  type Source,
+} from './ranges.ts';
 
 /** A position in the sorted steps: the time at which the step entered its state, and the step. */
 export interface StepPlace {
@@ -31,33 +43,18 @@ export interface StepSlice {
   limit: number;
 }
 
-const ANY_STEP: StepCondition = {
-  name: null,
-  handler: null,
-  places: null,
-  state: null,
-  errorType: null,
-  error: null,
-  workerIds: null,
-  workersHaveFewSteps: false,
-};
-
 /** Maximum number of index ranges that are read one by one. */
 const MOST_RANGES = 2_000;
-/** The first read of a range takes this many times its share of the wanted rows. */
-const SHARES = 2;
-/** Minimum share of a range. A few templates may have most of the tasks. */
-const LEAST_SHARE = 24;
+const KEYS = ['since', 'task_uuid', 'idx'];
 
 const FIRST_STEPS = sql('first_steps')``;
 const ALL_STEPS = sql('all_steps')``;
 const STRETCH_OF_STEPS = sql('stretch_of_steps')``;
 const COUNT_STEPS = sql('count_steps')``;
 
-function orderOf(descending: boolean, table = 'q'): string {
-  const direction = descending ? 'desc' : 'asc';
-  return `order by ${table}.since ${direction}, ${table}.task_uuid ${direction}, ${table}.idx ${direction}`;
-}
+const OF_KEY = `cross join lateral (
+  select * from tasker.step_search q where q.task_uuid = k.task_uuid and q.idx = k.idx offset 0) q`;
+const orderOf = (descending: boolean): string => orderBy(KEYS, 'q', descending);
 
 function afterOf({ after, descending }: Omit<StepSlice, 'limit'>, values: Values): string[] {
   if (!after) return [];
@@ -69,89 +66,65 @@ function afterOf({ after, descending }: Omit<StepSlice, 'limit'>, values: Values
 function ofTask(search: TaskSearch, values: Values, { oneByOne }: { oneByOne: boolean }): string[] {
   const conditions = taskConditions({ ...search, step: null }, values);
   conditions.delete('template_id');
+  if (isOfOpenTask(search.step)) conditions.delete('ended');
   if (conditions.size === 0) return [];
   return [
     `exists (select 1 from tasker.task_search p where p.task_uuid = q.task_uuid and ${[...conditions.values()].map((text) => text()).join(' and ')} ${oneByOne ? 'offset 0' : ''})`,
   ];
 }
 
-/** Steps in sort order, and the conditions that remain to be checked, like the source of a search for tasks. */
-interface StepSource {
-  ordered(wanted: number, exact: boolean): string;
-  unordered(limit: number): string;
-  /** Whether any conditions remain to be checked. */
-  hasRest: boolean;
-  /** Returns the text of these conditions, and adds their values to the statement. */
-  rest(): string;
+/** Returns a range for each template, or place in a template, and state. */
+function rangesOfStates(
+  search: TaskSearch,
+  states: readonly string[],
+  after: readonly string[],
+  values: Values,
+): Pick<Ranges, 'from' | 'count' | 'each'> {
+  const ranges = stepRanges(search);
+  const found = ['q.template_id = r.template_id', 'q.state = r.state', ...after];
+  if (search.step?.places) found.push('q.idx between r.least and r.most');
+  return {
+    from: `${rangesText(ranges, values)} t (template_id, least, most) cross join unnest(${values.words(states, 'tasker.step_state[]')}) s (state)`,
+    count: ranges.length * states.length,
+    each: rowsOf('step_search q', found),
+  };
 }
 
 /** Returns the source of a search. Undefined if there are too many templates. */
-function sourceOf(search: TaskSearch, slice: Omit<StepSlice, 'limit'>, values: Values): StepSource | undefined {
+function sourceOf(search: TaskSearch, slice: Omit<StepSlice, 'limit'>, values: Values): Source | undefined {
   const step = search.step ?? ANY_STEP;
   const states = searchedStates(step) ?? SEARCHED_STATES;
-  const ranges = stepRanges(search);
-  const count = ranges.length * states.length;
+  const after = afterOf(slice, values);
+  const { from, count, each } = step.workerIds
+    ? rangesOfWorkers(search, step.workerIds, after, values)
+    : rangesOfStates(search, states, after, values);
   if (count > MOST_RANGES) return undefined;
-  const direction = slice.descending ? 'desc' : 'asc';
-  const order = orderOf(slice.descending);
-  const from = `${rangesText(ranges, values)} r (template_id, least, most) cross join unnest(${values.words(states, 'tasker.step_state[]')}) s (state)`;
-  const found = ['q.template_id = r.template_id', 'q.state = s.state', ...afterOf(slice, values)];
-  if (step.places) found.push('q.idx between r.least and r.most');
-  const conditions = (to: Values) => [...stepConditions(step, to), ...ofTask(search, to, { oneByOne: true })];
-  const each = `select q.* from tasker.step_search q where ${found.join(' and ')}`;
+  const checked = { ...step, workerIds: null };
+  const conditions = (to: Values) => [...stepConditions(checked, to), ...ofTask(search, to, { oneByOne: true })];
+  const hasRest = conditions(new Values()).length > 0;
   return {
-    ordered: (wanted, exact) => {
-      const share = exact ? wanted : Math.min(wanted, Math.max(LEAST_SHARE, Math.ceil((wanted * SHARES) / count)));
-      return `select q.* from (
-        with pick as materialized (
-          select q.* from ${from} cross join lateral (
-            select q.*, row_number() over () place from (${each} ${order} limit ${share} offset 0) q) q),
-        cut as (
-          select since, task_uuid, idx from pick q where place = ${exact ? 0 : share} ${order} limit 1)
-        select q.*, c.idx is null whole from pick q left join cut c on true
-         where c.idx is null or (q.since, q.task_uuid, q.idx) ${direction === 'desc' ? '>=' : '<='} (c.since, c.task_uuid, c.idx)
-         ${order} limit ${wanted}) q`;
+    ordered: (wanted) =>
+      `select q.* from (${firstKeys({ from, count, each, row: 'q', keys: KEYS, repeats: false }, slice.descending, wanted)}) k ${OF_KEY} ${orderBy(KEYS, 'k', slice.descending)}`,
+    unordered: (limit) => {
+      const found = `select x.* from (select * from ${from}) r cross join lateral (${each('q.since, q.task_uuid, q.idx')} limit ${limit} offset 0) x limit ${limit}`;
+      return hasRest ? `select q.* from (${found}) k ${OF_KEY}` : found;
     },
-    unordered: (limit) =>
-      `select q.* from ${from} cross join lateral (${each} limit ${limit} offset 0) q limit ${limit}`,
-    hasRest: conditions(new Values()).length > 0,
+    hasRest,
     rest: () => conditions(values).join(' and ') || 'true',
   };
 }
 
 const PLACE = `q.task_uuid "taskUuid", q.idx, tasker.iso(q.since) at`;
 
-/**
- * Reads the first steps of an index, in sort order. `complete`: the index covered all conditions, so there are no other
- * matches.
- */
+/** Reads the first steps of an index, in sort order. */
 export async function firstSteps(
   db: Db,
   search: TaskSearch,
   { slice, among }: { slice: StepSlice; among: number },
-): Promise<{ places: StepPlace[]; complete: boolean }> {
-  const look = async (exact: boolean) => {
-    const values = new Values();
-    const source = sourceOf(search, slice, values);
-    if (!source) return { places: [], isSorted: false, whole: false };
-    const { ordered, hasRest, rest } = source;
-    const order = orderOf(slice.descending);
-    const from = hasRest
-      ? `select * from (${ordered(among, exact)} offset 0) q where ${rest()} ${order} limit ${slice.limit}`
-      : ordered(slice.limit, exact);
-    const text = `select ${PLACE}, q.whole from (${from}) q ${order}`;
-    const { rows } = await db.query<StepPlace & { whole: boolean }>(made(FIRST_STEPS, text), values.list);
-    return { places: rows, isSorted: !hasRest, whole: rows[0]?.whole === true };
-  };
-  const hasFewer = async () => {
-    const values = new Values();
-    const source = sourceOf(search, slice, values);
-    if (!source) return false;
-    const text = `select count(*)::int count from (${source.unordered(among)}) q`;
-    const { rows } = await db.query<{ count: number }>(made(COUNT_STEPS, text), values.list);
-    return rows[0]!.count < among;
-  };
-  return firstLook({ limit: slice.limit, look, hasFewer });
+): Promise<FirstLook<StepPlace>> {
+  if (!sourceOf(search, slice, new Values())) return { places: [], complete: false };
+  const reading = { row: 'q', keys: KEYS, place: PLACE, first: FIRST_STEPS, count: COUNT_STEPS } as const;
+  return firstRows(db, reading, (values) => sourceOf(search, slice, values)!, { ...slice, among });
 }
 
 /** Finds all steps that meet the conditions, counts them, and returns the steps of the slice. */
@@ -196,8 +169,8 @@ export async function stretchOfSteps(
   const source = sourceOf(search, slice, values);
   if (!source) return undefined;
   const order = orderOf(slice.descending);
-  const text = `with part as materialized (select q.*, row_number() over () nr from (${source.ordered(among, false)}) q),
-    last as (select *, whole and nr < ${among} done from part order by nr desc limit 1)
+  const text = `with part as materialized (select q.*, row_number() over () nr from (${source.ordered(among)}) q),
+    last as (select *, nr < ${among} done from part order by nr desc limit 1)
   (select ${PLACE}, false last, false done from part q
     where ${source.rest()} ${order} limit ${values.add(slice.limit, 'int')})
   union all select ${PLACE}, true, q.done from last q`;
@@ -208,7 +181,7 @@ export async function stretchOfSteps(
   const last = rows.find((row) => row.last);
   return {
     places: rows.filter((row) => !row.last),
-    reached: last && !last.done ? last : undefined,
+    reached: last?.done ? undefined : last,
   };
 }
 
@@ -216,20 +189,12 @@ export async function stretchOfSteps(
 export async function countSteps(
   db: Db,
   search: TaskSearch,
-  { bound, among }: { bound: number; among: number },
+  limits: CountLimits,
 ): Promise<{ total: number; exact: boolean }> {
   const values = new Values();
   const source = sourceOf(search, { descending: true, after: null }, values);
   if (!source) return { total: 0, exact: false };
-  const { hasRest, rest } = source;
-  const part = source.unordered(hasRest ? among : bound + 1);
-  const text = hasRest
-    ? `with part as materialized (${part})
-       select (select count(*) from part q where ${rest()})::int total, (select count(*) from part)::int looked`
-    : `select count(*)::int total, 0 looked from (${part}) q`;
-  const { rows } = await db.query<{ total: number; looked: number }>(made(COUNT_STEPS, text), values.list);
-  const { total, looked } = rows[0]!;
-  return { total: Math.min(total, bound), exact: total <= bound && looked < among };
+  return countRows(db, COUNT_STEPS, source, { ...limits, row: 'q', kind: 'plain' }, values);
 }
 
 // Lateral joins, because the planner has no useful statistics for the arrays.

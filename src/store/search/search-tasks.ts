@@ -1,8 +1,8 @@
 import type { Db } from '../../db/statement.ts';
 import { made, sql } from '../sql.ts';
 import { type TaskSearch, taskConditions, Values } from './conditions.ts';
-import { firstLook } from './first-look.ts';
-import { type SearchPlace, type SearchSlice, SORT_COLUMNS, sourceOf } from './task-source.ts';
+import { type CountLimits, countRows, type FirstLook, firstRows, orderBy } from './ranges.ts';
+import { hasOwnIndex, type SearchPlace, type SearchSlice, SORT_COLUMNS, sourceOf } from './task-source.ts';
 
 export type { SearchPlace, SearchSlice };
 
@@ -13,36 +13,23 @@ const STRETCH_OF_TASKS = sql('stretch_of_tasks')``;
 const COUNT_TASKS = sql('count_tasks')``;
 
 /**
- * Reads the first tasks of an index, in sort order. `complete`: the index covered all conditions, so there are no other
- * matches.
+ * Reads the first tasks of an index, in sort order. Tries the index of another condition before that of the states,
+ * unless `byState`.
  */
 export async function firstTasks(
   db: Db,
   search: TaskSearch,
   { slice, among }: { slice: SearchSlice; among: number },
-): Promise<{ places: SearchPlace[]; complete: boolean }> {
-  const column = SORT_COLUMNS[slice.sort];
-  const direction = slice.descending ? 'desc' : 'asc';
-  // The order is repeated, because the planner may check conditions with a join that changes it.
-  const order = `order by p.${column} ${direction}, p.task_uuid ${direction}`;
-  const look = async (exact: boolean) => {
-    const values = new Values();
-    const { ordered, hasRest, rest } = sourceOf(search, slice, values);
-    const from = hasRest
-      ? `select * from (${ordered(among, exact)} offset 0) p where ${rest()} ${order} limit ${slice.limit}`
-      : ordered(slice.limit, exact);
-    const text = `select p.task_uuid "taskUuid", tasker.iso(p.${column}) at, p.whole from (${from}) p ${order}`;
-    const { rows } = await db.query<SearchPlace & { whole: boolean }>(made(FIRST_TASKS, text), values.list);
-    return { places: rows, isSorted: !hasRest, whole: rows[0]?.whole === true };
-  };
-  const hasFewer = async () => {
-    const values = new Values();
-    const { unordered } = sourceOf(search, slice, values);
-    const text = `select count(*)::int count from (${unordered(String(among))}) p`;
-    const { rows } = await db.query<{ count: number }>(made(COUNT_TASKS, text), values.list);
-    return rows[0]!.count < among;
-  };
-  return firstLook({ limit: slice.limit, look, hasFewer });
+  byState = !hasOwnIndex(search),
+): Promise<FirstLook<SearchPlace>> {
+  const keys = [SORT_COLUMNS[slice.sort], 'task_uuid'];
+  const place = `p.task_uuid "taskUuid", tasker.iso(p.${keys[0]}) at`;
+  const reading = { row: 'p', keys, place, first: FIRST_TASKS, count: COUNT_TASKS } as const;
+  const source = (values: Values) => sourceOf(search, slice, values, byState);
+  const found = await firstRows<SearchPlace>(db, reading, source, { ...slice, among });
+  if (found.complete || found.places.length >= slice.limit || byState || !search.states) return { ...found, byState };
+  // Merging ranges costs more than reading one index.
+  return firstTasks(db, search, { slice, among: Math.ceil(among / 4) }, true);
 }
 
 /** Finds all tasks that meet the conditions, counts them, and returns the tasks of the slice. */
@@ -85,11 +72,11 @@ export async function stretchOfTasks(
   const values = new Values();
   const column = SORT_COLUMNS[slice.sort];
   const source = sourceOf(search, slice, values);
-  const direction = slice.descending ? 'desc' : 'asc';
-  const text = `with part as materialized (select p.*, row_number() over () nr from (${source.ordered(among, false)}) p),
-    last as (select task_uuid, ${column} at, whole and nr < ${among} done from part order by nr desc limit 1)
+  const order = orderBy([column, 'task_uuid'], 'p', slice.descending);
+  const text = `with part as materialized (select p.*, row_number() over () nr from (${source.ordered(among)}) p),
+    last as (select task_uuid, ${column} at, nr < ${among} done from part order by nr desc limit 1)
   (select p.task_uuid "taskUuid", tasker.iso(p.${column}) at, false last, false done from part p
-    where ${source.rest()} order by p.${column} ${direction}, p.task_uuid ${direction} limit ${values.add(slice.limit, 'int')})
+    where ${source.rest()} ${order} limit ${values.add(slice.limit, 'int')})
   union all select task_uuid, tasker.iso(at), true, done from last`;
   const { rows } = await db.query<SearchPlace & { last: boolean; done: boolean }>(
     made(STRETCH_OF_TASKS, text),
@@ -98,7 +85,7 @@ export async function stretchOfTasks(
   const last = rows.find((row) => row.last);
   return {
     places: rows.filter((row) => !row.last),
-    reached: last && !last.done ? { at: last.at, taskUuid: last.taskUuid } : undefined,
+    reached: last?.done ? undefined : last,
   };
 }
 
@@ -106,21 +93,9 @@ export async function stretchOfTasks(
 export async function countTasks(
   db: Db,
   search: TaskSearch,
-  { bound, among }: { bound: number; among: number },
+  { byState, ...limits }: CountLimits & { byState: boolean },
 ): Promise<{ total: number; exact: boolean }> {
   const values = new Values();
-  const slice = { sort: 'created', descending: true, after: null } as const;
-  const source = sourceOf(search, slice, values);
-  const { hasRest, rest, repeats } = source;
-  const most = hasRest ? among : bound + 1;
-  const found = repeats ? '(select distinct task_uuid from part)' : 'part';
-  const counted = hasRest
-    ? `${found} k cross join lateral (
-         select * from tasker.task_search p where p.task_uuid = k.task_uuid offset 0) p where ${rest()}`
-    : `${found} k`;
-  const text = `with part as materialized (${source.unordered(String(most))})
-    select (select count(*) from ${counted})::int total, (select count(*) from part)::int looked`;
-  const { rows } = await db.query<{ total: number; looked: number }>(made(COUNT_TASKS, text), values.list);
-  const { total, looked } = rows[0]!;
-  return { total: Math.min(total, bound), exact: looked < most };
+  const source = sourceOf(search, { sort: 'created', descending: true, after: null }, values, byState);
+  return countRows(db, COUNT_TASKS, source, { ...limits, row: 'p', kind: source.kind }, values);
 }

@@ -1,6 +1,6 @@
 import {
   type Condition,
-  nameConditions,
+  isOfOpenTask,
   OPEN_STATES,
   rangesText,
   rangeText,
@@ -10,8 +10,9 @@ import {
   stepRanges,
   type TaskSearch,
   taskConditions,
-  type Values,
+  Values,
 } from './conditions.ts';
+import { firstKeys, orderBy, type Ranges, rangesOfWorkers, rowsOf, type Source } from './ranges.ts';
 
 /** A position in the sorted tasks: the time and the id of a task. */
 export interface SearchPlace {
@@ -38,32 +39,18 @@ export const SORT_COLUMNS: Record<SearchSort, string> = {
 
 /** Maximum number of index ranges that are read one by one. */
 const MOST_RANGES = 2_000;
-/** The first read of a range takes this many times its share of the wanted rows. */
-const SHARES = 4;
-/** Minimum share of a range. A few templates may have most of the tasks. */
-const LEAST_SHARE = 24;
-
 /** More ranges than this are slower than the index of all open tasks, if most templates have the wanted step. */
 const MANY_RANGES = 300;
 
 const ENDED_STATES: readonly string[] = ['complete', 'error', 'cancelled', 'resolved_manually'];
 
-/** Tasks in sort order, from the most suitable index, and the conditions that remain to be checked. */
-export interface TaskSource {
-  /**
-   * Returns a select of tasks with all their columns, in order, and `whole`, which is false if a range had more tasks.
-   * Leaves out tasks that may come after a task that was not read. `exact`: reads `wanted` tasks from each range, so
-   * none is omitted.
-   */
-  ordered(wanted: number, exact: boolean): string;
-  /** Returns a select of `task_uuid`s without an order. */
-  unordered(limit: string): string;
-  /** Whether `unordered` can return a task several times, because several of its steps match. */
-  repeats: boolean;
-  /** Whether any conditions remain to be checked. */
-  hasRest: boolean;
-  /** Returns the text of these conditions, and adds their values to the statement. */
-  rest(): string;
+/**
+ * Tasks with all their columns. Unless `plain`, `unordered` returns only their ids. For `steps`, it returns the id of a
+ * task several times if several of its steps match.
+ */
+export interface TaskSource extends Source {
+  /** Whether the tasks are read from one index, from its ranges, or from ranges of steps. */
+  kind: 'plain' | 'ranges' | 'steps';
 }
 
 /** Returns the conditions that remain to be checked. */
@@ -74,10 +61,24 @@ function left(conditions: ReadonlyMap<string, Condition>): Pick<TaskSource, 'res
   };
 }
 
+/** Returns whether the filter has a condition whose index has tasks of all states. */
+export const hasOwnIndex = ({ initiator, sourceSystem, reason, step }: TaskSearch): boolean =>
+  (initiator ?? sourceSystem ?? reason) !== null && !(step && searchedStates(step));
+
+/** Returns whether one index has the order, so that reading further costs little. */
+export const isPlain = (search: TaskSearch, sort: SearchSort): boolean =>
+  sourceOf(search, { sort, descending: true, after: null }, new Values(), !hasOwnIndex(search)).kind === 'plain';
+
 /**
  * Returns the source of a search. Its text has its own conditions and values, so a statement can contain it only once.
+ * `byState`: prefers the index of states to that of another condition.
  */
-export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, values: Values): TaskSource {
+export function sourceOf(
+  search: TaskSearch,
+  slice: Omit<SearchSlice, 'limit'>,
+  values: Values,
+  byState = true,
+): TaskSource {
   const column = SORT_COLUMNS[slice.sort];
   const conditions = taskConditions(search, values, { oneByOne: true });
   const take = (...names: string[]) =>
@@ -89,7 +90,6 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
   const drop = (...names: string[]) => {
     for (const name of names) conditions.delete(name);
   };
-  const direction = slice.descending ? 'desc' : 'asc';
   if (slice.sort === 'updated') {
     drop('updated_at', 'ended');
     return { ...byUpdate(search, slice, values), ...left(conditions) };
@@ -99,51 +99,45 @@ export function sourceOf(search: TaskSearch, slice: Omit<SearchSlice, 'limit'>, 
     within.push('p.done_at is not null');
     if (search.ended) drop('ended');
   }
-  if (slice.after) {
-    const place = `(${values.add(slice.after.at, 'timestamptz')}, ${values.add(slice.after.taskUuid, 'uuid')})`;
-    within.push(`(p.${column}, p.task_uuid) ${slice.descending ? '<' : '>'} ${place}`);
-  }
+  within.push(...afterOf(column, slice, values));
   const plain = (found: readonly string[]): TaskSource => {
-    const from = `from tasker.task_search p where ${found.join(' and ') || 'true'}
-      order by p.${column} ${direction}, p.task_uuid ${direction}`;
-    return {
-      ordered: (wanted) => `select p.*, true whole ${from} limit ${wanted}`,
-      // The order makes the planner use the index, because no other index has this order. Without it, the planner may
-      // read the table.
-      unordered: (limit) => `select p.task_uuid ${from} limit ${limit}`,
-      repeats: false,
-      ...left(conditions),
-    };
+    // The order makes the planner use the index, because no other index has this order. Without it, the planner may
+    // read the table.
+    const rows = (limit: number) => `select p.* from tasker.task_search p where ${found.join(' and ') || 'true'}
+      ${orderBy([column, 'task_uuid'], 'p', slice.descending)} limit ${limit}`;
+    return { ordered: rows, unordered: rows, kind: 'plain', ...left(conditions) };
   };
   if (slice.sort !== 'created') return plain(within);
 
   const steps = stepRangesOf(search, within, values);
   if (steps) {
-    drop('step', 'template_id');
-    return { ...inRanges(steps, direction), ...left(conditions) };
+    drop('template_id');
+    if (!search.step?.workerIds || (search.step.errorType ?? search.step.error) === null) drop('step');
+    if (isOfOpenTask(search.step)) drop('ended');
+    return { ...inRanges(steps, slice.descending), ...left(conditions) };
   }
   for (const name of ['initiator', 'source_system', 'reason']) {
     // The first scan shows whether few or many tasks meet the condition.
-    if (conditions.has(name) && !search.states) return plain([...take(name), ...within]);
+    if (conditions.has(name) && !(byState && search.states)) return plain([...take(name), ...within]);
   }
   const states = statesOf(search);
   const count = search.templateIds.length * states.length;
   const isNarrowed = !search.anyTemplate || search.states !== null || search.ended !== null;
   if (isNarrowed && count <= MOST_RANGES && !isAnyOpen(search, count)) {
     drop('state', 'template_id', 'ended');
-    const ids = values.numbers(search.templateIds, 'int[]');
-    const wanted = values.words(states, 'tasker.task_state[]');
-    const ranges: Ranges = {
-      from: `unnest(${ids}) m (id) cross join unnest(${wanted}) s (state)`,
-      count,
-      each: (columns: string) =>
-        `select ${columns} from tasker.task_search p where ${['p.template_id = r.id', 'p.state = r.state', ...within].join(' and ')}`,
-      row: 'p',
-    };
-    return { ...inRanges(ranges, direction), ...left(conditions) };
+    const from = `unnest(${values.numbers(search.templateIds, 'int[]')}) m (id) cross join unnest(${values.words(states, 'tasker.task_state[]')}) s (state)`;
+    const each = rowsOf('task_search p', ['p.template_id = r.id', 'p.state = r.state', ...within]);
+    const ranges: Ranges = { from, count, each, row: 'p', keys: KEYS, repeats: false };
+    return { ...inRanges(ranges, slice.descending), ...left(conditions) };
   }
   if (search.ended === false) return plain([...take('ended'), ...within]);
   return plain(within);
+}
+
+function afterOf(column: string, { after, descending }: Omit<SearchSlice, 'limit'>, values: Values): string[] {
+  if (!after) return [];
+  const place = `(${values.add(after.at, 'timestamptz')}, ${values.add(after.taskUuid, 'uuid')})`;
+  return [`(p.${column}, p.task_uuid) ${descending ? '<' : '>'} ${place}`];
 }
 
 /** Returns whether the open tasks of all templates are wanted, or of the many templates that have a step. */
@@ -154,23 +148,19 @@ function isAnyOpen({ anyTemplate, states, ended, step }: TaskSearch, ranges: num
 /** Tasks in the order of their last update. Ended tasks are in one index, and open tasks in another. */
 function byUpdate(
   { updatedAfter, updatedBefore, ended, states }: TaskSearch,
-  { descending, after }: Omit<SearchSlice, 'limit'>,
+  slice: Omit<SearchSlice, 'limit'>,
   values: Values,
 ): Omit<TaskSource, 'rest' | 'hasRest'> {
-  const direction = descending ? 'desc' : 'asc';
-  const part = (column: 'done_at' | 'updated_at', limit: number | string) => {
+  const part = (column: 'done_at' | 'updated_at', limit: number) => {
     const found = [`p.done_at is ${column === 'done_at' ? 'not null' : 'null'}`];
     if (updatedAfter !== null || updatedBefore !== null) {
       found.push(rangeText(column, updatedAfter, updatedBefore, values));
     }
-    if (after) {
-      const place = `(${values.add(after.at, 'timestamptz')}, ${values.add(after.taskUuid, 'uuid')})`;
-      found.push(`(p.${column}, p.task_uuid) ${descending ? '<' : '>'} ${place}`);
-    }
+    found.push(...afterOf(column, slice, values));
     return `(select p.* from tasker.task_search p where ${found.join(' and ')}
-      order by p.${column} ${direction}, p.task_uuid ${direction} limit ${limit})`;
+      ${orderBy([column, 'task_uuid'], 'p', slice.descending)} limit ${limit})`;
   };
-  const both = (limit: number | string) => {
+  const both = (limit: number) => {
     const parts = [];
     const wants = (some: readonly string[]) => states === null || states.some((state) => some.includes(state));
     if (ended !== false && wants(ENDED_STATES)) parts.push(part('done_at', limit));
@@ -179,9 +169,9 @@ function byUpdate(
   };
   return {
     ordered: (wanted) =>
-      `select p.*, true whole from (${both(wanted)}) p order by p.updated_at ${direction}, p.task_uuid ${direction} limit ${wanted}`,
-    unordered: (limit) => `select p.task_uuid from (${both(limit)}) p limit ${limit}`,
-    repeats: false,
+      `select p.* from (${both(wanted)}) p ${orderBy(['updated_at', 'task_uuid'], 'p', slice.descending)} limit ${wanted}`,
+    unordered: (limit) => `select p.* from (${both(limit)}) p limit ${limit}`,
+    kind: 'plain',
   };
 }
 
@@ -190,65 +180,20 @@ function statesOf({ states, ended }: TaskSearch): readonly string[] {
   return states ? states.filter((state) => ended === null || possible.includes(state)) : possible;
 }
 
-/** Ranges of an index, each in the order of creation. */
-interface Ranges {
-  /** The keys of the ranges, for `from`. */
-  from: string;
-  count: number;
-  /** Returns a select of the rows of one range, which `from` names. */
-  each(columns: string): string;
-  /** The alias of such a row. */
-  row: 'p' | 'q';
-}
+const KEYS = ['created_at', 'task_uuid'];
+/** A task can have several matching steps. */
+const OF_STEPS = { row: 'q', keys: KEYS, repeats: true } as const;
 
-function inRanges({ from, count, each, row }: Ranges, direction: string): Omit<TaskSource, 'rest' | 'hasRest'> {
-  const order = `order by ${row}.created_at ${direction}, ${row}.task_uuid ${direction}`;
-  // A task can have several matching steps.
-  const columns = `${row === 'q' ? 'distinct ' : ''}${row}.created_at, ${row}.task_uuid`;
+function inRanges(ranges: Ranges, descending: boolean): Omit<TaskSource, 'rest' | 'hasRest'> {
+  const { from, each, row, repeats } = ranges;
+  const columns = `${repeats ? 'distinct ' : ''}${row}.created_at, ${row}.task_uuid`;
   return {
-    // A range that has more rows than its share may have rows that come before rows of other ranges. So the other
-    // ranges are cut off at its last row.
-    ordered: (wanted, exact) => {
-      const share = exact ? wanted : Math.min(wanted, Math.max(LEAST_SHARE, Math.ceil((wanted * SHARES) / count)));
-      const compared = direction === 'desc' ? '>=' : '<=';
-      return `select p.*, k.whole from (
-        with pick as materialized (
-          select x.* from (select * from ${from}) r cross join lateral (
-            select x.*, row_number() over () nr from (${each(columns)} ${order} limit ${share} offset 0) x) x),
-        cut as (
-          select created_at, task_uuid from pick where nr = ${exact ? 0 : share}
-           order by created_at ${direction}, task_uuid ${direction} limit 1)
-        select distinct x.created_at, x.task_uuid, c.task_uuid is null whole from pick x left join cut c on true
-         where c.task_uuid is null or (x.created_at, x.task_uuid) ${compared} (c.created_at, c.task_uuid)
-         order by x.created_at ${direction}, x.task_uuid ${direction} limit ${wanted}) k
+    ordered: (wanted) => `select p.* from (${firstKeys(ranges, descending, wanted)}) k
        cross join lateral (select * from tasker.task_search p where p.task_uuid = k.task_uuid offset 0) p
-       order by k.created_at ${direction}, k.task_uuid ${direction}`;
-    },
+       ${orderBy(KEYS, 'k', descending)}`,
     unordered: (limit) =>
-      `select x.task_uuid from (select * from ${from}) r cross join lateral (${each(columns)} limit ${limit} offset 0) x limit ${limit}`,
-    repeats: row === 'q' && count > 1,
-  };
-}
-
-/** Returns all steps of some workers as a single range. The steps are sorted by creation only after they are read. */
-function stepsOfWorkers(
-  { step, anyTemplate, templateIds }: TaskSearch,
-  states: readonly string[],
-  within: readonly string[],
-  values: Values,
-): Ranges {
-  const found = [
-    ...stepConditions(step!, values),
-    `q.state = any (${values.words(states, 'tasker.step_state[]')})`,
-    ...(anyTemplate ? [] : [`q.template_id = any (${values.numbers(templateIds, 'int[]')})`]),
-    ...nameConditions(step!, 'q.template_id', templateIds, values),
-    ...within.map((condition) => condition.replaceAll('p.', 'q.')),
-  ];
-  return {
-    from: '(select 1) one',
-    count: 1,
-    each: (columns) => `select ${columns} from tasker.step_search q where ${found.join(' and ')}`,
-    row: 'q',
+      `select x.* from (select * from ${from}) r cross join lateral (${each(columns)} limit ${limit} offset 0) x limit ${limit}`,
+    kind: repeats ? 'steps' : 'ranges',
   };
 }
 
@@ -261,7 +206,8 @@ function stepRangesOf(search: TaskSearch, within: readonly string[], values: Val
   const byError = step.errorType !== null;
   const ranges = stepRanges(search);
   const count = ranges.length * (byError ? 1 : states.length);
-  if (step.workerIds) return step.workersHaveFewSteps ? stepsOfWorkers(search, states, within, values) : undefined;
+  const ofSteps = within.map((condition) => condition.replaceAll('p.', 'q.'));
+  if (step.workerIds) return { ...rangesOfWorkers(search, step.workerIds, ofSteps, values), ...OF_STEPS };
   if (count > MOST_RANGES) return undefined;
   const direct = [
     'q.template_id = r.template_id',
@@ -269,13 +215,13 @@ function stepRangesOf(search: TaskSearch, within: readonly string[], values: Val
     ...(byError ? [] : ['q.state = r.state']),
     ...(byError && step.state !== null ? [`q.state = ${values.add(step.state, 'tasker.step_state')}`] : []),
     ...stepConditions(step, values),
-    ...within.map((condition) => condition.replaceAll('p.', 'q.')),
+    ...ofSteps,
   ];
   const wanted = byError ? '' : `cross join unnest(${values.words(states, 'tasker.step_state[]')}) s (state)`;
   return {
     from: `${rangesText(ranges, values)} t (template_id, least, most) ${wanted}`,
     count,
-    each: (columns) => `select ${columns} from tasker.step_search q where ${direct.join(' and ')}`,
-    row: 'q',
+    each: rowsOf('step_search q', direct),
+    ...OF_STEPS,
   };
 }

@@ -6,7 +6,12 @@ import { setup, template } from '../../support/setup.ts';
 const NAMESPACE = 'test';
 
 /** Walks through all pages, and returns the ids of the tasks in their order. */
-async function all(find: (page: { limit: number; cursor?: string }) => Promise<TaskPage>): Promise<string[]> {
+async function all(
+  find: (page: {
+    limit: number;
+    cursor?: string;
+  }) => Promise<Pick<TaskPage, 'nextCursor'> & { tasks: { taskUuid: string }[] }>,
+): Promise<string[]> {
   const found: string[] = [];
   let page = await find({ limit: 7 });
   for (;;) {
@@ -122,4 +127,48 @@ it('a search by worker finds each task once in the order of creation, however ma
     select gen_random_uuid(), 0, template_id, 'in_progress', since, created_at - interval '1 day', 1, worker_id
       from (select * from tasker.step_search where worker_id is not null limit 1) q, generate_series(1, 15100)`);
   expect(await search()).toEqual(few);
+});
+
+it('lists of many templates are in order if one of them has most of the tasks, in both directions', async () => {
+  const templates = Array.from({ length: 20 }, (_, i) => template({ a: [], b: ['a'] }, { name: `t${i}` }));
+  const { tasker } = await setup({ templates, worker: false });
+  // Bursts of one template, between single tasks of the others.
+  const names = templates.flatMap(({ name }, i) => [...Array.from({ length: i % 5 === 0 ? 12 : 1 }, () => 't3'), name]);
+  const request = (name: string) => ({ namespace: NAMESPACE, name, version: '1.0.0', initiator: name });
+  const ids = (await tasker.createTasks(names.map(request))).map((task) => task.taskUuid).reverse();
+  await tasker.engine.search.flush();
+  const of = (name: string) => ids.filter((_, i) => names[names.length - 1 - i] === name);
+  for (const order of ['desc', 'asc'] as const) {
+    const ordered = (some: readonly string[]) => (order === 'desc' ? some : some.toReversed());
+    const find = (filter: object) => all((page) => tasker.listTasks(filter, { ...page, order }));
+    expect(await find({ namespace: NAMESPACE })).toEqual(ordered(ids));
+    expect(await find({ stepState: 'enqueued' })).toEqual(ordered(ids));
+    expect(await find({ stepState: 'pending', step: 'b' })).toEqual(ordered(ids));
+    expect(await find({ initiator: 't3', status: 'steps_in_process' })).toEqual(ordered(of('t3')));
+    expect(await find({ initiator: 't4', status: ['pending', 'steps_in_process'] })).toEqual(ordered(of('t4')));
+    expect(await find({ initiator: 't4', status: 'blocked_by_failures' })).toEqual([]);
+    const bySteps = all(async (page) => {
+      const { steps, ...rest } = await tasker.listSteps({ stepState: 'enqueued' }, { ...page, order });
+      return { tasks: steps, ...rest };
+    });
+    expect(await bySteps).toEqual(ordered(ids));
+  }
+});
+
+it('a ready step is found with the states that its task can have, and never with another', async () => {
+  const { tasker } = await setup({ templates: [template({ a: [], b: ['a'] }, { name: 'one' })], worker: false });
+  const { taskUuid } = await tasker.createTask({ namespace: NAMESPACE, name: 'one', version: '1.0.0' });
+  await tasker.engine.search.flush();
+  const find = async (filter: object) => (await tasker.listTasks({ stepState: 'enqueued', ...filter }, {})).tasks;
+  expect(await find({ status: 'blocked_by_failures' })).toEqual([]);
+  expect(await find({ ended: true })).toEqual([]);
+  expect((await tasker.listSteps({ stepState: 'enqueued', status: 'blocked_by_failures' })).total).toBe(0);
+  for (const filter of [
+    { status: 'pending' },
+    { status: ['blocked_by_failures', 'steps_in_process'] },
+    { open: true },
+  ]) {
+    expect((await find(filter)).map((task) => task.taskUuid)).toEqual([taskUuid]);
+    expect((await tasker.listSteps({ stepState: 'enqueued', ...filter })).total).toBe(1);
+  }
 });
