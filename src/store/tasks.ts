@@ -182,17 +182,13 @@ export const TASK_COUNTS = `
                              'at', tasker.iso(w.noted_at))::text note
       from tasker.task_watch w where w.task_uuid = t.task_uuid and ${STILL_STALE} offset 0) stale on true`;
 
+/** The fields of a {@link PackedTask} that are null for most tasks. */
+type Rare = 'createdWith' | 'rerunAt' | 'copyOf' | 'verdict' | 'stale' | 'startsAt' | 'paused';
+
 /** A task as the statements return it. */
-export interface PackedTask extends TaskOrigin {
+export interface PackedTask extends TaskOrigin, Record<Rare, string | null> {
   facts: string;
   tags: string[] | null;
-  createdWith: string | null;
-  rerunAt: string | null;
-  copyOf: string | null;
-  verdict: string | null;
-  stale: string | null;
-  startsAt: string | null;
-  paused: string | null;
 }
 
 /** A task with the counts of its steps. */
@@ -317,13 +313,10 @@ select t.task_uuid "taskUuid", t.template_id "templateId", -t.rank priority, t.c
   from tasker.task t where t.task_uuid = any ($1::uuid[])`;
 
 /** A task, as events describe it. */
-export interface EventTaskRow extends TaskOrigin {
-  taskUuid: string;
-  templateId: number;
+export interface EventTaskRow
+  extends TaskOrigin,
+    Pick<TaskRow, 'taskUuid' | 'templateId' | 'priority' | 'tags' | 'createdAt'> {
   correlationId: string;
-  priority: number;
-  tags: string[];
-  createdAt: string;
   complete: boolean;
 }
 
