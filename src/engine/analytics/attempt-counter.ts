@@ -43,7 +43,7 @@ const CATCH_UP_MS = 2_000;
  * Target number of attempts in a pass. Counting them takes a few hundredths of a second, which does not slow down
  * recording.
  */
-const ATTEMPTS_A_TURN = 5_000;
+const ATTEMPTS_A_TURN = 2_500;
 /** Maximum number of attempts in a pass. A transaction with more attempts is counted in several passes. */
 const MOST_ATTEMPTS = 16_000;
 /** Lower limit of `MOST_ATTEMPTS`, which is halved whenever a pass exceeds the statement timeout. */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import { messageOf } from '../../errors.ts';
@@ -22,6 +23,10 @@ const WAIT_MS = 1_200;
 /** Time until the next flush after a failed flush. */
 const RETRY_MS = 3_000;
 const TASKS_AT_ONCE = 2_000;
+/** A flush of fewer tasks is written in parts of this size, with rests, so that no request waits for a processor. */
+const PART = 400;
+/** The rest after a part, as a multiple of its duration. */
+const REST_PER_PART = 2;
 /** Maximum number of changed tasks to remember individually. A comparison finds the others. */
 const MOST_TASKS = 200_000;
 /** During a flush that takes longer than this, the process announces its lag. */
@@ -232,8 +237,11 @@ export class SearchProjector {
     const overflowedSince = this.#overflowedSince;
     let written = 0;
     try {
-      for (; written < taken.length; written += TASKS_AT_ONCE) {
-        await this.#writeSome(taken.slice(written, written + TASKS_AT_ONCE), { all: false });
+      const size = all || taken.length > TASKS_AT_ONCE ? TASKS_AT_ONCE : PART;
+      for (; written < taken.length; written += size) {
+        const began = performance.now();
+        await this.#writeSome(taken.slice(written, written + size), { all: false });
+        if (size === PART && written + size < taken.length) await sleep(REST_PER_PART * (performance.now() - began));
       }
       if (overflowedSince !== undefined) {
         await this.keeper.compare(new Date(overflowedSince), 0);

@@ -20,13 +20,6 @@ const ROWS_A_PRUNING = 256;
 const RELAXED = opening({ synchronous_commit: 'off', statement_timeout: '20s' });
 const DURABLE = opening({ statement_timeout: '20s' });
 
-/** Options of {@link ChangeLog}. */
-export interface ChangeLogOptions {
-  /** Whether search is turned off. Then only this log announces the changes of this process. */
-  alone: boolean;
-  mostTasks?: number;
-}
-
 /**
  * Announces the tasks that this process changed, for streams. Writing the search tables announces them too. This log
  * announces them earlier while any server has streams. At other times it announces nothing. If the search tables are
@@ -54,7 +47,12 @@ export class ChangeLog {
   /** Called after this process has announced changes. */
   onAnnounced: () => void = () => {};
 
-  constructor(database: Database, logger: Logger, { alone, mostTasks = MOST_TASKS }: ChangeLogOptions) {
+  /** `alone`: search is turned off, so only this log announces the changes of this process. */
+  constructor(
+    database: Database,
+    logger: Logger,
+    { alone, mostTasks = MOST_TASKS }: { alone: boolean; mostTasks?: number },
+  ) {
     this.#database = database;
     this.#logger = logger;
     this.#alone = alone;

@@ -12,24 +12,19 @@ import { ActedStepSchema, as, named, StepPath, time } from './act-schemas.ts';
 import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 
 const act = { params: StepPath, ...optionalBody(ActBody) };
+const common = { method: 'post', permission: 'steps:resolve', answer: ActedStepSchema, errors: [404, 409] } as const;
 
 const RETRY = describeRoute({
-  method: 'post',
+  ...common,
   path: '/v1/tasks/{uuid}/workflow_steps/{step}/retry',
-  permission: 'steps:resolve',
   summary: 'Retries a step that failed or waits for a retry',
   request: act,
-  answer: ActedStepSchema,
-  errors: [404, 409],
 });
 const FIRE = describeRoute({
-  method: 'post',
+  ...common,
   path: '/v1/tasks/{uuid}/workflow_steps/{step}/fire',
-  permission: 'steps:resolve',
   summary: 'Completes a timer step now',
   request: act,
-  answer: ActedStepSchema,
-  errors: [404, 409],
 });
 const MOVE = describeRoute({
   method: 'post',

@@ -223,6 +223,10 @@ it('statistics of an earlier version are summed after the migration', async () =
     alter table tasker.analytics_state drop column ten_days_until;
     alter table tasker.analytics drop constraint analytics_minutes,
       add constraint analytics_minutes check (minutes in (1, 60, 1440));
+    drop index tasker.step_search_of_worker;
+    drop index tasker.task_open_states;
+    create index task_open on tasker.task (task_uuid);
+    create index task_active on tasker.task (task_uuid);
     delete from tasker.migration where id >= 23`);
   await sql(OLD_ATTEMPTS, [uuids, ATTEMPTS + 1, ATTEMPTS + 50, 0]);
   await tasker.engine.analytics.flush();
