@@ -1,13 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { stateHint, TASK_FILTER_KEYS } from '../app/list-options.ts';
+import { stateHint, TASK_FILTER_KEYS, VISIBLE_STATES } from '../app/list-options.ts';
 import type { TaskFilter } from '../app/tasker-operations.ts';
-import { TASK_STATES } from '../engine/task-view.ts';
 import { collect, moment, wholeNumber } from './options.ts';
-
-/** The visible states of a task. The other states exist only within a transaction. */
-const VISIBLE_STATES = TASK_STATES.filter(
-  (state) => !/^(?:initializing|enqueuing_steps|evaluating_results|waiting_for_dependencies)$/.test(state),
-);
 
 /** The options that {@link addTaskFilter} adds, as commander returns them. */
 export interface TaskFilterOptions {
