@@ -150,8 +150,9 @@ export async function taskStates(db: Db, taskUuids: readonly string[]): Promise<
 const jsonTime = (time: string): string => `to_json(${time} at time zone 'UTC')`;
 
 /**
- * The columns of a {@link PackedTask}. `context`: the expression for the context, which may be large. Values that no
- * task lacks are one column, because the driver takes 0.2 us for each column of a row. The time of the end is the last.
+ * The columns of a {@link PackedTask}. `context`: the expression for the context, which may be large. Values that every
+ * task has are packed into one column, because the driver takes 0.2 us for each column of a row. The end time comes last,
+ * because `concat_ws` skips it if it is null.
  */
 export const taskColumns = (context: string): string => `
   concat_ws(e'\\t', t.task_uuid, m.name, n.name, m.version, (${shownState('t')})::text, ${jsonTime('t.created_at')}, c.updated_at,

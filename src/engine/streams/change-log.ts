@@ -22,8 +22,8 @@ const DURABLE = opening({ statement_timeout: '20s' });
 
 /**
  * Announces the tasks that this process changed, for streams. Writing the search tables announces them too. This log
- * announces them earlier while any server has streams. At other times it announces nothing. If the search tables are
- * off, it then only announces once that changes were lost, so that streams which resume later get a `reset`.
+ * announces them earlier while any server has streams. While no server has streams, it announces no tasks. If search is
+ * turned off, it then announces once that changes were lost, so that streams that resume later get a `reset`.
  */
 export class ChangeLog {
   readonly #database: Database;
@@ -112,7 +112,10 @@ export class ChangeLog {
     }
   }
 
-  /** Stops noting tasks. Writing the search tables announces the rest. */
+  /**
+   * Stops recording tasks. Discards the recorded ones, because writing the search tables announces them. If search is
+   * turned off, they are kept and announced by the next turn.
+   */
   #forget(): void {
     this.announcements += 1;
     this.#isActive = false;

@@ -2,8 +2,9 @@ import type { Db, Statement } from '../../db/statement.ts';
 import { made } from '../sql.ts';
 import { nameConditions, type TaskSearch, Values } from './conditions.ts';
 
-/** The first read of a range takes this many times its share of the wanted rows, and at least so many rows. */
+/** The first read of a range takes its share of the wanted rows, multiplied by this factor. */
 const SHARES = 2;
+/** Minimum number of rows that the first read of a range takes. */
 const LEAST_SHARE = 2;
 
 /** Ranges of an index, each in the sort order. */
@@ -94,7 +95,7 @@ export interface FirstLook<Place> {
   places: Place[];
   /** Whether there are no other matches. */
   complete: boolean;
-  /** Whether the index of states was read, although the filter has a condition with an index of its own. */
+  /** Whether the index of states was preferred to that of another condition. Default true. */
   byState?: boolean;
 }
 
