@@ -4,10 +4,9 @@ import { TASK_STATES } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
 import { stateHint } from '../model/state-hint.ts';
 
+const HIDDEN: readonly string[] = ['initializing', 'enqueuing_steps', 'evaluating_results', 'waiting_for_dependencies'];
 /** The visible states of a task. The other states exist only within a transaction. */
-export const VISIBLE_STATES = TASK_STATES.filter(
-  (state) => !/^(?:initializing|enqueuing_steps|evaluating_results|waiting_for_dependencies)$/.test(state),
-);
+export const VISIBLE_STATES = TASK_STATES.filter((state) => !HIDDEN.includes(state));
 
 export { TASK_FILTER_KEYS } from '../model/task-filter-keys.ts';
 export { stateHint };

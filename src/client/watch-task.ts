@@ -220,7 +220,9 @@ async function keepListening(listener: Listener, listening: Listening): Promise<
   }
 }
 
-/** Returns whether a retry may fix the error. It cannot if the server has no streams, or the credential may not read them. */
+/**
+ * Returns whether a retry may fix the error. It cannot if the server has no streams, or the credential may not read them.
+ */
 function isWorthRepeating(error: unknown): boolean {
   return !(error instanceof TaskerClientError) || (error.recoverable && !(error instanceof NotFoundError));
 }

@@ -62,7 +62,9 @@ export function branchesOf(graph: BranchGraph, decision: number): number[] {
   return graph.order.filter((step) => found.has(step));
 }
 
-/** Returns, for each decision, the number of decisions on the longest path to it, including itself. Other steps have 0. */
+/**
+ * Returns, for each decision, the number of decisions on the longest path to it, including itself. Other steps have 0.
+ */
 export function decisionDepths(graph: BranchGraph): number[] {
   const isDecision = (step: number) => graph.types[step] === 'decision';
   const depths = new Array<number>(graph.types.length).fill(0);

@@ -32,7 +32,10 @@ export function createUsersPipe(runFolder: string, user: ServerUser | undefined)
   return made.status === 0;
 }
 
-/** Registers this process as a user of the server until the returned descriptor is closed. Returns undefined if no watcher reads the pipe. */
+/**
+ * Registers this process as a user of the server until the returned descriptor is closed. Returns undefined if no watcher
+ * reads the pipe.
+ */
 function joinUsers(pipe: string): number | undefined {
   try {
     return openSync(pipe, WRITE);

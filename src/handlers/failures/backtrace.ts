@@ -10,8 +10,8 @@ const MAX_FRAMES = 20;
 const MAX_FOREIGN_FRAMES = 5;
 
 /**
- * The location of this package, as a URL and as a path, because stack traces contain either form. In a bundle, the package has no
- * separate location, so its frames cannot be distinguished from the user's.
+ * The location of this package, as a URL and as a path, because stack traces contain either form. In a bundle, the
+ * package has no separate location, so its frames cannot be distinguished from the user's.
  */
 const HERE: string | undefined = import.meta.url;
 const OWN_URL = /\/handlers\/failures\/backtrace\.[jt]s$/.test(HERE ?? '') ? new URL('../..', HERE).href : undefined;

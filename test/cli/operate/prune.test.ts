@@ -104,7 +104,10 @@ it('the command uses the configured archive folder unless --no-archive is given'
   expect([none.code, none.stderr]).toEqual([0, 'no task ended long enough ago\n']);
 });
 
-/** Waits until a process has handled SIGTERM: the signal is not pending, and the main thread waits again. */
+/**
+ * Waits until a process has handled SIGTERM: the signal is not pending, and the main thread waits again. Only Linux shows
+ * this.
+ */
 async function untilHandled(pid: number): Promise<void> {
   if (process.platform !== 'linux') return void (await new Promise((resolve) => setTimeout(resolve, 2_000)));
   const status = () => readFileSync(`/proc/${pid}/status`, 'utf8');
