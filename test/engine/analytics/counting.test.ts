@@ -252,6 +252,17 @@ describe('statistics', () => {
     expect(await compareWithJournal(sql)).toEqual({ attempts: 8, ends: 5 });
   });
 
+  it('count an end that was undone by a rerun with the time since the start, if the task started later', async () => {
+    const { tasker, sql } = await setup({ templates: template({ a: [] }), handlers: HANDLERS, ...BY_HAND });
+    await keepJournal(sql);
+    const { taskUuid } = await tasker.createTask({ ...DEMO, delayMs: 300 });
+    await tasker.waitForTask(taskUuid);
+    await tasker.rerunTask(taskUuid, { from: 'a' });
+    await tasker.waitForTask(taskUuid);
+    await count(tasker);
+    expect(await compareWithJournal(sql)).toEqual({ attempts: 2, ends: 2 });
+  });
+
   it('count each attempt once even if its task is deleted before the attempt is counted', async () => {
     const { tasker, sql, another } = await setup({
       templates: template({ a: [], b: RETRIED }),
