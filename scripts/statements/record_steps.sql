@@ -188,13 +188,14 @@ waits|                 (count(*) filter (where rec))::int waited,
         cross join lateral (select ctid tid from tasker.task x where x.task_uuid = c.task_uuid offset 0) x
     ) c
    where task.ctid = c.tid
-  returning task.state, task.n_wait, c.ord, (extract(epoch from now() - task.created_at) * 1000)::bigint ms)
+  returning task.state, task.n_wait, c.ord, task.created_at)
 select child.*, ended.*, rest.*
   from (select array_agg(ord)::text "childOrds", array_agg(idx)::text idxs, array_agg(attempts)::text attempts,
                array_agg(spared)::text spared, array_agg(max_attempts)::text "maxAttempts",
                case when count(rerun) > 0 then array_agg(coalesce(rerun, 0))::text end reruns
           from k where state = 'in_progress') child,
-       (select array_agg(ord)::text "endedOrds", array_agg((state = 'complete')::int)::text complete, array_agg(ms)::text ms
+       (select array_agg(ord)::text "endedOrds", array_agg((state = 'complete')::int)::text complete,
+               array_agg((extract(epoch from now() - created_at) * 1000)::bigint)::text ms
           from t where state in ('complete', 'blocked_by_failures') and n_wait = 0) ended,
        (select case when count(*) < cardinality($1::uuid[]) then coalesce(array_agg(ord)::text, '{}') end accepted,
                (select count(*) from k where state = 'enqueued')::int
