@@ -163,9 +163,11 @@ slowest as materialized (
   select distinct on (s.template_id, s.idx, s.at) s.template_id, s.idx, s.at, s.task_uuid
     from s join m on m.template_id = s.template_id and m.idx = s.idx and m.at = s.at
    where s.run_us = m.run_max),
--- Each counts in its minute, its hour and its day, and each step also among all steps of its template.
+-- Each counts in its minute, its hour and its day, and each step also among all steps of its template. Minutes and hours
+-- that prune_analytics would remove are not stored.
 places as (
-  select * from (values (1, interval '1 minute'), (60, '1 hour'), (1440, '1 day')) p (minutes, length)),
+  select minutes, length, now() - kept since
+    from (values (1, interval '1 minute', interval '2 days'), (60, '1 hour', '90 days'), (1440, '1 day', null)) p (minutes, length, kept)),
 sums as (
   select p.minutes, date_bin(p.length, m.at, timestamptz '2000-01-01T00:00Z') at, m.template_id, k.idx,
          sum(completed) completed, sum(failed) failed, sum(lost) lost, sum(cancelled) cancelled, sum(resolved) resolved,
@@ -174,7 +176,7 @@ sums as (
          (array_agg(slowest.task_uuid order by run_max desc nulls last))[1] slowest,
          sum(waits) waits, sum(wait_us) wait_us, min(wait_min) wait_min, max(wait_max) wait_max, max(last_at) last_at
     from m left join slowest on slowest.template_id = m.template_id and slowest.idx = m.idx and slowest.at = m.at
-   cross join places p cross join lateral (select m.idx union all select ${ALL_STEPS_IDX} where m.idx >= 0) k (idx)
+   join places p on (m.at < p.since) is not true cross join lateral (select m.idx union all select ${ALL_STEPS_IDX} where m.idx >= 0) k (idx)
    group by 1, 2, 3, 4),
 buckets as (
   select p.minutes, date_bin(p.length, b.at, timestamptz '2000-01-01T00:00Z') at, b.template_id, k.idx, b.what, b.bucket,
@@ -184,7 +186,7 @@ buckets as (
           union all
           select template_id, idx, at, 'wait', tasker.bucket_of(wait_us), count(*)
             from s where wait_us is not null group by 1, 2, 3, 5) b
-   cross join places p cross join lateral (select b.idx union all select ${ALL_STEPS_IDX} where b.idx >= 0) k (idx)
+   join places p on (b.at < p.since) is not true cross join lateral (select b.idx union all select ${ALL_STEPS_IDX} where b.idx >= 0) k (idx)
    group by 1, 2, 3, 4, 5, 6),
 histograms as (
   select minutes, at, template_id, idx,

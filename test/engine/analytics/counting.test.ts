@@ -37,6 +37,23 @@ async function attemptsIn(sql: Sql): Promise<number> {
 
 const count = (tasker: Tasker) => tasker.engine.analytics.flush();
 
+/** A task with attempts that ended the given numbers of days ago. Old periods are not removed without a change of `pruned_at`. */
+async function withOldAttempts(days: readonly number[]) {
+  const made = await setup({ templates: template({ a: [] }), worker: false, ...BY_HAND });
+  const { taskUuid } = await made.tasker.createTask(DEMO);
+  await made.sql(`update tasker.analytics_state set pruned_at = now() + interval '1 day'`);
+  await made.sql(
+    `insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, ended_at)
+     select $1, 0, ord, 1, 'completed', 'complete', now() - day * interval '1 day' from unnest($2::int[]) with ordinality d (day, ord)`,
+    [taskUuid, days],
+  );
+  return made;
+}
+
+/** Returns the number of stored minutes, hours and days of the first step. */
+const periodsIn = (sql: Sql) =>
+  sql('select minutes, count(*)::int n from tasker.analytics where idx = 0 and minutes < 14400 group by 1 order by 1');
+
 describe('statistics', () => {
   it('count every attempt and every end once per template, step, minute, hour and day', async () => {
     const templates = [
@@ -353,29 +370,28 @@ describe('statistics', () => {
     expect(await attemptsIn(sql)).toBe(0);
   });
 
-  it('keep minutes for two days and hours for ninety days', async () => {
-    const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false, ...BY_HAND });
-    const { taskUuid } = await tasker.createTask(DEMO);
-    for (const [attempt, days] of [
-      [1, 1],
-      [2, 3],
-      [3, 89],
-      [4, 91],
-    ] as const) {
-      await sql(
-        `insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, ended_at)
-                 values ($1, 0, $2, 1, 'completed', 'complete', now() - $3::int * interval '1 day')`,
-        [taskUuid, attempt, days],
-      );
-    }
+  it('remove minutes after two days and hours after ninety days', async () => {
+    const { tasker, sql } = await withOldAttempts([1, 87, 89]);
     await count(tasker);
+    expect(await periodsIn(sql)).toEqual([
+      { minutes: 1, n: 1 },
+      { minutes: 60, n: 3 },
+      { minutes: 1440, n: 3 },
+    ]);
+    // As two days later.
+    await sql(`update tasker.analytics set at = at - interval '2 days' where minutes < 14400`);
     await sql(`update tasker.analytics_state set pruned_at = now() - interval '2 minutes'`);
     await count(tasker);
-    expect(
-      await sql(
-        'select minutes, count(*)::int n from tasker.analytics where idx = 0 and minutes < 14400 group by 1 order by 1',
-      ),
-    ).toEqual([
+    expect(await periodsIn(sql)).toEqual([
+      { minutes: 60, n: 2 },
+      { minutes: 1440, n: 3 },
+    ]);
+  });
+
+  it('have only the days of attempts that are older than ninety days when they are counted', async () => {
+    const { tasker, sql } = await withOldAttempts([1, 3, 89, 91]);
+    await count(tasker);
+    expect(await periodsIn(sql)).toEqual([
       { minutes: 1, n: 1 },
       { minutes: 60, n: 3 },
       { minutes: 1440, n: 4 },

@@ -71,7 +71,7 @@ describe('statistics of a transaction with more attempts than a pass may count',
     // The attempts of a task are never divided.
     expect(Math.max(...passes)).toBeLessThanOrEqual(BOUND * STEPS);
     expect(await compareWithJournal(sql)).toEqual({ attempts: TASKS * STEPS, ends: TASKS });
-    expect(await passesOf(counter)).toEqual([0]);
+    expect(sum(await passesOf(counter))).toBe(0);
   });
 
   it.each([10, 3000])(
