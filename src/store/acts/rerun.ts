@@ -188,7 +188,7 @@ select ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })}, t.rank,
 const RESTART_TASK = sql('restart_task')`
 with earlier as (
   insert into tasker.earlier_end (task_uuid, done_at, state, took_us)
-  select task_uuid, done_at, state, (extract(epoch from done_at - coalesce(
+  select task_uuid, done_at, state, (extract(epoch from done_at - greatest(
            rerun_at, (select w.ended_at from tasker.wait w where w.task_uuid = $1 and w.idx = -1), created_at)) * 1000000)::bigint
     from tasker.task where task_uuid = $1 and done_at is not null
   on conflict do nothing)

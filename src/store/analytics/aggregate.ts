@@ -118,7 +118,7 @@ x as (
 const ENDS = `
 ends as materialized (
   select t.template_id, t.task_uuid, t.done_at, t.state,
-         (extract(epoch from t.done_at - coalesce(t.rerun_at, t.begun_at)) * 1000000)::bigint took_us
+         (extract(epoch from t.done_at - greatest(t.rerun_at, t.begun_at)) * 1000000)::bigint took_us
     from (select task_uuid from w where ends_task
           union
           select act.task_uuid from act join t on t.task_uuid = act.task_uuid where act.at = t.done_at) e
