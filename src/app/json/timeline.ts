@@ -114,8 +114,7 @@ function beforeAttempt(step: Step, start: string, before: Before): TimelineSpan[
 
 /** The time from the previous attempt until the step was ready again. */
 function gapBefore(readyAt: string, { last, number: attempt, rerun }: Before): TimelineSpan[] {
-  if (!last || last.rerun !== rerun || last.toState === 'cancelled' || Date.parse(readyAt) <= Date.parse(last.at))
-    return [];
+  if (last?.rerun !== rerun || last.toState === 'cancelled' || Date.parse(readyAt) <= Date.parse(last.at)) return [];
   return [spanOf({ kind: last.toState === 'error' ? 'blocked' : 'retry_wait', from: last.at, to: readyAt, attempt })];
 }
 
