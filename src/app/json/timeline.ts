@@ -158,31 +158,28 @@ function currentSpans(step: Step, parts: StepParts, last: HistoryEntry | undefin
   const { wait } = parts;
   const number = (last?.attempt ?? 0) + 1;
   const before = { parts, last, number, rerun: step.rerun };
-  switch (step.currentState) {
-    case 'in_progress': {
-      const from = step.lastAttemptedAt ?? parts.task.createdAt;
-      return [
-        ...beforeAttempt(step, from, before),
-        spanOf({ kind: 'running', from, to: null, attempt: number, worker: step.worker }),
-      ];
-    }
-    case 'enqueued': {
-      const from = readyBefore(step, new Date().toISOString(), before);
-      return [...gapBefore(from, before), spanOf({ kind: 'queued', from, to: null, attempt: number })];
-    }
-    case 'waiting_for_retry':
-      if (!last) return [];
-      return [spanOf({ kind: 'retry_wait', from: last.at, to: null, attempt: number, until: step.nextRetryAt })];
-    case 'waiting':
-      return wait ? [spanOf({ kind: 'waiting', from: wait.since, to: null, until: wait.until })] : [];
-    case 'error':
-      if (!last) return [];
-      return [spanOf({ kind: 'blocked', from: last.at, to: parts.task.completedAt })];
-    default:
-      return wait?.endedAt != null && !last
-        ? [spanOf({ kind: 'waiting', from: wait.since, to: wait.endedAt, outcome: wait.endedBy })]
-        : [];
+  const state = step.currentState;
+  if (state === 'in_progress') {
+    const from = step.lastAttemptedAt ?? parts.task.createdAt;
+    return [
+      ...beforeAttempt(step, from, before),
+      spanOf({ kind: 'running', from, to: null, attempt: number, worker: step.worker }),
+    ];
   }
+  if (state === 'enqueued') {
+    const from = readyBefore(step, new Date().toISOString(), before);
+    return [...gapBefore(from, before), spanOf({ kind: 'queued', from, to: null, attempt: number })];
+  }
+  if (state === 'waiting_for_retry') {
+    if (!last) return [];
+    return [spanOf({ kind: 'retry_wait', from: last.at, to: null, attempt: number, until: step.nextRetryAt })];
+  }
+  if (state === 'waiting')
+    return wait ? [spanOf({ kind: 'waiting', from: wait.since, to: null, until: wait.until })] : [];
+  if (state === 'error') return last ? [spanOf({ kind: 'blocked', from: last.at, to: parts.task.completedAt })] : [];
+  return wait?.endedAt != null && !last
+    ? [spanOf({ kind: 'waiting', from: wait.since, to: wait.endedAt, outcome: wait.endedBy })]
+    : [];
 }
 
 function spanOf(span: Pick<TimelineSpan, 'kind' | 'from' | 'to'> & Partial<TimelineSpan>): TimelineSpan {
