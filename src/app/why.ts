@@ -110,10 +110,10 @@ function describePause({ scope, target, pausedAt, pausedBy, reason }: Pause): st
   return `${what} by ${pausedBy} at ${pausedAt}${reason === null ? '' : ` (${reason})`}`;
 }
 
-function staleness({ stale, reruns, createdAt }: Task): string {
+function staleness({ stale, rerunAt, createdAt }: Task): string {
   if (!stale) return '';
   const { rule, minutes, since } = stale;
-  const start = reruns > 0 ? 'last rerun' : since === createdAt ? 'creation' : 'start';
+  const start = since === rerunAt ? 'last rerun' : since === createdAt ? 'creation' : 'start';
   return rule === 'max_duration_minutes' || rule.endsWith('task_max_lifetime_hours')
     ? `; it is stale: not done ${counted(minutes, 'minute')} after its ${start} (${rule})`
     : `; it is stale: no progress since ${since}, for more than ${counted(minutes, 'minute')} (${rule})`;

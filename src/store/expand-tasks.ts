@@ -5,6 +5,15 @@ import type { StepKey } from './step-key.ts';
 /** A condition on a worker `p` of a batch `b`: the steps after the batch no longer wait for this worker. */
 export const WORKER_IS_OVER = `(p.state in ('complete', 'resolved_manually', 'cancelled') or (p.state = 'error' and b.failure_strategy <> 'fail_fast'))`;
 
+/** When the last parent of a step `s` ended. The workers of a batch are the parents of the steps after it. */
+export const PARENTS_DONE_AT = (templateId: string): string => `(
+    select max(p.done_at) from tasker.template_edge e cross join lateral (
+      select y.done_at from tasker.step y where y.task_uuid = s.task_uuid and y.idx = e.parent
+      union all
+      select y.done_at from tasker.step y
+       where y.task_uuid = s.task_uuid and y.idx >= (e.parent + 1) << 17 and y.idx < (e.parent + 2) << 17 offset 0) p
+     where e.template_id = ${templateId} and e.child = tasker.template_idx(s.idx))`;
+
 const EXISTING_STEPS = sql('existing_steps')`
 select task_uuid, idx from tasker.step where task_uuid = any ($1::uuid[]) and idx < 131072
 union all select task_uuid, worker_idx from tasker.batch where task_uuid = any ($1::uuid[])`;

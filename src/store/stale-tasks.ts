@@ -48,7 +48,7 @@ const WATCH_AGAIN = sql('watch_task_again')`
 insert into tasker.task_watch (task_uuid, check_at) values ($1, now() + $2::int * interval '1 minute')
 on conflict (task_uuid) do update set check_at = excluded.check_at, rule = null, minutes = null, since = null, noted_at = null`;
 
-/** Schedules the first check of a task that runs again, and removes the note of an earlier one. Call it after lockTasks. */
+/** Schedules the first check of a task that begins later or runs again, and removes the note of an earlier one. Call it after lockTasks. */
 export async function watchTaskAgain(db: Db, { taskUuid, minutes }: WatchedTask): Promise<void> {
   await db.query(WATCH_AGAIN, [taskUuid, minutes]);
 }
@@ -96,7 +96,7 @@ export const LIMITS_NOW = `cross join lateral (
            coalesce(m.max_steps_in_process_minutes, w.thresholds[4]) in_process, m.max_waiting_minutes waiting) lim
   cross join lateral (${LAST_MOVE}) moved
   cross join lateral (
-    select coalesce(t.rerun_at, max(x.ended_at) filter (where x.idx = -1), t.created_at) at,
+    select greatest(t.rerun_at, max(x.ended_at) filter (where x.idx = -1), t.created_at) at,
            coalesce(bool_or(x.ended_at is null) filter (where x.idx = -1), false) is_due_later,
            coalesce(range_agg(tstzrange(least(x.since, now()), greatest(least(x.since, now()), least(coalesce(x.ended_at, now()), now())))), '{}') waits
       from tasker.wait x where x.task_uuid = t.task_uuid) begun
@@ -142,7 +142,7 @@ export const LIMITS_NOW = `cross join lateral (
 // the shortest limit after a change of state that may happen right now.
 const JUDGE_TASKS = sql('judge_tasks')`
 select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version template, (${shownState('t')})::text state,
-       t.done_at is not null ended, t.rerun_at is not null rerun, begun.at > t.created_at "startedLater", case when starts_with(broken.rule, '${THRESHOLD}') then 'note' else m.stale_action end action,
+       t.done_at is not null ended, begun.at = t.rerun_at rerun, begun.at > t.created_at "startedLater", case when starts_with(broken.rule, '${THRESHOLD}') then 'note' else m.stale_action end action,
        broken.rule, broken.minutes, tasker.iso(broken.since) since,
        floor(extract(epoch from now() - broken.since - broken.held) / 60)::int passed,
        floor(extract(epoch from broken.held) / 60)::int held,
@@ -168,8 +168,8 @@ export interface JudgedRow {
   template: string;
   state: string;
   ended: boolean;
-  /** Whether it ran again from a step. Its limits start at the rerun. */
-  rerun: boolean;
+  /** Whether it ran again from a step after its start. Its limits then start at the rerun. */
+  rerun: boolean | null;
   /** Whether it began after its creation. Its limits then start at its start. */
   startedLater: boolean;
   /** `dlq` notes the task and adds a dead letter, `note` only notes it. */

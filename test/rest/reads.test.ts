@@ -110,6 +110,10 @@ describe('the details of a task', () => {
     return Object.fromEntries(body.steps.map(({ name, spans }) => [name, spans]));
   };
 
+  const inMs = (time: string | null | undefined) => Date.parse(String(time));
+  const queuedSince = async (uuid: string, step: string) =>
+    (await spansOf(uuid))[step]!.filter(({ kind }) => kind === 'queued').map(({ from }) => inMs(String(from)));
+
   it('a timeline has the queueing, the attempts and the retries of each step, without gaps', async () => {
     const { first, second } = await spansOf(world.tasks.retried);
     expect(first!.map(({ kind, attempt, outcome }) => [kind, attempt, outcome])).toEqual([
@@ -150,6 +154,37 @@ describe('the details of a task', () => {
       ['running', 'completed'],
     ]);
     expect(Date.parse(String(second![2]!['from']))).toBeGreaterThanOrEqual(Date.parse(String(second![1]!['to'])));
+  });
+
+  it('a step is queued from the start of its task, and from a rerun', async () => {
+    const { taskUuid } = await world.tasker.createTask({
+      namespace: 'test',
+      name: 'demo',
+      context: { lucky: 1 },
+      delayMs: 300,
+    });
+    await world.tasker.waitForTask(taskUuid);
+    await world.tasker.rerunTask(taskUuid, { from: 'first' });
+    await world.tasker.waitForTask(taskUuid);
+    const [start] = await world.tasker.getWaits(taskUuid);
+    const { rerunAt } = await world.tasker.getTask(taskUuid);
+    expect(await queuedSince(taskUuid, 'first')).toEqual([start!.endedAt, rerunAt].map(inMs));
+  });
+
+  it('a step of a task that was cancelled is queued from the redrive, and did not wait for a retry before it', async () => {
+    const uuid = await world.create({ name: 'slow' });
+    const waiting = async () => {
+      for await (const { task } of world.tasker.watchTask(uuid)) if (task.status === 'waiting') break;
+    };
+    await waiting();
+    await world.tasker.cancelTask(uuid);
+    await world.tasker.deadLetters.add(uuid, { reason: 'was that right?' });
+    await world.tasker.deadLetters.redrive(uuid);
+    await waiting();
+    await world.tasker.fireTimer(uuid, 'pause');
+    const { rerunAt } = await world.tasker.waitForTask(uuid);
+    expect((await queuedSince(uuid, 'pause')).at(-1)).toBe(inMs(rerunAt));
+    expect((await spansOf(uuid))['pause']!.map(({ kind }) => kind)).not.toContain('retry_wait');
   });
 
   it('a graph has the states of the steps, and is a flowchart on request', async () => {

@@ -48,6 +48,7 @@ export function taskTimeline(parts: TimelineParts, now: string) {
   const { task, steps, history } = parts;
   const ends = endsByTemplateStep(parts);
   const byStep = grouped(history, (entry) => entry.step);
+  const again = history.filter(({ what }) => what === 'rerun' || what === 'dlq_redrive');
   const waits = new Map(parts.waits.map((wait) => [wait.step, wait]));
   return {
     task_uuid: task.taskUuid,
@@ -62,7 +63,7 @@ export function taskTimeline(parts: TimelineParts, now: string) {
       step_uuid: step.stepUuid,
       handler: step.callable,
       state: step.currentState,
-      spans: spansOf(step, { ...parts, ends, entries: byStep.get(step.name) ?? [], wait: waits.get(step.name) }),
+      spans: spansOf(step, { ...parts, ends, again, entries: byStep.get(step.name) ?? [], wait: waits.get(step.name) }),
     })),
     acts: history
       .filter(({ kind }) => kind === 'operator')
@@ -75,6 +76,8 @@ interface StepParts extends TimelineParts {
   ends: ReadonlyMap<string, readonly number[]>;
   /** The history of the step, in order. */
   entries: readonly HistoryEntry[];
+  /** The reruns and redrives of the task. */
+  again: HistoryEntry[];
   wait: TaskWait | undefined;
 }
 
@@ -111,7 +114,7 @@ function beforeAttempt(step: Step, start: string, before: Before): TimelineSpan[
 
 /** The time from the previous attempt until the step was ready again. */
 function gapBefore(readyAt: string, { last, number: attempt, rerun }: Before): TimelineSpan[] {
-  if (!last || last.rerun !== rerun || Date.parse(readyAt) <= Date.parse(last.at)) return [];
+  if (last?.rerun !== rerun || last.toState === 'cancelled' || Date.parse(readyAt) <= Date.parse(last.at)) return [];
   return [spanOf({ kind: last.toState === 'error' ? 'blocked' : 'retry_wait', from: last.at, to: readyAt, attempt })];
 }
 
@@ -120,18 +123,17 @@ function gapBefore(readyAt: string, { last, number: attempt, rerun }: Before): T
  * ready.
  */
 function readyBefore(step: Step, start: string, { parts, last, rerun }: Before): string {
-  const { task, graph, ends, entries } = parts;
+  const { task, graph, ends, entries, again, waits } = parts;
   const limit = Date.parse(start);
-  const acts = entries.filter((entry) => entry.kind === 'operator' && entry.toState === 'enqueued');
-  const acted = latestBefore(
-    acts.map(({ at }) => Date.parse(at)),
-    limit,
-  );
+  const lastOf = (acts: HistoryEntry[]) =>
+    Date.parse(acts.findLast(({ at }) => Date.parse(at) <= limit)?.at ?? task.createdAt);
+  const acted = lastOf(entries.filter((entry) => entry.kind === 'operator' && entry.toState === 'enqueued'));
   const times = [acted, last ? Date.parse(last.at) : 0];
+  if ((rerun ?? 0) > (last?.rerun ?? 0) || last?.toState === 'cancelled') times.push(lastOf(again));
   if (last && last.rerun === rerun) {
     if (acted <= Date.parse(last.at)) times.push(Date.parse(last.at) + (last.retryDelayMs ?? 0));
   } else {
-    times.push(Date.parse(task.createdAt), task.startsAt === null ? 0 : Date.parse(task.startsAt));
+    times.push(Date.parse(waits.find(({ kind }) => kind === 'start')?.endedAt ?? task.createdAt));
     const idx = graph.indexOf.get(step.templateStepName)!;
     for (const parent of graph.parents[idx]!) times.push(latestBefore(ends.get(graph.names[parent]!) ?? [], limit));
   }
@@ -156,36 +158,28 @@ function currentSpans(step: Step, parts: StepParts, last: HistoryEntry | undefin
   const { wait } = parts;
   const number = (last?.attempt ?? 0) + 1;
   const before = { parts, last, number, rerun: step.rerun };
-  switch (step.currentState) {
-    case 'in_progress': {
-      const from = step.lastAttemptedAt ?? parts.task.createdAt;
-      return [
-        ...beforeAttempt(step, from, before),
-        spanOf({ kind: 'running', from, to: null, attempt: number, worker: step.worker }),
-      ];
-    }
-    case 'enqueued': {
-      const from = readyBefore(step, new Date().toISOString(), before);
-      return [...gapBefore(from, before), spanOf({ kind: 'queued', from, to: null, attempt: number })];
-    }
-    case 'waiting_for_retry':
-      if (!last) return [];
-      return [spanOf({ kind: 'retry_wait', from: last.at, to: null, attempt: number, until: step.nextRetryAt })];
-    case 'waiting':
-      return wait ? [spanOf({ kind: 'waiting', from: wait.since, to: null, until: wait.until })] : [];
-    case 'error':
-      if (!last) return [];
-      return [spanOf({ kind: 'blocked', from: last.at, to: parts.task.completedAt })];
-    case 'pending':
-    case 'complete':
-    case 'resolved_manually':
-    case 'cancelled':
-    case 'enqueued_for_orchestration':
-    case 'enqueued_as_error_for_orchestration':
-      return wait?.endedAt != null && !last
-        ? [spanOf({ kind: 'waiting', from: wait.since, to: wait.endedAt, outcome: wait.endedBy })]
-        : [];
+  const state = step.currentState;
+  if (state === 'in_progress') {
+    const from = step.lastAttemptedAt ?? parts.task.createdAt;
+    return [
+      ...beforeAttempt(step, from, before),
+      spanOf({ kind: 'running', from, to: null, attempt: number, worker: step.worker }),
+    ];
   }
+  if (state === 'enqueued') {
+    const from = readyBefore(step, new Date().toISOString(), before);
+    return [...gapBefore(from, before), spanOf({ kind: 'queued', from, to: null, attempt: number })];
+  }
+  if (state === 'waiting_for_retry') {
+    if (!last) return [];
+    return [spanOf({ kind: 'retry_wait', from: last.at, to: null, attempt: number, until: step.nextRetryAt })];
+  }
+  if (state === 'waiting')
+    return wait ? [spanOf({ kind: 'waiting', from: wait.since, to: null, until: wait.until })] : [];
+  if (state === 'error') return last ? [spanOf({ kind: 'blocked', from: last.at, to: parts.task.completedAt })] : [];
+  return wait?.endedAt != null && !last
+    ? [spanOf({ kind: 'waiting', from: wait.since, to: wait.endedAt, outcome: wait.endedBy })]
+    : [];
 }
 
 function spanOf(span: Pick<TimelineSpan, 'kind' | 'from' | 'to'> & Partial<TimelineSpan>): TimelineSpan {

@@ -3,7 +3,7 @@ import { TaskerError } from '../../errors.ts';
 import { earliestMinutes } from '../../model/task-limits.ts';
 import { START_IDX, type WaitEnd } from '../../model/waits.ts';
 import { noteAct } from '../../store/acts/audit.ts';
-import { watchTasks } from '../../store/stale-tasks.ts';
+import { watchTaskAgain } from '../../store/stale-tasks.ts';
 import { getTasks, lockTasks } from '../../store/tasks.ts';
 import { openWaits, waitsOf } from '../../store/waits/read.ts';
 import { startTask } from '../../store/waits/start-tasks.ts';
@@ -21,7 +21,7 @@ async function start({ templates }: Expanding, tx: Db, wait: OpenWait, by: WaitE
   const { endedAt, steps } = (await startTask(tx, taskUuid, by))!;
   const unreadable = await templates.load([templateId], tx);
   const limits = unreadable.size === 0 ? templates.get(templateId).limits : null;
-  if (limits) await watchTasks(tx, [{ taskUuid, minutes: earliestMinutes(limits) }]);
+  if (limits) await watchTaskAgain(tx, { taskUuid, minutes: earliestMinutes(limits) });
   const state = steps > 0 ? 'enqueued' : 'pending';
   return { taskUuid, idx, kind, endedBy: by, endedAt, state, queued: steps > 0, rank, takenFrom: false };
 }

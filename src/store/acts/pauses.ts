@@ -214,11 +214,11 @@ export async function settlePauses(db: Db, pauses: readonly UnsettledPause[]): P
 const END_PAUSES_OF_ENDED = sql('end_pauses_of_ended')`
 update tasker.pause p set resumed_at = greatest(t.done_at, p.paused_at), resumed_by = 'end of the task', settled = false
   from tasker.task t
- where p.task_uuid is not null and p.resumed_at is null and t.task_uuid = p.task_uuid and t.done_at is not null`;
+ where p.task_uuid = coalesce($1, p.task_uuid) and p.resumed_at is null and t.task_uuid = p.task_uuid and t.done_at is not null`;
 
-/** Ends the pauses of tasks that have ended. */
-export async function endPausesOfEnded(db: Db): Promise<void> {
-  await db.query(END_PAUSES_OF_ENDED);
+/** Ends the pauses of tasks that have ended: of one task, or of all. */
+export async function endPausesOfEnded(db: Db, taskUuid: string | null = null): Promise<void> {
+  await db.query(END_PAUSES_OF_ENDED, [taskUuid]);
 }
 
 // Ids of tasks grow with time, so the open task with the smallest id is approximately the oldest.

@@ -2,6 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import { WORKER_IS_OVER } from '../expand-tasks.ts';
 import { queueIdOf } from '../queue-id.ts';
 import { sql } from '../sql.ts';
+import { endPausesOfEnded } from './pauses.ts';
 
 // A claim locks steps, and so does a handler that saves progress. This statement waits for both, so that later
 // statements see the resulting states. Claims skip the locked steps.
@@ -124,7 +125,9 @@ update tasker.step set
   earlier_attempts = attempts, rerun = $3
  where task_uuid = $1 and idx = any ($2::int[])`;
 
+// A step may have been cancelled between two calls of its handler. Its calls then count anew.
 const RETURN_CANCELLED = sql('return_cancelled_steps')`
+with w as (delete from tasker.wait where task_uuid = $1 and idx = any ($2::int[]) and kind = 'call')
 update tasker.step set state = 'pending', spared = attempts, done_at = now(), next_at = null
  where task_uuid = $1 and idx = any ($2::int[]) and state = 'cancelled'`;
 
@@ -144,19 +147,19 @@ export interface RerunChange {
 }
 
 /**
- * Resets and removes the steps that a rerun covers, and keeps their results in `earlier_step`. {@link restartTask} then
- * lets them run. Returns the number of steps that were running. Call it after lockTasks.
+ * Resets and removes the steps that a rerun covers, and keeps their results in `earlier_step`. A pause of the task has
+ * ended if the task had. {@link restartTask} then lets the steps run. Returns the number of steps that were running.
+ * Call it after lockTasks.
  */
 export async function putBack(db: Db, change: RerunChange): Promise<{ running: number }> {
   const { taskUuid, rerun } = change;
   const list = (idxs: readonly number[]) => `{${idxs.join(',')}}`;
   const covered = list([...change.again, ...change.removed]);
+  await endPausesOfEnded(db, taskUuid);
   await db.query(KEEP_EARLIER, [taskUuid, covered, rerun]);
   const ended = (await db.query<{ running: number; queued: number }>(END_RUNS, [taskUuid, covered])).rows[0]!;
   if (ended.queued > 0) await db.query(DROP_QUEUED, [taskUuid, covered]);
-  if (change.removed.length > 0) {
-    await db.query(REMOVE_STEPS, [taskUuid, list(change.removed), list(change.batches)]);
-  }
+  if (change.removed.length > 0) await db.query(REMOVE_STEPS, [taskUuid, list(change.removed), list(change.batches)]);
   await db.query(RUN_AGAIN, [taskUuid, list(change.again), rerun]);
   if (change.returned.length > 0) await db.query(RETURN_CANCELLED, [taskUuid, list(change.returned)]);
   return { running: ended.running };
@@ -188,7 +191,7 @@ select ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })}, t.rank,
 const RESTART_TASK = sql('restart_task')`
 with earlier as (
   insert into tasker.earlier_end (task_uuid, done_at, state, took_us)
-  select task_uuid, done_at, state, (extract(epoch from done_at - coalesce(
+  select task_uuid, done_at, state, (extract(epoch from done_at - greatest(
            rerun_at, (select w.ended_at from tasker.wait w where w.task_uuid = $1 and w.idx = -1), created_at)) * 1000000)::bigint
     from tasker.task where task_uuid = $1 and done_at is not null
   on conflict do nothing)

@@ -36,7 +36,7 @@ const READY_BY_LOOKUP = `
       select max(x.at) filter (where x.action in ('reset', 'retry') and (x.idx is null or x.idx = w.idx)) retry_at,
              max(x.at) filter (where x.action not in ('reset', 'retry')) rerun_at
         from tasker.operator_action x
-       where (w.attempt > 1 or w.reruns > 0) and x.task_uuid = w.task_uuid and x.action in ('reset', 'retry', 'rerun', 'redrive')
+       where (w.attempt > 1 or w.reruns > 0) and x.task_uuid = w.task_uuid and (x.action in ('reset', 'retry', 'rerun') or x.details ->> 'how' = 'reopened')
          and x.at <= w.started_at and x.at >= coalesce(prev.ended_at, w.begun_at)) acts on true
     left join lateral (
       select max(greatest(
@@ -118,7 +118,7 @@ x as (
 const ENDS = `
 ends as materialized (
   select t.template_id, t.task_uuid, t.done_at, t.state,
-         (extract(epoch from t.done_at - coalesce(t.rerun_at, t.begun_at)) * 1000000)::bigint took_us
+         (extract(epoch from t.done_at - greatest(t.rerun_at, t.begun_at)) * 1000000)::bigint took_us
     from (select task_uuid from w where ends_task
           union
           select act.task_uuid from act join t on t.task_uuid = act.task_uuid where act.at = t.done_at) e

@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import { PARENTS_DONE_AT } from '../expand-tasks.ts';
 import { shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 
@@ -53,9 +54,8 @@ export async function projectTasks(db: Db, taskUuids: readonly string[], all: bo
  */
 export const READY_SINCE = `
   greatest(t.created_at, s.next_at, s.done_at, h.ended_at, (
-    select max(x.ended_at) from tasker.wait x where x.task_uuid = s.task_uuid and x.idx in (-1, s.idx)), (
-    select max(p.done_at) from tasker.template_edge e join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
-     where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx)), (
+    select max(x.ended_at) from tasker.wait x where x.task_uuid = s.task_uuid and x.idx in (-1, s.idx)),
+  ${PARENTS_DONE_AT('t.template_id')}, (
     select max(a.at) from tasker.operator_action a
      where s.attempts > 0 and a.task_uuid = s.task_uuid and a.idx = s.idx))`;
 

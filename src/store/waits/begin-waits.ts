@@ -1,5 +1,6 @@
 import type { Db } from '../../db/statement.ts';
 import { START_IDX, type WaitRequest } from '../../model/waits.ts';
+import { PARENTS_DONE_AT } from '../expand-tasks.ts';
 import { columns, sql } from '../sql.ts';
 import type { HeldKey } from '../step-key.ts';
 
@@ -7,16 +8,11 @@ const READY_AT = `
           select greatest(
                    t.created_at, t.rerun_at,
                    (select y.ended_at from tasker.wait y where y.task_uuid = s.task_uuid and y.idx = ${START_IDX}),
-                   (select max(p.done_at) from tasker.template_edge e cross join lateral (
-                      select y.done_at from tasker.step y where y.task_uuid = s.task_uuid and y.idx = e.parent
-                      union all
-                      select y.done_at from tasker.step y
-                       where y.task_uuid = s.task_uuid and y.idx >= (e.parent + 1) << 17 and y.idx < (e.parent + 2) << 17 offset 0) p
-                     where e.template_id = s.template_id and e.child = tasker.template_idx(s.idx)),
+                   ${PARENTS_DONE_AT('s.template_id')},
                    (select max(a.at) from (
                       select x.at from tasker.operator_action x
                        where x.task_uuid = s.task_uuid and (x.idx is null or x.idx = s.idx)
-                         and x.action in ('reset', 'retry', 'rerun', 'redrive') offset 0) a)) ready_at
+                         and x.action in ('reset', 'retry', 'rerun') offset 0) a)) ready_at
             from tasker.task t where t.task_uuid = s.task_uuid offset 0`;
 
 // The step keeps its claim, which shows the worker that began the wait. Rows are looked up individually and updated by

@@ -280,6 +280,22 @@ describe('statistics', () => {
     expect(await compareWithJournal(sql)).toEqual({ attempts: 2, ends: 2 });
   });
 
+  it('count a task that ran again before its start with the time since the start', async () => {
+    const { tasker, sql } = await setup({ templates: template({ a: [] }), handlers: HANDLERS, ...BY_HAND });
+    await keepJournal(sql);
+    const { taskUuid } = await tasker.createTask({ ...DEMO, delayMs: 86_400_000 });
+    await tasker.rerunTask(taskUuid, { from: 'a' });
+    await sql(
+      `update tasker.task set created_at = created_at - interval '1 day', rerun_at = rerun_at - interval '1 day'`,
+    );
+    await tasker.startTaskNow(taskUuid);
+    await tasker.waitForTask(taskUuid);
+    await tasker.rerunTask(taskUuid, { from: 'a' });
+    await tasker.waitForTask(taskUuid);
+    await count(tasker);
+    expect(await compareWithJournal(sql)).toEqual({ attempts: 2, ends: 2 });
+  });
+
   it('count each attempt once even if its task is deleted before the attempt is counted', async () => {
     const { tasker, sql, another } = await setup({
       templates: template({ a: [], b: RETRIED }),

@@ -127,6 +127,31 @@ describe('queueing time', () => {
     expect((await queueing(bench, 'b')).totalMs).toBeCloseTo(b, 1);
   });
 
+  it('starts at the redrive for the steps of a task that was cancelled', async () => {
+    const redriven = async (claimed: boolean) => {
+      const bench = await handWorker({ a: [] });
+      if (claimed) await bench.claim();
+      await bench.tasker.cancelTask(bench.taskUuid);
+      await bench.tasker.deadLetters.add(bench.taskUuid, { reason: 'was that right?' });
+      await pause();
+      await bench.tasker.deadLetters.redrive(bench.taskUuid);
+      await pause();
+      await bench.claim();
+      await bench.record(bench.completed('a'));
+      return bench;
+    };
+    const rerun = 'select rerun_at from tasker.task where task_uuid = $1';
+    const never = await redriven(false);
+    const a = await ms(never.sql, rerun, START(0, 1), [never.taskUuid]);
+    expect(await queueing(never, 'a')).toMatchObject({ count: 1, totalMs: expect.closeTo(a, 1) });
+    const { taskUuid, sql, ...before } = await redriven(true);
+    const b = (await ms(sql, CREATED, START(0, 1), [taskUuid])) + (await ms(sql, rerun, START(0, 2), [taskUuid]));
+    expect(await queueing({ taskUuid, sql, ...before }, 'a')).toMatchObject({
+      count: 2,
+      totalMs: expect.closeTo(b, 1),
+    });
+  });
+
   it('starts at the action for a child whose parent was settled by hand', async () => {
     const bench = await handWorker({ a: [], b: ['a'] });
     const { sql, taskUuid, tasker } = bench;

@@ -10,7 +10,7 @@ import { silentLogger } from '../../../src/logging/logger.ts';
 import { PINNED_PLANS } from '../../../src/store/planner.ts';
 import { projectTasks } from '../../../src/store/search/projection.ts';
 import { openSession } from '../../support/database.ts';
-import { handWorker } from '../../support/hand-worker.ts';
+import { handWorker, partsFor, workers } from '../../support/hand-worker.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
 import { leastOf, msOf } from '../../support/suite/measure.ts';
 
@@ -279,4 +279,23 @@ it('without search tables, tasks are listed by a few conditions, and other condi
   expect(await refused(tasker.listTasks({}, { sort: 'ended' }))).toMatch(/^the order ended, desc needs/);
   expect(await refused(tasker.listTasks({ statsu: 'a' } as object, {}))).toMatch(/did you mean status/);
   expect(await refused(tasker.listSteps({ stepState: 'error' }))).toMatch(/needs the search tables/);
+});
+
+it('a step after a batch is ready since the end of the last worker', async () => {
+  const hand = await handWorker({
+    cut: { type: 'batchable', dependencies: [] },
+    rows: workers(['cut']),
+    sum: { type: 'deferred_convergence', dependencies: ['rows'] },
+  });
+  const { tasker, taskUuid } = hand;
+  await hand.claim();
+  await hand.record(hand.completed('cut', partsFor('rows', '1', '2')));
+  await hand.claim();
+  await hand.record(hand.completed('rows_1'));
+  await hand.record(hand.completed('rows_2'));
+  await tasker.engine.search.flush();
+  const { namespace } = await tasker.getTask(taskUuid);
+  const { steps } = await tasker.listSteps({ namespace, stepState: 'enqueued' });
+  const { completedAt } = await tasker.getStep(taskUuid, 'rows_2');
+  expect(steps).toMatchObject([{ name: 'sum', since: completedAt }]);
 });

@@ -358,6 +358,19 @@ it('a task that has ended cannot be paused, and its pause ends with it', async (
   });
 });
 
+it('a task that runs again after its end is not paused, even if no process has noticed the end', async () => {
+  const { tasker, sql, first } = await waiting();
+  await tasker.pause({ task: first });
+  await tasker.cancelTask(first);
+  await tasker.rerunTask(first, { from: 'a' });
+  expect((await tasker.getTask(first)).paused).toBe(null);
+  expect(await tasker.pauses()).toEqual([]);
+  await tasker.pause({ task: first });
+  await tasker.rerunTask(first, { from: 'a' });
+  expect((await tasker.getTask(first)).paused).toMatchObject([{ scope: 'task', target: first }]);
+  await invariants(sql);
+});
+
 it('an unknown task, template or namespace is rejected with the names that exist', async () => {
   const { tasker } = await waiting();
   const refusal = (target: unknown) => tasker.pause(target as never).catch((error: unknown) => error);

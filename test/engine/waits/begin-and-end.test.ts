@@ -147,6 +147,21 @@ describe('a step that waits', () => {
     await invariants(hand.sql);
   });
 
+  it('counts calls anew after a redrive, even if its task was cancelled between two calls', async () => {
+    const hand = await handWorker({ a: [] });
+    await hand.claim();
+    await hand.record(hand.waits('a', { kind: 'call', forMs: HOUR, settings: { number: 1 } }));
+    await pass(hand, hand.taskUuid);
+    expect(await hand.engine.promoteDue()).toBe(1);
+    await hand.tasker.cancelTask(hand.taskUuid);
+    await hand.tasker.deadLetters.add(hand.taskUuid, { reason: 'was that right?' });
+    await hand.tasker.deadLetters.redrive(hand.taskUuid);
+    expect(await hand.claim()).toEqual(['a']);
+    await hand.record(hand.waits('a', { kind: 'call', forMs: HOUR, settings: { number: 2 } }));
+    expect((await hand.tasker.getStep(hand.taskUuid, 'a')).wait).toMatchObject({ calls: 1 });
+    await invariants(hand.sql);
+  });
+
   it('is found after a lost response even if its handler was called again in the meantime', async () => {
     const hand = await handWorker({ a: [] });
     await hand.claim();

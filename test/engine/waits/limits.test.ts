@@ -89,6 +89,29 @@ describe('the limits of a lifecycle', () => {
     );
     expect((await tasker.deadLetters.list()).entries).toMatchObject([{ hasMovedOn: false }]);
   });
+
+  it('count from the start of a task that ran again before its start', async () => {
+    const templates = template({ pay: [] }, { name: 'pay', lifecycle: { max_duration_minutes: 20 } });
+    const { tasker, sql } = await setup({ templates, worker: false });
+    const { taskUuid } = await tasker.createTask({ ...PAY, delayMs: 86_400_000 });
+    await tasker.rerunTask(taskUuid, { from: 'pay' });
+    const check = async (minutes: number) => {
+      await age(sql, minutes);
+      await sql(`update tasker.task set rerun_at = rerun_at - $1 * interval '1 minute'`, [minutes]);
+      await sql(`update tasker.task_watch set check_at = now()`);
+      return checkForStale(tasker);
+    };
+    expect(await check(10_000)).toEqual({ noted: [], ended: [] });
+    await tasker.startTaskNow(taskUuid);
+    expect(await check(19)).toEqual({ noted: [], ended: [] });
+    expect((await check(2)).noted).toMatchObject([
+      { taskUuid, reason: expect.stringContaining('not done 21 minutes after its start') },
+    ]);
+    expect((await tasker.why(taskUuid)).summary).toContain(
+      'not done 20 minutes after its start (max_duration_minutes)',
+    );
+    expect((await tasker.deadLetters.list()).entries).toMatchObject([{ hasMovedOn: false }]);
+  });
 });
 
 it('the configured threshold for the lifetime of tasks does not include waiting time', async () => {
@@ -103,4 +126,17 @@ it('the configured threshold for the lifetime of tasks does not include waiting 
   expect(await check(0)).toEqual({ noted: [], ended: [] });
   await sql(`update tasker.wait set since = now()`);
   expect((await check(0)).noted).toMatchObject([{ taskUuid }]);
+});
+
+it('a task with limits starts even if the configured thresholds were applied before its start, and keeps them', async () => {
+  const templates = template({ pay: [] }, { name: 'pay', lifecycle: { max_waiting_minutes: 20 } });
+  const { tasker, sql } = await setup({ templates, worker: false });
+  const { taskUuid } = await tasker.createTask({ ...PAY, delayMs: 86_400_000 });
+  await sql(`update tasker.task set created_at = created_at - interval '1 day'`);
+  const minutes = { lifetime: 60, waitingForDependencies: null, waitingForRetry: null, stepsInProcess: null };
+  for await (const count of tasker.engine.watchOpenTasks({ ...minutes, leastMs: 0, renew: false }))
+    expect(count).toBe(1);
+  await tasker.startTaskNow(taskUuid);
+  expect((await tasker.getTask(taskUuid)).startsAt).toBeNull();
+  expect(await sql('select thresholds from tasker.task_watch')).toEqual([{ thresholds: [60, null, null, null] }]);
 });

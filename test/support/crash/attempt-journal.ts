@@ -22,7 +22,7 @@ export async function keepJournal(sql: Sql): Promise<void> {
     create function public.note_end() returns trigger language plpgsql as $$
       begin
         insert into public.end_journal values (new.task_uuid, new.template_id, new.state::text, new.done_at,
-          extract(epoch from new.done_at - coalesce(new.rerun_at, (
+          extract(epoch from new.done_at - greatest(new.rerun_at, (
             select w.ended_at from tasker.wait w where w.task_uuid = new.task_uuid and w.idx = -1), new.created_at)) * 1000000);
         return null;
       end $$;
