@@ -315,7 +315,10 @@ export class FaultDriver {
     const { tasker } = this.#run;
     const [first] = this.#paused;
     if (first && resume >= 0.5) {
-      await tasker.resume(first);
+      // A prune may have deleted the task, and its pause with it.
+      await tasker.resume(first).catch((error: unknown) => {
+        if (!(error instanceof TaskerError) || error.code !== 'task_not_found') throw error;
+      });
       this.#paused.shift();
       return 1;
     }
