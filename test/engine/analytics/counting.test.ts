@@ -404,7 +404,7 @@ describe('statistics', () => {
     ]);
   });
 
-  it('have only the days of attempts that are older than ninety days when they are counted', async () => {
+  it('have no minutes of attempts older than two days, and no hours of attempts older than ninety days', async () => {
     const { tasker, sql } = await withOldAttempts([1, 3, 89, 91]);
     await count(tasker);
     expect(await periodsIn(sql)).toEqual([
