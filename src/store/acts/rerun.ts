@@ -125,7 +125,7 @@ update tasker.step set
   earlier_attempts = attempts, rerun = $3
  where task_uuid = $1 and idx = any ($2::int[])`;
 
-// A step may have been cancelled between two calls of its handler. Its calls then count anew.
+// A step may have been cancelled between two calls of its handler. The count of its calls then starts again.
 const RETURN_CANCELLED = sql('return_cancelled_steps')`
 with w as (delete from tasker.wait where task_uuid = $1 and idx = any ($2::int[]) and kind = 'call')
 update tasker.step set state = 'pending', spared = attempts, done_at = now(), next_at = null

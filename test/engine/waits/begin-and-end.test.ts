@@ -147,7 +147,7 @@ describe('a step that waits', () => {
     await invariants(hand.sql);
   });
 
-  it('counts calls anew after a redrive, even if its task was cancelled between two calls', async () => {
+  it('starts the count of calls again after a redrive, even if its task was cancelled between two calls', async () => {
     const hand = await handWorker({ a: [] });
     await hand.claim();
     await hand.record(hand.waits('a', { kind: 'call', forMs: HOUR, settings: { number: 1 } }));
