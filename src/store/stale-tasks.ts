@@ -48,7 +48,10 @@ const WATCH_AGAIN = sql('watch_task_again')`
 insert into tasker.task_watch (task_uuid, check_at) values ($1, now() + $2::int * interval '1 minute')
 on conflict (task_uuid) do update set check_at = excluded.check_at, rule = null, minutes = null, since = null, noted_at = null`;
 
-/** Schedules the first check of a task that begins later or runs again, and removes the note of an earlier one. Call it after lockTasks. */
+/**
+ * Schedules the first check of a task that starts later or runs again, and removes the note of an earlier check. Call it
+ * after lockTasks.
+ */
 export async function watchTaskAgain(db: Db, { taskUuid, minutes }: WatchedTask): Promise<void> {
   await db.query(WATCH_AGAIN, [taskUuid, minutes]);
 }

@@ -81,8 +81,8 @@ export async function createTasks(db: Db, tasks: readonly NewTask[]): Promise<Se
 
 const FIND_IDENTITIES = sql('find_identities')`
 select h hash, i.task_uuid "taskUuid", tasker.iso(i.pruned_at) "prunedAt"
-  from unnest($1::text[]) h cross join lateral (
-    select x.* from tasker.task_identity x where x.hash = decode(h, 'hex') offset 0) i`;
+  from unnest($1::text[]) h
+ cross join lateral (select * from tasker.task_identity x where x.hash = decode(h, 'hex') offset 0) i`;
 
 /** The task that has an identity, or had it until it was pruned. */
 export interface IdentityRow {

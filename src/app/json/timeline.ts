@@ -48,7 +48,6 @@ export function taskTimeline(parts: TimelineParts, now: string) {
   const { task, steps, history } = parts;
   const ends = endsByTemplateStep(parts);
   const byStep = grouped(history, (entry) => entry.step);
-  const again = history.filter(({ what }) => what === 'rerun' || what === 'dlq_redrive');
   const waits = new Map(parts.waits.map((wait) => [wait.step, wait]));
   return {
     task_uuid: task.taskUuid,
@@ -63,7 +62,7 @@ export function taskTimeline(parts: TimelineParts, now: string) {
       step_uuid: step.stepUuid,
       handler: step.callable,
       state: step.currentState,
-      spans: spansOf(step, { ...parts, ends, again, entries: byStep.get(step.name) ?? [], wait: waits.get(step.name) }),
+      spans: spansOf(step, { ...parts, ends, entries: byStep.get(step.name) ?? [], wait: waits.get(step.name) }),
     })),
     acts: history
       .filter(({ kind }) => kind === 'operator')
@@ -76,8 +75,6 @@ interface StepParts extends TimelineParts {
   ends: ReadonlyMap<string, readonly number[]>;
   /** The history of the step, in order. */
   entries: readonly HistoryEntry[];
-  /** The reruns and redrives of the task. */
-  again: HistoryEntry[];
   wait: TaskWait | undefined;
 }
 
@@ -104,12 +101,10 @@ interface Before {
   rerun: number | null;
 }
 
-/** The time from the previous attempt, or from when the step became ready, until `start`. */
-function beforeAttempt(step: Step, start: string, before: Before): TimelineSpan[] {
-  const { number: attempt } = before;
-  const readyAt = readyBefore(step, start, before);
-  const queued = spanOf({ kind: 'queued', from: readyAt, to: start, attempt });
-  return [...gapBefore(readyAt, before), queued];
+/** The time from the previous attempt, or from when the step became ready, until `start`; null if it has not started. */
+function beforeAttempt(step: Step, start: string | null, before: Before): TimelineSpan[] {
+  const from = readyBefore(step, start ?? new Date().toISOString(), before);
+  return [...gapBefore(from, before), spanOf({ kind: 'queued', from, to: start, attempt: before.number })];
 }
 
 /** The time from the previous attempt until the step was ready again. */
@@ -118,18 +113,20 @@ function gapBefore(readyAt: string, { last, number: attempt, rerun }: Before): T
   return [spanOf({ kind: last.toState === 'error' ? 'blocked' : 'retry_wait', from: last.at, to: readyAt, attempt })];
 }
 
+const isRestart = ({ what }: HistoryEntry) => what === 'rerun' || what === 'dlq_redrive';
+
 /**
  * When the step became ready for the attempt that started at `start`: the latest event before it that made the step
  * ready.
  */
 function readyBefore(step: Step, start: string, { parts, last, rerun }: Before): string {
-  const { task, graph, ends, entries, again, waits } = parts;
+  const { task, graph, ends, entries, history, waits } = parts;
   const limit = Date.parse(start);
   const lastOf = (acts: HistoryEntry[]) =>
     Date.parse(acts.findLast(({ at }) => Date.parse(at) <= limit)?.at ?? task.createdAt);
   const acted = lastOf(entries.filter((entry) => entry.kind === 'operator' && entry.toState === 'enqueued'));
   const times = [acted, last ? Date.parse(last.at) : 0];
-  if ((rerun ?? 0) > (last?.rerun ?? 0) || last?.toState === 'cancelled') times.push(lastOf(again));
+  if ((rerun ?? 0) > (last?.rerun ?? 0) || last?.toState === 'cancelled') times.push(lastOf(history.filter(isRestart)));
   if (last && last.rerun === rerun) {
     if (acted <= Date.parse(last.at)) times.push(Date.parse(last.at) + (last.retryDelayMs ?? 0));
   } else {
@@ -156,30 +153,34 @@ function attemptSpans(attempt: HistoryEntry, wait: TaskWait | undefined): Timeli
 /** Returns the spans of the step that have not ended. */
 function currentSpans(step: Step, parts: StepParts, last: HistoryEntry | undefined): TimelineSpan[] {
   const { wait } = parts;
-  const number = (last?.attempt ?? 0) + 1;
-  const before = { parts, last, number, rerun: step.rerun };
-  const state = step.currentState;
-  if (state === 'in_progress') {
-    const from = step.lastAttemptedAt ?? parts.task.createdAt;
-    return [
-      ...beforeAttempt(step, from, before),
-      spanOf({ kind: 'running', from, to: null, attempt: number, worker: step.worker }),
-    ];
+  const before = { parts, last, number: (last?.attempt ?? 0) + 1, rerun: step.rerun };
+  switch (step.currentState) {
+    case 'in_progress': {
+      const from = step.lastAttemptedAt ?? parts.task.createdAt;
+      return [
+        ...beforeAttempt(step, from, before),
+        spanOf({ kind: 'running', from, to: null, attempt: before.number, worker: step.worker }),
+      ];
+    }
+    case 'enqueued':
+      return beforeAttempt(step, null, before);
+    case 'waiting_for_retry':
+      if (!last) return [];
+      return [spanOf({ kind: 'retry_wait', from: last.at, to: null, attempt: before.number, until: step.nextRetryAt })];
+    case 'waiting':
+      return wait ? [spanOf({ kind: 'waiting', from: wait.since, to: null, until: wait.until })] : [];
+    case 'error':
+      return last ? [spanOf({ kind: 'blocked', from: last.at, to: parts.task.completedAt })] : [];
+    case 'pending':
+    case 'complete':
+    case 'resolved_manually':
+    case 'cancelled':
+    case 'enqueued_for_orchestration':
+    case 'enqueued_as_error_for_orchestration':
+      return wait?.endedAt != null && !last
+        ? [spanOf({ kind: 'waiting', from: wait.since, to: wait.endedAt, outcome: wait.endedBy })]
+        : [];
   }
-  if (state === 'enqueued') {
-    const from = readyBefore(step, new Date().toISOString(), before);
-    return [...gapBefore(from, before), spanOf({ kind: 'queued', from, to: null, attempt: number })];
-  }
-  if (state === 'waiting_for_retry') {
-    if (!last) return [];
-    return [spanOf({ kind: 'retry_wait', from: last.at, to: null, attempt: number, until: step.nextRetryAt })];
-  }
-  if (state === 'waiting')
-    return wait ? [spanOf({ kind: 'waiting', from: wait.since, to: null, until: wait.until })] : [];
-  if (state === 'error') return last ? [spanOf({ kind: 'blocked', from: last.at, to: parts.task.completedAt })] : [];
-  return wait?.endedAt != null && !last
-    ? [spanOf({ kind: 'waiting', from: wait.since, to: wait.endedAt, outcome: wait.endedBy })]
-    : [];
 }
 
 function spanOf(span: Pick<TimelineSpan, 'kind' | 'from' | 'to'> & Partial<TimelineSpan>): TimelineSpan {

@@ -2,6 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import { WORKER_IS_OVER } from '../expand-tasks.ts';
 import { queueIdOf } from '../queue-id.ts';
 import { sql } from '../sql.ts';
+import { BEGUN_AT } from '../waits/start-tasks.ts';
 import { endPausesOfEnded } from './pauses.ts';
 
 // A claim locks steps, and so does a handler that saves progress. This statement waits for both, so that later
@@ -191,9 +192,8 @@ select ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })}, t.rank,
 const RESTART_TASK = sql('restart_task')`
 with earlier as (
   insert into tasker.earlier_end (task_uuid, done_at, state, took_us)
-  select task_uuid, done_at, state, (extract(epoch from done_at - greatest(
-           rerun_at, (select w.ended_at from tasker.wait w where w.task_uuid = $1 and w.idx = -1), created_at)) * 1000000)::bigint
-    from tasker.task where task_uuid = $1 and done_at is not null
+  select task_uuid, done_at, state, (extract(epoch from done_at - ${BEGUN_AT}) * 1000000)::bigint
+    from tasker.task t where task_uuid = $1 and done_at is not null
   on conflict do nothing)
 update tasker.task t set
   verdict = null, done_at = null, n_open = c.open, n_active = c.active, n_retry = c.retry, n_error = c.error,

@@ -1,4 +1,5 @@
 import { LAST_MOVE } from '../stale-tasks.ts';
+import { BEGUN_AT } from '../waits/start-tasks.ts';
 
 /** When a task `t` last made progress, including its end. `moved` is its {@link LAST_MOVE}. */
 export const MOVED_AT = 'greatest(moved.at, t.done_at)';
@@ -8,8 +9,7 @@ export const MOVED_AT = 'greatest(moved.at, t.done_at)';
  * exceeds a limit on its duration, only its end or a rerun is progress.
  */
 export const HAS_MOVED_ON = `coalesce((
-  select case when d.rule = 'max_duration_minutes' then t.done_at is not null or greatest(t.rerun_at, (
-                     select x.ended_at from tasker.wait x where x.task_uuid = t.task_uuid and x.idx = -1), t.created_at) <> d.since
+  select case when d.rule = 'max_duration_minutes' then t.done_at is not null or ${BEGUN_AT} <> d.since
               else (select ${MOVED_AT} from (${LAST_MOVE}) moved) <> d.moved_at end
     from tasker.task t where t.task_uuid = d.task_uuid offset 0), true)`;
 

@@ -1,14 +1,13 @@
 import type { Db } from '../../db/statement.ts';
-import { START_IDX, type WaitRequest } from '../../model/waits.ts';
+import type { WaitRequest } from '../../model/waits.ts';
 import { PARENTS_DONE_AT } from '../expand-tasks.ts';
 import { columns, sql } from '../sql.ts';
 import type { HeldKey } from '../step-key.ts';
+import { BEGUN_AT } from './start-tasks.ts';
 
 const READY_AT = `
           select greatest(
-                   t.created_at, t.rerun_at,
-                   (select y.ended_at from tasker.wait y where y.task_uuid = s.task_uuid and y.idx = ${START_IDX}),
-                   ${PARENTS_DONE_AT('s.template_id')},
+                   ${BEGUN_AT}, ${PARENTS_DONE_AT('s.template_id')},
                    (select max(a.at) from (
                       select x.at from tasker.operator_action x
                        where x.task_uuid = s.task_uuid and (x.idx is null or x.idx = s.idx)

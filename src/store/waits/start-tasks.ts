@@ -4,6 +4,10 @@ import { queueIdOf } from '../queue-id.ts';
 import { columns, lists, sql } from '../sql.ts';
 import type { NewTask } from '../tasks.ts';
 
+/** When a task `t` began: at its creation, at its start if it started later, or at a rerun after that. */
+export const BEGUN_AT = `greatest(t.rerun_at, t.created_at, (
+    select y.ended_at from tasker.wait y where y.task_uuid = t.task_uuid and y.idx = ${START_IDX}))`;
+
 // Like create_tasks, but no step is ready, nothing is queued, and the start is a wait of the task.
 const CREATE_LATER = sql('create_later_tasks')`
 with input as materialized (

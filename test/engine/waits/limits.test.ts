@@ -19,6 +19,20 @@ async function waiting(lifecycle: Record<string, unknown> | undefined, { start =
   return { tasker, sql, taskUuid, check };
 }
 
+/** Expects that a task that just started is late after the 20 minutes of its `max_duration_minutes`, and no earlier. */
+async function expectLateAfterStart({
+  tasker,
+  taskUuid,
+  check,
+}: Pick<Awaited<ReturnType<typeof waiting>>, 'tasker' | 'taskUuid' | 'check'>) {
+  expect(await check(19)).toEqual({ noted: [], ended: [] });
+  expect((await check(2)).noted).toMatchObject([
+    { taskUuid, reason: expect.stringContaining('not done 21 minutes after its start') },
+  ]);
+  expect((await tasker.why(taskUuid)).summary).toContain('not done 20 minutes after its start (max_duration_minutes)');
+  expect((await tasker.deadLetters.list()).entries).toMatchObject([{ hasMovedOn: false }]);
+}
+
 describe('the limits of a lifecycle', () => {
   it('max_waiting_minutes marks a task that waits for longer as stale until the wait ends', async () => {
     const { tasker, sql, taskUuid, check } = await waiting({ max_waiting_minutes: 20 });
@@ -80,14 +94,7 @@ describe('the limits of a lifecycle', () => {
     await sql(`update tasker.wait set ended_at = now(), ended_by = 'elapsed'`);
     await sql('update tasker.task set n_wait = 0, n_active = 1');
     await sql(`update tasker.step set state = 'enqueued' where idx = 0`);
-    expect(await check(19)).toEqual({ noted: [], ended: [] });
-    expect((await check(2)).noted).toMatchObject([
-      { taskUuid, reason: expect.stringContaining('not done 21 minutes after its start') },
-    ]);
-    expect((await tasker.why(taskUuid)).summary).toContain(
-      'not done 20 minutes after its start (max_duration_minutes)',
-    );
-    expect((await tasker.deadLetters.list()).entries).toMatchObject([{ hasMovedOn: false }]);
+    await expectLateAfterStart({ tasker, taskUuid, check });
   });
 
   it('count from the start of a task that ran again before its start', async () => {
@@ -103,14 +110,7 @@ describe('the limits of a lifecycle', () => {
     };
     expect(await check(10_000)).toEqual({ noted: [], ended: [] });
     await tasker.startTaskNow(taskUuid);
-    expect(await check(19)).toEqual({ noted: [], ended: [] });
-    expect((await check(2)).noted).toMatchObject([
-      { taskUuid, reason: expect.stringContaining('not done 21 minutes after its start') },
-    ]);
-    expect((await tasker.why(taskUuid)).summary).toContain(
-      'not done 20 minutes after its start (max_duration_minutes)',
-    );
-    expect((await tasker.deadLetters.list()).entries).toMatchObject([{ hasMovedOn: false }]);
+    await expectLateAfterStart({ tasker, taskUuid, check });
   });
 });
 
