@@ -8,8 +8,9 @@
 --
 -- The queue is emptied by an array of ctids, not by a join with the CTE: with statistics from a moment when the queue was
 -- empty, that join scans it once for each row. Queue rows are never updated, so a locked row keeps its ctid. Steps are
--- updated by ctid for the same reason. A step that was changed since the snapshot is not found by its ctid and stays
--- unclaimed. It is not lost, because every change that makes a step ready adds a queue row.
+-- looked up by key = any (array[value]), which cannot be such a join either, and updated by ctid. A step that was changed
+-- since the snapshot is not found by its ctid and stays unclaimed. It is not lost, because every change that makes a step
+-- ready adds a queue row.
 --
 -- An attempt starts when the statement reads the queue, because the transaction may have begun before the last attempt
 -- ended. If the step has ended before, its done_at is that time, and the start must not be earlier if the clock was set
@@ -35,13 +36,13 @@ several|   order by q.rank, q.id),
 several|c as materialized (
 several|  select q.* from seen cross join lateral (
 several|    select q.ctid tid, s.ctid step_tid, q.rank, q.id, q.task_uuid, q.idx, q.template_id, s.retryable
-several|      from tasker.queue q join tasker.step s on s.task_uuid = q.task_uuid and s.idx = q.idx
+several|      from tasker.queue q join tasker.step s on s.task_uuid = any (array[q.task_uuid]) and s.idx = q.idx
 several|     where q.ctid = seen.tid for update of q, s skip locked) q
 several|   limit $1),
 one|c as materialized (
 one|  select q.* from unnest($4::int[]) n (namespace_id) cross join lateral (
 one|    select q.ctid tid, s.ctid step_tid, q.rank, q.id, q.task_uuid, q.idx, q.template_id, s.retryable
-one|      from tasker.queue q join tasker.step s on s.task_uuid = q.task_uuid and s.idx = q.idx
+one|      from tasker.queue q join tasker.step s on s.task_uuid = any (array[q.task_uuid]) and s.idx = q.idx
 one|     where exists (select 1 from w) and q.namespace_id = n.namespace_id
 one|       and ((q.template_id::bigint << 32) | tasker.template_idx(q.idx)) <> all ($5::bigint[])
 one|     order by q.rank, q.id limit $1 for update of q, s skip locked) q

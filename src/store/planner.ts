@@ -7,7 +7,7 @@ export const PINNED_PLANS = {
   enable_seqscan: 'off',
   enable_mergejoin: 'off',
   enable_bitmapscan: 'off',
-  // Memoization is off: each lookup by ctid occurs only once, and memoizing took a third of a recording's time.
+  // Memoization is off: each row is looked up only once, and memoizing took a third of a recording's time.
   enable_memoize: 'off',
   jit: 'off',
   plan_cache_mode: 'force_generic_plan',

@@ -74,17 +74,15 @@ with due as (
   delete from tasker.timer where task_uuid = any ($1::uuid[]) and due_at <= now() returning task_uuid, idx, template_id, rank),
 u as (
   update tasker.step s set state = 'enqueued'
-    from (select due.*, x.tid from due cross join lateral (
-            select ctid tid from tasker.step x where x.task_uuid = due.task_uuid and x.idx = due.idx
-               and x.state = 'waiting_for_retry' and x.next_at <= now() offset 0) x) due
-   where s.ctid = due.tid
+    from due where s.task_uuid = any (array[due.task_uuid]) and s.idx = due.idx
+     and s.state = 'waiting_for_retry' and s.next_at <= now()
   returning s.task_uuid, s.idx, due.template_id, due.rank),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
   select ${queueIdOf({ template: 'u.template_id', task: 'u.task_uuid' })}, rank, task_uuid, idx, template_id from u),
 t as (
   update tasker.task set n_active = n_active + c.n, n_retry = n_retry - c.n
-    from (select task_uuid, count(*)::int n from u group by 1) c where task.task_uuid = c.task_uuid)
+    from (select task_uuid, count(*)::int n from u group by 1) c where task.task_uuid = any (array[c.task_uuid]))
 select count(*)::int promoted from u`;
 
 /** Queues due retries and returns their number. Call it after lockTasks. */

@@ -3,7 +3,9 @@ import { Database } from '../../src/db/database.ts';
 import { opening } from '../../src/db/opening.ts';
 import type { Db } from '../../src/db/statement.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { PINNED_PLANS } from '../../src/store/planner.ts';
+import { claimSteps } from '../../src/store/claim-steps.ts';
+import { QUEUE_ORDER } from '../../src/store/planner.ts';
+import { promoteRetries } from '../../src/store/queue.ts';
 import { recordSteps, recordTimers, recordWaits } from '../../src/store/record-steps.ts';
 import { endWaits } from '../../src/store/waits/end-waits.ts';
 import { openWaits } from '../../src/store/waits/read.ts';
@@ -26,6 +28,17 @@ it('statements find waits by their primary key even if the table was empty at it
   }
 });
 
+it('claims and due retries look up each step by its key even if the tables were empty at their last vacuum', async () => {
+  const claim = { limit: 10, token: 1, workerId: 1, excluded: [] };
+  const plans = await plansOf(async (db) => {
+    await claimSteps(db, { ...claim, namespaceIds: [1] });
+    await claimSteps(db, { ...claim, namespaceIds: [1, 2] });
+    await promoteRetries(db, [STEP.taskUuid]);
+  });
+  expect(plans).toHaveLength(3);
+  for (const plan of plans) expectLookups(plan, 1);
+});
+
 it('recordings look up each step and each task by its key even if the tables were empty at their last vacuum', async () => {
   const own = { freeSlots: 1, token: 1, lastRank: 100 };
   const step = { ...STEP, ...ENDED, claim: 1, kind: 0 } as const;
@@ -39,15 +52,18 @@ it('recordings look up each step and each task by its key even if the tables wer
     await recordTimers(db, [STEP]);
   });
   expect(plans).toHaveLength(6);
-  for (const plan of plans) {
-    expect(plan).not.toMatch(/Seq Scan|Hash Join|Merge Join/);
-    const scans = [...plan.matchAll(/Scan (?:using \w+ )?on (?:step|task)\b.*\n(.*)/g)].map(
-      ([, condition]) => condition,
-    );
-    expect(scans.length).toBeGreaterThanOrEqual(3);
-    for (const condition of scans) expect(condition).toMatch(/Index Cond: .*task_uuid = /);
-  }
+  for (const plan of plans) expectLookups(plan, 3);
 });
+
+/** Expects that each row of steps and tasks is looked up by its key, in at least this number of places. */
+function expectLookups(plan: string, atLeast: number): void {
+  expect(plan).not.toMatch(/Seq Scan|Hash Join|Merge Join/);
+  const scans = [...plan.matchAll(/Index Scan using \w+ on (?:step|task)\b.*\n(.*)/g)].map(
+    ([, condition]) => condition,
+  );
+  expect(scans.length).toBeGreaterThanOrEqual(atLeast);
+  for (const condition of scans) expect(condition).toMatch(/Index Cond: .*task_uuid = /);
+}
 
 /** Returns the plans of the statements that a function runs, in a database that was vacuumed before its first task. */
 async function plansOf(run: (db: Db) => Promise<void>): Promise<string[]> {
@@ -55,11 +71,11 @@ async function plansOf(run: (db: Db) => Promise<void>): Promise<string[]> {
   await sql('vacuum analyze');
   const database = await Database.connect({ url, poolSize: 1, logger: silentLogger });
   onTestFinished(() => database.close());
-  return database.transaction(opening(PINNED_PLANS), async (tx) => {
+  return database.transaction(opening(QUEUE_ORDER), async (tx) => {
     const found: string[] = [];
     const explaining = {
       query: async ({ name, text }: { name: string; text: string }, values: unknown[]) => {
-        const types = ['uuid[]', 'int[]', ...(TYPES[name] ?? [])];
+        const types = TYPES[name] ?? ['uuid[]', 'int[]'];
         const literals = values.map((value) => (typeof value === 'number' ? value : `'${String(value)}'`));
         await tx.query({ name: `prepare_${name}`, text: `prepare the_${name}(${types.join(',')}) as ${text}` }, []);
         const explain = { name: `explain_${name}`, text: `explain execute the_${name}(${literals.join(',')})` };
@@ -74,13 +90,17 @@ async function plansOf(run: (db: Db) => Promise<void>): Promise<string[]> {
 }
 
 const RECORDED = [
-  ...['bigint[]', 'smallint[]', 'int[]', 'int[]', 'smallint[]', 'int[]', 'jsonb'],
+  ...['uuid[]', 'int[]', 'bigint[]', 'smallint[]', 'int[]', 'int[]', 'smallint[]', 'int[]', 'jsonb'],
   ...['int', 'bigint', 'int', 'jsonb'],
 ];
+const CLAIMED = ['int', 'bigint', 'bigint', 'int[]', 'bigint[]'];
 
-/** The types of the parameters after the first two. */
+/** The types of the parameters of statements that take more than the keys of steps. */
 const TYPES: Record<string, string[]> = {
-  end_waits: ['int[]', 'text[]'],
+  claim_steps: CLAIMED,
+  claim_steps_of_several: CLAIMED,
+  promote_retries: ['uuid[]'],
+  end_waits: ['uuid[]', 'int[]', 'int[]', 'text[]'],
   record_waits: [...RECORDED, 'text[]'],
   record_steps: RECORDED,
   record_steps_dynamic: RECORDED,
