@@ -4,13 +4,15 @@ import { WAITS } from './explain-waits.mjs';
 const SCHEDULES = 100;
 const HOUR_S = 3_600;
 
-/** Adds old outcomes of a schedule, so that some are deleted. */
-const fillFirings = (probe) =>
-  probe.query(
+/** Adds old outcomes to all schedules, so that the next ones exceed the number that is kept. */
+async function fillFirings(probe) {
+  await probe.query('update tasker.schedule set firings = 999');
+  await probe.query(
     `insert into tasker.schedule_firing (schedule_id, due_at, cause, outcome, reason)
      select schedule_id, date_trunc('second', anchor) - n * interval '1 hour', 'due', 'missed', 'old'
        from tasker.schedule cross join generate_series(1, 1000) n on conflict do nothing`,
   );
+}
 
 /** Moves the times of all schedules back by an hour. */
 const passHour = (probe) =>
@@ -40,6 +42,7 @@ export async function everySchedule({ tasker, probe }) {
   await schedules.firings(nameOf(2), { limit: 20 });
   await schedules.update(nameOf(3), { overlap: 'skip' });
   await schedules.update(nameOf(3), { onFailure: 'pause' });
+  await schedules.update(nameOf(4), { overlap: 'skip' });
   await schedules.pause(nameOf(4));
   await schedules.resume(nameOf(4));
   await schedules.trigger(nameOf(5));

@@ -1,5 +1,6 @@
 // Fills the search tables for `npm run explain`, and runs each search.
 import { createTasker, silentLogger } from 'tasker-core';
+import { countedAlready } from './fill.mjs';
 import { fillNight, nightTemplates } from './fill-night.mjs';
 import { searches } from './searches.mjs';
 
@@ -17,6 +18,7 @@ export async function everySearch(url, probe) {
   };
   const tasker = await createTasker(options);
   await fillNight(probe, { ended: ENDED, open: OPEN });
+  await countedAlready(probe);
   const { rows } = await probe.query(`
     select (select correlation_id from tasker.task_search where correlation_id is not null order by created_at desc limit 1),
            (select parent_correlation_id from tasker.task_search where parent_correlation_id is not null order by created_at limit 1)`);

@@ -9,12 +9,14 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createTasker, defineHandler, mustParseTemplate, PermanentError, silentLogger } from 'tasker-core';
+import { countSteps } from '../dist/app/overview/step-states.js';
 import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
 import { KIND } from '../dist/engine/engine.js';
 import { everyEventVerb } from './explain-events.mjs';
 import { everySearch } from './explain-search.mjs';
 import { everyWait, fillWaits } from './explain-waits.mjs';
 import { fillBatches, fillFinished } from './fill.mjs';
+import { nightTemplates } from './fill-night.mjs';
 import { many, probeOf, request, startTasker } from './harness.mjs';
 import { HOT } from './hot-statements.mjs';
 
@@ -55,9 +57,15 @@ const LARGE = new Set([
   'scheduled_task',
 ]);
 /** Maximum number of pages that these statements may read. The rows that they need are in a few pages. */
-const PAGES = { get_event: 60, list_events_of_task: 200, list_events: 2_000, event_at_time: 300 };
-/** Statements that may read a whole table. The first stops after a second, and the second counts up to a bound. */
-const WHOLE = { all_tasks: 'task_search', attention: 'event_dead' };
+const PAGES = {
+  get_event: 60,
+  list_events_of_task: 200,
+  list_events: 2_000,
+  event_at_time: 300,
+  count_steps_by_state: 10_000,
+};
+/** Statements that may read a whole table. This one stops after a second. */
+const WHOLE = { all_tasks: 'task_search' };
 /** Maximum number of rows that a node may read and discard, over all its loops. */
 const WASTE = 20_000;
 
@@ -153,22 +161,50 @@ async function everyVerb() {
   await tasker.resolveStep(second, 'a');
   await tasker.completeStep(third, 'a', { result: {} });
   await tasker.cancelTask(tasks[3].taskUuid);
+  await tasker.retryTask(tasks[4].taskUuid);
   for (const { taskUuid } of tasks.slice(0, 3)) await tasker.waitForTask(taskUuid);
   await tasker.listTasks({ limit: 50 });
   const { stepUuid } = await tasker.getStep(first, 'a');
   await tasker.getStep(first, stepUuid);
   await tasker.getSteps(first);
+  await tasker.getTaskWithSteps(first);
   await tasker.getHistory(first);
   const log = { idx: 0, attempt: 1, lines: '[]', dropped: 0 };
   await tasker.engine.saveStepLogs(tasks.map(({ taskUuid }) => ({ taskUuid, ...log })));
   await tasker.getStepLogs(first, 'a');
   await tasker.engine.queueDepths(['bench'], { timeoutMs: 10_000 });
   await tasker.status();
-  // Deletes one task before its attempts are counted, and one afterwards.
-  await tasker.deleteTask(tasks[3].taskUuid);
+  await tasker.stop();
+}
+
+/** Counts a transaction that has more attempts than one pass counts. */
+async function manyAttemptsAtOnce(probe) {
+  const options = { databaseUrl: server.url, worker: false, analyticsEnabled: false, logger: silentLogger };
+  const tasker = await createTasker(options);
+  await probe.query(
+    `insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, duration_ms)
+     select task_uuid, idx, 2, 1, 'completed', 'complete', now(), 1
+       from (select task_uuid from tasker.task where task_uuid < '01900001-0000-0000-0000-000000000000' limit 5000) t,
+            generate_series(0, 3) idx`,
+  );
   await tasker.engine.analytics.flush();
-  await tasker.deleteTask(first);
+  await tasker.stop();
+}
+
+/** Reads the overviews of all tasks, and deletes and prunes tasks of {@link everyVerb}. */
+async function overviewsAndDeletions() {
+  const tasker = await createTasker({ databaseUrl: server.url, worker: false, logger: silentLogger });
+  await tasker.status();
   await tasker.analytics({ since: '7d' });
+  await countSteps(tasker.engine);
+  // Deletes one task before its end is counted, and one afterwards.
+  const requests = [1, 2].map(() => ({ name: 'verbs', namespace: 'bench' }));
+  const [first, second] = (await tasker.createTasks(requests)).map((task) => task.taskUuid);
+  await tasker.cancelTask(first);
+  await tasker.deleteTask(first);
+  await tasker.cancelTask(second);
+  await tasker.engine.analytics.flush();
+  await tasker.deleteTask(second);
   await pruneAndRestore(tasker);
   await tasker.stop();
 }
@@ -344,6 +380,7 @@ async function load() {
 async function everything(probe) {
   await load();
   await everyVerb();
+  await manyAttemptsAtOnce(probe);
   await dynamicTasks(probe);
   // This must run before tasks end while their steps are in the queue, because a claim removes those steps.
   await lostWorker(probe);
@@ -355,6 +392,8 @@ async function everything(probe) {
 try {
   const tasker = await startTasker(server.url, folder, { names: ['W1'] });
   await many(tasker, 'W1', 20);
+  // Many templates, so that their tables do not fit into a page.
+  await tasker.registerTemplates(nightTemplates());
   await tasker.stop();
   const probe = await probeOf(server.url);
   await fillFinished(probe, 'w1', Number(options.finished));
@@ -365,6 +404,7 @@ try {
   if (options.only === undefined) await everything(probe);
   if (options.only === 'waits') await everyWait(server.url, probe);
   else await everySearch(server.url, probe);
+  if (options.only === undefined) await overviewsAndDeletions();
   const finder = await startTasker(server.url, folder, { names: ['W1'], worker: false });
   await finder.createTasks(Array.from({ length: 100 }, () => request('W1')));
   await finder.stop();

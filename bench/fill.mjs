@@ -2,7 +2,8 @@
 
 /**
  * Adds finished 4-step tasks with the given number of steps, and their history. Each has an identity and an operator
- * action.
+ * action
+ * with its own transaction number. The numbers are negative, because the server has not yet used so many.
  */
 export async function fillFinished(probe, template, steps) {
   const { rows } = await probe.query(
@@ -24,8 +25,8 @@ export async function fillFinished(probe, template, steps) {
        i as (
          insert into tasker.task_identity (hash, task_uuid) select sha256(task_uuid::text::bytea), task_uuid from t),
        o as (
-         insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor)
-         select task_uuid, 0, 'reset', 'error', 'enqueued', 'operator' from t)
+         insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, tx)
+         select task_uuid, 0, 'reset', 'error', 'enqueued', 'operator', -row_number() over () from t)
        insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, duration_ms)
        select task_uuid, i, 1, 1, 'completed', 'complete', now(), 1 from t, generate_series(0, 3) i`,
       [id, done, Math.min(done + batch, steps / 4) - 1],

@@ -3,6 +3,7 @@ import { opening } from '../db/opening.ts';
 import { listPauses, type PauseRow } from '../store/acts/list-pauses.ts';
 import { type Attention, attention, MOST_WAITING, openTasks, type Rates, rates } from '../store/overview/status.ts';
 import { failedWaitingTasks, type WaitsRow, waitsByKind } from '../store/overview/waits.ts';
+import { OVERVIEW_PLANS } from '../store/planner.ts';
 import { type LastPruneRow, lastPrune } from '../store/retention/runs.ts';
 import { lateSchedules } from '../store/schedules/schedules.ts';
 import { searchLag } from '../store/search/projection.ts';
@@ -25,12 +26,7 @@ export interface StatusFacts extends Attention {
   prune: LastPruneRow | undefined;
 }
 
-const READING = opening({
-  plan_cache_mode: 'force_custom_plan',
-  jit: 'off',
-  max_parallel_workers_per_gather: '0',
-  statement_timeout: '10s',
-});
+const READING = opening({ ...OVERVIEW_PLANS, statement_timeout: '10s' });
 
 /** Maximum number of pauses to read. */
 const MOST_PAUSES = 1_000;

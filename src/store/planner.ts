@@ -14,6 +14,17 @@ export const PINNED_PLANS = {
 } as const;
 
 /**
+ * Settings for overviews, which are planned for their values. Without seqscans, because if most rows are those of one
+ * template, the planner would scan the whole table for each of the other templates.
+ */
+export const OVERVIEW_PLANS = {
+  enable_seqscan: 'off',
+  jit: 'off',
+  max_parallel_workers_per_gather: '0',
+  plan_cache_mode: 'force_custom_plan',
+} as const;
+
+/**
  * Settings for the claim, which must read the head of the queue in key order. With outdated statistics, the planner may
  * consider reading and sorting the whole queue just as cheap.
  */

@@ -271,12 +271,13 @@ select ${TASK_COLUMNS}
   from page t join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}
  order by t.task_uuid desc`;
 
+// Starts from the stale tasks, of which there are few, and looks up each of them.
 const LIST_STALE_TASKS = sql('list_stale_tasks')`
 with page as materialized (
-  select t.* from tasker.task_watch w join tasker.task t on t.task_uuid = w.task_uuid
-    join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id
-   where ($1::uuid is null or w.task_uuid < $1) and ($2::text is null or n.name = $2) and ($3::text is null or m.name = $3)
-     and ($4::text[] is null or (${shownState('t')})::text = any ($4)) and ${STILL_STALE}
+  select t.* from tasker.task_watch w cross join lateral (select * from tasker.task x where x.task_uuid = w.task_uuid offset 0) t
+   where ($1::uuid is null or w.task_uuid < $1) and ($4::text[] is null or (${shownState('t')})::text = any ($4)) and ${STILL_STALE}
+     and exists (select 1 from tasker.template m join tasker.namespace n on n.id = m.namespace_id
+       where m.id = t.template_id and ($2::text is null or n.name = $2) and ($3::text is null or m.name = $3) offset 0)
    order by w.task_uuid desc limit $5)
 select ${TASK_COLUMNS}
   from page t join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id ${TASK_COUNTS}

@@ -1,12 +1,12 @@
 import type { Engine } from '../../engine/engine.ts';
-import { countStepsByState, MOST_STEPS_COUNTED } from '../../store/overview/step-states.ts';
+import { countStepsByState, SAMPLED_STEPS } from '../../store/overview/step-states.ts';
 
 /** Numbers of steps by state. */
 export interface StepStateCounts {
   /** States without steps are omitted. */
   states: Readonly<Record<string, number>>;
   total: number;
-  /** False if there are more than 200,000 steps, and the numbers are extrapolated from these 200,000. */
+  /** False if there are more than 200,000 steps, and the numbers are extrapolated from a sample of about 200,000. */
   isExact: boolean;
 }
 
@@ -14,11 +14,11 @@ export interface StepStateCounts {
 export async function countSteps(engine: Engine): Promise<StepStateCounts> {
   const rows = await countStepsByState(engine.database);
   const counted = rows.reduce((sum, { steps }) => sum + steps, 0);
-  const isExact = counted < MOST_STEPS_COUNTED;
+  // Without any row, the sample may have missed the steps.
+  const isExact = rows[0]?.sampled === false && counted < 2 * SAMPLED_STEPS;
   const total = isExact ? counted : Math.max(counted, Number(rows[0]?.allSteps ?? 0));
-  const factor = isExact ? 1 : total / counted;
   return {
-    states: Object.fromEntries(rows.map(({ state, steps }) => [state, Math.round(steps * factor)])),
+    states: Object.fromEntries(rows.map(({ state, steps }) => [state, Math.round((steps * total) / counted)])),
     total,
     isExact,
   };

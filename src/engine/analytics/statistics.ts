@@ -14,6 +14,7 @@ import {
   type SnapshotStep,
   snapshotSteps,
 } from '../../store/analytics/read.ts';
+import { OVERVIEW_PLANS } from '../../store/planner.ts';
 import { type SearchTime, timeOf } from '../search/filter.ts';
 import { versionMatcher } from '../search/version-range.ts';
 import {
@@ -121,13 +122,7 @@ export interface Analytics {
 const OPEN_COUNTED = 2_000;
 const HOUR_MS = 3_600_000;
 
-const READING = opening({
-  jit: 'off',
-  max_parallel_workers_per_gather: '0',
-  plan_cache_mode: 'force_custom_plan',
-  work_mem: '16MB',
-  statement_timeout: '10s',
-});
+const READING = opening({ ...OVERVIEW_PLANS, work_mem: '16MB', statement_timeout: '10s' });
 
 /** Returns statistics. `withOpen`: counts open tasks, in the search tables. @throws TaskerError `bad_request`, `template_not_found`, `step_not_found` */
 export async function readAnalytics(

@@ -1,5 +1,5 @@
 import type { Db } from '../../db/statement.ts';
-import { made, sql } from '../sql.ts';
+import { sql } from '../sql.ts';
 
 /** Rows of each kind are counted up to this number, so that a count takes a bounded time. */
 const COUNTED = 100_000;
@@ -127,6 +127,5 @@ export interface Rates {
 
 /** Returns the activity of the last `seconds`. Covers fewer seconds if there is too much to count. */
 export async function rates(db: Db, seconds: number): Promise<Rates> {
-  // Planned for each call, because whether an index is useful depends on the number of rows since then.
-  return (await db.query<Rates>(made(RATES, RATES.text), [seconds])).rows[0]!;
+  return (await db.query<Rates>(RATES, [seconds])).rows[0]!;
 }

@@ -1,13 +1,17 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** Steps are counted up to this number, in the order in which they are stored. */
-export const MOST_STEPS_COUNTED = 200_000;
+/** If there are more steps than this, about this many are counted: at most twice as many, with outdated statistics. */
+export const SAMPLED_STEPS = 200_000;
 
+// Reads random pages. The first pages have the oldest steps, most of which have ended, or are empty after a prune.
 const COUNT_STEPS = sql('count_steps_by_state')`
-select state::text, count(*)::int steps,
-       (select greatest(reltuples, 0)::bigint::text from pg_class where oid = 'tasker.step'::regclass) "allSteps"
-  from (select state from tasker.step limit ${MOST_STEPS_COUNTED}) s
+with size as materialized (
+  select greatest(reltuples, 0) / greatest(relpages, 1) * pg_relation_size(oid) / current_setting('block_size')::int n
+    from pg_class where oid = 'tasker.step'::regclass)
+select state::text, count(*)::int steps, (select n::bigint::text from size) "allSteps", (select n > ${SAMPLED_STEPS} from size) sampled
+  from (select state from tasker.step tablesample system ((select 100 * ${SAMPLED_STEPS} / greatest(n, ${SAMPLED_STEPS}) from size))
+         limit ${2 * SAMPLED_STEPS}) s
  group by 1`;
 
 /** Number of counted steps in a state. */
@@ -16,6 +20,8 @@ export interface StepStateRow {
   steps: number;
   /** The number of all steps, as the planner estimates it. */
   allSteps: string;
+  /** Whether only a sample of the steps was counted. */
+  sampled: boolean;
 }
 
 /** Counts steps by state. */

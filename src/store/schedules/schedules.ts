@@ -142,10 +142,11 @@ export async function replaceSpec(
   await db.query(REPLACE_SPEC, [id, JSON.stringify(spec), digest, earlier, source, nextMs, wakeMs]);
 }
 
+// Looks up each open task, because the table has no index of all tasks of a schedule, and most of them have ended.
 const WATCH_OPEN = sql('watch_open_scheduled_tasks')`
-update tasker.scheduled_task s set open = true
- where s.schedule_id = $1 and not s.open
-   and exists (select 1 from tasker.task t where t.task_uuid = s.task_uuid and t.done_at is null)`;
+update tasker.scheduled_task set open = true where not open and task_uuid = any (array(
+  select x.task_uuid from (select task_uuid from tasker.task where done_at is null offset 0) t cross join lateral (
+    select task_uuid from tasker.scheduled_task y where y.task_uuid = t.task_uuid and y.schedule_id = $1 offset 0) x))`;
 
 /** Marks the open tasks of a schedule for checks, after its overlap changed to one that depends on them. */
 export async function watchOpenTasksOf(db: Db, id: string): Promise<void> {

@@ -133,6 +133,29 @@ test('overlap: skip creates no task while one is open, and queue_one keeps the l
   expect(after.queued).toBe(null);
 });
 
+test('after a change from allow to skip, open tasks of the schedule count, but not those of other schedules', async () => {
+  const { tasker } = await setup({ ...once, worker: false });
+  const names = ['ours', 'other', 'ended'] as const;
+  for (const name of names) await tasker.schedules.create(hourly({ name, overlap: 'allow' }));
+  const tick = async () => {
+    await age(tasker, HOUR);
+    await tasker.engine.schedules.fire();
+  };
+  const outcomesOf = async (name: string) => (await tasker.schedules.get(name)).last.map(({ outcome }) => outcome);
+  await tick();
+  await tick();
+  for (const { taskUuid } of (await tasker.schedules.get('ended')).last) await tasker.cancelTask(taskUuid!);
+  for (const name of ['ours', 'ended']) await tasker.schedules.update(name, { overlap: 'skip' });
+  await tick();
+  expect(await outcomesOf('ours')).toEqual(['skipped', 'created', 'created']);
+  expect(await outcomesOf('other')).toEqual(['created', 'created', 'created']);
+  expect(await outcomesOf('ended')).toEqual(['created', 'created', 'created']);
+  // The open task of another schedule does not count.
+  for (const { taskUuid } of (await tasker.schedules.get('ours')).last) if (taskUuid) await tasker.cancelTask(taskUuid);
+  await tick();
+  expect(await outcomesOf('ours')).toEqual(['created', 'skipped', 'created', 'created']);
+});
+
 test('overlap: cancel_running cancels the open task before the next task is created', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly({ overlap: 'cancel_running' }));
