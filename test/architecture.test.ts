@@ -166,6 +166,10 @@ describe('the rooms', () => {
     expect(packagesOf('src/cli/main.ts')).toEqual(['commander', 'picocolors']);
   });
 
+  it('load the parsers of YAML and JSON Schema, the HTTP server and the brokers only when they are needed', () => {
+    expect(packagesOf('src/index.ts')).toEqual(['croner', 'pg', 'picocolors', 'pino', 'smol-toml', 'zod']);
+  });
+
   it('use SQL text only in store and migrations, process.env only in config, and process.exit only in cli', () => {
     const sql = /^\s*(select\s|insert into\s|update\s+[\w.]+\s+set\s|delete from\s|with\s+\w+\s+as\s)/i;
     const relative = (file: string) => path.relative(SRC, file);
