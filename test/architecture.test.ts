@@ -56,6 +56,33 @@ function importsOf(file: string): Import[] {
   return found;
 }
 
+/** Returns the packages that a process loads when it imports a file. Imports that run later do not count. */
+function packagesOf(entry: string): string[] {
+  const loaded = new Set([path.resolve(entry)]);
+  const packages = new Set<string>();
+  for (const file of loaded) {
+    for (const { text, typeOnly } of staticImportsOf(file)) {
+      if (typeOnly || text.startsWith('node:')) continue;
+      if (text.startsWith('.')) loaded.add(path.resolve(path.dirname(file), text));
+      else packages.add(/^(?:@[^/]+\/)?[^/]+/.exec(text)![0]);
+    }
+  }
+  return [...packages].sort();
+}
+
+function staticImportsOf(file: string): { text: string; typeOnly: boolean }[] {
+  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022, true);
+  return source.statements.flatMap((node) => {
+    if (ts.isImportDeclaration(node)) {
+      return [
+        { text: (node.moduleSpecifier as ts.StringLiteral).text, typeOnly: node.importClause?.isTypeOnly ?? false },
+      ];
+    }
+    if (!ts.isExportDeclaration(node) || !node.moduleSpecifier) return [];
+    return [{ text: (node.moduleSpecifier as ts.StringLiteral).text, typeOnly: node.isTypeOnly }];
+  });
+}
+
 /** Returns every string in a file's code, without comments. */
 function textsOf(file: string): string[] {
   const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022, true);
@@ -133,6 +160,14 @@ describe('the rooms', () => {
     };
     for (const file of files) walk(file, []);
     expect(circles).toEqual([]);
+  });
+
+  it('load only the parser of arguments and colors for help, usage errors and completion', () => {
+    expect(packagesOf('src/cli/main.ts')).toEqual(['commander', 'picocolors']);
+  });
+
+  it('load the parsers of YAML and JSON Schema, the HTTP server and the brokers only when they are needed', () => {
+    expect(packagesOf('src/index.ts')).toEqual(['croner', 'pg', 'picocolors', 'pino', 'smol-toml', 'zod']);
   });
 
   it('use SQL text only in store and migrations, process.env only in config, and process.exit only in cli', () => {

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { DURATION_FORMS, durationMs } from '../app/schedules/duration.ts';
-import { NAMESPACE_RULE, namespaces } from '../config/value-forms.ts';
+import { isNamespace, NAMESPACE_RULE } from '../template/namespace-rule.ts';
 
 /** Options that every command accepts, before or after its name. */
 export interface GlobalOptions {
@@ -81,9 +81,9 @@ export function collect(text: string, before: string[] = []): string[] {
 
 /** Collects the namespaces that a worker serves. Ignores an empty value. */
 export function collectNamespaces(text: string, before: string[] = []): string[] {
-  const read = namespaces.schema.safeParse([text]);
-  if (!read.success) throw new InvalidArgumentError(`${NAMESPACE_RULE}.`);
-  return [...before, ...(read.data ?? [])];
+  const name = text.trim();
+  if (name !== '' && !isNamespace(name)) throw new InvalidArgumentError(`${NAMESPACE_RULE}.`);
+  return name === '' ? before : [...before, name];
 }
 
 /**

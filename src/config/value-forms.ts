@@ -112,8 +112,6 @@ export const url = urlOf(
 );
 export const rabbitmqUrl = urlOf(/^amqps?:\/\/[^/]/, 'a RabbitMQ URL such as amqp://user:password@host:5672/vhost');
 
-export { NAMESPACE_RULE };
-
 /** Namespaces to serve: a list in the file, separated by commas in a variable. Empty names are ignored. */
 export const namespaces: ValueForm<string[] | undefined> = {
   schema: z

@@ -1,5 +1,6 @@
-import { Ajv, type CodeOptions, type ErrorObject, type Options, type ValidateFunction } from 'ajv';
-import { Ajv2020 } from 'ajv/dist/2020.js';
+import { createRequire } from 'node:module';
+import type { Ajv, CodeOptions, ErrorObject, Options, ValidateFunction } from 'ajv';
+import type { Ajv2020 } from 'ajv/dist/2020.js';
 import { messageOf, TaskerError } from '../errors.ts';
 import { type LinearPattern, linearPattern } from './pattern/linear-pattern.ts';
 import { UnsupportedPattern } from './pattern/parse-pattern.ts';
@@ -151,8 +152,7 @@ function innermost(errors: readonly ErrorObject[]): SchemaViolation[] {
 function validatorOf(schema: JsonSchema): ValidateFunction {
   // The draft's own schema is added only if it is referenced. Adding it takes longer than compiling most schemas.
   const meta = JSON.stringify(schema).includes('json-schema.org');
-  const options = { ...OPTIONS, validateSchema: false, meta };
-  const ajv = draftOf(schema.$schema) === 'draft-07' ? new Ajv(options) : new Ajv2020(options);
+  const ajv = ajvOf(draftOf(schema.$schema), { ...OPTIONS, validateSchema: false, meta });
   try {
     return ajv.compile(schema);
   } catch (thrown) {
@@ -171,13 +171,19 @@ function draftOf($schema: unknown): Draft | null {
   return DRAFT_07.test($schema) ? 'draft-07' : null;
 }
 
+const require = createRequire(import.meta.url);
+
+/** Loads Ajv with the first schema, because most commands check none and would start later. */
+function ajvOf(draft: Draft | null, options: Options): Ajv | Ajv2020 {
+  if (draft === 'draft-07') return new (require('ajv') as typeof import('ajv')).Ajv(options);
+  return new (require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js')).Ajv2020(options);
+}
+
 const schemaValidators = new Map<Draft, Ajv | Ajv2020>();
 
 /** Returns the Ajv instance that checks schemas. Shared, because compiling a draft's own schema is slow. */
 function schemaValidatorOf(draft: Draft): Ajv | Ajv2020 {
-  const known = schemaValidators.get(draft);
-  if (known) return known;
-  const validator = draft === 'draft-07' ? new Ajv(OPTIONS) : new Ajv2020(OPTIONS);
+  const validator = schemaValidators.get(draft) ?? ajvOf(draft, OPTIONS);
   schemaValidators.set(draft, validator);
   return validator;
 }

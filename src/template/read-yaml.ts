@@ -1,6 +1,6 @@
-import { type Document, LineCounter, parseDocument, type YAMLError } from 'yaml';
+import type { Document, LineCounter, YAMLError } from 'yaml';
 import { messageOf } from '../errors.ts';
-import { type Places, type TextProblem, textError, yamlToPlain } from './yaml-to-plain.ts';
+import { loadYaml, type Places, type TextProblem, textError, yamlToPlain } from './yaml-to-plain.ts';
 
 /** Maximum size of a file in bytes. */
 const LARGEST = 1024 * 1024;
@@ -29,7 +29,7 @@ const HINTS: Partial<Record<YAMLError['code'], string>> = {
 
 /** Reads the single YAML document of a file. */
 export function readYaml(text: string): ReadYaml {
-  const lines = new LineCounter();
+  const lines = new (loadYaml().LineCounter)();
   const read: ReadYaml = { data: undefined, places: new WeakMap(), problems: [], lines, start: 0 };
   const unreadable = unreadableText(text);
   if (unreadable) {
@@ -52,7 +52,7 @@ export function readYaml(text: string): ReadYaml {
 function parsed(text: string, lineCounter: LineCounter): Document.Parsed | string {
   try {
     // Duplicate keys are found by yamlToPlain, which names them. The parser's own check is quadratic.
-    return parseDocument(text, { lineCounter, uniqueKeys: false, prettyErrors: false });
+    return loadYaml().parseDocument(text, { lineCounter, uniqueKeys: false, prettyErrors: false });
   } catch (thrown) {
     if (thrown instanceof RangeError) return 'the file is nested too deeply';
     return `the file cannot be parsed as YAML: ${messageOf(thrown)}`;

@@ -1,16 +1,14 @@
-import {
-  type Alias,
-  isAlias,
-  isMap,
-  isPair,
-  isScalar,
-  isSeq,
-  type Pair,
-  type Scalar,
-  type YAMLMap,
-  type YAMLSeq,
-} from 'yaml';
+import { createRequire } from 'node:module';
+import type { Alias, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml';
 import { nearNames } from '../model/near-names.ts';
+
+let yaml: typeof import('yaml');
+
+/** Loads the parser with the first file, because most commands read none and would start later. */
+export function loadYaml(): typeof yaml {
+  yaml ??= createRequire(import.meta.url)('yaml') as typeof yaml;
+  return yaml;
+}
 
 /** A problem with the text rather than with the template. */
 export interface TextProblem {
@@ -64,6 +62,7 @@ export function yamlToPlain(root: unknown): {
   places: WeakMap<object, Places>;
   problems: TextProblem[];
 } {
+  loadYaml();
   const conversion = new Conversion();
   const { data, size, height } = conversion.convert(root);
   const { places, problems } = conversion;
@@ -82,8 +81,8 @@ class Conversion {
   #depth = 0;
 
   convert(node: unknown): Converted {
-    if (isAlias(node)) return this.#alias(node);
-    const anchor = isMap(node) || isSeq(node) || isScalar(node) ? node.anchor : undefined;
+    if (yaml.isAlias(node)) return this.#alias(node);
+    const anchor = yaml.isMap(node) || yaml.isSeq(node) || yaml.isScalar(node) ? node.anchor : undefined;
     if (anchor) this.#anchors.set(anchor, 'open');
     this.#depth++;
     // Values deeper than allowed are not followed, so that they cannot exhaust the stack. The root reports the depth.
@@ -94,9 +93,9 @@ class Conversion {
   }
 
   #value(node: unknown): Converted {
-    if (isMap(node)) return this.#map(node);
-    if (isSeq(node)) return this.#list(node);
-    return { data: isScalar(node) ? this.#scalar(node) : NOTHING, size: 1, height: 0 };
+    if (yaml.isMap(node)) return this.#map(node);
+    if (yaml.isSeq(node)) return this.#list(node);
+    return { data: yaml.isScalar(node) ? this.#scalar(node) : NOTHING, size: 1, height: 0 };
   }
 
   #alias(node: Alias): Converted {
@@ -138,7 +137,7 @@ class Conversion {
       height = Math.max(height, converted.height);
       const key = this.#keyOf(pair);
       if (key === null) continue;
-      if (key === '<<' && isScalar(pair.key) && pair.key.type === 'PLAIN') merges.push(converted);
+      if (key === '<<' && yaml.isScalar(pair.key) && pair.key.type === 'PLAIN') merges.push(converted);
       else if (places.has(key))
         this.#error('duplicate_key', `\`${key}\` is in the map twice; remove one`, offsetOf(pair.key));
       else {
@@ -169,7 +168,7 @@ class Conversion {
   }
 
   #keyOf({ key }: Pair): string | null {
-    if (isScalar(key)) {
+    if (yaml.isScalar(key)) {
       const text = typeof key.value === 'string' ? key.value : (key.source ?? String(key.value));
       this.#checkText(text, offsetOf(key));
       if (text !== '__proto__') return text;
@@ -209,12 +208,13 @@ class Conversion {
 }
 
 function offsetOf(node: unknown, otherwise = 0): number {
-  if (isScalar(node) || isMap(node) || isSeq(node) || isAlias(node)) return node.range?.[0] ?? otherwise;
-  return isPair(node) ? offsetOf(node.key, otherwise) : otherwise;
+  if (yaml.isScalar(node) || yaml.isMap(node) || yaml.isSeq(node) || yaml.isAlias(node))
+    return node.range?.[0] ?? otherwise;
+  return yaml.isPair(node) ? offsetOf(node.key, otherwise) : otherwise;
 }
 
 function placeOf(value: unknown, key: number): Place {
   const place: Place = { key, value: offsetOf(value, key) };
-  if (isScalar(value) && value.source !== undefined) place.source = value.source;
+  if (yaml.isScalar(value) && value.source !== undefined) place.source = value.source;
   return place;
 }

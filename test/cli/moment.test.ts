@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { moment } from '../../src/cli/options.ts';
+import { collectNamespaces, moment } from '../../src/cli/options.ts';
 
 describe('a time on the command line', () => {
   const now = Date.parse('2026-03-01T12:00:00Z');
@@ -22,4 +22,19 @@ describe('a time on the command line', () => {
       expect(() => moment(text, undefined, now)).toThrow('2026-01-02T03:04Z, or an age, such as 90s, 15m, 2h or 7d');
     },
   );
+});
+
+describe('namespaces on the command line', () => {
+  it('are collected without the spaces around them, and empty values are ignored', () => {
+    const collected = [' shop ', '', '  ', 'billing'].reduce<string[]>(
+      (before, text) => collectNamespaces(text, before),
+      [],
+    );
+    expect(collected).toEqual(['shop', 'billing']);
+    expect(collectNamespaces('')).toEqual([]);
+  });
+
+  it.each(['my-app', '1st', 'a b', 'n'.repeat(30), 'größe'])('%j is rejected with the rule', (text) => {
+    expect(() => collectNamespaces(text)).toThrow('a namespace has 1 to 29 letters, digits and underscores');
+  });
 });

@@ -1,0 +1,1 @@
+export { isNamespace, NAMESPACE_RULE } from '../model/namespace.ts';
