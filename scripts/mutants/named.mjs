@@ -45,8 +45,8 @@ export const NAMED = [
   {
     what: 'a recording does not check its fence',
     file: 'statements/record_steps.sql',
-    from: "x.state = 'in_progress' and x.claim = d.claim offset 0",
-    to: "x.state = 'in_progress' offset 0",
+    from: "s.state = 'in_progress' and s.claim = d.claim",
+    to: "s.state = 'in_progress'",
   },
 ];
 
