@@ -51,11 +51,12 @@ select q.namespace_id "namespaceId", q.template_id "templateId", q.template_idx 
   from unnest($1::int[], $2::int[]) n (namespace_id, every)
  cross join lateral (
    select n.namespace_id, id, task_uuid, idx, template_id, tasker.template_idx(idx) template_idx
-     from (select * from tasker.queue q where q.namespace_id = any (${partsOf('n.namespace_id')}) limit ${MOST_COUNTED}) x offset 0) q
+     from (select * from tasker.queue q where q.namespace_id = any (${partsOf('n.namespace_id')}) limit ${MOST_COUNTED}) x
+    where abs(hashint8(id)::bigint) % n.every = 0 offset 0) q
  cross join lateral (
    select exists (select 1 from tasker.step x
                    where x.task_uuid = q.task_uuid and x.idx = q.idx and x.state = 'enqueued' offset 0) live offset 0) s
- where abs(hashint8(q.id)::bigint) % n.every = 0 and (q.template_id::bigint << 32) | q.template_idx = any ($3::bigint[])
+ where (q.template_id::bigint << 32) | q.template_idx = any ($3::bigint[])
  group by 1, 2, 3`;
 
 /** A sample of the queued steps that belong to one template step. */
