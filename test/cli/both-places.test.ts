@@ -98,17 +98,19 @@ const there = (args: string[], env: Record<string, string> = {}) =>
 
 /** Replaces parts that differ between two runs, or between two objects that were created in the same way. */
 function masked(text: string): string {
-  return text
-    .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'UUID')
-    .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?/g, 'TIME')
-    .replaceAll(/\d+(\.\d+)? ?(µs|ms|s|min|h|days?)\b( \d+ (s|min|h))?/g, 'SPAN')
-    // The two ends of a span are shown as one if they round to the same second, which depends on the moment.
-    .replaceAll('SPAN to SPAN', 'SPAN')
-    .replaceAll(/-(here|there)\b/g, '-PLACE')
-    .replaceAll(/\btsk_[\w-]+/g, 'KEY')
-    .replaceAll(/bulk \d+/g, 'bulk N')
-    .replaceAll('key:root', 'root')
-    .replaceAll(/ +/g, ' ');
+  return (
+    text
+      .replaceAll(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g, 'UUID')
+      .replaceAll(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?/g, 'TIME')
+      .replaceAll(/\d+(\.\d+)? ?(µs|ms|s|min|h|days?)\b( \d+ (s|min|h))?/g, 'SPAN')
+      // The two ends of a span are shown as one if they round to the same second, which depends on the moment.
+      .replaceAll('SPAN to SPAN', 'SPAN')
+      .replaceAll(/-(here|there)\b/g, '-PLACE')
+      .replaceAll(/\btsk_[\w-]+/g, 'KEY')
+      .replaceAll(/bulk \d+/g, 'bulk N')
+      .replaceAll('key:root', 'root')
+      .replaceAll(/ +/g, ' ')
+  );
 }
 
 const CHANGING =
