@@ -1,9 +1,8 @@
 // Fills a migrated database with finished tasks, for measurements on large tables.
 
 /**
- * Adds finished 4-step tasks with the given number of steps, and their history. Each has an identity and an operator
- * action
- * with its own transaction number. The numbers are negative, because the server has not yet used so many.
+ * Adds finished 4-step tasks with the given number of steps, and their history. Each has an identity, and an operator
+ * action with its own transaction number. The numbers are negative, because the server has not yet issued so many.
  */
 export async function fillFinished(probe, template, steps) {
   const { rows } = await probe.query(

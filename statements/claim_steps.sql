@@ -10,9 +10,9 @@
 --
 -- The queue is emptied by an array of ctids, not by a join with the CTE: with statistics from a moment when the queue was
 -- empty, that join scans it once for each row. Queue rows are never updated, so a locked row keeps its ctid. Steps are
--- looked up by key = any (array[value]), which cannot be such a join either, and updated by ctid. A step that was changed
--- since the snapshot is not found by its ctid and stays unclaimed. It is not lost, because every change that makes a step
--- ready adds a queue row.
+-- looked up by key = any (array[value]), so that the planner cannot scan the whole index for each row, and then updated by
+-- ctid. A step that was changed since the snapshot is not found by its ctid and stays unclaimed. It is not lost, because
+-- every change that makes a step ready adds a queue row.
 --
 -- An attempt starts when the statement reads the queue, because the transaction may have begun before the last attempt
 -- ended. If the step has ended before, its done_at is that time, and the start must not be earlier if the clock was set

@@ -14,8 +14,8 @@ export const PINNED_PLANS = {
 } as const;
 
 /**
- * Settings for overviews, which are planned for their values. Without seqscans, because if most rows are those of one
- * template, the planner would scan the whole table for each of the other templates.
+ * Settings for overviews, which are planned at each call for the values of their parameters. Sequential scans are off: if
+ * most rows belong to one template, the planner would scan the whole table once for each other template.
  */
 export const OVERVIEW_PLANS = {
   enable_seqscan: 'off',

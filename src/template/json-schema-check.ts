@@ -173,7 +173,7 @@ function draftOf($schema: unknown): Draft | null {
 
 const require = createRequire(import.meta.url);
 
-/** Loads Ajv with the first schema, because most commands check none and would start later. */
+/** Loads Ajv when the first schema is checked. Most commands check none, and loading it would delay their start. */
 function ajvOf(draft: Draft | null, options: Options): Ajv | Ajv2020 {
   if (draft === 'draft-07') return new (require('ajv') as typeof import('ajv')).Ajv(options);
   return new (require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js')).Ajv2020(options);

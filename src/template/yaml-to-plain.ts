@@ -4,7 +4,7 @@ import { nearNames } from '../model/near-names.ts';
 
 let yaml: typeof import('yaml');
 
-/** Loads the parser with the first file, because most commands read none and would start later. */
+/** Loads the parser when the first file is read. Most commands read none, and loading it would delay their start. */
 export function loadYaml(): typeof yaml {
   yaml ??= createRequire(import.meta.url)('yaml') as typeof yaml;
   return yaml;

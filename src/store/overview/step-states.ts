@@ -1,7 +1,10 @@
 import type { Db } from '../../db/statement.ts';
 import { sql } from '../sql.ts';
 
-/** If there are more steps than this, about this many are counted: at most twice as many, with outdated statistics. */
+/**
+ * If there are more steps than this, a sample of about this size is counted. If the planner's statistics are outdated, the
+ * sample can be larger, but at most twice this size.
+ */
 export const SAMPLED_STEPS = 200_000;
 
 // Reads random pages. The first pages have the oldest steps, most of which have ended, or are empty after a prune.

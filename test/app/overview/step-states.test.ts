@@ -8,7 +8,7 @@ const ADD = `
   select gen_random_uuid(), idx, $1::tasker.step_state, 0, 3, true
     from generate_series(1, $2::int / 1000) t cross join lateral (select generate_series(1, 1000) idx offset 0) i`;
 
-it('counts the steps exactly if there are few, also with outdated statistics of the planner', async () => {
+it("counts the steps exactly if there are few, even if the planner's statistics are outdated", async () => {
   const { tasker, sql } = await setup({ worker: false });
   expect(await countSteps(tasker.engine)).toMatchObject({ states: {}, total: 0 });
   await sql('analyze tasker.step');
@@ -20,7 +20,7 @@ it('counts the steps exactly if there are few, also with outdated statistics of 
   expect(await countSteps(tasker.engine)).toEqual(few);
 });
 
-it('estimates the states of many steps from all of them, also if the oldest were deleted', async () => {
+it('estimates the states of many steps from a sample of the table, even if the oldest were deleted', async () => {
   const { tasker, sql } = await setup({ worker: false });
   await sql(ADD, ['cancelled', 20_000]);
   await sql(ADD, ['complete', 200_000]);

@@ -133,7 +133,7 @@ test('overlap: skip creates no task while one is open, and queue_one keeps the l
   expect(after.queued).toBe(null);
 });
 
-test('after a change from allow to skip, open tasks of the schedule count, but not those of other schedules', async () => {
+test('after its overlap changed from allow to skip, a schedule skips while one of its own tasks is open', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   const names = ['ours', 'other', 'ended'] as const;
   for (const name of names) await tasker.schedules.create(hourly({ name, overlap: 'allow' }));
