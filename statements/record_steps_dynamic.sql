@@ -88,7 +88,7 @@ places as (
             from (select task_uuid, idx, -1 n from done where idx >= 131072 and state in ('complete', 'error')
                   union all select task_uuid, idx, 1 from k where idx >= 131072 and state <> 'pending') x
            group by 1, 2) c
-   where b.task_uuid = c.task_uuid and b.worker_idx = c.worker_idx),
+   where b.task_uuid = any (array[c.task_uuid]) and b.worker_idx = c.worker_idx),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
   select (

@@ -39,7 +39,7 @@ it('claims and due retries look up each step by its key even if the tables were 
   for (const plan of plans) expectLookups(plan, 1);
 });
 
-it('recordings look up each step and each task by its key even if the tables were empty at their last vacuum', async () => {
+it('recordings look up each step, task and batch by its key even if the tables were empty at their last vacuum', async () => {
   const own = { freeSlots: 1, token: 1, lastRank: 100 };
   const step = { ...STEP, ...ENDED, claim: 1, kind: 0 } as const;
   const events = { size: 0, text: () => '{"events":[]}' };
@@ -55,10 +55,10 @@ it('recordings look up each step and each task by its key even if the tables wer
   for (const plan of plans) expectLookups(plan, 3);
 });
 
-/** Expects that each row of steps and tasks is looked up by its key, in at least this number of places. */
+/** Expects that each row of steps, tasks and batches is looked up by its key, in at least this number of places. */
 function expectLookups(plan: string, atLeast: number): void {
   expect(plan).not.toMatch(/Seq Scan|Hash Join|Merge Join/);
-  const scans = [...plan.matchAll(/Index Scan using \w+ on (?:step|task)\b.*\n(.*)/g)].map(
+  const scans = [...plan.matchAll(/Index Scan using \w+ on (?:step|task|batch)\b.*\n(.*)/g)].map(
     ([, condition]) => condition,
   );
   expect(scans.length).toBeGreaterThanOrEqual(atLeast);
