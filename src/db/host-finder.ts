@@ -156,7 +156,8 @@ export function clientsOf(finder: HostFinder): typeof pg.Client {
       connection.on('parameterStatus', (message: { parameterName: string; parameterValue: string }) => {
         if (message.parameterName === 'in_hot_standby') standby = message.parameterValue === 'on';
       });
-      this.once('end', () => finder.forget());
+      // The pool listens for errors a moment after the connection opens. Until then, losing it would end the process.
+      this.once('end', () => finder.forget()).on('error', () => {});
       try {
         await super.connect();
       } catch (error) {

@@ -1,6 +1,7 @@
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
 import { type CreateTaskerOptions, createTasker } from '../../src/app/create-tasker.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
+import { startProxy } from '../support/crash/proxy.ts';
 import { startServer } from '../support/crash/server.ts';
 import {
   lostAcknowledgements,
@@ -59,6 +60,26 @@ describe('pg_terminate_backend on all connections under load', () => {
     expect(await lostAcknowledgements(journal, sql)).toEqual([]);
     await invariants(sql);
     await stopAll(workers);
+  });
+});
+
+describe('a server that dies while a worker connects to it', () => {
+  it('a worker whose URL has target_session_attrs keeps running and reconnects', async () => {
+    const { tasker, sql, url } = await setup({ templates: TREE, worker: false, logger: silentLogger });
+    const proxy = await startProxy(url);
+    const journal = openJournal();
+    const databaseUrl = `${proxy.url}${proxy.url.includes('?') ? '&' : '?'}target_session_attrs=read-write`;
+    const worker = await startWorker({ databaseUrl, journal, pollMs: 200, concurrency: 20 });
+    let opened = 0;
+    // The first message of a connection has no type byte. The first connection only looks for the host.
+    proxy.decide = (sent) => (sent[0] === 0 && ++opened > 1 && opened <= 5 ? 'ended' : undefined);
+    proxy.cutAll();
+    const tasks = await tasker.createTasks(Array.from({ length: 20 }, () => DEMO));
+    expect(await endStates(tasker, tasks)).toEqual(['complete']);
+    expect(proxy.counts.ended).toBe(4);
+    expect(startedTwice(journal)).toEqual([]);
+    await invariants(sql);
+    await stopAll([worker]);
   });
 });
 

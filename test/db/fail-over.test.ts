@@ -63,6 +63,7 @@ describeWith('pg_rewind', 'after a fail-over', () => {
         expect(tookMs).toBeLessThan(CONTINUES_MS);
       }
       const ends = await Promise.all(tasks.map(({ taskUuid }) => tasker.waitForTask(taskUuid, { timeoutMs: 500_000 })));
+      for (const worker of workers) expect(worker.code).toBe(undefined);
       expect([...new Set(ends.map(({ status }) => status))]).toEqual(['complete']);
       expect(starts()).toBe(before + TASKS * 4);
       expect(startedTwice(journal)).toEqual([]);

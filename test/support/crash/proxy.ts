@@ -13,6 +13,8 @@ export type Fate =
   | 'cut'
   /** The server receives the message, but the response is held until {@link FaultyProxy.release}. */
   | 'held'
+  /** The next packet in which the server reports that it is ready also ends the connection, as when the server dies. */
+  | 'ended'
   | undefined;
 
 export interface FaultyProxy {
@@ -38,6 +40,8 @@ export interface FaultyProxy {
 }
 
 const COMMITTED = Buffer.from('COMMIT\0');
+const READY = Buffer.from('Z\0\0\0\u0005I');
+const ENDED = Buffer.from('SFATAL\0C57P01\0Mterminating connection due to unexpected postmaster exit\0\0');
 
 /** Starts a proxy between workers and a server, with which tests can break connections. */
 export async function startProxy(serverUrl: string): Promise<FaultyProxy> {
@@ -53,7 +57,7 @@ export async function startProxy(serverUrl: string): Promise<FaultyProxy> {
     url: '',
     inPieces: false,
     decide: () => undefined,
-    counts: { lost: 0, answer_lost: 0, cut: 0, held: 0 },
+    counts: { lost: 0, answer_lost: 0, cut: 0, held: 0, ended: 0 },
     freeze() {
       frozen = true;
       for (const pair of pairs) pair.freeze();
@@ -133,6 +137,8 @@ class Pair {
     } else if (this.#fate === 'answer_lost') {
       this.#tail = Buffer.concat([this.#tail.subarray(-COMMITTED.length), answer]);
       if (this.#tail.includes(COMMITTED)) this.cut();
+    } else if (this.#fate === 'ended' && answer.subarray(-READY.length).equals(READY)) {
+      this.#client.end(Buffer.concat([answer, Buffer.from('E\0\0\0'), Buffer.from([ENDED.length + 4]), ENDED]));
     } else if (this.#proxy.inPieces) this.#messages(answer);
     else this.#client.write(answer);
   }
