@@ -316,14 +316,15 @@ export class AttemptCounter {
   }
 
   /**
-   * Counts the last attempts before this process stops. A process that ran only for one action leaves them to others.
+   * Counts the last attempts before this process stops. A process that ran only for one action, or has to stop at once
+   * (`hurry`), leaves them to others.
    */
-  async stop(): Promise<void> {
+  async stop({ hurry }: { hurry: boolean }): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     clearInterval(this.#looks);
     await this.#turn;
-    if (!this.#noticed || !this.#looks) return;
+    if (!this.#noticed || !this.#looks || hurry) return;
     try {
       await this.#countAll(0);
     } catch (error) {

@@ -188,13 +188,15 @@ select ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })}, t.rank,
   from r cross join tasker.task t
  where t.task_uuid = $1 order by r.idx`;
 
-// The end of the task is kept in `earlier_end`, because the statistics may not have counted it yet.
+// The end of the task is kept in `earlier_end`, because the statistics may not have counted it yet. The schedule of the
+// task has to check it again.
 const RESTART_TASK = sql('restart_task')`
 with earlier as (
   insert into tasker.earlier_end (task_uuid, done_at, state, took_us)
   select task_uuid, done_at, state, (extract(epoch from done_at - ${BEGUN_AT}) * 1000000)::bigint
     from tasker.task t where task_uuid = $1 and done_at is not null
-  on conflict do nothing)
+  on conflict do nothing),
+watched as (update tasker.scheduled_task set open = true where task_uuid = $1)
 update tasker.task t set
   verdict = null, done_at = null, n_open = c.open, n_active = c.active, n_retry = c.retry, n_error = c.error,
   n_wait = c.waits + (select count(*)::int from tasker.wait w where w.task_uuid = $1 and w.idx = -1 and w.ended_at is null),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createTasker } from '../../../src/app/create-tasker.ts';
 import type { Tasker } from '../../../src/app/tasker.ts';
 import { AttemptCounter } from '../../../src/engine/analytics/attempt-counter.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
@@ -90,6 +91,25 @@ describe('statistics', () => {
     };
     expect(await leastOf(5_000, untilCounted, 5)).toBeLessThan(5_000);
     await compareWithJournal(sql);
+  });
+
+  it('are written when a process stops, unless it has no time to drain; then they are written for the next reader', async () => {
+    for (const [drainTimeoutMs, written] of [
+      [5_000, 1],
+      [0, 0],
+    ] as const) {
+      const { tasker, sql, url: databaseUrl } = await setup({ templates: template({ a: [] }), handlers: HANDLERS });
+      await sql(`update tasker.analytics_state set rest_until = now() + interval '1 minute'`);
+      await endStates(tasker, [await tasker.createTask(DEMO)]);
+      await tasker.stop({ drainTimeoutMs });
+      expect(await attemptsIn(sql)).toBe(written);
+      const reader = await createTasker({ databaseUrl, worker: false, autoStart: false, logger: silentLogger });
+      await until(
+        () => reader.analytics(),
+        ({ steps }) => steps.attempts === 1,
+      );
+      await reader.stop();
+    }
   });
 
   it('count an attempt once if it commits after later attempts', async () => {

@@ -156,6 +156,24 @@ test('after its overlap changed from allow to skip, a schedule skips while one o
   expect(await outcomesOf('ours')).toEqual(['created', 'skipped', 'created', 'created']);
 });
 
+test('a task that runs again after its end counts for the overlap', async () => {
+  const { tasker } = await setup({ ...once, worker: false });
+  const tick = async () => {
+    await age(tasker, HOUR);
+    await tasker.engine.schedules.fire();
+    return (await tasker.schedules.get('hourly')).last;
+  };
+  await tasker.schedules.create(hourly({ overlap: 'skip' }));
+  const [first] = await tick();
+  await tasker.cancelTask(first!.taskUuid!);
+  const [second] = await tick();
+  expect(second!.outcome).toBe('created');
+  await tasker.cancelTask(second!.taskUuid!);
+  await tasker.rerunTask(first!.taskUuid!, { from: 'a' });
+  const [third] = await tick();
+  expect(third).toMatchObject({ outcome: 'skipped', reason: `task ${first!.taskUuid} is still open (overlap: skip)` });
+});
+
 test('overlap: cancel_running cancels the open task before the next task is created', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   await tasker.schedules.create(hourly({ overlap: 'cancel_running' }));
