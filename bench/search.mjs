@@ -1,7 +1,8 @@
 // Measures searches on many tasks: the first page, a page deep in the list, and the count.
-//   npm run bench:search -- [--ended 2000000] [--open 200000] [--runs 20] [--folder DIR] [--only text] [--check]
+//   npm run bench:search -- [--ended 2000000] [--open 200000] [--runs 20] [--folder DIR] [--only text] [--check] [--beside DIR]
 // --folder: keeps the filled server there, for the next run. --check: instead reads all pages of each search in both
-// directions, and compares their rows.
+// directions, and compares their rows. --beside DIR: instead compares the first pages with those of a second server, which
+// it fills with a tenth of the tasks and keeps there. Both servers run each search in turn.
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -22,12 +23,9 @@ const { values: options } = parseArgs({
     folder: { type: 'string' },
     only: { type: 'string' },
     check: { type: 'boolean', default: false },
+    beside: { type: 'string' },
   },
 });
-
-const folder = options.folder ?? (await mkdtemp(path.join(tmpdir(), 'tasker-search-')));
-const isFilled = existsSync(path.join(folder, 'postgres'));
-const server = await startEmbedded({ folder, settings: { shared_buffers: '2GB', max_wal_size: '8GB' } });
 
 function quantile(sorted, q) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
@@ -79,42 +77,106 @@ async function faultOf(find, total) {
     : 'the pages differ when they are read backwards';
 }
 
-try {
-  const tasker = await createTasker({
-    databaseUrl: server.url,
-    templates: nightTemplates(),
-    worker: false,
-    autoStart: false,
-    logger: silentLogger,
-  });
-  const probe = await probeOf(server.url);
-  if (!isFilled) {
-    const began = performance.now();
-    await fillNight(probe, { ended: Number(options.ended), open: Number(options.open) }, (line) => console.error(line));
-    console.error(`filled in ${Math.round((performance.now() - began) / 1000)} s`);
+/** Starts a server with the tasks of the night, which it fills unless the folder has them. */
+async function startNight(kept, { ended, open }) {
+  const folder = kept ?? (await mkdtemp(path.join(tmpdir(), 'tasker-search-')));
+  const isFilled = existsSync(path.join(folder, 'postgres'));
+  const server = await startEmbedded({ folder, settings: { shared_buffers: '2GB', max_wal_size: '8GB' } });
+  const stop = async () => {
+    await server.stop();
+    if (kept === undefined) await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const tasker = await createTasker({
+      databaseUrl: server.url,
+      templates: nightTemplates(),
+      worker: false,
+      autoStart: false,
+      logger: silentLogger,
+    });
+    const probe = await probeOf(server.url);
+    if (!isFilled) {
+      const began = performance.now();
+      await fillNight(probe, { ended, open }, (line) => console.error(line));
+      console.error(`filled in ${Math.round((performance.now() - began) / 1000)} s`);
+    }
+    const { rows } = await probe.query(`
+      select (select correlation_id from tasker.task_search order by created_at desc limit 1) "correlationId",
+             (select parent_correlation_id from tasker.task_search where parent_correlation_id is not null
+               order by created_at limit 1) "parentCorrelationId",
+             (select count(*) from tasker.task_search) tasks, (select count(*) from tasker.step_search) steps`);
+    console.log(`${rows[0].tasks} tasks, ${rows[0].steps} steps in the search tables`);
+    return {
+      tasker,
+      probe,
+      all: searches(rows[0]),
+      stop: () =>
+        tasker
+          .stop()
+          .then(() => probe.end())
+          .then(stop),
+    };
+  } catch (error) {
+    await stop();
+    throw error;
   }
-  const { rows } = await probe.query(`
-    select (select correlation_id from tasker.task_search order by created_at desc limit 1),
-           (select parent_correlation_id from tasker.task_search where parent_correlation_id is not null order by created_at limit 1),
-           (select count(*) from tasker.task_search) tasks, (select count(*) from tasker.step_search) steps`);
-  console.log(`${rows[0].tasks} tasks, ${rows[0].steps} steps in the search tables`);
+}
+
+function nameOf({ filter, steps, sort }) {
+  const conditions = Object.entries(filter).map(
+    ([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : value}`,
+  );
+  return [steps ? 'steps' : 'tasks', ...conditions, sort ? `sort=${sort}` : ''].join(' ');
+}
+
+function finderOf(tasker, { filter, steps, sort, order }) {
+  return (page) =>
+    steps ? tasker.listSteps(filter, { order, ...page }) : tasker.listTasks(filter, { sort, order, ...page });
+}
+
+const counted = ({ total, totalIsExact, timedOut }) =>
+  `${total}${totalIsExact ? '' : '+'}${timedOut ? ' stopped' : ''}`;
+
+/** Compares the times of first pages on two servers. */
+async function compare(night, tenth) {
+  console.log(`${'ms, median'.padEnd(64)}${'a tenth'.padStart(9)}${'all'.padStart(9)}${'ratio'.padStart(8)}   counts`);
+  for (const [i, search] of night.all.entries()) {
+    const name = nameOf(search);
+    if (options.only !== undefined && !name.includes(options.only)) continue;
+    const finds = [finderOf(tenth.tasker, tenth.all[i]), finderOf(night.tasker, search)];
+    const times = [[], []];
+    const runs = search.slow ? 3 : Number(options.runs);
+    for (let run = -2; run < runs; run++) {
+      for (const [k, find] of finds.entries()) {
+        const [ms] = await timesOf(() => find({ limit: 50 }), 1);
+        if (run >= 0) times[k].push(ms);
+      }
+    }
+    const [few, many] = times.map((each) =>
+      quantile(
+        each.sort((a, b) => a - b),
+        0.5,
+      ),
+    );
+    const counts = await Promise.all(finds.map((find) => find({ limit: 50 })));
+    console.log(
+      `${name.padEnd(64)}${few.toFixed(1).padStart(9)}${many.toFixed(1).padStart(9)}${(many / few).toFixed(2).padStart(8)}   ${counts.map(counted).join(' and ')}`,
+    );
+  }
+}
+
+/** Measures each search, or with `--check` compares its pages. */
+async function measure({ tasker, probe, all }) {
   console.log(
     `${'ms, median / p95'.padEnd(64)}${'first page'.padStart(16)}${'deep page'.padStart(16)}${'CPU'.padStart(8)}  ${'count'.padStart(8)}`,
   );
-  const all = searches({ correlationId: rows[0].correlation_id, parentCorrelationId: rows[0].parent_correlation_id });
   let late = 0;
   const cpu = await serverCpu(probe);
-  for (const { filter, steps, slow, wide, sort, order } of all) {
-    const name = [
-      steps ? 'steps' : 'tasks',
-      ...Object.entries(filter).map(
-        ([key, value]) => `${key}=${typeof value === 'object' ? JSON.stringify(value) : value}`,
-      ),
-      sort ? `sort=${sort}` : '',
-    ].join(' ');
+  for (const search of all) {
+    const { slow, wide } = search;
+    const name = nameOf(search);
     if (options.only !== undefined && !name.includes(options.only)) continue;
-    const find = (page) =>
-      steps ? tasker.listSteps(filter, { order, ...page }) : tasker.listTasks(filter, { sort, order, ...page });
+    const find = finderOf(tasker, search);
     if (options.check) {
       const { total, totalIsExact } = await find({ limit: 1 });
       if (slow || !totalIsExact) continue;
@@ -138,18 +200,24 @@ try {
     const most = Math.max(quantile(first, 0.95), deep ? quantile(deep, 0.95) : 0);
     const isLate = most > (slow || wide ? 2_500 : 50);
     if (isLate) late++;
-    const total = `${page.total}${page.totalIsExact ? '' : '+'}${page.timedOut ? ' stopped' : ''}`;
     console.log(
-      `${name.padEnd(64)}${shown(first)}${shown(deep)}${used.toFixed(1).padStart(8)}  ${total.padStart(8)}${isLate ? '  LATE' : ''}`,
+      `${name.padEnd(64)}${shown(first)}${shown(deep)}${used.toFixed(1).padStart(8)}  ${counted(page).padStart(8)}${isLate ? '  LATE' : ''}`,
     );
   }
   console.log(
     late === 0 ? 'no search was late' : `${late} searches took longer than 50 ms (2.5 s if no index serves them)`,
   );
   if (late > 0) process.exitCode = 1;
-  await tasker.stop();
-  await probe.end();
+}
+
+const size = { ended: Number(options.ended), open: Number(options.open) };
+const night = await startNight(options.folder, size);
+try {
+  if (options.beside === undefined) await measure(night);
+  else {
+    const tenth = await startNight(options.beside, { ended: size.ended / 10, open: size.open / 10 });
+    await compare(night, tenth).finally(() => tenth.stop());
+  }
 } finally {
-  await server.stop();
-  if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
+  await night.stop();
 }

@@ -219,15 +219,21 @@ const STEPS_OF_BATCH = 131_072;
 export type StepRange = readonly [templateId: number, least: number, most: number];
 
 /**
- * Returns the template and index ranges of the steps to read. A template step covers its own index and those of its
- * batch workers.
+ * Returns the template and index ranges of the steps to read. A template step that tasks do not have from the beginning
+ * covers its own index and those of its batch workers.
  */
 export function stepRanges({ templateIds, step }: TaskSearch): StepRange[] {
   if (!step?.places) return templateIds.map((id) => [id, 0, 2_147_483_647]);
-  return step.places.flatMap(({ templateId, idx }): StepRange[] => [
-    [templateId, idx, idx],
-    [templateId, (idx + 1) * STEPS_OF_BATCH, (idx + 2) * STEPS_OF_BATCH - 1],
-  ]);
+  return step.places.flatMap(({ templateId, idx, initial }): StepRange[] => {
+    const own: StepRange = [templateId, idx, idx];
+    return initial ? [own] : [own, [templateId, (idx + 1) * STEPS_OF_BATCH, (idx + 2) * STEPS_OF_BATCH - 1]];
+  });
+}
+
+/** Returns whether a task has at most one of the wanted steps. */
+export function isOneStep({ places }: StepCondition): boolean {
+  const templates = new Set(places?.map((place) => place.initial && place.templateId));
+  return places !== null && templates.size === places.length && !templates.has(false);
 }
 
 /** Returns the ranges as a function for `from`, with three columns. */

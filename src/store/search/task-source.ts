@@ -1,6 +1,7 @@
 import {
   type Condition,
   isOfOpenTask,
+  isOneStep,
   OPEN_STATES,
   rangesText,
   rangeText,
@@ -181,8 +182,6 @@ function statesOf({ states, ended }: TaskSearch): readonly string[] {
 }
 
 const KEYS = ['created_at', 'task_uuid'];
-/** A task can have several matching steps. */
-const OF_STEPS = { row: 'q', keys: KEYS, repeats: true } as const;
 
 function inRanges(ranges: Ranges, descending: boolean): Omit<TaskSource, 'rest' | 'hasRest'> {
   const { from, each, row, repeats } = ranges;
@@ -207,7 +206,8 @@ function stepRangesOf(search: TaskSearch, within: readonly string[], values: Val
   const ranges = stepRanges(search);
   const count = ranges.length * (byError ? 1 : states.length);
   const ofSteps = within.map((condition) => condition.replaceAll('p.', 'q.'));
-  if (step.workerIds) return { ...rangesOfWorkers(search, step.workerIds, ofSteps, values), ...OF_STEPS };
+  const rows = { row: 'q', keys: KEYS, repeats: !isOneStep(step) } as const;
+  if (step.workerIds) return { ...rangesOfWorkers(search, step.workerIds, ofSteps, values), ...rows };
   if (count > MOST_RANGES) return undefined;
   const direct = [
     'q.template_id = r.template_id',
@@ -222,6 +222,6 @@ function stepRangesOf(search: TaskSearch, within: readonly string[], values: Val
     from: `${rangesText(ranges, values)} t (template_id, least, most) ${wanted}`,
     count,
     each: rowsOf('step_search q', direct),
-    ...OF_STEPS,
+    ...rows,
   };
 }
