@@ -26,7 +26,10 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
   const logger = options.logger ? loggerOf(options.logger) : defaultLogger(loaded);
   // The warnings of a configuration that was passed in were reported when it was loaded.
   const warnings = options.config ? [] : loaded.warnings;
-  return new Assembly({ loaded, options, logger, warnings }).start();
+  const { worker, handlers, publishers, subscribers, sinks } = options;
+  const hasSide = worker || [handlers, publishers, subscribers, sinks].some((one) => one !== undefined);
+  const side = hasSide ? await import('./process/worker-side.ts') : undefined;
+  return new Assembly({ loaded, options, logger, warnings, side }).start();
 }
 
 /** The configuration with the options applied. Omits `environment`, which affects only templates here. */
