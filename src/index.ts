@@ -433,8 +433,9 @@ export {
 } from './registry/resolution-errors.ts';
 export { ResolverChain, type ResolverInfo } from './registry/resolver-chain.ts';
 export { mermaidOf } from './template/mermaid.ts';
-export { formatProblem, mustParseTemplate, parseTemplate, type TemplateProblem } from './template/parse-template.ts';
+export { mustParseTemplate, parseTemplate } from './template/parse-template.ts';
 export type { StepTemplate, TaskTemplate } from './template/task-template.ts';
+export { formatProblem, type TemplateProblem } from './template/template-problem.ts';
 export { type BridgeEventName, type BridgeListener, EventBridge } from './worker/bridge/event-bridge.ts';
 export { TaskerEventEmitter } from './worker/bridge/event-emitter.ts';
 export {

@@ -13,15 +13,14 @@ import { type Metrics, silentMetrics, TaskerMetrics } from '../metrics/metrics.t
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { Listening } from '../server/listen.ts';
 import type { WorkerAppOptions } from '../server/worker-app.ts';
-import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import { formatProblem } from '../template/template-problem.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import { openTracing } from '../tracing/tracing.ts';
 import type { EventRegistries } from './event-registries.ts';
 import { type OpenDatabase, openDatabase } from './open-database.ts';
 import type { DiscoveredSubscribers } from './project/discovered-subscribers.ts';
 import type { LoadedHandlers } from './project/handler-folders.ts';
-import { loadTemplates, withoutTemplates } from './project/load-templates.ts';
 import type { Project } from './project/project.ts';
 import { startSchedules } from './schedules/start-schedules.ts';
 import type { ServedTasker } from './server/served-tasker.ts';
@@ -191,7 +190,9 @@ export class Assembly {
   }
 
   async #loadTemplates(): Promise<TaskTemplate[]> {
-    const { loaded, options, handOut } = this.#parts;
+    const { loaded, options, handOut, side } = this.#parts;
+    if (options.templates === undefined && !side) return [];
+    const { loadTemplates, withoutTemplates } = await import('./project/load-templates.ts');
     const { templates, problems } = await loadTemplates(options.templates ?? [], this.#environment);
     for (const problem of problems) this.#logger.warn(formatProblem(problem));
     this.#project?.adopt(templates);

@@ -16,14 +16,14 @@ import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
-import { formatProblem } from '../template/parse-template.ts';
+import { formatProblem } from '../template/template-problem.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import type { Tracing } from '../tracing/tracing.ts';
 import type { HttpWorkers, HttpWorkersOptions } from '../worker/http/http-workers.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { WorkerStats } from '../worker/worker-options.ts';
 import type { ListOptions } from './list-options.ts';
-import { loadTemplates, type TemplateSource } from './project/load-templates.ts';
+import type { TemplateSource } from './project/load-templates.ts';
 import { policyOf, retentionOf } from './retention.ts';
 import { ServedNamespaces, Signals } from './signals.ts';
 import { onlySuccess, TaskWaiter, type WaitOptions, watchTask } from './streams/task-waiter.ts';
@@ -216,6 +216,7 @@ export class Tasker extends TaskerOperations {
    * @throws TaskerError `template_invalid`
    */
   async registerTemplates(source: TemplateSource): Promise<void> {
+    const { loadTemplates } = await import('./project/load-templates.ts');
     const { templates, problems } = await loadTemplates(source, this.#parts.environment);
     for (const problem of problems) this.#logger.warn(formatProblem(problem));
     for (const template of templates) {

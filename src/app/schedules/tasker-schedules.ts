@@ -6,7 +6,7 @@ import type { ScheduleChange, ScheduleOptions } from '../../engine/schedules/opt
 import type { Schedule, ScheduleFiring } from '../../engine/schedules/view.ts';
 import type { TaskSchedule } from '../../model/schedule/spec.ts';
 import type { BulkParts } from '../tasker-bulk.ts';
-import { loadSchedules, type ScheduleSource } from './load-schedules.ts';
+import type { ScheduleSource } from './load-schedules.ts';
 
 export type {
   AppliedSchedule,
@@ -164,6 +164,7 @@ export class TaskerSchedules {
     files: ScheduleSource,
     { source, dryRun, ...options }: OperatorOptions & { source: string; dryRun?: boolean },
   ): Promise<AppliedSchedule[]> {
+    const { loadSchedules } = await import('./load-schedules.ts');
     const schedules = await loadSchedules(files);
     const by = this.#parts.by(options);
     return this.#parts.engine.schedules.apply({ ...by, source, schedules, all: true, dryRun: dryRun ?? false });

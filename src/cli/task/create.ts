@@ -4,7 +4,7 @@ import { readTemplates, similarTemplate } from '../../app/project/load-templates
 import type { Tasker, TaskHandle } from '../../app/tasker.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { TaskerError } from '../../errors.ts';
-import { formatProblem } from '../../template/parse-template.ts';
+import { formatProblem } from '../../template/template-problem.ts';
 import { existingFolders } from '../project/folders.ts';
 import { readObject } from '../read-input.ts';
 import { chosenServer } from '../remote/choose-server.ts';
