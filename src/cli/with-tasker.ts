@@ -21,7 +21,7 @@ export async function withTasker<T>(
   { mayMake = false, listen = false }: { mayMake?: boolean; listen?: boolean },
   use: (tasker: Tasker) => Promise<T>,
 ): Promise<T> {
-  const server = chosenServer(options);
+  const server = await chosenServer(options);
   if (server) return use((await import('./remote/remote-tasker.ts')).remoteTasker(server));
   const { databaseUrl, showSensitive = false } = options;
   const tasker = await openClient({ databaseUrl, logger: notesLogger(options), mayMake, listen });

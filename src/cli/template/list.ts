@@ -43,7 +43,7 @@ export async function templateList(options: GlobalOptions): Promise<void> {
     });
   }
   const [registered, pauses] =
-    chosenServer(options) || databaseExists(options)
+    (await chosenServer(options)) || databaseExists(options)
       ? await withTasker(options, {}, (tasker) => Promise.all([tasker.engine.templates.list(), tasker.pauses()]))
       : [[], []];
   const differing = new Set(differingTemplates(templates, registered).map(nameOf));
