@@ -378,7 +378,6 @@ export {
   type StepHandlerResultParams,
 } from './handlers/step-handler.ts';
 export type { CompleteLaterOptions, NotYetOptions, StepWait } from './handlers/step-wait.ts';
-
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
 export type { AnyLogger, MessageLogger } from './logging/any-logger.ts';
 export {

@@ -8,7 +8,7 @@ import { messageOf, TaskerError } from '../errors.ts';
 import type { EventConsumer } from '../events/delivery/event-consumer.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
-import { untold, useWorkerLogger } from '../logging/process-logger.ts';
+import { untold, useWorkerLogger } from '../logging/worker-loggers.ts';
 import { type Metrics, silentMetrics, TaskerMetrics } from '../metrics/metrics.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { Listening } from '../server/listen.ts';
