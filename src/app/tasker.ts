@@ -93,29 +93,25 @@ export class Tasker extends TaskerOperations {
       events: this.events,
     });
     parts.engine.changes.isNotified = () => this.#signals.isListening;
-    this.#worker = parts.registry && this.#makeWorker(parts.registry, parts.Worker!);
+    if (!parts.registry) return;
+    this.#worker = new parts.Worker!({
+      ...this.#workerOptions(),
+      registry: parts.registry,
+      threads: parts.config.threads ?? availableParallelism(),
+      namespaces: () => this.namespaces,
+    });
   }
 
   /** Returns the workers that use the HTTP API, which the first call creates; see `httpWorkersOf`. @internal */
   httpWorkers(make: (options: HttpWorkersOptions) => HttpWorkers): HttpWorkers {
-    this.#httpWorkers ??= make({ ...this.#parts.config, ...this.#workerOptions() });
+    this.#httpWorkers ??= make(this.#workerOptions());
     return this.#httpWorkers;
-  }
-
-  #makeWorker(registry: HandlerRegistry, WorkerClass: typeof Worker): Worker {
-    const { config } = this.#parts;
-    return new WorkerClass({
-      ...config,
-      ...this.#workerOptions(),
-      registry,
-      threads: config.threads ?? availableParallelism(),
-      namespaces: () => this.namespaces,
-    });
   }
 
   #workerOptions() {
     const { config } = this.#parts;
     return {
+      ...config,
       ...this.#parts,
       retention: policyOf(config),
       logger: moduleLogger(this.#parts.logger, 'worker'),

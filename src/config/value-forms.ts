@@ -98,12 +98,11 @@ export function listOf<T>(form: Pick<ValueForm<T>, 'parse' | 'json'>, words: str
 
 /** Returns a form whose values are also checked or converted. */
 export function refined<T, To>(form: ValueForm<T>, next: (value: T) => To | typeof WRONG): ValueForm<To> {
-  const { parse, json, words, ofText, wrongParts } = form;
-  const both: Parse<To> = (value) => {
-    const read = parse(value);
+  const parse: Parse<To> = (value) => {
+    const read = form.parse(value);
     return read === WRONG ? WRONG : next(read);
   };
-  return { parse: both, json, words, ...(ofText && { ofText }), ...(wrongParts && { wrongParts }) };
+  return { ...(form as Omit<ValueForm<T>, 'inFile' | 'shown'>), parse };
 }
 
 function numbers(type: 'number' | 'integer', least: number, most: number, words: string): ValueForm<number> {

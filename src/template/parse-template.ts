@@ -10,6 +10,8 @@ import type { Finding } from './step-rules.ts';
 import type { TaskTemplate } from './task-template.ts';
 import { formatProblem, type TemplateProblem } from './template-problem.ts';
 
+export { formatProblem, type TemplateProblem };
+
 /** Options of {@link parseTemplate}. */
 export interface ParseOptions {
   /** The file name to show in problems. */

@@ -1,8 +1,7 @@
 import { messageOf, TaskerError } from '../errors.ts';
 import { isFields, kindOf } from '../model/json.ts';
-import { type ParsedTemplate, parseTemplate } from './parse-template.ts';
+import { type ParsedTemplate, parseTemplate, type TemplateProblem } from './parse-template.ts';
 import type { TaskTemplate } from './task-template.ts';
-import type { TemplateProblem } from './template-problem.ts';
 
 /** Options of {@link templateOfObject}. */
 export interface TemplateOfObjectOptions {

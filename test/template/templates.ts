@@ -1,7 +1,6 @@
 import { expect } from 'vitest';
-import { parseTemplate } from '../../src/template/parse-template.ts';
+import { formatProblem, parseTemplate } from '../../src/template/parse-template.ts';
 import type { TaskTemplate } from '../../src/template/task-template.ts';
-import { formatProblem } from '../../src/template/template-problem.ts';
 
 /** The three lines that every template begins with; `steps:` comes on line 4. */
 export const HEAD = 'name: demo\nnamespace: demo\nversion: "1.0.0"\n';

@@ -3,9 +3,8 @@ import { PublisherNotFoundError } from '../../events/publishing/publisher-errors
 import { PublisherRegistry } from '../../events/publishing/publisher-registry.ts';
 import { silentLogger } from '../../logging/logger.ts';
 import type { HandlerProblem } from '../../registry/check-handlers.ts';
-import { problemsAt } from '../../template/parse-template.ts';
+import { problemsAt, type TemplateProblem } from '../../template/parse-template.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
-import type { TemplateProblem } from '../../template/template-problem.ts';
 import { eventRegistries } from '../event-registries.ts';
 import type { NamedStepProblem } from './check-named-steps.ts';
 import { HandlerFolders } from './handler-folders.ts';

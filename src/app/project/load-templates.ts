@@ -3,10 +3,9 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, TaskerError } from '../../errors.ts';
 import { nearNames } from '../../model/near-names.ts';
-import { parseTemplate } from '../../template/parse-template.ts';
+import { formatProblem, parseTemplate, type TemplateProblem } from '../../template/parse-template.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
 import { templateOfObject } from '../../template/template-of-object.ts';
-import { formatProblem, type TemplateProblem } from '../../template/template-problem.ts';
 import { MIN_CACHED_FILES, TemplateCache } from './template-cache.ts';
 
 /** A template as a plain object, with the keys of a template file. */

@@ -8,22 +8,6 @@ import type { TaskSchedule } from '../../model/schedule/spec.ts';
 import type { BulkParts } from '../tasker-bulk.ts';
 import type { ScheduleSource } from './load-schedules.ts';
 
-export type {
-  AppliedSchedule,
-  BackfilledDue,
-  BackfillOptions,
-  CreateScheduleOptions,
-  Schedule,
-  ScheduleChange,
-  ScheduleFilter,
-  ScheduleFiring,
-  ScheduleOptions,
-  SchedulePageOptions,
-  ScheduleSource,
-  TaskSchedule,
-  TriggerOptions,
-};
-
 /**
  * The schedules, which create tasks at their due times. Available as `tasker.schedules`. Any process with a worker creates
  * the tasks that are due, by the database clock. Each due time is handled exactly once.

@@ -4,11 +4,10 @@ import type { ScheduleSpec } from '../../model/schedule/spec.ts';
 import type { FormIssue } from '../check-form.ts';
 import { describeIssue } from '../describe-issue.ts';
 import { locate, pathText } from '../locate.ts';
-import { problemsAt } from '../parse-template.ts';
+import { problemsAt, type TemplateProblem } from '../parse-template.ts';
 import { type ReadYaml, readYaml } from '../read-yaml.ts';
 import type { Path } from '../spellings.ts';
 import type { Finding } from '../step-rules.ts';
-import type { TemplateProblem } from '../template-problem.ts';
 import { SCHEDULE_KEYS, scheduleFile, specOf } from './schedule-file.ts';
 
 /** The outcome of parsing the file of a schedule. `schedule` is null if and only if there are problems. */

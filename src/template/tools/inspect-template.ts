@@ -1,9 +1,8 @@
-import { parseTemplate } from '../parse-template.ts';
+import { parseTemplate, type TemplateProblem } from '../parse-template.ts';
 import { readYaml } from '../read-yaml.ts';
 import { sketchesOf } from '../step-rules.ts';
 import type { TaskTemplate } from '../task-template.ts';
 import { graphOf } from '../template-graph.ts';
-import type { TemplateProblem } from '../template-problem.ts';
 import { propertiesOf, requiredOf, typesOf } from './compare-schemas.ts';
 
 /** A remark on a template, with its code in the original system if there is one. */
