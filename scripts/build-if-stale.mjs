@@ -9,9 +9,12 @@ const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const BUILT = path.join(root, 'dist/.tsbuildinfo');
 
 /** Includes folders, because their modification time changes when a file is renamed or removed. */
-function newest(folder) {
-  const names = ['.', ...readdirSync(folder, { recursive: true })];
-  return Math.max(...names.map((name) => statSync(path.join(folder, name)).mtimeMs));
+function hasChangedSince(time, folder) {
+  if (statSync(folder).mtimeMs >= time) return true;
+  return readdirSync(folder, { withFileTypes: true }).some((entry) => {
+    const each = `${folder}/${entry.name}`;
+    return entry.isDirectory() ? hasChangedSince(time, each) : statSync(each).mtimeMs >= time;
+  });
 }
 
 function builtAt() {
@@ -23,7 +26,7 @@ function builtAt() {
 }
 
 export function buildIfStale() {
-  if (builtAt() > newest(path.join(root, 'src'))) return;
+  if (!hasChangedSince(builtAt(), path.join(root, 'src'))) return;
   const began = new Date();
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
   const { status } = spawnSync(process.execPath, [tsc, '-p', path.join(root, 'tsconfig.build.json')], {

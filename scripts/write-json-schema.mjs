@@ -1,7 +1,7 @@
 // Writes schemas/task-template.json from the schema that the parser uses. With --check, only compares. Uses dist:
 //   npm run build && node scripts/write-json-schema.mjs
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { templateJsonSchema } from '../dist/template/template-json-schema.js';
+import { templateJsonSchema } from '../dist/template/generate/template-json-schema.js';
 
 const file = new URL('../schemas/task-template.json', import.meta.url);
 const text = `${JSON.stringify(templateJsonSchema(), null, 2)}\n`;

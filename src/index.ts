@@ -1,6 +1,7 @@
 import './config/require-node.ts';
 
 export { type CreateTaskerOptions, createTasker } from './app/create-tasker.ts';
+export type * from './app/operator-types.ts';
 export type { DrainedWorker, DrainOptions } from './app/overview/drain.ts';
 export type { QueueInfo, QueueListOptions, UnservedReason, UnservedSteps } from './app/overview/queues.ts';
 export type { NamespaceQueue, TaskerStatus } from './app/overview/status.ts';
@@ -59,36 +60,7 @@ export type * from './app/streams/stream-types.ts';
 export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
 export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { BulkOptions, TaskerBulk } from './app/tasker-bulk.ts';
-export type {
-  DeadLetter,
-  DeadLetterAddOptions,
-  DeadLetterChange,
-  DeadLetterDetails,
-  DeadLetterFilter,
-  DeadLetterNote,
-  DeadLetterPage,
-  DeadLetterPageOptions,
-  DeadLetterSnapshot,
-  DeadLetterStats,
-  Redrive,
-  RedriveFilter,
-  TaskerDeadLetters,
-  TaskStaleness,
-} from './app/tasker-dead-letters.ts';
 export type { TaskerEvents, WatchEventsOptions } from './app/tasker-events.ts';
-export type {
-  FoundStep,
-  FoundTask,
-  SearchPage,
-  SearchSort,
-  SearchTime,
-  StepPage,
-  StepPageOptions,
-  TaskFilter,
-  TaskPage,
-  TaskPageOptions,
-} from './app/tasker-operations.ts';
-export type * from './app/wait-types.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
 export { TaskerClientError } from './client/client-errors.ts';
 export type * from './client/described-types.ts';
@@ -136,7 +108,6 @@ export type { LoggedEvent } from './engine/events/logged-event.ts';
 export type { EventFilter } from './engine/events/search.ts';
 export type { DynamicLimits } from './engine/expansion.ts';
 export type { OperatorOptions } from './engine/operate.ts';
-export type { PauseResult, PauseTarget } from './engine/pause.ts';
 export type { CopyOptions } from './engine/rerun/copy-task.ts';
 export type { EarlierRun, RerunOptions, RerunStep, TaskRerun } from './engine/rerun/rerun.ts';
 export type { ArchiveDamage } from './engine/retention/archive-format.ts';
@@ -156,7 +127,6 @@ export type {
   AttemptCalls,
   EventProblem,
   HistoryEntry,
-  Pause,
   StaleNote,
   Step,
   StepError,
@@ -378,7 +348,6 @@ export {
   type StepHandlerResultParams,
 } from './handlers/step-handler.ts';
 export type { CompleteLaterOptions, NotYetOptions, StepWait } from './handlers/step-wait.ts';
-
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
 export type { AnyLogger, MessageLogger } from './logging/any-logger.ts';
 export {

@@ -166,8 +166,8 @@ describe('the rooms', () => {
     expect(packagesOf('src/cli/main.ts')).toEqual(['commander', 'picocolors']);
   });
 
-  it('load the parsers of YAML and JSON Schema, the HTTP server and the brokers only when they are needed', () => {
-    expect(packagesOf('src/index.ts')).toEqual(['croner', 'pg', 'picocolors', 'pino', 'smol-toml', 'zod']);
+  it('load the parsers of TOML, YAML and JSON Schema, the HTTP server and the brokers only when they are needed', () => {
+    expect(packagesOf('src/index.ts')).toEqual(['croner', 'pg', 'picocolors', 'pino', 'zod']);
   });
 
   it('use SQL text only in store and migrations, process.env only in config, and process.exit only in cli', () => {

@@ -6,27 +6,25 @@ import { lostAtStart } from '../db/connection-error.ts';
 import { Engine } from '../engine/engine.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { EventConsumer } from '../events/delivery/event-consumer.ts';
-import { allSinks, sinksFromConfig } from '../events/sinks/all-sinks.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
-import { untold, useWorkerLogger } from '../logging/process-logger.ts';
+import { untold, useWorkerLogger } from '../logging/worker-loggers.ts';
 import { type Metrics, silentMetrics, TaskerMetrics } from '../metrics/metrics.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { Listening } from '../server/listen.ts';
 import type { WorkerAppOptions } from '../server/worker-app.ts';
-import { formatProblem } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import { formatProblem } from '../template/template-problem.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import { openTracing } from '../tracing/tracing.ts';
-import { type EventRegistries, eventRegistries } from './event-registries.ts';
+import type { EventRegistries } from './event-registries.ts';
 import { type OpenDatabase, openDatabase } from './open-database.ts';
-import { DiscoveredSubscribers } from './project/discovered-subscribers.ts';
-import { type LoadedHandlers, loadHandlers } from './project/handler-folders.ts';
-import { loadTemplates, withoutTemplates } from './project/load-templates.ts';
-import { Project } from './project/project.ts';
+import type { DiscoveredSubscribers } from './project/discovered-subscribers.ts';
+import type { LoadedHandlers } from './project/handler-folders.ts';
+import type { Project } from './project/project.ts';
 import { startSchedules } from './schedules/start-schedules.ts';
-import { ServedTasker } from './server/served-tasker.ts';
-import { HealthLoop } from './server/worker-health.ts';
+import type { ServedTasker } from './server/served-tasker.ts';
+import type { HealthLoop } from './server/worker-health.ts';
 import { Tasker } from './tasker.ts';
 import { type CreateTaskerOptions, checkNumbers } from './tasker-options.ts';
 
@@ -55,6 +53,8 @@ export interface AssemblyParts {
   registry?: HandlerRegistry;
   /** The state for reports, such as `starting` or `running`. */
   state?: () => string;
+  /** Undefined for a tasker that only creates and watches tasks. */
+  side: typeof import('./process/worker-side.ts') | undefined;
 }
 
 /** How long a stop waits for a startup in progress, which may be waiting for a server that does not respond. */
@@ -65,13 +65,13 @@ export class Assembly {
   readonly #parts: AssemblyParts;
   readonly #logger: Logger;
   readonly #environment: string;
-  readonly #events: EventRegistries;
+  readonly #events: EventRegistries | undefined;
   readonly #project: Project | undefined;
-  readonly #found: DiscoveredSubscribers;
+  readonly #found: DiscoveredSubscribers | undefined;
   readonly #abort = new AbortController();
   /** The worker's name. */
   readonly workerId: string;
-  readonly report: ServedTasker;
+  readonly report: ServedTasker | undefined;
   /** A value of `performance.now()`. */
   readonly startedAt = performance.now();
   #listening: Listening | undefined;
@@ -82,16 +82,17 @@ export class Assembly {
   #reloading: Promise<void> = Promise.resolve();
 
   constructor(parts: AssemblyParts) {
-    const { loaded, options, logger, reload, registry, state = () => 'running' } = parts;
+    const { loaded, options, logger, reload, registry, side, state = () => 'running' } = parts;
     checkNumbers(options);
     this.#parts = parts;
     this.#logger = parts.ownLogger ?? logger;
     this.#environment = options.environment ?? loaded.config.environment;
     this.workerId = loaded.config.name ?? `${hostname()}-${process.pid}`;
-    this.#events = eventRegistries(options, moduleLogger(logger, 'events'));
-    this.#found = new DiscoveredSubscribers(this.#events);
+    if (!side) return;
+    this.#events = side.eventRegistries(options, moduleLogger(logger, 'events'));
+    this.#found = new side.DiscoveredSubscribers(this.#events);
     if (reload) {
-      this.#project = new Project({
+      this.#project = new side.Project({
         templates: options.templates ?? [],
         handlers: loaded.config.handlerPaths,
         environment: this.#environment,
@@ -104,7 +105,7 @@ export class Assembly {
     }
     const environment = this.#environment;
     const config = loaded.config.webConfigEndpoint ? () => shownConfig(loaded, environment) : undefined;
-    this.report = new ServedTasker({ workerId: this.workerId, environment, state, config });
+    this.report = new side.ServedTasker({ workerId: this.workerId, environment, state, config });
   }
 
   get config(): Readonly<TaskerConfig> {
@@ -152,10 +153,11 @@ export class Assembly {
       signal.throwIfAborted();
       const tasker = await this.#connect({ templates, registry, stopped: leaveLogs });
       this.#tasker = tasker;
-      if (registry) this.report.serve(tasker, registry);
+      if (registry) this.report?.serve(tasker, registry);
       signal.throwIfAborted();
-      if (this.#project) {
-        this.#health = new HealthLoop(() => this.report.readiness(), this.#logger);
+      const { report } = this;
+      if (this.#project && report) {
+        this.#health = new this.#parts.side!.HealthLoop(() => report.readiness(), this.#logger);
         this.#health.start();
       }
       return tasker;
@@ -182,13 +184,15 @@ export class Assembly {
       import('../server/bind-address.ts'),
     ]);
     const ofServer = moduleLogger(logger, 'server');
-    const app = workerApp({ worker: this.report, logger: ofServer, exposed: !isLoopback(address.host), guard });
+    const app = workerApp({ worker: this.report!, logger: ofServer, exposed: !isLoopback(address.host), guard });
     this.#listening = await listen(app, address);
     ofServer.info({ url: this.#listening.url }, 'health and metrics server listening');
   }
 
   async #loadTemplates(): Promise<TaskTemplate[]> {
-    const { loaded, options, handOut } = this.#parts;
+    const { loaded, options, handOut, side } = this.#parts;
+    if (options.templates === undefined && !side) return [];
+    const { loadTemplates, withoutTemplates } = await import('./project/load-templates.ts');
     const { templates, problems } = await loadTemplates(options.templates ?? [], this.#environment);
     for (const problem of problems) this.#logger.warn(formatProblem(problem));
     this.#project?.adopt(templates);
@@ -205,7 +209,7 @@ export class Assembly {
     const { options, logger, registry, needsHandlers } = this.#parts;
     if (!this.#project || !found) {
       const lines = registry?.logger ?? moduleLogger(logger, 'registry');
-      return loadHandlers(options.handlers ?? [], { logger: lines, found: this.#found, registry });
+      return this.#parts.side!.loadHandlers(options.handlers ?? [], { logger: lines, found: this.#found!, registry });
     }
     const { library } = this.#project;
     const folders = this.config.handlerPaths;
@@ -222,7 +226,7 @@ export class Assembly {
     registry: HandlerRegistry | undefined;
     stopped: (() => void) | undefined;
   }): Promise<Tasker> {
-    const { loaded, options, logger, handOut = false } = this.#parts;
+    const { loaded, options, logger, side, handOut = false } = this.#parts;
     const { config } = loaded;
     const { stepsPerDecision, decisionDepth, workersPerBatch } = config;
     const sinks = this.#sinks();
@@ -246,6 +250,7 @@ export class Assembly {
       tasker = new Tasker({
         ...made,
         ...this.#events,
+        Worker: side?.Worker,
         config,
         name: this.workerId,
         environment: this.#environment,
@@ -274,9 +279,10 @@ export class Assembly {
 
   /** The sinks in the configuration file run only in workers, not in a program that only creates and watches tasks. */
   #sinks(): EventConsumer[] {
-    const { loaded, options, logger } = this.#parts;
-    const configured = this.#wantsWorker ? sinksFromConfig(loaded.config, moduleLogger(logger, 'events')) : [];
-    return allSinks(options.sinks ?? [], configured);
+    const { loaded, options, logger, side } = this.#parts;
+    if (!side) return [];
+    const configured = this.#wantsWorker ? side.sinksFromConfig(loaded.config, moduleLogger(logger, 'events')) : [];
+    return side.allSinks(options.sinks ?? [], configured);
   }
 
   /** Reloads templates and handlers. Logs broken files, whose earlier content stays in use. */
@@ -333,7 +339,7 @@ export class Assembly {
     // A reload in progress would add the exports again.
     await waitAtMost(START_MS, this.#reloading);
     if (this.#project) await this.#project.library.leave();
-    else if (this.#parts.registry) await this.#found.leave();
+    else if (this.#parts.registry) await this.#found?.leave();
   }
 }
 

@@ -1,6 +1,5 @@
 import { type LoadedConfig, loadConfig, withOverrides } from '../config/load-config.ts';
 import { loggerOf } from '../logging/any-logger.ts';
-import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
 import { Assembly } from './assembly.ts';
 import type { Tasker } from './tasker.ts';
@@ -23,10 +22,13 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
   refuseUnknown('createTasker', options, TASKER_OPTIONS);
   refuseUnknown('createTasker: limits', options.limits, LIMIT_OPTIONS);
   const loaded = configOf(options);
-  const logger = options.logger ? loggerOf(options.logger) : defaultLogger(loaded);
+  const logger = options.logger ? loggerOf(options.logger) : await defaultLogger(loaded);
   // The warnings of a configuration that was passed in were reported when it was loaded.
   const warnings = options.config ? [] : loaded.warnings;
-  return new Assembly({ loaded, options, logger, warnings }).start();
+  const { worker, handlers, publishers, subscribers, sinks } = options;
+  const hasSide = worker || [handlers, publishers, subscribers, sinks].some((one) => one !== undefined);
+  const side = hasSide ? await import('./process/worker-side.ts') : undefined;
+  return new Assembly({ loaded, options, logger, warnings, side }).start();
 }
 
 /** The configuration with the options applied. Omits `environment`, which affects only templates here. */
@@ -37,7 +39,8 @@ function configOf(options: CreateTaskerOptions): LoadedConfig {
 }
 
 /** Logs only warnings unless a level is configured: an application may not expect log lines on standard error. */
-function defaultLogger({ config: { environment, log }, sources }: LoadedConfig): Logger {
+async function defaultLogger({ config: { environment, log }, sources }: LoadedConfig): Promise<Logger> {
+  const { consoleLogger } = await import('../logging/console-logger.ts');
   const form = process.stderr.isTTY && environment !== 'production' ? 'lines' : 'json';
   return consoleLogger({ ...(sources.log.from === 'default' ? { level: 'warn' } : log), form });
 }

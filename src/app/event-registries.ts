@@ -31,10 +31,13 @@ export function processEventRegistries(): EventRegistries {
 }
 
 /** Returns a warning for each registry of this process that no worker uses and that has members this tasker lacks. */
-export function unusedProcessRegistries(used: EventRegistries, { publishes }: { publishes: boolean }): string[] {
+export function unusedProcessRegistries(
+  used: Partial<EventRegistries>,
+  { publishes }: { publishes: boolean },
+): string[] {
   const own = processEventRegistries();
-  const publishers = own.publishers.registeredNames.filter((name) => !used.publishers.isRegistered(name));
-  const known = new Set(used.subscribers.listSubscribers().map(({ subscriberName }) => subscriberName));
+  const publishers = own.publishers.registeredNames.filter((name) => !used.publishers?.isRegistered(name));
+  const known = new Set(used.subscribers?.listSubscribers().map(({ subscriberName }) => subscriberName));
   const subscribers = own.subscribers
     .listSubscribers()
     .flatMap(({ subscriberName }) => (known.has(subscriberName) ? [] : [subscriberName]));

@@ -3,7 +3,6 @@ import type { LoadedConfig } from '../config/load-config.ts';
 import { lostAtStart } from '../db/connection-error.ts';
 import { Database } from '../db/database.ts';
 import type { EmbeddedServer } from '../db/embedded/start-embedded.ts';
-import { startEmbedded } from '../db/embedded/start-embedded.ts';
 import { migrate } from '../engine/migrate.ts';
 import { Replica } from '../engine/replica.ts';
 import { TaskerError } from '../errors.ts';
@@ -68,6 +67,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDa
 async function startOwn({ loaded, logger }: OpenDatabaseOptions): Promise<EmbeddedServer> {
   checkEmbeddedAllowed(loaded);
   const folder = path.resolve(loaded.config.embeddedFolder);
+  const { startEmbedded } = await import('../db/embedded/start-embedded.ts');
   const server = await startEmbedded({
     folder,
     onLog: (line) => logger.debug({ postgres: line }, 'embedded PostgreSQL'),

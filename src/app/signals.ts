@@ -35,7 +35,7 @@ export interface SignalTargets {
   httpWorkers: () => Pick<Worker, 'wake' | 'dueIn' | 'look'> | undefined;
   served: ServedNamespaces;
   waiter: TaskWaiter;
-  delivery: TaskerDelivery;
+  delivery: () => TaskerDelivery | undefined;
   events: TaskerEvents;
 }
 
@@ -136,7 +136,7 @@ export class Signals {
   }
 
   #onEvents(): void {
-    this.#targets.delivery.wake();
+    this.#targets.delivery()?.wake();
     this.#targets.events.wake();
   }
 

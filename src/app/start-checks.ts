@@ -1,4 +1,5 @@
 import { idlePublishers, unknownPublishers } from '../events/publishing/check-publishers.ts';
+import type { PublisherRegistry } from '../events/publishing/publisher-registry.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import {
@@ -24,7 +25,7 @@ const CHECK_MS = 2_000;
  * @throws TaskerError for a mistake that cannot be corrected while the worker runs
  */
 export async function checkStart(parts: TaskerParts): Promise<void> {
-  const { registry, templates, handOut, config } = parts;
+  const { registry, publishers, templates, handOut, config } = parts;
   const logger = moduleLogger(parts.logger, 'app');
   if (registry) {
     checkIsolation(
@@ -33,13 +34,13 @@ export async function checkStart(parts: TaskerParts): Promise<void> {
     );
   }
   for (const line of unusedProcessRegistries(parts, { publishes: registry !== undefined })) logger.warn(line);
-  if (!registry) return;
+  if (!registry || !publishers) return;
   const resolve = resolvingOnce(registry);
   const checks = [warnOfNamedSteps(registry, templates, { resolve, logger })];
   // A subscriber to step events may register its handlers at any time.
   if (!handOut) checks.push(warnOfHandlers(registry, templates, { resolve, logger }));
   await waitAtMost(CHECK_MS, Promise.all(checks));
-  checkPublishers(parts, logger);
+  checkPublishers(publishers, parts, logger);
   const { namespaces } = config;
   const warning = namespaces && uncoveredTemplates(namespaces, templates);
   if (warning !== undefined) logger.warn({ namespaces }, warning);
@@ -79,7 +80,7 @@ async function warnOfNamedSteps(
  * Rejects an unregistered publisher, because its events would be lost. If steps go to a subscriber, only logs a
  * warning, because the subscriber may register the publisher later.
  */
-function checkPublishers({ publishers, templates, handOut }: TaskerParts, logger: Logger): void {
+function checkPublishers(publishers: PublisherRegistry, { templates, handOut }: TaskerParts, logger: Logger): void {
   const unknown = unknownPublishers(publishers, templates);
   if (unknown && !handOut) throw unknown;
   if (unknown) logger.warn({ publishers: unknown.missingPublishers }, unknown.message);

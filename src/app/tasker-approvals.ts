@@ -12,18 +12,6 @@ import {
 import { type ReassignRequest, reassign, showApproval, type VoteRequest, vote } from '../engine/waits/approvals.ts';
 import type { BulkParts } from './tasker-bulk.ts';
 
-export type {
-  Approval,
-  ApprovalDecision,
-  ApprovalFilter,
-  ApprovalPage,
-  ApprovalPageOptions,
-  ApprovalResult,
-  ReassignRequest,
-  Vote,
-  VoteRequest,
-};
-
 /**
  * The approvals that steps of type `approval` wait for. Available as `tasker.approvals`.
  *

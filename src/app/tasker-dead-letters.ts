@@ -22,22 +22,6 @@ import type { Redrive } from '../engine/dead-letters/redrive.ts';
 import { type OperatorOptions, operatorOf } from '../engine/operate.ts';
 import type { BulkOptions, BulkParts } from './tasker-bulk.ts';
 
-export type {
-  AddOptions as DeadLetterAddOptions,
-  DeadLetter,
-  DeadLetterChange,
-  DeadLetterDetails,
-  DeadLetterFilter,
-  DeadLetterNote,
-  DeadLetterPage,
-  DeadLetterPageOptions,
-  DeadLetterSnapshot,
-  DeadLetterStats,
-  Redrive,
-  RedriveFilter,
-  TaskStaleness,
-};
-
 /**
  * The dead letters: tasks that need a person's attention. Available as `tasker.deadLetters`. A task is added when it
  * exceeds a limit of its template's `lifecycle` (`staleness_action: dlq`), when it is blocked by failures

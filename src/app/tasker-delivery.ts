@@ -37,7 +37,7 @@ export class TaskerDelivery {
     if (subscribers === SubscriberRegistry.instance) this.#endPolling = processEvents.follow(this.#bus, engine.events);
     await this.#delivery.start();
     this.#sinks = this.#delivery.run(sinks);
-    await Promise.all([this.#sinks.started, subscribers.attach(this.#subscribers)]);
+    await Promise.all([this.#sinks.started, subscribers?.attach(this.#subscribers)]);
   }
 
   /** Reports that durable events were committed, in this process or another. */
@@ -52,6 +52,6 @@ export class TaskerDelivery {
     const sinks = this.#sinks?.stop(left());
     while (this.#bus.waiting > 0 && performance.now() < until && !hurry.aborted) await sleep(2);
     this.#endPolling();
-    await Promise.all([sinks, this.#delivery.stop(left()), this.#parts.subscribers.detach(this.#subscribers, left())]);
+    await Promise.all([sinks, this.#delivery.stop(left()), this.#parts.subscribers?.detach(this.#subscribers, left())]);
   }
 }

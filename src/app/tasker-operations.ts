@@ -39,22 +39,6 @@ import { TaskerDeadLetters } from './tasker-dead-letters.ts';
 import { TaskerSignals } from './tasker-signals.ts';
 import { type Explanation, explainTask } from './why.ts';
 
-export type {
-  FoundStep,
-  FoundTask,
-  Pause,
-  PauseResult,
-  PauseTarget,
-  SearchPage,
-  SearchSort,
-  SearchTime,
-  StepPage,
-  StepPageOptions,
-  TaskFilter,
-  TaskPage,
-  TaskPageOptions,
-};
-
 /** Methods for operators: find tasks, explain them, and act on them. {@link Tasker} inherits them. */
 export abstract class TaskerOperations extends TaskerSignals {
   readonly #engine: Engine;

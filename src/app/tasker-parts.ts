@@ -6,17 +6,20 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import type { Tracing } from '../tracing/tracing.ts';
+import type { Worker } from '../worker/worker.ts';
 import type { EventRegistries } from './event-registries.ts';
 import type { OpenDatabase } from './open-database.ts';
 
 /** The parts that an assembly passes to a {@link Tasker}. */
-export interface TaskerParts extends EventRegistries {
+export interface TaskerParts extends Partial<EventRegistries> {
   config: Readonly<TaskerConfig>;
   /** The worker's name. */
   name: string;
   open: OpenDatabase;
   engine: Engine;
   registry: HandlerRegistry | undefined;
+  /** Defined if there is a registry. */
+  Worker: typeof Worker | undefined;
   logger: Logger;
   metrics: Metrics;
   tracing: Tracing | undefined;

@@ -13,17 +13,6 @@ import { type SentSignal, type SignalReceipt, sendSignal } from '../engine/waits
 import { TaskerApprovals } from './tasker-approvals.ts';
 import { TaskerWaits } from './tasker-waits.ts';
 
-export type {
-  SentSignal,
-  Signal,
-  SignalListOptions,
-  SignalOptions,
-  SignalPage,
-  SignalReceipt,
-  SignalTarget,
-  TaskSignal,
-};
-
 /** Methods for signals and approvals. {@link Tasker} inherits them. */
 export abstract class TaskerSignals extends TaskerWaits {
   readonly #engine: Engine;

@@ -4,8 +4,6 @@ import type { TimerTime } from '../engine/waits/timers.ts';
 import type { TokenError, TokenUse } from '../engine/waits/tokens.ts';
 import { type TaskWait, waitsOfTask } from './overview/task-waits.ts';
 
-export type { TimerTime, TokenError, TokenUse };
-
 /** Methods that end the waits of steps, for operators and for holders of tokens. {@link Tasker} inherits them. */
 export abstract class TaskerWaits {
   readonly #engine: Engine;

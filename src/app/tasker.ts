@@ -16,22 +16,21 @@ import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
-import { formatProblem } from '../template/parse-template.ts';
+import { formatProblem } from '../template/template-problem.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import type { Tracing } from '../tracing/tracing.ts';
-import { HttpWorkers } from '../worker/http/http-workers.ts';
-import { Worker } from '../worker/worker.ts';
+import type { HttpWorkers, HttpWorkersOptions } from '../worker/http/http-workers.ts';
+import type { Worker } from '../worker/worker.ts';
 import type { WorkerStats } from '../worker/worker-options.ts';
 import type { ListOptions } from './list-options.ts';
-import { loadTemplates, type TemplateSource } from './project/load-templates.ts';
+import type { TemplateSource } from './project/load-templates.ts';
 import { policyOf, retentionOf } from './retention.ts';
 import { ServedNamespaces, Signals } from './signals.ts';
-import { checkStart } from './start-checks.ts';
 import { onlySuccess, TaskWaiter, type WaitOptions, watchTask } from './streams/task-waiter.ts';
 import { type WatchTasksOptions, watchTasks } from './streams/watch-tasks.ts';
 import type { CheckedRequest, CheckedRequests } from './task-types.ts';
 import { countTasker } from './tasker-counts.ts';
-import { TaskerDelivery } from './tasker-delivery.ts';
+import type { TaskerDelivery } from './tasker-delivery.ts';
 import { TaskerEvents } from './tasker-events.ts';
 import { TaskerOperations } from './tasker-operations.ts';
 import type { TaskerParts } from './tasker-parts.ts';
@@ -65,7 +64,7 @@ export class Tasker extends TaskerOperations {
   readonly #worker: Worker | undefined;
   #httpWorkers: HttpWorkers | undefined;
   readonly #stopCounting: () => void;
-  readonly #delivery: TaskerDelivery;
+  #delivery: TaskerDelivery | undefined;
   /** The `fast` and `broadcast` events of its worker. @internal */
   readonly eventBus: EventBus;
   /** The durable domain events and the groups that receive them. */
@@ -86,40 +85,35 @@ export class Tasker extends TaskerOperations {
     this.#waiter = new TaskWaiter(parts.engine, this.#logger);
     this.events = new TaskerEvents(parts.engine.events, this.#logger, () => this.door);
     this.#served = new ServedNamespaces(parts);
-    this.#delivery = new TaskerDelivery(parts, this.eventBus);
     this.#stopCounting = countTasker(parts, this.eventBus);
     this.#signals = new Signals(parts, {
       worker: () => this.#worker,
       httpWorkers: () => this.#httpWorkers,
       served: this.#served,
       waiter: this.#waiter,
-      delivery: this.#delivery,
+      delivery: () => this.#delivery,
       events: this.events,
     });
     parts.engine.changes.isNotified = () => this.#signals.isListening;
-    this.#worker = parts.registry && this.#makeWorker(parts.registry);
-  }
-
-  /** The workers that use the HTTP API. @internal */
-  get httpWorkers(): HttpWorkers {
-    this.#httpWorkers ??= new HttpWorkers({ ...this.#parts.config, ...this.#workerOptions() });
-    return this.#httpWorkers;
-  }
-
-  #makeWorker(registry: HandlerRegistry): Worker {
-    const { config } = this.#parts;
-    return new Worker({
-      ...config,
+    if (!parts.registry) return;
+    this.#worker = new parts.Worker!({
       ...this.#workerOptions(),
-      registry,
-      threads: config.threads ?? availableParallelism(),
+      registry: parts.registry,
+      threads: parts.config.threads ?? availableParallelism(),
       namespaces: () => this.namespaces,
     });
+  }
+
+  /** Returns the workers that use the HTTP API, which the first call creates; see `httpWorkersOf`. @internal */
+  httpWorkers(make: (options: HttpWorkersOptions) => HttpWorkers): HttpWorkers {
+    this.#httpWorkers ??= make(this.#workerOptions());
+    return this.#httpWorkers;
   }
 
   #workerOptions() {
     const { config } = this.#parts;
     return {
+      ...config,
       ...this.#parts,
       retention: policyOf(config),
       logger: moduleLogger(this.#parts.logger, 'worker'),
@@ -139,6 +133,12 @@ export class Tasker extends TaskerOperations {
   }
 
   async #start(): Promise<void> {
+    // Imported only here, because most commands do not start their tasker.
+    const [{ checkStart }, { TaskerDelivery: Delivery }] = await Promise.all([
+      import('./start-checks.ts'),
+      import('./tasker-delivery.ts'),
+    ]);
+    this.#delivery = new Delivery(this.#parts, this.eventBus);
     await checkStart(this.#parts);
     if (this.#worker) await this.#served.read(this.#engine);
     this.#engine.search.start();
@@ -214,6 +214,7 @@ export class Tasker extends TaskerOperations {
    * @throws TaskerError `template_invalid`
    */
   async registerTemplates(source: TemplateSource): Promise<void> {
+    const { loadTemplates } = await import('./project/load-templates.ts');
     const { templates, problems } = await loadTemplates(source, this.#parts.environment);
     for (const problem of problems) this.#logger.warn(formatProblem(problem));
     for (const template of templates) {
@@ -414,7 +415,7 @@ export class Tasker extends TaskerOperations {
   /** Runs after the worker has stopped, so that the events of its last steps are delivered. */
   async #stopDelivery(drainTimeoutMs: number): Promise<void> {
     await this.#delivery
-      .stop({ drainTimeoutMs: Math.max(0, drainTimeoutMs), hurry: this.#hurry.signal })
+      ?.stop({ drainTimeoutMs: Math.max(0, drainTimeoutMs), hurry: this.#hurry.signal })
       .catch((error: unknown) => this.#logger.warn({ error: messageOf(error) }, 'event delivery did not stop cleanly'));
   }
 

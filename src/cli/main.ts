@@ -7,7 +7,7 @@ import { quietWhenReaderLeaves } from './show/output.ts';
 /** Runs the command line and sets `process.exitCode`. The process then exits on its own. */
 export async function main(argv: readonly string[]): Promise<void> {
   quietWhenReaderLeaves();
-  const program = makeProgram();
+  const program = await makeProgram(argv.slice(2));
   try {
     await program.parseAsync(argv);
   } catch (error) {

@@ -2,36 +2,43 @@ import { Command } from 'commander';
 import { packageVersion } from '../config/package-version.ts';
 import { useConfigPath } from '../config/use-config-path.ts';
 import { TaskerError } from '../errors.ts';
-import { addApprovalCommands } from './approval/commands.ts';
-import { addArchiveCommands } from './archive/commands.ts';
-import { addAuditCommands } from './audit/commands.ts';
-import { addAuthCommands } from './auth/commands.ts';
-import { addBulkCommands } from './bulk/commands.ts';
-import { addCompletionCommand } from './completion/commands.ts';
-import { addConfigCommands } from './config/commands.ts';
-import { addDatabaseCommands } from './db/commands.ts';
-import { addDeadLetterCommands } from './dlq/commands.ts';
-import { addEventCommands } from './event/commands.ts';
-import { addGenerateCommands } from './generate/commands.ts';
-import { addMcpCommand } from './mcp/commands.ts';
-import { addNamespaceCommands } from './namespace/commands.ts';
-import { addPauseCommands } from './pause/commands.ts';
-import { addProfileCommands } from './profile/commands.ts';
-import { addProjectCommands } from './project/commands.ts';
-import { addQueueCommands } from './queue/commands.ts';
-import { addScheduleCommands } from './schedule/commands.ts';
-import { addSignalCommands } from './signal/commands.ts';
-import { addStatsCommands } from './stats/commands.ts';
-import { addStepCommands } from './step/commands.ts';
-import { addTaskCommands } from './task/commands.ts';
-import { addTemplateCommands } from './template/commands.ts';
-import { addTimerCommands } from './timer/commands.ts';
 
 /**
  * The commands that start something on this machine, or read and write local files. They use neither a database nor a
  * server.
  */
 const LOCAL = new Set(['init', 'dev', 'worker', 'server', 'doctor', 'config', 'db', 'generate', 'completion']);
+
+/** The commands by their first words, in the order of the help. */
+const GROUPS: readonly (readonly [words: string, load: () => Promise<(program: Command) => void>])[] = [
+  ['init dev worker server status doctor', async () => (await import('./project/commands.ts')).addProjectCommands],
+  ['task', async () => (await import('./task/commands.ts')).addTaskCommands],
+  ['step', async () => (await import('./step/commands.ts')).addStepCommands],
+  ['timer', async () => (await import('./timer/commands.ts')).addTimerCommands],
+  ['queue', async () => (await import('./queue/commands.ts')).addQueueCommands],
+  ['signal', async () => (await import('./signal/commands.ts')).addSignalCommands],
+  ['approval', async () => (await import('./approval/commands.ts')).addApprovalCommands],
+  ['dlq', async () => (await import('./dlq/commands.ts')).addDeadLetterCommands],
+  ['stats', async () => (await import('./stats/commands.ts')).addStatsCommands],
+  ['schedule', async () => (await import('./schedule/commands.ts')).addScheduleCommands],
+  ['event', async () => (await import('./event/commands.ts')).addEventCommands],
+  ['bulk', async () => (await import('./bulk/commands.ts')).addBulkCommands],
+  ['audit', async () => (await import('./audit/commands.ts')).addAuditCommands],
+  ['auth', async () => (await import('./auth/commands.ts')).addAuthCommands],
+  ['template', async () => (await import('./template/commands.ts')).addTemplateCommands],
+  ['namespace', async () => (await import('./namespace/commands.ts')).addNamespaceCommands],
+  ['pause', async () => (await import('./pause/commands.ts')).addPauseCommands],
+  ['generate', async () => (await import('./generate/commands.ts')).addGenerateCommands],
+  ['db', async () => (await import('./db/commands.ts')).addDatabaseCommands],
+  ['archive', async () => (await import('./archive/commands.ts')).addArchiveCommands],
+  ['config', async () => (await import('./config/commands.ts')).addConfigCommands],
+  ['profile', async () => (await import('./profile/commands.ts')).addProfileCommands],
+  ['mcp', async () => (await import('./mcp/commands.ts')).addMcpCommand],
+  ['completion', async () => (await import('./completion/commands.ts')).addCompletionCommand],
+];
+
+/** With one of these words, a command prints or uses the definitions of all commands. */
+const NEEDS_ALL = new Set(['-h', '--help', 'help', 'completion']);
 
 /** Other commands check the server themselves; see `withTasker`. */
 function refuseUselessServer(command: Command): void {
@@ -45,9 +52,9 @@ function refuseUselessServer(command: Command): void {
 
 /**
  * Defines the commands and their options. The code of a command is imported when it runs, so that help and usage errors
- * appear immediately.
+ * appear immediately. If the arguments have the first words of commands, defines only these commands.
  */
-export function makeProgram(): Command {
+export async function makeProgram(argv: readonly string[] = []): Promise<Command> {
   const program = new Command('tasker')
     .description('Workflows of TypeScript steps on PostgreSQL.')
     .version(packageVersion(), '-V, --version', 'print the version')
@@ -82,30 +89,9 @@ export function makeProgram(): Command {
       refuseUselessServer(command);
     })
     .exitOverride();
-  addProjectCommands(program);
-  addTaskCommands(program);
-  addStepCommands(program);
-  addTimerCommands(program);
-  addQueueCommands(program);
-  addSignalCommands(program);
-  addApprovalCommands(program);
-  addDeadLetterCommands(program);
-  addStatsCommands(program);
-  addScheduleCommands(program);
-  addEventCommands(program);
-  addBulkCommands(program);
-  addAuditCommands(program);
-  addAuthCommands(program);
-  addTemplateCommands(program);
-  addNamespaceCommands(program);
-  addPauseCommands(program);
-  addGenerateCommands(program);
-  addDatabaseCommands(program);
-  addArchiveCommands(program);
-  addConfigCommands(program);
-  addProfileCommands(program);
-  addMcpCommand(program);
-  addCompletionCommand(program);
+  const named = GROUPS.filter(([words]) => words.split(' ').some((word) => argv.includes(word)));
+  const groups = named.length === 0 || argv.some((word) => NEEDS_ALL.has(word)) ? GROUPS : named;
+  for (const [, load] of groups) (await load())(program);
   program.addHelpText(
     'after',
     '\nFirst workflow:  npx tasker init && npx tasker dev\nExit codes: 0 success, 1 failure, 2 usage error (or blocked task), 3 could not start',

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { stateHint, TASK_FILTER_KEYS, VISIBLE_STATES } from '../app/list-options.ts';
-import type { TaskFilter } from '../app/tasker-operations.ts';
+import type { TaskFilter } from '../app/operator-types.ts';
 import { collect, moment, wholeNumber } from './options.ts';
 
 /** The options that {@link addTaskFilter} adds, as commander returns them. */

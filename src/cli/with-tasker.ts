@@ -1,14 +1,14 @@
 import { openClient } from '../app/project/database-admin.ts';
 import { withoutSensitive } from '../app/sensitive/without-sensitive.ts';
 import type { Tasker } from '../app/tasker.ts';
-import { consoleLogger } from '../logging/console-logger.ts';
 import type { Logger } from '../logging/logger.ts';
+import { plainLogger } from '../logging/plain-logger.ts';
 import type { GlobalOptions } from './options.ts';
 import { chosenServer } from './remote/choose-server.ts';
 
 /** Returns the logger of a command that runs no steps. It prints warnings, or everything with `--verbose`. */
 export function notesLogger({ verbose }: GlobalOptions): Logger {
-  return consoleLogger({ level: verbose ? 'debug' : 'warn', form: 'notes' });
+  return plainLogger({ level: verbose ? 'debug' : 'warn' });
 }
 
 /**
@@ -21,7 +21,7 @@ export async function withTasker<T>(
   { mayMake = false, listen = false }: { mayMake?: boolean; listen?: boolean },
   use: (tasker: Tasker) => Promise<T>,
 ): Promise<T> {
-  const server = chosenServer(options);
+  const server = await chosenServer(options);
   if (server) return use((await import('./remote/remote-tasker.ts')).remoteTasker(server));
   const { databaseUrl, showSensitive = false } = options;
   const tasker = await openClient({ databaseUrl, logger: notesLogger(options), mayMake, listen });

@@ -25,11 +25,6 @@ export function profilesFile(env: NodeJS.ProcessEnv = process.env): string {
   return path.join(folder, 'tasker', 'profiles.toml');
 }
 
-/** Returns the name of the profile in `TASKER_PROFILE` or `TASKER_CLIENT_PROFILE`, if one is set. */
-export function profileFromEnvironment(env: NodeJS.ProcessEnv = process.env): string | undefined {
-  return env.TASKER_PROFILE?.trim() || env.TASKER_CLIENT_PROFILE?.trim() || undefined;
-}
-
 /**
  * Returns the profiles by name. A missing file has none.
  * @throws TaskerError `config_invalid` if the file is invalid, or if other users can read it

@@ -18,3 +18,8 @@ export function serverFromEnvironment(env: NodeJS.ProcessEnv = process.env): Par
     token: read('TASKER_ORCHESTRATION_AUTH_TOKEN') ?? read('TASKER_AUTH_TOKEN'),
   };
 }
+
+/** Returns the name of the profile in `TASKER_PROFILE` or `TASKER_CLIENT_PROFILE`, if one is set. */
+export function profileFromEnvironment(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  return env.TASKER_PROFILE?.trim() || env.TASKER_CLIENT_PROFILE?.trim() || undefined;
+}

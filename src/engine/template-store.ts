@@ -22,12 +22,14 @@ import {
 import { compileSchema, compileStored, type SchemaViolation } from '../template/json-schema-check.ts';
 import { limitsOf } from '../template/limits-of.ts';
 import { type JsonSchema, type TaskTemplate, waitsByType } from '../template/task-template.ts';
-import { digestOf } from '../template/template-digest.ts';
 import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
-import { templateFromJson, templateToJson } from '../template/template-json.ts';
 import { type DeclaredEvents, declaredEvents } from './events/declared-events.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits, type Expanding, expansionOf } from './expansion.ts';
 import { type SensitiveValues, sensitiveValues } from './sensitive.ts';
+
+/** Imported when a template is read or written, because many commands do neither. */
+const forms = () => import('../template/template-json.ts');
+const digesting = () => import('../template/template-digest.ts');
 
 /** A registered snapshot, ready for use. */
 export interface Snapshot {
@@ -75,6 +77,7 @@ export class TemplateStore {
    */
   async registerAll(templates: readonly TaskTemplate[]): Promise<void> {
     if (templates.length === 0) return;
+    const { digestOf } = await digesting();
     const rows = await newestDigests(this.#database, templates);
     const newest = new Map(rows.map(({ digest, ...row }) => [nameOf(row), digest]));
     for (const template of templates) {
@@ -88,6 +91,7 @@ export class TemplateStore {
   /** Stores a snapshot and its graph. The same digest is the same snapshot. New tasks use the newest registration. */
   async register(template: TaskTemplate): Promise<Snapshot> {
     const graph = graphOf(template);
+    const [{ digestOf }, { templateToJson }] = await Promise.all([digesting(), forms()]);
     const digest = digestOf(template);
     const { id, namespaceId, other } = await this.#database.transaction(opening(), async (tx) => {
       await lockPausesShared(tx);
@@ -125,7 +129,7 @@ export class TemplateStore {
   async byIds(ids: Iterable<number>): Promise<Map<number, Snapshot>> {
     const { known, unknown } = this.#knownOf(ids);
     if (unknown.length > 0)
-      for (const row of await templatesById(this.#database, unknown)) known.set(row.id, this.#load(row));
+      for (const row of await templatesById(this.#database, unknown)) known.set(row.id, await this.#load(row));
     for (const id of unknown) if (!known.has(id)) throw notStored(id);
     return known;
   }
@@ -155,7 +159,7 @@ export class TemplateStore {
     if (unknown.length === 0) return unreadable;
     for (const row of await templatesById(db, unknown)) {
       try {
-        known.set(row.id, this.#load(row));
+        known.set(row.id, await this.#load(row));
       } catch (error) {
         unreadable.set(row.id, unreadableTemplate(row, error));
       }
@@ -188,7 +192,7 @@ export class TemplateStore {
     if (known) return known;
     const row = isStorableText(key) ? await newestTemplate(this.#database, namespace, name, version) : undefined;
     if (!row) throw await this.#notFound(key, namespace, name);
-    const snapshot = this.#load(row);
+    const snapshot = await this.#load(row);
     this.#newest.put(key, snapshot, { uses: 1 });
     return snapshot;
   }
@@ -219,7 +223,8 @@ export class TemplateStore {
     return new TaskerError('template_not_found', `template ${key} not found; ${hint}`, { details: { near } });
   }
 
-  #load(row: TemplateRow): Snapshot {
+  async #load(row: TemplateRow): Promise<Snapshot> {
+    const { templateFromJson } = await forms();
     const known = this.#byId.get(row.id);
     if (known) return known;
     const template = templateFromJson(JSON.parse(row.definition));

@@ -1,7 +1,7 @@
 import type { Logger } from './logger.ts';
 
-/** The format of log lines: JSON, readable lines with a time, or notes with only the message. */
-export type ConsoleForm = 'json' | 'lines' | 'notes';
+/** The format of log lines: JSON, or readable lines with a time. */
+export type ConsoleForm = 'json' | 'lines';
 
 /** The property that holds the format, on loggers of this package that write to standard error. Child loggers inherit it. */
 export const STANDARD_ERROR_FORM = Symbol.for('tasker-core.standard-error-form');

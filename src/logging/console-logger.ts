@@ -11,7 +11,7 @@ export interface ConsoleLoggerOptions {
   level: string;
   /** Levels for parts of this package, by name: `worker`, `db`, `tasker::engine`. */
   modules?: Readonly<Record<string, string>>;
-  /** `json`: lines of pino. `lines`: readable lines with a time. `notes`: only the message, marked as warning or note. */
+  /** `json`: lines of pino. `lines`: readable lines with a time. */
   form: ConsoleForm;
   /** Where lines are written. Default: standard error. */
   write?: (line: string) => void;
@@ -62,8 +62,7 @@ function pinoLevel(level: string): string {
 
 function sinkOf({ form, write }: ConsoleLoggerOptions): pino.DestinationStream {
   if (form !== 'json') {
-    const format = form === 'lines' ? lineOf : noteOf;
-    return { write: (json: string) => (write ?? toStandardError)(format(JSON.parse(json))) };
+    return { write: (json: string) => (write ?? toStandardError)(lineOf(JSON.parse(json))) };
   }
   if (write) return { write: (json: string) => write(json.trimEnd()) };
   return pino.destination({ dest: 2, sync: true });
@@ -85,11 +84,6 @@ type Entry = Record<string, unknown> & { level: number; time: number; msg?: stri
 function lineOf(entry: Entry): string {
   const time = new Date(entry.time).toTimeString().slice(0, 8);
   return `${pc.dim(time)} ${levelOf(entry.level).padEnd(5)} ${entry.msg ?? ''}${fieldsOf(entry)}`;
-}
-
-/** For example `warning: no handler here for greet; register them, or run a worker that has them` */
-function noteOf(entry: Entry): string {
-  return `${entry.level >= 40 ? pc.yellow('warning:') : pc.dim('note:')} ${entry.msg ?? ''}`;
 }
 
 function levelOf(level: number): string {

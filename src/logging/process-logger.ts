@@ -1,41 +1,7 @@
 import { logFilterOf } from '../config/log-filter.ts';
 import { consoleLogger } from './console-logger.ts';
 import type { Logger } from './logger.ts';
-
-/** Shared by all copies of this package in the process, because a program may use a different copy than its worker. */
-interface Shared {
-  /** The loggers of the running workers, in the order in which they started. The last one is used. */
-  readonly running: Logger[];
-  /** The logger of the worker that stopped last, for lines that a program writes after that. */
-  stopped: Logger | undefined;
-  /** Writes JSON lines to standard error at the level set in the environment. */
-  fallback: Logger | undefined;
-  /** The warning about the environment that was already logged. */
-  told: string | undefined;
-}
-
-const KEY = Symbol.for('tasker-core.process-logger');
-
-function shared(): Shared {
-  const place = globalThis as { [KEY]?: Shared };
-  place[KEY] ??= { running: [], stopped: undefined, fallback: undefined, told: undefined };
-  return place[KEY];
-}
-
-/**
- * Sends lines logged outside of handlers to the logger of a starting worker. Call the returned function when it stops.
- */
-export function useWorkerLogger(logger: Logger): () => void {
-  const all = shared();
-  all.running.push(logger);
-  let left = false;
-  return () => {
-    if (left) return;
-    left = true;
-    all.running.splice(all.running.lastIndexOf(logger), 1);
-    all.stopped = logger;
-  };
-}
+import { shared } from './worker-loggers.ts';
 
 /** The logger for lines logged outside of handlers, unless the program sets another one. */
 export function processLogger(): Logger {
@@ -49,10 +15,4 @@ export function processLogger(): Logger {
     all.told = warning;
   }
   return all.fallback;
-}
-
-/** The warnings of a configuration, without the warning that {@link processLogger} has already logged. */
-export function untold(warnings: readonly string[]): string[] {
-  const { told } = shared();
-  return warnings.filter((line) => line !== told);
 }

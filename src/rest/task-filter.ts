@@ -1,5 +1,5 @@
 import type { z } from '@hono/zod-openapi';
-import type { TaskFilter } from '../app/tasker-operations.ts';
+import type { TaskFilter } from '../app/operator-types.ts';
 import type { Caller } from './caller.ts';
 import type { filterQuery } from './schemas/task-queries.ts';
 import { searchedNamespaces } from './scope.ts';

@@ -1,9 +1,9 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { snakeKeys } from '../app/json/views.ts';
+import type { TaskFilter, TaskPageOptions } from '../app/operator-types.ts';
 import { durationMs } from '../app/schedules/duration.ts';
 import type { SharedCreations } from '../app/server/shared-creations.ts';
 import type { Tasker } from '../app/tasker.ts';
-import type { TaskFilter, TaskPageOptions } from '../app/tasker-operations.ts';
 import { TaskerError } from '../errors.ts';
 import { actorOf, type Caller, callerOf } from './caller.ts';
 import { refuseInvalid } from './refuse-invalid.ts';

@@ -1,7 +1,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { snakeKeys } from '../app/json/views.ts';
+import type { Pause } from '../app/operator-types.ts';
 import type { Tasker } from '../app/tasker.ts';
-import type { Pause } from '../app/tasker-operations.ts';
 import { callerOf } from './caller.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute } from './route.ts';

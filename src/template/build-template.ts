@@ -26,7 +26,7 @@ import {
   type TemplateFile,
   templateFile,
 } from './template-file.ts';
-import { waitsOf } from './waits/wait-file.ts';
+import { waitsOf } from './waits/convert-waits.ts';
 
 /** Builds the template of a well-formed file, with defaults. Overrides are kept but not applied. */
 export function buildTemplate(file: TemplateFile): TaskTemplate {

@@ -23,7 +23,7 @@ import {
   stepFile,
   templateFile,
 } from './template-file.ts';
-import { waitsToJson } from './waits/wait-file.ts';
+import { waitsToJson } from './waits/convert-waits.ts';
 
 /**
  * Returns the template as JSON with snake_case keys, which the database stores as a snapshot. Fields that are null are

@@ -2,15 +2,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createTasker } from '../app/create-tasker.ts';
 import { eventRegistries, type SubscriberSource } from '../app/event-registries.ts';
 import type { TaskTypes } from '../app/known-tasks.ts';
+import type {
+  Approval,
+  SentSignal,
+  SignalOptions,
+  SignalTarget,
+  TokenUse,
+  VoteRequest,
+} from '../app/operator-types.ts';
 import { DiscoveredSubscribers } from '../app/project/discovered-subscribers.ts';
 import { loadHandlers } from '../app/project/handler-folders.ts';
 import { loadTemplates, type TemplateSource } from '../app/project/load-templates.ts';
 import type { CheckedRequest } from '../app/task-types.ts';
 import type { Tasker } from '../app/tasker.ts';
-import type { Approval, VoteRequest } from '../app/tasker-approvals.ts';
 import { type CreateTaskerOptions, LIMIT_OPTIONS, refuseUnknown, TASKER_OPTIONS } from '../app/tasker-options.ts';
-import type { SentSignal, SignalOptions, SignalTarget } from '../app/tasker-signals.ts';
-import type { TokenUse } from '../app/tasker-waits.ts';
 import { readVariables } from '../config/read-variables.ts';
 import type { TaskRequest } from '../engine/create-task.ts';
 import type { Step, StepError, Task } from '../engine/task-view.ts';
@@ -21,8 +26,8 @@ import { type Logger, silentLogger } from '../logging/logger.ts';
 import { nearNames } from '../model/near-names.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
 import { isWaiting } from '../store/testing/virtual-time.ts';
-import { formatProblem } from '../template/parse-template.ts';
 import { type TaskTemplate, waitsByType } from '../template/task-template.ts';
+import { formatProblem } from '../template/template-problem.ts';
 import { registrableOf, type TestHandler } from './handler-of.ts';
 import { type TestDatabase, testDatabase } from './test-server.ts';
 import { advanceUs, VirtualTime } from './virtual-time.ts';

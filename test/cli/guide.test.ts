@@ -12,7 +12,7 @@ function leaves(command: Command, path: string): { path: string; command: Comman
   return command.commands.flatMap((child) => leaves(child, `${path} ${child.name()}`));
 }
 
-const commands = leaves(makeProgram(), 'tasker');
+const commands = leaves(await makeProgram(), 'tasker');
 
 describe('the pages about the command line', () => {
   it.each(commands.map(({ path, command }) => [path, command] as const))(
@@ -23,8 +23,8 @@ describe('the pages about the command line', () => {
     },
   );
 
-  it('documents the global options and every exit code', () => {
-    for (const option of makeProgram().options) expect(guide).toContain(option.long);
+  it('documents the global options and every exit code', async () => {
+    for (const option of (await makeProgram()).options) expect(guide).toContain(option.long);
     for (const code of Object.values(EXIT)) expect(guide).toMatch(new RegExp(`^\\| ${code} \\|`, 'm'));
   });
 });

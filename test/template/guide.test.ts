@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { templateJsonSchema } from '../../src/template/generate/template-json-schema.ts';
 import { parseTemplate } from '../../src/template/parse-template.ts';
-import { templateJsonSchema } from '../../src/template/template-json-schema.ts';
 
 const guide = readFileSync('docs/guide/templates.md', 'utf8');
 const reference = readFileSync('docs/template-reference.md', 'utf8');

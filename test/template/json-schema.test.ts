@@ -3,9 +3,9 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { TaskerError } from '../../src/errors.ts';
+import { templateJsonSchema } from '../../src/template/generate/template-json-schema.ts';
 import { compileSchema, compileStored, schemaProblems } from '../../src/template/json-schema-check.ts';
 import { parseTemplate } from '../../src/template/parse-template.ts';
-import { templateJsonSchema } from '../../src/template/template-json-schema.ts';
 import { cpuMs, HEAD } from './templates.ts';
 
 const published: unknown = JSON.parse(readFileSync('schemas/task-template.json', 'utf8'));

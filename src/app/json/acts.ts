@@ -1,10 +1,7 @@
 import type { BulkAct } from '../../engine/bulk/bulk-act.ts';
+import type { Approval, Pause, PauseResult, Schedule, SentSignal, Signal, TaskSignal } from '../operator-types.ts';
 import type { DrainedWorker } from '../overview/drain.ts';
 import type { WorkerDetails, WorkerInfo } from '../overview/workers.ts';
-import type { Schedule } from '../schedules/tasker-schedules.ts';
-import type { Approval } from '../tasker-approvals.ts';
-import type { Pause, PauseResult } from '../tasker-operations.ts';
-import type { SentSignal, Signal, TaskSignal } from '../tasker-signals.ts';
 import { snakeKeys, type TaskRerun } from './views.ts';
 
 type BulkPreview = Awaited<ReturnType<BulkAct['preview']>>;

@@ -1,7 +1,7 @@
+import type { SearchPage, TaskFilter } from '../operator-types.ts';
 import type { TaskerStatus } from '../overview/status.ts';
 import type { StepGroups, TaskSummary } from '../overview/task-summary.ts';
 import type { Tasker } from '../tasker.ts';
-import type { SearchPage, TaskFilter } from '../tasker-operations.ts';
 import { snakeKeys } from './views.ts';
 
 /** A live or recently ended worker. */

@@ -4,8 +4,8 @@ import { hostsOf } from '../../config/database-hosts.ts';
 import { defaultConfig, type LoadedConfig, loadConfig, withOverrides } from '../../config/load-config.ts';
 import { redactUrl } from '../../db/connection-error.ts';
 import { Database } from '../../db/database.ts';
-import { type EmbeddedStatus, embeddedStatus } from '../../db/embedded/embedded-status.ts';
-import { type EmbeddedServer, startEmbedded, stopEmbedded } from '../../db/embedded/start-embedded.ts';
+import type { EmbeddedStatus } from '../../db/embedded/embedded-status.ts';
+import type { EmbeddedServer } from '../../db/embedded/start-embedded.ts';
 import { migrate, type SchemaStatus, schemaStatus } from '../../engine/migrate.ts';
 import { isTaskerError, messageOf, TaskerError } from '../../errors.ts';
 import { type Logger, silentLogger } from '../../logging/logger.ts';
@@ -13,6 +13,9 @@ import { serverFacts } from '../../store/server/server-facts.ts';
 import { createTasker } from '../create-tasker.ts';
 import { checkEmbeddedAllowed, type OpenDatabase, openDatabase } from '../open-database.ts';
 import type { Tasker } from '../tasker.ts';
+
+/** Imported when it is used, because most commands use a server. */
+const startingEmbedded = () => import('../../db/embedded/start-embedded.ts');
 
 /** Selects the database of a tool. */
 export interface DatabaseChoice {
@@ -103,7 +106,7 @@ export function databaseExists(choice: DatabaseChoice): boolean {
 export async function databaseStatus(choice: DatabaseChoice): Promise<DatabaseStatus> {
   checkUrl(choice);
   const url = chosenUrl(choice);
-  const embedded = url === undefined ? await embeddedStatus(embeddedHome()) : undefined;
+  const embedded = url === undefined ? await statusOfEmbedded(embeddedHome()) : undefined;
   const reach = url ?? embedded?.url;
   const known = {
     kind: url === undefined ? 'embedded' : 'server',
@@ -132,6 +135,7 @@ export async function migrateDatabase(choice: DatabaseChoice): Promise<{ place: 
 
 /** Starts the embedded server of a folder, or joins a running one, and migrates its schema. */
 export async function holdEmbedded(folder: string, logger: Logger): Promise<EmbeddedServer> {
+  const { startEmbedded } = await startingEmbedded();
   const server = await startEmbedded({ folder });
   try {
     const database = await Database.connect({ url: server.url, poolSize: 2, logger });
@@ -148,7 +152,8 @@ export async function holdEmbedded(folder: string, logger: Logger): Promise<Embe
 }
 
 /** Returns the status of the embedded server of a folder. */
-export function statusOfEmbedded(folder: string): Promise<EmbeddedStatus> {
+export async function statusOfEmbedded(folder: string): Promise<EmbeddedStatus> {
+  const { embeddedStatus } = await import('../../db/embedded/embedded-status.ts');
   return embeddedStatus(folder);
 }
 
@@ -156,8 +161,8 @@ export function statusOfEmbedded(folder: string): Promise<EmbeddedStatus> {
  * Stops the embedded server of this folder, even if other processes use it. Returns false if the server was not
  * running.
  */
-export function stopOwnEmbedded(): Promise<boolean> {
-  return stopEmbedded(embeddedHome());
+export async function stopOwnEmbedded(): Promise<boolean> {
+  return (await startingEmbedded()).stopEmbedded(embeddedHome());
 }
 
 /** Options of {@link openClient}. */

@@ -2,8 +2,8 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { messageOf, TaskerError } from '../../errors.ts';
 import type { ScheduleSpec } from '../../model/schedule/spec.ts';
-import { formatProblem, type TemplateProblem } from '../../template/parse-template.ts';
 import { parseSchedule } from '../../template/schedule/parse-schedule.ts';
+import { formatProblem, type TemplateProblem } from '../../template/template-problem.ts';
 
 /** Files and folders of schedules. Each file (`*.yaml`, `*.yml`) has one schedule. */
 export type ScheduleSource = string | readonly string[];

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Engine } from '../../engine/engine.ts';
 import type { Logger } from '../../logging/logger.ts';
-import { loadSchedules, type ScheduleSource } from './load-schedules.ts';
+import type { ScheduleSource } from './load-schedules.ts';
 
 /** The parts that are needed at startup to apply the schedules of files. */
 export interface StartedSchedules {
@@ -21,6 +21,7 @@ export interface StartedSchedules {
  */
 export async function startSchedules({ engine, files, source, logger }: StartedSchedules): Promise<void> {
   if (files === undefined) return;
+  const { loadSchedules } = await import('./load-schedules.ts');
   const schedules = await loadSchedules(files);
   const owner = source ?? packageName();
   for (const { name, change, reason } of await engine.schedules.apply({ source: owner, schedules, all: false })) {

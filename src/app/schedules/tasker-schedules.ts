@@ -6,23 +6,7 @@ import type { ScheduleChange, ScheduleOptions } from '../../engine/schedules/opt
 import type { Schedule, ScheduleFiring } from '../../engine/schedules/view.ts';
 import type { TaskSchedule } from '../../model/schedule/spec.ts';
 import type { BulkParts } from '../tasker-bulk.ts';
-import { loadSchedules, type ScheduleSource } from './load-schedules.ts';
-
-export type {
-  AppliedSchedule,
-  BackfilledDue,
-  BackfillOptions,
-  CreateScheduleOptions,
-  Schedule,
-  ScheduleChange,
-  ScheduleFilter,
-  ScheduleFiring,
-  ScheduleOptions,
-  SchedulePageOptions,
-  ScheduleSource,
-  TaskSchedule,
-  TriggerOptions,
-};
+import type { ScheduleSource } from './load-schedules.ts';
 
 /**
  * The schedules, which create tasks at their due times. Available as `tasker.schedules`. Any process with a worker creates
@@ -164,6 +148,7 @@ export class TaskerSchedules {
     files: ScheduleSource,
     { source, dryRun, ...options }: OperatorOptions & { source: string; dryRun?: boolean },
   ): Promise<AppliedSchedule[]> {
+    const { loadSchedules } = await import('./load-schedules.ts');
     const schedules = await loadSchedules(files);
     const by = this.#parts.by(options);
     return this.#parts.engine.schedules.apply({ ...by, source, schedules, all: true, dryRun: dryRun ?? false });

@@ -53,7 +53,7 @@ export type WorkerConfig = Readonly<TaskerConfig>;
  */
 export async function getHealthCheck(): Promise<HealthCheck> {
   const { assembly, worker } = theWorker();
-  const database = await assembly.report.database();
+  const database = await assembly.report?.database();
   const dispatch = worker.channel.metrics();
   const answers = database?.status === 'healthy';
   const wrong = database?.detail ?? database?.message ?? 'not checked yet';

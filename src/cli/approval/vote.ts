@@ -1,5 +1,5 @@
 import { approvalJson } from '../../app/json/acts.ts';
-import type { Approval } from '../../app/tasker-approvals.ts';
+import type { Approval } from '../../app/operator-types.ts';
 import { TaskerError } from '../../errors.ts';
 import { operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';

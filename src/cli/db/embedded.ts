@@ -9,7 +9,7 @@ import {
   stopOwnEmbedded,
 } from '../../app/project/database-admin.ts';
 import { type ErrorCode, messageOf, TaskerError } from '../../errors.ts';
-import { consoleLogger } from '../../logging/console-logger.ts';
+import { plainLogger } from '../../logging/plain-logger.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { listenForStop } from '../stop-signal.ts';
@@ -100,7 +100,7 @@ function startHolder(): Promise<Started> {
 async function hold(options: GlobalOptions): Promise<void> {
   const stop = listenForStop();
   const folder = embeddedHome();
-  const logger = consoleLogger({ level: options.verbose ? 'info' : 'warn', form: 'notes' });
+  const logger = plainLogger({ level: options.verbose ? 'info' : 'warn' });
   const server = await holdEmbedded(folder, logger).catch((error: unknown) => {
     report({
       error: { code: error instanceof TaskerError ? error.code : 'embedded_failed', message: messageOf(error) },

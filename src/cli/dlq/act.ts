@@ -1,5 +1,5 @@
 import { snakeKeys } from '../../app/json/views.ts';
-import type { DeadLetterChange } from '../../app/tasker-dead-letters.ts';
+import type { DeadLetterChange } from '../../app/operator-types.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import { readIds } from '../bulk/options.ts';
 import { EXIT } from '../exit-codes.ts';

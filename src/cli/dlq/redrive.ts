@@ -1,5 +1,5 @@
 import { snakeKeys } from '../../app/json/views.ts';
-import type { RedriveFilter } from '../../app/tasker-dead-letters.ts';
+import type { RedriveFilter } from '../../app/operator-types.ts';
 import { TaskerError } from '../../errors.ts';
 import { type BulkCommandOptions, readIds } from '../bulk/options.ts';
 import { runBulk } from '../bulk/run.ts';

@@ -1,6 +1,6 @@
 import pc from 'picocolors';
 import { snakeKeys } from '../../app/json/views.ts';
-import type { DeadLetterDetails } from '../../app/tasker-dead-letters.ts';
+import type { DeadLetterDetails } from '../../app/operator-types.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { counted, fields, painted, signOf, spanOf, table } from '../show/text.ts';

@@ -23,7 +23,7 @@ export async function withBackend(
   { mayWrite }: { mayWrite: boolean },
   use: (backend: Backend) => Promise<void>,
 ): Promise<void> {
-  const server = chosenServer(options);
+  const server = await chosenServer(options);
   if (server) {
     const { url: baseUrl, apiKey, token } = server;
     return use({ place: baseUrl, ask: asking({ baseUrl, apiKey, token }, fetch, mayWrite) });

@@ -1,5 +1,5 @@
 import { pauseJson } from '../../app/json/acts.ts';
-import type { Pause, PauseResult, PauseTarget } from '../../app/tasker-operations.ts';
+import type { Pause, PauseResult, PauseTarget } from '../../app/operator-types.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, printJson } from '../show/output.ts';

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { Pause } from '../../app/tasker-operations.ts';
+import type { Pause } from '../../app/operator-types.ts';
 import { addOperator } from '../operator.ts';
 import { lazily } from '../options.ts';
 

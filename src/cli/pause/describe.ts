@@ -1,4 +1,4 @@
-import type { Pause } from '../../app/tasker-operations.ts';
+import type { Pause } from '../../app/operator-types.ts';
 import { spanOf } from '../show/text.ts';
 
 /** Describes who paused something, when and why: `by ann, 5 min ago: the carrier is down`. */

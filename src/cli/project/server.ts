@@ -1,5 +1,6 @@
 import v8 from 'node:v8';
 import { createTasker } from '../../app/create-tasker.ts';
+import { httpWorkersOf } from '../../app/http-workers/http-workers-of.ts';
 import { programLogger } from '../../app/process/program-logger.ts';
 import { checkUrl } from '../../app/project/database-admin.ts';
 import { WorkerServer } from '../../app/server/worker-server.ts';
@@ -74,7 +75,7 @@ export async function server(options: ServerOptions): Promise<void> {
     });
     // This timeout is for bulk creations. The app limits the time of all other requests.
     listening = await listen(app, address, { tls, requestTimeoutMs: 600_000, lastAnswersMs: config.drainTimeoutMs });
-    await tasker.httpWorkers.resume();
+    await httpWorkersOf(tasker).resume();
     logger.info(
       { url: listening.url, database: tasker.place, authentication: security.auth.required },
       'server is ready',

@@ -1,5 +1,4 @@
-import { profileFromEnvironment, readProfile } from '../../config/profiles.ts';
-import { type ServerAddress, serverFromEnvironment } from '../../config/server-address.ts';
+import { profileFromEnvironment, type ServerAddress, serverFromEnvironment } from '../../config/server-address.ts';
 import { TaskerError } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
 
@@ -14,7 +13,7 @@ export interface ChosenServer extends ServerAddress {
  * order. Undefined if the command uses a database. `--database-url` takes precedence over the variables.
  * @throws TaskerError `bad_request`, `config_invalid`
  */
-export function chosenServer({ server, profile, databaseUrl }: GlobalOptions): ChosenServer | undefined {
+export async function chosenServer({ server, profile, databaseUrl }: GlobalOptions): Promise<ChosenServer | undefined> {
   const given = Object.entries({ '--server': server, '--profile': profile, '--database-url': databaseUrl });
   const options = given.filter(([, value]) => value !== undefined).map(([option]) => option);
   if (options.length > 1) {
@@ -22,11 +21,15 @@ export function chosenServer({ server, profile, databaseUrl }: GlobalOptions): C
   }
   const { url, ...credential } = serverFromEnvironment();
   if (server !== undefined) return { url: server, ...credential, by: '--server' };
-  if (profile !== undefined) return { ...readProfile(profile), by: '--profile' };
+  if (profile !== undefined) return { ...(await profileOf(profile)), by: '--profile' };
   if (databaseUrl !== undefined) return undefined;
   if (url !== undefined) return { url, ...credential, by: 'TASKER_ORCHESTRATION_URL' };
   const named = profileFromEnvironment();
-  return named === undefined ? undefined : { ...readProfile(named), by: 'TASKER_PROFILE' };
+  return named === undefined ? undefined : { ...(await profileOf(named)), by: 'TASKER_PROFILE' };
+}
+
+async function profileOf(name: string): Promise<ServerAddress> {
+  return (await import('../../config/profiles.ts')).readProfile(name);
 }
 
 /** Rejects a command that needs a database if a server is given. @throws TaskerError `bad_request` */

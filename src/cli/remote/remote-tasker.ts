@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { DeadLetterChange } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
-import type { DeadLetterChange } from '../../app/tasker-dead-letters.ts';
 import { type Act, type Client, createClient } from '../../client/index.ts';
 import { TaskerError } from '../../errors.ts';
 import { parseTemplate } from '../../template/parse-template.ts';

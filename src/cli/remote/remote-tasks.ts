@@ -1,6 +1,6 @@
 import type { EarlierRun, Step, Task } from '../../app/json/views.ts';
+import type { TaskFilter, TaskPageOptions } from '../../app/operator-types.ts';
 import type { Tasker, TaskHandle } from '../../app/tasker.ts';
-import type { TaskFilter, TaskPageOptions } from '../../app/tasker-operations.ts';
 import { type Client, TaskerClientError, type TaskResponse } from '../../client/index.ts';
 import { TaskerError } from '../../errors.ts';
 import { camelKeys, filterQuery, snakeQuery } from './camel-keys.ts';

@@ -1,5 +1,5 @@
 import { scheduleJson } from '../../app/json/acts.ts';
-import type { Schedule, ScheduleChange, ScheduleOptions } from '../../app/schedules/tasker-schedules.ts';
+import type { Schedule, ScheduleChange, ScheduleOptions } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { isTaskerError, TaskerError } from '../../errors.ts';
 import { confirmed } from '../confirm.ts';

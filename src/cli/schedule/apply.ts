@@ -1,6 +1,6 @@
 import pc from 'picocolors';
+import type { AppliedSchedule } from '../../app/operator-types.ts';
 import { packageName } from '../../app/schedules/start-schedules.ts';
-import type { AppliedSchedule } from '../../app/schedules/tasker-schedules.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { TaskerError } from '../../errors.ts';
 import { EXIT } from '../exit-codes.ts';

@@ -1,5 +1,5 @@
 import { snakeKeys } from '../../app/json/views.ts';
-import type { BackfilledDue } from '../../app/schedules/tasker-schedules.ts';
+import type { BackfilledDue } from '../../app/operator-types.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';

@@ -1,4 +1,4 @@
-import type { TaskFilter } from '../../app/tasker-operations.ts';
+import type { TaskFilter } from '../../app/operator-types.ts';
 
 /** Options whose name differs from the name of the condition. */
 const OPTIONS: Record<string, string> = { namespace: '-n', reason: '--task-reason' };

@@ -1,4 +1,4 @@
-import type { SearchPage } from '../../app/tasker-operations.ts';
+import type { SearchPage } from '../../app/operator-types.ts';
 import { counted, spanOf } from './text.ts';
 
 /** A lag below this is not mentioned. */

@@ -1,5 +1,5 @@
 import { sentJson } from '../../app/json/acts.ts';
-import type { SignalReceipt, SignalTarget } from '../../app/tasker-signals.ts';
+import type { SignalReceipt, SignalTarget } from '../../app/operator-types.ts';
 import { TaskerError } from '../../errors.ts';
 import { operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';

@@ -1,6 +1,6 @@
 import pc from 'picocolors';
 import { signalJson, taskSignalJson } from '../../app/json/acts.ts';
-import type { Signal, SignalListOptions, TaskSignal } from '../../app/tasker-signals.ts';
+import type { Signal, SignalListOptions, TaskSignal } from '../../app/operator-types.ts';
 import { TaskerError } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';

@@ -1,6 +1,6 @@
 import { pageJson } from '../../app/json/overview.ts';
 import { snakeKeys } from '../../app/json/views.ts';
-import type { FoundStep } from '../../app/tasker-operations.ts';
+import type { FoundStep } from '../../app/operator-types.ts';
 import { TaskerError } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';

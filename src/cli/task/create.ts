@@ -4,7 +4,7 @@ import { readTemplates, similarTemplate } from '../../app/project/load-templates
 import type { Tasker, TaskHandle } from '../../app/tasker.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { TaskerError } from '../../errors.ts';
-import { formatProblem } from '../../template/parse-template.ts';
+import { formatProblem } from '../../template/template-problem.ts';
 import { existingFolders } from '../project/folders.ts';
 import { readObject } from '../read-input.ts';
 import { chosenServer } from '../remote/choose-server.ts';
@@ -35,7 +35,7 @@ interface TaskCreateOptions extends WatchOptions {
 export async function taskCreate(argument: string | undefined, options: TaskCreateOptions): Promise<void> {
   const wanted = wantedTemplate(argument, options);
   const context = options.input === undefined ? undefined : await readObject(options.input, '--input');
-  const existed = chosenServer(options) !== undefined || databaseExists(options);
+  const existed = (await chosenServer(options)) !== undefined || databaseExists(options);
   await withTasker(options, { mayMake: true, listen: options.wait ?? false }, async (tasker) => {
     if (!existed) note(`created an embedded database in ${embeddedHome()}`);
     const template = await findRegistered(tasker, wanted, options);
@@ -93,7 +93,7 @@ async function findRegistered(
 ): Promise<TemplateName> {
   const registered = match<TemplateName>(await tasker.engine.templates.list(), wanted);
   if (registered) return registered;
-  const server = chosenServer(options);
+  const server = await chosenServer(options);
   if (server) throw notRegistered(wanted, server.url);
   const folders = existingFolders(options);
   const { templates, problems, fileOf } = await readTemplates(folders, loadConfig().config.environment);

@@ -1,6 +1,6 @@
 import pc from 'picocolors';
 import { type Task, taskJson } from '../../app/json/views.ts';
-import type { DeadLetter } from '../../app/tasker-dead-letters.ts';
+import type { DeadLetter } from '../../app/operator-types.ts';
 import type { GlobalOptions } from '../options.ts';
 import { describePause } from '../pause/describe.ts';
 import { ifAllowed } from '../remote/if-allowed.ts';

@@ -1,7 +1,7 @@
 import pc from 'picocolors';
 import { summaryJson } from '../../app/json/overview.ts';
+import type { TaskFilter } from '../../app/operator-types.ts';
 import type { FailureGroup, StateCounts, TaskSummary, UnservedGroup } from '../../app/overview/task-summary.ts';
-import type { TaskFilter } from '../../app/tasker-operations.ts';
 import type { GlobalOptions } from '../options.ts';
 import { commandOf } from '../show/command-of.ts';
 import { note, print, printJson } from '../show/output.ts';

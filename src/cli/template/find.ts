@@ -19,7 +19,7 @@ export async function findTemplate(wanted: string, options: GlobalOptions): Prom
   const { templates } = await readTemplates(existingFolders(options), environment);
   const own = templates.find((one) => fits(one, reference));
   if (own) return own;
-  if (!chosenServer(options) && !databaseExists(options)) {
+  if (!(await chosenServer(options)) && !databaseExists(options)) {
     throw new TaskerError('template_not_found', `template ${wanted} not found in this project; ${known(templates)}`);
   }
   return withTasker(options, {}, async (tasker) => {

@@ -1,9 +1,9 @@
 import pc from 'picocolors';
 import { snakeKeys } from '../../app/json/views.ts';
+import type { Pause } from '../../app/operator-types.ts';
 import { databaseExists } from '../../app/project/database-admin.ts';
 import { readTemplates } from '../../app/project/load-templates.ts';
 import { differingTemplates, nameOf } from '../../app/project/project.ts';
-import type { Pause } from '../../app/tasker-operations.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import type { GlobalOptions } from '../options.ts';
 import { describePause } from '../pause/describe.ts';
@@ -43,7 +43,7 @@ export async function templateList(options: GlobalOptions): Promise<void> {
     });
   }
   const [registered, pauses] =
-    chosenServer(options) || databaseExists(options)
+    (await chosenServer(options)) || databaseExists(options)
       ? await withTasker(options, {}, (tasker) => Promise.all([tasker.engine.templates.list(), tasker.pauses()]))
       : [[], []];
   const differing = new Set(differingTemplates(templates, registered).map(nameOf));

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { checkAgainstFolders } from '../../app/project/check-against-folders.ts';
 import { readTemplates } from '../../app/project/load-templates.ts';
 import { loadConfig } from '../../config/load-config.ts';
-import { formatProblem } from '../../template/parse-template.ts';
+import { formatProblem } from '../../template/template-problem.ts';
 import { validateTemplate } from '../../template/tools/inspect-template.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';

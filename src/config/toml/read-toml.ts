@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parse, TomlError } from 'smol-toml';
+import { createRequire } from 'node:module';
 import { messageOf, TaskerError } from '../../errors.ts';
 import type { ConfigProblem } from '../config-problem.ts';
 import { locateKeys } from './locate-keys.ts';
@@ -44,6 +44,8 @@ export function readToml(
   const { text, problems } = env
     ? substituteVariables(source, { file: shown, env })
     : { text: asTexts(source), problems: [] };
+  // Loaded only for a file. `import` would make every caller asynchronous.
+  const { parse, TomlError } = createRequire(import.meta.url)('smol-toml') as typeof import('smol-toml');
   const lines = locateKeys(source);
   try {
     return { file: shown, table: withoutDocs(parse(text)), lines, problems };

@@ -4,7 +4,6 @@ import { type BatchWorkerRow, batchWorkers } from '../../store/batches.ts';
 import { getStepsAt, type StepRange, type StepRow } from '../../store/read-steps.ts';
 import { type EventTaskRow, eventTasks } from '../../store/tasks.ts';
 import type { StepTemplate } from '../../template/task-template.ts';
-import { batchToJson, retryToJson } from '../../template/template-json.ts';
 import { reachedFrom } from '../rerun/reached-steps.ts';
 import { type StepExecutionResult, stepView } from '../task-view.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
@@ -78,7 +77,7 @@ async function sequenceStep(
     task: taskOf(task, snapshot),
     workflow_step: row ? stepOf(event, { row, inputs, createdAt: task.createdAt }) : null,
     dependency_results: resultsAbove(snapshot, { taskUuid, idx, rows }),
-    step_definition: definitionOf(definition),
+    step_definition: await definitionOf(definition),
   };
 }
 
@@ -187,7 +186,8 @@ function stepOf(
   };
 }
 
-function definitionOf(step: StepTemplate) {
+async function definitionOf(step: StepTemplate) {
+  const { batchToJson, retryToJson } = await import('../../template/template-json.ts');
   const { handler, retry, batchConfig } = step;
   return {
     name: step.name,

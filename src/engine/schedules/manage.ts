@@ -22,7 +22,7 @@ import {
   watchOpenTasksOf,
 } from '../../store/schedules/schedules.ts';
 import { type OperatorOptions, operatorOf } from '../operate.ts';
-import { changedSpec, readScheduleOptions, type ScheduleChange, type ScheduleOptions } from './options.ts';
+import type { ScheduleChange, ScheduleOptions } from './options.ts';
 import { leaveOut, type PlannedFiring, wakeOf } from './plan.ts';
 import { looksAtTasks } from './tasks.ts';
 import { findSchedule, notFound, type Schedule, viewsOf } from './view.ts';
@@ -65,6 +65,7 @@ export async function createSchedule(
   { ifExists = 'error', paused = false, ...by }: CreateScheduleOptions,
 ): Promise<void> {
   const operator = operatorOf(by);
+  const { readScheduleOptions } = await import('./options.ts');
   const spec = checkedSpec(readScheduleOptions(options));
   await database.transaction(ACT_SETTINGS, async (tx) => {
     const nowMs = await clockMs(tx);
@@ -164,6 +165,7 @@ export async function updateSchedule(
   options: OperatorOptions,
 ): Promise<void> {
   const operator = operatorOf(options);
+  const { changedSpec } = await import('./options.ts');
   await onLocked(database, name, async (tx, row) => {
     await replace(tx, row, { spec: checkedSpec(changedSpec(row.spec, change)), operator, source: row.source });
   });

@@ -1,6 +1,6 @@
 import type { Fields } from '../../model/json.ts';
 import type { ApprovalConfig, SignalConfig } from '../../template/task-template.ts';
-import { waitsToJson } from '../../template/waits/wait-file.ts';
+import { waitsToJson } from '../../template/waits/convert-waits.ts';
 
 /** Returns the settings that are stored with the wait for a signal. */
 export function signalSettings({ name, count, schema, onTimeout, default: value }: SignalConfig): Fields {

@@ -1,8 +1,8 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { snakeKeys } from '../../app/json/views.ts';
+import type { DeadLetterChange } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
-import type { DeadLetterChange } from '../../app/tasker-dead-letters.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';

@@ -1,8 +1,8 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { pauseJson } from '../../app/json/acts.ts';
+import type { PauseTarget } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
-import type { PauseTarget } from '../../app/tasker-operations.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';

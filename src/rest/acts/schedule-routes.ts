@@ -2,12 +2,7 @@ import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { scheduleJson } from '../../app/json/acts.ts';
 import { snakeKeys } from '../../app/json/views.ts';
-import type {
-  Schedule,
-  ScheduleChange,
-  ScheduleFilter,
-  ScheduleOptions,
-} from '../../app/schedules/tasker-schedules.ts';
+import type { Schedule, ScheduleChange, ScheduleFilter, ScheduleOptions } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';

@@ -1,8 +1,8 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { sentJson, signalJson, taskSignalJson } from '../../app/json/acts.ts';
+import type { SignalTarget } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
-import type { SignalTarget } from '../../app/tasker-signals.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';

@@ -1,5 +1,6 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
+import { httpWorkersOf } from '../../app/http-workers/http-workers-of.ts';
 import { givenStepJson, PROTOCOL, reportOf, type WireReport } from '../../app/http-workers/wire.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
@@ -88,7 +89,7 @@ const RELEASE = one('release', ReleaseSchema, 'Returns a step to the queue witho
 
 /** The routes of workers that use this API. A worker is visible to callers that may see all its namespaces. */
 export function workRoutes(tasker: Tasker): OpenAPIHono {
-  const { httpWorkers } = tasker;
+  const httpWorkers = httpWorkersOf(tasker);
   const sees = (c: Context, { namespaces }: { namespaces: readonly string[] }) =>
     namespaces.every((namespace) => maySee(callerOf(c), namespace));
   const workerOf = async (c: Context, id: number) => {
@@ -155,7 +156,7 @@ export function workRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(RELEASE, async (c) => c.json(await reportOne(c, c.req.valid('json'), 'release'), 200));
 }
 
-type Answer = Awaited<ReturnType<Tasker['httpWorkers']['report']>>[number];
+type Answer = Awaited<ReturnType<ReturnType<typeof httpWorkersOf>['report']>>[number];
 
 function batchAnswer(answer: Answer) {
   if (answer.outcome !== 'refused') return { outcome: answer.outcome, error_type: answer.errorType, error: null };

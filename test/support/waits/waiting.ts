@@ -2,7 +2,7 @@ import { KIND, type Recording } from '../../../src/engine/engine.ts';
 import { durationMs } from '../../../src/model/duration.ts';
 import type { WaitRequest } from '../../../src/model/waits.ts';
 import type { StepTemplate } from '../../../src/template/task-template.ts';
-import { waitsToJson } from '../../../src/template/waits/wait-file.ts';
+import { waitsToJson } from '../../../src/template/waits/convert-waits.ts';
 import { DEMO, setup, template } from '../setup.ts';
 
 const NOTHING = { freeSlots: 0, token: 0, lastRank: -101 };

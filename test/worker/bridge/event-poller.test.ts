@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Assembly } from '../../../src/app/assembly.ts';
+import * as side from '../../../src/app/process/worker-side.ts';
 import { loadConfig } from '../../../src/config/load-config.ts';
 import {
   createTasker,
@@ -40,7 +41,6 @@ describe('a poller of a foreign module', () => {
     const emitter = new TaskerEventEmitter();
     const poller = new EventPoller(module, emitter, config);
     onTestFinished(async () => {
-      vi.useRealTimers();
       setLogger(undefined);
       await poller.stop();
     });
@@ -235,7 +235,7 @@ describe('a poller of this process', () => {
     const { logger, lines } = collectingLogger();
     const loaded = loadConfig({ overrides: { databaseUrl: shared.url, namespaces: [demo.namespace] } });
     const options = { worker: true, logger };
-    const tasker = await new Assembly({ loaded, options, logger, warnings: [], handOut: true }).start();
+    const tasker = await new Assembly({ loaded, options, logger, warnings: [], handOut: true, side }).start();
     onTestFinished(() => tasker.stop({ drainTimeoutMs: 0 }));
     const { channel } = tasker.worker!;
     channel.open({ wake: () => undefined });

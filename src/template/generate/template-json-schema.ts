@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { type Spelling, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
-import { WAIT_CALLABLES } from './task-template.ts';
-import { handlerFile, stepFile, templateFile } from './template-file.ts';
-import { approvalFile, signalFile, timerFile, untilFile } from './waits/wait-file.ts';
+import { type Spelling, STEP_SPELLINGS, TASK_SPELLINGS } from '../spellings.ts';
+import { WAIT_CALLABLES } from '../task-template.ts';
+import { handlerFile, stepFile, templateFile } from '../template-file.ts';
+import { approvalFile, signalFile, timerFile, untilFile } from '../waits/wait-file.ts';
 
 type Schema = z.core.JSONSchema.JSONSchema;
 

@@ -1,0 +1,10 @@
+// The code of taskers that run steps or deliver events. `createTasker` imports it only for them, so that others, such as
+// the taskers of most commands, start faster.
+export { allSinks, sinksFromConfig } from '../../events/sinks/all-sinks.ts';
+export { Worker } from '../../worker/worker.ts';
+export { eventRegistries } from '../event-registries.ts';
+export { DiscoveredSubscribers } from '../project/discovered-subscribers.ts';
+export { loadHandlers } from '../project/handler-folders.ts';
+export { Project } from '../project/project.ts';
+export { ServedTasker } from '../server/served-tasker.ts';
+export { HealthLoop } from '../server/worker-health.ts';

@@ -1,0 +1,106 @@
+import { durationMs, durationText } from '../../model/duration.ts';
+import type {
+  ApprovalConfig,
+  CallAgainConfig,
+  JsonValue,
+  SignalConfig,
+  StepTemplate,
+  TimerConfig,
+} from '../task-template.ts';
+import type { WaitFields } from './wait-file.ts';
+
+const DAY_MS = 86_400_000;
+const ms = (value: unknown) => (value === null || value === undefined ? null : durationMs(value)!);
+const text = (value: number | null) => (value === null ? null : durationText(value));
+
+type WaitConfigs = Pick<StepTemplate, 'timer' | 'signal' | 'approval' | 'wait'>;
+
+/** Returns the settings of a step that waits, with defaults. */
+export function waitsOf({ timer, signal, approval, wait }: WaitFields): WaitConfigs {
+  return {
+    timer: timer ? timerOf(timer) : null,
+    signal: signal ? signalOf(signal) : null,
+    approval: approval ? approvalOf(approval) : null,
+    wait: wait ? callAgainOf(wait) : null,
+  };
+}
+
+function timerOf(file: NonNullable<WaitFields['timer']>): TimerConfig {
+  const { context, step, field } = file.until ?? {};
+  if (context) return { forMs: null, until: { context } };
+  return { forMs: ms(file.for), until: step && field ? { step, field } : null };
+}
+
+function signalOf(file: NonNullable<WaitFields['signal']>): SignalConfig {
+  return {
+    name: file.name,
+    schema: file.schema ?? null,
+    timeoutMs: ms(file.timeout),
+    onTimeout: file.on_timeout ?? 'fail',
+    default: (file.default ?? null) as JsonValue,
+    count: file.count ?? 1,
+    onUnknown: file.on_unknown ?? 'refuse',
+  };
+}
+
+function approvalOf(file: NonNullable<WaitFields['approval']>): ApprovalConfig {
+  return {
+    title: file.title,
+    form: file.form ?? null,
+    assignees: file.assignees ?? [],
+    quorum: file.quorum ?? 1,
+    rejectQuorum: file.reject_quorum ?? 1,
+    onReject: file.on_reject ?? 'complete',
+    remindAfterMs: ms(file.remind_after),
+    escalateAfterMs: ms(file.escalate_after),
+    escalateTo: file.escalate_to ?? [],
+    timeoutMs: ms(file.timeout),
+  };
+}
+
+function callAgainOf(file: NonNullable<WaitFields['wait']>): CallAgainConfig {
+  return {
+    timeoutMs: ms(file.timeout) ?? DAY_MS,
+    maxCalls: file.max_calls ?? null,
+    repeatable: file.repeatable ?? false,
+  };
+}
+
+/** Returns the settings in the form of a template file. Fields that are null are omitted. */
+export function waitsToJson({ timer, signal, approval, wait }: WaitConfigs): Record<string, unknown> {
+  return {
+    timer: timer && present({ for: text(timer.forMs), until: timer.until }),
+    signal:
+      signal &&
+      present({
+        name: signal.name,
+        schema: signal.schema,
+        timeout: text(signal.timeoutMs),
+        on_timeout: signal.onTimeout,
+        default: signal.default,
+        count: signal.count,
+        on_unknown: signal.onUnknown,
+      }),
+    approval:
+      approval &&
+      present({
+        title: approval.title,
+        form: approval.form,
+        assignees: someOf(approval.assignees),
+        quorum: approval.quorum,
+        reject_quorum: approval.rejectQuorum,
+        on_reject: approval.onReject,
+        remind_after: text(approval.remindAfterMs),
+        escalate_after: text(approval.escalateAfterMs),
+        escalate_to: someOf(approval.escalateTo),
+        timeout: text(approval.timeoutMs),
+      }),
+    wait: wait && present({ timeout: text(wait.timeoutMs), max_calls: wait.maxCalls, repeatable: wait.repeatable }),
+  };
+}
+
+const someOf = (list: readonly string[]) => (list.length > 0 ? list : null);
+
+function present(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+}
