@@ -37,10 +37,8 @@ import type { TaskerParts } from './tasker-parts.ts';
 
 export type { AttemptLog, ListOptions, TaskSnapshot, WaitOptions };
 
-/** How long a stop waits for the last notifications to be sent. */
+/** How long a stop waits for each of its last actions, for example for the last notifications to be sent. */
 const FLUSH_MS = 2_000;
-/** A stop with a shorter drain time leaves the counting of its last attempts to other processes, or to the next reader. */
-const COUNTING_MS = 500;
 /** How long a stop waits for a startup in progress. */
 const START_MS = 15_000;
 
@@ -402,7 +400,8 @@ export class Tasker extends TaskerOperations {
       await this.#stopDelivery(until - performance.now());
       this.#stopCounting();
       const { search, analytics, signalInbox } = this.#engine;
-      const hurry = drainMs < COUNTING_MS;
+      // Without this time, the last attempts are counted by other processes or by the next reader.
+      const hurry = drainMs < FLUSH_MS;
       await waitAtMost(FLUSH_MS, Promise.all([search.stop(), analytics.stop({ hurry }), signalInbox.stop()]));
       await this.#signals.stop().finally(() => {
         this.#over.abort();
