@@ -1,4 +1,6 @@
 /** Generates the tables of docs/configuration-keys.md and the JSON Schema of the configuration file from the keys. */
+import { z } from 'zod';
+
 const listed = (names) => names.map((one) => `\`${one}\``).join(', ');
 
 /** Returns the table of all keys that have an effect, in Markdown. */
@@ -30,8 +32,9 @@ export function configJsonSchema({ CONFIG_KEYS, INEFFECTIVE_KEYS, defaultOf }) {
     properties: {},
   };
   for (const [name, { path, also = [], about, form }] of Object.entries(CONFIG_KEYS)) {
+    const { $schema: _, ...schema } = z.toJSONSchema(form.schema, { io: 'input' });
     const description = `${about} Must be ${form.words}. Default: ${defaultOf(name)}.`.replaceAll('`', '');
-    for (const place of [path, ...also]) put(root, place, { description, ...form.json });
+    for (const place of [path, ...also]) put(root, place, { description, ...schema });
   }
   for (const [row, reason] of Object.entries(INEFFECTIVE_KEYS)) {
     put(root, row.replace(/\.\*$/, ''), { description: `No effect here: ${reason}.` });

@@ -1,6 +1,6 @@
+import { z } from 'zod';
 import { isPermission } from '../model/permissions.ts';
-import { listOfTables } from './toml/table-forms.ts';
-import * as forms from './value-forms.ts';
+import { flag, seconds, type ValueForm, whole, word } from './value-forms.ts';
 
 /** An API key of the configuration file. */
 export interface ConfiguredKey {
@@ -14,38 +14,58 @@ const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256
 /** An algorithm that a token may be signed with. */
 export type TokenAlgorithm = (typeof ALGORITHMS)[number];
 
-const keys = listOfTables<ConfiguredKey>({
-  fields: {
-    key: forms.fitting(({ length }) => length >= 16, '', { minLength: 16 }),
-    permissions: forms.listOf(forms.fitting(isPermission), '', 1),
-    description: forms.fitting(() => true),
-  },
-  required: ['key', 'permissions'],
+const apiKeys: ValueForm<ConfiguredKey[]> = {
+  schema: z
+    .array(
+      z.strictObject({
+        key: z.string().min(16),
+        permissions: z.array(z.string().refine(isPermission)).min(1),
+        description: z.string().optional(),
+      }),
+    )
+    .refine((list) => new Set(list.map(({ key }) => key)).size === list.length),
   words: 'a list of different keys: tables with a key of at least 16 characters and a list of permissions',
-});
-const apiKeys: forms.ValueForm<ConfiguredKey[]> = {
-  ...forms.refined(keys, (list) => (new Set(list.map(({ key }) => key)).size === list.length ? list : forms.WRONG)),
   shown: (list) => list.map((one) => ({ ...one, key: '***' })),
 };
-const headerName = forms.matching(/^[!#$%&'*+.^_`|~\w-]+$/, 'the name of a header');
-const algorithms = forms.listOf(forms.oneOf(ALGORITHMS), `a list of ${ALGORITHMS.join(', ')}`, 1);
-const verification = forms.oneOf(['public_key', 'jwks'], 'public_key or jwks');
-const httpUrl = forms.fittingOrEmpty((given) => /^https?:\/\//.test(given) && URL.canParse(given), 'an https URL');
-const origins: forms.ValueForm<string[]> = {
-  ...forms.listOf(
-    forms.fitting((given) => URL.canParse(given) && new URL(given).origin === given),
-    'a list of origins such as https://desk.example.com',
-  ),
-  ofText: (given) => given.split(',').filter((part) => part.trim() !== ''),
+const headerName: ValueForm<string> = {
+  schema: z.string().regex(/^[!#$%&'*+.^_`|~\w-]+$/),
+  words: 'the name of a header',
 };
-const file: forms.ValueForm<string | undefined> = { ...forms.optionalText, words: 'the path of a file' };
+const algorithms: ValueForm<TokenAlgorithm[]> = {
+  schema: z.array(z.enum(ALGORITHMS)).min(1),
+  words: `a list of ${ALGORITHMS.join(', ')}`,
+};
+const verification: ValueForm<'public_key' | 'jwks'> = {
+  schema: z.enum(['public_key', 'jwks']),
+  words: 'public_key or jwks',
+};
+const optionalWord: ValueForm<string | undefined> = {
+  schema: z
+    .string()
+    .trim()
+    .transform((text) => text || undefined),
+  words: 'a string',
+};
+const httpUrl: ValueForm<string | undefined> = {
+  schema: z
+    .string()
+    .refine((text) => text === '' || (/^https?:\/\//.test(text) && URL.canParse(text)))
+    .transform((text) => text || undefined),
+  words: 'an https URL',
+};
+const origins: ValueForm<string[]> = {
+  schema: z.array(z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text)),
+  words: 'a list of origins such as https://desk.example.com',
+  ofText: (text) => text.split(',').filter((part) => part.trim() !== ''),
+};
+const file: ValueForm<string | undefined> = { ...optionalWord, words: 'the path of a file' };
 
 /** The settings of the security of `tasker server`. */
 export const AUTH_KEYS = {
   /** Whether the server requires a credential on a loopback address, even if there is no API key. */
   authEnabled: {
     path: 'orchestration.web.auth.enabled',
-    form: forms.flag,
+    form: flag,
     byDefault: false,
     about:
       'Whether `tasker server` always requires a credential. Regardless of this setting, it requires one on other addresses than loopback, and once an API key has been created.',
@@ -69,7 +89,7 @@ export const AUTH_KEYS = {
   },
   apiKeysEnabled: {
     path: 'orchestration.web.auth.api_keys_enabled',
-    form: forms.flag,
+    form: flag,
     byDefault: true,
     about: 'Whether API keys are accepted. `false` rejects the keys of this file and of `tasker auth key create`.',
   },
@@ -83,7 +103,7 @@ export const AUTH_KEYS = {
   jwtPublicKey: {
     path: 'orchestration.web.auth.jwt_public_key',
     variables: ['TASKER_JWT_PUBLIC_KEY'],
-    form: forms.optionalText,
+    form: optionalWord,
     byDefault: undefined as string | undefined,
     defaultWords: 'none',
     about: 'The public key of tokens, as PEM.',
@@ -107,31 +127,31 @@ export const AUTH_KEYS = {
   },
   jwksAllowHttp: {
     path: 'orchestration.web.auth.jwks_url_allow_http',
-    form: forms.flag,
+    form: flag,
     byDefault: false,
     about: 'Allows http and private addresses for `jwks_url`, for tests and identity providers in the same network.',
   },
   jwksRefreshMs: {
     path: 'orchestration.web.auth.jwks_refresh_interval_seconds',
-    form: forms.seconds(1_000),
+    form: seconds(1_000),
     byDefault: 3_600_000,
     about: 'Time after which the key set is loaded again.',
   },
   jwksMaxStaleMs: {
     path: 'orchestration.web.auth.jwks_max_stale_seconds',
-    form: forms.seconds(0),
+    form: seconds(0),
     byDefault: 300_000,
     about: 'How long an older key set is used while its provider does not respond.',
   },
   jwtIssuer: {
     path: 'orchestration.web.auth.jwt_issuer',
-    form: forms.word,
+    form: word,
     byDefault: 'tasker-core',
     about: 'The issuer that tokens must name in `iss`.',
   },
   jwtAudience: {
     path: 'orchestration.web.auth.jwt_audience',
-    form: forms.word,
+    form: word,
     byDefault: 'tasker-api',
     about: 'The audience that tokens must name in `aud`.',
   },
@@ -143,13 +163,13 @@ export const AUTH_KEYS = {
   },
   permissionsClaim: {
     path: 'orchestration.web.auth.permissions_claim',
-    form: forms.word,
+    form: word,
     byDefault: 'permissions',
     about: 'The claim of tokens that lists permissions.',
   },
   jwtStrict: {
     path: 'orchestration.web.auth.strict_validation',
-    form: forms.flag,
+    form: flag,
     byDefault: true,
     about: 'Whether a token with an unknown permission is rejected. If not, the permission is ignored.',
   },
@@ -163,14 +183,14 @@ export const AUTH_KEYS = {
   },
   metricsNeedCredential: {
     path: 'orchestration.web.metrics_need_credential',
-    form: forms.flag,
+    form: flag,
     byDefault: false,
     about:
       'Whether `/metrics` and `/metrics/events` of `tasker server` need a credential with `system:analytics_read` if other requests do. Metrics name namespaces, templates and handlers.',
   },
   requestsPerSecond: {
     path: 'orchestration.web.rate_limiting.requests_per_second',
-    form: forms.whole(0, 1_000_000),
+    form: whole(0, 1_000_000),
     byDefault: 0,
     defaultWords: '`0`: unlimited',
     about:

@@ -1,10 +1,10 @@
+import type { z } from 'zod';
 import { nearNames } from '../model/near-names.ts';
 import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName, type TaskerConfig } from './config-keys.ts';
 import type { ConfigProblem } from './config-problem.ts';
 import { INEFFECTIVE_KEYS, ineffectiveRow } from './ineffective-keys.ts';
 import { type MergedConfig, valueAt } from './toml/merge-files.ts';
 import { isTable, type TomlTable } from './toml/read-toml.ts';
-import { WRONG } from './value-forms.ts';
 
 /** A configured value, and its key. */
 export interface Given<Name extends ConfigName = ConfigName> {
@@ -70,18 +70,25 @@ function readKey<Name extends ConfigName>(name: Name, { merged, checked, problem
   const paths = [key.path, ...(key.also ?? [])].filter((one) => valueAt(merged.table, one) !== undefined);
   for (const [index, path] of paths.entries()) {
     const value = valueAt(merged.table, path);
-    const read = key.form.parse(value);
-    if (read === WRONG) {
-      const faults = key.form.faults?.(value) ?? [];
-      for (const { path: within, unknown, message } of faults) {
-        const own = path + within.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('');
-        const at = [path, ...within, ...(unknown === undefined ? [] : [unknown])];
-        checked.errors.push(problem(at.join('.'), `${own} ${message}`));
+    const read = key.form.schema.safeParse(value);
+    if (!read.success) {
+      const parts = key.form.explain ? read.error.issues.filter(isOfPart) : [];
+      for (const issue of parts) {
+        const at = [path, ...issue.path].join('.');
+        const own =
+          path + issue.path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`)).join('');
+        const [unknown] = issue.code === 'unrecognized_keys' ? issue.keys : [];
+        checked.errors.push(
+          problem(unknown === undefined ? at : `${at}.${unknown}`, `${own} ${key.form.explain!(issue)}`),
+        );
       }
-      if (faults.length === 0) checked.errors.push(problem(path, wrongValue(path, key, value)));
-    } else if (index === 0) checked.given.push({ name, value: read, path });
+      if (parts.length === 0) checked.errors.push(problem(path, wrongValue(path, key, value)));
+    } else if (index === 0) checked.given.push({ name, value: read.data, path });
   }
 }
+
+/** Returns whether an issue concerns one table of a list, or the combination of several. */
+const isOfPart = (issue: z.core.$ZodIssue): boolean => issue.path.length > 0 || issue.code === 'custom';
 
 /** The message about an invalid value. Omits a value that may contain a password. */
 export function wrongValue(where: string, key: ConfigKey<unknown>, value: unknown): string {

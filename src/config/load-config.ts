@@ -13,7 +13,6 @@ import {
 } from './find-config.ts';
 import { type ReadHome, readHome } from './read-home.ts';
 import { type ReadVariables, readVariables } from './read-variables.ts';
-import { WRONG } from './value-forms.ts';
 
 /** Values that a program sets itself. */
 export type ConfigOverrides = { readonly [Name in ConfigName]?: TaskerConfig[Name] | undefined };
@@ -151,8 +150,8 @@ export function withOverrides(loaded: LoadedConfig, overrides: ConfigOverrides):
 /** Checks the namespaces that a program sets. Returns undefined if there are none, or only empty names. */
 function checkedNamespaces(given: unknown): string[] | undefined {
   if (given === undefined) return undefined;
-  const read = CONFIG_KEYS.namespaces.form.parse(given);
-  if (read !== WRONG) return read;
+  const read = CONFIG_KEYS.namespaces.form.schema.safeParse(given);
+  if (read.success) return read.data;
   throw invalid([{ where: 'namespaces', message: wrongValue('the option', CONFIG_KEYS.namespaces, given) }]);
 }
 

@@ -2,7 +2,6 @@ import { wrongValue } from './check-keys.ts';
 import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName, type TaskerConfig } from './config-keys.ts';
 import type { ConfigProblem } from './config-problem.ts';
 import { parseLogFilter, unknownLevels } from './log-filter.ts';
-import { WRONG } from './value-forms.ts';
 
 /** A value from the environment, and its variable. */
 export interface FromVariable {
@@ -34,8 +33,8 @@ function readVariable<Name extends ConfigName>(name: Name, env: NodeJS.ProcessEn
     readLogFilter({ variable, text }, read);
     return;
   }
-  const value = key.form.parse(key.form.ofText?.(text) ?? text);
-  if (value !== WRONG) read.given.push({ name, variable, value });
+  const value = key.form.schema.safeParse(key.form.ofText?.(text) ?? text);
+  if (value.success) read.given.push({ name, variable, value: value.data });
   else if (key.variableUnchecked) read.given.push({ name, variable, value: text as TaskerConfig[Name] });
   else read.errors.push({ where: variable, key: key.path, message: wrongValue('the variable', key, text) });
 }

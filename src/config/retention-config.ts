@@ -1,5 +1,6 @@
-import { listOfTables } from './toml/table-forms.ts';
-import * as forms from './value-forms.ts';
+import { z } from 'zod';
+import { nearNames } from '../model/near-names.ts';
+import { days, type ValueForm, word } from './value-forms.ts';
 
 /** One `[[retention.rules]]` in the file. */
 export interface RetentionRuleConfig {
@@ -15,28 +16,40 @@ export interface RetentionRuleConfig {
 
 const STATES = ['complete', 'error', 'cancelled', 'resolved_manually'] as const;
 
-const state = forms.oneOf(STATES);
-const states = forms.listOf(state, `one or several of ${STATES.join(', ')}`, 1);
-
-const tables = listOfTables<Omit<RetentionRuleConfig, 'keepMs'> & { days: number }>({
-  fields: {
-    days: { ...forms.days, words: `${forms.days.words}; 0 means never` },
-    namespace: forms.word,
-    name: forms.word,
-    version: { ...forms.word, words: 'a version, or a range such as 1.x' },
-    status: {
-      parse: (value: unknown) => states.parse(Array.isArray(value) ? value : [value]),
-      json: { anyOf: [state.json, states.json] },
-      words: states.words,
-    },
-  },
-  required: ['days'],
-  words: 'a list of tables, each with days',
+const TABLE = z.strictObject({
+  days: days.schema,
+  namespace: word.schema.optional(),
+  name: word.schema.optional(),
+  version: word.schema.optional(),
+  status: z.union([z.enum(STATES).transform((state) => [state]), z.array(z.enum(STATES)).min(1)]).optional(),
 });
 
+/** The description of each value, after "must be". */
+const WORDS: Readonly<Record<keyof typeof TABLE.shape, string>> = {
+  days: `${days.words}; 0 means never`,
+  namespace: word.words,
+  name: word.words,
+  version: 'a version, or a range such as 1.x',
+  status: `one or several of ${STATES.join(', ')}`,
+};
+
+/** Describes an issue with one rule, or with the list. */
+function explain(issue: z.core.$ZodIssue): string {
+  const [, field] = issue.path;
+  if (issue.code === 'unrecognized_keys') {
+    const near = nearNames(issue.keys[0]!, Object.keys(TABLE.shape), 1)[0];
+    return `has unknown key ${issue.keys.join(', ')}; ${near === undefined ? `the keys are ${Object.keys(TABLE.shape).join(', ')}` : `did you mean ${near}?`}`;
+  }
+  if (field !== undefined) return `must be ${WORDS[field as keyof typeof WORDS]}`;
+  return `must be ${RULES}`;
+}
+
+const RULES = 'a list of tables, each with days';
+
 /** The list of rules in the file. */
-export const retentionRules: forms.ValueForm<RetentionRuleConfig[]> = {
-  ...forms.refined(tables, (list) => list.map(({ days: keepMs, ...rule }) => ({ ...rule, keepMs }))),
+export const retentionRules: ValueForm<RetentionRuleConfig[]> = {
+  schema: z.array(TABLE.transform(({ days: keepMs, ...rule }) => ({ ...rule, keepMs }))),
+  words: RULES,
   inFile: (rules) => rules.map(({ keepMs, ...rule }) => ({ ...rule, days: keepMs / 86_400_000 })),
-  faults: tables.faults,
+  explain,
 };

@@ -1,6 +1,7 @@
+import { z } from 'zod';
+import { nearNames } from '../model/near-names.ts';
 import { MOST_DELIVERIES } from './defaults.ts';
-import { listOfTables, tableOf } from './toml/table-forms.ts';
-import * as forms from './value-forms.ts';
+import { beginning, flag, patterns, seconds, type ValueForm, whole, word } from './value-forms.ts';
 
 /** One `[[events.webhooks]]` in the file, with the defaults of `webhookSink`. Times in milliseconds. */
 export interface WebhookConfig {
@@ -51,48 +52,57 @@ export function isWebhookHeader(name: string, value: string): boolean {
   return /^[!#$%&'*+.^_`|~\w-]+$/.test(name) && !RESERVED_HEADERS.test(name) && /^[\t\x20-\x7e\x80-\xff]*$/.test(value);
 }
 
-/** A webhook, as the file has it. */
-type WebhookTable = Omit<WebhookConfig, 'allowPrivate' | 'timeoutMs' | 'maxDeliveries'> & {
-  allow_private?: boolean | undefined;
-  timeout_seconds?: number | undefined;
-  max_deliveries?: number | undefined;
-};
+const concurrency = whole(1, 1_000);
+const timeout = seconds(100);
+const maxDeliveries = whole(1, MOST_DELIVERIES);
 
-const tables = listOfTables<WebhookTable>({
-  fields: {
-    name: forms.matching(/^[\w.-]{1,100}$/, 'a name of letters, digits, ".", "_" and "-"'),
-    url: forms.fitting(isWebhookUrl, WEBHOOK_URL_WORDS),
-    secrets: forms.listOf(forms.fitting(isWebhookSecret), WEBHOOK_SECRET_WORDS),
-    headers: forms.refined(
-      tableOf(
-        forms.fitting(() => true),
-        `a table of headers, each ${WEBHOOK_HEADER_WORDS}`,
-      ),
-      (given) => (Object.entries(given).every(([name, value]) => isWebhookHeader(name, value)) ? given : forms.WRONG),
-    ),
-    body: forms.oneOf(['event', 'envelope'], 'event or envelope'),
-    allow_private: forms.flag,
-    group: forms.word,
-    patterns: forms.patterns,
-    from: forms.beginning,
-    concurrency: forms.whole(1, 1_000),
-    timeout_seconds: forms.seconds(100),
-    max_deliveries: forms.whole(1, MOST_DELIVERIES),
-  },
-  required: ['name', 'url'],
-  words: 'a list of tables, each with a name and a url',
-  each: 'a table with a name and a url',
-  asList: { secrets: 'a list of secrets' },
-  // A value may be wrong.
-  together: (list) => {
-    const named = list.filter(({ name }) => typeof name === 'string');
-    const grouped = named.filter(({ group }) => typeof group !== 'symbol');
-    if (!isUnique(named.map(({ name }) => name))) return 'a list in which each name occurs once';
-    return isUnique(grouped.map(webhookGroup)) ? undefined : 'a list in which each group occurs once';
-  },
+const TABLE = z.strictObject({
+  name: z.string().regex(/^[\w.-]{1,100}$/),
+  url: z.string().refine(isWebhookUrl),
+  secrets: z.array(z.string().refine(isWebhookSecret)).optional(),
+  headers: z
+    .record(z.string(), z.string())
+    .refine((headers) => Object.entries(headers).every(([name, value]) => isWebhookHeader(name, value)))
+    .optional(),
+  body: z.enum(['event', 'envelope']).optional(),
+  allow_private: flag.schema.optional(),
+  group: word.schema.optional(),
+  patterns: patterns.schema.optional(),
+  from: beginning.schema.optional(),
+  concurrency: concurrency.schema.optional(),
+  timeout_seconds: timeout.schema.optional(),
+  max_deliveries: maxDeliveries.schema.optional(),
 });
 
-function ofTable(table: WebhookTable): WebhookConfig {
+/** The description of each value, after "must be". */
+const WORDS: Readonly<Record<keyof typeof TABLE.shape, string>> = {
+  name: 'a name of letters, digits, ".", "_" and "-"',
+  url: WEBHOOK_URL_WORDS,
+  secrets: WEBHOOK_SECRET_WORDS,
+  headers: `a table of headers, each ${WEBHOOK_HEADER_WORDS}`,
+  body: 'event or envelope',
+  allow_private: flag.words,
+  group: word.words,
+  patterns: patterns.words,
+  from: beginning.words,
+  concurrency: concurrency.words,
+  timeout_seconds: timeout.words,
+  max_deliveries: maxDeliveries.words,
+};
+
+/** Describes an issue with one webhook, or with the list. */
+function explain(issue: z.core.$ZodIssue): string {
+  const [, field, ...within] = issue.path;
+  if (issue.code === 'unrecognized_keys') {
+    const near = nearNames(issue.keys[0]!, Object.keys(TABLE.shape), 1)[0];
+    return `has unknown key ${issue.keys.join(', ')}; ${near === undefined ? `the keys are ${Object.keys(TABLE.shape).join(', ')}` : `did you mean ${near}?`}`;
+  }
+  if (field === 'secrets' && within.length === 0) return 'must be a list of secrets';
+  if (field !== undefined) return `must be ${WORDS[field as keyof typeof WORDS]}`;
+  return `must be ${issue.code === 'custom' ? issue.message : 'a table with a name and a url'}`;
+}
+
+function ofTable(table: z.output<typeof TABLE>): WebhookConfig {
   const { allow_private: allowPrivate, timeout_seconds: timeoutMs, max_deliveries: maxDeliveries, ...same } = table;
   return {
     ...same,
@@ -109,10 +119,16 @@ export const webhookGroup = ({ name, group }: Pick<WebhookConfig, 'name' | 'grou
 const isUnique = (list: readonly string[]): boolean => new Set(list).size === list.length;
 
 /** The list of webhooks in the file. */
-export const webhooks: forms.ValueForm<WebhookConfig[]> = {
-  ...forms.refined(tables, (list) => list.map(ofTable)),
+export const webhooks: ValueForm<WebhookConfig[]> = {
+  schema: z
+    .array(TABLE.transform(ofTable))
+    .refine((list) => isUnique(list.map(({ name }) => name)), { error: 'a list in which each name occurs once' })
+    .refine((list) => !isUnique(list.map(({ name }) => name)) || isUnique(list.map(webhookGroup)), {
+      error: 'a list in which each group occurs once',
+    }),
+  words: 'a list of tables, each with a name and a url',
   shown: (list) => list.map(shownWebhook),
-  faults: tables.faults,
+  explain,
 };
 
 const HIDDEN = '***';

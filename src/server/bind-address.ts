@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { address, type ListenAddress, WRONG } from '../config/value-forms.ts';
+import { address, type ListenAddress } from '../config/value-forms.ts';
 import { TaskerError } from '../errors.ts';
 
 const LOOPBACK = new BlockList();
@@ -11,8 +11,8 @@ LOOPBACK.addAddress('::1', 'ipv6');
  * @throws TaskerError `config_invalid`
  */
 export function parseBindAddress(text: string): ListenAddress {
-  const read = address.parse(text);
-  if (read !== WRONG) return read;
+  const read = address.schema.safeParse(text);
+  if (read.success) return read.data;
   throw new TaskerError(
     'config_invalid',
     `web.bind_address: ${JSON.stringify(text)} is not an address to listen on; use the form 127.0.0.1:8081 or [::1]:8081`,

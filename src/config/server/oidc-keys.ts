@@ -1,18 +1,30 @@
+import { z } from 'zod';
 import { ROLES, type Role } from '../../model/permissions.ts';
-import { tableOf } from '../toml/table-forms.ts';
-import * as forms from '../value-forms.ts';
+import { flag, seconds, type ValueForm, word } from '../value-forms.ts';
 
+const httpUrl = z.string().refine((text) => text === '' || (/^https?:\/\/[^?#]+$/.test(text) && URL.canParse(text)));
+const words = 'an http or https URL without a query';
+const url: ValueForm<string | undefined> = {
+  schema: httpUrl.transform((text) => text.replace(/\/+$/, '') || undefined),
+  words,
+};
 /** Compared exactly with the provider's value, so a trailing slash is kept. */
-const issuer = forms.fittingOrEmpty(
-  (given) => /^https?:\/\/[^?#]+$/.test(given) && URL.canParse(given),
-  'an http or https URL without a query',
-);
-const url = forms.refined(issuer, (given) => given?.replace(/\/+$/, ''));
-const scope = forms.matching(/^[\x21\x23-\x5b\x5d-\x7e]+$/);
-const scopes = forms.refined(forms.listOf(scope, 'a list of scopes with openid'), (list) =>
-  list.includes('openid') ? list : forms.WRONG,
-);
-const roleMap = tableOf(forms.oneOf(ROLES), `a table from values of the claim to ${ROLES.join(', ')}`);
+const issuer: ValueForm<string | undefined> = { schema: httpUrl.transform((text) => text || undefined), words };
+const optional: ValueForm<string | undefined> = {
+  schema: z
+    .string()
+    .trim()
+    .transform((text) => text || undefined),
+  words: 'a string',
+};
+const scopes: ValueForm<string[]> = {
+  schema: z.array(z.string().regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/)).refine((list) => list.includes('openid')),
+  words: 'a list of scopes with openid',
+};
+const roleMap: ValueForm<Record<string, Role>> = {
+  schema: z.record(z.string(), z.enum(ROLES)),
+  words: `a table from values of the claim to ${ROLES.join(', ')}`,
+};
 
 /** The settings of the login with an identity provider. Times in milliseconds. */
 export const OIDC_KEYS = {
@@ -32,14 +44,14 @@ export const OIDC_KEYS = {
   },
   oidcName: {
     path: 'orchestration.web.auth.oidc.name',
-    form: forms.optionalText,
+    form: optional,
     byDefault: undefined as string | undefined,
     defaultWords: 'the host of the issuer',
     about: 'The name of the identity provider on the page.',
   },
   oidcClientId: {
     path: 'orchestration.web.auth.oidc.client_id',
-    form: forms.optionalText,
+    form: optional,
     byDefault: undefined as string | undefined,
     defaultWords: 'none',
     about: 'The id with which this server is registered at the provider.',
@@ -47,7 +59,7 @@ export const OIDC_KEYS = {
   oidcClientSecret: {
     path: 'orchestration.web.auth.oidc.client_secret',
     variables: ['TASKER_OIDC_CLIENT_SECRET'],
-    form: { ...forms.optionalText, shown: () => '***' },
+    form: { ...optional, shown: () => '***' },
     byDefault: undefined as string | undefined,
     defaultWords: 'none: a public client',
     secret: true as const,
@@ -61,14 +73,14 @@ export const OIDC_KEYS = {
   },
   oidcSubjectClaim: {
     path: 'orchestration.web.auth.oidc.subject_claim',
-    form: forms.word,
+    form: word,
     byDefault: 'sub',
     about:
       'The claim whose value identifies the person in actions and votes. Choose one that people cannot change and that is never given to another person.',
   },
   oidcRolesClaim: {
     path: 'orchestration.web.auth.oidc.roles_claim',
-    form: forms.word,
+    form: word,
     byDefault: 'roles',
     about: 'The claim with the roles or groups of a person; `realm_access.roles` names a claim within a claim.',
   },
@@ -82,7 +94,7 @@ export const OIDC_KEYS = {
   },
   oidcNamespacesClaim: {
     path: 'orchestration.web.auth.oidc.namespaces_claim',
-    form: forms.optionalText,
+    form: optional,
     byDefault: undefined as string | undefined,
     defaultWords: 'none: all namespaces',
     about:
@@ -90,13 +102,13 @@ export const OIDC_KEYS = {
   },
   oidcSessionMs: {
     path: 'orchestration.web.auth.oidc.session_seconds',
-    form: forms.seconds(60_000),
+    form: seconds(60_000),
     byDefault: 43_200_000,
     about: 'How long a login lasts, at most 12 hours. Rights that the provider revokes end with it.',
   },
   oidcAllowHttp: {
     path: 'orchestration.web.auth.oidc.allow_http',
-    form: forms.flag,
+    form: flag,
     byDefault: false,
     about: 'Allows a provider without TLS, for tests.',
   },

@@ -1,4 +1,4 @@
-import { rabbitmqUrl, WRONG } from '../../config/value-forms.ts';
+import { rabbitmqUrl } from '../../config/value-forms.ts';
 import { type AnyLogger, loggerOf } from '../../logging/any-logger.ts';
 import { silentLogger } from '../../logging/logger.ts';
 import type { EventConsumer } from '../delivery/event-consumer.ts';
@@ -30,7 +30,7 @@ const OWN: readonly (keyof RabbitmqSinkOptions)[] = ['url', 'logger'];
 export function rabbitmqSink(options: RabbitmqSinkOptions): EventConsumer {
   const { url, group = 'rabbitmq', logger = silentLogger } = options;
   checkKnown('rabbitmq', options, OWN);
-  demand('rabbitmq', url !== '' && rabbitmqUrl.parse(url) !== WRONG, `url must be ${rabbitmqUrl.words}`);
+  demand('rabbitmq', url !== '' && rabbitmqUrl.schema.safeParse(url).success, `url must be ${rabbitmqUrl.words}`);
   const place = `RabbitMQ ${new URL(url).host}`;
   const publisher = new RabbitmqPublisher({ url, place, logger: loggerOf(logger) });
   return {
