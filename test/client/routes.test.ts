@@ -63,7 +63,7 @@ let counted = 0;
 beforeAll(async () => {
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
   const parts = ['engine', 'events', 'deadLetters', 'schedules', 'approvals', 'bulk', 'vitals'];
-  const tasker = Object.fromEntries(parts.map((part) => [part, {}])) as never;
+  const tasker = { ...Object.fromEntries(parts.map((part) => [part, {}])), httpWorkers: () => ({}) } as never;
   const app = restApp({ tasker, logger: silentLogger, facts, config: { configuration: () => ({}) } });
   routes = Object.entries((await documentOf(app)).paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{[^}]+\}/g, 'x')}`),

@@ -35,6 +35,7 @@ beforeAll(async () => {
     approvals: {},
     bulk: {},
     vitals: {},
+    httpWorkers: () => ({}),
   } as never;
   const app = restApp({ tasker, logger: silentLogger, facts, config: { configuration: () => ({}) } });
   document = await documentOf(app);
