@@ -170,6 +170,10 @@ describe('the rooms', () => {
     expect(packagesOf('src/index.ts')).toEqual(['croner', 'pg', 'picocolors', 'pino', 'zod']);
   });
 
+  it('load no zod, no pino and no TOML for a command that only lists tasks', () => {
+    expect(packagesOf('src/cli/task/list.ts')).toEqual(['commander', 'croner', 'pg', 'picocolors']);
+  });
+
   it('use SQL text only in store and migrations, process.env only in config, and process.exit only in cli', () => {
     const sql = /^\s*(select\s|insert into\s|update\s+[\w.]+\s+set\s|delete from\s|with\s+\w+\s+as\s)/i;
     const relative = (file: string) => path.relative(SRC, file);
