@@ -1,13 +1,10 @@
 import type { OperatorOptions } from '../engine/operate.ts';
 import {
   type Approval,
-  type ApprovalDecision,
   type ApprovalFilter,
   type ApprovalPage,
   type ApprovalPageOptions,
-  type ApprovalResult,
   findApprovals,
-  type Vote,
 } from '../engine/waits/approval-view.ts';
 import { type ReassignRequest, reassign, showApproval, type VoteRequest, vote } from '../engine/waits/approvals.ts';
 import type { BulkParts } from './tasker-bulk.ts';

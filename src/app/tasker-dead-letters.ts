@@ -3,12 +3,9 @@ import type { RedriveFilter } from '../engine/bulk/redrives.ts';
 import { readTarget } from '../engine/bulk/targets.ts';
 import type { AddOptions, DeadLetterChange } from '../engine/dead-letters/acts.ts';
 import {
-  type DeadLetter,
   type DeadLetterDetails,
-  type DeadLetterNote,
   type DeadLetterPage,
   type DeadLetterPageOptions,
-  type DeadLetterSnapshot,
   type DeadLetterStats,
   findDeadLetter,
   listDeadLetters,

@@ -7,18 +7,9 @@ import type { EarlierRun, RerunOptions, TaskRerun } from '../engine/rerun/rerun.
 import type { PruneFilter } from '../engine/retention/plan.ts';
 import type { PruneAct } from '../engine/retention/prune-act.ts';
 import { RestoreAct, type RestoreOptions } from '../engine/retention/restore.ts';
-import type { SearchTime, TaskFilter } from '../engine/search/filter.ts';
+import type { TaskFilter } from '../engine/search/filter.ts';
 import { type Histogram, type HistogramOptions, histogramOf } from '../engine/search/histogram.ts';
-import type {
-  FoundStep,
-  FoundTask,
-  SearchPage,
-  SearchSort,
-  StepPage,
-  StepPageOptions,
-  TaskPage,
-  TaskPageOptions,
-} from '../engine/search/search.ts';
+import type { StepPage, StepPageOptions, TaskPage, TaskPageOptions } from '../engine/search/search.ts';
 import type { Pause, Task } from '../engine/task-view.ts';
 import { type ListOptions, readListOptions } from './list-options.ts';
 import { type DrainedWorker, type DrainOptions, drainWorker, resumeWorker } from './overview/drain.ts';

@@ -7,9 +7,8 @@ import {
   type SignalListOptions,
   type SignalPage,
   signalsOfTask,
-  type TaskSignal,
 } from '../engine/waits/signal-view.ts';
-import { type SentSignal, type SignalReceipt, sendSignal } from '../engine/waits/signals.ts';
+import { type SentSignal, sendSignal } from '../engine/waits/signals.ts';
 import { TaskerApprovals } from './tasker-approvals.ts';
 import { TaskerWaits } from './tasker-waits.ts';
 

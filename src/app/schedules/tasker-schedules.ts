@@ -4,7 +4,6 @@ import type { BackfilledDue, BackfillOptions, TriggerOptions } from '../../engin
 import type { CreateScheduleOptions, ScheduleFilter, SchedulePageOptions } from '../../engine/schedules/manage.ts';
 import type { ScheduleChange, ScheduleOptions } from '../../engine/schedules/options.ts';
 import type { Schedule, ScheduleFiring } from '../../engine/schedules/view.ts';
-import type { TaskSchedule } from '../../model/schedule/spec.ts';
 import type { BulkParts } from '../tasker-bulk.ts';
 import type { ScheduleSource } from './load-schedules.ts';
 
