@@ -105,15 +105,21 @@ it('the command uses the configured archive folder unless --no-archive is given'
 });
 
 /**
- * Waits until a process has handled SIGTERM: the signal is not pending, and the main thread waits again. Only Linux shows
- * this.
+ * Waits until a process has handled SIGTERM: the signal is not pending, and the main thread waits again, or the process has
+ * ended. Only Linux shows this.
  */
 async function untilHandled(pid: number): Promise<void> {
   if (process.platform !== 'linux') return void (await new Promise((resolve) => setTimeout(resolve, 2_000)));
-  const status = () => readFileSync(`/proc/${pid}/status`, 'utf8');
+  const status = () => {
+    try {
+      return readFileSync(`/proc/${pid}/status`, 'utf8');
+    } catch {
+      return 'State:\tX (ended)';
+    }
+  };
   const pending = (text: string) =>
     [...text.matchAll(/^(?:Sig|Shd)Pnd:\s+(\w+)/gm)].some(([, mask]) => BigInt(`0x${mask}`) & (1n << 14n));
-  await until(status, (text) => !pending(text) && /^State:\s+S/m.test(text));
+  await until(status, (text) => !pending(text) && /^State:\s+[SX]/m.test(text));
 }
 
 it('a prune that is stopped while it counts reports that it deleted nothing', async () => {
