@@ -77,7 +77,7 @@ async function faultOf(find, total) {
     : 'the pages differ when they are read backwards';
 }
 
-/** Starts a server with the tasks of the night, which it fills unless the folder has them. */
+/** Starts a server with the tasks of the benchmark. Does not fill it if the folder already has a server. */
 async function startNight(kept, { ended, open }) {
   const folder = kept ?? (await mkdtemp(path.join(tmpdir(), 'tasker-search-')));
   const isFilled = existsSync(path.join(folder, 'postgres'));

@@ -170,7 +170,7 @@ describe('the rooms', () => {
     expect(packagesOf('src/index.ts')).toEqual(['croner', 'pg', 'picocolors', 'pino', 'zod']);
   });
 
-  it('load no pino and no TOML for a command that only lists tasks', () => {
+  it('do not load pino or smol-toml for a command that only lists tasks', () => {
     expect(packagesOf('src/cli/task/list.ts')).toEqual(['commander', 'croner', 'pg', 'picocolors', 'zod']);
   });
 

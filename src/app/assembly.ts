@@ -53,8 +53,8 @@ export interface AssemblyParts {
   registry?: HandlerRegistry;
   /** The state for reports, such as `starting` or `running`. */
   state?: () => string;
-  /** Undefined for a tasker that only creates and watches tasks. */
-  side: typeof import('./process/worker-side.ts') | undefined;
+  /** The code that runs steps and delivers events. Undefined for a tasker that does neither. */
+  workerCode: typeof import('./process/worker-code.ts') | undefined;
 }
 
 /** How long a stop waits for a startup in progress, which may be waiting for a server that does not respond. */
@@ -82,17 +82,17 @@ export class Assembly {
   #reloading: Promise<void> = Promise.resolve();
 
   constructor(parts: AssemblyParts) {
-    const { loaded, options, logger, reload, registry, side, state = () => 'running' } = parts;
+    const { loaded, options, logger, reload, registry, workerCode, state = () => 'running' } = parts;
     checkNumbers(options);
     this.#parts = parts;
     this.#logger = parts.ownLogger ?? logger;
     this.#environment = options.environment ?? loaded.config.environment;
     this.workerId = loaded.config.name ?? `${hostname()}-${process.pid}`;
-    if (!side) return;
-    this.#events = side.eventRegistries(options, moduleLogger(logger, 'events'));
-    this.#found = new side.DiscoveredSubscribers(this.#events);
+    if (!workerCode) return;
+    this.#events = workerCode.eventRegistries(options, moduleLogger(logger, 'events'));
+    this.#found = new workerCode.DiscoveredSubscribers(this.#events);
     if (reload) {
-      this.#project = new side.Project({
+      this.#project = new workerCode.Project({
         templates: options.templates ?? [],
         handlers: loaded.config.handlerPaths,
         environment: this.#environment,
@@ -105,7 +105,7 @@ export class Assembly {
     }
     const environment = this.#environment;
     const config = loaded.config.webConfigEndpoint ? () => shownConfig(loaded, environment) : undefined;
-    this.report = new side.ServedTasker({ workerId: this.workerId, environment, state, config });
+    this.report = new workerCode.ServedTasker({ workerId: this.workerId, environment, state, config });
   }
 
   get config(): Readonly<TaskerConfig> {
@@ -157,7 +157,7 @@ export class Assembly {
       signal.throwIfAborted();
       const { report } = this;
       if (this.#project && report) {
-        this.#health = new this.#parts.side!.HealthLoop(() => report.readiness(), this.#logger);
+        this.#health = new this.#parts.workerCode!.HealthLoop(() => report.readiness(), this.#logger);
         this.#health.start();
       }
       return tasker;
@@ -190,8 +190,8 @@ export class Assembly {
   }
 
   async #loadTemplates(): Promise<TaskTemplate[]> {
-    const { loaded, options, handOut, side } = this.#parts;
-    if (options.templates === undefined && !side) return [];
+    const { loaded, options, handOut, workerCode } = this.#parts;
+    if (options.templates === undefined && !workerCode) return [];
     const { loadTemplates, withoutTemplates } = await import('./project/load-templates.ts');
     const { templates, problems } = await loadTemplates(options.templates ?? [], this.#environment);
     for (const problem of problems) this.#logger.warn(formatProblem(problem));
@@ -209,7 +209,11 @@ export class Assembly {
     const { options, logger, registry, needsHandlers } = this.#parts;
     if (!this.#project || !found) {
       const lines = registry?.logger ?? moduleLogger(logger, 'registry');
-      return this.#parts.side!.loadHandlers(options.handlers ?? [], { logger: lines, found: this.#found!, registry });
+      return this.#parts.workerCode!.loadHandlers(options.handlers ?? [], {
+        logger: lines,
+        found: this.#found!,
+        registry,
+      });
     }
     const { library } = this.#project;
     const folders = this.config.handlerPaths;
@@ -226,7 +230,7 @@ export class Assembly {
     registry: HandlerRegistry | undefined;
     stopped: (() => void) | undefined;
   }): Promise<Tasker> {
-    const { loaded, options, logger, side, handOut = false } = this.#parts;
+    const { loaded, options, logger, workerCode, handOut = false } = this.#parts;
     const { config } = loaded;
     const { stepsPerDecision, decisionDepth, workersPerBatch } = config;
     const sinks = this.#sinks();
@@ -250,7 +254,7 @@ export class Assembly {
       tasker = new Tasker({
         ...made,
         ...this.#events,
-        Worker: side?.Worker,
+        Worker: workerCode?.Worker,
         config,
         name: this.workerId,
         environment: this.#environment,
@@ -279,10 +283,12 @@ export class Assembly {
 
   /** The sinks in the configuration file run only in workers, not in a program that only creates and watches tasks. */
   #sinks(): EventConsumer[] {
-    const { loaded, options, logger, side } = this.#parts;
-    if (!side) return [];
-    const configured = this.#wantsWorker ? side.sinksFromConfig(loaded.config, moduleLogger(logger, 'events')) : [];
-    return side.allSinks(options.sinks ?? [], configured);
+    const { loaded, options, logger, workerCode } = this.#parts;
+    if (!workerCode) return [];
+    const configured = this.#wantsWorker
+      ? workerCode.sinksFromConfig(loaded.config, moduleLogger(logger, 'events'))
+      : [];
+    return workerCode.allSinks(options.sinks ?? [], configured);
   }
 
   /** Reloads templates and handlers. Logs broken files, whose earlier content stays in use. */

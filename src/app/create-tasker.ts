@@ -26,9 +26,9 @@ export async function createTasker(options: CreateTaskerOptions = {}): Promise<T
   // The warnings of a configuration that was passed in were reported when it was loaded.
   const warnings = options.config ? [] : loaded.warnings;
   const { worker, handlers, publishers, subscribers, sinks } = options;
-  const hasSide = worker || [handlers, publishers, subscribers, sinks].some((one) => one !== undefined);
-  const side = hasSide ? await import('./process/worker-side.ts') : undefined;
-  return new Assembly({ loaded, options, logger, warnings, side }).start();
+  const needsWorkerCode = worker || [handlers, publishers, subscribers, sinks].some((one) => one !== undefined);
+  const workerCode = needsWorkerCode ? await import('./process/worker-code.ts') : undefined;
+  return new Assembly({ loaded, options, logger, warnings, workerCode }).start();
 }
 
 /** The configuration with the options applied. Omits `environment`, which affects only templates here. */

@@ -101,7 +101,7 @@ export class Tasker extends TaskerOperations {
     });
   }
 
-  /** Returns the workers that use the HTTP API, which the first call creates; see `httpWorkersOf`. @internal */
+  /** Returns the workers that use the HTTP API. The first call creates them; see `httpWorkersOf`. @internal */
   httpWorkers(make: (options: HttpWorkersOptions) => HttpWorkers): HttpWorkers {
     this.#httpWorkers ??= make(this.#workerOptions());
     return this.#httpWorkers;
@@ -399,9 +399,8 @@ export class Tasker extends TaskerOperations {
       await this.#stopDelivery(until - performance.now());
       this.#stopCounting();
       const { search, analytics, signalInbox } = this.#engine;
-      // Without this time, the last attempts are counted by other processes or by the next reader.
-      const hurry = drainMs < FLUSH_MS;
-      await waitAtMost(FLUSH_MS, Promise.all([search.stop(), analytics.stop({ hurry }), signalInbox.stop()]));
+      const isShort = drainMs < FLUSH_MS;
+      await waitAtMost(FLUSH_MS, Promise.all([search.stop(), analytics.stop({ isShort }), signalInbox.stop()]));
       await this.#signals.stop().finally(() => {
         this.#over.abort();
         return this.#parts.open.close();

@@ -9,7 +9,7 @@ import { TaskerError } from '../errors.ts';
  */
 const LOCAL = new Set(['init', 'dev', 'worker', 'server', 'doctor', 'config', 'db', 'generate', 'completion']);
 
-/** The commands by their first words, in the order of the help. */
+/** Groups of commands by the names of their top-level commands, in the order of the help. */
 const GROUPS: readonly (readonly [words: string, load: () => Promise<(program: Command) => void>])[] = [
   ['init dev worker server status doctor', async () => (await import('./project/commands.ts')).addProjectCommands],
   ['task', async () => (await import('./task/commands.ts')).addTaskCommands],
@@ -37,7 +37,7 @@ const GROUPS: readonly (readonly [words: string, load: () => Promise<(program: C
   ['completion', async () => (await import('./completion/commands.ts')).addCompletionCommand],
 ];
 
-/** With one of these words, a command prints or uses the definitions of all commands. */
+/** Arguments that need the definitions of all commands, for help or completion. */
 const NEEDS_ALL = new Set(['-h', '--help', 'help', 'completion']);
 
 /** Other commands check the server themselves; see `withTasker`. */
@@ -52,7 +52,7 @@ function refuseUselessServer(command: Command): void {
 
 /**
  * Defines the commands and their options. The code of a command is imported when it runs, so that help and usage errors
- * appear immediately. If the arguments have the first words of commands, defines only these commands.
+ * appear immediately. If the arguments begin with the name of a command, defines only its group.
  */
 export async function makeProgram(argv: readonly string[] = []): Promise<Command> {
   const program = new Command('tasker')
@@ -89,7 +89,9 @@ export async function makeProgram(argv: readonly string[] = []): Promise<Command
       refuseUselessServer(command);
     })
     .exitOverride();
-  const named = GROUPS.filter(([words]) => words.split(' ').some((word) => argv.includes(word)));
+  // A word after an option may be its value.
+  const name = argv.find((word, i) => !word.startsWith('-') && !argv[i - 1]?.startsWith('-')) ?? '';
+  const named = GROUPS.filter(([words]) => words.split(' ').includes(name));
   const groups = named.length === 0 || argv.some((word) => NEEDS_ALL.has(word)) ? GROUPS : named;
   for (const [, load] of groups) (await load())(program);
   program.addHelpText(

@@ -156,7 +156,7 @@ export function clientsOf(finder: HostFinder): typeof pg.Client {
       connection.on('parameterStatus', (message: { parameterName: string; parameterValue: string }) => {
         if (message.parameterName === 'in_hot_standby') standby = message.parameterValue === 'on';
       });
-      // The pool listens for errors a moment after the connection opens. Until then, losing it would end the process.
+      // The pool adds its error listener shortly after the connection opens. An error before that would crash the process.
       this.once('end', () => finder.forget()).on('error', () => {});
       try {
         await super.connect();

@@ -33,6 +33,7 @@ describe('the command line', () => {
 
   it.each([
     [['taks', 'list'], 'Did you mean task?'],
+    [['taks', 'list', '--name', 'step'], 'Did you mean task?'],
     [['task', 'crate'], 'Did you mean create?'],
     [['task', 'list', '--limt', '3'], 'Did you mean --limit?'],
     [['task', 'list', '-l', 'many'], 'a whole number from 1 to 1000'],

@@ -9,7 +9,7 @@ import { Assembly } from '../assembly.ts';
 import { processEventRegistries } from '../event-registries.ts';
 import type { Tasker } from '../tasker.ts';
 import { workerLogger } from './program-logger.ts';
-import * as side from './worker-side.ts';
+import * as workerCode from './worker-code.ts';
 
 /** The outcome of {@link bootstrapWorker}. */
 export interface BootstrapResult {
@@ -134,7 +134,7 @@ function assemblyOf(given: BootstrapConfig | undefined, state: () => string): As
   const templates = config.templatePaths.length > 0 ? config.templatePaths : undefined;
   const options = { templates, handlers: config.handlerPaths, ...processEventRegistries(), logger };
   const registry = HandlerRegistry.instance();
-  return new Assembly({ loaded, options, logger, warnings, handOut: true, port: true, registry, state, side });
+  return new Assembly({ loaded, options, logger, warnings, handOut: true, port: true, registry, state, workerCode });
 }
 
 export const workerSystem = new WorkerSystem();

@@ -14,7 +14,7 @@ import { createTasker } from '../create-tasker.ts';
 import { checkEmbeddedAllowed, type OpenDatabase, openDatabase } from '../open-database.ts';
 import type { Tasker } from '../tasker.ts';
 
-/** Imported when it is used, because most commands use a server. */
+/** Loaded on demand, because most commands do not use the embedded server. */
 const startingEmbedded = () => import('../../db/embedded/start-embedded.ts');
 
 /** Selects the database of a tool. */

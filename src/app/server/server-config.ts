@@ -6,7 +6,7 @@ import { parseBindAddress } from '../../server/bind-address.ts';
 import type { AssemblyParts } from '../assembly.ts';
 import { processEventRegistries } from '../event-registries.ts';
 import { workerLogger } from '../process/program-logger.ts';
-import * as side from '../process/worker-side.ts';
+import * as workerCode from '../process/worker-code.ts';
 import {
   type CreateTaskerOptions,
   LIMIT_OPTIONS,
@@ -109,7 +109,7 @@ export function serverSettings(given: WorkerServerConfig): ServerSettings {
     warnings: given.config ? [] : loaded.warnings,
     port: true,
     reload: true,
-    side,
+    workerCode,
     handleSignals: given.handleSignals ?? false,
   };
 }

@@ -316,15 +316,15 @@ export class AttemptCounter {
   }
 
   /**
-   * Counts the last attempts before this process stops. A process that ran only for one action, or has to stop at once
-   * (`hurry`), leaves them to others.
+   * Counts the last attempts before this process stops, unless it ran only for one action or has little time to stop
+   * (`isShort`). Then another process or the next reader counts them.
    */
-  async stop({ hurry }: { hurry: boolean }): Promise<void> {
+  async stop({ isShort }: { isShort: boolean }): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     clearInterval(this.#looks);
     await this.#turn;
-    if (!this.#noticed || !this.#looks || hurry) return;
+    if (!this.#noticed || !this.#looks || isShort) return;
     try {
       await this.#countAll(0);
     } catch (error) {

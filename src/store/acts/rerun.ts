@@ -189,7 +189,7 @@ select ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })}, t.rank,
  where t.task_uuid = $1 order by r.idx`;
 
 // The end of the task is kept in `earlier_end`, because the statistics may not have counted it yet. The schedule of the
-// task has to check it again.
+// task counts it as open again, for its overlap.
 const RESTART_TASK = sql('restart_task')`
 with earlier as (
   insert into tasker.earlier_end (task_uuid, done_at, state, took_us)

@@ -219,8 +219,8 @@ const STEPS_OF_BATCH = 131_072;
 export type StepRange = readonly [templateId: number, least: number, most: number];
 
 /**
- * Returns the template and index ranges of the steps to read. A template step that tasks do not have from the beginning
- * covers its own index and those of its batch workers.
+ * Returns the template and index ranges of the steps to read. The range of a template step is its own index. If the step
+ * is not `initial`, it may be a template for batch workers, so their indexes are included.
  */
 export function stepRanges({ templateIds, step }: TaskSearch): StepRange[] {
   if (!step?.places) return templateIds.map((id) => [id, 0, 2_147_483_647]);
@@ -230,7 +230,7 @@ export function stepRanges({ templateIds, step }: TaskSearch): StepRange[] {
   });
 }
 
-/** Returns whether a task has at most one of the wanted steps. */
+/** Returns whether no task can have more than one step that matches the name and handler. */
 export function isOneStep({ places }: StepCondition): boolean {
   const templates = new Set(places?.map((place) => place.initial && place.templateId));
   return places !== null && templates.size === places.length && !templates.has(false);

@@ -93,7 +93,7 @@ describe('statistics', () => {
     await compareWithJournal(sql);
   });
 
-  it('are written when a process stops, unless it has no time to drain; then they are written for the next reader', async () => {
+  it('are written when a process stops, or by the next reader if the process has no time to drain', async () => {
     for (const [drainTimeoutMs, written] of [
       [5_000, 1],
       [0, 0],

@@ -208,7 +208,7 @@ it('ten days are not summed before everything that ended in them is counted', as
   expect(await sumNext(tasker, sql)).toBe(first);
   await sql('drop trigger keep on tasker.analytics_state');
   await sql(OLD_ATTEMPTS, [uuids, ATTEMPTS + 1, ATTEMPTS + 10, 0]);
-  // Beside many transactions of other tests, the first pass may be incomplete. The next sum is then due a minute later.
+  // While other tests commit many transactions, the first pass may be incomplete.
   await until(
     () => sumNext(tasker, sql),
     (summed) => summed > first,

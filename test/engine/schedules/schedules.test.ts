@@ -156,7 +156,7 @@ test('after its overlap changed from allow to skip, a schedule skips while one o
   expect(await outcomesOf('ours')).toEqual(['created', 'skipped', 'created', 'created']);
 });
 
-test('a task that runs again after its end counts for the overlap', async () => {
+test('overlap: skip creates no task while a task that was rerun is open', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   const tick = async () => {
     await age(tasker, HOUR);

@@ -13,7 +13,7 @@ export type Fate =
   | 'cut'
   /** The server receives the message, but the response is held until {@link FaultyProxy.release}. */
   | 'held'
-  /** The next packet in which the server reports that it is ready also ends the connection, as when the server dies. */
+  /** A fatal error is added to the next response that ends with ReadyForQuery, and ends the connection, as when the server dies. */
   | 'ended'
   | undefined;
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Assembly } from '../../../src/app/assembly.ts';
-import * as side from '../../../src/app/process/worker-side.ts';
+import * as workerCode from '../../../src/app/process/worker-code.ts';
 import { loadConfig } from '../../../src/config/load-config.ts';
 import {
   createTasker,
@@ -235,7 +235,7 @@ describe('a poller of this process', () => {
     const { logger, lines } = collectingLogger();
     const loaded = loadConfig({ overrides: { databaseUrl: shared.url, namespaces: [demo.namespace] } });
     const options = { worker: true, logger };
-    const tasker = await new Assembly({ loaded, options, logger, warnings: [], handOut: true, side }).start();
+    const tasker = await new Assembly({ loaded, options, logger, warnings: [], handOut: true, workerCode }).start();
     onTestFinished(() => tasker.stop({ drainTimeoutMs: 0 }));
     const { channel } = tasker.worker!;
     channel.open({ wake: () => undefined });

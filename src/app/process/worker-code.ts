@@ -1,5 +1,5 @@
-// The code of taskers that run steps or deliver events. `createTasker` imports it only for them, so that others, such as
-// the taskers of most commands, start faster.
+// The code that only taskers that run steps or deliver events need. `createTasker` loads it on demand, so that most
+// commands start faster.
 export { allSinks, sinksFromConfig } from '../../events/sinks/all-sinks.ts';
 export { Worker } from '../../worker/worker.ts';
 export { eventRegistries } from '../event-registries.ts';
