@@ -1,5 +1,12 @@
 // Fills a migrated database and its search tables with the tasks of a bad night: ended and open tasks of seven steps,
 // in many templates, states, errors, tags and sources.
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createTasker, silentLogger } from 'tasker-core';
+import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
+import { probeOf } from './harness.mjs';
 
 /** Returns the templates of the night: some with many tasks, and one with 150 versions. */
 export function nightTemplates() {
@@ -145,4 +152,39 @@ export async function fillNight(probe, { ended, open }, said = () => undefined) 
   await probe.query(TASK_SEARCH);
   await probe.query(STEP_SEARCH, ['00000000-0000-0000-0000-000000000000']);
   await probe.query('vacuum analyze');
+}
+
+/**
+ * Starts a server with the tasks of the night, and opens a connection for observation. `kept`: the folder of the server,
+ * which stays for the next run. A server that the folder already has is not filled again. Default: a temporary folder.
+ */
+export async function startNight(kept, { ended, open }) {
+  const folder = kept ?? (await mkdtemp(path.join(tmpdir(), 'tasker-night-')));
+  const isFilled = existsSync(path.join(folder, 'postgres'));
+  const server = await startEmbedded({ folder, settings: { shared_buffers: '2GB', max_wal_size: '8GB' } });
+  const stop = async () => {
+    await server.stop();
+    if (kept === undefined) await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const probe = await probeOf(server.url);
+    if (!isFilled) {
+      const began = performance.now();
+      const [databaseUrl, templates] = [server.url, nightTemplates()];
+      const tasker = await createTasker({
+        databaseUrl,
+        templates,
+        worker: false,
+        autoStart: false,
+        logger: silentLogger,
+      });
+      await fillNight(probe, { ended, open }, (line) => console.error(line));
+      await tasker.stop();
+      console.error(`filled in ${Math.round((performance.now() - began) / 1000)} s`);
+    }
+    return { url: server.url, folder, probe, stop: () => probe.end().then(stop) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }

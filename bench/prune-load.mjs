@@ -6,15 +6,10 @@
 // pruned. --share: the share of the time that the prune works. --folder: keeps the filled server there, for the next run.
 // --uncounted: the statistics have not counted the tasks yet, so that the prune must count them.
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { createTasker, silentLogger } from 'tasker-core';
-import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
-import { fillNight, nightTemplates } from './fill-night.mjs';
-import { many, median, probeOf, startTasker } from './harness.mjs';
+import { startNight } from './fill-night.mjs';
+import { many, median, startTasker } from './harness.mjs';
 import { WORKLOADS } from './workloads.mjs';
 
 const { values: options } = parseArgs({
@@ -31,24 +26,10 @@ const { values: options } = parseArgs({
   },
 });
 
-const folder = options.folder ?? (await mkdtemp(path.join(tmpdir(), 'tasker-prune-')));
-const isFilled = existsSync(path.join(folder, 'postgres'));
-const server = await startEmbedded({ folder, settings: { shared_buffers: '2GB', max_wal_size: '8GB' } });
-const probe = await probeOf(server.url);
+const night = await startNight(options.folder, { ended: Number(options.ended), open: 0 });
+const { probe } = night;
 
-async function fill() {
-  const tasker = await createTasker({
-    databaseUrl: server.url,
-    templates: nightTemplates(),
-    worker: false,
-    autoStart: false,
-    logger: silentLogger,
-  });
-  await fillNight(probe, { ended: Number(options.ended), open: 0 }, (line) => console.error(line));
-  await tasker.stop();
-}
-
-/** Returns the number of remaining tasks that `fill` added, all of which ended more than an hour ago. */
+/** Returns the number of remaining tasks of the night, all of which ended more than an hour ago. */
 async function oldTasks() {
   const { rows } = await probe.query(
     `select count(*)::int n from tasker.task where done_at < now() - interval '1 hour'`,
@@ -78,7 +59,7 @@ function startPrune() {
     process.execPath,
     [program, 'db', 'prune', '--older-than', '1h', '--yes', '--share', options.share],
     {
-      env: { ...process.env, DATABASE_URL: server.url },
+      env: { ...process.env, DATABASE_URL: night.url },
       stdio: 'ignore',
     },
   );
@@ -92,9 +73,8 @@ function startPrune() {
 }
 
 try {
-  if (!isFilled) await fill();
   if (!options.uncounted) await probe.query('update tasker.analytics_state set counted = pg_current_snapshot()');
-  const tasker = await startTasker(server.url, folder, { names: [options.workload] });
+  const tasker = await startTasker(night.url, night.folder, { names: [options.workload] });
   await many(tasker, options.workload, 5_000);
   const ratios = [];
   let pruned = 0;
@@ -118,7 +98,5 @@ try {
   console.log(`median ${median(ratios).toFixed(3)}, ${pruned} tasks pruned`);
   await tasker.stop();
 } finally {
-  await probe.end();
-  await server.stop();
-  if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
+  await night.stop();
 }

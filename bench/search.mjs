@@ -3,15 +3,9 @@
 // --folder: keeps the filled server there, for the next run. --check: instead reads all pages of each search in both
 // directions, and compares their rows. --beside DIR: instead compares the first pages with those of a second server, which
 // it fills with a tenth of the tasks and keeps there. Both servers run each search in turn.
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { createTasker, silentLogger } from 'tasker-core';
-import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
-import { fillNight, nightTemplates } from './fill-night.mjs';
-import { probeOf } from './harness.mjs';
+import { startNight } from './fill-night.mjs';
 import { searches } from './searches.mjs';
 import { serverCpu } from './server-cpu.mjs';
 
@@ -77,45 +71,18 @@ async function faultOf(find, total) {
     : 'the pages differ when they are read backwards';
 }
 
-/** Starts a server with the tasks of the benchmark. Does not fill it if the folder already has a server. */
-async function startNight(kept, { ended, open }) {
-  const folder = kept ?? (await mkdtemp(path.join(tmpdir(), 'tasker-search-')));
-  const isFilled = existsSync(path.join(folder, 'postgres'));
-  const server = await startEmbedded({ folder, settings: { shared_buffers: '2GB', max_wal_size: '8GB' } });
-  const stop = async () => {
-    await server.stop();
-    if (kept === undefined) await rm(folder, { recursive: true, force: true });
-  };
+/** Starts a server with the tasks of the night, and a tasker that searches them. */
+async function startSearch(kept, size) {
+  const { url, probe, stop } = await startNight(kept, size);
   try {
-    const tasker = await createTasker({
-      databaseUrl: server.url,
-      templates: nightTemplates(),
-      worker: false,
-      autoStart: false,
-      logger: silentLogger,
-    });
-    const probe = await probeOf(server.url);
-    if (!isFilled) {
-      const began = performance.now();
-      await fillNight(probe, { ended, open }, (line) => console.error(line));
-      console.error(`filled in ${Math.round((performance.now() - began) / 1000)} s`);
-    }
+    const tasker = await createTasker({ databaseUrl: url, worker: false, autoStart: false, logger: silentLogger });
     const { rows } = await probe.query(`
       select (select correlation_id from tasker.task_search order by created_at desc limit 1) "correlationId",
              (select parent_correlation_id from tasker.task_search where parent_correlation_id is not null
                order by created_at limit 1) "parentCorrelationId",
              (select count(*) from tasker.task_search) tasks, (select count(*) from tasker.step_search) steps`);
     console.log(`${rows[0].tasks} tasks, ${rows[0].steps} steps in the search tables`);
-    return {
-      tasker,
-      probe,
-      all: searches(rows[0]),
-      stop: () =>
-        tasker
-          .stop()
-          .then(() => probe.end())
-          .then(stop),
-    };
+    return { tasker, probe, all: searches(rows[0]), stop: () => tasker.stop().then(stop) };
   } catch (error) {
     await stop();
     throw error;
@@ -211,11 +178,11 @@ async function measure({ tasker, probe, all }) {
 }
 
 const size = { ended: Number(options.ended), open: Number(options.open) };
-const night = await startNight(options.folder, size);
+const night = await startSearch(options.folder, size);
 try {
   if (options.beside === undefined) await measure(night);
   else {
-    const tenth = await startNight(options.beside, { ended: size.ended / 10, open: size.open / 10 });
+    const tenth = await startSearch(options.beside, { ended: size.ended / 10, open: size.open / 10 });
     await compare(night, tenth).finally(() => tenth.stop());
   }
 } finally {

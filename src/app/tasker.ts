@@ -399,8 +399,8 @@ export class Tasker extends TaskerOperations {
       await this.#stopDelivery(until - performance.now());
       this.#stopCounting();
       const { search, analytics, signalInbox } = this.#engine;
-      const isShort = drainMs < FLUSH_MS;
-      await waitAtMost(FLUSH_MS, Promise.all([search.stop(), analytics.stop({ isShort }), signalInbox.stop()]));
+      const countLast = drainMs >= FLUSH_MS;
+      await waitAtMost(FLUSH_MS, Promise.all([search.stop(), analytics.stop({ countLast }), signalInbox.stop()]));
       await this.#signals.stop().finally(() => {
         this.#over.abort();
         return this.#parts.open.close();

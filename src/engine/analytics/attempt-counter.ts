@@ -316,15 +316,15 @@ export class AttemptCounter {
   }
 
   /**
-   * Counts the last attempts before this process stops, unless it ran only for one action or has little time to stop
-   * (`isShort`). Then another process or the next reader counts them.
+   * Stops counting. `countLast`: first counts the last attempts, unless this process ran only for one action. Otherwise,
+   * another process or the next reader counts them.
    */
-  async stop({ isShort }: { isShort: boolean }): Promise<void> {
+  async stop({ countLast }: { countLast: boolean }): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     clearInterval(this.#looks);
     await this.#turn;
-    if (!this.#noticed || !this.#looks || isShort) return;
+    if (!this.#noticed || !this.#looks || !countLast) return;
     try {
       await this.#countAll(0);
     } catch (error) {

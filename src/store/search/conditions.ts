@@ -232,8 +232,8 @@ export function stepRanges({ templateIds, step }: TaskSearch): StepRange[] {
 
 /** Returns whether no task can have more than one step that matches the name and handler. */
 export function isOneStep({ places }: StepCondition): boolean {
-  const templates = new Set(places?.map((place) => place.initial && place.templateId));
-  return places !== null && templates.size === places.length && !templates.has(false);
+  if (!places?.every((place) => place.initial)) return false;
+  return new Set(places.map((place) => place.templateId)).size === places.length;
 }
 
 /** Returns the ranges as a function for `from`, with three columns. */
