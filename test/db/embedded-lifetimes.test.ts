@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -170,6 +170,21 @@ describe('after a crash, the next start', () => {
     const second = await start(folder);
     expect(second.started).toBe(true);
     await second.stop();
+    expect(runs(stranger.pid!)).toBe(true);
+  });
+
+  it('handles a lock of its socket with the pid of another program of its user', async () => {
+    const folder = await seededFolder();
+    const first = await start(folder);
+    const lock = path.join(path.dirname(pidFile(folder)), '../run/.s.PGSQL.5432.lock');
+    const left = readFileSync(lock, 'utf8');
+    const { uid, gid } = statSync(lock);
+    await first.stop();
+    const stranger = spawn('sleep', ['60'], { stdio: 'ignore', uid, gid });
+    onTestFinished(() => void stranger.kill());
+    writeFileSync(lock, left.replace(/^\d+/, String(stranger.pid)));
+
+    expect((await start(folder)).started).toBe(true);
     expect(runs(stranger.pid!)).toBe(true);
   });
 

@@ -66,13 +66,15 @@ function isPostgres(pid: number): boolean {
 }
 
 /**
- * Removes a `postmaster.pid` whose pid now belongs to another program. PostgreSQL would mistake that program for a
- * running server and refuse to start. PostgreSQL still detects backends that outlived their server, by the key of their
- * shared memory.
+ * Removes the `postmaster.pid` and the lock of the socket of a server that no longer runs. Their pid may belong to another
+ * program by now, or to the killed server, which may take a moment to exit. PostgreSQL would refuse to start. It still
+ * detects backends that outlived their server, by the key of their shared memory.
  */
-export function removeStalePid(data: string): void {
-  const left = readPostmaster(data);
-  if (left && !isRunning(data, left.pid)) rmSync(pidFile(data), { force: true });
+export function removeStaleLocks(data: string, runFolder: string): void {
+  for (const lock of [pidFile(data), path.join(runFolder, '.s.PGSQL.5432.lock')]) {
+    const left = readIfThere(lock);
+    if (left !== undefined && !isRunning(data, Number.parseInt(left, 10))) rmSync(lock, { force: true });
+  }
 }
 
 const POLL_MS = 5;

@@ -6,7 +6,7 @@ import { messageOf } from '../../errors.ts';
 import { type EmbeddedFolder, ownName } from './embedded-folder.ts';
 import type { ServerStart, StartedServer } from './hosting/hosting.ts';
 import { PLAIN_ENVIRONMENT } from './hosting/server-user.ts';
-import { type Postmaster, readPostmaster, removeStalePid } from './postmaster.ts';
+import { type Postmaster, readPostmaster, removeStaleLocks } from './postmaster.ts';
 import { serverFailure } from './server-failure.ts';
 import { serverArguments } from './server-settings.ts';
 import { clearMarks, joinWithWatchersEnd, usersPipe } from './users.ts';
@@ -59,7 +59,7 @@ export async function startWatched(
   runFolder: string,
   start: ServerStart,
 ): Promise<StartedServer> {
-  removeStalePid(folder.data);
+  removeStaleLocks(folder.data, runFolder);
   clearMarks(runFolder);
   const { membership, watchersEnd } = joinWithWatchersEnd(usersPipe(runFolder));
   const log = openLog(folder);
