@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { handWorker } from '../../support/hand-worker.ts';
-import { DEMO, invariants, setup, template, until } from '../../support/setup.ts';
+import { DEMO, invariants, makeRetriesDue, setup, template, until } from '../../support/setup.ts';
 
 const TIMER = { type: 'timer', handler: undefined, timer: { for: '1h' } } as const;
 const HOUR = 3_600_000;
@@ -126,6 +126,32 @@ describe('a step that waits', () => {
     const history = await hand.tasker.getHistory(hand.taskUuid);
     expect(history.map((entry) => entry.error?.error_type)).toEqual(['completion_timeout', 'completion_timeout']);
     expect((await hand.tasker.getTask(hand.taskUuid)).status).toBe('blocked_by_failures');
+  });
+
+  it('is retried after the delay of its policy when it times out', async () => {
+    const hand = await handWorker({
+      a: { retry: { max_attempts: 3, backoff: 'linear', backoff_base_ms: 100_000, max_backoff_ms: HOUR } },
+    });
+    const delays: number[] = [];
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      await hand.claim();
+      await hand.record(hand.waits('a', { kind: 'completion', forMs: HOUR, settings: {} }));
+      await pass(hand, hand.taskUuid);
+      expect(await hand.engine.promoteDue()).toBe(1);
+      expect(await hand.states()).toEqual({ a: 'waiting_for_retry' });
+      const [step] = await hand.sql<{ ms: number }>(
+        `select extract(epoch from next_at - now())::float * 1000 ms from tasker.step where task_uuid = $1`,
+        [hand.taskUuid],
+      );
+      delays.push(step!.ms);
+      await makeRetriesDue(hand.sql);
+      await hand.engine.promoteDue();
+    }
+    // A random share of up to 15 % is added or subtracted.
+    expect(delays[0]).toBeGreaterThan(80_000);
+    expect(delays[0]).toBeLessThan(116_000);
+    expect(delays[1]).toBeGreaterThan(165_000);
+    expect(delays[1]).toBeLessThan(231_000);
   });
 
   it('is called again without using up an attempt', async () => {

@@ -82,6 +82,34 @@ describe('the delivery of events', () => {
     ]);
   });
 
+  it('waits a second before it delivers a failed event again, and then twice as long each time', async () => {
+    const { start, publish, sql } = await deliveries();
+    const delays: number[] = [];
+    const { logger } = keptLines();
+    logger.info = (fields: unknown) => {
+      const { delay_ms: delay } = fields as { delay_ms?: number };
+      if (delay !== undefined) delays.push(delay);
+    };
+    const audit = consumer({}, () => {
+      throw new Error('not now');
+    });
+    await start([audit], { logger });
+    await publish({ name: 'a.failing' });
+    await until(
+      async () => {
+        await sql(`update tasker.event_retry set due_at = now() where holder is null`);
+        return delays;
+      },
+      (seen) => seen.length >= 3,
+    );
+    // A random share of up to 15 % is added or subtracted.
+    const shares = delays.slice(0, 3).map((delay, i) => delay / (1_000 * 2 ** i));
+    expect(
+      shares.filter((share) => share < 0.85 || share > 1.15),
+      String(delays),
+    ).toEqual([]);
+  });
+
   it('delivers due events despite many failed events that no longer exist', async () => {
     const { start, publish, sql } = await deliveries();
     const audit = consumer({ concurrency: 1 }, ({ name }, { attempt }) => {
