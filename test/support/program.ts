@@ -6,7 +6,7 @@ import { inject } from 'vitest';
 import { copyTree } from './suite/copy-tree.ts';
 
 const CONNECT = `
-import { createTasker } from './dist/index.js';
+import { createTasker } from './dist/bundle/index.js';
 try {
   const tasker = await createTasker({ databaseUrl: process.argv[2], worker: false });
   await tasker.stop();
