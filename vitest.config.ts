@@ -70,8 +70,8 @@ const common: NonNullable<TestProjectInlineConfiguration['test']> = {
   fakeTimers: { toFake: ['Date', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] },
 };
 
-function onServer(postgres: string, include: string[]): TestProjectInlineConfiguration {
-  return { test: { ...common, name: `postgres-${postgres}`, include, provide: { postgres } } };
+function onServer(postgres: string, include: string[], exclude: string[] = []): TestProjectInlineConfiguration {
+  return { test: { ...common, name: `postgres-${postgres}`, include, exclude, provide: { postgres } } };
 }
 
 /** Starts with the longest files. One that starts last would keep a single worker busy at the end. */
@@ -92,7 +92,7 @@ export default defineConfig({
     // Once for all projects: the line about skipped tests, and the shared servers and build.
     globalSetup: ['test/support/suite/not-tested.ts', 'test/support/suite/global-setup.ts'],
     // More than the number of cores, because many tests wait for leases, timeouts and other processes.
-    maxWorkers: 4,
+    maxWorkers: 5,
     sequence: { sequencer: LongestFirst },
     // Without it, each project compiles the sources again.
     experimental: { fsModuleCache: true },
@@ -109,18 +109,8 @@ export default defineConfig({
       {
         test: {
           ...common,
-          name: 'once',
-          include: ['test/**/*.test.ts'],
-          exclude: [...UNIT, ...ALONE, ...ON_SERVERS],
-          provide: { postgres: '18' },
-        },
-      },
-      {
-        test: {
-          ...common,
           name: 'alone',
           include: ALONE,
-          exclude: ON_SERVERS,
           isolate: true,
           provide: { postgres: '18' },
         },
@@ -132,7 +122,7 @@ export default defineConfig({
           typecheck: { enabled: true, only: true, include: ['test/**/*.test-d.ts'], tsconfig: './tsconfig.types.json' },
         },
       },
-      onServer('18', ON_SERVERS),
+      onServer('18', ['test/**/*.test.ts'], [...UNIT, ...ALONE]),
       onServer('17', PROVE ? ON_SERVERS : [STATEMENTS]),
       onServer('15', PROVE ? ON_SERVERS : [STATEMENTS, ...ON_OLDEST]),
     ],

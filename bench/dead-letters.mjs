@@ -3,7 +3,7 @@
 // Default: 200,000 open entries and as many closed ones, of tasks with seven steps. Needs a build and DATABASE_URL of an
 // empty database.
 import pg from 'pg';
-import { createTasker, silentLogger } from '../dist/index.js';
+import { createTasker, silentLogger } from 'tasker-core';
 
 const entries = Number(process.argv[2] ?? 200_000);
 const url = process.env.DATABASE_URL;

@@ -5,6 +5,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { bundle } from '../scripts/bundle.mjs';
 import { benchmarkOf, median, withServer } from './harness.mjs';
 
 const { values: options } = parseArgs({
@@ -43,6 +44,7 @@ async function copyOf(feature) {
     if (patched === text)
       throw new Error(`${feature.file} has changed, and the patch no longer applies; update FEATURES`);
     await writeFile(file, patched);
+    bundle(folder);
   }
   return folder;
 }

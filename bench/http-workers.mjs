@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { createTasker, mustParseTemplate } from 'tasker-core';
+import { createTasker, mustParseTemplate } from '../dist/index.js';
 import { restApp } from '../dist/rest/rest-app.js';
 import { listen } from '../dist/server/listen.js';
 import { templateOf } from './workloads.mjs';

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 
 const nodeVersion = new URL('../dist/config/node-version.js', import.meta.url);
 const builder = new URL('../scripts/build-if-stale.mjs', import.meta.url);
-const entry = new URL('../dist/cli/main.js', import.meta.url);
+const entry = new URL('../dist/bundle/cli.js', import.meta.url);
 
 // Checked before any other import, because an old Node may be unable to link it.
 const problem = existsSync(nodeVersion) ? (await import(nodeVersion.href)).oldNodeProblem() : undefined;

@@ -1,12 +1,13 @@
 // Builds dist if it is missing or older than its sources, so that `npm run demo` works after `npm ci --ignore-scripts`.
 import { spawnSync } from 'node:child_process';
-import { readdirSync, statSync, utimesSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
 const BUILT = path.join(root, 'dist/.tsbuildinfo');
+const BUNDLE = path.join(root, 'dist/bundle/index.js');
 
 /** Includes folders, because their modification time changes when a file is renamed or removed. */
 function hasChangedSince(time, folder) {
@@ -19,7 +20,7 @@ function hasChangedSince(time, folder) {
 
 function builtAt() {
   try {
-    return statSync(BUILT).mtimeMs;
+    return existsSync(BUNDLE) ? statSync(BUILT).mtimeMs : 0;
   } catch {
     return 0;
   }
@@ -28,13 +29,12 @@ function builtAt() {
 export function buildIfStale() {
   if (!hasChangedSince(builtAt(), path.join(root, 'src'))) return;
   const began = new Date();
-  const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
-  const { status } = spawnSync(process.execPath, [tsc, '-p', path.join(root, 'tsconfig.build.json')], {
-    stdio: ['ignore', 2, 2],
-    cwd: root,
-  });
-  if (status !== 0)
-    throw new Error('the build failed, see the compiler output above; if the compiler is missing, run npm ci');
+  // As `npm run build` does.
+  for (const command of ['node_modules/typescript/bin/tsc -p tsconfig.build.json', 'scripts/bundle.mjs']) {
+    const { status } = spawnSync(process.execPath, command.split(' '), { stdio: ['ignore', 2, 2], cwd: root });
+    if (status !== 0)
+      throw new Error('the build failed, see the compiler output above; if the compiler is missing, run npm ci');
+  }
   // The compiler does not touch the file if no output changes. Without this, every run would compile again.
   utimesSync(BUILT, began, began);
 }

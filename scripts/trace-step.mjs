@@ -24,7 +24,7 @@ const limit = Number(options.limit);
 buildIfStale();
 const root = path.dirname(import.meta.dirname);
 const dist = pathToFileURL(path.join(root, 'dist/')).href;
-const { createTasker, defineHandler, mustParseTemplate, silentLogger } = await import('tasker-core');
+const { createTasker, defineHandler, mustParseTemplate, silentLogger } = await import(`${dist}index.js`);
 const { withDatabase, withServer } = await import('../bench/harness.mjs');
 
 const TEMPLATE = `

@@ -431,6 +431,6 @@ describe('the package', () => {
     expect(existsSync(command)).toBe(true);
     const { stdout } = await run(command, ['--help'], { cwd: project, shell: process.platform === 'win32' });
     expect(stdout).toContain('Usage: tasker');
-    expect(existsSync(path.join(installed, 'dist/cli/main.js'))).toBe(true);
+    expect(existsSync(path.join(installed, 'dist/bundle/cli.js'))).toBe(true);
   });
 });

@@ -14,6 +14,7 @@ import {
 import path from 'node:path';
 import pg from 'pg';
 import ts from 'typescript';
+import { bundle } from '../bundle.mjs';
 
 /** Maximum time without an event between tests, for imports and hooks. */
 const IDLE_MS = 120_000;
@@ -72,11 +73,12 @@ export class Lane {
     return url.toString();
   }
 
-  /** Writes a source file and its compiled form, if it has one. */
+  /** Writes a source file and its compiled form, if it has one, which other processes load from the bundle. */
   write(file, text, built = file.endsWith('.ts') ? javascriptOf(text) : undefined) {
     writeFileSync(path.join(this.root, file), text);
     if (built === undefined) return;
     writeFileSync(path.join(this.root, file.replace(/^src\//, 'dist/').replace(/\.ts$/, '.js')), built);
+    if (file.startsWith('src/')) bundle(this.root);
   }
 
   /**

@@ -14,7 +14,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 // The program writes what it finds to a file, so that standard output and error contain only output of the library.
 const APPLICATION = `
 import { writeFileSync } from 'node:fs';
-import { createTasker, defineHandler, mustParseTemplate } from ${JSON.stringify(pathToFileURL(path.resolve('dist/index.js')).href)};
+import { createTasker, defineHandler, mustParseTemplate } from ${JSON.stringify(pathToFileURL(path.resolve('dist/bundle/index.js')).href)};
 
 const LISTENED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGQUIT', 'SIGPIPE',
   'uncaughtException', 'uncaughtExceptionMonitor', 'unhandledRejection', 'beforeExit', 'message', 'disconnect'];

@@ -236,7 +236,7 @@ export async function installation(): Promise<{
   const modules = installedModules();
   await symlink(modules, path.join(root, 'node_modules'));
   const projects: Project[] = [];
-  const host = new CommandHost(path.join(modules, 'tasker-core', 'dist', 'cli', 'main.js'));
+  const host = new CommandHost(path.join(modules, 'tasker-core', 'dist', 'bundle', 'cli.js'));
   return {
     project: async (name, env = {}) => {
       const folder = path.join(root, name);

@@ -83,7 +83,7 @@ it('the built client runs without `process` and `global`', async () => {
     const print = console.log;
     await (await fetch('${baseUrl}/stream')).text();
     for (const name of ['process', 'global']) delete globalThis[name];
-    const { createClient, getTaskerClient } = await import(${JSON.stringify(pathToFileURL(path.resolve('dist/client/index.js')).href)});
+    const { createClient, getTaskerClient } = await import(${JSON.stringify(pathToFileURL(path.resolve('dist/bundle/client.js')).href)});
     const seen = [];
     for await (const { status } of createClient({ baseUrl: '${baseUrl}' }).tasks.watch('a')) seen.push(status);
     const old = await getTaskerClient({ baseUrl: '${baseUrl}' });

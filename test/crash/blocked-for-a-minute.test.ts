@@ -34,7 +34,7 @@ function startSlow(databaseUrl: string): { word: string; at: number }[] {
   const child = spawn(process.execPath, ['--input-type=module', '-e', WORKER], {
     env: {
       PATH: process.env.PATH ?? '',
-      PACKAGE: pathToFileURL('dist/index.js').href,
+      PACKAGE: pathToFileURL('dist/bundle/index.js').href,
       DATABASE_URL: databaseUrl,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -72,7 +72,11 @@ const SENDER = `
 /** Starts a process that sends the signals of these tasks, from the task at `first` on. */
 function send(databaseUrl: string, of: { first: number; tasks: readonly string[] }, acknowledged: Set<string>) {
   const child: ChildProcess = spawn(process.execPath, ['--input-type=module', '-e', SENDER], {
-    env: { PATH: process.env.PATH ?? '', PACKAGE: pathToFileURL('dist/index.js').href, DATABASE_URL: databaseUrl },
+    env: {
+      PATH: process.env.PATH ?? '',
+      PACKAGE: pathToFileURL('dist/bundle/index.js').href,
+      DATABASE_URL: databaseUrl,
+    },
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

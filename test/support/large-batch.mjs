@@ -1,6 +1,6 @@
 // Runs a batch with many workers in a separate process. Prints its time, memory and statements as JSON. Needs --expose-gc.
 import { randomBytes } from 'node:crypto';
-import { createTasker, defineHandler, mustParseTemplate, silentLogger } from '../../dist/index.js';
+import { createTasker, defineHandler, mustParseTemplate, silentLogger } from '../../dist/bundle/index.js';
 
 const { databaseUrl, workers, resultBytes = 0, ask = workers } = JSON.parse(process.argv[2]);
 const used = () => {

@@ -6,7 +6,7 @@ import { inject } from 'vitest';
 import { copyTree } from './suite/copy-tree.ts';
 
 const CONNECT = `
-import { createTasker } from './dist/index.js';
+import { createTasker } from './dist/bundle/index.js';
 try {
   const tasker = await createTasker({ databaseUrl: process.argv[2], worker: false });
   await tasker.stop();
@@ -33,8 +33,7 @@ function copyOfProgram(): string {
   const folder = path.join(inject('data'), `program-${process.pid}`);
   if (existsSync(folder)) return folder;
   mkdirSync(folder);
-  for (const part of ['package.json', 'statements']) copyTree(part, path.join(folder, part));
-  copyTree('dist', path.join(folder, 'dist'), (file) => !file.endsWith('.d.ts'));
+  for (const part of ['package.json', 'statements', 'dist/bundle', 'dist/config']) copyTree(part, path.join(folder, part));
   symlinkSync(path.resolve('node_modules'), path.join(folder, 'node_modules'), 'junction');
   writeFileSync(path.join(folder, 'connect.mjs'), CONNECT);
   return folder;

@@ -53,7 +53,7 @@ export async function setup(
     await drop();
   });
   const another = async (more: CreateTaskerOptions = {}) => {
-    const tasker = await createTasker({ databaseUrl: url, poolSize: 6, ...options, ...more });
+    const tasker = await createTasker({ databaseUrl: url, poolSize: 3, ...options, ...more });
     taskers.push(tasker);
     return tasker;
   };

@@ -1,5 +1,5 @@
 // A worker process with a handler that ends or blocks its process. Arguments: the index of the shape, and the options.
-import * as sdk from '../../dist/index.js';
+import * as sdk from '../../dist/bundle/index.js';
 import { HANDLER_SHAPES } from './handler-shapes.mjs';
 
 const [index, options] = process.argv.slice(2);

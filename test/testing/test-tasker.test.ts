@@ -55,7 +55,7 @@ describe('a tasker for tests', () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'tasker-kit-'));
     onTestFinished(() => rm(folder, { recursive: true }));
     const file = path.join(folder, 'shop.mjs');
-    const library = pathToFileURL(path.resolve('dist/index.js')).href;
+    const library = pathToFileURL(path.resolve('dist/bundle/index.js')).href;
     await writeFile(
       file,
       `import { appendFileSync } from 'node:fs';

@@ -8,6 +8,7 @@ import {
   statusOfEmbedded,
   stopOwnEmbedded,
 } from '../../app/project/database-admin.ts';
+import { packageFile } from '../../config/package-version.ts';
 import { type ErrorCode, messageOf, TaskerError } from '../../errors.ts';
 import { plainLogger } from '../../logging/plain-logger.ts';
 import type { GlobalOptions } from '../options.ts';
@@ -69,7 +70,7 @@ function printStarted(started: Started, { json }: GlobalOptions): void {
 
 /** Starts a process that outlives this one and runs the server until `tasker db stop`. */
 function startHolder(): Promise<Started> {
-  const program = fileURLToPath(new URL('../../../bin/tasker.js', import.meta.url));
+  const program = fileURLToPath(packageFile('bin/tasker.js'));
   const child = spawn(process.execPath, [program, 'db', 'start', '--foreground'], {
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

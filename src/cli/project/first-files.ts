@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { packageFile } from '../../config/package-version.ts';
 import type { Project } from './package-json.ts';
 
 /** A file that `tasker init` writes. */
@@ -12,8 +13,7 @@ export interface FirstFile {
  * Reads an asset. The template and the handlers are real files in the repository, so they are checked like the rest of
  * the code.
  */
-const firstText = (file: string) =>
-  readFileSync(new URL(`../../../assets/first-files/${file}`, import.meta.url), 'utf8');
+const firstText = (file: string) => readFileSync(packageFile(`assets/first-files/${file}`), 'utf8');
 
 const REPORT = "{ said: ['Hello, Ada!', 'Hello, Ada!'] }";
 

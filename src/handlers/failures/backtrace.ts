@@ -10,11 +10,23 @@ const MAX_FRAMES = 20;
 const MAX_FOREIGN_FRAMES = 5;
 
 /**
- * The location of this package, as a URL and as a path, because stack traces contain either form. In a bundle, the
+ * True if a module with this URL is in the bundle that npm publishes (`scripts/bundle.mjs`). The name of each file
+ * contains a hash of its code and of the files that it imports, so it changes with the code.
+ */
+export function isInPublishedBundle(url: string): boolean {
+  return /\/dist\/bundle\/tasker-core-\w+\.js$/.test(url);
+}
+
+/**
+ * The location of this package, as a URL and as a path, because stack traces contain either form. In a user's bundle, the
  * package has no separate location, so its frames cannot be distinguished from the user's.
  */
-const HERE: string | undefined = import.meta.url;
-const OWN_URL = /\/handlers\/failures\/backtrace\.[jt]s$/.test(HERE ?? '') ? new URL('../..', HERE).href : undefined;
+const HERE = (import.meta.url as string | undefined) ?? '';
+const OWN_URL = isInPublishedBundle(HERE)
+  ? new URL('.', HERE).href
+  : /\/handlers\/failures\/backtrace\.[jt]s$/.test(HERE)
+    ? new URL('../..', HERE).href
+    : undefined;
 const OWN = OWN_URL === undefined ? [] : [OWN_URL, fileURLToPath(OWN_URL)];
 
 /**

@@ -70,7 +70,7 @@ export class HeartbeatThread {
     };
     try {
       // The thread does not need the flags of the process, such as loaders or instrumentation.
-      const thread = new Thread(threadFile('lease/heartbeat-thread-entry'), {
+      const thread = new Thread(threadFile('heartbeat-thread-entry'), {
         workerData: setup,
         execArgv: [],
         stdin: false,

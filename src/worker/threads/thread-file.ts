@@ -1,10 +1,11 @@
+import { packageFile } from '../../config/package-version.ts';
+
 /**
- * Returns the program of a thread by its path in the folder of the worker. When this package runs from its sources, as
- * in its own tests, the built program is used, because a thread of Node 20 cannot run TypeScript.
+ * Returns the program of a thread by its name. It always comes from the bundle, also when this package runs from its
+ * sources, as in its own tests, because a thread of Node 20 cannot run TypeScript.
  */
-export function threadFile(name: string): URL {
-  const folder = import.meta.url.endsWith('.ts') ? '../../../dist/worker/' : '../';
-  return new URL(`${folder}${name}.js`, import.meta.url);
+export function threadFile(name: 'handler-thread' | 'heartbeat-thread-entry'): URL {
+  return packageFile(`dist/bundle/${name}.js`);
 }
 
 /** Node flags that name the program of the process. A thread has its own program and rejects these flags. */

@@ -166,7 +166,7 @@ class PoolThread {
     this.#memoryMb = memoryMb;
     this.#free = free;
     this.#gone = gone;
-    this.#thread = new Thread(threadFile('threads/handler-thread'), {
+    this.#thread = new Thread(threadFile('handler-thread'), {
       execArgv: threadFlags(),
       ...(memoryMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: memoryMb } }),
     });

@@ -10,7 +10,7 @@ import { sharedDatabase } from '../../support/shared-database.ts';
 import { threadHandlers } from '../../support/thread-handlers.ts';
 
 const shared = sharedDatabase();
-const PACKAGE = pathToFileURL('dist/index.js').href;
+const PACKAGE = pathToFileURL('dist/bundle/index.js').href;
 /** A process that is still running after this time does not end on its own, and is killed. */
 const LIMIT_MS = 40_000;
 /** A process without open resources is idle for less than this time after its program. */
@@ -120,6 +120,27 @@ describe('a program of a few lines', () => {
     expect(JSON.parse(stdout)).toEqual({ status: 'complete', greeting: 'Hello Ada', open: [] });
     expect(code).toBe(0);
     expect(lingered).toBeLessThan(LINGER_MS);
+  });
+
+  it('the backtrace of an error shows where the handler threw it, and no frame of the package', async () => {
+    const { stdout } = await program(
+      `
+      const { createTasker, defineHandler, mustParseTemplate } = await import(process.env.PACKAGE);
+      const thrower = () => { throw new Error('no greeting'); };
+      const throws = defineHandler('throws', {}, async () => thrower());
+      const template = mustParseTemplate(${TEMPLATE.replaceAll('greet', 'throws').replace('processes', 'throwing')});
+      const tasker = await createTasker({ templates: template, handlers: [throws] });
+      const { taskUuid } = await tasker.createTask({ namespace: 'throwing', name: 'hello' });
+      await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+      const [attempt] = await tasker.getHistory(taskUuid);
+      await tasker.stop();
+      console.log(JSON.stringify(attempt.error.backtrace));
+    `,
+      { DATABASE_URL: shared.url },
+    );
+    const frames = JSON.parse(stdout) as string[];
+    expect(frames[0]).toMatch(/^at thrower /);
+    expect(frames.filter((frame) => frame.includes('dist'))).toEqual([]);
   });
 
   it('a program exits on its own after it stops the tasker, even if a handler runs forever in a thread', async () => {

@@ -152,7 +152,7 @@ it('another process writes the changes that a process did not write before it di
 it('the last changes of a process that was killed are found', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   const program = `
-    import { createTasker } from ${JSON.stringify(pathToFileURL('dist/index.js').href)};
+    import { createTasker } from ${JSON.stringify(pathToFileURL('dist/bundle/index.js').href)};
     const tasker = await createTasker({ databaseUrl: ${JSON.stringify(url)}, worker: false, migrate: false });
     const request = ${JSON.stringify(DEMO)};
     await tasker.createTask(request);

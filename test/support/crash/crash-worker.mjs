@@ -2,7 +2,7 @@
 // the commands `stop MS` and `block FILE` on standard input, and exits on its own after it stops.
 import { existsSync, openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { createTasker, StepHandler } from '../../../dist/index.js';
+import { createTasker, StepHandler } from '../../../dist/bundle/index.js';
 
 const { journal, retries, ...options } = JSON.parse(process.argv[2]);
 if (process.env.CLOCK_JUMPS) letClockJump();

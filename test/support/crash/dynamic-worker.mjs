@@ -1,7 +1,7 @@
 // A worker process for templates with decisions, batches and checkpoints, which tests kill. The process accepts the
 // command `stop MS` on standard input, and exits on its own after it stops.
 import { createInterface } from 'node:readline';
-import { createTasker, defineHandler, silentLogger } from '../../../dist/index.js';
+import { createTasker, defineHandler, silentLogger } from '../../../dist/bundle/index.js';
 
 const { journal: _, ...options } = JSON.parse(process.argv[2]);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -61,7 +61,11 @@ it('a block of the event loop after a handler has awaited is logged with all run
 /** Runs a program in a separate process, and returns the first line on its standard error that contains `part`. */
 function lineOf(text: string, part: string): Promise<string> {
   const child = spawn(process.execPath, ['--input-type=module', '-e', text], {
-    env: { PATH: process.env.PATH ?? '', PACKAGE: pathToFileURL('dist/index.js').href, DATABASE_URL: shared.url },
+    env: {
+      PATH: process.env.PATH ?? '',
+      PACKAGE: pathToFileURL('dist/bundle/index.js').href,
+      DATABASE_URL: shared.url,
+    },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

@@ -14,7 +14,11 @@ it('an event loop that blocks some time after the start is reported', async () =
     setTimeout(() => { for (;;); }, 1_200);
   `;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
-    env: { PATH: process.env.PATH ?? '', PACKAGE: pathToFileURL('dist/index.js').href, DATABASE_URL: shared.url },
+    env: {
+      PATH: process.env.PATH ?? '',
+      PACKAGE: pathToFileURL('dist/bundle/index.js').href,
+      DATABASE_URL: shared.url,
+    },
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

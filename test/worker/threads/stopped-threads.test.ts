@@ -43,7 +43,7 @@ it('a worker that stops fails its running non-retryable steps in threads, and re
 it('the heartbeat thread exits on its own when it is stopped', async () => {
   const memory = new SharedLoopState();
   memory.turned();
-  const file = new URL('../../../dist/worker/lease/heartbeat-thread-entry.js', import.meta.url);
+  const file = new URL('../../../dist/bundle/heartbeat-thread-entry.js', import.meta.url);
   const setup = {
     reach: { url: shared.url },
     leaseMs: 60_000,
