@@ -91,8 +91,8 @@ export default defineConfig({
   test: {
     // Once for all projects: the line about skipped tests, and the shared servers and build.
     globalSetup: ['test/support/suite/not-tested.ts', 'test/support/suite/global-setup.ts'],
-    // More than the number of cores, because many tests wait for leases, timeouts and other processes.
-    maxWorkers: 5,
+    // For two cores. Many tests wait for leases, timeouts and other processes.
+    maxWorkers: 4,
     sequence: { sequencer: LongestFirst },
     // Without it, each project compiles the sources again.
     experimental: { fsModuleCache: true },

@@ -1,6 +1,6 @@
 // Builds dist if it is missing or older than its sources, so that `npm run demo` works after `npm ci --ignore-scripts`.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync, utimesSync } from 'node:fs';
+import { readdirSync, statSync, utimesSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -20,7 +20,7 @@ function hasChangedSince(time, folder) {
 
 function builtAt() {
   try {
-    return existsSync(BUNDLE) ? statSync(BUILT).mtimeMs : 0;
+    return Math.min(statSync(BUILT).mtimeMs, statSync(BUNDLE).mtimeMs);
   } catch {
     return 0;
   }
@@ -30,10 +30,10 @@ export function buildIfStale() {
   if (!hasChangedSince(builtAt(), path.join(root, 'src'))) return;
   const began = new Date();
   // As `npm run build` does.
-  for (const command of ['node_modules/typescript/bin/tsc -p tsconfig.build.json', 'scripts/bundle.mjs']) {
-    const { status } = spawnSync(process.execPath, command.split(' '), { stdio: ['ignore', 2, 2], cwd: root });
+  for (const step of [['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'], ['scripts/bundle.mjs']]) {
+    const { status } = spawnSync(process.execPath, step, { stdio: ['ignore', 2, 2], cwd: root });
     if (status !== 0)
-      throw new Error('the build failed, see the compiler output above; if the compiler is missing, run npm ci');
+      throw new Error('the build failed, see the output above; if TypeScript or esbuild is missing, run npm ci');
   }
   // The compiler does not touch the file if no output changes. Without this, every run would compile again.
   utimesSync(BUILT, began, began);

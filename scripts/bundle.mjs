@@ -1,5 +1,5 @@
-// Bundles the compiled package into dist/bundle, which npm publishes. Node loads a few files in half the time that it
-// needs for hundreds of modules.
+// Bundles the compiled package into dist/bundle, which npm publishes. Importing the package then loads about 100 files
+// instead of more than 500, in about 60 % of the time.
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -42,18 +42,18 @@ export function bundle(root) {
   });
   mkdirSync(folder, { recursive: true });
   const isShared = (file) => path.basename(file).startsWith(SHARED);
-  // The shared files first, so that a process that starts in the meantime finds all files of one build.
+  // Writes shared files first, because the entry files import them.
   outputFiles.sort((one, other) => isShared(other.path) - isShared(one.path));
-  for (const { path: file, text } of outputFiles) writeFileSync(file, checksNodeFirst(text));
+  for (const { path: file, text } of outputFiles) writeFileSync(file, withNodeCheckFirst(text));
   const made = new Set(outputFiles.map((file) => path.basename(file.path)));
   for (const name of readdirSync(folder)) if (!made.has(name)) rmSync(path.join(folder, name));
 }
 
 /** Moves the check of Node's version before the other imports, because esbuild puts it last. */
-function checksNodeFirst(text) {
-  return text.includes(IMPORT_OF_REQUIRE_NODE)
-    ? IMPORT_OF_REQUIRE_NODE + text.replace(IMPORT_OF_REQUIRE_NODE, '')
-    : text;
+function withNodeCheckFirst(text) {
+  if (!text.includes(REQUIRE_NODE)) return text;
+  if (!text.includes(IMPORT_OF_REQUIRE_NODE)) throw new Error(`esbuild imports ${REQUIRE_NODE} in another form`);
+  return IMPORT_OF_REQUIRE_NODE + text.replace(IMPORT_OF_REQUIRE_NODE, '');
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) bundle(path.dirname(import.meta.dirname));

@@ -99,7 +99,7 @@ export const ROOMS = {
   },
   worker: {
     about:
-      'Claims steps, runs them and records their outcomes. `lease/` proves that the worker is alive, `threads/` runs handlers in threads, `waits/` has steps that wait, `http/` is the worker of an HTTP server, `bridge/` serves `EventPoller` and `StepExecutionSubscriber`.',
+      'Claims steps, runs them and records their outcomes. `lease/` proves that the worker is alive, `threads/` runs handlers in threads, `waits/` handles steps that wait, `http/` serves workers over HTTP, `bridge/` serves `EventPoller` and `StepExecutionSubscriber`.',
     begin: 'src/worker/worker.ts',
     mayImport: [
       'time',

@@ -38,6 +38,7 @@ export class Lane {
   #server;
   #admin;
   #marker;
+  #bundled = false;
 
   /** Copies `files` and the build, links node_modules, and starts a server. */
   static async make({ from, files, folder, startServer }) {
@@ -73,12 +74,12 @@ export class Lane {
     return url.toString();
   }
 
-  /** Writes a source file and its compiled form, if it has one, which other processes load from the bundle. */
+  /** Writes a source file and its compiled form, if it has one. The next run bundles it for other processes. */
   write(file, text, built = file.endsWith('.ts') ? javascriptOf(text) : undefined) {
     writeFileSync(path.join(this.root, file), text);
     if (built === undefined) return;
     writeFileSync(path.join(this.root, file.replace(/^src\//, 'dist/').replace(/\.ts$/, '.js')), built);
-    if (file.startsWith('src/')) bundle(this.root);
+    this.#bundled = false;
   }
 
   /**
@@ -86,6 +87,8 @@ export class Lane {
    * in milliseconds. With `bail`, stops at the first failure.
    */
   async run({ tests, limitOf, bail = false, isolate = false, count = false }) {
+    if (!this.#bundled) bundle(this.root);
+    this.#bundled = true;
     const plan = path.join(this.#folder, 'plan.json');
     writeFileSync(
       plan,

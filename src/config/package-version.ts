@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
-/** Returns a file of this package by its path, such as `bin/tasker.js`. */
+/** Returns the URL of a file of this package, given its path from the root of the package, such as `bin/tasker.js`. */
 export function packageFile(path: string): URL {
-  // From the sources, the compiled modules and the bundle alike: each has this code two folders below the package.
+  // Works in src/, dist/ and dist/bundle/, because this code is two folders below the root in each.
   return new URL(`../../${path}`, import.meta.url);
 }
 

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Metafile } from 'esbuild';
-import { isInPublishedBundle } from '../handlers/failures/backtrace.ts';
+import { BUNDLE } from '../handlers/failures/backtrace.ts';
 
 /** Files that affect how imports are resolved and compiled, in a folder and all folders above it. */
 const RESOLUTION_FILES = [
@@ -130,18 +130,18 @@ function stampOf(file: string) {
  * is part of a user's bundle.
  */
 function compiler(): string | undefined {
-  const own = fileURLToPath(import.meta.url);
-  const beside = isInPublishedBundle(import.meta.url)
-    ? []
-    : ['bundle-handlers', 'with-esbuild'].map((name) => path.join(own, '..', name + path.extname(own)));
   try {
+    const own = fileURLToPath(import.meta.url);
+    // In a checkout, the code changes without a new version. A build writes all files of the bundle.
+    const changing = BUNDLE
+      ? [fileURLToPath(new URL('index.js', BUNDLE))]
+      : ['bundle-handlers', 'with-esbuild'].map((name) => path.join(own, '..', name + path.extname(own)));
     const packages = [
       fileURLToPath(new URL('../../package.json', import.meta.url)),
       createRequire(import.meta.url).resolve('esbuild/package.json'),
     ];
-    const hash = createHash('sha256').update(`${process.version} ${own}`);
-    // In a checkout, this package's code changes without a new version.
-    for (const file of beside) hash.update(`${statSync(file).mtimeMs}`);
+    const hash = createHash('sha256').update(process.version);
+    for (const file of changing) hash.update(`${file} ${statSync(file).mtimeMs}`);
     for (const file of packages) hash.update(readFileSync(file));
     return hash.digest('hex');
   } catch {

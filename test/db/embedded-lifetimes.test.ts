@@ -173,7 +173,7 @@ describe('after a crash, the next start', () => {
     expect(runs(stranger.pid!)).toBe(true);
   });
 
-  it('handles a lock of its socket with the pid of another program of its user', async () => {
+  it('handles a lock file of its socket with the pid of another program of the same user', async () => {
     const folder = await seededFolder();
     const first = await start(folder);
     const lock = path.join(path.dirname(pidFile(folder)), '../run/.s.PGSQL.5432.lock');

@@ -26,6 +26,8 @@ async function served() {
     templates: template({ first: [], second: ['first'] }, { identity_strategy: 'caller_provided' }),
     handlers: [],
     worker: false,
+    // 50 requests may be in progress for each connection.
+    poolSize: 6,
   });
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
   const app = restApp({ tasker: made.tasker, logger: silentLogger, facts });

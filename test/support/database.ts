@@ -31,6 +31,9 @@ export async function freshDatabase(): Promise<{ url: string; sql: Sql; drop(): 
   };
 }
 
+/** A condition for `pg_locks`, which lists the locks of all databases of the server. Clones have the same tables. */
+export const OF_THIS_DATABASE = 'database = (select oid from pg_database where datname = current_database())';
+
 /** Queries tables as an operator would with psql. Tests act through the public verbs. */
 export type Sql = <Row extends pg.QueryResultRow = Record<string, unknown>>(
   text: string,

@@ -33,7 +33,8 @@ function copyOfProgram(): string {
   const folder = path.join(inject('data'), `program-${process.pid}`);
   if (existsSync(folder)) return folder;
   mkdirSync(folder);
-  for (const part of ['package.json', 'statements', 'dist/bundle', 'dist/config']) copyTree(part, path.join(folder, part));
+  for (const part of ['package.json', 'statements', 'dist/bundle', 'dist/config'])
+    copyTree(part, path.join(folder, part));
   symlinkSync(path.resolve('node_modules'), path.join(folder, 'node_modules'), 'junction');
   writeFileSync(path.join(folder, 'connect.mjs'), CONNECT);
   return folder;

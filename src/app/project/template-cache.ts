@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync 
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageVersion } from '../../config/package-version.ts';
-import { isInPublishedBundle } from '../../handlers/failures/backtrace.ts';
+import { BUNDLE } from '../../handlers/failures/backtrace.ts';
 import { cacheFolder, removeStale } from '../../registry/bundle-cache.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
 
@@ -71,9 +71,12 @@ function placeFor(folder: string, environment: string): string | undefined {
   }
 }
 
-/** The version of the parser. In a checkout, the parser can change without the package's version. */
+/**
+ * The version of the parser. In a checkout, the parser can change without the package's version, so the time of the last
+ * build or of the newest source is added.
+ */
 function rulesVersion(): string {
-  if (isInPublishedBundle(import.meta.url)) return `${packageVersion()} ${import.meta.url}`;
+  if (BUNDLE) return `${packageVersion()} ${BUNDLE.href} ${statSync(new URL('index.js', BUNDLE)).mtimeMs}`;
   const rules = fileURLToPath(new URL('../../template/', import.meta.url));
   const newest = Math.max(...readdirSync(rules).map((name) => statSync(path.join(rules, name)).mtimeMs));
   return `${packageVersion()} ${rules} ${newest}`;

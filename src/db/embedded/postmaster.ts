@@ -15,6 +15,8 @@ export interface Postmaster {
   status: 'starting' | 'stopping' | 'ready' | 'standby' | 'unknown';
 }
 
+/** The name of the socket in the run folder. */
+export const SOCKET = '.s.PGSQL.5432';
 const STATUSES = ['starting', 'stopping', 'ready', 'standby'] as const;
 const pidFile = (data: string) => path.join(data, 'postmaster.pid');
 
@@ -66,12 +68,12 @@ function isPostgres(pid: number): boolean {
 }
 
 /**
- * Removes the `postmaster.pid` and the lock of the socket of a server that no longer runs. Their pid may belong to another
- * program by now, or to the killed server, which may take a moment to exit. PostgreSQL would refuse to start. It still
- * detects backends that outlived their server, by the key of their shared memory.
+ * Removes `postmaster.pid` and the lock file of the socket if their pid is not a running server of this data folder. The pid
+ * may have been reused, or the killed server may still be exiting. In both cases PostgreSQL would refuse to start.
+ * PostgreSQL still detects backends of the killed server, by the key of their shared memory.
  */
 export function removeStaleLocks(data: string, runFolder: string): void {
-  for (const lock of [pidFile(data), path.join(runFolder, '.s.PGSQL.5432.lock')]) {
+  for (const lock of [pidFile(data), path.join(runFolder, `${SOCKET}.lock`)]) {
     const left = readIfThere(lock);
     if (left !== undefined && !isRunning(data, Number.parseInt(left, 10))) rmSync(lock, { force: true });
   }

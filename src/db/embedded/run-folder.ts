@@ -6,13 +6,11 @@ import { TaskerError } from '../../errors.ts';
 import { type EmbeddedFolder, makePrivate } from './embedded-folder.ts';
 import { readRecord, syncFile, writeSynced } from './files.ts';
 import { chownTo } from './hosting/server-user.ts';
-import { findRunning, readPostmaster } from './postmaster.ts';
+import { findRunning, readPostmaster, SOCKET } from './postmaster.ts';
 import { createUsersPipe } from './users.ts';
 
 /** The longest socket path that every system supports (macOS: 103 bytes and a zero byte). */
 const LONGEST_SOCKET_PATH = 103;
-/** The name of the socket in the run folder. */
-export const SOCKET = '.s.PGSQL.5432';
 
 /**
  * The socket and the users' pipe are in a folder that only the server's user can enter. The folder is `run` next to the

@@ -9,24 +9,16 @@ const MAX_FRAMES = 20;
 /** Number of other frames to show if the stack has no frames of the user's code. */
 const MAX_FOREIGN_FRAMES = 5;
 
-/**
- * True if a module with this URL is in the bundle that npm publishes (`scripts/bundle.mjs`). The name of each file
- * contains a hash of its code and of the files that it imports, so it changes with the code.
- */
-export function isInPublishedBundle(url: string): boolean {
-  return /\/dist\/bundle\/tasker-core-\w+\.js$/.test(url);
-}
+const HERE = (import.meta.url as string | undefined) ?? '';
+
+/** The folder of the published bundle (`scripts/bundle.mjs`). Undefined if this package does not run from it. */
+export const BUNDLE = /\/dist\/bundle\/tasker-core-[A-Z0-9]{8}\.js$/.test(HERE) ? new URL('.', HERE) : undefined;
 
 /**
  * The location of this package, as a URL and as a path, because stack traces contain either form. In a user's bundle, the
  * package has no separate location, so its frames cannot be distinguished from the user's.
  */
-const HERE = (import.meta.url as string | undefined) ?? '';
-const OWN_URL = isInPublishedBundle(HERE)
-  ? new URL('.', HERE).href
-  : /\/handlers\/failures\/backtrace\.[jt]s$/.test(HERE)
-    ? new URL('../..', HERE).href
-    : undefined;
+const OWN_URL = /\/handlers\/failures\/backtrace\.[jt]s$/.test(HERE) ? new URL('../..', HERE).href : BUNDLE?.href;
 const OWN = OWN_URL === undefined ? [] : [OWN_URL, fileURLToPath(OWN_URL)];
 
 /**

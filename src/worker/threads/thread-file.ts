@@ -1,8 +1,8 @@
 import { packageFile } from '../../config/package-version.ts';
 
 /**
- * Returns the program of a thread by its name. It always comes from the bundle, also when this package runs from its
- * sources, as in its own tests, because a thread of Node 20 cannot run TypeScript.
+ * Returns the program of a thread. Always uses the bundle, even when the package runs from its sources, as in tests,
+ * because a thread of Node 20 cannot run TypeScript.
  */
 export function threadFile(name: 'handler-thread' | 'heartbeat-thread-entry'): URL {
   return packageFile(`dist/bundle/${name}.js`);

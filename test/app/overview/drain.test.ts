@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { WorkerHealth } from '../../../src/app/server/worker-health.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
-import { openSession } from '../../support/database.ts';
+import { OF_THIS_DATABASE, openSession } from '../../support/database.ts';
 import { deferred, endStates, states, until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
 
@@ -184,7 +184,7 @@ it('a step without a handler is released if its claim completes during a drain',
   await session.query('begin');
   await session.query('lock table tasker.step in exclusive mode');
   const worker = await another({ worker: true, handlers: [ok('b')], handlerMissingGraceMs: 60_000, name: 'claiming' });
-  const waiting = `select count(*)::int n from pg_locks where not granted and relation = 'tasker.step'::regclass`;
+  const waiting = `select count(*)::int n from pg_locks where not granted and relation = 'tasker.step'::regclass and ${OF_THIS_DATABASE}`;
   await until(
     async () => (await session.query<{ n: number }>(waiting)).rows[0]!.n,
     (n) => n > 0,

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { openSession } from '../../support/database.ts';
+import { OF_THIS_DATABASE, openSession } from '../../support/database.ts';
 import { until } from '../../support/setup.ts';
 import { PAIR, projectOnDatabase } from '../installation.ts';
 
@@ -128,7 +128,8 @@ it('a prune that is stopped while it counts reports that it deleted nothing', as
   await session.query('lock table tasker.task in access exclusive mode');
   const prune = on.project.start(['db', 'prune', '--older-than', '0s', '--dry-run']);
   await until(
-    () => on.database.sql<{ n: number }>(`select count(*)::int n from pg_locks where not granted`),
+    () =>
+      on.database.sql<{ n: number }>(`select count(*)::int n from pg_locks where not granted and ${OF_THIS_DATABASE}`),
     ([row]) => row!.n > 0,
   );
   prune.process.kill('SIGTERM');

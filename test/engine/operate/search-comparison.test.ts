@@ -5,7 +5,7 @@ import { SearchProjector } from '../../../src/engine/search/projector.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { seeded } from '../../support/crash/faults.ts';
-import { openSession, type Sql } from '../../support/database.ts';
+import { OF_THIS_DATABASE, openSession, type Sql } from '../../support/database.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
 
 const LATER = { ...DEMO, delayMs: 3_600_000 };
@@ -168,9 +168,7 @@ it('a comparison corrects old states that another process writes during the comp
   let compared = false;
   const looking = look().then(() => (compared = true));
   await until(
-    () =>
-      sql(`select 1 from pg_locks where locktype = 'advisory' and not granted and database = (
-                 select oid from pg_database where datname = current_database())`),
+    () => sql(`select 1 from pg_locks where locktype = 'advisory' and not granted and ${OF_THIS_DATABASE}`),
     (waiters) => waiters.length > 0 || compared,
   );
   await session.query('commit');

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { compactDatabase, planToCompact } from '../../../src/app/project/compact-database.ts';
-import { openSession } from '../../support/database.ts';
+import { OF_THIS_DATABASE, openSession } from '../../support/database.ts';
 import { completed } from '../../support/retention.ts';
 import { DEMO, endStates, invariants, until } from '../../support/setup.ts';
 
@@ -91,7 +91,10 @@ it('a table that stays locked is skipped, and the others are compacted', async (
   const rewrites = plan.map((one) => ({ ...one, action: 'rewrite' as const }));
   const releasing = (async () => {
     await until(
-      () => sql(`select 1 from pg_locks where relation = 'tasker.checkpoint'::regclass and not granted`),
+      () =>
+        sql(
+          `select 1 from pg_locks where relation = 'tasker.checkpoint'::regclass and not granted and ${OF_THIS_DATABASE}`,
+        ),
       (waiting) => waiting.length > 0,
     );
     await sleep(2_000);

@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openSession } from '../../support/database.ts';
+import { OF_THIS_DATABASE, openSession } from '../../support/database.ts';
 import { eventLog, writeEvents } from '../../support/events/event-log.ts';
 import { completed, endedAgo, endTurn, rowsOf } from '../../support/retention.ts';
 import { DEMO, invariants, setup, template, until } from '../../support/setup.ts';
@@ -353,7 +353,7 @@ it('a deletion waits for a process that writes the search tables, and neither bl
     await writer.query('update tasker.task_search set updated_at = updated_at');
     const removed = remove();
     await until(
-      () => sql(`select 1 from pg_locks where locktype = 'advisory' and not granted`),
+      () => sql(`select 1 from pg_locks where locktype = 'advisory' and not granted and ${OF_THIS_DATABASE}`),
       (rows) => rows.length > 0,
     );
     await writer.query('update tasker.step_search set since = since');

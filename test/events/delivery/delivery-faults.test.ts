@@ -3,7 +3,7 @@ import { Engine } from '../../../src/engine/engine.ts';
 import { type Logger, silentLogger } from '../../../src/logging/logger.ts';
 import { TaskerMetrics } from '../../../src/metrics/metrics.ts';
 import { uuidV7 } from '../../../src/model/ids.ts';
-import { openSession } from '../../support/database.ts';
+import { OF_THIS_DATABASE, openSession } from '../../support/database.ts';
 import { consumer, deliveries, numbered } from '../../support/events/deliveries.ts';
 import { deferred, until } from '../../support/setup.ts';
 
@@ -37,7 +37,10 @@ describe('the delivery of events', () => {
     await blocker.query('select pg_advisory_lock(7303014004)');
     await publish(...numbered(2));
     const cut = await until(
-      () => sql(`select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted`),
+      () =>
+        sql(
+          `select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted and ${OF_THIS_DATABASE}`,
+        ),
       (rows) => rows.length > 0,
     );
     await until(

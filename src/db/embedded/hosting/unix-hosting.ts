@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import path from 'node:path';
-import { findRunning, type Postmaster, readPostmaster } from '../postmaster.ts';
-import { findRunFolder, prepareRunFolder, SOCKET } from '../run-folder.ts';
+import { findRunning, type Postmaster, readPostmaster, SOCKET } from '../postmaster.ts';
+import { findRunFolder, prepareRunFolder } from '../run-folder.ts';
 import { hasUsers, joinRunning } from '../users.ts';
 import { startWatched } from '../watched-server.ts';
 import type { Hosting } from './hosting.ts';
