@@ -92,7 +92,7 @@ export default defineConfig({
     // Once for all projects: the line about skipped tests, and the shared servers and build.
     globalSetup: ['test/support/suite/not-tested.ts', 'test/support/suite/global-setup.ts'],
     // For two cores. Many tests wait for leases, timeouts and other processes.
-    maxWorkers: 4,
+    maxWorkers: 5,
     sequence: { sequencer: LongestFirst },
     // Without it, each project compiles the sources again.
     experimental: { fsModuleCache: true },

@@ -40,7 +40,7 @@ export function sharedDatabase(): {
       const tasker = await createTasker({
         templates: template(steps, { namespace, ...task }),
         databaseUrl: database.url,
-        poolSize: 4,
+        poolSize: 3,
         migrate: false,
         logger: silentLogger,
         ...options,
