@@ -176,7 +176,7 @@ describe('after a crash, the next start', () => {
   it('handles a lock file of its socket with the pid of another program of the same user', async () => {
     const folder = await seededFolder();
     const first = await start(folder);
-    const lock = path.join(path.dirname(pidFile(folder)), '../run/.s.PGSQL.5432.lock');
+    const lock = path.join(new URL(first.url).searchParams.get('host')!, '.s.PGSQL.5432.lock');
     const left = readFileSync(lock, 'utf8');
     const { uid, gid } = statSync(lock);
     await first.stop();
