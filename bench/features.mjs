@@ -5,7 +5,6 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { bundle } from '../scripts/bundle.mjs';
 import { benchmarkOf, median, withServer } from './harness.mjs';
 
 const { values: options } = parseArgs({
@@ -19,12 +18,12 @@ const { values: options } = parseArgs({
 /** The file of a feature, the code to remove, and its replacement. */
 const FEATURES = {
   'history of every attempt': {
-    file: 'store/record-steps.js',
+    file: 'statements/record_steps.sql',
     cut: /insert into tasker\.history[\s\S]*?from done\)/,
     put: 'select 1)',
   },
   'lease check in the claim': {
-    file: 'store/claim-steps.js',
+    file: 'statements/claim_steps.sql',
     cut: /select id from tasker\.worker where id = \$3 and state = 'alive' for share/,
     put: 'select $3::bigint id',
   },
@@ -38,13 +37,12 @@ async function copyOf(feature) {
     await cp(part, path.join(folder, part), { recursive: true });
   await symlink(path.resolve('node_modules'), path.join(folder, 'node_modules'));
   if (feature) {
-    const file = path.join(folder, 'dist', feature.file);
+    const file = path.join(folder, feature.file);
     const text = await readFile(file, 'utf8');
     const patched = text.replace(feature.cut, () => feature.put);
     if (patched === text)
       throw new Error(`${feature.file} has changed, and the patch no longer applies; update FEATURES`);
     await writeFile(file, patched);
-    bundle(folder);
   }
   return folder;
 }
