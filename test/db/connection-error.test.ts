@@ -1,5 +1,11 @@
 import { expect, it } from 'vitest';
-import { isConnectionError, isStatementTimeout, redactUrl, sqlState } from '../../src/db/connection-error.ts';
+import {
+  isConnectionError,
+  isStatementTimeout,
+  lostStatement,
+  redactUrl,
+  sqlState,
+} from '../../src/db/connection-error.ts';
 import { InDoubtError } from '../../src/db/database.ts';
 
 const coded = (code: string) => Object.assign(new Error('write'), { code });
@@ -22,6 +28,15 @@ it.each([
 ])('SQLSTATE %s can be retried on another connection: %s', (code, lost) => {
   expect(sqlState(coded(code))).toBe(code);
   expect(isConnectionError(coded(code))).toBe(lost);
+});
+
+it.each(['42P05', '26000'])('SQLSTATE %s of a prepared statement names the setting of the pooler', (code) => {
+  const error = lostStatement(coded(code));
+  expect(error).toMatchObject({
+    code: 'database_error',
+    message: expect.stringMatching(/max_prepared_statements to 200/),
+  });
+  expect(lostStatement(coded('23505'))).toMatchObject({ message: 'write' });
 });
 
 it('a statement timeout is recognized even if it cancelled the commit of a search', () => {
