@@ -56,3 +56,16 @@ export function changeUrl(url: string, change: (parsed: URL) => void): string {
   change(parsed);
   return parts ? parsed.href.replace(PLACEHOLDER, parts.hosts) : parsed.href;
 }
+
+const SECRET = /pass|secret|token|key/i;
+
+/** Hides the secrets of a URL: its password, and parameters that may be secrets. */
+export function hiddenUrl(url: string): string {
+  if (!URL.canParse(url) && !hostsOf(url)) return '***';
+  return changeUrl(url, (parsed) => {
+    if (parsed.password) parsed.password = '***';
+    for (const name of [...parsed.searchParams.keys()]) {
+      if (SECRET.test(name)) parsed.searchParams.set(name, '***');
+    }
+  });
+}

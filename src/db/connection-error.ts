@@ -1,5 +1,4 @@
-import { hostsOf } from '../config/database-hosts.ts';
-import { hiddenUrl } from '../config/show/show-config.ts';
+import { hiddenUrl, hostsOf } from '../config/database-hosts.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 
 /**

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hostsOf } from '../../src/config/database-hosts.ts';
-import { hiddenUrl } from '../../src/config/show/show-config.ts';
+import { hiddenUrl, hostsOf } from '../../src/config/database-hosts.ts';
 
 describe('a database URL', () => {
   it('may name several hosts, as for libpq', () => {

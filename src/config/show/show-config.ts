@@ -1,5 +1,5 @@
 import { CONFIG_KEYS, CONFIG_NAMES, type ConfigKey, type ConfigName, type TaskerConfig } from '../config-keys.ts';
-import { changeUrl, hostsOf } from '../database-hosts.ts';
+import { hiddenUrl } from '../database-hosts.ts';
 import type { ConfigSource, LoadedConfig } from '../load-config.ts';
 
 /** One value, with secrets hidden. */
@@ -38,19 +38,6 @@ export function shownValue<Name extends ConfigName>(name: Name, value: TaskerCon
   if (value === undefined) return undefined;
   if (key.form.shown) return key.form.shown(value);
   return key.secret ? hiddenUrl(String(value)) : (key.form.inFile?.(value) ?? value);
-}
-
-const SECRET = /pass|secret|token|key/i;
-
-/** Hides the secrets of a URL: its password, and parameters that may be secrets. */
-export function hiddenUrl(url: string): string {
-  if (!URL.canParse(url) && !hostsOf(url)) return '***';
-  return changeUrl(url, (parsed) => {
-    if (parsed.password) parsed.password = '***';
-    for (const name of [...parsed.searchParams.keys()]) {
-      if (SECRET.test(name)) parsed.searchParams.set(name, '***');
-    }
-  });
 }
 
 /** Describes the source of a value. */

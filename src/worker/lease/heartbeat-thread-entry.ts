@@ -6,12 +6,12 @@ import type { HeartbeatThreadSetup, MessageToThread, ThreadReport } from './hear
 import { RATE_MS } from './load-report.ts';
 import { SharedLoopState, sharedNow } from './loop-watch.ts';
 
-// The program that HeartbeatThread starts. The database driver is loaded when it is first needed, or after the worker
-// has run for a while, so that short-lived workers don't pay for it.
+// The program that HeartbeatThread starts. The database driver is loaded when a heartbeat is due, or before that after
+// two leases, at most a minute. Short-lived workers therefore don't pay for it.
 
 const { reach, leaseMs, boundMs, memory: buffer, form } = workerData as HeartbeatThreadSetup;
 const memory = new SharedLoopState(buffer);
-const LOAD_AFTER_MS = Math.min(5_000, leaseMs / 10);
+const LOAD_AFTER_MS = Math.min(60_000, 2 * leaseMs);
 /**
  * A running event loop sends a heartbeat every third of a lease. This time is longer than that, but leaves time for
  * another heartbeat.
