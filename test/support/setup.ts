@@ -42,6 +42,15 @@ export const DEMO = { namespace: 'test', name: 'demo', version: '1.0.0' } as con
  */
 export const TAKES_CHILDREN = { concurrency: 2_500 } as const;
 
+/**
+ * Adds the defaults of taskers in tests. `blockedLoopBoundMs: 0` starts no heartbeat thread, which costs as much CPU as
+ * the rest of a short test. Workers with a short lease need it, because the process of a test may stall. Workers in
+ * their own processes have the defaults of users.
+ */
+export function withTestDefaults(options: CreateTaskerOptions): CreateTaskerOptions {
+  return { poolSize: 3, ...(options.leaseMs === undefined && { blockedLoopBoundMs: 0 }), ...options };
+}
+
 /** Creates a database and a tasker on it. Both are removed when the test ends. */
 export async function setup(
   options: CreateTaskerOptions = {},
@@ -53,7 +62,7 @@ export async function setup(
     await drop();
   });
   const another = async (more: CreateTaskerOptions = {}) => {
-    const tasker = await createTasker({ databaseUrl: url, poolSize: 3, ...options, ...more });
+    const tasker = await createTasker(withTestDefaults({ databaseUrl: url, ...options, ...more }));
     taskers.push(tasker);
     return tasker;
   };

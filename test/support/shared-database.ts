@@ -3,7 +3,7 @@ import { type CreateTaskerOptions, createTasker } from '../../src/app/create-tas
 import type { Tasker } from '../../src/app/tasker.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase, type Sql } from './database.ts';
-import { template } from './setup.ts';
+import { template, withTestDefaults } from './setup.ts';
 
 /** A tasker in a new namespace, which {@link sharedDatabase} provides to a test. */
 export interface Shared {
@@ -37,15 +37,16 @@ export function sharedDatabase(): {
   const setup = async (steps: Steps, { task, ...options }: Options, created: (tasker: Tasker) => void) => {
     const namespace = `n${++namespaces}`;
     const another = async (more: CreateTaskerOptions = {}) => {
-      const tasker = await createTasker({
-        templates: template(steps, { namespace, ...task }),
-        databaseUrl: database.url,
-        poolSize: 3,
-        migrate: false,
-        logger: silentLogger,
-        ...options,
-        ...more,
-      });
+      const tasker = await createTasker(
+        withTestDefaults({
+          templates: template(steps, { namespace, ...task }),
+          databaseUrl: database.url,
+          migrate: false,
+          logger: silentLogger,
+          ...options,
+          ...more,
+        }),
+      );
       created(tasker);
       return tasker;
     };
