@@ -45,7 +45,7 @@ it('a schedule is created, shown, changed, paused, resumed and deleted', async (
   });
   const listed = await schedule('list');
   expect(listed.stdout).toMatch(
-    /^ +NAME +NEXT +LAST +TEMPLATE +WHEN\n• nightly +in \d+ (h|min) +— +demo\/report@1\.0\.0 +at 02:00 every day/,
+    /^ +NAME +NEXT +LAST +TEMPLATE +WHEN\n• nightly +in \d+ (d|h|min|s) +— +demo\/report@1\.0\.0 +at 02:00 every day/,
   );
   expect(listed.stderr).toBe('1 schedule\n');
 
