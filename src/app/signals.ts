@@ -188,7 +188,7 @@ export class Signals {
     this.#events.want();
   }
 
-  /** Sends pending notifications immediately. */
+  /** Sends pending notifications immediately. Resolves when they, and those in progress, have been sent. */
   async flush(): Promise<void> {
     await Promise.all([this.#work.flush(), this.#ended.flush(), this.#events.flush()]);
   }

@@ -1,6 +1,6 @@
 /**
- * Runs an action immediately on the first request, and then at most once per interval. A run does not start before the
- * previous run has ended, so that runs of a slow action do not overlap.
+ * Runs an action immediately on the first request, and then at most once per interval. Only `flush` starts a run while
+ * another is in progress.
  */
 export class Throttle {
   readonly #act: () => Promise<void>;
@@ -8,6 +8,8 @@ export class Throttle {
   #pause: NodeJS.Timeout | undefined;
   #wanted = false;
   #over = false;
+  /** Resolves when the runs in progress have ended. */
+  #acting: Promise<void> = Promise.resolve();
 
   /** @param act must not reject */
   constructor(everyMs: number, act: () => Promise<void>) {
@@ -22,15 +24,18 @@ export class Throttle {
     if (!this.#pause) void this.flush();
   }
 
-  /** Runs the action now if a run is pending. Resolves when it ends. */
+  /** Runs the action now if a run is pending. Resolves when this run and all earlier runs have ended. */
   async flush(): Promise<void> {
-    if (!this.#wanted) return;
-    this.#wanted = false;
-    clearTimeout(this.#pause);
-    const acted = this.#act();
-    const pause = setTimeout(() => void acted.then(() => this.#pauseIsOver(pause)), this.#everyMs);
-    this.#pause = pause;
-    await acted;
+    if (this.#wanted) {
+      this.#wanted = false;
+      clearTimeout(this.#pause);
+      // Drops the values, because each run would keep those of all earlier runs.
+      const acting = Promise.all([this.#acting, this.#act()]).then(() => {});
+      this.#acting = acting;
+      const pause = setTimeout(() => void acting.then(() => this.#pauseIsOver(pause)), this.#everyMs);
+      this.#pause = pause;
+    }
+    await this.#acting;
   }
 
   #pauseIsOver(pause: NodeJS.Timeout): void {

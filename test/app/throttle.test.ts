@@ -40,6 +40,36 @@ describe('a throttled action', () => {
     expect(times).toEqual([0, 0]);
   });
 
+  it('flush also waits for a run that is in progress', async () => {
+    let end!: () => void;
+    const throttle = new Throttle(10, () => new Promise<void>((resolve) => (end = resolve)));
+    throttle.want();
+    let flushed = false;
+    const flushing = throttle.flush().then(() => (flushed = true));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(flushed).toBe(false);
+    end();
+    await flushing;
+  });
+
+  it('flush runs an action that was requested during a run, and waits for both runs', async () => {
+    const ends: (() => void)[] = [];
+    const throttle = new Throttle(10, () => new Promise<void>((resolve) => ends.push(resolve)));
+    throttle.want();
+    throttle.want();
+    let flushed = false;
+    const flushing = throttle.flush().then(() => (flushed = true));
+    expect(ends).toHaveLength(2);
+    ends[1]!();
+    throttle.want();
+    await vi.advanceTimersByTimeAsync(100);
+    expect([flushed, ends.length]).toEqual([false, 2]);
+    ends[0]!();
+    await flushing;
+    await vi.advanceTimersByTimeAsync(10);
+    expect(ends).toHaveLength(3);
+  });
+
   it('the action does not overlap with itself, and runs again immediately if it took longer than the pause', async () => {
     const ends: (() => void)[] = [];
     const throttle = new Throttle(10, () => new Promise<void>((resolve) => ends.push(resolve)));
