@@ -313,6 +313,11 @@ describe('templates', () => {
     expect([code, stdout]).toEqual([0, '']);
   });
 
+  it('template validate reports that handlers were not checked if --handlers is not given', async () => {
+    const { stderr } = await on.project.run(['template', 'validate']);
+    expect(stderr).toMatch(/^\d+ files?: no problems; handlers not checked \(add --handlers FOLDERS\)$/m);
+  });
+
   it('template validate reports every problem with file, line and column, and exits 1', async () => {
     await on.project.write(
       'broken.yaml',
@@ -332,7 +337,7 @@ describe('templates', () => {
 
   it('template validate --handlers reports steps without a handler, with their location and similar names, and exits 1', async () => {
     const fine = await on.project.run(['template', 'validate', '--handlers', 'handlers']);
-    expect([fine.code, fine.stdout]).toEqual([0, '']);
+    expect([fine.code, fine.stdout, fine.stderr]).toEqual([0, '', expect.stringMatching(/no problems$/m)]);
     const wanting = PAIR.replace('handler: second', 'handler: { callable: secnd }').replace(
       'handler: first',
       'handler: { callable: first, method: refund }',

@@ -36,13 +36,11 @@ export async function templateValidate(
   else {
     for (const problem of problems) print(formatProblem(problem));
     const of = counted(files.length, 'file');
+    const found =
+      problems.length === 0 ? 'no problems' : `${counted(errors, 'error')}, ${counted(warnings, 'warning')}`;
+    const unchecked = options.handlers === undefined ? '; handlers not checked (add --handlers FOLDERS)' : '';
     if (files.length === 0) note(`no template files in ${sources.map((source) => path.resolve(source)).join(', ')}`);
-    else
-      note(
-        problems.length === 0
-          ? `${of}: no problems`
-          : `${of}: ${counted(errors, 'error')}, ${counted(warnings, 'warning')}`,
-      );
+    else note(`${of}: ${found}${unchecked}`);
   }
   if (!valid) process.exitCode = EXIT.failed;
 }
