@@ -82,7 +82,7 @@ export const ROOMS = {
   events: {
     about:
       'Domain events. `publishing/` creates them, `delivery/` reads them from the log, `subscribing/` and `sinks/` receive them.',
-    begin: 'src/events/delivery/event-delivery.ts',
+    begin: 'src/events/delivery/event-deliverer.ts',
     mayImport: [
       'time',
       'errors',

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunningConsumers, StopOptions } from '../events/delivery/event-consumer.ts';
-import { EventDelivery } from '../events/delivery/event-delivery.ts';
+import { EventDeliverer } from '../events/delivery/event-deliverer.ts';
 import type { EventBus } from '../events/subscribing/event-bus.ts';
 import { processEvents } from '../events/subscribing/polled-events.ts';
 import { SubscriberRegistry } from '../events/subscribing/subscriber-registry.ts';
@@ -13,7 +13,7 @@ export class TaskerDelivery {
   readonly #parts: TaskerParts;
   readonly #bus: EventBus;
   readonly #subscribers: SubscriberRuns;
-  readonly #delivery: EventDelivery;
+  readonly #delivery: EventDeliverer;
   #sinks: RunningConsumers | undefined;
   #endPolling: () => void = () => {};
 
@@ -25,7 +25,7 @@ export class TaskerDelivery {
     const options = { retentionMs, concurrency, timeoutMs, maxDeliveries };
     this.#parts = parts;
     this.#bus = bus;
-    this.#delivery = new EventDelivery({ ...shared, options });
+    this.#delivery = new EventDeliverer({ ...shared, options });
     this.#subscribers = new SubscriberRuns({ ...shared, bus, delivery: this.#delivery });
   }
 

@@ -2,7 +2,7 @@ import type { EventLog } from '../../engine/events/log.ts';
 import { isTaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import type { EventConsumer, RunningConsumers, StopOptions } from '../delivery/event-consumer.ts';
-import type { EventDelivery } from '../delivery/event-delivery.ts';
+import type { EventDeliverer } from '../delivery/event-deliverer.ts';
 import { BaseSubscriber } from './base-subscriber.ts';
 import { BusSource, filteredSource } from './bus-source.ts';
 import { domainEventOf } from './domain-event.ts';
@@ -17,8 +17,8 @@ export interface SubscriberRunsParts {
   bus: EventBus;
   /** The logger of the module `events`. */
   logger: Logger;
-  /** Delivers durable events. The owner of the delivery starts and stops it. */
-  delivery: EventDelivery;
+  /** Delivers durable events. Its owner starts and stops it. */
+  delivery: EventDeliverer;
 }
 
 /**

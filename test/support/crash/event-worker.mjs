@@ -4,7 +4,7 @@ import { openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Database } from '../../../dist/db/database.js';
 import { Engine } from '../../../dist/engine/engine.js';
-import { EventDelivery } from '../../../dist/events/delivery/event-delivery.js';
+import { EventDeliverer } from '../../../dist/events/delivery/event-deliverer.js';
 import { silentLogger } from '../../../dist/index.js';
 
 const { journal, groups, leaseMs, databaseUrl, retries } = JSON.parse(process.argv[2]);
@@ -38,7 +38,7 @@ async function connect() {
 }
 
 const database = await connect();
-const delivery = new EventDelivery({
+const delivery = new EventDeliverer({
   log: new Engine(database, silentLogger).events,
   logger: silentLogger,
   listenTo: database,

@@ -4,7 +4,7 @@ import { Database } from '../../../src/db/database.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import type { LoggedEvent } from '../../../src/engine/events/logged-event.ts';
 import type { DeliveryContext, EventConsumer } from '../../../src/events/delivery/event-consumer.ts';
-import { EventDelivery, type EventDeliveryOptions } from '../../../src/events/delivery/event-delivery.ts';
+import { EventDeliverer, type EventDelivererOptions } from '../../../src/events/delivery/event-deliverer.ts';
 import { type Logger, silentLogger } from '../../../src/logging/logger.ts';
 import type { Metrics } from '../../../src/metrics/metrics.ts';
 import { uuidV7 } from '../../../src/model/ids.ts';
@@ -48,7 +48,7 @@ export function consumer(
 }
 
 /** The other options of a process that delivers events. */
-export interface ProcessOptions extends EventDeliveryOptions {
+export interface ProcessOptions extends EventDelivererOptions {
   logger?: Logger;
   metrics?: Metrics;
 }
@@ -56,7 +56,7 @@ export interface ProcessOptions extends EventDeliveryOptions {
 /** Creates a database that has only events, and processes that deliver them. */
 export async function deliveries() {
   const { url, sql, drop } = await freshDatabase();
-  const [running, databases]: [EventDelivery[], Database[]] = [[], []];
+  const [running, databases]: [EventDeliverer[], Database[]] = [[], []];
   onTestFinished(async () => {
     await Promise.all(running.map((delivery) => delivery.stop({ drainTimeoutMs: 100 })));
     await Promise.all(databases.map((database) => database.close()));
@@ -73,7 +73,7 @@ export async function deliveries() {
     { logger = silentLogger, metrics, ...options }: ProcessOptions = {},
   ) => {
     const log = new Engine(database, silentLogger).events;
-    const delivery = new EventDelivery({ log, logger, listenTo: database, options, ...(metrics && { metrics }) });
+    const delivery = new EventDeliverer({ log, logger, listenTo: database, options, ...(metrics && { metrics }) });
     running.push(delivery);
     await delivery.run(consumers).started;
     await delivery.start();

@@ -17,7 +17,7 @@ import { Outage } from './outage.ts';
 import { Sequencer } from './sequencer.ts';
 
 /** Options for the delivery of durable events, and defaults for the options of consumers. Times in milliseconds. */
-export interface EventDeliveryOptions extends Partial<ConsumerDefaults> {
+export interface EventDelivererOptions extends Partial<ConsumerDefaults> {
   /** How long a process holds a part of the log without renewing its lease. Default 10,000. */
   leaseMs?: number;
   /** A delivery that takes longer than this no longer delays events of other tasks. Default 1,000. */
@@ -34,17 +34,17 @@ export interface EventDeliveryOptions extends Partial<ConsumerDefaults> {
   signEveryMs?: number;
 }
 
-/** Options of the {@link EventDelivery} constructor. */
-export interface EventDeliveryParts {
+/** Options of the {@link EventDeliverer} constructor. */
+export interface EventDelivererParts {
   log: EventLog;
   /** The logger of the module `events`. */
   logger: Logger;
   metrics?: Metrics;
   /**
-   * The database to listen to on a separate connection. Default: none, and the owner calls {@link EventDelivery.heard}.
+   * The database to listen to on a separate connection. Default: none, and the owner calls {@link EventDeliverer.heard}.
    */
   listenTo?: Database;
-  options?: EventDeliveryOptions;
+  options?: EventDelivererOptions;
 }
 
 const DEFAULT_OPTIONS = {
@@ -58,7 +58,7 @@ const DEFAULT_OPTIONS = {
   maxDeliveries: DEFAULTS.eventMaxDeliveries,
 };
 const LAST_LOOK_MS = 1_000;
-/** How long {@link EventDelivery.run} waits to join the groups. After that, the groups are joined in the background. */
+/** How long {@link EventDeliverer.run} waits to join the groups. After that, the groups are joined in the background. */
 const JOIN_MS = 10_000;
 
 /**
@@ -66,12 +66,12 @@ const JOIN_MS = 10_000;
  * be added and removed while it runs. A worker is not needed. Any number of processes can share the work of a group.
  *
  * @example
- * const delivery = new EventDelivery({ log: new EventLog(database), logger, listenTo: database });
+ * const delivery = new EventDeliverer({ log: new EventLog(database), logger, listenTo: database });
  * await delivery.start();
  * await delivery.run(consumers).started;
  * await delivery.stop({ drainTimeoutMs: 5_000 });
  */
-export class EventDelivery {
+export class EventDeliverer {
   readonly #parts: Omit<GroupRunnerParts, 'consumers'> & ConsumerDefaults;
   readonly #runs = new Set<RunningConsumers>();
   /** The groups of all runs. The watch and the gauges share this set. */
@@ -84,7 +84,7 @@ export class EventDelivery {
   readonly #listener: Listener | undefined;
   #stopped: Promise<void> | undefined;
 
-  constructor({ log, logger, metrics = silentMetrics, listenTo, options = {} }: EventDeliveryParts) {
+  constructor({ log, logger, metrics = silentMetrics, listenTo, options = {} }: EventDelivererParts) {
     const { pollMs, retentionMs, tidyEveryMs, ...limits } = { ...DEFAULT_OPTIONS, ...options };
     const [groups, outage] = [this.#groups, new Outage(logger)];
     this.#parts = { log, logger, metrics, outage, ...limits };
