@@ -11,6 +11,7 @@ import { restApp } from '../../src/rest/rest-app.ts';
 import { type Listening, listen } from '../../src/server/listen.ts';
 import { freshDatabase, type Sql } from '../support/database.ts';
 import { template } from '../support/setup.ts';
+import { patient } from './served-page.ts';
 
 /** A script that runs only in a page that reads the text as markup. */
 export const MARKUP = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
@@ -113,7 +114,7 @@ export async function openShop(): Promise<Shop> {
     serve: async (security) => {
       const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
       const app = restApp({ tasker, logger: silentLogger, facts, ...(security && { security }) });
-      const server = await listen(app, { host: '127.0.0.1', port: 0 });
+      const server = await listen(patient(app), { host: '127.0.0.1', port: 0 });
       servers.push(server);
       return server;
     },

@@ -9,7 +9,7 @@ import { Provider } from '../rest/auth/provider.ts';
 import { until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
 import { openShop, type Shop } from './acting-shop.ts';
-import { checkAccess, PATHS, startBrowser, watchedPage } from './served-page.ts';
+import { checkAccess, PATHS, patient, startBrowser, watchedPage } from './served-page.ts';
 
 // A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
@@ -297,7 +297,7 @@ describeWith('chromium', 'the web page on a bad night', () => {
       orchestration: { web: { bind_address: '127.0.0.1:8080', enabled: true } },
     });
     const app = restApp({ tasker: shop.tasker, logger: silentLogger, facts, config: { configuration } });
-    const server = await listen(app, { host: '127.0.0.1', port: 0 });
+    const server = await listen(patient(app), { host: '127.0.0.1', port: 0 });
     try {
       await page.goto(`${server.url}/settings?view=configuration`);
       const table = page.getByRole('table', { name: 'Configuration' });

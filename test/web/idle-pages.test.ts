@@ -14,7 +14,7 @@ import { freshDatabase } from '../support/database.ts';
 import { DEMO, template, until } from '../support/setup.ts';
 import { leastOf, msOf } from '../support/suite/measure.ts';
 import { describeWith } from '../support/suite/programs.ts';
-import { startBrowser, watchedPage } from './served-page.ts';
+import { patient, startBrowser, watchedPage } from './served-page.ts';
 
 vi.setConfig({ testTimeout: 400_000 });
 
@@ -66,7 +66,7 @@ describeWith('chromium', 'idle open pages', () => {
     const security = { ...LOCAL_SECURITY, auth: { ...LOCAL_SECURITY.auth, required: 'never' as const } };
     const app = restApp({ tasker, logger: silentLogger, facts, security });
     const fetchForPage = (request: Request, env?: object) => forPages.run(true, () => app.fetch(request, env));
-    const server = await listen({ fetch: fetchForPage }, { host: '127.0.0.1', port: 0 });
+    const server = await listen(patient({ fetch: fetchForPage }), { host: '127.0.0.1', port: 0 });
     onTestFinished(() => server.close());
     const counts = countStatements();
     const browser = await startBrowser();

@@ -14,7 +14,7 @@ import { SECURED } from '../rest/auth/secured.ts';
 import { freshDatabase, type Sql } from '../support/database.ts';
 import { DEMO, template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
-import { checkAccess, startBrowser, watchedPage } from './served-page.ts';
+import { checkAccess, patient, startBrowser, watchedPage } from './served-page.ts';
 
 /** More than a page of the list. */
 const DECLINED = 52;
@@ -55,8 +55,8 @@ describeWith('chromium', 'the lists of the web page', () => {
     const address = { host: '127.0.0.1', port: 0 };
     // A key exists, so that a server would require a credential.
     const none = { ...SECURED, auth: { ...SECURED.auth, required: 'never' as const } };
-    open = await listen(restApp({ tasker, logger: silentLogger, facts, security: none }), address);
-    secured = await listen(restApp({ tasker, logger: silentLogger, facts, security: SECURED }), address);
+    open = await listen(patient(restApp({ tasker, logger: silentLogger, facts, security: none })), address);
+    secured = await listen(patient(restApp({ tasker, logger: silentLogger, facts, security: SECURED })), address);
     const key = { name: 'reader', roles: ['viewer'] };
     viewer = (await createKey(tasker.engine.database, key, { actor: 'tests' })).key;
     await tasker.createTasks([

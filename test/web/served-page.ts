@@ -1,6 +1,7 @@
 import AxeBuilderSource from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
+import type { Answering } from '../../src/server/listen.ts';
 import { SCREENS } from '../../web/src/frame/screens.ts';
 import { programPath } from '../support/suite/programs.ts';
 
@@ -12,6 +13,14 @@ export const PATHS: Readonly<Record<string, string>> = Object.fromEntries(
 /** Starts Debian's browser. */
 export function startBrowser(): Promise<Browser> {
   return chromium.launch({ executablePath: programPath('chromium')!, args: ['--no-sandbox'] });
+}
+
+/**
+ * Handles requests however long they have waited for their turn. A server rejects requests that have waited half a
+ * second, and the process of the tests may stall for longer while the machine is busy.
+ */
+export function patient(app: Answering): Answering {
+  return { fetch: (request, env) => app.fetch(request, { ...env, waitedMs: 0 }) };
 }
 
 /** Opens a page that collects problems: warnings, errors, and requests to other origins. */

@@ -15,7 +15,7 @@ import { type Listening, listen } from '../../src/server/listen.ts';
 import { freshDatabase } from '../support/database.ts';
 import { RETRY_AT_ONCE, template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
-import { checkAccess, startBrowser, watchedPage } from './served-page.ts';
+import { checkAccess, patient, startBrowser, watchedPage } from './served-page.ts';
 
 const MARKUP = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
 const RECEIPT = {
@@ -100,7 +100,7 @@ describeWith('chromium', 'the page of a task', () => {
       logger: silentLogger,
     });
     const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
-    server = await listen(restApp({ tasker, logger: silentLogger, facts }), { host: '127.0.0.1', port: 0 });
+    server = await listen(patient(restApp({ tasker, logger: silentLogger, facts })), { host: '127.0.0.1', port: 0 });
     browser = await startBrowser();
   });
   afterAll(async () => {
