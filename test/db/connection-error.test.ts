@@ -30,7 +30,7 @@ it.each([
   expect(isConnectionError(coded(code))).toBe(lost);
 });
 
-it.each(['42P05', '26000'])('SQLSTATE %s of a prepared statement names the setting of the pooler', (code) => {
+it.each(['42P05', '26000'])('the error of a lost prepared statement (%s) names the setting of the pooler', (code) => {
   const error = lostStatement(coded(code));
   expect(error).toMatchObject({
     code: 'database_error',

@@ -44,8 +44,8 @@ export const TAKES_CHILDREN = { concurrency: 2_500 } as const;
 
 /**
  * Adds the defaults of taskers in tests. `blockedLoopBoundMs: 0` starts no heartbeat thread, which costs as much CPU as
- * the rest of a short test. Workers with a short lease need it, because the process of a test may stall. Workers in
- * their own processes have the defaults of users.
+ * the rest of a short test. Workers with a short lease start the thread, because the process of a test may stall.
+ * Workers in their own processes have the defaults of users.
  */
 export function withTestDefaults(options: CreateTaskerOptions): CreateTaskerOptions {
   return { poolSize: 3, ...(options.leaseMs === undefined && { blockedLoopBoundMs: 0 }), ...options };
