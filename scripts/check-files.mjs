@@ -79,7 +79,7 @@ export function checkLinks(root) {
 }
 
 /** Commit subjects are checked from the commit after this one. */
-const COMMITS_AFTER = 'cc38584bdd405babc9ccebb95992a8dfa4d962fd';
+const COMMITS_AFTER = '37a1267089f4a8f1faa2a54166c8a2053d2219d0';
 const SUBJECT = /^[a-z][a-z0-9-]*(?:, [a-z][a-z0-9-]*)*: [^A-Z\s.].*[^.\s]$/;
 
 function git(root, ...args) {

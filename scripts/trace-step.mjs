@@ -1,13 +1,12 @@
 // Lists the files of the built package that run for a one-step task, from createTask to the end of the task. It uses V8
-// coverage, and lists the files roughly in the order of their first calls. Fails above the limit.
-//   node scripts/trace-step.mjs [--json] [--limit 45]     DATABASE_URL, or an embedded server
+// coverage, and lists the files roughly in the order of their first calls.
+//   node scripts/trace-step.mjs [--json]     DATABASE_URL, or an embedded server
 import { Session } from 'node:inspector/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { buildIfStale } from './build-if-stale.mjs';
 
-const LIMIT = 45;
 /** Number of tasks. Large enough that occasional work (a poll, a heartbeat) does not happen in all of them. */
 const TASKS = 25;
 /** A task that takes longer is left out, because a poll or a heartbeat may happen in every such task. */
@@ -17,9 +16,8 @@ const MOST_TRIES = 200;
 const WARM_UP = 3;
 
 const { values: options } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, limit: { type: 'string', default: String(LIMIT) } },
+  options: { json: { type: 'boolean', default: false } },
 });
-const limit = Number(options.limit);
 
 buildIfStale();
 const root = path.dirname(import.meta.dirname);
@@ -124,7 +122,6 @@ await withServer((server) =>
       for (const [at, { file, functions }] of files.entries())
         console.log(`${String(at + 1).padStart(3)} ${file}  ${functions.join(', ')}`);
     }
-    console.log(`a one-step task passes through ${files.length} files, at most ${limit}`);
-    if (files.length > limit) process.exitCode = 1;
+    console.log(`a one-step task passes through ${files.length} files`);
   }),
 );

@@ -98,15 +98,34 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
     },
     logger,
   );
-  // biome-ignore format: one line is easier to compare with the names above
   const held = new HeldSteps({
-    steps, engine, cache, slots, stopping, deadlines, isolation, reports, traces, incarnation, loop, missing, channel, logger,
+    steps,
+    engine,
+    cache,
+    slots,
+    stopping,
+    deadlines,
+    isolation,
+    reports,
+    traces,
+    incarnation,
+    loop,
+    missing,
+    channel,
+    logger,
     keepsLogs: logWriter !== undefined,
   });
   const unreadable = new UnreadableTemplates(engine, () => options.onWorkLeft(0), logger);
-  // biome-ignore format: one line is easier to compare with the names above
   const draining: Draining = drainingOf(worker, {
-    slots, stopping, held, recorder, publishing, unreadable, lease, missing, logger,
+    slots,
+    stopping,
+    held,
+    recorder,
+    publishing,
+    unreadable,
+    lease,
+    missing,
+    logger,
   });
   const outage = channel && new OutageReport((error) => channel.failed(error));
   const queuePoller = pollerOf(options, worker, { slots, outage });
@@ -119,10 +138,26 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
     lagMs: loop.stats.lagMs,
     threads: isolation.stats,
   }));
-  // biome-ignore format: one line is easier to compare with the names above
   return {
-    cache, slots, stopping, registries, traces, deadlines, isolation, reports, lease, channel, publishing, recorder,
-    missing, held, unreadable, outage, queuePoller, logWriter, draining,
+    cache,
+    slots,
+    stopping,
+    registries,
+    traces,
+    deadlines,
+    isolation,
+    reports,
+    lease,
+    channel,
+    publishing,
+    recorder,
+    missing,
+    held,
+    unreadable,
+    outage,
+    queuePoller,
+    logWriter,
+    draining,
   };
 }
 
