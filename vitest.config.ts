@@ -2,7 +2,8 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
-import { testsAlone, unitTests } from './test/support/suite/needs.ts';
+import { testFiles, testsAlone, unitTests } from './test/support/suite/needs.ts';
+import { tiersOf } from './test/support/suite/tiers.ts';
 
 /** Tests that run on every supported server. All others run once, on the newest. */
 const STATEMENTS = 'test/store/**/*.test.ts';
@@ -54,10 +55,16 @@ const ON_OLDEST = [
   'engine/waits/start-later',
 ].map((name) => `test/${name}.test.ts`);
 const PROVE = process.env.PROVE === '1';
+/** The seed of the random tests of `npm run test:rest`. */
+const SEED = Number(process.env.SEED ?? Date.now() % 1e6);
+/** Tests of the checks and lists of this repository, which `npm run check:static` runs. */
+const HOUSE = testFiles().filter((file) => file.startsWith(path.join('test', 'house')));
 /** Tests without a server, a build or another process. */
-const UNIT = unitTests();
+const UNIT = new Set(unitTests().filter((file) => !HOUSE.includes(file)));
 /** Tests that change their process. All others share processes, because starting one and importing the sources takes a second. */
-const ALONE = testsAlone();
+const ALONE = new Set(testsAlone());
+
+const WITH_SERVER = testFiles().filter((file) => !UNIT.has(file) && !ALONE.has(file) && !HOUSE.includes(file));
 
 const common: NonNullable<TestProjectInlineConfiguration['test']> = {
   pool: 'forks',
@@ -70,8 +77,17 @@ const common: NonNullable<TestProjectInlineConfiguration['test']> = {
   fakeTimers: { toFake: ['Date', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] },
 };
 
-function onServer(postgres: string, include: string[], exclude: string[] = []): TestProjectInlineConfiguration {
-  return { test: { ...common, name: `postgres-${postgres}`, include, exclude, provide: { postgres } } };
+/** A project whose tests run on one version of PostgreSQL. */
+function onServer(
+  name: string,
+  postgres: string,
+  include: string[],
+  options: { isolate?: boolean; thorough?: boolean } = {},
+): TestProjectInlineConfiguration {
+  const { isolate = false, thorough = false } = options;
+  const setupFiles = ['test/support/suite/random-seed.ts'];
+  const seed = thorough ? SEED : Number(process.env.SEED ?? 1);
+  return { test: { ...common, name, include, isolate, setupFiles, provide: { postgres, thorough, seed } } };
 }
 
 /** Starts with the longest files. One that starts last would keep a single worker busy at the end. */
@@ -94,25 +110,21 @@ export default defineConfig({
     // For two cores. Many tests wait for leases, timeouts and other processes.
     maxWorkers: 5,
     sequence: { sequencer: LongestFirst },
+    reporters: ['./test/support/suite/reporter.ts'],
+    // One line for each file, and log lines only of failed tests.
+    slowTestThreshold: Number.POSITIVE_INFINITY,
+    silent: 'passed-only',
     // Without it, each project compiles the sources again.
     experimental: { fsModuleCache: true },
     coverage: { provider: 'v8', include: ['src/**/*.ts'], reporter: ['text', 'json-summary'] },
     projects: [
+      // `npm test`
       {
         test: {
           ...common,
           name: 'unit',
-          include: UNIT,
+          include: [...UNIT],
           setupFiles: ['test/support/suite/unit-setup.ts'],
-        },
-      },
-      {
-        test: {
-          ...common,
-          name: 'alone',
-          include: ALONE,
-          isolate: true,
-          provide: { postgres: '18' },
         },
       },
       {
@@ -122,9 +134,23 @@ export default defineConfig({
           typecheck: { enabled: true, only: true, include: ['test/**/*.test-d.ts'], tsconfig: './tsconfig.types.json' },
         },
       },
-      onServer('18', ['test/**/*.test.ts'], [...UNIT, ...ALONE]),
-      onServer('17', PROVE ? ON_SERVERS : [STATEMENTS]),
-      onServer('15', PROVE ? ON_SERVERS : [STATEMENTS, ...ON_OLDEST]),
+      onServer('alone', '18', [...ALONE], { isolate: true }),
+      onServer(
+        'postgres-18',
+        '18',
+        WITH_SERVER.filter((file) => tiersOf(file).test),
+      ),
+      // `npm run test:rest`
+      onServer(
+        'rest',
+        '18',
+        WITH_SERVER.filter((file) => tiersOf(file).rest),
+        { thorough: true },
+      ),
+      onServer('postgres-17', '17', PROVE ? ON_SERVERS : [STATEMENTS], { thorough: true }),
+      onServer('postgres-15', '15', PROVE ? ON_SERVERS : [STATEMENTS, ...ON_OLDEST], { thorough: true }),
+      // `npm run check:static`
+      { test: { ...common, name: 'house', isolate: true, include: HOUSE } },
     ],
   },
 });

@@ -46,6 +46,7 @@ const CHECKS = {
   links: () => checkLinks(root),
   prose: script('check-prose.mjs'),
   commits: () => checkCommits(root),
+  house: tool('vitest', 'run', '--project', 'house'),
 };
 
 /** Runs a check. A check that throws is reported as failed, and the next checks still run. */

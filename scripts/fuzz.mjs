@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 
 const parts = Number(process.env.FUZZ_PARTS ?? Math.min(8, availableParallelism()));
-const ARGS = ['run', 'test/rest/fuzz.test.ts', '--project', 'postgres-18', '--testTimeout', '36000000'];
+const ARGS = ['run', 'test/rest/fuzz.test.ts', '--project', 'rest', '--testTimeout', '36000000'];
 
 function run(part) {
   const env = { ...process.env, PROVE: '1', FUZZ_PART: `${part}/${parts}` };

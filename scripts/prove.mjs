@@ -8,14 +8,11 @@ buildIfStale();
 const vitest = 'node_modules/vitest/vitest.mjs';
 const PROOFS = [
   [
-    'properties and faults at full size',
+    'everything that npm test leaves out, properties and faults at full size',
     vitest,
     'run',
-    'test/engine',
-    'test/store',
-    'test/crash',
     '--project',
-    'postgres-18',
+    'rest',
     '--testTimeout',
     '3600000',
   ],

@@ -9,9 +9,9 @@ import { seeded } from '../support/crash/faults.ts';
 import { startServer } from '../support/crash/server.ts';
 import { openJournal, startWorker, type WorkerProcess, workTemplate } from '../support/crash/workers.ts';
 import { DEMO, itOnce, until } from '../support/setup.ts';
+import { PROVE, randomSeed } from '../support/suite/effort.ts';
 
-const PROVE = process.env.PROVE === '1';
-const SEED = Number(process.env.SEED ?? Date.now() % 1e6);
+const SEED = randomSeed();
 /** At least five events each. */
 const TASKS = PROVE ? 10_000 : 200;
 const AT_ONCE = PROVE ? 100 : 20;

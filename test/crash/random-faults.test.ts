@@ -8,6 +8,7 @@ import { WAITING_TEMPLATE } from '../support/crash/wait-faults.ts';
 import { lostAcknowledgements, openJournal, startedTwice, workTemplate } from '../support/crash/workers.ts';
 import { look } from '../support/dead-letters.ts';
 import { invariants } from '../support/setup.ts';
+import { PROVE, randomSeed } from '../support/suite/effort.ts';
 
 const AGAIN = { retry: { max_attempts: 4, backoff: 'linear', backoff_base_ms: 100 } };
 const ONCE = { retry: { retryable: false } };
@@ -53,9 +54,8 @@ const TEMPLATES = [
   WAITING_TEMPLATE,
 ];
 
-const PROVE = process.env.PROVE === '1';
 const SECONDS = Number(process.env.FAULT_SECONDS ?? (PROVE ? 60 : 14));
-const SEEDS = PROVE ? Array.from({ length: 100 }, (_, i) => i + 1) : [Number(process.env.SEED ?? Date.now() % 1e6)];
+const SEEDS = PROVE ? Array.from({ length: 100 }, (_, i) => i + 1) : [randomSeed()];
 
 it('seeded returns the same numbers for the same seed', () => {
   const [first, second, other] = [seeded(7), seeded(7), seeded(8)];

@@ -17,8 +17,8 @@ import {
 import { freshDatabase, type Sql } from '../support/database.ts';
 import { failureOf, hasNoHandler, laterOf } from '../support/reference-model.ts';
 import { invariants, repeat, template, until } from '../support/setup.ts';
+import { PROVE, randomSeed } from '../support/suite/effort.ts';
 
-const PROVE = process.env.PROVE === '1';
 const ROUNDS = PROVE ? 100 : 4;
 const TASKS = 12;
 /** Runs rounds until each kind of act has occurred. */
@@ -199,7 +199,7 @@ it(
       });
     const taskers = [await make(3), await make(100)];
     onTestFinished(async () => void (await Promise.all(taskers.map((tasker) => tasker.stop({ drainTimeoutMs: 0 })))));
-    const seed = Number(process.env.SEED ?? Date.now() % 1e9);
+    const seed = randomSeed();
     const until_ = performance.now() + BUDGET_MS;
     answering = taskers[1];
     const signals = keepSignalling(taskers[0]!, sql);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
@@ -26,14 +26,14 @@ import {
   signalFor,
 } from '../support/reference-model.ts';
 import { invariants, template } from '../support/setup.ts';
+import { effort, PROVE, randomSeed } from '../support/suite/effort.ts';
 
-const PROVE = process.env.PROVE === '1';
 const AT_ONCE = 20;
-const ROUNDS = PROVE ? 100 : inject('postgres') === '18' ? 4 : 2;
+const ROUNDS = effort({ test: 1, rest: 4, prove: 100 });
 /** Time after which no further round starts if enough templates have run. */
 const BUDGET_MS = PROVE ? Number.POSITIVE_INFINITY : 10_000;
 /** Minimum number of templates, even on a slow machine. */
-const ENOUGH = PROVE ? ROUNDS * AT_ONCE : 2 * AT_ONCE;
+const ENOUGH = effort({ test: AT_ONCE, rest: 2 * AT_ONCE, prove: ROUNDS * AT_ONCE });
 /** Number of templates from which those with missing kinds of steps are selected after the last round. */
 const MOST_DRAWN = Math.max(ROUNDS * AT_ONCE, 4_000);
 const WAITS: readonly Plan['kind'][] = PLANS.slice(PLANS.indexOf('poll'));
@@ -218,7 +218,7 @@ describe('random templates with decisions, batches and convergences end as a sim
       const kinds = noneOfAnyKind();
       // Chance decides whether a fail_fast batch still cancels workers, so a few templates may have no cancelled one.
       const missing = () => KINDS.filter((kind) => kind !== 'chance' && kinds[kind] === 0);
-      const seed = Number(process.env.SEED ?? Date.now() % 1e9);
+      const seed = randomSeed();
       const end = performance.now() + BUDGET_MS;
       const drawn = fc.sample(randomDynamicSteps(24), { seed, numRuns: ROUNDS * AT_ONCE });
       const more = (round: number) => kinds['templates']! < ENOUGH || (round < ROUNDS && performance.now() < end);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { expect, inject, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { type CreateTaskerOptions, createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
@@ -21,10 +21,10 @@ import {
   templateStepsOf,
 } from '../support/reference-model.ts';
 import { invariants, template } from '../support/setup.ts';
+import { effort, PROVE } from '../support/suite/effort.ts';
 
-const PROVE = process.env.PROVE === '1';
 const GRAPHS_AT_ONCE = 15;
-const ROUNDS = PROVE ? 668 : inject('postgres') === '18' ? 20 : 10;
+const ROUNDS = effort({ test: 10, rest: 20, prove: 668 });
 /** Time after which no further round starts if enough graphs have run. */
 const BUDGET_MS = PROVE ? Number.POSITIVE_INFINITY : 25_000;
 /** Minimum number of graphs, even on a slow machine. */

@@ -16,9 +16,9 @@ import { freshDatabase, type Sql } from '../support/database.ts';
 import { age, checkForStale } from '../support/lifecycle.ts';
 import { failureOf, laterOf, randomSteps, signalFor, templateStepsOf } from '../support/reference-model.ts';
 import { invariants, repeat, template, until } from '../support/setup.ts';
+import { effort, PROVE } from '../support/suite/effort.ts';
 
-const PROVE = process.env.PROVE === '1';
-const ROUNDS = PROVE ? 300 : 4;
+const ROUNDS = effort({ test: 2, rest: 4, prove: 300 });
 const TASKS = 12;
 /** Exceeded only when a task is made older by hand. */
 const LIFECYCLE = { max_duration_minutes: 5, staleness_action: 'error' };
@@ -317,7 +317,7 @@ it(
           throw error;
         }
       }),
-      { numRuns: 3 * ROUNDS },
+      { numRuns: Math.max(12, 3 * ROUNDS) },
     );
     console.log(`${run} rounds: ${JSON.stringify(counts)}`);
     for (const kind of KINDS) expect(counts[kind], kind).toBeGreaterThan(0);

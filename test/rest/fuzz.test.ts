@@ -7,11 +7,11 @@ import { listen } from '../../src/server/listen.ts';
 import { pick, type RandomRequest, RandomRequests, randomOf } from '../support/rest/random-requests.ts';
 import { servedApi } from '../support/rest/served-api.ts';
 import { DEMO, template } from '../support/setup.ts';
+import { effort, PROVE } from '../support/suite/effort.ts';
 import { approvalStep, signalStep } from '../support/waits/waiting.ts';
 
-const PROVE = process.env.PROVE === '1';
-/** Number of requests: 5,000 in the suite, 1,000,000 in `npm run prove`. */
-const ALL = Number(process.env.FUZZ_REQUESTS ?? (PROVE ? 1_000_000 : 5_000));
+/** Number of requests. */
+const ALL = Number(process.env.FUZZ_REQUESTS ?? effort({ test: 1_000, rest: 5_000, prove: 1_000_000 }));
 /** `FUZZ_PART=2/4`: this process sends the second quarter of the requests. */
 const [PART, PARTS] = (process.env.FUZZ_PART ?? '1/1').split('/').map(Number) as [number, number];
 const FIRST = Math.floor((ALL * (PART - 1)) / PARTS);

@@ -3,9 +3,9 @@ import { expect, it } from 'vitest';
 import { TaskerError } from '../../../src/errors.ts';
 import { choosing, handBench, handWorker, partsFor, workers } from '../../support/hand-worker.ts';
 import { invariants } from '../../support/setup.ts';
+import { effort, PROVE } from '../../support/suite/effort.ts';
 
-const PROVE = process.env.PROVE === '1';
-const ROUNDS = PROVE ? 300 : 5;
+const ROUNDS = effort({ test: 2, rest: 5, prove: 300 });
 const RETRY = { retry: { max_attempts: 2, backoff: 'none' } };
 
 const decision = (...dependencies: string[]) => ({ type: 'decision', dependencies, ...RETRY });

@@ -78,7 +78,8 @@ export function needsOf(file: string): Needs {
   };
 }
 
-function testFiles(): string[] {
+/** Returns all test files, by their paths from the root of the repository. */
+export function testFiles(): string[] {
   return readdirSync('test', { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.ts'))
     .map((file) => path.join('test', file))

@@ -1,5 +1,9 @@
+import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { needsOf, testsAlone, unitTests } from './support/suite/needs.ts';
+import config from '../../vitest.config.ts';
+import { needsOf, testFiles, testsAlone, unitTests } from '../support/suite/needs.ts';
+import '../support/suite/unit-setup.ts';
+import { NAMED_IN_TIERS, tiersOf } from '../support/suite/tiers.ts';
 
 const processes = await import('node:child_process');
 const threads = await import('node:worker_threads');
@@ -13,7 +17,7 @@ it('the unit tests are the test files whose imports reach no server, process or 
       'test/model/context-limits.test.ts',
       'test/registry/resolver-chain.test.ts',
       'test/template/parse-template.test.ts',
-      'test/unit-tests.test.ts',
+      'test/time/together.test.ts',
     ]),
   );
   expect(tests.length).toBeGreaterThan(50);
@@ -21,6 +25,26 @@ it('the unit tests are the test files whose imports reach no server, process or 
   expect(needsOf('test/engine/one-step.test.ts')).toMatchObject({ outside: true, server: true, build: true });
   expect(needsOf('test/surface.test.ts')).toMatchObject({ outside: true, server: false, page: false });
   expect(needsOf('test/web/lists.test.ts')).toMatchObject({ outside: true, server: true, page: true });
+});
+
+/** The projects that each command runs, according to package.json. */
+function filesOf(...projects: string[]): Set<string> {
+  const named = config.test!.projects!.map(
+    (project) => (project as { test: { name: string; include: string[] } }).test,
+  );
+  return new Set(named.filter(({ name }) => projects.includes(name)).flatMap(({ include }) => include));
+}
+
+it('every test file belongs to npm test, to npm run test:rest, or to the static checks', () => {
+  const covered = filesOf('unit', 'alone', 'postgres-18', 'rest', 'house');
+  expect(testFiles().filter((file) => !covered.has(file))).toEqual([]);
+});
+
+it('the lists of the tiers name existing files, which do not need a separate process', () => {
+  const isThere = (name: string) => existsSync(name) || existsSync(`${name}.test.ts`);
+  expect(NAMED_IN_TIERS.filter((name) => !isThere(name))).toEqual([]);
+  const alone = [...testsAlone(), ...unitTests()];
+  expect(testFiles().filter((file) => tiersOf(file).rest && alone.includes(file))).toEqual([]);
 });
 
 it('a test that changes its process or uses a helper with hooks runs in a separate process', () => {

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { checkCommits } from '../scripts/check-files.mjs';
-import { sentencesOf, textsOf } from '../scripts/prose/texts.mjs';
+import { checkCommits } from '../../scripts/check-files.mjs';
+import { sentencesOf, textsOf } from '../../scripts/prose/texts.mjs';
 
 /** Creates a repository with one commit for each subject. */
 function repositoryWith(...subjects: string[]) {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { EQUIVALENT } from '../scripts/mutants/equivalent.mjs';
-import { NAMED, namedMutant } from '../scripts/mutants/named.mjs';
-import { sqlMutants } from '../scripts/mutants/sql.mjs';
-import { typescriptMutants } from '../scripts/mutants/typescript.mjs';
+import { EQUIVALENT } from '../../scripts/mutants/equivalent.mjs';
+import { NAMED, namedMutant } from '../../scripts/mutants/named.mjs';
+import { sqlMutants } from '../../scripts/mutants/sql.mjs';
+import { typescriptMutants } from '../../scripts/mutants/typescript.mjs';
 
 interface Edit {
   start: number;
