@@ -1,5 +1,4 @@
 // Runs every statement of schedules, for explain.mjs.
-import { WAITS } from './explain-waits.mjs';
 
 const SCHEDULES = 100;
 const HOUR_S = 3_600;
@@ -21,10 +20,10 @@ const passHour = (probe) =>
        select anchor - d, passed_at - d, next_due - d, wake_at - d, queued_due - d from (select interval '${HOUR_S} s' d) x)`,
   );
 
-/** Creates schedules of every kind, fires them, and runs every operation on them. */
-export async function everySchedule({ tasker, probe }) {
+/** Creates schedules of every kind for a template, fires them, and runs every operation on them. */
+export async function everySchedule({ tasker, probe, waits }) {
   const { schedules, engine } = tasker;
-  const template = `${WAITS.namespace}/${WAITS.name}@${WAITS.version}`;
+  const template = `${waits.namespace}/${waits.name}@${waits.version}`;
   const overlaps = ['allow', 'skip', 'queue_one', 'cancel_running'];
   const nameOf = (i) => `schedule-${i}`;
   for (let i = 0; i < SCHEDULES; i++) {
@@ -50,7 +49,7 @@ export async function everySchedule({ tasker, probe }) {
   const [from, to] = [now - 5 * HOUR_S * 1_000, now].map((ms) => new Date(ms).toISOString());
   await schedules.backfill(nameOf(6), { from, to });
   await schedules.get('none').catch(() => undefined);
-  const { tasks } = await tasker.listTasks({ namespace: WAITS.namespace, open: true }, {});
+  const { tasks } = await tasker.listTasks({ namespace: waits.namespace, open: true }, {});
   await engine.schedules.ofTasks(tasks.map(({ taskUuid }) => taskUuid));
   await probe.query(
     `delete from tasker.task_identity where task_uuid in (select task_uuid from tasker.scheduled_task)`,

@@ -18,7 +18,7 @@ const TABLES = [
 ];
 const STEPS = 400;
 const TASKS = 200;
-export const WAITS = { namespace: 'waits', name: 'waits', version: '1.0.0' };
+const WAITS = { namespace: 'waits', name: 'waits', version: '1.0.0' };
 const STEPS_OF_TASK = [
   { name: 'first', handler: 'first' },
   { name: 'pause', type: 'timer', timer: { for: '1h' }, depends_on: ['first'] },
@@ -129,7 +129,7 @@ export async function everyWait(url, probe) {
     await everyApproval({ tasker, probe, tasks });
     await everyAct({ tasker, probe, tasks, tokens });
     await everyLeftWait({ tasker, probe, tasks });
-    await everySchedule({ tasker, probe });
+    await everySchedule({ tasker, probe, waits: WAITS });
     await tasker.status();
     for (const task of tasks) await tasker.cancelTask(task);
   }

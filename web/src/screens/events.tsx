@@ -1,34 +1,12 @@
 import { Readable } from '../parts/act-button.tsx';
 import { Heading } from '../parts/controls.tsx';
-import type { Column } from '../parts/grid.tsx';
 import { useList } from '../parts/list-screen.tsx';
 import { TabPanel, Tabs, useTab } from '../parts/tabs.tsx';
-import { Time } from '../parts/text.tsx';
 import { counted, numberText } from '../parts/words.ts';
 import { Catalogue } from './events/catalogue.tsx';
 import { DeadDeliveries } from './events/dead-deliveries.tsx';
 import { type Group, Groups } from './events/groups.tsx';
 import { Log } from './events/log.tsx';
-
-export interface DomainEvent {
-  event_id: string;
-  name: string;
-  fired_at: string;
-  step_name: string;
-  task_uuid: string;
-  payload: unknown;
-}
-
-export const EVENT_COLUMNS: readonly Column<DomainEvent>[] = [
-  { head: 'When', cell: ({ fired_at }) => <Time at={fired_at} /> },
-  { head: 'Event', cell: ({ name }) => <span className="font-medium">{name}</span> },
-  { head: 'Step', cell: ({ step_name }) => <span className="text-soft">{step_name}</span> },
-  {
-    head: 'Payload',
-    kind: 'wide',
-    cell: ({ payload }) => <span className="font-mono text-xs text-soft">{JSON.stringify(payload)}</span>,
-  },
-];
 
 const VIEWS = [
   { key: 'log', name: 'Log' },

@@ -6,7 +6,7 @@ import { type Column, Grid } from '../../parts/grid.tsx';
 import { useList } from '../../parts/list-screen.tsx';
 import { Id, Time } from '../../parts/text.tsx';
 import { counted } from '../../parts/words.ts';
-import type { DomainEvent } from '../events.tsx';
+import type { DomainEvent } from './event-columns.tsx';
 
 interface Dead {
   group: string;

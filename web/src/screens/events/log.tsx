@@ -12,7 +12,7 @@ import { JsonTree } from '../../parts/json-tree.tsx';
 import { ReadProblem } from '../../parts/read-problem.tsx';
 import { Id, Time } from '../../parts/text.tsx';
 import { counted } from '../../parts/words.ts';
-import type { DomainEvent } from '../events.tsx';
+import type { DomainEvent } from './event-columns.tsx';
 
 interface LoggedEvent extends DomainEvent {
   version: string;

@@ -7,7 +7,7 @@ import { useCopy } from '../../parts/copy.ts';
 import { useDraft } from '../../parts/draft.ts';
 import { ChoiceField, TextField } from '../../parts/form/field.tsx';
 import { FormDialog } from '../../parts/form/form-dialog.tsx';
-import type { ApiKey, CreatedKey } from './keys.tsx';
+import type { ApiKey, CreatedKey } from './api-key.ts';
 
 const DAY = 86_400;
 const EXPIRIES = [

@@ -10,25 +10,8 @@ import { type Column, Grid } from '../../parts/grid.tsx';
 import { ReadProblem } from '../../parts/read-problem.tsx';
 import { HUES, StateShape } from '../../parts/state.tsx';
 import { Time } from '../../parts/text.tsx';
+import type { ApiKey, CreatedKey } from './api-key.ts';
 import { CreateKeyDialog, NewKey, RotateKeyDialog } from './key-dialogs.tsx';
-
-export interface ApiKey {
-  id: string;
-  name: string;
-  prefix: string;
-  state: 'active' | 'replaced' | 'expired' | 'revoked';
-  roles: string[];
-  permissions: string[];
-  namespaces: string[] | null;
-  created_at: string;
-  created_by: string;
-  expires_at: string | null;
-  last_used_at: string | null;
-}
-
-export interface CreatedKey extends ApiKey {
-  key: string;
-}
 
 const ROUTE = 'GET /v1/auth/keys';
 const LOOKS = {

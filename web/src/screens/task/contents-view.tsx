@@ -3,7 +3,7 @@ import { useLacking } from '../../api/me.tsx';
 import { Panel } from '../../parts/controls.tsx';
 import { JsonTree } from '../../parts/json-tree.tsx';
 import { State } from '../../parts/state.tsx';
-import type { ViewProps } from './views.tsx';
+import type { ViewProps } from './use-task.ts';
 
 /** Further results are shown when their step is selected. */
 const MOST_SHOWN = 50;

@@ -3,8 +3,8 @@ import { ask, pathOf } from '../../api/client.ts';
 import { usePrecaution } from '../../api/polling.ts';
 import { Empty, Panel, Problem } from '../../parts/controls.tsx';
 import { Grid } from '../../parts/grid.tsx';
-import { type DomainEvent, EVENT_COLUMNS } from '../events.tsx';
-import type { ViewProps } from './views.tsx';
+import { type DomainEvent, EVENT_COLUMNS } from '../events/event-columns.tsx';
+import type { ViewProps } from './use-task.ts';
 
 /** The domain events that the steps of the task have published. */
 export function EventsView({ data: { task } }: ViewProps) {

@@ -4,8 +4,7 @@ import { type Column, Grid } from '../../parts/grid.tsx';
 import { State } from '../../parts/state.tsx';
 import { Time } from '../../parts/text.tsx';
 import { durationText, numberText } from '../../parts/words.ts';
-import { useTaskPart } from './use-task.ts';
-import type { ViewProps } from './views.tsx';
+import { useTaskPart, type ViewProps } from './use-task.ts';
 
 const MOST_ENTRIES = 1_000;
 

@@ -6,7 +6,7 @@ import { State } from '../../parts/state.tsx';
 import { Time } from '../../parts/text.tsx';
 import { counted } from '../../parts/words.ts';
 import { stepTimesOf, stepTimeText } from './task-words.ts';
-import type { ViewProps } from './views.tsx';
+import type { ViewProps } from './use-task.ts';
 
 export function StepsView({ data: { steps = [] }, selected, onSelect }: ViewProps) {
   const now = useNow();

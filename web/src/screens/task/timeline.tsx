@@ -5,8 +5,7 @@ import { Empty, Panel, Problem } from '../../parts/controls.tsx';
 import { lookOf, StateShape } from '../../parts/state.tsx';
 import { durationText, exactText, timeOf } from '../../parts/words.ts';
 import { PathWords } from './graph/critical-path-words.tsx';
-import { useTaskPart } from './use-task.ts';
-import type { ViewProps } from './views.tsx';
+import { useTaskPart, type ViewProps } from './use-task.ts';
 
 const BARS = {
   grey: 'bg-s-grey',

@@ -19,6 +19,13 @@ export interface TaskData {
   stepsError: Error | null;
 }
 
+/** The properties of a view of a task. */
+export interface ViewProps {
+  data: TaskData;
+  selected: string | undefined;
+  onSelect(step: string | undefined): void;
+}
+
 /** A task that has ended is polled less often. */
 const ENDED_MS = 15_000;
 /** The parts of a task do not change between two requests if the task ended at least this long ago. */

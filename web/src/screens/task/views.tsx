@@ -5,7 +5,7 @@ import { HistoryView } from './history-view.tsx';
 import { StepsView } from './steps-view.tsx';
 import { Timeline } from './timeline.tsx';
 import './task.css';
-import type { TaskData } from './use-task.ts';
+import type { ViewProps } from './use-task.ts';
 
 // Loaded while the task is requested.
 const graph = import('./graph/graph.tsx');
@@ -19,12 +19,6 @@ export const VIEWS = [
   { key: 'events', name: 'Events' },
   { key: 'data', name: 'Data' },
 ] as const;
-
-export interface ViewProps {
-  data: TaskData;
-  selected: string | undefined;
-  onSelect(step: string | undefined): void;
-}
 
 /** One of the views of a task. They share the selected step. */
 export function View({ view, ...props }: ViewProps & { view: (typeof VIEWS)[number]['key'] }) {

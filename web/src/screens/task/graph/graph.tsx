@@ -28,7 +28,7 @@ import { batchSize } from './batch-node.tsx';
 import { PathWords } from './critical-path-words.tsx';
 import '../graph.css';
 import { type Direction, type GraphEdge, layoutOf, NODE, type Place, type Size } from '../layout.ts';
-import type { ViewProps } from '../views.tsx';
+import type { ViewProps } from '../use-task.ts';
 import { StepNode, type StepNodeData } from './graph-node.tsx';
 import { type Drawing, nodeAt, Overview, OverviewMap } from './overview.tsx';
 import { edgeKey, type Group, type Shape } from './shape.ts';
