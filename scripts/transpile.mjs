@@ -53,4 +53,11 @@ export function transpile(root) {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) transpile(path.dirname(import.meta.dirname));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    transpile(path.dirname(import.meta.dirname));
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}
