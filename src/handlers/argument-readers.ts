@@ -46,7 +46,7 @@ export function dependencyReader(name: string, source: DependencySource): Argume
 
 /** Returns a note that the template has no such step. Empty if it has the step, or if its steps are unknown. */
 function ifUnknown(context: StepContext, step: string): string {
-  const names = context.templateSteps;
+  const names = context.templateNames?.steps;
   if (!names || names.includes(step) || context.getDependencyResultKeys().includes(step)) return '';
   const near = nearNames(step, names, 1)[0];
   return ` (its template has no such step${near === undefined ? '' : `; did you mean ${near}?`})`;

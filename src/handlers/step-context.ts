@@ -2,6 +2,7 @@ import { messageOf, TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import type { Fields } from '../model/json.ts';
 import type { TaskSchedule } from '../model/schedule/spec.ts';
+import type { TemplateNames } from '../model/template-names.ts';
 import { type DependencyResult, type DependencyResultParams, dependencyResult, resultIn } from './dependency-result.ts';
 import { ConversionError } from './failures/handler-errors.ts';
 import { checkedStepEvent, type FfiDependencyResult, type FfiStepEvent } from './ffi-step-event.ts';
@@ -214,9 +215,9 @@ export class StepContext {
     return this.#params.dependencyNames?.() ?? Object.keys(this.dependencyResults);
   }
 
-  /** The names of all steps of the template. Undefined if they are unknown. @internal */
-  get templateSteps(): readonly string[] | undefined {
-    return this.#params.templateSteps?.();
+  /** The names of the step's template. Undefined if they are unknown, as in a context created by hand. @internal */
+  get templateNames(): TemplateNames | undefined {
+    return this.#params.templateNames;
   }
 
   /**

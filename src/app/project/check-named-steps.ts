@@ -1,5 +1,5 @@
 import { type NamedSteps, namedStepsOf } from '../../handlers/named-steps.ts';
-import { nearNames } from '../../model/near-names.ts';
+import { type StepReference, templateNamesOf, unknownStep } from '../../model/template-names.ts';
 import { type Resolve, resolvingOnce } from '../../registry/check-handlers.ts';
 import { ownHandler } from '../../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
@@ -27,12 +27,13 @@ export async function checkNamedSteps(
   const problems: (NamedStepProblem & { key: string })[] = [];
   const found = new Set<string>();
   for (const template of templates) {
+    const place = `template ${template.namespace}/${template.name}@${template.version}`;
     for (const step of template.steps) {
       const named = await namedBy(registry, step, resolve);
       if (!named) continue;
-      for (const [role, name] of rolesOf(named)) {
-        const key = JSON.stringify([step.handler.callable, role, name]);
-        const wrong = problemOf(template, { role, name });
+      for (const reference of referencesOf(named)) {
+        const key = JSON.stringify([step.handler.callable, reference]);
+        const wrong = unknownStep(templateNamesOf(template), reference, place);
         if (wrong === undefined) found.add(key);
         else {
           const message = `handler ${step.handler.callable}: ${wrong}`;
@@ -49,8 +50,6 @@ export function phraseNamedSteps(problems: readonly NamedStepProblem[]): string 
   return [...new Set(problems.map(({ message }) => message))].join('; ');
 }
 
-type Role = 'depends' | 'analyzerStep' | 'workerTemplate';
-
 async function namedBy(
   registry: HandlerRegistry,
   { handler, type }: StepTemplate,
@@ -66,30 +65,10 @@ async function namedBy(
   return made ? namedStepsOf(ownHandler(made)) : undefined;
 }
 
-function rolesOf({ depends, analyzerStep, workerTemplate }: NamedSteps): [Role, string][] {
+function referencesOf({ depends, analyzerStep, workerTemplate }: NamedSteps): StepReference[] {
   return [
-    ...[...new Set(depends)].map((name): [Role, string] => ['depends', name]),
-    ...(analyzerStep === undefined ? [] : [['analyzerStep', analyzerStep] as [Role, string]]),
-    ...(workerTemplate === undefined ? [] : [['workerTemplate', workerTemplate] as [Role, string]]),
+    ...[...new Set(depends)].map((name): StepReference => ({ role: 'depends', name })),
+    ...(analyzerStep === undefined ? [] : [{ role: 'analyzerStep', name: analyzerStep } as const]),
+    ...(workerTemplate === undefined ? [] : [{ role: 'workerTemplate', name: workerTemplate } as const]),
   ];
-}
-
-const PHRASES: Readonly<Record<Role, string>> = {
-  depends: 'depends on step',
-  analyzerStep: 'analyzerStep names step',
-  workerTemplate: 'workerTemplate names step',
-};
-
-function problemOf({ steps, ...template }: TaskTemplate, { role, name }: { role: Role; name: string }) {
-  const workers = steps.filter(({ type }) => type === 'batch_worker').map((step) => step.name);
-  const possible = role === 'workerTemplate' ? workers : steps.map((step) => step.name);
-  if (possible.includes(name)) return undefined;
-  // The steps of a batch are named after its `batch_worker` step.
-  if (role === 'depends' && workers.some((worker) => name.startsWith(`${worker}_`))) return undefined;
-  const exists = steps.some((step) => step.name === name);
-  const place = `template ${template.namespace}/${template.name}@${template.version}`;
-  const what = exists ? `is not a batch_worker in ${place}` : `${place} does not have`;
-  const near =
-    nearNames(name, possible, 1)[0] ?? (role === 'workerTemplate' && workers.length === 1 ? workers[0] : undefined);
-  return `${PHRASES[role]} ${name}, which ${what}${near === undefined ? '' : `; did you mean ${near}?`}`;
 }

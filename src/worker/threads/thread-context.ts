@@ -39,6 +39,7 @@ export function threadParams(step: StepMessage, port: ThreadPort): StepContextPa
     maxRetries: step.maxRetries,
     rerun: step.rerun,
     schedule: step.schedule,
+    templateNames: step.templateNames,
     get event() {
       if (event) return event;
       throw tooLarge(dependencyNames[0]!);

@@ -25,6 +25,7 @@ export interface StepMessage
     | 'rerun'
     | 'schedule'
     | 'checkpoint'
+    | 'templateNames'
   > {
   step: string;
   /** The names of the steps whose results it may read. */

@@ -313,6 +313,7 @@ function stepMessage(step: DispatchedStep): StepMessage {
     rerun: step.rerun,
     schedule: step.schedule,
     checkpoint: step.checkpoint,
+    templateNames: step.templateNames,
     dependencyNames,
     dependencies,
     ...(!step.lazy && { event: step.event }),

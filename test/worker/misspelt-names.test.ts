@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { defineBatchAnalyzer } from '../../src/handlers/batch/define-batch-analyzer.ts';
+import { defineBatchWorker } from '../../src/handlers/batch/define-batch-worker.ts';
+import { defineConvergence } from '../../src/handlers/batch/define-convergence.ts';
+import { Decision } from '../../src/handlers/decision/decision.ts';
+import { defineDecisionHandler } from '../../src/handlers/decision/define-decision-handler.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import type { StepHandlerClass } from '../../src/handlers/step-handler.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
+import { template } from '../support/setup.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+type Steps = Parameters<typeof template>[0];
+const ONCE = { retry: { max_attempts: 1 } };
+
+/** Runs a task with these handlers, and returns its end, its steps, and the warnings of the start. */
+async function run(
+  steps: Steps,
+  handlers: StepHandlerClass[],
+  { context = {}, task = {} }: { context?: object; task?: Record<string, unknown> } = {},
+) {
+  const { logger, lines } = collectingLogger();
+  const { tasker, demo } = await shared.setup(steps, { handlers, logger, task });
+  const { taskUuid } = await tasker.createTask({ ...demo, context: context as Record<string, unknown> });
+  const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+  const all = await tasker.getSteps(taskUuid);
+  const nameless = (text: string) => text.replaceAll(demo.namespace, 'shop');
+  return {
+    status,
+    results: Object.fromEntries(all.map(({ name, results }) => [name, results?.result])),
+    errors: Object.fromEntries(
+      all.flatMap(({ name, results }) => (results?.error ? [[name, results.error.message]] : [])),
+    ),
+    warnings: lines.flatMap(({ message }) => (message.startsWith('handler ') ? [nameless(message)] : [])),
+  };
+}
+
+describe('a convergence whose workerTemplate is misspelt', () => {
+  const ROWS = 500;
+  const steps = {
+    analyze: { type: 'batchable' },
+    price: {
+      type: 'batch_worker',
+      dependencies: ['analyze'],
+      batch_config: {
+        batch_size: 100,
+        parallelism: 5,
+        cursor_field: 'id',
+        worker_template: 'price',
+        failure_strategy: 'continue_on_failure',
+      },
+    },
+    sum: { type: 'deferred_convergence', dependencies: ['price'], ...ONCE },
+    route: { type: 'decision', dependencies: ['sum'] },
+    big: { dependencies: ['route'] },
+    small: { dependencies: ['route'] },
+  };
+  const Priced = z.object({ items_processed: z.number() });
+  const handlers = (sum: StepHandlerClass, rows = ROWS) => [
+    defineBatchAnalyzer('analyze', {}, () => ({ totalItems: rows, batchSize: 100 })),
+    defineBatchWorker('price', {}, ({ batchContext }) => ({ itemsProcessed: batchContext!.batchSize })),
+    sum,
+    defineDecisionHandler('route', { depends: { sum: ['sum', z.object({ rows: z.number() })] } }, ({ sum: { rows } }) =>
+      Decision.route([rows > 100 ? 'big' : 'small']),
+    ),
+    defineHandler('big', {}, () => ({})),
+    defineHandler('small', {}, () => ({})),
+  ];
+  const total = (workerTemplate: string) =>
+    defineConvergence('sum', { workerTemplate: [workerTemplate, Priced] }, ({ results }) => ({
+      rows: results.reduce((sum, { items_processed }) => sum + items_processed, 0),
+    }));
+  const message = 'workerTemplate names step prise, which its template does not have; did you mean price?';
+
+  it('fails with a similar name instead of adding up no results, and no branch is chosen', async () => {
+    const right = await run(steps, handlers(total('price')));
+    expect(right).toMatchObject({ status: 'complete', results: { sum: { rows: ROWS }, big: {} }, warnings: [] });
+    const { status, errors, results, warnings } = await run(steps, handlers(total('prise')));
+    expect({ status, errors }).toEqual({ status: 'blocked_by_failures', errors: { sum: message } });
+    expect(results).not.toHaveProperty('small');
+    expect(warnings).toEqual([
+      'handler sum: workerTemplate names step prise, which template shop/demo@1.0.0 does not have; did you mean price?',
+    ]);
+  });
+
+  it('fails too if there is nothing to do, or without a schema', async () => {
+    const plain = defineConvergence('sum', { workerTemplate: 'prise' }, ({ totals }) => ({
+      rows: totals.total_processed,
+    }));
+    expect((await run(steps, handlers(plain, 0))).errors).toEqual({ sum: message });
+  });
+
+  it('fails if the name is that of a step that is not a batch worker', async () => {
+    const { errors } = await run(steps, handlers(total('analyze')));
+    expect(errors).toEqual({
+      sum: 'workerTemplate names step analyze, which is not a batch_worker in its template; did you mean price?',
+    });
+  });
+
+  it('fails for a misspelt analyzerStep', async () => {
+    const sum = defineConvergence('sum', { analyzerStep: 'analyse' }, ({ totals }) => ({
+      rows: totals.total_processed,
+    }));
+    expect((await run(steps, handlers(sum))).errors).toEqual({
+      sum: 'analyzerStep names step analyse, which its template does not have; did you mean analyze?',
+    });
+  });
+
+  it('fails in the one of two templates that lacks the step, although the start only warns', async () => {
+    const { analyze, sum } = steps;
+    const other = template(
+      { analyze, prise: { ...steps.price, handler: 'price' }, sum: { ...sum, dependencies: ['prise'] } },
+      { name: 'other', namespace: 'shared' },
+    );
+    const { price } = steps;
+    const mine = template({ analyze, price, sum }, { name: 'mine', namespace: 'shared' });
+    const { tasker } = await shared.setup({ a: [] }, { templates: [mine, other], handlers: handlers(total('prise')) });
+    const ends = await Promise.all(
+      ['mine', 'other'].map(async (name) => {
+        const { taskUuid } = await tasker.createTask({ namespace: 'shared', name, version: '1.0.0' });
+        await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+        const { results } = await tasker.getStep(taskUuid, 'sum');
+        return results?.error?.message ?? results?.result;
+      }),
+    );
+    expect(ends).toEqual([message, { rows: ROWS }]);
+  });
+});
