@@ -70,7 +70,8 @@ export function isDependencySource(value: unknown): value is DependencySource {
   return isFields(value) && typeof value.step === 'string' && isStandardSchema(value.schema);
 }
 
-function inputOf(name: string, source: InputSource): { key: string; schema?: StandardSchemaV1 } {
+/** The key of an input, and the schema for its value. */
+export function inputOf(name: string, source: InputSource): { key: string; schema?: StandardSchemaV1 } {
   if (typeof source === 'string') return { key: source };
   return isStandardSchema(source) ? { key: name, schema: source } : source;
 }

@@ -10,6 +10,7 @@ import {
   isStandardSchema,
 } from './argument-readers.ts';
 import type { AnyInputs, DependencySources, InputSources } from './handler-arguments.ts';
+import { inputsNamedIn, unknownInputsReader } from './named-inputs.ts';
 import { noteNamedSteps, stepsNamedIn } from './named-steps.ts';
 import { resultOfReturn, resultOfThrown } from './outcome.ts';
 import type { StepContext } from './step-context.ts';
@@ -49,6 +50,8 @@ export interface FunctionHandler {
   readonly moreArguments?: Readonly<Record<string, ArgumentReader>>;
   /** The handler's capabilities. Default `['process']`. */
   readonly capabilities?: readonly string[];
+  /** Returns the steps that its function names, besides those in the options. */
+  readonly routes?: () => readonly string[];
   /** Returns the result for a returned value. May throw. Default: the conversion of `defineHandler`. */
   resultOf?(returned: unknown, context: StepContext): StepHandlerResult;
   /** Returns the result of a step without calling the function, or null to call it. */
@@ -79,7 +82,7 @@ export function handlerOfFunction(definition: FunctionHandler): StepHandlerClass
     }
   }
   Object.defineProperty(DefinedHandler, 'name', { value: name });
-  const named = stepsNamedIn(options);
+  const named = { ...stepsNamedIn(options), ...(definition.routes && { routes: definition.routes }) };
   noteNamedSteps(DefinedHandler, named);
   noteNamedSteps(DefinedHandler.prototype, named);
   return DefinedHandler;
@@ -165,7 +168,9 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 function readersOf({ options, moreArguments = {} }: FunctionHandler): ArgumentReader[] {
   const { inputs = {}, depends = {} } = options;
+  const named = inputsNamedIn(inputs);
   return [
+    ...(named.length > 0 ? [unknownInputsReader(named)] : []),
     ...Object.entries(depends).map(([name, source]) => dependencyReader(name, source)),
     ...(isStandardSchema(inputs)
       ? [contextReader(inputs)]

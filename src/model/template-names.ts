@@ -1,3 +1,5 @@
+import { type ClosedKeys, closedKeysOf } from './closed-keys.ts';
+import type { Fields } from './json.ts';
 import { nearNames } from './near-names.ts';
 
 /** The names of a template that handlers refer to. Plain data, because threads receive it. */
@@ -5,11 +7,14 @@ export interface TemplateNames {
   readonly steps: readonly string[];
   /** The steps of type `batch_worker`. */
   readonly workers: readonly string[];
+  /** The possible keys of the context. Undefined if its `input_schema` allows any key. */
+  readonly inputs: ClosedKeys | undefined;
 }
 
 /** The part of a template that {@link templateNamesOf} reads. */
 interface NamingTemplate {
   readonly steps: readonly { readonly name: string; readonly type: string }[];
+  readonly inputSchema: Fields | null;
 }
 
 const known = new WeakMap<NamingTemplate, TemplateNames>();
@@ -18,10 +23,11 @@ const known = new WeakMap<NamingTemplate, TemplateNames>();
 export function templateNamesOf(template: NamingTemplate): TemplateNames {
   let names = known.get(template);
   if (!names) {
-    const { steps } = template;
+    const { steps, inputSchema } = template;
     names = {
       steps: steps.map(({ name }) => name),
       workers: steps.filter(({ type }) => type === 'batch_worker').map(({ name }) => name),
+      inputs: closedKeysOf(inputSchema),
     };
     known.set(template, names);
   }
@@ -57,4 +63,18 @@ export function unknownStep(
   const near =
     nearNames(name, possible, 1)[0] ?? (role === 'workerTemplate' && workers.length === 1 ? workers[0] : undefined);
   return `${PHRASES[role]} ${name}, which ${what}${near === undefined ? '' : `; did you mean ${near}?`}`;
+}
+
+/** Returns why a decision cannot create a step, with a similar name. Undefined if the step is one of its branches. */
+export function unknownBranch(
+  { steps }: TemplateNames,
+  { name, branches }: { name: string; branches: readonly string[] },
+  place: string,
+): string | undefined {
+  if (branches.includes(name)) return undefined;
+  const what = steps.includes(name)
+    ? `is not downstream of it in ${place}, or is created by other rules`
+    : `${place} does not have`;
+  const near = nearNames(name, branches, 1)[0];
+  return `routes to step ${name}, which ${what}${near === undefined ? '' : `; did you mean ${near}?`}`;
 }
