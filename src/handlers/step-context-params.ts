@@ -74,6 +74,8 @@ export interface StepContextParams {
   dependency?(stepName: string): DependencyResultParams | undefined;
   /** Returns the names of all ancestors, without building `dependencyResults`. */
   dependencyNames?(): string[];
+  /** For an analyzer: `batch_config.batch_size` of the `batch_worker` steps that depend on it, by their names. */
+  readonly batchSizes?: Readonly<Record<string, number>> | undefined;
   /** The names of the step's template. @internal */
   readonly templateNames?: TemplateNames | undefined;
   /** Loads the outcome of one ancestor, even if it was too large to be sent with the step. */

@@ -215,6 +215,18 @@ export class StepContext {
     return this.#params.dependencyNames?.() ?? Object.keys(this.dependencyResults);
   }
 
+  /**
+   * For an analyzer: returns `batch_config.batch_size` of the `batch_worker` step with this name. Default: the step that
+   * `worker_template_name` in its `initialization` names, else the only one that depends on it. Undefined if the template
+   * has no size.
+   */
+  batchSizeOf(workerTemplate: unknown = this.stepConfig.worker_template_name): number | undefined {
+    const { batchSizes = {} } = this.#params;
+    if (typeof workerTemplate === 'string') return own(batchSizes, workerTemplate) as number | undefined;
+    const [size, another] = Object.values(batchSizes);
+    return another === undefined ? size : undefined;
+  }
+
   /** The names of the step's template. Undefined if they are unknown, as in a context created by hand. @internal */
   get templateNames(): TemplateNames | undefined {
     return this.#params.templateNames;

@@ -324,6 +324,17 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return templateNamesOf(this.task.snapshot.template);
   }
 
+  get batchSizes(): Record<string, number> {
+    const { template, graph } = this.task.snapshot;
+    if (graph.types[this.idx] !== 'batchable') return {};
+    return Object.fromEntries(
+      graph.children[this.idx]!.flatMap((child) => {
+        const { name, batchConfig } = template.steps[child]!;
+        return batchConfig && batchConfig.batchSize !== null ? [[name, batchConfig.batchSize]] : [];
+      }),
+    ) as Record<string, number>;
+  }
+
   dependency(name: string): DependencyResultParams | undefined {
     const place = this.#ancestorPlaces.get(name);
     if (place === undefined) return undefined;

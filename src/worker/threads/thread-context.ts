@@ -40,6 +40,7 @@ export function threadParams(step: StepMessage, port: ThreadPort): StepContextPa
     rerun: step.rerun,
     schedule: step.schedule,
     templateNames: step.templateNames,
+    batchSizes: step.batchSizes,
     get event() {
       if (event) return event;
       throw tooLarge(dependencyNames[0]!);

@@ -26,6 +26,7 @@ export interface StepMessage
     | 'schedule'
     | 'checkpoint'
     | 'templateNames'
+    | 'batchSizes'
   > {
   step: string;
   /** The names of the steps whose results it may read. */

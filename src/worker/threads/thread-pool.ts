@@ -314,6 +314,7 @@ function stepMessage(step: DispatchedStep): StepMessage {
     schedule: step.schedule,
     checkpoint: step.checkpoint,
     templateNames: step.templateNames,
+    batchSizes: step.batchSizes,
     dependencyNames,
     dependencies,
     ...(!step.lazy && { event: step.event }),
