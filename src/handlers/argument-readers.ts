@@ -5,16 +5,24 @@ import { ErrorType, PermanentError } from './failures/handler-errors.ts';
 
 import type { DependencySource, InputSource } from './handler-arguments.ts';
 import type { StepContext } from './step-context.ts';
+import type { ExecutableHandler } from './step-handler.ts';
 
 /**
  * A function that reads one argument and assigns it, or several for a schema of the whole context. Returns a promise if
  * the schema is asynchronous.
  */
-export type ArgumentReader = (context: StepContext, into: Fields) => undefined | Promise<undefined>;
+export type ArgumentReader = (
+  context: StepContext,
+  into: Fields,
+  handler: ExecutableHandler,
+) => undefined | Promise<undefined>;
 
-/** Returns a reader that gets the argument `name` from a function of the context. */
-export function reader(name: string, read: (context: StepContext) => unknown): ArgumentReader {
-  return (context, into) => put(into, name, read(context));
+/** Returns a reader that gets the argument `name` from a function of the context and the handler. */
+export function reader(
+  name: string,
+  read: (context: StepContext, handler: ExecutableHandler) => unknown,
+): ArgumentReader {
+  return (context, into, handler) => put(into, name, read(context, handler));
 }
 
 /** Returns a reader that gets the argument `name` from a key of the task's context. */

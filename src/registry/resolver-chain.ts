@@ -11,6 +11,7 @@ import {
 } from './explicit-mapping-resolver.ts';
 import { effectiveMethod, type HandlerDefinition, usesMethodDispatch } from './handler-definition.ts';
 import { withMethod } from './method-dispatch.ts';
+import { UNNAMED } from './registry-resolver.ts';
 import { ResolutionError, ResolverNotFoundError } from './resolution-errors.ts';
 
 /** An entry of {@link ResolverChain.chainInfo}. */
@@ -66,9 +67,11 @@ export class ResolverChain {
     return chain;
   }
 
-  /** Adds a resolver, replacing one of the same name. */
+  /** Adds a resolver, replacing one of the same name. Unnamed resolvers of another class are kept. */
   addResolver(resolver: BaseResolver): void {
-    const others = this.#resolvers.filter(({ name }) => name !== resolver.name);
+    const others = this.#resolvers.filter(
+      (one) => one.name !== resolver.name || (one.name === UNNAMED && one.constructor !== resolver.constructor),
+    );
     this.#resolvers = [...others, resolver].sort((a, b) => a.priority - b.priority);
   }
 
