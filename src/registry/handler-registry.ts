@@ -17,9 +17,9 @@ export interface HandlerRegistryOptions {
   logger?: AnyLogger;
   /**
    * Lets templates name handlers by a file in this folder (`./billing/charge`) or an installed package (`@shop/charge`).
-   * Default: none; only registered names and resolvers are used.
+   * Default: the working directory. Null allows only registered names and resolvers.
    */
-  baseFolder?: string | undefined;
+  baseFolder?: string | null | undefined;
 }
 
 /** The result of `debugInfo()`. */

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { messageOf } from '../errors.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { BaseResolver, ResolverConfig } from './base-resolver.ts';
@@ -47,8 +48,11 @@ export class ResolverChain {
   #answers = new WeakMap<HandlerDefinition, Map<BaseResolver, Answer | Promise<Answer>>>();
   readonly #learned = new Set<string>();
 
-  /** Creates a chain with the default resolvers: registered names first, then files of `baseFolder` and packages. */
-  static default({ baseFolder }: { baseFolder?: string | undefined } = {}): Promise<ResolverChain> {
+  /**
+   * Creates a chain with the default resolvers: registered names first, then files of `baseFolder` (default: the working
+   * directory, unless it is the root of the file system) and packages with a scope. If it is null, only registered names.
+   */
+  static default({ baseFolder }: { baseFolder?: string | null | undefined } = {}): Promise<ResolverChain> {
     return Promise.resolve(ResolverChain.usual({ baseFolder }));
   }
 
@@ -56,8 +60,9 @@ export class ResolverChain {
   static resetDefault(): void {}
 
   /** Like {@link default}, but synchronous. @internal */
-  static usual({ baseFolder }: { baseFolder?: string | undefined }): ResolverChain {
-    return ResolverChain.withResolvers([new ExplicitMappingResolver(), new ClassLookupResolver({ baseFolder })]);
+  static usual({ baseFolder = workingFolder() }: { baseFolder?: string | null | undefined }): ResolverChain {
+    const lookup = new ClassLookupResolver({ baseFolder: baseFolder ?? undefined });
+    return ResolverChain.withResolvers([new ExplicitMappingResolver(), lookup]);
   }
 
   /** Creates a chain with only these resolvers. */
@@ -217,6 +222,12 @@ export class ResolverChain {
     asking.then(settled, () => settled(undefined));
     return asking;
   }
+}
+
+/** Returns the working directory. Null in the root of the file system, below which every file of the disk is. */
+function workingFolder(): string | null {
+  const folder = process.cwd();
+  return path.dirname(folder) === folder ? null : folder;
 }
 
 function holds({ maker, at }: Answer): boolean {

@@ -349,7 +349,7 @@ function refuseUnusedStubs(stubs: readonly string[], known: readonly string[]): 
 /** Returns a registry with the stubs in front of the given registry, which belongs to the caller and is not changed. */
 function withStubs(given: HandlerRegistry, stubs: Record<string, TestHandler>, logger: Logger): HandlerRegistry {
   if (Object.keys(stubs).length === 0) return given;
-  const registry = new HandlerRegistry({ logger });
+  const registry = new HandlerRegistry({ logger, baseFolder: null });
   for (const name of given.listHandlers()) {
     if (!Object.hasOwn(stubs, name)) registry.forward(name, given);
   }

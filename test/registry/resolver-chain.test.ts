@@ -133,7 +133,7 @@ describe('a chain of resolvers', () => {
   });
 
   it('replaces a resolver of the same name, and removes a resolver', async () => {
-    const chain = await ResolverChain.default();
+    const chain = await ResolverChain.default({ baseFolder: null });
     const [one, two] = [new Tenants(), new Tenants()];
     chain.addResolver(one);
     chain.addResolver(two);
