@@ -390,7 +390,7 @@ export {
   normalizeToDefinition,
   usesMethodDispatch,
 } from './registry/handler-definition.ts';
-export { HandlerRegistry, type HandlerRegistryOptions } from './registry/handler-registry.ts';
+export { HandlerRegistry, type HandlerRegistryOptions, type RegistryInfo } from './registry/handler-registry.ts';
 export { MethodDispatchWrapper } from './registry/method-dispatch.ts';
 export { RegistryResolver, type RegistryResolverStatic } from './registry/registry-resolver.ts';
 export {

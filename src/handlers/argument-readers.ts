@@ -5,16 +5,24 @@ import { ErrorType, PermanentError } from './failures/handler-errors.ts';
 
 import type { DependencySource, InputSource } from './handler-arguments.ts';
 import type { StepContext } from './step-context.ts';
+import type { ExecutableHandler } from './step-handler.ts';
 
 /**
  * A function that reads one argument and assigns it, or several for a schema of the whole context. Returns a promise if
  * the schema is asynchronous.
  */
-export type ArgumentReader = (context: StepContext, into: Fields) => undefined | Promise<undefined>;
+export type ArgumentReader = (
+  context: StepContext,
+  into: Fields,
+  handler: ExecutableHandler,
+) => undefined | Promise<undefined>;
 
-/** Returns a reader that gets the argument `name` from a function of the context. */
-export function reader(name: string, read: (context: StepContext) => unknown): ArgumentReader {
-  return (context, into) => put(into, name, read(context));
+/** Returns a reader that gets the argument `name` from a function of the context and the handler. */
+export function reader(
+  name: string,
+  read: (context: StepContext, handler: ExecutableHandler) => unknown,
+): ArgumentReader {
+  return (context, into, handler) => put(into, name, read(context, handler));
 }
 
 /** Returns a reader that gets the argument `name` from a key of the task's context. */
@@ -46,7 +54,7 @@ export function dependencyReader(name: string, source: DependencySource): Argume
 
 /** Returns a note that the template has no such step. Empty if it has the step, or if its steps are unknown. */
 function ifUnknown(context: StepContext, step: string): string {
-  const names = context.templateSteps;
+  const names = context.templateNames?.steps;
   if (!names || names.includes(step) || context.getDependencyResultKeys().includes(step)) return '';
   const near = nearNames(step, names, 1)[0];
   return ` (its template has no such step${near === undefined ? '' : `; did you mean ${near}?`})`;
@@ -70,7 +78,8 @@ export function isDependencySource(value: unknown): value is DependencySource {
   return isFields(value) && typeof value.step === 'string' && isStandardSchema(value.schema);
 }
 
-function inputOf(name: string, source: InputSource): { key: string; schema?: StandardSchemaV1 } {
+/** The key of an input, and the schema for its value. */
+export function inputOf(name: string, source: InputSource): { key: string; schema?: StandardSchemaV1 } {
   if (typeof source === 'string') return { key: source };
   return isStandardSchema(source) ? { key: name, schema: source } : source;
 }

@@ -10,10 +10,12 @@ import {
   isStandardSchema,
 } from './argument-readers.ts';
 import type { AnyInputs, DependencySources, InputSources } from './handler-arguments.ts';
+import { inputsNamedIn, unknownInputsReader } from './named-inputs.ts';
 import { noteNamedSteps, stepsNamedIn } from './named-steps.ts';
 import { resultOfReturn, resultOfThrown } from './outcome.ts';
 import type { StepContext } from './step-context.ts';
 import {
+  type ExecutableHandler,
   type HandlerIsolation,
   type HandlerOutcome,
   StepHandler,
@@ -21,8 +23,8 @@ import {
   type StepHandlerResult,
 } from './step-handler.ts';
 
-// Marks a class whose instances have no state, so that one instance can serve all steps. With `Symbol.for`, the mark
-// works across copies of the package.
+// Marks a class made from a function. True if its instances have no state, so that one instance can serve all steps.
+// With `Symbol.for`, the mark works across copies of the package.
 const SHARED = Symbol.for('tasker-core.shared-handler');
 
 /** Options of {@link defineHandler}. */
@@ -47,8 +49,12 @@ export interface FunctionHandler {
   readonly moreOptions?: readonly string[];
   /** The arguments that only this kind of handler has. The user's own arguments cannot have these names. */
   readonly moreArguments?: Readonly<Record<string, ArgumentReader>>;
+  /** Whether one instance can serve all steps. Default true. */
+  readonly shared?: boolean;
   /** The handler's capabilities. Default `['process']`. */
   readonly capabilities?: readonly string[];
+  /** Returns the steps that its function names, besides those in the options. */
+  readonly routes?: () => readonly string[];
   /** Returns the result for a returned value. May throw. Default: the conversion of `defineHandler`. */
   resultOf?(returned: unknown, context: StepContext): StepHandlerResult;
   /** Returns the result of a step without calling the function, or null to call it. */
@@ -60,7 +66,7 @@ export interface FunctionHandler {
  */
 export function handlerOfFunction(definition: FunctionHandler): StepHandlerClass {
   refuseInvalidDefinition(definition);
-  const { name, options, capabilities = ['process'] } = definition;
+  const { name, options, capabilities = ['process'], shared = true } = definition;
   const { version = '1.0.0', isolation = 'none' } = options;
   const call = callOf(definition);
 
@@ -68,18 +74,18 @@ export function handlerOfFunction(definition: FunctionHandler): StepHandlerClass
     static override readonly handlerName = name;
     static override readonly handlerVersion = version;
     static override readonly isolation = isolation;
-    static readonly [SHARED] = true;
+    static readonly [SHARED] = shared;
 
     override get capabilities(): string[] {
       return [...capabilities];
     }
 
     override call(context: StepContext): HandlerOutcome {
-      return call(context);
+      return call(context, this);
     }
   }
   Object.defineProperty(DefinedHandler, 'name', { value: name });
-  const named = stepsNamedIn(options);
+  const named = { ...stepsNamedIn(options), ...(definition.routes && { routes: definition.routes }) };
   noteNamedSteps(DefinedHandler, named);
   noteNamedSteps(DefinedHandler.prototype, named);
   return DefinedHandler;
@@ -87,7 +93,7 @@ export function handlerOfFunction(definition: FunctionHandler): StepHandlerClass
 
 /** Returns whether one instance of this class can serve all steps, even concurrently. */
 export function isSharedHandlerClass(value: StepHandlerClass): boolean {
-  return Object.hasOwn(value, SHARED);
+  return Object.hasOwn(value, SHARED) && (value as { [SHARED]?: boolean })[SHARED] === true;
 }
 
 /** Returns whether a handler is an instance of a class from {@link handlerOfFunction}. */
@@ -99,21 +105,21 @@ export function isFunctionHandler(handler: object): boolean {
 /**
  * Returns a function that reads the arguments, calls the handler's function, and converts its outcome. Never throws.
  */
-function callOf(definition: FunctionHandler): (context: StepContext) => HandlerOutcome {
+function callOf(definition: FunctionHandler): (context: StepContext, handler: ExecutableHandler) => HandlerOutcome {
   const { answerBefore } = definition;
   const finish = finisherOf(definition);
   const readers = readersOf(definition);
   // The readers assign all arguments that the type declares. The compiler cannot infer that.
   const run = definition.fn as (args: Record<string, unknown>) => unknown;
 
-  return (context) => {
+  return (context, handler) => {
     try {
       const answer = answerBefore?.(context);
       if (answer) return answer;
       const args = new ArgumentsOfStep(context) as unknown as Record<string, unknown>;
       const waiting: Promise<undefined>[] = [];
       for (const reader of readers) {
-        const pending = reader(context, args);
+        const pending = reader(context, args, handler);
         if (pending) waiting.push(pending);
       }
       const returned = waiting.length > 0 ? Promise.all(waiting).then(() => run(args)) : run(args);
@@ -165,7 +171,9 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 function readersOf({ options, moreArguments = {} }: FunctionHandler): ArgumentReader[] {
   const { inputs = {}, depends = {} } = options;
+  const named = inputsNamedIn(inputs);
   return [
+    ...(named.length > 0 ? [unknownInputsReader(named)] : []),
     ...Object.entries(depends).map(([name, source]) => dependencyReader(name, source)),
     ...(isStandardSchema(inputs)
       ? [contextReader(inputs)]

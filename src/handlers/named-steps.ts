@@ -1,26 +1,34 @@
 import { dependencyOf, isDependencySource } from './argument-readers.ts';
-import type { DependencySource } from './handler-arguments.ts';
+import type { AnyInputs, DependencySource } from './handler-arguments.ts';
+import { inputsNamedIn, type NamedInput } from './named-inputs.ts';
 
-/** The steps that a handler names in its options. The names are checked against the templates that use the handler. */
+/** The steps and inputs that a handler names. The names are checked against the templates that use the handler. */
 export interface NamedSteps {
   readonly depends: readonly string[];
   readonly analyzerStep?: string;
   readonly workerTemplate?: string;
+  // Handlers of an older copy of the package have neither of these.
+  /** The keys of the context that it reads. */
+  readonly inputs?: readonly NamedInput[];
+  /** Returns the steps that a decision chooses. */
+  readonly routes?: () => readonly string[];
 }
 
 // `Symbol.for`, because a handler may come from another copy of the package.
 const NAMED_STEPS = Symbol.for('tasker-core.named-steps');
 
-/** The options that name steps, for any kind of handler. */
+/** The options that name steps and inputs, for any kind of handler. */
 interface NamingOptions {
+  inputs?: AnyInputs;
   depends?: Readonly<Record<string, DependencySource>>;
   analyzerStep?: DependencySource;
   workerTemplate?: DependencySource;
 }
 
-/** Returns the steps that are named in the options of a `define…` function. */
-export function stepsNamedIn({ depends = {}, analyzerStep, workerTemplate }: NamingOptions): NamedSteps {
+/** Returns the steps and inputs that are named in the options of a `define…` function. */
+export function stepsNamedIn({ inputs, depends = {}, analyzerStep, workerTemplate }: NamingOptions): NamedSteps {
   return {
+    inputs: inputsNamedIn(inputs),
     depends: Object.values(depends).map((source) => dependencyOf(source).step),
     ...(isDependencySource(analyzerStep) && { analyzerStep: dependencyOf(analyzerStep).step }),
     ...(isDependencySource(workerTemplate) && { workerTemplate: dependencyOf(workerTemplate).step }),

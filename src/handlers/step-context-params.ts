@@ -1,6 +1,7 @@
 import type { Logger } from '../logging/logger.ts';
 import type { Fields } from '../model/json.ts';
 import type { TaskSchedule } from '../model/schedule/spec.ts';
+import type { TemplateNames } from '../model/template-names.ts';
 import type { DependencyResult, DependencyResultParams } from './dependency-result.ts';
 import type { FfiStepEvent } from './ffi-step-event.ts';
 
@@ -73,8 +74,10 @@ export interface StepContextParams {
   dependency?(stepName: string): DependencyResultParams | undefined;
   /** Returns the names of all ancestors, without building `dependencyResults`. */
   dependencyNames?(): string[];
-  /** Returns the names of all steps of the template. @internal */
-  templateSteps?(): readonly string[];
+  /** For an analyzer: `batch_config.batch_size` of the `batch_worker` steps that depend on it, by their names. */
+  readonly batchSizes?: Readonly<Record<string, number>> | undefined;
+  /** The names of the step's template. @internal */
+  readonly templateNames?: TemplateNames | undefined;
   /** Loads the outcome of one ancestor, even if it was too large to be sent with the step. */
   loadDependency?(stepName: string): Promise<DependencyResultParams | undefined>;
   /** Saves the handler's progress. Rejects if the worker no longer holds the step. */

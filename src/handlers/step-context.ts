@@ -2,6 +2,7 @@ import { messageOf, TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import type { Fields } from '../model/json.ts';
 import type { TaskSchedule } from '../model/schedule/spec.ts';
+import type { TemplateNames } from '../model/template-names.ts';
 import { type DependencyResult, type DependencyResultParams, dependencyResult, resultIn } from './dependency-result.ts';
 import { ConversionError } from './failures/handler-errors.ts';
 import { checkedStepEvent, type FfiDependencyResult, type FfiStepEvent } from './ffi-step-event.ts';
@@ -214,9 +215,21 @@ export class StepContext {
     return this.#params.dependencyNames?.() ?? Object.keys(this.dependencyResults);
   }
 
-  /** The names of all steps of the template. Undefined if they are unknown. @internal */
-  get templateSteps(): readonly string[] | undefined {
-    return this.#params.templateSteps?.();
+  /**
+   * For an analyzer: returns `batch_config.batch_size` of the `batch_worker` step with this name. Default: the step that
+   * `worker_template_name` in its `initialization` names, else the only one that depends on it. Undefined if the template
+   * has no size.
+   */
+  batchSizeOf(workerTemplate: unknown = this.stepConfig.worker_template_name): number | undefined {
+    const { batchSizes = {} } = this.#params;
+    if (typeof workerTemplate === 'string') return own(batchSizes, workerTemplate) as number | undefined;
+    const [size, another] = Object.values(batchSizes);
+    return another === undefined ? size : undefined;
+  }
+
+  /** The names of the step's template. Undefined if they are unknown, as in a context created by hand. @internal */
+  get templateNames(): TemplateNames | undefined {
+    return this.#params.templateNames;
   }
 
   /**

@@ -422,9 +422,13 @@ export function runningStep(of: object): StepContext | undefined {
   return (of as { [STEP]?: StepContext })[STEP] ?? running.getStore();
 }
 
-/** Marks an object as belonging to a step. */
+/**
+ * Marks a handler as belonging to a step, and returns it. If it belongs to another step already, because an instance was
+ * registered, returns an object that inherits from it.
+ */
 export function belongsTo<Made extends object>(made: Made, context: StepContext): Made {
-  return Object.defineProperty(made, STEP, { value: context });
+  const own = Object.hasOwn(made, STEP) ? (Object.create(made) as Made) : made;
+  return Object.defineProperty(own, STEP, { value: context });
 }
 
 /** Makes {@link runningStep} work for this handler, or for all handlers with this prototype. */

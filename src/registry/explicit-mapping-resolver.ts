@@ -51,7 +51,7 @@ export class ExplicitMappingResolver implements BaseResolver {
   /** Adds a class, an instance, or a function that creates handlers. Replaces the previous entry of the same name. */
   register(key: string, handler: HandlerEntry): void {
     if (typeof key !== 'string' || key.trim() === '') {
-      throw new TaskerError('handler_invalid', `a handler's name must be a non-empty string, not ${kindOf(key)}`);
+      throw new TaskerError('handler_invalid', `Handler name must be a non-empty string, not ${kindOf(key)}`);
     }
     const make = makerOf(key, handler) ?? factoryOf(key, handler);
     if (!make) throw new TaskerError('handler_invalid', `handler ${key}: ${whyNot(handler)}`);

@@ -1,6 +1,6 @@
 import { TaskerError } from '../errors.ts';
 import { namedStepsOf, noteNamedSteps } from '../handlers/named-steps.ts';
-import type { ExecutableHandler, StepHandlerClass } from '../handlers/step-handler.ts';
+import { type ExecutableHandler, isHandlerClass, type StepHandlerClass } from '../handlers/step-handler.ts';
 import { type AnyLogger, loggerOf } from '../logging/any-logger.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { isWaitCallable } from '../model/waits.ts';
@@ -17,9 +17,17 @@ export interface HandlerRegistryOptions {
   logger?: AnyLogger;
   /**
    * Lets templates name handlers by a file in this folder (`./billing/charge`) or an installed package (`@shop/charge`).
-   * Default: none; only registered names and resolvers are used.
+   * Default: the working directory. Null allows only registered names and resolvers.
    */
-  baseFolder?: string | undefined;
+  baseFolder?: string | null | undefined;
+}
+
+/** The result of `debugInfo()`. */
+export interface RegistryInfo {
+  handlerCount: number;
+  /** By name: the name of the class, `instance of` and that name, or `factory`. */
+  handlers: Record<string, string>;
+  resolvers: ResolverInfo[];
 }
 
 /** Called with each handler that is registered. */
@@ -205,8 +213,13 @@ export class HandlerRegistry {
   }
 
   /** The registered handlers and the resolvers, for debugging. */
-  debugInfo(): { handlerCount: number; handlers: string[]; resolvers: ResolverInfo[] } {
-    return { handlerCount: this.handlerCount(), handlers: this.listHandlers(), resolvers: this.#chain.chainInfo() };
+  debugInfo(): RegistryInfo {
+    const handlers = this.listHandlers().map((name) => [name, describedSource(this.sourceOf(name))]);
+    return {
+      handlerCount: handlers.length,
+      handlers: Object.fromEntries(handlers) as Record<string, string>,
+      resolvers: this.#chain.chainInfo(),
+    };
   }
 
   /** @internal */
@@ -234,4 +247,9 @@ export class HandlerRegistry {
     }
     for (const observer of this.#observers) observer(name, source);
   }
+}
+
+function describedSource(source: unknown): string {
+  if (isHandlerClass(source)) return source.name;
+  return typeof source === 'function' ? 'factory' : `instance of ${(source as object).constructor?.name ?? 'Object'}`;
 }

@@ -3,7 +3,7 @@ import type { HandlerDefinition } from './handler-definition.ts';
 
 /** The static members of a subclass of {@link RegistryResolver}. */
 export interface RegistryResolverStatic {
-  /** The name that templates use in `handler.resolver`. */
+  /** The name that templates use in `handler.resolver`. Default `custom_resolver`. */
   readonly _name: string;
   /** Resolvers with a lower number are asked first. Default 50: after registered names (10), before files (100). */
   readonly _priority?: number;
@@ -12,6 +12,9 @@ export interface RegistryResolverStatic {
   /** Resolves callables with this prefix. */
   readonly prefix?: string | undefined;
 }
+
+/** The name of resolvers without a name of their own. */
+export const UNNAMED = 'custom_resolver';
 
 /**
  * Base class of resolvers that find handlers by the form of a callable. Without `pattern` and `prefix`, it is used only
@@ -35,7 +38,7 @@ export abstract class RegistryResolver implements BaseResolver {
   static readonly prefix: string | undefined = undefined;
 
   get name(): string {
-    return this.#own._name || this.constructor.name;
+    return this.#own._name || UNNAMED;
   }
 
   get priority(): number {

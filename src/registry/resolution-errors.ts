@@ -44,7 +44,7 @@ export class ResolverNotFoundError extends ResolutionError {
 
   constructor(resolverName: string, known: readonly string[] = []) {
     const hint = hintOf(resolverName, known) || '; add it to the registry, or correct handler.resolver';
-    super(`resolver ${resolverName} not found${hint}`, { code: 'handler_not_found', details: { known } });
+    super(`Resolver not found: ${resolverName}${hint}`, { code: 'handler_not_found', details: { known } });
     this.resolverName = resolverName;
   }
 }

@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { messageOf } from '../errors.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { BaseResolver, ResolverConfig } from './base-resolver.ts';
@@ -11,6 +12,7 @@ import {
 } from './explicit-mapping-resolver.ts';
 import { effectiveMethod, type HandlerDefinition, usesMethodDispatch } from './handler-definition.ts';
 import { withMethod } from './method-dispatch.ts';
+import { UNNAMED } from './registry-resolver.ts';
 import { ResolutionError, ResolverNotFoundError } from './resolution-errors.ts';
 
 /** An entry of {@link ResolverChain.chainInfo}. */
@@ -46,8 +48,11 @@ export class ResolverChain {
   #answers = new WeakMap<HandlerDefinition, Map<BaseResolver, Answer | Promise<Answer>>>();
   readonly #learned = new Set<string>();
 
-  /** Creates a chain with the default resolvers: registered names first, then files of `baseFolder` and packages. */
-  static default({ baseFolder }: { baseFolder?: string | undefined } = {}): Promise<ResolverChain> {
+  /**
+   * Creates a chain with the default resolvers: registered names first, then files of `baseFolder` (default: the working
+   * directory, unless it is the root of the file system) and packages with a scope. If it is null, only registered names.
+   */
+  static default({ baseFolder }: { baseFolder?: string | null | undefined } = {}): Promise<ResolverChain> {
     return Promise.resolve(ResolverChain.usual({ baseFolder }));
   }
 
@@ -55,8 +60,9 @@ export class ResolverChain {
   static resetDefault(): void {}
 
   /** Like {@link default}, but synchronous. @internal */
-  static usual({ baseFolder }: { baseFolder?: string | undefined }): ResolverChain {
-    return ResolverChain.withResolvers([new ExplicitMappingResolver(), new ClassLookupResolver({ baseFolder })]);
+  static usual({ baseFolder = workingFolder() }: { baseFolder?: string | null | undefined }): ResolverChain {
+    const lookup = new ClassLookupResolver({ baseFolder: baseFolder ?? undefined });
+    return ResolverChain.withResolvers([new ExplicitMappingResolver(), lookup]);
   }
 
   /** Creates a chain with only these resolvers. */
@@ -66,9 +72,11 @@ export class ResolverChain {
     return chain;
   }
 
-  /** Adds a resolver, replacing one of the same name. */
+  /** Adds a resolver, replacing one of the same name. Unnamed resolvers of another class are kept. */
   addResolver(resolver: BaseResolver): void {
-    const others = this.#resolvers.filter(({ name }) => name !== resolver.name);
+    const others = this.#resolvers.filter(
+      (one) => one.name !== resolver.name || (one.name === UNNAMED && one.constructor !== resolver.constructor),
+    );
     this.#resolvers = [...others, resolver].sort((a, b) => a.priority - b.priority);
   }
 
@@ -214,6 +222,12 @@ export class ResolverChain {
     asking.then(settled, () => settled(undefined));
     return asking;
   }
+}
+
+/** Returns the working directory. Null in the root of the file system, below which every file of the disk is. */
+function workingFolder(): string | null {
+  const folder = process.cwd();
+  return path.dirname(folder) === folder ? null : folder;
 }
 
 function holds({ maker, at }: Answer): boolean {

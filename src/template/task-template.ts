@@ -114,7 +114,8 @@ export interface EventDeclaration {
 
 /** How the workers created from a `batch_worker` step run. */
 export interface BatchConfig {
-  batchSize: number;
+  /** Number of items per worker, if the analyzer returns no size of its own. Null if the template has none. */
+  batchSize: number | null;
   /** Maximum number of workers of the batch that run at the same time. */
   parallelism: number;
   cursorField: string;

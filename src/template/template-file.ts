@@ -134,7 +134,9 @@ export const eventFile = z.strictObject({
 
 export const batchFile = z
   .strictObject({
-    batch_size: whole(1, 100_000).meta({ description: 'Maximum number of items per worker.' }),
+    batch_size: whole(1, 100_000).nullish().meta({
+      description: 'Number of items per worker, if the analyzer returns no size of its own.',
+    }),
     parallelism: whole(1, 1000).meta({
       description: 'Maximum number of workers of the batch that run at the same time.',
     }),

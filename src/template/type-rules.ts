@@ -27,7 +27,7 @@ function batchRules(step: StepSketch, workers: ReadonlySet<string>, suggest: (wa
   const config = fields.batch_config ?? null;
   const findings: Finding[] = [];
   if (type === 'batch_worker' && config === null) {
-    const fieldsOf = 'batch_size, parallelism, cursor_field, worker_template and failure_strategy';
+    const fieldsOf = 'parallelism, cursor_field, worker_template and failure_strategy';
     const message = `batch_worker step \`${name}\` has no batch_config; add it, with ${fieldsOf}`;
     findings.push({ severity: 'error', code: 'batch_worker_without_batch_config', message, path: [...path, 'type'] });
   }

@@ -27,7 +27,7 @@ export function registrableOf(name: string, handler: TestHandler): StepHandlerCl
 /** Returns an instance, created as a worker creates it. */
 export function instanceOf(handler: TestHandler, method: string | undefined): ExecutableHandler {
   const name = nameOf(handler) || 'test_handler';
-  const registry = new HandlerRegistry();
+  const registry = new HandlerRegistry({ baseFolder: null });
   registry.register(name, registrableOf(name, handler));
   return registry.resolveSync(method === undefined ? name : { callable: name, method })!;
 }

@@ -19,6 +19,8 @@ export interface TestContextOptions {
   stepConfig?: Fields;
   /** The step's own inputs, such as the cursor of a batch worker. Default: the same as `stepConfig`. */
   stepInputs?: Fields;
+  /** For an analyzer: the sizes in the templates of its batch workers, by their steps. Default: none. */
+  batchSizes?: Record<string, number>;
   /** Number of attempts before this one. Default 0. */
   retryCount?: number;
   /** The number of the rerun. Default 0 means the first run. */
@@ -89,6 +91,7 @@ export function createTestContext(options: TestContextOptions = {}): StepContext
   const dependencies = dependenciesOf(options.dependencyResults ?? {}, taskUuid);
   const context = new StepContext({
     ...params,
+    batchSizes: options.batchSizes,
     get checkpoint() {
       return copied(saved, 'checkpoint');
     },
@@ -146,7 +149,7 @@ function copied<T>(value: T, name: string): T {
 /** The data of the step in a test. The event has defaults for everything else. */
 export interface TestStep
   extends Required<
-    Omit<TestContextOptions, 'dependencyResults' | 'signal' | 'logger' | 'schedule' | 'completionToken'>
+    Omit<TestContextOptions, 'dependencyResults' | 'batchSizes' | 'signal' | 'logger' | 'schedule' | 'completionToken'>
   > {
   schedule?: TaskSchedule | undefined;
   dependencies: ReadonlyMap<string, DependencyResultParams>;

@@ -22,7 +22,8 @@ import type { Step, StepError, Task } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
 import { SubscriberRegistry } from '../events/subscribing/subscriber-registry.ts';
 import { loggerOf } from '../logging/any-logger.ts';
-import { type Logger, silentLogger } from '../logging/logger.ts';
+import { type Logger, type LogLine, silentLogger } from '../logging/logger.ts';
+import { plainLogger } from '../logging/plain-logger.ts';
 import { nearNames } from '../model/near-names.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
 import { isWaiting } from '../store/testing/virtual-time.ts';
@@ -252,7 +253,7 @@ export class TestTasker {
  *
  * The tasker behaves as in production, with a few exceptions. Failed attempts are retried immediately unless
  * `keepBackoff` is set, and a step without a handler fails immediately. Templates have the overrides of the environment
- * `test`. Nothing is logged unless you pass a logger.
+ * `test`. Unless you pass a logger, only the warnings of the start are logged, to standard error.
  *
  * @example
  * const kit = await testTasker({ templates: './templates', handlers: './handlers', stubs: { charge: () => ({ paid: true }) } });
@@ -266,7 +267,8 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
   refuseUnknown('testTasker: limits', options.limits, LIMIT_OPTIONS);
   const { templates: source, stubs = {}, databaseUrl, keepBackoff = false, subscribers, ...others } = options;
   const { environment = 'test' } = others;
-  const logger = loggerOf(others.logger ?? silentLogger);
+  const start = startWarnings();
+  const logger = loggerOf(others.logger ?? start.logger);
   const { templates, problems } = await loadTemplates(source, environment);
   for (const problem of problems) logger.warn(formatProblem(problem));
   const used = keepBackoff ? templates : templates.map(withoutBackoff);
@@ -300,7 +302,21 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
   } catch (error) {
     await database.drop();
     throw error;
+  } finally {
+    start.end();
   }
+}
+
+/** Returns a logger that writes warnings to standard error until `end` is called, and nothing else. */
+function startWarnings(): { logger: Logger; end(): void } {
+  const warnings = plainLogger({ level: 'warn' });
+  let starting = true;
+  const warn: LogLine = (first: string | object, message?: string) => {
+    if (starting) warnings.warn(typeof first === 'string' ? first : (message ?? ''));
+  };
+  const isLevelEnabled = (level: string) => starting && warnings.isLevelEnabled!(level);
+  const logger: Logger = { ...silentLogger, warn, child: () => logger, isLevelEnabled };
+  return { logger, end: () => (starting = false) };
 }
 
 /** Returns the server URL from the environment. Prefers the direct URL, because a pooler cannot create databases. */
@@ -333,7 +349,7 @@ function refuseUnusedStubs(stubs: readonly string[], known: readonly string[]): 
 /** Returns a registry with the stubs in front of the given registry, which belongs to the caller and is not changed. */
 function withStubs(given: HandlerRegistry, stubs: Record<string, TestHandler>, logger: Logger): HandlerRegistry {
   if (Object.keys(stubs).length === 0) return given;
-  const registry = new HandlerRegistry({ logger });
+  const registry = new HandlerRegistry({ logger, baseFolder: null });
   for (const name of given.listHandlers()) {
     if (!Object.hasOwn(stubs, name)) registry.forward(name, given);
   }

@@ -15,6 +15,7 @@ import { stepUuid, templateIndex } from '../model/ids.ts';
 import type { Fields } from '../model/json.ts';
 import { SCHEDULE_SOURCE, type TaskSchedule } from '../model/schedule/spec.ts';
 import { textsAt } from '../model/sensitive.ts';
+import { type TemplateNames, templateNamesOf } from '../model/template-names.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 import type { RunnableStep } from './run-step.ts';
@@ -319,8 +320,19 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return [...this.#ancestorPlaces.keys()];
   }
 
-  templateSteps(): readonly string[] {
-    return this.task.snapshot.graph.names;
+  get templateNames(): TemplateNames {
+    return templateNamesOf(this.task.snapshot.template);
+  }
+
+  get batchSizes(): Record<string, number> {
+    const { template, graph } = this.task.snapshot;
+    if (graph.types[this.idx] !== 'batchable') return {};
+    return Object.fromEntries(
+      graph.children[this.idx]!.flatMap((child) => {
+        const { name, batchConfig } = template.steps[child]!;
+        return batchConfig && batchConfig.batchSize !== null ? [[name, batchConfig.batchSize]] : [];
+      }),
+    ) as Record<string, number>;
   }
 
   dependency(name: string): DependencyResultParams | undefined {

@@ -202,7 +202,7 @@ it('doctor reports a handler that depends on a step that its template does not h
       name: 'handlers',
       status: 'fail',
       found: 'handler second: depends on step frst, which template demo/pair@1.0.0 does not have; did you mean first?',
-      way_out: 'correct the options of the handler, or add the step to the template',
+      way_out: 'correct the name in the handler, or add it to the template',
     },
   ]);
 });

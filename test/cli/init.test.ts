@@ -64,6 +64,14 @@ steps:
   - name: ship
     handler: { callable: stock.ship, method: send }
     depends_on: [route]
+  - { name: split, type: batchable, handler: stock.split, depends_on: [check-stock] }
+  - name: pack
+    type: batch_worker
+    handler: stock.pack
+    depends_on: [split]
+    result_schema: { type: object, required: [boxes], properties: { boxes: { type: integer } } }
+    batch_config: { parallelism: 2, cursor_field: id, worker_template: pack, failure_strategy: isolate }
+  - { name: sum, type: deferred_convergence, handler: stock.sum, depends_on: [pack, ship] }
 `;
 
 interface Made {

@@ -400,6 +400,47 @@ export const second = defineHandler('second', { depends: { a: 'frst' } }, () => 
     expect((await on.project.run([...validate, 'named/renamed.yaml'])).stdout).toBe('');
   });
 
+  it('template validate --handlers reports misspelt inputs, routes and worker templates as errors', async () => {
+    await on.project.write(
+      'misspelt/handlers.js',
+      `import { Decision, defineBatchAnalyzer, defineBatchWorker, defineConvergence, defineDecisionHandler, defineHandler } from 'tasker-core';
+export const load = defineBatchAnalyzer('load', { inputs: { path: 'pth' } }, () => ({ totalItems: 0, batchSize: 1 }));
+export const price = defineBatchWorker('price', {}, () => ({}));
+export const sum = defineConvergence('sum', { workerTemplate: 'prise' }, () => ({}));
+export const route = defineDecisionHandler('route', {}, () => Decision.route(['premum']));
+export const premium = defineHandler('premium', {}, () => ({}));
+`,
+    );
+    await on.project.write(
+      'misspelt/rows.yaml',
+      `name: rows
+namespace: demo
+version: "1.0.0"
+input_schema: { properties: { path: {} }, additionalProperties: false }
+steps:
+  - { name: load, handler: load, type: batchable }
+  - { name: price, handler: price, type: batch_worker, depends_on: [load], batch_config: { batch_size: 1, parallelism: 1, cursor_field: id, worker_template: price, failure_strategy: isolate } }
+  - { name: sum, handler: sum, type: deferred_convergence, depends_on: [price] }
+  - { name: route, handler: route, type: decision, depends_on: [sum] }
+  - { name: premium, handler: premium, depends_on: [route] }
+`,
+    );
+    const { code, stdout } = await on.project.run(['template', 'validate', '--handlers', 'misspelt', 'misspelt']);
+    const place = 'template demo/rows@1.0.0';
+    expect([
+      code,
+      ...stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => line.replace(/^.*?: /, '')),
+    ]).toEqual([
+      1,
+      `error: handler load: input pth is not allowed by the input_schema of ${place}; did you mean path?`,
+      `error: handler sum: workerTemplate names step prise, which ${place} does not have; did you mean price?`,
+      `error: handler route: routes to step premum, which ${place} does not have; did you mean premium?`,
+    ]);
+  });
+
   it('template validate --handlers reports publishers that are not exported, with their location and similar names', async () => {
     await on.project.write(
       'shop/events.ts',

@@ -12,10 +12,15 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import esbuild from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventRegistries } from '../../src/app/event-registries.ts';
+import { DiscoveredSubscribers } from '../../src/app/project/discovered-subscribers.ts';
+import { loadHandlers } from '../../src/app/project/handler-folders.ts';
 import { StepContext } from '../../src/handlers/step-context.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
 import { discoverHandlers } from '../../src/registry/discover-handlers.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
@@ -339,10 +344,57 @@ describe('a handler by file or package', () => {
     }
   });
 
-  it('is found only with a base folder', async () => {
+  it('is found below the working directory if no base folder is set', async () => {
+    const root = project({
+      ...PACKAGE,
+      'project/node_modules/@shop/inner/package.json': '{"name":"@shop/inner","exports":"./index.mjs"}',
+      'project/node_modules/@shop/inner/index.mjs': greet('inner'),
+      'project/node_modules/bare/index.mjs': 'throw new Error("imported");',
+      'project/handlers/a.ts': greet('a'),
+      'outside.ts': 'throw new Error("imported");',
+    });
+    const callables = [
+      './handlers/a',
+      '@shop/inner',
+      '@shop/handlers/billing',
+      '../outside',
+      './node_modules/bare/index.mjs',
+      'bare',
+      path.join(root, 'project/handlers/a.ts'),
+      `./${path.relative('/', path.join(root, 'project/handlers/a'))}`,
+    ];
+    const script = `
+      import { HandlerRegistry } from ${JSON.stringify(pathToFileURL(path.join(packageFolder, 'index.js')).href)};
+      const found = (callable) => new HandlerRegistry().resolve(callable).then((one) => one?.name ?? null, ({ message }) => message);
+      console.log(JSON.stringify(await Promise.all(${JSON.stringify(callables)}.map(found))));`;
+    const foundIn = async (cwd: string) => {
+      const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { cwd });
+      return JSON.parse(stdout) as unknown;
+    };
+    // In the root of the file system, any file of the disk would be below the working directory.
+    expect(await foundIn(path.parse(root).root)).toEqual(callables.map(() => null));
+    expect(await foundIn(path.join(root, 'project'))).toEqual([
+      'a',
+      'inner',
+      'billing',
+      expect.stringContaining('callable ../outside is outside'),
+      null,
+      null,
+      null,
+      null,
+    ]);
+  });
+
+  it('is not found if the base folder is null, or the handlers are a list', async () => {
     const root = project({ ...PACKAGE, 'handlers/a.ts': greet('a') });
-    expect(await new HandlerRegistry().resolve(`./${path.relative('.', path.join(root, 'handlers/a'))}`)).toBeNull();
-    expect(await new HandlerRegistry().resolve('@shop/handlers')).toBeNull();
+    const here = path.relative('.', path.join(root, 'handlers/a'));
+    const closed = new HandlerRegistry({ baseFolder: null });
+    const found = new DiscoveredSubscribers(eventRegistries({}, silentLogger));
+    for (const registry of [closed, await loadHandlers([], { logger: silentLogger, found })]) {
+      for (const callable of [`./${here}`, '@shop/handlers', './test/support/setup']) {
+        expect(await registry.resolve(callable), callable).toBeNull();
+      }
+    }
   });
 
   it('is rejected if its file has no handler, does not compile, or throws', async () => {

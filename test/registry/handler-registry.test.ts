@@ -221,8 +221,8 @@ describe('a value that is not a handler', () => {
     [['x', StepHandler], 'handler x: the class StepHandler, which has no call method, is not a handler; '],
     [['process_payment'], 'the string "process_payment" is not a handler; '],
     [[class Nameless extends StepHandler { call() { return this.success(); } }], 'class Nameless has no handlerName; add one, or register it by name'], // biome-ignore format: one line
-    [['', Payment], "a handler's name must be a non-empty string"],
-    [[7, Payment], "a handler's name must be a non-empty string"],
+    [['', Payment], 'Handler name must be a non-empty string'],
+    [[7, Payment], 'Handler name must be a non-empty string'],
   ])('is rejected and described: %j', (args, message) => {
     expect(() => register(...args)).toThrow(
       expect.objectContaining({ code: 'handler_invalid', message: expect.stringContaining(message) }),

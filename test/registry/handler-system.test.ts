@@ -23,7 +23,7 @@ it('a handler system registers handlers and resolvers like a registry', async ()
     ['class_lookup', 100],
   ]);
   expect(system.getRegistry().listHandlers()).toEqual(system.listHandlers());
-  expect(system.debugInfo()).toMatchObject({ initialized: true, handlerCount: 1 });
+  expect(system.debugInfo()).toMatchObject({ component: 'HandlerSystem', initialized: true, handlerCount: 1 });
   await expect(system.loadFromPath('./no/such/folder')).rejects.toMatchObject({ code: 'handler_not_found' });
   expect([system.unregister('greet'), system.handlerCount()]).toEqual([true, 0]);
 });

@@ -95,7 +95,7 @@ describe('a chain of resolvers', () => {
       code: 'handler_not_found',
       resolverName: 'tenats',
       retryable: false,
-      message: 'resolver tenats not found; did you mean tenants?',
+      message: 'Resolver not found: tenats; did you mean tenants?',
     });
   });
 
@@ -133,7 +133,7 @@ describe('a chain of resolvers', () => {
   });
 
   it('replaces a resolver of the same name, and removes a resolver', async () => {
-    const chain = await ResolverChain.default();
+    const chain = await ResolverChain.default({ baseFolder: null });
     const [one, two] = [new Tenants(), new Tenants()];
     chain.addResolver(one);
     chain.addResolver(two);
@@ -192,7 +192,7 @@ describe('an explicit mapping', () => {
     expect(() => mapping.register('abstract', StepHandler as never)).toThrow(
       'the class StepHandler, which has no call method,',
     );
-    expect(() => mapping.register('', Named)).toThrow("a handler's name must be a non-empty string");
+    expect(() => mapping.register('', Named)).toThrow('Handler name must be a non-empty string');
   });
 });
 
@@ -210,7 +210,27 @@ describe('a registry with resolvers', () => {
     expect(await one.getResolver('tenants')).toBeInstanceOf(Tenants);
     expect(await two.getResolver('tenants')).toBeUndefined();
     expect((await one.getResolverChain()) === (await two.getResolverChain())).toBe(false);
-    expect(one.debugInfo()).toMatchObject({ handlerCount: 1, handlers: ['charge'], resolvers: [{}, {}, {}] });
+    expect(one.debugInfo()).toMatchObject({
+      handlerCount: 1,
+      handlers: { charge: expect.any(String) as string },
+      resolvers: [{}, {}, {}],
+    });
+  });
+
+  it('names resolvers without a name custom_resolver, and keeps those of different classes', async () => {
+    class Eu extends RegistryResolver {
+      static override readonly pattern: RegExp = /^eu\./;
+      resolveHandler = () => new Named('eu');
+    }
+    class Us extends Eu {
+      static override readonly pattern = /^us\./;
+    }
+    const chain = ResolverChain.withResolvers([new Eu(), new Us(), new Us()]);
+    expect(chain.listResolvers()).toEqual([
+      ['custom_resolver', 50],
+      ['custom_resolver', 50],
+    ]);
+    expect(await resultOf(await chain.resolve(fromCallable('eu.pay')))).toEqual({ says: 'eu' });
   });
 
   it('distinguishes registered handlers from handlers that a resolver may find', async () => {
@@ -250,7 +270,7 @@ describe('a registry with resolvers', () => {
     expect(await checkHandlers(registry, [{ steps }])).toMatchObject([
       { callable: 'chrge', missing: true, steps: ['b', 'c'], near: ['charge'] },
       { missing: false, steps: ['d'], message: expect.stringContaining('did you mean refund?') },
-      { missing: false, steps: ['e'], message: 'resolver tenats not found; did you mean tenants?' },
+      { missing: false, steps: ['e'], message: 'Resolver not found: tenats; did you mean tenants?' },
       { callable: 'tenant.nobody', missing: true, steps: ['g'] },
     ]);
   });
@@ -325,7 +345,7 @@ describe('resolution errors', () => {
   it('share a class, are permanent, and can be constructed as in the other SDK', () => {
     expect(new ResolutionError('x')).toMatchObject({ code: 'handler_invalid', retryable: false });
     expect(new ResolverNotFoundError('r').message).toBe(
-      'resolver r not found; add it to the registry, or correct handler.resolver',
+      'Resolver not found: r; add it to the registry, or correct handler.resolver',
     );
     expect(new MethodDispatchError('h', 'm').message).toBe('handler h has no method m');
     expect(new NoResolverMatchError('x', ['a', 'b'])).toMatchObject({

@@ -52,7 +52,7 @@ const STEPS: Row[] = [
     'a batch worker without its batch_config',
     `${HEAD}steps: [{name: a, handler: h, type: ▸batch_worker}]`,
     [
-      'error: batch_worker step `a` has no batch_config; add it, with batch_size, parallelism, cursor_field, worker_template and failure_strategy',
+      'error: batch_worker step `a` has no batch_config; add it, with parallelism, cursor_field, worker_template and failure_strategy',
     ],
   ],
   [

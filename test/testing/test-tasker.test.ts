@@ -6,7 +6,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import { defineHandler, HandlerRegistry, RetryableError, StepHandler } from '../../src/index.ts';
 import { type TestTaskerOptions, testTasker } from '../../src/testing/index.ts';
 import { template } from '../support/setup.ts';
@@ -49,6 +49,23 @@ describe('a tasker for tests', () => {
       code: 'config_invalid',
       message: 'testTasker: stubs: no step uses the handler chrage; did you mean charge?',
     });
+  });
+
+  it('shows the warnings of the start, and nothing else, if no logger is passed', async () => {
+    const lines: string[] = [];
+    const write = vi.spyOn(process.stderr, 'write').mockImplementation((line) => lines.push(String(line)) > 0);
+    onTestFinished(() => write.mockRestore());
+    const misspelt = defineHandler('charge', { depends: { cart: 'crat' } }, () => {
+      throw new Error('declined');
+    });
+    const kit = await kitOf({ templates: shop(), handlers: [cart, misspelt] });
+    await kit.run();
+    await kit.stop();
+    expect(lines.filter((line) => line.includes('warning:'))).toEqual([
+      expect.stringContaining(
+        'handler charge: depends on step crat, which template shop/order@1.0.0 does not have; did you mean cart?',
+      ),
+    ]);
   });
 
   it('runs the subscribers of the handlers folder, unless they are disabled', async () => {

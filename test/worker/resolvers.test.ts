@@ -155,7 +155,7 @@ describe("a handler that can't be resolved", () => {
       resolver: {
         error_type: 'handler_not_found',
         retryable: false,
-        message: 'step resolver: resolver tenats not found; did you mean tenants?',
+        message: 'step resolver: Resolver not found: tenats; did you mean tenants?',
       },
       nobody: {
         error_type: 'handler_not_found',
@@ -170,7 +170,7 @@ describe("a handler that can't be resolved", () => {
     const warned = lines.filter(({ message }) => message.startsWith('no handler here for'));
     expect(warned).toHaveLength(1);
     expect(warned[0]!.message).toBe(
-      'no handler here for tenant.nobody; handler payment has no method refnd; it has call, refund; did you mean refund?; resolver tenats not found; did you mean tenants?; register them, or run a worker that has them',
+      'no handler here for tenant.nobody; handler payment has no method refnd; it has call, refund; did you mean refund?; Resolver not found: tenats; did you mean tenants?; register them, or run a worker that has them',
     );
   });
 

@@ -1,3 +1,6 @@
+import { messageOf } from '../../errors.ts';
+import { logError } from '../../logging/log.ts';
+
 /** A function to run when a program shuts down. */
 export type ShutdownHandler = () => void | Promise<void>;
 
@@ -55,12 +58,15 @@ export class ShutdownController {
     this.#settle();
   }
 
-  /**
-   * Runs all handlers in order, even if some fail. Then throws the error of the handler that failed, or an
-   * `AggregateError` if several failed.
-   */
+  /** Runs all handlers in order. If one fails, logs its error and continues. Never rejects. */
   async executeHandlers(): Promise<void> {
-    await runAll(this.#handlers);
+    for (const handler of this.#handlers) {
+      try {
+        await handler();
+      } catch (error) {
+        logError('shutdown handler failed', { error: messageOf(error) });
+      }
+    }
   }
 
   /** Resets to the initial state: not requested, no handlers, a pending promise. */

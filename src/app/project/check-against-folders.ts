@@ -49,9 +49,9 @@ function findingsOf(
   }));
 }
 
-function findingOf({ severity, message, template, step }: NamedStepProblem) {
+function findingOf({ severity, code, message, template, step }: NamedStepProblem) {
   const at = template.steps.findIndex(({ name }) => name === step);
-  return { severity, code: 'unknown_step', message, path: ['steps', at, 'handler'] };
+  return { severity, code, message, path: ['steps', at, 'handler'] };
 }
 
 function withoutPublisher({ steps }: TaskTemplate, publishers: PublisherRegistry) {

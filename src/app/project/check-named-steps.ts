@@ -1,14 +1,27 @@
+import { unknownInputs } from '../../handlers/named-inputs.ts';
 import { type NamedSteps, namedStepsOf } from '../../handlers/named-steps.ts';
-import { nearNames } from '../../model/near-names.ts';
+import { branchesOf } from '../../model/branches.ts';
+import {
+  type StepReference,
+  type TemplateNames,
+  templateNamesOf,
+  unknownBranch,
+  unknownStep,
+} from '../../model/template-names.ts';
 import { type Resolve, resolvingOnce } from '../../registry/check-handlers.ts';
 import { ownHandler } from '../../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../../registry/handler-registry.ts';
 import { type StepTemplate, type TaskTemplate, waitsByType } from '../../template/task-template.ts';
+import { graphOf } from '../../template/template-graph.ts';
 
-/** A problem with a step that a handler names in its options, but that a template does not have. */
+/** A problem with a step or an input that a handler names, but that a template does not have. */
 export interface NamedStepProblem {
-  /** `warning`: another template that uses the handler has the step, so the handler may handle its absence. */
+  /**
+   * `warning`: another template that uses the handler has the step or input, so the handler may handle its absence; or
+   * the input is optional.
+   */
   severity: 'error' | 'warning';
+  code: 'unknown_step' | 'unknown_input';
   message: string;
   template: TaskTemplate;
   /** The step that uses the handler. */
@@ -16,8 +29,8 @@ export interface NamedStepProblem {
 }
 
 /**
- * Checks the steps that handlers name (`depends`, `analyzerStep`, `workerTemplate`) against the templates whose steps
- * use them. Handlers that this registry cannot resolve are skipped.
+ * Checks the steps that handlers name (`depends`, `analyzerStep`, `workerTemplate`, `Decision.route([…])`) and their
+ * inputs against the templates whose steps use them. Handlers that this registry cannot resolve are skipped.
  */
 export async function checkNamedSteps(
   registry: HandlerRegistry,
@@ -30,13 +43,12 @@ export async function checkNamedSteps(
     for (const step of template.steps) {
       const named = await namedBy(registry, step, resolve);
       if (!named) continue;
-      for (const [role, name] of rolesOf(named)) {
+      for (const { role, name, wrong } of checkedNames(named, { step, template })) {
         const key = JSON.stringify([step.handler.callable, role, name]);
-        const wrong = problemOf(template, { role, name });
         if (wrong === undefined) found.add(key);
         else {
-          const message = `handler ${step.handler.callable}: ${wrong}`;
-          problems.push({ severity: 'error', message, template, step: step.name, key });
+          const message = `handler ${step.handler.callable}: ${wrong.message}`;
+          problems.push({ ...wrong, message, template, step: step.name, key });
         }
       }
     }
@@ -48,8 +60,6 @@ export async function checkNamedSteps(
 export function phraseNamedSteps(problems: readonly NamedStepProblem[]): string {
   return [...new Set(problems.map(({ message }) => message))].join('; ');
 }
-
-type Role = 'depends' | 'analyzerStep' | 'workerTemplate';
 
 async function namedBy(
   registry: HandlerRegistry,
@@ -66,30 +76,59 @@ async function namedBy(
   return made ? namedStepsOf(ownHandler(made)) : undefined;
 }
 
-function rolesOf({ depends, analyzerStep, workerTemplate }: NamedSteps): [Role, string][] {
+/** A name that a handler uses, and what is wrong with it in a template. */
+interface CheckedName {
+  role: StepReference['role'] | 'routes' | 'inputs';
+  name: string;
+  wrong: Pick<NamedStepProblem, 'severity' | 'code' | 'message'> | undefined;
+}
+
+function checkedNames(named: NamedSteps, of: { step: StepTemplate; template: TaskTemplate }): CheckedName[] {
+  const names = templateNamesOf(of.template);
+  const place = `template ${of.template.namespace}/${of.template.name}@${of.template.version}`;
+  const unknown = (message: string | undefined) =>
+    message === undefined ? undefined : ({ severity: 'error', code: 'unknown_step', message } as const);
+  const branches = lazyBranches(of);
   return [
-    ...[...new Set(depends)].map((name): [Role, string] => ['depends', name]),
-    ...(analyzerStep === undefined ? [] : [['analyzerStep', analyzerStep] as [Role, string]]),
-    ...(workerTemplate === undefined ? [] : [['workerTemplate', workerTemplate] as [Role, string]]),
+    ...referencesOf(named).map((reference) => ({
+      ...reference,
+      wrong: unknown(unknownStep(names, reference, place)),
+    })),
+    ...(of.step.type === 'decision' ? (named.routes?.() ?? []) : []).map((name) => ({
+      role: 'routes' as const,
+      name,
+      wrong: unknown(unknownBranch(names, { name, branches: branches() }, place)),
+    })),
+    ...inputsIn(named, names.inputs, place),
   ];
 }
 
-const PHRASES: Readonly<Record<Role, string>> = {
-  depends: 'depends on step',
-  analyzerStep: 'analyzerStep names step',
-  workerTemplate: 'workerTemplate names step',
-};
+function inputsIn({ inputs = [] }: NamedSteps, closed: TemplateNames['inputs'], place: string): CheckedName[] {
+  const unknown = new Map(closed && unknownInputs(inputs, closed, place).map((input) => [input.key, input]));
+  return [...new Set(inputs.map(({ key }) => key))].map((name) => {
+    const found = unknown.get(name);
+    const severity = found?.optional ? 'warning' : 'error';
+    const wrong = found && ({ severity, code: 'unknown_input', message: found.message } as const);
+    return { role: 'inputs', name, wrong } as const;
+  });
+}
 
-function problemOf({ steps, ...template }: TaskTemplate, { role, name }: { role: Role; name: string }) {
-  const workers = steps.filter(({ type }) => type === 'batch_worker').map((step) => step.name);
-  const possible = role === 'workerTemplate' ? workers : steps.map((step) => step.name);
-  if (possible.includes(name)) return undefined;
-  // The steps of a batch are named after its `batch_worker` step.
-  if (role === 'depends' && workers.some((worker) => name.startsWith(`${worker}_`))) return undefined;
-  const exists = steps.some((step) => step.name === name);
-  const place = `template ${template.namespace}/${template.name}@${template.version}`;
-  const what = exists ? `is not a batch_worker in ${place}` : `${place} does not have`;
-  const near =
-    nearNames(name, possible, 1)[0] ?? (role === 'workerTemplate' && workers.length === 1 ? workers[0] : undefined);
-  return `${PHRASES[role]} ${name}, which ${what}${near === undefined ? '' : `; did you mean ${near}?`}`;
+/** Builds the graph only for decisions that name steps, because it takes a while for large templates. */
+function lazyBranches({ step, template }: { step: StepTemplate; template: TaskTemplate }): () => string[] {
+  let found: string[] | undefined;
+  return () => {
+    if (!found) {
+      const graph = graphOf(template);
+      found = branchesOf(graph, graph.indexOf.get(step.name)!).map((index) => graph.names[index]!);
+    }
+    return found;
+  };
+}
+
+function referencesOf({ depends, analyzerStep, workerTemplate }: NamedSteps): StepReference[] {
+  return [
+    ...[...new Set(depends)].map((name): StepReference => ({ role: 'depends', name })),
+    ...(analyzerStep === undefined ? [] : [{ role: 'analyzerStep', name: analyzerStep } as const]),
+    ...(workerTemplate === undefined ? [] : [{ role: 'workerTemplate', name: workerTemplate } as const]),
+  ];
 }

@@ -334,7 +334,7 @@ async function examineHandlers({ handlers }: ExamineOptions, templates: TaskTemp
       const status = named.some(({ severity }) => severity === 'error') ? 'fail' : 'warn';
       return check[status](
         phraseNamedSteps(named),
-        'correct the options of the handler, or add the step to the template',
+        'correct the name in the handler, or add it to the template',
       );
     }
     return check.ok(`${count} found; every step has a handler`);

@@ -44,7 +44,7 @@ export class HandlerFolders {
 
   constructor(folders: readonly string[], { logger, registry, events }: HandlerFoldersOptions) {
     this.#folders = folders;
-    this.registry = registry ?? new HandlerRegistry({ baseFolder: folders[0] });
+    this.registry = registry ?? new HandlerRegistry({ baseFolder: folders[0] ?? null });
     this.#logger = logger;
     this.#events = events && new DiscoveredSubscribers(events);
     this.#registries = events;
@@ -56,7 +56,7 @@ export class HandlerFolders {
    * if the publisher registry is frozen and its publishers would change
    */
   async load(): Promise<LoadedHandlers> {
-    const found = new HandlerRegistry({ logger: this.#logger });
+    const found = new HandlerRegistry({ logger: this.#logger, baseFolder: null });
     this.#events?.begin();
     const also = this.#events?.take;
     const files: DiscoveredFile[] = [];
@@ -149,7 +149,7 @@ export async function loadHandlers(
   if (source instanceof HandlerRegistry) return source;
   const sources = Array.isArray(source) ? source : [source];
   const folder = sources.find((one) => typeof one === 'string' && isFolder(one)) as string | undefined;
-  const registry = given ?? new HandlerRegistry({ logger, baseFolder: folder });
+  const registry = given ?? new HandlerRegistry({ logger, baseFolder: folder ?? null });
   for (const one of sources) {
     if (typeof one === 'string') await discoverHandlers(one, { registry, logger, also: found.take });
     else registry.register(one as StepHandlerClass);

@@ -1,6 +1,5 @@
 import { loadConfig } from '../../config/load-config.ts';
-import { HandlerRegistry } from '../../registry/handler-registry.ts';
-import type { ResolverInfo } from '../../registry/resolver-chain.ts';
+import { HandlerRegistry, type RegistryInfo } from '../../registry/handler-registry.ts';
 
 /**
  * A handler registry that also loads handlers from folders, files and packages.
@@ -46,7 +45,7 @@ export class HandlerSystem extends HandlerRegistry {
     return this;
   }
 
-  override debugInfo(): { initialized: boolean; handlerCount: number; handlers: string[]; resolvers: ResolverInfo[] } {
-    return { initialized: this.#initialized, ...super.debugInfo() };
+  override debugInfo(): RegistryInfo & { component: string; initialized: boolean } {
+    return { component: 'HandlerSystem', initialized: this.#initialized, ...super.debugInfo() };
   }
 }

@@ -37,7 +37,7 @@ export async function generateScaffold(
 ): Promise<void> {
   const template = await findTemplate(wanted, options);
   const { outputDir: folder = '.', check = false } = options;
-  const { text, names, count } = zodTypesOf([template], { short: true });
+  const { text, names, count } = zodTypesOf([template]);
   const place = (name: string) => path.join(folder, name);
   putGenerated(text, { out: place(`models/${template.name}.ts`), check }, counted(count, 'schema'));
   const file = place(`handlers/${template.name}.ts`);

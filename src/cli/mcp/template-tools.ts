@@ -81,7 +81,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
     run: async (_ask, given) => {
       const template = mustParseTemplate(given.yaml);
       if (!given.scaffold) return { handlers: handlersOf(template) ?? null };
-      const { text, names } = zodTypesOf([template], { short: true });
+      const { text, names } = zodTypesOf([template]);
       const models = { names: names.get(template)!, from: `../models/${template.name}.js` };
       return { models: text, handlers: handlersOf(template, { models }) ?? null };
     },

@@ -24,7 +24,8 @@ export interface PublishContext {
 export function* publishByHand(publisher: Publisher, context: PublishContext): Generator<unknown, boolean, unknown> {
   const { eventName, stepResult, eventDeclaration: declaration, stepContext } = context;
   const unknownStep = { taskUuid: '', stepUuid: '', stepName: '' };
-  const ctx = createStepEventContext({ ...unknownStep, ...stepContext, ...stepResult, eventName });
+  const result = stepResult.result ?? stepContext?.result ?? {};
+  const ctx = createStepEventContext({ ...unknownStep, ...stepContext, ...stepResult, result, eventName });
   let payload: Fields = {};
   const check = (made: object) => {
     payload = made as Fields;

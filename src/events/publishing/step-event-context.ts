@@ -23,7 +23,10 @@ export interface StepEventContext extends StepResult {
   /** The event to create. Empty in a context without an event. */
   eventName: string;
   success: boolean;
-  /** The step's result without an envelope. Empty after a failure. */
+  /**
+   * The step's result without an envelope. Empty after a failure. Undefined only in a context that
+   * {@link createStepEventContext} created without a result.
+   */
   result: Fields;
   /**
    * The metadata of the handler's result. After a failure, it also has `error_type`, `error_message` and `retryable`.
@@ -63,7 +66,8 @@ export function createStepEventContext(data: StepEventContextInit): StepEventCon
     correlationId: data.correlationId ?? data.taskUuid,
     eventName: data.eventName ?? '',
     success: data.success ?? true,
-    result: data.result ?? {},
+    // Existing tests of publishers expect undefined. Contexts of steps always have a result, so the type has one too.
+    result: (data.result ?? undefined) as Fields,
     metadata: data.metadata ?? {},
   };
   // As a string, it is the name of the event, which hooks of the positional form get instead of the context.
@@ -99,6 +103,7 @@ export function fromStepContext(
     ...(correlationId !== '' && { correlationId }),
     ...(eventName !== undefined && { eventName }),
     ...result,
+    result: result?.result ?? {},
   });
 }
 

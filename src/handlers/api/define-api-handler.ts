@@ -28,7 +28,7 @@ export interface ApiHandlerOptions<Inputs = InputSources, Depends = DependencySo
 
 /** The arguments of a `defineApiHandler` function: those of `defineHandler`, and `api`. */
 export type ApiHandlerArgs<Inputs = None, Depends = None> = HandlerArgs<Inputs, Depends> & {
-  /** Sends requests, which are aborted when the step ends. */
+  /** The handler itself. Sends requests, which are aborted when the step ends. */
   readonly api: APICapable;
 };
 
@@ -59,8 +59,10 @@ export function defineApiHandler<const Inputs extends AnyInputs = None, const De
     options,
     fn,
     moreOptions: MORE_OPTIONS,
+    // `api` is the handler, which knows its step.
+    shared: false,
     moreArguments: {
-      api: reader('api', (context) => belongsTo(new defined(), context)),
+      api: reader('api', (context, handler) => belongsTo(handler, context)),
     },
     capabilities: ['process', 'http', 'api'],
   }) as DefinedApiHandler;
@@ -74,8 +76,8 @@ type DefinedApiHandler = (new () => ExecutableHandler & APICapable) & StepHandle
 type RequestSettings = Omit<ApiHandlerOptions, keyof HandlerOptions<never, never>>;
 
 /**
- * Adds the static settings and methods of an API handler to a class. For each step, the handler's function receives an
- * instance of that class.
+ * Adds the static settings and methods of an API handler to a class. Each step has its own instance, which its function
+ * receives as `api`.
  */
 function addApiMembers(defined: DefinedApiHandler, settings: RequestSettings): void {
   const { baseUrl, defaultHeaders = {}, httpClient: given } = settings;

@@ -16,8 +16,9 @@ const WITHOUT_BODY = new Set([204, 205, 304]);
 
 /**
  * Reads the whole body of a response, decompressed, up to a maximum number of bytes. Reads the stream or, if a mocked
- * `fetch` returned none, `json()` or `text()`. Throws `response_too_large` beyond the limit. Throws `invalid_request`
- * if the response has no body to read, so that an incomplete mock is not mistaken for an empty response.
+ * `fetch` returned none, `json()` or `text()`. The body is empty if both return undefined. Throws `response_too_large`
+ * beyond the limit. Throws `invalid_request` if the response has no body to read, so that an incomplete mock is not
+ * mistaken for an empty response.
  */
 export async function readBody(response: Response, reading: Reading): Promise<ApiResponseContent> {
   const body: unknown = response.body;
@@ -54,27 +55,45 @@ async function bodyByMethods(response: Response, reading: Reading): Promise<ApiR
   let json = jsonFirst ? await jsonOf(response) : undefined;
   if (json?.value !== undefined) return json;
 
-  const text: unknown = typeof response.text === 'function' ? await response.text() : undefined;
+  const canText = typeof response.text === 'function';
+  const text: unknown = canText ? await textOf(response, json) : undefined;
   if (typeof text === 'string' && Buffer.byteLength(text) > reading.maxBytes) throw tooLarge(reading);
   if (typeof text === 'string' && text !== '') return { text };
 
   if (canJson && !jsonFirst) json = await jsonOf(response);
   if (json?.value !== undefined) return json;
+  if (json?.failure && text === undefined) throw json.failure.thrown;
   if (text === '') return { text };
   if (json?.jsonError !== undefined) return { text: '', jsonError: json.jsonError };
+  if (canJson && canText && text === undefined) return { text: '' };
   if (WITHOUT_BODY.has(statusOf(response)) || reading.method === 'HEAD') return { text: '' };
   throw invalidRequest(
     `${reading.from}: the response has no readable body: it is not a stream, and json() and text() return nothing; return a Response from the mock`,
   );
 }
 
-/** Returns the value of `json()` or its parse error. Throws other errors, for example of the connection. */
-async function jsonOf(response: Response): Promise<{ value?: unknown; jsonError?: string }> {
+/** The outcome of `json()`: its value, its parse error, or another error, for example of the connection. */
+interface JsonOutcome {
+  value?: unknown;
+  jsonError?: string;
+  failure?: { thrown: unknown };
+}
+
+async function jsonOf(response: Response): Promise<JsonOutcome> {
   try {
     return { value: await response.json() };
   } catch (thrown) {
-    if (!(thrown instanceof SyntaxError)) throw thrown;
+    if (!(thrown instanceof SyntaxError)) return { failure: { thrown } };
     return { jsonError: `the body is not JSON: ${messageOfThrown(thrown)}` };
+  }
+}
+
+/** Returns the value of `text()`. If it throws after `json()` did, throws the error of `json()`, which is the cause. */
+async function textOf(response: Response, json: JsonOutcome | undefined): Promise<unknown> {
+  try {
+    return await response.text();
+  } catch (thrown) {
+    throw json?.failure ? json.failure.thrown : thrown;
   }
 }
 

@@ -210,7 +210,7 @@ export const MAX_BATCHES = 10_000;
 /** Returns the value if it is an integer above 0. Otherwise throws an error that names it. */
 export function positive(where: string, name: string, value: unknown): number {
   if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
-  throw misuse(`${where}: ${name} must be an integer above 0, not ${shown(value)}`);
+  throw misuse(`${where}: ${name} must be > 0 and an integer, not ${shown(value)}`);
 }
 
 /** Returns the value if it is a non-negative integer. Otherwise throws an error that names it. */

@@ -3,6 +3,7 @@ import type { AnyInputs, DependencySources, HandlerArgs, None } from '../handler
 import { type HandlerOptions, handlerOfFunction } from '../handler-of-function.ts';
 import { misuse, shown } from '../misuse.ts';
 import { resultOfReturn } from '../outcome.ts';
+import type { StepContext } from '../step-context.ts';
 import { isStepHandlerResult, type StepHandlerClass, type StepHandlerResult } from '../step-handler.ts';
 
 import { type BatchAnalysis, batchAnalyzerSuccess } from './analyzer-result.ts';
@@ -13,8 +14,8 @@ import { type AnyCursor, createCursorRanges, MAX_BATCHES, storedCursors } from '
 export interface BatchConfig {
   /** Total number of items. 0 means that there is nothing to do. */
   totalItems: number;
-  /** Number of items per worker. */
-  batchSize: number;
+  /** Number of items per worker. Default: `batch_config.batch_size` of the `batch_worker` step. */
+  batchSize?: number;
   /**
    * Maximum number of workers. Larger batches are used if there would be more. Default: no maximum, but at most 10,000.
    */
@@ -27,7 +28,7 @@ export interface BatchConfig {
 
 const Model = z.strictObject({
   totalItems: z.int().min(0),
-  batchSize: z.int().min(1),
+  batchSize: z.int().min(1).optional(),
   maxBatches: z.int().min(1).max(MAX_BATCHES).optional(),
   stepSize: z.int().min(1).optional(),
   metadata: z.record(z.string(), z.unknown()).optional(),
@@ -61,8 +62,8 @@ export type BatchAnalyzerReturn =
 
 /**
  * Defines the handler of a `batchable` step as a function, with the options and arguments of `defineHandler`. The
- * function returns the number of items and the number per worker. One worker is created for each batch, and none if
- * there are no items.
+ * function returns the number of items, and the number per worker unless the template has it
+ * (`batch_config.batch_size`). One worker is created for each batch, and none if there are no items.
  *
  * The ids of the batches are `batch_000`, `batch_001` and so on, whereas `batchAnalyzerSuccess` in class handlers
  * starts at `001`. To use custom ranges, return `{ cursorConfigs }`. Invalid sizes fail the step permanently.
@@ -88,11 +89,18 @@ export function defineBatchAnalyzer<
     fn,
     moreOptions: ['workerTemplate'],
     capabilities: ['process', 'batchable'],
-    resultOf: (returned) => resultOfAnalysis(returned, name, options.workerTemplate),
+    resultOf: (returned, context) =>
+      resultOfAnalysis(returned, { name, workerTemplateName: options.workerTemplate, context }),
   });
 }
 
-function resultOfAnalysis(returned: unknown, name: string, workerTemplateName?: string): StepHandlerResult {
+interface Analyzer {
+  name: string;
+  workerTemplateName: string | undefined;
+  context: StepContext;
+}
+
+function resultOfAnalysis(returned: unknown, { name, workerTemplateName, context }: Analyzer): StepHandlerResult {
   if (isStepHandlerResult(returned)) return returned;
   if (typeof returned !== 'object' || returned === null) {
     throw misuse(`analyzer ${name}: its function returned ${shown(returned)}; return { totalItems, batchSize }`);
@@ -104,8 +112,15 @@ function resultOfAnalysis(returned: unknown, name: string, workerTemplateName?: 
     return batchAnalyzerSuccess({ workerTemplateName, ...analysis, cursorConfigs: named(analysis.cursorConfigs) });
   }
 
-  const { totalItems, metadata = {}, ...sizes } = BatchConfig(returned as BatchConfig);
-  const cursorConfigs = named(createCursorRanges({ totalItems, ...sizes }));
+  const { totalItems, metadata = {}, batchSize, ...sizes } = BatchConfig(returned as BatchConfig);
+  // Without items, there is no batch whose size matters.
+  const size = batchSize ?? context.batchSizeOf(workerTemplateName) ?? (totalItems === 0 ? 1 : undefined);
+  if (size === undefined) {
+    throw misuse(
+      `analyzer ${name}: there is no size of batches; return batchSize, or set batch_config.batch_size of the batch_worker step`,
+    );
+  }
+  const cursorConfigs = named(createCursorRanges({ totalItems, batchSize: size, ...sizes }));
   return batchAnalyzerSuccess(
     { cursorConfigs, totalItems, workerTemplateName, batchMetadata: metadata },
     { ...metadata, batch_count: cursorConfigs.length, total_items: totalItems },

@@ -1,4 +1,5 @@
 import type { Fields } from '../../model/json.ts';
+import { unknownStep } from '../../model/template-names.ts';
 import { type ArgumentReader, checked, dependencyOf, put } from '../argument-readers.ts';
 import type {
   AnyInputs,
@@ -92,8 +93,10 @@ const none: ArgumentReader = () => undefined;
 function batchesReader(analyzerSource?: DependencySource, workerSource?: DependencySource): ArgumentReader {
   const analyzer = analyzerSource === undefined ? undefined : dependencyOf(analyzerSource);
   const workers = workerSource === undefined ? undefined : dependencyOf(workerSource);
+  const wanted = { analyzerStep: analyzer?.step, workerTemplate: workers?.step };
   return (context, into) => {
-    const found = findBatches(context, { analyzerStep: analyzer?.step, workerTemplate: workers?.step });
+    refuseUnknownSteps(context, wanted);
+    const found = findBatches(context, wanted);
     const { scenario, analyzerStep } = found;
     const results: unknown[] = Object.values(scenario.batchResults);
     into.scenario = scenario;
@@ -115,6 +118,16 @@ function batchesReader(analyzerSource?: DependencySource, workerSource?: Depende
   };
 }
 
+/** A misspelt name would otherwise look like a batch without results. */
+function refuseUnknownSteps({ templateNames }: StepContext, wanted: WantedBatches): void {
+  if (!templateNames) return;
+  for (const role of ['analyzerStep', 'workerTemplate'] as const) {
+    const name = wanted[role];
+    const wrong = name === undefined ? undefined : unknownStep(templateNames, { role, name });
+    if (wrong !== undefined) throw misuse(wrong);
+  }
+}
+
 function all(pending: readonly (Promise<undefined> | undefined)[]): undefined | Promise<undefined> {
   const waiting = pending.filter((one) => one !== undefined);
   return waiting.length === 0 ? undefined : Promise.all(waiting).then(() => undefined);
@@ -131,8 +144,8 @@ export interface FoundBatches {
 
 /** The names of the analyzer and its workers. If omitted, they are derived from the analyzer's result. */
 export interface WantedBatches {
-  analyzerStep?: string;
-  workerTemplate?: string;
+  analyzerStep?: string | undefined;
+  workerTemplate?: string | undefined;
 }
 
 /**
@@ -168,11 +181,14 @@ function workersOf(context: StepContext, analyzer: Fields, template?: string): s
   const ids = outcome.cursor_configs.map(({ batch_id }) => batch_id);
   const names = context.getDependencyResultKeys();
   const prefix = template ?? outcome.worker_template_name;
-  if (prefix !== undefined) {
-    const there = new Set(names);
-    return ids.map((id) => `${prefix}_${id}`).filter((name) => there.has(name));
-  }
-  // The analyzer's result does not name the template of the workers, so they are recognized by the ids in their names.
+  // If the analyzer's result does not name the template of the workers, the ids in their names are used.
   const endings = ids.map((id) => `_${id}`);
-  return names.filter((name) => endings.some((ending) => name.endsWith(ending))).sort(byNumber);
+  const withIds = () => names.filter((name) => endings.some((ending) => name.endsWith(ending))).sort(byNumber);
+  if (prefix === undefined) return withIds();
+  const there = new Set(names);
+  const found = ids.map((id) => `${prefix}_${id}`).filter((name) => there.has(name));
+  if (found.length > 0 || context.templateNames) return found;
+  const [other] = withIds();
+  if (other === undefined) return found;
+  throw misuse(`convergence: there are no workers of ${prefix}, but there is ${other}; correct workerTemplate`);
 }

@@ -7,6 +7,7 @@ import { isStepHandlerResult, type StepHandlerClass, type StepHandlerResult } fr
 import { type Decision, type DecisionPointOutcome, outcomeOfDecision } from './decision.ts';
 
 import { type Decider, decisionSuccess } from './decision-mixin.ts';
+import { routedSteps } from './routed-steps.ts';
 
 /** The return value of a decision handler's function. A promise is also accepted. */
 export type DecisionReturn = Decision | DecisionPointOutcome | StepHandlerResult | { decision_point_outcome: object };
@@ -37,6 +38,7 @@ export function defineDecisionHandler<
     options,
     fn,
     capabilities: ['process', 'decision', 'routing'],
+    routes: () => routedSteps(fn),
     resultOf: (returned) => resultOfDecision(returned, decider),
   });
 }

@@ -1,4 +1,6 @@
-import type { StepTemplate, StepType, TaskTemplate } from '../task-template.ts';
+import { branchesOf } from '../../model/branches.ts';
+import { type StepTemplate, type StepType, type TaskTemplate, waitsByType } from '../task-template.ts';
+import { graphOf, type TemplateGraph } from '../template-graph.ts';
 import { freeName, keyOf, quoted, typeNameOf } from './type-name.ts';
 import type { ModelNames } from './zod-types.ts';
 
@@ -10,17 +12,122 @@ export interface HandlerStubOptions {
   step?: string;
 }
 
-/** How the handler of a step is defined, and the body of its stub. Steps that wait have no handler. */
-const STUBS: Partial<Record<StepType, { define: string; body: readonly string[] }>> = {
-  standard: { define: 'defineHandler', body: [] },
-  deferred_convergence: { define: 'defineHandler', body: [] },
-  decision: { define: 'defineHandler', body: ['// Return `decision([…])` with the names of the steps that run next.'] },
-  batchable: {
-    define: 'defineHandler',
-    body: ['// See `defineBatchAnalyzer`: the result splits the work into batches.'],
-  },
-  batch_worker: { define: 'defineHandler', body: ['// See `defineBatchWorker`: it processes one batch.'] },
-};
+/** A step of a template, and the names for its stub. */
+interface Stub {
+  step: StepTemplate;
+  template: TaskTemplate;
+  graph: TemplateGraph;
+  /** Returns the source of a dependency: the step, with the schema of its result if the schema is known. */
+  source(step: string, more?: { nullable: boolean }): string;
+}
+
+/** How the handler of a step is defined. */
+interface Definition {
+  define: 'defineHandler' | 'defineBatchAnalyzer' | 'defineBatchWorker' | 'defineConvergence' | 'defineDecisionHandler';
+  /** The options besides `depends`. */
+  options?: readonly string[];
+  /** The arguments besides those of `depends`. */
+  given?: readonly string[];
+  /** The parents that are not in `depends`. */
+  without?: readonly string[];
+  /** Whether the function returns the result itself, in the form of the step's `result_schema`. */
+  returnsResult: boolean;
+  /** Lines of a comment. */
+  body: readonly string[];
+}
+
+function definitionOf(stub: Stub): Definition {
+  const { step, template } = stub;
+  const workers = parentsOf(stub, 'batch_worker');
+  switch (step.type) {
+    case 'batchable':
+      return analyzerOf(stub);
+    case 'batch_worker': {
+      const analyzers = parentsOf(stub, 'batchable');
+      return {
+        define: 'defineBatchWorker',
+        options: analyzers.map((analyzer) => `analyzerStep: ${stub.source(analyzer)}`),
+        given: ['batchContext', 'analyzer'],
+        without: analyzers,
+        returnsResult: true,
+        body: ['Processes the items of `batchContext`. Return { itemsProcessed }, or any other result.'],
+      };
+    }
+    case 'decision': {
+      const names = branchesOf(stub.graph, stub.graph.indexOf.get(step.name)!).map((at) => template.steps[at]!.name);
+      const branches = names.length === 0 ? '…' : names.map(quoted).join(', ');
+      return {
+        define: 'defineDecisionHandler',
+        without: workers,
+        returnsResult: false,
+        body: [
+          `Return Decision.route([…]) with one or more of ${branches}, or Decision.skip('reason').`,
+          "`Decision` is an export of 'tasker-core'.",
+          ...resultsOf(workers),
+        ],
+      };
+    }
+    default:
+      if (workers.length === 0 && step.type !== 'deferred_convergence')
+        return { define: 'defineHandler', returnsResult: true, body: [] };
+      return convergenceOf(stub, workers);
+  }
+}
+
+function analyzerOf({ step, template, graph }: Stub): Definition {
+  const workers = graph.children[graph.indexOf.get(step.name)!]!.map((at) => template.steps[at]!).filter(
+    ({ type }) => type === 'batch_worker',
+  );
+  const names = workers.map(({ name }) => quoted(name));
+  const sized = workers.length > 0 && workers.every(({ batchConfig }) => batchConfig?.batchSize != null);
+  return {
+    define: 'defineBatchAnalyzer',
+    options: names.length === 0 ? [] : [`workerTemplate: ${names[0]}`],
+    without: [],
+    returnsResult: false,
+    body: [
+      sized
+        ? 'Return { totalItems }. A batchSize in it wins over the batch_size of the template.'
+        : 'Return { totalItems, batchSize }.',
+      ...(names.length > 1 ? [`workerTemplate may be ${names.join(' or ')}.`] : []),
+    ],
+  };
+}
+
+function convergenceOf(stub: Stub, workers: readonly string[]): Definition {
+  const [worker, ...others] = workers;
+  const batch = worker === undefined ? undefined : { worker, analyzer: analyzerAbove(stub, worker) };
+  return {
+    define: 'defineConvergence',
+    options: batch
+      ? [
+          ...(batch.analyzer === undefined ? [] : [`analyzerStep: ${quoted(batch.analyzer)}`]),
+          `workerTemplate: ${stub.source(batch.worker)}`,
+        ]
+      : [],
+    given: batch ? ['results', 'totals', 'scenario'] : [],
+    without: workers,
+    returnsResult: true,
+    body: resultsOf(others),
+  };
+}
+
+/** Returns how to read the results of batches that no argument has. */
+function resultsOf(workers: readonly string[]): string[] {
+  return workers.map(
+    (name) => `The results of ${quoted(name)}: context.getAllDependencyResults(${quoted(`${name}_`)})`,
+  );
+}
+
+function parentsOf({ step, template }: Stub, type: StepType): string[] {
+  return step.dependencies.filter((name) => template.steps.find((one) => one.name === name)?.type === type);
+}
+
+/** Returns the analyzer of a `batch_worker` step. */
+function analyzerAbove({ template, graph }: Stub, worker: string): string | undefined {
+  const parents = graph.parents[graph.indexOf.get(worker)!]!;
+  return parents.map((at) => template.steps[at]!).find(({ type }) => type === 'batchable')?.name;
+}
 
 /** The local name of a value, such as `priceCart`. */
 function camel(text: string): string {
@@ -31,11 +138,12 @@ function camel(text: string): string {
 /** Names that a variable of a module or a parameter of a stub cannot have. */
 // biome-ignore format: one name a line would fill a page
 const RESERVED = [
-  'arguments', 'await', 'break', 'case', 'catch', 'class', 'const', 'context', 'continue', 'debugger', 'default',
+  'analyzer', 'arguments', 'await', 'batchContext', 'break', 'case', 'catch', 'class', 'const', 'context', 'continue',
+  'debugger', 'default', 'defineBatchAnalyzer', 'defineBatchWorker', 'defineConvergence', 'defineDecisionHandler',
   'defineHandler', 'delete', 'do', 'else', 'enum', 'eval', 'export', 'extends', 'false', 'finally', 'for', 'function',
-  'if', 'implements', 'import', 'in', 'instanceof', 'interface', 'let', 'new', 'null', 'package', 'private',
-  'protected', 'public', 'return', 'signal', 'logger', 'static', 'super', 'switch', 'this', 'throw', 'true', 'try',
-  'typeof', 'var', 'void', 'while', 'with', 'yield',
+  'if', 'implements', 'import', 'in', 'instanceof', 'interface', 'let', 'logger', 'new', 'null', 'package', 'private',
+  'protected', 'public', 'results', 'return', 'scenario', 'signal', 'static', 'super', 'switch', 'this', 'throw',
+  'totals', 'true', 'try', 'typeof', 'var', 'void', 'while', 'with', 'yield',
 ];
 
 /**
@@ -49,51 +157,69 @@ export function handlersOf(
   const taken = new Set(RESERVED);
   const written = new Set<string>();
   const used = new Set<string>();
+  const defines = new Set<string>();
+  const graph = graphOf(template);
+  const results = models?.names.results;
+  const source: Stub['source'] = (step, { nullable } = { nullable: false }) => {
+    const type = results?.get(step);
+    if (type === undefined) return quoted(step);
+    used.add(`${type}Schema`);
+    return `[${quoted(step)}, ${type}Schema${nullable ? '.nullable()' : ''}]`;
+  };
   const stubs = template.steps.flatMap((step) => {
     const { callable } = step.handler;
-    if (!STUBS[step.type] || (only !== undefined && step.name !== only) || written.has(callable)) return [];
+    if (waitsByType(step.type) || (only !== undefined && step.name !== only) || written.has(callable)) return [];
     written.add(callable);
-    return [stubOf(step, { name: freeName(camel(step.name), taken), results: models?.names.results, used })];
+    const stub = { step, template, graph, source };
+    const definition = definitionOf(stub);
+    defines.add(definition.define);
+    const own = definition.returnsResult ? results?.get(step.name) : undefined;
+    if (own !== undefined) used.add(`type ${own}`);
+    return [stubOf(stub, definition, { name: freeName(camel(step.name), taken), result: own })];
   });
   if (stubs.length === 0) return undefined;
-  const imports = [`import { defineHandler } from 'tasker-core';\n`];
+  const imports = [`import { ${[...defines].sort().join(', ')} } from 'tasker-core';\n`];
   if (models && used.size > 0) {
     imports.push(`import { ${[...used].sort().join(', ')} } from ${quoted(models.from)};\n`);
   }
   return `${imports.join('')}\n${stubs.join('\n')}`;
 }
 
-interface Stub {
-  name: string;
-  results: ReadonlyMap<string, string> | undefined;
-  used: Set<string>;
-}
-
-function stubOf(step: StepTemplate, { name, results, used }: Stub): string {
+function stubOf(
+  stub: Stub,
+  { define, options = [], given = [], without = [], body }: Definition,
+  { name, result }: { name: string; result: string | undefined },
+): string {
+  const { step } = stub;
   const taken = new Set(RESERVED);
-  const depends = step.dependencies.map((parent) => {
-    const local = freeName(camel(parent), taken);
-    const type = results?.get(parent);
-    if (type !== undefined) used.add(`${type}Schema`);
-    return { local, source: type === undefined ? quoted(parent) : `[${quoted(parent)}, ${type}Schema]` };
-  });
-  const own = results?.get(step.name);
-  if (own !== undefined) used.add(`type ${own}`);
-  const options = depends.map(({ local, source }) => `${keyOf(local)}: ${source}`).join(', ');
-  const given = [...depends.map(({ local }) => local), 'context'].join(', ');
+  const depends = step.dependencies
+    .filter((parent) => !without.includes(parent))
+    .map((parent) => ({
+      local: freeName(camel(parent), taken),
+      source: stub.source(parent, { nullable: mayBeAbsent(stub, parent) }),
+    }));
+  const dependsOption = depends.map(({ local, source }) => `${keyOf(local)}: ${source}`).join(', ');
+  const all = [...options, ...(dependsOption === '' ? [] : [`depends: { ${dependsOption} }`])];
+  const args = [...given, ...depends.map(({ local }) => local), 'context'].join(', ');
   const lines = [
-    ...STUBS[step.type]!.body,
+    // A line separator in a name would end the comment.
+    ...body.map((line) => `// ${line.replace(/[\u2028\u2029]/g, ' ')}`),
     `throw new Error(${quoted(`${step.handler.callable} is not implemented`)});`,
   ];
   return [
     `/** Runs step ${step.name.replaceAll('*/', '*\\/')}. */`,
-    `export const ${name} = defineHandler(`,
+    `export const ${name} = ${define}(`,
     `  ${quoted(step.handler.callable)},`,
-    `  {${options === '' ? '' : ` depends: { ${options} } `}},`,
-    `  async ({ ${given} })${own === undefined ? '' : `: Promise<${own}>`} => {`,
+    `  {${all.length === 0 ? '' : ` ${all.join(', ')} `}},`,
+    `  async ({ ${args} })${result === undefined ? '' : `: Promise<${result}>`} => {`,
     ...lines.map((line) => `    ${line}`),
     '  },',
     ');',
     '',
   ].join('\n');
+}
+
+/** Returns whether a step may run without this dependency: another branch of a decision was chosen. */
+function mayBeAbsent({ step, graph }: Stub, parent: string): boolean {
+  return step.dependencies.length > 1 && !graph.initial[graph.indexOf.get(parent)!];
 }

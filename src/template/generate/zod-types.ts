@@ -30,9 +30,9 @@ const LANGUAGE = /_(ts|rb|py|rs)$/;
 
 /**
  * Returns zod schemas and their types for the inputs and results of templates: `<Task>Input`, and
- * `<Namespace><Step>Result` or, with `short`, `<Step>Result`. Equal templates produce equal text.
+ * `<Namespace><Step>Result`. Equal templates produce equal text.
  */
-export function zodTypesOf(templates: readonly TaskTemplate[], { short = false }: { short?: boolean } = {}): ZodTypes {
+export function zodTypesOf(templates: readonly TaskTemplate[]): ZodTypes {
   const taken = new Set<string>();
   const schemas: NamedSchema[] = [];
   const names = new Map<TaskTemplate, ModelNames>();
@@ -46,7 +46,7 @@ export function zodTypesOf(templates: readonly TaskTemplate[], { short = false }
     const input = template.inputSchema
       ? add(`${typeNameOf(template.name)}Input`, `The context of ${label}.`, template.inputSchema)
       : undefined;
-    const prefix = short ? '' : typeNameOf(template.namespace.replace(LANGUAGE, ''));
+    const prefix = typeNameOf(template.namespace.replace(LANGUAGE, ''));
     const results = template.steps.flatMap(({ name, resultSchema }: StepTemplate) =>
       resultSchema
         ? [

@@ -39,6 +39,8 @@ export function threadParams(step: StepMessage, port: ThreadPort): StepContextPa
     maxRetries: step.maxRetries,
     rerun: step.rerun,
     schedule: step.schedule,
+    templateNames: step.templateNames,
+    batchSizes: step.batchSizes,
     get event() {
       if (event) return event;
       throw tooLarge(dependencyNames[0]!);

@@ -25,6 +25,8 @@ export interface StepMessage
     | 'rerun'
     | 'schedule'
     | 'checkpoint'
+    | 'templateNames'
+    | 'batchSizes'
   > {
   step: string;
   /** The names of the steps whose results it may read. */

@@ -313,6 +313,8 @@ function stepMessage(step: DispatchedStep): StepMessage {
     rerun: step.rerun,
     schedule: step.schedule,
     checkpoint: step.checkpoint,
+    templateNames: step.templateNames,
+    batchSizes: step.batchSizes,
     dependencyNames,
     dependencies,
     ...(!step.lazy && { event: step.event }),

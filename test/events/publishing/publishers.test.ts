@@ -320,12 +320,15 @@ describe('the name of a publisher', () => {
 });
 
 describe('the context of a publisher', () => {
-  it('has default values for the namespace, the correlation id and the result', () => {
+  it('has default values for the namespace and the correlation id, and no result if there is none', async () => {
     const small = createStepEventContext({ taskUuid: 't', stepUuid: 's', stepName: 'a' });
     expect({ ...small }).toEqual({
       ...{ taskUuid: 't', stepUuid: 's', stepName: 'a', namespace: 'default', correlationId: 't', eventName: '' },
-      ...{ success: true, result: {}, metadata: {} },
+      ...{ success: true, result: undefined, metadata: {} },
     });
+    expect(small.result).toBeUndefined();
+    expect(await new DefaultPublisher().transformPayload(small)).toEqual({});
+    expect(createStepEventContext({ taskUuid: 't', stepUuid: 's', stepName: 'a', result: {} }).result).toEqual({});
   });
 
   it('can be created from the context of a handler', () => {

@@ -152,6 +152,31 @@ describe('a defined API handler', () => {
     expect(await run(7)).toMatchObject({ success: false, errorType: 'validation_error' });
   });
 
+  it('is itself the argument api, so that a test can replace its methods', async () => {
+    const received: unknown[] = [];
+    const handler = new (defineApiHandler('a', { baseUrl: 'http://127.0.0.1:1' }, async ({ api }) => {
+      received.push(api);
+      return { got: await api.get('/users/1') };
+    }))();
+    Object.assign(handler, { get: async () => 'replaced' });
+    expect(await handler.call(contextOf())).toMatchObject({ success: true, result: { got: 'replaced' } });
+    expect(received[0]).toBe(handler);
+    expect(await handler.call(contextOf())).toMatchObject({ success: true, result: { got: 'replaced' } });
+  });
+
+  it('aborts only the requests of the aborted step if one instance runs several steps', async () => {
+    const open: { answer: () => void }[] = [];
+    const { url } = await httpServer((_, response) => void open.push({ answer: () => json(response, { id: 1 }) }));
+    const handler = new (defineApiHandler('a', { baseUrl: url }, ({ api }) => api.get('/')))();
+    const [first, second] = [new AbortController(), new AbortController()];
+    const results = [first, second].map(({ signal }) => handler.call(contextOf({}, { signal })));
+    await expect.poll(() => open.length).toBe(2);
+    second.abort();
+    expect(await results[1]).toMatchObject({ success: false });
+    for (const { answer } of open) answer();
+    expect(await results[0]).toMatchObject({ success: true, result: { id: 1 } });
+  });
+
   it('can determine the base URL and headers on each run, and use a custom client', async () => {
     const { url, got } = await users();
     let token = 0;

@@ -114,6 +114,15 @@ describe('a handler under a mocked fetch', () => {
         text: async () => '{"id":"U-7"}',
       },
     ],
+    [
+      'a json() that throws any error, and text()',
+      {
+        status: 200,
+        headers: new Headers(JSON_HEADERS),
+        json: () => Promise.reject(new Error('not mocked')),
+        text: async () => '{"id":"U-7"}',
+      },
+    ],
     ['a body that is not a stream', { status: 200, body: { id: 'U-7' }, json }],
     ['a stream of Node as body', { status: 200, headers: JSON_HEADERS, body: Readable.from(['{"id":', '"U-7"}']) }],
     ['a real Response', new Response('{"id":"U-7"}', { headers: JSON_HEADERS })],
@@ -192,6 +201,20 @@ describe('a handler under a mocked fetch', () => {
   it('treats a response whose json() rejects with another error as a lost connection', async () => {
     answerWith({ ok: true, status: 200, json: () => Promise.reject(new Error('socket hang up')) });
     await expect(run()).rejects.toMatchObject({ errorType: 'connection_error', retryable: true });
+  });
+
+  it('reports the error of json() if text() throws too', async () => {
+    const lost = () => Promise.reject(new Error('socket hang up'));
+    const used = () => Promise.reject(new TypeError('Body is unusable'));
+    answerWith({ ok: true, status: 200, headers: new Headers(JSON_HEADERS), json: lost, text: used });
+    await expect(run()).rejects.toMatchObject({ message: expect.stringContaining('socket hang up') });
+  });
+
+  it('has no body if json() and text() both return undefined', async () => {
+    answerWith({ ok: true, status: 200, json: vi.fn(), text: vi.fn() });
+    expect(await run()).toMatchObject({ success: true, result: { data: '' } });
+    answerWith({ ok: false, status: 404, headers: new Headers(JSON_HEADERS), json: vi.fn(), text: vi.fn() });
+    expect(await run()).toMatchObject({ success: false, errorType: 'not_found' });
   });
 
   it('follows a mocked redirect', async () => {

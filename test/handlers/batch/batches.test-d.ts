@@ -48,8 +48,10 @@ test('an analyzer returns sizes and has typed arguments', () => {
     expectTypeOf(rows).toBeNumber();
     return { totalItems: rows, batchSize: 10 };
   });
-  // @ts-expect-error the size of a batch is missing
+  // The size of a batch may be in the template.
   defineBatchAnalyzer('a', {}, () => ({ totalItems: 3 }));
+  // @ts-expect-error the number of items is missing
+  defineBatchAnalyzer('a', {}, () => ({ batchSize: 3 }));
   // @ts-expect-error unknown option worker
   defineBatchAnalyzer('a', { worker: 'w' }, () => ({ totalItems: 3, batchSize: 1 }));
 });

@@ -81,15 +81,15 @@ describe('ranges', () => {
   });
 
   it.each([
-    [() => handler.createCursorRanges(10, 0), 'createCursorRanges: batchSize must be an integer above 0, not 0'],
-    [() => handler.createCursorRanges(10, Number.NaN), 'batchSize must be an integer above 0, not NaN'],
+    [() => handler.createCursorRanges(10, 0), 'createCursorRanges: batchSize must be > 0 and an integer, not 0'],
+    [() => handler.createCursorRanges(10, Number.NaN), 'batchSize must be > 0 and an integer, not NaN'],
     [() => handler.createCursorRanges(-1, 10), 'totalItems must be a non-negative integer, not -1'],
     [() => handler.createCursorRanges('10' as never, 10), "totalItems must be a non-negative integer, not '10'"],
-    [() => handler.createCursorRanges(10, 2.5), 'batchSize must be an integer above 0, not 2.5'],
-    [() => handler.createCursorRanges(10, 2, 0), 'stepSize must be an integer above 0, not 0'],
+    [() => handler.createCursorRanges(10, 2.5), 'batchSize must be > 0 and an integer, not 2.5'],
+    [() => handler.createCursorRanges(10, 2, 0), 'stepSize must be > 0 and an integer, not 0'],
     [() => handler.createCursorRanges({ totalItems: 10, batchSize: 2, maxBatches: 0 }), 'maxBatches must be'],
     [() => handler.createCursorRanges(10_001, 1), '10001 workers are more than the maximum of 10000'],
-    [() => handler.createCursorConfigs(10, 0), 'createCursorConfigs: workerCount must be an integer above 0, not 0'],
+    [() => handler.createCursorConfigs(10, 0), 'createCursorConfigs: workerCount must be > 0 and an integer, not 0'],
     [() => handler.createCursorConfigs(20_000, 20_000), '20000 workers are more'],
     [() => CursorConfig({ startCursor: 5, endCursor: 4 }), 'CursorConfig: endCursor: is before startCursor'],
     [() => CursorConfig({ startCursor: 0, endCursor: 4, size: 4 } as never), 'CursorConfig: Unrecognized key: "size"'],

@@ -223,6 +223,16 @@ describe('a defined convergence', () => {
     });
   });
 
+  it('fails if no worker has the misspelt workerTemplate, even in a context without a template', async () => {
+    const misspelt = defineConvergence('sum', { workerTemplate: 'psot' }, ({ results }) => results);
+    expect(await run(misspelt, { dependencyResults })).toMatchObject({
+      success: false,
+      errorType: 'validation_error',
+      retryable: false,
+      errorMessage: 'convergence: there are no workers of psot, but there is post_001; correct workerTemplate',
+    });
+  });
+
   it('is called without results if there were no batches or the analyzer was not chosen', async () => {
     const nothing = {
       scenario: { isNoBatches: true, batchResults: {}, workerCount: 0 },
