@@ -10,11 +10,13 @@ import type { StreamChange } from '../engine/streams/changes.ts';
 import type { StreamFilter } from '../engine/streams/stream-filter.ts';
 import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
 import { readTaskWithSteps, type TaskSnapshot } from '../engine/task-with-steps.ts';
+import { nameOf as templateName } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
+import { requestedTemplate } from '../template/template-name.ts';
 import { formatProblem } from '../template/template-problem.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import type { Tracing } from '../tracing/tracing.ts';
@@ -465,15 +467,15 @@ function handleOf({ taskUuid, snapshot, priority, created }: CreatedTask): TaskH
  * Creates tasks with one span each. The span is the parent of the spans of the task's steps, even in other processes. A
  * request with its own `traceparent` keeps it and gets no span.
  */
-async function withSpans<Created extends { taskUuid: string }>(
+async function withSpans<Created extends Pick<CreatedTask, 'taskUuid' | 'snapshot'>>(
   tracing: Tracing,
   requests: readonly TaskRequest[],
   create: (requests: readonly TaskRequest[]) => Promise<Created[]>,
 ): Promise<Created[]> {
   const spans = requests.map((request) => {
     if (request.traceparent !== undefined) return undefined;
-    const { namespace = 'default', name, version = '1.0.0' } = request;
-    const template = `${namespace}/${name}@${version}`;
+    const { namespace = 'default', name } = request;
+    const template = requestedTemplate(request);
     return tracing.start(`task ${namespace}/${name}`, {
       kind: 'PRODUCER',
       attributes: { 'tasker.template': template },
@@ -483,8 +485,9 @@ async function withSpans<Created extends { taskUuid: string }>(
     const created = await create(
       requests.map((request, i) => (spans[i] ? { ...request, traceparent: tracing.traceparentOf(spans[i]) } : request)),
     );
-    created.forEach(({ taskUuid }, i) => {
-      if (spans[i]) tracing.end(spans[i], { attributes: { 'tasker.task_uuid': taskUuid } });
+    created.forEach(({ taskUuid, snapshot }, i) => {
+      const attributes = { 'tasker.task_uuid': taskUuid, 'tasker.template': templateName(snapshot.template) };
+      if (spans[i]) tracing.end(spans[i], { attributes });
     });
     return created;
   } catch (error) {

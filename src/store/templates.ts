@@ -92,7 +92,8 @@ export async function storeGraph(db: Db, templateId: number, { steps, edges }: S
   ]);
 }
 
-const TEMPLATE_COLUMNS = `m.id, m.namespace_id "namespaceId", n.name namespace, m.name, m.version, m.digest, m.definition::text definition`;
+/** The columns of a {@link TemplateRow}. */
+export const TEMPLATE_COLUMNS = `m.id, m.namespace_id "namespaceId", n.name namespace, m.name, m.version, m.digest, m.definition::text definition`;
 
 /** A stored snapshot. */
 export interface TemplateRow extends RegisteredVersion {
