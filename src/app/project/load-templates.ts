@@ -151,7 +151,7 @@ export function withoutTemplates(
 }
 
 /** Returns the template for which `name` is probably a misspelling. */
-export function similarTemplate(name: string, templates: readonly TaskTemplate[]): TaskTemplate | undefined {
+export function similarTemplate<T extends { name: string }>(name: string, templates: readonly T[]): T | undefined {
   const [near] = nearNames(
     name,
     templates.map((template) => template.name),
