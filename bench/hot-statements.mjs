@@ -266,6 +266,7 @@ const HTTP_WORKERS = 'for workers over HTTP; reads their few rows, or steps by k
 export const NOT_HOT = {
   read_active_version: 'at most once a second per name and process; reads the versions of the name, not their tasks',
   active_versions: TEMPLATES,
+  contents_of_version: ON_STARTUP,
   lock_active_version: ON_STARTUP,
   set_active_version: ON_STARTUP,
   hold_active_versions: 'for tasks that start later; locks one row per template by its key',

@@ -210,14 +210,15 @@ export class Tasker extends TaskerOperations {
   /**
    * Registers new templates or newer versions. New tasks use them immediately. Accepts the same forms as
    * `createTasker`: parsed templates, plain objects with the keys of a template file, files and folders.
-   * @throws TaskerError `template_invalid`
+   * In production, a registered version keeps its content, unless `replace` or the setting `replaceTemplates` is true.
+   * @throws TaskerError `template_invalid`; in production also `template_changed`, if a version has other content
    */
-  async registerTemplates(source: TemplateSource): Promise<void> {
+  async registerTemplates(source: TemplateSource, { replace = false }: { replace?: boolean } = {}): Promise<void> {
     const { loadTemplates } = await import('./project/load-templates.ts');
     const { templates, problems } = await loadTemplates(source, this.#parts.environment);
     for (const problem of problems) this.#logger.warn(formatProblem(problem));
     for (const template of templates) {
-      await this.#engine.templates.register(template);
+      await this.#engine.templates.register(template, { keepContent: this.#parts.keepContent && !replace });
       this.#served.add([template.namespace]);
     }
     await this.#worker?.refresh();

@@ -11,6 +11,7 @@ import type { TaskLimits } from '../model/task-limits.ts';
 import { type ActiveVersion, activeVersions, lockActive, readActive, setActive } from '../store/active-versions.ts';
 import { lockPausesShared } from '../store/acts/pauses.ts';
 import {
+  contentsOf,
   ensureNamespace,
   listTemplates,
   namespaceIds,
@@ -27,6 +28,7 @@ import {
 import { compileSchema, compileStored, type SchemaViolation } from '../template/json-schema-check.ts';
 import { limitsOf } from '../template/limits-of.ts';
 import { type JsonSchema, type TaskTemplate, waitsByType } from '../template/task-template.ts';
+import { type TemplateChange, templateChanges } from '../template/template-changes.ts';
 import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
 import { compareVersions, descendingVersions, highestVersion } from '../template/version-order.ts';
 import { type DeclaredEvents, declaredEvents } from './events/declared-events.ts';
@@ -96,9 +98,10 @@ export class TemplateStore {
 
   /**
    * Registers templates, in order. Skips templates that are already the newest registration and need not become active,
-   * so most starts write nothing.
+   * so most starts write nothing. With `keepContent`, every template is checked before the first one is registered.
+   * @throws TaskerError `template_changed` with `keepContent`, if a registered version has other content
    */
-  async registerAll(templates: readonly TaskTemplate[]): Promise<void> {
+  async registerAll(templates: readonly TaskTemplate[], { keepContent = false }: RegisterOptions = {}): Promise<void> {
     if (templates.length === 0) return;
     const { digestOf } = await digesting();
     const [rows, active] = await Promise.all([
@@ -107,10 +110,15 @@ export class TemplateStore {
     ]);
     const newest = new Map(rows.map(({ digest, ...row }) => [nameOf(row), digest]));
     const activeOf = new Map(active.map((row) => [unversioned(row), row]));
+    const differs = (template: TaskTemplate) =>
+      (newest.get(nameOf(template)) ?? digestOf(template)) !== digestOf(template);
+    if (keepContent) {
+      for (const template of templates.filter(differs)) await this.#checkContent(this.#database, template);
+    }
     for (const template of templates) {
       const [key, digest] = [nameOf(template), digestOf(template)];
       if (newest.get(key) === digest && !replaces(template.version, activeOf.get(unversioned(template)))) continue;
-      await this.register(template);
+      await this.register(template, { keepContent });
       newest.set(key, digest);
     }
   }
@@ -118,12 +126,14 @@ export class TemplateStore {
   /**
    * Stores a snapshot and its graph. The same digest is the same snapshot. New tasks use the newest registration. A
    * version that is higher than the active version becomes active, unless an activation has pinned the active version.
+   * With `keepContent`, the content of a registered version stays, and new tasks use it.
+   * @throws TaskerError `template_changed` with `keepContent`, if a registered version never had this content
    */
-  async register(template: TaskTemplate): Promise<Snapshot> {
+  async register(template: TaskTemplate, { keepContent = false }: RegisterOptions = {}): Promise<Snapshot> {
     const graph = graphOf(template);
     const [{ digestOf }, { templateToJson }] = await Promise.all([digesting(), forms()]);
     const digest = digestOf(template);
-    const { id, namespaceId, other } = await this.#changing(template, async (tx) => {
+    const { id, namespaceId, other, kept } = await this.#changing(template, async (tx) => {
       await lockPausesShared(tx);
       const namespaceId = await ensureNamespace(tx, template.namespace);
       await makeActive(tx, namespaceId, template);
@@ -140,11 +150,20 @@ export class TemplateStore {
         waits: hasWaits(template),
       };
       const [before] = await newestDigests(tx, [template]);
+      if (keepContent && before && before.digest !== digest) {
+        const { id, isNewest } = await this.#checkContent(tx, template);
+        if (!isNewest) return { id, namespaceId, other: before.digest, kept: true };
+      }
       const { id, fresh } = await registerTemplate(tx, row);
       if (fresh) await storeGraph(tx, id, storedGraph(template, graph));
-      return { id, namespaceId, other: before && before.digest !== digest ? before.digest : undefined };
+      return { id, namespaceId, other: before && before.digest !== digest ? before.digest : undefined, kept: false };
     });
-    if (other !== undefined) {
+    if (kept) {
+      this.#logger.warn(
+        { template: nameOf(template), digest, other },
+        `template ${nameOf(template)} had this content earlier (${digest.slice(0, 12)}); new tasks use the content that replaced it (${other!.slice(0, 12)}); to go back, start with --replace (replaceTemplates: true), or activate another version`,
+      );
+    } else if (other !== undefined && !keepContent) {
       this.#logger.warn(
         { template: nameOf(template), digest, other },
         `template ${nameOf(template)} has different content (${digest.slice(0, 12)}) than the one registered earlier under this version (${other.slice(0, 12)}); new tasks use this content, running tasks keep theirs; raise the version to distinguish them`,
@@ -152,9 +171,24 @@ export class TemplateStore {
     }
     const snapshot = this.#byId.get(id) ?? this.#compile({ id, namespaceId, digest, template, graph });
     this.#byId.put(snapshot);
-    this.#newest.put(nameOf(template), snapshot);
+    if (!kept) this.#newest.put(nameOf(template), snapshot);
     this.forgetActive(template);
     return snapshot;
+  }
+
+  /**
+   * Compares a template with the contents that its version has had, as this program reads them. Returns the snapshot
+   * with the same content, and whether it is the newest.
+   * @throws TaskerError `template_changed` with the differences, if there is none
+   */
+  async #checkContent(db: Db, template: TaskTemplate): Promise<{ id: number; isNewest: boolean }> {
+    const [{ templateFromJson }, { contentOf }] = await Promise.all([forms(), import('../template/content-of.ts')]);
+    const contents = await contentsOf(db, template);
+    const wanted = contentOf(template);
+    const readable = contents.map(({ definition }) => contentOf(templateFromJson(JSON.parse(definition))));
+    const same = readable.findIndex((content) => JSON.stringify(content) === JSON.stringify(wanted));
+    if (same === -1) throw contentChanged(template, templateChanges(readable[0], wanted));
+    return { id: contents[same]!.id, isNewest: same === 0 };
   }
 
   /** Runs a transaction that may change the active version of a template. */
@@ -298,9 +332,13 @@ export class TemplateStore {
 
   async #notFound(key: string, namespace: string, name: string): Promise<TaskerError> {
     const isVersioned = key !== unversioned({ namespace, name });
-    const all = [...new Set((await listTemplates(this.#database)).map(isVersioned ? nameOf : unversioned))];
-    const sameName = all.filter((other) => other.startsWith(`${namespace}/${name}@`));
-    const near = sameName.length > 0 ? sameName : nearNames(key, all);
+    const rows = await listTemplates(this.#database);
+    const sameName = rows.filter((row) => unversioned(row) === unversioned({ namespace, name })).map(nameOf);
+    const nearOf = (one: typeof nameOf) => {
+      const names = nearNames(key, rows.map(one));
+      return names.flatMap((near) => rows.filter((row) => one(row) === near).map(nameOf));
+    };
+    const near = sameName.length > 0 ? sameName : nearOf(isVersioned ? nameOf : unversioned);
     const hint =
       near.length > 0
         ? `there ${near.length === 1 ? 'is' : 'are'} ${near.slice(0, 5).join(', ')}`
@@ -351,6 +389,33 @@ function unversioned({ namespace, name }: TemplateName): string {
 /** Returns whether the registration of a version changes the active version. */
 function replaces(version: string, active: ActiveVersion | undefined): boolean {
   return active === undefined || (!active.pinned && compareVersions(version, active.version) > 0);
+}
+
+/** How a template is registered. */
+export interface RegisterOptions {
+  /** Whether a registered version keeps its content. Default false: the given content replaces it. */
+  keepContent?: boolean;
+}
+
+/** Maximum number of differences that an error lists. */
+const LISTED_CHANGES = 20;
+
+function contentChanged(template: TaskTemplate, changes: readonly TemplateChange[]): TaskerError {
+  const lines = changes
+    .slice(0, LISTED_CHANGES)
+    .map(({ path, from, to }) => `  ${path}: ${shown(from)} → ${shown(to)}`);
+  if (changes.length > LISTED_CHANGES) lines.push(`  and ${changes.length - LISTED_CHANGES} more`);
+  return new TaskerError(
+    'template_changed',
+    `template ${nameOf(template)} is registered with other content:\n${lines.join('\n')}\ngive it a new version, or start with --replace (replaceTemplates: true) to replace the registered content; running tasks keep theirs`,
+    { details: { template: nameOf(template), changes: changes.slice(0, LISTED_CHANGES) } },
+  );
+}
+
+/** Returns a value of a template as short text. */
+function shown(value: unknown): string {
+  const text = value === null ? 'none' : JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }
 
 const LOCK_SECONDS = 10;

@@ -149,6 +149,15 @@ export async function newestDigests(db: Db, versions: readonly TemplateVersion[]
   return (await db.query<RegisteredVersion>(NEWEST_DIGESTS, lists(versions, 'namespace', 'name', 'version'))).rows;
 }
 
+const CONTENTS_OF_VERSION = sql('contents_of_version')`
+select ${TEMPLATE_COLUMNS} from tasker.template m join tasker.namespace n on n.id = m.namespace_id
+ where n.name = $1 and m.name = $2 and m.version = $3 order by m.registered_at desc, m.id desc`;
+
+/** Returns all contents that a version has had, the newest registration first. */
+export async function contentsOf(db: Db, { namespace, name, version }: TemplateVersion): Promise<TemplateRow[]> {
+  return (await db.query<TemplateRow>(CONTENTS_OF_VERSION, [namespace, name, version])).rows;
+}
+
 const LIST_TEMPLATES = sql('list_templates')`
 select distinct on (n.name, m.name, m.version) n.name namespace, m.name, m.version, m.digest, m.definition ->> 'description' description,
        tasker.iso(m.registered_at) "registeredAt", jsonb_array_length(m.definition -> 'steps') steps
