@@ -192,15 +192,16 @@ export class Assembly {
   async #loadTemplates(): Promise<TaskTemplate[]> {
     const { loaded, options, handOut, workerCode } = this.#parts;
     if (options.templates === undefined && !workerCode) return [];
-    const { loadTemplates, withoutTemplates } = await import('./project/load-templates.ts');
-    const { templates, problems } = await loadTemplates(options.templates ?? [], this.#environment);
+    const { checkFolders, loadTemplates, withoutTemplates } = await import('./project/load-templates.ts');
+    const read = await loadTemplates(options.templates ?? [], this.#environment);
+    const { templates, problems } = read;
     for (const problem of problems) this.#logger.warn(formatProblem(problem));
     this.#project?.adopt(templates);
     if (handOut || this.#project) {
       const { namespaces } = loaded.config;
       const noTemplates = withoutTemplates(options.templates, { namespaces, found: templates.length });
       if (noTemplates !== undefined) this.#logger.warn(noTemplates);
-    }
+    } else checkFolders(read);
     return templates;
   }
 

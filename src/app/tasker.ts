@@ -214,8 +214,10 @@ export class Tasker extends TaskerOperations {
    * @throws TaskerError `template_invalid`; in production also `template_changed`, if a version has other content
    */
   async registerTemplates(source: TemplateSource, { replace = false }: { replace?: boolean } = {}): Promise<void> {
-    const { loadTemplates } = await import('./project/load-templates.ts');
-    const { templates, problems } = await loadTemplates(source, this.#parts.environment);
+    const { checkFolders, loadTemplates } = await import('./project/load-templates.ts');
+    const loaded = await loadTemplates(source, this.#parts.environment);
+    checkFolders(loaded);
+    const { templates, problems } = loaded;
     for (const problem of problems) this.#logger.warn(formatProblem(problem));
     for (const template of templates) {
       await this.#engine.templates.register(template, { keepContent: this.#parts.keepContent && !replace });
