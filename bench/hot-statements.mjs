@@ -12,6 +12,7 @@ export const HOT = [
   'record_steps',
   'load_results',
   'create_tasks',
+  'create_active_tasks',
   'find_identities',
   'task_states',
   'get_tasks',
@@ -263,6 +264,12 @@ const SIZES = 'on request of an operator; reads the catalog';
 const HTTP_WORKERS = 'for workers over HTTP; reads their few rows, or steps by key; measured by W10';
 /** All other statements, with the reason. */
 export const NOT_HOT = {
+  read_active_version: 'at most once a second per name and process; reads the versions of the name, not their tasks',
+  active_versions: TEMPLATES,
+  contents_of_version: ON_STARTUP,
+  lock_active_version: ON_STARTUP,
+  set_active_version: ON_STARTUP,
+  hold_active_versions: 'for tasks that start later; locks one row per template by its key',
   mark_http_worker: HTTP_WORKERS,
   http_worker: HTTP_WORKERS,
   living_http_instance: HTTP_WORKERS,

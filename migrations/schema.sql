@@ -97,6 +97,17 @@ CREATE OR REPLACE FUNCTION tasker.template_idx(integer)
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN ($1 >= 131072) THEN (($1 >> 17) - 1) ELSE $1 END;
 
+create table tasker.active_version (
+  namespace_id integer not null,
+  name text not null,
+  version text not null,
+  pinned boolean not null default false,
+  revision integer not null default 1,
+  changed_at timestamp with time zone not null default now(),
+  constraint active_version_pkey PRIMARY KEY (namespace_id, name),
+  constraint active_version_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES tasker.namespace(id) ON DELETE CASCADE
+);
+
 create table tasker.analytics (
   minutes smallint not null,
   at timestamp with time zone not null,

@@ -13,6 +13,7 @@ export const ERRORS = {
   template_invalid: 400,
   config_invalid: 400,
   template_not_found: 404,
+  template_changed: 409,
   namespace_not_found: 404,
   task_not_found: 404,
   step_not_found: 404,

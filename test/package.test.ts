@@ -365,6 +365,11 @@ describe('the package', () => {
     expect(await onOwnDatabase('hello.js')).toBe('["complete",{"greeting":"Hello Ada"}]');
   });
 
+  it('runs an example from the installed package, whose templates are below node_modules', async () => {
+    const output = await onOwnDatabase('node_modules/tasker-core/examples/linear/run-linear.mjs');
+    expect(output.split('\n').at(-1)).toBe('linear_step_4: complete {"value":23}');
+  });
+
   it('runs the programs of the documentation page from JavaScript, in server mode and headless', async () => {
     expect(await pagePrograms('.')).toEqual(PAGE_RESULTS);
   });

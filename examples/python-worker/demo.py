@@ -19,7 +19,7 @@ worker = Worker(loaded, ["python"], api)
 running = threading.Thread(target=worker.run)
 running.start()
 for name, context in TASKS:
-    request = {"name": name, "namespace": "python", "version": "1.0.0", "context": context,
+    request = {"name": name, "namespace": "python", "context": context,
             "initiator": "demo", "source_system": "python", "reason": "to see it work"}
     uuid = api.call("POST", "tasks", request)["task_uuid"]
     while (task := api.call("GET", f"tasks/{uuid}"))["status"] not in ("complete", "blocked_by_failures"):

@@ -18,7 +18,7 @@ import { formatProblem } from '../template/template-problem.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import { openTracing } from '../tracing/tracing.ts';
 import type { EventRegistries } from './event-registries.ts';
-import { type OpenDatabase, openDatabase } from './open-database.ts';
+import { isProduction, type OpenDatabase, openDatabase } from './open-database.ts';
 import type { DiscoveredSubscribers } from './project/discovered-subscribers.ts';
 import type { LoadedHandlers } from './project/handler-folders.ts';
 import type { Project } from './project/project.ts';
@@ -192,15 +192,16 @@ export class Assembly {
   async #loadTemplates(): Promise<TaskTemplate[]> {
     const { loaded, options, handOut, workerCode } = this.#parts;
     if (options.templates === undefined && !workerCode) return [];
-    const { loadTemplates, withoutTemplates } = await import('./project/load-templates.ts');
-    const { templates, problems } = await loadTemplates(options.templates ?? [], this.#environment);
+    const { checkFolders, loadTemplates, withoutTemplates } = await import('./project/load-templates.ts');
+    const read = await loadTemplates(options.templates ?? [], this.#environment);
+    const { templates, problems } = read;
     for (const problem of problems) this.#logger.warn(formatProblem(problem));
     this.#project?.adopt(templates);
     if (handOut || this.#project) {
       const { namespaces } = loaded.config;
       const noTemplates = withoutTemplates(options.templates, { namespaces, found: templates.length });
       if (noTemplates !== undefined) this.#logger.warn(noTemplates);
-    }
+    } else checkFolders(read);
     return templates;
   }
 
@@ -248,7 +249,8 @@ export class Assembly {
         analytics,
         replica: open.replica,
       });
-      await engine.templates.registerAll(made.templates);
+      const keepContent = this.#keepsContent;
+      await engine.templates.registerAll(made.templates, { keepContent });
       const schedules = { files: options.schedules, source: config.scheduleSource };
       await startSchedules({ engine, ...schedules, logger: moduleLogger(logger, 'app') });
       tasker = new Tasker({
@@ -265,6 +267,7 @@ export class Assembly {
         tracing: await openTracing(),
         handOut,
         sinks,
+        keepContent,
       });
       if (options.autoStart ?? true) await tasker.start();
       options.signal?.throwIfAborted();
@@ -279,6 +282,13 @@ export class Assembly {
       metrics.close();
       throw open ? lostAtStart(open.database.place, error) : error;
     }
+  }
+
+  /** Whether registered versions keep their content: in production, unless it is to be replaced. */
+  get #keepsContent(): boolean {
+    const { loaded, options } = this.#parts;
+    if (loaded.config.replaceTemplates) return false;
+    return options.environment === undefined ? isProduction(loaded) : options.environment === 'production';
   }
 
   /** The sinks in the configuration file run only in workers, not in a program that only creates and watches tasks. */

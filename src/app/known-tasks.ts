@@ -6,18 +6,22 @@
  * @example
  * declare module 'tasker-core' {
  *   interface TaskTypes {
- *     'shop/order@1.0.0': { namespace: 'shop'; name: 'order'; version: '1.0.0'; context: { order_id: string } };
+ *     'shop/order@1.1.0': { namespace: 'shop'; name: 'order'; version: '1.1.0'; active: true; context: { order_id: string } };
  *   }
  * }
  */
 // biome-ignore lint/suspicious/noEmptyInterface: programs add to it
 export interface TaskTypes {}
 
-/** An entry of {@link TaskTypes}. `defaults`: keys of the context that the template's `default_context` supplies. */
+/**
+ * An entry of {@link TaskTypes}. `active`: whether a request without a version means this version. Files of earlier
+ * versions omit it, and mean 1.0.0. `defaults`: keys of the context that the template's `default_context` supplies.
+ */
 interface TaskType {
   namespace: string;
   name: string;
   version: string;
+  active?: boolean;
   context: unknown;
   defaults?: string;
 }
@@ -42,10 +46,16 @@ type ContextPart<Context> = unknown extends Context
     ? { context?: Context }
     : { context: Context };
 
+type IsActive<Task extends TaskType> = Task extends { active: infer Active }
+  ? Active
+  : Task['version'] extends '1.0.0'
+    ? true
+    : false;
+
 type Parts<Task extends TaskType, Base> = Omit<Base, 'name' | 'namespace' | 'version' | 'context'> & {
   name: Task['name'];
 } & (Task['namespace'] extends 'default' ? { namespace?: Task['namespace'] } : { namespace: Task['namespace'] }) &
-  (Task['version'] extends '1.0.0' ? { version?: Task['version'] } : { version: Task['version'] }) &
+  (IsActive<Task> extends true ? { version?: Task['version'] } : { version: Task['version'] }) &
   ContextPart<ContextOf<Task>>;
 
 type PartsOf<Task, Base> = Task extends TaskType ? Parts<Task, Base> : never;
@@ -62,12 +72,19 @@ type OrDefault<Text extends string, Default extends string> = [Text] extends [ne
 
 type First<Wanted, Else> = [Wanted] extends [never] ? Else : Wanted;
 
+/** The requests of a version. Without a version: those that may omit it. */
+type OfVersion<Known, Version extends string> = [Version] extends [never]
+  ? Known extends { version: string }
+    ? never
+    : Known
+  : Extract<Known, { version?: Version }>;
+
 /**
  * The templates with the given name and namespace. If no template has both, the templates with the name, so that a
  * compile error points to the part that differs.
  */
 export type Meant<Name extends string, Namespace extends string, Version extends string, Known> = First<
-  Extract<Known, { name: Name; namespace?: OrDefault<Namespace, 'default'>; version?: OrDefault<Version, '1.0.0'> }>,
+  OfVersion<Extract<Known, { name: Name; namespace?: OrDefault<Namespace, 'default'> }>, Version>,
   First<
     Extract<Known, { name: Name; namespace?: OrDefault<Namespace, 'default'> }>,
     First<Extract<Known, { name: Name }>, Known>

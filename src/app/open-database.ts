@@ -94,6 +94,11 @@ export function checkEmbeddedAllowed(loaded: LoadedConfig): void {
   );
 }
 
+/** Returns whether the configuration says that this is production. */
+export function isProduction(loaded: LoadedConfig): boolean {
+  return productionBy(loaded) !== undefined;
+}
+
 /**
  * Returns the setting that makes this production: the configured environment, or `NODE_ENV` if `TASKER_ENV` is not set.
  */

@@ -1,5 +1,6 @@
 /** The public types of searches, pauses, dead letters, signals, approvals, timers, completion from outside, and schedules. */
 
+export type { Activation } from '../engine/activate-template.ts';
 export type { RedriveFilter } from '../engine/bulk/redrives.ts';
 export type { AddOptions as DeadLetterAddOptions, DeadLetterChange } from '../engine/dead-letters/acts.ts';
 export type {

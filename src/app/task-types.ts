@@ -10,10 +10,10 @@ export type { TaskTypes } from './known-tasks.ts';
  * // `tasker generate types` writes this:
  * declare module 'tasker-core' {
  *   interface TaskTypes {
- *     'shop/order@1.0.0': { namespace: 'shop'; name: 'order'; version: '1.0.0'; context: { order_id: string } };
+ *     'shop/order@1.1.0': { namespace: 'shop'; name: 'order'; version: '1.1.0'; active: true; context: { order_id: string } };
  *   }
  * }
- * const request: TaskRequestOf<'shop/order@1.0.0'> = { namespace: 'shop', name: 'order', context: { order_id: 'O-7' } };
+ * const request: TaskRequestOf<'shop/order@1.1.0'> = { namespace: 'shop', name: 'order', context: { order_id: 'O-7' } };
  */
 export type TaskRequestOf<Key extends keyof Types, Types = TaskTypes> = KnownRequest<Key, Types, TaskRequest>;
 

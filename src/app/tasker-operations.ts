@@ -1,3 +1,4 @@
+import type { Activation } from '../engine/activate-template.ts';
 import type { Analytics, AnalyticsOptions } from '../engine/analytics/statistics.ts';
 import { type AuditFilter, type AuditPage, type AuditPageOptions, findActs } from '../engine/audit.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -329,6 +330,22 @@ export abstract class TaskerOperations extends TaskerSignals {
    */
   queues(options?: QueueListOptions): Promise<QueueInfo[]> {
     return listQueues(this.#engine, options);
+  }
+
+  /**
+   * Makes a version of a template the active version, which requests without a version mean. The version is pinned:
+   * registering a higher version does not replace it, until the next activation. `namespace/name@latest` makes the
+   * highest registered version active, and ends the pin. Running tasks keep their template. Activating the active
+   * version again changes nothing.
+   *
+   * @example
+   * // After 1.1.0 was deployed and fails: new tasks use 1.0.0 again.
+   * await tasker.activateTemplate('shop/fulfil@1.0.0', { actor: 'ann', reason: 'charges twice' });
+   * @throws TaskerError `bad_request`, `template_not_found`, `timeout` if a transaction that creates a task of the
+   * template stays open for ten seconds
+   */
+  activateTemplate(template: string, options?: OperatorOptions): Promise<Activation> {
+    return this.#engine.activateTemplate(template, this.by(options));
   }
 
   /**

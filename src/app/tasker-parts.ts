@@ -28,6 +28,8 @@ export interface TaskerParts extends Partial<EventRegistries> {
   templates: readonly TaskTemplate[];
   /** Selects the overrides of templates that are registered later. */
   environment: string;
+  /** Whether registered versions of templates keep their content. */
+  keepContent: boolean;
   /** Destinations of durable events. */
   sinks: readonly EventConsumer[];
   /** Called after the tasker has stopped. */

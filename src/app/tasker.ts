@@ -10,11 +10,13 @@ import type { StreamChange } from '../engine/streams/changes.ts';
 import type { StreamFilter } from '../engine/streams/stream-filter.ts';
 import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
 import { readTaskWithSteps, type TaskSnapshot } from '../engine/task-with-steps.ts';
+import { nameOf as templateName } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
+import { requestedTemplate } from '../template/template-name.ts';
 import { formatProblem } from '../template/template-problem.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import type { Tracing } from '../tracing/tracing.ts';
@@ -208,14 +210,17 @@ export class Tasker extends TaskerOperations {
   /**
    * Registers new templates or newer versions. New tasks use them immediately. Accepts the same forms as
    * `createTasker`: parsed templates, plain objects with the keys of a template file, files and folders.
-   * @throws TaskerError `template_invalid`
+   * In production, a registered version keeps its content, unless `replace` or the setting `replaceTemplates` is true.
+   * @throws TaskerError `template_invalid`; in production also `template_changed`, if a version has other content
    */
-  async registerTemplates(source: TemplateSource): Promise<void> {
-    const { loadTemplates } = await import('./project/load-templates.ts');
-    const { templates, problems } = await loadTemplates(source, this.#parts.environment);
+  async registerTemplates(source: TemplateSource, { replace = false }: { replace?: boolean } = {}): Promise<void> {
+    const { checkFolders, loadTemplates } = await import('./project/load-templates.ts');
+    const loaded = await loadTemplates(source, this.#parts.environment);
+    checkFolders(loaded);
+    const { templates, problems } = loaded;
     for (const problem of problems) this.#logger.warn(formatProblem(problem));
     for (const template of templates) {
-      await this.#engine.templates.register(template);
+      await this.#engine.templates.register(template, { keepContent: this.#parts.keepContent && !replace });
       this.#served.add([template.namespace]);
     }
     await this.#worker?.refresh();
@@ -465,15 +470,15 @@ function handleOf({ taskUuid, snapshot, priority, created }: CreatedTask): TaskH
  * Creates tasks with one span each. The span is the parent of the spans of the task's steps, even in other processes. A
  * request with its own `traceparent` keeps it and gets no span.
  */
-async function withSpans<Created extends { taskUuid: string }>(
+async function withSpans<Created extends Pick<CreatedTask, 'taskUuid' | 'snapshot'>>(
   tracing: Tracing,
   requests: readonly TaskRequest[],
   create: (requests: readonly TaskRequest[]) => Promise<Created[]>,
 ): Promise<Created[]> {
   const spans = requests.map((request) => {
     if (request.traceparent !== undefined) return undefined;
-    const { namespace = 'default', name, version = '1.0.0' } = request;
-    const template = `${namespace}/${name}@${version}`;
+    const { namespace = 'default', name } = request;
+    const template = requestedTemplate(request);
     return tracing.start(`task ${namespace}/${name}`, {
       kind: 'PRODUCER',
       attributes: { 'tasker.template': template },
@@ -483,8 +488,9 @@ async function withSpans<Created extends { taskUuid: string }>(
     const created = await create(
       requests.map((request, i) => (spans[i] ? { ...request, traceparent: tracing.traceparentOf(spans[i]) } : request)),
     );
-    created.forEach(({ taskUuid }, i) => {
-      if (spans[i]) tracing.end(spans[i], { attributes: { 'tasker.task_uuid': taskUuid } });
+    created.forEach(({ taskUuid, snapshot }, i) => {
+      const attributes = { 'tasker.task_uuid': taskUuid, 'tasker.template': templateName(snapshot.template) };
+      if (spans[i]) tracing.end(spans[i], { attributes });
     });
     return created;
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { z } from '@hono/zod-openapi';
 import type {
   ActedStepSchema,
+  ActivationSchema,
   CopySchema,
   DeadLetterSchema,
   PauseResultSchema,
@@ -74,6 +75,8 @@ export type TaskTimeline = z.output<typeof TimelineSchema>;
 export type TaskHistoryEntry = z.output<typeof HistoryEntrySchema>;
 /** The last wait of a step. */
 export type TaskWait = z.output<typeof WaitSchema>;
+/** The result of activating a version of a template. */
+export type ActivationInfo = z.output<typeof ActivationSchema>;
 /** A pause of a task, a template or a namespace. */
 export type PauseInfo = z.output<typeof PauseSchema>;
 /** The result of pausing or resuming. */

@@ -23,6 +23,7 @@ export function clientModule(connect: () => Promise<Client>): ClientModule<Promi
     }
   };
   return {
+    knowsActiveVersions: true,
     clientCreateTask: (request) => call(({ tasks }) => tasks.create(wireRequest(request))),
     clientGetTask: (task) => call(({ tasks }) => tasks.get(task)),
     clientListTasks: (params) => call((client) => listTasks(client, params)),

@@ -2,9 +2,12 @@ import type { AnyKnown, Dynamic, Meant, TaskTypes } from '../app/known-tasks.ts'
 import type { TaskRequestBody } from './types.ts';
 
 /** The fields of a request that have a default. */
-type Optional = 'namespace' | 'version' | 'context' | 'initiator' | 'source_system' | 'reason';
+type Optional = 'namespace' | 'context' | 'initiator' | 'source_system' | 'reason';
 
-/** A task to create. Fields that are omitted have the defaults of {@link NEW_TASK_DEFAULTS}. */
+/**
+ * A task to create. Fields that are omitted have the defaults of {@link NEW_TASK_DEFAULTS}. Without a version, the server
+ * creates a task of the active version.
+ */
 export type NewTask = Omit<TaskRequestBody, Optional> & Partial<Pick<TaskRequestBody, Optional>>;
 
 /**
@@ -22,7 +25,6 @@ export type CheckedNewTask<Name extends string, Namespace extends string, Versio
 /** The values of the fields that a request omits. `correlation_id` is a new UUID. */
 export const NEW_TASK_DEFAULTS = {
   namespace: 'default',
-  version: '1.0.0',
   context: {},
   initiator: 'tasker-core-typescript',
   source_system: 'tasker-core',

@@ -10,7 +10,7 @@ export interface CreateTaskOptions {
   namespace?: string;
   /** Default `{}`. */
   context?: Record<string, unknown>;
-  /** Default `1.0.0`. */
+  /** Default: the active version. A module that does not know active versions receives `1.0.0`. */
   version?: string;
   /** Default `tasker-core-typescript`. */
   initiator?: string;
@@ -67,7 +67,7 @@ export interface HealthCheckResponse {
 export interface NapiTaskRequest {
   name: string;
   namespace: string;
-  version: string;
+  version?: string | undefined;
   context: Record<string, unknown>;
   initiator: string;
   sourceSystem: string;
@@ -104,6 +104,8 @@ type NowOrLater = NapiClientResult | Promise<NapiClientResult>;
 
 /** Carries out the calls of a {@link TaskerClient}, as requests to a server or with the responses of a test. */
 export interface ClientModule<Result extends NowOrLater = NowOrLater> {
+  /** Whether a request without a version means the active version. The modules of the earlier SDK require a version. */
+  readonly knowsActiveVersions?: true;
   clientCreateTask(request: NapiTaskRequest): Result;
   clientGetTask(taskUuid: string): Result;
   clientListTasks(params: NapiListTasksParams): Result;
@@ -145,7 +147,7 @@ export class TaskerClient<Result extends NowOrLater = Promise<NapiClientResult>>
     const request: NapiTaskRequest = {
       name: options.name,
       namespace: options.namespace ?? NEW_TASK_DEFAULTS.namespace,
-      version: options.version ?? NEW_TASK_DEFAULTS.version,
+      version: options.version,
       context: options.context ?? {},
       initiator: options.initiator ?? NEW_TASK_DEFAULTS.initiator,
       sourceSystem: options.sourceSystem ?? NEW_TASK_DEFAULTS.source_system,
@@ -156,7 +158,11 @@ export class TaskerClient<Result extends NowOrLater = Promise<NapiClientResult>>
       parentCorrelationId: options.parentCorrelationId,
       idempotencyKey: options.idempotencyKey,
     };
-    return this.#answer((module) => module.clientCreateTask(request));
+    return this.#answer((module) =>
+      module.clientCreateTask(
+        module.knowsActiveVersions ? request : { ...request, version: request.version ?? '1.0.0' },
+      ),
+    );
   }
 
   /** Returns a task with its steps. */

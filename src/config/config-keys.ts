@@ -115,6 +115,15 @@ const KEYS = {
     about:
       'Folders or files of templates, for the commands and `bootstrapWorker`. Folders are read recursively. A pattern is treated as the folder that contains it. `createTasker` has the option `templates` instead.',
   }),
+  /** In production, replaces the content of registered template versions that differ. Default false: refuses to start. */
+  replaceTemplates: option({
+    path: 'common.task_templates.replace',
+    variables: ['TASKER_REPLACE_TEMPLATES'],
+    form: forms.flag,
+    byDefault: false,
+    about:
+      'Whether a program in production that brings other content for a registered version of a template replaces the registered content. If false, it refuses to start. Set it for one deployment, or use `--replace`.',
+  }),
   ...SCHEDULE_KEYS,
   log: key({
     path: 'common.logging.level',

@@ -5,9 +5,10 @@ import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { statementsOn, type UserClient } from '../db/user-transactions.ts';
 import { TaskerError } from '../errors.ts';
-import { identityHash, isUuid, uuidV7 } from '../model/ids.ts';
+import { identityIn, isUuid, uuidV7 } from '../model/ids.ts';
 import { CONTEXT_LIMITS, isStorableText, overLimit, storableJson } from '../model/json.ts';
 import { earliestMinutes } from '../model/task-limits.ts';
+import { createActiveTasks, type ExpectedActive, holdActive, type NewActiveTask } from '../store/active-versions.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import { type WatchedTask, watchTasks } from '../store/stale-tasks.ts';
 import {
@@ -18,8 +19,9 @@ import {
   taskStates,
 } from '../store/tasks.ts';
 import { createLaterTasks } from '../store/waits/start-tasks.ts';
+import { requestedTemplate } from '../template/template-name.ts';
 import { idsOf } from '../tracing/traceparent.ts';
-import { nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
+import { type ActiveTemplate, nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 import { startOf } from './waits/start-time.ts';
 
 /** A task to create. */
@@ -28,7 +30,11 @@ export interface TaskRequest {
   name: string;
   /** Its namespace. Default `default`. */
   namespace?: string;
-  /** Its version, matched exactly. Default `1.0.0`. */
+  /**
+   * Its version, matched exactly. Default: the active version, which is the highest registered version, or the one that
+   * `activateTemplate` has made active. A task with an identity is then also compared with the tasks of the other
+   * versions.
+   */
   version?: string;
   /**
    * The input that every step can read: a JSON object of at most 1 MB, 10 levels deep. The template's `default_context`
@@ -96,58 +102,93 @@ const FIRST_PAUSE_MS = 50;
 const MAX_TRIES = 7;
 const UNIQUE_VIOLATION = '23505';
 
+/** Maximum number of attempts of a creation whose active version changes again and again. */
+const MAX_CHANGES = 10;
+
 /**
  * Creates the tasks that `readRequests` has read, all or none. Uses one statement, or several in one transaction if the
- * contexts are too large.
+ * contexts are too large. If the active version of a template changes meanwhile, nothing is created, and the next
+ * attempt uses the new one.
  * @throws TaskerError `template_not_found`, `bad_request`, `invalid_context`, `identity_missing`, `conflict`
  */
 export async function createTasks(
   database: Database,
   templates: TemplateStore,
   requests: readonly TaskRequest[],
-  { onDuplicate = 'error', also, client }: CreateOptions & Also = {},
+  options: CreateOptions & Also = {},
 ): Promise<CreatedTask[]> {
   if (requests.length === 0) return [];
-  const snapshots = await snapshotsOf(templates, requests);
-  const tasks = requests.map((request, i) => newTask(request, snapshots[i]!, i));
-  const result = (taskUuid: string, i: number) => ({
-    taskUuid,
-    snapshot: snapshots[i]!,
-    created: taskUuid === tasks[i]!.taskUuid,
+  for (let changes = 1; ; changes++) {
+    try {
+      return await createOnce(database, templates, requests, options);
+    } catch (error) {
+      if (!(error instanceof ActiveVersionChanged)) throw error;
+      for (const { namespace = 'default', name } of requests) templates.forgetActive({ namespace, name });
+      if (changes === MAX_CHANGES) throw stillChanging(error);
+    }
+  }
+}
+
+/** The active version of a template has changed since it was read. Nothing was created. */
+class ActiveVersionChanged extends Error {}
+
+function stillChanging(cause: Error): TaskerError {
+  return new TaskerError(
+    'conflict',
+    `no task was created: the active version of its template has changed in each of ${MAX_CHANGES} attempts; pass the version, or create the task in a transaction with the isolation level read committed`,
+    { cause },
+  );
+}
+
+async function createOnce(
+  database: Database,
+  templates: TemplateStore,
+  requests: readonly TaskRequest[],
+  { onDuplicate = 'error', also, client }: CreateOptions & Also,
+): Promise<CreatedTask[]> {
+  const meant = await templatesOf(templates, requests);
+  const tasks = requests.map((request, i) => newTask(request, meant[i]!.snapshot, i, meant[i]!.active?.others));
+  const result = async (standing: Standing, i: number) => ({
+    taskUuid: standing.taskUuid,
+    snapshot: await snapshotOf(templates, standing, meant[i]!),
+    created: standing.taskUuid === tasks[i]!.taskUuid,
     priority: tasks[i]!.rank === 0 ? 0 : -tasks[i]!.rank,
   });
   const ids = tasks.map((task) => task.taskUuid);
   const watched = tasks.flatMap(({ taskUuid, start }, i) => {
-    const { limits } = snapshots[i]!;
+    const { limits } = meant[i]!.snapshot;
     return limits && !start ? { taskUuid, minutes: earliestMinutes(limits) } : [];
   });
-  const portions = portionsOf(tasks);
-  const create = async (tx: Db): Promise<string[]> => {
-    const created = await insertPortions(tx, portions, watched);
+  const portions = portionsOf(withoutRepetitions(tasks));
+  const expected = expectedOf(meant, tasks);
+  const create = async (tx: Db): Promise<readonly Standing[]> => {
+    const created = await insertPortions(tx, portions, watched, expected);
     if (created.size === tasks.length) {
       await also?.(tx, ids);
-      return ids;
+      return tasks;
     }
     const found = await standingFor(tx, requests, tasks);
-    if (onDuplicate === 'error' && found.some((id, i) => id !== ids[i])) throw duplicateError(requests, tasks, found);
+    if (onDuplicate === 'error' && found.some(({ taskUuid }, i) => taskUuid !== ids[i]))
+      throw duplicateError(requests, tasks, found);
     return found;
   };
-  if (client) return (await create(statementsOn(client))).map(result);
+  if (client) return Promise.all((await create(statementsOn(client))).map(result));
   const standing = await createDespiteLoss(
     async () => {
       const simple = portions.length === 1 && !also;
       if (simple && tasks.every((task) => task.identityHash === null && !task.start)) {
-        // One round trip, because tasks without limits need no second statement.
+        // One round trip, because tasks without limits need no second statement. If an active version has changed, the
+        // rows of `watchTasks` belong to no task, and the next check deletes them.
         await database.pipeline(SETTINGS, (tx) =>
-          Promise.all([insertTasks(tx, tasks), watched.length > 0 ? watchTasks(tx, watched) : undefined]),
+          Promise.all([insertNow(tx, tasks, expected), watched.length > 0 ? watchTasks(tx, watched) : undefined]),
         );
-        return ids;
+        return tasks;
       }
       return database.transaction(SETTINGS, create);
     },
     async () => ((await taskStates(database, ids)).size > 0 ? standingFor(database, requests, tasks) : undefined),
   );
-  return standing.map(result);
+  return Promise.all(standing.map(result));
 }
 
 /**
@@ -168,19 +209,35 @@ export async function createDespiteLoss<T>(create: () => Promise<T>, find: () =>
   }
 }
 
+/** The task that a request stands for. */
+interface Standing {
+  taskUuid: string;
+  /** The version of an earlier task, if it is another one than that of the new task. */
+  version?: string;
+}
+
 /**
- * Returns, for each task, the id of the task with its identity: its own, or that of an earlier task.
+ * Returns, for each task, the task with its identity: its own, or an earlier task. A task of another version is only
+ * found for a request without a version.
  * @throws TaskerError `conflict` if the earlier task was pruned
  */
-async function standingFor(db: Db, requests: readonly TaskRequest[], tasks: readonly NewTask[]): Promise<string[]> {
+async function standingFor(
+  db: Db,
+  requests: readonly TaskRequest[],
+  tasks: readonly PreparedTask[],
+): Promise<Standing[]> {
   const first = await findIdentities(
     db,
-    tasks.flatMap((task) => task.identityHash ?? []),
+    tasks.flatMap(({ identityHash, otherHashes = [] }) => [identityHash ?? [], otherHashes].flat()),
   );
-  return tasks.map((task, i) => {
-    const found = task.identityHash === null ? undefined : first.get(task.identityHash);
-    if (found && found.prunedAt !== null) throw prunedError(requests, i, found);
-    return found?.taskUuid ?? task.taskUuid;
+  return tasks.map(({ taskUuid, identityHash, otherHashes = [], otherVersions = [] }, i) => {
+    if (identityHash === null) return { taskUuid };
+    const other = otherHashes.findIndex((hash) => first.has(hash));
+    const own = first.get(identityHash);
+    const found = own ?? first.get(otherHashes[other] ?? '');
+    if (!found) return { taskUuid };
+    if (found.prunedAt !== null) throw prunedError(requests, i, found);
+    return { taskUuid: found.taskUuid, ...(!own && { version: otherVersions[other]! }) };
   });
 }
 
@@ -202,21 +259,29 @@ function placeIn(requests: readonly TaskRequest[], at: number): string {
   return requests.length > 1 ? ` (number ${at + 1} of ${requests.length}; none was created)` : '';
 }
 
-function duplicateError(requests: readonly TaskRequest[], tasks: readonly NewTask[], standing: string[]): TaskerError {
+function duplicateError(
+  requests: readonly TaskRequest[],
+  tasks: readonly NewTask[],
+  standing: readonly Standing[],
+): TaskerError {
   const mine = new Map(tasks.map((task, i) => [task.taskUuid, i]));
-  const at = standing.findIndex((taskUuid) => !mine.has(taskUuid));
-  if (at === -1) return sameInBatchError(requests, tasks);
+  const at = standing.findIndex(({ taskUuid }) => !mine.has(taskUuid));
+  if (at === -1) return sameInBatchError(requests, tasks, standing);
+  const { taskUuid } = standing[at]!;
   return new TaskerError(
     'conflict',
-    `task ${asRequested(requests, at)} already exists: ${standing[at]}${placeIn(requests, at)}; pass onDuplicate: 'return' to get it, or use another idempotency key`,
-    { details: { task_uuid: standing[at], index: at } },
+    `task ${asRequested(requests, at)} already exists: ${taskUuid}${placeIn(requests, at)}; pass onDuplicate: 'return' to get it, or use another idempotency key`,
+    { details: { task_uuid: taskUuid, index: at } },
   );
 }
 
-function sameInBatchError(requests: readonly TaskRequest[], tasks: readonly NewTask[]): TaskerError {
-  const hashes = tasks.map((task) => task.identityHash);
-  const at = hashes.findIndex((hash, i) => hash !== null && hashes.indexOf(hash) < i);
-  const first = hashes.indexOf(hashes[at]!);
+function sameInBatchError(
+  requests: readonly TaskRequest[],
+  tasks: readonly NewTask[],
+  standing: readonly Standing[],
+): TaskerError {
+  const [one, other] = repetitionIn(tasks, standing);
+  const [first, at] = one < other ? [one, other] : [other, one];
   return new TaskerError(
     'conflict',
     `task ${requests[at]!.name}, number ${at + 1} of ${requests.length}, has the same identity as number ${first + 1}; none was created. Omit one, use another idempotency key, or pass onDuplicate: 'return'`,
@@ -224,20 +289,96 @@ function sameInBatchError(requests: readonly TaskRequest[], tasks: readonly NewT
   );
 }
 
-async function snapshotsOf(templates: TemplateStore, requests: readonly TaskRequest[]): Promise<Snapshot[]> {
-  const found = new Map<string, Snapshot>();
-  const snapshots: Snapshot[] = [];
-  for (const request of requests) {
-    const { name, namespace = 'default', version = '1.0.0' } = request;
-    const key = `${namespace}/${name}@${version}`;
-    const snapshot = found.get(key) ?? (await templates.newest(namespace, name, version));
-    found.set(key, snapshot);
-    snapshots.push(snapshot);
-  }
-  return snapshots;
+/** Returns the positions of the first task that stands for another one of the list, and of that one. */
+function repetitionIn(tasks: readonly NewTask[], standing: readonly Standing[]): [number, number] {
+  const at = standing.findIndex(({ taskUuid }, i) => taskUuid !== tasks[i]!.taskUuid);
+  return [at, tasks.findIndex(({ taskUuid }) => taskUuid === standing[at]!.taskUuid)];
 }
 
-export function newTask(request: TaskRequest, snapshot: Snapshot, position: number): NewTask {
+/** The template of a request. */
+interface Meant {
+  snapshot: Snapshot;
+  /** If the request has no version: the active version that it means. */
+  active?: ActiveTemplate;
+}
+
+async function templatesOf(templates: TemplateStore, requests: readonly TaskRequest[]): Promise<Meant[]> {
+  const found = new Map<string, Meant>();
+  const meant: Meant[] = [];
+  for (const request of requests) {
+    const key = requestedTemplate(request);
+    const one = found.get(key) ?? (await templateOf(templates, request));
+    found.set(key, one);
+    meant.push(one);
+  }
+  return meant;
+}
+
+/** Returns the template of a request. @throws TaskerError `template_not_found`, with similar names */
+export async function templateOf(
+  templates: TemplateStore,
+  { name, namespace = 'default', version }: TaskRequest,
+): Promise<Meant> {
+  if (version !== undefined) return { snapshot: await templates.newest(namespace, name, version) };
+  const active = await templates.active(namespace, name);
+  return { snapshot: active.snapshot, active };
+}
+
+/** Returns the snapshot of the task that a request stands for. */
+function snapshotOf(
+  templates: TemplateStore,
+  { version }: Standing,
+  { snapshot }: Meant,
+): Promise<Snapshot> | Snapshot {
+  if (version === undefined) return snapshot;
+  const { namespace, name } = snapshot.template;
+  return templates.newest(namespace, name, version);
+}
+
+/** Returns the active versions that the creation compares, in the order in which every creation locks them. */
+function expectedOf(meant: readonly Meant[], tasks: readonly NewTask[]): ExpectedActive[] {
+  const expected = new Map<string, ExpectedActive>();
+  meant.forEach(({ snapshot, active }, i) => {
+    if (!active) return;
+    const { namespaceId } = snapshot;
+    const { name } = snapshot.template;
+    const key = `${namespaceId}/${name}`;
+    const held = tasks[i]!.identityHash !== null || expected.get(key)?.held === true;
+    expected.set(key, { namespaceId, name, revision: active.revision, held });
+  });
+  return [...expected.values()].sort((a, b) => a.namespaceId - b.namespaceId || (a.name < b.name ? -1 : 1));
+}
+
+/**
+ * Omits requests without a version that repeat an earlier request of the list for another version, because one
+ * statement does not see the identities that it inserts.
+ */
+function withoutRepetitions(tasks: readonly PreparedTask[]): readonly PreparedTask[] {
+  if (tasks.length === 1 || tasks.every(({ otherHashes }) => otherHashes === undefined)) return tasks;
+  const earlier = new Set<string>();
+  return tasks.filter(({ identityHash, otherHashes = [] }) => {
+    if (otherHashes.some((hash) => earlier.has(hash))) return false;
+    if (identityHash !== null) earlier.add(identityHash);
+    return true;
+  });
+}
+
+/** A task to create, with its identities in the other versions of its template. */
+export interface PreparedTask extends NewActiveTask {
+  /** The versions of `otherHashes`, in the same order. */
+  otherVersions?: readonly string[];
+}
+
+/**
+ * Checks and encodes a request. `otherVersions`: the other registered versions, if the request has no version. The
+ * identity is compared with theirs too.
+ */
+export function newTask(
+  request: TaskRequest,
+  snapshot: Snapshot,
+  position: number,
+  otherVersions: readonly string[] = [],
+): PreparedTask {
   const where = `task ${nameOf(snapshot.template)}${position > 0 ? ` (number ${position + 1})` : ''}`;
   const { namespace, name, version, identityStrategy: strategy, defaultOptions: defaults } = snapshot.template;
   const context = encodeContext(request.context ?? {}, snapshot, where);
@@ -254,8 +395,8 @@ export function newTask(request: TaskRequest, snapshot: Snapshot, position: numb
     throw new TaskerError('invalid_uuid', `${where}: ${key} is not a UUID: ${shownValue(id)}`);
   }
   const idempotencyKey = label(request.idempotencyKey, 'idempotencyKey', where, 10_000);
-  const hash = identityHash({ namespace, name, version, strategy, idempotencyKey, context });
-  if (hash === 'missing') {
+  const identity = identityIn({ namespace, name, strategy, idempotencyKey, context });
+  if (identity === 'missing') {
     throw new TaskerError(
       'identity_missing',
       `${where}: its template has identity_strategy: caller_provided, so the request needs an idempotencyKey`,
@@ -274,7 +415,8 @@ export function newTask(request: TaskRequest, snapshot: Snapshot, position: numb
     reason: label(request.reason ?? defaults?.reason, 'reason', where),
     tags: tagsOf(request.tags ?? defaults?.tags, where),
     createdWith: request.createdWith ?? null,
-    identityHash: hash,
+    identityHash: identity?.(version) ?? null,
+    ...(identity && otherVersions.length > 0 && { otherVersions, otherHashes: otherVersions.map(identity) }),
     start: request.startAt == null && request.delayMs == null ? undefined : startOf(request, where),
   };
 }
@@ -374,10 +516,10 @@ export function shownValue(value: unknown): string {
 const BYTES_AT_ONCE = 16 * 1024 * 1024;
 
 /** Splits tasks into lists that fit into one statement each, in an order that prevents deadlocks between callers. */
-export function portionsOf(tasks: readonly NewTask[], bytesAtOnce = BYTES_AT_ONCE): NewTask[][] {
-  const portions: NewTask[][] = [];
+export function portionsOf(tasks: readonly NewActiveTask[], bytesAtOnce = BYTES_AT_ONCE): NewActiveTask[][] {
+  const portions: NewActiveTask[][] = [];
   let bytes = 0;
-  const add = (task: NewTask) => {
+  const add = (task: NewActiveTask) => {
     const size = Buffer.byteLength(task.context);
     bytes += size;
     if (portions.length > 0 && bytes <= bytesAtOnce) portions.at(-1)!.push(task);
@@ -395,20 +537,54 @@ export function portionsOf(tasks: readonly NewTask[], bytesAtOnce = BYTES_AT_ONC
   return portions;
 }
 
-/** Inserts tasks, one batch after another. Returns the ids of the new tasks. */
+/**
+ * Inserts tasks, one batch after another. Returns the ids of the new tasks. `expected`: the active versions that
+ * requests without a version mean. The first statement compares them, and holds those of tasks with an identity.
+ */
 export async function insertPortions(
   tx: Db,
-  portions: readonly (readonly NewTask[])[],
+  portions: readonly (readonly NewActiveTask[])[],
   watched: readonly WatchedTask[],
+  expected: readonly ExpectedActive[] = [],
 ): Promise<Set<string>> {
   const created = new Set<string>();
+  let unchecked = expected;
   for (const tasks of portions) {
     const later = tasks.filter((task) => task.start !== undefined);
     const now = later.length > 0 ? tasks.filter((task) => task.start === undefined) : tasks;
-    if (now.length > 0) for (const id of await insertTasks(tx, now)) created.add(id);
-    if (later.length > 0) for (const id of await createLaterTasks(tx, later)) created.add(id);
+    if (now.length > 0) {
+      for (const id of await insertNow(tx, now, unchecked)) created.add(id);
+      unchecked = [];
+    }
+    if (later.length > 0) {
+      for (const id of await insertLater(tx, later, unchecked)) created.add(id);
+      unchecked = [];
+    }
   }
   const fresh = watched.filter(({ taskUuid }) => created.has(taskUuid));
   if (fresh.length > 0) await watchTasks(tx, fresh);
   return created;
+}
+
+async function insertNow(
+  tx: Db,
+  tasks: readonly NewActiveTask[],
+  expected: readonly ExpectedActive[],
+): Promise<Set<string>> {
+  if (expected.length === 0 && tasks.every((task) => task.otherHashes === undefined)) return insertTasks(tx, tasks);
+  const created = await createActiveTasks(tx, tasks, expected);
+  if (!created) throw new ActiveVersionChanged();
+  return created;
+}
+
+async function insertLater(
+  tx: Db,
+  tasks: readonly NewActiveTask[],
+  expected: readonly ExpectedActive[],
+): Promise<Set<string>> {
+  if (expected.length > 0 && !(await holdActive(tx, expected))) throw new ActiveVersionChanged();
+  const others = tasks.flatMap(({ otherHashes = [] }) => otherHashes);
+  const earlier = others.length > 0 ? await findIdentities(tx, others) : undefined;
+  const fresh = tasks.filter(({ otherHashes = [] }) => !otherHashes.some((hash) => earlier?.has(hash)));
+  return fresh.length > 0 ? createLaterTasks(tx, fresh) : new Set();
 }

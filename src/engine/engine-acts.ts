@@ -9,6 +9,7 @@ import { endPausesOfEnded } from '../store/acts/pauses.ts';
 import { notify } from '../store/queue.ts';
 import { findStep, stepNames } from '../store/read-steps.ts';
 import type { StepKey } from '../store/step-key.ts';
+import { type Activation, activateTemplate } from './activate-template.ts';
 import { AttemptCounter, type AttemptCounterOptions } from './analytics/attempt-counter.ts';
 import type { CreatedTask } from './create-task.ts';
 import { type AddOptions, addTask, changeDeadLetters, type DeadLetterChange } from './dead-letters/acts.ts';
@@ -342,6 +343,11 @@ export abstract class EngineActs {
       this.search.writeSoon(taskUuid);
       this.analytics.noticed();
     }
+  }
+
+  /** Makes a version of a template the active version. */
+  activateTemplate(template: string, options: OperatorOptions = {}): Promise<Activation> {
+    return activateTemplate(this, template, options);
   }
 
   /** Pauses a task, a template or a namespace. Once it returns, no step that the pause covers can start. */

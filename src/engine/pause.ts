@@ -27,7 +27,8 @@ import {
 import { QUEUE_ORDER } from '../store/planner.ts';
 import { laneOf } from '../store/queue-id.ts';
 import { getTasks, lockTasks } from '../store/tasks.ts';
-import { namespaceIds, type TemplateVersion } from '../store/templates.ts';
+import { namespaceIds } from '../store/templates.ts';
+import { namedTemplate } from './named-template.ts';
 import { type OperatorOptions, onFreeTask, operatorOf } from './operate.ts';
 import type { Pause } from './task-view.ts';
 import type { TemplateStore } from './template-store.ts';
@@ -84,8 +85,6 @@ const STRETCH = 10_000;
  * After this many steps have moved, dead rows at the head of the queue would slow down claims until the next vacuum.
  */
 const MANY_MOVED = 5_000;
-/** Maximum number of templates that an error lists if none has a similar name. */
-const FEW_TEMPLATES = 5;
 /** How long to wait for transactions that may not yet see a pause. Their own timeouts are shorter. */
 const WRITERS_MS = 90_000;
 const LONGEST_POLL_MS = 100;
@@ -252,7 +251,14 @@ async function nameOf(engine: Pausing, target: PauseTarget): Promise<Named> {
     const taskUuid = checkUuid(text, 'the task id');
     return { scope, target: taskUuid, object: { ...nothing, taskUuid } };
   }
-  if (scope === 'template') return templateOf(engine, text);
+  if (scope === 'template') {
+    const { namespaceId, namespace, name, version } = await namedTemplate(engine, text);
+    return {
+      scope,
+      target: `${namespace}/${name}${version === null ? '' : `@${version}`}`,
+      object: { taskUuid: null, namespaceId, name, version },
+    };
+  }
   const [namespaceId] = isStorableText(text) ? await namespaceIds(engine.database, [text]) : [];
   if (namespaceId === undefined) throw await namespaceNotFound(engine.database, text);
   return { scope: 'namespace', target: text, object: { ...nothing, namespaceId } };
@@ -268,41 +274,4 @@ async function namespaceNotFound(db: Db, text: string): Promise<TaskerError> {
         ? `did you mean ${near.join(' or ')}?`
         : `the ${names.length === 1 ? 'only namespace is' : 'namespaces are'} ${names.slice(0, 20).join(', ')}`;
   return new TaskerError('namespace_not_found', `namespace ${text} not found; ${hint}`, { details: { near } });
-}
-
-/** Finds a template. Without a namespace, takes the one in `default`, or the only one with that name. */
-async function templateOf({ database, templates }: Pausing, text: string): Promise<Named> {
-  const at = text.lastIndexOf('@');
-  const [path, version] = at > 0 ? [text.slice(0, at), text.slice(at + 1)] : [text, null];
-  const slash = path.indexOf('/');
-  const [given, name] = slash > 0 ? [path.slice(0, slash), path.slice(slash + 1)] : [null, path];
-  const all = await templates.list();
-  const matching = all.filter((row) => row.name === name && (version === null || row.version === version));
-  const namespaces = [...new Set(matching.map((row) => row.namespace))];
-  const namespace = given ?? (namespaces.includes('default') || namespaces.length !== 1 ? 'default' : namespaces[0]!);
-  if (!namespaces.includes(namespace)) throw templateNotFound(text, { name, version }, all);
-  const [namespaceId] = await namespaceIds(database, [namespace]);
-  return {
-    scope: 'template',
-    target: `${namespace}/${name}${version === null ? '' : `@${version}`}`,
-    object: { taskUuid: null, namespaceId: namespaceId!, name, version },
-  };
-}
-
-function templateNotFound(
-  text: string,
-  { name, version }: { name: string; version: string | null },
-  all: readonly TemplateVersion[],
-): TaskerError {
-  const same = all.some((row) => row.name === name);
-  const names = [...new Set(all.map((row) => row.name))];
-  const similar = same ? [name] : nearNames(name, names);
-  const named = similar.length > 0 || names.length > FEW_TEMPLATES ? similar : names;
-  const shown = (row: TemplateVersion) => `${row.namespace}/${row.name}${version === null ? '' : `@${row.version}`}`;
-  const near = [...new Set(all.filter((row) => named.includes(row.name)).map(shown))];
-  const hint =
-    near.length > 0
-      ? `there ${near.length === 1 ? 'is' : 'are'} ${near.slice(0, 5).join(', ')}`
-      : 'no registered template has a similar name';
-  return new TaskerError('template_not_found', `template ${text} not found; ${hint}`, { details: { near } });
 }

@@ -36,9 +36,12 @@ function readRequest(given: unknown, what: string): TaskRequest {
   }
   refuseUnknownFields(given, REQUEST_FIELDS, `${what} of a task`);
   const request = fieldsOf(given as TaskRequest, what);
-  const { name, namespace = 'default', version = '1.0.0' } = request;
+  const { name, namespace = 'default', version = name } = request;
   if (![name, namespace, version].every((part) => typeof part === 'string' && part !== '' && isStorableText(part))) {
-    throw new TaskerError('bad_request', 'a task needs the name, namespace and version of its template, as strings');
+    throw new TaskerError(
+      'bad_request',
+      'a task needs the name of its template, as a string; namespace and version are strings too, if they are given',
+    );
   }
   return request;
 }

@@ -1,15 +1,20 @@
+import { isLockTimeout } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { grouped } from '../model/grouped.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import type { TaskLimits } from '../model/task-limits.ts';
+import { type ActiveVersion, activeVersions, lockActive, readActive, setActive } from '../store/active-versions.ts';
 import { lockPausesShared } from '../store/acts/pauses.ts';
 import {
+  contentsOf,
   ensureNamespace,
   listTemplates,
+  namespaceIds,
   newestDigests,
   newestTemplate,
   registerTemplate,
@@ -18,11 +23,14 @@ import {
   type TemplateRow,
   type TemplateVersion,
   templatesById,
+  versionsOf,
 } from '../store/templates.ts';
 import { compileSchema, compileStored, type SchemaViolation } from '../template/json-schema-check.ts';
 import { limitsOf } from '../template/limits-of.ts';
 import { type JsonSchema, type TaskTemplate, waitsByType } from '../template/task-template.ts';
+import { type TemplateChange, templateChanges } from '../template/template-changes.ts';
 import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
+import { compareVersions, descendingVersions, highestVersion } from '../template/version-order.ts';
 import { type DeclaredEvents, declaredEvents } from './events/declared-events.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits, type Expanding, expansionOf } from './expansion.ts';
 import { type SensitiveValues, sensitiveValues } from './sensitive.ts';
@@ -53,6 +61,22 @@ export interface Snapshot {
   sensitive: SensitiveValues | undefined;
 }
 
+/** The active version of a template, which requests without a version mean. */
+export interface ActiveTemplate {
+  snapshot: Snapshot;
+  /** Changes whenever the active version or the registered versions change. */
+  revision: number;
+  /** The other registered versions, the highest first. */
+  others: readonly string[];
+}
+
+/** A registered version, and whether requests without a version mean it. */
+export interface ListedTemplate extends TemplateListRow {
+  active: boolean;
+  /** Whether an activation keeps registrations of higher versions from replacing it as the active version. */
+  pinned: boolean;
+}
+
 const NOTHING_WRONG: readonly SchemaViolation[] = [];
 
 /** The template snapshots of one database. Registers them, loads each once, and compiles them. */
@@ -62,6 +86,7 @@ export class TemplateStore {
   readonly #limits: DynamicLimits;
   readonly #byId = new KeptSnapshots<Snapshot>();
   readonly #newest = new NewestSnapshots<Snapshot>();
+  readonly #active = new NewestSnapshots<Omit<ActiveTemplate, 'snapshot'> & { version: string }>();
   /** The namespaces in which a known template has steps that wait. */
   readonly namespacesWithWaits = new Set<number>();
 
@@ -72,30 +97,46 @@ export class TemplateStore {
   }
 
   /**
-   * Registers templates, in order. Skips templates that are already the newest registration, so most starts write
-   * nothing.
+   * Registers templates, in order. Skips templates that are already the newest registration and need not become active,
+   * so most starts write nothing. With `keepContent`, every template is checked before the first one is registered.
+   * @throws TaskerError `template_changed` with `keepContent`, if a registered version has other content
    */
-  async registerAll(templates: readonly TaskTemplate[]): Promise<void> {
+  async registerAll(templates: readonly TaskTemplate[], { keepContent = false }: RegisterOptions = {}): Promise<void> {
     if (templates.length === 0) return;
     const { digestOf } = await digesting();
-    const rows = await newestDigests(this.#database, templates);
+    const [rows, active] = await Promise.all([
+      newestDigests(this.#database, templates),
+      activeVersions(this.#database, templates),
+    ]);
     const newest = new Map(rows.map(({ digest, ...row }) => [nameOf(row), digest]));
+    const activeOf = new Map(active.map((row) => [unversioned(row), row]));
+    const differs = (template: TaskTemplate) =>
+      (newest.get(nameOf(template)) ?? digestOf(template)) !== digestOf(template);
+    if (keepContent) {
+      for (const template of templates.filter(differs)) await this.#checkContent(this.#database, template);
+    }
     for (const template of templates) {
       const [key, digest] = [nameOf(template), digestOf(template)];
-      if (newest.get(key) === digest) continue;
-      await this.register(template);
+      if (newest.get(key) === digest && !replaces(template.version, activeOf.get(unversioned(template)))) continue;
+      await this.register(template, { keepContent });
       newest.set(key, digest);
     }
   }
 
-  /** Stores a snapshot and its graph. The same digest is the same snapshot. New tasks use the newest registration. */
-  async register(template: TaskTemplate): Promise<Snapshot> {
+  /**
+   * Stores a snapshot and its graph. The same digest is the same snapshot. New tasks use the newest registration. A
+   * version that is higher than the active version becomes active, unless an activation has pinned the active version.
+   * With `keepContent`, the content of a registered version stays, and new tasks use it.
+   * @throws TaskerError `template_changed` with `keepContent`, if a registered version never had this content
+   */
+  async register(template: TaskTemplate, { keepContent = false }: RegisterOptions = {}): Promise<Snapshot> {
     const graph = graphOf(template);
     const [{ digestOf }, { templateToJson }] = await Promise.all([digesting(), forms()]);
     const digest = digestOf(template);
-    const { id, namespaceId, other } = await this.#database.transaction(opening(), async (tx) => {
+    const { id, namespaceId, other, kept } = await this.#changing(template, async (tx) => {
       await lockPausesShared(tx);
       const namespaceId = await ensureNamespace(tx, template.namespace);
+      await makeActive(tx, namespaceId, template);
       const row = {
         namespaceId,
         name: template.name,
@@ -109,11 +150,20 @@ export class TemplateStore {
         waits: hasWaits(template),
       };
       const [before] = await newestDigests(tx, [template]);
+      if (keepContent && before && before.digest !== digest) {
+        const { id, isNewest } = await this.#checkContent(tx, template);
+        if (!isNewest) return { id, namespaceId, other: before.digest, kept: true };
+      }
       const { id, fresh } = await registerTemplate(tx, row);
       if (fresh) await storeGraph(tx, id, storedGraph(template, graph));
-      return { id, namespaceId, other: before && before.digest !== digest ? before.digest : undefined };
+      return { id, namespaceId, other: before && before.digest !== digest ? before.digest : undefined, kept: false };
     });
-    if (other !== undefined) {
+    if (kept) {
+      this.#logger.warn(
+        { template: nameOf(template), digest, other },
+        `template ${nameOf(template)} had this content earlier (${digest.slice(0, 12)}); new tasks use the content that replaced it (${other!.slice(0, 12)}); to go back, start with --replace (replaceTemplates: true), or activate another version`,
+      );
+    } else if (other !== undefined && !keepContent) {
       this.#logger.warn(
         { template: nameOf(template), digest, other },
         `template ${nameOf(template)} has different content (${digest.slice(0, 12)}) than the one registered earlier under this version (${other.slice(0, 12)}); new tasks use this content, running tasks keep theirs; raise the version to distinguish them`,
@@ -121,8 +171,31 @@ export class TemplateStore {
     }
     const snapshot = this.#byId.get(id) ?? this.#compile({ id, namespaceId, digest, template, graph });
     this.#byId.put(snapshot);
-    this.#newest.put(nameOf(template), snapshot);
+    if (!kept) this.#newest.put(nameOf(template), snapshot);
+    this.forgetActive(template);
     return snapshot;
+  }
+
+  /**
+   * Compares a template with the contents that its version has had, as this program reads them. Returns the snapshot
+   * with the same content, and whether it is the newest.
+   * @throws TaskerError `template_changed` with the differences, if there is none
+   */
+  async #checkContent(db: Db, template: TaskTemplate): Promise<{ id: number; isNewest: boolean }> {
+    const [{ templateFromJson }, { contentOf }] = await Promise.all([forms(), import('../template/content-of.ts')]);
+    const contents = await contentsOf(db, template);
+    const wanted = contentOf(template);
+    const readable = contents.map(({ definition }) => contentOf(templateFromJson(JSON.parse(definition))));
+    const same = readable.findIndex((content) => JSON.stringify(content) === JSON.stringify(wanted));
+    if (same === -1) throw contentChanged(template, templateChanges(readable[0], wanted));
+    return { id: contents[same]!.id, isNewest: same === 0 };
+  }
+
+  /** Runs a transaction that may change the active version of a template. */
+  #changing<T>(template: TemplateName, work: (tx: Db) => Promise<T>): Promise<T> {
+    return this.#database.transaction(CHANGING_ACTIVE, work).catch((error: unknown) => {
+      throw isLockTimeout(error) ? activeIsHeld(template, error) : error;
+    });
   }
 
   /** Returns snapshots by id. Loads unknown snapshots in one statement. */
@@ -197,6 +270,43 @@ export class TemplateStore {
     return snapshot;
   }
 
+  /**
+   * Returns the active version of a template, which may be a second old. A creation compares its revision.
+   * @throws TaskerError `template_not_found`, with similar names
+   */
+  async active(namespace: string, name: string): Promise<ActiveTemplate> {
+    const key = unversioned({ namespace, name });
+    const known = this.#active.get(key);
+    const kept = known && this.#newest.get(`${key}@${known.version}`);
+    if (kept) return { snapshot: kept, revision: known.revision, others: known.others };
+    const row = isStorableText(key) ? await this.#readActive(namespace, name) : undefined;
+    if (!row) throw await this.#notFound(key, namespace, name);
+    const { revision, version } = row;
+    const others = descendingVersions(row.versions.filter((other) => other !== version));
+    const snapshot = await this.#load(row);
+    this.#active.put(key, { version, revision, others });
+    this.#newest.put(nameOf(row), snapshot, { uses: 1 });
+    return { snapshot, revision, others };
+  }
+
+  /** Reads the active version. Makes the highest version active if only earlier programs have registered the template. */
+  async #readActive(namespace: string, name: string) {
+    const row = await readActive(this.#database, namespace, name);
+    if (row) return row;
+    const highest = highestVersion(await versionsOf(this.#database, namespace, name));
+    if (highest === undefined) return undefined;
+    await this.#changing({ namespace, name }, async (tx) => {
+      const [namespaceId] = await namespaceIds(tx, [namespace]);
+      if (namespaceId !== undefined) await lockActive(tx, { namespaceId, name }, highest);
+    });
+    return readActive(this.#database, namespace, name);
+  }
+
+  /** Makes the next call of {@link active} read the row again. */
+  forgetActive(template: TemplateName): void {
+    this.#active.delete(unversioned(template));
+  }
+
   /** Statistics of the cache of {@link newest}. */
   get kept(): KeptStats {
     return this.#newest.stats;
@@ -208,14 +318,27 @@ export class TemplateStore {
   }
 
   /** Returns every registered name and version. */
-  list(): Promise<TemplateListRow[]> {
-    return listTemplates(this.#database);
+  async list(): Promise<ListedTemplate[]> {
+    const [rows, active] = await Promise.all([listTemplates(this.#database), activeVersions(this.#database)]);
+    const activeOf = new Map(active.map((row) => [unversioned(row), row]));
+    const versions = grouped(rows, unversioned);
+    return rows.map((row) => {
+      const known = activeOf.get(unversioned(row));
+      const version = known?.version ?? highestVersion(versions.get(unversioned(row))!.map((one) => one.version));
+      const isActive = row.version === version;
+      return { ...row, active: isActive, pinned: isActive && known?.pinned === true };
+    });
   }
 
   async #notFound(key: string, namespace: string, name: string): Promise<TaskerError> {
-    const all = (await this.list()).map((row) => `${row.namespace}/${row.name}@${row.version}`);
-    const sameName = all.filter((other) => other.startsWith(`${namespace}/${name}@`));
-    const near = sameName.length > 0 ? sameName : nearNames(key, all);
+    const isVersioned = key !== unversioned({ namespace, name });
+    const rows = await listTemplates(this.#database);
+    const sameName = rows.filter((row) => unversioned(row) === unversioned({ namespace, name })).map(nameOf);
+    const nearOf = (one: typeof nameOf) => {
+      const names = nearNames(key, rows.map(one));
+      return names.flatMap((near) => rows.filter((row) => one(row) === near).map(nameOf));
+    };
+    const near = sameName.length > 0 ? sameName : nearOf(isVersioned ? nameOf : unversioned);
     const hint =
       near.length > 0
         ? `there ${near.length === 1 ? 'is' : 'are'} ${near.slice(0, 5).join(', ')}`
@@ -254,6 +377,75 @@ export class TemplateStore {
       expansionOf: (idx, result) => expansionOf({ template, graph }, { idx, result, limits: this.#limits }),
     };
   }
+}
+
+/** The name of a template in its namespace. */
+export type TemplateName = Pick<TemplateVersion, 'namespace' | 'name'>;
+
+function unversioned({ namespace, name }: TemplateName): string {
+  return `${namespace}/${name}`;
+}
+
+/** Returns whether the registration of a version changes the active version. */
+function replaces(version: string, active: ActiveVersion | undefined): boolean {
+  return active === undefined || (!active.pinned && compareVersions(version, active.version) > 0);
+}
+
+/** How a template is registered. */
+export interface RegisterOptions {
+  /** Whether a registered version keeps its content. Default false: the given content replaces it. */
+  keepContent?: boolean;
+}
+
+/** Maximum number of differences that an error lists. */
+const LISTED_CHANGES = 20;
+
+function contentChanged(template: TaskTemplate, changes: readonly TemplateChange[]): TaskerError {
+  const lines = changes
+    .slice(0, LISTED_CHANGES)
+    .map(({ path, from, to }) => `  ${path}: ${shown(from)} → ${shown(to)}`);
+  if (changes.length > LISTED_CHANGES) lines.push(`  and ${changes.length - LISTED_CHANGES} more`);
+  return new TaskerError(
+    'template_changed',
+    `template ${nameOf(template)} is registered with other content:\n${lines.join('\n')}\ngive it a new version, or start with --replace (replaceTemplates: true) to replace the registered content; running tasks keep theirs`,
+    { details: { template: nameOf(template), changes: changes.slice(0, LISTED_CHANGES) } },
+  );
+}
+
+/** Returns a value of a template as short text. */
+function shown(value: unknown): string {
+  const text = value === null ? 'none' : JSON.stringify(value);
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+}
+
+const LOCK_SECONDS = 10;
+/** Creations hold the row of the active version until they commit, so a change of it may have to wait. */
+export const CHANGING_ACTIVE = opening({
+  lock_timeout: `${LOCK_SECONDS}s`,
+  idle_in_transaction_session_timeout: '30s',
+});
+
+/** Returns the error for a change of an active version that waited too long for a lock. */
+export function activeIsHeld(template: TemplateName, cause: unknown): TaskerError {
+  return new TaskerError(
+    'timeout',
+    `template ${unversioned(template)} is unchanged: a transaction that creates a task of it, or a pause or registration, has been in progress for ${LOCK_SECONDS} s; end that transaction and try again`,
+    { cause },
+  );
+}
+
+/**
+ * Makes a version active if it is higher than the active version, unless that one is pinned. A version that is new
+ * changes the row in any case, because creations compare identities with those of all registered versions. Call it
+ * before the version is registered.
+ */
+async function makeActive(tx: Db, namespaceId: number, { namespace, name, version }: TaskTemplate): Promise<void> {
+  const [[before], known] = [await activeVersions(tx, [{ namespace, name }]), await versionsOf(tx, namespace, name)];
+  if (before && known.includes(version) && !replaces(version, before)) return;
+  const highest = highestVersion([...known, version])!;
+  const active = await lockActive(tx, { namespaceId, name }, highest);
+  if (active.fresh) return;
+  await setActive(tx, { namespaceId, name }, replaces(version, active) ? { ...active, version } : active);
 }
 
 /** Returns `namespace/name@version`. */
@@ -384,6 +576,10 @@ export class NewestSnapshots<S> {
     if (this.#entries.size <= MAX_KEPT) return;
     this.#entries.delete(this.#entries.keys().next().value!);
     this.#evictions++;
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key);
   }
 
   entry(key: string): KeptEntry | undefined {

@@ -29,6 +29,7 @@ export const PERMISSIONS = [
   'schedules:read',
   'schedules:write',
   'templates:write',
+  'templates:activate',
   'events:read',
   'events:replay',
   'workers:read',
@@ -69,6 +70,7 @@ const OPERATOR: readonly Permission[] = [
   'steps:resolve',
   'dlq:update',
   'templates:validate',
+  'templates:activate',
   'system:config_read',
   'worker:config_read',
   'signals:send',
@@ -80,8 +82,8 @@ const OPERATOR: readonly Permission[] = [
 ];
 
 /**
- * The permissions of each role. A viewer changes nothing. An operator runs tasks, but neither deletes them nor changes
- * templates or credentials, and does not see data that templates declare as sensitive.
+ * The permissions of each role. A viewer changes nothing. An operator runs tasks and chooses the active versions of
+ * templates, but neither deletes tasks nor changes templates or credentials, and does not see data that templates declare as sensitive.
  */
 export const ROLE_PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
   viewer: VIEWER,

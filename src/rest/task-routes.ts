@@ -5,6 +5,7 @@ import { durationMs } from '../app/schedules/duration.ts';
 import type { SharedCreations } from '../app/server/shared-creations.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { TaskerError } from '../errors.ts';
+import { requestedTemplate } from '../template/template-name.ts';
 import { actorOf, type Caller, callerOf } from './caller.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody } from './route.ts';
@@ -99,7 +100,7 @@ export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }:
     .openapi(create, async (c) => {
       const body = c.req.valid('json');
       const { 'idempotency-key': key } = c.req.valid('header');
-      checkNamespace(callerOf(c), body.namespace, `template ${body.namespace}/${body.name}@${body.version}`);
+      checkNamespace(callerOf(c), body.namespace, `template ${requestedTemplate(body)}`);
       const large = Number(c.req.header('content-length') ?? LARGE_BODY) >= LARGE_BODY;
       const { task, steps } = await createTask(requestOf(body, key, callerOf(c)), { large });
       return c.json(taskJson(task, steps), (legacyStatus ? 200 : 201) as 201);
@@ -137,7 +138,7 @@ export function requestOf(
   return {
     name: body.name,
     namespace: body.namespace,
-    version: body.version,
+    ...(body.version !== undefined && { version: body.version }),
     context: body.context,
     initiator: body.initiator,
     sourceSystem: body.source_system,

@@ -12,7 +12,7 @@ export const TaskRequestSchema = z
   .object({
     name: z.string().min(1),
     namespace: z.string().min(1),
-    version: z.string().min(1),
+    version: z.string().min(1).optional().openapi({ description: 'Default: the active version of the template.' }),
     context: z.record(z.string(), z.unknown()),
     initiator: label,
     source_system: label,

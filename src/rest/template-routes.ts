@@ -62,6 +62,8 @@ export function templateRoutes(tasker: Tasker): OpenAPIHono {
             version: row.version,
             description: row.description,
             step_count: row.steps,
+            active: row.active,
+            pinned: row.pinned,
             digest: row.digest,
             registered_at: row.registeredAt,
             paused: pausesOf(row, pauses),

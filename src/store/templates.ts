@@ -92,7 +92,8 @@ export async function storeGraph(db: Db, templateId: number, { steps, edges }: S
   ]);
 }
 
-const TEMPLATE_COLUMNS = `m.id, m.namespace_id "namespaceId", n.name namespace, m.name, m.version, m.digest, m.definition::text definition`;
+/** The columns of a {@link TemplateRow}. */
+export const TEMPLATE_COLUMNS = `m.id, m.namespace_id "namespaceId", n.name namespace, m.name, m.version, m.digest, m.definition::text definition`;
 
 /** A stored snapshot. */
 export interface TemplateRow extends RegisteredVersion {
@@ -146,6 +147,15 @@ export interface RegisteredVersion extends TemplateVersion {
 /** Returns the newest digests of these versions. Omits versions that are not registered. */
 export async function newestDigests(db: Db, versions: readonly TemplateVersion[]): Promise<RegisteredVersion[]> {
   return (await db.query<RegisteredVersion>(NEWEST_DIGESTS, lists(versions, 'namespace', 'name', 'version'))).rows;
+}
+
+const CONTENTS_OF_VERSION = sql('contents_of_version')`
+select ${TEMPLATE_COLUMNS} from tasker.template m join tasker.namespace n on n.id = m.namespace_id
+ where n.name = $1 and m.name = $2 and m.version = $3 order by m.registered_at desc, m.id desc`;
+
+/** Returns all contents that a version has had, the newest registration first. */
+export async function contentsOf(db: Db, { namespace, name, version }: TemplateVersion): Promise<TemplateRow[]> {
+  return (await db.query<TemplateRow>(CONTENTS_OF_VERSION, [namespace, name, version])).rows;
 }
 
 const LIST_TEMPLATES = sql('list_templates')`

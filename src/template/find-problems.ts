@@ -1,3 +1,5 @@
+import { isFields } from '../model/json.ts';
+import { nearNames } from '../model/near-names.ts';
 import { type checkForm, type FormIssue, knownKeysAt, type UnknownKey } from './check-form.ts';
 import { describeIssue } from './describe-issue.ts';
 import {
@@ -9,9 +11,10 @@ import {
   sensitiveRules,
 } from './field-rules.ts';
 import { locate, pathText, phraseOf } from './locate.ts';
+import { ORIGINAL_KEYS } from './original-keys.ts';
 import type { ReadYaml } from './read-yaml.ts';
-import type { Path, SpeltTwice } from './spellings.ts';
-import { dependencyRules, type Finding, nameRules, sketchesOf, suggester } from './step-rules.ts';
+import { type Path, type SpeltTwice, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
+import { dependencyRules, type Finding, MOST_SUGGESTIONS, nameRules, sketchesOf } from './step-rules.ts';
 import { typeRules } from './type-rules.ts';
 import { waitRules } from './waits/wait-rules.ts';
 
@@ -65,16 +68,35 @@ function formFindings(issues: readonly FormIssue[], { data, read }: { data: unkn
 }
 
 function unknownKeyFindings(unknownKeys: readonly UnknownKey[], data: unknown): Finding[] {
-  const suggesters = new Map<string, (wanted: string) => string>();
-  return unknownKeys.map(({ path, key }) => {
+  const knownOf = new Map<string, readonly string[]>();
+  return unknownKeys.map((unknown, at) => {
+    const { path, key } = unknown;
     const kind = pathText(path).replace(/\d+/g, '0');
-    const suggest = suggesters.get(kind) ?? suggester(knownKeysAt(path));
-    suggesters.set(kind, suggest);
+    const known = knownOf.get(kind) ?? knownKeysAt(path);
+    knownOf.set(kind, known);
     const where = path.length === 0 ? 'the template' : phraseOf(path, data);
-    const hint = suggest(key);
-    const message = `unknown key \`${key}\` in ${where}${hint || '; it is ignored'}`;
-    // Users notice other ignored keys when they have no effect. This key would show values that should be hidden.
-    const severity = hint.includes('`sensitive`') ? 'error' : 'warning';
+    const near = at < MOST_SUGGESTIONS ? nearKey(key, known) : undefined;
+    const message = `unknown key \`${key}\` in ${where}${near === undefined ? '; it is ignored' : `; did you mean \`${near}\`?`}`;
+    const severity = near !== undefined && isMisspelt(unknown, near, data) ? 'error' : 'warning';
     return { severity, code: 'unknown_key', message, path: [...path, key], atKey: true };
   });
+}
+
+/** Returns the known key that a key is probably a misspelling of. A plural is compared as its singular, too. */
+function nearKey(key: string, known: readonly string[]): string | undefined {
+  const singular = key.replace(/ies$/, 'y').replace(/s$/, '');
+  if (singular !== key && known.includes(singular)) return singular;
+  return nearNames(key, known, 1)[0] ?? nearNames(singular, known, 1)[0];
+}
+
+/**
+ * Returns whether a key that is ignored would change the meaning of the template. If the known key is beside it, the
+ * template has the setting, except for `sensitive`, whose values would be shown.
+ */
+function isMisspelt({ path, key }: UnknownKey, near: string, data: unknown): boolean {
+  if (near === 'sensitive') return true;
+  if (key.startsWith('x-') || ORIGINAL_KEYS.has(key)) return false;
+  const owner = path.reduce<unknown>((value, part) => (value as Record<string | number, unknown>)[part], data);
+  const { first } = [...TASK_SPELLINGS, ...STEP_SPELLINGS].find(({ other }) => other === near) ?? { first: near };
+  return !(isFields(owner) && Object.hasOwn(owner, first));
 }

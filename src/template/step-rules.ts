@@ -25,7 +25,7 @@ export interface StepSketch {
 }
 
 /** Maximum number of unknown names for which similar names are searched. */
-const MOST_SUGGESTIONS = 100;
+export const MOST_SUGGESTIONS = 100;
 
 /** Maximum number of reported cycles. */
 const MOST_CYCLES = 20;

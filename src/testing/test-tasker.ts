@@ -12,7 +12,7 @@ import type {
 } from '../app/operator-types.ts';
 import { DiscoveredSubscribers } from '../app/project/discovered-subscribers.ts';
 import { loadHandlers } from '../app/project/handler-folders.ts';
-import { loadTemplates, type TemplateSource } from '../app/project/load-templates.ts';
+import { checkFolders, loadTemplates, type TemplateSource } from '../app/project/load-templates.ts';
 import type { CheckedRequest } from '../app/task-types.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { type CreateTaskerOptions, LIMIT_OPTIONS, refuseUnknown, TASKER_OPTIONS } from '../app/tasker-options.ts';
@@ -269,7 +269,9 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
   const { environment = 'test' } = others;
   const start = startWarnings();
   const logger = loggerOf(others.logger ?? start.logger);
-  const { templates, problems } = await loadTemplates(source, environment);
+  const loaded = await loadTemplates(source, environment);
+  checkFolders(loaded);
+  const { templates, problems } = loaded;
   for (const problem of problems) logger.warn(formatProblem(problem));
   const used = keepBackoff ? templates : templates.map(withoutBackoff);
   const events = eventRegistries({ ...others, subscribers: subscribers || undefined }, logger);

@@ -11,17 +11,25 @@ interface Order {
 
 /** Types in the form that `tasker generate types` writes. */
 interface Types {
-  'shop/order@1.0.0': { namespace: 'shop'; name: 'order'; version: '1.0.0'; context: Order };
-  'shop/order@2.0.0': { namespace: 'shop'; name: 'order'; version: '2.0.0'; context: { code: number } };
-  'shop/refund@2.0.0': { namespace: 'shop'; name: 'refund'; version: '2.0.0'; context: { reason?: string } };
+  'shop/order@2.0.0': { namespace: 'shop'; name: 'order'; version: '2.0.0'; active: false; context: { code: number } };
+  'shop/order@2.1.0': { namespace: 'shop'; name: 'order'; version: '2.1.0'; active: true; context: Order };
+  'shop/refund@2.0.0': {
+    namespace: 'shop';
+    name: 'refund';
+    version: '2.0.0';
+    active: true;
+    context: { reason?: string };
+  };
   'shop/bill@1.0.0': {
     namespace: 'shop';
     name: 'bill';
     version: '1.0.0';
+    active: true;
     defaults: 'currency' | 'zone';
     context: { amount: number; currency: 'EUR' | 'USD' };
   };
   'default/hello@1.0.0': { namespace: 'default'; name: 'hello'; version: '1.0.0'; context: Record<string, unknown> };
+  'default/late@2.0.0': { namespace: 'default'; name: 'late'; version: '2.0.0'; context: Record<string, unknown> };
   'default/any@1.0.0': { namespace: 'default'; name: 'any'; version: '1.0.0'; context: unknown };
 }
 
@@ -71,15 +79,25 @@ it('a key with a default may be omitted', () => {
   createTask({ namespace: 'shop', name: 'bill', context: { amount: 3, currency: 'GBP' } });
 });
 
-it('each version has its own context, and version 1.0.0 may be omitted', () => {
-  createTask({ namespace: 'shop', name: 'order', version: '1.0.0', context: order });
+it('each version has its own context, and a request without a version has that of the active version', () => {
+  createTask({ namespace: 'shop', name: 'order', version: '2.1.0', context: order });
+  createTask({ namespace: 'shop', name: 'order', context: order });
   createTask({ namespace: 'shop', name: 'order', version: '2.0.0', context: { code: 3 } });
-  // @ts-expect-error: the context of 1.0.0
+  createTask({ namespace: 'shop', name: 'refund' });
+  // @ts-expect-error: the context of 2.0.0, which is not active
+  createTask({ namespace: 'shop', name: 'order', context: { code: 3 } });
+  // @ts-expect-error: the context of 2.1.0
   createTask({ namespace: 'shop', name: 'order', version: '2.0.0', context: order });
   // @ts-expect-error: no such version
   createTask({ namespace: 'shop', name: 'order', version: '3.0.0', context: order });
+});
+
+it('in a file that an earlier version has written, only version 1.0.0 may be omitted', () => {
+  createTask({ name: 'hello' });
+  createTask({ name: 'hello', version: '1.0.0' });
+  createTask({ name: 'late', version: '2.0.0' });
   // @ts-expect-error: the only version is 2.0.0
-  createTask({ namespace: 'shop', name: 'refund' });
+  createTask({ name: 'late' });
 });
 
 it('an unknown name or namespace is an error', () => {

@@ -294,6 +294,8 @@ describe('a command prints the same output on a database and over a server', () 
       () => ['dlq', 'update', stock.failed[1]!, '--notes', 'seen'],
       () => ['namespace', 'pause', 'demo'],
       () => ['namespace', 'resume', 'demo'],
+      () => ['template', 'activate', 'demo/pair@1.0.0', '-r', 'calm'],
+      () => ['template', 'activate', 'demo/pair@latest'],
       () => ['template', 'pause', 'demo/pair@1.0.0'],
       () => ['template', 'resume', 'demo/pair@1.0.0'],
     ];
@@ -301,6 +303,9 @@ describe('a command prints the same output on a database and over a server', () 
       const [first, second] = [json(...act('here')), json(...act('there'))];
       const local = shownOf(await here(first), first);
       const undo = { pause: 'resume', resume: 'pause' }[first[1]!];
+      // An activation is undone by the opposite one.
+      const back = first[2] === 'demo/pair@latest' ? 'demo/pair@1.0.0' : 'demo/pair@latest';
+      if (first[1] === 'activate') await here(['template', 'activate', back]);
       // Both commands pause or resume the same target, so this undoes the first one.
       if (undo && /^(namespace|template)$/.test(first[0]!)) await here([first[0]!, undo, first[2]!]);
       const remote = shownOf(await there(second), second);

@@ -22,6 +22,7 @@ const NEVER = '019b0000-0000-7000-8000-000000000000';
 const PATIENCE = 100_000;
 const WRITES = [
   'task_submit',
+  'template_activate',
   'task_cancel',
   'task_retry',
   'step_retry',
@@ -167,6 +168,7 @@ describe('tasker mcp', () => {
     const entry = await bench.api.tasker.deadLetters.add(other, { actor: 'ann', reason: 'look' });
     const given: Record<string, Json> = {
       task_submit: { namespace: 'test', name: 'demo', version: '1.0.0', context: { lucky: true }, reason },
+      template_activate: { namespace: 'test', name: 'demo', version: 'latest', reason },
       task_cancel: { task_uuid: doomed },
       task_retry: { task_uuid: failed, reason },
       step_retry: { task_uuid: failed, step: 'second', reason },

@@ -54,10 +54,43 @@ afterAll(async () => {
   await database?.drop();
 });
 
-const DEMO = { namespace: 'test', name: 'demo' };
+const DEMO = { namespace: 'test', name: 'demo', version: '1.0.0' };
 const UNSERVED = { namespace: 'quiet', name: 'unserved' };
 
 describe('the client on a real server', () => {
+  it('creates a task of the active version, and rolls back by activating another one', async () => {
+    const active = { namespace: 'rolled', name: 'back' };
+    const old = { ...active, version: '1.0.0' };
+    const steps = [{ name: 'first', handler: 'first' }];
+    for (const version of ['1.0.0', '1.1.0'])
+      await client.templates.register({ ...active, version, identity_strategy: 'always_unique', steps });
+    const create = async () => (await client.tasks.create({ ...active, context: {} })).version;
+    expect(await create()).toBe('1.1.0');
+    expect(await client.templates.activate(old, { by: 'ann', reason: 'fails' })).toEqual({
+      ...old,
+      previous_version: '1.1.0',
+      pinned: true,
+      changed: true,
+    });
+    expect(await create()).toBe('1.0.0');
+    const marks = async () =>
+      (await client.templates.list({ namespace: 'rolled' })).templates.map((one) => [
+        one.version,
+        one.active,
+        one.pinned,
+      ]);
+    expect(await marks()).toEqual([
+      ['1.0.0', true, true],
+      ['1.1.0', false, false],
+    ]);
+    expect(await client.templates.activate({ ...old, version: 'latest' })).toMatchObject({
+      version: '1.1.0',
+      pinned: false,
+    });
+    expect(await create()).toBe('1.1.0');
+    await expect(client.templates.activate({ ...old, version: '9.9.9' })).rejects.toMatchObject({ status: 404 });
+  });
+
   it('creates a task with the defaults, waits for its end and reads its steps', async () => {
     const task = await client.tasks.create({ ...DEMO, context: { lucky: true } });
     expect(task).toMatchObject({

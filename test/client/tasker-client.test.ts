@@ -34,6 +34,10 @@ it('a client with a synchronous module returns values, and fills in the defaults
     tags: [],
     correlationId: expect.stringMatching(/^[0-9a-f-]{36}$/),
   });
+  // The calls to a server leave the version to the server, which knows the active version.
+  const current = new TaskerClient({ getModule: () => ({ ...module, knowsActiveVersions: true }) });
+  current.createTask({ name: 'order' });
+  expect(module.clientCreateTask.mock.lastCall).toEqual([expect.objectContaining({ version: undefined })]);
   client.createTask({ name: 'order', namespace: 'shop', priority: 3, idempotencyKey: 'k', parentCorrelationId: UUID });
   expect(module.clientCreateTask).toHaveBeenLastCalledWith(
     expect.objectContaining({ namespace: 'shop', priority: 3, idempotencyKey: 'k', parentCorrelationId: UUID }),

@@ -23,6 +23,7 @@ const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; 
     wrong: '"/t"',
     variable: process.platform === 'win32' ? '/t;/u' : '/t:/u',
   },
+  replaceTemplates: { toml: 'true', read: true, wrong: '"yes"', variable: '1' },
   schedulePaths: {
     toml: '["/s", "/u"]',
     read: ['/s', '/u'],

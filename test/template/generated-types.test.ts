@@ -123,7 +123,7 @@ export interface EventPayloads {
 declare module 'tasker-core' {
   /** The requests that createTask accepts. */
   interface TaskTypes {
-    'demo/demo@1.0.0': { namespace: 'demo'; name: 'demo'; version: '1.0.0'; context: Record<string, unknown> };
+    'demo/demo@1.0.0': { namespace: 'demo'; name: 'demo'; version: '1.0.0'; active: true; context: Record<string, unknown> };
   }
 }
 `);

@@ -27,6 +27,7 @@ async function load(): Promise<Calls> {
 
 /** The calls of a `TaskerClient`, as requests to the server in the environment. */
 export const clientCalls: Calls = {
+  knowsActiveVersions: true,
   clientCreateTask: async (request) => (await connect()).clientCreateTask(request),
   clientGetTask: async (task) => (await connect()).clientGetTask(task),
   clientListTasks: async (params) => (await connect()).clientListTasks(params),

@@ -30,11 +30,14 @@ export interface LoadedTemplates {
   fileOf: Map<TaskTemplate, string>;
   /** Namespaces in the files with errors. */
   brokenNamespaces: string[];
+  /** Folders without a template file. */
+  emptyFolders: string[];
 }
 
 const IS_TEMPLATE = /\.ya?ml$/i;
 const LARGEST_FILE = 1_048_576;
 
+/** Returns the file, or the template files of a folder. Skips `node_modules` below the folder, but not above it. */
 async function filesOf(source: string): Promise<string[]> {
   if (source.includes('\n')) {
     throw new TaskerError(
@@ -50,14 +53,22 @@ async function filesOf(source: string): Promise<string[]> {
   if (!info.isDirectory()) return [source];
   const entries = await readdir(source, { withFileTypes: true, recursive: true });
   return entries
-    .filter((entry) => entry.isFile() && IS_TEMPLATE.test(entry.name) && !entry.parentPath.includes('node_modules'))
+    .filter((entry) => entry.isFile() && IS_TEMPLATE.test(entry.name))
     .map((entry) => path.join(entry.parentPath, entry.name))
+    .filter((file) => !path.relative(source, file).split(path.sep).includes('node_modules'))
     .sort();
 }
 
 /** Reads templates, and collects the problems of all files. Omits broken templates. */
 export async function readTemplates(source: TemplateSource, environment: string): Promise<LoadedTemplates> {
-  const loaded: LoadedTemplates = { templates: [], problems: [], files: [], fileOf: new Map(), brokenNamespaces: [] };
+  const loaded: LoadedTemplates = {
+    templates: [],
+    problems: [],
+    files: [],
+    fileOf: new Map(),
+    brokenNamespaces: [],
+    emptyFolders: [],
+  };
   const sources = Array.isArray(source) ? (source as readonly OneSource[]) : [source as OneSource];
   for (const [at, one] of sources.entries()) {
     if (typeof one !== 'string') {
@@ -67,6 +78,7 @@ export async function readTemplates(source: TemplateSource, environment: string)
       continue;
     }
     const files = await filesOf(one);
+    if (files.length === 0) loaded.emptyFolders.push(one);
     const cache = files.length < MIN_CACHED_FILES ? undefined : new TemplateCache(one, environment);
     for (const file of files) readInto(loaded, file, { environment, cache });
     cache?.save();
@@ -135,6 +147,19 @@ export async function loadTemplates(source: TemplateSource, environment: string)
 }
 
 /**
+ * Checks that every folder has a template file, because a folder without one is usually the wrong folder.
+ * @throws TaskerError `template_invalid` with the path
+ */
+export function checkFolders({ emptyFolders }: LoadedTemplates): void {
+  const [empty] = emptyFolders;
+  if (empty === undefined) return;
+  throw new TaskerError(
+    'template_invalid',
+    `templates: ${path.resolve(empty)} has no template files (*.yaml or *.yml, except in node_modules below it); pass the folder that has them, or add one`,
+  );
+}
+
+/**
  * Returns the warning for a worker without templates and namespaces. Returns undefined if the worker has templates or
  * namespaces, or if its list of templates is empty on purpose.
  */
@@ -151,7 +176,7 @@ export function withoutTemplates(
 }
 
 /** Returns the template for which `name` is probably a misspelling. */
-export function similarTemplate(name: string, templates: readonly TaskTemplate[]): TaskTemplate | undefined {
+export function similarTemplate<T extends { name: string }>(name: string, templates: readonly T[]): T | undefined {
   const [near] = nearNames(
     name,
     templates.map((template) => template.name),

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { loadTemplates } from '../../app/project/load-templates.ts';
+import { checkFolders, loadTemplates } from '../../app/project/load-templates.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { TaskerError } from '../../errors.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
@@ -22,7 +22,9 @@ export async function templatesFor(paths: readonly string[], options: GenerateOp
     throw new TaskerError('bad_request', '--check compares the output with a file; name it with --out');
   }
   const sources = paths.length > 0 ? paths : templatesThere(options);
-  return (await loadTemplates(sources, loadConfig().config.environment)).templates;
+  const loaded = await loadTemplates(sources, loadConfig().config.environment);
+  checkFolders(loaded);
+  return loaded.templates;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { path } from '../../client/path.ts';
+import { requestedTemplate } from '../../template/template-name.ts';
 import { type Ask, STEP, stepPath, TASK, type WriteTool, writeTool } from './tool.ts';
 
 const reason = z.string().min(1).max(1000).describe('The reason, for the history and the audit.');
@@ -25,22 +26,37 @@ export const WRITE_TOOLS: readonly WriteTool[] = [
     input: {
       namespace: z.string(),
       name: z.string().describe('The name of the template.'),
-      version: z.string(),
+      version: z.string().describe('Default: the active version.').optional(),
       context: z.record(z.string(), z.unknown()).describe('The input of the task.'),
       reason: z.string().min(1).max(128),
       tags: z.array(z.string()).optional(),
       priority: z.int().min(-100).max(100).optional(),
       idempotency_key: z.string().describe('A second task with the same key is rejected.').optional(),
     },
-    says: ({ namespace, name, version }) => `create a task of ${namespace}/${name}@${version}`,
-    target: ({ namespace, name, version }) => ({
-      method: 'GET',
-      path: path`/v1/templates/${namespace}/${name}/${version}`,
-    }),
+    says: (given) => `create a task of ${requestedTemplate(given)}`,
+    target: ({ namespace, name, version }) =>
+      version === undefined
+        ? { method: 'GET', path: path`/v1/templates`, query: { namespace } }
+        : { method: 'GET', path: path`/v1/templates/${namespace}/${name}/${version}` },
     change: (_ask, given, by) => ({
       method: 'POST',
       path: path`/v1/tasks`,
       body: { ...given, initiator: by, source_system: 'mcp' },
+    }),
+  }),
+  writeTool({
+    name: 'template_activate',
+    description:
+      'Makes a version of a template the active version, which tasks without a version are created from, until the next activation. The version latest is the highest registered one. Running tasks keep theirs.',
+    permission: 'templates:activate',
+    destructive: false,
+    input: { namespace: z.string(), name: z.string(), version: z.string(), reason },
+    says: ({ namespace, name, version }) => `make ${namespace}/${name}@${version} the active version`,
+    target: ({ namespace }) => ({ method: 'GET', path: path`/v1/templates`, query: { namespace } }),
+    change: (_ask, { namespace, name, version, reason }, by) => ({
+      method: 'POST',
+      path: path`/v1/templates/${namespace}/${name}/${version}/activate`,
+      body: { reason, by },
     }),
   }),
   writeTool({

@@ -20,6 +20,7 @@ export function addProjectCommands(program: Command): void {
     .action(lazily(async () => (await import('./dev.ts')).dev));
   const worker = workerOptions(program.command('worker'))
     .option('--web <address>', 'address of the health and metrics server (default: 127.0.0.1:8081); off disables it')
+    .option(...REPLACE)
     .description('run steps until SIGTERM; logs JSON lines to standard error. With a command: list and drain workers');
   addWorkerCommands(
     worker,
@@ -32,6 +33,7 @@ export function addProjectCommands(program: Command): void {
     )
     .option('--bind <address>', 'address to listen on (default: TASKER_WEB_BIND_ADDRESS, otherwise 127.0.0.1:8080)')
     .option('--with-worker', 'also run steps in this process, with the settings of `worker`')
+    .option(...REPLACE)
     .option('--insecure', 'require no credential, even on addresses that other machines can reach')
     .option('--tls-cert <file>', 'certificate (PEM), to serve https; needs --tls-key')
     .option('--tls-key <file>', 'private key of the certificate (PEM)')
@@ -51,6 +53,12 @@ export function addProjectCommands(program: Command): void {
     .description('check database, schema, clock, notifications, disk, templates, handlers, workers')
     .action(lazily(async () => (await import('./doctor.ts')).doctor));
 }
+
+/** Without it, other content for a registered version is refused in production. */
+const REPLACE = [
+  '--replace',
+  'in production, replace the content of registered template versions that differ from the files',
+] as const;
 
 function workerOptions(command: Command): Command {
   return command

@@ -30,6 +30,8 @@ export interface ServerOptions extends GlobalOptions {
   insecure?: boolean;
   tlsCert?: string;
   tlsKey?: string;
+  /** Whether templates replace registered versions with other content, in production. */
+  replace?: boolean;
 }
 
 /**
@@ -110,9 +112,10 @@ async function startWorker(
 }
 
 /** The configuration, with the options that replace parts of it. */
-function configFor({ databaseUrl }: ServerOptions): LoadedConfig {
+function configFor({ databaseUrl, replace: replaceTemplates }: ServerOptions): LoadedConfig {
   const loaded = loadConfig();
-  return withOverrides(loaded, { databaseUrl, databaseDirectUrl: databaseUrl, poolSize: loaded.config.serverPoolSize });
+  const { serverPoolSize: poolSize } = loaded.config;
+  return withOverrides(loaded, { databaseUrl, databaseDirectUrl: databaseUrl, poolSize, replaceTemplates });
 }
 
 /** The address, and the source of the setting. */

@@ -25,6 +25,8 @@ export interface WorkerOptions extends GlobalOptions {
   name?: string;
   /** For `tasker worker`: an address to listen on, or `off`. */
   web?: string;
+  /** Whether templates replace registered versions with other content, in production. */
+  replace?: boolean;
 }
 
 /** `tasker worker`: runs a worker server until a signal arrives, then lets running steps finish. */
@@ -103,6 +105,7 @@ function listen(server: WorkerServer, shutdown: ShutdownController, logger: Logg
 }
 
 /** Returns the options of `createTasker`. */
-export function taskerOptions({ databaseUrl, concurrency, namespace, name }: WorkerOptions) {
-  return { databaseUrl, databaseDirectUrl: databaseUrl, concurrency, namespaces: namespace, name };
+export function taskerOptions({ databaseUrl, concurrency, namespace, name, replace }: WorkerOptions) {
+  const replaceTemplates = replace;
+  return { databaseUrl, databaseDirectUrl: databaseUrl, concurrency, namespaces: namespace, name, replaceTemplates };
 }

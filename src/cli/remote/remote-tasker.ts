@@ -3,7 +3,7 @@ import type { DeadLetterChange } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { type Act, type Client, createClient } from '../../client/index.ts';
 import { TaskerError } from '../../errors.ts';
-import { parseTemplate } from '../../template/parse-template.ts';
+import { templateFromJson } from '../../template/template-json.ts';
 import { camelKeys, snakeQuery } from './camel-keys.ts';
 import { type ChosenServer, refuseServer } from './choose-server.ts';
 import { bulkAct, remoteBulk } from './remote-bulk.ts';
@@ -216,7 +216,7 @@ function remoteEngine(client: Client): object {
         ),
       newest: async (namespace: string, name: string, version: string) => {
         const { template, digest } = await templates.source({ namespace, name, version });
-        return { template: parseTemplate(JSON.stringify(template)).template!, digest };
+        return { template: templateFromJson(template), digest };
       },
     },
   };

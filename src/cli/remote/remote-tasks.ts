@@ -3,6 +3,7 @@ import type { TaskFilter, TaskPageOptions } from '../../app/operator-types.ts';
 import type { Tasker, TaskHandle } from '../../app/tasker.ts';
 import { type Client, TaskerClientError, type TaskResponse } from '../../client/index.ts';
 import { TaskerError } from '../../errors.ts';
+import { readVersionedName } from '../../template/template-name.ts';
 import { camelKeys, filterQuery, snakeQuery } from './camel-keys.ts';
 import { actOf, spanText } from './requests.ts';
 
@@ -150,7 +151,18 @@ export function remoteTaskActs(client: Client): Partial<Tasker> {
       const template = `${namespace}/${of}${version === undefined ? '' : `@${version}`}`;
       return camelKeys(await client.signals.sendTo({ ...signal, template, key }));
     }) as Tasker['signal'],
+    activateTemplate: (template, by) => activating(client, template, by),
   };
+}
+
+/** Activates a version of a template on the server. */
+async function activating(
+  client: Client,
+  template: string,
+  by: Parameters<Tasker['activateTemplate']>[1],
+): ReturnType<Tasker['activateTemplate']> {
+  const { namespace = 'default', name, version } = readVersionedName(template);
+  return camelKeys(await client.templates.activate({ namespace, name, version }, actOf(by)));
 }
 
 async function pausing(

@@ -91,7 +91,7 @@ function addCreate(task: Command): void {
       '-n, --namespace <namespace>',
       'namespace of the template; default: default, or the only one that has this template',
     )
-    .option('-v, --template-version <version>', 'version of the template; default: 1.0.0, or its only version')
+    .option('-v, --template-version <version>', 'version of the template; default: its active version')
     .option('-i, --input <json>', 'the context as a JSON object; @file reads a file, - reads standard input')
     .option('-p, --priority <number>', 'from -100 to 100; higher runs first', wholeNumber(PRIORITY))
     .option('-c, --correlation-id <uuid>', 'id that connects tasks and log lines')

@@ -10,9 +10,12 @@ import { readObject } from '../read-input.ts';
 import { chosenServer } from '../remote/choose-server.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { fits, readReference, type TemplateName, type TemplateReference } from '../template/find.ts';
+import { fits, meantBy, readReference, type TemplateName, type TemplateReference } from '../template/find.ts';
 import { withTasker } from '../with-tasker.ts';
 import { type WatchOptions, watch } from './watch.ts';
+
+/** A template, and the version if the command names one. */
+type WantedTemplate = Pick<TemplateName, 'name' | 'namespace'> & { version: string | undefined };
 
 interface TaskCreateOptions extends WatchOptions {
   name?: string;
@@ -90,9 +93,10 @@ async function findRegistered(
   tasker: Tasker,
   wanted: TemplateReference,
   options: TaskCreateOptions,
-): Promise<TemplateName> {
+): Promise<WantedTemplate> {
+  const { version } = wanted;
   const registered = match<TemplateName>(await tasker.engine.templates.list(), wanted);
-  if (registered) return registered;
+  if (registered) return { ...registered, version };
   const server = await chosenServer(options);
   if (server) throw notRegistered(wanted, server.url);
   const folders = existingFolders(options);
@@ -101,11 +105,11 @@ async function findRegistered(
   if (!own) {
     const similar = similarTemplate(wanted.name, templates);
     if (similar) throw notThere(wanted, similar);
-    return { ...wanted, namespace: wanted.namespace ?? 'default', version: wanted.version ?? '1.0.0' };
+    return { ...wanted, namespace: wanted.namespace ?? 'default' };
   }
   for (const problem of problems) if (problem.file === fileOf.get(own)) note(formatProblem(problem));
   await tasker.registerTemplates([own]);
-  return own;
+  return { name: own.name, namespace: own.namespace, version };
 }
 
 function notRegistered({ name }: TemplateReference, server: string): TaskerError {
@@ -119,23 +123,23 @@ function notThere({ name }: TemplateReference, { namespace, name: similar, versi
 }
 
 /**
- * Returns the template that matches the given parts of its name. If several match, returns the one with the default
- * namespace and version.
+ * Returns the template that matches the given parts of its name. If it is in several namespaces, returns the one in
+ * `default`.
  * @throws TaskerError `bad_request` if the name is ambiguous
  */
 function match<T extends TemplateName>(known: readonly T[], wanted: TemplateReference): T | undefined {
-  const { name, namespace = 'default', version = '1.0.0' } = wanted;
-  const matching = known.filter((one) => fits(one, wanted));
-  if (matching.length <= 1) return matching[0];
-  const usual = matching.find((one) => fits(one, { name, namespace, version }));
-  if (usual) return usual;
-  const named = matching.map((one) => `${one.namespace}/${one.name}@${one.version}`);
-  throw new TaskerError('bad_request', `the template name ${name} is ambiguous; pass one of ${named.join(', ')}`);
+  const namespaces = new Set(known.filter((one) => fits(one, wanted)).map(({ namespace }) => namespace));
+  if (namespaces.size <= 1 || namespaces.has('default')) return meantBy(known, wanted);
+  const named = [...namespaces].map((namespace) => `${namespace}/${wanted.name}`);
+  throw new TaskerError(
+    'bad_request',
+    `the template name ${wanted.name} is ambiguous; pass one of ${named.join(', ')}`,
+  );
 }
 
 async function create(
   tasker: Tasker,
-  { name, namespace, version }: TemplateName,
+  { name, namespace, version }: WantedTemplate,
   options: Omit<TaskCreateOptions, 'name'> & { context: Record<string, unknown> | undefined },
 ): Promise<TaskHandle> {
   const { context, priority, correlationId, idempotencyKey, reason, tag } = options;
@@ -144,7 +148,14 @@ async function create(
   }
   const start = { startAt: options.at, delayMs: options.in };
   const given = { context, priority, correlationId, idempotencyKey, reason, tags: tag, ...start };
-  const request = { name, namespace, version, ...given, initiator: 'cli', sourceSystem: 'cli' };
+  const request = {
+    name,
+    namespace,
+    ...(version !== undefined && { version }),
+    ...given,
+    initiator: 'cli',
+    sourceSystem: 'cli',
+  };
   try {
     return await tasker.createTask(request, { onDuplicate: options.returnExisting ? 'return' : 'error' });
   } catch (error) {

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
+import { addOperator } from '../operator.ts';
 import { lazily } from '../options.ts';
 import { addPausing } from '../pause/commands.ts';
 
 /** `tasker template …` */
 export function addTemplateCommands(program: Command): void {
-  const template = program.command('template').description('check, inspect, pause and resume templates');
+  const template = program.command('template').description('check, inspect, activate, pause and resume templates');
   template
     .command('validate [paths...]')
     .description(
@@ -41,5 +42,10 @@ export function addTemplateCommands(program: Command): void {
     .description('show the changes between two versions of a template, and which of them are breaking')
     .option('--check', 'exit 1 if a change is breaking')
     .action(lazily(async () => (await import('./inspect.ts')).templateDiff));
+  addOperator(template.command('activate <template>'))
+    .description(
+      'make a version of a template the active version, which tasks without a version are created from, until the next activation (namespace/name@version; with @latest: the highest version, also when higher ones are registered)',
+    )
+    .action(lazily(async () => (await import('./activate.ts')).templateActivate));
   addPausing(template, 'template');
 }

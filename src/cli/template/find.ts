@@ -1,9 +1,10 @@
 import { existsSync, statSync } from 'node:fs';
 import { databaseExists } from '../../app/project/database-admin.ts';
-import { loadTemplates, readTemplates } from '../../app/project/load-templates.ts';
+import { loadTemplates, readTemplates, similarTemplate } from '../../app/project/load-templates.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { TaskerError } from '../../errors.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
+import { highestVersion } from '../../template/version-order.ts';
 import type { GlobalOptions } from '../options.ts';
 import { existingFolders } from '../project/folders.ts';
 import { chosenServer } from '../remote/choose-server.ts';
@@ -17,15 +18,21 @@ export async function findTemplate(wanted: string, options: GlobalOptions): Prom
   }
   const reference = readReference(wanted);
   const { templates } = await readTemplates(existingFolders(options), environment);
-  const own = templates.find((one) => fits(one, reference));
+  const own = meantBy(templates, reference);
   if (own) return own;
   if (!(await chosenServer(options)) && !databaseExists(options)) {
     throw new TaskerError('template_not_found', `template ${wanted} not found in this project; ${known(templates)}`);
   }
   return withTasker(options, {}, async (tasker) => {
-    const row = (await tasker.engine.templates.list()).find((one) => fits(one, reference));
-    const { namespace = 'default', name, version = '1.0.0' } = row ?? reference;
-    return (await tasker.engine.templates.newest(namespace, name, version)).template;
+    const registered = await tasker.engine.templates.list();
+    const row = meantBy(registered, reference);
+    const { namespace = 'default', name, version } = row ?? reference;
+    if (version !== undefined) return (await tasker.engine.templates.newest(namespace, name, version)).template;
+    const similar = similarTemplate(name, registered);
+    const hint = similar
+      ? `did you mean ${similar.namespace}/${similar.name}@${similar.version}?`
+      : '`npx tasker template list` lists the templates';
+    throw new TaskerError('template_not_found', `template ${wanted} not found; ${hint}`);
   });
 }
 
@@ -55,6 +62,21 @@ export function readReference(text: string): TemplateReference {
 
 /** The full name of a template. */
 export type TemplateName = { [Part in keyof TemplateReference]: string };
+
+/**
+ * Returns the template that a reference means. Without a version: the active version, or the highest one of a project.
+ * Without a namespace: the template in `default`, otherwise the first one.
+ */
+export function meantBy<T extends TemplateName & { active?: boolean }>(
+  known: readonly T[],
+  reference: TemplateReference,
+): T | undefined {
+  const matching = known.filter((one) => fits(one, reference));
+  const { namespace } = matching.find((one) => one.namespace === 'default') ?? matching[0] ?? {};
+  const there = matching.filter((one) => one.namespace === namespace);
+  const highest = highestVersion(there.map(({ version }) => version));
+  return there.find(({ active }) => active) ?? there.find(({ version }) => version === highest);
+}
 
 /** Returns whether a reference matches a template. */
 export function fits(one: TemplateName, { name, namespace, version }: TemplateReference): boolean {

@@ -21,6 +21,10 @@ interface Listed {
   steps: number | null;
   in_project: boolean;
   registered: boolean;
+  /** Whether tasks without a version are created from this version. Null if it is not registered. */
+  active: boolean | null;
+  /** Whether an activation keeps it active when a higher version is registered. */
+  pinned: boolean;
   /** Whether the database has different contents for this name and version. */
   differs: boolean;
   /** The pauses of the template and its namespace. */
@@ -38,6 +42,8 @@ export async function templateList(options: GlobalOptions): Promise<void> {
       ...about,
       in_project: true,
       registered: false,
+      active: null,
+      pinned: false,
       differs: false,
       paused: null,
     });
@@ -47,12 +53,12 @@ export async function templateList(options: GlobalOptions): Promise<void> {
       ? await withTasker(options, {}, (tasker) => Promise.all([tasker.engine.templates.list(), tasker.pauses()]))
       : [[], []];
   const differing = new Set(differingTemplates(templates, registered).map(nameOf));
-  for (const { namespace, name, version } of registered) {
+  for (const { namespace, name, version, active, pinned } of registered) {
     const key = `${namespace}/${name}@${version}`;
     const known = listed.get(key) ?? { namespace, name, version, description: null, steps: null, in_project: false };
     const held = pauses.filter(({ target }) => [namespace, `${namespace}/${name}`, key].includes(target));
     const paused = held.length > 0 ? held.map(snakeKeys) : null;
-    listed.set(key, { ...known, registered: true, differs: differing.has(key), paused });
+    listed.set(key, { ...known, registered: true, active, pinned, differs: differing.has(key), paused });
     for (const pause of held) holding.add(pause);
   }
   const errors = problems.filter((problem) => problem.severity === 'error');
@@ -82,11 +88,12 @@ function templateTable(entries: readonly [string, Listed][]): string {
     entry.steps === null ? '' : String(entry.steps),
     entry.in_project ? 'yes' : 'no',
     entry.differs ? 'DIFFERS' : entry.registered ? 'yes' : 'no',
+    entry.pinned ? 'pinned' : entry.active ? 'yes' : '',
     entry.paused ? pc.yellow('paused') : '',
     entry.description ?? '',
   ]);
-  const columns = ['template', 'steps', 'in project', 'registered', '', 'description'];
-  const shown = entries.some(([, { paused }]) => paused) ? [0, 1, 2, 3, 4, 5] : [0, 1, 2, 3, 5];
+  const columns = ['template', 'steps', 'in project', 'registered', 'active', '', 'description'];
+  const shown = entries.some(([, { paused }]) => paused) ? [0, 1, 2, 3, 4, 5, 6] : [0, 1, 2, 3, 4, 6];
   const only = (cells: readonly string[]) => shown.map((column) => cells[column]!);
   return table(only(columns), rows.map(only));
 }

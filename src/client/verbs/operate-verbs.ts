@@ -1,5 +1,6 @@
 import type {
   Act,
+  ActivationInfo,
   ApiKeyInfo,
   AuditEntryInfo,
   BrowserSession,
@@ -129,6 +130,12 @@ export function templateMoreVerbs(send: Send) {
         body(source),
         options,
       ),
+    /**
+     * Makes a version of a template the active version, which tasks without a version are created from, and pins it.
+     * `latest` makes the highest version active, and ends the pin.
+     */
+    activate: (template: Named, by?: Act, options?: CallOptions) =>
+      send<ActivationInfo>('POST', at(template, 'activate'), by, options),
     /** Pauses a version of a template, or all its versions. Running steps finish. */
     pause: (template: Omit<Named, 'version'> & { version?: string | undefined }, by?: Act, options?: CallOptions) =>
       send<PauseOutcome>('POST', at(template, 'pause'), by, options),

@@ -1,5 +1,6 @@
 import { isTaskerError, type TaskerError } from '../../errors.ts';
-import { newTask, type TaskRequest } from '../create-task.ts';
+import { requestedTemplate } from '../../template/template-name.ts';
+import { newTask, type TaskRequest, templateOf } from '../create-task.ts';
 import { readRequests } from '../read-requests.ts';
 import type { TemplateStore } from '../template-store.ts';
 
@@ -26,11 +27,10 @@ async function errorOf(
   let key = '';
   try {
     const [request] = readRequests([given]);
-    const { name, namespace = 'default', version = '1.0.0' } = request!;
-    key = `${namespace}/${name}@${version}`;
+    key = requestedTemplate(request!);
     const known = missing.get(key);
     if (known) return known;
-    newTask(request!, await templates.newest(namespace, name, version), 0);
+    newTask(request!, (await templateOf(templates, request!)).snapshot, 0);
     return undefined;
   } catch (error) {
     if (!isTaskerError(error)) throw error;

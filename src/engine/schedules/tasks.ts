@@ -6,6 +6,7 @@ import type { NewFiring, NewScheduledTask } from '../../store/schedules/firings.
 import { noteFirings, noteScheduledTasks } from '../../store/schedules/firings.ts';
 import { findIdentities, type NewTask } from '../../store/tasks.ts';
 import { versionsOf } from '../../store/templates.ts';
+import { highestVersion } from '../../template/version-order.ts';
 import { insertPortions, newTask, portionsOf, type TaskRequest } from '../create-task.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
 
@@ -51,7 +52,7 @@ export async function findTemplate(
   { template: { namespace, name, version } }: ScheduleSpec,
 ): Promise<FoundTemplate> {
   try {
-    const wanted = version === LATEST ? highest(await versionsOf(database, namespace, name)) : version;
+    const wanted = version === LATEST ? highestVersion(await versionsOf(database, namespace, name)) : version;
     if (wanted === undefined) {
       return { problem: `no version of template ${namespace}/${name} is registered; a worker registers its templates` };
     }
@@ -60,19 +61,6 @@ export async function findTemplate(
     if (!isTaskerError(error) || error.code !== 'template_not_found') throw error;
     return { problem: messageOf(error) };
   }
-}
-
-/** Returns the highest version. A version with a suffix is lower than the same version without it. */
-export function highest(versions: readonly string[]): string | undefined {
-  return [...versions].sort((a, b) => compareVersions(b, a))[0];
-}
-
-function compareVersions(a: string, b: string): number {
-  const [plainA = '', plainB = ''] = [a.split('-')[0], b.split('-')[0]];
-  const order = plainA.localeCompare(plainB, 'en', { numeric: true });
-  if (order !== 0) return order;
-  const [hasA, hasB] = [a.includes('-'), b.includes('-')];
-  return hasA === hasB ? a.localeCompare(b, 'en', { numeric: true }) : hasA ? -1 : 1;
 }
 
 /** Returns the task of a due time, or the reason why it cannot be created. */

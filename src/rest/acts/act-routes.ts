@@ -1,6 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Tasker } from '../../app/tasker.ts';
 import type { Logger } from '../../logging/logger.ts';
+import { activateRoutes } from './activate-routes.ts';
 import { approvalRoutes } from './approval-routes.ts';
 import { bulkActRoutes } from './bulk-act-routes.ts';
 import { completionRoutes } from './completion-routes.ts';
@@ -34,6 +35,7 @@ export function actRoutes(tasker: Tasker, { logger, environment }: ActRouteOptio
     scheduleRoutes(tasker),
     dlqActRoutes(tasker),
     templateWriteRoutes(tasker, { environment }),
+    activateRoutes(tasker),
     pauseRoutes(tasker),
     operateRoutes(tasker),
   ]) {

@@ -19,6 +19,19 @@ export const named = (longest = 200) => z.string().min(1).max(longest);
 /** A cursor of a page. */
 export const cursor = z.string().max(2000).optional();
 
+export const ActivationSchema = z
+  .object({
+    namespace: z.string(),
+    name: z.string(),
+    version: z.string().openapi({ description: 'The active version, which tasks without a version are created from.' }),
+    previous_version: z.string().openapi({ description: 'The version that was active before.' }),
+    pinned: z
+      .boolean()
+      .openapi({ description: 'Whether the version stays active when a higher version is registered.' }),
+    changed: z.boolean().openapi({ description: 'False if nothing had to be changed.' }),
+  })
+  .openapi('Activation');
+
 export const PauseResultSchema = z
   .object({
     scope: z.enum(['task', 'template', 'namespace']),

@@ -4,6 +4,7 @@ import type { Tasker } from '../../app/tasker.ts';
 import { isTaskerError, messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { wireError } from '../../server/error-answer.ts';
+import { requestedTemplate } from '../../template/template-name.ts';
 import { type Caller, callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
@@ -249,5 +250,5 @@ function readRequest(
     return refused(`${first?.path ? `${first.path}: ` : ''}${first?.message}`, { problems });
   }
   if (maySee(caller, data.namespace)) return { request: requestOf(data, undefined, caller) };
-  return { error: new TaskerError('not_found', `template ${data.namespace}/${data.name}@${data.version} not found`) };
+  return { error: new TaskerError('not_found', `template ${requestedTemplate(data)} not found`) };
 }

@@ -81,7 +81,8 @@ export function templateWriteRoutes(tasker: Tasker, { environment }: TemplateWri
       }
       checkNamespace(callerOf(c), template.namespace, `namespace ${template.namespace}`);
       const outcome = await compared(template);
-      await tasker.registerTemplates(template);
+      // The answer reports the change, and the caller has asked for it.
+      await tasker.registerTemplates(template, { replace: true });
       return c.json({ ...outcome, problems }, 201);
     })
     .openapi(VALIDATE, async (c) => {

@@ -1,7 +1,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { stringify } from 'yaml';
 import { templateGraph } from '../../app/json/graph.ts';
-import { templateChanges } from '../../app/json/template-diff.ts';
+import { templateChanges } from '../../template/template-changes.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { mermaidOf } from '../../template/mermaid.ts';

@@ -13,6 +13,11 @@ export const TemplateListSchema = z
         version: z.string(),
         description: z.string().nullable(),
         step_count: z.int(),
+        active: z.boolean().openapi({ description: 'Whether tasks without a version are created from this version.' }),
+        pinned: z.boolean().openapi({
+          description:
+            'Whether the version is active until the next activation, even if a higher version is registered.',
+        }),
         digest: z.string().openapi({ description: 'A hash of the contents.' }),
         registered_at: z.string(),
         paused: z.array(PauseSchema).nullable().openapi({ description: 'The pauses that apply to the template.' }),

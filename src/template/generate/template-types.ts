@@ -1,5 +1,7 @@
+import { grouped } from '../../model/grouped.ts';
 import type { JsonSchema, TaskTemplate } from '../task-template.ts';
 import { canonicalJson } from '../template-digest.ts';
+import { highestVersion } from '../version-order.ts';
 import { type CataloguedEvent, compared, differingSchemas, eventCatalogue } from './event-catalogue.ts';
 import { commentOf, freeName, quoted, typeNameOf } from './type-name.ts';
 import { typesOfSchema } from './types-of-schema.ts';
@@ -32,7 +34,7 @@ interface Draft {
 /**
  * Returns TypeScript types for templates: a type for the payload of each event, and a map `EventPayloads` from event
  * names to these types. A map `TaskInputs` has the contexts of tasks, `WaitResults` the results of steps that wait, and
- * `TaskTypes` the requests that `createTask` checks. Equal templates produce equal text.
+ * `TaskTypes` the requests that `createTask` checks: without a version, those of the highest version. Equal templates produce equal text.
  *
  * @example
  * const { text } = typesOf(templates);
@@ -61,15 +63,23 @@ export function typesOf(templates: readonly TaskTemplate[]): TemplateTypes {
 function augmentation(templates: readonly TaskTemplate[], known: ReadonlySet<string>): string {
   const byKey = new Map(templates.map((template) => [keyOfTemplate(template), template]));
   const entries = [...byKey].sort(([a], [b]) => compared(a, b));
+  const active = activeKeys(templates);
   const members = entries.map(([key, { namespace, name, version, defaultContext }]) => {
     const texts = { namespace, name, version };
     const fields = Object.entries(texts).map(([field, text]) => `${field}: ${quoted(text)};`);
+    fields.push(`active: ${active.has(key)};`);
     const context = known.has(key) ? `${INPUT_MAP}[${quoted(key)}]` : 'Record<string, unknown>';
     const defaults = known.has(key) && defaultContext ? Object.keys(defaultContext) : [];
     if (defaults.length > 0) fields.push(`defaults: ${defaults.map(quoted).join(' | ')};`);
     return `    ${quoted(key)}: { ${fields.join(' ')} context: ${context} };\n`;
   });
   return `declare module 'tasker-core' {\n  /** The requests that createTask accepts. */\n  interface TaskTypes {\n${members.join('')}  }\n}\n`;
+}
+
+/** Returns the keys of the highest versions, which registering the templates makes active. */
+function activeKeys(templates: readonly TaskTemplate[]): Set<string> {
+  const byName = grouped(templates, ({ namespace, name }) => `${namespace}/${name}`);
+  return new Set([...byName].map(([name, all]) => `${name}@${highestVersion(all.map(({ version }) => version))}`));
 }
 
 function keyOfTemplate({ namespace, name, version }: TaskTemplate): string {

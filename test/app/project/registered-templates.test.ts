@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -6,6 +6,7 @@ import { createTasker } from '../../../src/app/create-tasker.ts';
 import type { Tasker } from '../../../src/app/tasker.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
+import { testTasker } from '../../../src/testing/index.ts';
 import { collectingLogger } from '../../handlers/collecting-logger.ts';
 import { DEMO, deferred, invariants, setup, template, until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
@@ -18,6 +19,42 @@ async function resultOf(tasker: Tasker, request: { namespace: string; name: stri
   await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
   return (await tasker.getStep(taskUuid, 'a')).results?.result;
 }
+
+describe('a template folder', () => {
+  const YAML = 'name: demo\nversion: 1.0.0\nidentity_strategy: always_unique\nsteps: [{ name: a, handler: a }]\n';
+  const folderWith = async (files: Record<string, string>) => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'tasker-templates-'));
+    onTestFinished(() => rm(folder, { recursive: true }));
+    for (const [name, text] of Object.entries(files)) {
+      await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
+      await writeFile(path.join(folder, name), text);
+    }
+    return folder;
+  };
+
+  it('below node_modules is read, without the packages that it contains itself', async () => {
+    const inPackage = 'node_modules/@acme/flows/templates';
+    const folder = await folderWith({
+      [`${inPackage}/more/demo.yml`]: `namespace: below_modules\n${YAML}`,
+      [`${inPackage}/node_modules/other/other.yaml`]: `namespace: below_modules_twice\n${YAML}`,
+    });
+    const { tasker } = await setup({ worker: false, templates: path.join(folder, inPackage) });
+    expect((await tasker.createTask({ namespace: 'below_modules', name: 'demo' })).version).toBe('1.0.0');
+    expect((await tasker.engine.templates.list()).map(({ namespace }) => namespace)).toEqual(['below_modules']);
+  });
+
+  it('without templates is an error with its path', async () => {
+    const folder = await folderWith({ 'read.me': 'later', 'node_modules/other/other.yaml': YAML });
+    const message = `templates: ${folder} has no template files (*.yaml or *.yml, except in node_modules below it); pass the folder that has them, or add one`;
+    const { tasker, another } = await setup({ worker: false });
+    const refused = { code: 'template_invalid', message };
+    await expect(another({ templates: folder })).rejects.toMatchObject(refused);
+    await expect(another({ templates: [template({ a: [] }), folder] })).rejects.toMatchObject(refused);
+    await expect(tasker.registerTemplates(folder)).rejects.toMatchObject(refused);
+    await expect(testTasker({ templates: folder, handlers: [] })).rejects.toMatchObject(refused);
+    await another({ templates: [] });
+  });
+});
 
 describe('templates', () => {
   it('TASKER_ENV selects the overrides of templates', async () => {

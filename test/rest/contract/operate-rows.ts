@@ -21,6 +21,10 @@ export async function operateRows(world: World): Promise<Table> {
     postTemplateResume: pausing(orphan),
     postTemplateVersionPause: pausing({ ...orphan, version: '1.0.0' }),
     postTemplateVersionResume: pausing({ ...orphan, version: '1.0.0' }),
+    postTemplateActivate: {
+      ...pausing({ ...orphan, version: '1.0.0' }),
+      404: [{ params: { ...orphan, version: '9.9.9' } }, { params: { ...orphan, name: 'nothing', version: 'latest' } }],
+    },
     postNamespacePause: pausing({ namespace: 'elsewhere' }),
     postNamespaceResume: pausing({ namespace: 'elsewhere' }),
     getPauses: { ok: [{}, { query: 'limit=1' }], 400: [{ query: 'limit=0' }] },

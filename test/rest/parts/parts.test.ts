@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { templateChanges } from '../../../src/app/json/template-diff.ts';
+import { templateChanges } from '../../../src/template/template-changes.ts';
 import { operationIdOf, tagOf } from '../../../src/rest/operation-names.ts';
 import { pageOf, positionOf } from '../../../src/rest/query.ts';
 

@@ -10,7 +10,7 @@ import { Time } from '../parts/text.tsx';
 import { counted } from '../parts/words.ts';
 import { addressOfTemplate, newestFirst, type TemplateRow } from './template/use-template.ts';
 
-/** The newest version of a template, with the names of all versions. */
+/** The active version of a template, with the names of all versions. */
 interface Row extends TemplateRow {
   versions: string[];
 }
@@ -44,16 +44,17 @@ function TemplateLink({ row }: { row: Row }) {
 
 function Versions({ row }: { row: Row }) {
   const link = useLinks();
-  const [newest, ...older] = row.versions;
+  const others = row.versions.filter((version) => version !== row.version);
   return (
     <span className="text-soft tabular-nums">
-      {newest}
-      {older.length > 0 && (
+      {row.version}
+      {row.pinned && <span className="ml-1 text-xs text-faint">(pinned)</span>}
+      {others.length > 0 && (
         <Link
           className="ml-2 text-xs text-faint hover:text-accent hover:underline"
           to={link(addressOfTemplate(row), { view: 'compare' })}
         >
-          and {older.length === 1 ? older[0] : `${older.length} older`}
+          and {others.length === 1 ? others[0] : `${others.length} others`}
         </Link>
       )}
     </span>
@@ -84,7 +85,7 @@ function Acts({ row }: { row: Row }) {
   );
 }
 
-function newestOf(rows: readonly TemplateRow[]): Row[] {
+function activeOf(rows: readonly TemplateRow[]): Row[] {
   const found = new Map<string, TemplateRow[]>();
   for (const row of rows) {
     const key = JSON.stringify([row.namespace, row.name]);
@@ -94,13 +95,14 @@ function newestOf(rows: readonly TemplateRow[]): Row[] {
   }
   return [...found.values()].map((versions) => {
     const sorted = versions.sort(newestFirst);
-    return { ...sorted[0]!, versions: sorted.map(({ version }) => version) };
+    const active = sorted.find((one) => one.active) ?? sorted[0]!;
+    return { ...active, versions: sorted.map(({ version }) => version) };
   });
 }
 
 export default function Templates() {
   const { rows, error } = useList<TemplateRow>('/v1/templates', 'templates');
-  const templates = rows && newestOf(rows);
+  const templates = rows && activeOf(rows);
   const versions = rows?.length ?? 0;
   return (
     <>

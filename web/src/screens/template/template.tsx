@@ -125,7 +125,7 @@ function Acts({ template, versions, row }: ActsProps) {
         {(versions.length > 0 ? versions : [template]).map((one, at) => (
           <option key={one.version} value={one.version}>
             {one.version}
-            {at === 0 && versions.length > 1 ? ' (newest)' : ''}
+            {notesOf(versions, at)}
           </option>
         ))}
       </select>
@@ -135,6 +135,20 @@ function Acts({ template, versions, row }: ActsProps) {
       >
         Show tasks
       </Link>
+      {row && !row.active && (
+        <ActButton
+          route="POST /v1/templates/{namespace}/{name}/{version}/activate"
+          act={{
+            title: `Activate ${label}`,
+            verb: 'Activate the version',
+            preview:
+              'Tasks without a version are created from it until the next activation, even if a higher version is registered. Running tasks keep theirs.',
+            run: (said) => ask(`${api}/activate`, { method: 'POST', body: said }),
+          }}
+        >
+          Activate
+        </ActButton>
+      )}
       <ActButton
         route={route}
         act={{
@@ -157,6 +171,14 @@ function Acts({ template, versions, row }: ActsProps) {
       </ActButton>
     </div>
   );
+}
+
+/** Returns the notes behind a version in the list: `(newest, active)`. */
+function notesOf(versions: readonly TemplateRow[], at: number): string {
+  if (versions.length <= 1) return '';
+  const { active = false, pinned = false } = versions[at] ?? {};
+  const notes = [at === 0 && 'newest', active && 'active', pinned && 'pinned'].filter(Boolean);
+  return notes.length > 0 ? ` (${notes.join(', ')})` : '';
 }
 
 function Paused({ pauses }: { pauses: NonNullable<TemplateRow['paused']> }) {

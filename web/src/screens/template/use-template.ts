@@ -16,6 +16,10 @@ export interface TemplateRow extends TemplateName {
   description: string | null;
   step_count: number;
   registered_at: string;
+  /** Whether tasks without a version are created from it. */
+  active: boolean;
+  /** Whether it stays active when a higher version is registered. */
+  pinned: boolean;
   paused: Pause[] | null;
 }
 

@@ -1,7 +1,7 @@
-import { isFields } from '../../model/json.ts';
+import { isFields } from '../model/json.ts';
 
 /** A difference between two templates. */
-interface TemplateChange {
+export interface TemplateChange {
   /** The place, such as `steps.charge.retry.max_attempts`. Steps and events are found by their names. */
   path: string;
   change: 'added' | 'removed' | 'changed';
