@@ -18,7 +18,7 @@ import { formatProblem } from '../template/template-problem.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import { openTracing } from '../tracing/tracing.ts';
 import type { EventRegistries } from './event-registries.ts';
-import { type OpenDatabase, openDatabase } from './open-database.ts';
+import { type OpenDatabase, openDatabase, productionBy } from './open-database.ts';
 import type { DiscoveredSubscribers } from './project/discovered-subscribers.ts';
 import type { LoadedHandlers } from './project/handler-folders.ts';
 import type { Project } from './project/project.ts';
@@ -247,6 +247,7 @@ export class Assembly {
         search,
         analytics,
         replica: open.replica,
+        filesForHttpTemplates: config.filesForHttpTemplates ?? !this.#isProduction,
       });
       await engine.templates.registerAll(made.templates);
       const schedules = { files: options.schedules, source: config.scheduleSource };
@@ -279,6 +280,10 @@ export class Assembly {
       metrics.close();
       throw open ? lostAtStart(open.database.place, error) : error;
     }
+  }
+
+  get #isProduction(): boolean {
+    return this.#environment === 'production' || productionBy(this.#parts.loaded) !== undefined;
   }
 
   /** The sinks in the configuration file run only in workers, not in a program that only creates and watches tasks. */

@@ -10,11 +10,13 @@ import type { StreamChange } from '../engine/streams/changes.ts';
 import type { StreamFilter } from '../engine/streams/stream-filter.ts';
 import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
 import { readTaskWithSteps, type TaskSnapshot } from '../engine/task-with-steps.ts';
+import type { TemplateArrival } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
 import { formatProblem } from '../template/template-problem.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import type { Tracing } from '../tracing/tracing.ts';
@@ -214,8 +216,17 @@ export class Tasker extends TaskerOperations {
     const { loadTemplates } = await import('./project/load-templates.ts');
     const { templates, problems } = await loadTemplates(source, this.#parts.environment);
     for (const problem of problems) this.#logger.warn(formatProblem(problem));
+    await this.#register(templates, 'program');
+  }
+
+  /** Registers a template that arrived over HTTP. In production, its handlers are not loaded from files. @internal */
+  async registerHttpTemplate(template: TaskTemplate): Promise<void> {
+    await this.#register([template], 'http');
+  }
+
+  async #register(templates: readonly TaskTemplate[], arrival: TemplateArrival): Promise<void> {
     for (const template of templates) {
-      await this.#engine.templates.register(template);
+      await this.#engine.templates.register(template, arrival);
       this.#served.add([template.namespace]);
     }
     await this.#worker?.refresh();

@@ -36,6 +36,8 @@ export interface Snapshot {
   id: number;
   namespaceId: number;
   digest: string;
+  /** Whether a program registered it. False if it only arrived over HTTP. */
+  byProgram: boolean;
   template: TaskTemplate;
   graph: TemplateGraph;
   /** Null if its tasks cannot become stale. */
@@ -55,45 +57,61 @@ export interface Snapshot {
 
 const NOTHING_WRONG: readonly SchemaViolation[] = [];
 
+/** How a template arrived: a program with access to the database registered it, or a request over HTTP. */
+export type TemplateArrival = 'program' | 'http';
+
+/** Options of a {@link TemplateStore}. */
+export interface TemplateStoreOptions {
+  limits?: DynamicLimits;
+  /** Whether handlers are loaded by file or package for templates that only arrived over HTTP. Default false. */
+  filesForHttpTemplates?: boolean | undefined;
+}
+
 /** The template snapshots of one database. Registers them, loads each once, and compiles them. */
 export class TemplateStore {
   readonly #database: Database;
   readonly #logger: Logger;
   readonly #limits: DynamicLimits;
+  readonly #filesForHttpTemplates: boolean;
   readonly #byId = new KeptSnapshots<Snapshot>();
   readonly #newest = new NewestSnapshots<Snapshot>();
   /** The namespaces in which a known template has steps that wait. */
   readonly namespacesWithWaits = new Set<number>();
 
-  constructor(database: Database, logger: Logger, limits: DynamicLimits = DYNAMIC_LIMITS) {
+  constructor(
+    database: Database,
+    logger: Logger,
+    { limits = DYNAMIC_LIMITS, filesForHttpTemplates = false }: TemplateStoreOptions = {},
+  ) {
     this.#database = database;
     this.#logger = logger;
     this.#limits = limits;
+    this.#filesForHttpTemplates = filesForHttpTemplates;
   }
 
   /**
-   * Registers templates, in order. Skips templates that are already the newest registration, so most starts write
-   * nothing.
+   * Registers the templates of this program, in order. Skips templates that are already the newest registration, so most
+   * starts write nothing.
    */
   async registerAll(templates: readonly TaskTemplate[]): Promise<void> {
     if (templates.length === 0) return;
     const { digestOf } = await digesting();
     const rows = await newestDigests(this.#database, templates);
-    const newest = new Map(rows.map(({ digest, ...row }) => [nameOf(row), digest]));
+    const newest = new Map(rows.filter(({ byProgram }) => byProgram).map((row) => [nameOf(row), row.digest]));
     for (const template of templates) {
       const [key, digest] = [nameOf(template), digestOf(template)];
       if (newest.get(key) === digest) continue;
-      await this.register(template);
+      await this.register(template, 'program');
       newest.set(key, digest);
     }
   }
 
   /** Stores a snapshot and its graph. The same digest is the same snapshot. New tasks use the newest registration. */
-  async register(template: TaskTemplate): Promise<Snapshot> {
+  async register(template: TaskTemplate, arrival: TemplateArrival): Promise<Snapshot> {
     const graph = graphOf(template);
     const [{ digestOf }, { templateToJson }] = await Promise.all([digesting(), forms()]);
     const digest = digestOf(template);
-    const { id, namespaceId, other } = await this.#database.transaction(opening(), async (tx) => {
+    const { id, namespaceId, byProgram, other } = await this.#database.transaction(opening(), async (tx) => {
       await lockPausesShared(tx);
       const namespaceId = await ensureNamespace(tx, template.namespace);
       const row = {
@@ -107,11 +125,12 @@ export class TemplateStore {
         definition: JSON.stringify(templateToJson(template)),
         limits: limitsOf(template.lifecycle),
         waits: hasWaits(template),
+        byProgram: arrival === 'program',
       };
       const [before] = await newestDigests(tx, [template]);
-      const { id, fresh } = await registerTemplate(tx, row);
+      const { id, fresh, byProgram } = await registerTemplate(tx, row);
       if (fresh) await storeGraph(tx, id, storedGraph(template, graph));
-      return { id, namespaceId, other: before && before.digest !== digest ? before.digest : undefined };
+      return { id, namespaceId, byProgram, other: before && before.digest !== digest ? before.digest : undefined };
     });
     if (other !== undefined) {
       this.#logger.warn(
@@ -119,7 +138,10 @@ export class TemplateStore {
         `template ${nameOf(template)} has different content (${digest.slice(0, 12)}) than the one registered earlier under this version (${other.slice(0, 12)}); new tasks use this content, running tasks keep theirs; raise the version to distinguish them`,
       );
     }
-    const snapshot = this.#byId.get(id) ?? this.#compile({ id, namespaceId, digest, template, graph });
+    const known = this.#byId.get(id);
+    // A snapshot that arrived over HTTP is compiled again once a program has registered it.
+    const isCurrent = known?.byProgram === byProgram;
+    const snapshot = isCurrent ? known : this.#compile({ id, namespaceId, digest, byProgram, template, graph });
     this.#byId.put(snapshot);
     this.#newest.put(nameOf(template), snapshot);
     return snapshot;
@@ -228,23 +250,26 @@ export class TemplateStore {
     const known = this.#byId.get(row.id);
     if (known) return known;
     const template = templateFromJson(JSON.parse(row.definition));
-    const { id, namespaceId, digest } = row;
+    const { id, namespaceId, digest, byProgram } = row;
+    const parts = { id, namespaceId, digest, byProgram, template, graph: graphOf(template) };
     // Its schemas were checked when it was registered.
-    const snapshot = this.#compile({ id, namespaceId, digest, template, graph: graphOf(template) }, compileStored);
+    const snapshot = this.#compile(parts, compileStored);
     this.#byId.put(snapshot);
     return snapshot;
   }
 
   #compile(
-    parts: Pick<Snapshot, 'id' | 'namespaceId' | 'digest' | 'template' | 'graph'>,
+    parts: Pick<Snapshot, 'id' | 'namespaceId' | 'digest' | 'byProgram' | 'template' | 'graph'>,
     compile: typeof compileSchema = compileSchema,
   ): Snapshot {
-    const { template, graph } = parts;
+    const { graph, byProgram } = parts;
+    const template = byProgram || this.#filesForHttpTemplates ? parts.template : withoutFiles(parts.template);
     const waits = hasWaits(template);
     if (waits) this.namespacesWithWaits.add(parts.namespaceId);
     const checkOf = (schema: JsonSchema | null) => (schema ? compile(schema) : () => NOTHING_WRONG);
     return {
       ...parts,
+      template,
       checkInput: checkOf(template.inputSchema),
       checkResult: template.steps.map((step) => checkOf(step.resultSchema)),
       events: template.steps.map(declaredEvents),
@@ -268,6 +293,12 @@ function notStored(id: number): TaskerError {
 function unreadableTemplate({ id, namespace, name, version }: TemplateRow, cause: unknown): TaskerError {
   const message = `template ${namespace}/${name}@${version} (snapshot ${id}): ${messageOf(cause)}`;
   return new TaskerError('template_invalid', message, { cause });
+}
+
+/** Returns a template whose handlers are not loaded from files or packages. */
+function withoutFiles(template: TaskTemplate): TaskTemplate {
+  const steps = template.steps.map((step) => ({ ...step, handler: { ...step.handler, loadsFiles: false as const } }));
+  return { ...template, steps };
 }
 
 function hasWaits({ steps }: TaskTemplate): boolean {

@@ -23,7 +23,8 @@ const CALLABLE = /^(?:\.{1,2}\/.|@[a-z0-9][\w.-]*\/[a-z0-9])/;
  * discovery would also read, and files of installed packages with a scope. A path with `..`, an empty part or a
  * character such as `%`, and a link that leads out of the folder or the package, fail the step. Absolute paths and
  * packages without a scope are not looked up. If the file does not exist, the handler is not found. If the file cannot
- * be loaded or exports no handler, the step fails.
+ * be loaded or exports no handler, the step fails. The step also fails if its template only arrived over HTTP and the
+ * setting `worker.handlers.files_for_http_templates` is off, as it is in production.
  *
  * @example
  * const chain = ResolverChain.withResolvers([new ClassLookupResolver({ baseFolder: './handlers' })]);
@@ -53,10 +54,17 @@ export class ClassLookupResolver implements BaseResolver {
     const isPackage = callable.startsWith('@');
     const file = await (isPackage ? fileInPackage : fileInFolder)(this.#base, callable);
     if (file === null) return null;
+    if (definition.loadsFiles === false) throw notLoaded(callable);
     return isPackage
       ? handlerIn(await importPackageFile(callable, file), callable)
       : handlerIn(await importFile(this.#base, file), file);
   }
+}
+
+function notLoaded(callable: string): ResolutionError {
+  return new ResolutionError(
+    `callable ${callable} is a file or package, and its template only arrived over HTTP, so this worker does not load it; register the template from the templates folder of a worker, register the handler by name, or set worker.handlers.files_for_http_templates`,
+  );
 }
 
 function handlerIn(module: Record<string, unknown>, where: string): Registrable {

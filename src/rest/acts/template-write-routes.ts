@@ -81,7 +81,7 @@ export function templateWriteRoutes(tasker: Tasker, { environment }: TemplateWri
       }
       checkNamespace(callerOf(c), template.namespace, `namespace ${template.namespace}`);
       const outcome = await compared(template);
-      await tasker.registerTemplates(template);
+      await tasker.registerHttpTemplate(template);
       return c.json({ ...outcome, problems }, 201);
     })
     .openapi(VALIDATE, async (c) => {
