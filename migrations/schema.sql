@@ -894,6 +894,7 @@ CASE
     ELSE 0
 END))) stored,
   max_waiting_minutes integer,
+  registered_by_program boolean not null default false,
   constraint template_pkey PRIMARY KEY (id),
   constraint template_namespace_id_name_version_digest_key UNIQUE (namespace_id, name, version, digest),
   constraint template_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES tasker.namespace(id),

@@ -248,6 +248,7 @@ export class Assembly {
         search,
         analytics,
         replica: open.replica,
+        filesForHttpTemplates: config.filesForHttpTemplates ?? !this.#isProduction,
       });
       const keepContent = this.#keepsContent;
       await engine.templates.registerAll(made.templates, { keepContent });
@@ -286,8 +287,11 @@ export class Assembly {
 
   /** Whether registered versions keep their content: in production, unless it is to be replaced. */
   get #keepsContent(): boolean {
+    return this.#isProduction && !this.#parts.loaded.config.replaceTemplates;
+  }
+
+  get #isProduction(): boolean {
     const { loaded, options } = this.#parts;
-    if (loaded.config.replaceTemplates) return false;
     return options.environment === undefined ? isProduction(loaded) : options.environment === 'production';
   }
 

@@ -102,7 +102,7 @@ export function isProduction(loaded: LoadedConfig): boolean {
 /**
  * Returns the setting that makes this production: the configured environment, or `NODE_ENV` if `TASKER_ENV` is not set.
  */
-function productionBy({ config, sources, nodeEnv }: LoadedConfig): string | undefined {
+export function productionBy({ config, sources, nodeEnv }: LoadedConfig): string | undefined {
   const { from, name = 'the environment' } = sources.environment;
   if (config.environment === 'production') return name;
   const isNamed = from === 'environment' || from === 'option';

@@ -10,12 +10,13 @@ import type { StreamChange } from '../engine/streams/changes.ts';
 import type { StreamFilter } from '../engine/streams/stream-filter.ts';
 import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
 import { readTaskWithSteps, type TaskSnapshot } from '../engine/task-with-steps.ts';
-import { nameOf as templateName } from '../engine/template-store.ts';
+import { type TemplateArrival, nameOf as templateName } from '../engine/template-store.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
 import { requestedTemplate } from '../template/template-name.ts';
 import { formatProblem } from '../template/template-problem.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
@@ -219,8 +220,23 @@ export class Tasker extends TaskerOperations {
     checkFolders(loaded);
     const { templates, problems } = loaded;
     for (const problem of problems) this.#logger.warn(formatProblem(problem));
+    await this.#register(templates, { arrival: 'program', keepContent: this.#parts.keepContent && !replace });
+  }
+
+  /**
+   * Registers a template that arrived over HTTP, also with changed content: the caller asked for it, and the response
+   * reports the change. In production, its handlers are not loaded from files. @internal
+   */
+  async registerHttpTemplate(template: TaskTemplate): Promise<void> {
+    await this.#register([template], { arrival: 'http', keepContent: false });
+  }
+
+  async #register(
+    templates: readonly TaskTemplate[],
+    how: { arrival: TemplateArrival; keepContent: boolean },
+  ): Promise<void> {
     for (const template of templates) {
-      await this.#engine.templates.register(template, { keepContent: this.#parts.keepContent && !replace });
+      await this.#engine.templates.register(template, how);
       this.#served.add([template.namespace]);
     }
     await this.#worker?.refresh();

@@ -195,6 +195,18 @@ const KEYS = {
     about:
       'Folders or files of handlers, for the commands and `bootstrapWorker`. `createTasker` has the option `handlers` instead.',
   }),
+  /**
+   * Whether templates that only arrived over HTTP may name handlers by file or package. Default: false in production,
+   * else true.
+   */
+  filesForHttpTemplates: option<boolean | undefined>({
+    path: 'worker.handlers.files_for_http_templates',
+    form: forms.flag,
+    byDefault: undefined,
+    defaultWords: '`false` in production, else `true`',
+    about:
+      'Whether a worker loads handlers by file (`./billing/charge`) or package (`@shop/charge`) for templates that only arrived over HTTP. Templates that a program registered, such as a worker with its own folder, may always name them.',
+  }),
   /** Maximum number of handlers that run at the same time. Default 100. */
   concurrency: option({
     path: 'worker.mpsc_channels.handler_dispatch.max_concurrent_handlers',

@@ -34,7 +34,7 @@ import { type CopyOptions, copiesOf, copyTask } from './rerun/copy-task.ts';
 import { type RerunOptions, rerunTask, type TaskRerun } from './rerun/rerun.ts';
 import { SearchProjector, type SearchProjectorOptions } from './search/projector.ts';
 import type { Task } from './task-view.ts';
-import { TemplateStore } from './template-store.ts';
+import { TemplateStore, type TemplateStoreOptions } from './template-store.ts';
 import { SignalInbox } from './waits/signal-inbox.ts';
 import { rescheduleTask, startTaskNow } from './waits/start.ts';
 import { fireTimer, moveTimer, newTimeOf, type TimerTime } from './waits/timers.ts';
@@ -95,7 +95,7 @@ export interface ActEffects {
 }
 
 /** Options of an {@link EngineActs | engine}. */
-export interface EngineOptions extends Partial<DynamicLimits> {
+export interface EngineOptions extends Partial<DynamicLimits>, Pick<TemplateStoreOptions, 'filesForHttpTemplates'> {
   search?: SearchProjectorOptions;
   analytics?: AttemptCounterOptions;
   /** A standby for lists and statistics. */
@@ -116,12 +116,16 @@ export abstract class EngineActs {
   protected readonly logger: Logger;
   protected readonly count: EngineCounts;
 
-  constructor(database: Database, logger: Logger, { search, analytics, replica, ...limits }: EngineOptions = {}) {
+  constructor(database: Database, logger: Logger, options: EngineOptions = {}) {
+    const { search, analytics, replica, filesForHttpTemplates, ...limits } = options;
     this.replica = replica;
     this.database = database;
     this.logger = logger;
     this.count = new EngineCounts(database.metrics.instruments);
-    this.templates = new TemplateStore(database, logger, { ...DYNAMIC_LIMITS, ...limits });
+    this.templates = new TemplateStore(database, logger, {
+      limits: { ...DYNAMIC_LIMITS, ...limits },
+      filesForHttpTemplates,
+    });
     this.search = new SearchProjector(database, logger, search);
     this.analytics = new AttemptCounter(database, logger, analytics);
     this.signalInbox = new SignalInbox(this, logger);

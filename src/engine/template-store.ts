@@ -44,6 +44,8 @@ export interface Snapshot {
   id: number;
   namespaceId: number;
   digest: string;
+  /** Whether a program registered it. False if it only arrived over HTTP. */
+  byProgram: boolean;
   template: TaskTemplate;
   graph: TemplateGraph;
   /** Null if its tasks cannot become stale. */
@@ -79,26 +81,43 @@ export interface ListedTemplate extends TemplateListRow {
 
 const NOTHING_WRONG: readonly SchemaViolation[] = [];
 
+/** How a template arrived: a program with access to the database registered it, or a request over HTTP. */
+export type TemplateArrival = 'program' | 'http';
+
+/** Options of a {@link TemplateStore}. */
+export interface TemplateStoreOptions {
+  limits?: DynamicLimits;
+  /** Whether handlers are loaded by file or package for templates that only arrived over HTTP. Default false. */
+  filesForHttpTemplates?: boolean | undefined;
+}
+
 /** The template snapshots of one database. Registers them, loads each once, and compiles them. */
 export class TemplateStore {
   readonly #database: Database;
   readonly #logger: Logger;
   readonly #limits: DynamicLimits;
+  readonly #filesForHttpTemplates: boolean;
   readonly #byId = new KeptSnapshots<Snapshot>();
   readonly #newest = new NewestSnapshots<Snapshot>();
   readonly #active = new NewestSnapshots<Omit<ActiveTemplate, 'snapshot'> & { version: string }>();
   /** The namespaces in which a known template has steps that wait. */
   readonly namespacesWithWaits = new Set<number>();
 
-  constructor(database: Database, logger: Logger, limits: DynamicLimits = DYNAMIC_LIMITS) {
+  constructor(
+    database: Database,
+    logger: Logger,
+    { limits = DYNAMIC_LIMITS, filesForHttpTemplates = false }: TemplateStoreOptions = {},
+  ) {
     this.#database = database;
     this.#logger = logger;
     this.#limits = limits;
+    this.#filesForHttpTemplates = filesForHttpTemplates;
   }
 
   /**
-   * Registers templates, in order. Skips templates that are already the newest registration and need not become active,
-   * so most starts write nothing. With `keepContent`, every template is checked before the first one is registered.
+   * Registers the templates of this program, in order. Skips templates that are already the newest registration and need
+   * not become active, so most starts write nothing. With `keepContent`, every template is checked before the first one is
+   * registered.
    * @throws TaskerError `template_changed` with `keepContent`, if a registered version has other content
    */
   async registerAll(templates: readonly TaskTemplate[], { keepContent = false }: RegisterOptions = {}): Promise<void> {
@@ -108,18 +127,20 @@ export class TemplateStore {
       newestDigests(this.#database, templates),
       activeVersions(this.#database, templates),
     ]);
-    const newest = new Map(rows.map(({ digest, ...row }) => [nameOf(row), digest]));
+    const newest = new Map(rows.map((row) => [nameOf(row), row]));
     const activeOf = new Map(active.map((row) => [unversioned(row), row]));
     const differs = (template: TaskTemplate) =>
-      (newest.get(nameOf(template)) ?? digestOf(template)) !== digestOf(template);
+      (newest.get(nameOf(template))?.digest ?? digestOf(template)) !== digestOf(template);
     if (keepContent) {
       for (const template of templates.filter(differs)) await this.#checkContent(this.#database, template);
     }
     for (const template of templates) {
       const [key, digest] = [nameOf(template), digestOf(template)];
-      if (newest.get(key) === digest && !replaces(template.version, activeOf.get(unversioned(template)))) continue;
-      await this.register(template, { keepContent });
-      newest.set(key, digest);
+      const known = newest.get(key);
+      const isKnown = known?.byProgram === true && known.digest === digest;
+      if (isKnown && !replaces(template.version, activeOf.get(unversioned(template)))) continue;
+      await this.register(template, { arrival: 'program', keepContent });
+      newest.set(key, { ...template, digest, byProgram: true });
     }
   }
 
@@ -129,11 +150,14 @@ export class TemplateStore {
    * With `keepContent`, the content of a registered version stays, and new tasks use it.
    * @throws TaskerError `template_changed` with `keepContent`, if a registered version never had this content
    */
-  async register(template: TaskTemplate, { keepContent = false }: RegisterOptions = {}): Promise<Snapshot> {
+  async register(
+    template: TaskTemplate,
+    { arrival, keepContent = false }: RegisterOptions & { arrival: TemplateArrival },
+  ): Promise<Snapshot> {
     const graph = graphOf(template);
     const [{ digestOf }, { templateToJson }] = await Promise.all([digesting(), forms()]);
     const digest = digestOf(template);
-    const { id, namespaceId, other, kept } = await this.#changing(template, async (tx) => {
+    const { id, namespaceId, byProgram, other, kept } = await this.#changing(template, async (tx) => {
       await lockPausesShared(tx);
       const namespaceId = await ensureNamespace(tx, template.namespace);
       await makeActive(tx, namespaceId, template);
@@ -148,15 +172,17 @@ export class TemplateStore {
         definition: JSON.stringify(templateToJson(template)),
         limits: limitsOf(template.lifecycle),
         waits: hasWaits(template),
+        byProgram: arrival === 'program',
       };
       const [before] = await newestDigests(tx, [template]);
-      if (keepContent && before && before.digest !== digest) {
-        const { id, isNewest } = await this.#checkContent(tx, template);
-        if (!isNewest) return { id, namespaceId, other: before.digest, kept: true };
+      const other = before && before.digest !== digest ? before.digest : undefined;
+      if (keepContent && other !== undefined) {
+        const { id, byProgram, isNewest } = await this.#checkContent(tx, template);
+        if (!isNewest) return { id, namespaceId, byProgram, other, kept: true };
       }
-      const { id, fresh } = await registerTemplate(tx, row);
+      const { id, fresh, byProgram } = await registerTemplate(tx, row);
       if (fresh) await storeGraph(tx, id, storedGraph(template, graph));
-      return { id, namespaceId, other: before && before.digest !== digest ? before.digest : undefined, kept: false };
+      return { id, namespaceId, byProgram, other, kept: false };
     });
     if (kept) {
       this.#logger.warn(
@@ -169,7 +195,10 @@ export class TemplateStore {
         `template ${nameOf(template)} has different content (${digest.slice(0, 12)}) than the one registered earlier under this version (${other.slice(0, 12)}); new tasks use this content, running tasks keep theirs; raise the version to distinguish them`,
       );
     }
-    const snapshot = this.#byId.get(id) ?? this.#compile({ id, namespaceId, digest, template, graph });
+    const known = this.#byId.get(id);
+    // A snapshot that arrived over HTTP is compiled again once a program has registered it.
+    const isCurrent = known?.byProgram === byProgram;
+    const snapshot = isCurrent ? known : this.#compile({ id, namespaceId, digest, byProgram, template, graph });
     this.#byId.put(snapshot);
     if (!kept) this.#newest.put(nameOf(template), snapshot);
     this.forgetActive(template);
@@ -181,14 +210,15 @@ export class TemplateStore {
    * with the same content, and whether it is the newest.
    * @throws TaskerError `template_changed` with the differences, if there is none
    */
-  async #checkContent(db: Db, template: TaskTemplate): Promise<{ id: number; isNewest: boolean }> {
+  async #checkContent(db: Db, template: TaskTemplate): Promise<{ id: number; byProgram: boolean; isNewest: boolean }> {
     const [{ templateFromJson }, { contentOf }] = await Promise.all([forms(), import('../template/content-of.ts')]);
     const contents = await contentsOf(db, template);
     const wanted = contentOf(template);
     const readable = contents.map(({ definition }) => contentOf(templateFromJson(JSON.parse(definition))));
     const same = readable.findIndex((content) => JSON.stringify(content) === JSON.stringify(wanted));
     if (same === -1) throw contentChanged(template, templateChanges(readable[0], wanted));
-    return { id: contents[same]!.id, isNewest: same === 0 };
+    const { id, byProgram } = contents[same]!;
+    return { id, byProgram, isNewest: same === 0 };
   }
 
   /** Runs a transaction that may change the active version of a template. */
@@ -351,23 +381,26 @@ export class TemplateStore {
     const known = this.#byId.get(row.id);
     if (known) return known;
     const template = templateFromJson(JSON.parse(row.definition));
-    const { id, namespaceId, digest } = row;
+    const { id, namespaceId, digest, byProgram } = row;
+    const parts = { id, namespaceId, digest, byProgram, template, graph: graphOf(template) };
     // Its schemas were checked when it was registered.
-    const snapshot = this.#compile({ id, namespaceId, digest, template, graph: graphOf(template) }, compileStored);
+    const snapshot = this.#compile(parts, compileStored);
     this.#byId.put(snapshot);
     return snapshot;
   }
 
   #compile(
-    parts: Pick<Snapshot, 'id' | 'namespaceId' | 'digest' | 'template' | 'graph'>,
+    parts: Pick<Snapshot, 'id' | 'namespaceId' | 'digest' | 'byProgram' | 'template' | 'graph'>,
     compile: typeof compileSchema = compileSchema,
   ): Snapshot {
-    const { template, graph } = parts;
+    const { graph, byProgram } = parts;
+    const template = byProgram || this.#filesForHttpTemplates ? parts.template : withoutFiles(parts.template);
     const waits = hasWaits(template);
     if (waits) this.namespacesWithWaits.add(parts.namespaceId);
     const checkOf = (schema: JsonSchema | null) => (schema ? compile(schema) : () => NOTHING_WRONG);
     return {
       ...parts,
+      template,
       checkInput: checkOf(template.inputSchema),
       checkResult: template.steps.map((step) => checkOf(step.resultSchema)),
       events: template.steps.map(declaredEvents),
@@ -460,6 +493,12 @@ function notStored(id: number): TaskerError {
 function unreadableTemplate({ id, namespace, name, version }: TemplateRow, cause: unknown): TaskerError {
   const message = `template ${namespace}/${name}@${version} (snapshot ${id}): ${messageOf(cause)}`;
   return new TaskerError('template_invalid', message, { cause });
+}
+
+/** Returns a template whose handlers are not loaded from files or packages. */
+function withoutFiles(template: TaskTemplate): TaskTemplate {
+  const steps = template.steps.map((step) => ({ ...step, handler: { ...step.handler, loadsFiles: false as const } }));
+  return { ...template, steps };
 }
 
 function hasWaits({ steps }: TaskTemplate): boolean {

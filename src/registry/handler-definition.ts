@@ -10,6 +10,8 @@ export interface HandlerDefinition {
   isolation?: 'none' | 'thread' | null;
   /** The step's configuration for the handler. */
   initialization?: Record<string, unknown>;
+  /** If false, the handler is not loaded from a file or a package. Default true. */
+  loadsFiles?: boolean;
 }
 
 /** A definition in JSON and step events. Events of the Python worker use `handler_method` instead of `method`. */

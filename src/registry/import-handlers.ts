@@ -41,17 +41,21 @@ export async function importFile(root: string, file: string): Promise<Module> {
 /** Imports a package, or a part of one, as a file in `root` would. Null if it is not installed. */
 export async function importPackage(root: string, specifier: string): Promise<Module | null> {
   const entry = await packageEntry(root, specifier);
-  if (entry === null) return null;
+  return entry === null ? null : importPackageFile(specifier, entry);
+}
+
+/** Imports the file that {@link packageEntry} found for a package. */
+export async function importPackageFile(specifier: string, file: string): Promise<Module> {
   // Node cannot load TypeScript from a workspace package.
-  if (/\.m?ts$/.test(entry)) return importFile(path.dirname(entry), entry);
-  return imported(pathToFileURL(entry).href, entry, `handlers package ${specifier}: ${entry}`);
+  if (/\.[cm]?ts$/.test(file)) return importFile(path.dirname(file), file);
+  return imported(pathToFileURL(file).href, file, `handlers package ${specifier}: ${file}`);
 }
 
 /**
  * Returns the file that `import 'specifier'` in a file of `root` would load. Null if the package is not installed. Node
  * resolves imports only relative to the calling module, so this uses esbuild, which follows the same rules.
  */
-async function packageEntry(root: string, specifier: string): Promise<string | null> {
+export async function packageEntry(root: string, specifier: string): Promise<string | null> {
   let found: string | null = null;
   const resolvePlugin: Plugin = {
     name: 'looks-up',

@@ -1,6 +1,5 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { contextStorage } from 'hono/context-storage';
 import { HTTPException } from 'hono/http-exception';
 import { requestId } from 'hono/request-id';
@@ -15,8 +14,9 @@ import { apiPage } from '../server/api-page.ts';
 import { answerError } from '../server/error-answer.ts';
 import { actRoutes } from './acts/act-routes.ts';
 import { CREATE_MANY_PATH } from './acts/create-many-routes.ts';
-import { limitRequests } from './acts/gate.ts';
+import { limitRequests, rejectLate } from './acts/gate.ts';
 import { analyticsRoutes } from './analytics-routes.ts';
+import { type ArrivalLimits, arrivedBodies } from './arriving-bodies.ts';
 import { keyRoutes } from './auth/key-routes.ts';
 import { oidcRoutes } from './auth/oidc/oidc-routes.ts';
 import { securityOf } from './auth/security.ts';
@@ -50,6 +50,8 @@ export interface RestAppOptions {
   requestMs?: number;
   /** Maximum number of requests in progress. Further requests get 503. Default: 50 for each connection of the pool. */
   mostRequests?: number | undefined;
+  /** Limits on bodies that are still arriving. Default: 4 MB in two minutes, and 1 KB a second after 5 seconds. */
+  bodies?: Partial<ArrivalLimits>;
   /** Default: as on a loopback address without configuration. */
   security?: SecuritySettings;
 }
@@ -57,8 +59,6 @@ export interface RestAppOptions {
 const REQUEST_MS = 30_000;
 /** The SQLSTATE of a statement that was cancelled because it took too long. */
 const STATEMENT_TIMEOUT = '57014';
-/** A context of 1 MB, with room for escapes and the other fields. */
-const LARGEST_BODY = 4 * 1024 * 1024;
 
 /** The HTTP API of tasks, steps, templates, dead letters and statistics, its OpenAPI document, and the page for it. */
 export function restApp(options: RestAppOptions): OpenAPIHono {
@@ -70,6 +70,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
     config,
     requestMs = REQUEST_MS,
     mostRequests,
+    bodies,
     security,
   } = options;
   const app = new OpenAPIHono();
@@ -91,17 +92,21 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.route('/', webPage());
   app.use('/v1/*', guards.crossOrigin);
   app.use(guards.origins);
-  app.use('/v1/*', limitRequests({ poolSize: tasker.vitals.poolSize, mostRequests }));
+  app.use('/v1/*', rejectLate);
   app.use('/v1/*', rejectNul);
-  app.use(
-    '/v1/*',
-    timeout(requestMs, () => tookTooLong(requestMs)),
-  );
-  app.use(guards.authentication);
+  const inTime = timeout(requestMs, () => tookTooLong(requestMs));
+  // The time in which the body arrives does not count.
+  app.use(async (c, next) => {
+    await inTime(c, () => Promise.resolve(guards.authentication(c, () => Promise.resolve())).then(() => undefined));
+    await next();
+  });
   app.use(guards.limits);
+  const wholeBody = arrivedBodies(bodies);
+  app.use('/v1/*', (c, next) => (c.req.path === CREATE_MANY_PATH ? next() : wholeBody(c, next)));
+  app.use('/v1/*', limitRequests({ poolSize: tasker.vitals.poolSize, mostRequests }));
+  app.use('/v1/*', inTime);
   app.use(guards.scope);
   app.use('/v1/*', recentAnswers());
-  app.use('/v1/*', (c, next) => (c.req.path === CREATE_MANY_PATH ? next() : limitBody(c, next)));
   app.route('/', healthRoutes(tasker, facts, { exposed: security?.exposed ?? false }));
   for (const routes of [taskRoutes(tasker, { legacyStatus, create }), stepRoutes(tasker), templateRoutes(tasker)]) {
     app.route('/', routes);
@@ -153,20 +158,6 @@ const rejectNul: MiddlewareHandler = (c, next) => {
   if (!c.req.url.split('?', 1)[0]!.includes('%00')) return next();
   throw new TaskerError('bad_request', 'the URL contains the character NUL (%00); remove it');
 };
-
-const limitUnknownBody = bodyLimit({ maxSize: LARGEST_BODY, onError: tooLarge });
-
-/** Rejects bodies that are too large. */
-const limitBody: MiddlewareHandler = (c, next) => {
-  const length = c.req.header('content-length');
-  // The middleware of Hono reads the body of every request as a web stream, which takes a quarter of all memory.
-  if (length === undefined || c.req.header('transfer-encoding') !== undefined) return limitUnknownBody(c, next);
-  return Number(length) > LARGEST_BODY ? tooLarge() : next();
-};
-
-function tooLarge(): never {
-  throw new HTTPException(413, { message: `the body is larger than ${LARGEST_BODY / 1024 / 1024} MB` });
-}
 
 /** The errors of PostgreSQL for characters that it cannot store: U+0000, and lone surrogates. */
 const UNSTORABLE = new Set(['22021', '22P05']);

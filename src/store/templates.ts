@@ -20,12 +20,13 @@ export async function namespaceIds(db: Db, names: readonly string[]): Promise<nu
 const REGISTER_TEMPLATE = sql('register_template')`
 insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition,
   stale_action, max_duration_minutes, max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes,
-  max_steps_in_process_minutes, max_waiting_minutes, waits, paused)
-values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, exists (
+  max_steps_in_process_minutes, max_waiting_minutes, waits, registered_by_program, paused)
+values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, $16, exists (
   select 1 from tasker.pause p where p.task_uuid is null and p.namespace_id = $1 and p.resumed_at is null
      and (p.name is null or p.name = $2) and (p.version is null or p.version = $3)))
-on conflict (namespace_id, name, version, digest) do update set registered_at = clock_timestamp()
-returning id, xmax = 0 as fresh`;
+on conflict (namespace_id, name, version, digest) do update
+   set registered_at = clock_timestamp(), registered_by_program = template.registered_by_program or excluded.registered_by_program
+returning id, xmax = 0 as fresh, registered_by_program "byProgram"`;
 
 /** A snapshot to register. */
 export interface NewTemplate extends Omit<RegisteredVersion, 'namespace'> {
@@ -39,16 +40,32 @@ export interface NewTemplate extends Omit<RegisteredVersion, 'namespace'> {
   limits: TaskLimits | null;
   /** Whether it has steps of the types that wait. */
   waits: boolean;
+  /** Whether a program registers it, and not a request over HTTP. Remains true once it was. */
+  byProgram: boolean;
 }
 
 /**
  * Registers a snapshot. `fresh`: the digest is new, so its graph must be stored too. A snapshot of a paused template or
  * namespace is paused. Call it after lockPausesShared, because otherwise a pause that starts now misses the snapshot.
  */
-export async function registerTemplate(db: Db, template: NewTemplate): Promise<{ id: number; fresh: boolean }> {
-  const { namespaceId, name, version, digest, identityStrategy, initialCount, rootCount, definition, limits, waits } =
-    template;
-  const { rows } = await db.query<{ id: number; fresh: boolean }>(REGISTER_TEMPLATE, [
+export async function registerTemplate(
+  db: Db,
+  template: NewTemplate,
+): Promise<{ id: number; fresh: boolean; byProgram: boolean }> {
+  const {
+    namespaceId,
+    name,
+    version,
+    digest,
+    identityStrategy,
+    initialCount,
+    rootCount,
+    definition,
+    limits,
+    waits,
+    byProgram,
+  } = template;
+  const { rows } = await db.query<{ id: number; fresh: boolean; byProgram: boolean }>(REGISTER_TEMPLATE, [
     ...[namespaceId, name, version, digest, identityStrategy, initialCount, rootCount, definition],
     limits?.action ?? null,
     limits?.durationMinutes ?? null,
@@ -57,6 +74,7 @@ export async function registerTemplate(db: Db, template: NewTemplate): Promise<{
     limits?.stepsInProcessMinutes ?? null,
     limits?.waitingMinutes ?? null,
     waits,
+    byProgram,
   ]);
   return rows[0]!;
 }
@@ -93,12 +111,15 @@ export async function storeGraph(db: Db, templateId: number, { steps, edges }: S
 }
 
 /** The columns of a {@link TemplateRow}. */
-export const TEMPLATE_COLUMNS = `m.id, m.namespace_id "namespaceId", n.name namespace, m.name, m.version, m.digest, m.definition::text definition`;
+export const TEMPLATE_COLUMNS = `m.id, m.namespace_id "namespaceId", n.name namespace, m.name, m.version, m.digest,
+   m.registered_by_program "byProgram", m.definition::text definition`;
 
 /** A stored snapshot. */
 export interface TemplateRow extends RegisteredVersion {
   id: number;
   namespaceId: number;
+  /** Whether a program registered it. False if it only arrived over HTTP. */
+  byProgram: boolean;
   /** JSON text. */
   definition: string;
 }
@@ -126,7 +147,7 @@ export async function newestTemplate(
 }
 
 const NEWEST_DIGESTS = sql('newest_digests')`
-select distinct on (n.name, m.name, m.version) n.name namespace, m.name, m.version, m.digest
+select distinct on (n.name, m.name, m.version) n.name namespace, m.name, m.version, m.digest, m.registered_by_program "byProgram"
   from unnest($1::text[], $2::text[], $3::text[]) w (namespace, name, version)
   join tasker.namespace n on n.name = w.namespace
   join tasker.template m on m.namespace_id = n.id and m.name = w.name and m.version = w.version
@@ -144,9 +165,15 @@ export interface RegisteredVersion extends TemplateVersion {
   digest: string;
 }
 
+/** The newest registration of a version. */
+export interface NewestDigest extends RegisteredVersion {
+  /** Whether a program registered it. False if it only arrived over HTTP. */
+  byProgram: boolean;
+}
+
 /** Returns the newest digests of these versions. Omits versions that are not registered. */
-export async function newestDigests(db: Db, versions: readonly TemplateVersion[]): Promise<RegisteredVersion[]> {
-  return (await db.query<RegisteredVersion>(NEWEST_DIGESTS, lists(versions, 'namespace', 'name', 'version'))).rows;
+export async function newestDigests(db: Db, versions: readonly TemplateVersion[]): Promise<NewestDigest[]> {
+  return (await db.query<NewestDigest>(NEWEST_DIGESTS, lists(versions, 'namespace', 'name', 'version'))).rows;
 }
 
 const CONTENTS_OF_VERSION = sql('contents_of_version')`

@@ -93,6 +93,8 @@ export interface HandlerReference {
   initialization: Record<string, unknown>;
   /** Where the handler runs. Null uses the handler's own setting. */
   isolation: Isolation | null;
+  /** False if the template only arrived over HTTP, and this worker loads no files and packages for such templates. */
+  loadsFiles?: false;
 }
 
 /** An event that a step publishes if its outcome matches the condition. */

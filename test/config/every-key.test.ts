@@ -45,6 +45,7 @@ const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; 
   name: { toml: '"w-1"', read: 'w-1', wrong: '1' },
   namespaces: { toml: '["shop", "mail"]', read: ['shop', 'mail'], wrong: '"shop"', variable: 'shop, mail' },
   handlerPaths: { toml: '["/h"]', read: ['/h'], wrong: '[1]', variable: '/h' },
+  filesForHttpTemplates: { toml: 'false', read: false, wrong: '"no"' },
   concurrency: { toml: '12', read: 12, wrong: '0' },
   handlerTimeoutMs: { toml: '30000', read: 30_000, wrong: '-1' },
   handlerMissingGraceMs: { toml: '0.5', read: 500, wrong: '"10s"' },

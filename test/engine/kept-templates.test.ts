@@ -17,7 +17,7 @@ itOnce(
     onTestFinished(() => database.close());
     const { templates } = new Engine(database, silentLogger);
     const register = async (patch: number) => {
-      const { id } = await templates.register(template({ a: [] }, { version: `1.0.${patch}` }));
+      const { id } = await templates.register(template({ a: [] }, { version: `1.0.${patch}` }), { arrival: 'program' });
       return id;
     };
     await register(0);

@@ -303,7 +303,7 @@ describe('a handler by file or package', () => {
     });
     const registry = registryIn(root);
     expect(await run(registry, './billing/charge')).toEqual({ value: 'charge' });
-    expect(await run(registry, './billing/../billing/charge.ts')).toEqual({ value: 'charge' });
+    expect(await run(registry, './billing/charge.ts')).toEqual({ value: 'charge' });
     expect(await run(registry, './refund')).toEqual({ refunded: true });
     expect(await registry.resolve('./refund')).not.toBe(await registry.resolve('./refund'));
     expect(await run(registry, '@shop/handlers')).toEqual({ value: 'packed' });
@@ -322,19 +322,13 @@ describe('a handler by file or package', () => {
       'node_modules/bare/index.js': 'throw new Error("imported");',
     });
     symlinkSync(path.join(root, 'outside.ts'), path.join(root, 'handlers', 'link.ts'));
+    symlinkSync(path.join(root, 'handlers-too'), path.join(root, 'handlers', 'folder'));
     const registry = registryIn(root);
-    for (const callable of [
-      '../outside',
-      './../outside.ts',
-      './a/../../outside',
-      '../handlers-too/x',
-      './link',
-      '..//',
-    ]) {
+    for (const callable of ['./link', './folder/x']) {
       await expect(registry.resolve(callable), callable).rejects.toMatchObject({
         code: 'handler_invalid',
         retryable: false,
-        message: expect.stringContaining(`callable ${callable} is outside `),
+        message: expect.stringContaining(`callable ${callable} is outside ${root}/handlers`),
       });
     }
     const passedOver = ['./_private', './.hidden/x', './a.test.ts', './data.json', './node_modules/p/index.js'];
@@ -342,6 +336,73 @@ describe('a handler by file or package', () => {
     for (const callable of [...passedOver, ...others]) {
       expect(await registry.resolve(callable), callable).toBeNull();
     }
+  });
+
+  it('is rejected if a part of its path is empty or leads upwards, or contains characters of URLs and Windows paths', async () => {
+    const thrown = 'throw new Error("imported");';
+    const root = project({
+      ...PACKAGE,
+      'outside.cjs': thrown,
+      'outside.ts': thrown,
+      'handlers/a.ts': greet('a'),
+      'node_modules/bare/index.js': thrown,
+    });
+    const registry = registryIn(root);
+    const upwards = ['../outside', './../outside.ts', './a/../../outside', '../handlers/a', './b/../a', '..//'];
+    const throughPackages = [
+      '@no/such/../../../../outside.cjs',
+      '@shop/handlers/../../../outside.cjs',
+      '@shop/handlers/../../bare/index.js',
+      '@shop/handlers/..',
+    ];
+    const empty = ['.//a', './a/', '@shop/handlers//billing', '@shop/handlers/'];
+    const odd = ['./..\\outside.ts', '@shop/h\\..\\..\\outside.cjs', './%2e%2e/outside.ts', '@shop/handlers/%2e%2e/%2e%2e/%2e%2e/outside.cjs', './a.ts?x', './a.ts#x', './a.ts\0', './C:/a.ts', './a\n.ts']; // biome-ignore format: one line
+    for (const callable of [...upwards, ...throughPackages, ...empty, ...odd]) {
+      await expect(registry.resolve(callable), callable).rejects.toMatchObject({
+        code: 'handler_invalid',
+        retryable: false,
+        message: expect.stringMatching(/^callable .* (leads upwards|has an empty part|has the character) /),
+      });
+    }
+  });
+
+  it('is not loaded from a package that is not installed, or from a file outside its package', async () => {
+    const thrown = 'throw new Error("imported");';
+    const root = project({
+      'outside.cjs': thrown,
+      'handlers/a.ts': greet('a'),
+      'src/mapped.js': thrown,
+      'tsconfig.json': '{"compilerOptions":{"paths":{"@mapped/*":["./src/*"]}}}',
+      'node_modules/@shop/escapes/package.json': '{"name":"@shop/escapes","main":"../../../outside.cjs"}',
+      'node_modules/@shop/links/package.json': '{"name":"@shop/links"}',
+      'node_modules/@shop/links/data.json': '{}',
+      'node_modules/@shop/links/node_modules/bare/index.js': thrown,
+      'workspace/handlers/package.json': '{"name":"@shop/workspace","type":"module","main":"./index.js"}',
+      'workspace/handlers/index.js': greet('workspace'),
+    });
+    const packages = path.join(root, 'node_modules', '@shop');
+    symlinkSync(path.join(root, 'outside.cjs'), path.join(packages, 'links', 'link.cjs'));
+    symlinkSync(path.join(root, 'workspace', 'handlers'), path.join(packages, 'workspace'));
+    symlinkSync(path.join(root, 'nowhere'), path.join(packages, 'dangling'));
+    const registry = registryIn(root);
+    for (const callable of [
+      '@no/such',
+      '@no/such/outside.cjs',
+      '@mapped/mapped',
+      '@shop/dangling/x',
+      `@shop/${'x'.repeat(5_000)}`,
+    ]) {
+      expect(await registry.resolve(callable), callable).toBeNull();
+    }
+    for (const callable of ['@shop/links/link.cjs', '@shop/escapes', '@shop/links/node_modules/bare/index.js']) {
+      await expect(registry.resolve(callable), callable).rejects.toMatchObject({
+        code: 'handler_invalid',
+        message: expect.stringContaining(`callable ${callable} is outside ${packages}`),
+      });
+    }
+    expect(await registry.resolve('@shop/links/data.json')).toBeNull();
+    // Workspaces and pnpm install packages as links.
+    expect(await run(registry, '@shop/workspace')).toEqual({ value: 'workspace' });
   });
 
   it('is found below the working directory if no base folder is set', async () => {
@@ -377,7 +438,7 @@ describe('a handler by file or package', () => {
       'a',
       'inner',
       'billing',
-      expect.stringContaining('callable ../outside is outside'),
+      expect.stringContaining('callable "../outside" leads upwards'),
       null,
       null,
       null,

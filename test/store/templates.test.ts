@@ -31,7 +31,7 @@ it('the newest digest of a template is found by its namespace, name and version'
   await tasker.registerTemplates(all);
   const { database } = tasker.engine;
   const wanted = { namespace: 'shop', name: 'pay', version: '1.0.0' };
-  expect(await newestDigests(database, [wanted])).toEqual([{ ...wanted, digest: digestOf(all[0]!) }]);
+  expect(await newestDigests(database, [wanted])).toEqual([{ ...wanted, digest: digestOf(all[0]!), byProgram: true }]);
   expect(await newestDigests(database, [{ ...wanted, version: '3.0.0' }])).toEqual([]);
   expect(await newestDigests(database, [{ ...wanted, name: 'refund' }])).toEqual([]);
   expect(await newestDigests(database, [{ ...wanted, namespace: 'home' }])).toEqual([]);

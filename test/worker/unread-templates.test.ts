@@ -14,7 +14,7 @@ it('a worker that cannot read the template of a step warns once, and runs the st
    * unless the machine is very slow.
    */
   const createUnread = async (): Promise<string> => {
-    await tasker.engine.templates.register(demo);
+    await tasker.engine.templates.register(demo, { arrival: 'program' });
     await sql('alter table tasker.namespace rename to hidden');
     try {
       return (await tasker.createTask(DEMO)).taskUuid;

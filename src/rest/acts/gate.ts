@@ -1,5 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { TaskerError } from '../../errors.ts';
+import { callerOf, STRANGER } from '../caller.ts';
 
 /** Requests in progress per connection of the pool. At full load, the last request waits well under a second. */
 const REQUESTS_PER_CONNECTION = 50;
@@ -14,6 +15,8 @@ const RETRY_AFTER_SECONDS = 1;
 /** Paths of claims, which wait for steps without using a connection. Idle workers must not block other requests. */
 const WAITING_PATH = '/v1/steps/claim';
 const MOST_WAITING = 5_000;
+/** Requests without a credential may be one in this many of the requests in progress. */
+const SHARE_OF_STRANGERS = 4;
 
 /** Options of {@link limitRequests}. */
 export interface GateOptions {
@@ -45,7 +48,7 @@ export class Gate {
 
   /** Counts a request, unless there are too many. Returns whether it was counted. */
   enter(now: number = performance.now()): boolean {
-    if (this.#open >= this.#limit(now)) return false;
+    if (this.#open >= this.limitAt(now)) return false;
     this.#open++;
     if (this.#open >= this.#busyFrom) this.#since ??= now;
     return true;
@@ -64,7 +67,8 @@ export class Gate {
     this.#answered = 0;
   }
 
-  #limit(now: number): number {
+  /** Maximum number of requests in progress. */
+  limitAt(now: number = performance.now()): number {
     this.#measure(now);
     if (this.#rate === undefined) return this.#most;
     return Math.min(this.#most, Math.max(this.#busyFrom, Math.ceil(this.#rate * LONGEST_WAIT_MS)));
@@ -85,16 +89,24 @@ export function onlyWaits(c: Context): void {
   LEAVING.get(c)?.();
 }
 
+/** Rejects requests with `BACKPRESSURE` that have waited for so long that the server cannot keep up. */
+export const rejectLate: MiddlewareHandler = (c, next) => {
+  const { waitedMs = 0 } = (c.env ?? {}) as { waitedMs?: number };
+  if (waitedMs > LONGEST_QUEUED_MS) throw tooBusy(`the request has waited ${Math.round(waitedMs)} ms for its turn`);
+  return next();
+};
+
 /**
  * Rejects requests with `BACKPRESSURE` while too many are in progress. Requests wait for connections of the pool.
- * Without a limit, each additional request would slow down all others.
+ * Without a limit, each additional request would slow down all others. Runs after authentication and once the body is
+ * there, so that a client that sends nothing takes no place. Callers without a credential, on public routes, have a share
+ * of their own.
  */
 export function limitRequests(options: GateOptions): MiddlewareHandler {
   const gate = new Gate(options);
   let waiting = 0;
+  let strangers = 0;
   return async (c, next) => {
-    const { waitedMs = 0 } = (c.env ?? {}) as { waitedMs?: number };
-    if (waitedMs > LONGEST_QUEUED_MS) throw tooBusy(`the request has waited ${Math.round(waitedMs)} ms for its turn`);
     if (c.req.path === WAITING_PATH) {
       if (waiting >= MOST_WAITING) throw tooBusy(inProgress(waiting));
       waiting++;
@@ -105,11 +117,18 @@ export function limitRequests(options: GateOptions): MiddlewareHandler {
       }
       return;
     }
+    const isStranger = callerOf(c) === STRANGER;
+    if (isStranger && strangers >= Math.max(1, gate.limitAt() / SHARE_OF_STRANGERS)) {
+      throw tooBusy(`${strangers} requests without a credential are in progress`);
+    }
     if (!gate.enter()) throw tooBusy(inProgress(gate.open));
+    if (isStranger) strangers++;
     let isCounted = true;
     const leave = () => {
-      if (isCounted) gate.leave();
+      if (!isCounted) return;
       isCounted = false;
+      gate.leave();
+      if (isStranger) strangers--;
     };
     LEAVING.set(c, leave);
     try {

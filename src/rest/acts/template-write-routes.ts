@@ -81,8 +81,7 @@ export function templateWriteRoutes(tasker: Tasker, { environment }: TemplateWri
       }
       checkNamespace(callerOf(c), template.namespace, `namespace ${template.namespace}`);
       const outcome = await compared(template);
-      // The answer reports the change, and the caller has asked for it.
-      await tasker.registerTemplates(template, { replace: true });
+      await tasker.registerHttpTemplate(template);
       return c.json({ ...outcome, problems }, 201);
     })
     .openapi(VALIDATE, async (c) => {

@@ -18,6 +18,8 @@ import { looksLikeToken, Tokens } from './tokens.ts';
 /** A revoked or expired key may be accepted for this long. */
 const FRESH_MS = 2_000;
 const MOST_KEYS = 10_000;
+/** Maximum number of unknown keys that are looked up at the same time. */
+const MOST_NEW = 100;
 const USE_MS = 60_000;
 const UNKNOWN = 'the server does not accept this credential; `tasker auth key list` shows the valid keys';
 
@@ -42,7 +44,7 @@ export class Credentials {
   readonly #tasker: Tasker;
   readonly #settings: AuthSettings;
   readonly #logger: Logger;
-  readonly #keys = new Recent<ApiKey | undefined>({ freshMs: FRESH_MS, most: MOST_KEYS });
+  readonly #keys = new Recent<ApiKey | undefined>({ freshMs: FRESH_MS, most: MOST_KEYS, mostNew: MOST_NEW });
   readonly #callers = new WeakMap<ApiKey, Caller>();
   readonly #fixed: readonly FixedKeyCaller[];
   readonly #used = new Map<string, number>();

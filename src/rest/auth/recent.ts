@@ -1,3 +1,5 @@
+import { TaskerError } from '../../errors.ts';
+
 interface Entry<T> {
   at: number;
   value: Promise<T>;
@@ -9,12 +11,18 @@ export interface RecentOptions {
   freshMs: number;
   /** Maximum number of values. The oldest are evicted first. */
   most: number;
+  /**
+   * Maximum number of concurrent lookups of keys that were not looked up before. Default: no limit. Callers can invent
+   * any number of keys, and each lookup occupies a connection to the database.
+   */
+  mostNew?: number;
 }
 
 /** Values that were looked up recently. Concurrent lookups of a key share one call. A failed lookup is not kept. */
 export class Recent<T> {
   readonly #entries = new Map<string, Entry<T>>();
   readonly #options: RecentOptions;
+  #newLookups = 0;
 
   constructor(options: RecentOptions) {
     this.#options = options;
@@ -30,16 +38,36 @@ export class Recent<T> {
     return found !== undefined && performance.now() - found.at < this.#options.freshMs;
   }
 
+  /** @throws TaskerError `backpressure` beyond `mostNew` */
   get(key: string, look: () => Promise<T>): Promise<T> {
     const found = this.#entries.get(key);
     const now = performance.now();
     if (found && now - found.at < this.#options.freshMs) return found.value;
-    const entry = { at: now, value: look() };
+    const entry = { at: now, value: found ? look() : this.#lookUpNew(look) };
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     if (this.#entries.size > this.#options.most) this.#entries.delete(this.#entries.keys().next().value!);
     entry.value.catch(() => this.forget(key, entry));
     return entry.value;
+  }
+
+  async #lookUpNew(look: () => Promise<T>): Promise<T> {
+    const { mostNew = Number.POSITIVE_INFINITY } = this.#options;
+    if (this.#newLookups >= mostNew) {
+      throw new TaskerError(
+        'backpressure',
+        `${mostNew} unknown credentials are being verified; try again in a second`,
+        {
+          details: { retry_after_seconds: 1 },
+        },
+      );
+    }
+    this.#newLookups++;
+    try {
+      return await look();
+    } finally {
+      this.#newLookups--;
+    }
   }
 
   /** Looks the key up again the next time. */

@@ -13,6 +13,8 @@ import { callerWith } from './rights.ts';
 const SESSION_MS = 12 * 3_600_000;
 const FRESH_MS = 2_000;
 const MOST = 10_000;
+/** Maximum number of unknown cookies that are looked up at the same time. */
+const MOST_NEW = 100;
 const FORM = /^[\w-]{43}$/;
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** A page must send this header with every change, because a form cannot. */
@@ -22,7 +24,7 @@ export const CSRF_HEADER = 'x-tasker-csrf';
 export class Sessions {
   readonly #tasker: Tasker;
   readonly #tls: boolean;
-  readonly #found = new Recent<WebSession | undefined>({ freshMs: FRESH_MS, most: MOST });
+  readonly #found = new Recent<WebSession | undefined>({ freshMs: FRESH_MS, most: MOST, mostNew: MOST_NEW });
 
   constructor(tasker: Tasker, { tls }: { tls: boolean }) {
     this.#tasker = tasker;

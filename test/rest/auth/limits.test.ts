@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { addressKey, RateLimit } from '../../../src/rest/auth/rate-limit.ts';
+import { openSession } from '../../support/database.ts';
 import { template } from '../../support/setup.ts';
 import { ask, SECURED, secured } from './secured.ts';
 
@@ -62,4 +63,29 @@ it('after many wrong credentials an address gets 429, but a recently used key is
   const fresh = await on.key({ name: 'fresh', roles: ['viewer'] });
   expect((await ask(app, 'GET /v1/me', { 'x-api-key': fresh })).status).toBe(429);
   expect((await ask(app, 'GET /v1/me', { 'x-api-key': key })).status).toBe(200);
+});
+
+it('requests with unknown keys and cookies get 503 while many of them are being looked up, and a known key is still accepted', async () => {
+  const app = on.app();
+  const [known, later] = [
+    await on.key({ name: 'known', roles: ['viewer'] }),
+    await on.key({ name: 'later', roles: ['viewer'] }),
+  ];
+  expect((await ask(app, 'GET /v1/me', { 'x-api-key': known })).status).toBe(200);
+  const blocker = await openSession(on.url);
+  await blocker.query('begin');
+  await blocker.query('lock table tasker.api_key, tasker.web_session in access exclusive mode');
+  const name = (i: number) => `${String(i).padStart(43, 'x')}`;
+  const guesses = Array.from({ length: 150 }, (_, i) => [
+    ask(app, 'GET /v1/me', { 'x-api-key': `tsk_aaaaaaaa_${name(i)}` }),
+    ask(app, 'GET /v1/me', { cookie: `tasker_session=${name(i)}` }),
+  ]).flat();
+  const refused = () => ask(app, 'GET /v1/me', { 'x-api-key': later });
+  expect(await refused()).toMatchObject({ status: 503, body: { error: { code: 'BACKPRESSURE' } } });
+  const accepted = ask(app, 'GET /v1/me', { 'x-api-key': known });
+  await blocker.query('rollback');
+  expect((await accepted).status).toBe(200);
+  const statuses = (await Promise.all(guesses)).map(({ status }) => status);
+  expect([401, 503].map((status) => statuses.filter((one) => one === status).length)).toEqual([200, 100]);
+  expect((await refused()).status).toBe(200);
 });

@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { expect, it } from 'vitest';
-import { Gate, limitRequests } from '../../../src/rest/acts/gate.ts';
+import { Gate, rejectLate } from '../../../src/rest/acts/gate.ts';
 
 /** Enters as often as the gate allows, up to a maximum. Returns the number of entries. */
 function enterAll(gate: Gate, most: number, now: number): number {
@@ -56,7 +56,7 @@ it('a few requests that take long do not lower the limit', () => {
 it('a request that waited too long for its turn is rejected, even if few are in progress', async () => {
   const refused: unknown[] = [];
   const app = new Hono();
-  app.use(limitRequests({ poolSize: 10 }));
+  app.use(rejectLate);
   app.get('/', (c) => c.text('ok'));
   app.onError((error, c) => {
     refused.push(error);
