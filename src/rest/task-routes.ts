@@ -4,15 +4,24 @@ import type { TaskFilter, TaskPageOptions } from '../app/operator-types.ts';
 import { durationMs } from '../app/schedules/duration.ts';
 import type { SharedCreations } from '../app/server/shared-creations.ts';
 import type { Tasker } from '../app/tasker.ts';
+import { existingTask } from '../engine/identity-taken.ts';
 import { TaskerError } from '../errors.ts';
 import { actorOf, type Caller, callerOf } from './caller.ts';
+import { mayGetExisting, shownConflict } from './creation-conflict.ts';
+import { KEY_HEADER, KeyHeader, keyOf, OnDuplicate } from './idempotency-key.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody } from './route.ts';
 import { TaskListQuery as ListQuery } from './schemas/task-queries.ts';
 import { checkNamespace } from './scope.ts';
 import { filterOf } from './task-filter.ts';
 import { summaryJson, taskJson } from './task-json.ts';
-import { TaskListSchema, TaskRequestSchema, TaskResponseSchema, TaskSummarySchema } from './task-schemas.ts';
+import {
+  CreatedTaskSchema,
+  TaskListSchema,
+  TaskRequestSchema,
+  TaskResponseSchema,
+  TaskSummarySchema,
+} from './task-schemas.ts';
 
 /** Options of {@link taskRoutes}. */
 export interface TaskRouteOptions {
@@ -29,7 +38,6 @@ const MOST_SKIPPED = 10_000;
 const LARGEST_PAGE = 1_000;
 
 const Uuid = z.object({ uuid: z.string() });
-const KEY = z.object({ 'idempotency-key': z.string().min(1).max(1000).optional() });
 
 const created = <Status extends 200 | 201>(status: Status) =>
   describeRoute({
@@ -39,12 +47,21 @@ const created = <Status extends 200 | 201>(status: Status) =>
     permission: 'tasks:create',
     scoped: true,
     summary: 'Creates a task',
-    request: { headers: KEY, ...jsonBody(TaskRequestSchema) },
-    answer: TaskResponseSchema,
+    description:
+      'A repeated request with the same `Idempotency-Key` creates nothing, and returns the first task with `"created": false`. If it is another request, the status is 409. `idempotency_key` in the body names the task too, but a repetition is a 409. With `on_duplicate=return`, both return the first task. Only the task that the credential created is returned to a credential without the permission tasks:read.',
+    request: {
+      query: z.object({ on_duplicate: OnDuplicate.optional() }),
+      headers: KeyHeader,
+      ...jsonBody(TaskRequestSchema),
+    },
+    answer: CreatedTaskSchema,
     status,
     errors: [404, 409],
   });
 const CREATE = created(201);
+Object.assign(CREATE.responses, {
+  200: { description: 'The first task', content: { 'application/json': { schema: CreatedTaskSchema } } },
+});
 const LIST = describeRoute({
   method: 'get',
   path: '/v1/tasks',
@@ -98,11 +115,22 @@ export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }:
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(create, async (c) => {
       const body = c.req.valid('json');
-      const { 'idempotency-key': key } = c.req.valid('header');
-      checkNamespace(callerOf(c), body.namespace, `template ${body.namespace}/${body.name}@${body.version}`);
+      const header = c.req.valid('header');
+      const { on_duplicate: onDuplicate = header[KEY_HEADER] === undefined ? 'error' : 'return' } =
+        c.req.valid('query');
+      const caller = callerOf(c);
+      checkNamespace(caller, body.namespace, `template ${body.namespace}/${body.name}@${body.version}`);
       const large = Number(c.req.header('content-length') ?? LARGE_BODY) >= LARGE_BODY;
-      const { task, steps } = await createTask(requestOf(body, key, callerOf(c)), { large });
-      return c.json(taskJson(task, steps), (legacyStatus ? 200 : 201) as 201);
+      const request = requestOf(body, header, caller);
+      const conflict = (error: Error) => shownConflict(error, caller, { canReturn: true });
+      const { task, steps, created } = await createTask(request, { large, onDuplicate }).catch((error: Error) => {
+        throw conflict(error);
+      });
+      if (!created && !mayGetExisting(caller, task)) {
+        throw conflict(existingTask(request, task.taskUuid, { at: 0, of: 1 }));
+      }
+      const status = legacyStatus || !created ? 200 : 201;
+      return c.json({ ...taskJson(task, steps), created }, status as 201);
     })
     .openapi(LIST, async (c) => c.json(await listTasks(tasker, c.req.valid('query'), callerOf(c)), 200))
     .openapi(GET, async (c) => c.json(await shown(c.req.valid('param').uuid), 200))
@@ -130,10 +158,10 @@ export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }:
 /** Returns a request in the form of the library. */
 export function requestOf(
   body: z.infer<typeof TaskRequestSchema>,
-  key: string | undefined,
+  header: z.infer<typeof KeyHeader>,
   { subject }: Pick<Caller, 'subject'>,
 ) {
-  const chosen = body.idempotency_key ?? key;
+  const key = keyOf(header, body);
   return {
     name: body.name,
     namespace: body.namespace,
@@ -146,7 +174,8 @@ export function requestOf(
     ...(body.priority != null && { priority: body.priority }),
     ...(body.correlation_id != null && { correlationId: body.correlation_id }),
     ...(body.parent_correlation_id != null && { parentCorrelationId: body.parent_correlation_id }),
-    ...(chosen !== undefined && { idempotencyKey: chosen }),
+    ...(key !== undefined && { idempotencyKey: key }),
+    ...(header[KEY_HEADER] !== undefined && { keyInHeader: true }),
     ...(subject !== undefined && { createdWith: subject }),
     ...(body.start_at != null && { startAt: body.start_at }),
     ...(body.start_in != null && { delayMs: durationMs(body.start_in)! }),

@@ -118,6 +118,10 @@ const ListedTaskSchema = TaskResponseSchema.extend({
     .openapi({ description: 'The error of the first failed step of the task.' }),
 }).openapi('ListedTask');
 
+export const CreatedTaskSchema = TaskResponseSchema.extend({
+  created: z.boolean().openapi({ description: 'False if it is an earlier task with the same identity.' }),
+}).openapi('CreatedTask');
+
 export const TaskListSchema = z
   .object({
     tasks: z.array(ListedTaskSchema),

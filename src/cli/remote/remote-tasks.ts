@@ -173,15 +173,9 @@ async function create(
 ): Promise<TaskHandle> {
   const { context, ...given } = request;
   const start = snakeQuery({ startAt, startIn: delayMs === undefined ? undefined : spanText(delayMs) });
-  let existed = false;
   const body = { ...snakeQuery(given), ...start, ...(context !== undefined && { context }) } as { name: string };
-  const task = await client.tasks.create(body).catch((error: unknown) => {
-    const existing =
-      error instanceof TaskerClientError && error.code === 'CONFLICT' ? error.details.task_uuid : undefined;
-    if (onDuplicate !== 'return' || typeof existing !== 'string') throw error;
-    existed = true;
-    return client.tasks.get(existing);
-  });
+  const task = await client.tasks.create(body, { returnExisting: onDuplicate === 'return' });
+  const existed = task.created === false;
   const { taskUuid, name, namespace, version, priority, totalSteps, startsAt } = taskOf(task);
   if (!existed && startsAt == null && Object.keys(start).length > 0) {
     const text = `the server is older than this command, and started task ${taskUuid} immediately; cancel it, and update the server`;
