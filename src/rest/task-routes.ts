@@ -202,6 +202,11 @@ async function listTasks(
   const found = cursor === null ? undefined : await tasker.listTasks(filter, { ...how, limit: perPage, cursor });
   const facts = found ?? (await tasker.listTasks(filter, { ...how, limit: 1 }));
   const { total, totalIsExact, timedOut, lagMs, completeSince } = facts;
+  const hasNext = (found?.nextCursor ?? null) !== null;
+  // Counting is bounded, and a count that was not finished is a lower bound. So is the place of this page.
+  const before = given === undefined ? (page - 1) * perPage : 0;
+  const least = found && found.tasks.length > 0 ? before + found.tasks.length + (hasNext ? 1 : 0) : 0;
+  const totalCount = Math.max(total, least);
   return {
     tasks: (found?.tasks ?? []).map((task) => ({
       ...taskJson(task, []),
@@ -210,13 +215,13 @@ async function listTasks(
     pagination: {
       page,
       per_page: perPage,
-      total_count: total,
-      total_pages: Math.ceil(total / perPage),
-      has_next: (found?.nextCursor ?? null) !== null,
+      total_count: totalCount,
+      total_pages: Math.max(Math.ceil(totalCount / perPage), hasNext ? page + 1 : 0),
+      has_next: hasNext,
       has_previous: given === undefined ? page > 1 : (found?.previousCursor ?? null) !== null,
       next_cursor: found?.nextCursor ?? null,
       previous_cursor: found?.previousCursor ?? null,
-      total_is_exact: totalIsExact,
+      total_is_exact: totalIsExact && total >= least,
       timed_out: timedOut,
       lag_ms: Math.round(lagMs),
       complete_since: completeSince,
