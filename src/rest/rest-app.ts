@@ -43,7 +43,10 @@ export interface RestAppOptions {
   tasker: Tasker;
   logger: Logger;
   facts: ServerFacts;
-  /** Whether the response for a created task has the status 200 instead of 201. Default false. */
+  /**
+   * Whether the response for a created task has the status 200 instead of 201, and waiting tasks and steps are shown in
+   * progress. Default false.
+   */
   legacyStatus?: boolean;
   /** The settings that `GET /config` shows. Default: the route does not exist. */
   config?: ServedConfig | undefined;
@@ -107,7 +110,11 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.use('/v1/*', recentAnswers());
   app.use('/v1/*', (c, next) => (c.req.path === CREATE_MANY_PATH ? next() : limitBody(c, next)));
   app.route('/', healthRoutes(tasker, facts, { exposed: security?.exposed ?? false }));
-  for (const routes of [taskRoutes(tasker, { legacyStatus, create }), stepRoutes(tasker), templateRoutes(tasker)]) {
+  for (const routes of [
+    taskRoutes(tasker, { legacyStatus, create }),
+    stepRoutes(tasker, { legacyStatus }),
+    templateRoutes(tasker),
+  ]) {
     app.route('/', routes);
   }
   app.route('/', dlqRoutes(tasker));

@@ -6,9 +6,11 @@ import type { SharedCreations } from '../app/server/shared-creations.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { existingTask } from '../engine/identity-taken.ts';
 import { TaskerError } from '../errors.ts';
-import { actorOf, type Caller, callerOf } from './caller.ts';
+import { ActBody, operatorOf, optionalBody } from './acts/operator.ts';
+import { type Caller, callerOf } from './caller.ts';
 import { mayGetExisting, shownConflict } from './creation-conflict.ts';
 import { KEY_HEADER, KeyHeader, keyOf, OnDuplicate } from './idempotency-key.ts';
+import { type Step, type Task, withoutWaiting } from './legacy-states.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody } from './route.ts';
 import { TaskListQuery as ListQuery } from './schemas/task-queries.ts';
@@ -25,7 +27,7 @@ import {
 
 /** Options of {@link taskRoutes}. */
 export interface TaskRouteOptions {
-  /** Whether the response for a created task has the status 200 instead of 201. */
+  /** Whether a created task has the status 200 instead of 201, and waiting tasks and steps are shown in progress. */
   legacyStatus: boolean;
   /** Creates a task, and returns it with its steps, as the caller may see them. */
   create: SharedCreations['create'];
@@ -90,7 +92,7 @@ const CANCEL = describeRoute({
   operationId: 'cancelTask',
   permission: 'tasks:cancel',
   summary: 'Cancels a task',
-  request: { params: Uuid },
+  request: { params: Uuid, ...optionalBody(ActBody) },
   answer: TaskResponseSchema,
   errors: [404],
 });
@@ -107,9 +109,15 @@ const SUMMARY = describeRoute({
 
 /** Routes for tasks. */
 export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }: TaskRouteOptions): OpenAPIHono {
+  // Clients of the original system know no waiting.
+  const known = legacyStatus ? withoutWaiting : (task: Task, steps: readonly Step[]) => ({ task, steps: [...steps] });
+  const json = (task: Task, all: readonly Step[]) => {
+    const { task: shown, steps } = known(task, all);
+    return taskJson(shown, steps);
+  };
   const shown = async (uuid: string) => {
     const { task, steps } = await tasker.getTaskWithSteps(uuid);
-    return taskJson(task, steps);
+    return json(task, steps);
   };
   const create = legacyStatus ? (created(200) as unknown as typeof CREATE) : CREATE;
   return new OpenAPIHono({ defaultHook: refuseInvalid })
@@ -130,13 +138,15 @@ export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }:
         throw conflict(existingTask(request, task.taskUuid, { at: 0, of: 1 }));
       }
       const status = legacyStatus || !created ? 200 : 201;
-      return c.json({ ...taskJson(task, steps), created }, status as 201);
+      return c.json({ ...json(task, steps), created }, status as 201);
     })
-    .openapi(LIST, async (c) => c.json(await listTasks(tasker, c.req.valid('query'), callerOf(c)), 200))
+    .openapi(LIST, async (c) =>
+      c.json(await listTasks(tasker, c.req.valid('query'), { caller: callerOf(c), json }), 200),
+    )
     .openapi(GET, async (c) => c.json(await shown(c.req.valid('param').uuid), 200))
     .openapi(CANCEL, async (c) => {
       const { uuid } = c.req.valid('param');
-      if (!(await tasker.cancelTask(uuid, actorOf(callerOf(c))))) {
+      if (!(await tasker.cancelTask(uuid, operatorOf(c, c.req.valid('json'))))) {
         const { status } = await tasker.getTask(uuid);
         throw new TaskerError('bad_request', `Cannot cancel a completed task: it is in ${status}`);
       }
@@ -144,14 +154,14 @@ export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }:
     })
     .openapi(SUMMARY, async (c) => {
       const { uuid } = c.req.valid('param');
-      const snapshot = await tasker.getTaskWithSteps(uuid);
+      const { task, steps } = await tasker.getTaskWithSteps(uuid);
       const [template, entries] = await Promise.all([
         tasker.engine.snapshotOf(uuid).then(({ template }) => template),
         tasker.deadLetters.list({ task: uuid }, { limit: 1 }),
       ]);
       const [entry] = entries.entries;
       const shownEntry = entry && { dlqReason: entry.dlqReason, status: entry.resolutionStatus };
-      return c.json(summaryJson(snapshot, template, shownEntry), 200);
+      return c.json(summaryJson(known(task, steps), template, shownEntry), 200);
     });
 }
 
@@ -194,7 +204,7 @@ async function listTasks(
     order,
     ...query
   }: z.infer<typeof ListQuery>,
-  caller: Caller,
+  { caller, json }: { caller: Caller; json: typeof taskJson },
 ): Promise<z.infer<typeof TaskListSchema>> {
   const filter = { ...statusFilter(status), ...filterOf(query, caller) };
   const how = { sort, order };
@@ -209,7 +219,7 @@ async function listTasks(
   const totalCount = Math.max(total, least);
   return {
     tasks: (found?.tasks ?? []).map((task) => ({
-      ...taskJson(task, []),
+      ...json(task, []),
       first_error: task.firstError && snakeKeys(task.firstError),
     })),
     pagination: {

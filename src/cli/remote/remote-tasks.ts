@@ -108,7 +108,7 @@ export function remoteTaskActs(client: Client): Partial<Tasker> {
   const person = ({ actor = 'cli', reason }: Parameters<typeof actOf>[0] = {}) => ({ by: actor, reason });
   return {
     createTask: ((request, options) => create(client, request, options)) as Tasker['createTask'],
-    cancelTask: (uuid) => cancel(client, uuid),
+    cancelTask: (uuid, by) => cancel(client, uuid, by),
     retryTask: async (uuid, by) => (await tasks.retry(uuid, actOf(by))).steps,
     resolveTask: async (uuid, by) => (await tasks.resolve(uuid, actOf(by))).resolved,
     deleteTask: async (uuid, by) => void (await tasks.delete(uuid, actOf(by))),
@@ -184,9 +184,9 @@ async function create(
   return { taskUuid, name, namespace, version, priority, totalSteps, created: !existed };
 }
 
-async function cancel(client: Client, uuid: string): Promise<boolean> {
+async function cancel(client: Client, uuid: string, by: Parameters<Tasker['cancelTask']>[1]): Promise<boolean> {
   try {
-    await client.tasks.cancel(uuid);
+    await client.tasks.cancel(uuid, actOf(by));
     return true;
   } catch (error) {
     if (!(error instanceof TaskerClientError) || error.status !== 400 || error.code === 'INVALID_UUID') throw error;

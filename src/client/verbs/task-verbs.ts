@@ -1,3 +1,4 @@
+import type { Act } from '../api-types.ts';
 import { ConflictError } from '../client-errors.ts';
 import type { CallOptions } from '../client-options.ts';
 import { type CreatedTask, type CreateManyOptions, createMany } from '../create-many.ts';
@@ -72,8 +73,9 @@ export function taskVerbs(transport: Transport) {
       return transport.json({ method: 'GET', path: path`/v1/tasks/${uuid}/summary`, ...options });
     },
     /** Cancels a task. A task that has ended is rejected with {@link InvalidRequestError}. */
-    cancel(uuid: string, options: CallOptions = {}): Promise<TaskResponse> {
-      return transport.json({ method: 'DELETE', path: path`/v1/tasks/${uuid}`, ...options });
+    cancel(uuid: string, { reason, by, ...options }: CallOptions & Act = {}): Promise<TaskResponse> {
+      const act = reason === undefined && by === undefined ? {} : { body: { reason, by } };
+      return transport.json({ method: 'DELETE', path: path`/v1/tasks/${uuid}`, ...act, ...options });
     },
     /**
      * Returns the task as soon as it has ended, in any final state. A task that is blocked by failures has not ended.

@@ -88,8 +88,14 @@ async function taskRows(world: World): Promise<Table> {
     },
     getTask: each,
     cancelTask: {
-      ok: [{ params: { uuid: await world.create({ name: 'slow', reason: 'to cancel' }) } }],
-      400: [{ params: task }],
+      ok: [
+        {
+          params: { uuid: await world.create({ name: 'slow', reason: 'to cancel' }) },
+          body: { by: 'ana', reason: 'to see' },
+        },
+        { params: { uuid: await world.create({ name: 'slow', reason: 'to cancel too' }) } },
+      ],
+      400: [{ params: task }, { params: task, body: { raeson: 'misspelt' } }],
     },
     getTaskSummary: each,
     getTaskHistogram: {
