@@ -299,6 +299,8 @@ export const NOT_HOT = {
   history_is_short: 'once in a process; reads at most 5,000 rows',
   rest_from_counting: 'writes a table of one row',
   release_pruned_identity: DELETING,
+  find_requests: 'for repeated requests with a key in the header; looks up an identity by its index',
+  lock_requests: 'takes advisory locks for keys in headers of requests',
   pruned_at: 'for the error about a task that does not exist; looks up an identity by its index',
   snapshot_of_digest: TEMPLATES,
   columns_to_restore: SIZES,

@@ -820,8 +820,11 @@ create table tasker.task_identity (
   task_uuid uuid not null,
   prune_id integer,
   pruned_at timestamp with time zone,
+  request_hash bytea,
+  digest bytea,
   constraint task_identity_pkey PRIMARY KEY (hash)
 );
+CREATE UNIQUE INDEX task_identity_request ON tasker.task_identity USING btree (request_hash) WHERE (request_hash IS NOT NULL);
 CREATE INDEX task_identity_task ON tasker.task_identity USING btree (task_uuid);
 
 create table tasker.task_search (

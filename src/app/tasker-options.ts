@@ -7,7 +7,7 @@ import type { EventConsumer } from '../events/delivery/event-consumer.ts';
 import type { AnyLogger } from '../logging/any-logger.ts';
 import type { MetricsRegistry } from '../metrics/metrics.ts';
 import { kindOf } from '../model/json.ts';
-import { nearNames } from '../model/near-names.ts';
+import { describeUnknown } from '../model/near-names.ts';
 import type { PublisherSource, SubscriberSource } from './event-registries.ts';
 import type { HandlerSource } from './project/handler-folders.ts';
 import type { TemplateSource } from './project/load-templates.ts';
@@ -146,12 +146,5 @@ export function refuseUnknown(where: string, given: unknown, known: Readonly<Rec
   }
   const unknown = Object.keys(given).filter((name) => !Object.hasOwn(known, name));
   if (unknown.length === 0) return;
-  const names = Object.keys(known);
-  const faults = unknown.map((name) => {
-    const near = nearNames(name, names);
-    return `unknown option ${name}${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`;
-  });
-  const isGuessed = faults.every((fault) => fault.endsWith('?'));
-  const all = isGuessed ? '' : `; the options are ${names.join(', ')}`;
-  throw new TaskerError('config_invalid', `${where}: ${faults.join('; ')}${all}`);
+  throw new TaskerError('config_invalid', `${where}: ${describeUnknown('option', unknown, Object.keys(known))}`);
 }

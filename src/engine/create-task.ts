@@ -7,20 +7,23 @@ import { statementsOn, type UserClient } from '../db/user-transactions.ts';
 import { TaskerError } from '../errors.ts';
 import { identityIn, isUuid, uuidV7 } from '../model/ids.ts';
 import { CONTEXT_LIMITS, isStorableText, overLimit, storableJson } from '../model/json.ts';
+import { requestDigest, requestKeyHash } from '../model/request-digest.ts';
 import { earliestMinutes } from '../model/task-limits.ts';
 import { createActiveTasks, type ExpectedActive, holdActive, type NewActiveTask } from '../store/active-versions.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import { type WatchedTask, watchTasks } from '../store/stale-tasks.ts';
 import {
   findIdentities,
-  type IdentityRow,
+  findRequests,
   createTasks as insertTasks,
+  lockRequests,
   type NewTask,
   taskStates,
 } from '../store/tasks.ts';
 import { createLaterTasks } from '../store/waits/start-tasks.ts';
 import { requestedTemplate } from '../template/template-name.ts';
 import { idsOf } from '../tracing/traceparent.ts';
+import { existingTask, otherRequest, prunedTask } from './identity-taken.ts';
 import { type ActiveTemplate, nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 import { startOf } from './waits/start-time.ts';
 
@@ -65,6 +68,11 @@ export interface TaskRequest {
   delayMs?: number;
   /** The credential that a server creates it with. @internal */
   createdWith?: string;
+  /**
+   * Whether the key comes from the header `Idempotency-Key`. A later request of the same sender with this key must then be
+   * the same request. @internal
+   */
+  keyInHeader?: boolean;
 }
 
 /** How {@link createTasks} treats a task whose identity already exists. */
@@ -161,7 +169,9 @@ async function createOnce(
   });
   const portions = portionsOf(withoutRepetitions(tasks));
   const expected = expectedOf(meant, tasks);
+  const sent = tasks.flatMap((task) => task.requestHash ?? []);
   const create = async (tx: Db): Promise<readonly Standing[]> => {
+    if (sent.length > 0 && tasks.length > 1) await lockRequests(tx, sent);
     const created = await insertPortions(tx, portions, watched, expected);
     if (created.size === tasks.length) {
       await also?.(tx, ids);
@@ -217,46 +227,42 @@ interface Standing {
 }
 
 /**
+/**
  * Returns, for each task, the task with its identity: its own, or an earlier task. A task of another version is only
  * found for a request without a version.
- * @throws TaskerError `conflict` if the earlier task was pruned
+ * @throws TaskerError `conflict` if the earlier task was pruned, or if a request with a key in its header is not the
+ * request that created the task
  */
 async function standingFor(
   db: Db,
   requests: readonly TaskRequest[],
   tasks: readonly PreparedTask[],
 ): Promise<Standing[]> {
-  const first = await findIdentities(
-    db,
-    tasks.flatMap(({ identityHash, otherHashes = [] }) => [identityHash ?? [], otherHashes].flat()),
-  );
-  return tasks.map(({ taskUuid, identityHash, otherHashes = [], otherVersions = [] }, i) => {
-    if (identityHash === null) return { taskUuid };
-    const other = otherHashes.findIndex((hash) => first.has(hash));
-    const own = first.get(identityHash);
-    const found = own ?? first.get(otherHashes[other] ?? '');
-    if (!found) return { taskUuid };
-    if (found.prunedAt !== null) throw prunedError(requests, i, found);
-    return { taskUuid: found.taskUuid, ...(!own && { version: otherVersions[other]! }) };
+  const [first, sent] = await Promise.all([
+    findIdentities(
+      db,
+      tasks.flatMap(({ identityHash, otherHashes = [] }) => [identityHash ?? [], otherHashes].flat()),
+    ),
+    findRequests(
+      db,
+      tasks.flatMap((task) => task.requestHash ?? []),
+    ),
+  ]);
+  return tasks.map((task, i) => {
+    const { identityHash, otherHashes = [], otherVersions = [] } = task;
+    const own = first.get(identityHash ?? '');
+    const others = otherHashes.map((hash) => first.get(hash));
+    const found = sent.get(task.requestHash ?? '') ?? own ?? others.find((other) => other !== undefined);
+    if (!found || found.taskUuid === task.taskUuid) return { taskUuid: task.taskUuid };
+    const { taskUuid, prunedAt, digest } = found;
+    const place = { at: i, of: requests.length };
+    const isCompared = task.requestHash !== null;
+    if (isCompared && digest !== null && digest !== task.digest) throw otherRequest(requests[i]!, taskUuid, place);
+    if (prunedAt !== null) throw prunedTask(requests[i]!, { taskUuid, prunedAt }, place);
+    if (isCompared && digest === null) throw existingTask(requests[i]!, taskUuid, place);
+    const version = otherVersions[others.findIndex((other) => other?.taskUuid === taskUuid)];
+    return { taskUuid, ...(version !== undefined && { version }) };
   });
-}
-
-function prunedError(requests: readonly TaskRequest[], at: number, { taskUuid, prunedAt }: IdentityRow): TaskerError {
-  return new TaskerError(
-    'conflict',
-    `task ${asRequested(requests, at)} was pruned at ${prunedAt}: ${taskUuid}${placeIn(requests, at)}; use another idempotency key, or release this one with \`tasker task delete ${taskUuid}\``,
-    { details: { task_uuid: taskUuid, pruned_at: prunedAt, index: at } },
-  );
-}
-
-/** Describes a request by its task's identity. */
-function asRequested(requests: readonly TaskRequest[], at: number): string {
-  const { name, idempotencyKey } = requests[at]!;
-  return `${name} ${idempotencyKey === undefined ? 'with the same context' : `with the idempotency key ${idempotencyKey}`}`;
-}
-
-function placeIn(requests: readonly TaskRequest[], at: number): string {
-  return requests.length > 1 ? ` (number ${at + 1} of ${requests.length}; none was created)` : '';
 }
 
 function duplicateError(
@@ -267,12 +273,7 @@ function duplicateError(
   const mine = new Map(tasks.map((task, i) => [task.taskUuid, i]));
   const at = standing.findIndex(({ taskUuid }) => !mine.has(taskUuid));
   if (at === -1) return sameInBatchError(requests, tasks, standing);
-  const { taskUuid } = standing[at]!;
-  return new TaskerError(
-    'conflict',
-    `task ${asRequested(requests, at)} already exists: ${taskUuid}${placeIn(requests, at)}; pass onDuplicate: 'return' to get it, or use another idempotency key`,
-    { details: { task_uuid: taskUuid, index: at } },
-  );
+  return existingTask(requests[at]!, standing[at]!.taskUuid, { at, of: requests.length });
 }
 
 function sameInBatchError(
@@ -381,7 +382,7 @@ export function newTask(
 ): PreparedTask {
   const where = `task ${nameOf(snapshot.template)}${position > 0 ? ` (number ${position + 1})` : ''}`;
   const { namespace, name, version, identityStrategy: strategy, defaultOptions: defaults } = snapshot.template;
-  const context = encodeContext(request.context ?? {}, snapshot, where);
+  const { context, given } = encodeContext(request.context ?? {}, snapshot, where);
   const priority = request.priority ?? defaults?.priority ?? 0;
   if (!Number.isInteger(priority) || priority < -100 || priority > 100) {
     throw new TaskerError(
@@ -417,6 +418,14 @@ export function newTask(
     createdWith: request.createdWith ?? null,
     identityHash: identity?.(version) ?? null,
     ...(identity && otherVersions.length > 0 && { otherVersions, otherHashes: otherVersions.map(identity) }),
+    requestHash:
+      request.keyInHeader && idempotencyKey !== null
+        ? requestKeyHash(request.createdWith ?? null, idempotencyKey)
+        : null,
+    digest:
+      idempotencyKey === null
+        ? null
+        : requestDigest({ name, namespace, version: request.version ?? null, context: given }),
     start: request.startAt == null && request.delayMs == null ? undefined : startOf(request, where),
   };
 }
@@ -430,7 +439,12 @@ function traceparentOf({ traceparent }: TaskRequest, where: string): string | nu
   );
 }
 
-function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where: string): string {
+/** Returns the context of a task as JSON text: with the template's defaults, and as it was given. */
+function encodeContext(
+  value: Record<string, unknown>,
+  snapshot: Snapshot,
+  where: string,
+): { context: string; given: string } {
   const stored = storableJson(value, { maxBytes: CONTEXT_LIMITS.bytes, name: 'context' });
   if (!stored.ok) {
     throw new TaskerError('invalid_context', `${where}: ${stored.path}: ${stored.reason}`, {
@@ -453,7 +467,7 @@ function encodeContext(value: Record<string, unknown>, snapshot: Snapshot, where
       { details: { violations } },
     );
   }
-  return json;
+  return { context: json, given: stored.json };
 }
 
 /**

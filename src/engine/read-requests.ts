@@ -63,6 +63,7 @@ const REQUEST_FIELDS: Readonly<Record<keyof TaskRequest, true>> = {
   startAt: true,
   delayMs: true,
   createdWith: true,
+  keyInHeader: true,
 };
 
 /** Rejects unknown fields, so that a misspelt `idempotencyKey` does not create a second task. */
@@ -104,6 +105,7 @@ function fieldsOf(given: TaskRequest, what: string): TaskRequest {
       startAt: read('startAt'),
       delayMs: read('delayMs'),
       createdWith: read('createdWith'),
+      keyInHeader: read('keyInHeader'),
     };
   } catch (cause) {
     throw new TaskerError(

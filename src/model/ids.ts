@@ -131,7 +131,8 @@ export interface IdentityInput {
   context: string;
 }
 
-function canonical(value: unknown): string {
+/** Returns JSON text with sorted keys, so that equal values have equal texts. */
+export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));

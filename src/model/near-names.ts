@@ -21,6 +21,21 @@ export function nearNames(wanted: string, known: Iterable<string>, limit = 3): s
   return near.slice(0, limit).map(({ name }) => name);
 }
 
+/**
+ * Describes names that are not known, each with its near names. Lists all known names if one of them has no near name.
+ *
+ * @example
+ * describeUnknown('option', ['valdate'], ['validate', 'ship']); // 'unknown option valdate; did you mean validate?'
+ */
+export function describeUnknown(what: string, unknown: readonly string[], known: readonly string[]): string {
+  const faults = unknown.map((name) => {
+    const near = nearNames(name, known);
+    return `unknown ${what} ${name}${near.length > 0 ? `; did you mean ${near.join(' or ')}?` : ''}`;
+  });
+  const isGuessed = faults.every((fault) => fault.endsWith('?'));
+  return `${faults.join('; ')}${isGuessed ? '' : `; the ${what}s are ${known.join(', ')}`}`;
+}
+
 /** Ignores case and separators, which are common mistakes. */
 function plain(name: string): string {
   return name

@@ -24,6 +24,7 @@ import { sessionListRoutes } from './auth/session-list-routes.ts';
 import { sessionRoutes } from './auth/session-routes.ts';
 import type { SecuritySettings } from './auth/settings.ts';
 import { callerOf, currentCaller } from './caller.ts';
+import { shownConflict } from './creation-conflict.ts';
 import { dlqRoutes, investigationRoutes } from './dlq-routes.ts';
 import { healthRoutes, type ServerFacts } from './health-routes.ts';
 import { processRoutes, type ServedConfig } from './reads/process-routes.ts';
@@ -42,7 +43,10 @@ export interface RestAppOptions {
   tasker: Tasker;
   logger: Logger;
   facts: ServerFacts;
-  /** Whether the response for a created task has the status 200 instead of 201. Default false. */
+  /**
+   * Whether the response for a created task has the status 200 instead of 201, and waiting tasks and steps are shown in
+   * progress. Default false.
+   */
   legacyStatus?: boolean;
   /** The settings that `GET /config` shows. Default: the route does not exist. */
   config?: ServedConfig | undefined;
@@ -84,7 +88,10 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   };
   const tasker = withoutSensitive(whole, sensitive);
   const [creations, hide] = [new SharedCreations(whole), hidingIn(whole, sensitive)];
-  const create: TaskRouteOptions['create'] = async (...given) => hide(await creations.create(...given));
+  const create: TaskRouteOptions['create'] = async (...given) => {
+    const { created, ...snapshot } = await creations.create(...given);
+    return { ...(await hide(snapshot)), created };
+  };
   app.use(guards.counting);
   app.use(guards.headers);
   // Mounted before everything that checks requests to the API: the page contains no data, and asks for a credential
@@ -108,7 +115,11 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.use(guards.scope);
   app.use('/v1/*', recentAnswers());
   app.route('/', healthRoutes(tasker, facts, { exposed: security?.exposed ?? false }));
-  for (const routes of [taskRoutes(tasker, { legacyStatus, create }), stepRoutes(tasker), templateRoutes(tasker)]) {
+  for (const routes of [
+    taskRoutes(tasker, { legacyStatus, create }),
+    stepRoutes(tasker, { legacyStatus }),
+    templateRoutes(tasker),
+  ]) {
     app.route('/', routes);
   }
   app.route('/', dlqRoutes(tasker));
@@ -131,7 +142,10 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   });
   app.route('/', apiPage());
   app.notFound((c) => answerError(c, nothingThere(c.req.method, c.req.path), logger));
-  app.onError((error, c) => answerError(c, withoutHints(knownError(error), callerOf(c)), logger));
+  app.onError((error, c) => {
+    const caller = callerOf(c);
+    return answerError(c, withoutHints(shownConflict(knownError(error), caller), caller), logger);
+  });
   return app;
 }
 

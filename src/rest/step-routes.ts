@@ -3,6 +3,7 @@ import type { Tasker } from '../app/tasker.ts';
 import { isTaskerError, TaskerError } from '../errors.ts';
 import { isUuid } from '../model/ids.ts';
 import { actorOf, type Caller, callerOf } from './caller.ts';
+import { stepWithoutWaiting } from './legacy-states.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody } from './route.ts';
 import { auditJson, stepJson } from './task-json.ts';
@@ -53,7 +54,8 @@ const AUDIT = describeRoute({
 });
 
 /** Routes for the steps of tasks. */
-export function stepRoutes(tasker: Tasker): OpenAPIHono {
+export function stepRoutes(tasker: Tasker, { legacyStatus }: { legacyStatus: boolean }): OpenAPIHono {
+  const shown = (step: Parameters<typeof stepJson>[0]) => stepJson(legacyStatus ? stepWithoutWaiting(step) : step);
   const find = async ({ uuid, step_uuid }: z.infer<typeof Step>) => {
     if (!isUuid(step_uuid)) throw new TaskerError('invalid_uuid', `the step id ${step_uuid} is not a UUID`);
     return tasker.getStep(uuid, step_uuid);
@@ -61,9 +63,9 @@ export function stepRoutes(tasker: Tasker): OpenAPIHono {
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(LIST, async (c) => {
       const steps = await tasker.getSteps(c.req.valid('param').uuid);
-      return c.json(steps.map(stepJson), 200);
+      return c.json(steps.map(shown), 200);
     })
-    .openapi(GET, async (c) => c.json(stepJson(await find(c.req.valid('param'))), 200))
+    .openapi(GET, async (c) => c.json(shown(await find(c.req.valid('param'))), 200))
     .openapi(ACT, async (c) => {
       const place = c.req.valid('param');
       await find(place);
@@ -73,7 +75,7 @@ export function stepRoutes(tasker: Tasker): OpenAPIHono {
         if (!isTaskerError(error) || error.code !== 'illegal_transition') throw error;
         throw new TaskerError('bad_request', `Cannot manually resolve step: ${error.message}`, { cause: error });
       }
-      return c.json(stepJson(await find(place)), 200);
+      return c.json(shown(await find(place)), 200);
     })
     .openapi(AUDIT, async (c) => {
       const place = c.req.valid('param');

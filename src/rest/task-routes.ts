@@ -4,20 +4,31 @@ import type { TaskFilter, TaskPageOptions } from '../app/operator-types.ts';
 import { durationMs } from '../app/schedules/duration.ts';
 import type { SharedCreations } from '../app/server/shared-creations.ts';
 import type { Tasker } from '../app/tasker.ts';
+import { existingTask } from '../engine/identity-taken.ts';
 import { TaskerError } from '../errors.ts';
 import { requestedTemplate } from '../template/template-name.ts';
-import { actorOf, type Caller, callerOf } from './caller.ts';
+import { ActBody, operatorOf, optionalBody } from './acts/operator.ts';
+import { type Caller, callerOf } from './caller.ts';
+import { mayGetExisting, shownConflict } from './creation-conflict.ts';
+import { KEY_HEADER, KeyHeader, keyOf, OnDuplicate } from './idempotency-key.ts';
+import { type Step, type Task, withoutWaiting } from './legacy-states.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute, jsonBody } from './route.ts';
 import { TaskListQuery as ListQuery } from './schemas/task-queries.ts';
 import { checkNamespace } from './scope.ts';
 import { filterOf } from './task-filter.ts';
 import { summaryJson, taskJson } from './task-json.ts';
-import { TaskListSchema, TaskRequestSchema, TaskResponseSchema, TaskSummarySchema } from './task-schemas.ts';
+import {
+  CreatedTaskSchema,
+  TaskListSchema,
+  TaskRequestSchema,
+  TaskResponseSchema,
+  TaskSummarySchema,
+} from './task-schemas.ts';
 
 /** Options of {@link taskRoutes}. */
 export interface TaskRouteOptions {
-  /** Whether the response for a created task has the status 200 instead of 201. */
+  /** Whether a created task has the status 200 instead of 201, and waiting tasks and steps are shown in progress. */
   legacyStatus: boolean;
   /** Creates a task, and returns it with its steps, as the caller may see them. */
   create: SharedCreations['create'];
@@ -30,7 +41,6 @@ const MOST_SKIPPED = 10_000;
 const LARGEST_PAGE = 1_000;
 
 const Uuid = z.object({ uuid: z.string() });
-const KEY = z.object({ 'idempotency-key': z.string().min(1).max(1000).optional() });
 
 const created = <Status extends 200 | 201>(status: Status) =>
   describeRoute({
@@ -40,12 +50,21 @@ const created = <Status extends 200 | 201>(status: Status) =>
     permission: 'tasks:create',
     scoped: true,
     summary: 'Creates a task',
-    request: { headers: KEY, ...jsonBody(TaskRequestSchema) },
-    answer: TaskResponseSchema,
+    description:
+      'A repeated request with the same `Idempotency-Key` creates nothing, and returns the first task with `"created": false`. If it is another request, the status is 409. `idempotency_key` in the body names the task too, but a repetition is a 409. With `on_duplicate=return`, both return the first task. Only the task that the credential created is returned to a credential without the permission tasks:read.',
+    request: {
+      query: z.object({ on_duplicate: OnDuplicate.optional() }),
+      headers: KeyHeader,
+      ...jsonBody(TaskRequestSchema),
+    },
+    answer: CreatedTaskSchema,
     status,
     errors: [404, 409],
   });
 const CREATE = created(201);
+Object.assign(CREATE.responses, {
+  200: { description: 'The first task', content: { 'application/json': { schema: CreatedTaskSchema } } },
+});
 const LIST = describeRoute({
   method: 'get',
   path: '/v1/tasks',
@@ -74,7 +93,7 @@ const CANCEL = describeRoute({
   operationId: 'cancelTask',
   permission: 'tasks:cancel',
   summary: 'Cancels a task',
-  request: { params: Uuid },
+  request: { params: Uuid, ...optionalBody(ActBody) },
   answer: TaskResponseSchema,
   errors: [404],
 });
@@ -91,25 +110,44 @@ const SUMMARY = describeRoute({
 
 /** Routes for tasks. */
 export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }: TaskRouteOptions): OpenAPIHono {
+  // Clients of the original system know no waiting.
+  const known = legacyStatus ? withoutWaiting : (task: Task, steps: readonly Step[]) => ({ task, steps: [...steps] });
+  const json = (task: Task, all: readonly Step[]) => {
+    const { task: shown, steps } = known(task, all);
+    return taskJson(shown, steps);
+  };
   const shown = async (uuid: string) => {
     const { task, steps } = await tasker.getTaskWithSteps(uuid);
-    return taskJson(task, steps);
+    return json(task, steps);
   };
   const create = legacyStatus ? (created(200) as unknown as typeof CREATE) : CREATE;
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(create, async (c) => {
       const body = c.req.valid('json');
-      const { 'idempotency-key': key } = c.req.valid('header');
-      checkNamespace(callerOf(c), body.namespace, `template ${requestedTemplate(body)}`);
+      const header = c.req.valid('header');
+      const { on_duplicate: onDuplicate = header[KEY_HEADER] === undefined ? 'error' : 'return' } =
+        c.req.valid('query');
+      const caller = callerOf(c);
+      checkNamespace(caller, body.namespace, `template ${requestedTemplate(body)}`);
       const large = Number(c.req.header('content-length') ?? LARGE_BODY) >= LARGE_BODY;
-      const { task, steps } = await createTask(requestOf(body, key, callerOf(c)), { large });
-      return c.json(taskJson(task, steps), (legacyStatus ? 200 : 201) as 201);
+      const request = requestOf(body, header, caller);
+      const conflict = (error: Error) => shownConflict(error, caller, { canReturn: true });
+      const { task, steps, created } = await createTask(request, { large, onDuplicate }).catch((error: Error) => {
+        throw conflict(error);
+      });
+      if (!created && !mayGetExisting(caller, task)) {
+        throw conflict(existingTask(request, task.taskUuid, { at: 0, of: 1 }));
+      }
+      const status = legacyStatus || !created ? 200 : 201;
+      return c.json({ ...json(task, steps), created }, status as 201);
     })
-    .openapi(LIST, async (c) => c.json(await listTasks(tasker, c.req.valid('query'), callerOf(c)), 200))
+    .openapi(LIST, async (c) =>
+      c.json(await listTasks(tasker, c.req.valid('query'), { caller: callerOf(c), json }), 200),
+    )
     .openapi(GET, async (c) => c.json(await shown(c.req.valid('param').uuid), 200))
     .openapi(CANCEL, async (c) => {
       const { uuid } = c.req.valid('param');
-      if (!(await tasker.cancelTask(uuid, actorOf(callerOf(c))))) {
+      if (!(await tasker.cancelTask(uuid, operatorOf(c, c.req.valid('json'))))) {
         const { status } = await tasker.getTask(uuid);
         throw new TaskerError('bad_request', `Cannot cancel a completed task: it is in ${status}`);
       }
@@ -117,24 +155,24 @@ export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }:
     })
     .openapi(SUMMARY, async (c) => {
       const { uuid } = c.req.valid('param');
-      const snapshot = await tasker.getTaskWithSteps(uuid);
+      const { task, steps } = await tasker.getTaskWithSteps(uuid);
       const [template, entries] = await Promise.all([
         tasker.engine.snapshotOf(uuid).then(({ template }) => template),
         tasker.deadLetters.list({ task: uuid }, { limit: 1 }),
       ]);
       const [entry] = entries.entries;
       const shownEntry = entry && { dlqReason: entry.dlqReason, status: entry.resolutionStatus };
-      return c.json(summaryJson(snapshot, template, shownEntry), 200);
+      return c.json(summaryJson(known(task, steps), template, shownEntry), 200);
     });
 }
 
 /** Returns a request in the form of the library. */
 export function requestOf(
   body: z.infer<typeof TaskRequestSchema>,
-  key: string | undefined,
+  header: z.infer<typeof KeyHeader>,
   { subject }: Pick<Caller, 'subject'>,
 ) {
-  const chosen = body.idempotency_key ?? key;
+  const key = keyOf(header, body);
   return {
     name: body.name,
     namespace: body.namespace,
@@ -147,7 +185,8 @@ export function requestOf(
     ...(body.priority != null && { priority: body.priority }),
     ...(body.correlation_id != null && { correlationId: body.correlation_id }),
     ...(body.parent_correlation_id != null && { parentCorrelationId: body.parent_correlation_id }),
-    ...(chosen !== undefined && { idempotencyKey: chosen }),
+    ...(key !== undefined && { idempotencyKey: key }),
+    ...(header[KEY_HEADER] !== undefined && { keyInHeader: true }),
     ...(subject !== undefined && { createdWith: subject }),
     ...(body.start_at != null && { startAt: body.start_at }),
     ...(body.start_in != null && { delayMs: durationMs(body.start_in)! }),
@@ -166,7 +205,7 @@ async function listTasks(
     order,
     ...query
   }: z.infer<typeof ListQuery>,
-  caller: Caller,
+  { caller, json }: { caller: Caller; json: typeof taskJson },
 ): Promise<z.infer<typeof TaskListSchema>> {
   const filter = { ...statusFilter(status), ...filterOf(query, caller) };
   const how = { sort, order };
@@ -174,21 +213,26 @@ async function listTasks(
   const found = cursor === null ? undefined : await tasker.listTasks(filter, { ...how, limit: perPage, cursor });
   const facts = found ?? (await tasker.listTasks(filter, { ...how, limit: 1 }));
   const { total, totalIsExact, timedOut, lagMs, completeSince } = facts;
+  const hasNext = (found?.nextCursor ?? null) !== null;
+  // Counting is bounded, and a count that was not finished is a lower bound. So is the place of this page.
+  const before = given === undefined ? (page - 1) * perPage : 0;
+  const least = found && found.tasks.length > 0 ? before + found.tasks.length + (hasNext ? 1 : 0) : 0;
+  const totalCount = Math.max(total, least);
   return {
     tasks: (found?.tasks ?? []).map((task) => ({
-      ...taskJson(task, []),
+      ...json(task, []),
       first_error: task.firstError && snakeKeys(task.firstError),
     })),
     pagination: {
       page,
       per_page: perPage,
-      total_count: total,
-      total_pages: Math.ceil(total / perPage),
-      has_next: (found?.nextCursor ?? null) !== null,
+      total_count: totalCount,
+      total_pages: Math.max(Math.ceil(totalCount / perPage), hasNext ? page + 1 : 0),
+      has_next: hasNext,
       has_previous: given === undefined ? page > 1 : (found?.previousCursor ?? null) !== null,
       next_cursor: found?.nextCursor ?? null,
       previous_cursor: found?.previousCursor ?? null,
-      total_is_exact: totalIsExact,
+      total_is_exact: totalIsExact && total >= least,
       timed_out: timedOut,
       lag_ms: Math.round(lagMs),
       complete_since: completeSince,

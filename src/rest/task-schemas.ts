@@ -118,6 +118,10 @@ const ListedTaskSchema = TaskResponseSchema.extend({
     .openapi({ description: 'The error of the first failed step of the task.' }),
 }).openapi('ListedTask');
 
+export const CreatedTaskSchema = TaskResponseSchema.extend({
+  created: z.boolean().openapi({ description: 'False if it is an earlier task with the same identity.' }),
+}).openapi('CreatedTask');
+
 export const TaskListSchema = z
   .object({
     tasks: z.array(ListedTaskSchema),
@@ -131,7 +135,9 @@ export const TaskListSchema = z
         has_previous: z.boolean(),
         next_cursor: z.string().nullable().openapi({ description: 'Pass it as `cursor` for the next page.' }),
         previous_cursor: z.string().nullable(),
-        total_is_exact: z.boolean().openapi({ description: 'False if there are more than `total_count`.' }),
+        total_is_exact: z.boolean().openapi({
+          description: 'False if `total_count` and `total_pages` are lower bounds. At most 10,000 tasks are counted.',
+        }),
         timed_out: z.boolean().openapi({ description: 'The search stopped after 2 seconds; the next page continues.' }),
         lag_ms: z.int().openapi({ description: 'Changes younger than this may be missing.' }),
         complete_since: z

@@ -103,33 +103,35 @@ export interface ExpectedActive extends TemplateKey {
 // the order of the list. Rows of tasks without an identity are only compared.
 const UNCHANGED = `
 held as materialized (
-  select 1 from unnest($14::int[], $15::text[], $16::int[], $17::boolean[]) e (namespace_id, name, revision, held)
+  select 1 from unnest($16::int[], $17::text[], $18::int[], $19::boolean[]) e (namespace_id, name, revision, held)
    cross join lateral (
      select 1 from tasker.active_version a
       where e.held and a.namespace_id = e.namespace_id and a.name = e.name and a.revision = e.revision for share) x),
 seen as materialized (
-  select 1 from unnest($14::int[], $15::text[], $16::int[], $17::boolean[]) e (namespace_id, name, revision, held)
+  select 1 from unnest($16::int[], $17::text[], $18::int[], $19::boolean[]) e (namespace_id, name, revision, held)
    cross join lateral (
      select 1 from tasker.active_version a
       where not e.held and a.namespace_id = e.namespace_id and a.name = e.name and a.revision = e.revision offset 0) x),
 gate as materialized (
-  select (select count(*) from held) + (select count(*) from seen) = cardinality($14::int[]) open)`;
+  select (select count(*) from held) + (select count(*) from seen) = cardinality($16::int[]) open)`;
 
 // Like create_tasks, for tasks of requests without a version. Creates nothing if an active version has changed since it
 // was read. A task whose identity exists in another version of its template adds no rows.
 const CREATE_ACTIVE_TASKS = sql('create_active_tasks')`
 with input as materialized (
   select * from rows from (
-    unnest($1::uuid[], $2::int[], $3::smallint[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $11::text[], $12::text[], $13::text[]),
+    unnest($1::uuid[], $2::int[], $3::smallint[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $11::text[], $12::text[], $13::text[],
+           $14::text[], $15::text[]),
     jsonb_array_elements($4::jsonb), jsonb_array_elements($10::jsonb)
-  ) d (task_uuid, template_id, rank, correlation_id, parent_correlation_id, initiator, source_system, reason, hash, traceparent, created_with, context, tags)),
+  ) d (task_uuid, template_id, rank, correlation_id, parent_correlation_id, initiator, source_system, reason, hash, traceparent, created_with,
+       request_hash, digest, context, tags)),
 ${UNCHANGED},
 earlier as materialized (
-  select o.task_uuid from unnest($18::uuid[], $19::text[]) o (task_uuid, hash)
+  select o.task_uuid from unnest($20::uuid[], $21::text[]) o (task_uuid, hash)
    cross join lateral (select 1 from tasker.task_identity x where x.hash = decode(o.hash, 'hex') offset 0) i),
 ident as (
-  insert into tasker.task_identity (hash, task_uuid)
-  select decode(hash, 'hex'), task_uuid from input
+  insert into tasker.task_identity (hash, task_uuid, request_hash, digest)
+  select decode(hash, 'hex'), task_uuid, decode(request_hash, 'hex'), decode(digest, 'hex') from input
    where hash is not null and (select open from gate) and task_uuid not in (select task_uuid from earlier) order by 1
   on conflict do nothing returning task_uuid),
 t as (
@@ -176,7 +178,7 @@ export async function createActiveTasks(
     `[${tasks.map((t) => t.context).join(',')}]`,
     ...lists(tasks, 'correlationId', 'parentCorrelationId', 'initiator', 'sourceSystem', 'reason'),
     JSON.stringify(tasks.map((t) => t.tags)),
-    ...lists(tasks, 'identityHash', 'traceparent', 'createdWith'),
+    ...lists(tasks, 'identityHash', 'traceparent', 'createdWith', 'requestHash', 'digest'),
     ...expectedValues(expected),
     ...lists(others, 'taskUuid', 'hash'),
   ]);

@@ -10,12 +10,14 @@ import { STILL_STALE } from './stale-tasks.ts';
 const CREATE_TASKS = sql('create_tasks')`
 with input as materialized (
   select * from rows from (
-    unnest($1::uuid[], $2::int[], $3::smallint[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $11::text[], $12::text[], $13::text[]),
+    unnest($1::uuid[], $2::int[], $3::smallint[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $11::text[], $12::text[], $13::text[],
+           $14::text[], $15::text[]),
     jsonb_array_elements($4::jsonb), jsonb_array_elements($10::jsonb)
-  ) d (task_uuid, template_id, rank, correlation_id, parent_correlation_id, initiator, source_system, reason, hash, traceparent, created_with, context, tags)),
+  ) d (task_uuid, template_id, rank, correlation_id, parent_correlation_id, initiator, source_system, reason, hash, traceparent, created_with,
+       request_hash, digest, context, tags)),
 ident as (
-  insert into tasker.task_identity (hash, task_uuid)
-  select decode(hash, 'hex'), task_uuid from input where hash is not null order by 1
+  insert into tasker.task_identity (hash, task_uuid, request_hash, digest)
+  select decode(hash, 'hex'), task_uuid, decode(request_hash, 'hex'), decode(digest, 'hex') from input where hash is not null order by 1
   on conflict do nothing returning task_uuid),
 t as (
   insert into tasker.task (task_uuid, template_id, rank, n_open, n_active, context, correlation_id, parent_correlation_id,
@@ -63,6 +65,10 @@ export interface NewTask extends TaskOrigin {
   createdWith: string | null;
   /** SHA-256 in hex, or null for a task without an identity. */
   identityHash: string | null;
+  /** The hash of the header `Idempotency-Key`, or null if the request has none. */
+  requestHash: string | null;
+  /** The digest of the request. Null without a key. */
+  digest: string | null;
   /** When it begins, in milliseconds since 1970 or from now. Undefined means immediately. */
   start?: { atMs?: number; delayMs?: number } | undefined;
 }
@@ -74,26 +80,52 @@ export async function createTasks(db: Db, tasks: readonly NewTask[]): Promise<Se
     `[${tasks.map((t) => t.context).join(',')}]`,
     ...lists(tasks, 'correlationId', 'parentCorrelationId', 'initiator', 'sourceSystem', 'reason'),
     JSON.stringify(tasks.map((t) => t.tags)),
-    ...lists(tasks, 'identityHash', 'traceparent', 'createdWith'),
+    ...lists(tasks, 'identityHash', 'traceparent', 'createdWith', 'requestHash', 'digest'),
   ]);
   return new Set(rows.map((row) => row.task_uuid));
 }
 
 const FIND_IDENTITIES = sql('find_identities')`
-select h hash, i.task_uuid "taskUuid", tasker.iso(i.pruned_at) "prunedAt"
+select h hash, i.task_uuid "taskUuid", tasker.iso(i.pruned_at) "prunedAt", encode(i.digest, 'hex') digest
   from unnest($1::text[]) h
  cross join lateral (select * from tasker.task_identity x where x.hash = decode(h, 'hex') offset 0) i`;
+
+const FIND_REQUESTS = sql('find_requests')`
+select h hash, i.task_uuid "taskUuid", tasker.iso(i.pruned_at) "prunedAt", encode(i.digest, 'hex') digest
+  from unnest($1::text[]) h
+ cross join lateral (select * from tasker.task_identity x where x.request_hash = decode(h, 'hex') offset 0) i`;
 
 /** The task that has an identity, or had it until it was pruned. */
 export interface IdentityRow {
   hash: string;
   taskUuid: string;
   prunedAt: string | null;
+  /** The digest of the request that created it. Null without a key, and for older tasks. */
+  digest: string | null;
 }
 
 /** Returns the tasks with these identities, by hash. */
 export async function findIdentities(db: Db, hashes: readonly string[]): Promise<Map<string, IdentityRow>> {
   const { rows } = await db.query<IdentityRow>(FIND_IDENTITIES, [hashes]);
+  return new Map(rows.map((row) => [row.hash, row]));
+}
+
+// An identity is unique by two columns, and no order of insertion suits both. So two transactions could wait for each other.
+const LOCK_REQUESTS = sql('lock_requests')`
+select pg_advisory_xact_lock(key) from (select hashtextextended(h, 0) key from unnest($1::text[]) h order by 1 offset 0) x`;
+
+/**
+ * Locks the headers of requests until the end of the transaction. Call it before creating several tasks, of which some
+ * have such a header.
+ */
+export async function lockRequests(db: Db, requestHashes: readonly string[]): Promise<void> {
+  await db.query(LOCK_REQUESTS, [requestHashes]);
+}
+
+/** Returns the tasks that requests with these headers have created, by the hash of the header. */
+export async function findRequests(db: Db, requestHashes: readonly string[]): Promise<Map<string, IdentityRow>> {
+  if (requestHashes.length === 0) return new Map();
+  const { rows } = await db.query<IdentityRow>(FIND_REQUESTS, [requestHashes]);
   return new Map(rows.map((row) => [row.hash, row]));
 }
 

@@ -161,6 +161,7 @@ it('a sensitive value can be searched for only with --show-sensitive', async () 
     ['task', 'summary'],
     ['step', 'list'],
     ['task', 'cancel', '--dry-run'],
+    ['dlq', 'redrive', '--dry-run'],
   ]) {
     const refused = await on.project.run([...words, ...context]);
     expect([words, refused.code, refused.stderr]).toEqual([words, 1, expect.stringContaining('pass --show-sensitive')]);

@@ -3,7 +3,6 @@ import { userInfo } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { freshDatabase } from '../support/database.ts';
-import { until } from '../support/setup.ts';
 import { PAIR, PAIR_HANDLERS, projectOnDatabase, type Running } from './installation.ts';
 
 const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });
@@ -109,8 +108,7 @@ describe('without a worker', () => {
     const list = (...more: string[]) =>
       on.project.json<Listed>(['task', 'list', '--tag', 'paged it', '-l', '1', ...more]);
     await expect.poll(async () => (await list()).total).toBe(2);
-    // The count of a page is limited to 25 ms. On a busy machine, the command is repeated until the count is exact.
-    const first = await until(list, ({ total_is_exact: exact }) => exact);
+    const first = await list();
     expect(first).toMatchObject({ total: 2, previous_cursor: null, timed_out: false });
     expect(first.tasks).toMatchObject([{ task_uuid: ids[1], tags: ['paged it'], first_error: null }]);
     const second = await list('--cursor', first.next_cursor!);
@@ -119,11 +117,7 @@ describe('without a worker', () => {
     expect((await list('--before', ids[1]!)).tasks).toMatchObject([{ task_uuid: ids[0] }]);
     expect((await list('--order', 'asc')).tasks).toMatchObject([{ task_uuid: ids[0] }]);
 
-    const counted = (...more: string[]) =>
-      until(
-        () => on.project.run(['task', 'list', '--tag', 'paged it', ...more]),
-        ({ stderr }) => stderr.includes('1 of 2 tasks'),
-      );
+    const counted = (...more: string[]) => on.project.run(['task', 'list', '--tag', 'paged it', ...more]);
     const shown = await counted('-l', '1', '--created-after', '2h');
     expect(shown.stdout).toContain('demo/pair@1.0.0');
     expect(shown.stderr).toContain('1 of 2 tasks: tag paged it, created after 2h\n');

@@ -197,7 +197,7 @@ describe('the client on a real server', () => {
     expect(refused).toBeInstanceOf(ConflictError);
     expect((refused as ConflictError).details.task_uuid).toBe(made.task_uuid);
     const again = await client.tasks.create(request, { returnExisting: true });
-    expect(again.task_uuid).toBe(made.task_uuid);
+    expect([again.task_uuid, made.created, again.created]).toEqual([made.task_uuid, true, false]);
   });
 
   it('reads templates, dead letters, statistics and health', async () => {

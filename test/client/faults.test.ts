@@ -41,7 +41,7 @@ describe('a request is repeated', () => {
     const request = { ...NEW, idempotency_key: 'k' };
     const lost = refusal(409, 'CONFLICT', { details: { task_uuid: UUID } });
     const { client, received } = await scripted([drop, lost, json(TASK)]);
-    expect(await client.tasks.create(request)).toEqual(TASK);
+    expect(await client.tasks.create(request)).toEqual({ ...TASK, created: true });
     expect(received.map(({ method }) => method)).toEqual(['POST', 'POST', 'GET']);
     const foreign = await scripted([drop, lost, json({ ...TASK, correlation_id: 'c-2' })]);
     await expect(foreign.client.tasks.create(request)).rejects.toMatchObject({
@@ -51,6 +51,23 @@ describe('a request is repeated', () => {
     const first = await scripted([lost]);
     await expect(first.client.tasks.create(request)).rejects.toMatchObject({ code: 'CONFLICT' });
     expect(first.received).toHaveLength(1);
+  });
+
+  it('if it creates a task with a key, although the credential may not read the task', async () => {
+    const request = { ...NEW, idempotency_key: 'k' };
+    const unnamed = refusal(409, 'CONFLICT');
+    const { client, received } = await scripted([drop, unnamed, json({ ...TASK, created: false })]);
+    expect(await client.tasks.create(request)).toEqual({ ...TASK, created: true });
+    expect(received.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      'POST /v1/tasks',
+      'POST /v1/tasks',
+      'POST /v1/tasks?on_duplicate=return',
+    ]);
+    const foreign = await scripted([drop, unnamed, json({ ...TASK, correlation_id: 'c-2' })]);
+    await expect(foreign.client.tasks.create(request)).rejects.toMatchObject({ code: 'CONFLICT' });
+    const hidden = await scripted([drop, unnamed]);
+    await expect(hidden.client.tasks.create(request)).rejects.toMatchObject({ code: 'CONFLICT' });
+    expect(hidden.received).toHaveLength(3);
   });
 
   it('if the connection was refused, because the server cannot have done anything', async () => {

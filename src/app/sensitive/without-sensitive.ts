@@ -4,6 +4,7 @@ import type { TaskSnapshot } from '../../engine/task-with-steps.ts';
 import type { Tasker } from '../tasker.ts';
 import type { TaskerApprovals } from '../tasker-approvals.ts';
 import type { TaskerBulk } from '../tasker-bulk.ts';
+import type { TaskerDeadLetters } from '../tasker-dead-letters.ts';
 import { Redaction } from './redaction.ts';
 
 /** Options of {@link withoutSensitive}. */
@@ -25,6 +26,7 @@ export function withoutSensitive(tasker: Tasker, { way, shows = () => false }: S
     ...readsOf(tasker, redaction),
     ...waitsOf(tasker, redaction),
     bulk: over(tasker.bulk, shows, bulkOf(tasker.bulk, redaction)),
+    deadLetters: over(tasker.deadLetters, shows, deadLettersOf(tasker.deadLetters, redaction)),
     approvals: over(tasker.approvals, shows, approvalsOf(tasker.approvals, redaction)),
     schedules: over(tasker.schedules, shows, schedulesOf(tasker.schedules, redaction)),
     events: over(tasker.events, shows, eventsOf(tasker.events, redaction)),
@@ -112,12 +114,23 @@ function waitsOf(tasker: Tasker, redaction: Redaction): Partial<Tasker> {
   };
 }
 
-/** The verbs of bulk actions that take a filter. */
-const ACTS = ['retry', 'cancel', 'resolve', 'delete', 'retrySteps', 'resetSteps', 'resolveSteps'] as const;
+/** The verbs that return a bulk action. All of them except `resume` take a filter. */
+type Acting<T> = { [Verb in keyof T]: T[Verb] extends (...given: never[]) => BulkAct ? Verb : never }[keyof T];
+
+/** The verbs of bulk actions that take a filter. The type requires an entry for each of them. */
+const ACTS: Record<Exclude<Acting<TaskerBulk>, 'resume'>, true> = {
+  retry: true,
+  cancel: true,
+  resolve: true,
+  delete: true,
+  retrySteps: true,
+  resetSteps: true,
+  resolveSteps: true,
+};
 
 function bulkOf(bulk: TaskerBulk, redaction: Redaction): Partial<TaskerBulk> {
   type Verb = TaskerBulk['retry'];
-  const acts = ACTS.map((name): [string, Verb] => [
+  const acts = (Object.keys(ACTS) as (keyof typeof ACTS)[]).map((name): [string, Verb] => [
     name,
     (target, options) => checked((bulk[name] as Verb).call(bulk, target, options), () => redaction.refuse(target)),
   ]);
@@ -125,6 +138,15 @@ function bulkOf(bulk: TaskerBulk, redaction: Redaction): Partial<TaskerBulk> {
     ...Object.fromEntries(acts),
     list: async (page) => redaction.filters(await bulk.list(page)),
     show: async (id) => (await redaction.filters([await bulk.show(id)]))[0]!,
+  };
+}
+
+function deadLettersOf(
+  deadLetters: TaskerDeadLetters,
+  redaction: Redaction,
+): Pick<TaskerDeadLetters, Acting<TaskerDeadLetters>> {
+  return {
+    redriveAll: (target, options) => checked(deadLetters.redriveAll(target, options), () => redaction.refuse(target)),
   };
 }
 

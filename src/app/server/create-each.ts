@@ -1,6 +1,7 @@
 import { checkRequests } from '../../engine/bulk/check-requests.ts';
 import type { TaskRequest } from '../../engine/create-task.ts';
-import { isTaskerError, TaskerError } from '../../errors.ts';
+import { existingTask, IdentityTaken } from '../../engine/identity-taken.ts';
+import { isTaskerError, type TaskerError } from '../../errors.ts';
 import type { Tasker } from '../tasker.ts';
 
 /** The outcome of one request. */
@@ -30,15 +31,15 @@ export async function createEach(
       });
       handles.forEach(({ taskUuid, created }, i) => {
         const isError = !created && onDuplicate === 'error';
-        outcomes[places[i]!] = isError ? { error: duplicate(requests[places[i]!]!, taskUuid) } : { taskUuid, created };
+        const error = () => existingTask(requests[places[i]!]!, taskUuid, { at: 0, of: 1 });
+        outcomes[places[i]!] = isError ? { error: error() } : { taskUuid, created };
       });
       return outcomes;
     } catch (error) {
       if (!isTaskerError(error)) throw error;
-      // The identity of one of the requests belongs to a pruned task.
-      const { index } = error.details;
-      if (error.code === 'conflict' && typeof index === 'number') {
-        refuse(places[index]!, aboutOne(error as TaskerError));
+      // The identity of one of the requests belongs to a pruned task, or to a task of another request.
+      if (error instanceof IdentityTaken) {
+        refuse(places[Number(error.details.index ?? 0)]!, error.alone());
         continue;
       }
       if (checked) throw error;
@@ -54,16 +55,4 @@ export async function createEach(
     }
   }
   return outcomes;
-}
-
-/** Returns the error for a pruned task, without the part about the other tasks, which are created here. */
-function aboutOne({ message, details: { index: _, ...details } }: TaskerError): TaskerError {
-  return new TaskerError('conflict', message.replace(/ \(number \d+ of \d+; none was created\)/, ''), { details });
-}
-
-function duplicate({ name, idempotencyKey }: TaskRequest, taskUuid: string): TaskerError {
-  const what = idempotencyKey === undefined ? 'with the same context' : `with the idempotency key ${idempotencyKey}`;
-  return new TaskerError('conflict', `task ${name} ${what} already exists: ${taskUuid}`, {
-    details: { task_uuid: taskUuid },
-  });
 }

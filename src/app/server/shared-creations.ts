@@ -7,47 +7,69 @@ import { createEach } from './create-each.ts';
 /** Requests in one transaction. Two are in progress at a time, so that one is committed while the next is sent. */
 const LIMITS = { most: 100, calls: 2 };
 
+/** A request to create a task, and how a task with the same identity is treated. */
+interface Creation {
+  request: TaskRequest;
+  onDuplicate: 'error' | 'return';
+}
+
+/** A task with its steps. `created`: false if it is an earlier task. */
+export interface CreatedSnapshot extends TaskSnapshot {
+  created: boolean;
+}
+
 /**
  * Creates tasks for callers that each create one. Requests that arrive at the same time share a transaction, so that a
  * thousand callers do not need a thousand commits. A rejected request does not affect the others.
  */
 export class SharedCreations {
   readonly #tasker: Tasker;
-  readonly #together: Together<TaskRequest, TaskSnapshot | undefined>;
+  readonly #together: Together<Creation, CreatedSnapshot | undefined>;
 
   constructor(tasker: Tasker) {
     this.#tasker = tasker;
-    this.#together = new Together((requests) => this.#create(requests), LIMITS);
+    this.#together = new Together((creations) => this.#create(creations), LIMITS);
   }
 
   /**
    * Creates a task, and returns it with its steps. `large`: in a separate transaction. Throws the same errors as
    * `createTask`.
    */
-  async create(request: TaskRequest, { large }: { large: boolean }): Promise<TaskSnapshot> {
+  async create(
+    request: TaskRequest,
+    { large, onDuplicate = 'error' }: { large: boolean; onDuplicate?: 'error' | 'return' },
+  ): Promise<CreatedSnapshot> {
+    const creation = { request, onDuplicate };
     // A span needs the request's span as its parent, which is only available in the call of the request itself.
     const alone = large || this.#tasker.isTracing;
-    return (alone ? undefined : await this.#together.ask(request)) ?? this.#createAlone(request);
+    return (alone ? undefined : await this.#together.ask(creation)) ?? this.#createAlone(creation);
   }
 
-  /** Undefined if the request was rejected, or its task exists. */
-  async #create(requests: readonly TaskRequest[]): Promise<Answer<TaskSnapshot | undefined>[]> {
-    if (requests.length === 1) return [await answerOf(this.#createAlone(requests[0]!))];
-    const outcomes = await createEach(this.#tasker, requests, 'return');
-    const created = outcomes.flatMap((one) => ('taskUuid' in one && one.created ? [one.taskUuid] : []));
-    const snapshots = await readTasksWithSteps(this.#tasker.engine.database, created);
+  /** Undefined if the request was rejected, or its task exists and is an error. */
+  async #create(creations: readonly Creation[]): Promise<Answer<CreatedSnapshot | undefined>[]> {
+    if (creations.length === 1) return [await answerOf(this.#createAlone(creations[0]!))];
+    const requests = creations.map(({ request }) => request);
+    const outcomes = (await createEach(this.#tasker, requests, 'return')).map((one, i) => {
+      return 'taskUuid' in one && (one.created || creations[i]!.onDuplicate === 'return') ? one : undefined;
+    });
+    const ids = outcomes.flatMap((one) => one?.taskUuid ?? []);
+    const snapshots = await readTasksWithSteps(this.#tasker.engine.database, ids);
     return Promise.all(
-      outcomes.map(async (one): Promise<Answer<TaskSnapshot | undefined>> => {
-        if (!('taskUuid' in one) || !one.created) return { answer: undefined };
+      outcomes.map(async (one): Promise<Answer<CreatedSnapshot | undefined>> => {
+        if (one === undefined) return { answer: undefined };
         const snapshot = snapshots.get(one.taskUuid);
-        return snapshot ? { answer: snapshot } : answerOf(this.#tasker.getTaskWithSteps(one.taskUuid));
+        return snapshot ? { answer: { ...snapshot, created: one.created } } : answerOf(this.#read(one));
       }),
     );
   }
 
-  async #createAlone(request: TaskRequest): Promise<TaskSnapshot> {
-    const { taskUuid } = await this.#tasker.createTask<string, string, string>(request as never);
-    return this.#tasker.getTaskWithSteps(taskUuid);
+  async #createAlone({ request, onDuplicate }: Creation): Promise<CreatedSnapshot> {
+    const created = await this.#tasker.createTask<string, string, string>(request as never, { onDuplicate });
+    return this.#read(created);
+  }
+
+  async #read({ taskUuid, created }: { taskUuid: string; created: boolean }): Promise<CreatedSnapshot> {
+    return { ...(await this.#tasker.getTaskWithSteps(taskUuid)), created };
   }
 }
 

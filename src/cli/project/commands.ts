@@ -39,7 +39,7 @@ export function addProjectCommands(program: Command): void {
     .option('--tls-key <file>', 'private key of the certificate (PEM)')
     .option(
       '--legacy-status',
-      'return status 200 instead of 201 for a created task, for clients of the original system',
+      'for clients of the original system: status 200 instead of 201 for a created task; waiting tasks and steps in progress',
     )
     .action(lazily(async () => (await import('./server.ts')).server));
   program

@@ -109,7 +109,7 @@ export function remoteTaskActs(client: Client): Partial<Tasker> {
   const person = ({ actor = 'cli', reason }: Parameters<typeof actOf>[0] = {}) => ({ by: actor, reason });
   return {
     createTask: ((request, options) => create(client, request, options)) as Tasker['createTask'],
-    cancelTask: (uuid) => cancel(client, uuid),
+    cancelTask: (uuid, by) => cancel(client, uuid, by),
     retryTask: async (uuid, by) => (await tasks.retry(uuid, actOf(by))).steps,
     resolveTask: async (uuid, by) => (await tasks.resolve(uuid, actOf(by))).resolved,
     deleteTask: async (uuid, by) => void (await tasks.delete(uuid, actOf(by))),
@@ -185,15 +185,9 @@ async function create(
 ): Promise<TaskHandle> {
   const { context, ...given } = request;
   const start = snakeQuery({ startAt, startIn: delayMs === undefined ? undefined : spanText(delayMs) });
-  let existed = false;
   const body = { ...snakeQuery(given), ...start, ...(context !== undefined && { context }) } as { name: string };
-  const task = await client.tasks.create(body).catch((error: unknown) => {
-    const existing =
-      error instanceof TaskerClientError && error.code === 'CONFLICT' ? error.details.task_uuid : undefined;
-    if (onDuplicate !== 'return' || typeof existing !== 'string') throw error;
-    existed = true;
-    return client.tasks.get(existing);
-  });
+  const task = await client.tasks.create(body, { returnExisting: onDuplicate === 'return' });
+  const existed = task.created === false;
   const { taskUuid, name, namespace, version, priority, totalSteps, startsAt } = taskOf(task);
   if (!existed && startsAt == null && Object.keys(start).length > 0) {
     const text = `the server is older than this command, and started task ${taskUuid} immediately; cancel it, and update the server`;
@@ -202,9 +196,9 @@ async function create(
   return { taskUuid, name, namespace, version, priority, totalSteps, created: !existed };
 }
 
-async function cancel(client: Client, uuid: string): Promise<boolean> {
+async function cancel(client: Client, uuid: string, by: Parameters<Tasker['cancelTask']>[1]): Promise<boolean> {
   try {
-    await client.tasks.cancel(uuid);
+    await client.tasks.cancel(uuid, actOf(by));
     return true;
   } catch (error) {
     if (!(error instanceof TaskerClientError) || error.status !== 400 || error.code === 'INVALID_UUID') throw error;

@@ -175,9 +175,12 @@ function noKey(name: string, cause: TaskerError): TaskerError {
 
 /** Returns the error for a duplicate task, with the relevant command-line options. */
 function alreadyThere(name: string, cause: TaskerError): TaskerError {
-  return new TaskerError(
-    'conflict',
-    `a task of ${name} with this identity already exists: ${String(cause.details.task_uuid)}; pass --return-existing to print its id, or another --idempotency-key to create another task`,
-    { cause, details: cause.details },
-  );
+  // A server names the task only to a credential that may read tasks.
+  const { task_uuid: id } = cause.details;
+  const fact = `a task of ${name} with this identity already exists`;
+  const message =
+    id === undefined
+      ? `${fact}; pass another --idempotency-key to create another task`
+      : `${fact}: ${String(id)}; pass --return-existing to print its id, or another --idempotency-key to create another task`;
+  return new TaskerError('conflict', message, { cause, details: cause.details });
 }

@@ -1,3 +1,4 @@
+import type { Act } from '../api-types.ts';
 import { ConflictError } from '../client-errors.ts';
 import type { CallOptions } from '../client-options.ts';
 import { type CreatedTask, type CreateManyOptions, createMany } from '../create-many.ts';
@@ -15,6 +16,9 @@ export interface CreateTaskCall extends CallOptions {
   returnExisting?: boolean | undefined;
 }
 
+/** A task, and whether the request created it. Servers of earlier versions do not send `created`. */
+type NewOrExisting = TaskResponse & { created?: boolean };
+
 /** The verbs for tasks. */
 export function taskVerbs(transport: Transport) {
   const get = (uuid: string, options: CallOptions = {}): Promise<TaskResponse> =>
@@ -23,14 +27,16 @@ export function taskVerbs(transport: Transport) {
     transport.json({ method: 'GET', path: '/v1/tasks', query, ...options });
   return {
     /**
-     * Creates a task. Only a request with `idempotency_key` is repeated after a lost connection.
+     * Creates a task. Only a request with `idempotency_key` is repeated after a lost connection. `created` is false if
+     * it returns an earlier task.
      * @throws NotFoundError if the template is not registered
-     * @throws ConflictError if a task with the same identity exists; `details.task_uuid` is its id
+     * @throws ConflictError if a task with the same identity exists; `details.task_uuid` is its id if
+     * the credential may read tasks
      */
     create<Name extends string = string, Namespace extends string = never, Version extends string = never>(
       request: CheckedNewTask<Name, Namespace, Version>,
       options: CreateTaskCall = {},
-    ): Promise<TaskResponse> {
+    ): Promise<TaskResponse & { created?: boolean }> {
       return create(transport, get, request as NewTask, options);
     },
     /**
@@ -67,8 +73,9 @@ export function taskVerbs(transport: Transport) {
       return transport.json({ method: 'GET', path: path`/v1/tasks/${uuid}/summary`, ...options });
     },
     /** Cancels a task. A task that has ended is rejected with {@link InvalidRequestError}. */
-    cancel(uuid: string, options: CallOptions = {}): Promise<TaskResponse> {
-      return transport.json({ method: 'DELETE', path: path`/v1/tasks/${uuid}`, ...options });
+    cancel(uuid: string, { reason, by, ...options }: CallOptions & Act = {}): Promise<TaskResponse> {
+      const act = reason === undefined && by === undefined ? {} : { body: { reason, by } };
+      return transport.json({ method: 'DELETE', path: path`/v1/tasks/${uuid}`, ...act, ...options });
     },
     /**
      * Returns the task as soon as it has ended, in any final state. A task that is blocked by failures has not ended.
@@ -89,21 +96,25 @@ async function create(
   get: (uuid: string, options: CallOptions) => Promise<TaskResponse>,
   request: NewTask,
   { returnExisting = false, ...options }: CreateTaskCall,
-): Promise<TaskResponse> {
+): Promise<NewOrExisting> {
   const body = completed(request);
   const repeatable = body.idempotency_key != null;
   let attempts = 0;
   const onAttempt = () => {
     attempts++;
   };
+  const send = (query: { on_duplicate?: 'return' }): Promise<NewOrExisting> =>
+    transport.json({ method: 'POST', path: '/v1/tasks', query, body, repeatable, onAttempt, ...options });
   try {
-    return await transport.json({ method: 'POST', path: '/v1/tasks', body, repeatable, onAttempt, ...options });
+    return await send(returnExisting ? { on_duplicate: 'return' } : {});
   } catch (error) {
-    const existing = error instanceof ConflictError ? error.details.task_uuid : undefined;
-    if (typeof existing !== 'string' || (!returnExisting && attempts === 1)) throw error;
-    const task = await get(existing, options);
+    const isExisting = error instanceof ConflictError && error.details.pruned_at === undefined;
+    if (!isExisting || (!returnExisting && attempts === 1)) throw error;
+    const existing = error.details.task_uuid;
+    // The server is older than `on_duplicate`, or does not name the task because the credential may not read tasks.
+    const task = await (typeof existing === 'string' ? get(existing, options) : send({ on_duplicate: 'return' }));
     // An earlier attempt of this request created the task, and its response was lost.
-    if (returnExisting || task.correlation_id === body.correlation_id) return task;
+    if (returnExisting || task.correlation_id === body.correlation_id) return { ...task, created: !returnExisting };
     throw error;
   }
 }

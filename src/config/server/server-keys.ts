@@ -34,7 +34,7 @@ export const SERVER_KEYS = {
     form: forms.flag,
     byDefault: false,
     about:
-      'Whether the response for a created task has the status 200 instead of 201, for clients of the original system.',
+      'Whether the responses suit clients of the original system: a created task has the status 200 instead of 201, and waiting tasks and steps are shown as `steps_in_process` and `in_progress`.',
   },
   serverPoolSize: {
     path: 'orchestration.web.database_pools.web_api_max_connections',

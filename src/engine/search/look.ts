@@ -12,7 +12,8 @@ const SEARCH_MS = 2_000;
 const FIRST_MS = 1_000;
 const ALL_MS = 1_000;
 const STRETCH_MS = 500;
-const COUNT_MS = 25;
+/** A count reads few rows. It only takes long on a busy server, where a page without its total would be useless. */
+const COUNT_MS = 2_000;
 /** Number of entries that the first scan reads, of one index or of its ranges. It takes a few milliseconds. */
 const FIRST_LOOK = 2_800;
 const FIRST_OF_RANGES = 400;
@@ -89,7 +90,7 @@ export async function look<Place, S extends Slice<Place>>(
     orUndefined(() => database.pipeline(LOOKING, (tx) => looks.first(tx, { slice: wanted, among })));
   const pageOf = ({ places, byState = true }: FirstLook<Place>): Found<Place> => {
     const found = cut(places, slice.limit);
-    return { ...found, count: countOf(database, looks, { found: found.places.length, byState }), timedOut: false };
+    return { ...found, count: countOf(database, looks, { least: leastOf(found), byState }), timedOut: false };
   };
   const first = await firstOf(among);
   // Reading a few thousand entries already took too long.
@@ -125,6 +126,11 @@ function cut<Place>(places: Place[], limit: number): { places: Place[]; more: bo
   return { places: places.slice(0, limit), more: places.length > limit };
 }
 
+/** Returns the least total of a page. */
+function leastOf({ places, more }: { places: readonly unknown[]; more: boolean }): number {
+  return places.length + (more ? 1 : 0);
+}
+
 function exactly(total: number): Total {
   return { total: Math.min(total, BOUND), totalIsExact: total <= BOUND };
 }
@@ -132,13 +138,13 @@ function exactly(total: number): Total {
 async function countOf<Place, S extends Slice<Place>>(
   database: Database,
   looks: Looks<Place, S>,
-  { found, byState }: { found: number; byState: boolean },
+  { least, byState }: { least: number; byState: boolean },
 ): Promise<Total> {
   const counted = await orUndefined(() =>
     database.pipeline(COUNTING, (tx) => looks.count(tx, { bound: BOUND, among: COUNTED, byState })),
   );
-  if (!counted) return { total: found, totalIsExact: false };
-  return { total: Math.max(found, counted.total), totalIsExact: counted.exact };
+  if (!counted) return { total: least, totalIsExact: false };
+  return { total: Math.max(least, counted.total), totalIsExact: counted.exact };
 }
 
 /**
@@ -176,7 +182,7 @@ async function stretches<Place, S extends Slice<Place>>(
     const found = read?.found;
     if (!found) break;
     for (const place of found.places) places.push(place);
-    const count = { total: Math.min(places.length, slice.limit), totalIsExact: false };
+    const count = { total: Math.min(places.length, slice.limit + 1), totalIsExact: false };
     if (places.length > slice.limit) return { ...cut(places, slice.limit), count, timedOut: false };
     if (!found.reached) {
       count.totalIsExact = slice.after === null;
@@ -184,7 +190,7 @@ async function stretches<Place, S extends Slice<Place>>(
     }
     after = found.reached;
   }
-  const count = { total: places.length, totalIsExact: false };
+  const count = { total: leastOf({ places, more: true }), totalIsExact: false };
   return { places, more: true, count, timedOut: true, reached: after ?? undefined };
 }
 

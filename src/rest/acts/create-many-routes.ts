@@ -1,11 +1,15 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { type CreatedOrNot, createEach } from '../../app/server/create-each.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import type { TaskRequest } from '../../engine/create-task.ts';
+import { existingTask } from '../../engine/identity-taken.ts';
 import { isTaskerError, messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { wireError } from '../../server/error-answer.ts';
 import { requestedTemplate } from '../../template/template-name.ts';
 import { type Caller, callerOf } from '../caller.ts';
+import { mayGetExisting, shownConflict } from '../creation-conflict.ts';
+import { OnDuplicate } from '../idempotency-key.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { maySee, withoutHints } from '../scope.ts';
@@ -43,7 +47,7 @@ const CREATE_MANY = describeRoute({
   scoped: true,
   summary: 'Creates many tasks: a request on each line, and a result for each line',
   request: {
-    query: z.object({ on_duplicate: z.enum(['error', 'return']).default('error') }),
+    query: z.object({ on_duplicate: OnDuplicate.default('error') }),
     body: {
       content: { [NDJSON]: { schema: z.string().openapi({ description: 'A TaskRequest as JSON on each line.' }) } },
       required: true,
@@ -199,7 +203,7 @@ class BulkCreation {
     }
     const read = chunk.map((line) => readRequest(line, caller));
     const requests = read.flatMap((one) => ('request' in one ? [one.request] : []));
-    const outcomes = await createEach(tasker, requests, onDuplicate);
+    const outcomes = await this.#visible(requests, await createEach(tasker, requests, onDuplicate));
     let at = 0;
     return chunk.map((line, i) => {
       const one = read[i]!;
@@ -207,11 +211,29 @@ class BulkCreation {
     });
   }
 
+  /** Returns the outcomes with an error in place of each earlier task that the caller may not get. */
+  async #visible(
+    requests: readonly TaskRequest[],
+    outcomes: readonly CreatedOrNot[],
+  ): Promise<readonly CreatedOrNot[]> {
+    const { tasker, caller } = this.#parts;
+    const existing = outcomes.flatMap((one) => ('created' in one && !one.created ? [one.taskUuid] : []));
+    if (existing.length === 0 || caller.allows('tasks:read')) return outcomes;
+    const tasks = await tasker.engine.getTasks([...new Set(existing)]);
+    const mine = new Set(tasks.filter((task) => mayGetExisting(caller, task)).map(({ taskUuid }) => taskUuid));
+    return outcomes.map((one, i) => {
+      if ('error' in one || one.created || mine.has(one.taskUuid)) return one;
+      return { error: existingTask(requests[i]!, one.taskUuid, { at: 0, of: 1 }) };
+    });
+  }
+
   #result({ number: line }: Line, outcome: CreatedOrNot): object {
     this.#counts.lines++;
     if ('error' in outcome) {
+      const { caller } = this.#parts;
       this.#counts.failed++;
-      return { line, error: shortError(withoutHints(outcome.error, this.#parts.caller)) };
+      const shown = shownConflict(outcome.error, caller, { canReturn: true }) as TaskerError;
+      return { line, error: shortError(withoutHints(shown, caller)) };
     }
     if (outcome.created) this.#counts.created++;
     else this.#counts.existing++;
@@ -249,6 +271,6 @@ function readRequest(
     const [first] = problems;
     return refused(`${first?.path ? `${first.path}: ` : ''}${first?.message}`, { problems });
   }
-  if (maySee(caller, data.namespace)) return { request: requestOf(data, undefined, caller) };
+  if (maySee(caller, data.namespace)) return { request: requestOf(data, {}, caller) };
   return { error: new TaskerError('not_found', `template ${requestedTemplate(data)} not found`) };
 }

@@ -6,6 +6,7 @@ import type { Schedule, ScheduleChange, ScheduleFilter, ScheduleOptions } from '
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
+import { KeyHeader, keyOf } from '../idempotency-key.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody, queryNumber } from '../route.ts';
 import { checkNamespace, maySee } from '../scope.ts';
@@ -106,7 +107,7 @@ const TRIGGER = describeRoute({
   summary: 'Creates a task of a schedule now',
   request: {
     params: Named,
-    headers: z.object({ 'idempotency-key': named(1000).optional() }),
+    headers: KeyHeader,
     ...optionalBody(
       z
         .strictObject({ ...OPERATOR, context: anything.optional(), idempotency_key: named(1000).optional() })
@@ -259,8 +260,8 @@ function addTasks(routes: OpenAPIHono, tasker: Tasker): void {
   routes
     .openapi(TRIGGER, async (c) => {
       const { name } = c.req.valid('param');
-      const { context, idempotency_key, ...operator } = c.req.valid('json');
-      const key = idempotency_key ?? c.req.valid('header')['idempotency-key'];
+      const { context, idempotency_key: inBody, ...operator } = c.req.valid('json');
+      const key = keyOf(c.req.valid('header'), { idempotency_key: inBody });
       await checkSchedule(tasker, c, name);
       const taskUuid = await schedules.trigger(name, {
         ...operatorOf(c, operator),

@@ -5,6 +5,7 @@ import { durationMs } from '../../app/schedules/duration.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
+import { KeyHeader, keyOf } from '../idempotency-key.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
 import { checkVisible } from '../scope.ts';
@@ -52,7 +53,7 @@ const COPY = describeRoute({
   summary: 'Creates a copy of a task, with its context or a new one',
   request: {
     params: TaskPath,
-    headers: z.object({ 'idempotency-key': named(1000).optional() }),
+    headers: KeyHeader,
     ...optionalBody(
       z
         .strictObject({ ...OPERATOR, context: anything.optional(), idempotency_key: named(1000).optional() })
@@ -127,8 +128,8 @@ export function taskActRoutes(tasker: Tasker): OpenAPIHono {
     })
     .openapi(COPY, async (c) => {
       const { uuid } = c.req.valid('param');
-      const { context, idempotency_key, ...operator } = c.req.valid('json');
-      const key = idempotency_key ?? c.req.valid('header')['idempotency-key'];
+      const { context, idempotency_key: inBody, ...operator } = c.req.valid('json');
+      const key = keyOf(c.req.valid('header'), { idempotency_key: inBody });
       await checkVisible(tasker, callerOf(c), uuid);
       const copy = await tasker.copyTask(uuid, {
         ...operatorOf(c, operator),

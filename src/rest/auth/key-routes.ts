@@ -11,6 +11,7 @@ import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { expandPermissions } from '../../model/permissions.ts';
 import { actorOf, type Caller, callerOf } from '../caller.ts';
+import { closedObject } from '../closed-object.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
 import { CreatedSchema, KeySchema } from '../schemas/key-schemas.ts';
@@ -21,21 +22,20 @@ const ListSchema = z.object({ keys: z.array(KeySchema) }).openapi('ApiKeyList');
 const reason = z.string().min(1).max(4000).nullish();
 const seconds = z.number().positive().max(3_153_600_000).nullish();
 const Reference = z.object({ key: z.string().min(1).max(200) });
-const RequestSchema = z
-  .object({
-    name: z.string(),
-    roles: z.array(z.string()).optional(),
-    permissions: z.array(z.string()).optional(),
-    namespaces: z.array(z.string()).nullish().openapi({ description: 'Missing or null: all.' }),
-    expires_in_seconds: seconds,
-    reason,
-    by: z.string().min(1).max(200).nullish(),
-  })
-  .openapi('ApiKeyRequest');
-const ActSchema = z.object({ reason, by: z.string().min(1).max(200).nullish() }).openapi('ApiKeyAct');
-const RotateSchema = ActSchema.extend({
+const act = { reason, by: z.string().min(1).max(200).nullish() };
+const RequestSchema = closedObject({
+  name: z.string(),
+  roles: z.array(z.string()).optional(),
+  permissions: z.array(z.string()).optional(),
+  namespaces: z.array(z.string()).nullish().openapi({ description: 'Missing or null: all.' }),
+  expires_in_seconds: seconds,
+  ...act,
+}).openapi('ApiKeyRequest');
+const ActSchema = closedObject(act).openapi('ApiKeyAct');
+const RotateSchema = closedObject({
   overlap_seconds: z.number().min(0).max(31_536_000).default(86_400),
   expires_in_seconds: seconds,
+  ...act,
 }).openapi('ApiKeyRotation');
 
 const PERMISSION = 'auth:manage' as const;

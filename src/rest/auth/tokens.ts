@@ -137,14 +137,12 @@ export function subjectOf(sub: unknown, claim = 'sub'): string {
   throw new Refused('invalid', `the token is not accepted: its claim ${claim} is missing or wrong`);
 }
 
-/**
- * An empty list in the claim `worker_namespaces` of the original system means all namespaces, as its tools write it. An
- * empty list in `namespaces` means none.
- */
+/** A token without a claim for namespaces applies to all of them. An empty list means none. */
 function namespacesOf(namespaces: unknown, described: unknown): string[] | null {
   if (namespaces !== undefined) return textsOf(namespaces, 'namespaces');
+  if (described === undefined) return null;
   const found = textsOf(described, 'worker_namespaces');
-  return found.length === 0 || found.includes('*') ? null : found;
+  return found.includes('*') ? null : found;
 }
 
 function textsOf(claim: unknown, name: string): string[] {

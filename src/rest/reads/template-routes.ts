@@ -1,11 +1,11 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { stringify } from 'yaml';
 import { templateGraph } from '../../app/json/graph.ts';
-import { templateChanges } from '../../template/template-changes.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { mermaidOf } from '../../template/mermaid.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
+import { templateChanges } from '../../template/template-changes.ts';
 import { templateToJson } from '../../template/template-json.ts';
 import { type Caller, callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';

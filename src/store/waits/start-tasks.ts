@@ -13,13 +13,13 @@ const CREATE_LATER = sql('create_later_tasks')`
 with input as materialized (
   select * from rows from (
     unnest($1::uuid[], $2::int[], $3::smallint[], $5::uuid[], $6::uuid[], $7::text[], $8::text[], $9::text[], $11::text[], $12::text[],
-           $13::float8[], $14::float8[], $15::text[]),
+           $13::float8[], $14::float8[], $15::text[], $16::text[], $17::text[]),
     jsonb_array_elements($4::jsonb), jsonb_array_elements($10::jsonb)
   ) d (task_uuid, template_id, rank, correlation_id, parent_correlation_id, initiator, source_system, reason, hash, traceparent,
-       start_ms, delay_ms, created_with, context, tags)),
+       start_ms, delay_ms, created_with, request_hash, digest, context, tags)),
 ident as (
-  insert into tasker.task_identity (hash, task_uuid)
-  select decode(hash, 'hex'), task_uuid from input where hash is not null order by 1
+  insert into tasker.task_identity (hash, task_uuid, request_hash, digest)
+  select decode(hash, 'hex'), task_uuid, decode(request_hash, 'hex'), decode(digest, 'hex') from input where hash is not null order by 1
   on conflict do nothing returning task_uuid),
 t as (
   insert into tasker.task (task_uuid, template_id, rank, n_open, n_active, n_wait, context, correlation_id, parent_correlation_id,
@@ -53,7 +53,7 @@ export async function createLaterTasks(db: Db, tasks: readonly NewTask[]): Promi
     ...lists(tasks, 'identityHash', 'traceparent'),
     tasks.map((t) => t.start?.atMs ?? null),
     tasks.map((t) => t.start?.delayMs ?? null),
-    ...lists(tasks, 'createdWith'),
+    ...lists(tasks, 'createdWith', 'requestHash', 'digest'),
   ]);
   return new Set(rows.map((row) => row.task_uuid));
 }

@@ -42,6 +42,51 @@ it('a credential cannot give itself more rights', async () => {
   expect((await create(app, manager, { name: 'x', permissions: ['tasks:fly'] })).status).toBe(400);
 });
 
+it('a request for a key with a misspelt field creates nothing, and names the field and the near one', async () => {
+  await on.sql('delete from tasker.api_key');
+  const app = on.app();
+  const headers = { 'x-api-key': await on.key({ name: 'root', roles: ['admin'] }) };
+  const misspelt = { name: 'ci', roles: ['operator'], namespace: ['shop'], expires_in: '1h' };
+  const refused = await create(app, headers['x-api-key'], misspelt);
+  expect([refused.status, (refused.body.error as Json).message]).toEqual([
+    400,
+    'unknown field namespace; did you mean namespaces or name?; unknown field expires_in; did you mean expires_in_seconds?',
+  ]);
+  for (const [body, message] of [
+    [{ name: 'ci', roles: ['operator'], Namespaces: ['shop'] }, /unknown field Namespaces; did you mean namespaces/],
+    [{ name: 'ci', roles: ['operator'], ttl: 1 }, /unknown field ttl; the fields are name, roles, .*, reason, by$/],
+    [JSON.parse('{"name":"ci","roles":["viewer"],"__proto__":{"namespaces":["shop"]}}'), /unknown field __proto__/],
+    [{ name: 'ci', rôles: ['operator'] }, /unknown field rôles; did you mean roles\?/],
+  ] as const) {
+    const { status, body: answer } = await create(app, headers['x-api-key'], body);
+    expect([status, (answer.error as Json).message]).toEqual([400, expect.stringMatching(message)]);
+  }
+  const listed = await ask<{ keys: Json[] }>(app, 'GET /v1/auth/keys?all=true', headers);
+  expect(listed.body.keys.map(({ name }) => name)).toEqual(['root']);
+});
+
+it('a request to rotate or revoke a key with a misspelt field changes nothing', async () => {
+  await on.sql('delete from tasker.api_key');
+  const app = on.app();
+  const headers = { 'x-api-key': await on.key({ name: 'root', roles: ['admin'] }) };
+  await on.key({ name: 'ci', roles: ['viewer'] });
+  for (const [act, body, near] of [
+    ['rotate', { overlap: 0 }, 'overlap_seconds'],
+    ['rotate', { expires_in: '1h', overlap_seconds: 0 }, 'expires_in_seconds'],
+    ['revoke', { raeson: 'leaked' }, 'reason'],
+  ] as const) {
+    const { status, body: answer } = await ask(app, `POST /v1/auth/keys/ci/${act}`, headers, body);
+    const [field] = Object.keys(body);
+    const message = `unknown field ${field}; did you mean ${near}?`;
+    expect([act, status, (answer.error as Json).message]).toEqual([act, 400, message]);
+  }
+  const listed = await ask<{ keys: Json[] }>(app, 'GET /v1/auth/keys?all=true', headers);
+  expect(listed.body.keys.map(({ name, state }) => [name, state])).toEqual([
+    ['ci', 'active'],
+    ['root', 'active'],
+  ]);
+});
+
 it('after the first key is created over HTTP, the server requires a credential', async () => {
   await on.sql('delete from tasker.api_key');
   const app = on.app({ auth: { ...SECURED.auth, required: 'with_keys' } });

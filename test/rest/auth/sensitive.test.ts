@@ -219,10 +219,33 @@ describe('the values that templates declare as sensitive', () => {
       const harmless = await ask(app, `GET ${path}?context={"other":1}`, { 'x-api-key': keys.reader });
       expect([path, allowed.status, elsewhere.status, harmless.status]).toEqual([path, 200, 200, 200]);
     }
-    for (const dry_run of [true, false]) {
-      const act = { action: 'task_cancel', filter: { namespace: 'test', context }, dry_run };
-      const refused = await ask(app, 'POST /v1/bulk-acts', { 'x-api-key': keys.reader }, act);
-      expect([refused.status, refused.body]).toMatchObject([403, { error: { message } }]);
+  });
+
+  it('cannot be guessed through a filter of any bulk action without the permission', async () => {
+    const context = { card: { number: CANARIES.context } };
+    const message = expect.stringMatching(/declares card\.number as sensitive.*the permission tasks:context_read$/);
+    const { components } = await documentOf(app);
+    const request = components!.schemas!.BulkActRequest as { properties: { action: { enum: string[] } } };
+    const actions = request.properties.action.enum;
+    expect(actions).toContain('task_redrive');
+    for (const action of actions) {
+      for (const [filter, dry_run] of [
+        [{ namespace: 'test', context }, true],
+        [{ namespace: 'test', context }, false],
+        [{ context, name: 'secret' }, true],
+      ]) {
+        const refused = await ask(app, 'POST /v1/bulk-acts', { 'x-api-key': keys.reader }, { action, filter, dry_run });
+        expect([action, refused.status, refused.body]).toMatchObject([action, 403, { error: { message } }]);
+      }
+      for (const [key, filter] of [
+        [keys.admin, { context }],
+        [keys.reader, { context, name: 'plain' }],
+        [keys.reader, { context: { other: 1 } }],
+      ] as const) {
+        const body = { action, filter, dry_run: true };
+        const allowed = await ask(app, 'POST /v1/bulk-acts', { 'x-api-key': key }, body);
+        expect([action, filter, allowed.status]).toEqual([action, filter, 200]);
+      }
     }
   });
 

@@ -111,10 +111,28 @@ it('every claim is checked', async () => {
 
 it('only roles with the prefix grant permissions, and a token without a list of namespaces applies to all namespaces', async () => {
   const of = tokens();
-  const plain = await of.callerOf(await token({ roles: ['admin'], worker_namespaces: [] }));
+  const plain = await of.callerOf(await token({ roles: ['admin'] }));
   expect([plain.permissions, plain.namespaces, plain.roles]).toEqual([[], undefined, ['admin']]);
   const viewer = await of.callerOf(await token({ roles: ['tasker-viewer'], namespaces: [] }));
   expect([viewer.allows('tasks:read'), viewer.allows('tasks:cancel'), viewer.namespaces]).toEqual([true, false, []]);
+});
+
+it('an empty list of namespaces in a token means none', async () => {
+  const app = on.app({ auth: { ...SECURED.auth, tokens: settings } });
+  await on.tasker.createTask({ name: 'demo', namespace: 'test' });
+  const seen = async (claims: Claims) => {
+    const authorization = `Bearer ${await token({ permissions: ['tasks:list', 'tasks:create'], ...claims })}`;
+    const me = await ask(app, 'GET /v1/me', { authorization });
+    const templates = { name: 'demo', namespace: 'test', version: '1.0.0', context: {} };
+    const request = { ...templates, initiator: 'a', source_system: 'b', reason: 'c' };
+    const { status } = await ask(app, 'POST /v1/tasks', { authorization }, request);
+    return [me.body.namespaces, status];
+  };
+  expect(await seen({})).toEqual([null, 201]);
+  expect(await seen({ worker_namespaces: [] })).toEqual([[], 404]);
+  expect(await seen({ namespaces: [] })).toEqual([[], 404]);
+  expect(await seen({ worker_namespaces: ['*'] })).toEqual([null, 201]);
+  expect(await reasonOf(tokens(), await token({ worker_namespaces: null }))).toBe('invalid');
 });
 
 it('a private or a weak key in the configuration is rejected', () => {

@@ -11,6 +11,7 @@ export interface Row {
 /** The requests of an operation by the status of their responses. `ok` stands for the first documented success. */
 export interface Rows {
   ok: Row[];
+  201?: Row[];
   202?: Row[];
   400?: Row[];
   403?: Row[];

@@ -47,8 +47,17 @@ async function taskRows(world: World): Promise<Table> {
   const each = ofTask(world);
   return {
     createTask: {
-      ok: [{ body: { ...REQUEST, context: { n: 1 } } }, { body: { ...REQUEST, context: { n: 2 }, start_in: '2h' } }],
+      ok: [
+        { body: { ...REQUEST, context: { n: 1 } }, headers: { 'idempotency-key': 'once' } },
+        { body: { ...REQUEST, context: { n: 2 }, start_in: '2h' }, query: 'on_duplicate=return' },
+      ],
+      201: [
+        { body: { ...REQUEST, context: { n: 1 } }, headers: { 'idempotency-key': 'once' } },
+        { body: { ...REQUEST, context: { n: 2 }, start_in: '2h' } },
+      ],
       400: [
+        { body: REQUEST, query: 'on_duplicate=odd' },
+        { body: { ...REQUEST, idempotency_key: 'one' }, headers: { 'idempotency-key': 'other' } },
         { body: { ...REQUEST, context: { n: 3 }, start_at: 'never' } },
         { body: { ...REQUEST, start_in: 'soon' } },
         { body: { ...REQUEST, context: 7 } },
@@ -57,7 +66,7 @@ async function taskRows(world: World): Promise<Table> {
         { body: null },
       ],
       404: [{ body: { ...REQUEST, name: 'nothing' } }],
-      409: [{ body: REQUEST }],
+      409: [{ body: REQUEST }, { body: REQUEST, headers: { 'idempotency-key': 'once' } }],
     },
     listTasks: {
       ok: [
@@ -79,8 +88,14 @@ async function taskRows(world: World): Promise<Table> {
     },
     getTask: each,
     cancelTask: {
-      ok: [{ params: { uuid: await world.create({ name: 'slow', reason: 'to cancel' }) } }],
-      400: [{ params: task }],
+      ok: [
+        {
+          params: { uuid: await world.create({ name: 'slow', reason: 'to cancel' }) },
+          body: { by: 'ana', reason: 'to see' },
+        },
+        { params: { uuid: await world.create({ name: 'slow', reason: 'to cancel too' }) } },
+      ],
+      400: [{ params: task }, { params: task, body: { raeson: 'misspelt' } }],
     },
     getTaskSummary: each,
     getTaskHistogram: {

@@ -94,7 +94,7 @@ export default function DeadLetters() {
 
 function answerOf({ total, total_is_exact: exact }: LetterPage, search: URLSearchParams): string {
   const status = search.get('status') ?? 'pending';
-  const count = exact ? counted(total, 'task') : `more than ${numberText(total)} tasks`;
+  const count = exact ? counted(total, 'task') : `${numberText(total)}+ tasks`;
   if (status !== 'pending') return counted(total, 'dead letter');
   return total === 0 ? 'Nothing to investigate' : `${count} to investigate, the most urgent first`;
 }

@@ -20,7 +20,7 @@ export function SelectionBar({ page, query, selected, onSelect }: SelectionBarPr
   const lacking = useLackingBulk();
   const filter = bulkFilterOf(query);
   const { total_count: total = 0, total_is_exact: exact = true } = page.pagination ?? {};
-  const totalText = exact ? numberText(total) : `more than ${numberText(total)}`;
+  const totalText = exact ? numberText(total) : `${numberText(total)}+`;
   const begin = (action: (typeof ACTS)[number]) => {
     const ids = selected === 'all' ? [] : [...selected];
     setAct({

@@ -107,7 +107,7 @@ function allOf(page: TaskPage | undefined, search: URLSearchParams, filter: Reco
 function answerOf(page: TaskPage | undefined): string | undefined {
   if (!page?.pagination) return '\u00a0';
   const { total_count: total, total_is_exact: exact = true } = page.pagination;
-  return exact ? counted(total, 'task') : `more than ${numberText(total)} tasks`;
+  return exact ? counted(total, 'task') : `${numberText(total)}+ tasks`;
 }
 
 function NoTasks({ filtered }: { filtered: boolean }) {

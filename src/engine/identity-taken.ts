@@ -1,0 +1,70 @@
+import { TaskerError } from '../errors.ts';
+import type { TaskRequest } from './create-task.ts';
+
+/** The place of a request among those that are created together. */
+export interface RequestPlace {
+  at: number;
+  of: number;
+}
+
+/** Another task has the identity of a task to create. The HTTP API writes its own message from the parts. */
+export class IdentityTaken extends TaskerError {
+  /** `exists`: a caller can get the task instead. */
+  readonly kind: 'exists' | 'pruned' | 'other_request';
+  /** The part of the message that does not name the other task. */
+  readonly fact: string;
+  readonly taskUuid: string;
+  /** What the caller can do instead. */
+  readonly way: string;
+
+  constructor(
+    { kind, fact, taskUuid, way }: Pick<IdentityTaken, 'kind' | 'fact' | 'taskUuid' | 'way'>,
+    { at, of }: RequestPlace,
+    details: Record<string, unknown> = {},
+  ) {
+    const place = of > 1 ? ` (number ${at + 1} of ${of}; none was created)` : '';
+    super('conflict', `${fact}: ${taskUuid}${place}; ${way}`, {
+      details: { task_uuid: taskUuid, ...details, ...(of > 1 && { index: at }) },
+    });
+    this.kind = kind;
+    this.fact = fact;
+    this.taskUuid = taskUuid;
+    this.way = way;
+  }
+
+  /** Returns the error without the part about requests that would have been created with it. */
+  alone(): IdentityTaken {
+    const { index: _, ...details } = this.details;
+    return new IdentityTaken(this, { at: 0, of: 1 }, details);
+  }
+}
+
+/** The task exists. */
+export function existingTask(request: TaskRequest, taskUuid: string, place: RequestPlace): IdentityTaken {
+  const fact = `task ${asRequested(request)} already exists`;
+  const way = "pass onDuplicate: 'return' to get it, or use another idempotency key";
+  return new IdentityTaken({ kind: 'exists', fact, taskUuid, way }, place);
+}
+
+/** The task was pruned. */
+export function prunedTask(
+  request: TaskRequest,
+  { taskUuid, prunedAt }: { taskUuid: string; prunedAt: string },
+  place: RequestPlace,
+): IdentityTaken {
+  const fact = `task ${asRequested(request)} was pruned at ${prunedAt}`;
+  const way = `use another idempotency key, or release this one with \`tasker task delete ${taskUuid}\``;
+  return new IdentityTaken({ kind: 'pruned', fact, taskUuid, way }, place, { pruned_at: prunedAt });
+}
+
+/** The key in the header of a request was sent before, with another request. */
+export function otherRequest(request: TaskRequest, taskUuid: string, place: RequestPlace): IdentityTaken {
+  const fact = `the Idempotency-Key ${request.idempotencyKey} was sent before with another name, namespace, version or context`;
+  const way = 'send each request with its own key';
+  return new IdentityTaken({ kind: 'other_request', fact, taskUuid, way }, place);
+}
+
+/** Describes a request by its task's identity. */
+function asRequested({ name, idempotencyKey }: TaskRequest): string {
+  return `${name} ${idempotencyKey === undefined ? 'with the same context' : `with the idempotency key ${idempotencyKey}`}`;
+}
