@@ -332,10 +332,7 @@ async function examineHandlers({ handlers }: ExamineOptions, templates: TaskTemp
     const named = await library.namedStepProblems(templates);
     if (named.length > 0) {
       const status = named.some(({ severity }) => severity === 'error') ? 'fail' : 'warn';
-      return check[status](
-        phraseNamedSteps(named),
-        'correct the name in the handler, or add it to the template',
-      );
+      return check[status](phraseNamedSteps(named), 'correct the name in the handler, or add it to the template');
     }
     return check.ok(`${count} found; every step has a handler`);
   } catch (error) {
