@@ -14,7 +14,7 @@ export interface NamedInput {
 }
 
 /** A key that a handler reads and the template's `input_schema` does not allow. */
-export interface UnknownInput {
+interface UnknownInput {
   readonly key: string;
   readonly message: string;
   /** Whether the key may be left out on purpose: its schema accepts that, and no allowed key has a similar name. */
