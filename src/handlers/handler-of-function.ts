@@ -10,7 +10,7 @@ import {
   isStandardSchema,
 } from './argument-readers.ts';
 import type { AnyInputs, DependencySources, InputSources } from './handler-arguments.ts';
-import { inputsNamedIn, unknownInputsReader } from './named-inputs.ts';
+import { unknownInputsReader } from './named-inputs.ts';
 import { noteNamedSteps, stepsNamedIn } from './named-steps.ts';
 import { resultOfReturn, resultOfThrown } from './outcome.ts';
 import type { StepContext } from './step-context.ts';
@@ -171,9 +171,8 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
 
 function readersOf({ options, moreArguments = {} }: FunctionHandler): ArgumentReader[] {
   const { inputs = {}, depends = {} } = options;
-  const named = inputsNamedIn(inputs);
   return [
-    ...(named.length > 0 ? [unknownInputsReader(named)] : []),
+    ...(options.inputs === undefined ? [] : [unknownInputsReader(inputs)]),
     ...Object.entries(depends).map(([name, source]) => dependencyReader(name, source)),
     ...(isStandardSchema(inputs)
       ? [contextReader(inputs)]

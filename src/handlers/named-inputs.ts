@@ -14,14 +14,17 @@ export interface NamedInput {
 }
 
 /** A key that a handler reads and the template's `input_schema` does not allow. */
-export interface UnknownInput {
+interface UnknownInput {
   readonly key: string;
   readonly message: string;
   /** Whether the key may be left out on purpose: its schema accepts that, and no allowed key has a similar name. */
   readonly optional: boolean;
 }
 
-/** Returns the keys that are named in `inputs`: in its sources, or in one schema of an object for the whole context. */
+/**
+ * Returns the keys that are named in `inputs`: in its sources, or in one schema of an object for the whole context. Not
+ * called while a handler is defined, because a getter of that schema may refer to a schema that is defined later.
+ */
 export function inputsNamedIn(inputs: AnyInputs = {}): NamedInput[] {
   if (!isStandardSchema(inputs)) {
     return Object.entries(inputs).flatMap(([name, source]: [string, InputSource]) =>
@@ -55,14 +58,14 @@ export function unknownInputs(
  * Returns a reader that fails the step if a key is missing because the template's `input_schema` does not allow it. A
  * misspelt key would otherwise be undefined, or have its default.
  */
-export function unknownInputsReader(inputs: readonly NamedInput[]): ArgumentReader {
+export function unknownInputsReader(inputs: AnyInputs): ArgumentReader {
   const known = new WeakMap<ClosedKeys, readonly UnknownInput[]>();
   return (context) => {
     const closed = context.templateNames?.inputs;
     if (!closed) return undefined;
     let unknown = known.get(closed);
     if (!unknown) {
-      unknown = unknownInputs(inputs, closed);
+      unknown = unknownInputs(inputsNamedIn(inputs), closed);
       known.set(closed, unknown);
     }
     const missing = unknown.find(({ key, optional }) => !optional && context.getInput(key) === undefined);

@@ -8,8 +8,8 @@ export interface NamedSteps {
   readonly analyzerStep?: string;
   readonly workerTemplate?: string;
   // Handlers of an older copy of the package have neither of these.
-  /** The keys of the context that it reads. */
-  readonly inputs?: readonly NamedInput[];
+  /** Returns the keys of the context that it reads. */
+  readonly inputs?: () => readonly NamedInput[];
   /** Returns the steps that a decision chooses. */
   readonly routes?: () => readonly string[];
 }
@@ -28,7 +28,7 @@ interface NamingOptions {
 /** Returns the steps and inputs that are named in the options of a `define…` function. */
 export function stepsNamedIn({ inputs, depends = {}, analyzerStep, workerTemplate }: NamingOptions): NamedSteps {
   return {
-    inputs: inputsNamedIn(inputs),
+    inputs: () => inputsNamedIn(inputs),
     depends: Object.values(depends).map((source) => dependencyOf(source).step),
     ...(isDependencySource(analyzerStep) && { analyzerStep: dependencyOf(analyzerStep).step }),
     ...(isDependencySource(workerTemplate) && { workerTemplate: dependencyOf(workerTemplate).step }),

@@ -35,7 +35,7 @@ export function templateNamesOf(template: NamingTemplate): TemplateNames {
 }
 
 /** How a handler refers to a step: in one of its options. */
-export type StepRole = 'depends' | 'analyzerStep' | 'workerTemplate';
+type StepRole = 'depends' | 'analyzerStep' | 'workerTemplate';
 
 /** A reference of a handler to a step. */
 export interface StepReference {

@@ -150,14 +150,14 @@ describe('a decision that routes to a misspelt step', () => {
     expect(errors.route).toMatch(/"premum" is not a step; did you mean premium\?/);
   });
 
-  it('is not reported if a step that is not a branch is named, except as such', async () => {
+  it('is also reported if the step exists but is not a branch of the decision', async () => {
     const { warnings } = await run(steps, [...others, routing('route', () => Decision.route(['first', 'plain']))]);
     expect(warnings).toEqual([
       `handler route: routes to step first, which is not downstream of it in ${place}, or is created by other rules`,
     ]);
   });
 
-  it('only names that are text in the call are checked at startup', async () => {
+  it('is reported only if the name is text in the call, not in a comment, a string or an expression', async () => {
     const computed = 'plain';
     const amount = Number('1');
     const choose = () => {
@@ -213,6 +213,19 @@ describe('a handler that reads an input that a closed input_schema does not allo
   it('runs if the input is optional and no allowed key has a similar name, with a warning', async () => {
     const { error, warnings } = await ended({ locale: z.string().default('en') });
     expect({ error, count: warnings.length }).toEqual({ error: undefined, count: 1 });
+  });
+
+  it('may be defined with a schema that refers to a schema defined later', async () => {
+    const whole = z.object({
+      get amuont() {
+        return Later;
+      },
+    });
+    const handler = reads(whole);
+    const Later = z.number().optional();
+    expect((await run(one, [handler], { context: { amount: 3 }, task: closed })).errors.a).toBe(
+      'input amuont is not allowed by the input_schema of its template; did you mean amount?',
+    );
   });
 
   it('fails in a thread too', async () => {

@@ -103,7 +103,8 @@ function checkedNames(named: NamedSteps, of: { step: StepTemplate; template: Tas
   ];
 }
 
-function inputsIn({ inputs = [] }: NamedSteps, closed: TemplateNames['inputs'], place: string): CheckedName[] {
+function inputsIn(named: NamedSteps, closed: TemplateNames['inputs'], place: string): CheckedName[] {
+  const inputs = named.inputs?.() ?? [];
   const unknown = new Map(closed && unknownInputs(inputs, closed, place).map((input) => [input.key, input]));
   return [...new Set(inputs.map(({ key }) => key))].map((name) => {
     const found = unknown.get(name);
