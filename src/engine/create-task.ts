@@ -156,12 +156,16 @@ async function createOnce(
 ): Promise<CreatedTask[]> {
   const meant = await templatesOf(templates, requests);
   const tasks = requests.map((request, i) => newTask(request, meant[i]!.snapshot, i, meant[i]!.active?.others));
-  const result = async (standing: Standing, i: number) => ({
-    taskUuid: standing.taskUuid,
-    snapshot: await snapshotOf(templates, standing, meant[i]!),
-    created: standing.taskUuid === tasks[i]!.taskUuid,
-    priority: tasks[i]!.rank === 0 ? 0 : -tasks[i]!.rank,
-  });
+  const resultsOf = async (standing: readonly Standing[]): Promise<CreatedTask[]> => {
+    const isOther = standing.some(({ version }) => version !== undefined);
+    const others = isOther ? await Promise.all(standing.map((one, i) => snapshotOf(templates, one, meant[i]!))) : [];
+    return standing.map(({ taskUuid }, i) => ({
+      taskUuid,
+      snapshot: others[i] ?? meant[i]!.snapshot,
+      created: taskUuid === tasks[i]!.taskUuid,
+      priority: tasks[i]!.rank === 0 ? 0 : -tasks[i]!.rank,
+    }));
+  };
   const ids = tasks.map((task) => task.taskUuid);
   const watched = tasks.flatMap(({ taskUuid, start }, i) => {
     const { limits } = meant[i]!.snapshot;
@@ -182,7 +186,7 @@ async function createOnce(
       throw duplicateError(requests, tasks, found);
     return found;
   };
-  if (client) return Promise.all((await create(statementsOn(client))).map(result));
+  if (client) return resultsOf(await create(statementsOn(client)));
   const standing = await createDespiteLoss(
     async () => {
       const simple = portions.length === 1 && !also;
@@ -198,7 +202,7 @@ async function createOnce(
     },
     async () => ((await taskStates(database, ids)).size > 0 ? standingFor(database, requests, tasks) : undefined),
   );
-  return Promise.all(standing.map(result));
+  return resultsOf(standing);
 }
 
 /**

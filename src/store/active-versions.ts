@@ -180,7 +180,7 @@ export async function createActiveTasks(
     JSON.stringify(tasks.map((t) => t.tags)),
     ...lists(tasks, 'identityHash', 'traceparent', 'createdWith', 'requestHash', 'digest'),
     ...expectedValues(expected),
-    ...lists(others, 'taskUuid', 'hash'),
+    ...columns(others, 'taskUuid', 'hash'),
   ]);
   const created = new Set<string>();
   for (const { task_uuid } of rows) {

@@ -65,15 +65,20 @@ describe('without a worker', () => {
     const own = await freshDatabase();
     onTestFinished(() => own.drop());
     const fresh = await on.place.project('misspelt', { DATABASE_URL: own.url });
-    const misspelt = PAIR.replace('name: pair', 'name: misspelt').replace('dependencies', 'depend_on');
+    const misspelt = PAIR.replace('name: pair', 'name: misspelt').replace('dependencies', 'note: 1, dependencies');
     await fresh.write('templates/misspelt.yaml', misspelt);
     await fresh.write('templates/other.yaml', PAIR.replace('name: pair', 'name: other').replace('handler', 'hander'));
     const { code, stdout, stderr } = await fresh.run(['task', 'create', 'misspelt']);
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^[0-9a-f-]{36}\n$/)]);
     expect(stderr).toMatch(
-      /^\S*templates\/misspelt\.yaml:8:38: warning: unknown key `depend_on` in step `second`; did you mean `depends_on`\?$/m,
+      /^\S*templates\/misspelt\.yaml:8:38: warning: unknown key `note` in step `second`; it is ignored$/m,
     );
     expect(stderr).not.toContain('other.yaml');
+    const wrong = await fresh.run(['task', 'create', 'other']);
+    expect(wrong.code).toBe(1);
+    expect(wrong.stderr).toMatch(
+      /^\S*templates\/other\.yaml:\d+:\d+: error: unknown key `hander` in step `first`; did you mean `handler`\?$/m,
+    );
   });
 
   it('task create reports the first task with the same key, and prints its id with --return-existing', async () => {

@@ -171,9 +171,11 @@ describe('a result that an operator corrects before the response to its recordin
 });
 
 describe('a creation whose response was lost', () => {
-  const kinds: Record<string, { idempotencyKey?: string }> = {
+  const kinds: Record<string, { idempotencyKey?: string; version?: undefined }> = {
     'a creation without an identity': {},
     'a creation with an identity': { idempotencyKey: 'O-7' },
+    'a creation without a version': { version: undefined },
+    'a creation with an identity and without a version': { idempotencyKey: 'O-7', version: undefined },
   };
   for (const [what, key] of Object.entries(kinds)) {
     for (const fate of ['lost', 'answer_lost', 'cut'] as const) {
@@ -182,7 +184,8 @@ describe('a creation whose response was lost', () => {
         const proxy = await startProxy(url);
         const creator = await another({ databaseUrl: proxy.url, logger: silentLogger });
         // With an identity, the COMMIT is sent separately after the responses to the other statements.
-        const matches = holds(key.idempotencyKey && fate === 'answer_lost' ? 'commit\0' : 'create_tasks');
+        const statement = 'version' in key ? 'create_active_tasks' : 'create_tasks';
+        const matches = holds(key.idempotencyKey && fate === 'answer_lost' ? 'commit\0' : statement);
         proxy.decide = (sent) => (proxy.counts[fate] === 0 && matches(sent) ? fate : undefined);
         const task = await creator.createTask({ ...DEMO, ...key });
         expect(proxy.counts[fate]).toBe(1);

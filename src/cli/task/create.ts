@@ -103,6 +103,8 @@ async function findRegistered(
   const { templates, problems, fileOf } = await readTemplates(folders, loadConfig().config.environment);
   const own = match(templates, wanted);
   if (!own) {
+    // The template may be in a file with errors.
+    for (const problem of problems) if (problem.severity === 'error') note(formatProblem(problem));
     const similar = similarTemplate(wanted.name, templates);
     if (similar) throw notThere(wanted, similar);
     return { ...wanted, namespace: wanted.namespace ?? 'default' };

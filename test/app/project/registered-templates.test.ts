@@ -85,6 +85,7 @@ environments:
       else process.env.TASKER_ENV = environment;
       const tasker = await createTasker({
         databaseUrl: shared.url,
+        replaceTemplates: true,
         templates: folder,
         handlers: [show],
         logger: silentLogger,
