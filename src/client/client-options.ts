@@ -45,8 +45,14 @@ export function baseUrlOf(given: string | URL | undefined): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const hidden = url && (url.username !== '' || url.password !== '');
   if (!url || !/^https?:$/.test(url.protocol) || hidden || url.search !== '' || url.hash !== '') {
-    const shown = hidden ? 'it' : text;
-    const why = hidden ? 'contains a user name or password; pass apiKey or token' : 'is not the address of a server';
+    // A query may contain a token, and a mistyped address a password.
+    const plain = text.split(/[?#]/, 1)[0]!;
+    const shown = hidden || plain.includes('@') ? 'it' : plain;
+    const why = hidden
+      ? 'contains a user name or password; pass apiKey or token'
+      : plain === text
+        ? 'is not the address of a server'
+        : 'has a query or a fragment; remove it, and use an address';
     throw new InvalidRequestError(`baseUrl: ${shown} ${why}, such as ${DEFAULT_URL} or https://tasker.example`, false, {
       code: 'INVALID_OPTION',
     });

@@ -183,10 +183,11 @@ export const AUTH_KEYS = {
   },
   metricsNeedCredential: {
     path: 'orchestration.web.metrics_need_credential',
-    form: flag,
-    byDefault: false,
+    form: flag as ValueForm<boolean | undefined>,
+    byDefault: undefined as boolean | undefined,
+    defaultWords: '`true` on other addresses than loopback',
     about:
-      'Whether `/metrics` and `/metrics/events` of `tasker server` need a credential with `system:analytics_read` if other requests do. Metrics name namespaces, templates and handlers.',
+      'Whether the metrics of `tasker server` and `tasker worker` need a credential with `system:analytics_read`. `false` makes them public. Metrics name namespaces, templates and handlers. A server that needs no credential has public metrics.',
   },
   requestsPerSecond: {
     path: 'orchestration.web.rate_limiting.requests_per_second',

@@ -57,11 +57,16 @@ export function changeUrl(url: string, change: (parsed: URL) => void): string {
   return parts ? parsed.href.replace(PLACEHOLDER, parts.hosts) : parsed.href;
 }
 
+/** A URL with a host, or one of a socket without a user. */
+const KNOWN = /^([a-z][a-z\d+.-]*:\/\/[^/?#]|[a-z][a-z\d+.-]*:\/\/\/[^@]*$|socket:[^@]*$)/i;
 const SECRET = /pass|secret|token|key/i;
 
-/** Hides the secrets of a URL: its password, and parameters that may be secrets. */
+/**
+ * Hides the secrets of a URL: its password, and parameters that may be secrets. Hides a URL whose parts are unknown as a
+ * whole: `URL` finds no password in `postgres:/user:password@host`, which has too few slashes.
+ */
 export function hiddenUrl(url: string): string {
-  if (!URL.canParse(url) && !hostsOf(url)) return '***';
+  if (!URL.canParse(url) ? !hostsOf(url) : !KNOWN.test(url)) return '***';
   return changeUrl(url, (parsed) => {
     if (parsed.password) parsed.password = '***';
     for (const name of [...parsed.searchParams.keys()]) {

@@ -19,7 +19,7 @@ import { templateRoutes } from './template-routes.ts';
 export interface WorkerAppOptions {
   worker: ServedWorker;
   logger: Logger;
-  /** True if other machines can reach the server. Then only health and metrics are available. */
+  /** True if other machines can reach the server. Then only health and metrics are available without a guard. */
   exposed: boolean;
   /** Authenticates requests on an address that other machines reach. Default: only health and metrics are available there. */
   guard?: MiddlewareHandler | undefined;
@@ -35,6 +35,7 @@ export function workerApp({ worker, logger, exposed, guard }: WorkerAppOptions):
     c.header('x-request-id', randomUUID());
   });
   for (const path of ['/v1/*', '/config', '/api-docs/*']) app.use(path, (exposed && guard) || onlyHere(exposed));
+  if (exposed && guard) for (const path of ['/metrics', '/metrics/*']) app.use(path, guard);
   app.use('/v1/*', timeout(REQUEST_MS, tookTooLong));
   app.route('/', healthRoutes(worker, { exposed }));
   app.route('/', metricsRoutes(worker));

@@ -236,6 +236,15 @@ describe('a caller', () => {
     expect(wrong({ baseUrl: 'localhost:8080' })).toMatch(/^baseUrl: localhost:8080 is not the address of a server/);
     expect(wrong({ baseUrl: 'ftp://a' })).toMatch(/^baseUrl: ftp:\/\/a is not/);
     expect(wrong({ baseUrl: 'http://ana:secret@a' })).toMatch(/^baseUrl: it contains a user name or password/);
+    expect(wrong({ baseUrl: 'http://a/team?token=secret' })).toMatch(
+      /^baseUrl: http:\/\/a\/team has a query or a fragment/,
+    );
+    for (const baseUrl of [
+      ...['http://a/?api_key=secret', 'http://a#secret', 'a?secret', 'http//ana:secret@a', 'ftp:/ana:secret@a/x'],
+      ...['http://ana:secret@a/?x=secret', 'ht tp://ana:secret@a'],
+    ]) {
+      expect([baseUrl, wrong({ baseUrl })]).toEqual([baseUrl, expect.not.stringContaining('secret')]);
+    }
     expect(wrong({ timeoutMs: -1 })).toBe('timeoutMs: -1 must be a number of at least 1');
     expect(wrong({ maxRetries: Number.NaN })).toBe('maxRetries: NaN must be a number of at least 0');
     const client = createClient({ apiKey: 'sec\nret' });

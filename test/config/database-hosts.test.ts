@@ -41,6 +41,25 @@ describe('a database URL', () => {
     }
   });
 
+  it('that is mistyped is not shown, because any part of it may be the password', () => {
+    for (const url of [
+      'postgres:/u:pw@h/db',
+      'postgres:u:pw@h/db',
+      'postgres:///u:pw@h/db',
+      'postgresql:\\\\u:pw@h/db',
+      'postgres//u:pw@h/db',
+      'u:pw@h/db',
+      'data:u:pw@h',
+    ]) {
+      expect([url, hiddenUrl(url)]).toEqual([url, '***']);
+    }
+    expect(hiddenUrl('postgres://u:pw@h/db')).toBe('postgres://u:***@h/db');
+    expect(hiddenUrl('postgres://u:p%40w@h:5432,i/db?sslkey=x')).toBe('postgres://u:***@h:5432,i/db?sslkey=***');
+    for (const url of ['https://id.example.com/keys', 'postgres:///db?host=/run', 'socket:/run?db=shop']) {
+      expect(hiddenUrl(url)).toBe(url);
+    }
+  });
+
   it('with several hosts is shown without passwords', () => {
     expect(hiddenUrl('postgres://u:secret@a:1,b:2/shop?sslpassword=hush')).toBe(
       'postgres://u:***@a:1,b:2/shop?sslpassword=***',

@@ -135,6 +135,8 @@ it('tasker auth key creates keys, which the server beyond loopback requires, and
   const status = async (headers: Record<string, string> = {}) => (await fetch(`${url}/v1/tasks`, { headers })).status;
   expect(await status()).toBe(401);
   expect(await status({ 'x-api-key': key })).toBe(200);
+  const metrics = async (headers: Record<string, string>) => (await fetch(`${url}/metrics`, { headers })).status;
+  expect([await metrics({}), await metrics({ 'x-api-key': key })]).toEqual([401, 200]);
   const again = await on.project.run(['auth', 'key', 'create', 'ci', '--role', 'viewer']);
   expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('tasker auth key rotate ci')]);
   const rotated = await on.project.json<{ key: string }>(['auth', 'key', 'rotate', 'ci', '--overlap', '0']);

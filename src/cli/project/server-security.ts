@@ -50,7 +50,7 @@ export function securityFrom(
     exposed,
     corsOrigins: config.corsOrigins,
     tls,
-    metricsNeedCredential: config.metricsNeedCredential,
+    metricsNeedCredential: config.metricsNeedCredential ?? exposed,
     requestsPerSecond: config.requestsPerSecond,
   };
 }

@@ -66,7 +66,7 @@ const VOTE = describeRoute({
 const REASSIGN = describeRoute({
   method: 'post',
   path: '/v1/approvals/{task_uuid}/{step}/reassign',
-  permission: 'approvals:decide',
+  permission: 'approvals:reassign',
   summary: 'Changes the assignees; votes of people who are no longer assignees are dropped',
   request: {
     params: Place,

@@ -8,9 +8,12 @@ import { Credentials } from './credentials.ts';
 import { Refused, refuse } from './refuse.ts';
 import type { SecuritySettings } from './settings.ts';
 
+const METRICS = /^\/metrics(\/|$)/;
+
 /** The permission that a request to a worker's port needs. Undefined means any credential. */
 function permissionFor({ path }: Context['req']): Permission | undefined {
   if (path === '/config') return 'worker:config_read';
+  if (METRICS.test(path)) return 'system:analytics_read';
   if (/\/validate\/?$/.test(path)) return 'templates:validate';
   return path.startsWith('/v1/') ? 'worker:templates_read' : undefined;
 }
@@ -25,6 +28,7 @@ export function workerGuard(
 ): MiddlewareHandler {
   let credentials: Credentials | undefined;
   return async (c, next) => {
+    if (METRICS.test(c.req.path) && !settings.metricsNeedCredential) return next();
     const here = tasker();
     if (!here) throw new TaskerError('not_ready', 'the worker is not running; try again later');
     const sessions = { callerOf: () => Promise.resolve(undefined) };

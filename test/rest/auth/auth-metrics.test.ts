@@ -1,6 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { expect, it } from 'vitest';
+import { securityFrom } from '../../../src/cli/project/server-security.ts';
+import { loadConfig } from '../../../src/config/load-config.ts';
 import type { TokenSettings } from '../../../src/rest/auth/tokens.ts';
 import { template } from '../../support/setup.ts';
 import { type App, ask, SECURED, secured } from './secured.ts';
@@ -155,6 +157,17 @@ it('metrics need a credential with system:analytics_read if the configuration re
   }
   const denied = await counted(app, { 'x-api-key': viewer });
   expect(denied.get(`${DENIALS}{permission="system:analytics_read"}`)).toBeGreaterThanOrEqual(2);
+});
+
+it('beyond loopback, metrics need a credential unless the configuration makes them public', () => {
+  const { config } = loadConfig({ env: {}, cwd: '/' });
+  const needsCredential = (host: string, metricsNeedCredential?: boolean) =>
+    securityFrom({ ...config, metricsNeedCredential }, { host, insecure: false, tls: false }).metricsNeedCredential;
+  expect(['0.0.0.0', '::', '10.0.0.1', '127.0.0.1', '::1'].map((host) => needsCredential(host))).toEqual([
+    ...[true, true, true],
+    ...[false, false],
+  ]);
+  expect([needsCredential('0.0.0.0', false), needsCredential('127.0.0.1', true)]).toEqual([false, true]);
 });
 
 it('on a server that needs no credential, metrics need none either', async () => {

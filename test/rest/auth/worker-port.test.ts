@@ -8,9 +8,16 @@ import { SECURED, secured } from './secured.ts';
 const on = secured([template({ first: [] })]);
 
 /** Starts a worker on an address that other machines can reach. */
-async function started({ guarded }: { guarded: boolean }): Promise<(path: string, key?: string) => Promise<number>> {
+async function started({
+  guarded,
+  ...more
+}: {
+  guarded: boolean;
+  metricsNeedCredential?: boolean;
+}): Promise<(path: string, key?: string) => Promise<number>> {
   const server = new WorkerServer();
-  if (guarded) server.guard = workerGuard(() => server.tasker, { settings: SECURED, logger: silentLogger });
+  const settings = { ...SECURED, ...more };
+  if (guarded) server.guard = workerGuard(() => server.tasker, { settings, logger: silentLogger });
   onTestFinished(() => server.shutdown());
   await server.start({
     databaseUrl: on.url,
@@ -47,6 +54,21 @@ it('beyond loopback, the port of a worker needs a credential with the permission
   expect([await status('/config', viewer), await status('/config', operator)]).toEqual([403, 200]);
   expect([await status('/v1/templates', limited), await status('/v1/templates', creator)]).toEqual([403, 403]);
   expect(await status('/api-docs/openapi.json', creator)).toBe(200);
+});
+
+it('beyond loopback, the metrics of a worker need a credential, because they name every template', async () => {
+  const status = await started({ guarded: true, metricsNeedCredential: true });
+  const scraper = await on.key({ name: 'scrapes', permissions: ['system:analytics_read'] });
+  const creator = await on.key({ name: 'only-creates', permissions: ['tasks:create'] });
+  for (const path of ['/metrics', '/metrics/worker', '/metrics/events']) {
+    const statuses = [await status(path), await status(path, creator), await status(path, scraper)];
+    expect([path, statuses]).toEqual([path, [401, 403, 200]]);
+  }
+  for (const path of ['/%6detrics', '//metrics', '/metrics/', '/Metrics']) {
+    expect([path, await status(path)]).not.toEqual([path, 200]);
+  }
+  for (const path of ['/health', '/health/live', '/health/ready'])
+    expect([path, await status(path)]).toEqual([path, 200]);
 });
 
 it('without a guard, as in a program, the port serves only health and metrics beyond loopback', async () => {
