@@ -107,7 +107,8 @@ export async function prunedAt(db: Db, taskUuid: string): Promise<string | undef
 
 // A separate statement: in READ COMMITTED, later statements see what earlier holders of the locks have committed. If
 // the lock were in a CTE of the writing statement, the snapshot would be older than the wait, and decrements would be
-// lost.
+// lost. For the same reason, later statements take the time from `statement_timestamp()`: `now()` is the begin of the
+// transaction, before the wait.
 const LOCK_TASKS = sql('lock_tasks')`
 with locked as materialized (
   select task_uuid, revision from tasker.task where task_uuid = any ($1::uuid[]) order by task_uuid for update)
