@@ -305,9 +305,6 @@ function derived(row: TaskRow): Pick<Task, 'executionStatus' | 'recommendedActio
   return { executionStatus: 'waiting_for_dependencies', recommendedAction: 'wait_for_dependencies' };
 }
 
-/** The states of a task without a claimed step. In the last two, the task begins later. */
-const MAY_BE_PENDING: ReadonlySet<string> = new Set(['steps_in_process', 'waiting', 'waiting_for_dependencies']);
-
 /** Converts a row to the form that callers receive. Copies field by field, because rest and spread take microseconds. */
 export function taskView(row: TaskRow): Task {
   const { executionStatus, recommendedAction } = derived(row);
@@ -316,7 +313,7 @@ export function taskView(row: TaskRow): Task {
     name: row.name,
     namespace: row.namespace,
     version: row.version,
-    status: (row.mostAttempts === 0 && MAY_BE_PENDING.has(row.status) ? 'pending' : row.status) as TaskState,
+    status: row.status as TaskState,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
     completedAt: row.completedAt,
