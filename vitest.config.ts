@@ -50,6 +50,7 @@ const ON_OLDEST = [
   'engine/signals/inbox',
   'engine/signals/signals',
   'engine/streams/late-commits',
+  'engine/times-under-lock',
   'engine/waits/begin-and-end',
   'engine/waits/operators',
   'engine/waits/start-later',

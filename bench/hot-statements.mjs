@@ -508,6 +508,7 @@ export const NOT_HOT = {
   list_bulks: BULK,
   next_bulk_items: BULK,
   live_tasks: BULK,
+  lock_ready_steps: BULK,
   live_steps: BULK,
   stale_among: BULK,
   mark_bulk_items: BULK,

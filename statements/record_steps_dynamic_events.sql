@@ -29,8 +29,8 @@ with done as (
       else 'error' end,
     result = case when d.kind = 0 then d.result end,
     spared = s.spared + case when d.kind = 3 then 1 else 0 end,
-    done_at = now(),
-    next_at = case when d.kind = 1 and d.delay > 0 then now() + d.delay * interval '1 ms' end
+    done_at = statement_timestamp(),
+    next_at = case when d.kind = 1 and d.delay > 0 then statement_timestamp() + d.delay * interval '1 ms' end
     from (
       select d.*, coalesce(b.tolerant, false) tolerant
         from rows from (
@@ -106,24 +106,24 @@ tm as (
   insert into tasker.timer (due_at, task_uuid, idx, template_id, rank)
   select next_at, task_uuid, idx, template_id, rank from done where state = 'waiting_for_retry'),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, duration_ms, detail)
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at, duration_ms, detail)
   select task_uuid, idx, attempts, claim >> 24,
     case kind when 0 then 'completed'::tasker.outcome when 3 then 'released' when 4 then 'worker_lost' else 'failed' end,
-    state, started_at, ms, nullif(detail, 'null') from done),
+    state, started_at, statement_timestamp(), ms, nullif(detail, 'null') from done),
 ev as (
   -- If an event has no payload of its own, the result is the payload, and the execution is stored without the result.
-  insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, metadata, execution)
+  insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, metadata, execution, fired_at)
   select (e.event ->> 'id')::uuid, e.event ->> 'name', d.task_uuid, d.idx, d.attempts, e.event ->> 'publisher',
     coalesce(e.event -> 'payload', d.result), e.event -> 'metadata',
     case when d.kind = 0 and e.event ? 'payload' then (d.told -> 'execution') || jsonb_build_object('result', d.result)
-      else d.told -> 'execution' end
+      else d.told -> 'execution' end, statement_timestamp()
     from done d cross join lateral jsonb_array_elements(d.told -> 'events') with ordinality e (event, place)
    where coalesce((e.event -> 'retried')::boolean = (d.state <> 'error'), true)
    order by d.ord, e.place),
 t as (
   update tasker.task set
     n_open = n_open - c.done, n_active = n_active + c.act, n_retry = n_retry + c.ret, n_error = n_error + c.err,
-    done_at = case when n_open = c.done then now() end
+    done_at = case when n_open = c.done then statement_timestamp() end
     from (
       select task_uuid, min(ord) filter (where rec) ord,
              (count(*) filter (where rec and closed))::int done,
@@ -141,12 +141,12 @@ select child.*, ended.*, rest.*
                case when count(rerun) > 0 then array_agg(coalesce(rerun, 0))::text end reruns
           from k where state = 'in_progress') child,
        (select array_agg(ord)::text "endedOrds", array_agg((state = 'complete')::int)::text complete,
-               array_agg((extract(epoch from now() - created_at) * 1000)::bigint)::text ms
+               array_agg((extract(epoch from statement_timestamp() - created_at) * 1000)::bigint)::text ms
           from t where state in ('complete', 'blocked_by_failures') and n_wait = 0) ended,
        (select case when count(*) < cardinality($1::uuid[]) then coalesce(array_agg(ord)::text, '{}') end accepted,
                (select count(*) from k where state = 'enqueued')::int
                  + (count(*) filter (where state = 'enqueued'))::int queued,
-               tasker.iso(now()) "recordedAt",
+               tasker.iso(statement_timestamp()) "recordedAt",
                json_agg(json_build_object('ord', ord, 'state', state, 'attempts', attempts, 'spared', spared,
                                           'maxAttempts', max_attempts))
                  filter (where kind <> 0)::text uncompleted

@@ -26,9 +26,9 @@ with done as (
       else 'error' end,
     result = case when d.kind = 0 then d.result end,
     spared = s.spared + case when d.kind = 3 then 1 else 0 end,
-    done_at = now(),
-    claim = 0, started_at = least(s.started_at, now()),
-    next_at = case when d.kind = 1 and d.delay > 0 then now() + d.delay * interval '1 ms' end
+    done_at = statement_timestamp(),
+    claim = 0, started_at = least(s.started_at, statement_timestamp()),
+    next_at = case when d.kind = 1 and d.delay > 0 then statement_timestamp() + d.delay * interval '1 ms' end
     from (
       select *
         from rows from (
@@ -50,7 +50,7 @@ with done as (
     d.wait_tid, d.ended_by,
     s.state = 'complete' closed),
 w as (
-  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = done.ended_by
+  update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = done.ended_by
     from done where w.ctid = done.wait_tid returning done.ord, w.ended_at),
 dec as (
   select x.task_uuid, x.template_id, x.rank, x.child, count(*)::int n, min(x.ord) ord,
@@ -91,15 +91,15 @@ tm as (
   insert into tasker.timer (due_at, task_uuid, idx, template_id, rank)
   select next_at, task_uuid, idx, template_id, rank from done where state = 'waiting_for_retry'),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, duration_ms, detail)
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at, duration_ms, detail)
   select task_uuid, idx, attempts, claim >> 24,
     case kind when 0 then 'completed'::tasker.outcome when 3 then 'released' when 4 then 'worker_lost' else 'failed' end,
-    state, started_at, ms, nullif(detail, 'null') from done),
+    state, started_at, statement_timestamp(), ms, nullif(detail, 'null') from done),
 t as (
   update tasker.task set
     n_open = n_open - c.done, n_active = n_active + c.act + c.waited, n_wait = n_wait - c.waited,
     n_retry = n_retry + c.ret, n_error = n_error + c.err,
-    done_at = case when n_open = c.done then now() end
+    done_at = case when n_open = c.done then statement_timestamp() end
     from (
       select task_uuid, min(ord) filter (where rec) ord,
              (count(*) filter (where rec and closed))::int done,
@@ -118,7 +118,7 @@ select child.*, ended.*, rest.*
                case when count(rerun) > 0 then array_agg(coalesce(rerun, 0))::text end reruns
           from k where state = 'in_progress') child,
        (select array_agg(ord)::text "endedOrds", array_agg((state = 'complete')::int)::text complete,
-               array_agg((extract(epoch from now() - created_at) * 1000)::bigint)::text ms
+               array_agg((extract(epoch from statement_timestamp() - created_at) * 1000)::bigint)::text ms
           from t where state in ('complete', 'blocked_by_failures') and n_wait = 0) ended,
        (select case when count(*) < cardinality($1::uuid[]) then coalesce(array_agg(ord)::text, '{}') end accepted,
                (select count(*) from k where state = 'enqueued')::int

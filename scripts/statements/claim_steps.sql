@@ -57,7 +57,7 @@ u as (
 select u.task_uuid "taskUuid", u.idx, u.attempts, u.spared, u.max_attempts "maxAttempts", u.rerun,
        u.template_id "templateId", u.rank,
        t.revision, t.context, t.correlation_id "correlationId", t.parent_correlation_id "parentCorrelationId", t.initiator,
-       t.source_system "sourceSystem", t.reason, t.tags, t.traceparent, t.created_at::text "createdAt",
+       t.source_system "sourceSystem", t.reason, t.tags, t.traceparent, to_json(t.created_at at time zone 'UTC') "createdAt",
 one|       null::int taken,
 several|       null::int taken, null::int seen,
        (select set_config('synchronous_commit', 'on', true) from c where not retryable limit 1) durable

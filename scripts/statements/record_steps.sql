@@ -32,9 +32,9 @@ with done as (
       else 'error' end,
     result = case when d.kind = 0 then d.result end,
     spared = s.spared + case when d.kind = 3 then 1 else 0 end,
-    done_at = now(),
-waits|    claim = 0, started_at = least(s.started_at, now()),
-    next_at = case when d.kind = 1 and d.delay > 0 then now() + d.delay * interval '1 ms' end
+    done_at = statement_timestamp(),
+waits|    claim = 0, started_at = least(s.started_at, statement_timestamp()),
+    next_at = case when d.kind = 1 and d.delay > 0 then statement_timestamp() + d.delay * interval '1 ms' end
     from (
 static|      select *
 dynamic|      select d.*, coalesce(b.tolerant, false) tolerant
@@ -56,12 +56,12 @@ waits|            from (
 given|             select w.ctid wait_tid from tasker.wait w
 given|              where w.task_uuid = d.task_uuid and w.idx = d.idx and w.attempt = d.claim and w.ended_at is null offset 0) w
 timers|             select w.ctid wait_tid, w.attempt claim, w.template_id, w.rank, w.kind, w.due_at,
-timers|                    jsonb_build_object('due_at', tasker.iso(w.until), 'fired_at', tasker.iso(clock_timestamp())) result
+timers|                    jsonb_build_object('due_at', tasker.iso(w.until), 'fired_at', tasker.iso(statement_timestamp())) result
 timers|               from tasker.wait w
 timers|              where w.task_uuid = d.task_uuid and w.idx = d.idx and w.ended_at is null offset 0) w
 waits|           cross join lateral (select t.done_at from tasker.task t where t.task_uuid = d.task_uuid offset 0) t
 timers|           -- Not in the lookup: with the statistics of an empty table, an index of due or open waits would seem as cheap as the key.
-timers|           where w.kind = 'timer' and w.due_at <= clock_timestamp() and t.done_at is null offset 0) x
+timers|           where w.kind = 'timer' and w.due_at <= statement_timestamp() and t.done_at is null offset 0) x
 given|           where t.done_at is null offset 0) x
 dynamic|        left join lateral (
 dynamic|          select x.failure_strategy <> 'fail_fast' tolerant from tasker.batch x
@@ -77,7 +77,7 @@ waits|    d.wait_tid, d.ended_by,
 static|    s.state = 'complete' closed),
 dynamic|    s.state = 'complete' or (s.state = 'error' and d.tolerant) closed),
 waits|w as (
-waits|  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = done.ended_by
+waits|  update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = done.ended_by
 waits|    from done where w.ctid = done.wait_tid returning done.ord, w.ended_at),
 dec as (
   select x.task_uuid, x.template_id, x.rank, x.child, count(*)::int n, min(x.ord) ord,
@@ -149,17 +149,17 @@ tm as (
   insert into tasker.timer (due_at, task_uuid, idx, template_id, rank)
   select next_at, task_uuid, idx, template_id, rank from done where state = 'waiting_for_retry'),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, duration_ms, detail)
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at, duration_ms, detail)
   select task_uuid, idx, attempts, claim >> 24,
     case kind when 0 then 'completed'::tasker.outcome when 3 then 'released' when 4 then 'worker_lost' else 'failed' end,
-    state, started_at, ms, nullif(detail, 'null') from done),
+    state, started_at, statement_timestamp(), ms, nullif(detail, 'null') from done),
 events|ev as (
 events|  -- If an event has no payload of its own, the result is the payload, and the execution is stored without the result.
-events|  insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, metadata, execution)
+events|  insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, metadata, execution, fired_at)
 events|  select (e.event ->> 'id')::uuid, e.event ->> 'name', d.task_uuid, d.idx, d.attempts, e.event ->> 'publisher',
 events|    coalesce(e.event -> 'payload', d.result), e.event -> 'metadata',
 events|    case when d.kind = 0 and e.event ? 'payload' then (d.told -> 'execution') || jsonb_build_object('result', d.result)
-events|      else d.told -> 'execution' end
+events|      else d.told -> 'execution' end, statement_timestamp()
 events|    from done d cross join lateral jsonb_array_elements(d.told -> 'events') with ordinality e (event, place)
 events|   where coalesce((e.event -> 'retried')::boolean = (d.state <> 'error'), true)
 events|   order by d.ord, e.place),
@@ -168,7 +168,7 @@ t as (
 held|    n_open = n_open - c.done, n_active = n_active + c.act, n_retry = n_retry + c.ret, n_error = n_error + c.err,
 waits|    n_open = n_open - c.done, n_active = n_active + c.act + c.waited, n_wait = n_wait - c.waited,
 waits|    n_retry = n_retry + c.ret, n_error = n_error + c.err,
-    done_at = case when n_open = c.done then now() end
+    done_at = case when n_open = c.done then statement_timestamp() end
     from (
       select task_uuid, min(ord) filter (where rec) ord,
              (count(*) filter (where rec and closed))::int done,
@@ -187,12 +187,12 @@ select child.*, ended.*, rest.*
                case when count(rerun) > 0 then array_agg(coalesce(rerun, 0))::text end reruns
           from k where state = 'in_progress') child,
        (select array_agg(ord)::text "endedOrds", array_agg((state = 'complete')::int)::text complete,
-               array_agg((extract(epoch from now() - created_at) * 1000)::bigint)::text ms
+               array_agg((extract(epoch from statement_timestamp() - created_at) * 1000)::bigint)::text ms
           from t where state in ('complete', 'blocked_by_failures') and n_wait = 0) ended,
        (select case when count(*) < cardinality($1::uuid[]) then coalesce(array_agg(ord)::text, '{}') end accepted,
                (select count(*) from k where state = 'enqueued')::int
                  + (count(*) filter (where state = 'enqueued'))::int queued,
-events|               tasker.iso(now()) "recordedAt",
+events|               tasker.iso(statement_timestamp()) "recordedAt",
 given|               (select json_agg(json_build_object('ord', ord, 'endedAt', tasker.iso(ended_at)))::text from w) "waitEnds",
                json_agg(json_build_object('ord', ord, 'state', state, 'attempts', attempts, 'spared', spared,
                                           'maxAttempts', max_attempts))

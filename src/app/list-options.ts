@@ -1,5 +1,4 @@
 import type { Engine } from '../engine/engine.ts';
-import { storedStates } from '../engine/search/filter.ts';
 import { TASK_STATES } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
 import { stateHint } from '../model/state-hint.ts';
@@ -15,7 +14,7 @@ export { stateHint };
 export interface ListOptions {
   namespace?: string;
   name?: string;
-  /** A task state. `pending` selects tasks that start later, and tasks in `steps_in_process`. */
+  /** A task state. `pending` selects tasks of which no step has been claimed, including tasks that start later. */
   status?: string;
   /** Only tasks that have not ended. */
   openOnly?: boolean;
@@ -36,6 +35,6 @@ export function readListOptions(options: ListOptions): Parameters<Engine['listTa
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
     throw new TaskerError('bad_request', `limit must be a whole number from 1 to 1000, got ${limit}`);
   }
-  const states = status === undefined ? null : storedStates(status);
+  const states = status === undefined ? null : [status];
   return { before, namespace, name, states, openOnly, stale, limit };
 }

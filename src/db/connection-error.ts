@@ -31,6 +31,14 @@ export function isStatementTimeout(error: unknown): boolean {
   return sqlState(isInDoubt ? error.cause : error) === '57014';
 }
 
+/**
+ * Returns whether the server rolled a transaction back because of a concurrent one, which happens if its transactions are
+ * serializable by default. The same transaction can succeed when it is repeated.
+ */
+export function isSerializationFailure(error: unknown): boolean {
+  return sqlState(error) === '40001';
+}
+
 /** Returns whether a retry on another connection, perhaps later, can succeed. */
 export function isConnectionError(error: unknown): boolean {
   if (error instanceof TaskerError) return error.code === 'record_in_doubt' || error.code === 'database_unreachable';

@@ -1,10 +1,18 @@
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { DEFAULTS } from '../config/defaults.ts';
 import { TaskerError } from '../errors.ts';
 import type { Histogram } from '../metrics/instrument.ts';
 import { type Metrics, silentMetrics } from '../metrics/metrics.ts';
-import { checkScheme, isConnectionError, lostStatement, redactUrl, refusedConnection } from './connection-error.ts';
+import {
+  checkScheme,
+  isConnectionError,
+  isSerializationFailure,
+  lostStatement,
+  redactUrl,
+  refusedConnection,
+} from './connection-error.ts';
 import type { DatabaseOptions, DatabaseReach } from './database-options.ts';
 import { configOf, forgetHosts, keptIn, poolOf } from './driver-config.ts';
 import { BEGIN, type Opening } from './opening.ts';
@@ -26,6 +34,17 @@ export class InDoubtError extends TaskerError {
       },
     );
   }
+}
+
+/** How often a statement is repeated that the server rolled back, and the longest pause before the first repetition. */
+const MOST_RETRIES = 8;
+const FIRST_RETRY_MS = 10;
+
+/** A statement that is sent on its own. */
+interface Sent {
+  statement: Statement;
+  values: readonly unknown[];
+  timeoutMs: number | undefined;
 }
 
 /** How long `close` waits for running statements. */
@@ -180,14 +199,22 @@ export class Database implements Db {
     return this.#reserve;
   }
 
-  async #query<Row>(
-    pool: pg.Pool,
-    {
-      statement,
-      values,
-      timeoutMs,
-    }: { statement: Statement; values: readonly unknown[]; timeoutMs: number | undefined },
-  ): Promise<Rows<Row>> {
+  /**
+   * Runs a statement as a transaction of its own. Repeats it if the server rolled it back, which only happens if the
+   * database makes transactions serializable by default. All other transactions set their own isolation level.
+   */
+  async #query<Row>(pool: pg.Pool, sent: Sent): Promise<Rows<Row>> {
+    for (let retries = 0; ; retries++) {
+      try {
+        return await this.#queryOnce<Row>(pool, sent);
+      } catch (error) {
+        if (!isSerializationFailure(error) || retries === MOST_RETRIES) throw error;
+        await sleep(Math.random() * FIRST_RETRY_MS * 2 ** retries);
+      }
+    }
+  }
+
+  async #queryOnce<Row>(pool: pg.Pool, { statement, values, timeoutMs }: Sent): Promise<Rows<Row>> {
     this.#checkOpen();
     this.statements++;
     const client = await this.#connect(pool);

@@ -96,7 +96,8 @@ async function settle(tx: Db, tasks: readonly string[]): Promise<LifecycleTurn> 
 
 /** Adds tasks that exceed a limit to the dead letters. Open entries stay as they are. */
 async function addStale(tx: Db, rows: readonly JudgedRow[]): Promise<AddedDeadLetter[]> {
-  const waiting = rows.filter((row) => row.state === 'steps_in_process' && row.rule !== 'max_duration_minutes');
+  const isReady = ({ state }: JudgedRow) => state === 'pending' || state === 'steps_in_process';
+  const waiting = rows.filter((row) => isReady(row) && row.rule !== 'max_duration_minutes');
   const unserved =
     waiting.length > 0
       ? await unservedTasks(

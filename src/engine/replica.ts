@@ -1,4 +1,4 @@
-import { isConnectionError, sqlState } from '../db/connection-error.ts';
+import { isConnectionError, isSerializationFailure } from '../db/connection-error.ts';
 import { Database } from '../db/database.ts';
 import type { DatabaseOptions } from '../db/database-options.ts';
 import { preferringStandbys } from '../db/driver-config.ts';
@@ -11,8 +11,6 @@ const MOST_BEHIND_MS = 30_000;
 /** How long a measured delay is used. Its age is added to the delay. */
 const KNOWN_MS = 1_000;
 const MEASURE_MS = 2_000;
-/** The SQLSTATE with which a standby cancels a query that conflicts with the replay of changes. */
-const CANCELLED = '40001';
 
 /** A result, and its maximum replication delay in milliseconds. */
 export interface Replicated<T> {
@@ -38,7 +36,8 @@ export class Replica {
       try {
         return { answer: await run(this.#database), lagMs };
       } catch (error) {
-        if (!isConnectionError(error) && sqlState(error) !== CANCELLED) throw error;
+        // A standby also cancels a query that conflicts with the replay of changes.
+        if (!isConnectionError(error) && !isSerializationFailure(error)) throw error;
         this.#note(messageOf(error));
       }
     }

@@ -76,7 +76,10 @@ export interface Task {
   waitingSteps: number;
   /** When the task begins, in ISO 8601, if it was created to start later. Null if it is not waiting for its start. */
   startsAt: string | null;
-  /** A task in `waiting` is shown as `processing`, or as `blocked_by_failures` if a step failed permanently. */
+  /**
+   * `blocked_by_failures` as soon as a step has failed permanently, also while others run or wait. `processing` while steps run
+   * or wait. `all_complete` for every task that has ended.
+   */
   executionStatus:
     | 'blocked_by_failures'
     | 'has_ready_steps'
@@ -292,31 +295,24 @@ export interface EventProblem {
   path: string | null;
 }
 
-function derived(row: TaskRow): Pick<Task, 'executionStatus' | 'recommendedAction'> {
-  if (row.completedAt !== null && row.verdict !== null)
-    return { executionStatus: 'all_complete', recommendedAction: 'none' };
-  if (row.status === 'blocked_by_failures' || (row.status === 'waiting' && row.blockingSteps > 0)) {
-    return { executionStatus: 'blocked_by_failures', recommendedAction: 'handle_failures' };
-  }
-  if (row.readySteps > 0) return { executionStatus: 'has_ready_steps', recommendedAction: 'execute_ready_steps' };
-  if (row.inProgressSteps > 0 || row.status === 'waiting')
-    return { executionStatus: 'processing', recommendedAction: 'wait_for_completion' };
-  if (row.status === 'complete') return { executionStatus: 'all_complete', recommendedAction: 'none' };
-  return { executionStatus: 'waiting_for_dependencies', recommendedAction: 'wait_for_dependencies' };
+// A failed step takes precedence, even while other branches continue.
+function executionOf(row: TaskRow): readonly [Task['executionStatus'], Task['recommendedAction']] {
+  if (row.completedAt !== null) return ['all_complete', row.status === 'complete' ? 'finalize_task' : 'none'];
+  if (row.blockingSteps > 0) return ['blocked_by_failures', 'handle_failures'];
+  if (row.readySteps > 0) return ['has_ready_steps', 'execute_ready_steps'];
+  if (row.inProgressSteps > 0 || row.waitingSteps > 0) return ['processing', 'wait_for_completion'];
+  return ['waiting_for_dependencies', 'wait_for_dependencies'];
 }
-
-/** The states of a task without a claimed step. In the last two, the task begins later. */
-const MAY_BE_PENDING: ReadonlySet<string> = new Set(['steps_in_process', 'waiting', 'waiting_for_dependencies']);
 
 /** Converts a row to the form that callers receive. Copies field by field, because rest and spread take microseconds. */
 export function taskView(row: TaskRow): Task {
-  const { executionStatus, recommendedAction } = derived(row);
+  const [executionStatus, recommendedAction] = executionOf(row);
   return {
     taskUuid: row.taskUuid,
     name: row.name,
     namespace: row.namespace,
     version: row.version,
-    status: (row.mostAttempts === 0 && MAY_BE_PENDING.has(row.status) ? 'pending' : row.status) as TaskState,
+    status: row.status as TaskState,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
     completedAt: row.completedAt,
@@ -439,6 +435,11 @@ function detailOf({ detail }: { detail: string | null }): AttemptDetail {
   return detail === null ? {} : (JSON.parse(detail) as AttemptDetail);
 }
 
+/** Returns when a step was completed or resolved. Null in other states: the row then has another time. */
+export function stepCompletedAt({ state, doneAt }: Pick<StepRow, 'state' | 'doneAt'>): string | null {
+  return state === 'complete' || state === 'resolved_manually' ? doneAt : null;
+}
+
 /** Returns a row as callers see it. */
 export function stepView(taskUuid: string, row: StepRow): Step {
   const attempts = row.attempts - row.spared;
@@ -452,7 +453,7 @@ export function stepView(taskUuid: string, row: StepRow): Step {
     currentState: row.state as StepState,
     createdAt: row.createdAt,
     updatedAt: row.updatedAt,
-    completedAt: row.state === 'complete' || row.state === 'resolved_manually' ? row.doneAt : null,
+    completedAt: stepCompletedAt(row),
     results: resultsOf(taskUuid, row),
     dependenciesSatisfied: row.remaining === 0,
     retryEligible: attempts === 0 || (row.retryable && attempts < row.maxAttempts),

@@ -25,7 +25,6 @@ function naive(time: string | null): string | null {
 
 /** Returns a task with its steps. In lists, `steps` is empty. */
 export function taskJson(task: Task, steps: readonly Step[]): z.infer<typeof TaskResponseSchema> {
-  const health = healthOf(task);
   // A literal without spreads, because V8 makes an object of so many spread fields a dictionary, which takes 15 kB.
   return {
     task_uuid: task.taskUuid,
@@ -50,10 +49,10 @@ export function taskJson(task: Task, steps: readonly Step[]): z.infer<typeof Tas
     completed_steps: task.completedSteps,
     failed_steps: task.failedSteps,
     ready_steps: task.readySteps,
-    execution_status: health.execution_status,
-    recommended_action: health.recommended_action,
-    completion_percentage: health.completion_percentage,
-    health_status: health.health_status,
+    execution_status: task.executionStatus,
+    recommended_action: task.recommendedAction,
+    completion_percentage: task.completionPercentage,
+    health_status: task.healthStatus,
     steps: steps.map((step) => readinessJson(task, step)),
     waiting_steps: task.waitingSteps,
     starts_at: task.startsAt,
@@ -64,30 +63,6 @@ export function taskJson(task: Task, steps: readonly Step[]): z.infer<typeof Tas
     stale: task.stale,
     paused: task.paused === null ? null : task.paused.map((pause) => snakeKeys(pause)),
   };
-}
-
-type Health = Pick<
-  z.infer<typeof TaskResponseSchema>,
-  'execution_status' | 'recommended_action' | 'completion_percentage' | 'health_status'
->;
-
-/** The derived fields. A failed step takes precedence, even while other branches run. */
-function healthOf(task: Task): Health {
-  const [status, action] = executionOf(task);
-  return {
-    execution_status: status,
-    recommended_action: action,
-    completion_percentage: task.completionPercentage,
-    health_status: task.failedSteps > 0 ? 'blocked' : 'healthy',
-  };
-}
-
-function executionOf(task: Task): [Health['execution_status'], string] {
-  if (task.failedSteps > 0) return ['blocked_by_failures', 'handle_failures'];
-  if (task.readySteps > 0) return ['has_ready_steps', 'execute_ready_steps'];
-  if (task.inProgressSteps > 0) return ['processing', 'wait_for_completion'];
-  if (task.totalSteps > 0 && task.completedSteps === task.totalSteps) return ['all_complete', 'finalize_task'];
-  return ['waiting_for_dependencies', 'wait_for_dependencies'];
 }
 
 function readinessJson(task: Task, step: Step) {

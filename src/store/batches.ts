@@ -24,14 +24,14 @@ old as (
      and s.idx < ((f.worker_idx + 1) << 17) + f.size
    where s.state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting') for update of s),
 u as (
-  update tasker.step s set state = 'cancelled', done_at = now(), next_at = null from old
+  update tasker.step s set state = 'cancelled', done_at = statement_timestamp(), next_at = null from old
    where s.task_uuid = old.task_uuid and s.idx = old.idx),
 h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
-  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
+  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
     from old where state in ('in_progress', 'waiting')),
 w as (
-  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = 'cancel' from old
+  update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = 'cancel' from old
    where old.state = 'waiting' and w.task_uuid = old.task_uuid and w.idx = old.idx and w.ended_at is null),
 c as (
   select task_uuid, worker_idx, template_id, count(*)::int n,
@@ -41,8 +41,8 @@ c as (
          (count(*) filter (where state = 'in_progress'))::int running
     from old group by 1, 2, 3),
 a as (
-  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, door, reason)
-  select f.task_uuid, f.analyzer_idx, 'cancel_batch', 'steps_in_process', 'cancelled', 'fail_fast', 'lifecycle',
+  insert into tasker.operator_action (task_uuid, idx, at, action, from_state, to_state, actor, door, reason)
+  select f.task_uuid, f.analyzer_idx, statement_timestamp(), 'cancel_batch', 'steps_in_process', 'cancelled', 'fail_fast', 'lifecycle',
          f.name || ' failed: the other ' || c.n || ' workers of its batch that had not ended are cancelled'
     from f join c on c.task_uuid = f.task_uuid and c.worker_idx = f.worker_idx),
 k as (
@@ -58,7 +58,7 @@ update tasker.task t set n_open = n_open - x.n, n_active = n_active - x.active, 
   from (select task_uuid, sum(n)::int n, sum(active)::int active, sum(retry)::int retry, sum(waits)::int waits, sum(running)::int running
           from c group by 1) x
  where t.task_uuid = x.task_uuid
-returning t.task_uuid "taskUuid", x.running, tasker.shown_state(t.state, t.n_wait)::text state, round(extract(epoch from now() - t.created_at) * 1000)::float8 ms`;
+returning t.task_uuid "taskUuid", x.running, tasker.shown_state(t.state, t.n_wait)::text state, round(extract(epoch from statement_timestamp() - t.created_at) * 1000)::float8 ms`;
 
 /** A task in which the rest of a batch was cancelled. */
 export interface CancelledRest {

@@ -71,11 +71,11 @@ export async function dueTasks(db: Db): Promise<string[]> {
 // its task last made progress then.
 const PROMOTE = sql('promote_retries')`
 with due as (
-  delete from tasker.timer where task_uuid = any ($1::uuid[]) and due_at <= now() returning task_uuid, idx, template_id, rank),
+  delete from tasker.timer where task_uuid = any ($1::uuid[]) and due_at <= statement_timestamp() returning task_uuid, idx, template_id, rank),
 u as (
   update tasker.step s set state = 'enqueued'
     from due where s.task_uuid = any (array[due.task_uuid]) and s.idx = due.idx
-     and s.state = 'waiting_for_retry' and s.next_at <= now()
+     and s.state = 'waiting_for_retry' and s.next_at <= statement_timestamp()
   returning s.task_uuid, s.idx, due.template_id, due.rank),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)

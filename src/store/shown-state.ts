@@ -1,11 +1,11 @@
 /**
- * The state of a task `t` as it is shown and searched. The column `state` does not reflect waits. A task that waits for
- * its start is shown as `pending`: none of its steps has begun, so its column is `waiting_for_dependencies`. `offset 0`
- * keeps the lookup of each task by key.
+ * The state of a task `t` as it is shown and searched. The column `state` reflects neither waits nor claims. A task is
+ * shown as `pending` until a step of it is claimed. Its column is then `steps_in_process`, or `waiting_for_dependencies`
+ * if it waits for its start. `offset 0` keeps the lookup of each task by key.
  */
 export const shownState = (t: string): string => `
-  case when ${t}.state = 'waiting_for_dependencies' and exists (
-              select 1 from tasker.wait x where x.task_uuid = ${t}.task_uuid and x.idx = -1 and x.ended_at is null offset 0)
+  case when ${t}.state in ('steps_in_process', 'waiting_for_dependencies') and not exists (
+              select 1 from tasker.step x where x.task_uuid = ${t}.task_uuid and x.attempts > 0 offset 0)
        then 'pending'::tasker.task_state else tasker.shown_state(${t}.state, ${t}.n_wait) end`;
 
 /**

@@ -11,7 +11,7 @@ const THRESHOLD = 'orchestration.dlq.thresholds.';
  * dead letter are not progress.
  */
 export const LAST_MOVE = `
-  select greatest(t.created_at, t.rerun_at, max(s.started_at), max(s.done_at), max(s.next_at) filter (where s.next_at <= now()),
+  select greatest(t.created_at, t.rerun_at, max(s.started_at), max(s.done_at), max(s.next_at) filter (where s.next_at <= statement_timestamp()),
                   (select greatest(max(x.since), max(x.ended_at)) from tasker.wait x where x.task_uuid = t.task_uuid),
                   (select max(c.saved_at) from tasker.checkpoint c where c.task_uuid = t.task_uuid),
                   (select max(a.at) from tasker.operator_action a where a.task_uuid = t.task_uuid
@@ -30,7 +30,7 @@ export const STILL_STALE = `
 
 const WATCH_TASKS = sql('watch_tasks')`
 insert into tasker.task_watch (task_uuid, check_at)
-select task_uuid, now() + minutes * interval '1 minute' from unnest($1::uuid[], $2::int[]) w (task_uuid, minutes)`;
+select task_uuid, statement_timestamp() + minutes * interval '1 minute' from unnest($1::uuid[], $2::int[]) w (task_uuid, minutes)`;
 
 /** A task whose template has limits. */
 export interface WatchedTask {
@@ -45,7 +45,7 @@ export async function watchTasks(db: Db, tasks: readonly WatchedTask[]): Promise
 }
 
 const WATCH_AGAIN = sql('watch_task_again')`
-insert into tasker.task_watch (task_uuid, check_at) values ($1, now() + $2::int * interval '1 minute')
+insert into tasker.task_watch (task_uuid, check_at) values ($1, statement_timestamp() + $2::int * interval '1 minute')
 on conflict (task_uuid) do update set check_at = excluded.check_at, rule = null, minutes = null, since = null, noted_at = null`;
 
 /**
@@ -59,7 +59,7 @@ export async function watchTaskAgain(db: Db, { taskUuid, minutes }: WatchedTask)
 // `offset 0` keeps the lookup of each task by key.
 const DUE_WATCHES = sql('due_watches')`
 select w.task_uuid "taskUuid", t.n_open "openSteps"
-  from (select task_uuid, check_at from tasker.task_watch where check_at <= now() order by check_at limit 500) w
+  from (select task_uuid, check_at from tasker.task_watch where check_at <= statement_timestamp() order by check_at limit 500) w
   left join lateral (select n_open from tasker.task x where x.task_uuid = w.task_uuid offset 0) t on true
  order by w.check_at`;
 
@@ -84,7 +84,7 @@ export async function forgetWatches(db: Db, taskUuids: readonly string[]): Promi
 
 /** The time between a moment and now in which a task was paused, or which other `spans` cover. */
 const heldSince = (moment: string, spans = 'held.spans') => `(
-    select coalesce(sum(upper(r) - lower(r)), '0') from unnest((${spans}) * tstzmultirange(tstzrange(least(${moment}, now()), now()))) r)`;
+    select coalesce(sum(upper(r) - lower(r)), '0') from unnest((${spans}) * tstzmultirange(tstzrange(least(${moment}, statement_timestamp()), statement_timestamp()))) r)`;
 
 /**
  * The limits `lim` of a task `t` in the row `w` and of its template `m`, in minutes. Also when the two limits that
@@ -101,10 +101,10 @@ export const LIMITS_NOW = `cross join lateral (
   cross join lateral (
     select greatest(t.rerun_at, max(x.ended_at) filter (where x.idx = -1), t.created_at) at,
            coalesce(bool_or(x.ended_at is null) filter (where x.idx = -1), false) is_due_later,
-           coalesce(range_agg(tstzrange(least(x.since, now()), greatest(least(x.since, now()), least(coalesce(x.ended_at, now()), now())))), '{}') waits
+           coalesce(range_agg(tstzrange(least(x.since, statement_timestamp()), greatest(least(x.since, statement_timestamp()), least(coalesce(x.ended_at, statement_timestamp()), statement_timestamp())))), '{}') waits
       from tasker.wait x where x.task_uuid = t.task_uuid) begun
   cross join lateral (
-    select coalesce(range_agg(tstzrange(least(p.paused_at, now()), least(coalesce(p.resumed_at, now()), now()))), '{}') spans,
+    select coalesce(range_agg(tstzrange(least(p.paused_at, statement_timestamp()), least(coalesce(p.resumed_at, statement_timestamp()), statement_timestamp()))), '{}') spans,
            coalesce(bool_or(p.resumed_at is null), false) holding
       from (select paused_at, resumed_at from tasker.pause where task_uuid = t.task_uuid
             union all
@@ -147,11 +147,11 @@ const JUDGE_TASKS = sql('judge_tasks')`
 select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version template, (${shownState('t')})::text state,
        t.done_at is not null ended, begun.at = t.rerun_at rerun, begun.at > t.created_at "startedLater", case when starts_with(broken.rule, '${THRESHOLD}') then 'note' else m.stale_action end action,
        broken.rule, broken.minutes, tasker.iso(broken.since) since,
-       floor(extract(epoch from now() - broken.since - broken.held) / 60)::int passed,
+       floor(extract(epoch from statement_timestamp() - broken.since - broken.held) / 60)::int passed,
        floor(extract(epoch from broken.held) / 60)::int held,
        w.rule is not null and w.rule = broken.rule and w.since = broken.since noted,
-       tasker.iso(greatest(case when held.holding then now() + interval '5 minutes' end, least(case when duration.until > now() then duration.until end, case when idle.until > now() then idle.until end,
-         now() + coalesce(least(lim.dependencies, lim.retry, lim.in_process, lim.waiting), 60) * interval '1 minute'))) "checkAt"
+       tasker.iso(greatest(case when held.holding then statement_timestamp() + interval '5 minutes' end, least(case when duration.until > statement_timestamp() then duration.until end, case when idle.until > statement_timestamp() then idle.until end,
+         statement_timestamp() + coalesce(least(lim.dependencies, lim.retry, lim.in_process, lim.waiting), 60) * interval '1 minute'))) "checkAt"
   from tasker.task_watch w
   join tasker.task t on t.task_uuid = w.task_uuid
   join tasker.template m on m.id = t.template_id
@@ -161,8 +161,8 @@ select w.task_uuid "taskUuid", n.name || '/' || m.name || '@' || m.version templ
     select * from (
       values (duration.rule, lim.duration, begun.at, duration.until, duration.held),
              (idle.rule, idle.minutes, moved.at, idle.until, idle.held)) x (rule, minutes, since, until, held)
-     where until <= now() order by starts_with(rule, 'max_') desc, until limit 1) broken on true
- where w.task_uuid = any ($1::uuid[]) and w.check_at <= now()`;
+     where until <= statement_timestamp() order by starts_with(rule, 'max_') desc, until limit 1) broken on true
+ where w.task_uuid = any ($1::uuid[]) and w.check_at <= statement_timestamp()`;
 
 /** The result of checking a task. */
 export interface JudgedRow {
@@ -200,11 +200,11 @@ with d as materialized (
   select * from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::int[], $5::timestamptz[], $6::text[], $7::text[])
     d (task_uuid, check_at, rule, minutes, since, state, reason)),
 a as (
-  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason, door)
-  select task_uuid, 'note', state, state, $8, reason, 'lifecycle' from d where reason is not null)
+  insert into tasker.operator_action (task_uuid, at, action, from_state, to_state, actor, reason, door)
+  select task_uuid, statement_timestamp(), 'note', state, state, $8, reason, 'lifecycle' from d where reason is not null)
 update tasker.task_watch w set
   check_at = d.check_at, rule = d.rule, minutes = d.minutes, since = d.since,
-  noted_at = case when d.rule is null then null when d.reason is not null then now() else w.noted_at end
+  noted_at = case when d.rule is null then null when d.reason is not null then statement_timestamp() else w.noted_at end
   from d where w.task_uuid = d.task_uuid`;
 
 /** The result of checking a task that continues. */
@@ -228,20 +228,20 @@ select count(*) from (
 const FAIL_TASKS = sql('fail_tasks')`
 with h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
-  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
+  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
     from tasker.step where task_uuid = any ($1::uuid[]) and state in ('in_progress', 'waiting')),
 s as (
-  update tasker.step set state = 'cancelled', done_at = now(), next_at = null
+  update tasker.step set state = 'cancelled', done_at = statement_timestamp(), next_at = null
    where task_uuid = any ($1::uuid[]) and state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error')),
 x as (
-  update tasker.wait set ended_at = greatest(now(), since), ended_by = 'cancel' where task_uuid = any ($1::uuid[]) and ended_at is null),
+  update tasker.wait set ended_at = greatest(statement_timestamp(), since), ended_by = 'cancel' where task_uuid = any ($1::uuid[]) and ended_at is null),
 a as (
-  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason, door)
-  select task_uuid, 'fail', state, 'error', $4, reason, 'lifecycle'
+  insert into tasker.operator_action (task_uuid, at, action, from_state, to_state, actor, reason, door)
+  select task_uuid, statement_timestamp(), 'fail', state, 'error', $4, reason, 'lifecycle'
     from unnest($1::uuid[], $2::text[], $3::text[]) d (task_uuid, state, reason)),
 w as (
   delete from tasker.task_watch where task_uuid = any ($1::uuid[]))
-update tasker.task t set verdict = 'error', n_open = 0, n_active = 0, n_retry = 0, n_error = 0, n_wait = 0, done_at = now()
+update tasker.task t set verdict = 'error', n_open = 0, n_active = 0, n_retry = 0, n_error = 0, n_wait = 0, done_at = statement_timestamp()
  where task_uuid = any ($1::uuid[])
 returning t.task_uuid, t.task_uuid in (
   select task_uuid from tasker.step where task_uuid = any ($1::uuid[]) and state = 'in_progress') running`;

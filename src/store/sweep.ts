@@ -48,8 +48,8 @@ export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise
 // An attempt that saved a checkpoint made progress, so it does not count towards max_attempts. An attempt of a step
 // that only waits has no effect before the wait begins. So the attempt does not count either, and the step runs again
 // in any case. A batch worker that fails permanently is not changed here. Other workers of its batch may start, so its
-// failure is recorded like every other failure. A recording of the dead worker may have claimed a child after this
-// transaction began, so `greatest` keeps the attempt from ending before its start.
+// failure is recorded like every other failure. If the clock of the server was set back, `greatest` keeps the attempt
+// from ending before its start.
 const TAKE_BACK = sql('take_back')`
 with held as (
   select s.task_uuid, s.idx, s.ctid tid, s.claim, s.attempts, greatest(c.saved, w.waits::int) saved,
@@ -66,7 +66,7 @@ with held as (
 lost as (
   update tasker.step s set
     state = case when h.again then 'enqueued'::tasker.step_state else 'error' end, spared = s.spared + h.saved,
-    done_at = greatest(now(), s.started_at)
+    done_at = greatest(statement_timestamp(), s.started_at)
     from held h where s.ctid = h.tid and (h.again or h.idx < 131072)
   returning s.task_uuid, s.idx, s.state, s.attempts, s.started_at, s.claim, s.retryable),
 placed as (
@@ -77,7 +77,7 @@ q as (
     from placed where state = 'enqueued'),
 h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at, detail)
-  select task_uuid, idx, attempts, claim >> 24, 'worker_lost', state, started_at, greatest(now(), started_at),
+  select task_uuid, idx, attempts, claim >> 24, 'worker_lost', state, started_at, greatest(statement_timestamp(), started_at),
          jsonb_build_object('error', jsonb_build_object('error_type', 'worker_lost', 'retryable', retryable, 'message',
            case when state = 'enqueued' then 'the worker was lost while the step ran; it runs again'
                 when retryable then 'the worker was lost while the step ran, and its attempts are used up'

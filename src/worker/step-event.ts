@@ -11,8 +11,8 @@ import type { DispatchedStep } from './dispatched-step.ts';
 
 const naive = (time: Date) => time.toISOString().replace('T', ' ').replace('Z', '000');
 
-/** Parses a time in PostgreSQL's format, `2026-01-02 03:04:05.123456+00`. */
-const dateOf = (text: string) => new Date(text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00'));
+/** Parses a time that the database wrote as JSON, in UTC and without a zone. */
+const dateOf = (json: string) => new Date(`${JSON.parse(json) as string}Z`);
 
 /**
  * Returns the step as the event that `EventPoller` and `context.event` return. Its large parts are built lazily and

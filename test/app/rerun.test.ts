@@ -160,7 +160,7 @@ describe('the consequences of a rerun', () => {
     expect((await checkForStale(tasker)).ended).toMatchObject([{ taskUuid }]);
     expect(await sql('select * from tasker.task_watch')).toEqual([]);
     const { statusBefore, status } = await tasker.rerunTask(taskUuid, { from: 'a' });
-    expect([statusBefore, status]).toEqual(['error', 'steps_in_process']);
+    expect([statusBefore, status]).toEqual(['error', 'pending']);
     await invariants(sql);
     await sql('update tasker.task_watch set check_at = now()');
     expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [] });

@@ -42,7 +42,7 @@ it('every process reports the open tasks, the queue and the unserved steps of ev
   const seen = await values();
   expect(seen).toMatchObject({
     [`tasker_tasks_open{namespace="${blocked}",state="blocked_by_failures"}`]: 1,
-    [`tasker_tasks_open{namespace="${waiting}",state="steps_in_process"}`]: 1,
+    [`tasker_tasks_open{namespace="${waiting}",state="pending"}`]: 1,
     [`tasker_queue_depth{namespace="${blocked}"}`]: 0,
     [`tasker_queue_depth{namespace="${waiting}"}`]: 2,
     [`tasker_unserved_steps{namespace="${waiting}"}`]: 2,

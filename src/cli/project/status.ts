@@ -116,7 +116,7 @@ const STATES = [
   ['steps_in_process', 'in process'],
   ['waiting_for_retry', 'waiting for a retry'],
   ['waiting', 'waiting'],
-  ['pending', 'starting later'],
+  ['pending', 'pending'],
   ['blocked_by_failures', 'blocked'],
   ['waiting_for_dependencies', 'stuck'],
 ] as const;

@@ -15,29 +15,10 @@ function taskOf({ steps: _, ...task }: TaskResponse): Task {
   const { initiator, source_system: source, reason } = task;
   return camelKeys({
     ...task,
-    ...executionOf(task),
     initiator: initiator || null,
     source_system: source || null,
     reason: reason || null,
   });
-}
-
-const ENDED: ReadonlySet<string> = new Set(['complete', 'error', 'cancelled', 'resolved_manually']);
-
-/** The API has these fields in the form of the earlier system; the command line has them in the form of the library. */
-function executionOf(task: Omit<TaskResponse, 'steps'>) {
-  const { status, failed_steps: failed, ready_steps: ready, in_progress_steps: running, waiting_steps: waiting } = task;
-  const as = (executionStatus: Task['executionStatus'], recommendedAction: Task['recommendedAction']) => ({
-    execution_status: executionStatus,
-    recommended_action: recommendedAction,
-  });
-  if (ENDED.has(status)) return as('all_complete', 'none');
-  if (status === 'blocked_by_failures' || (status === 'waiting' && failed > 0)) {
-    return as('blocked_by_failures', 'handle_failures');
-  }
-  if (ready > 0) return as('has_ready_steps', 'execute_ready_steps');
-  if (running > 0 || waiting > 0 || status === 'waiting') return as('processing', 'wait_for_completion');
-  return as('waiting_for_dependencies', 'wait_for_dependencies');
 }
 
 function stepOf({ handler, ...step }: { handler: string }): Step {

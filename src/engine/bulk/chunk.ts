@@ -12,6 +12,7 @@ import {
   type LiveStepRow,
   liveSteps,
   liveTasks,
+  lockReadySteps,
   markItems,
   nextItems,
   staleAmong,
@@ -91,6 +92,7 @@ export async function workOnChunk(
 
   const taskUuids = [...new Set(items.map((item) => item.taskUuid))];
   const free = new Set(await lockFreeTasks(tx, taskUuids));
+  if (mayBeginMeanwhile(running.filter)) await lockReadySteps(tx, [...free]);
   const live = await readLive(tx, running, { items, taskUuids });
   const [ready, locked] = [items, items].map((all, i) =>
     all.filter(({ taskUuid }) => (free.has(taskUuid) || !live.tasks.has(taskUuid)) === (i === 0)),
@@ -111,6 +113,12 @@ export async function workOnChunk(
   effects.tasks = [...new Set(outcomes.filter(({ outcome }) => outcome === 'done').map(({ taskUuid }) => taskUuid))];
   const counts = await markItems(tx, id, outcomes);
   return { kind: 'worked', last: items.at(-1)!, counts, locked: portion.lastChance ? 0 : locked.length, effects };
+}
+
+/** Returns whether a task no longer meets the filter once a worker claims its first step. */
+function mayBeginMeanwhile(filter: TaskFilter | null): boolean {
+  const states = [filter?.status ?? []].flat();
+  return states.includes('pending') && !states.includes('steps_in_process');
 }
 
 /** Returns as many items as one transaction may act on, but at least one. */

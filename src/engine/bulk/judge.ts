@@ -2,7 +2,7 @@ import type { FailingStepRow } from '../../store/acts/retry-steps.ts';
 import type { BulkAction } from '../../store/bulk/bulks.ts';
 import type { BulkItemRow, LiveStepRow, LiveTaskRow } from '../../store/bulk/items.ts';
 import { whyNothing } from '../dead-letters/redrive.ts';
-import { storedStates, type TaskFilter } from '../search/filter.ts';
+import type { TaskFilter } from '../search/filter.ts';
 import { actsOnSteps, stepStates } from './targets.ts';
 
 /** The value of `seen` for a task that had already ended. */
@@ -103,9 +103,8 @@ function unfit(
 ): string | undefined {
   // The filter matched the end of an earlier run.
   if (action === 'task_delete' && task.ranAgain) return 'it ran again after it was selected';
-  if (filter.status !== undefined) {
-    const states = [filter.status].flat().flatMap(storedStates);
-    if (!states.includes(task.state)) return `it is in ${task.state} now`;
+  if (filter.status !== undefined && ![filter.status].flat().includes(task.state)) {
+    return `it is in ${task.state} now`;
   }
   return stale && !stale.has(task.taskUuid) ? 'it is no longer stale' : undefined;
 }

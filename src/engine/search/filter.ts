@@ -43,10 +43,7 @@ export interface TaskFilter {
   name?: string | undefined;
   /** A version, or a range such as `1.x` or `>=1.2.0 <2.0.0`. */
   templateVersion?: string | undefined;
-  /**
-   * One state or several. `pending` finds tasks that start later, and those in `steps_in_process`, because both have work to
-   * do.
-   */
+  /** One state or several. `pending` finds tasks of which no step has been claimed, including tasks that start later. */
   status?: string | readonly string[] | undefined;
   /** Only tasks that have not ended. */
   open?: boolean | undefined;
@@ -172,7 +169,7 @@ async function withTemplates(database: Database, search: TaskSearch, filter: Tas
 }
 
 const STATES_OF_TASKS: readonly string[] = TASK_STATES;
-const ACTIVE: readonly string[] = ['enqueued', 'in_progress'];
+const READY: readonly string[] = ['pending', 'steps_in_process'];
 const ENDED_BY_HAND: readonly string[] = ['cancelled', 'error', 'resolved_manually'];
 
 /** Removes task states that the state of the step rules out. Only for templates without dynamic steps. */
@@ -182,8 +179,9 @@ function leaveOutStates(search: TaskSearch, step: StepCondition): void {
   };
   // Steps are cancelled only with their task.
   if (step.state === 'cancelled') keep((state) => ENDED_BY_HAND.includes(state));
-  // A task with a ready or running step is in process.
-  else if (search.states && ACTIVE.includes(step.state ?? '')) keep((state) => state === 'steps_in_process');
+  // A task with a running step is in process. One with a ready step may not have begun.
+  else if (search.states && step.state === 'in_progress') keep((state) => state === 'steps_in_process');
+  else if (search.states && step.state === 'enqueued') keep((state) => READY.includes(state));
   // A task with a failed step does not complete.
   else if (search.states && searchedStates(step)?.every((state) => state !== 'resolved_manually')) {
     keep((state) => state !== 'complete');
@@ -290,12 +288,7 @@ function statesOf(status: TaskFilter['status']): string[] | null {
     if (TASK_STATES.some((known) => known === state)) continue;
     throw new TaskerError('bad_request', `${state} is not a task state; ${stateHint(state, TASK_STATES)}`);
   }
-  return [...new Set(states.flatMap(storedStates))];
-}
-
-/** Returns the states of the search tables in which a task can be shown as this state. */
-export function storedStates(state: string): readonly string[] {
-  return state === 'pending' ? ['steps_in_process', 'pending'] : [state];
+  return [...new Set(states)];
 }
 
 function endedOf({ open, ended }: TaskFilter): boolean | null {

@@ -4,7 +4,7 @@ import { checkUuid } from '../../model/ids.ts';
 import { listTasks } from '../../store/tasks.ts';
 import { taskView } from '../task-view.ts';
 import { cursorsOf, readCursor } from './cursor.ts';
-import { checkTaskFilter, storedStates, type TaskFilter } from './filter.ts';
+import { checkTaskFilter, type TaskFilter } from './filter.ts';
 import type { TaskPage, TaskPageOptions } from './search.ts';
 
 const LISTED: ReadonlySet<string> = new Set(['namespace', 'name', 'status', 'open', 'stale']);
@@ -40,7 +40,7 @@ export async function listWithoutTables(
     before: before === undefined ? (after?.taskUuid ?? null) : checkUuid(before, 'before'),
     namespace: namespaces?.[0] ?? null,
     name: filter.name ?? null,
-    states: states[0] === undefined ? null : storedStates(states[0]),
+    states: states[0] === undefined ? null : [states[0]],
     openOnly: filter.open ?? false,
     stale: filter.stale ?? false,
     limit: limit + 1,

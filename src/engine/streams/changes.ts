@@ -2,7 +2,7 @@ import { stepUuid } from '../../model/ids.ts';
 import type { ChangedStepRow, ChangedTaskRow } from '../../store/streams/changed-tasks.ts';
 import { taskRow } from '../../store/tasks.ts';
 import type { StepState, Task } from '../task-view.ts';
-import { taskView } from '../task-view.ts';
+import { stepCompletedAt, taskView } from '../task-view.ts';
 
 /** The newest state of a task, as streams send it: without its context. */
 export type StreamTask = Omit<Task, 'context'>;
@@ -68,7 +68,7 @@ export function streamStep(row: ChangedStepRow, task: StreamTask): StreamStep {
     attempts: row.attempts - row.spared,
     maxAttempts: row.maxAttempts,
     startedAt: row.startedAt,
-    completedAt: row.doneAt,
+    completedAt: stepCompletedAt(row),
     nextRetryAt: row.nextAt,
   };
 }

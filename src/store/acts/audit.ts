@@ -3,8 +3,8 @@ import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
 
 const NOTE_ACT = sql('note_act')`
-insert into tasker.operator_action (action, task_uuid, idx, target, from_state, to_state, details, actor, reason, door, bulk_id)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`;
+insert into tasker.operator_action (at, action, task_uuid, idx, target, from_state, to_state, details, actor, reason, door, bulk_id)
+values (statement_timestamp(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`;
 
 /** An action for the audit: on a task, on one of its steps, or on the `target`. */
 export interface Act {

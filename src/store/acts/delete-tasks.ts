@@ -20,8 +20,8 @@ update tasker.operator_action a
  where a.id = n.id`;
 
 const NOTE_DELETED = sql('note_deleted_tasks')`
-insert into tasker.operator_action (task_uuid, action, from_state, to_state, details, actor, reason, door, bulk_id)
-select t.task_uuid, 'delete', t.state::text, null,
+insert into tasker.operator_action (task_uuid, at, action, from_state, to_state, details, actor, reason, door, bulk_id)
+select t.task_uuid, statement_timestamp(), 'delete', t.state::text, null,
        jsonb_build_object('template', s.name || '/' || m.name || '@' || m.version, 'created_at', tasker.iso(t.created_at)),
        $2, $3, $4, $5
   from unnest($1::uuid[]) d (task_uuid)

@@ -3,8 +3,8 @@ import { queueIdOf } from '../queue-id.ts';
 import { sql } from '../sql.ts';
 import type { StepKey } from '../step-key.ts';
 
-// The transaction may have waited for the task while a worker claimed the step. So `greatest` keeps a cancelled attempt
-// from ending before its start.
+// The statement may wait for a worker that is claiming a step. So `greatest` keeps a cancelled attempt from ending before
+// its start.
 const END_TASK = sql('cancel_task')`
 with target as (
   select task_uuid, state from tasker.task where task_uuid = $1 and verdict is null and done_at is null),
@@ -13,21 +13,21 @@ old as (
    where s.task_uuid = (select task_uuid from target)
      and s.state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error') for update),
 s as (
-  update tasker.step s set state = 'cancelled', done_at = now(), next_at = null from old
+  update tasker.step s set state = 'cancelled', done_at = statement_timestamp(), next_at = null from old
    where s.task_uuid = $1 and s.idx = old.idx),
 h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
-  select $1, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
+  select $1, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
     from old where state in ('in_progress', 'waiting')),
 w as (
-  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = case $6 when 'cancel' then 'cancel' else 'operator' end
+  update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = case $6 when 'cancel' then 'cancel' else 'operator' end
    where w.task_uuid = (select task_uuid from target) and w.ended_at is null),
 a as (
-  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason, door, bulk_id)
-  select task_uuid, $6, state::text, $7, $2, $3, $4, $5 from target),
+  insert into tasker.operator_action (task_uuid, at, action, from_state, to_state, actor, reason, door, bulk_id)
+  select task_uuid, statement_timestamp(), $6, state::text, $7, $2, $3, $4, $5 from target),
 t as (
   update tasker.task set verdict = $7::tasker.task_state, n_open = 0, n_active = 0, n_retry = 0, n_error = 0, n_wait = 0,
-         done_at = now()
+         done_at = statement_timestamp()
    where task_uuid = (select task_uuid from target) returning task_uuid)
 select (select count(*)::int from old where state = 'in_progress') running from t`;
 
@@ -94,8 +94,8 @@ q as (
   select ${queueIdOf({ template: 't.template_id', task: '$1' })}, t.rank, $1, $2, t.template_id from t
    where exists (select 1 from u where state = 'enqueued')),
 a as (
-  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason, door, bulk_id)
-  select $1, $2, 'reset', 'error', u.state::text, $3, $4, $5, $6 from u)
+  insert into tasker.operator_action (task_uuid, idx, at, action, from_state, to_state, actor, reason, door, bulk_id)
+  select $1, $2, statement_timestamp(), 'reset', 'error', u.state::text, $3, $4, $5, $6 from u)
 select idx from u`;
 
 /**
@@ -119,18 +119,18 @@ with old as (
    where s.task_uuid = $1 and s.idx = $2 and t.verdict is null and s.state = any ($4::tasker.step_state[]) for update of s),
 s as (
   update tasker.step s set state = $3::tasker.step_state, result = coalesce($5::jsonb, case when old.finished then s.result end),
-         done_at = greatest(now(), old.started_at), next_at = null
+         done_at = greatest(statement_timestamp(), old.started_at), next_at = null
     from old where s.task_uuid = $1 and s.idx = old.idx returning s.idx),
 h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
-  select $1, idx, attempts, claim >> 24, 'cancelled', $3::tasker.step_state, started_at, greatest(now(), started_at)
+  select $1, idx, attempts, claim >> 24, 'cancelled', $3::tasker.step_state, started_at, greatest(statement_timestamp(), started_at)
     from old where state in ('in_progress', 'waiting')),
 w as (
-  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = 'operator'
+  update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = 'operator'
     from old where old.state = 'waiting' and w.task_uuid = $1 and w.idx = old.idx and w.ended_at is null),
 a as (
-  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason, door, bulk_id, details)
-  select $1, $2, $6, state::text, $3, $7, $8, $9, $10, $11::jsonb from old),
+  insert into tasker.operator_action (task_uuid, idx, at, action, from_state, to_state, actor, reason, door, bulk_id, details)
+  select $1, $2, statement_timestamp(), $6, state::text, $3, $7, $8, $9, $10, $11::jsonb from old),
 child as (
   select old.template_id, old.rank, coalesce(w.idx, e.child) idx, coalesce(w.gated, false) gated
     from old join tasker.template_edge e on e.template_id = old.template_id and e.parent = tasker.template_idx(old.idx)
@@ -157,7 +157,7 @@ t as (
     n_wait = n_wait - case when old.state = 'waiting' then 1 else 0 end,
     n_error = n_error - case when old.state = 'error' and not old.finished then 1 else 0 end,
     revision = revision + case when old.finished then 1 else 0 end,
-    done_at = case when old.finished then done_at when n_open = 1 then now() end
+    done_at = case when old.finished then done_at when n_open = 1 then statement_timestamp() end
     from old where t.task_uuid = $1 returning t.state::text)
 select (select state from t) "taskState", (select count(*)::int from k where state = 'enqueued') queued from s`;
 

@@ -100,7 +100,7 @@ with d as materialized (
     select x.* from tasker.step x where x.task_uuid = $1 and x.idx = w.idx offset 0) s),
 h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
-  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(now(), started_at)
+  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
     from d where state in ('in_progress', 'waiting')),
 c as (delete from tasker.checkpoint where task_uuid = $1 and idx = any ($2)),
 w as (delete from tasker.wait where task_uuid = $1 and idx = any ($2)),
@@ -122,14 +122,14 @@ delete from tasker.step where task_uuid = $1 and idx = any ($2)`;
 // A step without a fence rejects results from the worker that ran it.
 const RUN_AGAIN = sql('run_again')`
 update tasker.step set
-  state = 'pending', result = null, claim = null, next_at = null, started_at = null, done_at = now(), spared = attempts,
+  state = 'pending', result = null, claim = null, next_at = null, started_at = null, done_at = statement_timestamp(), spared = attempts,
   earlier_attempts = attempts, rerun = $3
  where task_uuid = $1 and idx = any ($2::int[])`;
 
 // A step may have been cancelled between two calls of its handler. The count of its calls then starts again.
 const RETURN_CANCELLED = sql('return_cancelled_steps')`
 with w as (delete from tasker.wait where task_uuid = $1 and idx = any ($2::int[]) and kind = 'call')
-update tasker.step set state = 'pending', spared = attempts, done_at = now(), next_at = null
+update tasker.step set state = 'pending', spared = attempts, done_at = statement_timestamp(), next_at = null
  where task_uuid = $1 and idx = any ($2::int[]) and state = 'cancelled'`;
 
 /** The steps of a task that a rerun changes, grouped by the change. */
@@ -200,7 +200,7 @@ watched as (update tasker.scheduled_task set open = true where task_uuid = $1)
 update tasker.task t set
   verdict = null, done_at = null, n_open = c.open, n_active = c.active, n_retry = c.retry, n_error = c.error,
   n_wait = c.waits + (select count(*)::int from tasker.wait w where w.task_uuid = $1 and w.idx = -1 and w.ended_at is null),
-  revision = revision + 1, reruns = coalesce(reruns, 0) + 1, rerun_at = now()
+  revision = revision + 1, reruns = coalesce(reruns, 0) + 1, rerun_at = statement_timestamp()
   from (
     select (count(*) filter (where not s.is_over))::int open,
            (count(*) filter (where s.state in ('enqueued', 'in_progress')))::int active,

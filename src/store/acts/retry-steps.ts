@@ -19,8 +19,8 @@ q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
   select ${queueIdOf({ template: 'o.template_id', task: '$1' })}, rank, $1, $2, template_id from o),
 a as (
-  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason, door, bulk_id)
-  select $1, $2, 'retry', 'waiting_for_retry', 'enqueued', $3, $4, $5, $6 from o),
+  insert into tasker.operator_action (task_uuid, idx, at, action, from_state, to_state, actor, reason, door, bulk_id)
+  select $1, $2, statement_timestamp(), 'retry', 'waiting_for_retry', 'enqueued', $3, $4, $5, $6 from o),
 t as (
   update tasker.task set n_active = n_active + 1, n_retry = n_retry - 1
    where task_uuid = $1 and exists (select 1 from o))
@@ -72,8 +72,8 @@ q as (
   select ${queueIdOf({ template: 'u.template_id', task: 'u.task_uuid' })}, rank, task_uuid, idx, template_id
     from u order by task_uuid, idx),
 a as (
-  insert into tasker.operator_action (task_uuid, idx, action, from_state, to_state, actor, reason, door, bulk_id)
-  select task_uuid, idx, 'reset', 'error', 'enqueued', $3, $4, $5, $6 from u order by task_uuid, idx)
+  insert into tasker.operator_action (task_uuid, idx, at, action, from_state, to_state, actor, reason, door, bulk_id)
+  select task_uuid, idx, statement_timestamp(), 'reset', 'error', 'enqueued', $3, $4, $5, $6 from u order by task_uuid, idx)
 select task_uuid "taskUuid", idx from u`;
 
 /**

@@ -113,8 +113,8 @@ x as (
     from v w cross join lateral (${READY_BY_LOOKUP}) r
    where w.was_ready is null and w.outcome <> 'released' and w.started_at is not null),`;
 
-// A task has ended if an attempt or an action belongs to the transaction that ended it. Both have the time of that
-// transaction. An end that a rerun undid in the meantime is in `earlier_end`.
+// A task has ended if an attempt or an action belongs to the statement that ended it. Both have the time of that
+// statement. An end that a rerun undid in the meantime is in `earlier_end`.
 const ENDS = `
 ends as materialized (
   select t.template_id, t.task_uuid, t.done_at, t.state,

@@ -24,6 +24,18 @@ export async function nextItems(
   return (await db.query<BulkItemRow>(NEXT_ITEMS, [id, after.taskUuid, after.idx, limit])).rows;
 }
 
+const LOCK_READY_STEPS = sql('lock_ready_steps')`
+select count(*) from (
+  select 1 from tasker.step where task_uuid = any ($1::uuid[]) and state in ('enqueued', 'in_progress') for update) s`;
+
+/**
+ * Keeps workers from claiming steps of these tasks until the transaction ends, and waits for claims in progress. A claim
+ * does not lock its task. Call it after the tasks are locked.
+ */
+export async function lockReadySteps(db: Db, taskUuids: readonly string[]): Promise<void> {
+  await db.query(LOCK_READY_STEPS, [`{${taskUuids.join(',')}}`]);
+}
+
 const LIVE_TASKS = sql('live_tasks')`
 select d.task_uuid "taskUuid", (${shownState('t')})::text state, t.done_at is not null ended, coalesce(t.reruns, 0) reruns,
        coalesce(t.rerun_at > (select created_at from tasker.bulk where id = $2), false) "ranAgain"

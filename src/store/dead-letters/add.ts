@@ -57,19 +57,19 @@ with d as materialized (
      and (d.reason <> 'max_retries_exceeded' or t.state = 'blocked_by_failures')),
 new as (
   insert into tasker.dead_letter (task_uuid, template_id, reason, original_state, priority, assignee, cause, rule, minutes, since,
-                                  moved_at, snapshot, metadata, queue_at)
+                                  moved_at, snapshot, metadata, queue_at, created_at, updated_at)
   select d.task_uuid, t.template_id, d.reason, t.shown::text, $7::smallint, $8::text,
          left(coalesce(d.cause, found.first_failure, 'it is in ' || t.shown::text), 1000), d.rule, d.minutes, d.since, d.moved_at,
          jsonb_build_object(
            'task_uuid', d.task_uuid, 'namespace', n.name, 'task_name', m.name, 'task_version', m.version, 'current_state', t.shown,
-           'time_in_state_minutes', floor(extract(epoch from now() - d.stood_since) / 60)::int, 'threshold_minutes', d.minutes,
-           'snapshot_timestamp', tasker.iso(now()),
+           'time_in_state_minutes', floor(extract(epoch from statement_timestamp() - d.stood_since) / 60)::int, 'threshold_minutes', d.minutes,
+           'snapshot_timestamp', tasker.iso(statement_timestamp()),
            'task_details', jsonb_build_object(
              'correlation_id', coalesce(t.correlation_id, t.task_uuid), 'priority', -t.rank,
              'requested_at', tasker.iso(t.created_at), 'created_at', tasker.iso(t.created_at)),
            'step_count', (select count(*) from tasker.step s where s.task_uuid = d.task_uuid),
            'steps', coalesce(found.steps, '[]')),
-         $9::jsonb, now() - ${HEAD_START('d.reason')}
+         $9::jsonb, statement_timestamp() - ${HEAD_START('d.reason')}, statement_timestamp(), statement_timestamp()
     from d
    cross join lateral (select x.*, ${shownState('x')} shown from tasker.task x where x.task_uuid = d.task_uuid offset 0) t
     join tasker.template m on m.id = t.template_id join tasker.namespace n on n.id = m.namespace_id
@@ -96,8 +96,8 @@ new as (
   on conflict (task_uuid) where status = 'pending' do nothing
   returning id, task_uuid, reason, original_state, cause, priority, assignee),
 a as (
-  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason, door, bulk_id, details)
-  select task_uuid, 'dlq_add', original_state, original_state, $10::text, coalesce($11::text, cause), $12::text, $13::bigint,
+  insert into tasker.operator_action (task_uuid, at, action, from_state, to_state, actor, reason, door, bulk_id, details)
+  select task_uuid, statement_timestamp(), 'dlq_add', original_state, original_state, $10::text, coalesce($11::text, cause), $12::text, $13::bigint,
          jsonb_strip_nulls(jsonb_build_object('entry', id, 'dlq_reason', reason, 'assignee', assignee, 'priority', nullif(priority, 0)))
     from new order by task_uuid)
 select id "dlqEntryUuid", task_uuid "taskUuid", reason "dlqReason", cause from new`;

@@ -58,22 +58,22 @@ const CHANGE_ENTRIES = sql('change_dead_letters')`
 with e as (
   update tasker.dead_letter d set
     status = coalesce($2::text, status), resolution = case when $3::text is null then resolution else $3 end,
-    resolved_at = case when $2 is null then resolved_at else now() end,
+    resolved_at = case when $2 is null then resolved_at else statement_timestamp() end,
     resolved_by = case when $2 is null then resolved_by else $4 end,
     assignee = case when $5::boolean then $6::text else assignee end, priority = coalesce($7::smallint, priority),
-    metadata = coalesce($8::jsonb, metadata), updated_at = now()
+    metadata = coalesce($8::jsonb, metadata), updated_at = statement_timestamp()
    where d.id = any ($1::uuid[])
   returning d.id, d.task_uuid, extract(epoch from d.resolved_at - d.created_at)::float8 seconds),
 t as (
   select e.id, e.task_uuid, x.state::text state from e left join lateral (
     select ${shownState('x')} state from tasker.task x where x.task_uuid = e.task_uuid offset 0) x on true),
 a as (
-  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason, door, bulk_id, details)
-  select task_uuid, $9::text, state, state, $4, $10::text, $11::text, $12::bigint, $13::jsonb || jsonb_build_object('entry', id)
+  insert into tasker.operator_action (task_uuid, at, action, from_state, to_state, actor, reason, door, bulk_id, details)
+  select task_uuid, statement_timestamp(), $9::text, state, state, $4, $10::text, $11::text, $12::bigint, $13::jsonb || jsonb_build_object('entry', id)
     from t order by task_uuid),
 n as (
-  insert into tasker.dead_letter_note (entry_id, author, note)
-  select id, $4, $14::text from t where $14::text is not null)
+  insert into tasker.dead_letter_note (entry_id, at, author, note)
+  select id, statement_timestamp(), $4, $14::text from t where $14::text is not null)
 select seconds from e`;
 
 /** A change of entries. Undefined fields keep their values. */

@@ -36,15 +36,15 @@ moved as materialized (
    where ${HAS_MOVED_ON}),
 closed as (
   update tasker.dead_letter d set
-    status = 'cancelled', resolved_at = now(), updated_at = now(), resolved_by = $1,
+    status = 'cancelled', resolved_at = statement_timestamp(), updated_at = statement_timestamp(), resolved_by = $1,
     resolution = case when m.state is null then 'the task was deleted'
                       when m.done_at is not null then 'the task ended: it is in ' || m.state::text
                       else 'the task moved on: it is in ' || m.state::text end || coalesce('; ' || m.act, '')
     from moved m where d.ctid = m.tid
   returning d.id, d.task_uuid, d.resolution, d.created_at),
 a as (
-  insert into tasker.operator_action (task_uuid, action, from_state, to_state, actor, reason, door, details)
-  select c.task_uuid, 'dlq_close', m.state::text, m.state::text, $1, c.resolution, 'lifecycle',
+  insert into tasker.operator_action (task_uuid, at, action, from_state, to_state, actor, reason, door, details)
+  select c.task_uuid, statement_timestamp(), 'dlq_close', m.state::text, m.state::text, $1, c.resolution, 'lifecycle',
          jsonb_build_object('entry', c.id, 'status', 'cancelled')
     from closed c join moved m on m.id = c.id order by c.task_uuid)`;
 const CLOSABLE = 'd.id, d.ctid tid, d.task_uuid, d.reason, d.rule, d.since, d.moved_at, d.created_at';
@@ -59,7 +59,7 @@ with slice as materialized (
 ${CLOSING}
 select (select max(task_uuid::text) from slice) last, (select count(*)::int from slice) looked,
        coalesce((select json_agg(json_build_object('dlqEntryUuid', id, 'taskUuid', task_uuid, 'resolution', resolution,
-                                                   'seconds', extract(epoch from now() - created_at)) order by task_uuid) from closed), '[]')::text closed`;
+                                                   'seconds', extract(epoch from statement_timestamp() - created_at)) order by task_uuid) from closed), '[]')::text closed`;
 
 const CLOSE_ENTRIES_OF = sql('close_entries_of')`
 with slice as materialized (

@@ -4,9 +4,10 @@ import { sql } from '../sql.ts';
 import type { StepKey } from '../step-key.ts';
 
 const STORE_EVENTS = sql('store_events')`
-insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, metadata, execution)
+insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, metadata, execution, fired_at)
 select (e.event ->> 'id')::uuid, e.event ->> 'name', (s.step ->> 'taskUuid')::uuid, (s.step ->> 'idx')::int,
-       (s.step ->> 'attempt')::int, e.event ->> 'publisher', e.event -> 'payload', e.event -> 'metadata', s.step -> 'execution'
+       (s.step ->> 'attempt')::int, e.event ->> 'publisher', e.event -> 'payload', e.event -> 'metadata', s.step -> 'execution',
+       statement_timestamp()
   from jsonb_array_elements($1::jsonb) with ordinality s (step, ord)
  cross join lateral jsonb_array_elements(s.step -> 'events') with ordinality e (event, place)
  order by s.ord, e.place`;

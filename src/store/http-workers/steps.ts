@@ -85,7 +85,7 @@ export async function missingSteps(db: Db, { workerId, listed, graceMs }: Heartb
 const HELD_ROWS = sql('held_http_steps')`
 select s.task_uuid "taskUuid", s.idx, s.attempts, s.spared, s.max_attempts "maxAttempts", s.rerun,
        t.template_id "templateId", t.rank, t.revision, t.context, t.correlation_id "correlationId", t.parent_correlation_id "parentCorrelationId", t.initiator,
-       t.source_system "sourceSystem", t.reason, t.tags, t.traceparent, t.created_at::text "createdAt", s.claim,
+       t.source_system "sourceSystem", t.reason, t.tags, t.traceparent, to_json(t.created_at at time zone 'UTC') "createdAt", s.claim,
        (extract(epoch from now() - s.started_at) * 1000)::float8 "ranMs"
   from unnest($1::bigint[], $2::uuid[], $3::int[]) k (claim, task_uuid, idx)
  cross join lateral (

@@ -66,7 +66,7 @@ export interface TaskSearch {
   step: StepCondition | null;
 }
 
-/** The states of a task that has not ended, in the tables. `pending` has only the tasks that start later. */
+/** The states of a task that has not ended, in the tables. */
 export const OPEN_STATES: readonly string[] = [
   'steps_in_process',
   'waiting_for_retry',

@@ -62,7 +62,7 @@ export async function lockInbox(db: Db, seq: number): Promise<boolean> {
 }
 
 const SETTLE_INBOX = sql('settle_signal_inbox')`
-update tasker.signal_inbox set done_at = now(), outcome = $2, payload = case when $3 then payload else 'null' end
+update tasker.signal_inbox set done_at = statement_timestamp(), outcome = $2, payload = case when $3 then payload else 'null' end
  where seq = $1 and done_at is null returning 1`;
 
 /**

@@ -111,9 +111,9 @@ export async function signalTasks(
 }
 
 const ADD_SIGNALS = sql('add_signals')`
-insert into tasker.signal (task_uuid, signal_id, name, key, payload, size, sender, held_by, held_attempt, used_by, used_attempt, used_at)
-select d.task_uuid, $1, $2, $3, $4, $5, $6, d.held_by, case when d.held_by is not null then d.attempt end,
-       d.used_by, case when d.used_by is not null then d.attempt end, case when d.used_by is not null then now() end
+insert into tasker.signal (task_uuid, signal_id, name, key, payload, size, sender, arrived_at, held_by, held_attempt, used_by, used_attempt, used_at)
+select d.task_uuid, $1, $2, $3, $4, $5, $6, statement_timestamp(), d.held_by, case when d.held_by is not null then d.attempt end,
+       d.used_by, case when d.used_by is not null then d.attempt end, case when d.used_by is not null then statement_timestamp() end
   from unnest($7::uuid[], $8::int[], $9::int[], $10::int[]) d (task_uuid, held_by, used_by, attempt)`;
 
 /** A signal, as it is stored with each of its tasks. */
@@ -177,7 +177,7 @@ export async function keptSignals(
 }
 
 const USE_SIGNALS = sql('use_signals')`
-update tasker.signal set used_by = $3, used_attempt = $4, used_at = now(), held_by = null, held_attempt = null
+update tasker.signal set used_by = $3, used_attempt = $4, used_at = statement_timestamp(), held_by = null, held_attempt = null
  where task_uuid = $1 and seq = any ($2::bigint[])`;
 
 const HOLD_SIGNALS = sql('hold_signals')`

@@ -25,7 +25,7 @@ const READY_AT = `
 // calls are kept for a worker that did not receive the response.
 const BEGIN_WAITS = sql('begin_waits')`
 with s as (
-  update tasker.step s set state = 'waiting', done_at = now(), next_at = null
+  update tasker.step s set state = 'waiting', done_at = statement_timestamp(), next_at = null
     from (
       select d.*, x.tid
         from rows from (
@@ -40,11 +40,11 @@ with s as (
   returning s.task_uuid, s.idx, s.attempts, d.claim, d.template_id, d.rank, d.kind, d.until_ms, d.for_ms, d.due_ms, d.settings, d.ord),
 w as (
   insert into tasker.wait as w (task_uuid, idx, kind, attempt, claim, template_id, rank, since, until, due_at, calls, settings, progress)
-  select task_uuid, idx, kind, attempts, claim, template_id, rank, since, until, least(until, now() + due_ms * interval '1 ms'),
+  select task_uuid, idx, kind, attempts, claim, template_id, rank, since, until, least(until, statement_timestamp() + due_ms * interval '1 ms'),
          calls, settings, progress
     from (
-      select s.*, coalesce(r.since, now()) since,
-             coalesce('epoch'::timestamptz + s.until_ms * interval '1 ms', coalesce(e.ready_at, now()) + s.for_ms * interval '1 ms') until,
+      select s.*, coalesce(r.since, statement_timestamp()) since,
+             coalesce('epoch'::timestamptz + s.until_ms * interval '1 ms', coalesce(e.ready_at, statement_timestamp()) + s.for_ms * interval '1 ms') until,
              case when s.kind = 'call' then coalesce(r.calls, 0) + 1 else 0 end calls, coalesce(r.progress, '{}') progress
         from s left join lateral (${READY_AT}) e on s.kind = 'timer' and s.for_ms is not null
         left join lateral (

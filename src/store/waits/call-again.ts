@@ -21,7 +21,7 @@ with s as (
    where s.ctid = d.tid
   returning s.task_uuid, s.idx, d.ord, d.wait_tid, d.task_tid, d.template_id, d.rank),
 w as (
-  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = 'elapsed'
+  update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = 'elapsed'
     from s where w.ctid = s.wait_tid returning s.ord, w.ended_at),
 t as (
   update tasker.task t set n_active = t.n_active + c.n, n_wait = t.n_wait - c.n

@@ -48,7 +48,7 @@ export async function deferWaits(db: Db, waits: readonly DeferredWait[]): Promis
 // The number of failures in a row is kept with the progress.
 const POSTPONE_WAITS = sql('postpone_waits')`
 update tasker.wait w
-   set due_at = now() + least($3 * 2 ^ least(d.failures, 30), $4) * interval '1 ms',
+   set due_at = statement_timestamp() + least($3 * 2 ^ least(d.failures, 30), $4) * interval '1 ms',
        progress = w.progress || jsonb_build_object('failures', d.failures + 1)
   from (
     select x.* from unnest($1::uuid[], $2::int[]) d (task_uuid, idx) cross join lateral (
@@ -89,10 +89,10 @@ const CLOSE_WAITS_OF_ENDED = sql('close_waits_of_ended')`
 with t as materialized (
   select task_uuid from tasker.task where task_uuid = any ($1::uuid[]) and done_at is not null),
 w as (
-  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = 'cancel'
+  update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = 'cancel'
     from t where w.task_uuid = t.task_uuid and w.ended_at is null),
 s as (
-  update tasker.step s set state = 'cancelled', done_at = now() from t where s.task_uuid = t.task_uuid and s.state = 'waiting')
+  update tasker.step s set state = 'cancelled', done_at = statement_timestamp() from t where s.task_uuid = t.task_uuid and s.state = 'waiting')
 update tasker.task x set n_wait = 0 from t where x.task_uuid = t.task_uuid and x.n_wait > 0`;
 
 /** Ends the waits of the given tasks that have ended. Call it after lockTasks. */
@@ -104,7 +104,7 @@ export async function closeWaitsOfEnded(db: Db, taskUuids: readonly string[]): P
 // not changed.
 const CLOSE_STRAY_WAITS = sql('close_stray_waits')`
 with w as (
-  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = 'cancel'
+  update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = 'cancel'
     from (
       select x.tid from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
        cross join lateral (

@@ -7,11 +7,11 @@ import type { StepKey } from '../step-key.ts';
 export const FENCE_OF_WAITS = 0;
 
 // Marks the step as running again, for the recording that follows in the same transaction. Both rows are changed by
-// ctid, and the task is locked. The transaction may have waited for the task while a worker began the attempt, so
-// `least` keeps the attempt from ending before its start.
+// ctid, and the task is locked. If the clock of the server was set back, `least` keeps the attempt from ending before
+// its start.
 const END_WAITS = sql('end_waits')`
 with s as (
-  update tasker.step s set state = 'in_progress', claim = ${FENCE_OF_WAITS}, started_at = least(s.started_at, now())
+  update tasker.step s set state = 'in_progress', claim = ${FENCE_OF_WAITS}, started_at = least(s.started_at, statement_timestamp())
     from (
       select d.*, x.tid, y.wait_tid, y.rank, t.task_tid
         from unnest($1::uuid[], $2::int[], $3::int[], $4::text[]) with ordinality d (task_uuid, idx, attempt, ended_by, ord)
@@ -25,7 +25,7 @@ with s as (
    where s.ctid = d.tid
   returning d.ord, s.attempts - s.spared counted, s.max_attempts, s.retryable, d.ended_by, d.wait_tid, d.task_tid),
 w as (
-  update tasker.wait w set ended_at = greatest(now(), w.since), ended_by = s.ended_by
+  update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = s.ended_by
     from s where w.ctid = s.wait_tid returning s.ord, w.ended_at),
 t as (
   update tasker.task t set n_active = t.n_active + c.n, n_wait = t.n_wait - c.n

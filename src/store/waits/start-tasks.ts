@@ -61,11 +61,11 @@ export async function createLaterTasks(db: Db, tasks: readonly NewTask[]): Promi
 // The first steps change now, so that the limits of a lifecycle are measured from the start.
 const START_TASK = sql('start_task')`
 with w as (
-  update tasker.wait set ended_at = greatest(now(), since), ended_by = $2
+  update tasker.wait set ended_at = greatest(statement_timestamp(), since), ended_by = $2
    where task_uuid = $1 and idx = ${START_IDX} and ended_at is null
   returning task_uuid, template_id, rank, ended_at),
 s as (
-  update tasker.step s set state = 'enqueued', next_at = now()
+  update tasker.step s set state = 'enqueued', next_at = statement_timestamp()
     from (
       select x.tid, w.template_id, w.rank
         from w join tasker.template_step ts on ts.template_id = w.template_id and ts.initial and ts.parents = 0

@@ -68,7 +68,7 @@ export async function tokenState(db: Db, { taskUuid, idx, attempt }: TokenKey): 
 }
 
 const TAKE_RUNNING = sql('take_running_step')`
-update tasker.step set claim = $3, started_at = least(started_at, now())
+update tasker.step set claim = $3, started_at = least(started_at, statement_timestamp())
  where task_uuid = $1 and idx = $2 and state = 'in_progress' and claim = $4
 returning attempts - spared counted`;
 
@@ -87,8 +87,9 @@ export async function takeRunning(
 
 // The row of an earlier wait of the step is replaced.
 const NOTE_TOKEN_USE = sql('note_token_use')`
-insert into tasker.wait (task_uuid, idx, kind, attempt, template_id, rank, progress, ended_at, ended_by)
-select s.task_uuid, s.idx, 'completion', s.attempts, t.template_id, t.rank, jsonb_build_object('outcome', $3::text), now(), 'token'
+insert into tasker.wait (task_uuid, idx, kind, attempt, template_id, rank, progress, since, ended_at, ended_by)
+select s.task_uuid, s.idx, 'completion', s.attempts, t.template_id, t.rank, jsonb_build_object('outcome', $3::text),
+       statement_timestamp(), statement_timestamp(), 'token'
   from tasker.step s join tasker.task t on t.task_uuid = s.task_uuid where s.task_uuid = $1 and s.idx = $2
 on conflict (task_uuid, idx) do update set
   kind = excluded.kind, attempt = excluded.attempt, claim = null, since = excluded.since, until = null, due_at = null, calls = 0,
@@ -100,7 +101,7 @@ export async function noteTokenUse(db: Db, { taskUuid, idx }: StepKey, outcome: 
 }
 
 const EXTEND_WAIT = sql('extend_wait')`
-update tasker.wait set until = now() + $3 * interval '1 ms', due_at = now() + $3 * interval '1 ms'
+update tasker.wait set until = statement_timestamp() + $3 * interval '1 ms', due_at = statement_timestamp() + $3 * interval '1 ms'
  where task_uuid = $1 and idx = $2 and ended_at is null returning tasker.iso(until) until`;
 
 /** Changes the end of a wait, in milliseconds from now. Call it after lockTasks. */

@@ -37,7 +37,7 @@ it('a task is added to the dead letters, listed, assigned, annotated, shown and 
   expect(listed.stderr).toBe('1 dead letter\n');
   expect(listed.stdout).toMatch(/TASK +REASON +SINCE +ASSIGNEE +TEMPLATE +TASK IS IN +CAUSE/);
   expect(listed.stdout).toMatch(
-    new RegExp(`${task} +manual_dlq +[\\d.]+ m?s ago +- +demo/pair@1.0.0 +steps_in_process +charged twice\\?`),
+    new RegExp(`${task} +manual_dlq +[\\d.]+ m?s ago +- +demo/pair@1.0.0 +pending +charged twice\\?`),
   );
   expect(await on.project.run(['dlq', 'assign', task, '--to', 'payments', '--priority', '7'])).toMatchObject({
     code: 0,
@@ -107,13 +107,13 @@ it('redriving one task reports which steps run again, or why none does', async (
   await on.project.run(['dlq', 'add', task]);
   expect(await on.project.run(['dlq', 'redrive', task])).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('cannot be redriven: it is in steps_in_process, and nothing failed'),
+    stderr: expect.stringContaining('cannot be redriven: it is in pending, and nothing failed'),
   });
   await on.project.run(['task', 'cancel', task]);
   await on.project.run(['dlq', 'add', task, '--reason', 'was that right?']);
   expect(await on.project.run(['dlq', 'redrive', task, '--reason', 'no'])).toMatchObject({
     code: 0,
-    stderr: `reopened ${task} (was cancelled): first, second continue; the task is steps_in_process\n`,
+    stderr: `reopened ${task} (was cancelled): first, second continue; the task is pending\n`,
   });
   expect(await on.project.json(['dlq', 'show', task])).toMatchObject({ resolution_notes: 'redriven: no' });
 });
@@ -133,7 +133,7 @@ it('redriving many tasks shows a preview, asks for confirmation, and reports the
   });
   const done = await on.project.run(['dlq', 'redrive', '--dlq-reason', 'manual_dlq', '--yes', '--reason', 'again']);
   expect(done.stdout).toMatch(/redriven 2 of 3 tasks \(bulk \d+\)\n\n1 skipped:/);
-  expect(done.stdout).toContain('it is in steps_in_process, and nothing failed');
+  expect(done.stdout).toContain('it is in pending, and nothing failed');
 });
 
 it.each([

@@ -32,7 +32,7 @@ it('status and task summary report an empty database, and then a task that no wo
   });
   expect(await project.json(['task', 'summary', '--namespace', 'demo'])).toMatchObject({
     filter: { namespace: 'demo' },
-    templates: [{ namespace: 'demo', name: 'pair', version: '1.0.0', counts: { steps_in_process: 1 } }],
+    templates: [{ namespace: 'demo', name: 'pair', version: '1.0.0', counts: { pending: 1 } }],
     open_since: null,
     failed: { steps: 0, groups: [], more_groups: 0, timed_out: false },
     unserved: {

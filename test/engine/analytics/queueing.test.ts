@@ -120,7 +120,7 @@ describe('queueing time', () => {
       await bench.claim();
       await bench.record(bench.completed(step));
     }
-    const rerun = 'select rerun_at from tasker.task where task_uuid = $1';
+    const rerun = `select at from tasker.operator_action where task_uuid = $1 and action = 'rerun'`;
     const a = (await ms(sql, CREATED, START(0, 1), [taskUuid])) + (await ms(sql, rerun, START(0, 2), [taskUuid]));
     const b = (await ms(sql, END(0, 1), START(1, 1), [taskUuid])) + (await ms(sql, END(0, 2), START(1, 2), [taskUuid]));
     expect((await queueing(bench, 'a')).totalMs).toBeCloseTo(a, 1);
@@ -140,7 +140,7 @@ describe('queueing time', () => {
       await bench.record(bench.completed('a'));
       return bench;
     };
-    const rerun = 'select rerun_at from tasker.task where task_uuid = $1';
+    const rerun = `select at from tasker.operator_action where task_uuid = $1 and details ->> 'how' = 'reopened'`;
     const never = await redriven(false);
     const a = await ms(never.sql, rerun, START(0, 1), [never.taskUuid]);
     expect(await queueing(never, 'a')).toMatchObject({ count: 1, totalMs: expect.closeTo(a, 1) });

@@ -19,7 +19,7 @@ describe('adding a task by hand', () => {
     expect(entry).toMatchObject({
       taskUuid,
       dlqReason: 'manual_dlq',
-      originalState: 'steps_in_process',
+      originalState: 'pending',
       cause: 'charged twice? «ü» 你好',
       assignee: 'payments',
       priority: 10,

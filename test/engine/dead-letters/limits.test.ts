@@ -158,7 +158,7 @@ describe('the staleness of tasks', () => {
         taskUuid: over,
         namespaceName: 'test',
         taskName: 'demo',
-        currentState: 'steps_in_process',
+        currentState: 'pending',
         timeInStateMinutes: 130,
         taskAgeMinutes: 130,
         stalenessThresholdMinutes: 100,

@@ -58,8 +58,8 @@ async function bench(options: Parameters<typeof setup>[0] = {}) {
 function wrongRows(sql: Sql) {
   return sql(`
     select 'task' what, task_uuid, t.shown live, s.state found
-      from (select t.*, case when state = 'waiting_for_dependencies' and exists (
-                      select 1 from tasker.wait w where w.task_uuid = t.task_uuid and w.idx = -1 and w.ended_at is null)
+      from (select t.*, case when state in ('steps_in_process', 'waiting_for_dependencies') and not exists (
+                      select 1 from tasker.step s where s.task_uuid = t.task_uuid and s.attempts > 0)
                    then 'pending' else tasker.shown_state(state, n_wait) end shown from tasker.task t) t
       full join tasker.task_search s using (task_uuid) where t.shown is distinct from s.state
     union all

@@ -134,7 +134,8 @@ it('another process writes the changes that a process did not write before it di
   const other = projectorOn(url);
   await other.keeper.look();
   const rows = await sql(`
-    select t.task_uuid from tasker.task t left join tasker.task_search s using (task_uuid) where s.state is distinct from t.state
+    select t.task_uuid from tasker.task t left join tasker.task_search s using (task_uuid)
+     where s.state is distinct from case t.state when 'steps_in_process' then 'pending' else t.state end
     union all select s.task_uuid from tasker.task_search s left join tasker.task t using (task_uuid) where t.task_uuid is null
     union all select task_uuid from tasker.step_search q where not exists (
       select 1 from tasker.step s where s.task_uuid = q.task_uuid and s.idx = q.idx and s.state = q.state)
@@ -253,7 +254,7 @@ it('many processes that write the same tasks at the same time leave the latest s
   await tasker.engine.search.flush();
   expect(
     await sql(`select count(*)::int from tasker.task t join tasker.task_search s using (task_uuid)
-                     where s.state <> t.state or s.done_at is distinct from t.done_at`),
+                     where s.state <> case t.state when 'steps_in_process' then 'pending' else t.state end or s.done_at is distinct from t.done_at`),
   ).toEqual([{ count: 0 }]);
   expect((await tasker.listTasks({ status: 'cancelled' }, {})).total).toBe(20);
   expect(await sql('select count(*)::int from tasker.step_search')).toEqual([{ count: 20 }]);
