@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { stateHint, TASK_FILTER_KEYS, VISIBLE_STATES } from '../app/list-options.ts';
 import type { TaskFilter } from '../app/operator-types.ts';
+import { oneLine } from '../logging/terminal/shown-text.ts';
 import { collect, moment, wholeNumber } from './options.ts';
 
 /** The options that {@link addTaskFilter} adds, as commander returns them. */
@@ -84,7 +85,7 @@ export function taskFilterOf(options: TaskFilterOptions, { acts }: { acts: boole
 
 /** Describes a filter for a person: `status blocked_by_failures, name fulfil`. Empty if there is no condition. */
 export function describeFilter(filter: TaskFilter): string {
-  return Object.entries(filter)
+  const conditions = Object.entries(filter)
     .map(([key, value]) => {
       const words = key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
       if (value === true) return words;
@@ -92,6 +93,7 @@ export function describeFilter(filter: TaskFilter): string {
       return `${words} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`;
     })
     .join(', ');
+  return oneLine(conditions);
 }
 
 /** Returns the options and values that pass this filter to another command, for a shell. */

@@ -1,6 +1,7 @@
 import { approvalJson } from '../../app/json/acts.ts';
 import type { Approval } from '../../app/operator-types.ts';
 import { TaskerError } from '../../errors.ts';
+import { oneLine } from '../../logging/terminal/shown-text.ts';
 import { operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { readInput } from '../read-input.ts';
@@ -59,6 +60,6 @@ export async function approvalReassign(task: string, step: string, options: Reas
     const approval = await tasker.approvals.reassign(task, step, { to, by: actor, reason });
     if (json) return printJson(approvalJson(approval));
     const who = approval.assignees.length === 0 ? 'everyone' : approval.assignees.join(', ');
-    note(`assignees of ${step}: ${who}`);
+    note(oneLine(`assignees of ${step}: ${who}`));
   });
 }

@@ -1,6 +1,6 @@
-import pc from 'picocolors';
 import { bulkPreviewJson, bulkReportJson } from '../../app/json/acts.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import { confirmed } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
@@ -132,7 +132,7 @@ function sampleTable(sample: BulkPreview['sample']): string {
 
 /** Runs the action and prints its result. After Ctrl-C, the action can be resumed. */
 async function work(act: BulkAct, what: string, { json, stop }: BulkRunOptions & { stop: AbortSignal }): Promise<void> {
-  const bar = new ProgressBar(process.stderr);
+  const bar = new ProgressBar();
   try {
     for await (const progress of act) bar.show(progress);
   } catch (error) {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pc from 'picocolors';
 import { statusJson } from '../../app/json/overview.ts';
 import type { TaskerStatus } from '../../app/overview/status.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { messageOf } from '../../errors.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { LiveScreen } from '../show/live-screen.ts';
 import { print, printJson } from '../show/output.ts';

@@ -1,8 +1,9 @@
-import pc from 'picocolors';
 import { stateOfBatch } from '../../app/json/batch-state.ts';
 import type { Step, Task } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { shortWait } from '../../app/wait-words.ts';
+import { pc } from '../../logging/terminal/colors.ts';
+import { oneLine } from '../../logging/terminal/shown-text.ts';
 import { countsOf, type Folded, foldBatches, type TreeStep } from './fold-batches.ts';
 import { painted, signOf, spanOf, widthOf, wrapWords } from './text.ts';
 
@@ -120,7 +121,7 @@ export function drawnTree<S extends TreeStep>(
     const sign = spinner && state === 'in_progress' ? painted('in_progress', spinner) : signOf(state);
     const gap = ' '.repeat(width - widthOfLine(line));
     const also = otherParents.length > 0 ? pc.dim(` (also after ${otherParents.join(', ')})`) : '';
-    const text = `${workers ? describeBatch(workers) : describe(step!)}${also}`;
+    const text = oneLine(`${workers ? describeBatch(workers) : describe(step!)}${also}`);
     const room = columns === undefined ? 0 : columns - width - 4;
     const wrapped = room < NARROWEST ? text : wrapWords(text, room).join(`\n${' '.repeat(width + 4)}`);
     return `${pc.dim(branches)}${sign} ${label}${gap}  ${wrapped}`;

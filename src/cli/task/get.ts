@@ -1,6 +1,6 @@
-import pc from 'picocolors';
 import { type Task, taskJson } from '../../app/json/views.ts';
 import type { DeadLetter } from '../../app/operator-types.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { describePause } from '../pause/describe.ts';
 import { ifAllowed } from '../remote/if-allowed.ts';

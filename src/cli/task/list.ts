@@ -1,7 +1,7 @@
-import pc from 'picocolors';
 import { pageJson } from '../../app/json/overview.ts';
 import { snakeKeys, type Task } from '../../app/json/views.ts';
 import type { FoundTask, TaskFilter, TaskPage } from '../../app/operator-types.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage, pageNotes } from '../show/page-notes.ts';

@@ -1,6 +1,6 @@
-import pc from 'picocolors';
 import { rerunJson } from '../../app/json/acts.ts';
 import type { TaskRerun } from '../../app/json/views.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
