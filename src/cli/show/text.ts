@@ -45,6 +45,11 @@ export function deadDeliveries(count: number): string {
   return `${count} dead ${count === 1 ? 'delivery' : 'deliveries'}`;
 }
 
+/** Formats a number that was counted up to a limit: `42`, or `100,000+` for at least as many as the limit. */
+export function upTo(number: number, most: number): string {
+  return number >= most ? `${most.toLocaleString('en')}+` : number.toLocaleString('en');
+}
+
 /** Formats rows in columns as wide as their widest cell. Ignores color codes. A cell is one line. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [header.map((cell) => pc.dim(cell.toUpperCase())), ...rows.map((row) => row.map(oneLine))];
@@ -59,11 +64,14 @@ export function table(header: readonly string[], rows: readonly (readonly string
     .join('\n');
 }
 
-/** Formats names and values in two columns. Omits values that are null or undefined. A value is one line. */
+/** Formats names and values in two columns, which may have several lines. Omits values that are null or undefined. */
 export function fields(pairs: readonly (readonly [name: string, value: string | null | undefined])[]): string {
   const given = pairs.filter((pair): pair is readonly [string, string] => pair[1] !== null && pair[1] !== undefined);
   const width = Math.max(...given.map(([name]) => widthOf(name)));
-  return given.map(([name, value]) => `${pc.dim(padded(name, width))}  ${oneLine(value)}`).join('\n');
+  const indent = ' '.repeat(width + 2);
+  return given
+    .map(([name, value]) => `${pc.dim(padded(name, width))}  ${value.trimEnd().replaceAll('\n', `\n${indent}`)}`)
+    .join('\n');
 }
 
 /**

@@ -102,7 +102,7 @@ const COLUMNS: readonly [title: string, ...states: (keyof StateCounts)[]][] = [
   ['retrying', 'waiting_for_retry'],
   ['waiting', 'waiting'],
   ['in process', 'steps_in_process', 'waiting_for_dependencies'],
-  ['starting later', 'pending'],
+  ['pending', 'pending'],
   ['complete', 'complete'],
   ['error', 'error'],
   ['cancelled', 'cancelled'],

@@ -211,7 +211,8 @@ function implied(search: TaskSearch): boolean {
     search.ended = ended;
     return true;
   };
-  if (isOfOpenTask(step) && !needs(false)) return false;
+  // The note of a task that has ended may not have been deleted yet.
+  if ((isOfOpenTask(step) || search.stale) && !needs(false)) return false;
   if ((endedAfter ?? endedBefore) !== null && !needs(true)) return false;
   // A task is created before it ends, so this limits the range of the index for the default order.
   for (const before of [endedBefore, updatedBefore]) {

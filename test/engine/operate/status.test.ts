@@ -37,7 +37,7 @@ it('the status lists workers, queues, open tasks, problems and rates', async () 
   await running.promise;
   await expect
     .poll(async () => (await tasker.status()).open)
-    .toEqual({ steps_in_process: 3, blocked_by_failures: 1, waiting_for_retry: 1 });
+    .toEqual({ pending: 2, steps_in_process: 1, blocked_by_failures: 1, waiting_for_retry: 1 });
   await expect.poll(async () => (await tasker.status()).workers.slotsUsed).toBe(1);
   // Attempts are counted in the background.
   await expect
