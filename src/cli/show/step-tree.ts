@@ -5,7 +5,7 @@ import { shortWait } from '../../app/wait-words.ts';
 import { pc } from '../../logging/terminal/colors.ts';
 import { oneLine } from '../../logging/terminal/shown-text.ts';
 import { countsOf, type Folded, foldBatches, type TreeStep } from './fold-batches.ts';
-import { painted, signOf, spanOf, widthOf, wrapWords } from './text.ts';
+import { painted, signOf, spanOf, timeLeft, widthOf, wrapWords } from './text.ts';
 
 /** The parents of each step, by name. */
 export type Parents = ReadonlyMap<string, readonly string[]>;
@@ -138,7 +138,7 @@ function detailsOf(step: Step, now: number): string[] {
   if (step.attempts > 1 || step.currentState === 'waiting_for_retry')
     details.push(`attempt ${step.attempts} of ${step.maxAttempts}`);
   if (step.wait) details.push(shortWait(step.wait, now));
-  if (step.nextRetryAt) details.push(`next attempt in ${spanOf(Date.parse(step.nextRetryAt) - now)}`);
+  if (step.nextRetryAt) details.push(`next attempt in ${timeLeft(Date.parse(step.nextRetryAt) - now)}`);
   const error = step.results?.error?.message.split('\n')[0];
   if (error && step.currentState !== 'complete') details.push(pc.red(error));
   return details;
