@@ -35,11 +35,17 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION tasker.error_part(part text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN regexp_replace(regexp_replace(part, '(?:\m[[:alnum:]_]+-)*[[:alnum:]_]*[0-9][[:alnum:]_]*(?:[.:+-][[:alnum:]_]+)*|"[^"]*"|`[^`]*`|(?<![[:alnum:]])''[^'']*''|[^[:space:]<>@]+@[[:alnum:].-]+'::text, '*'::text, 'g'::text), '\*(?:[, ]+\*)+'::text, '*'::text, 'g'::text);
+
 CREATE OR REPLACE FUNCTION tasker.error_pattern(error text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
-RETURN regexp_replace(regexp_replace(error, '(?:\m[[:alnum:]_]+-)*[[:alnum:]_]*[0-9][[:alnum:]_]*(?:[.:+-][[:alnum:]_]+)*|"[^"]*"|`[^`]*`|(?<![[:alnum:]])''[^'']*''|[^[:space:]<>@]+@[[:alnum:].-]+'::text, '*'::text, 'g'::text), '\*(?:[, ]+\*)+'::text, '*'::text, 'g'::text);
+RETURN (SELECT CASE WHEN ((length(y.head) % 2) = (length(replace(y.head, '"'::text, ''::text)) % 2)) THEN ((tasker.error_part(y.head) || "right"(y.found, 3)) || tasker.error_part(substr(error_pattern.error, (length(y.head) + 4)))) ELSE tasker.error_part(error_pattern.error) END AS error_part FROM (SELECT x.found, "left"(error_pattern.error, ((strpos(error_pattern.error, x.found) + length(x.found)) - 4)) AS head FROM (SELECT "substring"(error_pattern.error, '(?i)\m((?:(?:http(?:/[0-9.]+)?(?: status| error)?|status(?:[ _-]?code)?)(?:: | = | of |[ :=])|(?:code|returned|answered|received|got|with)(?:: | an? |[ :=])(?=[45][0-9][0-9](?:$|[,;)]|[:.](?:$|[[:space:]])| (?:after|at|by|for|from|in|on|to|when)\M)))[1-5][0-9][0-9])(?![[:alnum:]_]|[.:+-][[:alnum:]_])'::text) AS found OFFSET 0) x OFFSET 0) y);
 
 CREATE OR REPLACE FUNCTION tasker.iso(timestamp with time zone)
  RETURNS text

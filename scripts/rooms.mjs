@@ -33,7 +33,7 @@ export const ROOMS = {
     mayImport: ['errors', 'model'],
   },
   logging: {
-    about: 'Loggers, log scopes, and the redaction of log lines.',
+    about: 'Loggers, log scopes, and the redaction of log lines. `terminal/` escapes text for a terminal.',
     begin: 'src/logging/logger.ts',
     mayImport: ['errors', 'config'],
   },

@@ -189,6 +189,16 @@ describe('the rooms', () => {
     expect(outside('cli', (file) => /process\.exit\(/.test(readFileSync(file, 'utf8')))).toEqual([]);
   });
 
+  it('write to the terminal only where control characters of stored text are escaped', () => {
+    const places = new Set(['cli/show/output.ts', 'cli/show/live-screen.ts']);
+    const harmless =
+      /process\.std(?:out|err)\.(?:isTTY|columns)\b|new (?:LiveScreen|DevView)\(process\.stdout\b|output: process\.stderr \}/g;
+    const forbidden = /process\.std(?:out|err)\b|console\.\w+\(|\.write\(|picocolors/;
+    const isStray = (file: string) => forbidden.test(readFileSync(file, 'utf8').replace(harmless, ''));
+    const commands = files.filter((file) => roomOf(file) === 'cli' && !places.has(path.relative(SRC, file)));
+    expect(commands.filter(isStray).map((file) => path.relative(SRC, file))).toEqual([]);
+  });
+
   it('have exactly the statements that bench/hot-statements.mjs lists', () => {
     const statements = files.filter((file) => roomOf(file) === 'store').flatMap(statementsOf);
     const listed = [...HOT, ...Object.keys(NOT_HOT)];

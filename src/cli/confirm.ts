@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { TaskerError } from '../errors.ts';
+import { shownText } from '../logging/terminal/shown-text.ts';
 
 /**
  * Asks a question at the terminal. Treats any answer other than yes as no.
@@ -17,7 +18,7 @@ export async function confirmed(question: string): Promise<boolean> {
   asking.once('SIGINT', () => gone.abort());
   asking.once('close', () => gone.abort());
   try {
-    return /^y(es)?$/i.test((await asking.question(`${question} [y/N] `, { signal: gone.signal })).trim());
+    return /^y(es)?$/i.test((await asking.question(`${shownText(question)} [y/N] `, { signal: gone.signal })).trim());
   } catch (error) {
     if (gone.signal.aborted) return false;
     throw error;

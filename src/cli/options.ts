@@ -1,5 +1,5 @@
-import { type Command, InvalidArgumentError } from 'commander';
-import { DURATION_FORMS, durationMs } from '../app/schedules/duration.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { DURATION_FORMS, durationMs, timeInWords } from '../app/schedules/duration.ts';
 import { isNamespace, NAMESPACE_RULE } from '../template/namespace-rule.ts';
 
 /** Options that every command accepts, before or after its name. */
@@ -34,23 +34,19 @@ export function seconds(text: string): number {
   throw new InvalidArgumentError('it must be a number of seconds.');
 }
 
-/** Parses a duration into milliseconds: `90s`, `15m`, `2h`, `7d`, ISO 8601, or a number of seconds. */
+/** Parses a duration into milliseconds: `90s`, `15m`, `2h`, `24h30m`, `7d`, ISO 8601, or a number of seconds. */
 export function duration(text: string): number {
   const ms = durationMs(/^\d+(\.\d+)?$/.test(text.trim()) ? Number(text) : text.trim());
   if (ms !== undefined) return ms;
   throw new InvalidArgumentError(`it must be a duration: ${DURATION_FORMS}.`);
 }
 
-const UNITS: Record<string, number> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
-/** Parses an option that takes a time: ISO 8601, or an age (`90s`, `15m`, `2h`, `7d`). */
+/** Parses an option that takes a time: ISO 8601, an age (`90s`, `15m`, `2h`, `24h30m`, `7d`), `today` or `yesterday`. */
 export function moment(text: string, _before?: unknown, now: number = Date.now()): Date {
-  const [, count, unit] = /^(\d+(?:\.\d+)?)([smhd])$/.exec(text.trim()) ?? [];
-  const time = unit === undefined ? timeOf(text) : now - Number(count) * UNITS[unit]!;
-  const date = new Date(time);
+  const date = new Date(timeInWords(text, now) ?? timeOf(text));
   if (Number.isNaN(date.getTime())) {
     throw new InvalidArgumentError(
-      'it must be a time, such as 2026-01-02T03:04Z, or an age, such as 90s, 15m, 2h or 7d.',
+      'it must be a time, such as 2026-01-02T03:04Z, an age, such as 90s, 15m, 2h, 24h30m or 7d, or today or yesterday.',
     );
   }
   return date;
@@ -77,6 +73,17 @@ function timeOf(text: string): number {
 /** Collects the values of a repeatable option. */
 export function collect(text: string, before: string[] = []): string[] {
   return [...before, text];
+}
+
+/** Adds another name of an option, which the help does not list. */
+export function alsoNamed(command: Command, flag: `--${string}`, other: `--${string}`): Command {
+  const option = command.options.find(({ long }) => long === flag);
+  if (option === undefined) throw new Error(`${command.name()} has no option ${flag}`);
+  const alias = new Option(option.flags.replace(/^.*--[\w-]+/, other), option.description).hideHelp();
+  if (option.parseArg) alias.argParser(option.parseArg);
+  // Both names set the same value.
+  alias.attributeName = () => option.attributeName();
+  return command.addOption(alias);
 }
 
 /** Collects the namespaces that a worker serves. Ignores an empty value. */

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { packageVersion } from '../config/package-version.ts';
 import { useConfigPath } from '../config/use-config-path.ts';
 import { TaskerError } from '../errors.ts';
+import { parserOutput } from './show/output.ts';
 
 /**
  * The commands that start something on this machine, or read and write local files. They use neither a database nor a
@@ -82,7 +83,7 @@ export async function makeProgram(argv: readonly string[] = []): Promise<Command
     )
     .option('--verbose', 'log more, and show the causes and stack of errors')
     .showHelpAfterError('(run with --help for usage)')
-    .configureOutput({ outputError: (text, write) => write(text) })
+    .configureOutput({ ...parserOutput, outputError: (text, write) => write(text) })
     .hook('preAction', (_program, command) => {
       const { config } = command.optsWithGlobals<{ config?: string }>();
       if (config !== undefined) useConfigPath(config);

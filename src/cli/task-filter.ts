@@ -1,7 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { stateHint, TASK_FILTER_KEYS, VISIBLE_STATES } from '../app/list-options.ts';
 import type { TaskFilter } from '../app/operator-types.ts';
-import { collect, moment, wholeNumber } from './options.ts';
+import { oneLine } from '../logging/terminal/shown-text.ts';
+import { alsoNamed, collect, moment, wholeNumber } from './options.ts';
+import { timeConditions } from './show/time-conditions.ts';
 
 /** The options that {@link addTaskFilter} adds, as commander returns them. */
 export interface TaskFilterOptions {
@@ -36,6 +38,8 @@ export interface TaskFilterOptions {
   worker?: string;
 }
 
+const EVENTS = ['created', 'ended', 'updated'] as const;
+
 /** Adds the options that select tasks. `acts`: whether the command has its own `--reason`. */
 export function addTaskFilter(command: Command, { acts }: { acts: boolean }): Command {
   command
@@ -53,11 +57,12 @@ export function addTaskFilter(command: Command, { acts }: { acts: boolean }): Co
     .option('--correlation-id <uuid>', 'only tasks with this correlation id')
     .option('--parent-correlation-id <uuid>', 'only tasks with this parent correlation id')
     .option('--key <key>', 'only tasks with this idempotency key');
-  for (const event of ['created', 'ended', 'updated']) {
+  alsoNamed(command, '--status', '--state');
+  for (const event of EVENTS) {
     command
       .option(
         `--${event}-after <time>`,
-        `only tasks ${event} since a time (2026-01-31T12:00Z) or age (90s, 15m, 2h, 7d)`,
+        `only tasks ${event} since a time (2026-01-31T12:00Z, yesterday) or age (90s, 15m, 2h, 24h30m, 7d)`,
         time,
       )
       .option(`--${event}-before <time>`, `only tasks ${event} before a time or age`, time);
@@ -84,14 +89,19 @@ export function taskFilterOf(options: TaskFilterOptions, { acts }: { acts: boole
 
 /** Describes a filter for a person: `status blocked_by_failures, name fulfil`. Empty if there is no condition. */
 export function describeFilter(filter: TaskFilter): string {
-  return Object.entries(filter)
+  const textOf = (time: string | Date | undefined) => (time instanceof Date ? time.toISOString() : time);
+  const times = EVENTS.flatMap((event) =>
+    timeConditions(event, { after: textOf(filter[`${event}After`]), before: textOf(filter[`${event}Before`]) }),
+  );
+  const others = Object.entries(filter)
+    .filter(([key]) => !/^(created|ended|updated)(After|Before)$/.test(key))
     .map(([key, value]) => {
       const words = key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
       if (value === true) return words;
       if (Array.isArray(value)) return `${words} ${value.join(key === 'tag' ? ' and ' : ' or ')}`;
       return `${words} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`;
-    })
-    .join(', ');
+    });
+  return oneLine([...others, ...times].join(', '));
 }
 
 /** Returns the options and values that pass this filter to another command, for a shell. */

@@ -1,10 +1,11 @@
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import { TaskerError } from '../errors.ts';
+import { AUDIT_ACTIONS } from '../model/audit-actions.ts';
 import { checkUuid } from '../model/ids.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
-import { type AuditRow, forgetActs, forgetBulks, listAudit } from '../store/acts/audit.ts';
+import { type AuditRow, forgetActs, forgetBulks, hasAction, listAudit } from '../store/acts/audit.ts';
 import type { Door } from './operate.ts';
 import { isCursorTime } from './search/cursor.ts';
 import { type SearchTime, timeOf } from './search/filter.ts';
@@ -32,10 +33,15 @@ export interface AuditPageOptions {
   limit?: number | undefined;
   /** `nextCursor` of the previous page. */
   cursor?: string | undefined;
+  /**
+   * Returns one entry for each bulk action: its start and its actions on tasks and steps that meet the conditions, with
+   * their number in `entries`. Default: false.
+   */
+  fold?: boolean | undefined;
 }
 
 /** An action of an operator, or of a template's lifecycle. */
-export interface AuditEntry extends Omit<AuditRow, 'details'> {
+export interface AuditEntry extends Omit<AuditRow, 'details' | 'bulk'> {
   /** Further details of the action, such as the filter of a bulk action. */
   details: Record<string, unknown> | null;
 }
@@ -54,7 +60,7 @@ const AUDITING = opening({ plan_cache_mode: 'force_custom_plan', jit: 'off', sta
 export async function findActs(
   database: Database,
   filter: AuditFilter,
-  { limit = 50, cursor }: AuditPageOptions,
+  { limit = 50, cursor, fold = false }: AuditPageOptions,
 ): Promise<AuditPage> {
   checkFilter(filter);
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
@@ -70,9 +76,11 @@ export async function findActs(
     bulkId: filter.bulk ?? null,
     target: filter.target ?? null,
     from: cursor === undefined ? null : readCursor(cursor),
+    fold,
     limit: limit + 1,
   };
   const rows = await database.pipeline(AUDITING, (tx) => listAudit(tx, search));
+  if (rows.length === 0) await checkAction(database, filter.action);
   const entries = rows.slice(0, limit).map(entryOf);
   return { entries, nextCursor: rows.length > limit ? cursorOf(entries.at(-1)!) : null };
 }
@@ -99,8 +107,27 @@ function checkFilter(filter: AuditFilter): void {
   }
 }
 
-function entryOf({ details, ...row }: AuditRow): AuditEntry {
-  return { ...row, details: details === null ? null : (JSON.parse(details) as Record<string, unknown>) };
+/**
+ * Refuses an action that does not exist, instead of returning no entries. Accepts what a later version has recorded.
+ * @throws TaskerError `bad_request`
+ */
+async function checkAction(database: Database, action: string | undefined): Promise<void> {
+  if (action === undefined || AUDIT_ACTIONS.some((known) => known === action)) return;
+  if (await hasAction(database, action)) return;
+  const near = nearNames(action, AUDIT_ACTIONS, 3);
+  throw new TaskerError(
+    'bad_request',
+    `unknown action ${action}; ${near.length > 0 ? `did you mean ${near.join(' or ')}?` : `the actions are ${AUDIT_ACTIONS.join(', ')}`}`,
+  );
+}
+
+/** Returns an entry. One that stands for several actions of a bulk action is about the bulk action. */
+function entryOf({ details, bulk, ...row }: AuditRow): AuditEntry {
+  const own = details === null ? null : (JSON.parse(details) as Record<string, unknown>);
+  if (row.entries === 1) return { ...row, details: own };
+  const { action = row.action, ...of } = (bulk === null ? {} : JSON.parse(bulk)) as { action?: string };
+  const none = { taskUuid: null, template: null, step: null, fromState: null, toState: null };
+  return { ...row, ...none, action, target: `bulk ${row.bulkId}`, details: of };
 }
 
 function cursorOf({ at, id }: AuditEntry): string {

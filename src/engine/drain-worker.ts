@@ -49,7 +49,8 @@ export async function askWorker(
     await setDrain(tx, ids, drain ? { by: operator.actor, reason: operator.reason } : { by: null, reason: null });
     const [fromState, toState] = drain ? ['running', 'draining'] : ['draining', 'running'];
     const details = JSON.stringify({ worker_id: id, host: instances.at(-1)!.host, pid: instances.at(-1)!.pid });
-    const act = { action: drain ? 'drain' : 'resume', target: `worker ${name}`, fromState, toState, details };
+    const action = drain ? ('drain' as const) : ('resume' as const);
+    const act = { action, target: `worker ${name}`, fromState, toState, details };
     await noteAct(tx, act, operator);
     return { id, name, ids, changed: true };
   });

@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
+import { counted } from '../model/counted.ts';
 import { type AddedDeadLetter, addDeadLetters } from '../store/dead-letters/add.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import {
@@ -128,8 +129,8 @@ async function addStale(tx: Db, rows: readonly JudgedRow[]): Promise<AddedDeadLe
 function reasonOf({ rule, template, minutes, passed, held, since, rerun, startedLater, action }: JudgedRow): string {
   const found =
     rule === 'max_duration_minutes' || rule!.endsWith('lifetime_hours')
-      ? `not done ${passed} minutes after its ${rerun ? 'rerun' : startedLater ? 'start' : 'creation'}`
-      : `no progress for ${passed} minutes, since ${since}`;
+      ? `not done ${counted(passed!, 'minute')} after its ${rerun ? 'rerun' : startedLater ? 'start' : 'creation'}`
+      : `no progress for ${counted(passed!, 'minute')}, since ${since}`;
   const limit = action === 'note' ? `${rule} is ${inItsUnit(rule!, minutes!)}` : `${rule} of ${template} is ${minutes}`;
   return `${limit}: ${found}${held ? `, without ${held} in which it was paused` : ''}`;
 }

@@ -1,10 +1,11 @@
-import pc from 'picocolors';
 import pino from 'pino';
 import type { ConsoleForm } from './console-form.ts';
 import { STANDARD_ERROR_FORM } from './console-form.ts';
 import type { LogBindings, Logger } from './logger.ts';
 import { levelsByRoom, OF_ROOM, ROOMS, type Room, type RoomedLogger } from './module-logger.ts';
 import { redactFields } from './redact-fields.ts';
+import { pc } from './terminal/colors.ts';
+import { oneLine, shownText } from './terminal/shown-text.ts';
 
 /** Options of {@link consoleLogger}. */
 export interface ConsoleLoggerOptions {
@@ -13,7 +14,7 @@ export interface ConsoleLoggerOptions {
   modules?: Readonly<Record<string, string>>;
   /** `json`: lines of pino. `lines`: readable lines with a time. */
   form: ConsoleForm;
-  /** Where lines are written. Default: standard error. */
+  /** Where lines are written, which must pass them through `shownText`. Default: standard error. */
   write?: (line: string) => void;
 }
 
@@ -65,7 +66,8 @@ function sinkOf({ form, write }: ConsoleLoggerOptions): pino.DestinationStream {
     return { write: (json: string) => (write ?? toStandardError)(lineOf(JSON.parse(json))) };
   }
   if (write) return { write: (json: string) => write(json.trimEnd()) };
-  return pino.destination({ dest: 2, sync: true });
+  const standardError = pino.destination({ dest: 2, sync: true });
+  return { write: (json: string) => void standardError.write(shownText(json)) };
 }
 
 /** Redacts fields as the log functions do, but keeps the stack of an error in the field `err`. */
@@ -75,7 +77,7 @@ function withoutSecrets(fields: object): Record<string, unknown> {
 }
 
 function toStandardError(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${shownText(line)}\n`);
 }
 
 type Entry = Record<string, unknown> & { level: number; time: number; msg?: string };
@@ -97,7 +99,7 @@ function fieldsOf(entry: Entry): string {
     ([key, value]) => !LEFT_OUT.has(key) && value !== undefined && !isOwnCorrelation(key, entry),
   );
   return shown
-    .map(([key, value]) => ` ${pc.dim(`${key}=`)}${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    .map(([key, value]) => ` ${pc.dim(`${key}=`)}${typeof value === 'string' ? oneLine(value) : JSON.stringify(value)}`)
     .join('');
 }
 

@@ -1,5 +1,6 @@
-import pc from 'picocolors';
 import { LEVELS, type Level, type Logger, type LogLine } from './logger.ts';
+import { pc } from './terminal/colors.ts';
+import { shownText } from './terminal/shown-text.ts';
 
 /**
  * Creates a logger for commands, which writes only messages to standard error, marked as warnings or notes. Does not use
@@ -11,7 +12,7 @@ export function plainLogger({ level }: { level: Level }): Logger {
     if (!isLevelEnabled(name)) return () => {};
     const mark = LEVELS.indexOf(name) >= LEVELS.indexOf('warn') ? pc.yellow('warning:') : pc.dim('note:');
     return (first: object | string, message?: string) => {
-      process.stderr.write(`${mark} ${typeof first === 'string' ? first : (message ?? '')}\n`);
+      process.stderr.write(shownText(`${mark} ${typeof first === 'string' ? first : (message ?? '')}\n`));
     };
   };
   const [trace, debug, info, warn, error] = LEVELS.map(lineOf) as [LogLine, LogLine, LogLine, LogLine, LogLine];

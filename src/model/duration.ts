@@ -1,5 +1,7 @@
 const UNITS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const SHORT = /^(\d{1,12}(?:\.\d{1,3})?)([smhd])$/;
+const COUNT = String.raw`(\d{1,12}(?:\.\d{1,3})?)`;
+const SHORT = new RegExp(`^(?=\\d)(?:${COUNT}d)?(?:${COUNT}h)?(?:${COUNT}m)?(?:${COUNT}s)?$`);
+const SHORT_UNITS = [86_400_000, 3_600_000, 60_000, 1000] as const;
 const ISO =
   /^P(?!$)(?:(\d{1,6})W)?(?:(\d{1,6})D)?(?:T(?=\d)(?:(\d{1,9})H)?(?:(\d{1,12})M)?(?:(\d{1,12}(?:\.\d{1,3})?)S)?)?$/;
 const ISO_UNITS = [7 * 86_400_000, 86_400_000, 3_600_000, 60_000, 1000] as const;
@@ -24,7 +26,7 @@ export const DURATION_TEXT = new RegExp(`${SHORT.source}|${ISO.source}`);
 export const DURATION_FORMS = 'seconds as a number, a string such as 90s, 15m, 2h or 7d, or ISO 8601 such as P3DT12H';
 
 /**
- * Returns a duration in milliseconds: seconds as a number, `90s`, `15m`, `2h`, `7d`, or ISO 8601 (`P3DT12H`). Years and
+ * Returns a duration in milliseconds: seconds as a number, `90s`, `15m`, `2h`, `7d`, `24h30m`, or ISO 8601 (`P3DT12H`). Years and
  * months have no fixed length and are rejected. Returns undefined if the value is malformed, negative, or longer than
  * 366,000 days.
  *
@@ -59,10 +61,14 @@ function withinLimit(ms: number): number | undefined {
 
 function msOfText(text: string): number {
   const short = SHORT.exec(text);
-  if (short) return Number(short[1]) * UNITS[short[2]!]!;
+  if (short) return sumOf(short.slice(1), SHORT_UNITS);
   const parts = ISO.exec(text)?.slice(1);
-  if (!parts) return Number.NaN;
-  return parts.reduce((sum, part, at) => sum + (part === undefined ? 0 : Number(part) * ISO_UNITS[at]!), 0);
+  return parts ? sumOf(parts, ISO_UNITS) : Number.NaN;
+}
+
+/** Adds up the parts of a duration. A part that was not given is undefined. */
+function sumOf(parts: readonly (string | undefined)[], units: readonly number[]): number {
+  return parts.reduce((sum, part, at) => sum + (part === undefined ? 0 : Number(part) * units[at]!), 0);
 }
 
 /**

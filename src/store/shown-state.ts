@@ -9,6 +9,19 @@ export const shownState = (t: string): string => `
        then 'pending'::tasker.task_state else tasker.shown_state(${t}.state, ${t}.n_wait) end`;
 
 /**
+ * Tasks without a claimed step are told apart from those in `steps_in_process` up to this number, newest first, because
+ * their steps are looked up one task at a time.
+ */
+export const MOST_UNBEGUN = 10_000;
+
+/**
+ * The condition that no step of a task was claimed yet. Such a task is shown as `pending`, although its column is
+ * `steps_in_process`: a claim must not write the task.
+ */
+export const unbegun = (taskUuid: string): string =>
+  `not exists (select 1 from tasker.step u where u.task_uuid = ${taskUuid} and u.attempts > 0 offset 0)`;
+
+/**
  * The open tasks that fulfil a condition, in the order of their ids. The index of the open tasks begins with the state, so
  * this reads up to the limit of each state.
  */

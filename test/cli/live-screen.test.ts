@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { LiveScreen } from '../../src/cli/show/live-screen.ts';
+import { pc } from '../../src/logging/terminal/colors.ts';
 
 /** A terminal with the features that the screen uses: text, line breaks, cursor up, clear below. */
 class Screen {
@@ -77,9 +78,16 @@ it('a live screen prints permanent lines above its block', () => {
 });
 
 it('a live screen cuts lines that would wrap and blocks that would not fit', () => {
-  frame = ['\u001b[31mx\u001b[39m'.repeat(30), ...Array.from({ length: 20 }, (_, i) => String(i))];
+  frame = [pc.red('x').repeat(30), ...Array.from({ length: 20 }, (_, i) => String(i))];
   vi.advanceTimersByTime(300);
   expect(terminal.lines).toEqual([`${'x'.repeat(18)}…`, '0', '1', '2', '… 17 more lines']);
+});
+
+it('a live screen escapes the control characters of its lines, so that they cannot move its cursor', () => {
+  frame = ['a\u001b[9Ab', 'c\nd'];
+  screen.draw();
+  screen.print('e\u001b[2J');
+  expect(terminal.lines).toEqual(['e\\u001b[2J', 'a\\u001b[9Ab', 'c\\nd']);
 });
 
 it('a live screen hides the cursor, and shows it again when it ends', () => {

@@ -12,14 +12,20 @@ describe('a time on the command line', () => {
     ['15m', '2026-03-01T11:45:00.000Z'],
     ['1.5h', '2026-03-01T10:30:00.000Z'],
     ['7d', '2026-02-22T12:00:00.000Z'],
+    ['24h30m', '2026-02-28T11:30:00.000Z'],
+    ['1d 2h', '2026-02-28T10:00:00.000Z'],
+    ['today', '2026-03-01T00:00:00.000Z'],
+    ['yesterday', '2026-02-28T00:00:00.000Z'],
   ])('%s is parsed as a time or an age', (text, iso) => {
     expect(moment(text, undefined, now).toISOString()).toBe(iso);
   });
 
-  it.each(['', '7', 'yesterday', '2026-13-01', '5 min', '-1h', '99999999999d', 'March 1'])(
+  it.each(['', '7', 'tomorrow', '2026-13-01', '5 min', '-1h', '30m24h', '1h1h', '99999999999d', 'March 1'])(
     '%j is rejected with examples',
     (text) => {
-      expect(() => moment(text, undefined, now)).toThrow('2026-01-02T03:04Z, or an age, such as 90s, 15m, 2h or 7d');
+      expect(() => moment(text, undefined, now)).toThrow(
+        'a time, such as 2026-01-02T03:04Z, an age, such as 90s, 15m, 2h, 24h30m or 7d, or today or yesterday',
+      );
     },
   );
 });

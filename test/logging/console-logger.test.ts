@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { consoleLogger } from '../../src/logging/console-logger.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { levelsByRoom, moduleLogger } from '../../src/logging/module-logger.ts';
+import { shownText, withoutColors } from '../../src/logging/terminal/shown-text.ts';
 
 function logging(options: { level: string; modules?: Record<string, string>; form?: 'json' | 'lines' }) {
   const lines: string[] = [];
@@ -79,8 +80,7 @@ it('no line contains credentials', () => {
 it('readable lines have time, level, message and fields', () => {
   const { logger, lines } = logging({ level: 'debug', form: 'lines' });
   moduleLogger(logger, 'worker').info({ task_uuid: 't-1', n: 2 }, 'task complete');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colors are not part of the text
-  expect(lines[0]!.replace(/\u001b\[\d+m/g, '')).toMatch(/^\d\d:\d\d:\d\d info {2}task complete task_uuid=t-1 n=2$/);
+  expect(withoutColors(lines[0]!)).toMatch(/^\d\d:\d\d:\d\d info {2}task complete task_uuid=t-1 n=2$/);
 });
 
 it('readable lines omit a correlation id that repeats the task id, and JSON lines keep it', () => {
@@ -90,4 +90,11 @@ it('readable lines omit a correlation id that repeats the task id, and JSON line
   const json = logging({ level: 'info' });
   json.logger.info({ task_uuid: 't-1', correlation_id: 't-1' }, 'task complete');
   expect(json.entries()).toMatchObject([{ correlation_id: 't-1' }]);
+});
+
+it('readable lines escape control characters, and the line breaks of their fields', () => {
+  const { logger, lines } = logging({ level: 'info', form: 'lines' });
+  logger.child({ by: 'eve\n12:00:00 error  forged' }).info({ error: '\u001b[2J' }, 'task \u202ecomplete');
+  expect(shownText(lines[0]!)).toContain('task \\u202ecomplete');
+  expect(withoutColors(lines[0]!)).toContain('by=eve\\n12:00:00 error  forged error=\\u001b[2J');
 });

@@ -22,11 +22,10 @@ export function addApprovalCommands(program: Command): void {
     .description('show an approval with its assignees, votes and timeout')
     .action(lazily(async () => (await import('./show.ts')).approvalShow));
   for (const [verb, does] of [
-    ['approve', 'approve a step; the vote that reaches the quorum decides'],
-    ['reject', 'reject a step; one rejection decides, unless the template requires more'],
+    ['approve', 'approve a step, or all that a filter finds; the vote that reaches the quorum decides'],
+    ['reject', 'reject a step, or all that a filter finds; one rejection decides, unless the template requires more'],
   ] as const) {
-    approval
-      .command(`${verb} <task> <step>`)
+    withFilter(approval.command(`${verb} [task] [step]`))
       .description(does)
       .option('-b, --by <name>', 'name of the voter; default: the OS user')
       .option('--role <name>', 'a role of this person; may be repeated', collect)
@@ -34,12 +33,24 @@ export function addApprovalCommands(program: Command): void {
       .option('--form <json>', 'the completed form as JSON, @file, or - for standard input')
       .action(lazily(async () => (await import('./vote.ts'))[verb]));
   }
-  approval
-    .command('reassign <task> <step>')
-    .description('change the assignees; votes of people who are no longer assignees are dropped')
+  withFilter(approval.command('reassign [task] [step]'))
+    .description(
+      'change the assignees of a step, or of all that a filter finds; votes of people who are no longer assignees are dropped',
+    )
     .option('--to <name>', 'user or role that may vote; may be repeated', collect)
     .option('--everyone', 'everyone may vote')
     .option('-r, --reason <text>', 'reason, kept in the audit')
     .option('-b, --by <name>', 'name of the operator; default: the OS user')
     .action(lazily(async () => (await import('./vote.ts')).approvalReassign));
+}
+
+/** Adds the options that select open approvals, instead of one that is named by its task and step. */
+function withFilter(command: Command): Command {
+  return command
+    .option('--assignee <name>', 'all open approvals that this user or role may vote on')
+    .option('-n, --namespace <namespace>', 'all open approvals of tasks in this namespace')
+    .option('--name <name>', 'all open approvals in tasks of this template')
+    .option('--task <uuid>', 'all open approvals of this task')
+    .option('--dry-run', 'only show which approvals the filter finds')
+    .option('-y, --yes', 'do not ask for confirmation');
 }

@@ -1,10 +1,11 @@
-import pc from 'picocolors';
 import { approvalJson } from '../../app/json/acts.ts';
 import type { Approval, ApprovalFilter } from '../../app/operator-types.ts';
+import { pc } from '../../logging/terminal/colors.ts';
+import { oneLine } from '../../logging/terminal/shown-text.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage } from '../show/page-notes.ts';
-import { counted, shortened, spanOf, table } from '../show/text.ts';
+import { counted, shortened, spanOf, table, timeLeft, upTo } from '../show/text.ts';
 import { quoted } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 
@@ -18,19 +19,38 @@ interface ListOptions extends GlobalOptions, ApprovalFilter {
 /** `tasker approval list`: lists open approvals. */
 export async function approvalList(options: ListOptions): Promise<void> {
   const { limit, cursor, json } = options;
-  const given = KEYS.filter((key) => options[key] !== undefined);
-  const filter: ApprovalFilter = Object.fromEntries(given.map((key) => [key, options[key]]));
+  const filter = filterOf(options);
   await withTasker(options, {}, async (tasker) => {
-    const { approvals, nextCursor } = await tasker.approvals.list(filter, { limit, cursor });
-    if (json) return printJson({ approvals: approvals.map(approvalJson), next_cursor: nextCursor });
-    const words = given.map((key) => `${key} ${options[key]}`).join(', ');
+    const { approvals, nextCursor, total, totalIsExact } = await tasker.approvals.list(filter, { limit, cursor });
+    if (json) {
+      const page = { next_cursor: nextCursor, total, total_is_exact: totalIsExact };
+      return printJson({ approvals: approvals.map(approvalJson), ...page });
+    }
+    const words = describeFilter(filter);
     if (approvals.length === 0) return note(whyNone(words, cursor));
     print(approvalTable(approvals, { now: Date.now(), width: process.stdout.columns }));
-    note(`${counted(approvals.length, 'approval')}${words === '' ? '' : `: ${words}`}`);
+    const all = totalIsExact ? total.toLocaleString('en') : upTo(total, total);
+    const shown = total === approvals.length ? counted(total, 'approval') : `${approvals.length} of ${all} approvals`;
+    note(`${shown}${words === '' ? '' : `: ${words}`}`);
     if (nextCursor === null) return;
-    const all = given.flatMap((key) => [`--${key}`, quoted(options[key]!)]);
-    note(nextPage(nextCursor, ['approval', 'list', ...all, ...(limit === 20 ? [] : ['-l', String(limit)])]));
+    const conditions = Object.entries(filter).flatMap(([key, value]) => [`--${key}`, quoted(String(value))]);
+    note(nextPage(nextCursor, ['approval', 'list', ...conditions, ...(limit === 20 ? [] : ['-l', String(limit)])]));
   });
+}
+
+/** Returns the filter of a command's options. */
+export function filterOf(options: ApprovalFilter): ApprovalFilter {
+  const given = KEYS.filter((key) => options[key] !== undefined);
+  return Object.fromEntries(given.map((key) => [key, options[key]]));
+}
+
+/** Describes a filter for a person: `assignee ana, name order`. */
+export function describeFilter(filter: ApprovalFilter): string {
+  return oneLine(
+    Object.entries(filter)
+      .map(([key, value]) => `${key} ${value}`)
+      .join(', '),
+  );
 }
 
 function whyNone(words: string, cursor: string | undefined): string {
@@ -67,5 +87,5 @@ export function endText({ status, until, endedBy }: Approval, now: number): stri
   if (status !== 'open') return status === 'approved' ? pc.green(status) : pc.red(status.replace('_', ' '));
   if (until === null) return pc.dim('-');
   const left = Date.parse(until) - now;
-  return left > 0 ? `in ${spanOf(left)}` : pc.red('overdue');
+  return left > 0 ? `in ${timeLeft(left)}` : pc.red('overdue');
 }

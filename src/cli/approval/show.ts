@@ -1,6 +1,6 @@
-import pc from 'picocolors';
 import { approvalJson } from '../../app/json/acts.ts';
 import type { Approval } from '../../app/operator-types.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { fields, spanOf, table } from '../show/text.ts';

@@ -1,10 +1,10 @@
-import pc from 'picocolors';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
-import { note, print, printJson } from '../show/output.ts';
+import { note, print, printJson, redrawLine } from '../show/output.ts';
 import { counted, table } from '../show/text.ts';
 import { listenForStop } from '../stop-signal.ts';
 import { withTasker } from '../with-tasker.ts';
@@ -30,8 +30,8 @@ export async function archiveRestore(given: string[], options: ArchiveRestoreOpt
           tasks: options.task,
           signal: stop.signal,
         });
-        for await (const { read, restored } of act) progress(`${file}: ${read} read, ${restored} restored`);
-        progress('');
+        for await (const { read, restored } of act) redrawLine(`${file}: ${read} read, ${restored} restored`);
+        redrawLine('');
         reports.push({ file, report: await act.result() });
       }
       const found = options.task === undefined ? reports : reports.filter(({ report }) => report.read > 0);
@@ -44,10 +44,6 @@ export async function archiveRestore(given: string[], options: ArchiveRestoreOpt
   } finally {
     stop.release();
   }
-}
-
-function progress(line: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
 }
 
 function jsonOf({ damage, failures, ...report }: Report): Record<string, unknown> {

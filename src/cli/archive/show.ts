@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
-import pc from 'picocolors';
 import { type ArchivedTask, readArchive } from '../../app/retention.ts';
 import { isTaskerError, TaskerError } from '../../errors.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';

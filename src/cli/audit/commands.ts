@@ -16,8 +16,9 @@ export function addAuditCommands(program: Command): void {
     .option('--after <time>', 'only actions after a time (2026-01-31T12:00Z) or age (90s, 15m, 2h, 7d)')
     .option('--before <time>', 'only actions before a time or age')
     .option('--task <uuid>', 'only actions on this task, which may have been deleted')
-    .option('--bulk <number>', 'only actions of this bulk action', wholeNumber({ least: 1, most: 2 ** 53 - 1 }))
+    .option('--bulk <number>', 'every action of this bulk action', wholeNumber({ least: 1, most: 2 ** 53 - 1 }))
     .option('--target <name>', 'only actions on this object, such as "event group receipts"')
+    .option('--each', 'list every action of bulk actions, instead of one line for each bulk action')
     .option('-l, --limit <number>', 'maximum number of actions', wholeNumber({ least: 1, most: 1000 }), 20)
     .option('--cursor <cursor>', 'next page: the cursor that the previous page printed')
     .action(lazily(async () => (await import('./list.ts')).auditList));

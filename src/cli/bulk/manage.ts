@@ -9,7 +9,7 @@ import { describeFilter } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 import { type BulkReport, describeReport, runBulk } from './run.ts';
 
-type Summary = Omit<BulkReport, 'skipped' | 'failed'>;
+type Summary = Omit<BulkReport, 'paused' | 'skipped' | 'failed'>;
 
 /** `tasker bulk list`: lists bulk actions, newest first. */
 export async function bulkList({ limit, before, ...options }: GlobalOptions & { limit: number; before?: number }) {

@@ -1,3 +1,5 @@
+import { note, redrawLine } from '../show/output.ts';
+
 /** The progress of a bulk action. */
 export interface ShownProgress {
   id: number;
@@ -14,16 +16,11 @@ const LINE_MS = 10_000;
 
 /** A line of progress: redrawn in place on a terminal, or written periodically to a log. */
 export class ProgressBar {
-  readonly #out: NodeJS.WriteStream;
   #startedAt = performance.now();
   #before = 0;
   #lineAt = performance.now();
   /** The last progress that was shown. */
   last: ShownProgress | undefined;
-
-  constructor(out: NodeJS.WriteStream) {
-    this.#out = out;
-  }
 
   show(progress: ShownProgress): void {
     const over = progress.done + progress.skipped + progress.failed;
@@ -32,10 +29,10 @@ export class ProgressBar {
       this.#before = over;
     }
     this.last = progress;
-    if (this.#out.isTTY) this.#out.write(`\r\x1b[K${this.#line(progress, over)}`);
+    if (process.stderr.isTTY) redrawLine(this.#line(progress, over));
     else if (performance.now() - this.#lineAt > LINE_MS) {
       this.#lineAt = performance.now();
-      this.#out.write(progress.matched === null ? `${over} so far\n` : `${over} of ${progress.matched}\n`);
+      note(progress.matched === null ? `${over} so far` : `${over} of ${progress.matched}`);
     }
   }
 
@@ -50,6 +47,6 @@ export class ProgressBar {
   }
 
   clear(): void {
-    if (this.#out.isTTY) this.#out.write('\r\x1b[K');
+    redrawLine('');
   }
 }

@@ -1,11 +1,11 @@
-import pc from 'picocolors';
 import { bulkPreviewJson, bulkReportJson } from '../../app/json/acts.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import { confirmed } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { counted, painted, table } from '../show/text.ts';
+import { counted, painted, table, upTo } from '../show/text.ts';
 import { listenForStop } from '../stop-signal.ts';
 import { withTasker } from '../with-tasker.ts';
 import { ProgressBar } from './progress-bar.ts';
@@ -30,6 +30,8 @@ const DONE: Record<string, string> = {
   reset: 'reset',
 };
 const LISTED = 10;
+/** Paused tasks are counted up to this number. */
+const MOST_PAUSED = 100_000;
 
 /**
  * Selects items, asks for confirmation, acts with a progress bar, and prints the result. `what` describes the
@@ -96,7 +98,7 @@ function noneOf(action: string, what: string): string {
 }
 
 function describePreview(preview: BulkPreview, what: string): string {
-  const { action, matched, skipped, notRetryable, sample } = preview;
+  const { action, matched, skipped, notRetryable, paused, sample } = preview;
   const lines = [
     matched === 0
       ? noneOf(action, what)
@@ -105,7 +107,7 @@ function describePreview(preview: BulkPreview, what: string): string {
   if (skipped > 0) lines.push(`${counted(skipped, 'id')} skipped: ${action.split('_')[0]} not found`);
   if (matched > 0) lines.push('', sampleTable(sample));
   if (matched > sample.length) lines.push(pc.dim(`… and ${matched - sample.length} more`));
-  if (notRetryable > 0 && /retry|reset|redrive/.test(action)) {
+  if (notRetryable > 0 && startsSteps(action)) {
     lines.push(
       '',
       pc.yellow(
@@ -113,7 +115,24 @@ function describePreview(preview: BulkPreview, what: string): string {
       ),
     );
   }
+  if (startsSteps(action)) lines.push(...pauseLines(paused));
   return lines.join('\n');
+}
+
+function startsSteps(action: string): boolean {
+  return /retry|reset|redrive/.test(action);
+}
+
+/** Returns the remark that tasks are paused, if there are any. */
+function pauseLines(paused: number): string[] {
+  if (paused === 0) return [];
+  const tasks = `${upTo(paused, MOST_PAUSED)} ${paused === 1 ? 'task is' : 'tasks are'} paused`;
+  return [
+    '',
+    pc.yellow(
+      `${tasks}: no step of ${paused === 1 ? 'it' : 'them'} starts until the pause ends; see \`npx tasker pause list\``,
+    ),
+  ];
 }
 
 function sampleTable(sample: BulkPreview['sample']): string {
@@ -132,7 +151,7 @@ function sampleTable(sample: BulkPreview['sample']): string {
 
 /** Runs the action and prints its result. After Ctrl-C, the action can be resumed. */
 async function work(act: BulkAct, what: string, { json, stop }: BulkRunOptions & { stop: AbortSignal }): Promise<void> {
-  const bar = new ProgressBar(process.stderr);
+  const bar = new ProgressBar();
   try {
     for await (const progress of act) bar.show(progress);
   } catch (error) {
@@ -152,9 +171,10 @@ async function work(act: BulkAct, what: string, { json, stop }: BulkRunOptions &
 
 /** Describes the outcomes of the items. `what` describes the selection, if it is known. */
 export function describeReport(report: BulkReport, what = ''): string {
-  const { id, action, matched, done, skipped, failed, skippedCount, failedCount } = report;
+  const { id, action, matched, done, paused, skipped, failed, skippedCount, failedCount } = report;
   if (matched === 0 && skippedCount === 0) return noneOf(action, what);
   const lines = [`${DONE[verbOf(action)]} ${done} of ${counted(matched, action.split('_')[0]!)} (bulk ${id})`];
+  if (startsSteps(action)) lines.push(...pauseLines(paused));
   for (const [word, items, count] of [
     ['skipped', skipped, skippedCount],
     ['failed', failed, failedCount],

@@ -1,10 +1,10 @@
-import pc from 'picocolors';
 import { nearestKey } from '../../config/check-keys.ts';
 import { CONFIG_KEYS, CONFIG_NAMES, type ConfigName } from '../../config/config-keys.ts';
 import { INEFFECTIVE_KEYS, ineffectiveRow } from '../../config/ineffective-keys.ts';
 import { type LoadedConfig, loadConfig } from '../../config/load-config.ts';
 import { defaultOf, phraseSource, shownValue } from '../../config/show/show-config.ts';
 import { TaskerError } from '../../errors.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { fields, table } from '../show/text.ts';

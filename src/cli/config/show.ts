@@ -1,6 +1,6 @@
-import pc from 'picocolors';
 import { loadConfig } from '../../config/load-config.ts';
 import { phraseSource, shownValues } from '../../config/show/show-config.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { table } from '../show/text.ts';

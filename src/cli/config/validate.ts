@@ -1,6 +1,6 @@
-import pc from 'picocolors';
 import { type ConfigProblem, formatConfigProblem } from '../../config/config-problem.ts';
 import { checkConfig } from '../../config/load-config.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';

@@ -1,4 +1,3 @@
-import pc from 'picocolors';
 import { snakeKeys } from '../../app/json/views.ts';
 import {
   type CompactedTable,
@@ -6,6 +5,7 @@ import {
   planToCompact,
   type TableCompaction,
 } from '../../app/project/compact-database.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import { confirmed } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';

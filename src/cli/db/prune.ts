@@ -1,7 +1,7 @@
-import pc from 'picocolors';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { loadConfig } from '../../config/load-config.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import { ProgressBar } from '../bulk/progress-bar.ts';
 import { confirmed } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -165,7 +165,7 @@ function day(time: string): string {
 const WAITING_MS = 2_000;
 
 async function work(act: PruneAct, { json }: DbPruneOptions, stop: AbortSignal): Promise<void> {
-  const bar = new ProgressBar(process.stderr);
+  const bar = new ProgressBar();
   const waiting = setTimeout(
     () => note('waiting for another prune, which has just ended or was killed; at most 30 s'),
     WAITING_MS,

@@ -1,7 +1,7 @@
-import pc from 'picocolors';
 import { isEmbeddedAllowed } from '../../app/open-database.ts';
 import { type DatabaseStatus, databaseStatus } from '../../app/project/database-admin.ts';
 import { loadConfig } from '../../config/load-config.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';

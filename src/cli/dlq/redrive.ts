@@ -4,7 +4,9 @@ import { TaskerError } from '../../errors.ts';
 import { type BulkCommandOptions, readIds } from '../bulk/options.ts';
 import { runBulk } from '../bulk/run.ts';
 import { operatorFrom } from '../operator.ts';
+import { ifAllowed } from '../remote/if-allowed.ts';
 import { note, printJson } from '../show/output.ts';
+import { notePauses } from '../show/pause-notes.ts';
 import { describeFilter, taskFilterOf } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 
@@ -49,5 +51,8 @@ async function redriveOne(id: string, options: RedriveOptions): Promise<void> {
         ? `retried ${steps.join(', ')} of ${taskUuid}; the task is ${status}`
         : `reopened ${taskUuid} (was ${statusBefore}): ${steps.join(', ')} continue${steps.length === 1 ? 's' : ''}; the task is ${status}`,
     );
+    // The credential of a server may not allow reading tasks.
+    const task = await ifAllowed(tasker.getTask(taskUuid));
+    if (task) notePauses(task);
   });
 }

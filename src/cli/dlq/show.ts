@@ -1,6 +1,7 @@
-import pc from 'picocolors';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { DeadLetterDetails } from '../../app/operator-types.ts';
+import { pc } from '../../logging/terminal/colors.ts';
+import { oneLine } from '../../logging/terminal/shown-text.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { counted, fields, painted, signOf, spanOf, table } from '../show/text.ts';
@@ -62,7 +63,7 @@ function notesOf({ notes }: DeadLetterDetails): string[] {
   return [
     '',
     pc.dim('NOTES'),
-    ...notes.map(({ at, author, note }) => `${pc.dim(at.slice(0, 19))}Z ${author}: ${note}`),
+    ...notes.map(({ at, author, note }) => `${pc.dim(at.slice(0, 19))}Z ${oneLine(`${author}: ${note}`)}`),
   ];
 }
 

@@ -1,6 +1,6 @@
-import pc from 'picocolors';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { DeadLetterStats } from '../../app/operator-types.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { painted, signOf, spanOf, table } from '../show/text.ts';

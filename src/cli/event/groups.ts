@@ -3,7 +3,7 @@ import { confirmed } from '../confirm.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
-import { note, print, printJson } from '../show/output.ts';
+import { note, print, printJson, redrawLine } from '../show/output.ts';
 import { counted, deadDeliveries, spanOf, table } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 import { asFilter, type EventFilterOptions, type Group } from './events.ts';
@@ -84,20 +84,15 @@ export async function eventReplay(group: string, options: EventReplayOptions): P
     const replayed = await tasker.events
       .replay(which, {
         ...operatorFrom(options),
-        onProgress: ({ replayed, share }) => progress(`${Math.round(share * 100)} %, ${replayed} of ${count} events`),
+        onProgress: ({ replayed, share }) => redrawLine(`${Math.round(share * 100)} %, ${replayed} of ${count} events`),
       })
-      .finally(() => progress(''));
+      .finally(() => redrawLine(''));
     if (json) printJson({ group, replayed });
     else
       print(
         `${counted(replayed, 'event')} will be delivered to ${group} again; \`npx tasker event lag ${group}\` shows the progress`,
       );
   });
-}
-
-/** Replaces the current line of the terminal. */
-function progress(line: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${line}`);
 }
 
 /** `tasker event remove`: removes a group with its waiting events and dead deliveries. */

@@ -2,7 +2,7 @@ import { snakeKeys } from '../../app/json/views.ts';
 import type { GlobalOptions } from '../options.ts';
 import { circumstances } from '../pause/describe.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { table } from '../show/text.ts';
+import { table, upTo } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Steps are counted up to this number. */
@@ -24,12 +24,8 @@ export async function namespaceList(options: GlobalOptions): Promise<void> {
     const rows = namespaces.map(({ name, templates, readySteps, pausedSteps }) => {
       const pause = paused.get(name);
       const state = pause ? `paused ${circumstances(pause, Date.now())}` : '';
-      return [name, String(templates), countOf(readySteps), countOf(pausedSteps), state];
+      return [name, String(templates), upTo(readySteps, COUNTED), upTo(pausedSteps, COUNTED), state];
     });
     print(table(['namespace', 'templates', 'ready', 'ready but paused', ''], rows));
   });
-}
-
-function countOf(steps: number): string {
-  return steps < COUNTED ? String(steps) : `${COUNTED}+`;
 }

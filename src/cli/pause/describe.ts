@@ -1,4 +1,5 @@
 import type { Pause } from '../../app/operator-types.ts';
+import { oneLine } from '../../logging/terminal/shown-text.ts';
 import { spanOf } from '../show/text.ts';
 
 /** Describes who paused something, when and why: `by ann, 5 min ago: the carrier is down`. */
@@ -9,5 +10,5 @@ export function circumstances({ pausedBy, pausedAt, reason }: Pause, now: number
 
 /** Describes a pause: `template shop/fulfil, by ann, 5 min ago: the carrier is down`. */
 export function describePause(pause: Pause, now: number): string {
-  return `${pause.scope} ${pause.target}, ${circumstances(pause, now)}`;
+  return oneLine(`${pause.scope} ${pause.target}, ${circumstances(pause, now)}`);
 }

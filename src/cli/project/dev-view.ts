@@ -1,7 +1,7 @@
-import pc from 'picocolors';
 import type { Task } from '../../app/json/views.ts';
 import type { Tasker, TaskSnapshot } from '../../app/tasker.ts';
 import { messageOf } from '../../errors.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import { LiveScreen } from '../show/live-screen.ts';
 import { type Parents, parentsOf } from '../show/step-tree.ts';
 import { taskTable } from '../task/list.ts';

@@ -1,5 +1,4 @@
 import path from 'node:path';
-import pc from 'picocolors';
 import { createTasker } from '../../app/create-tasker.ts';
 import { eventRegistries } from '../../app/event-registries.ts';
 import { programLogger } from '../../app/process/program-logger.ts';
@@ -9,6 +8,7 @@ import type { Tasker } from '../../app/tasker.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { messageOf } from '../../errors.ts';
 import { moduleLogger } from '../../logging/module-logger.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { Listening } from '../../server/listen.ts';
 import { exampleCommand } from '../example-command.ts';
 import { EXIT, exitCodeOf } from '../exit-codes.ts';

@@ -1,5 +1,5 @@
-import pc from 'picocolors';
 import { type Check, examine } from '../../app/project/doctor.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pc from 'picocolors';
 import { statusJson } from '../../app/json/overview.ts';
 import type { TaskerStatus } from '../../app/overview/status.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { messageOf } from '../../errors.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { LiveScreen } from '../show/live-screen.ts';
 import { print, printJson } from '../show/output.ts';
@@ -15,6 +15,7 @@ import {
   signOf,
   spanOf,
   table,
+  upTo,
   wrapWords,
 } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
@@ -146,7 +147,7 @@ function waitsText({ waits, at }: TaskerStatus): string | null {
     .sort((a, b) => b.count - a.count)
     .map(({ kind, count }) => `${upTo(count, MOST_WAITING)} ${WAITS[kind][count === 1 ? 0 : 1]}`);
   // Wrapped, so that no line exceeds 80 columns.
-  return wrapWords(`${parts.join(', ')}; oldest ${spanOf(oldest)}`, 66).join(`\n${' '.repeat(12)}`);
+  return wrapWords(`${parts.join(', ')}; oldest ${spanOf(oldest)}`, 66).join('\n');
 }
 
 const WAITS: Record<TaskerStatus['waits'][number]['kind'], readonly [one: string, several: string]> = {
@@ -157,10 +158,6 @@ const WAITS: Record<TaskerStatus['waits'][number]['kind'], readonly [one: string
   completion: ['completion', 'completions'],
   call: ['call again', 'calls again'],
 };
-
-function upTo(number: number, most: number): string {
-  return number >= most ? `${most.toLocaleString('en')}+` : number.toLocaleString('en');
-}
 
 function attentionLines({ attention, workers, pauses }: TaskerStatus): string[] {
   const { blocked, unserved, stale, deadLetters, deadDeliveries, lateTimers, lateSchedules } = attention;

@@ -1,5 +1,5 @@
-import pc from 'picocolors';
 import { type Queue, queueJson } from '../../app/json/overview.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { spanOf, table } from '../show/text.ts';

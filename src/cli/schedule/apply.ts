@@ -1,8 +1,8 @@
-import pc from 'picocolors';
 import type { AppliedSchedule } from '../../app/operator-types.ts';
 import { packageName } from '../../app/schedules/start-schedules.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { TaskerError } from '../../errors.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';

@@ -3,7 +3,7 @@ import type { BackfilledDue } from '../../app/operator-types.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
-import { note, print, printJson } from '../show/output.ts';
+import { note, print, printJson, redrawLine } from '../show/output.ts';
 import { counted, table } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 
@@ -21,9 +21,9 @@ export async function scheduleBackfill(name: string, options: BackfillOptions): 
     const dues: BackfilledDue[] = [];
     for await (const portion of tasker.schedules.backfilling(name, { ...range, dryRun, ...operatorFrom(options) })) {
       dues.push(...portion);
-      if (!json && !dryRun && process.stderr.isTTY) process.stderr.write(`\r${counted(dues.length, 'due time')} …`);
+      if (!json && !dryRun) redrawLine(`${counted(dues.length, 'due time')} …`);
     }
-    if (!json && !dryRun && process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+    if (!json && !dryRun) redrawLine('');
     if (dues.some(({ outcome }) => outcome === 'failed')) process.exitCode = EXIT.failed;
     if (json) return printJson(dues.map(snakeKeys));
     if (dues.length === 0) return note(`schedule ${name} has no due time in this range`);

@@ -1,7 +1,7 @@
-import pc from 'picocolors';
 import { scheduleJson } from '../../app/json/acts.ts';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Schedule, ScheduleFiring } from '../../app/operator-types.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, fields, painted, shortened, spanOf, table, timeLeft } from '../show/text.ts';

@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from 'node:util';
+import { oneLine, shownText, withoutColors } from '../../logging/terminal/shown-text.ts';
 
 /** The part of a terminal that {@link LiveScreen} uses. */
 export type Terminal = Pick<NodeJS.WriteStream, 'write' | 'columns' | 'rows'>;
@@ -38,7 +38,7 @@ export class LiveScreen {
 
   /** Prints a line above the block. */
   print(line: string): void {
-    this.#terminal.write(`${this.#back()}${line}\n`);
+    this.#terminal.write(`${this.#back()}${shownText(line)}\n`);
     this.#height = 0;
     this.draw();
   }
@@ -60,10 +60,10 @@ export class LiveScreen {
 }
 
 /**
- * Cuts a line to the width of the terminal, because a block with wrapped lines could not be redrawn in place. A line
+ * Cuts a line to the width of the terminal and escapes its control characters, because a block with wrapped lines could not be redrawn in place. A line
  * that is cut loses its colors.
  */
 function cut(line: string, columns: number): string {
-  const plain = [...stripVTControlCharacters(line)];
-  return plain.length < columns ? line : `${plain.slice(0, columns - 2).join('')}…`;
+  const plain = [...withoutColors(oneLine(line))];
+  return plain.length < columns ? shownText(oneLine(line)) : `${plain.slice(0, columns - 2).join('')}…`;
 }

@@ -1,10 +1,11 @@
-import pc from 'picocolors';
 import { stateOfBatch } from '../../app/json/batch-state.ts';
 import type { Step, Task } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { shortWait } from '../../app/wait-words.ts';
+import { pc } from '../../logging/terminal/colors.ts';
+import { oneLine } from '../../logging/terminal/shown-text.ts';
 import { countsOf, type Folded, foldBatches, type TreeStep } from './fold-batches.ts';
-import { painted, signOf, spanOf, widthOf, wrapWords } from './text.ts';
+import { painted, signOf, spanOf, timeLeft, widthOf, wrapWords } from './text.ts';
 
 /** The parents of each step, by name. */
 export type Parents = ReadonlyMap<string, readonly string[]>;
@@ -120,7 +121,7 @@ export function drawnTree<S extends TreeStep>(
     const sign = spinner && state === 'in_progress' ? painted('in_progress', spinner) : signOf(state);
     const gap = ' '.repeat(width - widthOfLine(line));
     const also = otherParents.length > 0 ? pc.dim(` (also after ${otherParents.join(', ')})`) : '';
-    const text = `${workers ? describeBatch(workers) : describe(step!)}${also}`;
+    const text = oneLine(`${workers ? describeBatch(workers) : describe(step!)}${also}`);
     const room = columns === undefined ? 0 : columns - width - 4;
     const wrapped = room < NARROWEST ? text : wrapWords(text, room).join(`\n${' '.repeat(width + 4)}`);
     return `${pc.dim(branches)}${sign} ${label}${gap}  ${wrapped}`;
@@ -137,7 +138,7 @@ function detailsOf(step: Step, now: number): string[] {
   if (step.attempts > 1 || step.currentState === 'waiting_for_retry')
     details.push(`attempt ${step.attempts} of ${step.maxAttempts}`);
   if (step.wait) details.push(shortWait(step.wait, now));
-  if (step.nextRetryAt) details.push(`next attempt in ${spanOf(Date.parse(step.nextRetryAt) - now)}`);
+  if (step.nextRetryAt) details.push(`next attempt in ${timeLeft(Date.parse(step.nextRetryAt) - now)}`);
   const error = step.results?.error?.message.split('\n')[0];
   if (error && step.currentState !== 'complete') details.push(pc.red(error));
   return details;

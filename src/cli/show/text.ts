@@ -1,5 +1,5 @@
-import { stripVTControlCharacters } from 'node:util';
-import pc from 'picocolors';
+import { pc } from '../../logging/terminal/colors.ts';
+import { oneLine, withoutColors } from '../../logging/terminal/shown-text.ts';
 
 export { counted, spanOf, timeLeft } from '../../app/wait-words.ts';
 
@@ -45,9 +45,14 @@ export function deadDeliveries(count: number): string {
   return `${count} dead ${count === 1 ? 'delivery' : 'deliveries'}`;
 }
 
-/** Formats rows in columns as wide as their widest cell. Ignores color codes. */
+/** Formats a number that was counted up to a limit: `42`, or `100,000+` for at least as many as the limit. */
+export function upTo(number: number, most: number): string {
+  return number >= most ? `${most.toLocaleString('en')}+` : number.toLocaleString('en');
+}
+
+/** Formats rows in columns as wide as their widest cell. Ignores color codes. A cell is one line. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [header.map((cell) => pc.dim(cell.toUpperCase())), ...rows];
+  const lines = [header.map((cell) => pc.dim(cell.toUpperCase())), ...rows.map((row) => row.map(oneLine))];
   const widths = header.map((_, column) => Math.max(...lines.map((row) => widthOf(row[column] ?? ''))));
   return lines
     .map((row) =>
@@ -59,16 +64,21 @@ export function table(header: readonly string[], rows: readonly (readonly string
     .join('\n');
 }
 
-/** Formats names and values in two columns. Omits values that are null or undefined. */
+/** Formats names and values in two columns, which may have several lines. Omits values that are null or undefined. */
 export function fields(pairs: readonly (readonly [name: string, value: string | null | undefined])[]): string {
   const given = pairs.filter((pair): pair is readonly [string, string] => pair[1] !== null && pair[1] !== undefined);
   const width = Math.max(...given.map(([name]) => widthOf(name)));
-  return given.map(([name, value]) => `${pc.dim(padded(name, width))}  ${value}`).join('\n');
+  const indent = ' '.repeat(width + 2);
+  return given
+    .map(([name, value]) => `${pc.dim(padded(name, width))}  ${value.trimEnd().replaceAll('\n', `\n${indent}`)}`)
+    .join('\n');
 }
 
-/** Returns the width of a string on a terminal. Counts wide characters as one column. */
+/**
+ * Returns the width of a string on a terminal, where control characters are escaped. Counts wide characters as one column.
+ */
 export function widthOf(text: string): number {
-  return [...stripVTControlCharacters(text)].length;
+  return [...withoutColors(text)].length;
 }
 
 /** Breaks a string into lines of at most `width` columns, between words. A longer word is on its own line. */
@@ -82,8 +92,9 @@ export function wrapWords(text: string, width: number): string[] {
   return lines;
 }
 
-/** Cuts a line to a width, not counting color codes. Colors end where the line is cut. */
-export function shortened(line: string, width: number): string {
+/** Cuts a text to one line of a width, not counting color codes. Colors end where the line is cut. */
+export function shortened(text: string, width: number): string {
+  const line = oneLine(text);
   if (widthOf(line) <= width) return line;
   let left = width - 1;
   let color = false;

@@ -1,7 +1,7 @@
-import pc from 'picocolors';
 import { signalJson, taskSignalJson } from '../../app/json/acts.ts';
 import type { Signal, SignalListOptions, TaskSignal } from '../../app/operator-types.ts';
 import { TaskerError } from '../../errors.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage } from '../show/page-notes.ts';

@@ -1,6 +1,6 @@
-import pc from 'picocolors';
 import { statsJson } from '../../app/json/overview.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { bar, sparkline } from '../show/chart.ts';
 import { note, print, printJson } from '../show/output.ts';

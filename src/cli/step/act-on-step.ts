@@ -7,6 +7,7 @@ import type { GlobalOptions } from '../options.ts';
 import { readInput } from '../read-input.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, printJson } from '../show/output.ts';
+import { notePauses } from '../show/pause-notes.ts';
 import { describeFilter, taskFilterOf } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 
@@ -28,16 +29,18 @@ interface Operator {
 
 /** Returns a command that acts on a step as an operator and shows its new state. */
 export function actingOnStep(act: (tasker: Tasker, place: Place, operator: Operator) => Promise<void>) {
-  return async (task: string, step: string, options: ActOptions): Promise<void> => {
+  return async (taskId: string, step: string, options: ActOptions): Promise<void> => {
     const { result } = options;
     const given = result === undefined ? {} : { result: await readInput(result, '--result') };
     await withTasker(options, {}, async (tasker) => {
-      await act(tasker, [task, step], { ...operatorFrom(options), ...given });
-      const [after, { status, namespace }] = await Promise.all([tasker.getStep(task, step), tasker.getTask(task)]);
+      await act(tasker, [taskId, step], { ...operatorFrom(options), ...given });
+      const [after, task] = await Promise.all([tasker.getStep(taskId, step), tasker.getTask(taskId)]);
       if (options.json) return printJson(snakeKeys(after));
-      note(`step ${after.name} is ${after.currentState}, the task is ${status}`);
-      if (status === 'steps_in_process') await noteMissingWorker(tasker, namespace);
-      if (status === 'blocked_by_failures') note(`another step failed; \`npx tasker task why ${task}\` shows it`);
+      note(`step ${after.name} is ${after.currentState}, the task is ${task.status}`);
+      notePauses(task);
+      if (task.status === 'steps_in_process') await noteMissingWorker(tasker, task.namespace);
+      if (task.status === 'blocked_by_failures')
+        note(`another step failed; \`npx tasker task why ${taskId}\` shows it`);
     });
   };
 }

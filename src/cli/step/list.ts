@@ -5,7 +5,7 @@ import { TaskerError } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage, pageNotes } from '../show/page-notes.ts';
-import { painted, shortened, signOf, spanOf, table } from '../show/text.ts';
+import { painted, shortened, signOf, spanOf, table, timeLeft } from '../show/text.ts';
 import {
   describeFilter,
   filterArguments,
@@ -76,5 +76,5 @@ function stepTable(steps: readonly FoundStep[], { now, width }: { now: number; w
 function sinceOf({ currentState, since }: FoundStep, now: number): string {
   const ms = now - Date.parse(since);
   if (currentState !== 'waiting_for_retry') return `${spanOf(ms)} ago`;
-  return ms < 0 ? `due in ${spanOf(-ms)}` : `due ${spanOf(ms)} ago`;
+  return ms < 0 ? `due in ${timeLeft(-ms)}` : `due ${spanOf(ms)} ago`;
 }

@@ -1,6 +1,7 @@
-import pc from 'picocolors';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { AttemptLog } from '../../app/tasker.ts';
+import { pc } from '../../logging/terminal/colors.ts';
+import { oneLine } from '../../logging/terminal/shown-text.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
@@ -39,5 +40,5 @@ function lineText({ at, level, message, fields }: AttemptLog['lines'][number]): 
   const shown = Object.entries(fields).map(
     ([key, value]) => ` ${pc.dim(`${key}=`)}${typeof value === 'string' ? value : JSON.stringify(value)}`,
   );
-  return `${pc.dim(at)} ${(LEVELS[level] ?? pc.dim)(level.padEnd(5))} ${message}${shown.join('')}`;
+  return oneLine(`${pc.dim(at)} ${(LEVELS[level] ?? pc.dim)(level.padEnd(5))} ${message}${shown.join('')}`);
 }

@@ -1,6 +1,7 @@
-import pc from 'picocolors';
 import { type EarlierRun, type HistoryEntry, type Step, snakeKeys } from '../../app/json/views.ts';
 import { shortWait } from '../../app/wait-words.ts';
+import { pc } from '../../logging/terminal/colors.ts';
+import { oneLine } from '../../logging/terminal/shown-text.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { fields, painted, signOf, spanOf, table } from '../show/text.ts';
@@ -69,12 +70,12 @@ function describeStep(step: Step): string {
   if (results?.success) parts.push(`${pc.dim('result')}\n${JSON.stringify(results.result, null, 2)}`);
   if (results?.error) {
     const { error_type, message, backtrace } = results.error;
-    parts.push(
-      `${pc.red('error')} ${error_type ? `${error_type}: ` : ''}${message}\n${pc.dim(backtrace.join('\n'))}`.trimEnd(),
-    );
+    // Indented, so that no line of it looks like a line of this command.
+    const lines = [`${error_type ? `${error_type}: ` : ''}${message}`, pc.dim(backtrace.join('\n'))].join('\n');
+    parts.push(`${pc.red('error')} ${lines.trimEnd().replaceAll('\n', '\n  ')}`);
   }
   if (step.eventProblems.length > 0) {
-    const lines = step.eventProblems.map(({ event, message }) => `${event}: ${message}`);
+    const lines = step.eventProblems.map(({ event, message }) => oneLine(`${event}: ${message}`));
     parts.push(`${pc.yellow('unpublished events')}\n${lines.join('\n')}`);
   }
   return parts.join('\n\n');

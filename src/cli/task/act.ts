@@ -5,6 +5,7 @@ import { confirmed } from '../confirm.ts';
 import { operatorFrom } from '../operator.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, printJson } from '../show/output.ts';
+import { notePauses } from '../show/pause-notes.ts';
 import { describeFilter, taskFilterOf } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 
@@ -38,7 +39,10 @@ async function one(
     const { said, json } = await onOne(tasker, uuid, by);
     shown({ said, json }, uuid, options);
     if (options.json) return;
-    if (json.status === 'steps_in_process') await noteMissingWorker(tasker, (await tasker.getTask(uuid)).namespace);
+    if (json.status !== 'steps_in_process' && json.status !== 'pending') return;
+    const task = await tasker.getTask(uuid);
+    notePauses(task);
+    await noteMissingWorker(tasker, task.namespace);
   });
 }
 

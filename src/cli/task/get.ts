@@ -1,12 +1,12 @@
-import pc from 'picocolors';
 import { type Task, taskJson } from '../../app/json/views.ts';
 import type { DeadLetter } from '../../app/operator-types.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { describePause } from '../pause/describe.ts';
 import { ifAllowed } from '../remote/if-allowed.ts';
 import { print, printJson } from '../show/output.ts';
 import { parentsOf, stepTree } from '../show/step-tree.ts';
-import { counted, fields, painted, spanOf } from '../show/text.ts';
+import { counted, fields, painted, spanOf, timeLeft } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** `tasker task get`: shows a task and its steps. */
@@ -53,7 +53,7 @@ function describeTask(task: Task, copies: readonly string[], entry: ShownDeadLet
 
 function startsIn(startsAt: string): string {
   const ms = Date.parse(startsAt) - Date.now();
-  return ms > 0 ? `, in ${spanOf(ms)}` : '';
+  return ms > 0 ? `, in ${timeLeft(ms)}` : '';
 }
 
 function listOf(copies: readonly string[]): string {

@@ -1,11 +1,11 @@
-import pc from 'picocolors';
 import { pageJson } from '../../app/json/overview.ts';
 import { snakeKeys, type Task } from '../../app/json/views.ts';
 import type { FoundTask, TaskFilter, TaskPage } from '../../app/operator-types.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage, pageNotes } from '../show/page-notes.ts';
-import { painted, shortened, signOf, spanOf, table } from '../show/text.ts';
+import { painted, shortened, signOf, spanOf, table, timeLeft } from '../show/text.ts';
 import {
   describeFilter,
   filterArguments,
@@ -96,7 +96,7 @@ export function taskTable(tasks: readonly ListedTask[], { now, width }: { now: n
 
 function statusOf({ status, paused, startsAt }: ListedTask, now: number): string {
   const ms = startsAt == null ? 0 : Date.parse(startsAt) - now;
-  const starts = ms > 0 ? pc.dim(`, in ${spanOf(ms)}`) : '';
+  const starts = ms > 0 ? pc.dim(`, in ${timeLeft(ms)}`) : '';
   return `${painted(status)}${starts}${paused ? pc.yellow(', paused') : ''}`;
 }
 

@@ -1,10 +1,11 @@
-import pc from 'picocolors';
 import { rerunJson } from '../../app/json/acts.ts';
 import type { TaskRerun } from '../../app/json/views.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, print, printJson } from '../show/output.ts';
+import { notePauses } from '../show/pause-notes.ts';
 import { counted, painted, signOf, table } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 
@@ -30,7 +31,10 @@ export async function taskRerun(uuid: string, options: TaskRerunOptions): Promis
     }
     note(summaryOf(rerun));
     for (const line of warningsOf(rerun)) note(line);
-    if (!dryRun) await noteMissingWorker(tasker, (await tasker.getTask(uuid)).namespace);
+    if (dryRun) return;
+    const task = await tasker.getTask(uuid);
+    notePauses(task);
+    await noteMissingWorker(tasker, task.namespace);
   });
 }
 

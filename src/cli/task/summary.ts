@@ -1,7 +1,8 @@
-import pc from 'picocolors';
 import { summaryJson } from '../../app/json/overview.ts';
 import type { TaskFilter } from '../../app/operator-types.ts';
 import type { FailureGroup, StateCounts, TaskSummary, UnservedGroup } from '../../app/overview/task-summary.ts';
+import { pc } from '../../logging/terminal/colors.ts';
+import { oneLine } from '../../logging/terminal/shown-text.ts';
 import type { GlobalOptions } from '../options.ts';
 import { commandOf } from '../show/command-of.ts';
 import { note, print, printJson } from '../show/output.ts';
@@ -171,7 +172,8 @@ function widthOfTerminal(): number {
   return process.stdout.isTTY ? Math.max(40, process.stdout.columns) : Number.POSITIVE_INFINITY;
 }
 
-function cut(message: string): string {
+function cut(text: string): string {
+  const message = oneLine(text);
   const room = widthOfTerminal() - INDENT - 1;
   return message.length <= room ? message : `${message.slice(0, room - 1)}…`;
 }

@@ -1,9 +1,9 @@
-import pc from 'picocolors';
 import { stateOfBatch } from '../../app/json/batch-state.ts';
 import { type Step, type Task, taskJson } from '../../app/json/views.ts';
 import type { Tasker, TaskSnapshot } from '../../app/tasker.ts';
 import { waitedFor } from '../../app/wait-words.ts';
 import { TaskerError } from '../../errors.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { reportError } from '../report-error.ts';

@@ -1,5 +1,6 @@
 import { snakeKeys } from '../../app/json/views.ts';
 import type { StepExplanation } from '../../app/why.ts';
+import { oneLine } from '../../logging/terminal/shown-text.ts';
 import type { GlobalOptions } from '../options.ts';
 import { countsOf, foldBatches } from '../show/fold-batches.ts';
 import { print, printJson } from '../show/output.ts';
@@ -12,7 +13,7 @@ export async function taskWhy(uuid: string, options: GlobalOptions): Promise<voi
   await withTasker(options, {}, async (tasker) => {
     const { task, summary, steps } = await tasker.why(uuid);
     if (options.json) return printJson({ task: snakeKeys(task), summary, steps: steps.map(snakeKeys) });
-    print(`${painted(task.status, `task ${task.namespace}/${task.name}@${task.version}`)} ${summary}`);
+    print(oneLine(`${painted(task.status, `task ${task.namespace}/${task.name}@${task.version}`)} ${summary}`));
     print('');
     const folded = foldBatches(
       steps.map((step) => ({ ...step, name: step.step })),

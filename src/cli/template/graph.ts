@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { pc } from '../../logging/terminal/colors.ts';
 import { mermaidOf } from '../../template/mermaid.ts';
 import { waitsByType } from '../../template/task-template.ts';
 import { graphOf } from '../../template/template-graph.ts';

@@ -1,10 +1,10 @@
-import pc from 'picocolors';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Pause } from '../../app/operator-types.ts';
 import { databaseExists } from '../../app/project/database-admin.ts';
 import { readTemplates } from '../../app/project/load-templates.ts';
 import { differingTemplates, nameOf } from '../../app/project/project.ts';
 import { loadConfig } from '../../config/load-config.ts';
+import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { describePause } from '../pause/describe.ts';
 import { existingFolders } from '../project/folders.ts';

@@ -1,5 +1,5 @@
-import pc from 'picocolors';
 import { stringify } from 'yaml';
+import { pc } from '../../logging/terminal/colors.ts';
 import { type JsonObject, type StepTemplate, type TaskTemplate, waitsByType } from '../../template/task-template.ts';
 import { templateToJson } from '../../template/template-json.ts';
 import type { GlobalOptions } from '../options.ts';

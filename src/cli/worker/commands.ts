@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { TaskerError } from '../../errors.ts';
 import { addOperator } from '../operator.ts';
-import { collect, collectNamespaces, lazily, seconds } from '../options.ts';
+import { alsoNamed, collect, collectNamespaces, lazily, seconds } from '../options.ts';
 
 /** The subcommands of `tasker worker`, which runs a worker when called without a subcommand. */
 const NOUNS = ['list', 'show', 'drain', 'resume'];
@@ -16,13 +16,14 @@ export function addWorkerCommands(worker: Command, run: (...given: never[]) => P
       if (word !== undefined) throw unknownWord(word);
       await (run as (...given: unknown[]) => Promise<void>)(...given);
     });
-  worker
+  const list = worker
     .command('list')
     .description('list the workers of all processes: live workers, and workers that ended in the last hour')
     .option('-n, --namespace <namespace>', 'only workers that serve this namespace; may be repeated', collectNamespaces)
     .option('-s, --state <state>', 'only running, draining, drained, lost or stopped workers; may be repeated', collect)
     .option('--all', 'include workers that ended in the last day')
     .action(lazily(async () => (await import('./list.ts')).workerList));
+  alsoNamed(list, '--state', '--status');
   worker
     .command('show <worker>')
     .description('show a worker, by its name or id: its process, handlers, load, and running steps')

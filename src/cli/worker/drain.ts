@@ -2,7 +2,7 @@ import { drainedJson, workerJson } from '../../app/json/acts.ts';
 import { EXIT } from '../exit-codes.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
-import { note, printJson } from '../show/output.ts';
+import { note, printJson, redrawLine } from '../show/output.ts';
 import { counted } from '../show/text.ts';
 import { listenForStop } from '../stop-signal.ts';
 import { withTasker } from '../with-tasker.ts';
@@ -23,7 +23,7 @@ export async function workerDrain(name: string, options: WorkerDrainOptions): Pr
     await withTasker(options, {}, async (tasker) => {
       const { signal } = stop;
       const how = { ...operatorFrom(options), wait, timeoutMs, signal, onProgress: progress };
-      const drained = await tasker.drainWorker(name, how).finally(() => line(''));
+      const drained = await tasker.drainWorker(name, how).finally(() => redrawLine(''));
       const { worker, changed, left } = drained;
       if (worker.state === 'lost') process.exitCode = EXIT.failed;
       if (json) return printJson(drainedJson(drained));
@@ -61,10 +61,5 @@ export async function workerResume(name: string, options: WorkerDrainOptions): P
 }
 
 function progress({ name, running }: WorkerInfo): void {
-  line(`${name}: ${counted(running, 'step')} running`);
-}
-
-/** Replaces the current line of the terminal. */
-function line(text: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  redrawLine(`${name}: ${counted(running, 'step')} running`);
 }

@@ -183,6 +183,8 @@ type AuditQuery = {
   task?: string;
   bulk?: number;
   target?: string;
+  /** One entry for each bulk action. */
+  fold?: boolean;
 };
 type StatsQuery = {
   namespace?: string;

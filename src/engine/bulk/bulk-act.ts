@@ -13,7 +13,7 @@ import {
   stopBulk,
   takeBulk,
 } from '../../store/bulk/bulks.ts';
-import { type BulkCounts, countSteps, markItems, nextItems, sampleItems } from '../../store/bulk/items.ts';
+import { type BulkCounts, countPaused, countSteps, markItems, nextItems, sampleItems } from '../../store/bulk/items.ts';
 import { FIRST_TASK } from '../../store/queue.ts';
 import type { StepKey } from '../../store/step-key.ts';
 import type { Engine } from '../engine.ts';
@@ -58,6 +58,8 @@ export interface BulkPreview {
   steps: number;
   /** Number of these failures that belong to steps with `retryable: false`. */
   notRetryable: number;
+  /** Number of these tasks that are covered by a pause: their steps do not start until it ends. At most 100,000. */
+  paused: number;
   /** The first ten tasks. */
   sample: BulkSample[];
 }
@@ -109,13 +111,18 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
   async preview(): Promise<BulkPreview> {
     const { id, action, counts } = await this.#select();
     const { database } = this.#engine;
-    const [steps, sample] = await Promise.all([countSteps(database, id), sampleItems(database, id, SAMPLE)]);
+    const [steps, paused, sample] = await Promise.all([
+      countSteps(database, id),
+      countPaused(database, id, null),
+      sampleItems(database, id, SAMPLE),
+    ]);
     return {
       id,
       action,
       matched: counts.matched - counts.skipped,
       skipped: counts.skipped,
       ...steps,
+      paused,
       sample: sample.map((row) => ({ ...row, steps: JSON.parse(row.steps) as BulkSample['steps'] })),
     };
   }
@@ -279,7 +286,7 @@ export async function beginAgain(engine: Engine, id: number, operator: Operator)
     operator: { actor: row.actor, reason: row.reason, door: row.door, bulkId: id },
     runner: uuidV7(),
   };
-  const note = { id, action: 'bulk_resume', matched: matched - done - skipped - failed, filter: null };
+  const note = { id, action: 'bulk_resume' as const, matched: matched - done - skipped - failed, filter: null };
   const start = async () => {
     const by = { ...operator, bulkId: id };
     await startBulk(engine, running, { from: ['running', 'stopped'], note, operator: by });

@@ -11,7 +11,7 @@ import {
   listBulks,
   stopBulk,
 } from '../../store/bulk/bulks.ts';
-import { type LeftItemRow, listItems } from '../../store/bulk/items.ts';
+import { countPaused, type LeftItemRow, listItems } from '../../store/bulk/items.ts';
 import type { TaskFilter } from '../search/filter.ts';
 import { CHUNK } from './chunk.ts';
 
@@ -39,6 +39,8 @@ export interface BulkSummary {
 
 /** A bulk action with the items that were skipped or failed, at most 1,000 of each kind. */
 export interface BulkReport extends BulkSummary {
+  /** Number of tasks that were acted on and are covered by a pause now. At most 100,000; 0 until the action has ended. */
+  paused: number;
   skipped: LeftItemRow[];
   failed: LeftItemRow[];
 }
@@ -76,11 +78,12 @@ export async function findBulk(database: Database, id: number): Promise<BulkRow>
  */
 export async function reportOf(database: Database, id: number): Promise<BulkReport> {
   const row = await findBulk(database, id);
-  const [skipped, failed] = await Promise.all([
+  const [paused, skipped, failed] = await Promise.all([
+    row.state === 'done' && row.done > 0 ? countPaused(database, id, 'done') : 0,
     row.skipped > 0 ? listItems(database, id, { outcome: 'skipped', limit: LISTED }) : [],
     row.failed > 0 ? listItems(database, id, { outcome: 'failed', limit: LISTED }) : [],
   ]);
-  return { ...summaryOf(row), skipped, failed };
+  return { ...summaryOf(row), paused, skipped, failed };
 }
 
 /** Returns bulk actions, newest first. @throws TaskerError `bad_request` */

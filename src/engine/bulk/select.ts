@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
+import type { AuditAction } from '../../model/audit-actions.ts';
 import { noteAct } from '../../store/acts/audit.ts';
 import type { Operator } from '../../store/acts/operate.ts';
 import { type BulkAction, type BulkRequest, countSelected, createBulk } from '../../store/bulk/bulks.ts';
@@ -139,7 +140,7 @@ async function placed(tx: Db, steps: readonly NamedStep[]): Promise<GivenStep[]>
 /** Records the start of a bulk action in the audit, in the transaction that starts it. */
 export async function noteBulk(
   tx: Db,
-  { id, action, matched, filter }: { id: number; action: string; matched: number; filter: string | null },
+  { id, action, matched, filter }: { id: number; action: AuditAction; matched: number; filter: string | null },
   operator: Operator,
 ): Promise<void> {
   const details = JSON.stringify({ matched, ...(filter !== null && { filter: JSON.parse(filter) as unknown }) });

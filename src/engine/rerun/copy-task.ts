@@ -60,9 +60,9 @@ export async function copyTask(
     also: async (tx, [copyUuid]) => {
       await markCopy(tx, copyUuid!, taskUuid);
       const changed = options.context !== undefined;
-      const from = { action: 'copy', taskUuid, fromState: row.status, toState: row.status };
+      const from = { action: 'copy' as const, taskUuid, fromState: row.status, toState: row.status };
       await noteAct(tx, { ...from, details: JSON.stringify({ copy: copyUuid, context: changed }) }, operator);
-      const to = { action: 'copy', taskUuid: copyUuid!, toState: 'pending' };
+      const to = { action: 'copy' as const, taskUuid: copyUuid!, toState: 'pending' };
       await noteAct(tx, { ...to, details: JSON.stringify({ copy_of: taskUuid, context: changed }) }, operator);
     },
   });

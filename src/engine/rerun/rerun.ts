@@ -151,7 +151,7 @@ export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOpt
     const { running, status } = await restart(covering, task, covered);
     const counts = { again: covered.again.size, removed: covered.removed.size, returned: covered.returned.size };
     const details = JSON.stringify({ from: begin.name, rerun: result.rerun, ...counts });
-    const act = { action: 'rerun', taskUuid, idx: begin.at, fromState: task.state, toState: status, details };
+    const act = { action: 'rerun' as const, taskUuid, idx: begin.at, fromState: task.state, toState: status, details };
     await noteAct(tx, act, operator);
     return { ...result, status, running, rank: task.rank };
   });

@@ -50,7 +50,7 @@ export async function triggerSchedule(parts: Parts, name: string, options: Trigg
     const [fired] = await createScheduled(tx, [firing], () => template);
     if (fired!.taskUuid === null) throw new TaskerError('bad_request', `schedule ${name}: ${fired!.reason}`);
     const act = {
-      action: 'schedule_trigger',
+      action: 'schedule_trigger' as const,
       taskUuid: fired!.taskUuid,
       target: `schedule ${name}`,
       toState: 'pending',

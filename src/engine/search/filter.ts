@@ -5,6 +5,7 @@ import { isFields, isStorableText, storableJson } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { stateHint } from '../../model/state-hint.ts';
 import { TASK_FILTER_KEYS } from '../../model/task-filter-keys.ts';
+import { timeInWords } from '../../model/time-in-words.ts';
 import {
   ANY_STEP,
   FAILED_STATES,
@@ -31,7 +32,7 @@ const STEP_STATES = [
   'resolved_manually',
 ];
 
-/** A time: ISO 8601, a date, or an age such as `90s`, `15m`, `2h`, `7d`. */
+/** A time: ISO 8601, a date, `today`, `yesterday` (in UTC), or an age such as `90s`, `15m`, `2h`, `7d`, `24h30m`. */
 export type SearchTime = string | Date;
 
 /** Conditions on the tasks to find. A task must meet all of them. */
@@ -209,7 +210,8 @@ function implied(search: TaskSearch): boolean {
     search.ended = ended;
     return true;
   };
-  if (isOfOpenTask(step) && !needs(false)) return false;
+  // The note of a task that has ended may not have been deleted yet.
+  if ((isOfOpenTask(step) || search.stale) && !needs(false)) return false;
   if ((endedAfter ?? endedBefore) !== null && !needs(true)) return false;
   // A task is created before it ends, so this limits the range of the index for the default order.
   for (const before of [endedBefore, updatedBefore]) {
@@ -316,16 +318,13 @@ function stepOf({ step, stepState, handler, errorType, error, worker }: TaskFilt
   };
 }
 
-const AGE = /^(\d+(?:\.\d+)?)\s*(s|m|h|d)$/;
-const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 /** Reads a time for a condition. @throws TaskerError `bad_request` */
 export function timeOf(time: SearchTime | undefined, what: string, now = Date.now()): string | null {
   if (time === undefined) return null;
-  const [, amount, unit] = (typeof time === 'string' && AGE.exec(time)) || [];
+  const related = typeof time === 'string' ? timeInWords(time, now) : undefined;
   // Date.parse accepts almost any text and returns some year.
   const isIso = typeof time !== 'string' || /^\d{4}-\d{2}-\d{2}([T ]|$)/.test(time.trim());
-  const date = unit ? new Date(now - Number(amount) * UNIT_MS[unit as 's']) : new Date(isIso ? time : Number.NaN);
+  const date = new Date(related ?? (isIso ? time : Number.NaN));
   // PostgreSQL has no year 0.
   if (Number.isNaN(date.getTime()) || date.getUTCFullYear() < 1) {
     throw new TaskerError(
@@ -333,7 +332,9 @@ export function timeOf(time: SearchTime | undefined, what: string, now = Date.no
       `${what}: ${String(time)} is not a time; use 2026-01-31T12:00:00Z, or an age such as 2h`,
     );
   }
-  return typeof time === 'string' && !unit && /[Zz]|[+-]\d\d:?\d\d$/.test(time) ? time : date.toISOString();
+  return typeof time === 'string' && related === undefined && /[Zz]|[+-]\d\d:?\d\d$/.test(time)
+    ? time
+    : date.toISOString();
 }
 
 /**

@@ -7,9 +7,15 @@ import type { ReadyRow } from '../../store/overview/status.ts';
 import type { TaskSearch } from '../../store/search/conditions.ts';
 import { searchLag } from '../../store/search/projection.ts';
 import { type SnapshotName, templateIds } from '../../store/search/search-facts.ts';
-import { countByState, groupSteps, type StateCount, type StepGroupRow } from '../../store/search/summarize.ts';
+import {
+  countByState,
+  countUnbegun,
+  groupSteps,
+  type StateCount,
+  type StepGroupRow,
+} from '../../store/search/summarize.ts';
 import { ENDED_STATES } from '../retention/plan.ts';
-import type { TaskState } from '../task-view.ts';
+import { TASK_STATES, type TaskState } from '../task-view.ts';
 import { readTaskFilter, type SearchTime, type TaskFilter, timeOf } from './filter.ts';
 import { filterOfGroup } from './group-filter.ts';
 
@@ -124,7 +130,7 @@ export async function summarize(
   // The longest query first, because a command has only two connections.
   const [steps, open, ended] = await Promise.all([
     bounded(database, (tx) => groupSteps(tx, search, { ended: !which.open, limit: groups })),
-    which.open ? count(database, { ...search, ended: false }, 'createdAfter') : NOTHING,
+    which.open ? countOpen(database, { ...search, ended: false }) : NOTHING,
     which.ended ? count(database, endedAfter(search, since), 'endedAfter') : NOTHING,
   ]);
   const templates = byTemplate([...open.counts, ...ended.counts], names);
@@ -179,6 +185,19 @@ interface Counted {
 
 const NOTHING: Counted = { counts: [], since: null };
 
+/** Counts open tasks, and those of which no step was claimed yet as `pending`, as lists show them. */
+async function countOpen(database: Database, search: TaskSearch): Promise<Counted> {
+  const counted = await count(database, search, 'createdAfter');
+  if (!counted.counts.some(({ state }) => state === 'steps_in_process')) return counted;
+  const among = { ...search, createdAfter: latest(search.createdAfter, counted.since) };
+  const unbegun = (await bounded(database, (tx) => countUnbegun(tx, among))) ?? [];
+  const moved = unbegun.flatMap(({ templateId, count }): StateCount[] => [
+    { templateId, state: 'steps_in_process', count: -count },
+    { templateId, state: 'pending', count },
+  ]);
+  return { ...counted, counts: [...counted.counts, ...moved] };
+}
+
 /** Counts all tasks of a search, or only those of the last day or hour if that takes too long. */
 async function count(database: Database, search: TaskSearch, by: 'createdAfter' | 'endedAfter'): Promise<Counted> {
   const counts = await bounded(database, (tx) => countByState(tx, search));
@@ -216,6 +235,10 @@ function byTemplate(counts: readonly StateCount[], names: readonly SnapshotName[
   }
   const blocked = (row: TemplateCounts) => row.counts.blocked_by_failures ?? 0;
   const all = ({ counts }: TemplateCounts) => Object.values(counts).reduce((sum, number) => sum + number, 0);
+  for (const { counts } of found.values()) {
+    // A task may have begun between the two counts.
+    for (const state of TASK_STATES) if ((counts[state] ?? 0) <= 0) delete counts[state];
+  }
   return [...found]
     .sort(([a, x], [b, y]) => blocked(y) - blocked(x) || all(y) - all(x) || (a < b ? -1 : 1))
     .map(([, row]) => row);

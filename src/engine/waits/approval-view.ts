@@ -4,7 +4,13 @@ import { durationMs } from '../../model/duration.ts';
 import { checkUuid, isUuid, stepUuid } from '../../model/ids.ts';
 import { isFields } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
-import { type ApprovalRow, approvalsOfTask, listApprovals } from '../../store/approvals/approvals.ts';
+import {
+  type ApprovalRow,
+  approvalsOfTask,
+  countApprovals,
+  listApprovals,
+  MOST_APPROVALS,
+} from '../../store/approvals/approvals.ts';
 import type { JsonSchema } from '../../template/task-template.ts';
 import { checkText, templatesOf } from '../dead-letters/filter.ts';
 
@@ -167,6 +173,9 @@ export interface ApprovalPageOptions {
 export interface ApprovalPage {
   approvals: Approval[];
   nextCursor: string | null;
+  /** Number of approvals that match, on all pages. At most 10,000: then `totalIsExact` is false. */
+  total: number;
+  totalIsExact: boolean;
 }
 
 const KEYS: readonly (keyof ApprovalFilter)[] = ['assignee', 'namespace', 'name', 'task'];
@@ -186,13 +195,20 @@ export async function findApprovals(
   const templateIds = await templatesOf(database, filter);
   const taskUuid = task === undefined ? null : checkUuid(task, 'task');
   if (taskUuid !== null) {
-    const rows = await approvalsOfTask(database, taskUuid);
-    return { approvals: rows.map(approvalOf).filter((one) => fits(one, filter)), nextCursor: null };
+    const approvals = (await approvalsOfTask(database, taskUuid)).map(approvalOf).filter((one) => fits(one, filter));
+    return { approvals, nextCursor: null, total: approvals.length, totalIsExact: true };
   }
-  if (templateIds?.length === 0) return { approvals: [], nextCursor: null };
+  if (templateIds?.length === 0) return { approvals: [], nextCursor: null, total: 0, totalIsExact: true };
   const rows = await listApprovals(database, { templateIds, assignee, after, limit: limit + 1 });
   const page = rows.slice(0, limit);
-  return { approvals: page.map(approvalOf), nextCursor: rows.length > limit ? cursorOf(page.at(-1)!) : null };
+  const isAll = after === null && rows.length <= limit;
+  const total = isAll ? rows.length : await countApprovals(database, { templateIds, assignee });
+  return {
+    approvals: page.map(approvalOf),
+    nextCursor: rows.length > limit ? cursorOf(page.at(-1)!) : null,
+    total,
+    totalIsExact: total < MOST_APPROVALS,
+  };
 }
 
 function fits({ assignees, namespace, name }: Approval, filter: ApprovalFilter): boolean {

@@ -54,6 +54,8 @@ export interface ReassignRequest {
 }
 
 const MOST_ASSIGNEES = 1_000;
+/** Maximum number of people that an error names. */
+const MOST_SHOWN = 20;
 const FORM_BYTES = 262_144;
 const CHANNEL_EVENTS = 'tasker_events';
 
@@ -165,10 +167,23 @@ function checkOpen(row: ApprovalRow | undefined, { taskUuid, step }: ApprovalSte
       `step ${step} of task ${taskUuid} does not wait for votes yet; \`tasker task why ${taskUuid}\` shows what it waits for`,
     );
   }
-  if (row.endedAt !== null || row.late) throw waitOver(row);
+  if (row.endedAt !== null || row.late) throw waitOver({ ...row, decided: decisionOf(row) });
   // A program of an earlier version ended the task without ending its waits.
   if (row.taskDoneAt !== null) throw waitOver({ ...row, endedAt: row.taskDoneAt, endedBy: 'cancel' });
   return row;
+}
+
+/** Returns the people whose votes decided an approval, with the role that they voted as. Undefined if no vote did. */
+function decisionOf(row: ApprovalRow): string | undefined {
+  const { status, votes } = approvalOf(row);
+  if (row.endedBy !== 'vote' || (status !== 'approved' && status !== 'rejected')) return undefined;
+  const wanted = status === 'approved' ? 'approve' : 'reject';
+  const people = votes
+    .filter(({ decision }) => decision === wanted)
+    .map(({ by, as }) => (as === null || as === by ? by : `${by} (as ${as})`));
+  const shown = people.slice(0, MOST_SHOWN);
+  const more = people.length > shown.length ? ` and ${people.length - shown.length} more` : '';
+  return `it was ${status} by ${shown.join(', ')}${more}`;
 }
 
 async function voteLocked(tx: Db, engine: WaitingEngine, { row, read }: { row: ApprovalRow; read: ReadVote }) {
@@ -211,7 +226,7 @@ function checkVoter(row: ApprovalRow, { by, names }: ReadVote): string | null {
   if (assignees.length === 0) return null;
   const as = names.find((name) => assignees.includes(name));
   if (as !== undefined) return as;
-  const shown = `${assignees.slice(0, 20).join(', ')}${assignees.length > 20 ? ', …' : ''}`;
+  const shown = `${assignees.slice(0, MOST_SHOWN).join(', ')}${assignees.length > MOST_SHOWN ? ', …' : ''}`;
   const hint = `if ${by} has one of them as a role, pass it with --role, or use a credential that has it`;
   throw new TaskerError(
     'forbidden',

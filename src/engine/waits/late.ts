@@ -9,6 +9,8 @@ export interface EndedFor {
   until: string | null;
   endedAt: string | null;
   endedBy: string | null;
+  /** How an approval was decided, such as `it was approved by ana`. */
+  decided?: string | undefined;
 }
 
 const ENDS: Readonly<Record<WaitEnd, string>> = {
@@ -23,8 +25,8 @@ const ENDS: Readonly<Record<WaitEnd, string>> = {
 };
 
 /** Returns the error for a late signal or vote, with the time and the cause of the wait's end. */
-export function waitOver({ step, taskUuid, until, endedAt, endedBy }: EndedFor): TaskerError {
-  const why = endedBy === null ? 'it timed out' : (ENDS[endedBy as WaitEnd] ?? `it ended (${endedBy})`);
+export function waitOver({ step, taskUuid, until, endedAt, endedBy, decided }: EndedFor): TaskerError {
+  const why = endedBy === null ? 'it timed out' : (decided ?? ENDS[endedBy as WaitEnd] ?? `it ended (${endedBy})`);
   const at = endedBy === 'timeout' || endedBy === null ? (until ?? endedAt) : endedAt;
   return new TaskerError('wait_over', `step ${step} of task ${taskUuid} no longer waits: ${why} at ${at}`, {
     details: { task_uuid: taskUuid, step, ended_by: endedBy ?? 'timeout', ended_at: at },

@@ -35,7 +35,7 @@ export function startTaskNow(engine: Expanding, taskUuid: string, options: Opera
   return onFreeTask(engine.database, taskUuid, async (tx) => {
     const wait = await openStart(tx, taskUuid, 'started');
     const ended = await start(engine, tx, wait, 'operator');
-    const act = { action: 'start_task', taskUuid, fromState: 'pending', toState: 'pending' };
+    const act = { action: 'start_task' as const, taskUuid, fromState: 'pending', toState: 'pending' };
     await noteAct(tx, { ...act, details: JSON.stringify({ due_at: wait.until }) }, operator);
     return ended;
   });
@@ -53,7 +53,7 @@ export function rescheduleTask(
   return onFreeTask(engine.database, taskUuid, async (tx) => {
     const wait = await openStart(tx, taskUuid, 'rescheduled');
     const moved = await moveTo(tx, wait, time);
-    const act = { action: 'reschedule_task', taskUuid, fromState: 'pending', toState: 'pending' };
+    const act = { action: 'reschedule_task' as const, taskUuid, fromState: 'pending', toState: 'pending' };
     await noteAct(tx, { ...act, details: JSON.stringify({ from: wait.until, to: moved }) }, operator);
     return moved;
   });

@@ -21,7 +21,7 @@ export function fireTimer(engine: Expanding, step: StepKey, options: OperatorOpt
     const wait = await openTimer(tx, step, 'fired');
     const result = { due_at: wait.until, fired_at: wait.now };
     const [ended] = await endLocked(engine, tx, [{ wait, by: 'operator', kind: 'completed', result }]);
-    const act = { action: 'fire_timer', ...step, fromState: 'waiting', toState: 'complete' };
+    const act = { action: 'fire_timer' as const, ...step, fromState: 'waiting', toState: 'complete' };
     await noteAct(tx, { ...act, details: JSON.stringify({ due_at: wait.until }) }, operator);
     return ended!;
   };
@@ -35,7 +35,7 @@ export function moveTimer(engine: Expanding, step: StepKey, until: NewTime, opti
     const wait = await openTimer(tx, step, 'moved');
     if (wait.overdue) throw tooLate(`the timer was due at ${wait.until}`);
     const moved = await moveTo(tx, step, until);
-    const act = { action: 'move_timer', ...step, fromState: 'waiting', toState: 'waiting' };
+    const act = { action: 'move_timer' as const, ...step, fromState: 'waiting', toState: 'waiting' };
     await noteAct(tx, { ...act, details: JSON.stringify({ from: wait.until, to: moved }) }, operator);
     return moved;
   });

@@ -29,7 +29,12 @@ const LIST = describeRoute({
       cursor,
     }),
   },
-  answer: z.object({ approvals: z.array(ApprovalSchema), next_cursor: z.string().nullable() }),
+  answer: z.object({
+    approvals: z.array(ApprovalSchema),
+    next_cursor: z.string().nullable(),
+    total: z.int().openapi({ description: 'Approvals that match, on all pages, at most 10,000.' }),
+    total_is_exact: z.boolean(),
+  }),
   errors: [404],
 });
 const SHOW = describeRoute({
@@ -98,7 +103,9 @@ export function approvalRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(LIST, async (c) => {
       const { limit, cursor, ...filter } = c.req.valid('query');
       const page = await listWithin(tasker, c, filter, { limit, cursor });
-      return c.json({ approvals: page.approvals.map((one) => shown(c, one)), next_cursor: page.nextCursor }, 200);
+      const { nextCursor: next_cursor, total, totalIsExact: total_is_exact } = page;
+      const found = page.approvals.map((one) => shown(c, one));
+      return c.json({ approvals: found, next_cursor, total, total_is_exact }, 200);
     })
     .openapi(SHOW, async (c) => {
       const { task_uuid: task, step } = c.req.valid('param');
@@ -155,6 +162,6 @@ async function listWithin(
       `namespace is missing; this credential is for ${caller.namespaces.join(', ')}, so name one of them`,
     );
   }
-  if (!maySee(caller, namespace)) return { approvals: [], nextCursor: null };
+  if (!maySee(caller, namespace)) return { approvals: [], nextCursor: null, total: 0, totalIsExact: true };
   return tasker.approvals.list({ ...filter, namespace }, page);
 }

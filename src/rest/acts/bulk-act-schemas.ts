@@ -26,6 +26,7 @@ export const PreviewSchema = z
     skipped: z.int().openapi({ description: 'Ids that do not exist.' }),
     steps: z.int().openapi({ description: 'Steps that would run again.' }),
     not_retryable: z.int(),
+    paused: z.int().openapi({ description: 'Tasks whose steps do not start until a pause ends, at most 100,000.' }),
     dry_run: z.literal(true),
     sample: z.array(SampleSchema).openapi({ description: 'The first ten tasks.' }),
   })

@@ -4,7 +4,7 @@ import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import { type Caller, callerOf } from '../caller.ts';
 import { fillPage } from '../fill-page.ts';
-import { cursorAt, pageFields, pageQuery, positionOf, time } from '../query.ts';
+import { cursorAt, flag, pageFields, pageQuery, positionOf, time } from '../query.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { maySee } from '../scope.ts';
@@ -28,6 +28,10 @@ const AUDIT = describeRoute({
       task: z.string().optional().openapi({ description: 'The id of a task.' }),
       bulk: z.coerce.number().int().min(1).optional().openapi({ description: 'The id of a bulk action.' }),
       target: z.string().optional(),
+      fold: flag.optional().openapi({
+        description:
+          'One entry for each bulk action, with the number of its actions in `entries`. Without effect for a credential that is limited to namespaces.',
+      }),
       ...pageQuery(),
     }),
   },
@@ -57,12 +61,14 @@ const BULK = describeRoute({
 export function recordRoutes(tasker: Tasker): OpenAPIHono {
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(AUDIT, async (c) => {
-      const { limit, cursor, ...filter } = c.req.valid('query');
+      const { limit, cursor, fold, ...filter } = c.req.valid('query');
       const caller = callerOf(c);
       type Entry = Awaited<ReturnType<Tasker['audit']>>['entries'][number];
       const visible = ({ template }: Entry) => isOfCaller(template?.split('/')[0], caller);
       const { items, ...cursors } = await fillPage({ limit, cursor }, visible, async (page) => {
-        const { entries, nextCursor } = await tasker.audit(filter, page);
+        // The entry of a bulk action names no namespace, so it would hide the actions that such a caller may see.
+        const folded = fold === true && caller.namespaces === undefined;
+        const { entries, nextCursor } = await tasker.audit(filter, { ...page, fold: folded });
         return { items: entries, next_cursor: nextCursor };
       });
       return c.json({ entries: items.map((entry) => snakeKeys(entry)), ...cursors }, 200);
@@ -80,12 +86,16 @@ export function recordRoutes(tasker: Tasker): OpenAPIHono {
     })
     .openapi(BULK, async (c) => {
       const { id } = c.req.valid('param');
-      const { skipped, failed, ...report } = await tasker.bulk.show(id);
+      const { paused, skipped, failed, ...report } = await tasker.bulk.show(id);
       if (!isVisible(report, callerOf(c))) {
         throw new TaskerError('bulk_not_found', `bulk action ${id} not found; GET /v1/bulk-acts lists them`);
       }
-      const lists = { skipped: skipped.map((item) => snakeKeys(item)), failed: failed.map((item) => snakeKeys(item)) };
-      return c.json({ ...bulkJson(report), ...lists }, 200);
+      const more = {
+        paused,
+        skipped: skipped.map((item) => snakeKeys(item)),
+        failed: failed.map((item) => snakeKeys(item)),
+      };
+      return c.json({ ...bulkJson(report), ...more }, 200);
     });
 }
 

@@ -18,6 +18,9 @@ export const AuditSchema = z
     reason: nullableText,
     bulk_id: z.int().nullable(),
     details: anything.nullable(),
+    entries: z
+      .int()
+      .openapi({ description: 'Number of actions that the entry stands for. More than 1 only with `fold`.' }),
   })
   .openapi('AuditEntry');
 
@@ -42,4 +45,11 @@ export const BulkSchema = z
   .openapi('BulkAct');
 
 export const items = z.array(z.object({ task_uuid: z.uuid(), step: nullableText, why: z.string() }));
-export const BulkReportSchema = BulkSchema.extend({ skipped: items, failed: items }).openapi('BulkReport');
+export const BulkReportSchema = BulkSchema.extend({
+  paused: z.int().openapi({
+    description:
+      'Tasks that were acted on and do not continue until a pause ends, at most 100,000. 0 until the act has ended.',
+  }),
+  skipped: items,
+  failed: items,
+}).openapi('BulkReport');

@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import type { AuditAction } from '../../model/audit-actions.ts';
 import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
 
@@ -8,7 +9,7 @@ values (statement_timestamp(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`;
 
 /** An action for the audit: on a task, on one of its steps, or on the `target`. */
 export interface Act {
-  action: string;
+  action: AuditAction;
   taskUuid?: string;
   idx?: number;
   /** Such as `template shop/fulfil@1.0.0`, `namespace shop` or `worker w1`. */
@@ -27,20 +28,38 @@ export async function noteAct(db: Db, act: Act, { actor, reason, door, bulkId }:
   await db.query(NOTE_ACT, [...object, ...states, actor, reason, door, bulkId]);
 }
 
-// The planner treats an omitted condition as a constant, because each call is planned separately; see AUDITING.
+/** The conditions on an action. The planner treats an omitted one as a constant, because each call is planned separately. */
+const meets = (a: string): string => `
+         ($1::text is null or ${a}.actor = $1) and ($2::text is null or ${a}.action = $2) and ($3::text is null or ${a}.door = $3)
+     and ($4::timestamptz is null or ${a}.at >= $4) and ($5::timestamptz is null or ${a}.at < $5)
+     and ($6::uuid is null or ${a}.task_uuid = $6) and ($7::bigint is null or ${a}.bulk_id = $7)
+     and ($8::text is null or ${a}.target = $8)`;
+
+/** The actions of a bulk action that are folded into one: those on its items, and its start. */
+const ofBulk = (a: string): string => `${a}.bulk_id is not null and ${a}.action not in ('bulk_stop', 'bulk_resume')`;
+
+// A bulk action is represented by its newest action that meets the conditions.
 const LIST_AUDIT = sql('list_audit')`
 with page as materialized (
   select * from tasker.operator_action a
-   where ($1::text is null or a.actor = $1) and ($2::text is null or a.action = $2) and ($3::text is null or a.door = $3)
-     and ($4::timestamptz is null or a.at >= $4) and ($5::timestamptz is null or a.at < $5)
-     and ($6::uuid is null or a.task_uuid = $6) and ($7::bigint is null or a.bulk_id = $7)
-     and ($8::text is null or a.target = $8)
+   where ${meets('a')}
      and ($9::timestamptz is null or (a.at, a.id) < ($9::timestamptz, $10::bigint))
+     and (not $12::boolean or not (${ofBulk('a')}) or not exists (
+       select 1 from tasker.operator_action n
+        where n.bulk_id = a.bulk_id and (n.at, n.id) > (a.at, a.id) and ${ofBulk('n')} and ${meets('n')}))
    order by a.at desc, a.id desc limit $11)
 select a.id, tasker.iso(a.at) at, a.actor, a.door, a.action, a.task_uuid "taskUuid", a.target, a.from_state "fromState",
-       a.to_state "toState", a.reason, a.bulk_id "bulkId", a.details::text, n.template,
+       a.to_state "toState", a.reason, a.bulk_id "bulkId", a.details::text, n.template, f.entries, f.bulk::text,
        coalesce(n.step, a.details ->> 'step', case when a.idx is not null then 'step ' || a.idx end) step
-  from page a left join lateral (
+  from page a cross join lateral (
+    select case when $12::boolean and ${ofBulk('a')} then (
+             select count(*)::int from tasker.operator_action n where n.bulk_id = a.bulk_id and ${ofBulk('n')} and ${meets('n')})
+           else 1 end entries,
+           case when $12::boolean then (
+             select jsonb_strip_nulls(jsonb_build_object('action', b.action, 'matched', b.matched)) ||
+                    case when b.filter is null then '{}' else jsonb_build_object('filter', b.filter) end from tasker.bulk b
+              where b.id = a.bulk_id) end bulk offset 0) f
+  left join lateral (
     select s.name || '/' || m.name || '@' || m.version template, coalesce(bw.name, ts.name) step
       from tasker.task t join tasker.template m on m.id = t.template_id join tasker.namespace s on s.id = m.namespace_id
       left join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(a.idx)
@@ -60,6 +79,8 @@ export interface AuditSearch {
   target: string | null;
   /** The time and the id of the last action of the previous page. */
   from: { at: string; id: number } | null;
+  /** Whether the actions of a bulk action are one row. */
+  fold: boolean;
   limit: number;
 }
 
@@ -81,11 +102,15 @@ export interface AuditRow {
   bulkId: number | null;
   /** JSON text. */
   details: string | null;
+  /** Number of actions that the row stands for. */
+  entries: number;
+  /** JSON text: the action of the bulk action, the number of its items, and its filter. Null unless folded. */
+  bulk: string | null;
 }
 
 /** Returns actions, newest first. */
 export async function listAudit(db: Db, search: AuditSearch): Promise<AuditRow[]> {
-  const { actor, action, door, after, before, taskUuid, bulkId, target, from, limit } = search;
+  const { actor, action, door, after, before, taskUuid, bulkId, target, from, fold, limit } = search;
   const values = [
     actor,
     action,
@@ -98,8 +123,17 @@ export async function listAudit(db: Db, search: AuditSearch): Promise<AuditRow[]
     from?.at ?? null,
     from?.id ?? null,
     limit,
+    fold,
   ];
   return (await db.query<AuditRow>(LIST_AUDIT, values)).rows;
+}
+
+const HAS_ACTION = sql('has_action')`
+select exists (select 1 from tasker.operator_action where action = $1) found`;
+
+/** Returns whether the audit has an entry of this action. */
+export async function hasAction(db: Db, action: string): Promise<boolean> {
+  return (await db.query<{ found: boolean }>(HAS_ACTION, [action])).rows[0]!.found;
 }
 
 const FORGET_ACTS = sql('forget_acts')`

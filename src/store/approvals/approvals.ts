@@ -73,11 +73,14 @@ export interface ApprovalSearch {
 /** The people who may vote now: those of the template until an operator changes them. */
 const ASSIGNEES = `coalesce(w.progress -> 'assignees', w.settings -> 'assignees', '[]'::jsonb)`;
 
+const MATCHES = `
+   w.kind = 'approval' and w.ended_at is null and ($1::int[] is null or w.template_id = any ($1))
+     and ($2::text is null or ${ASSIGNEES} ? $2 or ${ASSIGNEES} = '[]')`;
+
 const LIST = sql('list_approvals')`
 with page as materialized (
   select * from tasker.wait w
-   where w.kind = 'approval' and w.ended_at is null and ($1::int[] is null or w.template_id = any ($1))
-     and ($2::text is null or ${ASSIGNEES} ? $2 or ${ASSIGNEES} = '[]')
+   where ${MATCHES}
      and ($3::timestamptz is null or (w.since, w.task_uuid, w.idx) > ($3::timestamptz, $4::uuid, $5::int))
    order by w.since, w.task_uuid, w.idx limit $6)
 select ${COLUMNS} from page w ${JOINS} order by w.since, w.task_uuid, w.idx`;
@@ -89,6 +92,21 @@ export async function listApprovals(db: Db, search: ApprovalSearch): Promise<App
   const place = [after?.since ?? null, after?.taskUuid ?? null, after?.idx ?? null];
   const values = [templates, assignee, ...place, limit];
   return (await db.query<ApprovalRow>(LIST, values)).rows;
+}
+
+/** Approvals are counted up to this number. */
+export const MOST_APPROVALS = 10_000;
+
+const COUNT = sql('count_approvals')`
+select count(*)::int total from (select 1 from tasker.wait w where ${MATCHES} limit ${MOST_APPROVALS}) x`;
+
+/** Counts open approvals, up to 10,000. */
+export async function countApprovals(
+  db: Db,
+  { templateIds, assignee }: Pick<ApprovalSearch, 'templateIds' | 'assignee'>,
+): Promise<number> {
+  const templates = templateIds && `{${templateIds.join(',')}}`;
+  return (await db.query<{ total: number }>(COUNT, [templates, assignee])).rows[0]!.total;
 }
 
 const OF_TASK = sql('approvals_of_task')`

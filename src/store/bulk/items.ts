@@ -186,3 +186,24 @@ select count(*)::int steps, (count(*) filter (where not s.retryable))::int "notR
 export async function countSteps(db: Db, id: number): Promise<{ steps: number; notRetryable: number }> {
   return (await db.query<{ steps: number; notRetryable: number }>(COUNT_STEPS, [id])).rows[0]!;
 }
+
+/** Tasks are counted up to this number, so that a report of a large action takes a bounded time. */
+const COUNTED = 100_000;
+
+const COUNT_PAUSED = sql('count_paused_of_bulk')`
+select count(*)::int paused from (
+  select distinct i.task_uuid from tasker.bulk_item i
+    cross join lateral (select template_id, done_at from tasker.task x where x.task_uuid = i.task_uuid offset 0) t
+    join tasker.template m on m.id = t.template_id
+   where exists (select 1 from tasker.pause p where p.resumed_at is null) and i.bulk_id = $1 and i.outcome is not distinct from $2
+     and ($2::text is null or t.done_at is null)
+     and (m.paused or exists (select 1 from tasker.pause p where p.task_uuid = i.task_uuid and p.resumed_at is null))
+   limit ${COUNTED}) x`;
+
+/**
+ * Counts the tasks of items with this outcome whose steps do not start now, because the task, its template or its namespace
+ * is paused. Counts up to 100,000. Tasks that the action has left ended are not counted.
+ */
+export async function countPaused(db: Db, id: number, outcome: 'done' | null): Promise<number> {
+  return (await db.query<{ paused: number }>(COUNT_PAUSED, [id, outcome])).rows[0]!.paused;
+}

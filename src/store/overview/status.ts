@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import { MOST_UNBEGUN, unbegun } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 
 /** Rows of each kind are counted up to this number, so that a count takes a bounded time. */
@@ -43,16 +44,36 @@ function mostOf(state: string): number {
   return state === 'waiting' || state === 'pending' ? MOST_WAITING : COUNTED * 10;
 }
 
-const OPEN_TASKS = sql('count_open_tasks')`
-${['steps_in_process', 'waiting_for_retry', 'waiting', 'blocked_by_failures', 'waiting_for_dependencies', 'pending'].map(openCount).join('\nunion all')}`;
+// The newest tasks, because older ones have probably begun.
+const UNBEGUN = `
+select 'unbegun' state, count(*)::int from (
+  select x.task_uuid from tasker.template m cross join lateral (
+    select x.task_uuid from tasker.task_search x where x.template_id = m.id and x.state = 'steps_in_process'
+     order by x.created_at desc limit ${MOST_UNBEGUN} offset 0) x
+   limit ${MOST_UNBEGUN}) x
+ where ${unbegun('x.task_uuid')}`;
 
-/** Returns the number of open tasks by state, counting up to a million of each, and up to 10,000 that wait. */
+const OPEN_TASKS = sql('count_open_tasks')`
+${['steps_in_process', 'waiting_for_retry', 'waiting', 'blocked_by_failures', 'waiting_for_dependencies', 'pending'].map(openCount).join('\nunion all')}
+union all${UNBEGUN}`;
+
+/**
+ * Returns the number of open tasks by state, counting up to a million of each, and up to 10,000 that wait. Tasks without a
+ * claimed step are `pending`: up to 10,000, the others are in `steps_in_process`.
+ */
 export async function openTasks(db: Db): Promise<{ state: string; count: number }[]> {
-  return (await db.query<{ state: string; count: number }>(OPEN_TASKS)).rows;
+  const { rows } = await db.query<{ state: string; count: number }>(OPEN_TASKS);
+  const unbegun = rows.find(({ state }) => state === 'unbegun')!.count;
+  const moved: Record<string, number> = { pending: unbegun, steps_in_process: -unbegun };
+  return rows
+    .filter(({ state }) => state !== 'unbegun')
+    .map(({ state, count }) => ({ state, count: Math.min(mostOf(state), Math.max(0, count + (moved[state] ?? 0))) }));
 }
 
 const ATTENTION = sql('attention')`
-select (select count(*)::int from (select 1 from tasker.task_watch where rule is not null limit ${COUNTED}) x) stale,
+select (select count(*)::int from (
+          select 1 from tasker.task_watch w where w.rule is not null and exists (
+            select 1 from tasker.task t where t.task_uuid = w.task_uuid and t.done_at is null offset 0) limit ${COUNTED}) x) stale,
        (select count(*)::int from (select 1 from tasker.event_dead limit ${COUNTED}) x) "deadDeliveries",
        (select count(*)::int from (select 1 from tasker.dead_letter where status = 'pending' limit ${COUNTED}) x) "deadLetters",
        tasker.iso(now()) now`;

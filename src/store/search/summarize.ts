@@ -1,5 +1,6 @@
 import type { Db, Statement } from '../../db/statement.ts';
 import { JOIN_NAMES, type ReadyRow, STEP_NAMES } from '../overview/status.ts';
+import { MOST_UNBEGUN, unbegun } from '../shown-state.ts';
 import {
   nameConditions,
   OPEN_STATES,
@@ -29,6 +30,20 @@ export async function countByState(db: Db, search: TaskSearch): Promise<StateCou
 select p.template_id "templateId", p.state, count(*)::int from tasker.task_search p
  where ${found.join(' and ') || 'true'} group by 1, 2`;
   return (await db.query<StateCount>(statementOf('count_by_state', text), values.list)).rows;
+}
+
+/**
+ * Counts the tasks in `steps_in_process` of which no step was claimed yet, by snapshot. Looks at the newest 10,000 tasks.
+ */
+export async function countUnbegun(db: Db, search: TaskSearch): Promise<Omit<StateCount, 'state'>[]> {
+  const values = new Values();
+  const found = conditions({ ...search, ended: null, states: ['steps_in_process'] }, values);
+  const text = `
+select p.template_id "templateId", count(*)::int from (
+  select p.template_id, p.task_uuid from tasker.task_search p where ${found.join(' and ')}
+   order by p.created_at desc limit ${MOST_UNBEGUN}) p
+ where ${unbegun('p.task_uuid')} group by 1`;
+  return (await db.query<Omit<StateCount, 'state'>>(statementOf('count_unbegun', text), values.list)).rows;
 }
 
 function conditions(search: TaskSearch, values: Values): string[] {

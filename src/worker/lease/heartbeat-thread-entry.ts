@@ -68,9 +68,10 @@ async function reportBlocked(silentMs: number): Promise<void> {
   if (named || silentMs < BLOCKED_MS || !Number.isFinite(silentMs) || form === undefined) return;
   named = true;
   const { consoleLogger } = await import('../../logging/console-logger.ts');
+  const { shownText } = await import('../../logging/terminal/shown-text.ts');
   const { step, silentMs: now } = memory;
   if (now < BLOCKED_MS) return;
-  const logger = consoleLogger({ level: 'warn', form, write: (line) => void writeSync(2, `${line}\n`) });
+  const logger = consoleLogger({ level: 'warn', form, write: (line) => void writeSync(2, `${shownText(line)}\n`) });
   const blocked_ms = Math.round(now);
   const by = step && { task_uuid: step.taskUuid, step: step.step, handler: step.handler };
   logger

@@ -1,9 +1,64 @@
-import { expect, it } from 'vitest';
-import { PAIR, PAIR_HANDLERS, projectOnDatabase } from '../installation.ts';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { createTasker } from '../../../src/app/create-tasker.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
+import { freshDatabase } from '../../support/database.ts';
+import { PAIR, PAIR_HANDLERS, type Project, projectOnDatabase } from '../installation.ts';
 
 const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });
 
 const BY = ['--by', 'ann', '--reason', 'the carrier is down'];
+
+it('a retry of a paused task says that it is paused, alone and among many', async () => {
+  const place = await projectWithFailures();
+  const { project, failed } = place;
+  await project.run(['template', 'pause', 'demo/pair', ...BY]);
+  const one = await project.run(['task', 'retry', failed[0]!]);
+  expect(one.stderr).toMatch(
+    /^retried second of .*; the task is steps_in_process\npaused: template demo\/pair, by ann, .* ago: the carrier is down; no step starts until `npx tasker template resume demo\/pair`\n/,
+  );
+  expect((await project.run(['step', 'retry', failed[1]!, 'second'])).stderr).toContain(
+    'no step starts until `npx tasker template resume demo/pair`',
+  );
+  const dry = await project.run(['task', 'retry', '--status', 'blocked_by_failures', '--dry-run']);
+  expect(dry.stdout).toContain(
+    '\n2 tasks are paused: no step of them starts until the pause ends; see `npx tasker pause list`',
+  );
+  const many = await project.run(['task', 'retry', '--status', 'blocked_by_failures', '--yes']);
+  expect(many.stdout).toMatch(
+    /^retried 2 of 2 tasks \(bulk \d+\)\n\n2 tasks are paused: no step of them starts until the pause ends;/,
+  );
+  const [{ id }] = (await project.json<{ id: number }[]>(['bulk', 'list'])) as [{ id: number }];
+  expect(await project.json(['bulk', 'show', String(id)])).toMatchObject({ done: 2, paused: 2 });
+  await project.run(['template', 'resume', 'demo/pair']);
+  expect(await project.json(['bulk', 'show', String(id)])).toMatchObject({ done: 2, paused: 0 });
+  const resumed = await project.run(['task', 'retry', '--name', 'pair', '--dry-run']);
+  expect(resumed.stdout).not.toContain('paused');
+});
+
+/** Creates a project with four tasks whose last step failed. */
+async function projectWithFailures(): Promise<{ project: Project; failed: string[] }> {
+  const database = await freshDatabase();
+  const project = await on.place.project('failures', { DATABASE_URL: database.url });
+  await project.write('templates/pair.yaml', PAIR);
+  await project.write('handlers/pair.js', PAIR_HANDLERS);
+  const tasker = await createTasker({
+    databaseUrl: database.url,
+    templates: `${project.folder}/templates`,
+    handlers: `${project.folder}/handlers`,
+    logger: silentLogger,
+  });
+  onTestFinished(async () => void (await database.drop()));
+  const made = await Promise.all(
+    Array.from({ length: 4 }, () => tasker.createTask({ namespace: 'demo', name: 'pair' })),
+  );
+  const failed = made.map(({ taskUuid }) => taskUuid);
+  const blocked = async () => {
+    for (const uuid of failed) expect((await tasker.getTask(uuid)).status).toBe('blocked_by_failures');
+  };
+  await vi.waitFor(blocked, { timeout: 30_000, interval: 50 });
+  await tasker.stop();
+  return { project, failed };
+}
 
 it('until a pause is resumed, several commands show who paused, when and why', async () => {
   const id = await on.project.create('pair');

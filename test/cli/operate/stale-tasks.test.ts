@@ -24,4 +24,12 @@ it('task list --stale lists the tasks that exceed a limit of their lifecycle, an
   expect(stdout).toMatch(/stale +exceeds max_waiting_for_dependencies_minutes \(5\), counted from 20/);
   const why = await project.run(['task', 'why', id]);
   expect(why.stdout).toContain('it is stale: no progress since 20');
+  expect(await project.json(['status'])).toMatchObject({ attention: { stale: 1 } });
+
+  // The note of the check is still stored.
+  await project.run(['task', 'cancel', id]);
+  expect(await project.json(['task', 'list', '--stale'])).toMatchObject({ tasks: [], total: 0 });
+  expect(await project.json(['task', 'summary', '--stale'])).toMatchObject({ templates: [] });
+  expect(await project.json(['task', 'list', '--stale', '--ended'])).toMatchObject({ tasks: [], total: 0 });
+  expect(await project.json(['status'])).toMatchObject({ attention: { stale: 0 } });
 });

@@ -21,10 +21,12 @@ it('status and task summary report an empty database, and then a task that no wo
   expect(none.stderr).toBe('no task matches: name pear\n');
 
   const seen = await project.run(['status']);
+  expect(seen.stdout).toMatch(/^open tasks +. 1 pending$/m);
   expect(seen.stdout).toMatch(/✖ 1 ready step without a worker +npx tasker task summary/);
   expect(seen.stdout).toMatch(/demo +1 +[\d.]+ m?s +0 +none +1/);
   expect(await project.json(['status'])).toMatchObject({
     workers: { alive: 0, lost: 0, slots: 0, slots_used: 0 },
+    open: { pending: 1 },
     queues: [{ namespace: 'demo', ready: 1, running: 0, workers: 0, unserved: 1 }],
     attention: { blocked: 0, stale: 0, unserved: 1, dead_letters: 0, dead_deliveries: 0 },
     unserved: [{ namespace: 'demo', reason: 'no_worker', handler: 'first', steps: 1 }],

@@ -88,7 +88,7 @@ describe('an approval', () => {
     await vote('ana', 'approve', { form: { b: 1, a: [2] } });
     expect((await vote('ana', 'approve', { form: { a: [2], b: 1 } })).status).toBe('approved');
     expect(await code(vote('bob'))).toMatch(
-      `wait_over: step ask of task ${task} no longer waits: it was decided at 20`,
+      `wait_over: step ask of task ${task} no longer waits: it was approved by ana at 20`,
     );
     expect(await code(vote('ana', 'reject'))).toMatch(/^wait_over/);
   });
@@ -254,6 +254,8 @@ describe('the list of approvals', () => {
     const second = await tasker.approvals.list({}, { limit: 3, cursor: first.nextCursor! });
     expect([...first.approvals, ...second.approvals].map(({ taskUuid }) => taskUuid)).toEqual(tasks);
     expect(second.nextCursor).toBeNull();
+    for (const page of [first, second]) expect(page).toMatchObject({ total: 5, totalIsExact: true });
+    expect(await tasker.approvals.list({ name: 'other' })).toMatchObject({ total: 0, totalIsExact: true });
     await tasker.approvals.vote(tasks[0]!, 'ask', { by: 'ana', decision: 'approve' });
     expect((await tasker.approvals.list({ assignee: 'managers', name: 'demo' })).approvals).toHaveLength(4);
     for (const filter of [{ assignee: 'bob' }, { name: 'other' }, { namespace: 'x' }])

@@ -101,14 +101,43 @@ it('failures that differ only in numbers, ids and quoted text are one group, and
   expect(unserved).toMatchObject({ steps: 0, groups: [] });
 });
 
+it('failures with different status codes of HTTP are different groups, and the filter of each finds its tasks', async () => {
+  const { tasker, own } = await scene([
+    { error: 'HTTP 404: order 17 is unknown', type: 'http' },
+    { error: 'HTTP 404: order 4711 is unknown', type: 'http' },
+    { error: 'HTTP 503: order 17 is unknown', type: 'http' },
+    { error: 'Request failed with status code 500 after 30 ms', type: 'http' },
+    { error: 'Request failed with status code 502 after 31 ms', type: 'http' },
+    { error: 'HTTP/1.1 429 for "a"', type: 'http' },
+    { error: 'read 404 rows in 503 ms', type: 'http' },
+    { error: 'read 405 rows in 504 ms', type: 'http' },
+    { error: '{"message":"status 500","id":"a"}', type: 'http' },
+    { error: '{"message":"status 502","id":"b"}', type: 'http' },
+  ]);
+  const { failed } = await tasker.summarizeTasks(own);
+  expect(failed.groups.map(({ pattern, count }) => [pattern, count]).sort()).toEqual([
+    ['HTTP 404: order * is unknown', 2],
+    ['HTTP 503: order * is unknown', 1],
+    ['HTTP/* 429 for *', 1],
+    ['Request failed with status code 500 after * ms', 1],
+    ['Request failed with status code 502 after * ms', 1],
+    ['read * rows in * ms', 2],
+    ['{*:*:*}', 2],
+  ]);
+  for (const { pattern, count, filter } of failed.groups) {
+    // The last pattern has no text of its own.
+    if (pattern !== '{*:*:*}') expect(await total(tasker, filter), JSON.stringify(filter)).toBe(count);
+  }
+});
+
 it('steps that wait for a retry form groups with the times at which they are due', async () => {
   const { tasker, own } = await scene([
     { error: 'answered 503', type: 'busy', later: true },
-    { error: 'answered 502', type: 'busy', later: true },
+    { error: 'answered 503', type: 'busy', later: true },
   ]);
   const { waitingForRetry, failed } = await tasker.summarizeTasks(own);
   expect(failed.steps).toBe(0);
-  expect(waitingForRetry).toMatchObject({ steps: 2, groups: [{ count: 2, pattern: 'answered *' }] });
+  expect(waitingForRetry).toMatchObject({ steps: 2, groups: [{ count: 2, pattern: 'answered 503' }] });
   const [{ firstAt, lastAt, filter }] = waitingForRetry.groups as [(typeof waitingForRetry.groups)[0]];
   expect(Date.parse(firstAt)).toBeGreaterThan(Date.now() + 3_000_000);
   expect(Date.parse(lastAt)).toBeGreaterThanOrEqual(Date.parse(firstAt));

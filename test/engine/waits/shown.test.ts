@@ -139,7 +139,7 @@ describe('why explains a wait', () => {
   it.each([
     [
       { kind: 'signal', settings: { name: 'payment_received' }, forSeconds: 6.5 * 86_400 },
-      /^has waited \d+ (ms|s) for signal payment_received, times out in 6 d; send it: `tasker signal send TASK payment_received`$/,
+      /^has waited \d+ (ms|s) for signal payment_received, times out in 6 d 12 h; send it: `tasker signal send TASK payment_received`$/,
     ],
     [
       { kind: 'signal', settings: { name: "it's paid", count: 3 }, progress: { signals: 1 }, forSeconds: null },
@@ -159,7 +159,7 @@ describe('why explains a wait', () => {
         settings: { title: 'Ship it?', assignees: ['ann', 'ops'], quorum: 2 },
         forSeconds: 3_700,
       },
-      /^has waited .* for the approval "Ship it\?", times out in 1 h; needs 2 approvals of ann, ops; vote: `tasker approval approve TASK pay --by NAME --role ROLE`, where NAME or ROLE is an assignee$/,
+      /^has waited .* for the approval "Ship it\?", times out in 1 h 2 min; needs 2 approvals of ann, ops; vote: `tasker approval approve TASK pay --by NAME --role ROLE`, where NAME or ROLE is an assignee$/,
     ],
     [
       { kind: 'completion', forSeconds: 90 },

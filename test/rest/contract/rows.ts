@@ -255,7 +255,7 @@ async function recordRows({ tasker }: World): Promise<Table> {
   const [bulk] = await tasker.bulk.list();
   return {
     getAudit: {
-      ok: [{}, { query: 'actor=ana&limit=1&after=1h&action=bulk_start' }],
+      ok: [{}, { query: 'actor=ana&limit=1&after=1h&action=task_cancel&fold=true' }],
       400: [{ query: 'task=7' }, { query: 'cursor=x' }, { query: 'door=back' }],
     },
     getBulkActs: { ok: [{}, { query: 'limit=1' }], 400: [{ query: 'cursor=x' }] },

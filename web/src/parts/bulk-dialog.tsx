@@ -25,6 +25,7 @@ interface Preview {
   skipped: number;
   steps: number;
   not_retryable: number;
+  paused: number;
   sample: {
     task_uuid: string;
     template: string;
@@ -167,6 +168,8 @@ function Effect({ action, previews }: { action: BulkAct['action']; previews: rea
   const matched = sum(previews, (one) => one.matched);
   const skipped = sum(previews, (one) => one.skipped);
   const once = action === 'task_retry' ? sum(previews, (one) => one.not_retryable) : 0;
+  const startsSteps = action === 'task_retry' || action === 'task_redrive';
+  const paused = startsSteps ? sum(previews, (one) => one.paused) : 0;
   const samples = previews.flatMap(({ sample }) => sample).slice(0, EXAMPLES);
   if (matched === 0) return <p>None of these tasks can be {ACTIONS[action].done}.</p>;
   const steps = counted(
@@ -184,6 +187,12 @@ function Effect({ action, previews }: { action: BulkAct['action']; previews: rea
       {once > 0 && (
         <p className="mt-1 text-s-amber">
           {counted(once, 'step')} failed permanently: their handlers or templates do not allow another run.
+        </p>
+      )}
+      {paused > 0 && (
+        <p className="mt-1 text-s-amber">
+          {counted(paused, 'task')} of them {paused === 1 ? 'is' : 'are'} paused, and{' '}
+          {paused === 1 ? 'continues' : 'continue'} when the pause ends.
         </p>
       )}
       <p className="mt-3 mb-1 text-xs text-faint">
