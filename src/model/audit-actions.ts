@@ -1,5 +1,6 @@
 /** The actions that the audit records. Those of a template's lifecycle and of the policy for retention are among them. */
 export const AUDIT_ACTIONS = [
+  'activate',
   'approval_reassign',
   'bulk_resume',
   'bulk_stop',
