@@ -16,9 +16,12 @@ import {
   type WaitingRetriesRow,
   waitingRetries,
 } from '../../store/overview/queues.ts';
+import { openApprovals } from '../../store/overview/waits.ts';
 import { countRunning } from '../../store/overview/workers.ts';
-import { listWorkers, type WorkerRow } from '../../store/workers.ts';
+import { failingSchedules } from '../../store/schedules/schedules.ts';
+import { type LostWorkerRow, listWorkers, lostWorkers } from '../../store/workers.ts';
 import { AnnouncedByNamespace } from './announced.ts';
+import { type LiveWorker, liveWorkers } from './live-workers.ts';
 
 /**
  * The reason why no live worker can run a step. `no_worker`: no worker serves its namespace. `no_handler`: its workers
@@ -78,6 +81,19 @@ export interface QueueInfo {
   draining: string[];
   /** Total slots of `workers`. */
   slots: number;
+  /** Number of taken slots of `workers`: their running steps, in all namespaces, and their `hungSlots`. */
+  slotsTaken: number;
+  /**
+   * Number of slots of live workers that handlers still hold although their attempt is over, for example after a
+   * timeout. As of the last heartbeat of each worker.
+   */
+  hungSlots: number;
+  /** Names of the workers that served the namespace and were lost in the last hour. */
+  lost: string[];
+  /** Number of approvals that wait for a decision. In all namespaces together, up to 10,000 are counted. */
+  approvals: number;
+  /** Number of schedules whose last task failed, or could not be created. */
+  failingSchedules: number;
   /**
    * Ready steps that no live worker can run, largest groups first. If there are many (more than 5,000 in all namespaces
    * together), their number is estimated from a sample.
@@ -99,9 +115,14 @@ export interface QueueListOptions {
  */
 const SETTINGS = opening({ statement_timeout: '30s', jit: 'off' });
 
+/** Returns the queues and the workers of an installation. */
+export function readInstallation(engine: Engine): Promise<Overview> {
+  return engine.database.transaction(SETTINGS, readOverview);
+}
+
 /** Returns the queue of every namespace, served or not, by name. */
 export async function listQueues(engine: Engine, { namespace }: QueueListOptions = {}): Promise<QueueInfo[]> {
-  const queues = await engine.database.transaction(SETTINGS, readQueues);
+  const { queues } = await readInstallation(engine);
   if (namespace === undefined) return queues;
   const found = queues.filter((queue) => queue.namespace === namespace);
   if (found.length === 0) throw unknownNamespace(namespace, queues);
@@ -120,12 +141,31 @@ function unknownNamespace(namespace: string, queues: readonly QueueInfo[]): Task
 
 /** Reads the queue of every namespace, by name. */
 export async function readQueues(db: Db): Promise<QueueInfo[]> {
-  const [rows, heads, retries, counts, workers] = await Promise.all([
+  return (await readOverview(db)).queues;
+}
+
+/** Workers that were lost longer ago than this are not reported. */
+const LOST_MS = 3_600_000;
+
+/** The queues of all namespaces, and their workers. */
+export interface Overview {
+  queues: QueueInfo[];
+  living: LiveWorker[];
+  /** The workers that were lost in the last hour. */
+  lost: LostWorkerRow[];
+}
+
+/** Reads the queue of every namespace, by name, and the workers. */
+export async function readOverview(db: Db): Promise<Overview> {
+  const [rows, heads, retries, counts, workers, lost, approvals, schedules] = await Promise.all([
     queuedSteps(db),
     queueHeads(db),
     waitingRetries(db),
     countRunning(db),
     listWorkers(db),
+    lostWorkers(db, LOST_MS),
+    openApprovals(db),
+    failingSchedules(db),
   ]);
   const namespaceOf = await templateNamespaces(
     db,
@@ -136,7 +176,7 @@ export async function readQueues(db: Db): Promise<QueueInfo[]> {
     const id = namespaceOf.get(templateId);
     if (id !== undefined) running.set(id, (running.get(id) ?? 0) + steps);
   }
-  const living = workers.filter((worker) => worker.living);
+  const living = liveWorkers(workers, counts);
   const taking = new AnnouncedByNamespace(living.filter((worker) => !worker.draining));
   const unserved = rows.filter(
     (row): row is QueuedRow =>
@@ -149,9 +189,13 @@ export async function readQueues(db: Db): Promise<QueueInfo[]> {
     retries: new Map(retries.map((row) => [row.namespaceId, row])),
     running,
     living,
+    lost,
     announced: new AnnouncedByNamespace(living),
+    approvals: new Map(approvals.map((row) => [row.namespace, row.approvals])),
+    failingSchedules: new Map(schedules.map((row) => [row.namespace, row.schedules])),
   };
-  return [...grouped(rows, (row) => row.namespaceId).values()].map((queued) => queueOf(queued, facts));
+  const queues = [...grouped(rows, (row) => row.namespaceId).values()].map((queued) => queueOf(queued, facts));
+  return { queues, living, lost };
 }
 
 /** Maximum number of unserved steps to examine, in all namespaces together. */
@@ -206,7 +250,11 @@ interface Facts {
   heads: ReadonlyMap<number, QueueHeadRow>;
   retries: ReadonlyMap<number, WaitingRetriesRow>;
   running: ReadonlyMap<number, number>;
-  living: readonly WorkerRow[];
+  living: readonly LiveWorker[];
+  lost: readonly LostWorkerRow[];
+  /** Counts by the name of the namespace. */
+  approvals: ReadonlyMap<string, number>;
+  failingSchedules: ReadonlyMap<string, number>;
   /** The handlers that all live workers announce, including draining workers. */
   announced: AnnouncedByNamespace;
 }
@@ -235,6 +283,11 @@ function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
     workers: taking.map(({ name }) => name),
     draining: serving.filter((worker) => worker.draining).map(({ name }) => name),
     slots: taking.reduce((sum, { concurrency }) => sum + concurrency, 0),
+    slotsTaken: taking.reduce((sum, { taken }) => sum + taken, 0),
+    hungSlots: serving.reduce((sum, { hung }) => sum + hung, 0),
+    lost: facts.lost.filter((worker) => worker.namespaces.includes(namespace)).map(({ name }) => name),
+    approvals: facts.approvals.get(namespace) ?? 0,
+    failingSchedules: facts.failingSchedules.get(namespace) ?? 0,
     unserved,
     unservedSteps: unserved.reduce((sum, { steps }) => sum + steps, 0),
   };

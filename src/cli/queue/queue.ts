@@ -2,7 +2,7 @@ import pc from 'picocolors';
 import { type Queue, queueJson } from '../../app/json/overview.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { spanOf, table } from '../show/text.ts';
+import { counted, spanOf, table } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** The paused steps of a namespace are counted up to this number. */
@@ -17,6 +17,8 @@ export async function queue(namespace: string | undefined, options: GlobalOption
     print(queueTable(queues));
     const unserved = unservedTable(queues);
     if (unserved !== undefined) print(`\n${pc.red('ready steps that no live worker can run')}\n${unserved}`);
+    const needs = needsTable(queues);
+    if (needs !== undefined) print(`\n${needs}`);
   });
 }
 
@@ -29,13 +31,17 @@ export function queueTable(queues: readonly Queue[]): string {
     ...(anyPaused ? [pausedOf(queue)] : []),
     queue.oldestReadyMs === null ? '' : spanOf(queue.oldestReadyMs),
     queue.highestPriority === null ? '' : String(queue.highestPriority),
-    queue.slots === 0 ? thousands(queue.running) : `${thousands(queue.running)}/${thousands(queue.slots)}`,
+    thousands(queue.running),
+    slotsOf(queue),
     thousands(queue.retries),
     queue.nextRetryMs === null ? '' : queue.nextRetryMs <= 0 ? 'due' : `in ${spanOf(queue.nextRetryMs)}`,
     workersOf(queue),
   ]);
   const paused = anyPaused ? ['paused'] : [];
-  return table(['namespace', 'ready', ...paused, 'oldest', 'priority', 'running', 'retries', 'next', 'workers'], rows);
+  return table(
+    ['namespace', 'ready', ...paused, 'oldest', 'priority', 'running', 'slots', 'retries', 'next', 'workers'],
+    rows,
+  );
 }
 
 function pausedOf({ paused }: Queue): string {
@@ -43,9 +49,43 @@ function pausedOf({ paused }: Queue): string {
   return pc.yellow(`${thousands(paused)}${paused >= MOST_PAUSED ? '+' : ''}`);
 }
 
-function workersOf({ workers, draining }: Queue): string {
+/** Returns, for example, `2/20`: taken slots of the workers that take steps. */
+function slotsOf({ slots, slotsTaken, hungSlots }: Queue): string {
+  if (slots === 0) return pc.dim('-');
+  const taken = `${thousands(slotsTaken)}/${thousands(slots)}`;
+  return hungSlots === 0 ? taken : pc.red(`${taken}, ${thousands(hungSlots)} hung`);
+}
+
+function workersOf({ workers, draining, lost }: Queue): string {
+  const others = [
+    ...(draining.length === 0 ? [] : [`${draining.length} draining`]),
+    ...(lost.length === 0 ? [] : [pc.red(`${lost.length} lost`)]),
+  ];
   const count = workers.length === 0 ? pc.red('none') : String(workers.length);
-  return draining.length === 0 ? count : `${count} (${draining.length} draining)`;
+  return others.length === 0 ? count : `${count} (${others.join(', ')})`;
+}
+
+/** Returns the problems of queues that a person must solve, with the command that shows each. */
+export function needsTable(queues: readonly Queue[]): string | undefined {
+  const rows = queues.flatMap(({ namespace, hungSlots, lost, failingSchedules, approvals }) =>
+    (
+      [
+        [
+          hungSlots,
+          `${counted(hungSlots, 'slot')} held by ${hungSlots === 1 ? 'a hung handler' : 'hung handlers'}`,
+          `worker list -n ${namespace}`,
+        ],
+        [
+          lost.length,
+          `${counted(lost.length, 'worker')} lost in the last hour`,
+          `worker list -n ${namespace} --state lost`,
+        ],
+        [failingSchedules, counted(failingSchedules, 'failing schedule'), 'schedule list'],
+        [approvals, `${counted(approvals, 'approval')} to decide`, `approval list -n ${namespace}`],
+      ] as const
+    ).flatMap(([count, words, command]) => (count === 0 ? [] : [[namespace, words, `npx tasker ${command}`]])),
+  );
+  return rows.length === 0 ? undefined : table(['namespace', 'needs you', 'look with'], rows);
 }
 
 const WHY: Record<Queue['unserved'][number]['reason'], string> = {

@@ -26,6 +26,9 @@ interface Queue {
   next_retry_at: string | null;
   workers: string[];
   slots: number;
+  slots_taken: number;
+  hung_slots: number;
+  lost: string[];
   unserved_steps: number;
 }
 
@@ -57,19 +60,23 @@ const columnsOf = (pauses: ReadonlyMap<string, Pause> | undefined): readonly Col
   },
   { head: 'Oldest', kind: 'num', cell: ({ oldest_ready_at }) => <Time at={oldest_ready_at} /> },
   { head: 'Running', kind: 'num', cell: ({ running }) => numberText(running) },
-  { head: 'Slots', kind: 'num', cell: ({ slots }) => numberText(slots) },
+  { head: 'Slots', kind: 'num', cell: (queue) => <SlotsTaken queue={queue} /> },
   { head: 'Retries', kind: 'num', cell: ({ retries }) => numberText(retries) },
   { head: 'Next retry', kind: 'num', cell: ({ next_retry_at }) => <Time at={next_retry_at} /> },
   { head: 'Held by pauses', kind: 'num', cell: ({ paused }) => numberText(paused) },
   {
     head: 'Workers',
     kind: 'wide',
-    cell: ({ workers, unserved_steps: unserved }) =>
-      unserved > 0 ? (
-        <span className="text-s-red">no worker for {counted(unserved, 'step')}</span>
-      ) : (
-        <span className="text-soft">{workers.join(', ')}</span>
-      ),
+    cell: ({ workers, unserved_steps: unserved, lost }) => (
+      <>
+        {unserved > 0 ? (
+          <span className="text-s-red">no worker for {counted(unserved, 'step')}</span>
+        ) : (
+          <span className="text-soft">{workers.join(', ')}</span>
+        )}
+        {lost.length > 0 && <span className="text-s-red"> lost in the last hour: {lost.join(', ')}</span>}
+      </>
+    ),
   },
   {
     head: '',
@@ -77,6 +84,15 @@ const columnsOf = (pauses: ReadonlyMap<string, Pause> | undefined): readonly Col
     cell: (queue) => pauses && <PauseAct queue={queue} paused={pauses.has(queue.namespace)} />,
   },
 ];
+
+function SlotsTaken({ queue: { slots, slots_taken: taken, hung_slots: hung } }: { queue: Queue }) {
+  return (
+    <>
+      {numberText(taken)}/{numberText(slots)}
+      {hung > 0 && <span className="text-s-red"> ({numberText(hung)} hung)</span>}
+    </>
+  );
+}
 
 function NamespaceLink({ name, pause }: { name: string; pause: Pause | undefined }) {
   const link = useLinks();
