@@ -159,6 +159,7 @@ const stepNumbers = {
   success_rate: nullableNumber,
   error_rate: nullableNumber,
   attempts_per_hour: z.number(),
+  still_running: count,
   duration: Durations,
   queueing: Durations,
   slowest_task_uuid: nullableText,
