@@ -4,6 +4,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { TaskerError } from '../../errors.ts';
 import { grouped } from '../../model/grouped.ts';
 import { nearNames } from '../../model/near-names.ts';
+import { type QueueFlowRow, queueFlows } from '../../store/overview/queue-flow.ts';
 import {
   type LookedAtRow,
   lookAtQueued,
@@ -22,6 +23,7 @@ import { failingSchedules } from '../../store/schedules/schedules.ts';
 import { type LostWorkerRow, listWorkers, lostWorkers } from '../../store/workers.ts';
 import { AnnouncedByNamespace } from './announced.ts';
 import { type LiveWorker, liveWorkers } from './live-workers.ts';
+import { flowOf, type QueueFlow } from './queue-flow.ts';
 
 /**
  * The reason why no live worker can run a step. `no_worker`: no worker serves its namespace. `no_handler`: its workers
@@ -40,7 +42,7 @@ export interface UnservedSteps {
 }
 
 /** The queue of a namespace, as `tasker.queues` returns it. Times are ISO 8601, by the clock of the database. */
-export interface QueueInfo {
+export interface QueueInfo extends QueueFlow {
   namespace: string;
   /**
    * Number of ready steps that no worker has claimed, counted up to 100,000. Cancelled steps are included until a claim
@@ -122,6 +124,7 @@ export function readInstallation(engine: Engine): Promise<Overview> {
 
 /** Returns the queue of every namespace, served or not, by name. */
 export async function listQueues(engine: Engine, { namespace }: QueueListOptions = {}): Promise<QueueInfo[]> {
+  await engine.analytics.catchUp();
   const { queues } = await readInstallation(engine);
   if (namespace === undefined) return queues;
   const found = queues.filter((queue) => queue.namespace === namespace);
@@ -157,7 +160,7 @@ export interface Overview {
 
 /** Reads the queue of every namespace, by name, and the workers. */
 export async function readOverview(db: Db): Promise<Overview> {
-  const [rows, heads, retries, counts, workers, lost, approvals, schedules] = await Promise.all([
+  const [rows, heads, retries, counts, workers, lost, approvals, schedules, flows] = await Promise.all([
     queuedSteps(db),
     queueHeads(db),
     waitingRetries(db),
@@ -166,6 +169,7 @@ export async function readOverview(db: Db): Promise<Overview> {
     lostWorkers(db, LOST_MS),
     openApprovals(db),
     failingSchedules(db),
+    queueFlows(db),
   ]);
   const namespaceOf = await templateNamespaces(
     db,
@@ -191,6 +195,7 @@ export async function readOverview(db: Db): Promise<Overview> {
     living,
     lost,
     announced: new AnnouncedByNamespace(living),
+    flows: new Map(flows.map((flow) => [flow.namespaceId, flow])),
     approvals: new Map(approvals.map((row) => [row.namespace, row.approvals])),
     failingSchedules: new Map(schedules.map((row) => [row.namespace, row.schedules])),
   };
@@ -252,6 +257,7 @@ interface Facts {
   running: ReadonlyMap<number, number>;
   living: readonly LiveWorker[];
   lost: readonly LostWorkerRow[];
+  flows: ReadonlyMap<number, QueueFlowRow>;
   /** Counts by the name of the namespace. */
   approvals: ReadonlyMap<string, number>;
   failingSchedules: ReadonlyMap<string, number>;
@@ -268,6 +274,7 @@ function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
   const counted = queued.reduce((sum, row) => sum + (row.steps ?? 0), 0);
   const ready = queued.reduce((sum, row) => sum + readyOf(row, facts), 0);
   const unserved = unservedOf(queued, facts);
+  const running = facts.running.get(namespaceId) ?? 0;
   return {
     namespace,
     ready,
@@ -276,7 +283,8 @@ function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
     highestPriority: head?.priority ?? null,
     oldestReadyAt: head?.oldestAt ?? null,
     oldestReadyMs: head?.oldestMs ?? null,
-    running: facts.running.get(namespaceId) ?? 0,
+    running,
+    ...flowOf(facts.flows.get(namespaceId), { ready: counted, running }),
     retries: retries?.retries ?? 0,
     nextRetryAt: retries?.nextAt ?? null,
     nextRetryMs: retries?.nextMs ?? null,

@@ -5,6 +5,8 @@ import { note, print, printJson } from '../show/output.ts';
 import { counted, spanOf, table } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 
+/** Terminals with at least this many columns, and pipes, show all columns. */
+const WIDE = 100;
 /** The paused steps of a namespace are counted up to this number. */
 const MOST_PAUSED = 100_000;
 
@@ -14,7 +16,8 @@ export async function queue(namespace: string | undefined, options: GlobalOption
     const queues = await tasker.queues({ namespace });
     if (options.json) return printJson(queues.map(queueJson));
     if (queues.length === 0) return note('no namespaces; registering a template creates its namespace');
-    print(queueTable(queues));
+    print(queueTable(queues, { wide: (process.stdout.columns ?? WIDE) >= WIDE }));
+    for (const line of flowNotes(queues)) note(line);
     const unserved = unservedTable(queues);
     if (unserved !== undefined) print(`\n${pc.red('ready steps that no live worker can run')}\n${unserved}`);
     const needs = needsTable(queues);
@@ -23,25 +26,68 @@ export async function queue(namespace: string | undefined, options: GlobalOption
 }
 
 /** Returns queues as a table, one per line. */
-export function queueTable(queues: readonly Queue[]): string {
+export function queueTable(queues: readonly Queue[], { wide }: { wide: boolean }): string {
   const anyPaused = queues.some(({ paused }) => paused > 0);
   const rows = queues.map((queue) => [
     queue.namespace,
     `${thousands(queue.ready)}${queue.readyIsExact ? '' : '+'}`,
+    [growthOf(queue), perMinute(queue.inPerMinute)].filter((text) => text !== '').join(' '),
+    perMinute(queue.outPerMinute),
     ...(anyPaused ? [pausedOf(queue)] : []),
     queue.oldestReadyMs === null ? '' : spanOf(queue.oldestReadyMs),
-    queue.highestPriority === null ? '' : String(queue.highestPriority),
+    ...(wide ? [queue.highestPriority === null ? '' : String(queue.highestPriority)] : []),
     thousands(queue.running),
     slotsOf(queue),
     thousands(queue.retries),
-    queue.nextRetryMs === null ? '' : queue.nextRetryMs <= 0 ? 'due' : `in ${spanOf(queue.nextRetryMs)}`,
+    ...(wide ? [nextOf(queue)] : []),
     workersOf(queue),
   ]);
   const paused = anyPaused ? ['paused'] : [];
+  const [priority, next] = wide ? [['priority'], ['next']] : [[], []];
+  const flow = ['in/min', 'out/min'];
   return table(
-    ['namespace', 'ready', ...paused, 'oldest', 'priority', 'running', 'slots', 'retries', 'next', 'workers'],
+    [
+      'namespace',
+      'ready',
+      ...flow,
+      ...paused,
+      'oldest',
+      ...priority,
+      'running',
+      'slots',
+      'retries',
+      ...next,
+      'workers',
+    ],
     rows,
   );
+}
+
+function nextOf({ nextRetryMs }: Queue): string {
+  if (nextRetryMs === null) return '';
+  return nextRetryMs <= 0 ? 'due' : `in ${spanOf(nextRetryMs)}`;
+}
+
+/** A sign for the change of a queue over the last minutes. */
+function growthOf({ isGrowing, inPerMinute, outPerMinute }: Queue): string {
+  if (isGrowing) return pc.red('↑');
+  return inPerMinute !== null && outPerMinute !== null && inPerMinute < outPerMinute ? pc.green('↓') : '';
+}
+
+function perMinute(steps: number | null): string {
+  if (steps === null) return pc.dim('-');
+  return steps < 10 ? String(steps) : thousands(Math.round(steps));
+}
+
+/** Explains the flow of the queues below their table. */
+function flowNotes(queues: readonly Queue[]): string[] {
+  const since = queues.find(({ flowSince }) => flowSince !== null)?.flowSince ?? null;
+  if (since === null) return ['in and out are not known: no running process counts attempts (analytics.enabled)'];
+  const minutes = Math.max(1, Math.round((Date.now() - Date.parse(since)) / 60_000));
+  const growing = queues.filter(({ isGrowing }) => isGrowing).map(({ namespace }) => namespace);
+  const named = `${growing.slice(0, 5).join(', ')}${growing.length > 5 ? ` and ${growing.length - 5} more` : ''}`;
+  const grows = growing.length === 0 ? '' : `; ${named} ${growing.length === 1 ? 'grows' : 'grow'}`;
+  return [`in and out over the last ${counted(minutes, 'minute')}${grows}`];
 }
 
 function pausedOf({ paused }: Queue): string {

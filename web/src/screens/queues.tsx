@@ -22,6 +22,9 @@ interface Queue {
   paused: number;
   oldest_ready_at: string | null;
   running: number;
+  in_per_minute: number | null;
+  out_per_minute: number | null;
+  is_growing: boolean | null;
   retries: number;
   next_retry_at: string | null;
   workers: string[];
@@ -58,6 +61,8 @@ const columnsOf = (pauses: ReadonlyMap<string, Pause> | undefined): readonly Col
     kind: 'num',
     cell: ({ ready, ready_is_exact: exact }) => `${exact ? '' : 'over '}${numberText(ready)}`,
   },
+  { head: 'In / min', kind: 'num', cell: (queue) => <Incoming queue={queue} /> },
+  { head: 'Out / min', kind: 'num', cell: ({ out_per_minute: out }) => rateText(out) },
   { head: 'Oldest', kind: 'num', cell: ({ oldest_ready_at }) => <Time at={oldest_ready_at} /> },
   { head: 'Running', kind: 'num', cell: ({ running }) => numberText(running) },
   { head: 'Slots', kind: 'num', cell: (queue) => <SlotsTaken queue={queue} /> },
@@ -84,6 +89,19 @@ const columnsOf = (pauses: ReadonlyMap<string, Pause> | undefined): readonly Col
     cell: (queue) => pauses && <PauseAct queue={queue} paused={pauses.has(queue.namespace)} />,
   },
 ];
+
+const rateText = (rate: number | null) =>
+  rate === null ? <span className="text-faint">–</span> : numberText(rate < 10 ? rate : Math.round(rate));
+
+/** The steps that became ready, and whether the queue grows. */
+function Incoming({ queue: { in_per_minute: rate, is_growing: grows } }: { queue: Queue }) {
+  if (!grows) return rateText(rate);
+  return (
+    <span className="text-s-red" title="The queue has grown over the last 10 minutes">
+      ↑ {rateText(rate)}
+    </span>
+  );
+}
 
 function SlotsTaken({ queue: { slots, slots_taken: taken, hung_slots: hung } }: { queue: Queue }) {
   return (
