@@ -601,6 +601,14 @@ create table tasker.queue (
   constraint queue_pkey PRIMARY KEY (namespace_id, rank, id)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
 
+create table tasker.queue_depth (
+  at timestamp with time zone not null,
+  namespace_id integer not null,
+  ready integer not null,
+  running integer not null,
+  constraint queue_depth_pkey PRIMARY KEY (at, namespace_id)
+);
+
 create table tasker.schedule (
   schedule_id uuid not null,
   name text not null,
@@ -1025,6 +1033,7 @@ create table tasker.worker (
   drain_by text,
   drain_reason text,
   protocol integer,
+  hung integer,
   constraint worker_pkey PRIMARY KEY (id),
   constraint worker_drain CHECK ((num_nulls(drain_at, drain_by) = ANY (ARRAY[0, 2]))),
   constraint worker_phase CHECK ((phase = ANY (ARRAY['running'::text, 'draining'::text, 'drained'::text])))

@@ -13,6 +13,8 @@ export interface StepExplanation {
   state: string;
   /** The reason, as a sentence. */
   why: string;
+  /** The type of the last error. Null unless the step failed, or waits for a retry. */
+  errorType: string | null;
   /** Names of the steps that the step still waits for. */
   waitsFor: string[];
   /** ISO time of the next retry or of the end of the wait, if the step waits. */
@@ -161,12 +163,17 @@ function explainStep(step: Step, facts: StepFacts): StepExplanation {
     templateStepName: step.templateStepName,
     state: step.currentState,
     why: reasonOf(step, facts),
+    errorType: hasFailed(step) ? (step.results?.error?.error_type ?? null) : null,
     waitsFor: facts.open.map(nameOf),
     until: step.nextRetryAt ?? step.wait?.until ?? null,
     wait: step.wait,
     handler: step.callable,
     heldBy: step.currentState === 'in_progress' ? step.worker : null,
   };
+}
+
+function hasFailed({ currentState }: Step): boolean {
+  return currentState === 'error' || currentState === 'waiting_for_retry';
 }
 
 function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, open }: StepFacts): string {

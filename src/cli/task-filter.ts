@@ -74,7 +74,7 @@ export function addTaskFilter(command: Command, { acts }: { acts: boolean }): Co
     .option('--handler <name>', 'only tasks with a step of this handler')
     .option('--error-type <type>', 'only tasks with a step that failed with this error type')
     .option('--error <text>', 'only tasks with a step whose error contains this text; slow')
-    .option('--worker <name>', 'only tasks with a step that this worker holds or ran last');
+    .option('--worker <name>', 'only tasks with a step that this worker runs, or that failed there last');
 }
 
 /** Returns the filter of a command's options, with only the conditions that were given. */

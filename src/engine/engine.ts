@@ -277,7 +277,7 @@ export class Engine extends EngineActs {
   /** Counts the attempts and tasks that are not counted yet, and returns statistics. */
   async readAnalytics(options: AnalyticsOptions): Promise<Analytics> {
     await this.analytics.catchUp();
-    const read = (on: Database) => readAnalytics(on, options, { withOpen: this.search.enabled });
+    const read = (on: Database) => readAnalytics(on, options, { withNow: this.search.enabled });
     return this.replica ? (await this.replica.read(this.database, read)).answer : read(this.database);
   }
 

@@ -7,11 +7,9 @@ import { OVERVIEW_PLANS } from '../store/planner.ts';
 import { type LastPruneRow, lastPrune } from '../store/retention/runs.ts';
 import { lateSchedules } from '../store/schedules/schedules.ts';
 import { searchLag } from '../store/search/projection.ts';
-import { listWorkers, type WorkerRow } from '../store/workers.ts';
 
 /** The state of an installation as stored, without its queues. */
 export interface StatusFacts extends Attention {
-  workers: WorkerRow[];
   open: { state: string; count: number }[];
   rates: Rates;
   lagMs: number;
@@ -33,7 +31,7 @@ const MOST_PAUSES = 1_000;
 
 /** Reads the state of an installation. */
 export async function statusFacts(database: Database, { rateSeconds }: { rateSeconds: number }): Promise<StatusFacts> {
-  const [open, noted, rate, { lagMs }, workers, pauses, waits, late, failedWaiting, prune] = await database.pipeline(
+  const [open, noted, rate, { lagMs }, pauses, waits, late, failedWaiting, prune] = await database.pipeline(
     READING,
     (tx) =>
       Promise.all([
@@ -41,7 +39,6 @@ export async function statusFacts(database: Database, { rateSeconds }: { rateSec
         attention(tx),
         rates(tx, rateSeconds),
         searchLag(tx),
-        listWorkers(tx),
         listPauses(tx, MOST_PAUSES),
         waitsByKind(tx, MOST_WAITING),
         lateSchedules(tx),
@@ -50,7 +47,6 @@ export async function statusFacts(database: Database, { rateSeconds }: { rateSec
       ]),
   );
   return {
-    workers,
     open,
     rates: rate,
     lagMs,

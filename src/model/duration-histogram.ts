@@ -34,6 +34,18 @@ export interface Durations {
   p99Ms: number | null;
 }
 
+/** Returns the bucket of a duration in microseconds, like `tasker.bucket_of`. */
+export function bucketOf(us: number): number {
+  return us <= 0 ? 0 : Math.min(511, 1 + Math.ceil(Math.log(us) / Math.log(GROWTH)));
+}
+
+/** Returns the sum of histograms, with the buckets in order. */
+export function addBuckets(histograms: readonly (readonly Bucket[])[]): Bucket[] {
+  const counts = new Map<number, number>();
+  for (const { bucket, count } of histograms.flat()) counts.set(bucket, (counts.get(bucket) ?? 0) + count);
+  return [...counts].map(([bucket, count]) => ({ bucket, count })).sort((a, b) => a.bucket - b.bucket);
+}
+
 /** Returns the value, in microseconds, that represents a bucket with the smallest possible relative error. */
 function representative(bucket: number): number {
   return bucket === 0 ? 0 : (GROWTH ** (bucket - 1) * 2) / (1 + GROWTH);

@@ -55,7 +55,7 @@ with beat as (
     lease_until = now() + $2 * interval '1 ms', seen_at = now(),
     running = coalesce($3, running), completed = coalesce($4, completed), failed = coalesce($5, failed),
     completed_rate = coalesce($6, completed_rate), failed_rate = coalesce($7, failed_rate),
-    loop_lag_ms = coalesce($8, loop_lag_ms), phase = coalesce($9, phase)
+    loop_lag_ms = coalesce($8, loop_lag_ms), phase = coalesce($9, phase), hung = coalesce($10, hung)
    where id = any ($1::bigint[]) and state = 'alive' returning id, drain_at)
 select (select coalesce(array_agg(id), '{}') from beat) alive,
        (select coalesce(bool_or(drain_at is not null), false) from beat) drain,
@@ -66,6 +66,8 @@ select (select coalesce(array_agg(id), '{}') from beat) alive,
 export interface WorkerReport {
   /** Number of used slots. */
   running?: number;
+  /** Number of slots whose attempt is over while the handler has not settled. */
+  hung?: number;
   /** Number of recorded attempts since the worker started. */
   completed?: number;
   failed?: number;
@@ -96,8 +98,10 @@ export async function heartbeat(
   leaseMs: number,
   report: WorkerReport = {},
 ): Promise<Heartbeat> {
-  const { running, completed, failed, completedRate, failedRate, loopLagMs, phase } = report;
-  const reported = [running, completed, failed, completedRate, failedRate, loopLagMs, phase].map((one) => one ?? null);
+  const { running, completed, failed, completedRate, failedRate, loopLagMs, phase, hung } = report;
+  const reported = [running, completed, failed, completedRate, failedRate, loopLagMs, phase, hung].map(
+    (one) => one ?? null,
+  );
   return (await db.query<Heartbeat>(HEARTBEAT, [`{${ids.join(',')}}`, leaseMs, ...reported])).rows[0]!;
 }
 
@@ -135,16 +139,20 @@ export async function announcedElsewhere(db: Db, { workerId, namespace, entry }:
 }
 
 const LIST_WORKERS = sql('list_workers')`
-select id, name, host, pid, namespaces, callables, concurrency, state::text, tasker.iso(started_at) "startedAt",
-       tasker.iso(lease_until) "leaseUntil", state = 'alive' and lease_until > now() living,
+select id, coalesce(instance::text, id::text) instance, name, host, pid, namespaces, callables, concurrency, hung, state::text,
+       tasker.iso(started_at) "startedAt", tasker.iso(lease_until) "leaseUntil", state = 'alive' and lease_until > now() living,
        drain_at is not null or coalesce(phase, 'running') <> 'running' draining
   from tasker.worker where state in ('alive', 'dead') order by id`;
 
 /** A stored worker. */
 export interface WorkerRow extends Pick<NewWorker, 'name' | 'host' | 'pid' | 'concurrency'> {
   id: number;
+  /** The same in all registrations of a worker. */
+  instance: string;
   namespaces: string[];
   callables: string[];
+  /** Number of slots whose attempt is over while the handler has not settled. Null if it was not reported. */
+  hung: number | null;
   state: 'alive' | 'dead';
   startedAt: string;
   leaseUntil: string;
@@ -170,4 +178,33 @@ insert into tasker.past_worker (id, name, host) select id, name, host from gone`
  */
 export async function forgetWorkers(db: Db): Promise<void> {
   await db.query(FORGET_WORKERS);
+}
+
+/** Maximum number of workers that ended to examine, because a worker that crashes at every start leaves thousands. */
+const MOST_ENDED = 500;
+
+const LOST_WORKERS = sql('lost_workers')`
+select w.id, w.name, w.host, w.namespaces, tasker.iso(w.lease_until) "lostAt"
+  from (
+    select distinct on (coalesce(instance::text, id::text)) *
+      from (select * from tasker.worker where state in ('alive', 'dead')
+            union all
+            (select * from tasker.worker
+              where state in ('buried', 'stopped') and lease_until > now() - $1 * interval '1 ms'
+              order by lease_until desc limit ${MOST_ENDED})) x
+     order by coalesce(instance::text, id::text), id desc) w
+ where w.state in ('dead', 'buried') or w.state = 'alive' and w.lease_until <= now()
+ order by w.lease_until desc`;
+
+/** A worker that ended without signing off. */
+export interface LostWorkerRow extends Pick<NewWorker, 'name' | 'host'> {
+  id: number;
+  namespaces: string[];
+  /** When its lease expired. */
+  lostAt: string;
+}
+
+/** Returns the workers whose lease expired in the last `ms` milliseconds and that did not register again, latest first. */
+export async function lostWorkers(db: Db, ms: number): Promise<LostWorkerRow[]> {
+  return (await db.query<LostWorkerRow>(LOST_WORKERS, [ms])).rows;
 }

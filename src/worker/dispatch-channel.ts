@@ -187,7 +187,7 @@ export class DispatchChannel {
 
   /** Adds a step that can start. If its slot was removed in the meantime, the step is released. */
   offer(step: DispatchedStep): void {
-    this.#options.slots.occupy();
+    this.#options.slots.occupy(step);
     if (this.#out.size >= this.slots) this.#release(step);
     else this.#deliver(step);
   }

@@ -14,8 +14,8 @@ const HELD_AHEAD = 1_500;
 export class Slots {
   readonly #concurrency: number;
   readonly #memory: { readonly bytes: number };
+  readonly #steps = new Set<Pick<DispatchedStep, 'over'>>();
   #capacity: number;
-  #running = 0;
   #reserved = 0;
   #closed = false;
   /** No slot is free while this is set. */
@@ -36,7 +36,14 @@ export class Slots {
 
   /** Number of steps that take a slot. */
   get running(): number {
-    return this.#running;
+    return this.#steps.size;
+  }
+
+  /** Number of slots whose attempt is over, for example after a timeout, while the handler has not settled. */
+  get hung(): number {
+    let hung = 0;
+    for (const step of this.#steps) if (step.over !== undefined) hung++;
+    return hung;
   }
 
   /** Changes the number of slots: `most`, but not more than the concurrency. */
@@ -47,12 +54,12 @@ export class Slots {
   /** Number of slots that are neither taken nor reserved. Can be negative after a resize. */
   get free(): number {
     if (this.#closed || this.paused || this.crowded) return 0;
-    return this.#capacity - this.#running - this.#reserved;
+    return this.#capacity - this.#steps.size - this.#reserved;
   }
 
   /** Whether memory is full and running steps will free some. */
   get crowded(): boolean {
-    return this.#memory.bytes > MEMORY_BOUND && this.#running > 0;
+    return this.#memory.bytes > MEMORY_BOUND && this.#steps.size > 0;
   }
 
   /**
@@ -61,7 +68,7 @@ export class Slots {
    * here.
    */
   roomToClaim(unrecorded: number): number {
-    return Math.min(this.free, this.#concurrency + HELD_AHEAD - this.#running - this.#reserved - unrecorded);
+    return Math.min(this.free, this.#concurrency + HELD_AHEAD - this.#steps.size - this.#reserved - unrecorded);
   }
 
   reserve(count: number): void {
@@ -73,14 +80,14 @@ export class Slots {
   }
 
   /** Takes a slot for a step. */
-  occupy(): void {
-    this.#running++;
+  occupy(step: Pick<DispatchedStep, 'over'>): void {
+    this.#steps.add(step);
   }
 
   /** Frees the slot of a step. */
-  vacate(): void {
-    this.#running--;
-    if (this.#running === 0) this.#whenIdle?.();
+  vacate(step: Pick<DispatchedStep, 'over'>): void {
+    this.#steps.delete(step);
+    if (this.#steps.size === 0) this.#whenIdle?.();
   }
 
   /** Closes the slots. From now on, none is free. */
@@ -90,7 +97,7 @@ export class Slots {
 
   /** Waits at most `ms` until no step is running. Resolves to false if some still are. */
   idleWithin(ms: number): Promise<boolean> {
-    if (this.#running === 0) return Promise.resolve(true);
+    if (this.#steps.size === 0) return Promise.resolve(true);
     return new Promise((resolve) => {
       const timer = setTimeout(() => resolve(false), Math.max(0, ms));
       const end = (idle: boolean) => {

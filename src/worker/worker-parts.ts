@@ -69,7 +69,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
       thresholds: thresholdsOf(options),
       running: steps,
       callables: () => registries.announcement,
-      load: () => ({ ...reports.counts, running: slots.running, phase: draining.phase }),
+      load: () => ({ ...reports.counts, running: slots.running, hung: slots.hung, phase: draining.phase }),
       drain: (wanted) => draining.want(wanted),
     },
     worker,

@@ -237,7 +237,7 @@ export class Worker implements WorkerHooks {
   }
 
   #start(step: DispatchedStep): void {
-    this.#parts.slots.occupy();
+    this.#parts.slots.occupy(step);
     this.#parts.deadlines.start(step);
   }
 
@@ -245,7 +245,7 @@ export class Worker implements WorkerHooks {
   unresolved(step: DispatchedStep): void {
     const { deadlines, slots } = this.#parts;
     deadlines.delete(step);
-    slots.vacate();
+    slots.vacate(step);
     if (!step.over && !step.ended) this.#lacksHandler(step);
     this.#claims.next();
   }
@@ -298,13 +298,13 @@ export class Worker implements WorkerHooks {
       return;
     }
     this.#parts.deadlines.delete(step);
-    this.#parts.slots.vacate();
+    this.#parts.slots.vacate(step);
     this.push(end);
   }
 
   free(step: DispatchedStep): void {
     this.#parts.deadlines.delete(step);
-    this.#parts.slots.vacate();
+    this.#parts.slots.vacate(step);
     this.#claims.next();
   }
 

@@ -4,10 +4,12 @@ import { unservedSteps } from '../../src/app/overview/unserved.ts';
 const READY = { name: 'flow', version: '1.0.0', step: 'one', resolver: null, count: 1, first: null };
 const WORKER = {
   id: 1,
+  instance: '1',
   name: 'w1',
   host: 'h',
   pid: 1,
   concurrency: 10,
+  hung: 0,
   state: 'alive',
   startedAt: '',
   leaseUntil: '',

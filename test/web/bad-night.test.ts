@@ -361,4 +361,22 @@ describeWith('chromium', 'the web page on a bad night', () => {
       await provider.stop();
     }
   });
+
+  it('Home lists hung handlers and lost workers, for all namespaces and for one', async () => {
+    const { engine } = shop.tasker;
+    const register = (name: string, leaseMs: number) =>
+      engine.registerWorker({ name, host: 'h', pid: 1, namespaces: ['test'], callables: [], concurrency: 4, leaseMs });
+    const hung = await register('hung-worker', 600_000);
+    await engine.heartbeat([hung], 600_000, { running: 2, hung: 2 });
+    await register('lost-worker', 3_000);
+    for (const address of ['', '?namespace=test']) {
+      await open(address, 'Home');
+      const rows = page.getByRole('link');
+      await rows.filter({ hasText: 'slots are held by handlers that did not stop' }).filter({ hasText: '2' }).waitFor();
+      await rows.filter({ hasText: 'worker was lost in the last hour' }).waitFor();
+      expect(await page.getByText('Nothing needs you').count()).toBe(0);
+    }
+    await checkAccess(page);
+    expect(problems).toEqual([]);
+  });
 });

@@ -4,6 +4,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { TaskerError } from '../../errors.ts';
 import { grouped } from '../../model/grouped.ts';
 import { nearNames } from '../../model/near-names.ts';
+import { type QueueFlowRow, queueFlows } from '../../store/overview/queue-flow.ts';
 import {
   type LookedAtRow,
   lookAtQueued,
@@ -16,9 +17,13 @@ import {
   type WaitingRetriesRow,
   waitingRetries,
 } from '../../store/overview/queues.ts';
+import { openApprovals } from '../../store/overview/waits.ts';
 import { countRunning } from '../../store/overview/workers.ts';
-import { listWorkers, type WorkerRow } from '../../store/workers.ts';
+import { failingSchedules } from '../../store/schedules/schedules.ts';
+import { type LostWorkerRow, listWorkers, lostWorkers } from '../../store/workers.ts';
 import { AnnouncedByNamespace } from './announced.ts';
+import { type LiveWorker, liveWorkers } from './live-workers.ts';
+import { flowOf, type QueueFlow } from './queue-flow.ts';
 
 /**
  * The reason why no live worker can run a step. `no_worker`: no worker serves its namespace. `no_handler`: its workers
@@ -37,7 +42,7 @@ export interface UnservedSteps {
 }
 
 /** The queue of a namespace, as `tasker.queues` returns it. Times are ISO 8601, by the clock of the database. */
-export interface QueueInfo {
+export interface QueueInfo extends QueueFlow {
   namespace: string;
   /**
    * Number of ready steps that no worker has claimed, counted up to 100,000. Cancelled steps are included until a claim
@@ -78,6 +83,19 @@ export interface QueueInfo {
   draining: string[];
   /** Total slots of `workers`. */
   slots: number;
+  /** Number of taken slots of `workers`: their running steps, in all namespaces, and their `hungSlots`. */
+  slotsTaken: number;
+  /**
+   * Number of slots of live workers that handlers still hold although their attempt is over, for example after a
+   * timeout. As of the last heartbeat of each worker.
+   */
+  hungSlots: number;
+  /** Names of the workers that served the namespace and were lost in the last hour. */
+  lost: string[];
+  /** Number of approvals that wait for a decision. In all namespaces together, up to 10,000 are counted. */
+  approvals: number;
+  /** Number of schedules whose last task failed, or could not be created. */
+  failingSchedules: number;
   /**
    * Ready steps that no live worker can run, largest groups first. If there are many (more than 5,000 in all namespaces
    * together), their number is estimated from a sample.
@@ -99,9 +117,15 @@ export interface QueueListOptions {
  */
 const SETTINGS = opening({ statement_timeout: '30s', jit: 'off' });
 
+/** Returns the queues and the workers of an installation. */
+export function readInstallation(engine: Engine): Promise<Overview> {
+  return engine.database.transaction(SETTINGS, readOverview);
+}
+
 /** Returns the queue of every namespace, served or not, by name. */
 export async function listQueues(engine: Engine, { namespace }: QueueListOptions = {}): Promise<QueueInfo[]> {
-  const queues = await engine.database.transaction(SETTINGS, readQueues);
+  await engine.analytics.catchUp();
+  const { queues } = await readInstallation(engine);
   if (namespace === undefined) return queues;
   const found = queues.filter((queue) => queue.namespace === namespace);
   if (found.length === 0) throw unknownNamespace(namespace, queues);
@@ -120,12 +144,32 @@ function unknownNamespace(namespace: string, queues: readonly QueueInfo[]): Task
 
 /** Reads the queue of every namespace, by name. */
 export async function readQueues(db: Db): Promise<QueueInfo[]> {
-  const [rows, heads, retries, counts, workers] = await Promise.all([
+  return (await readOverview(db)).queues;
+}
+
+/** Workers that were lost longer ago than this are not reported. */
+const LOST_MS = 3_600_000;
+
+/** The queues of all namespaces, and their workers. */
+export interface Overview {
+  queues: QueueInfo[];
+  living: LiveWorker[];
+  /** The workers that were lost in the last hour. */
+  lost: LostWorkerRow[];
+}
+
+/** Reads the queue of every namespace, by name, and the workers. */
+export async function readOverview(db: Db): Promise<Overview> {
+  const [rows, heads, retries, counts, workers, lost, approvals, schedules, flows] = await Promise.all([
     queuedSteps(db),
     queueHeads(db),
     waitingRetries(db),
     countRunning(db),
     listWorkers(db),
+    lostWorkers(db, LOST_MS),
+    openApprovals(db),
+    failingSchedules(db),
+    queueFlows(db),
   ]);
   const namespaceOf = await templateNamespaces(
     db,
@@ -136,7 +180,7 @@ export async function readQueues(db: Db): Promise<QueueInfo[]> {
     const id = namespaceOf.get(templateId);
     if (id !== undefined) running.set(id, (running.get(id) ?? 0) + steps);
   }
-  const living = workers.filter((worker) => worker.living);
+  const living = liveWorkers(workers, counts);
   const taking = new AnnouncedByNamespace(living.filter((worker) => !worker.draining));
   const unserved = rows.filter(
     (row): row is QueuedRow =>
@@ -149,9 +193,14 @@ export async function readQueues(db: Db): Promise<QueueInfo[]> {
     retries: new Map(retries.map((row) => [row.namespaceId, row])),
     running,
     living,
+    lost,
     announced: new AnnouncedByNamespace(living),
+    flows: new Map(flows.map((flow) => [flow.namespaceId, flow])),
+    approvals: new Map(approvals.map((row) => [row.namespace, row.approvals])),
+    failingSchedules: new Map(schedules.map((row) => [row.namespace, row.schedules])),
   };
-  return [...grouped(rows, (row) => row.namespaceId).values()].map((queued) => queueOf(queued, facts));
+  const queues = [...grouped(rows, (row) => row.namespaceId).values()].map((queued) => queueOf(queued, facts));
+  return { queues, living, lost };
 }
 
 /** Maximum number of unserved steps to examine, in all namespaces together. */
@@ -206,7 +255,12 @@ interface Facts {
   heads: ReadonlyMap<number, QueueHeadRow>;
   retries: ReadonlyMap<number, WaitingRetriesRow>;
   running: ReadonlyMap<number, number>;
-  living: readonly WorkerRow[];
+  living: readonly LiveWorker[];
+  lost: readonly LostWorkerRow[];
+  flows: ReadonlyMap<number, QueueFlowRow>;
+  /** Counts by the name of the namespace. */
+  approvals: ReadonlyMap<string, number>;
+  failingSchedules: ReadonlyMap<string, number>;
   /** The handlers that all live workers announce, including draining workers. */
   announced: AnnouncedByNamespace;
 }
@@ -220,6 +274,7 @@ function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
   const counted = queued.reduce((sum, row) => sum + (row.steps ?? 0), 0);
   const ready = queued.reduce((sum, row) => sum + readyOf(row, facts), 0);
   const unserved = unservedOf(queued, facts);
+  const running = facts.running.get(namespaceId) ?? 0;
   return {
     namespace,
     ready,
@@ -228,13 +283,19 @@ function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
     highestPriority: head?.priority ?? null,
     oldestReadyAt: head?.oldestAt ?? null,
     oldestReadyMs: head?.oldestMs ?? null,
-    running: facts.running.get(namespaceId) ?? 0,
+    running,
+    ...flowOf(facts.flows.get(namespaceId), { ready: counted, running }),
     retries: retries?.retries ?? 0,
     nextRetryAt: retries?.nextAt ?? null,
     nextRetryMs: retries?.nextMs ?? null,
     workers: taking.map(({ name }) => name),
     draining: serving.filter((worker) => worker.draining).map(({ name }) => name),
     slots: taking.reduce((sum, { concurrency }) => sum + concurrency, 0),
+    slotsTaken: taking.reduce((sum, { taken }) => sum + taken, 0),
+    hungSlots: serving.reduce((sum, { hung }) => sum + hung, 0),
+    lost: facts.lost.filter((worker) => worker.namespaces.includes(namespace)).map(({ name }) => name),
+    approvals: facts.approvals.get(namespace) ?? 0,
+    failingSchedules: facts.failingSchedules.get(namespace) ?? 0,
     unserved,
     unservedSteps: unserved.reduce((sum, { steps }) => sum + steps, 0),
   };

@@ -3,7 +3,7 @@ import { type StatusFacts, statusFacts } from '../../engine/status.ts';
 import type { Pause } from '../../engine/task-view.ts';
 import type { WaitKind } from '../../model/waits.ts';
 import { lastPrune } from '../../store/retention/runs.ts';
-import { listQueues, type QueueInfo, type UnservedSteps } from './queues.ts';
+import { type Overview, type QueueInfo, readInstallation, type UnservedSteps } from './queues.ts';
 import type { StateCounts } from './task-summary.ts';
 
 /** The queue of one namespace. */
@@ -35,12 +35,13 @@ export interface TaskerStatus {
   /** The time of the database, as ISO 8601. */
   at: string;
   /**
-   * `slots`: handlers that the live workers can run at the same time. `slotsUsed`: running steps. `lost`: workers whose
-   * lease has expired.
+   * `slots`: handlers that the live workers can run at the same time. `slotsUsed`: slots that are taken by running steps
+   * and by `hungSlots`, whose attempt is over while the handler has not settled. `lost`: workers whose lease expired in
+   * the last hour, and that did not come back.
    */
-  workers: { alive: number; lost: number; slots: number; slotsUsed: number };
+  workers: { alive: number; lost: number; slots: number; slotsUsed: number; hungSlots: number };
   /**
-   * Namespaces with ready or running steps or live workers. Namespaces with unserved steps come first, then namespaces
+   * Namespaces with ready or running steps, live workers, or workers that were lost in the last hour. Namespaces with unserved steps come first, then namespaces
    * whose oldest ready step has waited longest.
    */
   queues: NamespaceQueue[];
@@ -51,7 +52,9 @@ export interface TaskerStatus {
   /**
    * Counts of problems that need a person: tasks; steps for `unserved`; deliveries of events for `deadDeliveries`;
    * waits that have been due for more than five seconds for `lateTimers`; schedules that are more than ten seconds late
-   * for `lateSchedules`. `blocked` includes waiting tasks in which a step failed.
+   * for `lateSchedules`; open approvals for `approvals`; schedules whose last task failed or could not be created for
+   * `failingSchedules`. `blocked` includes waiting tasks in which a step failed. `noWorker` is true if no worker is alive
+   * although templates are registered.
    */
   attention: {
     blocked: number;
@@ -61,6 +64,9 @@ export interface TaskerStatus {
     deadDeliveries: number;
     lateTimers: number;
     lateSchedules: number;
+    approvals: number;
+    failingSchedules: number;
+    noWorker: boolean;
   };
   /** The pauses in force, at most 1,000. Pauses of namespaces and templates come first. */
   pauses: Pause[];
@@ -97,16 +103,22 @@ export async function lastPruneOf(engine: Engine): Promise<TaskerStatus['prune']
 
 /** Returns the state of an installation. Reads it on two connections. */
 export async function statusOf(engine: Engine): Promise<TaskerStatus> {
-  const [facts, all] = await Promise.all([
+  const [facts, overview] = await Promise.all([
     statusFacts(engine.database, { rateSeconds: RATE_SECONDS }),
-    listQueues(engine),
+    readInstallation(engine),
   ]);
-  const queues = all.map(queueOf).filter(({ ready, running, workers }) => ready > 0 || running > 0 || workers > 0);
+  const all = overview.queues;
+  const queues = all
+    .filter(
+      ({ ready, running, workers, draining, lost }) =>
+        ready + running + workers.length + draining.length + lost.length > 0,
+    )
+    .map(queueOf);
   const open: StateCounts = {};
   for (const { state, count } of facts.open) if (count > 0) open[state as keyof StateCounts] = count;
   return {
     at: facts.now,
-    workers: workersOf(facts, queues),
+    workers: workersOf(overview),
     queues: queues.sort(
       (a, b) =>
         b.unserved - a.unserved ||
@@ -122,6 +134,9 @@ export async function statusOf(engine: Engine): Promise<TaskerStatus> {
       deadDeliveries: facts.deadDeliveries,
       lateTimers: facts.lateWaits,
       lateSchedules: facts.lateSchedules,
+      approvals: all.reduce((sum, { approvals }) => sum + approvals, 0),
+      failingSchedules: all.reduce((sum, { failingSchedules }) => sum + failingSchedules, 0),
+      noWorker: all.length > 0 && overview.living.length === 0,
     },
     waits: facts.waits.flatMap(({ kind, count, oldestSince }) =>
       oldestSince === null ? [] : [{ kind, count, oldestSince }],
@@ -134,13 +149,13 @@ export async function statusOf(engine: Engine): Promise<TaskerStatus> {
   };
 }
 
-function workersOf({ workers }: StatusFacts, queues: readonly NamespaceQueue[]): TaskerStatus['workers'] {
-  const living = workers.filter((worker) => worker.living);
+function workersOf({ living, lost }: Overview): TaskerStatus['workers'] {
   return {
     alive: living.length,
-    lost: workers.length - living.length,
+    lost: lost.length,
     slots: living.reduce((sum, { concurrency }) => sum + concurrency, 0),
-    slotsUsed: queues.reduce((sum, { running }) => sum + running, 0),
+    slotsUsed: living.reduce((sum, { taken }) => sum + taken, 0),
+    hungSlots: living.reduce((sum, { hung }) => sum + hung, 0),
   };
 }
 

@@ -58,6 +58,11 @@ export interface WorkerInfo {
   concurrency: number;
   /** Number of used slots at the last heartbeat. For a lost worker: number of steps that it still holds. */
   running: number;
+  /**
+   * Number of slots that handlers still hold although their attempt is over, for example after a timeout, at the last
+   * heartbeat. Null for earlier versions, which do not report it, and unless the worker is alive.
+   */
+  hung: number | null;
   /** When the worker's oldest running step was started, and how many milliseconds ago. Null if no step is running. */
   oldestStepAt: string | null;
   oldestStepMs: number | null;
@@ -239,6 +244,7 @@ function infoOf(
     missingHandlers: living ? missing.filter(({ namespace }) => namespaces.includes(namespace)) : [],
     concurrency,
     running: living ? (row.running ?? steps) : steps,
+    hung: living ? row.hung : null,
     oldestStepAt: oldest?.oldestAt ?? null,
     oldestStepMs: oldest?.oldestMs ?? null,
     startedAt: registrations[0]!.startedAt,

@@ -17,12 +17,12 @@ import { pendingDeadLetters } from '../../store/dead-letters/list.ts';
 import { estimateEndedTasks } from '../../store/retention/compaction.ts';
 import { serverFacts } from '../../store/server/server-facts.ts';
 import { listTemplates, type TemplateListRow } from '../../store/templates.ts';
-import { listWorkers } from '../../store/workers.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
 import { formatProblem } from '../../template/template-problem.ts';
 import { eventRegistries } from '../event-registries.ts';
 import { isEmbeddedAllowed } from '../open-database.ts';
-import { readQueues } from '../overview/queues.ts';
+import type { LiveWorker } from '../overview/live-workers.ts';
+import { type Overview, type QueueInfo, readOverview } from '../overview/queues.ts';
 import { policyOf } from '../retention.ts';
 import { phraseNamedSteps } from './check-named-steps.ts';
 import { chosenUrl, databaseExists, embeddedHome, openForTools } from './database-admin.ts';
@@ -45,7 +45,10 @@ export interface Check {
     | 'retention'
     | 'templates'
     | 'handlers'
-    | 'workers';
+    | 'workers'
+    | 'slots'
+    | 'approvals'
+    | 'schedules';
   /** `warn`: the part works with limitations, or does not work yet. `skip`: nothing was checked. */
   status: 'ok' | 'warn' | 'fail' | 'skip';
   /** The finding. */
@@ -119,8 +122,7 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
               ...(await examinePauses(open.database)),
               ...(await examineDeadLetters(open.database)),
               ...(await examineRetention(open.database, options)),
-              await examineServed(open.database),
-              await examineWorkers(open.database),
+              ...examineOverview(await readOverview(open.database)),
             ]
           : (['queue', 'served', 'workers'] as const).map((name) => checksOf(name).skip('the schema is missing'))),
       ];
@@ -196,11 +198,53 @@ async function examineQueue(database: Database): Promise<Check> {
 
 /** Maximum number of namespaces that a finding names. */
 const NAMED_NAMESPACES = 5;
+/** Maximum number of workers that a finding names. */
+const NAMED_WORKERS = 10;
+
+function examineOverview(overview: Overview): Check[] {
+  const { queues } = overview;
+  return [
+    examineServed(queues),
+    ...examineSlots(overview),
+    ...examineApprovals(queues),
+    ...examineSchedules(queues),
+    examineWorkers(overview),
+  ];
+}
+
+/** This check is skipped unless a slot is held by a handler whose attempt is over. */
+function examineSlots({ living }: Overview): Check[] {
+  const hung = living.filter((worker) => worker.hung > 0);
+  if (hung.length === 0) return [];
+  const named = hung
+    .slice(0, NAMED_WORKERS)
+    .map(({ name, hung, concurrency }) => `${name} (${hung} of ${concurrency})`);
+  const more = hung.length > NAMED_WORKERS ? [`and ${hung.length - NAMED_WORKERS} more`] : [];
+  const found = `handlers whose attempt is over still hold slots of ${[...named, ...more].join(', ')}`;
+  const wayOut = 'restart these workers; a handler must stop when its `signal` fires, or run in a thread';
+  return [checksOf('slots').warn(found, wayOut)];
+}
+
+/** This check is skipped if no approval waits. */
+function examineApprovals(queues: readonly QueueInfo[]): Check[] {
+  const waiting = queues.reduce((sum, { approvals }) => sum + approvals, 0);
+  if (waiting === 0) return [];
+  const found = `${counted(waiting, 'approval')} ${waiting === 1 ? 'waits' : 'wait'} for a decision`;
+  return [checksOf('approvals').warn(found, '`npx tasker approval list` lists them')];
+}
+
+/** This check is skipped if no schedule fails. */
+function examineSchedules(queues: readonly QueueInfo[]): Check[] {
+  const failing = queues.reduce((sum, { failingSchedules }) => sum + failingSchedules, 0);
+  if (failing === 0) return [];
+  const found = `the last task of ${counted(failing, 'schedule')} failed, or could not be created`;
+  return [checksOf('schedules').warn(found, '`npx tasker schedule list` lists their outcomes')];
+}
 
 /** Searches for ready steps that no live worker can run. */
-async function examineServed(database: Database): Promise<Check> {
+function examineServed(all: readonly QueueInfo[]): Check {
   const served = checksOf('served');
-  const queues = (await readQueues(database)).filter((queue) => queue.unservedSteps > 0);
+  const queues = all.filter((queue) => queue.unservedSteps > 0);
   if (queues.length === 0) return served.ok('every ready step has a live worker that can run it');
   const found = queues.slice(0, NAMED_NAMESPACES).map(({ namespace, unserved, unservedSteps }) => {
     const handlers = unserved.map(({ handler }) => handler);
@@ -257,22 +301,24 @@ async function examineRetention(
   return [checksOf('retention').warn(found, wayOut)];
 }
 
-async function examineWorkers(database: Database): Promise<Check> {
+function examineWorkers({ living, lost }: Overview): Check {
   const workers = checksOf('workers');
-  const known = await listWorkers(database);
-  const living = known.filter((worker) => worker.living);
-  const stale = known.filter((worker) => !worker.living);
-  if (stale.length > 0) {
-    const names = stale.map((worker) => `${worker.name} (lease expired at ${worker.leaseUntil})`).join(', ');
-    const found = `${living.length} running; lost: ${names}`;
-    if (living.length > 0) return workers.warn(found, 'a running worker takes over their steps soon');
-    return workers.fail(found, 'start a worker with `npx tasker worker`; it takes over their steps');
+  if (lost.length > 0) {
+    const named = lost.slice(0, NAMED_WORKERS).map(({ name, lostAt }) => `${name} (lease expired at ${lostAt})`);
+    const more = lost.length > NAMED_WORKERS ? [`and ${lost.length - NAMED_WORKERS} more`] : [];
+    const found = `${living.length} running; lost in the last hour: ${[...named, ...more].join(', ')}`;
+    if (living.length === 0)
+      return workers.fail(found, 'start a worker with `npx tasker worker`; it takes over their steps');
+    return workers.warn(
+      found,
+      'running workers take over their steps; `npx tasker worker list --state lost` lists them',
+    );
   }
   if (living.length > 0) return workers.ok(living.map(describeWorker).join('; '));
   return workers.warn('no worker is running', 'start one with `npx tasker dev` or `npx tasker worker`');
 }
 
-function describeWorker(worker: { name: string; namespaces: string[]; callables: string[] }): string {
+function describeWorker(worker: LiveWorker): string {
   return `${worker.name} serves ${worker.namespaces.join(', ') || 'no namespace yet'} with ${counted(announcedNames(worker.callables).length, 'handler')}`;
 }
 

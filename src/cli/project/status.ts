@@ -28,8 +28,11 @@ export interface StatusOptions extends GlobalOptions {
 }
 
 const INTERVAL_MS = 2_000;
-/** Number of namespaces that fit on a screen of 24 lines. */
+/** Maximum number of namespaces to show, and the minimum, if many problems are above them. */
 const NAMESPACES = 8;
+const FEWEST_NAMESPACES = 3;
+/** Number of lines that fit on a screen of 24 lines, without the header and the end of the table of namespaces. */
+const LINES = 20;
 
 /** `tasker status`: shows workers, queues, open tasks, problems and rates on one screen. */
 export async function status(options: StatusOptions): Promise<void> {
@@ -76,11 +79,12 @@ const OUTDATED = 'out of date';
 /** Returns the lines of the screen, at most 22 of at most 80 columns. */
 export function statusText(now: TaskerStatus): string[] {
   const { workers, perMinute, lagMs } = now;
-  const lost = workers.lost === 0 ? '' : `, ${pc.red(`${workers.lost} lost`)}`;
+  const lost = workers.lost === 0 ? '' : `, ${pc.red(`${upTo(workers.lost, MOST_LOST)} lost`)}`;
+  const hung = workers.hungSlots === 0 ? '' : `, ${pc.red(`${workers.hungSlots} hung`)}`;
   const about = perMinute.estimated ? 'about ' : '';
   const failures = perMinute.failures === 0 ? '0 failures' : pc.red(`${rate(perMinute.failures)} failures`);
   const facts = fields([
-    ['workers', `${workers.alive} alive${lost}, ${workers.slotsUsed} of ${counted(workers.slots, 'slot')} used`],
+    ['workers', `${workers.alive} alive${lost}, ${workers.slotsUsed} of ${counted(workers.slots, 'slot')} used${hung}`],
     ['open tasks', openText(now)],
     ['waits', waitsText(now)],
     [
@@ -90,7 +94,8 @@ export function statusText(now: TaskerStatus): string[] {
     ['pruned', prunedText(now)],
   ]);
   const late = lagMs > 10_000 ? [pc.yellow(`tasks and rates are ${spanOf(lagMs)} old`)] : [];
-  return [...facts.split('\n'), ...late, '', ...attentionLines(now), '', ...queueLines(now)];
+  const above = [...facts.split('\n'), ...late, '', ...attentionLines(now), ''];
+  return [...above, ...queueLines(now, Math.max(FEWEST_NAMESPACES, Math.min(NAMESPACES, LINES - above.length)))];
 }
 
 /** A prune that ended longer ago than this is not shown. */
@@ -123,8 +128,10 @@ const STATES = [
 ] as const;
 /** The status counts open tasks up to this number. */
 const MOST_TASKS = 1_000_000;
-/** The status counts waiting tasks and steps up to this number. */
+/** The status counts waiting tasks, steps and approvals up to this number. */
 const MOST_WAITING = 10_000;
+/** The status counts lost workers up to this number. */
+const MOST_LOST = 500;
 /** The status counts the ready steps of a namespace up to this number. */
 const MOST_STEPS = 100_000;
 
@@ -161,16 +168,26 @@ const WAITS: Record<TaskerStatus['waits'][number]['kind'], readonly [one: string
 
 function attentionLines({ attention, workers, pauses }: TaskerStatus): string[] {
   const { blocked, unserved, stale, deadLetters, deadDeliveries, lateTimers, lateSchedules } = attention;
+  const { approvals, failingSchedules, noWorker } = attention;
   const found: [number, string, string, string][] = [
+    [noWorker ? 1 : 0, 'error', 'no worker is alive', 'npx tasker worker list'],
     [blocked, 'error', `${counted(blocked, 'task')} blocked by failures`, 'npx tasker task summary'],
     [unserved, 'error', `${counted(unserved, 'ready step')} without a worker`, 'npx tasker task summary'],
+    [workers.hungSlots, 'error', hungText(workers), 'npx tasker worker list'],
+    [
+      workers.lost,
+      'error',
+      `${upTo(workers.lost, MOST_LOST)} ${workers.lost === 1 ? 'worker' : 'workers'} lost in the last hour`,
+      LOST,
+    ],
+    [failingSchedules, 'error', counted(failingSchedules, 'failing schedule'), 'npx tasker schedule list'],
+    [approvals, 'waiting', approvalsText(approvals), 'npx tasker approval list'],
     [lateTimers, 'waiting', `${counted(lateTimers, 'wait')} overdue`, 'npx tasker doctor'],
     [lateSchedules, 'waiting', counted(lateSchedules, 'late schedule'), 'npx tasker schedule list'],
     [pauses.length, 'waiting_for_retry', pausedText(pauses), 'npx tasker pause list'],
     [deadLetters, 'error', counted(deadLetters, 'dead letter'), 'npx tasker dlq list'],
     [stale, 'waiting_for_retry', counted(stale, 'stale task'), 'npx tasker task list --stale'],
     [deadDeliveries, 'waiting_for_retry', `${deadDeliveriesText(deadDeliveries)} of events`, 'npx tasker event dead'],
-    [workers.lost, 'waiting_for_retry', counted(workers.lost, 'lost worker'), 'npx tasker doctor'],
   ];
   const rows = found
     .filter(([number]) => number > 0)
@@ -179,16 +196,28 @@ function attentionLines({ attention, workers, pauses }: TaskerStatus): string[] 
   return table(['needs you', 'look with'], rows).split('\n');
 }
 
+const LOST = 'npx tasker worker list -s lost';
+
+/** Returns, for example, `2 slots held by hung handlers`. */
+function hungText({ hungSlots }: TaskerStatus['workers']): string {
+  return `${counted(hungSlots, 'slot')} held by ${hungSlots === 1 ? 'a hung handler' : 'hung handlers'}`;
+}
+
+function approvalsText(approvals: number): string {
+  const words = approvals === 1 ? 'approval waits' : 'approvals wait';
+  return `${upTo(approvals, MOST_WAITING)} ${words} for a decision`;
+}
+
 /** Returns, for example, `paused: template shop/fulfil and 2 more`. */
 function pausedText([first, ...others]: TaskerStatus['pauses']): string {
   if (!first) return '';
   return `paused: ${first.scope} ${first.target}${others.length > 0 ? ` and ${others.length} more` : ''}`;
 }
 
-function queueLines({ queues, at }: TaskerStatus): string[] {
+function queueLines({ queues, at }: TaskerStatus, most: number): string[] {
   if (queues.length === 0) return ['no steps in any queue, and no live workers'];
   const rows = queues
-    .slice(0, NAMESPACES)
+    .slice(0, most)
     .map((queue) => [
       queue.namespace,
       upTo(queue.ready, MOST_STEPS),

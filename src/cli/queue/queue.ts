@@ -2,9 +2,11 @@ import { type Queue, queueJson } from '../../app/json/overview.ts';
 import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { spanOf, table } from '../show/text.ts';
+import { counted, spanOf, table } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 
+/** Terminals with at least this many columns, and pipes, show all columns. */
+const WIDE = 100;
 /** The paused steps of a namespace are counted up to this number. */
 const MOST_PAUSED = 100_000;
 
@@ -14,28 +16,78 @@ export async function queue(namespace: string | undefined, options: GlobalOption
     const queues = await tasker.queues({ namespace });
     if (options.json) return printJson(queues.map(queueJson));
     if (queues.length === 0) return note('no namespaces; registering a template creates its namespace');
-    print(queueTable(queues));
+    print(queueTable(queues, { wide: (process.stdout.columns ?? WIDE) >= WIDE }));
+    for (const line of flowNotes(queues)) note(line);
     const unserved = unservedTable(queues);
     if (unserved !== undefined) print(`\n${pc.red('ready steps that no live worker can run')}\n${unserved}`);
+    const needs = needsTable(queues);
+    if (needs !== undefined) print(`\n${needs}`);
   });
 }
 
 /** Returns queues as a table, one per line. */
-export function queueTable(queues: readonly Queue[]): string {
+export function queueTable(queues: readonly Queue[], { wide }: { wide: boolean }): string {
   const anyPaused = queues.some(({ paused }) => paused > 0);
   const rows = queues.map((queue) => [
     queue.namespace,
     `${thousands(queue.ready)}${queue.readyIsExact ? '' : '+'}`,
+    [growthOf(queue), perMinute(queue.inPerMinute)].filter((text) => text !== '').join(' '),
+    perMinute(queue.outPerMinute),
     ...(anyPaused ? [pausedOf(queue)] : []),
     queue.oldestReadyMs === null ? '' : spanOf(queue.oldestReadyMs),
-    queue.highestPriority === null ? '' : String(queue.highestPriority),
-    queue.slots === 0 ? thousands(queue.running) : `${thousands(queue.running)}/${thousands(queue.slots)}`,
+    ...(wide ? [queue.highestPriority === null ? '' : String(queue.highestPriority)] : []),
+    thousands(queue.running),
+    slotsOf(queue),
     thousands(queue.retries),
-    queue.nextRetryMs === null ? '' : queue.nextRetryMs <= 0 ? 'due' : `in ${spanOf(queue.nextRetryMs)}`,
+    ...(wide ? [nextOf(queue)] : []),
     workersOf(queue),
   ]);
   const paused = anyPaused ? ['paused'] : [];
-  return table(['namespace', 'ready', ...paused, 'oldest', 'priority', 'running', 'retries', 'next', 'workers'], rows);
+  const [priority, next] = wide ? [['priority'], ['next']] : [[], []];
+  const flow = ['in/min', 'out/min'];
+  return table(
+    [
+      'namespace',
+      'ready',
+      ...flow,
+      ...paused,
+      'oldest',
+      ...priority,
+      'running',
+      'slots',
+      'retries',
+      ...next,
+      'workers',
+    ],
+    rows,
+  );
+}
+
+function nextOf({ nextRetryMs }: Queue): string {
+  if (nextRetryMs === null) return '';
+  return nextRetryMs <= 0 ? 'due' : `in ${spanOf(nextRetryMs)}`;
+}
+
+/** A sign for the change of a queue over the last minutes. */
+function growthOf({ isGrowing, inPerMinute, outPerMinute }: Queue): string {
+  if (isGrowing) return pc.red('↑');
+  return inPerMinute !== null && outPerMinute !== null && inPerMinute < outPerMinute ? pc.green('↓') : '';
+}
+
+function perMinute(steps: number | null): string {
+  if (steps === null) return pc.dim('-');
+  return steps < 10 ? String(steps) : thousands(Math.round(steps));
+}
+
+/** Explains the flow of the queues below their table. */
+function flowNotes(queues: readonly Queue[]): string[] {
+  const since = queues.find(({ flowSince }) => flowSince !== null)?.flowSince ?? null;
+  if (since === null) return ['in and out are not known: no running process counts attempts (analytics.enabled)'];
+  const minutes = Math.max(1, Math.round((Date.now() - Date.parse(since)) / 60_000));
+  const growing = queues.filter(({ isGrowing }) => isGrowing).map(({ namespace }) => namespace);
+  const named = `${growing.slice(0, 5).join(', ')}${growing.length > 5 ? ` and ${growing.length - 5} more` : ''}`;
+  const grows = growing.length === 0 ? '' : `; ${named} ${growing.length === 1 ? 'grows' : 'grow'}`;
+  return [`in and out over the last ${counted(minutes, 'minute')}${grows}`];
 }
 
 function pausedOf({ paused }: Queue): string {
@@ -43,9 +95,43 @@ function pausedOf({ paused }: Queue): string {
   return pc.yellow(`${thousands(paused)}${paused >= MOST_PAUSED ? '+' : ''}`);
 }
 
-function workersOf({ workers, draining }: Queue): string {
+/** Returns, for example, `2/20`: taken slots of the workers that take steps. */
+function slotsOf({ slots, slotsTaken, hungSlots }: Queue): string {
+  if (slots === 0) return pc.dim('-');
+  const taken = `${thousands(slotsTaken)}/${thousands(slots)}`;
+  return hungSlots === 0 ? taken : pc.red(`${taken}, ${thousands(hungSlots)} hung`);
+}
+
+function workersOf({ workers, draining, lost }: Queue): string {
+  const others = [
+    ...(draining.length === 0 ? [] : [`${draining.length} draining`]),
+    ...(lost.length === 0 ? [] : [pc.red(`${lost.length} lost`)]),
+  ];
   const count = workers.length === 0 ? pc.red('none') : String(workers.length);
-  return draining.length === 0 ? count : `${count} (${draining.length} draining)`;
+  return others.length === 0 ? count : `${count} (${others.join(', ')})`;
+}
+
+/** Returns the problems of queues that a person must solve, with the command that shows each. */
+export function needsTable(queues: readonly Queue[]): string | undefined {
+  const rows = queues.flatMap(({ namespace, hungSlots, lost, failingSchedules, approvals }) =>
+    (
+      [
+        [
+          hungSlots,
+          `${counted(hungSlots, 'slot')} held by ${hungSlots === 1 ? 'a hung handler' : 'hung handlers'}`,
+          `worker list -n ${namespace}`,
+        ],
+        [
+          lost.length,
+          `${counted(lost.length, 'worker')} lost in the last hour`,
+          `worker list -n ${namespace} --state lost`,
+        ],
+        [failingSchedules, counted(failingSchedules, 'failing schedule'), 'schedule list'],
+        [approvals, `${counted(approvals, 'approval')} to decide`, `approval list -n ${namespace}`],
+      ] as const
+    ).flatMap(([count, words, command]) => (count === 0 ? [] : [[namespace, words, `npx tasker ${command}`]])),
+  );
+  return rows.length === 0 ? undefined : table(['namespace', 'needs you', 'look with'], rows);
 }
 
 const WHY: Record<Queue['unserved'][number]['reason'], string> = {

@@ -139,7 +139,8 @@ function detailsOf(step: Step, now: number): string[] {
     details.push(`attempt ${step.attempts} of ${step.maxAttempts}`);
   if (step.wait) details.push(shortWait(step.wait, now));
   if (step.nextRetryAt) details.push(`next attempt in ${timeLeft(Date.parse(step.nextRetryAt) - now)}`);
-  const error = step.results?.error?.message.split('\n')[0];
-  if (error && step.currentState !== 'complete') details.push(pc.red(error));
+  const error = step.results?.error;
+  if (error && step.currentState !== 'complete')
+    details.push(pc.red([error.error_type, error.message.split('\n')[0]].filter((text) => text).join(': ')));
   return details;
 }

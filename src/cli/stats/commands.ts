@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { lazily, moment, wholeNumber } from '../options.ts';
+import { duration, lazily, moment, wholeNumber } from '../options.ts';
 
 /** `tasker stats` */
 export function addStatsCommands(program: Command): void {
@@ -11,6 +11,11 @@ export function addStatsCommands(program: Command): void {
     .option('-n, --namespace <namespace>', 'only templates of this namespace')
     .option('--since <time>', 'from this time, or this long ago: 15m, 24h, 7d (default: 1h)', timeText)
     .option('--until <time>', 'up to this time, or this long ago (default: now)', timeText)
+    .option(
+      '--compare [age]',
+      'what changed: show the window beside the one this much earlier, such as 7d (default: 24h, or the length of the window)',
+      duration,
+    )
     .option('--step <step>', 'only steps of this name')
     .addOption(
       new Option('--sort <by>', 'value to sort by').choices(['time', 'duration', 'queueing', 'failures', 'count']),

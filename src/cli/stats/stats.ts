@@ -1,5 +1,4 @@
 import { statsJson } from '../../app/json/overview.ts';
-import type { Tasker } from '../../app/tasker.ts';
 import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { bar, sparkline } from '../show/chart.ts';
@@ -7,10 +6,21 @@ import { note, print, printJson } from '../show/output.ts';
 import { counted, spanOf, table, wrapWords } from '../show/text.ts';
 import { readReference } from '../template/find.ts';
 import { withTasker } from '../with-tasker.ts';
+import { showComparison } from './compare.ts';
+import {
+  type Analytics,
+  type AnalyticsOptions,
+  type Column,
+  capitalized,
+  columnsOf,
+  nameOf,
+  number,
+  percent,
+  time,
+  windowText,
+} from './words.ts';
 
-type Analytics = Awaited<ReturnType<Tasker['analytics']>>;
 type Durations = Analytics['tasks']['duration'];
-type AnalyticsOptions = NonNullable<Parameters<Tasker['analytics']>[0]>;
 
 /** Options of `tasker stats`. */
 export interface StatsOptions extends GlobalOptions {
@@ -18,6 +28,8 @@ export interface StatsOptions extends GlobalOptions {
   since?: string;
   until?: string;
   step?: string;
+  /** Milliseconds between the two windows to compare. True without a value. */
+  compare?: number | true;
   sort?: AnalyticsOptions['sort'];
   limit?: number;
 }
@@ -29,10 +41,10 @@ const LATE_MS = 10_000;
 
 /** `tasker stats`: shows statistics of tasks and steps. */
 export async function stats(template: string | undefined, options: StatsOptions): Promise<void> {
-  const { namespace, since, until, step, sort, limit = options.json ? 100 : 10 } = options;
+  const { namespace, since, until, compare, step, sort, limit = options.json ? 100 : 10 } = options;
   const wanted = template === undefined ? undefined : readReference(template);
   await withTasker(options, {}, async (tasker) => {
-    const found = await tasker.analytics({
+    const asked = {
       namespace: wanted?.namespace ?? namespace,
       name: wanted?.name,
       templateVersion: wanted?.version,
@@ -40,8 +52,9 @@ export async function stats(template: string | undefined, options: StatsOptions)
       until,
       step,
       sort,
-      limit,
-    });
+    };
+    if (compare !== undefined) return showComparison(tasker, asked, { ...options, compare, limit });
+    const found = await tasker.analytics({ ...asked, limit });
     if (options.json) return printJson(statsJson(found));
     if (isEmpty(found)) return note(whyNone(found));
     print(statsText(found, { width: process.stdout.columns ?? WIDE }));
@@ -49,7 +62,7 @@ export async function stats(template: string | undefined, options: StatsOptions)
 }
 
 function isEmpty({ tasks, steps, open, templates }: Analytics): boolean {
-  const ended = tasks.ended + steps.attempts + steps.cancelled + steps.released;
+  const ended = tasks.ended + steps.attempts + steps.cancelled + steps.released + steps.stillRunning;
   return ended + (open?.total ?? 0) === 0 || templates.length === 0;
 }
 
@@ -77,18 +90,6 @@ export function statsText(found: Analytics, { width }: { width: number }): strin
   ].join('\n\n');
 }
 
-function capitalized(text: string): string {
-  return text[0]!.toUpperCase() + text.slice(1);
-}
-
-/** `from 10:15 to 11:15 UTC`; with the date if it is not today. */
-function windowText({ from, to }: Analytics): string {
-  const today = new Date().toISOString().slice(0, 10);
-  const clock = (time: string) =>
-    time.startsWith(today) ? time.slice(11, 16) : `${time.slice(0, 10)} ${time.slice(11, 16)}`;
-  return `from ${clock(from)} to ${clock(to)} UTC`;
-}
-
 function summary({ tasks, steps, open, timeline, timelineMinutes }: Analytics): string {
   const blocked = open && open.blocked > 0 ? pc.red(`, ${number(open.blocked)} blocked`) : '';
   const parts = [
@@ -100,12 +101,12 @@ function summary({ tasks, steps, open, timeline, timelineMinutes }: Analytics): 
   const tasksChart = sparkline(timeline.map((one) => one.tasksCompleted + one.tasksNotCompleted));
   const attemptsChart = sparkline(timeline.map((one) => one.attemptsCompleted + one.attemptsFailed));
   const failedChart = sparkline(timeline.map((one) => one.attemptsFailed));
-  const follow = [
-    some(steps.retried, 'retried', pc.yellow),
-    some(steps.gaveUp, 'gave up', pc.red),
-    some(steps.lost, 'lost', pc.red),
-  ];
+  const follow = [some(steps.retried, 'retried', pc.yellow), some(steps.gaveUp, 'gave up', pc.red)];
   const failed = steps.failed + steps.lost;
+  // A lost attempt is retried or gives up too.
+  const lost =
+    steps.lost === 0 ? '' : pc.red(`; ${number(steps.lost)} of them ${steps.lost === 1 ? 'was' : 'were'} lost`);
+  const running = steps.stillRunning === 0 ? '' : pc.yellow(`   ${number(steps.stillRunning)} still running`);
   const lines = [
     [
       pc.dim('tasks ended'),
@@ -119,9 +120,12 @@ function summary({ tasks, steps, open, timeline, timelineMinutes }: Analytics): 
       `${number(steps.attempts)}, ${perTime(steps.attemptsPerHour)}${steps.successRate === null ? '' : `, ${percent(steps.successRate)} succeeded`}`,
     ],
     ['', attemptsChart],
-    [pc.dim('  failed'), failed === 0 ? '0' : `${number(failed)}: ${follow.filter((part) => part !== '').join(', ')}`],
+    [
+      pc.dim('  failed'),
+      failed === 0 ? '0' : `${number(failed)}: ${follow.filter((part) => part !== '').join(', ')}${lost}`,
+    ],
     ['', failed === 0 ? null : pc.red(failedChart)],
-    [pc.dim('  ran'), spread(steps.duration)],
+    [pc.dim('  ran'), `${spread(steps.duration)}${running}`],
     [pc.dim('  queued'), spread(steps.queueing)],
     ['', pc.dim(`a column of a chart is ${minutesText(timelineMinutes)}`)],
   ] as const;
@@ -148,52 +152,25 @@ function spread({ count, p50Ms, p95Ms, p99Ms, maxMs }: Durations): string {
   return `p50 ${time(p50Ms)}   p95 ${time(p95Ms)}   p99 ${time(p99Ms)}   max ${time(maxMs)}`;
 }
 
-/** A duration; below 10 ms with one decimal. */
-function time(ms: number | null): string {
-  if (ms === null) return pc.dim('-');
-  if (ms > 0 && ms < 10) return `${ms < 0.1 ? '<0.1' : ms.toFixed(1)} ms`;
-  return spanOf(ms);
-}
-
 function perTime(perHour: number): string {
   if (perHour >= 7200) return `${number(Math.round(perHour / 3600))}/s`;
   if (perHour >= 120) return `${number(Math.round(perHour / 60))}/min`;
   return `${perHour < 10 ? Number(perHour.toFixed(1)) : Math.round(perHour)}/h`;
 }
 
-function percent(part: number | null): string {
-  if (part === null) return pc.dim('-');
-  const shown = part * 100;
-  // Only an exact 1 is shown as 100 %.
-  if (part < 1 && shown > 99.9) return '>99.9 %';
-  if (part > 0 && shown < 0.1) return '<0.1 %';
-  return `${Number(shown.toFixed(1))} %`;
-}
-
-function number(count: number): string {
-  return count.toLocaleString('en-US');
-}
-
 function openTotal({ total, totalIsExact }: NonNullable<Analytics['open']>): string {
   return `${number(total)}${totalIsExact ? '' : '+'}`;
 }
 
-/** A column of a table, by its title. */
-type Column<Row> = readonly [title: string, cell: (row: Row) => string];
-
 type Template = Analytics['templates'][number];
 type Step = Analytics['slowSteps'][number];
 
-function templateTable({ templates, moreTemplates }: Analytics, width: number): string {
+function templateTable({ templates, moreTemplates, open }: Analytics, width: number): string {
   const columns: Column<Template>[] = [
     ['template', (row) => nameOf(row)],
     ['ended', (row) => number(row.tasks.ended)],
     ['complete', (row) => percent(row.tasks.completionRate)],
-    ['open', (row) => (row.open === null ? pc.dim('-') : openTotal(row.open))],
-    [
-      'blocked',
-      (row) => (row.open === null || row.open.blocked === 0 ? pc.dim('-') : pc.red(number(row.open.blocked))),
-    ],
+    ...(open === null ? [] : TEMPLATES_NOW),
     ...(width >= WIDE ? [['p50', (row: Template) => time(row.tasks.duration.p50Ms)] as const] : []),
     ['p95', (row) => time(row.tasks.duration.p95Ms)],
     ...(width >= WIDE ? TEMPLATES_WIDE : []),
@@ -201,6 +178,12 @@ function templateTable({ templates, moreTemplates }: Analytics, width: number): 
   const more = moreTemplates > 0 ? [[pc.dim(`and ${counted(moreTemplates, 'more template')}`)]] : [];
   return columnsOf(columns, templates, more);
 }
+
+/** Columns of the open tasks now, which a window of the past does not have. */
+const TEMPLATES_NOW: readonly Column<Template>[] = [
+  ['open', (row) => (row.open === null ? pc.dim('-') : openTotal(row.open))],
+  ['blocked', (row) => (row.open === null || row.open.blocked === 0 ? pc.dim('-') : pc.red(number(row.open.blocked)))],
+];
 
 const TEMPLATES_WIDE: readonly Column<Template>[] = [
   ['p99', (row) => time(row.tasks.duration.p99Ms)],
@@ -233,18 +216,6 @@ const STEPS_WIDE: readonly Column<Step>[] = [
   ['max', (row) => time(row.duration.maxMs)],
   ['queued p50', (row) => time(row.queueing.p50Ms)],
 ];
-
-function columnsOf<Row>(columns: readonly Column<Row>[], rows: readonly Row[], more: string[][]): string {
-  const cells = rows.map((row) => columns.map(([, cell]) => cell(row)));
-  return table(
-    columns.map(([title]) => title),
-    [...cells, ...more],
-  );
-}
-
-function nameOf({ namespace, name, version }: Pick<Template, 'namespace' | 'name' | 'version'>): string {
-  return `${namespace}/${name}@${version}`;
-}
 
 function failures({ attempts, errorRate }: Pick<Analytics['steps'], 'attempts' | 'errorRate'>): string {
   if (attempts === 0) return pc.dim('-');

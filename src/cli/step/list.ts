@@ -3,6 +3,7 @@ import { snakeKeys } from '../../app/json/views.ts';
 import type { FoundStep } from '../../app/operator-types.ts';
 import { TaskerError } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
+import { leftOut } from '../show/left-out.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage, pageNotes } from '../show/page-notes.ts';
 import { painted, shortened, signOf, spanOf, table, timeLeft } from '../show/text.ts';
@@ -41,6 +42,8 @@ async function searchSteps(options: StepListOptions): Promise<void> {
     else if (cursor !== undefined) note('no further steps');
     else note(described === '' ? 'no step is ready, running, waiting or failed' : `no step matches: ${described}`);
     for (const line of pageNotes(page, { found: page.steps.length, what: 'step', filter: described })) note(line);
+    const missing = leftOut(filter, 'step');
+    if (missing !== undefined && cursor === undefined) note(missing);
     if (page.nextCursor !== null) {
       const words = ['step', 'list', ...filterArguments(filter, { acts: false }), ...pageArguments(options)];
       note(nextPage(page.nextCursor, words));

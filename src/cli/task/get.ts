@@ -5,6 +5,7 @@ import type { GlobalOptions } from '../options.ts';
 import { describePause } from '../pause/describe.ts';
 import { ifAllowed } from '../remote/if-allowed.ts';
 import { print, printJson } from '../show/output.ts';
+import { siblingLines } from '../show/siblings.ts';
 import { parentsOf, stepTree } from '../show/step-tree.ts';
 import { counted, fields, painted, spanOf, timeLeft } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
@@ -22,6 +23,13 @@ export async function taskGet(uuid: string, options: GlobalOptions): Promise<voi
     print(describeTask(task, copies ?? [], dead?.entries[0]));
     print('');
     print(stepTree(steps, await parentsOf(tasker, task), { now: Date.now() }).join('\n'));
+    const failed = steps.map(({ templateStepName, currentState, results }) => ({
+      templateStepName,
+      state: currentState,
+      errorType: results?.error?.error_type ?? null,
+    }));
+    const siblings = siblingLines(task, failed);
+    if (siblings.length > 0) print(`\n${siblings.join('\n')}`);
   });
 }
 

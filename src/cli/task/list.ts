@@ -3,6 +3,7 @@ import { snakeKeys, type Task } from '../../app/json/views.ts';
 import type { FoundTask, TaskFilter, TaskPage } from '../../app/operator-types.ts';
 import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
+import { leftOut } from '../show/left-out.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage, pageNotes } from '../show/page-notes.ts';
 import { painted, shortened, signOf, spanOf, table, timeLeft } from '../show/text.ts';
@@ -39,6 +40,8 @@ export async function taskList(options: TaskListOptions): Promise<void> {
     for (const line of pageNotes(page, { found: page.tasks.length, what: 'task', filter: describeFilter(filter) })) {
       note(line);
     }
+    const missing = leftOut(filter, 'task');
+    if (missing !== undefined && cursor === undefined) note(missing);
     if (page.nextCursor !== null) {
       const words = ['task', 'list', ...filterArguments(filter, { acts: false }), ...pageArguments(options)];
       note(nextPage(page.nextCursor, words));

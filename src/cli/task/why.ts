@@ -4,6 +4,7 @@ import { oneLine } from '../../logging/terminal/shown-text.ts';
 import type { GlobalOptions } from '../options.ts';
 import { countsOf, foldBatches } from '../show/fold-batches.ts';
 import { print, printJson } from '../show/output.ts';
+import { siblingLines } from '../show/siblings.ts';
 import { drawnTree, parentsOf } from '../show/step-tree.ts';
 import { painted } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
@@ -26,6 +27,8 @@ export async function taskWhy(uuid: string, options: GlobalOptions): Promise<voi
         describeBatch: reasonsOf,
       }).join('\n'),
     );
+    const siblings = siblingLines(task, steps);
+    if (siblings.length > 0) print(`\n${siblings.join('\n')}`);
   });
 }
 

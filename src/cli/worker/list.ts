@@ -84,9 +84,13 @@ function workerTable(workers: readonly WorkerInfo[], { wide }: { wide: boolean }
   );
 }
 
-function slotsOf({ endedAt, running, concurrency }: WorkerInfo): string {
-  if (endedAt === null) return `${running}/${concurrency}`;
+function slotsOf({ endedAt, running, hung, concurrency }: WorkerInfo): string {
+  if (endedAt === null) return `${running}/${concurrency}${hung ? pc.red(`, ${hung} hung`) : ''}`;
   return running === 0 ? '' : String(running);
+}
+
+function hungText({ hung }: WorkerInfo): string {
+  return hung ? pc.red(`, ${hung} by handlers that did not stop when their attempt ended`) : '';
 }
 
 function rateOf(perSecond: number | null): string {
@@ -124,7 +128,7 @@ function detailsOf(worker: WorkerDetails): string {
     ['namespaces', worker.namespaces.join(', ') || 'none yet'],
     ['handlers', namesOf(worker.handlers)],
     ['resolvers', worker.resolvers.length === 0 ? null : worker.resolvers.join(', ')],
-    ['slots', endedAt === null ? `${worker.running} of ${worker.concurrency} used` : null],
+    ['slots', endedAt === null ? `${worker.running} of ${worker.concurrency} used${hungText(worker)}` : null],
     [
       'held',
       endedAt === null || worker.running === 0 ? null : `${counted(worker.running, 'step')} until a worker takes them`,

@@ -16,6 +16,7 @@ import {
   sumTenDays,
   takeCountingTurn,
 } from '../../store/analytics/count-new.ts';
+import { noteQueueDepths } from '../../store/overview/queue-flow.ts';
 
 /** Delay from a change to the pass that counts it, and the minimum interval between passes of all processes. */
 const TURN_MS = 2_000;
@@ -79,6 +80,8 @@ const COUNTING = opening({
 });
 // Must not wait for an autovacuum: PostgreSQL would cancel the autovacuum after a second.
 const SUMMARIZING = opening({ lock_timeout: '100ms', statement_timeout: '20s' });
+
+const NOTING = opening({ jit: 'off', synchronous_commit: 'off', statement_timeout: '10s' });
 
 /** Options of {@link AttemptCounter}. */
 export interface AttemptCounterOptions {
@@ -197,7 +200,10 @@ export class AttemptCounter {
     this.#adapt(counted);
     this.#unsummarized += counted.attempts;
     if (this.#unsummarized >= ATTEMPTS_A_SUMMARY) await this.#summarize();
-    if (counted.prunable) await this.#sumTenDays();
+    if (counted.prunable) {
+      await this.#noteDepths();
+      await this.#sumTenDays();
+    }
     return counted;
   }
 
@@ -268,6 +274,16 @@ export class AttemptCounter {
     } catch (error) {
       // A vacuum extends the index too.
       this.#logger.debug({ error: messageOf(error) }, 'index of the history not extended');
+    }
+  }
+
+  /** Stores the depths of the queues, by which readers see whether a queue grows. */
+  async #noteDepths(): Promise<void> {
+    try {
+      await this.#database.transaction(NOTING, noteQueueDepths);
+    } catch (error) {
+      // Until then, readers compare with earlier depths.
+      this.#logger.debug({ error: messageOf(error) }, 'depths of the queues not noted');
     }
   }
 

@@ -1,4 +1,4 @@
-import { type Bucket, type Durations, durationsOf } from '../../model/duration-histogram.ts';
+import { addBuckets, type Bucket, type Durations, durationsOf } from '../../model/duration-histogram.ts';
 import { grouped } from '../../model/grouped.ts';
 import type { HistogramKey, HistogramPart, OpenCount, SnapshotStep, SumsRow } from '../../store/analytics/read.ts';
 
@@ -38,7 +38,7 @@ export interface StepNumbers {
   cancelled: number;
   /** Not among `attempts`: their worker released them when it stopped. */
   released: number;
-  /** Failed or lost attempts that another attempt followed. */
+  /** Failed or lost attempts that another attempt followed. With `gaveUp`, the sum of `failed` and `lost`. */
   retried: number;
   /** Failed or lost attempts after which the step was in `error`. */
   gaveUp: number;
@@ -47,6 +47,11 @@ export interface StepNumbers {
   /** The share of `attempts` that failed or were lost. */
   errorRate: number | null;
   attemptsPerHour: number;
+  /**
+   * Attempts that still run, and already count in `duration` with their time so far, because they have run longer than
+   * the average attempt of their step. Not included in `attempts`. 0 if the window ended before now.
+   */
+  stillRunning: number;
   /** How long handlers ran. */
   duration: Durations;
   /** From the end of the last parent, the creation of the task, or the time of the retry, to the start. */
@@ -79,7 +84,7 @@ export interface TemplateAnalytics {
   steps: StepNumbers;
   /** Average number of completed steps of a task that ended. Null if none ended. */
   averageStepCount: number | null;
-  /** Null if this process does not use the search tables. */
+  /** Null if the window ended before now, or this process does not use the search tables. */
   open: OpenTasks | null;
 }
 
@@ -95,9 +100,15 @@ export interface StepAnalytics extends StepNumbers {
   shareOfTime: number | null;
 }
 
+/** Sums that include attempts which still run. */
+export interface CountedRow extends SumsRow {
+  /** Number of attempts that still run. They are part of the sums of durations only. */
+  stillRunning: number;
+}
+
 /** The rows of a window, and how to present them. */
 export interface NumbersView {
-  rows: readonly SumsRow[];
+  rows: readonly CountedRow[];
   /** The steps of the chosen templates. */
   steps: readonly SnapshotStep[];
   open: readonly OpenCount[] | null;
@@ -109,11 +120,12 @@ export interface NumbersView {
 }
 
 const TASKS = -1;
-const ALL_STEPS = -2;
+/** The index of the sums of all steps of a template. */
+export const ALL_STEPS = -2;
 
 /** Sums that are shown in one row, and the rows that they come from. */
 interface Group {
-  sums: SumsRow;
+  sums: CountedRow;
   keys: { templateId: number; idx: number }[];
 }
 
@@ -186,13 +198,22 @@ export function layoutOf({ rows, steps, open, sort, limit, only }: NumbersView):
     slowSteps: slowSteps.slice(0, limit),
     moreSteps: Math.max(0, slowSteps.length - limit),
   };
-  // The histograms of all templates make up those of the totals.
-  const keys = groupsOf(layout).flatMap((group, part) =>
-    part < FIRST_TEMPLATE && layout.moreTemplates === 0
-      ? []
-      : group.keys.map((key) => ({ ...key, part, runMax: group.sums.runMax })),
-  );
+  const keys = partsOf(layout).flatMap(({ part, keys, runMax }) => keys.map((key) => ({ ...key, part, runMax })));
   return { ...layout, keys };
+}
+
+/** The rows whose histograms are summed in one part. */
+export interface HistogramGroup {
+  part: number;
+  keys: Group['keys'];
+  runMax: number | null;
+}
+
+/** Returns the parts that need histograms. Those of all templates make up the totals, unless some are not shown. */
+export function partsOf(layout: Omit<NumbersLayout, 'keys'>): HistogramGroup[] {
+  return groupsOf(layout).flatMap(({ keys, sums: { runMax } }, part) =>
+    part < FIRST_TEMPLATE && layout.moreTemplates === 0 ? [] : [{ part, keys, runMax }],
+  );
 }
 
 /** The index of the first group of a template. The totals of tasks and of steps come first. */
@@ -229,10 +250,11 @@ const ADDED = [
   'runUs',
   'waitCount',
   'waitUs',
+  'stillRunning',
 ] as const;
 
-function groupOf(rows: readonly SumsRow[]): Group {
-  const sums: SumsRow = { ...NOTHING };
+function groupOf(rows: readonly CountedRow[]): Group {
+  const sums: CountedRow = { ...NOTHING };
   for (const row of rows) {
     for (const key of ADDED) sums[key] += row[key];
     sums.runMax = row.runMax === null ? sums.runMax : Math.max(sums.runMax ?? 0, row.runMax);
@@ -248,7 +270,8 @@ function least(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }
 
-const NOTHING: SumsRow = {
+/** The sums of nothing. */
+export const NOTHING: CountedRow = {
   templateId: 0,
   idx: 0,
   completed: 0,
@@ -268,6 +291,7 @@ const NOTHING: SumsRow = {
   waitMin: null,
   waitMax: null,
   lastAt: '',
+  stillRunning: 0,
 };
 
 /** The numbers of a window. */
@@ -333,12 +357,6 @@ export function numbersOf(
   return { tasks, steps, open: openOf(undefined), templates, moreTemplates, slowSteps, moreSteps };
 }
 
-function addBuckets(histograms: readonly (readonly Bucket[])[]): Bucket[] {
-  const counts = new Map<number, number>();
-  for (const { bucket, count } of histograms.flat()) counts.set(bucket, (counts.get(bucket) ?? 0) + count);
-  return [...counts].map(([bucket, count]) => ({ bucket, count })).sort((a, b) => a.bucket - b.bucket);
-}
-
 function openTasks(counts: readonly OpenCount[]): OpenTasks {
   const sumOf = (some: readonly OpenCount[]) => some.reduce((sum, one) => sum + one.count, 0);
   const of = (state: OpenCount['state']) => sumOf(counts.filter((one) => one.state === state));
@@ -373,8 +391,8 @@ function taskNumbers(sums: SumsRow, { run, slowest }: HistogramPart, hours: numb
   };
 }
 
-function stepNumbers(sums: SumsRow, { run, wait, slowest }: HistogramPart, hours: number): StepNumbers {
-  const { completed, failed, lost, cancelled, released, retried, gaveUp } = sums;
+function stepNumbers(sums: CountedRow, { run, wait, slowest }: HistogramPart, hours: number): StepNumbers {
+  const { completed, failed, lost, cancelled, released, retried, gaveUp, stillRunning } = sums;
   const attempts = completed + failed + lost;
   const queued = { count: sums.waitCount, sum: sums.waitUs, min: sums.waitMin, max: sums.waitMax };
   return {
@@ -389,6 +407,7 @@ function stepNumbers(sums: SumsRow, { run, wait, slowest }: HistogramPart, hours
     successRate: ratio(completed, attempts),
     errorRate: ratio(failed + lost, attempts),
     attemptsPerHour: attempts / hours,
+    stillRunning,
     duration: running(sums, run),
     queueing: durationsOf(queued, wait),
     slowestTaskUuid: slowest,

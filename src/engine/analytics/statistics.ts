@@ -11,6 +11,7 @@ import {
   analyticsSums,
   analyticsTimeline,
   openTasksOf,
+  runningAttempts,
   type SnapshotStep,
   snapshotSteps,
 } from '../../store/analytics/read.ts';
@@ -28,6 +29,7 @@ import {
   type TemplateAnalytics,
 } from './numbers.ts';
 import { recommend } from './recommend.ts';
+import { addRunning, longRunning, withRunning } from './still-running.ts';
 
 export type { AnalyticsSort, Durations, OpenTasks, StepAnalytics, StepNumbers, TaskNumbers, TemplateAnalytics };
 
@@ -100,7 +102,7 @@ export interface Analytics {
   percentileError: number;
   tasks: TaskNumbers;
   steps: StepNumbers;
-  /** Null if this process does not use the search tables. */
+  /** The open tasks now. Null if the window ended before now, or this process does not use the search tables. */
   open: OpenTasks | null;
   /** Sorted as requested. */
   templates: TemplateAnalytics[];
@@ -124,11 +126,11 @@ const HOUR_MS = 3_600_000;
 
 const READING = opening({ ...OVERVIEW_PLANS, work_mem: '16MB', statement_timeout: '10s' });
 
-/** Returns statistics. `withOpen`: counts open tasks, in the search tables. @throws TaskerError `bad_request`, `template_not_found`, `step_not_found` */
+/** Returns statistics. `withNow`: also reads open tasks and running attempts, from the search tables. @throws TaskerError `bad_request`, `template_not_found`, `step_not_found` */
 export async function readAnalytics(
   database: Database,
   options: AnalyticsOptions,
-  { withOpen }: { withOpen: boolean },
+  { withNow }: { withNow: boolean },
 ): Promise<Analytics> {
   const { namespace = null, name = null, limit = 20, sort = 'time' } = checked(options);
   const [state, all] = await Promise.all([analyticsState(database), snapshotSteps(database, { namespace, name })]);
@@ -141,13 +143,22 @@ export async function readAnalytics(
   const part = { periods: periodsOf(window), templateIds };
   const chart = { periods: periodsOf(window, points.longest), templateIds };
   const openIds = templateIds ?? [...new Set(steps.map((one) => one.templateId))].slice(0, OPEN_COUNTED);
-  const [sums, timeline, open] = await database.pipeline(READING, (tx) =>
-    Promise.all([analyticsSums(tx, part), analyticsTimeline(tx, chart), withOpen ? openTasksOf(tx, openIds) : null]),
+  // The numbers of now say nothing about a window of the past.
+  const reachesNow = window.to > now;
+  const [sums, timeline, open, running] = await database.pipeline(READING, (tx) =>
+    Promise.all([
+      analyticsSums(tx, part),
+      analyticsTimeline(tx, chart),
+      withNow && reachesNow ? openTasksOf(tx, openIds) : null,
+      withNow && reachesNow ? runningAttempts(tx, templateIds) : [],
+    ]),
   );
   const hours = (Math.min(window.to, now) - window.from) / HOUR_MS;
-  const view = { rows: sums, steps, open, hours, sort, limit, only: options.step };
+  const long = longRunning(running, sums);
+  const view = { rows: withRunning(sums, long), steps, open, hours, sort, limit, only: options.step };
   const layout = layoutOf(view);
   const histograms = await database.pipeline(READING, (tx) => analyticsHistograms(tx, part, layout.keys));
+  addRunning(histograms, layout, long);
   const shown = numbersOf(layout, histograms, view);
   const chartRows = Array.from({ length: points.count }, (_, i) =>
     emptyPoint(points.origin + i * points.minutes * 60_000),

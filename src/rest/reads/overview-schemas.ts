@@ -25,7 +25,7 @@ export const PruneSchema = z
 export const StatusSchema = z
   .object({
     at: z.string(),
-    workers: z.object({ alive: count, lost: count, slots: count, slots_used: count }),
+    workers: z.object({ alive: count, lost: count, slots: count, slots_used: count, hung_slots: count }),
     queues: z.array(
       z.object({
         namespace: z.string(),
@@ -47,6 +47,9 @@ export const StatusSchema = z
         dead_deliveries: count,
         late_timers: count,
         late_schedules: count,
+        approvals: count,
+        failing_schedules: count,
+        no_worker: z.boolean(),
       })
       .openapi({ description: 'Counts of problems that need a person.' }),
     pauses: z.array(PauseSchema),
@@ -156,6 +159,7 @@ const stepNumbers = {
   success_rate: nullableNumber,
   error_rate: nullableNumber,
   attempts_per_hour: z.number(),
+  still_running: count,
   duration: Durations,
   queueing: Durations,
   slowest_task_uuid: nullableText,

@@ -93,6 +93,7 @@ export const ExplanationSchema = z
         template_step_name: z.string(),
         state: z.string(),
         why: z.string().openapi({ description: 'The reason why the step is in its state, as a sentence.' }),
+        error_type: nullableText,
         waits_for: z.array(z.string()),
         until: nullableText,
         wait: OpenWaitSchema,

@@ -38,7 +38,10 @@ export const filterQuery = {
   handler: text,
   error_type: text,
   error: z.string().optional().openapi({ description: 'A part of the first line of the error. May be slow.' }),
-  worker: z.string().optional().openapi({ description: 'The worker that holds the step, or ran it last.' }),
+  worker: z.string().optional().openapi({
+    description:
+      'The worker that runs the step, or that ran it last before it failed. Steps that it completed are not found.',
+  }),
 };
 
 /** The query of the task list. */

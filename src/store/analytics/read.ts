@@ -237,3 +237,35 @@ export async function openTasksOf(db: Db, templateIds: readonly number[]): Promi
   const { rows } = await db.query<Omit<OpenCount, 'isExact'>>(OPEN, [`{${templateIds.join(',')}}`, most]);
   return rows.map((row) => ({ ...row, isExact: row.count < most }));
 }
+
+/** Running attempts are read up to this number of a template, and in all templates together, the oldest first. */
+const MOST_RUNNING = 1_000;
+const MOST_RUNNING_OF_ALL = 10_000;
+
+// The search tables list the running steps, and may be behind. Each row is therefore compared with the step.
+const RUNNING = sql('analytics_running_attempts')`
+select q.template_id "templateId", tasker.template_idx(q.idx) idx, q.task_uuid "taskUuid",
+       (extract(epoch from now() - s.started_at) * 1000000)::bigint us
+  from (
+    select r.* from tasker.template m cross join lateral (
+      select x.template_id, x.task_uuid, x.idx from tasker.step_search x
+       where x.template_id = m.id and x.state = 'in_progress' order by x.since limit ${MOST_RUNNING} offset 0) r
+     where $1::int[] is null or m.id = any ($1) limit ${MOST_RUNNING_OF_ALL}) q
+ cross join lateral (
+   select started_at from tasker.step x
+    where x.task_uuid = q.task_uuid and x.idx = q.idx and x.state = 'in_progress' offset 0) s`;
+
+/** An attempt that runs now. */
+export interface RunningAttempt {
+  templateId: number;
+  idx: number;
+  taskUuid: string;
+  /** How long it has been running, in microseconds. */
+  us: number;
+}
+
+/** Returns the running attempts of templates; null means of all. */
+export async function runningAttempts(db: Db, templateIds: readonly number[] | null): Promise<RunningAttempt[]> {
+  const { rows } = await db.query<RunningAttempt>(RUNNING, [templateIds && `{${templateIds.join(',')}}`]);
+  return rows;
+}

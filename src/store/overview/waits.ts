@@ -6,6 +6,8 @@ import { sql } from '../sql.ts';
 const LATE_SECONDS = 5;
 /** Late waits are counted up to this number. */
 const MOST_LATE = 100_000;
+/** Open approvals are counted up to this number. */
+const MOST_APPROVALS = 10_000;
 /** Maximum number of failed steps of a template to examine. */
 const MOST_FAILED = 10_000;
 
@@ -58,4 +60,18 @@ select count(*)::int failed from (
 /** Counts the waiting tasks in which a step has failed. The search tables list the failed steps. */
 export async function failedWaitingTasks(db: Db): Promise<number> {
   return (await db.query<{ failed: number }>(FAILED_WAITING)).rows[0]!.failed;
+}
+
+const OPEN_APPROVALS = sql('open_approvals')`
+select n.name namespace, sum(c.approvals)::int approvals
+  from (select template_id, count(*) approvals
+          from (select template_id from tasker.wait where kind = 'approval' and ended_at is null limit ${MOST_APPROVALS}) w
+         group by 1) c
+  join tasker.template m on m.id = c.template_id
+  join tasker.namespace n on n.id = m.namespace_id
+ group by 1`;
+
+/** Counts by namespace the approvals that wait for a decision, up to 10,000 in all namespaces together. */
+export async function openApprovals(db: Db): Promise<{ namespace: string; approvals: number }[]> {
+  return (await db.query<{ namespace: string; approvals: number }>(OPEN_APPROVALS)).rows;
 }

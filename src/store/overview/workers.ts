@@ -5,7 +5,7 @@ import type { WorkerPhase } from '../workers.ts';
 const WORKER_COLUMNS = `id, coalesce(instance::text, id::text) instance, name, host, pid, version, namespaces, callables,
        concurrency, state::text, state = 'alive' and lease_until > now() living, tasker.iso(started_at) "startedAt",
        tasker.iso(lease_until) "leaseUntil", tasker.iso(seen_at) "seenAt",
-       (extract(epoch from now() - seen_at) * 1000)::float8 "silentMs", running, completed, failed,
+       (extract(epoch from now() - seen_at) * 1000)::float8 "silentMs", running, hung, completed, failed,
        completed_rate::float8 "completedRate", failed_rate::float8 "failedRate", loop_lag_ms "loopLagMs", phase,
        tasker.iso(drain_at) "drainAt", drain_by "drainBy", drain_reason "drainReason"`;
 
@@ -43,6 +43,8 @@ export interface RecentWorkerRow {
   /** Milliseconds since the last heartbeat. */
   silentMs: number | null;
   running: number | null;
+  /** Number of used slots whose attempt is over. */
+  hung: number | null;
   completed: number | null;
   failed: number | null;
   completedRate: number | null;

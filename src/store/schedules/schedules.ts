@@ -231,3 +231,35 @@ select count(*)::int late from (
 export async function lateSchedules(db: Db): Promise<number> {
   return (await db.query<{ late: number }>(LATE_SCHEDULES)).rows[0]!.late;
 }
+
+// The newest outcomes come first, until one is known. A task that is still open, or a skipped due time, decides nothing.
+const FAILING_SCHEDULES = sql('failing_schedules')`
+select s.spec -> 'template' ->> 'namespace' namespace, count(*)::int schedules
+  from (select schedule_id, name, spec from tasker.schedule
+         where paused_by = 'schedule' or paused_at is null and (next_due is not null or queued_due is not null)
+         order by name limit 10000) s
+ cross join lateral (
+   select f.outcome = 'failed' or t.failed failing
+     from (select due_at, outcome, task_uuid from tasker.schedule_firing x
+            where x.schedule_id = s.schedule_id order by x.due_at desc limit 5) f
+     left join lateral (
+       select state in ('error', 'blocked_by_failures') failed, done_at from tasker.task y
+        where y.task_uuid = f.task_uuid offset 0) t on true
+    where f.outcome = 'failed' or t.failed or t.done_at is not null
+    order by f.due_at desc limit 1) o
+ where o.failing
+ group by 1`;
+
+/** The failing schedules of a namespace. */
+export interface FailingSchedulesRow {
+  namespace: string;
+  schedules: number;
+}
+
+/**
+ * Counts by namespace the schedules whose last known outcome is a failure: no task could be created, or the task failed
+ * or is blocked. Omits schedules that a person paused or that are over. Examines up to 10,000 schedules.
+ */
+export async function failingSchedules(db: Db): Promise<FailingSchedulesRow[]> {
+  return (await db.query<FailingSchedulesRow>(FAILING_SCHEDULES)).rows;
+}

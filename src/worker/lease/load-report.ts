@@ -4,7 +4,7 @@ import type { WorkerReport } from '../../engine/engine.ts';
 export const RATE_MS = 60_000;
 
 /** The current load of a worker. */
-export interface WorkerLoad extends Required<Pick<WorkerReport, 'running' | 'phase'>> {
+export interface WorkerLoad extends Required<Pick<WorkerReport, 'running' | 'hung' | 'phase'>> {
   /** Number of attempts recorded since the worker started. */
   completed: number;
   failed: number;
@@ -34,7 +34,7 @@ export class LoadReport {
 
   /** Returns the report for a heartbeat that is sent at `now`, on the clock of `performance.now()`. */
   take(now: number = performance.now()): WorkerReport {
-    const { running, phase, completed, failed, loopLagMs } = this.#load();
+    const { running, hung, phase, completed, failed, loopLagMs } = this.#load();
     const counted = this.#counted;
     while (counted.length > 1 && now - counted[1]!.at >= RATE_MS) counted.shift();
     const since = counted[0]!;
@@ -43,6 +43,7 @@ export class LoadReport {
     const rate = (count: number, before: number) => (seconds > 0 ? Math.max(0, count - before) / seconds : 0);
     return {
       running,
+      hung,
       completed,
       failed,
       completedRate: rate(completed, since.completed),

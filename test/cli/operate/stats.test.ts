@@ -75,6 +75,46 @@ it('`tasker stats` shows tasks, attempts, templates and steps, and `--json` the 
   });
 });
 
+it('`tasker stats --compare` shows the window beside the one of yesterday, and what became worse', async () => {
+  // The attempts of the test above happened yesterday, without failures.
+  await on.database.sql(`update tasker.analytics set at = at - interval '24 hours'`);
+  await on.database.sql(`update tasker.analytics set failed = 0, gave_up = 0, completed = completed + failed`);
+  await on.database.sql(`update tasker.analytics_state set since = since - interval '3 days'`);
+  const tasker = await createTasker({
+    databaseUrl: on.database.url,
+    templates: [template(STEPS, { namespace: 'shop', name: 'fulfil' })],
+    handlers: [
+      defineHandler('pack', {}, () => ({})),
+      defineHandler('charge', {}, () => {
+        throw new PermanentError('declined');
+      }),
+    ],
+    logger: silentLogger,
+  });
+  const request = { namespace: 'shop', name: 'fulfil', version: '1.0.0' };
+  await endStates(tasker, await tasker.createTasks(Array.from({ length: 25 }, () => request)));
+  await tasker.engine.analytics.flush();
+  await tasker.stop();
+
+  const { code, stdout, stderr } = await on.project.run(['stats', '--since', '1h', '--compare']);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toMatch(/^From .* UTC, compared with .* to .* UTC$/m);
+  expect(stdout).toMatch(/^attempts +61 +50 +-18 %$/m);
+  expect(stdout).toMatch(/^ +gave up +0 +25 +new$/m);
+  expect(stdout).toMatch(/^charge +shop\/fulfil@1\.0\.0 +30 → 25 +0 % → 100 % /m);
+  expect(stdout).toMatch(/^pack +depot\/pack@1\.0\.0 +1 → - /m);
+  expect(stdout).toMatch(/^→ 100 % of the attempts of charge of shop\/fulfil fail, and 0 % before$/m);
+  const found = await on.project.json<Record<string, unknown>>(['stats', 'shop/fulfil', '--compare', '24h']);
+  expect(found).toMatchObject({
+    before: { open: null, steps: { attempts: 60, failed: 0 } },
+    after: { open: { blocked: 35 }, steps: { attempts: 50, failed: 25 } },
+  });
+  const overlap = await on.project.run(['stats', '--since', '48h', '--compare', '24h']);
+  expect([overlap.code, overlap.stderr]).toEqual([2, expect.stringContaining('the windows overlap')]);
+  const past = await on.project.run(['stats', '--since', '25h', '--until', '23h']);
+  expect(past.stdout).not.toMatch(/tasks open|OPEN|blocked/);
+});
+
 it('an invalid argument exits 1 or 2, and the message lists the valid values', async () => {
   for (const [args, code, says] of [
     [['stats', 'fulfill'], 1, 'no template fulfill is registered; did you mean fulfil'],
@@ -82,6 +122,7 @@ it('an invalid argument exits 1 or 2, and the message lists the valid values', a
     [['stats', '--sort', 'speed'], 2, 'Allowed choices are time, duration'],
     [['stats', '--limit', '0'], 2, 'whole number from 1 to 1000'],
     [['stats', '--since', 'monday'], 2, 'monday'],
+    [['stats', '--compare', 'shop/fulfil'], 2, 'it must be a duration'],
   ] as const) {
     const ran = await on.project.run(args);
     expect([ran.code, ran.stderr], args.join(' ')).toEqual([code, expect.stringContaining(says)]);

@@ -1,12 +1,14 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { commandOf } from '../../../src/cli/show/command-of.ts';
 import { freshDatabase } from '../../support/database.ts';
-import { installation, PAIR } from '../installation.ts';
+import { installation, PAIR, PAIR_HANDLERS } from '../installation.ts';
 
+/** A project on its own database, which `sql` reaches. */
 async function projectOn(name: string) {
   const [place, database] = await Promise.all([installation(), freshDatabase()]);
   onTestFinished(async () => void (await Promise.all([place.remove(), database.drop()])));
-  return place.project(name, { DATABASE_URL: database.url });
+  const project = await place.project(name, { DATABASE_URL: database.url });
+  return Object.assign(project, { sql: database.sql });
 }
 
 it('status and task summary report an empty database, and then a task that no worker serves', async () => {
@@ -44,6 +46,35 @@ it('status and task summary report an empty database, and then a task that no wo
       ],
     },
   });
+});
+
+it('status, queue and doctor report a worker that was killed, for an hour, although another one took over', async () => {
+  const project = await projectOn('killed');
+  await project.write('templates/pair.yaml', PAIR);
+  await project.write('handlers/pair.js', PAIR_HANDLERS);
+  const killed = project.start(['worker', '--name', 'w1']);
+  await killed.until('worker is ready');
+  expect((await project.run(['status'])).stdout).toContain('nothing needs you');
+  killed.process.kill('SIGKILL');
+  await killed.ended;
+  await project.sql(`update tasker.worker set lease_until = now() - interval '1 second'`);
+  const alone = await project.run(['status']);
+  expect(alone.stdout).toMatch(/✖ no worker is alive +npx tasker worker list/);
+  expect(alone.stdout).toMatch(/✖ 1 worker lost in the last hour +npx tasker worker list -s lost/);
+  const other = project.start(['worker', '--name', 'w2']);
+  await other.until('worker is ready');
+  await expect
+    .poll(() => project.sql(`select 1 from tasker.worker where state = 'buried'`), { timeout: 15_000 })
+    .toHaveLength(1);
+  const { stdout } = await project.run(['status']);
+  expect(stdout).not.toContain('nothing needs you');
+  expect(stdout).toMatch(/^workers +1 alive, 1 lost, 0 of 100 slots used$/m);
+  const queue = await project.run(['queue']);
+  expect(queue.stdout).toMatch(/^demo .* 0\/100 .* 1 \(1 lost\)$/m);
+  expect(queue.stdout).toMatch(/^demo +1 worker lost in the last hour +npx tasker worker list -n demo --state lost$/m);
+  expect((await project.run(['doctor'])).stdout).toMatch(/^warn +workers +1 running; lost in the last hour: w1 /m);
+  other.process.kill('SIGTERM');
+  await other.ended;
 });
 
 it('status --watch repeats the status until a signal', async () => {

@@ -231,7 +231,7 @@ it('statistics of an earlier version are summed after the migration', async () =
     drop index tasker.task_open_states;
     create index task_open on tasker.task (task_uuid);
     create index task_active on tasker.task (task_uuid);
-    delete from tasker.migration where id >= 23`);
+    delete from tasker.migration where id between 23 and 25`);
   await sql(OLD_ATTEMPTS, [uuids, ATTEMPTS + 1, ATTEMPTS + 50, 0]);
   await tasker.engine.analytics.flush();
   await migrate(tasker.engine.database, silentLogger);

@@ -248,8 +248,8 @@ export interface Summary {
 export interface Status {
   at: string;
   open: Record<string, number>;
-  workers: { alive: number; lost: number; slots: number; slots_used: number };
-  attention: Record<string, number>;
+  workers: { alive: number; lost: number; slots: number; slots_used: number; hung_slots: number };
+  attention: Record<string, number | boolean>;
   per_minute: { created: number; ended: number; attempts: number; failures: number; estimated: boolean };
 }
 

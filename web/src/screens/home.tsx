@@ -33,11 +33,11 @@ export default function Home() {
           {needs.length > 0 ? (
             <ul>
               {needs.map((need) => (
-                <NeedRow key={need.to} need={need} />
+                <NeedRow key={need.text} need={need} />
               ))}
             </ul>
           ) : (
-            <Empty title="Nothing needs you">No task is blocked, and every step has a worker.</Empty>
+            <Empty title="Nothing needs you">No task is blocked, no step lacks a worker, and no approval waits.</Empty>
           )}
         </Panel>
       )}
@@ -56,13 +56,13 @@ function answerOf(needs: readonly Need[]): string {
     : `${more}${counted(total, 'thing')} ${total === 1 ? 'needs' : 'need'} a person`;
 }
 
-function NeedRow({ need: { count, more, state, hue, text, to } }: { need: Need }) {
+function NeedRow({ need: { count, more, isOne, state, hue, text, to } }: { need: Need }) {
   return (
     <li className="border-b border-line last:border-b-0">
       <Link to={to} className="flex min-h-11 items-center gap-3 px-4 py-1.5 hover:bg-hover">
         <StateShape state={state} size={16} />
         <span className={`min-w-10 text-right text-lg font-semibold tabular-nums ${HUES[hue]}`}>
-          {numberText(count)}
+          {!isOne && numberText(count)}
           {more && '+'}
         </span>
         <span className="min-w-0 grow">{text}</span>

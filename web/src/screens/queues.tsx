@@ -22,10 +22,16 @@ interface Queue {
   paused: number;
   oldest_ready_at: string | null;
   running: number;
+  in_per_minute: number | null;
+  out_per_minute: number | null;
+  is_growing: boolean | null;
   retries: number;
   next_retry_at: string | null;
   workers: string[];
   slots: number;
+  slots_taken: number;
+  hung_slots: number;
+  lost: string[];
   unserved_steps: number;
 }
 
@@ -55,21 +61,27 @@ const columnsOf = (pauses: ReadonlyMap<string, Pause> | undefined): readonly Col
     kind: 'num',
     cell: ({ ready, ready_is_exact: exact }) => `${exact ? '' : 'over '}${numberText(ready)}`,
   },
+  { head: 'In / min', kind: 'num', cell: (queue) => <Incoming queue={queue} /> },
+  { head: 'Out / min', kind: 'num', cell: ({ out_per_minute: out }) => rateText(out) },
   { head: 'Oldest', kind: 'num', cell: ({ oldest_ready_at }) => <Time at={oldest_ready_at} /> },
   { head: 'Running', kind: 'num', cell: ({ running }) => numberText(running) },
-  { head: 'Slots', kind: 'num', cell: ({ slots }) => numberText(slots) },
+  { head: 'Slots', kind: 'num', cell: (queue) => <SlotsTaken queue={queue} /> },
   { head: 'Retries', kind: 'num', cell: ({ retries }) => numberText(retries) },
   { head: 'Next retry', kind: 'num', cell: ({ next_retry_at }) => <Time at={next_retry_at} /> },
   { head: 'Held by pauses', kind: 'num', cell: ({ paused }) => numberText(paused) },
   {
     head: 'Workers',
     kind: 'wide',
-    cell: ({ workers, unserved_steps: unserved }) =>
-      unserved > 0 ? (
-        <span className="text-s-red">no worker for {counted(unserved, 'step')}</span>
-      ) : (
-        <span className="text-soft">{workers.join(', ')}</span>
-      ),
+    cell: ({ workers, unserved_steps: unserved, lost }) => (
+      <>
+        {unserved > 0 ? (
+          <span className="text-s-red">no worker for {counted(unserved, 'step')}</span>
+        ) : (
+          <span className="text-soft">{workers.join(', ')}</span>
+        )}
+        {lost.length > 0 && <span className="text-s-red"> lost in the last hour: {lost.join(', ')}</span>}
+      </>
+    ),
   },
   {
     head: '',
@@ -77,6 +89,28 @@ const columnsOf = (pauses: ReadonlyMap<string, Pause> | undefined): readonly Col
     cell: (queue) => pauses && <PauseAct queue={queue} paused={pauses.has(queue.namespace)} />,
   },
 ];
+
+const rateText = (rate: number | null) =>
+  rate === null ? <span className="text-faint">–</span> : numberText(rate < 10 ? rate : Math.round(rate));
+
+/** The steps that became ready, and whether the queue grows. */
+function Incoming({ queue: { in_per_minute: rate, is_growing: grows } }: { queue: Queue }) {
+  if (!grows) return rateText(rate);
+  return (
+    <span className="text-s-red" title="The queue has grown over the last 10 minutes">
+      ↑ {rateText(rate)}
+    </span>
+  );
+}
+
+function SlotsTaken({ queue: { slots, slots_taken: taken, hung_slots: hung } }: { queue: Queue }) {
+  return (
+    <>
+      {numberText(taken)}/{numberText(slots)}
+      {hung > 0 && <span className="text-s-red"> ({numberText(hung)} hung)</span>}
+    </>
+  );
+}
 
 function NamespaceLink({ name, pause }: { name: string; pause: Pause | undefined }) {
   const link = useLinks();

@@ -11,6 +11,8 @@ export interface Need {
   count: number;
   /** Whether there may be more items than the count. */
   more?: boolean;
+  /** Whether the text says it without a count. */
+  isOne?: boolean;
   /** The state whose shape and color the item has. */
   state: string;
   hue: keyof typeof HUES;
@@ -22,6 +24,15 @@ const SLOWLY_MS = 10_000;
 const FORBIDDEN = 403;
 
 type Attention = Partial<Record<string, number>>;
+
+/** The problems of the queue of a namespace. */
+interface QueueProblems {
+  workers: string[];
+  draining: string[];
+  lost: string[];
+  hung_slots: number;
+  failing_schedules: number;
+}
 
 /**
  * Reads the items that need a person's attention. The status covers all namespaces. For a single namespace, or a
@@ -39,7 +50,11 @@ export function useNeeds(): { needs: Need[]; error: Error | null; loading: boole
   const summary = useSummary(namespace !== undefined || refused);
   const letters = useTotal('v1/dlq/entries', 'dlq:read', namespace !== undefined || refused);
   const approvals = useApprovals();
-  const some = namespace === undefined && !refused ? status.data?.attention : ofSummary(summary.data, letters);
+  const whole = namespace === undefined && !refused;
+  const queues = useQueues(!whole);
+  const some = whole
+    ? ofStatus(status.data)
+    : summary.data && { ...ofSummary(summary.data, letters), ...ofQueues(queues) };
   const needs = useNeedRows({ ...some, approvals: approvals.count }, approvals.more);
   const error = refused ? summary.error : (status.error ?? summary.error);
   return { needs, error, loading: some === undefined };
@@ -57,8 +72,26 @@ export function useSummary(enabled = true) {
   });
 }
 
-function ofSummary(summary: Summary | undefined, letters: number): Attention | undefined {
-  if (!summary) return undefined;
+function ofStatus(status: Status | undefined): Attention | undefined {
+  if (!status) return undefined;
+  const { attention, workers } = status;
+  const { no_worker: noWorker, ...counts } = attention;
+  return { ...counts, no_worker: Number(noWorker), lost: workers.lost, hung_slots: workers.hung_slots };
+}
+
+/** The problems of the queues that the credential may see. A worker may serve several namespaces. */
+function ofQueues(queues: readonly QueueProblems[]): Attention {
+  const sum = (key: 'hung_slots' | 'failing_schedules') => queues.reduce((total, queue) => total + queue[key], 0);
+  const served = queues.some(({ workers, draining }) => workers.length + draining.length > 0);
+  return {
+    no_worker: Number(queues.length > 0 && !served),
+    lost: new Set(queues.flatMap(({ lost }) => lost)).size,
+    hung_slots: sum('hung_slots'),
+    failing_schedules: sum('failing_schedules'),
+  };
+}
+
+function ofSummary(summary: Summary, letters: number): Attention {
   return {
     blocked: summary.states.blocked_by_failures ?? 0,
     unserved: summary.unserved.steps,
@@ -76,6 +109,19 @@ function useTotal(path: string, permission: string, enabled: boolean): number {
     refetchInterval: usePolling(SLOWLY_MS),
   });
   return data?.total ?? 0;
+}
+
+/** Reads the queues that the credential may see. */
+function useQueues(enabled: boolean): readonly QueueProblems[] {
+  const namespace = useNamespace();
+  const missing = useMissing();
+  const { data } = useQuery({
+    queryKey: ['queue problems', namespace],
+    queryFn: ({ signal }) => ask<{ queues: QueueProblems[] }>('v1/queues', { query: { namespace }, signal }),
+    enabled: enabled && missing('workers:read') === undefined,
+    refetchInterval: usePolling(SLOWLY_MS),
+  });
+  return data?.queues ?? [];
 }
 
 /** Counts the open approvals, up to one page. */
@@ -101,9 +147,17 @@ function useNeedRows(attention: Attention, moreApprovals: boolean): Need[] {
   const link = useLinks();
   const { blocked = 0, unserved = 0, stale = 0, dead_letters: letters = 0, approvals = 0 } = attention;
   const { dead_deliveries: deliveries = 0, late_timers: timers = 0, late_schedules: schedules = 0 } = attention;
+  const { no_worker: noWorker = 0, lost = 0, hung_slots: hung = 0, failing_schedules: failing = 0 } = attention;
   const bad = { state: 'error', hue: 'red' } as const;
   const slow = { state: 'waiting', hue: 'amber' } as const;
   const needs: Need[] = [
+    {
+      ...bad,
+      count: noWorker,
+      isOne: true,
+      text: 'No worker is alive, so no step can start',
+      to: link('workers'),
+    },
     {
       ...bad,
       count: blocked,
@@ -116,6 +170,24 @@ function useNeedRows(attention: Attention, moreApprovals: boolean): Need[] {
       count: unserved,
       text: `${plural(unserved, 'step has', 'steps have')} no worker that can run ${plural(unserved, 'it', 'them')}`,
       to: link('queues'),
+    },
+    {
+      ...bad,
+      count: hung,
+      text: `${plural(hung, 'slot is', 'slots are')} held by ${plural(hung, 'a handler', 'handlers')} that did not stop when ${plural(hung, 'its', 'their')} attempt ended`,
+      to: link('workers'),
+    },
+    {
+      ...bad,
+      count: lost,
+      text: `${plural(lost, 'worker was', 'workers were')} lost in the last hour`,
+      to: link('workers'),
+    },
+    {
+      ...bad,
+      count: failing,
+      text: `${plural(failing, 'schedule fails', 'schedules fail')}: ${plural(failing, 'its', 'their')} last task failed, or could not be created`,
+      to: link('schedules'),
     },
     {
       ...bad,

@@ -15,6 +15,7 @@ export interface Worker {
   missing_handlers: { namespace: string; handler: string; template: string; version: string; step: string }[];
   concurrency: number;
   running: number;
+  hung: number | null;
   oldest_step_ms: number | null;
   seen_at: string | null;
   started_at: string;
@@ -41,7 +42,7 @@ export function WorkerState({ state }: { state: string }) {
   );
 }
 
-export function Slots({ running, concurrency }: Pick<Worker, 'running' | 'concurrency'>) {
+export function Slots({ running, hung, concurrency }: Pick<Worker, 'running' | 'hung' | 'concurrency'>) {
   return (
     <span className="inline-flex items-center gap-2">
       <span className="flex h-1 w-16 overflow-hidden rounded-full bg-line">
@@ -50,6 +51,11 @@ export function Slots({ running, concurrency }: Pick<Worker, 'running' | 'concur
       <span className="text-xs text-faint tabular-nums">
         {running}/{concurrency}
       </span>
+      {hung !== null && hung > 0 && (
+        <span className="text-xs text-s-red" title="Slots of handlers that did not stop when their attempt ended">
+          {hung} hung
+        </span>
+      )}
     </span>
   );
 }

@@ -1,0 +1,76 @@
+import { stripVTControlCharacters } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import type { TaskerStatus } from '../../src/app/overview/status.ts';
+import { statusText } from '../../src/cli/project/status.ts';
+
+const QUIET: TaskerStatus = {
+  at: '2026-11-28T03:00:00.000000Z',
+  workers: { alive: 1, lost: 0, slots: 20, slotsUsed: 0, hungSlots: 0 },
+  queues: [],
+  open: {},
+  waits: [],
+  attention: {
+    blocked: 0,
+    stale: 0,
+    unserved: 0,
+    deadLetters: 0,
+    deadDeliveries: 0,
+    lateTimers: 0,
+    lateSchedules: 0,
+    approvals: 0,
+    failingSchedules: 0,
+    noWorker: false,
+  },
+  pauses: [],
+  unserved: [],
+  perMinute: { created: 0, ended: 0, attempts: 0, failures: 0, estimated: false },
+  prune: null,
+  lagMs: 0,
+};
+
+const textOf = (status: TaskerStatus) => stripVTControlCharacters(statusText(status).join('\n'));
+
+describe('the status says that nothing needs you', () => {
+  it('if all is quiet', () => {
+    expect(textOf(QUIET)).toContain('nothing needs you');
+  });
+
+  const { workers, attention } = QUIET;
+  it.each([
+    ['a handler is hung', { workers: { ...workers, hungSlots: 1 } }, '1 slot held by a hung handler'],
+    ['a worker was lost', { workers: { ...workers, lost: 2 } }, '2 workers lost in the last hour'],
+    ['no worker is alive', { attention: { ...attention, noWorker: true } }, 'no worker is alive'],
+    ['approvals wait', { attention: { ...attention, approvals: 24 } }, '24 approvals wait for a decision'],
+    ['a schedule fails', { attention: { ...attention, failingSchedules: 1 } }, '1 failing schedule'],
+    ['tasks are blocked', { attention: { ...attention, blocked: 3 } }, '3 tasks blocked by failures'],
+  ])('unless %s', (_, more: Partial<TaskerStatus>, says) => {
+    const text = textOf({ ...QUIET, ...more });
+    expect(text).not.toContain('nothing needs you');
+    expect(text).toContain(says);
+  });
+});
+
+it('the status fits on a screen of 24 lines and 80 columns, even if all problems come together', () => {
+  const many = 100_000;
+  const queue = { ready: many, oldestAt: '2026-11-27T03:00:00.000000Z', running: 1_000, workers: 0, unserved: many };
+  const worst: TaskerStatus = {
+    ...QUIET,
+    workers: { alive: 100, lost: 500, slots: 10_000, slotsUsed: 10_000, hungSlots: 10_000 },
+    queues: Array.from({ length: 30 }, (_, i) => ({ ...queue, namespace: `namespace-${i}` })),
+    attention: {
+      blocked: many,
+      stale: many,
+      unserved: many,
+      deadLetters: many,
+      deadDeliveries: many,
+      lateTimers: many,
+      lateSchedules: 10_000,
+      approvals: many,
+      failingSchedules: 10_000,
+      noWorker: true,
+    },
+  };
+  const lines = textOf(worst).split('\n');
+  expect(lines.length).toBeLessThanOrEqual(24);
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+});

@@ -1,0 +1,141 @@
+import { expect, it } from 'vitest';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
+import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
+import { ageSchedules } from '../../../src/store/schedules/age.ts';
+import { DEMO, deferred, setup, template } from '../../support/setup.ts';
+import { approvalStep, waitingBench } from '../../support/waits/waiting.ts';
+
+const HOUR = 3_600_000;
+const QUIET = { lost: 0, hungSlots: 0 };
+
+it('a slot that a hung handler holds after its timeout counts as taken, and as hung', async () => {
+  const gate = deferred();
+  const hangs = defineHandler('work', {}, async () => {
+    await gate.promise;
+    return {};
+  });
+  const { tasker } = await setup({
+    templates: template({ work: { retry: { max_attempts: 1 } } }),
+    handlers: [hangs],
+    handlerTimeoutMs: 60,
+    concurrency: 2,
+    leaseMs: 2_000,
+  });
+  const tasks = await tasker.createTasks([DEMO, DEMO]);
+  for (const { taskUuid } of tasks) await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+  await expect
+    .poll(() => tasker.status(), { timeout: 10_000 })
+    .toMatchObject({ workers: { alive: 1, slots: 2, slotsUsed: 2, hungSlots: 2 }, queues: [{ running: 0 }] });
+  expect(await tasker.queues()).toMatchObject([{ namespace: 'test', slots: 2, slotsTaken: 2, hungSlots: 2 }]);
+  const { name } = (await tasker.listWorkers())[0]!;
+  expect(await tasker.getWorker(name)).toMatchObject({ running: 2, hung: 2, steps: [] });
+  gate.resolve();
+  await expect
+    .poll(() => tasker.status(), { timeout: 10_000 })
+    .toMatchObject({ workers: { slotsUsed: 0, hungSlots: 0 } });
+});
+
+it('a worker that was killed counts as lost for an hour, and its namespace stays among the queues', async () => {
+  const { tasker, sql } = await setup({ worker: false, templates: template({ work: [] }) });
+  expect((await tasker.status()).attention.noWorker).toBe(true);
+  // Only registered, so that no heartbeat of it interferes.
+  await tasker.engine.registerWorker({
+    name: 'killed',
+    host: 'h',
+    pid: 1,
+    namespaces: ['test'],
+    callables: [],
+    concurrency: 9,
+    leaseMs: 600_000,
+  });
+  await expect.poll(() => tasker.status()).toMatchObject({ workers: { alive: 1 }, attention: { noWorker: false } });
+  await sql(`update tasker.worker set lease_until = now() - interval '1 second'`);
+  expect(await tasker.status()).toMatchObject({ workers: { alive: 0, lost: 1 }, attention: { noWorker: true } });
+
+  // Another worker takes over its steps.
+  await tasker.engine.sweep(30_000);
+  expect(await sql(`select state::text from tasker.worker`)).toEqual([{ state: 'buried' }]);
+  expect(await tasker.status()).toMatchObject({
+    workers: { alive: 0, lost: 1 },
+    queues: [{ namespace: 'test', ready: 0, running: 0, workers: 0 }],
+    attention: { noWorker: true },
+  });
+  expect(await tasker.queues()).toMatchObject([{ namespace: 'test', workers: [], lost: ['killed'] }]);
+  await sql(`update tasker.worker set lease_until = now() - interval '61 minutes'`);
+  expect(await tasker.status()).toMatchObject({ workers: { lost: 0 }, queues: [] });
+});
+
+it('a worker that stopped, or that registered again after its lease was lost, is not lost', async () => {
+  const { tasker, another, sql } = await setup({ worker: false, templates: template({ work: [] }) });
+  const first = await another({ worker: true, namespaces: ['test'] });
+  await first.stop();
+  const back = await another({ worker: true, namespaces: ['test'], name: 'back', leaseMs: 2_000 });
+  await sql(`update tasker.worker set state = 'buried', lease_until = now() where name = 'back'`);
+  await expect
+    .poll(() => sql(`select 1 one from tasker.worker where name = 'back' and state = 'alive'`), { timeout: 10_000 })
+    .toHaveLength(1);
+  expect(await tasker.status()).toMatchObject({ workers: { ...QUIET, alive: 1 }, attention: { noWorker: false } });
+  await back.stop();
+});
+
+it('the status counts the approvals that wait for a decision', async () => {
+  const { tasker, create, work } = await waitingBench({ ask: approvalStep(), pay: ['ask'] });
+  const tasks = [await create(), await create(), await create()];
+  await work();
+  expect(await tasker.status()).toMatchObject({ attention: { approvals: 3 } });
+  expect((await tasker.queues()).map(({ approvals }) => approvals)).toEqual([3]);
+  await tasker.approvals.vote(tasks[0]!, 'ask', { by: 'ann', decision: 'approve' });
+  await tasker.cancelTask(tasks[1]!);
+  expect((await tasker.status()).attention.approvals).toBe(1);
+});
+
+it('a schedule whose task failed, or could not be created, is failing until a task of it completes', async () => {
+  let broken = true;
+  const work = defineHandler('work', {}, () => {
+    if (broken) throw new PermanentError('no');
+    return {};
+  });
+  const { tasker } = await setup({ templates: template({ work: [] }), handlers: [work] });
+  const failing = async () => (await tasker.status()).attention.failingSchedules;
+  const fire = async () => {
+    await ageSchedules(tasker.engine.database, HOUR);
+    await tasker.engine.schedules.fire();
+    const { last } = await tasker.schedules.get('hourly');
+    return last[0]!.taskUuid!;
+  };
+  await tasker.schedules.create({ name: 'hourly', template: 'test/demo@1.0.0', every: '1h' });
+  expect(await failing()).toBe(0);
+  await tasker.waitForTask(await fire(), { timeoutMs: 20_000 });
+  expect(await failing()).toBe(1);
+  expect(await tasker.queues()).toMatchObject([{ namespace: 'test', failingSchedules: 1 }]);
+
+  // A task that has not ended decides nothing.
+  await tasker.pause({ template: 'test/demo' }, { actor: 'ann' });
+  const open = await fire();
+  expect(await failing()).toBe(1);
+  broken = false;
+  await tasker.resume({ template: 'test/demo' }, { actor: 'ann' });
+  await tasker.waitForTask(open, { timeoutMs: 20_000 });
+  expect(await failing()).toBe(0);
+  await tasker.schedules.pause('hourly');
+  expect(await failing()).toBe(0);
+});
+
+it('a schedule that its failures paused is failing, and one that a person paused is not', async () => {
+  const work = defineHandler('work', {}, () => {
+    throw new PermanentError('no');
+  });
+  const { tasker } = await setup({ templates: template({ work: [] }), handlers: [work] });
+  await tasker.schedules.create({ name: 'hourly', template: 'test/demo@1.0.0', every: '1h', onFailure: 'pause' });
+  for (let i = 0; i < 2; i++) {
+    await ageSchedules(tasker.engine.database, HOUR);
+    await tasker.engine.schedules.fire();
+    const { last } = await tasker.schedules.get('hourly');
+    if (i === 0) await tasker.waitForTask(last[0]!.taskUuid!, { timeoutMs: 20_000 });
+  }
+  expect(await tasker.schedules.get('hourly')).toMatchObject({ state: 'paused', pausedBy: 'schedule' });
+  expect((await tasker.status()).attention.failingSchedules).toBe(1);
+  await tasker.schedules.resume('hourly');
+  await tasker.schedules.pause('hourly', { actor: 'ann' });
+  expect((await tasker.status()).attention.failingSchedules).toBe(0);
+});
