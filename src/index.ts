@@ -5,6 +5,7 @@ export type * from './app/operator-types.ts';
 export type { DrainedWorker, DrainOptions } from './app/overview/drain.ts';
 export type { QueueInfo, QueueListOptions, UnservedReason, UnservedSteps } from './app/overview/queues.ts';
 export type { NamespaceQueue, TaskerStatus } from './app/overview/status.ts';
+export type { UnservedHandler } from './app/overview/unserved-handlers.ts';
 export type {
   FailureGroup,
   StateCounts,

@@ -7,6 +7,7 @@ import { addBatches, addSteps, type NewBatch, type NewStep, recountSteps } from 
 import { KIND, type OwnClaim, type Recorded, type RecordedStep, recordSteps } from '../store/record-steps.ts';
 import type { TaskRevision } from '../store/tasks.ts';
 import type { Expansion } from './expansion.ts';
+import type { Missed } from './missing-handlers.ts';
 import type { TemplateStore } from './template-store.ts';
 
 /** The outcome of an attempt, with the steps that it creates or the wait that it begins. */
@@ -14,6 +15,8 @@ export interface Recording extends RecordedStep {
   expansion?: Expansion | undefined;
   /** Set if the kind is {@link KIND}.waits. */
   wait?: WaitRequest | undefined;
+  /** Set if the step is released because its worker lacks the handler. */
+  missed?: Missed | undefined;
 }
 
 /** The result of the statement, and changes in the tasks. */

@@ -1,4 +1,5 @@
 import { KIND, type Recording } from '../engine/engine.ts';
+import type { Missed } from '../engine/missing-handlers.ts';
 import type { AttemptCalls, AttemptDetail, EventProblem } from '../engine/task-view.ts';
 import type { Publication } from '../events/publishing/publication.ts';
 import { ErrorType } from '../handlers/failures/handler-errors.ts';
@@ -85,6 +86,7 @@ function endOf(step: DispatchedStep, given: StepHandlerResult, version: string):
     events: undefined,
     publication: undefined,
     wait: undefined,
+    missed: undefined,
   };
 }
 
@@ -96,6 +98,14 @@ function durationOf({ startedAt }: DispatchedStep): number {
 /** Returns the end that releases the step: it returns to the queue without spending an attempt. */
 export function released(step: DispatchedStep): AttemptEnd {
   return withoutResult(step, KIND.released, undefined);
+}
+
+/**
+ * Returns the end that releases the step until a worker has its handler. It spends no attempt, and is not claimed until
+ * then.
+ */
+export function withheld(step: DispatchedStep, missed: Missed): AttemptEnd {
+  return { ...released(step), missed };
 }
 
 /** Returns the end that begins a wait. The attempt of the step ends with the wait. */
@@ -121,6 +131,7 @@ function withoutResult(step: DispatchedStep, kind: AttemptEnd['kind'], wait: Wai
     events: undefined,
     publication: undefined,
     wait,
+    missed: undefined,
   };
 }
 
@@ -283,7 +294,7 @@ export function forgotten(step: DispatchedStep, afterMs: number): AttemptEnd {
   return attemptEnd(step, failure, DEFAULT_VERSION);
 }
 
-/** Returns the end of a step whose handler no worker has. */
+/** Returns the end of a step whose handler no worker can ever have. */
 export function handlerNotFound(step: DispatchedStep, message: string): AttemptEnd {
   const failure = StepHandlerResult.failure({ message, errorType: 'handler_not_found', retryable: false });
   return attemptEnd(step, failure, DEFAULT_VERSION);

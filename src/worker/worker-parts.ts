@@ -69,6 +69,8 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
       thresholds: thresholdsOf(options),
       running: steps,
       callables: () => registries.announcement,
+      // The readers of a channel may run any handler.
+      announcesAll: () => !options.handOut && registries.announcesAll,
       load: () => ({ ...reports.counts, running: slots.running, phase: draining.phase }),
       drain: (wanted) => draining.want(wanted),
     },

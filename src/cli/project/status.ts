@@ -162,11 +162,12 @@ function upTo(number: number, most: number): string {
   return number >= most ? `${most.toLocaleString('en')}+` : number.toLocaleString('en');
 }
 
-function attentionLines({ attention, workers, pauses }: TaskerStatus): string[] {
+function attentionLines({ attention, workers, pauses, unservedHandlers, at }: TaskerStatus): string[] {
   const { blocked, unserved, stale, deadLetters, deadDeliveries, lateTimers, lateSchedules } = attention;
   const found: [number, string, string, string][] = [
     [blocked, 'error', `${counted(blocked, 'task')} blocked by failures`, 'npx tasker task summary'],
     [unserved, 'error', `${counted(unserved, 'ready step')} without a worker`, 'npx tasker task summary'],
+    [unservedHandlers.length, 'error', missingText(unservedHandlers, at), 'npx tasker queue'],
     [lateTimers, 'waiting', `${counted(lateTimers, 'wait')} overdue`, 'npx tasker doctor'],
     [lateSchedules, 'waiting', counted(lateSchedules, 'late schedule'), 'npx tasker schedule list'],
     [pauses.length, 'waiting_for_retry', pausedText(pauses), 'npx tasker pause list'],
@@ -180,6 +181,13 @@ function attentionLines({ attention, workers, pauses }: TaskerStatus): string[] 
     .map(([, state, words, command]) => [`${signOf(state)} ${painted(state, words)}`, command]);
   if (rows.length === 0) return [`${signOf('complete')} nothing needs you`];
   return table(['needs you', 'look with'], rows).split('\n');
+}
+
+/** Returns, for example, `no worker has charge_card, for 3m, and 2 more handlers`. */
+function missingText([first, ...others]: TaskerStatus['unservedHandlers'], at: string): string {
+  if (!first) return '';
+  const since = first.since === null ? '' : `, for ${spanOf(Date.parse(at) - Date.parse(first.since))}`;
+  return `no worker has ${first.handler}${since}${others.length > 0 ? `, and ${counted(others.length, 'more handler')}` : ''}`;
 }
 
 /** Returns, for example, `paused: template shop/fulfil and 2 more`. */
