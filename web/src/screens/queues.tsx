@@ -26,7 +26,28 @@ interface Queue {
   next_retry_at: string | null;
   workers: string[];
   slots: number;
+  unserved: { handler: string; reason: 'no_worker' | 'no_handler' | 'draining'; steps: number; since: string | null }[];
   unserved_steps: number;
+}
+
+/** Number of missing handlers that a row shows. */
+const HANDLERS = 3;
+
+/** The handlers that no live worker of a namespace has, since when, and for how many steps. */
+function MissingHandlers({ unserved }: Pick<Queue, 'unserved'>) {
+  const missing = unserved.filter(({ reason }) => reason === 'no_handler');
+  return (
+    <>
+      {missing.slice(0, HANDLERS).map(({ handler, steps, since }) => (
+        <div key={handler} className="text-soft">
+          no worker has <Code>{handler}</Code> ({counted(steps, 'step')}), missing since <Time at={since} />
+        </div>
+      ))}
+      {missing.length > HANDLERS && (
+        <div className="text-soft">and {counted(missing.length - HANDLERS, 'more handler')}</div>
+      )}
+    </>
+  );
 }
 
 const NAMESPACES_MS = 5_000;
@@ -64,9 +85,12 @@ const columnsOf = (pauses: ReadonlyMap<string, Pause> | undefined): readonly Col
   {
     head: 'Workers',
     kind: 'wide',
-    cell: ({ workers, unserved_steps: unserved }) =>
-      unserved > 0 ? (
-        <span className="text-s-red">no worker for {counted(unserved, 'step')}</span>
+    cell: ({ workers, unserved, unserved_steps: steps }) =>
+      steps > 0 ? (
+        <>
+          <span className="text-s-red">no worker for {counted(steps, 'step')}</span>
+          <MissingHandlers unserved={unserved} />
+        </>
       ) : (
         <span className="text-soft">{workers.join(', ')}</span>
       ),
