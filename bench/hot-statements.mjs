@@ -384,7 +384,6 @@ export const NOT_HOT = {
   change_missing_handlers: MISSING,
   settle_missing_handlers: MISSING,
   withhold_steps: MISSING,
-  withheld_handlers: MISSING,
   tidy_withheld_steps: 'every five minutes; reads a part of the queue on purpose',
   forget_missing_handlers: 'every five minutes; reads a part of the queue on purpose',
   handlers_of_held_steps: 'only when a worker has died; reads the steps of at most 500 tasks by key',

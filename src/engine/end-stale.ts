@@ -110,7 +110,8 @@ async function addStale(tx: Db, rows: readonly JudgedRow[], missing: Missing): P
   const entries = rows.map((row) => {
     const { taskUuid, rule, minutes, since } = row;
     const alone = rule !== 'max_duration_minutes' && missing.has(taskUuid);
-    const cause = reasonOf(row, missing);
+    const isUnserved = alone && missing.get(taskUuid)!.length === 0;
+    const cause = `${reasonOf(row, missing)}${isUnserved ? '; no live worker can run its ready steps' : ''}`;
     return {
       taskUuid,
       reason: alone ? 'worker_unavailable' : 'staleness_timeout',
@@ -123,7 +124,7 @@ async function addStale(tx: Db, rows: readonly JudgedRow[], missing: Missing): P
   return addDeadLetters(tx, entries, BY_ITSELF);
 }
 
-/** The handlers that no live worker has, by task. */
+/** The handlers that the live workers lack, by task with steps that no live worker can run. */
 type Missing = ReadonlyMap<string, string[]>;
 
 /**
@@ -132,14 +133,15 @@ type Missing = ReadonlyMap<string, string[]>;
  */
 function reasonOf(row: JudgedRow, missing: Missing): string {
   const { taskUuid, rule, template, minutes, passed, held, since, rerun, startedLater, action } = row;
-  const handlers = missing.get(taskUuid);
+  const handlers = missing.get(taskUuid) ?? [];
   const found =
     rule === 'max_duration_minutes' || rule!.endsWith('lifetime_hours')
       ? `not done ${passed} minutes after its ${rerun ? 'rerun' : startedLater ? 'start' : 'creation'}`
       : `no progress for ${passed} minutes, since ${since}`;
   const limit = action === 'note' ? `${rule} is ${inItsUnit(rule!, minutes!)}` : `${rule} of ${template} is ${minutes}`;
   const paused = held ? `, without ${held} in which it was paused` : '';
-  const lacking = handlers ? `; no live worker that takes steps has handler ${handlers.slice(0, 5).join(', ')}` : '';
+  const lacking =
+    handlers.length > 0 ? `; no live worker that takes steps has handler ${handlers.slice(0, 5).join(', ')}` : '';
   return `${limit}: ${found}${paused}${lacking}`;
 }
 

@@ -202,15 +202,6 @@ export async function forgetMissing(db: Db, unchangedMs: number): Promise<void> 
   await db.query(FORGET_MISSING, [unchangedMs]);
 }
 
-const WITHHELD_HANDLERS = sql('withheld_handlers')`
-select ${COLUMNS} from tasker.missing_handler h join tasker.namespace n on n.id = h.namespace_id
- where n.name = $1 and h.state = 'withheld' order by h.id limit 10000`;
-
-/** Returns the handlers of a namespace whose steps are withheld. */
-export async function withheldHandlers(db: Db, namespace: string): Promise<MissingHandlerRow[]> {
-  return (await db.query<MissingHandlerRow>(WITHHELD_HANDLERS, [namespace])).rows;
-}
-
 const SOME_MISSING = sql('any_missing_handler')`select exists (select 1 from tasker.missing_handler) there`;
 
 /** Returns whether any worker missed a handler. */

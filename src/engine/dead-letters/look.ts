@@ -133,7 +133,7 @@ async function* addBlocked(
 
 /**
  * Returns the tasks in which a ready step waits for a worker: nothing is running, and no live worker that takes steps
- * has its handler. By task, the names of these handlers.
+ * has its handler. By task, the names of the handlers that the workers of its namespace lack.
  */
 export async function missingHandlersOf(db: Db, taskUuids: readonly string[]): Promise<Map<string, string[]>> {
   const [wanted, workers, missing] = await Promise.all([
@@ -153,11 +153,13 @@ export async function missingHandlersOf(db: Db, taskUuids: readonly string[]): P
     return announced;
   };
   const running = new Set(wanted.filter((row) => row.running).map((row) => row.taskUuid));
+  const served = new Set(workers.filter((worker) => worker.living).flatMap(({ namespaces }) => namespaces));
   const found = new Map<string, string[]>();
   for (const row of wanted) {
     if (running.has(row.taskUuid)) continue;
     if (!withheld.has(keyOf(row)) && announcedIn(row.namespace).covers(row)) continue;
-    found.set(row.taskUuid, [...(found.get(row.taskUuid) ?? []), row.callable]);
+    const lacking = served.has(row.namespace) ? [row.callable] : [];
+    found.set(row.taskUuid, [...(found.get(row.taskUuid) ?? []), ...lacking]);
   }
   return found;
 }

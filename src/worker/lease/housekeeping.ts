@@ -172,11 +172,10 @@ export class Housekeeping {
     }
   }
 
-  /** Stops starting new work. Resolves when offers and a prune have ended, after their transaction in progress. */
+  /** Stops starting new work. Resolves when a prune has ended, after its transaction in progress. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#stopPruning.abort();
-    await this.#offering;
     await this.#pruning;
   }
 
