@@ -19,16 +19,7 @@ import {
 import { laneOf, withheldPartOf } from '../store/queue-id.ts';
 import { announcedElsewhere } from '../store/workers.ts';
 import { FIRST_PLACE, MANY_MOVED, MOVING, moveAll, STRETCH } from './move-steps.ts';
-import type { Recording } from './record.ts';
-
-/** The handler that the worker of a step misses. */
-export interface Missed extends NeededHandler {
-  workerId: number;
-  /** Milliseconds since the worker first missed it. */
-  missedMs: number;
-  /** Whether a resolver of the worker accepts the name, but does not find the handler. */
-  hasTried: boolean;
-}
+import type { Missed, Recording } from './record.ts';
 
 /** How long a handler that no withheld step needs is remembered. */
 const REMEMBERED_MS = 3_600_000;

@@ -1,5 +1,4 @@
 import { KIND, type Recording } from '../engine/engine.ts';
-import type { Missed } from '../engine/missing-handlers.ts';
 import type { AttemptCalls, AttemptDetail, EventProblem } from '../engine/task-view.ts';
 import type { Publication } from '../events/publishing/publication.ts';
 import { ErrorType } from '../handlers/failures/handler-errors.ts';
@@ -104,7 +103,7 @@ export function released(step: DispatchedStep): AttemptEnd {
  * Returns the end that releases the step until a worker has its handler. It spends no attempt, and is not claimed until
  * then.
  */
-export function withheld(step: DispatchedStep, missed: Missed): AttemptEnd {
+export function withheld(step: DispatchedStep, missed: NonNullable<Recording['missed']>): AttemptEnd {
   return { ...released(step), missed };
 }
 

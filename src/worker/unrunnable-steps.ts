@@ -93,6 +93,8 @@ export interface MissingHandlersOptions {
   registries: ActiveRegistries;
   workerId(): number;
   graceMs: number;
+  /** Whether steps wait for a handler that no worker has. Readers of a channel expect that such a step fails. */
+  waits: boolean;
   /** How long claims leave a step to a worker that has its handler. */
   excludeForMs: number;
   /** Called when the handler is registered, or a resolver may find it. */
@@ -109,7 +111,7 @@ const ENOUGH_WAIT = 100;
  * Claimed steps whose handler this worker cannot resolve. If another live worker announces the handler, the steps are
  * released to that worker. Otherwise they wait here for the grace period, because handlers may be registered after
  * startup. Then they are released to a part of the queue that no claim reads, until a worker announces the handler. They
- * fail if no worker can ever have the handler, or if the grace period is 0.
+ * fail if no worker can ever have the handler, if the grace period is 0, or if a channel hands them out.
  */
 export class MissingHandlers {
   readonly #options: MissingHandlersOptions;
@@ -246,10 +248,10 @@ export class MissingHandlers {
       this.#options.end(released(step));
     } else if (performance.now() - since >= this.#options.graceMs) {
       this.#waiting.delete(step);
-      const { graceMs, registries } = this.#options;
+      const { graceMs, registries, waits } = this.#options;
       const registry = registries.of(step.handler);
       const why = whyMissing(registry, step.handler);
-      if (graceMs > 0 && mayAppear(registry, step.handler)) this.#withhold(step, { since, why });
+      if (waits && graceMs > 0 && mayAppear(registry, step.handler)) this.#withhold(step, { since, why });
       else this.#options.end(handlerNotFound(step, `step ${step.name}: ${why}`));
     }
   }

@@ -94,6 +94,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
       registries,
       workerId: () => incarnation.id,
       graceMs: options.handlerMissingGraceMs,
+      waits: !options.handOut,
       excludeForMs: leaseMs,
       run: (step) => worker.run(step),
       end: (end) => worker.push(end),

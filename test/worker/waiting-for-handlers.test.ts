@@ -30,6 +30,7 @@ const engineWith = (isAnnounced: (callable: string) => boolean) =>
 const common = {
   registries: new ActiveRegistries(new HandlerRegistry()),
   workerId: () => 1,
+  waits: true,
   excludeForMs: 600_000,
   run: () => {},
 };
