@@ -261,6 +261,7 @@ const TEST_KIT = 'for the test kit, whose databases have only a few tasks';
 const PRUNE_ROWS = 'in a prune; reads the row of the turn, or of a prune or an archive file by its key';
 const SIZES = 'on request of an operator; reads the catalog';
 
+const MISSING = 'only while a worker misses a handler; reads the few missing handlers, or steps by key';
 const HTTP_WORKERS = 'for workers over HTTP; reads their few rows, or steps by key; measured by W10';
 /** All other statements, with the reason. */
 export const NOT_HOT = {
@@ -385,6 +386,16 @@ export const NOT_HOT = {
   vacuum_queue: PAUSING,
   list_pauses: PAUSING,
   related_pauses: PAUSING,
+  any_missing_handler: 'every ten seconds; reads a table of a few rows',
+  list_missing_handlers: MISSING,
+  live_announcements: MISSING,
+  note_missing_handlers: MISSING,
+  change_missing_handlers: MISSING,
+  settle_missing_handlers: MISSING,
+  withhold_steps: MISSING,
+  tidy_withheld_steps: 'every five minutes; reads a part of the queue on purpose',
+  forget_missing_handlers: 'every five minutes; reads a part of the queue on purpose',
+  handlers_of_held_steps: 'only when a worker has died; reads the steps of at most 500 tasks by key',
   list_namespaces: 'for a list of the namespaces; counts at most 200,000 steps of each',
   database_in_use: NO_TABLE,
   leftover_databases: NO_TABLE,

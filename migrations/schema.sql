@@ -507,6 +507,22 @@ create table tasker.migration (
   constraint migration_pkey PRIMARY KEY (id)
 );
 
+create table tasker.missing_handler (
+  id bigint not null generated always as identity,
+  namespace_id integer not null,
+  callable text not null,
+  resolver text,
+  since timestamp with time zone not null,
+  state text not null,
+  tried text[] not null default '{}'::text[],
+  revision integer not null default 1,
+  changed_at timestamp with time zone not null default clock_timestamp(),
+  settled boolean not null default false,
+  constraint missing_handler_pkey PRIMARY KEY (id),
+  constraint missing_handler_state CHECK ((state = ANY (ARRAY['withheld'::text, 'offered'::text, 'served'::text])))
+);
+CREATE UNIQUE INDEX missing_handler_of ON tasker.missing_handler USING btree (namespace_id, callable, resolver) NULLS NOT DISTINCT;
+
 create table tasker.namespace (
   id integer not null generated always as identity,
   name text not null,
@@ -1034,6 +1050,7 @@ create table tasker.worker (
   drain_reason text,
   protocol integer,
   hung integer,
+  announces_all boolean not null default false,
   constraint worker_pkey PRIMARY KEY (id),
   constraint worker_drain CHECK ((num_nulls(drain_at, drain_by) = ANY (ARRAY[0, 2]))),
   constraint worker_phase CHECK ((phase = ANY (ARRAY['running'::text, 'draining'::text, 'drained'::text])))

@@ -14,6 +14,7 @@ export type {
   TemplateCounts,
 } from './app/overview/task-summary.ts';
 export type { UnservedGroup } from './app/overview/unserved.ts';
+export type { UnservedHandler } from './app/overview/unserved-handlers.ts';
 export type {
   MissingHandler,
   RunningStep,

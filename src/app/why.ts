@@ -1,8 +1,10 @@
 import type { Engine } from '../engine/engine.ts';
 import type { Pause, Step, StepWait, Task } from '../engine/task-view.ts';
-import { covers } from '../model/announced.ts';
+import { abilityOf, covers } from '../model/announced.ts';
 import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts';
+import { missingHandlers } from '../store/missing-handlers.ts';
 import type { StepTemplate } from '../template/task-template.ts';
+import { WithheldHandlers } from './overview/withheld-handlers.ts';
 import { counted, explainStart, explainWait } from './wait-words.ts';
 
 /** The reason why one step is in its state. */
@@ -40,19 +42,25 @@ export interface Explanation {
  * claimed.
  */
 export async function explainTask(engine: Engine, taskUuid: string): Promise<Explanation> {
-  const [task, steps, workers, { template, graph }, entry] = await Promise.all([
+  const [task, steps, workers, { template, graph }, entry, missing] = await Promise.all([
     engine.getTask(taskUuid),
     engine.getSteps(taskUuid),
     engine.listWorkers(),
     engine.snapshotOf(taskUuid),
     getDeadLetter(engine.database, taskUuid),
+    missingHandlers(engine.database),
   ]);
+  const withheld = new WithheldHandlers(missing);
   const reason = task.status === 'error' ? await reasonOfEnd(engine, taskUuid) : null;
   const liveWorkers = workers.filter((worker) => worker.living && worker.namespaces.includes(task.namespace));
   const made = stepsByTemplate(steps);
   const facts = graph.names.map((_, idx): StepFacts => {
     const step = template.steps[idx]!;
-    const capable = liveWorkers.filter((worker) => covers(worker.callables, step.handler));
+    const { callable, resolver } = step.handler;
+    const missingSince = withheld.since({ namespace: task.namespace, callable, resolver });
+    const capable = liveWorkers.filter(({ callables }) =>
+      missingSince === undefined ? covers(callables, step.handler) : abilityOf(callables, step.handler) === 'has',
+    );
     const taking = capable.filter((worker) => !worker.draining);
     const above = [...graph.parents[idx]!, ...graph.guards[idx]!];
     const open = above.flatMap((parent) =>
@@ -64,6 +72,7 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
       liveWorkers: liveWorkers.map(nameOf),
       capable: capable.map(nameOf),
       taking: taking.map(nameOf),
+      missingSince,
       open,
     };
   });
@@ -153,6 +162,8 @@ interface StepFacts {
   capable: string[];
   /** Names of the workers with the handler that take steps. The others are draining. */
   taking: string[];
+  /** When a worker first missed the handler, if no live worker has it. */
+  missingSince: string | undefined;
   /** The steps that must end before this step starts. */
   open: Step[];
 }
@@ -176,7 +187,8 @@ function hasFailed({ currentState }: Step): boolean {
   return currentState === 'error' || currentState === 'waiting_for_retry';
 }
 
-function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, open }: StepFacts): string {
+function reasonOf(step: Step, facts: StepFacts): string {
+  const { task, template, liveWorkers, capable, taking, open } = facts;
   const attempt = `attempt ${step.attempts} of ${step.maxAttempts}`;
   const error = step.results?.error?.message;
   switch (step.currentState) {
@@ -194,7 +206,7 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
     case 'enqueued':
       if (task.paused) return `is ready; waits for the end of the pause of ${list(task.paused.map(pausedPart))}`;
       if (liveWorkers.length === 0) return `is ready; no running worker serves namespace ${task.namespace}: start one`;
-      if (capable.length === 0) return `is ready; no running worker has handler ${step.callable}`;
+      if (capable.length === 0) return `is ready; no running worker has handler ${step.callable}${missingText(facts)}`;
       if (taking.length === 0)
         return `is ready; ${list(capable)} ${capable.length === 1 ? 'has' : 'have'} handler ${step.callable}, but takes no steps while draining: resume it, or start another worker`;
       return `is ready; waits for a free slot in ${list(taking)}`;
@@ -203,7 +215,7 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
         return `${attempt} was started by ${step.worker}, whose lease has expired; a running worker takes over the step`;
       }
       if (!capable.includes(step.worker ?? '')) {
-        return `${attempt} is held by ${step.worker ?? 'a worker'}, which does not have handler ${step.callable}; it fails if none is registered soon`;
+        return `${attempt} is held by ${step.worker ?? 'a worker'}, which does not have handler ${step.callable}; it is released if none is registered soon, and waits for a worker that has it`;
       }
       return `${attempt} has been running on ${step.worker ?? 'a worker'} since ${step.lastAttemptedAt}`;
     case 'waiting':
@@ -232,6 +244,10 @@ function reasonOf(step: Step, { task, template, liveWorkers, capable, taking, op
     case 'enqueued_as_error_for_orchestration':
       return 'its result is being recorded';
   }
+}
+
+function missingText({ missingSince }: StepFacts): string {
+  return missingSince === undefined ? '' : `, since ${missingSince}: it runs once a worker that has it is started`;
 }
 
 function pausedPart({ scope, target }: Pause): string {

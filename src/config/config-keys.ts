@@ -221,12 +221,16 @@ const KEYS = {
     byDefault: DEFAULTS.handlerTimeoutMs,
     about: 'Timeout of a handler whose step has no `timeout_seconds`; 0 means none.',
   }),
-  /** How long a step waits for a handler that no worker has, before it fails. Default 10,000. */
+  /**
+   * How long a worker keeps a step whose handler no worker has, before it releases the step until one has it. 0: such steps
+   * fail at once. Default 10,000.
+   */
   handlerMissingGraceMs: option({
     path: 'worker.handler_missing_grace_seconds',
     form: forms.seconds(0),
     byDefault: DEFAULTS.handlerMissingGraceMs,
-    about: 'How long a step waits for a handler that no worker has, before it fails.',
+    about:
+      'How long a worker keeps a step whose handler no worker has, before it releases the step until one has it. 0: such steps fail at once.',
   }),
   /** A worker without a heartbeat for this long is considered lost. Default 30,000. */
   leaseMs: option({

@@ -13,7 +13,7 @@ import {
   judgeTasks,
   noteWatches,
 } from '../store/stale-tasks.ts';
-import { BY_ITSELF, unservedTasks } from './dead-letters/look.ts';
+import { BY_ITSELF, missingHandlersOf } from './dead-letters/look.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
 /** A task that exceeds a limit of its template's lifecycle. */
@@ -79,8 +79,20 @@ async function settle(tx: Db, tasks: readonly string[]): Promise<LifecycleTurn> 
   const open = rows.filter((row) => !row.ended);
   const failing = open.filter((row) => row.rule !== null && row.action === 'error');
   const staying = open.filter((row) => !failing.includes(row));
-  const notes = staying.map((row) => ({ ...row, reason: row.rule !== null && !row.noted ? reasonOf(row) : null }));
-  const ended = failing.map((row) => ({ taskUuid: row.taskUuid, state: row.state, reason: reasonOf(row) }));
+  const isReady = ({ state }: JudgedRow) => state === 'pending' || state === 'steps_in_process';
+  const stuck = open.filter((row) => row.rule !== null && isReady(row));
+  const missing: Missing =
+    stuck.length > 0
+      ? await missingHandlersOf(
+          tx,
+          stuck.map((row) => row.taskUuid),
+        )
+      : new Map();
+  const notes = staying.map((row) => ({
+    ...row,
+    reason: row.rule !== null && !row.noted ? reasonOf(row, missing) : null,
+  }));
+  const ended = failing.map((row) => ({ taskUuid: row.taskUuid, state: row.state, reason: reasonOf(row, missing) }));
   const over = rows.filter((row) => row.ended).map((row) => row.taskUuid);
 
   if (over.length > 0) await forgetWatches(tx, over);
@@ -88,7 +100,7 @@ async function settle(tx: Db, tasks: readonly string[]): Promise<LifecycleTurn> 
   const running = ended.length > 0 ? await failTasks(tx, ended, ACTOR) : [];
   const dead = staying.filter((row) => row.rule !== null && row.action === 'dlq');
   return {
-    added: dead.length > 0 ? await addStale(tx, dead) : [],
+    added: dead.length > 0 ? await addStale(tx, dead, missing) : [],
     ended: ended.map(({ taskUuid, reason }) => ({ taskUuid, reason })),
     noted: notes.flatMap(({ taskUuid, reason }) => (reason === null ? [] : { taskUuid, reason })),
     running,
@@ -96,20 +108,12 @@ async function settle(tx: Db, tasks: readonly string[]): Promise<LifecycleTurn> 
 }
 
 /** Adds tasks that exceed a limit to the dead letters. Open entries stay as they are. */
-async function addStale(tx: Db, rows: readonly JudgedRow[]): Promise<AddedDeadLetter[]> {
-  const isReady = ({ state }: JudgedRow) => state === 'pending' || state === 'steps_in_process';
-  const waiting = rows.filter((row) => isReady(row) && row.rule !== 'max_duration_minutes');
-  const unserved =
-    waiting.length > 0
-      ? await unservedTasks(
-          tx,
-          waiting.map((row) => row.taskUuid),
-        )
-      : new Set<string>();
+async function addStale(tx: Db, rows: readonly JudgedRow[], missing: Missing): Promise<AddedDeadLetter[]> {
   const entries = rows.map((row) => {
     const { taskUuid, rule, minutes, since } = row;
-    const alone = unserved.has(taskUuid);
-    const cause = alone ? `${reasonOf(row)}; no live worker can run its ready steps` : reasonOf(row);
+    const alone = rule !== 'max_duration_minutes' && missing.has(taskUuid);
+    const isUnserved = alone && missing.get(taskUuid)!.length === 0;
+    const cause = `${reasonOf(row, missing)}${isUnserved ? '; no live worker can run its ready steps' : ''}`;
     return {
       taskUuid,
       reason: alone ? 'worker_unavailable' : 'staleness_timeout',
@@ -122,17 +126,25 @@ async function addStale(tx: Db, rows: readonly JudgedRow[]): Promise<AddedDeadLe
   return addDeadLetters(tx, entries, BY_ITSELF);
 }
 
+/** The handlers that the live workers lack, by task with steps that no live worker can run. */
+type Missing = ReadonlyMap<string, string[]>;
+
 /**
  * Returns a string such as `max_steps_in_process_minutes of shop/orders@1.0.0 is 20: no progress for 61 minutes, since
  * 2026-…`
  */
-function reasonOf({ rule, template, minutes, passed, held, since, rerun, startedLater, action }: JudgedRow): string {
+function reasonOf(row: JudgedRow, missing: Missing): string {
+  const { taskUuid, rule, template, minutes, passed, held, since, rerun, startedLater, action } = row;
+  const handlers = missing.get(taskUuid) ?? [];
   const found =
     rule === 'max_duration_minutes' || rule!.endsWith('lifetime_hours')
       ? `not done ${counted(passed!, 'minute')} after its ${rerun ? 'rerun' : startedLater ? 'start' : 'creation'}`
       : `no progress for ${counted(passed!, 'minute')}, since ${since}`;
   const limit = action === 'note' ? `${rule} is ${inItsUnit(rule!, minutes!)}` : `${rule} of ${template} is ${minutes}`;
-  return `${limit}: ${found}${held ? `, without ${held} in which it was paused` : ''}`;
+  const paused = held ? `, without ${held} in which it was paused` : '';
+  const lacking =
+    handlers.length > 0 ? `; no live worker that takes steps has handler ${handlers.slice(0, 5).join(', ')}` : '';
+  return `${limit}: ${found}${paused}${lacking}`;
 }
 
 /** Returns a threshold in the unit of its configuration key. */

@@ -52,6 +52,7 @@ import { endStale, type LifecycleTurn } from './end-stale.ts';
 import { CHANNEL_TAKEN, EngineActs, type EngineOptions, type StepReference } from './engine-acts.ts';
 import { EventLog } from './events/log.ts';
 import { HttpWorkerActs } from './http-workers/acts.ts';
+import { offerSteps, tidyMissing } from './missing-handlers.ts';
 import type { RecordAnswer, Recording } from './record.ts';
 import { record } from './record-batch.ts';
 import { type EarlierRun, earlierRunView } from './rerun/rerun.ts';
@@ -357,9 +358,19 @@ export class Engine extends EngineActs {
     return registerWorker(this.database.apart(worker.leaseMs), worker);
   }
 
-  announceCallables(served: ServedNames, { timeoutMs }: Patience): Promise<void> {
+  /** Updates what a worker announces. Returns false if the worker was declared dead. */
+  announceCallables(served: ServedNames, { timeoutMs }: Patience): Promise<boolean> {
     return announceCallables(this.database.apart(timeoutMs), served);
   }
+
+  /** Gives the steps of missing handlers to live workers that announce them. Call it after an announcement. */
+  async offerSteps(): Promise<void> {
+    const { steps, rank } = await offerSteps(this.database);
+    if (steps > 0) await this.wakeWorkers(rank ?? 0);
+  }
+
+  /** Removes cancelled steps from the part of the queue for missing handlers, and handlers that no step needs. */
+  readonly tidyMissing = this.#verb(tidyMissing);
 
   /**
    * Sends a heartbeat. Times out early enough for another heartbeat before the lease expires. Does not use the
@@ -478,7 +489,7 @@ export type { ResultRow } from '../store/read-steps.ts';
 export { type EventsText, KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
 export type { HeldKey } from '../store/step-key.ts';
 export type { StepLogRow } from '../store/step-logs.ts';
-export type { WorkerPhase, WorkerReport } from '../store/workers.ts';
+export type { ServedNames, WorkerPhase, WorkerReport } from '../store/workers.ts';
 export type { QueueCheck } from './check-queue.ts';
 export {
   type ActEffects,

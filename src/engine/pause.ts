@@ -14,20 +14,18 @@ import {
   lockMoves,
   lockPauses,
   markPausedTemplates,
-  moveSteps,
   moveStepsOfTask,
   type PauseObject,
   queueWriters,
-  type Stretch,
   settlePauses,
   startPause,
   unsettledPauses,
   vacuumQueue,
 } from '../store/acts/pauses.ts';
-import { QUEUE_ORDER } from '../store/planner.ts';
-import { laneOf } from '../store/queue-id.ts';
+import { laneOf, withheldPartOf } from '../store/queue-id.ts';
 import { getTasks, lockTasks } from '../store/tasks.ts';
 import { namespaceIds } from '../store/templates.ts';
+import { MANY_MOVED, moveAll } from './move-steps.ts';
 import { namedTemplate } from './named-template.ts';
 import { type OperatorOptions, onFreeTask, operatorOf } from './operate.ts';
 import type { Pause } from './task-view.ts';
@@ -73,18 +71,6 @@ const SETTINGS = opening({
   statement_timeout: '30s',
   idle_in_transaction_session_timeout: '30s',
 });
-const MOVING = opening({
-  ...QUEUE_ORDER,
-  lock_timeout: '30s',
-  statement_timeout: '60s',
-  idle_in_transaction_session_timeout: '30s',
-});
-/** Maximum number of rows of the queue that one transaction reads. */
-const STRETCH = 10_000;
-/**
- * After this many steps have moved, dead rows at the head of the queue would slow down claims until the next vacuum.
- */
-const MANY_MOVED = 5_000;
 /** How long to wait for transactions that may not yet see a pause. Their own timeouts are shorter. */
 const WRITERS_MS = 90_000;
 const LONGEST_POLL_MS = 100;
@@ -189,7 +175,7 @@ export async function settle(
   if (pauses.length === 0) return { steps, rank };
   await waitForWriters(database);
   for (const id of new Set(pauses.map((pause) => pause.namespaceId))) {
-    for (const queueId of id === null ? [] : [id, -id, laneOf(id), -laneOf(id)]) {
+    for (const queueId of id === null ? [] : [id, laneOf(id)].flatMap((part) => [part, -part, withheldPartOf(part)])) {
       const moved = await moveAll(database, queueId);
       steps += moved.steps;
       if (moved.rank !== null && queueId < 0) rank = Math.min(rank ?? moved.rank, moved.rank);
@@ -216,24 +202,6 @@ async function waitForWriters(database: Database): Promise<void> {
     const now = new Set((await queueWriters(database)).map(({ id }) => id));
     writers = writers.filter(({ id }) => now.has(id));
   }
-}
-
-/** Moves the steps that are in one part of the queue but belong to the other part. */
-async function moveAll(database: Database, queueId: number): Promise<{ steps: number; rank: number | null }> {
-  let steps = 0;
-  let rank: number | null = null;
-  let after: Stretch['after'] | undefined = { rank: -32_768, id: 0 };
-  while (after) {
-    const stretch: Stretch = { queueId, after, limit: STRETCH };
-    const moved = await database.transaction(MOVING, async (tx) => {
-      await lockMoves(tx);
-      return moveSteps(tx, stretch);
-    });
-    steps += moved.moved;
-    rank ??= moved.rank;
-    after = moved.next;
-  }
-  return { steps, rank };
 }
 
 /**

@@ -5,6 +5,7 @@ import { PINNED_PLANS } from '../store/planner.ts';
 import { heldSteps } from '../store/read-steps.ts';
 import { KIND, type OwnClaim } from '../store/record-steps.ts';
 import { lockTasks } from '../store/tasks.ts';
+import { withholdLocked } from './missing-handlers.ts';
 import type { Expanding } from './operate.ts';
 import { grow, growthOf, isDynamic, type RecordAnswer, type Recording, recordLocked } from './record.ts';
 import { beginLocked, mayEndAtOnce } from './waits/begin.ts';
@@ -25,7 +26,7 @@ const RECORDING = opening({
  * @throws InDoubtError
  */
 export async function record(engine: Expanding, batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
-  if (batch.some(begins)) return recordWithWaits(engine, batch, own);
+  if (batch.some(isApart)) return recordWithOthers(engine, batch, own);
   const { database, templates } = engine;
   const taskUuids = [...new Set(batch.map((step) => step.taskUuid))];
   const making = batch.filter(makes);
@@ -44,6 +45,9 @@ export async function record(engine: Expanding, batch: readonly Recording[], own
 }
 
 const begins = ({ kind }: Recording) => kind === KIND.waits;
+const isMissed = ({ missed }: Recording) => missed !== undefined;
+/** Whether the step is recorded by a statement of its own. */
+const isApart = (step: Recording) => begins(step) || isMissed(step);
 const makes = ({ expansion }: Recording) => expansion !== undefined;
 
 /** Records outcomes, some of which create steps. The caller sends the statement that locks the tasks first. */
@@ -73,26 +77,32 @@ const NOTHING: Omit<RecordAnswer, 'revised'> = {
   takenFrom: [],
 };
 
-/** Records the outcomes, and begins the waits. */
-async function recordWithWaits(engine: Expanding, batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
+/** Records the outcomes, begins the waits, and releases the steps whose worker lacks their handlers. */
+async function recordWithOthers(engine: Expanding, batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
   const { database } = engine;
   const taskUuids = [...new Set(batch.map((step) => step.taskUuid))];
-  const [waits, others] = [batch.filter(begins), batch.filter((step) => !begins(step))];
+  const [waits, missed] = [batch.filter(begins), batch.filter(isMissed)];
+  const others = batch.filter((step) => !isApart(step));
   const making = others.some(makes);
-  const oneTrip = !making && !waits.some(mayEndAtOnce);
+  const oneTrip = !making && missed.length === 0 && !waits.some(mayEndAtOnce);
   const work = async (tx: Db): Promise<RecordAnswer> => {
     const locked = lockTasks(tx, taskUuids);
     const recorded = recordOthers(engine, tx, others, own);
     // Waits that end immediately are recorded too, after the others. If the lock fails, that error is reported.
     if (!oneTrip) await Promise.all([locked, recorded]);
-    const [revised, answer, begun] = await Promise.all([locked, recorded, beginLocked(engine, tx, waits)]);
-    const { ended } = begun;
+    const begun = waits.length > 0 ? beginLocked(engine, tx, waits) : { refused: [], ended: [] };
+    const [revised, answer, { refused, ended }] = await Promise.all([locked, recorded, begun]);
+    const withheld = missed.length > 0 ? await withholdLocked(tx, missed) : { refused: [], queued: 0 };
     return {
       ...answer,
       revised,
-      refused: refusedIn(batch, answer.refused, begun.refused),
+      refused: refusedIn(batch, [
+        { of: (step) => !isApart(step), refused: answer.refused },
+        { of: begins, refused },
+        { of: isMissed, refused: withheld.refused },
+      ]),
       ended: [...answer.ended, ...ended.flatMap(({ task }) => task ?? [])],
-      queued: answer.queued + ended.filter(({ queued }) => queued).length,
+      queued: answer.queued + ended.filter(({ queued }) => queued).length + withheld.queued,
       takenFrom: [...answer.takenFrom, ...ended.flatMap((wait) => (wait.takenFrom ? [wait.taskUuid] : []))],
     };
   };
@@ -111,12 +121,17 @@ async function recordOthers(
   return recordLocked({ tx, templates }, others, { ...own, dynamic: isDynamic(templates, others) });
 }
 
-/** Returns the positions of rejected steps in the batch, from their positions among the waits and among the others. */
-function refusedIn(batch: readonly Recording[], others: readonly number[], waits: readonly number[]): number[] {
-  const refused = { others: new Set(others), waits: new Set(waits) };
-  const seen = { others: 0, waits: 0 };
-  return batch.flatMap((step, i) => {
-    const list = begins(step) ? 'waits' : 'others';
-    return refused[list].has(seen[list]++) ? [i] : [];
+/** Steps of a batch that are recorded together, and the positions of the rejected ones among them. */
+interface Part {
+  of(step: Recording): boolean;
+  refused: readonly number[];
+}
+
+/** Returns the positions of rejected steps in the batch, from their positions in the parts. */
+function refusedIn(batch: readonly Recording[], parts: readonly Part[]): number[] {
+  const positions = parts.flatMap(({ of, refused }) => {
+    const own = batch.flatMap((step, i) => (of(step) ? [i] : []));
+    return refused.map((position) => own[position]!);
   });
+  return positions.sort((a, b) => a - b);
 }

@@ -4,16 +4,28 @@ import { isWorkerIndex } from '../model/ids.ts';
 import type { WaitRequest } from '../model/waits.ts';
 import { type CancelledRest, cancelRestOfBatches, releaseWorkers } from '../store/batches.ts';
 import { addBatches, addSteps, type NewBatch, type NewStep, recountSteps } from '../store/expand-tasks.ts';
+import type { NeededHandler } from '../store/missing-handlers.ts';
 import { KIND, type OwnClaim, type Recorded, type RecordedStep, recordSteps } from '../store/record-steps.ts';
 import type { TaskRevision } from '../store/tasks.ts';
 import type { Expansion } from './expansion.ts';
 import type { TemplateStore } from './template-store.ts';
+
+/** The handler that the worker of a step misses. */
+export interface Missed extends NeededHandler {
+  workerId: number;
+  /** Milliseconds since the worker first missed it. */
+  missedMs: number;
+  /** Whether a resolver of the worker accepts the name, but does not find the handler. */
+  hasTried: boolean;
+}
 
 /** The outcome of an attempt, with the steps that it creates or the wait that it begins. */
 export interface Recording extends RecordedStep {
   expansion?: Expansion | undefined;
   /** Set if the kind is {@link KIND}.waits. */
   wait?: WaitRequest | undefined;
+  /** Set if the step is released because its worker lacks the handler. */
+  missed?: Missed | undefined;
 }
 
 /** The result of the statement, and changes in the tasks. */

@@ -2,6 +2,7 @@ import { isLockTimeout } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
+import { Announced } from '../model/announced.ts';
 import { templateIndex, uuidV7 } from '../model/ids.ts';
 import { storeEvents } from '../store/events/store-events.ts';
 import { compactQueue, dueTasks, promoteRetries, queueBloat, tryCompacting } from '../store/queue.ts';
@@ -12,9 +13,12 @@ import {
   type DeadWorkerRow,
   deadWorkers,
   declareDead,
+  type HeldHandlerRow,
+  heldHandlers,
   type TakenBackRow,
   takeBack,
   tasksOfDead,
+  type UnburiedWorkerRow,
 } from '../store/sweep.ts';
 import type { DeclaredEvent } from './events/declared-events.ts';
 import type { StoredExecution } from './events/logged-event.ts';
@@ -64,7 +68,7 @@ export async function sweep(
     const tasks = await tasksOfDead(database, all);
     if (tasks.length === 0) break;
     const taken = await withFreeTasks(database, { settings: SETTINGS, tasks }, (tx, free) =>
-      takeBackFrom({ tx, templates }, { tasks: free, workerIds: all }),
+      takeBackFrom({ tx, templates }, { tasks: free, workerIds: all, workers }),
     );
     // Locked tasks are left for the next sweep, and their workers stay `dead` until then.
     if (!taken) return swept;
@@ -119,9 +123,15 @@ function lostIn({ dead, steps }: Swept, workers: readonly DeadWorkerRow[]): Dead
 
 async function takeBackFrom(
   on: { tx: Db; templates: TemplateStore },
-  from: { tasks: readonly string[]; workerIds: readonly number[]; only?: readonly HeldKey[] },
+  from: {
+    tasks: readonly string[];
+    workerIds: readonly number[];
+    workers?: readonly UnburiedWorkerRow[];
+    only?: readonly HeldKey[];
+  },
 ): Promise<Omit<Swept, 'dead' | 'lost'>> {
-  const taken = await takeBack(on.tx, from.tasks, from.workerIds, from.only);
+  const missed = await missedBy(on.tx, from.tasks, from.workers ?? []);
+  const taken = await takeBack(on.tx, { ...from, missed });
   const queued = taken.filter((row) => row.state === 'enqueued').length;
   const failing = taken.filter((row) => row.state === 'failing');
   const lost = taken.filter((row) => row.state !== 'enqueued');
@@ -145,6 +155,24 @@ async function takeBackFrom(
     queued: queued + answer.queued,
     eventsStored,
   };
+}
+
+/** Returns the steps that lost workers held without having their handlers. */
+async function missedBy(
+  tx: Db,
+  tasks: readonly string[],
+  workers: readonly UnburiedWorkerRow[],
+): Promise<HeldHandlerRow[]> {
+  const announced = new Map<number, Announced>();
+  for (const { id, callables } of workers) {
+    if (callables === null) continue;
+    const names = new Announced();
+    names.add(callables);
+    announced.set(id, names);
+  }
+  if (announced.size === 0) return [];
+  const held = await heldHandlers(tx, tasks, [...announced.keys()]);
+  return held.filter((row) => !announced.get(row.workerId)!.covers(row));
 }
 
 /** Stores the events of steps that are not retried. Returns whether there were any. */

@@ -192,6 +192,19 @@ export const INSTRUMENTS = {
     ['namespace'],
     `Ready steps that no live worker can run, because none serves the namespace or none has the handler, ${OF_ALL}`,
   ),
+  unservedHandlerSteps: gauge(
+    'tasker.unserved_handler_steps',
+    ['namespace', 'handler'],
+    `Ready steps that need a handler that no live worker of their namespace has, ${OF_ALL}`,
+  ),
+  unservedHandlerSince: {
+    ...gauge(
+      'tasker.unserved_handler_since',
+      ['namespace', 'handler'],
+      `Unix time since which no live worker of the namespace has had the handler, ${OF_ALL}`,
+    ),
+    unit: 'seconds',
+  },
   waitingSteps: gauge(
     'tasker.waiting_steps',
     ['kind'],
@@ -349,6 +362,8 @@ export const OVERVIEW = [
   'queueDepth',
   'queueOldest',
   'unservedSteps',
+  'unservedHandlerSteps',
+  'unservedHandlerSince',
   'waitingSteps',
   'waitingOldest',
   'lateTimers',

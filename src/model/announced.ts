@@ -28,6 +28,34 @@ export function covers(
   return forms && entry === definition.callable && announced.some((other) => hasForm(definition.callable, other));
 }
 
+/**
+ * How a worker can run a handler, by what it announces. `has`: it lists the handler by name. `may`: it only announces a
+ * resolver, which may find the handler. `lacks`: neither.
+ */
+export type Ability = 'has' | 'may' | 'lacks';
+
+/** Returns how a worker that announces this list can run a handler. */
+export function abilityOf(announced: readonly string[], definition: WantedHandler): Ability {
+  const entry = announcedAs(definition);
+  if (announced.includes(entry)) return entry === definition.callable ? 'has' : 'may';
+  return covers(announced, definition) ? 'may' : 'lacks';
+}
+
+/** What a live worker announces about one handler. */
+export interface Candidate {
+  /** The same for all incarnations of a worker. */
+  instance: string;
+  ability: Ability;
+}
+
+/**
+ * Returns whether one of the workers should be given the steps of a handler. A worker that only announces a resolver is
+ * given them until it has `tried`.
+ */
+export function isServed(workers: readonly Candidate[], tried: readonly string[]): boolean {
+  return workers.some(({ instance, ability }) => ability === 'has' || (ability === 'may' && !tried.includes(instance)));
+}
+
 /** Several announced lists, for many lookups. */
 export class Announced {
   readonly #entries = new Set<string>();

@@ -166,6 +166,8 @@ export class ResolverChain {
       if (!definition.resolver) this.#learned.add(definition.callable);
       return maker;
     }
+    // A worker must not announce a handler that its resolvers no longer find.
+    this.#learned.delete(definition.callable);
     return null;
   }
 
@@ -177,6 +179,14 @@ export class ResolverChain {
   /** The resolvers in the order in which they are asked. @internal */
   get resolvers(): readonly BaseResolver[] {
     return this.#resolvers;
+  }
+
+  /** Whether all resolvers are built in, so that they accept exactly what is announced. @internal */
+  get isBuiltIn(): boolean {
+    return this.#resolvers.every((resolver) => {
+      const { constructor: type, name } = resolver;
+      return (type === ExplicitMappingResolver && name === 'explicit_mapping') || type === ClassLookupResolver;
+    });
   }
 
   /** Discards the cached results of resolvers, so that they are asked again. */

@@ -15,13 +15,27 @@ export function laneOf(namespaceId: number): number {
   return namespaceId + LANE;
 }
 
-/** The parts of a namespace's queue that are not paused, as a list for `= any (…)`. */
+/**
+ * Ready steps whose handler no live worker has are queued under the negated sum of their usual part and this number. No
+ * claim reads them.
+ */
+const WITHHELD = 536_870_912;
+
+/** Returns the part of the queue for the steps of a part that wait for a worker with their handler. */
+export function withheldPartOf(queueId: number): number {
+  return -(queueId + WITHHELD);
+}
+
+/** The parts of a namespace's queue that claims read, as a list for `= any (…)`. */
 export const partsOf = (namespaceId: string): string => `array[${namespaceId}, ${namespaceId} + ${LANE}]`;
+/** The parts of a namespace's queue for steps whose handler no live worker has, as a list for `= any (…)`. */
+export const withheldPartsOf = (namespaceId: string): string =>
+  `array[-${namespaceId} - ${WITHHELD}, -${namespaceId} - ${LANE} - ${WITHHELD}]`;
+/** The parts of a namespace's queue that are not paused, as a list for `= any (…)`. */
+export const unpausedPartsOf = (namespaceId: string): string =>
+  `(${partsOf(namespaceId)} || ${withheldPartsOf(namespaceId)})`;
 /** The paused parts of a namespace's queue, as a list for `= any (…)`. */
 export const pausedPartsOf = (namespaceId: string): string => `array[-${namespaceId}, -${namespaceId} - ${LANE}]`;
-/** The namespace id for a part of the queue that is not paused. */
-export const namespaceOf = (part: string): string => `(${part} % ${LANE})`;
-
 /**
  * The part of the queue for a ready step of this template and task: the id of the namespace or its lane. The id is
  * negated while the task, the template or the namespace is paused. Claims read only positive ids. Every statement that
@@ -32,6 +46,31 @@ export function queueIdOf({ template, task }: { template: string; task: string }
     select case when ${ANY_PAUSE} and exists (
                   select 1 from tasker.pause p where p.task_uuid = ${task} and p.resumed_at is null)
                 then -abs(m.queue_id) else m.queue_id end
+      from tasker.template m where m.id = ${template})`;
+}
+
+/** Whether any handler's steps are withheld. Like {@link ANY_PAUSE}, evaluated once per statement. */
+const ANY_WITHHELD = `(select exists (select 1 from tasker.missing_handler where state = 'withheld'))`;
+
+/** The resolver that a step `s` of a template `m` names. */
+export const RESOLVER_OF_STEP = `m.definition #>> array['steps', s.idx::text, 'handler', 'resolver']`;
+
+/**
+ * The part of the queue for a ready step, considering pauses and the handlers that no live worker has. A pause takes
+ * precedence. Statements that make steps ready use {@link queueIdOf} instead, because most handlers exist. A step whose
+ * handler is missing is then claimed once and put into this part.
+ */
+export function placeOf({ template, task, idx }: { template: string; task: string; idx: string }): string {
+  return `(
+    select case when m.queue_id < 0 then m.queue_id
+                when ${ANY_PAUSE} and exists (
+                  select 1 from tasker.pause p where p.task_uuid = ${task} and p.resumed_at is null) then -m.queue_id
+                when ${ANY_WITHHELD} and exists (
+                  select 1 from tasker.template_step s
+                    join tasker.missing_handler h on h.namespace_id = m.namespace_id and h.callable = s.callable
+                   where s.template_id = m.id and s.idx = tasker.template_idx(${idx}) and h.state = 'withheld'
+                     and h.resolver is not distinct from ${RESOLVER_OF_STEP}) then -m.queue_id - ${WITHHELD}
+                else m.queue_id end
       from tasker.template m where m.id = ${template})`;
 }
 

@@ -1,5 +1,5 @@
 import type { Db } from '../db/statement.ts';
-import { queueIdOf } from './queue-id.ts';
+import { queueIdOf, RESOLVER_OF_STEP } from './queue-id.ts';
 import { sql } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
 
@@ -22,13 +22,50 @@ export async function declareDead(db: Db, leaseMs: number): Promise<DeadWorkerRo
   return (await db.query<DeadWorkerRow>(DECLARE_DEAD, [leaseMs])).rows;
 }
 
-const DEAD_WORKERS = sql('dead_workers')`select id, name from tasker.worker where state = 'dead' order by id`;
+const DEAD_WORKERS = sql('dead_workers')`
+select id, name, case when announces_all then callables end callables from tasker.worker where state = 'dead' order by id`;
+
+/** A dead worker that is not buried. */
+export interface UnburiedWorkerRow extends DeadWorkerRow {
+  /** What it announced, if it starts nothing else. Null if it may start other handlers, too. */
+  callables: string[] | null;
+}
 
 /**
  * Returns every dead worker that is not buried. With these, the next sweep finishes the work of a sweeper that died.
  */
-export async function deadWorkers(db: Db): Promise<DeadWorkerRow[]> {
-  return (await db.query<DeadWorkerRow>(DEAD_WORKERS)).rows;
+export async function deadWorkers(db: Db): Promise<UnburiedWorkerRow[]> {
+  return (await db.query<UnburiedWorkerRow>(DEAD_WORKERS)).rows;
+}
+
+const HELD_HANDLERS = sql('handlers_of_held_steps')`
+select distinct h.worker_id "workerId", h.template_id "templateId", h.idx, s.callable, ${RESOLVER_OF_STEP} resolver
+  from (
+    select x.claim >> 24 worker_id, t.template_id, tasker.template_idx(x.idx) idx
+      from tasker.task t cross join lateral (
+        select claim, idx from tasker.step x
+         where x.task_uuid = t.task_uuid and x.state = 'in_progress' and (x.claim >> 24) = any ($2::bigint[]) offset 0) x
+     where t.task_uuid = any ($1::uuid[])) h
+  join tasker.template_step s on s.template_id = h.template_id and s.idx = h.idx
+  join tasker.template m on m.id = h.template_id`;
+
+/** The handler of steps that a worker holds. */
+export interface HeldHandlerRow {
+  workerId: number;
+  templateId: number;
+  idx: number;
+  callable: string;
+  resolver: string | null;
+}
+
+/** Returns the handlers of the steps that workers hold in these tasks. */
+export async function heldHandlers(
+  db: Db,
+  taskUuids: readonly string[],
+  workerIds: readonly number[],
+): Promise<HeldHandlerRow[]> {
+  const values = [`{${taskUuids.join(',')}}`, `{${workerIds.join(',')}}`];
+  return (await db.query<HeldHandlerRow>(HELD_HANDLERS, values)).rows;
 }
 
 // Reads only tasks with ready or running steps, each by key. The other tasks, possibly millions, are not read.
@@ -46,21 +83,25 @@ export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise
 }
 
 // An attempt that saved a checkpoint made progress, so it does not count towards max_attempts. An attempt of a step
-// that only waits has no effect before the wait begins. So the attempt does not count either, and the step runs again
-// in any case. A batch worker that fails permanently is not changed here. Other workers of its batch may start, so its
-// failure is recorded like every other failure. If the clock of the server was set back, `greatest` keeps the attempt
-// from ending before its start.
+// that only waits has no effect before the wait begins, and an attempt whose handler the worker lacks has none at all. So
+// the attempt does not count either, and the step runs again in any case. A batch worker that fails permanently is not
+// changed here. Other workers of its batch may start, so its failure is recorded like every other failure. If the clock of
+// the server was set back, `greatest` keeps the attempt from ending before its start.
 const TAKE_BACK = sql('take_back')`
 with held as (
-  select s.task_uuid, s.idx, s.ctid tid, s.claim, s.attempts, greatest(c.saved, w.waits::int) saved,
-         w.waits or s.retryable and s.attempts - s.spared - c.saved < s.max_attempts again
+  select s.task_uuid, s.idx, s.ctid tid, s.claim, s.attempts, greatest(c.saved, w.idle::int) saved, w.missed,
+         w.idle or s.retryable and s.attempts - s.spared - c.saved < s.max_attempts again
     from tasker.step s cross join lateral (
       select (exists (select 1 from tasker.checkpoint c
                 where c.task_uuid = s.task_uuid and c.idx = s.idx and c.attempt = s.attempts))::int saved) c
    cross join lateral (
-      select exists (select 1 from tasker.task t cross join lateral (
-                select callable from tasker.template_step x where x.template_id = t.template_id and x.idx = s.idx offset 0) x
-                where t.task_uuid = s.task_uuid and x.callable in ('tasker.timer', 'tasker.signal', 'tasker.approval')) waits) w
+      select x.callable in ('tasker.timer', 'tasker.signal', 'tasker.approval') or y.missed idle, y.missed
+        from tasker.task t cross join lateral (
+               select callable from tasker.template_step x
+                where x.template_id = t.template_id and x.idx = tasker.template_idx(s.idx) offset 0) x
+       cross join lateral (
+               select (s.claim >> 24) || ':' || t.template_id || ':' || tasker.template_idx(s.idx) = any ($4::text[]) missed) y
+       where t.task_uuid = s.task_uuid) w
    where s.task_uuid = any ($1::uuid[]) and s.state = 'in_progress' and (s.claim >> 24) = any ($2::bigint[])
      and ($3::text[] is null or s.claim || ':' || s.idx || ':' || s.task_uuid = any ($3))),
 lost as (
@@ -68,7 +109,7 @@ lost as (
     state = case when h.again then 'enqueued'::tasker.step_state else 'error' end, spared = s.spared + h.saved,
     done_at = greatest(statement_timestamp(), s.started_at)
     from held h where s.ctid = h.tid and (h.again or h.idx < 131072)
-  returning s.task_uuid, s.idx, s.state, s.attempts, s.started_at, s.claim, s.retryable),
+  returning s.task_uuid, s.idx, s.state, s.attempts, s.started_at, s.claim, s.retryable, h.missed),
 placed as (
   select l.*, t.template_id, t.rank from lost l join tasker.task t on t.task_uuid = l.task_uuid),
 q as (
@@ -79,7 +120,8 @@ h as (
   insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at, detail)
   select task_uuid, idx, attempts, claim >> 24, 'worker_lost', state, started_at, greatest(statement_timestamp(), started_at),
          jsonb_build_object('error', jsonb_build_object('error_type', 'worker_lost', 'retryable', retryable, 'message',
-           case when state = 'enqueued' then 'the worker was lost while the step ran; it runs again'
+           case when missed then 'the worker was lost while the step waited for its handler; it runs again'
+                when state = 'enqueued' then 'the worker was lost while the step ran; it runs again'
                 when retryable then 'the worker was lost while the step ran, and its attempts are used up'
                 else 'the worker was lost while it held the step; the step is not retryable and may have run, so check its effect before you retry or resolve it' end))
     from lost),
@@ -107,19 +149,24 @@ export interface TakenBackRow extends StepKey {
   retryable: boolean;
 }
 
+/** The steps to take. */
+export interface Takeback {
+  tasks: readonly string[];
+  workerIds: readonly number[];
+  /** Takes only these steps. */
+  only?: readonly HeldKey[] | undefined;
+  /** Steps that their workers cannot have started, because they lack the handlers. */
+  missed: readonly HeldHandlerRow[];
+}
+
 /**
- * Takes the steps of workers in these tasks: to the queue or to `error`, by the retry policy. `only`: takes only these
- * steps. Call it after lockTasks.
+ * Takes the steps of workers in these tasks: to the queue or to `error`, by the retry policy. Call it after lockTasks.
  */
-export async function takeBack(
-  db: Db,
-  taskUuids: readonly string[],
-  workerIds: readonly number[],
-  only?: readonly HeldKey[],
-): Promise<TakenBackRow[]> {
-  const values = [taskUuids, workerIds].map((ids) => `{${ids.join(',')}}`);
+export async function takeBack(db: Db, { tasks, workerIds, only, missed }: Takeback): Promise<TakenBackRow[]> {
+  const values = [tasks, workerIds].map((ids) => `{${ids.join(',')}}`);
   const keys = only?.map(({ claim, idx, taskUuid }) => `${claim}:${idx}:${taskUuid}`) ?? null;
-  return (await db.query<TakenBackRow>(TAKE_BACK, [...values, keys])).rows;
+  const kinds = missed.map(({ workerId, templateId, idx }) => `${workerId}:${templateId}:${idx}`);
+  return (await db.query<TakenBackRow>(TAKE_BACK, [...values, keys, kinds])).rows;
 }
 
 const BURY = sql('bury_workers')`

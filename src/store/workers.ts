@@ -1,10 +1,11 @@
 import type { Db } from '../db/statement.ts';
+import { abilityOf, announcedAs, type Candidate, type WantedHandler } from '../model/announced.ts';
 import { sql } from './sql.ts';
 
 const REGISTER_WORKER = sql('register_worker')`
-insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until, instance, version, seen_at,
-                           drain_at, drain_by, drain_reason)
-select $1, $2, $3, $4::text[], $5::text[], $6, now() + $7 * interval '1 ms', $8::uuid, $9, now(), d.drain_at, d.drain_by,
+insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until, instance, version, announces_all,
+                           seen_at, drain_at, drain_by, drain_reason)
+select $1, $2, $3, $4::text[], $5::text[], $6, now() + $7 * interval '1 ms', $8::uuid, $9, $10, now(), d.drain_at, d.drain_by,
        d.drain_reason
   from (select 1) one left join lateral (
     select drain_at, drain_by, drain_reason from tasker.worker w where w.instance = $8::uuid order by id desc limit 1) d on true
@@ -23,6 +24,8 @@ export interface NewWorker {
   instance?: string;
   /** The version of the package. */
   version?: string;
+  /** Whether it starts only handlers that `callables` covers. */
+  announcesAll?: boolean;
 }
 
 /**
@@ -30,23 +33,31 @@ export interface NewWorker {
  * drain.
  */
 export async function registerWorker(db: Db, worker: NewWorker): Promise<number> {
-  const { name, host, pid, namespaces, callables, concurrency, leaseMs, instance, version } = worker;
+  const { name, host, pid, namespaces, callables, concurrency, leaseMs } = worker;
+  const { instance, version, announcesAll = false } = worker;
   const identity = [name, host, pid, namespaces, callables, concurrency, leaseMs];
-  const values = [...identity, instance ?? null, version ?? null];
+  const values = [...identity, instance ?? null, version ?? null, announcesAll];
   return (await db.query<{ id: number }>(REGISTER_WORKER, values)).rows[0]!.id;
 }
 
 const ANNOUNCE = sql('announce_callables')`
-update tasker.worker set namespaces = $2::text[], callables = $3::text[] where id = $1`;
+update tasker.worker set namespaces = $2::text[], callables = $3::text[], announces_all = $4
+ where id = $1 and state = 'alive' returning id`;
 
 /** The namespaces and handlers that a worker serves. */
-export interface ServedNames extends Pick<NewWorker, 'namespaces' | 'callables'> {
+export interface ServedNames extends Pick<NewWorker, 'namespaces' | 'callables' | 'announcesAll'> {
   id: number;
 }
 
-/** Updates the names that a worker serves, after handlers were registered or reloaded. */
-export async function announceCallables(db: Db, { id, namespaces, callables }: ServedNames): Promise<void> {
-  await db.query(ANNOUNCE, [id, namespaces, callables]);
+/**
+ * Updates the names that a worker serves, after handlers were registered or reloaded. Returns false if the worker was
+ * declared dead.
+ */
+export async function announceCallables(
+  db: Db,
+  { id, namespaces, callables, announcesAll = false }: ServedNames,
+): Promise<boolean> {
+  return (await db.query(ANNOUNCE, [id, namespaces, callables, announcesAll])).rows.length > 0;
 }
 
 const HEARTBEAT = sql('heartbeat')`
@@ -113,29 +124,56 @@ export async function stopWorker(db: Db, id: number): Promise<void> {
   await db.query(STOP_WORKER, [id]);
 }
 
-/** The few entries that are patterns come first, before possibly thousands of names. */
+// The few entries that are patterns come first, before possibly thousands of names. The incarnations of the asking worker
+// are left out.
 const ANNOUNCED_ELSEWHERE = sql('announced_elsewhere')`
-with others as (select callables from tasker.worker
-  where id <> $1 and state = 'alive' and lease_until > now() and $2 = any (namespaces))
-select exists (select 1 from others where $3 = any (callables)) outright,
-       array(select distinct entry from others, unnest(callables[1:64]) entry where entry like '~/%') forms`;
+with own as (select coalesce(instance::text, id::text) instance from tasker.worker where id = $1),
+known as (
+  select h.tried from tasker.missing_handler h join tasker.namespace n on n.id = h.namespace_id
+   where n.name = $2 and h.callable = $4 and h.resolver is not distinct from $5)
+select (select instance from own) own, coalesce((select tried from known), '{}') tried,
+       coalesce((select jsonb_agg(jsonb_build_object(
+         'instance', coalesce(w.instance::text, w.id::text), 'outright', $3 = any (w.callables),
+         'forms', array(select entry from unnest(w.callables[1:64]) entry where entry like '~/%')))
+         from tasker.worker w
+        where w.state = 'alive' and w.lease_until > now() and $2 = any (w.namespaces)
+          and coalesce(w.instance::text, w.id::text) is distinct from (select instance from own)), '[]')::text workers`;
 
 /** A handler that a worker lacks. */
-export interface Lacked {
+export interface Lacked extends WantedHandler {
   workerId: number;
   namespace: string;
-  entry: string;
 }
 
-/**
- * Returns what other live workers of the namespace announced: the entry, if any of them has it, and the forms that they
- * resolve.
- */
-export async function announcedElsewhere(db: Db, { workerId, namespace, entry }: Lacked): Promise<string[]> {
-  const values = [workerId, namespace, entry];
-  const { rows } = await db.query<{ outright: boolean; forms: string[] }>(ANNOUNCED_ELSEWHERE, values);
-  const { outright, forms } = rows[0]!;
-  return outright ? [entry, ...forms] : forms;
+/** The other live workers of a namespace, and which workers have tried to find a handler through their resolvers. */
+export interface AnnouncedElsewhere {
+  /** The instance of the asking worker. */
+  own: string | null;
+  workers: Candidate[];
+  tried: string[];
+}
+
+/** Returns how the other live workers of the namespace can run a handler. */
+export async function announcedElsewhere(
+  db: Db,
+  { workerId, namespace, callable, resolver = null }: Lacked,
+): Promise<AnnouncedElsewhere> {
+  const wanted = { callable, resolver };
+  const entry = announcedAs(wanted);
+  const { rows } = await db.query<{ own: string | null; tried: string[]; workers: string }>(ANNOUNCED_ELSEWHERE, [
+    workerId,
+    namespace,
+    entry,
+    callable,
+    resolver,
+  ]);
+  const { own, tried, workers } = rows[0]!;
+  const all = JSON.parse(workers) as { instance: string; outright: boolean; forms: string[] }[];
+  const candidates = all.map(({ instance, outright, forms }) => ({
+    instance,
+    ability: abilityOf(outright ? [entry, ...forms] : forms, wanted),
+  }));
+  return { own, tried, workers: candidates };
 }
 
 const LIST_WORKERS = sql('list_workers')`

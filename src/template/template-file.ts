@@ -250,7 +250,9 @@ export const templateFile = z.strictObject({
     .max(LONGEST_NAMESPACE)
     .regex(NAMESPACE, { error: `must be ${NAMESPACE_CHARACTERS}` })
     .meta({ description: 'Determines which workers run its steps.' }),
-  version: named(16).meta({ description: 'A string such as "1.0.0". A request gives exactly this version, or means the active version.' }),
+  version: named(16).meta({
+    description: 'A string such as "1.0.0". A request gives exactly this version, or means the active version.',
+  }),
   description: z.string().max(255).nullish().meta({ description: 'For information only.' }),
   metadata: metadataFile.nullish().meta({ description: 'Author, documentation and other notes.' }),
   system_dependencies: systemsFile

@@ -85,6 +85,7 @@ function endOf(step: DispatchedStep, given: StepHandlerResult, version: string):
     events: undefined,
     publication: undefined,
     wait: undefined,
+    missed: undefined,
   };
 }
 
@@ -96,6 +97,14 @@ function durationOf({ startedAt }: DispatchedStep): number {
 /** Returns the end that releases the step: it returns to the queue without spending an attempt. */
 export function released(step: DispatchedStep): AttemptEnd {
   return withoutResult(step, KIND.released, undefined);
+}
+
+/**
+ * Returns the end that releases the step until a worker has its handler. It spends no attempt, and is not claimed until
+ * then.
+ */
+export function withheld(step: DispatchedStep, missed: NonNullable<Recording['missed']>): AttemptEnd {
+  return { ...released(step), missed };
 }
 
 /** Returns the end that begins a wait. The attempt of the step ends with the wait. */
@@ -121,6 +130,7 @@ function withoutResult(step: DispatchedStep, kind: AttemptEnd['kind'], wait: Wai
     events: undefined,
     publication: undefined,
     wait,
+    missed: undefined,
   };
 }
 
@@ -283,7 +293,7 @@ export function forgotten(step: DispatchedStep, afterMs: number): AttemptEnd {
   return attemptEnd(step, failure, DEFAULT_VERSION);
 }
 
-/** Returns the end of a step whose handler no worker has. */
+/** Returns the end of a step whose handler no worker can ever have. */
 export function handlerNotFound(step: DispatchedStep, message: string): AttemptEnd {
   const failure = StepHandlerResult.failure({ message, errorType: 'handler_not_found', retryable: false });
   return attemptEnd(step, failure, DEFAULT_VERSION);

@@ -1,7 +1,7 @@
 import { type ClaimedStepRow, type Engine, KIND, type RecordedStep } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
-import { announcedAs, covers } from '../model/announced.ts';
+import { isServed } from '../model/announced.ts';
 import { templateIndex } from '../model/ids.ts';
 import { nearNames } from '../model/near-names.ts';
 import { isWaitCallable, WAIT_CALLABLES } from '../model/waits.ts';
@@ -10,7 +10,7 @@ import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { ResolverNotFoundError } from '../registry/resolution-errors.ts';
 import { backOff } from '../time/back-off.ts';
-import { type AttemptEnd, handlerNotFound, released } from './attempt-end.ts';
+import { type AttemptEnd, handlerNotFound, released, withheld } from './attempt-end.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 import { stepFields } from './step-reports.ts';
 
@@ -59,6 +59,14 @@ export class ActiveRegistries {
     return this.#all.length !== before.length || this.#all.some((one, i) => one !== before[i]);
   }
 
+  /**
+   * Whether the announcement covers every handler that these registries can find. Resolvers of users may find handlers
+   * that match no announced pattern.
+   */
+  get announcesAll(): boolean {
+    return this.#all.every((one) => one.chain.isBuiltIn);
+  }
+
   /** The handlers that this worker announces to other workers. */
   get announcement(): string[] {
     return [...announcementOf(...this.#all), ...Object.values(WAIT_CALLABLES)];
@@ -85,6 +93,8 @@ export interface MissingHandlersOptions {
   registries: ActiveRegistries;
   workerId(): number;
   graceMs: number;
+  /** Whether steps wait for a handler that no worker has. Readers of a channel expect that such a step fails. */
+  waits: boolean;
   /** How long claims leave a step to a worker that has its handler. */
   excludeForMs: number;
   /** Called when the handler is registered, or a resolver may find it. */
@@ -99,8 +109,9 @@ const ENOUGH_WAIT = 100;
 
 /**
  * Claimed steps whose handler this worker cannot resolve. If another live worker announces the handler, the steps are
- * released to that worker. Otherwise they wait for the grace period, because handlers may be registered after startup,
- * and then fail.
+ * released to that worker. Otherwise they wait here for the grace period, because handlers may be registered after
+ * startup. Then they are released to a part of the queue that no claim reads, until a worker announces the handler. They
+ * fail if no worker can ever have the handler, if the grace period is 0, or if a channel hands them out.
  */
 export class MissingHandlers {
   readonly #options: MissingHandlersOptions;
@@ -111,6 +122,8 @@ export class MissingHandlers {
    */
   readonly #since = new Map<string, { first: number; last: number }>();
   readonly #excluded = new ExcludedSteps();
+  /** Handlers for which a warning was logged that their steps wait. */
+  readonly #withheld = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -163,6 +176,7 @@ export class MissingHandlers {
   refresh(): void {
     this.#excluded.clear();
     this.#since.clear();
+    this.#withheld.clear();
     this.#runKnown();
   }
 
@@ -208,28 +222,63 @@ export class MissingHandlers {
     // Every worker announces these names for the steps that wait. A standard step that names one of them has no
     // handler.
     if (isWaitCallable(handler.callable)) return false;
-    const entry = announcedAs(handler);
-    // A resolver of this worker accepted the name but found no handler. Two workers with the same resolver would
-    // release the step to each other forever. So the step is left only to a worker that announces the handler itself.
-    const ours = registries.of(handler).canResolve(handler);
-    if (ours && entry !== handler.callable) return false;
     const { namespace } = task.snapshot.template;
-    const announced = await engine.announcedElsewhere({ workerId: workerId(), namespace, entry });
-    return covers(announced, handler, { forms: !ours });
+    const { callable, resolver } = handler;
+    const { own, workers, tried } = await engine.announcedElsewhere({
+      workerId: workerId(),
+      namespace,
+      callable,
+      resolver,
+    });
+    if (workers.some(({ ability }) => ability === 'has')) return true;
+    // A resolver of this worker accepted the name but found no handler. Two workers with the same resolver would
+    // release the step to each other forever. So until this worker is known to have tried, the step is left only to a
+    // worker that announces the handler itself.
+    if (registries.of(handler).canResolve(handler) && (own === null || !tried.includes(own))) return false;
+    return isServed(workers, tried);
   }
 
   #decide(step: DispatchedStep, since: number, served: boolean): void {
     if (!this.#waiting.has(step)) return;
     if (served) {
       this.#since.delete(callableOf(step));
+      this.#withheld.delete(callableOf(step));
       this.#waiting.delete(step);
       this.#excluded.add(keyOf(step.task.snapshot.id, step.templateIdx), this.#options.excludeForMs);
       this.#options.end(released(step));
     } else if (performance.now() - since >= this.#options.graceMs) {
       this.#waiting.delete(step);
-      const why = whyMissing(this.#options.registries.of(step.handler), step.handler);
-      this.#options.end(handlerNotFound(step, `step ${step.name}: ${why}`));
+      const { graceMs, registries, waits } = this.#options;
+      const registry = registries.of(step.handler);
+      const why = whyMissing(registry, step.handler);
+      if (waits && graceMs > 0 && mayAppear(registry, step.handler)) this.#withhold(step, { since, why });
+      else this.#options.end(handlerNotFound(step, `step ${step.name}: ${why}`));
     }
+  }
+
+  /** Releases the step until a worker announces its handler. */
+  #withhold(step: DispatchedStep, { since, why }: { since: number; why: string }): void {
+    const { registries, workerId, end } = this.#options;
+    const { handler } = step;
+    const { namespace } = step.task.snapshot.template;
+    const key = callableOf(step);
+    if (!this.#withheld.has(key)) {
+      this.#withheld.add(key);
+      this.#logger.warn(
+        { handler: handler.callable, namespace, reason: why },
+        'no worker has the handler; its steps wait',
+      );
+    }
+    end(
+      withheld(step, {
+        namespace,
+        callable: handler.callable,
+        resolver: handler.resolver ?? null,
+        workerId: workerId(),
+        missedMs: performance.now() - since,
+        hasTried: registries.of(handler).canResolve(handler),
+      }),
+    );
   }
 
   /** Releases all waiting steps. */
@@ -250,6 +299,15 @@ function callableOf(step: DispatchedStep): string {
   return `${step.task.snapshot.template.namespace} ${step.handlerName} ${step.template.handler.resolver ?? ''}`;
 }
 
+/** Returns whether a worker may have the handler later. The names of built-in handlers are reserved. */
+function mayAppear(registry: HandlerRegistry, { callable }: HandlerDefinition): boolean {
+  return !isWaitCallable(callable) && !isFileWithoutFolder(registry, callable);
+}
+
+function isFileWithoutFolder(registry: HandlerRegistry, callable: string): boolean {
+  return /^\.{1,2}\//.test(callable) && !registry.canResolve(callable);
+}
+
 /** Returns why no worker can run a handler, and what to do. */
 function whyMissing(registry: HandlerRegistry, { callable, resolver }: HandlerDefinition): string {
   const resolvers = registry.chain.listResolvers().map(([name]) => name);
@@ -259,8 +317,7 @@ function whyMissing(registry: HandlerRegistry, { callable, resolver }: HandlerDe
 }
 
 function hintFor(registry: HandlerRegistry, callable: string): string {
-  const isFile = /^\.{1,2}\//.test(callable);
-  if (isFile && !registry.canResolve(callable)) return 'to name handlers by file, give the registry a baseFolder';
+  if (isFileWithoutFolder(registry, callable)) return 'to name handlers by file, give the registry a baseFolder';
   const known = registry.listHandlers();
   const near = nearNames(callable, known);
   if (near.length > 0) return `did you mean ${near.join(' or ')}?`;

@@ -69,6 +69,8 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
       thresholds: thresholdsOf(options),
       running: steps,
       callables: () => registries.announcement,
+      // The readers of a channel may run any handler.
+      announcesAll: () => !options.handOut && registries.announcesAll,
       load: () => ({ ...reports.counts, running: slots.running, hung: slots.hung, phase: draining.phase }),
       drain: (wanted) => draining.want(wanted),
     },
@@ -92,6 +94,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
       registries,
       workerId: () => incarnation.id,
       graceMs: options.handlerMissingGraceMs,
+      waits: !options.handOut,
       excludeForMs: leaseMs,
       run: (step) => worker.run(step),
       end: (end) => worker.push(end),

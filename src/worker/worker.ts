@@ -227,7 +227,33 @@ export class Worker implements WorkerHooks {
     const { channel } = this.#parts;
     if (step.task.snapshot.hasWaits && waitsByType(step.template.type)) this.#wait(step);
     else if (channel) channel.offer(step);
-    else this.#runner.run(step);
+    else if (this.#isAnnounced(step)) this.#runner.run(step);
+    else void this.#announceAndRun(step);
+  }
+
+  /** Whether the step can be started without announcing its handler, or has no handler here. */
+  #isAnnounced({ handler }: DispatchedStep): boolean {
+    const { lease, registries } = this.#parts;
+    return lease.incarnation.mayStart(handler) || !registries.mayHave(handler);
+  }
+
+  /** Runs a step whose handler was registered after the last announcement. */
+  async #announceAndRun(step: DispatchedStep): Promise<void> {
+    const { lease, slots, stopping } = this.#parts;
+    for (let tries = 0; !(await this.#announce()) && !stopping.begun; tries++) await backOff(tries);
+    if (step.over) return;
+    if (stopping.begun || slots.free <= 0) this.push(released(step));
+    else if (lease.incarnation.owns(step.claim)) this.#runner.run(step);
+  }
+
+  /** Announces the handlers. Returns whether the announcement is committed. */
+  async #announce(): Promise<boolean> {
+    try {
+      return await this.#parts.lease.incarnation.announce();
+    } catch (error) {
+      this.#options.logger.debug({ error: messageOf(error) }, 'handlers not announced; retrying');
+      return false;
+    }
   }
 
   /** Runs a step of a type that waits. No user handler runs, even if steps are dispatched elsewhere. */
@@ -357,7 +383,7 @@ export class Worker implements WorkerHooks {
   }
 
   recorded(batch: readonly AttemptEnd[], accepted: readonly AttemptEnd[], answer: RecordAnswer, own: Reserved): void {
-    const { slots, cache, channel, held, reports, publishing, logWriter, queuePoller } = this.#parts;
+    const { slots, cache, channel, held, reports, publishing, logWriter, queuePoller, lease } = this.#parts;
     const { onEventsStored, onTasksEnded, onWorkLeft } = this.#options;
     slots.release(own.freeSlots);
     cache.keepRecorded(accepted, answer);
@@ -371,6 +397,7 @@ export class Worker implements WorkerHooks {
     if (accepted.some(({ step }) => step.log)) logWriter?.recorded(accepted);
     reports.uncompleted(accepted, answer.uncompleted, (ms) => queuePoller.dueIn(ms));
     this.#advance(children);
+    if (accepted.some(({ missed }) => missed)) void lease.housekeeping.offerSteps();
     if (batch.some(({ publication }) => publication)) publishing.recorded(batch, accepted);
     if (accepted.some(({ events }) => events !== undefined)) onEventsStored();
     if (answer.ended.length > 0) {

@@ -23,6 +23,7 @@ const QUIET: TaskerStatus = {
   },
   pauses: [],
   unserved: [],
+  unservedHandlers: [],
   perMinute: { created: 0, ended: 0, attempts: 0, failures: 0, estimated: false },
   prune: null,
   lagMs: 0,
@@ -42,6 +43,11 @@ describe('the status says that nothing needs you', () => {
     ['no worker is alive', { attention: { ...attention, noWorker: true } }, 'no worker is alive'],
     ['approvals wait', { attention: { ...attention, approvals: 24 } }, '24 approvals wait for a decision'],
     ['a schedule fails', { attention: { ...attention, failingSchedules: 1 } }, '1 failing schedule'],
+    [
+      'no worker has a handler',
+      { unservedHandlers: [{ namespace: 'shop', handler: 'charge', steps: 2, since: '2026-11-28T02:57:00.000000Z' }] },
+      'no worker has charge, for 3 min',
+    ],
     ['tasks are blocked', { attention: { ...attention, blocked: 3 } }, '3 tasks blocked by failures'],
   ])('unless %s', (_, more: Partial<TaskerStatus>, says) => {
     const text = textOf({ ...QUIET, ...more });

@@ -109,7 +109,7 @@ it('an attempt of a lost worker does not end before it starts even if the sweep 
     const claim = one(1);
     const tasks = (await engine.claim(claim, { timeoutMs: 10_000 })).steps.map((step) => step.taskUuid);
     await lockTasks(tx, tasks);
-    expect(await takeBack(tx, tasks, [claim.workerId])).toHaveLength(1);
+    expect(await takeBack(tx, { tasks, workerIds: [claim.workerId], missed: [] })).toHaveLength(1);
   });
   const times = `select h.ended_at >= h.started_at and s.done_at >= h.started_at ordered
     from tasker.history h join tasker.step s using (task_uuid, idx)`;

@@ -155,9 +155,13 @@ export async function invariants(sql: Sql): Promise<void> {
     throw new Error(`${wrong.length} tasks break an invariant: ${JSON.stringify(wrong.slice(0, 3))}`);
   const misplaced = await sql(`
     select q.*, m.paused, abs(m.queue_id) home from tasker.queue q join tasker.template m on m.id = q.template_id
-     where q.namespace_id <> case when m.paused or exists (
+      join tasker.template_step s on s.template_id = m.id and s.idx = tasker.template_idx(q.idx)
+     where not case when m.paused or exists (
              select 1 from tasker.pause p where p.task_uuid = q.task_uuid and p.resumed_at is null)
-             then -abs(m.queue_id) else abs(m.queue_id) end`);
+             then q.namespace_id = -abs(m.queue_id)
+             else q.namespace_id = abs(m.queue_id) or q.namespace_id = -abs(m.queue_id) - 536870912 and exists (
+               select 1 from tasker.missing_handler h
+                where h.namespace_id = m.namespace_id and h.callable = s.callable and h.state = 'withheld') end`);
   if (misplaced.length > 0)
     throw new Error(`${misplaced.length} rows of the queue are misplaced: ${JSON.stringify(misplaced.slice(0, 3))}`);
 }

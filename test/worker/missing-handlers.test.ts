@@ -82,7 +82,7 @@ describe('a step whose handler this worker does not have', () => {
     expect(able.stats!.processed + tasker.stats!.processed).toBeGreaterThanOrEqual(40);
   });
 
-  it('the step fails permanently after the grace period if no worker has the handler', async () => {
+  it('the step waits after the grace period if no worker has the handler, and the worker suggests a similar name', async () => {
     const { logger, lines } = collectingLogger();
     const { tasker, demo } = await shared.setup(
       { charge_card: [] },
@@ -101,21 +101,39 @@ describe('a step whose handler this worker does not have', () => {
     );
     expect(why).toMatchObject({ heldBy: 'lonely', handler: 'charge_card' });
     expect(why!.why).toMatch(
-      /held by lonely, which does not have handler charge_card; it fails if none is registered soon/,
+      /held by lonely, which does not have handler charge_card; it is released if none is registered soon/,
     );
-    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('blocked_by_failures');
+    const step = await until(
+      () => tasker.getStep(taskUuid, 'charge_card'),
+      ({ currentState }) => currentState === 'enqueued',
+    );
     expect(performance.now() - start).toBeGreaterThanOrEqual(1_500);
-    const step = await tasker.getStep(taskUuid, 'charge_card');
-    expect(step).toMatchObject({
-      attempts: 1,
-      results: { error: { error_type: 'handler_not_found', retryable: false } },
-    });
-    expect(step.results!.error!.message).toBe(
-      'step charge_card: no worker has a handler named charge_card; did you mean charge_cart?',
-    );
+    expect(step.attempts).toBe(0);
+    expect(lines.map(({ message, fields }) => [message, (fields as { reason?: string }).reason])).toContainEqual([
+      'no worker has the handler; its steps wait',
+      'no worker has a handler named charge_card; did you mean charge_cart?',
+    ]);
     expect(lines.map((line) => line.message)).toContain(
       'no handler here for charge_card (did you mean charge_cart?); register them, or run a worker that has them',
     );
+  });
+
+  it('the step fails permanently if no worker can ever have the handler', async () => {
+    const { tasker, demo } = await shared.setup(
+      { file: { handler: './charge' }, reserved: { handler: 'tasker.timer' } },
+      { handlers: registryOf('other'), handlerMissingGraceMs: 300 },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('blocked_by_failures');
+    const errors = (await tasker.getSteps(taskUuid)).map(({ name, results }) => [name, results?.error]);
+    expect(Object.fromEntries(errors)).toMatchObject({
+      file: {
+        error_type: 'handler_not_found',
+        message:
+          'step file: no worker has a handler named ./charge; to name handlers by file, give the registry a baseFolder',
+      },
+      reserved: { error_type: 'handler_not_found' },
+    });
   });
 
   it('the step runs when its handler is registered during the grace period', async () => {
@@ -180,9 +198,12 @@ describe('a step whose handler this worker does not have', () => {
     );
     await tasker.cancelTask(taskUuid);
     expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('cancelled');
-    // This task waits for the same handler, but started later. By the time it fails, the first would have failed, too.
+    // This task waits for the same handler, but started later. By the time it is released, the first would have been, too.
     const later = await tasker.createTask(demo);
-    expect((await tasker.waitForTask(later.taskUuid, { timeoutMs: 20_000 })).status).toBe('blocked_by_failures');
+    await until(
+      () => tasker.getHistory(later.taskUuid),
+      (history) => history.length > 0,
+    );
     expect((await tasker.getStep(taskUuid, 'charge')).currentState).toBe('cancelled');
     expect(tasker.stats).toMatchObject({ running: 0, unrecorded: 0, refused: 0 });
   });

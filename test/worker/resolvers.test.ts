@@ -137,10 +137,18 @@ describe("a handler that can't be resolved", () => {
       { handlers: registry, handlerMissingGraceMs: 200, logger },
     );
     const { taskUuid } = await tasker.createTask(demo);
-    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 8_000 })).status).toBe('blocked_by_failures');
-    const steps = await tasker.getSteps(taskUuid);
+    const steps = await until(
+      () => tasker.getSteps(taskUuid),
+      (all) => all.filter((step) => step.currentState === 'enqueued').length === 3,
+    );
     const errors = Object.fromEntries(steps.map((step) => [step.name, step.results?.error]));
-    expect(steps.map((step) => step.attempts)).toEqual([1, 1, 1, 1, 1]);
+    expect(steps.map((step) => step.attempts)).toEqual([1, 1, 0, 0, 0]);
+    const waiting = lines.filter(({ message }) => message === 'no worker has the handler; its steps wait');
+    expect(waiting.map(({ fields }) => (fields as { reason?: string }).reason).sort()).toEqual([
+      expect.stringContaining('no worker has a handler named tenant.nobody'),
+      'resolver tenants has no handler named tenant.nobody',
+      'Resolver not found: tenats; did you mean tenants?',
+    ]);
     expect(errors).toMatchObject({
       method: {
         error_type: 'handler_invalid',
@@ -151,19 +159,6 @@ describe("a handler that can't be resolved", () => {
         error_type: 'handler_invalid',
         retryable: false,
         message: 'handler broken could not be created: no configuration',
-      },
-      resolver: {
-        error_type: 'handler_not_found',
-        retryable: false,
-        message: 'step resolver: Resolver not found: tenats; did you mean tenants?',
-      },
-      nobody: {
-        error_type: 'handler_not_found',
-        message: expect.stringContaining('no worker has a handler named tenant.nobody'),
-      },
-      hinted: {
-        error_type: 'handler_not_found',
-        message: 'step hinted: resolver tenants has no handler named tenant.nobody',
       },
     });
     // One warning at startup reports all of them except a constructor that throws, which is found only when it runs.
@@ -274,8 +269,21 @@ describe('a worker without the resolver', () => {
     );
     await another({ ...options, handlers: registryOf(new Tenants()), name: 'two' });
     const { taskUuid } = await tasker.createTask(demo);
-    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 8_000 })).status).toBe('blocked_by_failures');
-    expect((await tasker.getStep(taskUuid, 'nobody')).results?.error?.error_type).toBe('handler_not_found');
+    const [row] = await until(
+      () =>
+        shared.sql<{ tried: number }>(
+          `select cardinality(h.tried) tried from tasker.missing_handler h join tasker.namespace n on n.id = h.namespace_id
+            where n.name = $1 and h.state = 'withheld'`,
+          [demo.namespace],
+        ),
+      (rows) => rows.length === 1,
+    );
+    expect(row).toEqual({ tried: 2 });
+    // Each of them looked for the handler once. The first one to claim the step then left it to the other.
+    const history = await tasker.getHistory(taskUuid);
+    expect(new Set(history.map(({ who }) => who))).toEqual(new Set(['one', 'two']));
+    expect(history.length).toBeLessThanOrEqual(3);
+    expect(await tasker.getStep(taskUuid, 'nobody')).toMatchObject({ currentState: 'enqueued', attempts: 0 });
   });
 
   it('a step that a resolver accepts without having its handler is run by a worker that has a handler of that name', async () => {

@@ -37,7 +37,7 @@ export function pageJson({
 
 /** Returns the status of an installation as JSON. */
 export function statusJson(now: TaskerStatus) {
-  const { workers, queues, waits, attention, pauses, unserved, perMinute, prune, ...rest } = now;
+  const { workers, queues, waits, attention, pauses, unserved, unservedHandlers, perMinute, prune, ...rest } = now;
   return {
     ...snakeKeys(rest),
     workers: snakeKeys(workers),
@@ -46,6 +46,7 @@ export function statusJson(now: TaskerStatus) {
     attention: snakeKeys(attention),
     pauses: pauses.map((pause) => snakeKeys(pause)),
     unserved: unserved.map((steps) => snakeKeys(steps)),
+    unserved_handlers: unservedHandlers.map((handler) => snakeKeys(handler)),
     per_minute: perMinute,
     prune: prune && snakeKeys(prune),
   };

@@ -7,6 +7,7 @@ import { waitsByKind } from '../../store/overview/waits.ts';
 import { lateSchedules } from '../../store/schedules/schedules.ts';
 import { listWorkers, type WorkerRow } from '../../store/workers.ts';
 import { type QueueInfo, readQueues } from './queues.ts';
+import { unservedHandlersOf } from './unserved-handlers.ts';
 
 /** Minimum time between two readings, regardless of how often metrics are collected. */
 const LEAST_MS = 5_000;
@@ -24,6 +25,8 @@ const STALE_MS = 120_000;
 /** Maximum number of namespaces with separate values. The others are summed as `other`. */
 const NAMESPACES = 100;
 const OTHER = 'other';
+/** Maximum number of missing handlers with separate values. */
+const HANDLERS = 100;
 /** Open dead letters are counted up to this number. */
 const MOST_DEAD_LETTERS = 100_000;
 /** Open waits of each kind are counted up to this number. */
@@ -93,6 +96,7 @@ export class OverviewGauges {
       this.#readAt = performance.now();
       for (const name of OVERVIEW) this.#on[name].clear();
       this.#setQueues(queues);
+      this.#setUnservedHandlers(queues);
       this.#setTasks(tasks);
       this.#setWorkers(workers);
       this.#setDeadLetters(dead, queues);
@@ -124,6 +128,24 @@ export class OverviewGauges {
       queueDepth.of(label).set(ready);
       queueOldest.of(label).set(oldestMs / 1000);
       unservedSteps.of(label).set(unserved);
+    }
+  }
+
+  /** Handlers beyond the first ones are summed, because each label is a separate series in Prometheus. */
+  #setUnservedHandlers(queues: readonly QueueInfo[]): void {
+    const sums = new Map<string, { labels: [string, string]; steps: number; since: number }>();
+    for (const { namespace, handler, since, steps } of unservedHandlersOf(queues)) {
+      const labels: [string, string] = sums.size < HANDLERS ? [this.#labelOf(namespace), handler] : [OTHER, OTHER];
+      const key = JSON.stringify(labels);
+      const at = since === null ? Number.POSITIVE_INFINITY : Date.parse(since) / 1000;
+      const sum = sums.get(key) ?? { labels, steps: 0, since: at };
+      sum.steps += steps;
+      sum.since = Math.min(sum.since, at);
+      sums.set(key, sum);
+    }
+    for (const { labels, steps, since } of sums.values()) {
+      this.#on.unservedHandlerSteps.of(...labels).set(steps);
+      if (Number.isFinite(since)) this.#on.unservedHandlerSince.of(...labels).set(since);
     }
   }
 

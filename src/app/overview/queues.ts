@@ -4,6 +4,7 @@ import type { Engine } from '../../engine/engine.ts';
 import { TaskerError } from '../../errors.ts';
 import { grouped } from '../../model/grouped.ts';
 import { nearNames } from '../../model/near-names.ts';
+import { missingHandlers } from '../../store/missing-handlers.ts';
 import { type QueueFlowRow, queueFlows } from '../../store/overview/queue-flow.ts';
 import {
   type LookedAtRow,
@@ -24,6 +25,7 @@ import { type LostWorkerRow, listWorkers, lostWorkers } from '../../store/worker
 import { AnnouncedByNamespace } from './announced.ts';
 import { type LiveWorker, liveWorkers } from './live-workers.ts';
 import { flowOf, type QueueFlow } from './queue-flow.ts';
+import { WithheldHandlers } from './withheld-handlers.ts';
 
 /**
  * The reason why no live worker can run a step. `no_worker`: no worker serves its namespace. `no_handler`: its workers
@@ -39,6 +41,8 @@ export interface UnservedSteps {
   steps: number;
   /** The templates of these steps, as `name@version`. */
   templates: string[];
+  /** When a worker first missed the handler. If none has missed it, when the first of the steps became ready. ISO time. */
+  since: string | null;
 }
 
 /** The queue of a namespace, as `tasker.queues` returns it. Times are ISO 8601, by the clock of the database. */
@@ -160,7 +164,7 @@ export interface Overview {
 
 /** Reads the queue of every namespace, by name, and the workers. */
 export async function readOverview(db: Db): Promise<Overview> {
-  const [rows, heads, retries, counts, workers, lost, approvals, schedules, flows] = await Promise.all([
+  const [rows, heads, retries, counts, workers, lost, approvals, schedules, flows, missing] = await Promise.all([
     queuedSteps(db),
     queueHeads(db),
     waitingRetries(db),
@@ -170,6 +174,7 @@ export async function readOverview(db: Db): Promise<Overview> {
     openApprovals(db),
     failingSchedules(db),
     queueFlows(db),
+    missingHandlers(db),
   ]);
   const namespaceOf = await templateNamespaces(
     db,
@@ -182,10 +187,12 @@ export async function readOverview(db: Db): Promise<Overview> {
   }
   const living = liveWorkers(workers, counts);
   const taking = new AnnouncedByNamespace(living.filter((worker) => !worker.draining));
-  const unserved = rows.filter(
-    (row): row is QueuedRow =>
-      row.callable !== null && !taking.covers(row.namespace, { callable: row.callable, resolver: row.resolver }),
-  );
+  const withheld = new WithheldHandlers(missing);
+  const unserved = rows.filter((row): row is QueuedRow => {
+    const { namespace, callable, resolver } = row;
+    if (callable === null) return false;
+    return withheld.has({ namespace, callable, resolver }) || !taking.covers(namespace, { callable, resolver });
+  });
   const facts: Facts = {
     unserved: new Set(unserved),
     looked: await lookAt(db, unserved),
@@ -198,6 +205,7 @@ export async function readOverview(db: Db): Promise<Overview> {
     flows: new Map(flows.map((flow) => [flow.namespaceId, flow])),
     approvals: new Map(approvals.map((row) => [row.namespace, row.approvals])),
     failingSchedules: new Map(schedules.map((row) => [row.namespace, row.schedules])),
+    withheld,
   };
   const queues = [...grouped(rows, (row) => row.namespaceId).values()].map((queued) => queueOf(queued, facts));
   return { queues, living, lost };
@@ -263,6 +271,7 @@ interface Facts {
   failingSchedules: ReadonlyMap<string, number>;
   /** The handlers that all live workers announce, including draining workers. */
   announced: AnnouncedByNamespace;
+  withheld: WithheldHandlers;
 }
 
 function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
@@ -303,19 +312,22 @@ function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
 
 /** Groups by handler the ready steps that no live worker can run. */
 function unservedOf(queued: readonly QueuedStepsRow[], facts: Facts): UnservedSteps[] {
-  const { announced, unserved } = facts;
+  const { announced, unserved, withheld, looked } = facts;
   const byHandler = new Map<string, UnservedSteps>();
   for (const row of queued) {
     const { namespace, callable, resolver, template, version } = row;
     const steps = readyOf(row, facts);
     if (callable === null || steps === 0 || !unserved.has(row)) continue;
-    const reason = announced.covers(namespace, { callable, resolver })
-      ? 'draining'
-      : announced.serves(namespace)
-        ? 'no_handler'
-        : 'no_worker';
-    const known = byHandler.get(callable) ?? { handler: callable, reason, steps: 0, templates: [] };
+    const handler = { namespace, callable, resolver };
+    const reason = !announced.serves(namespace)
+      ? 'no_worker'
+      : !withheld.has(handler) && announced.covers(namespace, handler)
+        ? 'draining'
+        : 'no_handler';
+    const since = withheld.since(handler) ?? looked.get(kindOf(row))?.firstAt ?? null;
+    const known = byHandler.get(callable) ?? { handler: callable, reason, steps: 0, templates: [], since };
     known.steps += steps;
+    if (since !== null && (known.since === null || since < known.since)) known.since = since;
     const name = `${template}@${version}`;
     if (!known.templates.includes(name)) known.templates.push(name);
     byHandler.set(callable, known);

@@ -5,6 +5,7 @@ import type { WaitKind } from '../../model/waits.ts';
 import { lastPrune } from '../../store/retention/runs.ts';
 import { type Overview, type QueueInfo, readInstallation, type UnservedSteps } from './queues.ts';
 import type { StateCounts } from './task-summary.ts';
+import { type UnservedHandler, unservedHandlersOf } from './unserved-handlers.ts';
 
 /** The queue of one namespace. */
 export interface NamespaceQueue {
@@ -72,6 +73,11 @@ export interface TaskerStatus {
   pauses: Pause[];
   /** The ready steps that no live worker can run, by namespace and handler. */
   unserved: (UnservedSteps & { namespace: string })[];
+  /**
+   * The handlers that no live worker of their namespace has, with the number of steps that wait for them. Those that are
+   * missing for the longest time come first.
+   */
+  unservedHandlers: UnservedHandler[];
   /**
    * Rates per minute over the last five minutes, or over a shorter time if there are too many changes to count.
    * `created` and `ended` count tasks; `attempts` and `failures` count attempts of steps. `estimated`: `attempts` and
@@ -143,6 +149,7 @@ export async function statusOf(engine: Engine): Promise<TaskerStatus> {
     ),
     pauses: facts.pauses,
     unserved: all.flatMap(({ namespace, unserved }) => unserved.map((steps) => ({ namespace, ...steps }))),
+    unservedHandlers: unservedHandlersOf(all),
     perMinute: perMinute(facts),
     prune: facts.prune ?? null,
     lagMs: facts.lagMs,

@@ -8,7 +8,9 @@ import {
   summarize,
   type TemplateCounts,
 } from '../../engine/search/summary.ts';
+import { missingHandlers } from '../../store/missing-handlers.ts';
 import { type UnservedGroup, unservedSteps } from './unserved.ts';
+import { WithheldHandlers } from './withheld-handlers.ts';
 
 export type { FailureGroup, StateCounts, StepGroups, SummaryOptions, TemplateCounts, UnservedGroup };
 
@@ -38,11 +40,12 @@ export async function summarizeTasks(
   filter: TaskFilter,
   options: SummaryOptions = {},
 ): Promise<TaskSummary> {
-  const [{ ready, ...facts }, workers] = await Promise.all([
+  const [{ ready, ...facts }, workers, missing] = await Promise.all([
     summarize(engine.database, filter, options),
     engine.listWorkers(),
+    missingHandlers(engine.database),
   ]);
-  const all = unservedSteps(ready ?? [], workers);
+  const all = unservedSteps(ready ?? [], workers, new WithheldHandlers(missing));
   const groups = all.slice(0, options.groups ?? 100);
   const unserved = {
     steps: all.reduce((sum, { count }) => sum + count, 0),

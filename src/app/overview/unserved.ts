@@ -2,6 +2,7 @@ import type { TaskFilter } from '../../engine/search/filter.ts';
 import { covers } from '../../model/announced.ts';
 import type { ReadyRow } from '../../store/overview/status.ts';
 import type { WorkerRow } from '../../store/workers.ts';
+import { WithheldHandlers } from './withheld-handlers.ts';
 
 /** Ready steps that no live worker can run. */
 export interface UnservedGroup {
@@ -20,14 +21,22 @@ export interface UnservedGroup {
   filter: TaskFilter;
 }
 
-/** Groups the ready steps that no live worker can run, largest groups first. */
-export function unservedSteps(ready: readonly ReadyRow[], workers: readonly WorkerRow[]): UnservedGroup[] {
+/**
+ * Groups the ready steps that no live worker can run, largest groups first. `withheld`: the handlers that live workers did
+ * not find.
+ */
+export function unservedSteps(
+  ready: readonly ReadyRow[],
+  workers: readonly WorkerRow[],
+  withheld = new WithheldHandlers([]),
+): UnservedGroup[] {
   const living = workers.filter((worker) => worker.living);
   const groups = new Map<string, UnservedGroup>();
   for (const row of ready) {
     const { namespace, handler, resolver, count, first } = row;
     const here = living.filter((worker) => worker.namespaces.includes(namespace));
-    if (here.some((worker) => covers(worker.callables, { callable: handler, resolver }))) continue;
+    const isWithheld = withheld.has({ namespace, callable: handler, resolver });
+    if (!isWithheld && here.some((worker) => covers(worker.callables, { callable: handler, resolver }))) continue;
     const reason = here.length === 0 ? 'no_worker' : 'no_handler';
     const key = reason === 'no_worker' ? namespace : `${namespace} ${handler}`;
     const group = groups.get(key) ?? newGroup(row, reason);

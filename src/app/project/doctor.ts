@@ -249,9 +249,10 @@ function examineServed(all: readonly QueueInfo[]): Check {
   const found = queues.slice(0, NAMED_NAMESPACES).map(({ namespace, unserved, unservedSteps }) => {
     const handlers = unserved.map(({ handler }) => handler);
     const named = `${handlers.slice(0, 3).join(', ')}${handlers.length > 3 ? ' …' : ''}`;
+    const since = unserved[0]!.since === null ? '' : ` (since ${unserved[0]!.since})`;
     const why = {
       no_worker: 'no live worker serves the namespace',
-      no_handler: `no live worker has ${named}`,
+      no_handler: `no live worker has ${named}${since}`,
       draining: 'its workers are draining',
     }[unserved[0]!.reason];
     return `${namespace}: ${unservedSteps} ready ${unservedSteps === 1 ? 'step waits' : 'steps wait'}, and ${why}`;

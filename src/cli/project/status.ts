@@ -166,7 +166,7 @@ const WAITS: Record<TaskerStatus['waits'][number]['kind'], readonly [one: string
   call: ['call again', 'calls again'],
 };
 
-function attentionLines({ attention, workers, pauses }: TaskerStatus): string[] {
+function attentionLines({ attention, workers, pauses, unservedHandlers, at }: TaskerStatus): string[] {
   const { blocked, unserved, stale, deadLetters, deadDeliveries, lateTimers, lateSchedules } = attention;
   const { approvals, failingSchedules, noWorker } = attention;
   const found: [number, string, string, string][] = [
@@ -180,6 +180,7 @@ function attentionLines({ attention, workers, pauses }: TaskerStatus): string[] 
       `${upTo(workers.lost, MOST_LOST)} ${workers.lost === 1 ? 'worker' : 'workers'} lost in the last hour`,
       LOST,
     ],
+    [unservedHandlers.length, 'error', missingText(unservedHandlers, at), 'npx tasker queue'],
     [failingSchedules, 'error', counted(failingSchedules, 'failing schedule'), 'npx tasker schedule list'],
     [approvals, 'waiting', approvalsText(approvals), 'npx tasker approval list'],
     [lateTimers, 'waiting', `${counted(lateTimers, 'wait')} overdue`, 'npx tasker doctor'],
@@ -206,6 +207,13 @@ function hungText({ hungSlots }: TaskerStatus['workers']): string {
 function approvalsText(approvals: number): string {
   const words = approvals === 1 ? 'approval waits' : 'approvals wait';
   return `${upTo(approvals, MOST_WAITING)} ${words} for a decision`;
+}
+
+/** Returns, for example, `no worker has charge_card, for 3 min, and 2 more handlers`. */
+function missingText([first, ...others]: TaskerStatus['unservedHandlers'], at: string): string {
+  if (!first) return '';
+  const since = first.since === null ? '' : `, for ${spanOf(Date.parse(at) - Date.parse(first.since))}`;
+  return `no worker has ${first.handler}${since}${others.length > 0 ? `, and ${counted(others.length, 'more handler')}` : ''}`;
 }
 
 /** Returns, for example, `paused: template shop/fulfil and 2 more`. */

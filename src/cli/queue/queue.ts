@@ -143,14 +143,14 @@ const WHY: Record<Queue['unserved'][number]['reason'], string> = {
 /** Returns the ready steps that no live worker can run, by handler. Undefined if there are none. */
 export function unservedTable(queues: readonly Queue[]): string | undefined {
   const rows = queues.flatMap(({ namespace, unserved }) =>
-    unserved.map(({ handler, steps, templates, reason }) => [
+    unserved.map(({ handler, steps, templates, reason, since }) => [
       namespace,
       handler,
       thousands(steps),
       templates.length > 2
         ? `${templates.slice(0, 2).join(' ')} and ${templates.length - 2} more`
         : templates.join(' '),
-      WHY[reason],
+      reason === 'no_handler' && since !== null ? `${WHY[reason]}, since ${since.slice(0, 19)}Z` : WHY[reason],
     ]),
   );
   return rows.length === 0 ? undefined : table(['namespace', 'handler', 'steps', 'templates', 'why'], rows);

@@ -14,6 +14,7 @@ import {
   tryLooking,
   wantedHandlers,
 } from '../../store/dead-letters/look.ts';
+import { missingHandlers, type NeededHandler } from '../../store/missing-handlers.ts';
 import { FIRST_TASK } from '../../store/queue.ts';
 import { lockFreeTasks } from '../../store/tasks.ts';
 import { listWorkers } from '../../store/workers.ts';
@@ -132,10 +133,15 @@ async function* addBlocked(
 
 /**
  * Returns the tasks in which a ready step waits for a worker: nothing is running, and no live worker that takes steps
- * has its handler.
+ * has its handler. By task, the names of the handlers that the workers of its namespace lack.
  */
-export async function unservedTasks(db: Db, taskUuids: readonly string[]): Promise<Set<string>> {
-  const [wanted, workers] = await Promise.all([wantedHandlers(db, taskUuids), listWorkers(db)]);
+export async function missingHandlersOf(db: Db, taskUuids: readonly string[]): Promise<Map<string, string[]>> {
+  const [wanted, workers, missing] = await Promise.all([
+    wantedHandlers(db, taskUuids),
+    listWorkers(db),
+    missingHandlers(db),
+  ]);
+  const withheld = new Set(missing.filter(({ state }) => state === 'withheld').map(keyOf));
   const taking = workers.filter((worker) => worker.living && !worker.draining);
   const byNamespace = new Map<string, Announced>();
   const announcedIn = (namespace: string): Announced => {
@@ -147,6 +153,17 @@ export async function unservedTasks(db: Db, taskUuids: readonly string[]): Promi
     return announced;
   };
   const running = new Set(wanted.filter((row) => row.running).map((row) => row.taskUuid));
-  const unserved = wanted.filter((row) => !running.has(row.taskUuid) && !announcedIn(row.namespace).covers(row));
-  return new Set(unserved.map((row) => row.taskUuid));
+  const served = new Set(workers.filter((worker) => worker.living).flatMap(({ namespaces }) => namespaces));
+  const found = new Map<string, string[]>();
+  for (const row of wanted) {
+    if (running.has(row.taskUuid)) continue;
+    if (!withheld.has(keyOf(row)) && announcedIn(row.namespace).covers(row)) continue;
+    const lacking = served.has(row.namespace) ? [row.callable] : [];
+    found.set(row.taskUuid, [...(found.get(row.taskUuid) ?? []), ...lacking]);
+  }
+  return found;
+}
+
+function keyOf({ namespace, callable, resolver }: NeededHandler): string {
+  return JSON.stringify([namespace, callable, resolver]);
 }

@@ -54,6 +54,11 @@ export const StatusSchema = z
       .openapi({ description: 'Counts of problems that need a person.' }),
     pauses: z.array(PauseSchema),
     unserved: z.array(UnservedSchema.extend({ namespace: z.string() })),
+    unserved_handlers: z
+      .array(z.object({ namespace: z.string(), handler: z.string(), since: nullableText, steps: count }))
+      .openapi({
+        description: 'Handlers that no live worker of their namespace has, and the steps that wait for them.',
+      }),
     per_minute: z.object({
       created: z.number(),
       ended: z.number(),

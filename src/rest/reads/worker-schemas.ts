@@ -62,6 +62,7 @@ export const UnservedSchema = z
     reason: z.enum(['no_worker', 'no_handler', 'draining']),
     steps: z.int(),
     templates: z.array(z.string()),
+    since: nullableText,
   })
   .openapi('UnservedSteps');
 

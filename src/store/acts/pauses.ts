@@ -1,5 +1,5 @@
 import type { Db } from '../../db/statement.ts';
-import { queueIdOf } from '../queue-id.ts';
+import { pausedPartsOf, placeOf, queueIdOf, unpausedPartsOf } from '../queue-id.ts';
 import { openTasks } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 import type { Operator } from './operate.ts';
@@ -96,21 +96,21 @@ export async function queueWriters(db: Db): Promise<QueueWriter[]> {
   return (await db.query<QueueWriter>(QUEUE_WRITERS)).rows;
 }
 
-// Reads a stretch of one part of the queue in order, and moves the rows that belong to the other part. The deletion
-// waits if a claim has just taken a row. Rows of steps that are no longer ready are deleted, as in a claim.
+// Reads a stretch of one part of the queue in order, and moves the rows that belong to another part. The deletion waits if
+// a claim has just taken a row. Rows of steps that are no longer ready are deleted, as in a claim.
 const MOVE_STEPS = sql('move_steps')`
 with seen as materialized (
   select ctid tid, rank, id, task_uuid, idx, template_id from tasker.queue
    where namespace_id = $1::int and (rank, id) > ($2, $3) order by rank, id limit $4),
 wrong as materialized (
   select tid from seen
-   where coalesce(${queueIdOf({ template: 'seen.template_id', task: 'seen.task_uuid' })}, $1) <> $1),
+   where coalesce(${placeOf({ template: 'seen.template_id', task: 'seen.task_uuid', idx: 'seen.idx' })}, $1) <> $1),
 gone as (
   delete from tasker.queue where ctid = any (array(select tid from wrong))
   returning rank, id, task_uuid, idx, template_id),
 moved as (
   insert into tasker.queue (namespace_id, rank, id, task_uuid, idx, template_id) overriding system value
-  select ${queueIdOf({ template: 'gone.template_id', task: 'gone.task_uuid' })}, rank, id, task_uuid, idx, template_id from gone
+  select ${placeOf({ template: 'gone.template_id', task: 'gone.task_uuid', idx: 'gone.idx' })}, rank, id, task_uuid, idx, template_id from gone
    where exists (select 1 from tasker.step s where s.task_uuid = gone.task_uuid and s.idx = gone.idx
                     and s.state = 'enqueued' offset 0)
    order by rank, id
@@ -122,7 +122,7 @@ select (select count(*)::int from moved) moved, (select min(rank)::int from move
 
 /** A stretch of the queue. */
 export interface Stretch {
-  /** The id of the namespace, negative for its paused steps. */
+  /** The id of the part. */
   queueId: number;
   /** The last row of the previous stretch. */
   after: { rank: number; id: number };
@@ -138,7 +138,7 @@ export interface Moved {
   next: Stretch['after'] | undefined;
 }
 
-/** Moves the steps in a stretch that belong to the other part of the queue. Call it after lockMoves. */
+/** Moves the steps in a stretch that belong to another part of the queue. Call it after lockMoves. */
 export async function moveSteps(db: Db, { queueId, after, limit }: Stretch): Promise<Moved> {
   type Row = { moved: number; rank: number | null; lastRank: number | null; lastId: number | null };
   const { rows } = await db.query<Row>(MOVE_STEPS, [queueId, after.rank, after.id, limit]);
@@ -146,24 +146,26 @@ export async function moveSteps(db: Db, { queueId, after, limit }: Stretch): Pro
   return { moved, rank, next: lastRank === null ? undefined : { rank: lastRank, id: lastId! } };
 }
 
-// A program of an earlier version puts the steps of a paused task with waits under the negated id of its namespace.
-// Only this transaction can add rows of the task, because it has locked the task. The statement waits for claims that
-// have taken such a row.
+// A program of an earlier version puts the steps of a paused task with waits under the negated id of its namespace. So the
+// paused parts are read in either case. Only this transaction can add rows of the task, because it has locked the task. The
+// statement waits for claims that have taken such a row.
 const MOVE_STEPS_OF_TASK = sql('move_steps_of_task')`
 with place as materialized (
-  select t.rank, ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })} queue_id,
-         (select namespace_id from tasker.template m where m.id = t.template_id) namespace_id
-    from tasker.task t where t.task_uuid = $1),
+  select t.rank, m.namespace_id, t.template_id,
+         ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })} < 0 paused
+    from tasker.task t join tasker.template m on m.id = t.template_id where t.task_uuid = $1),
 gone as (
   delete from tasker.queue where ctid = any (array(
     select q.tid from place cross join lateral (
       select ctid tid from tasker.queue q
-       where q.namespace_id = any (array[-place.queue_id, -place.namespace_id]) and q.namespace_id <> place.queue_id
-         and q.rank = place.rank and q.task_uuid = $1 offset 0) q))
+       where q.namespace_id = any (${pausedPartsOf('place.namespace_id')}
+               || case when place.paused then ${unpausedPartsOf('place.namespace_id')} end)
+         and q.rank = place.rank and q.task_uuid = $1
+         and q.namespace_id <> ${placeOf({ template: 'place.template_id', task: '$1', idx: 'q.idx' })} offset 0) q))
   returning rank, id, task_uuid, idx, template_id),
 moved as (
   insert into tasker.queue (namespace_id, rank, id, task_uuid, idx, template_id) overriding system value
-  select (select queue_id from place), rank, id, task_uuid, idx, template_id from gone
+  select ${placeOf({ template: 'gone.template_id', task: 'gone.task_uuid', idx: 'gone.idx' })}, rank, id, task_uuid, idx, template_id from gone
    where exists (select 1 from tasker.step s where s.task_uuid = gone.task_uuid and s.idx = gone.idx
                     and s.state = 'enqueued' offset 0)
    order by rank, id

@@ -1,5 +1,5 @@
 import type { Db } from '../../db/statement.ts';
-import { namespaceOf, partsOf, pausedPartsOf } from '../queue-id.ts';
+import { pausedPartsOf, unpausedPartsOf } from '../queue-id.ts';
 import { columns, sql } from '../sql.ts';
 
 /**
@@ -17,7 +17,7 @@ select n.id "namespaceId", n.name namespace, c.template_id "templateId", c.idx, 
      select 1 from tasker.queue q where q.namespace_id = any (${pausedPartsOf('n.id')}) limit ${MOST_COUNTED}) x) p
   left join lateral (
     select template_id, tasker.template_idx(idx) idx, count(*)::int steps
-      from (select template_id, idx from tasker.queue q where q.namespace_id = any (${partsOf('n.id')}) limit ${MOST_COUNTED}) q
+      from (select template_id, idx from tasker.queue q where q.namespace_id = any (${unpausedPartsOf('n.id')}) limit ${MOST_COUNTED}) q
      group by 1, 2) c on true
   left join tasker.template m on m.id = c.template_id
   left join tasker.template_step s on s.template_id = c.template_id and s.idx = c.idx
@@ -44,18 +44,31 @@ export async function queuedSteps(db: Db): Promise<QueuedStepsRow[]> {
   return (await db.query<QueuedStepsRow>(QUEUED_STEPS)).rows;
 }
 
+/**
+ * When a queued step `q` with the row `s` of the task `t` became ready. The queue stores no times, because that would make
+ * every step more expensive. The time follows from the task, the parents, the last attempt and the actions on the step.
+ */
+const READY_AT = `greatest(
+               t.created_at, s.done_at, case when s.next_at <= now() then s.next_at end,
+               (select max(p.done_at) from tasker.template_edge e join tasker.step p
+                    on p.task_uuid = q.task_uuid and tasker.template_idx(p.idx) = e.parent
+                 where e.template_id = q.template_id and e.child = tasker.template_idx(q.idx)),
+               (select max(w.ended_at) from tasker.wait w where w.task_uuid = q.task_uuid and w.idx in (-1, q.idx)),
+               (select max(a.at) from tasker.operator_action a where a.task_uuid = q.task_uuid and a.idx = q.idx))`;
+
 // Sampled by hash, because the ids may have a pattern: the steps of one kind may have every second id.
 const LOOK_AT_QUEUED = sql('look_at_queued_steps')`
 select q.namespace_id "namespaceId", q.template_id "templateId", q.template_idx idx, count(*)::int looked,
-       count(*) filter (where s.live)::int live
+       count(s.ready_at)::int live, tasker.iso(min(s.ready_at)) "firstAt"
   from unnest($1::int[], $2::int[]) n (namespace_id, every)
  cross join lateral (
    select n.namespace_id, id, task_uuid, idx, template_id, tasker.template_idx(idx) template_idx
-     from (select * from tasker.queue q where q.namespace_id = any (${partsOf('n.namespace_id')}) limit ${MOST_COUNTED}) x
+     from (select * from tasker.queue q where q.namespace_id = any (${unpausedPartsOf('n.namespace_id')}) limit ${MOST_COUNTED}) x
     where abs(hashint8(id)::bigint) % n.every = 0 offset 0) q
- cross join lateral (
-   select exists (select 1 from tasker.step x
-                   where x.task_uuid = q.task_uuid and x.idx = q.idx and x.state = 'enqueued' offset 0) live offset 0) s
+  left join lateral (
+   select ${READY_AT} ready_at
+     from tasker.step s cross join lateral (select created_at from tasker.task x where x.task_uuid = s.task_uuid offset 0) t
+    where s.task_uuid = q.task_uuid and s.idx = q.idx and s.state = 'enqueued' offset 0) s on true
  where (q.template_id::bigint << 32) | q.template_idx = any ($3::bigint[])
  group by 1, 2, 3`;
 
@@ -68,6 +81,8 @@ export interface LookedAtRow {
   looked: number;
   /** Number of live steps in the sample. The others were cancelled or resolved, and no claim has removed them yet. */
   live: number;
+  /** When the first of them became ready. Null if there is none. */
+  firstAt: string | null;
 }
 
 /** Samples the queued steps of these kinds: one of every `every` steps in each namespace. */
@@ -81,35 +96,28 @@ export async function lookAtQueued(
   return (await db.query<LookedAtRow>(LOOK_AT_QUEUED, values)).rows;
 }
 
-// The queue stores no times, because that would make every step more expensive. But its ids ascend, so the first row of
-// each priority has waited the longest. The time at which that step became ready follows from its task, its parents,
-// its last attempt and the actions on it. Rows of cancelled steps are skipped.
+// The ids of the queue ascend, so the first row of each priority has waited the longest. Rows of cancelled steps are
+// skipped.
 const QUEUE_HEADS = sql('queue_heads')`
 with recursive ranks as (
-  select p.id namespace_id, (select min(rank) from tasker.queue q where q.namespace_id = p.id) rank
-    from tasker.namespace n cross join lateral unnest(${partsOf('n.id')}) p (id)
+  select n.id namespace_id, p.id part, (select min(rank) from tasker.queue q where q.namespace_id = p.id) rank
+    from tasker.namespace n cross join lateral unnest(${unpausedPartsOf('n.id')}) p (id)
   union all
-  select r.namespace_id, (select min(rank) from tasker.queue q where q.namespace_id = r.namespace_id and q.rank > r.rank)
+  select r.namespace_id, r.part, (select min(rank) from tasker.queue q where q.namespace_id = r.part and q.rank > r.rank)
     from ranks r where r.rank is not null),
 heads as (
   select r.namespace_id, r.rank, h.ready_at
     from ranks r cross join lateral (
-      select greatest(
-               t.created_at, s.done_at, case when s.next_at <= now() then s.next_at end,
-               (select max(p.done_at) from tasker.template_edge e join tasker.step p
-                    on p.task_uuid = q.task_uuid and tasker.template_idx(p.idx) = e.parent
-                 where e.template_id = q.template_id and e.child = tasker.template_idx(q.idx)),
-               (select max(w.ended_at) from tasker.wait w where w.task_uuid = q.task_uuid and w.idx in (-1, q.idx)),
-               (select max(a.at) from tasker.operator_action a where a.task_uuid = q.task_uuid and a.idx = q.idx)) ready_at
+      select ${READY_AT} ready_at
         from (select id, task_uuid, idx, template_id from tasker.queue x
-               where x.namespace_id = r.namespace_id and x.rank = r.rank order by x.id limit 1000) q
+               where x.namespace_id = r.part and x.rank = r.rank order by x.id limit 1000) q
        cross join lateral (
          select done_at, next_at from tasker.step x
           where x.task_uuid = q.task_uuid and x.idx = q.idx and x.state = 'enqueued' offset 0) s
        cross join lateral (select created_at from tasker.task x where x.task_uuid = q.task_uuid offset 0) t
        order by q.id limit 1) h
    where r.rank is not null)
-select ${namespaceOf('namespace_id')} "namespaceId", -min(rank) priority, tasker.iso(min(ready_at)) "oldestAt",
+select namespace_id "namespaceId", -min(rank) priority, tasker.iso(min(ready_at)) "oldestAt",
        (extract(epoch from now() - min(ready_at)) * 1000)::float8 "oldestMs"
   from heads group by 1`;
 

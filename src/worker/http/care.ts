@@ -74,6 +74,11 @@ export class Care {
     this.#housekeeping.taken += steps;
   }
 
+  /** Called when a worker announced its handlers. Gives it the steps for which they were missing. */
+  announced(): void {
+    void this.#housekeeping.offerSteps();
+  }
+
   /** Takes back the steps of lost workers. */
   async sweep(): Promise<void> {
     this.#sweepAt = performance.now();

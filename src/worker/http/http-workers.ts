@@ -180,6 +180,7 @@ export class HttpWorkers {
     } else if (!sameNames(before!.callables, callables)) {
       await engine.announceCallables({ id, namespaces, callables }, { timeoutMs: leaseMs / 3 });
     }
+    this.#care.announced();
     this.#known.delete(id);
     const { name } = worker;
     this.#options.logger.info(

@@ -11,6 +11,10 @@ const LIFECYCLE_MS = 30_000;
 const FORGET_MS = 3_600_000;
 /** Interval between searches for pauses whose process died. */
 const PAUSES_MS = 10_000;
+/** Interval between offers of steps whose handler was missing, if no worker announces one. */
+const OFFERS_MS = 10_000;
+/** Interval between searches for withheld steps that were cancelled. */
+const TIDY_MISSING_MS = 300_000;
 /** Interval at which a worker checks whether it is its turn to prune. */
 const PRUNE_TURN_MS = 60_000;
 /** Minimum time between two checks of the whole queue. */
@@ -72,6 +76,11 @@ export class Housekeeping {
   #checking = false;
   #pausesAt = Number.NEGATIVE_INFINITY;
   #settling = false;
+  #offersAt = Number.NEGATIVE_INFINITY;
+  #offering: Promise<void> | undefined;
+  /** Whether something changed since the offers in progress began. */
+  #offerAgain = false;
+  #tidyMissingAt = performance.now() + TIDY_MISSING_MS;
   readonly #retention: RetentionPolicy | undefined;
   #pruneAt = Number.NEGATIVE_INFINITY;
   #pruning: Promise<void> | undefined;
@@ -124,9 +133,43 @@ export class Housekeeping {
       this.#forgetWorkers(),
       this.#checkQueue(),
       this.#settlePauses(),
+      performance.now() - this.#offersAt >= OFFERS_MS ? this.offerSteps() : undefined,
+      this.#tidyMissing(),
       this.#deadLetters.look(() => this.#stopped),
       this.#prune(),
     ]);
+  }
+
+  /**
+   * Gives the steps of missing handlers to workers that announced them, and withholds those that no worker has. Called
+   * when this worker announced handlers or missed some.
+   */
+  offerSteps(): Promise<void> {
+    this.#offerAgain = true;
+    this.#offering ??= this.#offerSteps().finally(() => (this.#offering = undefined));
+    return this.#offering;
+  }
+
+  async #offerSteps(): Promise<void> {
+    while (this.#offerAgain && !this.#stopped) {
+      this.#offerAgain = false;
+      this.#offersAt = performance.now();
+      try {
+        await this.#engine.offerSteps();
+      } catch (error) {
+        this.#logger.debug({ error: messageOf(error) }, 'steps of missing handlers not moved; retrying later');
+      }
+    }
+  }
+
+  async #tidyMissing(): Promise<void> {
+    if (performance.now() < this.#tidyMissingAt) return;
+    this.#tidyMissingAt = performance.now() + TIDY_MISSING_MS;
+    try {
+      await this.#engine.tidyMissing();
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'cancelled steps of missing handlers not removed');
+    }
   }
 
   /** Stops starting new work. Resolves when a prune has ended, after its transaction in progress. */

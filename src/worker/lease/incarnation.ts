@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { packageVersion } from '../../config/package-version.ts';
-import type { Engine } from '../../engine/engine.ts';
+import type { Engine, ServedNames } from '../../engine/engine.ts';
 import { messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
+import { Announced, type WantedHandler } from '../../model/announced.ts';
 import { announcedNames } from '../../registry/announcement.ts';
 import { HeartbeatThread } from './heartbeat-thread.ts';
 import type { LoadReport } from './load-report.ts';
@@ -26,6 +27,8 @@ export interface WorkerIdentity {
   name: string;
   namespaces(): readonly string[];
   callables(): readonly string[];
+  /** Whether `callables` covers every handler that the worker can find. Default: false. */
+  announcesAll?(): boolean;
   concurrency: number;
   leaseMs: number;
   /** Milliseconds for which the lease is kept while the event loop is blocked. Default 0. */
@@ -48,6 +51,8 @@ export interface IncarnationEvents {
   othersLost(): void;
   /** Called with each heartbeat. `wanted`: whether an operator wants this worker to stop taking steps. */
   drain?(wanted: boolean): void;
+  /** Called when an announcement is committed. */
+  announced?(): void;
   /** Returns whether this worker may hold steps under fences of this id without knowing. */
   inDoubt(id: number): boolean;
 }
@@ -78,6 +83,9 @@ export class Incarnation {
   #soon = false;
   #stopped = false;
   #announced = '';
+  /** The committed announcement: its names, all of it for lookups, and whether it covers every handler that is started. */
+  #committed = { callables: [] as readonly string[], announced: new Announced(), all: false };
+  #announcing: Promise<boolean> = Promise.resolve(true);
 
   constructor(engine: Engine, identity: WorkerIdentity, events: IncarnationEvents, logger: Logger) {
     this.#engine = engine;
@@ -135,6 +143,7 @@ export class Incarnation {
   async #register(): Promise<void> {
     const { name, concurrency, leaseMs } = this.#identity;
     const [namespaces, callables] = [this.#identity.namespaces(), this.#identity.callables()];
+    const announcesAll = this.#identity.announcesAll?.() ?? false;
     const sentAt = sharedNow();
     this.#id = await this.#engine.registerWorker({
       name,
@@ -146,11 +155,14 @@ export class Incarnation {
       leaseMs,
       instance: this.#instance,
       version: packageVersion(),
+      announcesAll,
     });
     this.#counter = 0;
     this.#memory.proven(sentAt);
     this.#thread.watch(this.ids);
-    this.#announced = JSON.stringify([namespaces, callables]);
+    this.#commit({ namespaces, callables, announcesAll });
+    // Steps of earlier ids may start handlers that were registered in the meantime.
+    if (this.#retired.size > 0) this.#announced = '';
     this.#logger.info(
       { worker_id: this.#id, worker: name, namespaces, handlers: announcedNames(callables).length },
       'worker registered',
@@ -187,13 +199,46 @@ export class Incarnation {
     this.#held.set(id, (this.#held.get(id) ?? 1) - 1);
   }
 
-  /** Announces the namespaces and handlers of this worker, if they changed. */
-  async announce(): Promise<void> {
+  /**
+   * Whether a handler may be started. If this worker is lost, others conclude from its announcement which steps it has
+   * not started. So a handler that was registered later is announced first.
+   */
+  mayStart(handler: WantedHandler): boolean {
+    return !this.#committed.all || this.#committed.announced.covers(handler);
+  }
+
+  /**
+   * Announces the namespaces and handlers of this worker, if they changed. Returns false if it was declared dead. Then the
+   * next heartbeat registers it again.
+   */
+  announce(): Promise<boolean> {
+    const turn = this.#announcing.then(() => this.#announce());
+    this.#announcing = turn.catch(() => false);
+    return turn;
+  }
+
+  async #announce(): Promise<boolean> {
     const [namespaces, callables] = [this.#identity.namespaces(), this.#identity.callables()];
-    const announced = JSON.stringify([namespaces, callables]);
-    if (announced === this.#announced) return;
-    await this.#engine.announceCallables({ id: this.#id, namespaces, callables }, this.#patience);
-    this.#announced = announced;
+    // A handler that was removed may still run.
+    const before = this.#committed;
+    const kept = new Set(callables);
+    const announcesAll =
+      before.all && (this.#identity.announcesAll?.() ?? false) && before.callables.every((name) => kept.has(name));
+    if (JSON.stringify([namespaces, callables, announcesAll]) === this.#announced) return true;
+    for (const id of this.ids) {
+      const served = { id, namespaces, callables, announcesAll };
+      if (!(await this.#engine.announceCallables(served, this.#patience))) return false;
+    }
+    this.#commit({ namespaces, callables, announcesAll });
+    return true;
+  }
+
+  #commit({ namespaces, callables, announcesAll }: Required<Omit<ServedNames, 'id'>>): void {
+    this.#announced = JSON.stringify([namespaces, callables, announcesAll]);
+    const announced = new Announced();
+    announced.add(callables);
+    this.#committed = { callables, announced, all: announcesAll };
+    this.#events.announced?.();
   }
 
   #schedule(): void {

@@ -78,6 +78,7 @@ export class Lease {
           events.lost(ids);
         },
         othersLost: () => void this.sweep(),
+        announced: () => void this.housekeeping.offerSteps(),
         inDoubt: (id) => this.unanswered.anyOf(id),
       },
       logger,

@@ -34,8 +34,8 @@ it('the queue of a namespace without workers shows the age and priority of its r
     draining: [],
     slots: 0,
     unserved: [
-      { handler: 'a', reason: 'no_worker', steps: 2, templates: ['demo@1.0.0'] },
-      { handler: 'b', reason: 'no_worker', steps: 2, templates: ['demo@1.0.0'] },
+      { handler: 'a', reason: 'no_worker', steps: 2, templates: ['demo@1.0.0'], since: expect.any(String) },
+      { handler: 'b', reason: 'no_worker', steps: 2, templates: ['demo@1.0.0'], since: expect.any(String) },
     ],
     unservedSteps: 4,
   });
@@ -86,11 +86,12 @@ it('ready steps are counted as unserved by handler if no live worker has the han
   await tasker.createTasks([demo, demo]);
   const [queue] = await tasker.queues({ namespace });
   const templates = ['demo@1.0.0'];
+  const since = expect.any(String) as string;
   expect(queue!.unserved).toEqual(
     expect.arrayContaining([
-      { handler: 'b', reason: 'no_handler', steps: 2, templates },
-      { handler: 'c', reason: 'draining', steps: 2, templates },
-      { handler: 'd', reason: 'no_handler', steps: 2, templates },
+      { handler: 'b', reason: 'no_handler', steps: 2, templates, since },
+      { handler: 'c', reason: 'draining', steps: 2, templates, since },
+      { handler: 'd', reason: 'no_handler', steps: 2, templates, since },
     ]),
   );
   expect(queue).toMatchObject({ ready: 8, unservedSteps: 6, workers: ['only a'], draining: ['only c'], slots: 3 });

@@ -227,6 +227,6 @@ it('every statement that inserts into the queue determines the part of the queue
   for (const text of texts) {
     // A copy of rows in the right part of the queue, or in the opposite part.
     if (/^insert into tasker\.queue [^;`]{0,90}overriding system value/.test(text)) continue;
-    expect(text.slice(0, 700)).toMatch(/queue_id|queueIdOf/);
+    expect(text.slice(0, 700)).toMatch(/queue_id|queueIdOf|placeOf/);
   }
 });

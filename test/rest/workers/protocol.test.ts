@@ -2,13 +2,14 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createTasker } from '../../../src/app/create-tasker.ts';
 import type { Tasker } from '../../../src/app/tasker.ts';
 import { createKey } from '../../../src/engine/credentials/api-keys.ts';
+import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
 import { freshDatabase, type Sql } from '../../support/database.ts';
 import { asking } from '../../support/rest/contract.ts';
 import { askApp, type GivenStep, TestWorker } from '../../support/rest/http-worker.ts';
 import { UNSECURED } from '../../support/rest/world.ts';
-import { RETRY_AT_ONCE, states, template } from '../../support/setup.ts';
+import { RETRY_AT_ONCE, states, template, until } from '../../support/setup.ts';
 import { SECURED } from '../auth/secured.ts';
 
 const RETRY = { retry: RETRY_AT_ONCE };
@@ -16,6 +17,7 @@ const TEMPLATES = [
   template({ first: RETRY, second: ['first'] }, { name: 'pair' }),
   template({ lone: RETRY }, { name: 'lone' }),
   template({ once: { retry: { retryable: false } } }, { name: 'once' }),
+  template({ rolled_out: RETRY }, { name: 'rolled_out' }),
   template({ limited: { ...RETRY, timeout_seconds: 600 } }, { name: 'limited' }),
   template({ nap: { type: 'timer', handler: undefined, timer: { for: '1s' } }, woken: ['nap'] }, { name: 'nap' }),
   template(
@@ -36,11 +38,12 @@ let tasker: Tasker;
 let other: Tasker;
 let sql: Sql;
 let drop: () => Promise<void>;
+let url: string;
 const options = { logger: silentLogger, worker: false as const, poolSize: 6, leaseMs: LEASE_MS, pollMs: 200 };
 
 beforeAll(async () => {
   const fresh = await freshDatabase();
-  ({ sql, drop } = fresh);
+  ({ sql, drop, url } = fresh);
   tasker = await createTasker({ ...options, databaseUrl: fresh.url, templates: TEMPLATES });
   other = await createTasker({ ...options, databaseUrl: fresh.url });
 });
@@ -76,6 +79,27 @@ it('a worker runs the steps of a task over HTTP, and each step sees the results 
   expect((await tasker.waitForTask(taskUuid)).status).toBe('complete');
   const [attempt] = await tasker.getHistory(taskUuid);
   expect(attempt).toMatchObject({ what: 'completed', who: 'py' });
+});
+
+it('a worker over HTTP gets the steps that a worker of the package has missed, once it registers their handler', async () => {
+  const lacking = await createTasker({
+    ...options,
+    databaseUrl: url,
+    worker: true,
+    handlers: [defineHandler('unrelated', {}, () => ({}))],
+    namespaces: ['test'],
+    handlerMissingGraceMs: 100,
+  });
+  const { taskUuid } = await create('rolled_out');
+  const rows = () => sql<{ callable: string }>(`select callable from tasker.missing_handler where state = 'withheld'`);
+  await until(rows, (found) => found.some(({ callable }) => callable === 'rolled_out'));
+  await lacking.stop();
+  expect(await tasker.getStep(taskUuid, 'rolled_out')).toMatchObject({ currentState: 'enqueued', attempts: 0 });
+  const on = await worker('rolled_out');
+  const step = await on.step();
+  expect(step).toMatchObject({ name: 'rolled_out', retry_count: 0 });
+  await on.complete(step);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('complete');
 });
 
 it('a repeated claim returns the same steps and fences, even concurrently', async () => {

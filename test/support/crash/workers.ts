@@ -69,6 +69,7 @@ export interface WorkerSetup
     | 'blockedLoopBoundMs'
     | 'poolSize'
     | 'pollMs'
+    | 'handlerMissingGraceMs'
     | 'name'
   > {
   journal: Journal;

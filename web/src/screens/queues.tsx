@@ -32,7 +32,28 @@ interface Queue {
   slots_taken: number;
   hung_slots: number;
   lost: string[];
+  unserved: { handler: string; reason: 'no_worker' | 'no_handler' | 'draining'; steps: number; since: string | null }[];
   unserved_steps: number;
+}
+
+/** Number of missing handlers that a row shows. */
+const HANDLERS = 3;
+
+/** The handlers that no live worker of a namespace has, since when, and for how many steps. */
+function MissingHandlers({ unserved }: Pick<Queue, 'unserved'>) {
+  const missing = unserved.filter(({ reason }) => reason === 'no_handler');
+  return (
+    <>
+      {missing.slice(0, HANDLERS).map(({ handler, steps, since }) => (
+        <div key={handler} className="text-soft">
+          no worker has <Code>{handler}</Code> ({counted(steps, 'step')}), missing since <Time at={since} />
+        </div>
+      ))}
+      {missing.length > HANDLERS && (
+        <div className="text-soft">and {counted(missing.length - HANDLERS, 'more handler')}</div>
+      )}
+    </>
+  );
 }
 
 const NAMESPACES_MS = 5_000;
@@ -72,10 +93,13 @@ const columnsOf = (pauses: ReadonlyMap<string, Pause> | undefined): readonly Col
   {
     head: 'Workers',
     kind: 'wide',
-    cell: ({ workers, unserved_steps: unserved, lost }) => (
+    cell: ({ workers, unserved, unserved_steps: steps, lost }) => (
       <>
-        {unserved > 0 ? (
-          <span className="text-s-red">no worker for {counted(unserved, 'step')}</span>
+        {steps > 0 ? (
+          <>
+            <span className="text-s-red">no worker for {counted(steps, 'step')}</span>
+            <MissingHandlers unserved={unserved} />
+          </>
         ) : (
           <span className="text-soft">{workers.join(', ')}</span>
         )}
