@@ -10,6 +10,7 @@ import { type SnapshotName, templateIds } from '../../store/search/search-facts.
 import { countByState, groupSteps, type StateCount, type StepGroupRow } from '../../store/search/summarize.ts';
 import { ENDED_STATES } from '../retention/plan.ts';
 import type { TaskState } from '../task-view.ts';
+import { clockFor } from './clock.ts';
 import { readTaskFilter, type SearchTime, type TaskFilter, timeOf } from './filter.ts';
 import { filterOfGroup } from './group-filter.ts';
 
@@ -113,7 +114,7 @@ export async function summarize(
   if (!Number.isInteger(groups) || groups < 1 || groups > 1000) {
     throw new TaskerError('bad_request', `groups must be a whole number from 1 to 1000, got ${groups}`);
   }
-  const since = timeOf(endedSince, 'endedSince', Date.now());
+  const since = timeOf(endedSince, 'endedSince', await clockFor(database, endedSince));
   const [lagMs, names, search] = await Promise.all([
     searchLag(database).then((lag) => lag.lagMs),
     templateIds(database, { namespace: null, name: null }),
