@@ -434,6 +434,7 @@ export const NOT_HOT = {
   ping: NO_TABLE,
   replica_lag: NO_TABLE,
   server_facts: NO_TABLE,
+  database_clock: NO_TABLE,
   ensure_namespace: ON_STARTUP,
   namespace_ids: ON_STARTUP,
   register_template: ON_STARTUP,

@@ -7,6 +7,7 @@ import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import { type AuditRow, forgetActs, forgetBulks, hasAction, listAudit } from '../store/acts/audit.ts';
 import type { Door } from './operate.ts';
+import { clockFor } from './search/clock.ts';
 import { isCursorTime } from './search/cursor.ts';
 import { type SearchTime, timeOf } from './search/filter.ts';
 
@@ -66,12 +67,13 @@ export async function findActs(
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
     throw new TaskerError('bad_request', `limit must be a whole number from 1 to 1000, got ${limit}`);
   }
+  const now = await clockFor(database, filter.after, filter.before);
   const search = {
     actor: filter.actor ?? null,
     action: filter.action ?? null,
     door: filter.door ?? null,
-    after: timeOf(filter.after, 'after'),
-    before: timeOf(filter.before, 'before'),
+    after: timeOf(filter.after, 'after', now),
+    before: timeOf(filter.before, 'before', now),
     taskUuid: filter.task === undefined ? null : checkUuid(filter.task, 'task'),
     bulkId: filter.bulk ?? null,
     target: filter.target ?? null,

@@ -5,6 +5,7 @@ import { type DeadLetterSearch, tasksOfDeadLetters } from '../../store/dead-lett
 import { FIRST_TASK } from '../../store/queue.ts';
 import type { TaskSearch } from '../../store/search/conditions.ts';
 import { CONDITION_KEYS, type DeadLetterConditions, readConditions, templatesOf } from '../dead-letters/filter.ts';
+import { clockFor } from '../search/clock.ts';
 import { readTaskFilter, type TaskFilter } from '../search/filter.ts';
 import { pagesOf } from './pages.ts';
 
@@ -32,7 +33,8 @@ export async function readRedriveFilter(database: Database, filter: RedriveFilte
   const ofTasks = given.filter(([key]) => !OF_ENTRIES.includes(key));
   const { namespace, name, templateVersion } = filter;
   const templateIds = await templatesOf(database, filter);
-  const entries = { status: 'pending', ...readConditions(filter), templateIds, taskUuid: null } as const;
+  const now = await clockFor(database, filter.addedAfter, filter.addedBefore);
+  const entries = { status: 'pending', ...readConditions(filter, now), templateIds, taskUuid: null } as const;
   if (templateIds?.length === 0) return undefined;
   if (ofTasks.length === 0) return { entries, tasks: undefined };
   const tasks = await readTaskFilter(database, { namespace, name, templateVersion, ...Object.fromEntries(ofTasks) });

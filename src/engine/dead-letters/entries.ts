@@ -15,6 +15,7 @@ import {
   queuedDeadLetters,
 } from '../../store/dead-letters/list.ts';
 import { listStaleness, type StalenessRow } from '../../store/dead-letters/staleness.ts';
+import { clockFor } from '../search/clock.ts';
 import { timeOf } from '../search/filter.ts';
 import type { TaskState } from '../task-view.ts';
 import { type DeadLetterFilter, readDeadLetterFilter, templatesOf } from './filter.ts';
@@ -191,7 +192,7 @@ export async function statsOfDeadLetters(
   database: Database,
   filter: Pick<DeadLetterFilter, 'addedAfter' | 'namespace' | 'namespaces' | 'name'>,
 ): Promise<DeadLetterStats[]> {
-  const addedAfter = timeOf(filter.addedAfter, 'addedAfter');
+  const addedAfter = timeOf(filter.addedAfter, 'addedAfter', await clockFor(database, filter.addedAfter));
   const templates = await templatesOf(database, filter);
   return database.pipeline(READING, (tx) => deadLetterStats(tx, { addedAfter, templateIds: templates }));
 }

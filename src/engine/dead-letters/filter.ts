@@ -6,6 +6,7 @@ import { nearNames } from '../../model/near-names.ts';
 import type { DeadLetterReason } from '../../store/dead-letters/add.ts';
 import type { DeadLetterSearch, DeadLetterStatus } from '../../store/dead-letters/list.ts';
 import { templateIds } from '../../store/search/search-facts.ts';
+import { clockFor } from '../search/clock.ts';
 import { type SearchTime, type TaskFilter, timeOf } from '../search/filter.ts';
 import { versionMatcher } from '../search/version-range.ts';
 
@@ -77,16 +78,17 @@ export async function readDeadLetterFilter(
   const { status = filter.task === undefined ? 'pending' : 'all', task } = filter;
   const search: DeadLetterSearch = {
     status: status === 'all' ? null : status,
-    ...readConditions(filter),
+    ...readConditions(filter, await clockFor(database, filter.addedAfter, filter.addedBefore)),
     templateIds: await templatesOf(database, filter),
     taskUuid: task === undefined ? null : checkUuid(task, 'task'),
   };
   return search.templateIds?.length === 0 ? undefined : search;
 }
 
-/** Reads the conditions on entries. @throws TaskerError `bad_request` */
+/** Reads the conditions on entries. `now`: the time from which ages are measured. @throws TaskerError `bad_request` */
 export function readConditions(
   conditions: DeadLetterConditions,
+  now: number,
 ): Pick<DeadLetterSearch, 'reason' | 'assignee' | 'unassigned' | 'addedAfter' | 'addedBefore'> {
   const { dlqReason, assignee, unassigned = false, addedAfter, addedBefore } = conditions;
   if (dlqReason !== undefined) oneOf(dlqReason, DEAD_LETTER_REASONS, 'dlqReason');
@@ -99,8 +101,8 @@ export function readConditions(
     reason: dlqReason ?? null,
     assignee: assignee ?? null,
     unassigned,
-    addedAfter: timeOf(addedAfter, 'addedAfter'),
-    addedBefore: timeOf(addedBefore, 'addedBefore'),
+    addedAfter: timeOf(addedAfter, 'addedAfter', now),
+    addedBefore: timeOf(addedBefore, 'addedBefore', now),
   };
 }
 

@@ -18,6 +18,7 @@ import {
 import { type SnapshotName, templateIds, templatePlaces, workerIds } from '../../store/search/search-facts.ts';
 import { findIdentities } from '../../store/tasks.ts';
 import { TASK_STATES } from '../task-view.ts';
+import { clockFor } from './clock.ts';
 import { versionMatcher } from './version-range.ts';
 
 const STEP_STATES = [
@@ -98,18 +99,16 @@ const TEXTS = [
   'worker',
 ] as const;
 const FLAGS = ['open', 'ended', 'stale'] as const;
+const TIMES = ['createdAfter', 'createdBefore', 'endedAfter', 'endedBefore', 'updatedAfter', 'updatedBefore'] as const;
 
 /**
  * Reads a filter, and looks up the templates and workers that it names. Undefined if nothing can match, for example
  * because no template has the name.
  * @throws TaskerError `bad_request`, `invalid_uuid`
  */
-export async function readTaskFilter(
-  database: Database,
-  filter: TaskFilter,
-  now = Date.now(),
-): Promise<TaskSearch | undefined> {
+export async function readTaskFilter(database: Database, filter: TaskFilter): Promise<TaskSearch | undefined> {
   checkKeys(filter);
+  const now = await clockFor(database, ...TIMES.map((key) => filter[key]));
   const time = (key: keyof TaskFilter) => timeOf(filter[key] as SearchTime | undefined, key, now);
   const search: TaskSearch = {
     templateIds: [],

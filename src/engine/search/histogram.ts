@@ -3,6 +3,7 @@ import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import type { TaskSearch } from '../../store/search/conditions.ts';
 import { type HistogramRow, type HistogramSlice, taskHistogram } from '../../store/search/histogram.ts';
+import { clockFor } from './clock.ts';
 import { readTaskFilter, type SearchTime, type TaskFilter, timeOf } from './filter.ts';
 
 /** The options of a histogram. */
@@ -46,7 +47,7 @@ export async function histogramOf(
   filter: TaskFilter,
   { by, buckets, since }: HistogramOptions,
 ): Promise<Histogram> {
-  const now = Date.now();
+  const now = await clockFor(database, since);
   const after = by === 'failed' ? timeOf(since, 'since', now) : null;
   const search = await readTaskFilter(database, filter);
   const time = new Date(now).toISOString();

@@ -16,6 +16,7 @@ import {
 } from '../../store/search/summarize.ts';
 import { ENDED_STATES } from '../retention/plan.ts';
 import { TASK_STATES, type TaskState } from '../task-view.ts';
+import { clockFor } from './clock.ts';
 import { readTaskFilter, type SearchTime, type TaskFilter, timeOf } from './filter.ts';
 import { filterOfGroup } from './group-filter.ts';
 
@@ -119,7 +120,7 @@ export async function summarize(
   if (!Number.isInteger(groups) || groups < 1 || groups > 1000) {
     throw new TaskerError('bad_request', `groups must be a whole number from 1 to 1000, got ${groups}`);
   }
-  const since = timeOf(endedSince, 'endedSince', Date.now());
+  const since = timeOf(endedSince, 'endedSince', await clockFor(database, endedSince));
   const [lagMs, names, search] = await Promise.all([
     searchLag(database).then((lag) => lag.lagMs),
     templateIds(database, { namespace: null, name: null }),

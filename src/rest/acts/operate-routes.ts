@@ -2,6 +2,7 @@ import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { drainedJson, workerJson } from '../../app/json/acts.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { clockFor } from '../../engine/search/clock.ts';
 import { timeOf } from '../../engine/search/filter.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
@@ -135,12 +136,13 @@ function addEvents(routes: OpenAPIHono, tasker: Tasker): void {
     .openapi(REPLAY, async (c) => {
       everywhere(c);
       const { group, name, task, after, before, dry_run: dryRun, ...operator } = c.req.valid('json');
+      const now = await clockFor(tasker.engine.database, after, before);
       const which = {
         group,
         ...(name !== undefined && { name }),
         ...(task !== undefined && { taskUuid: task }),
-        after: timeOf(after, 'after') ?? undefined,
-        before: timeOf(before, 'before') ?? undefined,
+        after: timeOf(after, 'after', now) ?? undefined,
+        before: timeOf(before, 'before', now) ?? undefined,
       };
       if (dryRun) {
         return c.json({ group, replayed: 0, would_replay: await tasker.events.countReplay(which) }, 200);

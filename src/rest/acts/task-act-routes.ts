@@ -196,13 +196,13 @@ function addStarts(routes: OpenAPIHono, tasker: Tasker): void {
     });
 }
 
-function startOf(at: string | undefined, span: string | undefined): string | number {
+function startOf(at: string | undefined, span: string | undefined): string | { delayMs: number } {
   if ((at === undefined) === (span === undefined)) {
     throw new TaskerError('bad_request', 'pass the new start as at (ISO 8601) or as in (such as 2h)');
   }
   if (at !== undefined) return at;
-  const ms = durationMs(span);
-  if (ms !== undefined) return Date.now() + ms;
+  const delayMs = durationMs(span);
+  if (delayMs !== undefined) return { delayMs };
   throw new TaskerError(
     'bad_request',
     `in: ${JSON.stringify(span)} is not a duration; use 90s, 15m, 2h, 7d or P1DT12H`,

@@ -1,6 +1,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { clockFor } from '../../engine/search/clock.ts';
 import { timeOf } from '../../engine/search/filter.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
@@ -114,8 +115,9 @@ export function eventRoutes(tasker: Tasker): OpenAPIHono {
     .openapi(LIST, async (c) => {
       const { name, task: taskUuid, limit, cursor, ...times } = c.req.valid('query');
       const caller = callerOf(c);
-      const after = timeOf(times.after, 'after') ?? undefined;
-      const before = timeOf(times.before, 'before') ?? undefined;
+      const now = await clockFor(tasker.engine.database, times.after, times.before);
+      const after = timeOf(times.after, 'after', now) ?? undefined;
+      const before = timeOf(times.before, 'before', now) ?? undefined;
       const visible = ({ namespace }: LoggedEvent) => maySee(caller, namespace);
       const { items, ...cursors } = await fillPage({ limit, cursor }, visible, (page) =>
         eventPage(tasker, { name, taskUuid, after, before }, page),

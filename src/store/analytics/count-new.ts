@@ -40,14 +40,28 @@ export async function restFromCounting(db: Db, ms: number): Promise<void> {
 }
 
 // A database that was restored on another server has transaction numbers of the old server. The old numbers matter only
-// if they are greater than those of the new server.
+// if they are greater than those of the new server. The restore wrote this row too (`xmin`), and nothing has changed it
+// since, so everything that ended on the new server has this number or a greater one. `after` leaves out old rows with
+// such numbers. Rows that the old server had not counted get the number of
+// the restore.
 const REBASE = sql('rebase_counting')`
-update tasker.analytics_state set counted = pg_current_snapshot(), after = now(), counted_at = now()
- where pg_snapshot_xmax(counted) > pg_snapshot_xmax(pg_current_snapshot())`;
+with s as materialized (
+  select greatest(s.after, s.counted_at) at, pg_snapshot_xmax(s.counted)::text::bigint next,
+         array(select y::text::bigint from pg_snapshot_xip(s.counted) y) running,
+         c.now - ((c.now - s.xmin::text::bigint) & 4294967295) restored
+    from tasker.analytics_state s cross join (select txid_current() now) c
+   where pg_snapshot_xmax(s.counted) > pg_snapshot_xmax(pg_current_snapshot())),
+h as (
+  update tasker.history h set tx = (select restored from s)
+   where h.tx >= (select next from s) or h.tx = any ((select running from s)::bigint[])),
+a as (
+  update tasker.operator_action o set tx = (select restored from s)
+   where o.tx is not null and (o.tx >= (select next from s) or o.tx = any ((select running from s)::bigint[])))
+update tasker.analytics_state x set counted = (s.restored || ':' || s.restored || ':')::pg_snapshot, after = s.at from s`;
 
 /**
- * Restarts counting from now if the server has lower transaction numbers than the stored number, which happens after a
- * restore.
+ * Continues counting if the server has lower transaction numbers than the stored number, which happens after a restore.
+ * Everything that ended after the last count of the old server is counted.
  */
 export async function rebaseCounting(db: Db): Promise<void> {
   await db.query(REBASE);

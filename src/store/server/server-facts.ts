@@ -20,6 +20,13 @@ export async function serverFacts(db: Db): Promise<ServerFacts> {
   return { ...facts, version: facts.version.replace(/ .*/, '') };
 }
 
+const CLOCK = sql('database_clock')`select (extract(epoch from clock_timestamp()) * 1000)::float8 "nowMs"`;
+
+/** Returns the time of the database, in milliseconds since 1970. */
+export async function databaseClock(db: Db): Promise<number> {
+  return (await db.query<{ nowMs: number }>(CLOCK)).rows[0]!.nowMs;
+}
+
 const PING = sql('ping')`select 1`;
 
 /** Resolves when the database responds. */

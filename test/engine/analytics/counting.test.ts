@@ -380,6 +380,31 @@ describe('statistics', () => {
     expect(slowSteps.find((one) => one.step === 'b')).toMatchObject({ lost: 1, retried: 1, gaveUp: 0 });
   });
 
+  it('count the attempts that were open when the database was restored on a server with lower transaction numbers', async () => {
+    const hand = await handWorker({ a: [], b: [], c: [], d: [] });
+    const { tasker, sql } = hand;
+    await hand.claim();
+    await hand.record(hand.completed('a'));
+    await count(tasker);
+    expect(await attemptsIn(sql)).toBe(1);
+    await hand.record(hand.completed('b'));
+    // Simulates a restore: the rows, and the snapshot up to which they are counted, have numbers of the other server.
+    await sql('update tasker.history set tx = tx + 5000000000');
+    await sql('update tasker.operator_action set tx = tx + 5000000000');
+    await sql(`update tasker.analytics_state
+                  set counted = concat_ws(':', x, x, '')::pg_snapshot from (
+                    select pg_snapshot_xmax(counted)::text::bigint + 5000000000 x from tasker.analytics_state) y`);
+    await hand.record(hand.completed('c'));
+    await count(tasker);
+    expect(await attemptsIn(sql)).toBe(3);
+    await hand.record(hand.completed('d'));
+    await count(tasker);
+    await count(tasker);
+    expect(await attemptsIn(sql)).toBe(4);
+    const { tasks } = await tasker.analytics({ since: '1h' });
+    expect(tasks.completed).toBe(1);
+  });
+
   it('restart from the current time on a server with lower transaction numbers', async () => {
     const { tasker, sql } = await setup({ templates: template({ a: [] }), handlers: HANDLERS, ...BY_HAND });
     await endStates(tasker, await tasker.createTasks([DEMO]));
