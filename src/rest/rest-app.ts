@@ -23,6 +23,7 @@ import { securityOf } from './auth/security.ts';
 import { sessionListRoutes } from './auth/session-list-routes.ts';
 import { sessionRoutes } from './auth/session-routes.ts';
 import type { SecuritySettings } from './auth/settings.ts';
+import { checkBodyText } from './body-text.ts';
 import { callerOf, currentCaller } from './caller.ts';
 import { shownConflict } from './creation-conflict.ts';
 import { dlqRoutes, investigationRoutes } from './dlq-routes.ts';
@@ -112,6 +113,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.use('/v1/*', (c, next) => (c.req.path === CREATE_MANY_PATH ? next() : wholeBody(c, next)));
   app.use('/v1/*', limitRequests({ poolSize: tasker.vitals.poolSize, mostRequests }));
   app.use('/v1/*', inTime);
+  app.use('/v1/*', (c, next) => (c.req.path === CREATE_MANY_PATH ? next() : checkBodyText(c, next)));
   app.use(guards.scope);
   app.use('/v1/*', recentAnswers());
   app.route('/', healthRoutes(tasker, facts, { exposed: security?.exposed ?? false }));

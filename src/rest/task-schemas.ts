@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { durationMs } from '../app/schedules/duration.ts';
 import { orNull } from './or-null.ts';
 import { OpenWaitSchema, PauseSchema, StaleSchema, taskHead } from './reads/task-detail-schemas.ts';
+import { jsonObject } from './schemas/json-object.ts';
 
 /** The JSON of tasks and steps, as clients of the earlier system read it. */
 
@@ -13,7 +14,7 @@ export const TaskRequestSchema = z
     name: z.string().min(1),
     namespace: z.string().min(1),
     version: z.string().min(1).optional().openapi({ description: 'Default: the active version of the template.' }),
-    context: z.record(z.string(), z.unknown()),
+    context: jsonObject(),
     initiator: label,
     source_system: label,
     reason: label,

@@ -5,6 +5,7 @@ import { messageOf, TaskerError } from '../errors.ts';
 import { type LinearPattern, linearPattern } from './pattern/linear-pattern.ts';
 import { UnsupportedPattern } from './pattern/parse-pattern.ts';
 import { patternProblems } from './pattern/schema-patterns.ts';
+import { StepCounter, TooManySteps } from './schema-steps.ts';
 import type { JsonSchema } from './task-template.ts';
 
 /** A place where a value does not match its schema. */
@@ -17,7 +18,7 @@ export interface SchemaViolation {
 
 /** A problem that prevents the use of a schema. */
 export interface SchemaProblem extends SchemaViolation {
-  /** Whether the schema is valid but rejected, because a pattern could take exponential time. */
+  /** Whether the schema is valid but rejected, because it could take very long to compile or to check. */
   refused?: boolean;
 }
 
@@ -26,6 +27,17 @@ export type SchemaCheck = (value: unknown) => readonly SchemaViolation[];
 
 /** Shared, so that a valid value costs no allocation. */
 const NONE: readonly SchemaViolation[] = Object.freeze([]);
+
+/** Ajv copies a part of a schema to the references to it, if the number of references times the size is at most this. */
+const MOST_INLINED = 1_000_000;
+/** For `unevaluatedProperties`, Ajv generates code for each property at each keyword that applies another schema. */
+const MOST_EVALUATED = 200_000;
+const APPLICATOR = /"(?:\$ref|\$dynamicRef|anyOf|oneOf|allOf|if|then|else|dependentSchemas)":/g;
+const KEY = /":/g;
+/** The states of a pattern's program that cost a step for each character. */
+const STATES_A_STEP = 2;
+/** The length of texts whose test is part of the cost of the call. */
+const SHORT = 16;
 
 /** Maximum number of reported violations, for values with thousands of invalid items. */
 const MOST_VIOLATIONS = 100;
@@ -44,18 +56,23 @@ type Draft = keyof typeof META;
  * Tests patterns in linear time, because external input can make JavaScript's own engine backtrack for hours. Snapshots
  * that were stored before patterns were checked may have a pattern that only that engine can test.
  */
-const testPattern: NonNullable<CodeOptions['regExp']> = Object.assign(
-  (source: string) => {
-    const { test } = patternOf(source);
+function countedPattern(steps: StepCounter): NonNullable<CodeOptions['regExp']> {
+  const compile = (source: string) => {
+    const pattern = patternOf(source);
+    const perCharacter = 1 + Math.floor((pattern.states ?? 0) / STATES_A_STEP);
+    const test = (text: string) => {
+      if (text.length > SHORT) steps.spend(text.length * perCharacter);
+      return pattern.test(text);
+    };
     return { test, toString: () => source };
-  },
-  { code: 'testPattern' },
-);
+  };
+  return Object.assign(compile, { code: 'testPattern' });
+}
 
 function patternOf(source: string): LinearPattern {
   try {
     const pattern = linearPattern(source);
-    return { test: (text) => pattern.test(text) };
+    return { test: (text) => pattern.test(text), ...(pattern.states && { states: pattern.states }) };
   } catch (error) {
     if (!(error instanceof UnsupportedPattern)) throw error;
     const native = new RegExp(source, 'u');
@@ -69,7 +86,6 @@ const OPTIONS: Options = {
   strict: false,
   validateFormats: false,
   logger: false,
-  code: { regExp: testPattern },
 };
 
 const compiled = new WeakMap<JsonSchema, SchemaCheck>();
@@ -103,8 +119,17 @@ export function compileStored(schema: JsonSchema): SchemaCheck {
 }
 
 function checkOf(schema: JsonSchema): SchemaCheck {
-  const validate = validatorOf(schema);
-  const check: SchemaCheck = (value) => (validate(value) ? NONE : violationsOf(validate.errors ?? []));
+  const steps = new StepCounter();
+  const validate = validatorOf(schema, steps);
+  const check: SchemaCheck = (value) => {
+    steps.begin();
+    try {
+      return validate(value) ? NONE : violationsOf(validate.errors ?? []);
+    } catch (thrown) {
+      if (thrown instanceof TooManySteps) return [{ path: '', message: thrown.message }];
+      throw thrown;
+    }
+  };
   compiled.set(schema, check);
   return check;
 }
@@ -118,7 +143,7 @@ export function schemaProblems(schema: JsonSchema): SchemaProblem[] {
     return [];
   } catch (thrown) {
     const cause = thrown instanceof TaskerError ? thrown.cause : thrown;
-    return [{ path: '', message: messageOf(cause) }];
+    return [{ path: '', message: messageOf(cause), refused: cause instanceof TooManySteps }];
   }
 }
 
@@ -132,8 +157,14 @@ function formProblems(schema: JsonSchema): SchemaProblem[] {
   }
   // A keyword of Ajv. With it, checks would return promises, which are always truthy.
   if ('$async' in schema) return [{ path: '/$async', message: 'is not a keyword of JSON Schema; remove it' }];
-  const validator = schemaValidatorOf(draft);
-  return validator.validate(META[draft], schema) ? patternProblems(schema) : innermost(validator.errors ?? []);
+  const { ajv, steps } = schemaValidatorOf(draft);
+  steps.begin();
+  try {
+    return ajv.validate(META[draft], schema) ? patternProblems(schema) : innermost(ajv.errors ?? []);
+  } catch (thrown) {
+    if (!(thrown instanceof TooManySteps)) throw thrown;
+    return [{ path: '', message: thrown.message, refused: true }];
+  }
 }
 
 /** Returns the first error at each place. Skips errors that only report that no alternative matched. */
@@ -149,15 +180,32 @@ function innermost(errors: readonly ErrorObject[]): SchemaViolation[] {
 /**
  * Compiles a schema with its own Ajv instance, because an instance remembers every `$id` and templates may share them.
  */
-function validatorOf(schema: JsonSchema): ValidateFunction {
+function validatorOf(schema: JsonSchema, steps: StepCounter): ValidateFunction {
+  const text = JSON.stringify(schema);
   // The draft's own schema is added only if it is referenced. Adding it takes longer than compiling most schemas.
-  const meta = JSON.stringify(schema).includes('json-schema.org');
-  const ajv = ajvOf(draftOf(schema.$schema), { ...OPTIONS, validateSchema: false, meta });
+  const meta = text.includes('json-schema.org');
+  // A part that many references name is compiled once. Ajv would copy it to each of them.
+  const inlineRefs = text.split('"$ref":').length * text.length <= MOST_INLINED;
+  const ajv = ajvOf(draftOf(schema.$schema), { ...OPTIONS, validateSchema: false, meta, inlineRefs }, steps);
   try {
+    // Without these keywords, generated code need not note which properties were evaluated.
+    if (!text.includes('"unevaluated')) ajv.opts.unevaluated = false;
+    else if (count(text, APPLICATOR) * count(text, KEY) > MOST_EVALUATED) throw tooManyEvaluated();
     return ajv.compile(schema);
   } catch (thrown) {
-    throw notASchema(messageOf(thrown), thrown);
+    if (!(thrown instanceof TooManySteps)) throw notASchema(messageOf(thrown), thrown);
+    throw new TaskerError('template_invalid', `JSON Schema rejected: ${thrown.message}`, { cause: thrown });
   }
+}
+
+function count(text: string, pattern: RegExp): number {
+  return text.match(pattern)?.length ?? 0;
+}
+
+function tooManyEvaluated(): TooManySteps {
+  return new TooManySteps(
+    'the schema is too large to compile with unevaluatedProperties or unevaluatedItems; use additionalProperties, or fewer $ref and anyOf',
+  );
 }
 
 function notASchema(why: string, cause?: unknown): TaskerError {
@@ -174,16 +222,24 @@ function draftOf($schema: unknown): Draft | null {
 const require = createRequire(import.meta.url);
 
 /** Loads Ajv when the first schema is checked. Most commands check none, and loading it would delay their start. */
-function ajvOf(draft: Draft | null, options: Options): Ajv | Ajv2020 {
-  if (draft === 'draft-07') return new (require('ajv') as typeof import('ajv')).Ajv(options);
-  return new (require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js')).Ajv2020(options);
+function ajvOf(draft: Draft | null, given: Options, steps: StepCounter): Ajv | Ajv2020 {
+  const options = { ...given, code: { regExp: countedPattern(steps), process: steps.process } };
+  const ajv =
+    draft === 'draft-07'
+      ? new (require('ajv') as typeof import('ajv')).Ajv(options)
+      : new (require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js')).Ajv2020(options);
+  // Generated code reads it as `self.steps`.
+  return Object.assign(ajv, { steps });
 }
 
-const schemaValidators = new Map<Draft, Ajv | Ajv2020>();
+const schemaValidators = new Map<Draft, { ajv: Ajv | Ajv2020; steps: StepCounter }>();
 
 /** Returns the Ajv instance that checks schemas. Shared, because compiling a draft's own schema is slow. */
-function schemaValidatorOf(draft: Draft): Ajv | Ajv2020 {
-  const validator = schemaValidators.get(draft) ?? ajvOf(draft, OPTIONS);
+function schemaValidatorOf(draft: Draft): { ajv: Ajv | Ajv2020; steps: StepCounter } {
+  const known = schemaValidators.get(draft);
+  if (known) return known;
+  const steps = new StepCounter();
+  const validator = { ajv: ajvOf(draft, OPTIONS, steps), steps };
   schemaValidators.set(draft, validator);
   return validator;
 }

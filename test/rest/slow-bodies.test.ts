@@ -20,7 +20,7 @@ const JSON_TYPE = 'content-type: application/json';
 
 /** A server that requires a credential, with room for a few requests, and a key that may create and read tasks. */
 async function server(bodies: Partial<ArrivalLimits> = PATIENT) {
-  const made = await setup({ templates: [template({ first: [] })], worker: false });
+  const made = await setup({ templates: [template({ first: [] })], worker: false, poolSize: 10 });
   const { tasker } = made;
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
   const settings = { tasker, logger: silentLogger, facts, security: SECURED };

@@ -7,7 +7,9 @@ import { isTaskerError, messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { wireError } from '../../server/error-answer.ts';
 import { requestedTemplate } from '../../template/template-name.ts';
+import { notExact } from '../body-text.ts';
 import { type Caller, callerOf } from '../caller.ts';
+import { changedNumber } from '../changed-number.ts';
 import { mayGetExisting, shownConflict } from '../creation-conflict.ts';
 import { OnDuplicate } from '../idempotency-key.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
@@ -265,6 +267,8 @@ function readRequest(
   } catch (error) {
     return refused(`the line is not valid JSON: ${messageOf(error)}`);
   }
+  const changed = changedNumber(text);
+  if (changed) return { error: notExact(changed) };
   const { success, data, error } = TaskRequestSchema.safeParse(value);
   if (!success) {
     const problems = error.issues.map(({ path, message }) => ({ path: path.map(String).join('.'), message }));

@@ -9,8 +9,9 @@ import { callerOf } from '../caller.ts';
 import { KeyHeader, keyOf } from '../idempotency-key.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody, queryNumber } from '../route.ts';
+import { jsonObject } from '../schemas/json-object.ts';
 import { checkNamespace, maySee } from '../scope.ts';
-import { anything, as, cursor, named } from './act-schemas.ts';
+import { as, cursor, named } from './act-schemas.ts';
 import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 import {
   BackfilledSchema,
@@ -110,7 +111,7 @@ const TRIGGER = describeRoute({
     headers: KeyHeader,
     ...optionalBody(
       z
-        .strictObject({ ...OPERATOR, context: anything.optional(), idempotency_key: named(1000).optional() })
+        .strictObject({ ...OPERATOR, context: jsonObject().optional(), idempotency_key: named(1000).optional() })
         .openapi('TriggerRequest'),
     ),
   },

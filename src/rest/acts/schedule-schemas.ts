@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { jsonObject } from '../schemas/json-object.ts';
 import { anything, named, time, timeOrNull } from './act-schemas.ts';
 
 const span = z.union([z.number(), z.string().max(100)]);
@@ -6,7 +7,7 @@ const span = z.union([z.number(), z.string().max(100)]);
 /** The settings of a schedule, with the keys of a schedule file. */
 const SETTINGS = {
   description: z.string().max(1000),
-  context: anything,
+  context: jsonObject(),
   tags: z.array(z.string().max(128)).max(1000),
   priority: z.int().min(-100).max(100),
   cron: named(1000),

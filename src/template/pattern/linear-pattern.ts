@@ -4,6 +4,8 @@ import { type CharTest, type PatternNode, parsePattern, UnsupportedPattern } fro
 /** A pattern that tests any text in time proportional to its length. */
 export interface LinearPattern {
   test(text: string): boolean;
+  /** The size of its program, which the time for a character depends on. Absent if JavaScript's engine tests it. */
+  states?: number;
 }
 
 /** The kind of a state: consume a character, fork, check a condition at the position, or report a match. */
@@ -62,9 +64,11 @@ export function linearPattern(source: string): LinearPattern {
   const parsed = withinStack(() => parsePattern(source));
   if (withinStack(() => backtracksLittle(parsed))) return native;
   const looks: Look[] = [];
-  const program = withinStack(() => new Compiler(looks, new Map(), true).compile(parsed));
+  const compiler = new Compiler(looks, new Map(), true);
+  const program = withinStack(() => compiler.compile(parsed));
   const anchored = program.first.step.op === 'assert' && program.first.step.holds === atStart;
   return {
+    states: compiler.states,
     test(text) {
       const input = inputOf(text);
       for (const look of looks) {
@@ -117,6 +121,11 @@ class Compiler {
     this.#looks = looks;
     this.#tables = tables;
     this.#forward = forward;
+  }
+
+  /** Number of states so far. */
+  get states(): number {
+    return this.#states;
   }
 
   compile(node: PatternNode): Program {

@@ -13,12 +13,21 @@ export interface PatternProblem {
   refused: boolean;
 }
 
+/** Maximum size of the programs of all patterns of a schema. Each of them takes time to compile. */
+const MOST_STATES = 1_000_000;
+
 /** Returns all patterns in a schema that are not regular expressions or cannot be tested in linear time. */
 export function patternProblems(schema: unknown): PatternProblem[] {
+  let states = 0;
   return patternsIn(schema, '').flatMap(({ path, pattern }) => {
     try {
-      linearPattern(pattern);
-      return [];
+      if (states <= MOST_STATES) states += linearPattern(pattern).states ?? 0;
+      const tooMany = {
+        path,
+        refused: true,
+        message: 'the patterns of the schema repeat too much; repeat fewer times',
+      };
+      return states > MOST_STATES ? [tooMany] : [];
     } catch (error) {
       const refused = error instanceof UnsupportedPattern;
       const shown = JSON.stringify(pattern.length > 60 ? `${pattern.slice(0, 60)}…` : pattern);
