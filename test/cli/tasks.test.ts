@@ -324,7 +324,7 @@ describe('templates', () => {
     );
     const { code, stdout } = await on.project.run(['template', 'validate', 'broken.yaml']);
     expect(code).toBe(1);
-    expect(stdout).toMatch(/^broken\.yaml:4:\d+: warning: .*identity_strategy/m);
+    expect(stdout).toMatch(/^broken\.yaml:4:\d+: error: .*identity_strategy/m);
     expect(stdout).toMatch(/^broken\.yaml:8:\d+: error: .*did you mean `first`\?$/m);
     const { problems } = JSON.parse(
       (await on.project.run(['template', 'validate', 'broken.yaml', '--json'])).stdout,

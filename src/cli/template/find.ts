@@ -28,9 +28,10 @@ export async function findTemplate(wanted: string, options: GlobalOptions): Prom
     const row = meantBy(registered, reference);
     const { namespace = 'default', name, version } = row ?? reference;
     if (version !== undefined) return (await tasker.engine.templates.newest(namespace, name, version)).template;
-    const similar = similarTemplate(name, registered);
+    const named = registered.map((one) => ({ ...one, name: `${one.namespace}/${one.name}` }));
+    const similar = similarTemplate(`${namespace}/${name}`, named);
     const hint = similar
-      ? `did you mean ${similar.namespace}/${similar.name}@${similar.version}?`
+      ? `did you mean ${similar.name}@${similar.version}?`
       : '`npx tasker template list` lists the templates';
     throw new TaskerError('template_not_found', `template ${wanted} not found; ${hint}`);
   });
