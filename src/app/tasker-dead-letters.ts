@@ -141,14 +141,17 @@ export class TaskerDeadLetters {
    * const { done, skipped } = await act.result();
    * @throws TaskerError on iteration: `bad_request`, `invalid_uuid`, `dead_letter_not_found`
    */
-  redriveAll(target: RedriveFilter | { ids: readonly string[] }, { signal, ...options }: BulkOptions = {}): BulkAct {
+  redriveAll(
+    target: RedriveFilter | { ids: readonly string[] },
+    { signal, request, ...options }: BulkOptions = {},
+  ): BulkAct {
     const { engine, by, changed } = this.#parts;
     const read = readTarget('task_redrive', target);
     const operator = operatorOf(by(options));
     const begin = async () => {
       const tasks = read.kind === 'tasks' ? await tasksOfEntries(engine.database, read.taskUuids) : undefined;
       const of = tasks ? ({ kind: 'tasks', taskUuids: tasks } as const) : read;
-      return beginNew(engine, { action: 'task_redrive', target: of, result: null, operator });
+      return beginNew(engine, { action: 'task_redrive', target: of, result: null, operator, request });
     };
     return new BulkAct(engine, begin, { signal, changed });
   }

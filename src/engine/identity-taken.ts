@@ -1,5 +1,10 @@
 import { TaskerError } from '../errors.ts';
-import type { TaskRequest } from './create-task.ts';
+
+/** The parts of a request that messages name. */
+interface NamedRequest {
+  name: string;
+  idempotencyKey?: string | undefined;
+}
 
 /** The place of a request among those that are created together. */
 export interface RequestPlace {
@@ -40,7 +45,7 @@ export class IdentityTaken extends TaskerError {
 }
 
 /** The task exists. */
-export function existingTask(request: TaskRequest, taskUuid: string, place: RequestPlace): IdentityTaken {
+export function existingTask(request: NamedRequest, taskUuid: string, place: RequestPlace): IdentityTaken {
   const fact = `task ${asRequested(request)} already exists`;
   const way = "pass onDuplicate: 'return' to get it, or use another idempotency key";
   return new IdentityTaken({ kind: 'exists', fact, taskUuid, way }, place);
@@ -48,7 +53,7 @@ export function existingTask(request: TaskRequest, taskUuid: string, place: Requ
 
 /** The task was pruned. */
 export function prunedTask(
-  request: TaskRequest,
+  request: NamedRequest,
   { taskUuid, prunedAt }: { taskUuid: string; prunedAt: string },
   place: RequestPlace,
 ): IdentityTaken {
@@ -58,13 +63,13 @@ export function prunedTask(
 }
 
 /** The key in the header of a request was sent before, with another request. */
-export function otherRequest(request: TaskRequest, taskUuid: string, place: RequestPlace): IdentityTaken {
+export function otherRequest(request: NamedRequest, taskUuid: string, place: RequestPlace): IdentityTaken {
   const fact = `the Idempotency-Key ${request.idempotencyKey} was sent before with another name, namespace, version or context`;
   const way = 'send each request with its own key';
   return new IdentityTaken({ kind: 'other_request', fact, taskUuid, way }, place);
 }
 
 /** Describes a request by its task's identity. */
-function asRequested({ name, idempotencyKey }: TaskRequest): string {
+function asRequested({ name, idempotencyKey }: NamedRequest): string {
   return `${name} ${idempotencyKey === undefined ? 'with the same context' : `with the idempotency key ${idempotencyKey}`}`;
 }

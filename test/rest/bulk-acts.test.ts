@@ -64,6 +64,17 @@ describe('POST /v1/bulk-acts', () => {
     expect((await send({ ...body, dry_run: true })).status).toBe(200);
   });
 
+  it('begins one action for repeated requests to redrive with the same key', async () => {
+    const [task] = await create(1, 'redriven twice');
+    await api.tasker.cancelTask(task!);
+    const { dlqEntryUuid: entry } = await api.tasker.deadLetters.add(task!, { reason: 'look' });
+    const body = { action: 'task_redrive', ids: [entry], by: 'ann' };
+    const send = () => api.ask<{ id: number }>('POST', '/v1/bulk-acts', body, { 'idempotency-key': 'redrive' });
+    const first = await send();
+    await ended(first.body.id);
+    expect([first.status, (await send()).body.id]).toEqual([202, first.body.id]);
+  });
+
   it('responds with 202, and the server acts with the operator in the audit', async () => {
     const ids = await create(3, 'cancelled');
     const { status, body } = await api.ask<{ id: number }>('POST', '/v1/bulk-acts', {
