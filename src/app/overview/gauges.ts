@@ -6,7 +6,7 @@ import { type OpenTasksRow, openTasks } from '../../store/overview/queues.ts';
 import { waitsByKind } from '../../store/overview/waits.ts';
 import { lateSchedules } from '../../store/schedules/schedules.ts';
 import { listWorkers, type WorkerRow } from '../../store/workers.ts';
-import { type QueueInfo, readQueues } from './queues.ts';
+import { type QueueDepth, readQueues } from './queues.ts';
 import { unservedHandlersOf } from './unserved-handlers.ts';
 
 /** Minimum time between two readings, regardless of how often metrics are collected. */
@@ -113,7 +113,7 @@ export class OverviewGauges {
     }
   }
 
-  #setQueues(queues: readonly QueueInfo[]): void {
+  #setQueues(queues: readonly QueueDepth[]): void {
     const { queueDepth, queueOldest, unservedSteps } = this.#on;
     const sums = new Map<string, { ready: number; oldestMs: number; unserved: number }>();
     for (const { namespace, ready, oldestReadyMs, unservedSteps: unserved } of queues) {
@@ -132,7 +132,7 @@ export class OverviewGauges {
   }
 
   /** Handlers beyond the first ones are summed, because each label is a separate series in Prometheus. */
-  #setUnservedHandlers(queues: readonly QueueInfo[]): void {
+  #setUnservedHandlers(queues: readonly QueueDepth[]): void {
     const sums = new Map<string, { labels: [string, string]; steps: number; since: number }>();
     for (const { namespace, handler, since, steps } of unservedHandlersOf(queues)) {
       const labels: [string, string] = sums.size < HANDLERS ? [this.#labelOf(namespace), handler] : [OTHER, OTHER];
@@ -168,7 +168,7 @@ export class OverviewGauges {
   }
 
   /** Also sets namespaces without dead letters to 0, so that an alerting rule can resolve. */
-  #setDeadLetters(rows: readonly PendingRow[], queues: readonly QueueInfo[]): void {
+  #setDeadLetters(rows: readonly PendingRow[], queues: readonly QueueDepth[]): void {
     const sums = new Map<string, number>(queues.map(({ namespace }) => [this.#labelOf(namespace), 0]));
     for (const { namespace, pending } of rows) {
       const label = this.#labelOf(namespace);

@@ -5,7 +5,7 @@ import { TaskerError } from '../../errors.ts';
 import { grouped } from '../../model/grouped.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { missingHandlers } from '../../store/missing-handlers.ts';
-import { type QueueFlowRow, queueFlows } from '../../store/overview/queue-flow.ts';
+import { queueFlows } from '../../store/overview/queue-flow.ts';
 import {
   type LookedAtRow,
   lookAtQueued,
@@ -146,9 +146,12 @@ function unknownNamespace(namespace: string, queues: readonly QueueInfo[]): Task
   return new TaskerError('bad_request', `namespace ${String(namespace)} not found; ${hint}`);
 }
 
-/** Reads the queue of every namespace, by name. */
-export async function readQueues(db: Db): Promise<QueueInfo[]> {
-  return (await readOverview(db)).queues;
+/** The part of a queue that metrics need. */
+export type QueueDepth = Omit<QueueInfo, 'lost' | 'approvals' | 'failingSchedules' | keyof QueueFlow>;
+
+/** Reads the queue of every namespace, by name, without its flow and the problems that only a person reads. */
+export async function readQueues(db: Db): Promise<QueueDepth[]> {
+  return (await readDepths(db)).queues.map(({ depth }) => depth);
 }
 
 /** Workers that were lost longer ago than this are not reported. */
@@ -164,16 +167,43 @@ export interface Overview {
 
 /** Reads the queue of every namespace, by name, and the workers. */
 export async function readOverview(db: Db): Promise<Overview> {
-  const [rows, heads, retries, counts, workers, lost, approvals, schedules, flows, missing] = await Promise.all([
+  const [{ queues, living }, lost, approvals, schedules, flows] = await Promise.all([
+    readDepths(db),
+    lostWorkers(db, LOST_MS),
+    openApprovals(db),
+    failingSchedules(db),
+    queueFlows(db),
+  ]);
+  const flowBy = new Map(flows.map((flow) => [flow.namespaceId, flow]));
+  const approvalsBy = new Map(approvals.map((row) => [row.namespace, row.approvals]));
+  const schedulesBy = new Map(schedules.map((row) => [row.namespace, row.schedules]));
+  const whole = queues.map(({ namespaceId, counted, depth }): QueueInfo => {
+    const { namespace, running } = depth;
+    return {
+      ...depth,
+      ...flowOf(flowBy.get(namespaceId), { ready: counted, running }),
+      lost: lost.filter((worker) => worker.namespaces.includes(namespace)).map(({ name }) => name),
+      approvals: approvalsBy.get(namespace) ?? 0,
+      failingSchedules: schedulesBy.get(namespace) ?? 0,
+    };
+  });
+  return { queues: whole, living, lost };
+}
+
+/** A queue, and the number of its rows, which includes cancelled steps. */
+interface CountedQueue {
+  namespaceId: number;
+  counted: number;
+  depth: QueueDepth;
+}
+
+async function readDepths(db: Db): Promise<{ queues: CountedQueue[]; living: LiveWorker[] }> {
+  const [rows, heads, retries, counts, workers, missing] = await Promise.all([
     queuedSteps(db),
     queueHeads(db),
     waitingRetries(db),
     countRunning(db),
     listWorkers(db),
-    lostWorkers(db, LOST_MS),
-    openApprovals(db),
-    failingSchedules(db),
-    queueFlows(db),
     missingHandlers(db),
   ]);
   const namespaceOf = await templateNamespaces(
@@ -200,15 +230,11 @@ export async function readOverview(db: Db): Promise<Overview> {
     retries: new Map(retries.map((row) => [row.namespaceId, row])),
     running,
     living,
-    lost,
     announced: new AnnouncedByNamespace(living),
-    flows: new Map(flows.map((flow) => [flow.namespaceId, flow])),
-    approvals: new Map(approvals.map((row) => [row.namespace, row.approvals])),
-    failingSchedules: new Map(schedules.map((row) => [row.namespace, row.schedules])),
     withheld,
   };
   const queues = [...grouped(rows, (row) => row.namespaceId).values()].map((queued) => queueOf(queued, facts));
-  return { queues, living, lost };
+  return { queues, living };
 }
 
 /** Maximum number of unserved steps to examine, in all namespaces together. */
@@ -264,17 +290,12 @@ interface Facts {
   retries: ReadonlyMap<number, WaitingRetriesRow>;
   running: ReadonlyMap<number, number>;
   living: readonly LiveWorker[];
-  lost: readonly LostWorkerRow[];
-  flows: ReadonlyMap<number, QueueFlowRow>;
-  /** Counts by the name of the namespace. */
-  approvals: ReadonlyMap<string, number>;
-  failingSchedules: ReadonlyMap<string, number>;
   /** The handlers that all live workers announce, including draining workers. */
   announced: AnnouncedByNamespace;
   withheld: WithheldHandlers;
 }
 
-function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
+function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): CountedQueue {
   const { namespaceId, namespace } = queued[0]!;
   const head = facts.heads.get(namespaceId);
   const retries = facts.retries.get(namespaceId);
@@ -284,7 +305,7 @@ function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
   const ready = queued.reduce((sum, row) => sum + readyOf(row, facts), 0);
   const unserved = unservedOf(queued, facts);
   const running = facts.running.get(namespaceId) ?? 0;
-  return {
+  const depth = {
     namespace,
     ready,
     readyIsExact: counted < MOST_COUNTED,
@@ -293,7 +314,6 @@ function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
     oldestReadyAt: head?.oldestAt ?? null,
     oldestReadyMs: head?.oldestMs ?? null,
     running,
-    ...flowOf(facts.flows.get(namespaceId), { ready: counted, running }),
     retries: retries?.retries ?? 0,
     nextRetryAt: retries?.nextAt ?? null,
     nextRetryMs: retries?.nextMs ?? null,
@@ -302,12 +322,10 @@ function queueOf(queued: readonly QueuedStepsRow[], facts: Facts): QueueInfo {
     slots: taking.reduce((sum, { concurrency }) => sum + concurrency, 0),
     slotsTaken: taking.reduce((sum, { taken }) => sum + taken, 0),
     hungSlots: serving.reduce((sum, { hung }) => sum + hung, 0),
-    lost: facts.lost.filter((worker) => worker.namespaces.includes(namespace)).map(({ name }) => name),
-    approvals: facts.approvals.get(namespace) ?? 0,
-    failingSchedules: facts.failingSchedules.get(namespace) ?? 0,
     unserved,
     unservedSteps: unserved.reduce((sum, { steps }) => sum + steps, 0),
   };
+  return { namespaceId, counted, depth };
 }
 
 /** Groups by handler the ready steps that no live worker can run. */

@@ -1,4 +1,4 @@
-import type { QueueInfo } from './queues.ts';
+import type { QueueDepth } from './queues.ts';
 
 /** A handler that no live worker of its namespace has. */
 export interface UnservedHandler {
@@ -12,7 +12,7 @@ export interface UnservedHandler {
 }
 
 /** Returns the handlers that no live worker has. Those that are missing for the longest time come first. */
-export function unservedHandlersOf(queues: readonly QueueInfo[]): UnservedHandler[] {
+export function unservedHandlersOf(queues: readonly QueueDepth[]): UnservedHandler[] {
   return queues
     .flatMap(({ namespace, unserved }) =>
       unserved
