@@ -126,7 +126,7 @@ describe('without a worker', () => {
       );
     const shown = await counted('-l', '1', '--created-after', '2h');
     expect(shown.stdout).toContain('demo/pair@1.0.0');
-    expect(shown.stderr).toContain('1 of 2 tasks: tag paged it, created after 2h\n');
+    expect(shown.stderr).toContain('1 of 2 tasks: tag paged it, created in the last 2h\n');
     const next = /next page: npx tasker (task list --tag 'paged it' --created-after 2h --limit 1 --cursor \S+)\n/.exec(
       shown.stderr,
     );
