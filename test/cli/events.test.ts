@@ -53,7 +53,7 @@ describe('tasker event', () => {
       ['list', '--limit', '2'],
       ['list', ...filter, '--before', DONE, '--json'],
       ['list', '--before', '1h', '--json'],
-      ['list', '--after', 'yesterday'],
+      ['list', '--after', 'last week'],
     );
     expect(page!.stdout.split('\n').slice(1, 3)).toEqual([NOTED, DONE].map((id) => expect.stringContaining(id)));
     expect(page!.stderr).toBe(`there may be more: --before ${DONE}\n`);

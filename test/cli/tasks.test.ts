@@ -140,7 +140,7 @@ describe('without a worker', () => {
       const { code, stderr } = await on.project.run(words);
       return `${code} ${stderr}`;
     };
-    expect(await refused('task', 'list', '--created-after', 'yesterday')).toMatch(/^2 .*must be a time/s);
+    expect(await refused('task', 'list', '--created-after', 'last week')).toMatch(/^2 .*must be a time/s);
     expect(await refused('task', 'list', '--context', '[1]')).toMatch(/^2 .*it must be a JSON object/s);
     expect(await refused('task', 'list', '--step-state', 'runing')).toMatch(/^2 .*runing is not a step state/s);
     expect(await refused('task', 'list', '--cursor', 'abc')).toMatch(/^2 .*the cursor is not from a page/s);
