@@ -498,6 +498,7 @@ export const NOT_HOT = {
   forget_workers: WORKERS,
   note_act: NOTING,
   list_audit: OPERATORS,
+  fold_audit: 'on request of an operator; looks up the newest action of each bulk action by key',
   has_action: OPERATORS,
   retry_waiting_step: RETRYING,
   failing_steps: RETRYING,

@@ -5,7 +5,7 @@ import { AUDIT_ACTIONS } from '../model/audit-actions.ts';
 import { checkUuid } from '../model/ids.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
-import { type AuditRow, forgetActs, forgetBulks, hasAction, listAudit } from '../store/acts/audit.ts';
+import { type AuditRow, foldAudit, forgetActs, forgetBulks, hasAction, listAudit } from '../store/acts/audit.ts';
 import type { Door } from './operate.ts';
 import { clockFor } from './search/clock.ts';
 import { isCursorTime } from './search/cursor.ts';
@@ -36,7 +36,7 @@ export interface AuditPageOptions {
   cursor?: string | undefined;
   /**
    * Returns one entry for each bulk action: its start and its actions on tasks and steps that meet the conditions, with
-   * their number in `entries`. Default: false.
+   * their number in `entries`, at most 10,000. Default: false.
    */
   fold?: boolean | undefined;
 }
@@ -78,10 +78,9 @@ export async function findActs(
     bulkId: filter.bulk ?? null,
     target: filter.target ?? null,
     from: cursor === undefined ? null : readCursor(cursor),
-    fold,
     limit: limit + 1,
   };
-  const rows = await database.pipeline(AUDITING, (tx) => listAudit(tx, search));
+  const rows = await database.pipeline(AUDITING, (tx) => (fold ? foldAudit : listAudit)(tx, search));
   if (rows.length === 0) await checkAction(database, filter.action);
   const entries = rows.slice(0, limit).map(entryOf);
   return { entries, nextCursor: rows.length > limit ? cursorOf(entries.at(-1)!) : null };

@@ -38,7 +38,10 @@ export const jsonObject = z
 export const time = z
   .string()
   .min(1)
-  .openapi({ description: 'A time (`2026-01-31T12:00Z`) or an age (`90s`, `15m`, `2h`, `7d`).', example: '2h' });
+  .openapi({
+    description: 'A time (`2026-01-31T12:00Z`), an age (`90s`, `15m`, `2h`, `24h30m`, `7d`), `today` or `yesterday`.',
+    example: '2h',
+  });
 
 /** The maximum number of items on a page. */
 export const limitOf = (byDefault: number) =>

@@ -125,7 +125,7 @@ describe('without a worker', () => {
     const counted = (...more: string[]) => on.project.run(['task', 'list', '--tag', 'paged it', ...more]);
     const shown = await counted('-l', '1', '--created-after', '2h');
     expect(shown.stdout).toContain('demo/pair@1.0.0');
-    expect(shown.stderr).toContain('1 of 2 tasks: tag paged it, created after 2h\n');
+    expect(shown.stderr).toContain('1 of 2 tasks: tag paged it, created in the last 2h\n');
     const next = /next page: npx tasker (task list --tag 'paged it' --created-after 2h --limit 1 --cursor \S+)\n/.exec(
       shown.stderr,
     );
@@ -139,7 +139,7 @@ describe('without a worker', () => {
       const { code, stderr } = await on.project.run(words);
       return `${code} ${stderr}`;
     };
-    expect(await refused('task', 'list', '--created-after', 'yesterday')).toMatch(/^2 .*must be a time/s);
+    expect(await refused('task', 'list', '--created-after', 'last week')).toMatch(/^2 .*must be a time/s);
     expect(await refused('task', 'list', '--context', '[1]')).toMatch(/^2 .*it must be a JSON object/s);
     expect(await refused('task', 'list', '--step-state', 'runing')).toMatch(/^2 .*runing is not a step state/s);
     expect(await refused('task', 'list', '--cursor', 'abc')).toMatch(/^2 .*the cursor is not from a page/s);

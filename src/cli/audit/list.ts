@@ -5,7 +5,7 @@ import { oneLine } from '../../logging/terminal/shown-text.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage } from '../show/page-notes.ts';
-import { counted, painted, table } from '../show/text.ts';
+import { painted, table, upTo } from '../show/text.ts';
 import { timeConditions } from '../show/time-conditions.ts';
 import { quoted } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
@@ -50,6 +50,8 @@ function describeConditions({ after, before, ...filter }: AuditFilter): string[]
 }
 
 const PAGE = 20;
+/** The actions of a bulk action are counted up to this number. */
+const MOST_FOLDED = 10_000;
 
 /** Returns the options and values of the command, for a shell. */
 function argumentsOf(filter: AuditFilter, { each, limit }: { each: boolean; limit: number }): string[] {
@@ -71,7 +73,7 @@ function rowOf(entry: AuditEntry): string[] {
 }
 
 function objectOf({ taskUuid, step, target, entries }: AuditEntry): string {
-  if (entries > 1) return `${target}, ${counted(entries, 'action')}`;
+  if (entries > 1) return `${target}, ${upTo(entries, MOST_FOLDED)} actions`;
   if (taskUuid === null) return target ?? '';
   return step === null ? taskUuid : `${taskUuid} ${step}`;
 }

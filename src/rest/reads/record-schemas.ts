@@ -20,7 +20,9 @@ export const AuditSchema = z
     details: anything.nullable(),
     entries: z
       .int()
-      .openapi({ description: 'Number of actions that the entry stands for. More than 1 only with `fold`.' }),
+      .openapi({
+        description: 'Number of actions that the entry stands for, at most 10,000. More than 1 only with `fold`.',
+      }),
   })
   .openapi('AuditEntry');
 

@@ -35,36 +35,57 @@ const meets = (a: string): string => `
      and ($6::uuid is null or ${a}.task_uuid = $6) and ($7::bigint is null or ${a}.bulk_id = $7)
      and ($8::text is null or ${a}.target = $8)`;
 
-/** The actions of a bulk action that are folded into one: those on its items, and its start. */
-const ofBulk = (a: string): string => `${a}.bulk_id is not null and ${a}.action not in ('bulk_stop', 'bulk_resume')`;
-
-// A bulk action is represented by its newest action that meets the conditions.
-const LIST_AUDIT = sql('list_audit')`
-with page as materialized (
-  select * from tasker.operator_action a
-   where ${meets('a')}
-     and ($9::timestamptz is null or (a.at, a.id) < ($9::timestamptz, $10::bigint))
-     and (not $12::boolean or not (${ofBulk('a')}) or not exists (
-       select 1 from tasker.operator_action n
-        where n.bulk_id = a.bulk_id and (n.at, n.id) > (a.at, a.id) and ${ofBulk('n')} and ${meets('n')}))
-   order by a.at desc, a.id desc limit $11)
-select a.id, tasker.iso(a.at) at, a.actor, a.door, a.action, a.task_uuid "taskUuid", a.target, a.from_state "fromState",
-       a.to_state "toState", a.reason, a.bulk_id "bulkId", a.details::text, n.template, f.entries, f.bulk::text,
-       coalesce(n.step, a.details ->> 'step', case when a.idx is not null then 'step ' || a.idx end) step
-  from page a cross join lateral (
-    select case when $12::boolean and ${ofBulk('a')} then (
-             select count(*)::int from tasker.operator_action n where n.bulk_id = a.bulk_id and ${ofBulk('n')} and ${meets('n')})
-           else 1 end entries,
-           case when $12::boolean then (
-             select jsonb_strip_nulls(jsonb_build_object('action', b.action, 'matched', b.matched)) ||
-                    case when b.filter is null then '{}' else jsonb_build_object('filter', b.filter) end from tasker.bulk b
-              where b.id = a.bulk_id) end bulk offset 0) f
+const COLUMNS = `
+  a.id, tasker.iso(a.at) at, a.actor, a.door, a.action, a.task_uuid "taskUuid", a.target, a.from_state "fromState",
+  a.to_state "toState", a.reason, a.bulk_id "bulkId", a.details::text, n.template,
+  coalesce(n.step, a.details ->> 'step', case when a.idx is not null then 'step ' || a.idx end) step`;
+const NAMES = `
   left join lateral (
     select s.name || '/' || m.name || '@' || m.version template, coalesce(bw.name, ts.name) step
       from tasker.task t join tasker.template m on m.id = t.template_id join tasker.namespace s on s.id = m.namespace_id
       left join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(a.idx)
       left join tasker.batch_worker bw on bw.task_uuid = t.task_uuid and bw.idx = a.idx
-     where t.task_uuid = a.task_uuid offset 0) n on true
+     where t.task_uuid = a.task_uuid offset 0) n on true`;
+
+const LIST_AUDIT = sql('list_audit')`
+with page as materialized (
+  select * from tasker.operator_action a
+   where ${meets('a')}
+     and ($9::timestamptz is null or (a.at, a.id) < ($9::timestamptz, $10::bigint))
+   order by a.at desc, a.id desc limit $11)
+select ${COLUMNS}, 1 entries, null bulk from page a ${NAMES}
+ order by a.at desc, a.id desc`;
+
+/** The actions of a bulk action that are folded into one are its start and those on its items. */
+const ALONE = `('bulk_stop', 'bulk_resume')`;
+/** The actions of one bulk action are counted up to this number. */
+const MOST_FOLDED = 10_000;
+
+// A bulk action is represented by its newest action that meets the conditions. The newest is looked up for each bulk
+// action: there are far fewer of them than of their actions.
+const FOLD_AUDIT = sql('fold_audit')`
+with alone as materialized (
+  select a.*, null::jsonb bulk from tasker.operator_action a
+   where (a.bulk_id is null or a.action in ${ALONE}) and ${meets('a')}
+     and ($9::timestamptz is null or (a.at, a.id) < ($9::timestamptz, $10::bigint))
+   order by a.at desc, a.id desc limit $11),
+folded as materialized (
+  select a.*, jsonb_strip_nulls(jsonb_build_object('action', b.action, 'matched', b.matched)) ||
+              case when b.filter is null then '{}' else jsonb_build_object('filter', b.filter) end bulk
+    from tasker.bulk b cross join lateral (
+      select * from tasker.operator_action n
+       where n.bulk_id = b.id and n.action not in ${ALONE} and ${meets('n')}
+       order by n.at desc, n.id desc limit 1) a
+   where $9::timestamptz is null or (a.at, a.id) < ($9::timestamptz, $10::bigint)
+   order by a.at desc, a.id desc limit $11),
+page as materialized (
+  select * from (select * from alone union all select * from folded) a order by a.at desc, a.id desc limit $11)
+select ${COLUMNS}, case when a.bulk is null then 1 else f.entries end entries, a.bulk::text
+  from page a cross join lateral (
+    select count(*)::int entries from (
+      select 1 from tasker.operator_action n
+       where a.bulk is not null and n.bulk_id = a.bulk_id and n.action not in ${ALONE} and ${meets('n')}
+       limit ${MOST_FOLDED}) x) f ${NAMES}
  order by a.at desc, a.id desc`;
 
 /** The conditions on the actions to list. Null means any. */
@@ -79,8 +100,6 @@ export interface AuditSearch {
   target: string | null;
   /** The time and the id of the last action of the previous page. */
   from: { at: string; id: number } | null;
-  /** Whether the actions of a bulk action are one row. */
-  fold: boolean;
   limit: number;
 }
 
@@ -102,7 +121,7 @@ export interface AuditRow {
   bulkId: number | null;
   /** JSON text. */
   details: string | null;
-  /** Number of actions that the row stands for. */
+  /** Number of actions that the row stands for, at most 10,000. */
   entries: number;
   /** JSON text: the action of the bulk action, the number of its items, and its filter. Null unless folded. */
   bulk: string | null;
@@ -110,22 +129,28 @@ export interface AuditRow {
 
 /** Returns actions, newest first. */
 export async function listAudit(db: Db, search: AuditSearch): Promise<AuditRow[]> {
-  const { actor, action, door, after, before, taskUuid, bulkId, target, from, fold, limit } = search;
-  const values = [
-    actor,
-    action,
-    door,
-    after,
-    before,
-    taskUuid,
-    bulkId,
-    target,
-    from?.at ?? null,
-    from?.id ?? null,
-    limit,
-    fold,
-  ];
-  return (await db.query<AuditRow>(LIST_AUDIT, values)).rows;
+  return (await db.query<AuditRow>(LIST_AUDIT, valuesOf(search))).rows;
+}
+
+/** Returns actions, newest first, with one row for each bulk action. */
+export async function foldAudit(db: Db, search: AuditSearch): Promise<AuditRow[]> {
+  return (await db.query<AuditRow>(FOLD_AUDIT, valuesOf(search))).rows;
+}
+
+function valuesOf({
+  actor,
+  action,
+  door,
+  after,
+  before,
+  taskUuid,
+  bulkId,
+  target,
+  from,
+  limit,
+}: AuditSearch): unknown[] {
+  const place = [from?.at ?? null, from?.id ?? null];
+  return [actor, action, door, after, before, taskUuid, bulkId, target, ...place, limit];
 }
 
 const HAS_ACTION = sql('has_action')`

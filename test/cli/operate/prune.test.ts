@@ -146,7 +146,9 @@ it('invalid arguments are rejected with advice', async () => {
     return stderr;
   };
   expect(await stderr('db', 'prune')).toContain("required option '--older-than <time>' not specified");
-  expect(await stderr('db', 'prune', '--older-than', 'soon')).toContain('or an age, such as 90s, 15m, 2h or 7d');
+  expect(await stderr('db', 'prune', '--older-than', 'soon')).toContain(
+    'an age, such as 90s, 15m, 2h, 24h30m or 7d, or today or yesterday',
+  );
   expect(await stderr('db', 'prune', '--older-than', '1h', '--share', '0')).toContain('a number from 0.01 to 1');
   expect(await stderr('db', 'prune', '--older-than', '1h', '--status', 'blocked_by_failures', '--yes')).toContain(
     'blocked_by_failures is not a state in which a task has ended',

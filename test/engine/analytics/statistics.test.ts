@@ -164,7 +164,7 @@ describe('tasker.analytics', () => {
         'no version 9.0.0 of shop/fulfil; registered: 1.0.0, 2.0.0',
       ],
       [{ step: 'chrage' }, 'no template has a step chrage; did you mean charge?'],
-      [{ since: 'yesterday' }, 'since: yesterday is not a time'],
+      [{ since: 'last week' }, 'since: last week is not a time'],
       [{ since: '1h', until: '2h' }, 'since must be before until'],
       [{ limit: 0 }, 'limit must be a whole number from 1 to 1000, got 0'],
       [{ sort: 'speed' }, 'sort must be one of time, duration'],

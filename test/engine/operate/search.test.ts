@@ -140,7 +140,7 @@ it('an invalid filter is rejected with a suggestion', async () => {
   expect(await refused({ statsu: 'error' })).toMatch(/unknown condition statsu; did you mean status\?/);
   expect(await refused({ status: 'failed' })).toMatch(/failed is not a task state; did you mean blocked_by_failures/);
   expect(await refused({ stepState: 'failed' })).toMatch(/failed is not a step state; did you mean error\?/);
-  expect(await refused({ createdAfter: 'yesterday' })).toMatch(/createdAfter: yesterday is not a time/);
+  expect(await refused({ createdAfter: 'last week' })).toMatch(/createdAfter: last week is not a time/);
   expect(await refused({ templateVersion: 'one' })).toMatch(/one is not a version or a range/);
   expect(await refused({}, { cursor: 'x' })).toMatch(/the cursor is not from a page/);
 });
