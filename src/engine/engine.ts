@@ -4,6 +4,7 @@ import type { UserClient } from '../db/user-transactions.ts';
 import { TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { checkUuid } from '../model/ids.ts';
+import { UNNOTICED_LAG_MS } from '../model/search-lag.ts';
 import { listNamespaces, listPauses } from '../store/acts/list-pauses.ts';
 import { forgetPauses } from '../store/acts/pauses.ts';
 import { earlierSteps } from '../store/acts/rerun.ts';
@@ -182,11 +183,17 @@ export class Engine extends EngineActs {
     return this.#listed((on) => (this.search.enabled ? findTasks : listWithoutTables)(on, filter, page));
   }
 
-  /** Reads a list from the replica, if there is one. The page's `lagMs` includes the delay of the replica. */
-  async #listed<Page extends { lagMs: number }>(read: (on: Database) => Promise<Page>): Promise<Page> {
-    if (!this.replica) return read(this.database);
-    const { answer, lagMs } = await this.replica.read(this.database, read);
-    return { ...answer, lagMs: answer.lagMs + lagMs };
+  /**
+   * Reads a list from the replica, if there is one. The page's `lagMs` includes the delay of the replica. While the list is
+   * behind, its total is not exact.
+   */
+  async #listed<Page extends Omit<TaskPage, 'tasks'>>(read: (on: Database) => Promise<Page>): Promise<Page> {
+    const { answer: page, lagMs } = this.replica
+      ? await this.replica.read(this.database, read)
+      : { answer: await read(this.database), lagMs: 0 };
+    page.lagMs += lagMs;
+    if (page.lagMs > UNNOTICED_LAG_MS || page.completeSince !== null) page.totalIsExact = false;
+    return page;
   }
 
   /** Finds steps of all tasks, like {@link findTasks}. @throws TaskerError `bad_request` */

@@ -1,8 +1,6 @@
+import { UNNOTICED_LAG_MS } from '../../app/list-options.ts';
 import type { SearchPage } from '../../app/operator-types.ts';
 import { counted, spanOf } from './text.ts';
-
-/** A lag below this is not mentioned. */
-const UNNOTICED_LAG_MS = 2_000;
 
 /** Describes a page below its table: the number of results, the filter, and the age of the data. */
 export function pageNotes(

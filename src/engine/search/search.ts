@@ -89,7 +89,7 @@ export interface FoundStep {
 export interface SearchPage {
   /** Number of items that the search finds; at most 10,000 are counted. */
   total: number;
-  /** False if there are more items than `total`, or counting took too long. */
+  /** False if there are more items than `total`, counting took too long, or changes of more than 2 seconds may be missing. */
   totalIsExact: boolean;
   nextCursor: string | null;
   previousCursor: string | null;

@@ -13,14 +13,18 @@ export async function lockSearch(db: Db): Promise<void> {
   await db.query(LOCK_SEARCH);
 }
 
+// The update of a task is its last change, as a task shows it, and not the time at which its row is written.
 // `on conflict` looks a row up by its key. A lookup in a query may use any index that contains the id. After a vacuum
 // of an empty table, every index seems to have a single page, and the plan would read a whole index for every task.
 const PROJECT_TASKS = sql('project_tasks')`
 with live as materialized (
-  select w.id, t.task_uuid, t.template_id, ${shownState('t')} state, t.created_at, t.done_at, coalesce(t.done_at, now()) updated_at,
+  select w.id, t.task_uuid, t.template_id, ${shownState('t')} state, t.created_at, t.done_at, coalesce(t.done_at, c.at) updated_at,
          t.n_error, t.initiator, t.source_system, t.reason, t.tags, t.correlation_id, t.parent_correlation_id
     from unnest($1::uuid[]) w (id)
-    left join lateral (select * from tasker.task t where t.task_uuid = w.id offset 0) t on true),
+    left join lateral (select * from tasker.task t where t.task_uuid = w.id offset 0) t on true
+    left join lateral (
+      select greatest(t.created_at, max(s.started_at), max(s.done_at)) at from tasker.step s
+       where t.done_at is null and s.task_uuid = t.task_uuid offset 0) c on true),
 written as (
   insert into tasker.task_search (task_uuid, template_id, state, created_at, done_at, updated_at, initiator,
                                   source_system, reason, tags, correlation_id, parent_correlation_id)

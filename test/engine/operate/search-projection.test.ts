@@ -241,6 +241,37 @@ it('a deleted task is removed from the tables', async () => {
   expect(await sql('select count(*)::int from tasker.step_search')).toEqual([{ count: 0 }]);
 });
 
+it('a task is found by the time of its change, not by the time at which the search was written', async () => {
+  const { tasker, sql } = await setup(OPTIONS);
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await sql(`update tasker.task set created_at = created_at - interval '3 hours'`);
+  tasker.engine.search.changed(taskUuid);
+  await tasker.engine.search.flush();
+  const { tasks } = await tasker.listTasks({ updatedBefore: '2h' }, { sort: 'updated' });
+  expect(tasks).toMatchObject([{ taskUuid, updatedAt: (await tasker.getTask(taskUuid)).createdAt }]);
+  expect((await tasker.listTasks({ updatedAfter: '2h' }, {})).tasks).toEqual([]);
+  await tasker.completeStep(taskUuid, (await tasker.getSteps(taskUuid))[0]!.name, { result: {} });
+  await tasker.engine.search.flush();
+  expect((await tasker.listTasks({ updatedAfter: '2h' }, {})).tasks).toMatchObject([{ taskUuid }]);
+});
+
+it('a total is not exact while the search is behind', async () => {
+  const { tasker, sql } = await setup(OPTIONS);
+  await tasker.createTask(DEMO);
+  await tasker.engine.search.flush();
+  expect(await tasker.listTasks({}, {})).toMatchObject({ total: 1, totalIsExact: true });
+  await sql(
+    `insert into tasker.search_writer (id, pending_since) values (gen_random_uuid(), now() - interval '90 seconds')`,
+  );
+  const page = await tasker.listTasks({}, {});
+  expect(page).toMatchObject({ total: 1, totalIsExact: false });
+  expect(page.lagMs).toBeGreaterThan(89_000);
+  expect(await tasker.listSteps({ stepState: 'enqueued' })).toMatchObject({ totalIsExact: false });
+  await sql('delete from tasker.search_writer');
+  await sql(`update tasker.search_state set filled_to = 'ffffffff-ffff-ffff-ffff-ffffffffffff'`);
+  expect(await tasker.listTasks({}, {})).toMatchObject({ total: 1, totalIsExact: false });
+});
+
 it('many processes that write the same tasks at the same time leave the latest state', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   const created = await tasker.createTasks(Array.from({ length: 40 }, () => DEMO));
