@@ -7,6 +7,7 @@ const HIDDEN: readonly string[] = ['initializing', 'enqueuing_steps', 'evaluatin
 /** The visible states of a task. The other states exist only within a transaction. */
 export const VISIBLE_STATES = TASK_STATES.filter((state) => !HIDDEN.includes(state));
 
+export { UNNOTICED_LAG_MS } from '../model/search-lag.ts';
 export { TASK_FILTER_KEYS } from '../model/task-filter-keys.ts';
 export { stateHint };
 
