@@ -1,4 +1,3 @@
-import { UNNOTICED_LAG_MS } from '../../app/list-options.ts';
 import type { SearchPage } from '../../app/operator-types.ts';
 import { UNNOTICED_LAG_MS } from '../../model/search-lag.ts';
 import { counted, spanOf } from './text.ts';
