@@ -1,5 +1,5 @@
+import { UNNOTICED_LAG_MS } from '../../app/list-options.ts';
 import type { SearchPage } from '../../app/operator-types.ts';
-import { UNNOTICED_LAG_MS } from '../../model/search-lag.ts';
 import { counted, spanOf } from './text.ts';
 
 /** Describes a page below its table: the number of results, the filter, and the age of the data. */
