@@ -12,7 +12,7 @@ import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
 const registryOf = (...names: string[]) => {
-  const registry = new HandlerRegistry();
+  const registry = new HandlerRegistry({ baseFolder: null });
   for (const name of names) registry.register(defineHandler(name, {}, () => ({ by: name })));
   return registry;
 };
