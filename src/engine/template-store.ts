@@ -314,6 +314,8 @@ export class TemplateStore {
     const { revision, version } = row;
     const others = descendingVersions(row.versions.filter((other) => other !== version));
     const snapshot = await this.#load(row);
+    // Counts this lookup. If the version was known, the lookup above has counted it.
+    if (!known) this.#newest.get(nameOf(row));
     this.#active.put(key, { version, revision, others });
     this.#newest.put(nameOf(row), snapshot, { uses: 1 });
     return { snapshot, revision, others };

@@ -110,7 +110,7 @@ const OTHERS = `approval approve, approval reassign, approval reject, archive re
   profile list, profile remove, profile set, schedule apply, schedule backfill, schedule create, schedule delete,
   schedule pause, schedule resume, schedule trigger, schedule update, server, signal send, step complete, step reset,
   step resolve, step retry, task cancel, task copy, task create, task delete, task pause, task reschedule, task resolve,
-  task resume, task retry, task start-now, template compare, template diff, template inspect, template pause,
+  task resume, task retry, task start-now, template activate, template compare, template diff, template inspect, template pause,
   template resume, template validate, timer fire, timer move, worker drain, worker resume`.split(/,\s*/);
 
 function leavesOf(command: Command, words: string[] = []): string[] {

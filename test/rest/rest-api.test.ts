@@ -370,6 +370,8 @@ it('templates are listed by namespace, and shown with their steps', async () => 
         version: '1.0.0',
         description: null,
         step_count: 2,
+        active: true,
+        pinned: false,
         digest: expect.any(String),
         registered_at: expect.any(String),
         paused: null,

@@ -145,9 +145,9 @@ describe("a handler that can't be resolved", () => {
     expect(steps.map((step) => step.attempts)).toEqual([1, 1, 0, 0, 0]);
     const waiting = lines.filter(({ message }) => message === 'no worker has the handler; its steps wait');
     expect(waiting.map(({ fields }) => (fields as { reason?: string }).reason).sort()).toEqual([
+      'Resolver not found: tenats; did you mean tenants?',
       expect.stringContaining('no worker has a handler named tenant.nobody'),
       'resolver tenants has no handler named tenant.nobody',
-      'Resolver not found: tenats; did you mean tenants?',
     ]);
     expect(errors).toMatchObject({
       method: {

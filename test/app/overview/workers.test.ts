@@ -45,6 +45,7 @@ it('a worker is listed with its process, its namespaces, its handlers, and the s
       completedPerSecond: null,
       failedPerSecond: null,
       loopLagMs: null,
+      hung: null,
     },
   ]);
 });
