@@ -4,6 +4,7 @@ import { createClient } from '../../src/client/index.ts';
 import { KIND, type Recording } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
+import { asking } from '../support/rest/contract.ts';
 import { DEMO, repeat } from '../support/setup.ts';
 import { type Steps, signalStep, waitingBench } from '../support/waits/waiting.ts';
 
@@ -19,6 +20,7 @@ async function doors() {
     baseUrl: 'http://localhost',
     fetch: async (url, init) => app.request(url as string, init),
   });
+  const ask = asking(app);
   const remote = remoteTaskReads(client);
   /** Returns the status and the recommended action that all doors show. Fails if they differ. */
   const seen = async (taskUuid: string) => {
@@ -31,6 +33,7 @@ async function doors() {
       health_status: healthStatus,
     };
     expect(await client.tasks.get(taskUuid)).toMatchObject(json);
+    expect((await ask('GET', `/v1/tasks/${taskUuid}`)).body).toMatchObject(json);
     await bench.engine.search.flush();
     const { tasks } = await client.tasks.list();
     expect(tasks.find((task) => task.task_uuid === taskUuid)).toMatchObject(json);

@@ -77,7 +77,7 @@ it('audit list refuses an unknown action, with the near name, and accepts action
   expect(wrong).toMatchObject({ code: 2, stdout: '' });
   expect(wrong.stderr).toBe('error: unknown action task_cancl; did you mean task_cancel?\n');
   expect((await on.project.run(['audit', 'list', '--action', 'zzzzzzzzz'])).stderr).toMatch(
-    /^error: unknown action zzzzzzzzz; the actions are approval_reassign, bulk_resume, .*task_retry\n$/,
+    /^error: unknown action zzzzzzzzz; the actions are activate, approval_reassign, bulk_resume, .*task_retry\n$/,
   );
   expect(await on.project.run(['audit', 'list', '--action', 'rotate_key'])).toMatchObject({
     code: 0,
