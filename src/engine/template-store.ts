@@ -195,13 +195,15 @@ export class TemplateStore {
         `template ${nameOf(template)} has different content (${digest.slice(0, 12)}) than the one registered earlier under this version (${other.slice(0, 12)}); new tasks use this content, running tasks keep theirs; raise the version to distinguish them`,
       );
     }
+    this.forgetActive(template);
+    // The stored steps may be in another order than those of this program, and tasks name their steps by position.
+    if (kept) return (await this.byIds([id])).get(id)!;
     const known = this.#byId.get(id);
     // A snapshot that arrived over HTTP is compiled again once a program has registered it.
     const isCurrent = known?.byProgram === byProgram;
     const snapshot = isCurrent ? known : this.#compile({ id, namespaceId, digest, byProgram, template, graph });
     this.#byId.put(snapshot);
-    if (!kept) this.#newest.put(nameOf(template), snapshot);
-    this.forgetActive(template);
+    this.#newest.put(nameOf(template), snapshot);
     return snapshot;
   }
 
