@@ -98,6 +98,8 @@ export class TemplateStore {
   readonly #limits: DynamicLimits;
   readonly #filesForHttpTemplates: boolean;
   readonly #byId = new KeptSnapshots<Snapshot>();
+  /** When the arrival of a snapshot was last read. Only for snapshots whose files are not loaded because of it. */
+  readonly #arrivalReadAt = new WeakMap<Snapshot, number>();
   readonly #newest = new NewestSnapshots<Snapshot>();
   readonly #active = new NewestSnapshots<Omit<ActiveTemplate, 'snapshot'> & { version: string }>();
   /** The namespaces in which a known template has steps that wait. */
@@ -195,13 +197,15 @@ export class TemplateStore {
         `template ${nameOf(template)} has different content (${digest.slice(0, 12)}) than the one registered earlier under this version (${other.slice(0, 12)}); new tasks use this content, running tasks keep theirs; raise the version to distinguish them`,
       );
     }
+    this.forgetActive(template);
+    // The stored steps may be in another order than those of this program, and tasks name their steps by position.
+    if (kept) return (await this.byIds([id])).get(id)!;
     const known = this.#byId.get(id);
     // A snapshot that arrived over HTTP is compiled again once a program has registered it.
     const isCurrent = known?.byProgram === byProgram;
     const snapshot = isCurrent ? known : this.#compile({ id, namespaceId, digest, byProgram, template, graph });
     this.#byId.put(snapshot);
-    if (!kept) this.#newest.put(nameOf(template), snapshot);
-    this.forgetActive(template);
+    this.#newest.put(nameOf(template), snapshot);
     return snapshot;
   }
 
@@ -246,10 +250,22 @@ export class TemplateStore {
     const unknown: number[] = [];
     for (const id of new Set(ids)) {
       const snapshot = this.#byId.get(id);
-      if (snapshot) known.set(id, snapshot);
+      if (snapshot && !this.#mayBeOutdated(snapshot)) known.set(id, snapshot);
       else unknown.push(id);
     }
     return { known, unknown };
+  }
+
+  /** Returns whether {@link load} would read nothing for a snapshot. */
+  isCurrent(id: number): boolean {
+    const snapshot = this.#byId.get(id);
+    return snapshot !== undefined && !this.#mayBeOutdated(snapshot);
+  }
+
+  /** Returns whether a program in another process may have registered a snapshot that only arrived over HTTP. */
+  #mayBeOutdated(snapshot: Snapshot): boolean {
+    const readAt = this.#arrivalReadAt.get(snapshot);
+    return readAt !== undefined && performance.now() - readAt > CACHED_FOR_MS;
   }
 
   /**
@@ -381,7 +397,10 @@ export class TemplateStore {
   async #load(row: TemplateRow): Promise<Snapshot> {
     const { templateFromJson } = await forms();
     const known = this.#byId.get(row.id);
-    if (known) return known;
+    if (known && known.byProgram === row.byProgram) {
+      if (this.#arrivalReadAt.has(known)) this.#arrivalReadAt.set(known, performance.now());
+      return known;
+    }
     const template = templateFromJson(JSON.parse(row.definition));
     const { id, namespaceId, digest, byProgram } = row;
     const parts = { id, namespaceId, digest, byProgram, template, graph: graphOf(template) };
@@ -396,11 +415,12 @@ export class TemplateStore {
     compile: typeof compileSchema = compileSchema,
   ): Snapshot {
     const { graph, byProgram } = parts;
-    const template = byProgram || this.#filesForHttpTemplates ? parts.template : withoutFiles(parts.template);
+    const loadsFiles = byProgram || this.#filesForHttpTemplates;
+    const template = loadsFiles ? parts.template : withoutFiles(parts.template);
     const waits = hasWaits(template);
     if (waits) this.namespacesWithWaits.add(parts.namespaceId);
     const checkOf = (schema: JsonSchema | null) => (schema ? compile(schema) : () => NOTHING_WRONG);
-    return {
+    const snapshot: Snapshot = {
       ...parts,
       template,
       checkInput: checkOf(template.inputSchema),
@@ -411,6 +431,8 @@ export class TemplateStore {
       sensitive: sensitiveValues(template),
       expansionOf: (idx, result) => expansionOf({ template, graph }, { idx, result, limits: this.#limits }),
     };
+    if (!loadsFiles && template.steps.some(namesFile)) this.#arrivalReadAt.set(snapshot, performance.now());
+    return snapshot;
   }
 }
 
@@ -501,6 +523,11 @@ function unreadableTemplate({ id, namespace, name, version }: TemplateRow, cause
 function withoutFiles(template: TaskTemplate): TaskTemplate {
   const steps = template.steps.map((step) => ({ ...step, handler: { ...step.handler, loadsFiles: false as const } }));
   return { ...template, steps };
+}
+
+/** Returns whether the handler of a step may be a file or a package. */
+function namesFile({ handler }: TaskTemplate['steps'][number]): boolean {
+  return /^[.@]/.test(handler.callable);
 }
 
 function hasWaits({ steps }: TaskTemplate): boolean {

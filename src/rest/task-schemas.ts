@@ -199,7 +199,7 @@ export const StepActionSchema = z
       action_type: z.literal('complete_manually'),
       reason,
       completed_by: person,
-      completion_data: z.object({ result: z.unknown(), metadata: z.record(z.string(), z.unknown()).nullish() }),
+      completion_data: z.object({ result: z.unknown(), metadata: jsonObject().nullish() }),
     }),
   ])
   .openapi('StepManualAction');

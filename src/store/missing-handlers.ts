@@ -137,8 +137,8 @@ q as (
     from done order by ord
   returning namespace_id),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at)
-  select task_uuid, idx, attempts, claim >> 24, 'released', 'enqueued', began from done)
+  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
+  select task_uuid, idx, attempts, claim >> 24, 'released', 'enqueued', began, greatest(statement_timestamp(), began) from done)
 select coalesce((select array_agg(ord)::text from done), '{}') accepted,
        (select count(*)::int from q where namespace_id > 0) queued`;
 

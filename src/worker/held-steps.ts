@@ -95,7 +95,7 @@ export class HeldSteps {
    */
   async templates(rows: readonly ClaimedStepRow[]): Promise<ReadonlyMap<number, Error> | undefined> {
     const { templates } = this.#options.engine;
-    if (rows.every((row) => templates.has(row.templateId))) return NONE_UNREADABLE;
+    if (rows.every((row) => templates.isCurrent(row.templateId))) return NONE_UNREADABLE;
     return this.#untilItSucceeds('templates of claimed steps not read; retrying', () =>
       templates.load(rows.map((row) => row.templateId)),
     );

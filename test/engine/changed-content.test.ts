@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { mustParseTemplate } from '../../src/template/parse-template.ts';
 import { DEMO, setup, template } from '../support/setup.ts';
 
@@ -51,6 +52,19 @@ describe('in production, a program with other content for a registered version',
     const later = await another({ templates: undefined });
     expect([await inUse(restarted), await inUse(later)]).toEqual([5, 5]);
     await expect(another({ templates: [attempts(4)] })).rejects.toMatchObject({ code: 'template_changed' });
+  });
+
+  it('that the version had before with its steps in another order runs the right handlers of its tasks', async () => {
+    const { tasker, another } = await setup({ ...PRODUCTION, templates: [template({ a: [], b: [] })] });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await another({ templates: [attempts(5)], replaceTemplates: true });
+    const handlers = ['a', 'b'].map((name) => defineHandler(name, {}, () => ({ by: name })));
+    await another({ templates: [template({ b: [], a: [] })], handlers, worker: true });
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    expect((await tasker.getSteps(taskUuid)).map(({ name, results }) => [name, results?.result])).toEqual([
+      ['a', { by: 'a' }],
+      ['b', { by: 'b' }],
+    ]);
   });
 
   it('is refused even if both start at the same time', async () => {

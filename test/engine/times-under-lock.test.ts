@@ -21,6 +21,19 @@ const failed = (step: Recording, delayMs: number): Recording => ({
   detail: '{"error":{"message":"broken"}}',
   expansion: undefined,
 });
+const missed = (step: Recording): Recording => ({
+  ...failed(step, 0),
+  kind: KIND.released,
+  detail: 'null',
+  missed: {
+    namespace: DEMO.namespace,
+    callable: 'pay',
+    resolver: null,
+    workerId: Math.floor(step.claim / 2 ** 24),
+    missedMs: 0,
+    hasTried: false,
+  },
+});
 const waits = (step: Recording, wait: WaitRequest): Recording => ({ ...step, kind: KIND.waits, result: 'null', wait });
 
 /** Locks all tasks, sends the act, and unlocks them when it waits. Returns the times of the database. */
@@ -128,6 +141,7 @@ const acts: Record<string, [steps: Steps, prepare: Prepare]> = {
   ],
   'a failure that is retried': [PAY, recording((steps) => steps.map((step) => failed(step, HOUR)))],
   'the last failure of a step': [PAY, recording((steps) => steps.map((step) => failed(step, 0)))],
+  'a release of a step whose handler no worker has': [PAY, recording((steps) => steps.map(missed))],
   'the begin of a timer': [PAY, recording((steps) => steps.map((step) => waits(step, hourOf('timer'))))],
   'the request for an approval': [APPROVAL, recording((steps) => steps)],
   'a signal that a step waits for': [SIGNAL, worked((b, id) => b.tasker.signal(id, 'paid'))],

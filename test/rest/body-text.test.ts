@@ -42,6 +42,25 @@ it('a context with the key __proto__ is stored as it was sent', async () => {
   expect((context as { admin?: unknown }).admin).toBeUndefined();
 });
 
+it('the context of a copy and the metadata of a dead letter keep the key __proto__', async () => {
+  const { create, ask, tasker, sql } = await served();
+  const { body: first } = await create('{}');
+  const path = `/v1/tasks/${String(first.task_uuid)}`;
+  const copied = await ask('POST', `${path}/copy`, '{"context":{"__proto__":{"admin":true},"a":1}}');
+  expect(copied.status).toBe(201);
+  const { context } = await tasker.getTask(String(copied.body.task_uuid));
+  expect(Object.entries(context).sort()).toEqual([
+    ['__proto__', { admin: true }],
+    ['a', 1],
+  ]);
+  const metadata = '{"__proto__":{"admin":true}}';
+  const added = await ask('POST', '/v1/dlq', `{"task_uuid":"${String(copied.body.task_uuid)}","metadata":${metadata}}`);
+  expect(added.status).toBe(201);
+  const [row] = await sql<{ metadata: string }>('select metadata::text from tasker.dead_letter');
+  expect(JSON.parse(row!.metadata)).toEqual(JSON.parse(metadata));
+  expect(row!.metadata).toContain('__proto__');
+});
+
 it('a context that is not an object is refused', async () => {
   const { create } = await served();
   for (const context of ['[]', 'null', '1', '"text"']) expect((await create(context)).status, context).toBe(400);

@@ -7,7 +7,7 @@ import type { Tasker } from '../../src/app/tasker.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { mustParseTemplate } from '../../src/template/parse-template.ts';
 import { type ServedApiOptions, servedApi } from '../support/rest/served-api.ts';
-import { withTestDefaults } from '../support/setup.ts';
+import { until, withTestDefaults } from '../support/setup.ts';
 
 /** A project with a handler that only a file name finds, and one of an installed package. */
 function handlersFolder(): string {
@@ -142,4 +142,18 @@ it('templates that were stored before their arrival was recorded count as arrive
   expect(await outcome(without)).toMatchObject({ status: 'blocked_by_failures' });
   await without.stop({ drainTimeoutMs: 100 });
   expect(await outcome(await worker({ templates: [own] }))).toMatchObject({ status: 'complete' });
+});
+
+it('a worker in production loads the files of a template once a program in another process has registered it', async () => {
+  const { tasker, url, post } = await served({ environment: 'production' });
+  await post('./billing/charge');
+  expect(await outcome(tasker)).toMatchObject({ status: 'blocked_by_failures' });
+  const templates = [mustParseTemplate(JSON.stringify(payBy('./billing/charge')))];
+  const other = { databaseUrl: url, environment: 'production', worker: false, templates };
+  const program = await createTasker(withTestDefaults(other));
+  onTestFinished(() => program.stop({ drainTimeoutMs: 100 }));
+  await until(
+    () => outcome(tasker, program),
+    ({ status }) => status === 'complete',
+  );
 });

@@ -362,6 +362,18 @@ describeWith('chromium', 'the web page on a bad night', () => {
     }
   });
 
+  it('Home lists the approvals that the status counts, even if the list of approvals cannot be read', async () => {
+    await page.route('**/v1/status', async (route) => {
+      const answer = await route.fetch();
+      const { attention, ...status } = (await answer.json()) as { attention: Record<string, unknown> };
+      await route.fulfill({ response: answer, json: { ...status, attention: { ...attention, approvals: 24 } } });
+    });
+    await page.route('**/v1/approvals?*', (route) => route.fulfill({ status: 403, json: {} }));
+    await open('', 'Home');
+    await page.getByRole('link').filter({ hasText: '24' }).filter({ hasText: 'tasks wait for a decision' }).waitFor();
+    otherProblems();
+  });
+
   it('Home lists hung handlers and lost workers, for all namespaces and for one', async () => {
     const { engine } = shop.tasker;
     const register = (name: string, leaseMs: number) =>

@@ -7,8 +7,9 @@ import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
+import { jsonObject } from '../schemas/json-object.ts';
 import { checkVisible, maySee } from '../scope.ts';
-import { anything, as, DeadLetterSchema, named, RedriveSchema } from './act-schemas.ts';
+import { as, DeadLetterSchema, named, RedriveSchema } from './act-schemas.ts';
 import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 
 const Entry = z.object({ dlq_entry_uuid: z.string() });
@@ -27,7 +28,7 @@ const ADD = describeRoute({
         task_uuid: z.string(),
         assignee: named(128).optional(),
         priority: z.int().min(-100).max(100).optional(),
-        metadata: anything.optional(),
+        metadata: jsonObject().optional(),
       })
       .openapi('DeadLetterRequest'),
   ),

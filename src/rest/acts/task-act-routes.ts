@@ -8,8 +8,9 @@ import { callerOf } from '../caller.ts';
 import { KeyHeader, keyOf } from '../idempotency-key.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute, jsonBody } from '../route.ts';
+import { jsonObject } from '../schemas/json-object.ts';
 import { checkVisible } from '../scope.ts';
-import { anything, as, CopySchema, named, PauseResultSchema, RerunSchema, TaskPath, time } from './act-schemas.ts';
+import { as, CopySchema, named, PauseResultSchema, RerunSchema, TaskPath, time } from './act-schemas.ts';
 import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
 
 const act = { params: TaskPath, ...optionalBody(ActBody) };
@@ -56,7 +57,7 @@ const COPY = describeRoute({
     headers: KeyHeader,
     ...optionalBody(
       z
-        .strictObject({ ...OPERATOR, context: anything.optional(), idempotency_key: named(1000).optional() })
+        .strictObject({ ...OPERATOR, context: jsonObject().optional(), idempotency_key: named(1000).optional() })
         .openapi('CopyRequest'),
     ),
   },

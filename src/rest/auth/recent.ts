@@ -3,6 +3,8 @@ import { TaskerError } from '../../errors.ts';
 interface Entry<T> {
   at: number;
   value: Promise<T>;
+  /** Whether the last lookup that ended found a value. */
+  exists: boolean;
 }
 
 /** Options of {@link Recent}. */
@@ -12,8 +14,8 @@ export interface RecentOptions {
   /** Maximum number of values. The oldest are evicted first. */
   most: number;
   /**
-   * Maximum number of concurrent lookups of keys that were not looked up before. Default: no limit. Callers can invent
-   * any number of keys, and each lookup occupies a connection to the database.
+   * Maximum number of concurrent lookups of keys without a known value. Default: no limit. Callers can invent any number of
+   * keys, and repeat them, and each lookup occupies a connection to the database.
    */
   mostNew?: number;
 }
@@ -43,11 +45,15 @@ export class Recent<T> {
     const found = this.#entries.get(key);
     const now = performance.now();
     if (found && now - found.at < this.#options.freshMs) return found.value;
-    const entry = { at: now, value: found ? look() : this.#lookUpNew(look) };
+    const exists = found?.exists ?? false;
+    const entry: Entry<T> = { at: now, value: exists ? look() : this.#lookUpNew(look), exists };
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     if (this.#entries.size > this.#options.most) this.#entries.delete(this.#entries.keys().next().value!);
-    entry.value.catch(() => this.forget(key, entry));
+    entry.value.then(
+      (value) => (entry.exists = value !== undefined),
+      () => this.forget(key, entry),
+    );
     return entry.value;
   }
 

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { jsonObject } from './json-object.ts';
 
 /** The JSON of dead letters. */
 
@@ -42,7 +43,7 @@ export const DlqChangeSchema = z
     resolution_notes: z.string().max(10_000).nullish(),
     resolved_by: z.string().min(1).max(200).nullish(),
     reason: z.string().min(1).max(4000).nullish(),
-    metadata: z.record(z.string(), z.unknown()).nullish(),
+    metadata: jsonObject().nullish(),
   })
   .openapi('DlqInvestigationUpdate');
 export const DlqChangedSchema = z

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { isUuid } from '../../model/ids.ts';
 import { isStorableText } from '../../model/json.ts';
 import { anything } from '../acts/act-schemas.ts';
+import { jsonObject } from '../schemas/json-object.ts';
 
 /** Maximum number of steps in one request. */
 const MOST_STEPS = 1000;
@@ -111,7 +112,7 @@ const GivenStepSchema = z
 export const ClaimedSchema = z.object({ steps: z.array(GivenStepSchema), drain }).openapi('ClaimedSteps');
 
 const common = {
-  metadata: anything.optional(),
+  metadata: jsonObject().optional(),
   handler_version: text(100).optional(),
   duration_ms: z.number().min(0).max(MOST_MS).optional(),
 };
@@ -132,7 +133,7 @@ const fail = {
 const checkpoint = {
   cursor: z.unknown(),
   items_processed: z.number().min(0).optional(),
-  accumulated_results: anything.nullable().optional(),
+  accumulated_results: jsonObject().nullable().optional(),
 };
 
 export const CompleteSchema = z.strictObject({ fence, ...complete }).openapi('CompleteStep');

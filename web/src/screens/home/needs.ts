@@ -55,7 +55,9 @@ export function useNeeds(): { needs: Need[]; error: Error | null; loading: boole
   const some = whole
     ? ofStatus(status.data)
     : summary.data && { ...ofSummary(summary.data, letters), ...ofQueues(queues) };
-  const needs = useNeedRows({ ...some, approvals: approvals.count }, approvals.more);
+  // A credential with the status may not be able to list approvals.
+  const waiting = Math.max(some?.approvals ?? 0, approvals.count);
+  const needs = useNeedRows({ ...some, approvals: waiting }, approvals.more && waiting === approvals.count);
   const error = refused ? summary.error : (status.error ?? summary.error);
   return { needs, error, loading: some === undefined };
 }
