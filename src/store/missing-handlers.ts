@@ -113,7 +113,7 @@ export async function settleMissing(db: Db, handlers: readonly MissingHandlerRow
 }
 
 // The steps are still counted as active, so the row of the task does not change. The attempt is spared. A step that no
-// handler ran in keeps the times of its last attempt, because a claim that came to nothing is not progress of its task.
+// handler ran in keeps the times of its last attempt, because a claim without a handler is no progress of its task.
 const WITHHOLD_STEPS = sql('withhold_steps')`
 with done as (
   update tasker.step s set

@@ -9,7 +9,7 @@ const TEMPLATES = [
 ];
 const TASKS = 2_000;
 
-it('2,000 tasks whose handlers no worker has survive workers that come and go, kill -9 and a pause', async () => {
+it('2,000 tasks whose handlers no worker has survive workers that start and stop, kill -9 and a pause', async () => {
   const { tasker, sql, url } = await setup({ templates: TEMPLATES, worker: false });
   const journal = openJournal();
   /** Starts a worker with these handlers. */

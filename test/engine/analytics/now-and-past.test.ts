@@ -91,7 +91,7 @@ it('a running attempt does not count while it is shorter than the average attemp
   expect((await tasker.analytics()).steps).toMatchObject({ stillRunning: 0, duration: { count: 3 } });
 });
 
-it('a window of the past shows neither the open tasks nor the running steps of now', async () => {
+it('a window that ended in the past shows neither open tasks nor running steps', async () => {
   const bench = await hanging();
   const { tasker, sql, hang } = bench;
   await endStates(tasker, await tasker.createTasks([DEMO]));
