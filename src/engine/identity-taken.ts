@@ -6,7 +6,7 @@ interface NamedRequest {
   idempotencyKey?: string | undefined;
 }
 
-/** The place of a request among those that are created together. */
+/** The place of a request among the requests of one creation. */
 export interface RequestPlace {
   at: number;
   of: number;
@@ -19,7 +19,7 @@ export class IdentityTaken extends TaskerError {
   /** The part of the message that does not name the other task. */
   readonly fact: string;
   readonly taskUuid: string;
-  /** What the caller can do instead. */
+  /** Advice for the caller. */
   readonly way: string;
 
   constructor(

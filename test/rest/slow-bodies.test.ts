@@ -92,7 +92,7 @@ const statusOf = async (send: () => Promise<Response>) =>
 const COMPLETE = '/v1/completions/complete';
 
 it.each([MOST_REQUESTS, 300])(
-  '%i sockets without a credential that hold back their bodies shut nobody out',
+  '%i sockets without a credential that hold back their bodies do not block other callers',
   async (count) => {
     const { socket, head, fetch } = await server();
     const idle = Array.from({ length: count }, () => socket(`${head(COMPLETE, 'content-length: 100')}{`));

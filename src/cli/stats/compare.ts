@@ -127,7 +127,7 @@ interface Pair {
   after: Step | undefined;
 }
 
-/** Returns the steps of both windows: those whose share of failures rose most first, then those that slowed down most. */
+/** Returns the steps of both windows, by the rise of their share of failures, then by how much they slowed down. */
 function pairsOf({ before, after }: Comparison): Pair[] {
   const keyOf = (step: Step) => `${nameOf(step)} ${step.step}`;
   const pairs = new Map<string, Pair>(

@@ -58,7 +58,7 @@ select n.id "namespaceId", tasker.iso(b.at) since, (extract(epoch from now() - b
   left join ended e on e.namespace_id = n.id
  where b.at is not null and (select counted_at from tasker.analytics_state) > now() - interval '1 minute'`;
 
-/** What happened to a queue since its depth was stored. */
+/** The changes of a queue since its depth was stored. */
 export interface QueueFlowRow {
   namespaceId: number;
   /** When its depth was stored, and how many minutes ago. */

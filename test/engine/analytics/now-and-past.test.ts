@@ -7,7 +7,7 @@ import { DEMO, deferred, endStates, RETRY_AT_ONCE, setup, template } from '../..
 
 const HOUR_MS = 3_600_000;
 
-/** A step `slow` whose handler waits for a gate if the task's context says so, after a step `quick`. */
+/** A step `slow` whose handler waits for a gate if the task's context sets it, after a step `quick`. */
 async function hanging() {
   const gate = deferred();
   const started = deferred();
