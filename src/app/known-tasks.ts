@@ -72,7 +72,7 @@ type OrDefault<Text extends string, Default extends string> = [Text] extends [ne
 
 type First<Wanted, Else> = [Wanted] extends [never] ? Else : Wanted;
 
-/** The requests of a version. Without a version: those that may omit it. */
+/** The requests of a version. Without a version: the requests that may omit it. */
 type OfVersion<Known, Version extends string> = [Version] extends [never]
   ? Known extends { version: string }
     ? never

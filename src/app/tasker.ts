@@ -212,7 +212,7 @@ export class Tasker extends TaskerOperations {
    * Registers new templates or newer versions. New tasks use them immediately. Accepts the same forms as
    * `createTasker`: parsed templates, plain objects with the keys of a template file, files and folders.
    * In production, a registered version keeps its content, unless `replace` or the setting `replaceTemplates` is true.
-   * @throws TaskerError `template_invalid`; in production also `template_changed`, if a version has other content
+   * @throws TaskerError `template_invalid`; in production also `template_changed`, if a version has different content
    */
   async registerTemplates(source: TemplateSource, { replace = false }: { replace?: boolean } = {}): Promise<void> {
     const { checkFolders, loadTemplates } = await import('./project/load-templates.ts');

@@ -215,7 +215,7 @@ function reasonOf(step: Step, facts: StepFacts): string {
         return `${attempt} was started by ${step.worker}, whose lease has expired; a running worker takes over the step`;
       }
       if (!capable.includes(step.worker ?? '')) {
-        return `${attempt} is held by ${step.worker ?? 'a worker'}, which does not have handler ${step.callable}; it is released if none is registered soon, and waits for a worker that has it`;
+        return `${attempt} is held by ${step.worker ?? 'a worker'}, which does not have handler ${step.callable}; if the handler is not registered soon, the step waits for a worker that has it`;
       }
       return `${attempt} has been running on ${step.worker ?? 'a worker'} since ${step.lastAttemptedAt}`;
     case 'waiting':
@@ -247,7 +247,7 @@ function reasonOf(step: Step, facts: StepFacts): string {
 }
 
 function missingText({ missingSince }: StepFacts): string {
-  return missingSince === undefined ? '' : `, since ${missingSince}: it runs once a worker that has it is started`;
+  return missingSince === undefined ? '' : `, since ${missingSince}; it runs once a worker with the handler starts`;
 }
 
 function pausedPart({ scope, target }: Pause): string {

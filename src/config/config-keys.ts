@@ -122,7 +122,7 @@ const KEYS = {
     form: forms.flag,
     byDefault: false,
     about:
-      'Whether a program in production that brings other content for a registered version of a template replaces the registered content. If false, it refuses to start. Set it for one deployment, or use `--replace`.',
+      'Whether a program in production replaces the registered content of a template version if its own content is different. If false, the program refuses to start. Set it for one deployment, or use `--replace`.',
   }),
   ...SCHEDULE_KEYS,
   log: key({
@@ -222,15 +222,15 @@ const KEYS = {
     about: 'Timeout of a handler whose step has no `timeout_seconds`; 0 means none.',
   }),
   /**
-   * How long a worker keeps a step whose handler no worker has, before it releases the step until one has it. 0: such steps
-   * fail at once. Default 10,000.
+   * How long a worker keeps a step whose handler no worker has, before it releases the step until one has it. 0: such
+   * steps fail immediately. Default 10,000.
    */
   handlerMissingGraceMs: option({
     path: 'worker.handler_missing_grace_seconds',
     form: forms.seconds(0),
     byDefault: DEFAULTS.handlerMissingGraceMs,
     about:
-      'How long a worker keeps a step whose handler no worker has, before it releases the step until one has it. 0: such steps fail at once.',
+      'How long a worker keeps a step whose handler no worker has, before it releases the step until one has it. 0: such steps fail immediately.',
   }),
   /** A worker without a heartbeat for this long is considered lost. Default 30,000. */
   leaseMs: option({

@@ -109,7 +109,7 @@ function checkFilter(filter: AuditFilter): void {
 }
 
 /**
- * Refuses an action that does not exist, instead of returning no entries. Accepts what a later version has recorded.
+ * Rejects an action that does not exist, instead of returning no entries. Accepts what a later version has recorded.
  * @throws TaskerError `bad_request`
  */
 async function checkAction(database: Database, action: string | undefined): Promise<void> {
@@ -122,7 +122,7 @@ async function checkAction(database: Database, action: string | undefined): Prom
   );
 }
 
-/** Returns an entry. One that stands for several actions of a bulk action is about the bulk action. */
+/** Returns an entry. An entry for several actions of a bulk action is about the bulk action. */
 function entryOf({ details, bulk, ...row }: AuditRow): AuditEntry {
   const own = details === null ? null : (JSON.parse(details) as Record<string, unknown>);
   if (row.entries === 1) return { ...row, details: own };

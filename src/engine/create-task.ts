@@ -143,7 +143,7 @@ class ActiveVersionChanged extends Error {}
 function stillChanging(cause: Error): TaskerError {
   return new TaskerError(
     'conflict',
-    `no task was created: the active version of its template has changed in each of ${MAX_CHANGES} attempts; pass the version, or create the task in a transaction with the isolation level read committed`,
+    `no task was created: the active version of its template changed during each of ${MAX_CHANGES} attempts; pass the version, or create the task in a transaction with the isolation level read committed`,
     { cause },
   );
 }
@@ -223,7 +223,7 @@ export async function createDespiteLoss<T>(create: () => Promise<T>, find: () =>
   }
 }
 
-/** The task that a request stands for. */
+/** The task that a request refers to. */
 interface Standing {
   taskUuid: string;
   /** The version of an earlier task, if it is another one than that of the new task. */
@@ -294,7 +294,7 @@ function sameInBatchError(
   );
 }
 
-/** Returns the positions of the first task that stands for another one of the list, and of that one. */
+/** Returns the positions of the first repeated task in the list, and of the task that it repeats. */
 function repetitionIn(tasks: readonly NewTask[], standing: readonly Standing[]): [number, number] {
   const at = standing.findIndex(({ taskUuid }, i) => taskUuid !== tasks[i]!.taskUuid);
   return [at, tasks.findIndex(({ taskUuid }) => taskUuid === standing[at]!.taskUuid)];
@@ -329,7 +329,7 @@ export async function templateOf(
   return { snapshot: active.snapshot, active };
 }
 
-/** Returns the snapshot of the task that a request stands for. */
+/** Returns the snapshot of the task that a request refers to. */
 function snapshotOf(
   templates: TemplateStore,
   { version }: Standing,

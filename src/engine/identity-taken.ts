@@ -6,7 +6,7 @@ interface NamedRequest {
   idempotencyKey?: string | undefined;
 }
 
-/** The place of a request among those that are created together. */
+/** The place of a request among the requests of one creation. */
 export interface RequestPlace {
   at: number;
   of: number;
@@ -14,12 +14,12 @@ export interface RequestPlace {
 
 /** Another task has the identity of a task to create. The HTTP API writes its own message from the parts. */
 export class IdentityTaken extends TaskerError {
-  /** `exists`: a caller can get the task instead. */
+  /** `exists`: the caller can get the existing task. */
   readonly kind: 'exists' | 'pruned' | 'other_request';
   /** The part of the message that does not name the other task. */
   readonly fact: string;
   readonly taskUuid: string;
-  /** What the caller can do instead. */
+  /** Advice for the caller. */
   readonly way: string;
 
   constructor(
@@ -62,9 +62,9 @@ export function prunedTask(
   return new IdentityTaken({ kind: 'pruned', fact, taskUuid, way }, place, { pruned_at: prunedAt });
 }
 
-/** The key in the header of a request was sent before, with another request. */
+/** The key in the header of a request was already used with a different request. */
 export function otherRequest(request: NamedRequest, taskUuid: string, place: RequestPlace): IdentityTaken {
-  const fact = `the Idempotency-Key ${request.idempotencyKey} was sent before with another name, namespace, version or context`;
+  const fact = `the Idempotency-Key ${request.idempotencyKey} was already used with a different name, namespace, version or context`;
   const way = 'send each request with its own key';
   return new IdentityTaken({ kind: 'other_request', fact, taskUuid, way }, place);
 }

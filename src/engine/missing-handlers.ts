@@ -52,7 +52,7 @@ export async function withholdLocked(
   return { refused: batch.flatMap((_, i) => (accepted.has(i) ? [] : [i])), queued };
 }
 
-/** Returns what to note about a missed handler. Undefined if another live worker has it. */
+/** Returns what to store about a missed handler. Undefined if another live worker has it. */
 async function stateOf(tx: Db, missed: Missed): Promise<Pick<MissedHandler, 'state' | 'triedBy'> | undefined> {
   const { own, workers, tried } = await announcedElsewhere(tx, missed);
   if (workers.some(({ ability }) => ability === 'has')) return undefined;
@@ -61,8 +61,8 @@ async function stateOf(tx: Db, missed: Missed): Promise<Pick<MissedHandler, 'sta
 
 /**
  * Gives the steps of missing handlers to live workers that announce them: for as long as a worker has the handler, and once
- * to each worker that may find it through a resolver. Then brings the queue in line, also for a process that died before
- * it had done so. Returns the number of steps that workers can claim now, and the smallest rank among them.
+ * to each worker that may find it through a resolver. Then updates the queue to match, also for a process that died
+ * before it did so. Returns the number of steps that workers can claim now, and the smallest rank among them.
  */
 export async function offerSteps(database: Database): Promise<{ steps: number; rank: number | null }> {
   if (!(await anyMissing(database))) return { steps: 0, rank: null };
@@ -103,7 +103,7 @@ export async function settleSteps(database: Database): Promise<{ steps: number; 
   return { steps, rank };
 }
 
-/** The parts of the queue in which steps of these handlers may be that belong elsewhere. */
+/** The parts of the queue that may have steps of these handlers that belong elsewhere. */
 function partsToRead(handlers: readonly MissingHandlerRow[]): Set<number> {
   const parts = handlers.flatMap(({ namespaceId, state }) =>
     [namespaceId, laneOf(namespaceId)].map((part) => (state === 'withheld' ? part : withheldPartOf(part))),

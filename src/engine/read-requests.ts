@@ -40,7 +40,7 @@ function readRequest(given: unknown, what: string): TaskRequest {
   if (![name, namespace, version].every((part) => typeof part === 'string' && part !== '' && isStorableText(part))) {
     throw new TaskerError(
       'bad_request',
-      'a task needs the name of its template, as a string; namespace and version are strings too, if they are given',
+      'a request for a task needs the name of the template; name, namespace and version must be non-empty strings',
     );
   }
   return request;

@@ -120,7 +120,7 @@ export class TemplateStore {
    * Registers the templates of this program, in order. Skips templates that are already the newest registration and need
    * not become active, so most starts write nothing. With `keepContent`, every template is checked before the first one is
    * registered.
-   * @throws TaskerError `template_changed` with `keepContent`, if a registered version has other content
+   * @throws TaskerError `template_changed` with `keepContent`, if a registered version has different content
    */
   async registerAll(templates: readonly TaskTemplate[], { keepContent = false }: RegisterOptions = {}): Promise<void> {
     if (templates.length === 0) return;
@@ -464,7 +464,7 @@ function contentChanged(template: TaskTemplate, changes: readonly TemplateChange
   if (changes.length > LISTED_CHANGES) lines.push(`  and ${changes.length - LISTED_CHANGES} more`);
   return new TaskerError(
     'template_changed',
-    `template ${nameOf(template)} is registered with other content:\n${lines.join('\n')}\ngive it a new version, or start with --replace (replaceTemplates: true) to replace the registered content; running tasks keep theirs`,
+    `template ${nameOf(template)} is registered with different content:\n${lines.join('\n')}\ngive it a new version, or start with --replace (replaceTemplates: true) to replace the registered content; running tasks keep theirs`,
     { details: { template: nameOf(template), changes: changes.slice(0, LISTED_CHANGES) } },
   );
 }
@@ -486,7 +486,7 @@ export const CHANGING_ACTIVE = opening({
 export function activeIsHeld(template: TemplateName, cause: unknown): TaskerError {
   return new TaskerError(
     'timeout',
-    `template ${unversioned(template)} is unchanged: a transaction that creates a task of it, or a pause or registration, has been in progress for ${LOCK_SECONDS} s; end that transaction and try again`,
+    `template ${unversioned(template)} is unchanged: a transaction that creates a task of it, pauses it or registers it has been open for ${LOCK_SECONDS} s; end that transaction and try again`,
     { cause },
   );
 }

@@ -41,7 +41,7 @@ export function abilityOf(announced: readonly string[], definition: WantedHandle
   return covers(announced, definition) ? 'may' : 'lacks';
 }
 
-/** What a live worker announces about one handler. */
+/** The announcement of a live worker about one handler. */
 export interface Candidate {
   /** The same for all incarnations of a worker. */
   instance: string;

@@ -22,7 +22,7 @@ export function nearNames(wanted: string, known: Iterable<string>, limit = 3): s
 }
 
 /**
- * Describes names that are not known, each with its near names. Lists all known names if one of them has no near name.
+ * Describes unknown names, each with similar names. Lists all known names if one of them has no similar name.
  *
  * @example
  * describeUnknown('option', ['valdate'], ['validate', 'ship']); // 'unknown option valdate; did you mean validate?'

@@ -3,7 +3,7 @@ import { durationMs } from './duration.ts';
 const DAY_MS = 86_400_000;
 
 /**
- * Returns the time that a text names in relation to now, in milliseconds since 1970: an age such as `90s`, `2h`, `7d` or
+ * Returns the time that a text names relative to now, in milliseconds since 1970: an age such as `90s`, `2h`, `7d` or
  * `24h30m`, or `today` or `yesterday`, which are the starts of these days in UTC, as in `2026-01-31`. Undefined for
  * another text.
  *

@@ -13,14 +13,14 @@ const ODD = /[\\%?#:*\p{Cc}]/u;
 
 /**
  * Checks the parts of a callable before it is used as a path.
- * @throws ResolutionError `handler_invalid` if it leads upwards, has an empty part, or has a character that some system
- * reads in another way
+ * @throws ResolutionError `handler_invalid` if it contains `..`, has an empty part, or has a character that some
+ * systems interpret differently
  */
 export function checkCallable(callable: string): void {
   const parts = callable.split('/');
   const [odd] = ODD.exec(callable) ?? [];
   const why = parts.includes('..')
-    ? 'leads upwards with ..'
+    ? 'contains ..'
     : parts.includes('')
       ? 'has an empty part'
       : odd && `has the character ${JSON.stringify(odd)}`;

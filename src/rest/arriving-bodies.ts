@@ -11,9 +11,9 @@ export interface ArrivalLimits {
   largest: number;
   /** How long a body may take to arrive, in milliseconds. */
   deadlineMs: number;
-  /** After this time, a body must have arrived at the least rate. In milliseconds. */
+  /** After this time, a body must have arrived at the minimum rate. In milliseconds. */
   graceMs: number;
-  /** The least rate, since the head of the request. */
+  /** The minimum rate, measured since the head of the request. */
   bytesPerSecond: number;
   /** Maximum number of bytes that incomplete bodies occupy together. */
   mostBytes: number;
@@ -37,8 +37,8 @@ type Incoming = IncomingMessage & { rawBody?: Buffer };
 
 /**
  * Waits until the body of a request is there, so that the handlers after it only run for whole requests. Rejects bodies
- * that are too large, and bodies that arrive too slowly (408), which would otherwise occupy the server for as long as the
- * client likes. Runs after authentication, so that strangers cannot send bodies to routes that need a credential.
+ * that are too large, and bodies that arrive too slowly (408), which would otherwise occupy the server indefinitely.
+ * Runs after authentication, so that callers without a credential cannot send bodies to routes that need one.
  */
 export function arrivedBodies(given: Partial<ArrivalLimits> = {}): MiddlewareHandler {
   const limits = { ...LIMITS, ...given };

@@ -3,8 +3,8 @@ import { TaskerError } from '../errors.ts';
 import type { Caller } from './caller.ts';
 
 /**
- * Returns the error for a task whose identity another task has, with the ways out of the HTTP API. It names the other task
- * only to callers that may read it. `canReturn`: whether the route takes `on_duplicate`.
+ * Returns the error for a task whose identity another task has, with what the caller can do over HTTP. The error names
+ * the other task only to callers that may read it. `canReturn`: whether the route takes `on_duplicate`.
  */
 export function shownConflict(thrown: Error, caller: Caller, { canReturn = false } = {}): Error {
   if (!(thrown instanceof IdentityTaken)) return thrown;

@@ -21,7 +21,7 @@ export function keyOf(
   if (header !== undefined && inBody != null && header !== inBody) {
     throw new TaskerError(
       'bad_request',
-      `the header Idempotency-Key is ${header}, and idempotency_key in the body is ${inBody}; send one of them`,
+      `the header Idempotency-Key is ${header}, but idempotency_key in the body is ${inBody}; send only one of them`,
     );
   }
   return header ?? inBody ?? undefined;

@@ -35,13 +35,10 @@ export const jsonObject = z
   .openapi({ type: 'string', example: '{"customer":"c1"}' });
 
 /** A time: ISO 8601, or an age. */
-export const time = z
-  .string()
-  .min(1)
-  .openapi({
-    description: 'A time (`2026-01-31T12:00Z`), an age (`90s`, `15m`, `2h`, `24h30m`, `7d`), `today` or `yesterday`.',
-    example: '2h',
-  });
+export const time = z.string().min(1).openapi({
+  description: 'A time (`2026-01-31T12:00Z`), an age (`90s`, `15m`, `2h`, `24h30m`, `7d`), `today` or `yesterday`.',
+  example: '2h',
+});
 
 /** The maximum number of items on a page. */
 export const limitOf = (byDefault: number) =>

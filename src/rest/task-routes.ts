@@ -110,7 +110,7 @@ const SUMMARY = describeRoute({
 
 /** Routes for tasks. */
 export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }: TaskRouteOptions): OpenAPIHono {
-  // Clients of the original system know no waiting.
+  // Clients of the original system do not know the state `waiting`.
   const known = legacyStatus ? withoutWaiting : (task: Task, steps: readonly Step[]) => ({ task, steps: [...steps] });
   const json = (task: Task, all: readonly Step[]) => {
     const { task: shown, steps } = known(task, all);

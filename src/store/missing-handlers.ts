@@ -12,7 +12,7 @@ export interface NeededHandler {
 }
 
 /**
- * What workers know about a handler that one of them missed. `withheld`: no live worker has it. `offered`: a worker that
+ * The state of a handler that a worker missed. `withheld`: no live worker has it. `offered`: a worker that
  * may find it through a resolver is being tried. `served`: a worker announced it.
  */
 export type MissingHandlerState = 'withheld' | 'offered' | 'served';
@@ -45,7 +45,7 @@ const LIVE_ANNOUNCEMENTS = sql('live_announcements')`
 select coalesce(instance::text, id::text) instance, namespaces, callables
   from tasker.worker where state = 'alive' and lease_until > now()`;
 
-/** What a live worker announces. */
+/** The announcement of a live worker. */
 export interface AnnouncementRow {
   /** The same for all incarnations of a worker. */
   instance: string;
@@ -113,7 +113,7 @@ export async function settleMissing(db: Db, handlers: readonly MissingHandlerRow
 }
 
 // The steps are still counted as active, so the row of the task does not change. The attempt is spared. A step that no
-// handler ran in keeps the times of its last attempt, because a claim that came to nothing is not progress of its task.
+// handler ran in keeps the times of its last attempt, because a claim without a handler is not progress of its task.
 const WITHHOLD_STEPS = sql('withhold_steps')`
 with done as (
   update tasker.step s set

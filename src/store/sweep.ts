@@ -27,7 +27,7 @@ select id, name, case when announces_all then callables end callables from taske
 
 /** A dead worker that is not buried. */
 export interface UnburiedWorkerRow extends DeadWorkerRow {
-  /** What it announced, if it starts nothing else. Null if it may start other handlers, too. */
+  /** The handlers that it announced, if it starts no others. Null if it may start others too. */
   callables: string[] | null;
 }
 

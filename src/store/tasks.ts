@@ -139,7 +139,7 @@ export async function prunedAt(db: Db, taskUuid: string): Promise<string | undef
 
 // A separate statement: in READ COMMITTED, later statements see what earlier holders of the locks have committed. If
 // the lock were in a CTE of the writing statement, the snapshot would be older than the wait, and decrements would be
-// lost. For the same reason, later statements take the time from `statement_timestamp()`: `now()` is the begin of the
+// lost. For the same reason, later statements take the time from `statement_timestamp()`: `now()` is the start of the
 // transaction, before the wait.
 const LOCK_TASKS = sql('lock_tasks')`
 with locked as materialized (

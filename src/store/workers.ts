@@ -77,7 +77,7 @@ select (select coalesce(array_agg(id), '{}') from beat) alive,
 export interface WorkerReport {
   /** Number of used slots. */
   running?: number;
-  /** Number of slots whose attempt is over while the handler has not settled. */
+  /** Number of slots whose attempt has ended while the handler has not settled. */
   hung?: number;
   /** Number of recorded attempts since the worker started. */
   completed?: number;
@@ -189,7 +189,7 @@ export interface WorkerRow extends Pick<NewWorker, 'name' | 'host' | 'pid' | 'co
   instance: string;
   namespaces: string[];
   callables: string[];
-  /** Number of slots whose attempt is over while the handler has not settled. Null if it was not reported. */
+  /** Number of slots whose attempt has ended while the handler has not settled. Null if it was not reported. */
   hung: number | null;
   state: 'alive' | 'dead';
   startedAt: string;

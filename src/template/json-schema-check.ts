@@ -188,7 +188,7 @@ function validatorOf(schema: JsonSchema, steps: StepCounter): ValidateFunction {
   const inlineRefs = text.split('"$ref":').length * text.length <= MOST_INLINED;
   const ajv = ajvOf(draftOf(schema.$schema), { ...OPTIONS, validateSchema: false, meta, inlineRefs }, steps);
   try {
-    // Without these keywords, generated code need not note which properties were evaluated.
+    // Without these keywords, generated code does not have to record which properties were evaluated.
     if (!text.includes('"unevaluated')) ajv.opts.unevaluated = false;
     else if (count(text, APPLICATOR) * count(text, KEY) > MOST_EVALUATED) throw tooManyEvaluated();
     return ajv.compile(schema);

@@ -165,7 +165,7 @@ function withCounters(code: string): string {
     }
     if (token !== 'function') ended = undefined;
   }
-  if (open.length > 0 || depth !== 0) throw new Error('the generated code of a schema could not be read');
+  if (open.length > 0 || depth !== 0) throw new Error('the generated code of a schema could not be parsed');
   return applied(code, inserts);
 }
 

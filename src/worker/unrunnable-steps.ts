@@ -110,8 +110,8 @@ const ENOUGH_WAIT = 100;
 /**
  * Claimed steps whose handler this worker cannot resolve. If another live worker announces the handler, the steps are
  * released to that worker. Otherwise they wait here for the grace period, because handlers may be registered after
- * startup. Then they are released to a part of the queue that no claim reads, until a worker announces the handler. They
- * fail if no worker can ever have the handler, if the grace period is 0, or if a channel hands them out.
+ * startup. Then they are released to a part of the queue that no claim reads, until a worker announces the handler. The
+ * steps fail if no worker can ever have the handler, if the grace period is 0, or if a channel hands them out.
  */
 export class MissingHandlers {
   readonly #options: MissingHandlersOptions;
@@ -122,7 +122,7 @@ export class MissingHandlers {
    */
   readonly #since = new Map<string, { first: number; last: number }>();
   readonly #excluded = new ExcludedSteps();
-  /** Handlers for which a warning was logged that their steps wait. */
+  /** Handlers for which the worker has logged that their steps wait. */
   readonly #withheld = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;

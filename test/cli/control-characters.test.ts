@@ -83,7 +83,7 @@ beforeAll(async () => {
   await tasker.stop();
 });
 
-/** Returns the commands that show texts of users, with the values of this test. */
+/** Returns the commands that show text from users, with the values of this test. */
 function commands(): string[][] {
   return [
     ['task', 'list'],
@@ -129,7 +129,7 @@ const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the codes of picocolors
 const COLORS = /\u001b\[(?:1|2|22|3[1-6]|39)m/g;
 
-describe('texts of users on a terminal', () => {
+describe('values from users on a terminal', () => {
   it('are escaped by every command, and cannot look like further lines', { timeout: 120_000 }, async () => {
     for (const args of commands()) {
       const { stdout, stderr } = await on.project.run(args);
@@ -139,7 +139,7 @@ describe('texts of users on a terminal', () => {
     }
   });
 
-  it('are shown in a form that can be read', async () => {
+  it('are shown in a readable form', async () => {
     const { stdout } = await on.project.run(['task', 'get', ids.failed]);
     expect(stdout).toContain(`by ${SHOWN}\n             ✔ forged line\n`);
   });
@@ -153,7 +153,7 @@ describe('texts of users on a terminal', () => {
     expect(stdout.replaceAll(COLORS, '')).not.toMatch(CONTROLS);
   });
 
-  it('are the same in JSON, whose text has no control characters either', async () => {
+  it('are the same values in JSON, whose text has no control characters either', async () => {
     for (const args of [
       ['task', 'get', ids.failed],
       ['approval', 'show', ids.waiting, 'agree'],

@@ -15,7 +15,7 @@ it.each([
   expect(describeFilter(filter)).toBe(words);
 });
 
-it('--state is another name of --status, alone and beside it, and the help lists only --status', () => {
+it('--state is another name for --status, alone and together with it, and the help lists only --status', () => {
   const filterOf = (...args: string[]) => {
     const command = addTaskFilter(new Command('list'), { acts: false }).exitOverride();
     command.parse(args, { from: 'user' });

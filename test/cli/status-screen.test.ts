@@ -31,8 +31,8 @@ const QUIET: TaskerStatus = {
 
 const textOf = (status: TaskerStatus) => stripVTControlCharacters(statusText(status).join('\n'));
 
-describe('the status says that nothing needs you', () => {
-  it('if all is quiet', () => {
+describe('the status reports that nothing needs you', () => {
+  it('if there is no problem', () => {
     expect(textOf(QUIET)).toContain('nothing needs you');
   });
 

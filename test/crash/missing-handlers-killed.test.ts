@@ -9,7 +9,7 @@ const TEMPLATES = [
 ];
 const TASKS = 2_000;
 
-it('2,000 tasks whose handlers no worker has survive workers that come and go, kill -9 and a pause', async () => {
+it('2,000 tasks whose handlers no worker has survive workers that start and stop, kill -9 and a pause', async () => {
   const { tasker, sql, url } = await setup({ templates: TEMPLATES, worker: false });
   const journal = openJournal();
   /** Starts a worker with these handlers. */
@@ -37,7 +37,7 @@ it('2,000 tasks whose handlers no worker has survive workers that come and go, k
   const requests = ['again', 'once'].flatMap((name) => Array.from({ length: half }, () => ({ ...DEMO, name })));
   await tasker.createTasks(requests);
 
-  // Workers without the handlers come and go. The steps of those that are killed are reclaimed.
+  // Workers without the handlers start and stop. The steps of killed workers are reclaimed.
   for (let round = 0; round < 3; round++) {
     const workers = await Promise.all([worker('other'), worker('other'), worker('other')]);
     await sleep(150 + 250 * round);

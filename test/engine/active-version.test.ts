@@ -267,7 +267,7 @@ describe('a template that only earlier programs have registered', () => {
 });
 
 describe('without a registered version, a request without a version', () => {
-  it('is refused with the similar names', async () => {
+  it('is rejected with similar names', async () => {
     const { tasker } = await setup({ worker: false, templates: [version('1.0.0')] });
     for (const [namespace, name, near] of [
       ['test', 'dema', 'there is test/demo'],
@@ -281,7 +281,7 @@ describe('without a registered version, a request without a version', () => {
     }
   });
 
-  it('is refused after its namespace was deleted, and works after it was registered again', async () => {
+  it('is rejected after its namespace was deleted, and works after it was registered again', async () => {
     const { tasker, sql } = await setup({ worker: false, templates: [version('1.0.0'), version('1.1.0')] });
     await tasker.activateTemplate('test/demo@1.0.0');
     expect((await tasker.createTask({ ...NAMED, idempotencyKey: 'a' })).version).toBe('1.0.0');

@@ -12,15 +12,15 @@ async function inUse(tasker: Awaited<ReturnType<typeof setup>>['tasker']): Promi
   return found.steps[0]?.retry.maxAttempts;
 }
 
-describe('in production, a program with other content for a registered version', () => {
-  it('refuses to start with the differences and both ways out, and changes nothing', async () => {
+describe('in production, a program with different content for a registered version', () => {
+  it('refuses to start, names the differences and both solutions, and changes nothing', async () => {
     const { tasker, another, sql } = await setup({ ...PRODUCTION, templates: [attempts(3)] });
     const fresh = template({ a: [] }, { name: 'fresh' });
     const start = another({ templates: [fresh, attempts(5)] });
     await expect(start).rejects.toMatchObject({
       code: 'template_changed',
       message: [
-        'template test/demo@1.0.0 is registered with other content:',
+        'template test/demo@1.0.0 is registered with different content:',
         '  steps.a.retry.max_attempts: 3 → 5',
         'give it a new version, or start with --replace (replaceTemplates: true) to replace the registered content; running tasks keep theirs',
       ].join('\n'),
@@ -67,7 +67,7 @@ describe('in production, a program with other content for a registered version',
     ]);
   });
 
-  it('is refused even if both start at the same time', async () => {
+  it('is rejected even if two start at the same time', async () => {
     const { another } = await setup(PRODUCTION);
     for (let round = 0; round < 5; round++) {
       const of = (max_attempts: number) => template({ a: { retry: { max_attempts } } }, { name: `race_${round}` });
@@ -122,7 +122,7 @@ input_schema: { properties: { description: { type: string, description: A text. 
   });
 });
 
-it('outside production, other content replaces the registered one with a warning', async () => {
+it('outside production, different content replaces the registered content with a warning', async () => {
   const { another } = await setup({ worker: false, templates: [attempts(3)] });
   const changed = await another({ templates: [attempts(5)] });
   expect(await inUse(changed)).toBe(5);

@@ -55,7 +55,7 @@ async function whileLocked({ url, sql }: Bench, act: () => Promise<unknown>) {
   return { sent, unlocked };
 }
 
-/** Returns the columns of tasks that have a time from a period. The search tables are written later, by themselves. */
+/** Returns the columns of tasks that have a time from a period. The search tables are written later, in the background. */
 async function timesBetween({ sql }: Bench, { sent, unlocked }: { sent: string; unlocked: string }): Promise<string[]> {
   const columns = await sql<{ table: string; column: string }>(
     `select c.table_name "table", c.column_name "column" from information_schema.columns c
@@ -209,7 +209,7 @@ function recordingOf(act: (bench: Bench, taskUuid: string) => Promise<unknown>):
 }
 
 for (const [what, [steps, prepare]] of Object.entries(acts)) {
-  it(`${what} has no time from before its transaction got the lock of the task`, async () => {
+  it(`${what} has no time from before its transaction locked the task`, async () => {
     const bench = await waitingBench(steps);
     const taskUuid = await bench.create();
     const act = await prepare(bench, taskUuid);
@@ -227,7 +227,7 @@ it('the delay of a retry starts when the failure is recorded', async () => {
   expect(Date.parse(step.nextRetryAt!) - Date.parse(unlocked)).toBeGreaterThanOrEqual(HOUR);
 });
 
-it('a timer runs for its whole time after a step whose end had to wait for the lock', async () => {
+it('a timer runs for its full time after a step whose end had to wait for the lock', async () => {
   const bench = await waitingBench({ pay: signalStep('paid'), pause: { dependencies: ['pay'] } });
   const taskUuid = await bench.create();
   await bench.work();
@@ -237,7 +237,7 @@ it('a timer runs for its whole time after a step whose end had to wait for the l
   expect(Date.parse(timer.until!) - Date.parse(unlocked)).toBeGreaterThanOrEqual(HOUR);
 });
 
-it('a token extends its wait from the time at which the transaction got the lock', async () => {
+it('a token extends its wait from the time at which the transaction locked the task', async () => {
   const bench = await waitingBench(PAY);
   const taskUuid = await bench.create();
   const prepare = withToken(hourOf('completion'), (b, token) => b.tasker.extendByToken(token, { timeoutMs: HOUR }));

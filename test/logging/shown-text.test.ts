@@ -4,7 +4,7 @@ import { oneLine, shownText, withoutColors } from '../../src/logging/terminal/sh
 
 const pc = createColors();
 
-it('text keeps its colors, and escape sequences in the text of users are escaped', () => {
+it('text keeps its colors, and escape sequences in text from users are escaped', () => {
   expect(shownText(pc.red('a\u001b[31mb'))).toBe('\u001b[31ma\\u001b[31mb\u001b[39m');
   expect(shownText(pc.dim(`a ${pc.dim('b')} c`))).toBe('\u001b[2ma \u001b[2mb\u001b[22m\u001b[2m c\u001b[22m');
   expect(withoutColors(pc.bold('a\u001bb'))).toBe('a\\u001bb');

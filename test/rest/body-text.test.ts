@@ -12,7 +12,7 @@ async function served() {
   return { ...api, create };
 }
 
-it('a whole number beyond 2^53 in a request is refused with its path, and a string is stored', async () => {
+it('a whole number beyond 2^53 in a request is rejected with its path, and a string is stored', async () => {
   const { create, ask, tasker } = await served();
   const refused = await create('{"order":{"ids":[1,9007199254740993]}}');
   expect(refused).toMatchObject({ status: 400, body: { error: { code: 'BAD_REQUEST' } } });
@@ -61,12 +61,12 @@ it('the context of a copy and the metadata of a dead letter keep the key __proto
   expect(row!.metadata).toContain('__proto__');
 });
 
-it('a context that is not an object is refused', async () => {
+it('a context that is not an object is rejected', async () => {
   const { create } = await served();
   for (const context of ['[]', 'null', '1', '"text"']) expect((await create(context)).status, context).toBe(400);
 });
 
-it('a body whose bytes are not UTF-8 is refused', async () => {
+it('a body whose bytes are not UTF-8 is rejected', async () => {
   const { app, sql } = await served();
   const text = JSON.stringify({ ...REQUEST, context: { name: 'Zoe' } });
   const bytes = Buffer.from(text.replace('Zoe', 'Zo\u00eb'), 'latin1');

@@ -77,7 +77,7 @@ it('with legacyStatus, a first and a repeated request both have the status 200',
   ]);
 });
 
-it('another request with the same Idempotency-Key is a 409, whatever differs', async () => {
+it('a different request with the same Idempotency-Key is a 409, whichever part differs', async () => {
   const { create, tasks } = await served();
   const first = await create(REQUEST, { key: 'k' });
   for (const other of [
@@ -95,7 +95,7 @@ it('another request with the same Idempotency-Key is a 409, whatever differs', a
         409,
         {
           code: 'CONFLICT',
-          message: `the Idempotency-Key k was sent before with another name, namespace, version or context: ${id}; send each request with its own key`,
+          message: `the Idempotency-Key k was already used with a different name, namespace, version or context: ${id}; send each request with its own key`,
           details: { task_uuid: id },
         },
       ]);
@@ -122,7 +122,7 @@ it('the defaults of a template, which may change with a deploy, do not belong to
   expect((await create(spelled, { key: 'k' })).status).toBe(409);
 });
 
-it('idempotency_key in the body keeps its 409, and names the ways out of the HTTP API', async () => {
+it('a repeated idempotency_key in the body is a 409 that names what the caller can do over HTTP', async () => {
   const { create } = await served();
   const body = { ...REQUEST, idempotency_key: 'k' };
   const first = await create(body);
@@ -156,7 +156,7 @@ it('the header and the body name the same task, and different keys in them are a
   const refused = await create(inBody, { key: 'other' });
   expect([refused.status, refused.body.error.message]).toEqual([
     400,
-    'the header Idempotency-Key is other, and idempotency_key in the body is k; send one of them',
+    'the header Idempotency-Key is other, but idempotency_key in the body is k; send only one of them',
   ]);
   expect((await create({ ...REQUEST, idempotency_key: null }, { key: 'k' })).status).toBe(200);
   expect((await create(REQUEST, { key: '' })).status).toBe(400);
@@ -199,7 +199,7 @@ it('requests that arrive at the same time with the same Idempotency-Key create o
   await invariants(sql);
 });
 
-it('two batches that need the same two keys in opposite orders do not wait for each other', async () => {
+it('two batches that need the same two keys in opposite orders do not deadlock', async () => {
   const { tasker, tasks, sql, url } = await served({ poolSize: 6 });
   const hash = (name: string, idempotencyKey: string) =>
     identityHash({ ...DEMO, name, idempotencyKey, strategy: 'strict', context: '{}' })!;
@@ -228,7 +228,7 @@ it('two batches that need the same two keys in opposite orders do not wait for e
   );
   await blocking.query('rollback');
   const failed = (await outcomes).flatMap((one) => (one.status === 'rejected' ? [(one.reason as Error).message] : []));
-  expect(failed).toEqual([expect.stringMatching(/^the Idempotency-Key .* was sent before/)]);
+  expect(failed).toEqual([expect.stringMatching(/^the Idempotency-Key .* was already used/)]);
   expect(await tasks()).toBe(2);
 });
 

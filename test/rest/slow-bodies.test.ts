@@ -92,7 +92,7 @@ const statusOf = async (send: () => Promise<Response>) =>
 const COMPLETE = '/v1/completions/complete';
 
 it.each([MOST_REQUESTS, 300])(
-  '%i sockets without a credential that hold back their bodies shut nobody out',
+  '%i sockets without a credential that hold back their bodies do not block other callers',
   async (count) => {
     const { socket, head, fetch } = await server();
     const idle = Array.from({ length: count }, () => socket(`${head(COMPLETE, 'content-length: 100')}{`));
@@ -104,7 +104,7 @@ it.each([MOST_REQUESTS, 300])(
   },
 );
 
-it('sockets with a credential that hold back their bodies shut nobody out either, whether their bodies have a length or are chunked', async () => {
+it('connections with a credential that hold back their bodies do not block other callers either, with a length or chunked', async () => {
   const { socket, head, fetch, key } = await server();
   const own = [`x-api-key: ${key}`];
   for (let i = 0; i < MOST_REQUESTS; i++) {
@@ -144,7 +144,7 @@ it('a request whose body arrives fast enough, but not before the deadline, gets 
   expect(endless.text).toContain('the body did not arrive within 0.3 seconds');
 });
 
-it('a slow upload that keeps the least rate passes, and its connection serves the next request', async () => {
+it('a slow upload at the minimum rate is accepted, and its connection serves the next request', async () => {
   const { socket, head, key } = await server({ deadlineMs: 60_000, graceMs: 1_000, bytesPerSecond: 20 });
   const own = `x-api-key: ${key}`;
   const body = JSON.stringify({ ...REQUEST, context: { text: 'x'.repeat(300) } });
@@ -170,7 +170,7 @@ it('a slow upload that keeps the least rate passes, and its connection serves th
   expect(await slow.answers(3)).toEqual([201, 201, 201]);
 });
 
-it('a client that waits for 100 Continue is told to continue, and its task is created', async () => {
+it('a client that waits for 100 Continue receives it, and its task is created', async () => {
   const { socket, head, key } = await server();
   const body = JSON.stringify(REQUEST);
   const own = [`x-api-key: ${key}`, `content-length: ${body.length}`, 'expect: 100-continue'];
@@ -180,7 +180,7 @@ it('a client that waits for 100 Continue is told to continue, and its task is cr
   expect(await waiting.answers(2)).toEqual([100, 201]);
 });
 
-it('a large body that arrives in many parts is read whole', async () => {
+it('a large body that arrives in many parts is read completely', async () => {
   const { fetch, tasker } = await server();
   const text = Array.from({ length: 60 }, (_, i) => `${i} ${'é'.repeat(5_000)}`);
   const created = await fetch('/v1/tasks', { ...REQUEST, context: { text } });
@@ -197,13 +197,13 @@ it('a chunked body that grows too large gets 413 before it ends', async () => {
   expect(await large.answers()).toEqual([413]);
 });
 
-it('a request without a credential is refused before its body has arrived', async () => {
+it('a request without a credential is rejected before its body has arrived', async () => {
   const { socket, head } = await server();
   expect(await socket(`${head('/v1/tasks', 'content-length: 100')}{`).answers()).toEqual([401]);
   expect(await socket(`${head('/v1/tasks', 'x-api-key: wrong', 'content-length: 100')}{`).answers()).toEqual([401]);
 });
 
-it('a client that disconnects in the middle of its body frees what it held', async () => {
+it('a client that disconnects in the middle of its body releases its memory', async () => {
   const { socket, head, fetch } = await server({ ...PATIENT, mostBytes: 1_000 });
   const held = Array.from({ length: 10 }, () => socket(`${head(COMPLETE, 'content-length: 1000')}${' '.repeat(90)}`));
   // The bodies of callers without a credential may use a quarter, so some of these were refused.

@@ -25,7 +25,7 @@ const ORDINARY = [
 ];
 
 // `npm run test:one -- test/store/ordinary-statements -u` accepts a change of these statements.
-it('the texts of the statements that ordinary tasks run are those of the snapshot', async () => {
+it('the statements that ordinary tasks run are those in the snapshot', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [PRINTS], { maxBuffer: 2 ** 26 });
   const printed = JSON.parse(stdout) as { name: string; text: string }[];
   const lines = ORDINARY.map((name) => {

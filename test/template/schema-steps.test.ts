@@ -21,7 +21,7 @@ describe('a JSON Schema that would take hours', () => {
     const schema = nested(28, 2, keyword);
     expect(schemaProblems(schema)).toEqual([]);
     expect(compileSchema(schema)(1)).toEqual([{ path: '', message: TOO_MANY }]);
-    // The count begins anew for each value.
+    // The count restarts for each value.
     expect(compileSchema(schema)(1)).toEqual([{ path: '', message: TOO_MANY }]);
   });
 
@@ -97,10 +97,10 @@ describe('a JSON Schema that would take hours to compile', () => {
     expect(() => compileStored(schema)).toThrow(`JSON Schema rejected: ${message}`);
   });
 
-  it('is rejected if its patterns repeat too much together', () => {
+  it('is rejected if its patterns together have too many repetitions', () => {
     const patternProperties = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`(a?${i}b?){9000}x`, true]));
     const problems = schemaProblems({ patternProperties } as unknown as JsonSchema);
-    expect(problems[0]).toMatchObject({ refused: true, message: expect.stringContaining('repeat too much') });
+    expect(problems[0]).toMatchObject({ refused: true, message: expect.stringContaining('repeat too often') });
   });
 });
 

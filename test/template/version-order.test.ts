@@ -25,7 +25,7 @@ it('versions are ordered as Semantic Versioning orders them', () => {
   }
 });
 
-it('build metadata does not count, and equal versions have the same highest in every order', () => {
+it('build metadata is ignored, and the highest of equal versions is the same in any order', () => {
   expect(compareVersions('1.0.0+5', '1.0.0+6')).toBe(0);
   expect(highestVersion(['1.0.0+5', '1.0.0+6'])).toBe('1.0.0+6');
   expect(highestVersion(['1.0.0+6', '1.0.0+5'])).toBe('1.0.0+6');

@@ -77,7 +77,7 @@ describe('a convergence whose workerTemplate is misspelt', () => {
     }));
   const message = 'workerTemplate names step prise, which its template does not have; did you mean price?';
 
-  it('fails with a similar name instead of adding up no results, and no branch is chosen', async () => {
+  it('fails with a similar name instead of combining no results, and no branch is chosen', async () => {
     const right = await run(steps, handlers(total('price')));
     expect(right).toMatchObject({ status: 'complete', results: { sum: { rows: ROWS }, big: {} }, warnings: [] });
     const { status, errors, results, warnings } = await run(steps, handlers(total('prise')));
@@ -157,7 +157,7 @@ describe('a decision that routes to a misspelt step', () => {
     ]);
   });
 
-  it('is reported only if the name is text in the call, not in a comment, a string or an expression', async () => {
+  it('is reported only if the name is a string literal in the call, not in a comment, a string or an expression', async () => {
     const computed = 'plain';
     const amount = Number('1');
     const choose = () => {

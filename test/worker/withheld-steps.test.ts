@@ -47,7 +47,7 @@ async function lacking(more: Parameters<typeof setup>[0] = {}, steps: Parameters
 }
 
 describe('a step whose handler no live worker has', () => {
-  it('waits after the time of grace, spends no attempt, and runs when a worker with the handler starts', async () => {
+  it('waits after the grace period, spends no attempt, and runs when a worker with the handler starts', async () => {
     const { tasker, sql, another, lines } = await lacking();
     const { taskUuid } = await tasker.createTask(DEMO);
     await withheld(sql, 1);
@@ -238,7 +238,7 @@ describe('the limits of a lifecycle', () => {
       { lifecycle: { max_duration_minutes: 60, max_steps_in_process_minutes: 20, staleness_action: action } },
     );
 
-  it.each(['error', 'dlq'])('go on counting, and name the missing handler as the reason (%s)', async (action) => {
+  it.each(['error', 'dlq'])('continue to count, and name the missing handler as the reason (%s)', async (action) => {
     const { tasker, sql } = await lacking({ templates: limited(action), pollMs: 600_000 });
     await firstCheck(tasker);
     const { taskUuid } = await tasker.createTask(DEMO);
@@ -268,7 +268,7 @@ describe('operators see the missing handler', () => {
     expect(await tasker.queues()).toMatchObject([{ ready: 3, unservedSteps: 3, paused: 0 }]);
     const { steps } = await tasker.why(tasks[0]!.taskUuid);
     expect(steps.find(({ step }) => step === 'new')!.why).toBe(
-      `is ready; no running worker has handler new, since ${row!.since}: it runs once a worker that has it is started`,
+      `is ready; no running worker has handler new, since ${row!.since}; it runs once a worker with the handler starts`,
     );
     await until(
       async () => (await tasker.summarizeTasks()).unserved,

@@ -10,7 +10,7 @@ export interface LiveWorker extends Announcing {
   draining: boolean;
   /** Number of taken slots: those of running steps, and `hung`. */
   taken: number;
-  /** Number of slots whose attempt is over while the handler has not settled, at the last heartbeat. */
+  /** Number of slots whose attempt has ended while the handler has not settled, at the last heartbeat. */
   hung: number;
 }
 

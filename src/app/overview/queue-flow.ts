@@ -5,7 +5,7 @@ import { MOST_COUNTED } from '../../store/overview/queues.ts';
 export interface QueueFlow {
   /**
    * Steps that became ready, and steps that were started or removed, per minute, over the last ten minutes, or since
-   * `flowSince`. Steps that a worker took at once count in both. `inPerMinute` is null if the queue is too long to count.
+   * `flowSince`. Steps that a worker takes immediately count in both. `inPerMinute` is null if the queue is too long to count.
    */
   inPerMinute: number | null;
   outPerMinute: number | null;
@@ -22,7 +22,7 @@ const NOISE = 0.05;
 /** Returns the flow of a queue, from its depth now and about ten minutes ago. */
 export function flowOf(then: QueueFlowRow | undefined, now: { ready: number; running: number }): QueueFlow {
   if (!then) return UNKNOWN;
-  // Shortly after the beginning, numbers per minute would be exaggerated.
+  // In the first minute, numbers per minute would be exaggerated.
   const minutes = Math.max(1, then.minutes);
   const perMinute = (steps: number) => Math.round((steps / minutes) * 10) / 10;
   const started = Math.max(0, then.ended + now.running - then.running);

@@ -51,10 +51,10 @@ export interface TaskerStatus {
   /** The open waits by kind. Kinds without waits are omitted. `start`: tasks that wait for their start. */
   waits: OpenWaits[];
   /**
-   * Counts of problems that need a person: tasks; steps for `unserved`; deliveries of events for `deadDeliveries`;
-   * waits that have been due for more than five seconds for `lateTimers`; schedules that are more than ten seconds late
-   * for `lateSchedules`; open approvals for `approvals`; schedules whose last task failed or could not be created for
-   * `failingSchedules`. `blocked` includes waiting tasks in which a step failed. `noWorker` is true if no worker is alive
+   * Counts of problems that need a person: tasks; steps for `unserved`; deliveries of events for `deadDeliveries`.
+   * `lateTimers` counts waits that have been due for more than five seconds, and `lateSchedules` schedules that are
+   * more than ten seconds late. `approvals` counts open approvals, and `failingSchedules` schedules whose last task
+   * failed or could not be created. `blocked` includes waiting tasks in which a step failed. `noWorker` is true if no worker is alive
    * although templates are registered.
    */
   attention: {
@@ -74,8 +74,8 @@ export interface TaskerStatus {
   /** The ready steps that no live worker can run, by namespace and handler. */
   unserved: (UnservedSteps & { namespace: string })[];
   /**
-   * The handlers that no live worker of their namespace has, with the number of steps that wait for them. Those that are
-   * missing for the longest time come first.
+   * The handlers that no live worker of their namespace has, with the number of steps that wait for them. The handlers
+   * that have been missing longest come first.
    */
   unservedHandlers: UnservedHandler[];
   /**

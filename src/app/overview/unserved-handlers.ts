@@ -11,7 +11,7 @@ export interface UnservedHandler {
   steps: number;
 }
 
-/** Returns the handlers that no live worker has. Those that are missing for the longest time come first. */
+/** Returns the handlers that no live worker has. The handlers that have been missing longest come first. */
 export function unservedHandlersOf(queues: readonly QueueDepth[]): UnservedHandler[] {
   return queues
     .flatMap(({ namespace, unserved }) =>

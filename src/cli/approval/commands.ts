@@ -22,8 +22,11 @@ export function addApprovalCommands(program: Command): void {
     .description('show an approval with its assignees, votes and timeout')
     .action(lazily(async () => (await import('./show.ts')).approvalShow));
   for (const [verb, does] of [
-    ['approve', 'approve a step, or all that a filter finds; the vote that reaches the quorum decides'],
-    ['reject', 'reject a step, or all that a filter finds; one rejection decides, unless the template requires more'],
+    ['approve', 'approve a step, or every open approval that a filter finds; the vote that reaches the quorum decides'],
+    [
+      'reject',
+      'reject a step, or every open approval that a filter finds; one rejection decides, unless the template requires more',
+    ],
   ] as const) {
     withFilter(approval.command(`${verb} [task] [step]`))
       .description(does)
@@ -35,7 +38,7 @@ export function addApprovalCommands(program: Command): void {
   }
   withFilter(approval.command('reassign [task] [step]'))
     .description(
-      'change the assignees of a step, or of all that a filter finds; votes of people who are no longer assignees are dropped',
+      'change the assignees of a step, or of every open approval that a filter finds; votes of people who are no longer assignees are dropped',
     )
     .option('--to <name>', 'user or role that may vote; may be repeated', collect)
     .option('--everyone', 'everyone may vote')

@@ -11,7 +11,7 @@ import { counted, table } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 import { approvalTable, describeFilter, filterOf } from './list.ts';
 
-/** Options of a command that acts on one approval, or on those that a filter finds. */
+/** Options of a command that acts on one approval, or on the approvals that a filter finds. */
 export interface ManyOptions extends GlobalOptions, ApprovalFilter {
   dryRun?: boolean;
   yes?: boolean;

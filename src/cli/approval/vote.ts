@@ -16,10 +16,10 @@ interface VoteOptions extends ManyOptions {
   form?: string;
 }
 
-/** `tasker approval approve`: votes for an approval, or for those that a filter finds. */
+/** `tasker approval approve`: votes for an approval, or for the approvals that a filter finds. */
 export const approve = voting('approve', 'approved');
 
-/** `tasker approval reject`: votes against an approval, or against those that a filter finds. */
+/** `tasker approval reject`: votes against an approval, or against the approvals that a filter finds. */
 export const reject = voting('reject', 'rejected');
 
 function voting(decision: 'approve' | 'reject', done: string) {
@@ -65,7 +65,7 @@ interface ReassignOptions extends ManyOptions {
   reason?: string;
 }
 
-/** `tasker approval reassign`: changes the assignees of an approval, or of those that a filter finds. */
+/** `tasker approval reassign`: changes the assignees of an approval, or of the approvals that a filter finds. */
 export async function approvalReassign(
   task: string | undefined,
   step: string | undefined,

@@ -47,7 +47,7 @@ export const WRITE_TOOLS: readonly WriteTool[] = [
   writeTool({
     name: 'template_activate',
     description:
-      'Makes a version of a template the active version, which tasks without a version are created from, until the next activation. The version latest is the highest registered one. Running tasks keep theirs.',
+      'Makes a version of a template its active version, until the next activation. Tasks without a version are created from it. The version latest is the highest registered version. Running tasks keep their version.',
     permission: 'templates:activate',
     destructive: false,
     input: { namespace: z.string(), name: z.string(), version: z.string(), reason },

@@ -39,7 +39,7 @@ export function addProjectCommands(program: Command): void {
     .option('--tls-key <file>', 'private key of the certificate (PEM)')
     .option(
       '--legacy-status',
-      'for clients of the original system: status 200 instead of 201 for a created task; waiting tasks and steps in progress',
+      'for clients of the original system: return 200 instead of 201 for a created task, and show waiting tasks and steps as in progress',
     )
     .action(lazily(async () => (await import('./server.ts')).server));
   program
@@ -54,7 +54,7 @@ export function addProjectCommands(program: Command): void {
     .action(lazily(async () => (await import('./doctor.ts')).doctor));
 }
 
-/** Without it, other content for a registered version is refused in production. */
+/** Without it, different content for a registered version is rejected in production. */
 const REPLACE = [
   '--replace',
   'in production, replace the content of registered template versions that differ from the files',

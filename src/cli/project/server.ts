@@ -30,7 +30,7 @@ export interface ServerOptions extends GlobalOptions {
   insecure?: boolean;
   tlsCert?: string;
   tlsKey?: string;
-  /** Whether templates replace registered versions with other content, in production. */
+  /** Whether templates replace registered versions that have different content, in production. */
   replace?: boolean;
 }
 

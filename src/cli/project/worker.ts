@@ -25,7 +25,7 @@ export interface WorkerOptions extends GlobalOptions {
   name?: string;
   /** For `tasker worker`: an address to listen on, or `off`. */
   web?: string;
-  /** Whether templates replace registered versions with other content, in production. */
+  /** Whether templates replace registered versions that have different content, in production. */
   replace?: boolean;
 }
 

@@ -11,7 +11,7 @@ export function leftOut(filter: TaskFilter, what: 'step' | 'task'): string | und
   if (errorType !== undefined || error !== undefined) return undefined;
   if (worker !== undefined) {
     if (stepState !== undefined) return undefined;
-    return 'left out: steps that the worker completed; found are those that it runs, and those that failed there last';
+    return 'left out: steps that the worker completed; the list has only steps that it runs, or that failed there last';
   }
   if (what === 'task' || stepState !== undefined || (step ?? handler) === undefined) return undefined;
   const complete = commandOf('task list', { ...filter, stepState: 'complete' }, { acts: false });

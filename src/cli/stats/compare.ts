@@ -52,7 +52,7 @@ export async function showComparison(
   if (shift < length - 60_000) {
     throw new TaskerError(
       'bad_request',
-      `the windows overlap: the window has ${spanOf(length)}, and --compare moves it back by ${spanOf(shift)}; use --compare ${days}d`,
+      `the windows overlap: the window is ${spanOf(length)} long, and --compare moves it back by only ${spanOf(shift)}; use --compare ${days}d`,
     );
   }
   const moved = (moment: string) => new Date(Date.parse(moment) - shift).toISOString();
@@ -60,7 +60,7 @@ export async function showComparison(
   const before = await tasker.analytics({ ...asked, since: earlier.from, until: earlier.to, limit: MOST });
   if (json) return printJson({ before: statsJson(before), after: statsJson(after) });
   if (before.steps.attempts + after.steps.attempts + before.tasks.ended + after.tasks.ended === 0)
-    return note(`no attempt ended ${windowText(after)}, nor ${windowText(earlier)}`);
+    return note(`no attempt ended ${windowText(after)} or ${windowText(earlier)}`);
   print(comparisonText({ before, after, earlier }, limit));
 }
 
@@ -78,7 +78,7 @@ export function comparisonText(comparison: Comparison, limit: number): string {
     totals(comparison),
     ...(pairs.length === 0 ? [] : [stepTable(pairs, limit)]),
     sentences.length === 0
-      ? pc.dim('no step fails or slows down noticeably more than before')
+      ? pc.dim('no step fails noticeably more, or became noticeably slower, than before')
       : sentences
           .slice(0, SENTENCES)
           .map((text) => `→ ${text}`)
@@ -127,7 +127,7 @@ interface Pair {
   after: Step | undefined;
 }
 
-/** Returns the steps of both windows: those whose share of failures rose most first, then those that slowed down most. */
+/** Returns the steps of both windows, by the rise of their share of failures, then by how much they slowed down. */
 function pairsOf({ before, after }: Comparison): Pair[] {
   const keyOf = (step: Step) => `${nameOf(step)} ${step.step}`;
   const pairs = new Map<string, Pair>(
@@ -168,7 +168,7 @@ function stepTable(pairs: readonly Pair[], limit: number): string {
 }
 
 function failuresBefore(before: Step | undefined): string {
-  return before && before.attempts > 0 ? `${percent(before.errorRate)} before` : 'there were none before';
+  return before && before.attempts > 0 ? `, up from ${percent(before.errorRate)}` : '; there were no attempts before';
 }
 
 /** Returns what became worse in a step. Undefined if nothing did, or too few attempts show it. */
@@ -176,10 +176,10 @@ function sentenceOf(pair: Pair): string | undefined {
   const { step, before, after } = pair;
   const name = `${step.step} of ${step.namespace}/${step.name}`;
   if (before !== undefined && before.attempts >= ENOUGH && (after?.attempts ?? 0) === 0)
-    return `${name} has ended no attempt, and ${number(before.attempts)} before`;
+    return `no attempt of ${name} ended, but ${number(before.attempts)} did before`;
   if (after === undefined || after.attempts < ENOUGH) return undefined;
   if (failuresRose(pair) >= POINTS)
-    return pc.red(`${percent(after.errorRate)} of the attempts of ${name} fail, and ${failuresBefore(before)}`);
+    return pc.red(`${percent(after.errorRate)} of the attempts of ${name} fail${failuresBefore(before)}`);
   if (before === undefined || before.attempts < ENOUGH || slowedDown(pair) < FACTOR) return undefined;
-  return `${name} runs for ${time(after.duration.p95Ms)} (p95), and ${time(before.duration.p95Ms)} before`;
+  return `${name} runs for ${time(after.duration.p95Ms)} (p95), up from ${time(before.duration.p95Ms)}`;
 }

@@ -179,7 +179,7 @@ function templateTable({ templates, moreTemplates, open }: Analytics, width: num
   return columnsOf(columns, templates, more);
 }
 
-/** Columns of the open tasks now, which a window of the past does not have. */
+/** Columns of the tasks that are open now, which a window that ended in the past does not have. */
 const TEMPLATES_NOW: readonly Column<Template>[] = [
   ['open', (row) => (row.open === null ? pc.dim('-') : openTotal(row.open))],
   ['blocked', (row) => (row.open === null || row.open.blocked === 0 ? pc.dim('-') : pc.red(number(row.open.blocked)))],

@@ -44,7 +44,7 @@ export function addTemplateCommands(program: Command): void {
     .action(lazily(async () => (await import('./inspect.ts')).templateDiff));
   addOperator(template.command('activate <template>'))
     .description(
-      'make a version of a template the active version, which tasks without a version are created from, until the next activation (namespace/name@version; with @latest: the highest version, also when higher ones are registered)',
+      'make a version of a template its active version, which tasks without a version use, until the next activation (namespace/name@version; @latest: the highest version, including later ones)',
     )
     .action(lazily(async () => (await import('./activate.ts')).templateActivate));
   addPausing(template, 'template');

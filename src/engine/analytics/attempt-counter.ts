@@ -277,13 +277,13 @@ export class AttemptCounter {
     }
   }
 
-  /** Stores the depths of the queues, by which readers see whether a queue grows. */
+  /** Stores the depths of the queues. Readers compare them to see whether a queue grows. */
   async #noteDepths(): Promise<void> {
     try {
       await this.#database.transaction(NOTING, noteQueueDepths);
     } catch (error) {
       // Until then, readers compare with earlier depths.
-      this.#logger.debug({ error: messageOf(error) }, 'depths of the queues not noted');
+      this.#logger.debug({ error: messageOf(error) }, 'queue depths not stored');
     }
   }
 

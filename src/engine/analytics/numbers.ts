@@ -49,7 +49,7 @@ export interface StepNumbers {
   attemptsPerHour: number;
   /**
    * Attempts that still run, and already count in `duration` with their time so far, because they have run longer than
-   * the average attempt of their step. Not included in `attempts`. 0 if the window ended before now.
+   * the average attempt of their step. Not included in `attempts`. 0 if the window ended in the past.
    */
   stillRunning: number;
   /** How long handlers ran. */
@@ -84,7 +84,7 @@ export interface TemplateAnalytics {
   steps: StepNumbers;
   /** Average number of completed steps of a task that ended. Null if none ended. */
   averageStepCount: number | null;
-  /** Null if the window ended before now, or this process does not use the search tables. */
+  /** Null if the window ended in the past, or this process does not use the search tables. */
   open: OpenTasks | null;
 }
 
@@ -270,7 +270,7 @@ function least(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }
 
-/** The sums of nothing. */
+/** Empty sums. */
 export const NOTHING: CountedRow = {
   templateId: 0,
   idx: 0,

@@ -102,7 +102,7 @@ export interface Analytics {
   percentileError: number;
   tasks: TaskNumbers;
   steps: StepNumbers;
-  /** The open tasks now. Null if the window ended before now, or this process does not use the search tables. */
+  /** The open tasks now. Null if the window ended in the past, or this process does not use the search tables. */
   open: OpenTasks | null;
   /** Sorted as requested. */
   templates: TemplateAnalytics[];
@@ -143,7 +143,7 @@ export async function readAnalytics(
   const part = { periods: periodsOf(window), templateIds };
   const chart = { periods: periodsOf(window, points.longest), templateIds };
   const openIds = templateIds ?? [...new Set(steps.map((one) => one.templateId))].slice(0, OPEN_COUNTED);
-  // The numbers of now say nothing about a window of the past.
+  // Current numbers say nothing about a window that ended in the past.
   const reachesNow = window.to > now;
   const [sums, timeline, open, running] = await database.pipeline(READING, (tx) =>
     Promise.all([

@@ -126,7 +126,7 @@ function cut<Place>(places: Place[], limit: number): { places: Place[]; more: bo
   return { places: places.slice(0, limit), more: places.length > limit };
 }
 
-/** Returns the least total of a page. */
+/** Returns the lower bound of the total of a page. */
 function leastOf({ places, more }: { places: readonly unknown[]; more: boolean }): number {
   return places.length + (more ? 1 : 0);
 }

@@ -186,7 +186,7 @@ interface Counted {
 
 const NOTHING: Counted = { counts: [], since: null };
 
-/** Counts open tasks, and those of which no step was claimed yet as `pending`, as lists show them. */
+/** Counts open tasks by state. A task of which no step has been claimed counts as `pending`, as in lists. */
 async function countOpen(database: Database, search: TaskSearch): Promise<Counted> {
   const counted = await count(database, search, 'createdAfter');
   if (!counted.counts.some(({ state }) => state === 'steps_in_process')) return counted;

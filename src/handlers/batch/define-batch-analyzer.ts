@@ -117,7 +117,7 @@ function resultOfAnalysis(returned: unknown, { name, workerTemplateName, context
   const size = batchSize ?? context.batchSizeOf(workerTemplateName) ?? (totalItems === 0 ? 1 : undefined);
   if (size === undefined) {
     throw misuse(
-      `analyzer ${name}: there is no size of batches; return batchSize, or set batch_config.batch_size of the batch_worker step`,
+      `analyzer ${name}: the batch size is unknown; return batchSize, or set batch_config.batch_size of the batch_worker step`,
     );
   }
   const cursorConfigs = named(createCursorRanges({ totalItems, batchSize: size, ...sizes }));

@@ -190,5 +190,5 @@ function workersOf(context: StepContext, analyzer: Fields, template?: string): s
   if (found.length > 0 || context.templateNames) return found;
   const [other] = withIds();
   if (other === undefined) return found;
-  throw misuse(`convergence: there are no workers of ${prefix}, but there is ${other}; correct workerTemplate`);
+  throw misuse(`convergence: no batch worker belongs to ${prefix}, but ${other} exists; correct workerTemplate`);
 }

@@ -6,8 +6,8 @@ const BEFORE_VALUE = new Set(['[', ',', '?', ':', '??', '||']);
 const AFTER_VALUE = new Set([',', ':', ']']);
 
 /**
- * Returns the names of steps that the source of a function passes to `Decision.route([…])` as text. Names that the
- * function computes, and calls in other functions, are not found.
+ * Returns the names of steps that the source of a function passes to `Decision.route([…])` as string literals. Names
+ * that the function computes, and calls in other functions, are not found.
  */
 export function routedSteps(fn: (args: never) => unknown): string[] {
   const tokens = (String(fn).match(TOKEN) ?? []).filter((token) => !/^\/[/*]/.test(token));

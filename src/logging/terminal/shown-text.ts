@@ -2,7 +2,7 @@ import { OWN_CODE, OWN_CODES } from './colors.ts';
 
 /**
  * Characters that would control the terminal or reorder its text: C0 and C1 controls, bidirectional controls, and
- * Unicode's line separators. Line breaks and tabs are part of a text.
+ * Unicode's line separators. Line breaks and tabs are not included.
  */
 const CONTROLS = /[^\P{Cc}\n\t]|[\p{Bidi_Control}\p{Zl}\p{Zp}]/gu;
 const BREAKS = /\r\n|[\n\t]/g;
@@ -36,7 +36,7 @@ function replaced(text: string, code: string | undefined): string {
   return text
     .split(OWN_CODES)
     .map((part, i) => {
-      // The captured ends of the codes are at odd places.
+      // The captured ends of the codes are at odd indexes.
       if (i % 2 === 0) return part.replace(CONTROLS, escaped);
       return code === undefined ? '' : `${code}${part}`;
     })

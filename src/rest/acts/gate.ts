@@ -15,7 +15,7 @@ const RETRY_AFTER_SECONDS = 1;
 /** Paths of claims, which wait for steps without using a connection. Idle workers must not block other requests. */
 const WAITING_PATH = '/v1/steps/claim';
 const MOST_WAITING = 5_000;
-/** Requests without a credential may be one in this many of the requests in progress. */
+/** Requests without a credential may make up one in this many of the requests in progress. */
 const SHARE_OF_STRANGERS = 4;
 
 /** Options of {@link limitRequests}. */
@@ -99,8 +99,8 @@ export const rejectLate: MiddlewareHandler = (c, next) => {
 /**
  * Rejects requests with `BACKPRESSURE` while too many are in progress. Requests wait for connections of the pool.
  * Without a limit, each additional request would slow down all others. Runs after authentication and once the body is
- * there, so that a client that sends nothing takes no place. Callers without a credential, on public routes, have a share
- * of their own.
+ * there, so that a client that sends nothing is not counted. Callers without a credential, on public routes, have their
+ * own share.
  */
 export function limitRequests(options: GateOptions): MiddlewareHandler {
   const gate = new Gate(options);

@@ -18,11 +18,9 @@ export const AuditSchema = z
     reason: nullableText,
     bulk_id: z.int().nullable(),
     details: anything.nullable(),
-    entries: z
-      .int()
-      .openapi({
-        description: 'Number of actions that the entry stands for, at most 10,000. More than 1 only with `fold`.',
-      }),
+    entries: z.int().openapi({
+      description: 'Number of actions that the entry stands for, at most 10,000. More than 1 only with `fold`.',
+    }),
   })
   .openapi('AuditEntry');
 

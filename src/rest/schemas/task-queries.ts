@@ -40,7 +40,7 @@ export const filterQuery = {
   error: z.string().optional().openapi({ description: 'A part of the first line of the error. May be slow.' }),
   worker: z.string().optional().openapi({
     description:
-      'The worker that runs the step, or that ran it last before it failed. Steps that it completed are not found.',
+      'The worker that runs the step, or that last ran it before it failed. Steps that the worker completed are not found.',
   }),
 };
 

@@ -25,15 +25,15 @@ on conflict do nothing`;
 
 const FORGET_DEPTHS = sql('forget_queue_depths')`delete from tasker.queue_depth where at < now() - interval '1 hour'`;
 
-/** Stores the ready and running steps of each namespace, unless that was done less than a minute ago. Forgets old ones. */
+/** Stores the ready and running steps of each namespace, unless that was done less than a minute ago. Deletes old ones. */
 export async function noteQueueDepths(db: Db): Promise<void> {
   await db.query(FORGET_DEPTHS);
   await db.query(NOTE_DEPTHS);
 }
 
-// The depths of ten minutes ago. In a young database, those of its beginning: nothing was queued. If the processes that
-// note depths did not run then, the first since, or the last before. A depth that was just noted tells nothing. The
-// minute in which a depth was noted counts in part.
+// Compares with the depths of ten minutes ago; in a new database, with empty queues at its beginning. If no process
+// stored depths at that time, compares with the first depths since then, or the last before. A depth that was just
+// stored says nothing. The minute in which a depth was stored counts in part.
 const QUEUE_FLOWS = sql('queue_flows')`
 with base as materialized (
   select coalesce(
@@ -58,10 +58,10 @@ select n.id "namespaceId", tasker.iso(b.at) since, (extract(epoch from now() - b
   left join ended e on e.namespace_id = n.id
  where b.at is not null and (select counted_at from tasker.analytics_state) > now() - interval '1 minute'`;
 
-/** What happened to a queue since its depth was noted. */
+/** The changes of a queue since its depth was stored. */
 export interface QueueFlowRow {
   namespaceId: number;
-  /** When its depth was noted, and how many minutes ago. */
+  /** When its depth was stored, and how many minutes ago. */
   since: string;
   minutes: number;
   /** Its ready and running steps then. */

@@ -25,7 +25,7 @@ export function patternProblems(schema: unknown): PatternProblem[] {
       const tooMany = {
         path,
         refused: true,
-        message: 'the patterns of the schema repeat too much; repeat fewer times',
+        message: 'the patterns of the schema repeat too often; use fewer or shorter repetitions',
       };
       return states > MOST_STATES ? [tooMany] : [];
     } catch (error) {

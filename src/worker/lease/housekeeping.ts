@@ -141,7 +141,7 @@ export class Housekeeping {
   }
 
   /**
-   * Gives the steps of missing handlers to workers that announced them, and withholds those that no worker has. Called
+   * Gives the steps of missing handlers to workers that announced them, and withholds the steps whose handlers no worker has. Called
    * when this worker announced handlers or missed some.
    */
   offerSteps(): Promise<void> {

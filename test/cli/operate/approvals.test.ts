@@ -62,7 +62,7 @@ it('approve and reassign with a filter show the approvals and ask, and change no
   expect(none).toMatchObject({ code: 0, stderr: 'no open approval to approve: assignee zoe\n' });
 });
 
-it('an approval that cannot be decided does not stop the others, and the refusal says who decided', async () => {
+it('an approval that cannot be decided does not stop the others, and the error names who decided', async () => {
   expect((await approval('approve', tasks.small[0]!, 'agree', '--by', 'managers')).code).toBe(0);
   const late = await approval('reject', tasks.small[0]!, 'agree', '--by', 'ana');
   expect(late.stderr).toMatch(/^error: step agree of task \S+ no longer waits: it was approved by managers at 20/);
@@ -84,7 +84,7 @@ it('an approval that cannot be decided does not stop the others, and the refusal
   });
 });
 
-it('a command with neither an approval nor a filter, or with both, is refused', async () => {
+it('a command with neither an approval nor a filter, or with both, is rejected', async () => {
   for (const [args, error] of [
     [['approve'], 'no approval was given; pass TASK STEP, or a filter such as --assignee ana'],
     [['approve', tasks.large[0]!], 'no approval was given; pass TASK STEP, or a filter such as --assignee ana'],

@@ -72,7 +72,7 @@ it('audit list prints the whole command for the next page, which continues after
   expect(seen).toEqual(await list());
 });
 
-it('audit list refuses an unknown action, with the near name, and accepts actions without entries', async () => {
+it('audit list rejects an unknown action and suggests a similar one, and accepts actions without entries', async () => {
   const wrong = await on.project.run(['audit', 'list', '--action', 'task_cancl']);
   expect(wrong).toMatchObject({ code: 2, stdout: '' });
   expect(wrong.stderr).toBe('error: unknown action task_cancl; did you mean task_cancel?\n');

@@ -72,7 +72,9 @@ it('until a pause is resumed, several commands show who paused, when and why', a
     text: 'paused namespace demo: 1 ready step waits, running steps finish\n',
   });
   expect(await on.project.json(['queue'])).toMatchObject([{ namespace: 'demo', ready: 0, paused: 1 }]);
-  expect((await said('queue')).text).toMatch(/^NAMESPACE +READY +IN\/MIN +OUT\/MIN +PAUSED +OLDEST .*\ndemo +0 +0 +0 +1 /);
+  expect((await said('queue')).text).toMatch(
+    /^NAMESPACE +READY +IN\/MIN +OUT\/MIN +PAUSED +OLDEST .*\ndemo +0 +0 +0 +1 /,
+  );
   expect(await said('namespace', 'pause', 'demo')).toMatchObject({
     code: 0,
     text: expect.stringMatching(/^namespace demo is already paused, by ann, .* ago: the carrier is down\n$/),

@@ -75,7 +75,7 @@ it('`tasker stats` shows tasks, attempts, templates and steps, and `--json` the 
   });
 });
 
-it('`tasker stats --compare` shows the window beside the one of yesterday, and what became worse', async () => {
+it('`tasker stats --compare` compares the window with that of yesterday, and shows what became worse', async () => {
   // The attempts of the test above happened yesterday, without failures.
   await on.database.sql(`update tasker.analytics set at = at - interval '24 hours'`);
   await on.database.sql(`update tasker.analytics set failed = 0, gave_up = 0, completed = completed + failed`);
@@ -103,7 +103,7 @@ it('`tasker stats --compare` shows the window beside the one of yesterday, and w
   expect(stdout).toMatch(/^ +gave up +0 +25 +new$/m);
   expect(stdout).toMatch(/^charge +shop\/fulfil@1\.0\.0 +30 → 25 +0 % → 100 % /m);
   expect(stdout).toMatch(/^pack +depot\/pack@1\.0\.0 +1 → - /m);
-  expect(stdout).toMatch(/^→ 100 % of the attempts of charge of shop\/fulfil fail, and 0 % before$/m);
+  expect(stdout).toMatch(/^→ 100 % of the attempts of charge of shop\/fulfil fail, up from 0 %$/m);
   const found = await on.project.json<Record<string, unknown>>(['stats', 'shop/fulfil', '--compare', '24h']);
   expect(found).toMatchObject({
     before: { open: null, steps: { attempts: 60, failed: 0 } },

@@ -7,7 +7,7 @@ import { DEMO, deferred, endStates, RETRY_AT_ONCE, setup, template } from '../..
 
 const HOUR_MS = 3_600_000;
 
-/** A step `slow` whose handler waits for a gate if the task's context says so, after a step `quick`. */
+/** A step `slow` whose handler waits for a gate if the task's context sets it, after a step `quick`. */
 async function hanging() {
   const gate = deferred();
   const started = deferred();
@@ -91,7 +91,7 @@ it('a running attempt does not count while it is shorter than the average attemp
   expect((await tasker.analytics()).steps).toMatchObject({ stillRunning: 0, duration: { count: 3 } });
 });
 
-it('a window of the past shows neither the open tasks nor the running steps of now', async () => {
+it('a window that ended in the past shows neither open tasks nor running steps', async () => {
   const bench = await hanging();
   const { tasker, sql, hang } = bench;
   await endStates(tasker, await tasker.createTasks([DEMO]));

@@ -17,7 +17,7 @@ it('a queue without a worker grows, and its steps are counted as in, not as out'
   expect(Date.now() - Date.parse(queue!.flowSince!)).toBeGreaterThan(290_000);
 });
 
-it('a queue whose steps run as they come does not grow, and as many go out as come in', async () => {
+it('a queue whose steps run as they arrive does not grow, and as many go out as come in', async () => {
   const { tasker, sql } = await setup({
     templates: template({ first: [], second: ['first'] }),
     handlers: [defineHandler('first', {}, () => ({})), defineHandler('second', {}, () => ({}))],
@@ -32,7 +32,7 @@ it('a queue whose steps run as they come does not grow, and as many go out as co
   expect(queue!.inPerMinute).toBe(queue!.outPerMinute);
 });
 
-it('depths are noted once a minute and kept for an hour, and the queue is compared with that of ten minutes ago', async () => {
+it('depths are stored once a minute and kept for an hour, and the queue is compared with that of ten minutes ago', async () => {
   const { tasker, sql } = await setup({ worker: false, templates: template({ work: [] }) });
   await since(sql, '3 days');
   expect(await tasker.queues()).toMatchObject([
@@ -56,7 +56,7 @@ it('depths are noted once a minute and kept for an hour, and the queue is compar
   expect(Date.now() - Date.parse(queue!.flowSince!)).toBeGreaterThan(599_000);
 });
 
-it('the minute in which a depth was noted counts in part', async () => {
+it('the minute in which a depth was stored counts in part', async () => {
   const { tasker, sql } = await setup({ worker: false, templates: template({ work: [] }) });
   await since(sql, '3 days');
   await sql(`insert into tasker.queue_depth

@@ -101,7 +101,7 @@ it('failures that differ only in numbers, ids and quoted text are one group, and
   expect(unserved).toMatchObject({ steps: 0, groups: [] });
 });
 
-it('failures with different status codes of HTTP are different groups, and the filter of each finds its tasks', async () => {
+it('failures with different HTTP status codes are different groups, and the filter of each finds its tasks', async () => {
   const { tasker, own } = await scene([
     { error: 'HTTP 404: order 17 is unknown', type: 'http' },
     { error: 'HTTP 404: order 4711 is unknown', type: 'http' },

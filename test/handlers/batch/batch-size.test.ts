@@ -51,7 +51,7 @@ it('an analyzer that returns no size creates batches of the batch_size of the te
   expect(await sizes(unsized(), { work: 10 })).toEqual({ sizes: [10, 10, 5], error: undefined });
 });
 
-it('an analyzer that returns another size wins', async () => {
+it('a size that the analyzer returns takes precedence over that of the template', async () => {
   const own = defineBatchAnalyzer('analyze', {}, () => ({ totalItems: TOTAL, batchSize: 20 }));
   expect((await sizes(own, { work: 10 })).sizes).toEqual([20, 5]);
 });
@@ -67,7 +67,7 @@ it('an analyzer without a size, in a template without one, fails permanently unl
   expect(await sizes(unsized(), { work: null })).toEqual({
     sizes: [],
     error:
-      'analyzer analyze: there is no size of batches; return batchSize, or set batch_config.batch_size of the batch_worker step',
+      'analyzer analyze: the batch size is unknown; return batchSize, or set batch_config.batch_size of the batch_worker step',
   });
   const nothing = defineBatchAnalyzer('analyze', {}, () => ({ totalItems: 0 }));
   expect(await runHandler(nothing, createTestContext())).toMatchObject({ success: true });

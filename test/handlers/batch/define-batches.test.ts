@@ -229,7 +229,7 @@ describe('a defined convergence', () => {
       success: false,
       errorType: 'validation_error',
       retryable: false,
-      errorMessage: 'convergence: there are no workers of psot, but there is post_001; correct workerTemplate',
+      errorMessage: 'convergence: no batch worker belongs to psot, but post_001 exists; correct workerTemplate',
     });
   });
 

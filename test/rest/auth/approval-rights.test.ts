@@ -9,7 +9,7 @@ const on = secured([
   }),
 ]);
 
-it('a person who may decide approvals cannot assign one to himself without the permission to reassign', async () => {
+it('a person who may decide approvals cannot assign one to themselves without the permission to reassign', async () => {
   const app = on.app();
   const decider = { 'x-api-key': await on.key({ name: 'eve', permissions: ['approvals:read', 'approvals:decide'] }) };
   const boss = { 'x-api-key': await on.key({ name: 'boss', permissions: ['approvals:read', 'approvals:reassign'] }) };

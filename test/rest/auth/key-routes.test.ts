@@ -42,7 +42,7 @@ it('a credential cannot give itself more rights', async () => {
   expect((await create(app, manager, { name: 'x', permissions: ['tasks:fly'] })).status).toBe(400);
 });
 
-it('a request for a key with a misspelt field creates nothing, and names the field and the near one', async () => {
+it('a request for a key with a misspelt field creates nothing, and names the field and a similar one', async () => {
   await on.sql('delete from tasker.api_key');
   const app = on.app();
   const headers = { 'x-api-key': await on.key({ name: 'root', roles: ['admin'] }) };

@@ -75,7 +75,7 @@ it('each sender has its own keys in the header', async () => {
   expect((await create(app, two, REQUEST, { key: 'same' })).status).toBe(404);
 });
 
-it('a 409 for another request with the same key does not name a task in a namespace that may be invisible', async () => {
+it('a 409 for a different request with the same key does not name a task in a namespace that the caller may not see', async () => {
   const app = on.app();
   const limited = await on.key({ name: 'limited', permissions: ['tasks:*'], namespaces: ['test', 'other'] });
   const creator = await on.key({ name: 'blind', permissions: ['tasks:create'] });
@@ -92,7 +92,7 @@ it('a 409 for another request with the same key does not name a task in a namesp
       409,
       isNamed,
       expect.stringMatching(
-        /^the Idempotency-Key .* was sent before with another .*; send each request with its own key$/,
+        /^the Idempotency-Key .* was already used with a different .*; send each request with its own key$/,
       ),
     ]);
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { templateChanges } from '../../../src/template/template-changes.ts';
 import { operationIdOf, tagOf } from '../../../src/rest/operation-names.ts';
 import { pageOf, positionOf } from '../../../src/rest/query.ts';
+import { templateChanges } from '../../../src/template/template-changes.ts';
 
 describe('the differences between two templates', () => {
   it('are found by the names of steps, in any order', () => {

@@ -11,7 +11,7 @@ export interface Need {
   count: number;
   /** Whether there may be more items than the count. */
   more?: boolean;
-  /** Whether the text says it without a count. */
+  /** Whether the text is complete without a count. */
   isOne?: boolean;
   /** The state whose shape and color the item has. */
   state: string;

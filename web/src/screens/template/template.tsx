@@ -173,7 +173,7 @@ function Acts({ template, versions, row }: ActsProps) {
   );
 }
 
-/** Returns the notes behind a version in the list: `(newest, active)`. */
+/** Returns the labels after a version in the list: `(newest, active)`. */
 function notesOf(versions: readonly TemplateRow[], at: number): string {
   if (versions.length <= 1) return '';
   const { active = false, pinned = false } = versions[at] ?? {};
