@@ -346,6 +346,7 @@ create table tasker.domain_event (
   metadata jsonb,
   execution jsonb not null,
   fired_at timestamp with time zone not null default now(),
+  number integer,
   constraint domain_event_pkey PRIMARY KEY (id)
 );
 CREATE INDEX domain_event_ids ON tasker.domain_event USING btree (event_id);
@@ -371,6 +372,7 @@ create table tasker.earlier_step (
   claim bigint,
   result jsonb,
   done_at timestamp with time zone,
+  number integer,
   constraint earlier_step_pkey PRIMARY KEY (task_uuid, idx, rerun)
 );
 
@@ -476,6 +478,7 @@ create table tasker.history (
   duration_ms integer,
   detail jsonb,
   tx bigint default txid_current(),
+  number integer,
   constraint history_pkey PRIMARY KEY (task_uuid, idx, attempt)
 );
 CREATE INDEX history_tx ON tasker.history USING brin (tx);
@@ -768,6 +771,7 @@ create table tasker.step_log (
   lines text not null,
   dropped integer not null default 0,
   written_at timestamp with time zone not null default now(),
+  number integer,
   constraint step_log_pkey PRIMARY KEY (task_uuid, idx, attempt)
 );
 
@@ -783,6 +787,7 @@ create table tasker.step_search (
   error text,
   fingerprint bigint,
   worker_id bigint,
+  number integer,
   constraint step_search_pkey PRIMARY KEY (task_uuid, idx)
 );
 CREATE INDEX step_search_error ON tasker.step_search USING btree (template_id, error_type, created_at, task_uuid, idx) WHERE (error_type IS NOT NULL);

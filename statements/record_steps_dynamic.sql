@@ -102,8 +102,8 @@ tm as (
   insert into tasker.timer (due_at, task_uuid, idx, template_id, rank)
   select next_at, task_uuid, idx, template_id, rank from done where state = 'waiting_for_retry'),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at, duration_ms, detail)
-  select task_uuid, idx, attempts, claim >> 24,
+  insert into tasker.history (task_uuid, idx, attempt, number, worker_id, outcome, state, started_at, ended_at, duration_ms, detail)
+  select task_uuid, idx, attempts, nullif(attempts - spared + case kind when 3 then 1 else 0 end, attempts), claim >> 24,
     case kind when 0 then 'completed'::tasker.outcome when 3 then 'released' when 4 then 'worker_lost' else 'failed' end,
     state, started_at, statement_timestamp(), ms, nullif(detail, 'null') from done),
 t as (

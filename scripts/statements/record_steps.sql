@@ -149,14 +149,15 @@ tm as (
   insert into tasker.timer (due_at, task_uuid, idx, template_id, rank)
   select next_at, task_uuid, idx, template_id, rank from done where state = 'waiting_for_retry'),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at, duration_ms, detail)
-  select task_uuid, idx, attempts, claim >> 24,
+  insert into tasker.history (task_uuid, idx, attempt, number, worker_id, outcome, state, started_at, ended_at, duration_ms, detail)
+  select task_uuid, idx, attempts, nullif(attempts - spared + case kind when 3 then 1 else 0 end, attempts), claim >> 24,
     case kind when 0 then 'completed'::tasker.outcome when 3 then 'released' when 4 then 'worker_lost' else 'failed' end,
     state, started_at, statement_timestamp(), ms, nullif(detail, 'null') from done),
 events|ev as (
 events|  -- If an event has no payload of its own, the result is the payload, and the execution is stored without the result.
-events|  insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, publisher, payload, metadata, execution, fired_at)
-events|  select (e.event ->> 'id')::uuid, e.event ->> 'name', d.task_uuid, d.idx, d.attempts, e.event ->> 'publisher',
+events|  insert into tasker.domain_event (event_id, name, task_uuid, idx, attempt, number, publisher, payload, metadata, execution, fired_at)
+events|  select (e.event ->> 'id')::uuid, e.event ->> 'name', d.task_uuid, d.idx, d.attempts,
+events|    nullif(d.attempts - d.spared + case d.kind when 3 then 1 else 0 end, d.attempts), e.event ->> 'publisher',
 events|    coalesce(e.event -> 'payload', d.result), e.event -> 'metadata',
 events|    case when d.kind = 0 and e.event ? 'payload' then (d.told -> 'execution') || jsonb_build_object('result', d.result)
 events|      else d.told -> 'execution' end, statement_timestamp()

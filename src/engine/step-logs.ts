@@ -12,7 +12,7 @@ export interface StepLogLine {
 
 /** The lines that the handler logged in one attempt, oldest first. */
 export interface AttemptLog {
-  /** The number of the attempt, as in the history. */
+  /** The number of the attempt, as in the history. Several logs have the same number if a start did not count. */
   attempt: number;
   lines: StepLogLine[];
   /** Number of earlier lines that were dropped. */
@@ -20,10 +20,10 @@ export interface AttemptLog {
 }
 
 /** Returns a row as callers see it. */
-export function attemptLog({ attempt, lines, dropped }: Omit<StepLogRow, 'taskUuid' | 'idx'>): AttemptLog {
+export function attemptLog({ number, lines, dropped }: Pick<StepLogRow, 'number' | 'lines' | 'dropped'>): AttemptLog {
   const rows = JSON.parse(lines) as [number, StepLogLine['level'], string, Record<string, unknown>][];
   return {
-    attempt,
+    attempt: number,
     lines: rows.map(([ms, level, message, fields]) => ({ at: new Date(ms).toISOString(), level, message, fields })),
     dropped,
   };

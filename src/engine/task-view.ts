@@ -232,6 +232,10 @@ export interface HistoryEntry {
   /** Null if the entry is about the whole task. */
   step: string | null;
   kind: 'attempt' | 'operator';
+  /**
+   * The number of the attempt, which its handler saw as `context.attempt`. Starts that did not count have the number of
+   * the attempt that followed, and a reset or a rerun starts again from 1. Null for an operator's action.
+   */
   attempt: number | null;
   /** The number of the rerun that the attempt belongs to: 0 in the first run of the step. Null for an operator's action. */
   rerun: number | null;

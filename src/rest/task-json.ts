@@ -118,9 +118,10 @@ export function stepJson(step: Step): z.infer<typeof StepResponseSchema> {
 /** The attempts and the actions of operators on one step, newest first. */
 export function auditJson(task: Task, step: Step, history: readonly HistoryEntry[]): z.infer<typeof StepAuditSchema>[] {
   const own = history.filter((entry) => entry.step === step.name);
+  let ended = 0;
   return own
     .map((entry, at) => {
-      const id = `${step.stepUuid} ${entry.kind} ${entry.attempt ?? entry.at}`;
+      const id = `${step.stepUuid} ${entry.kind} ${entry.kind === 'attempt' ? ++ended : entry.at}`;
       const success = entry.toState === 'complete' || entry.toState === 'resolved_manually';
       return {
         audit_uuid: uuidOf(`audit ${id}`),

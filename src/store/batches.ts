@@ -19,7 +19,7 @@ with f as (
       select name from tasker.batch_worker x where x.task_uuid = d.task_uuid and x.idx = d.idx offset 0) w
     join tasker.task t on t.task_uuid = d.task_uuid),
 old as (
-  select s.task_uuid, s.idx, s.state, s.attempts, s.claim, s.started_at, f.worker_idx, f.template_id
+  select s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.claim, s.started_at, f.worker_idx, f.template_id
     from f join tasker.step s on s.task_uuid = f.task_uuid and s.idx >= (f.worker_idx + 1) << 17
      and s.idx < ((f.worker_idx + 1) << 17) + f.size
    where s.state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting') for update of s),
@@ -27,8 +27,8 @@ u as (
   update tasker.step s set state = 'cancelled', done_at = statement_timestamp(), next_at = null from old
    where s.task_uuid = old.task_uuid and s.idx = old.idx),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
-  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
+  insert into tasker.history (task_uuid, idx, attempt, number, worker_id, outcome, state, started_at, ended_at)
+  select task_uuid, idx, attempts, nullif(attempts - spared, attempts), claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
     from old where state in ('in_progress', 'waiting')),
 w as (
   update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = 'cancel' from old

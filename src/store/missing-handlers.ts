@@ -130,15 +130,16 @@ with done as (
           where a.task_uuid = d.task_uuid and a.idx = d.idx and a.outcome <> 'released'
           order by a.attempt desc limit 1) a on true) d
    where s.ctid = d.tid
-  returning s.task_uuid, s.idx, s.attempts, d.claim, d.template_id, d.rank, d.began, d.ord),
+  returning s.task_uuid, s.idx, s.attempts, s.spared, d.claim, d.template_id, d.rank, d.began, d.ord),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
   select ${placeOf({ template: 'done.template_id', task: 'done.task_uuid', idx: 'done.idx' })}, rank, task_uuid, idx, template_id
     from done order by ord
   returning namespace_id),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
-  select task_uuid, idx, attempts, claim >> 24, 'released', 'enqueued', began, greatest(statement_timestamp(), began) from done)
+  insert into tasker.history (task_uuid, idx, attempt, number, worker_id, outcome, state, started_at, ended_at)
+  select task_uuid, idx, attempts, nullif(attempts - spared + 1, attempts), claim >> 24, 'released', 'enqueued', began,
+         greatest(statement_timestamp(), began) from done)
 select coalesce((select array_agg(ord)::text from done), '{}') accepted,
        (select count(*)::int from q where namespace_id > 0) queued`;
 

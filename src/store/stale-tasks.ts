@@ -227,8 +227,8 @@ select count(*) from (
 
 const FAIL_TASKS = sql('fail_tasks')`
 with h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
-  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
+  insert into tasker.history (task_uuid, idx, attempt, number, worker_id, outcome, state, started_at, ended_at)
+  select task_uuid, idx, attempts, nullif(attempts - spared, attempts), claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
     from tasker.step where task_uuid = any ($1::uuid[]) and state in ('in_progress', 'waiting')),
 s as (
   update tasker.step set state = 'cancelled', done_at = statement_timestamp(), next_at = null

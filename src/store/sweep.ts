@@ -109,7 +109,7 @@ lost as (
     state = case when h.again then 'enqueued'::tasker.step_state else 'error' end, spared = s.spared + h.saved,
     done_at = greatest(statement_timestamp(), s.started_at)
     from held h where s.ctid = h.tid and (h.again or h.idx < 131072)
-  returning s.task_uuid, s.idx, s.state, s.attempts, s.started_at, s.claim, s.retryable, h.missed),
+  returning s.task_uuid, s.idx, s.state, s.attempts, s.attempts - s.spared + h.saved number, s.started_at, s.claim, s.retryable, h.missed),
 placed as (
   select l.*, t.template_id, t.rank from lost l join tasker.task t on t.task_uuid = l.task_uuid),
 q as (
@@ -117,8 +117,8 @@ q as (
   select ${queueIdOf({ template: 'placed.template_id', task: 'placed.task_uuid' })}, rank, task_uuid, idx, template_id
     from placed where state = 'enqueued'),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at, detail)
-  select task_uuid, idx, attempts, claim >> 24, 'worker_lost', state, started_at, greatest(statement_timestamp(), started_at),
+  insert into tasker.history (task_uuid, idx, attempt, number, worker_id, outcome, state, started_at, ended_at, detail)
+  select task_uuid, idx, attempts, nullif(number, attempts), claim >> 24, 'worker_lost', state, started_at, greatest(statement_timestamp(), started_at),
          jsonb_build_object('error', jsonb_build_object('error_type', 'worker_lost', 'retryable', retryable, 'message',
            case when missed then 'the worker was lost while the step waited for its handler; it runs again'
                 when state = 'enqueued' then 'the worker was lost while the step ran; it runs again'

@@ -365,7 +365,7 @@ export async function eventTasks(db: Db, taskUuids: readonly string[]): Promise<
 const GET_HISTORY = sql('get_history')`
 select x.*, coalesce(x.earlier_name, bw.name, ts.name) name
   from (
-  select h.idx, 'attempt' kind, h.attempt, h.outcome::text what, h.state::text "toState", h.started_at "startedAt",
+  select h.idx, 'attempt' kind, coalesce(h.number, h.attempt) attempt, h.attempt start, h.outcome::text what, h.state::text "toState", h.started_at "startedAt",
          h.ended_at at, h.duration_ms "durationMs", h.detail,
          coalesce(w.name, p.name, 'worker ' || h.worker_id) who, null reason, coalesce(e.rerun, s.rerun, 0) rerun,
          case when h.outcome = 'completed' and e.state = 'complete' and e.attempts = h.attempt then e.result end "droppedResult",
@@ -377,14 +377,14 @@ select x.*, coalesce(x.earlier_name, bw.name, ts.name) name
        order by e.rerun limit 1) e on true
    where h.task_uuid = $1
   union all
-  select a.idx, 'operator', null, a.action, a.to_state, null, a.at, null,
+  select a.idx, 'operator', null, null, a.action, a.to_state, null, a.at, null,
          case when a.action = 'complete' then jsonb_build_object('custom', coalesce(a.details -> 'metadata', '{}')) end, a.actor, a.reason, null, null,
          (select e.name from tasker.earlier_step e where e.task_uuid = $1 and e.idx = a.idx order by e.rerun desc limit 1)
     from tasker.operator_action a where a.task_uuid = $1) x
   join tasker.task t on t.task_uuid = $1
   left join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(x.idx)
   left join tasker.batch_worker bw on x.idx >= 131072 and bw.task_uuid = $1 and bw.idx = x.idx
- order by x.at, x.idx, x.attempt`;
+ order by x.at, x.idx, x.start`;
 
 /** An entry in the history of a task or step: the end of an attempt, or an action of an operator. */
 export interface HistoryRow {

@@ -113,6 +113,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   earlierCalls: EarlierCalls | undefined;
   /** The fence. */
   readonly claim: number;
+  /** The number of the start, which no other start of the step has. */
   readonly attempt: number;
   readonly spared: number;
   readonly maxAttempts: number;
@@ -241,8 +242,13 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     };
   }
 
+  /** The number of the attempt, without starts that do not count. It does not change while the handler is called again. */
+  get number(): number {
+    return this.attempt - this.spared;
+  }
+
   get retryCount(): number {
-    return this.attempt - this.spared - 1;
+    return this.number - 1;
   }
 
   get maxRetries(): number {
@@ -285,7 +291,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     const logger = this.#host.logger.child({
       task_uuid: this.taskUuid,
       step: this.name,
-      attempt: this.attempt - this.spared,
+      attempt: this.number,
       correlation_id: this.correlationId,
     });
     if (this.#host.keepsLogs) this.log = new StepLog();

@@ -154,7 +154,7 @@ function endedAttempt(end: AttemptEnd, worker: string): EndedAttempt {
     templateStepName: step.template.name,
     namespace: step.task.snapshot.template.namespace,
     correlationId: step.correlationId,
-    attempt: end.attempt,
+    attempt: step.number,
     result: end.result,
     // A copy, because problems with events are later added to the end's own detail.
     detail: end.detail,
@@ -166,6 +166,6 @@ function endedAttempt(end: AttemptEnd, worker: string): EndedAttempt {
 /** Returns the outcome of an attempt. Uses the recorder's rule to decide whether a failed step is retried. */
 function outcomeOf({ kind, step }: AttemptEnd): EventOutcome {
   if (kind === KIND.completed) return 'completed';
-  const again = step.template.retry.retryable && step.attempt - step.spared < step.maxAttempts;
+  const again = step.template.retry.retryable && step.number < step.maxAttempts;
   return kind === KIND.retryable && again ? 'retried' : 'failed';
 }

@@ -87,7 +87,12 @@ function keep(log: StepLog, level: Level, bindings: LogBindings, [given, ...rest
 
 /** An attempt that was recorded. */
 interface RecordedAttempt {
-  readonly step: { readonly taskUuid: string; readonly idx: number; readonly log: StepLog | undefined };
+  readonly step: {
+    readonly taskUuid: string;
+    readonly idx: number;
+    readonly number: number;
+    readonly log: StepLog | undefined;
+  };
   readonly attempt: number;
   /** Undefined if it did not fail. */
   readonly error: object | undefined;
@@ -130,7 +135,7 @@ export class StepLogWriter {
         this.#dropped += 1;
         continue;
       }
-      this.#waiting.push({ taskUuid: step.taskUuid, idx: step.idx, attempt, lines, dropped });
+      this.#waiting.push({ taskUuid: step.taskUuid, idx: step.idx, attempt, number: step.number, lines, dropped });
       this.#size += lines.length;
     }
     if (this.#waiting.length > 0) this.#writing ??= this.#write();

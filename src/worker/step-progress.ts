@@ -38,10 +38,10 @@ export async function loadDetails(engine: Engine, steps: readonly DispatchedStep
 
 /** Returns the calls of the handler earlier in this attempt. Calls of another attempt are ignored. */
 function earlierCalls(
-  { attempt, spared }: DispatchedStep,
+  step: DispatchedStep,
   { count, since, forMs, number }: EarlierCallsRow,
 ): EarlierCalls | undefined {
-  return number === attempt - spared ? { count, since, firstAt: performance.now() - forMs } : undefined;
+  return number === step.number ? { count, since, firstAt: performance.now() - forMs } : undefined;
 }
 
 /**

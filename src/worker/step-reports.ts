@@ -32,7 +32,7 @@ export function stepFields(step: DispatchedStep) {
     task_uuid: step.taskUuid,
     correlation_id: step.correlationId,
     step: step.name,
-    attempt: step.attempt - step.spared,
+    attempt: step.number,
   };
 }
 

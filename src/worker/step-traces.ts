@@ -43,7 +43,7 @@ export class StepTraces {
       'tasker.template': nameOf(snapshot.template),
       'tasker.step': step.name,
       'tasker.step_uuid': step.stepUuid,
-      'tasker.attempt': step.attempt - step.spared,
+      'tasker.attempt': step.number,
     };
     const span = this.#tracing.start(`step ${step.name}`, {
       kind: 'CONSUMER',

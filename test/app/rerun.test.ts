@@ -144,8 +144,8 @@ describe('the consequences of a rerun', () => {
       expect.arrayContaining([
         ['rows_1', { run: 0 }, 1],
         ['rows_2', { run: 0 }, 1],
-        ['rows_2', { run: 1 }, 2],
-        ['rows_3', { run: 1 }, 2],
+        ['rows_2', { run: 1 }, 1],
+        ['rows_3', { run: 1 }, 1],
       ]),
     );
     expect(new Set(events.map((one) => one.eventId)).size).toBe(4);

@@ -237,4 +237,23 @@ describe('workers that are killed at any moment', () => {
     expect(victims.kills).toBe(4 + 3);
     await invariants(sql);
   }, 240_000);
+
+  it('the history shows an attempt that was killed after a checkpoint with the number that its handler saw', async () => {
+    const templates = template({ a: { handler: 'save_and_die', retry: { max_attempts: 2, backoff: 'none' } } });
+    const { tasker, sql, url } = await setup({ templates, worker: false });
+    const victims = await new Victims({ databaseUrl: url, concurrency: 1 }).start(1);
+    const { taskUuid } = await tasker.createTask({ ...DEMO, context: { times: 1 } });
+    const ended = async () => {
+      await victims.revive();
+      return tasker.getTask(taskUuid);
+    };
+    await until(ended, ({ status }) => status === 'complete', 60_000);
+    const step = await tasker.getStep(taskUuid, 'a');
+    expect(step).toMatchObject({ attempts: 1, results: { result: { saved: 1, attempt: 1 } } });
+    expect((await tasker.getHistory(taskUuid)).map(({ attempt, what }) => [attempt, what])).toEqual([
+      [1, 'worker_lost'],
+      [1, 'completed'],
+    ]);
+    await invariants(sql);
+  }, 120_000);
 });

@@ -141,7 +141,9 @@ function attemptSpans(attempt: HistoryEntry, wait: TaskWait | undefined): Timeli
   const { startedAt, at, who, what, error, attempt: number } = attempt;
   const running = { attempt: number, worker: who, outcome: what, error: error?.message ?? null };
   // An attempt whose handler began a wait ends with the wait.
-  if (wait && wait.attempt === number && wait.endedAt !== null && Date.parse(wait.since) >= Date.parse(startedAt!)) {
+  const [from, to] = [Date.parse(startedAt!), Date.parse(at)];
+  const since = wait && wait.endedAt !== null ? Date.parse(wait.since) : Number.NaN;
+  if (wait && since >= from && since <= to) {
     return [
       spanOf({ kind: 'running', from: startedAt!, to: wait.since, attempt: number, worker: who }),
       spanOf({ ...running, kind: 'waiting', from: wait.since, to: at, worker: null }),
@@ -153,7 +155,12 @@ function attemptSpans(attempt: HistoryEntry, wait: TaskWait | undefined): Timeli
 /** Returns the spans of the step that have not ended. */
 function currentSpans(step: Step, parts: StepParts, last: HistoryEntry | undefined): TimelineSpan[] {
   const { wait } = parts;
-  const before = { parts, last, number: (last?.attempt ?? 0) + 1, rerun: step.rerun };
+  const before = {
+    parts,
+    last,
+    number: step.attempts + (step.currentState === 'in_progress' ? 0 : 1),
+    rerun: step.rerun,
+  };
   switch (step.currentState) {
     case 'in_progress': {
       const from = step.lastAttemptedAt ?? parts.task.createdAt;

@@ -26,9 +26,22 @@ export async function waitsOfTask(engine: Engine, given: string): Promise<TaskWa
     return [];
   }
   const names = new Map((await engine.getSteps(taskUuid)).map((step) => [step.stepUuid, step.name]));
-  return waits.map(({ idx, kind, attempt, since, until, dueAt, calls, settings, progress, endedAt, endedBy }) => {
+  return waits.map(({ idx, kind, number, since, until, dueAt, calls, settings, progress, endedAt, endedBy }) => {
     const uuid = idx === START_IDX ? null : stepUuid(taskUuid, idx);
     const step = uuid === null ? null : (names.get(uuid) ?? String(idx));
-    return { step, stepUuid: uuid, kind, attempt, since, until, dueAt, calls, settings, progress, endedAt, endedBy };
+    return {
+      step,
+      stepUuid: uuid,
+      kind,
+      attempt: number,
+      since,
+      until,
+      dueAt,
+      calls,
+      settings,
+      progress,
+      endedAt,
+      endedBy,
+    };
   });
 }

@@ -120,7 +120,7 @@ function describeTask({ taskUuid, template, task, lists, archivedAt }: ArchivedT
     (lists.steps ?? []).map((row) => [
       text(row.step),
       painted(text(row.state)),
-      text(row.attempts),
+      text(Number(row.attempts) - Number(row.spared)),
       time(row.done_at),
       cut(row.result),
     ]),
@@ -131,7 +131,7 @@ function describeTask({ taskUuid, template, task, lists, archivedAt }: ArchivedT
     (lists.history ?? []).map((row) => [
       time(row.ended_at),
       text(row.step),
-      text(row.attempt),
+      text(row.number ?? row.attempt),
       text(row.outcome),
       text(row.worker),
       cut((row.detail as { error?: { message?: string } } | null)?.error?.message),

@@ -115,9 +115,7 @@ function nothingToDo(task: LiveTaskRow, action: BulkAction): string {
 
 function changeOf({ step, row }: { step: { attempts: number }; row: LiveStepRow | undefined }): string {
   if (!row) return 'the step no longer exists';
-  if (row.attempts !== step.attempts) {
-    return `the step has run again since attempt ${step.attempts} was selected: it is in ${row.state}, attempt ${row.attempts}`;
-  }
+  if (row.attempts !== step.attempts) return `the step has run again since it was selected: it is in ${row.state} now`;
   return `the step is in ${row.state} now`;
 }
 

@@ -175,7 +175,7 @@ function stepOf(
     in_process: false,
     processed: false,
     processed_at: null,
-    attempts: Math.max(0, event.attempt - row.spared - 1),
+    attempts: event.attempt - 1,
     last_attempted_at: null,
     backoff_request_seconds: null,
     inputs,

@@ -15,7 +15,7 @@ export interface LoggedEvent {
   stepName: string;
   namespace: string;
   correlationId: string;
-  /** The attempt of the step that published it, from 1. */
+  /** The number of the attempt that published it, as in the history. */
   attempt: number;
   publisher: string;
   /** When its attempt was recorded, by the database's clock, in ISO 8601. The same in all copies of the event. */

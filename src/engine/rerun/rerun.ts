@@ -92,7 +92,7 @@ export interface EarlierRun {
   endedByRerun: number;
   /** The state of the step at its end. */
   state: StepState;
-  /** The number of its last attempt. The history has all attempts. */
+  /** The number of its last attempt in this run. The history has all attempts. */
   lastAttempt: number;
   /** Null if it had none. */
   result: unknown;
@@ -102,7 +102,7 @@ export interface EarlierRun {
 
 /** Returns a row as callers see it. */
 export function earlierRunView(taskUuid: string, row: EarlierStepRow): EarlierRun {
-  const { idx, name, rerun, replacedBy, attempts, result, doneAt } = row;
+  const { idx, name, rerun, replacedBy, number, result, doneAt } = row;
   const state = row.state as StepState;
   return {
     step: name,
@@ -110,7 +110,7 @@ export function earlierRunView(taskUuid: string, row: EarlierStepRow): EarlierRu
     rerun,
     endedByRerun: replacedBy,
     state,
-    lastAttempt: attempts,
+    lastAttempt: number,
     result: result === null ? null : JSON.parse(result),
     completedAt: state === 'complete' || state === 'resolved_manually' ? doneAt : null,
   };

@@ -9,15 +9,15 @@ const END_TASK = sql('cancel_task')`
 with target as (
   select task_uuid, state from tasker.task where task_uuid = $1 and verdict is null and done_at is null),
 old as (
-  select s.idx, s.state, s.attempts, s.claim, s.started_at from tasker.step s
+  select s.idx, s.state, s.attempts, s.spared, s.claim, s.started_at from tasker.step s
    where s.task_uuid = (select task_uuid from target)
      and s.state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error') for update),
 s as (
   update tasker.step s set state = 'cancelled', done_at = statement_timestamp(), next_at = null from old
    where s.task_uuid = $1 and s.idx = old.idx),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
-  select $1, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
+  insert into tasker.history (task_uuid, idx, attempt, number, worker_id, outcome, state, started_at, ended_at)
+  select $1, idx, attempts, nullif(attempts - spared, attempts), claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
     from old where state in ('in_progress', 'waiting')),
 w as (
   update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = case $6 when 'cancel' then 'cancel' else 'operator' end
@@ -112,7 +112,7 @@ export async function resetStep(db: Db, { taskUuid, idx }: StepKey, operator: Op
 // treated as finished, because no step waits for it.
 const SETTLE_STEP = sql('settle_step')`
 with old as (
-  select s.idx, s.state, s.attempts, s.claim, s.started_at, t.template_id, t.rank,
+  select s.idx, s.state, s.attempts, s.spared, s.claim, s.started_at, t.template_id, t.rank,
          s.state in ('complete', 'resolved_manually') or (s.state = 'error' and coalesce(b.failure_strategy <> 'fail_fast', false)) finished
     from tasker.step s join tasker.task t on t.task_uuid = s.task_uuid
     left join tasker.batch b on s.idx >= 131072 and b.task_uuid = s.task_uuid and b.worker_idx = tasker.template_idx(s.idx)
@@ -122,8 +122,8 @@ s as (
          done_at = greatest(statement_timestamp(), old.started_at), next_at = null
     from old where s.task_uuid = $1 and s.idx = old.idx returning s.idx),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
-  select $1, idx, attempts, claim >> 24, 'cancelled', $3::tasker.step_state, started_at, greatest(statement_timestamp(), started_at)
+  insert into tasker.history (task_uuid, idx, attempt, number, worker_id, outcome, state, started_at, ended_at)
+  select $1, idx, attempts, nullif(attempts - spared, attempts), claim >> 24, 'cancelled', $3::tasker.step_state, started_at, greatest(statement_timestamp(), started_at)
     from old where state in ('in_progress', 'waiting')),
 w as (
   update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = 'operator'

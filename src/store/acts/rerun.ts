@@ -84,9 +84,9 @@ export async function makerResults(db: Db, taskUuid: string, idxs: readonly numb
 }
 
 const KEEP_EARLIER = sql('keep_earlier_steps')`
-insert into tasker.earlier_step (task_uuid, idx, rerun, replaced_by, name, state, attempts, claim, result, done_at)
+insert into tasker.earlier_step (task_uuid, idx, rerun, replaced_by, name, state, attempts, number, claim, result, done_at)
 select $1, s.idx, coalesce(s.rerun, 0), $3, w.name, case when s.state in ('in_progress', 'waiting') then 'cancelled' else s.state end, s.attempts,
-       s.claim, s.result, s.done_at
+       nullif(s.attempts - s.spared, s.attempts), s.claim, s.result, s.done_at
   from unnest($2::int[]) d (idx)
  cross join lateral (
    select * from tasker.step x where x.task_uuid = $1 and x.idx = d.idx
@@ -99,8 +99,8 @@ with d as materialized (
   select s.* from unnest($2::int[]) w (idx) cross join lateral (
     select x.* from tasker.step x where x.task_uuid = $1 and x.idx = w.idx offset 0) s),
 h as (
-  insert into tasker.history (task_uuid, idx, attempt, worker_id, outcome, state, started_at, ended_at)
-  select task_uuid, idx, attempts, claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
+  insert into tasker.history (task_uuid, idx, attempt, number, worker_id, outcome, state, started_at, ended_at)
+  select task_uuid, idx, attempts, nullif(attempts - spared, attempts), claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
     from d where state in ('in_progress', 'waiting')),
 c as (delete from tasker.checkpoint where task_uuid = $1 and idx = any ($2)),
 w as (delete from tasker.wait where task_uuid = $1 and idx = any ($2)),
@@ -230,7 +230,7 @@ export async function restartTask(db: Db, taskUuid: string): Promise<void> {
 }
 
 const EARLIER_STEPS = sql('earlier_steps')`
-select e.idx, coalesce(e.name, ts.name) name, e.rerun, e.replaced_by "replacedBy", e.state::text, e.attempts, e.result,
+select e.idx, coalesce(e.name, ts.name) name, e.rerun, e.replaced_by "replacedBy", e.state::text, coalesce(e.number, e.attempts) number, e.result,
        tasker.iso(e.done_at) "doneAt"
   from tasker.task t join tasker.earlier_step e on e.task_uuid = t.task_uuid
   join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(e.idx)
@@ -244,7 +244,8 @@ export interface EarlierStepRow {
   rerun: number;
   replacedBy: number;
   state: string;
-  attempts: number;
+  /** The number of its last attempt. */
+  number: number;
   /** JSON text. */
   result: string | null;
   doneAt: string | null;

@@ -5,7 +5,7 @@ import type { StepKey } from '../step-key.ts';
  * looked up individually, as in all statements that take a list.
  */
 export const EVENT_COLUMNS = `
-e.id, e.event_id "eventId", e.name, e.version, e.task_uuid "taskUuid", e.idx, e.attempt, e.publisher, e.payload, e.metadata,
+e.id, e.event_id "eventId", e.name, e.version, e.task_uuid "taskUuid", e.idx, coalesce(e.number, e.attempt) attempt, e.publisher, e.payload, e.metadata,
        e.execution, tasker.iso(e.fired_at) "firedAt", n.correlation_id "correlationId", n.namespace, n.step_name "stepName"`;
 
 /**

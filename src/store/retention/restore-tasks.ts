@@ -128,11 +128,11 @@ function prefixed(alias: string, columns: string): string {
 // event gets its id first, so that the ids of a task's events grow with time. Events that are still in the log are not
 // restored.
 const RESTORE_EVENTS = sql('restore_events')`
-insert into tasker.domain_event (id, event_id, name, version, task_uuid, idx, attempt, publisher, payload, metadata, execution,
-                                 fired_at)
+insert into tasker.domain_event (id, event_id, name, version, task_uuid, idx, attempt, number, publisher, payload, metadata,
+                                 execution, fired_at)
 overriding system value
 select -nextval(pg_get_serial_sequence('tasker.domain_event', 'id')), x.event_id, x.name, x.version, x.task_uuid, x.idx,
-       x.attempt, x.publisher, x.payload, x.metadata, x.execution, x.fired_at
+       x.attempt, x.number, x.publisher, x.payload, x.metadata, x.execution, x.fired_at
   from (select r.* from ${LINES} cross join lateral jsonb_populate_recordset(null::tasker.domain_event, d.line::jsonb -> 'events') r
          where not exists (select 1 from tasker.domain_event e where e.event_id = r.event_id offset 0)
          order by r.id desc offset 0) x`;

@@ -65,7 +65,7 @@ export const READY_SINCE = `
 
 const PROJECT_STEPS = sql('project_steps')`
 with live as materialized (
-  select s.task_uuid, s.idx, t.template_id, s.state, s.attempts, t.created_at,
+  select s.task_uuid, s.idx, t.template_id, s.state, s.attempts, nullif(s.attempts - s.spared, s.attempts) number, t.created_at,
          case s.state when 'enqueued' then ${READY_SINCE}
                       when 'waiting' then coalesce((
                         select x.since from tasker.wait x where x.task_uuid = s.task_uuid and x.idx = s.idx offset 0), s.started_at)
@@ -87,15 +87,15 @@ gone as (
   delete from tasker.step_search q
    where q.task_uuid = any ($1::uuid[])
      and not exists (select 1 from live l where l.task_uuid = q.task_uuid and l.idx = q.idx))
-insert into tasker.step_search as q (task_uuid, idx, template_id, state, since, created_at, attempts, error_type, error,
+insert into tasker.step_search as q (task_uuid, idx, template_id, state, since, created_at, attempts, number, error_type, error,
                                      fingerprint, worker_id)
-select task_uuid, idx, template_id, state, since, created_at, attempts, error_type, error,
+select task_uuid, idx, template_id, state, since, created_at, attempts, number, error_type, error,
        hashtextextended(tasker.error_pattern(error), 0), worker_id from live
 on conflict (task_uuid, idx) do update set
-  state = excluded.state, since = excluded.since, attempts = excluded.attempts, error_type = excluded.error_type,
+  state = excluded.state, since = excluded.since, attempts = excluded.attempts, number = excluded.number, error_type = excluded.error_type,
   error = excluded.error, fingerprint = excluded.fingerprint, worker_id = excluded.worker_id
-where (q.state, q.since, q.attempts, q.worker_id) is distinct from
-      (excluded.state, excluded.since, excluded.attempts, excluded.worker_id)`;
+where (q.state, q.since, q.attempts, q.number, q.worker_id) is distinct from
+      (excluded.state, excluded.since, excluded.attempts, excluded.number, excluded.worker_id)`;
 
 /** Writes the steps of these tasks that a search can find, and removes the rows of the others. */
 export async function projectSteps(db: Db, taskUuids: readonly string[]): Promise<void> {

@@ -201,7 +201,7 @@ export async function countSteps(
 const FOUND_STEPS = sql('found_steps')`
 select q.task_uuid "taskUuid", q.idx, coalesce(b.name, d.name) name, d.name "templateName", d.callable, n.name namespace,
        m.name "taskName", m.version, q.state::text, tasker.iso(q.since) since, tasker.iso(q.created_at) "taskCreatedAt",
-       q.attempts, q.error_type "errorType", q.error, coalesce(w.name, o.name) worker
+       coalesce(q.number, q.attempts) attempts, q.error_type "errorType", q.error, coalesce(w.name, o.name) worker
   from unnest($1::uuid[], $2::int[]) with ordinality x (task_uuid, idx, nr)
   cross join lateral (select * from tasker.step_search q where q.task_uuid = x.task_uuid and q.idx = x.idx offset 0) q
   join tasker.template_step d on d.template_id = q.template_id and d.idx = tasker.template_idx(q.idx)

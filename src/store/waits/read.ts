@@ -54,9 +54,23 @@ export async function openWaits(db: Db, steps: readonly StepKey[]): Promise<Open
 }
 
 const WAITS_OF_TASK = sql('waits_of_task')`
-select ${WAIT_COLUMNS} from tasker.wait w where w.task_uuid = $1 order by w.idx`;
+select ${WAIT_COLUMNS},
+       coalesce(case when w.kind = 'call' then (w.settings ->> 'number')::int end, h.number, s.number, w.attempt) number
+  from tasker.wait w
+  left join lateral (
+    select coalesce(x.number, x.attempt) number from tasker.history x
+     where x.task_uuid = w.task_uuid and x.idx = w.idx and x.attempt = w.attempt offset 0) h on true
+  left join lateral (
+    select x.attempts - x.spared number from tasker.step x
+     where x.task_uuid = w.task_uuid and x.idx = w.idx and x.attempts = w.attempt and x.state = 'waiting' offset 0) s on true
+ where w.task_uuid = $1 order by w.idx`;
+
+/** A wait, with the number of its attempt, without starts that did not count. */
+export interface WaitOfTask extends Wait {
+  number: number;
+}
 
 /** Returns the waits of a task by their steps, including ended waits. */
-export async function waitsOf(db: Db, taskUuid: string): Promise<Wait[]> {
-  return (await db.query<WaitRow>(WAITS_OF_TASK, [taskUuid])).rows.map(waitOf);
+export async function waitsOf(db: Db, taskUuid: string): Promise<WaitOfTask[]> {
+  return (await db.query<WaitRow & { number: number }>(WAITS_OF_TASK, [taskUuid])).rows.map(waitOf);
 }

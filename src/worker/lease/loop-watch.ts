@@ -214,12 +214,12 @@ export class LoopWatch {
   }
 
   #warnOf(step: DispatchedStep, blockedMs: number): void {
-    const { taskUuid, name, handlerName } = step;
+    const { taskUuid, name, handlerName, number } = step;
     this.#named = true;
     this.#options.blocked(step);
     this.#blocked = { handler: handlerName, step: name, taskUuid, blockedMs, at: new Date() };
     this.#options.logger.warn(
-      { task_uuid: taskUuid, step: name, handler: handlerName, attempt: step.attempt, blocked_ms: blockedMs },
+      { task_uuid: taskUuid, step: name, handler: handlerName, attempt: number, blocked_ms: blockedMs },
       `handler ${handlerName} blocked the event loop for ${blockedMs} ms, and nothing else in this process could run; let it await periodically, or set \`isolation: thread\` for its step`,
     );
   }

@@ -45,12 +45,7 @@ function callRequest(step: DispatchedStep, retryInMs: number): WaitRequest | Ste
     );
   }
   // The last call happens at the limit, even if the handler asked for a longer pause.
-  return { kind: 'call', forMs: Math.ceil(Math.min(retryInMs, leftMs)), settings: { number: numberOf(step) } };
-}
-
-/** Returns the number of the attempt, which does not change while the handler is called again. */
-export function numberOf({ attempt, spared }: Pick<DispatchedStep, 'attempt' | 'spared'>): number {
-  return attempt - spared;
+  return { kind: 'call', forMs: Math.ceil(Math.min(retryInMs, leftMs)), settings: { number: step.number } };
 }
 
 function failure(errorType: string, message: string): StepHandlerResult {

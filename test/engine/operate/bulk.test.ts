@@ -102,7 +102,7 @@ it('an item that changed between the selection and the action is skipped with th
   const { done, skipped } = await act.result();
   expect(done).toBe(1);
   const why = Object.fromEntries(skipped.map((item) => [item.taskUuid, item.why]));
-  expect(why[again]).toBe('the step has run again since attempt 1 was selected: it is in error, attempt 2');
+  expect(why[again]).toBe('the step has run again since it was selected: it is in error now');
   expect(why[cancelled]).toBe('it has already ended: it is in cancelled');
   expect(why[gone]).toBe('the task was deleted');
   expect(why[waiting]).toMatch(/^it (is in steps_in_process now|has already ended: it is in complete)$/);

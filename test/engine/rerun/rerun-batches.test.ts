@@ -14,7 +14,7 @@ const batchOf = (config: Record<string, unknown> = {}, more: string[] = []) => (
 });
 
 describe('a rerun of a task with a batch', () => {
-  it('an analyzer that runs again may create a different number of workers, whose attempt numbers continue', async () => {
+  it('an analyzer that runs again may create a different number of workers, whose attempts count from 1', async () => {
     const hand = await handWorker(batchOf());
     const round = async (...ids: string[]) => {
       await hand.claim();
@@ -45,13 +45,13 @@ describe('a rerun of a task with a batch', () => {
         .sort(),
     ).toEqual([
       'rows_1 1 0',
-      'rows_1 3 2',
+      'rows_1 1 2',
       'rows_2 1 0',
-      'rows_2 2 2',
+      'rows_2 1 2',
       'rows_3 1 0',
-      'rows_3 2 2',
+      'rows_3 1 2',
       'rows_4 1 2',
-      'rows_x 2 1',
+      'rows_x 1 1',
     ]);
   });
 

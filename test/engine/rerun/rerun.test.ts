@@ -51,8 +51,8 @@ describe('a rerun of a task without dynamic steps', () => {
       ['b', 'completed', 1, 0, { by: 'b', run: 1 }],
       ['c', 'completed', 1, 0, { by: 'c', run: 1 }],
       ['b', 'rerun', null, null, null],
-      ['b', 'completed', 2, 1, null],
-      ['c', 'completed', 2, 1, null],
+      ['b', 'completed', 1, 1, null],
+      ['c', 'completed', 1, 1, null],
     ]);
     expect(history[3]).toMatchObject({ who: 'ana', why: 'wrong price', toState: 'steps_in_process' });
     const [act] = await hand.sql(
@@ -212,7 +212,7 @@ describe('a rerun of a task without dynamic steps', () => {
     ).toEqual([
       ['a', 0, 1, 1, { n: null }],
       ['b', 0, 1, 1, { n: null }],
-      ['b', 1, 2, 2, { n: 1 }],
+      ['b', 1, 2, 1, { n: 1 }],
     ]);
   });
 
@@ -336,7 +336,7 @@ const DECISION = {
 };
 
 describe('a rerun of a task with decisions', () => {
-  it('a decision that runs again may choose another branch; a step that is created again continues its attempts', async () => {
+  it('a decision that runs again may choose another branch; a step that is created again counts its attempts from 1', async () => {
     const hand = await handWorker(DECISION);
     const round = async (choice: string) => {
       await hand.claim();
@@ -366,13 +366,13 @@ describe('a rerun of a task with decisions', () => {
         .map(({ attempt, rerun }) => [attempt, rerun]);
     expect(ran('left')).toEqual([
       [1, 0],
-      [2, 2],
+      [1, 2],
     ]);
     expect(ran('right')).toEqual([[1, 1]]);
     expect(ran('end')).toEqual([
       [1, 0],
-      [2, 1],
-      [3, 2],
+      [1, 1],
+      [1, 2],
     ]);
     expect((await hand.tasker.getStep(hand.taskUuid, 'left')).attempts).toBe(1);
   });

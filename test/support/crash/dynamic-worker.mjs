@@ -51,7 +51,7 @@ const total = defineHandler('total', {}, ({ context }) => ({
 /** Kills its process after each checkpoint, as many times as the task requests, and then succeeds. */
 const saveAndDie = defineHandler('save_and_die', {}, async ({ context }) => {
   const saved = Number(context.checkpointCursor ?? 0);
-  if (saved === Number(context.getInput('times'))) return { saved };
+  if (saved === Number(context.getInput('times'))) return { saved, attempt: context.attempt };
   await context.checkpoint({ cursor: saved + 1 });
   dies();
   await new Promise(() => undefined);

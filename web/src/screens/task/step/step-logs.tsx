@@ -19,8 +19,8 @@ export function StepLogs({ step: { task_uuid: uuid, name } }: { step: StepDetail
           No lines were kept. By default, only the last 200 lines of failed attempts are kept.
         </p>
       )}
-      {data?.logs.toReversed().map(({ attempt, lines, dropped }) => (
-        <section key={attempt} aria-label={`Logs of attempt ${attempt}`} className="pb-3">
+      {data?.logs.toReversed().map(({ attempt, lines, dropped }, at) => (
+        <section key={data.logs.length - at} aria-label={`Logs of attempt ${attempt}`} className="pb-3">
           <h4 className="px-4 text-xs text-faint">
             Attempt {attempt}
             {dropped > 0 && `, without ${dropped} earlier lines`}
