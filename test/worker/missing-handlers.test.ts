@@ -101,7 +101,7 @@ describe('a step whose handler this worker does not have', () => {
     );
     expect(why).toMatchObject({ heldBy: 'lonely', handler: 'charge_card' });
     expect(why!.why).toMatch(
-      /held by lonely, which does not have handler charge_card; it is released if none is registered soon/,
+      /held by lonely, which does not have handler charge_card; if the handler is not registered soon, the step waits/,
     );
     const step = await until(
       () => tasker.getStep(taskUuid, 'charge_card'),
