@@ -97,7 +97,7 @@ describe('task rerun', () => {
     expect(history.stdout.split('\n')[0]).toMatch(/^TIME +STEP +RUN +ATTEMPT/);
     expect(history.stdout).toMatch(/charge +first +1 +completed/);
     expect(history.stdout).toMatch(/charge +rerun +steps_in_process +ana +wrong amount/);
-    expect(history.stdout).toMatch(/charge +rerun 1 +2 +completed/);
+    expect(history.stdout).toMatch(/charge +rerun 1 +1 +completed/);
   });
 
   it('the history of a step that a rerun has removed can still be shown', async () => {

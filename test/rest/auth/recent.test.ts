@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { Recent } from '../../../src/rest/auth/recent.ts';
 
-it('unknown keys that are repeated are looked up no more often at the same time than new ones', async () => {
+it('the lookups of repeated unknown keys are limited like those of new keys', async () => {
   const recent = new Recent<string | undefined>({ freshMs: -1, most: 100, mostNew: 2 });
   const keys = Array.from({ length: 10 }, (_, i) => `invented ${i}`);
   for (const key of keys) await recent.get(key, async () => undefined);
