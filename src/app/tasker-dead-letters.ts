@@ -141,10 +141,9 @@ export class TaskerDeadLetters {
    * const { done, skipped } = await act.result();
    * @throws TaskerError on iteration: `bad_request`, `invalid_uuid`, `dead_letter_not_found`
    */
-  redriveAll(
-    target: RedriveFilter | { ids: readonly string[] },
-    { signal, request, ...options }: BulkOptions = {},
-  ): BulkAct {
+  redriveAll(target: RedriveFilter | { ids: readonly string[] }, given: BulkOptions = {}): BulkAct {
+    // Not in the parameters, because declarations leave out `request`, which is internal.
+    const { signal, request, ...options } = given;
     const { engine, by, changed } = this.#parts;
     const read = readTarget('task_redrive', target);
     const operator = operatorOf(by(options));
