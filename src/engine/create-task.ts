@@ -158,7 +158,9 @@ async function createOnce(
   const tasks = requests.map((request, i) => newTask(request, meant[i]!.snapshot, i, meant[i]!.active?.others));
   const resultsOf = async (standing: readonly Standing[]): Promise<CreatedTask[]> => {
     const isOther = standing.some(({ version }) => version !== undefined);
-    const others = isOther ? await Promise.all(standing.map((one, i) => snapshotOf(templates, one, meant[i]!))) : [];
+    const others = isOther
+      ? await Promise.all(standing.map(async (one, i) => snapshotOf(templates, one, meant[i]!)))
+      : [];
     return standing.map(({ taskUuid }, i) => ({
       taskUuid,
       snapshot: others[i] ?? meant[i]!.snapshot,

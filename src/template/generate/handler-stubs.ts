@@ -67,7 +67,11 @@ function definitionOf(stub: Stub): Definition {
         ],
       };
     }
-    default:
+    case 'standard':
+    case 'deferred_convergence':
+    case 'timer':
+    case 'signal':
+    case 'approval':
       if (workers.length === 0 && step.type !== 'deferred_convergence')
         return { define: 'defineHandler', returnsResult: true, body: [] };
       return convergenceOf(stub, workers);

@@ -327,7 +327,7 @@ describe('the context of a publisher', () => {
       ...{ success: true, result: undefined, metadata: {} },
     });
     expect(small.result).toBeUndefined();
-    expect(await new DefaultPublisher().transformPayload(small)).toEqual({});
+    expect(new DefaultPublisher().transformPayload(small)).toEqual({});
     expect(createStepEventContext({ taskUuid: 't', stepUuid: 's', stepName: 'a', result: {} }).result).toEqual({});
   });
 
