@@ -99,7 +99,7 @@ export const EQUIVALENT = [
   },
   {
     file: 'src/store/stale-tasks.ts',
-    line: 'max(s.next_at) filter (where s.next_at <= now())',
+    line: 'max(s.next_at) filter (where s.next_at <= statement_timestamp())',
     operator: 'comparison',
     original: '<=',
     replacement: '<',
@@ -107,7 +107,7 @@ export const EQUIVALENT = [
   },
   {
     file: 'src/store/stale-tasks.ts',
-    line: 'where until <= now() order by starts_with',
+    line: 'where until <= statement_timestamp() order by starts_with',
     operator: 'comparison',
     original: '<=',
     replacement: '<',

@@ -3,7 +3,7 @@ export const NAMED = [
   {
     what: 'promoting a due retry also removes the timers of later retries of the task',
     file: 'src/store/queue.ts',
-    from: ' and due_at <= now() returning',
+    from: ' and due_at <= statement_timestamp() returning',
     to: ' returning',
   },
   {
