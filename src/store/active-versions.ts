@@ -1,6 +1,6 @@
 import type { Db } from '../db/statement.ts';
 import { columns, lists, sql } from './sql.ts';
-import type { NewTask } from './tasks.ts';
+import { type NewTask, STEPS_OF_NEW_TASKS } from './tasks.ts';
 import { TEMPLATE_COLUMNS, type TemplateRow } from './templates.ts';
 
 // The row of a name has the version that requests without a version mean. A registration or an activation that changes
@@ -143,18 +143,7 @@ t as (
     from input i join tasker.template m on m.id = i.template_id
    where (i.hash is null and (select open from gate)) or i.task_uuid in (select task_uuid from ident)
   returning task_uuid, template_id, rank),
-s as (
-  insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
-  select t.task_uuid, ts.idx, case when ts.parents = 0 then 'enqueued'::tasker.step_state else 'pending' end, ts.parents,
-         ts.max_attempts, ts.retryable
-    from t cross join lateral (
-      select * from tasker.template_step x where x.template_id = t.template_id and x.initial offset 0) ts),
-q as (
-  insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-  select (select queue_id from tasker.template m where m.id = t.template_id), t.rank, t.task_uuid, ts.idx, t.template_id
-    from t cross join lateral (
-      select idx from tasker.template_step x where x.template_id = t.template_id and x.initial and x.parents = 0 offset 0) ts
-   order by t.task_uuid, ts.idx)
+${STEPS_OF_NEW_TASKS}
 select task_uuid from t union all select null from gate where not open`;
 
 /** A task of a request without a version, or with one. */

@@ -4,6 +4,20 @@ import { shownState } from './shown-state.ts';
 import { columns, lists, sql } from './sql.ts';
 import { STILL_STALE } from './stale-tasks.ts';
 
+/** The steps of the new tasks `t`, and the queue rows of their roots. */
+export const STEPS_OF_NEW_TASKS = `s as (
+  insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
+  select t.task_uuid, ts.idx, case when ts.parents = 0 then 'enqueued'::tasker.step_state else 'pending' end, ts.parents,
+         ts.max_attempts, ts.retryable
+    from t cross join lateral (
+      select * from tasker.template_step x where x.template_id = t.template_id and x.initial offset 0) ts),
+q as (
+  insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+  select (select queue_id from tasker.template m where m.id = t.template_id), t.rank, t.task_uuid, ts.idx, t.template_id
+    from t cross join lateral (
+      select idx from tasker.template_step x where x.template_id = t.template_id and x.initial and x.parents = 0 offset 0) ts
+   order by t.task_uuid, ts.idx)`;
+
 // Identities are inserted in the order of their hashes, to prevent deadlocks between two batches. A task whose identity
 // already exists adds no rows. `offset 0` keeps the lookup of a template's steps by key. An unrestricted join would
 // read a small table as a whole for each task.
@@ -28,18 +42,7 @@ t as (
     from input i join tasker.template m on m.id = i.template_id
    where i.hash is null or i.task_uuid in (select task_uuid from ident)
   returning task_uuid, template_id, rank),
-s as (
-  insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
-  select t.task_uuid, ts.idx, case when ts.parents = 0 then 'enqueued'::tasker.step_state else 'pending' end, ts.parents,
-         ts.max_attempts, ts.retryable
-    from t cross join lateral (
-      select * from tasker.template_step x where x.template_id = t.template_id and x.initial offset 0) ts),
-q as (
-  insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-  select (select queue_id from tasker.template m where m.id = t.template_id), t.rank, t.task_uuid, ts.idx, t.template_id
-    from t cross join lateral (
-      select idx from tasker.template_step x where x.template_id = t.template_id and x.initial and x.parents = 0 offset 0) ts
-   order by t.task_uuid, ts.idx)
+${STEPS_OF_NEW_TASKS}
 select task_uuid from t`;
 
 /** The part of a request to create a task that is stored with the task. */
