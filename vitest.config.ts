@@ -55,6 +55,8 @@ const ON_OLDEST = [
   'engine/waits/operators',
   'engine/waits/start-later',
 ].map((name) => `test/${name}.test.ts`);
+/** Log lines of the program appear with the failed test only. */
+const LOG_LINES = 'test/support/suite/log-lines.ts';
 const PROVE = process.env.PROVE === '1';
 /** The seed of the random tests of `npm run test:rest`. */
 const SEED = Number(process.env.SEED ?? Date.now() % 1e6);
@@ -86,7 +88,7 @@ function onServer(
   options: { isolate?: boolean; thorough?: boolean } = {},
 ): TestProjectInlineConfiguration {
   const { isolate = false, thorough = false } = options;
-  const setupFiles = ['test/support/suite/random-seed.ts'];
+  const setupFiles = [LOG_LINES, 'test/support/suite/random-seed.ts'];
   const seed = thorough ? SEED : Number(process.env.SEED ?? 1);
   return { test: { ...common, name, include, isolate, setupFiles, provide: { postgres, thorough, seed } } };
 }
@@ -125,7 +127,7 @@ export default defineConfig({
           ...common,
           name: 'unit',
           include: [...UNIT],
-          setupFiles: ['test/support/suite/unit-setup.ts'],
+          setupFiles: [LOG_LINES, 'test/support/suite/unit-setup.ts'],
         },
       },
       {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { namesTable, withNames } from '../scripts/docs/names-table.mjs';
 import { ERRORS } from '../src/errors.ts';
-import { freshDatabase } from './support/database.ts';
+import { emptyDatabase } from './support/database.ts';
 import { problemsOf } from './support/type-check.ts';
 
 const PAGES = [
@@ -86,7 +86,7 @@ describe('the documentation', () => {
   });
 
   it('shows only SQL that runs', async () => {
-    const { sql, drop } = await freshDatabase();
+    const { sql, drop } = await emptyDatabase();
     try {
       for (const statement of PAGES.flatMap(statementsOf)) await sql(statement);
     } finally {

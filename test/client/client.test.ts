@@ -17,7 +17,7 @@ import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
 import { type Listening, listen } from '../../src/server/listen.ts';
-import { freshDatabase } from '../support/database.ts';
+import { emptyDatabase } from '../support/database.ts';
 import { template } from '../support/setup.ts';
 
 const first = defineHandler('first', {}, () => ({ made: 1 }));
@@ -26,13 +26,13 @@ const second = defineHandler('second', { inputs: { lucky: 'lucky' } }, ({ lucky 
   return { made: 2 };
 });
 
-let database: Awaited<ReturnType<typeof freshDatabase>>;
+let database: Awaited<ReturnType<typeof emptyDatabase>>;
 let tasker: Tasker;
 let server: Listening;
 let client: Client;
 
 beforeAll(async () => {
-  database = await freshDatabase();
+  database = await emptyDatabase();
   tasker = await createTasker({
     databaseUrl: database.url,
     poolSize: 6,

@@ -3,11 +3,11 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { serverSettings } from '../../src/app/server/server-config.ts';
 import { createTasker, silentLogger } from '../../src/index.ts';
 import { projectWith } from '../support/config-folder.ts';
-import { freshDatabase } from '../support/database.ts';
+import { emptyDatabase } from '../support/database.ts';
 
 describe('a configuration file', () => {
   it('the file configures createTasker, and options take precedence over the file', async () => {
-    const { url, drop } = await freshDatabase();
+    const { url, drop } = await emptyDatabase();
     onTestFinished(drop);
     const cwd = projectWith({
       'mine.toml': `common.database.url = "${url}"\ncommon.database.pool.max_connections = 3\nworker.namespaces = ["shop"]\n`,

@@ -1,13 +1,13 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { UserTransactions } from '../../src/db/user-transactions.ts';
-import { freshDatabase } from '../support/database.ts';
+import { emptyDatabase } from '../support/database.ts';
 import { deferred, until } from '../support/setup.ts';
 
 /** Timeout for opening a connection. A transaction may have to wait longer for its turn. */
 const PATIENCE_MS = 100;
 
 async function transactions(max: number, patienceMs = 30_000) {
-  const { url, sql, drop } = await freshDatabase();
+  const { url, sql, drop } = await emptyDatabase();
   const transactions = new UserTransactions({ connectionString: url, max, connectionTimeoutMillis: patienceMs });
   onTestFinished(async () => {
     await transactions.close();

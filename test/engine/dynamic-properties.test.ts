@@ -15,7 +15,7 @@ import {
   randomDynamicSteps,
   smallerThan,
 } from '../support/crash/dynamic-templates.ts';
-import { freshDatabase } from '../support/database.ts';
+import { emptyDatabase } from '../support/database.ts';
 import {
   ancestorsOf,
   failureOf,
@@ -182,7 +182,7 @@ async function taskersOn(url: string, concurrencies: readonly number[]): Promise
 }
 
 async function database() {
-  const { url, sql, drop } = await freshDatabase();
+  const { url, sql, drop } = await emptyDatabase();
   onTestFinished(drop);
   // The namespace must exist before the workers that serve it start.
   const first = await createTasker({ databaseUrl: url, migrate: false, templates: template({ a: [] }) });

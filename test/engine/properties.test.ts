@@ -6,7 +6,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import type { StepContext } from '../../src/handlers/step-context.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { freshDatabase } from '../support/database.ts';
+import { emptyDatabase } from '../support/database.ts';
 import {
   ancestorsOf,
   failureOf,
@@ -154,7 +154,7 @@ it.each([
 ] as const)(
   'random tasks with random outcomes end as a simple model predicts: %s',
   async (name, concurrencies, share) => {
-    const { url, sql, drop } = await freshDatabase();
+    const { url, sql, drop } = await emptyDatabase();
     onTestFinished(drop);
     // The namespace must exist before the workers that serve it start.
     const first = await createTasker({ databaseUrl: url, migrate: false, templates: template({ a: [] }) });

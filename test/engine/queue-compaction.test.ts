@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { opening } from '../../src/db/opening.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { compactQueue } from '../../src/store/queue.ts';
-import { openSession } from '../support/database.ts';
+import { freshDatabase, openSession } from '../support/database.ts';
 import { DEMO, invariants, setup, template } from '../support/setup.ts';
 
 const LAY_DEAD_ROWS = `
@@ -16,7 +16,7 @@ const NO_AUTOVACUUM = 'alter table tasker.queue set (autovacuum_enabled = off)';
 const size = `select pg_relation_size('tasker.queue')::int bytes`;
 
 it('a queue full of dead rows that an old transaction keeps is rewritten without losing a step', async () => {
-  const { tasker, sql, url, another } = await setup({ templates: template({ a: [] }), worker: false });
+  const { tasker, sql, url, another } = await setup({ templates: template({ a: [] }), worker: false }, freshDatabase);
   const tasks = await tasker.createTasks(Array.from({ length: 100 }, (_, i) => ({ ...DEMO, priority: i % 3 })));
   await sql(NO_AUTOVACUUM);
   const old = await openSession(url);
@@ -40,7 +40,7 @@ it('a queue full of dead rows that an old transaction keeps is rewritten without
 });
 
 it('a queue that another transaction reads, such as a backup, is not compacted', async () => {
-  const { tasker, sql, url } = await setup({ templates: template({ a: [] }), worker: false });
+  const { tasker, sql, url } = await setup({ templates: template({ a: [] }), worker: false }, freshDatabase);
   await sql(NO_AUTOVACUUM);
   await sql(LAY_DEAD_ROWS);
   await sql('delete from tasker.queue where namespace_id = 0');
@@ -55,7 +55,7 @@ it('a queue that another transaction reads, such as a backup, is not compacted',
 });
 
 it('a compacted queue keeps its order, wherever its rows are in the table', async () => {
-  const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false });
+  const { tasker, sql } = await setup({ templates: template({ a: [] }), worker: false }, freshDatabase);
   await sql(NO_AUTOVACUUM);
   const create = async () => (await tasker.createTasks(Array.from({ length: 20 }, () => DEMO))).map((t) => t.taskUuid);
   await sql(LAY_DEAD_ROWS);

@@ -12,7 +12,7 @@ import {
   outcomeOf,
   randomDynamicSteps,
 } from '../support/crash/dynamic-templates.ts';
-import { freshDatabase, type Sql } from '../support/database.ts';
+import { emptyDatabase, type Sql } from '../support/database.ts';
 import { age, checkForStale } from '../support/lifecycle.ts';
 import { failureOf, laterOf, randomSteps, signalFor, templateStepsOf } from '../support/reference-model.ts';
 import { invariants, repeat, template, until } from '../support/setup.ts';
@@ -282,7 +282,7 @@ async function settleAll(taskers: readonly Tasker[], tasks: readonly string[]): 
 it(
   'with operators and new tasks at random moments, every task ends and every counter is right',
   async () => {
-    const { url, sql, drop } = await freshDatabase();
+    const { url, sql, drop } = await emptyDatabase();
     onTestFinished(drop);
     const make = (concurrency: number) =>
       createTasker({

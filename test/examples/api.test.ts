@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { freshDatabase } from '../support/database.ts';
+import { emptyDatabase } from '../support/database.ts';
 import { runProgram } from './run-program.ts';
 
 test('examples/api charges each card once, even if the service fails', async () => {
-  const { url, drop } = await freshDatabase();
+  const { url, drop } = await emptyDatabase();
   try {
     const ran = await runProgram(path.resolve('examples/api/charge-cards.mjs'), { env: { DATABASE_URL: url } });
     expect(ran.stderr).toBe('');

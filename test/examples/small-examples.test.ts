@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { type TestHandler, type TestTasker, testTasker } from '../../src/testing/index.ts';
-import { freshDatabase } from '../support/database.ts';
+import { emptyDatabase } from '../support/database.ts';
 import { deferred } from '../support/setup.ts';
 import { runProgram } from './run-program.ts';
 
@@ -97,7 +97,7 @@ describe('a program of the examples prints the outcomes of its tasks', () => {
       ['Coffee mug      14  goal reached', 'Fountain pen    10  goal missed', 'Baseball cap    24  goal reached'],
     ],
   ])('%s', async (program, lines) => {
-    const { url, drop } = await freshDatabase();
+    const { url, drop } = await emptyDatabase();
     try {
       const ran = await runProgram(path.resolve('examples', program), { env: { DATABASE_URL: url } });
       expect(ran).toMatchObject({ stderr: '', code: 0 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventMatcher, regexOfPatterns } from '../../src/model/event-pattern.ts';
-import { freshDatabase } from '../support/database.ts';
+import { emptyDatabase } from '../support/database.ts';
 
 /** Each row has a pattern, names that match, and names that don't match. */
 const TABLE: [pattern: string, yes: string[], no: string[]][] = [
@@ -50,9 +50,9 @@ describe('a pattern of event names', () => {
 });
 
 describe('in PostgreSQL', () => {
-  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let database: Awaited<ReturnType<typeof emptyDatabase>>;
   beforeAll(async () => {
-    database = await freshDatabase();
+    database = await emptyDatabase();
   });
   afterAll(() => database.drop());
 

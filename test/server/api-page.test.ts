@@ -1,11 +1,11 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { WorkerServer } from '../../src/app/server/worker-server.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { freshDatabase } from '../support/database.ts';
+import { emptyDatabase } from '../support/database.ts';
 import { template } from '../support/setup.ts';
 
 async function serve(): Promise<URL> {
-  const { url, drop } = await freshDatabase();
+  const { url, drop } = await emptyDatabase();
   const server = new WorkerServer({ databaseUrl: url, logger: silentLogger, templates: [template({ a: [] })] });
   onTestFinished(async () => {
     await server.shutdown({ drainTimeoutMs: 100 });

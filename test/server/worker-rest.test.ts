@@ -6,14 +6,14 @@ import { WorkerServer } from '../../src/app/server/worker-server.ts';
 import { shownConfig } from '../../src/config/show/show-config.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { freshDatabase } from '../support/database.ts';
+import { emptyDatabase } from '../support/database.ts';
 import { template } from '../support/setup.ts';
 
 const ANY_PORT = '127.0.0.1:0';
 
 /** Starts a server with its own database, and returns functions to send requests. */
 async function serve({ web, ...config }: WorkerServerConfig = {}) {
-  const { url, drop } = await freshDatabase();
+  const { url, drop } = await emptyDatabase();
   const server = new WorkerServer({ databaseUrl: url, logger: silentLogger, templates: [], handlers: [] });
   onTestFinished(async () => {
     await server.shutdown({ drainTimeoutMs: 100 });
@@ -243,7 +243,7 @@ it('starting on a port in use fails with advice, and leaves nothing open', async
   onTestFinished(() => void other.close());
   await new Promise((resolve) => other.once('listening', resolve));
   const { port } = other.address() as AddressInfo;
-  const { url, drop } = await freshDatabase();
+  const { url, drop } = await emptyDatabase();
   onTestFinished(drop);
   const server = new WorkerServer({ databaseUrl: url, logger: silentLogger, templates: [], handlers: [] });
   await expect(server.start({ web: { bindAddress: `127.0.0.1:${port}` } })).rejects.toMatchObject({

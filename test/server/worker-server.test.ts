@@ -3,7 +3,7 @@ import type { WorkerServerConfig } from '../../src/app/server/server-config.ts';
 import { WorkerServer } from '../../src/app/server/worker-server.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { freshDatabase } from '../support/database.ts';
+import { emptyDatabase } from '../support/database.ts';
 import { deferred, setup, template, until } from '../support/setup.ts';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'];
@@ -11,7 +11,7 @@ const listeners = () => SIGNALS.map((signal) => process.listenerCount(signal));
 
 /** Creates a server with its own database, without starting it. Both are removed when the test ends. */
 async function server(defaults: WorkerServerConfig = {}): Promise<WorkerServer> {
-  const { url, drop } = await freshDatabase();
+  const { url, drop } = await emptyDatabase();
   const made = new WorkerServer({
     databaseUrl: url,
     logger: silentLogger,
@@ -92,7 +92,7 @@ it('all shutdown handlers run last, and a failure is reported', async () => {
 });
 
 it('if the database rejects the worker, the error names the server and user, but never the password', async () => {
-  const { url, drop } = await freshDatabase();
+  const { url, drop } = await emptyDatabase();
   onTestFinished(drop);
   const wrong = Object.assign(new URL(url), { username: 'nobody_of_that_name', password: 'secret-word' });
   const worker = new WorkerServer({ databaseUrl: wrong.href, logger: silentLogger, handlers: [], web: false });

@@ -9,6 +9,7 @@ import { promoteRetries } from '../../src/store/queue.ts';
 import { recordSteps, recordTimers, recordWaits } from '../../src/store/record-steps.ts';
 import { endWaits } from '../../src/store/waits/end-waits.ts';
 import { openWaits } from '../../src/store/waits/read.ts';
+import { freshDatabase } from '../support/database.ts';
 import { setup } from '../support/setup.ts';
 
 const STEP = { taskUuid: '01a2213f-40bd-724e-8e90-6411b01f29a5', idx: 0, attempt: 1 };
@@ -67,7 +68,7 @@ function expectLookups(plan: string, atLeast: number): void {
 
 /** Returns the plans of the statements that a function runs, in a database that was vacuumed before its first task. */
 async function plansOf(run: (db: Db) => Promise<void>): Promise<string[]> {
-  const { url, sql } = await setup({ worker: false });
+  const { url, sql } = await setup({ worker: false }, freshDatabase);
   await sql('vacuum analyze');
   const database = await Database.connect({ url, poolSize: 1, logger: silentLogger });
   onTestFinished(() => database.close());

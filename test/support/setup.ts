@@ -3,7 +3,7 @@ import { type CreateTaskerOptions, createTasker } from '../../src/app/create-tas
 import type { Tasker } from '../../src/app/tasker.ts';
 import { mustParseTemplate } from '../../src/template/parse-template.ts';
 import type { TaskTemplate } from '../../src/template/task-template.ts';
-import { freshDatabase, type Sql } from './database.ts';
+import { emptyDatabase, type Sql, type TestDatabase } from './database.ts';
 
 /** A long test whose result does not depend on the server version. It runs only on the version that users get. */
 export const itOnce = it.runIf(inject('postgres') === '18');
@@ -54,8 +54,9 @@ export function withTestDefaults(options: CreateTaskerOptions): CreateTaskerOpti
 /** Creates a database and a tasker on it. Both are removed when the test ends. */
 export async function setup(
   options: CreateTaskerOptions = {},
+  create: () => Promise<TestDatabase> = emptyDatabase,
 ): Promise<{ tasker: Tasker; url: string; sql: Sql; another(more?: CreateTaskerOptions): Promise<Tasker> }> {
-  const { url, sql, drop } = await freshDatabase();
+  const { url, sql, drop } = await create();
   const taskers: Tasker[] = [];
   onTestFinished(async () => {
     await Promise.all(taskers.map((tasker) => tasker.stop({ drainTimeoutMs: 100 })));

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { type CreateTaskerOptions, createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { freshDatabase, type Sql } from './database.ts';
+import { emptyDatabase, type Sql } from './database.ts';
 import { template, withTestDefaults } from './setup.ts';
 
 /** A tasker in a new namespace, which {@link sharedDatabase} provides to a test. */
@@ -31,7 +31,7 @@ export function sharedDatabase(): {
    */
   once(steps: Steps, options?: Options): () => Promise<Shared>;
 } {
-  let database: Awaited<ReturnType<typeof freshDatabase>>;
+  let database: Awaited<ReturnType<typeof emptyDatabase>>;
   let namespaces = 0;
   const kept: Tasker[] = [];
   const setup = async (steps: Steps, { task, ...options }: Options, created: (tasker: Tasker) => void) => {
@@ -57,7 +57,7 @@ export function sharedDatabase(): {
     };
   };
   beforeAll(async () => {
-    database = await freshDatabase();
+    database = await emptyDatabase();
   });
   afterAll(async () => {
     await Promise.all(kept.map((tasker) => tasker.stop({ drainTimeoutMs: 100 })));

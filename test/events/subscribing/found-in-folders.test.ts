@@ -17,7 +17,7 @@ import { HandlerRegistry } from '../../../src/registry/handler-registry.ts';
 import { collectingLogger } from '../../handlers/collecting-logger.ts';
 import { cleanProcess } from '../../support/bridge.ts';
 import { projectWith } from '../../support/config-folder.ts';
-import { freshDatabase } from '../../support/database.ts';
+import { emptyDatabase } from '../../support/database.ts';
 import { LocalSource } from '../../support/events/local-source.ts';
 import { DEMO, template } from '../../support/setup.ts';
 
@@ -220,7 +220,7 @@ const found = () => [PublisherRegistry.instance.registeredNames, SubscriberRegis
 
 /** A worker server with its own database and the handlers of a project, not started. */
 async function serving(root: string, logger: Logger = silentLogger): Promise<WorkerServer> {
-  const database = await freshDatabase();
+  const database = await emptyDatabase();
   const server = new WorkerServer({
     databaseUrl: database.url,
     logger,
@@ -288,7 +288,7 @@ it('a reload of a worker server warns about broken files and missing publishers'
 
 it('a worker restarted with stopWorker and bootstrapWorker uses the current publishers and subscribers of its folder', async () => {
   const root = await project({ 'handlers/all.ts': publishing('one') });
-  const database = await freshDatabase();
+  const database = await emptyDatabase();
   cleanProcess();
   onTestFinished(() => database.drop());
   vi.stubEnv('TASKER_HANDLER_PATH', path.join(root, 'handlers'));

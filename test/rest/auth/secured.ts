@@ -6,7 +6,7 @@ import { silentLogger } from '../../../src/logging/logger.ts';
 import { LOCAL_SECURITY, type SecuritySettings } from '../../../src/rest/auth/settings.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
 import type { TaskTemplate } from '../../../src/template/task-template.ts';
-import { freshDatabase, type Sql } from '../../support/database.ts';
+import { emptyDatabase, type Sql } from '../../support/database.ts';
 
 export type Json = Record<string, unknown>;
 export type App = ReturnType<typeof restApp>;
@@ -41,7 +41,7 @@ export function secured(templates: readonly TaskTemplate[]): Secured {
   let url: string;
   let drop: () => Promise<void>;
   beforeAll(async () => {
-    const fresh = await freshDatabase();
+    const fresh = await emptyDatabase();
     ({ sql, url, drop } = fresh);
     tasker = await createTasker({ databaseUrl: fresh.url, poolSize: 6, templates: [...templates], worker: false });
     tasker.door = 'rest';

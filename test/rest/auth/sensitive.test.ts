@@ -5,7 +5,7 @@ import { createKey } from '../../../src/engine/credentials/api-keys.ts';
 import { type LogBindings, type Logger, silentLogger } from '../../../src/logging/logger.ts';
 import { PERMISSIONS } from '../../../src/model/permissions.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
-import { freshDatabase } from '../../support/database.ts';
+import { emptyDatabase } from '../../support/database.ts';
 import { documentOf } from '../../support/rest/contract.ts';
 import {
   CANARIES,
@@ -33,7 +33,7 @@ const keys = { reader: '', admin: '' };
 const logged: string[] = [];
 
 beforeAll(async () => {
-  const { url, drop } = await freshDatabase();
+  const { url, drop } = await emptyDatabase();
   tasker = await createTasker({
     databaseUrl: url,
     poolSize: 6,

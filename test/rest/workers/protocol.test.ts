@@ -5,7 +5,7 @@ import { createKey } from '../../../src/engine/credentials/api-keys.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
-import { freshDatabase, type Sql } from '../../support/database.ts';
+import { emptyDatabase, type Sql } from '../../support/database.ts';
 import { asking } from '../../support/rest/contract.ts';
 import { askApp, type GivenStep, TestWorker } from '../../support/rest/http-worker.ts';
 import { UNSECURED } from '../../support/rest/world.ts';
@@ -42,7 +42,7 @@ let url: string;
 const options = { logger: silentLogger, worker: false as const, poolSize: 6, leaseMs: LEASE_MS, pollMs: 200 };
 
 beforeAll(async () => {
-  const fresh = await freshDatabase();
+  const fresh = await emptyDatabase();
   ({ sql, drop, url } = fresh);
   tasker = await createTasker({ ...options, databaseUrl: fresh.url, templates: TEMPLATES });
   other = await createTasker({ ...options, databaseUrl: fresh.url });

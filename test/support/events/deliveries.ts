@@ -8,7 +8,7 @@ import { EventDeliverer, type EventDelivererOptions } from '../../../src/events/
 import { type Logger, silentLogger } from '../../../src/logging/logger.ts';
 import type { Metrics } from '../../../src/metrics/metrics.ts';
 import { uuidV7 } from '../../../src/model/ids.ts';
-import { freshDatabase } from '../database.ts';
+import { emptyDatabase } from '../database.ts';
 import type { WrittenEvent } from './event-log.ts';
 
 /** A consumer, and what it received: one entry for each call, in the order of the calls. */
@@ -55,7 +55,7 @@ export interface ProcessOptions extends EventDelivererOptions {
 
 /** Creates a database that has only events, and processes that deliver them. */
 export async function deliveries() {
-  const { url, sql, drop } = await freshDatabase();
+  const { url, sql, drop } = await emptyDatabase();
   const [running, databases]: [EventDeliverer[], Database[]] = [[], []];
   onTestFinished(async () => {
     await Promise.all(running.map((delivery) => delivery.stop({ drainTimeoutMs: 100 })));

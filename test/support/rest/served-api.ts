@@ -7,7 +7,7 @@ import { LOCAL_SECURITY } from '../../../src/rest/auth/settings.ts';
 import type { Caller } from '../../../src/rest/caller.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
 import { answerError } from '../../../src/server/error-answer.ts';
-import { freshDatabase } from '../database.ts';
+import { emptyDatabase } from '../database.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -73,7 +73,7 @@ export async function servedApi({
   logger = silentLogger,
   ...options
 }: ServedApiOptions = {}) {
-  const { url, sql, drop } = await freshDatabase();
+  const { url, sql, drop } = await emptyDatabase();
   const tasker = await createTasker({ databaseUrl: url, poolSize: 6, worker: false, ...options });
   tasker.door = 'rest';
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };

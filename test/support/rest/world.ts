@@ -7,7 +7,7 @@ import { completeLater } from '../../../src/handlers/later.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
 import { LOCAL_SECURITY, type SecuritySettings } from '../../../src/rest/auth/settings.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
-import { freshDatabase, type Sql } from '../database.ts';
+import { emptyDatabase, type Sql } from '../database.ts';
 import { partsFor, workers } from '../hand-worker.ts';
 import { RETRY_AT_ONCE, template } from '../setup.ts';
 import { asking } from './contract.ts';
@@ -89,7 +89,7 @@ export function restWorld(): World {
   const world = {} as World;
   let end: (() => Promise<void>) | undefined;
   beforeAll(async () => {
-    const { url, sql, drop } = await freshDatabase();
+    const { url, sql, drop } = await emptyDatabase();
     const tasker = await createTasker({
       databaseUrl: url,
       poolSize: 6,
