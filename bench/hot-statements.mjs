@@ -525,6 +525,8 @@ export const NOT_HOT = {
   lock_ready_steps: BULK,
   live_steps: BULK,
   stale_among: BULK,
+  changed_among: BULK,
+  with_step_among: BULK,
   mark_bulk_items: BULK,
   list_bulk_items: BULK,
   sample_bulk_items: BULK,
