@@ -2,7 +2,7 @@ import { type Queue, queueJson } from '../../app/json/overview.ts';
 import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { counted, spanOf, table } from '../show/text.ts';
+import { counted, spanOf, table, timeLeft } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Terminals with at least this many columns, and pipes, show all columns. */
@@ -65,7 +65,7 @@ export function queueTable(queues: readonly Queue[], { wide }: { wide: boolean }
 
 function nextOf({ nextRetryMs }: Queue): string {
   if (nextRetryMs === null) return '';
-  return nextRetryMs <= 0 ? 'due' : `in ${spanOf(nextRetryMs)}`;
+  return nextRetryMs <= 0 ? 'due' : `in ${timeLeft(nextRetryMs)}`;
 }
 
 /** A sign for the change of a queue over the last minutes. */

@@ -1,3 +1,4 @@
+import { timeLeft } from '../../../src/model/span.ts';
 import { zoneNow } from './zone.ts';
 
 const SECOND = 1000;
@@ -20,15 +21,15 @@ function two(ms: number, large: number, largeName: string, small: number, smallN
 }
 
 /**
- * Returns a time relative to another: `just now`, `3 min ago`, `in 29 min`. Beyond a day, returns its date and time.
+ * Returns a time relative to another: `just now`, `3 min ago`, `in 1 h 29 min`. Beyond a day, returns its date and time.
  */
 export function relativeText(time: Date, now: Date): string {
   const ms = now.getTime() - time.getTime();
   const size = Math.abs(ms);
   if (size >= DAY) return dateText(time);
   if (size < 5 * SECOND) return ms >= 0 ? 'just now' : 'now';
-  const text = size < MINUTE ? `${Math.round(size / SECOND)} s` : oneUnit(size);
-  return ms >= 0 ? `${text} ago` : `in ${text}`;
+  if (size < MINUTE) return ms >= 0 ? `${Math.round(size / SECOND)} s ago` : `in ${Math.round(size / SECOND)} s`;
+  return ms >= 0 ? `${oneUnit(size)} ago` : `in ${timeLeft(size)}`;
 }
 
 function oneUnit(ms: number): string {
