@@ -530,6 +530,7 @@ export const NOT_HOT = {
   mark_bulk_items: BULK,
   list_bulk_items: BULK,
   sample_bulk_items: BULK,
+  namespace_problems: 'for an overview of queues or the status; counts up to 10,000 of each kind',
   count_approvals: 'for a page of approvals that is not the only one; counts up to 10,000',
   count_bulk_steps: BULK,
   count_paused_of_bulk: BULK,
