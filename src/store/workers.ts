@@ -75,7 +75,7 @@ select (select coalesce(array_agg(id), '{}') from beat) alive,
 
 /** The load of a worker, reported with a heartbeat. A missing value keeps the one that was reported before. */
 export interface WorkerReport {
-  /** Number of used slots. */
+  /** Number of taken slots. */
   running?: number;
   /** Number of slots whose attempt has ended while the handler has not settled. */
   hung?: number;

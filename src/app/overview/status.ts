@@ -43,7 +43,7 @@ export interface TaskerStatus {
   /** The time of the database, as ISO 8601. */
   at: string;
   /**
-   * `slots`: handlers that the live workers can run at the same time. `slotsUsed`: slots that are taken by running steps
+   * `slots`: handlers that the live workers can run at the same time. `slotsUsed`: slots that are taken: by running steps
    * and by `hungSlots`, whose attempt is over while the handler has not settled. `lost`: workers whose lease expired in
    * the last hour, and that did not come back. `atLeast` contains `lost` if there may be more.
    */

@@ -85,7 +85,10 @@ export function statusText(now: TaskerStatus): string[] {
   const about = perMinute.estimated ? 'about ' : '';
   const failures = perMinute.failures === 0 ? '0 failures' : pc.red(`${rate(perMinute.failures)} failures`);
   const facts = fields([
-    ['workers', `${workers.alive} alive${lost}, ${workers.slotsUsed} of ${counted(workers.slots, 'slot')} used${hung}`],
+    [
+      'workers',
+      `${workers.alive} alive${lost}, ${workers.slotsUsed} of ${counted(workers.slots, 'slot')} taken${hung}`,
+    ],
     ['open tasks', openText(now)],
     ['waits', waitsText(now)],
     [
