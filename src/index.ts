@@ -3,8 +3,9 @@ import './config/require-node.ts';
 export { type CreateTaskerOptions, createTasker } from './app/create-tasker.ts';
 export type * from './app/operator-types.ts';
 export type { DrainedWorker, DrainOptions } from './app/overview/drain.ts';
-export type { QueueInfo, QueueListOptions, UnservedReason, UnservedSteps } from './app/overview/queues.ts';
-export type { NamespaceQueue, TaskerStatus } from './app/overview/status.ts';
+export type { QueueFlow } from './app/overview/queue-flow.ts';
+export type { QueueCount, QueueInfo, QueueListOptions, UnservedReason, UnservedSteps } from './app/overview/queues.ts';
+export type { AttentionCount, NamespaceQueue, TaskerStatus } from './app/overview/status.ts';
 export type {
   FailureGroup,
   StateCounts,

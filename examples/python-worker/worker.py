@@ -81,7 +81,7 @@ class StepContext:
     """The input of a handler, and its checkpoints. `stopped` is set when the result is no longer needed."""
 
     def __init__(self, step, api):
-        self.step, self.api, self.stopped = step, api, threading.Event()
+        self.step, self.api, self.stopped, self.ended = step, api, threading.Event(), False
         self.task_uuid, self.step_uuid = step["task_uuid"], step["step_uuid"]
         self.input_data = step["task"]["context"]
         self.dependency_results = {name: one["result"] for name, one in step["dependency_results"].items()}
@@ -159,6 +159,7 @@ class Worker:
         self.handlers = {handler.handler_name: handler for handler in handlers}
         self.api, self.slots, self.namespaces = api, slots, namespaces
         self.held, self.changed = {}, threading.Condition()  # by step and fence
+        self.hung = set()  # stopped steps whose handlers still run, each in its slot
         self.reports, self.stopping, self.lost = [], False, False
 
     def register(self):
@@ -177,8 +178,8 @@ class Worker:
             threading.Thread(target=target, daemon=True).start()
         while not self.stopping:
             with self.changed:
-                self.changed.wait_for(lambda: len(self.held) < self.slots or self.stopping or self.lost)
-                free = self.slots - len(self.held)
+                self.changed.wait_for(lambda: self.free() > 0 or self.stopping or self.lost)
+                free = self.free()
             if self.lost or self.request == MOST_CLAIMS:
                 self.drop(list(self.held))
                 self.register()
@@ -191,6 +192,9 @@ class Worker:
             self.api.call("POST", f"workers/{self.id}/heartbeat", {"steps": [], "phase": "stopped"}, lambda: time.monotonic() > end)
         except ApiError as error:
             print(f"could not sign off: {error}", file=sys.stderr)
+
+    def free(self):
+        return self.slots - len(self.held) - len(self.hung)
 
     def claim(self, free):
         self.request += 1
@@ -227,9 +231,11 @@ class Worker:
             outcome["backtrace"] = traceback.format_exc().splitlines()[-50:]
         key = {"step_uuid": context.step_uuid, "fence": context.step["fence"], "handler_version": handler.handler_version}
         with self.changed:
+            context.ended = True
+            self.hung.discard(context)
+            self.changed.notify_all()
             if not context.stopped.is_set():
                 self.reports.append({**outcome, **key, "duration_ms": round((time.monotonic() - started) * 1000)})
-                self.changed.notify_all()
 
     def report(self):
         while True:
@@ -257,6 +263,8 @@ class Worker:
                 context = self.held.pop(key, None)
                 if context:
                     context.stopped.set()
+                    if not context.ended:
+                        self.hung.add(context)
             self.changed.notify_all()
 
     def beat(self):
@@ -264,9 +272,10 @@ class Worker:
             time.sleep(self.beat_s)
             with self.changed:
                 steps = [{"step_uuid": step, "fence": fence} for step, fence in self.held]
+                hung = len(self.hung)
             phase, worker = "draining" if self.stopping else "running", self.id
             try:
-                answer = self.api.call("POST", f"workers/{worker}/heartbeat", {"steps": steps, "phase": phase})
+                answer = self.api.call("POST", f"workers/{worker}/heartbeat", {"steps": steps, "hung": hung, "phase": phase})
                 self.drop([(one["step_uuid"], one["fence"]) for one in answer["stop"]])
             except ApiError as error:
                 if worker == self.id:

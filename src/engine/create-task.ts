@@ -535,26 +535,38 @@ export function shownValue(value: unknown): string {
  */
 const BYTES_AT_ONCE = 16 * 1024 * 1024;
 
-/** Splits tasks into lists that fit into one statement each, in an order that prevents deadlocks between callers. */
+/**
+ * Splits tasks into lists that fit into one statement each, in an order that prevents deadlocks between callers. The tasks
+ * of a list either all start now, or all start later.
+ */
 export function portionsOf(tasks: readonly NewActiveTask[], bytesAtOnce = BYTES_AT_ONCE): NewActiveTask[][] {
-  const portions: NewActiveTask[][] = [];
-  let bytes = 0;
-  const add = (task: NewActiveTask) => {
-    const size = Buffer.byteLength(task.context);
-    bytes += size;
-    if (portions.length > 0 && bytes <= bytesAtOnce) portions.at(-1)!.push(task);
-    else {
-      portions.push([task]);
-      bytes = size;
+  const split = (list: readonly NewActiveTask[]) => {
+    const portions: NewActiveTask[][] = [];
+    let bytes = 0;
+    for (const task of list) {
+      const size = Buffer.byteLength(task.context);
+      bytes += size;
+      const last = portions.at(-1);
+      if (last && bytes <= bytesAtOnce && isLater(last[0]!) === isLater(task)) last.push(task);
+      else {
+        portions.push([task]);
+        bytes = size;
+      }
     }
+    return portions;
   };
-  tasks.forEach(add);
-  if (portions.length <= 1 || tasks.every((task) => task.identityHash === null)) return portions;
+  const portions = split(tasks);
+  if (portions.length <= 1) return portions;
   // A statement inserts its identities in sorted order. Several statements must follow the same order.
-  const sorted = [...tasks].sort((a, b) => ((a.identityHash ?? '') < (b.identityHash ?? '') ? -1 : 1));
-  portions.length = 0;
-  sorted.forEach(add);
-  return portions;
+  const keyOf = (task: NewActiveTask) => task.identityHash ?? (isLater(task) ? '' : ' ');
+  return split([...tasks].sort((a, b) => compare(keyOf(a), keyOf(b))));
+}
+
+const isLater = (task: NewActiveTask): boolean => task.start !== undefined;
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }
 
 /**
@@ -570,16 +582,9 @@ export async function insertPortions(
   const created = new Set<string>();
   let unchecked = expected;
   for (const tasks of portions) {
-    const later = tasks.filter((task) => task.start !== undefined);
-    const now = later.length > 0 ? tasks.filter((task) => task.start === undefined) : tasks;
-    if (now.length > 0) {
-      for (const id of await insertNow(tx, now, unchecked)) created.add(id);
-      unchecked = [];
-    }
-    if (later.length > 0) {
-      for (const id of await insertLater(tx, later, unchecked)) created.add(id);
-      unchecked = [];
-    }
+    const insert = isLater(tasks[0]!) ? insertLater : insertNow;
+    for (const id of await insert(tx, tasks, unchecked)) created.add(id);
+    unchecked = [];
   }
   const fresh = watched.filter(({ taskUuid }) => created.has(taskUuid));
   if (fresh.length > 0) await watchTasks(tx, fresh);

@@ -1,7 +1,15 @@
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import { listPauses, type PauseRow } from '../store/acts/list-pauses.ts';
-import { type Attention, attention, MOST_WAITING, openTasks, type Rates, rates } from '../store/overview/status.ts';
+import {
+  type Attention,
+  attention,
+  MOST_WAITING,
+  type OpenTasksRow,
+  openTasks,
+  type Rates,
+  rates,
+} from '../store/overview/status.ts';
 import { failedWaitingTasks, type WaitsRow, waitsByKind } from '../store/overview/waits.ts';
 import { OVERVIEW_PLANS } from '../store/planner.ts';
 import { type LastPruneRow, lastPrune } from '../store/retention/runs.ts';
@@ -10,7 +18,7 @@ import { searchLag } from '../store/search/projection.ts';
 
 /** The state of an installation as stored, without its queues. */
 export interface StatusFacts extends Attention {
-  open: { state: string; count: number }[];
+  open: OpenTasksRow[];
   rates: Rates;
   lagMs: number;
   pauses: PauseRow[];
@@ -20,14 +28,14 @@ export interface StatusFacts extends Attention {
   /** Schedules whose due time passed more than ten seconds ago. */
   lateSchedules: number;
   /** Waiting tasks in which a step has failed. */
-  failedWaiting: number;
+  failedWaiting: { failed: number; exact: boolean };
   prune: LastPruneRow | undefined;
 }
 
 const READING = opening({ ...OVERVIEW_PLANS, statement_timeout: '10s' });
 
 /** Maximum number of pauses to read. */
-const MOST_PAUSES = 1_000;
+export const MOST_PAUSES = 1_000;
 
 /** Reads the state of an installation. */
 export async function statusFacts(database: Database, { rateSeconds }: { rateSeconds: number }): Promise<StatusFacts> {

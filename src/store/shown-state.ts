@@ -8,6 +8,11 @@ export const shownState = (t: string): string => `
               select 1 from tasker.step x where x.task_uuid = ${t}.task_uuid and x.attempts > 0 offset 0)
        then 'pending'::tasker.task_state else tasker.shown_state(${t}.state, ${t}.n_wait) end`;
 
+/** The last change of an open task `t`, as it is shown and searched: its creation, or the latest start or end of a step. */
+export const lastChange = (t: string): string => `
+  select greatest(${t}.created_at, max(s.started_at), max(s.done_at)) at from tasker.step s
+   where ${t}.done_at is null and s.task_uuid = ${t}.task_uuid offset 0`;
+
 /**
  * Tasks without a claimed step are told apart from those in `steps_in_process` up to this number, newest first, because
  * their steps are looked up one task at a time.

@@ -75,7 +75,7 @@ select (select coalesce(array_agg(id), '{}') from beat) alive,
 
 /** The load of a worker, reported with a heartbeat. A missing value keeps the one that was reported before. */
 export interface WorkerReport {
-  /** Number of used slots. */
+  /** Number of taken slots. */
   running?: number;
   /** Number of slots whose attempt has ended while the handler has not settled. */
   hung?: number;
@@ -219,7 +219,8 @@ export async function forgetWorkers(db: Db): Promise<void> {
 }
 
 /** Maximum number of workers that ended to examine, because a worker that crashes at every start leaves thousands. */
-const MOST_ENDED = 500;
+/** Workers that ended are read up to this number. */
+export const MOST_ENDED = 500;
 
 const LOST_WORKERS = sql('lost_workers')`
 select w.id, w.name, w.host, w.namespaces, tasker.iso(w.lease_until) "lostAt"

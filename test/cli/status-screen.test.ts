@@ -5,9 +5,10 @@ import { statusText } from '../../src/cli/project/status.ts';
 
 const QUIET: TaskerStatus = {
   at: '2026-11-28T03:00:00.000000Z',
-  workers: { alive: 1, lost: 0, slots: 20, slotsUsed: 0, hungSlots: 0 },
+  workers: { alive: 1, lost: 0, slots: 20, slotsUsed: 0, hungSlots: 0, atLeast: [] },
   queues: [],
   open: {},
+  openAtLeast: [],
   waits: [],
   attention: {
     blocked: 0,
@@ -20,6 +21,7 @@ const QUIET: TaskerStatus = {
     approvals: 0,
     failingSchedules: 0,
     noWorker: false,
+    atLeast: [],
   },
   pauses: [],
   unserved: [],
@@ -58,10 +60,17 @@ describe('the status reports that nothing needs you', () => {
 
 it('the status fits on a screen of 24 lines and 80 columns, even if all problems come together', () => {
   const many = 100_000;
-  const queue = { ready: many, oldestAt: '2026-11-27T03:00:00.000000Z', running: 1_000, workers: 0, unserved: many };
+  const queue = {
+    ready: many,
+    oldestAt: '2026-11-27T03:00:00.000000Z',
+    running: 1_000,
+    workers: 0,
+    unserved: many,
+    atLeast: ['ready', 'unserved'] as ('ready' | 'unserved')[],
+  };
   const worst: TaskerStatus = {
     ...QUIET,
-    workers: { alive: 100, lost: 500, slots: 10_000, slotsUsed: 10_000, hungSlots: 10_000 },
+    workers: { alive: 100, lost: 500, slots: 10_000, slotsUsed: 10_000, hungSlots: 10_000, atLeast: ['lost'] },
     queues: Array.from({ length: 30 }, (_, i) => ({ ...queue, namespace: `namespace-${i}` })),
     attention: {
       blocked: many,
@@ -74,9 +83,38 @@ it('the status fits on a screen of 24 lines and 80 columns, even if all problems
       approvals: many,
       failingSchedules: 10_000,
       noWorker: true,
+      atLeast: [
+        'blocked',
+        'stale',
+        'unserved',
+        'deadLetters',
+        'deadDeliveries',
+        'lateTimers',
+        'lateSchedules',
+        'approvals',
+        'failingSchedules',
+      ],
     },
   };
-  const lines = textOf(worst).split('\n');
+  const text = textOf(worst);
+  for (const bound of [
+    '500+ lost',
+    '100,000+ tasks blocked by failures',
+    '100,000+ ready steps without a worker',
+    '500+ workers lost in the last hour',
+    '10,000+ failing schedules',
+    '100,000+ approvals wait for a decision',
+    '100,000+ waits overdue',
+    '10,000+ late schedules',
+    '100,000+ dead letters',
+    '100,000+ stale tasks',
+    '100,000+ dead deliveries of events',
+  ]) {
+    expect(text).toContain(bound);
+  }
+  // No bound is printed as an exact number.
+  expect(text.match(/100,?000(?!\+)|500 |[^0]10,?000 (late|failing)/g)).toBeNull();
+  const lines = text.split('\n');
   expect(lines.length).toBeLessThanOrEqual(24);
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { TaskRequest } from '../../src/engine/create-task.ts';
 import { TaskerError } from '../../src/errors.ts';
-import { invariants, template } from '../support/setup.ts';
+import { DEMO, invariants, setup, template } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 
 const shared = sharedDatabase();
@@ -187,4 +187,35 @@ it('a duplicate request does not run the existing task again', async () => {
   )) as [{ n: number }];
   expect(n).toBe(1);
   await invariants(shared.sql);
+});
+
+it('two bulk creations with the same keys, of which each starts the other half later, do not deadlock', async () => {
+  const { tasker, another, sql } = await setup({ templates: template({ first: [] }), worker: false });
+  const other = await another({ worker: false });
+  const later = '2050-01-01T00:00:00Z';
+  const ROUNDS = 40;
+  for (let round = 0; round < ROUNDS; round++) {
+    const request = (n: number, isLater: boolean) => ({
+      ...DEMO,
+      idempotencyKey: `${round}-${n}`,
+      ...(isLater && { startAt: later }),
+    });
+    const keys = Array.from({ length: 20 }, (_, n) => n);
+    const ofBoth = await Promise.all([
+      tasker.createTasks(
+        keys.map((n) => request(n, n % 2 === 0)),
+        { onDuplicate: 'return' },
+      ),
+      other.createTasks(
+        keys.map((n) => request(n, n % 2 === 1)),
+        { onDuplicate: 'return' },
+      ),
+    ]);
+    // The first one creates all tasks, and the other one finds them.
+    const [mine, theirs] = ofBoth.map((tasks) => tasks.map(({ taskUuid }) => taskUuid));
+    expect(mine).toEqual(theirs);
+  }
+  expect(await sql('select count(*)::int n from tasker.task')).toEqual([{ n: 20 * ROUNDS }]);
+  const [server] = await sql(`select deadlocks::int from pg_stat_database where datname = current_database()`);
+  expect(server).toEqual({ deadlocks: 0 });
 });

@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
 import { DEMO, setup, template } from '../support/setup.ts';
+import { approvalStep, signalStep, waitingBench } from '../support/waits/waiting.ts';
 
 const TOO_MANY = 'takes more than 40 million steps to check';
 
@@ -37,4 +39,43 @@ it('a result whose check would take hours fails its step permanently, with the r
   const { currentState, results } = await tasker.getStep(taskUuid, 'first');
   expect([currentState, results?.error?.retryable]).toEqual(['error', false]);
   expect(results?.error?.message).toContain(TOO_MANY);
+});
+
+it('a signal whose payload would take hours to check is refused, and the next one is accepted', async () => {
+  const { tasker, create, work, resultOf } = await waitingBench({ ask: signalStep('go', { schema: explosion() }) });
+  const early = await create();
+  const taskUuid = await create();
+  const refused = { code: 'signal_refused', message: expect.stringContaining(TOO_MANY) };
+  await expect(tasker.signal(early, 'go', { n: 1 })).rejects.toMatchObject(refused);
+  await work();
+  await expect(tasker.signal(taskUuid, 'go', { n: 1 })).rejects.toMatchObject(refused);
+  await tasker.signal(taskUuid, 'go', { n: 'text' });
+  expect(await resultOf(taskUuid, 'ask')).toEqual({ n: 'text' });
+});
+
+it('a form whose check would take hours is refused, and the next one is accepted', async () => {
+  const { tasker, create, work } = await waitingBench({ ask: approvalStep({ form: explosion() }) });
+  const taskUuid = await create();
+  await work();
+  await expect(
+    tasker.approvals.vote(taskUuid, 'ask', { by: 'ann', decision: 'approve', form: { n: 1 } }),
+  ).rejects.toMatchObject({ code: 'bad_request', message: expect.stringContaining(TOO_MANY) });
+  await tasker.approvals.vote(taskUuid, 'ask', { by: 'ann', decision: 'approve', form: { n: 'text' } });
+  expect((await tasker.getTask(taskUuid)).status).toBe('complete');
+});
+
+it('an event whose payload would take hours to check is dropped with the reason, and its step completes', async () => {
+  const first = defineHandler('first', {}, () => ({ n: 1 }));
+  const event = { name: 'order.paid', description: 'paid', schema: explosion() };
+  const { tasker, sql } = await setup({
+    templates: [template({ first: { publishes_events: [event] } })],
+    handlers: [first],
+    logger: silentLogger,
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  expect(await tasker.waitForTask(taskUuid, { timeoutMs: 40_000 })).toMatchObject({ status: 'complete' });
+  expect((await tasker.getStep(taskUuid, 'first')).eventProblems).toMatchObject([
+    { event: 'order.paid', kind: 'invalid', message: expect.stringContaining(TOO_MANY) },
+  ]);
+  expect(await sql('select 1 from tasker.domain_event')).toEqual([]);
 });

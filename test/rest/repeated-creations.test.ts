@@ -1,9 +1,12 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { expect, it } from 'vitest';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { identityHash } from '../../src/model/ids.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
 import { openSession } from '../support/database.ts';
 import { asking } from '../support/rest/contract.ts';
+import { temporaryFolder } from '../support/retention.ts';
 import { DEMO, invariants, setup, template, until } from '../support/setup.ts';
 
 const REQUEST = {
@@ -295,4 +298,58 @@ it('each line of a bulk creation names its own error without an index', async ()
       details: { task_uuid: id },
     },
   });
+});
+
+it('after a prune that released the key and a restore, a repeated request is answered as before', async () => {
+  const { create, tasker, tasks } = await served();
+  const first = await create(REQUEST, { key: 'k' });
+  const { task_uuid: taskUuid } = first.body;
+  await tasker.cancelTask(taskUuid);
+  const archive = temporaryFolder();
+  const pruned = await tasker.prune({ olderThan: '0s' }, { archive, releaseKeys: true }).result();
+  expect(pruned).toMatchObject({ deleted: 1 });
+  expect(await tasker.restoreArchive(pruned.files[0]!).result()).toMatchObject({ restored: 1, withoutIdentity: [] });
+
+  const repeated = await create(REQUEST, { key: 'k' });
+  expect([repeated.status, repeated.body]).toMatchObject([200, { task_uuid: taskUuid, created: false }]);
+  for (const other of [{ context: {} }, { name: 'other' }]) {
+    const refused = await create({ ...REQUEST, ...other }, { key: 'k' });
+    expect([refused.status, refused.body.error?.code]).toEqual([409, 'CONFLICT']);
+  }
+  expect(await tasks()).toBe(1);
+});
+
+it('a restored task does not take the Idempotency-Key of a request that was sent after its prune', async () => {
+  const { create, tasker, sql } = await served();
+  const first = await create(REQUEST, { key: 'k' });
+  await tasker.cancelTask(first.body.task_uuid);
+  const archive = temporaryFolder();
+  const { files } = await tasker.prune({ olderThan: '0s' }, { archive, releaseKeys: true }).result();
+  const second = await create({ ...REQUEST, name: 'other' }, { key: 'k' });
+  expect(second.status).toBe(201);
+  expect(await tasker.restoreArchive(files[0]!).result()).toMatchObject({ restored: 1, failed: 0 });
+  const repeated = await create({ ...REQUEST, name: 'other' }, { key: 'k' });
+  expect([repeated.status, repeated.body.task_uuid]).toEqual([200, second.body.task_uuid]);
+  expect((await create(REQUEST, { key: 'k' })).status).toBe(409);
+  await invariants(sql);
+});
+
+it('an archive with two tasks of one key that was released in between is restored', async () => {
+  const { create, tasker } = await served();
+  const archive = temporaryFolder();
+  const ids: string[] = [];
+  const lines: Buffer[] = [];
+  for (let i = 0; i < 2; i++) {
+    const { body } = await create(REQUEST, { key: 'k' });
+    ids.push(body.task_uuid);
+    await tasker.cancelTask(body.task_uuid);
+    const { files } = await tasker.prune({ olderThan: '0s' }, { archive, releaseKeys: true }).result();
+    lines.push(readFileSync(files[0]!));
+  }
+  const both = path.join(archive, 'both.ndjson.gz');
+  writeFileSync(both, Buffer.concat(lines));
+  const restored = await tasker.restoreArchive(both).result();
+  expect(restored).toMatchObject({ restored: 2, failed: 0, withoutIdentity: [ids[1]] });
+  const repeated = await create(REQUEST, { key: 'k' });
+  expect([repeated.status, repeated.body.task_uuid]).toEqual([200, ids[0]]);
 });

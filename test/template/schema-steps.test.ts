@@ -1,6 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
 import { compileSchema, compileStored, schemaProblems } from '../../src/template/json-schema-check.ts';
+import { mustParseTemplate } from '../../src/template/parse-template.ts';
 import type { JsonSchema } from '../../src/template/task-template.ts';
 
 const TOO_MANY = 'takes more than 40 million steps to check; use fewer nested anyOf, oneOf and $ref, or less data';
@@ -147,5 +148,25 @@ describe('counting steps', () => {
       const paths = (plain.errors ?? []).map(({ instancePath }) => instancePath);
       expect(check(value).map(({ path }) => path)).toEqual(paths.slice(0, 100));
     }
+  });
+});
+
+describe('a schema that would take hours to compile is rejected at registration', () => {
+  const enumOfObjects = { $schema: 'http://json-schema.org/draft-07/schema#', enum: OBJECTS };
+  it.each([
+    ['the payload of a signal', { type: 'signal', signal: { name: 'go', schema: enumOfObjects } }],
+    ['the form of an approval', { type: 'approval', approval: { title: 'Pay?', form: enumOfObjects } }],
+    [
+      'the payload of an event',
+      { handler: 'ask', publishes_events: [{ name: 'order.paid', description: 'paid', schema: enumOfObjects }] },
+    ],
+  ])('for %s', (_, step) => {
+    const text = JSON.stringify({
+      name: 'demo',
+      namespace: 'test',
+      version: '1.0.0',
+      steps: [{ name: 'ask', ...step }],
+    });
+    expect(() => mustParseTemplate(text)).toThrow(TOO_MANY);
   });
 });

@@ -374,6 +374,82 @@ describeWith('chromium', 'the web page on a bad night', () => {
     otherProblems();
   });
 
+  it('Home says for one namespace and for all what it cannot read, and never that nothing needs you', async () => {
+    const { page, problems } = await watchedPage(browser, url);
+    for (const [address, path, what] of [
+      ['', '**/v1/status', 'the status'],
+      ['?namespace=test', '**/v1/queues?*', 'the workers, schedules, timers and approvals'],
+      ['?namespace=test', '**/v1/dlq/entries?*', 'the dead letters'],
+      ['?namespace=test', '**/v1/pauses?*', 'the pauses'],
+      ['?namespace=test', '**/v1/summary?*', 'the summary of tasks'],
+    ] as const) {
+      const fault = { error: { code: 'INTERNAL', message: 'the disk is full' } };
+      await page.route(path, (route) => route.fulfill({ status: 500, json: fault }));
+      await page.goto(`${url}/${address}`);
+      await page.getByText(`Could not read ${what}: the disk is full`).waitFor();
+      expect(await page.getByText('Nothing needs you').count()).toBe(0);
+      expect(await page.getByText('Everything is moving').count()).toBe(0);
+      await page.unrouteAll();
+    }
+    await checkAccess(page);
+    expect(problems.filter((text) => !text.includes('Failed to load resource'))).toEqual([]);
+    await page.context().close();
+  });
+
+  it('Home lists what is late, stale, dead or paused, for one namespace as for all, with a plus for a lower bound', async () => {
+    const { page, problems } = await watchedPage(browser, url);
+    const { tasker, sql } = shop;
+    const { taskUuid } = await tasker.createTask({
+      namespace: 'test',
+      name: 'pay',
+      context: {},
+      startAt: '2050-01-01T00:00:00Z',
+    });
+    await tasker.pause({ template: 'test/pay' }, { actor: 'ann', reason: 'stock-taking' });
+    await sql(
+      `insert into tasker.task_watch (task_uuid, check_at, rule, minutes, since, noted_at)
+       values ($1, now() + interval '1 day', 'max_duration_minutes', 1, now(), now())
+       on conflict (task_uuid) do update set check_at = excluded.check_at, rule = excluded.rule, minutes = 1, since = now(), noted_at = now()`,
+      [taskUuid],
+    );
+    // The worker of the shop would end a late wait at once.
+    const late = async (route: Parameters<Parameters<Page['route']>[1]>[0]) => {
+      const answer = await route.fetch();
+      const text = (await answer.text()).replaceAll('"late_timers":0', '"late_timers":1');
+      await route.fulfill({ response: answer, body: text.replaceAll('"late_schedules":0', '"late_schedules":2') });
+    };
+    await page.route('**/v1/status', late);
+    await page.route('**/v1/queues?*', late);
+    await sql(
+      `insert into tasker.event_dead (group_id, id, task_uuid, attempts, error) select -1, i, $1, 3, 'no' from generate_series(1, 10001) i`,
+      [taskUuid],
+    );
+    try {
+      for (const address of ['?namespace=test', '']) {
+        await open(address, 'Home');
+        const row = (text: string) => page.getByRole('link').filter({ hasText: text });
+        await page.goto(`${url}/${address}`);
+        await row('1task exceeds a limit of its lifecycle').waitFor();
+        await row('1timer is late').waitFor();
+        await row('2schedules are late').waitFor();
+        await row('1pause holds steps back').waitFor();
+        const deliveries = address === '' ? '10,001events' : '10,000+events';
+        await row(`${deliveries} could not be delivered`).waitFor();
+        expect(await page.getByText('Nothing needs you').count()).toBe(0);
+        expect(await page.getByText(/Could not read/).count()).toBe(0);
+        await checkAccess(page);
+      }
+      await page.goto(`${url}/?namespace=test`);
+      await page.getByRole('link').filter({ hasText: '10,000+' }).waitFor();
+      expect(problems).toEqual([]);
+    } finally {
+      await tasker.resume({ template: 'test/pay' }, { actor: 'ann' });
+      await sql('delete from tasker.event_dead where group_id = -1');
+      await tasker.cancelTask(taskUuid);
+      await page.context().close();
+    }
+  });
+
   it('Home lists hung handlers and lost workers, for all namespaces and for one', async () => {
     const { engine } = shop.tasker;
     const register = (name: string, leaseMs: number) =>

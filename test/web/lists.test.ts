@@ -108,6 +108,33 @@ describeWith('chromium', 'the lists of the web page', () => {
     await page.close();
   });
 
+  it('a number that was counted up to a limit is shown with a plus', async () => {
+    const { page, problems } = await watchedPage(browser, open.url);
+    const bounded = async (route: Parameters<Parameters<Page['route']>[1]>[0]) => {
+      const answer = await route.fetch();
+      const text = (await answer.text())
+        .replace(/"total_count":\d+/, '"total_count":10000')
+        .replace(/"total":\d+/, '"total":10000')
+        .replace(/"total_is_exact":true/, '"total_is_exact":false')
+        .replace(/"ready":\d+/, '"ready":100000')
+        .replace('"at_least":[]', '"at_least":["ready","paused"]');
+      await route.fulfill({ response: answer, body: text });
+    };
+    await page.route(/\/v1\/(tasks|dlq\/entries|queues)(\?|$)/, bounded);
+    for (const [address, text] of [
+      ['tasks', '10,000+ tasks'],
+      ['dead-letters', '10,000+ tasks to investigate, the most urgent first'],
+      ['dead-letters?status=cancelled', '10,000+ dead letters'],
+      ['queues', '100,000+ steps ready'],
+    ] as const) {
+      await page.goto(`${open.url}/${address}`);
+      await page.getByText(text).first().waitFor();
+    }
+    await page.getByRole('cell', { name: '100,000+', exact: true }).waitFor();
+    await page.getByRole('cell', { name: '0+', exact: true }).waitFor();
+    expect(problems).toEqual([]);
+  });
+
   it('a saved view, the columns and the time zone are kept, and brushing the histogram filters by time', async () => {
     const { page, problems } = await watchedPage(browser, open.url);
     await page.goto(`${open.url}/tasks?tag=spring`);

@@ -27,19 +27,25 @@ export type SnakeKeys<View> = {
 
 /**
  * Converts the keys of a view to snake_case, as in all JSON output. Values, which may be user data, are not changed,
- * except the pauses of a task and the waits of a step.
+ * except the pauses of a task, the waits of a step, and the names of keys in `atLeast`.
  */
 export function snakeKeys<View extends object>(view: View): SnakeKeys<View> {
   return Object.fromEntries(
     Object.entries(view).map(([key, value]) => [
-      key.replace(/[A-Z]/g, (sign) => `_${sign.toLowerCase()}`),
+      snakeCase(key),
       key === 'paused' && Array.isArray(value)
         ? value.map((pause: object) => snakeKeys(pause))
         : key === 'wait' && value
           ? snakeKeys(value)
-          : value,
+          : key === 'atLeast' && Array.isArray(value)
+            ? value.map(snakeCase)
+            : value,
     ]),
   ) as SnakeKeys<View>;
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (sign) => `_${sign.toLowerCase()}`);
 }
 
 /** Returns a task and its steps as JSON. */

@@ -1,7 +1,7 @@
 import type { QueueFlowRow } from '../../store/overview/queue-flow.ts';
 import { MOST_COUNTED } from '../../store/overview/queues.ts';
 
-/** How fast steps enter and leave a queue. All values are null if they are not known. */
+/** How fast steps enter and leave a queue, as part of {@link QueueInfo}. All values are null if they are not known. */
 export interface QueueFlow {
   /**
    * Steps that became ready, and steps that were started or removed, per minute, over the last ten minutes, or since

@@ -5,6 +5,7 @@ import { TaskerError } from '../../errors.ts';
 import { grouped } from '../../model/grouped.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { missingHandlers } from '../../store/missing-handlers.ts';
+import { MOST_PROBLEMS, namespaceProblems, PROBLEM_KINDS, type ProblemKind } from '../../store/overview/problems.ts';
 import { queueFlows } from '../../store/overview/queue-flow.ts';
 import {
   type LookedAtRow,
@@ -18,7 +19,7 @@ import {
   type WaitingRetriesRow,
   waitingRetries,
 } from '../../store/overview/queues.ts';
-import { openApprovals } from '../../store/overview/waits.ts';
+import { MOST_APPROVALS, openApprovals } from '../../store/overview/waits.ts';
 import { countRunning } from '../../store/overview/workers.ts';
 import { failingSchedules } from '../../store/schedules/schedules.ts';
 import { type LostWorkerRow, listWorkers, lostWorkers } from '../../store/workers.ts';
@@ -98,8 +99,16 @@ export interface QueueInfo extends QueueFlow {
   lost: string[];
   /** Number of approvals that wait for a decision. In all namespaces together, up to 10,000 are counted. */
   approvals: number;
-  /** Number of schedules whose last task failed, or could not be created. */
+  /** Number of schedules whose last task failed, or could not be created. Up to 10,000 schedules are examined. */
   failingSchedules: number;
+  /** Number of open tasks that exceed a limit of their lifecycle. Up to 10,000 are counted, as for the next three. */
+  stale: number;
+  /** Number of deliveries of events that failed permanently. */
+  deadDeliveries: number;
+  /** Number of waits that have been due for more than five seconds. */
+  lateTimers: number;
+  /** Number of schedules that are more than ten seconds late. */
+  lateSchedules: number;
   /**
    * Ready steps that no live worker can run, largest groups first. If there are many (more than 5,000 in all namespaces
    * together), their number is estimated from a sample.
@@ -107,7 +116,22 @@ export interface QueueInfo extends QueueFlow {
   unserved: UnservedSteps[];
   /** Number of steps in `unserved`. */
   unservedSteps: number;
+  /** The names of the counts that are lower bounds, because counting stopped at a limit. */
+  atLeast: QueueCount[];
 }
+
+/** A count of a queue that may be a lower bound. */
+export type QueueCount =
+  | 'ready'
+  | 'paused'
+  | 'retries'
+  | 'approvals'
+  | 'failingSchedules'
+  | 'stale'
+  | 'deadDeliveries'
+  | 'lateTimers'
+  | 'lateSchedules'
+  | 'unservedSteps';
 
 /** Options of `tasker.queues`. */
 export interface QueueListOptions {
@@ -147,7 +171,10 @@ function unknownNamespace(namespace: string, queues: readonly QueueInfo[]): Task
 }
 
 /** The part of a queue that metrics need. */
-export type QueueDepth = Omit<QueueInfo, 'lost' | 'approvals' | 'failingSchedules' | keyof QueueFlow>;
+export type QueueDepth = Omit<
+  QueueInfo,
+  'lost' | 'approvals' | 'failingSchedules' | 'atLeast' | ProblemKind | keyof QueueFlow
+>;
 
 /** Reads the queue of every namespace, by name, without its flow and the problems that only a person reads. */
 export async function readQueues(db: Db): Promise<QueueDepth[]> {
@@ -167,24 +194,42 @@ export interface Overview {
 
 /** Reads the queue of every namespace, by name, and the workers. */
 export async function readOverview(db: Db): Promise<Overview> {
-  const [{ queues, living }, lost, approvals, schedules, flows] = await Promise.all([
+  const [{ queues, living }, lost, approvals, schedules, flows, problems] = await Promise.all([
     readDepths(db),
     lostWorkers(db, LOST_MS),
     openApprovals(db),
     failingSchedules(db),
     queueFlows(db),
+    namespaceProblems(db),
   ]);
   const flowBy = new Map(flows.map((flow) => [flow.namespaceId, flow]));
   const approvalsBy = new Map(approvals.map((row) => [row.namespace, row.approvals]));
-  const schedulesBy = new Map(schedules.map((row) => [row.namespace, row.schedules]));
+  const schedulesBy = new Map(schedules.rows.map((row) => [row.namespace, row.schedules]));
+  const problemsBy = grouped(problems, (row) => row.namespace);
+  const total = (counts: readonly number[]) => counts.reduce((sum, count) => sum + count, 0);
+  // These are counted in all namespaces together, so that any of them may have more.
+  const shared: QueueCount[] = PROBLEM_KINDS.filter(
+    (kind) => total(problems.filter((row) => row.kind === kind).map((row) => row.count)) >= MOST_PROBLEMS,
+  );
+  if (total(approvals.map((row) => row.approvals)) >= MOST_APPROVALS) shared.push('approvals');
+  if (!schedules.exact) shared.push('failingSchedules');
+  if (total(queues.map(({ depth }) => depth.retries)) >= MOST_COUNTED) shared.push('retries');
   const whole = queues.map(({ namespaceId, counted, depth }): QueueInfo => {
     const { namespace, running } = depth;
+    const countOf = (kind: ProblemKind) => problemsBy.get(namespace)?.find((row) => row.kind === kind)?.count ?? 0;
+    const own: QueueCount[] = depth.readyIsExact ? [] : ['ready', 'unservedSteps'];
+    if (depth.paused >= MOST_COUNTED) own.push('paused');
     return {
       ...depth,
       ...flowOf(flowBy.get(namespaceId), { ready: counted, running }),
       lost: lost.filter((worker) => worker.namespaces.includes(namespace)).map(({ name }) => name),
       approvals: approvalsBy.get(namespace) ?? 0,
       failingSchedules: schedulesBy.get(namespace) ?? 0,
+      stale: countOf('stale'),
+      deadDeliveries: countOf('deadDeliveries'),
+      lateTimers: countOf('lateTimers'),
+      lateSchedules: countOf('lateSchedules'),
+      atLeast: [...own, ...shared],
     };
   });
   return { queues: whole, living, lost };

@@ -1,9 +1,13 @@
 import type { Engine } from '../../engine/engine.ts';
-import { type StatusFacts, statusFacts } from '../../engine/status.ts';
+import { MOST_PAUSES, type StatusFacts, statusFacts } from '../../engine/status.ts';
 import type { Pause } from '../../engine/task-view.ts';
 import type { WaitKind } from '../../model/waits.ts';
+import { COUNTED, MOST_WAITING } from '../../store/overview/status.ts';
+import { MOST_LATE } from '../../store/overview/waits.ts';
 import { lastPrune } from '../../store/retention/runs.ts';
-import { type Overview, type QueueInfo, readInstallation, type UnservedSteps } from './queues.ts';
+import { MOST_LATE_SCHEDULES } from '../../store/schedules/schedules.ts';
+import { MOST_ENDED } from '../../store/workers.ts';
+import { type Overview, type QueueCount, type QueueInfo, readInstallation, type UnservedSteps } from './queues.ts';
 import type { StateCounts } from './task-summary.ts';
 import { type UnservedHandler, unservedHandlersOf } from './unserved-handlers.ts';
 
@@ -20,13 +24,16 @@ export interface NamespaceQueue {
   workers: number;
   /** Ready steps that no live worker can run. */
   unserved: number;
+  /** The names of the counts that are lower bounds, because counting stopped at a limit. */
+  atLeast: ('ready' | 'unserved')[];
 }
 
 /** The open waits of one kind. */
 export interface OpenWaits {
   kind: WaitKind;
-  /** 10,000 means at least 10,000. */
   count: number;
+  /** False if there are more than `count`, which is then 10,000. */
+  countIsExact: boolean;
   /** When the oldest wait began, as ISO 8601. */
   oldestSince: string;
 }
@@ -36,18 +43,20 @@ export interface TaskerStatus {
   /** The time of the database, as ISO 8601. */
   at: string;
   /**
-   * `slots`: handlers that the live workers can run at the same time. `slotsUsed`: slots that are taken by running steps
+   * `slots`: handlers that the live workers can run at the same time. `slotsUsed`: slots that are taken: by running steps
    * and by `hungSlots`, whose attempt is over while the handler has not settled. `lost`: workers whose lease expired in
-   * the last hour, and that did not come back.
+   * the last hour, and that did not come back. `atLeast` contains `lost` if there may be more.
    */
-  workers: { alive: number; lost: number; slots: number; slotsUsed: number; hungSlots: number };
+  workers: { alive: number; lost: number; slots: number; slotsUsed: number; hungSlots: number; atLeast: 'lost'[] };
   /**
    * Namespaces with ready or running steps, live workers, or workers that were lost in the last hour. Namespaces with unserved steps come first, then namespaces
    * whose oldest ready step has waited longest.
    */
   queues: NamespaceQueue[];
-  /** Open tasks by state. 1,000,000 means at least that many; for `waiting` and `pending`, the limit is 10,000. */
+  /** Open tasks by state. Up to 1,000,000 of each state are counted; for `waiting` and `pending`, up to 10,000. */
   open: StateCounts;
+  /** The states in `open` whose counts are lower bounds. */
+  openAtLeast: (keyof StateCounts)[];
   /** The open waits by kind. Kinds without waits are omitted. `start`: tasks that wait for their start. */
   waits: OpenWaits[];
   /**
@@ -55,7 +64,8 @@ export interface TaskerStatus {
    * `lateTimers` counts waits that have been due for more than five seconds, and `lateSchedules` schedules that are
    * more than ten seconds late. `approvals` counts open approvals, and `failingSchedules` schedules whose last task
    * failed or could not be created. `blocked` includes waiting tasks in which a step failed. `noWorker` is true if no worker is alive
-   * although templates are registered.
+   * although templates are registered. `atLeast` has the names of the counts that are lower bounds, because counting
+   * stopped at a limit, and `pauses` if that list is not complete.
    */
   attention: {
     blocked: number;
@@ -68,6 +78,7 @@ export interface TaskerStatus {
     approvals: number;
     failingSchedules: number;
     noWorker: boolean;
+    atLeast: (AttentionCount | 'pauses')[];
   };
   /** The pauses in force, at most 1,000. Pauses of namespaces and templates come first. */
   pauses: Pause[];
@@ -99,6 +110,18 @@ export interface TaskerStatus {
   /** Changes younger than this, in milliseconds, may be missing from `open`, `running` and `perMinute`. */
   lagMs: number;
 }
+
+/** A count in `attention`. */
+export type AttentionCount =
+  | 'blocked'
+  | 'stale'
+  | 'unserved'
+  | 'deadLetters'
+  | 'deadDeliveries'
+  | 'lateTimers'
+  | 'lateSchedules'
+  | 'approvals'
+  | 'failingSchedules';
 
 const RATE_SECONDS = 300;
 
@@ -132,8 +155,9 @@ export async function statusOf(engine: Engine): Promise<TaskerStatus> {
         a.namespace.localeCompare(b.namespace),
     ),
     open,
+    openAtLeast: facts.open.filter(({ exact }) => !exact).map(({ state }) => state as keyof StateCounts),
     attention: {
-      blocked: (open.blocked_by_failures ?? 0) + facts.failedWaiting,
+      blocked: (open.blocked_by_failures ?? 0) + facts.failedWaiting.failed,
       stale: facts.stale,
       unserved: queues.reduce((sum, { unserved }) => sum + unserved, 0),
       deadLetters: facts.deadLetters,
@@ -143,9 +167,10 @@ export async function statusOf(engine: Engine): Promise<TaskerStatus> {
       approvals: all.reduce((sum, { approvals }) => sum + approvals, 0),
       failingSchedules: all.reduce((sum, { failingSchedules }) => sum + failingSchedules, 0),
       noWorker: all.length > 0 && overview.living.length === 0,
+      atLeast: boundsOf(facts, all),
     },
     waits: facts.waits.flatMap(({ kind, count, oldestSince }) =>
-      oldestSince === null ? [] : [{ kind, count, oldestSince }],
+      oldestSince === null ? [] : [{ kind, count, countIsExact: count < MOST_WAITING, oldestSince }],
     ),
     pauses: facts.pauses,
     unserved: all.flatMap(({ namespace, unserved }) => unserved.map((steps) => ({ namespace, ...steps }))),
@@ -163,6 +188,7 @@ function workersOf({ living, lost }: Overview): TaskerStatus['workers'] {
     slots: living.reduce((sum, { concurrency }) => sum + concurrency, 0),
     slotsUsed: living.reduce((sum, { taken }) => sum + taken, 0),
     hungSlots: living.reduce((sum, { hung }) => sum + hung, 0),
+    atLeast: lost.length < MOST_ENDED ? [] : ['lost'],
   };
 }
 
@@ -174,9 +200,30 @@ function queueOf({
   workers,
   draining,
   unservedSteps,
+  readyIsExact,
 }: QueueInfo): NamespaceQueue {
   const serving = workers.length + draining.length;
-  return { namespace, ready, oldestAt: oldestReadyAt, running, workers: serving, unserved: unservedSteps };
+  const atLeast: NamespaceQueue['atLeast'] = readyIsExact ? [] : ['ready', 'unserved'];
+  return { namespace, ready, oldestAt: oldestReadyAt, running, workers: serving, unserved: unservedSteps, atLeast };
+}
+
+/** Returns the names of the problems whose counts are lower bounds. */
+function boundsOf(facts: StatusFacts, queues: readonly QueueInfo[]): TaskerStatus['attention']['atLeast'] {
+  const anyQueue = (count: QueueCount) => queues.some(({ atLeast }) => atLeast.includes(count));
+  const blocked = facts.open.find(({ state }) => state === 'blocked_by_failures');
+  const bounds: Record<AttentionCount | 'pauses', boolean> = {
+    blocked: blocked?.exact === false || !facts.failedWaiting.exact,
+    stale: facts.stale >= COUNTED,
+    unserved: anyQueue('unservedSteps'),
+    deadLetters: facts.deadLetters >= COUNTED,
+    deadDeliveries: facts.deadDeliveries >= COUNTED,
+    lateTimers: facts.lateWaits >= MOST_LATE,
+    lateSchedules: facts.lateSchedules >= MOST_LATE_SCHEDULES,
+    approvals: anyQueue('approvals'),
+    failingSchedules: anyQueue('failingSchedules'),
+    pauses: facts.pauses.length >= MOST_PAUSES,
+  };
+  return (Object.keys(bounds) as (AttentionCount | 'pauses')[]).filter((name) => bounds[name]);
 }
 
 function perMinute({ rates }: StatusFacts): TaskerStatus['perMinute'] {

@@ -56,7 +56,7 @@ export interface WorkerInfo {
   missingHandlers: MissingHandler[];
   /** Number of slots. */
   concurrency: number;
-  /** Number of used slots at the last heartbeat. For a lost worker: number of steps that it still holds. */
+  /** Number of taken slots at the last heartbeat, those of hung handlers included. For a lost worker: number of steps that it still holds. */
   running: number;
   /**
    * Number of slots that handlers still hold although their attempt is over, for example after a timeout, at the last

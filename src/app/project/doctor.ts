@@ -229,7 +229,8 @@ function examineSlots({ living }: Overview): Check[] {
 function examineApprovals(queues: readonly QueueInfo[]): Check[] {
   const waiting = queues.reduce((sum, { approvals }) => sum + approvals, 0);
   if (waiting === 0) return [];
-  const found = `${counted(waiting, 'approval')} ${waiting === 1 ? 'waits' : 'wait'} for a decision`;
+  const more = queues.some(({ atLeast }) => atLeast.includes('approvals')) ? 'at least ' : '';
+  const found = `${more}${counted(waiting, 'approval')} ${waiting === 1 ? 'waits' : 'wait'} for a decision`;
   return [checksOf('approvals').warn(found, '`npx tasker approval list` lists them')];
 }
 
@@ -237,7 +238,8 @@ function examineApprovals(queues: readonly QueueInfo[]): Check[] {
 function examineSchedules(queues: readonly QueueInfo[]): Check[] {
   const failing = queues.reduce((sum, { failingSchedules }) => sum + failingSchedules, 0);
   if (failing === 0) return [];
-  const found = `the last task of ${counted(failing, 'schedule')} failed, or could not be created`;
+  const more = queues.some(({ atLeast }) => atLeast.includes('failingSchedules')) ? 'at least ' : '';
+  const found = `the last task of ${more}${counted(failing, 'schedule')} failed, or could not be created`;
   return [checksOf('schedules').warn(found, '`npx tasker schedule list` lists their outcomes')];
 }
 
@@ -246,7 +248,7 @@ function examineServed(all: readonly QueueInfo[]): Check {
   const served = checksOf('served');
   const queues = all.filter((queue) => queue.unservedSteps > 0);
   if (queues.length === 0) return served.ok('every ready step has a live worker that can run it');
-  const found = queues.slice(0, NAMED_NAMESPACES).map(({ namespace, unserved, unservedSteps }) => {
+  const found = queues.slice(0, NAMED_NAMESPACES).map(({ namespace, unserved, unservedSteps, readyIsExact }) => {
     const handlers = unserved.map(({ handler }) => handler);
     const named = `${handlers.slice(0, 3).join(', ')}${handlers.length > 3 ? ' …' : ''}`;
     const since = unserved[0]!.since === null ? '' : ` (since ${unserved[0]!.since})`;
@@ -255,7 +257,7 @@ function examineServed(all: readonly QueueInfo[]): Check {
       no_handler: `no live worker has ${named}${since}`,
       draining: 'its workers are draining',
     }[unserved[0]!.reason];
-    return `${namespace}: ${unservedSteps} ready ${unservedSteps === 1 ? 'step waits' : 'steps wait'}, and ${why}`;
+    return `${namespace}: ${readyIsExact ? '' : 'at least '}${unservedSteps} ready ${unservedSteps === 1 ? 'step waits' : 'steps wait'}, and ${why}`;
   });
   const more = queues.length > NAMED_NAMESPACES ? [`and ${queues.length - NAMED_NAMESPACES} more namespaces`] : [];
   const { namespace, unserved } = queues[0]!;

@@ -1,4 +1,5 @@
 import { note, redrawLine } from '../show/output.ts';
+import { timeLeft } from '../show/text.ts';
 
 /** The progress of a bulk action. */
 export interface ShownProgress {
@@ -41,7 +42,7 @@ export class ProgressBar {
     const share = matched === 0 ? 1 : over / matched;
     const full = Math.round(share * WIDTH);
     const rate = (over - this.#before) / Math.max(0.001, (performance.now() - this.#startedAt) / 1000);
-    const left = rate > 0 && over < matched ? `  ${Math.ceil((matched - over) / rate)} s left` : '';
+    const left = rate > 0 && over < matched ? `  ${timeLeft(Math.ceil((matched - over) / rate) * 1000)} left` : '';
     const rest = [skipped > 0 ? `  ${skipped} skipped` : '', failed > 0 ? `  ${failed} failed` : ''].join('');
     return `${'█'.repeat(full)}${'░'.repeat(WIDTH - full)}  ${over} of ${matched}${rest}${left}`;
   }

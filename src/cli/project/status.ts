@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { statusJson } from '../../app/json/overview.ts';
-import type { TaskerStatus } from '../../app/overview/status.ts';
+import type { AttentionCount, TaskerStatus } from '../../app/overview/status.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { messageOf } from '../../errors.ts';
 import { pc } from '../../logging/terminal/colors.ts';
@@ -8,14 +8,15 @@ import type { GlobalOptions } from '../options.ts';
 import { LiveScreen } from '../show/live-screen.ts';
 import { print, printJson } from '../show/output.ts';
 import {
+  bound,
   counted,
+  countedBound,
   deadDeliveries as deadDeliveriesText,
   fields,
   painted,
   signOf,
   spanOf,
   table,
-  upTo,
   wrapWords,
 } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
@@ -79,12 +80,15 @@ const OUTDATED = 'out of date';
 /** Returns the lines of the screen, at most 22 of at most 80 columns. */
 export function statusText(now: TaskerStatus): string[] {
   const { workers, perMinute, lagMs } = now;
-  const lost = workers.lost === 0 ? '' : `, ${pc.red(`${upTo(workers.lost, MOST_LOST)} lost`)}`;
+  const lost = workers.lost === 0 ? '' : `, ${pc.red(`${lostOf(workers)} lost`)}`;
   const hung = workers.hungSlots === 0 ? '' : `, ${pc.red(`${workers.hungSlots} hung`)}`;
   const about = perMinute.estimated ? 'about ' : '';
   const failures = perMinute.failures === 0 ? '0 failures' : pc.red(`${rate(perMinute.failures)} failures`);
   const facts = fields([
-    ['workers', `${workers.alive} alive${lost}, ${workers.slotsUsed} of ${counted(workers.slots, 'slot')} used${hung}`],
+    [
+      'workers',
+      `${workers.alive} alive${lost}, ${workers.slotsUsed} of ${counted(workers.slots, 'slot')} taken${hung}`,
+    ],
     ['open tasks', openText(now)],
     ['waits', waitsText(now)],
     [
@@ -126,23 +130,12 @@ const STATES = [
   ['blocked_by_failures', 'blocked'],
   ['waiting_for_dependencies', 'stuck'],
 ] as const;
-/** The status counts open tasks up to this number. */
-const MOST_TASKS = 1_000_000;
-/** The status counts waiting tasks, steps and approvals up to this number. */
-const MOST_WAITING = 10_000;
-/** The status counts lost workers up to this number. */
-const MOST_LOST = 500;
-/** The status counts the ready steps of a namespace up to this number. */
-const MOST_STEPS = 100_000;
-
-function openText({ open }: TaskerStatus): string {
+function openText({ open, openAtLeast }: TaskerStatus): string {
   const parts = STATES.flatMap(([state, words]) => {
     const number = open[state] ?? 0;
     return number === 0
       ? []
-      : [
-          `${signOf(state)} ${painted(state, `${upTo(number, state === 'waiting' || state === 'pending' ? MOST_WAITING : MOST_TASKS)} ${words}`)}`,
-        ];
+      : [`${signOf(state)} ${painted(state, `${bound(number, openAtLeast.includes(state))} ${words}`)}`];
   });
   return parts.length === 0 ? 'none' : parts.join(', ');
 }
@@ -152,7 +145,7 @@ function waitsText({ waits, at }: TaskerStatus): string | null {
   const oldest = Math.max(...waits.map(({ oldestSince }) => Date.parse(at) - Date.parse(oldestSince)));
   const parts = [...waits]
     .sort((a, b) => b.count - a.count)
-    .map(({ kind, count }) => `${upTo(count, MOST_WAITING)} ${WAITS[kind][count === 1 ? 0 : 1]}`);
+    .map(({ kind, count, countIsExact }) => `${bound(count, !countIsExact)} ${WAITS[kind][count === 1 ? 0 : 1]}`);
   // Wrapped, so that no line exceeds 80 columns.
   return wrapWords(`${parts.join(', ')}; oldest ${spanOf(oldest)}`, 66).join('\n');
 }
@@ -168,33 +161,49 @@ const WAITS: Record<TaskerStatus['waits'][number]['kind'], readonly [one: string
 
 function attentionLines({ attention, workers, pauses, unservedHandlers, at }: TaskerStatus): string[] {
   const { blocked, unserved, stale, deadLetters, deadDeliveries, lateTimers, lateSchedules } = attention;
-  const { approvals, failingSchedules, noWorker } = attention;
+  const { approvals, failingSchedules, noWorker, atLeast } = attention;
+  const some = (name: AttentionCount, what: string) => countedBound(attention[name], what, atLeast.includes(name));
   const found: [number, string, string, string][] = [
     [noWorker ? 1 : 0, 'error', 'no worker is alive', 'npx tasker worker list'],
-    [blocked, 'error', `${counted(blocked, 'task')} blocked by failures`, 'npx tasker task summary'],
-    [unserved, 'error', `${counted(unserved, 'ready step')} without a worker`, 'npx tasker task summary'],
+    [blocked, 'error', `${some('blocked', 'task')} blocked by failures`, 'npx tasker task summary'],
+    [unserved, 'error', `${some('unserved', 'ready step')} without a worker`, 'npx tasker task summary'],
     [workers.hungSlots, 'error', hungText(workers), 'npx tasker worker list'],
     [
       workers.lost,
       'error',
-      `${upTo(workers.lost, MOST_LOST)} ${workers.lost === 1 ? 'worker' : 'workers'} lost in the last hour`,
+      `${lostOf(workers)} ${workers.lost === 1 ? 'worker' : 'workers'} lost in the last hour`,
       LOST,
     ],
     [unservedHandlers.length, 'error', missingText(unservedHandlers, at), 'npx tasker queue'],
-    [failingSchedules, 'error', counted(failingSchedules, 'failing schedule'), 'npx tasker schedule list'],
-    [approvals, 'waiting', approvalsText(approvals), 'npx tasker approval list'],
-    [lateTimers, 'waiting', `${counted(lateTimers, 'wait')} overdue`, 'npx tasker doctor'],
-    [lateSchedules, 'waiting', counted(lateSchedules, 'late schedule'), 'npx tasker schedule list'],
-    [pauses.length, 'waiting_for_retry', pausedText(pauses), 'npx tasker pause list'],
-    [deadLetters, 'error', counted(deadLetters, 'dead letter'), 'npx tasker dlq list'],
-    [stale, 'waiting_for_retry', counted(stale, 'stale task'), 'npx tasker task list --stale'],
-    [deadDeliveries, 'waiting_for_retry', `${deadDeliveriesText(deadDeliveries)} of events`, 'npx tasker event dead'],
+    [
+      // If not all schedules were examined, it is not known that none fails.
+      failingSchedules || Number(atLeast.includes('failingSchedules')),
+      'error',
+      some('failingSchedules', 'failing schedule'),
+      'npx tasker schedule list',
+    ],
+    [approvals, 'waiting', approvalsText(attention), 'npx tasker approval list'],
+    [lateTimers, 'waiting', `${some('lateTimers', 'wait')} overdue`, 'npx tasker doctor'],
+    [lateSchedules, 'waiting', some('lateSchedules', 'late schedule'), 'npx tasker schedule list'],
+    [pauses.length, 'waiting_for_retry', pausedText(pauses, atLeast.includes('pauses')), 'npx tasker pause list'],
+    [deadLetters, 'error', some('deadLetters', 'dead letter'), 'npx tasker dlq list'],
+    [stale, 'waiting_for_retry', some('stale', 'stale task'), 'npx tasker task list --stale'],
+    [
+      deadDeliveries,
+      'waiting_for_retry',
+      `${deadDeliveriesText(deadDeliveries, atLeast.includes('deadDeliveries'))} of events`,
+      'npx tasker event dead',
+    ],
   ];
   const rows = found
     .filter(([number]) => number > 0)
     .map(([, state, words, command]) => [`${signOf(state)} ${painted(state, words)}`, command]);
   if (rows.length === 0) return [`${signOf('complete')} nothing needs you`];
   return table(['needs you', 'look with'], rows).split('\n');
+}
+
+function lostOf({ lost, atLeast }: TaskerStatus['workers']): string {
+  return bound(lost, atLeast.includes('lost'));
 }
 
 const LOST = 'npx tasker worker list -s lost';
@@ -204,9 +213,9 @@ function hungText({ hungSlots }: TaskerStatus['workers']): string {
   return `${counted(hungSlots, 'slot')} held by ${hungSlots === 1 ? 'a hung handler' : 'hung handlers'}`;
 }
 
-function approvalsText(approvals: number): string {
+function approvalsText({ approvals, atLeast }: TaskerStatus['attention']): string {
   const words = approvals === 1 ? 'approval waits' : 'approvals wait';
-  return `${upTo(approvals, MOST_WAITING)} ${words} for a decision`;
+  return `${bound(approvals, atLeast.includes('approvals'))} ${words} for a decision`;
 }
 
 /** Returns, for example, `no worker has charge_card, for 3 min, and 2 more handlers`. */
@@ -217,9 +226,9 @@ function missingText([first, ...others]: TaskerStatus['unservedHandlers'], at: s
 }
 
 /** Returns, for example, `paused: template shop/fulfil and 2 more`. */
-function pausedText([first, ...others]: TaskerStatus['pauses']): string {
+function pausedText([first, ...others]: TaskerStatus['pauses'], atLeast: boolean): string {
   if (!first) return '';
-  return `paused: ${first.scope} ${first.target}${others.length > 0 ? ` and ${others.length} more` : ''}`;
+  return `paused: ${first.scope} ${first.target}${others.length > 0 ? ` and ${bound(others.length, atLeast)} more` : ''}`;
 }
 
 function queueLines({ queues, at }: TaskerStatus, most: number): string[] {
@@ -228,11 +237,11 @@ function queueLines({ queues, at }: TaskerStatus, most: number): string[] {
     .slice(0, most)
     .map((queue) => [
       queue.namespace,
-      upTo(queue.ready, MOST_STEPS),
+      bound(queue.ready, queue.atLeast.includes('ready')),
       queue.oldestAt === null ? pc.dim('-') : spanOf(Date.parse(at) - Date.parse(queue.oldestAt)),
       String(queue.running),
       queue.workers === 0 ? pc.red('none') : String(queue.workers),
-      queue.unserved === 0 ? pc.dim('-') : pc.red(String(queue.unserved)),
+      queue.unserved === 0 ? pc.dim('-') : pc.red(bound(queue.unserved, queue.atLeast.includes('unserved'))),
     ]);
   const more = queues.length - rows.length;
   return [

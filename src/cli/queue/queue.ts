@@ -2,13 +2,19 @@ import { type Queue, queueJson } from '../../app/json/overview.ts';
 import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { counted, spanOf, table } from '../show/text.ts';
+import {
+  bound,
+  counted,
+  countedBound,
+  deadDeliveries as deadDeliveriesText,
+  spanOf,
+  table,
+  timeLeft,
+} from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Terminals with at least this many columns, and pipes, show all columns. */
 const WIDE = 100;
-/** The paused steps of a namespace are counted up to this number. */
-const MOST_PAUSED = 100_000;
 
 /** `tasker queue`: shows the queue of every namespace, or of one namespace. */
 export async function queue(namespace: string | undefined, options: GlobalOptions): Promise<void> {
@@ -30,7 +36,7 @@ export function queueTable(queues: readonly Queue[], { wide }: { wide: boolean }
   const anyPaused = queues.some(({ paused }) => paused > 0);
   const rows = queues.map((queue) => [
     queue.namespace,
-    `${thousands(queue.ready)}${queue.readyIsExact ? '' : '+'}`,
+    bound(queue.ready, queue.atLeast.includes('ready')),
     [growthOf(queue), perMinute(queue.inPerMinute)].filter((text) => text !== '').join(' '),
     perMinute(queue.outPerMinute),
     ...(anyPaused ? [pausedOf(queue)] : []),
@@ -38,7 +44,7 @@ export function queueTable(queues: readonly Queue[], { wide }: { wide: boolean }
     ...(wide ? [queue.highestPriority === null ? '' : String(queue.highestPriority)] : []),
     thousands(queue.running),
     slotsOf(queue),
-    thousands(queue.retries),
+    bound(queue.retries, queue.atLeast.includes('retries')),
     ...(wide ? [nextOf(queue)] : []),
     workersOf(queue),
   ]);
@@ -65,7 +71,7 @@ export function queueTable(queues: readonly Queue[], { wide }: { wide: boolean }
 
 function nextOf({ nextRetryMs }: Queue): string {
   if (nextRetryMs === null) return '';
-  return nextRetryMs <= 0 ? 'due' : `in ${spanOf(nextRetryMs)}`;
+  return nextRetryMs <= 0 ? 'due' : `in ${timeLeft(nextRetryMs)}`;
 }
 
 /** A sign for the change of a queue over the last minutes. */
@@ -90,9 +96,9 @@ function flowNotes(queues: readonly Queue[]): string[] {
   return [`in and out over the last ${counted(minutes, 'minute')}${grows}`];
 }
 
-function pausedOf({ paused }: Queue): string {
+function pausedOf({ paused, atLeast }: Queue): string {
   if (paused === 0) return '';
-  return pc.yellow(`${thousands(paused)}${paused >= MOST_PAUSED ? '+' : ''}`);
+  return pc.yellow(bound(paused, atLeast.includes('paused')));
 }
 
 /** Returns, for example, `2/20`: taken slots of the workers that take steps. */
@@ -113,25 +119,42 @@ function workersOf({ workers, draining, lost }: Queue): string {
 
 /** Returns the problems of queues that a person must solve, with the command that shows each. */
 export function needsTable(queues: readonly Queue[]): string | undefined {
-  const rows = queues.flatMap(({ namespace, hungSlots, lost, failingSchedules, approvals }) =>
-    (
+  const rows = queues.flatMap((queue) => {
+    const { namespace, hungSlots, lost } = queue;
+    const found: readonly (readonly [words: string | null, command: string])[] = [
       [
-        [
-          hungSlots,
-          `${counted(hungSlots, 'slot')} held by ${hungSlots === 1 ? 'a hung handler' : 'hung handlers'}`,
-          `worker list -n ${namespace}`,
-        ],
-        [
-          lost.length,
-          `${counted(lost.length, 'worker')} lost in the last hour`,
-          `worker list -n ${namespace} --state lost`,
-        ],
-        [failingSchedules, counted(failingSchedules, 'failing schedule'), 'schedule list'],
-        [approvals, `${counted(approvals, 'approval')} to decide`, `approval list -n ${namespace}`],
-      ] as const
-    ).flatMap(([count, words, command]) => (count === 0 ? [] : [[namespace, words, `npx tasker ${command}`]])),
-  );
+        hungSlots === 0
+          ? null
+          : `${counted(hungSlots, 'slot')} held by ${hungSlots === 1 ? 'a hung handler' : 'hung handlers'}`,
+        `worker list -n ${namespace}`,
+      ],
+      [
+        lost.length === 0 ? null : `${counted(lost.length, 'worker')} lost in the last hour`,
+        `worker list -n ${namespace} --state lost`,
+      ],
+      [problemOf(queue, 'failingSchedules', 'failing schedule'), 'schedule list'],
+      [problemOf(queue, 'approvals', 'approval', ' to decide'), `approval list -n ${namespace}`],
+      [problemOf(queue, 'lateTimers', 'wait', ' overdue'), 'doctor'],
+      [problemOf(queue, 'lateSchedules', 'late schedule'), 'schedule list'],
+      [problemOf(queue, 'stale', 'stale task'), `task list -n ${namespace} --stale`],
+      [deadDeliveriesOf(queue), 'event dead'],
+    ];
+    return found.flatMap(([words, command]) => (words === null ? [] : [[namespace, words, `npx tasker ${command}`]]));
+  });
   return rows.length === 0 ? undefined : table(['namespace', 'needs you', 'look with'], rows);
+}
+
+type Problem = 'failingSchedules' | 'approvals' | 'lateTimers' | 'lateSchedules' | 'stale';
+
+/** Describes the problems of one kind. Null if there are none for sure. */
+function problemOf(queue: Queue, kind: Problem, what: string, rest = ''): string | null {
+  const atLeast = queue.atLeast.includes(kind);
+  return queue[kind] === 0 && !atLeast ? null : `${countedBound(queue[kind], what, atLeast)}${rest}`;
+}
+
+function deadDeliveriesOf({ deadDeliveries, atLeast }: Queue): string | null {
+  const isBound = atLeast.includes('deadDeliveries');
+  return deadDeliveries === 0 && !isBound ? null : `${deadDeliveriesText(deadDeliveries, isBound)} of events`;
 }
 
 const WHY: Record<Queue['unserved'][number]['reason'], string> = {

@@ -33,12 +33,17 @@ function converted(value: unknown, kept: ReadonlySet<string>): unknown {
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value).map(([key, one]) => {
-      const name = key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+      const name = camelCase(key);
+      if (key === 'at_least') return [name, (one as string[]).map(camelCase)];
       if (kept.has(key)) return [name, one];
       // A filter can contain a user's JSON as a condition.
       return [name, converted(one, key === 'filter' ? new Set(['context']) : kept)];
     }),
   );
+}
+
+function camelCase(name: string): string {
+  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** Converts the library's options to a query or to the fields of a body: keys in snake_case, no undefined values. */

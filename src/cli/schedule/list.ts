@@ -95,7 +95,7 @@ export function scheduleText(schedule: Schedule): string {
   const { timezone } = schedule;
   const { state, queued, context, tags, everyMs } = schedule;
   const [first, ...others] = schedule.next.map((time) => localText(time, timezone));
-  const jitter = schedule.jitterMs > 0 ? `each due time is delayed by up to ${spanOf(schedule.jitterMs)}` : null;
+  const jitter = schedule.jitterMs > 0 ? `each due time is delayed by up to ${timeLeft(schedule.jitterMs)}` : null;
   return [
     fields([
       ['schedule', schedule.name],
@@ -114,7 +114,7 @@ export function scheduleText(schedule: Schedule): string {
         'catch up',
         schedule.catchUpWindowMs === null
           ? schedule.catchUp
-          : `${schedule.catchUp}, within ${spanOf(schedule.catchUpWindowMs)}`,
+          : `${schedule.catchUp}, within ${timeLeft(schedule.catchUpWindowMs)}`,
       ],
       ['on failure', schedule.onFailure],
       ['source', schedule.source ?? 'created by hand'],

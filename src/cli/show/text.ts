@@ -40,9 +40,19 @@ export function sizeOf(bytes: number): string {
   return `${power === 0 ? bytes : (bytes / 1000 ** power).toFixed(1)} ${units[power]}`;
 }
 
-/** Formats a number of abandoned deliveries. */
-export function deadDeliveries(count: number): string {
-  return `${count} dead ${count === 1 ? 'delivery' : 'deliveries'}`;
+/** Formats a number of abandoned deliveries. `atLeast`: there may be more. */
+export function deadDeliveries(count: number, atLeast = false): string {
+  return `${bound(count, atLeast)} dead ${count === 1 ? 'delivery' : 'deliveries'}`;
+}
+
+/** Formats a number: `1,234`, or `1,234+` if it is a lower bound. */
+export function bound(number: number, atLeast: boolean): string {
+  return `${number.toLocaleString('en')}${atLeast ? '+' : ''}`;
+}
+
+/** Formats a number of things: `1 file`, or `10,000+ files` if the number is a lower bound. */
+export function countedBound(number: number, what: string, atLeast: boolean): string {
+  return `${bound(number, atLeast)} ${what}${number === 1 && !atLeast ? '' : 's'}`;
 }
 
 /** Formats a number that was counted up to a limit: `42`, or `100,000+` for at least as many as the limit. */

@@ -128,7 +128,7 @@ function detailsOf(worker: WorkerDetails): string {
     ['namespaces', worker.namespaces.join(', ') || 'none yet'],
     ['handlers', namesOf(worker.handlers)],
     ['resolvers', worker.resolvers.length === 0 ? null : worker.resolvers.join(', ')],
-    ['slots', endedAt === null ? `${worker.running} of ${worker.concurrency} used${hungText(worker)}` : null],
+    ['slots', endedAt === null ? `${worker.running} of ${worker.concurrency} taken${hungText(worker)}` : null],
     [
       'held',
       endedAt === null || worker.running === 0 ? null : `${counted(worker.running, 'step')} until a worker takes them`,

@@ -17,7 +17,7 @@ import { type BulkCounts, countPaused, countSteps, markItems, nextItems, sampleI
 import { FIRST_TASK } from '../../store/queue.ts';
 import type { StepKey } from '../../store/step-key.ts';
 import type { Engine } from '../engine.ts';
-import type { TaskFilter } from '../search/filter.ts';
+import { type LiveConditions, readLiveConditions, type TaskFilter } from '../search/filter.ts';
 import { type BulkReport, findBulk, reportOf } from './bulks.ts';
 import { CHUNK, type ChunkAnswer, type Running, workOnChunk } from './chunk.ts';
 import { noteBulk, type Selection, selectItems } from './select.ts';
@@ -257,7 +257,8 @@ export async function beginNew(engine: Engine, selection: Selection): Promise<Be
   const { action, target, result, operator } = selection;
   const { id, matched, skipped } = await selectItems(database, selection);
   const filter = target.kind === 'filter' ? target.filter : null;
-  const running = { id, action, filter, result, operator: { ...operator, bulkId: id }, runner: uuidV7() };
+  const conditions = filter && (await conditionsOf(engine, id, filter));
+  const running = { id, action, filter, conditions, result, operator: { ...operator, bulkId: id }, runner: uuidV7() };
   const start = async () => {
     const text = filter && JSON.stringify(filter);
     await startBulk(engine, running, {
@@ -278,10 +279,12 @@ export async function beginAgain(engine: Engine, id: number, operator: Operator)
   if (row.state === 'done') throw cannotResume(id, 'it is done; start a new action instead');
   if (row.state === 'selected')
     throw cannotResume(id, 'it was never confirmed; run its command again to start a new action');
+  const filter = row.filter === null ? null : (JSON.parse(row.filter) as TaskFilter);
   const running = {
     id,
     action,
-    filter: row.filter === null ? null : (JSON.parse(row.filter) as TaskFilter),
+    filter,
+    conditions: filter && (await conditionsOf(engine, id, filter)),
     result: row.result,
     operator: { actor: row.actor, reason: row.reason, door: row.door, bulkId: id },
     runner: uuidV7(),
@@ -293,6 +296,12 @@ export async function beginAgain(engine: Engine, id: number, operator: Operator)
     return running;
   };
   return { id, action, counts: { matched, done, skipped, failed }, start };
+}
+
+/** Reads the conditions to check again. Ages are measured from the selection, also when the action is resumed. */
+async function conditionsOf({ database }: Engine, id: number, filter: TaskFilter): Promise<LiveConditions> {
+  const { createdAt } = await findBulk(database, id);
+  return readLiveConditions(database, filter, Date.parse(createdAt));
 }
 
 async function startBulk(

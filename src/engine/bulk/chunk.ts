@@ -17,6 +17,7 @@ import {
   nextItems,
   staleAmong,
 } from '../../store/bulk/items.ts';
+import { changedAmong, withStepAmong } from '../../store/bulk/live-conditions.ts';
 import { openEntriesOf } from '../../store/dead-letters/change.ts';
 import { closeEntriesOf } from '../../store/dead-letters/look.ts';
 import { PINNED_PLANS } from '../../store/planner.ts';
@@ -26,10 +27,10 @@ import { closeRedriven } from '../dead-letters/redrive.ts';
 import type { ActEffects } from '../engine.ts';
 import { type Expanding, retryLocked, settleLocked } from '../operate.ts';
 import { reopenLocked } from '../rerun/rerun.ts';
-import type { TaskFilter } from '../search/filter.ts';
+import type { LiveConditions, TaskFilter } from '../search/filter.ts';
 import type { TaskState } from '../task-view.ts';
 import { failing, judge, type LiveRows, seenOf, stepKey, type Verdict, WHOLE_TASK } from './judge.ts';
-import { verbOf } from './targets.ts';
+import { actsOnSteps, verbOf } from './targets.ts';
 
 /** A bulk action in progress. */
 export interface Running {
@@ -37,6 +38,8 @@ export interface Running {
   action: BulkAction;
   /** Null if the items were listed individually. */
   filter: TaskFilter | null;
+  /** The conditions of the filter that are checked again under the locks. Null if there is no filter. */
+  conditions: LiveConditions | null;
   /** JSON text for `step_resolve`. */
   result: string | null;
   operator: Operator;
@@ -92,7 +95,7 @@ export async function workOnChunk(
 
   const taskUuids = [...new Set(items.map((item) => item.taskUuid))];
   const free = new Set(await lockFreeTasks(tx, taskUuids));
-  if (mayBeginMeanwhile(running.filter)) await lockReadySteps(tx, [...free]);
+  if (endsWithClaim(running.filter)) await lockReadySteps(tx, [...free]);
   const live = await readLive(tx, running, { items, taskUuids });
   const [ready, locked] = [items, items].map((all, i) =>
     all.filter(({ taskUuid }) => (free.has(taskUuid) || !live.tasks.has(taskUuid)) === (i === 0)),
@@ -115,10 +118,11 @@ export async function workOnChunk(
   return { kind: 'worked', last: items.at(-1)!, counts, locked: portion.lastChance ? 0 : locked.length, effects };
 }
 
-/** Returns whether a task no longer meets the filter once a worker claims its first step. */
-function mayBeginMeanwhile(filter: TaskFilter | null): boolean {
+/** Returns whether a task may no longer meet the filter once a worker claims a step of it. */
+function endsWithClaim(filter: TaskFilter | null): boolean {
   const states = [filter?.status ?? []].flat();
-  return states.includes('pending') && !states.includes('steps_in_process');
+  if (states.includes('pending') && !states.includes('steps_in_process')) return true;
+  return filter?.stepState === 'enqueued' || filter?.updatedBefore !== undefined;
 }
 
 /** Returns as many items as one transaction may act on, but at least one. */
@@ -137,21 +141,27 @@ function limited(items: readonly BulkItemRow[]): readonly BulkItemRow[] {
  */
 async function readLive(
   tx: Db,
-  { id, filter, action }: Running,
+  { id, filter, conditions, action }: Running,
   { items, taskUuids }: { items: readonly BulkItemRow[]; taskUuids: readonly string[] },
 ): Promise<LiveRows> {
   if (action === 'task_delete') await closeEntriesOf(tx, taskUuids, 'lifecycle');
   const seen = items.flatMap(seenOf).filter(({ idx }) => idx !== WHOLE_TASK);
-  const [tasks, steps, stale, deadLetters] = await Promise.all([
+  const isOfChange = (conditions?.updatedAfter ?? conditions?.updatedBefore ?? null) !== null;
+  const step = actsOnSteps(action) ? null : conditions?.step;
+  const [tasks, steps, stale, changed, withStep, deadLetters] = await Promise.all([
     liveTasks(tx, id, taskUuids),
     seen.length > 0 ? liveSteps(tx, seen) : [],
     filter?.stale ? staleAmong(tx, taskUuids) : undefined,
+    isOfChange ? changedAmong(tx, taskUuids, conditions!) : undefined,
+    step ? withStepAmong(tx, taskUuids, step) : undefined,
     /task_(redrive|delete)/.test(action) ? openEntriesOf(tx, taskUuids) : new Map<string, string>(),
   ]);
   return {
     tasks: new Map(tasks.map((task) => [task.taskUuid, task])),
     steps: new Map(steps.map((step) => [stepKey(step), step])),
     stale,
+    changed,
+    withStep,
     deadLetters,
   };
 }

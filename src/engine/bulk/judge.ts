@@ -15,6 +15,10 @@ export interface LiveRows {
   steps: ReadonlyMap<string, LiveStepRow>;
   /** The tasks that are still stale. Undefined if the filter has no such condition. */
   stale: ReadonlySet<string> | undefined;
+  /** The tasks whose last change is in the range of the filter. Undefined if the filter has no such range. */
+  changed: ReadonlySet<string> | undefined;
+  /** The tasks with a step that meets the filter. Undefined if the filter has no such condition, or selects steps. */
+  withStep: ReadonlySet<string> | undefined;
   /** The open dead letters of the tasks, for a redrive or a deletion. */
   deadLetters: ReadonlyMap<string, string>;
 }
@@ -50,13 +54,17 @@ export function judge(
     if (task.ended) return { steps: [] };
   }
   const states = filter ? stepStates(action, filter) : statesOfNamed(action);
-  if (seen.length === 0)
+  const noStep = live.withStep?.has(task.taskUuid) === false ? 'none of its steps meets the conditions now' : undefined;
+  if (seen.length === 0) {
+    if (noStep) return { skip: noStep };
     return states !== null && filter === null ? { skip: nothingToDo(task, action) } : { steps: [] };
+  }
   const now = seen.map((step) => ({ step, row: live.steps.get(stepKey(step)) }));
   const same = now.filter(
     ({ step, row }) => row?.attempts === step.attempts && (!states || states.includes(row.state)),
   );
   if (same.length === 0) return { skip: changeOf(now[0]!) };
+  if (noStep) return { skip: noStep };
   return { steps: same.map(({ row }) => row!) };
 }
 
@@ -99,14 +107,16 @@ function unfitForRedrive(
 function unfit(
   task: LiveTaskRow,
   { action, filter }: { action: BulkAction; filter: TaskFilter },
-  { stale }: LiveRows,
+  { stale, changed }: LiveRows,
 ): string | undefined {
   // The filter matched the end of an earlier run.
   if (action === 'task_delete' && task.ranAgain) return 'it ran again after it was selected';
+  if (task.acted) return undefined;
   if (filter.status !== undefined && ![filter.status].flat().includes(task.state)) {
     return `it is in ${task.state} now`;
   }
-  return stale && !stale.has(task.taskUuid) ? 'it is no longer stale' : undefined;
+  if (stale?.has(task.taskUuid) === false) return 'it is no longer stale';
+  return changed?.has(task.taskUuid) === false ? 'it has changed since it was selected' : undefined;
 }
 
 function nothingToDo(task: LiveTaskRow, action: BulkAction): string {

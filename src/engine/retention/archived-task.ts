@@ -13,6 +13,8 @@ export interface ArchivedTask {
   template: { namespace: string; name: string; version: string; digest: string };
   /** Its identity as SHA-256 in hex; null if it has none. */
   identity: string | null;
+  /** The request that created it, if it had the header `Idempotency-Key`: the hash of the key, and its digest, in hex. */
+  request: { keyHash: string | null; digest: string } | null;
   task: ArchivedRow;
   /** The rows of all tables that belong to the task: `steps`, `history`, `events`, `step_logs` and others. */
   lists: Readonly<Record<string, readonly ArchivedRow[]>>;
@@ -28,7 +30,16 @@ export function archivedTask(line: string, file: string): ArchivedTask {
   } catch (cause) {
     throw notATask(file, cause);
   }
-  const { task_uuid: taskUuid, format, archived_at: archivedAt, template, identity, task, ...lists } = value ?? {};
+  const {
+    task_uuid: taskUuid,
+    format,
+    archived_at: archivedAt,
+    template,
+    identity,
+    request,
+    task,
+    ...lists
+  } = value ?? {};
   const known = typeof taskUuid === 'string' && isUuid(taskUuid) && typeof format === 'number';
   if (!known || !isRow(template) || !isRow(task)) throw notATask(file, undefined);
   return {
@@ -37,10 +48,17 @@ export function archivedTask(line: string, file: string): ArchivedTask {
     archivedAt: String(archivedAt),
     template: template as unknown as ArchivedTask['template'],
     identity: typeof identity === 'string' ? identity : null,
+    request: requestOf(request),
     task,
     lists: Object.fromEntries(Object.entries(lists).filter((pair): pair is [string, ArchivedRow[]] => isList(pair[1]))),
     line,
   };
+}
+
+function requestOf(request: unknown): ArchivedTask['request'] {
+  if (!isRow(request) || typeof request.digest !== 'string') return null;
+  const { key_hash: keyHash, digest } = request;
+  return { keyHash: typeof keyHash === 'string' ? keyHash : null, digest: digest as string };
 }
 
 function isRow(value: unknown): value is ArchivedRow {

@@ -136,8 +136,10 @@ export class RestoreAct implements AsyncIterable<RestoreProgress> {
     const columns = await this.#columnsOf(known);
     const { restored, owning } = await database.transaction(RESTORING, async (tx) => {
       const restored = new Set(await restoreTasks(tx, known, columns));
-      const identities = known.flatMap(({ taskUuid, identity }) =>
-        identity !== null && restored.has(taskUuid) ? [{ taskUuid, hash: identity }] : [],
+      const identities = known.flatMap(({ taskUuid, identity, request }) =>
+        identity !== null && restored.has(taskUuid)
+          ? [{ taskUuid, hash: identity, requestHash: request?.keyHash ?? null, digest: request?.digest ?? null }]
+          : [],
       );
       const owning = identities.length > 0 ? new Set(await restoreIdentities(tx, identities)) : new Set<string>();
       return { restored, owning };

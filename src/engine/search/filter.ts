@@ -302,6 +302,27 @@ function idOf(id: string | undefined, what: string): string | null {
   return id === undefined ? null : checkUuid(id, what);
 }
 
+/** The conditions of a filter that are checked again before an action, because a task can stop to meet them. */
+export interface LiveConditions {
+  updatedAfter: string | null;
+  updatedBefore: string | null;
+  step: StepCondition | null;
+}
+
+/**
+ * Reads the conditions of a checked filter that are checked again before an action. `now`: the time from which ages are
+ * measured, in milliseconds since 1970.
+ */
+export async function readLiveConditions(database: Database, filter: TaskFilter, now: number): Promise<LiveConditions> {
+  const step = stepOf(filter);
+  if (step && filter.worker !== undefined) step.workerIds = await workerIds(database, filter.worker);
+  return {
+    updatedAfter: timeOf(filter.updatedAfter, 'updatedAfter', now),
+    updatedBefore: timeOf(filter.updatedBefore, 'updatedBefore', now),
+    step,
+  };
+}
+
 function stepOf({ step, stepState, handler, errorType, error, worker }: TaskFilter): StepCondition | null {
   if ([step, stepState, handler, errorType, error, worker].every((value) => value === undefined)) return null;
   if (stepState !== undefined && !STEP_STATES.includes(stepState)) {

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { orNull } from '../or-null.ts';
 import { PauseSchema } from './task-detail-schemas.ts';
-import { UnservedSchema } from './worker-schemas.ts';
+import { atLeast, UnservedSchema } from './worker-schemas.ts';
 
 const count = z.int();
 const nullableText = z.string().nullable();
@@ -25,7 +25,14 @@ export const PruneSchema = z
 export const StatusSchema = z
   .object({
     at: z.string(),
-    workers: z.object({ alive: count, lost: count, slots: count, slots_used: count, hung_slots: count }),
+    workers: z.object({
+      alive: count,
+      lost: count,
+      slots: count,
+      slots_used: count,
+      hung_slots: count,
+      at_least: atLeast,
+    }),
     queues: z.array(
       z.object({
         namespace: z.string(),
@@ -34,10 +41,12 @@ export const StatusSchema = z
         running: count,
         workers: count,
         unserved: count,
+        at_least: atLeast,
       }),
     ),
     open: StateCounts,
-    waits: z.array(z.object({ kind: z.string(), count, oldest_since: z.string() })),
+    open_at_least: z.array(z.string()).openapi({ description: 'The states in `open` whose counts are lower bounds.' }),
+    waits: z.array(z.object({ kind: z.string(), count, count_is_exact: z.boolean(), oldest_since: z.string() })),
     attention: z
       .object({
         blocked: count,
@@ -50,6 +59,7 @@ export const StatusSchema = z
         approvals: count,
         failing_schedules: count,
         no_worker: z.boolean(),
+        at_least: atLeast,
       })
       .openapi({ description: 'Counts of problems that need a person.' }),
     pauses: z.array(PauseSchema),

@@ -66,6 +66,11 @@ export const UnservedSchema = z
   })
   .openapi('UnservedSteps');
 
+/** The names of counts that are lower bounds. */
+export const atLeast = z
+  .array(z.string())
+  .openapi({ description: 'The names of the counts that are lower bounds, because counting stopped at a limit.' });
+
 export const QueueSchema = z
   .object({
     namespace: z.string(),
@@ -91,8 +96,13 @@ export const QueueSchema = z
     lost: z.array(z.string()),
     approvals: z.int(),
     failing_schedules: z.int(),
+    stale: z.int(),
+    dead_deliveries: z.int(),
+    late_timers: z.int(),
+    late_schedules: z.int(),
     unserved: z.array(UnservedSchema),
     unserved_steps: z.int(),
+    at_least: atLeast,
   })
   .openapi('Queue');
 

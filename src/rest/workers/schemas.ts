@@ -182,6 +182,10 @@ export const HeartbeatSchema = z
       .array(z.strictObject({ step_uuid: uuid, fence }))
       .max(10_000)
       .openapi({ description: 'All steps that the worker holds.' }),
+    hung: z.int().min(0).max(10_000).optional().openapi({
+      description:
+        'Number of slots that handlers still hold although their steps were stopped. These steps are not in `steps`. If it is missing, the last number is kept.',
+    }),
     phase: z.enum(['running', 'draining', 'stopped']).default('running').openapi({
       description:
         'draining: the worker takes no steps. stopped: the worker has ended, and its steps return to the queue.',

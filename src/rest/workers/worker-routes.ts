@@ -125,10 +125,10 @@ export function workRoutes(tasker: Tasker): OpenAPIHono {
     })
     .openapi(HEARTBEAT, async (c) => {
       const { id } = c.req.valid('param');
-      const { steps, phase } = c.req.valid('json');
+      const { steps, hung, phase } = c.req.valid('json');
       await workerOf(c, id);
       const held = steps.map(({ step_uuid: stepUuid, fence }) => ({ stepUuid, fence }));
-      const { drain, stop } = await httpWorkers.heartbeat({ workerId: id, steps: held, phase });
+      const { drain, stop } = await httpWorkers.heartbeat({ workerId: id, steps: held, hung, phase });
       const stopped = stop.map(({ stepUuid: step_uuid, fence, reason }) => ({ step_uuid, fence, reason }));
       return c.json({ drain, stop: stopped }, 200);
     })

@@ -38,7 +38,8 @@ export async function lockReadySteps(db: Db, taskUuids: readonly string[]): Prom
 
 const LIVE_TASKS = sql('live_tasks')`
 select d.task_uuid "taskUuid", (${shownState('t')})::text state, t.done_at is not null ended, coalesce(t.reruns, 0) reruns,
-       coalesce(t.rerun_at > (select created_at from tasker.bulk where id = $2), false) "ranAgain"
+       coalesce(t.rerun_at > (select created_at from tasker.bulk where id = $2), false) "ranAgain",
+       exists (select 1 from tasker.bulk_item i where i.bulk_id = $2 and i.task_uuid = t.task_uuid and i.outcome = 'done' offset 0) acted
   from unnest($1::uuid[]) d (task_uuid) cross join lateral (
     select task_uuid, state, n_wait, done_at, reruns, rerun_at from tasker.task x where x.task_uuid = d.task_uuid offset 0) t`;
 
@@ -51,6 +52,8 @@ export interface LiveTaskRow {
   reruns: number;
   /** Whether it was rerun after the items of the action were selected. */
   ranAgain: boolean;
+  /** Whether the action has already acted on another step of it, and so may have changed it. */
+  acted: boolean;
 }
 
 /** Returns the current state of tasks in a bulk action. Tasks that do not exist are omitted. */

@@ -3,7 +3,7 @@ import { MOST_UNBEGUN, unbegun } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 
 /** Rows of each kind are counted up to this number, so that a count takes a bounded time. */
-const COUNTED = 100_000;
+export const COUNTED = 100_000;
 
 /** The names of groups `g` of steps, by `template_id` and `idx`. */
 export const STEP_NAMES = `
@@ -59,15 +59,26 @@ union all${UNBEGUN}`;
 
 /**
  * Returns the number of open tasks by state, counting up to a million of each, and up to 10,000 that wait. Tasks without a
- * claimed step are `pending`: up to 10,000, the others are in `steps_in_process`.
+ * claimed step are `pending`: up to 10,000, the others are in `steps_in_process`. `exact` is false for a lower bound.
  */
-export async function openTasks(db: Db): Promise<{ state: string; count: number }[]> {
+export async function openTasks(db: Db): Promise<OpenTasksRow[]> {
   const { rows } = await db.query<{ state: string; count: number }>(OPEN_TASKS);
   const unbegun = rows.find(({ state }) => state === 'unbegun')!.count;
   const moved: Record<string, number> = { pending: unbegun, steps_in_process: -unbegun };
   return rows
     .filter(({ state }) => state !== 'unbegun')
-    .map(({ state, count }) => ({ state, count: Math.min(mostOf(state), Math.max(0, count + (moved[state] ?? 0))) }));
+    .map(({ state, count }) => {
+      const all = count + (moved[state] ?? 0);
+      return { state, count: Math.min(mostOf(state), Math.max(0, all)), exact: Math.max(count, all) < mostOf(state) };
+    });
+}
+
+/** The open tasks in one state. */
+export interface OpenTasksRow {
+  state: string;
+  count: number;
+  /** False if there may be more. */
+  exact: boolean;
 }
 
 const ATTENTION = sql('attention')`

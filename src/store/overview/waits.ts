@@ -3,11 +3,11 @@ import { WAIT_KINDS, type WaitKind } from '../../model/waits.ts';
 import { sql } from '../sql.ts';
 
 /** A wait is late if it has been due for this many seconds. */
-const LATE_SECONDS = 5;
+export const LATE_SECONDS = 5;
 /** Late waits are counted up to this number. */
-const MOST_LATE = 100_000;
+export const MOST_LATE = 100_000;
 /** Open approvals are counted up to this number. */
-const MOST_APPROVALS = 10_000;
+export const MOST_APPROVALS = 10_000;
 /** Maximum number of failed steps of a template to examine. */
 const MOST_FAILED = 10_000;
 
@@ -48,18 +48,23 @@ export async function waitsByKind(db: Db, most: number): Promise<{ kinds: WaitsR
 // The condition on waits is evaluated once, so that nothing else is read if no step waits. Each kind is looked up in
 // `wait_open`, because a search in the order of the table would read all ended waits before it finds an open one.
 const FAILED_WAITING = sql('failed_waiting_tasks')`
-select count(*)::int failed from (
-  select distinct q.task_uuid from tasker.template m cross join lateral (
-    select x.task_uuid from tasker.step_search x where x.template_id = m.id and x.state = 'error' limit ${MOST_FAILED} offset 0) q
+with q as materialized (
+  select m.id, x.task_uuid from tasker.template m cross join lateral (
+    select x.task_uuid from tasker.step_search x where x.template_id = m.id and x.state = 'error' limit ${MOST_FAILED} offset 0) x
    where exists (
      select 1 from unnest(${KINDS}) k (kind) cross join lateral (
-       select 1 from tasker.wait x where x.kind = k.kind and x.ended_at is null limit 1) w)) f
+       select 1 from tasker.wait x where x.kind = k.kind and x.ended_at is null limit 1) w))
+select count(*)::int failed, not exists (select 1 from q group by id having count(*) >= ${MOST_FAILED}) exact
+  from (select distinct task_uuid from q) f
  cross join lateral (
    select 1 from tasker.task t where t.task_uuid = f.task_uuid and t.state = 'blocked_by_failures' and t.n_wait > 0 offset 0) t`;
 
-/** Counts the waiting tasks in which a step has failed. The search tables list the failed steps. */
-export async function failedWaitingTasks(db: Db): Promise<number> {
-  return (await db.query<{ failed: number }>(FAILED_WAITING)).rows[0]!.failed;
+/**
+ * Counts the waiting tasks in which a step has failed. The search tables list the failed steps. `exact` is false if a
+ * template has too many of them.
+ */
+export async function failedWaitingTasks(db: Db): Promise<{ failed: number; exact: boolean }> {
+  return (await db.query<{ failed: number; exact: boolean }>(FAILED_WAITING)).rows[0]!;
 }
 
 const OPEN_APPROVALS = sql('open_approvals')`

@@ -43,7 +43,7 @@ export interface RecentWorkerRow {
   /** Milliseconds since the last heartbeat. */
   silentMs: number | null;
   running: number | null;
-  /** Number of used slots whose attempt is over. */
+  /** Number of taken slots whose attempt is over. */
   hung: number | null;
   completed: number | null;
   failed: number | null;

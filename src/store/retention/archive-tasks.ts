@@ -30,6 +30,8 @@ select json_build_object(
          'task_uuid', d.task_uuid, 'format', ${ARCHIVE_FORMAT}, 'archived_at', tasker.iso(now()),
          'template', json_build_object('namespace', n.name, 'name', m.name, 'version', m.version, 'digest', m.digest),
          'identity', (select encode(i.hash, 'hex') from tasker.task_identity i where i.task_uuid = d.task_uuid limit 1),
+         'request', (select json_build_object('key_hash', encode(i.request_hash, 'hex'), 'digest', encode(i.digest, 'hex'))
+                       from tasker.task_identity i where i.task_uuid = d.task_uuid and i.digest is not null limit 1),
          'task', (select row_to_json(r) from (select t.*) r),
          'steps', ${rowsOf('step', 'r.idx', NAMED)},
          'history', ${rowsOf('history', 'r.ended_at, r.idx, r.attempt', HISTORY)},

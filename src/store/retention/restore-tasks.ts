@@ -1,5 +1,5 @@
 import type { Db } from '../../db/statement.ts';
-import { made, sql } from '../sql.ts';
+import { lists, made, sql } from '../sql.ts';
 
 /** The lists of an archived task, and the tables whose rows they have. Other lists have separate statements. */
 const RESTORED: readonly (readonly [list: string, table: string])[] = [
@@ -147,21 +147,24 @@ select distinct on (h.worker_id) h.worker_id, h.worker, h.host
  order by h.worker_id
 on conflict do nothing`;
 
+// A request with the same key may have created another task since the prune. That task keeps the key.
 const RESTORE_IDENTITIES = sql('restore_identities')`
-insert into tasker.task_identity as i (hash, task_uuid)
-select decode(d.hash, 'hex'), d.task_uuid from unnest($1::uuid[], $2::text[]) d (task_uuid, hash) order by 1
+insert into tasker.task_identity as i (hash, task_uuid, request_hash, digest)
+select decode(d.hash, 'hex'), d.task_uuid, case when y.task_uuid is null then decode(d.request_hash, 'hex') end, decode(d.digest, 'hex')
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) d (task_uuid, hash, request_hash, digest)
+  left join lateral (
+    select task_uuid from tasker.task_identity x where x.request_hash = decode(d.request_hash, 'hex') offset 0) y on true
+ order by 1
 on conflict (hash) do update set prune_id = null, pruned_at = null where i.task_uuid = excluded.task_uuid
 returning task_uuid "taskUuid"`;
 
 /** Restores the identities of tasks, unless another task now has them. Returns the tasks that have their identities. */
 export async function restoreIdentities(
   db: Db,
-  identities: readonly { taskUuid: string; hash: string }[],
+  identities: readonly { taskUuid: string; hash: string; requestHash: string | null; digest: string | null }[],
 ): Promise<string[]> {
-  const { rows } = await db.query<{ taskUuid: string }>(RESTORE_IDENTITIES, [
-    identities.map((one) => one.taskUuid),
-    identities.map((one) => one.hash),
-  ]);
+  const values = lists(identities, 'taskUuid', 'hash', 'requestHash', 'digest');
+  const { rows } = await db.query<{ taskUuid: string }>(RESTORE_IDENTITIES, values);
   return rows.map((row) => row.taskUuid);
 }
 

@@ -223,9 +223,12 @@ export async function passDueTimes(db: Db, passed: readonly PassedSchedule[]): P
   return rows.filter((row) => row.full).map((row) => row.id);
 }
 
+/** Late schedules are counted up to this number. */
+export const MOST_LATE_SCHEDULES = 10_000;
+
 const LATE_SCHEDULES = sql('late_schedules')`
 select count(*)::int late from (
-  select 1 from tasker.schedule where wake_at < tasker.schedule_now() - interval '10 seconds' limit 10000) s`;
+  select 1 from tasker.schedule where wake_at < tasker.schedule_now() - interval '10 seconds' limit ${MOST_LATE_SCHEDULES}) s`;
 
 /** Returns the number of schedules whose due time passed more than ten seconds ago, counted up to 10,000. */
 export async function lateSchedules(db: Db): Promise<number> {
@@ -233,11 +236,12 @@ export async function lateSchedules(db: Db): Promise<number> {
 }
 
 // The newest outcomes come first, until one is known. A task that is still open, or a skipped due time, decides nothing.
+const MOST_EXAMINED = 10_000;
 const FAILING_SCHEDULES = sql('failing_schedules')`
 select s.spec -> 'template' ->> 'namespace' namespace, count(*)::int schedules
   from (select schedule_id, name, spec from tasker.schedule
          where paused_by = 'schedule' or paused_at is null and (next_due is not null or queued_due is not null)
-         order by name limit 10000) s
+         order by name limit ${MOST_EXAMINED}) s
  cross join lateral (
    select f.outcome = 'failed' or t.failed failing
      from (select due_at, outcome, task_uuid from tasker.schedule_firing x
@@ -248,7 +252,12 @@ select s.spec -> 'template' ->> 'namespace' namespace, count(*)::int schedules
     where f.outcome = 'failed' or t.failed or t.done_at is not null
     order by f.due_at desc limit 1) o
  where o.failing
- group by 1`;
+ group by 1
+union all
+select null, 1
+  from (select 1 from tasker.schedule
+         where paused_by = 'schedule' or paused_at is null and (next_due is not null or queued_due is not null)
+        offset ${MOST_EXAMINED} limit 1) more`;
 
 /** The failing schedules of a namespace. */
 export interface FailingSchedulesRow {
@@ -258,8 +267,11 @@ export interface FailingSchedulesRow {
 
 /**
  * Counts by namespace the schedules whose last known outcome is a failure: no task could be created, or the task failed
- * or is blocked. Omits schedules that a person paused or that are over. Examines up to 10,000 schedules.
+ * or is blocked. Omits schedules that a person paused or that are over. Examines up to 10,000 schedules; `exact` is false if
+ * there are more.
  */
-export async function failingSchedules(db: Db): Promise<FailingSchedulesRow[]> {
-  return (await db.query<FailingSchedulesRow>(FAILING_SCHEDULES)).rows;
+export async function failingSchedules(db: Db): Promise<{ rows: FailingSchedulesRow[]; exact: boolean }> {
+  const { rows } = await db.query<FailingSchedulesRow | { namespace: null }>(FAILING_SCHEDULES);
+  const known = rows.filter((row): row is FailingSchedulesRow => row.namespace !== null);
+  return { rows: known, exact: known.length === rows.length };
 }

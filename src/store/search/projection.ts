@@ -1,6 +1,6 @@
 import type { Db } from '../../db/statement.ts';
 import { PARENTS_DONE_AT } from '../expand-tasks.ts';
-import { shownState } from '../shown-state.ts';
+import { lastChange, shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 
 const LOCK_SEARCH = sql('lock_search')`select pg_advisory_xact_lock(7303014008)`;
@@ -22,9 +22,7 @@ with live as materialized (
          t.n_error, t.initiator, t.source_system, t.reason, t.tags, t.correlation_id, t.parent_correlation_id
     from unnest($1::uuid[]) w (id)
     left join lateral (select * from tasker.task t where t.task_uuid = w.id offset 0) t on true
-    left join lateral (
-      select greatest(t.created_at, max(s.started_at), max(s.done_at)) at from tasker.step s
-       where t.done_at is null and s.task_uuid = t.task_uuid offset 0) c on true),
+    left join lateral (${lastChange('t')}) c on true),
 written as (
   insert into tasker.task_search (task_uuid, template_id, state, created_at, done_at, updated_at, initiator,
                                   source_system, reason, tags, correlation_id, parent_correlation_id)

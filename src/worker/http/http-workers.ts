@@ -75,6 +75,8 @@ export type Reported =
 export interface HttpBeat {
   workerId: number;
   steps: readonly { stepUuid: string; fence: string }[];
+  /** Number of slots that handlers of stopped steps still hold. */
+  hung?: number | undefined;
   phase: 'running' | 'draining' | 'stopped';
 }
 
@@ -212,7 +214,7 @@ export class HttpWorkers {
   }
 
   /** Extends the lease of a worker, and returns the steps that it must stop. @throws TaskerError `worker_lost` */
-  async heartbeat({ workerId, steps, phase }: HttpBeat): Promise<{ drain: boolean; stop: Stop[] }> {
+  async heartbeat({ workerId, steps, hung, phase }: HttpBeat): Promise<{ drain: boolean; stop: Stop[] }> {
     const { engine, leaseMs } = this.#options;
     const attempts = steps.map((step) => readFence(step.stepUuid, step.fence));
     if (phase === 'stopped') {
@@ -221,7 +223,8 @@ export class HttpWorkers {
       this.#forget(workerId);
       return { drain: true, stop: [] };
     }
-    const report = { running: steps.length, phase };
+    // As for other workers, `running` is the number of all taken slots.
+    const report = { running: steps.length + (hung ?? 0), phase, ...(hung !== undefined && { hung }) };
     const beat = await engine.heartbeat([workerId], leaseMs, report);
     if (!beat.alive.includes(workerId)) {
       this.#forget(workerId);

@@ -60,7 +60,7 @@ it('a handler that only another worker of the namespace has is not missing', asy
   ]);
 });
 
-it('the heartbeats of a worker report used slots, recorded attempts with their rates, and the lag of its event loop', async () => {
+it('the heartbeats of a worker report taken slots, recorded attempts with their rates, and the lag of its event loop', async () => {
   const goOn = deferred();
   const { tasker, demo, another } = await shared.setup(
     { a: [] },

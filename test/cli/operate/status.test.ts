@@ -68,7 +68,7 @@ it('status, queue and doctor report a worker that was killed, for an hour, altho
     .toHaveLength(1);
   const { stdout } = await project.run(['status']);
   expect(stdout).not.toContain('nothing needs you');
-  expect(stdout).toMatch(/^workers +1 alive, 1 lost, 0 of 100 slots used$/m);
+  expect(stdout).toMatch(/^workers +1 alive, 1 lost, 0 of 100 slots taken$/m);
   const queue = await project.run(['queue']);
   expect(queue.stdout).toMatch(/^demo .* 0\/100 .* 1 \(1 lost\)$/m);
   expect(queue.stdout).toMatch(/^demo +1 worker lost in the last hour +npx tasker worker list -n demo --state lost$/m);

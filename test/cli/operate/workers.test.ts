@@ -26,7 +26,7 @@ it('a worker of another process is listed, drained and resumed, and claims steps
   await running.until('drained: this worker no longer holds steps');
   const shown = await on.project.run(['worker', 'show', 'w1']);
   expect(shown.stdout).toMatch(/^state +drained, asked by ada .* ago: new kernel$/m);
-  expect(shown.stdout).toMatch(/^slots +0 of 100 used$/m);
+  expect(shown.stdout).toMatch(/^slots +0 of 100 taken$/m);
 
   const task = await on.project.create('pair', '-i', '{"lucky":true}');
   const queue = await on.project.run(['queue']);

@@ -185,6 +185,31 @@ it('a heartbeat names the steps of cancelled tasks, which are then rejected', as
   await on.complete(steps.find((step) => step.task_uuid === kept.taskUuid)!);
 });
 
+it('a worker over HTTP reports the slots that hung handlers hold, and they count as taken', async () => {
+  const { taskUuid } = await create('lone');
+  const on = await worker('lone');
+  const step = await on.step();
+  const numbers = async () => {
+    const [queue] = await tasker.queues({ namespace: 'test' });
+    const { running, hung } = (await tasker.listWorkers()).find(({ id }) => id === on.id)!;
+    return { running, hung, slots: queue!.hungSlots };
+  };
+  await on.beat([step]);
+  expect(await numbers()).toEqual({ running: 1, hung: null, slots: 0 });
+  await tasker.cancelTask(taskUuid);
+  expect((await on.beat([step])).body).toMatchObject({ stop: [{ reason: 'cancelled' }] });
+  // The handler does not stop. The worker no longer lists its step.
+  expect((await on.beat([], { hung: 1 })).status).toBe(200);
+  expect(await numbers()).toEqual({ running: 1, hung: 1, slots: 1 });
+  expect((await tasker.status()).workers).toMatchObject({ hungSlots: 1 });
+  await on.beat([], { hung: 0 });
+  expect(await numbers()).toEqual({ running: 0, hung: 0, slots: 0 });
+  for (const hung of [-1, 1.5, '1', 10_001]) {
+    expect((await on.beat([], { hung })).status, String(hung)).toBe(400);
+  }
+  await on.beat([], { phase: 'stopped' });
+});
+
 it('the server ends an attempt whose timeout expires, and a checkpoint restarts the timeout', async () => {
   const on = await worker('limited');
   const { taskUuid } = await create('limited');

@@ -248,8 +248,9 @@ export interface Summary {
 export interface Status {
   at: string;
   open: Record<string, number>;
-  workers: { alive: number; lost: number; slots: number; slots_used: number; hung_slots: number };
-  attention: Record<string, number | boolean>;
+  workers: { alive: number; lost: number; slots: number; slots_used: number; hung_slots: number; at_least: string[] };
+  attention: Record<string, number | boolean | string[]> & { at_least: string[] };
+  pauses: Pause[];
   per_minute: { created: number; ended: number; attempts: number; failures: number; estimated: boolean };
 }
 

@@ -1,3 +1,4 @@
+import { nearText } from './near-time.ts';
 import { zoneNow } from './zone.ts';
 
 const SECOND = 1000;
@@ -20,19 +21,11 @@ function two(ms: number, large: number, largeName: string, small: number, smallN
 }
 
 /**
- * Returns a time relative to another: `just now`, `3 min ago`, `in 29 min`. Beyond a day, returns its date and time.
+ * Returns a time relative to another: `just now`, `3 min ago`, `in 1 h 29 min`. Beyond a day, returns its date and time.
  */
 export function relativeText(time: Date, now: Date): string {
   const ms = now.getTime() - time.getTime();
-  const size = Math.abs(ms);
-  if (size >= DAY) return dateText(time);
-  if (size < 5 * SECOND) return ms >= 0 ? 'just now' : 'now';
-  const text = size < MINUTE ? `${Math.round(size / SECOND)} s` : oneUnit(size);
-  return ms >= 0 ? `${text} ago` : `in ${text}`;
-}
-
-function oneUnit(ms: number): string {
-  return ms < HOUR ? `${Math.round(ms / MINUTE)} min` : `${Math.round(ms / HOUR)} h`;
+  return Math.abs(ms) >= DAY ? dateText(time) : nearText(ms);
 }
 
 /** Texts of times, in the chosen zone. */
@@ -50,6 +43,14 @@ export function timeOf(text: string): Date {
 
 const NUMBER = new Intl.NumberFormat('en');
 export const numberText = (value: number) => NUMBER.format(value);
+
+/** Returns a number, with a plus if it is a lower bound: `10,000+`. */
+export const boundText = (value: number, atLeast: boolean) => `${numberText(value)}${atLeast ? '+' : ''}`;
+
+/** Returns a number with its noun, as {@link counted}, or `10,000+ tasks` for a lower bound. */
+export function countedBound(count: number, noun: string, atLeast: boolean): string {
+  return atLeast ? `${boundText(count, true)} ${noun}s` : counted(count, noun);
+}
 
 export function percentText(share: number): string {
   const percent = share * 100;

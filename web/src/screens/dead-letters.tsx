@@ -11,7 +11,7 @@ import { Pages } from '../parts/list-screen.tsx';
 import { ReadProblem } from '../parts/read-problem.tsx';
 import { State } from '../parts/state.tsx';
 import { Time } from '../parts/text.tsx';
-import { counted, numberText } from '../parts/words.ts';
+import { countedBound, numberText } from '../parts/words.ts';
 import { Investigation } from './dead-letters/investigation.tsx';
 import { type Letter, REASONS, STATUSES } from './dead-letters/letter.ts';
 
@@ -94,9 +94,10 @@ export default function DeadLetters() {
 
 function answerOf({ total, total_is_exact: exact }: LetterPage, search: URLSearchParams): string {
   const status = search.get('status') ?? 'pending';
-  const count = exact ? counted(total, 'task') : `${numberText(total)}+ tasks`;
-  if (status !== 'pending') return counted(total, 'dead letter');
-  return total === 0 ? 'Nothing to investigate' : `${count} to investigate, the most urgent first`;
+  if (status !== 'pending') return countedBound(total, 'dead letter', !exact);
+  return total === 0
+    ? 'Nothing to investigate'
+    : `${countedBound(total, 'task', !exact)} to investigate, the most urgent first`;
 }
 
 function columnsOf(open: string | null, show: (id: string) => void): readonly Column<Letter>[] {

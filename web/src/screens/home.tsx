@@ -3,41 +3,46 @@ import { useLinks } from '../frame/namespace.ts';
 import { Figures } from '../parts/charts/figures.tsx';
 import { useStats } from '../parts/charts/stats.ts';
 import { Throughput } from '../parts/charts/throughput.tsx';
-import { Code, Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { Code, Empty, Heading, Panel } from '../parts/controls.tsx';
 import { type Column, Grid } from '../parts/grid.tsx';
 import { useList } from '../parts/list-screen.tsx';
 import { HUES, StateShape } from '../parts/state.tsx';
-import { counted, durationText, numberText, percentText } from '../parts/words.ts';
+import { boundText, counted, durationText, numberText, percentText } from '../parts/words.ts';
 import { CauseList } from './errors/cause-list.tsx';
 import { causesOf } from './errors/causes.ts';
 import { FirstSteps, useIsNew } from './home/first-steps.tsx';
-import { type Need, useNeeds, useSummary } from './home/needs.ts';
+import { type Need, type Unknown, useNeeds, useSummary } from './home/needs.ts';
 import { Slots } from './worker/worker-types.tsx';
 import { Handlers, type Worker, WorkerLink, WorkerState } from './workers.tsx';
 
 const CAUSES = 3;
 
 export default function Home() {
-  const { needs, error, loading } = useNeeds();
+  const { needs, unknown, loading } = useNeeds();
   const isNew = useIsNew();
+  const isQuiet = needs.length === 0 && unknown.length === 0;
   return (
     <>
       <Heading
         title="Home"
-        answer={loading ? '\u00a0' : isNew && needs.length === 0 ? 'No task has run yet' : answerOf(needs)}
+        answer={loading ? '\u00a0' : isNew && isQuiet ? 'No task has run yet' : answerOf(needs, unknown)}
       />
-      {error && loading && <Problem error={error} />}
       {isNew && <FirstSteps />}
-      {!loading && !(isNew && needs.length === 0) && (
+      {(needs.length > 0 || unknown.length > 0 || !(loading || isNew)) && (
         <Panel title="Needs a person">
-          {needs.length > 0 ? (
+          {isQuiet ? (
+            <Empty title="Nothing needs you">
+              No task is blocked, stale or paused, no step lacks a worker, nothing is late, and no approval waits.
+            </Empty>
+          ) : (
             <ul>
               {needs.map((need) => (
                 <NeedRow key={need.text} need={need} />
               ))}
+              {unknown.map((one) => (
+                <UnknownRow key={one.what} unknown={one} />
+              ))}
             </ul>
-          ) : (
-            <Empty title="Nothing needs you">No task is blocked, no step lacks a worker, and no approval waits.</Empty>
           )}
         </Panel>
       )}
@@ -48,22 +53,33 @@ export default function Home() {
   );
 }
 
-function answerOf(needs: readonly Need[]): string {
+function answerOf(needs: readonly Need[], unknown: readonly Unknown[]): string {
   const total = needs.reduce((sum, { count }) => sum + count, 0);
-  const more = needs.some((need) => need.more) ? 'more than ' : '';
-  return total === 0
-    ? 'Everything is moving'
-    : `${more}${counted(total, 'thing')} ${total === 1 ? 'needs' : 'need'} a person`;
+  const more = needs.some((need) => need.more) || unknown.length > 0 ? 'At least ' : '';
+  if (total > 0) return `${more}${counted(total, 'thing')} ${total === 1 ? 'needs' : 'need'} a person`;
+  return more === '' ? 'Everything is moving' : 'Not everything is known';
 }
 
-function NeedRow({ need: { count, more, isOne, state, hue, text, to } }: { need: Need }) {
+/** Tells what could not be read, so that its problems are not in the list. */
+function UnknownRow({ unknown: { what, why } }: { unknown: Unknown }) {
+  return (
+    <li className="flex min-h-11 items-center gap-3 border-b border-line px-4 py-1.5 last:border-b-0">
+      <StateShape state="error" size={16} />
+      <span className={`min-w-10 text-right text-lg font-semibold ${HUES.red}`}>?</span>
+      <span className="min-w-0 grow break-words">
+        Could not read {what}: {why}
+      </span>
+    </li>
+  );
+}
+
+function NeedRow({ need: { count, more = false, isOne, state, hue, text, to } }: { need: Need }) {
   return (
     <li className="border-b border-line last:border-b-0">
       <Link to={to} className="flex min-h-11 items-center gap-3 px-4 py-1.5 hover:bg-hover">
         <StateShape state={state} size={16} />
         <span className={`min-w-10 text-right text-lg font-semibold tabular-nums ${HUES[hue]}`}>
-          {!isOne && numberText(count)}
-          {more && '+'}
+          {!isOne && boundText(count, more)}
         </span>
         <span className="min-w-0 grow">{text}</span>
         <span className="text-faint" aria-hidden="true">

@@ -12,13 +12,12 @@ import type { Column } from '../parts/grid.tsx';
 import { ListScreen } from '../parts/list-screen.tsx';
 import { HUES, StateShape } from '../parts/state.tsx';
 import { Time } from '../parts/text.tsx';
-import { counted, numberText } from '../parts/words.ts';
+import { boundText, counted, countedBound, numberText } from '../parts/words.ts';
 import { Pauses } from './queues/pauses.tsx';
 
 interface Queue {
   namespace: string;
   ready: number;
-  ready_is_exact: boolean;
   paused: number;
   oldest_ready_at: string | null;
   running: number;
@@ -34,6 +33,8 @@ interface Queue {
   lost: string[];
   unserved: { handler: string; reason: 'no_worker' | 'no_handler' | 'draining'; steps: number; since: string | null }[];
   unserved_steps: number;
+  /** The names of the counts that are lower bounds. */
+  at_least: string[];
 }
 
 /** Number of missing handlers that a row shows. */
@@ -80,16 +81,24 @@ const columnsOf = (pauses: ReadonlyMap<string, Pause> | undefined): readonly Col
   {
     head: 'Ready',
     kind: 'num',
-    cell: ({ ready, ready_is_exact: exact }) => `${exact ? '' : 'over '}${numberText(ready)}`,
+    cell: ({ ready, at_least: atLeast }) => boundText(ready, atLeast.includes('ready')),
   },
   { head: 'In / min', kind: 'num', cell: (queue) => <Incoming queue={queue} /> },
   { head: 'Out / min', kind: 'num', cell: ({ out_per_minute: out }) => rateText(out) },
   { head: 'Oldest', kind: 'num', cell: ({ oldest_ready_at }) => <Time at={oldest_ready_at} /> },
   { head: 'Running', kind: 'num', cell: ({ running }) => numberText(running) },
   { head: 'Slots', kind: 'num', cell: (queue) => <SlotsTaken queue={queue} /> },
-  { head: 'Retries', kind: 'num', cell: ({ retries }) => numberText(retries) },
+  {
+    head: 'Retries',
+    kind: 'num',
+    cell: ({ retries, at_least: atLeast }) => boundText(retries, atLeast.includes('retries')),
+  },
   { head: 'Next retry', kind: 'num', cell: ({ next_retry_at }) => <Time at={next_retry_at} /> },
-  { head: 'Held by pauses', kind: 'num', cell: ({ paused }) => numberText(paused) },
+  {
+    head: 'Held by pauses',
+    kind: 'num',
+    cell: ({ paused, at_least: atLeast }) => boundText(paused, atLeast.includes('paused')),
+  },
   {
     head: 'Workers',
     kind: 'wide',
@@ -159,7 +168,7 @@ function NamespaceLink({ name, pause }: { name: string; pause: Pause | undefined
   );
 }
 
-function PauseAct({ queue: { namespace, ready }, paused }: { queue: Queue; paused: boolean }) {
+function PauseAct({ queue: { namespace, ready, at_least: atLeast }, paused }: { queue: Queue; paused: boolean }) {
   const verb = paused ? 'Resume' : 'Pause';
   return (
     <ActButton
@@ -172,7 +181,7 @@ function PauseAct({ queue: { namespace, ready }, paused }: { queue: Queue; pause
         verb: `${verb} the namespace`,
         preview: paused
           ? 'Its steps start again.'
-          : `Running steps finish. No other step of the namespace starts until it is resumed${ready > 0 ? `, including the ${counted(ready, 'step')} that ${ready === 1 ? 'is' : 'are'} ready` : ''}.`,
+          : `Running steps finish. No other step of the namespace starts until it is resumed${ready > 0 ? `, including the ${countedBound(ready, 'step', atLeast.includes('ready'))} that ${ready === 1 ? 'is' : 'are'} ready` : ''}.`,
         run: (said) =>
           ask(`${pathOf`v1/namespaces/${namespace}`}/${verb.toLowerCase()}`, { method: 'POST', body: said }),
       }}
@@ -209,8 +218,11 @@ export default function Queues() {
 
 function answerOf(queues: readonly Queue[]): string {
   const ready = queues.reduce((sum, queue) => sum + queue.ready, 0);
+  const atLeast = queues.some(({ at_least: names }) => names.includes('ready'));
   const unserved = queues.reduce((sum, queue) => sum + queue.unserved_steps, 0);
   const rest =
-    unserved > 0 ? `, and no worker can run ${unserved === ready ? 'them' : `${numberText(unserved)} of them`}` : '';
-  return `${counted(ready, 'step')} ready${rest}`;
+    unserved > 0
+      ? `, and no worker can run ${unserved === ready ? 'them' : `${boundText(unserved, atLeast)} of them`}`
+      : '';
+  return `${countedBound(ready, 'step', atLeast)} ready${rest}`;
 }

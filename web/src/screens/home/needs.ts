@@ -1,8 +1,8 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { ApiError, ask } from '../../api/client.ts';
+import { ApiError, ask, type Query } from '../../api/client.ts';
 import { useMissing } from '../../api/me.tsx';
 import { usePolling, usePrecaution } from '../../api/polling.ts';
-import type { Status, Summary } from '../../api/types.ts';
+import type { Pause, Status, Summary, TaskPage } from '../../api/types.ts';
 import { useLinks, useNamespace } from '../../frame/namespace.ts';
 import type { HUES } from '../../parts/state.tsx';
 
@@ -23,23 +23,59 @@ export interface Need {
 const SLOWLY_MS = 10_000;
 const FORBIDDEN = 403;
 
-type Attention = Partial<Record<string, number>>;
+/** The numbers of problems. `at_least` names those that are lower bounds. */
+interface Attention {
+  counts: Partial<Record<string, number>>;
+  atLeast: readonly string[];
+}
+
+const NONE: Attention = { counts: {}, atLeast: [] };
 
 /** The problems of the queue of a namespace. */
 interface QueueProblems {
+  namespace: string;
   workers: string[];
   draining: string[];
   lost: string[];
   hung_slots: number;
   failing_schedules: number;
+  approvals: number;
+  stale: number;
+  dead_deliveries: number;
+  late_timers: number;
+  late_schedules: number;
+  at_least: string[];
+}
+
+/** Something that the page does not know, because it could not or may not read it. */
+export interface Unknown {
+  what: string;
+  why: string;
+}
+
+/** What needs a person's attention, and what is not known. */
+export interface Needs {
+  needs: Need[];
+  unknown: Unknown[];
+  loading: boolean;
+}
+
+/** A request for a part of the numbers. */
+interface Part<Data> {
+  what: string;
+  /** The permission that the user lacks. */
+  missing: string | undefined;
+  data: Data | undefined;
+  error: Error | null;
 }
 
 /**
  * Reads the items that need a person's attention. The status covers all namespaces. For a single namespace, or a
  * credential that may not see all, the numbers come from the lists.
  */
-export function useNeeds(): { needs: Need[]; error: Error | null; loading: boolean } {
+export function useNeeds(): Needs {
   const namespace = useNamespace();
+  const missing = useMissing();
   const status = useQuery({
     queryKey: ['status'],
     queryFn: ({ signal }) => ask<Status>('v1/status', { signal }),
@@ -47,19 +83,38 @@ export function useNeeds(): { needs: Need[]; error: Error | null; loading: boole
     refetchInterval: usePrecaution(),
   });
   const refused = status.error instanceof ApiError && status.error.status === FORBIDDEN;
-  const summary = useSummary(namespace !== undefined || refused);
-  const letters = useTotal('v1/dlq/entries', 'dlq:read', namespace !== undefined || refused);
-  const approvals = useApprovals();
   const whole = namespace === undefined && !refused;
-  const queues = useQueues(!whole);
-  const some = whole
-    ? ofStatus(status.data)
-    : summary.data && { ...ofSummary(summary.data, letters), ...ofQueues(queues) };
-  // A credential with the status may not be able to list approvals.
-  const waiting = Math.max(some?.approvals ?? 0, approvals.count);
-  const needs = useNeedRows({ ...some, approvals: waiting }, approvals.more && waiting === approvals.count);
-  const error = refused ? summary.error : (status.error ?? summary.error);
-  return { needs, error, loading: some === undefined };
+  const lists = useLists(!whole);
+  const { data: summary, error: noSummary } = useSummary(!whole);
+  const parts: Part<Attention>[] = whole
+    ? [{ what: 'the status', missing: undefined, data: status.data && ofStatus(status.data), error: status.error }]
+    : [
+        {
+          what: 'the summary of tasks',
+          missing: missing('tasks:list'),
+          data: summary && ofSummary(summary),
+          error: noSummary,
+        },
+        ...lists,
+      ];
+  const rows = useNeedRows(sumOf(parts.map(({ data = NONE }) => data)));
+  const unknown = parts.flatMap(unknownOf);
+  // A part that failed is not awaited.
+  const loading = parts.some(({ data, error, missing }) => !data && !error && missing === undefined);
+  return { needs: rows, unknown, loading };
+}
+
+function unknownOf({ what, missing, error }: Part<unknown>): Unknown[] {
+  if (missing !== undefined) return [{ what, why: `needs the permission ${missing}` }];
+  return error ? [{ what, why: error.message }] : [];
+}
+
+/** Adds up the numbers. Each of them comes from one part only, except the approvals, which are not added twice. */
+function sumOf(parts: readonly Attention[]): Attention {
+  return {
+    counts: Object.assign({}, ...parts.map(({ counts }) => counts)) as Attention['counts'],
+    atLeast: parts.flatMap(({ atLeast }) => atLeast),
+  };
 }
 
 /** The summary of the chosen namespace. */
@@ -74,82 +129,150 @@ export function useSummary(enabled = true) {
   });
 }
 
-function ofStatus(status: Status | undefined): Attention | undefined {
-  if (!status) return undefined;
-  const { attention, workers } = status;
-  const { no_worker: noWorker, ...counts } = attention;
-  return { ...counts, no_worker: Number(noWorker), lost: workers.lost, hung_slots: workers.hung_slots };
+function ofStatus({ attention, workers, pauses }: Status): Attention {
+  const { no_worker: noWorker, at_least: atLeast, ...counts } = attention;
+  return {
+    counts: {
+      ...(counts as Record<string, number>),
+      no_worker: Number(noWorker),
+      lost: workers.lost,
+      hung_slots: workers.hung_slots,
+      pauses: pauses.length,
+    },
+    atLeast: [...atLeast, ...workers.at_least],
+  };
 }
 
 /** The problems of the queues that the credential may see. A worker may serve several namespaces. */
 function ofQueues(queues: readonly QueueProblems[]): Attention {
-  const sum = (key: 'hung_slots' | 'failing_schedules') => queues.reduce((total, queue) => total + queue[key], 0);
   const served = queues.some(({ workers, draining }) => workers.length + draining.length > 0);
   return {
-    no_worker: Number(queues.length > 0 && !served),
-    lost: new Set(queues.flatMap(({ lost }) => lost)).size,
-    hung_slots: sum('hung_slots'),
-    failing_schedules: sum('failing_schedules'),
+    counts: {
+      ...Object.fromEntries(SUMMED.map((key) => [key, queues.reduce((total, queue) => total + queue[key], 0)])),
+      no_worker: Number(queues.length > 0 && !served),
+      lost: new Set(queues.flatMap(({ lost }) => lost)).size,
+    },
+    atLeast: queues.flatMap((queue) => queue.at_least.map((name) => (name === 'unserved_steps' ? 'unserved' : name))),
   };
 }
 
-function ofSummary(summary: Summary, letters: number): Attention {
+const SUMMED = [
+  'hung_slots',
+  'failing_schedules',
+  'approvals',
+  'stale',
+  'dead_deliveries',
+  'late_timers',
+  'late_schedules',
+] as const;
+
+function ofSummary(summary: Summary): Attention {
   return {
-    blocked: summary.states.blocked_by_failures ?? 0,
-    unserved: summary.unserved.steps,
-    dead_letters: letters,
+    counts: { unserved: summary.unserved.steps },
+    atLeast: summary.unserved.timed_out ? ['unserved'] : [],
   };
 }
 
-function useTotal(path: string, permission: string, enabled: boolean): number {
+/** Reads the lists that the credential may see. */
+function useLists(enabled: boolean): Part<Attention>[] {
   const namespace = useNamespace();
-  const missing = useMissing();
-  const { data } = useQuery({
-    queryKey: ['total', path, namespace],
-    queryFn: ({ signal }) => ask<{ total: number }>(path, { query: { namespace, limit: 1 }, signal }),
-    enabled: enabled && missing(permission) === undefined,
-    refetchInterval: usePolling(SLOWLY_MS),
+  const queues = usePart<{ queues: QueueProblems[] }>({ path: 'v1/queues', permission: 'workers:read', enabled });
+  const blocked = usePart<TaskPage>({
+    path: 'v1/tasks',
+    permission: 'tasks:list',
+    query: { ...BLOCKED, limit: 1 },
+    enabled,
   });
-  return data?.total ?? 0;
+  const letters = usePart<{ total: number; total_is_exact: boolean }>({
+    path: 'v1/dlq/entries',
+    permission: 'dlq:read',
+    query: { limit: 1 },
+    enabled,
+  });
+  const pauses = usePart<{ pauses: Pause[] }>({
+    path: 'v1/pauses',
+    permission: 'tasks:list',
+    query: { limit: MOST_PAUSES },
+    ofAll: true,
+    enabled,
+  });
+  return [
+    {
+      ...blocked,
+      what: 'the tasks',
+      data: blocked.data && {
+        counts: { blocked: blocked.data.pagination?.total_count ?? 0 },
+        atLeast: blocked.data.pagination?.total_is_exact === false ? ['blocked'] : [],
+      },
+    },
+    {
+      ...queues,
+      what: 'the workers, schedules, timers and approvals',
+      data: queues.data && ofQueues(queues.data.queues),
+    },
+    {
+      ...letters,
+      what: 'the dead letters',
+      data: letters.data && {
+        counts: { dead_letters: letters.data.total },
+        atLeast: letters.data.total_is_exact ? [] : ['dead_letters'],
+      },
+    },
+    {
+      ...pauses,
+      what: 'the pauses',
+      data: pauses.data && {
+        counts: { pauses: pauses.data.pauses.filter((pause) => isIn(pause, namespace)).length },
+        atLeast: pauses.data.pauses.length < MOST_PAUSES ? [] : ['pauses'],
+      },
+    },
+  ];
 }
 
-/** Reads the queues that the credential may see. */
-function useQueues(enabled: boolean): readonly QueueProblems[] {
-  const namespace = useNamespace();
-  const missing = useMissing();
-  const { data } = useQuery({
-    queryKey: ['queue problems', namespace],
-    queryFn: ({ signal }) => ask<{ queues: QueueProblems[] }>('v1/queues', { query: { namespace }, signal }),
-    enabled: enabled && missing('workers:read') === undefined,
-    refetchInterval: usePolling(SLOWLY_MS),
-  });
-  return data?.queues ?? [];
+const MOST_PAUSES = 1_000;
+/** Includes waiting tasks with a failed step. */
+const BLOCKED = { state: 'blocked_by_failures,waiting', step_state: 'error' };
+
+/** Returns whether a pause may cover tasks of a namespace. The namespace of a paused task is not known. */
+function isIn({ scope, target }: Pause, namespace: string | undefined): boolean {
+  if (namespace === undefined || scope === 'task') return true;
+  return target === namespace || target.startsWith(`${namespace}/`);
 }
 
-/** Counts the open approvals, up to one page. */
-function useApprovals(): { count: number; more: boolean } {
-  const namespace = useNamespace();
-  const missing = useMissing();
-  const { data } = useQuery({
-    queryKey: ['approvals', namespace],
-    queryFn: ({ signal }) =>
-      ask<{ approvals: unknown[]; next_cursor: string | null }>('v1/approvals', {
-        query: { namespace, limit: 100 },
-        signal,
-      }),
-    enabled: missing('approvals:read') === undefined,
+/** Reads a list of the chosen namespace, if the user may. `ofAll`: the list does not take a namespace. */
+function usePart<Data>({
+  path,
+  permission,
+  query,
+  ofAll = false,
+  enabled,
+}: {
+  path: string;
+  permission: string;
+  query?: Query;
+  ofAll?: boolean;
+  enabled: boolean;
+}): Omit<Part<Data>, 'what'> {
+  const chosen = useNamespace();
+  const missing = useMissing()(permission);
+  const namespace = ofAll ? undefined : chosen;
+  const { data, error } = useQuery({
+    queryKey: ['needs', path, namespace],
+    queryFn: ({ signal }) => ask<Data>(path, { query: { ...query, namespace }, signal }),
+    enabled: enabled && missing === undefined,
     refetchInterval: usePolling(SLOWLY_MS),
   });
-  return { count: data?.approvals.length ?? 0, more: (data?.next_cursor ?? null) !== null };
+  return { missing, data, error };
 }
 
 const plural = (count: number, one: string, many: string) => (count === 1 ? one : many);
 
-function useNeedRows(attention: Attention, moreApprovals: boolean): Need[] {
+function useNeedRows({ counts, atLeast }: Attention): Need[] {
   const link = useLinks();
-  const { blocked = 0, unserved = 0, stale = 0, dead_letters: letters = 0, approvals = 0 } = attention;
-  const { dead_deliveries: deliveries = 0, late_timers: timers = 0, late_schedules: schedules = 0 } = attention;
-  const { no_worker: noWorker = 0, lost = 0, hung_slots: hung = 0, failing_schedules: failing = 0 } = attention;
+  const { blocked = 0, unserved = 0, stale = 0, dead_letters: letters = 0, approvals = 0, pauses = 0 } = counts;
+  const { dead_deliveries: deliveries = 0, late_timers: timers = 0, late_schedules: schedules = 0 } = counts;
+  const { no_worker: noWorker = 0, lost = 0, hung_slots: hung = 0, failing_schedules: failing = 0 } = counts;
+  const more = (name: string) => ({ more: atLeast.includes(name) });
   const bad = { state: 'error', hue: 'red' } as const;
   const slow = { state: 'waiting', hue: 'amber' } as const;
   const needs: Need[] = [
@@ -163,13 +286,14 @@ function useNeedRows(attention: Attention, moreApprovals: boolean): Need[] {
     {
       ...bad,
       count: blocked,
+      ...more('blocked'),
       text: `${plural(blocked, 'task is', 'tasks are')} blocked by a failed step`,
-      // Includes waiting tasks with a failed step.
-      to: link('tasks', { state: 'blocked_by_failures,waiting', step_state: 'error' }),
+      to: link('tasks', BLOCKED),
     },
     {
       ...bad,
       count: unserved,
+      ...more('unserved'),
       text: `${plural(unserved, 'step has', 'steps have')} no worker that can run ${plural(unserved, 'it', 'them')}`,
       to: link('queues'),
     },
@@ -182,53 +306,68 @@ function useNeedRows(attention: Attention, moreApprovals: boolean): Need[] {
     {
       ...bad,
       count: lost,
+      ...more('lost'),
       text: `${plural(lost, 'worker was', 'workers were')} lost in the last hour`,
       to: link('workers'),
     },
     {
       ...bad,
       count: failing,
+      ...more('failing_schedules'),
       text: `${plural(failing, 'schedule fails', 'schedules fail')}: ${plural(failing, 'its', 'their')} last task failed, or could not be created`,
       to: link('schedules'),
     },
     {
       ...bad,
       count: letters,
+      ...more('dead_letters'),
       text: `${plural(letters, 'dead letter waits', 'dead letters wait')} for an investigation`,
       to: link('dead-letters'),
     },
     {
       ...bad,
       count: deliveries,
+      ...more('dead_deliveries'),
       text: `${plural(deliveries, 'event', 'events')} could not be delivered`,
       to: link('events', { view: 'dead' }),
     },
     {
       ...slow,
       count: stale,
+      ...more('stale'),
       text: `${plural(stale, 'task exceeds', 'tasks exceed')} a limit of ${plural(stale, 'its', 'their')} lifecycle`,
       to: link('tasks', { stale: 'true' }),
     },
     {
       ...slow,
       count: timers,
+      ...more('late_timers'),
       text: `${plural(timers, 'timer is', 'timers are')} late`,
       to: link('tasks', { state: 'waiting' }),
     },
     {
       ...slow,
       count: schedules,
+      ...more('late_schedules'),
       text: `${plural(schedules, 'schedule is', 'schedules are')} late`,
       to: link('schedules'),
     },
     {
       count: approvals,
-      more: moreApprovals,
+      ...more('approvals'),
       state: 'waiting',
       hue: 'violet',
       text: `${plural(approvals, 'task waits', 'tasks wait')} for a decision`,
       to: link('approvals'),
     },
+    {
+      ...slow,
+      count: pauses,
+      ...more('pauses'),
+      text: `${plural(pauses, 'pause holds', 'pauses hold')} steps back`,
+      to: link('queues'),
+    },
   ];
-  return needs.filter(({ count }) => count > 0);
+  // Of a lower bound of 0, it is not known that there is nothing.
+  return needs.filter(({ count, more = false }) => count > 0 || more);
 }

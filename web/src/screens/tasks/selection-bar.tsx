@@ -2,7 +2,7 @@ import { useState } from 'react';
 import type { TaskPage } from '../../api/types.ts';
 import { ACTIONS, type BulkAct, BulkDialog, useLackingBulk } from '../../parts/bulk-dialog.tsx';
 import { Button } from '../../parts/controls.tsx';
-import { counted, numberText } from '../../parts/words.ts';
+import { boundText, counted } from '../../parts/words.ts';
 import { bulkFilterOf } from './filters.ts';
 
 const ACTS = ['task_retry', 'task_cancel', 'task_resolve', 'task_delete'] as const;
@@ -20,7 +20,7 @@ export function SelectionBar({ page, query, selected, onSelect }: SelectionBarPr
   const lacking = useLackingBulk();
   const filter = bulkFilterOf(query);
   const { total_count: total = 0, total_is_exact: exact = true } = page.pagination ?? {};
-  const totalText = exact ? numberText(total) : `${numberText(total)}+`;
+  const totalText = boundText(total, !exact);
   const begin = (action: (typeof ACTS)[number]) => {
     const ids = selected === 'all' ? [] : [...selected];
     setAct({

@@ -12,7 +12,7 @@ import { MOST_ROWS } from '../../parts/download.ts';
 import { ExportMenu } from '../../parts/export-menu.tsx';
 import { TableFoot } from '../../parts/grid.tsx';
 import { ReadProblem } from '../../parts/read-problem.tsx';
-import { counted, numberText } from '../../parts/words.ts';
+import { counted, countedBound } from '../../parts/words.ts';
 import { ColumnMenu, chosenColumns } from './columns.tsx';
 import { FilterBar, Segments } from './filter-bar.tsx';
 import { chipsOf, queryOf } from './filters.ts';
@@ -107,7 +107,7 @@ function allOf(page: TaskPage | undefined, search: URLSearchParams, filter: Reco
 function answerOf(page: TaskPage | undefined): string | undefined {
   if (!page?.pagination) return '\u00a0';
   const { total_count: total, total_is_exact: exact = true } = page.pagination;
-  return exact ? counted(total, 'task') : `${numberText(total)}+ tasks`;
+  return countedBound(total, 'task', !exact);
 }
 
 function NoTasks({ filtered }: { filtered: boolean }) {
