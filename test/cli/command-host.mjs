@@ -18,7 +18,7 @@ async function run({ id, args, cwd, env }) {
   process.env = { ...env };
   process.exitCode = undefined;
   try {
-    await main([process.execPath, 'tasker', ...args]);
+    process.exitCode = await main([process.execPath, 'tasker', ...args]);
   } finally {
     process.stdout.write = write;
     process.stderr.write = writeError;
