@@ -3,16 +3,14 @@ import { EXIT, exitCodeOf } from './exit-codes.ts';
 import { makeProgram } from './program.ts';
 import { reportError } from './report-error.ts';
 import { quietWhenReaderLeaves } from './show/output.ts';
-import { inRun, Run, type RunIo } from './this-run.ts';
+import { inRun, type RunIo } from './this-run.ts';
 
 /**
  * Runs the command line and returns its exit code. Several commands can run in one process at the same time, each with
  * its own `io`. Parts of `io` that are not given are those of the process.
  */
 export function main(argv: readonly string[], io?: Partial<RunIo>): Promise<number> {
-  // `--config` changes the environment of the run.
-  const run = new Run(io?.env ? { ...io, env: { ...io.env } } : io);
-  return inRun(run, async () => {
+  return inRun(io, async (run) => {
     if (run.ownsProcess) quietWhenReaderLeaves();
     const program = await makeProgram(argv.slice(2));
     try {

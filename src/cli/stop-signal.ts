@@ -15,7 +15,10 @@ export interface StopRequest {
   release(): void;
 }
 
-/** Listens for SIGINT and SIGTERM, or for the signal of the run. The first request stops the command, and the second ends the process immediately. */
+/**
+ * Listens for SIGINT and SIGTERM, or for the signal of the run. The first request stops the command, and the second ends the
+ * process immediately.
+ */
 export function listenForStop(): StopRequest {
   const controller = new AbortController();
   const requested = once(controller.signal, 'abort');

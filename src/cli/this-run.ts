@@ -17,7 +17,7 @@ export interface RunIo extends Surroundings {
 }
 
 /** A run of the command line. It uses the process for all parts of `io` that are not given. */
-export class Run {
+class Run {
   exitCode = 0;
   readonly #io: Partial<RunIo>;
 
@@ -55,7 +55,10 @@ export class Run {
     return this.#io.stdout === undefined;
   }
 
-  /** Calls `heard` at each request to stop. Returns a function that stops listening. `once`: a second signal ends the process. */
+  /**
+   * Calls `heard` at each request to stop. Returns a function that stops listening. `once`: a second signal ends the
+   * process, as without a listener.
+   */
   onStop(heard: (name: NodeJS.Signals, number: number) => void, { once = false } = {}): () => void {
     // Signals arrive outside of the run.
     const inThisRun = AsyncResource.bind(heard);
@@ -80,9 +83,11 @@ export class Run {
 const runs = new AsyncLocalStorage<Run>();
 const ofProcess = new Run();
 
-/** Runs `use` with `run` as {@link thisRun}, also after each `await` in it. */
-export function inRun<T>(run: Run, use: () => Promise<T>): Promise<T> {
-  return runs.run(run, use);
+/** Runs `use` as a run with these streams, by default as the run of the process. {@link thisRun} returns it in all of `use`. */
+export function inRun<T>(io: Partial<RunIo> | undefined, use: (run: Run) => Promise<T>): Promise<T> {
+  // `--config` changes the environment of the run.
+  const run = io === undefined ? ofProcess : new Run(io.env ? { ...io, env: { ...io.env } } : io);
+  return runs.run(run, () => use(run));
 }
 
 /** Returns the run that the caller belongs to. Outside of all runs, returns the run of the process. */

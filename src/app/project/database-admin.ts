@@ -65,14 +65,18 @@ export function configForTool(
 ): LoadedConfig {
   const overrides = { databaseUrl, poolSize };
   try {
-    const loaded = loadConfig({ env, cwd, overrides });
-    const embeddedFolder = path.resolve(cwd ?? '', loaded.config.embeddedFolder);
-    return { ...loaded, config: { ...loaded.config, embeddedFolder } };
+    return withAbsoluteFolder(loadConfig({ env, cwd, overrides }), cwd);
   } catch (error) {
     if (databaseUrl === undefined || !isTaskerError(error) || error.code !== 'config_invalid') throw error;
     logger.warn(`configuration invalid, using the defaults and the given database URL: ${messageOf(error)}`);
-    return withOverrides(defaultConfig(), overrides);
+    return withOverrides(defaultConfig({ env, cwd }), overrides);
   }
+}
+
+/** The folder of the embedded server may be relative, and is opened relative to the folder of the process. */
+function withAbsoluteFolder(loaded: LoadedConfig, cwd = ''): LoadedConfig {
+  const embeddedFolder = path.resolve(cwd, loaded.config.embeddedFolder);
+  return { ...loaded, config: { ...loaded.config, embeddedFolder } };
 }
 
 /**

@@ -7,7 +7,7 @@ import { type Output, thisRun } from '../this-run.ts';
  */
 function write(stream: Output, text: string): void {
   // Whether there are colors was decided for the terminal of the process.
-  stream.write(shownText(thisRun().ownsProcess ? text : withoutColors(text)));
+  stream.write(thisRun().ownsProcess ? shownText(text) : withoutColors(text));
 }
 
 /** Writes a result to standard output. Nothing else goes there, so that the output can be piped. */
