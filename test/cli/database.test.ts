@@ -48,16 +48,13 @@ it('task create in a subfolder uses the embedded database of the project, and re
   const shop = await place.project('nested');
   await shop.write('package.json', '{}');
   await shop.write('templates/pair.yaml', PAIR);
-  const bin = path.resolve(shop.folder, '../node_modules/.bin/tasker');
-  const inFolder = (folder: string) =>
-    shop.node(['-e', `process.chdir('${folder}'); process.argv.splice(1, 0, 'tasker'); import('${bin}')`, ...CREATE]);
-  const first = await inFolder('.').ended;
+  const first = await shop.run(CREATE);
   expect([first.code, first.stderr]).toEqual([
     0,
     expect.stringMatching(/created an embedded database in .*nested.\.tasker$/m),
   ]);
   await shop.write('src/orders/notes.txt', '');
-  const second = await inFolder('src/orders').ended;
+  const second = await shop.start(CREATE, { folder: 'src/orders' }).ended;
   expect([second.code, second.stderr]).toEqual([0, expect.not.stringContaining('created')]);
   expect(existsSync(path.join(shop.folder, 'src/orders/.tasker'))).toBe(false);
   expect(await shop.json(['task', 'list'])).toMatchObject({ total: 2 });

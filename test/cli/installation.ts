@@ -14,20 +14,21 @@ const PACKED = ['assets', 'bin', 'dist', 'migrations', 'schemas', 'statements', 
 export interface RunOptions {
   env?: Record<string, string>;
   input?: string;
+  /** A folder of the project, in which the command runs. */
+  folder?: string;
   /** The command ends before it opens a database, for example because it is rejected, so it runs in this process. */
   endsEarly?: boolean;
 }
 
 /** Commands that only read and write files. */
 const WITHOUT_DATABASE = new Set('config init help --version generate completion profile'.split(' '));
-/** Commands that load handlers, log to the file descriptor of standard error, or run a server. */
-const OWN_PROCESS = new Set(['dev', 'worker', 'server', 'mcp', 'doctor', 'db start', 'db stop', 'db psql']);
-const OF_WORKERS = new Set(['list', 'drain', 'resume']);
+/** Commands that run handlers, log to the file descriptor of standard error, or run a server. */
+const OWN_PROCESS = new Set(['dev', 'worker', 'server', 'mcp', 'db start', 'db stop', 'db psql']);
+const OF_WORKERS = new Set(['list', 'show', 'drain', 'resume']);
 
 /** Returns whether a command can run in the process of the test. */
 function canRunHere(args: readonly string[], env: Readonly<Record<string, string | undefined>>): boolean {
   const [noun = '', verb = ''] = args;
-  if (args.includes('--handlers')) return false;
   if (WITHOUT_DATABASE.has(noun) || args.includes('--help')) return true;
   const own = OWN_PROCESS.has(`${noun} ${verb}`) || (OWN_PROCESS.has(noun) && !OF_WORKERS.has(verb));
   // A command without a server may start the embedded one, which must not outlive its process.
@@ -58,8 +59,8 @@ export class Project {
   }
 
   /** Starts Node in the project. */
-  node(args: readonly string[], { env = {}, input }: RunOptions = {}): RunningProcess {
-    const child = spawn(process.execPath, args, { cwd: this.folder, env: this.#environment(env) });
+  node(args: readonly string[], { env = {}, input, folder = '' }: RunOptions = {}): RunningProcess {
+    const child = spawn(process.execPath, args, { cwd: path.join(this.folder, folder), env: this.#environment(env) });
     child.stdin.end(input ?? '');
     const running = new RunningProcess(child);
     this.#running.add(running);
@@ -72,8 +73,9 @@ export class Project {
   }
 
   /** Starts `tasker …` in this process. */
-  startHere(args: readonly string[], { env, input }: RunOptions = {}): RunningHere {
-    const running = new RunningHere(args, { env: this.#environment(env), cwd: this.folder, ...(input && { input }) });
+  startHere(args: readonly string[], { env, input, folder = '' }: RunOptions = {}): RunningHere {
+    const cwd = path.join(this.folder, folder);
+    const running = new RunningHere(args, { env: this.#environment(env), cwd, ...(input && { input }) });
     this.#here.add(running);
     return running;
   }

@@ -119,7 +119,7 @@ describe('over a server', () => {
     ]);
     const database = ['task', 'list', '--database-url', on.database.url];
     expect((await over(database, { TASKER_ORCHESTRATION_URL: 'http://127.0.0.1:1' })).code).toBe(0);
-    const worker = await over(['worker', '--server', url]);
+    const worker = await on.project.run(['worker', '--server', url], { endsEarly: true });
     expect([worker.code, worker.stderr]).toEqual([2, expect.stringContaining('--server')]);
   });
 

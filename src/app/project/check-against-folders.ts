@@ -14,7 +14,7 @@ import type { LoadedTemplates } from './load-templates.ts';
 
 /**
  * Returns the problems of templates with their places in the files: missing handlers, handlers that refer to unknown
- * steps, and events whose publisher is missing. `cwd`: the folder of relative paths of templates.
+ * steps, and events whose publisher is missing. `cwd`: the folder of relative paths.
  * @throws TaskerError `handler_invalid`, `handler_not_found` if the folders cannot be read
  */
 export async function checkAgainstFolders(
@@ -23,7 +23,8 @@ export async function checkAgainstFolders(
   { cwd = '' }: Partial<Surroundings> = {},
 ): Promise<TemplateProblem[]> {
   const events = eventRegistries({}, silentLogger);
-  const handlers = new HandlerFolders(folders, { logger: silentLogger, events });
+  const places = folders.map((folder) => path.resolve(cwd, folder));
+  const handlers = new HandlerFolders(places, { logger: silentLogger, events });
   await handlers.load();
   const problems: TemplateProblem[] = [];
   const named = await handlers.namedStepProblems([...fileOf.keys()]);

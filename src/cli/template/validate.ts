@@ -24,7 +24,7 @@ export async function templateValidate(
   const loaded = await readTemplates(sources, loadConfig(here()).config.environment, here());
   const { files, problems } = loaded;
   if (options.handlers !== undefined)
-    problems.push(...(await checkAgainstFolders(loaded, handlersThere(options).map(inFolder), here())));
+    problems.push(...(await checkAgainstFolders(loaded, handlersThere(options), here())));
   if (options.findings) {
     const found = files.map((file) => ({ file, ...validateTemplate(readFileSync(inFolder(file), 'utf8')) }));
     printJson(found);
