@@ -23,5 +23,7 @@ if (problem !== undefined) {
     }
   }
   const { main } = await import(entry.href);
-  await main(process.argv);
+  const code = await main(process.argv);
+  // A handler may have set another code than 0.
+  if (code !== 0) process.exitCode = code;
 }

@@ -190,11 +190,25 @@ describe('the rooms', () => {
   });
 
   it('write to the terminal only where control characters of stored text are escaped', () => {
-    const places = new Set(['cli/show/output.ts', 'cli/show/live-screen.ts']);
+    const places = new Set(['cli/this-run.ts', 'cli/show/output.ts', 'cli/show/live-screen.ts']);
     const harmless =
-      /process\.std(?:out|err)\.(?:isTTY|columns)\b|new (?:LiveScreen|DevView)\(process\.stdout\b|output: process\.stderr \}/g;
-    const forbidden = /process\.std(?:out|err)\b|console\.\w+\(|\.write\(|picocolors/;
+      /thisRun\(\)\.std(?:out|err)\.(?:isTTY|columns)\b|new (?:LiveScreen|DevView)\(thisRun\(\)\.stdout\b|output: thisRun\(\)\.stderr \}|StdioServerTransport\(.*\)/g;
+    const forbidden = /\.std(?:out|err)\b|console\.\w+\(|\.write\(|picocolors/;
     const isStray = (file: string) => forbidden.test(readFileSync(file, 'utf8').replace(harmless, ''));
+    const commands = files.filter((file) => roomOf(file) === 'cli' && !places.has(path.relative(SRC, file)));
+    expect(commands.filter(isStray).map((file) => path.relative(SRC, file))).toEqual([]);
+  });
+
+  it('use the streams, the environment, the folder and the exit code of a run, not those of the process, in commands', () => {
+    const ofProcess = /process\.(?:std(?:in|out|err)|env|cwd|chdir|exitCode)\b/;
+    // Without an argument, these functions use the process.
+    const ofDefaults =
+      /\b(?:loadConfig|checkConfig|embeddedHome|stopOwnEmbedded|serverFromEnvironment|profileFromEnvironment|profilesFile|readProfiles|packageName)\(\)/;
+    const places = new Set(['cli/this-run.ts', 'cli/leave.ts']);
+    const isStray = (file: string) => {
+      const text = readFileSync(file, 'utf8');
+      return ofProcess.test(text) || ofDefaults.test(text);
+    };
     const commands = files.filter((file) => roomOf(file) === 'cli' && !places.has(path.relative(SRC, file)));
     expect(commands.filter(isStray).map((file) => path.relative(SRC, file))).toEqual([]);
   });

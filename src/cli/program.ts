@@ -3,6 +3,7 @@ import { packageVersion } from '../config/package-version.ts';
 import { useConfigPath } from '../config/use-config-path.ts';
 import { TaskerError } from '../errors.ts';
 import { parserOutput } from './show/output.ts';
+import { thisRun } from './this-run.ts';
 
 /**
  * The commands that start something on this machine, or read and write local files. They use neither a database nor a
@@ -86,7 +87,7 @@ export async function makeProgram(argv: readonly string[] = []): Promise<Command
     .configureOutput({ ...parserOutput, outputError: (text, write) => write(text) })
     .hook('preAction', (_program, command) => {
       const { config } = command.optsWithGlobals<{ config?: string }>();
-      if (config !== undefined) useConfigPath(config);
+      if (config !== undefined) useConfigPath(config, thisRun().env);
       refuseUselessServer(command);
     })
     .exitOverride();

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { messageOf, TaskerError } from '../errors.ts';
+import { inFolder, thisRun } from './this-run.ts';
 
 /** Reads the JSON of an option: the text itself, `@file`, or `-` for standard input. @throws TaskerError `bad_request` */
 export async function readInput(given: string, option: string): Promise<unknown> {
@@ -37,11 +38,11 @@ export async function readSecret(given: string, option: string): Promise<string>
 }
 
 async function sourceOf(given: string, option: string): Promise<{ json: string; where: string }> {
-  if (given === '-') return { json: await text(process.stdin), where: 'standard input' };
+  if (given === '-') return { json: await text(thisRun().stdin), where: 'standard input' };
   if (!given.startsWith('@')) return { json: given, where: 'the value' };
   const file = given.slice(1);
   try {
-    return { json: await readFile(file, 'utf8'), where: file };
+    return { json: await readFile(inFolder(file), 'utf8'), where: file };
   } catch (cause) {
     throw new TaskerError('bad_request', `${option}: cannot read ${file}: ${messageOf(cause)}`, { cause });
   }

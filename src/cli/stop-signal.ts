@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { note } from './show/output.ts';
+import { thisRun } from './this-run.ts';
 
 /** The terminal and npm both pass Ctrl-C to a child of npm, so two signals within this time are treated as one. */
 const SAME_REQUEST_MS = 300;
@@ -14,7 +15,10 @@ export interface StopRequest {
   release(): void;
 }
 
-/** Listens for SIGINT and SIGTERM. The first signal requests a stop, and the second ends the process immediately. */
+/**
+ * Listens for SIGINT and SIGTERM, or for the signal of the run. The first request stops the command, and the second ends the
+ * process immediately.
+ */
 export function listenForStop(): StopRequest {
   const controller = new AbortController();
   const requested = once(controller.signal, 'abort');
@@ -28,6 +32,5 @@ export function listenForStop(): StopRequest {
     first = performance.now();
     controller.abort();
   };
-  process.on('SIGINT', heard).on('SIGTERM', heard);
-  return { signal: controller.signal, requested, release: () => process.off('SIGINT', heard).off('SIGTERM', heard) };
+  return { signal: controller.signal, requested, release: thisRun().onStop(heard) };
 }

@@ -5,10 +5,12 @@ import type { Logger } from '../logging/logger.ts';
 import { plainLogger } from '../logging/plain-logger.ts';
 import type { GlobalOptions } from './options.ts';
 import { chosenServer } from './remote/choose-server.ts';
+import { note } from './show/output.ts';
+import { here } from './this-run.ts';
 
 /** Returns the logger of a command that runs no steps. It prints warnings, or everything with `--verbose`. */
 export function notesLogger({ verbose }: GlobalOptions): Logger {
-  return plainLogger({ level: verbose ? 'debug' : 'warn' });
+  return plainLogger({ level: verbose ? 'debug' : 'warn', write: note });
 }
 
 /**
@@ -24,7 +26,7 @@ export async function withTasker<T>(
   const server = await chosenServer(options);
   if (server) return use((await import('./remote/remote-tasker.ts')).remoteTasker(server));
   const { databaseUrl, showSensitive = false } = options;
-  const tasker = await openClient({ databaseUrl, logger: notesLogger(options), mayMake, listen });
+  const tasker = await openClient({ ...here(), databaseUrl, logger: notesLogger(options), mayMake, listen });
   try {
     return await use(showSensitive ? tasker : withoutSensitive(tasker, { way: 'pass --show-sensitive' }));
   } finally {

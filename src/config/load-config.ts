@@ -88,9 +88,9 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
   return withOverrides(loaded, options.overrides ?? {});
 }
 
-/** Returns the defaults, without file and environment. */
-export function defaultConfig(): LoadedConfig {
-  return { ...defaults(process.cwd()), path: undefined, files: [], warnings: [], problems: [], nodeEnv: nodeEnvOf() };
+/** Returns the defaults, without file and variables, except for `NODE_ENV`. */
+export function defaultConfig({ env, cwd = process.cwd() }: Pick<LoadConfigOptions, 'env' | 'cwd'> = {}): LoadedConfig {
+  return { ...defaults(cwd), path: undefined, files: [], warnings: [], problems: [], nodeEnv: nodeEnvOf(env) };
 }
 
 function nodeEnvOf(env: NodeJS.ProcessEnv = process.env): string | undefined {

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
-import { type Ended, PAIR_HANDLERS, projectOnDatabase, type Running } from './installation.ts';
+import { PAIR_HANDLERS, projectOnDatabase } from './installation.ts';
+import type { Ended, RunningProcess } from './running.ts';
 
 const PAIR = `name: pair
 namespace: demo
@@ -40,7 +41,7 @@ const TEXTS = new Set([
   'event list',
 ]);
 const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
-let server: Running;
+let server: RunningProcess;
 let url: string;
 /** Tasks by state. Each action uses one of them on the database, and another one over the server. */
 const stock: Record<'failed' | 'done' | 'waiting' | 'later', string[]> = {

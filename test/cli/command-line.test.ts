@@ -45,7 +45,7 @@ describe('the command line', () => {
     [['task'], 'Usage: tasker task'],
     [['task', 'create'], 'the name of the template is missing'],
   ])('rejects %j with advice on standard error and exit code 2', async (args, wayOut) => {
-    const { code, stdout, stderr } = await project.run(args, { shared: true });
+    const { code, stdout, stderr } = await project.run(args, { endsEarly: true });
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(wayOut)]);
   });
 
@@ -99,9 +99,9 @@ describe('the command line', () => {
   });
 
   it('commands that only read do not create a database', async () => {
-    const { code, stderr } = await project.run(['task', 'list'], { shared: true });
+    const { code, stderr } = await project.run(['task', 'list'], { endsEarly: true });
     expect([code, stderr]).toEqual([3, expect.stringContaining('no database exists')]);
-    expect((await project.run(['db', 'status'], { shared: true })).stdout).toContain('not created yet');
+    expect((await project.run(['db', 'status'], { endsEarly: true })).stdout).toContain('not created yet');
   });
 
   it('a worker refuses to run outside of a project, and suggests init', async () => {

@@ -48,16 +48,13 @@ it('task create in a subfolder uses the embedded database of the project, and re
   const shop = await place.project('nested');
   await shop.write('package.json', '{}');
   await shop.write('templates/pair.yaml', PAIR);
-  const bin = path.resolve(shop.folder, '../node_modules/.bin/tasker');
-  const inFolder = (folder: string) =>
-    shop.node(['-e', `process.chdir('${folder}'); process.argv.splice(1, 0, 'tasker'); import('${bin}')`, ...CREATE]);
-  const first = await inFolder('.').ended;
+  const first = await shop.run(CREATE);
   expect([first.code, first.stderr]).toEqual([
     0,
     expect.stringMatching(/created an embedded database in .*nested.\.tasker$/m),
   ]);
   await shop.write('src/orders/notes.txt', '');
-  const second = await inFolder('src/orders').ended;
+  const second = await shop.start(CREATE, { folder: 'src/orders' }).ended;
   expect([second.code, second.stderr]).toEqual([0, expect.not.stringContaining('created')]);
   expect(existsSync(path.join(shop.folder, 'src/orders/.tasker'))).toBe(false);
   expect(await shop.json(['task', 'list'])).toMatchObject({ total: 2 });
@@ -109,7 +106,7 @@ it('commands with --database-url work with one warning while tasker.toml is inva
           command.join(' ') === 'db status' ? 0 : 1,
         ]);
       }
-      const without = await shop.run(['task', 'list'], { shared: true });
+      const without = await shop.run(['task', 'list'], { endsEarly: true });
       expect([without.code, without.stderr]).toEqual([3, expect.stringContaining('tasker.toml')]);
     }
     const worker = await shop.run(['worker', '--database-url', database.url]);
@@ -184,30 +181,30 @@ it.each([
 ])('with %s=production, commands ask for a server and do not suggest the embedded server', async (variable, name) => {
   const bare = await place.project(name);
   const env = { [variable]: 'production' };
-  const shared = true;
+  const endsEarly = true;
   for (const command of [
     ['task', 'list'],
     ['event', 'list'],
     ['task', 'create', 'pair'],
   ]) {
-    const { code, stderr } = await bare.run(command, { env, shared });
+    const { code, stderr } = await bare.run(command, { env, endsEarly });
     expect([code, stderr]).toEqual([3, expect.stringContaining('set it to your PostgreSQL server')]);
     expect(stderr).not.toContain('tasker dev');
   }
   const { stdout } = await bare.run(['doctor'], { env });
   expect(stdout).toContain('DATABASE_URL');
   expect(stdout).not.toMatch(/database.*tasker dev/);
-  const status = await bare.run(['db', 'status'], { env, shared });
+  const status = await bare.run(['db', 'status'], { env, endsEarly });
   expect(status.stdout).toContain('not created; set DATABASE_URL to your PostgreSQL server');
   expect(status.stdout).not.toContain('tasker dev');
-  expect((await bare.run(['task', 'list'], { shared })).stderr).toContain('tasker dev');
-  expect((await bare.run(['db', 'status'], { shared })).stdout).toContain('tasker dev');
+  expect((await bare.run(['task', 'list'], { endsEarly })).stderr).toContain('tasker dev');
+  expect((await bare.run(['db', 'status'], { endsEarly })).stdout).toContain('tasker dev');
 });
 
 it('commands use the embedded server with NODE_ENV=production if TASKER_ENV or TASKER_EMBEDDED allows an embedded server', async () => {
   const shop = await place.project('chosen');
   await shop.write('templates/pair.yaml', PAIR);
-  const refused = await shop.run(['task', 'create', 'pair'], { env: { NODE_ENV: 'production' }, shared: true });
+  const refused = await shop.run(['task', 'create', 'pair'], { env: { NODE_ENV: 'production' }, endsEarly: true });
   expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining('NODE_ENV is production')]);
   for (const [name, value, message] of [
     ['TASKER_ENV', 'staging', /^created an embedded database in .*\nno running worker/],
@@ -218,6 +215,6 @@ it('commands use the embedded server with NODE_ENV=production if TASKER_ENV or T
     expect([created.code, created.stderr]).toEqual([0, expect.stringMatching(message)]);
   }
   await shop.write('tasker.toml', '[common.execution]\nenvironment = "staging"\n');
-  const byFile = await shop.run(['task', 'list'], { env: { NODE_ENV: 'production' }, shared: true });
+  const byFile = await shop.run(['task', 'list'], { env: { NODE_ENV: 'production' }, endsEarly: true });
   expect([byFile.code, byFile.stderr]).toEqual([3, expect.stringContaining('NODE_ENV is production')]);
 });

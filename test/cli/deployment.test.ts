@@ -7,7 +7,8 @@ import { parseAllDocuments } from 'yaml';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import { startProxy } from '../support/crash/proxy.ts';
 import { freshDatabase } from '../support/database.ts';
-import { installation, Running } from './installation.ts';
+import { installation } from './installation.ts';
+import { RunningProcess } from './running.ts';
 
 const DOCKERFILE = await readFile('deploy/Dockerfile', 'utf8');
 
@@ -69,7 +70,7 @@ export const work = defineHandler('work', {}, async () => ({ pid: process.pid, u
       },
     );
     onTestFinished(() => void child.kill('SIGKILL'));
-    const worker = new Running(child);
+    const worker = new RunningProcess(child);
     await worker.until('worker is ready');
     const [, port] = /"url":"http:\/\/0\.0\.0\.0:(\d+)"/.exec(worker.output)!;
     expect((await fetch(`http://127.0.0.1:${port}/health/ready`)).status).toBe(200);

@@ -2,7 +2,8 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { freshDatabase } from '../support/database.ts';
-import { installation, type Project, type Running } from './installation.ts';
+import { installation, type Project } from './installation.ts';
+import type { RunningProcess } from './running.ts';
 
 const TEMPLATE = `name: slow
 namespace: demo
@@ -32,7 +33,7 @@ export const slow = defineHandler('slow', { inputs: { fails: 'fails' } }, async 
 let place: Awaited<ReturnType<typeof installation>>;
 let database: Awaited<ReturnType<typeof freshDatabase>>;
 let project: Project;
-let dev: Running;
+let dev: RunningProcess;
 
 const inProject = (file: string) => path.join(project.folder, file);
 

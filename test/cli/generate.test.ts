@@ -41,7 +41,7 @@ describe('tasker generate', () => {
   });
 
   it('generate scaffold writes schemas and missing stubs, and checks with --check whether the schemas are up to date', async () => {
-    const run = (given: string[]) => project.run(given, { shared: true });
+    const run = (given: string[]) => project.run(given, { endsEarly: true });
     const args = ['generate', 'scaffold', 'templates/pair.yaml', '-o', 'made'];
     const missing = await run([...args, '--check']);
     expect([missing.code, missing.stderr]).toEqual([1, expect.stringContaining('made/models/pair.ts does not match')]);

@@ -1,11 +1,12 @@
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { installation, type Project, type Running } from './installation.ts';
+import { installation, type Project } from './installation.ts';
+import type { RunningProcess } from './running.ts';
 
 let place: Awaited<ReturnType<typeof installation>>;
 let project: Project;
-let dev: Running;
+let dev: RunningProcess;
 
 const read = (file: string) => readFile(path.join(project.folder, file), 'utf8');
 const change = async (file: string, from: string, to: string) => {

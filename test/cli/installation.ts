@@ -1,4 +1,4 @@
-import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, symlinkSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,151 +6,45 @@ import path from 'node:path';
 import { afterAll, beforeAll, inject } from 'vitest';
 import { freshDatabase } from '../support/database.ts';
 import { copyTree } from '../support/suite/copy-tree.ts';
+import { type Ended, RunningHere, RunningProcess } from './running.ts';
 
 const PACKED = ['assets', 'bin', 'dist', 'migrations', 'schemas', 'statements', 'package.json'];
-
-/** The outcome of a command. */
-export interface Ended {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-  stdout: string;
-  stderr: string;
-}
 
 /** Options for running a command. */
 export interface RunOptions {
   env?: Record<string, string>;
   input?: string;
-  /** The command ends early, for example because it is rejected, so it may share a process like the short commands. */
-  shared?: boolean;
+  /** A folder of the project, in which the command runs. */
+  folder?: string;
+  /** The command ends before it opens a database, for example because it is rejected, so it runs in this process. */
+  endsEarly?: boolean;
 }
 
-/** A running command. */
-export class Running {
-  readonly process: ChildProcess;
-  readonly ended: Promise<Ended>;
-  #stdout = '';
-  #stderr = '';
-  readonly #waiting = new Set<() => void>();
-
-  constructor(process: ChildProcess) {
-    this.process = process;
-    process.stdout!.setEncoding('utf8').on('data', (text: string) => {
-      this.#stdout += text;
-      this.#check();
-    });
-    process.stderr!.setEncoding('utf8').on('data', (text: string) => {
-      this.#stderr += text;
-      this.#check();
-    });
-    this.ended = new Promise((resolve, reject) => {
-      process.once('error', reject);
-      process.once('close', (code, signal) => {
-        resolve({ code, signal, stdout: this.#stdout, stderr: this.#stderr });
-        this.#check();
-      });
-    });
-  }
-
-  /** Returns all output so far. */
-  get output(): string {
-    return this.#stdout + this.#stderr;
-  }
-
-  /** Resolves when the output contains the text `times` times. */
-  until(text: string, times = 1): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const check = () => {
-        if (this.output.split(text).length > times) resolve();
-        else if (this.process.exitCode === null && this.process.signalCode === null) return;
-        else reject(new Error(`the command ended without printing "${text}":\n${this.output}`));
-        this.#waiting.delete(check);
-      };
-      this.#waiting.add(check);
-      check();
-    });
-  }
-
-  #check(): void {
-    for (const check of this.#waiting) check();
-  }
-}
-
-/**
- * Commands that only send requests to a server and then end, by their first words. Other commands always run in
- * separate processes, unless they need no database.
- */
-const SHORT_COMMANDS = new Set([
-  ...'archive audit auth bulk completion dlq event namespace pause profile queue schedule signal approval timer stats status step task'.split(
-    ' ',
-  ),
-  ...['template list', 'template show', 'template graph', 'template pause', 'template resume'],
-  ...['db prune', 'db compact', 'db status', 'db migrate', 'worker list', 'worker drain', 'worker resume'],
-]);
 /** Commands that only read and write files. */
-const WITHOUT_DATABASE = new Set(['config', 'init', 'help', '--version']);
-/** Options with which a command runs until it is stopped, reads its input, or loads handlers. */
-const LONG = new Set(['--watch', '--follow', '-f', 'follow', '-', '--ids', '--verbose', '--handlers']);
+const WITHOUT_DATABASE = new Set('config init help --version generate completion profile'.split(' '));
+/** Commands that run handlers, log to the file descriptor of standard error, or run a server. */
+const OWN_PROCESS = new Set(['dev', 'worker', 'server', 'mcp', 'db start', 'db stop', 'db psql']);
+const OF_WORKERS = new Set(['list', 'show', 'drain', 'resume']);
 
-function isShort(args: readonly string[], env: Readonly<Record<string, string | undefined>>): boolean {
-  if (args.some((arg) => LONG.has(arg))) return false;
-  if (WITHOUT_DATABASE.has(args[0]!)) return true;
-  const known = SHORT_COMMANDS.has(args[0]!) || SHORT_COMMANDS.has(args.slice(0, 2).join(' '));
-  const onServer = env.DATABASE_URL !== undefined || args.includes('--database-url');
-  return known && onServer;
-}
-
-/** Runs short commands in one process; see command-host.mjs. */
-class CommandHost {
-  readonly #main: string;
-  #child: ChildProcess | undefined;
-  #ready: Promise<unknown> | undefined;
-  #id = 0;
-
-  constructor(main: string) {
-    this.#main = main;
-  }
-
-  /** Runs a command. Commands wait for each other. */
-  async run(args: readonly string[], cwd: string, env: Record<string, string | undefined>): Promise<Ended> {
-    this.#child ??= fork(path.resolve(import.meta.dirname, 'command-host.mjs'), [this.#main], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
-    const child = this.#child;
-    this.#ready ??= new Promise((resolve) => child.once('message', resolve));
-    await this.#ready;
-    const id = this.#id++;
-    return new Promise((resolve, reject) => {
-      const answered = (message: { id: number } & Omit<Ended, 'signal'>) => {
-        if (message.id !== id) return;
-        child.off('message', answered).off('exit', ended);
-        resolve({ code: message.code, signal: null, stdout: message.stdout, stderr: message.stderr });
-      };
-      const ended = (code: number | null) => {
-        reject(new Error(`the host of commands ended with ${code} during tasker ${args.join(' ')}`));
-      };
-      child.on('message', answered).once('exit', ended);
-      child.send({ id, args, cwd, env });
-    });
-  }
-
-  end(): void {
-    this.#child?.disconnect();
-    this.#child = undefined;
-  }
+/** Returns whether a command can run in the process of the test. */
+function canRunHere(args: readonly string[], env: Readonly<Record<string, string | undefined>>): boolean {
+  const [noun = '', verb = ''] = args;
+  if (WITHOUT_DATABASE.has(noun) || args.includes('--help')) return true;
+  const own = OWN_PROCESS.has(`${noun} ${verb}`) || (OWN_PROCESS.has(noun) && !OF_WORKERS.has(verb));
+  // A command without a server may start the embedded one, which must not outlive its process.
+  return !own && (env.DATABASE_URL !== undefined || args.includes('--database-url'));
 }
 
 /** A project folder, with the package installed above it as npm would. */
 export class Project {
   readonly folder: string;
   readonly #env: Record<string, string>;
-  readonly #running = new Set<Running>();
-  readonly #host: CommandHost;
+  readonly #running = new Set<RunningProcess>();
+  readonly #here = new Set<RunningHere>();
 
-  constructor(folder: string, env: Record<string, string>, host: CommandHost) {
+  constructor(folder: string, env: Record<string, string>) {
     this.folder = folder;
     this.#env = env;
-    this.#host = host;
   }
 
   async write(file: string, text: string): Promise<void> {
@@ -159,16 +53,16 @@ export class Project {
     await writeFile(place, text);
   }
 
-  /** Starts `tasker …`. */
-  start(args: readonly string[], options?: RunOptions): Running {
+  /** Starts the installed `tasker …` in a process. */
+  start(args: readonly string[], options?: RunOptions): RunningProcess {
     return this.node([path.resolve(this.folder, '../node_modules/.bin/tasker'), ...args], options);
   }
 
   /** Starts Node in the project. */
-  node(args: readonly string[], { env = {}, input }: RunOptions = {}): Running {
-    const child = spawn(process.execPath, args, { cwd: this.folder, env: this.#environment(env) });
+  node(args: readonly string[], { env = {}, input, folder = '' }: RunOptions = {}): RunningProcess {
+    const child = spawn(process.execPath, args, { cwd: path.join(this.folder, folder), env: this.#environment(env) });
     child.stdin.end(input ?? '');
-    const running = new Running(child);
+    const running = new RunningProcess(child);
     this.#running.add(running);
     return running;
   }
@@ -178,11 +72,18 @@ export class Project {
     return { ...own, ...this.#env, ...env };
   }
 
-  /** Runs `tasker …` until it exits. Short commands share a process. */
+  /** Starts `tasker …` in this process. */
+  startHere(args: readonly string[], { env, input, folder = '' }: RunOptions = {}): RunningHere {
+    const cwd = path.join(this.folder, folder);
+    const running = new RunningHere(args, { env: this.#environment(env), cwd, ...(input && { input }) });
+    this.#here.add(running);
+    return running;
+  }
+
+  /** Runs `tasker …` until it ends: in this process, unless the command needs its own. */
   run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
-    const env = this.#environment(options.env);
-    if (options.input !== undefined || !(options.shared || isShort(args, env))) return this.start(args, options).ended;
-    return this.#host.run(args, this.folder, env);
+    const here = options.endsEarly || canRunHere(args, this.#environment(options.env));
+    return (here ? this.startHere(args, options) : this.start(args, options)).ended;
   }
 
   /** Runs a command that must succeed, and reads the JSON that it prints. */
@@ -199,10 +100,11 @@ export class Project {
     return stdout.trim();
   }
 
-  /** Kills the commands that are still running. */
+  /** Ends the commands that are still running. */
   async end(): Promise<void> {
     for (const { process } of this.#running) process.kill('SIGKILL');
-    await Promise.all([...this.#running].map(({ ended }) => ended));
+    for (const running of this.#here) running.interrupt();
+    await Promise.allSettled([...this.#running, ...this.#here].map(({ ended }) => ended));
   }
 }
 
@@ -236,18 +138,16 @@ export async function installation(): Promise<{
   const modules = installedModules();
   await symlink(modules, path.join(root, 'node_modules'));
   const projects: Project[] = [];
-  const host = new CommandHost(path.join(modules, 'tasker-core', 'dist', 'bundle', 'cli.js'));
   return {
     project: async (name, env = {}) => {
       const folder = path.join(root, name);
       await mkdir(folder);
-      const project = new Project(folder, env, host);
+      const project = new Project(folder, env);
       projects.push(project);
       return project;
     },
     remove: async () => {
       for (const project of projects) await project.end();
-      host.end();
       await rm(root, { recursive: true, force: true });
     },
   };

@@ -2,10 +2,12 @@ import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { PassThrough } from 'node:stream';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
+import { StdioServerTransport } from '@modelcontextprotocol/sdk/server/stdio.js';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createApiKey } from '../../src/app/credentials/api-keys.ts';
+import { main } from '../../src/cli/main.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { LOCAL_SECURITY } from '../../src/rest/auth/settings.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
@@ -42,20 +44,25 @@ const assistants: Assistant[] = [];
 /** An assistant that is connected to `tasker mcp`. */
 interface Assistant {
   client: Client;
+  /** Closes the input of `tasker mcp`, which then ends. */
+  leave(): Promise<void>;
   call(tool: string, given?: Json): Promise<Json & { isError?: boolean }>;
 }
 
+/** Connects an assistant to `tasker mcp` in this process. One test below runs it in its own process. */
 async function assistant(args: readonly string[], env: Record<string, string> = {}): Promise<Assistant> {
   const client = new Client({ name: 'tests', version: '1' });
-  const transport = new StdioClientTransport({
-    command: process.execPath,
-    args: [TASKER, 'mcp', ...args],
-    cwd: tmpdir(),
-    env: { PATH: process.env.PATH!, ...env },
-  });
-  await client.connect(transport, { timeout: PATIENCE });
+  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough().resume()];
+  const io = { stdin, stdout, stderr, cwd: tmpdir(), env, signal: new AbortController().signal };
+  const ended = main([process.execPath, 'tasker', 'mcp', ...args], io);
+  await client.connect(new StdioServerTransport(stdout, stdin), { timeout: PATIENCE });
   const made: Assistant = {
     client,
+    leave: async () => {
+      await client.close();
+      stdin.end();
+      expect(await ended).toBe(0);
+    },
     call: async (name, given = {}) => {
       const { content, isError } = await client.callTool({ name, arguments: given }, undefined, { timeout: PATIENCE });
       const [{ text }] = content as [{ text: string }];
@@ -84,7 +91,7 @@ beforeAll(async () => {
   ]);
 });
 afterAll(async () => {
-  await Promise.all(assistants.map(({ client }) => client.close()));
+  await Promise.all(assistants.map((one) => one.leave()));
   await served?.close();
   await bench?.api.stop();
 });

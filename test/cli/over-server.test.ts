@@ -2,10 +2,11 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePort } from '../support/suite/free-ports.ts';
-import { PAIR, PAIR_HANDLERS, projectOnDatabase, type Running } from './installation.ts';
+import { PAIR, PAIR_HANDLERS, projectOnDatabase } from './installation.ts';
+import type { RunningProcess } from './running.ts';
 
 const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });
-let server: Running;
+let server: RunningProcess;
 let url: string;
 /** A server that returns `answers` by path, and 404 for all other paths. */
 let fake: Server;
@@ -55,7 +56,7 @@ describe('over a server', () => {
       JSON.parse((await over(['task', 'list', '--tag', 'remote', '--json'], env)).stdout) as unknown;
     // The search tables are written after the commit.
     await expect.poll(list).toMatchObject({ tasks: [{ task_uuid: uuid, status: 'pending' }], total: 1 });
-    const following = on.project.start(['task', 'watch', uuid, '--server', url]);
+    const following = on.project.startHere(['task', 'watch', uuid, '--server', url]);
     const cancelled = await over(['task', 'cancel', uuid, '--json'], env);
     expect(JSON.parse(cancelled.stdout)).toEqual({ task_uuid: uuid, cancelled: true, status: 'cancelled' });
     const followed = await following.ended;
@@ -118,14 +119,14 @@ describe('over a server', () => {
     ]);
     const database = ['task', 'list', '--database-url', on.database.url];
     expect((await over(database, { TASKER_ORCHESTRATION_URL: 'http://127.0.0.1:1' })).code).toBe(0);
-    const worker = await over(['worker', '--server', url]);
+    const worker = await on.project.run(['worker', '--server', url], { endsEarly: true });
     expect([worker.code, worker.stderr]).toEqual([2, expect.stringContaining('--server')]);
   });
 
   it('event tail follows new events', async () => {
-    const following = on.project.start(['event', 'tail', '--server', url]);
+    const following = on.project.startHere(['event', 'tail', '--server', url]);
     await following.until('following');
-    following.process.kill('SIGINT');
+    following.interrupt();
     const { code, stdout, stderr } = await following.ended;
     expect([code, stdout, stderr]).toEqual([0, '', `following ${url}; press Ctrl-C to stop\n`]);
   });

@@ -13,12 +13,13 @@ import {
   SENSITIVE_TEMPLATES,
   type Things,
 } from '../support/rest/sensitive-installation.ts';
-import { projectOnDatabase, type Running } from './installation.ts';
+import { projectOnDatabase } from './installation.ts';
+import type { RunningProcess } from './running.ts';
 
 const on = projectOnDatabase();
 let things: Things;
 let worker: string;
-let server: Running;
+let server: RunningProcess;
 let url: string;
 
 beforeAll(async () => {
@@ -186,9 +187,9 @@ it('event tail shows sensitive values only with --show-sensitive', async () => {
     [[], '[redacted]'],
     [['--show-sensitive'], CANARIES.result],
   ] as const) {
-    const tail = on.project.start(['event', 'tail', '--after', '1h', '--json', ...more]);
+    const tail = on.project.startHere(['event', 'tail', '--after', '1h', '--json', ...more]);
     await tail.until('plain-amount', 3);
-    tail.process.kill('SIGKILL');
+    tail.interrupt();
     await tail.ended;
     expect([more, tail.output.includes('canary')]).toEqual([more, more.length > 0]);
     expect(tail.output).toContain(shown);

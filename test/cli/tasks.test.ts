@@ -3,7 +3,8 @@ import { userInfo } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { freshDatabase } from '../support/database.ts';
-import { PAIR, PAIR_HANDLERS, projectOnDatabase, type Running } from './installation.ts';
+import { PAIR, PAIR_HANDLERS, projectOnDatabase } from './installation.ts';
+import type { RunningProcess } from './running.ts';
 
 const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });
 
@@ -212,7 +213,7 @@ describe('without a worker', () => {
 });
 
 describe('with a worker', () => {
-  let worker: Running;
+  let worker: RunningProcess;
 
   beforeAll(async () => {
     worker = on.project.start(['worker', '--name', 'bench-1']);

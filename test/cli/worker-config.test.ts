@@ -2,7 +2,8 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import { freshDatabase } from '../support/database.ts';
-import { installation, type Project, type Running } from './installation.ts';
+import { installation, type Project } from './installation.ts';
+import type { RunningProcess } from './running.ts';
 
 let place: Awaited<ReturnType<typeof installation>>;
 let database: Awaited<ReturnType<typeof freshDatabase>>;
@@ -36,7 +37,7 @@ async function projectWith(name: string, toml: string): Promise<Project> {
   return project;
 }
 
-async function stopped(worker: Running): Promise<void> {
+async function stopped(worker: RunningProcess): Promise<void> {
   worker.process.kill('SIGTERM');
   expect(await worker.ended).toMatchObject({ code: 0 });
 }

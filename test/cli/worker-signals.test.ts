@@ -7,7 +7,8 @@ import { createTasker } from '../../src/app/create-tasker.ts';
 import { freshDatabase } from '../support/database.ts';
 import { until } from '../support/setup.ts';
 import { freePort } from '../support/suite/free-ports.ts';
-import { installation, type Project, Running, type RunOptions } from './installation.ts';
+import { installation, type Project, type RunOptions } from './installation.ts';
+import { RunningProcess } from './running.ts';
 
 let place: Awaited<ReturnType<typeof installation>>;
 let database: Awaited<ReturnType<typeof freshDatabase>>;
@@ -53,7 +54,7 @@ export const wait = defineHandler('wait', { inputs: { file: 'file' } }, async ({
 });
 `;
 
-async function started(args: readonly string[] = [], options?: RunOptions): Promise<Running> {
+async function started(args: readonly string[] = [], options?: RunOptions): Promise<RunningProcess> {
   const worker = project.start(['worker', ...args], options);
   await worker.until('worker is ready');
   return worker;
@@ -182,7 +183,7 @@ it.runIf(mayUnshare)('a worker stops as the first process of a container, with 2
     env: { PATH: process.env.PATH, DATABASE_URL: database.url, TASKER_WEB_BIND_ADDRESS: '127.0.0.1:0' },
   });
   onTestFinished(() => void child.kill('SIGKILL'));
-  const worker = new Running(child);
+  const worker = new RunningProcess(child);
   await worker.until('worker is ready');
   const [first] = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').split(' ');
   const client = await createTasker({ databaseUrl: database.url, worker: false });

@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { afterAll, expect, it } from 'vitest';
-import { PAIR, PAIR_HANDLERS, projectOnDatabase, type Running } from '../cli/installation.ts';
+import { PAIR, PAIR_HANDLERS, projectOnDatabase } from '../cli/installation.ts';
+import type { RunningProcess } from '../cli/running.ts';
 import { until } from '../support/setup.ts';
 
 const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });
 type Json = Record<string, unknown>;
-let server: Running;
+let server: RunningProcess;
 
 afterAll(() => server?.process.kill('SIGKILL'));
 

@@ -1,10 +1,11 @@
 import { afterAll, expect, it } from 'vitest';
-import { PAIR, PAIR_HANDLERS, projectOnDatabase, type Running } from '../cli/installation.ts';
+import { PAIR, PAIR_HANDLERS, projectOnDatabase } from '../cli/installation.ts';
+import type { RunningProcess } from '../cli/running.ts';
 import { TestEventSource } from '../support/rest/event-source.ts';
 import { until } from '../support/setup.ts';
 
 const on = projectOnDatabase({ 'templates/pair.yaml': PAIR, 'handlers/pair.js': PAIR_HANDLERS });
-const servers: Running[] = [];
+const servers: RunningProcess[] = [];
 
 afterAll(() => {
   for (const server of servers) server.process.kill('SIGKILL');

@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Surroundings } from '../../config/surroundings.ts';
 import { PublisherNotFoundError } from '../../events/publishing/publisher-errors.ts';
 import { PublisherRegistry } from '../../events/publishing/publisher-registry.ts';
 import { silentLogger } from '../../logging/logger.ts';
@@ -12,15 +14,17 @@ import type { LoadedTemplates } from './load-templates.ts';
 
 /**
  * Returns the problems of templates with their places in the files: missing handlers, handlers that refer to unknown
- * steps, and events whose publisher is missing.
+ * steps, and events whose publisher is missing. `cwd`: the folder of relative paths.
  * @throws TaskerError `handler_invalid`, `handler_not_found` if the folders cannot be read
  */
 export async function checkAgainstFolders(
   { fileOf }: Pick<LoadedTemplates, 'fileOf'>,
   folders: readonly string[],
+  { cwd = '' }: Partial<Surroundings> = {},
 ): Promise<TemplateProblem[]> {
   const events = eventRegistries({}, silentLogger);
-  const handlers = new HandlerFolders(folders, { logger: silentLogger, events });
+  const places = folders.map((folder) => path.resolve(cwd, folder));
+  const handlers = new HandlerFolders(places, { logger: silentLogger, events });
   await handlers.load();
   const problems: TemplateProblem[] = [];
   const named = await handlers.namedStepProblems([...fileOf.keys()]);
@@ -30,7 +34,8 @@ export async function checkAgainstFolders(
     );
     const unknownSteps = named.flatMap((problem) => (problem.template === template ? findingOf(problem) : []));
     const findings = [...missing, ...unknownSteps, ...withoutPublisher(template, events.publishers)];
-    if (findings.length > 0) problems.push(...problemsAt(await readFile(file, 'utf8'), findings, file));
+    if (findings.length > 0)
+      problems.push(...problemsAt(await readFile(path.resolve(cwd, file), 'utf8'), findings, file));
   }
   return problems;
 }

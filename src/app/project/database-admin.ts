@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { hostsOf } from '../../config/database-hosts.ts';
 import { defaultConfig, type LoadedConfig, loadConfig, withOverrides } from '../../config/load-config.ts';
+import type { Surroundings } from '../../config/surroundings.ts';
 import { redactUrl } from '../../db/connection-error.ts';
 import { Database } from '../../db/database.ts';
 import type { EmbeddedStatus } from '../../db/embedded/embedded-status.ts';
@@ -18,7 +19,7 @@ import type { Tasker } from '../tasker.ts';
 const startingEmbedded = () => import('../../db/embedded/start-embedded.ts');
 
 /** Selects the database of a tool. */
-export interface DatabaseChoice {
+export interface DatabaseChoice extends Partial<Surroundings> {
   /** Default: `DATABASE_URL`, otherwise the URL in the configuration, otherwise the embedded server of this folder. */
   databaseUrl?: string | undefined;
   logger?: Logger;
@@ -43,14 +44,14 @@ export interface DatabaseStatus {
   embedded?: EmbeddedStatus;
 }
 
-/** Returns the folder of the embedded server that the current folder uses. */
-export function embeddedHome(): string {
-  return path.resolve(loadConfig().config.embeddedFolder);
+/** Returns the folder of the embedded server that a folder uses, by default the current folder. */
+export function embeddedHome({ env, cwd }: Partial<Surroundings> = {}): string {
+  return path.resolve(cwd ?? '', loadConfig({ env, cwd }).config.embeddedFolder);
 }
 
 /** The URL of the chosen server; undefined for the embedded server. */
-export function chosenUrl({ databaseUrl }: DatabaseChoice): string | undefined {
-  return databaseUrl ?? loadConfig().config.databaseUrl;
+export function chosenUrl({ databaseUrl, env, cwd }: DatabaseChoice): string | undefined {
+  return databaseUrl ?? loadConfig({ env, cwd }).config.databaseUrl;
 }
 
 /**
@@ -59,17 +60,23 @@ export function chosenUrl({ databaseUrl }: DatabaseChoice): string | undefined {
  * @throws TaskerError `config_invalid` if the configuration is invalid and no URL is given
  */
 export function configForTool(
-  { databaseUrl, logger = silentLogger }: DatabaseChoice,
+  { databaseUrl, env, cwd, logger = silentLogger }: DatabaseChoice,
   { poolSize }: { poolSize?: number } = {},
 ): LoadedConfig {
   const overrides = { databaseUrl, poolSize };
   try {
-    return loadConfig({ overrides });
+    return withAbsoluteFolder(loadConfig({ env, cwd, overrides }), cwd);
   } catch (error) {
     if (databaseUrl === undefined || !isTaskerError(error) || error.code !== 'config_invalid') throw error;
     logger.warn(`configuration invalid, using the defaults and the given database URL: ${messageOf(error)}`);
-    return withOverrides(defaultConfig(), overrides);
+    return withOverrides(defaultConfig({ env, cwd }), overrides);
   }
+}
+
+/** The folder of the embedded server may be relative, and is opened relative to the folder of the process. */
+function withAbsoluteFolder(loaded: LoadedConfig, cwd = ''): LoadedConfig {
+  const embeddedFolder = path.resolve(cwd, loaded.config.embeddedFolder);
+  return { ...loaded, config: { ...loaded.config, embeddedFolder } };
 }
 
 /**
@@ -77,7 +84,7 @@ export function configForTool(
  * @throws TaskerError `database_unreachable`
  */
 export function checkUrl(choice: DatabaseChoice): void {
-  const { config, sources } = configForTool({ databaseUrl: choice.databaseUrl });
+  const { config, sources } = configForTool({ ...choice, logger: silentLogger });
   const url = config.databaseUrl;
   if (url === undefined || hostsOf(url) !== undefined) return;
   const from = sources.databaseUrl.from === 'environment' ? sources.databaseUrl.name : 'the database URL';
@@ -99,18 +106,18 @@ export function openForTools(choice: DatabaseChoice, { migrate }: { migrate: boo
 
 /** Returns whether a database exists: a server, or an embedded database, possibly of another user. */
 export function databaseExists(choice: DatabaseChoice): boolean {
-  return chosenUrl(choice) !== undefined || existsSync(path.join(embeddedHome(), 'postgres'));
+  return chosenUrl(choice) !== undefined || existsSync(path.join(embeddedHome(choice), 'postgres'));
 }
 
 /** Returns the status of the database. Does not start or change anything. */
 export async function databaseStatus(choice: DatabaseChoice): Promise<DatabaseStatus> {
   checkUrl(choice);
   const url = chosenUrl(choice);
-  const embedded = url === undefined ? await statusOfEmbedded(embeddedHome()) : undefined;
+  const embedded = url === undefined ? await statusOfEmbedded(embeddedHome(choice)) : undefined;
   const reach = url ?? embedded?.url;
   const known = {
     kind: url === undefined ? 'embedded' : 'server',
-    place: url === undefined ? embeddedHome() : redactUrl(url),
+    place: url === undefined ? embeddedHome(choice) : redactUrl(url),
     ...(embedded && { embedded }),
   } as const;
   if (reach === undefined) return { ...known, running: false, version: embedded?.version ?? null, bytes: null };
@@ -161,12 +168,12 @@ export async function statusOfEmbedded(folder: string): Promise<EmbeddedStatus> 
  * Stops the embedded server of this folder, even if other processes use it. Returns false if the server was not
  * running.
  */
-export async function stopOwnEmbedded(): Promise<boolean> {
-  return (await startingEmbedded()).stopEmbedded(embeddedHome());
+export async function stopOwnEmbedded(where: Partial<Surroundings> = {}): Promise<boolean> {
+  return (await startingEmbedded()).stopEmbedded(embeddedHome(where));
 }
 
 /** Options of {@link openClient}. */
-export interface OpenClientOptions {
+export interface OpenClientOptions extends Partial<Surroundings> {
   databaseUrl?: string | undefined;
   logger: Logger;
   /** Creates a missing database, and migrates one whose schema is behind. */
@@ -180,19 +187,20 @@ export interface OpenClientOptions {
  * @throws TaskerError `database_unreachable` if no database exists here, `database_url_missing` if none is configured
  * in production, `database_error` if its schema is behind
  */
-export async function openClient({ databaseUrl, logger, mayMake, listen }: OpenClientOptions): Promise<Tasker> {
-  checkUrl({ databaseUrl });
-  if (!mayMake && !databaseExists({ databaseUrl })) {
-    checkEmbeddedAllowed(loadConfig());
+export async function openClient({ mayMake, listen, ...choice }: OpenClientOptions): Promise<Tasker> {
+  const { env, cwd, logger } = choice;
+  checkUrl(choice);
+  if (!mayMake && !databaseExists(choice)) {
+    checkEmbeddedAllowed(loadConfig({ env, cwd }));
     throw new TaskerError(
       'database_unreachable',
-      `no database exists in ${embeddedHome()}; create one with \`npx tasker dev\` or \`npx tasker db start\`, or name a server with DATABASE_URL or --database-url`,
+      `no database exists in ${embeddedHome(choice)}; create one with \`npx tasker dev\` or \`npx tasker db start\`, or name a server with DATABASE_URL or --database-url`,
     );
   }
-  const own = chosenUrl({ databaseUrl }) === undefined;
+  const own = chosenUrl(choice) === undefined;
   const tasker = await createTasker({
     // Workers log the warnings about the configuration; the tools do not repeat them.
-    config: configForTool({ databaseUrl, logger }, { poolSize: 3 }),
+    config: configForTool(choice, { poolSize: 3 }),
     worker: false,
     logger,
     migrate: own || mayMake,

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { loadConfig } from '../../config/load-config.ts';
+import { type LoadedConfig, loadConfig } from '../../config/load-config.ts';
+import type { Surroundings } from '../../config/surroundings.ts';
 import type { Database } from '../../db/database.ts';
 import { Listener } from '../../db/listener.ts';
 import { unqueuedSteps } from '../../engine/check-queue.ts';
@@ -58,7 +59,7 @@ export interface Check {
 }
 
 /** Options of {@link examine}. */
-export interface ExamineOptions {
+export interface ExamineOptions extends Partial<Surroundings> {
   databaseUrl?: string | undefined;
   templates: readonly string[];
   handlers: readonly string[];
@@ -87,29 +88,34 @@ const MOST_ENDED_TASKS = 1_000_000;
 /** Checks the prerequisites of a project. Changes nothing. Each finding includes a fix. */
 export async function examine(options: ExamineOptions): Promise<Check[]> {
   const { checks, registered } = await examineDatabase(options);
-  const folders = options.templates.filter((folder) => existsSync(folder));
-  const loaded = await readTemplates(folders, loadConfig().config.environment);
-  const templates = examineTemplates(options.templates, loaded, registered);
+  const { cwd = '' } = options;
+  const folders = options.templates.filter((folder) => existsSync(path.resolve(cwd, folder)));
+  const loaded = await readTemplates(folders, configFor(options).config.environment, options);
+  const templates = examineTemplates(options, loaded, registered);
   const handlers = await examineHandlers(options, loaded.templates);
   const isWorkers = ({ name }: Check) => name === 'workers';
   const others = checks.filter((check) => !isWorkers(check));
   return [...others, await examineDisk(options), templates, handlers, ...checks.filter(isWorkers)];
 }
 
+function configFor({ env, cwd }: ExamineOptions): LoadedConfig {
+  return loadConfig({ env, cwd });
+}
+
 /** `registered`: the templates in the database; empty if the database cannot be reached. */
 async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check[]; registered: TemplateListRow[] }> {
   const database = checksOf('database');
   if (!databaseExists(options)) {
-    const wayOut = isEmbeddedAllowed(loadConfig())
+    const wayOut = isEmbeddedAllowed(configFor(options))
       ? 'create one with `npx tasker dev`, or set DATABASE_URL to a server'
       : 'set DATABASE_URL to your PostgreSQL server';
-    return { checks: [database.warn(`no database exists in ${embeddedHome()} yet`, wayOut)], registered: [] };
+    return { checks: [database.warn(`no database exists in ${embeddedHome(options)} yet`, wayOut)], registered: [] };
   }
   try {
     const open = await openForTools(options, { migrate: false });
     try {
       const { version, nowMs } = await serverFacts(open.database);
-      const where = open.embedded ? `embedded, in ${embeddedHome()}` : open.database.place;
+      const where = open.embedded ? `embedded, in ${embeddedHome(options)}` : open.database.place;
       const schema = await examineSchema(open.database);
       const checks: Check[] = [
         database.ok(`PostgreSQL ${version}, ${where}`),
@@ -292,12 +298,10 @@ async function examineDeadLetters(database: Database): Promise<Check[]> {
 }
 
 /** This check is skipped unless there are many ended tasks. */
-async function examineRetention(
-  database: Database,
-  { mostEndedTasks = MOST_ENDED_TASKS }: ExamineOptions,
-): Promise<Check[]> {
+async function examineRetention(database: Database, options: ExamineOptions): Promise<Check[]> {
   const ended = await estimateEndedTasks(database);
-  if (ended <= mostEndedTasks || policyOf(loadConfig().config) !== undefined) return [];
+  if (ended <= (options.mostEndedTasks ?? MOST_ENDED_TASKS) || policyOf(configFor(options).config) !== undefined)
+    return [];
   const found = `about ${Math.round(ended).toLocaleString('en')} ended tasks, and no policy deletes them`;
   const wayOut =
     'set retention.days in the configuration of the workers, or run `npx tasker db prune --older-than 90d --dry-run`';
@@ -325,13 +329,14 @@ function describeWorker(worker: LiveWorker): string {
   return `${worker.name} serves ${worker.namespaces.join(', ') || 'no namespace yet'} with ${counted(announcedNames(worker.callables).length, 'handler')}`;
 }
 
-async function examineDisk({ databaseUrl, leastFreeBytes = MIN_FREE_BYTES }: ExamineOptions): Promise<Check> {
+async function examineDisk(options: ExamineOptions): Promise<Check> {
+  const { leastFreeBytes = MIN_FREE_BYTES } = options;
   const disk = checksOf('disk');
-  if (chosenUrl({ databaseUrl }) !== undefined) return disk.skip('cannot check the disk of a server');
-  const home = [embeddedHome(), path.dirname(embeddedHome())].find((folder) => existsSync(folder))!;
+  if (chosenUrl(options) !== undefined) return disk.skip('cannot check the disk of a server');
+  const home = [embeddedHome(options), path.dirname(embeddedHome(options))].find((folder) => existsSync(folder))!;
   const { bavail, bsize } = await statfs(home);
   const free = bavail * bsize;
-  const found = `${(free / 1e9).toFixed(1)} GB free for ${embeddedHome()}`;
+  const found = `${(free / 1e9).toFixed(1)} GB free for ${embeddedHome(options)}`;
   if (free >= leastFreeBytes * 10) return disk.ok(found);
   return disk[free < leastFreeBytes ? 'fail' : 'warn'](
     found,
@@ -341,13 +346,13 @@ async function examineDisk({ databaseUrl, leastFreeBytes = MIN_FREE_BYTES }: Exa
 
 /** `registered`: the templates in the database. */
 function examineTemplates(
-  folders: readonly string[],
+  { templates: folders, cwd = '' }: ExamineOptions,
   { files, templates, problems }: LoadedTemplates,
   registered: readonly TemplateListRow[],
 ): Check {
   const check = checksOf('templates');
   if (files.length === 0) {
-    const found = `no templates in ${folders.map((folder) => path.resolve(folder)).join(', ')}`;
+    const found = `no templates in ${folders.map((folder) => path.resolve(cwd, folder)).join(', ')}`;
     return check.warn(found, 'create one with `npx tasker init`, or name another folder with --templates');
   }
   const errors = problems.filter((problem) => problem.severity === 'error');

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import type { Surroundings } from '../../config/surroundings.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { formatProblem, parseTemplate, type TemplateProblem } from '../../template/parse-template.ts';
@@ -38,29 +39,38 @@ const IS_TEMPLATE = /\.ya?ml$/i;
 const LARGEST_FILE = 1_048_576;
 
 /** Returns the file, or the template files of a folder. Skips `node_modules` below the folder, but not above it. */
-async function filesOf(source: string): Promise<string[]> {
+async function filesOf(source: string, cwd: string): Promise<string[]> {
   if (source.includes('\n')) {
     throw new TaskerError(
       'template_invalid',
       'templates: a string of several lines is not a path; pass a template as mustParseTemplate(text)',
     );
   }
-  const info = await stat(source).catch((error: NodeJS.ErrnoException) => {
+  const place = path.resolve(cwd, source);
+  const info = await stat(place).catch((error: NodeJS.ErrnoException) => {
     const why =
       error.code === 'ENOENT' ? 'does not exist; pass a template file or a folder' : `cannot be read (${error.code})`;
-    throw new TaskerError('template_invalid', `templates: ${path.resolve(source)} ${why}`, { cause: error });
+    throw new TaskerError('template_invalid', `templates: ${place} ${why}`, { cause: error });
   });
   if (!info.isDirectory()) return [source];
-  const entries = await readdir(source, { withFileTypes: true, recursive: true });
+  const entries = await readdir(place, { withFileTypes: true, recursive: true });
   return entries
     .filter((entry) => entry.isFile() && IS_TEMPLATE.test(entry.name))
-    .map((entry) => path.join(entry.parentPath, entry.name))
-    .filter((file) => !path.relative(source, file).split(path.sep).includes('node_modules'))
+    .map((entry) => path.relative(place, path.join(entry.parentPath, entry.name)))
+    .filter((file) => !file.split(path.sep).includes('node_modules'))
+    .map((file) => path.join(source, file))
     .sort();
 }
 
-/** Reads templates, and collects the problems of all files. Omits broken templates. */
-export async function readTemplates(source: TemplateSource, environment: string): Promise<LoadedTemplates> {
+/**
+ * Reads templates, and collects the problems of all files. Omits broken templates. Paths are relative to `cwd`, and the
+ * files are named as the paths are written.
+ */
+export async function readTemplates(
+  source: TemplateSource,
+  environment: string,
+  { cwd = '.' }: Partial<Surroundings> = {},
+): Promise<LoadedTemplates> {
   const loaded: LoadedTemplates = {
     templates: [],
     problems: [],
@@ -77,10 +87,10 @@ export async function readTemplates(source: TemplateSource, environment: string)
       if (template) loaded.templates.push(template);
       continue;
     }
-    const files = await filesOf(one);
+    const files = await filesOf(one, cwd);
     if (files.length === 0) loaded.emptyFolders.push(one);
-    const cache = files.length < MIN_CACHED_FILES ? undefined : new TemplateCache(one, environment);
-    for (const file of files) readInto(loaded, file, { environment, cache });
+    const cache = files.length < MIN_CACHED_FILES ? undefined : new TemplateCache(path.resolve(cwd, one), environment);
+    for (const file of files) readInto(loaded, file, { environment, cwd, cache });
     cache?.save();
   }
   return loaded;
@@ -90,10 +100,10 @@ export async function readTemplates(source: TemplateSource, environment: string)
 function readInto(
   loaded: LoadedTemplates,
   file: string,
-  { environment, cache }: { environment: string; cache: TemplateCache | undefined },
+  { environment, cwd, cache }: { environment: string; cwd: string; cache: TemplateCache | undefined },
 ): void {
   loaded.files.push(file);
-  const text = textOf(file);
+  const text = textOf(file, cwd);
   if (typeof text !== 'string') {
     loaded.problems.push(text);
     return;
@@ -118,10 +128,11 @@ function readInto(
  * Returns the file's text, or the reason why it cannot be read. An unreadable file must not hide the problems of
  * others.
  */
-function textOf(file: string): string | TemplateProblem {
+function textOf(file: string, cwd: string): string | TemplateProblem {
   try {
-    const { size } = statSync(file);
-    if (size <= LARGEST_FILE) return readFileSync(file, 'utf8');
+    const place = path.resolve(cwd, file);
+    const { size } = statSync(place);
+    if (size <= LARGEST_FILE) return readFileSync(place, 'utf8');
     const message = `the file has ${size} bytes; a template may have at most ${LARGEST_FILE}: split it into several templates`;
     return problemWith(file, 'file_too_large', message);
   } catch (error) {
@@ -137,8 +148,12 @@ function problemWith(file: string, code: string, message: string): TemplateProbl
  * Reads templates, all of which must be valid.
  * @throws TaskerError `template_invalid` with every error of every file
  */
-export async function loadTemplates(source: TemplateSource, environment: string): Promise<LoadedTemplates> {
-  const loaded = await readTemplates(source, environment);
+export async function loadTemplates(
+  source: TemplateSource,
+  environment: string,
+  where: Partial<Surroundings> = {},
+): Promise<LoadedTemplates> {
+  const loaded = await readTemplates(source, environment, where);
   const errors = loaded.problems.filter((problem) => problem.severity === 'error');
   if (errors.length > 0) {
     throw new TaskerError('template_invalid', errors.map(formatProblem).join('\n'), { details: { problems: errors } });

@@ -17,14 +17,14 @@ export interface ReadSchedules {
   problems: TemplateProblem[];
 }
 
-/** Reads schedules, and collects the problems of all files. */
-export async function readSchedules(source: ScheduleSource): Promise<ReadSchedules> {
+/** Reads schedules, and collects the problems of all files. Paths are relative to `cwd`. */
+export async function readSchedules(source: ScheduleSource, cwd = '.'): Promise<ReadSchedules> {
   const read: ReadSchedules = { schedules: [], files: [], problems: [] };
   const fileOf = new Map<string, string>();
   for (const one of [source].flat()) {
-    for (const file of await filesOf(one)) {
+    for (const file of await filesOf(one, cwd)) {
       read.files.push(file);
-      const text = await textOf(file);
+      const text = await textOf(file, cwd);
       const { schedule, problems } =
         typeof text === 'string' ? parseSchedule(text, file) : { schedule: null, problems: [text] };
       read.problems.push(...problems);
@@ -42,28 +42,29 @@ export async function readSchedules(source: ScheduleSource): Promise<ReadSchedul
 }
 
 /** Reads schedules, all of which must be valid. @throws TaskerError `schedule_invalid` with every error of every file */
-export async function loadSchedules(source: ScheduleSource): Promise<ScheduleSpec[]> {
-  const { schedules, problems } = await readSchedules(source);
+export async function loadSchedules(source: ScheduleSource, cwd?: string): Promise<ScheduleSpec[]> {
+  const { schedules, problems } = await readSchedules(source, cwd);
   if (problems.length === 0) return schedules;
   throw new TaskerError('schedule_invalid', problems.map(formatProblem).join('\n'), { details: { problems } });
 }
 
-async function filesOf(source: string): Promise<string[]> {
-  const info = await stat(source).catch((error: NodeJS.ErrnoException) => {
+async function filesOf(source: string, cwd: string): Promise<string[]> {
+  const place = path.resolve(cwd, source);
+  const info = await stat(place).catch((error: NodeJS.ErrnoException) => {
     const why = error.code === 'ENOENT' ? 'does not exist' : `cannot be read (${error.code})`;
-    throw new TaskerError('schedule_invalid', `schedules: ${path.resolve(source)} ${why}`, { cause: error });
+    throw new TaskerError('schedule_invalid', `schedules: ${place} ${why}`, { cause: error });
   });
   if (!info.isDirectory()) return [source];
-  const entries = await readdir(source, { withFileTypes: true, recursive: true });
+  const entries = await readdir(place, { withFileTypes: true, recursive: true });
   return entries
     .filter((entry) => entry.isFile() && IS_SCHEDULE.test(entry.name) && !entry.parentPath.includes('node_modules'))
-    .map((entry) => path.join(entry.parentPath, entry.name))
+    .map((entry) => path.join(source, path.relative(place, entry.parentPath), entry.name))
     .sort();
 }
 
-async function textOf(file: string): Promise<string | TemplateProblem> {
+async function textOf(file: string, cwd: string): Promise<string | TemplateProblem> {
   try {
-    return await readFile(file, 'utf8');
+    return await readFile(path.resolve(cwd, file), 'utf8');
   } catch (error) {
     return problem(file, 'file_unreadable', `the file cannot be read: ${messageOf(error)}`);
   }

@@ -137,7 +137,8 @@ export class TaskerSchedules {
 
   /**
    * Creates and updates the schedules of a source from files, and pauses those whose file no longer exists. Manual
-   * changes are undone. `source`: the name of the package.
+   * changes are undone. `source`: the name of the package. `cwd`: the folder of relative paths, by default the current
+   * folder.
    *
    * @example
    * const applied = await tasker.schedules.apply('schedules', { source: 'shop', dryRun: true });
@@ -145,10 +146,10 @@ export class TaskerSchedules {
    */
   async apply(
     files: ScheduleSource,
-    { source, dryRun, ...options }: OperatorOptions & { source: string; dryRun?: boolean },
+    { source, dryRun, cwd, ...options }: OperatorOptions & { source: string; dryRun?: boolean; cwd?: string },
   ): Promise<AppliedSchedule[]> {
     const { loadSchedules } = await import('./load-schedules.ts');
-    const schedules = await loadSchedules(files);
+    const schedules = await loadSchedules(files, cwd);
     const by = this.#parts.by(options);
     return this.#parts.engine.schedules.apply({ ...by, source, schedules, all: true, dryRun: dryRun ?? false });
   }

@@ -7,6 +7,7 @@ import { note, print, printJson } from '../show/output.ts';
 import { nextPage } from '../show/page-notes.ts';
 import { counted, shortened, spanOf, table, timeLeft, upTo } from '../show/text.ts';
 import { quoted } from '../task-filter.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 const KEYS = ['assignee', 'namespace', 'name', 'task'] as const satisfies readonly (keyof ApprovalFilter)[];
@@ -28,7 +29,7 @@ export async function approvalList(options: ListOptions): Promise<void> {
     }
     const words = describeFilter(filter);
     if (approvals.length === 0) return note(whyNone(words, cursor));
-    print(approvalTable(approvals, { now: Date.now(), width: process.stdout.columns }));
+    print(approvalTable(approvals, { now: Date.now(), width: thisRun().stdout.columns }));
     const all = totalIsExact ? total.toLocaleString('en') : upTo(total, total);
     const shown = total === approvals.length ? counted(total, 'approval') : `${approvals.length} of ${all} approvals`;
     note(`${shown}${words === '' ? '' : `: ${words}`}`);

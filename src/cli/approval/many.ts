@@ -8,6 +8,7 @@ import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson, redrawLine } from '../show/output.ts';
 import { counted, table } from '../show/text.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 import { approvalTable, describeFilter, filterOf } from './list.ts';
 
@@ -41,7 +42,7 @@ export async function onFound(options: ManyOptions, given: ApprovalAct): Promise
       return print(preview(found, given.verb, what));
     }
     if (found.length > 0 && !options.yes) {
-      if (process.stdin.isTTY) note(`${preview(found, given.verb, what)}\n`);
+      if (thisRun().stdin.isTTY) note(`${preview(found, given.verb, what)}\n`);
       if (!(await confirmed(`${given.verb} ${counted(found.length, 'approval')}?`))) return note('nothing done');
     }
     report(await actOnEach(tasker, found, given), { ...given, what, json: options.json });
@@ -66,7 +67,7 @@ async function openApprovals(tasker: Tasker, filter: ApprovalFilter): Promise<Ap
 
 function preview(found: readonly Approval[], verb: string, what: string): string {
   if (found.length === 0) return noneOf(verb, what);
-  const shown = approvalTable(found.slice(0, SHOWN), { now: Date.now(), width: process.stdout.columns });
+  const shown = approvalTable(found.slice(0, SHOWN), { now: Date.now(), width: thisRun().stdout.columns });
   const more = found.length > SHOWN ? `\n${pc.dim(`… and ${found.length - SHOWN} more`)}` : '';
   return `would ${verb} ${counted(found.length, 'approval')}: ${what}\n\n${shown}${more}`;
 }
@@ -103,7 +104,7 @@ function report(
   { done, failed }: Outcomes,
   { verb, done: word, what, json }: ApprovalAct & { what: string; json?: boolean | undefined },
 ): void {
-  if (failed.length > 0) process.exitCode = EXIT.failed;
+  if (failed.length > 0) thisRun().exitCode = EXIT.failed;
   if (json) {
     const left = failed.map(({ approval, why }) => ({ task_uuid: approval.taskUuid, step: approval.step, why }));
     printJson({ done: done.map(approvalJson), failed: left });

@@ -7,6 +7,7 @@ import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson, redrawLine } from '../show/output.ts';
 import { counted, table } from '../show/text.ts';
 import { listenForStop } from '../stop-signal.ts';
+import { inFolder, thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 import { archiveFiles } from './files.ts';
 
@@ -25,7 +26,7 @@ export async function archiveRestore(given: string[], options: ArchiveRestoreOpt
     await withTasker(options, {}, async (tasker) => {
       const reports: { file: string; report: Report }[] = [];
       for (const file of files) {
-        const act = tasker.restoreArchive(file, {
+        const act = tasker.restoreArchive(inFolder(file), {
           ...operatorFrom(options),
           tasks: options.task,
           signal: stop.signal,
@@ -39,7 +40,7 @@ export async function archiveRestore(given: string[], options: ArchiveRestoreOpt
       else if (found.length > 0) print(found.map(({ file, report }) => describe(file, report)).join('\n'));
       else note(`task not found in ${counted(files.length, 'file')}`);
       const bad = reports.some(({ report: { failed, damage } }) => failed > 0 || damage !== null);
-      if (bad || found.length === 0) process.exitCode = EXIT.failed;
+      if (bad || found.length === 0) thisRun().exitCode = EXIT.failed;
     });
   } finally {
     stop.release();

@@ -6,6 +6,7 @@ import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, fields, painted, sizeOf, table } from '../show/text.ts';
+import { inFolder, thisRun } from '../this-run.ts';
 import { archiveFiles } from './files.ts';
 
 interface ArchiveShowOptions extends GlobalOptions {
@@ -30,7 +31,7 @@ export async function archiveShow(given: string[], options: ArchiveShowOptions):
   for (const file of files) {
     const content = await contentOf(file, options);
     contents.push(content);
-    if (content.damage !== null) process.exitCode = EXIT.failed;
+    if (content.damage !== null) thisRun().exitCode = EXIT.failed;
     if (task === undefined && !json) print(`${contents.length > 1 ? '\n' : ''}${describe(content, options)}`);
   }
   if (task !== undefined) return showOne(task, contents, options);
@@ -38,10 +39,10 @@ export async function archiveShow(given: string[], options: ArchiveShowOptions):
 }
 
 async function contentOf(file: string, { task, limit }: ArchiveShowOptions): Promise<Content> {
-  const { size: bytes } = await stat(file);
+  const { size: bytes } = await stat(inFolder(file));
   const content: Content = { file, bytes, tasks: [], total: 0, damage: null };
   try {
-    for await (const archived of readArchive(file)) {
+    for await (const archived of readArchive(inFolder(file))) {
       content.total++;
       const shown = task === undefined ? content.tasks.length < limit : archived.taskUuid === task.toLowerCase();
       if (shown) content.tasks.push(archived);

@@ -6,6 +6,7 @@ import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { fields, spanOf, table } from '../show/text.ts';
 import { describeFilter } from '../task-filter.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 import { type BulkReport, describeReport, runBulk } from './run.ts';
 
@@ -68,7 +69,7 @@ export async function bulkStop(id: number, options: GlobalOptions & OperatorFlag
     const stopped = await tasker.bulk.stop(id, operatorFrom(options));
     if (options.json) printJson({ id, stopped });
     else note(stopped ? `stopped bulk ${id}; \`npx tasker bulk resume ${id}\` continues` : `bulk ${id} is not running`);
-    if (!stopped) process.exitCode = EXIT.failed;
+    if (!stopped) thisRun().exitCode = EXIT.failed;
   });
 }
 

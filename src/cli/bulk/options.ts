@@ -5,6 +5,7 @@ import { TaskerError } from '../../errors.ts';
 import { addOperator, type OperatorFlags } from '../operator.ts';
 import { collect, type GlobalOptions } from '../options.ts';
 import { addTaskFilter, type TaskFilterOptions, taskFilterOf } from '../task-filter.ts';
+import { thisRun } from '../this-run.ts';
 
 /** Options of a command that acts on one or many tasks or steps. */
 export interface BulkCommandOptions extends GlobalOptions, OperatorFlags, Omit<TaskFilterOptions, 'reason'> {
@@ -37,7 +38,7 @@ export async function readIds(given: readonly string[], { id = [], ids }: BulkCo
       `--ids accepts only - (standard input), got ${ids}; for one item use --id ${ids}`,
     );
   }
-  const lines = ids === undefined ? [] : (await text(process.stdin)).split('\n').map((line) => line.trim());
+  const lines = ids === undefined ? [] : (await text(thisRun().stdin)).split('\n').map((line) => line.trim());
   return [...given, ...id, ...lines.filter((line) => line !== '')];
 }
 

@@ -1,5 +1,6 @@
 import { note, redrawLine } from '../show/output.ts';
 import { timeLeft } from '../show/text.ts';
+import { thisRun } from '../this-run.ts';
 
 /** The progress of a bulk action. */
 export interface ShownProgress {
@@ -30,7 +31,7 @@ export class ProgressBar {
       this.#before = over;
     }
     this.last = progress;
-    if (process.stderr.isTTY) redrawLine(this.#line(progress, over));
+    if (thisRun().stderr.isTTY) redrawLine(this.#line(progress, over));
     else if (performance.now() - this.#lineAt > LINE_MS) {
       this.#lineAt = performance.now();
       note(progress.matched === null ? `${over} so far` : `${over} of ${progress.matched}`);

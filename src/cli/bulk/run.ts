@@ -7,6 +7,7 @@ import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, painted, table, upTo } from '../show/text.ts';
 import { listenForStop } from '../stop-signal.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 import { ProgressBar } from './progress-bar.ts';
 
@@ -70,7 +71,7 @@ async function agreed(act: BulkAct, what: string): Promise<boolean> {
       note(describePreview(preview, what));
       return true;
     }
-    if (process.stdin.isTTY) note(`${describePreview(preview, what)}\n`);
+    if (thisRun().stdin.isTTY) note(`${describePreview(preview, what)}\n`);
     if (await confirmed(`${verbOf(preview.action)} ${sizeOf(preview)}?`)) return true;
     note('nothing done');
   } catch (error) {
@@ -159,14 +160,14 @@ async function work(act: BulkAct, what: string, { json, stop }: BulkRunOptions &
     if (!stop.aborted) throw error;
     const { id, done, matched } = bar.last!;
     note(`stopped after ${done} of ${matched}; \`npx tasker bulk resume ${id}\` continues`);
-    process.exitCode = EXIT.interrupted;
+    thisRun().exitCode = EXIT.interrupted;
     return;
   }
   bar.clear();
   const report = await act.result();
   if (json) printJson(bulkReportJson(report));
   else print(describeReport(report, what));
-  if (report.failedCount > 0) process.exitCode = EXIT.failed;
+  if (report.failedCount > 0) thisRun().exitCode = EXIT.failed;
 }
 
 /** Describes the outcomes of the items. `what` describes the selection, if it is known. */

@@ -8,6 +8,7 @@ import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { fields, table } from '../show/text.ts';
+import { here } from '../this-run.ts';
 
 /**
  * `tasker config explain`: explains one key, or lists all. Accepts a key's name in the file, in code, or as a variable.
@@ -22,7 +23,7 @@ export function configExplain(wanted: string | undefined, { json }: GlobalOption
     explainIneffective(wanted, json);
     return;
   }
-  const explained = explanationOf(name, loadConfig());
+  const explained = explanationOf(name, loadConfig(here()));
   if (json) printJson(explained);
   else print(phrase(explained));
 }

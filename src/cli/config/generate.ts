@@ -4,6 +4,7 @@ import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
 import { writeOutput } from '../show/write-output.ts';
+import { here } from '../this-run.ts';
 
 /** Options of `tasker config generate`. */
 export interface ConfigGenerateOptions extends GlobalOptions {
@@ -15,7 +16,7 @@ export interface ConfigGenerateOptions extends GlobalOptions {
 
 /** `tasker config generate`: merges the layers of a folder into one file. */
 export function configGenerate({ context, environment, source, output, json }: ConfigGenerateOptions): void {
-  const generated = generateConfig({ context, environment, source });
+  const generated = generateConfig({ ...here(), context, environment, source });
   if (output !== undefined) writeOutput(output, generated.text);
   if (json) printJson({ ...generated, output: output ?? null });
   else if (output === undefined) print(generated.text.trimEnd());

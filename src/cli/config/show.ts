@@ -4,10 +4,11 @@ import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { table } from '../show/text.ts';
+import { here } from '../this-run.ts';
 
 /** `tasker config show`: prints the effective configuration, with secrets hidden. */
 export function configShow({ json, databaseUrl }: GlobalOptions): void {
-  const loaded = loadConfig({ overrides: { databaseUrl } });
+  const loaded = loadConfig({ ...here(), overrides: { databaseUrl } });
   const values = shownValues(loaded);
   if (json) {
     const entries = values.map(({ path, value, source }) => [path, { value: value ?? null, ...source }]);

@@ -5,6 +5,7 @@ import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
+import { here, thisRun } from '../this-run.ts';
 
 /** Options of `tasker config validate`. */
 export interface ConfigValidateOptions extends GlobalOptions {
@@ -13,7 +14,7 @@ export interface ConfigValidateOptions extends GlobalOptions {
 
 /** `tasker config validate`: prints each problem on a line. Exits 1 if there is an error. */
 export function configValidate(path: string | undefined, { json, strict = false }: ConfigValidateOptions): void {
-  const { errors, warnings, files } = checkConfig({ configPath: path });
+  const { errors, warnings, files } = checkConfig({ ...here(), configPath: path });
   const valid = errors.length === 0 && !(strict && warnings.length > 0);
   if (json) {
     const all = [...errors.map(withSeverity('error')), ...warnings.map(withSeverity('warning'))];
@@ -23,7 +24,7 @@ export function configValidate(path: string | undefined, { json, strict = false 
     for (const one of warnings) print(`${pc.yellow('warning:')} ${formatConfigProblem(one)}`);
     if (valid) print(verdict(files, warnings.length));
   }
-  if (!valid) process.exitCode = EXIT.failed;
+  if (!valid) thisRun().exitCode = EXIT.failed;
 }
 
 function verdict(files: readonly string[], warnings: number): string {

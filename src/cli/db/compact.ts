@@ -13,6 +13,7 @@ import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, sizeOf, spanOf, table } from '../show/text.ts';
 import { listenForStop } from '../stop-signal.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface DbCompactOptions extends GlobalOptions, OperatorFlags {
@@ -36,7 +37,7 @@ export async function dbCompact(options: DbCompactOptions): Promise<void> {
         return print(describePlan(plan, full));
       }
       if (!yes) {
-        if (process.stdin.isTTY) note(`${describePlan(plan, full)}\n`);
+        if (thisRun().stdin.isTTY) note(`${describePlan(plan, full)}\n`);
         if (!(await confirmed(questionOf(plan)))) return note('nothing done');
       }
       const compacted = await compactDatabase(tasker, plan, {
@@ -51,7 +52,7 @@ export async function dbCompact(options: DbCompactOptions): Promise<void> {
   } catch (error) {
     if (!stop.signal.aborted) throw error;
     note('stopped; the tables above are compacted');
-    process.exitCode = EXIT.interrupted;
+    thisRun().exitCode = EXIT.interrupted;
   } finally {
     stop.release();
   }
@@ -121,5 +122,5 @@ function report(compacted: readonly CompactedTable[], { json }: DbCompactOptions
   const failed = compacted.filter(({ why }) => why !== null);
   if (json) printJson({ freed_bytes: freed, tables: compacted.map(snakeKeys) });
   else print(freed > 0 ? `returned ${sizeOf(freed)} to the system` : 'no space to return');
-  if (failed.length > 0) process.exitCode = EXIT.failed;
+  if (failed.length > 0) thisRun().exitCode = EXIT.failed;
 }

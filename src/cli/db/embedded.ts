@@ -14,6 +14,7 @@ import { plainLogger } from '../../logging/plain-logger.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { listenForStop } from '../stop-signal.ts';
+import { here } from '../this-run.ts';
 
 interface DbStartOptions extends GlobalOptions {
   foreground?: boolean;
@@ -42,14 +43,14 @@ export async function dbStart(options: DbStartOptions): Promise<void> {
 /** `tasker db stop`: stops the embedded server of the project. */
 export async function dbStop(options: GlobalOptions): Promise<void> {
   refuseServer(options, 'stop');
-  const folder = embeddedHome();
-  const stopped = await stopOwnEmbedded();
+  const folder = embeddedHome(here());
+  const stopped = await stopOwnEmbedded(here());
   if (options.json) printJson({ folder, stopped });
   else note(stopped ? `stopped the server in ${folder}` : `no server runs in ${folder}`);
 }
 
 function refuseServer(options: GlobalOptions, verb: 'start' | 'stop'): void {
-  if (chosenUrl(options) === undefined) return;
+  if (chosenUrl({ ...options, ...here() }) === undefined) return;
   throw new TaskerError(
     'bad_request',
     `cannot ${verb} the server of a database URL (DATABASE_URL or --database-url); unset it to ${verb} the embedded server`,
@@ -72,6 +73,7 @@ function printStarted(started: Started, { json }: GlobalOptions): void {
 function startHolder(): Promise<Started> {
   const program = fileURLToPath(packageFile('bin/tasker.js'));
   const child = spawn(process.execPath, [program, 'db', 'start', '--foreground'], {
+    ...here(),
     detached: true,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
@@ -100,8 +102,8 @@ function startHolder(): Promise<Started> {
  */
 async function hold(options: GlobalOptions): Promise<void> {
   const stop = listenForStop();
-  const folder = embeddedHome();
-  const logger = plainLogger({ level: options.verbose ? 'info' : 'warn' });
+  const folder = embeddedHome(here());
+  const logger = plainLogger({ level: options.verbose ? 'info' : 'warn', write: note });
   const server = await holdEmbedded(folder, logger).catch((error: unknown) => {
     report({
       error: { code: error instanceof TaskerError ? error.code : 'embedded_failed', message: messageOf(error) },

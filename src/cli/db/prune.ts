@@ -10,6 +10,7 @@ import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, painted, sizeOf, table } from '../show/text.ts';
 import { listenForStop } from '../stop-signal.ts';
+import { here, inFolder, thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 type PruneAct = ReturnType<Tasker['prune']>;
@@ -39,7 +40,7 @@ export async function dbPrune(options: DbPruneOptions): Promise<void> {
       const kept = keepingOf(options);
       const act = start(tasker, { options, kept, signal: stop.signal });
       // Counting reads all ended tasks, so it is skipped if there is neither a question nor a terminal to show progress on.
-      if (options.dryRun || !options.yes || process.stderr.isTTY) {
+      if (options.dryRun || !options.yes || thisRun().stderr.isTTY) {
         const preview = await act.preview();
         stop.signal.throwIfAborted();
         if (options.dryRun) return dryRun(preview, kept, options);
@@ -51,7 +52,7 @@ export async function dbPrune(options: DbPruneOptions): Promise<void> {
   } catch (error) {
     if (!stop.signal.aborted) throw error;
     note('stopped before anything was deleted');
-    process.exitCode = EXIT.interrupted;
+    thisRun().exitCode = EXIT.interrupted;
   } finally {
     stop.release();
   }
@@ -65,7 +66,7 @@ interface Kept {
 
 /** Applies the archive settings of the configured policy, so that no task is deleted without the required archive. */
 function keepingOf({ archive, releaseKeys }: DbPruneOptions): Kept {
-  const { config } = loadConfig();
+  const { config } = loadConfig(here());
   const folder = typeof archive === 'string' ? archive : archive === false ? undefined : config.retentionArchive;
   return { archive: folder, releaseKeys: releaseKeys ?? config.retentionReleaseKeys };
 }
@@ -82,7 +83,8 @@ function start(
     ...(name !== undefined && { name }),
     ...(templateVersion !== undefined && { templateVersion }),
   };
-  return tasker.prune(filter, { ...kept, share, signal, ...operatorFrom(options) });
+  const archive = kept.archive && inFolder(kept.archive);
+  return tasker.prune(filter, { ...kept, archive, share, signal, ...operatorFrom(options) });
 }
 
 function dryRun(preview: Preview, kept: Kept, { json }: DbPruneOptions): void {
@@ -98,7 +100,7 @@ function dryRun(preview: Preview, kept: Kept, { json }: DbPruneOptions): void {
 
 async function agreed(preview: Preview, kept: Kept): Promise<boolean> {
   if (preview.matched === 0) return true;
-  if (process.stdin.isTTY) note(`${describePreview(preview, kept)}\n`);
+  if (thisRun().stdin.isTTY) note(`${describePreview(preview, kept)}\n`);
   const how = kept.archive === undefined ? ' without an archive' : '';
   return confirmed(`delete ${counted(preview.matched, 'task')}${how}?`);
 }
@@ -180,7 +182,7 @@ async function work(act: PruneAct, { json }: DbPruneOptions, stop: AbortSignal):
     if (!stop.aborted) throw error;
     const { done = 0, matched = null } = bar.last ?? {};
     note(`stopped after ${done}${matched === null ? ' tasks' : ` of ${matched}`}; the same command continues`);
-    process.exitCode = EXIT.interrupted;
+    thisRun().exitCode = EXIT.interrupted;
     return;
   } finally {
     clearTimeout(waiting);
@@ -192,7 +194,7 @@ async function work(act: PruneAct, { json }: DbPruneOptions, stop: AbortSignal):
   if (json) printJson({ ...snakeKeys({ ...report, matched }), failures: report.failures.map(snakeKeys) });
   else if (found === 0) note(NOTHING_FOUND);
   else print(describeReport(report));
-  if (report.failed > 0) process.exitCode = EXIT.failed;
+  if (report.failed > 0) thisRun().exitCode = EXIT.failed;
 }
 
 const REASONS: Record<keyof Report['reasons'], string> = {

@@ -5,6 +5,7 @@ import { changeUrl } from '../../config/database-hosts.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
+import { here, thisRun } from '../this-run.ts';
 import { notesLogger } from '../with-tasker.ts';
 
 interface DbPsqlOptions extends GlobalOptions {
@@ -17,7 +18,7 @@ interface DbPsqlOptions extends GlobalOptions {
  */
 export async function dbPsql(rest: readonly string[], options: DbPsqlOptions): Promise<void> {
   const open = await openForTools(
-    { databaseUrl: options.databaseUrl, logger: notesLogger(options) },
+    { ...here(), databaseUrl: options.databaseUrl, logger: notesLogger(options) },
     { migrate: false },
   );
   try {
@@ -28,7 +29,7 @@ export async function dbPsql(rest: readonly string[], options: DbPsqlOptions): P
     if (code === 'missing') {
       note('psql is not in PATH; use this URL with any PostgreSQL client:');
       print(url);
-    } else process.exitCode = code;
+    } else thisRun().exitCode = code;
   } finally {
     await open.close();
   }
@@ -43,7 +44,8 @@ function psql(url: string, rest: readonly string[]): Promise<number | 'missing'>
   return new Promise((resolve, reject) => {
     const child = spawn('psql', ['-d', place, ...rest], {
       stdio: 'inherit',
-      env: childEnvironment({ PGPASSWORD: password }),
+      cwd: here().cwd,
+      env: childEnvironment({ PGPASSWORD: password }, here().env),
     });
     child.once('error', (error: NodeJS.ErrnoException) =>
       error.code === 'ENOENT' ? resolve('missing') : reject(error),

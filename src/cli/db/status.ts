@@ -6,13 +6,14 @@ import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { fields } from '../show/text.ts';
+import { here, thisRun } from '../this-run.ts';
 
 /** `tasker db status`: shows the state of the database without starting it. */
 export async function dbStatus(options: GlobalOptions): Promise<void> {
-  const status = await databaseStatus(options);
+  const status = await databaseStatus({ ...options, ...here() });
   if (options.json) printJson(jsonOf(status));
   else print(describe(status));
-  if (!status.running) process.exitCode = EXIT.failed;
+  if (!status.running) thisRun().exitCode = EXIT.failed;
 }
 
 function jsonOf({ kind, place, running, version, schema, bytes, embedded }: DatabaseStatus): Record<string, unknown> {
@@ -57,7 +58,7 @@ function describe({ kind, place, running, version, schema, bytes, embedded }: Da
 }
 
 function notCreated(): string {
-  return isEmbeddedAllowed(loadConfig())
+  return isEmbeddedAllowed(loadConfig(here()))
     ? 'not created yet; run `npx tasker dev` or `npx tasker db start`'
     : 'not created; set DATABASE_URL to your PostgreSQL server';
 }

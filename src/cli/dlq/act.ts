@@ -7,6 +7,7 @@ import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface IdOptions extends GlobalOptions, OperatorFlags {
@@ -59,7 +60,7 @@ export async function dlqAdd(tasks: string[], options: ChangeOptions): Promise<v
       note(`${counted(entries.length, 'task')} added to the dead letters`);
       for (const { why } of failed) note(why);
     }
-    if (failed.length > 0) process.exitCode = EXIT.failed;
+    if (failed.length > 0) thisRun().exitCode = EXIT.failed;
   });
 }
 

@@ -6,6 +6,7 @@ import { note, print, printJson } from '../show/output.ts';
 import { nextPage } from '../show/page-notes.ts';
 import { counted, painted, shortened, signOf, spanOf, table } from '../show/text.ts';
 import { quoted } from '../task-filter.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 const KEYS = [
@@ -37,7 +38,7 @@ export async function dlqList(options: DlqListOptions): Promise<void> {
     if (json) return printJson(pageJson(page));
     const words = given.map((key) => wordsOf(key, options[key]));
     if (page.entries.length === 0) return note(whyNone(words, cursor));
-    print(entryTable(page.entries, { now: Date.now(), width: process.stdout.columns }));
+    print(entryTable(page.entries, { now: Date.now(), width: thisRun().stdout.columns }));
     note(foundText(page, words));
     if (page.nextCursor !== null) {
       const all = given.flatMap((key) => argumentsOf(key, options[key]));

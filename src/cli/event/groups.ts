@@ -5,6 +5,7 @@ import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson, redrawLine } from '../show/output.ts';
 import { counted, deadDeliveries, spanOf, table } from '../show/text.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 import { asFilter, type EventFilterOptions, type Group } from './events.ts';
 
@@ -58,7 +59,7 @@ export async function eventLag(name: string | undefined, options: GlobalOptions 
         ),
       );
     const { max = Number.POSITIVE_INFINITY } = options;
-    if (lags.some(({ waiting }) => waiting > max)) process.exitCode = EXIT.failed;
+    if (lags.some(({ waiting }) => waiting > max)) thisRun().exitCode = EXIT.failed;
   });
 }
 

@@ -3,6 +3,7 @@ import { asyncApiOf } from '../../template/generate/async-api.ts';
 import { readIdentity } from '../project/package-json.ts';
 import { note } from '../show/output.ts';
 import { counted } from '../show/text.ts';
+import { thisRun } from '../this-run.ts';
 import { type GenerateOptions, putGenerated, templatesFor } from './put-generated.ts';
 
 /** Options of `tasker generate asyncapi`. */
@@ -15,7 +16,7 @@ export interface GenerateAsyncApiOptions extends GenerateOptions {
 /** `tasker generate asyncapi`: writes the events of the project as an AsyncAPI 3 document. */
 export async function generateAsyncApi(paths: readonly string[], options: GenerateAsyncApiOptions): Promise<void> {
   const templates = await templatesFor(paths, options);
-  const { name, version } = await readIdentity(process.cwd());
+  const { name, version } = await readIdentity(thisRun().cwd);
   const { document, warnings } = asyncApiOf(templates, {
     title: options.title ?? name,
     version: options.apiVersion ?? version,

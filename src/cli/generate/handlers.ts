@@ -8,6 +8,7 @@ import { note } from '../show/output.ts';
 import { counted } from '../show/text.ts';
 import { writeOutput } from '../show/write-output.ts';
 import { findTemplate } from '../template/find.ts';
+import { here, inFolder } from '../this-run.ts';
 import { putGenerated } from './put-generated.ts';
 
 /** `tasker generate handler`: writes handler stubs for a template, or for one of its steps. */
@@ -24,7 +25,7 @@ export async function generateHandler(
       `template ${template.name} has no step ${options.step ?? ''} with a handler; its steps are ${names}`,
     );
   }
-  if (options.out !== undefined && existsSync(options.out)) {
+  if (options.out !== undefined && existsSync(inFolder(options.out))) {
     throw new TaskerError('conflict', `${options.out} already exists; handlers are not overwritten`);
   }
   putGenerated(text, options, 'handlers');
@@ -45,7 +46,7 @@ export async function generateScaffold(
     models: { names: names.get(template)!, from: `../models/${template.name}.${importEnding(folder)}` },
   });
   if (stubs === undefined) return;
-  if (existsSync(file)) return note(`${file} exists, and is kept`);
+  if (existsSync(inFolder(file))) return note(`${file} exists, and is kept`);
   if (check) throw new TaskerError('conflict', `${file} is missing; run the command without --check`);
   writeOutput(file, stubs);
   note(`wrote ${file}: handlers`);
@@ -53,7 +54,7 @@ export async function generateScaffold(
 
 /** Returns the ending of imports of TypeScript files: `ts` only if the project's compiler accepts it. */
 function importEnding(folder: string): 'ts' | 'js' {
-  for (let at = path.resolve(folder); ; at = path.dirname(at)) {
+  for (let at = path.resolve(here().cwd, folder); ; at = path.dirname(at)) {
     const file = path.join(at, 'tsconfig.json');
     if (existsSync(file)) {
       const accepts = /"(allowImportingTsExtensions|rewriteRelativeImportExtensions)"\s*:\s*true/;

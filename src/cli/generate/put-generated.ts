@@ -7,6 +7,7 @@ import type { GlobalOptions } from '../options.ts';
 import { templatesThere } from '../project/folders.ts';
 import { note, print } from '../show/output.ts';
 import { writeOutput } from '../show/write-output.ts';
+import { here, inFolder } from '../this-run.ts';
 
 /** Options of the commands that generate a file. */
 export interface GenerateOptions extends GlobalOptions {
@@ -22,7 +23,7 @@ export async function templatesFor(paths: readonly string[], options: GenerateOp
     throw new TaskerError('bad_request', '--check compares the output with a file; name it with --out');
   }
   const sources = paths.length > 0 ? paths : templatesThere(options);
-  const loaded = await loadTemplates(sources, loadConfig().config.environment);
+  const loaded = await loadTemplates(sources, loadConfig(here()).config.environment, here());
   checkFolders(loaded);
   return loaded.templates;
 }
@@ -40,7 +41,7 @@ export function putGenerated(text: string, { out, check }: GenerateOptions, what
 }
 
 function checkUpToDate(file: string, text: string): void {
-  const found = existsSync(file) ? readFileSync(file, 'utf8').replaceAll('\r\n', '\n') : undefined;
+  const found = existsSync(inFolder(file)) ? readFileSync(inFolder(file), 'utf8').replaceAll('\r\n', '\n') : undefined;
   if (found !== text) {
     throw new TaskerError(
       'conflict',

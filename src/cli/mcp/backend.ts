@@ -7,6 +7,7 @@ import { LOCAL_SECURITY } from '../../rest/auth/settings.ts';
 import { restApp } from '../../rest/rest-app.ts';
 import type { GlobalOptions } from '../options.ts';
 import { chosenServer } from '../remote/choose-server.ts';
+import { here } from '../this-run.ts';
 import { notesLogger, withTasker } from '../with-tasker.ts';
 import type { Ask } from './tool.ts';
 
@@ -29,7 +30,7 @@ export async function withBackend(
     return use({ place: baseUrl, ask: asking({ baseUrl, apiKey, token }, fetch, mayWrite) });
   }
   await withTasker(options, {}, async (tasker) => {
-    const loaded = loadConfig({ overrides: { databaseUrl: options.databaseUrl } });
+    const loaded = loadConfig({ ...here(), overrides: { databaseUrl: options.databaseUrl } });
     const { environment } = loaded.config;
     const app = restApp({
       tasker,

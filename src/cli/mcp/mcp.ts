@@ -1,8 +1,10 @@
+import type { Readable, Writable } from 'node:stream';
 import { packageVersion } from '../../config/package-version.ts';
 import { TaskerError } from '../../errors.ts';
 import { operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { listenForStop } from '../stop-signal.ts';
+import { thisRun } from '../this-run.ts';
 import { withBackend } from './backend.ts';
 import { addResources } from './resources.ts';
 import { addTools } from './serve-tools.ts';
@@ -23,9 +25,10 @@ Tools that change something first return a preview. Show it to the user, and cal
  */
 export async function mcp(options: McpOptions): Promise<void> {
   const sdk = await loadSdk();
+  const run = thisRun();
   const stop = listenForStop();
   // Standard output is reserved for the protocol.
-  console.log = console.error;
+  if (run.ownsProcess) console.log = console.error;
   try {
     const mayWrite = options.allowWrites ?? false;
     await withBackend(options, { mayWrite }, async (backend) => {
@@ -34,15 +37,15 @@ export async function mcp(options: McpOptions): Promise<void> {
       addResources(server, sdk.ResourceTemplate, backend);
       const left = new Promise<void>((resolve) => {
         server.server.onclose = resolve;
-        for (const end of ['end', 'close', 'error']) process.stdin.once(end, resolve);
+        for (const end of ['end', 'close', 'error']) run.stdin.once(end, resolve);
       });
-      await server.connect(new sdk.StdioServerTransport());
+      await server.connect(new sdk.StdioServerTransport(run.stdin as Readable, run.stdout as Writable));
       await Promise.race([left, stop.requested]);
       await server.close();
     });
   } finally {
     stop.release();
-    process.stdin.destroy();
+    (run.stdin as Readable).destroy();
   }
 }
 

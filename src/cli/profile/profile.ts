@@ -6,6 +6,7 @@ import type { GlobalOptions } from '../options.ts';
 import { readSecret } from '../read-input.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { table } from '../show/text.ts';
+import { here } from '../this-run.ts';
 
 interface ProfileSetOptions extends GlobalOptions {
   apiKey?: string;
@@ -14,12 +15,12 @@ interface ProfileSetOptions extends GlobalOptions {
 
 /** `tasker profile list`: lists the profiles, without their keys. */
 export function profileList({ json }: GlobalOptions): void {
-  const profiles = [...readProfiles()].map(([name, { url, apiKey, token }]) => ({
+  const profiles = [...readProfiles(profilesFile(here().env))].map(([name, { url, apiKey, token }]) => ({
     name,
     url,
     credential: apiKey === undefined ? (token === undefined ? 'none' : 'token') : 'API key',
   }));
-  if (json) printJson({ file: profilesFile(), profiles });
+  if (json) printJson({ file: profilesFile(here().env), profiles });
   else if (profiles.length === 0) note('no profiles; `npx tasker profile set NAME --server URL` adds one');
   else {
     const rows = profiles.map(({ name, url, credential }) => [name, url, credential]);
@@ -39,21 +40,21 @@ export async function profileSet(name: string, { server, apiKey, token, json }: 
     throw new TaskerError('bad_request', '--api-key and --token cannot both read standard input');
   }
   const url = addressOf(server);
-  const given = serverFromEnvironment();
+  const given = serverFromEnvironment(here().env);
   const profile = {
     url,
     apiKey: apiKey === undefined ? given.apiKey : await readSecret(apiKey, '--api-key'),
     token: token === undefined ? given.token : await readSecret(token, '--token'),
   };
-  const replaced = writeProfile(name, profile);
-  if (json) printJson({ name, url, replaced, file: profilesFile() });
-  else note(`${replaced ? 'replaced' : 'added'} profile ${name} in ${profilesFile()}`);
+  const replaced = writeProfile(name, profile, profilesFile(here().env));
+  if (json) printJson({ name, url, replaced, file: profilesFile(here().env) });
+  else note(`${replaced ? 'replaced' : 'added'} profile ${name} in ${profilesFile(here().env)}`);
 }
 
 /** `tasker profile remove`: removes a profile. */
 export function profileRemove(name: string, { json }: GlobalOptions): void {
-  const removed = writeProfile(name, undefined);
-  if (!removed) throw new TaskerError('config_invalid', `no profile ${name} in ${profilesFile()}`);
+  const removed = writeProfile(name, undefined, profilesFile(here().env));
+  if (!removed) throw new TaskerError('config_invalid', `no profile ${name} in ${profilesFile(here().env)}`);
   if (json) printJson({ name, removed });
   else note(`removed profile ${name}`);
 }

@@ -2,7 +2,7 @@ import type { Task } from '../../app/json/views.ts';
 import type { Tasker, TaskSnapshot } from '../../app/tasker.ts';
 import { messageOf } from '../../errors.ts';
 import { pc } from '../../logging/terminal/colors.ts';
-import { LiveScreen } from '../show/live-screen.ts';
+import { LiveScreen, type Terminal } from '../show/live-screen.ts';
 import { type Parents, parentsOf } from '../show/step-tree.ts';
 import { taskTable } from '../task/list.ts';
 import { RESTING, taskBlock } from '../task/watch.ts';
@@ -20,7 +20,7 @@ export class DevView {
   #timer: NodeJS.Timeout | undefined;
   #trouble: string | undefined;
 
-  constructor(terminal: NodeJS.WriteStream) {
+  constructor(terminal: Terminal) {
     this.#screen = new LiveScreen(terminal, (spinner) => this.#frame(spinner));
   }
 

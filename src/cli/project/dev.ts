@@ -17,6 +17,7 @@ import { reportError } from '../report-error.ts';
 import { note } from '../show/output.ts';
 import { fields } from '../show/text.ts';
 import { listenForStop } from '../stop-signal.ts';
+import { here, thisRun } from '../this-run.ts';
 import { DevView } from './dev-view.ts';
 import { runnableFolders, scheduleFolders } from './folders.ts';
 import { watchFolder } from './watch-folder.ts';
@@ -37,8 +38,8 @@ export async function dev(options: DevOptions): Promise<void> {
   const tell = (line: string) => (view ? view.print(line) : note(line));
   try {
     const folders = runnableFolders(options);
-    checkUrl(options);
-    const config = loadConfig();
+    checkUrl({ ...options, ...here() });
+    const config = loadConfig(here());
     const { environment } = config.config;
     const form = options.json ? 'json' : 'lines';
     const logger = programLogger({ level: options.verbose ? 'debug' : undefined, form, write: tell });
@@ -67,8 +68,8 @@ export async function dev(options: DevOptions): Promise<void> {
     await tasker.serveToo(project.brokenNamespaces);
     beginReloading(tasker);
     for (const line of greeting(project, tasker, { ...options, url: web.url })) tell(line);
-    if (process.stdout.isTTY && !options.json) {
-      view = new DevView(process.stdout);
+    if (thisRun().stdout.isTTY && !options.json) {
+      view = new DevView(thisRun().stdout);
       view.show(tasker, ['no tasks yet']);
     }
     await stop.requested;
@@ -82,7 +83,7 @@ export async function dev(options: DevOptions): Promise<void> {
     view?.end();
     await web?.close();
     reportError(error, options);
-    process.exitCode = starting ? exitCodeOf(error, { starting }) : EXIT.failed;
+    thisRun().exitCode = starting ? exitCodeOf(error, { starting }) : EXIT.failed;
   } finally {
     ended.abort();
     stop.release();
@@ -92,7 +93,10 @@ export async function dev(options: DevOptions): Promise<void> {
 
 function greeting(project: Project, tasker: Tasker, options: DevOptions & { url: string }): string[] {
   const [first] = project.templates;
-  const place = chosenUrl(options) === undefined ? `embedded PostgreSQL in ${embeddedHome()}` : tasker.place;
+  const place =
+    chosenUrl({ ...options, ...here() }) === undefined
+      ? `embedded PostgreSQL in ${embeddedHome(here())}`
+      : tasker.place;
   const about = fields([
     ['database', place],
     ['templates', project.templates.map(nameOf).join(', ') || 'none yet'],

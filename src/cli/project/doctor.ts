@@ -4,6 +4,7 @@ import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { widthOf } from '../show/text.ts';
+import { here, inFolder, thisRun } from '../this-run.ts';
 import { handlerFolders, templateFolders } from './folders.ts';
 
 const SIGNS: Record<Check['status'], string> = {
@@ -16,7 +17,12 @@ const SIGNS: Record<Check['status'], string> = {
 /** `tasker doctor`: checks the prerequisites of a project. Exits 1 if a check fails. */
 export async function doctor(options: GlobalOptions): Promise<void> {
   const { databaseUrl, json } = options;
-  const checks = await examine({ databaseUrl, templates: templateFolders(options), handlers: handlerFolders(options) });
+  const checks = await examine({
+    ...here(),
+    databaseUrl,
+    templates: templateFolders(options),
+    handlers: handlerFolders(options).map(inFolder),
+  });
   const failed = checks.filter((check) => check.status === 'fail').length;
   if (json)
     printJson({
@@ -31,5 +37,5 @@ export async function doctor(options: GlobalOptions): Promise<void> {
     }
     if (failed > 0) note(`${failed} of ${checks.length} checks failed`);
   }
-  if (failed > 0) process.exitCode = EXIT.failed;
+  if (failed > 0) thisRun().exitCode = EXIT.failed;
 }

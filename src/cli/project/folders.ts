@@ -3,6 +3,7 @@ import path from 'node:path';
 import { loadConfig } from '../../config/load-config.ts';
 import { TaskerError } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
+import { here, inFolder } from '../this-run.ts';
 
 const TEMPLATE_FOLDER = 'templates';
 const HANDLER_FOLDER = 'handlers';
@@ -13,12 +14,12 @@ const SCHEDULE_FOLDER = 'schedules';
  * `config/tasks` or `templates`.
  */
 export function templateFolders(options: GlobalOptions): string[] {
-  return pathsIn(options.templates) ?? nonEmpty(loadConfig().config.templatePaths) ?? [TEMPLATE_FOLDER];
+  return pathsIn(options.templates) ?? nonEmpty(loadConfig(here()).config.templatePaths) ?? [TEMPLATE_FOLDER];
 }
 
 /** Returns the handler folders: `--handlers`, `TASKER_HANDLER_PATH`, the configuration, otherwise `./handlers`. */
 export function handlerFolders(options: GlobalOptions): string[] {
-  return pathsIn(options.handlers) ?? nonEmpty(loadConfig().config.handlerPaths) ?? [HANDLER_FOLDER];
+  return pathsIn(options.handlers) ?? nonEmpty(loadConfig(here()).config.handlerPaths) ?? [HANDLER_FOLDER];
 }
 
 /**
@@ -30,7 +31,7 @@ export function runnableFolders(options: GlobalOptions & { namespace?: string[] 
   templates: string[];
   handlers: string[];
 } {
-  const namespaces = options.namespace ?? loadConfig().config.namespaces;
+  const namespaces = options.namespace ?? loadConfig(here()).config.namespaces;
   const needsTemplates = namespaces === undefined || options.templates !== undefined;
   if (needsTemplates) templatesThere(options);
   return { templates: existingFolders(options), handlers: handlersThere(options) };
@@ -54,18 +55,18 @@ function mustExist(
   folders: readonly string[],
   { code, what, option }: { code: 'template_invalid' | 'handler_not_found'; what: string; option: string },
 ): void {
-  const missing = folders.find((folder) => !existsSync(folder));
+  const missing = folders.find((folder) => !existsSync(inFolder(folder)));
   if (missing === undefined) return;
   throw new TaskerError(
     code,
-    `${what} not found: ${path.resolve(missing)} does not exist; run \`npx tasker init\` to create a first workflow, or pass ${option} to use another folder`,
+    `${what} not found: ${path.resolve(here().cwd, missing)} does not exist; run \`npx tasker init\` to create a first workflow, or pass ${option} to use another folder`,
   );
 }
 
 /** Returns the existing schedule folders: the configured folders, otherwise the project's `schedules`. */
 export function scheduleFolders(): string[] | undefined {
-  const folders = nonEmpty(loadConfig().config.schedulePaths) ?? [SCHEDULE_FOLDER];
-  return nonEmpty(folders.filter((folder) => existsSync(folder)));
+  const folders = nonEmpty(loadConfig(here()).config.schedulePaths) ?? [SCHEDULE_FOLDER];
+  return nonEmpty(folders.filter((folder) => existsSync(inFolder(folder))));
 }
 
 function pathsIn(option: string | undefined): string[] | undefined {
@@ -79,5 +80,5 @@ function nonEmpty(paths: readonly string[]): string[] | undefined {
 
 /** Returns the template folders that exist. */
 export function existingFolders(options: GlobalOptions): string[] {
-  return templateFolders(options).filter((folder) => existsSync(folder));
+  return templateFolders(options).filter((folder) => existsSync(inFolder(folder)));
 }

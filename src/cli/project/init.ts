@@ -5,6 +5,7 @@ import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { folderError } from '../show/write-output.ts';
+import { inFolder, thisRun } from '../this-run.ts';
 import { commonJsAdvice, type FirstFile, firstFiles } from './first-files.ts';
 import { addScripts, readPackage } from './package-json.ts';
 
@@ -14,7 +15,7 @@ interface InitOptions extends GlobalOptions {
 
 /** `tasker init`: adds a first workflow to the current project. Existing files are kept. */
 export async function init({ json, typescript = false }: InitOptions): Promise<void> {
-  const found = await readPackage(process.cwd());
+  const found = await readPackage(thisRun().cwd);
   const project = { ...found, usesTypeScript: found.usesTypeScript || typescript };
   const { files, testScript, runTest } = firstFiles(project);
   let testCommand = runTest;
@@ -32,7 +33,7 @@ export async function init({ json, typescript = false }: InitOptions): Promise<v
     const scripts = await addScripts(project, { dev: 'tasker dev', worker: 'tasker worker', test: testScript });
     if (scripts.length > 0) written.push(`package.json (scripts ${scripts.join(', ')})`);
   } catch (error) {
-    throw folderError(process.cwd(), error);
+    throw folderError(thisRun().cwd, error);
   }
   const next = [...(project.dependsOnUs ? [] : ['npm install tasker-core']), 'npx tasker dev', testCommand];
   const advice = commonJsAdvice(project, written);
@@ -42,7 +43,7 @@ export async function init({ json, typescript = false }: InitOptions): Promise<v
   }
   for (const file of written) print(`${pc.green('wrote')}  ${file}`);
   for (const file of kept) print(`${pc.dim('kept')}   ${file} (already exists)`);
-  if (kept.includes('.gitignore') && !(await readFile('.gitignore', 'utf8')).includes('.tasker'))
+  if (kept.includes('.gitignore') && !(await readFile(inFolder('.gitignore'), 'utf8')).includes('.tasker'))
     note('add .tasker/, which holds the embedded database, to .gitignore');
   if (advice !== undefined) note(advice);
   note(['', 'next:', ...next.map((command) => `  ${command}`)].join('\n'));
@@ -52,11 +53,11 @@ export async function init({ json, typescript = false }: InitOptions): Promise<v
 function existingForm(file: string): string | undefined {
   const ending = /\.m?[jt]s$/;
   const forms = ending.test(file) ? ['.ts', '.mts', '.js', '.mjs'].map((one) => file.replace(ending, one)) : [file];
-  return [file, ...forms].find((one) => existsSync(one));
+  return [file, ...forms].find((one) => existsSync(inFolder(one)));
 }
 
 async function write({ path: file, text }: FirstFile): Promise<string> {
-  await mkdir(path.dirname(file), { recursive: true });
-  await writeFile(file, text, { flag: 'wx' });
+  await mkdir(path.dirname(inFolder(file)), { recursive: true });
+  await writeFile(inFolder(file), text, { flag: 'wx' });
   return file;
 }

@@ -19,6 +19,7 @@ import { leave } from '../leave.ts';
 import type { GlobalOptions } from '../options.ts';
 import { reportError } from '../report-error.ts';
 import { listenForStop } from '../stop-signal.ts';
+import { here, thisRun } from '../this-run.ts';
 import { existingFolders, runnableFolders, scheduleFolders } from './folders.ts';
 import { checkSecurity, readTls, securityFrom, servedConfig } from './server-security.ts';
 
@@ -51,7 +52,7 @@ export async function server(options: ServerOptions): Promise<void> {
   let listening: Listening | undefined;
   try {
     const bound = options.bind === undefined ? undefined : parseBindAddress(options.bind);
-    checkUrl(options);
+    checkUrl({ ...options, ...here() });
     const loaded = configFor(options);
     const { config } = loaded;
     const address = bound ?? config.serverAddress;
@@ -87,13 +88,13 @@ export async function server(options: ServerOptions): Promise<void> {
   } catch (error) {
     const shown = error instanceof WorkerBootstrapError ? error.cause : error;
     reportError(shown, options);
-    process.exitCode = exitCodeOf(shown, { starting: listening === undefined });
+    thisRun().exitCode = exitCodeOf(shown, { starting: listening === undefined });
   } finally {
     // Asks the clients of streams to reconnect, so that streams do not delay the shutdown.
     tasker?.engine.changes.close();
     await listening?.close();
     await (worker?.shutdown() ?? tasker?.stop());
-    if (worker && worker.status().activeHandlers > 0) process.exitCode = EXIT.failed;
+    if (worker && worker.status().activeHandlers > 0) thisRun().exitCode = EXIT.failed;
     stop.release();
     if (worker) leave();
   }
@@ -113,7 +114,7 @@ async function startWorker(
 
 /** The configuration, with the options that replace parts of it. */
 function configFor({ databaseUrl, replace: replaceTemplates }: ServerOptions): LoadedConfig {
-  const loaded = loadConfig();
+  const loaded = loadConfig(here());
   const { serverPoolSize: poolSize } = loaded.config;
   return withOverrides(loaded, { databaseUrl, databaseDirectUrl: databaseUrl, poolSize, replaceTemplates });
 }

@@ -19,6 +19,7 @@ import {
   table,
   wrapWords,
 } from '../show/text.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Options of `tasker status`. */
@@ -48,12 +49,10 @@ export async function status(options: StatusOptions): Promise<void> {
 /** Shows the status periodically until Ctrl-C: in place on a terminal, otherwise one after the other. */
 async function watchStatus(tasker: Tasker, { json, interval = INTERVAL_MS }: StatusOptions): Promise<void> {
   const stop = new AbortController();
-  const interrupted = () => stop.abort();
-  process.once('SIGINT', interrupted);
-  process.once('SIGTERM', interrupted);
+  const release = thisRun().onStop(() => stop.abort(), { once: true });
   let lines: string[] = [];
-  const live = process.stdout.isTTY && !json;
-  const screen = live ? new LiveScreen(process.stdout, () => lines) : undefined;
+  const live = thisRun().stdout.isTTY && !json;
+  const screen = live ? new LiveScreen(thisRun().stdout, () => lines) : undefined;
   try {
     while (!stop.signal.aborted) {
       try {
@@ -70,8 +69,7 @@ async function watchStatus(tasker: Tasker, { json, interval = INTERVAL_MS }: Sta
     }
   } finally {
     screen?.end();
-    process.off('SIGINT', interrupted);
-    process.off('SIGTERM', interrupted);
+    release();
   }
 }
 

@@ -13,6 +13,7 @@ import { leave } from '../leave.ts';
 import type { GlobalOptions } from '../options.ts';
 import { reportError } from '../report-error.ts';
 import { note } from '../show/output.ts';
+import { here, thisRun } from '../this-run.ts';
 import { runnableFolders, scheduleFolders } from './folders.ts';
 import { securityFrom } from './server-security.ts';
 
@@ -40,9 +41,9 @@ export async function worker(options: WorkerOptions): Promise<void> {
   });
   const release = listen(server, shutdown, logger);
   try {
-    const config = loadConfig();
+    const config = loadConfig(here());
     const folders = runnableFolders(options);
-    checkUrl(options);
+    checkUrl({ ...options, ...here() });
     const { web, drainTimeout } = options;
     // A stop request during startup does not wait until startup is complete.
     void shutdown.promise.then(() => server.shutdown().catch(() => undefined));
@@ -62,7 +63,7 @@ export async function worker(options: WorkerOptions): Promise<void> {
     logger.info({ database: server.tasker?.place }, 'worker is ready');
     await shutdown.promise;
     await server.shutdown();
-    if (server.status().activeHandlers > 0) process.exitCode = EXIT.failed;
+    if (server.status().activeHandlers > 0) thisRun().exitCode = EXIT.failed;
   } catch (error) {
     await fail(error, { options, server, shutdown });
   } finally {
@@ -80,7 +81,7 @@ async function fail(
   const starting = server.getState() === 'error' || server.getState() === 'initialized';
   const shown = error instanceof WorkerBootstrapError ? error.cause : error;
   reportError(shown, options);
-  process.exitCode = shutdown.isRequested ? EXIT.failed : exitCodeOf(shown, { starting });
+  thisRun().exitCode = shutdown.isRequested ? EXIT.failed : exitCodeOf(shown, { starting });
 }
 
 function listen(server: WorkerServer, shutdown: ShutdownController, logger: Logger): () => void {

@@ -11,6 +11,7 @@ import {
   table,
   timeLeft,
 } from '../show/text.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Terminals with at least this many columns, and pipes, show all columns. */
@@ -22,7 +23,7 @@ export async function queue(namespace: string | undefined, options: GlobalOption
     const queues = await tasker.queues({ namespace });
     if (options.json) return printJson(queues.map(queueJson));
     if (queues.length === 0) return note('no namespaces; registering a template creates its namespace');
-    print(queueTable(queues, { wide: (process.stdout.columns ?? WIDE) >= WIDE }));
+    print(queueTable(queues, { wide: (thisRun().stdout.columns ?? WIDE) >= WIDE }));
     for (const line of flowNotes(queues)) note(line);
     const unserved = unservedTable(queues);
     if (unserved !== undefined) print(`\n${pc.red('ready steps that no live worker can run')}\n${unserved}`);

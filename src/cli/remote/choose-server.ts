@@ -1,6 +1,7 @@
 import { profileFromEnvironment, type ServerAddress, serverFromEnvironment } from '../../config/server-address.ts';
 import { TaskerError } from '../../errors.ts';
 import type { GlobalOptions } from '../options.ts';
+import { here } from '../this-run.ts';
 
 /** The server that a command uses instead of a database. */
 export interface ChosenServer extends ServerAddress {
@@ -19,17 +20,18 @@ export async function chosenServer({ server, profile, databaseUrl }: GlobalOptio
   if (options.length > 1) {
     throw new TaskerError('bad_request', `${options.join(' and ')} cannot be combined; pass one of them`);
   }
-  const { url, ...credential } = serverFromEnvironment();
+  const { url, ...credential } = serverFromEnvironment(here().env);
   if (server !== undefined) return { url: server, ...credential, by: '--server' };
   if (profile !== undefined) return { ...(await profileOf(profile)), by: '--profile' };
   if (databaseUrl !== undefined) return undefined;
   if (url !== undefined) return { url, ...credential, by: 'TASKER_ORCHESTRATION_URL' };
-  const named = profileFromEnvironment();
+  const named = profileFromEnvironment(here().env);
   return named === undefined ? undefined : { ...(await profileOf(named)), by: 'TASKER_PROFILE' };
 }
 
 async function profileOf(name: string): Promise<ServerAddress> {
-  return (await import('../../config/profiles.ts')).readProfile(name);
+  const { profilesFile, readProfile } = await import('../../config/profiles.ts');
+  return readProfile(name, profilesFile(here().env));
 }
 
 /** Rejects a command that needs a database if a server is given. @throws TaskerError `bad_request` */

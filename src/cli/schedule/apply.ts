@@ -9,6 +9,7 @@ import type { GlobalOptions } from '../options.ts';
 import { scheduleFolders } from '../project/folders.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, table } from '../show/text.ts';
+import { here, thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface ApplyOptions extends GlobalOptions, OperatorFlags {
@@ -28,11 +29,11 @@ export async function scheduleApply(paths: string[], options: ApplyOptions): Pro
       'the folder schedules does not exist; pass the files or folders to apply',
     );
   }
-  const source = options.source ?? loadConfig().config.scheduleSource ?? packageName();
+  const source = options.source ?? loadConfig(here()).config.scheduleSource ?? packageName(here().cwd);
   const { dryRun = false, json } = options;
   await withTasker(options, { mayMake: true }, async (tasker) => {
-    const applied = await tasker.schedules.apply(files, { source, dryRun, ...operatorFrom(options) });
-    if (applied.some(isRefused)) process.exitCode = EXIT.failed;
+    const applied = await tasker.schedules.apply(files, { ...operatorFrom(options), source, dryRun, cwd: here().cwd });
+    if (applied.some(isRefused)) thisRun().exitCode = EXIT.failed;
     if (json) return printJson({ source, dry_run: dryRun, schedules: applied });
     const changed = applied.filter(({ change }) => change !== 'unchanged');
     if (changed.length > 0) print(table(['schedule', 'change', 'reason'], changed.map(rowOf)));

@@ -5,6 +5,7 @@ import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson, redrawLine } from '../show/output.ts';
 import { counted, table } from '../show/text.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface BackfillOptions extends GlobalOptions, OperatorFlags {
@@ -24,7 +25,7 @@ export async function scheduleBackfill(name: string, options: BackfillOptions): 
       if (!json && !dryRun) redrawLine(`${counted(dues.length, 'due time')} …`);
     }
     if (!json && !dryRun) redrawLine('');
-    if (dues.some(({ outcome }) => outcome === 'failed')) process.exitCode = EXIT.failed;
+    if (dues.some(({ outcome }) => outcome === 'failed')) thisRun().exitCode = EXIT.failed;
     if (json) return printJson(dues.map(snakeKeys));
     if (dues.length === 0) return note(`schedule ${name} has no due time in this range`);
     const shown = dryRun ? dues : dues.filter(({ outcome }) => outcome !== 'exists');

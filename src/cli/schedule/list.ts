@@ -5,6 +5,7 @@ import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, fields, painted, shortened, spanOf, table, timeLeft } from '../show/text.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface ScheduleListOptions extends GlobalOptions {
@@ -20,7 +21,7 @@ export async function scheduleList({ state, source, limit, after, ...options }: 
     const schedules = await tasker.schedules.list({ state, source }, { limit, after });
     if (options.json) return printJson(schedules.map(scheduleJson));
     if (schedules.length === 0) return note(whyNone({ state, source, after }));
-    print(scheduleTable(schedules, { now: Date.now(), width: process.stdout.columns }));
+    print(scheduleTable(schedules, { now: Date.now(), width: thisRun().stdout.columns }));
     note(counted(schedules.length, 'schedule'));
     if (schedules.length === limit) note(`more: tasker schedule list --after ${schedules.at(-1)!.name}`);
   });
@@ -86,7 +87,7 @@ export async function scheduleShow(name: string, options: GlobalOptions & { limi
     print(scheduleText(schedule));
     print('');
     if (firings.length === 0) return note('no due time has passed yet');
-    print(firingTable(firings, process.stdout.columns));
+    print(firingTable(firings, thisRun().stdout.columns));
   });
 }
 

@@ -1,7 +1,8 @@
 import { oneLine, shownText, withoutColors } from '../../logging/terminal/shown-text.ts';
+import type { Output } from '../this-run.ts';
 
 /** The part of a terminal that {@link LiveScreen} uses. */
-export type Terminal = Pick<NodeJS.WriteStream, 'write' | 'columns' | 'rows'>;
+export type Terminal = Pick<Output, 'write' | 'columns' | 'rows'>;
 
 const HIDE_CURSOR = '\u001b[?25l';
 const SHOW_CURSOR = '\u001b[?25h';

@@ -1,12 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { messageOf, TaskerError } from '../../errors.ts';
+import { inFolder } from '../this-run.ts';
 
 /** Writes the output file of a command, and creates its folder. @throws TaskerError `folder_not_writable` */
 export function writeOutput(file: string, text: string): void {
   try {
-    mkdirSync(path.dirname(path.resolve(file)), { recursive: true });
-    writeFileSync(file, text);
+    mkdirSync(path.dirname(path.resolve(inFolder(file))), { recursive: true });
+    writeFileSync(inFolder(file), text);
   } catch (error) {
     throw folderError(file, error);
   }

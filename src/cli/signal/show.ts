@@ -7,6 +7,7 @@ import { note, print, printJson } from '../show/output.ts';
 import { nextPage } from '../show/page-notes.ts';
 import { counted, fields, shortened, spanOf, table } from '../show/text.ts';
 import { quoted } from '../task-filter.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 import { stateText } from './send.ts';
 
@@ -19,7 +20,7 @@ export async function signalList(task: string, options: ListOptions): Promise<vo
     const { signals, nextCursor } = await tasker.listSignals(task, { name, kept, limit, cursor });
     if (json) return printJson({ signals: signals.map(taskSignalJson), next_cursor: nextCursor });
     if (signals.length === 0) return note(whyNone(task, options));
-    print(signalTable(signals, { now: Date.now(), width: process.stdout.columns }));
+    print(signalTable(signals, { now: Date.now(), width: thisRun().stdout.columns }));
     note(counted(signals.length, 'signal'));
     if (nextCursor === null) return;
     const words = [...(name === undefined ? [] : ['--name', quoted(name)]), ...(kept ? ['--kept'] : [])];

@@ -5,6 +5,7 @@ import { bar, sparkline } from '../show/chart.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, spanOf, table, wrapWords } from '../show/text.ts';
 import { readReference } from '../template/find.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 import { showComparison } from './compare.ts';
 import {
@@ -57,7 +58,7 @@ export async function stats(template: string | undefined, options: StatsOptions)
     const found = await tasker.analytics({ ...asked, limit });
     if (options.json) return printJson(statsJson(found));
     if (isEmpty(found)) return note(whyNone(found));
-    print(statsText(found, { width: process.stdout.columns ?? WIDE }));
+    print(statsText(found, { width: thisRun().stdout.columns ?? WIDE }));
   });
 }
 

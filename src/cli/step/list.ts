@@ -15,6 +15,7 @@ import {
   type TaskFilterOptions,
   taskFilterOf,
 } from '../task-filter.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 import { stepList } from './steps.ts';
 
@@ -37,7 +38,7 @@ async function searchSteps(options: StepListOptions): Promise<void> {
     const page = await tasker.listSteps(filter, { order, limit, cursor });
     if (json) return printJson({ steps: page.steps.map(snakeKeys), ...pageJson(page) });
     const described = describeFilter(filter);
-    if (page.steps.length > 0) print(stepTable(page.steps, { now: Date.now(), width: process.stdout.columns }));
+    if (page.steps.length > 0) print(stepTable(page.steps, { now: Date.now(), width: thisRun().stdout.columns }));
     else if (page.timedOut) note(`no step found yet: ${described}`);
     else if (cursor !== undefined) note('no further steps');
     else note(described === '' ? 'no step is ready, running, waiting or failed' : `no step matches: ${described}`);

@@ -11,6 +11,7 @@ import { chosenServer } from '../remote/choose-server.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { fits, meantBy, readReference, type TemplateName, type TemplateReference } from '../template/find.ts';
+import { here, thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 import { type WatchOptions, watch } from './watch.ts';
 
@@ -38,9 +39,9 @@ interface TaskCreateOptions extends WatchOptions {
 export async function taskCreate(argument: string | undefined, options: TaskCreateOptions): Promise<void> {
   const wanted = wantedTemplate(argument, options);
   const context = options.input === undefined ? undefined : await readObject(options.input, '--input');
-  const existed = (await chosenServer(options)) !== undefined || databaseExists(options);
+  const existed = (await chosenServer(options)) !== undefined || databaseExists({ ...options, ...here() });
   await withTasker(options, { mayMake: true, listen: options.wait ?? false }, async (tasker) => {
-    if (!existed) note(`created an embedded database in ${embeddedHome()}`);
+    if (!existed) note(`created an embedded database in ${embeddedHome(here())}`);
     const template = await findRegistered(tasker, wanted, options);
     const handle = await create(tasker, template, { ...options, context });
     if (!handle.created) note(`task ${handle.taskUuid} already exists`);
@@ -52,8 +53,8 @@ export async function taskCreate(argument: string | undefined, options: TaskCrea
       print(handle.taskUuid);
       return noteMissingWorker(tasker, template.namespace);
     }
-    if (!options.json && !process.stdout.isTTY) print(handle.taskUuid);
-    process.exitCode = await watch(tasker, handle.taskUuid, { ...options, json: false }, note);
+    if (!options.json && !thisRun().stdout.isTTY) print(handle.taskUuid);
+    thisRun().exitCode = await watch(tasker, handle.taskUuid, { ...options, json: false }, note);
     if (options.json) printJson(await wholeTask(tasker, handle.taskUuid));
   });
 }
@@ -100,7 +101,7 @@ async function findRegistered(
   const server = await chosenServer(options);
   if (server) throw notRegistered(wanted, server.url);
   const folders = existingFolders(options);
-  const { templates, problems, fileOf } = await readTemplates(folders, loadConfig().config.environment);
+  const { templates, problems, fileOf } = await readTemplates(folders, loadConfig(here()).config.environment, here());
   const own = match(templates, wanted);
   if (!own) {
     // The template may be in a file with errors.

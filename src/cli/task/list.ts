@@ -15,6 +15,7 @@ import {
   type TaskFilterOptions,
   taskFilterOf,
 } from '../task-filter.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface TaskListOptions extends GlobalOptions, TaskFilterOptions, PageOptions {
@@ -35,7 +36,7 @@ export async function taskList(options: TaskListOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
     const page = await tasker.listTasks(filter, { sort, order, limit, cursor, before });
     if (json) return printJson({ tasks: page.tasks.map(taskJson), ...pageJson(page) });
-    if (page.tasks.length > 0) print(taskTable(page.tasks, { now: Date.now(), width: process.stdout.columns }));
+    if (page.tasks.length > 0) print(taskTable(page.tasks, { now: Date.now(), width: thisRun().stdout.columns }));
     else note(whyNone(filter, page, { before, cursor }));
     for (const line of pageNotes(page, { found: page.tasks.length, what: 'task', filter: describeFilter(filter) })) {
       note(line);

@@ -8,6 +8,7 @@ import { commandOf } from '../show/command-of.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, painted, signOf, spanOf, table } from '../show/text.ts';
 import { describeFilter, type TaskFilterOptions, taskFilterOf } from '../task-filter.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Options of `tasker task summary`. */
@@ -169,7 +170,7 @@ const INDENT = 6;
 
 /** Returns the width of the terminal. Without a terminal, lines have no limit. */
 function widthOfTerminal(): number {
-  return process.stdout.isTTY ? Math.max(40, process.stdout.columns) : Number.POSITIVE_INFINITY;
+  return thisRun().stdout.isTTY ? Math.max(40, thisRun().stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
 }
 
 function cut(text: string): string {

@@ -13,6 +13,7 @@ import { note, print } from '../show/output.ts';
 import { StallNotice } from '../show/stall-notice.ts';
 import { type Parents, parentsOf, stepTree } from '../show/step-tree.ts';
 import { painted, signOf, spanOf, wrapWords } from '../show/text.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Options of {@link watch}. */
@@ -23,7 +24,7 @@ export interface WatchOptions extends GlobalOptions {
 
 /** `tasker task watch`: follows a task until it ends or is blocked. */
 export async function taskWatch(uuid: string, options: WatchOptions): Promise<void> {
-  process.exitCode = await withTasker(options, { listen: true }, (tasker) => watch(tasker, uuid, options));
+  thisRun().exitCode = await withTasker(options, { listen: true }, (tasker) => watch(tasker, uuid, options));
 }
 
 /** Follows a task until it ends or is blocked, and returns the exit code. Without a terminal, lines go to `write`. */
@@ -34,9 +35,7 @@ export async function watch(
   write: (line: string) => void = print,
 ): Promise<number> {
   const stop = new AbortController();
-  const interrupted = () => stop.abort();
-  process.once('SIGINT', interrupted);
-  process.once('SIGTERM', interrupted);
+  const release = thisRun().onStop(() => stop.abort(), { once: true });
   const timer = timeout === undefined ? undefined : setTimeout(() => stop.abort(late(uuid, timeout)), timeout);
   try {
     const status = await followTask(tasker, uuid, { signal: stop.signal, json, write, remark: note });
@@ -53,8 +52,7 @@ export async function watch(
     return reason instanceof TaskerError ? EXIT.failed : EXIT.interrupted;
   } finally {
     clearTimeout(timer);
-    process.off('SIGINT', interrupted);
-    process.off('SIGTERM', interrupted);
+    release();
   }
 }
 
@@ -93,7 +91,7 @@ export async function followTask(
 ): Promise<Task['status']> {
   const show = json
     ? jsonLines(write, remark)
-    : process.stdout.isTTY
+    : thisRun().stdout.isTTY
       ? liveTree(await treeParents(tasker, taskUuid))
       : plainLines(write, remark);
   const stall = new StallNotice({ why: () => tasker.why(taskUuid), show: (reasons) => show.stalled(reasons) });
@@ -199,7 +197,7 @@ export function taskLine(task: Task): string {
 function liveTree(parents: Parents): Show {
   let latest: TaskSnapshot | undefined;
   let reasons: readonly string[] = [];
-  const screen = new LiveScreen(process.stdout, (spinner) => {
+  const screen = new LiveScreen(thisRun().stdout, (spinner) => {
     if (!latest) return [];
     const [title = '', ...tree] = taskBlock(latest, parents, spinner);
     // The reasons are directly below the title, because the end of a long tree is cut off.
@@ -219,7 +217,7 @@ function liveTree(parents: Parents): Show {
 
 /** Wraps a reason to the width of the terminal, so that it is not cut off. */
 function wrapped(reason: string): string[] {
-  const lines = wrapWords(reason, Math.max(20, (process.stdout.columns ?? 80) - 6));
+  const lines = wrapWords(reason, Math.max(20, (thisRun().stdout.columns ?? 80) - 6));
   return lines.map((line, at) => `${at === 0 ? '  … ' : '    '}${line}`);
 }
 

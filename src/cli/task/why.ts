@@ -7,6 +7,7 @@ import { print, printJson } from '../show/output.ts';
 import { siblingLines } from '../show/siblings.ts';
 import { drawnTree, parentsOf } from '../show/step-tree.ts';
 import { painted } from '../show/text.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** `tasker task why`: explains the state of each step. */
@@ -22,7 +23,7 @@ export async function taskWhy(uuid: string, options: GlobalOptions): Promise<voi
     );
     print(
       drawnTree(folded, {
-        columns: process.stdout.columns,
+        columns: thisRun().stdout.columns,
         describe: ({ why }) => why,
         describeBatch: reasonsOf,
       }).join('\n'),

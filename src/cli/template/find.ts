@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { databaseExists } from '../../app/project/database-admin.ts';
 import { loadTemplates, readTemplates, similarTemplate } from '../../app/project/load-templates.ts';
 import { loadConfig } from '../../config/load-config.ts';
@@ -8,19 +8,20 @@ import { highestVersion } from '../../template/version-order.ts';
 import type { GlobalOptions } from '../options.ts';
 import { existingFolders } from '../project/folders.ts';
 import { chosenServer } from '../remote/choose-server.ts';
+import { here, inFolder } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 /** Finds a template by its file, by its name in the project's folders, or in the database, in this order. */
 export async function findTemplate(wanted: string, options: GlobalOptions): Promise<TaskTemplate> {
-  const { environment } = loadConfig().config;
-  if (existsSync(wanted) && statSync(wanted).isFile()) {
-    return (await loadTemplates(wanted, environment)).templates[0]!;
+  const { environment } = loadConfig(here()).config;
+  if (statSync(inFolder(wanted), { throwIfNoEntry: false })?.isFile()) {
+    return (await loadTemplates(wanted, environment, here())).templates[0]!;
   }
   const reference = readReference(wanted);
-  const { templates } = await readTemplates(existingFolders(options), environment);
+  const { templates } = await readTemplates(existingFolders(options), environment, here());
   const own = meantBy(templates, reference);
   if (own) return own;
-  if (!(await chosenServer(options)) && !databaseExists(options)) {
+  if (!(await chosenServer(options)) && !databaseExists({ ...options, ...here() })) {
     throw new TaskerError('template_not_found', `template ${wanted} not found in this project; ${known(templates)}`);
   }
   return withTasker(options, {}, async (tasker) => {

@@ -7,6 +7,7 @@ import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { table } from '../show/text.ts';
+import { thisRun } from '../this-run.ts';
 import { findTemplate } from './find.ts';
 
 /** `tasker template inspect`: shows the order of the steps, and what their schemas declare. */
@@ -36,7 +37,7 @@ export async function templateCompare(
     print(`${producer} → ${consumer}: ${compared.compatibility}`);
     for (const { code, field, message } of compared.findings) print(`${code} ${field}: ${message}`);
   }
-  if (compared.compatibility === 'incompatible') process.exitCode = EXIT.failed;
+  if (compared.compatibility === 'incompatible') thisRun().exitCode = EXIT.failed;
 }
 
 /** @throws TaskerError `step_not_found`, `bad_request` if the step has no schema */
@@ -65,5 +66,5 @@ export async function templateDiff(
     for (const { code, breaking, message } of diff.findings)
       print(`${breaking ? 'breaking ' : '         '} ${code}: ${message}`);
   }
-  if (options.check && diff.breaking) process.exitCode = EXIT.failed;
+  if (options.check && diff.breaking) thisRun().exitCode = EXIT.failed;
 }

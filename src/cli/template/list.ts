@@ -11,6 +11,7 @@ import { existingFolders } from '../project/folders.ts';
 import { chosenServer } from '../remote/choose-server.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, table } from '../show/text.ts';
+import { here } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 interface Listed {
@@ -35,7 +36,11 @@ interface Listed {
 export async function templateList(options: GlobalOptions): Promise<void> {
   const listed = new Map<string, Listed>();
   const holding = new Set<Pause>();
-  const { templates, problems } = await readTemplates(existingFolders(options), loadConfig().config.environment);
+  const { templates, problems } = await readTemplates(
+    existingFolders(options),
+    loadConfig(here()).config.environment,
+    here(),
+  );
   for (const { namespace, name, version, description, steps } of templates) {
     const about = { namespace, name, version, description, steps: steps.length };
     listed.set(`${namespace}/${name}@${version}`, {
@@ -49,7 +54,7 @@ export async function templateList(options: GlobalOptions): Promise<void> {
     });
   }
   const [registered, pauses] =
-    (await chosenServer(options)) || databaseExists(options)
+    (await chosenServer(options)) || databaseExists({ ...options, ...here() })
       ? await withTasker(options, {}, (tasker) => Promise.all([tasker.engine.templates.list(), tasker.pauses()]))
       : [[], []];
   const differing = new Set(differingTemplates(templates, registered).map(nameOf));

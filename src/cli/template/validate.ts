@@ -10,6 +10,7 @@ import type { GlobalOptions } from '../options.ts';
 import { handlersThere, templateFolders } from '../project/folders.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
+import { here, inFolder, thisRun } from '../this-run.ts';
 
 /**
  * `tasker template validate`: reports the problems of all files, in a form that editors turn into links. With
@@ -20,13 +21,14 @@ export async function templateValidate(
   options: GlobalOptions & { strict?: boolean; findings?: boolean },
 ): Promise<void> {
   const sources = paths.length > 0 ? paths : templateFolders(options);
-  const loaded = await readTemplates(sources, loadConfig().config.environment);
+  const loaded = await readTemplates(sources, loadConfig(here()).config.environment, here());
   const { files, problems } = loaded;
-  if (options.handlers !== undefined) problems.push(...(await checkAgainstFolders(loaded, handlersThere(options))));
+  if (options.handlers !== undefined)
+    problems.push(...(await checkAgainstFolders(loaded, handlersThere(options), here())));
   if (options.findings) {
-    const found = files.map((file) => ({ file, ...validateTemplate(readFileSync(file, 'utf8')) }));
+    const found = files.map((file) => ({ file, ...validateTemplate(readFileSync(inFolder(file), 'utf8')) }));
     printJson(found);
-    if (found.some(({ valid }) => !valid)) process.exitCode = EXIT.failed;
+    if (found.some(({ valid }) => !valid)) thisRun().exitCode = EXIT.failed;
     return;
   }
   const errors = problems.filter((problem) => problem.severity === 'error').length;
@@ -39,8 +41,9 @@ export async function templateValidate(
     const found =
       problems.length === 0 ? 'no problems' : `${counted(errors, 'error')}, ${counted(warnings, 'warning')}`;
     const unchecked = options.handlers === undefined ? '; handlers not checked (add --handlers FOLDERS)' : '';
-    if (files.length === 0) note(`no template files in ${sources.map((source) => path.resolve(source)).join(', ')}`);
+    if (files.length === 0)
+      note(`no template files in ${sources.map((source) => path.resolve(here().cwd, source)).join(', ')}`);
     else note(`${of}: ${found}${unchecked}`);
   }
-  if (!valid) process.exitCode = EXIT.failed;
+  if (!valid) thisRun().exitCode = EXIT.failed;
 }

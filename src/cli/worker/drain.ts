@@ -5,6 +5,7 @@ import type { GlobalOptions } from '../options.ts';
 import { note, printJson, redrawLine } from '../show/output.ts';
 import { counted } from '../show/text.ts';
 import { listenForStop } from '../stop-signal.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 import type { WorkerInfo } from './list.ts';
 
@@ -25,7 +26,7 @@ export async function workerDrain(name: string, options: WorkerDrainOptions): Pr
       const how = { ...operatorFrom(options), wait, timeoutMs, signal, onProgress: progress };
       const drained = await tasker.drainWorker(name, how).finally(() => redrawLine(''));
       const { worker, changed, left } = drained;
-      if (worker.state === 'lost') process.exitCode = EXIT.failed;
+      if (worker.state === 'lost') thisRun().exitCode = EXIT.failed;
       if (json) return printJson(drainedJson(drained));
       note(outcomeOf(worker, changed));
       if (left.length > 0) {
@@ -36,7 +37,7 @@ export async function workerDrain(name: string, options: WorkerDrainOptions): Pr
   } catch (error) {
     if (!stop.signal.aborted) throw error;
     note(`no longer waiting; the worker keeps draining, and \`npx tasker worker resume ${name}\` ends the drain`);
-    process.exitCode = EXIT.interrupted;
+    thisRun().exitCode = EXIT.interrupted;
   } finally {
     stop.release();
   }

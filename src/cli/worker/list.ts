@@ -4,6 +4,7 @@ import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, fields, spanOf, table } from '../show/text.ts';
+import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
 export type WorkerInfo = Awaited<ReturnType<Tasker['listWorkers']>>[number];
@@ -31,7 +32,7 @@ export async function workerList(options: WorkerListOptions): Promise<void> {
     const workers = namespace ? found.filter((one) => one.namespaces.some((name) => namespace.includes(name))) : found;
     if (json) return printJson(workers.map(workerJson));
     if (workers.length === 0) return note(whyNone(options));
-    print(workerTable(workers, { wide: (process.stdout.columns ?? WIDE) >= WIDE }));
+    print(workerTable(workers, { wide: (thisRun().stdout.columns ?? WIDE) >= WIDE }));
     for (const line of missingLines(workers)) note(line);
   });
 }

@@ -28,7 +28,7 @@ export function oneLine(text: string): string {
 
 /** Returns a text as {@link shownText} does, without colors. */
 export function withoutColors(text: string): string {
-  return replaced(text, undefined);
+  return replaced(text.replaceAll('\r\n', '\n'), undefined);
 }
 
 /** Escapes control characters. The color codes of this process then start with `code`, or are removed. */

@@ -54,7 +54,7 @@ it('an unknown subcommand, option or namespace exits 2, and an unknown worker ex
     [['worker', 'drain'], "missing required argument 'worker'"],
     [['queue', 'nowhere'], 'namespace nowhere not found'],
   ] as const) {
-    const { code, stderr } = await on.project.run(args);
+    const { code, stderr } = await on.project.run(args, { endsEarly: true });
     expect([code, stderr]).toEqual([2, expect.stringContaining(says)]);
   }
   const unknown = await on.project.run(['worker', 'show', 'nobody']);
