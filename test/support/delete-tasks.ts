@@ -10,11 +10,12 @@ const OF_TASKS = `
     loop execute 'delete from tasker.' || name; end loop;
   end $$;
   delete from tasker.signal_inbox; delete from tasker.task_change; delete from tasker.search_writer;
-  delete from tasker.missing_handler; delete from tasker.worker`;
+  delete from tasker.missing_handler; delete from tasker.worker;
+  update tasker.template set paused = false where paused`;
 
 /**
  * Deletes all tasks and workers of a database, so that the next test can use it. Deleting them takes a tenth of the time
- * that a new database and a new tasker take. Namespaces and templates remain, so each test needs its own.
+ * that a new database and a new tasker take. Namespaces and templates remain, and no template is paused.
  */
 export async function deleteTasks(sql: Sql): Promise<void> {
   await sql(OF_TASKS);

@@ -5,9 +5,8 @@ import { silentLogger } from '../../src/logging/logger.ts';
 import { stepIndex } from '../../src/model/ids.ts';
 import type { WaitRequest } from '../../src/model/waits.ts';
 import type { ClaimedStepRow } from '../../src/store/claim-steps.ts';
-import { deleteTasks } from './delete-tasks.ts';
 import { DEMO, setup, states, template } from './setup.ts';
-import { sharedDatabase } from './shared-database.ts';
+import { sharedTasker } from './shared-tasker.ts';
 
 /** A step that the test holds. */
 export interface Held {
@@ -30,17 +29,15 @@ export async function handBench() {
  * the tests before it. Call it where tests are declared.
  */
 export function sharedHandWorkers(): typeof handWorker {
-  const shared = sharedDatabase();
-  const tasker = shared.once({ a: [] }, { worker: false });
+  const shared = sharedTasker();
   let connecting: Promise<Database> | undefined;
   afterAll(async () => (await connecting)?.close());
   return async (steps, given) => {
     if (given) return await handWorker(steps, given);
-    onTestFinished(() => deleteTasks(shared.sql));
-    connecting ??= Database.connect({ url: shared.url, poolSize: 3, logger: silentLogger });
-    const [made, database] = await Promise.all([tasker(), connecting]);
-    const engine = new Engine(database, silentLogger);
-    return await handWorker(steps, { ...made, url: shared.url, sql: shared.sql, engine });
+    const made = await shared();
+    connecting ??= Database.connect({ url: made.url, poolSize: 3, logger: silentLogger });
+    const engine = new Engine(await connecting, silentLogger);
+    return await handWorker(steps, { ...made, engine });
   };
 }
 

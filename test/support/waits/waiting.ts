@@ -1,12 +1,10 @@
-import { onTestFinished } from 'vitest';
 import { KIND, type Recording } from '../../../src/engine/engine.ts';
 import { durationMs } from '../../../src/model/duration.ts';
 import type { WaitRequest } from '../../../src/model/waits.ts';
 import type { StepTemplate, TaskTemplate } from '../../../src/template/task-template.ts';
 import { waitsToJson } from '../../../src/template/waits/convert-waits.ts';
-import { deleteTasks } from '../delete-tasks.ts';
 import { DEMO, setup, template } from '../setup.ts';
-import { sharedDatabase } from '../shared-database.ts';
+import { sharedTasker } from '../shared-tasker.ts';
 
 const NOTHING = { freeSlots: 0, token: 0, lastRank: -101 };
 
@@ -64,20 +62,13 @@ export async function waitingBench(steps: Steps, task: Record<string, unknown> =
  * test starts without the tasks and workers of the tests before it. Call it where tests are declared.
  */
 export function sharedWaitingBenches(): typeof waitingBench {
-  const shared = sharedDatabase();
-  const made = shared.once({ a: [] }, { worker: false });
+  const shared = sharedTasker();
   let namespaces = 0;
-  return async (steps, task) => {
-    onTestFinished(() => deleteTasks(shared.sql));
-    const own = template(steps, { namespace: `waiting${++namespaces}`, ...task });
-    return await benchOn({ ...(await made()), url: shared.url, sql: shared.sql }, own);
-  };
+  return async (steps, task) =>
+    await benchOn(await shared(), template(steps, { namespace: `waiting${++namespaces}`, ...task }));
 }
 
-async function benchOn(
-  made: Pick<Awaited<ReturnType<typeof setup>>, 'tasker' | 'url' | 'sql' | 'another'>,
-  own: TaskTemplate,
-) {
+async function benchOn(made: Awaited<ReturnType<typeof setup>>, own: TaskTemplate) {
   const { tasker } = made;
   const { engine } = tasker;
   const { namespace } = own;
