@@ -1,7 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { blockedTasks, blockingTasker, look } from '../../support/dead-letters.ts';
-import { age, checkForStale, firstCheck, LIMITS, tasksUnderLimits } from '../../support/lifecycle.ts';
+import {
+  age,
+  checkForStale,
+  firstCheck,
+  LIMITS,
+  taskUnderLimit as taskOfWorker,
+  tasksUnderLimits,
+} from '../../support/lifecycle.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
 import { sharedWaitingBenches } from '../../support/waits/waiting.ts';
 
@@ -91,7 +98,7 @@ it('a task that is blocked and then exceeds a limit has one entry', async () => 
 });
 
 it('the time in which a task is paused does not count towards its limits', async () => {
-  const { tasker, sql, taskUuid } = await taskUnderLimit('max_waiting_for_retry_minutes', {});
+  const { tasker, sql, taskUuid } = await taskOfWorker('max_waiting_for_retry_minutes', {});
   await tasker.pause({ task: taskUuid });
   await age(sql, 25, taskUuid);
   await sql(`update tasker.pause set paused_at = paused_at - interval '25 minutes'`);
