@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { choosing, handWorker, partsFor, workers } from '../support/hand-worker.ts';
+import { choosing, partsFor, sharedHandWorkers, workers } from '../support/hand-worker.ts';
 import { invariants } from '../support/setup.ts';
+
+const handWorker = sharedHandWorkers();
 
 const FAIL_FAST = { failure_strategy: 'fail_fast' };
 const decision = (...dependencies: string[]) => ({ type: 'decision', dependencies });

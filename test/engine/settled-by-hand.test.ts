@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { onFreeTask } from '../../src/engine/operate.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
-import { choosing, handWorker, partsFor, workers } from '../support/hand-worker.ts';
+import { choosing, partsFor, sharedHandWorkers, workers } from '../support/hand-worker.ts';
 import { DEMO, invariants, setup, template } from '../support/setup.ts';
+
+const handWorker = sharedHandWorkers();
 
 const steps = (config: Record<string, unknown> = {}) => ({
   first: [],

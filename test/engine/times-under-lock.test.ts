@@ -2,8 +2,10 @@ import { expect, it } from 'vitest';
 import { KIND, type Recording } from '../../src/engine/engine.ts';
 import type { WaitRequest } from '../../src/model/waits.ts';
 import { openSession } from '../support/database.ts';
-import { DEMO, invariants, until } from '../support/setup.ts';
-import { approvalStep, type Steps, signalStep, waitingBench } from '../support/waits/waiting.ts';
+import { invariants, until } from '../support/setup.ts';
+import { approvalStep, failed, type Steps, sharedWaitingBenches, signalStep } from '../support/waits/waiting.ts';
+
+const waitingBench = sharedWaitingBenches();
 
 type Bench = Awaited<ReturnType<typeof waitingBench>>;
 /** Prepares a task, and returns an act that has to wait for the lock of this task. */
@@ -13,20 +15,12 @@ const HOUR = 3_600_000;
 const FAR = new Date('2050-01-01T00:00:00Z');
 const hourOf = (kind: WaitRequest['kind']): WaitRequest => ({ kind, forMs: HOUR, settings: { due: 'for 1h' } });
 
-const failed = (step: Recording, delayMs: number): Recording => ({
-  ...step,
-  kind: delayMs > 0 ? KIND.retryable : KIND.permanent,
-  delayMs,
-  result: 'null',
-  detail: '{"error":{"message":"broken"}}',
-  expansion: undefined,
-});
-const missed = (step: Recording): Recording => ({
+const missed = (step: Recording, { namespace }: Bench): Recording => ({
   ...failed(step, 0),
   kind: KIND.released,
   detail: 'null',
   missed: {
-    namespace: DEMO.namespace,
+    namespace,
     callable: 'pay',
     resolver: null,
     workerId: Math.floor(step.claim / 2 ** 24),
@@ -76,9 +70,9 @@ async function timesBetween({ sql }: Bench, { sent, unlocked }: { sent: string; 
 }
 
 const recording =
-  (change: (steps: Recording[]) => Recording[]): Prepare =>
+  (change: (steps: Recording[], bench: Bench) => Recording[]): Prepare =>
   async (bench) => {
-    const batch = change(await bench.claim());
+    const batch = change(await bench.claim(), bench);
     return () => bench.record(batch);
   };
 const waiting =
@@ -102,7 +96,7 @@ const worked =
 const later =
   (act: (bench: Bench, taskUuid: string) => Promise<unknown>): Prepare =>
   async (bench) => {
-    const { taskUuid } = await bench.tasker.createTask({ ...DEMO, startAt: FAR });
+    const taskUuid = await bench.create({ startAt: FAR });
     return () => act(bench, taskUuid);
   };
 const withToken =
@@ -141,7 +135,10 @@ const acts: Record<string, [steps: Steps, prepare: Prepare]> = {
   ],
   'a failure that is retried': [PAY, recording((steps) => steps.map((step) => failed(step, HOUR)))],
   'the last failure of a step': [PAY, recording((steps) => steps.map((step) => failed(step, 0)))],
-  'a release of a step whose handler no worker has': [PAY, recording((steps) => steps.map(missed))],
+  'a release of a step whose handler no worker has': [
+    PAY,
+    recording((steps, bench) => steps.map((step) => missed(step, bench))),
+  ],
   'the begin of a timer': [PAY, recording((steps) => steps.map((step) => waits(step, hourOf('timer'))))],
   'the request for an approval': [APPROVAL, recording((steps) => steps)],
   'a signal that a step waits for': [SIGNAL, worked((b, id) => b.tasker.signal(id, 'paid'))],

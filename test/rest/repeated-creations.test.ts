@@ -8,6 +8,7 @@ import { openSession } from '../support/database.ts';
 import { asking } from '../support/rest/contract.ts';
 import { temporaryFolder } from '../support/retention.ts';
 import { DEMO, invariants, setup, template, until } from '../support/setup.ts';
+import { sharedTasker } from '../support/shared-tasker.ts';
 
 const REQUEST = {
   name: 'demo',
@@ -23,22 +24,22 @@ interface Failed {
   error: { code: string; message: string; details?: Record<string, unknown> };
 }
 
+const steps = { first: [], second: ['first'] };
+const TEMPLATES = {
+  templates: [
+    template(steps),
+    template(steps, { name: 'other' }),
+    template(steps, { namespace: 'elsewhere' }),
+    template(steps, { version: '2.0.0' }),
+    template(steps, { name: 'defaults', default_context: { country: 'de' } }),
+    template(steps, { name: 'strict', identity_strategy: 'strict' }),
+  ],
+};
+const shared = sharedTasker(TEMPLATES);
+
 /** An app whose templates exist twice: with another name, and in another version. */
 async function served({ legacyStatus = false, poolSize = 3 } = {}) {
-  const steps = { first: [], second: ['first'] };
-  const made = await setup({
-    templates: [
-      template(steps),
-      template(steps, { name: 'other' }),
-      template(steps, { namespace: 'elsewhere' }),
-      template(steps, { version: '2.0.0' }),
-      template(steps, { name: 'defaults', default_context: { country: 'de' } }),
-      template(steps, { name: 'strict', identity_strategy: 'strict' }),
-    ],
-    handlers: [],
-    worker: false,
-    poolSize,
-  });
+  const made = poolSize === 3 ? await shared() : await setup({ ...TEMPLATES, worker: false, poolSize });
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
   const ask = asking(restApp({ tasker: made.tasker, logger: silentLogger, facts, legacyStatus }));
   const create = (body: object, { key, query = '' }: { key?: string; query?: string } = {}) =>

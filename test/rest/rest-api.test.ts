@@ -160,7 +160,7 @@ it('tasks are listed in pages, and filtered by every condition', async () => {
 });
 
 itOnce('a list that is longer than the count leads a client to its end, page by page', async () => {
-  const { ask, tasker } = await served({ worker: false });
+  const { app, ask, tasker } = await served({ worker: false });
   const contexts = Array.from({ length: 10_111 }, (_, n) => ({ n }));
   const requests = contexts.map((context) => ({ name: 'demo', namespace: 'test', context }));
   for (let at = 0; at < requests.length; at += 500) await tasker.createTasks(requests.slice(at, at + 500));
@@ -179,7 +179,9 @@ itOnce('a list that is longer than the count leads a client to its end, page by 
   let seen = 0;
   let cursor = '';
   for (let more = true; more; ) {
-    const { tasks, pagination: found } = await list(`limit=1000${cursor}`);
+    // Without `ask`, which checks each task against the documented schema and takes a millisecond for it.
+    const answer = await app.request(`http://127.0.0.1/v1/tasks?limit=1000${cursor}`);
+    const { tasks, pagination: found } = (await answer.json()) as { tasks: Json[]; pagination: Json };
     seen += tasks.length;
     more = found.has_next === true;
     expect(Number(found.total_pages)).toBeGreaterThan(more ? 1 : 0);

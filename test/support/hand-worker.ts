@@ -1,4 +1,4 @@
-import { onTestFinished } from 'vitest';
+import { afterAll, onTestFinished } from 'vitest';
 import { Database } from '../../src/db/database.ts';
 import { Engine, KIND, type RecordAnswer, type Recording } from '../../src/engine/engine.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
@@ -6,6 +6,7 @@ import { stepIndex } from '../../src/model/ids.ts';
 import type { WaitRequest } from '../../src/model/waits.ts';
 import type { ClaimedStepRow } from '../../src/store/claim-steps.ts';
 import { DEMO, setup, states, template } from './setup.ts';
+import { sharedTasker } from './shared-tasker.ts';
 
 /** A step that the test holds. */
 export interface Held {
@@ -21,6 +22,23 @@ export async function handBench() {
   const database = await Database.connect({ url: made.url, poolSize: 3, logger: silentLogger });
   onTestFinished(() => database.close());
   return { ...made, engine: new Engine(database, silentLogger) };
+}
+
+/**
+ * Returns {@link handWorker} with one bench for all tests of a file. Each test starts without the tasks and workers of
+ * the tests before it. Call it where tests are declared.
+ */
+export function sharedHandWorkers(): typeof handWorker {
+  const shared = sharedTasker();
+  let connecting: Promise<Database> | undefined;
+  afterAll(async () => (await connecting)?.close());
+  return async (steps, given) => {
+    if (given) return await handWorker(steps, given);
+    const made = await shared();
+    connecting ??= Database.connect({ url: made.url, poolSize: 3, logger: silentLogger });
+    const engine = new Engine(await connecting, silentLogger);
+    return await handWorker(steps, { ...made, engine });
+  };
 }
 
 let namespaces = 0;

@@ -1,4 +1,4 @@
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { Tasker } from '../../src/app/tasker.ts';
 import type { StaleTask } from '../../src/engine/end-stale.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
@@ -6,6 +6,7 @@ import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import type { Sql } from './database.ts';
 import { DEMO, deferred, setup, states, template, until } from './setup.ts';
+import { failed, type waitingBench } from './waits/waiting.ts';
 
 /** Moves all times of a task, or of all tasks, into the past, so that tests do not have to wait. */
 export async function age(sql: Sql, minutes: number, taskUuid: string | null = null): Promise<void> {
@@ -78,12 +79,33 @@ export const OPEN_STATES: Record<Limit, { first: string; state: string }> = {
   max_steps_in_process_minutes: { first: 'busy', state: 'steps_in_process' },
 };
 
+const stepsWith = (first: string) => ({
+  first: { handler: first },
+  next: { handler: 'quick', dependencies: ['first'] },
+});
+
+/**
+ * Returns {@link taskUnderLimit} without a worker: the test itself brings the task into its state. All tests of a file
+ * share `bench`, which {@link sharedWaitingBenches} creates.
+ */
+export function tasksUnderLimits(bench: typeof waitingBench) {
+  return async (limit: Limit, lifecycle: Record<string, unknown>) => {
+    const { first, state } = OPEN_STATES[limit];
+    const made = await bench(stepsWith(first), { lifecycle: { [limit]: 20, ...lifecycle } });
+    const taskUuid = await made.create();
+    const claimed = await made.claim();
+    const delayMs = first === 'later' ? 36_000_000 : 0;
+    if (first !== 'busy') await made.record(claimed.map((step) => failed(step, delayMs)));
+    expect((await made.tasker.getTask(taskUuid)).status).toBe(state);
+    return { ...made, taskUuid, state };
+  };
+}
+
 /** Creates a task that stays open under a limit of 20 minutes. */
 export async function taskUnderLimit(limit: Limit, lifecycle: Record<string, unknown>) {
   const { handlers, gate, signalled } = stage();
   const { first, state } = OPEN_STATES[limit];
-  const steps = { first: { handler: first }, next: { handler: 'quick', dependencies: ['first'] } };
-  const templates = [template(steps, { lifecycle: { [limit]: 20, ...lifecycle } })];
+  const templates = [template(stepsWith(first), { lifecycle: { [limit]: 20, ...lifecycle } })];
   // A long poll interval, so that the worker does not check before the test does.
   const { tasker, sql, another } = await setup({ templates, handlers, logger: silentLogger, pollMs: 600_000 });
   await firstCheck(tasker);

@@ -7,14 +7,18 @@ import {
   LIMITS,
   type Limit,
   OPEN_STATES,
-  taskUnderLimit,
+  tasksUnderLimits,
 } from '../support/lifecycle.ts';
 import { DEMO, deferred, invariants, setup, states, template } from '../support/setup.ts';
+import { sharedWaitingBenches } from '../support/waits/waiting.ts';
 
-const reasonOf = (limit: Limit, minutes: number) =>
+const waitingBench = sharedWaitingBenches();
+const taskUnderLimit = tasksUnderLimits(waitingBench);
+
+const reasonOf = (limit: Limit, minutes: number, namespace = 'test') =>
   limit === 'max_duration_minutes'
-    ? `${limit} of test/demo@1.0.0 is 20: not done ${minutes} minutes after its creation`
-    : expect.stringMatching(`^${limit} of test/demo@1.0.0 is 20: no progress for ${minutes} minutes, since 20`);
+    ? `${limit} of ${namespace}/demo@1.0.0 is 20: not done ${minutes} minutes after its creation`
+    : expect.stringMatching(`^${limit} of ${namespace}/demo@1.0.0 is 20: no progress for ${minutes} minutes, since 20`);
 
 describe.each(LIMITS)('a task with the limit %s', (limit) => {
   it('a task below the limit is neither ended nor noted', async () => {
@@ -25,11 +29,11 @@ describe.each(LIMITS)('a task with the limit %s', (limit) => {
   });
 
   it('with staleness_action error, a task over the limit ends in error, and its open steps are cancelled', async () => {
-    const { tasker, sql, taskUuid, state } = await taskUnderLimit(limit, { staleness_action: 'error' });
+    const { tasker, sql, namespace, taskUuid, state } = await taskUnderLimit(limit, { staleness_action: 'error' });
     const waiting = tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     await age(sql, 21, taskUuid);
     const { ended, noted } = await checkForStale(tasker);
-    expect(ended).toEqual([{ taskUuid, reason: reasonOf(limit, 21) }]);
+    expect(ended).toEqual([{ taskUuid, reason: reasonOf(limit, 21, namespace) }]);
     expect(noted).toEqual([]);
     if (state !== 'blocked_by_failures') expect((await waiting).status).toBe('error');
     expect(await tasker.getTask(taskUuid)).toMatchObject({
@@ -44,9 +48,11 @@ describe.each(LIMITS)('a task with the limit %s', (limit) => {
       what: 'fail',
       toState: 'error',
       who: 'lifecycle',
-      why: reasonOf(limit, 21),
+      why: reasonOf(limit, 21, namespace),
     });
-    expect((await tasker.why(taskUuid)).summary).toMatch(`was ended by its lifecycle: ${limit} of test/demo@1.0.0`);
+    expect((await tasker.why(taskUuid)).summary).toMatch(
+      `was ended by its lifecycle: ${limit} of ${namespace}/demo@1.0.0`,
+    );
     expect(await sql('select * from tasker.task_watch')).toEqual([]);
     await invariants(sql);
   });
@@ -54,10 +60,13 @@ describe.each(LIMITS)('a task with the limit %s', (limit) => {
   it.each([{}, { staleness_action: 'dlq' }, { staleness_action: 'none', auto_dlq_on_timeout: true }])(
     'with %j, a task over the limit is noted once and continues',
     async (lifecycle) => {
-      const { tasker, sql, taskUuid, state } = await taskUnderLimit(limit, lifecycle);
+      const { tasker, sql, namespace, taskUuid, state } = await taskUnderLimit(limit, lifecycle);
       expect(await tasker.listTasks({ stale: true })).toEqual([]);
       await age(sql, 25, taskUuid);
-      expect(await checkForStale(tasker)).toEqual({ ended: [], noted: [{ taskUuid, reason: reasonOf(limit, 25) }] });
+      expect(await checkForStale(tasker)).toEqual({
+        ended: [],
+        noted: [{ taskUuid, reason: reasonOf(limit, 25, namespace) }],
+      });
       const stale = {
         rule: limit,
         minutes: 20,
@@ -97,9 +106,9 @@ describe('the switches of a lifecycle', () => {
     [{ staleness_action: 'error', auto_fail_on_timeout: false }, 'nothing'],
     [{ staleness_action: 'dlq', auto_dlq_on_timeout: false }, 'nothing'],
   ])('with the switches %j, the outcome of a task over its limit is: %s', async (lifecycle, outcome) => {
-    const templates = [template({ a: [] }, { lifecycle: { max_duration_minutes: 5, ...lifecycle } })];
-    const { tasker, sql } = await setup({ templates, worker: false });
-    await tasker.createTask(DEMO);
+    const limited = { lifecycle: { max_duration_minutes: 5, ...lifecycle } };
+    const { tasker, sql, create } = await waitingBench({ a: [] }, limited);
+    await create();
     await age(sql, 6);
     const { ended, noted } = await checkForStale(tasker);
     expect(ended.length > 0 ? 'error' : noted.length > 0 ? 'noted' : 'nothing').toBe(outcome);

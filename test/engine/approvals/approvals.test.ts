@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { invariants } from '../../support/setup.ts';
-import { approvalStep, type Steps, waitingBench } from '../../support/waits/waiting.ts';
+import { approvalStep, type Steps, sharedWaitingBenches } from '../../support/waits/waiting.ts';
+
+const waitingBench = sharedWaitingBenches();
 
 const code = (call: Promise<unknown>) =>
   call.then(

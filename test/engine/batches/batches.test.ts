@@ -2,8 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { Tasker } from '../../../src/app/tasker.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
-import { handWorker, partsFor, workers } from '../../support/hand-worker.ts';
+import { partsFor, sharedHandWorkers, workers } from '../../support/hand-worker.ts';
 import { DEMO, invariants, setup, states, template } from '../../support/setup.ts';
+
+const handWorker = sharedHandWorkers();
 
 const id = (i: number) => String(i + 1).padStart(3, '0');
 const batches = (count: number, more: Record<string, unknown> = {}) => ({

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Sql } from '../../support/database.ts';
-import { handWorker, partsFor, workers } from '../../support/hand-worker.ts';
+import { partsFor, sharedHandWorkers, workers } from '../../support/hand-worker.ts';
 import { invariants } from '../../support/setup.ts';
+
+const handWorker = sharedHandWorkers();
 
 const lapse = (sql: Sql) => sql(`update tasker.worker set lease_until = now() - interval '1 minute'`);
 

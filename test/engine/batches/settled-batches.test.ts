@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest';
-import { choosing, handWorker, partsFor, workers } from '../../support/hand-worker.ts';
+import { choosing, partsFor, sharedHandWorkers, workers } from '../../support/hand-worker.ts';
 import { invariants } from '../../support/setup.ts';
+
+const handWorker = sharedHandWorkers();
 
 it('a failed worker of a batch that fails fast blocks the join, even when a decision adds steps to the task', async () => {
   const hand = await handWorker({

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { blockedTasks, blockingTasker, look, untilIn } from '../../support/dead-letters.ts';
-import { DEMO, setup, template } from '../../support/setup.ts';
+import { DEMO, template } from '../../support/setup.ts';
+import { sharedTasker } from '../../support/shared-tasker.ts';
 
+const ready = sharedTasker({ templates: template({ a: [] }) });
 const MISSING = '0198aaaa-0000-7000-8000-000000000000';
 
 describe('adding a task by hand', () => {
   it('creates an entry with reason, assignee, priority and metadata, and does not change the task', async () => {
-    const { tasker } = await setup({ templates: [template({ a: [] })], worker: false });
+    const { tasker } = await ready();
     const { taskUuid } = await tasker.createTask(DEMO);
     const entry = await tasker.deadLetters.add(taskUuid, {
       actor: 'anna',
@@ -40,7 +42,7 @@ describe('adding a task by hand', () => {
   });
 
   it('is rejected for a task with an open entry, and for an unknown task', async () => {
-    const { tasker } = await setup({ templates: [template({ a: [] })], worker: false });
+    const { tasker } = await ready();
     const { taskUuid } = await tasker.createTask(DEMO);
     const { dlqEntryUuid } = await tasker.deadLetters.add(taskUuid);
     await expect(tasker.deadLetters.add(taskUuid)).rejects.toMatchObject({
@@ -52,7 +54,7 @@ describe('adding a task by hand', () => {
   });
 
   it('creates one entry if two operators do it concurrently', async () => {
-    const { tasker, another, sql } = await setup({ templates: [template({ a: [] })], worker: false });
+    const { tasker, another, sql } = await ready();
     const other = await another();
     const { taskUuid } = await tasker.createTask(DEMO);
     const outcomes = await Promise.allSettled(
@@ -63,7 +65,7 @@ describe('adding a task by hand', () => {
   });
 
   it('replaces an entry that the next check would close', async () => {
-    const { tasker } = await setup({ templates: [template({ a: [] })], worker: false });
+    const { tasker } = await ready();
     const { taskUuid } = await tasker.createTask(DEMO);
     await tasker.deadLetters.add(taskUuid, { reason: 'first' });
     await tasker.cancelTask(taskUuid);
@@ -171,7 +173,7 @@ describe('actions on dead letters', () => {
     [{ metadata: { text: 'a'.repeat(70_000) } }, 'at most 65536'],
     [{ metadata: { n: Number.NaN } }, 'metadata'],
   ])('with %j are rejected', async (change, message) => {
-    const { tasker } = await shared();
+    const { tasker } = await ready();
     await expect(tasker.deadLetters.update(MISSING, change as never)).rejects.toMatchObject({
       code: 'bad_request',
       message: expect.stringContaining(message),
@@ -179,7 +181,7 @@ describe('actions on dead letters', () => {
   });
 
   it('are rejected with an empty list, too many ids, or an invalid id', async () => {
-    const { tasker } = await shared();
+    const { tasker } = await ready();
     await expect(tasker.deadLetters.note([], 'x')).rejects.toMatchObject({ code: 'bad_request' });
     const many = Array.from({ length: 1_001 }, () => randomUUID());
     await expect(tasker.deadLetters.note(many, 'x')).rejects.toMatchObject({ message: /at most 1000/ });
@@ -188,14 +190,9 @@ describe('actions on dead letters', () => {
   });
 });
 
-/** A tasker for tests that change nothing. */
-async function shared() {
-  return setup({ worker: false });
-}
-
 describe('deleting a task', () => {
   it('is rejected while its dead letter is open, and afterwards deletes its entries and notes', async () => {
-    const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
+    const { tasker, sql } = await ready();
     const { taskUuid } = await tasker.createTask(DEMO);
     await tasker.cancelTask(taskUuid);
     const { dlqEntryUuid } = await tasker.deadLetters.add(taskUuid, { reason: 'why was it cancelled?' });
@@ -216,7 +213,7 @@ describe('deleting a task', () => {
   });
 
   it('is possible if the task has made progress since the entry was created', async () => {
-    const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
+    const { tasker, sql } = await ready();
     const tasks = await tasker.createTasks([DEMO, DEMO]);
     for (const { taskUuid } of tasks) {
       await tasker.deadLetters.add(taskUuid);

@@ -1,12 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { blockedTasks, blockingTasker, look } from '../../support/dead-letters.ts';
-import { age, checkForStale, firstCheck, LIMITS, taskUnderLimit } from '../../support/lifecycle.ts';
+import {
+  age,
+  checkForStale,
+  firstCheck,
+  LIMITS,
+  taskUnderLimit as taskOfWorker,
+  tasksUnderLimits,
+} from '../../support/lifecycle.ts';
 import { DEMO, setup, template, until } from '../../support/setup.ts';
+import { sharedWaitingBenches } from '../../support/waits/waiting.ts';
+
+const waitingBench = sharedWaitingBenches();
+const taskUnderLimit = tasksUnderLimits(waitingBench);
 
 describe.each(LIMITS)('a task that exceeds %s', (limit) => {
   it('becomes a dead letter once with the limit as its cause, and its progress closes the entry', async () => {
-    const { tasker, sql, taskUuid, state } = await taskUnderLimit(limit, {});
+    const { tasker, sql, namespace, taskUuid, state } = await taskUnderLimit(limit, {});
     await age(sql, 19, taskUuid);
     await checkForStale(tasker);
     expect((await tasker.deadLetters.list()).entries).toEqual([]);
@@ -18,7 +29,7 @@ describe.each(LIMITS)('a task that exceeds %s', (limit) => {
         taskUuid,
         dlqReason: 'staleness_timeout',
         originalState: state,
-        cause: expect.stringContaining(`${limit} of test/demo`),
+        cause: expect.stringContaining(`${limit} of ${namespace}/demo`),
       },
     ]);
     const { taskSnapshot } = await tasker.deadLetters.get(taskUuid);
@@ -87,7 +98,7 @@ it('a task that is blocked and then exceeds a limit has one entry', async () => 
 });
 
 it('the time in which a task is paused does not count towards its limits', async () => {
-  const { tasker, sql, taskUuid } = await taskUnderLimit('max_waiting_for_retry_minutes', {});
+  const { tasker, sql, taskUuid } = await taskOfWorker('max_waiting_for_retry_minutes', {});
   await tasker.pause({ task: taskUuid });
   await age(sql, 25, taskUuid);
   await sql(`update tasker.pause set paused_at = paused_at - interval '25 minutes'`);
@@ -101,8 +112,9 @@ describe('a ready step that no live worker can run', () => {
   const limits = { max_waiting_for_dependencies_minutes: 20, max_steps_in_process_minutes: 20 };
 
   it('makes its task a dead letter with worker_unavailable when the limit is exceeded', async () => {
-    const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle: limits })], worker: false });
-    const { taskUuid } = await tasker.createTask(DEMO);
+    const { tasker, sql, create } = await waitingBench({ a: [] }, { lifecycle: limits });
+    await sql('delete from tasker.worker');
+    const taskUuid = await create();
     await age(sql, 21);
     await checkForStale(tasker);
     expect((await tasker.deadLetters.list()).entries).toMatchObject([
@@ -123,12 +135,8 @@ describe('a ready step that no live worker can run', () => {
     ['has the handler', `callables = '{a}'`, 'staleness_timeout'],
     ['has a pattern for it', `callables = '{~/^[a-c]$/}'`, 'staleness_timeout'],
   ])('has the right reason if a worker %s: %s', async (_, worker, reason) => {
-    const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle: limits })], worker: false });
-    const { taskUuid } = await tasker.createTask(DEMO);
-    await sql(
-      `insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)
-       values ('w1', 'h', 1, '{test}', '{}', 1, now() + interval '1 hour')`,
-    );
+    const { tasker, sql, create } = await waitingBench({ a: [] }, { lifecycle: limits });
+    const taskUuid = await create();
     await sql(`update tasker.worker set ${worker}`);
     await age(sql, 21);
     await checkForStale(tasker);
@@ -145,10 +153,11 @@ describe('a ready step that no live worker can run', () => {
 
 describe('the staleness of tasks', () => {
   it('lists tasks with limits, closest to a limit first', async () => {
-    const limited = template({ a: [] }, { lifecycle: { max_duration_minutes: 100 } });
-    const { tasker, sql } = await setup({ templates: [limited, template({ a: [] }, { name: 'free' })], worker: false });
-    const tasks = await tasker.createTasks([DEMO, DEMO, DEMO, { ...DEMO, name: 'free' }]);
-    const [young, near, over] = tasks.map((task) => task.taskUuid);
+    const lifecycle = { max_duration_minutes: 100 };
+    const { tasker, sql, namespace, create } = await waitingBench({ a: [] }, { lifecycle });
+    await tasker.registerTemplates(template({ a: [] }, { namespace, name: 'free' }));
+    const [young, near, over] = [await create(), await create(), await create()];
+    await create({ name: 'free' });
     await age(sql, 10, young);
     await age(sql, 85, near);
     await age(sql, 130, over);
@@ -156,7 +165,7 @@ describe('the staleness of tasks', () => {
     expect(await tasker.deadLetters.staleness()).toEqual([
       {
         taskUuid: over,
-        namespaceName: 'test',
+        namespaceName: namespace,
         taskName: 'demo',
         currentState: 'pending',
         timeInStateMinutes: 130,
@@ -188,30 +197,32 @@ describe('thresholds of the configuration', () => {
   };
 
   it('note tasks of templates without limits as stale, and neither end them nor add them to the dead letters', async () => {
-    const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
-    const [old, young] = await tasker.createTasks([DEMO, DEMO]);
-    await age(sql, 61, old!.taskUuid);
+    const { tasker, sql, create } = await waitingBench({ a: [] });
+    const [old, young] = [await create(), await create()];
+    await age(sql, 61, old);
     expect(await watch(tasker, { waitingForDependencies: 60 })).toBe(1);
     expect(await watch(tasker, { waitingForDependencies: 60 })).toBe(0);
     const { ended, noted } = await checkForStale(tasker);
     expect(ended).toEqual([]);
     expect(noted).toEqual([
       {
-        taskUuid: old!.taskUuid,
+        taskUuid: old,
         reason: expect.stringMatching(
           /^orchestration\.dlq\.thresholds\.waiting_for_dependencies_minutes is 60: no progress for 61 minutes, since 20/,
         ),
       },
     ]);
-    expect(await tasker.listTasks({ stale: true })).toMatchObject([{ taskUuid: old!.taskUuid }]);
+    expect(await tasker.listTasks({ stale: true })).toMatchObject([{ taskUuid: old }]);
     expect((await tasker.deadLetters.list()).entries).toEqual([]);
-    expect((await tasker.getTask(young!.taskUuid)).stale).toBeNull();
-    expect((await tasker.why(old!.taskUuid)).summary).toContain('it is stale: no progress since');
+    expect((await tasker.getTask(young)).stale).toBeNull();
+    expect((await tasker.why(old)).summary).toContain('it is stale: no progress since');
   });
 
   it('are in hours for the lifetime of a task, and apply until the task ends', async () => {
-    const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
-    const { taskUuid } = await tasker.createTask(DEMO);
+    const { tasker, sql, create } = await waitingBench({ a: [] });
+    // The reason would also report that this worker has no handler for the step.
+    await sql('delete from tasker.worker');
+    const taskUuid = await create();
     await age(sql, 25 * 60);
     await watch(tasker, { lifetime: 24 * 60 });
     expect((await checkForStale(tasker)).noted).toMatchObject([
@@ -226,8 +237,8 @@ describe('thresholds of the configuration', () => {
 
   it('do not prevent the limits of a template from ending a task', async () => {
     const lifecycle = { max_duration_minutes: 60, staleness_action: 'error' };
-    const { tasker, sql } = await setup({ templates: [template({ a: [] }, { lifecycle })], worker: false });
-    const { taskUuid } = await tasker.createTask(DEMO);
+    const { tasker, sql, create } = await waitingBench({ a: [] }, { lifecycle });
+    const taskUuid = await create();
     await age(sql, 40);
     await watch(tasker, { waitingForDependencies: 30, lifetime: 10 });
     expect(await checkForStale(tasker)).toMatchObject({ ended: [], noted: [{ taskUuid }] });
@@ -236,20 +247,19 @@ describe('thresholds of the configuration', () => {
   });
 
   it('do not apply to templates whose lifecycle requests no action', async () => {
-    const none = template({ a: [] }, { lifecycle: { max_duration_minutes: 5, staleness_action: 'none' } });
-    const off = template(
-      { a: [] },
-      { name: 'off', lifecycle: { max_duration_minutes: 5, auto_dlq_on_timeout: false } },
-    );
-    const { tasker, sql } = await setup({ templates: [none, off], worker: false });
-    await tasker.createTasks([DEMO, { ...DEMO, name: 'off' }]);
+    const none = { max_duration_minutes: 5, staleness_action: 'none' };
+    const off = { max_duration_minutes: 5, auto_dlq_on_timeout: false };
+    const { tasker, sql, namespace, create } = await waitingBench({ a: [] }, { lifecycle: none });
+    await tasker.registerTemplates(template({ a: [] }, { namespace, name: 'off', lifecycle: off }));
+    await create();
+    await create({ name: 'off' });
     await age(sql, 100);
     expect(await watch(tasker, { lifetime: 10 })).toBe(0);
   });
 
   it('replace those of the previous configuration on request', async () => {
-    const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
-    await tasker.createTask(DEMO);
+    const { tasker, sql, create } = await waitingBench({ a: [] });
+    await create();
     await age(sql, 100);
     await watch(tasker, { lifetime: 90 });
     expect(await watch(tasker, { lifetime: 50 })).toBe(0);
@@ -258,9 +268,9 @@ describe('thresholds of the configuration', () => {
   });
 
   it('are applied to tasks by one process at a time, at the interval of the configuration', async () => {
-    const { tasker, sql } = await setup({ templates: [template({ a: [] })], worker: false });
+    const { tasker, sql, create } = await waitingBench({ a: [] });
     await watch(tasker, { lifetime: 10 });
-    await tasker.createTask(DEMO);
+    await create();
     await age(sql, 100);
     let watched = 0;
     for await (const count of tasker.engine.watchOpenTasks({ ...NONE, lifetime: 10, leastMs: 300_000, renew: false })) {

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { setup, template } from '../../support/setup.ts';
+import { template } from '../../support/setup.ts';
+import { sharedTasker } from '../../support/shared-tasker.ts';
+
+const shared = sharedTasker({ templates: ['fulfil', 'refund'].map((name) => template({ a: [] }, { name })) });
 
 /** Adds entries with SQL, because the list does not depend on how they were created. */
 async function withEntries(count: number) {
-  const templates = ['fulfil', 'refund'].map((name) => template({ a: [] }, { name }));
-  const made = await setup({ templates, worker: false });
+  const made = await shared();
   await made.sql(
     `insert into tasker.dead_letter (task_uuid, template_id, reason, original_state, cause, moved_at, snapshot, created_at, queue_at, assignee, priority)
      select gen_random_uuid(), case when n % 10 = 0 then 2 else 1 end,
@@ -97,7 +99,7 @@ describe('the list of dead letters', () => {
     [{ addedAfter: 'last week' }, 'addedAfter: last week is not a time'],
     [{ templateVersion: '>>1' }, 'is not a version'],
   ])('rejects the filter %j', async (filter, message) => {
-    const { tasker } = await setup({ worker: false });
+    const { tasker } = await shared();
     await expect(tasker.deadLetters.list(filter as never)).rejects.toMatchObject({
       code: 'bad_request',
       message: expect.stringContaining(message),
@@ -105,7 +107,7 @@ describe('the list of dead letters', () => {
   });
 
   it('rejects an invalid page', async () => {
-    const { tasker } = await setup({ worker: false });
+    const { tasker } = await shared();
     const list = (page: object, filter: object = {}) => tasker.deadLetters.list(filter as never, page as never);
     await expect(list({ limit: 0 })).rejects.toMatchObject({ code: 'bad_request' });
     await expect(list({ cursor: 'x' })).rejects.toMatchObject({
@@ -116,7 +118,7 @@ describe('the list of dead letters', () => {
   });
 
   it('is empty at first', async () => {
-    const { tasker } = await setup({ worker: false });
+    const { tasker } = await shared();
     expect(await tasker.deadLetters.list()).toEqual({ entries: [], total: 0, totalIsExact: true, nextCursor: null });
     expect(await tasker.deadLetters.stats()).toEqual([]);
   });

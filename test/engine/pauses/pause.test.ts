@@ -13,13 +13,16 @@ import {
   template,
   until,
 } from '../../support/setup.ts';
+import { sharedTasker } from '../../support/shared-tasker.ts';
 
 const handlers = ['a', 'b', 'c'].map((name) => defineHandler(name, {}, () => ({ name })));
 const BY = { actor: 'ann', reason: 'the carrier is down' };
 
+const twoSteps = sharedTasker({ templates: template({ a: [], b: ['a'] }) });
+
 /** Two tasks whose steps wait for a worker, which `start` starts. */
-async function waiting(steps: Parameters<typeof template>[0] = { a: [], b: ['a'] }) {
-  const made = await setup({ templates: template(steps), worker: false });
+async function waiting(steps?: Parameters<typeof template>[0]) {
+  const made = steps ? await setup({ templates: template(steps), worker: false }) : await twoSteps();
   const tasks = await made.tasker.createTasks([DEMO, DEMO]);
   const start = () => made.another({ worker: true, handlers, pollMs: 50 });
   return { ...made, tasks, first: tasks[0]!.taskUuid, second: tasks[1]!.taskUuid, start };

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { choosing, handWorker } from '../../support/hand-worker.ts';
+import { choosing, sharedHandWorkers } from '../../support/hand-worker.ts';
 import { invariants } from '../../support/setup.ts';
+
+const handWorker = sharedHandWorkers();
 
 /** The steps that a rerun covers, as `name change`. */
 const changes = (steps: readonly { step: string; change: string }[]) =>

@@ -4,7 +4,9 @@ import { silentLogger } from '../../../src/logging/logger.ts';
 import { openSession } from '../../support/database.ts';
 import { until } from '../../support/setup.ts';
 import { leastOf, msOf } from '../../support/suite/measure.ts';
-import { signalStep, waitingBench } from '../../support/waits/waiting.ts';
+import { sharedWaitingBenches, signalStep } from '../../support/waits/waiting.ts';
+
+const waitingBench = sharedWaitingBenches();
 
 const SCHEMA = { type: 'object', required: ['amount'] };
 const STEPS = { pay: signalStep('paid', { schema: SCHEMA }), ship: ['pay'] };

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { invariants } from '../../support/setup.ts';
-import { type Steps, signalStep, waitingBench } from '../../support/waits/waiting.ts';
+import { type Steps, sharedWaitingBenches, signalStep } from '../../support/waits/waiting.ts';
+
+const waitingBench = sharedWaitingBenches();
 
 const PAYMENT = { type: 'object', required: ['amount'], properties: { amount: { type: 'number', minimum: 1 } } };
 const ONE: Steps = { pay: signalStep('paid', { schema: PAYMENT }), ship: ['pay'] };
@@ -189,10 +191,10 @@ describe('a signal', () => {
   });
 
   it('reaches all open tasks with its correlation id that have a step for it, and the result lists these tasks', async () => {
-    const { tasker, create, work } = await waitingBench(ONE);
+    const { tasker, namespace, create, work } = await waitingBench(ONE);
     await tasker.registerTemplates({
       name: 'other',
-      namespace: 'test',
+      namespace,
       version: '1.0.0',
       identity_strategy: 'always_unique',
       steps: [{ name: 'a', handler: 'a' }],
@@ -220,12 +222,12 @@ describe('a signal', () => {
   });
 
   it('reaches the task that was created with its idempotency key, in any version', async () => {
-    const { tasker, create } = await waitingBench(ONE);
+    const { tasker, namespace, create } = await waitingBench(ONE);
     const task = await create({ idempotencyKey: 'O-7' });
-    const target = { namespace: 'test', name: 'demo', idempotencyKey: 'O-7' };
+    const target = { namespace, name: 'demo', idempotencyKey: 'O-7' };
     expect((await tasker.signal(target, 'paid', { amount: 1 })).tasks[0]!.taskUuid).toBe(task);
     expect(await code(tasker.signal({ ...target, idempotencyKey: 'O-8' }, 'paid'))).toBe(
-      'task_not_found: no task of test/demo with the idempotency key O-8 exists',
+      `task_not_found: no task of ${namespace}/demo with the idempotency key O-8 exists`,
     );
     expect(await code(tasker.signal({ ...target, version: '2.0.0' }, 'paid'))).toMatch(/^task_not_found/);
   });

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
-import { handWorker } from '../../support/hand-worker.ts';
+import { sharedHandWorkers } from '../../support/hand-worker.ts';
 import { DEMO, invariants, makeRetriesDue, setup, template, until } from '../../support/setup.ts';
+
+const handWorker = sharedHandWorkers();
 
 const TIMER = { type: 'timer', handler: undefined, timer: { for: '1h' } } as const;
 const HOUR = 3_600_000;

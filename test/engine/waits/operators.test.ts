@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { WaitSlice } from '../../../src/engine/waits/left.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
-import { handWorker, partsFor, workers } from '../../support/hand-worker.ts';
+import { partsFor, sharedHandWorkers, workers } from '../../support/hand-worker.ts';
 import { DEMO, invariants, setup, template, until } from '../../support/setup.ts';
+
+const handWorker = sharedHandWorkers();
 
 const TIMER = { type: 'timer', handler: undefined, timer: { for: '1h' } } as const;
 const HOUR = 3_600_000;
@@ -340,7 +342,7 @@ describe('a wait that cannot be ended', () => {
     }
     expect(delays).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
     await invariants(hand.sql);
-    await hand.sql('drop trigger no on tasker.history');
+    await hand.sql('drop function no cascade');
     await pass(hand);
     expect(await hand.engine.promoteDue()).toBe(1);
     expect(await hand.states()).toMatchObject({ wait: 'complete' });

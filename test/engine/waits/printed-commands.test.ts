@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
-import { approvalStep, type Steps, signalStep, waitingBench } from '../../support/waits/waiting.ts';
+import { approvalStep, type Steps, sharedWaitingBenches, signalStep } from '../../support/waits/waiting.ts';
+
+const waitingBench = sharedWaitingBenches();
 
 const MONEY = {
   type: 'object',

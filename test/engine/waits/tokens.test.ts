@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Engine } from '../../../src/engine/engine.ts';
-import { handWorker } from '../../support/hand-worker.ts';
+import { sharedHandWorkers } from '../../support/hand-worker.ts';
 import { invariants } from '../../support/setup.ts';
+
+const handWorker = sharedHandWorkers();
 
 const HOUR = 3_600_000;
 const WAIT = { kind: 'completion', forMs: HOUR, settings: {} } as const;

@@ -1,9 +1,10 @@
 import { KIND, type Recording } from '../../../src/engine/engine.ts';
 import { durationMs } from '../../../src/model/duration.ts';
 import type { WaitRequest } from '../../../src/model/waits.ts';
-import type { StepTemplate } from '../../../src/template/task-template.ts';
+import type { StepTemplate, TaskTemplate } from '../../../src/template/task-template.ts';
 import { waitsToJson } from '../../../src/template/waits/convert-waits.ts';
 import { DEMO, setup, template } from '../setup.ts';
+import { sharedTasker } from '../shared-tasker.ts';
 
 const NOTHING = { freeSlots: 0, token: 0, lastRank: -101 };
 
@@ -26,6 +27,16 @@ export const approvalStep = (more: Record<string, unknown> = {}, dependencies: r
   approval: { title: 'Refund the order?', ...more },
 });
 
+/** Returns the end of an attempt that failed. With a delay, the step is retried. */
+export const failed = (step: Recording, delayMs: number): Recording => ({
+  ...step,
+  kind: delayMs > 0 ? KIND.retryable : KIND.permanent,
+  delayMs,
+  result: 'null',
+  detail: '{"error":{"message":"broken"}}',
+  expansion: undefined,
+});
+
 function requestOf(step: StepTemplate): WaitRequest {
   const json = waitsToJson(step) as Record<string, Record<string, unknown>>;
   const settings = (json['signal'] ?? json['approval'])!;
@@ -43,19 +54,35 @@ function requestOf(step: StepTemplate): WaitRequest {
  * for signals and approvals begin to wait. Other steps complete with their result in `results`, or an empty one.
  */
 export async function waitingBench(steps: Steps, task: Record<string, unknown> = {}) {
-  const made = await setup({ templates: template(steps, task), worker: false });
+  return await benchOn(await setup({ worker: false }), template(steps, task));
+}
+
+/**
+ * Returns {@link waitingBench} with one database and tasker for all tests of a file, and a namespace for each test. Each
+ * test starts without the tasks and workers of the tests before it. Call it where tests are declared.
+ */
+export function sharedWaitingBenches(): typeof waitingBench {
+  const shared = sharedTasker();
+  let namespaces = 0;
+  return async (steps, task) =>
+    await benchOn(await shared(), template(steps, { namespace: `waiting${++namespaces}`, ...task }));
+}
+
+async function benchOn(made: Awaited<ReturnType<typeof setup>>, own: TaskTemplate) {
   const { tasker } = made;
   const { engine } = tasker;
+  const { namespace } = own;
+  await tasker.registerTemplates(own);
   const workerId = await engine.registerWorker({
     name: 'hand',
     host: 'h',
     pid: 1,
-    namespaces: ['test'],
+    namespaces: [namespace],
     callables: [],
     concurrency: 9,
     leaseMs: 600_000,
   });
-  const namespaceIds = await engine.namespaceIds(['test']);
+  const namespaceIds = await engine.namespaceIds([namespace]);
   let claims = 0;
 
   /** Claims ready steps, and returns their outcomes for {@link record}. */
@@ -80,6 +107,7 @@ export async function waitingBench(steps: Steps, task: Record<string, unknown> =
   return {
     ...made,
     engine,
+    namespace,
     claim,
     record,
     /** Runs ready steps until none is left. */
@@ -90,7 +118,8 @@ export async function waitingBench(steps: Steps, task: Record<string, unknown> =
         await record(batch);
       }
     },
-    create: async (more: Record<string, unknown> = {}) => (await tasker.createTask({ ...DEMO, ...more })).taskUuid,
+    create: async (more: Record<string, unknown> = {}) =>
+      (await tasker.createTask({ ...DEMO, namespace, ...more })).taskUuid,
     resultOf: async (taskUuid: string, step: string) => (await tasker.getStep(taskUuid, step)).results?.result,
     /** Makes all open waits older by an interval, including their limits. */
     age: (interval: string) =>
