@@ -37,6 +37,7 @@ const CHECKS = {
   distribution: script('distribution.mjs', '--check'),
   'template-schema': script('write-json-schema.mjs', '--check'),
   reference: script('write-reference.mjs', '--check'),
+  verbs: script('write-verbs.mjs', '--check'),
   'handler-shapes': script('write-handler-shapes.mjs', '--check'),
   'database-schema': script('dump-schema.mjs', '--check'),
   statements: script('write-statements.mjs', '--check'),

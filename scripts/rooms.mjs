@@ -15,7 +15,7 @@ export const ROOMS = {
     about: 'The client of the HTTP API, `tasker-core/client`. It runs in browsers, so it imports only types.',
     begin: 'src/client/client.ts',
     mayImport: [],
-    mayImportTypesOf: ['app', 'rest'],
+    mayImportTypesOf: ['app', 'contract'],
   },
   time: {
     about: 'Waiting: back-off, timeouts, throttling, one lookup for many callers.',
@@ -26,6 +26,11 @@ export const ROOMS = {
     about: 'Rules without input, output or clock: ids, identities, retry delays, limits.',
     begin: 'src/model/ids.ts',
     mayImport: ['errors'],
+  },
+  contract: {
+    about: 'What each verb takes and gives over HTTP, with its path and permission. Every door derives from it.',
+    begin: 'src/contract/verb.ts',
+    mayImport: ['model'],
   },
   config: {
     about: 'Settings. The only room that reads the environment.',
@@ -119,7 +124,7 @@ export const ROOMS = {
   server: {
     about: 'The HTTP pages of a worker: health, metrics, templates, configuration.',
     begin: 'src/server/worker-app.ts',
-    mayImport: ['time', 'errors', 'logging', 'metrics', 'config', 'engine', 'events', 'template', 'model'],
+    mayImport: ['time', 'errors', 'contract', 'logging', 'metrics', 'config', 'engine', 'events', 'template', 'model'],
   },
   app: {
     about:
@@ -148,7 +153,7 @@ export const ROOMS = {
   rest: {
     about: 'The HTTP API of `tasker server`: tasks, steps, templates, dead letters, statistics.',
     begin: 'src/rest/rest-app.ts',
-    mayImport: ['time', 'errors', 'logging', 'model', 'template', 'engine', 'events', 'server', 'app'],
+    mayImport: ['time', 'errors', 'contract', 'logging', 'model', 'template', 'engine', 'events', 'server', 'app'],
   },
   cli: {
     about:

@@ -8,44 +8,44 @@ import type {
   RedriveSchema,
   RerunSchema,
   UseSchema,
-} from '../rest/acts/act-schemas.ts';
-import type { ApprovalSchema } from '../rest/acts/approval-schemas.ts';
-import type { PreviewSchema, StartedSchema } from '../rest/acts/bulk-act-schemas.ts';
-import type { BackfilledSchema, ChangeSchema, ScheduleSchema, SettingsSchema } from '../rest/acts/schedule-schemas.ts';
-import type {
-  SentSchema,
-  SignalBody,
-  SignalSchema,
-  TargetedBody,
-  TaskSignalsSchema,
-} from '../rest/acts/signal-schemas.ts';
-import type { ProblemSchema } from '../rest/acts/template-write-schemas.ts';
-import type { DeadSchema, EventSchema, GroupSchema } from '../rest/reads/event-schemas.ts';
-import type { DeadLetterPageSchema, DeadLetterRowSchema, TaskRunsSchema } from '../rest/reads/operator-schemas.ts';
-import type { PruneSchema, StatsSchema, StatusSchema, SummarySchema } from '../rest/reads/overview-schemas.ts';
-import type { AuditSchema, BulkReportSchema, BulkSchema } from '../rest/reads/record-schemas.ts';
-import type { FoundStepSchema } from '../rest/reads/step-search-schemas.ts';
-import type {
-  ExplanationSchema,
-  HistoryEntrySchema,
-  PauseSchema,
-  WaitSchema,
-} from '../rest/reads/task-detail-schemas.ts';
-import type { GraphSchema, TimelineSchema } from '../rest/reads/task-graph-schemas.ts';
-import type {
-  ChangedSchema,
-  DrainedSchema,
-  QueueSchema,
-  WorkerDetailsSchema,
-  WorkerSchema,
-} from '../rest/reads/worker-schemas.ts';
+} from '../contract/schemas/acts.ts';
+import type { ApprovalSchema } from '../contract/schemas/approvals.ts';
+import type { PreviewSchema, StartedSchema } from '../contract/schemas/bulk-acts.ts';
+import type { DeadSchema, EventSchema, GroupSchema } from '../contract/schemas/events.ts';
 import type {
   CreatedSchema,
   KeySchema,
   ListedSessionSchema,
   MeSchema,
   SessionSchema,
-} from '../rest/schemas/key-schemas.ts';
+} from '../contract/schemas/keys.ts';
+import type { DeadLetterPageSchema, DeadLetterRowSchema, TaskRunsSchema } from '../contract/schemas/operators.ts';
+import type { PruneSchema, StatsSchema, StatusSchema, SummarySchema } from '../contract/schemas/overview.ts';
+import type { AuditSchema, BulkReportSchema, BulkSchema } from '../contract/schemas/records.ts';
+import type { BackfilledSchema, ChangeSchema, ScheduleSchema, SettingsSchema } from '../contract/schemas/schedules.ts';
+import type {
+  SentSchema,
+  SignalBody,
+  SignalSchema,
+  TargetedBody,
+  TaskSignalsSchema,
+} from '../contract/schemas/signals.ts';
+import type { FoundStepSchema } from '../contract/schemas/step-search.ts';
+import type {
+  ExplanationSchema,
+  HistoryEntrySchema,
+  PauseSchema,
+  WaitSchema,
+} from '../contract/schemas/task-details.ts';
+import type { GraphSchema, TimelineSchema } from '../contract/schemas/task-graph.ts';
+import type { ProblemSchema } from '../contract/schemas/template-changes.ts';
+import type {
+  ChangedSchema,
+  DrainedSchema,
+  QueueSchema,
+  WorkerDetailsSchema,
+  WorkerSchema,
+} from '../contract/schemas/workers.ts';
 
 /** A dead letter, as the command line shows it. */
 export type DeadLetterRow = z.output<typeof DeadLetterRowSchema>;

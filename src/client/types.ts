@@ -1,5 +1,5 @@
 import type { z } from '@hono/zod-openapi';
-import type { BottlenecksSchema, PerformanceSchema } from '../rest/schemas/analytics-schemas.ts';
+import type { BottlenecksSchema, PerformanceSchema } from '../contract/schemas/analytics.ts';
 import type {
   DlqChangedSchema,
   DlqChangeSchema,
@@ -7,10 +7,9 @@ import type {
   DlqStatsSchema,
   QueueEntrySchema,
   StalenessSchema,
-} from '../rest/schemas/dlq-schemas.ts';
-import type { DetailedHealthSchema, HealthSchema, ReadySchema } from '../rest/schemas/health-schemas.ts';
-import type { TaskListQuery as TaskListQuerySchema } from '../rest/schemas/task-queries.ts';
-import type { TemplateDetailSchema, TemplateListSchema } from '../rest/schemas/template-schemas.ts';
+} from '../contract/schemas/dead-letters.ts';
+import type { DetailedHealthSchema, HealthSchema, ReadySchema } from '../contract/schemas/health.ts';
+import type { TaskListQuery as TaskListQuerySchema } from '../contract/schemas/task-filter.ts';
 import type {
   StepActionSchema,
   StepAuditSchema,
@@ -19,7 +18,8 @@ import type {
   TaskRequestSchema,
   TaskResponseSchema,
   TaskSummarySchema,
-} from '../rest/task-schemas.ts';
+} from '../contract/schemas/tasks.ts';
+import type { TemplateDetailSchema, TemplateListSchema } from '../contract/schemas/templates.ts';
 
 /** The body of `POST /v1/tasks`. */
 export type TaskRequestBody = z.input<typeof TaskRequestSchema>;

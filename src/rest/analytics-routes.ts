@@ -1,36 +1,15 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { countSteps } from '../app/overview/step-states.ts';
 import type { Tasker } from '../app/tasker.ts';
+import { analytics } from '../contract/analytics.ts';
 import { TASK_STATES } from '../engine/task-view.ts';
 import { callerOf } from './caller.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
-import { describeRoute, queryNumber } from './route.ts';
-import { BottlenecksSchema, PerformanceSchema } from './schemas/analytics-schemas.ts';
+import { describeRoute } from './route.ts';
 
-const PERFORMANCE = describeRoute({
-  method: 'get',
-  path: '/v1/analytics/performance',
-  permission: 'system:analytics_read',
-  scoped: true,
-  summary: 'Returns counts, rates and durations of the last hours',
-  request: { query: z.object({ hours: queryNumber(24, { max: 24 * 365 }) }) },
-  answer: PerformanceSchema,
-});
-const BOTTLENECKS = describeRoute({
-  method: 'get',
-  path: '/v1/analytics/bottlenecks',
-  permission: 'system:analytics_read',
-  scoped: true,
-  summary: 'Returns the slowest steps and templates of the last day',
-  request: {
-    query: z.object({
-      limit: queryNumber(10, { max: 1000 }),
-      min_executions: queryNumber(5, { min: 0, max: 1_000_000 }),
-    }),
-  },
-  answer: BottlenecksSchema,
-});
+const PERFORMANCE = describeRoute(analytics.performance);
+const BOTTLENECKS = describeRoute(analytics.bottlenecks);
 
 /** Returns the condition that limits statistics to the namespaces of the caller. */
 const within = (c: Context) => {

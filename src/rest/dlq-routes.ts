@@ -1,85 +1,20 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { Tasker } from '../app/tasker.ts';
+import { deadLetters } from '../contract/dead-letters.ts';
+import { type DlqEntrySchema, pascal } from '../contract/schemas/dead-letters.ts';
 import { isTaskerError, TaskerError } from '../errors.ts';
 import { actorOf, callerOf } from './caller.ts';
-import { time } from './query.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
-import { describeRoute, jsonBody, queryNumber } from './route.ts';
-import {
-  DlqChangedSchema,
-  DlqChangeSchema,
-  DlqEntrySchema,
-  DlqStatsSchema,
-  pascal,
-  QueueEntrySchema,
-  StalenessSchema,
-  statusText,
-} from './schemas/dlq-schemas.ts';
+import { describeRoute } from './route.ts';
 import { maySee } from './scope.ts';
 
-const LIST = describeRoute({
-  method: 'get',
-  path: '/v1/dlq',
-  permission: 'dlq:read',
-  scoped: true,
-  summary: 'Lists dead letters, newest first',
-  request: {
-    query: z.object({
-      resolution_status: statusText.optional(),
-      limit: queryNumber(50, { max: 1000 }),
-      offset: queryNumber(0, { min: 0, max: 100_000 }),
-    }),
-  },
-  answer: z.array(DlqEntrySchema),
-});
-const OF_TASK = describeRoute({
-  method: 'get',
-  path: '/v1/dlq/task/{task_uuid}',
-  permission: 'dlq:read',
-  summary: 'Returns the newest dead letter of a task',
-  request: { params: z.object({ task_uuid: z.string() }) },
-  answer: DlqEntrySchema,
-  errors: [404],
-});
-const CHANGE = describeRoute({
-  method: 'patch',
-  path: '/v1/dlq/entry/{dlq_entry_uuid}',
-  permission: 'dlq:update',
-  summary: 'Changes a dead letter',
-  request: { params: z.object({ dlq_entry_uuid: z.string() }), ...jsonBody(DlqChangeSchema) },
-  answer: DlqChangedSchema,
-  errors: [404, 409],
-});
-const STATS = describeRoute({
-  method: 'get',
-  path: '/v1/dlq/stats',
-  permission: 'dlq:stats',
-  scoped: true,
-  summary: 'Counts dead letters by reason',
-  request: {
-    query: z.object({ namespace: z.string().optional(), name: z.string().optional(), added_after: time.optional() }),
-  },
-  answer: z.array(DlqStatsSchema),
-});
-const QUEUE = describeRoute({
-  method: 'get',
-  path: '/v1/dlq/investigation-queue',
-  permission: 'dlq:read',
-  scoped: true,
-  summary: 'Lists open dead letters by priority',
-  request: { query: z.object({ limit: queryNumber(100, { max: 1000 }) }) },
-  answer: z.array(QueueEntrySchema),
-});
-const STALENESS = describeRoute({
-  method: 'get',
-  path: '/v1/dlq/staleness',
-  permission: 'dlq:read',
-  scoped: true,
-  summary: 'Lists open tasks with lifecycle limits, closest to a limit first',
-  request: { query: z.object({ limit: queryNumber(100, { max: 1000 }) }) },
-  answer: z.array(StalenessSchema),
-});
+const LIST = describeRoute(deadLetters.list);
+const OF_TASK = describeRoute(deadLetters.ofTask);
+const CHANGE = describeRoute(deadLetters.update);
+const STATS = describeRoute(deadLetters.stats);
+const QUEUE = describeRoute(deadLetters.queue);
+const STALENESS = describeRoute(deadLetters.staleness);
 
 type Details = Awaited<ReturnType<Tasker['deadLetters']['get']>>;
 

@@ -1,16 +1,16 @@
 import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
-import { isConnectionError } from '../engine/engine.ts';
-import { messageOf, TaskerError } from '../errors.ts';
-import { waitAtMost } from '../time/wait-at-most.ts';
-import { describeRoute } from './route.ts';
 import {
   type CheckSchema,
   DetailedHealthSchema,
   HealthSchema,
   LiveSchema,
   ReadySchema,
-} from './schemas/health-schemas.ts';
+} from '../contract/schemas/health.ts';
+import { isConnectionError } from '../engine/engine.ts';
+import { messageOf, TaskerError } from '../errors.ts';
+import { waitAtMost } from '../time/wait-at-most.ts';
+import { describeRoute } from './route.ts';
 
 /** The data that the health routes show. */
 export interface ServerFacts {
@@ -23,30 +23,34 @@ export interface ServerFacts {
 const HEALTH = describeRoute({
   method: 'get',
   path: '/health',
+  on: 'installation',
   permission: 'public',
   summary: 'Whether the process responds',
-  answer: HealthSchema,
+  gives: HealthSchema,
 });
 const LIVE = describeRoute({
   method: 'get',
   path: '/health/live',
+  on: 'installation',
   permission: 'public',
   summary: 'Whether the process responds; restart it if it does not',
-  answer: LiveSchema,
+  gives: LiveSchema,
 });
 const READY = describeRoute({
   method: 'get',
   path: '/health/ready',
+  on: 'installation',
   permission: 'public',
   summary: 'Whether the server can handle requests; a 503 response names the part that prevents it',
-  answer: ReadySchema,
+  gives: ReadySchema,
 });
 const DETAILED = describeRoute({
   method: 'get',
   path: '/health/detailed',
+  on: 'installation',
   permission: 'public',
   summary: 'The state of every part; always 200',
-  answer: DetailedHealthSchema,
+  gives: DetailedHealthSchema,
 });
 
 type Check = z.infer<typeof CheckSchema>;

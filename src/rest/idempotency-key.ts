@@ -1,14 +1,6 @@
-import { z } from '@hono/zod-openapi';
+import type { z } from 'zod';
+import { KEY_HEADER, type KeyHeader } from '../contract/schemas/idempotency-key.ts';
 import { TaskerError } from '../errors.ts';
-
-/** The header that names a request, so that it can be repeated. */
-export const KEY_HEADER = 'idempotency-key';
-
-/** The header of a route that creates a task. */
-export const KeyHeader = z.object({ [KEY_HEADER]: z.string().min(1).max(1000).optional() });
-
-/** How a task with the same identity is treated. */
-export const OnDuplicate = z.enum(['error', 'return']);
 
 /**
  * Returns the key of a request, which its header or its body may contain.

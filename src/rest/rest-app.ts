@@ -7,13 +7,14 @@ import { timeout } from 'hono/timeout';
 import { hidingIn, withoutSensitive } from '../app/sensitive/without-sensitive.ts';
 import { SharedCreations } from '../app/server/shared-creations.ts';
 import type { Tasker } from '../app/tasker.ts';
+import { CREATE_MANY_PATH } from '../contract/tasks.ts';
 import { isConnectionError, sqlState } from '../engine/engine.ts';
 import { isTaskerError, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { apiPage } from '../server/api-page.ts';
 import { answerError } from '../server/error-answer.ts';
+import { nameSchemas } from '../server/open-api.ts';
 import { actRoutes } from './acts/act-routes.ts';
-import { CREATE_MANY_PATH } from './acts/create-many-routes.ts';
 import { limitRequests, rejectLate } from './acts/gate.ts';
 import { analyticsRoutes } from './analytics-routes.ts';
 import { type ArrivalLimits, arrivedBodies } from './arriving-bodies.ts';
@@ -139,7 +140,10 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   let document: string | undefined;
   app.get('/api-docs/openapi.json', (c) => {
     // Built once, because it takes 100 ms, and every web page requests it.
-    document ??= JSON.stringify(app.getOpenAPI31Document(openApiHead(facts)));
+    if (document === undefined) {
+      nameSchemas();
+      document = JSON.stringify(app.getOpenAPI31Document(openApiHead(facts)));
+    }
     return c.body(document, 200, { 'content-type': 'application/json' });
   });
   app.route('/', apiPage());

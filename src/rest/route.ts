@@ -1,8 +1,8 @@
 import { createRoute, type RouteConfig, z } from '@hono/zod-openapi';
 import type { Context, MiddlewareHandler } from 'hono';
+import { ErrorSchema } from '../contract/schemas/server.ts';
+import type { Takes, Verb } from '../contract/verb.ts';
 import { TaskerError } from '../errors.ts';
-import type { Permission } from '../model/permissions.ts';
-import { ErrorSchema } from '../server/schemas.ts';
 import { withEtag } from './etag.ts';
 import { operationIdOf, tagOf } from './operation-names.ts';
 
@@ -27,71 +27,90 @@ const WITH_BODY = [413, 415] as const;
 /** The ways to send a credential. */
 const CREDENTIAL: Record<string, string[]>[] = [{ ApiKey: [] }, { Bearer: [] }, { Session: [] }];
 
-/** The parts of a route that differ. */
-export interface Described<
+/** The request of a route, from what its verb takes. */
+type RequestOf<Given> = Record<never, never> &
+  (Given extends { path: infer Path } ? { params: Path } : unknown) &
+  (Given extends { query: infer Query } ? { query: Query } : unknown) &
+  (Given extends { headers: infer Headers } ? { headers: Headers } : unknown) &
+  (Given extends { body: infer Body extends z.ZodType }
+    ? { body: { content: { 'application/json': { schema: Body } }; required: true } }
+    : unknown) &
+  (Given extends { optionalBody: infer Body extends z.ZodType }
+    ? { body: { content: { 'application/json': { schema: Body } }; required: false } }
+    : unknown) &
+  (Given extends { bodyByHand: infer Schemas extends Readonly<Record<string, z.ZodType>> }
+    ? { body: { content: { [Type in keyof Schemas]: { schema: Schemas[Type] } }; required: true } }
+    : unknown);
+
+/** A route with the types that its handler needs. */
+type RouteOf<
   Path extends string,
-  Answer extends z.ZodType,
-  Request extends RouteConfig['request'],
-  Method extends string,
-  Status extends 200 | 201 | 202,
-> {
+  Method extends Verb['method'],
+  Gives extends z.ZodType,
+  Given,
+  Status extends number,
+> = {
   method: Method;
   path: Path;
-  /** The permission that the caller needs. `public`: no credential; `authenticated`: any credential. */
-  permission: Permission | 'public' | 'authenticated';
-  summary: string;
-  /** Details, in Markdown. */
-  description?: string;
-  /** `z.never()`: it has no JSON form. */
-  answer: Answer;
-  request?: Request;
-  /** Default 200. */
+  request: RequestOf<Given>;
+  responses: { [Code in Status]: { description: string; content: { 'application/json': { schema: Gives } } } };
+  getRoutingPath(): RoutingPath<Path>;
+};
+
+/** The path of a route in the form of Hono: `/v1/tasks/:uuid`. */
+type RoutingPath<Path extends string> = Path extends `${infer Head}/{${infer Name}}${infer Tail}`
+  ? `${Head}/:${Name}${RoutingPath<Tail>}`
+  : Path;
+
+/** The parts of a verb that decide the types of its route. */
+interface Typed<Path, Method, Gives, Given, Status> {
+  path: Path;
+  method: Method;
+  gives: Gives;
+  takes?: Given;
   status?: Status;
-  /**
-   * Whether the route limits its reads and changes to the namespaces of the caller. Not needed for routes with a task,
-   * a namespace, a dead letter or a schedule in the path, because middleware checks these. Other routes reject callers
-   * that are limited to namespaces. Default false.
-   */
-  scoped?: boolean;
-  /** Errors in addition to the errors of every route. Routes with a body also have 413 and 415. */
-  errors?: readonly (400 | 404 | 409 | 413)[];
-  /** The name of the operation in generated clients. Default: from method and path, such as `getTaskContext`. */
-  operationId?: string;
-  /** The group in the documentation. Default: the first part of the path. */
-  tag?: string;
-  /** Whether the response has an ETag, so that a request with `If-None-Match` can get 304. Default false. */
-  etag?: boolean;
-  /** Other forms of the response, by content type, with a description of each. */
-  otherForms?: Readonly<Record<string, string>>;
 }
 
-/** Creates the OpenAPI description of a route, with its types. `Path` uses the braces of OpenAPI. */
+function requestOf({ path, query, headers, body, optionalBody, bodyByHand }: Takes) {
+  const schemas = bodyByHand ?? (body || optionalBody ? { 'application/json': (body ?? optionalBody)! } : undefined);
+  const content = Object.fromEntries(Object.entries(schemas ?? {}).map(([type, schema]) => [type, { schema }]));
+  return {
+    ...(path && { params: path }),
+    ...(query && { query }),
+    ...(headers && { headers }),
+    ...(schemas && { body: { content, required: optionalBody === undefined } }),
+  } as RouteConfig['request'];
+}
+
+/** Creates the OpenAPI description of the route of a verb, with its types. */
 export function describeRoute<
   const Path extends string,
-  Answer extends z.ZodType,
-  const Method extends 'get' | 'post' | 'patch' | 'delete',
-  Request extends RouteConfig['request'] = undefined,
+  const Method extends Verb['method'],
+  Gives extends z.ZodType,
+  // biome-ignore lint/complexity/noBannedTypes: a verb that takes nothing
+  Given extends Takes = {},
   const Status extends 200 | 201 | 202 = 200,
->(route: Described<Path, Answer, Request, Method, Status>) {
-  const { method, path, permission, summary, description, answer, request, status = 200, etag = false } = route;
+>(verb: Omit<Verb, 'path' | 'method' | 'gives' | 'takes' | 'status'> & Typed<Path, Method, Gives, Given, Status>) {
+  const { method, path, permission, summary, description, gives, takes, status = 200, etag = false } = verb;
   const isPublic = permission === 'public';
+  const request = takes && requestOf(takes);
   const types = Object.keys(request?.body?.content ?? {});
   const possible = [
     ...(request ? WITH_REQUEST : []),
     ...(isPublic ? [] : ([401] as const)),
     ...ALWAYS,
     ...(types.length > 0 ? WITH_BODY : []),
-    ...(route.errors ?? []),
+    ...(verb.errors ?? []),
   ];
   const failed = possible.map((code) => [
     code,
     { description: ERROR_TEXTS[code], content: { 'application/json': { schema: ErrorSchema } } },
   ]);
-  const others = Object.entries(route.otherForms ?? {}).map(([type, what]) => [
+  const others = Object.entries(verb.otherForms ?? {}).map(([type, what]) => [
     type,
     { schema: z.string().openapi({ description: what }) },
   ]);
-  const json = answer instanceof z.ZodNever ? {} : { 'application/json': { schema: answer } };
+  const json = gives instanceof z.ZodNever ? {} : { 'application/json': { schema: gives } };
   const responses = {
     [status]: {
       description: summary,
@@ -99,23 +118,23 @@ export function describeRoute<
     },
     ...(etag && { 304: { description: 'not changed since the ETag in If-None-Match' } }),
     ...Object.fromEntries(failed),
-  } as { [Code in Status]: { description: string; content: { 'application/json': { schema: Answer } } } };
+  };
   const middleware = [...(etag ? [withEtag] : []), ...(types.length > 0 ? [onlyTypes(types)] : [])];
   const described = createRoute({
     method,
     path,
-    operationId: route.operationId ?? operationIdOf(method, path),
-    tags: [route.tag ?? tagOf(path)],
+    operationId: verb.operationId ?? operationIdOf(method, path),
+    tags: [verb.tag ?? tagOf(path)],
     summary,
     ...(description !== undefined && { description }),
     'x-permission': permission,
-    ...(route.scoped && { 'x-scoped': true }),
+    ...(verb.on === 'visible' && { 'x-scoped': true }),
     security: isPublic ? [] : CREDENTIAL,
-    request: request as Request,
+    request,
     responses,
   });
-  // A cast, because the type of a route with middleware hides the types of its request from the handler.
-  return Object.assign(described, { middleware }) as typeof described;
+  // A cast, because the parts of the route were made from a verb whose type is known to the caller only.
+  return Object.assign(described, { middleware }) as unknown as RouteOf<Path, Method, Gives, Given, Status>;
 }
 
 /** Aliases of the content types that routes accept. */
@@ -151,12 +170,3 @@ function hasBody(c: Context, type: string): boolean {
   if (length !== undefined) return length !== '0';
   return c.req.header('transfer-encoding') !== undefined || (type !== '' && c.req.raw.body !== null);
 }
-
-/** A JSON body in a request. */
-export function jsonBody<Schema extends z.ZodType>(schema: Schema) {
-  return { body: { content: { 'application/json': { schema } }, required: true } } as const;
-}
-
-/** A whole number in a query, with its default. */
-export const queryNumber = (byDefault: number, { min = 1, max }: { min?: number; max: number }) =>
-  z.coerce.number().int().min(min).max(max).default(byDefault);

@@ -1,57 +1,19 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
+import type { StepActionSchema } from '../contract/schemas/tasks.ts';
+import { type Step, steps } from '../contract/steps.ts';
 import { isTaskerError, TaskerError } from '../errors.ts';
 import { isUuid } from '../model/ids.ts';
 import { actorOf, type Caller, callerOf } from './caller.ts';
 import { stepWithoutWaiting } from './legacy-states.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
-import { describeRoute, jsonBody } from './route.ts';
+import { describeRoute } from './route.ts';
 import { auditJson, stepJson } from './task-json.ts';
-import { StepActionSchema, StepAuditSchema, StepResponseSchema } from './task-schemas.ts';
 
-const Task = z.object({ uuid: z.string() });
-const Step = z.object({ uuid: z.string(), step_uuid: z.string() });
-
-const LIST = describeRoute({
-  method: 'get',
-  path: '/v1/tasks/{uuid}/workflow_steps',
-  permission: 'steps:read',
-  summary: 'Returns the steps of a task',
-  etag: true,
-  request: { params: Task },
-  answer: z.array(StepResponseSchema),
-  errors: [404],
-});
-const GET = describeRoute({
-  method: 'get',
-  path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}',
-  permission: 'steps:read',
-  summary: 'Returns a step',
-  etag: true,
-  request: { params: Step },
-  answer: StepResponseSchema,
-  errors: [404],
-});
-const ACT = describeRoute({
-  method: 'patch',
-  path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}',
-  operationId: 'resolveTaskWorkflowStep',
-  permission: 'steps:resolve',
-  summary: 'Resets, resolves or completes a step by hand',
-  request: { params: Step, ...jsonBody(StepActionSchema) },
-  answer: StepResponseSchema,
-  errors: [404],
-});
-const AUDIT = describeRoute({
-  method: 'get',
-  path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}/audit',
-  permission: 'steps:read',
-  summary: "Returns the outcomes of a step's attempts, newest first",
-  etag: true,
-  request: { params: Step },
-  answer: z.array(StepAuditSchema),
-  errors: [404],
-});
+const LIST = describeRoute(steps.list);
+const GET = describeRoute(steps.get);
+const ACT = describeRoute(steps.update);
+const AUDIT = describeRoute(steps.audit);
 
 /** Routes for the steps of tasks. */
 export function stepRoutes(tasker: Tasker, { legacyStatus }: { legacyStatus: boolean }): OpenAPIHono {

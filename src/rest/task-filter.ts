@@ -1,7 +1,7 @@
 import type { z } from '@hono/zod-openapi';
 import type { TaskFilter } from '../app/operator-types.ts';
+import type { filterQuery } from '../contract/schemas/task-filter.ts';
 import type { Caller } from './caller.ts';
-import type { filterQuery } from './schemas/task-queries.ts';
 import { searchedNamespaces } from './scope.ts';
 
 type FilterQuery = z.infer<z.ZodObject<typeof filterQuery>>;

@@ -2,8 +2,13 @@ import { createHash } from 'node:crypto';
 import type { z } from '@hono/zod-openapi';
 import { snakeKeys } from '../app/json/views.ts';
 import type { Tasker, TaskSnapshot } from '../app/tasker.ts';
+import type {
+  StepAuditSchema,
+  StepResponseSchema,
+  TaskResponseSchema,
+  TaskSummarySchema,
+} from '../contract/schemas/tasks.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
-import type { StepAuditSchema, StepResponseSchema, TaskResponseSchema, TaskSummarySchema } from './task-schemas.ts';
 
 type Task = TaskSnapshot['task'];
 type Step = TaskSnapshot['steps'][number];

@@ -1,30 +1,26 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import { snakeKeys } from '../app/json/views.ts';
 import type { TaskFilter, TaskPageOptions } from '../app/operator-types.ts';
 import { durationMs } from '../app/schedules/duration.ts';
 import type { SharedCreations } from '../app/server/shared-creations.ts';
 import type { Tasker } from '../app/tasker.ts';
+import { KEY_HEADER, type KeyHeader } from '../contract/schemas/idempotency-key.ts';
+import type { TaskListQuery as ListQuery } from '../contract/schemas/task-filter.ts';
+import { CreatedTaskSchema, type TaskListSchema, type TaskRequestSchema } from '../contract/schemas/tasks.ts';
+import { tasks } from '../contract/tasks.ts';
 import { existingTask } from '../engine/identity-taken.ts';
 import { TaskerError } from '../errors.ts';
 import { requestedTemplate } from '../template/template-name.ts';
-import { ActBody, operatorOf, optionalBody } from './acts/operator.ts';
+import { operatorOf } from './acts/operator.ts';
 import { type Caller, callerOf } from './caller.ts';
 import { mayGetExisting, shownConflict } from './creation-conflict.ts';
-import { KEY_HEADER, KeyHeader, keyOf, OnDuplicate } from './idempotency-key.ts';
+import { keyOf } from './idempotency-key.ts';
 import { type Step, type Task, withoutWaiting } from './legacy-states.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
-import { describeRoute, jsonBody } from './route.ts';
-import { TaskListQuery as ListQuery } from './schemas/task-queries.ts';
+import { describeRoute } from './route.ts';
 import { checkNamespace } from './scope.ts';
 import { filterOf } from './task-filter.ts';
 import { summaryJson, taskJson } from './task-json.ts';
-import {
-  CreatedTaskSchema,
-  TaskListSchema,
-  TaskRequestSchema,
-  TaskResponseSchema,
-  TaskSummarySchema,
-} from './task-schemas.ts';
 
 /** Options of {@link taskRoutes}. */
 export interface TaskRouteOptions {
@@ -40,73 +36,14 @@ const LARGE_BODY = 16_384;
 const MOST_SKIPPED = 10_000;
 const LARGEST_PAGE = 1_000;
 
-const Uuid = z.object({ uuid: z.string() });
-
-const created = <Status extends 200 | 201>(status: Status) =>
-  describeRoute({
-    method: 'post',
-    path: '/v1/tasks',
-    operationId: 'createTask',
-    permission: 'tasks:create',
-    scoped: true,
-    summary: 'Creates a task',
-    description:
-      'A repeated request with the same `Idempotency-Key` creates nothing, and returns the first task with `"created": false`. If it is another request, the status is 409. `idempotency_key` in the body names the task too, but a repetition is a 409. With `on_duplicate=return`, both return the first task. Only the task that the credential created is returned to a credential without the permission tasks:read.',
-    request: {
-      query: z.object({ on_duplicate: OnDuplicate.optional() }),
-      headers: KeyHeader,
-      ...jsonBody(TaskRequestSchema),
-    },
-    answer: CreatedTaskSchema,
-    status,
-    errors: [404, 409],
-  });
-const CREATE = created(201);
+const CREATE = describeRoute(tasks.create);
 Object.assign(CREATE.responses, {
   200: { description: 'The first task', content: { 'application/json': { schema: CreatedTaskSchema } } },
 });
-const LIST = describeRoute({
-  method: 'get',
-  path: '/v1/tasks',
-  operationId: 'listTasks',
-  permission: 'tasks:list',
-  scoped: true,
-  summary: 'Lists tasks, newest first, by any of these conditions',
-  description:
-    'Reads tables that are written after the commit of a change, so changes of the last second may be missing.',
-  request: { query: ListQuery },
-  answer: TaskListSchema,
-});
-const GET = describeRoute({
-  method: 'get',
-  path: '/v1/tasks/{uuid}',
-  permission: 'tasks:read',
-  summary: 'Returns a task with its steps',
-  etag: true,
-  request: { params: Uuid },
-  answer: TaskResponseSchema,
-  errors: [404],
-});
-const CANCEL = describeRoute({
-  method: 'delete',
-  path: '/v1/tasks/{uuid}',
-  operationId: 'cancelTask',
-  permission: 'tasks:cancel',
-  summary: 'Cancels a task',
-  request: { params: Uuid, ...optionalBody(ActBody) },
-  answer: TaskResponseSchema,
-  errors: [404],
-});
-const SUMMARY = describeRoute({
-  method: 'get',
-  path: '/v1/tasks/{uuid}/summary',
-  permission: 'tasks:read',
-  summary: 'Returns a task, its template and its steps without contents',
-  etag: true,
-  request: { params: Uuid },
-  answer: TaskSummarySchema,
-  errors: [404],
-});
+const LIST = describeRoute(tasks.list);
+const GET = describeRoute(tasks.get);
+const CANCEL = describeRoute(tasks.cancel);
+const SUMMARY = describeRoute(tasks.summary);
 
 /** Routes for tasks. */
 export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }: TaskRouteOptions): OpenAPIHono {
@@ -120,7 +57,7 @@ export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }:
     const { task, steps } = await tasker.getTaskWithSteps(uuid);
     return json(task, steps);
   };
-  const create = legacyStatus ? (created(200) as unknown as typeof CREATE) : CREATE;
+  const create = legacyStatus ? (describeRoute({ ...tasks.create, status: 200 }) as unknown as typeof CREATE) : CREATE;
   return new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(create, async (c) => {
       const body = c.req.valid('json');

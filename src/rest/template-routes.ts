@@ -1,35 +1,15 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import { snakeKeys } from '../app/json/views.ts';
 import type { Pause } from '../app/operator-types.ts';
 import type { Tasker } from '../app/tasker.ts';
+import { type Named, templates } from '../contract/templates.ts';
 import { callerOf } from './caller.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute } from './route.ts';
-import { TemplateDetailSchema, TemplateListSchema } from './schemas/template-schemas.ts';
 import { maySee } from './scope.ts';
 
-const Named = z.object({ namespace: z.string(), name: z.string(), version: z.string() });
-
-const LIST = describeRoute({
-  method: 'get',
-  path: '/v1/templates',
-  operationId: 'listTemplates',
-  permission: 'templates:read',
-  scoped: true,
-  summary: 'Lists the registered templates',
-  request: { query: z.object({ namespace: z.string().optional() }) },
-  answer: TemplateListSchema,
-});
-const DETAIL = describeRoute({
-  method: 'get',
-  path: '/v1/templates/{namespace}/{name}/{version}',
-  permission: 'templates:read',
-  summary: 'Returns the template that new tasks of this version use',
-  request: { params: Named },
-  etag: true,
-  answer: TemplateDetailSchema,
-  errors: [404],
-});
+const LIST = describeRoute(templates.list);
+const DETAIL = describeRoute(templates.get);
 
 /** Returns the pauses that apply to a template version: its own, the template's and the namespace's. */
 function pausesOf({ namespace, name, version }: z.infer<typeof Named>, pauses: readonly Pause[]) {

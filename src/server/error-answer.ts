@@ -2,9 +2,9 @@ import type { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { ErrorSchema } from '../contract/schemas/server.ts';
 import { ERRORS, isTaskerError, type TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
-import type { ErrorSchema } from './schemas.ts';
 
 /** The body of every error. */
 type ErrorBody = z.infer<typeof ErrorSchema>;

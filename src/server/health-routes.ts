@@ -1,7 +1,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
+import { DetailedSchema, HealthSchema, LiveSchema, ReadySchema } from '../contract/schemas/server.ts';
 import { TaskerError } from '../errors.ts';
 import { jsonRoute } from './route.ts';
-import { DetailedSchema, HealthSchema, LiveSchema, ReadySchema } from './schemas.ts';
 import { type Check, type Checks, type ServedWorker, worstOf } from './served-worker.ts';
 
 const HEALTH = jsonRoute({

@@ -1,8 +1,8 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
+import { EventMetricsSchema, WorkerMetricsSchema } from '../contract/schemas/server.ts';
 import type { EventGroup } from '../engine/events/acts.ts';
 import type { MetricValue } from '../metrics/metrics.ts';
 import { jsonRoute } from './route.ts';
-import { EventMetricsSchema, WorkerMetricsSchema } from './schemas.ts';
 import type { ServedWorker } from './served-worker.ts';
 
 const PROMETHEUS = createRoute({

@@ -1,5 +1,5 @@
 import { createRoute, type z } from '@hono/zod-openapi';
-import { ErrorSchema } from './schemas.ts';
+import { ErrorSchema } from '../contract/schemas/server.ts';
 
 /** A route that responds with JSON or an error. `Path` uses the braces of OpenAPI: `/v1/templates/{name}`. */
 export interface JsonRoute<Path extends string, Answer extends z.ZodType> {

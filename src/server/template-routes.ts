@@ -1,9 +1,9 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { TemplateDetailSchema, TemplateListSchema, TemplateVerdictSchema } from '../contract/schemas/server.ts';
 import type { KeptStats } from '../engine/template-store.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { templateToJson } from '../template/template-json.ts';
 import { jsonRoute } from './route.ts';
-import { TemplateDetailSchema, TemplateListSchema, TemplateVerdictSchema } from './schemas.ts';
 import type { ServedWorker } from './served-worker.ts';
 
 /** The capabilities that workers of the original system have. A worker of this package has all of them. */

@@ -3,6 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { timeout } from 'hono/timeout';
+import { ConfigSchema } from '../contract/schemas/server.ts';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { apiPage } from './api-page.ts';
@@ -10,8 +11,8 @@ import { isLoopback } from './bind-address.ts';
 import { answerError } from './error-answer.ts';
 import { healthRoutes } from './health-routes.ts';
 import { metricsRoutes } from './metrics-routes.ts';
+import { nameSchemas } from './open-api.ts';
 import { jsonRoute } from './route.ts';
-import { ConfigSchema } from './schemas.ts';
 import type { ServedWorker } from './served-worker.ts';
 import { templateRoutes } from './template-routes.ts';
 
@@ -41,6 +42,7 @@ export function workerApp({ worker, logger, exposed, guard }: WorkerAppOptions):
   app.route('/', metricsRoutes(worker));
   app.route('/', templateRoutes(worker));
   if (worker.config) app.route('/', configRoute(worker, worker.config, { guarded: exposed && guard !== undefined }));
+  nameSchemas();
   app.doc31('/api-docs/openapi.json', {
     openapi: '3.1.0',
     info: { title: 'tasker-core worker', version: worker.facts().version },

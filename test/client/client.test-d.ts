@@ -11,7 +11,7 @@ import {
 } from '../../src/client/index.ts';
 import type { CheckedNewTask } from '../../src/client/new-task.ts';
 import type { FfiLayer } from '../../src/index.ts';
-import type { TaskRequestSchema, TaskResponseSchema } from '../../src/rest/task-schemas.ts';
+import type { TaskRequestSchema, TaskResponseSchema } from '../../src/contract/schemas/tasks.ts';
 
 /** Types in the form that `tasker generate types` writes. */
 interface Types {

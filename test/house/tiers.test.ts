@@ -48,9 +48,7 @@ it('the lists of the tiers name existing files, which do not need a separate pro
 });
 
 it('a test that changes its process or uses a helper with hooks runs in a separate process', () => {
-  expect(testsAlone()).toEqual(
-    expect.arrayContaining(['test/cli/doctor.test.ts', 'test/db/database.test.ts', 'test/tracing/tracing.test.ts']),
-  );
+  expect(testsAlone()).toEqual(expect.arrayContaining(['test/db/database.test.ts', 'test/tracing/tracing.test.ts']));
   // The text of a program that threads run does not change the process of the test.
   expect(needsOf('test/worker/threads/threads.test.ts')).toMatchObject({ alone: false, build: true });
 });

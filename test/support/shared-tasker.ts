@@ -4,7 +4,7 @@ import { deleteTasks } from './delete-tasks.ts';
 import type { setup } from './setup.ts';
 import { sharedDatabase } from './shared-database.ts';
 
-/** What `setup()` returns. */
+/** The result of `setup()`. */
 type Made = Awaited<ReturnType<typeof setup>>;
 
 /**

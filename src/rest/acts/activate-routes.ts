@@ -1,27 +1,15 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { ActivationSchema, as } from '../../contract/schemas/acts.ts';
+import { templates } from '../../contract/templates.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { checkNamespace } from '../scope.ts';
-import { ActivationSchema, as } from './act-schemas.ts';
-import { ActBody, operatorOf, optionalBody } from './operator.ts';
+import { operatorOf } from './operator.ts';
 
-const ACTIVATE = describeRoute({
-  method: 'post',
-  path: '/v1/templates/{namespace}/{name}/{version}/activate',
-  permission: 'templates:activate',
-  summary: 'Makes a version of a template the active version, which tasks without a version are created from',
-  description:
-    'The version is pinned: the registration of a higher version does not replace it. The version `latest` makes the highest registered version active, and ends the pin. Running tasks keep their template.',
-  request: {
-    params: z.object({ namespace: z.string(), name: z.string(), version: z.string() }),
-    ...optionalBody(ActBody),
-  },
-  answer: ActivationSchema,
-  errors: [404],
-});
+const ACTIVATE = describeRoute(templates.activate);
 
 /** The route that chooses the active version of a template. */
 export function activateRoutes(tasker: Tasker): OpenAPIHono {

@@ -1,93 +1,21 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { approvalJson } from '../../app/json/acts.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { approvals } from '../../contract/approvals.ts';
+import { as } from '../../contract/schemas/acts.ts';
+import { ApprovalSchema } from '../../contract/schemas/approvals.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
-import { describeRoute, jsonBody, queryNumber } from '../route.ts';
+import { describeRoute } from '../route.ts';
 import { checkVisible, maySee } from '../scope.ts';
-import { as, cursor, named } from './act-schemas.ts';
-import { ApprovalSchema } from './approval-schemas.ts';
-import { OPERATOR, operatorOf, personOf } from './operator.ts';
+import { operatorOf, personOf } from './operator.ts';
 
-const Place = z.object({ task_uuid: z.string(), step: z.string() });
-
-const LIST = describeRoute({
-  method: 'get',
-  path: '/v1/approvals',
-  permission: 'approvals:read',
-  scoped: true,
-  summary: 'Lists the open approvals, oldest first; with `task`, also the ended approvals of that task',
-  request: {
-    query: z.object({
-      assignee: named().optional(),
-      namespace: named().optional(),
-      name: named().optional(),
-      task: named().optional(),
-      limit: queryNumber(50, { max: 1000 }),
-      cursor,
-    }),
-  },
-  answer: z.object({
-    approvals: z.array(ApprovalSchema),
-    next_cursor: z.string().nullable(),
-    total: z.int().openapi({ description: 'Approvals that match, on all pages, at most 10,000.' }),
-    total_is_exact: z.boolean(),
-  }),
-  errors: [404],
-});
-const SHOW = describeRoute({
-  method: 'get',
-  path: '/v1/approvals/{task_uuid}/{step}',
-  permission: 'approvals:read',
-  summary: 'Returns an approval with its votes',
-  request: { params: Place },
-  answer: ApprovalSchema,
-  errors: [404, 409],
-});
-const VOTE = describeRoute({
-  method: 'post',
-  path: '/v1/approvals/{task_uuid}/{step}/vote',
-  permission: 'approvals:decide',
-  summary: 'Votes on an approval, as the subject of the credential',
-  request: {
-    params: Place,
-    ...jsonBody(
-      z
-        .strictObject({
-          decision: z.enum(['approve', 'reject']),
-          comment: named(10_000).nullish(),
-          form: z.unknown().optional(),
-          by: named(128).optional().openapi({ description: 'The voter, on a server without authentication.' }),
-          roles: z.array(named(128)).max(1000).optional().openapi({ description: 'Only without authentication.' }),
-        })
-        .openapi('VoteRequest'),
-    ),
-  },
-  answer: ApprovalSchema,
-  errors: [404, 409],
-});
-const REASSIGN = describeRoute({
-  method: 'post',
-  path: '/v1/approvals/{task_uuid}/{step}/reassign',
-  permission: 'approvals:reassign',
-  summary: 'Changes the assignees; votes of people who are no longer assignees are dropped',
-  request: {
-    params: Place,
-    ...jsonBody(
-      z
-        .strictObject({
-          ...OPERATOR,
-          to: z.array(named(128)).max(1000).default([]),
-          everyone: z.boolean().default(false),
-        })
-        .openapi('ReassignRequest'),
-    ),
-  },
-  answer: ApprovalSchema,
-  errors: [404, 409],
-});
+const LIST = describeRoute(approvals.list);
+const SHOW = describeRoute(approvals.get);
+const VOTE = describeRoute(approvals.vote);
+const REASSIGN = describeRoute(approvals.reassign);
 
 type Shown = Awaited<ReturnType<Tasker['approvals']['get']>>;
 

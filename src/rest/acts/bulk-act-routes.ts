@@ -1,98 +1,33 @@
 import { createHash } from 'node:crypto';
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { bulkPreviewJson } from '../../app/json/acts.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { bulkActs, PERMISSIONS, type RequestSchema } from '../../contract/bulk-acts.ts';
+import { as } from '../../contract/schemas/acts.ts';
+import { PreviewSchema, type StartedSchema } from '../../contract/schemas/bulk-acts.ts';
 import { sqlState } from '../../engine/engine.ts';
 import type { OperatorOptions } from '../../engine/operate.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
-import type { Permission } from '../../model/permissions.ts';
 import { TASK_FILTER_KEYS } from '../../model/task-filter-keys.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
-import { describeRoute, jsonBody } from '../route.ts';
+import { describeRoute } from '../route.ts';
 import { checkVisible, maySee } from '../scope.ts';
-import { anything, as, named } from './act-schemas.ts';
-import { PreviewSchema, StartedSchema } from './bulk-act-schemas.ts';
-import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
+import { operatorOf } from './operator.ts';
 
-/** The actions, with the permission that each needs. */
-const PERMISSIONS = {
-  task_retry: 'tasks:update',
-  task_cancel: 'tasks:cancel',
-  task_resolve: 'tasks:update',
-  task_delete: 'tasks:delete',
-  task_redrive: 'dlq:update',
-  step_retry: 'steps:resolve',
-  step_reset: 'steps:resolve',
-  step_resolve: 'steps:resolve',
-} as const satisfies Record<string, Permission>;
-type Action = keyof typeof PERMISSIONS;
-
-/** Maximum number of ids in one request. Use a filter for more tasks. */
-const MOST_IDS = 10_000;
 /** Maximum number of ids in one request of a credential that is limited to namespaces, because each is looked up. */
 const MOST_CHECKED_IDS = 1_000;
-
-const RequestSchema = z
-  .strictObject({
-    ...OPERATOR,
-    action: z.enum(Object.keys(PERMISSIONS) as [Action, ...Action[]]),
-    filter: anything
-      .optional()
-      .openapi({ description: 'The conditions of GET /v1/tasks, such as `{"error_type": "timeout"}`.' }),
-    ids: z.array(z.string()).min(1).max(MOST_IDS).optional().openapi({ description: 'Ids of tasks, or of steps.' }),
-    steps: z
-      .array(z.strictObject({ task_uuid: z.string(), step: named(1000) }))
-      .min(1)
-      .max(MOST_IDS)
-      .optional(),
-    result: z.unknown().optional().openapi({ description: 'For step_resolve.' }),
-    dry_run: z.boolean().default(false),
-  })
-  .openapi('BulkActRequest');
-const Id = z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
 
 const PREVIEW = {
   description: 'The preview of an action with `dry_run`',
   content: { 'application/json': { schema: PreviewSchema } },
 };
-const START = describeRoute({
-  method: 'post',
-  path: '/v1/bulk-acts',
-  permission: 'tasks:update',
-  scoped: true,
-  summary: 'Acts on many tasks or steps; GET /v1/bulk-acts/{id} shows the progress',
-  description:
-    'A repeated request with the same `Idempotency-Key` starts nothing, and returns the action that the first request started.',
-  request: { headers: z.object({ 'idempotency-key': named(256).optional() }), ...jsonBody(RequestSchema) },
-  answer: StartedSchema,
-  status: 202,
-  errors: [404, 409],
-});
+const START = describeRoute(bulkActs.start);
 Object.assign(START.responses, { 200: PREVIEW });
-const STOP = describeRoute({
-  method: 'post',
-  path: '/v1/bulk-acts/{id}/stop',
-  permission: 'tasks:update',
-  scoped: true,
-  summary: 'Stops a bulk action after the transaction in progress',
-  request: { params: Id, ...optionalBody(ActBody) },
-  answer: z.object({ id: z.int(), stopped: z.boolean() }),
-  errors: [404],
-});
-const RESUME = describeRoute({
-  method: 'post',
-  path: '/v1/bulk-acts/{id}/resume',
-  permission: 'tasks:update',
-  scoped: true,
-  summary: 'Continues a bulk action that was stopped or whose process died; finished items are not repeated',
-  request: { params: Id, ...optionalBody(ActBody) },
-  answer: StartedSchema,
-  status: 202,
-  errors: [404, 409],
-});
+const STOP = describeRoute(bulkActs.stop);
+const RESUME = describeRoute(bulkActs.resume);
 
 const UNIQUE_VIOLATION = '23505';
 

@@ -1,56 +1,16 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import { snakeKeys } from '../../app/json/views.ts';
 import { durationMs } from '../../app/schedules/duration.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { completions } from '../../contract/completions.ts';
+import { as, UseSchema } from '../../contract/schemas/acts.ts';
 import { TaskerError } from '../../errors.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
-import { describeRoute, jsonBody } from '../route.ts';
-import { as, named, time, UseSchema } from './act-schemas.ts';
+import { describeRoute } from '../route.ts';
 
-const token = named(500).openapi({
-  description: 'The return value of `context.completionToken()`. It is the credential of the request.',
-});
-
-const COMPLETE = describeRoute({
-  method: 'post',
-  path: '/v1/completions/complete',
-  permission: 'public',
-  summary: 'Completes a step from outside with its token',
-  request: jsonBody(z.strictObject({ token, result: z.unknown().optional() }).openapi('CompleteRequest')),
-  answer: UseSchema,
-  errors: [409],
-});
-const FAIL = describeRoute({
-  method: 'post',
-  path: '/v1/completions/fail',
-  permission: 'public',
-  summary: 'Fails the attempt of a token',
-  request: jsonBody(
-    z
-      .strictObject({
-        token,
-        message: z.string().min(1).max(10_000),
-        error_type: named().optional(),
-        retryable: z.boolean().default(true),
-      })
-      .openapi('FailRequest'),
-  ),
-  answer: UseSchema,
-  errors: [409],
-});
-const EXTEND = describeRoute({
-  method: 'post',
-  path: '/v1/completions/extend',
-  permission: 'public',
-  summary: 'Extends the wait for a completion',
-  request: jsonBody(
-    z
-      .strictObject({ token, timeout: named(100).openapi({ description: 'A duration from now, such as `15m`.' }) })
-      .openapi('ExtendRequest'),
-  ),
-  answer: z.object({ until: time }).openapi('Extended'),
-  errors: [409],
-});
+const COMPLETE = describeRoute(completions.complete);
+const FAIL = describeRoute(completions.fail);
+const EXTEND = describeRoute(completions.extend);
 
 /** Routes for other systems that complete steps. The token is the credential. */
 export function completionRoutes(tasker: Tasker): OpenAPIHono {

@@ -1,6 +1,8 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import { type CreatedOrNot, createEach } from '../../app/server/create-each.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { TaskRequestSchema } from '../../contract/schemas/tasks.ts';
+import { NDJSON, tasks } from '../../contract/tasks.ts';
 import type { TaskRequest } from '../../engine/create-task.ts';
 import { existingTask } from '../../engine/identity-taken.ts';
 import { isTaskerError, messageOf, TaskerError } from '../../errors.ts';
@@ -11,16 +13,11 @@ import { notExact } from '../body-text.ts';
 import { type Caller, callerOf } from '../caller.ts';
 import { changedNumber } from '../changed-number.ts';
 import { mayGetExisting, shownConflict } from '../creation-conflict.ts';
-import { OnDuplicate } from '../idempotency-key.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { maySee, withoutHints } from '../scope.ts';
 import { requestOf } from '../task-routes.ts';
-import { TaskRequestSchema } from '../task-schemas.ts';
 import { type Line, readLines } from './read-lines.ts';
-
-/** The path of the route, whose body has different limits than the bodies of other routes. */
-export const CREATE_MANY_PATH = '/v1/tasks/bulk';
 
 /** The largest request line: a context of 1 MB, with room for escapes. */
 const LONGEST_LINE = 4 * 1024 * 1024;
@@ -40,23 +37,7 @@ const WAITING_BYTES = 16 * 1024 * 1024;
 const LONGEST_MESSAGE = 1_000;
 const LONGEST_DETAILS = 1_000;
 
-const NDJSON = 'application/x-ndjson';
-
-const CREATE_MANY = describeRoute({
-  method: 'post',
-  path: CREATE_MANY_PATH,
-  permission: 'tasks:create',
-  scoped: true,
-  summary: 'Creates many tasks: a request on each line, and a result for each line',
-  request: {
-    query: z.object({ on_duplicate: OnDuplicate.default('error') }),
-    body: {
-      content: { [NDJSON]: { schema: z.string().openapi({ description: 'A TaskRequest as JSON on each line.' }) } },
-      required: true,
-    },
-  },
-  answer: z.string(),
-});
+const CREATE_MANY = describeRoute(tasks.createMany);
 // Each line has its own limit, and is rejected on its own.
 delete (CREATE_MANY.responses as Record<number, unknown>)[413];
 Object.assign(CREATE_MANY.responses, {

@@ -1,102 +1,23 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { DeadLetterChange } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { deadLetters, type Entry } from '../../contract/dead-letters.ts';
+import { as, DeadLetterSchema, RedriveSchema } from '../../contract/schemas/acts.ts';
+import type { ActBody } from '../../contract/schemas/operator.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
-import { describeRoute, jsonBody } from '../route.ts';
-import { jsonObject } from '../schemas/json-object.ts';
+import { describeRoute } from '../route.ts';
 import { checkVisible, maySee } from '../scope.ts';
-import { as, DeadLetterSchema, named, RedriveSchema } from './act-schemas.ts';
-import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
+import { operatorOf } from './operator.ts';
 
-const Entry = z.object({ dlq_entry_uuid: z.string() });
-const ChangedSchema = z.object({ changed: z.int() }).openapi('ChangedDeadLetters');
-
-const ADD = describeRoute({
-  method: 'post',
-  path: '/v1/dlq',
-  permission: 'dlq:update',
-  scoped: true,
-  summary: 'Adds a task to the dead letters',
-  request: jsonBody(
-    z
-      .strictObject({
-        ...OPERATOR,
-        task_uuid: z.string(),
-        assignee: named(128).optional(),
-        priority: z.int().min(-100).max(100).optional(),
-        metadata: jsonObject().optional(),
-      })
-      .openapi('DeadLetterRequest'),
-  ),
-  answer: DeadLetterSchema,
-  status: 201,
-  errors: [404, 409],
-});
-const ASSIGN = describeRoute({
-  method: 'post',
-  path: '/v1/dlq/entry/{dlq_entry_uuid}/assign',
-  permission: 'dlq:update',
-  summary: 'Assigns a dead letter to a person or a team; null removes the assignee',
-  request: {
-    params: Entry,
-    ...jsonBody(
-      z
-        .strictObject({
-          ...OPERATOR,
-          to: named(128).nullish(),
-          priority: z.int().min(-100).max(100).optional(),
-        })
-        .openapi('AssignRequest'),
-    ),
-  },
-  answer: ChangedSchema,
-  errors: [404, 409],
-});
-const NOTE = describeRoute({
-  method: 'post',
-  path: '/v1/dlq/entry/{dlq_entry_uuid}/note',
-  permission: 'dlq:update',
-  summary: 'Adds a remark to a dead letter',
-  request: {
-    params: Entry,
-    ...jsonBody(z.strictObject({ ...OPERATOR, note: z.string().min(1).max(10_000) }).openapi('NoteRequest')),
-  },
-  answer: ChangedSchema,
-  errors: [404],
-});
-const RESOLVE = describeRoute({
-  method: 'post',
-  path: '/v1/dlq/entry/{dlq_entry_uuid}/resolve',
-  permission: 'dlq:update',
-  summary: 'Closes a dead letter; its task does not change',
-  request: {
-    params: Entry,
-    ...optionalBody(
-      z
-        .strictObject({
-          ...OPERATOR,
-          status: z.enum(['manually_resolved', 'permanently_failed', 'cancelled']).default('manually_resolved'),
-          notes: z.string().max(10_000).optional(),
-        })
-        .openapi('ResolveDeadLetterRequest'),
-    ),
-  },
-  answer: ChangedSchema,
-  errors: [404, 409],
-});
-const REDRIVE = describeRoute({
-  method: 'post',
-  path: '/v1/dlq/entry/{dlq_entry_uuid}/redrive',
-  permission: 'dlq:update',
-  summary: 'Runs the task of a dead letter again, and closes the entry',
-  request: { params: Entry, ...optionalBody(ActBody) },
-  answer: RedriveSchema,
-  errors: [404, 409],
-});
+const ADD = describeRoute(deadLetters.add);
+const ASSIGN = describeRoute(deadLetters.assign);
+const NOTE = describeRoute(deadLetters.note);
+const RESOLVE = describeRoute(deadLetters.resolve);
+const REDRIVE = describeRoute(deadLetters.redrive);
 
 /** Routes that change dead letters. */
 export function dlqActRoutes(tasker: Tasker): OpenAPIHono {

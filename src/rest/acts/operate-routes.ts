@@ -1,100 +1,26 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { drainedJson, workerJson } from '../../app/json/acts.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { events } from '../../contract/events.ts';
+import { as } from '../../contract/schemas/acts.ts';
+import { ChangedSchema, DrainedSchema } from '../../contract/schemas/workers.ts';
+import { workers } from '../../contract/workers.ts';
 import { clockFor } from '../../engine/search/clock.ts';
 import { timeOf } from '../../engine/search/filter.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
-import { time } from '../query.ts';
-import { ChangedSchema, DrainedSchema } from '../reads/worker-schemas.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
-import { describeRoute, jsonBody } from '../route.ts';
+import { describeRoute } from '../route.ts';
 import { checkSeesAll, maySee } from '../scope.ts';
-import { as, named } from './act-schemas.ts';
-import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
+import { operatorOf } from './operator.ts';
 
-const Worker = z.object({ name: z.string().openapi({ description: 'The name or id of a worker.' }) });
-
-const DRAIN = describeRoute({
-  method: 'post',
-  path: '/v1/workers/{name}/drain',
-  permission: 'workers:drain',
-  scoped: true,
-  summary: 'Asks a worker to stop taking steps; GET /v1/workers/{name} shows the progress',
-  request: { params: Worker, ...optionalBody(ActBody) },
-  answer: DrainedSchema,
-  errors: [404, 409],
-});
-const RESUME = describeRoute({
-  method: 'post',
-  path: '/v1/workers/{name}/resume',
-  permission: 'workers:drain',
-  scoped: true,
-  summary: 'Lets a drained worker take steps again',
-  request: { params: Worker, ...optionalBody(ActBody) },
-  answer: ChangedSchema,
-  errors: [404, 409],
-});
-
-const group = named(128);
-const REPLAY = describeRoute({
-  method: 'post',
-  path: '/v1/events/replay',
-  permission: 'events:replay',
-  summary: 'Delivers past events to a group again, or counts them',
-  request: jsonBody(
-    z
-      .strictObject({
-        ...OPERATOR,
-        group,
-        name: named().optional().openapi({ description: 'A pattern of event names, such as `payment.*`.' }),
-        task: named().optional(),
-        after: time.optional(),
-        before: time.optional(),
-        dry_run: z.boolean().default(false),
-      })
-      .openapi('ReplayRequest'),
-  ),
-  answer: z.object({ group: z.string(), replayed: z.int(), would_replay: z.int().optional() }).openapi('Replay'),
-  errors: [404],
-});
-const DeadBody = z
-  .strictObject({
-    ...OPERATOR,
-    group,
-    event: named()
-      .optional()
-      .openapi({ description: 'The id of one event. Default: all dead deliveries of the group.' }),
-  })
-  .openapi('DeadDeliveriesRequest');
-const REDELIVER = describeRoute({
-  method: 'post',
-  path: '/v1/events/dead/redeliver',
-  permission: 'events:replay',
-  summary: 'Delivers the dead deliveries of a group again',
-  request: jsonBody(DeadBody),
-  answer: z.object({ group: z.string(), redelivered: z.int() }),
-  errors: [404],
-});
-const DISCARD = describeRoute({
-  method: 'post',
-  path: '/v1/events/dead/discard',
-  permission: 'events:replay',
-  summary: 'Deletes the dead deliveries of a group',
-  request: jsonBody(DeadBody),
-  answer: z.object({ group: z.string(), discarded: z.int() }),
-  errors: [404],
-});
-const REMOVE_GROUP = describeRoute({
-  method: 'delete',
-  path: '/v1/events/groups/{group}',
-  permission: 'events:replay',
-  summary: 'Removes a group with its waiting events and dead deliveries',
-  request: { params: z.object({ group: z.string() }), ...optionalBody(ActBody) },
-  answer: z.object({ group: z.string(), removed: z.literal(true) }),
-  errors: [404],
-});
+const DRAIN = describeRoute(workers.drain);
+const RESUME = describeRoute(workers.resume);
+const REPLAY = describeRoute(events.replay);
+const REDELIVER = describeRoute(events.redeliver);
+const DISCARD = describeRoute(events.discard);
+const REMOVE_GROUP = describeRoute(events.removeGroup);
 
 /** Routes that act on workers and on groups of subscribers. */
 export function operateRoutes(tasker: Tasker): OpenAPIHono {

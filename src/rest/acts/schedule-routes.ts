@@ -1,140 +1,30 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { scheduleJson } from '../../app/json/acts.ts';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Schedule, ScheduleChange, ScheduleFilter, ScheduleOptions } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { schedules } from '../../contract/schedules.ts';
+import { as } from '../../contract/schemas/acts.ts';
+import type { ActBody } from '../../contract/schemas/operator.ts';
+import { BackfilledSchema, ScheduleSchema } from '../../contract/schemas/schedules.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
-import { KeyHeader, keyOf } from '../idempotency-key.ts';
+import { keyOf } from '../idempotency-key.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
-import { describeRoute, jsonBody, queryNumber } from '../route.ts';
-import { jsonObject } from '../schemas/json-object.ts';
+import { describeRoute } from '../route.ts';
 import { checkNamespace, maySee } from '../scope.ts';
-import { as, cursor, named } from './act-schemas.ts';
-import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
-import {
-  BackfilledSchema,
-  ChangedScheduleSchema,
-  ChangeSchema,
-  ScheduleSchema,
-  SettingsSchema,
-} from './schedule-schemas.ts';
+import { operatorOf } from './operator.ts';
 
-const Named = z.object({ name: z.string() });
-
-const LIST = describeRoute({
-  method: 'get',
-  path: '/v1/schedules',
-  permission: 'schedules:read',
-  scoped: true,
-  summary: 'Lists schedules by name, with their next due times and last outcomes',
-  request: {
-    query: z.object({
-      state: z.enum(['active', 'paused', 'over']).optional(),
-      source: named().optional(),
-      limit: queryNumber(50, { max: 1000 }),
-      cursor,
-    }),
-  },
-  answer: z.object({ schedules: z.array(ScheduleSchema), next_cursor: z.string().nullable() }),
-});
-const CREATE = describeRoute({
-  method: 'post',
-  path: '/v1/schedules',
-  permission: 'schedules:write',
-  scoped: true,
-  summary: 'Creates a schedule',
-  request: jsonBody(
-    SettingsSchema.extend({
-      ...OPERATOR,
-      paused: z.boolean().default(false),
-      if_exists: z.enum(['error', 'keep', 'update']).default('error'),
-    }).openapi('ScheduleRequest'),
-  ),
-  answer: ScheduleSchema,
-  status: 201,
-  errors: [404, 409],
-});
-const SHOW = describeRoute({
-  method: 'get',
-  path: '/v1/schedules/{name}',
-  permission: 'schedules:read',
-  summary: 'Returns a schedule with the outcomes of its due times, newest first',
-  request: { params: Named, query: z.object({ limit: queryNumber(20, { max: 1000 }), before: named(100).optional() }) },
-  answer: ScheduleSchema,
-  errors: [404],
-});
-const CHANGE = describeRoute({
-  method: 'patch',
-  path: '/v1/schedules/{name}',
-  permission: 'schedules:write',
-  summary: 'Changes a schedule; null removes a setting',
-  request: { params: Named, ...jsonBody(ChangeSchema.extend(OPERATOR).openapi('ScheduleChange')) },
-  answer: ScheduleSchema,
-  errors: [404],
-});
-const DELETE = describeRoute({
-  method: 'delete',
-  path: '/v1/schedules/{name}',
-  permission: 'schedules:write',
-  summary: 'Deletes a schedule, but not its tasks',
-  request: { params: Named, ...optionalBody(ActBody) },
-  answer: z.object({ deleted: z.string() }),
-  errors: [404],
-});
-const PAUSE = describeRoute({
-  method: 'post',
-  path: '/v1/schedules/{name}/pause',
-  permission: 'schedules:write',
-  summary: 'Pauses a schedule; its open tasks continue',
-  request: { params: Named, ...optionalBody(ActBody) },
-  answer: ChangedScheduleSchema,
-  errors: [404],
-});
-const RESUME = describeRoute({
-  method: 'post',
-  path: '/v1/schedules/{name}/resume',
-  permission: 'schedules:write',
-  summary: 'Resumes a schedule; due times during the pause get no task',
-  request: { params: Named, ...optionalBody(ActBody) },
-  answer: ChangedScheduleSchema,
-  errors: [404],
-});
-const TRIGGER = describeRoute({
-  method: 'post',
-  path: '/v1/schedules/{name}/trigger',
-  permission: 'schedules:write',
-  summary: 'Creates a task of a schedule now',
-  request: {
-    params: Named,
-    headers: KeyHeader,
-    ...optionalBody(
-      z
-        .strictObject({ ...OPERATOR, context: jsonObject().optional(), idempotency_key: named(1000).optional() })
-        .openapi('TriggerRequest'),
-    ),
-  },
-  answer: z.object({ task_uuid: z.uuid() }),
-  status: 201,
-  errors: [404],
-});
-const BACKFILL = describeRoute({
-  method: 'post',
-  path: '/v1/schedules/{name}/backfill',
-  permission: 'schedules:write',
-  summary: 'Creates the tasks of past due times, or lists them',
-  request: {
-    params: Named,
-    ...jsonBody(
-      z
-        .strictObject({ ...OPERATOR, from: named(100), to: named(100), dry_run: z.boolean().default(false) })
-        .openapi('BackfillRequest'),
-    ),
-  },
-  answer: z.array(BackfilledSchema),
-  errors: [404],
-});
+const LIST = describeRoute(schedules.list);
+const CREATE = describeRoute(schedules.create);
+const SHOW = describeRoute(schedules.get);
+const CHANGE = describeRoute(schedules.update);
+const DELETE = describeRoute(schedules.delete);
+const PAUSE = describeRoute(schedules.pause);
+const RESUME = describeRoute(schedules.resume);
+const TRIGGER = describeRoute(schedules.trigger);
+const BACKFILL = describeRoute(schedules.backfill);
 
 /** The largest page of schedules. */
 const LARGEST_PAGE = 1000;

@@ -1,67 +1,28 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { sentJson, signalJson, taskSignalJson } from '../../app/json/acts.ts';
 import type { SignalTarget } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { as } from '../../contract/schemas/acts.ts';
+import {
+  SentSchema,
+  type SignalBody,
+  SignalSchema,
+  type TargetedBody,
+  TaskSignalsSchema,
+} from '../../contract/schemas/signals.ts';
+import { signals } from '../../contract/signals.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
-import { describeRoute, jsonBody, queryNumber } from '../route.ts';
+import { describeRoute } from '../route.ts';
 import { checkNamespace, checkSeesAll, checkVisible, maySee } from '../scope.ts';
-import { as, cursor, named, TaskPath } from './act-schemas.ts';
 import { personOf } from './operator.ts';
-import { SentSchema, SignalBody, SignalSchema, TargetedBody, TaskSignalsSchema } from './signal-schemas.ts';
 
-const KEY = z.object({ 'idempotency-key': named(256).optional() });
-
-const SEND = describeRoute({
-  method: 'post',
-  path: '/v1/tasks/{uuid}/signals',
-  permission: 'signals:send',
-  summary: 'Sends a signal to a task',
-  request: { params: TaskPath, headers: KEY, ...jsonBody(SignalBody) },
-  answer: SentSchema,
-  status: 201,
-  errors: [404, 409],
-});
-const SEND_TO = describeRoute({
-  method: 'post',
-  path: '/v1/signals',
-  permission: 'signals:send',
-  scoped: true,
-  summary: 'Sends a signal to the tasks with a correlation id, or to the task with an idempotency key',
-  request: { headers: KEY, ...jsonBody(TargetedBody) },
-  answer: SentSchema,
-  status: 201,
-  errors: [404, 409],
-});
-const LIST = describeRoute({
-  method: 'get',
-  path: '/v1/tasks/{uuid}/signals',
-  permission: 'tasks:read',
-  summary: 'Lists the signals of a task in order of arrival',
-  request: {
-    params: TaskPath,
-    query: z.object({
-      name: named(128).optional(),
-      kept: z.enum(['true', 'false']).optional().openapi({ description: 'Only signals that no step has used.' }),
-      limit: queryNumber(50, { max: 1000 }),
-      cursor,
-    }),
-  },
-  answer: TaskSignalsSchema,
-  errors: [404],
-});
-const SHOW = describeRoute({
-  method: 'get',
-  path: '/v1/signals/{signal_id}',
-  permission: 'tasks:read',
-  scoped: true,
-  summary: 'Returns a signal with its outcome',
-  request: { params: z.object({ signal_id: z.string() }) },
-  answer: SignalSchema,
-  errors: [404],
-});
+const SEND = describeRoute(signals.send);
+const SEND_TO = describeRoute(signals.sendTo);
+const LIST = describeRoute(signals.list);
+const SHOW = describeRoute(signals.get);
 
 /** Routes for signals. */
 export function signalRoutes(tasker: Tasker): OpenAPIHono {

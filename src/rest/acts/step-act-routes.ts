@@ -1,51 +1,20 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { snakeKeys } from '../../app/json/views.ts';
 import { durationMs } from '../../app/schedules/duration.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { ActedStepSchema, as, type StepPath } from '../../contract/schemas/acts.ts';
+import { steps } from '../../contract/steps.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
-import { describeRoute, jsonBody } from '../route.ts';
+import { describeRoute } from '../route.ts';
 import { checkVisible } from '../scope.ts';
-import { ActedStepSchema, as, named, StepPath, time } from './act-schemas.ts';
-import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
+import { operatorOf } from './operator.ts';
 
-const act = { params: StepPath, ...optionalBody(ActBody) };
-const common = { method: 'post', permission: 'steps:resolve', answer: ActedStepSchema, errors: [404, 409] } as const;
-
-const RETRY = describeRoute({
-  ...common,
-  path: '/v1/tasks/{uuid}/workflow_steps/{step}/retry',
-  summary: 'Retries a step that failed or waits for a retry',
-  request: act,
-});
-const FIRE = describeRoute({
-  ...common,
-  path: '/v1/tasks/{uuid}/workflow_steps/{step}/fire',
-  summary: 'Completes a timer step now',
-  request: act,
-});
-const MOVE = describeRoute({
-  method: 'post',
-  path: '/v1/tasks/{uuid}/workflow_steps/{step}/move',
-  permission: 'steps:resolve',
-  summary: 'Changes the time of a timer step',
-  request: {
-    params: StepPath,
-    ...jsonBody(
-      z
-        .strictObject({
-          ...OPERATOR,
-          until: named(100).optional().openapi({ description: 'ISO 8601 with a zone.' }),
-          in: named(100).optional().openapi({ description: 'A duration from now, such as `2h`.' }),
-        })
-        .openapi('MoveTimerRequest'),
-    ),
-  },
-  answer: z.object({ task_uuid: z.uuid(), step: z.string(), until: time }),
-  errors: [404, 409],
-});
+const RETRY = describeRoute(steps.retry);
+const FIRE = describeRoute(steps.fire);
+const MOVE = describeRoute(steps.move);
 
 /** Routes that act on one step. */
 export function stepActRoutes(tasker: Tasker): OpenAPIHono {

@@ -1,118 +1,27 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import { pauseJson, rerunJson } from '../../app/json/acts.ts';
 import { snakeKeys } from '../../app/json/views.ts';
 import { durationMs } from '../../app/schedules/duration.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { as, CopySchema, PauseResultSchema, RerunSchema } from '../../contract/schemas/acts.ts';
+import { tasks } from '../../contract/tasks.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
-import { KeyHeader, keyOf } from '../idempotency-key.ts';
+import { keyOf } from '../idempotency-key.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
-import { describeRoute, jsonBody } from '../route.ts';
-import { jsonObject } from '../schemas/json-object.ts';
+import { describeRoute } from '../route.ts';
 import { checkVisible } from '../scope.ts';
-import { as, CopySchema, named, PauseResultSchema, RerunSchema, TaskPath, time } from './act-schemas.ts';
-import { ActBody, OPERATOR, operatorOf, optionalBody } from './operator.ts';
+import { operatorOf } from './operator.ts';
 
-const act = { params: TaskPath, ...optionalBody(ActBody) };
-
-const RETRY = describeRoute({
-  method: 'post',
-  path: '/v1/tasks/{uuid}/retry',
-  permission: 'tasks:update',
-  summary: 'Retries the failed steps of a task, and its steps that wait for a retry',
-  request: act,
-  answer: z.object({ task_uuid: z.uuid(), steps: z.array(z.string()), status: z.string() }),
-  errors: [404, 409],
-});
-const RESOLVE = describeRoute({
-  method: 'post',
-  path: '/v1/tasks/{uuid}/resolve',
-  permission: 'tasks:update',
-  summary: 'Ends a task by hand; a repeated request changes nothing',
-  request: act,
-  answer: z.object({ task_uuid: z.uuid(), resolved: z.boolean(), status: z.string() }),
-  errors: [404, 409],
-});
-const RERUN = describeRoute({
-  method: 'post',
-  path: '/v1/tasks/{uuid}/rerun',
-  permission: 'tasks:update',
-  summary: 'Runs a step and everything after it again, or lists what would run',
-  request: {
-    params: TaskPath,
-    ...jsonBody(
-      z.strictObject({ ...OPERATOR, from: named(1000), dry_run: z.boolean().default(false) }).openapi('RerunRequest'),
-    ),
-  },
-  answer: RerunSchema,
-  errors: [404, 409],
-});
-const COPY = describeRoute({
-  method: 'post',
-  path: '/v1/tasks/{uuid}/copy',
-  permission: 'tasks:create',
-  summary: 'Creates a copy of a task, with its context or a new one',
-  request: {
-    params: TaskPath,
-    headers: KeyHeader,
-    ...optionalBody(
-      z
-        .strictObject({ ...OPERATOR, context: jsonObject().optional(), idempotency_key: named(1000).optional() })
-        .openapi('CopyRequest'),
-    ),
-  },
-  answer: CopySchema,
-  status: 201,
-  errors: [404, 409],
-});
-const pausing = (verb: 'pause' | 'resume') =>
-  ({
-    permission: 'tasks:update',
-    summary: verb === 'pause' ? 'Pauses a task: running steps finish' : 'Ends the pause of a task',
-    request: act,
-    answer: PauseResultSchema,
-    errors: verb === 'pause' ? ([404, 409] as const) : ([404] as const),
-  }) as const;
-const PAUSE = describeRoute({ method: 'post', path: '/v1/tasks/{uuid}/pause', ...pausing('pause') });
-const RESUME = describeRoute({ method: 'post', path: '/v1/tasks/{uuid}/resume', ...pausing('resume') });
-const START_NOW = describeRoute({
-  method: 'post',
-  path: '/v1/tasks/{uuid}/start-now',
-  permission: 'tasks:update',
-  summary: 'Starts a task now that was created to start later',
-  request: act,
-  answer: z.object({ task_uuid: z.uuid(), started: z.literal(true) }),
-  errors: [404, 409],
-});
-const RESCHEDULE = describeRoute({
-  method: 'post',
-  path: '/v1/tasks/{uuid}/reschedule',
-  permission: 'tasks:update',
-  summary: 'Changes the start time of a task that was created to start later',
-  request: {
-    params: TaskPath,
-    ...jsonBody(
-      z
-        .strictObject({
-          ...OPERATOR,
-          at: named(100).optional().openapi({ description: 'ISO 8601 with a zone.' }),
-          in: named(100).optional().openapi({ description: 'A duration from now, such as `2h`.' }),
-        })
-        .openapi('RescheduleRequest'),
-    ),
-  },
-  answer: z.object({ task_uuid: z.uuid(), start_at: time }),
-  errors: [404, 409],
-});
-const DELETE = describeRoute({
-  method: 'post',
-  path: '/v1/tasks/{uuid}/delete',
-  permission: 'tasks:delete',
-  summary: 'Deletes a task that has ended, with its results and history',
-  request: act,
-  answer: z.object({ task_uuid: z.uuid(), deleted: z.literal(true) }),
-  errors: [404, 409],
-});
+const RETRY = describeRoute(tasks.retry);
+const RESOLVE = describeRoute(tasks.resolve);
+const RERUN = describeRoute(tasks.rerun);
+const COPY = describeRoute(tasks.copy);
+const PAUSE = describeRoute(tasks.pause);
+const RESUME = describeRoute(tasks.resume);
+const START_NOW = describeRoute(tasks.startNow);
+const RESCHEDULE = describeRoute(tasks.reschedule);
+const DELETE = describeRoute(tasks.delete);
 
 /** Routes that act on one task. */
 export function taskActRoutes(tasker: Tasker): OpenAPIHono {

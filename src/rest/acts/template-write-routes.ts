@@ -1,6 +1,7 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import type { Tasker } from '../../app/tasker.ts';
+import { templates } from '../../contract/templates.ts';
 import { isTaskerError, TaskerError } from '../../errors.ts';
 import { formatProblem, parseTemplate } from '../../template/parse-template.ts';
 import { digestOf } from '../../template/template-digest.ts';
@@ -8,50 +9,9 @@ import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { checkNamespace } from '../scope.ts';
-import { named } from './act-schemas.ts';
-import { about, change, ProblemSchema } from './template-write-schemas.ts';
 
-/** A template: as YAML text, as JSON, or as `{ "source": "…" }` with the YAML in JSON. */
-const body = {
-  body: {
-    content: {
-      'application/yaml': { schema: z.string() },
-      'application/json': { schema: z.object({ source: z.string().optional(), name: named().optional() }).loose() },
-    },
-    required: true,
-  },
-} as const;
-
-const REGISTER = describeRoute({
-  method: 'post',
-  path: '/v1/templates',
-  permission: 'templates:write',
-  scoped: true,
-  summary: 'Registers a template; new tasks use it immediately, and running tasks keep theirs',
-  request: body,
-  answer: z.object({ ...about, change, problems: z.array(ProblemSchema) }).openapi('RegisteredTemplate'),
-  status: 201,
-  errors: [404],
-});
-const VALIDATE = describeRoute({
-  method: 'post',
-  path: '/v1/templates/validate',
-  permission: 'templates:validate',
-  scoped: true,
-  summary: 'Checks a template, and compares it with the registered one',
-  request: body,
-  answer: z
-    .object({
-      valid: z.boolean(),
-      problems: z.array(ProblemSchema),
-      template: z
-        .object({ ...about, change })
-        .nullable()
-        .openapi({ description: 'Null if the template has errors.' }),
-    })
-    .openapi('ValidatedTemplate'),
-  errors: [404],
-});
+const REGISTER = describeRoute(templates.register);
+const VALIDATE = describeRoute(templates.validate);
 
 const LARGEST = 1_048_576;
 

@@ -1,37 +1,31 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { credentials } from '../../contract/credentials.ts';
+import { type MeSchema, SessionSchema } from '../../contract/schemas/keys.ts';
 import { type Caller, callerOf } from '../caller.ts';
 import { describeRoute } from '../route.ts';
-import { MeSchema, SessionSchema } from '../schemas/key-schemas.ts';
 import type { Sessions } from './sessions.ts';
 
 const BEGIN = describeRoute({
   method: 'post',
   path: '/v1/session',
+  on: 'visible',
   errors: [400],
   permission: 'authenticated',
-  scoped: true,
   summary: 'Starts a browser session with the rights of the key or token, and sets its cookie',
   // Rejected without a credential that can start a session.
-  request: {},
-  answer: SessionSchema,
+  takes: {},
+  gives: SessionSchema,
   status: 201,
 });
 const END = describeRoute({
   method: 'delete',
   path: '/v1/session',
+  on: 'visible',
   permission: 'authenticated',
-  scoped: true,
   summary: 'Ends the session of the cookie',
-  answer: z.object({ ended: z.literal(true) }),
+  gives: z.object({ ended: z.literal(true) }),
 });
-const ME = describeRoute({
-  method: 'get',
-  path: '/v1/me',
-  permission: 'authenticated',
-  scoped: true,
-  summary: 'Returns the caller of the request, and its rights',
-  answer: MeSchema,
-});
+const ME = describeRoute(credentials.me);
 
 function meJson({ subject, credential, roles, permissions, namespaces }: Caller): z.infer<typeof MeSchema> {
   return {

@@ -1,69 +1,23 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { events } from '../../contract/events.ts';
 import { clockFor } from '../../engine/search/clock.ts';
 import { timeOf } from '../../engine/search/filter.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { fillPage } from '../fill-page.ts';
-import { cursorAt, pageFields, pageQuery, positionOf, time } from '../query.ts';
+import { cursorAt, positionOf } from '../positions.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { maySee } from '../scope.ts';
-import { DeadSchema, EventSchema, GroupSchema } from './event-schemas.ts';
 
 type LoggedEvent = Awaited<ReturnType<Tasker['events']['list']>>[number];
 
-const LIST = describeRoute({
-  method: 'get',
-  path: '/v1/events',
-  permission: 'events:read',
-  scoped: true,
-  summary: 'Lists durable events, newest first',
-  request: {
-    query: z.object({
-      name: z.string().optional().openapi({ description: 'A name or a pattern.', example: 'payment.*' }),
-      task: z.string().optional().openapi({ description: 'The id of a task.' }),
-      after: time.optional(),
-      before: time.optional(),
-      ...pageQuery(),
-    }),
-  },
-  answer: z.object({ events: z.array(EventSchema), ...pageFields }).openapi('EventList'),
-});
-const GROUPS = describeRoute({
-  method: 'get',
-  path: '/v1/events/groups',
-  permission: 'events:read',
-  summary: 'Lists the groups that receive events, with the lag of each',
-  answer: z.object({ groups: z.array(GroupSchema), ...pageFields }).openapi('EventGroupList'),
-});
-const DEAD = describeRoute({
-  method: 'get',
-  path: '/v1/events/dead',
-  permission: 'events:read',
-  scoped: true,
-  summary: 'Lists dead deliveries, newest first',
-  request: {
-    query: z.object({
-      group: z.string().optional(),
-      event: z.string().optional().openapi({ description: 'The id of an event.' }),
-      limit: pageQuery().limit,
-    }),
-  },
-  answer: z.object({ dead: z.array(DeadSchema), ...pageFields }).openapi('DeadDeliveryList'),
-  errors: [404],
-});
-const SHOW = describeRoute({
-  method: 'get',
-  path: '/v1/events/{event_id}',
-  permission: 'events:read',
-  scoped: true,
-  summary: 'Returns a durable event, and its envelope as sinks send it',
-  request: { params: z.object({ event_id: z.string() }) },
-  answer: EventSchema.extend({ envelope: z.record(z.string(), z.unknown()) }).openapi('DomainEventWithEnvelope'),
-  errors: [404],
-});
+const LIST = describeRoute(events.list);
+const GROUPS = describeRoute(events.groups);
+const DEAD = describeRoute(events.dead);
+const SHOW = describeRoute(events.get);
 
 /** Returns an event as JSON. */
 export function eventJson(event: LoggedEvent) {

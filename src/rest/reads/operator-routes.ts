@@ -1,69 +1,19 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Pause } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { deadLetters } from '../../contract/dead-letters.ts';
+import { installation } from '../../contract/installation.ts';
+import { tasks } from '../../contract/tasks.ts';
 import { callerOf } from '../caller.ts';
-import { cursor, flag, limitOf, time } from '../query.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { checkVisible, maySee } from '../scope.ts';
-import { DeadLetterDetailsSchema, DeadLetterPageSchema, PauseListSchema, TaskRunsSchema } from './operator-schemas.ts';
-import { UuidParam } from './task-detail-schemas.ts';
 
-const text = z.string().optional();
-
-const PAUSES = describeRoute({
-  method: 'get',
-  path: '/v1/pauses',
-  permission: 'tasks:list',
-  scoped: true,
-  summary: 'Lists the pauses in force. A credential for some namespaces sees only pauses within these namespaces',
-  request: { query: z.object({ limit: limitOf(1000) }) },
-  answer: PauseListSchema,
-});
-const RUNS = describeRoute({
-  method: 'get',
-  path: '/v1/tasks/{uuid}/runs',
-  permission: 'tasks:read',
-  summary: 'Returns the results that reruns replaced, and the copies of a task',
-  request: { params: UuidParam },
-  answer: TaskRunsSchema,
-  errors: [404],
-});
-const ENTRIES = describeRoute({
-  method: 'get',
-  path: '/v1/dlq/entries',
-  permission: 'dlq:read',
-  scoped: true,
-  summary: 'Finds dead letters by any of these conditions, by default the open entries with the highest priority first',
-  request: {
-    query: z.object({
-      status: z.enum(['pending', 'manually_resolved', 'permanently_failed', 'cancelled', 'all']).optional(),
-      namespace: text,
-      name: z.string().optional().openapi({ description: 'The name of the template.' }),
-      template_version: text,
-      task: z.string().optional().openapi({ description: 'The id of a task.' }),
-      dlq_reason: text,
-      assignee: text,
-      unassigned: flag.optional(),
-      added_after: time.optional(),
-      added_before: time.optional(),
-      sort: z.enum(['priority', 'added']).optional(),
-      limit: limitOf(50),
-      cursor,
-    }),
-  },
-  answer: DeadLetterPageSchema,
-});
-const ENTRY = describeRoute({
-  method: 'get',
-  path: '/v1/dlq/entry/{dlq_entry_uuid}',
-  permission: 'dlq:read',
-  summary: 'Returns a dead letter, by its id or the id of its task, with its notes and the snapshot of the task',
-  request: { params: z.object({ dlq_entry_uuid: z.string() }) },
-  answer: DeadLetterDetailsSchema,
-  errors: [404],
-});
+const PAUSES = describeRoute(installation.pauses);
+const RUNS = describeRoute(tasks.runs);
+const ENTRIES = describeRoute(deadLetters.search);
+const ENTRY = describeRoute(deadLetters.get);
 
 /** Routes for pauses, dead letters and replaced runs, in the form of the command line. */
 export function operatorReadRoutes(tasker: Tasker): OpenAPIHono {

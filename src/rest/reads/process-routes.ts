@@ -1,7 +1,7 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Tasker } from '../../app/tasker.ts';
+import { EventMetricsSchema } from '../../contract/schemas/server.ts';
 import { eventMetricsJson } from '../../server/metrics-routes.ts';
-import { EventMetricsSchema } from '../../server/schemas.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
 import { callerOf } from '../caller.ts';
 import type { ServerFacts } from '../health-routes.ts';
@@ -42,9 +42,10 @@ const NO_AUTH: z.infer<typeof AuthSchema> = {
 const CONFIG = describeRoute({
   method: 'get',
   path: '/config',
+  on: 'installation',
   permission: 'system:config_read',
   summary: 'Returns the configuration of the server, with secrets hidden',
-  answer: z
+  gives: z
     .object({
       metadata: z.object({ timestamp: z.string(), environment: z.string(), version: z.string() }),
       auth: AuthSchema,
@@ -64,18 +65,20 @@ const CONFIG = describeRoute({
 const PROMETHEUS = describeRoute({
   method: 'get',
   path: '/metrics',
+  on: 'installation',
   permission: 'public',
   summary: 'Returns all metrics in the Prometheus text format',
-  answer: z.never(),
+  gives: z.never(),
   otherForms: { 'text/plain': 'The metrics.' },
 });
 const EVENT_METRICS = describeRoute({
   method: 'get',
   path: '/metrics/events',
+  on: 'installation',
   permission: 'public',
   summary: 'Counts the domain events of this process, and returns the lag of each group',
   description: 'Names that begin with `rust_` or `ffi_` come from the original system.',
-  answer: EventMetricsSchema,
+  gives: EventMetricsSchema,
 });
 
 /** A request for the positions of groups waits this long for the database. */

@@ -1,61 +1,21 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { audit } from '../../contract/audit.ts';
+import { bulkActs } from '../../contract/bulk-acts.ts';
 import { TaskerError } from '../../errors.ts';
 import { type Caller, callerOf } from '../caller.ts';
 import { fillPage } from '../fill-page.ts';
-import { cursorAt, flag, pageFields, pageQuery, positionOf, time } from '../query.ts';
+import { cursorAt, positionOf } from '../positions.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { maySee } from '../scope.ts';
-import { AuditSchema, BulkReportSchema, BulkSchema } from './record-schemas.ts';
 
 type BulkSummary = Awaited<ReturnType<Tasker['bulk']['list']>>[number];
 
-const AUDIT = describeRoute({
-  method: 'get',
-  path: '/v1/audit',
-  permission: 'audit:read',
-  scoped: true,
-  summary: 'Lists actions of operators and of lifecycles, newest first',
-  request: {
-    query: z.object({
-      actor: z.string().optional(),
-      action: z.string().optional(),
-      door: z.enum(['library', 'cli', 'rest', 'lifecycle', 'policy']).optional(),
-      after: time.optional(),
-      before: time.optional(),
-      task: z.string().optional().openapi({ description: 'The id of a task.' }),
-      bulk: z.coerce.number().int().min(1).optional().openapi({ description: 'The id of a bulk action.' }),
-      target: z.string().optional(),
-      fold: flag.optional().openapi({
-        description:
-          'One entry for each bulk action, with the number of its actions in `entries`. Without effect for a credential that is limited to namespaces.',
-      }),
-      ...pageQuery(),
-    }),
-  },
-  answer: z.object({ entries: z.array(AuditSchema), ...pageFields }).openapi('AuditList'),
-});
-const BULKS = describeRoute({
-  method: 'get',
-  path: '/v1/bulk-acts',
-  permission: 'audit:read',
-  scoped: true,
-  summary: 'Lists bulk actions, newest first',
-  request: { query: z.object(pageQuery()) },
-  answer: z.object({ bulk_acts: z.array(BulkSchema), ...pageFields }).openapi('BulkActList'),
-});
-const BULK = describeRoute({
-  method: 'get',
-  path: '/v1/bulk-acts/{id}',
-  permission: 'audit:read',
-  scoped: true,
-  summary: 'Returns a bulk action with its progress, and the items that were skipped or failed',
-  request: { params: z.object({ id: z.coerce.number().int().min(1) }) },
-  answer: BulkReportSchema,
-  errors: [404],
-});
+const AUDIT = describeRoute(audit.list);
+const BULKS = describeRoute(bulkActs.list);
+const BULK = describeRoute(bulkActs.get);
 
 /** Routes for the audit and for bulk actions. */
 export function recordRoutes(tasker: Tasker): OpenAPIHono {

@@ -1,7 +1,9 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import { stringify } from 'yaml';
 import { templateGraph } from '../../app/json/graph.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { MERMAID } from '../../contract/schemas/mermaid.ts';
+import { type Params, templates, YAML } from '../../contract/templates.ts';
 import { TaskerError } from '../../errors.ts';
 import { mermaidOf } from '../../template/mermaid.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
@@ -11,76 +13,11 @@ import { type Caller, callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { maySee } from '../scope.ts';
-import { FORMAT, MERMAID, wantsMermaid } from './mermaid-answer.ts';
+import { wantsMermaid } from './mermaid-answer.ts';
 
-const YAML = 'application/yaml';
-
-const Params = z.object({ namespace: z.string(), name: z.string(), version: z.string() });
-const named = { namespace: z.string(), name: z.string(), version: z.string() };
-
-const SOURCE = describeRoute({
-  method: 'get',
-  path: '/v1/templates/{namespace}/{name}/{version}/source',
-  permission: 'templates:read',
-  summary: 'Returns a template as YAML',
-  description:
-    'As it was registered, with the overrides of the environment applied. Comments and the order of keys are not stored. As JSON with `?format=json` or `Accept: application/json`.',
-  request: { params: Params, query: z.object({ format: z.enum(['yaml', 'json']).optional() }) },
-  answer: z
-    .object({ ...named, digest: z.string(), template: z.record(z.string(), z.unknown()) })
-    .openapi('TemplateSource'),
-  otherForms: { [YAML]: 'The template, in the form of a template file.' },
-  errors: [404],
-  etag: true,
-});
-const GRAPH = describeRoute({
-  method: 'get',
-  path: '/v1/templates/{namespace}/{name}/{version}/graph',
-  permission: 'templates:read',
-  summary: 'Returns the steps of a template and their dependencies',
-  description: 'As a Mermaid flowchart with `?format=mermaid` or `Accept: text/vnd.mermaid`.',
-  request: { params: Params, query: FORMAT },
-  answer: z
-    .object({
-      ...named,
-      nodes: z.array(z.object({ name: z.string(), type: z.string(), callable: z.string() })),
-      edges: z.array(z.object({ from: z.string(), to: z.string() })),
-    })
-    .openapi('TemplateGraph'),
-  otherForms: { [MERMAID]: 'A Mermaid flowchart.' },
-  errors: [404],
-  etag: true,
-});
-const DIFF = describeRoute({
-  method: 'get',
-  path: '/v1/templates/{namespace}/{name}/{version}/diff',
-  permission: 'templates:read',
-  summary: 'Returns the changes from an earlier version of a template',
-  request: {
-    params: Params,
-    query: z.object({ with: z.string().min(1).openapi({ description: 'The earlier version.', example: '1.0.0' }) }),
-  },
-  answer: z
-    .object({
-      namespace: z.string(),
-      name: z.string(),
-      from_version: z.string(),
-      to_version: z.string(),
-      changes: z.array(
-        z.object({
-          path: z
-            .string()
-            .openapi({ description: 'Steps are found by their names.', example: 'steps.charge.retry.max_attempts' }),
-          change: z.enum(['added', 'removed', 'changed']),
-          from: z.unknown(),
-          to: z.unknown(),
-        }),
-      ),
-    })
-    .openapi('TemplateDiff'),
-  errors: [404],
-  etag: true,
-});
+const SOURCE = describeRoute(templates.source);
+const GRAPH = describeRoute(templates.graph);
+const DIFF = describeRoute(templates.diff);
 
 /** Routes for the contents of templates: their source, their graph, and the differences between versions. */
 export function templateReadRoutes(tasker: Tasker): OpenAPIHono {

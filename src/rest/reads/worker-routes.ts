@@ -1,98 +1,22 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import { queueJson, type WorkerInfo, workerDetailsJson, workerJson } from '../../app/json/overview.ts';
 import { snakeKeys } from '../../app/json/views.ts';
 import { listHandlers } from '../../app/overview/handlers.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { namespaces } from '../../contract/namespaces.ts';
+import { workers } from '../../contract/workers.ts';
 import { TaskerError } from '../../errors.ts';
 import { type Caller, callerOf } from '../caller.ts';
-import { orNull } from '../or-null.ts';
-import { flag, listed, pageFields, pageOf, pageQuery } from '../query.ts';
+import { pageOf } from '../positions.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { maySee } from '../scope.ts';
-import { PauseSchema } from './task-detail-schemas.ts';
-import { nullableText, QueueSchema, WorkerDetailsSchema, WorkerSchema } from './worker-schemas.ts';
 
-const WORKERS = describeRoute({
-  method: 'get',
-  path: '/v1/workers',
-  permission: 'workers:read',
-  scoped: true,
-  summary: 'Lists the live workers of all processes, and recently ended workers',
-  request: {
-    query: z.object({
-      namespace: listed.optional().openapi({ description: 'Only workers that serve one of these namespaces.' }),
-      state: listed.optional(),
-      all: flag
-        .optional()
-        .openapi({ description: 'Includes workers that ended in the last day. Default: in the last hour.' }),
-      ...pageQuery(1000),
-    }),
-  },
-  answer: z.object({ workers: z.array(WorkerSchema), ...pageFields }).openapi('WorkerList'),
-});
-const WORKER = describeRoute({
-  method: 'get',
-  path: '/v1/workers/{name}',
-  permission: 'workers:read',
-  scoped: true,
-  summary: 'Returns a worker, by its name or id, with its running steps',
-  request: { params: z.object({ name: z.string() }) },
-  answer: WorkerDetailsSchema,
-  errors: [404],
-});
-const QUEUES = describeRoute({
-  method: 'get',
-  path: '/v1/queues',
-  permission: 'workers:read',
-  scoped: true,
-  summary: 'Returns the queue of every namespace',
-  request: { query: z.object({ namespace: z.string().optional() }) },
-  answer: z.object({ queues: z.array(QueueSchema), ...pageFields }).openapi('QueueList'),
-});
-const HANDLERS = describeRoute({
-  method: 'get',
-  path: '/v1/handlers',
-  permission: 'system:handlers_read',
-  scoped: true,
-  summary: 'Lists the handlers that templates name, with the live workers that have each',
-  request: { query: z.object({ namespace: z.string().optional(), ...pageQuery(1000) }) },
-  answer: z
-    .object({
-      handlers: z.array(
-        z.object({
-          namespace: z.string(),
-          handler: z.string(),
-          resolver: nullableText,
-          steps: z.array(z.object({ template: z.string(), version: z.string(), step: z.string() })),
-          workers: z.array(z.string()).openapi({ description: 'Empty if no live worker can run these steps.' }),
-        }),
-      ),
-      ...pageFields,
-    })
-    .openapi('HandlerList'),
-});
-const NAMESPACES = describeRoute({
-  method: 'get',
-  path: '/v1/namespaces',
-  permission: 'templates:read',
-  scoped: true,
-  summary: 'Lists the namespaces, with their ready steps and their pause',
-  answer: z
-    .object({
-      namespaces: z.array(
-        z.object({
-          name: z.string(),
-          templates: z.int(),
-          ready_steps: z.int(),
-          paused_steps: z.int(),
-          pause: orNull(PauseSchema),
-        }),
-      ),
-      ...pageFields,
-    })
-    .openapi('NamespaceList'),
-});
+const WORKERS = describeRoute(workers.list);
+const WORKER = describeRoute(workers.get);
+const QUEUES = describeRoute(workers.queues);
+const HANDLERS = describeRoute(workers.handlers);
+const NAMESPACES = describeRoute(namespaces.list);
 
 const DAY_MS = 86_400_000;
 const WHOLE = { next_cursor: null, previous_cursor: null };

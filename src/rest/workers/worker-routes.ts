@@ -3,14 +3,7 @@ import type { Context } from 'hono';
 import { httpWorkersOf } from '../../app/http-workers/http-workers-of.ts';
 import { givenStepJson, PROTOCOL, reportOf, type WireReport } from '../../app/http-workers/wire.ts';
 import type { Tasker } from '../../app/tasker.ts';
-import { TaskerError } from '../../errors.ts';
-import { checkUuid } from '../../model/ids.ts';
-import { wireError } from '../../server/error-answer.ts';
-import { as } from '../acts/act-schemas.ts';
-import { callerOf } from '../caller.ts';
-import { refuseInvalid } from '../refuse-invalid.ts';
-import { describeRoute, jsonBody } from '../route.ts';
-import { checkNamespace, maySee } from '../scope.ts';
+import { as } from '../../contract/schemas/acts.ts';
 import {
   BatchAnswerSchema,
   BatchSchema,
@@ -25,17 +18,24 @@ import {
   RegisterSchema,
   ReleaseSchema,
   ReportedSchema,
-} from './schemas.ts';
+} from '../../contract/schemas/worker-protocol.ts';
+import { TaskerError } from '../../errors.ts';
+import { checkUuid } from '../../model/ids.ts';
+import { wireError } from '../../server/error-answer.ts';
+import { callerOf } from '../caller.ts';
+import { refuseInvalid } from '../refuse-invalid.ts';
+import { describeRoute } from '../route.ts';
+import { checkNamespace, maySee } from '../scope.ts';
 
-const WORK = { method: 'post', permission: 'steps:work', scoped: true, tag: 'work' } as const;
+const WORK = { method: 'post', permission: 'steps:work', on: 'visible', tag: 'work' } as const;
 const StepPath = z.object({ uuid: z.string() });
 
 const REGISTER = describeRoute({
   ...WORK,
   path: '/v1/workers',
   summary: 'Registers a worker that uses this API',
-  request: jsonBody(RegisterSchema),
-  answer: RegisteredSchema,
+  takes: { body: RegisterSchema },
+  gives: RegisteredSchema,
   status: 201,
   errors: [404],
 });
@@ -43,25 +43,25 @@ const HEARTBEAT = describeRoute({
   ...WORK,
   path: '/v1/workers/{id}/heartbeat',
   summary: 'Extends the lease of a worker, and returns the steps that it must stop',
-  request: {
-    params: z.object({
+  takes: {
+    path: z.object({
       id: z.coerce
         .number()
         .int()
         .min(1)
         .max(2 ** 29),
     }),
-    ...jsonBody(HeartbeatSchema),
+    body: HeartbeatSchema,
   },
-  answer: HeartbeatAnswerSchema,
+  gives: HeartbeatAnswerSchema,
   errors: [404, 409],
 });
 const CLAIM = describeRoute({
   ...WORK,
   path: '/v1/steps/claim',
   summary: 'Claims steps for a worker, and waits for steps if requested',
-  request: jsonBody(ClaimSchema),
-  answer: ClaimedSchema,
+  takes: { body: ClaimSchema },
+  gives: ClaimedSchema,
   errors: [404, 409],
 });
 const BATCH = describeRoute({
@@ -70,16 +70,16 @@ const BATCH = describeRoute({
   summary: 'Completes, fails, releases and checkpoints many steps',
   description:
     'The response has an entry for each step, in the same order. A rejected step does not affect the others.',
-  request: jsonBody(BatchSchema),
-  answer: BatchAnswerSchema,
+  takes: { body: BatchSchema },
+  gives: BatchAnswerSchema,
 });
 const one = <Action extends string, Body extends z.ZodType>(action: Action, body: Body, summary: string) =>
   describeRoute({
     ...WORK,
     path: `/v1/steps/{uuid}/${action}`,
     summary,
-    request: { params: StepPath, ...jsonBody(body) },
-    answer: ReportedSchema,
+    takes: { path: StepPath, body: body },
+    gives: ReportedSchema,
     errors: [409],
   });
 const COMPLETE = one('complete', CompleteSchema, 'Completes a step that a worker has claimed');

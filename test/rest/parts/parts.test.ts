@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { operationIdOf, tagOf } from '../../../src/rest/operation-names.ts';
-import { pageOf, positionOf } from '../../../src/rest/query.ts';
+import { pageOf, positionOf } from '../../../src/rest/positions.ts';
 import { templateChanges } from '../../../src/template/template-changes.ts';
 
 describe('the differences between two templates', () => {

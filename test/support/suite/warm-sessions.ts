@@ -11,7 +11,7 @@ export function keepSessionsOf(database: string): void {
   kept.set(database, new Map());
 }
 
-/** Closes the kept sessions of a database, and keeps no more. */
+/** Closes the kept sessions of a database, and stops keeping sessions of it. */
 export function closeSessionsOf(database: string): void {
   const sessions = kept.get(database);
   kept.delete(database);
@@ -26,7 +26,7 @@ export function idleSessionsOf(database: string): number[] {
 /** The kept sessions of each database, by the settings that they were opened with. */
 const kept = new Map<string, Map<string, Connection[]>>();
 
-/** What the driver does not describe in its types. */
+/** The parts of a connection that the driver's types leave out. */
 interface Connection extends NodeJS.EventEmitter {
   stream: Socket;
   backend?: { processID: number; secretKey: number };

@@ -1,9 +1,9 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { getCookie, setCookie } from 'hono/cookie';
+import { orNull } from '../../../contract/schemas/or-null.ts';
 import { isTaskerError, messageOf, TaskerError } from '../../../errors.ts';
 import type { Logger } from '../../../logging/logger.ts';
-import { orNull } from '../../or-null.ts';
 import { describeRoute } from '../../route.ts';
 import { addressOf } from '../address.ts';
 import { tooMany } from '../limits.ts';
@@ -16,9 +16,10 @@ const ProviderSchema = z.object({ name: z.string(), login_url: z.string() }).ope
 const PROVIDERS = describeRoute({
   method: 'get',
   path: '/v1/auth/providers',
+  on: 'installation',
   permission: 'public',
   summary: 'Returns the ways to log in besides an API key',
-  answer: z.object({ oidc: orNull(ProviderSchema) }).openapi('LoginProviders'),
+  gives: z.object({ oidc: orNull(ProviderSchema) }).openapi('LoginProviders'),
 });
 /** Not in the API document: browsers navigate to these addresses. They need no credential. */
 const LOGIN_PATH = '/v1/auth/oidc/login';

@@ -23,7 +23,7 @@ export interface Need {
 const SLOWLY_MS = 10_000;
 const FORBIDDEN = 403;
 
-/** The numbers of problems. `at_least` names those that are lower bounds. */
+/** The numbers of problems. `at_least` names the numbers that are lower bounds. */
 interface Attention {
   counts: Partial<Record<string, number>>;
   atLeast: readonly string[];
@@ -53,7 +53,7 @@ export interface Unknown {
   why: string;
 }
 
-/** What needs a person's attention, and what is not known. */
+/** The problems that need a person's attention, and the numbers that are not known. */
 export interface Needs {
   needs: Need[];
   unknown: Unknown[];
@@ -368,6 +368,6 @@ function useNeedRows({ counts, atLeast }: Attention): Need[] {
       to: link('queues'),
     },
   ];
-  // Of a lower bound of 0, it is not known that there is nothing.
+  // A lower bound of 0 does not mean that there is nothing.
   return needs.filter(({ count, more = false }) => count > 0 || more);
 }

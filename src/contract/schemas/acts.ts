@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { NAMES } from './names.ts';
+import { orNull } from './or-null.ts';
+import { PauseSchema } from './task-details.ts';
+
+/** The responses of actions, in the form that the command line prints with `--json`. */
+
+export const TaskPath = z.object({ uuid: z.string() });
+export const StepPath = z.object({
+  uuid: z.string(),
+  step: z.string().meta({ description: 'The name or id of the step.' }),
+});
+
+export const time = z.string().meta({ description: 'ISO 8601.' });
+export const timeOrNull = z.string().nullable();
+/** User-defined JSON: any keys and values. */
+export const anything = z.record(z.string(), z.unknown());
+/** A name in the path or a body. PostgreSQL cannot store U+0000. */
+export const named = (longest = 200) => z.string().min(1).max(longest);
+/** A cursor of a page. */
+export const cursor = z.string().max(2000).optional();
+
+export const ActivationSchema = z
+  .object({
+    namespace: z.string(),
+    name: z.string(),
+    version: z.string().meta({ description: 'The active version, which tasks without a version are created from.' }),
+    previous_version: z.string().meta({ description: 'The version that was active before.' }),
+    pinned: z.boolean().meta({ description: 'Whether the version stays active when a higher version is registered.' }),
+    changed: z.boolean().meta({ description: 'False if nothing had to be changed.' }),
+  })
+  .register(NAMES, { id: 'Activation' });
+
+export const PauseResultSchema = z
+  .object({
+    scope: z.enum(['task', 'template', 'namespace']),
+    target: z.string(),
+    changed: z.boolean().meta({ description: 'False if the target was already paused, or was not paused.' }),
+    steps: z
+      .int()
+      .meta({ description: 'Number of ready steps that the pause keeps from starting, or that can start again.' }),
+    pause: orNull(PauseSchema),
+    others: z.array(PauseSchema),
+  })
+  .register(NAMES, { id: 'PauseResult' });
+
+export const RerunSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    from: z.string(),
+    rerun: z.int(),
+    dry_run: z.boolean(),
+    status_before: z.string(),
+    status: z.string(),
+    steps: z.array(
+      z.object({
+        step: z.string(),
+        template_step_name: z.string(),
+        state: z.string(),
+        attempts: z.int(),
+        retryable: z.boolean(),
+        change: z.enum(['again', 'removed', 'returned']),
+      }),
+    ),
+  })
+  .register(NAMES, { id: 'Rerun' });
+
+export const CopySchema = z
+  .object({
+    task_uuid: z.uuid(),
+    name: z.string(),
+    namespace: z.string(),
+    version: z.string(),
+    priority: z.int(),
+    total_steps: z.int(),
+    created: z.boolean(),
+    copy_of: z.uuid(),
+  })
+  .register(NAMES, { id: 'TaskCopy' });
+
+export const ActedStepSchema = z
+  .object({
+    step_uuid: z.uuid(),
+    task_uuid: z.uuid(),
+    name: z.string(),
+    template_step_name: z.string(),
+    callable: z.string(),
+    current_state: z.string(),
+    created_at: time,
+    updated_at: time,
+    completed_at: timeOrNull,
+    results: anything.nullable().meta({ description: 'Null without the permission tasks:context_read.' }),
+    dependencies_satisfied: z.boolean(),
+    retry_eligible: z.boolean(),
+    ready_for_execution: z.boolean(),
+    total_parents: z.int(),
+    completed_parents: z.int(),
+    attempts: z.int(),
+    max_attempts: z.int(),
+    rerun: z.int(),
+    last_failure_at: timeOrNull,
+    next_retry_at: timeOrNull,
+    last_attempted_at: timeOrNull,
+    wait: anything.nullable(),
+    worker: z.string().nullable(),
+    event_problems: z.array(z.unknown()),
+  })
+  .register(NAMES, { id: 'ActedStep' });
+
+/** Gives JSON the type of its schema. Tests check that the two match. */
+export function as<Schema extends z.ZodType>(_: Schema, json: object): z.infer<Schema> {
+  return json as z.infer<Schema>;
+}
+
+export const UseSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    step_uuid: z.uuid(),
+    repeated: z.boolean().meta({ description: 'Whether an earlier call had the same effect.' }),
+  })
+  .register(NAMES, { id: 'TokenUse' });
+
+export const DeadLetterSchema = z
+  .object({ dlq_entry_uuid: z.uuid(), task_uuid: z.uuid(), dlq_reason: z.string(), resolution_status: z.string() })
+  .loose()
+  .register(NAMES, { id: 'DeadLetter' });
+
+export const RedriveSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    dlq_entry_uuid: z.uuid(),
+    how: z.enum(['retried', 'reopened']),
+    steps: z.array(z.string()),
+    status_before: z.string(),
+    status: z.string(),
+  })
+  .register(NAMES, { id: 'Redrive' });

@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { anything, time, timeOrNull } from './acts.ts';
+import { NAMES } from './names.ts';
+
+export const VoteSchema = z.object({
+  by: z.string(),
+  decision: z.enum(['approve', 'reject']),
+  at: time,
+  comment: z.string().nullable(),
+  form: z.unknown(),
+  as: z.string().nullable(),
+  changes: z.int(),
+});
+
+export const ApprovalSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    step: z.string(),
+    step_uuid: z.uuid(),
+    namespace: z.string(),
+    name: z.string(),
+    version: z.string(),
+    title: z.string(),
+    status: z.enum(['open', 'approved', 'rejected', 'timed_out', 'ended']),
+    assignees: z.array(z.string()),
+    form: anything.nullable(),
+    quorum: z.int(),
+    reject_quorum: z.int(),
+    approvals: z.int(),
+    rejections: z.int(),
+    votes: z.array(VoteSchema),
+    since: time,
+    until: timeOrNull,
+    reminded_at: timeOrNull,
+    escalated_at: timeOrNull,
+    paused: z.boolean(),
+    ended_at: timeOrNull,
+    ended_by: z.string().nullable(),
+  })
+  .register(NAMES, { id: 'Approval' });

@@ -1,0 +1,96 @@
+import { z } from 'zod';
+import { jsonObject } from './json-object.ts';
+import { NAMES } from './names.ts';
+
+/** The JSON of dead letters. */
+
+/** Responses have enumerations in PascalCase. Requests may use PascalCase or snake_case, because clients use both. */
+const STATUSES = ['pending', 'manually_resolved', 'permanently_failed', 'cancelled'] as const;
+type Status = (typeof STATUSES)[number];
+
+/** Returns a value of an enumeration in PascalCase. */
+export function pascal(text: string): string {
+  return text.replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+export const statusText = z
+  .string()
+  .transform((text) => STATUSES.find((status) => status === text || pascal(status) === text))
+  .refine((status): status is Status => status !== undefined, {
+    error: `must be one of ${STATUSES.map(pascal).join(', ')}`,
+  });
+
+const time = z.string().nullable();
+export const DlqEntrySchema = z
+  .object({
+    dlq_entry_uuid: z.uuid(),
+    task_uuid: z.uuid(),
+    original_state: z.string(),
+    dlq_reason: z.string(),
+    dlq_timestamp: z.string(),
+    resolution_status: z.string(),
+    resolution_timestamp: time,
+    resolution_notes: z.string().nullable(),
+    resolved_by: z.string().nullable(),
+    task_snapshot: z.record(z.string(), z.unknown()),
+    metadata: z.record(z.string(), z.unknown()).nullable(),
+    created_at: z.string(),
+    updated_at: z.string(),
+  })
+  .register(NAMES, { id: 'DlqEntry' });
+export const DlqChangeSchema = z
+  .object({
+    resolution_status: statusText.nullish(),
+    resolution_notes: z.string().max(10_000).nullish(),
+    resolved_by: z.string().min(1).max(200).nullish(),
+    reason: z.string().min(1).max(4000).nullish(),
+    metadata: jsonObject().nullish(),
+  })
+  .register(NAMES, { id: 'DlqInvestigationUpdate' });
+export const DlqChangedSchema = z
+  .object({ success: z.literal(true), message: z.string(), dlq_entry_uuid: z.uuid() })
+  .register(NAMES, { id: 'UpdateInvestigationResponse' });
+export const DlqStatsSchema = z
+  .object({
+    dlq_reason: z.string(),
+    total_entries: z.int(),
+    pending: z.int(),
+    manually_resolved: z.int(),
+    permanent_failures: z.int(),
+    cancelled: z.int(),
+    oldest_entry: time,
+    newest_entry: time,
+    avg_resolution_time_minutes: z.number().nullable(),
+    unassigned: z.int().meta({ description: 'Number of pending entries without an assignee.' }),
+    oldest_pending: time,
+  })
+  .register(NAMES, { id: 'DlqStats' });
+export const QueueEntrySchema = z
+  .object({
+    dlq_entry_uuid: z.uuid(),
+    task_uuid: z.uuid(),
+    original_state: z.string(),
+    dlq_reason: z.string(),
+    dlq_timestamp: z.string(),
+    minutes_in_dlq: z.number(),
+    namespace_name: z.string().nullable(),
+    task_name: z.string().nullable(),
+    current_state: z.string().nullable(),
+    time_in_state_minutes: z.number().nullable(),
+    priority_score: z.number(),
+  })
+  .register(NAMES, { id: 'DlqInvestigationQueueEntry' });
+export const StalenessSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    namespace_name: z.string().nullable(),
+    task_name: z.string().nullable(),
+    current_state: z.string(),
+    time_in_state_minutes: z.number(),
+    task_age_minutes: z.number(),
+    staleness_threshold_minutes: z.number(),
+    health_status: z.enum(['healthy', 'warning', 'stale']),
+    priority: z.int(),
+    rule: z.string(),
+  })
+  .register(NAMES, { id: 'StalenessMonitoring' });

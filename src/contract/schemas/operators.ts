@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { NAMES } from './names.ts';
+import { PauseSchema } from './task-details.ts';
+
+const textOrNull = z.string().nullable();
+
+export const PauseListSchema = z.object({ pauses: z.array(PauseSchema) }).register(NAMES, { id: 'PauseList' });
+
+export const TaskRunsSchema = z
+  .object({
+    earlier_runs: z.array(
+      z.object({
+        step: z.string(),
+        step_uuid: z.uuid(),
+        rerun: z.int().meta({ description: 'The number of the run; 0 is the first.' }),
+        ended_by_rerun: z.int(),
+        state: z.string(),
+        last_attempt: z.int(),
+        result: z.unknown().meta({ description: 'Null without the permission tasks:context_read.' }),
+        completed_at: textOrNull,
+      }),
+    ),
+    copies: z.array(z.uuid()),
+  })
+  .register(NAMES, { id: 'TaskRuns' });
+
+const LETTER = {
+  dlq_entry_uuid: z.uuid(),
+  task_uuid: z.uuid(),
+  original_state: z.string(),
+  dlq_reason: z.string(),
+  dlq_timestamp: z.string(),
+  resolution_status: z.string(),
+  resolution_timestamp: textOrNull,
+  resolution_notes: textOrNull,
+  resolved_by: textOrNull,
+  cause: z.string(),
+  assignee: textOrNull,
+  priority: z.int(),
+  namespace_name: z.string(),
+  task_name: z.string(),
+  task_version: z.string(),
+  current_state: textOrNull.meta({ description: 'Null if the task was deleted.' }),
+  time_in_state_minutes: z.number().nullable(),
+  has_moved_on: z.boolean(),
+  minutes_in_dlq: z.number(),
+  priority_score: z.number(),
+  entries_of_task: z.int(),
+  metadata: z.record(z.string(), z.unknown()).nullable(),
+  created_at: z.string(),
+  updated_at: z.string(),
+};
+
+export const DeadLetterRowSchema = z.object(LETTER).register(NAMES, { id: 'DeadLetterRow' });
+
+export const DeadLetterDetailsSchema = z
+  .object({
+    ...LETTER,
+    task_snapshot: z.record(z.string(), z.unknown()),
+    notes: z.array(z.object({ at: z.string(), author: z.string(), note: z.string() })),
+  })
+  .register(NAMES, { id: 'DeadLetterDetails' });
+
+export const DeadLetterPageSchema = z
+  .object({
+    entries: z.array(DeadLetterRowSchema),
+    total: z.int(),
+    total_is_exact: z.boolean(),
+    next_cursor: z.string().nullable(),
+  })
+  .register(NAMES, { id: 'DeadLetterPage' });

@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import { NAMES } from './names.ts';
+import { orNull } from './or-null.ts';
+
+/** The JSON of tasks and steps as the command line prints it with `--json`. */
+
+export const UuidParam = z.object({
+  uuid: z.string().meta({ description: 'The id of a task.', example: '01a2213f-40bd-724e-8e90-6411b01f29a5' }),
+});
+
+const nullableText = z.string().nullable();
+const nullableCount = z.int().nullable();
+const anything = z.record(z.string(), z.unknown());
+
+export const PauseSchema = z
+  .object({
+    scope: z.enum(['task', 'template', 'namespace']),
+    target: z.string(),
+    paused_at: z.string(),
+    paused_by: z.string(),
+    reason: nullableText,
+  })
+  .register(NAMES, { id: 'Pause' });
+
+const StepWaitSchema = z
+  .object({
+    kind: z.enum(['timer', 'signal', 'approval', 'completion', 'call']),
+    since: z.string(),
+    until: nullableText,
+    due_at: nullableText,
+    calls: z.int(),
+    settings: anything,
+    progress: anything,
+  })
+  .register(NAMES, { id: 'StepWait' });
+
+export const OpenWaitSchema = orNull(StepWaitSchema);
+
+export const StaleSchema = z
+  .object({ rule: z.string(), minutes: z.number(), since: z.string(), at: z.string() })
+  .register(NAMES, { id: 'StaleNote' });
+
+/** The first fields of a task. */
+export const taskHead = {
+  task_uuid: z.uuid(),
+  name: z.string(),
+  namespace: z.string(),
+  version: z.string(),
+  status: z.string(),
+  created_at: z.string(),
+  updated_at: z.string(),
+};
+
+const TaskSchema = z
+  .object({
+    ...taskHead,
+    completed_at: nullableText,
+    context: anything,
+    initiator: nullableText,
+    source_system: nullableText,
+    created_with: nullableText,
+    reason: nullableText,
+    priority: z.int(),
+    tags: z.array(z.string()),
+    correlation_id: z.string(),
+    parent_correlation_id: nullableText,
+    reruns: z.int(),
+    rerun_at: nullableText,
+    copy_of: nullableText,
+    total_steps: z.int(),
+    pending_steps: z.int(),
+    in_progress_steps: z.int(),
+    completed_steps: z.int(),
+    failed_steps: z.int(),
+    ready_steps: z.int(),
+    waiting_steps: z.int(),
+    starts_at: nullableText,
+    execution_status: z.string(),
+    recommended_action: z.string(),
+    completion_percentage: z.number(),
+    health_status: z.string(),
+    stale: orNull(StaleSchema),
+    paused: z.array(PauseSchema).nullable(),
+  })
+  .register(NAMES, { id: 'Task' });
+
+export const ExplanationSchema = z
+  .object({
+    task: TaskSchema,
+    summary: z.string().meta({ description: 'The reason why the task is in its state, as a sentence.' }),
+    steps: z.array(
+      z.object({
+        step: z.string(),
+        template_step_name: z.string(),
+        state: z.string(),
+        why: z.string().meta({ description: 'The reason why the step is in its state, as a sentence.' }),
+        error_type: nullableText,
+        waits_for: z.array(z.string()),
+        until: nullableText,
+        wait: OpenWaitSchema,
+        handler: z.string(),
+        held_by: nullableText,
+      }),
+    ),
+  })
+  .register(NAMES, { id: 'TaskExplanation' });
+
+const StepErrorSchema = z
+  .object({
+    message: z.string(),
+    error_type: nullableText,
+    retryable: z.boolean(),
+    backtrace: z.array(z.string()),
+    status_code: z.number().nullable(),
+    context: anything,
+  })
+  .register(NAMES, { id: 'StepError' });
+
+export const HistoryEntrySchema = z
+  .object({
+    step: nullableText,
+    kind: z.enum(['attempt', 'operator']),
+    attempt: nullableCount,
+    rerun: nullableCount,
+    what: z.string(),
+    to_state: z.string(),
+    started_at: nullableText,
+    at: z.string(),
+    duration_ms: z.number().nullable(),
+    who: z.string(),
+    why: nullableText,
+    error: orNull(StepErrorSchema),
+    error_code: nullableText,
+    metadata: anything,
+    retry_delay_ms: z.number().nullable(),
+    calls: z.object({ count: z.int(), first: z.string(), last: z.string() }).nullable(),
+    dropped_result: z.unknown(),
+  })
+  .register(NAMES, { id: 'HistoryEntry' });
+
+export const WaitSchema = z
+  .object({
+    step: nullableText.meta({ description: 'Null if the task waits for its start.' }),
+    step_uuid: z.uuid().nullable(),
+    kind: z.enum(['start', 'timer', 'signal', 'approval', 'completion', 'call']),
+    attempt: z.int(),
+    since: z.string(),
+    until: nullableText,
+    due_at: nullableText,
+    calls: z.int(),
+    settings: anything,
+    progress: anything,
+    ended_at: nullableText.meta({ description: 'Null if the wait has not ended.' }),
+    ended_by: nullableText,
+  })
+  .register(NAMES, { id: 'TaskWait' });

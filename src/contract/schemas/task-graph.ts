@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { NAMES } from './names.ts';
+import { OpenWaitSchema } from './task-details.ts';
+
+export const nullableTime = z.string().nullable();
+export const Edges = {
+  edges: z.array(z.object({ from: z.string(), to: z.string() })),
+  edges_truncated: z.boolean().meta({ description: 'True if there are more than 50,000 edges.' }),
+};
+
+export const GraphSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    namespace: z.string(),
+    name: z.string(),
+    version: z.string(),
+    status: z.string(),
+    created_at: z.string(),
+    completed_at: nullableTime,
+    nodes: z.array(
+      z
+        .object({
+          name: z.string(),
+          template_step_name: z.string(),
+          type: z.string(),
+          handler: z.string(),
+          state: z.string().nullable().meta({ description: 'Null if a decision or an analyzer may create the step.' }),
+          step_uuid: z.uuid().nullable(),
+          attempts: z.int(),
+          max_attempts: z.int(),
+          started_at: nullableTime,
+          completed_at: nullableTime,
+          duration_ms: z.number().nullable(),
+          next_retry_at: nullableTime,
+          wait: OpenWaitSchema,
+          worker: z.string().nullable(),
+          error: z.object({ error_type: z.string().nullable(), message: z.string() }).nullable(),
+        })
+        .register(NAMES, { id: 'TaskGraphNode' }),
+    ),
+    ...Edges,
+  })
+  .register(NAMES, { id: 'TaskGraph' });
+
+export const TimelineSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    status: z.string(),
+    created_at: z.string(),
+    starts_at: nullableTime,
+    completed_at: nullableTime,
+    now: z.string().meta({ description: 'The end of spans that have not ended.' }),
+    steps: z.array(
+      z.object({
+        name: z.string(),
+        template_step_name: z.string(),
+        step_uuid: z.uuid(),
+        handler: z.string(),
+        state: z.string(),
+        spans: z.array(
+          z
+            .object({
+              kind: z.enum(['queued', 'running', 'retry_wait', 'waiting', 'blocked']),
+              from: z.string(),
+              to: nullableTime.meta({ description: 'Null if the span has not ended.' }),
+              until: nullableTime.meta({ description: 'The latest time at which the span ends, if known.' }),
+              attempt: z.int().nullable(),
+              worker: z.string().nullable(),
+              outcome: z.string().nullable(),
+              error: z.string().nullable(),
+            })
+            .register(NAMES, { id: 'TimelineSpan' }),
+        ),
+      }),
+    ),
+    acts: z.array(
+      z.object({
+        at: z.string(),
+        step: z.string().nullable(),
+        what: z.string(),
+        who: z.string(),
+        why: z.string().nullable(),
+      }),
+    ),
+  })
+  .register(NAMES, { id: 'TaskTimeline' });

@@ -1,0 +1,271 @@
+import { z } from 'zod';
+import { durationMs } from '../../model/duration.ts';
+import { jsonObject } from './json-object.ts';
+import { NAMES } from './names.ts';
+import { orNull } from './or-null.ts';
+import { OpenWaitSchema, PauseSchema, StaleSchema, taskHead } from './task-details.ts';
+
+/** The JSON of tasks and steps, as clients of the earlier system read it. */
+
+const nullableTime = z.string().nullable();
+const label = z.string().max(128);
+
+export const TaskRequestSchema = z
+  .object({
+    name: z.string().min(1),
+    namespace: z.string().min(1),
+    version: z.string().min(1).optional().meta({ description: 'Default: the active version of the template.' }),
+    context: jsonObject(),
+    initiator: label,
+    source_system: label,
+    reason: label,
+    tags: z.array(z.string().max(128)).max(1000).optional(),
+    priority: z.int().min(-100).max(100).nullish(),
+    correlation_id: z.uuid().nullish(),
+    parent_correlation_id: z.uuid().nullish(),
+    idempotency_key: z.string().min(1).max(1000).nullish(),
+    start_at: z
+      .string()
+      .max(100)
+      .nullish()
+      .meta({ description: 'The start time of the task: ISO 8601 with a zone. Default: now.' }),
+    start_in: z
+      .string()
+      .max(100)
+      .refine((text) => durationMs(text) !== undefined, { error: 'must be a duration, such as 90s, 15m, 2h or 7d' })
+      .nullish()
+      .meta({ description: 'Instead of `start_at`: a duration from now, such as `2h`.' }),
+    requested_at: z.string().nullish().meta({ description: 'Accepted, and ignored.' }),
+    options: z.unknown().optional().meta({ description: 'Accepted, and ignored.' }),
+  })
+  .register(NAMES, { id: 'TaskRequest' });
+
+const StepReadinessSchema = z
+  .object({
+    workflow_step_uuid: z.uuid(),
+    task_uuid: z.uuid(),
+    named_step_uuid: z.uuid(),
+    name: z.string(),
+    current_state: z.string(),
+    dependencies_satisfied: z.boolean(),
+    retry_eligible: z.boolean(),
+    ready_for_execution: z.boolean(),
+    last_failure_at: nullableTime,
+    next_retry_at: nullableTime,
+    total_parents: z.int(),
+    completed_parents: z.int(),
+    attempts: z.int(),
+    max_attempts: z.int(),
+    backoff_request_seconds: z.int().nullable(),
+    last_attempted_at: nullableTime,
+  })
+  .register(NAMES, { id: 'StepReadiness' });
+
+const counts = {
+  total_steps: z.int(),
+  pending_steps: z.int(),
+  in_progress_steps: z.int(),
+  completed_steps: z.int(),
+  failed_steps: z.int(),
+};
+const health = {
+  execution_status: z.enum([
+    'blocked_by_failures',
+    'has_ready_steps',
+    'processing',
+    'all_complete',
+    'waiting_for_dependencies',
+  ]),
+  recommended_action: z.string(),
+  completion_percentage: z.number(),
+  health_status: z.enum(['healthy', 'blocked']),
+};
+
+export const TaskResponseSchema = z
+  .object({
+    ...taskHead,
+    completed_at: nullableTime,
+    context: z.record(z.string(), z.unknown()),
+    initiator: z.string(),
+    source_system: z.string(),
+    reason: z.string(),
+    priority: z.int(),
+    tags: z.array(z.string()),
+    correlation_id: z.uuid(),
+    parent_correlation_id: z.uuid().nullable(),
+    ...counts,
+    ready_steps: z.int(),
+    ...health,
+    steps: z.array(StepReadinessSchema),
+    waiting_steps: z.int(),
+    starts_at: nullableTime.meta({
+      description: 'The start time of the task. Null if the task is not waiting for its start.',
+    }),
+    reruns: z.int(),
+    rerun_at: nullableTime,
+    copy_of: z.uuid().nullable(),
+    created_with: z.string().nullable().meta({
+      description:
+        'The credential that created the task over HTTP. Null if a program created the task in the database.',
+    }),
+    stale: orNull(StaleSchema).meta({ description: 'The limit of its lifecycle that the task exceeds.' }),
+    paused: z.array(PauseSchema).nullable().meta({ description: 'The pauses that apply to the task.' }),
+  })
+  .register(NAMES, { id: 'TaskResponse' });
+
+const ListedTaskSchema = TaskResponseSchema.extend({
+  first_error: z
+    .object({ step: z.string(), error_type: z.string().nullable(), message: z.string().nullable() })
+    .nullable()
+    .meta({ description: 'The error of the first failed step of the task.' }),
+}).register(NAMES, { id: 'ListedTask' });
+
+export const CreatedTaskSchema = TaskResponseSchema.extend({
+  created: z.boolean().meta({ description: 'False if it is an earlier task with the same identity.' }),
+}).register(NAMES, { id: 'CreatedTask' });
+
+export const TaskListSchema = z
+  .object({
+    tasks: z.array(ListedTaskSchema),
+    pagination: z
+      .object({
+        page: z.int(),
+        per_page: z.int(),
+        total_count: z.int(),
+        total_pages: z.int(),
+        has_next: z.boolean(),
+        has_previous: z.boolean(),
+        next_cursor: z.string().nullable().meta({ description: 'Pass it as `cursor` for the next page.' }),
+        previous_cursor: z.string().nullable(),
+        total_is_exact: z.boolean().meta({
+          description: 'False if `total_count` and `total_pages` are lower bounds. At most 10,000 tasks are counted.',
+        }),
+        timed_out: z.boolean().meta({ description: 'The search stopped after 2 seconds; the next page continues.' }),
+        lag_ms: z.int().meta({ description: 'Changes younger than this may be missing.' }),
+        complete_since: z.string().nullable().meta({ description: 'Older tasks are still being added to the search.' }),
+      })
+      .register(NAMES, { id: 'Pagination' }),
+  })
+  .register(NAMES, { id: 'TaskListResponse' });
+
+export const StepResponseSchema = z
+  .object({
+    step_uuid: z.uuid(),
+    task_uuid: z.uuid(),
+    name: z.string(),
+    created_at: z.string(),
+    updated_at: z.string(),
+    completed_at: nullableTime,
+    results: z.record(z.string(), z.unknown()).nullable(),
+    current_state: z.string(),
+    dependencies_satisfied: z.boolean(),
+    retry_eligible: z.boolean(),
+    ready_for_execution: z.boolean(),
+    total_parents: z.int(),
+    completed_parents: z.int(),
+    attempts: z.int(),
+    max_attempts: z.int(),
+    last_failure_at: nullableTime,
+    next_retry_at: nullableTime,
+    last_attempted_at: nullableTime,
+    template_step_name: z.string().meta({ description: 'Differs from `name` for batch workers.' }),
+    handler: z.string(),
+    worker: z.string().nullable().meta({ description: 'The worker that runs the step, or ran it last.' }),
+    wait: OpenWaitSchema.meta({ description: 'Null unless the step is in `waiting`.' }),
+    rerun: z.int().meta({
+      description: 'The number of the rerun that the current run of the step belongs to. 0 is the first run.',
+    }),
+    event_problems: z.array(
+      z.object({ event: z.string(), kind: z.string(), message: z.string(), path: z.string().nullable() }),
+    ),
+  })
+  .register(NAMES, { id: 'StepResponse' });
+
+const reason = z.string().min(1).max(4000).nullish();
+const person = z.string().min(1).max(200);
+
+export const StepActionSchema = z
+  .discriminatedUnion('action_type', [
+    z.object({ action_type: z.literal('reset_for_retry'), reason, reset_by: person }),
+    z.object({
+      action_type: z.literal('resolve_manually'),
+      reason,
+      resolved_by: person,
+      result: z.unknown().optional(),
+    }),
+    z.object({
+      action_type: z.literal('complete_manually'),
+      reason,
+      completed_by: person,
+      completion_data: z.object({ result: z.unknown(), metadata: jsonObject().nullish() }),
+    }),
+  ])
+  .register(NAMES, { id: 'StepManualAction' });
+
+export const StepAuditSchema = z
+  .object({
+    audit_uuid: z.uuid(),
+    workflow_step_uuid: z.uuid(),
+    transition_uuid: z.uuid(),
+    task_uuid: z.uuid(),
+    recorded_at: z.string(),
+    worker_uuid: z.uuid().optional(),
+    correlation_id: z.uuid().optional(),
+    success: z.boolean(),
+    execution_time_ms: z.int().optional(),
+    result: z.unknown().optional(),
+    step_name: z.string(),
+    from_state: z.string().optional(),
+    to_state: z.string(),
+  })
+  .register(NAMES, { id: 'StepAuditResponse' });
+
+export const TaskSummarySchema = z
+  .object({
+    task: z.object({
+      ...taskHead,
+      completed_at: nullableTime,
+      initiator: z.string(),
+      source_system: z.string(),
+      reason: z.string(),
+      correlation_id: z.uuid(),
+      ...counts,
+      ...health,
+    }),
+    template: z.object({
+      steps: z.array(
+        z.object({
+          name: z.string(),
+          step_type: z.string(),
+          handler: z.string(),
+          dependencies: z.array(z.string()),
+          retryable: z.boolean(),
+          max_attempts: z.int(),
+        }),
+      ),
+    }),
+    steps: z.array(
+      z.object({
+        step_uuid: z.uuid(),
+        name: z.string(),
+        current_state: z.string(),
+        created_at: z.string(),
+        completed_at: nullableTime,
+        last_attempted_at: nullableTime,
+        attempts: z.int(),
+        max_attempts: z.int(),
+        dependencies_satisfied: z.boolean(),
+        retry_eligible: z.boolean(),
+        error: z
+          .object({ error_type: z.string().nullable(), retryable: z.boolean(), status_code: z.int().nullable() })
+          .nullable(),
+      }),
+    ),
+    dlq: z.object({
+      in_dlq: z.boolean(),
+      dlq_reason: z.string().nullable(),
+      resolution_status: z.string().nullable(),
+    }),
+    links: z.object({ task: z.string(), steps: z.string(), dlq: z.string() }),
+  })
+  .register(NAMES, { id: 'TaskSummaryResponse' });

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { NAMES } from './names.ts';
+import { PauseSchema } from './task-details.ts';
+
+/** The JSON of templates. */
+
+export const TemplateListSchema = z
+  .object({
+    namespaces: z.array(z.object({ name: z.string(), description: z.string().nullable(), template_count: z.int() })),
+    templates: z.array(
+      z.object({
+        name: z.string(),
+        namespace: z.string(),
+        version: z.string(),
+        description: z.string().nullable(),
+        step_count: z.int(),
+        active: z.boolean().meta({ description: 'Whether tasks without a version are created from this version.' }),
+        pinned: z.boolean().meta({
+          description:
+            'Whether the version is active until the next activation, even if a higher version is registered.',
+        }),
+        digest: z.string().meta({ description: 'A hash of the contents.' }),
+        registered_at: z.string(),
+        paused: z.array(PauseSchema).nullable().meta({ description: 'The pauses that apply to the template.' }),
+      }),
+    ),
+    total_count: z.int(),
+  })
+  .register(NAMES, { id: 'TemplateListResponse' });
+export const TemplateDetailSchema = z
+  .object({
+    name: z.string(),
+    namespace: z.string(),
+    version: z.string(),
+    description: z.string().nullable(),
+    configuration: z.null(),
+    steps: z.array(
+      z.object({
+        name: z.string(),
+        description: z.string().nullable(),
+        default_retryable: z.boolean(),
+        default_max_attempts: z.int(),
+        result_schema: z.record(z.string(), z.unknown()).nullable(),
+      }),
+    ),
+  })
+  .register(NAMES, { id: 'TemplateDetailResponse' });

@@ -1,0 +1,142 @@
+import { z } from 'zod';
+import { ActedStepSchema, named, StepPath, time } from './schemas/acts.ts';
+import { NAMES } from './schemas/names.ts';
+import { ActBody, OPERATOR } from './schemas/operator.ts';
+import { pageQuery } from './schemas/query.ts';
+import { FoundStepSchema, searchFields } from './schemas/step-search.ts';
+import { UuidParam } from './schemas/task-details.ts';
+import { filterQuery } from './schemas/task-filter.ts';
+import { StepActionSchema, StepAuditSchema, StepResponseSchema } from './schemas/tasks.ts';
+import { verb } from './verb.ts';
+
+const Task = z.object({ uuid: z.string() });
+
+export const Step = z.object({ uuid: z.string(), step_uuid: z.string() });
+
+const common = { method: 'post', permission: 'steps:resolve', gives: ActedStepSchema, errors: [404, 409] } as const;
+
+const act = { path: StepPath, optionalBody: ActBody };
+
+/** The verbs for steps. */
+export const steps = {
+  list: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/workflow_steps',
+    on: 'task',
+    permission: 'steps:read',
+    summary: 'Returns the steps of a task',
+    etag: true,
+    takes: { path: Task },
+    gives: z.array(StepResponseSchema),
+    errors: [404],
+  }),
+  get: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}',
+    on: 'task',
+    permission: 'steps:read',
+    summary: 'Returns a step',
+    etag: true,
+    takes: { path: Step },
+    gives: StepResponseSchema,
+    errors: [404],
+  }),
+  update: verb({
+    method: 'patch',
+    path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}',
+    on: 'task',
+    operationId: 'resolveTaskWorkflowStep',
+    permission: 'steps:resolve',
+    summary: 'Resets, resolves or completes a step by hand',
+    takes: { path: Step, body: StepActionSchema },
+    gives: StepResponseSchema,
+    errors: [404],
+  }),
+  audit: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}/audit',
+    on: 'task',
+    permission: 'steps:read',
+    summary: "Returns the outcomes of a step's attempts, newest first",
+    etag: true,
+    takes: { path: Step },
+    gives: z.array(StepAuditSchema),
+    errors: [404],
+  }),
+  search: verb({
+    method: 'get',
+    path: '/v1/steps',
+    on: 'visible',
+    permission: 'steps:read',
+    summary: 'Finds steps in all tasks that are ready, running, waiting, failed or resolved by hand',
+    takes: { query: z.object({ ...filterQuery, order: z.enum(['asc', 'desc']).optional(), ...pageQuery() }) },
+    gives: z.object({ steps: z.array(FoundStepSchema), ...searchFields }).register(NAMES, { id: 'StepList' }),
+  }),
+  logs: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/workflow_steps/{step}/logs',
+    on: 'task',
+    permission: 'steps:read',
+    summary: "Returns the log lines of a step's handler, by attempt",
+    description: 'By default, only the last 200 lines of failed attempts are kept.',
+    takes: {
+      path: UuidParam.extend({
+        step: z.string().meta({ description: 'The name or id of the step.', example: 'charge' }),
+      }),
+      query: z.object({ attempt: z.coerce.number().int().min(1).optional() }),
+    },
+    gives: z
+      .object({
+        logs: z.array(
+          z.object({
+            attempt: z.int(),
+            lines: z.array(
+              z.object({
+                at: z.string(),
+                level: z.string(),
+                message: z.string(),
+                fields: z.record(z.string(), z.unknown()),
+              }),
+            ),
+            dropped: z.int().meta({ description: 'Number of earlier lines that were dropped.' }),
+          }),
+        ),
+      })
+      .register(NAMES, { id: 'StepLogs' }),
+    errors: [404],
+    etag: true,
+  }),
+  retry: verb({
+    ...common,
+    path: '/v1/tasks/{uuid}/workflow_steps/{step}/retry',
+    on: 'task',
+    summary: 'Retries a step that failed or waits for a retry',
+    takes: act,
+  }),
+  fire: verb({
+    ...common,
+    path: '/v1/tasks/{uuid}/workflow_steps/{step}/fire',
+    on: 'task',
+    summary: 'Completes a timer step now',
+    takes: act,
+  }),
+  move: verb({
+    method: 'post',
+    path: '/v1/tasks/{uuid}/workflow_steps/{step}/move',
+    on: 'task',
+    permission: 'steps:resolve',
+    summary: 'Changes the time of a timer step',
+    takes: {
+      path: StepPath,
+      body: z
+        .strictObject({
+          ...OPERATOR,
+          until: named(100).optional().meta({ description: 'ISO 8601 with a zone.' }),
+          in: named(100).optional().meta({ description: 'A duration from now, such as `2h`.' }),
+        })
+        .register(NAMES, { id: 'MoveTimerRequest' }),
+    },
+    gives: z.object({ task_uuid: z.uuid(), step: z.string(), until: time }),
+    errors: [404, 409],
+  }),
+};

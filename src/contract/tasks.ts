@@ -1,0 +1,384 @@
+import { z } from 'zod';
+import { CopySchema, named, PauseResultSchema, RerunSchema, TaskPath, time } from './schemas/acts.ts';
+import { EventSchema } from './schemas/events.ts';
+import { KeyHeader, OnDuplicate } from './schemas/idempotency-key.ts';
+import { jsonObject } from './schemas/json-object.ts';
+import { FORMAT, MERMAID } from './schemas/mermaid.ts';
+import { NAMES } from './schemas/names.ts';
+import { ActBody, OPERATOR } from './schemas/operator.ts';
+import { TaskRunsSchema } from './schemas/operators.ts';
+import { pageFields, pageQuery, queryNumber, time as timeOrAge } from './schemas/query.ts';
+import { ExplanationSchema, HistoryEntrySchema, UuidParam, WaitSchema } from './schemas/task-details.ts';
+import { filterQuery, TaskListQuery as ListQuery } from './schemas/task-filter.ts';
+import { GraphSchema, TimelineSchema } from './schemas/task-graph.ts';
+import {
+  CreatedTaskSchema,
+  TaskListSchema,
+  TaskRequestSchema,
+  TaskResponseSchema,
+  TaskSummarySchema,
+} from './schemas/tasks.ts';
+import { verb } from './verb.ts';
+
+const Uuid = z.object({ uuid: z.string() });
+
+/** The path of the route, whose body has different limits than the bodies of other routes. */
+export const CREATE_MANY_PATH = '/v1/tasks/bulk';
+
+export const NDJSON = 'application/x-ndjson';
+
+const count = z.int();
+
+const act = { path: TaskPath, optionalBody: ActBody };
+
+const pausing = (verb: 'pause' | 'resume') =>
+  ({
+    permission: 'tasks:update',
+    summary: verb === 'pause' ? 'Pauses a task: running steps finish' : 'Ends the pause of a task',
+    takes: act,
+    gives: PauseResultSchema,
+    errors: verb === 'pause' ? ([404, 409] as const) : ([404] as const),
+  }) as const;
+
+const list = z
+  .string()
+  .transform((text) => text.split(',').map((part) => part.trim()))
+  .optional();
+const Resumable = {
+  last_event_id: z.string().max(100).optional().meta({
+    description: 'The last id that was received, for clients that cannot send the header `Last-Event-ID`.',
+  }),
+};
+const LastEventId = z.object({ 'last-event-id': z.string().max(100).optional() });
+const several = (what: string) =>
+  list.meta({ type: 'string', description: `${what} Several are separated by commas.` });
+const AllQuery = z.object({
+  namespace: several('Only tasks of this namespace.'),
+  name: several('Only tasks with this name.'),
+  state: several('Only tasks in this state. A task that was sent is sent once more when it leaves the state.'),
+  tag: several('Only tasks with this tag, or with all tags if there are several.'),
+  kind: several('`task` (default) or `step`.'),
+  ...Resumable,
+});
+const OneQuery = z.object({ kind: several('`task` or `step`. Default: both.'), ...Resumable });
+
+/** The verbs for tasks. */
+export const tasks = {
+  create: verb({
+    method: 'post',
+    path: '/v1/tasks',
+    on: 'visible',
+    operationId: 'createTask',
+    permission: 'tasks:create',
+    summary: 'Creates a task',
+    description:
+      'A repeated request with the same `Idempotency-Key` creates nothing, and returns the first task with `"created": false`. If it is another request, the status is 409. `idempotency_key` in the body names the task too, but a repetition is a 409. With `on_duplicate=return`, both return the first task. Only the task that the credential created is returned to a credential without the permission tasks:read.',
+    takes: {
+      query: z.object({ on_duplicate: OnDuplicate.optional() }),
+      headers: KeyHeader,
+      body: TaskRequestSchema,
+    },
+    gives: CreatedTaskSchema,
+    status: 201,
+    errors: [404, 409],
+  }),
+  watchAll: verb({
+    method: 'get',
+    path: '/v1/stream',
+    on: 'visible',
+    permission: 'tasks:read',
+    summary: 'Streams the changes of all tasks as server-sent events',
+    takes: { query: AllQuery, headers: LastEventId },
+    gives: z.string(),
+  }),
+  watch: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/stream',
+    on: 'task',
+    permission: 'tasks:read',
+    summary: 'Streams the state of a task and its steps as server-sent events',
+    takes: { path: Uuid, query: OneQuery, headers: LastEventId },
+    gives: z.string(),
+    errors: [404],
+  }),
+  list: verb({
+    method: 'get',
+    path: '/v1/tasks',
+    on: 'visible',
+    operationId: 'listTasks',
+    permission: 'tasks:list',
+    summary: 'Lists tasks, newest first, by any of these conditions',
+    description:
+      'Reads tables that are written after the commit of a change, so changes of the last second may be missing.',
+    takes: { query: ListQuery },
+    gives: TaskListSchema,
+  }),
+  get: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}',
+    on: 'task',
+    permission: 'tasks:read',
+    summary: 'Returns a task with its steps',
+    etag: true,
+    takes: { path: Uuid },
+    gives: TaskResponseSchema,
+    errors: [404],
+  }),
+  cancel: verb({
+    method: 'delete',
+    path: '/v1/tasks/{uuid}',
+    on: 'task',
+    operationId: 'cancelTask',
+    permission: 'tasks:cancel',
+    summary: 'Cancels a task',
+    takes: { path: Uuid, optionalBody: ActBody },
+    gives: TaskResponseSchema,
+    errors: [404],
+  }),
+  summary: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/summary',
+    on: 'task',
+    permission: 'tasks:read',
+    summary: 'Returns a task, its template and its steps without contents',
+    etag: true,
+    takes: { path: Uuid },
+    gives: TaskSummarySchema,
+    errors: [404],
+  }),
+  createMany: verb({
+    method: 'post',
+    path: CREATE_MANY_PATH,
+    on: 'visible',
+    permission: 'tasks:create',
+    summary: 'Creates many tasks: a request on each line, and a result for each line',
+    takes: {
+      query: z.object({ on_duplicate: OnDuplicate.default('error') }),
+      bodyByHand: { [NDJSON]: z.string().meta({ description: 'A TaskRequest as JSON on each line.' }) },
+    },
+    gives: z.string(),
+  }),
+  context: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/context',
+    on: 'task',
+    permission: 'tasks:context_read',
+    summary: 'Returns the context of a task',
+    takes: { path: UuidParam },
+    gives: z
+      .object({ task_uuid: z.uuid(), context: z.record(z.string(), z.unknown()) })
+      .register(NAMES, { id: 'TaskContext' }),
+    errors: [404],
+    etag: true,
+  }),
+  why: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/why',
+    on: 'task',
+    permission: 'tasks:read',
+    summary: 'Explains why each step of a task is in its state',
+    takes: { path: UuidParam },
+    gives: ExplanationSchema,
+    errors: [404],
+  }),
+  history: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/history',
+    on: 'task',
+    permission: 'tasks:read',
+    summary: 'Lists the attempts and operator actions of a task, oldest first',
+    takes: {
+      path: UuidParam,
+      query: z.object({
+        step: z.string().optional().meta({ description: 'The name of a step: only its entries.' }),
+        ...pageQuery(1000),
+      }),
+    },
+    gives: z.object({ entries: z.array(HistoryEntrySchema), ...pageFields }).register(NAMES, { id: 'TaskHistory' }),
+    errors: [404],
+    etag: true,
+  }),
+  events: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/events',
+    on: 'task',
+    permission: 'events:read',
+    summary: 'Lists the durable events of a task, newest first',
+    takes: { path: UuidParam, query: z.object(pageQuery()) },
+    gives: z.object({ events: z.array(EventSchema), ...pageFields }).register(NAMES, { id: 'TaskEvents' }),
+    errors: [404],
+  }),
+  waits: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/waits',
+    on: 'task',
+    permission: 'tasks:read',
+    summary: 'Lists the last wait of each step in a task, including ended waits',
+    description:
+      'A wait for a time, a signal, votes, a completion from outside, or the next call of a handler. The wait of a task that starts later has no step.',
+    takes: { path: UuidParam },
+    gives: z.object({ waits: z.array(WaitSchema), ...pageFields }).register(NAMES, { id: 'TaskWaits' }),
+    errors: [404],
+    etag: true,
+  }),
+  graph: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/graph',
+    on: 'task',
+    permission: 'tasks:read',
+    summary: 'Returns the steps of a task and their dependencies, with states and times',
+    description:
+      'As a Mermaid flowchart with `?format=mermaid` or `Accept: text/vnd.mermaid`. In the flowchart, a batch is one node.',
+    takes: { path: UuidParam, query: FORMAT },
+    gives: GraphSchema,
+    otherForms: { [MERMAID]: 'A Mermaid flowchart, colored by state.' },
+    errors: [404],
+    etag: true,
+  }),
+  timeline: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/timeline',
+    on: 'task',
+    permission: 'tasks:read',
+    summary: 'Returns the timeline spans of each step in a task, for a Gantt chart',
+    description:
+      'Spans are `queued` (ready, not yet claimed), `running`, `retry_wait`, `waiting` and `blocked` (failed permanently). The queue keeps no times: the start of `queued` is the latest of the creation of the task, the end of the last parent, the time at which a retry was due, and the last action on the step.',
+    takes: { path: UuidParam },
+    gives: TimelineSchema,
+    errors: [404],
+  }),
+  histogram: verb({
+    method: 'get',
+    path: '/v1/task-histogram',
+    on: 'visible',
+    permission: 'tasks:list',
+    summary: 'Counts tasks, or failures, by time',
+    description:
+      'Counts the tasks that `GET /v1/tasks` finds with the same parameters by the time of their creation, at most the newest 100,000. With `by=failed`, counts the failed steps of open tasks by the time of their failure.',
+    takes: {
+      query: z.object({
+        ...filterQuery,
+        by: z.enum(['created', 'failed']).default('created'),
+        buckets: queryNumber(60, { min: 2, max: 500 }),
+        since: timeOrAge.optional().meta({ description: 'With `by=failed`: only failures since this time.' }),
+      }),
+    },
+    gives: z
+      .object({
+        from: z.string(),
+        to: z.string(),
+        bucket_ms: count,
+        complete: z
+          .boolean()
+          .meta({ description: 'False if there are more tasks; only tasks since `from` are counted.' }),
+        total: count,
+        buckets: z.array(z.object({ at: z.string(), total: count, failed: count, open: count })).meta({
+          description: 'Buckets without tasks are omitted. `failed` includes blocked tasks; `open` does not.',
+        }),
+      })
+      .register(NAMES, { id: 'TaskHistogram' }),
+  }),
+  retry: verb({
+    method: 'post',
+    path: '/v1/tasks/{uuid}/retry',
+    on: 'task',
+    permission: 'tasks:update',
+    summary: 'Retries the failed steps of a task, and its steps that wait for a retry',
+    takes: act,
+    gives: z.object({ task_uuid: z.uuid(), steps: z.array(z.string()), status: z.string() }),
+    errors: [404, 409],
+  }),
+  resolve: verb({
+    method: 'post',
+    path: '/v1/tasks/{uuid}/resolve',
+    on: 'task',
+    permission: 'tasks:update',
+    summary: 'Ends a task by hand; a repeated request changes nothing',
+    takes: act,
+    gives: z.object({ task_uuid: z.uuid(), resolved: z.boolean(), status: z.string() }),
+    errors: [404, 409],
+  }),
+  rerun: verb({
+    method: 'post',
+    path: '/v1/tasks/{uuid}/rerun',
+    on: 'task',
+    permission: 'tasks:update',
+    summary: 'Runs a step and everything after it again, or lists what would run',
+    takes: {
+      path: TaskPath,
+      body: z
+        .strictObject({ ...OPERATOR, from: named(1000), dry_run: z.boolean().default(false) })
+        .register(NAMES, { id: 'RerunRequest' }),
+    },
+    gives: RerunSchema,
+    errors: [404, 409],
+  }),
+  copy: verb({
+    method: 'post',
+    path: '/v1/tasks/{uuid}/copy',
+    on: 'task',
+    permission: 'tasks:create',
+    summary: 'Creates a copy of a task, with its context or a new one',
+    takes: {
+      path: TaskPath,
+      headers: KeyHeader,
+      optionalBody: z
+        .strictObject({ ...OPERATOR, context: jsonObject().optional(), idempotency_key: named(1000).optional() })
+        .register(NAMES, { id: 'CopyRequest' }),
+    },
+    gives: CopySchema,
+    status: 201,
+    errors: [404, 409],
+  }),
+  pause: verb({ method: 'post', path: '/v1/tasks/{uuid}/pause', on: 'task', ...pausing('pause') }),
+  resume: verb({ method: 'post', path: '/v1/tasks/{uuid}/resume', on: 'task', ...pausing('resume') }),
+  startNow: verb({
+    method: 'post',
+    path: '/v1/tasks/{uuid}/start-now',
+    on: 'task',
+    permission: 'tasks:update',
+    summary: 'Starts a task now that was created to start later',
+    takes: act,
+    gives: z.object({ task_uuid: z.uuid(), started: z.literal(true) }),
+    errors: [404, 409],
+  }),
+  reschedule: verb({
+    method: 'post',
+    path: '/v1/tasks/{uuid}/reschedule',
+    on: 'task',
+    permission: 'tasks:update',
+    summary: 'Changes the start time of a task that was created to start later',
+    takes: {
+      path: TaskPath,
+      body: z
+        .strictObject({
+          ...OPERATOR,
+          at: named(100).optional().meta({ description: 'ISO 8601 with a zone.' }),
+          in: named(100).optional().meta({ description: 'A duration from now, such as `2h`.' }),
+        })
+        .register(NAMES, { id: 'RescheduleRequest' }),
+    },
+    gives: z.object({ task_uuid: z.uuid(), start_at: time }),
+    errors: [404, 409],
+  }),
+  delete: verb({
+    method: 'post',
+    path: '/v1/tasks/{uuid}/delete',
+    on: 'task',
+    permission: 'tasks:delete',
+    summary: 'Deletes a task that has ended, with its results and history',
+    takes: act,
+    gives: z.object({ task_uuid: z.uuid(), deleted: z.literal(true) }),
+    errors: [404, 409],
+  }),
+  runs: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/runs',
+    on: 'task',
+    permission: 'tasks:read',
+    summary: 'Returns the results that reruns replaced, and the copies of a task',
+    takes: { path: UuidParam },
+    gives: TaskRunsSchema,
+    errors: [404],
+  }),
+};

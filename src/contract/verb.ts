@@ -1,0 +1,62 @@
+import type { z } from 'zod';
+import type { Permission } from '../model/permissions.ts';
+
+/** The schemas of a request. Their names are those of the wire, in snake_case. */
+export interface Takes {
+  /** The parameters in the path. */
+  path?: z.ZodType;
+  query?: z.ZodType;
+  headers?: z.ZodType;
+  /** The JSON body, which must be there. */
+  body?: z.ZodType;
+  /** A JSON body that may be omitted. */
+  optionalBody?: z.ZodType;
+  /** A body that is not only JSON: the schema of each content type. Its route is written by hand. */
+  bodyByHand?: Readonly<Record<string, z.ZodType>>;
+}
+
+/** The thing that a verb acts on. It decides which callers that are limited to namespaces may use the verb. */
+export type ActsOn =
+  /** The thing or the namespace that the path names. The caller must be allowed to see its namespace. */
+  | 'task'
+  | 'namespace'
+  | 'schedule'
+  | 'dead_letter'
+  /** Everything that the caller may see: the verb limits its reads and changes to the namespaces of the caller. */
+  | 'visible'
+  /** All namespaces. Callers that are limited to namespaces are refused. */
+  | 'installation';
+
+/** A verb: what callers can do, as every door describes it. */
+export interface Verb {
+  method: 'get' | 'post' | 'patch' | 'delete';
+  /** The path of its route, with braces around parameters. */
+  path: string;
+  /** The permission that the caller needs. `public`: no credential; `authenticated`: any credential. */
+  permission: Permission | 'public' | 'authenticated';
+  on: ActsOn;
+  /** One line, which begins with a verb. */
+  summary: string;
+  /** Details, in Markdown. */
+  description?: string;
+  takes?: Takes;
+  /** `z.never()`: it has no JSON form. */
+  gives: z.ZodType;
+  /** Default 200. */
+  status?: 200 | 201 | 202;
+  /** Errors in addition to the errors of every route. Routes with a body also have 413 and 415. */
+  errors?: readonly (400 | 404 | 409 | 413)[];
+  /** The name of the operation in generated clients. Default: from method and path, such as `getTaskContext`. */
+  operationId?: string;
+  /** The group in the documentation. Default: the first part of the path. */
+  tag?: string;
+  /** Whether the response has an ETag, so that a request with `If-None-Match` can get 304. Default false. */
+  etag?: boolean;
+  /** Other forms of the response, by content type, with a description of each. */
+  otherForms?: Readonly<Record<string, string>>;
+}
+
+/** Describes a verb, and keeps its types. */
+export function verb<const Described extends Verb>(described: Described): Described {
+  return described;
+}
