@@ -69,7 +69,7 @@ const COLUMNS = `
 const JOINS = `
   join tasker.template m on m.id = d.template_id join tasker.namespace n on n.id = m.namespace_id
   left join lateral (
-    select ${shownState('t')} state, floor(extract(epoch from now() - (select moved.at from (${LAST_MOVE}) moved)) / 60)::int minutes
+    select ${shownState('t')} state, floor(extract(epoch from statement_timestamp() - (select moved.at from (${LAST_MOVE}) moved)) / 60)::int minutes
       from tasker.task t where t.task_uuid = d.task_uuid offset 0) live on true`;
 
 /**

@@ -11,8 +11,8 @@ with w as materialized (
   union
   (select * from tasker.task_watch order by check_at limit $1::int))
 select w.task_uuid "taskUuid", n.name "namespaceName", m.name "taskName", (${shownState('t')})::text "currentState",
-       floor(extract(epoch from now() - moved.at - idle.held) / 60)::int "timeInStateMinutes",
-       floor(extract(epoch from now() - t.created_at) / 60)::int "taskAgeMinutes", near.minutes "stalenessThresholdMinutes",
+       floor(extract(epoch from statement_timestamp() - moved.at - idle.held) / 60)::int "timeInStateMinutes",
+       floor(extract(epoch from statement_timestamp() - t.created_at) / 60)::int "taskAgeMinutes", near.minutes "stalenessThresholdMinutes",
        case when near.part >= 1 then 'stale' when near.part >= 0.8 then 'warning' else 'healthy' end "healthStatus",
        -t.rank priority, near.rule
   from w
@@ -21,7 +21,7 @@ select w.task_uuid "taskUuid", n.name "namespaceName", m.name "taskName", (${sho
   join tasker.namespace n on n.id = m.namespace_id
   ${LIMITS_NOW}
  cross join lateral (
-   select rule, minutes, extract(epoch from now() - since - held) / 60 / minutes part from (
+   select rule, minutes, extract(epoch from statement_timestamp() - since - held) / 60 / minutes part from (
      values (duration.rule, lim.duration, begun.at, duration.held),
             (idle.rule, idle.minutes, moved.at, idle.held)) x (rule, minutes, since, held)
     where minutes is not null and not begun.is_due_later order by 3 desc limit 1) near
