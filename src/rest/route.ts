@@ -164,9 +164,11 @@ function onlyTypes(types: readonly string[]): MiddlewareHandler {
   };
 }
 
-/** Returns whether a request has a body. Requests of this process, without a socket, have neither of the two headers. */
+/** Returns whether a request has a body. A request of this process, without a socket, may have one without either header. */
 function hasBody(c: Context, type: string): boolean {
   const length = c.req.header('content-length');
   if (length !== undefined) return length !== '0';
-  return c.req.header('transfer-encoding') !== undefined || (type !== '' && c.req.raw.body !== null);
+  if (c.req.header('transfer-encoding') !== undefined) return true;
+  const { incoming } = (c.env ?? {}) as { incoming?: unknown };
+  return incoming === undefined && type !== '' && c.req.raw.body !== null;
 }

@@ -250,3 +250,11 @@ it('requests without a credential use at most a quarter of the requests in progr
     await blocker.end();
   }
 });
+
+it('a request without a body may have the content type of JSON', async () => {
+  const { socket, key, tasker } = await server();
+  const { taskUuid } = await tasker.createTask(DEMO);
+  // As Python and Node send it: with neither a length nor an encoding.
+  const head = [`DELETE /v1/tasks/${taskUuid} HTTP/1.1`, 'host: 127.0.0.1', JSON_TYPE, `x-api-key: ${key}`, '', ''];
+  expect(await socket(head.join('\r\n')).answers()).toEqual([200]);
+});
