@@ -10,8 +10,8 @@ import {
   type TaskResponse,
 } from '../../src/client/index.ts';
 import type { CheckedNewTask } from '../../src/client/new-task.ts';
-import type { FfiLayer } from '../../src/index.ts';
 import type { TaskRequestSchema, TaskResponseSchema } from '../../src/contract/schemas/tasks.ts';
+import type { FfiLayer } from '../../src/index.ts';
 
 /** Types in the form that `tasker generate types` writes. */
 interface Types {

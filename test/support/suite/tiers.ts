@@ -14,6 +14,7 @@ const REST = [
   'crash/events-killed',
   'crash/lost-expansions',
   'crash/lost-helpers',
+  'crash/missing-handlers-killed',
   'crash/pause-races',
   'crash/prune-killed',
   'crash/random-faults',
@@ -40,6 +41,7 @@ const REST = [
   'package',
   'cli/deployment',
   'cli/dev-reload',
+  'cli/init',
   'cli/init-and-dev',
   'cli/worker-signals',
   // Embedded servers, also of other users. `npm test` starts one in `db/embedded-start`.
@@ -54,6 +56,8 @@ const REST = [
   'examples/orders-demo',
   'examples/python-worker',
   'examples/server',
+  // A message broker. `npm test` runs webhooks, and sinks that programs define.
+  'events/sinks/rabbitmq-sink',
   // The browser.
   'client/browser',
   'web',
