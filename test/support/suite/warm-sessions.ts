@@ -71,7 +71,7 @@ function install(): void {
   const prototype = pg.Client.prototype as unknown as Client;
   const { _connect: connect, end } = prototype as unknown as {
     _connect: Client['_connect'];
-    end(callback?: () => void): Promise<void> | undefined;
+    end(callback?: () => void): Promise<void> | void;
   };
   prototype._connect = function (this: Client, callback) {
     const sessions = kept.get(this.database ?? '');
@@ -90,10 +90,9 @@ function install(): void {
   };
   (prototype as unknown as { end: typeof end }).end = function (this: Client, callback) {
     if (!canKeep(this)) return end.call(this, callback);
-    const done = new Promise<void>((resolve) => this.once('end', resolve));
+    const done = callback ? void this.once('end', callback) : new Promise<void>((resolve) => this.once('end', resolve));
     park(this);
-    if (callback) done.then(callback);
-    return callback ? undefined : done;
+    return done;
   };
 }
 
