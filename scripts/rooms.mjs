@@ -28,7 +28,7 @@ export const ROOMS = {
     mayImport: ['errors'],
   },
   contract: {
-    about: 'What each verb takes and gives over HTTP, with its path and permission. Every door derives from it.',
+    about: 'The request, response, path and permission of each verb over HTTP. Every door derives from it.',
     begin: 'src/contract/verb.ts',
     mayImport: ['model'],
   },

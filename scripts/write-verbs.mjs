@@ -1,5 +1,5 @@
 // Writes the tables of docs/api-routes.md and docs/client-methods.md from the contract; with --check, only compares.
-// Reads dist: npm run reference
+// Reads dist. `npm run reference` builds it first.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createClient } from '../dist/client/client.js';

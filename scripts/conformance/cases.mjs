@@ -151,7 +151,7 @@ export async function storm(world, { seconds, random = Math.random }) {
     const attempts = await attemptsOf(world, uuid);
     const done = attempts.filter(({ what }) => what === 'completed').map(({ step }) => step);
     assert.equal(new Set(done).size, done.length, `a step of task ${uuid} completed twice`);
-    // Numbers can occur twice, after a release or a kill. An attempt is known by its number and its start.
+    // A number can occur twice, after a release or a kill. The number and the start together identify an attempt.
     const keys = attempts.map(({ step, attempt, started_at: startedAt }) => `${step} ${attempt} ${startedAt}`);
     assert.equal(new Set(keys).size, keys.length, `an attempt of task ${uuid} ended twice`);
     lost += attempts.filter(({ what }) => what === 'worker_lost').length;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** The pages that explain the verbs of a noun. */
+/** The title of each noun, and the page that explains its verbs. */
 const GUIDES = {
   tasks: ['Tasks', 'guide/api.md'],
   steps: ['Steps', 'guide/api-acts.md'],
@@ -19,7 +19,7 @@ const GUIDES = {
   analytics: ['Analytics', 'guide/statistics.md'],
   credentials: ['Credentials', 'guide/security.md'],
 };
-/** Methods of the client that are not verbs of their own. */
+/** Methods of the client that have no verb in the contract. */
 const OTHER_METHODS = {
   wait: 'Waits until a task has ended.',
   preview: 'Shows what a bulk action would act on.',
@@ -28,10 +28,10 @@ const OTHER_METHODS = {
   resolve: 'Marks a step as resolved by hand.',
   complete: 'Completes a step by hand, with a result.',
   config: 'Returns the configuration of the server, with secrets hidden.',
-  beginSession: 'Begins a session of a browser.',
-  endSession: 'Ends the session of this browser.',
+  beginSession: 'Starts a browser session.',
+  endSession: 'Ends the current browser session.',
   check: 'Returns whether the server responds.',
-  ready: 'Returns whether the server is ready, or the part that is not.',
+  ready: 'Returns whether the server is ready, and which part is not.',
   detailed: 'Returns the health of each part of the server.',
 };
 /** Fields of every list, and fields that every action takes. */
@@ -43,7 +43,7 @@ const cell = (text) => text.replaceAll('|', '\\|');
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`.replace(/\.\.$/, '.');
 const fieldsOf = (schema) => (schema instanceof z.ZodObject ? Object.keys(schema.shape) : []);
 
-/** Returns the names of what a verb takes besides its path, as Markdown. */
+/** Returns the names of the parameters and body fields of a verb as Markdown, without those in its path. */
 function takenBy({ takes = {} }, conditions) {
   const bodies = [takes.body, takes.optionalBody, ...Object.values(takes.bodyByHand ?? {})];
   const query = fieldsOf(takes.query);
@@ -57,7 +57,7 @@ function takenBy({ takes = {} }, conditions) {
   return [...(filtered ? ['[conditions](#conditions)'] : []), ...names.map(code), ...types.map(code)].join(', ');
 }
 
-/** Returns the tables of routes, a section for each noun. `conditions`: the fields of a filter of tasks. */
+/** Returns the tables of routes, with a section for each noun. `conditions`: the fields of a task filter. */
 export function routeTables(contract, conditions) {
   return Object.entries(contract)
     .flatMap(([noun, verbs]) => [
@@ -86,7 +86,7 @@ function titleOf(noun) {
   return GUIDES[noun][0];
 }
 
-/** Returns the tables of the client's methods. `client`: a client, whose groups and methods are listed. */
+/** Returns the tables of the client's methods. `client`: the client whose groups and methods are listed. */
 export function methodTables(contract, client) {
   const groups = Object.entries(client).filter(([, group]) => typeof group === 'object' && group !== null);
   return groups

@@ -16,7 +16,7 @@ export interface RunIo extends Surroundings {
   signal: AbortSignal;
 }
 
-/** A run of the command line. It uses the process for all parts of `io` that are not given. */
+/** A run of the command line. Uses the process for every part that is missing in `io`. */
 class Run {
   exitCode = 0;
   readonly #io: Partial<RunIo>;
@@ -56,11 +56,11 @@ class Run {
   }
 
   /**
-   * Calls `heard` at each request to stop. Returns a function that stops listening. `once`: a second signal ends the
-   * process, as without a listener.
+   * Calls `heard` at each request to stop. Returns a function that stops listening. With `once`, a second signal ends the
+   * process, as it does without a listener.
    */
   onStop(heard: (name: NodeJS.Signals, number: number) => void, { once = false } = {}): () => void {
-    // Signals arrive outside of the run.
+    // Node calls signal handlers outside of the run.
     const inThisRun = AsyncResource.bind(heard);
     const { signal } = this.#io;
     if (signal) {
@@ -83,7 +83,7 @@ class Run {
 const runs = new AsyncLocalStorage<Run>();
 const ofProcess = new Run();
 
-/** Runs `use` as a run with these streams, by default as the run of the process. {@link thisRun} returns it in all of `use`. */
+/** Calls `use` in a run with `io`, by default in the run of the process. Within `use`, {@link thisRun} returns this run. */
 export function inRun<T>(io: Partial<RunIo> | undefined, use: (run: Run) => Promise<T>): Promise<T> {
   // `--config` changes the environment of the run.
   const run = io === undefined ? ofProcess : new Run(io.env ? { ...io, env: { ...io.env } } : io);
@@ -102,8 +102,8 @@ export function here(): Surroundings {
 }
 
 /**
- * Returns the path with which to open a file that the user named. In the folder of the process, it stays as the user wrote
- * it, because errors of the system repeat it.
+ * Returns the path to use for opening a file that the user named. A run in the folder of the process keeps the path as the
+ * user wrote it, because system errors contain it.
  */
 export function inFolder(file: string): string {
   return thisRun().pathOf(file);

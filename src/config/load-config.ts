@@ -88,7 +88,7 @@ export function loadConfig(options: LoadConfigOptions = {}): LoadedConfig {
   return withOverrides(loaded, options.overrides ?? {});
 }
 
-/** Returns the defaults, without file and variables, except for `NODE_ENV`. */
+/** Returns the defaults. Reads no configuration file, and no environment variable except `NODE_ENV`. */
 export function defaultConfig({ env, cwd = process.cwd() }: Pick<LoadConfigOptions, 'env' | 'cwd'> = {}): LoadedConfig {
   return { ...defaults(cwd), path: undefined, files: [], warnings: [], problems: [], nodeEnv: nodeEnvOf(env) };
 }

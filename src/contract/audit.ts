@@ -24,7 +24,7 @@ export const audit = {
         target: z.string().optional(),
         fold: flag.optional().meta({
           description:
-            'One entry for each bulk action, with the number of its actions in `entries`. Without effect for a credential that is limited to namespaces.',
+            'Returns one entry for each bulk action, with the number of its actions in `entries`. Has no effect for a credential that is limited to namespaces.',
         }),
         ...pageQuery(),
       }),

@@ -94,7 +94,7 @@ export const deadLetters = {
     on: 'visible',
     permission: 'dlq:read',
     summary:
-      'Finds dead letters by any of these conditions, by default the open entries with the highest priority first',
+      'Finds the dead letters that meet the given conditions; by default, the open entries, highest priority first',
     takes: {
       query: z.object({
         status: z.enum(['pending', 'manually_resolved', 'permanently_failed', 'cancelled', 'all']).optional(),

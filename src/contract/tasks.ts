@@ -22,7 +22,7 @@ import { verb } from './verb.ts';
 
 const Uuid = z.object({ uuid: z.string() });
 
-/** The path of the route, whose body has different limits than the bodies of other routes. */
+/** The path of the route that creates many tasks. Its body has other limits than the bodies of other routes. */
 export const CREATE_MANY_PATH = '/v1/tasks/bulk';
 
 export const NDJSON = 'application/x-ndjson';
@@ -72,7 +72,7 @@ export const tasks = {
     permission: 'tasks:create',
     summary: 'Creates a task',
     description:
-      'A repeated request with the same `Idempotency-Key` creates nothing, and returns the first task with `"created": false`. If it is another request, the status is 409. `idempotency_key` in the body names the task too, but a repetition is a 409. With `on_duplicate=return`, both return the first task. Only the task that the credential created is returned to a credential without the permission tasks:read.',
+      'A repeated request with the same `Idempotency-Key` creates nothing, and returns the first task with `"created": false`. If the request differs from the first one, the status is 409. `idempotency_key` in the body also identifies the task, but a repeated request gets a 409. With `on_duplicate=return`, both return the first task. A credential without the permission tasks:read gets only tasks that it created itself.',
     takes: {
       query: z.object({ on_duplicate: OnDuplicate.optional() }),
       headers: KeyHeader,
@@ -107,7 +107,7 @@ export const tasks = {
     on: 'visible',
     operationId: 'listTasks',
     permission: 'tasks:list',
-    summary: 'Lists tasks, newest first, by any of these conditions',
+    summary: 'Lists the tasks that meet the given conditions, newest first',
     description:
       'Reads tables that are written after the commit of a change, so changes of the last second may be missing.',
     takes: { query: ListQuery },

@@ -1,17 +1,17 @@
 import type { z } from 'zod';
 import type { Permission } from '../model/permissions.ts';
 
-/** The schemas of a request. Their names are those of the wire, in snake_case. */
+/** The schemas of a request. Fields have the names that callers send, in snake_case. */
 export interface Takes {
   /** The parameters in the path. */
   path?: z.ZodType;
   query?: z.ZodType;
   headers?: z.ZodType;
-  /** The JSON body, which must be there. */
+  /** The required JSON body. */
   body?: z.ZodType;
-  /** A JSON body that may be omitted. */
+  /** The optional JSON body. */
   optionalBody?: z.ZodType;
-  /** A body that is not only JSON: the schema of each content type. Its route is written by hand. */
+  /** The schema of each content type, for a body that is not always JSON. The route of such a verb is written by hand. */
   bodyByHand?: Readonly<Record<string, z.ZodType>>;
 }
 
@@ -27,7 +27,7 @@ export type ActsOn =
   /** All namespaces. Callers that are limited to namespaces are refused. */
   | 'installation';
 
-/** A verb: what callers can do, as every door describes it. */
+/** A verb: an operation of the API, as every door describes it. */
 export interface Verb {
   method: 'get' | 'post' | 'patch' | 'delete';
   /** The path of its route, with braces around parameters. */
@@ -40,13 +40,13 @@ export interface Verb {
   /** Details, in Markdown. */
   description?: string;
   takes?: Takes;
-  /** `z.never()`: it has no JSON form. */
+  /** The JSON of the response. `z.never()`: the response has no JSON form. */
   gives: z.ZodType;
   /** Default 200. */
   status?: 200 | 201 | 202;
   /** Errors in addition to the errors of every route. Routes with a body also have 413 and 415. */
   errors?: readonly (400 | 404 | 409 | 413)[];
-  /** The name of the operation in generated clients. Default: from method and path, such as `getTaskContext`. */
+  /** The name of the operation in generated clients. Default: derived from method and path, such as `getTaskContext`. */
   operationId?: string;
   /** The group in the documentation. Default: the first part of the path. */
   tag?: string;

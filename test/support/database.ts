@@ -59,7 +59,7 @@ async function remove({ server, name, client }: Clone): Promise<void> {
 
 /** A database that tests use one after another, emptied in between. */
 interface Reused extends Clone {
-  /** The catalogs and counts of rows when it was created. A test that changes or vacuums tables makes the database unusable. */
+  /** The catalogs and counts of rows when it was created. After a test that changes or vacuums tables, the database is dropped. */
   catalogs: string;
   /** The rows of the tables that are not empty in a new database, as JSON. */
   first: Map<string, string>;
@@ -70,12 +70,12 @@ interface Reused extends Clone {
 }
 
 const unused: Reused[] = [];
-/** Rows that were deleted remain in the files of a table, and slow down each statement. */
+/** Number of tests that use a database. Deleted rows remain in the files of its tables, and slow down each statement. */
 const MOST_USES = 20;
 
 /**
- * Returns a migrated database without rows. It may have been used by an earlier test of this process: then its tables
- * were emptied, its sequences restarted, and its foreign sessions ended. Sessions are kept too, see `warm-sessions.ts`.
+ * Returns a migrated database without rows. An earlier test of this process may have used it. Then its tables were
+ * emptied and its sequences restarted. All sessions ended except the ones that `warm-sessions.ts` keeps.
  */
 export async function emptyDatabase(): Promise<TestDatabase> {
   if (inject('thorough')) return freshDatabase();
@@ -135,7 +135,7 @@ const END_SESSIONS = {
          where datname = current_database() and pid <> pg_backend_pid() and pid <> all($1::int[]) and backend_type = 'client backend'`,
 };
 
-/** Returns whether the database is as a new one. */
+/** Empties a database. Returns false if a test changed its schema or its settings, so that it cannot be used again. */
 async function empty(database: Reused): Promise<boolean> {
   const { client, tables, first, sequences } = database;
   await client.query('rollback; reset all');

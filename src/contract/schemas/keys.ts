@@ -46,7 +46,7 @@ export const ListedSessionSchema = z
     namespaces: z.array(z.string()).nullable().meta({ description: 'Null means all.' }),
     key_prefix: z.string().nullable().meta({
       description:
-        'Prefix of the API key that began the session. Null means a token, a key of the configuration, or a login.',
+        'Prefix of the API key that started the session. Null means a token, a key of the configuration, or a login.',
     }),
     created_at: z.string(),
     expires_at: z.string(),

@@ -20,7 +20,7 @@ export const AuditSchema = z
     bulk_id: z.int().nullable(),
     details: anything.nullable(),
     entries: z.int().meta({
-      description: 'Number of actions that the entry stands for, at most 10,000. More than 1 only with `fold`.',
+      description: 'Number of actions that the entry represents, at most 10,000. More than 1 only with `fold`.',
     }),
   })
   .register(NAMES, { id: 'AuditEntry' });

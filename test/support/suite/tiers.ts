@@ -56,7 +56,7 @@ const REST = [
   'examples/orders-demo',
   'examples/python-worker',
   'examples/server',
-  // A message broker. `npm test` runs webhooks, and sinks that programs define.
+  // Needs a message broker. `npm test` covers webhooks, and sinks that programs define.
   'events/sinks/rabbitmq-sink',
   // The browser.
   'client/browser',

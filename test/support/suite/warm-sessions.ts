@@ -96,7 +96,7 @@ function install(): void {
   };
 }
 
-/** Ties the socket that the program knows to the one of the session: destroying one destroys the other. */
+/** Ties the socket that the program knows to the socket of the session. Destroying one destroys the other. */
 function bind(client: Client): void {
   const { stream } = client.connection;
   const own = client.own!.stream;

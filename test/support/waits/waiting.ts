@@ -27,7 +27,7 @@ export const approvalStep = (more: Record<string, unknown> = {}, dependencies: r
   approval: { title: 'Refund the order?', ...more },
 });
 
-/** Returns the end of an attempt that failed. With a delay, the step is retried. */
+/** Returns the outcome of a failed attempt. With a delay, the step is retried. */
 export const failed = (step: Recording, delayMs: number): Recording => ({
   ...step,
   kind: delayMs > 0 ? KIND.retryable : KIND.permanent,

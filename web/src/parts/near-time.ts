@@ -4,7 +4,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** Describes a time less than a day away, `ms` ago or ahead if negative: `just now`, `3 min ago`, `in 1 h 29 min`. */
+/** Describes a time less than a day away. A negative `ms` is in the future. Examples: `just now`, `3 min ago`, `in 1 h 29 min`. */
 export function nearText(ms: number): string {
   const size = Math.abs(ms);
   if (size < 5 * SECOND) return ms >= 0 ? 'just now' : 'now';

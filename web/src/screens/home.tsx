@@ -60,7 +60,7 @@ function answerOf(needs: readonly Need[], unknown: readonly Unknown[]): string {
   return more === '' ? 'Everything is moving' : 'Not everything is known';
 }
 
-/** Tells what could not be read, so that its problems are not in the list. */
+/** Shows a part that could not be read. Its problems are missing from the list. */
 function UnknownRow({ unknown: { what, why } }: { unknown: Unknown }) {
   return (
     <li className="flex min-h-11 items-center gap-3 border-b border-line px-4 py-1.5 last:border-b-0">

@@ -47,7 +47,7 @@ interface QueueProblems {
   at_least: string[];
 }
 
-/** Something that the page does not know, because it could not or may not read it. */
+/** A part of the numbers that is unknown, because reading it failed or the user lacks the permission. */
 export interface Unknown {
   what: string;
   why: string;
@@ -99,7 +99,7 @@ export function useNeeds(): Needs {
       ];
   const rows = useNeedRows(sumOf(parts.map(({ data = NONE }) => data)));
   const unknown = parts.flatMap(unknownOf);
-  // A part that failed is not awaited.
+  // Do not wait for a part that failed.
   const loading = parts.some(({ data, error, missing }) => !data && !error && missing === undefined);
   return { needs: rows, unknown, loading };
 }
@@ -109,7 +109,7 @@ function unknownOf({ what, missing, error }: Part<unknown>): Unknown[] {
   return error ? [{ what, why: error.message }] : [];
 }
 
-/** Adds up the numbers. Each of them comes from one part only, except the approvals, which are not added twice. */
+/** Merges the numbers of all parts. Each number comes from one part only. */
 function sumOf(parts: readonly Attention[]): Attention {
   return {
     counts: Object.assign({}, ...parts.map(({ counts }) => counts)) as Attention['counts'],
@@ -239,7 +239,7 @@ function isIn({ scope, target }: Pause, namespace: string | undefined): boolean 
   return target === namespace || target.startsWith(`${namespace}/`);
 }
 
-/** Reads a list of the chosen namespace, if the user may. `ofAll`: the list does not take a namespace. */
+/** Reads a list of the chosen namespace, if the user has the permission. `ofAll`: the list cannot be limited to a namespace. */
 function usePart<Data>({
   path,
   permission,
