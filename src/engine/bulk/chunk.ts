@@ -30,6 +30,7 @@ import { reopenLocked } from '../rerun/rerun.ts';
 import type { LiveConditions, TaskFilter } from '../search/filter.ts';
 import type { TaskState } from '../task-view.ts';
 import { failing, judge, type LiveRows, seenOf, stepKey, type Verdict, WHOLE_TASK } from './judge.ts';
+import type { RedriveFilter } from './redrives.ts';
 import { actsOnSteps, verbOf } from './targets.ts';
 
 /** A bulk action in progress. */
@@ -154,7 +155,7 @@ async function readLive(
     filter?.stale ? staleAmong(tx, taskUuids) : undefined,
     isOfChange ? changedAmong(tx, taskUuids, conditions!) : undefined,
     step ? withStepAmong(tx, taskUuids, step) : undefined,
-    /task_(redrive|delete)/.test(action) ? openEntriesOf(tx, taskUuids) : new Map<string, string>(),
+    openDeadLetters(tx, { action, filter }, taskUuids),
   ]);
   return {
     tasks: new Map(tasks.map((task) => [task.taskUuid, task])),
@@ -164,6 +165,16 @@ async function readLive(
     withStep,
     deadLetters,
   };
+}
+
+/** Returns the open dead letters of tasks, for a redrive only the entries that still meet its filter. */
+function openDeadLetters(
+  tx: Db,
+  { action, filter }: Pick<Running, 'action' | 'filter'>,
+  taskUuids: readonly string[],
+): Promise<Map<string, string>> {
+  if (action === 'task_redrive') return openEntriesOf(tx, taskUuids, (filter ?? {}) as RedriveFilter);
+  return action === 'task_delete' ? openEntriesOf(tx, taskUuids) : Promise.resolve(new Map());
 }
 
 function lockedOut({ taskUuid, idx }: BulkItemRow): ItemOutcome {

@@ -93,7 +93,7 @@ function unfitForRedrive(
   seen: readonly { idx: number; attempts: number }[],
   { deadLetters }: LiveRows,
 ): string | undefined {
-  if (!deadLetters.has(task.taskUuid)) return 'it is no longer in the dead letters';
+  if (!deadLetters.has(task.taskUuid)) return 'it has no open dead letter that meets the conditions now';
   const [first] = seen;
   if (!first) return whyNothing(task.state);
   const wasEnded = first.idx === WHOLE_TASK;

@@ -113,10 +113,23 @@ export async function changeEntries(
 
 const OPEN_ENTRIES = sql('open_dead_letters_of')`
 select d.task_uuid "taskUuid", d.id from tasker.dead_letter d
- where d.task_uuid = any ($1::uuid[]) and d.status = 'pending' order by d.id for update`;
+ where d.task_uuid = any ($1::uuid[]) and d.status = 'pending' and ($2::text is null or d.reason = $2)
+   and ($3::text is null or d.assignee = $3) and (not $4::boolean or d.assignee is null) order by d.id for update`;
 
-/** Locks the open entries of tasks, and returns their ids by task. Call it after lockTasks. */
-export async function openEntriesOf(db: Db, taskUuids: readonly string[]): Promise<Map<string, string>> {
-  const { rows } = await db.query<{ taskUuid: string; id: string }>(OPEN_ENTRIES, [`{${taskUuids.join(',')}}`]);
+/** The conditions on an open entry that can change. */
+export interface OpenEntryConditions {
+  dlqReason?: string | undefined;
+  assignee?: string | undefined;
+  unassigned?: boolean | undefined;
+}
+
+/** Locks the open entries of tasks that meet the conditions, and returns their ids by task. Call it after lockTasks. */
+export async function openEntriesOf(
+  db: Db,
+  taskUuids: readonly string[],
+  { dlqReason, assignee, unassigned = false }: OpenEntryConditions = {},
+): Promise<Map<string, string>> {
+  const values = [`{${taskUuids.join(',')}}`, dlqReason ?? null, assignee ?? null, unassigned];
+  const { rows } = await db.query<{ taskUuid: string; id: string }>(OPEN_ENTRIES, values);
   return new Map(rows.map((row) => [row.taskUuid, row.id]));
 }

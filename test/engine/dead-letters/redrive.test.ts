@@ -214,6 +214,17 @@ describe('redriving many dead letters', () => {
     await expect(matched({ errorTyp: 'x' } as never)).rejects.toMatchObject({ message: /did you mean errorType/ });
   });
 
+  it('skips tasks whose entry got another assignee after the selection', async () => {
+    const { tasker } = await blockingTasker();
+    const [kept, moved] = await blockedTasks(tasker, 2);
+    await look(tasker);
+    for (const id of [kept!, moved!]) await tasker.deadLetters.assign(id, 'anna');
+    const act = tasker.deadLetters.redriveAll({ assignee: 'anna' }, BY);
+    expect(await act.preview()).toMatchObject({ matched: 2 });
+    await tasker.deadLetters.assign(moved!, 'ben');
+    expect(await act.result()).toMatchObject({ done: 1, skipped: [{ taskUuid: moved }] });
+  });
+
   it('by id skips tasks without an open entry and tasks that make progress', async () => {
     const { tasker, repair, another, sql } = await blockingTasker();
     const [blocked, resolved, cancelled, waiting] = await blockedTasks(tasker, 4);
@@ -230,7 +241,7 @@ describe('redriving many dead letters', () => {
     const { done, skipped, failed } = await other.deadLetters.redriveAll({ ids }, BY).result();
     expect({ done, failed }).toEqual({ done: 2, failed: [] });
     expect(Object.fromEntries(skipped.map(({ taskUuid, why }) => [taskUuid, why]))).toEqual({
-      [resolved!]: 'it is no longer in the dead letters',
+      [resolved!]: 'it has no open dead letter that meets the conditions now',
       [waiting!]: expect.stringContaining('it is in steps_in_process, and nothing failed'),
     });
     expect(await states(other, blocked!)).toMatchObject({ charge: 'enqueued' });
