@@ -25,7 +25,7 @@ type Action = keyof typeof PERMISSIONS;
 /** Maximum number of ids in one request. Use a filter for more tasks. */
 const MOST_IDS = 10_000;
 
-export const RequestSchema = z
+export const BulkActRequestSchema = z
   .strictObject({
     ...OPERATOR,
     action: z.enum(Object.keys(PERMISSIONS) as [Action, ...Action[]]),
@@ -55,7 +55,7 @@ export const bulkActs = {
     summary: 'Acts on many tasks or steps; GET /v1/bulk-acts/{id} shows the progress',
     description:
       'A repeated request with the same `Idempotency-Key` starts nothing, and returns the action that the first request started.',
-    takes: { headers: z.object({ 'idempotency-key': named(256).optional() }), body: RequestSchema },
+    takes: { headers: z.object({ 'idempotency-key': named(256).optional() }), body: BulkActRequestSchema },
     gives: StartedSchema,
     status: 202,
     errors: [404, 409],

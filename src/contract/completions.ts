@@ -3,7 +3,7 @@ import { named, time, UseSchema } from './schemas/acts.ts';
 import { NAMES } from './schemas/names.ts';
 import { verb } from './verb.ts';
 
-export const token = named(500).meta({
+const token = named(500).meta({
   description: 'The return value of `context.completionToken()`. It is the credential of the request.',
 });
 

@@ -9,11 +9,11 @@ const PERMISSION = 'auth:manage' as const;
 
 const ListSchema = z.object({ keys: z.array(KeySchema) }).register(NAMES, { id: 'ApiKeyList' });
 
-export const seconds = z.number().positive().max(3_153_600_000).nullish();
+const seconds = z.number().positive().max(3_153_600_000).nullish();
 
 const reason = z.string().min(1).max(4000).nullish();
 
-export const act = { reason, by: z.string().min(1).max(200).nullish() };
+const act = { reason, by: z.string().min(1).max(200).nullish() };
 
 const RequestSchema = closedObject({
   name: z.string(),

@@ -18,7 +18,8 @@ import { verb } from './verb.ts';
 
 const text = z.string().optional();
 
-export const Entry = z.object({ dlq_entry_uuid: z.string() });
+/** A dead letter, by its id. */
+export const EntryPath = z.object({ dlq_entry_uuid: z.string() });
 
 const ChangedSchema = z.object({ changed: z.int() }).register(NAMES, { id: 'ChangedDeadLetters' });
 
@@ -152,7 +153,7 @@ export const deadLetters = {
     permission: 'dlq:update',
     summary: 'Assigns a dead letter to a person or a team; null removes the assignee',
     takes: {
-      path: Entry,
+      path: EntryPath,
       body: z
         .strictObject({
           ...OPERATOR,
@@ -171,7 +172,7 @@ export const deadLetters = {
     permission: 'dlq:update',
     summary: 'Adds a remark to a dead letter',
     takes: {
-      path: Entry,
+      path: EntryPath,
       body: z.strictObject({ ...OPERATOR, note: z.string().min(1).max(10_000) }).register(NAMES, { id: 'NoteRequest' }),
     },
     gives: ChangedSchema,
@@ -184,7 +185,7 @@ export const deadLetters = {
     permission: 'dlq:update',
     summary: 'Closes a dead letter; its task does not change',
     takes: {
-      path: Entry,
+      path: EntryPath,
       optionalBody: z
         .strictObject({
           ...OPERATOR,
@@ -202,7 +203,7 @@ export const deadLetters = {
     on: 'dead_letter',
     permission: 'dlq:update',
     summary: 'Runs the task of a dead letter again, and closes the entry',
-    takes: { path: Entry, optionalBody: ActBody },
+    takes: { path: EntryPath, optionalBody: ActBody },
     gives: RedriveSchema,
     errors: [404, 409],
   }),

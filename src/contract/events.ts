@@ -6,7 +6,7 @@ import { ActBody, OPERATOR } from './schemas/operator.ts';
 import { pageFields, pageQuery, time } from './schemas/query.ts';
 import { verb } from './verb.ts';
 
-export const group = named(128);
+const group = named(128);
 
 const DeadBody = z
   .strictObject({

@@ -2,28 +2,27 @@ import { z } from 'zod';
 import { NAMES } from './schemas/names.ts';
 import { ActBody } from './schemas/operator.ts';
 import { orNull } from './schemas/or-null.ts';
+import { NamespacePath } from './schemas/paths.ts';
 import { pageFields } from './schemas/query.ts';
 import { PauseSchema } from './schemas/task-details.ts';
-import { common, PAUSES } from './templates.ts';
+import { PAUSES, PAUSING } from './templates.ts';
 import { verb } from './verb.ts';
-
-const OfNamespace = z.object({ namespace: z.string() });
 
 /** The verbs for namespaces. */
 export const namespaces = {
   pause: verb({
-    ...common,
+    ...PAUSING,
     path: '/v1/namespaces/{namespace}/pause',
     on: 'namespace',
     summary: `Pauses a namespace: ${PAUSES}`,
-    takes: { path: OfNamespace, optionalBody: ActBody },
+    takes: { path: NamespacePath, optionalBody: ActBody },
   }),
   resume: verb({
-    ...common,
+    ...PAUSING,
     path: '/v1/namespaces/{namespace}/resume',
     on: 'namespace',
     summary: 'Ends the pause of a namespace',
-    takes: { path: OfNamespace, optionalBody: ActBody },
+    takes: { path: NamespacePath, optionalBody: ActBody },
   }),
   list: verb({
     method: 'get',

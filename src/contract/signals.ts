@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { cursor, named, TaskPath } from './schemas/acts.ts';
+import { cursor, named } from './schemas/acts.ts';
+import { TaskPath } from './schemas/paths.ts';
 import { queryNumber } from './schemas/query.ts';
 import { SentSchema, SignalBody, SignalSchema, TargetedBody, TaskSignalsSchema } from './schemas/signals.ts';
 import { verb } from './verb.ts';

@@ -1,17 +1,16 @@
 import { z } from 'zod';
-import { ActedStepSchema, named, StepPath, time } from './schemas/acts.ts';
+import { ActedStepSchema, named, time } from './schemas/acts.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';
+import { StepPath, TaskPath } from './schemas/paths.ts';
 import { pageQuery } from './schemas/query.ts';
 import { FoundStepSchema, searchFields } from './schemas/step-search.ts';
-import { UuidParam } from './schemas/task-details.ts';
 import { filterQuery } from './schemas/task-filter.ts';
 import { StepActionSchema, StepAuditSchema, StepResponseSchema } from './schemas/tasks.ts';
 import { verb } from './verb.ts';
 
-const Task = z.object({ uuid: z.string() });
-
-export const Step = z.object({ uuid: z.string(), step_uuid: z.string() });
+/** A step by its id only, as clients of the earlier system name it. */
+export const StepIdPath = TaskPath.extend({ step_uuid: z.string() });
 
 const common = { method: 'post', permission: 'steps:resolve', gives: ActedStepSchema, errors: [404, 409] } as const;
 
@@ -26,7 +25,7 @@ export const steps = {
     permission: 'steps:read',
     summary: 'Returns the steps of a task',
     etag: true,
-    takes: { path: Task },
+    takes: { path: TaskPath },
     gives: z.array(StepResponseSchema),
     errors: [404],
   }),
@@ -37,7 +36,7 @@ export const steps = {
     permission: 'steps:read',
     summary: 'Returns a step',
     etag: true,
-    takes: { path: Step },
+    takes: { path: StepIdPath },
     gives: StepResponseSchema,
     errors: [404],
   }),
@@ -48,7 +47,7 @@ export const steps = {
     operationId: 'resolveTaskWorkflowStep',
     permission: 'steps:resolve',
     summary: 'Resets, resolves or completes a step by hand',
-    takes: { path: Step, body: StepActionSchema },
+    takes: { path: StepIdPath, body: StepActionSchema },
     gives: StepResponseSchema,
     errors: [404],
   }),
@@ -59,7 +58,7 @@ export const steps = {
     permission: 'steps:read',
     summary: "Returns the outcomes of a step's attempts, newest first",
     etag: true,
-    takes: { path: Step },
+    takes: { path: StepIdPath },
     gives: z.array(StepAuditSchema),
     errors: [404],
   }),
@@ -80,9 +79,7 @@ export const steps = {
     summary: "Returns the log lines of a step's handler, by attempt",
     description: 'By default, only the last 200 lines of failed attempts are kept.',
     takes: {
-      path: UuidParam.extend({
-        step: z.string().meta({ description: 'The name or id of the step.', example: 'charge' }),
-      }),
+      path: StepPath,
       query: z.object({ attempt: z.coerce.number().int().min(1).optional() }),
     },
     gives: z

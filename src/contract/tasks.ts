@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CopySchema, named, PauseResultSchema, RerunSchema, TaskPath, time } from './schemas/acts.ts';
+import { CopySchema, named, PauseResultSchema, RerunSchema, time } from './schemas/acts.ts';
 import { EventSchema } from './schemas/events.ts';
 import { KeyHeader, OnDuplicate } from './schemas/idempotency-key.ts';
 import { jsonObject } from './schemas/json-object.ts';
@@ -7,9 +7,10 @@ import { FORMAT, MERMAID } from './schemas/mermaid.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';
 import { TaskRunsSchema } from './schemas/operators.ts';
+import { TaskPath } from './schemas/paths.ts';
 import { pageFields, pageQuery, queryNumber, time as timeOrAge } from './schemas/query.ts';
-import { ExplanationSchema, HistoryEntrySchema, UuidParam, WaitSchema } from './schemas/task-details.ts';
-import { filterQuery, TaskListQuery as ListQuery } from './schemas/task-filter.ts';
+import { ExplanationSchema, HistoryEntrySchema, WaitSchema } from './schemas/task-details.ts';
+import { filterQuery, TaskListQuery } from './schemas/task-filter.ts';
 import { GraphSchema, TimelineSchema } from './schemas/task-graph.ts';
 import {
   CreatedTaskSchema,
@@ -20,39 +21,29 @@ import {
 } from './schemas/tasks.ts';
 import { verb } from './verb.ts';
 
-const Uuid = z.object({ uuid: z.string() });
-
 /** The path of the route that creates many tasks. Its body has other limits than the bodies of other routes. */
 export const CREATE_MANY_PATH = '/v1/tasks/bulk';
 
+/** The content type of a JSON value on each line. */
 export const NDJSON = 'application/x-ndjson';
 
 const count = z.int();
 
 const act = { path: TaskPath, optionalBody: ActBody };
 
-const pausing = (verb: 'pause' | 'resume') =>
-  ({
-    permission: 'tasks:update',
-    summary: verb === 'pause' ? 'Pauses a task: running steps finish' : 'Ends the pause of a task',
-    takes: act,
-    gives: PauseResultSchema,
-    errors: verb === 'pause' ? ([404, 409] as const) : ([404] as const),
-  }) as const;
-
-const list = z
-  .string()
-  .transform((text) => text.split(',').map((part) => part.trim()))
-  .optional();
+const several = (what: string) =>
+  z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .optional()
+    .meta({ type: 'string', description: `${what} Several are separated by commas.` });
 const Resumable = {
   last_event_id: z.string().max(100).optional().meta({
     description: 'The last id that was received, for clients that cannot send the header `Last-Event-ID`.',
   }),
 };
 const LastEventId = z.object({ 'last-event-id': z.string().max(100).optional() });
-const several = (what: string) =>
-  list.meta({ type: 'string', description: `${what} Several are separated by commas.` });
-const AllQuery = z.object({
+const WatchAllQuery = z.object({
   namespace: several('Only tasks of this namespace.'),
   name: several('Only tasks with this name.'),
   state: several('Only tasks in this state. A task that was sent is sent once more when it leaves the state.'),
@@ -60,7 +51,7 @@ const AllQuery = z.object({
   kind: several('`task` (default) or `step`.'),
   ...Resumable,
 });
-const OneQuery = z.object({ kind: several('`task` or `step`. Default: both.'), ...Resumable });
+const WatchQuery = z.object({ kind: several('`task` or `step`. Default: both.'), ...Resumable });
 
 /** The verbs for tasks. */
 export const tasks = {
@@ -88,7 +79,7 @@ export const tasks = {
     on: 'visible',
     permission: 'tasks:read',
     summary: 'Streams the changes of all tasks as server-sent events',
-    takes: { query: AllQuery, headers: LastEventId },
+    takes: { query: WatchAllQuery, headers: LastEventId },
     gives: z.string(),
   }),
   watch: verb({
@@ -97,7 +88,7 @@ export const tasks = {
     on: 'task',
     permission: 'tasks:read',
     summary: 'Streams the state of a task and its steps as server-sent events',
-    takes: { path: Uuid, query: OneQuery, headers: LastEventId },
+    takes: { path: TaskPath, query: WatchQuery, headers: LastEventId },
     gives: z.string(),
     errors: [404],
   }),
@@ -110,7 +101,7 @@ export const tasks = {
     summary: 'Lists the tasks that meet the given conditions, newest first',
     description:
       'Reads tables that are written after the commit of a change, so changes of the last second may be missing.',
-    takes: { query: ListQuery },
+    takes: { query: TaskListQuery },
     gives: TaskListSchema,
   }),
   get: verb({
@@ -120,7 +111,7 @@ export const tasks = {
     permission: 'tasks:read',
     summary: 'Returns a task with its steps',
     etag: true,
-    takes: { path: Uuid },
+    takes: { path: TaskPath },
     gives: TaskResponseSchema,
     errors: [404],
   }),
@@ -131,7 +122,7 @@ export const tasks = {
     operationId: 'cancelTask',
     permission: 'tasks:cancel',
     summary: 'Cancels a task',
-    takes: { path: Uuid, optionalBody: ActBody },
+    takes: { path: TaskPath, optionalBody: ActBody },
     gives: TaskResponseSchema,
     errors: [404],
   }),
@@ -142,7 +133,7 @@ export const tasks = {
     permission: 'tasks:read',
     summary: 'Returns a task, its template and its steps without contents',
     etag: true,
-    takes: { path: Uuid },
+    takes: { path: TaskPath },
     gives: TaskSummarySchema,
     errors: [404],
   }),
@@ -164,7 +155,7 @@ export const tasks = {
     on: 'task',
     permission: 'tasks:context_read',
     summary: 'Returns the context of a task',
-    takes: { path: UuidParam },
+    takes: { path: TaskPath },
     gives: z
       .object({ task_uuid: z.uuid(), context: z.record(z.string(), z.unknown()) })
       .register(NAMES, { id: 'TaskContext' }),
@@ -177,7 +168,7 @@ export const tasks = {
     on: 'task',
     permission: 'tasks:read',
     summary: 'Explains why each step of a task is in its state',
-    takes: { path: UuidParam },
+    takes: { path: TaskPath },
     gives: ExplanationSchema,
     errors: [404],
   }),
@@ -188,7 +179,7 @@ export const tasks = {
     permission: 'tasks:read',
     summary: 'Lists the attempts and operator actions of a task, oldest first',
     takes: {
-      path: UuidParam,
+      path: TaskPath,
       query: z.object({
         step: z.string().optional().meta({ description: 'The name of a step: only its entries.' }),
         ...pageQuery(1000),
@@ -204,7 +195,7 @@ export const tasks = {
     on: 'task',
     permission: 'events:read',
     summary: 'Lists the durable events of a task, newest first',
-    takes: { path: UuidParam, query: z.object(pageQuery()) },
+    takes: { path: TaskPath, query: z.object(pageQuery()) },
     gives: z.object({ events: z.array(EventSchema), ...pageFields }).register(NAMES, { id: 'TaskEvents' }),
     errors: [404],
   }),
@@ -216,7 +207,7 @@ export const tasks = {
     summary: 'Lists the last wait of each step in a task, including ended waits',
     description:
       'A wait for a time, a signal, votes, a completion from outside, or the next call of a handler. The wait of a task that starts later has no step.',
-    takes: { path: UuidParam },
+    takes: { path: TaskPath },
     gives: z.object({ waits: z.array(WaitSchema), ...pageFields }).register(NAMES, { id: 'TaskWaits' }),
     errors: [404],
     etag: true,
@@ -229,7 +220,7 @@ export const tasks = {
     summary: 'Returns the steps of a task and their dependencies, with states and times',
     description:
       'As a Mermaid flowchart with `?format=mermaid` or `Accept: text/vnd.mermaid`. In the flowchart, a batch is one node.',
-    takes: { path: UuidParam, query: FORMAT },
+    takes: { path: TaskPath, query: FORMAT },
     gives: GraphSchema,
     otherForms: { [MERMAID]: 'A Mermaid flowchart, colored by state.' },
     errors: [404],
@@ -243,7 +234,7 @@ export const tasks = {
     summary: 'Returns the timeline spans of each step in a task, for a Gantt chart',
     description:
       'Spans are `queued` (ready, not yet claimed), `running`, `retry_wait`, `waiting` and `blocked` (failed permanently). The queue keeps no times: the start of `queued` is the latest of the creation of the task, the end of the last parent, the time at which a retry was due, and the last action on the step.',
-    takes: { path: UuidParam },
+    takes: { path: TaskPath },
     gives: TimelineSchema,
     errors: [404],
   }),
@@ -330,8 +321,26 @@ export const tasks = {
     status: 201,
     errors: [404, 409],
   }),
-  pause: verb({ method: 'post', path: '/v1/tasks/{uuid}/pause', on: 'task', ...pausing('pause') }),
-  resume: verb({ method: 'post', path: '/v1/tasks/{uuid}/resume', on: 'task', ...pausing('resume') }),
+  pause: verb({
+    method: 'post',
+    path: '/v1/tasks/{uuid}/pause',
+    on: 'task',
+    permission: 'tasks:update',
+    summary: 'Pauses a task: running steps finish',
+    takes: act,
+    gives: PauseResultSchema,
+    errors: [404, 409],
+  }),
+  resume: verb({
+    method: 'post',
+    path: '/v1/tasks/{uuid}/resume',
+    on: 'task',
+    permission: 'tasks:update',
+    summary: 'Ends the pause of a task',
+    takes: act,
+    gives: PauseResultSchema,
+    errors: [404],
+  }),
   startNow: verb({
     method: 'post',
     path: '/v1/tasks/{uuid}/start-now',
@@ -377,7 +386,7 @@ export const tasks = {
     on: 'task',
     permission: 'tasks:read',
     summary: 'Returns the results that reruns replaced, and the copies of a task',
-    takes: { path: UuidParam },
+    takes: { path: TaskPath },
     gives: TaskRunsSchema,
     errors: [404],
   }),

@@ -3,33 +3,26 @@ import { ActivationSchema, named, PauseResultSchema } from './schemas/acts.ts';
 import { FORMAT, MERMAID } from './schemas/mermaid.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody } from './schemas/operator.ts';
+import { TemplatePath, VersionPath } from './schemas/paths.ts';
 import { about, change, ProblemSchema } from './schemas/template-changes.ts';
 import { TemplateDetailSchema, TemplateListSchema } from './schemas/templates.ts';
 import { verb } from './verb.ts';
 
-export const Named = z.object({ namespace: z.string(), name: z.string(), version: z.string() });
-
-export const Params = z.object({ namespace: z.string(), name: z.string(), version: z.string() });
-
-const ofVersion = { namespace: z.string(), name: z.string(), version: z.string() };
-
+/** The content type of templates as text. */
 export const YAML = 'application/yaml';
 
 /** A template: as YAML text, as JSON, or as `{ "source": "…" }` with the YAML in JSON. */
 const source = {
   bodyByHand: {
-    'application/yaml': z.string(),
+    [YAML]: z.string(),
     'application/json': z.object({ source: z.string().optional(), name: named().optional() }).loose(),
   },
 } as const;
 
-export const common = { method: 'post', permission: 'tasks:update', gives: PauseResultSchema, errors: [404] } as const;
+/** The common parts of the verbs that pause and resume. */
+export const PAUSING = { method: 'post', permission: 'tasks:update', gives: PauseResultSchema, errors: [404] } as const;
 
 export const PAUSES = 'running steps finish, and no other step starts until the pause ends';
-
-const OfTemplate = z.object({ namespace: z.string(), name: z.string() });
-
-const OfVersion = OfTemplate.extend({ version: z.string() });
 
 /** The verbs for templates. */
 export const templates = {
@@ -49,7 +42,7 @@ export const templates = {
     on: 'namespace',
     permission: 'templates:read',
     summary: 'Returns the template that new tasks of this version use',
-    takes: { path: Named },
+    takes: { path: VersionPath },
     etag: true,
     gives: TemplateDetailSchema,
     errors: [404],
@@ -62,9 +55,9 @@ export const templates = {
     summary: 'Returns a template as YAML',
     description:
       'As it was registered, with the overrides of the environment applied. Comments and the order of keys are not stored. As JSON with `?format=json` or `Accept: application/json`.',
-    takes: { path: Params, query: z.object({ format: z.enum(['yaml', 'json']).optional() }) },
+    takes: { path: VersionPath, query: z.object({ format: z.enum(['yaml', 'json']).optional() }) },
     gives: z
-      .object({ ...ofVersion, digest: z.string(), template: z.record(z.string(), z.unknown()) })
+      .object({ ...VersionPath.shape, digest: z.string(), template: z.record(z.string(), z.unknown()) })
       .register(NAMES, { id: 'TemplateSource' }),
     otherForms: { [YAML]: 'The template, in the form of a template file.' },
     errors: [404],
@@ -77,10 +70,10 @@ export const templates = {
     permission: 'templates:read',
     summary: 'Returns the steps of a template and their dependencies',
     description: 'As a Mermaid flowchart with `?format=mermaid` or `Accept: text/vnd.mermaid`.',
-    takes: { path: Params, query: FORMAT },
+    takes: { path: VersionPath, query: FORMAT },
     gives: z
       .object({
-        ...ofVersion,
+        ...VersionPath.shape,
         nodes: z.array(z.object({ name: z.string(), type: z.string(), callable: z.string() })),
         edges: z.array(z.object({ from: z.string(), to: z.string() })),
       })
@@ -96,7 +89,7 @@ export const templates = {
     permission: 'templates:read',
     summary: 'Returns the changes from an earlier version of a template',
     takes: {
-      path: Params,
+      path: VersionPath,
       query: z.object({ with: z.string().min(1).meta({ description: 'The earlier version.', example: '1.0.0' }) }),
     },
     gives: z
@@ -168,33 +161,33 @@ export const templates = {
     errors: [404],
   }),
   pause: verb({
-    ...common,
+    ...PAUSING,
     path: '/v1/templates/{namespace}/{name}/pause',
     on: 'namespace',
     summary: `Pauses all versions of a template: ${PAUSES}`,
-    takes: { path: OfTemplate, optionalBody: ActBody },
+    takes: { path: TemplatePath, optionalBody: ActBody },
   }),
   resume: verb({
-    ...common,
+    ...PAUSING,
     path: '/v1/templates/{namespace}/{name}/resume',
     on: 'namespace',
     summary: 'Ends the pause of a template',
-    takes: { path: OfTemplate, optionalBody: ActBody },
+    takes: { path: TemplatePath, optionalBody: ActBody },
   }),
   pauseVersion: verb({
-    ...common,
+    ...PAUSING,
     path: '/v1/templates/{namespace}/{name}/{version}/pause',
     on: 'namespace',
     operationId: 'postTemplateVersionPause',
     summary: `Pauses a template version: ${PAUSES}`,
-    takes: { path: OfVersion, optionalBody: ActBody },
+    takes: { path: VersionPath, optionalBody: ActBody },
   }),
   resumeVersion: verb({
-    ...common,
+    ...PAUSING,
     path: '/v1/templates/{namespace}/{name}/{version}/resume',
     on: 'namespace',
     operationId: 'postTemplateVersionResume',
     summary: 'Ends the pause of a template version',
-    takes: { path: OfVersion, optionalBody: ActBody },
+    takes: { path: VersionPath, optionalBody: ActBody },
   }),
 };

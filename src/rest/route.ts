@@ -87,8 +87,7 @@ export function describeRoute<
   const Path extends string,
   const Method extends Verb['method'],
   Gives extends z.ZodType,
-  // biome-ignore lint/complexity/noBannedTypes: a verb that takes nothing
-  Given extends Takes = {},
+  Given extends Takes = Record<never, never>,
   const Status extends 200 | 201 | 202 = 200,
 >(verb: Omit<Verb, 'path' | 'method' | 'gives' | 'takes' | 'status'> & Typed<Path, Method, Gives, Given, Status>) {
   const { method, path, permission, summary, description, gives, takes, status = 200, etag = false } = verb;

@@ -1,7 +1,7 @@
 import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Tasker } from '../app/tasker.ts';
 import type { StepActionSchema } from '../contract/schemas/tasks.ts';
-import { type Step, steps } from '../contract/steps.ts';
+import { type StepIdPath, steps } from '../contract/steps.ts';
 import { isTaskerError, TaskerError } from '../errors.ts';
 import { isUuid } from '../model/ids.ts';
 import { actorOf, type Caller, callerOf } from './caller.ts';
@@ -18,7 +18,7 @@ const AUDIT = describeRoute(steps.audit);
 /** Routes for the steps of tasks. */
 export function stepRoutes(tasker: Tasker, { legacyStatus }: { legacyStatus: boolean }): OpenAPIHono {
   const shown = (step: Parameters<typeof stepJson>[0]) => stepJson(legacyStatus ? stepWithoutWaiting(step) : step);
-  const find = async ({ uuid, step_uuid }: z.infer<typeof Step>) => {
+  const find = async ({ uuid, step_uuid }: z.infer<typeof StepIdPath>) => {
     if (!isUuid(step_uuid)) throw new TaskerError('invalid_uuid', `the step id ${step_uuid} is not a UUID`);
     return tasker.getStep(uuid, step_uuid);
   };
@@ -49,7 +49,7 @@ export function stepRoutes(tasker: Tasker, { legacyStatus }: { legacyStatus: boo
 
 function act(
   tasker: Tasker,
-  { uuid, step_uuid: step }: z.infer<typeof Step>,
+  { uuid, step_uuid: step }: z.infer<typeof StepIdPath>,
   { action, caller }: { action: z.infer<typeof StepActionSchema>; caller: Caller },
 ): Promise<void> {
   const by = (name: string) => actorOf(caller, { by: name, reason: action.reason });

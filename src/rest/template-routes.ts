@@ -2,7 +2,8 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import { snakeKeys } from '../app/json/views.ts';
 import type { Pause } from '../app/operator-types.ts';
 import type { Tasker } from '../app/tasker.ts';
-import { type Named, templates } from '../contract/templates.ts';
+import type { VersionPath } from '../contract/schemas/paths.ts';
+import { templates } from '../contract/templates.ts';
 import { callerOf } from './caller.ts';
 import { refuseInvalid } from './refuse-invalid.ts';
 import { describeRoute } from './route.ts';
@@ -12,7 +13,7 @@ const LIST = describeRoute(templates.list);
 const DETAIL = describeRoute(templates.get);
 
 /** Returns the pauses that apply to a template version: its own, the template's and the namespace's. */
-function pausesOf({ namespace, name, version }: z.infer<typeof Named>, pauses: readonly Pause[]) {
+function pausesOf({ namespace, name, version }: z.infer<typeof VersionPath>, pauses: readonly Pause[]) {
   const template = `${namespace}/${name}`;
   const held = pauses.filter(
     ({ scope, target }) => scope !== 'task' && [namespace, template, `${template}@${version}`].includes(target),

@@ -5,12 +5,6 @@ import { PauseSchema } from './task-details.ts';
 
 /** The responses of actions, in the form that the command line prints with `--json`. */
 
-export const TaskPath = z.object({ uuid: z.string() });
-export const StepPath = z.object({
-  uuid: z.string(),
-  step: z.string().meta({ description: 'The name or id of the step.' }),
-});
-
 export const time = z.string().meta({ description: 'ISO 8601.' });
 export const timeOrNull = z.string().nullable();
 /** User-defined JSON: any keys and values. */

@@ -4,10 +4,6 @@ import { orNull } from './or-null.ts';
 
 /** The JSON of tasks and steps as the command line prints it with `--json`. */
 
-export const UuidParam = z.object({
-  uuid: z.string().meta({ description: 'The id of a task.', example: '01a2213f-40bd-724e-8e90-6411b01f29a5' }),
-});
-
 const nullableText = z.string().nullable();
 const nullableCount = z.int().nullable();
 const anything = z.record(z.string(), z.unknown());

@@ -3,7 +3,7 @@ import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { bulkPreviewJson } from '../../app/json/acts.ts';
 import type { Tasker } from '../../app/tasker.ts';
-import { bulkActs, PERMISSIONS, type RequestSchema } from '../../contract/bulk-acts.ts';
+import { type BulkActRequestSchema, bulkActs, PERMISSIONS } from '../../contract/bulk-acts.ts';
 import { as } from '../../contract/schemas/acts.ts';
 import { PreviewSchema, type StartedSchema } from '../../contract/schemas/bulk-acts.ts';
 import { sqlState } from '../../engine/engine.ts';
@@ -32,7 +32,7 @@ const RESUME = describeRoute(bulkActs.resume);
 const UNIQUE_VIOLATION = '23505';
 
 /** Equal requests have the same bytes here, because the schema sorts their keys. */
-function hashOf(body: z.infer<typeof RequestSchema>): string {
+function hashOf(body: z.infer<typeof BulkActRequestSchema>): string {
   return createHash('sha256').update(JSON.stringify(body)).digest('hex');
 }
 
@@ -109,7 +109,7 @@ async function progressOf(tasker: Tasker, id: number): Promise<z.infer<typeof St
 
 type Options = Parameters<Tasker['bulk']['resume']>[1];
 
-function actOf(tasker: Tasker, body: z.infer<typeof RequestSchema>, options: Options) {
+function actOf(tasker: Tasker, body: z.infer<typeof BulkActRequestSchema>, options: Options) {
   const { bulk, deadLetters } = tasker;
   const target = targetOf(body);
   switch (body.action) {
@@ -137,7 +137,7 @@ function targetOf({
   filter,
   ids,
   steps,
-}: z.infer<typeof RequestSchema>): Parameters<Tasker['bulk']['retry']>[0] {
+}: z.infer<typeof BulkActRequestSchema>): Parameters<Tasker['bulk']['retry']>[0] {
   if ([filter, ids, steps].filter((given) => given !== undefined).length !== 1) {
     throw new TaskerError('bad_request', 'pass exactly one of filter, ids and steps');
   }
@@ -171,7 +171,7 @@ function filterOf(given: Record<string, unknown>): object {
 }
 
 /** Rejects an action that the caller may not perform, or that concerns items it may not see. */
-async function checkAct(tasker: Tasker, c: Context, body: z.infer<typeof RequestSchema>): Promise<void> {
+async function checkAct(tasker: Tasker, c: Context, body: z.infer<typeof BulkActRequestSchema>): Promise<void> {
   const caller = callerOf(c);
   const permission = PERMISSIONS[body.action];
   if (!caller.allows(permission))

@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { snakeKeys } from '../../app/json/views.ts';
 import type { DeadLetterChange } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
-import { deadLetters, type Entry } from '../../contract/dead-letters.ts';
+import { deadLetters, type EntryPath } from '../../contract/dead-letters.ts';
 import { as, DeadLetterSchema, RedriveSchema } from '../../contract/schemas/acts.ts';
 import type { ActBody } from '../../contract/schemas/operator.ts';
 import { TaskerError } from '../../errors.ts';
@@ -24,7 +24,7 @@ export function dlqActRoutes(tasker: Tasker): OpenAPIHono {
   const { deadLetters } = tasker;
   const change = async (
     c: Context,
-    { dlq_entry_uuid: id }: z.infer<typeof Entry>,
+    { dlq_entry_uuid: id }: z.infer<typeof EntryPath>,
     { operator, ...wanted }: DeadLetterChange & { operator: z.infer<typeof ActBody> },
   ) => {
     await checkEntry(tasker, c, id);

@@ -3,7 +3,8 @@ import { stringify } from 'yaml';
 import { templateGraph } from '../../app/json/graph.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { MERMAID } from '../../contract/schemas/mermaid.ts';
-import { type Params, templates, YAML } from '../../contract/templates.ts';
+import type { VersionPath } from '../../contract/schemas/paths.ts';
+import { templates, YAML } from '../../contract/templates.ts';
 import { TaskerError } from '../../errors.ts';
 import { mermaidOf } from '../../template/mermaid.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
@@ -21,7 +22,7 @@ const DIFF = describeRoute(templates.diff);
 
 /** Routes for the contents of templates: their source, their graph, and the differences between versions. */
 export function templateReadRoutes(tasker: Tasker): OpenAPIHono {
-  const find = async ({ namespace, name, version }: z.infer<typeof Params>, caller: Caller) => {
+  const find = async ({ namespace, name, version }: z.infer<typeof VersionPath>, caller: Caller) => {
     if (maySee(caller, namespace)) return tasker.engine.templates.newest(namespace, name, version);
     throw new TaskerError('template_not_found', `template ${namespace}/${name}@${version} not found`);
   };

@@ -20,6 +20,14 @@ async function night(steps: Record<string, readonly string[] | Partial<StepTempl
   return { ...bench, running, fresh, batch, now, status, finish: () => bench.record(batch) };
 }
 
+/** The results of steps that failed permanently. */
+const failed = <Claimed>(batch: readonly Claimed[]) =>
+  batch.map((one) => ({
+    ...one,
+    kind: 2,
+    detail: JSON.stringify({ error: { error_type: 'down', message: 'down' } }),
+  }));
+
 const waitsForLock = (sql: Sql) =>
   until(
     () => sql(`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`),
@@ -125,13 +133,7 @@ it('a resumed act measures ages from its selection', async () => {
 it('a task whose failed step was completed is not retried by a filter for this step', async () => {
   const { tasker, sql, claim, record, status } = await night({ pay: [], notify: [] });
   const batch = await claim();
-  await record(
-    batch.map((one) => ({
-      ...one,
-      kind: 2,
-      detail: JSON.stringify({ error: { error_type: 'down', message: 'down' } }),
-    })),
-  );
+  await record(failed(batch));
   await tasker.engine.search.flush();
   const act = tasker.bulk.retry({ step: 'pay', errorType: 'down' });
   expect(await act.preview()).toMatchObject({ matched: 1, steps: 2 });
@@ -149,13 +151,7 @@ it('all failed steps of a task are retried, although the first of them change it
   );
   await create();
   const batch = await claim();
-  await record(
-    batch.map((one) => ({
-      ...one,
-      kind: 2,
-      detail: JSON.stringify({ error: { error_type: 'down', message: 'down' } }),
-    })),
-  );
+  await record(failed(batch));
   await tasker.engine.search.flush();
   const act = tasker.bulk.retrySteps({ status: 'blocked_by_failures', updatedBefore: '2100-01-01T00:00:00Z' });
   expect(await act.result()).toMatchObject({ matched: 150, done: 150, skipped: [] });
