@@ -93,13 +93,15 @@ export async function migrate(database: Database, logger: Logger): Promise<strin
     const own = await ownMigrations();
     check(applied, own);
     const done = new Set(applied.map((row) => row.id));
+    const isNew = applied.length === 0;
     const ran: string[] = [];
     for (const migration of own) {
       if (done.has(migration.id)) continue;
       await apply(session, migration);
-      logger.info({ migration: migration.name }, 'migration applied');
+      if (!isNew) logger.info({ migration: migration.name }, 'migration applied');
       ran.push(migration.name);
     }
+    if (isNew) logger.info({ migrations: ran.length }, 'tables created');
     return ran;
   });
 }

@@ -51,3 +51,11 @@ it('a migration that waited for another process checks again which migrations ar
   await other.query('select pg_advisory_unlock(7303014002)');
   await expect(migrating).rejects.toMatchObject({ code: 'schema_changed' });
 });
+
+it('the first start on an empty database logs one line', async () => {
+  const { sql, database } = await connected();
+  await sql('drop schema tasker cascade');
+  const lines: unknown[] = [];
+  const ran = await migrate(database, { ...silentLogger, info: (...line: unknown[]) => void lines.push(line) });
+  expect(lines).toEqual([[{ migrations: ran.length }, 'tables created']]);
+});
