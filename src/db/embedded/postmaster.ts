@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, rmSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { TaskerError } from '../../errors.ts';
@@ -70,12 +70,33 @@ function isPostgres(pid: number): boolean {
 /**
  * Removes `postmaster.pid` and the lock file of the socket if their pid is not a running server of this data folder. The pid
  * may have been reused, or the killed server may still be exiting. In both cases PostgreSQL would refuse to start.
- * PostgreSQL still detects backends of the killed server, by the key of their shared memory.
+ * PostgreSQL still detects backends of the killed server, by the key of their shared memory: see {@link quitOrphans}.
  */
 export function removeStaleLocks(data: string, runFolder: string): void {
   for (const lock of [pidFile(data), path.join(runFolder, `${SOCKET}.lock`)]) {
     const left = readIfThere(lock);
     if (left !== undefined && !isRunning(data, Number.parseInt(left, 10))) rmSync(lock, { force: true });
+  }
+}
+
+/**
+ * Ends the backends of a killed server, as its postmaster would have. A backend in the middle of a query does not notice
+ * that its postmaster is gone, and keeps the shared memory that a new server needs. Call this under the lock and only if no
+ * server runs on the folder. Systems without `/proc` wait for the query instead.
+ */
+export function quitOrphans(data: string): void {
+  if (process.platform !== 'linux') return;
+  for (const pid of readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number))
+    if (worksIn(data, pid) && nameOf(pid) === 'postgres') send(pid, 'SIGQUIT');
+}
+
+function nameOf(pid: number): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+  } catch {
+    return undefined; // it has exited
   }
 }
 

@@ -6,7 +6,7 @@ import { messageOf } from '../../errors.ts';
 import { type EmbeddedFolder, ownName } from './embedded-folder.ts';
 import type { ServerStart, StartedServer } from './hosting/hosting.ts';
 import { PLAIN_ENVIRONMENT } from './hosting/server-user.ts';
-import { type Postmaster, readPostmaster, removeStaleLocks } from './postmaster.ts';
+import { type Postmaster, quitOrphans, readPostmaster, removeStaleLocks } from './postmaster.ts';
 import { serverFailure } from './server-failure.ts';
 import { serverArguments } from './server-settings.ts';
 import { clearMarks, joinWithWatchersEnd, usersPipe } from './users.ts';
@@ -51,8 +51,8 @@ const RETRY_MS = 15_000;
 const STILL_IN_USE = /still in use|lock file "postmaster\.pid" already exists/;
 
 /**
- * Starts postgres with its watcher and waits until it accepts connections. Call this under the lock. Waits up to 15 seconds
- * for backends of a killed server, which may live on for a moment.
+ * Starts postgres with its watcher and waits until it accepts connections. Call this under the lock. Ends the
+ * backends of a killed server, and waits up to 15 seconds for their exit.
  */
 export async function startWatched(
   folder: EmbeddedFolder,
@@ -73,6 +73,7 @@ export async function startWatched(
       endGroup(child); // the watcher of the server that did not start
       const failure = serverFailure(folder, outcome, logFrom);
       if (!STILL_IN_USE.test(failure.message) || performance.now() > deadline) throw failure;
+      quitOrphans(folder.data);
       await pause(POLL_MS * 10);
     }
   } catch (error) {
