@@ -3,7 +3,6 @@ import type {
   ActedStepSchema,
   ActivationSchema,
   CopySchema,
-  DeadLetterSchema,
   PauseResultSchema,
   RedriveSchema,
   RerunSchema,
@@ -19,7 +18,12 @@ import type {
   MeSchema,
   SessionSchema,
 } from '../contract/schemas/keys.ts';
-import type { DeadLetterPageSchema, DeadLetterRowSchema, TaskRunsSchema } from '../contract/schemas/operators.ts';
+import type {
+  DeadLetterDetailsSchema,
+  DeadLetterPageSchema,
+  DeadLetterRowSchema,
+  TaskRunsSchema,
+} from '../contract/schemas/operators.ts';
 import type { PruneSchema, StatsSchema, StatusSchema, SummarySchema } from '../contract/schemas/overview.ts';
 import type { AuditSchema, BulkReportSchema, BulkSchema } from '../contract/schemas/records.ts';
 import type { BackfilledSchema, ChangeSchema, ScheduleSchema, SettingsSchema } from '../contract/schemas/schedules.ts';
@@ -123,7 +127,7 @@ export type EventGroupInfo = z.output<typeof GroupSchema>;
 export type DeadDeliveryInfo = z.output<typeof DeadSchema>;
 
 /** A dead letter with the keys of the command line. */
-export type DeadLetterInfo = z.output<typeof DeadLetterSchema>;
+export type DeadLetterInfo = z.output<typeof DeadLetterDetailsSchema>;
 /** A task that left the dead letters. */
 export type RedriveOutcome = z.output<typeof RedriveSchema>;
 

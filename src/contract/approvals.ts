@@ -4,6 +4,7 @@ import { ApprovalSchema } from './schemas/approvals.ts';
 import { NAMES } from './schemas/names.ts';
 import { OPERATOR } from './schemas/operator.ts';
 import { queryNumber } from './schemas/query.ts';
+import { userJson } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
 
 const Place = z.object({ task_uuid: z.string(), step: z.string() });
@@ -56,7 +57,7 @@ export const approvals = {
         .strictObject({
           decision: z.enum(['approve', 'reject']),
           comment: named(10_000).nullish(),
-          form: z.unknown().optional(),
+          form: userJson('result').optional(),
           by: named(128).optional().meta({ description: 'The voter, on a server without authentication.' }),
           roles: z.array(named(128)).max(1000).optional().meta({ description: 'Only without authentication.' }),
         })

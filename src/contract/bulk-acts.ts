@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import type { Permission } from '../model/permissions.ts';
-import { anything, named } from './schemas/acts.ts';
+import { named } from './schemas/acts.ts';
 import { StartedSchema } from './schemas/bulk-acts.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';
 import { pageFields, pageQuery } from './schemas/query.ts';
 import { BulkReportSchema, BulkSchema } from './schemas/records.ts';
+import { userFields, userJson } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
 
 /** The actions, with the permission that each needs. */
@@ -29,7 +30,7 @@ export const BulkActRequestSchema = z
   .strictObject({
     ...OPERATOR,
     action: z.enum(Object.keys(PERMISSIONS) as [Action, ...Action[]]),
-    filter: anything
+    filter: userFields('context')
       .optional()
       .meta({ description: 'The conditions of GET /v1/tasks, such as `{"error_type": "timeout"}`.' }),
     ids: z.array(z.string()).min(1).max(MOST_IDS).optional().meta({ description: 'Ids of tasks, or of steps.' }),
@@ -38,7 +39,7 @@ export const BulkActRequestSchema = z
       .min(1)
       .max(MOST_IDS)
       .optional(),
-    result: z.unknown().optional().meta({ description: 'For step_resolve.' }),
+    result: userJson('result', { description: 'For step_resolve.' }).optional(),
     dry_run: z.boolean().default(false),
   })
   .register(NAMES, { id: 'BulkActRequest' });

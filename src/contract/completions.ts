@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { named, time, UseSchema } from './schemas/acts.ts';
 import { NAMES } from './schemas/names.ts';
+import { userJson } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
 
 const token = named(500).meta({
@@ -16,7 +17,7 @@ export const completions = {
     permission: 'public',
     summary: 'Completes a step from outside with its token',
     takes: {
-      body: z.strictObject({ token, result: z.unknown().optional() }).register(NAMES, { id: 'CompleteRequest' }),
+      body: z.strictObject({ token, result: userJson('result').optional() }).register(NAMES, { id: 'CompleteRequest' }),
     },
     gives: UseSchema,
     errors: [409],

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DeadLetterSchema, named, RedriveSchema } from './schemas/acts.ts';
+import { named, RedriveSchema } from './schemas/acts.ts';
 import {
   DlqChangedSchema,
   DlqChangeSchema,
@@ -9,11 +9,11 @@ import {
   StalenessSchema,
   statusText,
 } from './schemas/dead-letters.ts';
-import { jsonObject } from './schemas/json-object.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';
 import { DeadLetterDetailsSchema, DeadLetterPageSchema } from './schemas/operators.ts';
 import { cursor, flag, limitOf, queryNumber, time } from './schemas/query.ts';
+import { givenFields } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
 
 const text = z.string().optional();
@@ -138,11 +138,11 @@ export const deadLetters = {
           task_uuid: z.string(),
           assignee: named(128).optional(),
           priority: z.int().min(-100).max(100).optional(),
-          metadata: jsonObject().optional(),
+          metadata: givenFields('public').optional(),
         })
         .register(NAMES, { id: 'DeadLetterRequest' }),
     },
-    gives: DeadLetterSchema,
+    gives: DeadLetterDetailsSchema,
     status: 201,
     errors: [404, 409],
   }),

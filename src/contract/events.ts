@@ -4,6 +4,7 @@ import { DeadSchema, EventSchema, GroupSchema } from './schemas/events.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';
 import { pageFields, pageQuery, time } from './schemas/query.ts';
+import { userFields } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
 
 const group = named(128);
@@ -66,7 +67,7 @@ export const events = {
     permission: 'events:read',
     summary: 'Returns a durable event, and its envelope as sinks send it',
     takes: { path: z.object({ event_id: z.string() }) },
-    gives: EventSchema.extend({ envelope: z.record(z.string(), z.unknown()) }).register(NAMES, {
+    gives: EventSchema.extend({ envelope: userFields('payload') }).register(NAMES, {
       id: 'DomainEventWithEnvelope',
     }),
     errors: [404],

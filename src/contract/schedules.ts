@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { cursor, named } from './schemas/acts.ts';
 import { KeyHeader } from './schemas/idempotency-key.ts';
-import { jsonObject } from './schemas/json-object.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';
 import { queryNumber } from './schemas/query.ts';
@@ -12,6 +11,7 @@ import {
   ScheduleSchema,
   SettingsSchema,
 } from './schemas/schedules.ts';
+import { givenFields } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
 
 const Named = z.object({ name: z.string() });
@@ -111,7 +111,11 @@ export const schedules = {
       path: Named,
       headers: KeyHeader,
       optionalBody: z
-        .strictObject({ ...OPERATOR, context: jsonObject().optional(), idempotency_key: named(1000).optional() })
+        .strictObject({
+          ...OPERATOR,
+          context: givenFields('context').optional(),
+          idempotency_key: named(1000).optional(),
+        })
         .register(NAMES, { id: 'TriggerRequest' }),
     },
     gives: z.object({ task_uuid: z.uuid() }),

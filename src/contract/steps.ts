@@ -7,6 +7,7 @@ import { pageQuery } from './schemas/query.ts';
 import { FoundStepSchema, searchFields } from './schemas/step-search.ts';
 import { filterQuery } from './schemas/task-filter.ts';
 import { StepActionSchema, StepAuditSchema, StepResponseSchema } from './schemas/tasks.ts';
+import { userFields } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
 
 /** A step by its id only, as clients of the earlier system name it. */
@@ -92,7 +93,7 @@ export const steps = {
                 at: z.string(),
                 level: z.string(),
                 message: z.string(),
-                fields: z.record(z.string(), z.unknown()),
+                fields: userFields('public'),
               }),
             ),
             dropped: z.int().meta({ description: 'Number of earlier lines that were dropped.' }),

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { CopySchema, named, PauseResultSchema, RerunSchema, time } from './schemas/acts.ts';
 import { EventSchema } from './schemas/events.ts';
 import { KeyHeader, OnDuplicate } from './schemas/idempotency-key.ts';
-import { jsonObject } from './schemas/json-object.ts';
 import { FORMAT, MERMAID } from './schemas/mermaid.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';
@@ -19,6 +18,7 @@ import {
   TaskResponseSchema,
   TaskSummarySchema,
 } from './schemas/tasks.ts';
+import { givenFields, userFields } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
 
 /** The path of the route that creates many tasks. Its body has other limits than the bodies of other routes. */
@@ -156,9 +156,7 @@ export const tasks = {
     permission: 'tasks:context_read',
     summary: 'Returns the context of a task',
     takes: { path: TaskPath },
-    gives: z
-      .object({ task_uuid: z.uuid(), context: z.record(z.string(), z.unknown()) })
-      .register(NAMES, { id: 'TaskContext' }),
+    gives: z.object({ task_uuid: z.uuid(), context: userFields('context') }).register(NAMES, { id: 'TaskContext' }),
     errors: [404],
     etag: true,
   }),
@@ -314,7 +312,11 @@ export const tasks = {
       path: TaskPath,
       headers: KeyHeader,
       optionalBody: z
-        .strictObject({ ...OPERATOR, context: jsonObject().optional(), idempotency_key: named(1000).optional() })
+        .strictObject({
+          ...OPERATOR,
+          context: givenFields('context').optional(),
+          idempotency_key: named(1000).optional(),
+        })
         .register(NAMES, { id: 'CopyRequest' }),
     },
     gives: CopySchema,

@@ -6,6 +6,7 @@ import { ActBody } from './schemas/operator.ts';
 import { TemplatePath, VersionPath } from './schemas/paths.ts';
 import { about, change, ProblemSchema } from './schemas/template-changes.ts';
 import { TemplateDetailSchema, TemplateListSchema } from './schemas/templates.ts';
+import { USER_JSON, userFields, userJson } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
 
 /** The content type of templates as text. */
@@ -15,7 +16,10 @@ export const YAML = 'application/yaml';
 const source = {
   bodyByHand: {
     [YAML]: z.string(),
-    'application/json': z.object({ source: z.string().optional(), name: named().optional() }).loose(),
+    'application/json': z
+      .object({ source: z.string().optional(), name: named().optional() })
+      .loose()
+      .register(USER_JSON, { kind: 'public' }),
   },
 } as const;
 
@@ -57,7 +61,7 @@ export const templates = {
       'As it was registered, with the overrides of the environment applied. Comments and the order of keys are not stored. As JSON with `?format=json` or `Accept: application/json`.',
     takes: { path: VersionPath, query: z.object({ format: z.enum(['yaml', 'json']).optional() }) },
     gives: z
-      .object({ ...VersionPath.shape, digest: z.string(), template: z.record(z.string(), z.unknown()) })
+      .object({ ...VersionPath.shape, digest: z.string(), template: userFields('public') })
       .register(NAMES, { id: 'TemplateSource' }),
     otherForms: { [YAML]: 'The template, in the form of a template file.' },
     errors: [404],
@@ -104,8 +108,8 @@ export const templates = {
               .string()
               .meta({ description: 'Steps are found by their names.', example: 'steps.charge.retry.max_attempts' }),
             change: z.enum(['added', 'removed', 'changed']),
-            from: z.unknown(),
-            to: z.unknown(),
+            from: userJson('public'),
+            to: userJson('public'),
           }),
         ),
       })

@@ -2,13 +2,12 @@ import { z } from 'zod';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
 import { PauseSchema } from './task-details.ts';
+import { userFields, userJson } from './user-json.ts';
 
 /** The responses of actions, in the form that the command line prints with `--json`. */
 
 export const time = z.string().meta({ description: 'ISO 8601.' });
 export const timeOrNull = z.string().nullable();
-/** User-defined JSON: any keys and values. */
-export const anything = z.record(z.string(), z.unknown());
 /** A name in the path or a body. PostgreSQL cannot store U+0000. */
 export const named = (longest = 200) => z.string().min(1).max(longest);
 /** A cursor of a page. */
@@ -83,7 +82,7 @@ export const ActedStepSchema = z
     created_at: time,
     updated_at: time,
     completed_at: timeOrNull,
-    results: anything.nullable().meta({ description: 'Null without the permission tasks:context_read.' }),
+    results: userFields('result', { description: 'Null without the permission tasks:context_read.' }).nullable(),
     dependencies_satisfied: z.boolean(),
     retry_eligible: z.boolean(),
     ready_for_execution: z.boolean(),
@@ -95,9 +94,9 @@ export const ActedStepSchema = z
     last_failure_at: timeOrNull,
     next_retry_at: timeOrNull,
     last_attempted_at: timeOrNull,
-    wait: anything.nullable(),
+    wait: userFields('public').nullable(),
     worker: z.string().nullable(),
-    event_problems: z.array(z.unknown()),
+    event_problems: z.array(userJson('public')),
   })
   .register(NAMES, { id: 'ActedStep' });
 
@@ -113,11 +112,6 @@ export const UseSchema = z
     repeated: z.boolean().meta({ description: 'Whether an earlier call had the same effect.' }),
   })
   .register(NAMES, { id: 'TokenUse' });
-
-export const DeadLetterSchema = z
-  .object({ dlq_entry_uuid: z.uuid(), task_uuid: z.uuid(), dlq_reason: z.string(), resolution_status: z.string() })
-  .loose()
-  .register(NAMES, { id: 'DeadLetter' });
 
 export const RedriveSchema = z
   .object({

@@ -1,13 +1,14 @@
 import { z } from 'zod';
-import { anything, time, timeOrNull } from './acts.ts';
+import { time, timeOrNull } from './acts.ts';
 import { NAMES } from './names.ts';
+import { userFields, userJson } from './user-json.ts';
 
 export const VoteSchema = z.object({
   by: z.string(),
   decision: z.enum(['approve', 'reject']),
   at: time,
   comment: z.string().nullable(),
-  form: z.unknown(),
+  form: userJson('result'),
   as: z.string().nullable(),
   changes: z.int(),
 });
@@ -23,7 +24,7 @@ export const ApprovalSchema = z
     title: z.string(),
     status: z.enum(['open', 'approved', 'rejected', 'timed_out', 'ended']),
     assignees: z.array(z.string()),
-    form: anything.nullable(),
+    form: userFields('public').nullable(),
     quorum: z.int(),
     reject_quorum: z.int(),
     approvals: z.int(),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { jsonObject } from './json-object.ts';
 import { NAMES } from './names.ts';
+import { givenFields, userFields } from './user-json.ts';
 
 /** The JSON of dead letters. */
 
@@ -32,8 +32,8 @@ export const DlqEntrySchema = z
     resolution_timestamp: time,
     resolution_notes: z.string().nullable(),
     resolved_by: z.string().nullable(),
-    task_snapshot: z.record(z.string(), z.unknown()),
-    metadata: z.record(z.string(), z.unknown()).nullable(),
+    task_snapshot: userFields('public'),
+    metadata: userFields('public').nullable(),
     created_at: z.string(),
     updated_at: z.string(),
   })
@@ -44,7 +44,7 @@ export const DlqChangeSchema = z
     resolution_notes: z.string().max(10_000).nullish(),
     resolved_by: z.string().min(1).max(200).nullish(),
     reason: z.string().min(1).max(4000).nullish(),
-    metadata: jsonObject().nullish(),
+    metadata: givenFields('public').nullish(),
   })
   .register(NAMES, { id: 'DlqInvestigationUpdate' });
 export const DlqChangedSchema = z

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
+import { userFields, userJson } from './user-json.ts';
 
 export const EventSchema = z
   .object({
@@ -15,9 +16,9 @@ export const EventSchema = z
     attempt: z.int(),
     publisher: z.string(),
     fired_at: z.string(),
-    payload: z.unknown(),
-    metadata: z.record(z.string(), z.unknown()),
-    execution_result: z.unknown(),
+    payload: userJson('payload'),
+    metadata: userFields('public'),
+    execution_result: userJson('result'),
   })
   .register(NAMES, { id: 'DomainEvent' });
 

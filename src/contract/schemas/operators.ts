@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
 import { PauseSchema } from './task-details.ts';
+import { userFields, userJson } from './user-json.ts';
 
 const textOrNull = z.string().nullable();
 
@@ -16,7 +17,7 @@ export const TaskRunsSchema = z
         ended_by_rerun: z.int(),
         state: z.string(),
         last_attempt: z.int(),
-        result: z.unknown().meta({ description: 'Null without the permission tasks:context_read.' }),
+        result: userJson('result', { description: 'Null without the permission tasks:context_read.' }),
         completed_at: textOrNull,
       }),
     ),
@@ -46,7 +47,7 @@ const LETTER = {
   minutes_in_dlq: z.number(),
   priority_score: z.number(),
   entries_of_task: z.int(),
-  metadata: z.record(z.string(), z.unknown()).nullable(),
+  metadata: userFields('public').nullable(),
   created_at: z.string(),
   updated_at: z.string(),
 };
@@ -56,7 +57,7 @@ export const DeadLetterRowSchema = z.object(LETTER).register(NAMES, { id: 'DeadL
 export const DeadLetterDetailsSchema = z
   .object({
     ...LETTER,
-    task_snapshot: z.record(z.string(), z.unknown()),
+    task_snapshot: userFields('public'),
     notes: z.array(z.object({ at: z.string(), author: z.string(), note: z.string() })),
   })
   .register(NAMES, { id: 'DeadLetterDetails' });

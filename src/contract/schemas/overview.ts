@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
 import { PauseSchema } from './task-details.ts';
+import { userFields } from './user-json.ts';
 import { atLeast, UnservedSchema } from './workers.ts';
 
 const count = z.int();
 const nullableText = z.string().nullable();
 const nullableNumber = z.number().nullable();
-const anything = z.record(z.string(), z.unknown());
 const StateCounts = z
   .record(z.string(), count)
   .meta({ description: 'Numbers of tasks by state, without zeros.' })
@@ -83,7 +83,7 @@ export const StatusSchema = z
   })
   .register(NAMES, { id: 'Status' });
 
-const groupFilter = anything.meta({
+const groupFilter = userFields('public', {
   description: 'Parameters of `GET /v1/tasks` that find the tasks of the group.',
 });
 const groupsOf = <Group extends z.ZodType>(one: Group) =>
@@ -125,7 +125,7 @@ const UnservedGroup = z
 
 export const SummarySchema = z
   .object({
-    filter: anything,
+    filter: userFields('public'),
     templates: z.array(z.object({ namespace: z.string(), name: z.string(), version: z.string(), counts: StateCounts })),
     states: StateCounts,
     open_since: nullableText,

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
+import { userFields } from './user-json.ts';
 
 export const nullableText = z.string().nullable();
-export const anything = z.record(z.string(), z.unknown());
 export const AuditSchema = z
   .object({
     id: z.int(),
@@ -18,7 +18,7 @@ export const AuditSchema = z
     to_state: nullableText,
     reason: nullableText,
     bulk_id: z.int().nullable(),
-    details: anything.nullable(),
+    details: userFields('context').nullable(),
     entries: z.int().meta({
       description: 'Number of actions that the entry represents, at most 10,000. More than 1 only with `fold`.',
     }),
@@ -30,7 +30,7 @@ export const BulkSchema = z
     id: z.int(),
     action: z.string(),
     state: z.string(),
-    filter: anything.nullable().meta({ description: 'Null if the items were listed by id.' }),
+    filter: userFields('context', { description: 'Null if the items were listed by id.' }).nullable(),
     actor: z.string(),
     reason: nullableText,
     door: z.string(),

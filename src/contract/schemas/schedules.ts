@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import { anything, named, time, timeOrNull } from './acts.ts';
-import { jsonObject } from './json-object.ts';
+import { named, time, timeOrNull } from './acts.ts';
 import { NAMES } from './names.ts';
+import { givenFields, userFields } from './user-json.ts';
 
 const span = z.union([z.number(), z.string().max(100)]);
 
 /** The settings of a schedule, with the keys of a schedule file. */
 const SETTINGS = {
   description: z.string().max(1000),
-  context: jsonObject(),
+  context: givenFields('context'),
   tags: z.array(z.string().max(128)).max(1000),
   priority: z.int().min(-100).max(100),
   cron: named(1000),
@@ -53,7 +53,7 @@ export const ScheduleSchema = z
     name: z.string(),
     description: z.string().nullable(),
     template: z.string(),
-    context: anything,
+    context: userFields('context'),
     tags: z.array(z.string()),
     priority: z.int().nullable(),
     cron: z.string().nullable(),

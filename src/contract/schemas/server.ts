@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
+import { userFields } from './user-json.ts';
 
 /** The body of every error. */
 export const ErrorSchema = z
@@ -7,7 +8,7 @@ export const ErrorSchema = z
     error: z.object({
       code: z.string().meta({ example: 'NOT_FOUND' }),
       message: z.string(),
-      details: z.record(z.string(), z.unknown()).optional(),
+      details: userFields('public').optional(),
       retry_after_seconds: z.number().optional(),
     }),
   })
@@ -84,7 +85,7 @@ export const TemplateListSchema = z
 export const TemplateDetailSchema = z
   .object({
     template: z.object({
-      template: z.record(z.string(), z.unknown()),
+      template: userFields('public'),
       environment: z.string(),
       resolved_at: z.iso.datetime(),
     }),
@@ -186,8 +187,6 @@ export const ConfigSchema = z
     worker_type: z.string(),
     auth: z.object({ enabled: z.boolean() }),
     messaging: z.object({ backend: z.string(), queues: z.array(z.string()) }),
-    configuration: z
-      .record(z.string(), z.unknown())
-      .meta({ description: 'The effective configuration, with secrets hidden.' }),
+    configuration: userFields('public', { description: 'The effective configuration, with secrets hidden.' }),
   })
   .register(NAMES, { id: 'WorkerConfig' });

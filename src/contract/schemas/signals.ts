@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { named, time, timeOrNull } from './acts.ts';
 import { NAMES } from './names.ts';
+import { userJson } from './user-json.ts';
 
 export const SIGNAL = {
   name: named(128),
-  payload: z.unknown().optional().meta({ description: 'Any JSON of at most 1 MB. Default null.' }),
+  payload: userJson('payload', { description: 'Any JSON of at most 1 MB. Default null.' }).optional(),
   idempotency_key: named(256).optional(),
   by: named(256).optional(),
 };
@@ -41,7 +42,7 @@ export const about = {
   by: z.string().nullable(),
 };
 
-export const payload = z.unknown().meta({ description: 'Null without the permission tasks:context_read.' });
+export const payload = userJson('payload', { description: 'Null without the permission tasks:context_read.' });
 export const TaskSignalsSchema = z
   .object({
     signals: z.array(

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
+import { userFields, userJson } from './user-json.ts';
 
 /** The JSON of tasks and steps as the command line prints it with `--json`. */
 
 const nullableText = z.string().nullable();
 const nullableCount = z.int().nullable();
-const anything = z.record(z.string(), z.unknown());
 
 export const PauseSchema = z
   .object({
@@ -25,8 +25,8 @@ const StepWaitSchema = z
     until: nullableText,
     due_at: nullableText,
     calls: z.int(),
-    settings: anything,
-    progress: anything,
+    settings: userFields('public'),
+    progress: userFields('public'),
   })
   .register(NAMES, { id: 'StepWait' });
 
@@ -51,7 +51,7 @@ const TaskSchema = z
   .object({
     ...taskHead,
     completed_at: nullableText,
-    context: anything,
+    context: userFields('context'),
     initiator: nullableText,
     source_system: nullableText,
     created_with: nullableText,
@@ -108,7 +108,7 @@ const StepErrorSchema = z
     retryable: z.boolean(),
     backtrace: z.array(z.string()),
     status_code: z.number().nullable(),
-    context: anything,
+    context: userFields('public'),
   })
   .register(NAMES, { id: 'StepError' });
 
@@ -127,10 +127,10 @@ export const HistoryEntrySchema = z
     why: nullableText,
     error: orNull(StepErrorSchema),
     error_code: nullableText,
-    metadata: anything,
+    metadata: userFields('public'),
     retry_delay_ms: z.number().nullable(),
     calls: z.object({ count: z.int(), first: z.string(), last: z.string() }).nullable(),
-    dropped_result: z.unknown(),
+    dropped_result: userJson('result'),
   })
   .register(NAMES, { id: 'HistoryEntry' });
 
@@ -144,8 +144,8 @@ export const WaitSchema = z
     until: nullableText,
     due_at: nullableText,
     calls: z.int(),
-    settings: anything,
-    progress: anything,
+    settings: userFields('public'),
+    progress: userFields('public'),
     ended_at: nullableText.meta({ description: 'Null if the wait has not ended.' }),
     ended_by: nullableText,
   })

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { durationMs } from '../../model/duration.ts';
-import { jsonObject } from './json-object.ts';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
 import { OpenWaitSchema, PauseSchema, StaleSchema, taskHead } from './task-details.ts';
+import { givenFields, userFields, userJson } from './user-json.ts';
 
 /** The JSON of tasks and steps, as clients of the earlier system read it. */
 
@@ -15,7 +15,7 @@ export const TaskRequestSchema = z
     name: z.string().min(1),
     namespace: z.string().min(1),
     version: z.string().min(1).optional().meta({ description: 'Default: the active version of the template.' }),
-    context: jsonObject(),
+    context: givenFields('context'),
     initiator: label,
     source_system: label,
     reason: label,
@@ -36,7 +36,7 @@ export const TaskRequestSchema = z
       .nullish()
       .meta({ description: 'Instead of `start_at`: a duration from now, such as `2h`.' }),
     requested_at: z.string().nullish().meta({ description: 'Accepted, and ignored.' }),
-    options: z.unknown().optional().meta({ description: 'Accepted, and ignored.' }),
+    options: userJson('public', { description: 'Accepted, and ignored.' }).optional(),
   })
   .register(NAMES, { id: 'TaskRequest' });
 
@@ -85,7 +85,7 @@ export const TaskResponseSchema = z
   .object({
     ...taskHead,
     completed_at: nullableTime,
-    context: z.record(z.string(), z.unknown()),
+    context: userFields('context'),
     initiator: z.string(),
     source_system: z.string(),
     reason: z.string(),
@@ -156,7 +156,7 @@ export const StepResponseSchema = z
     created_at: z.string(),
     updated_at: z.string(),
     completed_at: nullableTime,
-    results: z.record(z.string(), z.unknown()).nullable(),
+    results: userFields('result').nullable(),
     current_state: z.string(),
     dependencies_satisfied: z.boolean(),
     retry_eligible: z.boolean(),
@@ -191,13 +191,13 @@ export const StepActionSchema = z
       action_type: z.literal('resolve_manually'),
       reason,
       resolved_by: person,
-      result: z.unknown().optional(),
+      result: userJson('result').optional(),
     }),
     z.object({
       action_type: z.literal('complete_manually'),
       reason,
       completed_by: person,
-      completion_data: z.object({ result: z.unknown(), metadata: jsonObject().nullish() }),
+      completion_data: z.object({ result: userJson('result'), metadata: givenFields('public').nullish() }),
     }),
   ])
   .register(NAMES, { id: 'StepManualAction' });
@@ -213,7 +213,7 @@ export const StepAuditSchema = z
     correlation_id: z.uuid().optional(),
     success: z.boolean(),
     execution_time_ms: z.int().optional(),
-    result: z.unknown().optional(),
+    result: userJson('result').optional(),
     step_name: z.string(),
     from_state: z.string().optional(),
     to_state: z.string(),

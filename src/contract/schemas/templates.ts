@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
 import { PauseSchema } from './task-details.ts';
+import { userFields } from './user-json.ts';
 
 /** The JSON of templates. */
 
@@ -40,7 +41,7 @@ export const TemplateDetailSchema = z
         description: z.string().nullable(),
         default_retryable: z.boolean(),
         default_max_attempts: z.int(),
-        result_schema: z.record(z.string(), z.unknown()).nullable(),
+        result_schema: userFields('public').nullable(),
       }),
     ),
   })

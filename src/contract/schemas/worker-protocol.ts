@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { isUuid } from '../../model/ids.ts';
 import { isStorableText } from '../../model/json.ts';
-import { anything } from './acts.ts';
-import { jsonObject } from './json-object.ts';
 import { NAMES } from './names.ts';
+import { givenFields, userFields, userJson } from './user-json.ts';
 
 /** Maximum number of steps in one request. */
 const MOST_STEPS = 1000;
@@ -89,7 +88,7 @@ const GivenStepSchema = z
       name: z.string(),
       namespace: z.string(),
       version: z.string(),
-      context: anything,
+      context: userFields('context'),
       correlation_id: z.string(),
       priority: z.int(),
       tags: z.array(z.string()),
@@ -98,14 +97,14 @@ const GivenStepSchema = z
     retry_count: z.int(),
     max_retries: z.int(),
     retryable: z.boolean(),
-    step_config: anything,
-    step_inputs: anything,
+    step_config: userFields('public'),
+    step_inputs: userFields('context'),
     dependency_results: z.record(
       z.string(),
-      z.object({ success: z.boolean(), result: z.unknown(), error: anything.nullable() }),
+      z.object({ success: z.boolean(), result: userJson('result'), error: userFields('public').nullable() }),
     ),
     results_left_out: z.array(z.string()).meta({ description: 'Steps whose results are too large to be included.' }),
-    checkpoint: anything.nullable(),
+    checkpoint: userFields('result').nullable(),
     timeout_ms: z.number().nullable(),
   })
   .register(NAMES, { id: 'GivenStep' });
@@ -115,11 +114,11 @@ export const ClaimedSchema = z
   .register(NAMES, { id: 'ClaimedSteps' });
 
 const common = {
-  metadata: jsonObject().optional(),
+  metadata: givenFields('public').optional(),
   handler_version: text(100).optional(),
   duration_ms: z.number().min(0).max(MOST_MS).optional(),
 };
-const complete = { ...common, result: z.unknown().optional() };
+const complete = { ...common, result: userJson('result').optional() };
 const fail = {
   ...common,
   message: z.string().min(1).max(100_000),
@@ -134,9 +133,9 @@ const fail = {
   backtrace: z.array(z.string()).max(200).optional(),
 };
 const checkpoint = {
-  cursor: z.unknown(),
+  cursor: userJson('result'),
   items_processed: z.number().min(0).optional(),
-  accumulated_results: jsonObject().nullable().optional(),
+  accumulated_results: givenFields('result').nullable().optional(),
 };
 
 export const CompleteSchema = z.strictObject({ fence, ...complete }).register(NAMES, { id: 'CompleteStep' });

@@ -4,8 +4,9 @@ import { snakeKeys } from '../../app/json/views.ts';
 import type { DeadLetterChange } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { deadLetters, type EntryPath } from '../../contract/dead-letters.ts';
-import { as, DeadLetterSchema, RedriveSchema } from '../../contract/schemas/acts.ts';
+import { as, RedriveSchema } from '../../contract/schemas/acts.ts';
 import type { ActBody } from '../../contract/schemas/operator.ts';
+import { DeadLetterDetailsSchema } from '../../contract/schemas/operators.ts';
 import { TaskerError } from '../../errors.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
@@ -35,7 +36,7 @@ export function dlqActRoutes(tasker: Tasker): OpenAPIHono {
       const { task_uuid: task, assignee, priority, metadata, ...operator } = c.req.valid('json');
       await checkVisible(tasker, callerOf(c), task);
       const entry = await deadLetters.add(task, { ...operatorOf(c, operator), assignee, priority, metadata });
-      return c.json(as(DeadLetterSchema, snakeKeys(entry)), 201);
+      return c.json(as(DeadLetterDetailsSchema, snakeKeys(entry)), 201);
     })
     .openapi(ASSIGN, async (c) => {
       const { to, priority, ...operator } = c.req.valid('json');
