@@ -1,26 +1,49 @@
-// Writes the tables of docs/api-routes.md and docs/client-methods.md from the contract; with --check, only compares.
-// Reads dist. `npm run reference` builds it first.
+// Writes what derives from the contract: the tables of docs/api-routes.md and docs/client-methods.md, and the routes and
+// types of the client; with --check, only compares. Reads dist. `npm run reference` builds it first.
+import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createClient } from '../dist/client/client.js';
 import { CONTRACT } from '../dist/contract/contract.js';
 import { filterQuery } from '../dist/contract/schemas/task-filter.js';
+import { clientModule } from './docs/client-module.mjs';
 import { methodTables, routeTables, withTables } from './docs/verb-tables.mjs';
 
-const file = (name) => fileURLToPath(new URL(`../docs/${name}`, import.meta.url));
+const root = fileURLToPath(new URL('..', import.meta.url));
+const conditions = Object.keys(filterQuery);
 const client = createClient({ baseUrl: 'http://localhost' });
-const tables = {
-  'api-routes.md': routeTables(CONTRACT, Object.keys(filterQuery)),
-  'client-methods.md': methodTables(CONTRACT, client),
+const page = (file, text) => {
+  const before = readFileSync(`${root}${file}`, 'utf8').replaceAll('\r\n', '\n');
+  const after = withTables(before, text);
+  if (!after.includes(text)) throw new Error(`${file} has no markers for the tables of verbs`);
+  return after;
+};
+const formatted = (file, text) => {
+  const biome = `${root}node_modules/@biomejs/biome/bin/biome`;
+  const { stdout, stderr, status } = spawnSync(process.execPath, [biome, 'format', `--stdin-file-path=${file}`], {
+    cwd: root,
+    input: text,
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(stderr);
+  return stdout;
+};
+const written = {
+  'docs/api-routes.md': page('docs/api-routes.md', routeTables(CONTRACT, conditions)),
+  'docs/client-methods.md': page('docs/client-methods.md', methodTables(CONTRACT, client)),
+  'src/client/contract.ts': formatted('src/client/contract.ts', clientModule(CONTRACT, filterQuery)),
 };
 const wrong = [];
-for (const [name, text] of Object.entries(tables)) {
-  const before = readFileSync(file(name), 'utf8').replaceAll('\r\n', '\n');
-  const after = withTables(before, text);
-  if (!after.includes(text)) throw new Error(`docs/${name} has no markers for the tables of verbs`);
+for (const [file, after] of Object.entries(written)) {
+  let before = '';
+  try {
+    before = readFileSync(`${root}${file}`, 'utf8').replaceAll('\r\n', '\n');
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+  }
   if (after === before) continue;
-  if (process.argv.includes('--check')) wrong.push(`docs/${name}`);
-  else writeFileSync(file(name), after);
+  if (process.argv.includes('--check')) wrong.push(file);
+  else writeFileSync(`${root}${file}`, after);
 }
 if (wrong.length > 0) {
   console.error(`${wrong.join(', ')}: out of date; run npm run reference`);

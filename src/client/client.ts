@@ -1,26 +1,17 @@
 import type { CallOptions, ClientOptions } from './client-options.ts';
+import { derivedVerbs } from './derived-verbs.ts';
 import { sender } from './send.ts';
 import { type Call, Transport } from './transport.ts';
 import {
-  approvalVerbs,
   bulkActVerbs,
-  completionVerbs,
-  scheduleVerbs,
-  signalVerbs,
-  stepActVerbs,
-} from './verbs/act-verbs.ts';
-import {
-  auditVerbs,
-  credentialVerbs,
-  eventVerbs,
-  installationVerbs,
-  namespaceVerbs,
-  templateMoreVerbs,
-  workerVerbs,
-} from './verbs/operate-verbs.ts';
-import { analyticsVerbs, deadLetterVerbs, healthVerbs, stepVerbs, templateVerbs } from './verbs/read-verbs.ts';
-import { taskActVerbs, taskDetailVerbs } from './verbs/task-more-verbs.ts';
+  configVerbs,
+  deadLetterVerbs,
+  healthVerbs,
+  sessionVerbs,
+  stepVerbs,
+} from './verbs/other-verbs.ts';
 import { taskVerbs } from './verbs/task-verbs.ts';
+import { templateVerbs } from './verbs/template-verbs.ts';
 import { type Change, type ChangesOptions, type ChangesQuery, watchChanges } from './watch-changes.ts';
 
 /**
@@ -44,25 +35,28 @@ export function createClient(options: ClientOptions = {}): Client {
 
 function groupsOf(transport: Transport) {
   const send = sender(transport);
+  const derived = derivedVerbs(send);
+  const { update: _, ...steps } = derived.steps;
+  const { pauseVersion: _p, resumeVersion: _r, ...templates } = derived.templates;
   return {
-    tasks: { ...taskVerbs(transport), ...taskDetailVerbs(send), ...taskActVerbs(send) },
-    steps: { ...stepVerbs(transport), ...stepActVerbs(send) },
-    templates: { ...templateVerbs(transport), ...templateMoreVerbs(send) },
-    namespaces: namespaceVerbs(send),
-    signals: signalVerbs(send),
-    approvals: approvalVerbs(send),
-    completions: completionVerbs(send),
-    schedules: scheduleVerbs(send),
-    deadLetters: deadLetterVerbs(transport),
-    events: eventVerbs(send),
-    bulkActs: bulkActVerbs(send),
-    workers: workerVerbs(send),
-    installation: installationVerbs(send),
-    audit: auditVerbs(send),
-    credentials: credentialVerbs(send),
-    analytics: analyticsVerbs(transport),
-    health: healthVerbs(transport),
+    ...derived,
+    tasks: replaced(derived.tasks, taskVerbs(transport, derived.tasks)),
+    steps: replaced(steps, stepVerbs(derived.steps)),
+    templates: replaced(templates, templateVerbs(send)),
+    deadLetters: replaced(derived.deadLetters, deadLetterVerbs(derived.deadLetters)),
+    bulkActs: replaced(derived.bulkActs, bulkActVerbs(send, derived.bulkActs)),
+    installation: replaced(derived.installation, configVerbs(send)),
+    credentials: replaced(derived.credentials, sessionVerbs(send)),
+    health: healthVerbs(send),
   };
+}
+
+/** Returns the derived verbs of a noun, with the verbs that are written by hand in place of those of the same names. */
+function replaced<Derived extends object, ByHand extends object>(
+  derived: Derived,
+  byHand: ByHand,
+): Omit<Derived, keyof ByHand> & ByHand {
+  return { ...derived, ...byHand };
 }
 
 /**

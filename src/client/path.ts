@@ -21,12 +21,24 @@ export type Path = { text: string } | { mistake: InvalidRequestError };
 
 /** Builds a path of encoded segments: `` path`/v1/tasks/${uuid}` ``. */
 export function path(texts: TemplateStringsArray, ...segments: readonly string[]): Path {
-  const wrong = segments.find((segment) => !isSegment(segment));
-  if (wrong !== undefined || segments.includes(undefined as never)) {
-    const message = `${JSON.stringify(wrong) ?? 'undefined'} is not an id or a name`;
+  return joined(texts, segments);
+}
+
+/** Builds a path from a route such as `/v1/tasks/{uuid}`, and the value of each parameter. */
+export function encodedPath(route: string, segments: readonly unknown[]): Path {
+  return joined(
+    route.split(/\{\w+\}/),
+    segments.map((segment) => (typeof segment === 'number' ? String(segment) : segment)),
+  );
+}
+
+function joined(texts: readonly string[], segments: readonly unknown[]): Path {
+  const wrong = segments.findIndex((segment) => !isSegment(segment));
+  if (wrong !== -1) {
+    const message = `${JSON.stringify(segments[wrong]) ?? 'undefined'} is not an id or a name`;
     return { mistake: new InvalidRequestError(message, false, { code: 'BAD_REQUEST' }) };
   }
-  return { text: texts.reduce((made, text, at) => `${made}${encodeURIComponent(segments[at - 1]!)}${text}`) };
+  return { text: texts.reduce((made, text, at) => `${made}${encodeURIComponent(segments[at - 1] as string)}${text}`) };
 }
 
 /**

@@ -1,5 +1,4 @@
 import type { CallOptions } from './client-options.ts';
-import { items } from './pages.ts';
 import type { Path, Query } from './path.ts';
 import type { Call, Transport } from './transport.ts';
 
@@ -17,44 +16,5 @@ export function sender(transport: Transport): Send {
     if (method === 'GET') return transport.json({ method, path, query: given as Query, ...options });
     const repeatable = (given as { idempotency_key?: unknown } | undefined)?.idempotency_key != null;
     return transport.json({ method, path, body: given, repeatable, ...options });
-  };
-}
-
-/** A page of a list. */
-export type PageOf<Key extends string, Item> = { [Name in Key]: Item[] } & {
-  /** The `cursor` of the next page. Null on the last page. */
-  next_cursor: string | null;
-};
-
-/** The size and the place of a page. */
-export interface PageQuery {
-  /** Maximum number of items, from 1 to 1000. */
-  limit?: number | undefined;
-  /** `next_cursor` of another page. */
-  cursor?: string | undefined;
-}
-
-/** The two ways to read a list. */
-export interface Listing<Key extends string, Item, Given> {
-  /** Returns one page. */
-  list(query?: Given & PageQuery, options?: CallOptions): Promise<PageOf<Key, Item>>;
-  /** Returns all items, and reads their pages as the loop needs them. */
-  listAll(query?: Given & { limit?: number | undefined }, options?: CallOptions): AsyncGenerator<Item>;
-}
-
-/** Returns the methods that read a list. `key`: the name of the items in the response. */
-export function listing<Key extends string, Item, Given extends object = object>(
-  send: Send,
-  path: string | Path,
-  key: Key,
-): Listing<Key, Item, Given> {
-  const list: Listing<Key, Item, Given>['list'] = (query, options) => send('GET', path, query, options);
-  return {
-    list,
-    listAll: (query, options) =>
-      items(async (cursor) => {
-        const page = await list({ ...query!, ...(cursor !== undefined && { cursor }) }, options);
-        return { items: page[key], next: page.next_cursor };
-      }),
   };
 }

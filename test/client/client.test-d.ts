@@ -26,7 +26,9 @@ declare const client: Client;
 declare const text: string;
 
 it('requests and responses have the types of the schemas that validate them', () => {
-  expectTypeOf<TaskRequestBody>().toEqualTypeOf<z.input<typeof TaskRequestSchema>>();
+  expectTypeOf<z.input<typeof TaskRequestSchema>>().toExtend<TaskRequestBody>();
+  // The client does not change arrays, so it takes readonly ones too.
+  expectTypeOf<Omit<TaskRequestBody, 'tags'>>().toEqualTypeOf<Omit<z.input<typeof TaskRequestSchema>, 'tags'>>();
   expectTypeOf<TaskResponse>().toEqualTypeOf<z.output<typeof TaskResponseSchema>>();
   expectTypeOf(client.tasks.get).returns.resolves.toEqualTypeOf<TaskResponse>();
   expectTypeOf<TaskListQuery['per_page']>().toEqualTypeOf<number | undefined>();

@@ -1,105 +1,82 @@
 import type { ServerResponse } from 'node:http';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Client, createClient, InvalidAnswerError } from '../../src/client/index.ts';
-import { silentLogger } from '../../src/logging/logger.ts';
-import { restApp } from '../../src/rest/rest-app.ts';
-import { documentOf } from '../support/rest/contract.ts';
+import { CONTRACT } from '../../src/contract/contract.ts';
+import type { Verb } from '../../src/contract/verb.ts';
 import { drop, json, refusal, scripted } from './served.ts';
 
-const OTHER_LANGUAGES = 'for workers in other languages; those in TypeScript use the database';
-/** Routes without a method of the client, and why. */
+/** Verbs without a method of their own, and why. */
 const WITHOUT_METHOD: Record<string, string> = {
-  'GET /metrics': 'text for Prometheus',
-  'GET /metrics/events': 'for monitoring',
-  'GET /v1/tasks/x/stream': 'tasks.watch reads it after the task',
-  'GET /health/live': 'for the probes of a container',
-  'GET /v1/auth/providers': 'for the login of the web page',
-  'GET /v1/task-histogram': 'for a chart of the web page',
-  'POST /v1/workers': OTHER_LANGUAGES,
-  'POST /v1/workers/x/heartbeat': OTHER_LANGUAGES,
-  'POST /v1/steps/claim': OTHER_LANGUAGES,
-  'POST /v1/steps/batch': OTHER_LANGUAGES,
-  'POST /v1/steps/x/complete': OTHER_LANGUAGES,
-  'POST /v1/steps/x/fail': OTHER_LANGUAGES,
-  'POST /v1/steps/x/checkpoint': OTHER_LANGUAGES,
-  'POST /v1/steps/x/release': OTHER_LANGUAGES,
+  'tasks.watchAll': 'client.changes reads it',
+  'steps.update': 'steps.reset, steps.resolve and steps.complete send it',
+  'templates.pauseVersion': 'templates.pause sends it for a template with a version',
+  'templates.resumeVersion': 'templates.resume sends it for a template with a version',
+};
+const T = { namespace: 'a', name: 'b', version: 'c' };
+/** The arguments of methods that do not take the parameters of the path, then a query or a body. */
+const BY_HAND: Record<string, unknown[]> = {
+  'templates.source': [T],
+  'templates.graph': [T],
+  'templates.diff': [T, 'v'],
+  'templates.register': ['name: x'],
+  'templates.validate': ['name: x'],
+  'templates.activate': [T],
+  'templates.pause': [{ ...T, version: undefined }],
+  'templates.resume': [{ ...T, version: undefined }],
+  'tasks.create': [{ name: 'x' }],
+  'tasks.createMany': [[{ name: 'x' }]],
 };
 
-/** Every (method, path) that the methods of the client send, with `x` for each parameter. */
-const sent = new Set<string>();
-/** Methods that sent no request. */
-const silent: string[] = [];
-let routes: string[];
-
-type Method = (...given: unknown[]) => unknown;
-
-/** Calls a method with enough arguments for any method: names, then an object that has the fields of a template too. */
-async function call(method: Method, path: string): Promise<void> {
-  const before = sent.size + counted;
-  const body = { namespace: 'x', name: 'x', version: 'x' };
-  const forms = [
-    [],
-    ['x', 'x', 'x', body],
-    ['x', 'x', body],
-    ['x', body],
-    [body],
-    [{ ...body, version: undefined }],
-    [7],
-    [[{ name: 'x' }]],
-  ];
-  for (const given of forms) {
-    const found = (async () => method(...given))().then(async (answer) => {
-      if (answer && typeof answer === 'object' && Symbol.asyncIterator in answer)
-        await (answer as AsyncGenerator).next();
-    });
-    // Most of the argument lists do not fit the method.
-    await found.catch(() => undefined);
-  }
-  if (sent.size + counted === before) silent.push(path);
-}
-
-let counted = 0;
-
-beforeAll(async () => {
-  const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
-  const parts = ['engine', 'events', 'deadLetters', 'schedules', 'approvals', 'bulk', 'vitals'];
-  const tasker = { ...Object.fromEntries(parts.map((part) => [part, {}])), httpWorkers: () => ({}) } as never;
-  const app = restApp({ tasker, logger: silentLogger, facts, config: { configuration: () => ({}) } });
-  routes = Object.entries((await documentOf(app)).paths).flatMap(([path, methods]) =>
-    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{[^}]+\}/g, 'x')}`),
-  );
-  const client = createClient({
-    baseUrl: 'http://127.0.0.1:1',
-    maxRetries: 0,
-    fetch: async (url, request) => {
-      counted++;
-      sent.add(`${request!.method} ${new URL(String(url)).pathname.replace(/\/(7|x)(?=\/|$)/g, '/x')}`);
-      return new Response('{}', { status: 400 });
-    },
-  });
-  for (const [group, methods] of Object.entries(client as unknown as Record<string, object>)) {
-    if (typeof methods === 'function') await call(methods as Method, group);
-    else if (typeof methods === 'object') {
-      for (const [name, method] of Object.entries(methods)) await call(method as Method, `${group}.${name}`);
-    }
-  }
-});
+const verbs = Object.entries(CONTRACT).flatMap(([noun, group]) =>
+  Object.entries<Verb>(group).map(([name, verb]) => ({ of: `${noun}.${name}`, noun, name, ...verb })),
+);
 
 describe('the client', () => {
-  it('has a method for every route of the OpenAPI document', () => {
-    const exceptions = Object.keys(WITHOUT_METHOD);
-    expect(routes.filter((route) => !sent.has(route) && !exceptions.includes(route))).toEqual([]);
-    // An exception must name an existing route without a method.
-    expect(exceptions.filter((route) => !routes.includes(route) || sent.has(route))).toEqual([]);
+  it('has a method for every verb of the contract', () => {
+    const client = createClient({ baseUrl: 'http://127.0.0.1:1' }) as unknown as Record<string, object>;
+    const missing = verbs.filter(({ noun, name }) => !(name in client[noun]!)).map(({ of }) => of);
+    expect(missing).toEqual(Object.keys(WITHOUT_METHOD));
   });
 
-  it('has no method for a route that does not exist', () => {
-    expect(silent).toEqual(['request']);
-    const elsewhere = ['/v1/auth/keys', '/v1/me', '/v1/session'];
-    // Calls that the types forbid.
-    const misused = /undefined|%5B|templates\/x\/x\/(activate|source|graph|diff)/;
-    const unknown = [...sent].filter((route) => !routes.includes(route) && !misused.test(route));
-    expect(unknown.filter((route) => !elsewhere.some((path) => route.includes(path)))).toEqual([]);
+  it.each(verbs.filter(({ of }) => !(of in WITHOUT_METHOD)))('$of sends $method $path', async (verb) => {
+    const sent: string[] = [];
+    const client = createClient({
+      baseUrl: 'http://127.0.0.1:1',
+      maxRetries: 0,
+      fetch: async (url, request) => {
+        sent.push(`${request!.method} ${new URL(String(url)).pathname}`);
+        return new Response('{}', { status: 400 });
+      },
+    });
+    const names = ['a', 'b', 'c'];
+    const count = verb.path.split('{').length - 1;
+    const given = BY_HAND[verb.of] ?? names.slice(0, count);
+    const method = (client as unknown as Record<string, Record<string, (...given: unknown[]) => unknown>>)[verb.noun]![
+      verb.name
+    ]!;
+    const answer = method(...given);
+    const done = Symbol.asyncIterator in (answer as object) ? (answer as AsyncGenerator).next() : answer;
+    await (done as Promise<unknown>).catch(() => undefined);
+    const path = verb.path.replaceAll(/\{\w+\}/g, () => names.shift()!);
+    expect(sent[0]).toBe(verb.of === 'tasks.watch' ? 'GET /v1/tasks/a' : `${verb.method.toUpperCase()} ${path}`);
+  });
+
+  it('sends the query or the body after the parameters of the path, and the options last', async () => {
+    const { client, received } = await scripted([json({}), json({}), json({})]);
+    await client.tasks.history('a/b', { step: 'ä', limit: 2 }, { timeoutMs: 1000 });
+    await client.steps.fire('t', 's', { reason: 'now' });
+    await client.namespaces.list({ timeoutMs: 1000 });
+    expect(received.map(({ method, url, body }) => [method, url, body])).toEqual([
+      ['GET', '/v1/tasks/a%2Fb/history?step=%C3%A4&limit=2', ''],
+      ['POST', '/v1/tasks/t/workflow_steps/s/fire', '{"reason":"now"}'],
+      ['GET', '/v1/namespaces', ''],
+    ]);
+  });
+
+  it('refuses a missing name before it sends a request', async () => {
+    const client = createClient({ baseUrl: 'http://127.0.0.1:1' });
+    await expect(client.steps.fire('t', undefined as never)).rejects.toThrow('undefined is not an id or a name');
+    await expect(client.tasks.why('..')).rejects.toThrow('".." is not an id or a name');
   });
 });
 

@@ -128,7 +128,8 @@ function remoteSchedules({ schedules }: Client): Partial<Tasker['schedules']> {
       const request = { ...settings(schedule), paused, if_exists: ifExists, ...actOf(by) };
       return camelKeys(await schedules.create(request as never));
     },
-    update: async (name, change, by) => camelKeys(await schedules.update(name, { ...settings(change), ...actOf(by) })),
+    update: async (name, change, by) =>
+      camelKeys(await schedules.update(name, { ...settings(change), ...actOf(by) } as never)),
     pause: async (name, by) => (await schedules.pause(name, actOf(by))).changed,
     resume: async (name, by) => (await schedules.resume(name, actOf(by))).changed,
     delete: async (name, by) => void (await schedules.delete(name, actOf(by))),

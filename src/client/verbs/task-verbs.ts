@@ -1,13 +1,13 @@
-import type { Act } from '../api-types.ts';
 import { ConflictError } from '../client-errors.ts';
 import type { CallOptions } from '../client-options.ts';
 import { type CreatedTask, type CreateManyOptions, createMany } from '../create-many.ts';
+import type { DerivedVerbs } from '../derived-verbs.ts';
 import type { CheckedNewTask, NewTask } from '../new-task.ts';
 import { completed } from '../new-task.ts';
 import { items } from '../pages.ts';
 import { path } from '../path.ts';
 import type { Transport } from '../transport.ts';
-import type { TaskListQuery, TaskListResponse, TaskResponse, TaskSummaryResponse } from '../types.ts';
+import type { Act, TaskListQuery, TaskResponse } from '../types.ts';
 import { type FollowOptions, waitForTask, watchTask } from '../watch-task.ts';
 
 /** Options of `tasks.create`. */
@@ -19,12 +19,8 @@ export interface CreateTaskCall extends CallOptions {
 /** A task, and whether the request created it. Servers of earlier versions do not send `created`. */
 type NewOrExisting = TaskResponse & { created?: boolean };
 
-/** The verbs for tasks. */
-export function taskVerbs(transport: Transport) {
-  const get = (uuid: string, options: CallOptions = {}): Promise<TaskResponse> =>
-    transport.json({ method: 'GET', path: path`/v1/tasks/${uuid}`, ...options });
-  const list = (query: TaskListQuery = {}, options: CallOptions = {}): Promise<TaskListResponse> =>
-    transport.json({ method: 'GET', path: '/v1/tasks', query, ...options });
+/** The verbs for tasks that repeat requests, read several pages, or read a stream. */
+export function taskVerbs(transport: Transport, { get, list }: DerivedVerbs['tasks']) {
   return {
     /**
      * Creates a task. Only a request with `idempotency_key` is repeated after a lost connection. `created` is false if
@@ -51,10 +47,6 @@ export function taskVerbs(transport: Transport) {
     ): AsyncGenerator<CreatedTask> {
       return createMany(transport, requests, options);
     },
-    /** Returns a task with its steps. */
-    get,
-    /** Returns one page of tasks, newest first. */
-    list,
     /** Returns all tasks that match, newest first, and reads their pages as the loop needs them. */
     listAll(
       query: Omit<TaskListQuery, 'page' | 'cursor'> = {},
@@ -67,10 +59,6 @@ export function taskVerbs(transport: Transport) {
         );
         return { items: tasks, next: pagination.next_cursor };
       });
-    },
-    /** Returns a task, its template and its steps without contents. */
-    summary(uuid: string, options: CallOptions = {}): Promise<TaskSummaryResponse> {
-      return transport.json({ method: 'GET', path: path`/v1/tasks/${uuid}/summary`, ...options });
     },
     /** Cancels a task. A task that has ended is rejected with {@link InvalidRequestError}. */
     cancel(uuid: string, { reason, by, ...options }: CallOptions & Act = {}): Promise<TaskResponse> {
