@@ -91,6 +91,13 @@ function derivedForm(declaration, { checker, isPublic }) {
     if (!/ in keyof typeof /.test(declaration.type.getText())) return undefined;
     return [`type ${declaration.name.text} = {`, ...members(declaration), '};'].join('\n');
   }
+  if (ts.isTypeAliasDeclaration(declaration) && /^contract\.\w+$/.test(declaration.type.getText())) {
+    // The generated types of the contract are not exported under their own names.
+    const [found] = checker.getTypeAtLocation(declaration.type).symbol?.declarations ?? [];
+    if (found && ts.isInterfaceDeclaration(found)) {
+      return formOf(found).replace(`interface ${found.name.text}`, `interface ${declaration.name.text}`);
+    }
+  }
   if (!ts.isInterfaceDeclaration(declaration)) return undefined;
   const [base] = declaration.heritageClauses?.[0]?.types ?? [];
   if (!base || base.typeArguments || isPublic(base.expression.getText())) return undefined;
