@@ -5,7 +5,7 @@ import { orNull } from './schemas/or-null.ts';
 import { PruneSchema, StatsSchema, StatusSchema, SummarySchema } from './schemas/overview.ts';
 import { limitOf, time } from './schemas/query.ts';
 import { filterQuery } from './schemas/task-filter.ts';
-import { userFields } from './schemas/user-json.ts';
+import { conditions } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
 
 /** The verbs for installation. */
@@ -72,7 +72,7 @@ export const installation = {
       .object({
         policy: z
           .object({
-            rules: z.array(userFields('public')).meta({
+            rules: z.array(conditions()).meta({
               description:
                 'The first rule that matches a task applies. `keep_ms`: time after the end of the task; 0 means forever.',
             }),

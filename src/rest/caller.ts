@@ -64,3 +64,11 @@ export function actorOf({ subject }: Caller, { by, reason }: Remarks = {}): { ac
   const actor = subject ?? by ?? undefined;
   return { ...(actor !== undefined && { actor }), ...(text !== '' && { reason: text }) };
 }
+
+/**
+ * Returns the name under which a vote or a signal is recorded. Undefined if the request has neither a credential nor a
+ * name.
+ */
+export function personOf({ subject }: Caller, by: string | undefined): string | undefined {
+  return subject ?? by;
+}

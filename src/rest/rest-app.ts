@@ -14,29 +14,31 @@ import type { Logger } from '../logging/logger.ts';
 import { apiPage } from '../server/api-page.ts';
 import { answerError } from '../server/error-answer.ts';
 import { nameSchemas } from '../server/open-api.ts';
-import { actRoutes } from './acts/act-routes.ts';
-import { limitRequests, rejectLate } from './acts/gate.ts';
-import { analyticsRoutes } from './analytics-routes.ts';
 import { type ArrivalLimits, arrivedBodies } from './arriving-bodies.ts';
-import { keyRoutes } from './auth/key-routes.ts';
 import { oidcRoutes } from './auth/oidc/oidc-routes.ts';
 import { securityOf } from './auth/security.ts';
-import { sessionListRoutes } from './auth/session-list-routes.ts';
 import { sessionRoutes } from './auth/session-routes.ts';
 import type { SecuritySettings } from './auth/settings.ts';
 import { checkBodyText } from './body-text.ts';
+import { analyticsRoutes } from './by-hand/analytics-routes.ts';
+import { bulkStartRoutes } from './by-hand/bulk-start-routes.ts';
+import { createManyRoutes } from './by-hand/create-many-routes.ts';
+import { shownConflict } from './by-hand/creation-conflict.ts';
+import { dlqRoutes, investigationRoutes } from './by-hand/dlq-routes.ts';
+import { healthRoutes, type ServerFacts } from './by-hand/health-routes.ts';
+import { processRoutes, type ServedConfig } from './by-hand/process-routes.ts';
+import { stepRoutes } from './by-hand/step-routes.ts';
+import { streamRoutes } from './by-hand/stream-routes.ts';
+import { taskGraphRoutes } from './by-hand/task-graph-routes.ts';
+import { type TaskRouteOptions, taskRoutes } from './by-hand/task-routes.ts';
+import { templateContentRoutes } from './by-hand/template-content-routes.ts';
+import { templateRoutes } from './by-hand/template-routes.ts';
+import { templateWriteRoutes } from './by-hand/template-write-routes.ts';
 import { callerOf, currentCaller } from './caller.ts';
-import { shownConflict } from './creation-conflict.ts';
-import { dlqRoutes, investigationRoutes } from './dlq-routes.ts';
-import { healthRoutes, type ServerFacts } from './health-routes.ts';
-import { processRoutes, type ServedConfig } from './reads/process-routes.ts';
-import { readRoutes } from './reads/read-routes.ts';
+import { limitRequests, rejectLate } from './gate.ts';
 import { recentAnswers } from './recent-answers.ts';
 import { withoutHints } from './scope.ts';
-import { stepRoutes } from './step-routes.ts';
-import { streamRoutes } from './stream-routes.ts';
-import { type TaskRouteOptions, taskRoutes } from './task-routes.ts';
-import { templateRoutes } from './template-routes.ts';
+import { allVerbRoutes } from './verbs/all-verbs.ts';
 import { webPage } from './web-page.ts';
 import { workRoutes } from './workers/worker-routes.ts';
 
@@ -117,26 +119,26 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   app.use('/v1/*', (c, next) => (c.req.path === CREATE_MANY_PATH ? next() : checkBodyText(c, next)));
   app.use(guards.scope);
   app.use('/v1/*', recentAnswers());
-  app.route('/', healthRoutes(tasker, facts, { exposed: security?.exposed ?? false }));
-  for (const routes of [
+  const byHand = [
+    healthRoutes(tasker, facts, { exposed: security?.exposed ?? false }),
+    processRoutes(tasker, facts, config),
+    sessionRoutes(guards.sessions),
+    oidcRoutes(guards, logger),
     taskRoutes(tasker, { legacyStatus, create }),
+    createManyRoutes(tasker, logger),
+    taskGraphRoutes(tasker),
     stepRoutes(tasker, { legacyStatus }),
+    bulkStartRoutes(tasker, logger),
     templateRoutes(tasker),
-  ]) {
-    app.route('/', routes);
-  }
-  app.route('/', dlqRoutes(tasker));
-  app.route('/', investigationRoutes(tasker));
-  app.route('/', analyticsRoutes(tasker));
-  app.route('/', sessionRoutes(guards.sessions));
-  app.route('/', oidcRoutes(guards, logger));
-  app.route('/', keyRoutes(tasker));
-  app.route('/', sessionListRoutes(tasker));
-  app.route('/', streamRoutes(tasker));
-  app.route('/', processRoutes(tasker, facts, config));
-  for (const routes of readRoutes(tasker)) app.route('/', routes);
-  app.route('/', workRoutes(tasker));
-  app.route('/', actRoutes(tasker, { logger, environment: facts.environment }));
+    templateContentRoutes(tasker),
+    templateWriteRoutes(tasker, { environment: facts.environment }),
+    dlqRoutes(tasker),
+    investigationRoutes(tasker),
+    analyticsRoutes(tasker),
+    streamRoutes(tasker),
+    workRoutes(tasker),
+  ];
+  for (const routes of [...byHand, ...allVerbRoutes(tasker, logger)]) app.route('/', routes);
   let document: string | undefined;
   app.get('/api-docs/openapi.json', (c) => {
     // Built once, because it takes 100 ms, and every web page requests it.

@@ -1,6 +1,8 @@
 import type { Tasker } from '../app/tasker.ts';
-import { notThere } from '../engine/credentials/scopes.ts';
+import type { ActsOn } from '../contract/verb.ts';
+import { notThere, scopeOf } from '../engine/credentials/scopes.ts';
 import { ERRORS, isTaskerError, TaskerError } from '../errors.ts';
+import { isUuid } from '../model/ids.ts';
 import type { Caller } from './caller.ts';
 
 /**
@@ -28,6 +30,33 @@ export async function checkVisible(tasker: Tasker, caller: Caller, taskUuid: str
   if (caller.namespaces === undefined) return;
   const { namespace } = await tasker.getTask(taskUuid);
   if (!maySee(caller, namespace)) throw notThere('task', taskUuid);
+}
+
+/**
+ * Throws the error for something that does not exist if the caller may not see what a verb acts on. `given`: the
+ * parameters of the path.
+ */
+export async function checkScope(
+  tasker: Tasker,
+  caller: Caller,
+  { on, given }: { on: ActsOn; given: Readonly<Record<string, unknown>> },
+): Promise<void> {
+  if (caller.namespaces === undefined || on === 'visible') return;
+  if (on === 'installation') return checkSeesAll(caller, 'this');
+  if (on === 'namespace') {
+    const { namespace, name } = given as { namespace: string; name?: string };
+    return checkNamespace(
+      caller,
+      namespace,
+      name === undefined ? `namespace ${namespace}` : `template ${namespace}/${name}`,
+    );
+  }
+  const key = String(
+    { task: given.uuid ?? given.task_uuid, dead_letter: given.dlq_entry_uuid, schedule: given.name }[on],
+  );
+  // The verb rejects other values.
+  if (on !== 'schedule' && !isUuid(key)) return;
+  if (!maySee(caller, await scopeOf(tasker.engine.database, on, key))) throw notThere(on, key);
 }
 
 /** @throws TaskerError `not_found` if the caller may not see the namespace, as if it were empty */

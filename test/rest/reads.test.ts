@@ -1,9 +1,12 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { describe, expect, it } from 'vitest';
 import { SharedCreations } from '../../src/app/server/shared-creations.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { taskGraphRoutes } from '../../src/rest/by-hand/task-graph-routes.ts';
+import { taskRoutes } from '../../src/rest/by-hand/task-routes.ts';
+import { templateContentRoutes } from '../../src/rest/by-hand/template-content-routes.ts';
 import { ANYONE, type Caller } from '../../src/rest/caller.ts';
-import { readRoutes } from '../../src/rest/reads/read-routes.ts';
-import { taskRoutes } from '../../src/rest/task-routes.ts';
+import { allVerbRoutes } from '../../src/rest/verbs/all-verbs.ts';
 import { restWorld } from '../support/rest/world.ts';
 
 const world = restWorld();
@@ -348,7 +351,12 @@ describe('a caller limited to namespaces', () => {
     app.onError((error, c) => c.json({ code: (error as { code?: string }).code ?? String(error) }, 418 as never));
     const creations = new SharedCreations(world.tasker);
     const create: SharedCreations['create'] = (...given) => creations.create(...given);
-    for (const routes of [...readRoutes(world.tasker), taskRoutes(world.tasker, { legacyStatus: false, create })])
+    for (const routes of [
+      ...allVerbRoutes(world.tasker, silentLogger),
+      taskGraphRoutes(world.tasker),
+      templateContentRoutes(world.tasker),
+      taskRoutes(world.tasker, { legacyStatus: false, create }),
+    ])
       app.route('/', routes);
     return async (path: string) =>
       (await app.request(`http://localhost/v1/${path}`)).json() as Promise<Record<string, unknown>>;

@@ -4,7 +4,7 @@ import pg from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
 import { createTasks } from '../../src/engine/create-task.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { streamRoutes } from '../../src/rest/stream-routes.ts';
+import { streamRoutes } from '../../src/rest/by-hand/stream-routes.ts';
 import { listen } from '../../src/server/listen.ts';
 import { pruneChanges } from '../../src/store/streams/task-changes.ts';
 import { TestEventSource } from '../support/rest/event-source.ts';

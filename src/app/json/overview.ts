@@ -4,10 +4,6 @@ import type { StepGroups, TaskSummary } from '../overview/task-summary.ts';
 import type { Tasker } from '../tasker.ts';
 import { snakeKeys } from './views.ts';
 
-/** A live or recently ended worker. */
-export type WorkerInfo = Awaited<ReturnType<Tasker['listWorkers']>>[number];
-/** A worker with its running steps. */
-type WorkerDetails = Awaited<ReturnType<Tasker['getWorker']>>;
 /** The queue of a namespace. */
 export type Queue = Awaited<ReturnType<Tasker['queues']>>[number];
 /** Statistics of a window of time. */
@@ -77,20 +73,6 @@ function groupsJson<Group extends { filter: TaskFilter }>({ groups, ...found }: 
     ...snakeKeys(found),
     groups: groups.map((group) => ({ ...snakeKeys(group), filter: filterJson(group.filter) })),
   };
-}
-
-/** Returns a worker as JSON. */
-export function workerJson(worker: WorkerInfo) {
-  return {
-    ...snakeKeys(worker),
-    drain: worker.drain && snakeKeys(worker.drain),
-    missing_handlers: worker.missingHandlers.map((missing) => snakeKeys(missing)),
-  };
-}
-
-/** Returns a worker with its running steps as JSON. */
-export function workerDetailsJson({ steps, ...worker }: WorkerDetails) {
-  return { ...workerJson(worker), steps: steps.map((step) => snakeKeys(step)) };
 }
 
 /** Returns a queue as JSON. */

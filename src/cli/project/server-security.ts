@@ -9,7 +9,7 @@ import type { Logger } from '../../logging/logger.ts';
 import { type OidcSettings, openidClient } from '../../rest/auth/oidc/oidc-login.ts';
 import { LOCAL_SECURITY, type SecuritySettings } from '../../rest/auth/settings.ts';
 import type { TokenSettings } from '../../rest/auth/tokens.ts';
-import type { ServedConfig } from '../../rest/reads/process-routes.ts';
+import type { ServedConfig } from '../../rest/by-hand/process-routes.ts';
 import { isLoopback } from '../../server/bind-address.ts';
 import type { TlsFiles } from '../../server/listen.ts';
 

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
-import { PauseSchema } from './task-details.ts';
-import { userFields, userJson } from './user-json.ts';
+import { EventProblems, OpenWaitSchema, PauseSchema } from './task-details.ts';
+import { userFields } from './user-json.ts';
 
 /** The responses of actions, in the form that the command line prints with `--json`. */
 
@@ -94,9 +94,9 @@ export const ActedStepSchema = z
     last_failure_at: timeOrNull,
     next_retry_at: timeOrNull,
     last_attempted_at: timeOrNull,
-    wait: userFields('public').nullable(),
+    wait: OpenWaitSchema,
     worker: z.string().nullable(),
-    event_problems: z.array(userJson('public')),
+    event_problems: EventProblems,
   })
   .register(NAMES, { id: 'ActedStep' });
 

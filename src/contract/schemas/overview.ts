@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
 import { PauseSchema } from './task-details.ts';
-import { userFields } from './user-json.ts';
+import { conditions } from './user-json.ts';
 import { atLeast, UnservedSchema } from './workers.ts';
 
 const count = z.int();
@@ -83,7 +83,7 @@ export const StatusSchema = z
   })
   .register(NAMES, { id: 'Status' });
 
-const groupFilter = userFields('public', {
+const groupFilter = conditions({
   description: 'Parameters of `GET /v1/tasks` that find the tasks of the group.',
 });
 const groupsOf = <Group extends z.ZodType>(one: Group) =>
@@ -125,7 +125,7 @@ const UnservedGroup = z
 
 export const SummarySchema = z
   .object({
-    filter: userFields('public'),
+    filter: conditions(),
     templates: z.array(z.object({ namespace: z.string(), name: z.string(), version: z.string(), counts: StateCounts })),
     states: StateCounts,
     open_since: nullableText,

@@ -32,6 +32,11 @@ const StepWaitSchema = z
 
 export const OpenWaitSchema = orNull(StepWaitSchema);
 
+/** The events of a step that could not be published. */
+export const EventProblems = z.array(
+  z.object({ event: z.string(), kind: z.string(), message: z.string(), path: z.string().nullable() }),
+);
+
 export const StaleSchema = z
   .object({ rule: z.string(), minutes: z.number(), since: z.string(), at: z.string() })
   .register(NAMES, { id: 'StaleNote' });

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { durationMs } from '../../model/duration.ts';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
-import { OpenWaitSchema, PauseSchema, StaleSchema, taskHead } from './task-details.ts';
+import { EventProblems, OpenWaitSchema, PauseSchema, StaleSchema, taskHead } from './task-details.ts';
 import { givenFields, userFields, userJson } from './user-json.ts';
 
 /** The JSON of tasks and steps, as clients of the earlier system read it. */
@@ -175,9 +175,7 @@ export const StepResponseSchema = z
     rerun: z.int().meta({
       description: 'The number of the rerun that the current run of the step belongs to. 0 is the first run.',
     }),
-    event_problems: z.array(
-      z.object({ event: z.string(), kind: z.string(), message: z.string(), path: z.string().nullable() }),
-    ),
+    event_problems: EventProblems,
   })
   .register(NAMES, { id: 'StepResponse' });
 

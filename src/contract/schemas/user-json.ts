@@ -15,6 +15,9 @@ export type UserJsonKind = 'context' | 'result' | 'payload' | 'public';
 /** The kind of every schema of user-defined JSON in the contract. Other schemas must not accept unknown values. */
 export const USER_JSON = z.registry<{ kind: UserJsonKind }>();
 
+/** The schemas of lists of names of fields, and of maps by such names. The names are converted as keys are. */
+export const FIELD_NAMES = z.registry<Record<never, never>>();
+
 interface Described {
   description?: string;
 }
@@ -32,6 +35,9 @@ export const userFields = (kind: UserJsonKind, described: Described = {}) =>
     .record(z.string(), z.unknown())
     .meta({ ...described })
     .register(USER_JSON, { kind });
+
+/** The conditions of a search, by their names. Their values are never converted. */
+export const conditions = (described: Described = {}) => userFields('context', described).register(FIELD_NAMES, {});
 
 /** A JSON object in a request that is kept as it was sent. `z.record` would drop the key `__proto__`. */
 export const givenFields = (kind: UserJsonKind) =>

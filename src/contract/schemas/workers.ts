@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
+import { FIELD_NAMES } from './user-json.ts';
 
 export const nullableText = z.string().nullable();
 export const nullableNumber = z.number().nullable();
@@ -70,7 +71,8 @@ export const UnservedSchema = z
 /** The names of counts that are lower bounds. */
 export const atLeast = z
   .array(z.string())
-  .meta({ description: 'The names of the counts that are lower bounds, because counting stopped at a limit.' });
+  .meta({ description: 'The names of the counts that are lower bounds, because counting stopped at a limit.' })
+  .register(FIELD_NAMES, {});
 
 export const QueueSchema = z
   .object({

@@ -1,8 +1,8 @@
 import { OpenAPIHono, z } from '@hono/zod-openapi';
-import { credentials } from '../../contract/credentials.ts';
-import { type MeSchema, SessionSchema } from '../../contract/schemas/keys.ts';
-import { type Caller, callerOf } from '../caller.ts';
+import { SessionSchema } from '../../contract/schemas/keys.ts';
+import { callerOf } from '../caller.ts';
 import { describeRoute } from '../route.ts';
+import { rightsOf } from '../verbs/credentials.ts';
 import type { Sessions } from './sessions.ts';
 
 const BEGIN = describeRoute({
@@ -25,30 +25,17 @@ const END = describeRoute({
   summary: 'Ends the session of the cookie',
   gives: z.object({ ended: z.literal(true) }),
 });
-const ME = describeRoute(credentials.me);
 
-function meJson({ subject, credential, roles, permissions, namespaces }: Caller): z.infer<typeof MeSchema> {
-  return {
-    authenticated: credential !== undefined,
-    subject: subject ?? null,
-    credential: credential ?? null,
-    roles: [...roles],
-    permissions: permissions ? [...permissions] : null,
-    namespaces: namespaces ? [...namespaces] : null,
-  };
-}
-
-/** Routes for browser sessions, and for the rights of a credential. */
+/** Routes for the browser session of the caller. */
 export function sessionRoutes(sessions: Sessions): OpenAPIHono {
   return new OpenAPIHono()
     .openapi(BEGIN, async (c) => {
       const caller = callerOf(c);
       const expiresAt = await sessions.begin(c, caller);
-      return c.json({ ...meJson(caller), expires_at: expiresAt }, 201);
+      return c.json({ ...rightsOf(caller), expires_at: expiresAt }, 201);
     })
     .openapi(END, async (c) => {
       await sessions.end(c);
       return c.json({ ended: true as const }, 200);
-    })
-    .openapi(ME, (c) => c.json(meJson(callerOf(c)), 200));
+    });
 }

@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { expect, it } from 'vitest';
-import { Gate, rejectLate } from '../../../src/rest/acts/gate.ts';
+import { Gate, rejectLate } from '../../../src/rest/gate.ts';
 
 /** Enters as often as the gate allows, up to a maximum. Returns the number of entries. */
 function enterAll(gate: Gate, most: number, now: number): number {

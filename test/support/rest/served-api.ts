@@ -2,10 +2,13 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import { type CreateTaskerOptions, createTasker } from '../../../src/app/create-tasker.ts';
 import { type Logger, silentLogger } from '../../../src/logging/logger.ts';
-import { actRoutes } from '../../../src/rest/acts/act-routes.ts';
 import { LOCAL_SECURITY } from '../../../src/rest/auth/settings.ts';
+import { bulkStartRoutes } from '../../../src/rest/by-hand/bulk-start-routes.ts';
+import { createManyRoutes } from '../../../src/rest/by-hand/create-many-routes.ts';
+import { templateWriteRoutes } from '../../../src/rest/by-hand/template-write-routes.ts';
 import type { Caller } from '../../../src/rest/caller.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
+import { allVerbRoutes } from '../../../src/rest/verbs/all-verbs.ts';
 import { answerError } from '../../../src/server/error-answer.ts';
 import { emptyDatabase } from '../database.ts';
 
@@ -119,7 +122,13 @@ export async function servedApi({
         c.set('caller', caller);
         await next();
       });
-      outer.route('/', actRoutes(tasker, { logger, environment: 'test' }));
+      for (const routes of [
+        createManyRoutes(tasker, logger),
+        bulkStartRoutes(tasker, logger),
+        templateWriteRoutes(tasker, { environment: 'test' }),
+        ...allVerbRoutes(tasker, logger),
+      ])
+        outer.route('/', routes);
       outer.onError((error, c) => answerError(c, error, logger));
       return asking(outer as never);
     },

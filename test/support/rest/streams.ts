@@ -1,8 +1,8 @@
 import { onTestFinished } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { silentLogger } from '../../../src/logging/logger.ts';
+import { streamRoutes } from '../../../src/rest/by-hand/stream-routes.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
-import { streamRoutes } from '../../../src/rest/stream-routes.ts';
 import { listen } from '../../../src/server/listen.ts';
 import { DEMO, setup, template, until } from '../setup.ts';
 import { asking } from './contract.ts';

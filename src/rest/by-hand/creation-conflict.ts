@@ -1,0 +1,34 @@
+import { IdentityTaken } from '../../engine/identity-taken.ts';
+import { TaskerError } from '../../errors.ts';
+import type { Caller } from '../caller.ts';
+
+/**
+ * Returns the error for a task whose identity another task has, with what the caller can do over HTTP. The error names
+ * the other task only to callers that may read it. `canReturn`: whether the route takes `on_duplicate`.
+ */
+export function shownConflict(thrown: Error, caller: Caller, { canReturn = false } = {}): Error {
+  if (!(thrown instanceof IdentityTaken)) return thrown;
+  const { kind, fact, taskUuid, way } = thrown;
+  const { task_uuid: _, ...details } = thrown.details;
+  // The other request may be for a task in a namespace that the caller may not see.
+  const isVisible = caller.allows('tasks:read') && (kind !== 'other_request' || caller.namespaces === undefined);
+  if (!isVisible) {
+    const own = kind === 'other_request' ? way : 'use another idempotency key';
+    return new TaskerError('conflict', `${fact}; ${own}`, { details });
+  }
+  const ways = {
+    exists: canReturn
+      ? 'send ?on_duplicate=return to get it, or use another idempotency key'
+      : 'use another idempotency key',
+    pruned: `use another idempotency key, or release this one with POST /v1/tasks/${taskUuid}/delete`,
+    other_request: way,
+  };
+  return new TaskerError('conflict', `${fact}: ${taskUuid}; ${ways[kind]}`, {
+    details: { task_uuid: taskUuid, ...details },
+  });
+}
+
+/** Returns whether a caller may get an earlier task in place of a new one: it may read tasks, or created this one. */
+export function mayGetExisting(caller: Caller, { createdWith }: { createdWith: string | null }): boolean {
+  return caller.allows('tasks:read') || (createdWith !== null && createdWith === caller.subject);
+}

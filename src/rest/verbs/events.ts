@@ -1,0 +1,102 @@
+import type { Tasker } from '../../app/tasker.ts';
+import { clockFor } from '../../engine/search/clock.ts';
+import { timeOf } from '../../engine/search/filter.ts';
+import { TaskerError } from '../../errors.ts';
+import type { Caller } from '../caller.ts';
+import { fillPage } from '../fill-page.ts';
+import { cursorAt, positionOf } from '../positions.ts';
+import { checkSeesAll, maySee } from '../scope.ts';
+import type { BodiesOf } from '../verb-routes.ts';
+
+type LoggedEvent = Awaited<ReturnType<Tasker['events']['list']>>[number];
+
+interface EventSearch {
+  name?: string | undefined;
+  taskUuid?: string | undefined;
+  after?: string | undefined;
+  before?: string | undefined;
+}
+
+/** Returns a page of the log. Its cursor is the position of its last event, which stays valid when events are added. */
+export async function eventPage(
+  tasker: Tasker,
+  search: EventSearch,
+  { limit, cursor }: { limit: number; cursor?: string | undefined },
+) {
+  const given = Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined));
+  const place = cursor === undefined ? {} : { beforeId: positionOf(cursor) };
+  // One item more than requested shows whether there is a next page.
+  const found = await tasker.events.list({ ...given, ...place, limit: Math.min(limit + 1, 1000) });
+  const items = found.slice(0, limit);
+  const more = found.length > limit || (limit === 1000 && found.length === limit);
+  return { items, next_cursor: more ? cursorAt(items.at(-1)!.id) : null, previous_cursor: null };
+}
+
+const MOST_DEAD = 1000;
+const WHOLE = { nextCursor: null, previousCursor: null };
+
+/** The bodies of the verbs for the log of durable events, and for the groups that receive them. */
+export function eventVerbs(tasker: Tasker): BodiesOf<'events'> {
+  const { events } = tasker;
+  const everywhere = (caller: Caller) => checkSeesAll(caller, 'a group of subscribers');
+  const timesOf = async (after: string | undefined, before: string | undefined) => {
+    const now = await clockFor(tasker.engine.database, after, before);
+    return {
+      after: timeOf(after, 'after', now) ?? undefined,
+      before: timeOf(before, 'before', now) ?? undefined,
+    };
+  };
+  const ofDead = ({ group, event }: { group: string; event?: string | undefined }) => ({
+    group,
+    ...(event !== undefined && { eventId: event }),
+  });
+  return {
+    groups: async () => ({ groups: await events.groups(), ...WHOLE }),
+    async dead({ group, event: eventId, limit }, { caller }) {
+      // The list has no cursor, so deliveries of other namespaces must not use up the page.
+      const most = caller.namespaces === undefined ? limit : MOST_DEAD;
+      const which = { ...(group !== undefined && { group }), ...(eventId !== undefined && { eventId }), limit: most };
+      const dead = (await events.dead(which)).filter(({ event }) => maySee(caller, event.namespace));
+      return { dead: dead.slice(0, limit), ...WHOLE };
+    },
+    async list({ name, task: taskUuid, limit, cursor, after, before }, { caller }) {
+      const times = await timesOf(after, before);
+      const visible = ({ namespace }: LoggedEvent) => maySee(caller, namespace);
+      const { items, ...cursors } = await fillPage({ limit, cursor }, visible, (page) =>
+        eventPage(tasker, { name, taskUuid, ...times }, page),
+      );
+      return { events: items, ...cursors };
+    },
+    async get({ event_id: id }, { caller }) {
+      const event = await events.get(id);
+      if (!maySee(caller, event.namespace)) {
+        throw new TaskerError('event_not_found', `durable event ${id} not found`);
+      }
+      return { ...event, envelope: { ...(await events.envelope(id)) } };
+    },
+    async replay({ group, name, task, after, before, dry_run: dryRun }, { caller, operator }) {
+      everywhere(caller);
+      const which = {
+        group,
+        ...(name !== undefined && { name }),
+        ...(task !== undefined && { taskUuid: task }),
+        ...(await timesOf(after, before)),
+      };
+      if (dryRun) return { group, replayed: 0, wouldReplay: await events.countReplay(which) };
+      return { group, replayed: await events.replay(which, operator) };
+    },
+    async redeliver(given, { caller, operator }) {
+      everywhere(caller);
+      return { group: given.group, redelivered: await events.redeliver(ofDead(given), operator) };
+    },
+    async discard(given, { caller, operator }) {
+      everywhere(caller);
+      return { group: given.group, discarded: await events.discard(ofDead(given), operator) };
+    },
+    async removeGroup({ group }, { caller, operator }) {
+      everywhere(caller);
+      await events.removeGroup(group, operator);
+      return { group, removed: true };
+    },
+  };
+}
