@@ -443,6 +443,7 @@ describeWith('chromium', 'the web page on a bad night', () => {
       await page.getByRole('link').filter({ hasText: '10,000+' }).waitFor();
       expect(problems).toEqual([]);
     } finally {
+      await page.unrouteAll({ behavior: 'ignoreErrors' });
       await tasker.resume({ template: 'test/pay' }, { actor: 'ann' });
       await sql('delete from tasker.event_dead where group_id = -1');
       await tasker.cancelTask(taskUuid);
