@@ -439,6 +439,23 @@ steps:
       `error: handler sum: workerTemplate names step prise, which ${place} does not have; did you mean price?`,
       `error: handler route: routes to step premum, which ${place} does not have; did you mean premium?`,
     ]);
+    // A handler that another template uses rightly only causes a warning.
+    await on.project.write(
+      'misspelt/other.yaml',
+      `name: other
+namespace: demo
+version: "1.0.0"
+steps:
+  - { name: load, handler: load, type: batchable }
+  - { name: prise, handler: price, type: batch_worker, depends_on: [load], batch_config: { batch_size: 1, parallelism: 1, cursor_field: id, worker_template: prise, failure_strategy: isolate } }
+  - { name: sum, handler: sum, type: deferred_convergence, depends_on: [prise] }
+`,
+    );
+    const both = await on.project.run(['template', 'validate', '--handlers', 'misspelt', 'misspelt']);
+    expect(both.stdout).toContain(
+      `warning: handler sum: workerTemplate names step prise, which ${place} does not have`,
+    );
+    expect(both.stdout).not.toContain('error: handler sum');
   });
 
   it('template validate --handlers reports publishers that are not exported, with their location and similar names', async () => {

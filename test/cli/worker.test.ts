@@ -140,3 +140,32 @@ export class Log extends BaseSubscriber {
   worker.process.kill('SIGTERM');
   expect((await worker.ended).code).toBe(0);
 });
+
+it('in production, a worker with changed content of a registered version exits with the difference, and --replace replaces it', async () => {
+  const changing = await place.project('changing', { DATABASE_URL: database.url, TASKER_ENV: 'production' });
+  const write = (attempts: number) =>
+    changing.write(
+      'config/tasks/changing.yaml',
+      `name: changing\nnamespace: demo\nversion: "1.0.0"\nsteps: [{ name: wait, handler: wait, retry: { max_attempts: ${attempts} } }]\n`,
+    );
+  await changing.write('code/wait.js', await readFile(path.join(project.folder, 'code/wait.js'), 'utf8'));
+  const starts = async (...more: string[]) => {
+    const worker = changing.start(['worker', '--handlers', 'code', ...more]);
+    await worker.until('worker is ready');
+    worker.process.kill('SIGTERM');
+    expect(await worker.ended).toMatchObject({ code: 0 });
+  };
+  await write(3);
+  await starts();
+  await write(5);
+  const refused = await changing.run(['worker', '--handlers', 'code']);
+  expect([refused.code, refused.stderr]).toEqual([
+    1,
+    expect.stringMatching(
+      /template demo\/changing@1\.0\.0 is registered with different content:\n +steps\.wait\.retry\.max_attempts: 3 → 5\n.*start with --replace/,
+    ),
+  ]);
+  await starts('--replace');
+  // The replaced content is the registered one now.
+  await starts();
+});

@@ -34,6 +34,24 @@ describe('in production, a program with different content for a registered versi
     await expect(tasker.registerTemplates(attempts(5))).rejects.toMatchObject({ code: 'template_changed' });
   });
 
+  it('claims no step before it refuses, and leaves running processes alone', async () => {
+    const { tasker, another } = await setup({ ...PRODUCTION, templates: [attempts(3)] });
+    const by: string[] = [];
+    const named = (worker: string) =>
+      ['a', 'b'].map((name) => defineHandler(name, {}, () => ({ by: by.push(worker) && worker })));
+    const { taskUuid } = await tasker.createTask(DEMO);
+    const start = another({ templates: [attempts(5)], handlers: named('new'), worker: true });
+    await expect(start).rejects.toMatchObject({ code: 'template_changed' });
+    expect([by, await tasker.getHistory(taskUuid), await tasker.listWorkers()]).toEqual([[], [], []]);
+    const old = await another({ templates: [attempts(3)], handlers: named('old'), worker: true });
+    await expect(another({ templates: [attempts(5)] })).rejects.toMatchObject({ code: 'template_changed' });
+    const replacing = await another({ templates: [attempts(5)], replaceTemplates: true });
+    const later = await replacing.createTask(DEMO);
+    for (const id of [taskUuid, later.taskUuid])
+      expect((await old.waitForTask(id, { timeoutMs: 20_000 })).status).toBe('complete');
+    expect(by).toEqual(['old', 'old', 'old', 'old']);
+  });
+
   it('replaces the content with replaceTemplates, and starts with a new version', async () => {
     const { tasker, another } = await setup({ ...PRODUCTION, templates: [attempts(3)] });
     const raised = template({ a: { retry: { max_attempts: 5 } }, b: ['a'] }, { version: '1.0.1' });

@@ -24,6 +24,14 @@ describe('a task that is ended by its lifecycle', () => {
     await invariants(sql);
   });
 
+  it('the reason says one minute in the singular', async () => {
+    const limit = 'max_steps_in_process_minutes';
+    const { tasker, sql, taskUuid } = await taskUnderLimit(limit, { staleness_action: 'error', [limit]: 1 });
+    await age(sql, 1, taskUuid);
+    const { ended } = await checkForStale(tasker);
+    expect(ended).toMatchObject([{ taskUuid, reason: expect.stringMatching(/: no progress for 1 minute, since 20/) }]);
+  });
+
   it("the task can't be reopened: every action of an operator is rejected with the reason", async () => {
     const limit = 'max_waiting_for_dependencies_minutes';
     const { tasker, sql, taskUuid } = await taskUnderLimit(limit, { staleness_action: 'error' });

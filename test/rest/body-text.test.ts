@@ -2,6 +2,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { servedApi } from '../support/rest/served-api.ts';
 import { DEMO, template } from '../support/setup.ts';
 
+const ID = '0190f2a0-0000-7000-8000-000000000001';
 const REQUEST = { ...DEMO, context: {}, initiator: 'a', source_system: 'b', reason: 'c' };
 
 async function served() {
@@ -22,6 +23,9 @@ it('a whole number beyond 2^53 in a request is rejected with its path, and a str
   for (const [path, body] of [
     ['/v1/completions/complete', '{"token":"x","result":{"id":9007199254740993}}'],
     ['/v1/steps/claim', '{"worker_id":9007199254740993}'],
+    [`/v1/steps/${ID}/complete`, '{"result":{"id":9007199254740993}}'],
+    [`/v1/tasks/${ID}/signals`, '{"name":"paid","payload":{"id":9007199254740993}}'],
+    [`/v1/approvals/${ID}/sign/vote`, '{"decision":"approve","form":{"id":9007199254740993}}'],
   ] as const) {
     const answer = await ask('POST', path, body);
     expect([answer.status, JSON.stringify(answer.body)]).toEqual([400, expect.stringContaining('9007199254740993')]);

@@ -211,11 +211,12 @@ describe('a snapshot', () => {
     expect(templateFromJson(templateToJson(template))).toEqual({ ...template, environments: {} });
   });
 
-  it('is read without unknown keys of a later version', () => {
+  it('is read without unknown keys of other versions, although a file with such a misspelt key is rejected', () => {
     const template = clean(stepsYaml('a'));
     const later = structuredClone(templateToJson(template)) as JsonObject & { steps: JsonObject[] };
     later.flavour = 'new';
     later.steps[0]!.color = 'blue';
+    later.steps[0]!.depend_on = ['b'];
     expect(templateFromJson(later)).toEqual(template);
   });
 

@@ -6,7 +6,7 @@ import { LOCAL_SECURITY } from '../../src/rest/auth/settings.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
 import { listen } from '../../src/server/listen.ts';
 import { Provider } from '../rest/auth/provider.ts';
-import { until } from '../support/setup.ts';
+import { template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
 import { openShop, type Shop } from './acting-shop.ts';
 import { checkAccess, PATHS, patient, startBrowser, watchedPage } from './served-page.ts';
@@ -443,11 +443,28 @@ describeWith('chromium', 'the web page on a bad night', () => {
       await page.getByRole('link').filter({ hasText: '10,000+' }).waitFor();
       expect(problems).toEqual([]);
     } finally {
+      await page.unrouteAll({ behavior: 'ignoreErrors' });
       await tasker.resume({ template: 'test/pay' }, { actor: 'ann' });
       await sql('delete from tasker.event_dead where group_id = -1');
       await tasker.cancelTask(taskUuid);
       await page.context().close();
     }
+  });
+
+  it('Queues lists the handlers that no live worker has, since when and for how many steps', async () => {
+    const { tasker } = shop;
+    await tasker.registerTemplates(template({ print: { handler: 'print' } }, { namespace: 'press', name: 'paper' }));
+    await tasker.createTasks([1, 2].map((n) => ({ namespace: 'press', name: 'paper', context: { n } })));
+    const about = { name: 'press-worker', host: 'h', pid: 1, namespaces: ['press'], callables: ['bind'] };
+    await tasker.engine.registerWorker({ ...about, concurrency: 1, leaseMs: 600_000 });
+    await open('queues', 'Queues');
+    await page
+      .getByRole('row', { name: /^press/ })
+      .getByText(/no worker has print \(2 steps\), missing since \S/)
+      .waitFor();
+    await checkAccess(page);
+    expect(problems).toEqual([]);
+    await tasker.bulk.cancel({ namespace: 'press' }).result();
   });
 
   it('Home lists hung handlers and lost workers, for all namespaces and for one', async () => {

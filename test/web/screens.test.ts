@@ -116,6 +116,25 @@ describeWith('chromium', 'the screens of the web page', () => {
     await checkPage();
   });
 
+  it('a person makes an earlier version of a template active, and the newer one again', async () => {
+    const { tasker } = shop;
+    const active = async () =>
+      (await tasker.engine.templates.list()).find((row) => row.name === 'order' && row.active)!.version;
+    for (const version of ['1.0.0', '1.1.0']) {
+      await open(`templates/test/order/${version}`, `order ${version}`);
+      await act(page, 'Activate', `Activate test/order@${version}`, 'Activate the version');
+      await page.getByRole('button', { name: 'Activate', exact: true }).waitFor({ state: 'detached' });
+      expect(await active()).toBe(version);
+      await checkPage();
+    }
+    const { entries } = await tasker.audit({ action: 'activate' });
+    expect(entries.map(({ target, toState }) => [target, toState])).toEqual([
+      ['template test/order@1.1.0', '1.1.0'],
+      ['template test/order@1.0.0', '1.0.0'],
+    ]);
+    await tasker.activateTemplate('test/order@latest');
+  });
+
   it('a person approves in the inbox, with the form of the template', async () => {
     const { taskUuid } = await shop.tasker.createTask({ namespace: 'test', name: 'approve', context: {} });
     await open('approvals', 'Approvals');

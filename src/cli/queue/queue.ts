@@ -87,7 +87,7 @@ function perMinute(steps: number | null): string {
 }
 
 /** Explains the flow of the queues below their table. */
-function flowNotes(queues: readonly Queue[]): string[] {
+export function flowNotes(queues: readonly Queue[]): string[] {
   const since = queues.find(({ flowSince }) => flowSince !== null)?.flowSince ?? null;
   if (since === null) return ['in and out are not known: no running process counts attempts (analytics.enabled)'];
   const minutes = Math.max(1, Math.round((Date.now() - Date.parse(since)) / 60_000));

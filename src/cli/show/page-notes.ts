@@ -1,6 +1,6 @@
 import { UNNOTICED_LAG_MS } from '../../app/list-options.ts';
 import type { SearchPage } from '../../app/operator-types.ts';
-import { counted, spanOf } from './text.ts';
+import { counted, timeLeft } from './text.ts';
 
 /** Describes a page below its table: the number of results, the filter, and the age of the data. */
 export function pageNotes(
@@ -17,7 +17,7 @@ export function pageNotes(
   }
   if (timedOut)
     lines.push('stopped after 2 s, because no index serves this filter; the next page continues from there');
-  if (lagMs > UNNOTICED_LAG_MS) lines.push(`changes of the last ${spanOf(lagMs)} may be missing`);
+  if (lagMs > UNNOTICED_LAG_MS) lines.push(`changes of the last ${timeLeft(lagMs)} may be missing`);
   if (completeSince !== null) lines.push(`tasks created before ${completeSince} are still being added to the search`);
   return lines;
 }

@@ -6,7 +6,7 @@ import { oneLine } from '../../logging/terminal/shown-text.ts';
 import type { GlobalOptions } from '../options.ts';
 import { commandOf } from '../show/command-of.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { counted, painted, signOf, spanOf, table } from '../show/text.ts';
+import { counted, painted, signOf, spanOf, table, timeLeft } from '../show/text.ts';
 import { describeFilter, type TaskFilterOptions, taskFilterOf } from '../task-filter.ts';
 import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
@@ -87,7 +87,7 @@ function heading(summary: TaskSummary, filter: TaskFilter, now: number): string 
   return [
     `${pc.bold(counted(total, 'task'))}: ${which}${given === '' ? '' : `; ${given}`}`,
     ...(openSince === null ? [] : [pc.yellow('older open tasks take too long to count; narrow the filter')]),
-    ...(lagMs > 10_000 ? [pc.yellow(`changes of the last ${spanOf(lagMs)} may be missing`)] : []),
+    ...(lagMs > 10_000 ? [pc.yellow(`changes of the last ${timeLeft(lagMs)} may be missing`)] : []),
   ].join('\n');
 }
 

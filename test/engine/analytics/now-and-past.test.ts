@@ -1,5 +1,7 @@
+import { stripVTControlCharacters } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import type { Tasker } from '../../../src/app/tasker.ts';
+import { statsText } from '../../../src/cli/stats/stats.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
 import type { Sql } from '../../support/database.ts';
@@ -132,7 +134,11 @@ it('retried attempts and those after which the step gave up add up to the failed
   await sql(`update tasker.history set outcome = 'worker_lost'
               where (task_uuid, attempt) = (select task_uuid, attempt from tasker.history where outcome = 'failed' and state <> 'error' limit 1)`);
   await tasker.engine.analytics.flush();
-  const { steps } = await tasker.analytics();
+  const found = await tasker.analytics();
+  const { steps } = found;
   expect(steps).toMatchObject({ failed: 3, lost: 1, retried: 2, gaveUp: 2 });
+  expect(stripVTControlCharacters(statsText(found, { width: 100 }))).toMatch(
+    /^ +failed +4: 2 retried, 2 gave up; 1 of them was lost$/m,
+  );
   expect(steps.retried + steps.gaveUp).toBe(steps.failed + steps.lost);
 });

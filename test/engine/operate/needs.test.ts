@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { examine } from '../../../src/app/project/doctor.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
 import { ageSchedules } from '../../../src/store/schedules/age.ts';
@@ -8,13 +9,19 @@ import { approvalStep, waitingBench } from '../../support/waits/waiting.ts';
 const HOUR = 3_600_000;
 const QUIET = { lost: 0, hungSlots: 0 };
 
+/** Returns a finding of `tasker doctor`, or undefined if it has nothing to report. */
+async function doctor(databaseUrl: string, name: 'slots' | 'approvals' | 'schedules'): Promise<string | undefined> {
+  const checks = await examine({ databaseUrl, templates: [], handlers: [] });
+  return checks.find((check) => check.name === name)?.found;
+}
+
 it('a slot that a hung handler holds after its timeout counts as taken, and as hung', async () => {
   const gate = deferred();
   const hangs = defineHandler('work', {}, async () => {
     await gate.promise;
     return {};
   });
-  const { tasker } = await setup({
+  const { tasker, url } = await setup({
     templates: template({ work: { retry: { max_attempts: 1 } } }),
     handlers: [hangs],
     handlerTimeoutMs: 60,
@@ -29,10 +36,12 @@ it('a slot that a hung handler holds after its timeout counts as taken, and as h
   expect(await tasker.queues()).toMatchObject([{ namespace: 'test', slots: 2, slotsTaken: 2, hungSlots: 2 }]);
   const { name } = (await tasker.listWorkers())[0]!;
   expect(await tasker.getWorker(name)).toMatchObject({ running: 2, hung: 2, steps: [] });
+  expect(await doctor(url, 'slots')).toBe(`handlers whose attempt is over still hold slots of ${name} (2 of 2)`);
   gate.resolve();
   await expect
     .poll(() => tasker.status(), { timeout: 10_000 })
     .toMatchObject({ workers: { slotsUsed: 0, hungSlots: 0 } });
+  expect(await doctor(url, 'slots')).toBeUndefined();
 });
 
 it('a worker that was killed counts as lost for an hour, and its namespace stays among the queues', async () => {
@@ -79,11 +88,13 @@ it('a worker that stopped, or that registered again after its lease was lost, is
 });
 
 it('the status counts the approvals that wait for a decision', async () => {
-  const { tasker, create, work } = await waitingBench({ ask: approvalStep(), pay: ['ask'] });
+  const { tasker, create, work, url } = await waitingBench({ ask: approvalStep(), pay: ['ask'] });
+  expect(await doctor(url, 'approvals')).toBeUndefined();
   const tasks = [await create(), await create(), await create()];
   await work();
   expect(await tasker.status()).toMatchObject({ attention: { approvals: 3 } });
   expect((await tasker.queues()).map(({ approvals }) => approvals)).toEqual([3]);
+  expect(await doctor(url, 'approvals')).toBe('3 approvals wait for a decision');
   await tasker.approvals.vote(tasks[0]!, 'ask', { by: 'ann', decision: 'approve' });
   await tasker.cancelTask(tasks[1]!);
   expect((await tasker.status()).attention.approvals).toBe(1);
@@ -95,7 +106,7 @@ it('a schedule whose task failed, or could not be created, is failing until a ta
     if (broken) throw new PermanentError('no');
     return {};
   });
-  const { tasker } = await setup({ templates: template({ work: [] }), handlers: [work] });
+  const { tasker, url } = await setup({ templates: template({ work: [] }), handlers: [work] });
   const failing = async () => (await tasker.status()).attention.failingSchedules;
   const fire = async () => {
     await ageSchedules(tasker.engine.database, HOUR);
@@ -108,6 +119,7 @@ it('a schedule whose task failed, or could not be created, is failing until a ta
   await tasker.waitForTask(await fire(), { timeoutMs: 20_000 });
   expect(await failing()).toBe(1);
   expect(await tasker.queues()).toMatchObject([{ namespace: 'test', failingSchedules: 1 }]);
+  expect(await doctor(url, 'schedules')).toBe('the last task of 1 schedule failed, or could not be created');
 
   // A task that has not ended decides nothing.
   await tasker.pause({ template: 'test/demo' }, { actor: 'ann' });
@@ -117,6 +129,7 @@ it('a schedule whose task failed, or could not be created, is failing until a ta
   await tasker.resume({ template: 'test/demo' }, { actor: 'ann' });
   await tasker.waitForTask(open, { timeoutMs: 20_000 });
   expect(await failing()).toBe(0);
+  expect(await doctor(url, 'schedules')).toBeUndefined();
   await tasker.schedules.pause('hourly');
   expect(await failing()).toBe(0);
 });

@@ -256,9 +256,10 @@ test('the status and the metrics count a schedule that no worker has fired as la
   expect(await tasker.status()).toMatchObject({ attention: { lateSchedules: 0 } });
 });
 
-test('the version latest is resolved at the due time', async () => {
+test('the version latest is resolved at the due time to the highest version, although another one is active', async () => {
   const { tasker } = await setup({ ...once, worker: false });
   await tasker.registerTemplates(['1.9.0', '1.10.0', '1.10.0-beta'].map((version) => template({ a: [] }, { version })));
+  await tasker.activateTemplate('test/demo@1.9.0');
   await tasker.schedules.create(hourly({ template: 'test/demo@latest' }));
   await age(tasker, HOUR);
   await tasker.engine.schedules.fire();
