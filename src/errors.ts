@@ -7,6 +7,7 @@ export const ERRORS = {
   bad_request: 400,
   json_error: 400,
   unsupported_media_type: 415,
+  method_not_allowed: 405,
   invalid_uuid: 400,
   invalid_context: 400,
   identity_missing: 400,

@@ -72,8 +72,11 @@ export class TypeWriter {
     const kind = USER_JSON.get(schema);
     if (kind) return schema instanceof z.ZodUnknown ? 'unknown' : 'Record<string, unknown>';
     switch (schema.def.type) {
-      case 'string':
-        return 'string';
+      case 'string': {
+        // Servers may know more states than this client.
+        const { enum: known } = schema.meta() ?? {};
+        return known && io === 'output' ? `${known.map((one) => `'${one}'`).join(' | ')} | (string & {})` : 'string';
+      }
       case 'number':
         return 'number';
       case 'boolean':

@@ -1,7 +1,7 @@
 import type { Engine } from '../engine/engine.ts';
-import { TASK_STATES } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
 import { stateHint } from '../model/state-hint.ts';
+import { TASK_STATES } from '../model/states.ts';
 
 const HIDDEN: readonly string[] = ['initializing', 'enqueuing_steps', 'evaluating_results', 'waiting_for_dependencies'];
 /** The visible states of a task. The other states exist only within a transaction. */

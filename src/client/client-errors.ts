@@ -157,6 +157,7 @@ const BY_STATUS: Readonly<Record<number, { type: typeof TaskerClientError; code:
   401: { type: UnauthorizedError, code: 'UNAUTHORIZED' },
   403: { type: ForbiddenError, code: 'FORBIDDEN' },
   404: { type: NotFoundError, code: 'NOT_FOUND' },
+  405: { type: InvalidRequestError, code: 'METHOD_NOT_ALLOWED' },
   408: { type: ServerError, code: 'TIMEOUT' },
   409: { type: ConflictError, code: 'CONFLICT' },
   413: { type: InvalidRequestError, code: 'PAYLOAD_TOO_LARGE' },

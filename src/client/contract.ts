@@ -393,7 +393,21 @@ export interface TasksVerbs {
   ): Promise<{
     task_uuid: string;
     steps: string[];
-    status: string;
+    status:
+      | 'pending'
+      | 'initializing'
+      | 'enqueuing_steps'
+      | 'steps_in_process'
+      | 'evaluating_results'
+      | 'waiting_for_dependencies'
+      | 'waiting_for_retry'
+      | 'waiting'
+      | 'blocked_by_failures'
+      | 'complete'
+      | 'error'
+      | 'cancelled'
+      | 'resolved_manually'
+      | (string & {});
   }>;
 
   /**
@@ -407,7 +421,21 @@ export interface TasksVerbs {
   ): Promise<{
     task_uuid: string;
     resolved: boolean;
-    status: string;
+    status:
+      | 'pending'
+      | 'initializing'
+      | 'enqueuing_steps'
+      | 'steps_in_process'
+      | 'evaluating_results'
+      | 'waiting_for_dependencies'
+      | 'waiting_for_retry'
+      | 'waiting'
+      | 'blocked_by_failures'
+      | 'complete'
+      | 'error'
+      | 'cancelled'
+      | 'resolved_manually'
+      | (string & {});
   }>;
 
   /**
@@ -1520,7 +1548,19 @@ export interface ActedStep {
   name: string;
   template_step_name: string;
   callable: string;
-  current_state: string;
+  current_state:
+    | 'pending'
+    | 'enqueued'
+    | 'in_progress'
+    | 'enqueued_for_orchestration'
+    | 'enqueued_as_error_for_orchestration'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
   /** ISO 8601. */
   created_at: string;
   /** ISO 8601. */
@@ -1539,9 +1579,14 @@ export interface ActedStep {
   last_failure_at: string | null;
   next_retry_at: string | null;
   last_attempted_at: string | null;
-  wait: Record<string, unknown> | null;
+  wait: StepWait | null;
   worker: string | null;
-  event_problems: unknown[];
+  event_problems: {
+    event: string;
+    kind: string;
+    message: string;
+    path: string | null;
+  }[];
 }
 
 export interface Activation {
@@ -1988,7 +2033,21 @@ export interface CreatedTask {
   name: string;
   namespace: string;
   version: string;
-  status: string;
+  status:
+    | 'pending'
+    | 'initializing'
+    | 'enqueuing_steps'
+    | 'steps_in_process'
+    | 'evaluating_results'
+    | 'waiting_for_dependencies'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'blocked_by_failures'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
   created_at: string;
   updated_at: string;
   completed_at: string | null;
@@ -2368,7 +2427,19 @@ export interface FoundStep {
   namespace: string;
   task_name: string;
   version: string;
-  current_state: string;
+  current_state:
+    | 'pending'
+    | 'enqueued'
+    | 'in_progress'
+    | 'enqueued_for_orchestration'
+    | 'enqueued_as_error_for_orchestration'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
   since: string;
   task_created_at: string;
   attempts: number;
@@ -2425,7 +2496,21 @@ export interface ListedTask {
   name: string;
   namespace: string;
   version: string;
-  status: string;
+  status:
+    | 'pending'
+    | 'initializing'
+    | 'enqueuing_steps'
+    | 'steps_in_process'
+    | 'evaluating_results'
+    | 'waiting_for_dependencies'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'blocked_by_failures'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
   created_at: string;
   updated_at: string;
   completed_at: string | null;
@@ -2653,7 +2738,21 @@ export interface Redrive {
   how: 'retried' | 'reopened';
   steps: string[];
   status_before: string;
-  status: string;
+  status:
+    | 'pending'
+    | 'initializing'
+    | 'enqueuing_steps'
+    | 'steps_in_process'
+    | 'evaluating_results'
+    | 'waiting_for_dependencies'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'blocked_by_failures'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
 }
 
 export interface RegisteredTemplate {
@@ -2696,11 +2795,37 @@ export interface Rerun {
   rerun: number;
   dry_run: boolean;
   status_before: string;
-  status: string;
+  status:
+    | 'pending'
+    | 'initializing'
+    | 'enqueuing_steps'
+    | 'steps_in_process'
+    | 'evaluating_results'
+    | 'waiting_for_dependencies'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'blocked_by_failures'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
   steps: {
     step: string;
     template_step_name: string;
-    state: string;
+    state:
+      | 'pending'
+      | 'enqueued'
+      | 'in_progress'
+      | 'enqueued_for_orchestration'
+      | 'enqueued_as_error_for_orchestration'
+      | 'waiting_for_retry'
+      | 'waiting'
+      | 'complete'
+      | 'error'
+      | 'cancelled'
+      | 'resolved_manually'
+      | (string & {});
     attempts: number;
     retryable: boolean;
     change: 'again' | 'removed' | 'returned';
@@ -3112,8 +3237,33 @@ export interface StepAuditResponse {
   execution_time_ms?: number | undefined;
   result?: unknown;
   step_name: string;
-  from_state?: string | undefined;
-  to_state: string;
+  from_state?:
+    | 'pending'
+    | 'enqueued'
+    | 'in_progress'
+    | 'enqueued_for_orchestration'
+    | 'enqueued_as_error_for_orchestration'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {})
+    | undefined;
+  to_state:
+    | 'pending'
+    | 'enqueued'
+    | 'in_progress'
+    | 'enqueued_for_orchestration'
+    | 'enqueued_as_error_for_orchestration'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
 }
 
 export interface StepError {
@@ -3202,7 +3352,19 @@ export interface StepReadiness {
   task_uuid: string;
   named_step_uuid: string;
   name: string;
-  current_state: string;
+  current_state:
+    | 'pending'
+    | 'enqueued'
+    | 'in_progress'
+    | 'enqueued_for_orchestration'
+    | 'enqueued_as_error_for_orchestration'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
   dependencies_satisfied: boolean;
   retry_eligible: boolean;
   ready_for_execution: boolean;
@@ -3224,7 +3386,19 @@ export interface StepResponse {
   updated_at: string;
   completed_at: string | null;
   results: Record<string, unknown> | null;
-  current_state: string;
+  current_state:
+    | 'pending'
+    | 'enqueued'
+    | 'in_progress'
+    | 'enqueued_for_orchestration'
+    | 'enqueued_as_error_for_orchestration'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
   dependencies_satisfied: boolean;
   retry_eligible: boolean;
   ready_for_execution: boolean;
@@ -3316,7 +3490,21 @@ export interface Task {
   name: string;
   namespace: string;
   version: string;
-  status: string;
+  status:
+    | 'pending'
+    | 'initializing'
+    | 'enqueuing_steps'
+    | 'steps_in_process'
+    | 'evaluating_results'
+    | 'waiting_for_dependencies'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'blocked_by_failures'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
   created_at: string;
   updated_at: string;
   completed_at: string | null;
@@ -3379,7 +3567,19 @@ export interface TaskExplanation {
   steps: {
     step: string;
     template_step_name: string;
-    state: string;
+    state:
+      | 'pending'
+      | 'enqueued'
+      | 'in_progress'
+      | 'enqueued_for_orchestration'
+      | 'enqueued_as_error_for_orchestration'
+      | 'waiting_for_retry'
+      | 'waiting'
+      | 'complete'
+      | 'error'
+      | 'cancelled'
+      | 'resolved_manually'
+      | (string & {});
     /** The reason why the step is in its state, as a sentence. */
     why: string;
     error_type: string | null;
@@ -3396,7 +3596,21 @@ export interface TaskGraph {
   namespace: string;
   name: string;
   version: string;
-  status: string;
+  status:
+    | 'pending'
+    | 'initializing'
+    | 'enqueuing_steps'
+    | 'steps_in_process'
+    | 'evaluating_results'
+    | 'waiting_for_dependencies'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'blocked_by_failures'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
   created_at: string;
   completed_at: string | null;
   nodes: TaskGraphNode[];
@@ -3502,7 +3716,21 @@ export interface TaskResponse {
   name: string;
   namespace: string;
   version: string;
-  status: string;
+  status:
+    | 'pending'
+    | 'initializing'
+    | 'enqueuing_steps'
+    | 'steps_in_process'
+    | 'evaluating_results'
+    | 'waiting_for_dependencies'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'blocked_by_failures'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
   created_at: string;
   updated_at: string;
   completed_at: string | null;
@@ -3551,7 +3779,19 @@ export interface TaskRuns {
     /** The number of the run; 0 is the first. */
     rerun: number;
     ended_by_rerun: number;
-    state: string;
+    state:
+      | 'pending'
+      | 'enqueued'
+      | 'in_progress'
+      | 'enqueued_for_orchestration'
+      | 'enqueued_as_error_for_orchestration'
+      | 'waiting_for_retry'
+      | 'waiting'
+      | 'complete'
+      | 'error'
+      | 'cancelled'
+      | 'resolved_manually'
+      | (string & {});
     last_attempt: number;
     /** Null without the permission tasks:context_read. */
     result: unknown;
@@ -3583,7 +3823,21 @@ export interface TaskSummaryResponse {
     name: string;
     namespace: string;
     version: string;
-    status: string;
+    status:
+      | 'pending'
+      | 'initializing'
+      | 'enqueuing_steps'
+      | 'steps_in_process'
+      | 'evaluating_results'
+      | 'waiting_for_dependencies'
+      | 'waiting_for_retry'
+      | 'waiting'
+      | 'blocked_by_failures'
+      | 'complete'
+      | 'error'
+      | 'cancelled'
+      | 'resolved_manually'
+      | (string & {});
     created_at: string;
     updated_at: string;
     completed_at: string | null;
@@ -3619,7 +3873,19 @@ export interface TaskSummaryResponse {
   steps: {
     step_uuid: string;
     name: string;
-    current_state: string;
+    current_state:
+      | 'pending'
+      | 'enqueued'
+      | 'in_progress'
+      | 'enqueued_for_orchestration'
+      | 'enqueued_as_error_for_orchestration'
+      | 'waiting_for_retry'
+      | 'waiting'
+      | 'complete'
+      | 'error'
+      | 'cancelled'
+      | 'resolved_manually'
+      | (string & {});
     created_at: string;
     completed_at: string | null;
     last_attempted_at: string | null;
@@ -3647,7 +3913,21 @@ export interface TaskSummaryResponse {
 
 export interface TaskTimeline {
   task_uuid: string;
-  status: string;
+  status:
+    | 'pending'
+    | 'initializing'
+    | 'enqueuing_steps'
+    | 'steps_in_process'
+    | 'evaluating_results'
+    | 'waiting_for_dependencies'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'blocked_by_failures'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
   created_at: string;
   starts_at: string | null;
   completed_at: string | null;
@@ -3658,7 +3938,19 @@ export interface TaskTimeline {
     template_step_name: string;
     step_uuid: string;
     handler: string;
-    state: string;
+    state:
+      | 'pending'
+      | 'enqueued'
+      | 'in_progress'
+      | 'enqueued_for_orchestration'
+      | 'enqueued_as_error_for_orchestration'
+      | 'waiting_for_retry'
+      | 'waiting'
+      | 'complete'
+      | 'error'
+      | 'cancelled'
+      | 'resolved_manually'
+      | (string & {});
     spans: TimelineSpan[];
   }[];
   acts: {

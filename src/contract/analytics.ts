@@ -6,6 +6,7 @@ import { verb } from './verb.ts';
 /** The verbs for analytics. */
 export const analytics = {
   performance: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/analytics/performance',
     on: 'visible',
@@ -15,6 +16,7 @@ export const analytics = {
     gives: PerformanceSchema,
   }),
   bottlenecks: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/analytics/bottlenecks',
     on: 'visible',

@@ -26,6 +26,7 @@ const ChangedSchema = z.object({ changed: z.int() }).register(NAMES, { id: 'Chan
 /** The verbs for dead letters. */
 export const deadLetters = {
   list: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/dlq',
     on: 'visible',
@@ -41,6 +42,7 @@ export const deadLetters = {
     gives: z.array(DlqEntrySchema),
   }),
   ofTask: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/dlq/task/{task_uuid}',
     on: 'task',
@@ -51,6 +53,7 @@ export const deadLetters = {
     errors: [404],
   }),
   update: verb({
+    tolerant: true,
     method: 'patch',
     path: '/v1/dlq/entry/{dlq_entry_uuid}',
     on: 'dead_letter',
@@ -61,6 +64,7 @@ export const deadLetters = {
     errors: [404, 409],
   }),
   stats: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/dlq/stats',
     on: 'visible',
@@ -72,6 +76,7 @@ export const deadLetters = {
     gives: z.array(DlqStatsSchema),
   }),
   queue: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/dlq/investigation-queue',
     on: 'visible',
@@ -81,6 +86,7 @@ export const deadLetters = {
     gives: z.array(QueueEntrySchema),
   }),
   staleness: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/dlq/staleness',
     on: 'visible',

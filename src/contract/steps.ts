@@ -20,6 +20,7 @@ const act = { path: StepPath, optionalBody: ActBody };
 /** The verbs for steps. */
 export const steps = {
   list: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/tasks/{uuid}/workflow_steps',
     on: 'task',
@@ -31,6 +32,7 @@ export const steps = {
     errors: [404],
   }),
   get: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}',
     on: 'task',
@@ -42,6 +44,7 @@ export const steps = {
     errors: [404],
   }),
   update: verb({
+    tolerant: true,
     method: 'patch',
     path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}',
     on: 'task',
@@ -53,6 +56,7 @@ export const steps = {
     errors: [404],
   }),
   audit: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/tasks/{uuid}/workflow_steps/{step_uuid}/audit',
     on: 'task',

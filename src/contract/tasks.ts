@@ -8,6 +8,7 @@ import { ActBody, OPERATOR } from './schemas/operator.ts';
 import { TaskRunsSchema } from './schemas/operators.ts';
 import { TaskPath } from './schemas/paths.ts';
 import { pageFields, pageQuery, queryNumber, time as timeOrAge } from './schemas/query.ts';
+import { taskState } from './schemas/states.ts';
 import { ExplanationSchema, HistoryEntrySchema, WaitSchema } from './schemas/task-details.ts';
 import { filterQuery, TaskListQuery } from './schemas/task-filter.ts';
 import { GraphSchema, TimelineSchema } from './schemas/task-graph.ts';
@@ -56,6 +57,7 @@ const WatchQuery = z.object({ kind: several('`task` or `step`. Default: both.'),
 /** The verbs for tasks. */
 export const tasks = {
   create: verb({
+    tolerant: true,
     method: 'post',
     path: '/v1/tasks',
     on: 'visible',
@@ -93,6 +95,7 @@ export const tasks = {
     errors: [404],
   }),
   list: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/tasks',
     on: 'visible',
@@ -105,6 +108,7 @@ export const tasks = {
     gives: TaskListSchema,
   }),
   get: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/tasks/{uuid}',
     on: 'task',
@@ -116,6 +120,7 @@ export const tasks = {
     errors: [404],
   }),
   cancel: verb({
+    tolerant: true,
     method: 'delete',
     path: '/v1/tasks/{uuid}',
     on: 'task',
@@ -127,6 +132,7 @@ export const tasks = {
     errors: [404],
   }),
   summary: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/tasks/{uuid}/summary',
     on: 'task',
@@ -274,7 +280,7 @@ export const tasks = {
     permission: 'tasks:update',
     summary: 'Retries the failed steps of a task, and its steps that wait for a retry',
     takes: act,
-    gives: z.object({ task_uuid: z.uuid(), steps: z.array(z.string()), status: z.string() }),
+    gives: z.object({ task_uuid: z.uuid(), steps: z.array(z.string()), status: taskState }),
     errors: [404, 409],
   }),
   resolve: verb({
@@ -284,7 +290,7 @@ export const tasks = {
     permission: 'tasks:update',
     summary: 'Ends a task by hand; a repeated request changes nothing',
     takes: act,
-    gives: z.object({ task_uuid: z.uuid(), resolved: z.boolean(), status: z.string() }),
+    gives: z.object({ task_uuid: z.uuid(), resolved: z.boolean(), status: taskState }),
     errors: [404, 409],
   }),
   rerun: verb({

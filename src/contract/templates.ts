@@ -31,6 +31,7 @@ export const PAUSES = 'running steps finish, and no other step starts until the 
 /** The verbs for templates. */
 export const templates = {
   list: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/templates',
     on: 'visible',
@@ -41,6 +42,7 @@ export const templates = {
     gives: TemplateListSchema,
   }),
   get: verb({
+    tolerant: true,
     method: 'get',
     path: '/v1/templates/{namespace}/{name}/{version}',
     on: 'namespace',

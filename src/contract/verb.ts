@@ -50,6 +50,11 @@ export interface Verb {
   operationId?: string;
   /** The group in the documentation. Default: the first part of the path. */
   tag?: string;
+  /**
+   * Whether unknown parameters and fields are ignored, because clients of the described system may send them. Names that
+   * resemble a known name are rejected nevertheless. Default false: all unknown names are rejected.
+   */
+  tolerant?: boolean;
   /** Whether the response has an ETag, so that a request with `If-None-Match` can get 304. Default false. */
   etag?: boolean;
   /** Other forms of the response, by content type, with a description of each. */

@@ -1,40 +1,14 @@
 import { stepUuid } from '../model/ids.ts';
+import type { STEP_STATES, TASK_STATES } from '../model/states.ts';
 import type { WaitEnd, WaitKind } from '../model/waits.ts';
 import type { StepRow } from '../store/read-steps.ts';
 import type { HistoryRow, TaskRow } from '../store/tasks.ts';
 
-/** The states that a task can be in. */
-export const TASK_STATES = [
-  'pending',
-  'initializing',
-  'enqueuing_steps',
-  'steps_in_process',
-  'evaluating_results',
-  'waiting_for_dependencies',
-  'waiting_for_retry',
-  'waiting',
-  'blocked_by_failures',
-  'complete',
-  'error',
-  'cancelled',
-  'resolved_manually',
-] as const;
 /** A state of a task. docs/states.md shows the transitions. */
 export type TaskState = (typeof TASK_STATES)[number];
 
-/** The states that a step can be in. */
-export type StepState =
-  | 'pending'
-  | 'enqueued'
-  | 'in_progress'
-  | 'enqueued_for_orchestration'
-  | 'enqueued_as_error_for_orchestration'
-  | 'waiting_for_retry'
-  | 'waiting'
-  | 'complete'
-  | 'error'
-  | 'cancelled'
-  | 'resolved_manually';
+/** A state of a step. */
+export type StepState = (typeof STEP_STATES)[number];
 
 /** A task as callers see it. Times are ISO 8601 in UTC, to the microsecond. */
 export interface Task {

@@ -36,6 +36,7 @@ import { templateRoutes } from './by-hand/template-routes.ts';
 import { templateWriteRoutes } from './by-hand/template-write-routes.ts';
 import { callerOf, currentCaller } from './caller.ts';
 import { limitRequests, rejectLate } from './gate.ts';
+import { KnownPaths } from './known-paths.ts';
 import { recentAnswers } from './recent-answers.ts';
 import { withoutHints } from './scope.ts';
 import { allVerbRoutes } from './verbs/all-verbs.ts';
@@ -65,6 +66,8 @@ export interface RestAppOptions {
 }
 
 const REQUEST_MS = 30_000;
+/** Seconds after which a reading request may be repeated if the database does not respond. */
+const DATABASE_PAUSE_S = 2;
 /** The SQLSTATE of a statement that was cancelled because it took too long. */
 const STATEMENT_TIMEOUT = '57014';
 
@@ -149,20 +152,32 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
     return c.body(document, 200, { 'content-type': 'application/json' });
   });
   app.route('/', apiPage());
-  app.notFound((c) => answerError(c, nothingThere(c.req.method, c.req.path), logger));
+  const paths = new KnownPaths(app);
+  app.notFound((c) => {
+    const allowed = paths.methodsOf(c.req.path);
+    if (allowed.length > 0) c.header('allow', allowed.join(', '));
+    return answerError(c, nothingThere(c.req.method, c.req.path, allowed), logger);
+  });
   app.onError((error, c) => {
     const caller = callerOf(c);
-    return answerError(c, withoutHints(shownConflict(knownError(error), caller), caller), logger);
+    return answerError(c, withoutHints(shownConflict(knownError(error, c.req.method), caller), caller), logger);
   });
   return app;
 }
 
 function openApiHead({ version }: ServerFacts) {
   const description = 'Creates, shows and changes tasks. Times are ISO 8601 in UTC.';
-  return { openapi: '3.1.0', info: { title: 'tasker-core', version, description } };
+  return {
+    openapi: '3.1.0',
+    info: { title: 'tasker-core', version, description, license: { name: 'MIT', identifier: 'MIT' } },
+    servers: [{ url: '/', description: 'This server.' }],
+  };
 }
 
-function nothingThere(method: string, path: string): TaskerError {
+function nothingThere(method: string, path: string, allowed: readonly string[]): TaskerError {
+  if (allowed.length > 0) {
+    return new TaskerError('method_not_allowed', `${path} has no method ${method}; use ${allowed.join(' or ')}`);
+  }
   return new TaskerError('not_found', `route ${method} ${path} not found; /api-docs/openapi.json lists all routes`);
 }
 
@@ -185,7 +200,7 @@ const rejectNul: MiddlewareHandler = (c, next) => {
 const UNSTORABLE = new Set(['22021', '22P05']);
 
 /** Converts errors of the body parser and of the database connection into errors with a code. */
-function knownError(error: Error): Error {
+function knownError(error: Error, method: string): Error {
   if (error instanceof HTTPException && error.status === 400) {
     return new TaskerError(
       'json_error',
@@ -200,5 +215,10 @@ function knownError(error: Error): Error {
     return new TaskerError('bad_request', 'the request has characters that PostgreSQL cannot store, such as U+0000');
   }
   if (!isConnectionError(error)) return error;
-  return new TaskerError('database_unreachable', 'the database does not respond; try again later', { cause: error });
+  // Clients repeat any request with Retry-After. A request that changes something may have been carried out.
+  const details = method === 'GET' ? { retry_after_seconds: DATABASE_PAUSE_S } : {};
+  return new TaskerError('database_unreachable', 'the database does not respond; try again later', {
+    cause: error,
+    details,
+  });
 }

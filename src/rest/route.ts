@@ -3,8 +3,10 @@ import type { Context, MiddlewareHandler } from 'hono';
 import { ErrorSchema } from '../contract/schemas/server.ts';
 import type { Takes, Verb } from '../contract/verb.ts';
 import { TaskerError } from '../errors.ts';
+import { describeUnknown, nearNames } from '../model/near-names.ts';
 import { withEtag } from './etag.ts';
 import { operationIdOf, tagOf } from './operation-names.ts';
+import { fieldsOf } from './refuse-invalid.ts';
 
 const ERROR_TEXTS = {
   400: 'the request is invalid',
@@ -16,14 +18,19 @@ const ERROR_TEXTS = {
   413: 'the body is too large',
   415: 'the body has another content type',
   429: 'too many requests',
+  500: 'internal error; the log of the server has the details',
   503: 'overloaded, or the database does not respond',
 } as const;
 
 /** Statuses that every route may return. */
-const ALWAYS = [403, 408, 429, 503] as const;
-/** Additional statuses of routes with parameters, and of routes with a body. */
-const WITH_REQUEST = [400] as const;
+const ALWAYS = [403, 408, 429, 500, 503] as const;
+/** Responses that say when to repeat the request. */
+const WITH_PAUSE: readonly number[] = [429, 503];
+const RETRY_AFTER = { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' as const } } };
+/** The status of unknown parameters, and the statuses of routes with a body. */
+const WITH_NAMES = [400] as const;
 const WITH_BODY = [413, 415] as const;
+const ETAG = { ETag: { description: 'The version of the response.', schema: { type: 'string' as const } } };
 /** The ways to send a credential. */
 const CREDENTIAL: Record<string, string[]>[] = [{ ApiKey: [] }, { Bearer: [] }, { Session: [] }];
 
@@ -95,7 +102,7 @@ export function describeRoute<
   const request = takes && requestOf(takes);
   const types = Object.keys(request?.body?.content ?? {});
   const possible = [
-    ...(request ? WITH_REQUEST : []),
+    ...(request || !verb.tolerant ? WITH_NAMES : []),
     ...(isPublic ? [] : ([401] as const)),
     ...ALWAYS,
     ...(types.length > 0 ? WITH_BODY : []),
@@ -103,7 +110,11 @@ export function describeRoute<
   ];
   const failed = possible.map((code) => [
     code,
-    { description: ERROR_TEXTS[code], content: { 'application/json': { schema: ErrorSchema } } },
+    {
+      description: ERROR_TEXTS[code],
+      content: { 'application/json': { schema: ErrorSchema } },
+      ...(WITH_PAUSE.includes(code) && { headers: RETRY_AFTER }),
+    },
   ]);
   const others = Object.entries(verb.otherForms ?? {}).map(([type, what]) => [
     type,
@@ -114,11 +125,16 @@ export function describeRoute<
     [status]: {
       description: summary,
       content: { ...json, ...Object.fromEntries(others) },
+      ...(etag && { headers: ETAG }),
     },
     ...(etag && { 304: { description: 'not changed since the ETag in If-None-Match' } }),
     ...Object.fromEntries(failed),
   };
-  const middleware = [...(etag ? [withEtag] : []), ...(types.length > 0 ? [onlyTypes(types)] : [])];
+  const middleware = [
+    ...(etag ? [withEtag] : []),
+    ...(types.length > 0 ? [onlyTypes(types)] : []),
+    onlyKnown({ ...verb, takes }),
+  ];
   const described = createRoute({
     method,
     path,
@@ -161,6 +177,36 @@ function onlyTypes(types: readonly string[]): MiddlewareHandler {
     }
     return next();
   };
+}
+
+/**
+ * Rejects parameters that the route does not read, such as `?stat=error`, because ignoring them would return something
+ * else than the caller asked for. The fields of a body are checked by its schema, except for tolerant routes.
+ */
+function onlyKnown(verb: Pick<Verb, 'takes' | 'tolerant'>): MiddlewareHandler {
+  const { takes = {}, tolerant = false } = verb;
+  const parameters = takes.query instanceof z.ZodObject ? Object.keys(takes.query.shape) : [];
+  const fields = fieldsOf(takes);
+  const check = (what: string, given: readonly string[], known: readonly string[]) => {
+    const unknown = given.filter((name) => !known.includes(name));
+    const wrong = tolerant ? unknown.filter((name) => nearNames(name, known).length > 0) : unknown;
+    if (wrong.length === 0) return;
+    if (known.length > 0) throw new TaskerError('bad_request', describeUnknown(what, wrong, known));
+    throw new TaskerError('bad_request', `unknown ${what} ${wrong.join(', ')}; this route has none`);
+  };
+  return async (c, next) => {
+    c.set('verb', verb);
+    check('query parameter', Object.keys(c.req.queries()), parameters);
+    if (tolerant && fields.length > 0) check('field', await keysOfBody(c), fields);
+    return next();
+  };
+}
+
+/** Returns the fields of a JSON body. Empty if the body is not an object, which the schema reports. */
+async function keysOfBody(c: Context): Promise<string[]> {
+  if (!c.req.header('content-type')) return [];
+  const body: unknown = await c.req.json().catch(() => undefined);
+  return typeof body === 'object' && body !== null ? Object.keys(body) : [];
 }
 
 /** Returns whether a request has a body. A request of this process, without a socket, may have one without either header. */

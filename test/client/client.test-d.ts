@@ -29,7 +29,8 @@ it('requests and responses have the types of the schemas that validate them', ()
   expectTypeOf<z.input<typeof TaskRequestSchema>>().toExtend<TaskRequestBody>();
   // The client does not change arrays, so it takes readonly ones too.
   expectTypeOf<Omit<TaskRequestBody, 'tags'>>().toEqualTypeOf<Omit<z.input<typeof TaskRequestSchema>, 'tags'>>();
-  expectTypeOf<TaskResponse>().toEqualTypeOf<z.output<typeof TaskResponseSchema>>();
+  expectTypeOf<z.output<typeof TaskResponseSchema>>().toExtend<TaskResponse>();
+  expectTypeOf<TaskResponse>().toExtend<z.output<typeof TaskResponseSchema>>();
   expectTypeOf(client.tasks.get).returns.resolves.toEqualTypeOf<TaskResponse>();
   expectTypeOf<TaskListQuery['per_page']>().toEqualTypeOf<number | undefined>();
   expectTypeOf(client.tasks.listAll()).toExtend<AsyncIterable<TaskResponse>>();

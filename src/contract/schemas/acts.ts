@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
+import { stepState, taskState } from './states.ts';
 import { EventProblems, OpenWaitSchema, PauseSchema } from './task-details.ts';
 import { userFields } from './user-json.ts';
 
@@ -44,12 +45,12 @@ export const RerunSchema = z
     rerun: z.int(),
     dry_run: z.boolean(),
     status_before: z.string(),
-    status: z.string(),
+    status: taskState,
     steps: z.array(
       z.object({
         step: z.string(),
         template_step_name: z.string(),
-        state: z.string(),
+        state: stepState,
         attempts: z.int(),
         retryable: z.boolean(),
         change: z.enum(['again', 'removed', 'returned']),
@@ -78,7 +79,7 @@ export const ActedStepSchema = z
     name: z.string(),
     template_step_name: z.string(),
     callable: z.string(),
-    current_state: z.string(),
+    current_state: stepState,
     created_at: time,
     updated_at: time,
     completed_at: timeOrNull,
@@ -120,6 +121,6 @@ export const RedriveSchema = z
     how: z.enum(['retried', 'reopened']),
     steps: z.array(z.string()),
     status_before: z.string(),
-    status: z.string(),
+    status: taskState,
   })
   .register(NAMES, { id: 'Redrive' });

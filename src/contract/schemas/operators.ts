@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
+import { stepState } from './states.ts';
 import { PauseSchema } from './task-details.ts';
 import { userFields, userJson } from './user-json.ts';
 
@@ -15,7 +16,7 @@ export const TaskRunsSchema = z
         step_uuid: z.uuid(),
         rerun: z.int().meta({ description: 'The number of the run; 0 is the first.' }),
         ended_by_rerun: z.int(),
-        state: z.string(),
+        state: stepState,
         last_attempt: z.int(),
         result: userJson('result', { description: 'Null without the permission tasks:context_read.' }),
         completed_at: textOrNull,

@@ -2,11 +2,34 @@ import { z } from 'zod';
 import { NAMES } from './names.ts';
 import { userFields } from './user-json.ts';
 
+/** The codes of errors over HTTP. `docs/errors.md` lists the errors of the library. */
+const WIRE_CODES = [
+  'BAD_REQUEST',
+  'INVALID_UUID',
+  'JSON_ERROR',
+  'UNAUTHORIZED',
+  'AUTHENTICATION_FAILED',
+  'FORBIDDEN',
+  'NOT_FOUND',
+  'METHOD_NOT_ALLOWED',
+  'TIMEOUT',
+  'CONFLICT',
+  'STEP_TAKEN_AWAY',
+  'WORKER_LOST',
+  'PAYLOAD_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'RATE_LIMITED',
+  'INTERNAL_ERROR',
+  'DATABASE_ERROR',
+  'SERVICE_UNAVAILABLE',
+  'BACKPRESSURE',
+];
+
 /** The body of every error. */
 export const ErrorSchema = z
   .object({
     error: z.object({
-      code: z.string().meta({ example: 'NOT_FOUND' }),
+      code: z.string().meta({ enum: WIRE_CODES, example: 'NOT_FOUND' }),
       message: z.string(),
       details: userFields('public').optional(),
       retry_after_seconds: z.number().optional(),

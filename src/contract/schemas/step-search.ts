@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
 import { pageFields } from './query.ts';
+import { stepState } from './states.ts';
 
 /** The fields that describe a page of a search. */
 export const searchFields = {
@@ -22,7 +23,7 @@ export const FoundStepSchema = z
     namespace: z.string(),
     task_name: z.string(),
     version: z.string(),
-    current_state: z.string(),
+    current_state: stepState,
     since: z.string(),
     task_created_at: z.string(),
     attempts: z.int(),

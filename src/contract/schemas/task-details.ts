@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
+import { stepState, taskState } from './states.ts';
 import { userFields, userJson } from './user-json.ts';
 
 /** The JSON of tasks and steps as the command line prints it with `--json`. */
@@ -47,7 +48,7 @@ export const taskHead = {
   name: z.string(),
   namespace: z.string(),
   version: z.string(),
-  status: z.string(),
+  status: taskState,
   created_at: z.string(),
   updated_at: z.string(),
 };
@@ -93,7 +94,7 @@ export const ExplanationSchema = z
       z.object({
         step: z.string(),
         template_step_name: z.string(),
-        state: z.string(),
+        state: stepState,
         why: z.string().meta({ description: 'The reason why the step is in its state, as a sentence.' }),
         error_type: nullableText,
         waits_for: z.array(z.string()),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
+import { stepState, taskState } from './states.ts';
 import { OpenWaitSchema } from './task-details.ts';
 
 export const nullableTime = z.string().nullable();
@@ -14,7 +15,7 @@ export const GraphSchema = z
     namespace: z.string(),
     name: z.string(),
     version: z.string(),
-    status: z.string(),
+    status: taskState,
     created_at: z.string(),
     completed_at: nullableTime,
     nodes: z.array(
@@ -45,7 +46,7 @@ export const GraphSchema = z
 export const TimelineSchema = z
   .object({
     task_uuid: z.uuid(),
-    status: z.string(),
+    status: taskState,
     created_at: z.string(),
     starts_at: nullableTime,
     completed_at: nullableTime,
@@ -56,7 +57,7 @@ export const TimelineSchema = z
         template_step_name: z.string(),
         step_uuid: z.uuid(),
         handler: z.string(),
-        state: z.string(),
+        state: stepState,
         spans: z.array(
           z
             .object({

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { durationMs } from '../../model/duration.ts';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
+import { stepState } from './states.ts';
 import { EventProblems, OpenWaitSchema, PauseSchema, StaleSchema, taskHead } from './task-details.ts';
 import { givenFields, userFields, userJson } from './user-json.ts';
 
@@ -46,7 +47,7 @@ const StepReadinessSchema = z
     task_uuid: z.uuid(),
     named_step_uuid: z.uuid(),
     name: z.string(),
-    current_state: z.string(),
+    current_state: stepState,
     dependencies_satisfied: z.boolean(),
     retry_eligible: z.boolean(),
     ready_for_execution: z.boolean(),
@@ -157,7 +158,7 @@ export const StepResponseSchema = z
     updated_at: z.string(),
     completed_at: nullableTime,
     results: userFields('result').nullable(),
-    current_state: z.string(),
+    current_state: stepState,
     dependencies_satisfied: z.boolean(),
     retry_eligible: z.boolean(),
     ready_for_execution: z.boolean(),
@@ -213,8 +214,8 @@ export const StepAuditSchema = z
     execution_time_ms: z.int().optional(),
     result: userJson('result').optional(),
     step_name: z.string(),
-    from_state: z.string().optional(),
-    to_state: z.string(),
+    from_state: stepState.optional(),
+    to_state: stepState,
   })
   .register(NAMES, { id: 'StepAuditResponse' });
 
@@ -246,7 +247,7 @@ export const TaskSummarySchema = z
       z.object({
         step_uuid: z.uuid(),
         name: z.string(),
-        current_state: z.string(),
+        current_state: stepState,
         created_at: z.string(),
         completed_at: nullableTime,
         last_attempted_at: nullableTime,

@@ -4,6 +4,7 @@ import { checkUuid, identityHash } from '../../model/ids.ts';
 import { isFields, isStorableText, storableJson } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { stateHint } from '../../model/state-hint.ts';
+import { STEP_STATES as ALL_STEP_STATES, TASK_STATES } from '../../model/states.ts';
 import { TASK_FILTER_KEYS } from '../../model/task-filter-keys.ts';
 import { timeInWords } from '../../model/time-in-words.ts';
 import {
@@ -17,21 +18,12 @@ import {
 } from '../../store/search/conditions.ts';
 import { type SnapshotName, templateIds, templatePlaces, workerIds } from '../../store/search/search-facts.ts';
 import { findIdentities } from '../../store/tasks.ts';
-import { TASK_STATES } from '../task-view.ts';
 import { clockFor } from './clock.ts';
 import { versionMatcher } from './version-range.ts';
 
-const STEP_STATES = [
-  'pending',
-  'enqueued',
-  'in_progress',
-  'waiting_for_retry',
-  'waiting',
-  'complete',
-  'error',
-  'cancelled',
-  'resolved_manually',
-];
+/** States that exist only within a transaction, or in which no step is found. */
+const UNSEEN: readonly string[] = ['enqueued_for_orchestration', 'enqueued_as_error_for_orchestration'];
+const STEP_STATES: readonly string[] = ALL_STEP_STATES.filter((state) => !UNSEEN.includes(state));
 
 /** A time: ISO 8601, a date, `today`, `yesterday` (in UTC), or an age such as `90s`, `15m`, `2h`, `7d`, `24h30m`. */
 export type SearchTime = string | Date;

@@ -3,7 +3,7 @@ import { isUuid } from '../../model/ids.ts';
 import { isStorableText } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { stateHint } from '../../model/state-hint.ts';
-import { TASK_STATES } from '../task-view.ts';
+import { TASK_STATES } from '../../model/states.ts';
 import type { StreamTask } from './changes.ts';
 
 /**

@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { countSteps } from '../../app/overview/step-states.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { analytics } from '../../contract/analytics.ts';
-import { TASK_STATES } from '../../engine/task-view.ts';
+import { STEP_STATES, TASK_STATES } from '../../model/states.ts';
 import { callerOf } from '../caller.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
@@ -100,19 +100,6 @@ function rate(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole;
 }
 
-const STEP_STATES = [
-  'pending',
-  'enqueued',
-  'in_progress',
-  'enqueued_for_orchestration',
-  'enqueued_as_error_for_orchestration',
-  'waiting_for_retry',
-  'waiting',
-  'complete',
-  'error',
-  'cancelled',
-  'resolved_manually',
-] as const;
 /** The states in which steps are listed across tasks. */
 const LISTED = ['enqueued', 'in_progress', 'waiting', 'waiting_for_retry', 'error', 'resolved_manually'] as const;
 

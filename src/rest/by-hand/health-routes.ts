@@ -22,6 +22,7 @@ export interface ServerFacts {
 
 const HEALTH = describeRoute({
   method: 'get',
+  tolerant: true,
   path: '/health',
   on: 'installation',
   permission: 'public',
@@ -30,6 +31,7 @@ const HEALTH = describeRoute({
 });
 const LIVE = describeRoute({
   method: 'get',
+  tolerant: true,
   path: '/health/live',
   on: 'installation',
   permission: 'public',
@@ -38,6 +40,7 @@ const LIVE = describeRoute({
 });
 const READY = describeRoute({
   method: 'get',
+  tolerant: true,
   path: '/health/ready',
   on: 'installation',
   permission: 'public',
@@ -46,6 +49,7 @@ const READY = describeRoute({
 });
 const DETAILED = describeRoute({
   method: 'get',
+  tolerant: true,
   path: '/health/detailed',
   on: 'installation',
   permission: 'public',

@@ -41,6 +41,7 @@ const NO_AUTH: z.infer<typeof AuthSchema> = {
 
 const CONFIG = describeRoute({
   method: 'get',
+  tolerant: true,
   path: '/config',
   on: 'installation',
   permission: 'system:config_read',
@@ -64,6 +65,7 @@ const CONFIG = describeRoute({
 });
 const PROMETHEUS = describeRoute({
   method: 'get',
+  tolerant: true,
   path: '/metrics',
   on: 'installation',
   permission: 'public',
@@ -73,6 +75,7 @@ const PROMETHEUS = describeRoute({
 });
 const EVENT_METRICS = describeRoute({
   method: 'get',
+  tolerant: true,
   path: '/metrics/events',
   on: 'installation',
   permission: 'public',

@@ -67,7 +67,8 @@ it('only callers with a credential learn that a path does not exist', async () =
   const key = await on.key({ name: 'finder', permissions: ['tasks:list'] });
   expect((await ask(app, 'GET /v1/nothing')).status).toBe(401);
   expect((await ask(app, 'GET /v1/nothing', { 'x-api-key': key })).status).toBe(404);
-  expect((await ask(app, 'PUT /v1/tasks', { 'x-api-key': key })).status).toBe(404);
+  expect((await ask(app, 'PUT /v1/tasks')).status).toBe(401);
+  expect((await ask(app, 'PUT /v1/tasks', { 'x-api-key': key })).status).toBe(405);
 });
 
 it('a route without a permission rejects every caller', async () => {

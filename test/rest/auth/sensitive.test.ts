@@ -71,7 +71,7 @@ const QUERIES: Record<string, string[]> = {
   '/v1/approvals': ['', '?task=TASK'],
   '/v1/dlq/entries': ['', '?status=all'],
   '/v1/tasks': ['', '?context={"card":{"brand":"plain-brand"}}'],
-  '/v1/tasks/{uuid}/timeline': ['', '?format=mermaid'],
+  '/v1/tasks/{uuid}/graph': ['', '?format=mermaid'],
   '/v1/templates/{namespace}/{name}/{version}/diff': ['?with=1.0.0'],
 };
 

@@ -14,7 +14,7 @@ const world = restWorld();
 const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
 const LARGE = JSON.stringify({ context: 'x'.repeat(5 * 1024 * 1024) });
 /** Other tests produce these statuses. */
-const ELSEWHERE = new Set(['408', '503']);
+const ELSEWHERE = new Set(['408', '500', '503']);
 /** Responses that need a credential, or more requests than the limit. The tests of authentication produce them. */
 const OF_CREDENTIALS = new Set(['401', '429']);
 
@@ -72,6 +72,9 @@ function refused({ method, path, operation, rows }: Route): [status: number, url
       found.push([413, urlOf(path, row), { ...row, body: LARGE }]);
     }
     found.push([415, urlOf(path, row), { ...row, headers: { 'content-type': 'text/html' } }]);
+  }
+  if (operation.responses[400] && !operation.parameters && !operation.requestBody) {
+    found.push([400, `${urlOf(path, row)}?colour=red`, row]);
   }
   if (path.startsWith('/v1/')) found.push([403, `http://evil.example${urlOf(path, row)}`, { ...row, secured: false }]);
   return found.map(([status, url, one]) => [status, url, method === 'GET' ? { headers: one.headers ?? {} } : one]);

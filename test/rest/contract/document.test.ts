@@ -50,7 +50,12 @@ const breaking = (rule: (operation: Listed) => boolean) =>
 describe('the OpenAPI document', () => {
   it('is OpenAPI 3.1 with its title and version, and with only the fields that the standard has', () => {
     expect(document.openapi).toMatch(/^3\.1\.\d+$/);
-    expect(document.info).toEqual({ title: 'tasker-core', version: '1.2.3', description: expect.any(String) });
+    expect(document.info).toEqual({
+      title: 'tasker-core',
+      version: '1.2.3',
+      description: expect.any(String),
+      license: { name: 'MIT', identifier: 'MIT' },
+    });
     const fields = [
       'openapi',
       'info',

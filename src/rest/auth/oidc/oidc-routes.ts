@@ -15,6 +15,7 @@ import { returnAddress } from './return-address.ts';
 const ProviderSchema = z.object({ name: z.string(), login_url: z.string() }).openapi('LoginProvider');
 const PROVIDERS = describeRoute({
   method: 'get',
+  tolerant: true,
   path: '/v1/auth/providers',
   on: 'installation',
   permission: 'public',
