@@ -65,7 +65,11 @@ function plainText(issue: Issue, takes: Verb['takes']): string {
       return issue.format === 'uuid' ? 'must be a UUID' : issue.message;
     case 'invalid_union':
       return 'has a type that is not allowed here';
-    default:
+    case 'not_multiple_of':
+      return `must be a multiple of ${issue.divisor}`;
+    case 'custom':
+    case 'invalid_key':
+    case 'invalid_element':
       return issue.message.replace(/^Invalid input: expected /, 'must be ');
   }
 }
