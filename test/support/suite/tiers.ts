@@ -46,9 +46,13 @@ const REST = [
   'cli/worker-signals',
   // Embedded servers, also of other users. `npm test` starts one in `db/embedded-start`.
   'app/embedded',
+  'cli/embedded-database',
   'db/embedded-binaries',
   'db/embedded-file-lock',
+  'db/embedded-folders',
   'db/embedded-lifetimes',
+  'db/embedded-settings',
+  'db/embedded-users',
   'examples/embedded',
   // Whole programs. `npm test` runs the small examples and the programs of the pages.
   'examples/csv',
