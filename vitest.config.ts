@@ -130,13 +130,6 @@ export default defineConfig({
           setupFiles: [LOG_LINES, 'test/support/suite/unit-setup.ts'],
         },
       },
-      {
-        test: {
-          name: 'types',
-          include: [],
-          typecheck: { enabled: true, only: true, include: ['test/**/*.test-d.ts'], tsconfig: './tsconfig.types.json' },
-        },
-      },
       onServer('alone', '18', [...ALONE], { isolate: true }),
       onServer(
         'postgres-18',
@@ -144,6 +137,13 @@ export default defineConfig({
         WITH_SERVER.filter((file) => tiersOf(file).test),
       ),
       // `npm run test:rest`
+      {
+        test: {
+          name: 'types',
+          include: [],
+          typecheck: { enabled: true, only: true, include: ['test/**/*.test-d.ts'], tsconfig: './tsconfig.types.json' },
+        },
+      },
       onServer(
         'rest',
         '18',

@@ -66,6 +66,7 @@ const REST = [
   'client/browser',
   'web',
   // The compiler over whole programs.
+  'docs-samples',
   'reference',
   'template/generated-types',
 ];
