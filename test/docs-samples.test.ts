@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
+import { projectOf } from './examples/page-programs.ts';
 import { PAGES } from './support/pages.ts';
 import { problemsOf } from './support/type-check.ts';
 
@@ -36,4 +38,16 @@ it('the documentation shows only TypeScript that compiles', () => {
   const blocks = new Map(PAGES.flatMap(blocksOf));
   blocks.set(path.resolve('docs-globals.d.ts'), globals());
   expect(problemsOf(blocks)).toEqual([]);
+});
+
+it('the handlers on the page "first workflow" compile in strict mode', () => {
+  const folder = projectOf('docs/guide/first-workflow.md');
+  const strict = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--skipLibCheck'];
+  const types = ['--typeRoots', path.resolve('node_modules/@types'), '--types', 'node'];
+  const tsc = path.resolve('node_modules/typescript/bin/tsc');
+  const ran = spawnSync(process.execPath, [tsc, ...strict, ...types, 'handlers/accounts.ts'], {
+    cwd: folder,
+    encoding: 'utf8',
+  });
+  expect(ran).toMatchObject({ stdout: '', status: 0 });
 });

@@ -19,6 +19,7 @@ const REST = [
   'crash/prune-killed',
   'crash/random-faults',
   'crash/rerun-chaos',
+  'crash/server-lost',
   'crash/signals-killed',
   'crash/silent-server',
   'crash/statistics-recount',
@@ -32,6 +33,7 @@ const REST = [
   'engine/waits/races',
   'events/delivery/delivery-faults',
   'rest/load',
+  'worker/handler-processes',
   // Large inputs.
   'engine/batches/large-batches',
   'engine/batches/large-fan-out',
