@@ -33,8 +33,10 @@ const REST = [
   'engine/waits/races',
   'events/delivery/delivery-faults',
   'rest/load',
+  'rest/streams-under-load',
   'worker/handler-processes',
   // Large inputs.
+  'app/large-rerun',
   'engine/batches/large-batches',
   'engine/batches/large-fan-out',
   'events/delivery/bounded-memory',
