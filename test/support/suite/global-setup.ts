@@ -44,8 +44,8 @@ async function dataParent(): Promise<string> {
   return Math.min(bavail * bsize, freemem()) >= ENOUGH_MEMORY ? MEMORY : tmpdir();
 }
 
-/** A migrated server of an earlier run is used for this long. Older rows could change the result of a test. */
-const KEPT_MS = 3_600_000;
+/** A migrated server of an earlier run is used for this long. */
+const KEPT_MS = 24 * 3_600_000;
 const KEPT = path.resolve('node_modules/.cache/servers');
 /** The files that determine a new server. */
 const OF_SERVERS = [
@@ -80,6 +80,30 @@ async function restore(kept: string, data: string): Promise<boolean> {
   }
 }
 
+/** Moves the times of the rows of a migrated database to now, as if it had just been created. */
+const MAKE_NEW = `
+do $$
+declare
+  age interval := (select now() - max(applied_at) from tasker.migration);
+  one record;
+begin
+  for one in
+    select attrelid::regclass as of_table, attname as name from pg_attribute join pg_class on pg_class.oid = attrelid
+     where relnamespace = 'tasker'::regnamespace and relkind = 'r' and atttypid = 'timestamptz'::regtype
+       and attgenerated = '' and not attisdropped
+  loop
+    execute format('update %s set %I = %I + $1', one.of_table, one.name, one.name) using age;
+  end loop;
+end $$`;
+
+async function makeNew(server: EmbeddedServer): Promise<EmbeddedServer> {
+  const client = new pg.Client({ connectionString: templateOf(server) });
+  await client.connect();
+  await client.query(MAKE_NEW);
+  await client.end();
+  return server;
+}
+
 /** Keeps the data of a stopped server for later runs. */
 async function keep(data: string, kept: string, major: string): Promise<void> {
   await mkdir(KEPT, { recursive: true });
@@ -103,7 +127,7 @@ async function startServer(folder: string, major: string): Promise<EmbeddedServe
     });
   const kept = keptServer(major);
   const canKeep = process.platform !== 'win32';
-  if (canKeep && (await restore(kept, path.join(folder, major, 'postgres', 'data')))) return start();
+  if (canKeep && (await restore(kept, path.join(folder, major, 'postgres', 'data')))) return makeNew(await start());
   const server = await start();
   await prepare(server);
   if (!canKeep) return server;
@@ -123,11 +147,15 @@ async function prepare(server: EmbeddedServer): Promise<void> {
   await admin.query('select pg_reload_conf()');
   await admin.query('create database tasker_template');
   await admin.end();
-  const url = new URL(server.url);
-  url.pathname = '/tasker_template';
-  const database = await Database.connect({ url: url.toString(), logger: silentLogger });
+  const database = await Database.connect({ url: templateOf(server), logger: silentLogger });
   await migrate(database, silentLogger);
   await database.close();
+}
+
+function templateOf(server: EmbeddedServer): string {
+  const url = new URL(server.url);
+  url.pathname = '/tasker_template';
+  return url.toString();
 }
 
 /**
