@@ -178,7 +178,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     // Immediately, because their data is removed.
     for (const server of servers) await server.shutdown('immediate');
     for (const server of servers) await server.stop();
-    await rm(folder, { recursive: true, force: true });
+    // The watcher of a server may still move a file in it.
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   };
 }
 
