@@ -37,8 +37,17 @@ function roomOf(file: string): string {
   return first!.replace(/\.ts$/, '');
 }
 
+const parsed = new Map<string, ts.SourceFile>();
+
+function parse(file: string): ts.SourceFile {
+  const known = parsed.get(file);
+  if (known) return known;
+  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022);
+  parsed.set(file, source);
+  return source;
+}
+
 function importsOf(file: string): Import[] {
-  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022, true);
   const found: Import[] = [];
   const add = (specifier: ts.Expression | undefined, typeOnly: boolean) => {
     if (!specifier || !ts.isStringLiteral(specifier) || !specifier.text.startsWith('.')) return;
@@ -52,7 +61,7 @@ function importsOf(file: string): Import[] {
     if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
     ts.forEachChild(node, visit);
   };
-  visit(source);
+  visit(parse(file));
   return found;
 }
 
@@ -89,8 +98,7 @@ function packagesOf(entry: string): string[] {
 }
 
 function staticImportsOf(file: string): { text: string; typeOnly: boolean }[] {
-  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022, true);
-  return source.statements.flatMap((node) => {
+  return parse(file).statements.flatMap((node) => {
     if (ts.isImportDeclaration(node)) {
       return [
         { text: (node.moduleSpecifier as ts.StringLiteral).text, typeOnly: node.importClause?.isTypeOnly ?? false },
@@ -103,14 +111,13 @@ function staticImportsOf(file: string): { text: string; typeOnly: boolean }[] {
 
 /** Returns every string in a file's code, without comments. */
 function textsOf(file: string): string[] {
-  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2022, true);
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
     if (ts.isStringLiteralLike(node)) found.push(node.text);
     if (ts.isTemplateExpression(node)) found.push(node.head.text);
     ts.forEachChild(node, visit);
   };
-  visit(source);
+  visit(parse(file));
   return found;
 }
 

@@ -1,46 +1,9 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import path from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { namesTable, withNames } from '../scripts/docs/names-table.mjs';
 import { ERRORS } from '../src/errors.ts';
 import { emptyDatabase } from './support/database.ts';
-import { problemsOf } from './support/type-check.ts';
-
-const PAGES = [
-  ...['README.md', 'CONTRIBUTING.md'].filter((file) => existsSync(file)),
-  ...readdirSync('docs', { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.md'))
-    .map((file) => path.join('docs', file)),
-];
-
-/** Returns declarations of the names that a block may use without importing or creating them. */
-function globals(): string {
-  const names = [...readFileSync('src/index.ts', 'utf8').matchAll(/^export \{([^}]+)\}/gm)]
-    .flatMap(([, list]) => list!.split(','))
-    .map((name) => name.trim())
-    .filter((name) => name !== '' && !name.startsWith('type '))
-    .map((name) => name.replace(/^\w+ as /, ''));
-  const consts = names.map((name) => `const ${name}: typeof import('tasker-core').${name};`);
-  return `declare global {
-    ${consts.join('\n')}
-    const z: typeof import('zod').z;
-    const tasker: import('tasker-core').Tasker;
-    const taskUuid: string;
-  }
-  export {};`;
-}
-
-/** Returns the `ts` blocks of a page, each with the name of a file from which its imports resolve. */
-function blocksOf(page: string): [string, string][] {
-  const text = readFileSync(page, 'utf8').replaceAll('\r\n', '\n');
-  return [...text.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map((match) => {
-    const line = text.slice(0, match.index).split('\n').length;
-    const name = `${page.replaceAll(path.sep, '-')}-line-${line}.ts`;
-    // The block keeps its line numbers, so that an error message points to the line in the page.
-    return [path.resolve(name), `${'\n'.repeat(line)}${match[1]}\nexport {};\n`];
-  });
-}
+import { PAGES } from './support/pages.ts';
 
 /** Returns the `sql` blocks of a page. */
 const statementsOf = (page: string): string[] =>
@@ -50,11 +13,6 @@ describe('the documentation', () => {
   it('lists exactly the error codes, with their status', () => {
     const rows = [...readFileSync('docs/errors.md', 'utf8').matchAll(/^\| `(\w+)` \| (\d+) \| .+\. \| .+ \|$/gm)];
     expect(rows.map(([, code, status]) => [code, Number(status)])).toEqual(Object.entries(ERRORS));
-  });
-
-  it('has no broken links', () => {
-    const { stdout } = spawnSync(process.execPath, ['scripts/check-static.mjs', 'links'], { encoding: 'utf8' });
-    expect(stdout).toMatch(/static: 1 passed, 0 failed/);
   });
 
   it('lists every page of the guide in docs/README.md', () => {
@@ -70,19 +28,6 @@ describe('the documentation', () => {
     expect(page).toBe(withNames(page, namesTable(names, read('docs/reference/README.md'))));
     const documented = [...page.matchAll(/`(\w+)`/g)].map(([, name]) => name!);
     expect(names.names.filter((name) => !documented.includes(name))).toEqual([]);
-  });
-
-  it('lists each handler shape with the outcome that the tests verify', () => {
-    const { stdout } = spawnSync(process.execPath, ['scripts/check-static.mjs', 'handler-shapes'], {
-      encoding: 'utf8',
-    });
-    expect(stdout).toMatch(/static: 1 passed, 0 failed/);
-  });
-
-  it('shows only TypeScript that compiles', () => {
-    const blocks = new Map(PAGES.flatMap(blocksOf));
-    blocks.set(path.resolve('docs-globals.d.ts'), globals());
-    expect(problemsOf(blocks)).toEqual([]);
   });
 
   it('shows only SQL that runs', async () => {

@@ -37,7 +37,7 @@ describe('the schema', () => {
     expect(await sql('select * from tasker.migration')).toEqual(first);
   });
 
-  it('is created once by five processes that start at the same time', async () => {
+  it('is created once by five programs that start at the same time', async () => {
     const { url, sql } = await emptyDatabase();
     const program = programWith(own);
     const ends = await Promise.all(Array.from({ length: 5 }, () => runs(program, url)));

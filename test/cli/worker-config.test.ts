@@ -136,19 +136,32 @@ it('bootstrapWorker() logs one warning if there is neither a template nor a name
   await project.write('package.json', '{}');
   await project.write(
     'own.mjs',
-    "import { bootstrapWorker, stopWorker } from 'tasker-core';\nawait bootstrapWorker();\nawait stopWorker();\n",
+    `import { mkdirSync, writeFileSync } from 'node:fs';
+import { bootstrapWorker, stopWorker } from 'tasker-core';
+const run = async (name) => {
+  console.error('== ' + name);
+  await bootstrapWorker();
+  await stopWorker();
+};
+await run('nothing');
+process.env.TASKER_NAMESPACE = 'lonely';
+await run('a namespace');
+delete process.env.TASKER_NAMESPACE;
+mkdirSync('config/tasks', { recursive: true });
+writeFileSync('config/tasks/read.me', '');
+await run('a folder');
+writeFileSync('config/tasks/greet.yaml', process.argv[2]);
+await run('a template');
+`,
   );
-  const warnings = async (env: Record<string, string>) => {
-    const { code, stderr } = await project.node(['own.mjs'], { env }).ended;
-    expect(code).toBe(0);
-    return stderr.split('\n').filter((line) => line.includes('no templates found in'));
-  };
-  expect(await warnings({})).toEqual([
-    expect.stringContaining('config/tasks or templates of this project; this worker serves the templates in'),
+  const { code, stderr } = await project.node(['own.mjs', greet('lonely')]).ended;
+  expect(code).toBe(0);
+  const [, ...runs] = stderr.split(/^== /m);
+  const warnings = runs.map((run) => run.split('\n').filter((line) => line.includes('no templates found in')));
+  expect(warnings).toEqual([
+    [expect.stringContaining('config/tasks or templates of this project; this worker serves the templates in')],
+    [],
+    [expect.stringContaining(`in ${path.join(project.folder, 'config/tasks')};`)],
+    [],
   ]);
-  expect(await warnings({ TASKER_NAMESPACE: 'lonely' })).toEqual([]);
-  await project.write('config/tasks/read.me', '');
-  expect(await warnings({})).toEqual([expect.stringContaining(`in ${path.join(project.folder, 'config/tasks')};`)]);
-  await project.write('config/tasks/greet.yaml', greet('lonely'));
-  expect(await warnings({})).toEqual([]);
 });

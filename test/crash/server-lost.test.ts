@@ -8,29 +8,18 @@ import {
   openJournal,
   startedTwice,
   startWorker,
-  type WorkerProcess,
+  stopAll,
+  TREE,
   workTemplate,
 } from '../support/crash/workers.ts';
 import { DEMO, endStates, invariants, setup, until } from '../support/setup.ts';
 
 const ONCE = { retry: { retryable: false } };
-const TREE = workTemplate({
-  root: ONCE,
-  left: { ...ONCE, dependencies: ['root'] },
-  right: { ...ONCE, dependencies: ['root'] },
-  join: { ...ONCE, dependencies: ['left', 'right'] },
-});
 
 async function creator(options: CreateTaskerOptions) {
   const tasker = await createTasker({ worker: false, logger: silentLogger, ...options });
   onTestFinished(() => tasker.stop({ drainTimeoutMs: 100 }));
   return tasker;
-}
-
-/** Checks that the workers have recovered on their own, and that they stop normally. */
-async function stopAll(workers: WorkerProcess[]): Promise<void> {
-  for (const worker of workers) expect(worker.code).toBe(undefined);
-  expect(await Promise.all(workers.map((worker) => worker.stop()))).toEqual(workers.map(() => 0));
 }
 
 describe('pg_terminate_backend on all connections under load', () => {
@@ -86,28 +75,6 @@ describe('a server that dies while a worker connects to it', () => {
 // Starts an embedded server, because the other servers are shared by the suite and must not crash.
 if (inject('postgres') === '18') {
   describe('an immediate stop and restart of PostgreSQL', () => {
-    it('a restart under load loses no acknowledged result and runs no step twice, and workers recover on their own', async () => {
-      const { url, sql, crash } = await startServer();
-      const tasker = await creator({ databaseUrl: url, templates: [TREE] });
-      const journal = openJournal();
-      const options = { databaseUrl: url, journal, pollMs: 200, concurrency: 20 };
-      const workers = [await startWorker(options), await startWorker(options)];
-      const context = { '*': { ms: 20 } };
-      const tasks = await tasker.createTasks(Array.from({ length: 300 }, () => ({ ...DEMO, context })));
-      for (const enough of [200, 700]) {
-        await until(
-          () => journal.of('start').length,
-          (starts) => starts > enough,
-        );
-        await crash();
-      }
-      expect(await endStates(tasker, tasks)).toEqual(['complete']);
-      expect(startedTwice(journal)).toEqual([]);
-      expect(await lostAcknowledgements(journal, sql)).toEqual([]);
-      await invariants(sql);
-      await stopAll(workers);
-    });
-
     it('if claims were not on disk yet, steps that must not run twice run once, and other steps run at most twice', async () => {
       const { url, sql, crash } = await startServer({ wal_writer_delay: '10s' });
       const tasker = await creator({

@@ -19,18 +19,6 @@ test.each(PAGES)('%s shows programs that print the documented output', (page) =>
   }
 });
 
-test('the handlers on the page "first workflow" compile in strict mode', () => {
-  const folder = projectOf('docs/guide/first-workflow.md');
-  const strict = ['--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--skipLibCheck'];
-  const types = ['--typeRoots', path.resolve('node_modules/@types'), '--types', 'node'];
-  const tsc = path.resolve('node_modules/typescript/bin/tsc');
-  const ran = spawnSync(process.execPath, [tsc, ...strict, ...types, 'handlers/accounts.ts'], {
-    cwd: folder,
-    encoding: 'utf8',
-  });
-  expect(ran).toMatchObject({ stdout: '', status: 0 });
-});
-
 test('the README shows examples/quickstart unchanged', () => {
   for (const [name, text] of filesOn('README.md')) {
     expect(text, name).toBe(readFileSync(path.join('examples/quickstart', name), 'utf8'));

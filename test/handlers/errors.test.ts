@@ -105,12 +105,14 @@ describe('the error classes of the worker', () => {
       new tasker.WorkerBootstrapError('no database', { cause }),
       new tasker.WorkerAlreadyRunningError(),
       new tasker.FFIError('not taken', { retryable: false }),
+      new tasker.ConversionError('no task', { path: 'task' }),
     ];
     expect(errors.map((error) => [error.name, error.code])).toEqual([
       ['WorkerNotInitializedError', 'worker_not_initialized'],
       ['WorkerBootstrapError', 'worker_bootstrap'],
       ['WorkerAlreadyRunningError', 'worker_already_running'],
       ['FFIError', 'bridge'],
+      ['ConversionError', 'conversion_error'],
     ]);
     expect(errors.every((error) => error instanceof TaskerError && error.message.length > 0)).toBe(true);
     expect(errors[1]!.cause).toBe(cause);

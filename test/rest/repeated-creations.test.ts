@@ -41,7 +41,9 @@ const shared = sharedTasker(TEMPLATES);
 async function served({ legacyStatus = false, poolSize = 3 } = {}) {
   const made = poolSize === 3 ? await shared() : await setup({ ...TEMPLATES, worker: false, poolSize });
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
-  const ask = asking(restApp({ tasker: made.tasker, logger: silentLogger, facts, legacyStatus }));
+  // Many requests with one key wait for each other. A busy machine needs longer than the default of 30 s.
+  const requestMs = 200_000;
+  const ask = asking(restApp({ tasker: made.tasker, logger: silentLogger, facts, legacyStatus, requestMs }));
   const create = (body: object, { key, query = '' }: { key?: string; query?: string } = {}) =>
     ask<Created & Failed>('POST', `/v1/tasks${query}`, body, {
       // A real server knows the length of a request. Requests without a length are not shared.

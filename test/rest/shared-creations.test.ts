@@ -30,7 +30,8 @@ async function served() {
     poolSize: 6,
   });
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
-  const app = restApp({ tasker: made.tasker, logger: silentLogger, facts });
+  // Hundreds of requests wait for a lock. A busy machine needs longer than the default of 30 s.
+  const app = restApp({ tasker: made.tasker, logger: silentLogger, facts, requestMs: 200_000 });
   const ask = asking(app);
   // A real server knows the length of a request. Requests without a length are not shared.
   const post = (body: object) =>

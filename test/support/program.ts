@@ -1,25 +1,31 @@
-import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { promisify } from 'node:util';
+import { pathToFileURL } from 'node:url';
 import { inject } from 'vitest';
 import { copyTree } from './suite/copy-tree.ts';
 
 const CONNECT = `
 import { createTasker } from './dist/bundle/index.js';
-try {
-  const tasker = await createTasker({ databaseUrl: process.argv[2], worker: false });
-  await tasker.stop();
-  console.log(JSON.stringify({ code: 'ok', message: '' }));
-} catch (error) {
-  console.log(JSON.stringify({ code: error.code, message: error.message }));
+export async function connect(databaseUrl) {
+  try {
+    const tasker = await createTasker({ databaseUrl, worker: false });
+    await tasker.stop();
+    return { code: 'ok', message: '' };
+  } catch ({ code, message }) {
+    return { code, message };
+  }
 }
 `;
 
+interface Connected {
+  code: string;
+  message: string;
+}
+
 /** This program with its own migrations. Programs with different migrations must not start at the same time. */
 export interface Program {
-  /** Starts the program on a database in a separate process, and stops it. Returns `ok`, or the error that it ended with. */
-  connect(url: string): Promise<{ code: string; message: string }>;
+  /** Starts the program on a database, and stops it. Returns `ok`, or the error that it ended with. */
+  connect(url: string): Promise<Connected>;
 }
 
 /** The migrations of this version, by file name. */
@@ -55,8 +61,10 @@ export function programWith(migrations: Record<string, string>): Program {
   return {
     async connect(url) {
       if (installed !== migrations) install(migrations, path.join(folder, 'migrations'));
-      const { stdout } = await promisify(execFile)(process.execPath, [path.join(folder, 'connect.mjs'), url]);
-      return JSON.parse(stdout) as { code: string; message: string };
+      const { connect } = (await import(pathToFileURL(path.join(folder, 'connect.mjs')).href)) as {
+        connect(url: string): Promise<Connected>;
+      };
+      return connect(url);
     },
   };
 }

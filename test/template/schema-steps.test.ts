@@ -5,6 +5,10 @@ import { mustParseTemplate } from '../../src/template/parse-template.ts';
 import type { JsonSchema } from '../../src/template/task-template.ts';
 
 const TOO_MANY = 'takes more than 40 million steps to check; use fewer nested anyOf, oneOf and $ref, or less data';
+/** A schema that is rejected before it is compiled. */
+const REPEATS = {
+  patternProperties: Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`(a?${i}b?){9000}x`, true])),
+};
 const OBJECTS = Array.from({ length: 30_000 }, (_, i) => ({ id: i, tag: { part: i % 7 } }));
 
 /** Each level tries the next one several times: `branches` to the power of `levels` in all. */
@@ -21,8 +25,6 @@ describe('a JSON Schema that would take hours', () => {
   it.each(['anyOf', 'oneOf', 'allOf'])('is rejected with a number of steps: %s, nested 28 times', (keyword) => {
     const schema = nested(28, 2, keyword);
     expect(schemaProblems(schema)).toEqual([]);
-    expect(compileSchema(schema)(1)).toEqual([{ path: '', message: TOO_MANY }]);
-    // The count restarts for each value.
     expect(compileSchema(schema)(1)).toEqual([{ path: '', message: TOO_MANY }]);
   });
 
@@ -99,8 +101,7 @@ describe('a JSON Schema that would take hours to compile', () => {
   });
 
   it('is rejected if its patterns together have too many repetitions', () => {
-    const patternProperties = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`(a?${i}b?){9000}x`, true]));
-    const problems = schemaProblems({ patternProperties } as unknown as JsonSchema);
+    const problems = schemaProblems(REPEATS as unknown as JsonSchema);
     expect(problems[0]).toMatchObject({ refused: true, message: expect.stringContaining('repeat too often') });
   });
 });
@@ -152,13 +153,12 @@ describe('counting steps', () => {
 });
 
 describe('a schema that would take hours to compile is rejected at registration', () => {
-  const enumOfObjects = { $schema: 'http://json-schema.org/draft-07/schema#', enum: OBJECTS };
   it.each([
-    ['the payload of a signal', { type: 'signal', signal: { name: 'go', schema: enumOfObjects } }],
-    ['the form of an approval', { type: 'approval', approval: { title: 'Pay?', form: enumOfObjects } }],
+    ['the payload of a signal', { type: 'signal', signal: { name: 'go', schema: REPEATS } }],
+    ['the form of an approval', { type: 'approval', approval: { title: 'Pay?', form: REPEATS } }],
     [
       'the payload of an event',
-      { handler: 'ask', publishes_events: [{ name: 'order.paid', description: 'paid', schema: enumOfObjects }] },
+      { handler: 'ask', publishes_events: [{ name: 'order.paid', description: 'paid', schema: REPEATS }] },
     ],
   ])('for %s', (_, step) => {
     const text = JSON.stringify({
@@ -167,6 +167,6 @@ describe('a schema that would take hours to compile is rejected at registration'
       version: '1.0.0',
       steps: [{ name: 'ask', ...step }],
     });
-    expect(() => mustParseTemplate(text)).toThrow(TOO_MANY);
+    expect(() => mustParseTemplate(text)).toThrow('repeat too often');
   });
 });

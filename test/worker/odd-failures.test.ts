@@ -168,7 +168,7 @@ it('a retryable failure with any values in several fields is retried, and the re
       const ends = await run(made.map((odds) => () => oddFailure(odds)));
       expect(ends).toMatchObject(made.flatMap(() => [triedAgain, succeeded]));
     }),
-    { numRuns: 8 },
+    { numRuns: 4 },
   );
 });
 

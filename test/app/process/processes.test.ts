@@ -321,20 +321,26 @@ describe('an unusable database', () => {
     expect(lingered).toBeLessThan(LINGER_MS);
   });
 
-  it.each([
-    [{ TASKER_ENV: 'production' }, 'TASKER_ENV'],
-    [{ TASKER_ENV: 'production', NODE_ENV: 'test' }, 'TASKER_ENV'],
-    [{ NODE_ENV: 'production' }, 'NODE_ENV'],
-    [{ NODE_ENV: 'production', TASKER_ENV: '' }, 'NODE_ENV'],
-  ])('%j without DATABASE_URL is rejected with the name of the variable', async (env, variable) => {
-    const { stdout, code } = await program(
-      `
+  it('production without DATABASE_URL is rejected with the name of the variable that selects it', async () => {
+    const cases = [
+      [{ TASKER_ENV: 'production' }, 'TASKER_ENV'],
+      [{ TASKER_ENV: 'production', NODE_ENV: 'test' }, 'TASKER_ENV'],
+      [{ NODE_ENV: 'production' }, 'NODE_ENV'],
+      [{ NODE_ENV: 'production', TASKER_ENV: '' }, 'NODE_ENV'],
+    ] as const;
+    const { stdout, code } = await program(`
       const { createTasker } = await import(process.env.PACKAGE);
-      await createTasker({}).catch(({ code, message }) => console.log(code, message));
-    `,
-      env,
-    );
-    expect(stdout).toMatch(`database_url_missing DATABASE_URL is not set and ${variable} is production`);
+      const env = { ...process.env };
+      for (const each of ${JSON.stringify(cases.map(([each]) => each))}) {
+        process.env = { ...env, ...each };
+        await createTasker({}).catch(({ code, message }) => console.log(code, message));
+      }
+    `);
+    for (const [i, [, variable]] of cases.entries()) {
+      expect(stdout.split('\n')[i]).toMatch(
+        `database_url_missing DATABASE_URL is not set and ${variable} is production`,
+      );
+    }
     expect(stdout).not.toContain('tasker dev');
     expect(code).toBe(0);
   });

@@ -68,8 +68,9 @@ describe('statistics of a transaction with more attempts than a pass may count',
     await sql(END_ALL);
     const passes = await passesOf(counter);
     expect(sum(passes)).toBe(TASKS * STEPS);
-    // The attempts of a task are never divided.
-    expect(Math.max(...passes)).toBeLessThanOrEqual(BOUND * STEPS);
+    // The attempts of a task are never divided. The first attempts and the first actions of a pass may be of different
+    // tasks, which depends on the plan.
+    expect(Math.max(...passes)).toBeLessThanOrEqual(2 * BOUND * STEPS);
     expect(await compareWithJournal(sql)).toEqual({ attempts: TASKS * STEPS, ends: TASKS });
     expect(sum(await passesOf(counter))).toBe(0);
   });
@@ -91,7 +92,7 @@ describe('statistics of a transaction with more attempts than a pass may count',
       await counter.flush();
       expect(await countedAttempts(sql)).toBe(1);
       await huge.query('commit');
-      expect(Math.max(...(await passesOf(counter)))).toBeLessThanOrEqual(BOUND * STEPS);
+      expect(Math.max(...(await passesOf(counter)))).toBeLessThanOrEqual(2 * BOUND * STEPS);
       expect(await compareWithJournal(sql)).toEqual({ attempts: TASKS * STEPS + 1, ends: TASKS });
     },
   );

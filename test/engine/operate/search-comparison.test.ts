@@ -109,13 +109,14 @@ it('no comparison is due while nothing is written, and one change makes a compar
   const { tasker, sql, keeper, database, complete } = await bench();
   await later(tasker, 10);
   await complete();
-  // Each call of `statementsOfLook` is a minute later, so that a comparison may run.
+  // Each call of `statementsOfLook` is a day later, so that a comparison may run. The pause after a comparison is 200 times
+  // its duration, which is more than a minute on a busy machine.
   const now = performance.now.bind(performance);
-  let minutes = 0;
-  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + minutes * 60_000);
+  let days = 0;
+  const clock = vi.spyOn(performance, 'now').mockImplementation(() => now() + days * 86_400_000);
   onTestFinished(() => clock.mockRestore());
   const statementsOfLook = async () => {
-    minutes++;
+    days++;
     await sql(`update tasker.search_state set compared_at = compared_at - interval '1 minute'`);
     const before = database.statements;
     await keeper.look();

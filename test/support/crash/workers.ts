@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { onTestFinished } from 'vitest';
+import { expect, onTestFinished } from 'vitest';
 import type { CreateTaskerOptions } from '../../../src/app/create-tasker.ts';
 import type { TaskTemplate } from '../../../src/template/task-template.ts';
 import type { Sql } from '../database.ts';
@@ -231,4 +231,18 @@ export function startedTwice(journal: Journal): string[] {
     seen.add(key);
     return [];
   });
+}
+
+/** A template of four steps that must not run twice. */
+export const TREE = workTemplate({
+  root: { retry: { retryable: false } },
+  left: { retry: { retryable: false }, dependencies: ['root'] },
+  right: { retry: { retryable: false }, dependencies: ['root'] },
+  join: { retry: { retryable: false }, dependencies: ['left', 'right'] },
+});
+
+/** Checks that the workers have recovered on their own, and that they stop normally. */
+export async function stopAll(workers: WorkerProcess[]): Promise<void> {
+  for (const worker of workers) expect(worker.code).toBe(undefined);
+  expect(await Promise.all(workers.map((worker) => worker.stop()))).toEqual(workers.map(() => 0));
 }

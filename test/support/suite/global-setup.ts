@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { freemem, tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -43,16 +44,98 @@ async function dataParent(): Promise<string> {
   return Math.min(bavail * bsize, freemem()) >= ENOUGH_MEMORY ? MEMORY : tmpdir();
 }
 
+/** A migrated server of an earlier run is used for this long. */
+const KEPT_MS = 24 * 3_600_000;
+const KEPT = path.resolve('node_modules/.cache/servers');
+/** The files that determine a new server. */
+const OF_SERVERS = [
+  'package-lock.json',
+  'src/db/embedded/create-cluster.ts',
+  'src/engine/migrate.ts',
+  'test/support/suite/global-setup.ts',
+  ...readdirSync('migrations').map((name) => `migrations/${name}`),
+];
+
+function keptServer(major: string): string {
+  const hash = createHash('sha256');
+  for (const file of OF_SERVERS) hash.update(readFileSync(file));
+  return path.join(KEPT, `${major}-${hash.digest('hex').slice(0, 16)}`);
+}
+
+/** Copies a folder with its owners and modes. */
+const copy = (from: string, to: string) => promisify(execFile)('cp', ['-a', from, to]);
+
+/** Copies the data of a migrated server of an earlier run into a folder. Returns whether there was one. */
+async function restore(kept: string, data: string): Promise<boolean> {
+  const { mtimeMs = 0 } = statSync(kept, { throwIfNoEntry: false }) ?? {};
+  if (Date.now() - mtimeMs > KEPT_MS) return false;
+  try {
+    await mkdir(path.dirname(data), { recursive: true });
+    await copy(path.join(kept, 'data'), data);
+    return true;
+  } catch {
+    // Another user may have created it.
+    await rm(data, { recursive: true, force: true });
+    return false;
+  }
+}
+
+/** Moves the times of the rows of a migrated database to now, as if it had just been created. */
+const MAKE_NEW = `
+do $$
+declare
+  age interval := (select now() - max(applied_at) from tasker.migration);
+  one record;
+begin
+  for one in
+    select attrelid::regclass as of_table, attname as name from pg_attribute join pg_class on pg_class.oid = attrelid
+     where relnamespace = 'tasker'::regnamespace and relkind = 'r' and atttypid = 'timestamptz'::regtype
+       and attgenerated = '' and not attisdropped
+  loop
+    execute format('update %s set %I = %I + $1', one.of_table, one.name, one.name) using age;
+  end loop;
+end $$`;
+
+async function makeNew(server: EmbeddedServer): Promise<EmbeddedServer> {
+  const client = new pg.Client({ connectionString: templateOf(server) });
+  await client.connect();
+  await client.query(MAKE_NEW);
+  await client.end();
+  return server;
+}
+
+/** Keeps the data of a stopped server for later runs. */
+async function keep(data: string, kept: string, major: string): Promise<void> {
+  await mkdir(KEPT, { recursive: true });
+  const making = await mkdtemp(path.join(KEPT, `${major}-`));
+  await copy(data, path.join(making, 'data'));
+  for (const name of readdirSync(KEPT).filter((each) => each.startsWith(`${major}-`))) {
+    const old = path.join(KEPT, name);
+    if (old !== making) await rm(old, { recursive: true, force: true });
+  }
+  await rename(making, kept);
+}
+
 async function startServer(folder: string, major: string): Promise<EmbeddedServer> {
   const binaries = binariesOf(major);
-  const server = await startEmbedded({
-    folder: path.join(folder, major),
-    durable: false,
-    settings: { max_connections: '400', deadlock_timeout: '200ms' },
-    ...(binaries && { binaries }),
-  });
+  const start = () =>
+    startEmbedded({
+      folder: path.join(folder, major),
+      durable: false,
+      settings: { max_connections: '400', deadlock_timeout: '200ms' },
+      ...(binaries && { binaries }),
+    });
+  const kept = keptServer(major);
+  const canKeep = process.platform !== 'win32';
+  if (canKeep && (await restore(kept, path.join(folder, major, 'postgres', 'data')))) return makeNew(await start());
+  const server = await start();
   await prepare(server);
-  return server;
+  if (!canKeep) return server;
+  const data = path.join(path.dirname(server.logFile), 'data');
+  await server.stop();
+  // Without it, the next run creates the server again.
+  await keep(data, kept, major).catch(() => undefined);
+  return start();
 }
 
 async function prepare(server: EmbeddedServer): Promise<void> {
@@ -64,11 +147,15 @@ async function prepare(server: EmbeddedServer): Promise<void> {
   await admin.query('select pg_reload_conf()');
   await admin.query('create database tasker_template');
   await admin.end();
-  const url = new URL(server.url);
-  url.pathname = '/tasker_template';
-  const database = await Database.connect({ url: url.toString(), logger: silentLogger });
+  const database = await Database.connect({ url: templateOf(server), logger: silentLogger });
   await migrate(database, silentLogger);
   await database.close();
+}
+
+function templateOf(server: EmbeddedServer): string {
+  const url = new URL(server.url);
+  url.pathname = '/tasker_template';
+  return url.toString();
 }
 
 /**
@@ -88,8 +175,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('servers', Object.fromEntries(majors.map((major, i) => [major, servers[i]!.url])));
   project.provide('data', folder);
   return async () => {
+    // Immediately, because their data is removed.
+    for (const server of servers) await server.shutdown('immediate');
     for (const server of servers) await server.stop();
-    await rm(folder, { recursive: true, force: true });
+    // The watcher of a server may still move a file in it.
+    await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   };
 }
 

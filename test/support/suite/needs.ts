@@ -15,6 +15,7 @@ export interface Needs {
   page: boolean;
 }
 
+const OF_TESTS = `test${path.sep}`;
 const STARTS_PROCESS = /from '(?:node:)?child_process'/;
 const NAMES_BUILD = /\bdist\/(?!2020)/;
 const ASKS_FOR_SERVER = /\binject\(/;
@@ -37,8 +38,13 @@ const BUILDS_PAGE = path.normalize('scripts/build-web.mjs');
 const IMPORT = /^(?:import|export)\s(?!type\b)[^;'"]*?from\s+'(\.[^']+)'|^import '(\.[^']+)'|\bimport\('(\.[^']+)'\)/gm;
 
 interface Source {
-  text: string;
   imports: string[];
+  /** Whether the text has a sign of {@link OUTSIDE}. */
+  outside: boolean;
+  server: boolean;
+  build: boolean;
+  changesProcess: boolean;
+  hooks: boolean;
 }
 
 const sources = new Map<string, Source>();
@@ -50,31 +56,68 @@ function sourceOf(file: string): Source {
   const imports = [...text.matchAll(IMPORT)].map(([, ...names]) =>
     path.normalize(path.join(path.dirname(file), names.find((name) => name !== undefined)!)),
   );
-  const source = { text, imports };
+  const isOfTests = file.startsWith(OF_TESTS);
+  const has = (...signs: RegExp[]) => isOfTests && signs.some((sign) => sign.test(text));
+  const source = {
+    imports,
+    outside: has(...OUTSIDE),
+    server: has(ASKS_FOR_SERVER),
+    build: has(STARTS_PROCESS, NAMES_BUILD),
+    changesProcess: has(OF_PROCESS) && OF_PROCESS.test(text.replace(PROGRAM_TEXT, '')),
+    hooks: has(HOOKS_OF_HELPER),
+  };
   sources.set(file, source);
   return source;
 }
 
-/** Returns the file and all files that it imports, directly or indirectly, without imports of types. */
-function reachedFrom(file: string): string[] {
+/** Returns the file and all files in `test/` that it imports, directly or indirectly, without imports of types. */
+function ofTestsFrom(file: string): string[] {
   const reached = new Set([file]);
-  for (const each of reached) for (const next of sourceOf(each).imports) reached.add(next);
+  for (const each of reached) {
+    for (const next of sourceOf(each).imports) if (next.startsWith(OF_TESTS)) reached.add(next);
+  }
   return [...reached];
 }
 
+/** Returns a function that tells whether a file imports `target`, directly or indirectly. */
+function importersOf(target: string): (file: string) => boolean {
+  const known = new Map([[target, true]]);
+  return (file) => {
+    /** The files that `file` reaches, each with the file that imports it. */
+    const reached = new Map<string, string | undefined>([[file, undefined]]);
+    for (const [each] of reached) {
+      const answer = known.get(each);
+      if (answer === false) continue;
+      if (answer) {
+        for (let at: string | undefined = each; at !== undefined; at = reached.get(at)) known.set(at, true);
+        return true;
+      }
+      for (const next of sourceOf(each).imports) if (!reached.has(next)) reached.set(next, each);
+    }
+    for (const each of reached.keys()) known.set(each, false);
+    return false;
+  };
+}
+
+const startsThreads = importersOf(STARTS_THREADS);
+const buildsPage = importersOf(BUILDS_PAGE);
+
 /** Returns the needs of a test file, given by its path from the root of the repository. */
 export function needsOf(file: string): Needs {
-  const reached = reachedFrom(path.normalize(file));
-  const ofTests = reached.filter((each) => each.startsWith(`test${path.sep}`)).map((each) => sourceOf(each).text);
+  const test = path.normalize(file);
+  const ofTests = ofTestsFrom(test).map(sourceOf);
   const [, ...ofHelpers] = ofTests;
-  const has = (...signs: RegExp[]) => ofTests.some((text) => signs.some((sign) => sign.test(text)));
-  const changesProcess = ofTests.some((text) => OF_PROCESS.test(text.replace(PROGRAM_TEXT, '')));
   return {
-    outside: has(...OUTSIDE),
-    server: has(ASKS_FOR_SERVER),
-    alone: changesProcess || ofHelpers.some((text) => HOOKS_OF_HELPER.test(text)),
-    build: reached.includes(STARTS_THREADS) || has(STARTS_PROCESS, NAMES_BUILD),
-    page: reached.includes(BUILDS_PAGE),
+    outside: ofTests.some(({ outside }) => outside),
+    server: ofTests.some(({ server }) => server),
+    alone: ofTests.some(({ changesProcess }) => changesProcess) || ofHelpers.some(({ hooks }) => hooks),
+    // Read on demand, because these two read the imports of the sources as well.
+    get build() {
+      return ofTests.some(({ build }) => build) || startsThreads(test);
+    },
+    get page() {
+      return buildsPage(test);
+    },
   };
 }
 

@@ -19,6 +19,7 @@ const REST = [
   'crash/prune-killed',
   'crash/random-faults',
   'crash/rerun-chaos',
+  'crash/server-lost',
   'crash/signals-killed',
   'crash/silent-server',
   'crash/statistics-recount',
@@ -32,7 +33,10 @@ const REST = [
   'engine/waits/races',
   'events/delivery/delivery-faults',
   'rest/load',
+  'rest/streams-under-load',
+  'worker/handler-processes',
   // Large inputs.
+  'app/large-rerun',
   'engine/batches/large-batches',
   'engine/batches/large-fan-out',
   'events/delivery/bounded-memory',
@@ -46,9 +50,13 @@ const REST = [
   'cli/worker-signals',
   // Embedded servers, also of other users. `npm test` starts one in `db/embedded-start`.
   'app/embedded',
+  'cli/embedded-database',
   'db/embedded-binaries',
   'db/embedded-file-lock',
+  'db/embedded-folders',
   'db/embedded-lifetimes',
+  'db/embedded-settings',
+  'db/embedded-users',
   'examples/embedded',
   // Whole programs. `npm test` runs the small examples and the programs of the pages.
   'examples/csv',
@@ -62,6 +70,7 @@ const REST = [
   'client/browser',
   'web',
   // The compiler over whole programs.
+  'docs-samples',
   'reference',
   'template/generated-types',
 ];

@@ -3,20 +3,11 @@ import { describe, expect, it } from 'vitest';
 import {
   APIMixin,
   ApiHandler,
-  ConversionError,
   defineHandler,
-  FFIError,
   HandlerRegistry,
-  isTaskerError,
   StepContext,
-  StepExecutionError,
   StepHandler,
   type StepHandlerClass,
-  StepHandlerResult,
-  TaskerError,
-  WorkerAlreadyRunningError,
-  WorkerBootstrapError,
-  WorkerNotInitializedError,
   withMixins,
 } from '../../../src/index.ts';
 import { httpServer, json } from '../../handlers/api/http-server.ts';
@@ -27,14 +18,12 @@ import {
   CsvAnalyzerHandler,
   CsvBatchProcessorHandler,
   FetchUserHandler,
-  LinearStep1Handler,
   MyHandler,
   NoBranchesHandler,
   ProcessOrderHandler,
   ResultsHandler,
   RoutingDecisionHandler,
   ThrowingHandler,
-  TransformDataHandler,
 } from '../../support/page-samples.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
 
@@ -172,8 +161,8 @@ describe('composition', () => {
 
 describe('the API handler', () => {
   it.each([
-    ...[400, 401, 403, 404, 422].map((status) => [status, 'fails permanently', 1] as const),
-    ...[408, 429, 500, 502, 503, 504].map((status) => [status, 'is retried', 2] as const),
+    [404, 'fails permanently', 1],
+    [503, 'is retried', 2],
   ])('a response with status %i %s', async (status, _, attempts) => {
     const { url, got } = await httpServer((_, response) => json(response, {}, { status }));
     const Here = class extends FetchUserHandler {
@@ -241,9 +230,6 @@ const branches = ['auto_approve', 'manager_approval', 'finance_review', 'finaliz
 describe('the decision handlers', () => {
   it.each([
     [undefined, 'auto', ['auto_approve']],
-    [999, 'auto', ['auto_approve']],
-    [1000, 'manager', ['manager_approval']],
-    [4999, 'manager', ['manager_approval']],
     [5000, 'dual', ['manager_approval', 'finance_review']],
   ])('the handlers route an amount of %s as %s', async (amount, routeType, chosen) => {
     for (const Router of [RoutingDecisionHandler, ApprovalRouterHandler]) {
@@ -297,10 +283,8 @@ describe('the batch handlers', () => {
   };
   const handlers = [CsvAnalyzerHandler, CsvBatchProcessorHandler, CsvAggregatorHandler];
 
-  it.each([
-    ['small.csv', [100, 100, 50]],
-    ['large.csv', [200, 200, 200, 200, 200]],
-  ])('the handlers process each row of %s once and aggregate the results', async (csv_path, sizes) => {
+  it('the handlers process each row of a file once and aggregate the results', async () => {
+    const [csv_path, sizes] = ['small.csv', [100, 100, 50]];
     const { status, names, result, step } = await run(steps, handlers, { csv_path });
     expect(status).toBe('complete');
     const workers = sizes.map((_, i) => `process_csv_batch_00${i + 1}`);
@@ -371,11 +355,6 @@ describe('the types', () => {
     };
     expect(seen).toEqual([expected, expected]);
   });
-
-  it('a result has the documented properties', () => {
-    const result = StepHandlerResult.successHandlerResult({ key: 'value' });
-    expect([result.success, result.result, result.errorMessage]).toEqual([true, { key: 'value' }, null]);
-  });
 });
 
 describe('the errors', () => {
@@ -389,42 +368,4 @@ describe('the errors', () => {
       expect(step.throwing).toMatchObject({ currentState: 'error', attempts, results: { error } });
     },
   );
-
-  it('all errors have the same base class', () => {
-    const errors = [
-      new WorkerNotInitializedError(),
-      new WorkerBootstrapError('no database'),
-      new WorkerAlreadyRunningError(),
-      new FFIError('poll failed'),
-      new ConversionError('no task', { path: 'task' }),
-      new StepExecutionError('no answer'),
-    ];
-    for (const error of errors) expect([error, isTaskerError(error)]).toEqual([expect.any(TaskerError), true]);
-  });
-});
-
-describe('the example handlers', () => {
-  it('linear_step_1 returns its input and the time', async () => {
-    const context = { order_id: 'O-7', lines: [{ sku: 'MUG' }] };
-    const { result } = await run({ linear_step_1: [] }, [LinearStep1Handler], context);
-    expect(result('linear_step_1')).toMatchObject({ step1_processed: true, input_received: context });
-  });
-
-  it('transform_data doubles the fetched values', async () => {
-    const items = [
-      { id: 'a', raw_value: 3 },
-      { id: 'b', raw_value: 5 },
-    ];
-    const steps = { fetch_data: [], transform_data: ['fetch_data'] };
-    const { result } = await run(steps, [plain('fetch_data', { items }), TransformDataHandler]);
-    expect(result('transform_data')).toEqual({
-      items: [
-        { id: 'a', value: 6 },
-        { id: 'b', value: 10 },
-      ],
-      count: 2,
-    });
-    const alone = await run({ transform_data: [] }, [TransformDataHandler]);
-    expect(alone.result('transform_data')).toEqual({ items: [], count: 0 });
-  });
 });
