@@ -1,23 +1,11 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import type { TaskHistogram as Histogram } from '../../../src/client/contract.ts';
 import { ask, type Query } from './client.ts';
 import { usePolling } from './polling.ts';
 import { useRoutes } from './routes.ts';
 
-export interface Bucket {
-  at: string;
-  total: number;
-  failed: number;
-  open: number;
-}
-
-export interface Histogram {
-  from: string;
-  to: string;
-  bucket_ms: number;
-  complete: boolean;
-  total: number;
-  buckets: Bucket[];
-}
+export type { Histogram };
+export type Bucket = Histogram['buckets'][number];
 
 /** Counts tasks or failures by time. */
 export function useHistogram(query: Query, ms: number): Histogram | undefined {

@@ -1,5 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
+import type { BulkActPreview as Preview } from '../../../src/client/contract.ts';
 import { ask } from '../api/client.ts';
 import { useMissing } from '../api/me.tsx';
 import { Button, Problem } from './controls.tsx';
@@ -18,20 +19,6 @@ export interface BulkAct {
   what: string;
   /** Each target is a separate bulk action. */
   targets: readonly BulkTarget[];
-}
-
-interface Preview {
-  matched: number;
-  skipped: number;
-  steps: number;
-  not_retryable: number;
-  paused: number;
-  sample: {
-    task_uuid: string;
-    template: string;
-    status: string;
-    steps: { name: string; error_type: string | null; error: string | null }[];
-  }[];
 }
 
 interface Progress {

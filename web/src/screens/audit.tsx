@@ -1,6 +1,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { Link, useSearchParams } from 'react-router';
+import type { AuditEntry, AuditList as Page } from '../../../src/client/contract.ts';
 import { ask, pathOf } from '../api/client.ts';
 import { usePolling } from '../api/polling.ts';
 import { useLinks } from '../frame/namespace.ts';
@@ -13,26 +14,6 @@ import { TabPanel, Tabs, useTab } from '../parts/tabs.tsx';
 import { Id, Time } from '../parts/text.tsx';
 import { counted } from '../parts/words.ts';
 import { BulkActs } from './audit/bulk-acts.tsx';
-
-interface AuditEntry {
-  id: number;
-  at: string;
-  actor: string;
-  door: string | null;
-  action: string;
-  task_uuid: string | null;
-  template: string | null;
-  step: string | null;
-  target: string | null;
-  from_state: string | null;
-  to_state: string | null;
-  reason: string | null;
-}
-
-interface Page {
-  entries: AuditEntry[];
-  next_cursor: string | null;
-}
 
 const ROUTE = 'GET /v1/audit';
 const AUDIT_MS = 5_000;

@@ -1,5 +1,6 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useSearchParams } from 'react-router';
+import type { DeadLetterPage as LetterPage } from '../../../src/client/contract.ts';
 import { ask } from '../api/client.ts';
 import { allPages } from '../api/pages.ts';
 import { usePolling } from '../api/polling.ts';
@@ -17,13 +18,6 @@ import { type Letter, REASONS, STATUSES } from './dead-letters/letter.ts';
 
 const PATH = 'v1/dlq/entries';
 const LIST_MS = 5_000;
-
-interface LetterPage {
-  entries: Letter[];
-  total: number;
-  total_is_exact: boolean;
-  next_cursor: string | null;
-}
 
 /** The filters in the address. */
 function queryOf(search: URLSearchParams): Record<string, string> {

@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
+import type { Queue } from '../../../src/client/contract.ts';
 import { ask, pathOf } from '../api/client.ts';
 import { useLacking } from '../api/me.tsx';
 import { usePolling } from '../api/polling.ts';
@@ -14,28 +15,6 @@ import { HUES, StateShape } from '../parts/state.tsx';
 import { Time } from '../parts/text.tsx';
 import { boundText, counted, countedBound, numberText } from '../parts/words.ts';
 import { Pauses } from './queues/pauses.tsx';
-
-interface Queue {
-  namespace: string;
-  ready: number;
-  paused: number;
-  oldest_ready_at: string | null;
-  running: number;
-  in_per_minute: number | null;
-  out_per_minute: number | null;
-  is_growing: boolean | null;
-  retries: number;
-  next_retry_at: string | null;
-  workers: string[];
-  slots: number;
-  slots_taken: number;
-  hung_slots: number;
-  lost: string[];
-  unserved: { handler: string; reason: 'no_worker' | 'no_handler' | 'draining'; steps: number; since: string | null }[];
-  unserved_steps: number;
-  /** The names of the counts that are lower bounds. */
-  at_least: string[];
-}
 
 /** Number of missing handlers that a row shows. */
 const HANDLERS = 3;

@@ -1,4 +1,5 @@
 import { Link, useSearchParams } from 'react-router';
+import type { BulkAct } from '../../../../src/client/contract.ts';
 import { ask, pathOf } from '../../api/client.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
@@ -7,20 +8,6 @@ import { type Column, Grid } from '../../parts/grid.tsx';
 import { Pages, useList } from '../../parts/list-screen.tsx';
 import { Time } from '../../parts/text.tsx';
 import { numberText } from '../../parts/words.ts';
-
-interface BulkAct {
-  id: number;
-  action: string;
-  state: string;
-  actor: string;
-  reason: string | null;
-  matched: number;
-  done: number;
-  skipped_count: number;
-  failed_count: number;
-  created_at: string;
-  ended_at: string | null;
-}
 
 const COLUMNS: readonly Column<BulkAct>[] = [
   { head: 'When', cell: ({ created_at: at }) => <Time at={at} /> },

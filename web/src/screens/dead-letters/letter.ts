@@ -1,30 +1,9 @@
 import { useQuery } from '@tanstack/react-query';
+import type { DeadLetterRow as Letter } from '../../../../src/client/contract.ts';
 import { ask, pathOf } from '../../api/client.ts';
 import { usePolling } from '../../api/polling.ts';
 
-/** An entry in the dead-letter queue. */
-export interface Letter {
-  dlq_entry_uuid: string;
-  task_uuid: string;
-  original_state: string;
-  dlq_reason: string;
-  dlq_timestamp: string;
-  resolution_status: string;
-  resolution_timestamp: string | null;
-  resolution_notes: string | null;
-  resolved_by: string | null;
-  cause: string;
-  assignee: string | null;
-  priority: number;
-  namespace_name: string;
-  task_name: string;
-  task_version: string;
-  current_state: string | null;
-  has_moved_on: boolean;
-  minutes_in_dlq: number;
-  priority_score: number;
-  entries_of_task: number;
-}
+export type { Letter };
 
 export interface LetterDetails extends Letter {
   task_snapshot: {

@@ -1,4 +1,5 @@
 import { useSearchParams } from 'react-router';
+import type { DeadDelivery as Dead } from '../../../../src/client/contract.ts';
 import { ask } from '../../api/client.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Empty, Panel, Problem } from '../../parts/controls.tsx';
@@ -6,15 +7,6 @@ import { type Column, Grid } from '../../parts/grid.tsx';
 import { useList } from '../../parts/list-screen.tsx';
 import { Id, Time } from '../../parts/text.tsx';
 import { counted } from '../../parts/words.ts';
-import type { DomainEvent } from './event-columns.tsx';
-
-interface Dead {
-  group: string;
-  attempts: number;
-  error: string;
-  died_at: string;
-  event: DomainEvent;
-}
 
 const MOST = 500;
 

@@ -1,14 +1,9 @@
+import type { DomainEvent } from '../../../../src/client/contract.ts';
+
 import type { Column } from '../../parts/grid.tsx';
 import { Time } from '../../parts/text.tsx';
 
-export interface DomainEvent {
-  event_id: string;
-  name: string;
-  fired_at: string;
-  step_name: string;
-  task_uuid: string;
-  payload: unknown;
-}
+export type { DomainEvent };
 
 export const EVENT_COLUMNS: readonly Column<DomainEvent>[] = [
   { head: 'When', cell: ({ fired_at }) => <Time at={fired_at} /> },

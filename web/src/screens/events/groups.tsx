@@ -1,5 +1,6 @@
 import { useState } from 'react';
 import { Link } from 'react-router';
+import type { EventGroup as Group } from '../../../../src/client/contract.ts';
 import { ask, pathOf } from '../../api/client.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
@@ -10,17 +11,7 @@ import { Time } from '../../parts/text.tsx';
 import { durationText, numberText } from '../../parts/words.ts';
 import { ReplayDialog } from './replay-dialog.tsx';
 
-export interface Group {
-  name: string;
-  patterns: string[];
-  waiting: number;
-  seconds_behind: number | null;
-  retrying: number;
-  dead: number;
-  members: number;
-  members_differ: boolean;
-  seen_at: string;
-}
+export type { Group };
 
 const SECOND = 1000;
 

@@ -1,4 +1,5 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import type { Queue as QueueProblems } from '../../../../src/client/contract.ts';
 import { ApiError, ask, type Query } from '../../api/client.ts';
 import { useMissing } from '../../api/me.tsx';
 import { usePolling, usePrecaution } from '../../api/polling.ts';
@@ -30,22 +31,6 @@ interface Attention {
 }
 
 const NONE: Attention = { counts: {}, atLeast: [] };
-
-/** The problems of the queue of a namespace. */
-interface QueueProblems {
-  namespace: string;
-  workers: string[];
-  draining: string[];
-  lost: string[];
-  hung_slots: number;
-  failing_schedules: number;
-  approvals: number;
-  stale: number;
-  dead_deliveries: number;
-  late_timers: number;
-  late_schedules: number;
-  at_least: string[];
-}
 
 /** A part of the numbers that is unknown, because reading it failed or the user lacks the permission. */
 export interface Unknown {

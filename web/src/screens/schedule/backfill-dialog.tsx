@@ -1,18 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
+import type { BackfilledDue as Due } from '../../../../src/client/contract.ts';
 import { ask, pathOf } from '../../api/client.ts';
 import { Problem } from '../../parts/controls.tsx';
 import { useDraft } from '../../parts/draft.ts';
 import { TextField } from '../../parts/form/field.tsx';
 import { FormDialog } from '../../parts/form/form-dialog.tsx';
 import { counted, dateText, numberText, timeOf } from '../../parts/words.ts';
-
-interface Due {
-  due_at: string;
-  outcome: 'created' | 'exists' | 'planned' | 'failed';
-  task_uuid: string | null;
-  reason: string | null;
-}
 
 const SHOWN = 50;
 const STALE_MS = 30_000;

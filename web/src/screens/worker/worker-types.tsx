@@ -1,29 +1,10 @@
+import type { Worker } from '../../../../src/client/contract.ts';
+
 import { ask, pathOf } from '../../api/client.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { HUES, StateShape } from '../../parts/state.tsx';
 
-export interface Worker {
-  id: number;
-  name: string;
-  host: string;
-  pid: number;
-  version: string | null;
-  state: string;
-  drain: { requested_at: string; by: string; reason: string | null } | null;
-  namespaces: string[];
-  handlers: string[];
-  missing_handlers: { namespace: string; handler: string; template: string; version: string; step: string }[];
-  concurrency: number;
-  running: number;
-  hung: number | null;
-  oldest_step_ms: number | null;
-  seen_at: string | null;
-  started_at: string;
-  completed: number | null;
-  failed: number | null;
-  completed_per_second: number | null;
-  loop_lag_ms: number | null;
-}
+export type { Worker };
 
 const SHAPES: Readonly<Record<string, [state: string, hue: keyof typeof HUES]>> = {
   running: ['complete', 'green'],
