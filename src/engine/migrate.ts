@@ -53,6 +53,12 @@ function check(applied: readonly AppliedMigration[], own: readonly Migration[]):
   const newest = own.at(-1)!.id;
   for (const row of applied) {
     const mine = own.find((migration) => migration.id === row.id);
+    if (mine && mine.name !== row.name) {
+      throw new TaskerError(
+        'schema_changed',
+        `the schema tasker was created by an unreleased version of tasker-core (${row.name}), which this version does not read; dump the data that you need, drop the schema, and start again`,
+      );
+    }
     if (mine && mine.checksum !== row.checksum) {
       throw new TaskerError(
         'schema_changed',
