@@ -1024,13 +1024,12 @@ create table tasker.search_state (
   keeper       uuid,
   keeper_until timestamptz not null default now(),
   compared_at  timestamptz not null default now(),
-  filled_to    uuid not null,
   -- Every transaction before this one had ended when the last comparison began, so a comparison leaves out what it has
   -- not changed. Null: compare all tasks.
   compared_to  xid8,
   constraint search_state_single check (single)
 ) with (fillfactor = 50);
-insert into tasker.search_state (filled_to) values ('00000000-0000-0000-0000-000000000000');
+insert into tasker.search_state default values;
 
 -- The tasks that changed, for streams (docs/decisions/0027). Rows are written after the commit of the changes, by a process
 -- that holds a lock until its own commit, so their numbers are in the order of commits. The newest row is never pruned.

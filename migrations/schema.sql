@@ -686,7 +686,6 @@ create table tasker.search_state (
   keeper uuid,
   keeper_until timestamp with time zone not null default now(),
   compared_at timestamp with time zone not null default now(),
-  filled_to uuid not null,
   compared_to xid8,
   constraint search_state_pkey PRIMARY KEY (single),
   constraint search_state_single CHECK (single)

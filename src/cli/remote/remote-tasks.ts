@@ -170,10 +170,6 @@ async function create(
   const task = await client.tasks.create(body, { returnExisting: onDuplicate === 'return' });
   const existed = task.created === false;
   const { taskUuid, name, namespace, version, priority, totalSteps, startsAt } = taskOf(task);
-  if (!existed && startsAt == null && Object.keys(start).length > 0) {
-    const text = `the server is older than this command, and started task ${taskUuid} immediately; cancel it, and update the server`;
-    throw new TaskerError('conflict', text);
-  }
   return { taskUuid, name, namespace, version, priority, totalSteps, created: !existed };
 }
 
