@@ -168,9 +168,8 @@ async function create(
   const start = snakeQuery({ startAt, startIn: delayMs === undefined ? undefined : spanText(delayMs) });
   const body = { ...snakeQuery(given), ...start, ...(context !== undefined && { context }) } as { name: string };
   const task = await client.tasks.create(body, { returnExisting: onDuplicate === 'return' });
-  const existed = task.created === false;
-  const { taskUuid, name, namespace, version, priority, totalSteps, startsAt } = taskOf(task);
-  return { taskUuid, name, namespace, version, priority, totalSteps, created: !existed };
+  const { taskUuid, name, namespace, version, priority, totalSteps } = taskOf(task);
+  return { taskUuid, name, namespace, version, priority, totalSteps, created: task.created };
 }
 
 async function cancel(client: Client, uuid: string, by: Parameters<Tasker['cancelTask']>[1]): Promise<boolean> {

@@ -20,7 +20,7 @@ select tasker.iso(compared_at) "comparedAt", tasker.iso(now()) now,
        case when current_setting('track_counts')::boolean then (
          select string_agg(concat_ws(',', pg_stat_get_tuples_inserted(o), pg_stat_get_tuples_updated(o), pg_stat_get_tuples_deleted(o)),
                            ' ' order by o) || ' ' || pg_postmaster_start_time() || ' ' || pg_stat_get_bgwriter_stat_reset_time()
-           from unnest('{tasker.task,tasker.step,tasker.task_search,tasker.step_search}'::regclass[]) o) end counters
+           from unnest(array['tasker.task', 'tasker.step', 'tasker.task_search', 'tasker.step_search']::regclass[]) o) end counters
   from turn`;
 
 /** The turn of a process to keep the search tables complete. */

@@ -261,5 +261,5 @@ export interface Templates {
 export interface Health {
   status: string;
   checks: Record<string, { status: string; message?: string; duration_ms: number }>;
-  info: { version: string; environment: string; operational_state: string };
+  info: { version: string; environment: string; schema: string; operational_state: string };
 }
