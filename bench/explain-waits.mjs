@@ -128,7 +128,6 @@ export async function everyWait(url, probe) {
     await everySignal({ tasker, probe, url, tasks });
     await everyApproval({ tasker, probe, tasks });
     await everyAct({ tasker, probe, tasks, tokens });
-    await everyLeftWait({ tasker, probe, tasks });
     await everySchedule({ tasker, probe, waits: WAITS });
     await tasker.status();
     for (const task of tasks) await tasker.cancelTask(task);
@@ -188,25 +187,6 @@ async function everyAct({ tasker, probe, tasks, tokens }) {
   await makeDue(probe, tasks, `kind in ('timer', 'call', 'approval', 'completion')`);
   await tasker.engine.promoteDue();
   for (const taskUuid of [later, soon].map((task) => task.taskUuid)) await tasker.cancelTask(taskUuid);
-}
-
-/** Closes waits that are open although their tasks have ended, as programs of earlier versions left them. */
-async function everyLeftWait({ tasker, probe, tasks }) {
-  const left = tasks.splice(-6);
-  const leave = async ([ended, rerun, gone]) => {
-    await probe.query(`update tasker.task set done_at = now(), verdict = 'cancelled' where task_uuid = $1`, [ended]);
-    await probe.query(`update tasker.step set state = 'pending' where task_uuid = $1 and state = 'waiting'`, [rerun]);
-    await probe.query('delete from tasker.task where task_uuid = $1', [gone]);
-  };
-  await leave(left.slice(0, 3));
-  await makeDue(probe, left.slice(0, 3), `kind = 'signal'`);
-  await tasker.engine.promoteDue();
-  await tasker.engine.promoteDue();
-  await leave(left.slice(3));
-  await tasker.engine.closeLeftWaits();
-  const open = `select 1 from tasker.wait where task_uuid = any ($1) and ended_at is null`;
-  const { rows } = await probe.query(open, [[left[3], left[4], left[5]]]);
-  if (rows.length > 0) throw new Error('some waits of ended and deleted tasks are still open');
 }
 
 /** Makes many steps wait for a timer, a completion and a call without a worker, and ends these waits. */

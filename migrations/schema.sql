@@ -140,7 +140,7 @@ create table tasker.analytics (
   wait_hist bigint[] not null,
   last_at timestamp with time zone not null,
   constraint analytics_pkey PRIMARY KEY (minutes, at, template_id, idx),
-  constraint analytics_minutes CHECK ((minutes = ANY (ARRAY[1, 60, 1440, 14400]))) NOT VALID
+  constraint analytics_minutes CHECK ((minutes = ANY (ARRAY[1, 60, 1440, 14400])))
 ) with (fillfactor=80);
 CREATE INDEX analytics_totals ON tasker.analytics USING btree (minutes, at, template_id) WHERE (idx < 0);
 CREATE TRIGGER day_changed AFTER INSERT OR UPDATE ON tasker.analytics FOR EACH ROW WHEN ((new.minutes = 1440)) EXECUTE FUNCTION tasker.day_changed();
@@ -686,7 +686,6 @@ create table tasker.search_state (
   keeper uuid,
   keeper_until timestamp with time zone not null default now(),
   compared_at timestamp with time zone not null default now(),
-  filled_to uuid not null,
   compared_to xid8,
   constraint search_state_pkey PRIMARY KEY (single),
   constraint search_state_single CHECK (single)
@@ -836,7 +835,7 @@ END) stored,
   constraint task_done_has_time CHECK (((done_at IS NOT NULL) = ((verdict IS NOT NULL) OR (n_open = 0)))),
   constraint task_rank CHECK (((rank >= '-100'::integer) AND (rank <= 100))),
   constraint task_verdict CHECK ((verdict = ANY (ARRAY['error'::tasker.task_state, 'cancelled'::tasker.task_state, 'resolved_manually'::tasker.task_state]))),
-  constraint task_waits CHECK ((n_wait >= 0)) NOT VALID
+  constraint task_waits CHECK ((n_wait >= 0))
 ) with (fillfactor=50);
 CREATE INDEX task_copies ON tasker.task USING btree (copy_of) WHERE (copy_of IS NOT NULL);
 CREATE INDEX task_correlation ON tasker.task USING btree (correlation_id) WHERE ((correlation_id IS NOT NULL) AND (done_at IS NULL));

@@ -312,7 +312,7 @@ describe('the package', () => {
       'schemas',
       'statements',
     ]);
-    expect(files).toContain('migrations/0001_foundation.sql');
+    expect(files).toContain('migrations/0001_tables.sql');
     expect(files).toContain('dist/index.d.ts');
     const own = files.filter((file) => !/^(examples|assets\/first-files)\//.test(file));
     expect(own.filter((file) => /\.node$|\.map$|tsbuildinfo|(^|\/)(src|tests?)\/|(?<!\.d)\.ts$/.test(file))).toEqual(

@@ -14,14 +14,14 @@
 export interface TaskTypes {}
 
 /**
- * An entry of {@link TaskTypes}. `active`: whether a request without a version means this version. Files of earlier
- * versions omit it, and mean 1.0.0. `defaults`: keys of the context that the template's `default_context` supplies.
+ * An entry of {@link TaskTypes}. `active`: whether a request without a version means this version. `defaults`: keys
+ * of the context that the template's `default_context` supplies.
  */
 interface TaskType {
   namespace: string;
   name: string;
   version: string;
-  active?: boolean;
+  active: boolean;
   context: unknown;
   defaults?: string;
 }
@@ -46,16 +46,10 @@ type ContextPart<Context> = unknown extends Context
     ? { context?: Context }
     : { context: Context };
 
-type IsActive<Task extends TaskType> = Task extends { active: infer Active }
-  ? Active
-  : Task['version'] extends '1.0.0'
-    ? true
-    : false;
-
 type Parts<Task extends TaskType, Base> = Omit<Base, 'name' | 'namespace' | 'version' | 'context'> & {
   name: Task['name'];
 } & (Task['namespace'] extends 'default' ? { namespace?: Task['namespace'] } : { namespace: Task['namespace'] }) &
-  (IsActive<Task> extends true ? { version?: Task['version'] } : { version: Task['version'] }) &
+  (Task['active'] extends true ? { version?: Task['version'] } : { version: Task['version'] }) &
   ContextPart<ContextOf<Task>>;
 
 type PartsOf<Task, Base> = Task extends TaskType ? Parts<Task, Base> : never;

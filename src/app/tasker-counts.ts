@@ -21,7 +21,7 @@ export function countTasker(parts: TaskerParts, bus: EventBus): () => void {
     eventsDispatched.reach(bus.dispatched);
     eventsDropped.reach(bus.dropped);
     eventsQueued.set(bus.waiting);
-    workerInfo.of(packageVersion(), name).set(1);
+    workerInfo.of(packageVersion(), name, engine.database.schema.name).set(1);
     workerUptime.set((performance.now() - startedAt) / 1000);
     // The other metrics must stay readable during a database outage, because they help to diagnose it.
     const read = overview

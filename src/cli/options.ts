@@ -1,10 +1,13 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DURATION_FORMS, durationMs, timeInWords } from '../app/schedules/duration.ts';
+import { isSchemaName, SCHEMA_RULE } from '../model/schema-name.ts';
 import { isNamespace, NAMESPACE_RULE } from '../template/namespace-rule.ts';
 
 /** Options that every command accepts, before or after its name. */
 export interface GlobalOptions {
   databaseUrl?: string;
+  /** The schema of the database that contains the tables. */
+  schema?: string;
   /** The URL of a server to use instead of the database. */
   server?: string;
   /** The name of a profile with the URL of a server. */
@@ -16,6 +19,12 @@ export interface GlobalOptions {
   /** Paths, separated by commas or by the separator of PATH. */
   templates?: string;
   handlers?: string;
+}
+
+/** Parses the name of a schema. */
+export function schemaName(text: string): string {
+  if (isSchemaName(text)) return text;
+  throw new InvalidArgumentError(`it must be ${SCHEMA_RULE}.`);
 }
 
 /** Returns a parser for an option that takes a whole number. */

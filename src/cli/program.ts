@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { packageVersion } from '../config/package-version.ts';
 import { useConfigPath } from '../config/use-config-path.ts';
 import { TaskerError } from '../errors.ts';
+import { schemaName } from './options.ts';
 import { parserOutput } from './show/output.ts';
 import { thisRun } from './this-run.ts';
 
@@ -66,6 +67,11 @@ export async function makeProgram(argv: readonly string[] = []): Promise<Command
       '--database-url <url>',
       'URL of the PostgreSQL server; default: DATABASE_URL, otherwise the embedded server in .tasker/',
     )
+    .option(
+      '--schema <name>',
+      'schema of the database that contains the tables; default: TASKER_SCHEMA, otherwise tasker',
+      schemaName,
+    )
     .option('--server <url>', 'use a tasker server instead of the database; default: TASKER_ORCHESTRATION_URL, if set')
     .option('--profile <name>', 'use a server saved by `tasker profile set`; default: TASKER_PROFILE')
     .option(
@@ -86,8 +92,9 @@ export async function makeProgram(argv: readonly string[] = []): Promise<Command
     .showHelpAfterError('(run with --help for usage)')
     .configureOutput({ ...parserOutput, outputError: (text, write) => write(text) })
     .hook('preAction', (_program, command) => {
-      const { config } = command.optsWithGlobals<{ config?: string }>();
+      const { config, schema } = command.optsWithGlobals<{ config?: string; schema?: string }>();
       if (config !== undefined) useConfigPath(config, thisRun().env);
+      if (schema !== undefined) thisRun().env.TASKER_SCHEMA = schema;
       refuseUselessServer(command);
     })
     .exitOverride();

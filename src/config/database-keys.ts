@@ -1,7 +1,18 @@
+import { DEFAULT_SCHEMA } from '../model/schema-name.ts';
 import * as forms from './value-forms.ts';
 
 /** The settings of more connections to the database. */
 export const DATABASE_KEYS = {
+  /** The schema of the database that contains the tables. Default: `TASKER_SCHEMA`, otherwise `tasker`. */
+  schema: {
+    path: 'common.database.schema',
+    variables: ['TASKER_SCHEMA'],
+    form: forms.schemaName,
+    byDefault: DEFAULT_SCHEMA,
+    isOption: true as const,
+    about:
+      'The schema of the database that contains all tables. Several schemas of one database are separate installations.',
+  },
   /** For LISTEN and migrations, if `databaseUrl` points to a transaction pooler. Default: `DATABASE_DIRECT_URL`. */
   databaseDirectUrl: {
     path: 'common.database.direct_url',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isTaskerError } from '../errors.ts';
 import { regexOfPatterns } from '../model/event-pattern.ts';
 import { isNamespace, NAMESPACE_RULE } from '../model/namespace.ts';
+import { isSchemaName, SCHEMA_RULE } from '../model/schema-name.ts';
 import { hostsOf } from './database-hosts.ts';
 import { FILTER_LEVELS, type LogFilter, parseLogFilter } from './log-filter.ts';
 
@@ -85,6 +86,11 @@ export const flag: ValueForm<boolean> = {
     if (YES.has(plain)) return true;
     return NO.has(plain) ? false : text;
   },
+};
+
+export const schemaName: ValueForm<string> = {
+  schema: z.string().trim().refine(isSchemaName),
+  words: SCHEMA_RULE,
 };
 
 export const word: ValueForm<string> = {

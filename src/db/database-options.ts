@@ -2,13 +2,15 @@ import type { Logger } from '../logging/logger.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 
 /** How to reach the server, as data that can be passed to another thread. */
-export type DatabaseReach = Pick<DatabaseOptions, 'url' | 'pipeline' | 'applicationName'>;
+export type DatabaseReach = Pick<DatabaseOptions, 'url' | 'schema' | 'pipeline' | 'applicationName'>;
 
 /** How to reach the server. */
 export interface DatabaseOptions {
   url: string;
   /** A URL that does not lead through a transaction pooler, for LISTEN and migrations. Default: `url`. */
   directUrl?: string | undefined;
+  /** The schema that contains the tables. Default `tasker`. */
+  schema?: string | undefined;
   /** Maximum number of connections. Default 10. */
   poolSize?: number | undefined;
   /** Timeout of a connection attempt in milliseconds. Default 10,000. */

@@ -16,6 +16,7 @@ import {
 import type { DatabaseOptions, DatabaseReach } from './database-options.ts';
 import { configOf, forgetHosts, keptIn, poolOf } from './driver-config.ts';
 import { BEGIN, type Opening } from './opening.ts';
+import { Schema } from './schema.ts';
 import { type Session, sessionOn } from './session.ts';
 import type { Db, Rows, Statement } from './statement.ts';
 import { UserTransactions } from './user-transactions.ts';
@@ -59,6 +60,8 @@ export class Database implements Db {
   /** A connection outside of the pool, opened on first use. */
   #reserve: pg.Pool | undefined;
   readonly #options: DatabaseOptions;
+  /** The schema that contains the tables. */
+  readonly schema: Schema;
   /** The metrics of everything that uses this database. */
   readonly metrics: Metrics;
   readonly #histograms = new WeakMap<Statement, Histogram>();
@@ -75,6 +78,7 @@ export class Database implements Db {
 
   private constructor(options: DatabaseOptions) {
     this.#options = options;
+    this.schema = new Schema(options.schema);
     this.#pool = poolOf(options, { sockets: this.#sockets, max: this.poolSize });
     this.metrics = options.metrics ?? silentMetrics;
     this.#stopCollecting = this.metrics.onCollect(() => this.#collect());
@@ -132,8 +136,8 @@ export class Database implements Db {
 
   /** How another thread of this process can reach the same server. */
   get reach(): DatabaseReach {
-    const { url, pipeline, applicationName } = this.#options;
-    return { url, pipeline, applicationName };
+    const { url, schema, pipeline, applicationName } = this.#options;
+    return { url, schema, pipeline, applicationName };
   }
 
   async #checkVersion(): Promise<void> {
@@ -157,9 +161,10 @@ export class Database implements Db {
     }
   }
 
-  /** The URL without its password. */
+  /** The URL without its password, and the schema if it is not the default. */
   get place(): string {
-    return redactUrl(this.#options.url);
+    const url = redactUrl(this.#options.url);
+    return this.schema.isDefault ? url : `${url}, schema ${this.schema.name}`;
   }
 
   /** Maximum number of connections. */
@@ -220,7 +225,7 @@ export class Database implements Db {
     const client = await this.#connect(pool);
     const sentAt = performance.now();
     try {
-      const query = timed({ ...withLabel(statement), values: values as unknown[] }, timeoutMs);
+      const query = timed({ ...this.schema.statement(statement), values: values as unknown[] }, timeoutMs);
       const rows = (await client.query(query)) as unknown as Rows<Row>;
       client.release();
       this.#observeQuery(statement, sentAt);
@@ -355,7 +360,7 @@ export class Database implements Db {
   /** The transactions of handlers, on a separate pool that is created on first use. */
   get userTransactions(): UserTransactions {
     this.#checkOpen();
-    this.#userTransactions ??= new UserTransactions({
+    this.#userTransactions ??= new UserTransactions(this.schema, {
       ...configOf(this.#options.url, this.#options),
       stream: () => keptIn(this.#sockets),
       // Statements of a handler have no timeout. The step's own timeout aborts the handler.
@@ -393,10 +398,10 @@ export class Database implements Db {
     try {
       await holder.query(BEGIN);
       await holder.query('set local idle_in_transaction_session_timeout = 0');
-      await holder.query(`select pg_advisory_xact_lock(${lockId})`);
+      await holder.query(this.schema.bind(`select pg_advisory_xact_lock(${lockId})`));
       const client = await this.dedicated();
       try {
-        return await work(sessionOn(client));
+        return await work(sessionOn(client, this.schema));
       } finally {
         await client.end();
       }
@@ -455,18 +460,6 @@ function timed<Query extends string | pg.QueryConfig>(query: Query, timeoutMs: n
   return { ...(typeof query === 'string' ? { text: query } : (query as pg.QueryConfig)), query_timeout: timeoutMs };
 }
 
-/** Statements whose text begins with their name in a comment, which shows in pg_stat_activity and in logs. */
-const labelled = new WeakMap<Statement, Statement>();
-
-function withLabel(statement: Statement): Statement {
-  let known = labelled.get(statement);
-  if (!known) {
-    known = { name: statement.once ? '' : statement.name, text: `/* ${statement.name} */ ${statement.text.trim()}` };
-    labelled.set(statement, known);
-  }
-  return known;
-}
-
 type Send = (query: string | pg.QueryConfig) => Promise<pg.QueryResult>;
 
 function afterTheEnd(): TaskerError {
@@ -481,7 +474,7 @@ function transactionOn(database: Database, send: Send, sent: Promise<unknown>[])
   return {
     query: async <Row>(statement: Statement, values: readonly unknown[] = []) => {
       database.statements++;
-      const answer = send({ ...withLabel(statement), values: values as unknown[] });
+      const answer = send({ ...database.schema.statement(statement), values: values as unknown[] });
       sent.push(answer);
       return (await answer) as unknown as Rows<Row>;
     },

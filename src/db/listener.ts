@@ -65,13 +65,17 @@ export class Listener {
     const client = await this.#database.dedicated();
     if (this.#stopped) return client.end();
     this.#client = client;
+    const { schema } = this.#database;
     client.on('notification', ({ channel, payload }) => {
-      if (channel === SELF_TEST_CHANNEL) this.#hears = true;
-      else this.#events.onNotify(channel, payload ?? '');
+      const plain = schema.plainChannel(channel);
+      if (plain === SELF_TEST_CHANNEL) this.#hears = true;
+      else this.#events.onNotify(plain, payload ?? '');
     });
     client.on('end', () => this.#lost(client));
     try {
-      const text = [...this.#channels, SELF_TEST_CHANNEL].map((c) => `listen ${c}`).join('; ');
+      const text = [...this.#channels, SELF_TEST_CHANNEL]
+        .map((channel) => `listen ${schema.channel(channel)}`)
+        .join('; ');
       await client.query({ text, query_timeout: LISTEN_MS } as pg.QueryConfig);
       await this.#database.query(SELF_TEST);
     } catch (error) {

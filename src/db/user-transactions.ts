@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { TaskerError } from '../errors.ts';
 import { isConnectionError } from './connection-error.ts';
+import type { Schema } from './schema.ts';
 import type { Db, Rows, Statement } from './statement.ts';
 
 /** The part of the driver's client that handlers need, so that users do not need the driver's types. */
@@ -24,12 +25,14 @@ export interface UserTransaction {
  * keep the worker from recording. Values are parsed by the driver's defaults.
  */
 export class UserTransactions {
+  readonly #schema: Schema;
   readonly #pool: pg.Pool;
   #places: number;
   readonly #waiting: (() => void)[] = [];
 
   /** @internal */
-  constructor(config: pg.PoolConfig & { max: number }) {
+  constructor(schema: Schema, config: pg.PoolConfig & { max: number }) {
+    this.#schema = schema;
     this.#places = config.max;
     this.#pool = new pg.Pool(config);
     this.#pool.on('connect', (client) => client.on('error', () => {}));
@@ -68,7 +71,7 @@ export class UserTransactions {
       await client.query('begin isolation level read committed');
       const result = await work({
         client: client as unknown as UserClient,
-        db: statementsOn(client as unknown as UserClient),
+        db: statementsOn(client as unknown as UserClient, this.#schema),
       });
       await commit(client);
       return result;
@@ -105,9 +108,9 @@ async function commit(client: pg.PoolClient): Promise<void> {
 }
 
 /** Runs statements of tasker on a client that the caller owns, whose values are parsed by the driver's defaults. */
-export function statementsOn(client: Pick<UserClient, 'query'>): Db {
+export function statementsOn(client: Pick<UserClient, 'query'>, schema: Schema): Db {
   return {
     query: async <Row>(statement: Statement, values: readonly unknown[] = []) =>
-      (await client.query(`/* ${statement.name} */ ${statement.text}`, values)) as unknown as Rows<Row>,
+      (await client.query(`/* ${statement.name} */ ${schema.textOf(statement)}`, values)) as unknown as Rows<Row>,
   };
 }

@@ -188,7 +188,7 @@ async function createOnce(
       throw duplicateError(requests, tasks, found);
     return found;
   };
-  if (client) return resultsOf(await create(statementsOn(client)));
+  if (client) return resultsOf(await create(statementsOn(client, database.schema)));
   const standing = await createDespiteLoss(
     async () => {
       const simple = portions.length === 1 && !also;

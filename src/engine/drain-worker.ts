@@ -25,7 +25,7 @@ export interface AskedWorker {
  * Asks a live worker to stop taking steps (`drain`), or to take steps again. The request is in its row, so it survives a
  * lost notification and a lost lease.
  * @throws TaskerError `worker_not_found`, `bad_request` if several live workers have the name, `illegal_transition` if it
- * has ended or runs a version that cannot drain
+ * has ended
  */
 export async function askWorker(
   database: Database,
@@ -41,11 +41,6 @@ export async function askWorker(
     const { name, id, ids, instances } = oneOf(named.length > 0 ? named : rows);
     const draining = instances.some((row) => row.draining);
     if (draining === drain) return { id, name, ids, changed: false };
-    if (instances.at(-1)!.version === null)
-      throw new TaskerError(
-        'illegal_transition',
-        `worker ${name} runs an earlier version of the package, which cannot drain; stop it with SIGTERM on ${instances.at(-1)!.host}, process ${instances.at(-1)!.pid}`,
-      );
     await setDrain(tx, ids, drain ? { by: operator.actor, reason: operator.reason } : { by: null, reason: null });
     const [fromState, toState] = drain ? ['running', 'draining'] : ['draining', 'running'];
     const details = JSON.stringify({ worker_id: id, host: instances.at(-1)!.host, pid: instances.at(-1)!.pid });

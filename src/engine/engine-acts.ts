@@ -50,10 +50,7 @@ import type { EndedWait } from './waits/waits.ts';
 
 /** Wakes workers when steps are queued. Payload: the smallest rank, which is minus the highest priority. */
 export const CHANNEL_WORK = 'tasker_work';
-/**
- * Prefix of a payload of {@link CHANNEL_WORK} that contains the milliseconds until a wait is due. Earlier versions
- * treat such a payload as a wake-up.
- */
+/** Prefix of a payload of {@link CHANNEL_WORK} that contains the milliseconds until a wait is due. */
 export const DUE = 'due ';
 /** Reports ended tasks to the callers that wait for them. Payload: the ids of the tasks. */
 export const CHANNEL_ENDED = 'tasker_ended';

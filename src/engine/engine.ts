@@ -75,7 +75,6 @@ import { type HistoryEntry, historyView, type Step, stepView, type Task, taskVie
 import { withOperators } from './task-with-steps.ts';
 import type { Snapshot } from './template-store.ts';
 import { endDueWaits } from './waits/due.ts';
-import { closeLeftWaits } from './waits/left.ts';
 import { newToken } from './waits/tokens.ts';
 
 /** Settings for reads that callers wait for. Planning each call would cost more than running it. */
@@ -128,8 +127,6 @@ export class Engine extends EngineActs {
   readonly listPauses = this.#verb(listPauses);
   /** Deletes pauses that ended long ago. */
   readonly forgetPauses = this.#verb(forgetPauses);
-  /** Closes waits that programs of earlier versions have left open, in a slice of all waits. */
-  readonly closeLeftWaits = this.#verb(closeLeftWaits);
 
   #verb<Values extends unknown[], Answer>(run: (on: Database, ...values: Values) => Promise<Answer>) {
     return (...values: Values): Promise<Answer> => run(this.database, ...values);
@@ -193,7 +190,7 @@ export class Engine extends EngineActs {
       ? await this.replica.read(this.database, read)
       : { answer: await read(this.database), lagMs: 0 };
     page.lagMs += lagMs;
-    if (page.lagMs > UNNOTICED_LAG_MS || page.completeSince !== null) page.totalIsExact = false;
+    if (page.lagMs > UNNOTICED_LAG_MS) page.totalIsExact = false;
     return page;
   }
 

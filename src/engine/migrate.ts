@@ -49,10 +49,16 @@ export interface SchemaStatus {
   pending: string[];
 }
 
-function check(applied: readonly AppliedMigration[], own: readonly Migration[]): void {
+function check({ schema }: Database, applied: readonly AppliedMigration[], own: readonly Migration[]): void {
   const newest = own.at(-1)!.id;
   for (const row of applied) {
     const mine = own.find((migration) => migration.id === row.id);
+    if (mine && mine.name !== row.name) {
+      throw new TaskerError(
+        'schema_changed',
+        `the schema ${schema.name} was created by an unreleased version of tasker-core (${row.name}), which this version does not read; dump the data that you need, drop the schema, and start again`,
+      );
+    }
     if (mine && mine.checksum !== row.checksum) {
       throw new TaskerError(
         'schema_changed',
@@ -72,7 +78,7 @@ function check(applied: readonly AppliedMigration[], own: readonly Migration[]):
 export async function schemaStatus(database: Database): Promise<SchemaStatus> {
   const own = await ownMigrations();
   const applied = (await migrationLogExists(database)) ? await appliedMigrations(database) : [];
-  check(applied, own);
+  check(database, applied, own);
   const done = new Set(applied.map((row) => row.id));
   return {
     applied: applied.map((row) => row.name),
@@ -91,7 +97,7 @@ export async function migrate(database: Database, logger: Logger): Promise<strin
     await prepareMigrationLog(session);
     const applied = await appliedMigrations(session);
     const own = await ownMigrations();
-    check(applied, own);
+    check(database, applied, own);
     const done = new Set(applied.map((row) => row.id));
     const isNew = applied.length === 0;
     const ran: string[] = [];

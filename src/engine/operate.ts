@@ -223,7 +223,7 @@ export async function settleLocked(
 /** Rejects an action on a step of a task that has not started yet, because its steps must not become ready before. */
 async function refuseBeforeStart(tx: Db, { taskUuid }: StepKey, action: SettleOptions['action']): Promise<void> {
   const [start] = await openWaits(tx, [{ taskUuid, idx: START_IDX }]);
-  if (!start || start.taskEnded) return;
+  if (!start) return;
   throw new TaskerError(
     'illegal_transition',
     `the steps of task ${taskUuid} cannot be ${action}d yet: it starts at ${start.until}; start it now with \`tasker task start-now ${taskUuid}\`, or cancel it`,

@@ -39,20 +39,18 @@ export const MOST_PAUSES = 1_000;
 
 /** Reads the state of an installation. */
 export async function statusFacts(database: Database, { rateSeconds }: { rateSeconds: number }): Promise<StatusFacts> {
-  const [open, noted, rate, { lagMs }, pauses, waits, late, failedWaiting, prune] = await database.pipeline(
-    READING,
-    (tx) =>
-      Promise.all([
-        openTasks(tx),
-        attention(tx),
-        rates(tx, rateSeconds),
-        searchLag(tx),
-        listPauses(tx, MOST_PAUSES),
-        waitsByKind(tx, MOST_WAITING),
-        lateSchedules(tx),
-        failedWaitingTasks(tx),
-        lastPrune(tx),
-      ]),
+  const [open, noted, rate, lagMs, pauses, waits, late, failedWaiting, prune] = await database.pipeline(READING, (tx) =>
+    Promise.all([
+      openTasks(tx),
+      attention(tx),
+      rates(tx, rateSeconds),
+      searchLag(tx),
+      listPauses(tx, MOST_PAUSES),
+      waitsByKind(tx, MOST_WAITING),
+      lateSchedules(tx),
+      failedWaitingTasks(tx),
+      lastPrune(tx),
+    ]),
   );
   return {
     open,

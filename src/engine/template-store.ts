@@ -4,7 +4,6 @@ import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
-import { grouped } from '../model/grouped.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import type { TaskLimits } from '../model/task-limits.ts';
@@ -14,7 +13,6 @@ import {
   contentsOf,
   ensureNamespace,
   listTemplates,
-  namespaceIds,
   newestDigests,
   newestTemplate,
   registerTemplate,
@@ -325,7 +323,7 @@ export class TemplateStore {
     const known = this.#active.get(key);
     const kept = known && this.#newest.get(`${key}@${known.version}`);
     if (kept) return { snapshot: kept, revision: known.revision, others: known.others };
-    const row = isStorableText(key) ? await this.#readActive(namespace, name) : undefined;
+    const row = isStorableText(key) ? await readActive(this.#database, namespace, name) : undefined;
     if (!row) throw await this.#notFound(key, namespace, name);
     const { revision, version } = row;
     const others = descendingVersions(row.versions.filter((other) => other !== version));
@@ -335,19 +333,6 @@ export class TemplateStore {
     this.#active.put(key, { version, revision, others });
     this.#newest.put(nameOf(row), snapshot, { uses: 1 });
     return { snapshot, revision, others };
-  }
-
-  /** Reads the active version. Makes the highest version active if only earlier programs have registered the template. */
-  async #readActive(namespace: string, name: string) {
-    const row = await readActive(this.#database, namespace, name);
-    if (row) return row;
-    const highest = highestVersion(await versionsOf(this.#database, namespace, name));
-    if (highest === undefined) return undefined;
-    await this.#changing({ namespace, name }, async (tx) => {
-      const [namespaceId] = await namespaceIds(tx, [namespace]);
-      if (namespaceId !== undefined) await lockActive(tx, { namespaceId, name }, highest);
-    });
-    return readActive(this.#database, namespace, name);
   }
 
   /** Makes the next call of {@link active} read the row again. */
@@ -369,11 +354,9 @@ export class TemplateStore {
   async list(): Promise<ListedTemplate[]> {
     const [rows, active] = await Promise.all([listTemplates(this.#database), activeVersions(this.#database)]);
     const activeOf = new Map(active.map((row) => [unversioned(row), row]));
-    const versions = grouped(rows, unversioned);
     return rows.map((row) => {
       const known = activeOf.get(unversioned(row));
-      const version = known?.version ?? highestVersion(versions.get(unversioned(row))!.map((one) => one.version));
-      const isActive = row.version === version;
+      const isActive = row.version === known?.version;
       return { ...row, active: isActive, pinned: isActive && known?.pinned === true };
     });
   }

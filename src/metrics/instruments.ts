@@ -334,8 +334,8 @@ export const INSTRUMENTS = {
   // the worker
   workerInfo: gauge(
     'tasker.worker.info',
-    ['version', 'worker'],
-    'Always 1; the labels are the package version and the name of the worker',
+    ['version', 'worker', 'schema'],
+    'Always 1; the labels are the package version, the name of the worker and the schema of the database',
   ),
   workerUptime: { ...gauge('tasker.worker.uptime', [], 'Time since this tasker started'), unit: 'seconds' },
   workerPoolSize: gauge('tasker.worker.db_pool_size', [], 'Maximum number of connections in the pool'),

@@ -4,10 +4,7 @@
  */
 export const ANY_PAUSE = '(select exists (select 1 from tasker.pause where resumed_at is null))';
 
-/**
- * Ready steps of templates with steps that wait are queued under the id of their namespace plus this number. Programs
- * of earlier versions do not read these rows.
- */
+/** Ready steps of templates with steps that wait are queued under the id of their namespace plus this number. */
 const LANE = 1_073_741_824;
 
 /** Returns the part of the queue for the templates of a namespace that have steps that wait. */

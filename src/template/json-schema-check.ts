@@ -2,8 +2,7 @@ import { createRequire } from 'node:module';
 import type { Ajv, CodeOptions, ErrorObject, Options, ValidateFunction } from 'ajv';
 import type { Ajv2020 } from 'ajv/dist/2020.js';
 import { messageOf, TaskerError } from '../errors.ts';
-import { type LinearPattern, linearPattern } from './pattern/linear-pattern.ts';
-import { UnsupportedPattern } from './pattern/parse-pattern.ts';
+import { linearPattern } from './pattern/linear-pattern.ts';
 import { patternProblems } from './pattern/schema-patterns.ts';
 import { StepCounter, TooManySteps } from './schema-steps.ts';
 import type { JsonSchema } from './task-template.ts';
@@ -52,13 +51,10 @@ const META = {
 } as const;
 type Draft = keyof typeof META;
 
-/**
- * Tests patterns in linear time, because external input can make JavaScript's own engine backtrack for hours. Snapshots
- * that were stored before patterns were checked may have a pattern that only that engine can test.
- */
+/** Tests patterns in linear time, because external input can make JavaScript's own engine backtrack for hours. */
 function countedPattern(steps: StepCounter): NonNullable<CodeOptions['regExp']> {
   const compile = (source: string) => {
-    const pattern = patternOf(source);
+    const pattern = linearPattern(source);
     const perCharacter = 1 + Math.floor((pattern.states ?? 0) / STATES_A_STEP);
     const test = (text: string) => {
       if (text.length > SHORT) steps.spend(text.length * perCharacter);
@@ -67,17 +63,6 @@ function countedPattern(steps: StepCounter): NonNullable<CodeOptions['regExp']> 
     return { test, toString: () => source };
   };
   return Object.assign(compile, { code: 'testPattern' });
-}
-
-function patternOf(source: string): LinearPattern {
-  try {
-    const pattern = linearPattern(source);
-    return { test: (text) => pattern.test(text), ...(pattern.states && { states: pattern.states }) };
-  } catch (error) {
-    if (!(error instanceof UnsupportedPattern)) throw error;
-    const native = new RegExp(source, 'u');
-    return { test: (text) => native.test(text) };
-  }
 }
 
 /** Unknown keywords and formats are annotations, as the standard requires. */

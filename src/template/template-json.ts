@@ -1,5 +1,4 @@
 import { TaskerError } from '../errors.ts';
-import { isFields } from '../model/json.ts';
 import { buildTemplate } from './build-template.ts';
 import { checkForm } from './check-form.ts';
 import { toFile } from './form-fields.ts';
@@ -27,7 +26,7 @@ import { waitsToJson } from './waits/convert-waits.ts';
 
 /**
  * Returns the template as JSON with snake_case keys, which the database stores as a snapshot. Fields that are null are
- * omitted. A field of a later version therefore does not change the digests of templates without the field. Overrides
+ * omitted, so a field that a later version adds does not change the digests of templates without the field. Overrides
  * are already merged into the steps, and `environments` itself is not included.
  */
 export function templateToJson(template: TaskTemplate): JsonObject {
@@ -46,16 +45,10 @@ export function templateToJson(template: TaskTemplate): JsonObject {
   return json as JsonObject;
 }
 
-/**
- * Returns the template from the JSON of {@link templateToJson}. Unknown keys, from a later version of the program, are
- * ignored. `default_options` in the form of an earlier version are also ignored, because they had no effect there.
- */
+/** Returns the template from the JSON of {@link templateToJson}. Unknown keys, from a later version of the program, are ignored. */
 export function templateFromJson(json: unknown): TaskTemplate {
   const { file, issues } = checkForm(json);
   if (file) return buildTemplate(file);
-  if (isFields(json) && issues.every(({ path }) => path[0] === 'default_options')) {
-    return templateFromJson({ ...json, default_options: null });
-  }
   const what = issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   throw new TaskerError('template_invalid', `invalid stored template: ${what.join('; ')}`, {
     details: { problems: what },

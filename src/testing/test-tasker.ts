@@ -25,6 +25,7 @@ import { loggerOf } from '../logging/any-logger.ts';
 import { type Logger, type LogLine, silentLogger } from '../logging/logger.ts';
 import { plainLogger } from '../logging/plain-logger.ts';
 import { nearNames } from '../model/near-names.ts';
+import { DEFAULT_SCHEMA } from '../model/schema-name.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
 import { isWaiting } from '../store/testing/virtual-time.ts';
 import { type TaskTemplate, waitsByType } from '../template/task-template.ts';
@@ -37,7 +38,14 @@ import { advanceUs, VirtualTime } from './virtual-time.ts';
 export interface TestTaskerOptions
   extends Omit<
     CreateTaskerOptions,
-    'databaseUrl' | 'databaseDirectUrl' | 'embeddedFolder' | 'migrate' | 'autoStart' | 'worker' | 'subscribers'
+    | 'databaseUrl'
+    | 'databaseDirectUrl'
+    | 'schema'
+    | 'embeddedFolder'
+    | 'migrate'
+    | 'autoStart'
+    | 'worker'
+    | 'subscribers'
   > {
   /** The templates: a folder, files, parsed templates, or plain objects with the keys of a template file. */
   templates: TemplateSource;
@@ -298,6 +306,7 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
       templates: used,
       handlers,
       databaseUrl: database.url,
+      schema: DEFAULT_SCHEMA,
       migrate: false,
     });
     return new TestTasker({ tasker, database, templates });

@@ -15,8 +15,14 @@ import type { FfiLayer } from '../../src/index.ts';
 
 /** Types in the form that `tasker generate types` writes. */
 interface Types {
-  'shop/order@1.0.0': { namespace: 'shop'; name: 'order'; version: '1.0.0'; context: { id: string } };
-  'default/hello@1.0.0': { namespace: 'default'; name: 'hello'; version: '1.0.0'; context: Record<string, unknown> };
+  'shop/order@1.0.0': { namespace: 'shop'; name: 'order'; version: '1.0.0'; active: true; context: { id: string } };
+  'default/hello@1.0.0': {
+    namespace: 'default';
+    name: 'hello';
+    version: '1.0.0';
+    active: true;
+    context: Record<string, unknown>;
+  };
 }
 
 declare function create<N extends string = string, S extends string = never, V extends string = never>(

@@ -11,6 +11,7 @@ const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; 
   databaseUrl: { toml: '"postgres://db/one"', read: 'postgres://db/one', wrong: '"mysql://db/one"' },
   databaseDirectUrl: { toml: '"postgres://db/two"', read: 'postgres://db/two', wrong: '5432' },
   databaseReplicaUrl: { toml: '"postgres://db,b/three"', read: 'postgres://db,b/three', wrong: '"no"' },
+  schema: { toml: '"shop_tasks"', read: 'shop_tasks', wrong: '"Shop"' },
   embedded: { toml: 'true', read: true, wrong: '"yes"', variable: '1' },
   embeddedFolder: { toml: '"/srv/data"', read: '/srv/data', wrong: '""' },
   pipeline: { toml: 'false', read: false, wrong: '0', variable: '0' },

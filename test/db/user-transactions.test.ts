@@ -1,4 +1,5 @@
 import { expect, it, onTestFinished } from 'vitest';
+import { Schema } from '../../src/db/schema.ts';
 import { UserTransactions } from '../../src/db/user-transactions.ts';
 import { emptyDatabase } from '../support/database.ts';
 import { deferred, until } from '../support/setup.ts';
@@ -8,7 +9,11 @@ const PATIENCE_MS = 100;
 
 async function transactions(max: number, patienceMs = 30_000) {
   const { url, sql, drop } = await emptyDatabase();
-  const transactions = new UserTransactions({ connectionString: url, max, connectionTimeoutMillis: patienceMs });
+  const transactions = new UserTransactions(new Schema(), {
+    connectionString: url,
+    max,
+    connectionTimeoutMillis: patienceMs,
+  });
   onTestFinished(async () => {
     await transactions.close();
     await drop();

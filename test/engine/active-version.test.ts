@@ -245,25 +245,11 @@ describe('one identity in several versions', () => {
   });
 });
 
-describe('a template that only earlier programs have registered', () => {
-  it('has its highest version as the active version', async () => {
-    const templates = [version('1.0.0'), version('1.10.0'), version('1.9.0')];
-    const { tasker, sql } = await setup({ worker: false, templates });
-    await sql('delete from tasker.active_version');
-    const listed = await tasker.engine.templates.list();
-    expect(listed.filter(({ active }) => active).map((row) => row.version)).toEqual(['1.10.0']);
-    expect((await tasker.createTask({ ...NAMED, idempotencyKey: 'a' })).version).toBe('1.10.0');
-    expect(await sql('select name, version, pinned from tasker.active_version')).toEqual([
-      { name: 'demo', version: '1.10.0', pinned: false },
-    ]);
-  });
-
-  it('becomes active when a program of this version brings it', async () => {
-    const { tasker, another, sql } = await setup({ worker: false, templates: [version('1.0.0'), version('1.1.0')] });
-    await sql("update tasker.active_version set version = '1.0.0'");
-    await another();
-    expect((await tasker.createTask({ ...NAMED, idempotencyKey: 'a' })).version).toBe('1.1.0');
-  });
+it('a template becomes active when a program brings it, if its version is higher', async () => {
+  const { tasker, another, sql } = await setup({ worker: false, templates: [version('1.0.0'), version('1.1.0')] });
+  await sql("update tasker.active_version set version = '1.0.0'");
+  await another();
+  expect((await tasker.createTask({ ...NAMED, idempotencyKey: 'a' })).version).toBe('1.1.0');
 });
 
 describe('without a registered version, a request without a version', () => {

@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { Database } from '../../src/db/database.ts';
-import { migrate } from '../../src/engine/migrate.ts';
+import { migrate, schemaStatus } from '../../src/engine/migrate.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { freshDatabase, openSession } from '../support/database.ts';
 import { until } from '../support/setup.ts';
@@ -58,4 +58,17 @@ it('the first start on an empty database logs one line', async () => {
   const lines: unknown[] = [];
   const ran = await migrate(database, { ...silentLogger, info: (...line: unknown[]) => void lines.push(line) });
   expect(lines).toEqual([[{ migrations: ran.length }, 'tables created']]);
+});
+
+it('a database that an unreleased version created is rejected with what to do', async () => {
+  const { sql, database } = await connected();
+  await sql(`update tasker.migration set name = '0001_foundation.sql', checksum = 'other' where id = 1`);
+  await sql(`insert into tasker.migration (id, name, checksum, serves) values (2, '0002_search.sql', 'other', 1)`);
+  const rejected = {
+    code: 'schema_changed',
+    message:
+      'the schema tasker was created by an unreleased version of tasker-core (0001_foundation.sql), which this version does not read; dump the data that you need, drop the schema, and start again',
+  };
+  await expect(migrate(database, silentLogger)).rejects.toMatchObject(rejected);
+  await expect(schemaStatus(database)).rejects.toMatchObject(rejected);
 });

@@ -129,7 +129,7 @@ describe('metrics', () => {
     for (const definition of Object.values(INSTRUMENTS)) {
       expect(text).toContain(`# TYPE ${prometheusName(definition)} ${definition.kind}`);
     }
-    expect(text).toMatch(/^tasker_worker_info\{version="\d[^"]*",worker="worker \\"7\\""\} 1$/m);
+    expect(text).toMatch(/^tasker_worker_info\{version="\d[^"]*",worker="worker \\"7\\"",schema="tasker"\} 1$/m);
     expect(text).toMatch(/^tasker_step_claim_duration_seconds_bucket\{le="\+Inf"\} [1-9]\d*$/m);
     const [, least, all] = /_execution_duration_seconds_bucket\{le="0\.001".*\} (\d+)[\s\S]*le="\+Inf".*\} (\d+)/.exec(
       text,

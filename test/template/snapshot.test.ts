@@ -220,13 +220,6 @@ describe('a snapshot', () => {
     expect(templateFromJson(later)).toEqual(template);
   });
 
-  it('is read without invalid default_options, which earlier versions accepted', () => {
-    const template = clean(stepsYaml('a'));
-    for (const default_options of [{ priority: 'high' }, { tags: 'nightly', notes: { a: 1 } }]) {
-      expect(templateFromJson({ ...templateToJson(template), default_options })).toEqual(template);
-    }
-  });
-
   it('throws if it is invalid', () => {
     for (const json of [null, 3, {}, { ...templateToJson(clean(stepsYaml('a'))), version: 3 }]) {
       expect(() => templateFromJson(json)).toThrow(TaskerError);

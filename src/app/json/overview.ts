@@ -11,15 +11,7 @@ type Analytics = Awaited<ReturnType<Tasker['analytics']>>;
 type Durations = Analytics['tasks']['duration'];
 
 /** Returns the JSON of a page, without its items. */
-export function pageJson({
-  total,
-  totalIsExact,
-  nextCursor,
-  previousCursor,
-  timedOut,
-  lagMs,
-  completeSince,
-}: SearchPage) {
+export function pageJson({ total, totalIsExact, nextCursor, previousCursor, timedOut, lagMs }: SearchPage) {
   return {
     total,
     total_is_exact: totalIsExact,
@@ -27,7 +19,6 @@ export function pageJson({
     previous_cursor: previousCursor,
     timed_out: timedOut,
     lag_ms: Math.round(lagMs),
-    complete_since: completeSince,
   };
 }
 

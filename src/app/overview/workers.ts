@@ -39,7 +39,7 @@ export interface WorkerInfo {
   name: string;
   host: string;
   pid: number;
-  /** The version of the package; null for earlier versions, which do not report it. */
+  /** The version of the program. Null for a worker over HTTP that does not report it. */
   version: string | null;
   state: WorkerState;
   /** The request of an operator to stop taking steps. Null if there is none. */
@@ -60,7 +60,7 @@ export interface WorkerInfo {
   running: number;
   /**
    * Number of slots that handlers still hold although their attempt is over, for example after a timeout, at the last
-   * heartbeat. Null for earlier versions, which do not report it, and unless the worker is alive.
+   * heartbeat. Null before the first one, and unless the worker is alive.
    */
   hung: number | null;
   /** When the worker's oldest running step was started, and how many milliseconds ago. Null if no step is running. */
@@ -68,15 +68,12 @@ export interface WorkerInfo {
   oldestStepMs: number | null;
   /** When the worker first registered. */
   startedAt: string;
-  /** The last heartbeat, and how many milliseconds ago; null for earlier versions, which do not report it. */
+  /** The last heartbeat, or the registration before it, and how many milliseconds ago. */
   seenAt: string | null;
   silentMs: number | null;
   /** When the worker stopped or its lease expired. Null while the worker is alive. */
   endedAt: string | null;
-  /**
-   * Number of attempts recorded since startup that completed or failed. Null for earlier versions, which do not report
-   * it.
-   */
+  /** Number of attempts recorded since startup that completed or failed. Null before the first heartbeat. */
   completed: number | null;
   failed: number | null;
   /**

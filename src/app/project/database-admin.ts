@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { hostsOf } from '../../config/database-hosts.ts';
 import { defaultConfig, type LoadedConfig, loadConfig, withOverrides } from '../../config/load-config.ts';
-import type { Surroundings } from '../../config/surroundings.ts';
+import { ownSurroundings, type Surroundings } from '../../config/surroundings.ts';
 import { redactUrl } from '../../db/connection-error.ts';
 import { Database } from '../../db/database.ts';
 import type { EmbeddedStatus } from '../../db/embedded/embedded-status.ts';
@@ -37,6 +37,8 @@ export interface DatabaseStatus {
   running: boolean;
   /** The version of PostgreSQL. */
   version: string | null;
+  /** The schema of the database that contains the tables. */
+  schemaName: string;
   /** Undefined if the server is not running. */
   schema?: SchemaStatus;
   /** Size of the database; null if the server is not running. */
@@ -69,8 +71,14 @@ export function configForTool(
   } catch (error) {
     if (databaseUrl === undefined || !isTaskerError(error) || error.code !== 'config_invalid') throw error;
     logger.warn(`configuration invalid, using the defaults and the given database URL: ${messageOf(error)}`);
-    return withOverrides(defaultConfig({ env, cwd }), overrides);
+    return withOverrides(defaultConfig({ env, cwd }), { ...overrides, schema: schemaOf(env) });
   }
+}
+
+/** Returns the schema that a variable names, so that a tool never takes the default schema for another one. */
+function schemaOf(env: NodeJS.ProcessEnv = ownSurroundings().env): string | undefined {
+  const name = env.TASKER_SCHEMA?.trim();
+  return name === undefined || name === '' ? undefined : name;
 }
 
 /** The folder of the embedded server may be relative, and is opened relative to the folder of the process. */
@@ -115,13 +123,20 @@ export async function databaseStatus(choice: DatabaseChoice): Promise<DatabaseSt
   const url = chosenUrl(choice);
   const embedded = url === undefined ? await statusOfEmbedded(embeddedHome(choice)) : undefined;
   const reach = url ?? embedded?.url;
+  const { schema: schemaName } = configForTool({ ...choice, logger: silentLogger }).config;
   const known = {
     kind: url === undefined ? 'embedded' : 'server',
     place: url === undefined ? embeddedHome(choice) : redactUrl(url),
+    schemaName,
     ...(embedded && { embedded }),
   } as const;
   if (reach === undefined) return { ...known, running: false, version: embedded?.version ?? null, bytes: null };
-  const database = await Database.connect({ url: reach, poolSize: 2, logger: choice.logger ?? silentLogger });
+  const database = await Database.connect({
+    url: reach,
+    schema: schemaName,
+    poolSize: 2,
+    logger: choice.logger ?? silentLogger,
+  });
   try {
     const [schema, { version, bytes }] = await Promise.all([schemaStatus(database), serverFacts(database)]);
     return { ...known, running: true, version, schema, bytes };
@@ -141,11 +156,16 @@ export async function migrateDatabase(choice: DatabaseChoice): Promise<{ place: 
 }
 
 /** Starts the embedded server of a folder, or joins a running one, and migrates its schema. */
-export async function holdEmbedded(folder: string, logger: Logger): Promise<EmbeddedServer> {
+export async function holdEmbedded(
+  folder: string,
+  { logger, ...where }: Partial<Surroundings> & { logger: Logger },
+): Promise<EmbeddedServer> {
   const { startEmbedded } = await startingEmbedded();
   const server = await startEmbedded({ folder });
   try {
-    const database = await Database.connect({ url: server.url, poolSize: 2, logger });
+    // An invalid configuration does not prevent the start of a server.
+    const { schema } = configForTool({ ...where, databaseUrl: server.url }).config;
+    const database = await Database.connect({ url: server.url, schema, poolSize: 2, logger });
     try {
       await migrate(database, logger);
     } finally {

@@ -6,6 +6,7 @@ import { type LoadedConfig, loadConfig } from '../../config/load-config.ts';
 import type { Surroundings } from '../../config/surroundings.ts';
 import type { Database } from '../../db/database.ts';
 import { Listener } from '../../db/listener.ts';
+import { opening } from '../../db/opening.ts';
 import { unqueuedSteps } from '../../engine/check-queue.ts';
 import { schemaStatus } from '../../engine/migrate.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
@@ -16,6 +17,7 @@ import { announcedNames } from '../../registry/announcement.ts';
 import { listPauses } from '../../store/acts/list-pauses.ts';
 import { pendingDeadLetters } from '../../store/dead-letters/list.ts';
 import { estimateEndedTasks } from '../../store/retention/compaction.ts';
+import { otherSchemas, useOfSchema } from '../../store/server/other-schemas.ts';
 import { serverFacts } from '../../store/server/server-facts.ts';
 import { listTemplates, type TemplateListRow } from '../../store/templates.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
@@ -36,6 +38,7 @@ export interface Check {
   name:
     | 'database'
     | 'schema'
+    | 'schemas'
     | 'clock'
     | 'notifications'
     | 'disk'
@@ -82,6 +85,8 @@ function checksOf(name: Check['name']) {
 const SKEW_WARN_MS = 1_000;
 const SKEW_FAIL_MS = 30_000;
 const NOTIFY_TIMEOUT_MS = 2_000;
+/** For tables of other schemas, which someone may have locked. */
+const SHORT = opening({ lock_timeout: '1s', statement_timeout: '5s' });
 const MIN_FREE_BYTES = 100_000_000;
 const MOST_ENDED_TASKS = 1_000_000;
 
@@ -115,20 +120,25 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
     const open = await openForTools(options, { migrate: false });
     try {
       const { version, nowMs } = await serverFacts(open.database);
-      const where = open.embedded ? `embedded, in ${embeddedHome(options)}` : open.database.place;
+      const { schema: own, place } = open.database;
+      const where = open.embedded
+        ? `embedded, in ${embeddedHome(options)}${own.isDefault ? '' : `, schema ${own.name}`}`
+        : place;
       const schema = await examineSchema(open.database);
+      const overview = schema.status === 'ok' ? await readOverview(open.database) : undefined;
       const checks: Check[] = [
         database.ok(`PostgreSQL ${version}, ${where}`),
         schema,
+        ...(await examineSchemas(open.database, overview?.living.length ?? 0)),
         examineClock(nowMs, (options.clock ?? Date.now)()),
         await examineNotifications(open.database),
-        ...(schema.status === 'ok'
+        ...(overview
           ? [
               await examineQueue(open.database),
               ...(await examinePauses(open.database)),
               ...(await examineDeadLetters(open.database)),
               ...(await examineRetention(open.database, options)),
-              ...examineOverview(await readOverview(open.database)),
+              ...examineOverview(overview),
             ]
           : (['queue', 'served', 'workers'] as const).map((name) => checksOf(name).skip('the schema is missing'))),
       ];
@@ -150,6 +160,35 @@ async function examineSchema(database: Database): Promise<Check> {
   } catch (error) {
     return schema.fail(messageOf(error));
   }
+}
+
+/** This check is skipped if no other schema of the database has the tables of an installation. */
+async function examineSchemas(database: Database, living: number): Promise<Check[]> {
+  const names = await otherSchemas(database);
+  if (names.length === 0) return [];
+  const schemas = checksOf('schemas');
+  const others = await Promise.all(
+    names.map(async (name) => {
+      const use = await database.pipeline(SHORT, (tx) => useOfSchema(tx, name)).catch(() => undefined);
+      const shown = use ? counted(use.liveWorkers, 'live worker') : 'could not be read';
+      return { name, liveWorkers: use?.liveWorkers ?? 0, isLeft: use?.liveWorkers === 0 && use.hasOpenTasks, shown };
+    }),
+  );
+  const list = (some: typeof others) => some.map(({ name, shown }) => `${name} (${shown})`).join(', ');
+  const served = others.filter(({ liveWorkers }) => liveWorkers > 0);
+  if (living === 0 && served.length > 0) {
+    const found = `no live worker serves the schema ${database.schema.name}, but other schemas of this database have workers: ${list(served)}`;
+    return [
+      schemas.warn(found, 'if they should run the tasks of this schema, give all processes the same TASKER_SCHEMA'),
+    ];
+  }
+  const left = others.filter(({ isLeft }) => isLeft);
+  if (left.length > 0) {
+    const found = `other schemas of this database have open tasks, and no live worker: ${left.map(({ name }) => name).join(', ')}`;
+    const wayOut = `start a worker with \`npx tasker worker --schema ${left[0]!.name}\`, or drop the schema if it is no longer used`;
+    return [schemas.warn(found, wayOut)];
+  }
+  return [schemas.ok(`also in this database: ${list(others)}`)];
 }
 
 function examineClock(databaseMs: number, ownMs: number): Check {

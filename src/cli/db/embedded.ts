@@ -104,7 +104,7 @@ async function hold(options: GlobalOptions): Promise<void> {
   const stop = listenForStop();
   const folder = embeddedHome(here());
   const logger = plainLogger({ level: options.verbose ? 'info' : 'warn', write: note });
-  const server = await holdEmbedded(folder, logger).catch((error: unknown) => {
+  const server = await holdEmbedded(folder, { ...here(), logger }).catch((error: unknown) => {
     report({
       error: { code: error instanceof TaskerError ? error.code : 'embedded_failed', message: messageOf(error) },
     });

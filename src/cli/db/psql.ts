@@ -22,10 +22,11 @@ export async function dbPsql(rest: readonly string[], options: DbPsqlOptions): P
     { migrate: false },
   );
   try {
-    const url = open.database.directUrl;
-    if (options.json) return printJson({ url });
+    const { directUrl: url, schema } = open.database;
+    if (options.json) return printJson({ url, schema: schema.name });
     if (options.url) return print(url);
-    const code = await psql(url, rest);
+    if (!schema.isDefault) note(`the tables are in the schema ${schema.name}; write :"schema".task`);
+    const code = await psql(url, ['-v', `schema=${schema.name}`, ...rest]);
     if (code === 'missing') {
       note('psql is not in PATH; use this URL with any PostgreSQL client:');
       print(url);

@@ -2,6 +2,7 @@ import { isEmbeddedAllowed } from '../../app/open-database.ts';
 import { type DatabaseStatus, databaseStatus } from '../../app/project/database-admin.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { pc } from '../../logging/terminal/colors.ts';
+import { DEFAULT_SCHEMA } from '../../model/schema-name.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
@@ -16,12 +17,22 @@ export async function dbStatus(options: GlobalOptions): Promise<void> {
   if (!status.running) thisRun().exitCode = EXIT.failed;
 }
 
-function jsonOf({ kind, place, running, version, schema, bytes, embedded }: DatabaseStatus): Record<string, unknown> {
+function jsonOf({
+  kind,
+  place,
+  running,
+  version,
+  schemaName,
+  schema,
+  bytes,
+  embedded,
+}: DatabaseStatus): Record<string, unknown> {
   return {
     kind,
     place,
     running,
     version,
+    schema_name: schemaName,
     schema: schema ?? null,
     bytes,
     pid: embedded?.pid ?? null,
@@ -31,8 +42,9 @@ function jsonOf({ kind, place, running, version, schema, bytes, embedded }: Data
   };
 }
 
-function describe({ kind, place, running, version, schema, bytes, embedded }: DatabaseStatus): string {
+function describe({ kind, place, running, version, schemaName, schema, bytes, embedded }: DatabaseStatus): string {
   const pending = schema?.pending ?? [];
+  const named = schemaName === DEFAULT_SCHEMA ? '' : `${schemaName}, `;
   const schemaText =
     schema === undefined
       ? null
@@ -51,7 +63,7 @@ function describe({ kind, place, running, version, schema, bytes, embedded }: Da
     ],
     ['process', embedded?.pid === undefined ? null : String(embedded.pid)],
     ['version', version === null ? null : `PostgreSQL ${version}`],
-    ['schema', schemaText],
+    ['schema', schemaText && `${named}${schemaText}`],
     ['size', bytes === null ? null : `${(bytes / 1_048_576).toFixed(1)} MB`],
     ['log', embedded && version !== null ? embedded.logFile : null],
   ]);

@@ -11,22 +11,24 @@ export interface ChosenServer extends ServerAddress {
 
 /**
  * Returns the server of a command: `--server`, `--profile`, `TASKER_ORCHESTRATION_URL` or `TASKER_PROFILE`, in this
- * order. Undefined if the command uses a database. `--database-url` takes precedence over the variables.
+ * order. Undefined if the command uses a database. `--database-url` and `--schema` take precedence over the variables.
  * @throws TaskerError `bad_request`, `config_invalid`
  */
-export async function chosenServer({ server, profile, databaseUrl }: GlobalOptions): Promise<ChosenServer | undefined> {
+export async function chosenServer(options: GlobalOptions): Promise<ChosenServer | undefined> {
+  const { server, profile, databaseUrl, schema } = options;
   const given = Object.entries({ '--server': server, '--profile': profile, '--database-url': databaseUrl });
-  const options = given.filter(([, value]) => value !== undefined).map(([option]) => option);
-  if (options.length > 1) {
-    throw new TaskerError('bad_request', `${options.join(' and ')} cannot be combined; pass one of them`);
+  const named = given.filter(([, value]) => value !== undefined).map(([option]) => option);
+  if (schema !== undefined && named[0] !== '--database-url') named.push('--schema');
+  if (named.length > 1) {
+    throw new TaskerError('bad_request', `${named.join(' and ')} cannot be combined; pass one of them`);
   }
   const { url, ...credential } = serverFromEnvironment(here().env);
   if (server !== undefined) return { url: server, ...credential, by: '--server' };
   if (profile !== undefined) return { ...(await profileOf(profile)), by: '--profile' };
-  if (databaseUrl !== undefined) return undefined;
+  if (databaseUrl !== undefined || schema !== undefined) return undefined;
   if (url !== undefined) return { url, ...credential, by: 'TASKER_ORCHESTRATION_URL' };
-  const named = profileFromEnvironment(here().env);
-  return named === undefined ? undefined : { ...(await profileOf(named)), by: 'TASKER_PROFILE' };
+  const saved = profileFromEnvironment(here().env);
+  return saved === undefined ? undefined : { ...(await profileOf(saved)), by: 'TASKER_PROFILE' };
 }
 
 async function profileOf(name: string): Promise<ServerAddress> {

@@ -168,13 +168,8 @@ async function create(
   const start = snakeQuery({ startAt, startIn: delayMs === undefined ? undefined : spanText(delayMs) });
   const body = { ...snakeQuery(given), ...start, ...(context !== undefined && { context }) } as { name: string };
   const task = await client.tasks.create(body, { returnExisting: onDuplicate === 'return' });
-  const existed = task.created === false;
-  const { taskUuid, name, namespace, version, priority, totalSteps, startsAt } = taskOf(task);
-  if (!existed && startsAt == null && Object.keys(start).length > 0) {
-    const text = `the server is older than this command, and started task ${taskUuid} immediately; cancel it, and update the server`;
-    throw new TaskerError('conflict', text);
-  }
-  return { taskUuid, name, namespace, version, priority, totalSteps, created: !existed };
+  const { taskUuid, name, namespace, version, priority, totalSteps } = taskOf(task);
+  return { taskUuid, name, namespace, version, priority, totalSteps, created: task.created };
 }
 
 async function cancel(client: Client, uuid: string, by: Parameters<Tasker['cancelTask']>[1]): Promise<boolean> {

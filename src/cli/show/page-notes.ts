@@ -7,7 +7,7 @@ export function pageNotes(
   page: SearchPage,
   { found, what, filter }: { found: number; what: string; filter: string },
 ): string[] {
-  const { total, totalIsExact, timedOut, lagMs, completeSince } = page;
+  const { total, totalIsExact, timedOut, lagMs } = page;
   const lines: string[] = [];
   if (found > 0) {
     const all = `${total.toLocaleString('en')}${totalIsExact ? '' : '+'}`;
@@ -18,7 +18,6 @@ export function pageNotes(
   if (timedOut)
     lines.push('stopped after 2 s, because no index serves this filter; the next page continues from there');
   if (lagMs > UNNOTICED_LAG_MS) lines.push(`changes of the last ${timeLeft(lagMs)} may be missing`);
-  if (completeSince !== null) lines.push(`tasks created before ${completeSince} are still being added to the search`);
   return lines;
 }
 

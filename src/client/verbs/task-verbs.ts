@@ -16,8 +16,8 @@ export interface CreateTaskCall extends CallOptions {
   returnExisting?: boolean | undefined;
 }
 
-/** A task, and whether the request created it. Servers of earlier versions do not send `created`. */
-type NewOrExisting = TaskResponse & { created?: boolean };
+/** A task, and whether the request created it. */
+type NewOrExisting = TaskResponse & { created: boolean };
 
 /** The verbs for tasks that repeat requests, read several pages, or read a stream. */
 export function taskVerbs(transport: Transport, { get, list }: DerivedVerbs['tasks']) {
@@ -32,7 +32,7 @@ export function taskVerbs(transport: Transport, { get, list }: DerivedVerbs['tas
     create<Name extends string = string, Namespace extends string = never, Version extends string = never>(
       request: CheckedNewTask<Name, Namespace, Version>,
       options: CreateTaskCall = {},
-    ): Promise<TaskResponse & { created?: boolean }> {
+    ): Promise<TaskResponse & { created: boolean }> {
       return create(transport, get, request as NewTask, options);
     },
     /**
@@ -97,12 +97,12 @@ async function create(
     return await send(returnExisting ? { on_duplicate: 'return' } : {});
   } catch (error) {
     const isExisting = error instanceof ConflictError && error.details.pruned_at === undefined;
-    if (!isExisting || (!returnExisting && attempts === 1)) throw error;
+    if (!isExisting || returnExisting || attempts === 1) throw error;
     const existing = error.details.task_uuid;
-    // The server is older than `on_duplicate`, or does not name the task because the credential may not read tasks.
+    // The server does not name the task if the credential may not read tasks.
     const task = await (typeof existing === 'string' ? get(existing, options) : send({ on_duplicate: 'return' }));
     // An earlier attempt of this request created the task, and its response was lost.
-    if (returnExisting || task.correlation_id === body.correlation_id) return { ...task, created: !returnExisting };
+    if (task.correlation_id === body.correlation_id) return { ...task, created: true };
     throw error;
   }
 }

@@ -17,6 +17,7 @@ const checked = {
   info: z.object({
     version: z.string(),
     environment: z.string(),
+    schema: z.string().meta({ description: 'The schema of the database that contains the tables.' }),
     operational_state: z.string(),
     web_database_pool_size: z.int(),
     orchestration_database_pool_size: z.int(),

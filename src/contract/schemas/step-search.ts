@@ -9,7 +9,6 @@ export const searchFields = {
   total_is_exact: z.boolean(),
   timed_out: z.boolean().meta({ description: 'The search stopped after 2 seconds; the next page continues.' }),
   lag_ms: z.int().meta({ description: 'Changes younger than this may be missing.' }),
-  complete_since: z.string().nullable().meta({ description: 'Older tasks are still being added to the search.' }),
   ...pageFields,
 };
 

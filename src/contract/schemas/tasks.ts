@@ -143,7 +143,6 @@ export const TaskListSchema = z
         }),
         timed_out: z.boolean().meta({ description: 'The search stopped after 2 seconds; the next page continues.' }),
         lag_ms: z.int().meta({ description: 'Changes younger than this may be missing.' }),
-        complete_since: z.string().nullable().meta({ description: 'Older tasks are still being added to the search.' }),
       })
       .register(NAMES, { id: 'Pagination' }),
   })

@@ -55,7 +55,10 @@ export class ArchiveWriter {
     if (this.#file) return;
     const time = startedAt.replaceAll(/[-:]/g, '').replace(/\.\d+/, '');
     const number = String(++this.#number).padStart(4, '0');
-    const name = `tasks-${time}-prune-${pruneId}-${number}.ndjson.gz`;
+    // Several schemas may archive into one folder, and their prunes have the same numbers.
+    const { schema } = this.#database;
+    const of = schema.isDefault ? 'tasks' : `tasks-${schema.name}`;
+    const name = `${of}-${time}-prune-${pruneId}-${number}.ndjson.gz`;
     await addArchiveFile(this.#database, { name, pruneId, folder });
     const handle = await onDisk(folder, async () => {
       const created = await open(path.join(folder, name + PARTIAL), 'wx', 0o600);

@@ -16,10 +16,8 @@ import {
   firstRunningTransaction,
   leaveSearchTurn,
   noteCompared,
-  noteFilled,
   sameOpenTasks,
   takeSearchTurn,
-  tasksToFill,
 } from '../../store/search/keep.ts';
 
 /** Interval at which each process checks whether it is its turn, and announces that it is alive. */
@@ -45,12 +43,8 @@ const COMPARED_AT_ONCE = 5_000;
 const COMPARE_PAUSE_MS = 20;
 /** Number of open tasks among which one statement looks for changed tasks. */
 const SCANNED_AT_ONCE = 100_000;
-/**
- * Number of tasks older than the tables that are added at a time. The pause in between is the duration times
- * `FILL_PAUSE`.
- */
-const FILLED_AT_ONCE = 1_000;
-const FILL_PAUSE = 2;
+/** Number of tasks that are written at a time. */
+const WRITTEN_AT_ONCE = 1_000;
 /**
  * The id of a task begins with the time on the clock of the process that created it. Clocks may differ by this much.
  */
@@ -59,15 +53,14 @@ const CLOCKS_MS = 300_000;
 const COMPARING = opening({ statement_timeout: '30s', max_parallel_workers_per_gather: '0', jit: 'off' });
 
 /**
- * Completes the tables that searches read. One process at a time adds tasks that are older than the tables, and
- * compares the tables with the live ones. It compares immediately after a process has died. Otherwise it compares
+ * Completes the tables that searches read. One process at a time compares the tables with the live ones. It compares immediately after a process has died. Otherwise it compares
  * periodically, because some programs do not write these tables.
  */
 export class SearchKeeper {
   readonly #database: Database;
   readonly #logger: Logger;
   readonly #id: string;
-  readonly #write: (taskUuids: readonly string[], how?: { announce: boolean }) => Promise<void>;
+  readonly #write: (taskUuids: readonly string[]) => Promise<void>;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #compareAt = 0;
@@ -80,7 +73,7 @@ export class SearchKeeper {
 
   constructor(
     { database, logger, id }: { database: Database; logger: Logger; id: string },
-    { write }: { write(taskUuids: readonly string[], how?: { announce: boolean }): Promise<void> },
+    { write }: { write(taskUuids: readonly string[]): Promise<void> },
   ) {
     this.#database = database;
     this.#logger = logger;
@@ -93,7 +86,7 @@ export class SearchKeeper {
     if (this.#timer || this.#stopped) return;
     // The second run compares, because it knows whether the counters have changed.
     this.#compareAt = performance.now() + YOUNG_MS;
-    // The first run comes early, so that searches soon work in a database that is being migrated.
+    // The first run comes early, because a process may have died while no other one was running.
     this.#next(1_000);
   }
 
@@ -151,7 +144,6 @@ export class SearchKeeper {
       const took = performance.now() - began;
       this.#compareAt = performance.now() + Math.max(COMPARE_MS, took * PAUSE_PER_COMPARISON);
     }
-    if (turn.filledTo !== FIRST_ID) await this.#fill(turn.filledTo);
   }
 
   /**
@@ -192,8 +184,8 @@ export class SearchKeeper {
     for (let from = after; !this.#stopped; ) {
       const slice = { after: from, limit: COMPARED_AT_ONCE, youngMs };
       const { missing, last } = await this.#database.pipeline(COMPARING, (tx) => compare(tx, slice));
-      for (let i = 0; i < missing.length; i += FILLED_AT_ONCE) {
-        await this.#write(missing.slice(i, i + FILLED_AT_ONCE));
+      for (let i = 0; i < missing.length; i += WRITTEN_AT_ONCE) {
+        await this.#write(missing.slice(i, i + WRITTEN_AT_ONCE));
       }
       found += missing.length;
       if (last === null) break;
@@ -201,26 +193,6 @@ export class SearchKeeper {
       await sleep(COMPARE_PAUSE_MS);
     }
     return found;
-  }
-
-  /** Adds tasks that were created before the tables existed, newest first. */
-  async #fill(from: string): Promise<void> {
-    this.#logger.info('adding earlier tasks to the search tables');
-    let added = 0;
-    for (let to = from; to !== FIRST_ID; ) {
-      const began = performance.now();
-      const { missing, last } = await this.#database.pipeline(COMPARING, (tx) =>
-        tasksToFill(tx, { before: to, limit: FILLED_AT_ONCE }),
-      );
-      // They have not changed, so streams do not need them.
-      if (missing.length > 0) await this.#write(missing, { announce: false });
-      added += missing.length;
-      to = last ?? FIRST_ID;
-      // If this process was too slow, another process has taken over.
-      if (!(await noteFilled(this.#database, { id: this.#id, filledTo: to, turnMs: TURN_MS })) || this.#stopped) return;
-      await sleep((performance.now() - began) * FILL_PAUSE);
-    }
-    this.#logger.info({ tasks: added }, 'earlier tasks added to the search tables');
   }
 }
 

@@ -94,7 +94,7 @@ export class SearchProjector {
     this.#mostTasks = mostTasks;
     this.keeper = new SearchKeeper(
       { database, logger, id: this.#id },
-      { write: (tasks, how) => this.#writeSome(tasks, { all: true, ...how }) },
+      { write: (tasks) => this.#writeSome(tasks, { all: true }) },
     );
     this.log = new ChangeLog(database, logger, { alone: !enabled, mostTasks });
     this.#lateCommits = new LateCommits(database, logger, (taskUuid) => this.changed(taskUuid));
@@ -273,18 +273,15 @@ export class SearchProjector {
   }
 
   /**
-   * Writes these tasks. `all`: writes the steps of all of them. `announce`: adds the tasks to the log of changes in the same
-   * transaction, so that the log misses nothing that the tables have. Default true.
+   * Writes these tasks. `all`: writes the steps of all of them. Adds the tasks to the log of changes in the same transaction,
+   * so that the log misses nothing that the tables have.
    */
-  async #writeSome(
-    taskUuids: readonly string[],
-    { all, announce = true }: { all: boolean; announce?: boolean },
-  ): Promise<void> {
+  async #writeSome(taskUuids: readonly string[], { all }: { all: boolean }): Promise<void> {
     await this.#database.transaction(SETTINGS, async (tx) => {
       const [, withSteps] = await Promise.all([
         lockSearch(tx),
         projectTasks(tx, taskUuids, all),
-        announce ? this.log.writeAgain(tx, taskUuids) : undefined,
+        this.log.writeAgain(tx, taskUuids),
       ]);
       if (withSteps.length > 0) await projectSteps(tx, withSteps);
     });

@@ -100,8 +100,6 @@ export interface SearchPage {
   timedOut: boolean;
   /** Changes younger than this, in milliseconds, may be missing; 0: only changes from the last second or two. */
   lagMs: number;
-  /** Tasks older than this (ISO 8601) are still being added to the search. Null if all tasks are in it. */
-  completeSince: string | null;
 }
 
 /** A page of the tasks that a search found. */
@@ -131,15 +129,15 @@ export async function findTasks(
   }
   checkPage({ order, limit });
   const place = readCursor<SearchPlace>(cursor, { sort, order });
-  const facts = factsOf(database);
+  const lag = lagOf(database);
   const read = await readTaskFilter(database, filter);
   const search = sort === 'ended' ? read && onlyEnded(read) : read;
   if (before !== undefined) place.after = await placeOf(database, before, sort);
   const slice = { sort, descending: (order === 'desc') !== place.backwards, after: place.after, limit };
   const found = search ? await look(database, taskLooks(search, sort), slice) : NOTHING;
   if (place.backwards) found.places.reverse();
-  const [tasks, count, lag] = await Promise.all([viewsOf(database, found.places), found.count, facts]);
-  return { tasks, ...count, ...cursorsOf(place, found), timedOut: found.timedOut, ...lag };
+  const [tasks, count, lagMs] = await Promise.all([viewsOf(database, found.places), found.count, lag]);
+  return { tasks, ...count, ...cursorsOf(place, found), timedOut: found.timedOut, lagMs };
 }
 
 /** Omits open tasks, which cannot be sorted by their end. Undefined if the search wants only open tasks. */
@@ -173,7 +171,7 @@ export async function findSteps(
   const order = given ?? (stepState !== undefined && OLDEST_FIRST.has(stepState) ? 'asc' : 'desc');
   checkPage({ order, limit });
   const place = readCursor<StepPlace>(cursor, { sort: 'since', order });
-  const facts = factsOf(database);
+  const lag = lagOf(database);
   const search = await readTaskFilter(database, filter);
   if (stepState !== undefined && !SEARCHED_STATES.includes(stepState)) {
     throw new TaskerError(
@@ -185,9 +183,9 @@ export async function findSteps(
   const found = search ? await look(database, stepLooks(search), slice) : NOTHING;
   if (place.backwards) found.places.reverse();
   const reading = found.places.length > 0 ? foundSteps(database, found.places) : [];
-  const [rows, count, lag] = await Promise.all([reading, found.count, facts]);
+  const [rows, count, lagMs] = await Promise.all([reading, found.count, lag]);
   const steps = rows.map(foundStepView);
-  return { steps, ...count, ...cursorsOf(place, found), timedOut: found.timedOut, ...lag };
+  return { steps, ...count, ...cursorsOf(place, found), timedOut: found.timedOut, lagMs };
 }
 
 function stepLooks(search: TaskSearch): Parameters<typeof look<StepPlace, Parameters<typeof allSteps>[2]>>[1] {
@@ -217,10 +215,10 @@ async function placeOf(database: Database, before: string, sort: SearchSort): Pr
 }
 
 /** Returns the lag of the search tables. If the query fails, the error surfaces when the search awaits the promise. */
-function factsOf(database: Database): Promise<Pick<SearchPage, 'lagMs' | 'completeSince'>> {
-  const facts = searchLag(database);
-  facts.catch(() => undefined);
-  return facts;
+function lagOf(database: Database): Promise<number> {
+  const lag = searchLag(database);
+  lag.catch(() => undefined);
+  return lag;
 }
 
 async function viewsOf(database: Database, places: readonly SearchPlace[]): Promise<FoundTask[]> {

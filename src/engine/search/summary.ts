@@ -123,7 +123,7 @@ export async function summarize(
   }
   const since = timeOf(endedSince, 'endedSince', await clockFor(database, endedSince));
   const [lagMs, names, search] = await Promise.all([
-    searchLag(database).then((lag) => lag.lagMs),
+    searchLag(database),
     templateIds(database, { namespace: null, name: null }),
     readTaskFilter(database, filter),
   ]);

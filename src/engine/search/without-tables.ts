@@ -54,5 +54,5 @@ export async function listWithoutTables(
     { sort, order, backwards: false, after },
     { places, more, timedOut: false, ...facts },
   );
-  return { tasks, ...facts, nextCursor, previousCursor: null, timedOut: false, lagMs: 0, completeSince: null };
+  return { tasks, ...facts, nextCursor, previousCursor: null, timedOut: false, lagMs: 0 };
 }

@@ -129,10 +129,7 @@ export function approvalOf(row: ApprovalRow): Approval {
     name,
     version,
     title: settings.title,
-    status:
-      endedAt === null && row.taskDoneAt === null
-        ? 'open'
-        : (progress.decision ?? (endedBy === 'timeout' ? 'timed_out' : 'ended')),
+    status: endedAt === null ? 'open' : (progress.decision ?? (endedBy === 'timeout' ? 'timed_out' : 'ended')),
     assignees: progress.assignees ?? settings.assignees,
     form: settings.form,
     quorum: settings.quorum,

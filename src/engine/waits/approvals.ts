@@ -168,8 +168,6 @@ function checkOpen(row: ApprovalRow | undefined, { taskUuid, step }: ApprovalSte
     );
   }
   if (row.endedAt !== null || row.late) throw waitOver({ ...row, decided: decisionOf(row) });
-  // A program of an earlier version ended the task without ending its waits.
-  if (row.taskDoneAt !== null) throw waitOver({ ...row, endedAt: row.taskDoneAt, endedBy: 'cancel' });
   return row;
 }
 

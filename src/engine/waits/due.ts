@@ -6,15 +6,7 @@ import { QUEUE_ORDER } from '../../store/planner.ts';
 import { recordTimers } from '../../store/record-steps.ts';
 import type { StepKey } from '../../store/step-key.ts';
 import { callAgain } from '../../store/waits/call-again.ts';
-import {
-  closeStrayWaits,
-  closeWaitsOfEnded,
-  type DueWait,
-  deferWaits,
-  dropWaitsOfNoTask,
-  lockDueWaits,
-  postponeWaits,
-} from '../../store/waits/due-waits.ts';
+import { type DueWait, deferWaits, lockDueWaits, postponeWaits } from '../../store/waits/due-waits.ts';
 import { openWaits } from '../../store/waits/read.ts';
 import type { Expanding } from '../operate.ts';
 import { withFreeTasks } from '../with-free-tasks.ts';
@@ -67,7 +59,6 @@ const LANES = 2;
  */
 export async function endDueWaits(engine: Expanding, report: (turn: DueTurn) => Promise<void>): Promise<void> {
   const first = await takeTurn(engine, report);
-  if (first === 0) return dropWaitsOfNoTask(engine.database);
   if (first < DUE_IN_A_TRANSACTION) return;
   const lane = async () => {
     while ((await takeTurn(engine, report)) === DUE_IN_A_TRANSACTION);
@@ -151,13 +142,6 @@ async function settleDue(engine: Expanding, tx: Db, keys: readonly StepKey[]): P
   // Read under the lock, because the statement that locked the tasks may have seen outdated waits.
   const waits = (await openWaits(tx, keys)).filter((wait) => wait.due);
   if (waits.length === 0) return [];
-  if (waits.some((wait) => wait.taskEnded)) {
-    await closeWaitsOfEnded(
-      tx,
-      waits.map((wait) => wait.taskUuid),
-    );
-    return settleDue(engine, tx, keys);
-  }
   const calls = waits.filter((wait) => wait.kind === 'call');
   const ends: WaitEnding[] = [];
   const deferred: Parameters<typeof deferWaits>[1][number][] = [];
@@ -174,14 +158,7 @@ async function settleDue(engine: Expanding, tx: Db, keys: readonly StepKey[]): P
   }
   const again = calls.length > 0 ? await callAgain(tx, calls) : new Map<number, string>();
   if (deferred.length > 0) await deferWaits(tx, deferred);
-  const settled = await endLocked(engine, tx, ends);
-  for (const ended of settled) if (ended) done.push(ended);
-  const strays = [
-    ...ends.flatMap(({ wait }, i) => (settled[i] ? [] : [wait])),
-    ...calls.filter((_, i) => !again.has(i)),
-  ];
-  // Otherwise they would stay due forever.
-  if (strays.length > 0) await closeStrayWaits(tx, strays);
+  for (const ended of await endLocked(engine, tx, ends)) if (ended) done.push(ended);
   for (const [i, endedAt] of again) {
     const effects = { state: 'enqueued', queued: true, takenFrom: false, task: undefined } as const;
     done.push(endedWait(calls[i]!, { by: 'elapsed', endedAt, ...effects }));

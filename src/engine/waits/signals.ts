@@ -86,7 +86,7 @@ export async function sendSignal(
   const signal = checkSignal(given.name, given.payload, options);
   const target = checkTarget(given.target);
   if (options.client !== undefined)
-    return sendLater(engine, target, { signal, db: statementsOn(checkClient(options.client)) });
+    return sendLater(engine, target, { signal, db: statementsOn(checkClient(options.client), engine.database.schema) });
   const signalId = uuidV7();
   return createDespiteLoss(
     () => deliver(engine, { target, signalId, signal }),

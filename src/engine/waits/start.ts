@@ -62,7 +62,7 @@ export function rescheduleTask(
 async function openStart(tx: Db, taskUuid: string, past: string): Promise<OpenWait> {
   await lockTasks(tx, [taskUuid]);
   const [wait] = await openWaits(tx, [{ taskUuid, idx: START_IDX }]);
-  if (wait && !wait.taskEnded) return wait;
+  if (wait) return wait;
   const [task] = await getTasks(tx, [taskUuid]);
   if (!task) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
   const before = (await waitsOf(tx, taskUuid)).find(({ idx }) => idx === START_IDX);

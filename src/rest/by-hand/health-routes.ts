@@ -84,6 +84,7 @@ export function healthRoutes(tasker: Tasker, facts: ServerFacts, { exposed }: { 
     const info = {
       version: facts.version,
       environment: facts.environment,
+      schema: tasker.engine.database.schema.name,
       operational_state: facts.state(),
       web_database_pool_size: poolSize,
       orchestration_database_pool_size: poolSize,

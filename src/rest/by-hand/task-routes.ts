@@ -149,7 +149,7 @@ async function listTasks(
   const cursor = given ?? (await cursorOf(tasker, { filter, how }, (page - 1) * perPage));
   const found = cursor === null ? undefined : await tasker.listTasks(filter, { ...how, limit: perPage, cursor });
   const facts = found ?? (await tasker.listTasks(filter, { ...how, limit: 1 }));
-  const { total, totalIsExact, timedOut, lagMs, completeSince } = facts;
+  const { total, totalIsExact, timedOut, lagMs } = facts;
   const hasNext = (found?.nextCursor ?? null) !== null;
   // Counting is bounded, and a count that was not finished is a lower bound. So is the place of this page.
   const before = given === undefined ? (page - 1) * perPage : 0;
@@ -172,7 +172,6 @@ async function listTasks(
       total_is_exact: totalIsExact && total >= least,
       timed_out: timedOut,
       lag_ms: Math.round(lagMs),
-      complete_since: completeSince,
     },
   };
 }

@@ -146,9 +146,8 @@ export async function moveSteps(db: Db, { queueId, after, limit }: Stretch): Pro
   return { moved, rank, next: lastRank === null ? undefined : { rank: lastRank, id: lastId! } };
 }
 
-// A program of an earlier version puts the steps of a paused task with waits under the negated id of its namespace. So the
-// paused parts are read in either case. Only this transaction can add rows of the task, because it has locked the task. The
-// statement waits for claims that have taken such a row.
+// Only this transaction can add rows of the task, because it has locked the task. The statement waits for claims that have
+// taken such a row.
 const MOVE_STEPS_OF_TASK = sql('move_steps_of_task')`
 with place as materialized (
   select t.rank, m.namespace_id, t.template_id,

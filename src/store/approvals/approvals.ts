@@ -7,7 +7,7 @@ const COLUMNS = `
   w.task_uuid "taskUuid", w.idx, w.attempt, w.template_id "templateId", w.rank, w.calls, tasker.iso(w.since) since,
   tasker.iso(w.until) until, tasker.iso(w.due_at) "dueAt", coalesce(w.until <= clock_timestamp(), false) late,
   tasker.iso(w.ended_at) "endedAt", w.ended_by "endedBy", w.settings, w.progress, n.namespace, n.name, n.version, n.step,
-  n.paused, t.verdict, t.done_at "taskDoneAt", v.votes::text`;
+  n.paused, t.verdict, v.votes::text`;
 const JOINS = `
   cross join lateral (
     select s.name namespace, m.name, m.version, ts.name step,
@@ -16,7 +16,7 @@ const JOINS = `
       join tasker.template_step ts on ts.template_id = m.id and ts.idx = w.idx
      where m.id = w.template_id offset 0) n
   cross join lateral (
-    select x.verdict::text, tasker.iso(x.done_at) done_at from tasker.task x where x.task_uuid = w.task_uuid offset 0) t
+    select x.verdict::text from tasker.task x where x.task_uuid = w.task_uuid offset 0) t
   cross join lateral (
     select coalesce(json_agg(json_build_object(
              'by', x.voter, 'decision', x.decision, 'at', tasker.iso(x.voted_at), 'comment', x.comment, 'form', x.form,
@@ -48,7 +48,6 @@ export interface ApprovalRow {
   paused: boolean;
   /** How an operator ended the task. Null if no operator did. */
   verdict: string | null;
-  taskDoneAt: string | null;
   /** JSON text. */
   votes: string;
 }

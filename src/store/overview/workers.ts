@@ -19,10 +19,7 @@ union all
   where state in ('buried', 'stopped') and lease_until > now() - $1 * interval '1 ms'
   order by lease_until desc limit ${MOST_ENDED})`;
 
-/**
- * One registration of a worker, with the values from its last heartbeat. A value is null if the worker runs an earlier
- * version of the program.
- */
+/** One registration of a worker, with the values from its last heartbeat. They are null before the first one. */
 export interface RecentWorkerRow {
   id: number;
   /** The same in all registrations of a worker. */

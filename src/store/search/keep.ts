@@ -13,20 +13,18 @@ with alive as (update tasker.search_writer set seen_at = now() where id = $1),
 turn as (
   update tasker.search_state set keeper = $1, keeper_until = now() + $2::int * interval '1 ms'
    where keeper = $1 or keeper is null or keeper_until < now()
-  returning filled_to, compared_at, compared_to)
-select filled_to "filledTo", tasker.iso(compared_at) "comparedAt", tasker.iso(now()) now,
+  returning compared_at, compared_to)
+select tasker.iso(compared_at) "comparedAt", tasker.iso(now()) now,
        case when pg_snapshot_xmax(pg_current_snapshot())::text::bigint - compared_to::text::bigint between 0 and 2000000000
             then compared_to::text end "comparedTo",
        case when current_setting('track_counts')::boolean then (
          select string_agg(concat_ws(',', pg_stat_get_tuples_inserted(o), pg_stat_get_tuples_updated(o), pg_stat_get_tuples_deleted(o)),
                            ' ' order by o) || ' ' || pg_postmaster_start_time() || ' ' || pg_stat_get_bgwriter_stat_reset_time()
-           from unnest('{tasker.task,tasker.step,tasker.task_search,tasker.step_search}'::regclass[]) o) end counters
+           from unnest(array['tasker.task', 'tasker.step', 'tasker.task_search', 'tasker.step_search']::regclass[]) o) end counters
   from turn`;
 
 /** The turn of a process to keep the search tables complete. */
 export interface SearchTurn {
-  /** All tasks from this id on are in the tables. */
-  filledTo: string;
   comparedAt: string;
   now: string;
   /**
@@ -79,17 +77,6 @@ export async function noteCompared(
   { id, at, comparedTo }: { id: string; at: string; comparedTo: string | null },
 ): Promise<void> {
   await db.query(NOTE_COMPARED, [id, at, comparedTo]);
-}
-
-const NOTE_FILLED = sql('note_filled')`
-update tasker.search_state set filled_to = $2, keeper_until = now() + $3::int * interval '1 ms' where keeper = $1 returning 1`;
-
-/** Stores the id down to which the tables are complete. Returns false if it is another process's turn. */
-export async function noteFilled(
-  db: Db,
-  { id, filledTo, turnMs }: { id: string; filledTo: string; turnMs: number },
-): Promise<boolean> {
-  return (await db.query(NOTE_FILLED, [id, filledTo, turnMs])).rows.length > 0;
 }
 
 const FIRST_RUNNING = sql('first_running_transaction')`select pg_snapshot_xmin(pg_current_snapshot())::text first`;
@@ -213,20 +200,6 @@ ${RESULT}`;
 /** Finds tasks without a row. */
 export function compareCreatedTasks(db: Db, slice: ComparedSlice): Promise<Compared> {
   return compare(db, COMPARE_CREATED, [slice.after, slice.limit, slice.youngMs]);
-}
-
-const TASKS_TO_FILL = sql('tasks_to_fill')`
-with slice as materialized (
-  select t.task_uuid, row_number() over () nr from (
-    select task_uuid from tasker.task where task_uuid < $1 order by task_uuid desc limit $2::int) t),
-compared as (
-  select l.task_uuid, l.nr, not exists (select 1 from tasker.task_search s where s.task_uuid = l.task_uuid) differs
-    from slice l)
-${RESULT}`;
-
-/** Finds tasks without a row, from the newest to the oldest. */
-export function tasksToFill(db: Db, { before, limit }: { before: string; limit: number }): Promise<Compared> {
-  return compare(db, TASKS_TO_FILL, [before, limit]);
 }
 
 async function compare(db: Db, statement: ReturnType<ReturnType<typeof sql>>, values: unknown[]): Promise<Compared> {

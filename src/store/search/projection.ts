@@ -124,22 +124,9 @@ select 1000 * greatest(
             from (select task_uuid, created_at from tasker.task order by task_uuid desc limit 20) t
            where t.created_at < now() - interval '3 seconds'
              and not exists (select 1 from tasker.task_search s where s.task_uuid = t.task_uuid)),
-         0)::float8 "lagMs",
-       (select nullif(filled_to, '00000000-0000-0000-0000-000000000000') from tasker.search_state) "filledTo"`;
+         0)::float8 "lagMs"`;
 
-/** The lag of the tables. */
-export interface SearchLag {
-  /** Age of the oldest change that is known to be unwritten, in milliseconds. */
-  lagMs: number;
-  /** Tasks older than this (ISO 8601) are still being added. Null if all tasks are in the tables. */
-  completeSince: string | null;
-}
-
-/** Returns the lag of the tables. */
-export async function searchLag(db: Db): Promise<SearchLag> {
-  const { lagMs, filledTo } = (await db.query<{ lagMs: number; filledTo: string | null }>(SEARCH_LAG)).rows[0]!;
-  if (filledTo === null) return { lagMs, completeSince: null };
-  // The id of a task begins with the time of its creation.
-  const ms = Number.parseInt(filledTo.replaceAll('-', '').slice(0, 12), 16);
-  return { lagMs, completeSince: new Date(Math.min(ms, Date.now())).toISOString() };
+/** Returns the age of the oldest change that is known to be missing from the tables, in milliseconds. */
+export async function searchLag(db: Db): Promise<number> {
+  return (await db.query<{ lagMs: number }>(SEARCH_LAG)).rows[0]!.lagMs;
 }

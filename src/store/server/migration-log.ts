@@ -3,7 +3,8 @@ import { sql } from '../sql.ts';
 
 const PREPARE_LOG = sql('prepare_migration_log')`
 do $$ begin
-  create schema if not exists tasker;
+  -- An existing schema is not created again, because that requires a privilege on the database.
+  if to_regnamespace('tasker') is null then create schema tasker; end if;
   create table if not exists tasker.migration (
     id int primary key, name text not null, checksum text not null, serves int not null, applied_at timestamptz not null default now());
 end $$`;

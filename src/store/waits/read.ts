@@ -29,22 +29,18 @@ export interface OpenWait extends Wait {
   overdue: boolean;
   /** Whether the engine must act now. */
   due: boolean;
-  /** Whether its task has ended: a program of an earlier version cancels a task without ending its waits. */
-  taskEnded: boolean;
   /** The time of the database, in ISO 8601. */
   now: string;
 }
 
-type OpenRow = WaitRow & Pick<OpenWait, 'overdue' | 'due' | 'taskEnded' | 'now'>;
+type OpenRow = WaitRow & Pick<OpenWait, 'overdue' | 'due' | 'now'>;
 
 const OPEN_WAITS = sql('open_waits')`
 select ${WAIT_COLUMNS}, coalesce(w.until <= clock_timestamp(), false) overdue,
-       coalesce(w.due_at <= clock_timestamp(), false) due, t.ended "taskEnded",
-       tasker.iso(clock_timestamp()) now
+       coalesce(w.due_at <= clock_timestamp(), false) due, tasker.iso(clock_timestamp()) now
   from unnest($1::uuid[], $2::int[]) with ordinality d (task_uuid, idx, ord)
  cross join lateral (
    select * from tasker.wait x where x.task_uuid = d.task_uuid and x.idx = d.idx and x.ended_at is null offset 0) w
- cross join lateral (select done_at is not null ended from tasker.task x where x.task_uuid = d.task_uuid offset 0) t
  order by d.ord`;
 
 /** Returns the waits of these steps that have not ended. Call it after lockTasks to act on them. */

@@ -1,6 +1,5 @@
 import type { Engine, QueueCheck } from '../../engine/engine.ts';
 import { prunePolicy, type RetentionPolicy } from '../../engine/retention/policy.ts';
-import type { WaitSlice } from '../../engine/waits/left.ts';
 import { isTaskerError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { DeadLetterLooks, type StalenessThresholds } from './dead-letter-looks.ts';
@@ -65,8 +64,6 @@ export class Housekeeping {
   #lifecycleAt = Number.NEGATIVE_INFINITY;
   #endingStale = false;
   #forgotAt = Number.NEGATIVE_INFINITY;
-  /** Where the next slice of the search for orphaned waits begins. If undefined, it begins with the newest task. */
-  #waitsBefore: WaitSlice['before'];
   #checkAt = Number.NEGATIVE_INFINITY;
   #checkBegan = Number.NEGATIVE_INFINITY;
   /** Total time of the slices of this check. */
@@ -287,11 +284,8 @@ export class Housekeeping {
       await this.#engine.forgetWorkers();
       if (this.#auditRetentionMs > 0) await this.#engine.forgetActs(this.#auditRetentionMs);
       await this.#engine.forgetPauses();
-      const { closed, next } = await this.#engine.closeLeftWaits({ before: this.#waitsBefore });
-      this.#waitsBefore = next;
-      if (closed > 0) this.#logger.warn({ waits: closed }, 'orphaned waits closed');
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'old workers, actions, pauses and waits not deleted');
+      this.#logger.debug({ error: messageOf(error) }, 'old workers, actions and pauses not deleted');
     }
   }
 

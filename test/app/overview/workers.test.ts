@@ -175,7 +175,7 @@ it('a worker that registered again is listed once', async () => {
   expect(await tasker.getWorker(before)).toMatchObject({ id: worker.stats!.workerId });
 });
 
-it('workers of an earlier version are listed with the values in their rows', async () => {
+it('a worker that has sent no heartbeat is listed with the values in its row', async () => {
   const { tasker, demo } = await shared.setup({ a: [] }, { worker: false });
   await shared.sql(
     `insert into tasker.worker (name, host, pid, namespaces, callables, concurrency, lease_until)

@@ -1,8 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Tasker } from '../../../src/app/tasker.ts';
-import { migrate } from '../../../src/engine/migrate.ts';
-import { silentLogger } from '../../../src/logging/logger.ts';
 import { PERCENTILE_ERROR } from '../../../src/model/duration-histogram.ts';
 import { compareWithJournal, keepJournal } from '../../support/crash/attempt-journal.ts';
 import { openSession, type Sql } from '../../support/database.ts';
@@ -215,28 +213,4 @@ it('ten days are not summed before everything that ended in them is counted', as
   );
   await sumAll(tasker, sql);
   expect(await compareWithJournal(sql, 1440)).toEqual({ attempts: ATTEMPTS + 10, ends: 0 });
-});
-
-it('statistics of an earlier version are summed after the migration', async () => {
-  const { tasker, sql, uuids } = await bench();
-  await sql(`
-    drop trigger day_changed on tasker.analytics;
-    drop trigger day_deleted on tasker.analytics;
-    drop function tasker.day_changed();
-    drop function tasker.sum_ten_days(timestamptz, int, int);
-    alter table tasker.analytics_state drop column ten_days_until;
-    alter table tasker.analytics drop constraint analytics_minutes,
-      add constraint analytics_minutes check (minutes in (1, 60, 1440));
-    drop index tasker.step_search_of_worker;
-    drop index tasker.task_open_states;
-    create index task_open on tasker.task (task_uuid);
-    create index task_active on tasker.task (task_uuid);
-    delete from tasker.migration where id between 23 and 25`);
-  await sql(OLD_ATTEMPTS, [uuids, ATTEMPTS + 1, ATTEMPTS + 50, 0]);
-  await tasker.engine.analytics.flush();
-  await migrate(tasker.engine.database, silentLogger);
-  await compareWindows(tasker, sql, 4);
-  await sumAll(tasker, sql);
-  await compareWindows(tasker, sql, 4);
-  expect(await compareWithJournal(sql, 1440)).toEqual({ attempts: ATTEMPTS + 50, ends: 0 });
 });

@@ -71,7 +71,7 @@ it.each([{ staleness_action: 'none' }, { staleness_action: 'error' }, { auto_dlq
   },
 );
 
-it('a task that was noted by an earlier version gets its entry at the next check', async () => {
+it('a stale task without an entry gets one at the next check', async () => {
   const { tasker, sql, taskUuid } = await taskUnderLimit('max_waiting_for_retry_minutes', {});
   await age(sql, 25, taskUuid);
   await checkForStale(tasker);

@@ -198,24 +198,6 @@ it('a process that stops lets another process keep the tables complete immediate
   expect(await sql('select keeper from tasker.search_state')).toEqual([{ keeper: null }]);
 });
 
-it('tasks that are older than the search tables are added, and a page reports since when it is complete', async () => {
-  const { tasker, url, sql } = await setup(OPTIONS);
-  await tasker.createTasks(Array.from({ length: 50 }, () => DEMO));
-  await tasker.engine.search.flush();
-  // Simulates the migration of a database with tasks from programs that wrote no search tables.
-  await sql('truncate tasker.task_search, tasker.step_search, tasker.search_writer');
-  await sql(`update tasker.task set created_at = created_at - interval '1 hour'`);
-  await sql(
-    `update tasker.search_state set filled_to = 'ffffffff-ffff-ffff-ffff-ffffffffffff', keeper = null, compared_at = now() + interval '1 hour'`,
-  );
-  const before = await tasker.listTasks({}, {});
-  expect(before).toMatchObject({ total: 0, completeSince: expect.stringMatching(/^20/) });
-  expect(before.lagMs).toBeGreaterThan(3_000_000);
-  await projectorOn(url).keeper.look();
-  expect(await tasker.listTasks({}, {})).toMatchObject({ total: 50, completeSince: null, lagMs: 0 });
-  expect((await tasker.listSteps({ stepState: 'enqueued' }, {})).total).toBe(50);
-});
-
 it('a comparison finds changes that are too many for a process to remember', async () => {
   const { tasker, url, sql } = await setup(OPTIONS);
   const created = await tasker.createTasks(Array.from({ length: 20 }, () => DEMO));
@@ -267,9 +249,6 @@ it('a total is not exact while the search is behind', async () => {
   expect(page).toMatchObject({ total: 1, totalIsExact: false });
   expect(page.lagMs).toBeGreaterThan(89_000);
   expect(await tasker.listSteps({ stepState: 'enqueued' })).toMatchObject({ totalIsExact: false });
-  await sql('delete from tasker.search_writer');
-  await sql(`update tasker.search_state set filled_to = 'ffffffff-ffff-ffff-ffff-ffffffffffff'`);
-  expect(await tasker.listTasks({}, {})).toMatchObject({ total: 1, totalIsExact: false });
 });
 
 it('many processes that write the same tasks at the same time leave the latest state', async () => {

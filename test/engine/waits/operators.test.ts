@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { WaitSlice } from '../../../src/engine/waits/left.ts';
-import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { partsFor, sharedHandWorkers, workers } from '../../support/hand-worker.ts';
-import { DEMO, invariants, setup, template, until } from '../../support/setup.ts';
+import { invariants } from '../../support/setup.ts';
 
 const handWorker = sharedHandWorkers();
 
@@ -28,30 +26,6 @@ const pass = (hand: Hand) =>
   hand.sql(`update tasker.wait set until = now(), due_at = now() where task_uuid = $1 and ended_at is null`, [
     hand.taskUuid,
   ]);
-
-/** Cancels a task like a program of a version without waits. */
-async function cancelByEarlierVersion({ taskUuid, sql }: Pick<Hand, 'taskUuid' | 'sql'>): Promise<void> {
-  await sql(`update tasker.step set state = 'cancelled' where task_uuid = $1 and state = 'pending'`, [taskUuid]);
-  await sql(
-    `update tasker.task set verdict = 'cancelled', n_open = 0, n_active = 0, done_at = now() where task_uuid = $1`,
-    [taskUuid],
-  );
-}
-
-/** Reruns the waiting step of a task like a program of a version without waits. */
-async function rerunByEarlierVersion({ taskUuid, sql }: Hand): Promise<void> {
-  await sql(
-    `update tasker.step set state = 'enqueued', spared = attempts, claim = null where task_uuid = $1 and state = 'waiting'`,
-    [taskUuid],
-  );
-  await sql('update tasker.task set n_active = 1 where task_uuid = $1', [taskUuid]);
-  await sql(
-    `insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-     select m.queue_id, t.rank, t.task_uuid, 0, m.id from tasker.task t join tasker.template m on m.id = t.template_id
-      where t.task_uuid = $1`,
-    [taskUuid],
-  );
-}
 
 describe('an operator', () => {
   it('cancels a task and its waits, and the timer of the task no longer fires', async () => {
@@ -147,7 +121,7 @@ describe('an operator', () => {
     expect(await hand.claim()).toEqual(['after']);
   });
 
-  it('pauses a namespace with its lane, and corrects steps that an earlier version put into the wrong queue', async () => {
+  it('pauses a namespace with its lane', async () => {
     const hand = await waiting();
     const { namespace } = await hand.tasker.getTask(hand.taskUuid);
     await pass(hand);
@@ -156,7 +130,6 @@ describe('an operator', () => {
     expect(paused.steps).toBe(1);
     expect(await hand.claim()).toEqual([]);
     await invariants(hand.sql);
-    await hand.sql(`update tasker.queue set namespace_id = namespace_id + 1073741824`);
     await hand.tasker.resume({ namespace });
     await invariants(hand.sql);
     expect(await hand.claim()).toEqual(['after']);
@@ -194,17 +167,6 @@ describe('an operator', () => {
   });
 });
 
-it('a due wait that an earlier version left open after a rerun is ended', async () => {
-  const hand = await waiting();
-  await rerunByEarlierVersion(hand);
-  await pass(hand);
-  await hand.engine.promoteDue();
-  expect(await waitsOf(hand)).toMatchObject([{ ended_by: 'cancel' }]);
-  expect(await hand.sql('select n_wait from tasker.task')).toEqual([{ n_wait: 0 }]);
-  await invariants(hand.sql);
-  expect(await hand.claim()).toEqual(['wait']);
-});
-
 describe('a batch', () => {
   it('keeps the place of a worker that waits, and cancels it when the batch fails', async () => {
     const steps = {
@@ -236,78 +198,6 @@ describe('a batch', () => {
     expect(await hand.engine.promoteDue()).toBe(1);
     expect(await hand.claim()).toEqual(['work_2']);
     await invariants(hand.sql);
-  });
-});
-
-describe('a wait of a task that a program of an earlier version ended or deleted', () => {
-  it('is closed when it is due', async () => {
-    const hand = await waiting();
-    await cancelByEarlierVersion(hand);
-    await pass(hand);
-    await hand.engine.promoteDue();
-    expect(await waitsOf(hand)).toEqual([{ kind: 'timer', ended_by: 'cancel', ended: true }]);
-    expect(await hand.states()).toMatchObject({ wait: 'cancelled' });
-
-    const gone = await waiting(hand);
-    await gone.sql(`delete from tasker.step where task_uuid = $1`, [gone.taskUuid]);
-    await gone.sql(`delete from tasker.task where task_uuid = $1`, [gone.taskUuid]);
-    await pass(gone);
-    await gone.engine.promoteDue();
-    expect(await waitsOf(gone)).toEqual([]);
-  });
-
-  it('is closed slice by slice even if it has no limit, and the waits of other tasks stay open', async () => {
-    const forever = { kind: 'timer', settings: {} } as const;
-    const wait = async (bench?: Hand) => {
-      const hand = await handWorker({ wait: TIMER, after: ['wait'] }, bench);
-      await hand.claim();
-      await hand.record(hand.waits('wait', forever));
-      return hand;
-    };
-    const ended = await wait();
-    const [gone, rerun, kept] = [await wait(ended), await wait(ended), await wait(ended)];
-    const { namespace } = await ended.tasker.getTask(ended.taskUuid);
-    const { taskUuid: later } = await ended.tasker.createTask({ ...DEMO, namespace, delayMs: HOUR });
-    await cancelByEarlierVersion(ended);
-    for (const table of ['step', 'task']) {
-      await gone.sql(`delete from tasker.${table} where task_uuid = $1`, [gone.taskUuid]);
-    }
-    await rerunByEarlierVersion(rerun);
-    let [slices, closed] = [0, 0];
-    for (let before: WaitSlice['before'], more = true; more; slices++) {
-      const turn = await ended.engine.closeLeftWaits({ before, limit: 2 });
-      before = turn.next;
-      closed += turn.closed;
-      more = before !== undefined;
-    }
-    expect({ slices, closed }).toEqual({ slices: 3, closed: 3 });
-    expect(await waitsOf(ended)).toEqual([{ kind: 'timer', ended_by: 'cancel', ended: true }]);
-    expect(await ended.states()).toMatchObject({ wait: 'cancelled' });
-    expect(await waitsOf(gone)).toEqual([]);
-    expect(await waitsOf(rerun)).toMatchObject([{ ended_by: 'cancel' }]);
-    expect(await waitsOf(kept)).toMatchObject([{ ended: false }]);
-    expect(await waitsOf({ ...kept, taskUuid: later })).toMatchObject([{ kind: 'start', ended: false }]);
-    await invariants(ended.sql);
-    expect(await ended.engine.closeLeftWaits()).toEqual({ closed: 0, next: undefined });
-  });
-
-  it('is closed by any worker that starts even if the wait has no limit', async () => {
-    const signal = { type: 'signal', handler: undefined, signal: { name: 'paid' } };
-    const handlers = [defineHandler('after', {}, () => ({}))];
-    const templates = template({ wait: signal, after: ['wait'] });
-    const { tasker, sql, another } = await setup({ templates, handlers });
-    const { taskUuid } = await tasker.createTask(DEMO);
-    await until(
-      () => tasker.getStep(taskUuid, 'wait'),
-      ({ currentState }) => currentState === 'waiting',
-    );
-    await cancelByEarlierVersion({ taskUuid, sql });
-    await another({ leaseMs: 3_000 });
-    await until(
-      () => sql<{ by: string | null }>('select ended_by by from tasker.wait'),
-      ([row]) => row?.by === 'cancel',
-    );
-    await invariants(sql);
   });
 });
 

@@ -16,6 +16,9 @@ interface TopBarProps {
   onMenu(): void;
 }
 
+/** Not shown, because most installations use it. */
+const DEFAULT_SCHEMA = 'tasker';
+
 export function TopBar({ onPalette, onMenu }: TopBarProps) {
   const { data: health } = useQuery({
     queryKey: ['health'],
@@ -24,6 +27,7 @@ export function TopBar({ onPalette, onMenu }: TopBarProps) {
   });
   const environment = health?.info.environment;
   const production = environment === 'production';
+  const schema = health?.info.schema;
   return (
     <div
       className={`sticky top-0 z-10 flex h-12 items-center gap-2 border-b bg-surface px-3 sm:px-6 ${production ? 'border-t-2 border-t-s-red border-b-line' : 'border-line'}`}
@@ -39,6 +43,14 @@ export function TopBar({ onPalette, onMenu }: TopBarProps) {
           className={`hidden rounded px-1.5 text-xs sm:inline ${production ? 'bg-t-red font-semibold text-s-red' : 'bg-hover text-soft'}`}
         >
           {environment}
+        </span>
+      )}
+      {schema !== undefined && schema !== DEFAULT_SCHEMA && (
+        <span
+          className="hidden rounded bg-hover px-1.5 font-mono text-xs text-soft sm:inline"
+          title="The schema of the database"
+        >
+          {schema}
         </span>
       )}
       <div className="grow" />
