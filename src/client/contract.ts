@@ -2627,8 +2627,6 @@ export interface Pagination {
   timed_out: boolean;
   /** Changes younger than this may be missing. */
   lag_ms: number;
-  /** Older tasks are still being added to the search. */
-  complete_since: string | null;
 }
 
 export interface Pause {
@@ -2995,6 +2993,8 @@ export interface ServerDetailedHealth {
   info: {
     version: string;
     environment: string;
+    /** The schema of the database that contains the tables. */
+    schema: string;
     operational_state: string;
     web_database_pool_size: number;
     orchestration_database_pool_size: number;
@@ -3015,6 +3015,8 @@ export interface ServerReady {
   info: {
     version: string;
     environment: string;
+    /** The schema of the database that contains the tables. */
+    schema: string;
     operational_state: string;
     web_database_pool_size: number;
     orchestration_database_pool_size: number;
@@ -3284,8 +3286,6 @@ export interface StepList {
   timed_out: boolean;
   /** Changes younger than this may be missing. */
   lag_ms: number;
-  /** Older tasks are still being added to the search. */
-  complete_since: string | null;
   /** Pass it as `cursor` for the next page. Null on the last page. */
   next_cursor: string | null;
   /** Pass it as `cursor` for the previous page. Null on the first page, or if the list only goes forward. */

@@ -84,7 +84,6 @@ it('a list shows a total that is not exact as a lower bound, and by how much the
     previousCursor: null,
     timedOut: false,
     lagMs: 90_000,
-    completeSince: null,
   };
   const notes = (more: Partial<SearchPage>) =>
     pageNotes({ ...page, ...more }, { found: 25, what: 'task', filter: 'status error' });

@@ -10,7 +10,6 @@ export type {
   Status,
   StepError,
   StepLogs,
-  StepReadiness as Step,
   Summary,
   TaskExplanation as Explanation,
   TaskGraph,
