@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { DURATION_FORMS, durationMs, timeInWords } from '../app/schedules/duration.ts';
-import { isSchemaName, SCHEMA_RULE } from '../model/schema-name.ts';
+import { isSchemaName, SCHEMA_RULE } from '../config/schema-name.ts';
 import { isNamespace, NAMESPACE_RULE } from '../template/namespace-rule.ts';
 
 /** Options that every command accepts, before or after its name. */

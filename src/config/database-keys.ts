@@ -1,4 +1,4 @@
-import { DEFAULT_SCHEMA } from '../model/schema-name.ts';
+import { DEFAULT_SCHEMA } from './schema-name.ts';
 import * as forms from './value-forms.ts';
 
 /** The settings of more connections to the database. */

@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { isTaskerError } from '../errors.ts';
 import { regexOfPatterns } from '../model/event-pattern.ts';
 import { isNamespace, NAMESPACE_RULE } from '../model/namespace.ts';
-import { isSchemaName, SCHEMA_RULE } from '../model/schema-name.ts';
 import { hostsOf } from './database-hosts.ts';
 import { FILTER_LEVELS, type LogFilter, parseLogFilter } from './log-filter.ts';
+import { isSchemaName, SCHEMA_RULE } from './schema-name.ts';
 
 /** An address to listen on. */
 export interface ListenAddress {

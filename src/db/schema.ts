@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { DEFAULT_SCHEMA, isSchemaName, SCHEMA_RULE } from '../config/schema-name.ts';
 import { TaskerError } from '../errors.ts';
-import { DEFAULT_SCHEMA, isSchemaName, SCHEMA_RULE } from '../model/schema-name.ts';
 import type { Statement } from './statement.ts';
 
 /** Names of tables, types and functions. The others are the callables of built-in handlers. */
@@ -80,11 +80,11 @@ export class Schema {
 
   /** Returns the channel of this schema for a channel of the schema `tasker`. */
   channel(channel: string): string {
-    return this.name + channel.slice(SUFFIX);
+    return this.isDefault ? channel : this.name + channel.slice(SUFFIX);
   }
 
   /** The inverse of {@link channel}. */
   plainChannel(channel: string): string {
-    return DEFAULT_SCHEMA + channel.slice(this.name.length);
+    return this.isDefault ? channel : DEFAULT_SCHEMA + channel.slice(this.name.length);
   }
 }

@@ -22,7 +22,7 @@ describe('the guide page about configuration', () => {
   });
 
   it('the example files are valid', () => {
-    expect(blocks).toHaveLength(2);
+    expect(blocks).toHaveLength(3);
     for (const text of blocks) {
       const { warnings, config } = loadConfig({ cwd: projectWith({ 'tasker.toml': text }), env: {} });
       expect(warnings).toEqual([]);

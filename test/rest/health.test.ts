@@ -20,6 +20,7 @@ const DETAILED = [...READY, 'channel_saturation', 'pool_utilization', 'queue_dep
 const INFO = {
   version: '1.2.3',
   environment: 'test',
+  schema: 'tasker',
   operational_state: 'running',
   web_database_pool_size: 6,
   orchestration_database_pool_size: 6,

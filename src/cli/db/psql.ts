@@ -26,7 +26,7 @@ export async function dbPsql(rest: readonly string[], options: DbPsqlOptions): P
     if (options.json) return printJson({ url, schema: schema.name });
     if (options.url) return print(url);
     if (!schema.isDefault) note(`the tables are in the schema ${schema.name}; write :"schema".task`);
-    const code = await psql(url, ['-v', `schema=${schema.name}`, ...rest]);
+    const code = await psql(url, schema.isDefault ? rest : ['-v', `schema=${schema.name}`, ...rest]);
     if (code === 'missing') {
       note('psql is not in PATH; use this URL with any PostgreSQL client:');
       print(url);

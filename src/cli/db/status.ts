@@ -1,8 +1,8 @@
 import { isEmbeddedAllowed } from '../../app/open-database.ts';
 import { type DatabaseStatus, databaseStatus } from '../../app/project/database-admin.ts';
 import { loadConfig } from '../../config/load-config.ts';
+import { DEFAULT_SCHEMA } from '../../config/schema-name.ts';
 import { pc } from '../../logging/terminal/colors.ts';
-import { DEFAULT_SCHEMA } from '../../model/schema-name.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
