@@ -7,6 +7,88 @@ import type { TaskerBulk } from '../tasker-bulk.ts';
 import type { TaskerDeadLetters } from '../tasker-dead-letters.ts';
 import { Redaction } from './redaction.ts';
 
+/** Returns names as the keys of an object. */
+const namesOf = <const Names extends readonly string[]>(...names: Names) =>
+  Object.fromEntries(names.map((name) => [name, true])) as Record<Names[number], true>;
+
+// The verbs that return nothing that a template can declare as sensitive.
+const PLAIN_TASKER = {
+  [Symbol.asyncDispose]: true,
+  ...namesOf(
+    'activateTemplate',
+    'analytics',
+    'cancelTask',
+    'completeByToken',
+    'completeStep',
+    'copyTask',
+    'createTask',
+    'createTasks',
+    'deleteTask',
+    'drainWorker',
+    'extendByToken',
+    'failByToken',
+    'fireTimer',
+    'getCopies',
+    'getStepLogs',
+    'getWaits',
+    'getWorker',
+    'httpWorkers',
+    'hurry',
+    'listWorkers',
+    'moveTimer',
+    'pause',
+    'pauses',
+    'prune',
+    'queues',
+    'refresh',
+    'registerHttpTemplate',
+    'registerTemplates',
+    'rerunTask',
+    'rescheduleTask',
+    'resetStep',
+    'resolveStep',
+    'resolveTask',
+    'restoreArchive',
+    'resume',
+    'resumeWorker',
+    'retryStep',
+    'retryTask',
+    'serveToo',
+    'signal',
+    'start',
+    'startTaskNow',
+    'status',
+    'stop',
+    'stopWith',
+    'watchTasks',
+  ),
+} as const;
+const PLAIN_BULK = namesOf('begunBy', 'resume', 'runAlone', 'runsHere', 'stop', 'stopAll');
+const PLAIN_DEAD_LETTERS = namesOf(
+  'add',
+  'assign',
+  'get',
+  'list',
+  'note',
+  'redrive',
+  'resolve',
+  'staleness',
+  'stats',
+  'update',
+);
+const PLAIN_SCHEDULES = namesOf('apply', 'backfill', 'backfilling', 'delete', 'firings', 'pause', 'resume', 'trigger');
+const PLAIN_EVENTS = namesOf(
+  'countReplay',
+  'discard',
+  'group',
+  'groups',
+  'redeliver',
+  'removeGroup',
+  'replay',
+  'stop',
+  'wake',
+);
+
 /** Options of {@link withoutSensitive}. */
 export interface SensitiveOptions {
   /** The instruction in errors for showing the values: `use …` or `pass …`. */
@@ -17,20 +99,26 @@ export interface SensitiveOptions {
 
 /**
  * Returns a tasker that hides the values that templates declare as sensitive in everything that it returns, and rejects
- * filters that compare these values. The HTTP API and the command line use this tasker. A verb that returns contexts,
- * results or payloads must have its redaction here.
+ * filters that compare these values. The HTTP API and the command line use this tasker. A verb that
+ * is neither redacted here nor listed above is refused.
  */
 export function withoutSensitive(tasker: Tasker, { way, shows = () => false }: SensitiveOptions): Tasker {
   const redaction = new Redaction(tasker.engine, way);
-  return over(tasker, shows, {
-    ...readsOf(tasker, redaction),
-    ...waitsOf(tasker, redaction),
-    bulk: over(tasker.bulk, shows, bulkOf(tasker.bulk, redaction)),
-    deadLetters: over(tasker.deadLetters, shows, deadLettersOf(tasker.deadLetters, redaction)),
-    approvals: over(tasker.approvals, shows, approvalsOf(tasker.approvals, redaction)),
-    schedules: over(tasker.schedules, shows, schedulesOf(tasker.schedules, redaction)),
-    events: over(tasker.events, shows, eventsOf(tasker.events, redaction)),
-  });
+  const verbs = { ...readsOf(tasker, redaction), ...waitsOf(tasker, redaction) };
+  const groups = {
+    bulk: over(tasker.bulk, shows, { hiding: bulkOf(tasker.bulk, redaction), plain: PLAIN_BULK }),
+    deadLetters: over(tasker.deadLetters, shows, {
+      hiding: deadLettersOf(tasker.deadLetters, redaction),
+      plain: PLAIN_DEAD_LETTERS,
+    }),
+    approvals: over(tasker.approvals, shows, { hiding: approvalsOf(tasker.approvals, redaction), plain: {} }),
+    schedules: over(tasker.schedules, shows, {
+      hiding: schedulesOf(tasker.schedules, redaction),
+      plain: PLAIN_SCHEDULES,
+    }),
+    events: over(tasker.events, shows, { hiding: eventsOf(tasker.events, redaction), plain: PLAIN_EVENTS }),
+  };
+  return over(tasker, shows, { hiding: { ...verbs, ...groups }, plain: PLAIN_TASKER });
 }
 
 /** Returns a function that hides the values in a task and its steps, as {@link withoutSensitive} does. */
@@ -42,25 +130,41 @@ export function hidingIn(
   return async (snapshot) => (shows() ? snapshot : redaction.snapshot(snapshot));
 }
 
-/** Returns an object with some verbs replaced, unless the values are shown. */
-function over<T extends object>(whole: T, shows: () => boolean, replaced: Partial<T>): T {
+/** The names of the methods of an object. */
+type VerbsOf<T> = { [Key in keyof T]: T[Key] extends (...given: never[]) => unknown ? Key : never }[keyof T];
+
+/** The verbs that need no redaction: every verb that is not in `Hiding`. The compiler demands an entry for a new verb. */
+type Plain<T, Hiding> = Readonly<Record<Exclude<VerbsOf<T>, keyof Hiding>, true>>;
+
+/**
+ * Returns an object with some verbs replaced, unless the values are shown. A method that is neither replaced nor listed
+ * as plain is refused, so that a new verb cannot reveal anything.
+ */
+function over<T extends object, Hiding extends Partial<T>>(
+  whole: T,
+  shows: () => boolean,
+  { hiding, plain }: { hiding: Hiding; plain: Plain<T, Hiding> },
+): T {
   const known = new Map<PropertyKey, unknown>();
   const memberOf = (key: PropertyKey): unknown => {
-    const own: unknown = Reflect.get(replaced, key);
+    const own: unknown = Reflect.get(hiding, key);
     if (typeof own === 'object') return own;
     const member: unknown = Reflect.get(whole, key);
-    if (typeof member !== 'function') return member;
+    if (typeof member !== 'function' || key in Object.prototype) return member;
     if (known.has(key)) return known.get(key);
-    const plain = member.bind(whole) as (...given: unknown[]) => unknown;
-    const hiding = own as typeof plain | undefined;
-    const verb = hiding ? (...given: unknown[]) => (shows() ? plain : hiding)(...given) : plain;
+    const shown = member.bind(whole) as (...given: unknown[]) => unknown;
+    const hidden = own as typeof shown | undefined;
+    if (!hidden && !Object.hasOwn(plain, key)) {
+      throw new TypeError(`no rule says whether ${String(key)} can return sensitive values; see without-sensitive.ts`);
+    }
+    const verb = hidden ? (...given: unknown[]) => (shows() ? shown : hidden)(...given) : shown;
     known.set(key, verb);
     return verb;
   };
   return new Proxy(whole, { get: (_, key) => memberOf(key) });
 }
 
-function readsOf(tasker: Tasker, redaction: Redaction): Partial<Tasker> {
+function readsOf(tasker: Tasker, redaction: Redaction) {
   return {
     getTaskWithSteps: async (uuid) => redaction.snapshot(await tasker.getTaskWithSteps(uuid)),
     getTask: async (uuid) => redaction.task(await tasker.getTask(uuid)),
@@ -102,16 +206,16 @@ function readsOf(tasker: Tasker, redaction: Redaction): Partial<Tasker> {
       const tasksOf = (one: NonNullable<typeof signal>) => one.tasks.map(({ taskUuid }) => taskUuid);
       return signal && (await redaction.signals([signal], tasksOf))[0];
     },
-  };
+  } satisfies Partial<Tasker>;
 }
 
-function waitsOf(tasker: Tasker, redaction: Redaction): Partial<Tasker> {
+function waitsOf(tasker: Tasker, redaction: Redaction) {
   return {
     waitForTask: async (uuid, options) => redaction.task(await tasker.waitForTask(uuid, options)),
     async *watchTask(uuid, options) {
       for await (const snapshot of tasker.watchTask(uuid, options)) yield await redaction.snapshot(snapshot);
     },
-  };
+  } satisfies Partial<Tasker>;
 }
 
 /** The verbs that return a bulk action. All of them except `resume` take a filter. */
@@ -128,16 +232,16 @@ const ACTS: Record<Exclude<Acting<TaskerBulk>, 'resume'>, true> = {
   resolveSteps: true,
 };
 
-function bulkOf(bulk: TaskerBulk, redaction: Redaction): Partial<TaskerBulk> {
+function bulkOf(bulk: TaskerBulk, redaction: Redaction) {
   type Verb = TaskerBulk['retry'];
   const acts = (Object.keys(ACTS) as (keyof typeof ACTS)[]).map((name): [string, Verb] => [
     name,
     (target, options) => checked((bulk[name] as Verb).call(bulk, target, options), () => redaction.refuse(target)),
   ]);
   return {
-    ...Object.fromEntries(acts),
-    list: async (page) => redaction.filters(await bulk.list(page)),
-    show: async (id) => (await redaction.filters([await bulk.show(id)]))[0]!,
+    ...(Object.fromEntries(acts) as Pick<TaskerBulk, keyof typeof ACTS>),
+    list: async (page?: Parameters<TaskerBulk['list']>[0]) => redaction.filters(await bulk.list(page)),
+    show: async (id: number) => (await redaction.filters([await bulk.show(id)]))[0]!,
   };
 }
 
@@ -173,7 +277,7 @@ function checked(act: BulkAct, check: () => Promise<void>): BulkAct {
   return guarded as BulkAct;
 }
 
-function approvalsOf(approvals: TaskerApprovals, redaction: Redaction): Partial<TaskerApprovals> {
+function approvalsOf(approvals: TaskerApprovals, redaction: Redaction) {
   type Approval = Awaited<ReturnType<TaskerApprovals['get']>>;
   const one = async (approval: Promise<Approval>) => (await redaction.approvals([await approval]))[0]!;
   return {
@@ -184,10 +288,10 @@ function approvalsOf(approvals: TaskerApprovals, redaction: Redaction): Partial<
     get: (uuid, step) => one(approvals.get(uuid, step)),
     vote: (uuid, step, request) => one(approvals.vote(uuid, step, request)),
     reassign: (uuid, step, request) => one(approvals.reassign(uuid, step, request)),
-  };
+  } satisfies Partial<TaskerApprovals>;
 }
 
-function schedulesOf(schedules: Tasker['schedules'], redaction: Redaction): Partial<Tasker['schedules']> {
+function schedulesOf(schedules: Tasker['schedules'], redaction: Redaction) {
   type Schedule = Awaited<ReturnType<Tasker['schedules']['get']>>;
   const one = async (schedule: Promise<Schedule>) => (await redaction.schedules([await schedule]))[0]!;
   return {
@@ -195,10 +299,10 @@ function schedulesOf(schedules: Tasker['schedules'], redaction: Redaction): Part
     get: (name) => one(schedules.get(name)),
     create: (schedule, options) => one(schedules.create(schedule, options)),
     update: (name, change, options) => one(schedules.update(name, change, options)),
-  };
+  } satisfies Partial<Tasker['schedules']>;
 }
 
-function eventsOf(events: Tasker['events'], redaction: Redaction): Partial<Tasker['events']> {
+function eventsOf(events: Tasker['events'], redaction: Redaction) {
   return {
     list: async (filter) => redaction.events(await events.list(filter)),
     get: async (id) => (await redaction.events([await events.get(id)]))[0]!,
@@ -211,5 +315,5 @@ function eventsOf(events: Tasker['events'], redaction: Redaction): Partial<Taske
     async *watch(options) {
       for await (const event of events.watch(options)) yield (await redaction.events([event]))[0]!;
     },
-  };
+  } satisfies Partial<Tasker['events']>;
 }
