@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { WAIT_KINDS } from '../../model/waits.ts';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
 import { stepState, taskState } from './states.ts';
@@ -21,7 +22,7 @@ export const PauseSchema = z
 
 const StepWaitSchema = z
   .object({
-    kind: z.enum(['timer', 'signal', 'approval', 'completion', 'call']),
+    kind: z.enum(WAIT_KINDS).exclude(['start']),
     since: z.string(),
     until: nullableText,
     due_at: nullableText,
@@ -144,7 +145,7 @@ export const WaitSchema = z
   .object({
     step: nullableText.meta({ description: 'Null if the task waits for its start.' }),
     step_uuid: z.uuid().nullable(),
-    kind: z.enum(['start', 'timer', 'signal', 'approval', 'completion', 'call']),
+    kind: z.enum(WAIT_KINDS),
     attempt: z.int(),
     since: z.string(),
     until: nullableText,
