@@ -236,7 +236,9 @@ describeWith('rabbitmq-server', 'with a broker', () => {
     await Promise.all(senders);
 
     const there = new Set(await takeAll('killed_domain_events'));
-    expect(confirmed.filter((id) => !there.has(id))).toEqual([]);
+    const missing = confirmed.flatMap((id, at) => (there.has(id) ? [] : [at]));
+    const counts = `${confirmed.length} confirmed, ${before} of them before the kill; ${there.size} in the queue`;
+    expect(missing, counts).toEqual([]);
     expect(failed.every((error) => !deliveryFailureOf(error).permanent)).toBe(true);
     expect(failed.map(({ message }) => message).join()).not.toContain('guest');
     const { host } = new URL(broker.url);
