@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { camelCase, snakeCase } from '../model/key-case.ts';
 import { FIELD_NAMES, USER_JSON } from './schemas/user-json.ts';
 
 type Encode = (value: unknown) => unknown;
@@ -87,12 +88,3 @@ const snakeNames: Encode = (value) => (value as readonly string[]).map(snakeCase
 
 const snakeKeys: Encode = (value) =>
   Object.fromEntries(Object.entries(value as object).map(([key, one]) => [snakeCase(key), one]));
-
-/** `createdAt` as `created_at`. */
-export function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (sign) => `_${sign.toLowerCase()}`);
-}
-
-function camelCase(name: string): string {
-  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}

@@ -139,7 +139,7 @@ describe('over a server', () => {
     const old = await over(['pause', 'list', '--server', fakeUrl()]);
     expect([old.code, old.stderr]).toEqual([
       1,
-      `error: there is no GET /v1/pauses on ${fakeUrl()}: it is not a tasker server, or one of another version; check the address\n`,
+      `error: there is no GET /v1/pauses on ${fakeUrl()}: it is not a tasker server, or its version differs; check the address\n`,
     ]);
     answers.set('/v1/tasks', '<html>');
     expect(await list(fakeUrl())).toMatch(

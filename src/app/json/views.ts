@@ -1,4 +1,7 @@
+import { camelCase, snakeCase } from '../../model/key-case.ts';
 import type { Tasker, TaskSnapshot } from '../tasker.ts';
+
+export { camelCase, snakeCase };
 
 export type Task = TaskSnapshot['task'];
 export type Step = TaskSnapshot['steps'][number];
@@ -42,10 +45,6 @@ export function snakeKeys<View extends object>(view: View): SnakeKeys<View> {
             : value,
     ]),
   ) as SnakeKeys<View>;
-}
-
-function snakeCase(name: string): string {
-  return name.replace(/[A-Z]/g, (sign) => `_${sign.toLowerCase()}`);
 }
 
 /** Returns a task and its steps as JSON. */

@@ -1,3 +1,4 @@
+import { camelCase, snakeCase } from '../../app/json/views.ts';
 import type { Query } from '../../client/index.ts';
 
 /**
@@ -42,19 +43,12 @@ function converted(value: unknown, kept: ReadonlySet<string>): unknown {
   );
 }
 
-function camelCase(name: string): string {
-  return name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}
-
 /** Converts the library's options to a query or to the fields of a body: keys in snake_case, no undefined values. */
 export function snakeQuery(options: object): Query {
   return Object.fromEntries(
     Object.entries(options)
       .filter(([, value]) => value !== undefined)
-      .map(([key, value]) => [
-        key.replace(/[A-Z]/g, (sign) => `_${sign.toLowerCase()}`),
-        value instanceof Date ? value.toISOString() : (value as string),
-      ]),
+      .map(([key, value]) => [snakeCase(key), value instanceof Date ? value.toISOString() : (value as string)]),
   );
 }
 

@@ -49,7 +49,7 @@ export function serverError(error: unknown, server: string): unknown {
   if (status === 404 && /^(?:route|there is no) (GET|POST|PATCH|DELETE) \//.test(message)) {
     return as(
       'not_found',
-      `${message.split(';')[0]} on ${server}: it is not a tasker server, or one of another version; check the address`,
+      `${message.split(';')[0]} on ${server}: it is not a tasker server, or its version differs; check the address`,
     );
   }
   return as(CODES[status] ?? 'bad_request', message);

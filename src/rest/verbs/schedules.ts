@@ -1,6 +1,7 @@
 import type { Schedule, ScheduleChange, ScheduleFilter, ScheduleOptions } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
+import { camelCase } from '../../model/key-case.ts';
 import type { Caller } from '../caller.ts';
 import { checkNamespace, maySee } from '../scope.ts';
 import type { BodiesOf, Sender } from '../verb-routes.ts';
@@ -99,10 +100,5 @@ async function checkExisting(tasker: Tasker, caller: Caller, name: string): Prom
 
 /** Returns settings with the keys of the library. */
 function camelKeys(settings: object): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(settings).map(([key, value]) => [
-      key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
-      value,
-    ]),
-  );
+  return Object.fromEntries(Object.entries(settings).map(([key, value]) => [camelCase(key), value]));
 }
