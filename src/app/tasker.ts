@@ -25,6 +25,7 @@ import type { HttpWorkers, HttpWorkersOptions } from '../worker/http/http-worker
 import type { Worker } from '../worker/worker.ts';
 import type { WorkerStats } from '../worker/worker-options.ts';
 import type { ListOptions } from './list-options.ts';
+import { exportTask, type TaskExport, type TaskExportOptions } from './overview/task-export.ts';
 import type { TemplateSource } from './project/load-templates.ts';
 import { policyOf, retentionOf } from './retention.ts';
 import { ServedNamespaces, Signals } from './signals.ts';
@@ -334,6 +335,18 @@ export class Tasker extends TaskerOperations {
   /** Returns the history of a task in order: attempts with their outcomes, and actions of operators. */
   getHistory(taskUuid: string): Promise<HistoryEntry[]> {
     return this.#engine.getHistory(taskUuid);
+  }
+
+  /**
+   * Returns a task with its steps, history, waits, signals, events and audit as one document, for a bug report. It is
+   * read in several statements, so a running task may change between them.
+   *
+   * @example
+   * await writeFile('task.json', JSON.stringify(await tasker.exportTask(taskUuid), null, 2));
+   * @throws TaskerError `task_not_found`, `invalid_uuid`
+   */
+  exportTask(taskUuid: string, options?: TaskExportOptions): Promise<TaskExport> {
+    return exportTask(this, taskUuid, options);
   }
 
   /**

@@ -24,6 +24,7 @@ export const ROUTES = {
     why: { method: 'GET', path: '/v1/tasks/{uuid}/why' },
     history: { method: 'GET', path: '/v1/tasks/{uuid}/history', takes: true, items: 'entries' },
     events: { method: 'GET', path: '/v1/tasks/{uuid}/events', takes: true, items: 'events' },
+    export: { method: 'GET', path: '/v1/tasks/{uuid}/export' },
     waits: { method: 'GET', path: '/v1/tasks/{uuid}/waits' },
     graph: { method: 'GET', path: '/v1/tasks/{uuid}/graph' },
     timeline: { method: 'GET', path: '/v1/tasks/{uuid}/timeline' },
@@ -339,6 +340,14 @@ export interface TasksVerbs {
     },
     options?: CallOptions,
   ): AsyncGenerator<DomainEvent>;
+
+  /**
+   * Returns a task with its steps, history, waits, signals, events and audit, for a bug report.
+   * At most 1,000 signals, events and entries of the audit. `omitted` lists what the document does not contain: what
+   * the credential may not read, and what exceeds these limits.
+   * @throws NotFoundError
+   */
+  export(task: string, options?: CallOptions): Promise<TaskExport>;
 
   /**
    * Lists the last wait of each step in a task, including ended waits.
@@ -2380,6 +2389,58 @@ export interface EventList {
   previous_cursor: string | null;
 }
 
+export interface ExportedStep {
+  step_uuid: string;
+  task_uuid: string;
+  name: string;
+  created_at: string;
+  updated_at: string;
+  completed_at: string | null;
+  results: Record<string, unknown> | null;
+  current_state:
+    | 'pending'
+    | 'enqueued'
+    | 'in_progress'
+    | 'enqueued_for_orchestration'
+    | 'enqueued_as_error_for_orchestration'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
+  dependencies_satisfied: boolean;
+  retry_eligible: boolean;
+  ready_for_execution: boolean;
+  total_parents: number;
+  completed_parents: number;
+  attempts: number;
+  max_attempts: number;
+  last_failure_at: string | null;
+  next_retry_at: string | null;
+  last_attempted_at: string | null;
+  /** Differs from `name` for batch workers. */
+  template_step_name: string;
+  /** The worker that runs the step, or ran it last. */
+  worker: string | null;
+  /** Null unless the step is in `waiting`. */
+  wait: StepWait | null;
+  /** The number of the rerun that the current run of the step belongs to. 0 is the first run. */
+  rerun: number;
+  event_problems: {
+    event: string;
+    kind: string;
+    message: string;
+    path: string | null;
+  }[];
+  /** The handler that the template names. */
+  callable: string;
+  depends_on: string[];
+  /** The reason why the step is in its state, as a sentence. */
+  why: string;
+}
+
 export interface ExtendRequest {
   /** The return value of `context.completionToken()`. It is the credential of the request. */
   token: string;
@@ -3588,6 +3649,37 @@ export interface TaskExplanation {
     wait: StepWait | null;
     handler: string;
     held_by: string | null;
+  }[];
+}
+
+export interface TaskExport {
+  tasker_version: string;
+  exported_at: string;
+  /** The reason why the task is in its state, as a sentence. */
+  summary: string;
+  task: Task;
+  steps: ExportedStep[];
+  history: HistoryEntry[];
+  waits: TaskWait[];
+  signals: {
+    signal_id: string;
+    name: string;
+    idempotency_key: string | null;
+    by: string | null;
+    /** ISO 8601. */
+    arrived_at: string;
+    status: 'used' | 'held' | 'kept';
+    step: string | null;
+    used_at: string | null;
+    /** Null without the permission tasks:context_read. */
+    payload: unknown;
+  }[];
+  events: DomainEvent[];
+  audit: AuditEntry[];
+  /** What the document does not contain, and why. */
+  omitted: {
+    part: 'results' | 'events' | 'audit' | 'payloads' | 'signals' | 'sensitive';
+    why: string;
   }[];
 }
 

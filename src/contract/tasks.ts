@@ -10,6 +10,7 @@ import { TaskPath } from './schemas/paths.ts';
 import { pageFields, pageQuery, queryNumber, time as timeOrAge } from './schemas/query.ts';
 import { taskState } from './schemas/states.ts';
 import { ExplanationSchema, HistoryEntrySchema, WaitSchema } from './schemas/task-details.ts';
+import { TaskExportSchema } from './schemas/task-export.ts';
 import { filterQuery, TaskListQuery } from './schemas/task-filter.ts';
 import { GraphSchema, TimelineSchema } from './schemas/task-graph.ts';
 import {
@@ -201,6 +202,18 @@ export const tasks = {
     summary: 'Lists the durable events of a task, newest first',
     takes: { path: TaskPath, query: z.object(pageQuery()) },
     gives: z.object({ events: z.array(EventSchema), ...pageFields }).register(NAMES, { id: 'TaskEvents' }),
+    errors: [404],
+  }),
+  export: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/export',
+    on: 'task',
+    permission: 'tasks:read',
+    summary: 'Returns a task with its steps, history, waits, signals, events and audit, for a bug report',
+    description:
+      'At most 1,000 signals, events and entries of the audit. `omitted` lists what the document does not contain: what the credential may not read, and what exceeds these limits.',
+    takes: { path: TaskPath },
+    gives: TaskExportSchema,
     errors: [404],
   }),
   waits: verb({

@@ -131,6 +131,7 @@ async function taskRows(world: World): Promise<Table> {
     getTaskEvents: { ok: each.ok, 400: [{ params: task, query: 'cursor=x' }] },
     getTaskRuns: { ok: [{ params: { uuid: tasks.failed } }] },
     getTaskWaits: each,
+    getTaskExport: each,
   };
 }
 
