@@ -344,7 +344,8 @@ export class Tasker {
     // The task is not visible before the caller's commit.
     if (how.client) return created.map(handleOf);
     this.#signals.created(created);
-    if (read.some(({ startAt, delayMs }) => startAt != null || delayMs != null)) await this.#engine.announceSchedules();
+    if (read.some(({ startAt, delayMs }) => startAt != null || delayMs != null))
+      await this.#engine.announce.schedules();
     return created.map(handleOf);
   }
 

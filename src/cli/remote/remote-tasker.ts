@@ -201,7 +201,7 @@ function remoteEngine(client: Client): object {
   const { tasks, templates, namespaces } = client;
   return {
     // The server wakes its workers.
-    wakeWorkers: async () => undefined,
+    announce: { work: async () => undefined },
     listNamespaces: async () => camelKeys((await namespaces.list()).namespaces.map(({ pause: _, ...one }) => one)),
     snapshotOf: async (uuid: string) => {
       const { steps } = (await tasks.summary(uuid)).template;
