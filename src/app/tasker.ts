@@ -39,6 +39,7 @@ import { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
+import type { PausePlace } from '../store/acts/list-pauses.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { requestedTemplate } from '../template/template-name.ts';
 import { formatProblem } from '../template/template-problem.ts';
@@ -772,9 +773,10 @@ export class Tasker {
 
   /**
    * Returns the pauses in force: first pauses of namespaces and templates, then pauses of tasks. `limit`: default 1000.
+   * `after`: the last pause of the previous page.
    */
-  pauses({ limit = 1000 }: { limit?: number } = {}): Promise<Pause[]> {
-    return this.#engine.listPauses(limit);
+  pauses({ limit = 1000, after }: { limit?: number; after?: PausePlace | undefined } = {}): Promise<Pause[]> {
+    return this.#engine.listPauses(limit, after);
   }
 
   /**

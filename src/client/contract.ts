@@ -121,7 +121,7 @@ export const ROUTES = {
   events: {
     list: { method: 'GET', path: '/v1/events', takes: true, items: 'events' },
     groups: { method: 'GET', path: '/v1/events/groups' },
-    dead: { method: 'GET', path: '/v1/events/dead', takes: true },
+    dead: { method: 'GET', path: '/v1/events/dead', takes: true, items: 'dead' },
     get: { method: 'GET', path: '/v1/events/{event_id}' },
     replay: { method: 'POST', path: '/v1/events/replay', takes: true },
     redeliver: { method: 'POST', path: '/v1/events/dead/redeliver', takes: true },
@@ -137,7 +137,7 @@ export const ROUTES = {
     resume: { method: 'POST', path: '/v1/workers/{name}/resume', takes: true },
   },
   installation: {
-    pauses: { method: 'GET', path: '/v1/pauses', takes: true },
+    pauses: { method: 'GET', path: '/v1/pauses', takes: true, items: 'pauses' },
     status: { method: 'GET', path: '/v1/status' },
     summary: { method: 'GET', path: '/v1/summary', takes: true },
     stats: { method: 'GET', path: '/v1/stats', takes: true },
@@ -1212,9 +1212,26 @@ export interface EventsVerbs {
       event?: string | undefined;
       /** Maximum number of items. Default 50. */
       limit?: number | undefined;
+      /** `next_cursor` or `previous_cursor` of another page of the same list. */
+      cursor?: string | undefined;
     },
     options?: CallOptions,
   ): Promise<DeadDeliveryList>;
+
+  /**
+   * Reads all pages of {@link dead}, one after another, as the loop needs them.
+   * @throws NotFoundError
+   */
+  deadAll(
+    query?: {
+      group?: string | undefined;
+      /** The id of an event. */
+      event?: string | undefined;
+      /** Maximum number of items. Default 50. */
+      limit?: number | undefined;
+    },
+    options?: CallOptions,
+  ): AsyncGenerator<DeadDelivery>;
 
   /**
    * Returns a durable event, and its envelope as sinks send it.
@@ -1365,9 +1382,20 @@ export interface InstallationVerbs {
     query?: {
       /** Maximum number of items. Default 1000. */
       limit?: number | undefined;
+      /** `next_cursor` or `previous_cursor` of another page of the same list. */
+      cursor?: string | undefined;
     },
     options?: CallOptions,
   ): Promise<PauseList>;
+
+  /** Reads all pages of {@link pauses}, one after another, as the loop needs them. */
+  pausesAll(
+    query?: {
+      /** Maximum number of items. Default 1000. */
+      limit?: number | undefined;
+    },
+    options?: CallOptions,
+  ): AsyncGenerator<Pause>;
 
   /** Returns the state of the installation: workers, queues, open tasks, counts of problems, and rates. */
   status(options?: CallOptions): Promise<Status>;
@@ -2700,6 +2728,10 @@ export interface Pause {
 
 export interface PauseList {
   pauses: Pause[];
+  /** Pass it as `cursor` for the next page. Null on the last page. */
+  next_cursor: string | null;
+  /** Pass it as `cursor` for the previous page. Null on the first page, or if the list only goes forward. */
+  previous_cursor: string | null;
 }
 
 export interface PauseResult {

@@ -3,7 +3,7 @@ import { NAMES } from './schemas/names.ts';
 import { PauseListSchema } from './schemas/operators.ts';
 import { orNull } from './schemas/or-null.ts';
 import { PruneSchema, StatsSchema, StatusSchema, SummarySchema } from './schemas/overview.ts';
-import { limitOf, time } from './schemas/query.ts';
+import { limitOf, pageQuery, time } from './schemas/query.ts';
 import { filterQuery } from './schemas/task-filter.ts';
 import { conditions } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
@@ -16,7 +16,7 @@ export const installation = {
     on: 'visible',
     permission: 'tasks:list',
     summary: 'Lists the pauses in force. A credential for some namespaces sees only pauses within these namespaces',
-    takes: { query: z.object({ limit: limitOf(1000) }) },
+    takes: { query: z.object(pageQuery(1000)) },
     gives: PauseListSchema,
   }),
   status: verb({

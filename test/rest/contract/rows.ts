@@ -277,7 +277,7 @@ async function eventRows({ tasker, tasks }: World): Promise<Table> {
     },
     getEvent: { ok: [{ params: { event_id: event!.eventId } }], 404: [{ params: { event_id: UNKNOWN } }] },
     getEventsGroups: NOTHING,
-    getEventsDead: { ok: [{}], 400: [{ query: 'event=7' }], 404: [{ query: 'group=nothing' }] },
+    getEventsDead: { ok: [{}], 400: [{ query: 'event=7' }, { query: 'cursor=x' }], 404: [{ query: 'group=nothing' }] },
   };
 }
 
