@@ -3708,7 +3708,7 @@ export interface TaskExport {
   }[];
   events: DomainEvent[];
   audit: AuditEntry[];
-  /** What the document does not contain, and why. */
+  /** The parts that the document does not contain, and why. */
   omitted: {
     part: 'results' | 'events' | 'audit' | 'payloads' | 'signals' | 'sensitive';
     why: string;

@@ -46,7 +46,7 @@ export interface TaskExport {
   events: LoggedEvent[];
   /** The newest 1,000 actions of operators and lifecycles, newest first. */
   audit: AuditEntry[];
-  /** What the document does not contain, and why. */
+  /** The parts that the document does not contain, and why. */
   omitted: OmittedPart[];
 }
 

@@ -33,6 +33,6 @@ export const TaskExportSchema = z
           why: z.string(),
         }),
       )
-      .meta({ description: 'What the document does not contain, and why.' }),
+      .meta({ description: 'The parts that the document does not contain, and why.' }),
   })
   .register(NAMES, { id: 'TaskExport' });
