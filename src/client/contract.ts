@@ -2270,6 +2270,9 @@ export interface DlqInvestigationUpdate {
   resolved_by?: string | null | undefined;
   reason?: string | null | undefined;
   metadata?: Record<string, unknown> | null | undefined;
+  /** Null removes the assignee. */
+  assignee?: string | null | undefined;
+  priority?: number | null | undefined;
 }
 
 export interface DlqStats {

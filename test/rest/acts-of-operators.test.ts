@@ -78,6 +78,11 @@ describe('schedules, dead letters, templates, workers and events', () => {
     const entry = `/v1/dlq/entry/${added.body.dlq_entry_uuid}`;
     expect((await api.ask('POST', `${entry}/assign`, { to: 'payments' })).body).toEqual({ changed: 1 });
     expect((await refused('POST', `${entry}/assign`, {}))[0]).toBe(400);
+    expect((await api.ask('PATCH', entry, { priority: 7, assignee: 'billing', reason: 'urgent' })).status).toBe(200);
+    expect((await api.ask('GET', entry)).body).toMatchObject({ priority: 7, assignee: 'billing' });
+    expect((await api.ask('PATCH', entry, { assignee: null })).status).toBe(200);
+    expect((await api.ask('GET', entry)).body).toMatchObject({ priority: 7, assignee: null });
+    expect((await refused('PATCH', entry, { priority: 'high' }))[0]).toBe(400);
     expect((await api.ask('POST', `${entry}/note`, { note: 'called them', by: 'ann' })).body).toEqual({ changed: 1 });
     expect((await api.ask('POST', `${entry}/redrive`)).body).toMatchObject({ how: 'retried', steps: ['second'] });
     expect((await refused('POST', `${entry}/assign`, { to: null })).slice(0, 2)).toEqual([409, 'CONFLICT']);
