@@ -287,6 +287,16 @@ describe('tasker mcp', () => {
     expect(submitted.instruction).toContain('confirm: true');
   });
 
+  it('previews the act on a template with its versions only, and rejects an unknown one', async () => {
+    const preview = await writer.call('template_pause', { namespace: 'test', name: 'outer' });
+    expect(preview.details.current.templates).toMatchObject([{ name: 'outer', version: '1.0.0' }]);
+    expect(await writer.call('task_submit', { namespace: 'test', name: 'outr', context: {} })).toMatchObject({
+      error: 'template_not_found',
+      message: 'unknown template outr; did you mean outer?',
+      isError: true,
+    });
+  });
+
   it('shows a preview without the current state if the caller may not read it', async () => {
     const task_uuid = await bench.waiting();
     const { key: secret } = await createApiKey(bench.api.tasker, { name: 'blind', permissions: ['tasks:cancel'] }, {});

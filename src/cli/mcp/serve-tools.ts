@@ -123,7 +123,8 @@ async function detailsOf({ ask }: Backend, tool: WriteTool, { given, by }: Act):
   try {
     const reader = readerOf(target);
     const rest = reader && `${reader} returns more of it`;
-    return { current: bounded(await ask(target), { most: PREVIEW_SIGNS, rest }) };
+    const read = await ask(target);
+    return { current: bounded(tool.pick ? tool.pick(read, given) : read, { most: PREVIEW_SIGNS, rest }) };
   } catch (error) {
     // The change itself may still be permitted.
     if (!(error instanceof TaskerClientError) || error.status !== 403) throw error;
@@ -133,7 +134,11 @@ async function detailsOf({ ask }: Backend, tool: WriteTool, { given, by }: Act):
 
 async function execute({ ask }: Backend, tool: WriteTool, { given, by }: Act): Promise<object> {
   const result = await ask(await tool.change(ask, given, by));
-  return { action: tool.name, status: 'executed', result };
+  return {
+    action: tool.name,
+    status: 'executed',
+    result: bounded(result, { rest: 'the change was made; a tool that reads has the rest' }),
+  };
 }
 
 /** A preview of a change that the caller may not make. */

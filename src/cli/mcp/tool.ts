@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Query } from '../../client/index.ts';
 import { type Path, path } from '../../client/path.ts';
+import { TaskerError } from '../../errors.ts';
 import type { Permission } from '../../model/permissions.ts';
 import type { Arguments } from './arguments.ts';
 
@@ -51,6 +52,8 @@ export interface WriteTool extends Described {
   says(given: Given): string;
   /** The request that reads the object to be changed, for the preview. Undefined if the object does not exist yet. */
   target(given: Given): ApiRequest | undefined;
+  /** Returns the part of what that request read that the change is about. Default: all of it. */
+  pick?(current: unknown, given: Given): unknown;
   /** The change without its effect, for the preview. Most changes have none. */
   dryRun?(ask: Ask, given: Given, by: string): Promise<ApiRequest>;
   /** The change. `by`: the operator, for servers without authentication. */
@@ -74,7 +77,7 @@ export function readTool<S extends Arguments>(
 
 /** Returns a tool unchanged, and infers the types of its arguments. */
 export function writeTool<S extends Arguments>(
-  tool: Omit<WriteTool, 'input' | 'says' | 'target' | 'dryRun' | 'change'> & {
+  tool: Omit<WriteTool, 'input' | 'says' | 'target' | 'pick' | 'dryRun' | 'change'> & {
     input: S;
     says(given: z.infer<z.ZodObject<S>>): string;
     target(given: z.infer<z.ZodObject<S>>): ApiRequest;
@@ -97,5 +100,5 @@ export async function stepId(ask: Ask, { task_uuid, step }: { task_uuid: string;
   if (found) return found.step_uuid;
   const names = steps.map(({ name }) => name);
   const shown = names.length > 20 ? [...names.slice(0, 20), '…'] : names;
-  throw new Error(`task ${task_uuid} has no step ${step}; its steps are ${shown.join(', ')}`);
+  throw new TaskerError('step_not_found', `task ${task_uuid} has no step ${step}; its steps are ${shown.join(', ')}`);
 }

@@ -2,6 +2,8 @@ import type { Query } from '../../client/index.ts';
 import { encodedPath } from '../../client/path.ts';
 import { CONTRACT } from '../../contract/contract.ts';
 import type { McpTool, Verb } from '../../contract/verb.ts';
+import { TaskerError } from '../../errors.ts';
+import { describeUnknown } from '../../model/near-names.ts';
 import type { Permission } from '../../model/permissions.ts';
 import { argumentName, argumentsOf, fieldsOf, operatorField, parametersIn } from './arguments.ts';
 import { type ApiRequest, type Ask, type ReadTool, stepId, type WriteTool } from './tool.ts';
@@ -40,6 +42,7 @@ function toolOf(verb: Verb, mark: McpTool): ReadTool | WriteTool {
       const route = routes.find((one) => parametersIn(one).every((parameter) => given[parameter] !== undefined));
       return route === undefined ? undefined : readingOf(route, given);
     },
+    pick: picked,
     ...(hasDryRun && {
       dryRun: (ask: Ask, given: Given, by: string) =>
         requestOf(ask, verb, { mark, given, by, extra: { dry_run: true } }),
@@ -99,6 +102,20 @@ function readingOf(route: string, given: Given): ApiRequest {
     ),
     query: Object.fromEntries(parameters) as Query,
   };
+}
+
+interface Templates {
+  templates?: { name: string }[];
+}
+
+/** Returns what a preview read. Of a list of templates, it shows only the versions of the template that was given. */
+function picked(current: unknown, { name }: Given): unknown {
+  const { templates } = current as Templates;
+  if (!templates) return current;
+  const found = templates.filter((one) => one.name === name);
+  if (found.length > 0) return { templates: found };
+  const names = [...new Set(templates.map((one) => one.name))];
+  throw new TaskerError('template_not_found', describeUnknown('template', [String(name)], names));
 }
 
 function filled(text: string, given: Given): string {
