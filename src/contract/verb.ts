@@ -48,7 +48,7 @@ export interface McpTool {
   without?: readonly string[];
   /** The field for the name of the operator. It is not an argument. Default: `by`, if the verb has it. */
   operator?: string;
-  /** What the tool does, as a phrase for previews, with arguments in braces: `cancel task {task_uuid}`. Not for GET. */
+  /** The effect, as a phrase for previews, with arguments in braces: `cancel task {task_uuid}`. Not for GET. */
   does?: string;
   /** Whether the change ends running work or cannot be undone. Default false. */
   destructive?: true;

@@ -5,7 +5,7 @@ import { type ReadTool, readTool, stepId, type WriteTool, writeTool } from './to
 
 /** Tools that are not exactly one verb of the contract. */
 export const OTHER_TOOLS: readonly (ReadTool | WriteTool)[] = [
-  // What the verb returns, and what only this process knows.
+  // The verb does not know the address, and whether writing is allowed.
   readTool({
     name: 'connection_status',
     description: 'Returns the address of tasker, the caller, and its permissions.',

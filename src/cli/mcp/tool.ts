@@ -29,7 +29,7 @@ interface Described {
   permission?: Permission;
 }
 
-/** What a tool can report about the process that runs it. */
+/** The facts about the process that runs a tool. */
 export interface Connection {
   /** The address of the API, without secrets. */
   place: string;
