@@ -75,9 +75,9 @@ function plainText(issue: Issue, { what, known }: Names): string {
         ? `must be ${shown(issue.values[0])}`
         : `must be one of ${issue.values.map(shown).join(', ')}`;
     case 'unrecognized_keys':
-      return issue.path.length === 0
-        ? describeUnknown(what, issue.keys, known)
-        : describeUnknown('field', issue.keys, []);
+      if (issue.path.length === 0) return describeUnknown(what, issue.keys, known);
+      // The message of a `closedObject` has near names.
+      return issue.message.startsWith('unknown ') ? issue.message : `unknown field ${issue.keys.join(', ')}`;
     case 'too_small':
       return `must ${sized(issue.origin)} at least ${issue.minimum}${unitOf(issue.origin, issue.minimum)}`;
     case 'too_big':
