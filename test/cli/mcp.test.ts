@@ -15,6 +15,7 @@ import { type Listening, listen } from '../../src/server/listen.ts';
 import { mustParseTemplate } from '../../src/template/parse-template.ts';
 import { STEP_TYPES } from '../../src/template/task-template.ts';
 import { type ActsBench, actsBench } from '../support/rest/acts-bench.ts';
+import { until } from '../support/setup.ts';
 import { installation, PAIR } from './installation.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the results of tools have no types.
@@ -356,6 +357,9 @@ describe('tasker mcp', () => {
     expect((await writer.call('task_cancle')).message).toBe('unknown tool task_cancle; did you mean task_cancel?');
     const spec = (steps: Json[]) => reader.call('template_generate', { name: 'a', namespace: 'b', steps });
     expect((await spec([{ name: 'x', depends_on: ['y'] }])).message).toMatch(/unknown step `y` in depends_on of `x`/);
+    expect((await spec([{ name: 'x', handlr: 'y' }])).message).toBe(
+      'steps.0: unknown field handlr; did you mean handler?',
+    );
     expect((await spec([{ name: 'x', outputs: [{ name: 'o', field_type: 'text' }] }])).message).toContain('field_type');
     const task_uuid = await bench.failed();
     expect((await reader.call('step_inspect', { task_uuid, step: 'secnd' })).message).toContain('first, second');
@@ -413,6 +417,30 @@ describe('tasker mcp', () => {
     const uri = `tasker://tasks/${task_uuid}`;
     const [resource] = (await reader.client.readResource({ uri })).contents as unknown as [{ text: string }];
     for (const shown of [text, resource.text]) expect(shown).not.toMatch(/k-123456|hunter2|t-1234/);
+  });
+
+  it('shortens a long page, and names a limit whose pages fit', async () => {
+    const text = 'x'.repeat(2000);
+    for (let n = 0; n < 30; n++) await bench.create('elsewhere', { context: { n, text } }, 'other');
+    // A search does not find the newest tasks immediately.
+    const long = await until(
+      () => reader.call('task_list', { namespace: 'other', limit: 30 }),
+      ({ truncated, answer }) => truncated === true && answer.pagination.total_count >= 30,
+    );
+    expect(long.left_out).toContainEqual(expect.stringMatching(/^tasks(\[\]\.context\.text: texts after|: \d+ of 30)/));
+    const limit = Number(/pass limit: (\d+), and next_cursor as cursor/.exec(long.hint)![1]);
+    const seen = new Set<number>();
+    for (let cursor: string | undefined; seen.size < 30; ) {
+      const page = await reader.call('task_list', {
+        namespace: 'other',
+        name: 'elsewhere',
+        limit,
+        ...(cursor && { cursor }),
+      });
+      expect([page.truncated, page.tasks.length]).toEqual([undefined, expect.any(Number)]);
+      for (const { context } of page.tasks) if (context.text === text) seen.add(context.n);
+      cursor = page.pagination.next_cursor;
+    }
   });
 
   it('lists templates and tasks as resources, and reads them', async () => {

@@ -22,8 +22,8 @@ const MOST_PLACES = 5;
 interface Limit {
   /** Maximum length. Default: that of a whole result. */
   most?: number;
-  /** How to get the rest. */
-  rest?: string | undefined;
+  /** How to get the rest. `share`: the part of the result that fits, between 0 and 1. */
+  rest?: ((share: number) => string) | undefined;
 }
 
 /** Returns a result as text of limited length, without secrets. */
@@ -36,10 +36,11 @@ export function bounded(value: unknown, { most = MOST_SIGNS, rest }: Limit = {})
   const clean = redacted(value);
   const whole = JSON.stringify(clean) ?? 'null';
   if (whole.length <= most) return clean;
-  const hint = `the result was too long; ${rest ?? 'narrow it with a filter or a smaller limit'}`;
+  const hint = `the result was too long; ${rest?.(most / whole.length) ?? 'narrow it with a filter or a smaller limit'}`;
   for (const cut of CUTS) {
-    const places: string[] = [];
-    const answer = shortened(clean, { ...cut, left: (place) => void places.push(place) }, '');
+    const found = new Set<string>();
+    const answer = shortened(clean, { ...cut, left: (place) => void found.add(place) }, '');
+    const places = [...found];
     const more = places.length - MOST_PLACES;
     const left_out = more > 0 ? [...places.slice(0, MOST_PLACES), `… and ${more} more places`] : places;
     const made = { truncated: true, left_out, hint, answer };
@@ -70,23 +71,30 @@ interface Cut {
   left(place: string): void;
 }
 
+/** Returns whether a path stands for a value in each item of a list. */
+const isInList = (at: string) => at.includes('[]');
+
 function shortened(value: unknown, cut: Cut, at: string): unknown {
   const { signs, items, left } = cut;
   const place = at === '' ? 'the result' : at;
   if (typeof value === 'string') {
     if (value.length <= signs) return value;
-    left(`${place}: ${signs} of ${value.length} characters`);
+    left(
+      isInList(at) ? `${place}: texts after ${signs} characters` : `${place}: ${signs} of ${value.length} characters`,
+    );
     return `${value.slice(0, signs)}… (${value.length - signs} more characters)`;
   }
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {
-    if (value.length > items) left(`${place}: ${items} of ${value.length} items`);
-    const kept = value.slice(0, items).map((one, index) => shortened(one, cut, `${at}[${index}]`));
+    if (value.length > items)
+      left(isInList(at) ? `${place}: items after ${items}` : `${place}: ${items} of ${value.length} items`);
+    const kept = value.slice(0, items).map((one) => shortened(one, cut, `${at}[]`));
     return value.length > items ? [...kept, `… ${value.length - items} more`] : kept;
   }
   const entries = Object.entries(value);
   const most = Math.max(items, LEAST_FIELDS);
-  if (entries.length > most) left(`${place}: ${most} of ${entries.length} fields`);
+  if (entries.length > most)
+    left(isInList(at) ? `${place}: fields after ${most}` : `${place}: ${most} of ${entries.length} fields`);
   const kept = entries
     .slice(0, most)
     .map(([name, one]) => [name, shortened(one, cut, at === '' ? name : `${at}.${name}`)] as const);

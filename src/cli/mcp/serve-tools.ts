@@ -82,7 +82,7 @@ async function resultOf(tool: Tool, raw: Given, { backend, mayWrite, by }: Servi
   }
   if (!isWriteTool(tool)) {
     const result = await tool.run(backend.ask, parsed.data, { place: backend.place, mayWrite });
-    return answerText(result, { rest: tool.rest?.(parsed.data) });
+    return answerText(result, { rest: tool.rest && ((share) => tool.rest!(parsed.data, share)) });
   }
   const { confirm: isConfirmed, ...given } = parsed.data as Given;
   const act = { given, by };
@@ -106,7 +106,7 @@ async function preview(backend: Backend, tool: WriteTool, act: Act): Promise<obj
     action: tool.name,
     status: 'preview',
     description: `This would ${tool.says(act.given)} on ${place}, as ${me.subject ?? act.by}. Nothing has changed yet.`,
-    details: { arguments: bounded(act.given, { most: PREVIEW_SIGNS, rest: 'all of it is sent' }), ...details },
+    details: { arguments: bounded(act.given, { most: PREVIEW_SIGNS, rest: () => 'all of it is sent' }), ...details },
     instruction:
       'Show this to the user. If the user agrees, call the tool again with the same arguments and confirm: true.',
   };
@@ -115,14 +115,14 @@ async function preview(backend: Backend, tool: WriteTool, act: Act): Promise<obj
 /** Returns what a preview shows besides the arguments: the outcome of a dry run, or the current state. */
 async function detailsOf({ ask }: Backend, tool: WriteTool, { given, by }: Act): Promise<object> {
   if (tool.dryRun) {
-    const rest = 'the first steps are shown';
+    const rest = () => 'all of it happens';
     return { dry_run: bounded(await ask(await tool.dryRun(ask, given, by)), { most: PREVIEW_SIGNS, rest }) };
   }
   const target = tool.target(given);
   if (!target) return {};
   try {
     const reader = readerOf(target);
-    const rest = reader && `${reader} returns more of it`;
+    const rest = reader === undefined ? undefined : () => `${reader} returns more of it`;
     const read = await ask(target);
     return { current: bounded(tool.pick ? tool.pick(read, given) : read, { most: PREVIEW_SIGNS, rest }) };
   } catch (error) {
@@ -137,7 +137,7 @@ async function execute({ ask }: Backend, tool: WriteTool, { given, by }: Act): P
   return {
     action: tool.name,
     status: 'executed',
-    result: bounded(result, { rest: 'the change was made; a tool that reads has the rest' }),
+    result: bounded(result, { rest: () => 'the change was made, and a tool that reads returns the rest' }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { closedObject } from '../../contract/schemas/closed-object.ts';
 import { TaskerError } from '../../errors.ts';
 import { handlersOf } from '../../template/generate/handler-stubs.ts';
 import { zodTypesOf } from '../../template/generate/zod-types.ts';
@@ -16,7 +17,7 @@ const LARGEST = 1_048_576;
 /** The text of a template file. */
 const yaml = z.string().max(LARGEST);
 
-const output = z.strictObject({
+const output = closedObject({
   name: z.string().min(1),
   field_type: z
     .string()
@@ -29,7 +30,7 @@ const output = z.strictObject({
 /** The settings of a step, in the form of a template file, which is checked as a whole. */
 const settings = (form: string) => z.record(z.string(), z.unknown()).optional().describe(form);
 
-const step = z.strictObject({
+const step = closedObject({
   name: z.string(),
   description: z.string().optional(),
   type: z.enum(STEP_TYPES).default('standard'),

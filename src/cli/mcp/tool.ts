@@ -39,8 +39,8 @@ export interface Connection {
 /** A tool that only reads. */
 export interface ReadTool extends Described {
   run(ask: Ask, given: Given, connection: Connection): Promise<unknown>;
-  /** How to get the rest of a result that was too long. */
-  rest?(given: Given): string;
+  /** How to get the rest of a result that was too long. `share`: the part that fits, between 0 and 1. */
+  rest?(given: Given, share: number): string;
 }
 
 /** A tool that changes something, after a preview. */

@@ -17,6 +17,9 @@ const PREVIEWS: Readonly<Partial<Record<Verb['on'], string>>> = {
   dead_letter: '/v1/dlq/entry/{dlq_entry_uuid}',
 };
 
+/** Items differ in length, so a page that is to fit has a little fewer of them. */
+const SAFE = 0.8;
+
 /** The tools that are verbs of the contract, by their marks. The order is that of the contract. */
 export const VERB_TOOLS: readonly (ReadTool | WriteTool)[] = Object.values(CONTRACT)
   .flatMap((verbs): Verb[] => Object.values(verbs))
@@ -122,12 +125,15 @@ function filled(text: string, given: Given): string {
   return text.replace(/\{(\w+)\}/g, (_, name: string) => String(given[name] ?? ''));
 }
 
-/** Returns the way to the rest of a result that is too long. */
-function restOf(verb: Verb, { rest }: McpTool, input: object): (given: Given) => string {
+/** Describes how to get the rest of a result that is too long. */
+function restOf(verb: Verb, { rest }: McpTool, input: object): (given: Given, share: number) => string {
   if (rest !== undefined) return (given) => filled(rest, given);
-  if (!('limit' in input)) return () => `GET ${verb.path} of the HTTP API returns everything`;
+  if (!('limit' in input)) {
+    const route = verb.path.replace(/\{(\w+)\}/g, (_, name: string) => `{${argumentName(name)}}`);
+    return (given) => `GET ${filled(route, given)} of the HTTP API returns everything`;
+  }
   const next = 'cursor' in input ? ', and next_cursor as cursor for the next page' : '';
-  return () => `pass a smaller limit${next}, or more conditions`;
+  return ({ limit }, share) => `pass limit: ${Math.max(1, Math.floor(Number(limit) * share * SAFE))}${next}`;
 }
 
 /** Returns the name of the tool that reads a route. */
