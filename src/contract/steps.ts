@@ -136,7 +136,7 @@ export const steps = {
     mcp: {
       name: 'step_logs',
       description: "Returns the log lines of a step's handler; usually, only those of failed attempts are kept.",
-      about: { step: 'Name or UUID.' },
+      about: { step: '' },
     },
   }),
   retry: verb({

@@ -38,7 +38,7 @@ export interface McpTool {
   description?: string;
   /** Descriptions of arguments. Default: those of the schemas. */
   about?: Readonly<Record<string, string>>;
-  /** Whether the arguments have no descriptions, because the tool that this names has them. */
+  /** The tool that describes the same arguments. They have no descriptions in this tool. */
   describedBy?: string;
   /** Parameters and fields with a fixed value. They are not arguments. */
   fixed?: Readonly<Record<string, string>>;

@@ -15,7 +15,7 @@ const ABOUT: Readonly<Record<string, string>> = {
   reason: '',
   limit: '',
   cursor: '',
-  step_uuid: 'Name or UUID.',
+  step_uuid: '',
 };
 
 /** The parameters and fields of a verb, by the part of the request that they belong to. */

@@ -37,7 +37,7 @@ export const OTHER_TOOLS: readonly (ReadTool | WriteTool)[] = [
     destructive: true,
     input: {
       task_uuid: z.string(),
-      step: z.string().describe('Name or UUID.'),
+      step: z.string(),
       reason: z.string().optional(),
       result: z.unknown().describe('As its handler would return it.'),
     },
