@@ -296,6 +296,8 @@ describe('tasker mcp', () => {
       message: 'unknown template outr; did you mean outer?',
       isError: true,
     });
+    const nowhere = await writer.call('template_pause', { namespace: 'nowhere', name: 'outer' });
+    expect(nowhere).toMatchObject({ message: 'namespace nowhere has no templates', isError: true });
   });
 
   it('shows a preview without the current state if the caller may not read it', async () => {
@@ -336,6 +338,10 @@ describe('tasker mcp', () => {
     expect(await operator.call('task_inspect', { task_uuid: elsewhere })).toMatchObject({ error: 'not_found' });
     expect(await operator.call('task_cancel', { task_uuid: elsewhere, confirm: true })).toMatchObject({
       error: 'not_found',
+    });
+    expect(await operator.call('namespace_pause', { namespace: 'other' })).toMatchObject({
+      error: 'namespace_not_found',
+      message: 'namespace other not found; the caller may use test',
     });
     const away = await assistant(['--server', 'http://127.0.0.1:1']);
     expect(await away.call('system_health')).toMatchObject({ error: 'connection_failed', isError: true });

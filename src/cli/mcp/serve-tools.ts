@@ -30,6 +30,7 @@ export interface ToolMessages {
 interface Me {
   subject: string | null;
   permissions: readonly string[] | null;
+  namespaces: readonly string[] | null;
 }
 
 type Tool = ReadTool | WriteTool;
@@ -96,12 +97,14 @@ interface Act {
 
 async function preview(backend: Backend, tool: WriteTool, act: Act): Promise<object> {
   const { ask, place } = backend;
-  const [me, details] = await Promise.all([
-    ask({ method: 'GET', path: path`/v1/me` }) as Promise<Me>,
-    detailsOf(backend, tool, act),
-  ]);
-  if (me.permissions && !me.permissions.includes(tool.permission))
-    throw new Denied(`the caller does not have the permission ${tool.permission}`);
+  const me = (await ask({ method: 'GET', path: path`/v1/me` })) as Me;
+  if (me.permissions && !me.permissions.includes(tool.permission)) throw new Denied(tool.permission);
+  const { namespace } = act.given;
+  if (me.namespaces && typeof namespace === 'string' && !me.namespaces.includes(namespace)) {
+    const allowed = me.namespaces.join(', ') || 'no namespace';
+    throw new TaskerError('namespace_not_found', `namespace ${namespace} not found; the caller may use ${allowed}`);
+  }
+  const details = await detailsOf(backend, tool, act);
   return {
     action: tool.name,
     status: 'preview',
@@ -142,7 +145,11 @@ async function execute({ ask }: Backend, tool: WriteTool, { given, by }: Act): P
 }
 
 /** A preview of a change that the caller may not make. */
-class Denied extends Error {}
+class Denied extends Error {
+  constructor(permission: string) {
+    super(`the caller does not have the permission ${permission}`);
+  }
+}
 
 /** Converts an error into a tool result. */
 function refusal(error: unknown, tool: Tool | undefined): object {

@@ -112,12 +112,13 @@ interface Templates {
 }
 
 /** Returns what a preview read. Of a list of templates, it shows only the versions of the template that was given. */
-function picked(current: unknown, { name }: Given): unknown {
+function picked(current: unknown, { namespace, name }: Given): unknown {
   const { templates } = current as Templates;
   if (!templates) return current;
   const found = templates.filter((one) => one.name === name);
   if (found.length > 0) return { templates: found };
   const names = [...new Set(templates.map((one) => one.name))];
+  if (names.length === 0) throw new TaskerError('template_not_found', `namespace ${namespace} has no templates`);
   throw new TaskerError('template_not_found', describeUnknown('template', [String(name)], names));
 }
 
