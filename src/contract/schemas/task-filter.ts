@@ -43,6 +43,21 @@ export const filterQuery = {
   }),
 };
 
+/** Conditions that assistants are not offered, to keep the list of their tools short. */
+export const RARE_CONDITIONS = [
+  'ended',
+  'stale',
+  'initiator',
+  'source',
+  'source_system',
+  'reason',
+  'parent_correlation_id',
+  'ended_before',
+  'updated_after',
+  'updated_before',
+  'context',
+] as const satisfies (keyof typeof filterQuery)[];
+
 /** The query of the task list. */
 export const TaskListQuery = z.object({
   page: queryNumber(1, { max: 1_000_000 }),
