@@ -8,6 +8,7 @@ import { hidingIn, withoutSensitive } from '../app/sensitive/without-sensitive.t
 import { SharedCreations } from '../app/server/shared-creations.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { CREATE_MANY_PATH } from '../contract/tasks.ts';
+import type { Verb } from '../contract/verb.ts';
 import { isConnectionError, sqlState } from '../engine/engine.ts';
 import { isTaskerError, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -38,6 +39,7 @@ import { callerOf, currentCaller } from './caller.ts';
 import { limitRequests, rejectLate } from './gate.ts';
 import { KnownPaths } from './known-paths.ts';
 import { recentAnswers } from './recent-answers.ts';
+import { withRestNames } from './rest-names.ts';
 import { withoutHints } from './scope.ts';
 import { allVerbRoutes } from './verbs/all-verbs.ts';
 import { webPage } from './web-page.ts';
@@ -160,7 +162,9 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   });
   app.onError((error, c) => {
     const caller = callerOf(c);
-    return answerError(c, withoutHints(shownConflict(knownError(error, c.req.method), caller), caller), logger);
+    const verb = c.get('verb' as never) as Verb | undefined;
+    const named = withRestNames(knownError(error, c.req.method), verb, c.req.url);
+    return answerError(c, withoutHints(shownConflict(named, caller), caller), logger);
   });
   return app;
 }

@@ -17,6 +17,13 @@ beforeAll(async () => {
 });
 afterAll(() => api.stop());
 
+it('an error names a parameter or a field as the caller sent it', async () => {
+  expect((await refusal('GET', '/v1/tasks?created_after=yesterdy')).message).toMatch(/^created_after\b/);
+  expect((await refusal('GET', '/v1/steps?ended_before=createdAfter')).message).toMatch(/^ended_before: createdAfter /);
+  const schedule = { name: 'x', template: 'test/demo', every: '1h', catch_up: 'often' };
+  expect((await refusal('POST', '/v1/schedules', schedule)).message).not.toMatch(/catchUp/);
+});
+
 describe('a name that a route does not know', () => {
   it('is refused in a query, with the names that resemble it', async () => {
     expect(await refusal('GET', '/v1/audit?acter=ann')).toMatchObject({
