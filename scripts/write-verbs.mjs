@@ -1,12 +1,14 @@
-// Writes what derives from the contract: the tables of docs/api-routes.md and docs/client-methods.md, and the routes and
-// types of the client; with --check, only compares. Reads dist. `npm run reference` builds it first.
+// Writes what derives from the contract: the tables of docs/api-routes.md and docs/client-methods.md, the routes and types
+// of the client, and the shapes of responses; with --check, only compares. Reads dist. `npm run reference` builds it first.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { createClient } from '../dist/client/client.js';
 import { CONTRACT } from '../dist/contract/contract.js';
+import { PreviewSchema } from '../dist/contract/schemas/bulk-acts.js';
 import { filterQuery } from '../dist/contract/schemas/task-filter.js';
 import { clientModule } from './docs/client-module.mjs';
+import { shapesModule } from './docs/shapes-module.mjs';
 import { methodTables, routeTables, withTables } from './docs/verb-tables.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -32,6 +34,10 @@ const written = {
   'docs/api-routes.md': page('docs/api-routes.md', routeTables(CONTRACT, conditions)),
   'docs/client-methods.md': page('docs/client-methods.md', methodTables(CONTRACT, client)),
   'src/client/contract.ts': formatted('src/client/contract.ts', clientModule(CONTRACT, filterQuery)),
+  'src/contract/shapes.ts': formatted(
+    'src/contract/shapes.ts',
+    shapesModule(CONTRACT, { bulkActs: { preview: PreviewSchema } }),
+  ),
 };
 const wrong = [];
 for (const [file, after] of Object.entries(written)) {
