@@ -1,104 +1,66 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { stateHint, TASK_FILTER_KEYS, VISIBLE_STATES } from '../app/list-options.ts';
+import { snakeCase } from '../app/json/views.ts';
+import { stateHint, VISIBLE_STATES } from '../app/list-options.ts';
 import type { TaskFilter } from '../app/operator-types.ts';
+import { NAMED_FILTER_FIELDS, type NamedFilterField, type TaskFilterValues } from '../contract/task-filter-fields.ts';
 import { oneLine } from '../logging/terminal/shown-text.ts';
 import { alsoNamed, collect, moment, wholeNumber } from './options.ts';
 import { timeConditions } from './show/time-conditions.ts';
 
-/** The options that {@link addTaskFilter} adds, as commander returns them. */
-export interface TaskFilterOptions {
-  namespace?: string;
-  name?: string;
-  templateVersion?: string;
-  status?: string[];
-  open?: boolean;
-  ended?: boolean;
-  stale?: boolean;
-  tag?: string[];
-  initiator?: string;
-  source?: string;
-  /** On a command that acts, `--reason` is the reason of the action, and `--task-reason` is this condition. */
-  reason?: string;
-  taskReason?: string;
-  correlationId?: string;
-  parentCorrelationId?: string;
-  key?: string;
-  createdAfter?: string;
-  createdBefore?: string;
-  endedAfter?: string;
-  endedBefore?: string;
-  updatedAfter?: string;
-  updatedBefore?: string;
-  context?: Record<string, unknown>;
-  step?: string;
-  stepState?: string;
-  handler?: string;
-  errorType?: string;
-  error?: string;
-  worker?: string;
-}
+/**
+ * The options that {@link addTaskFilter} adds, as commander returns them. On a command that acts, `--reason` is the reason
+ * of the action, and `--task-reason` is the condition.
+ */
+export type TaskFilterOptions = TaskFilterValues & { taskReason?: string };
 
-const EVENTS = ['created', 'ended', 'updated'] as const;
+type Parse = (text: string, before: unknown) => unknown;
+
+/** The parser of an option, by the kind of its condition. Others take the text, or nothing. */
+const PARSERS: Partial<Record<NamedFilterField['kind'], Parse>> = {
+  texts: collect as Parse,
+  states: collectStates as Parse,
+  time,
+  object: jsonObject,
+};
+
+const OPTIONS = NAMED_FILTER_FIELDS.filter(({ help }) => help !== undefined);
+
+/** The events with conditions on their time, such as `created`. */
+const EVENTS = OPTIONS.flatMap(({ kind, name }) => (kind === 'time' ? (/^(.*)After$/.exec(name)?.slice(1) ?? []) : []));
 
 /** Adds the options that select tasks. `acts`: whether the command has its own `--reason`. */
 export function addTaskFilter(command: Command, { acts }: { acts: boolean }): Command {
-  command
-    .option('-n, --namespace <namespace>', 'only tasks of this namespace')
-    .option('--name <name>', 'only tasks of this template')
-    .option('--template-version <version>', 'only tasks of this version, or range such as ">=1.2.0 <2.0.0"')
-    .addOption(new Option('-s, --status <state>', 'only tasks in this state; may be repeated').argParser(collectStates))
-    .option('--open', 'only tasks that have not ended')
-    .option('--ended', 'only tasks that have ended')
-    .option('--stale', 'only tasks that exceed a limit of their lifecycle')
-    .option('--tag <tag>', 'only tasks with this tag; may be repeated', collect)
-    .option('--initiator <name>', 'only tasks of this initiator')
-    .option('--source <name>', 'only tasks of this source system')
-    .option(acts ? '--task-reason <text>' : '--reason <text>', 'only tasks that were created with this reason')
-    .option('--correlation-id <uuid>', 'only tasks with this correlation id')
-    .option('--parent-correlation-id <uuid>', 'only tasks with this parent correlation id')
-    .option('--key <key>', 'only tasks with this idempotency key');
-  alsoNamed(command, '--status', '--state');
-  for (const event of EVENTS) {
-    command
-      .option(
-        `--${event}-after <time>`,
-        `only tasks ${event} since a time (2026-01-31T12:00Z, yesterday) or age (90s, 15m, 2h, 24h30m, 7d)`,
-        time,
-      )
-      .option(`--${event}-before <time>`, `only tasks ${event} before a time or age`, time);
+  for (const { parameter, name, kind, short, value, help } of OPTIONS) {
+    const flag = optionOf(name, { acts });
+    const option = new Option(`${short ? `-${short}, ` : ''}${flag}${value ? ` <${value}>` : ''}`, help);
+    const parse = PARSERS[kind];
+    command.addOption(parse ? option.argParser<unknown>(parse) : option);
+    if (parameter === snakeCase(name)) continue;
+    alsoNamed(command, flag, `--${kebabCase(parameter)}`);
   }
-  return command
-    .option('--context <json>', 'only tasks whose context contains this JSON object; slow', jsonObject)
-    .option('--step <name>', 'only tasks with this step; the options below then apply to it')
-    .option('--step-state <state>', 'only tasks with a step in this state')
-    .option('--handler <name>', 'only tasks with a step of this handler')
-    .option('--error-type <type>', 'only tasks with a step that failed with this error type')
-    .option('--error <text>', 'only tasks with a step whose error contains this text; slow')
-    .option('--worker <name>', 'only tasks with a step that this worker runs, or that failed there last');
+  return command;
 }
 
 /** Returns the filter of a command's options, with only the conditions that were given. */
 export function taskFilterOf(options: TaskFilterOptions, { acts }: { acts: boolean }): TaskFilter {
-  const given: Record<string, unknown> = {};
-  for (const key of TASK_FILTER_KEYS) {
-    const value = key === 'reason' && acts ? options.taskReason : options[key];
-    if (value !== undefined) given[key] = value;
-  }
-  return given;
+  const given = OPTIONS.map(({ name }) => [name, acts && name === 'reason' ? options.taskReason : options[name]]);
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined)) as TaskFilter;
 }
 
 /** Describes a filter for a person: `status blocked_by_failures, name fulfil`. Empty if there is no condition. */
 export function describeFilter(filter: TaskFilter): string {
-  const textOf = (time: string | Date | undefined) => (time instanceof Date ? time.toISOString() : time);
+  const given = filter as Readonly<Record<string, unknown>>;
+  const textOf = (time: unknown) => (time instanceof Date ? time.toISOString() : (time as string | undefined));
   const times = EVENTS.flatMap((event) =>
-    timeConditions(event, { after: textOf(filter[`${event}After`]), before: textOf(filter[`${event}Before`]) }),
+    timeConditions(event, { after: textOf(given[`${event}After`]), before: textOf(given[`${event}Before`]) }),
   );
-  const others = Object.entries(filter)
-    .filter(([key]) => !/^(created|ended|updated)(After|Before)$/.test(key))
+  const kindOf = (key: string) => OPTIONS.find(({ name }) => name === key)?.kind;
+  const others = Object.entries(given)
+    .filter(([key]) => kindOf(key) !== 'time')
     .map(([key, value]) => {
-      const words = key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+      const words = snakeCase(key).replaceAll('_', ' ');
       if (value === true) return words;
-      if (Array.isArray(value)) return `${words} ${value.join(key === 'tag' ? ' and ' : ' or ')}`;
+      if (Array.isArray(value)) return `${words} ${value.join(kindOf(key) === 'texts' ? ' and ' : ' or ')}`;
       return `${words} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`;
     });
   return oneLine([...others, ...times].join(', '));
@@ -107,7 +69,7 @@ export function describeFilter(filter: TaskFilter): string {
 /** Returns the options and values that pass this filter to another command, for a shell. */
 export function filterArguments(filter: TaskFilter, { acts }: { acts: boolean }): string[] {
   return Object.entries(filter).flatMap(([key, value]) => {
-    const option = acts && key === 'reason' ? '--task-reason' : optionOf(key);
+    const option = optionOf(key, { acts });
     if (value === true) return [option];
     return [value]
       .flat()
@@ -115,9 +77,11 @@ export function filterArguments(filter: TaskFilter, { acts }: { acts: boolean })
   });
 }
 
-function optionOf(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+function optionOf(name: string, { acts }: { acts: boolean }): `--${string}` {
+  return acts && name === 'reason' ? '--task-reason' : `--${kebabCase(snakeCase(name))}`;
 }
+
+const kebabCase = (name: string) => name.replaceAll('_', '-');
 
 /** Quotes a word for a POSIX shell, if necessary. */
 export function quoted(word: string): string {
