@@ -1,7 +1,7 @@
 import type { z } from '@hono/zod-openapi';
 import type { TaskFilter } from '../app/operator-types.ts';
+import { NAMED_TASK_CONDITIONS } from '../contract/filters/tasks.ts';
 import type { filterQuery } from '../contract/schemas/task-filter.ts';
-import { NAMED_FILTER_FIELDS } from '../contract/task-filter-fields.ts';
 import type { Caller } from './caller.ts';
 import { searchedNamespaces } from './scope.ts';
 
@@ -11,7 +11,7 @@ type FilterQuery = z.infer<z.ZodObject<typeof filterQuery>>;
 export function filterOf(query: FilterQuery, caller: Caller): TaskFilter {
   const namespace = searchedNamespaces(caller, query.namespace);
   const filter: Record<string, unknown> = namespace === undefined ? {} : { namespace };
-  for (const { parameter, name } of NAMED_FILTER_FIELDS) {
+  for (const { parameter, name } of NAMED_TASK_CONDITIONS) {
     const value = query[parameter as keyof FilterQuery];
     // A flag that is off is not a condition. Of two names of a condition, the first one applies.
     if (value !== undefined && value !== false) filter[name] ??= value;

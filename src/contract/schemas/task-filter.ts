@@ -1,20 +1,10 @@
 import { z } from 'zod';
-import { NAMED_FILTER_FIELDS, type TASK_FILTER_FIELDS } from '../task-filter-fields.ts';
-import { cursor, flag, jsonObject, listed, queryNumber, several, time } from './query.ts';
-
-type Fields = typeof TASK_FILTER_FIELDS;
-
-/** The schema of a condition, by its kind. */
-const KINDS = { text: z.string(), texts: several, states: listed, flag, time, object: jsonObject } as const;
+import { TASK_CONDITIONS } from '../filters/tasks.ts';
+import { queryOf } from './conditions.ts';
+import { cursor, queryNumber } from './query.ts';
 
 /** The conditions of a search, as parameters of a query. They are the options of `tasker task list` in snake_case. */
-export const filterQuery = Object.fromEntries(
-  NAMED_FILTER_FIELDS.map(({ parameter, kind, description, example }) => {
-    const schema = KINDS[kind].optional();
-    const about = { ...(description && { description }), ...(example && { example }) };
-    return [parameter, Object.keys(about).length > 0 ? schema.meta(about) : schema];
-  }),
-) as { [Name in keyof Fields]: z.ZodOptional<(typeof KINDS)[Fields[Name]['kind']]> };
+export const filterQuery = queryOf(TASK_CONDITIONS);
 
 /** The query of the task list. */
 export const TaskListQuery = z.object({

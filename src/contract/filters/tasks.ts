@@ -1,51 +1,14 @@
-import { camelCase } from '../model/key-case.ts';
-
-/**
- * A condition of a search. The query of the API, its description, and the options of the command line derive from it.
- * Only data, because the command line reads it whenever it starts.
- */
-interface FilterField {
-  /**
-   * - `text`: a text
-   * - `texts`: a text that may be repeated; all of them must apply
-   * - `states`: states, of which one must apply
-   * - `flag`: on or off
-   * - `time`: a time or an age
-   * - `object`: a JSON object
-   */
-  readonly kind: keyof KindValues;
-  /** The name of the condition in the library, in snake_case, if it has another one. The option has this name too. */
-  readonly own?: string;
-  /** The letter of the short option. */
-  readonly short?: string;
-  /** What the option takes, as the help shows it. */
-  readonly value?: string;
-  /** The help of the option. A condition without it is another name of `own`, and has no option. */
-  readonly help?: string;
-  /** The description of the parameter, in Markdown. */
-  readonly description?: string;
-  readonly example?: string | readonly string[];
-}
-
-/** The value of an option, by kind. */
-interface KindValues {
-  text: string;
-  texts: string[];
-  states: string[];
-  flag: boolean;
-  time: string;
-  object: Record<string, unknown>;
-}
+import { type Conditions, type ConditionValues, namedConditions } from './condition.ts';
 
 const TIME_FORMS = 'a time (2026-01-31T12:00Z, yesterday) or age (90s, 15m, 2h, 24h30m, 7d)';
 
-const since = (event: string) =>
-  ({ kind: 'time', value: 'time', help: `only tasks ${event} since ${TIME_FORMS}` }) as const;
+const after = (event: string) =>
+  ({ kind: 'after', event, value: 'time', help: `only tasks ${event} since ${TIME_FORMS}` }) as const;
 const before = (event: string) =>
-  ({ kind: 'time', value: 'time', help: `only tasks ${event} before a time or age` }) as const;
+  ({ kind: 'before', event, value: 'time', help: `only tasks ${event} before a time or age` }) as const;
 
 /** The conditions of a search for tasks or steps, under the names of their parameters, in the order of the help. */
-export const TASK_FILTER_FIELDS = {
+export const TASK_CONDITIONS = {
   namespace: { kind: 'text', short: 'n', value: 'namespace', help: 'only tasks of this namespace' },
   name: {
     kind: 'text',
@@ -102,11 +65,11 @@ export const TASK_FILTER_FIELDS = {
     help: 'only tasks with this idempotency key',
     description: 'The idempotency key that the task was created with.',
   },
-  created_after: since('created'),
+  created_after: after('created'),
   created_before: before('created'),
-  ended_after: since('ended'),
+  ended_after: after('ended'),
   ended_before: before('ended'),
-  updated_after: since('updated'),
+  updated_after: after('updated'),
   updated_before: before('updated'),
   context: {
     kind: 'object',
@@ -136,32 +99,9 @@ export const TASK_FILTER_FIELDS = {
     description:
       'The worker that runs the step, or that last ran it before it failed. Steps that the worker completed are not found.',
   },
-} as const satisfies Record<string, FilterField>;
+} as const satisfies Conditions;
 
-type Fields = typeof TASK_FILTER_FIELDS;
+/** The conditions under their names in the library, with the values of the options. */
+export type TaskConditionValues = ConditionValues<typeof TASK_CONDITIONS>;
 
-/** `created_after` as `createdAfter`. */
-type CamelCase<Name extends string> = Name extends `${infer First}_${infer Rest}`
-  ? `${First}${Capitalize<CamelCase<Rest>>}`
-  : Name;
-type OwnName<Name extends keyof Fields> = CamelCase<
-  Fields[Name] extends { own: infer Own extends string } ? Own : Name
->;
-
-/** The conditions under their names in the library, with the values that the options of the command line have. */
-export type TaskFilterValues = { -readonly [Name in keyof Fields as OwnName<Name>]?: KindValues[Fields[Name]['kind']] };
-
-/** A condition, with its parameter and its names in the library. */
-export interface NamedFilterField extends FilterField {
-  parameter: string;
-  name: keyof TaskFilterValues;
-}
-
-/** All conditions, in order. Several parameters can have the same name in the library. */
-export const NAMED_FILTER_FIELDS: readonly NamedFilterField[] = Object.entries<FilterField>(TASK_FILTER_FIELDS).map(
-  ([parameter, field]) => ({
-    ...field,
-    parameter,
-    name: camelCase(field.own ?? parameter) as keyof TaskFilterValues,
-  }),
-);
+export const NAMED_TASK_CONDITIONS = namedConditions(TASK_CONDITIONS);
