@@ -6,7 +6,7 @@ import type { CallVerb, VerbName } from './call.ts';
 const GROUPS = ['approvals', 'schedules', 'deadLetters', 'events'] as const;
 
 type Group = (typeof GROUPS)[number] | 'bulk';
-type MethodName = keyof Tasker | { [Name in Group]: `${Name}.${keyof Tasker[Name] & string}` }[Group];
+type MethodName = (keyof Tasker & string) | { [Name in Group]: `${Name}.${keyof Tasker[Name] & string}` }[Group];
 
 /**
  * The methods whose verbs have other names, or that return only one field of the response, whose name follows the verb.
@@ -38,6 +38,13 @@ const NAMED: Partial<Record<MethodName, VerbName | `${VerbName} ${string}`>> = {
   'schedules.trigger': 'schedules.trigger taskUuid',
 };
 
+/** The methods whose arguments differ from those of the verb with their name. Commands use other methods instead. */
+const DIFFERENT: ReadonlySet<string> = new Set<MethodName>([
+  'deadLetters.assign',
+  'deadLetters.note',
+  'deadLetters.resolve',
+]);
+
 type Method = (...given: unknown[]) => Promise<unknown>;
 type Methods = { [name: string]: Method | Methods };
 
@@ -48,7 +55,10 @@ type Methods = { [name: string]: Method | Methods };
 export function derivedMethods(call: CallVerb): Partial<Tasker> & { [Name in Group]: Partial<Tasker[Name]> } {
   const methods: Methods = {};
   for (const [noun, verbs] of Object.entries(ROUTES)) {
-    for (const verb of Object.keys(verbs)) add(methods, nameOf(noun, verb), `${noun}.${verb}`, call);
+    for (const verb of Object.keys(verbs)) {
+      const name = nameOf(noun, verb);
+      if (!DIFFERENT.has(name)) add(methods, name, `${noun}.${verb}`, call);
+    }
   }
   for (const [name, verb] of Object.entries(NAMED)) add(methods, name, verb, call);
   return methods as never;
