@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
+import { uuidV7 } from '../../src/model/ids.ts';
 import { PAIR_HANDLERS, projectOnDatabase } from './installation.ts';
 import type { Ended, RunningProcess } from './running.ts';
 
@@ -102,9 +103,9 @@ beforeAll(async () => {
     const made = Array.from({ length: count }, () => tasker.createTask({ namespace: 'demo', ...request }));
     stock[kind].push(...(await Promise.all(made)).map(({ taskUuid }) => taskUuid));
   };
-  await create('failed', 30, { name: 'pair', tags: ['failed'], reason: 'to fail' });
+  await create('failed', 34, { name: 'pair', tags: ['failed'], reason: 'to fail' });
   await create('done', 8, { name: 'pair', context: { lucky: true, in_snake: { a_b: 1 } } });
-  await create('waiting', 14, { name: 'waits' });
+  await create('waiting', 16, { name: 'waits' });
   await create('later', 4, { name: 'pair', delayMs: 7_200_000 });
   const states = { failed: 'blocked_by_failures', done: 'complete', waiting: 'waiting', later: 'pending' } as const;
   const settled = async () => {
@@ -127,6 +128,10 @@ afterAll(() => {
 
 async function createOddTasks(tasker: Tasker): Promise<void> {
   const json = JSON.parse(ODD) as Record<string, unknown>;
+  const log = tasker.engine.events;
+  const groups = await Promise.all(
+    ['odd-here', 'odd-there'].map((name) => log.joinGroup({ name, patterns: ['odd.*'] })),
+  );
   const settled = async (uuid: string) => {
     const states = Object.fromEntries((await tasker.getSteps(uuid)).map((step) => [step.name, step.currentState]));
     expect(states).toMatchObject({
@@ -150,6 +155,12 @@ async function createOddTasks(tasker: Tasker): Promise<void> {
   await tasker.signal(first, 'paid', json);
   await tasker.approvals.vote(first, 'agree', { decision: 'approve', by: 'ann', form: json });
   await tasker.deadLetters.add(first, { metadata: json, actor: 'ann' });
+  await log.sequence();
+  for (const group of groups) {
+    const { events, ...taken } = (await log.take(group, uuidV7(), { leaseMs: 60_000 }))!;
+    const dead = events.map((event) => ({ id: event.id, taskUuid: event.taskUuid, error: 'out of paper' }));
+    await log.finish({ events, ...taken }, { dead });
+  }
 }
 
 const here = (args: string[]) => on.project.run(args);
@@ -328,6 +339,9 @@ describe('a command prints the same output on a database and over a server', () 
       [1, 'dlq', 'show', task],
       [1, 'event', 'list', '--name', 'odd.echoed'],
       [1, 'event', 'show', event!.event_id],
+      [1, 'event', 'dead', 'odd-here'],
+      [0, 'event', 'groups'],
+      [0, 'event', 'lag'],
       [1, 'audit', 'list'],
       [1, 'bulk', 'list'],
       [1, 'bulk', 'show', String(bulk!.id)],
@@ -354,7 +368,9 @@ describe('a command prints the same output on a database and over a server', () 
       expect.soft(oddIn(second.stdout), args.join(' ')).toBeGreaterThanOrEqual(times);
     }
     // What was sent over the server is stored as it was given: the six tasks, and two created in each place.
-    expect.soft(oddIn((await here(['task', 'list', '-n', 'odd', '--json'])).stdout)).toBe(10);
+    // The list shows new tasks a moment later.
+    const listed = async () => oddIn((await here(['task', 'list', '-n', 'odd', '--json'])).stdout);
+    await expect.poll(listed).toBe(10);
     expect.soft(oddIn((await here(['step', 'get', odd[2]!, 'pay', '--json'])).stdout)).toBe(1);
     expect.soft(oddIn((await here(['signal', 'list', odd[2]!, '--json'])).stdout)).toBe(1);
     expect.soft(oddIn((await here(['approval', 'show', odd[2]!, 'agree', '--json'])).stdout)).toBe(1);
@@ -380,6 +396,9 @@ describe('a command prints the same output on a database and over a server', () 
 
   it('if it changes data', async () => {
     const json = (...args: string[]) => [...args, '--json'];
+    const [event] = (await on.project.json<{ event_id: string }[]>(['event', 'list', '--name', 'odd.echoed'])) as [
+      { event_id: string },
+    ];
     const acts: ((place: 'here' | 'there') => string[])[] = [
       () => ['task', 'cancel', take('failed'), '-r', 'over'],
       () => ['task', 'cancel', take('done')],
@@ -433,6 +452,17 @@ describe('a command prints the same output on a database and over a server', () 
       () => ['dlq', 'add', take('failed'), '-r', 'look', '--priority', '5'],
       () => ['dlq', 'assign', stock.failed[1]!, '--to', 'ann', '--priority', '7'],
       () => ['dlq', 'update', stock.failed[1]!, '--notes', 'seen'],
+      () => ['dlq', 'redrive', take('failed'), '--dry-run'],
+      () => ['dlq', 'add', '--id', take('failed'), '--assignee', 'ann'],
+      () => ['dlq', 'note', stock.failed[1]!, 'another remark'],
+      () => ['dlq', 'redrive', '--assignee', 'ann', '--dry-run'],
+      () => ['approval', 'approve', '--task', stock.waiting[0]!, '--dry-run'],
+      () => ['approval', 'reassign', take('waiting'), 'agree', '--to', 'ann', '--by', 'bob'],
+      (place) => ['event', 'dead', `odd-${place}`, '--redeliver', '--event', event.event_id, '--yes'],
+      (place) => ['event', 'dead', `odd-${place}`, '--discard', '--yes'],
+      (place) => ['event', 'replay', `odd-${place}`, '--name', 'odd.*', '--after', '2020-01-01', '--dry-run'],
+      (place) => ['event', 'replay', `odd-${place}`, '--name', 'odd.*', '--yes'],
+      (place) => ['event', 'remove', `odd-${place}`, '--yes'],
       () => ['namespace', 'pause', 'demo'],
       () => ['namespace', 'resume', 'demo'],
       () => ['template', 'activate', 'demo/pair@1.0.0', '-r', 'calm'],
