@@ -6,7 +6,7 @@ import { alsoNamed, collect, moment, wholeNumber } from './options.ts';
 import { timeConditions } from './show/time-conditions.ts';
 
 type All = readonly NamedCondition[];
-/** Other flags than those that derive from the names of conditions. */
+/** Flags that differ from the names of their conditions. */
 type Flags = Readonly<Record<string, `-${string}`>>;
 type Parse = (text: string, before: unknown) => unknown;
 

@@ -1,12 +1,10 @@
 import { camelCase, snakeCase } from '../model/key-case.ts';
 
 /**
- * What a codec must know of a JSON value: the objects whose keys it converts. Only data, so that programs that convert
- * responses need not load the schemas.
- *
- * - `0`: the value is the same in both forms: scalars, maps of scalars, and user-defined JSON
- * - `names`: a list of names of fields, which are converted as keys are
- * - `conditions`: an object whose keys are names of fields, and whose values are the same in both forms
+ * The objects in a JSON value whose keys are converted. Only data, so that programs can convert responses without loading
+ * the schemas. `0` is a value that is the same in both forms: a scalar, a map of scalars, or user-defined JSON. `names` is
+ * a list of names of fields, which are converted as keys are. `conditions` is an object whose keys are names of fields,
+ * and whose values are the same in both forms.
  */
 export type Shape = 0 | 'names' | 'conditions' | ListShape | MapShape | ObjectShape;
 

@@ -367,7 +367,7 @@ describe('a command prints the same output on a database and over a server', () 
       expect.soft(shownOf(second, ['--json']), args.join(' ')).toEqual(shownOf(first, ['--json']));
       expect.soft(oddIn(second.stdout), args.join(' ')).toBeGreaterThanOrEqual(times);
     }
-    // What was sent over the server is stored as it was given: the six tasks, and two created in each place.
+    // The server stores the JSON as it was given: six tasks existed, and each place created two.
     // The list shows new tasks a moment later.
     const listed = async () => oddIn((await here(['task', 'list', '-n', 'odd', '--json'])).stdout);
     await expect.poll(listed).toBe(10);

@@ -5,22 +5,13 @@ import { camelCase } from '../../model/key-case.ts';
  * Only data, because the command line reads it whenever it starts.
  */
 export interface Condition {
-  /**
-   * - `text`: a text
-   * - `texts`: a text that may be repeated; all of them must apply
-   * - `states`: states, of which one must apply
-   * - `choice`: one of `choices`
-   * - `number`: a whole number, at least 1
-   * - `flag`: on or off
-   * - `after`, `before`: a time or an age, for the time of `event`
-   * - `object`: a JSON object
-   */
+  /** The kind of its value. The times of `after` and `before` are those of `event`. */
   readonly kind: keyof KindValues;
   /** The name of the condition in the library, in snake_case, if it has another one. The option has this name too. */
   readonly own?: string;
   /** The letter of the short option. */
   readonly short?: string;
-  /** What the option takes, as the help shows it. */
+  /** The placeholder for the value in the help. */
   readonly value?: string;
   /** The help of the option. A condition without it has no option. */
   readonly help?: string;
@@ -28,7 +19,7 @@ export interface Condition {
   readonly words?: string;
   /** The values that the option accepts. */
   readonly choices?: readonly string[];
-  /** What happened at the time, such as `created`. */
+  /** The event whose time it limits, such as `created`. */
   readonly event?: string;
   /** The description of the parameter, in Markdown. */
   readonly description?: string;
@@ -41,13 +32,21 @@ export type Conditions = Readonly<Record<string, Condition>>;
 /** The value of an option, by kind. */
 interface KindValues {
   text: string;
+  /** Texts that must all apply. */
   texts: string[];
+  /** States of which one must apply. */
   states: string[];
+  /** One of `choices`. */
   choice: string;
+  /** A whole number, at least 1. */
   number: number;
+  /** A condition that is on or off. */
   flag: boolean;
+  /** A time or an age. */
   after: string;
+  /** A time or an age. */
   before: string;
+  /** A JSON object. */
   object: Record<string, unknown>;
 }
 
