@@ -25,6 +25,12 @@ function program(command, ...args) {
 const tool = (name, ...args) => program(path.join(root, 'node_modules/.bin', name), ...args);
 const script = (name, ...args) => program(process.execPath, `scripts/${name}`, ...args);
 
+/** Returns a check that consists of several. */
+const all =
+  (...checks) =>
+  () =>
+    checks.flatMap((check) => check());
+
 /** The checks in order: dist is built before the checks that read it. */
 const CHECKS = {
   format: tool('biome', 'ci', '--colors=off', '--diagnostic-level=warn', '--error-on-warnings', '.'),
@@ -36,8 +42,7 @@ const CHECKS = {
   deadcode: tool('knip', '--no-progress'),
   distribution: script('distribution.mjs', '--check'),
   'template-schema': script('write-json-schema.mjs', '--check'),
-  reference: script('write-reference.mjs', '--check'),
-  verbs: script('write-verbs.mjs', '--check'),
+  reference: all(script('write-reference.mjs', '--check'), script('write-verbs.mjs', '--check')),
   'handler-shapes': script('write-handler-shapes.mjs', '--check'),
   'database-schema': script('dump-schema.mjs', '--check'),
   statements: script('write-statements.mjs', '--check'),

@@ -159,7 +159,19 @@ export const ROOMS = {
     about:
       'The `tasker` command: a folder for each noun, whose `commands.ts` lists its commands. `show/` formats output.',
     begin: 'src/cli/program.ts',
-    mayImport: ['client', 'time', 'app', 'rest', 'server', 'config', 'template', 'errors', 'logging', 'contract'],
+    mayImport: [
+      'client',
+      'time',
+      'app',
+      'contract',
+      'model',
+      'rest',
+      'server',
+      'config',
+      'template',
+      'errors',
+      'logging',
+    ],
   },
   testing: {
     about: 'The test kit that users import from `tasker-core/testing`.',

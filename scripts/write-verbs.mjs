@@ -1,14 +1,20 @@
-// Writes what derives from the contract: the tables of docs/api-routes.md and docs/client-methods.md, the routes and types
-// of the client, and the shapes of responses; with --check, only compares. Reads dist. `npm run reference` builds it first.
+// Writes what derives from the contract: the tables of routes, of the client's methods, of the tools for assistants and of
+// permissions in docs, the routes and types of the client, and the shapes of responses; with --check, only compares. Reads
+// dist. `npm run reference` builds it first.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { READ_TOOLS, WRITE_TOOLS } from '../dist/cli/mcp/all-tools.js';
 import { createClient } from '../dist/client/client.js';
+import { PERMISSIONS as OF_ACTIONS } from '../dist/contract/bulk-acts.js';
 import { CONTRACT } from '../dist/contract/contract.js';
 import { PreviewSchema } from '../dist/contract/schemas/bulk-acts.js';
 import { filterQuery } from '../dist/contract/schemas/task-filter.js';
+import { PERMISSIONS, ROLE_PERMISSIONS } from '../dist/model/permissions.js';
 import { clientModule } from './docs/client-module.mjs';
+import { permissionTable } from './docs/permission-table.mjs';
 import { shapesModule } from './docs/shapes-module.mjs';
+import { toolTables } from './docs/tool-tables.mjs';
 import { methodTables, routeTables, withTables } from './docs/verb-tables.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -33,6 +39,11 @@ const formatted = (file, text) => {
 const written = {
   'docs/api-routes.md': page('docs/api-routes.md', routeTables(CONTRACT, conditions)),
   'docs/client-methods.md': page('docs/client-methods.md', methodTables(CONTRACT, client)),
+  'docs/assistant-tools.md': page('docs/assistant-tools.md', toolTables([...READ_TOOLS, ...WRITE_TOOLS], 'task_list')),
+  'docs/security-reference.md': page(
+    'docs/security-reference.md',
+    permissionTable({ permissions: PERMISSIONS, roles: ROLE_PERMISSIONS, contract: CONTRACT, actions: OF_ACTIONS }),
+  ),
   'src/client/contract.ts': formatted('src/client/contract.ts', clientModule(CONTRACT, filterQuery)),
   'src/contract/shapes.ts': formatted(
     'src/contract/shapes.ts',

@@ -7,6 +7,13 @@ export type { QueueFlow } from './app/overview/queue-flow.ts';
 export type { QueueCount, QueueInfo, QueueListOptions, UnservedReason, UnservedSteps } from './app/overview/queues.ts';
 export type { AttentionCount, NamespaceQueue, TaskerStatus } from './app/overview/status.ts';
 export type {
+  ExportedStep,
+  OmittedPart,
+  TaskExport,
+  TaskExportOptions,
+  TaskExportPart,
+} from './app/overview/task-export.ts';
+export type {
   FailureGroup,
   StateCounts,
   StepGroups,

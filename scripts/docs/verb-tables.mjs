@@ -38,8 +38,8 @@ const OTHER_METHODS = {
 const OF_LISTS = ['limit', 'cursor'];
 const OF_ACTIONS = ['reason', 'by'];
 
-const code = (text) => `\`${text}\``;
-const cell = (text) => text.replaceAll('|', '\\|');
+export const code = (text) => `\`${text}\``;
+export const cell = (text) => text.replaceAll('|', '\\|');
 const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`.replace(/\.\.$/, '.');
 const fieldsOf = (schema) => (schema instanceof z.ZodObject ? Object.keys(schema.shape) : []);
 

@@ -81,10 +81,10 @@ export class Signals {
     this.#work = throttled(() => {
       const rank = this.#rank;
       this.#rank = LOWEST_RANK;
-      return engine.wakeWorkers(rank);
+      return engine.announce.work(rank);
     });
-    this.#ended = throttled(() => engine.announceEnded(this.#endedTasks.splice(0)));
-    this.#events = throttled(() => engine.announceEvents());
+    this.#ended = throttled(() => engine.announce.ended(this.#endedTasks.splice(0)));
+    this.#events = throttled(() => engine.announce.events());
   }
 
   /** Whether notifications arrive. */

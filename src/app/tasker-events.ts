@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isConnectionError } from '../engine/engine.ts';
 import {
   type DeadDelivery,
+  type DeadFilter,
   type DeadReference,
   type EventGroup,
   type EventReplay,
@@ -163,11 +164,12 @@ export class TaskerEvents {
 
   /**
    * Returns dead deliveries, the newest first, optionally of one group or one event. `limit`: default 100, maximum 1,000.
+   * `before`: the last delivery of the previous page.
    * @throws TaskerError `event_group_not_found`, `bad_request`, `invalid_uuid`
    */
-  async dead(filter: { group?: string; eventId?: string; limit?: number } = {}): Promise<DeadDelivery[]> {
+  async dead(filter: DeadFilter = {}): Promise<DeadDelivery[]> {
     const dead = await this.#log.dead(filter);
-    if (dead.length === 0 && filter.group !== undefined) await this.group(filter.group);
+    if (dead.length === 0 && filter.group !== undefined && !filter.before) await this.group(filter.group);
     return dead;
   }
 

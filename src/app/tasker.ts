@@ -1,21 +1,45 @@
 import { availableParallelism } from 'node:os';
 import { DEFAULTS } from '../config/defaults.ts';
 import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
+import type { Activation } from '../engine/activate-template.ts';
+import type { Analytics, AnalyticsOptions } from '../engine/analytics/statistics.ts';
+import { type AuditFilter, type AuditPage, type AuditPageOptions, findActs } from '../engine/audit.ts';
 import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
 import type { Engine, RecordAnswer } from '../engine/engine.ts';
+import type { Door, OperatorOptions } from '../engine/operate.ts';
+import type { PauseResult, PauseTarget } from '../engine/pause.ts';
 import { readCreateOptions, readRequests } from '../engine/read-requests.ts';
 import type { CopyOptions } from '../engine/rerun/copy-task.ts';
+import type { EarlierRun, RerunOptions, TaskRerun } from '../engine/rerun/rerun.ts';
+import type { PruneFilter } from '../engine/retention/plan.ts';
+import type { PruneAct } from '../engine/retention/prune-act.ts';
+import { RestoreAct, type RestoreOptions } from '../engine/retention/restore.ts';
+import type { TaskFilter } from '../engine/search/filter.ts';
+import { type Histogram, type HistogramOptions, histogramOf } from '../engine/search/histogram.ts';
+import type { StepPage, StepPageOptions, TaskPage, TaskPageOptions } from '../engine/search/search.ts';
 import type { AttemptLog } from '../engine/step-logs.ts';
 import type { StreamChange } from '../engine/streams/changes.ts';
 import type { StreamFilter } from '../engine/streams/stream-filter.ts';
-import type { HistoryEntry, Step, Task } from '../engine/task-view.ts';
+import type { HistoryEntry, Pause, Step, Task } from '../engine/task-view.ts';
 import { readTaskWithSteps, type TaskSnapshot } from '../engine/task-with-steps.ts';
 import { type TemplateArrival, nameOf as templateName } from '../engine/template-store.ts';
+import type { SignalOptions, SignalTarget } from '../engine/waits/signal-request.ts';
+import {
+  getSignal,
+  type Signal,
+  type SignalListOptions,
+  type SignalPage,
+  signalsOfTask,
+} from '../engine/waits/signal-view.ts';
+import { type SentSignal, sendSignal } from '../engine/waits/signals.ts';
+import type { TimerTime } from '../engine/waits/timers.ts';
+import type { TokenError, TokenUse } from '../engine/waits/tokens.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
+import type { PausePlace } from '../store/acts/list-pauses.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { requestedTemplate } from '../template/template-name.ts';
 import { formatProblem } from '../template/template-problem.ts';
@@ -24,18 +48,35 @@ import type { Tracing } from '../tracing/tracing.ts';
 import type { HttpWorkers, HttpWorkersOptions } from '../worker/http/http-workers.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { WorkerStats } from '../worker/worker-options.ts';
-import type { ListOptions } from './list-options.ts';
+import { type ListOptions, readListOptions } from './list-options.ts';
+import { type DrainedWorker, type DrainOptions, drainWorker, resumeWorker } from './overview/drain.ts';
+import { listQueues, type QueueInfo, type QueueListOptions } from './overview/queues.ts';
+import { statusOf, type TaskerStatus } from './overview/status.ts';
+import { exportTask, type TaskExport, type TaskExportOptions } from './overview/task-export.ts';
+import { type SummaryOptions, summarizeTasks, type TaskSummary } from './overview/task-summary.ts';
+import { type TaskWait, waitsOfTask } from './overview/task-waits.ts';
+import {
+  getWorker,
+  listWorkers,
+  type WorkerDetails,
+  type WorkerInfo,
+  type WorkerListOptions,
+} from './overview/workers.ts';
 import type { TemplateSource } from './project/load-templates.ts';
-import { policyOf, retentionOf } from './retention.ts';
+import { type PruneOptions, policyOf, retentionOf, startPrune } from './retention.ts';
+import { TaskerSchedules } from './schedules/tasker-schedules.ts';
 import { ServedNamespaces, Signals } from './signals.ts';
 import { onlySuccess, TaskWaiter, type WaitOptions, watchTask } from './streams/task-waiter.ts';
 import { type WatchTasksOptions, watchTasks } from './streams/watch-tasks.ts';
 import type { CheckedRequest, CheckedRequests } from './task-types.ts';
+import { TaskerApprovals } from './tasker-approvals.ts';
+import { TaskerBulk } from './tasker-bulk.ts';
 import { countTasker } from './tasker-counts.ts';
+import { TaskerDeadLetters } from './tasker-dead-letters.ts';
 import type { TaskerDelivery } from './tasker-delivery.ts';
 import { TaskerEvents } from './tasker-events.ts';
-import { TaskerOperations } from './tasker-operations.ts';
 import type { TaskerParts } from './tasker-parts.ts';
+import { type Explanation, explainTask } from './why.ts';
 
 export type { AttemptLog, ListOptions, TaskSnapshot, WaitOptions };
 
@@ -55,7 +96,17 @@ const START_MS = 15_000;
  *   for (const { step, why } of (await tasker.why(taskUuid)).steps) console.log(`${step}: ${why}`);
  * }
  */
-export class Tasker extends TaskerOperations {
+export class Tasker {
+  /** The origin of this tasker's actions, for the audit. @internal */
+  door: Door = 'library';
+  /** Acts on many tasks or steps together. */
+  readonly bulk: TaskerBulk;
+  /** The tasks that need a person's attention. */
+  readonly deadLetters: TaskerDeadLetters;
+  /** The schedules, which create tasks at their due times. */
+  readonly schedules: TaskerSchedules;
+  /** The approvals that steps wait for. */
+  readonly approvals: TaskerApprovals;
   readonly #parts: TaskerParts;
   readonly #engine: Engine;
   readonly #logger: Logger;
@@ -77,9 +128,17 @@ export class Tasker extends TaskerOperations {
 
   /** @internal */
   constructor(parts: TaskerParts) {
-    super(parts.engine);
     this.#parts = parts;
     this.#engine = parts.engine;
+    const acting = {
+      engine: parts.engine,
+      by: (options: OperatorOptions) => this.#by(options),
+      changed: (taskUuid: string) => this.#changed(taskUuid),
+    };
+    this.bulk = new TaskerBulk(acting);
+    this.deadLetters = new TaskerDeadLetters(acting);
+    this.schedules = new TaskerSchedules(acting);
+    this.approvals = new TaskerApprovals(acting);
     this.#logger = moduleLogger(parts.logger, 'app');
     this.eventBus = new EventBus(moduleLogger(parts.logger, 'events'));
     this.#waiter = new TaskWaiter(parts.engine, this.#logger);
@@ -286,7 +345,8 @@ export class Tasker extends TaskerOperations {
     // The task is not visible before the caller's commit.
     if (how.client) return created.map(handleOf);
     this.#signals.created(created);
-    if (read.some(({ startAt, delayMs }) => startAt != null || delayMs != null)) await this.#engine.announceSchedules();
+    if (read.some(({ startAt, delayMs }) => startAt != null || delayMs != null))
+      await this.#engine.announce.schedules();
     return created.map(handleOf);
   }
 
@@ -301,7 +361,7 @@ export class Tasker extends TaskerOperations {
    */
   async copyTask(taskUuid: string, options: CopyOptions = {}): Promise<TaskHandle> {
     if (this.#over.signal.aborted) throw stopped();
-    const created = await this.#waiter.creating(async () => [await this.engine.copyTask(taskUuid, this.by(options))]);
+    const created = await this.#waiter.creating(async () => [await this.engine.copyTask(taskUuid, this.#by(options))]);
     this.#signals.created(created);
     return handleOf(created[0]!);
   }
@@ -334,6 +394,18 @@ export class Tasker extends TaskerOperations {
   /** Returns the history of a task in order: attempts with their outcomes, and actions of operators. */
   getHistory(taskUuid: string): Promise<HistoryEntry[]> {
     return this.#engine.getHistory(taskUuid);
+  }
+
+  /**
+   * Returns a task with its steps, history, waits, signals, events and audit as one document, for a bug report. It is
+   * read in several statements, so a running task may change between them.
+   *
+   * @example
+   * await writeFile('task.json', JSON.stringify(await tasker.exportTask(taskUuid), null, 2));
+   * @throws TaskerError `task_not_found`, `invalid_uuid`
+   */
+  exportTask(taskUuid: string, options?: TaskExportOptions): Promise<TaskExport> {
+    return exportTask(this, taskUuid, options);
   }
 
   /**
@@ -381,8 +453,531 @@ export class Tasker extends TaskerOperations {
     return watchTasks(this.#engine.changes, filter, options);
   }
 
-  /** @internal */
-  protected override changed(taskUuid: string): void {
+  /** The engine of this tasker, for tools of this package. @internal */
+  get engine(): Engine {
+    return this.#engine;
+  }
+
+  /** Explains why each step of a task is in its state, including its wait. */
+  why(taskUuid: string): Promise<Explanation> {
+    return explainTask(this.#engine, taskUuid);
+  }
+
+  /**
+   * Finds tasks by many conditions and returns a page of them. Reads tables that are written after the commit, so
+   * changes from the last second or two may be missing. The page contains the age of the oldest missing change.
+   *
+   * @example
+   * const page = await tasker.listTasks({ status: 'blocked_by_failures', errorType: 'timeout', createdAfter: '2h' }, { limit: 20 });
+   * console.log(page.total, page.tasks.map((task) => task.firstError?.message));
+   * @throws TaskerError `bad_request`, `invalid_uuid`
+   */
+  listTasks(filter: TaskFilter, page: TaskPageOptions): Promise<TaskPage>;
+  /** Returns tasks, newest first. */
+  listTasks(options?: ListOptions): Promise<Task[]>;
+  async listTasks(filter: ListOptions | TaskFilter = {}, page?: TaskPageOptions): Promise<Task[] | TaskPage> {
+    if (page) return this.#engine.findTasks(filter as TaskFilter, page);
+    return this.#engine.listTasks(readListOptions(filter as ListOptions));
+  }
+
+  /**
+   * Finds steps that are ready, running, waiting for a retry, failed or resolved by hand, in all tasks. The conditions on
+   * steps apply to the step itself, and all others to its task.
+   *
+   * @example
+   * const { steps } = await tasker.listSteps({ stepState: 'in_progress', handler: 'charge' }, { limit: 20 });
+   * console.log(steps.map((step) => `${step.taskUuid} ${step.name} on ${step.worker} since ${step.since}`));
+   * @throws TaskerError `bad_request`, `invalid_uuid`
+   */
+  listSteps(filter: TaskFilter = {}, page: StepPageOptions = {}): Promise<StepPage> {
+    return this.#engine.findSteps(filter, page);
+  }
+
+  /**
+   * Counts tasks by template and state, and groups the causes that block them. Failed steps and steps that wait for a
+   * retry are grouped by template, step, error type and message pattern. Ready steps that no live worker can run are
+   * another group. Each group has a filter that finds its tasks. A part that takes longer than a second is reduced or
+   * omitted, and reported.
+   *
+   * @example
+   * const { failed } = await tasker.summarizeTasks({ namespace: 'shop' }, { endedSince: '24h' });
+   * for (const { count, step, errorType, pattern, filter } of failed.groups) {
+   *   console.log(`${count} × ${step}: ${errorType} ${pattern}`, (await tasker.listTasks(filter, {})).total);
+   * }
+   * @throws TaskerError `bad_request`, `invalid_uuid`
+   */
+  summarizeTasks(filter: TaskFilter = {}, options?: SummaryOptions): Promise<TaskSummary> {
+    return summarizeTasks(this.#engine, filter, options);
+  }
+
+  /** Counts tasks or failed steps by time. @internal */
+  taskHistogram(filter: TaskFilter, options: HistogramOptions): Promise<Histogram> {
+    return histogramOf(this.#engine.database, filter, options);
+  }
+
+  /**
+   * Returns the state of the installation: workers, the queue of each namespace, open tasks, counts of problems that
+   * need a person, and rates over the last minutes. Large numbers are counted only up to a limit, so the time is
+   * bounded.
+   *
+   * @example
+   * const { attention, queues } = await tasker.status();
+   * if (attention.unserved > 0) console.log(queues.filter((queue) => queue.unserved > 0));
+   */
+  status(): Promise<TaskerStatus> {
+    return statusOf(this.#engine);
+  }
+
+  /**
+   * Returns statistics: the tasks and attempts that ended in a window of time, by template and step, with their success
+   * rates, durations and queueing times. Counts, sums, minima and maxima are exact; percentiles are off by at most 5 %.
+   * The duration does not depend on the number of tasks.
+   *
+   * @example
+   * const { tasks, slowSteps } = await tasker.analytics({ namespace: 'shop', since: '24h' });
+   * console.log(`${tasks.ended} tasks ended, ${tasks.failed} in error`);
+   * for (const { step, queueing, duration } of slowSteps) console.log(step, queueing.p95Ms, duration.p95Ms);
+   * @throws TaskerError `bad_request`; `template_not_found` or `step_not_found` if nothing with that name is registered
+   */
+  analytics(options: AnalyticsOptions = {}): Promise<Analytics> {
+    return this.#engine.readAnalytics(options);
+  }
+
+  /** Cancels a task, and fires the signal of its running handlers. Returns false if the task had already ended. */
+  cancelTask(taskUuid: string, options?: OperatorOptions): Promise<boolean> {
+    return this.#acting(taskUuid, () => this.#engine.cancelTask(taskUuid, this.#by(options)));
+  }
+
+  /**
+   * Ends a task by hand as `resolved_manually`: its work was done elsewhere. Its open steps are cancelled, and the signal
+   * of its running handlers fires. Returns false if the task had already ended.
+   */
+  resolveTask(taskUuid: string, options?: OperatorOptions): Promise<boolean> {
+    return this.#acting(taskUuid, () => this.#engine.resolveTask(taskUuid, this.#by(options)));
+  }
+
+  /**
+   * Deletes a task that has ended, with its steps, results, history and identity. Its entries in the audit stay, and
+   * its domain events stay until `events.retention_days`, because they may still have to be delivered. If the task was
+   * pruned, releases the identity that is still reserved.
+   * @throws TaskerError `illegal_transition` if the task has not ended or is in the dead letters, `task_not_found`,
+   * `invalid_uuid`
+   */
+  deleteTask(taskUuid: string, options?: OperatorOptions): Promise<void> {
+    return this.#acting(taskUuid, () => this.#engine.deleteTask(taskUuid, this.#by(options)));
+  }
+
+  /**
+   * Retries the failed steps of a task, and its steps that wait for a retry, like {@link retryStep}. Returns their
+   * names.
+   *
+   * @example
+   * const steps = await tasker.retryTask(taskUuid, { actor: 'anna', reason: 'the bank is back' });
+   * console.log(`runs again: ${steps.join(', ')}`);
+   *
+   * @throws TaskerError `illegal_transition` if there is no such step, `task_not_found`, `invalid_uuid`
+   */
+  retryTask(taskUuid: string, options?: OperatorOptions): Promise<string[]> {
+    return this.#acting(taskUuid, () => this.#engine.retryTask(taskUuid, this.#by(options)));
+  }
+
+  /**
+   * Retries a step. A step in `error` returns to the queue with its full number of attempts. A step that waits for a
+   * retry becomes ready immediately, with its remaining attempts.
+   * @throws TaskerError `illegal_transition` if the step is in another state
+   */
+  retryStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
+    return this.#acting(taskUuid, () => this.#engine.retryStep({ taskUuid, step }, this.#by(options)));
+  }
+
+  /** Like {@link retryStep}, for steps in `error` only. */
+  resetStep(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
+    return this.#acting(taskUuid, () => this.#engine.resetStep({ taskUuid, step }, this.#by(options)));
+  }
+
+  /** Resolves a step by hand, with or without a result. The task continues. */
+  resolveStep(taskUuid: string, step: string, options?: OperatorOptions & { result?: unknown }): Promise<void> {
+    return this.#acting(taskUuid, () => this.#engine.resolveStep({ taskUuid, step }, this.#by(options)));
+  }
+
+  /**
+   * Completes a step by hand with a result, or corrects the result of a completed step. `metadata` is kept in the history
+   * and the audit.
+   */
+  completeStep(
+    taskUuid: string,
+    step: string,
+    options?: OperatorOptions & { result?: unknown; metadata?: Record<string, unknown> },
+  ): Promise<void> {
+    return this.#acting(taskUuid, () => this.#engine.completeStep({ taskUuid, step }, this.#by(options)));
+  }
+
+  /**
+   * Returns the actions of operators and lifecycles on tasks and other objects: who acted, when, why, on what, and how
+   * the state changed. Newest first. The entries outlive their tasks (`audit.retention_days`).
+   *
+   * @example
+   * const { entries } = await tasker.audit({ actor: 'anna', action: 'cancel', after: '24h' }, { limit: 100 });
+   * for (const { at, taskUuid, reason } of entries) console.log(at, taskUuid, reason);
+   * @throws TaskerError `bad_request`, `invalid_uuid`
+   */
+  audit(filter: AuditFilter = {}, page: AuditPageOptions = {}): Promise<AuditPage> {
+    return findActs(this.#engine.database, filter, page);
+  }
+
+  /** Returns the options of an action, with its origin (`door`). */
+  #by<Options extends OperatorOptions>(options?: Options): Options & OperatorOptions {
+    return { door: this.door, ...options } as Options & OperatorOptions;
+  }
+
+  /**
+   * Runs a task again from a step: that step and everything that waited for it. The results of the steps before it are
+   * kept. The replaced results stay readable (see {@link getEarlierRuns}). A task that has ended is reopened, and steps
+   * that were cancelled with it continue.
+   *
+   * If these steps include decisions and analyzers, the steps that they created are removed, and created again
+   * according to the new outcomes. The signal of running handlers fires, and their results are rejected.
+   * `context.rerun` is the number of the run.
+   *
+   * @example
+   * const { steps } = await tasker.rerunTask(taskUuid, { from: 'charge', dryRun: true });
+   * if (steps.every((step) => step.retryable)) await tasker.rerunTask(taskUuid, { from: 'charge', actor: 'ana' });
+   * @throws TaskerError `task_not_found`, `step_not_found`, `bad_request`; `illegal_transition` if a step before `from`
+   * is not done
+   */
+  rerunTask(taskUuid: string, options: RerunOptions): Promise<TaskRerun> {
+    return this.#acting(taskUuid, () => this.#engine.rerunTask(taskUuid, { ...options, ...this.#by(options) }));
+  }
+
+  /**
+   * Returns the earlier runs of a task's steps, with the results that reruns have dropped. Sorted by step, and then by
+   * run, oldest first. Empty if the task never ran again.
+   *
+   * @example
+   * const [first] = (await tasker.getEarlierRuns(taskUuid)).filter((run) => run.step === 'charge');
+   * console.log(first?.result);
+   * @throws TaskerError `task_not_found`, `invalid_uuid`
+   */
+  getEarlierRuns(taskUuid: string): Promise<EarlierRun[]> {
+    return this.#engine.getEarlierRuns(taskUuid);
+  }
+
+  /**
+   * Returns the ids of a task's copies, newest first, at most 100. The original is in `copyOf` of the copy.
+   *
+   * @example
+   * const [newest] = await tasker.getCopies(taskUuid);
+   * @throws TaskerError `invalid_uuid`
+   */
+  getCopies(taskUuid: string): Promise<string[]> {
+    return this.#engine.copiesOf(taskUuid);
+  }
+
+  /**
+   * Returns the live and the recently ended workers of all processes, by name.
+   *
+   * @example
+   * for (const { name, state, running, concurrency } of await tasker.listWorkers({ namespace: 'shop' })) {
+   *   console.log(`${name} ${state}: ${running} of ${concurrency} slots`);
+   * }
+   * @throws TaskerError `bad_request`
+   */
+  listWorkers(options?: WorkerListOptions): Promise<WorkerInfo[]> {
+    return listWorkers(this.#engine, options);
+  }
+
+  /**
+   * Returns a worker, by its name or id, with its running steps. If no live worker has the name, returns the last
+   * worker that had it, until a day after it ended.
+   * @throws TaskerError `worker_not_found`; `bad_request` if several live workers have the name
+   */
+  getWorker(worker: string | number): Promise<WorkerDetails> {
+    return getWorker(this.#engine, worker);
+  }
+
+  /**
+   * Asks a worker of any process on any machine to stop taking steps. Its running steps finish. Their children and all
+   * other steps are left to other workers. The process stays alive, and the worker keeps draining until the process
+   * ends or {@link resumeWorker} is called. With `wait`, resolves when the worker no longer holds steps, has stopped or
+   * was lost.
+   *
+   * @example
+   * const { worker, left } = await tasker.drainWorker('worker-7', { wait: true, timeoutMs: 60_000, reason: 'new kernel' });
+   * if (left.length > 0) console.warn(`no other worker serves ${left.join(', ')}`);
+   * @throws TaskerError `worker_not_found`; `bad_request` if several live workers have the name; `illegal_transition`
+   * if it has ended; `timeout`
+   */
+  drainWorker(worker: string | number, options?: DrainOptions): Promise<DrainedWorker> {
+    return drainWorker(this.#engine, worker, this.#by(options));
+  }
+
+  /** Lets a worker that was drained take steps again. Throws the same errors as {@link drainWorker}. */
+  resumeWorker(worker: string | number, options?: OperatorOptions): Promise<{ worker: WorkerInfo; changed: boolean }> {
+    return resumeWorker(this.#engine, worker, this.#by(options));
+  }
+
+  /**
+   * Returns the queue of every namespace, served or not, by name: ready and running steps, waiting retries, and the
+   * ready steps that no live worker can run.
+   *
+   * @example
+   * for (const { namespace, ready, unservedSteps } of await tasker.queues()) console.log(namespace, ready, unservedSteps);
+   * @throws TaskerError `bad_request` if the namespace does not exist
+   */
+  queues(options?: QueueListOptions): Promise<QueueInfo[]> {
+    return listQueues(this.#engine, options);
+  }
+
+  /**
+   * Makes a version of a template the active version, which requests without a version mean. The version is pinned:
+   * registering a higher version does not replace it, until the next activation. `namespace/name@latest` makes the
+   * highest registered version active, and ends the pin. Running tasks keep their template. Activating the active
+   * version again changes nothing.
+   *
+   * @example
+   * // After 1.1.0 was deployed and fails: new tasks use 1.0.0 again.
+   * await tasker.activateTemplate('shop/fulfil@1.0.0', { actor: 'ann', reason: 'charges twice' });
+   * @throws TaskerError `bad_request`, `template_not_found`, `timeout` if a transaction that creates a task of the
+   * template stays open for ten seconds
+   */
+  activateTemplate(template: string, options?: OperatorOptions): Promise<Activation> {
+    return this.#engine.activateTemplate(template, this.#by(options));
+  }
+
+  /**
+   * Pauses a task, a template or a namespace. Running steps finish and are recorded. Once the call has returned, no
+   * process starts a step that the pause covers. New tasks are accepted, and their steps wait. Retries become due and
+   * wait. Only the limits of a template's `lifecycle` exclude the paused time. Pauses of a task, its template and its
+   * namespace are independent: a step starts once none is in force. Pausing a paused target changes nothing.
+   *
+   * @example
+   * await tasker.pause({ template: 'shop/fulfil' }, { actor: 'ann', reason: 'the carrier is down' });
+   * await tasker.resume({ template: 'shop/fulfil' }, { actor: 'ann' });
+   * @throws TaskerError `task_not_found`, `template_not_found`, `namespace_not_found`, `illegal_transition` for a task
+   * that has ended, `timeout` if an open transaction keeps the queue locked for 90 seconds; the pause is stored
+   * nevertheless
+   */
+  pause(target: PauseTarget, options?: OperatorOptions): Promise<PauseResult> {
+    return this.#engine.pause(target, this.#by(options));
+  }
+
+  /**
+   * Ends the pause of a task, a template or a namespace. Its steps can start, unless another pause covers them: see
+   * `others` of the result. Resuming a target that is not paused changes nothing.
+   *
+   * @throws TaskerError `task_not_found`, `template_not_found`, `namespace_not_found`, `timeout`
+   */
+  resume(target: PauseTarget, options?: OperatorOptions): Promise<PauseResult> {
+    return this.#engine.resume(target, this.#by(options));
+  }
+
+  /**
+   * Returns the pauses in force: first pauses of namespaces and templates, then pauses of tasks. `limit`: default 1000.
+   * `after`: the last pause of the previous page.
+   */
+  pauses({ limit = 1000, after }: { limit?: number; after?: PausePlace | undefined } = {}): Promise<Pause[]> {
+    return this.#engine.listPauses(limit, after);
+  }
+
+  /**
+   * Deletes tasks that ended long enough ago, with their steps, results and history, in small transactions while
+   * workers run. By default, the prune works a tenth of the time and sleeps for the rest. Nothing is deleted before the
+   * result is awaited or iterated over. Tasks are skipped while a subscriber group has not received all their events.
+   *
+   * With `archive`, tasks are written to files in this folder first: see {@link restoreArchive}. The identities stay
+   * reserved, so a repeated request is a `conflict`, unless `releaseKeys` is set. Another prune with the same filter
+   * continues a prune that was killed.
+   *
+   * @example
+   * const prune = tasker.prune({ olderThan: '90d', status: 'complete' }, { archive: '/var/archive', reason: 'disk' });
+   * for await (const { deleted } of prune) console.log(deleted);
+   * const { files, reasons } = await prune.result();
+   * @throws TaskerError `bad_request`; on iteration: `illegal_transition` if another prune is running,
+   * `folder_not_writable`
+   */
+  prune(filter: PruneFilter, options?: PruneOptions): PruneAct {
+    return startPrune(this.#engine, filter, this.#by(options));
+  }
+
+  /**
+   * Restores the tasks of an archive file, or some of them, under their ids, with their steps, results, history and
+   * events. Existing tasks are not changed. No group of subscribers receives the events again. A retention policy
+   * counts the age of a restored task from the restore. The templates of the tasks must be registered.
+   *
+   * @example
+   * const { restored } = await tasker.restoreArchive(file, { tasks: [taskUuid], reason: 'audit' }).result();
+   * @throws TaskerError `invalid_uuid`; on iteration: `bad_request` if the file is not an archive
+   */
+  restoreArchive(file: string, options?: RestoreOptions): RestoreAct {
+    return new RestoreAct(this.#engine, file, this.#by(options));
+  }
+
+  async #acting<T>(taskUuid: string, act: () => Promise<T>): Promise<T> {
+    const result = await act();
+    this.#changed(taskUuid.toLowerCase());
+    return result;
+  }
+
+  /**
+   * Sends a signal to a task, by its id or its idempotency key. With a correlation id, sends the signal to all open
+   * tasks that have a step for it. A step that waits for the signal is completed in the same transaction, with the
+   * payload as its result: at most 1 MB of JSON. A signal that arrives before its step waits is kept for the step.
+   *
+   * The payload must match the `schema` of the step. With an `idempotencyKey`, the call can be repeated safely. With a
+   * `client` in your own transaction, the signal is delivered within a second after that transaction commits; see
+   * {@link getSignal}.
+   *
+   * @example
+   * const { tasks } = await tasker.signal(taskUuid, 'payment_received', { amount: 12 }, { idempotencyKey: event.id });
+   * console.log(tasks[0]!.status); // used, held or kept
+   * await tasker.signal({ correlationId: orderId }, 'shipped');
+   * await tasker.signal({ namespace: 'shop', name: 'order', idempotencyKey: 'O-7' }, 'shipped');
+   * @throws TaskerError `signal_refused` if no step can use the signal or the payload does not match; `wait_over` if
+   * the signal arrived too late; `task_not_found`, `invalid_uuid`, `bad_request`
+   */
+  async signal(
+    task: SignalTarget,
+    name: string,
+    payload: unknown = null,
+    options: SignalOptions = {},
+  ): Promise<SentSignal> {
+    const sent = await sendSignal(this.#engine, { target: task, name, payload }, options);
+    for (const { taskUuid, status } of sent.tasks) if (status === 'used') this.#changed(taskUuid);
+    return sent;
+  }
+
+  /**
+   * Returns a signal and its outcome by its `signalId`. Returns undefined if the signal does not exist or its task was
+   * deleted. Also returns undefined for a signal that was sent with a `client` and rejected more than 30 days ago.
+   *
+   * @example
+   * const { status, error, tasks } = (await tasker.getSignal(signalId))!;
+   * if (status === 'refused') console.warn(error!.message);
+   * @throws TaskerError `invalid_uuid`
+   */
+  getSignal(signalId: string): Promise<Signal | undefined> {
+    return getSignal(this.#engine.database, signalId);
+  }
+
+  /**
+   * Returns the signals that a task has received, in order of arrival.
+   *
+   * @example
+   * const { signals } = await tasker.listSignals(taskUuid, { kept: true });
+   * @throws TaskerError `task_not_found`, `invalid_uuid`, `bad_request`
+   */
+  listSignals(taskUuid: string, options: SignalListOptions = {}): Promise<SignalPage> {
+    return signalsOfTask(this.#engine.database, taskUuid, options);
+  }
+
+  /** Returns the last wait of each step in a task, including ended waits. @internal */
+  getWaits(taskUuid: string): Promise<TaskWait[]> {
+    return waitsOfTask(this.#engine, taskUuid);
+  }
+
+  /**
+   * Completes a timer step now, as if its time had come.
+   *
+   * @example
+   * await tasker.fireTimer(taskUuid, 'cooling_off', { actor: 'ann', reason: 'the customer agreed' });
+   * @throws TaskerError `illegal_transition` if the step does not wait for a time; `task_not_found`, `step_not_found`,
+   * `invalid_uuid`
+   */
+  async fireTimer(taskUuid: string, step: string, options?: OperatorOptions): Promise<void> {
+    await this.#engine.fireTimer({ taskUuid, step }, this.#by(options));
+    this.#changed(taskUuid.toLowerCase());
+  }
+
+  /**
+   * Changes the time of a timer step: ISO 8601 with a zone, milliseconds since 1970, a date, or `{ delayMs }` from now
+   * by the clock of the database. A time in the past ends the wait immediately. Returns the time in ISO 8601.
+   *
+   * @example
+   * await tasker.moveTimer(taskUuid, 'trial', '2027-01-15T09:00:00+01:00', { actor: 'ann' });
+   * @throws TaskerError `bad_request` if the time is malformed; `illegal_transition` if the step does not wait for a
+   * time; `task_not_found`, `step_not_found`, `invalid_uuid`
+   */
+  moveTimer(taskUuid: string, step: string, until: TimerTime, options?: OperatorOptions): Promise<string> {
+    return this.#engine.moveTimer({ taskUuid, step }, until, this.#by(options));
+  }
+
+  /**
+   * Starts a task now that was created with `startAt` or `delayMs`.
+   *
+   * @example
+   * await tasker.startTaskNow(taskUuid, { actor: 'ann' });
+   * @throws TaskerError `illegal_transition` if the task has started or ended, `task_not_found`, `invalid_uuid`
+   */
+  async startTaskNow(taskUuid: string, options?: OperatorOptions): Promise<void> {
+    await this.#engine.startTaskNow(taskUuid, this.#by(options));
+    this.#changed(taskUuid.toLowerCase());
+  }
+
+  /**
+   * Changes the start of a task that was created with `startAt` or `delayMs`: ISO 8601 with a zone, milliseconds since
+   * 1970, a date, or `{ delayMs }` from now by the clock of the database. A time in the past starts the task
+   * immediately. Returns the time in ISO 8601.
+   *
+   * @example
+   * await tasker.rescheduleTask(taskUuid, { delayMs: 3_600_000 }, { actor: 'ann' });
+   * @throws TaskerError `bad_request` if the time is malformed; `illegal_transition` if the task has started or ended;
+   * `task_not_found`, `invalid_uuid`
+   */
+  rescheduleTask(taskUuid: string, at: TimerTime, options?: OperatorOptions): Promise<string> {
+    return this.#engine.rescheduleTask(taskUuid, at, this.#by(options));
+  }
+
+  /**
+   * Completes a step from outside, with the token that its handler got from `context.completionToken()`. The result is
+   * checked against the step's `result_schema`. A repeated call changes nothing and returns `repeated: true`.
+   *
+   * If the attempt is still running, the step completes immediately: the handler's signal fires, and its return value
+   * is dropped. If its worker was lost, the token stays valid until the next attempt starts.
+   *
+   * @example
+   * app.post('/callback', async (request, response) => {
+   *   await tasker.completeByToken(request.query.token, { paid: request.body.amount });
+   *   response.sendStatus(204);
+   * });
+   * @throws TaskerError `token_invalid`; `wait_over` if the call comes too late; `bad_request` or `result_not_storable`
+   * if the result is rejected, and the step continues to wait
+   */
+  async completeByToken(token: string, result?: unknown): Promise<TokenUse> {
+    return this.#used(await this.#engine.completeByToken(token, result));
+  }
+
+  /**
+   * Fails the attempt of a token. The retry policy of the step applies, unless the error is not `retryable`. A repeated
+   * call changes nothing.
+   *
+   * @example
+   * await tasker.failByToken(token, { message: 'the card was refused', errorType: 'card_refused', retryable: false });
+   * @throws TaskerError `token_invalid`, `wait_over`, `bad_request`
+   */
+  async failByToken(token: string, error: string | TokenError): Promise<TokenUse> {
+    return this.#used(await this.#engine.failByToken(token, error));
+  }
+
+  /**
+   * Sets the timeout of the wait for a completion to `timeoutMs` milliseconds from now, by the database clock. A system
+   * that works for a long time can call it repeatedly. Returns the new end of the wait in ISO 8601.
+   *
+   * @example
+   * await tasker.extendByToken(token, { timeoutMs: 60_000 });
+   * @throws TaskerError `token_invalid`; `wait_over` if the wait has ended or timed out;
+   * `illegal_transition` if the attempt does not wait yet; `bad_request`
+   */
+  extendByToken(token: string, { timeoutMs }: { timeoutMs: number }): Promise<string> {
+    return this.#engine.extendByToken(token, timeoutMs);
+  }
+
+  #used(use: TokenUse): TokenUse {
+    this.#changed(use.taskUuid);
+    return use;
+  }
+
+  /** Wakes the worker, and the callers in this process that wait for this task. */
+  #changed(taskUuid: string): void {
     this.#worker?.taken(taskUuid);
     this.#worker?.wake();
     this.#waiter.touched(taskUuid);

@@ -24,6 +24,7 @@ export const ROUTES = {
     why: { method: 'GET', path: '/v1/tasks/{uuid}/why' },
     history: { method: 'GET', path: '/v1/tasks/{uuid}/history', takes: true, items: 'entries' },
     events: { method: 'GET', path: '/v1/tasks/{uuid}/events', takes: true, items: 'events' },
+    export: { method: 'GET', path: '/v1/tasks/{uuid}/export' },
     waits: { method: 'GET', path: '/v1/tasks/{uuid}/waits' },
     graph: { method: 'GET', path: '/v1/tasks/{uuid}/graph' },
     timeline: { method: 'GET', path: '/v1/tasks/{uuid}/timeline' },
@@ -120,7 +121,7 @@ export const ROUTES = {
   events: {
     list: { method: 'GET', path: '/v1/events', takes: true, items: 'events' },
     groups: { method: 'GET', path: '/v1/events/groups' },
-    dead: { method: 'GET', path: '/v1/events/dead', takes: true },
+    dead: { method: 'GET', path: '/v1/events/dead', takes: true, items: 'dead' },
     get: { method: 'GET', path: '/v1/events/{event_id}' },
     replay: { method: 'POST', path: '/v1/events/replay', takes: true },
     redeliver: { method: 'POST', path: '/v1/events/dead/redeliver', takes: true },
@@ -136,7 +137,7 @@ export const ROUTES = {
     resume: { method: 'POST', path: '/v1/workers/{name}/resume', takes: true },
   },
   installation: {
-    pauses: { method: 'GET', path: '/v1/pauses', takes: true },
+    pauses: { method: 'GET', path: '/v1/pauses', takes: true, items: 'pauses' },
     status: { method: 'GET', path: '/v1/status' },
     summary: { method: 'GET', path: '/v1/summary', takes: true },
     stats: { method: 'GET', path: '/v1/stats', takes: true },
@@ -339,6 +340,14 @@ export interface TasksVerbs {
     },
     options?: CallOptions,
   ): AsyncGenerator<DomainEvent>;
+
+  /**
+   * Returns a task with its steps, history, waits, signals, events and audit, for a bug report.
+   * At most 1,000 signals, events and entries of the audit. `omitted` lists what the document does not contain: what
+   * the credential may not read, and what exceeds these limits.
+   * @throws NotFoundError
+   */
+  export(task: string, options?: CallOptions): Promise<TaskExport>;
 
   /**
    * Lists the last wait of each step in a task, including ended waits.
@@ -1203,9 +1212,26 @@ export interface EventsVerbs {
       event?: string | undefined;
       /** Maximum number of items. Default 50. */
       limit?: number | undefined;
+      /** `next_cursor` or `previous_cursor` of another page of the same list. */
+      cursor?: string | undefined;
     },
     options?: CallOptions,
   ): Promise<DeadDeliveryList>;
+
+  /**
+   * Reads all pages of {@link dead}, one after another, as the loop needs them.
+   * @throws NotFoundError
+   */
+  deadAll(
+    query?: {
+      group?: string | undefined;
+      /** The id of an event. */
+      event?: string | undefined;
+      /** Maximum number of items. Default 50. */
+      limit?: number | undefined;
+    },
+    options?: CallOptions,
+  ): AsyncGenerator<DeadDelivery>;
 
   /**
    * Returns a durable event, and its envelope as sinks send it.
@@ -1356,9 +1382,20 @@ export interface InstallationVerbs {
     query?: {
       /** Maximum number of items. Default 1000. */
       limit?: number | undefined;
+      /** `next_cursor` or `previous_cursor` of another page of the same list. */
+      cursor?: string | undefined;
     },
     options?: CallOptions,
   ): Promise<PauseList>;
+
+  /** Reads all pages of {@link pauses}, one after another, as the loop needs them. */
+  pausesAll(
+    query?: {
+      /** Maximum number of items. Default 1000. */
+      limit?: number | undefined;
+    },
+    options?: CallOptions,
+  ): AsyncGenerator<Pause>;
 
   /** Returns the state of the installation: workers, queues, open tasks, counts of problems, and rates. */
   status(options?: CallOptions): Promise<Status>;
@@ -2233,6 +2270,9 @@ export interface DlqInvestigationUpdate {
   resolved_by?: string | null | undefined;
   reason?: string | null | undefined;
   metadata?: Record<string, unknown> | null | undefined;
+  /** Null removes the assignee. */
+  assignee?: string | null | undefined;
+  priority?: number | null | undefined;
 }
 
 export interface DlqStats {
@@ -2378,6 +2418,58 @@ export interface EventList {
   next_cursor: string | null;
   /** Pass it as `cursor` for the previous page. Null on the first page, or if the list only goes forward. */
   previous_cursor: string | null;
+}
+
+export interface ExportedStep {
+  step_uuid: string;
+  task_uuid: string;
+  name: string;
+  created_at: string;
+  updated_at: string;
+  completed_at: string | null;
+  results: Record<string, unknown> | null;
+  current_state:
+    | 'pending'
+    | 'enqueued'
+    | 'in_progress'
+    | 'enqueued_for_orchestration'
+    | 'enqueued_as_error_for_orchestration'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | (string & {});
+  dependencies_satisfied: boolean;
+  retry_eligible: boolean;
+  ready_for_execution: boolean;
+  total_parents: number;
+  completed_parents: number;
+  attempts: number;
+  max_attempts: number;
+  last_failure_at: string | null;
+  next_retry_at: string | null;
+  last_attempted_at: string | null;
+  /** Differs from `name` for batch workers. */
+  template_step_name: string;
+  /** The worker that runs the step, or ran it last. */
+  worker: string | null;
+  /** Null unless the step is in `waiting`. */
+  wait: StepWait | null;
+  /** The number of the rerun that the current run of the step belongs to. 0 is the first run. */
+  rerun: number;
+  event_problems: {
+    event: string;
+    kind: string;
+    message: string;
+    path: string | null;
+  }[];
+  /** The handler that the template names. */
+  callable: string;
+  depends_on: string[];
+  /** The reason why the step is in its state, as a sentence. */
+  why: string;
 }
 
 export interface ExtendRequest {
@@ -2639,6 +2731,10 @@ export interface Pause {
 
 export interface PauseList {
   pauses: Pause[];
+  /** Pass it as `cursor` for the next page. Null on the last page. */
+  next_cursor: string | null;
+  /** Pass it as `cursor` for the previous page. Null on the first page, or if the list only goes forward. */
+  previous_cursor: string | null;
 }
 
 export interface PauseResult {
@@ -3588,6 +3684,37 @@ export interface TaskExplanation {
     wait: StepWait | null;
     handler: string;
     held_by: string | null;
+  }[];
+}
+
+export interface TaskExport {
+  tasker_version: string;
+  exported_at: string;
+  /** The reason why the task is in its state, as a sentence. */
+  summary: string;
+  task: Task;
+  steps: ExportedStep[];
+  history: HistoryEntry[];
+  waits: TaskWait[];
+  signals: {
+    signal_id: string;
+    name: string;
+    idempotency_key: string | null;
+    by: string | null;
+    /** ISO 8601. */
+    arrived_at: string;
+    status: 'used' | 'held' | 'kept';
+    step: string | null;
+    used_at: string | null;
+    /** Null without the permission tasks:context_read. */
+    payload: unknown;
+  }[];
+  events: DomainEvent[];
+  audit: AuditEntry[];
+  /** The parts that the document does not contain, and why. */
+  omitted: {
+    part: 'results' | 'events' | 'audit' | 'payloads' | 'signals' | 'sensitive';
+    why: string;
   }[];
 }
 

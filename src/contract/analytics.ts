@@ -14,6 +14,7 @@ export const analytics = {
     summary: 'Returns counts, rates and durations of the last hours',
     takes: { query: z.object({ hours: queryNumber(24, { max: 24 * 365 }) }) },
     gives: PerformanceSchema,
+    mcp: { name: 'analytics_performance' },
   }),
   bottlenecks: verb({
     tolerant: true,
@@ -29,5 +30,6 @@ export const analytics = {
       }),
     },
     gives: BottlenecksSchema,
+    mcp: { name: 'analytics_bottlenecks' },
   }),
 };

@@ -34,6 +34,7 @@ export const approvals = {
       total_is_exact: z.boolean(),
     }),
     errors: [404],
+    mcp: { name: 'approval_list', description: 'Lists open approvals, oldest first.', without: ['name'] },
   }),
   get: verb({
     method: 'get',
@@ -65,6 +66,14 @@ export const approvals = {
     },
     gives: ApprovalSchema,
     errors: [404, 409],
+    mcp: {
+      name: 'approval_vote',
+      description: 'Votes on an approval. Pass only a decision that the user has made.',
+      does: '{decision} {step} of task {task_uuid}',
+      destructive: true,
+      without: ['roles'],
+      preview: '/v1/approvals/{task_uuid}/{step}',
+    },
   }),
   reassign: verb({
     method: 'post',

@@ -18,6 +18,8 @@ import { cursor, limitOf, queryNumber, time } from './schemas/query.ts';
 import { givenFields } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
 
+const DLQ_STATUSES = 'pending, manually_resolved, permanently_failed or cancelled.';
+
 /** A dead letter, by its id. */
 export const EntryPath = z.object({ dlq_entry_uuid: z.string() });
 
@@ -40,6 +42,7 @@ export const deadLetters = {
       }),
     },
     gives: z.array(DlqEntrySchema),
+    mcp: { name: 'dlq_list', about: { resolution_status: DLQ_STATUSES } },
   }),
   ofTask: verb({
     tolerant: true,
@@ -51,6 +54,7 @@ export const deadLetters = {
     takes: { path: z.object({ task_uuid: z.string() }) },
     gives: DlqEntrySchema,
     errors: [404],
+    mcp: { name: 'dlq_inspect' },
   }),
   update: verb({
     tolerant: true,
@@ -62,6 +66,15 @@ export const deadLetters = {
     takes: { path: z.object({ dlq_entry_uuid: z.string() }), body: DlqChangeSchema },
     gives: DlqChangedSchema,
     errors: [404, 409],
+    mcp: {
+      name: 'dlq_update',
+      description: 'Changes the status or the notes of a dead letter. Its task does not change.',
+      does: 'change dead letter {dlq_entry_uuid}',
+      about: { resolution_status: DLQ_STATUSES },
+      without: ['metadata', 'reason'],
+      operator: 'resolved_by',
+      preview: '/v1/dlq/task/{task_uuid}',
+    },
   }),
   stats: verb({
     tolerant: true,
@@ -74,6 +87,7 @@ export const deadLetters = {
       query: z.object({ namespace: z.string().optional(), name: z.string().optional(), added_after: time.optional() }),
     },
     gives: z.array(DlqStatsSchema),
+    mcp: { name: 'dlq_stats', without: ['namespace', 'name', 'added_after'] },
   }),
   queue: verb({
     tolerant: true,
@@ -84,6 +98,7 @@ export const deadLetters = {
     summary: 'Lists open dead letters by priority',
     takes: { query: z.object({ limit: queryNumber(100, { max: 1000 }) }) },
     gives: z.array(QueueEntrySchema),
+    mcp: { name: 'dlq_queue' },
   }),
   staleness: verb({
     tolerant: true,
@@ -94,6 +109,10 @@ export const deadLetters = {
     summary: 'Lists open tasks with lifecycle limits, closest to a limit first',
     takes: { query: z.object({ limit: queryNumber(100, { max: 1000 }) }) },
     gives: z.array(StalenessSchema),
+    mcp: {
+      name: 'staleness_check',
+      description: 'Lists open tasks that are close to a limit of their lifecycle, or beyond it.',
+    },
   }),
   search: verb({
     method: 'get',

@@ -54,7 +54,7 @@ export const events = {
       query: z.object({
         group: z.string().optional(),
         event: z.string().optional().meta({ description: 'The id of an event.' }),
-        limit: pageQuery().limit,
+        ...pageQuery(),
       }),
     },
     gives: z.object({ dead: z.array(DeadSchema), ...pageFields }).register(NAMES, { id: 'DeadDeliveryList' }),

@@ -3,8 +3,8 @@ import { NAMES } from './schemas/names.ts';
 import { PauseListSchema } from './schemas/operators.ts';
 import { orNull } from './schemas/or-null.ts';
 import { PruneSchema, StatsSchema, StatusSchema, SummarySchema } from './schemas/overview.ts';
-import { limitOf, time } from './schemas/query.ts';
-import { filterQuery } from './schemas/task-filter.ts';
+import { limitOf, pageQuery, time } from './schemas/query.ts';
+import { filterQuery, RARE_CONDITIONS } from './schemas/task-filter.ts';
 import { conditions } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
 
@@ -16,7 +16,7 @@ export const installation = {
     on: 'visible',
     permission: 'tasks:list',
     summary: 'Lists the pauses in force. A credential for some namespaces sees only pauses within these namespaces',
-    takes: { query: z.object({ limit: limitOf(1000) }) },
+    takes: { query: z.object(pageQuery(1000)) },
     gives: PauseListSchema,
   }),
   status: verb({
@@ -26,6 +26,10 @@ export const installation = {
     permission: 'system:analytics_read',
     summary: 'Returns the state of the installation: workers, queues, open tasks, counts of problems, and rates',
     gives: StatusSchema,
+    mcp: {
+      name: 'system_status',
+      description: 'Returns workers, queues, open tasks, counts of problems that need a person, and rates.',
+    },
   }),
   summary: verb({
     method: 'get',
@@ -39,6 +43,13 @@ export const installation = {
       query: z.object({ ...filterQuery, ended_since: time.optional(), limit: limitOf(100) }),
     },
     gives: SummarySchema,
+    mcp: {
+      name: 'task_summary',
+      description:
+        'Counts tasks by template and state, and groups the failures that block them. Start here. Takes the conditions of task_list.',
+      describedBy: 'task_list',
+      without: [...RARE_CONDITIONS, 'ended_since', 'limit'],
+    },
   }),
   stats: verb({
     method: 'get',
@@ -60,6 +71,12 @@ export const installation = {
     },
     gives: StatsSchema,
     errors: [404],
+    mcp: {
+      name: 'stats',
+      description: 'Returns success rates, durations and queueing times of tasks and steps.',
+      about: { name: '', since: 'ISO 8601, or an age: 15m, 2h, 7d. Default: 1h.', until: '' },
+      without: ['sort'],
+    },
   }),
   retention: verb({
     method: 'get',

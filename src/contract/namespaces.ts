@@ -16,6 +16,12 @@ export const namespaces = {
     on: 'namespace',
     summary: `Pauses a namespace: ${PAUSES}`,
     takes: { path: NamespacePath, optionalBody: ActBody },
+    mcp: {
+      name: 'namespace_pause',
+      description: 'Pauses a namespace: no other step starts until the pause ends.',
+      does: 'pause namespace {namespace}',
+      preview: '/v1/queues?namespace={namespace}',
+    },
   }),
   resume: verb({
     ...PAUSING,
@@ -23,6 +29,11 @@ export const namespaces = {
     on: 'namespace',
     summary: 'Ends the pause of a namespace',
     takes: { path: NamespacePath, optionalBody: ActBody },
+    mcp: {
+      name: 'namespace_resume',
+      does: 'end the pause of namespace {namespace}',
+      preview: '/v1/queues?namespace={namespace}',
+    },
   }),
   list: verb({
     method: 'get',

@@ -33,6 +33,7 @@ export const schedules = {
       }),
     },
     gives: z.object({ schedules: z.array(ScheduleSchema), next_cursor: z.string().nullable() }),
+    mcp: { name: 'schedule_list', without: ['source'] },
   }),
   create: verb({
     method: 'post',
@@ -60,6 +61,7 @@ export const schedules = {
     takes: { path: Named, query: z.object({ limit: queryNumber(20, { max: 1000 }), before: named(100).optional() }) },
     gives: ScheduleSchema,
     errors: [404],
+    mcp: { name: 'schedule_inspect' },
   }),
   update: verb({
     method: 'patch',
@@ -90,6 +92,7 @@ export const schedules = {
     takes: { path: Named, optionalBody: ActBody },
     gives: ChangedScheduleSchema,
     errors: [404],
+    mcp: { name: 'schedule_pause', does: 'pause schedule {name}' },
   }),
   resume: verb({
     method: 'post',
@@ -100,6 +103,7 @@ export const schedules = {
     takes: { path: Named, optionalBody: ActBody },
     gives: ChangedScheduleSchema,
     errors: [404],
+    mcp: { name: 'schedule_resume', does: 'resume schedule {name}' },
   }),
   trigger: verb({
     method: 'post',
@@ -121,6 +125,7 @@ export const schedules = {
     gives: z.object({ task_uuid: z.uuid() }),
     status: 201,
     errors: [404],
+    mcp: { name: 'schedule_trigger', does: 'create a task of schedule {name} now' },
   }),
   backfill: verb({
     method: 'post',

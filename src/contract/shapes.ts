@@ -97,8 +97,29 @@ const TaskEvents = {
   fields: 'events next_cursor previous_cursor',
   parts: { events: { list: DomainEvent } },
 } satisfies Shape;
+const ExportedStep = {
+  fields:
+    'step_uuid task_uuid name created_at updated_at completed_at results current_state dependencies_satisfied retry_eligible ready_for_execution total_parents completed_parents attempts max_attempts last_failure_at next_retry_at last_attempted_at template_step_name worker wait rerun event_problems callable depends_on why',
+  parts: { wait: StepWait, event_problems: { list: { fields: 'event kind message path' } } },
+} satisfies Shape;
 const TaskWait = {
   fields: 'step step_uuid kind attempt since until due_at calls settings progress ended_at ended_by',
+} satisfies Shape;
+const AuditEntry = {
+  fields: 'id at actor door action task_uuid template step target from_state to_state reason bulk_id details entries',
+} satisfies Shape;
+const TaskExport = {
+  fields: 'tasker_version exported_at summary task steps history waits signals events audit omitted',
+  parts: {
+    task: Task,
+    steps: { list: ExportedStep },
+    history: { list: HistoryEntry },
+    waits: { list: TaskWait },
+    signals: { list: { fields: 'signal_id name idempotency_key by arrived_at status step used_at payload' } },
+    events: { list: DomainEvent },
+    audit: { list: AuditEntry },
+    omitted: { list: { fields: 'part why' } },
+  },
 } satisfies Shape;
 const TaskWaits = { fields: 'waits next_cursor previous_cursor', parts: { waits: { list: TaskWait } } } satisfies Shape;
 const TaskGraphNode = {
@@ -380,7 +401,7 @@ const ChangedWorker = {
     steps: { list: { fields: 'task_uuid step namespace template version handler attempt started_at age_ms' } },
   },
 } satisfies Shape;
-const PauseList = { fields: 'pauses', parts: { pauses: { list: Pause } } } satisfies Shape;
+const PauseList = { fields: 'pauses next_cursor previous_cursor', parts: { pauses: { list: Pause } } } satisfies Shape;
 const Prune = { fields: 'id by_policy deleted started_at ended_at is_running' } satisfies Shape;
 const Status = {
   fields:
@@ -463,9 +484,6 @@ const Retention = {
     last_prune: Prune,
   },
 } satisfies Shape;
-const AuditEntry = {
-  fields: 'id at actor door action task_uuid template step target from_state to_state reason bulk_id details entries',
-} satisfies Shape;
 const AuditList = {
   fields: 'entries next_cursor previous_cursor',
   parts: { entries: { list: AuditEntry } },
@@ -519,6 +537,7 @@ export const SHAPES: Readonly<Record<string, Readonly<Record<string, Shape>>>> =
     why: TaskExplanation,
     history: TaskHistory,
     events: TaskEvents,
+    export: TaskExport,
     waits: TaskWaits,
     graph: TaskGraph,
     timeline: TaskTimeline,

@@ -19,6 +19,11 @@ export const signals = {
     gives: SentSchema,
     status: 201,
     errors: [404, 409],
+    mcp: {
+      name: 'signal_send',
+      does: 'send signal {name} to task {task_uuid}',
+      about: { payload: '', idempotency_key: 'A second signal with the same key has no effect.' },
+    },
   }),
   sendTo: verb({
     method: 'post',
@@ -48,6 +53,7 @@ export const signals = {
     },
     gives: TaskSignalsSchema,
     errors: [404],
+    mcp: { name: 'signal_list', description: 'Lists the signals that a task received.', without: ['name', 'kept'] },
   }),
   get: verb({
     method: 'get',

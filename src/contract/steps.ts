@@ -5,7 +5,7 @@ import { ActBody, OPERATOR } from './schemas/operator.ts';
 import { StepPath, TaskPath } from './schemas/paths.ts';
 import { pageQuery } from './schemas/query.ts';
 import { FoundStepSchema, searchFields } from './schemas/step-search.ts';
-import { filterQuery } from './schemas/task-filter.ts';
+import { filterQuery, RARE_CONDITIONS } from './schemas/task-filter.ts';
 import { StepActionSchema, StepAuditSchema, StepResponseSchema } from './schemas/tasks.ts';
 import { userFields } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
@@ -42,6 +42,7 @@ export const steps = {
     takes: { path: StepIdPath },
     gives: StepResponseSchema,
     errors: [404],
+    mcp: { name: 'step_inspect', description: 'Returns a step with its result or error.' },
   }),
   update: verb({
     tolerant: true,
@@ -54,6 +55,24 @@ export const steps = {
     takes: { path: StepIdPath, body: StepActionSchema },
     gives: StepResponseSchema,
     errors: [404],
+    mcp: [
+      {
+        name: 'step_retry',
+        description: 'Retries a failed step with its full number of attempts.',
+        does: 'retry step {step} of task {task_uuid}',
+        fixed: { action_type: 'reset_for_retry' },
+        operator: 'reset_by',
+      },
+      {
+        name: 'step_resolve',
+        description: 'Marks a step as resolved without a result; the steps after it run.',
+        does: 'resolve step {step} of task {task_uuid} without running it',
+        destructive: true,
+        fixed: { action_type: 'resolve_manually' },
+        without: ['result'],
+        operator: 'resolved_by',
+      },
+    ],
   }),
   audit: verb({
     tolerant: true,
@@ -66,6 +85,7 @@ export const steps = {
     takes: { path: StepIdPath },
     gives: z.array(StepAuditSchema),
     errors: [404],
+    mcp: { name: 'step_audit' },
   }),
   search: verb({
     method: 'get',
@@ -75,6 +95,12 @@ export const steps = {
     summary: 'Finds steps in all tasks that are ready, running, waiting, failed or resolved by hand',
     takes: { query: z.object({ ...filterQuery, order: z.enum(['asc', 'desc']).optional(), ...pageQuery() }) },
     gives: z.object({ steps: z.array(FoundStepSchema), ...searchFields }).register(NAMES, { id: 'StepList' }),
+    mcp: {
+      name: 'step_list',
+      description: 'Finds steps of all tasks, with the conditions of task_list.',
+      describedBy: 'task_list',
+      without: [...RARE_CONDITIONS, 'order'],
+    },
   }),
   logs: verb({
     method: 'get',
@@ -107,6 +133,11 @@ export const steps = {
       .register(NAMES, { id: 'StepLogs' }),
     errors: [404],
     etag: true,
+    mcp: {
+      name: 'step_logs',
+      description: "Returns the log lines of a step's handler; usually, only those of failed attempts are kept.",
+      about: { step: '' },
+    },
   }),
   retry: verb({
     ...common,

@@ -10,7 +10,8 @@ import { TaskPath } from './schemas/paths.ts';
 import { pageFields, pageQuery, queryNumber, time as timeOrAge } from './schemas/query.ts';
 import { taskState } from './schemas/states.ts';
 import { ExplanationSchema, HistoryEntrySchema, WaitSchema } from './schemas/task-details.ts';
-import { filterQuery, TaskListQuery } from './schemas/task-filter.ts';
+import { TaskExportSchema } from './schemas/task-export.ts';
+import { filterQuery, RARE_CONDITIONS, TaskListQuery } from './schemas/task-filter.ts';
 import { GraphSchema, TimelineSchema } from './schemas/task-graph.ts';
 import {
   CreatedTaskSchema,
@@ -74,6 +75,24 @@ export const tasks = {
     gives: CreatedTaskSchema,
     status: 201,
     errors: [404, 409],
+    mcp: {
+      name: 'task_submit',
+      does: 'create a task of {namespace}/{name}',
+      about: { name: 'The template.', version: 'Default: the active version.' },
+      without: [
+        'on_duplicate',
+        'correlation_id',
+        'parent_correlation_id',
+        'start_at',
+        'start_in',
+        'requested_at',
+        'options',
+      ],
+      fixed: { source_system: 'mcp' },
+      defaults: { reason: 'Requested by an assistant' },
+      operator: 'initiator',
+      preview: ['/v1/templates/{namespace}/{name}/{version}', '/v1/templates?namespace={namespace}'],
+    },
   }),
   watchAll: verb({
     method: 'get',
@@ -106,6 +125,24 @@ export const tasks = {
       'Reads tables that are written after the commit of a change, so changes of the last second may be missing.',
     takes: { query: TaskListQuery },
     gives: TaskListSchema,
+    mcp: {
+      name: 'task_list',
+      description: 'Finds tasks, newest first.',
+      about: {
+        template_version: 'A version, or a range such as >=1.2.0 <2.0.0.',
+        name: 'The template.',
+        key: 'The idempotency key.',
+        step: 'Then the conditions below apply to this step.',
+        state: 'One or several, separated by commas.',
+        tag: '',
+        created_after: 'ISO 8601, or an age: 15m, 2h, 7d.',
+        created_before: '',
+        ended_after: '',
+        error: 'A part of the message.',
+        worker: 'The worker that runs the step, or ran it last.',
+      },
+      without: [...RARE_CONDITIONS, 'page', 'per_page', 'status', 'sort', 'order'],
+    },
   }),
   get: verb({
     tolerant: true,
@@ -118,6 +155,11 @@ export const tasks = {
     takes: { path: TaskPath },
     gives: TaskResponseSchema,
     errors: [404],
+    mcp: {
+      name: 'task_inspect',
+      description: 'Returns a task with its context and the readiness of its steps.',
+      rest: 'step_inspect returns one step, and `tasker task get {task_uuid} --json` the whole task',
+    },
   }),
   cancel: verb({
     tolerant: true,
@@ -130,6 +172,7 @@ export const tasks = {
     takes: { path: TaskPath, optionalBody: ActBody },
     gives: TaskResponseSchema,
     errors: [404],
+    mcp: { name: 'task_cancel', does: 'cancel task {task_uuid}', destructive: true },
   }),
   summary: verb({
     tolerant: true,
@@ -175,6 +218,10 @@ export const tasks = {
     takes: { path: TaskPath },
     gives: ExplanationSchema,
     errors: [404],
+    mcp: {
+      name: 'task_why',
+      description: 'Explains why each step of a task is in its state, and what would change that.',
+    },
   }),
   history: verb({
     method: 'get',
@@ -203,6 +250,19 @@ export const tasks = {
     gives: z.object({ events: z.array(EventSchema), ...pageFields }).register(NAMES, { id: 'TaskEvents' }),
     errors: [404],
   }),
+  export: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/export',
+    on: 'task',
+    permission: 'tasks:read',
+    summary: 'Returns a task with its steps, history, waits, signals, events and audit, for a bug report',
+    description:
+      'At most 1,000 signals, events and entries of the audit. `omitted` lists what the document does not contain: what the credential may not read, and what exceeds these limits.',
+    takes: { path: TaskPath },
+    mcp: { name: 'task_export', description: 'Returns all data of a task, for a bug report.' },
+    gives: TaskExportSchema,
+    errors: [404],
+  }),
   waits: verb({
     method: 'get',
     path: '/v1/tasks/{uuid}/waits',
@@ -229,6 +289,11 @@ export const tasks = {
     otherForms: { [MERMAID]: 'A Mermaid flowchart, colored by state.' },
     errors: [404],
     etag: true,
+    mcp: {
+      name: 'task_visualize',
+      description: 'Returns the graph of a task as a Mermaid flowchart, with the states of its steps.',
+      fixed: { format: 'mermaid' },
+    },
   }),
   timeline: verb({
     method: 'get',
@@ -241,6 +306,7 @@ export const tasks = {
     takes: { path: TaskPath },
     gives: TimelineSchema,
     errors: [404],
+    mcp: { name: 'task_timeline', description: 'Returns when each step was queued, running and waiting.' },
   }),
   histogram: verb({
     method: 'get',
@@ -282,6 +348,7 @@ export const tasks = {
     takes: act,
     gives: z.object({ task_uuid: z.uuid(), steps: z.array(z.string()), status: taskState }),
     errors: [404, 409],
+    mcp: { name: 'task_retry', does: 'retry the failed steps of task {task_uuid}' },
   }),
   resolve: verb({
     method: 'post',
@@ -307,6 +374,13 @@ export const tasks = {
     },
     gives: RerunSchema,
     errors: [404, 409],
+    mcp: {
+      name: 'task_rerun',
+      description: 'Runs a step and everything after it again.',
+      about: { from: 'The name of the step.' },
+      does: 'run {from} of task {task_uuid} and all steps after it again',
+      destructive: true,
+    },
   }),
   copy: verb({
     method: 'post',
@@ -338,6 +412,7 @@ export const tasks = {
     takes: act,
     gives: PauseResultSchema,
     errors: [404, 409],
+    mcp: { name: 'task_pause', does: 'pause task {task_uuid}' },
   }),
   resume: verb({
     method: 'post',
@@ -348,6 +423,7 @@ export const tasks = {
     takes: act,
     gives: PauseResultSchema,
     errors: [404],
+    mcp: { name: 'task_resume', does: 'end the pause of task {task_uuid}' },
   }),
   startNow: verb({
     method: 'post',

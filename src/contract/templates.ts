@@ -40,6 +40,7 @@ export const templates = {
     summary: 'Lists the registered templates',
     takes: { query: z.object({ namespace: z.string().optional() }) },
     gives: TemplateListSchema,
+    mcp: { name: 'template_list_remote' },
   }),
   get: verb({
     tolerant: true,
@@ -68,6 +69,11 @@ export const templates = {
     otherForms: { [YAML]: 'The template, in the form of a template file.' },
     errors: [404],
     etag: true,
+    mcp: {
+      name: 'template_inspect_remote',
+      description: 'Returns a whole registered template: steps, schemas, retries.',
+      fixed: { format: 'json' },
+    },
   }),
   graph: verb({
     method: 'get',
@@ -165,6 +171,13 @@ export const templates = {
     },
     gives: ActivationSchema,
     errors: [404],
+    mcp: {
+      name: 'template_activate',
+      description:
+        'Makes a version of a template the active version, which tasks without a version are created from. The version latest is the highest registered version. Running tasks keep their version.',
+      does: 'make {namespace}/{name}@{version} the active version',
+      preview: '/v1/templates?namespace={namespace}',
+    },
   }),
   pause: verb({
     ...PAUSING,
@@ -172,6 +185,12 @@ export const templates = {
     on: 'namespace',
     summary: `Pauses all versions of a template: ${PAUSES}`,
     takes: { path: TemplatePath, optionalBody: ActBody },
+    mcp: {
+      name: 'template_pause',
+      description: 'Pauses all versions of a template: no other step starts until the pause ends.',
+      does: 'pause all versions of {namespace}/{name}',
+      preview: '/v1/templates?namespace={namespace}',
+    },
   }),
   resume: verb({
     ...PAUSING,
@@ -179,6 +198,11 @@ export const templates = {
     on: 'namespace',
     summary: 'Ends the pause of a template',
     takes: { path: TemplatePath, optionalBody: ActBody },
+    mcp: {
+      name: 'template_resume',
+      does: 'end the pause of {namespace}/{name}',
+      preview: '/v1/templates?namespace={namespace}',
+    },
   }),
   pauseVersion: verb({
     ...PAUSING,

@@ -27,6 +27,40 @@ export type ActsOn =
   /** All namespaces. Callers that are limited to namespaces are refused. */
   | 'installation';
 
+/**
+ * A tool for assistants that is a verb. Its arguments are the parameters and fields of the verb. It has only what differs
+ * from the verb. In the names below, `task_uuid` is the parameter `uuid`, and `step` the parameter `step_uuid`.
+ */
+export interface McpTool {
+  /** The name of the tool, such as `task_cancel`. */
+  name: string;
+  /** Default: the summary of the verb. */
+  description?: string;
+  /** Descriptions of arguments. Default: those of the schemas. */
+  about?: Readonly<Record<string, string>>;
+  /** The tool that describes the same arguments. They have no descriptions in this tool. */
+  describedBy?: string;
+  /** Parameters and fields with a fixed value. They are not arguments. */
+  fixed?: Readonly<Record<string, string>>;
+  /** Values of required fields. They are optional arguments. */
+  defaults?: Readonly<Record<string, string>>;
+  /** Parameters and fields that are not arguments. */
+  without?: readonly string[];
+  /** The field for the name of the operator. It is not an argument. Default: `by`, if the verb has it. */
+  operator?: string;
+  /** The effect, as a phrase for previews, with arguments in braces: `cancel task {task_uuid}`. Not for GET. */
+  does?: string;
+  /** Whether the change ends running work or cannot be undone. Default false. */
+  destructive?: true;
+  /**
+   * The route that a preview reads, with arguments in braces. Of several, the first whose arguments were given. Default: the
+   * route of what the verb acts on.
+   */
+  preview?: string | readonly string[];
+  /** How to get the rest of a result that is too long, with arguments in braces. Default: the parameters of pages. */
+  rest?: string;
+}
+
 /** A verb: an operation of the API, as every door describes it. */
 export interface Verb {
   method: 'get' | 'post' | 'patch' | 'delete';
@@ -59,6 +93,8 @@ export interface Verb {
   etag?: boolean;
   /** Other forms of the response, by content type, with a description of each. */
   otherForms?: Readonly<Record<string, string>>;
+  /** The tools for assistants. Verbs without this mark are not offered to assistants. */
+  mcp?: McpTool | readonly McpTool[];
 }
 
 /** Describes a verb, and keeps its types. */

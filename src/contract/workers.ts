@@ -33,6 +33,11 @@ export const workers = {
       }),
     },
     gives: z.object({ workers: z.array(WorkerSchema), ...pageFields }).register(NAMES, { id: 'WorkerList' }),
+    mcp: {
+      name: 'worker_list',
+      description: 'Lists workers, with their namespaces and running steps.',
+      without: ['namespace', 'state', 'all'],
+    },
   }),
   get: verb({
     method: 'get',

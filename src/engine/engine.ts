@@ -1,21 +1,24 @@
 import { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { UserClient } from '../db/user-transactions.ts';
-import { TaskerError } from '../errors.ts';
+import { messageOf, TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
-import { checkUuid } from '../model/ids.ts';
+import { checkUuid, stepIndex } from '../model/ids.ts';
+import { isStorableText } from '../model/json.ts';
+import { nearNames } from '../model/near-names.ts';
 import { UNNOTICED_LAG_MS } from '../model/search-lag.ts';
 import { listNamespaces, listPauses } from '../store/acts/list-pauses.ts';
-import { forgetPauses } from '../store/acts/pauses.ts';
+import { ENDINGS } from '../store/acts/operate.ts';
+import { endPausesOfEnded, forgetPauses } from '../store/acts/pauses.ts';
 import { earlierSteps } from '../store/acts/rerun.ts';
 import { batchResults, batchWorkers } from '../store/batches.ts';
 import { isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
-import { peek, type QueuePeek, queueDepths } from '../store/queue.ts';
+import { notify, peek, type QueuePeek, queueDepths } from '../store/queue.ts';
 import { laneOf } from '../store/queue-id.ts';
-import { getStep, getSteps, heldSteps, loadResults } from '../store/read-steps.ts';
+import { findStep, getStep, getSteps, heldSteps, loadResults, stepNames } from '../store/read-steps.ts';
 import type { OwnClaim } from '../store/record-steps.ts';
 import { ping } from '../store/server/server-facts.ts';
 import type { HeldKey, StepKey } from '../store/step-key.ts';
@@ -43,22 +46,44 @@ import {
   stopWorker,
   type WorkerReport,
 } from '../store/workers.ts';
+import { type Activation, activateTemplate } from './activate-template.ts';
+import { AttemptCounter, type AttemptCounterOptions } from './analytics/attempt-counter.ts';
 import { type Analytics, type AnalyticsOptions, readAnalytics } from './analytics/statistics.ts';
+import { Announcements, CHANNEL_TAKEN, CHANNEL_WORKER } from './announcements.ts';
 import { forgetOldActs } from './audit.ts';
 import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
+import { type AddOptions, addTask, changeDeadLetters, type DeadLetterChange } from './dead-letters/acts.ts';
+import { type DeadLetterDetails, findDeadLetter } from './dead-letters/entries.ts';
 import { type DeadLetterLook, type DeadLetterTurn, lookForDeadLetters } from './dead-letters/look.ts';
+import { type Redrive, redrive } from './dead-letters/redrive.ts';
 import { type Thresholds, watchOpenTasks } from './dead-letters/watch.ts';
+import { type AskedWorker, askWorker } from './drain-worker.ts';
 import { endStale, type LifecycleTurn } from './end-stale.ts';
-import { CHANNEL_TAKEN, EngineActs, type EngineOptions, type StepReference } from './engine-acts.ts';
+import { EngineCounts } from './engine-counts.ts';
 import { EventLog } from './events/log.ts';
+import { DYNAMIC_LIMITS, type DynamicLimits } from './expansion.ts';
 import { HttpWorkerActs } from './http-workers/acts.ts';
 import { offerSteps, tidyMissing } from './missing-handlers.ts';
+import {
+  deleteTask,
+  endTask,
+  type OperatorOptions,
+  resetStep,
+  retryStep,
+  retryTask,
+  type SettleOptions,
+  settleStep,
+} from './operate.ts';
+import { changePause, type PauseResult, type PauseTarget, settle } from './pause.ts';
 import type { RecordAnswer, Recording } from './record.ts';
 import { record } from './record-batch.ts';
-import { type EarlierRun, earlierRunView } from './rerun/rerun.ts';
+import type { Replica } from './replica.ts';
+import { type CopyOptions, copiesOf, copyTask } from './rerun/copy-task.ts';
+import { type EarlierRun, earlierRunView, type RerunOptions, rerunTask, type TaskRerun } from './rerun/rerun.ts';
 import { Schedules } from './schedules/acts.ts';
 import type { TaskFilter as SearchFilter } from './search/filter.ts';
+import { SearchProjector, type SearchProjectorOptions } from './search/projector.ts';
 import {
   findSteps,
   findTasks,
@@ -73,9 +98,42 @@ import { ChangeFeed } from './streams/change-feed.ts';
 import { promoteDue, type Swept, sweep, takeFrom, tidyQueue } from './sweep.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import { withOperators } from './task-with-steps.ts';
-import type { Snapshot } from './template-store.ts';
+import { type Snapshot, TemplateStore, type TemplateStoreOptions } from './template-store.ts';
 import { endDueWaits } from './waits/due.ts';
-import { newToken } from './waits/tokens.ts';
+import { SignalInbox } from './waits/signal-inbox.ts';
+import { rescheduleTask, startTaskNow } from './waits/start.ts';
+import { fireTimer, moveTimer, newTimeOf, type TimerTime } from './waits/timers.ts';
+import {
+  completeByToken,
+  extendByToken,
+  failByToken,
+  newToken,
+  type TokenError,
+  type TokenUse,
+  type UsedToken,
+} from './waits/tokens.ts';
+import type { EndedWait } from './waits/waits.ts';
+
+/**
+ * If the queue does not reflect a change of a pause after this time, the process that made the change has probably
+ * died.
+ */
+const UNFINISHED_MS = 5_000;
+
+/** A step, by its name or id and the id of its task. */
+export interface StepReference {
+  taskUuid: string;
+  /** The step's name or its id. */
+  step: string;
+}
+
+/** Options of an {@link Engine | engine}. */
+export interface EngineOptions extends Partial<DynamicLimits>, Pick<TemplateStoreOptions, 'filesForHttpTemplates'> {
+  search?: SearchProjectorOptions;
+  analytics?: AttemptCounterOptions;
+  /** A standby for lists and statistics. */
+  replica?: Replica | undefined;
+}
 
 /** Settings for reads that callers wait for. Planning each call would cost more than running it. */
 const READING = opening(PINNED_PLANS);
@@ -89,7 +147,20 @@ export interface Patience {
 }
 
 /** All operations that read or change tasks, as statements and transactions. Does not depend on HTTP or handlers. */
-export class Engine extends EngineActs {
+export class Engine {
+  readonly database: Database;
+  readonly templates: TemplateStore;
+  /** Writes the tables that searches read. */
+  readonly search: SearchProjector;
+  /** Counts attempts and ended tasks for the statistics. */
+  readonly analytics: AttemptCounter;
+  /** Delivers the signals that callers sent in their own transactions. */
+  readonly signalInbox: SignalInbox;
+  readonly #replica: Replica | undefined;
+  readonly #logger: Logger;
+  readonly #count: EngineCounts;
+  /** Announces committed changes. */
+  readonly announce: Announcements;
   /** The durable domain events, and the position of each group in the log. */
   readonly events: EventLog;
   /** The schedules, which create tasks at their due times. */
@@ -99,8 +170,26 @@ export class Engine extends EngineActs {
   /** Reads changes of tasks, for streams. */
   readonly changes: ChangeFeed;
 
-  constructor(database: Database, logger: Logger, options?: EngineOptions) {
-    super(database, logger, options);
+  constructor(database: Database, logger: Logger, options: EngineOptions = {}) {
+    const { search, analytics, replica, filesForHttpTemplates, ...limits } = options;
+    this.#replica = replica;
+    this.database = database;
+    this.#logger = logger;
+    this.#count = new EngineCounts(database.metrics.instruments);
+    this.templates = new TemplateStore(database, logger, {
+      limits: { ...DYNAMIC_LIMITS, ...limits },
+      filesForHttpTemplates,
+    });
+    this.search = new SearchProjector(database, logger, search);
+    this.analytics = new AttemptCounter(database, logger, analytics);
+    this.signalInbox = new SignalInbox(this, logger);
+    this.announce = new Announcements({
+      database,
+      logger,
+      count: this.#count,
+      search: this.search,
+      analytics: this.analytics,
+    });
     this.events = new EventLog(database, this.templates);
     this.schedules = new Schedules(this);
     this.httpWorkers = new HttpWorkerActs(this);
@@ -135,7 +224,7 @@ export class Engine extends EngineActs {
   // ---- for callers
 
   async createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<CreatedTask[]> {
-    const created = await this.count.creation(() => createTasks(this.database, this.templates, requests, options));
+    const created = await this.#count.creation(() => createTasks(this.database, this.templates, requests, options));
     for (const { taskUuid } of created) {
       if (options?.client) this.search.createdLater(taskUuid);
       else this.search.changed(taskUuid);
@@ -186,8 +275,8 @@ export class Engine extends EngineActs {
    * behind, its total is not exact.
    */
   async #listed<Page extends Omit<TaskPage, 'tasks'>>(read: (on: Database) => Promise<Page>): Promise<Page> {
-    const { answer: page, lagMs } = this.replica
-      ? await this.replica.read(this.database, read)
+    const { answer: page, lagMs } = this.#replica
+      ? await this.#replica.read(this.database, read)
       : { answer: await read(this.database), lagMs: 0 };
     page.lagMs += lagMs;
     if (page.lagMs > UNNOTICED_LAG_MS) page.totalIsExact = false;
@@ -214,7 +303,7 @@ export class Engine extends EngineActs {
 
   /** Returns one step. @throws TaskerError `task_not_found`, `step_not_found`, `invalid_uuid` */
   async getStep(reference: StepReference): Promise<Step> {
-    const { taskUuid, idx } = await this.find(reference);
+    const { taskUuid, idx } = await this.#find(reference);
     const step = stepView(taskUuid, (await getStep(this.database, taskUuid, idx))!);
     return (await withOperators(this.database, taskUuid, [step]))[0]!;
   }
@@ -239,7 +328,7 @@ export class Engine extends EngineActs {
    * Returns the log lines of a step's handler. @throws TaskerError `task_not_found`, `step_not_found`, `invalid_uuid`
    */
   async getStepLogs(reference: StepReference): Promise<AttemptLog[]> {
-    const { taskUuid, idx } = await this.find(reference);
+    const { taskUuid, idx } = await this.#find(reference);
     return (await stepLogs(this.database, taskUuid, idx)).map(attemptLog);
   }
 
@@ -256,7 +345,7 @@ export class Engine extends EngineActs {
 
   /** Counts a claim, and records its tasks for the search. */
   async claimed(run: () => Promise<Claimed>): Promise<Claimed> {
-    const claimed = await this.count.claim(run);
+    const claimed = await this.#count.claim(run);
     for (const step of claimed.steps) this.search.changed(step.taskUuid);
     return claimed;
   }
@@ -283,16 +372,16 @@ export class Engine extends EngineActs {
   async readAnalytics(options: AnalyticsOptions): Promise<Analytics> {
     await this.analytics.catchUp();
     const read = (on: Database) => readAnalytics(on, options, { withNow: this.search.enabled });
-    return this.replica ? (await this.replica.read(this.database, read)).answer : read(this.database);
+    return this.#replica ? (await this.#replica.read(this.database, read)).answer : read(this.database);
   }
 
   /** Records outcomes in one transaction: locks the tasks, adds steps, records, claims children. @throws InDoubtError */
   async record(batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
-    const recording = () => this.count.recording(this.templates, batch, () => record(this, batch, own));
+    const recording = () => this.#count.recording(this.templates, batch, () => record(this, batch, own));
     const answer = await this.search.changing(batch, recording);
     for (const task of answer.ended) this.search.writeSoon(task.taskUuid);
     this.analytics.noticed();
-    for (const taskUuid of answer.takenFrom) await this.tell(CHANNEL_TAKEN, [taskUuid]);
+    for (const taskUuid of answer.takenFrom) await this.announce.tell(CHANNEL_TAKEN, [taskUuid]);
     return answer;
   }
 
@@ -370,7 +459,7 @@ export class Engine extends EngineActs {
   /** Gives the steps of missing handlers to live workers that announce them. Call it after an announcement. */
   async offerSteps(): Promise<void> {
     const { steps, rank } = await offerSteps(this.database);
-    if (steps > 0) await this.wakeWorkers(rank ?? 0);
+    if (steps > 0) await this.announce.work(rank ?? 0);
   }
 
   /** Removes cancelled steps from the part of the queue for missing handlers, and handlers that no step needs. */
@@ -415,23 +504,23 @@ export class Engine extends EngineActs {
   }
 
   async #announceSwept(swept: Swept): Promise<Swept> {
-    this.count.swept(swept);
+    this.#count.swept(swept);
     for (const step of swept.steps) this.search.changed(step.taskUuid);
     for (const task of swept.ended) this.search.writeSoon(task.taskUuid);
     if (swept.steps.length > 0) this.analytics.noticed();
-    if (swept.takenFrom.length > 0) await this.tell(CHANNEL_TAKEN, swept.takenFrom);
-    if (swept.queued > 0) await this.wakeWorkers();
-    if (swept.eventsStored) await this.announceEvents();
+    if (swept.takenFrom.length > 0) await this.announce.tell(CHANNEL_TAKEN, swept.takenFrom);
+    if (swept.queued > 0) await this.announce.work();
+    if (swept.eventsStored) await this.announce.events();
     const blocked = swept.steps.filter((step) => step.taskState === 'blocked_by_failures');
     const ended = new Set([...blocked, ...swept.ended].map((row) => row.taskUuid));
-    if (ended.size > 0) await this.announceEnded([...ended]);
+    if (ended.size > 0) await this.announce.ended([...ended]);
     return swept;
   }
 
   /** Queues the retries and ends the waits that are due. Returns their number. */
   async promoteDue(): Promise<number> {
     const promoted = await promoteDue(this.database, (taskUuid) => this.search.changed(taskUuid));
-    this.count.on.stepsEnqueued.add(promoted);
+    this.#count.on.stepsEnqueued.add(promoted);
     return promoted + (await this.endDueWaits());
   }
 
@@ -440,9 +529,9 @@ export class Engine extends EngineActs {
     let count = 0;
     await endDueWaits(this, async ({ ended, failed }) => {
       count += ended.length;
-      await this.announceWaits(ended);
+      await this.announce.waits(ended);
       for (const { wait, error } of failed) {
-        this.logger.error({ ...wait, err: error }, 'due wait could not be ended; retrying later');
+        this.#logger.error({ ...wait, err: error }, 'due wait could not be ended; retrying later');
       }
     });
     return count;
@@ -450,18 +539,18 @@ export class Engine extends EngineActs {
 
   /** Ends or notes the tasks that exceed a limit of their template's lifecycle, and notifies other processes. */
   async *endStale(): AsyncGenerator<LifecycleTurn> {
-    for await (const turn of this.count.looking(endStale(this.database))) {
+    for await (const turn of this.#count.looking(endStale(this.database))) {
       for (const task of turn.ended) this.search.writeSoon(task.taskUuid);
       if (turn.ended.length > 0) this.analytics.noticed();
-      if (turn.running.length > 0) await this.tell(CHANNEL_TAKEN, turn.running);
-      if (turn.ended.length > 0) await this.announceEnded(turn.ended.map((task) => task.taskUuid));
+      if (turn.running.length > 0) await this.announce.tell(CHANNEL_TAKEN, turn.running);
+      if (turn.ended.length > 0) await this.announce.ended(turn.ended.map((task) => task.taskUuid));
       yield turn;
     }
   }
 
   /** Checks the dead letters: closes entries of tasks that make progress again, and adds blocked tasks. */
   lookForDeadLetters(options: Partial<DeadLetterLook> = {}): AsyncGenerator<DeadLetterTurn> {
-    return this.count.deadLetters(lookForDeadLetters(this.database, { searchable: this.search.enabled, ...options }));
+    return this.#count.deadLetters(lookForDeadLetters(this.database, { searchable: this.search.enabled, ...options }));
   }
 
   /** Applies the thresholds of the configuration to open tasks. */
@@ -476,10 +565,240 @@ export class Engine extends EngineActs {
   async checkQueue(slice: QueueSlice): Promise<QueueCheck | undefined> {
     const checked = await checkQueue(this.database, slice);
     if (checked && checked.requeued.length > 0) {
-      this.count.on.stepsRequeued.add(checked.requeued.length);
-      await this.wakeWorkers();
+      this.#count.on.stepsRequeued.add(checked.requeued.length);
+      await this.announce.work();
     }
     return checked;
+  }
+
+  // ---- actions of operators
+
+  async cancelTask(given: string, options: OperatorOptions = {}): Promise<boolean> {
+    const taskUuid = checkUuid(given, 'the task id');
+    return this.#endTask(taskUuid, 'cancel', options);
+  }
+
+  /** Ends a task by hand as resolved. Returns false if it had already ended. */
+  async resolveTask(given: string, options: OperatorOptions = {}): Promise<boolean> {
+    return this.#endTask(checkUuid(given, 'the task id'), 'resolve', options);
+  }
+
+  async #endTask(taskUuid: string, action: keyof typeof ENDINGS, options: OperatorOptions): Promise<boolean> {
+    const ended = await this.#noting(taskUuid, endTask(this.database, { taskUuid, action }, options));
+    if (!ended) return false;
+    await this.announce.acts({
+      tasks: [taskUuid],
+      ended: { [ENDINGS[action]]: [taskUuid] },
+      taken: ended.running > 0 ? [taskUuid] : [],
+    });
+    return true;
+  }
+
+  /** Deletes a task that has ended. */
+  async deleteTask(given: string, options: OperatorOptions = {}): Promise<void> {
+    const taskUuid = checkUuid(given, 'the task id');
+    await this.#noting(taskUuid, deleteTask(this.database, taskUuid, options));
+    await this.announce.acts({ tasks: [taskUuid] });
+  }
+
+  /** Retries a step that failed or waits for a retry. */
+  async retryStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
+    const step = await this.#find(reference);
+    await this.#noting(step.taskUuid, retryStep(this.database, step, options));
+    await this.announce.acts({ tasks: [step.taskUuid], queued: true });
+  }
+
+  /** Retries the steps of a task that failed or wait for a retry, and returns their names. */
+  async retryTask(given: string, options: OperatorOptions = {}): Promise<string[]> {
+    const taskUuid = checkUuid(given, 'the task id');
+    const steps = await this.#noting(taskUuid, retryTask(this.database, taskUuid, options));
+    await this.announce.acts({ tasks: [taskUuid], queued: true });
+    const names = await stepNames(this.database, taskUuid);
+    return steps.map((idx) => names.get(idx) ?? String(idx));
+  }
+
+  /** Completes a timer step now. */
+  async fireTimer(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
+    const step = await this.#find(reference);
+    await this.announce.waits([await this.#noting(step.taskUuid, fireTimer(this, step, options))]);
+  }
+
+  /** Changes the time at which a timer step ends, and returns it. */
+  async moveTimer(reference: StepReference, until: TimerTime, options: OperatorOptions = {}): Promise<string> {
+    const at = newTimeOf(until, 'the time of the timer');
+    const step = await this.#find(reference);
+    const moved = await this.#noting(step.taskUuid, moveTimer(this, step, at, options));
+    await this.announce.due(moved);
+    return moved;
+  }
+
+  /** Starts a task now instead of at its start time. */
+  async startTaskNow(given: string, options: OperatorOptions = {}): Promise<void> {
+    const taskUuid = checkUuid(given, 'the task id');
+    await this.announce.waits([await this.#noting(taskUuid, startTaskNow(this, taskUuid, options))]);
+  }
+
+  /** Changes the time at which a task begins, and returns it. */
+  async rescheduleTask(given: string, at: TimerTime, options: OperatorOptions = {}): Promise<string> {
+    const taskUuid = checkUuid(given, 'the task id');
+    const time = newTimeOf(at, 'the start');
+    const moved = await this.#noting(taskUuid, rescheduleTask(this, taskUuid, { ...options, time }));
+    await this.announce.due(moved);
+    return moved;
+  }
+
+  async completeByToken(token: string, result: unknown): Promise<TokenUse> {
+    return this.#usedToken(await completeByToken(this, token, result));
+  }
+
+  async failByToken(token: string, error: string | TokenError): Promise<TokenUse> {
+    return this.#usedToken(await failByToken(this, token, error));
+  }
+
+  async #usedToken({ ended, ...use }: UsedToken): Promise<TokenUse> {
+    await this.announce.waits([ended]);
+    return use;
+  }
+
+  /** Extends the wait of a token, and returns its new limit. */
+  extendByToken(token: string, timeoutMs: number): Promise<string> {
+    return extendByToken(this, token, timeoutMs);
+  }
+
+  async resetStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
+    const step = await this.#find(reference);
+    await this.#noting(step.taskUuid, resetStep(this.database, step, options));
+    await this.announce.work();
+  }
+
+  /** Runs a task again from a step. Fires the abort signals of the running steps that the rerun covers. */
+  async rerunTask(given: string, options: RerunOptions): Promise<TaskRerun> {
+    const taskUuid = checkUuid(given, 'the task id');
+    const { running, rank, ...rerun } = await this.#noting(taskUuid, rerunTask(this, taskUuid, options));
+    if (rerun.dryRun) return rerun;
+    await this.announce.work(rank);
+    if (running > 0) await this.announce.tell(CHANNEL_TAKEN, [taskUuid]);
+    return rerun;
+  }
+
+  /** Creates a copy of a task, and links it to the original. */
+  async copyTask(given: string, options: CopyOptions = {}): Promise<CreatedTask> {
+    const taskUuid = checkUuid(given, 'the task id');
+    const [copy] = await this.#count.creation(async () => [await copyTask(this, taskUuid, options)]);
+    this.search.writeSoon(copy!.taskUuid);
+    return copy!;
+  }
+
+  /** Returns the ids of the copies of a task, newest first, at most 100. @throws TaskerError `invalid_uuid` */
+  async copiesOf(taskUuid: string): Promise<string[]> {
+    return copiesOf(this, checkUuid(taskUuid, 'the task id'));
+  }
+
+  /** Adds a task to the dead letters, and returns the entry. */
+  async addDeadLetter(taskUuid: string, options: AddOptions = {}): Promise<DeadLetterDetails> {
+    const id = await addTask(this.database, taskUuid, options);
+    this.#count.on.deadLettersAdded.add();
+    return findDeadLetter(this.database, id);
+  }
+
+  /** Changes dead letters, and returns their number. */
+  async changeDeadLetters(
+    ids: string | readonly string[],
+    change: DeadLetterChange,
+    options: OperatorOptions = {},
+  ): Promise<number> {
+    const { changed, seconds } = await changeDeadLetters(this.database, ids, change, options);
+    this.#count.deadLettersClosed(seconds);
+    return changed;
+  }
+
+  /** Lets a task of the dead letters run again, and closes its entry. */
+  async redrive(id: string, options: OperatorOptions = {}): Promise<Redrive> {
+    const { seconds, ...done } = await redrive(this, id, options);
+    this.#count.deadLettersClosed(seconds);
+    await this.announce.acts({ tasks: [done.taskUuid], queued: true });
+    return done;
+  }
+
+  resolveStep(reference: StepReference, options: OperatorOptions & { result?: unknown } = {}): Promise<void> {
+    return this.#settle(reference, { ...options, action: 'resolve' });
+  }
+
+  completeStep(
+    reference: StepReference,
+    options: OperatorOptions & Pick<SettleOptions, 'result' | 'metadata'> = {},
+  ): Promise<void> {
+    return this.#settle(reference, { ...options, action: 'complete' });
+  }
+
+  async #settle(reference: StepReference, options: SettleOptions): Promise<void> {
+    const step = await this.#find(reference);
+    const taskState = await this.#noting(step.taskUuid, settleStep(this, step, options));
+    if (taskState === 'steps_in_process') await this.announce.work();
+    await this.announce.end(step.taskUuid, true);
+  }
+
+  /**
+   * Marks a task as changed for the search even if the response to the action is lost, because the action may have been
+   * committed.
+   */
+  async #noting<T>(taskUuid: string, act: Promise<T>): Promise<T> {
+    try {
+      return await act;
+    } finally {
+      this.search.writeSoon(taskUuid);
+      this.analytics.noticed();
+    }
+  }
+
+  /** Makes a version of a template the active version. */
+  activateTemplate(template: string, options: OperatorOptions = {}): Promise<Activation> {
+    return activateTemplate(this, template, options);
+  }
+
+  /** Pauses a task, a template or a namespace. Once it returns, no step that the pause covers can start. */
+  pause(target: PauseTarget, options: OperatorOptions = {}): Promise<PauseResult> {
+    return this.#changePause(target, { action: 'pause', options });
+  }
+
+  resume(target: PauseTarget, options: OperatorOptions = {}): Promise<PauseResult> {
+    return this.#changePause(target, { action: 'resume', options });
+  }
+
+  async #changePause(target: PauseTarget, change: Parameters<typeof changePause>[2]): Promise<PauseResult> {
+    const { rank, ...result } = await changePause(this, target, change);
+    if (result.scope === 'task') this.search.writeSoon(result.target);
+    if (change.action === 'resume' && result.steps > 0) await this.announce.work(rank ?? 0);
+    return result;
+  }
+
+  /** Completes pauses whose process died, and ends the pauses of tasks that have ended. */
+  async settlePauses(): Promise<void> {
+    await endPausesOfEnded(this.database);
+    const { steps, rank } = await settle(this.database, { olderMs: UNFINISHED_MS });
+    if (steps > 0) await this.announce.work(rank ?? 0);
+  }
+
+  async #find({ taskUuid: given, step }: StepReference): Promise<StepKey> {
+    const taskUuid = checkUuid(given, 'the task id');
+    const idx = isStorableText(step)
+      ? await findStep(this.database, { taskUuid, name: step, idx: stepIndex(taskUuid, step) })
+      : undefined;
+    if (idx !== undefined) return { taskUuid, idx };
+    await this.getTask(taskUuid);
+    const names = [...(await stepNames(this.database, taskUuid)).values()];
+    const near = nearNames(step, names);
+    throw new TaskerError(
+      'step_not_found',
+      `task ${taskUuid} has no step ${step}; ${near.length > 0 ? `did you mean ${near.join(' or ')}? It` : 'it'} has ${names.slice(0, 20).join(', ')}`,
+    );
+  }
+
+  /** Asks a worker of any process to stop taking steps, or to take steps again. */
+  async askWorker(worker: string | number, options: OperatorOptions & { drain: boolean }): Promise<AskedWorker> {
+    const asked = await askWorker(this.database, worker, options);
+    await this.announce.tell(CHANNEL_WORKER, [asked.ids.join(',')]);
+    return asked;
   }
 }
 
@@ -494,7 +813,6 @@ export { type EventsText, KIND, type RecordedStep, type StepEvents } from '../st
 export type { HeldKey } from '../store/step-key.ts';
 export type { StepLogRow } from '../store/step-logs.ts';
 export type { ServedNames, WorkerPhase, WorkerReport } from '../store/workers.ts';
-export type { QueueCheck } from './check-queue.ts';
 export {
   type ActEffects,
   CHANNEL_ENDED,
@@ -504,6 +822,6 @@ export {
   CHANNEL_WORK,
   CHANNEL_WORKER,
   DUE,
-  type StepReference,
-} from './engine-acts.ts';
+} from './announcements.ts';
+export type { QueueCheck } from './check-queue.ts';
 export type { RecordAnswer, Recording } from './record.ts';

@@ -19,9 +19,40 @@ export function cursorAt(position: number): string {
   return Buffer.from(`at:${position}`).toString('base64url');
 }
 
+/**
+ * Reads one item more than requested, which shows whether there is a next page. `placeOf` returns the texts that
+ * identify the place of an item, from which `read` continues.
+ */
+export async function pageAfter<Item>(
+  { limit, cursor }: { limit: number; cursor?: string | undefined },
+  read: (limit: number, place: string[] | undefined) => Promise<Item[]>,
+  placeOf: (item: Item) => string[],
+) {
+  const found = await read(Math.min(limit + 1, 1000), cursor === undefined ? undefined : placeIn(cursor));
+  const items = found.slice(0, limit);
+  const more = found.length > limit || (limit === 1000 && found.length === limit);
+  const next = more ? Buffer.from(JSON.stringify(placeOf(items.at(-1)!))).toString('base64url') : null;
+  return { items, next_cursor: next, previous_cursor: null };
+}
+
+function placeIn(cursor: string): string[] {
+  try {
+    const place: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    if (Array.isArray(place) && place.every((part) => typeof part === 'string')) return place;
+  } catch {
+    // Reported below.
+  }
+  throw foreignCursor();
+}
+
 /** Returns the position of a cursor. @throws TaskerError `bad_request` */
 export function positionOf(cursor: string): number {
   const [, position] = /^at:(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
   if (position !== undefined) return Number(position);
-  throw new TaskerError('bad_request', 'cursor is not from a page of this list; pass next_cursor unchanged');
+  throw foreignCursor();
+}
+
+/** The error for a cursor of another list. */
+export function foreignCursor(): TaskerError {
+  return new TaskerError('bad_request', 'cursor is not from a page of this list; pass next_cursor unchanged');
 }

@@ -11,16 +11,35 @@ type Issue = z.core.$ZodIssue;
 export const refuseInvalid: Hook<unknown, Env, string, unknown> = (result, c) => {
   if (result.success) return undefined;
   const { takes } = (c.get('verb' as never) ?? {}) as Partial<Verb>;
-  const issues = result.error.issues.flatMap(mostSpecific);
-  const problems = issues.map((issue) => ({ path: pathOf(issue), message: plainText(issue, takes) }));
+  const problems = problemsOf(result.error.issues, { what: 'field', known: fieldsOf(takes) });
   const [first] = problems;
-  const text = first
-    ? `${first.path}${first.message.startsWith('is missing') ? ' ' : first.path && ': '}${first.message}`
-    : '';
+  const text = first ? problemText(first) : '';
   throw new TaskerError('bad_request', problems.length > 1 ? `${text} (and ${problems.length - 1} more)` : text, {
     details: { problems },
   });
 };
+
+/** A value that does not match its schema. */
+export interface Problem {
+  path: string;
+  message: string;
+}
+
+/** The names at the root of a value, for near names: `what` is the word for one of them. */
+interface Names {
+  what: string;
+  known: readonly string[];
+}
+
+/** Returns the problems that a schema found, in words. */
+export function problemsOf(issues: readonly Issue[], names: Names): Problem[] {
+  return issues.flatMap(mostSpecific).map((issue) => ({ path: pathOf(issue), message: plainText(issue, names) }));
+}
+
+/** Returns a problem with its place, on one line. */
+export function problemText({ path, message }: Problem): string {
+  return `${path}${message.startsWith('is missing') ? ' ' : path && ': '}${message}`;
+}
 
 const pathOf = ({ path }: Issue) => path.map(String).join('.');
 
@@ -46,7 +65,7 @@ const A_TYPE: Readonly<Record<string, string>> = {
 };
 
 /** Returns the problem in words, without the path. */
-function plainText(issue: Issue, takes: Verb['takes']): string {
+function plainText(issue: Issue, { what, known }: Names): string {
   switch (issue.code) {
     case 'invalid_type':
       if (/received undefined$/.test(issue.message)) return 'is missing';
@@ -56,7 +75,9 @@ function plainText(issue: Issue, takes: Verb['takes']): string {
         ? `must be ${shown(issue.values[0])}`
         : `must be one of ${issue.values.map(shown).join(', ')}`;
     case 'unrecognized_keys':
-      return describeUnknown('field', issue.keys, issue.path.length === 0 ? fieldsOf(takes) : []);
+      if (issue.path.length === 0) return describeUnknown(what, issue.keys, known);
+      // The message of a `closedObject` has near names.
+      return issue.message.startsWith('unknown ') ? issue.message : `unknown field ${issue.keys.join(', ')}`;
     case 'too_small':
       return `must ${sized(issue.origin)} at least ${issue.minimum}${unitOf(issue.origin, issue.minimum)}`;
     case 'too_big':

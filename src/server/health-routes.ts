@@ -1,34 +1,15 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
-import { DetailedSchema, HealthSchema, LiveSchema, ReadySchema } from '../contract/schemas/server.ts';
+import { workerProcess } from '../contract/process.ts';
 import { TaskerError } from '../errors.ts';
 import { jsonRoute } from './route.ts';
 import { type Check, type Checks, type ServedWorker, worstOf } from './served-worker.ts';
 
-const HEALTH = jsonRoute({
-  method: 'get',
-  path: '/health',
-  summary: 'whether the process responds',
-  answer: HealthSchema,
-});
-const LIVE = jsonRoute({
-  method: 'get',
-  path: '/health/live',
-  summary: 'whether the process responds; restart it if it does not',
-  answer: LiveSchema,
-});
-const READY = jsonRoute({
-  method: 'get',
-  path: '/health/ready',
-  summary: 'whether the worker runs steps; 503 names the part that prevents it',
-  answer: ReadySchema,
-  errors: [503],
-});
-const DETAILED = jsonRoute({
-  method: 'get',
-  path: '/health/detailed',
-  summary: 'the state of every part; always 200',
-  answer: DetailedSchema,
-});
+const [HEALTH, LIVE, READY, DETAILED] = [
+  jsonRoute(workerProcess.health),
+  jsonRoute(workerProcess.live),
+  jsonRoute(workerProcess.ready),
+  jsonRoute(workerProcess.detailed),
+];
 
 /**
  * The health of the worker, for people, load balancers and orchestrators. With `exposed`, other machines can reach the

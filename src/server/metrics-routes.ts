@@ -1,28 +1,19 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
-import { EventMetricsSchema, WorkerMetricsSchema } from '../contract/schemas/server.ts';
+import { workerProcess } from '../contract/process.ts';
 import type { EventGroup } from '../engine/events/acts.ts';
 import type { MetricValue } from '../metrics/metrics.ts';
 import { jsonRoute } from './route.ts';
 import type { ServedWorker } from './served-worker.ts';
 
+const { path, summary } = workerProcess.metrics;
 const PROMETHEUS = createRoute({
   method: 'get',
-  path: '/metrics',
-  summary: 'all metrics in the Prometheus text format',
-  responses: { 200: { description: 'the metrics', content: { 'text/plain': { schema: z.string() } } } },
+  path,
+  summary,
+  responses: { 200: { description: summary, content: { 'text/plain': { schema: z.string() } } } },
 });
-const JSON_METRICS = jsonRoute({
-  method: 'get',
-  path: '/metrics/worker',
-  summary: 'all metrics as JSON',
-  answer: WorkerMetricsSchema,
-});
-const EVENT_METRICS = jsonRoute({
-  method: 'get',
-  path: '/metrics/events',
-  summary: 'domain events that were published, delivered or failed, and the lag of each group',
-  answer: EventMetricsSchema,
-});
+const JSON_METRICS = jsonRoute(workerProcess.metricsJson);
+const EVENT_METRICS = jsonRoute(workerProcess.eventMetrics);
 
 /** The metrics of the worker. */
 export function metricsRoutes(worker: ServedWorker): OpenAPIHono {

@@ -1,5 +1,5 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
-import { TemplateDetailSchema, TemplateListSchema, TemplateVerdictSchema } from '../contract/schemas/server.ts';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
+import { workerProcess } from '../contract/process.ts';
 import type { KeptStats } from '../engine/template-store.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { templateToJson } from '../template/template-json.ts';
@@ -11,52 +11,14 @@ const CAPABILITIES = ['command_processing', 'database_access', 'message_queues',
 /** The capabilities that every template requires. */
 const REQUIRED = ['command_processing', 'database_access'];
 
-const Name = z.object({ namespace: z.string(), name: z.string(), version: z.string() });
-const Filter = z.object({
-  namespace: z
-    .string()
-    .optional()
-    .openapi({ description: 'Lists the templates of this namespace, even if the worker does not serve it.' }),
-  include_cache_stats: z
-    .string()
-    .optional()
-    .openapi({ description: '`true` adds statistics of the template cache.', example: 'true' }),
-});
-
-const LIST = {
-  ...jsonRoute({
-    method: 'get',
-    path: '/v1/templates',
-    summary: 'the templates registered in the namespaces of this worker',
-    answer: TemplateListSchema,
-    errors: [403, 408],
-  }),
-  request: { query: Filter },
-};
-const DETAIL = {
-  ...jsonRoute({
-    method: 'get',
-    path: '/v1/templates/{namespace}/{name}/{version}',
-    summary: 'the template that new tasks of this version use',
-    answer: TemplateDetailSchema,
-    errors: [403, 404, 408],
-  }),
-  request: { params: Name },
-};
-const VALIDATE = {
-  ...jsonRoute({
-    method: 'post',
-    path: '/v1/templates/{namespace}/{name}/{version}/validate',
-    summary: 'whether this worker has every handler that the template names',
-    answer: TemplateVerdictSchema,
-    errors: [403, 404, 408],
-  }),
-  request: { params: Name },
-};
+const { templates: list, template: detail, validateTemplate: validate } = workerProcess;
+const LIST = { ...jsonRoute(list), request: { query: list.takes.query } };
+const DETAIL = { ...jsonRoute(detail), request: { params: detail.takes.path } };
+const VALIDATE = { ...jsonRoute(validate), request: { params: validate.takes.path } };
 
 /** Routes for the templates that a worker serves. */
 export function templateRoutes(worker: ServedWorker): OpenAPIHono {
-  const newest = async ({ namespace, name, version }: z.infer<typeof Name>) =>
+  const newest = async ({ namespace, name, version }: z.infer<typeof detail.takes.path>) =>
     (await worker.engine.templates.newest(namespace, name, version)).template;
   return new OpenAPIHono()
     .openapi(LIST, async (c) => {

@@ -3,7 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 import type { MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { timeout } from 'hono/timeout';
-import { ConfigSchema } from '../contract/schemas/server.ts';
+import { workerProcess } from '../contract/process.ts';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { apiPage } from './api-page.ts';
@@ -86,13 +86,7 @@ function onlyHere(exposed: boolean): MiddlewareHandler {
   };
 }
 
-const CONFIG = jsonRoute({
-  method: 'get',
-  path: '/config',
-  summary: 'the configuration of the worker, with secrets hidden',
-  answer: ConfigSchema,
-  errors: [403],
-});
+const CONFIG = jsonRoute(workerProcess.config);
 
 /** The route for the effective configuration. */
 function configRoute(

@@ -254,6 +254,8 @@ describe('a command prints the same output on a database and over a server', () 
       ['task', 'summary'],
       ['task', 'why', failed],
       ['task', 'why', waiting],
+      ['task', 'export', failed],
+      ['task', 'export', waiting],
       ['task', 'steps', failed],
       ['step', 'list', '--step-state', 'error', '-l', '2'],
       ['step', 'get', failed, 'second'],

@@ -115,7 +115,7 @@ describe('tasker event', () => {
     });
     while (!printed) {
       await writeEvents(database.sql, { taskUuid, name: 'tail.done' }, { taskUuid, name: 'other.done' });
-      await tasker.engine.announceEvents();
+      await tasker.engine.announce.events();
       await Promise.race([until, new Promise((resolve) => setTimeout(resolve, 200))]);
     }
     running.process.kill('SIGINT');

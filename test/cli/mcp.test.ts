@@ -13,7 +13,9 @@ import { LOCAL_SECURITY } from '../../src/rest/auth/settings.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
 import { type Listening, listen } from '../../src/server/listen.ts';
 import { mustParseTemplate } from '../../src/template/parse-template.ts';
+import { STEP_TYPES } from '../../src/template/task-template.ts';
 import { type ActsBench, actsBench } from '../support/rest/acts-bench.ts';
+import { until } from '../support/setup.ts';
 import { installation, PAIR } from './installation.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the results of tools have no types.
@@ -33,7 +35,19 @@ const WRITES = [
   'dlq_update',
   'signal_send',
   'approval_vote',
+  'task_rerun',
+  'task_pause',
+  'task_resume',
+  'template_pause',
+  'template_resume',
+  'namespace_pause',
+  'namespace_resume',
+  'schedule_pause',
+  'schedule_resume',
+  'schedule_trigger',
 ];
+/** Maximum size of the list of tools, in bytes. Every conversation of an assistant begins with it. */
+const MOST_BYTES = 20_000;
 
 let bench: ActsBench;
 let served: Listening;
@@ -96,6 +110,8 @@ afterAll(async () => {
   await bench?.api.stop();
 });
 
+const schedule = (name: string) =>
+  bench.api.tasker.schedules.create({ name, template: 'test/waits@1.0.0', every: '24h' });
 const key = async (name: string, role: 'viewer' | 'operator', namespaces?: string[]) =>
   (await createApiKey(bench.api.tasker, { name, roles: [role], ...(namespaces && { namespaces }) }, {})).key;
 const overServer = async (apiKey: string, ...args: string[]) =>
@@ -106,6 +122,7 @@ describe('tasker mcp', () => {
     const task_uuid = await bench.failed();
     await bench.api.tasker.deadLetters.add(task_uuid, { actor: 'ann', reason: 'look' });
     const step = 'second';
+    await schedule('read');
     const template = { namespace: 'test', name: 'demo', version: '1.0.0' };
     const yaml = PAIR.replace('handler: first', 'handler: first, result_schema: { type: object }');
     const given: Record<string, Json> = {
@@ -113,6 +130,7 @@ describe('tasker mcp', () => {
       task_inspect: { task_uuid },
       task_why: { task_uuid },
       task_timeline: { task_uuid },
+      task_export: { task_uuid },
       task_visualize: { task_uuid },
       step_list: { step_state: 'error' },
       step_inspect: { task_uuid, step },
@@ -120,6 +138,7 @@ describe('tasker mcp', () => {
       step_logs: { task_uuid, step },
       signal_list: { task_uuid },
       dlq_inspect: { task_uuid },
+      schedule_inspect: { name: 'read' },
       stats: { since: '1h' },
       template_inspect_remote: template,
       template_validate: { yaml },
@@ -164,6 +183,8 @@ describe('tasker mcp', () => {
     expect(answers.task_why!.summary).toContain('failed permanently');
     expect(answers.task_visualize!.text).toMatch(/^flowchart TD\n/);
     expect(answers.step_inspect).toMatchObject({ name: 'second', current_state: 'error' });
+    expect(answers.schedule_list!.schedules).toMatchObject([{ name: 'read', state: 'active' }]);
+    expect(answers.schedule_inspect).toMatchObject({ name: 'read', template: 'test/waits@1.0.0' });
     expect(answers.dlq_inspect).toMatchObject({ task_uuid, resolution_status: 'Pending' });
     expect(answers.template_inspect_remote).toMatchObject({ template: { name: 'demo' } });
   });
@@ -171,6 +192,9 @@ describe('tasker mcp', () => {
   it('previews every tool that writes without changing anything, and executes it when it is confirmed', async () => {
     const failed = await bench.failed();
     const [waiting, doomed, other] = [await bench.waiting(), await bench.waiting(), await bench.failed()];
+    const done = await bench.create('demo', { context: { lucky: true } });
+    await bench.api.tasker.waitForTask(done);
+    await schedule('acted');
     const reason = 'the user asked';
     const entry = await bench.api.tasker.deadLetters.add(other, { actor: 'ann', reason: 'look' });
     const given: Record<string, Json> = {
@@ -184,11 +208,20 @@ describe('tasker mcp', () => {
       dlq_update: { task_uuid: other, dlq_entry_uuid: entry.dlqEntryUuid, resolution_status: 'manually_resolved' },
       signal_send: { task_uuid: waiting, name: 'paid', payload: { amount: 3 } },
       approval_vote: { task_uuid: waiting, step: 'sign', decision: 'approve', comment: 'fine' },
+      task_rerun: { task_uuid: done, from: 'second' },
+      task_pause: { task_uuid: waiting },
+      task_resume: { task_uuid: waiting },
+      template_pause: { namespace: 'test', name: 'outer' },
+      template_resume: { namespace: 'test', name: 'outer' },
+      namespace_pause: { namespace: 'other', reason },
+      namespace_resume: { namespace: 'other' },
+      schedule_pause: { name: 'acted' },
+      schedule_resume: { name: 'acted' },
+      schedule_trigger: { name: 'acted' },
     };
     const { tools } = await writer.client.listTools();
-    expect(tools.filter(({ annotations }) => annotations?.readOnlyHint === false).map(({ name }) => name)).toEqual(
-      WRITES,
-    );
+    const writing = tools.filter(({ annotations }) => !annotations?.readOnlyHint);
+    expect(writing.map(({ name }) => name).sort()).toEqual([...WRITES].sort());
     const before = JSON.stringify(await bench.api.sql('select * from tasker.operator_action order by 1'));
     const count = async () => (await bench.api.sql('select count(*)::int n from tasker.task'))[0]!.n;
     const tasks = await count();
@@ -205,8 +238,8 @@ describe('tasker mcp', () => {
     for (const name of Object.keys(given)) {
       // The steps fail again immediately.
       await bench.api.tasker.waitForTask(failed);
-      const done = await writer.call(name, { ...given[name], confirm: true });
-      expect([name, done]).toMatchObject([name, { action: name, status: 'executed' }]);
+      const executed = await writer.call(name, { ...given[name], confirm: true });
+      expect([name, executed]).toMatchObject([name, { action: name, status: 'executed' }]);
     }
     const { entries } = await bench.api.tasker.audit({ task: failed });
     expect(entries.map(({ actor, action }) => [actor, action])).toContainEqual(['ann', 'reset']);
@@ -215,11 +248,74 @@ describe('tasker mcp', () => {
     expect((await bench.api.tasker.getTask(other)).status).toBe('complete');
   });
 
+  it('offers all tools in at most 20 kB, and never requires a reason', async () => {
+    const list = await writer.client.listTools();
+    expect(Buffer.byteLength(JSON.stringify(list))).toBeLessThanOrEqual(MOST_BYTES);
+    const asking = list.tools.filter(({ inputSchema }) => inputSchema.required?.includes('reason'));
+    expect(asking.map(({ name }) => name)).toEqual([]);
+    const task_uuid = await bench.failed();
+    expect(await writer.call('task_retry', { task_uuid, confirm: true })).toMatchObject({ status: 'executed' });
+    const submit = { namespace: 'test', name: 'demo', version: '1.0.0', context: { lucky: true }, confirm: true };
+    expect(await writer.call('task_submit', submit)).toMatchObject({
+      result: { initiator: 'ann', source_system: 'mcp' },
+    });
+  });
+
+  it('previews a rerun with the steps that would run again', async () => {
+    const task_uuid = await bench.create('demo', { context: { lucky: true } });
+    await bench.api.tasker.waitForTask(task_uuid);
+    const preview = await writer.call('task_rerun', { task_uuid, from: 'first' });
+    expect(preview).toMatchObject({
+      description: expect.stringContaining(`run first of task ${task_uuid} and all steps after it again`),
+      details: { dry_run: { dry_run: true, steps: [{ step: 'first' }, { step: 'second' }] } },
+    });
+    expect((await bench.api.tasker.getTask(task_uuid)).status).toBe('complete');
+    expect(await writer.call('task_rerun', { task_uuid, from: 'frist' })).toMatchObject({ isError: true });
+  });
+
+  it('limits the size of previews, and reports what was left out and how to get it', async () => {
+    const rows = Array.from({ length: 900 }, (_, n) => ({ n, text: 'x'.repeat(90) }));
+    const task_uuid = await bench.create('waits', { context: { rows } });
+    const preview = await writer.call('task_cancel', { task_uuid });
+    expect(JSON.stringify(preview).length).toBeLessThan(8_000);
+    expect(preview.details.current).toMatchObject({
+      truncated: true,
+      left_out: expect.arrayContaining([expect.stringMatching(/^context\.rows: \d+ of 900 items$/)]),
+      hint: expect.stringContaining('task_inspect'),
+    });
+    const submit = { namespace: 'test', name: 'demo', version: '1.0.0', context: { rows } };
+    const submitted = await writer.call('task_submit', submit);
+    expect(JSON.stringify(submitted).length).toBeLessThan(12_000);
+    expect(submitted.instruction).toContain('confirm: true');
+  });
+
+  it('previews the act on a template with its versions only, and rejects an unknown one', async () => {
+    const preview = await writer.call('template_pause', { namespace: 'test', name: 'outer' });
+    expect(preview.details.current.templates).toMatchObject([{ name: 'outer', version: '1.0.0' }]);
+    expect(await writer.call('task_submit', { namespace: 'test', name: 'outr', context: {} })).toMatchObject({
+      error: 'template_not_found',
+      message: 'unknown template outr; did you mean outer?',
+      isError: true,
+    });
+    const nowhere = await writer.call('template_pause', { namespace: 'nowhere', name: 'outer' });
+    expect(nowhere).toMatchObject({ message: 'namespace nowhere has no templates', isError: true });
+  });
+
+  it('shows a preview without the current state if the caller may not read it', async () => {
+    const task_uuid = await bench.waiting();
+    const { key: secret } = await createApiKey(bench.api.tasker, { name: 'blind', permissions: ['tasks:cancel'] }, {});
+    const blind = await overServer(secret, '--allow-writes');
+    const preview = await blind.call('task_cancel', { task_uuid });
+    expect(preview).toMatchObject({ status: 'preview', details: { current: { not_shown: expect.any(String) } } });
+    expect(preview.details.current.not_shown).toContain('tasks:read');
+    expect(await blind.call('task_cancel', { task_uuid, confirm: true })).toMatchObject({ status: 'executed' });
+  });
+
   it('cannot write without --allow-writes, or with a key that lacks the permission', async () => {
     const task_uuid = await bench.waiting();
     for (const name of WRITES) {
       const answer = await reader.call(name, { task_uuid, confirm: true });
-      expect([name, answer.isError, answer.text]).toEqual([name, true, expect.stringContaining('not found')]);
+      expect([name, answer.isError, answer.message]).toEqual([name, true, expect.stringContaining('--allow-writes')]);
     }
     const viewer = await overServer(await key('viewer', 'viewer'), '--allow-writes');
     for (const confirm of [false, true]) {
@@ -244,6 +340,10 @@ describe('tasker mcp', () => {
     expect(await operator.call('task_cancel', { task_uuid: elsewhere, confirm: true })).toMatchObject({
       error: 'not_found',
     });
+    expect(await operator.call('namespace_pause', { namespace: 'other' })).toMatchObject({
+      error: 'namespace_not_found',
+      message: 'namespace other not found; the caller may use test',
+    });
     const away = await assistant(['--server', 'http://127.0.0.1:1']);
     expect(await away.call('system_health')).toMatchObject({ error: 'connection_failed', isError: true });
   });
@@ -253,13 +353,54 @@ describe('tasker mcp', () => {
     expect(unknown).toMatchObject({ error: 'not_found', message: expect.stringContaining(NEVER), valid: false });
     expect(await reader.call('task_inspect', { task_uuid: '../../auth/keys' })).toMatchObject({ isError: true });
     expect(await reader.call('task_inspect', { task_uuid: '..' })).toMatchObject({ isError: true });
-    expect((await reader.call('task_inspect', { uuid: NEVER })).text).toContain('task_uuid');
-    expect((await reader.call('task_list', { limit: 1e9 })).text).toContain('limit');
+    const message = async (tool: string, given?: Json) => (await reader.call(tool, given)).message as string;
+    expect(await message('task_inspect', { task_uid: NEVER })).toBe(
+      'task_uuid is missing; unknown argument task_uid; did you mean task_uuid?',
+    );
+    expect(await message('task_list', { limit: 1e9 })).toBe('limit: must be at most 100');
+    expect(await message('task_list', { stat: 'error' })).toBe('unknown argument stat; did you mean state?');
+    expect(await message('task_list', { open: 'maybe' })).toBe('open: must be true or false, not a string');
+    expect(await message('task_lst')).toBe('unknown tool task_lst; did you mean task_list?');
+    expect((await writer.call('task_cancle')).message).toBe('unknown tool task_cancle; did you mean task_cancel?');
     const spec = (steps: Json[]) => reader.call('template_generate', { name: 'a', namespace: 'b', steps });
     expect((await spec([{ name: 'x', depends_on: ['y'] }])).message).toMatch(/unknown step `y` in depends_on of `x`/);
-    expect((await spec([{ name: 'x', outputs: [{ name: 'o', field_type: 'text' }] }])).text).toContain('field_type');
+    expect((await spec([{ name: 'x', handlr: 'y' }])).message).toBe(
+      'steps.0: unknown field handlr; did you mean handler?',
+    );
+    expect((await spec([{ name: 'x', outputs: [{ name: 'o', field_type: 'text' }] }])).message).toContain('field_type');
     const task_uuid = await bench.failed();
     expect((await reader.call('step_inspect', { task_uuid, step: 'secnd' })).message).toContain('first, second');
+  });
+
+  it('generates a template with every type of step', async () => {
+    const batch_config = {
+      parallelism: 4,
+      cursor_field: 'id',
+      worker_template: 'import_rows',
+      failure_strategy: 'continue_on_failure',
+    };
+    const steps: Json[] = [
+      { name: 'load', retry: { max_attempts: 5 }, timeout_seconds: 20 },
+      { name: 'route', type: 'decision', depends_on: ['load'] },
+      { name: 'by_hand', depends_on: ['route'] },
+      { name: 'joined', type: 'deferred_convergence', depends_on: ['by_hand'] },
+      { name: 'split', type: 'batchable', depends_on: ['load'] },
+      { name: 'import_rows', type: 'batch_worker', depends_on: ['split'], batch_config },
+      { name: 'nap', type: 'timer', timer: { for: '2h' } },
+      { name: 'paid', type: 'signal', signal: { name: 'paid', timeout: '7d' } },
+      { name: 'sign', type: 'approval', approval: { title: 'Pay?', assignees: ['ann'] } },
+    ];
+    const { yaml } = await reader.call('template_generate', { name: 'all', namespace: 'shop', steps });
+    const template = mustParseTemplate(yaml);
+    expect([...new Set(template.steps.map(({ type }) => type))].sort()).toEqual([...STEP_TYPES].sort());
+    expect(template.steps.find(({ name }) => name === 'load')).toMatchObject({ timeoutSeconds: 20 });
+    expect(yaml).not.toMatch(/callable: shop\.(nap|paid|sign)/);
+    const wrong = await reader.call('template_generate', {
+      name: 'all',
+      namespace: 'shop',
+      steps: [{ name: 'nap', type: 'timer', timer: { after: '2h' } }],
+    });
+    expect(wrong).toMatchObject({ isError: true, message: expect.stringContaining('`timer` of `nap` has no time') });
   });
 
   it('shortens large results and hides secrets', async () => {
@@ -274,13 +415,39 @@ describe('tasker mcp', () => {
     const { content } = await reader.client.callTool({ name: 'task_inspect', arguments: { task_uuid } });
     const [{ text }] = content as [{ text: string }];
     expect(text.length).toBeLessThan(40_001);
-    const { truncated, answer } = JSON.parse(text) as Json;
+    const { truncated, answer, left_out, hint } = JSON.parse(text) as Json;
     expect([truncated, answer.task_uuid]).toEqual([true, task_uuid]);
+    expect(left_out).toContainEqual(expect.stringMatching(/^context\.rows: \d+ of 900 items$/));
+    expect(hint).toContain(`tasker task get ${task_uuid} --json`);
     expect(answer.context.notes).toContain('more characters');
     expect(answer.context.rows.at(-1)).toMatch(/^… \d+ more$/);
     const uri = `tasker://tasks/${task_uuid}`;
     const [resource] = (await reader.client.readResource({ uri })).contents as unknown as [{ text: string }];
     for (const shown of [text, resource.text]) expect(shown).not.toMatch(/k-123456|hunter2|t-1234/);
+  });
+
+  it('shortens a long page, and names a limit whose pages fit', async () => {
+    const text = 'x'.repeat(2000);
+    for (let n = 0; n < 30; n++) await bench.create('elsewhere', { context: { n, text } }, 'other');
+    // A search does not find the newest tasks immediately.
+    const long = await until(
+      () => reader.call('task_list', { namespace: 'other', limit: 30 }),
+      ({ truncated, answer }) => truncated === true && answer.pagination.total_count >= 30,
+    );
+    expect(long.left_out).toContainEqual(expect.stringMatching(/^tasks(\[\]\.context\.text: texts after|: \d+ of 30)/));
+    const limit = Number(/pass limit: (\d+), and next_cursor as cursor/.exec(long.hint)![1]);
+    const seen = new Set<number>();
+    for (let cursor: string | undefined; seen.size < 30; ) {
+      const page = await reader.call('task_list', {
+        namespace: 'other',
+        name: 'elsewhere',
+        limit,
+        ...(cursor && { cursor }),
+      });
+      expect([page.truncated, page.tasks.length]).toEqual([undefined, expect.any(Number)]);
+      for (const { context } of page.tasks) if (context.text === text) seen.add(context.n);
+      cursor = page.pagination.next_cursor;
+    }
   });
 
   it('lists templates and tasks as resources, and reads them', async () => {

@@ -2,8 +2,9 @@ import type { Command } from 'commander';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createTasker } from '../../src/app/create-tasker.ts';
+import { READ_TOOLS } from '../../src/cli/mcp/all-tools.ts';
 import { withBackend } from '../../src/cli/mcp/backend.ts';
-import { READ_TOOLS } from '../../src/cli/mcp/read-tools.ts';
+import { TEMPLATE_TOOLS } from '../../src/cli/mcp/template-tools.ts';
 import { makeProgram } from '../../src/cli/program.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import {
@@ -200,10 +201,13 @@ it('a tool of an assistant returns sensitive values from a database only if they
   const given = { task_uuid: things.task, step: 'charge', namespace: 'test', name: 'secret', version: '1.0.0' };
   const answers = async (showSensitive: boolean) => {
     const found = new Map<string, string>();
-    await withBackend({ databaseUrl: on.database.url, showSensitive }, { mayWrite: false }, async ({ ask }) => {
-      for (const { name, input, run } of READ_TOOLS) {
-        const own = Object.entries(given).filter(([key]) => key in input);
-        found.set(name, JSON.stringify(await run(ask, z.strictObject(input).parse(Object.fromEntries(own)))));
+    await withBackend({ databaseUrl: on.database.url, showSensitive }, { mayWrite: false }, async ({ ask, place }) => {
+      // The tools about the text of a template need its text, and no database.
+      for (const { name, input, run } of READ_TOOLS.filter((tool) => !TEMPLATE_TOOLS.includes(tool))) {
+        const known = { ...given, ...(name === 'schedule_inspect' && { name: 'nightly' }) };
+        const own = Object.entries(known).filter(([key]) => key in input);
+        const parsed = z.strictObject(input).parse(Object.fromEntries(own));
+        found.set(name, JSON.stringify(await run(ask, parsed, { place, mayWrite: false })));
       }
     });
     return found;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ANYONE, type Caller } from '../../src/rest/caller.ts';
+import { writeEvents } from '../support/events/event-log.ts';
 import { type ActsBench, actsBench } from '../support/rest/acts-bench.ts';
 import type { Json } from '../support/rest/served-api.ts';
 
@@ -77,6 +78,11 @@ describe('schedules, dead letters, templates, workers and events', () => {
     const entry = `/v1/dlq/entry/${added.body.dlq_entry_uuid}`;
     expect((await api.ask('POST', `${entry}/assign`, { to: 'payments' })).body).toEqual({ changed: 1 });
     expect((await refused('POST', `${entry}/assign`, {}))[0]).toBe(400);
+    expect((await api.ask('PATCH', entry, { priority: 7, assignee: 'billing', reason: 'urgent' })).status).toBe(200);
+    expect((await api.ask('GET', entry)).body).toMatchObject({ priority: 7, assignee: 'billing' });
+    expect((await api.ask('PATCH', entry, { assignee: null })).status).toBe(200);
+    expect((await api.ask('GET', entry)).body).toMatchObject({ priority: 7, assignee: null });
+    expect((await refused('PATCH', entry, { priority: 'high' }))[0]).toBe(400);
     expect((await api.ask('POST', `${entry}/note`, { note: 'called them', by: 'ann' })).body).toEqual({ changed: 1 });
     expect((await api.ask('POST', `${entry}/redrive`)).body).toMatchObject({ how: 'retried', steps: ['second'] });
     expect((await refused('POST', `${entry}/assign`, { to: null })).slice(0, 2)).toEqual([409, 'CONFLICT']);
@@ -159,6 +165,58 @@ describe('schedules, dead letters, templates, workers and events', () => {
       expect((await refused('POST', `/v1/${path}`, { group: 'nothing' })).slice(0, 2)).toEqual([404, 'NOT_FOUND']);
     }
     expect((await refused('DELETE', '/v1/events/groups/nothing'))[0]).toBe(404);
+  });
+});
+
+describe('a list with a limit leads to its end by its cursors', () => {
+  /** Reads a list page by page, and returns the names of its items. */
+  async function paged(path: string, key: string, nameOf: (item: Json) => unknown, ask = api.ask): Promise<unknown[]> {
+    const found: unknown[] = [];
+    let cursor: unknown;
+    do {
+      const at = cursor === undefined ? '' : `&cursor=${String(cursor)}`;
+      const { status, body } = await ask<Json>('GET', `${path}?limit=2${at}`);
+      expect(status).toBe(200);
+      const items = body[key] as Json[];
+      expect(items.length).toBeLessThanOrEqual(2);
+      found.push(...items.map(nameOf));
+      cursor = body['next_cursor'];
+    } while (cursor !== null);
+    return found;
+  }
+
+  it('of pauses, also for a caller who sees only some of them', async () => {
+    const tasks = await Promise.all([waiting(), waiting(), waiting()]);
+    const targets = [{ template: 'test/demo' }, { namespace: 'test' }, ...tasks.map((task) => ({ task }))];
+    for (const target of targets) await api.tasker.pause(target);
+    const all = ['test/demo', 'test', ...tasks];
+    expect(await paged('/v1/pauses', 'pauses', ({ target }) => target)).toEqual(all);
+    const foreign = api.as({ ...ANYONE, namespaces: ['elsewhere'] });
+    expect(await paged('/v1/pauses', 'pauses', ({ target }) => target, foreign)).toEqual([]);
+    const { body } = await api.ask<Json>('GET', '/v1/pauses?limit=2');
+    await api.tasker.resume({ namespace: 'test' });
+    const rest = await api.ask<Json>('GET', `/v1/pauses?limit=9&cursor=${String(body['next_cursor'])}`);
+    expect((rest.body['pauses'] as Json[]).map(({ target }) => target)).toEqual(tasks);
+    for (const target of targets) await api.tasker.resume(target);
+    expect((await refused('GET', '/v1/pauses?cursor=WzFd')).slice(0, 2)).toEqual([400, 'BAD_REQUEST']);
+    expect((await refused('GET', '/v1/pauses?cursor=WyJ4IiwieSIsInoiXQ')).slice(0, 2)).toEqual([400, 'BAD_REQUEST']);
+  });
+
+  it('of dead deliveries', async () => {
+    const { events } = api.tasker.engine;
+    const groups = ['one', 'two', 'three'];
+    const joined = await Promise.all(groups.map((name) => events.joinGroup({ name, patterns: ['a.*'] })));
+    const taskUuid = await create();
+    await writeEvents(api.sql, ...['a.one', 'a.two', 'a.three'].map((name) => ({ taskUuid, name })));
+    await events.sequence();
+    for (const group of joined) {
+      const taken = (await events.take(group, NEVER, { leaseMs: 60_000 }))!;
+      await events.finish(taken, { dead: taken.events.map((event) => ({ ...event, error: 'closed' })) });
+    }
+    const names = await paged('/v1/events/dead', 'dead', ({ group, event }) => [group, (event as Json)['id']]);
+    expect(names).toHaveLength(9);
+    expect(new Set(names.map(String)).size).toBe(9);
+    expect((await refused('GET', '/v1/events/dead?cursor=WyJ4IiwieSIsInoiXQ'))[0]).toBe(400);
   });
 });
 

@@ -1,14 +1,17 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { CONTRACT } from '../../src/contract/contract.ts';
+import { serverProcess } from '../../src/contract/process.ts';
 import type { Verb } from '../../src/contract/verb.ts';
 import { scopedParts } from '../../src/rest/auth/scope.ts';
 import { servedApi } from '../support/rest/served-api.ts';
 
-/** Routes that the contract leaves out: health, metrics, the sessions of browsers, and the protocol of workers. */
+/** Routes that the contract leaves out: the sessions of browsers, and the protocol of workers. */
 const BY_HAND =
-  /^(?:GET \/health|GET \/metrics|GET \/config|GET \/v1\/auth\/providers|(?:POST|DELETE) \/v1\/session$|POST \/v1\/(?:workers|workers\/\{id\}\/heartbeat|steps\/(?:claim|batch|\{uuid\}\/\w+))$)/;
+  /^(?:GET \/v1\/auth\/providers|(?:POST|DELETE) \/v1\/session$|POST \/v1\/(?:workers|workers\/\{id\}\/heartbeat|steps\/(?:claim|batch|\{uuid\}\/\w+))$)/;
 
-const verbs = Object.entries(CONTRACT).flatMap(([noun, group]) =>
+// The server of this test has no configuration to show.
+const { config: _, ...process } = serverProcess;
+const verbs = Object.entries({ ...CONTRACT, process }).flatMap(([noun, group]) =>
   Object.entries<Verb>(group).map(([name, verb]) => ({ name: `${noun}.${name}`, verb })),
 );
 const routeOf = ({ method, path }: Verb) => `${method.toUpperCase()} ${path}`;

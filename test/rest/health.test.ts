@@ -86,7 +86,17 @@ it('while the database is unreachable, ready is a 503 with the usual error body,
   const ask = (path: string) => send<Json>('GET', path);
   try {
     proxy.decide = () => 'cut';
-    const ready = await ask('/health/ready');
+    // The first response on a loaded machine may be that the database did not respond in time.
+    let ready = await ask('/health/ready');
+    await expect
+      .poll(
+        async () => {
+          ready = await ask('/health/ready');
+          return JSON.stringify(ready.body);
+        },
+        { timeout: 20_000 },
+      )
+      .toMatch(/ECONN|terminated|closed|127\.0\.0\.1/);
     expect(ready.status).toBe(503);
     expect(ready.body).toEqual({
       error: {
@@ -102,7 +112,6 @@ it('while the database is unreachable, ready is a 503 with the usual error body,
     expect(checks.queue_depth!.status).toBe('unknown');
     for (const path of ['/health', '/health/live']) expect((await ask(path)).status).toBe(200);
     const port = new URL(proxy.url).port;
-    expect(JSON.stringify(ready.body)).toMatch(/ECONN|terminated|closed|127\.0\.0\.1/);
     const open = restApp({ tasker, logger: silentLogger, facts, security: { ...LOCAL_SECURITY, exposed: true } });
     const seen = JSON.stringify((await asking(open)('GET', '/health/ready')).body);
     expect(seen).toContain('web_database: not reachable');

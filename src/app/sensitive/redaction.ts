@@ -54,6 +54,11 @@ export class Redaction {
     return this.#lookups.ask(ids);
   }
 
+  /** Returns whether the template of a task declares values as sensitive. */
+  async hidesIn(task: { taskUuid: string }): Promise<boolean> {
+    return (await this.#of([task])).get(task.taskUuid) !== undefined;
+  }
+
   async tasks<T extends { taskUuid: string; context: Record<string, unknown> }>(tasks: readonly T[]): Promise<T[]> {
     const found = await this.#of(tasks);
     return tasks.map((task) => taskWithout(task, found));

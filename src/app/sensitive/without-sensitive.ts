@@ -1,6 +1,7 @@
 import type { BulkAct } from '../../engine/bulk/bulk-act.ts';
 import type { TaskFilter } from '../../engine/search/filter.ts';
 import type { TaskSnapshot } from '../../engine/task-with-steps.ts';
+import { exportTask } from '../overview/task-export.ts';
 import type { Tasker } from '../tasker.ts';
 import type { TaskerApprovals } from '../tasker-approvals.ts';
 import type { TaskerBulk } from '../tasker-bulk.ts';
@@ -118,7 +119,20 @@ export function withoutSensitive(tasker: Tasker, { way, shows = () => false }: S
     }),
     events: over(tasker.events, shows, { hiding: eventsOf(tasker.events, redaction), plain: PLAIN_EVENTS }),
   };
-  return over(tasker, shows, { hiding: { ...verbs, ...groups }, plain: PLAIN_TASKER });
+  const hidden: Tasker = over(tasker, shows, {
+    hiding: {
+      ...verbs,
+      ...groups,
+      exportTask: async (uuid, options) => {
+        const document = await exportTask(hidden, uuid, options);
+        if (!(await redaction.hidesIn(document.task))) return document;
+        const why = `the template declares values as sensitive; to see them, ${way}`;
+        return { ...document, omitted: [...document.omitted, { part: 'sensitive', why }] };
+      },
+    } satisfies Partial<Tasker>,
+    plain: PLAIN_TASKER,
+  });
+  return hidden;
 }
 
 /** Returns a function that hides the values in a task and its steps, as {@link withoutSensitive} does. */

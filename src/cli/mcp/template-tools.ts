@@ -1,9 +1,11 @@
 import { z } from 'zod';
+import { closedObject } from '../../contract/schemas/closed-object.ts';
 import { TaskerError } from '../../errors.ts';
 import { handlersOf } from '../../template/generate/handler-stubs.ts';
 import { zodTypesOf } from '../../template/generate/zod-types.ts';
 import { mermaidOf } from '../../template/mermaid.ts';
 import { mustParseTemplate } from '../../template/parse-template.ts';
+import { STEP_TYPES } from '../../template/task-template.ts';
 import { compareSchemas } from '../../template/tools/compare-schemas.ts';
 import { diffTemplates } from '../../template/tools/diff-templates.ts';
 import { FIELD_TYPE, generateTemplate } from '../../template/tools/generate-template.ts';
@@ -12,24 +14,36 @@ import { type ReadTool, readTool } from './tool.ts';
 
 /** The limit of templates over HTTP. */
 const LARGEST = 1_048_576;
-const yaml = z.string().max(LARGEST).describe('The text of a template file, in YAML.');
+/** The text of a template file. */
+const yaml = z.string().max(LARGEST);
 
-const output = z.strictObject({
+const output = closedObject({
   name: z.string().min(1),
   field_type: z
     .string()
-    .regex(FIELD_TYPE)
-    .describe('string, integer, number, boolean, object, or array: followed by one of these, such as array:string.'),
+    .regex(FIELD_TYPE, { error: 'must be string, integer, number, boolean, object, or one of these after array:' })
+    .describe('A JSON type, or such as array:string.'),
   required: z.boolean().default(true),
   description: z.string().optional(),
 });
 
-const step = z.strictObject({
+/** The settings of a step, in the form of a template file, which is checked as a whole. */
+const settings = (form: string) => z.record(z.string(), z.unknown()).optional().describe(form);
+
+const step = closedObject({
   name: z.string(),
   description: z.string().optional(),
-  handler: z.string().optional().describe('Default: namespace and step, joined by a dot.'),
-  depends_on: z.array(z.string()).default([]).describe('Names of the steps that this step waits for.'),
-  outputs: z.array(output).default([]).describe('The fields of the result.'),
+  type: z.enum(STEP_TYPES).default('standard'),
+  handler: z.string().optional().describe('Default: namespace.step.'),
+  depends_on: z.array(z.string()).default([]).describe('Names of steps.'),
+  timer: settings('{for: "2h"}, or {until: {context: KEY}}'),
+  signal: settings('{name, timeout?, count?, schema?}'),
+  approval: settings('{title, assignees?, quorum?, form?, timeout?}'),
+  batch_config: settings('{parallelism, cursor_field, worker_template, failure_strategy, batch_size?}'),
+  retry: settings('{max_attempts?, backoff?, backoff_base_ms?, retryable?}'),
+  timeout_seconds: z.int().optional(),
+  wait: settings('{timeout?, max_calls?}'),
+  outputs: z.array(output).default([]),
 });
 
 function schemasOf(text: string, wanted?: string) {
@@ -94,8 +108,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'schema_compare',
-    description:
-      'Checks whether the results of one step have the fields that another step expects, by their result_schema.',
+    description: 'Checks whether the result_schema of one step has the fields that another step expects.',
     input: { yaml, producer: z.string(), consumer: z.string() },
     run: async (_ask, { yaml: text, producer, consumer }) => {
       const [made, wanted] = [producer, consumer].map((step) => schemasOf(text, step)[0]!.result_schema);

@@ -166,7 +166,7 @@ function remoteEngine(client: Client, call: CallVerb): object {
   const { templates } = client;
   return {
     // The server wakes its workers.
-    wakeWorkers: async () => undefined,
+    announce: { work: async () => undefined },
     listNamespaces: async () => {
       const { namespaces } = await call<{ namespaces: { pause: unknown }[] }>('namespaces.list');
       return namespaces.map(({ pause: _, ...one }) => one);

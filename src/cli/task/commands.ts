@@ -16,6 +16,11 @@ export function addTaskCommands(program: Command): void {
     .command('get <uuid>')
     .description('show a task and its steps')
     .action(lazily(async () => (await import('./get.ts')).taskGet));
+  task
+    .command('export <uuid>')
+    .description('print a task with its steps, history, events and audit as one JSON document, for a bug report')
+    .option('-o, --output <file>', 'write it to this file')
+    .action(lazily(async () => (await import('./export.ts')).taskExport));
   addList(task);
   addTaskFilter(task.command('summary'), { acts: false })
     .description('count tasks by template and state, and group failures, retries and steps without a worker')

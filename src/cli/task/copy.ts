@@ -21,7 +21,7 @@ export async function taskCopy(uuid: string, options: TaskCopyOptions): Promise<
       ...(idempotencyKey !== undefined && { idempotencyKey }),
     });
     // The process would exit before its own notification is sent.
-    await tasker.engine.wakeWorkers(copy.priority === 0 ? 0 : -copy.priority);
+    await tasker.engine.announce.work(copy.priority === 0 ? 0 : -copy.priority);
     if (json) return printJson({ ...snakeKeys(copy), copy_of: uuid.toLowerCase() });
     print(copy.taskUuid);
     note(`copied ${uuid}${context === undefined ? '' : ' with another context'}`);

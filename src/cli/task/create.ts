@@ -46,7 +46,7 @@ export async function taskCreate(argument: string | undefined, options: TaskCrea
     const handle = await create(tasker, template, { ...options, context });
     if (!handle.created) note(`task ${handle.taskUuid} already exists`);
     // The process would exit before its own notification is sent.
-    else await tasker.engine.wakeWorkers(handle.priority === 0 ? 0 : -handle.priority);
+    else await tasker.engine.announce.work(handle.priority === 0 ? 0 : -handle.priority);
 
     if (!options.wait) {
       if (options.json) return printJson(snakeKeys(handle));

@@ -45,6 +45,8 @@ export const DlqChangeSchema = z
     resolved_by: z.string().min(1).max(200).nullish(),
     reason: z.string().min(1).max(4000).nullish(),
     metadata: givenFields('public').nullish(),
+    assignee: z.string().min(1).max(128).nullish().meta({ description: 'Null removes the assignee.' }),
+    priority: z.int().min(-100).max(100).nullish(),
   })
   .register(NAMES, { id: 'DlqInvestigationUpdate' });
 export const DlqChangedSchema = z

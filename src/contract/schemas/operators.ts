@@ -1,12 +1,15 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
+import { pageFields } from './query.ts';
 import { stepState } from './states.ts';
 import { PauseSchema } from './task-details.ts';
 import { userFields, userJson } from './user-json.ts';
 
 const textOrNull = z.string().nullable();
 
-export const PauseListSchema = z.object({ pauses: z.array(PauseSchema) }).register(NAMES, { id: 'PauseList' });
+export const PauseListSchema = z
+  .object({ pauses: z.array(PauseSchema), ...pageFields })
+  .register(NAMES, { id: 'PauseList' });
 
 export const TaskRunsSchema = z
   .object({

@@ -54,7 +54,7 @@ export const taskHead = {
   updated_at: z.string(),
 };
 
-const TaskSchema = z
+export const TaskSchema = z
   .object({
     ...taskHead,
     completed_at: nullableText,

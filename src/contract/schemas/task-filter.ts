@@ -6,6 +6,21 @@ import { cursor, queryNumber } from './query.ts';
 /** The conditions of a search, as parameters of a query. They are the options of `tasker task list` in snake_case. */
 export const filterQuery = queryOf(TASK_CONDITIONS);
 
+/** Conditions that assistants are not offered, to keep the list of their tools short. */
+export const RARE_CONDITIONS = [
+  'ended',
+  'stale',
+  'initiator',
+  'source',
+  'source_system',
+  'reason',
+  'parent_correlation_id',
+  'ended_before',
+  'updated_after',
+  'updated_before',
+  'context',
+] as const satisfies (keyof typeof filterQuery)[];
+
 /** The query of the task list. */
 export const TaskListQuery = z.object({
   page: queryNumber(1, { max: 1_000_000 }),

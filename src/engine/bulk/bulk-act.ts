@@ -195,7 +195,7 @@ export class BulkAct implements AsyncIterable<BulkProgress> {
   }
 
   async #announce({ effects }: Extract<ChunkAnswer, { kind: 'worked' }>): Promise<void> {
-    await this.#engine.announceActs(effects);
+    await this.#engine.announce.acts(effects);
     for (const taskUuid of effects.tasks) this.#options.changed(taskUuid);
   }
 

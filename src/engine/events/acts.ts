@@ -3,7 +3,7 @@ import type { Db } from '../../db/statement.ts';
 import { TaskerError } from '../../errors.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { noteAct } from '../../store/acts/audit.ts';
-import { type DeadRow, discardDead, forgetRevived, listDead } from '../../store/events/dead.ts';
+import { type DeadPlace, type DeadRow, discardDead, forgetRevived, listDead } from '../../store/events/dead.ts';
 import { EVENT_PARTS, type EventGroup, findGroup, listGroups, removeGroup } from '../../store/events/groups.ts';
 import { countReplay, lockActs, promoteRetries, redeliverEvents, replayPart } from '../../store/events/replay.ts';
 import { type OperatorOptions, operatorOf } from '../operate.ts';
@@ -41,6 +41,16 @@ export interface EventReplayProgress {
   share: number;
 }
 
+/** The dead deliveries to return. */
+export interface DeadFilter {
+  group?: string | undefined;
+  eventId?: string | undefined;
+  /** 1 to 1000, default 100. */
+  limit?: number | undefined;
+  /** Only deliveries after this one in the order of the list, which is the last delivery of the previous page. */
+  before?: DeadPlace | undefined;
+}
+
 /** Operations on the log for operators: groups, dead deliveries and replays. */
 export class EventActs {
   protected readonly database: Database;
@@ -55,12 +65,12 @@ export class EventActs {
   }
 
   /** Returns dead deliveries, the newest first. @throws TaskerError `bad_request`, `invalid_uuid` */
-  async dead(filter: { group?: string; eventId?: string; limit?: number } = {}): Promise<DeadDelivery[]> {
-    const { group = null, eventId } = filter;
+  async dead(filter: DeadFilter = {}): Promise<DeadDelivery[]> {
+    const { group = null, eventId, before } = filter;
     const limit = limitOf(filter);
     const id = await this.#idOf(eventId);
     if (id === undefined) return [];
-    const rows = await this.database.pipeline(LONG_RUNNING, (tx) => listDead(tx, { group, id, limit }));
+    const rows = await this.database.pipeline(LONG_RUNNING, (tx) => listDead(tx, { group, id, limit, before }));
     return rows.map(deadView);
   }
 

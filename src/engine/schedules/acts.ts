@@ -2,6 +2,7 @@ import type { Database } from '../../db/database.ts';
 import type { TaskSchedule } from '../../model/schedule/spec.ts';
 import { firingsOf, schedulesOfTasks } from '../../store/schedules/firings.ts';
 import { lateSchedules } from '../../store/schedules/schedules.ts';
+import type { Announcements } from '../announcements.ts';
 import type { OperatorOptions } from '../operate.ts';
 import { timeOf } from '../search/filter.ts';
 import type { TemplateStore } from '../template-store.ts';
@@ -36,8 +37,7 @@ export interface ScheduleHost {
   readonly templates: TemplateStore;
   readonly search: { changed(taskUuid: string): void };
   cancelTask(taskUuid: string, options: OperatorOptions): Promise<boolean>;
-  wakeWorkers(rank?: number): Promise<void>;
-  announceSchedules(): Promise<void>;
+  readonly announce: Pick<Announcements, 'work' | 'schedules'>;
 }
 
 /** Maximum number of rounds in a row. After that, the worker does other work before it continues. */
@@ -67,18 +67,18 @@ export class Schedules {
 
   async #created({ taskUuids, rank }: { taskUuids: readonly string[]; rank: number }): Promise<void> {
     for (const taskUuid of taskUuids) this.#host.search.changed(taskUuid);
-    if (taskUuids.length > 0) await this.#host.wakeWorkers(rank);
+    if (taskUuids.length > 0) await this.#host.announce.work(rank);
   }
 
   async create(options: ScheduleOptions, how: CreateScheduleOptions): Promise<Schedule> {
     await createSchedule(this.#host.database, options, how);
-    await this.#host.announceSchedules();
+    await this.#host.announce.schedules();
     return this.get(options.name);
   }
 
   async update(name: string, change: ScheduleChange, options: OperatorOptions): Promise<Schedule> {
     await updateSchedule(this.#host.database, name, change, options);
-    await this.#host.announceSchedules();
+    await this.#host.announce.schedules();
     return this.get(name);
   }
 
@@ -102,7 +102,7 @@ export class Schedules {
 
   async resume(name: string, options: OperatorOptions): Promise<boolean> {
     const resumed = await resume(this.#host.database, name, options);
-    await this.#host.announceSchedules();
+    await this.#host.announce.schedules();
     return resumed;
   }
 
@@ -129,7 +129,7 @@ export class Schedules {
       !files.dryRun &&
       applied.some(({ change }) => change === 'created' || change === 'updated' || change === 'resumed')
     ) {
-      await this.#host.announceSchedules();
+      await this.#host.announce.schedules();
     }
     return applied;
   }

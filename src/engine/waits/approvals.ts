@@ -80,7 +80,7 @@ export async function vote(
     },
     ENDING,
   );
-  await engine.announceWaits(ended);
+  await engine.announce.waits(ended);
   return approval;
 }
 

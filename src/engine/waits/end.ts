@@ -29,7 +29,7 @@ const NO_CHILDREN = { freeSlots: 0, token: 0, lastRank: -101 };
 /**
  * Ends waits of locked tasks, and records the waiting attempts. As in a worker's recording, failures are retried,
  * results create steps, and children become ready. Returns the ended waits in the order of the list; undefined for a
- * wait that had already ended. The caller announces them after the commit, with `announceWaits`.
+ * wait that had already ended. The caller announces them after the commit, with `announce.waits`.
  *
  * Ignores the limit of a wait, so a caller that must reject late input checks `overdue` first.
  * @throws TaskerError `template_invalid`, `template_not_found` if a template cannot be read

@@ -50,7 +50,7 @@ import type { EndedWait, WaitEnding } from './waits.ts';
 export interface WaitingEngine {
   database: Database;
   templates: TemplateStore;
-  announceWaits(ended: readonly (EndedWait | undefined)[]): Promise<void>;
+  announce: { waits(ended: readonly (EndedWait | undefined)[]): Promise<void> };
 }
 
 /** A task that has received a signal. */
@@ -199,7 +199,7 @@ export async function deliver(
       return done;
     }),
   );
-  await engine.announceWaits(ended);
+  await engine.announce.waits(ended);
   return sent;
 }
 

@@ -78,14 +78,26 @@ export function dlqRoutes(tasker: Tasker): OpenAPIHono {
     })
     .openapi(CHANGE, async (c) => {
       const { dlq_entry_uuid: id } = c.req.valid('param');
-      const { resolution_status: status, resolution_notes: notes, metadata, ...act } = c.req.valid('json');
-      const onlyNotes = (status == null || status === 'pending') && metadata == null;
+      const {
+        resolution_status: status,
+        resolution_notes: notes,
+        metadata,
+        assignee,
+        priority,
+        ...act
+      } = c.req.valid('json');
+      const more = {
+        ...(metadata != null && { metadata }),
+        ...(assignee !== undefined && { assignee }),
+        ...(priority != null && { priority }),
+      };
+      const onlyNotes = (status == null || status === 'pending') && Object.keys(more).length === 0;
       // A closed entry keeps its outcome.
       const isRemark = onlyNotes && notes != null && (await deadLetters.get(id)).resolutionStatus !== 'pending';
       const change = {
         ...(status != null && status !== 'pending' && { status }),
         ...(notes != null && (isRemark ? { note: notes } : { resolutionNotes: notes })),
-        ...(metadata != null && { metadata }),
+        ...more,
       };
       await deadLetters.update(id, change, actorOf(callerOf(c), { by: act.resolved_by, reason: act.reason }));
       const message = 'Investigation status updated successfully';

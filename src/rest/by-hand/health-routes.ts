@@ -1,12 +1,7 @@
 import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Tasker } from '../../app/tasker.ts';
-import {
-  type CheckSchema,
-  DetailedHealthSchema,
-  HealthSchema,
-  LiveSchema,
-  ReadySchema,
-} from '../../contract/schemas/health.ts';
+import { serverProcess } from '../../contract/process.ts';
+import type { CheckSchema } from '../../contract/schemas/health.ts';
 import { isConnectionError } from '../../engine/engine.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
@@ -20,42 +15,12 @@ export interface ServerFacts {
   state(): string;
 }
 
-const HEALTH = describeRoute({
-  method: 'get',
-  tolerant: true,
-  path: '/health',
-  on: 'installation',
-  permission: 'public',
-  summary: 'Whether the process responds',
-  gives: HealthSchema,
-});
-const LIVE = describeRoute({
-  method: 'get',
-  tolerant: true,
-  path: '/health/live',
-  on: 'installation',
-  permission: 'public',
-  summary: 'Whether the process responds; restart it if it does not',
-  gives: LiveSchema,
-});
-const READY = describeRoute({
-  method: 'get',
-  tolerant: true,
-  path: '/health/ready',
-  on: 'installation',
-  permission: 'public',
-  summary: 'Whether the server can handle requests; a 503 response names the part that prevents it',
-  gives: ReadySchema,
-});
-const DETAILED = describeRoute({
-  method: 'get',
-  tolerant: true,
-  path: '/health/detailed',
-  on: 'installation',
-  permission: 'public',
-  summary: 'The state of every part; always 200',
-  gives: DetailedHealthSchema,
-});
+const [HEALTH, LIVE, READY, DETAILED] = [
+  describeRoute(serverProcess.health),
+  describeRoute(serverProcess.live),
+  describeRoute(serverProcess.ready),
+  describeRoute(serverProcess.detailed),
+];
 
 type Check = z.infer<typeof CheckSchema>;
 /** A probe that takes longer is reported as unknown. */

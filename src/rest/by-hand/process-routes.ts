@@ -1,6 +1,6 @@
-import { OpenAPIHono, z } from '@hono/zod-openapi';
+import { OpenAPIHono, type z } from '@hono/zod-openapi';
 import type { Tasker } from '../../app/tasker.ts';
-import { EventMetricsSchema } from '../../contract/schemas/server.ts';
+import { type AuthConfigSchema, serverProcess } from '../../contract/process.ts';
 import { eventMetricsJson } from '../../server/metrics-routes.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
 import { callerOf } from '../caller.ts';
@@ -10,25 +10,12 @@ import type { ServerFacts } from './health-routes.ts';
 /** The settings that `GET /config` shows. */
 export interface ServedConfig {
   /** The authentication of the server. Default: none. `enabled` depends on the request. */
-  auth?: Omit<z.infer<typeof AuthSchema>, 'enabled'>;
+  auth?: Omit<z.infer<typeof AuthConfigSchema>, 'enabled'>;
   /** The effective configuration by the keys of the file, with secrets hidden. */
   configuration(): Record<string, unknown>;
 }
 
-const AuthSchema = z
-  .object({
-    enabled: z.boolean(),
-    verification_method: z.string(),
-    jwt_issuer: z.string(),
-    jwt_audience: z.string(),
-    api_key_header: z.string(),
-    api_key_count: z.int(),
-    strict_validation: z.boolean(),
-    allowed_algorithms: z.array(z.string()),
-  })
-  .openapi('AuthConfig');
-
-const NO_AUTH: z.infer<typeof AuthSchema> = {
+const NO_AUTH: z.infer<typeof AuthConfigSchema> = {
   enabled: false,
   verification_method: 'none',
   jwt_issuer: '',
@@ -39,50 +26,9 @@ const NO_AUTH: z.infer<typeof AuthSchema> = {
   allowed_algorithms: [],
 };
 
-const CONFIG = describeRoute({
-  method: 'get',
-  tolerant: true,
-  path: '/config',
-  on: 'installation',
-  permission: 'system:config_read',
-  summary: 'Returns the configuration of the server, with secrets hidden',
-  gives: z
-    .object({
-      metadata: z.object({ timestamp: z.string(), environment: z.string(), version: z.string() }),
-      auth: AuthSchema,
-      circuit_breakers: z.object({
-        enabled: z.boolean(),
-        failure_threshold: z.int(),
-        timeout_seconds: z.int(),
-        success_threshold: z.int(),
-      }),
-      database_pools: z.object({ web_api_pool_size: z.int(), web_api_max_connections: z.int() }),
-      deployment_mode: z.string(),
-      messaging: z.object({ backend: z.string(), queues: z.array(z.string()) }),
-      configuration: z.record(z.string(), z.unknown()),
-    })
-    .openapi('ServerConfig'),
-});
-const PROMETHEUS = describeRoute({
-  method: 'get',
-  tolerant: true,
-  path: '/metrics',
-  on: 'installation',
-  permission: 'public',
-  summary: 'Returns all metrics in the Prometheus text format',
-  gives: z.never(),
-  otherForms: { 'text/plain': 'The metrics.' },
-});
-const EVENT_METRICS = describeRoute({
-  method: 'get',
-  tolerant: true,
-  path: '/metrics/events',
-  on: 'installation',
-  permission: 'public',
-  summary: 'Counts the domain events of this process, and returns the lag of each group',
-  description: 'Names that begin with `rust_` or `ffi_` come from the original system.',
-  gives: EventMetricsSchema,
-});
+const CONFIG = describeRoute(serverProcess.config);
+const PROMETHEUS = describeRoute(serverProcess.metrics);
+const EVENT_METRICS = describeRoute(serverProcess.eventMetrics);
 
 /** A request for the positions of groups waits this long for the database. */
 const GROUPS_MS = 2_000;

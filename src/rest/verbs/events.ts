@@ -4,10 +4,11 @@ import { timeOf } from '../../engine/search/filter.ts';
 import { TaskerError } from '../../errors.ts';
 import type { Caller } from '../caller.ts';
 import { fillPage } from '../fill-page.ts';
-import { cursorAt, positionOf } from '../positions.ts';
+import { cursorAt, foreignCursor, pageAfter, positionOf } from '../positions.ts';
 import { checkSeesAll, maySee } from '../scope.ts';
 import type { BodiesOf } from '../verb-routes.ts';
 
+type DeadDelivery = Awaited<ReturnType<Tasker['events']['dead']>>[number];
 type LoggedEvent = Awaited<ReturnType<Tasker['events']['list']>>[number];
 
 interface EventSearch {
@@ -32,7 +33,12 @@ export async function eventPage(
   return { items, next_cursor: more ? cursorAt(items.at(-1)!.id) : null, previous_cursor: null };
 }
 
-const MOST_DEAD = 1000;
+/** @throws TaskerError `bad_request` if the parts are not those of a dead delivery */
+function deadPlaceOf([diedAt = '', group = '', id = '']: string[]) {
+  if (Number.isNaN(Date.parse(diedAt)) || !/^\d{1,15}$/.test(id)) throw foreignCursor();
+  return { diedAt, group, event: { id: Number(id) } };
+}
+
 const WHOLE = { nextCursor: null, previousCursor: null };
 
 /** The bodies of the verbs for the log of durable events, and for the groups that receive them. */
@@ -52,12 +58,16 @@ export function eventVerbs(tasker: Tasker): BodiesOf<'events'> {
   });
   return {
     groups: async () => ({ groups: await events.groups(), ...WHOLE }),
-    async dead({ group, event: eventId, limit }, { caller }) {
-      // The list has no cursor, so deliveries of other namespaces must not use up the page.
-      const most = caller.namespaces === undefined ? limit : MOST_DEAD;
-      const which = { ...(group !== undefined && { group }), ...(eventId !== undefined && { eventId }), limit: most };
-      const dead = (await events.dead(which)).filter(({ event }) => maySee(caller, event.namespace));
-      return { dead: dead.slice(0, limit), ...WHOLE };
+    async dead({ group, event: eventId, ...page }, { caller }) {
+      const visible = ({ event }: DeadDelivery) => maySee(caller, event.namespace);
+      const { items, ...cursors } = await fillPage(page, visible, (part) =>
+        pageAfter(
+          part,
+          (limit, place) => events.dead({ group, eventId, limit, before: place && deadPlaceOf(place) }),
+          (one) => [one.diedAt, one.group, String(one.event.id)],
+        ),
+      );
+      return { dead: items, ...cursors };
     },
     async list({ name, task: taskUuid, limit, cursor, after, before }, { caller }) {
       const times = await timesOf(after, before);

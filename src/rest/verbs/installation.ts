@@ -3,6 +3,8 @@ import { lastPruneOf } from '../../app/overview/status.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
 import type { Caller } from '../caller.ts';
+import { fillPage } from '../fill-page.ts';
+import { foreignCursor, pageAfter } from '../positions.ts';
 import { checkSeesAll, maySee, searchedNamespaces } from '../scope.ts';
 import { filterOf } from '../task-filter.ts';
 import type { BodiesOf } from '../verb-routes.ts';
@@ -21,6 +23,8 @@ const TIMES = [
   'parent_correlation_id',
 ] as const;
 
+const SCOPES: ReadonlySet<string> = new Set<Pause['scope']>(['task', 'template', 'namespace']);
+
 /** The bodies of the verbs for the installation as a whole. */
 export function installationVerbs(tasker: Tasker): BodiesOf<'installation'> {
   return {
@@ -36,9 +40,16 @@ export function installationVerbs(tasker: Tasker): BodiesOf<'installation'> {
     stats({ template_version: templateVersion, namespace, ...options }, { caller }) {
       return tasker.analytics({ ...options, templateVersion, namespace: onlyNamespace(caller, namespace) });
     },
-    async pauses({ limit }, { caller }) {
-      const all = await tasker.pauses({ limit });
-      return { pauses: caller.namespaces ? all.filter((pause) => maySee(caller, namespaceOf(pause))) : all };
+    async pauses(page, { caller }) {
+      const visible = (pause: Pause) => maySee(caller, namespaceOf(pause));
+      const { items, ...cursors } = await fillPage(page, caller.namespaces ? visible : () => true, (part) =>
+        pageAfter(
+          part,
+          (limit, place) => tasker.pauses({ limit, after: place && pausePlaceOf(place) }),
+          ({ scope, target, pausedAt }) => [scope, target, pausedAt],
+        ),
+      );
+      return { pauses: items, ...cursors };
     },
     async retention() {
       const { policy, eventsMs, auditMs } = tasker.retention;
@@ -55,6 +66,12 @@ export function installationVerbs(tasker: Tasker): BodiesOf<'installation'> {
 /** A pause of a task does not name the task's namespace. */
 function namespaceOf({ scope, target }: Pause): string | undefined {
   return scope === 'task' ? undefined : target.split('/')[0];
+}
+
+/** @throws TaskerError `bad_request` if the parts are not those of a pause */
+function pausePlaceOf([scope = '', target = '', pausedAt = '']: string[]) {
+  if (!SCOPES.has(scope) || Number.isNaN(Date.parse(pausedAt))) throw foreignCursor();
+  return { scope: scope as Pause['scope'], target, pausedAt };
 }
 
 /** Returns the namespace of statistics, which cover one or all. @throws TaskerError `bad_request`, `forbidden` */

@@ -7,6 +7,16 @@ import { filterOf } from '../task-filter.ts';
 import type { BodiesOf } from '../verb-routes.ts';
 import { eventPage } from './events.ts';
 
+/** The parts of an export that need a permission of their own, as the verbs that return them do. */
+const EXPORTED = (
+  [
+    ['results', 'steps:read'],
+    ['events', 'events:read'],
+    ['audit', 'audit:read'],
+    ['payloads', 'tasks:context_read'],
+  ] as const
+).map(([part, permission]) => ({ part, permission, why: `the credential lacks the permission ${permission}` }));
+
 /** The bodies of the verbs for tasks. */
 export function taskVerbs(tasker: Tasker): BodiesOf<'tasks'> {
   const statusOf = async (uuid: string) => (await tasker.getTask(uuid)).status;
@@ -22,6 +32,8 @@ export function taskVerbs(tasker: Tasker): BodiesOf<'tasks'> {
       const { items, ...cursors } = await eventPage(tasker, { taskUuid: uuid }, page);
       return { events: items, ...cursors };
     },
+    export: ({ uuid }, { caller }) =>
+      tasker.exportTask(uuid, { omit: EXPORTED.filter(({ permission }) => !caller.allows(permission)) }),
     waits: async ({ uuid }) => ({ waits: await tasker.getWaits(uuid), nextCursor: null, previousCursor: null }),
     async timeline({ uuid }) {
       const [task, steps, history, waits, { graph }] = await Promise.all([

@@ -18,13 +18,23 @@ export interface PauseRow {
 }
 
 const LIST_PAUSES = sql('list_pauses')`
-select ${PAUSE_COLUMNS}
-  from tasker.pause p left join tasker.namespace n on n.id = p.namespace_id
- where p.resumed_at is null order by p.task_uuid is not null, p.paused_at, p.id limit $1`;
+select x.scope, x.target, x."pausedAt", x."pausedBy", x.reason
+  from (select ${PAUSE_COLUMNS}, p.task_uuid is not null of_task, p.paused_at
+          from tasker.pause p left join tasker.namespace n on n.id = p.namespace_id
+         where p.resumed_at is null) x
+ where $2::text is null or (x.of_task, x.paused_at, x.target) > ($2 = 'task', $3::timestamptz, $4::text)
+ order by x.of_task, x.paused_at, x.target limit $1`;
 
-/** Returns the pauses in force: first those of namespaces and templates, then those of tasks, each oldest first. */
-export async function listPauses(db: Db, limit: number): Promise<PauseRow[]> {
-  return (await db.query<PauseRow>(LIST_PAUSES, [limit])).rows;
+/** The place of a pause in the list. */
+export type PausePlace = Pick<PauseRow, 'scope' | 'target' | 'pausedAt'>;
+
+/**
+ * Returns the pauses in force: first those of namespaces and templates, then those of tasks, each oldest first. `after`:
+ * only pauses after this one in the order of the list.
+ */
+export async function listPauses(db: Db, limit: number, after?: PausePlace): Promise<PauseRow[]> {
+  const { scope = null, target = null, pausedAt = null } = after ?? {};
+  return (await db.query<PauseRow>(LIST_PAUSES, [limit, scope, pausedAt, target])).rows;
 }
 
 // A task is related to its own pause and to the pauses of its template and its namespace. A template is related to the

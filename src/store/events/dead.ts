@@ -6,11 +6,12 @@ const LIST_DEAD = sql('list_event_deaths')`
 with page as materialized (
   select d.*, g.name group_name from tasker.event_dead d join tasker.event_group g on g.id = d.group_id
    where ($1::text is null or g.name = $1) and ($2::bigint is null or d.id = $2)
-   order by d.died_at desc, d.id desc limit $3)
+     and ($4::timestamptz is null or (d.died_at, d.id, g.name) < ($4, $5::bigint, $6::text))
+   order by d.died_at desc, d.id desc, g.name desc limit $3)
 select d.group_name "group", d.attempts "attemptsMade", d.error, tasker.iso(d.died_at) "diedAt", ${EVENT_COLUMNS}
   from page d cross join lateral (select * from tasker.domain_event x where x.id = d.id offset 0) e
   ${EVENT_NAMES}
- order by d.died_at desc, d.id desc`;
+ order by d.died_at desc, d.id desc, d.group_name desc`;
 
 /** A dead delivery. */
 export interface DeadRow extends EventRow {
@@ -20,12 +21,28 @@ export interface DeadRow extends EventRow {
   diedAt: string;
 }
 
-/** Returns dead deliveries, the newest first. Null matches all groups or all events. */
+/** The place of a dead delivery in the list. */
+export interface DeadPlace {
+  diedAt: string;
+  group: string;
+  event: { id: number };
+}
+
+/**
+ * Returns dead deliveries, the newest first. Null matches all groups or all events. `before`: only deliveries after this
+ * one in the order of the list.
+ */
 export async function listDead(
   db: Db,
-  { group, id, limit }: { group: string | null; id: number | null; limit: number },
+  {
+    group,
+    id,
+    limit,
+    before,
+  }: { group: string | null; id: number | null; limit: number; before?: DeadPlace | undefined },
 ): Promise<DeadRow[]> {
-  return (await db.query<DeadRow>(LIST_DEAD, [group, id, limit])).rows;
+  const place = [before?.diedAt ?? null, before?.event.id ?? null, before?.group ?? null];
+  return (await db.query<DeadRow>(LIST_DEAD, [group, id, limit, ...place])).rows;
 }
 
 const DISCARD = sql('discard_event_deaths')`

@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
 import { mustParseTemplate } from '../parse-template.ts';
+import type { StepType } from '../task-template.ts';
 
 /** The types of fields that {@link generateTemplate} supports: `array:string` is an array of strings. */
 export const FIELD_TYPE = /^(array:)?(string|integer|number|boolean|object)$/;
@@ -21,15 +22,33 @@ export interface TemplateSpec {
   /** Default `1.0.0`. */
   version?: string | undefined;
   description?: string | undefined;
-  steps: readonly {
-    name: string;
-    description?: string | undefined;
-    /** Default: namespace and step, joined by a dot. */
-    handler?: string | undefined;
-    depends_on?: readonly string[] | undefined;
-    outputs?: readonly FieldSpec[] | undefined;
-  }[];
+  steps: readonly StepSpec[];
 }
+
+/** The fields of a step that a template has in the same form. */
+export const STEP_SETTINGS = [
+  'retry',
+  'timeout_seconds',
+  'batch_config',
+  'timer',
+  'signal',
+  'approval',
+  'wait',
+] as const;
+
+/** A step of a {@link TemplateSpec}. */
+export interface StepSpec extends Partial<Readonly<Record<(typeof STEP_SETTINGS)[number], unknown>>> {
+  name: string;
+  /** Default `standard`. */
+  type?: StepType | undefined;
+  description?: string | undefined;
+  /** Default: namespace and step, joined by a dot. Steps that wait have none. */
+  handler?: string | undefined;
+  depends_on?: readonly string[] | undefined;
+  outputs?: readonly FieldSpec[] | undefined;
+}
+
+const WAITING: ReadonlySet<StepType> = new Set(['timer', 'signal', 'approval']);
 
 /**
  * Returns the YAML of a template from a short description.
@@ -45,17 +64,25 @@ export function generateTemplate({ name, namespace, version = '1.0.0', descripti
     namespace_name: namespace,
     version,
     ...(description !== undefined && { description }),
-    steps: steps.map((step) => ({
-      name: step.name,
-      ...(step.description !== undefined && { description: step.description }),
-      handler: { callable: step.handler ?? `${namespace}.${step.name}` },
-      ...((step.depends_on ?? []).length > 0 && { depends_on: step.depends_on }),
-      ...((step.outputs ?? []).length > 0 && { result_schema: schemaOf(step.outputs!) }),
-    })),
+    steps: steps.map((step) => stepOf(step, namespace)),
   };
   const yaml = stringify(template, { lineWidth: 0, aliasDuplicateObjects: false });
   mustParseTemplate(yaml);
   return yaml;
+}
+
+function stepOf(step: StepSpec, namespace: string) {
+  const { name, type = 'standard', description, handler, depends_on = [], outputs = [] } = step;
+  const callable = handler ?? (WAITING.has(type) ? undefined : `${namespace}.${name}`);
+  return {
+    name,
+    ...(type !== 'standard' && { type }),
+    ...(description !== undefined && { description }),
+    ...(callable !== undefined && { handler: { callable } }),
+    ...(depends_on.length > 0 && { depends_on }),
+    ...Object.fromEntries(STEP_SETTINGS.flatMap((key) => (step[key] === undefined ? [] : [[key, step[key]]]))),
+    ...(outputs.length > 0 && { result_schema: schemaOf(outputs) }),
+  };
 }
 
 function schemaOf(outputs: readonly FieldSpec[]) {

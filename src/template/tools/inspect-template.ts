@@ -1,3 +1,4 @@
+import { waitsByType } from '../../model/waits.ts';
 import { parseTemplate, type TemplateProblem } from '../parse-template.ts';
 import { readYaml } from '../read-yaml.ts';
 import { sketchesOf } from '../step-rules.ts';
@@ -78,7 +79,7 @@ function remarks(template: TaskTemplate): Finding[] {
     if (steps.length > 1 && parents[index]!.length === 0 && children[index]!.length === 0) {
       found.push(note('ORPHAN_STEP', 'warning', name, `step ${name} depends on no step, and no step depends on it`));
     }
-    if (!resultSchema && !['timer', 'signal', 'approval'].includes(type)) {
+    if (!resultSchema && !waitsByType(type)) {
       found.push(
         note('NO_RESULT_SCHEMA', 'info', name, `step ${name} has no result_schema, so its result is not checked`),
       );

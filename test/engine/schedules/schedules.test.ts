@@ -38,7 +38,7 @@ test('a schedule creates a task at its due time, and the task names its schedule
   expect(created).toMatchObject({ words: 'every hour', state: 'active', last: [] });
   expect(created.next).toHaveLength(5);
   await age(tasker, HOUR);
-  await tasker.engine.announceSchedules();
+  await tasker.engine.announce.schedules();
   const { last } = await until(
     () => tasker.schedules.get('hourly'),
     (schedule) => schedule.last[0]?.taskState === 'complete',

@@ -27,7 +27,7 @@ export async function operateRows(world: World): Promise<Table> {
     },
     postNamespacePause: pausing({ namespace: 'elsewhere' }),
     postNamespaceResume: pausing({ namespace: 'elsewhere' }),
-    getPauses: { ok: [{}, { query: 'limit=1' }], 400: [{ query: 'limit=0' }] },
+    getPauses: { ok: [{}, { query: 'limit=1' }], 400: [{ query: 'limit=0' }, { query: 'cursor=x' }] },
     ...eventActRows(),
     postWorkerDrain: { ok: [live, live], 400: [{ ...live, body: { by: 7 } }], 409: [stopped] },
     postWorkerResume: { ok: [live, live], 400: [{ ...live, body: { by: 7 } }], 409: [stopped] },

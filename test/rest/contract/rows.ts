@@ -131,6 +131,7 @@ async function taskRows(world: World): Promise<Table> {
     getTaskEvents: { ok: each.ok, 400: [{ params: task, query: 'cursor=x' }] },
     getTaskRuns: { ok: [{ params: { uuid: tasks.failed } }] },
     getTaskWaits: each,
+    getTaskExport: each,
   };
 }
 
@@ -276,7 +277,7 @@ async function eventRows({ tasker, tasks }: World): Promise<Table> {
     },
     getEvent: { ok: [{ params: { event_id: event!.eventId } }], 404: [{ params: { event_id: UNKNOWN } }] },
     getEventsGroups: NOTHING,
-    getEventsDead: { ok: [{}], 400: [{ query: 'event=7' }], 404: [{ query: 'group=nothing' }] },
+    getEventsDead: { ok: [{}], 400: [{ query: 'event=7' }, { query: 'cursor=x' }], 404: [{ query: 'group=nothing' }] },
   };
 }
 
