@@ -324,6 +324,7 @@ describe('a command prints the same output on a database and over a server', () 
       [6, 'task', 'list', '-n', 'odd', '--context', '{"states":{"inProgress":2}}'],
       [1, 'task', 'summary', '--context', ODD],
       [1, 'task', 'why', task],
+      [6, 'task', 'export', task],
       [1, 'task', 'steps', task],
       [2, 'step', 'get', task, 'echo'],
       [1, 'step', 'get', task, 'fail'],
