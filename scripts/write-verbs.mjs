@@ -1,6 +1,6 @@
 // Writes what derives from the contract: the tables of routes, of the client's methods, of the tools for assistants and of
-// permissions in docs, and the routes and types of the client; with --check, only compares. Reads dist. `npm run reference`
-// builds it first.
+// permissions in docs, the routes and types of the client, and the shapes of responses; with --check, only compares. Reads
+// dist. `npm run reference` builds it first.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,10 +8,12 @@ import { READ_TOOLS, WRITE_TOOLS } from '../dist/cli/mcp/all-tools.js';
 import { createClient } from '../dist/client/client.js';
 import { PERMISSIONS as OF_ACTIONS } from '../dist/contract/bulk-acts.js';
 import { CONTRACT } from '../dist/contract/contract.js';
+import { PreviewSchema } from '../dist/contract/schemas/bulk-acts.js';
 import { filterQuery } from '../dist/contract/schemas/task-filter.js';
 import { PERMISSIONS, ROLE_PERMISSIONS } from '../dist/model/permissions.js';
 import { clientModule } from './docs/client-module.mjs';
 import { permissionTable } from './docs/permission-table.mjs';
+import { shapesModule } from './docs/shapes-module.mjs';
 import { toolTables } from './docs/tool-tables.mjs';
 import { methodTables, routeTables, withTables } from './docs/verb-tables.mjs';
 
@@ -43,6 +45,10 @@ const written = {
     permissionTable({ permissions: PERMISSIONS, roles: ROLE_PERMISSIONS, contract: CONTRACT, actions: OF_ACTIONS }),
   ),
   'src/client/contract.ts': formatted('src/client/contract.ts', clientModule(CONTRACT, filterQuery)),
+  'src/contract/shapes.ts': formatted(
+    'src/contract/shapes.ts',
+    shapesModule(CONTRACT, { bulkActs: { preview: PreviewSchema } }),
+  ),
 };
 const wrong = [];
 for (const [file, after] of Object.entries(written)) {

@@ -185,6 +185,13 @@ describe('the rooms', () => {
     expect(packagesOf('src/cli/task/list.ts')).toEqual(['commander', 'croner', 'pg', 'picocolors', 'zod']);
   });
 
+  it('load no schemas of the contract in commands, because that takes a tenth of a second', () => {
+    const commands = files.filter((file) => path.relative(SRC, file).startsWith('cli/') && !file.includes('/cli/mcp/'));
+    const used = commands.flatMap(importsOf).filter(({ to, typeOnly }) => !typeOnly && roomOf(to) === 'contract');
+    const loading = new Set(used.map(({ to }) => path.relative('.', to)).filter((file) => packagesOf(file).length > 0));
+    expect([...loading]).toEqual([]);
+  });
+
   it('use SQL text only in store and migrations, process.env only in config, and process.exit only in cli', () => {
     const sql = /^\s*(select\s|insert into\s|update\s+[\w.]+\s+set\s|delete from\s|with\s+\w+\s+as\s)/i;
     const relative = (file: string) => path.relative(SRC, file);

@@ -8,7 +8,6 @@ const HIDDEN: readonly string[] = ['initializing', 'enqueuing_steps', 'evaluatin
 export const VISIBLE_STATES = TASK_STATES.filter((state) => !HIDDEN.includes(state));
 
 export { UNNOTICED_LAG_MS } from '../model/search-lag.ts';
-export { TASK_FILTER_KEYS } from '../model/task-filter-keys.ts';
 export { stateHint };
 
 /** Selects the tasks that {@link Tasker.listTasks} returns. */

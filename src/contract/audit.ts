@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { AUDIT_CONDITIONS } from './filters/audit.ts';
+import { queryOf } from './schemas/conditions.ts';
 import { NAMES } from './schemas/names.ts';
-import { flag, pageFields, pageQuery, time } from './schemas/query.ts';
+import { flag, pageFields, pageQuery } from './schemas/query.ts';
 import { AuditSchema } from './schemas/records.ts';
 import { verb } from './verb.ts';
 
@@ -14,14 +16,7 @@ export const audit = {
     summary: 'Lists actions of operators and of lifecycles, newest first',
     takes: {
       query: z.object({
-        actor: z.string().optional(),
-        action: z.string().optional(),
-        door: z.enum(['library', 'cli', 'rest', 'lifecycle', 'policy']).optional(),
-        after: time.optional(),
-        before: time.optional(),
-        task: z.string().optional().meta({ description: 'The id of a task.' }),
-        bulk: z.coerce.number().int().min(1).optional().meta({ description: 'The id of a bulk action.' }),
-        target: z.string().optional(),
+        ...queryOf(AUDIT_CONDITIONS),
         fold: flag.optional().meta({
           description:
             'Returns one entry for each bulk action, with the number of its actions in `entries`. Has no effect for a credential that is limited to namespaces.',

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { DEAD_LETTER_CONDITIONS } from './filters/dead-letters.ts';
 import { named, RedriveSchema } from './schemas/acts.ts';
+import { queryOf } from './schemas/conditions.ts';
 import {
   DlqChangedSchema,
   DlqChangeSchema,
@@ -12,11 +14,9 @@ import {
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';
 import { DeadLetterDetailsSchema, DeadLetterPageSchema } from './schemas/operators.ts';
-import { cursor, flag, limitOf, queryNumber, time } from './schemas/query.ts';
+import { cursor, limitOf, queryNumber, time } from './schemas/query.ts';
 import { givenFields } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
-
-const text = z.string().optional();
 
 const DLQ_STATUSES = 'pending, manually_resolved, permanently_failed or cancelled.';
 
@@ -123,16 +123,7 @@ export const deadLetters = {
       'Finds the dead letters that meet the given conditions; by default, the open entries, highest priority first',
     takes: {
       query: z.object({
-        status: z.enum(['pending', 'manually_resolved', 'permanently_failed', 'cancelled', 'all']).optional(),
-        namespace: text,
-        name: z.string().optional().meta({ description: 'The name of the template.' }),
-        template_version: text,
-        task: z.string().optional().meta({ description: 'The id of a task.' }),
-        dlq_reason: text,
-        assignee: text,
-        unassigned: flag.optional(),
-        added_after: time.optional(),
-        added_before: time.optional(),
+        ...queryOf(DEAD_LETTER_CONDITIONS),
         sort: z.enum(['priority', 'added']).optional(),
         limit: limitOf(50),
         cursor,

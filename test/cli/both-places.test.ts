@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
+import { uuidV7 } from '../../src/model/ids.ts';
 import { PAIR_HANDLERS, projectOnDatabase } from './installation.ts';
 import type { Ended, RunningProcess } from './running.ts';
 
@@ -26,10 +27,42 @@ steps:
   - { name: agree, type: approval, approval: { title: Agree?, quorum: 2 } }
 `;
 
+/** JSON of users with keys that resemble fields of this package, in the order that PostgreSQL keeps. */
+const ODD =
+  '{"form":{"a_b":1},"error":{"error_type":"E","statusCode":7},"counts":{"a_b":1},"states":{"inProgress":2},"details":{"c_d":{"eF":1}},"__proto__":{"p_q":1},"createdAt":"now","task_uuid":"x"}';
+/** The same JSON for templates and schedules, in which `__proto__` is not allowed. */
+const PLAIN_ODD = ODD.replace('"__proto__":{"p_q":1},', '');
+const ODD_TEMPLATE = `name: odd
+namespace: odd
+version: "1.0.0"
+identity_strategy: always_unique
+steps:
+  - name: echo
+    handler: echo
+    handler_config: ${PLAIN_ODD}
+    publishes_events:
+      - { name: odd.echoed, description: Echoed., condition: success, delivery_mode: durable, schema: { type: object } }
+  - { name: fail, handler: odd_fail, dependencies: [echo] }
+  - { name: poll, handler: odd_poll, dependencies: [echo], wait: { timeout: 7d } }
+  - { name: pay, type: signal, dependencies: [echo], signal: { name: paid, timeout: 7d } }
+  - { name: agree, type: approval, dependencies: [echo], approval: { title: Agree?, quorum: 2, form: ${PLAIN_ODD} } }
+`;
+const ODD_HANDLERS = `import { defineHandler, notYet, PermanentError } from 'tasker-core';
+const odd = () => JSON.parse('${ODD}');
+export const echo = defineHandler('echo', {}, async () => odd());
+export const oddFail = defineHandler('odd_fail', {}, async ({ logger }) => {
+  logger.warn({ odd: odd() }, 'about to fail');
+  throw new PermanentError('odd', { metadata: odd() });
+});
+export const oddPoll = defineHandler('odd_poll', {}, async () => notYet({ retryInMs: 86_400_000, checkpoint: odd() }));
+`;
+
 const on = projectOnDatabase({
   'templates/pair.yaml': PAIR,
   'templates/waits.yaml': WAITS,
+  'templates/odd.yaml': ODD_TEMPLATE,
   'handlers/pair.js': PAIR_HANDLERS,
+  'handlers/odd.js': ODD_HANDLERS,
 });
 const TEXTS = new Set([
   'task get',
@@ -43,6 +76,8 @@ const TEXTS = new Set([
 const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
 let server: RunningProcess;
 let url: string;
+/** Tasks with JSON of users wherever it can be. */
+const odd: string[] = [];
 /** Tasks by state. Each action uses one of them on the database, and another one over the server. */
 const stock: Record<'failed' | 'done' | 'waiting' | 'later', string[]> = {
   failed: [],
@@ -68,9 +103,9 @@ beforeAll(async () => {
     const made = Array.from({ length: count }, () => tasker.createTask({ namespace: 'demo', ...request }));
     stock[kind].push(...(await Promise.all(made)).map(({ taskUuid }) => taskUuid));
   };
-  await create('failed', 30, { name: 'pair', tags: ['failed'], reason: 'to fail' });
+  await create('failed', 34, { name: 'pair', tags: ['failed'], reason: 'to fail' });
   await create('done', 8, { name: 'pair', context: { lucky: true, in_snake: { a_b: 1 } } });
-  await create('waiting', 14, { name: 'waits' });
+  await create('waiting', 16, { name: 'waits' });
   await create('later', 4, { name: 'pair', delayMs: 7_200_000 });
   const states = { failed: 'blocked_by_failures', done: 'complete', waiting: 'waiting', later: 'pending' } as const;
   const settled = async () => {
@@ -79,6 +114,7 @@ beforeAll(async () => {
     }
   };
   await vi.waitFor(settled, { timeout: 60_000, interval: 100 });
+  await createOddTasks(tasker);
   // Without a worker, nothing changes on its own.
   await tasker.stop();
   server = on.project.start(['server', '--bind', '127.0.0.1:0', '--json']);
@@ -89,6 +125,43 @@ beforeAll(async () => {
 afterAll(() => {
   server?.process.kill('SIGKILL');
 });
+
+async function createOddTasks(tasker: Tasker): Promise<void> {
+  const json = JSON.parse(ODD) as Record<string, unknown>;
+  const log = tasker.engine.events;
+  const groups = await Promise.all(
+    ['odd-here', 'odd-there'].map((name) => log.joinGroup({ name, patterns: ['odd.*'] })),
+  );
+  const settled = async (uuid: string) => {
+    const states = Object.fromEntries((await tasker.getSteps(uuid)).map((step) => [step.name, step.currentState]));
+    expect(states).toMatchObject({
+      echo: 'complete',
+      fail: 'error',
+      poll: 'waiting',
+      pay: 'waiting',
+      agree: 'waiting',
+    });
+  };
+  for (let i = 0; i < 6; i++) {
+    const { taskUuid } = await tasker.createTask({ namespace: 'odd', name: 'odd', context: json });
+    odd.push(taskUuid);
+  }
+  const [first] = odd as [string];
+  const wait = { timeout: 60_000, interval: 100 };
+  await vi.waitFor(() => Promise.all(odd.map(settled)), wait);
+  await tasker.rerunTask(first, { from: 'echo' });
+  await vi.waitFor(() => settled(first), wait);
+  await tasker.completeStep(first, 'echo', { result: json, metadata: json, actor: 'ann' });
+  await tasker.signal(first, 'paid', json);
+  await tasker.approvals.vote(first, 'agree', { decision: 'approve', by: 'ann', form: json });
+  await tasker.deadLetters.add(first, { metadata: json, actor: 'ann' });
+  await log.sequence();
+  for (const group of groups) {
+    const { events, ...taken } = (await log.take(group, uuidV7(), { leaseMs: 60_000 }))!;
+    const dead = events.map((event) => ({ id: event.id, taskUuid: event.taskUuid, error: 'out of paper' }));
+    await log.finish({ events, ...taken }, { dead });
+  }
+}
 
 const here = (args: string[]) => on.project.run(args);
 /** Runs a command on a machine that reaches only the server. */
@@ -129,6 +202,11 @@ function maskedJson(value: unknown): unknown {
 function shownOf({ code, stdout, stderr }: Ended, args: readonly string[]): unknown {
   const out = args.includes('--json') && stdout !== '' ? maskedJson(JSON.parse(stdout)) : masked(stdout);
   return { code, out, err: masked(stderr) };
+}
+
+/** Returns how often JSON output contains the odd JSON, with exactly its keys. */
+function oddIn(json: string, odd = ODD): number {
+  return json === '' ? 0 : JSON.stringify(JSON.parse(json)).split(odd).length - 1;
 }
 
 /**
@@ -222,6 +300,85 @@ describe('a command prints the same output on a database and over a server', () 
     await here(['namespace', 'resume', 'demo']);
   });
 
+  it('if it prints JSON of users, with keys that resemble fields of this package', async () => {
+    const [task] = odd as [string];
+    await on.project.json([
+      'schedule',
+      'create',
+      'odd',
+      '-t',
+      'odd/odd@1.0.0',
+      '--cron',
+      '0 3 * * *',
+      '-i',
+      PLAIN_ODD,
+      '--paused',
+    ]);
+    await here(['task', 'retry', '--context', ODD, '--step', 'nothing', '--yes']);
+    const [event] = await on.project.json<{ event_id: string }[]>(['event', 'list', '--name', 'odd.echoed']);
+    const { signals } = await on.project.json<{ signals: { signal_id: string }[] }>(['signal', 'list', task]);
+    const [bulk] = await on.project.json<{ id: number }[]>(['bulk', 'list', '-l', '1']);
+    /** The commands, and how often each prints the JSON at least. */
+    const reads: [number, ...string[]][] = [
+      [2, 'task', 'get', task],
+      [6, 'task', 'list', '-n', 'odd', '--context', '{"states":{"inProgress":2}}'],
+      [1, 'task', 'summary', '--context', ODD],
+      [1, 'task', 'why', task],
+      [6, 'task', 'export', task],
+      [1, 'task', 'steps', task],
+      [2, 'step', 'get', task, 'echo'],
+      [1, 'step', 'get', task, 'fail'],
+      [0, 'step', 'get', task, 'poll'],
+      [0, 'step', 'get', task, 'agree'],
+      [2, 'step', 'history', task],
+      [1, 'step', 'logs', task, 'fail'],
+      [1, 'signal', 'list', task],
+      [1, 'signal', 'show', signals[0]!.signal_id],
+      [1, 'approval', 'list', '-n', 'odd'],
+      [1, 'approval', 'show', task, 'agree'],
+      [1, 'schedule', 'list'],
+      [1, 'schedule', 'show', 'odd'],
+      [1, 'dlq', 'list'],
+      [1, 'dlq', 'show', task],
+      [1, 'event', 'list', '--name', 'odd.echoed'],
+      [1, 'event', 'show', event!.event_id],
+      [1, 'event', 'dead', 'odd-here'],
+      [0, 'event', 'groups'],
+      [0, 'event', 'lag'],
+      [1, 'audit', 'list'],
+      [1, 'bulk', 'list'],
+      [1, 'bulk', 'show', String(bulk!.id)],
+      [1, 'template', 'show', 'odd/odd@1.0.0'],
+    ];
+    for (const [times, ...args] of reads) {
+      await same([...args, '--json']);
+      const { stdout } = await there([...args, '--json']);
+      const which = /^(schedule|template)$/.test(args[0]!) ? PLAIN_ODD : ODD;
+      expect.soft(oddIn(stdout, which), args.join(' ')).toBeGreaterThanOrEqual(times);
+    }
+    const acts: [number, ...string[]][] = [
+      [0, 'task', 'create', 'odd/odd', '-i', ODD],
+      [0, 'task', 'copy', task, '-i', ODD],
+      [0, 'signal', 'send', 'TASK', 'paid', '--payload', ODD],
+      [1, 'approval', 'approve', 'TASK', 'agree', '--form', ODD],
+      [0, 'step', 'complete', 'TASK', 'pay', '--result', ODD],
+    ];
+    for (const [times, ...args] of acts) {
+      const [local, remote] = [odd[1]!, odd[2]!].map((uuid) => args.map((word) => (word === 'TASK' ? uuid : word)));
+      const first = await here([...local!, '--json']);
+      const second = await there([...remote!, '--json']);
+      expect.soft(shownOf(second, ['--json']), args.join(' ')).toEqual(shownOf(first, ['--json']));
+      expect.soft(oddIn(second.stdout), args.join(' ')).toBeGreaterThanOrEqual(times);
+    }
+    // The server stores the JSON as it was given: six tasks existed, and each place created two.
+    // The list shows new tasks a moment later.
+    const listed = async () => oddIn((await here(['task', 'list', '-n', 'odd', '--json'])).stdout);
+    await expect.poll(listed).toBe(10);
+    expect.soft(oddIn((await here(['step', 'get', odd[2]!, 'pay', '--json'])).stdout)).toBe(1);
+    expect.soft(oddIn((await here(['signal', 'list', odd[2]!, '--json'])).stdout)).toBe(1);
+    expect.soft(oddIn((await here(['approval', 'show', odd[2]!, 'agree', '--json'])).stdout)).toBe(1);
+  });
+
   it('if the target does not exist', async () => {
     const wrong: string[][] = [
       ['task', 'get', UNKNOWN],
@@ -242,6 +399,9 @@ describe('a command prints the same output on a database and over a server', () 
 
   it('if it changes data', async () => {
     const json = (...args: string[]) => [...args, '--json'];
+    const [event] = (await on.project.json<{ event_id: string }[]>(['event', 'list', '--name', 'odd.echoed'])) as [
+      { event_id: string },
+    ];
     const acts: ((place: 'here' | 'there') => string[])[] = [
       () => ['task', 'cancel', take('failed'), '-r', 'over'],
       () => ['task', 'cancel', take('done')],
@@ -295,6 +455,17 @@ describe('a command prints the same output on a database and over a server', () 
       () => ['dlq', 'add', take('failed'), '-r', 'look', '--priority', '5'],
       () => ['dlq', 'assign', stock.failed[1]!, '--to', 'ann', '--priority', '7'],
       () => ['dlq', 'update', stock.failed[1]!, '--notes', 'seen'],
+      () => ['dlq', 'redrive', take('failed'), '--dry-run'],
+      () => ['dlq', 'add', '--id', take('failed'), '--assignee', 'ann'],
+      () => ['dlq', 'note', stock.failed[1]!, 'another remark'],
+      () => ['dlq', 'redrive', '--assignee', 'ann', '--dry-run'],
+      () => ['approval', 'approve', '--task', stock.waiting[0]!, '--dry-run'],
+      () => ['approval', 'reassign', take('waiting'), 'agree', '--to', 'ann', '--by', 'bob'],
+      (place) => ['event', 'dead', `odd-${place}`, '--redeliver', '--event', event.event_id, '--yes'],
+      (place) => ['event', 'dead', `odd-${place}`, '--discard', '--yes'],
+      (place) => ['event', 'replay', `odd-${place}`, '--name', 'odd.*', '--after', '2020-01-01', '--dry-run'],
+      (place) => ['event', 'replay', `odd-${place}`, '--name', 'odd.*', '--yes'],
+      (place) => ['event', 'remove', `odd-${place}`, '--yes'],
       () => ['namespace', 'pause', 'demo'],
       () => ['namespace', 'resume', 'demo'],
       () => ['template', 'activate', 'demo/pair@1.0.0', '-r', 'calm'],

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { callerOf } from '../../src/cli/remote/call.ts';
 import { remoteTaskReads } from '../../src/cli/remote/remote-tasks.ts';
 import { createClient } from '../../src/client/index.ts';
 import { KIND, type Recording } from '../../src/engine/engine.ts';
@@ -21,7 +22,7 @@ async function doors() {
     fetch: async (url, init) => app.request(url as string, init),
   });
   const ask = asking(app);
-  const remote = remoteTaskReads(client);
+  const remote = remoteTaskReads(client, callerOf(client));
   /** Returns the status and the recommended action that all doors show. Fails if they differ. */
   const seen = async (taskUuid: string) => {
     const { executionStatus, recommendedAction, healthStatus } = await tasker.getTask(taskUuid);

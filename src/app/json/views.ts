@@ -1,7 +1,7 @@
-import { camelCase, snakeCase } from '../../model/key-case.ts';
+import { snakeCase } from '../../model/key-case.ts';
 import type { Tasker, TaskSnapshot } from '../tasker.ts';
 
-export { camelCase, snakeCase };
+export { snakeCase };
 
 export type Task = TaskSnapshot['task'];
 export type Step = TaskSnapshot['steps'][number];

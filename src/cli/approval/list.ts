@@ -2,11 +2,11 @@ import { approvalJson } from '../../app/json/acts.ts';
 import type { Approval, ApprovalFilter } from '../../app/operator-types.ts';
 import { pc } from '../../logging/terminal/colors.ts';
 import { oneLine } from '../../logging/terminal/shown-text.ts';
+import { quoted } from '../conditions.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage } from '../show/page-notes.ts';
 import { counted, shortened, spanOf, table, timeLeft, upTo } from '../show/text.ts';
-import { quoted } from '../task-filter.ts';
 import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 

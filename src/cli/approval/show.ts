@@ -1,10 +1,10 @@
 import { approvalJson } from '../../app/json/acts.ts';
 import type { Approval } from '../../app/operator-types.ts';
 import { pc } from '../../logging/terminal/colors.ts';
+import { quoted } from '../conditions.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
 import { fields, spanOf, table } from '../show/text.ts';
-import { quoted } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 import { endText } from './list.ts';
 

@@ -1,38 +1,34 @@
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Tasker } from '../../app/tasker.ts';
+import { type AuditConditionValues, NAMED_AUDIT_CONDITIONS } from '../../contract/filters/audit.ts';
 import { pc } from '../../logging/terminal/colors.ts';
 import { oneLine } from '../../logging/terminal/shown-text.ts';
+import { conditionArguments, conditionsOf, conditionWords } from '../conditions.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage } from '../show/page-notes.ts';
 import { painted, table, upTo } from '../show/text.ts';
-import { timeConditions } from '../show/time-conditions.ts';
-import { quoted } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 
-type AuditFilter = NonNullable<Parameters<Tasker['audit']>[0]>;
 type AuditEntry = Awaited<ReturnType<Tasker['audit']>>['entries'][number];
 
 /** Options of `tasker audit list`. */
-export interface AuditListOptions extends GlobalOptions, Pick<AuditFilter, (typeof CONDITIONS)[number]> {
+export interface AuditListOptions extends GlobalOptions, AuditConditionValues {
   limit: number;
   cursor?: string;
   each?: boolean;
 }
 
-const CONDITIONS = ['actor', 'action', 'door', 'after', 'before', 'task', 'bulk', 'target'] as const;
-
 /** `tasker audit list`: lists actions of operators and lifecycles, newest first. */
 export async function auditList(options: AuditListOptions): Promise<void> {
   const { limit, cursor, json, each = false } = options;
-  const given = CONDITIONS.filter((key) => options[key] !== undefined);
-  const filter: AuditFilter = Object.fromEntries(given.map((key) => [key, options[key]]));
+  const filter = conditionsOf<AuditConditionValues>(options, NAMED_AUDIT_CONDITIONS);
   await withTasker(options, {}, async (tasker) => {
     // One bulk action, or the actions on one task, are listed in full.
     const fold = !each && filter.bulk === undefined && filter.task === undefined;
     const { entries, nextCursor } = await tasker.audit(filter, { limit, cursor, fold });
     if (json) return printJson({ entries: entries.map(snakeKeys), next_cursor: nextCursor });
-    if (entries.length === 0) return note(whyNone(describeConditions(filter)));
+    if (entries.length === 0) return note(whyNone(conditionWords(filter, NAMED_AUDIT_CONDITIONS).map(oneLine)));
     print(table(['time', 'by', 'door', 'action', 'on', 'change', 'bulk', 'reason'], entries.map(rowOf)));
     if (entries.some((entry) => entry.entries > 1)) note('a bulk action is one line; --each lists its actions');
     if (nextCursor !== null) note(nextPage(nextCursor, ['audit', 'list', ...argumentsOf(filter, { each, limit })]));
@@ -43,20 +39,17 @@ function whyNone(conditions: readonly string[]): string {
   return conditions.length === 0 ? 'no actions of operators yet' : `no action matches: ${conditions.join(', ')}`;
 }
 
-/** Describes the conditions for a person. */
-function describeConditions({ after, before, ...filter }: AuditFilter): string[] {
-  const others = Object.entries(filter).map(([key, value]) => `${key} ${String(value)}`);
-  return [...others, ...timeConditions('acted', { after: after?.toString(), before: before?.toString() })].map(oneLine);
-}
-
 const PAGE = 20;
 /** The actions of a bulk action are counted up to this number. */
 const MOST_FOLDED = 10_000;
 
 /** Returns the options and values of the command, for a shell. */
-function argumentsOf(filter: AuditFilter, { each, limit }: { each: boolean; limit: number }): string[] {
-  const conditions = Object.entries(filter).flatMap(([key, value]) => [`--${key}`, quoted(String(value))]);
-  return [...conditions, ...(each ? ['--each'] : []), ...(limit === PAGE ? [] : ['--limit', String(limit)])];
+function argumentsOf(filter: AuditConditionValues, { each, limit }: { each: boolean; limit: number }): string[] {
+  return [
+    ...conditionArguments(filter),
+    ...(each ? ['--each'] : []),
+    ...(limit === PAGE ? [] : ['--limit', String(limit)]),
+  ];
 }
 
 function rowOf(entry: AuditEntry): string[] {

@@ -1,12 +1,18 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
+import {
+  DEAD_LETTER_CONDITIONS,
+  NAMED_DEAD_LETTER_CONDITIONS,
+  NAMED_ENTRY_CONDITIONS,
+} from '../../contract/filters/dead-letters.ts';
+import { addConditions, oneOf, time } from '../conditions.ts';
 import { addOperator } from '../operator.ts';
 import { collect, lazily, wholeNumber } from '../options.ts';
-import { addTaskFilter, time } from '../task-filter.ts';
+import { addTaskFilter } from '../task-filter.ts';
 
 const PAGE = wholeNumber({ least: 1, most: 1000 });
 const PRIORITY = wholeNumber({ least: -100, most: 100 });
-const STATUSES = ['pending', 'manually_resolved', 'permanently_failed', 'cancelled'];
-const REASONS = ['staleness_timeout', 'max_retries_exceeded', 'worker_unavailable', 'manual_dlq'];
+/** The states in which a dead letter can be closed. */
+const OUTCOMES = DEAD_LETTER_CONDITIONS.status.choices.filter((status) => status !== 'pending' && status !== 'all');
 
 /** `tasker dlq …` */
 export function addDeadLetterCommands(program: Command): void {
@@ -18,20 +24,7 @@ export function addDeadLetterCommands(program: Command): void {
 
 function addReading(dlq: Command): void {
   const list = dlq.command('list').description('list the open dead letters, the most urgent first');
-  list
-    .addOption(
-      new Option('-s, --status <status>', 'only dead letters in this state; all: in any (default: pending)')
-        .choices([...STATUSES, 'all'])
-        .argParser(oneOf([...STATUSES, 'all'])),
-    )
-    .option('-n, --namespace <namespace>', 'only dead letters of this namespace')
-    .option('--name <name>', 'only dead letters of this template')
-    .option(
-      '--template-version <version>',
-      'only dead letters of this template version, or range such as ">=1.2.0 <2.0.0"',
-    )
-    .option('--task <uuid>', 'all dead letters of this task');
-  addConditions(list)
+  addConditions(list, NAMED_DEAD_LETTER_CONDITIONS)
     .addOption(
       new Option('--sort <order>', 'priority: most urgent first; added: newest first').choices(['priority', 'added']),
     )
@@ -59,24 +52,6 @@ function addReading(dlq: Command): void {
     .description('list open tasks with limits; tasks closest to exceeding a limit come first')
     .option('-l, --limit <number>', 'maximum number of tasks', PAGE, 20)
     .action(lazily(async () => (await import('./stats.ts')).dlqStaleness));
-}
-
-/** Adds the conditions on dead letters themselves. */
-function addConditions(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--dlq-reason <reason>', 'only dead letters with this reason')
-        .choices(REASONS)
-        .argParser(oneOf(REASONS)),
-    )
-    .option('--assignee <name>', 'only dead letters assigned to this person or team')
-    .option('--unassigned', 'only dead letters without an assignee')
-    .option(
-      '--added-after <time>',
-      'only dead letters added since a time (2026-01-31T12:00Z) or age (90s, 15m, 2h, 7d)',
-      time,
-    )
-    .option('--added-before <time>', 'only dead letters added before a time or age', time);
 }
 
 function addActs(dlq: Command): void {
@@ -114,7 +89,7 @@ function addRedrive(dlq: Command): void {
     .option('--all', 'all open dead letters')
     .option('--dry-run', 'only show what would be done')
     .option('-y, --yes', 'do not ask for confirmation');
-  addConditions(addTaskFilter(redrive, { acts: true })).action(
+  addConditions(addTaskFilter(redrive, { acts: true }), NAMED_ENTRY_CONDITIONS).action(
     lazily(async () => (await import('./redrive.ts')).dlqRedrive),
   );
 }
@@ -126,16 +101,5 @@ function addIds(command: Command): Command {
 }
 
 function closingStatus(description: string): Option {
-  const states = STATUSES.slice(1);
-  return new Option('-s, --status <status>', description).choices(states).argParser(oneOf(states));
-}
-
-/** Accepts one of these words, in any case, and as `ManuallyResolved`. */
-function oneOf(words: readonly string[]): (text: string) => string {
-  const plain = (text: string) => text.replaceAll('_', '').toLowerCase();
-  return (text) => {
-    const found = words.find((word) => plain(word) === plain(text));
-    if (found !== undefined) return found;
-    throw new InvalidArgumentError(`it must be one of ${words.join(', ')}.`);
-  };
+  return new Option('-s, --status <status>', description).choices(OUTCOMES).argParser(oneOf(OUTCOMES));
 }

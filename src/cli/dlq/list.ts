@@ -1,28 +1,16 @@
 import { snakeKeys } from '../../app/json/views.ts';
-import type { DeadLetter, DeadLetterFilter, DeadLetterPage } from '../../app/operator-types.ts';
+import type { DeadLetter, DeadLetterPage } from '../../app/operator-types.ts';
+import { type DeadLetterConditionValues, NAMED_DEAD_LETTER_CONDITIONS } from '../../contract/filters/dead-letters.ts';
 import { pc } from '../../logging/terminal/colors.ts';
+import { conditionArguments, conditionsOf, conditionWords } from '../conditions.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { nextPage } from '../show/page-notes.ts';
 import { counted, painted, shortened, signOf, spanOf, table } from '../show/text.ts';
-import { quoted } from '../task-filter.ts';
 import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 
-const KEYS = [
-  'status',
-  'namespace',
-  'name',
-  'templateVersion',
-  'task',
-  'dlqReason',
-  'assignee',
-  'unassigned',
-  'addedAfter',
-  'addedBefore',
-] as const satisfies readonly (keyof DeadLetterFilter)[];
-
-interface DlqListOptions extends GlobalOptions, Pick<DeadLetterFilter, (typeof KEYS)[number]> {
+interface DlqListOptions extends GlobalOptions, DeadLetterConditionValues {
   sort?: 'priority' | 'added';
   limit: number;
   cursor?: string;
@@ -31,17 +19,16 @@ interface DlqListOptions extends GlobalOptions, Pick<DeadLetterFilter, (typeof K
 /** `tasker dlq list`: lists dead letters. */
 export async function dlqList(options: DlqListOptions): Promise<void> {
   const { sort, limit, cursor, json } = options;
-  const given = KEYS.filter((key) => options[key] !== undefined);
-  const filter: DeadLetterFilter = Object.fromEntries(given.map((key) => [key, options[key]]));
+  const filter = conditionsOf<DeadLetterConditionValues>(options, NAMED_DEAD_LETTER_CONDITIONS);
   await withTasker(options, {}, async (tasker) => {
     const page = await tasker.deadLetters.list(filter, { sort, limit, cursor });
     if (json) return printJson(pageJson(page));
-    const words = given.map((key) => wordsOf(key, options[key]));
+    const words = conditionWords(filter, NAMED_DEAD_LETTER_CONDITIONS);
     if (page.entries.length === 0) return note(whyNone(words, cursor));
     print(entryTable(page.entries, { now: Date.now(), width: thisRun().stdout.columns }));
     note(foundText(page, words));
     if (page.nextCursor !== null) {
-      const all = given.flatMap((key) => argumentsOf(key, options[key]));
+      const all = conditionArguments(filter);
       const order = sort === undefined ? [] : ['--sort', sort];
       note(
         nextPage(page.nextCursor, ['dlq', 'list', ...all, ...order, ...(limit === 20 ? [] : ['-l', String(limit)])]),
@@ -66,16 +53,6 @@ function foundText({ entries, total, totalIsExact }: DeadLetterPage, words: read
 function whyNone(words: readonly string[], cursor: string | undefined): string {
   if (cursor !== undefined) return 'no further dead letters';
   return words.length === 0 ? 'no open dead letters' : `no dead letter matches: ${words.join(', ')}`;
-}
-
-function wordsOf(key: string, value: unknown): string {
-  const words = key.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`).replace('dlq reason', 'reason');
-  return value === true ? words : `${words} ${String(value)}`;
-}
-
-function argumentsOf(key: string, value: unknown): string[] {
-  const option = `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-  return value === true ? [option] : [option, quoted(String(value))];
 }
 
 /** With fewer columns than this, the causes are shown below their tasks. */

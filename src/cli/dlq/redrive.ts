@@ -1,8 +1,10 @@
 import { snakeKeys } from '../../app/json/views.ts';
 import type { RedriveFilter } from '../../app/operator-types.ts';
+import { type EntryConditionValues, NAMED_ENTRY_CONDITIONS } from '../../contract/filters/dead-letters.ts';
 import { TaskerError } from '../../errors.ts';
 import { type BulkCommandOptions, readIds } from '../bulk/options.ts';
 import { runBulk } from '../bulk/run.ts';
+import { conditionsOf } from '../conditions.ts';
 import { operatorFrom } from '../operator.ts';
 import { ifAllowed } from '../remote/if-allowed.ts';
 import { note, printJson } from '../show/output.ts';
@@ -10,9 +12,9 @@ import { notePauses } from '../show/pause-notes.ts';
 import { describeFilter, taskFilterOf } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
 
-const CONDITIONS = ['dlqReason', 'assignee', 'unassigned', 'addedAfter', 'addedBefore'] as const;
-
-interface RedriveOptions extends BulkCommandOptions, Pick<RedriveFilter, (typeof CONDITIONS)[number] | 'all'> {}
+interface RedriveOptions extends BulkCommandOptions, EntryConditionValues {
+  all?: boolean;
+}
 
 /** `tasker dlq redrive`: redrives one task immediately, or many after a confirmation. */
 export async function dlqRedrive(given: string[], options: RedriveOptions): Promise<void> {
@@ -37,8 +39,9 @@ export async function dlqRedrive(given: string[], options: RedriveOptions): Prom
 }
 
 function filterOf(options: RedriveOptions): RedriveFilter {
-  const given = [...CONDITIONS, 'all' as const].filter((key) => options[key] !== undefined);
-  return { ...taskFilterOf(options, { acts: true }), ...Object.fromEntries(given.map((key) => [key, options[key]])) };
+  const { all } = options;
+  const ofEntries = conditionsOf<EntryConditionValues>(options, NAMED_ENTRY_CONDITIONS);
+  return { ...taskFilterOf(options, { acts: true }), ...ofEntries, ...(all !== undefined && { all }) };
 }
 
 async function redriveOne(id: string, options: RedriveOptions): Promise<void> {

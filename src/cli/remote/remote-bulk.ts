@@ -1,8 +1,8 @@
 import type { Tasker } from '../../app/tasker.ts';
 import type { BulkActRequest, Client } from '../../client/index.ts';
 import { TaskerError } from '../../errors.ts';
-import { camelKeys, snakeQuery } from './camel-keys.ts';
-import { actOf, positionCursor } from './requests.ts';
+import { type CallVerb, decoded } from './call.ts';
+import { actOf, positionCursor, requestOf } from './requests.ts';
 
 type Bulk = Tasker['bulk'];
 type BulkAct = ReturnType<Bulk['retry']>;
@@ -25,7 +25,7 @@ class RemoteBulkAct {
   }
 
   async preview() {
-    return camelKeys(await this.#client.bulkActs.preview(this.#request!));
+    return decoded('bulkActs.preview', await this.#client.bulkActs.preview(this.#request!));
   }
 
   async discard(): Promise<void> {
@@ -50,13 +50,12 @@ class RemoteBulkAct {
 
   async result() {
     if (this.#id === undefined) for await (const _ of this);
-    return camelKeys(await this.#client.bulkActs.get(this.#id!));
+    return decoded('bulkActs.get', await this.#client.bulkActs.get(this.#id!));
   }
 }
 
-/** `tasker.bulk` of a server. */
-export function remoteBulk(client: Client): Partial<Bulk> {
-  const { bulkActs } = client;
+/** The methods of `tasker.bulk` that differ from the verbs of a server. */
+export function remoteBulk(client: Client, call: CallVerb): Partial<Bulk> {
   const acting = (action: BulkActRequest['action']) => (target: Target, options?: Options) =>
     bulkAct(client, action, target, options);
   return {
@@ -68,11 +67,9 @@ export function remoteBulk(client: Client): Partial<Bulk> {
     resetSteps: acting('step_reset'),
     resolveSteps: acting('step_resolve'),
     list: async ({ limit, before } = {}) => {
-      const cursor = before === undefined ? {} : { cursor: positionCursor(before) };
-      return camelKeys((await bulkActs.list({ limit, ...cursor })).bulk_acts);
+      const cursor = before === undefined ? undefined : positionCursor(before);
+      return (await call<{ bulkActs: Awaited<ReturnType<Bulk['list']>> }>('bulkActs.list', { limit, cursor })).bulkActs;
     },
-    show: async (id) => camelKeys(await bulkActs.get(id)),
-    stop: async (id, by) => (await bulkActs.stop(id, actOf(by))).stopped,
     resume: (id, { signal, ...by } = {}) =>
       new RemoteBulkAct(client, { id, by: actOf(by) }, signal) as unknown as BulkAct,
   };
@@ -91,7 +88,7 @@ export function bulkAct(
 
 function itemsOf(target: object): Pick<BulkActRequest, 'filter' | 'ids' | 'steps'> {
   if ('ids' in target) return { ids: target.ids as string[] };
-  if (!('steps' in target)) return { filter: snakeQuery(target) };
+  if (!('steps' in target)) return { filter: requestOf(target) };
   const steps = target.steps as readonly (string | { taskUuid: string; step: string })[];
   const ids = steps.filter((step) => typeof step === 'string');
   const places = steps.filter((step) => typeof step !== 'string');

@@ -2,53 +2,39 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tasker } from '../../app/tasker.ts';
 import type { Client, DomainEventInfo } from '../../client/index.ts';
 import { TaskerError } from '../../errors.ts';
-import { camelKeys, snakeQuery } from './camel-keys.ts';
-import { actOf, positionCursor } from './requests.ts';
+import { type CallVerb, decoded } from './call.ts';
+import { positionCursor, requestOf } from './requests.ts';
 
 type Events = Tasker['events'];
 type LoggedEvent = Awaited<ReturnType<Events['list']>>[number];
+type EventGroup = Awaited<ReturnType<Events['group']>>;
 
-/** Returns the conditions on events under the names of the API. */
-function eventQuery({ taskUuid, ...filter }: { taskUuid?: string | undefined }): object {
-  return snakeQuery({ ...filter, task: taskUuid });
-}
-
-/** `tasker.events` of a server. */
-export function remoteEvents({ events }: Client): Partial<Events> {
-  const group: Events['group'] = async (name) => {
-    const { groups } = await events.groups();
-    const found = groups.find((one) => one.name === name);
-    if (found) return camelKeys(found);
-    const names = groups.map((one) => one.name).join(', ');
-    throw new TaskerError(
-      'event_group_not_found',
-      `event group ${name} not found; ${names === '' ? 'no group exists yet' : `the groups are ${names}`}`,
-    );
-  };
+/** The methods of `tasker.events` that differ from the verbs of a server. */
+export function remoteEvents({ events }: Client, call: CallVerb): Partial<Events> {
+  const found = (id: string) => call<LoggedEvent & { envelope: unknown }>('events.get', id);
   return {
-    group,
-    groups: async () => camelKeys((await events.groups()).groups),
+    group: async (name) => {
+      const { groups } = await call<{ groups: EventGroup[] }>('events.groups');
+      const one = groups.find((group) => group.name === name);
+      if (one) return one;
+      const names = groups.map((group) => group.name).join(', ');
+      throw new TaskerError(
+        'event_group_not_found',
+        `event group ${name} not found; ${names === '' ? 'no group exists yet' : `the groups are ${names}`}`,
+      );
+    },
     list: async ({ beforeId, ...filter } = {}) => {
-      const cursor = beforeId === undefined ? {} : { cursor: positionCursor(beforeId) };
-      return camelKeys((await events.list({ ...eventQuery(filter), ...cursor })).events);
+      const cursor = beforeId === undefined ? undefined : positionCursor(beforeId);
+      return (await call<{ events: LoggedEvent[] }>('events.list', filter, { cursor })).events;
     },
     get: async (id) => {
-      const { envelope: _, ...event } = await events.get(id);
-      return camelKeys(event);
+      const { envelope: _, ...event } = await found(id);
+      return event;
     },
-    envelope: async (id) => (await events.get(id)).envelope as never,
-    dead: async ({ eventId, ...filter } = {}) =>
-      camelKeys((await events.dead(snakeQuery({ ...filter, event: eventId }) as object)).dead),
-    redeliver: async ({ group, eventId }, by) =>
-      (await events.redeliver({ group, ...(eventId !== undefined && { event: eventId }), ...actOf(by) })).redelivered,
-    discard: async ({ group, eventId }, by) =>
-      (await events.discard({ group, ...(eventId !== undefined && { event: eventId }), ...actOf(by) })).discarded,
-    countReplay: async ({ group, ...filter }) =>
-      (await events.replay({ group, ...eventQuery(filter), dry_run: true })).would_replay ?? 0,
-    replay: async ({ group, ...filter }, { onProgress: _, ...by } = {}) =>
-      (await events.replay({ group, ...eventQuery(filter), ...actOf(by) })).replayed,
-    removeGroup: async (name, by) => void (await events.removeGroup(name, actOf(by))),
-    watch: ({ signal, ...filter } = {}) => watch(events, eventQuery(filter) as { after?: string }, signal),
+    envelope: async (id) => (await found(id)).envelope as never,
+    countReplay: async (of) =>
+      (await call<{ wouldReplay?: number }>('events.replay', of, { dryRun: true })).wouldReplay ?? 0,
+    watch: ({ signal, ...filter } = {}) => watch(events, requestOf(filter) as { after?: string }, signal),
   };
 }
 
@@ -75,7 +61,7 @@ async function* watch(
     }
     for (const event of fresh.reverse()) {
       seen.add(event.id);
-      yield camelKeys(event);
+      yield decoded<LoggedEvent>('events.get', event);
     }
     await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
   }

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeadLetterChange } from '../../app/operator-types.ts';
 import type { Tasker } from '../../app/tasker.ts';
-import { type Act, type Client, createClient } from '../../client/index.ts';
+import { type Client, createClient } from '../../client/index.ts';
 import { TaskerError } from '../../errors.ts';
 import { templateFromJson } from '../../template/template-json.ts';
-import { camelKeys, snakeQuery } from './camel-keys.ts';
+import { type CallVerb, callerOf } from './call.ts';
 import { type ChosenServer, refuseServer } from './choose-server.ts';
+import { derivedMethods } from './derived-methods.ts';
 import { bulkAct, remoteBulk } from './remote-bulk.ts';
 import { remoteEvents } from './remote-events.ts';
 import { remoteTaskActs, remoteTaskReads } from './remote-tasks.ts';
-import { actOf } from './requests.ts';
 import { reporting, serverError } from './server-error.ts';
 
 /** The client of a remote tasker. */
@@ -32,56 +32,50 @@ export function remoteTasker(server: ChosenServer): Tasker {
   } catch (error) {
     throw serverError(error, url);
   }
+  const call = callerOf(client);
+  const derived = derivedMethods(call);
   const verbs = {
+    ...derived,
     [CLIENT]: client,
     place: url,
-    ...remoteTaskReads(client),
-    ...remoteTaskActs(client),
-    ...remoteOverview(client),
-    bulk: remoteBulk(client),
-    approvals: remoteApprovals(client),
-    schedules: remoteSchedules(client),
-    deadLetters: remoteDeadLetters(client),
-    events: remoteEvents(client),
-    engine: remoteEngine(client),
+    ...remoteTaskReads(client, call),
+    ...remoteTaskActs(client, call),
+    ...remoteWorkers(call),
+    bulk: { ...derived.bulk, ...remoteBulk(client, call) },
+    approvals: { ...derived.approvals, ...remoteApprovals(call) },
+    schedules: { ...derived.schedules, ...remoteSchedules(call) },
+    deadLetters: { ...derived.deadLetters, ...remoteDeadLetters(client, call) },
+    events: { ...derived.events, ...remoteEvents(client, call) },
+    engine: remoteEngine(client, call),
   };
   return reporting(verbs, url, () => refuseServer(server)) as never;
 }
 
-function remoteOverview(client: Client): Partial<Tasker> {
-  const { installation, workers } = client;
+type Worker = Awaited<ReturnType<Tasker['drainWorker']>>['worker'];
+
+function remoteWorkers(call: CallVerb): Partial<Tasker> {
   return {
-    status: async () => {
-      const { open, ...status } = await installation.status();
-      return { ...camelKeys<object>(status), open } as never;
-    },
-    analytics: async (options = {}) => camelKeys(await installation.stats(snakeQuery(options) as object)),
-    pauses: async ({ limit } = {}) => camelKeys((await installation.pauses(limit ? { limit } : {})).pauses),
-    audit: async (filter = {}, page = {}) =>
-      camelKeys(await client.audit.list({ ...snakeQuery(filter), ...snakeQuery(page) } as object)),
-    queues: async ({ namespace } = {}) => camelKeys((await workers.queues(namespace ? { namespace } : {})).queues),
     listWorkers: async ({ namespace, state, endedWithinMs } = {}) => {
       const joined = (given?: string | readonly string[]) => given && [given].flat().join(',');
-      const query = snakeQuery({ namespace: joined(namespace), state: joined(state), all: endedWithinMs && true });
-      return camelKeys((await workers.list(query as object)).workers);
+      const query = { namespace: joined(namespace), state: joined(state), all: endedWithinMs && true };
+      return (await call<{ workers: Worker[] }>('workers.list', query)).workers;
     },
-    getWorker: async (name) => camelKeys(await workers.get(String(name))),
-    drainWorker: (name, options) => drain(client, String(name), options),
+    drainWorker: (name, options) => drain(call, String(name), options),
     resumeWorker: async (name, by) => {
-      const { changed, ...worker } = await workers.resume(String(name), actOf(by));
-      return { worker: camelKeys(worker), changed };
+      const { changed, ...worker } = await call<Worker & { changed: boolean }>('workers.resume', name, by);
+      return { worker, changed };
     },
   };
 }
 
 const DRAIN_POLL_MS = 400;
 
-async function drain(client: Client, name: string, options: Parameters<Tasker['drainWorker']>[1] = {}) {
+async function drain(call: CallVerb, name: string, options: Parameters<Tasker['drainWorker']>[1] = {}) {
   const { wait = false, timeoutMs = Number.POSITIVE_INFINITY, signal, onProgress, ...by } = options;
   const until = performance.now() + timeoutMs;
-  const { changed, left_namespaces: left, ...asked } = await client.workers.drain(name, actOf(by));
-  type Worker = Awaited<ReturnType<Tasker['drainWorker']>>['worker'];
-  let worker = camelKeys<Worker>(asked);
+  type Drained = Worker & { changed: boolean; leftNamespaces: string[] };
+  const { changed, leftNamespaces: left, ...asked } = await call<Drained>('workers.drain', name, by);
+  let worker: Worker = asked;
   while (wait && worker.state !== 'drained' && worker.state !== 'stopped' && worker.state !== 'lost') {
     onProgress?.(worker);
     if (performance.now() >= until) {
@@ -89,132 +83,107 @@ async function drain(client: Client, name: string, options: Parameters<Tasker['d
       throw new TaskerError('timeout', `worker ${worker.name} still holds steps after ${ms} ms; it keeps draining`);
     }
     await sleep(Math.min(DRAIN_POLL_MS, Math.max(0, until - performance.now())), undefined, { signal });
-    worker = camelKeys<Worker>(await client.workers.get(name, { signal }));
+    worker = await call<Worker>('workers.get', name);
   }
   return { worker, changed, left };
 }
 
-function remoteApprovals({ approvals }: Client): Partial<Tasker['approvals']> {
+function remoteApprovals(call: CallVerb): Partial<Tasker['approvals']> {
   return {
-    list: async (filter = {}, page = {}) =>
-      camelKeys(await approvals.list({ ...snakeQuery(filter), ...snakeQuery(page) } as object)),
-    get: async (task, step) => camelKeys(await approvals.get(task, step)),
-    vote: async (task, step, { decision, by, comment, form, roles }) => {
-      const vote = { decision, by, ...(comment != null && { comment }), ...(form !== undefined && { form }) };
-      return camelKeys(await approvals.vote(task, step, { ...vote, ...(roles && { roles: [...roles] }) }));
-    },
-    reassign: async (task, step, { to, by, reason }) => {
-      const act = actOf({ actor: by, reason });
-      return camelKeys(
-        await approvals.reassign(task, step, to.length > 0 ? { to: [to].flat(), ...act } : { everyone: true, ...act }),
-      );
-    },
+    reassign: (task, step, { to, by, reason }) =>
+      call('approvals.reassign', task, step, to.length > 0 ? { to: [to].flat() } : { everyone: true }, { by, reason }),
   };
 }
 
-function remoteSchedules({ schedules }: Client): Partial<Tasker['schedules']> {
-  /** The context keeps its keys. */
-  const settings = ({ context, ...rest }: { context?: unknown }) => ({
-    ...snakeQuery(rest),
-    ...(context !== undefined && { context }),
-  });
+type Schedule = Awaited<ReturnType<Tasker['schedules']['get']>>;
+
+function remoteSchedules(call: CallVerb): Partial<Tasker['schedules']> {
   return {
-    list: async ({ state, source } = {}, { limit, after } = {}) =>
-      camelKeys((await schedules.list(snakeQuery({ state, source, limit, cursor: after }) as object)).schedules),
-    get: async (name) => camelKeys(await schedules.get(name, { limit: 5 })),
+    list: async ({ state, source } = {}, { limit, after } = {}) => {
+      const query = { state, source, limit, cursor: after };
+      return (await call<{ schedules: Schedule[] }>('schedules.list', query)).schedules;
+    },
+    // As many due times as the library returns.
+    get: (name) => call('schedules.get', name, { limit: 5 }),
     firings: async (name, { limit = 50, before } = {}) =>
-      camelKeys((await schedules.get(name, { limit, ...(before !== undefined && { before }) })).last),
-    create: async (schedule, { paused = false, ifExists = 'error', ...by } = {}) => {
-      const request = { ...settings(schedule), paused, if_exists: ifExists, ...actOf(by) };
-      return camelKeys(await schedules.create(request as never));
-    },
-    update: async (name, change, by) =>
-      camelKeys(await schedules.update(name, { ...settings(change), ...actOf(by) } as never)),
-    pause: async (name, by) => (await schedules.pause(name, actOf(by))).changed,
-    resume: async (name, by) => (await schedules.resume(name, actOf(by))).changed,
-    delete: async (name, by) => void (await schedules.delete(name, actOf(by))),
-    trigger: async (name, { context, idempotencyKey, ...by } = {}) => {
-      const given = { ...(context && { context }), ...(idempotencyKey && { idempotency_key: idempotencyKey }) };
-      return (await schedules.trigger(name, { ...given, ...actOf(by) })).task_uuid;
-    },
-    async *backfilling(name, { from, to, dryRun = false, ...by }) {
-      const range = { from: new Date(from).toISOString(), to: new Date(to).toISOString() };
-      yield camelKeys(await schedules.backfill(name, { ...range, dry_run: dryRun, ...actOf(by) }));
+      (await call<Schedule>('schedules.get', name, { limit, before })).last,
+    async *backfilling(name, { from, to, ...options }) {
+      yield await call('schedules.backfill', name, { from: new Date(from), to: new Date(to) }, options);
     },
   };
 }
 
-function remoteDeadLetters(client: Client): Partial<Tasker['deadLetters']> {
-  const { deadLetters } = client;
-  const zoned = (time: string | null) => time && `${time}Z`;
+type DeadLetterStats = Awaited<ReturnType<Tasker['deadLetters']['stats']>>[number];
+
+function remoteDeadLetters(client: Client, call: CallVerb): Partial<Tasker['deadLetters']> {
+  const zoned = <Time extends string | null>(time: Time) => time && (`${time}Z` as Time);
   const snake = (name: string) => name.replace(/(?!^)[A-Z]/g, (sign) => `_${sign}`).toLowerCase();
   return {
-    list: async (filter = {}, page = {}) =>
-      camelKeys(await deadLetters.search({ ...snakeQuery(filter), ...snakeQuery(page) } as object)),
-    get: async (id) => camelKeys(await deadLetters.get(id)),
-    add: async (task, { assignee, priority, metadata, ...by } = {}) => {
-      const given = { ...snakeQuery({ assignee, priority }), ...(metadata && { metadata }) };
-      return camelKeys(await deadLetters.add({ task_uuid: task, ...given, ...actOf(by) }));
-    },
+    add: (task, options) => call('deadLetters.add', { task_uuid: task }, options),
     update: async (ids, change, by) => {
       let changed = 0;
-      for (const id of [ids].flat()) changed += await changeOne(client, id, change, actOf(by));
+      for (const id of [ids].flat()) changed += await changeOne(call, id, change, by);
       return changed;
     },
-    redrive: async (id, by) => camelKeys(await deadLetters.redrive(id, actOf(by))),
     redriveAll: (target, options) => bulkAct(client, 'task_redrive', target, options),
+    // The route has the names and times of the described system.
     stats: async (filter = {}) =>
-      (await deadLetters.stats(snakeQuery(filter) as object)).map((row) =>
-        camelKeys({
-          ...row,
-          dlq_reason: snake(row.dlq_reason),
-          oldest_entry: zoned(row.oldest_entry),
-          newest_entry: zoned(row.newest_entry),
-          oldest_pending: zoned(row.oldest_pending),
-        }),
-      ),
-    staleness: async ({ limit } = {}) => camelKeys(await deadLetters.staleness(limit ? { limit } : {})),
+      (await call<DeadLetterStats[]>('deadLetters.stats', filter)).map((row) => ({
+        ...row,
+        dlqReason: snake(row.dlqReason) as typeof row.dlqReason,
+        oldestEntry: zoned(row.oldestEntry),
+        newestEntry: zoned(row.newestEntry),
+        oldestPending: zoned(row.oldestPending),
+      })),
   };
 }
 
 /** Each kind of change has its own route. Returns the number of changed entries. */
-async function changeOne({ deadLetters }: Client, id: string, change: DeadLetterChange, by: Act): Promise<number> {
+async function changeOne(
+  call: CallVerb,
+  id: string,
+  change: DeadLetterChange,
+  by: { actor?: string; reason?: string } = {},
+): Promise<number> {
   const { status, resolutionNotes: notes, note, assignee, priority } = change;
   let changed = 0;
-  const did = (answer: { changed: number }) => {
+  const send = async (verb: 'assign' | 'note' | 'resolve', request: object) => {
+    const answer = await call<{ changed: number }>(`deadLetters.${verb}`, id, request, by);
     changed = Math.max(changed, answer.changed);
   };
-  if (assignee !== undefined || priority !== undefined) {
-    const to = { ...(assignee !== undefined && { to: assignee }), ...(priority !== undefined && { priority }) };
-    did(await deadLetters.assign(id, { ...to, ...by }));
-  }
-  if (note !== undefined) did(await deadLetters.note(id, { note, ...by }));
-  if (status !== undefined) did(await deadLetters.resolve(id, { status, ...snakeQuery({ notes }), ...by }));
+  if (assignee !== undefined || priority !== undefined) await send('assign', { to: assignee, priority });
+  if (note !== undefined) await send('note', { note });
+  if (status !== undefined) await send('resolve', { status, notes });
   else if (notes !== undefined) {
-    await deadLetters.update(id, { resolution_notes: notes, resolved_by: by.by, reason: by.reason });
-    did({ changed: 1 });
+    const { actor: resolvedBy, reason } = by;
+    await call('deadLetters.update', id, { resolutionNotes: notes, resolvedBy, reason });
+    changed = 1;
   }
   return changed;
 }
 
-function remoteEngine(client: Client): object {
-  const { tasks, templates, namespaces } = client;
+function remoteEngine(client: Client, call: CallVerb): object {
+  const { templates } = client;
   return {
     // The server wakes its workers.
     announce: { work: async () => undefined },
-    listNamespaces: async () => camelKeys((await namespaces.list()).namespaces.map(({ pause: _, ...one }) => one)),
+    listNamespaces: async () => {
+      const { namespaces } = await call<{ namespaces: { pause: unknown }[] }>('namespaces.list');
+      return namespaces.map(({ pause: _, ...one }) => one);
+    },
     snapshotOf: async (uuid: string) => {
-      const { steps } = (await tasks.summary(uuid)).template;
+      type Steps = { template: { steps: { name: string; dependencies: string[] }[] } };
+      const { steps } = (await call<Steps>('tasks.summary', uuid)).template;
       const names = steps.map(({ name }) => name);
       return {
         graph: { names, parents: steps.map(({ dependencies }) => dependencies.map((one) => names.indexOf(one))) },
       };
     },
     templates: {
-      list: async () =>
-        (await templates.list()).templates.map(({ step_count: steps, paused: _, ...row }) =>
-          camelKeys({ ...row, steps }),
-        ),
+      list: async () => {
+        const all = await call<{ templates: { stepCount: number; paused: unknown }[] }>('templates.list');
+        return all.templates.map(({ stepCount: steps, paused: _, ...row }) => ({ ...row, steps }));
+      },
       newest: async (namespace: string, name: string, version: string) => {
         const { template, digest } = await templates.source({ namespace, name, version });
         return { template: templateFromJson(template), digest };

@@ -3,7 +3,7 @@ import { WAIT_KINDS } from '../../model/waits.ts';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
 import { stepState, taskState } from './states.ts';
-import { userFields, userJson } from './user-json.ts';
+import { SAME_NAMES, userFields, userJson } from './user-json.ts';
 
 /** The JSON of tasks and steps as the command line prints it with `--json`. */
 
@@ -117,7 +117,8 @@ const StepErrorSchema = z
     status_code: z.number().nullable(),
     context: userFields('public'),
   })
-  .register(NAMES, { id: 'StepError' });
+  .register(NAMES, { id: 'StepError' })
+  .register(SAME_NAMES, {});
 
 export const HistoryEntrySchema = z
   .object({

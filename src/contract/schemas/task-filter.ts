@@ -1,47 +1,10 @@
 import { z } from 'zod';
-import { cursor, flag, jsonObject, listed, queryNumber, several, time } from './query.ts';
-
-const text = z.string().optional();
+import { TASK_CONDITIONS } from '../filters/tasks.ts';
+import { queryOf } from './conditions.ts';
+import { cursor, queryNumber } from './query.ts';
 
 /** The conditions of a search, as parameters of a query. They are the options of `tasker task list` in snake_case. */
-export const filterQuery = {
-  namespace: text,
-  name: z.string().optional().meta({ description: 'The name of the template.' }),
-  template_version: z.string().optional().meta({ description: 'A version, or a range.', example: '>=1.2.0 <2.0.0' }),
-  state: listed
-    .optional()
-    .meta({ description: 'One state or several, separated by commas.', example: ['error', 'cancelled'] }),
-  open: flag.optional().meta({ description: 'Only tasks that have not ended.' }),
-  ended: flag.optional().meta({ description: 'Only tasks that have ended.' }),
-  stale: flag.optional().meta({ description: 'Only tasks that exceed a limit of their lifecycle.' }),
-  tag: several.optional().meta({ description: 'May be repeated. A task must have all given tags.' }),
-  initiator: text,
-  source: text,
-  source_system: z.string().optional().meta({ description: 'The same as `source`.' }),
-  reason: text,
-  correlation_id: text,
-  parent_correlation_id: text,
-  key: z.string().optional().meta({ description: 'The idempotency key that the task was created with.' }),
-  created_after: time.optional(),
-  created_before: time.optional(),
-  ended_after: time.optional(),
-  ended_before: time.optional(),
-  updated_after: time.optional(),
-  updated_before: time.optional(),
-  context: jsonObject.optional().meta({ description: 'JSON that the context contains. May be slow.' }),
-  step: z
-    .string()
-    .optional()
-    .meta({ description: 'The name of a step. The conditions below then apply to that step.' }),
-  step_state: text,
-  handler: text,
-  error_type: text,
-  error: z.string().optional().meta({ description: 'A part of the first line of the error. May be slow.' }),
-  worker: z.string().optional().meta({
-    description:
-      'The worker that runs the step, or that last ran it before it failed. Steps that the worker completed are not found.',
-  }),
-};
+export const filterQuery = queryOf(TASK_CONDITIONS);
 
 /** Conditions that assistants are not offered, to keep the list of their tools short. */
 export const RARE_CONDITIONS = [

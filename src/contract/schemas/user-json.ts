@@ -18,6 +18,12 @@ export const USER_JSON = z.registry<{ kind: UserJsonKind }>();
 /** The schemas of lists of names of fields, and of maps by such names. The names are converted as keys are. */
 export const FIELD_NAMES = z.registry<Record<never, never>>();
 
+/**
+ * The schemas of objects whose fields have the names of the JSON in the library too, because handlers write or read them:
+ * the error of a step.
+ */
+export const SAME_NAMES = z.registry<Record<never, never>>();
+
 interface Described {
   description?: string;
 }
