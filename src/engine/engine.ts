@@ -1,7 +1,7 @@
 import { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { UserClient } from '../db/user-transactions.ts';
-import { messageOf, TaskerError } from '../errors.ts';
+import { TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { checkUuid, stepIndex } from '../model/ids.ts';
 import { isStorableText } from '../model/json.ts';
@@ -16,7 +16,7 @@ import { isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
-import { notify, peek, type QueuePeek, queueDepths } from '../store/queue.ts';
+import { peek, type QueuePeek, queueDepths } from '../store/queue.ts';
 import { laneOf } from '../store/queue-id.ts';
 import { findStep, getStep, getSteps, heldSteps, loadResults, stepNames } from '../store/read-steps.ts';
 import type { OwnClaim } from '../store/record-steps.ts';
@@ -112,7 +112,6 @@ import {
   type TokenUse,
   type UsedToken,
 } from './waits/tokens.ts';
-import type { EndedWait } from './waits/waits.ts';
 
 /**
  * If the queue does not reflect a change of a pause after this time, the process that made the change has probably
