@@ -105,18 +105,18 @@ export type { BulkAct, BulkPreview, BulkProgress, BulkSample } from './engine/bu
 export type { BulkReport, BulkSummary } from './engine/bulk/bulks.ts';
 export type { BulkStep, BulkTarget } from './engine/bulk/targets.ts';
 export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
+export type { EventEnvelope } from './engine/events/envelope.ts';
 export type {
   DeadDelivery,
   DeadReference,
   EventGroup,
   EventReplay,
   EventReplayProgress,
-} from './engine/events/acts.ts';
-export type { EventEnvelope } from './engine/events/envelope.ts';
+} from './engine/events/groups.ts';
 export type { LoggedEvent } from './engine/events/logged-event.ts';
 export type { EventFilter } from './engine/events/search.ts';
 export type { DynamicLimits } from './engine/expansion.ts';
-export type { OperatorOptions } from './engine/operate.ts';
+export type { OperatorOptions } from './engine/operator-actions.ts';
 export type { CopyOptions } from './engine/rerun/copy-task.ts';
 export type { EarlierRun, RerunOptions, RerunStep, TaskRerun } from './engine/rerun/rerun.ts';
 export type { ArchiveDamage } from './engine/retention/archive-format.ts';

@@ -26,7 +26,7 @@ export const NAMED = [
   },
   {
     what: 'a cancellation reads steps without locking them',
-    file: 'src/store/acts/operate.ts',
+    file: 'src/store/operator-actions.ts',
     from: "'waiting', 'error') for update),",
     to: "'waiting', 'error')),",
   },

@@ -2,7 +2,7 @@
 
 export type { Activation } from '../engine/activate-template.ts';
 export type { RedriveFilter } from '../engine/bulk/redrives.ts';
-export type { AddOptions as DeadLetterAddOptions, DeadLetterChange } from '../engine/dead-letters/acts.ts';
+export type { AddOptions as DeadLetterAddOptions, DeadLetterChange } from '../engine/dead-letters/change.ts';
 export type {
   DeadLetter,
   DeadLetterDetails,

@@ -2,7 +2,7 @@ import path from 'node:path';
 import type { TaskerConfig } from '../config/config-keys.ts';
 import { DEFAULTS } from '../config/defaults.ts';
 import type { Engine } from '../engine/engine.ts';
-import { type OperatorOptions, operatorOf } from '../engine/operate.ts';
+import { type OperatorOptions, operatorOf } from '../engine/operator-actions.ts';
 import { type ArchiveDamage, readLines } from '../engine/retention/archive-format.ts';
 import { type ArchivedTask, archivedTask } from '../engine/retention/archived-task.ts';
 import { checkPruneFilter, type PruneFilter, planOfFilter } from '../engine/retention/plan.ts';

@@ -1,4 +1,4 @@
-import type { OperatorOptions } from '../engine/operate.ts';
+import type { OperatorOptions } from '../engine/operator-actions.ts';
 import {
   type Approval,
   type ApprovalFilter,

@@ -2,7 +2,7 @@ import { BulkAct, beginAgain, beginNew } from '../engine/bulk/bulk-act.ts';
 import { type BulkReport, type BulkSummary, begunBy, reportOf, stopOne, summaries } from '../engine/bulk/bulks.ts';
 import { type BulkTarget, readTarget } from '../engine/bulk/targets.ts';
 import type { Engine } from '../engine/engine.ts';
-import { type OperatorOptions, operatorOf, resultOf } from '../engine/operate.ts';
+import { type OperatorOptions, operatorOf, resultOf } from '../engine/operator-actions.ts';
 import { TaskerError } from '../errors.ts';
 import type { BulkAction, BulkRequest } from '../store/bulk/bulks.ts';
 

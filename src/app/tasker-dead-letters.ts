@@ -1,7 +1,7 @@
 import { BulkAct, beginNew } from '../engine/bulk/bulk-act.ts';
 import type { RedriveFilter } from '../engine/bulk/redrives.ts';
 import { readTarget } from '../engine/bulk/targets.ts';
-import type { AddOptions, DeadLetterChange } from '../engine/dead-letters/acts.ts';
+import type { AddOptions, DeadLetterChange } from '../engine/dead-letters/change.ts';
 import {
   type DeadLetterDetails,
   type DeadLetterPage,
@@ -16,7 +16,7 @@ import {
 } from '../engine/dead-letters/entries.ts';
 import type { DeadLetterFilter } from '../engine/dead-letters/filter.ts';
 import type { Redrive } from '../engine/dead-letters/redrive.ts';
-import { type OperatorOptions, operatorOf } from '../engine/operate.ts';
+import { type OperatorOptions, operatorOf } from '../engine/operator-actions.ts';
 import type { BulkOptions, BulkParts } from './tasker-bulk.ts';
 
 /**

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { isConnectionError } from '../engine/engine.ts';
+import type { EventEnvelope } from '../engine/events/envelope.ts';
 import {
   type DeadDelivery,
   type DeadFilter,
@@ -8,12 +9,11 @@ import {
   type EventReplay,
   type EventReplayProgress,
   groupNotFound,
-} from '../engine/events/acts.ts';
-import type { EventEnvelope } from '../engine/events/envelope.ts';
+} from '../engine/events/groups.ts';
 import type { EventLog } from '../engine/events/log.ts';
 import type { LoggedEvent } from '../engine/events/logged-event.ts';
 import { type EventFilter, readFilter } from '../engine/events/search.ts';
-import type { Door, OperatorOptions } from '../engine/operate.ts';
+import type { Door, OperatorOptions } from '../engine/operator-actions.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { retryUntilAnswered } from '../events/delivery/outage.ts';
 import type { Logger } from '../logging/logger.ts';

@@ -6,7 +6,7 @@ import type { Analytics, AnalyticsOptions } from '../engine/analytics/statistics
 import { type AuditFilter, type AuditPage, type AuditPageOptions, findActs } from '../engine/audit.ts';
 import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
 import type { Engine, RecordAnswer } from '../engine/engine.ts';
-import type { Door, OperatorOptions } from '../engine/operate.ts';
+import type { Door, OperatorOptions } from '../engine/operator-actions.ts';
 import type { PauseResult, PauseTarget } from '../engine/pause.ts';
 import { readCreateOptions, readRequests } from '../engine/read-requests.ts';
 import type { CopyOptions } from '../engine/rerun/copy-task.ts';
@@ -39,7 +39,7 @@ import { EventBus } from '../events/subscribing/event-bus.ts';
 import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import type { Metrics, MetricsReport } from '../metrics/metrics.ts';
-import type { PausePlace } from '../store/acts/list-pauses.ts';
+import type { PausePlace } from '../store/pauses/list.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { requestedTemplate } from '../template/template-name.ts';
 import { formatProblem } from '../template/template-problem.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cursor, named } from './schemas/acts.ts';
+import { cursor, named } from './schemas/action-results.ts';
 import { ApprovalSchema } from './schemas/approvals.ts';
 import { NAMES } from './schemas/names.ts';
 import { OPERATOR } from './schemas/operator.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Permission } from '../model/permissions.ts';
-import { named } from './schemas/acts.ts';
+import { named } from './schemas/action-results.ts';
 import { StartedSchema } from './schemas/bulk-acts.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';

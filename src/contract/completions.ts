@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { named, time, UseSchema } from './schemas/acts.ts';
+import { named, time, UseSchema } from './schemas/action-results.ts';
 import { NAMES } from './schemas/names.ts';
 import { userJson } from './schemas/user-json.ts';
 import { verb } from './verb.ts';

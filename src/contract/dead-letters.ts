@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { DEAD_LETTER_CONDITIONS } from './filters/dead-letters.ts';
-import { named, RedriveSchema } from './schemas/acts.ts';
+import { named, RedriveSchema } from './schemas/action-results.ts';
 import { queryOf } from './schemas/conditions.ts';
 import {
   DlqChangedSchema,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { named } from './schemas/acts.ts';
+import { named } from './schemas/action-results.ts';
 import { DeadSchema, EventSchema, GroupSchema } from './schemas/events.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cursor, named } from './schemas/acts.ts';
+import { cursor, named } from './schemas/action-results.ts';
 import { KeyHeader } from './schemas/idempotency-key.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';

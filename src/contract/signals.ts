@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { cursor, named } from './schemas/acts.ts';
+import { cursor, named } from './schemas/action-results.ts';
 import { TaskPath } from './schemas/paths.ts';
 import { queryNumber } from './schemas/query.ts';
 import { SentSchema, SignalBody, SignalSchema, TargetedBody, TaskSignalsSchema } from './schemas/signals.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ActedStepSchema, named, time } from './schemas/acts.ts';
+import { ActedStepSchema, named, time } from './schemas/action-results.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';
 import { StepPath, TaskPath } from './schemas/paths.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CopySchema, named, PauseResultSchema, RerunSchema, time } from './schemas/acts.ts';
+import { CopySchema, named, PauseResultSchema, RerunSchema, time } from './schemas/action-results.ts';
 import { EventSchema } from './schemas/events.ts';
 import { KeyHeader, OnDuplicate } from './schemas/idempotency-key.ts';
 import { FORMAT, MERMAID } from './schemas/mermaid.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ActivationSchema, named, PauseResultSchema } from './schemas/acts.ts';
+import { ActivationSchema, named, PauseResultSchema } from './schemas/action-results.ts';
 import { FORMAT, MERMAID } from './schemas/mermaid.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody } from './schemas/operator.ts';

@@ -2,12 +2,12 @@ import { isLockTimeout } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { LATEST } from '../model/schedule/spec.ts';
 import { lockActive, setActive } from '../store/active-versions.ts';
-import { noteAct } from '../store/acts/audit.ts';
+import { noteAct } from '../store/audit.ts';
 import { versionsOf } from '../store/templates.ts';
 import { readVersionedName } from '../template/template-name.ts';
 import { highestVersion } from '../template/version-order.ts';
 import { namedTemplate } from './named-template.ts';
-import { type OperatorOptions, operatorOf } from './operate.ts';
+import { type OperatorOptions, operatorOf } from './operator-actions.ts';
 import { activeIsHeld, CHANGING_ACTIVE, type TemplateStore } from './template-store.ts';
 
 /** The result of an activation. */

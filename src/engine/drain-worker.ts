@@ -4,9 +4,9 @@ import { TaskerError } from '../errors.ts';
 import { grouped } from '../model/grouped.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
-import { noteAct } from '../store/acts/audit.ts';
+import { noteAct } from '../store/audit.ts';
 import { type InstanceRow, lockInstances, recentWorkers, setDrain } from '../store/overview/workers.ts';
-import { type OperatorOptions, operatorOf } from './operate.ts';
+import { type OperatorOptions, operatorOf } from './operator-actions.ts';
 
 const SETTINGS = opening({ lock_timeout: '5s', statement_timeout: '30s', idle_in_transaction_session_timeout: '30s' });
 

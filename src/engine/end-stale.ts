@@ -13,7 +13,7 @@ import {
   judgeTasks,
   noteWatches,
 } from '../store/stale-tasks.ts';
-import { BY_ITSELF, missingHandlersOf } from './dead-letters/look.ts';
+import { BY_ITSELF, missingHandlersOf } from './dead-letters/find-stuck.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
 
 /** A task that exceeds a limit of its template's lifecycle. */

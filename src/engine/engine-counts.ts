@@ -1,7 +1,7 @@
 import type { Instruments } from '../metrics/instruments.ts';
 import type { Claimed } from '../store/claim-steps.ts';
 import type { CreatedTask } from './create-task.ts';
-import type { DeadLetterTurn } from './dead-letters/look.ts';
+import type { DeadLetterTurn } from './dead-letters/find-stuck.ts';
 import type { LifecycleTurn } from './end-stale.ts';
 import type { RecordAnswer, Recording } from './record.ts';
 import type { Swept } from './sweep.ts';

@@ -7,19 +7,19 @@ import { checkUuid, stepIndex } from '../model/ids.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import { UNNOTICED_LAG_MS } from '../model/search-lag.ts';
-import { listNamespaces, listPauses } from '../store/acts/list-pauses.ts';
-import { ENDINGS } from '../store/acts/operate.ts';
-import { endPausesOfEnded, forgetPauses } from '../store/acts/pauses.ts';
-import { earlierSteps } from '../store/acts/rerun.ts';
 import { batchResults, batchWorkers } from '../store/batches.ts';
 import { isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
+import { ENDINGS } from '../store/operator-actions.ts';
+import { listNamespaces, listPauses } from '../store/pauses/list.ts';
+import { endPausesOfEnded, forgetPauses } from '../store/pauses/pauses.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
 import { peek, type QueuePeek, queueDepths } from '../store/queue.ts';
 import { laneOf } from '../store/queue-id.ts';
 import { findStep, getStep, getSteps, heldSteps, loadResults, stepNames } from '../store/read-steps.ts';
 import type { OwnClaim } from '../store/record-steps.ts';
+import { earlierSteps } from '../store/rerun.ts';
 import { ping } from '../store/server/server-facts.ts';
 import type { HeldKey, StepKey } from '../store/step-key.ts';
 import { saveStepLogs, stepLogs } from '../store/step-logs.ts';
@@ -53,9 +53,9 @@ import { Announcements, CHANNEL_TAKEN, CHANNEL_WORKER } from './announcements.ts
 import { forgetOldActs } from './audit.ts';
 import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
-import { type AddOptions, addTask, changeDeadLetters, type DeadLetterChange } from './dead-letters/acts.ts';
+import { type AddOptions, addTask, changeDeadLetters, type DeadLetterChange } from './dead-letters/change.ts';
 import { type DeadLetterDetails, findDeadLetter } from './dead-letters/entries.ts';
-import { type DeadLetterLook, type DeadLetterTurn, lookForDeadLetters } from './dead-letters/look.ts';
+import { type DeadLetterLook, type DeadLetterTurn, findStuckTasks } from './dead-letters/find-stuck.ts';
 import { type Redrive, redrive } from './dead-letters/redrive.ts';
 import { type Thresholds, watchOpenTasks } from './dead-letters/watch.ts';
 import { type AskedWorker, askWorker } from './drain-worker.ts';
@@ -63,7 +63,7 @@ import { endStale, type LifecycleTurn } from './end-stale.ts';
 import { EngineCounts } from './engine-counts.ts';
 import { EventLog } from './events/log.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits } from './expansion.ts';
-import { HttpWorkerActs } from './http-workers/acts.ts';
+import { HttpWorkerSteps } from './http-workers/worker-steps.ts';
 import { offerSteps, tidyMissing } from './missing-handlers.ts';
 import {
   deleteTask,
@@ -74,14 +74,14 @@ import {
   retryTask,
   type SettleOptions,
   settleStep,
-} from './operate.ts';
+} from './operator-actions.ts';
 import { changePause, type PauseResult, type PauseTarget, settle } from './pause.ts';
 import type { RecordAnswer, Recording } from './record.ts';
 import { record } from './record-batch.ts';
 import type { Replica } from './replica.ts';
 import { type CopyOptions, copiesOf, copyTask } from './rerun/copy-task.ts';
 import { type EarlierRun, earlierRunView, type RerunOptions, rerunTask, type TaskRerun } from './rerun/rerun.ts';
-import { Schedules } from './schedules/acts.ts';
+import { Schedules } from './schedules/schedules.ts';
 import type { TaskFilter as SearchFilter } from './search/filter.ts';
 import { SearchProjector, type SearchProjectorOptions } from './search/projector.ts';
 import {
@@ -165,7 +165,7 @@ export class Engine {
   /** The schedules, which create tasks at their due times. */
   readonly schedules: Schedules;
   /** The actions of workers over HTTP. */
-  readonly httpWorkers: HttpWorkerActs;
+  readonly httpWorkers: HttpWorkerSteps;
   /** Reads changes of tasks, for streams. */
   readonly changes: ChangeFeed;
 
@@ -191,7 +191,7 @@ export class Engine {
     });
     this.events = new EventLog(database, this.templates);
     this.schedules = new Schedules(this);
-    this.httpWorkers = new HttpWorkerActs(this);
+    this.httpWorkers = new HttpWorkerSteps(this);
     this.changes = new ChangeFeed(database, logger, this.search.log);
   }
 
@@ -548,8 +548,8 @@ export class Engine {
   }
 
   /** Checks the dead letters: closes entries of tasks that make progress again, and adds blocked tasks. */
-  lookForDeadLetters(options: Partial<DeadLetterLook> = {}): AsyncGenerator<DeadLetterTurn> {
-    return this.#count.deadLetters(lookForDeadLetters(this.database, { searchable: this.search.enabled, ...options }));
+  findStuckTasks(options: Partial<DeadLetterLook> = {}): AsyncGenerator<DeadLetterTurn> {
+    return this.#count.deadLetters(findStuckTasks(this.database, { searchable: this.search.enabled, ...options }));
   }
 
   /** Applies the thresholds of the configuration to open tasks. */

@@ -1,7 +1,6 @@
 import type { Database } from '../db/database.ts';
 import type { Db } from '../db/statement.ts';
 import { abilityOf, type Candidate, isServed } from '../model/announced.ts';
-import { lockMoves, type Stretch, vacuumQueue } from '../store/acts/pauses.ts';
 import {
   anyMissing,
   changeMissing,
@@ -16,6 +15,7 @@ import {
   tidyWithheld,
   withholdSteps,
 } from '../store/missing-handlers.ts';
+import { lockMoves, type Stretch, vacuumQueue } from '../store/pauses/pauses.ts';
 import { laneOf, withheldPartOf } from '../store/queue-id.ts';
 import { announcedElsewhere } from '../store/workers.ts';
 import { FIRST_PLACE, MANY_MOVED, MOVING, moveAll, STRETCH } from './move-steps.ts';

@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
-import { lockMoves, moveSteps, type Stretch } from '../store/acts/pauses.ts';
+import { lockMoves, moveSteps, type Stretch } from '../store/pauses/pauses.ts';
 import { QUEUE_ORDER } from '../store/planner.ts';
 
 /** Settings for moving steps between the parts of the queue. */

@@ -7,8 +7,8 @@ import { TaskerError } from '../errors.ts';
 import { checkUuid } from '../model/ids.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
-import { noteAct } from '../store/acts/audit.ts';
-import { listNamespaces, type PauseRow, relatedPauses } from '../store/acts/list-pauses.ts';
+import { noteAct } from '../store/audit.ts';
+import { listNamespaces, type PauseRow, relatedPauses } from '../store/pauses/list.ts';
 import {
   endPause,
   lockMoves,
@@ -21,13 +21,13 @@ import {
   startPause,
   unsettledPauses,
   vacuumQueue,
-} from '../store/acts/pauses.ts';
+} from '../store/pauses/pauses.ts';
 import { laneOf, withheldPartOf } from '../store/queue-id.ts';
 import { getTasks, lockTasks } from '../store/tasks.ts';
 import { namespaceIds } from '../store/templates.ts';
 import { MANY_MOVED, moveAll } from './move-steps.ts';
 import { namedTemplate } from './named-template.ts';
-import { type OperatorOptions, onFreeTask, operatorOf } from './operate.ts';
+import { type OperatorOptions, onFreeTask, operatorOf } from './operator-actions.ts';
 import type { Pause } from './task-view.ts';
 import type { TemplateStore } from './template-store.ts';
 

@@ -6,7 +6,7 @@ import { heldSteps } from '../store/read-steps.ts';
 import { KIND, type OwnClaim } from '../store/record-steps.ts';
 import { lockTasks } from '../store/tasks.ts';
 import { withholdLocked } from './missing-handlers.ts';
-import type { Expanding } from './operate.ts';
+import type { Expanding } from './operator-actions.ts';
 import { grow, growthOf, isDynamic, type RecordAnswer, type Recording, recordLocked } from './record.ts';
 import { beginLocked, mayEndAtOnce } from './waits/begin.ts';
 

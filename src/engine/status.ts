@@ -1,6 +1,5 @@
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
-import { listPauses, type PauseRow } from '../store/acts/list-pauses.ts';
 import {
   type Attention,
   attention,
@@ -11,6 +10,7 @@ import {
   rates,
 } from '../store/overview/status.ts';
 import { failedWaitingTasks, type WaitsRow, waitsByKind } from '../store/overview/waits.ts';
+import { listPauses, type PauseRow } from '../store/pauses/list.ts';
 import { OVERVIEW_PLANS } from '../store/planner.ts';
 import { type LastPruneRow, lastPrune } from '../store/retention/runs.ts';
 import { lateSchedules } from '../store/schedules/schedules.ts';

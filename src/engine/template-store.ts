@@ -8,7 +8,7 @@ import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import type { TaskLimits } from '../model/task-limits.ts';
 import { type ActiveVersion, activeVersions, lockActive, readActive, setActive } from '../store/active-versions.ts';
-import { lockPausesShared } from '../store/acts/pauses.ts';
+import { lockPausesShared } from '../store/pauses/pauses.ts';
 import {
   contentsOf,
   ensureNamespace,

@@ -5,7 +5,7 @@ import type { CONTRACT } from '../contract/contract.ts';
 import { encode } from '../contract/encode.ts';
 import type { KeyHeader } from '../contract/schemas/idempotency-key.ts';
 import type { Verb } from '../contract/verb.ts';
-import type { OperatorOptions } from '../engine/operate.ts';
+import type { OperatorOptions } from '../engine/operator-actions.ts';
 import { actorOf, type Caller, callerOf, type Remarks } from './caller.ts';
 import { keyOf } from './idempotency-key.ts';
 import { refuseInvalid } from './refuse-invalid.ts';

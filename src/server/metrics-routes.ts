@@ -1,6 +1,6 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi';
 import { workerProcess } from '../contract/process.ts';
-import type { EventGroup } from '../engine/events/acts.ts';
+import type { EventGroup } from '../engine/events/groups.ts';
 import type { MetricValue } from '../metrics/metrics.ts';
 import { jsonRoute } from './route.ts';
 import type { ServedWorker } from './served-worker.ts';

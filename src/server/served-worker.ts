@@ -1,5 +1,5 @@
 import type { Engine } from '../engine/engine.ts';
-import type { EventGroup } from '../engine/events/acts.ts';
+import type { EventGroup } from '../engine/events/groups.ts';
 import type { MetricsReport } from '../metrics/metrics.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 

@@ -1,5 +1,5 @@
 import type { Db } from '../db/statement.ts';
-import type { Stretch } from './acts/pauses.ts';
+import type { Stretch } from './pauses/pauses.ts';
 import { placeOf, withheldPartsOf } from './queue-id.ts';
 import { columns, lists, sql } from './sql.ts';
 import type { HeldKey } from './step-key.ts';

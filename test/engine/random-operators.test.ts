@@ -198,7 +198,7 @@ async function perform(
         });
         const { how } = await tasker.deadLetters.redrive(taskUuid);
         count(`redrive ${how}`);
-        for await (const _ of tasker.engine.lookForDeadLetters({ leastMs: 0 }));
+        for await (const _ of tasker.engine.findStuckTasks({ leastMs: 0 }));
       }
     }
   };

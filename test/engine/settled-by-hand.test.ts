@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { onFreeTask } from '../../src/engine/operate.ts';
+import { onFreeTask } from '../../src/engine/operator-actions.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { choosing, partsFor, sharedHandWorkers, workers } from '../support/hand-worker.ts';

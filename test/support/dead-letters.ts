@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tasker } from '../../src/app/tasker.ts';
-import type { DeadLetterLook } from '../../src/engine/dead-letters/look.ts';
+import type { DeadLetterLook } from '../../src/engine/dead-letters/find-stuck.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { StepHandlerResult } from '../../src/handlers/step-handler.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
@@ -35,7 +35,7 @@ export async function look(tasker: Tasker, options: Partial<DeadLetterLook> = {}
   const before = await lastLook();
   for (let tries = 0; tries < 20 && (await lastLook()) === before; tries++) {
     if (tries > 0) await sleep(25);
-    for await (const { added, closed } of tasker.engine.lookForDeadLetters({ leastMs: 0, ...options })) {
+    for await (const { added, closed } of tasker.engine.findStuckTasks({ leastMs: 0, ...options })) {
       seen.added.push(...added.map(({ taskUuid }) => taskUuid));
       seen.closed.push(...closed.map(({ taskUuid }) => taskUuid));
       seen.resolutions.push(...closed.map(({ resolution }) => resolution));

@@ -7,7 +7,7 @@ import {
   revokeKey,
   rotateKey,
 } from '../../engine/credentials/api-keys.ts';
-import type { OperatorOptions } from '../../engine/operate.ts';
+import type { OperatorOptions } from '../../engine/operator-actions.ts';
 import type { Tasker } from '../tasker.ts';
 
 export type { ApiKey, ApiKeyRequest, CreatedApiKey };

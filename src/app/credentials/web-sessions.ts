@@ -1,5 +1,5 @@
 import { endSessions, type ListedSession, listSessions } from '../../engine/credentials/web-sessions.ts';
-import type { OperatorOptions } from '../../engine/operate.ts';
+import type { OperatorOptions } from '../../engine/operator-actions.ts';
 import type { Tasker } from '../tasker.ts';
 
 export type { ListedSession };

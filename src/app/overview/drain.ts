@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Engine } from '../../engine/engine.ts';
-import type { OperatorOptions } from '../../engine/operate.ts';
+import type { OperatorOptions } from '../../engine/operator-actions.ts';
 import { TaskerError } from '../../errors.ts';
 import { getWorker, listWorkers, type WorkerInfo } from './workers.ts';
 

@@ -1,4 +1,4 @@
-import type { OperatorOptions } from '../../engine/operate.ts';
+import type { OperatorOptions } from '../../engine/operator-actions.ts';
 import type { AppliedSchedule } from '../../engine/schedules/apply.ts';
 import type { BackfilledDue, BackfillOptions, TriggerOptions } from '../../engine/schedules/by-hand.ts';
 import type { CreateScheduleOptions, ScheduleFilter, SchedulePageOptions } from '../../engine/schedules/manage.ts';

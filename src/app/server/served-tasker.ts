@@ -1,6 +1,6 @@
 import { packageVersion } from '../../config/package-version.ts';
 import type { Engine } from '../../engine/engine.ts';
-import type { EventGroup } from '../../engine/events/acts.ts';
+import type { EventGroup } from '../../engine/events/groups.ts';
 import { TaskerError } from '../../errors.ts';
 import { type MetricsReport, silentMetrics } from '../../metrics/metrics.ts';
 import { checkHandlers } from '../../registry/check-handlers.ts';

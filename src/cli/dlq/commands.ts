@@ -59,28 +59,28 @@ function addActs(dlq: Command): void {
     .description('add tasks to the dead letters by hand; the tasks do not change')
     .option('--assignee <name>', 'person or team responsible for them')
     .option('--priority <number>', 'from -100 to 100; higher is more urgent', PRIORITY)
-    .action(lazily(async () => (await import('./act.ts')).dlqAdd));
+    .action(lazily(async () => (await import('./change.ts')).dlqAdd));
   addIds(addOperator(dlq.command('assign [entry...]')))
     .description('assign dead letters to a person or team, or change their priority')
     .option('--to <name>', 'person or team')
     .option('--unassign', 'remove the assignee')
     .option('--priority <number>', 'from -100 to 100; higher is more urgent', PRIORITY)
-    .action(lazily(async () => (await import('./act.ts')).dlqAssign));
+    .action(lazily(async () => (await import('./change.ts')).dlqAssign));
   addOperator(dlq.command('note <entry> <text>'))
     .description('add a remark to a dead letter')
-    .action(lazily(async () => (await import('./act.ts')).dlqNote));
+    .action(lazily(async () => (await import('./change.ts')).dlqNote));
   addIds(addOperator(dlq.command('resolve [entry...]')))
     .description('close dead letters; their tasks do not change')
     .addOption(closingStatus('outcome (default: manually_resolved)'))
     .option('-n, --notes <text>', 'description of the resolution')
-    .action(lazily(async () => (await import('./act.ts')).dlqResolve));
+    .action(lazily(async () => (await import('./change.ts')).dlqResolve));
   addIds(addOperator(dlq.command('update [entry...]')))
     .description('change fields of dead letters; with --status, also close them like `resolve`')
     .addOption(closingStatus('close the dead letters with this status'))
     .option('-n, --notes <text>', 'description of the resolution')
     .option('--assignee <name>', 'person or team responsible for them')
     .option('--priority <number>', 'from -100 to 100; higher is more urgent', PRIORITY)
-    .action(lazily(async () => (await import('./act.ts')).dlqUpdate));
+    .action(lazily(async () => (await import('./change.ts')).dlqUpdate));
 }
 
 function addRedrive(dlq: Command): void {

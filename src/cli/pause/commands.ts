@@ -27,8 +27,8 @@ const COVERS: Record<Pause['scope'], string> = {
 export function addPausing(noun: Command, scope: Pause['scope']): void {
   addOperator(noun.command(`pause ${ARGUMENTS[scope]}`))
     .description(`pause ${COVERS[scope]}: running steps finish, no other step starts until it is resumed`)
-    .action(lazily(async () => (await import('./act.ts')).pausing(scope)));
+    .action(lazily(async () => (await import('./pause-or-resume.ts')).pausing(scope)));
   addOperator(noun.command(`resume ${ARGUMENTS[scope]}`))
     .description(`end the pause of ${scope === 'task' ? 'a task' : `a ${scope}`}`)
-    .action(lazily(async () => (await import('./act.ts')).resuming(scope)));
+    .action(lazily(async () => (await import('./pause-or-resume.ts')).resuming(scope)));
 }

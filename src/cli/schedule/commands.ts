@@ -25,26 +25,26 @@ export function addScheduleCommands(program: Command): void {
   addOperator(addSettings(schedule.command('create <name>').description('create a schedule')))
     .requiredOption('-t, --template <template>', 'namespace/name@version, or namespace/name@latest')
     .option('--paused', 'create the schedule in the paused state')
-    .action(lazily(async () => (await import('./act.ts')).scheduleCreate));
+    .action(lazily(async () => (await import('./change.ts')).scheduleCreate));
   addOperator(addSettings(schedule.command('update <name>').description('change the given settings of a schedule')))
     .option('-t, --template <template>', 'namespace/name@version, or namespace/name@latest')
     .option('--unset <setting>', 'remove a setting, such as end or jitter; may be repeated', collect)
-    .action(lazily(async () => (await import('./act.ts')).scheduleUpdate));
+    .action(lazily(async () => (await import('./change.ts')).scheduleUpdate));
   addActs(schedule);
 }
 
 function addActs(schedule: Command): void {
   addOperator(schedule.command('pause <name>'))
     .description('pause a schedule; its open tasks continue')
-    .action(lazily(async () => (await import('./act.ts')).schedulePause));
+    .action(lazily(async () => (await import('./change.ts')).schedulePause));
   addOperator(schedule.command('resume <name>'))
     .description('resume a schedule; due times during the pause get no task')
-    .action(lazily(async () => (await import('./act.ts')).scheduleResume));
+    .action(lazily(async () => (await import('./change.ts')).scheduleResume));
   addOperator(schedule.command('trigger <name>'))
     .description('create a task of a schedule now; prints its id')
     .option('-i, --input <json>', 'context of this task, as a JSON object; @file reads a file, - reads standard input')
     .option('-k, --idempotency-key <key>', 'with the same key, a task is created only once')
-    .action(lazily(async () => (await import('./act.ts')).scheduleTrigger));
+    .action(lazily(async () => (await import('./change.ts')).scheduleTrigger));
   addOperator(schedule.command('backfill <name>'))
     .description('create the tasks of past due times that have none')
     .requiredOption('--from <time>', 'first time, such as 2026-01-01T00:00Z, or an age such as 7d; inclusive', moment)
@@ -58,7 +58,7 @@ function addActs(schedule: Command): void {
   addOperator(schedule.command('delete <name>'))
     .description('delete a schedule, but not its tasks')
     .option('-y, --yes', 'do not ask for confirmation')
-    .action(lazily(async () => (await import('./act.ts')).scheduleDelete));
+    .action(lazily(async () => (await import('./change.ts')).scheduleDelete));
   addOperator(schedule.command('apply [path...]'))
     .description(
       'create and update the schedules of a package from its files (default: ./schedules), and pause the others',

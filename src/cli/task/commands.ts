@@ -75,16 +75,16 @@ function addList(task: Command): void {
 function addActs(task: Command): void {
   addBulkOptions(task.command('cancel [uuid...]'), { what: 'task' })
     .description('cancel tasks that have not ended')
-    .action(lazily(async () => (await import('./act.ts')).taskCancel));
+    .action(lazily(async () => (await import('./change.ts')).taskCancel));
   addBulkOptions(task.command('retry [uuid...]'), { what: 'task' })
     .description('retry the failed steps of tasks with all their attempts, and the waiting steps immediately')
-    .action(lazily(async () => (await import('./act.ts')).taskRetry));
+    .action(lazily(async () => (await import('./change.ts')).taskRetry));
   addBulkOptions(task.command('resolve [uuid...]'), { what: 'task' })
     .description('end tasks by hand as resolved_manually; their open steps are cancelled')
-    .action(lazily(async () => (await import('./act.ts')).taskResolve));
+    .action(lazily(async () => (await import('./change.ts')).taskResolve));
   addBulkOptions(task.command('delete [uuid...]'), { what: 'task' })
     .description('delete tasks that have ended, with their results and history; the audit stays')
-    .action(lazily(async () => (await import('./act.ts')).taskDelete));
+    .action(lazily(async () => (await import('./change.ts')).taskDelete));
 }
 
 function addCreate(task: Command): void {

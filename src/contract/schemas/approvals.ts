@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { time, timeOrNull } from './acts.ts';
+import { time, timeOrNull } from './action-results.ts';
 import { NAMES } from './names.ts';
 import { userFields, userJson } from './user-json.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { named, time, timeOrNull } from './acts.ts';
+import { named, time, timeOrNull } from './action-results.ts';
 import { NAMES } from './names.ts';
 import { userJson } from './user-json.ts';
 

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isConnectionError } from '../../db/connection-error.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import { uuidV7 } from '../../model/ids.ts';
-import type { Operator } from '../../store/acts/operate.ts';
 import {
   type BulkAction,
   type BulkRequest,
@@ -14,6 +13,7 @@ import {
   takeBulk,
 } from '../../store/bulk/bulks.ts';
 import { type BulkCounts, countPaused, countSteps, markItems, nextItems, sampleItems } from '../../store/bulk/items.ts';
+import type { Operator } from '../../store/operator-actions.ts';
 import { FIRST_TASK } from '../../store/queue.ts';
 import type { StepKey } from '../../store/step-key.ts';
 import type { Engine } from '../engine.ts';

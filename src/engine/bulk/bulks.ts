@@ -1,7 +1,6 @@
 import type { Database } from '../../db/database.ts';
 import { TaskerError } from '../../errors.ts';
-import { noteAct } from '../../store/acts/audit.ts';
-import type { Operator } from '../../store/acts/operate.ts';
+import { noteAct } from '../../store/audit.ts';
 import {
   type BulkAction,
   type BulkRow,
@@ -12,6 +11,7 @@ import {
   stopBulk,
 } from '../../store/bulk/bulks.ts';
 import { countPaused, type LeftItemRow, listItems } from '../../store/bulk/items.ts';
+import type { Operator } from '../../store/operator-actions.ts';
 import type { TaskFilter } from '../search/filter.ts';
 import { CHUNK } from './chunk.ts';
 

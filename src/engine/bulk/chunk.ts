@@ -1,9 +1,6 @@
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
 import { isWorkerIndex } from '../../model/ids.ts';
-import { deleteTasks } from '../../store/acts/delete-tasks.ts';
-import { ENDINGS, endTask, type Operator } from '../../store/acts/operate.ts';
-import { type FailingStepRow, resetPlainSteps } from '../../store/acts/retry-steps.ts';
 import { type BulkAction, lockBulk } from '../../store/bulk/bulks.ts';
 import {
   type BulkCounts,
@@ -19,13 +16,16 @@ import {
 } from '../../store/bulk/items.ts';
 import { changedAmong, withStepAmong } from '../../store/bulk/live-conditions.ts';
 import { openEntriesOf } from '../../store/dead-letters/change.ts';
-import { closeEntriesOf } from '../../store/dead-letters/look.ts';
+import { closeEntriesOf } from '../../store/dead-letters/checks.ts';
+import { deleteTasks } from '../../store/delete-tasks.ts';
+import { ENDINGS, endTask, type Operator } from '../../store/operator-actions.ts';
 import { PINNED_PLANS } from '../../store/planner.ts';
+import { type FailingStepRow, resetPlainSteps } from '../../store/retry-steps.ts';
 import type { StepKey } from '../../store/step-key.ts';
 import { lockFreeTasks, taskStates } from '../../store/tasks.ts';
 import { closeRedriven } from '../dead-letters/redrive.ts';
 import type { ActEffects } from '../engine.ts';
-import { type Expanding, retryLocked, settleLocked } from '../operate.ts';
+import { type Expanding, retryLocked, settleLocked } from '../operator-actions.ts';
 import { reopenLocked } from '../rerun/rerun.ts';
 import type { LiveConditions, TaskFilter } from '../search/filter.ts';
 import type { TaskState } from '../task-view.ts';

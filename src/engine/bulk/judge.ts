@@ -1,6 +1,6 @@
-import type { FailingStepRow } from '../../store/acts/retry-steps.ts';
 import type { BulkAction } from '../../store/bulk/bulks.ts';
 import type { BulkItemRow, LiveStepRow, LiveTaskRow } from '../../store/bulk/items.ts';
+import type { FailingStepRow } from '../../store/retry-steps.ts';
 import { whyNothing } from '../dead-letters/redrive.ts';
 import type { TaskFilter } from '../search/filter.ts';
 import { actsOnSteps, stepStates } from './targets.ts';

@@ -2,8 +2,7 @@ import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
 import type { AuditAction } from '../../model/audit-actions.ts';
-import { noteAct } from '../../store/acts/audit.ts';
-import type { Operator } from '../../store/acts/operate.ts';
+import { noteAct } from '../../store/audit.ts';
 import { type BulkAction, type BulkRequest, countSelected, createBulk } from '../../store/bulk/bulks.ts';
 import {
   type GivenStep,
@@ -15,6 +14,7 @@ import {
   selectTasks,
   tasksOfSteps,
 } from '../../store/bulk/select-items.ts';
+import type { Operator } from '../../store/operator-actions.ts';
 import type { TaskSearch } from '../../store/search/conditions.ts';
 import { readTaskFilter, type TaskFilter } from '../search/filter.ts';
 import { pagesOf } from './pages.ts';

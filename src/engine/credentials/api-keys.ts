@@ -8,7 +8,7 @@ import { isStorableText } from '../../model/json.ts';
 import { isNamespace, NAMESPACE_RULE } from '../../model/namespace.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { isPermission, isRole, PERMISSIONS, ROLES } from '../../model/permissions.ts';
-import { noteAct } from '../../store/acts/audit.ts';
+import { noteAct } from '../../store/audit.ts';
 import {
   type ApiKeyRow,
   createApiKey,
@@ -20,7 +20,7 @@ import {
   revokeApiKey,
   touchApiKeys,
 } from '../../store/credentials/api-keys.ts';
-import { type OperatorOptions, operatorOf } from '../operate.ts';
+import { type OperatorOptions, operatorOf } from '../operator-actions.ts';
 
 /** An API key, without its secret. */
 export type ApiKey = ApiKeyRow;

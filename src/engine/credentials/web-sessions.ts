@@ -3,7 +3,7 @@ import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import { TaskerError } from '../../errors.ts';
 import { isStorableText } from '../../model/json.ts';
-import { noteAct } from '../../store/acts/audit.ts';
+import { noteAct } from '../../store/audit.ts';
 import {
   beginWebSession,
   endWebSession,
@@ -14,7 +14,7 @@ import {
   type NewWebSession,
   type WebSessionRow,
 } from '../../store/credentials/web-sessions.ts';
-import { type OperatorOptions, operatorOf } from '../operate.ts';
+import { type OperatorOptions, operatorOf } from '../operator-actions.ts';
 import { hashOf } from './api-keys.ts';
 
 /** The rights of a session. */

@@ -1,14 +1,14 @@
 import type { Db } from '../../db/statement.ts';
 import { TaskerError } from '../../errors.ts';
 import { checkUuid } from '../../model/ids.ts';
-import { type Act, noteAct } from '../../store/acts/audit.ts';
-import type { Operator } from '../../store/acts/operate.ts';
-import { failingSteps } from '../../store/acts/retry-steps.ts';
+import { type Act, noteAct } from '../../store/audit.ts';
 import { changeEntries, entryIds, lockEntries } from '../../store/dead-letters/change.ts';
 import { getDeadLetter } from '../../store/dead-letters/list.ts';
+import type { Operator } from '../../store/operator-actions.ts';
 import { stepNames } from '../../store/read-steps.ts';
+import { failingSteps } from '../../store/retry-steps.ts';
 import { getTasks, lockTasks, taskStates } from '../../store/tasks.ts';
-import { type Expanding, type OperatorOptions, onFreeTask, operatorOf, retryLocked } from '../operate.ts';
+import { type Expanding, type OperatorOptions, onFreeTask, operatorOf, retryLocked } from '../operator-actions.ts';
 import { reopenLocked } from '../rerun/rerun.ts';
 import type { TaskState } from '../task-view.ts';
 import { deadLetterNotFound } from './entries.ts';

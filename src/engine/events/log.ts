@@ -5,7 +5,6 @@ import { finishPart, type SetAside } from '../../store/events/finish.ts';
 import { createGroup, EVENT_PARTS } from '../../store/events/groups.ts';
 import { extendHolds, nextRetryMs, releaseHolds, type StillHeld } from '../../store/events/holds.ts';
 import type { LogPlace } from '../../store/events/list.ts';
-import { type GroupLook, lookIntoEvents } from '../../store/events/look.ts';
 import {
   dropMember,
   keepMember,
@@ -18,9 +17,10 @@ import { holdPart, type PartRows, readPart } from '../../store/events/parts.ts';
 import { forgetDead, forgetEvents, lockGroups, oldParts } from '../../store/events/retention.ts';
 import { finishRetries, holdRetries, type RetryEnd } from '../../store/events/retries.ts';
 import { lockSequence, sequenceEvents } from '../../store/events/sequence.ts';
+import { type GroupLook, workOfGroups } from '../../store/events/work-of-group.ts';
 import type { TemplateStore } from '../template-store.ts';
-import { EventActs } from './acts.ts';
 import { type EventEnvelope, envelopesOf } from './envelope.ts';
+import { EventGroups } from './groups.ts';
 import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { type EventFilter, type FollowFilter, findEvent, findEvents, followEvents } from './search.ts';
 import { EVENT_LIMITS, LONG_RUNNING, RELAXED_COMMIT, SETTINGS } from './settings.ts';
@@ -135,7 +135,7 @@ export interface NewMember {
  * The durable events, in one order for all readers, and the position of each group. All state is in the database, so
  * any process may run any operation at any time. If a process dies, the others wait at most until its lease expires.
  */
-export class EventLog extends EventActs {
+export class EventLog extends EventGroups {
   readonly #templates: TemplateStore;
   #sequencing: Promise<number> | undefined;
   #sequencingNext: Promise<number> | undefined;
@@ -325,7 +325,7 @@ export class EventLog extends EventActs {
 
   /** Returns the available work by group, with one statement. Removed groups are omitted. */
   look(groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
-    return this.database.pipeline(SETTINGS, (tx) => lookIntoEvents(tx, groupIds));
+    return this.database.pipeline(SETTINGS, (tx) => workOfGroups(tx, groupIds));
   }
 
   // ---- reading

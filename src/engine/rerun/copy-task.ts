@@ -1,11 +1,11 @@
 import type { Database } from '../../db/database.ts';
 import { TaskerError } from '../../errors.ts';
 import { uuidV7 } from '../../model/ids.ts';
-import { noteAct } from '../../store/acts/audit.ts';
-import { copiesOfTask, markCopy } from '../../store/acts/copies.ts';
+import { noteAct } from '../../store/audit.ts';
+import { copiesOfTask, markCopy } from '../../store/copies.ts';
 import { getTasks } from '../../store/tasks.ts';
 import { type CreatedTask, createTasks, type TaskRequest } from '../create-task.ts';
-import { type OperatorOptions, operatorOf } from '../operate.ts';
+import { type OperatorOptions, operatorOf } from '../operator-actions.ts';
 import type { TemplateStore } from '../template-store.ts';
 
 /** How {@link copyTask} copies a task. */

@@ -5,7 +5,9 @@ import { isStorableText } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { planRerun } from '../../model/rerun.ts';
 import { earliestMinutes } from '../../model/task-limits.ts';
-import { noteAct } from '../../store/acts/audit.ts';
+import { noteAct } from '../../store/audit.ts';
+import { recountBatches, releaseWorkers } from '../../store/batches.ts';
+import { recountSteps } from '../../store/expand-tasks.ts';
 import {
   type EarlierStepRow,
   makerResults,
@@ -15,12 +17,10 @@ import {
   type RerunTaskRow,
   readForRerun,
   restartTask,
-} from '../../store/acts/rerun.ts';
-import { recountBatches, releaseWorkers } from '../../store/batches.ts';
-import { recountSteps } from '../../store/expand-tasks.ts';
+} from '../../store/rerun.ts';
 import { watchTaskAgain } from '../../store/stale-tasks.ts';
 import { lockTasks, taskStates } from '../../store/tasks.ts';
-import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operate.ts';
+import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
 import type { StepState, TaskState } from '../task-view.ts';
 import type { Snapshot } from '../template-store.ts';
 

@@ -1,7 +1,7 @@
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
 import { TaskerError } from '../../errors.ts';
-import { deleteTasks } from '../../store/acts/delete-tasks.ts';
+import { deleteTasks } from '../../store/delete-tasks.ts';
 import { PINNED_PLANS } from '../../store/planner.ts';
 import { archiveLines } from '../../store/retention/archive-tasks.ts';
 import { type CheckedTask, checkPrunable } from '../../store/retention/candidates.ts';

@@ -3,7 +3,7 @@ import { isLockTimeout } from '../../db/connection-error.ts';
 import type { Database } from '../../db/database.ts';
 import type { Session } from '../../db/session.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
-import { noteAct } from '../../store/acts/audit.ts';
+import { noteAct } from '../../store/audit.ts';
 import {
   nextTransaction,
   olderSnapshot,
@@ -15,7 +15,7 @@ import {
   tableSpaces,
   vacuumTable,
 } from '../../store/retention/compaction.ts';
-import { type OperatorOptions, operatorOf } from '../operate.ts';
+import { type OperatorOptions, operatorOf } from '../operator-actions.ts';
 
 /** The operation of a compaction on one table. */
 export interface TableCompaction extends TableSpace {

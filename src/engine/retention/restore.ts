@@ -2,7 +2,7 @@ import path from 'node:path';
 import { opening } from '../../db/opening.ts';
 import { TaskerError } from '../../errors.ts';
 import { checkUuid } from '../../model/ids.ts';
-import { noteAct } from '../../store/acts/audit.ts';
+import { noteAct } from '../../store/audit.ts';
 import { findArchiveFile } from '../../store/retention/archive-files.ts';
 import { ARCHIVE_FORMAT } from '../../store/retention/archive-tasks.ts';
 import {
@@ -13,7 +13,7 @@ import {
   snapshotOfDigest,
 } from '../../store/retention/restore-tasks.ts';
 import type { Engine } from '../engine.ts';
-import { type OperatorOptions, operatorOf } from '../operate.ts';
+import { type OperatorOptions, operatorOf } from '../operator-actions.ts';
 import { type ArchiveDamage, readLines } from './archive-format.ts';
 import { PARTIAL } from './archive-writer.ts';
 import { type ArchivedTask, archivedTask } from './archived-task.ts';

@@ -1,10 +1,10 @@
 import type { Database } from '../../db/database.ts';
 import { messageOf, TaskerError } from '../../errors.ts';
 import { digestOfSchedule, type ScheduleSpec } from '../../model/schedule/spec.ts';
-import { noteAct } from '../../store/acts/audit.ts';
-import type { Operator } from '../../store/acts/operate.ts';
+import { noteAct } from '../../store/audit.ts';
+import type { Operator } from '../../store/operator-actions.ts';
 import { clockMs, listSchedules, lockSchedule, pauseSchedule } from '../../store/schedules/schedules.ts';
-import { type OperatorOptions, operatorOf } from '../operate.ts';
+import { type OperatorOptions, operatorOf } from '../operator-actions.ts';
 import { ACT_SETTINGS, insertSpec, onLocked, replace, resumeLocked } from './manage.ts';
 
 /** The actor that pauses a schedule whose file has disappeared. The schedule is resumed when the file is back. */

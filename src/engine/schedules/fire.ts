@@ -17,7 +17,7 @@ import {
   passDueTimes,
   type ScheduleRow,
 } from '../../store/schedules/schedules.ts';
-import type { OperatorOptions } from '../operate.ts';
+import type { OperatorOptions } from '../operator-actions.ts';
 import type { TemplateStore } from '../template-store.ts';
 import { type Plan, planDue } from './plan.ts';
 import {

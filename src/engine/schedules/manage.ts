@@ -6,8 +6,8 @@ import { uuidV7 } from '../../model/ids.ts';
 import { isStorableText } from '../../model/json.ts';
 import { dueAfter } from '../../model/schedule/due-times.ts';
 import { digestOfSchedule, type ScheduleSpec, timingOf } from '../../model/schedule/spec.ts';
-import { noteAct } from '../../store/acts/audit.ts';
-import type { Operator } from '../../store/acts/operate.ts';
+import { noteAct } from '../../store/audit.ts';
+import type { Operator } from '../../store/operator-actions.ts';
 import { noteFirings } from '../../store/schedules/firings.ts';
 import {
   clockMs,
@@ -21,7 +21,7 @@ import {
   type ScheduleRow,
   watchOpenTasksOf,
 } from '../../store/schedules/schedules.ts';
-import { type OperatorOptions, operatorOf } from '../operate.ts';
+import { type OperatorOptions, operatorOf } from '../operator-actions.ts';
 import type { ScheduleChange, ScheduleOptions } from './options.ts';
 import { leaveOut, type PlannedFiring, wakeOf } from './plan.ts';
 import { looksAtTasks } from './tasks.ts';

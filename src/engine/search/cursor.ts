@@ -1,6 +1,6 @@
 import { TaskerError } from '../../errors.ts';
 import { isUuid } from '../../model/ids.ts';
-import type { Found } from './look.ts';
+import type { Found } from './slices.ts';
 
 /** A position in a sorted list. */
 interface Place {

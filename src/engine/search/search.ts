@@ -20,7 +20,7 @@ import { getTasks } from '../../store/tasks.ts';
 import { type StepState, type Task, taskView } from '../task-view.ts';
 import { cursorsOf, readCursor } from './cursor.ts';
 import { readTaskFilter, type TaskFilter } from './filter.ts';
-import { type Found, look } from './look.ts';
+import { type Found, look } from './slices.ts';
 
 export type { SearchSort };
 

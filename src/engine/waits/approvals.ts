@@ -4,15 +4,15 @@ import { checkUuid, stepIndex, uuidV7 } from '../../model/ids.ts';
 import { isStorableText, storableJson } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
 import type { Wait } from '../../model/waits.ts';
-import { noteAct } from '../../store/acts/audit.ts';
 import { type ApprovalRow, dropVotes, getApproval, noteProgress, storeVote } from '../../store/approvals/approvals.ts';
+import { noteAct } from '../../store/audit.ts';
 import { storeEvents } from '../../store/events/store-events.ts';
 import { notify } from '../../store/queue.ts';
 import { findStep, stepNames } from '../../store/read-steps.ts';
 import { getTasks, lockTasks } from '../../store/tasks.ts';
 import { compileStored } from '../../template/json-schema-check.ts';
 import { shownValue } from '../create-task.ts';
-import { type OperatorOptions, onFreeTask, operatorOf } from '../operate.ts';
+import { type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
 import {
   type Approval,
   type ApprovalDecision,

@@ -2,7 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import type { WaitKind } from '../../model/waits.ts';
 import { type BeginningWait, beginWaits } from '../../store/waits/begin-waits.ts';
 import { openWaits } from '../../store/waits/read.ts';
-import type { Expanding } from '../operate.ts';
+import type { Expanding } from '../operator-actions.ts';
 import type { Recording } from '../record.ts';
 import { requestApproval } from './approvals.ts';
 import { endLocked } from './end.ts';

@@ -8,7 +8,7 @@ import type { StepKey } from '../../store/step-key.ts';
 import { callAgain } from '../../store/waits/call-again.ts';
 import { type DueWait, deferWaits, lockDueWaits, postponeWaits } from '../../store/waits/due-waits.ts';
 import { openWaits } from '../../store/waits/read.ts';
-import type { Expanding } from '../operate.ts';
+import type { Expanding } from '../operator-actions.ts';
 import { withFreeTasks } from '../with-free-tasks.ts';
 import { approvalDue } from './approvals.ts';
 import { endedWait, endLocked } from './end.ts';

@@ -9,7 +9,7 @@ import { KIND, type Recorded, recordWaits } from '../../store/record-steps.ts';
 import type { HeldKey, StepKey } from '../../store/step-key.ts';
 import { endWaits, FENCE_OF_WAITS } from '../../store/waits/end-waits.ts';
 import { takeRunning } from '../../store/waits/tokens.ts';
-import type { Expanding } from '../operate.ts';
+import type { Expanding } from '../operator-actions.ts';
 import { grow, growthOf, type RecordAnswer, type Recording, recordLocked } from '../record.ts';
 import type { AttemptDetail } from '../task-view.ts';
 import type { EndedWait, WaitEnding } from './waits.ts';

@@ -23,7 +23,7 @@ import { lockTasks } from '../../store/tasks.ts';
 import { compileStored } from '../../template/json-schema-check.ts';
 import type { JsonSchema } from '../../template/task-template.ts';
 import { createDespiteLoss } from '../create-task.ts';
-import { onFreeTask } from '../operate.ts';
+import { onFreeTask } from '../operator-actions.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
 import { ENDING, ENDING_LIMITS, endLocked } from './end.ts';
 import {

@@ -2,12 +2,12 @@ import type { Db } from '../../db/statement.ts';
 import { TaskerError } from '../../errors.ts';
 import { earliestMinutes } from '../../model/task-limits.ts';
 import { START_IDX, type WaitEnd } from '../../model/waits.ts';
-import { noteAct } from '../../store/acts/audit.ts';
+import { noteAct } from '../../store/audit.ts';
 import { watchTaskAgain } from '../../store/stale-tasks.ts';
 import { getTasks, lockTasks } from '../../store/tasks.ts';
 import { openWaits, waitsOf } from '../../store/waits/read.ts';
 import { startTask } from '../../store/waits/start-tasks.ts';
-import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operate.ts';
+import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
 import { moveTo, type NewTime } from './timers.ts';
 import type { DueRule, EndedWait, OpenWait } from './waits.ts';
 

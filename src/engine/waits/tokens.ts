@@ -23,7 +23,7 @@ import {
   tokenHash,
   tokenState,
 } from '../../store/waits/tokens.ts';
-import { type Expanding, onFreeTask, operatorOf, settleLocked } from '../operate.ts';
+import { type Expanding, onFreeTask, operatorOf, settleLocked } from '../operator-actions.ts';
 import type { Snapshot } from '../template-store.ts';
 import { ENDING, endLocked, endRunning } from './end.ts';
 import { tooLate } from './late.ts';

@@ -4,7 +4,7 @@ import type { Wait, WaitEnd, WaitKind } from '../../model/waits.ts';
 import type { EndedTaskRow } from '../../store/record-steps.ts';
 import type { StepKey } from '../../store/step-key.ts';
 import type { OpenWait } from '../../store/waits/read.ts';
-import type { Expanding } from '../operate.ts';
+import type { Expanding } from '../operator-actions.ts';
 
 export type { OpenWait } from '../../store/waits/read.ts';
 

@@ -6,7 +6,7 @@ import { type BulkActRequestSchema, bulkActs, PERMISSIONS } from '../../contract
 import { encode } from '../../contract/encode.ts';
 import { PreviewSchema, StartedSchema } from '../../contract/schemas/bulk-acts.ts';
 import { sqlState } from '../../engine/engine.ts';
-import type { OperatorOptions } from '../../engine/operate.ts';
+import type { OperatorOptions } from '../../engine/operator-actions.ts';
 import { TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { TASK_FILTER_KEYS } from '../../model/task-filter-keys.ts';

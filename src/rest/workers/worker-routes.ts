@@ -3,7 +3,7 @@ import type { Context } from 'hono';
 import { httpWorkersOf } from '../../app/http-workers/http-workers-of.ts';
 import { givenStepJson, PROTOCOL, reportOf, type WireReport } from '../../app/http-workers/wire.ts';
 import type { Tasker } from '../../app/tasker.ts';
-import { as } from '../../contract/schemas/acts.ts';
+import { as } from '../../contract/schemas/action-results.ts';
 import {
   BatchAnswerSchema,
   BatchSchema,

@@ -1,5 +1,5 @@
 import type { Db } from '../../db/statement.ts';
-import type { Operator } from '../acts/operate.ts';
+import type { Operator } from '../operator-actions.ts';
 import { shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 import type { DeadLetterStatus } from './list.ts';

@@ -1,5 +1,5 @@
 import type { Db } from '../../db/statement.ts';
-import type { Operator } from '../acts/operate.ts';
+import type { Operator } from '../operator-actions.ts';
 import { sql } from '../sql.ts';
 
 // An operator does not wait for the policy. The policy's run ends with its next transaction.

@@ -1,6 +1,6 @@
 import type { TaskerConfig } from '../../config/config-keys.ts';
 import type { AdoptedStepRow, ClaimedStepRow, Engine } from '../../engine/engine.ts';
-import type { HttpWorkerRow } from '../../engine/http-workers/acts.ts';
+import type { HttpWorkerRow } from '../../engine/http-workers/worker-steps.ts';
 import type { Snapshot } from '../../engine/template-store.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { covers } from '../../model/announced.ts';

@@ -1,6 +1,6 @@
 import type { TaskerConfig } from '../../config/config-keys.ts';
 import type { Engine, HeldKey, RecordAnswer } from '../../engine/engine.ts';
-import type { AttemptEndRow, HttpWorkerRow } from '../../engine/http-workers/acts.ts';
+import type { AttemptEndRow, HttpWorkerRow } from '../../engine/http-workers/worker-steps.ts';
 import type { RetentionPolicy } from '../../engine/retention/policy.ts';
 import { TaskerError } from '../../errors.ts';
 import type { PublisherSource } from '../../events/publishing/ask-publishers.ts';

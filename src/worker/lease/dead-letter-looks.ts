@@ -74,7 +74,7 @@ export class DeadLetterLooks {
     this.#looking = true;
     try {
       await this.#watch(stopped);
-      for await (const { added, closed } of this.#engine.lookForDeadLetters()) {
+      for await (const { added, closed } of this.#engine.findStuckTasks()) {
         if (added.length > 0) this.#warn(added);
         for (const { taskUuid, resolution } of closed) {
           this.#logger.debug({ task_uuid: taskUuid, resolution }, 'dead letter closed');

@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished, vi } from 'vitest';
 import type { Database } from '../../../src/db/database.ts';
-import { type Looks, look } from '../../../src/engine/search/look.ts';
 import type { StepPage, TaskPage, TaskPageOptions } from '../../../src/engine/search/search.ts';
+import { type Looks, look } from '../../../src/engine/search/slices.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError, RetryableError } from '../../../src/handlers/failures/handler-errors.ts';
 import { openSession } from '../../support/database.ts';

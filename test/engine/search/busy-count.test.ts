@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Db } from '../../../src/db/statement.ts';
-import { look } from '../../../src/engine/search/look.ts';
+import { look } from '../../../src/engine/search/slices.ts';
 import { made, sql } from '../../../src/store/sql.ts';
 import { setup } from '../../support/setup.ts';
 

@@ -1,5 +1,5 @@
-import type { Db } from '../../db/statement.ts';
-import { sql } from '../sql.ts';
+import type { Db } from '../db/statement.ts';
+import { sql } from './sql.ts';
 
 const MARK_COPY = sql('mark_copy')`update tasker.task set copy_of = $2 where task_uuid = $1`;
 

@@ -2,11 +2,11 @@ import type { Database } from '../../db/database.ts';
 import type { Db } from '../../db/statement.ts';
 import { TaskerError } from '../../errors.ts';
 import { nearNames } from '../../model/near-names.ts';
-import { noteAct } from '../../store/acts/audit.ts';
+import { noteAct } from '../../store/audit.ts';
 import { type DeadPlace, type DeadRow, discardDead, forgetRevived, listDead } from '../../store/events/dead.ts';
 import { EVENT_PARTS, type EventGroup, findGroup, listGroups, removeGroup } from '../../store/events/groups.ts';
 import { countReplay, lockActs, promoteRetries, redeliverEvents, replayPart } from '../../store/events/replay.ts';
-import { type OperatorOptions, operatorOf } from '../operate.ts';
+import { type OperatorOptions, operatorOf } from '../operator-actions.ts';
 import { type LoggedEvent, loggedEvent } from './logged-event.ts';
 import { type EventFilter, findEvent, limitOf, readFilter } from './search.ts';
 import { LONG_RUNNING } from './settings.ts';
@@ -52,7 +52,7 @@ export interface DeadFilter {
 }
 
 /** Operations on the log for operators: groups, dead deliveries and replays. */
-export class EventActs {
+export class EventGroups {
   protected readonly database: Database;
 
   constructor(database: Database) {

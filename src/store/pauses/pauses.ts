@@ -1,8 +1,8 @@
 import type { Db } from '../../db/statement.ts';
+import type { Operator } from '../operator-actions.ts';
 import { pausedPartsOf, placeOf, queueIdOf, unpausedPartsOf } from '../queue-id.ts';
 import { openTasks } from '../shown-state.ts';
 import { sql } from '../sql.ts';
-import type { Operator } from './operate.ts';
 
 /**
  * The object that a pause covers: a task, a namespace, a template of the namespace, or one version of that template.

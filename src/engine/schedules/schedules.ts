@@ -3,7 +3,7 @@ import type { TaskSchedule } from '../../model/schedule/spec.ts';
 import { firingsOf, schedulesOfTasks } from '../../store/schedules/firings.ts';
 import { lateSchedules } from '../../store/schedules/schedules.ts';
 import type { Announcements } from '../announcements.ts';
-import type { OperatorOptions } from '../operate.ts';
+import type { OperatorOptions } from '../operator-actions.ts';
 import { timeOf } from '../search/filter.ts';
 import type { TemplateStore } from '../template-store.ts';
 import { type AppliedFiles, type AppliedSchedule, applySchedules } from './apply.ts';

@@ -11,13 +11,13 @@ import {
   type LockedEntryRow,
   lockEntries,
 } from '../../store/dead-letters/change.ts';
+import { closeEntriesOf } from '../../store/dead-letters/checks.ts';
 import type { DeadLetterStatus } from '../../store/dead-letters/list.ts';
-import { closeEntriesOf } from '../../store/dead-letters/look.ts';
 import { lockTasks, taskStates } from '../../store/tasks.ts';
-import { type OperatorOptions, onFreeTask, operatorOf } from '../operate.ts';
+import { type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
 import { deadLetterNotFound } from './entries.ts';
 import { checkText, DEAD_LETTER_STATUSES, oneOf } from './filter.ts';
-import { LIFECYCLE } from './look.ts';
+import { LIFECYCLE } from './find-stuck.ts';
 
 /** How to add a task to the dead letters. */
 export interface AddOptions extends OperatorOptions {

@@ -25,7 +25,7 @@ export interface GroupLook {
 }
 
 /** Returns the available work by group. Removed groups are omitted. Writes nothing. */
-export async function lookIntoEvents(db: Db, groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
+export async function workOfGroups(db: Db, groupIds: readonly number[]): Promise<Map<number, GroupLook>> {
   const { rows } = await db.query<GroupLook & { id: number }>(LOOK, [`{${groupIds.join(',')}}`]);
   return new Map(rows.map(({ id, ...look }) => [id, look]));
 }

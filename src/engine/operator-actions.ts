@@ -6,21 +6,21 @@ import { TaskerError } from '../errors.ts';
 import { hasOutcome } from '../model/dynamic-outcome.ts';
 import { isStorableText, storableJson } from '../model/json.ts';
 import { START_IDX } from '../model/waits.ts';
-import { noteAct } from '../store/acts/audit.ts';
-import { deleteTasks, releaseIdentity } from '../store/acts/delete-tasks.ts';
+import { noteAct } from '../store/audit.ts';
+import { recountBatches, releaseWorkers } from '../store/batches.ts';
+import { openEntriesOf } from '../store/dead-letters/change.ts';
+import { closeEntriesOf } from '../store/dead-letters/checks.ts';
+import { deleteTasks, releaseIdentity } from '../store/delete-tasks.ts';
+import { existingSteps } from '../store/expand-tasks.ts';
 import {
   type ENDINGS,
   endTask as end,
   type Operator,
   resetStep as reset,
   settleStep as settle,
-} from '../store/acts/operate.ts';
-import { type FailingStepRow, failingSteps, retryWaitingStep } from '../store/acts/retry-steps.ts';
-import { recountBatches, releaseWorkers } from '../store/batches.ts';
-import { openEntriesOf } from '../store/dead-letters/change.ts';
-import { closeEntriesOf } from '../store/dead-letters/look.ts';
-import { existingSteps } from '../store/expand-tasks.ts';
+} from '../store/operator-actions.ts';
 import { getStep } from '../store/read-steps.ts';
+import { type FailingStepRow, failingSteps, retryWaitingStep } from '../store/retry-steps.ts';
 import type { StepKey } from '../store/step-key.ts';
 import { getTasks, lockTasks } from '../store/tasks.ts';
 import { openWaits } from '../store/waits/read.ts';

@@ -1,9 +1,9 @@
-import type { Db } from '../../db/statement.ts';
-import { WORKER_IS_OVER } from '../expand-tasks.ts';
-import { queueIdOf } from '../queue-id.ts';
-import { sql } from '../sql.ts';
-import { BEGUN_AT } from '../waits/start-tasks.ts';
-import { endPausesOfEnded } from './pauses.ts';
+import type { Db } from '../db/statement.ts';
+import { WORKER_IS_OVER } from './expand-tasks.ts';
+import { endPausesOfEnded } from './pauses/pauses.ts';
+import { queueIdOf } from './queue-id.ts';
+import { sql } from './sql.ts';
+import { BEGUN_AT } from './waits/start-tasks.ts';
 
 // A claim locks steps, and so does a handler that saves progress. This statement waits for both, so that later
 // statements see the resulting states. Claims skip the locked steps.

@@ -1,7 +1,7 @@
-import type { Db } from '../../db/statement.ts';
-import type { AuditAction } from '../../model/audit-actions.ts';
-import { sql } from '../sql.ts';
-import type { Operator } from './operate.ts';
+import type { Db } from '../db/statement.ts';
+import type { AuditAction } from '../model/audit-actions.ts';
+import type { Operator } from './operator-actions.ts';
+import { sql } from './sql.ts';
 
 const NOTE_ACT = sql('note_act')`
 insert into tasker.operator_action (at, action, task_uuid, idx, target, from_state, to_state, details, actor, reason, door, bulk_id)

@@ -13,7 +13,7 @@ import {
   takeTurn,
   tryLooking,
   wantedHandlers,
-} from '../../store/dead-letters/look.ts';
+} from '../../store/dead-letters/checks.ts';
 import { missingHandlers, type NeededHandler } from '../../store/missing-handlers.ts';
 import { FIRST_TASK } from '../../store/queue.ts';
 import { lockFreeTasks } from '../../store/tasks.ts';
@@ -63,7 +63,7 @@ const SETTINGS = opening({
  * may call this function at any time. The check runs in one process at a time, and only if none has run it recently.
  * Yields the changes of each transaction.
  */
-export async function* lookForDeadLetters(
+export async function* findStuckTasks(
   database: Database,
   { searchable, leastMs = LEAST_MS, checkMs = CHECK_MS }: DeadLetterLook,
 ): AsyncGenerator<DeadLetterTurn> {

@@ -1,8 +1,8 @@
-import type { Db } from '../../db/statement.ts';
-import { countBeforeDelete } from '../analytics/count-before-delete.ts';
-import { lockSearch } from '../search/projection.ts';
-import { sql } from '../sql.ts';
-import type { Operator } from './operate.ts';
+import type { Db } from '../db/statement.ts';
+import { countBeforeDelete } from './analytics/count-before-delete.ts';
+import type { Operator } from './operator-actions.ts';
+import { lockSearch } from './search/projection.ts';
+import { sql } from './sql.ts';
 
 // A task's entries in the audit stay. The names of its steps are added to these entries, because no other row keeps
 // them.

@@ -1,7 +1,7 @@
-import type { Db } from '../../db/statement.ts';
-import { queueIdOf } from '../queue-id.ts';
-import { sql } from '../sql.ts';
-import type { StepKey } from '../step-key.ts';
+import type { Db } from '../db/statement.ts';
+import { queueIdOf } from './queue-id.ts';
+import { sql } from './sql.ts';
+import type { StepKey } from './step-key.ts';
 
 // The statement may wait for a worker that is claiming a step. So `greatest` keeps a cancelled attempt from ending before
 // its start.

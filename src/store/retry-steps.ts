@@ -1,8 +1,8 @@
-import type { Db } from '../../db/statement.ts';
-import { queueIdOf } from '../queue-id.ts';
-import { columns, sql } from '../sql.ts';
-import type { StepKey } from '../step-key.ts';
-import type { Operator } from './operate.ts';
+import type { Db } from '../db/statement.ts';
+import type { Operator } from './operator-actions.ts';
+import { queueIdOf } from './queue-id.ts';
+import { columns, sql } from './sql.ts';
+import type { StepKey } from './step-key.ts';
 
 // The step keeps its number of attempts, and its place in a batch, where a waiting step is treated as active. The timer
 // is deleted, because it would wake a worker unnecessarily.

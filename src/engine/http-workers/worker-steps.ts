@@ -71,7 +71,7 @@ class NothingClaimed extends Error {
 }
 
 /** The statements and transactions of workers that use HTTP. */
-export class HttpWorkerActs {
+export class HttpWorkerSteps {
   readonly #engine: Claiming;
 
   constructor(engine: Claiming) {
