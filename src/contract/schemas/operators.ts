@@ -55,10 +55,44 @@ const LETTER = {
 
 export const DeadLetterRowSchema = z.object(LETTER).register(NAMES, { id: 'DeadLetterRow' });
 
+const SnapshotSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    namespace: z.string(),
+    task_name: z.string(),
+    task_version: z.string(),
+    current_state: z.string(),
+    time_in_state_minutes: z.number(),
+    threshold_minutes: z.number().nullable().meta({ description: 'The limit that the task exceeded.' }),
+    snapshot_timestamp: z.string(),
+    task_details: z.object({
+      correlation_id: z.string(),
+      priority: z.int(),
+      requested_at: z.string(),
+      created_at: z.string(),
+    }),
+    step_count: z.int(),
+    steps: z
+      .array(
+        z.object({
+          name: z.string(),
+          state: z.string(),
+          attempts: z.int(),
+          max_attempts: z.int(),
+          error_type: z.string().optional(),
+          error: z.string().optional(),
+          started_at: z.string().optional(),
+          next_retry_at: z.string().optional(),
+        }),
+      )
+      .meta({ description: 'At most 50, failed and running steps first. Errors are cut after 300 characters.' }),
+  })
+  .register(NAMES, { id: 'DeadLetterSnapshot' });
+
 export const DeadLetterDetailsSchema = z
   .object({
     ...LETTER,
-    task_snapshot: userFields('public'),
+    task_snapshot: SnapshotSchema,
     notes: z.array(z.object({ at: z.string(), author: z.string(), note: z.string() })),
   })
   .register(NAMES, { id: 'DeadLetterDetails' });
