@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import type { Said } from '../api/acts.ts';
+import type { Said } from '../api/types.ts';
 import { useDraft } from './draft.ts';
 import { FormDialog } from './form/form-dialog.tsx';
 

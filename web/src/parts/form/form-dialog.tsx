@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
-import type { Said } from '../../api/acts.ts';
+import type { Said } from '../../api/types.ts';
 import { Button, Code, Problem } from '../controls.tsx';
 import { Dialog } from '../dialog.tsx';
 import { OperatorFields, useOperator } from '../operator.tsx';

@@ -1,11 +1,14 @@
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import type { Queue as QueueProblems } from '../../../../src/client/contract.ts';
-import { ApiError, ask, type Query } from '../../api/client.ts';
-import { useMissing } from '../../api/me.tsx';
+import { useQuery } from '@tanstack/react-query';
+import type { CallOptions } from '../../../../src/client/client-options.ts';
+import { ApiError, api } from '../../api/client.ts';
+import { useLacking } from '../../api/me.tsx';
 import { usePolling, usePrecaution } from '../../api/polling.ts';
-import type { Pause, Status, Summary, TaskPage } from '../../api/types.ts';
+import { type Method, routeOf } from '../../api/routes.ts';
+import { useSummary } from '../../api/summary.ts';
+import type { Queue, Status, Summary } from '../../api/types.ts';
 import { useLinks, useNamespace } from '../../frame/namespace.ts';
 import type { HUES } from '../../parts/state.tsx';
+import { mayCover } from '../queues/may-cover.ts';
 
 /** An item that needs a person's attention. */
 export interface Need {
@@ -60,23 +63,23 @@ interface Part<Data> {
  */
 export function useNeeds(): Needs {
   const namespace = useNamespace();
-  const missing = useMissing();
+  const lacking = useLacking();
   const status = useQuery({
     queryKey: ['status'],
-    queryFn: ({ signal }) => ask<Status>('v1/status', { signal }),
+    queryFn: ({ signal }) => api.installation.status({ signal }),
     enabled: namespace === undefined,
     refetchInterval: usePrecaution(),
   });
   const refused = status.error instanceof ApiError && status.error.status === FORBIDDEN;
   const whole = namespace === undefined && !refused;
   const lists = useLists(!whole);
-  const { data: summary, error: noSummary } = useSummary(!whole);
+  const { data: summary, error: noSummary } = useSlowSummary(!whole);
   const parts: Part<Attention>[] = whole
     ? [{ what: 'the status', missing: undefined, data: status.data && ofStatus(status.data), error: status.error }]
     : [
         {
           what: 'the summary of tasks',
-          missing: missing('tasks:list'),
+          missing: lacking(api.installation.summary),
           data: summary && ofSummary(summary),
           error: noSummary,
         },
@@ -103,15 +106,8 @@ function sumOf(parts: readonly Attention[]): Attention {
 }
 
 /** The summary of the chosen namespace. */
-export function useSummary(enabled = true) {
-  const namespace = useNamespace();
-  return useQuery({
-    queryKey: ['summary', namespace],
-    queryFn: ({ signal }) => ask<Summary>('v1/summary', { query: { namespace }, signal }),
-    enabled,
-    refetchInterval: usePolling(SLOWLY_MS),
-    placeholderData: keepPreviousData,
-  });
+export function useSlowSummary(enabled = true) {
+  return useSummary({ interval: usePolling(SLOWLY_MS), enabled });
 }
 
 function ofStatus({ attention, workers, pauses }: Status): Attention {
@@ -129,7 +125,7 @@ function ofStatus({ attention, workers, pauses }: Status): Attention {
 }
 
 /** The problems of the queues that the credential may see. A worker may serve several namespaces. */
-function ofQueues(queues: readonly QueueProblems[]): Attention {
+function ofQueues(queues: readonly Queue[]): Attention {
   const served = queues.some(({ workers, draining }) => workers.length + draining.length > 0);
   return {
     counts: {
@@ -161,33 +157,17 @@ function ofSummary(summary: Summary): Attention {
 /** Reads the lists that the credential may see. */
 function useLists(enabled: boolean): Part<Attention>[] {
   const namespace = useNamespace();
-  const queues = usePart<{ queues: QueueProblems[] }>({ path: 'v1/queues', permission: 'workers:read', enabled });
-  const blocked = usePart<TaskPage>({
-    path: 'v1/tasks',
-    permission: 'tasks:list',
-    query: { ...BLOCKED, limit: 1 },
-    enabled,
-  });
-  const letters = usePart<{ total: number; total_is_exact: boolean }>({
-    path: 'v1/dlq/entries',
-    permission: 'dlq:read',
-    query: { limit: 1 },
-    enabled,
-  });
-  const pauses = usePart<{ pauses: Pause[] }>({
-    path: 'v1/pauses',
-    permission: 'tasks:list',
-    query: { limit: MOST_PAUSES },
-    ofAll: true,
-    enabled,
-  });
+  const queues = usePart(api.workers.queues, { namespace }, enabled);
+  const blocked = usePart(api.tasks.list, { ...BLOCKED, namespace, limit: 1 }, enabled);
+  const letters = usePart(api.deadLetters.search, { namespace, limit: 1 }, enabled);
+  const pauses = usePart(api.installation.pauses, { limit: MOST_PAUSES }, enabled);
   return [
     {
       ...blocked,
       what: 'the tasks',
       data: blocked.data && {
-        counts: { blocked: blocked.data.pagination?.total_count ?? 0 },
-        atLeast: blocked.data.pagination?.total_is_exact === false ? ['blocked'] : [],
+        counts: { blocked: blocked.data.pagination.total_count },
+        atLeast: blocked.data.pagination.total_is_exact ? [] : ['blocked'],
       },
     },
     {
@@ -207,7 +187,7 @@ function useLists(enabled: boolean): Part<Attention>[] {
       ...pauses,
       what: 'the pauses',
       data: pauses.data && {
-        counts: { pauses: pauses.data.pauses.filter((pause) => isIn(pause, namespace)).length },
+        counts: { pauses: pauses.data.pauses.filter((pause) => mayCover(pause, namespace)).length },
         atLeast: pauses.data.pauses.length < MOST_PAUSES ? [] : ['pauses'],
       },
     },
@@ -218,32 +198,16 @@ const MOST_PAUSES = 1_000;
 /** Includes waiting tasks with a failed step. */
 const BLOCKED = { state: 'blocked_by_failures,waiting', step_state: 'error' };
 
-/** Returns whether a pause may cover tasks of a namespace. The namespace of a paused task is not known. */
-function isIn({ scope, target }: Pause, namespace: string | undefined): boolean {
-  if (namespace === undefined || scope === 'task') return true;
-  return target === namespace || target.startsWith(`${namespace}/`);
-}
-
-/** Reads a list of the chosen namespace, if the user has the permission. `ofAll`: the list cannot be limited to a namespace. */
-function usePart<Data>({
-  path,
-  permission,
-  query,
-  ofAll = false,
-  enabled,
-}: {
-  path: string;
-  permission: string;
-  query?: Query;
-  ofAll?: boolean;
-  enabled: boolean;
-}): Omit<Part<Data>, 'what'> {
-  const chosen = useNamespace();
-  const missing = useMissing()(permission);
-  const namespace = ofAll ? undefined : chosen;
+/** Reads a list, if the user may call its method. */
+function usePart<Query, Data>(
+  method: Method & ((query: Query, options: CallOptions) => Promise<Data>),
+  query: NoInfer<Query>,
+  enabled: boolean,
+): Omit<Part<Data>, 'what'> {
+  const missing = useLacking()(method);
   const { data, error } = useQuery({
-    queryKey: ['needs', path, namespace],
-    queryFn: ({ signal }) => ask<Data>(path, { query: { ...query, namespace }, signal }),
+    queryKey: ['needs', routeOf(method), query],
+    queryFn: ({ signal }) => method(query, { signal }),
     enabled: enabled && missing === undefined,
     refetchInterval: usePolling(SLOWLY_MS),
   });

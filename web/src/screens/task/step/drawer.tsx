@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import { useNow } from '../../../api/live.tsx';
-import type { StepDetail } from '../../../api/types.ts';
+import type { StepResponse } from '../../../api/types.ts';
 import { Button, Problem } from '../../../parts/controls.tsx';
 import { Prose } from '../../../parts/prose.tsx';
 import { State } from '../../../parts/state.tsx';
@@ -77,7 +77,7 @@ function LoadingDrawer({ name, error, onClose }: { name: string; error: Error | 
 
 interface StepDrawerProps {
   data: TaskData;
-  step: StepDetail;
+  step: StepResponse;
   onClose(): void;
 }
 
