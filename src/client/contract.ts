@@ -1790,7 +1790,7 @@ export interface BrowserSessionList {
 export interface BulkAct {
   id: number;
   action: string;
-  state: string;
+  state: 'selected' | 'running' | 'stopped' | 'done';
   /** Null if the items were listed by id. */
   filter: Record<string, unknown> | null;
   actor: string;
@@ -1875,7 +1875,7 @@ export interface BulkActRequest {
 export interface BulkReport {
   id: number;
   action: string;
-  state: string;
+  state: 'selected' | 'running' | 'stopped' | 'done';
   /** Null if the items were listed by id. */
   filter: Record<string, unknown> | null;
   actor: string;
@@ -1921,10 +1921,10 @@ export interface ChangedSchedule {
   jitter_ms: number;
   start: string | null;
   end: string | null;
-  catch_up: string;
+  catch_up: 'none' | 'last' | 'all';
   catch_up_window_ms: number | null;
-  overlap: string;
-  on_failure: string;
+  overlap: 'allow' | 'skip' | 'queue_one' | 'cancel_running';
+  on_failure: 'continue' | 'pause';
   words: string;
   state: 'active' | 'paused' | 'over';
   /** ISO 8601. */
@@ -2123,7 +2123,7 @@ export interface DeadLetterDetails {
   original_state: string;
   dlq_reason: string;
   dlq_timestamp: string;
-  resolution_status: string;
+  resolution_status: 'pending' | 'manually_resolved' | 'permanently_failed' | 'cancelled';
   resolution_timestamp: string | null;
   resolution_notes: string | null;
   resolved_by: string | null;
@@ -2175,7 +2175,7 @@ export interface DeadLetterRow {
   original_state: string;
   dlq_reason: string;
   dlq_timestamp: string;
-  resolution_status: string;
+  resolution_status: 'pending' | 'manually_resolved' | 'permanently_failed' | 'cancelled';
   resolution_timestamp: string | null;
   resolution_notes: string | null;
   resolved_by: string | null;
@@ -2928,10 +2928,10 @@ export interface Schedule {
   jitter_ms: number;
   start: string | null;
   end: string | null;
-  catch_up: string;
+  catch_up: 'none' | 'last' | 'all';
   catch_up_window_ms: number | null;
-  overlap: string;
-  on_failure: string;
+  overlap: 'allow' | 'skip' | 'queue_one' | 'cancel_running';
+  on_failure: 'continue' | 'pause';
   words: string;
   state: 'active' | 'paused' | 'over';
   /** ISO 8601. */
@@ -3128,7 +3128,7 @@ export interface StalenessMonitoring {
 export interface StartedBulkAct {
   id: number;
   action: string;
-  state: string;
+  state: 'selected' | 'running' | 'stopped' | 'done';
   matched: number;
   done: number;
   skipped_count: number;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { STATUSES } from './dead-letters.ts';
 import { NAMES } from './names.ts';
 import { stepState } from './states.ts';
 import { PauseSchema } from './task-details.ts';
@@ -32,7 +33,7 @@ const LETTER = {
   original_state: z.string(),
   dlq_reason: z.string(),
   dlq_timestamp: z.string(),
-  resolution_status: z.string(),
+  resolution_status: z.enum(STATUSES),
   resolution_timestamp: textOrNull,
   resolution_notes: textOrNull,
   resolved_by: textOrNull,
