@@ -3,10 +3,12 @@ import type {
   Act,
   Approval,
   Statistics,
+  TaskGraph,
   TemplateDiff,
   TemplateListResponse,
   WorkerDetails,
 } from '../../../src/client/contract.ts';
+import type { STEP_STATES, TASK_STATES } from '../../../src/model/states.ts';
 
 export type * from '../../../src/client/contract.ts';
 export type {
@@ -27,6 +29,9 @@ export type {
  */
 export type Said = Required<Act>;
 
+export type TaskState = (typeof TASK_STATES)[number];
+export type StepState = (typeof STEP_STATES)[number];
+export type GraphEdge = TaskGraph['edges'][number];
 export type RunningStep = WorkerDetails['steps'][number];
 export type SlowStep = Statistics['slow_steps'][number];
 export type SlowTemplate = Statistics['templates'][number];

@@ -75,7 +75,7 @@ function Body({ letter }: { letter: DeadLetterDetails }) {
         {letter.entries_of_task > 1 && <Fact name="Entries">{letter.entries_of_task} of this task</Fact>}
         {!open && (
           <Fact name="Outcome">
-            {STATUSES[letter.resolution_status as keyof typeof STATUSES]} by {letter.resolved_by ?? 'tasker'}{' '}
+            {STATUSES[letter.resolution_status]} by {letter.resolved_by ?? 'tasker'}{' '}
             <Time at={letter.resolution_timestamp} />
             {letter.resolution_notes && <span className="block text-soft">{letter.resolution_notes}</span>}
           </Fact>

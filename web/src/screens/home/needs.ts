@@ -27,9 +27,12 @@ export interface Need {
 const SLOWLY_MS = 10_000;
 const FORBIDDEN = 403;
 
-/** The numbers of problems. `at_least` names the numbers that are lower bounds. */
+/** The names of the numbers. */
+type Problem = Exclude<keyof Status['attention'], 'at_least'> | 'hung_slots' | 'lost' | 'pauses';
+
+/** The numbers of problems. `atLeast` names the numbers that are lower bounds. */
 interface Attention {
-  counts: Partial<Record<string, number>>;
+  counts: Partial<Record<Problem, number>>;
   atLeast: readonly string[];
 }
 
@@ -114,7 +117,7 @@ function ofStatus({ attention, workers, pauses }: Status): Attention {
   const { no_worker: noWorker, at_least: atLeast, ...counts } = attention;
   return {
     counts: {
-      ...(counts as Record<string, number>),
+      ...counts,
       no_worker: Number(noWorker),
       lost: workers.lost,
       hung_slots: workers.hung_slots,
@@ -145,7 +148,7 @@ const SUMMED = [
   'dead_deliveries',
   'late_timers',
   'late_schedules',
-] as const;
+] as const satisfies (Problem & keyof Queue)[];
 
 function ofSummary(summary: Summary): Attention {
   return {
@@ -221,7 +224,7 @@ function useNeedRows({ counts, atLeast }: Attention): Need[] {
   const { blocked = 0, unserved = 0, stale = 0, dead_letters: letters = 0, approvals = 0, pauses = 0 } = counts;
   const { dead_deliveries: deliveries = 0, late_timers: timers = 0, late_schedules: schedules = 0 } = counts;
   const { no_worker: noWorker = 0, lost = 0, hung_slots: hung = 0, failing_schedules: failing = 0 } = counts;
-  const more = (name: string) => ({ more: atLeast.includes(name) });
+  const more = (name: Problem) => ({ more: atLeast.includes(name) });
   const bad = { state: 'error', hue: 'red' } as const;
   const slow = { state: 'waiting', hue: 'amber' } as const;
   const needs: Need[] = [

@@ -24,9 +24,9 @@ interface Draft {
   cron: string;
   every: string;
   timezone: string;
-  overlap: string;
-  catch_up: string;
-  on_failure: string;
+  overlap: Schedule['overlap'];
+  catch_up: Schedule['catch_up'];
+  on_failure: Schedule['on_failure'];
   jitter: string;
   start: string;
   end: string;
@@ -55,21 +55,21 @@ const NEW: Draft = {
   context: {},
 };
 
-const OVERLAPS = [
-  ['allow', 'Start the next task as well'],
-  ['skip', 'Skip the due time'],
-  ['queue_one', 'Start one when it has ended'],
-  ['cancel_running', 'Cancel the open task'],
-] as const;
-const CATCH_UPS = [
-  ['none', 'Nothing'],
-  ['last', 'A task for the last one'],
-  ['all', 'A task for each'],
-] as const;
-const ON_FAILURE = [
-  ['continue', 'Continue'],
-  ['pause', 'Pause the schedule'],
-] as const;
+const OVERLAPS: Readonly<Record<Schedule['overlap'], string>> = {
+  allow: 'Start the next task as well',
+  skip: 'Skip the due time',
+  queue_one: 'Start one when it has ended',
+  cancel_running: 'Cancel the open task',
+};
+const CATCH_UPS: Readonly<Record<Schedule['catch_up'], string>> = {
+  none: 'Nothing',
+  last: 'A task for the last one',
+  all: 'A task for each',
+};
+const ON_FAILURE: Readonly<Record<Schedule['on_failure'], string>> = {
+  continue: 'Continue',
+  pause: 'Pause the schedule',
+};
 const SECOND = 1000;
 
 function NewSchedule() {
@@ -125,9 +125,9 @@ function settingsOf(draft: Draft): ScheduleChange {
     timezone: textOf(draft.timezone),
     cron: draft.timing === 'cron' ? textOf(draft.cron) : null,
     every: draft.timing === 'every' ? textOf(draft.every) : null,
-    overlap: textOf(draft.overlap),
-    catch_up: textOf(draft.catch_up),
-    on_failure: textOf(draft.on_failure),
+    overlap: draft.overlap,
+    catch_up: draft.catch_up,
+    on_failure: draft.on_failure,
     jitter: textOf(draft.jitter),
     start: textOf(draft.start),
     end: textOf(draft.end),
@@ -363,20 +363,20 @@ function More({ draft, change }: PartProps) {
         <ChoiceField
           label="While a task is still open"
           value={draft.overlap}
-          options={OVERLAPS}
-          onChange={(overlap) => change({ overlap })}
+          options={Object.entries(OVERLAPS)}
+          onChange={(overlap) => change({ overlap: overlap as Draft['overlap'] })}
         />
         <ChoiceField
           label="After missed due times"
           value={draft.catch_up}
-          options={CATCH_UPS}
-          onChange={(text) => change({ catch_up: text })}
+          options={Object.entries(CATCH_UPS)}
+          onChange={(text) => change({ catch_up: text as Draft['catch_up'] })}
         />
         <ChoiceField
           label="After a failed task"
           value={draft.on_failure}
-          options={ON_FAILURE}
-          onChange={(text) => change({ on_failure: text })}
+          options={Object.entries(ON_FAILURE)}
+          onChange={(text) => change({ on_failure: text as Draft['on_failure'] })}
         />
         <TextField
           label="Priority"

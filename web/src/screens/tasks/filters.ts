@@ -1,11 +1,11 @@
-import { STEP_STATES, type TASK_STATES } from '../../../../src/model/states.ts';
+import { STEP_STATES } from '../../../../src/model/states.ts';
 import type { api } from '../../api/client.ts';
+import type { TaskState } from '../../api/types.ts';
 import { lookOf } from '../../parts/state.tsx';
 import { dateText } from '../../parts/words.ts';
 
 /** The query of the task list. */
 export type TaskQuery = NonNullable<Parameters<typeof api.tasks.list>[0]>;
-type TaskState = (typeof TASK_STATES)[number];
 
 /** A filter of the task list. Its name is the query parameter, of this page and of the API. */
 export interface Field {

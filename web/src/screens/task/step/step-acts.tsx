@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { api, stepActs } from '../../../api/client.ts';
 import { useLacking } from '../../../api/me.tsx';
 import type { Method } from '../../../api/routes.ts';
-import type { StepResponse } from '../../../api/types.ts';
+import type { StepResponse, StepState } from '../../../api/types.ts';
 import { type Act, ActDialog } from '../../../parts/act-dialog.tsx';
 import { Button } from '../../../parts/controls.tsx';
 import { hasEnded } from '../task-words.ts';
@@ -10,7 +10,7 @@ import type { TaskData } from '../use-task.ts';
 import { CompleteDialog } from './complete-dialog.tsx';
 import { RerunDialog } from './rerun-dialog.tsx';
 
-const OVER = new Set(['complete', 'resolved_manually', 'cancelled']);
+const OVER: ReadonlySet<string> = new Set<StepState>(['complete', 'resolved_manually', 'cancelled']);
 
 interface StepActsProps {
   data: TaskData;
