@@ -1,8 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect } from 'react';
-import type { Permission } from '../../../src/model/permissions.ts';
 import { ApiError, api } from './client.ts';
-import { type Method, RETRY_MS, useRoutes, useRoutesQuery } from './routes.ts';
+import { type Method, type OtherRoute, RETRY_MS, useRoutes, useRoutesQuery } from './routes.ts';
 import type { Me } from './types.ts';
 
 const MeContext = createContext<Me | undefined>(undefined);
@@ -48,13 +47,16 @@ function isUnauthorized(error: unknown): boolean {
   return error instanceof ApiError && error.status === UNAUTHORIZED;
 }
 
-/** Returns the user of the page. The subject is null if the server has no authentication; each action then names a person. */
+/**
+ * Returns the user of the page. The subject is null if the server has no authentication. Each action then names a
+ * person.
+ */
 export function useMe(): Me {
   return useContext(MeContext)!;
 }
 
 /** Returns the permission that the user lacks for a method. */
-export function useLacking(): (method: Method | 'GET /config') => string | undefined {
+export function useLacking(): (method: Method | OtherRoute) => string | undefined {
   const { permissions } = useMe();
   const routes = useRoutes();
   return (method) => {
@@ -63,10 +65,4 @@ export function useLacking(): (method: Method | 'GET /config') => string | undef
       return undefined;
     return permissions.includes(needed) ? undefined : needed;
   };
-}
-
-/** Returns the first of these permissions that the user lacks. */
-export function useMissing(): (...needed: readonly Permission[]) => string | undefined {
-  const { permissions } = useMe();
-  return (...needed) => (permissions === null ? undefined : needed.find((name) => !permissions.includes(name)));
 }

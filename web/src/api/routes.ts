@@ -7,8 +7,8 @@ type Table = typeof ROUTES;
 /** A method of the API, such as `api.tasks.retry`. */
 export type Method = { [Noun in keyof Table]: Api[Noun][keyof Table[Noun] & keyof Api[Noun]] }[keyof Table];
 
-/** The routes outside the contract that the page uses. */
-type OtherRoute = 'GET /config' | 'GET /v1/auth/providers';
+/** The routes outside the contract that depend on the configuration of the server. */
+export type OtherRoute = 'GET /config' | 'GET /v1/auth/providers';
 
 const NAMES = new Map<unknown, string>(
   Object.entries<Record<string, Route>>(ROUTES).flatMap(([noun, routes]) => {

@@ -12,7 +12,6 @@ import type { STEP_STATES, TASK_STATES } from '../../../src/model/states.ts';
 
 export type * from '../../../src/client/contract.ts';
 export type {
-  BackfilledDue as Due,
   DeadLetterRow as Letter,
   ServerDetailedHealth as Health,
   TaskExplanation as Explanation,
@@ -21,7 +20,6 @@ export type {
   TaskListResponse as TaskPage,
   TaskResponse as Task,
   TaskTimeline as Timeline,
-  TemplateListResponse as Templates,
 } from '../../../src/client/contract.ts';
 
 /**

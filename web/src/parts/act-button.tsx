@@ -1,6 +1,6 @@
 import { type ComponentProps, type ReactNode, useState } from 'react';
 import { useLacking } from '../api/me.tsx';
-import { type Method, routeOf } from '../api/routes.ts';
+import { type Method, type OtherRoute, routeOf } from '../api/routes.ts';
 import { type Act, ActDialog } from './act-dialog.tsx';
 import { Button, Empty, Panel } from './controls.tsx';
 
@@ -32,7 +32,7 @@ export function ActButton({ method, target, act, ...rest }: ActButtonProps) {
 }
 
 /** Shows its content only to users who may call a method. Other users see the permission that they lack. */
-export function Readable({ method, children }: { method: Method | 'GET /config'; children: ReactNode }) {
+export function Readable({ method, children }: { method: Method | OtherRoute; children: ReactNode }) {
   const lacking = useLacking()(method);
   if (lacking === undefined) return children;
   return (

@@ -1,8 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
-import type { Permission } from '../../../src/model/permissions.ts';
 import { api, previewBulkAct } from '../api/client.ts';
-import { useMissing } from '../api/me.tsx';
+import { useLacking } from '../api/me.tsx';
+import type { Method } from '../api/routes.ts';
 import type { BulkActPreview, BulkActRequest, BulkReport } from '../api/types.ts';
 import { Button, Problem } from './controls.tsx';
 import { Dialog } from './dialog.tsx';
@@ -21,24 +21,24 @@ export interface BulkAct {
 
 const PROGRESS_MS = 1_000;
 const EXAMPLES = 4;
-/** Actions that are hard to undo ask for a reason. */
+/** Actions that are hard to undo ask for a reason. `method`: the action on one task, which needs the same permission. */
 export const ACTIONS = {
-  task_retry: { verb: 'Retry', done: 'retried', permission: 'tasks:update' },
-  task_cancel: { verb: 'Cancel', done: 'cancelled', permission: 'tasks:cancel', danger: true },
-  task_resolve: { verb: 'Resolve', done: 'resolved', permission: 'tasks:update', needsReason: true },
-  task_delete: { verb: 'Delete', done: 'deleted', permission: 'tasks:delete', danger: true, needsReason: true },
-  task_redrive: { verb: 'Redrive', done: 'redriven', permission: 'dlq:update' },
+  task_retry: { verb: 'Retry', done: 'retried', method: api.tasks.retry },
+  task_cancel: { verb: 'Cancel', done: 'cancelled', method: api.tasks.cancel, danger: true },
+  task_resolve: { verb: 'Resolve', done: 'resolved', method: api.tasks.resolve, needsReason: true },
+  task_delete: { verb: 'Delete', done: 'deleted', method: api.tasks.delete, danger: true, needsReason: true },
+  task_redrive: { verb: 'Redrive', done: 'redriven', method: api.deadLetters.redrive },
 } as const satisfies Partial<
   Record<
     BulkActRequest['action'],
-    { verb: string; done: string; permission: Permission; danger?: boolean; needsReason?: boolean }
+    { verb: string; done: string; method: Method; danger?: boolean; needsReason?: boolean }
   >
 >;
 
 /** Returns the permission that the user lacks for a bulk action. */
 export function useLackingBulk(): (action: keyof typeof ACTIONS) => string | undefined {
-  const missing = useMissing();
-  return (action) => missing('tasks:update', ACTIONS[action].permission);
+  const lacking = useLacking();
+  return (action) => lacking(api.bulkActs.start) ?? lacking(ACTIONS[action].method);
 }
 
 const sum = <Row,>(rows: readonly Row[], number: (row: Row) => number) =>

@@ -121,6 +121,7 @@ export function ListScreen<Query extends object | undefined, Answer extends obje
   const cursor = useSearchParams()[0].get('cursor') ?? undefined;
   const list = useList({ ...source, query: { ...query, cursor } });
   const rows = list.rows?.filter(isShown);
+  const { all } = list;
   return (
     <>
       <Heading title={title} answer={rows ? answer(rows) : '\u00a0'}>
@@ -135,7 +136,7 @@ export function ListScreen<Query extends object | undefined, Answer extends obje
               columns={columns}
               rows={rows}
               keyOf={keyOf}
-              all={list.all}
+              all={all && (async () => (await all()).filter(isShown))}
               pages={<Pages next={list.next} />}
             />
           ) : (

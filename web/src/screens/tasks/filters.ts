@@ -1,6 +1,5 @@
-import { STEP_STATES } from '../../../../src/model/states.ts';
 import type { api } from '../../api/client.ts';
-import type { TaskState } from '../../api/types.ts';
+import type { StepState, TaskState } from '../../api/types.ts';
 import { lookOf } from '../../parts/state.tsx';
 import { dateText } from '../../parts/words.ts';
 
@@ -13,7 +12,7 @@ export interface Field {
   label: string;
   placeholder: string;
   /** The allowed values, if they are limited. */
-  values?: readonly string[];
+  values?: readonly StepState[];
 }
 
 export const FIELDS: readonly Field[] = [
@@ -29,7 +28,17 @@ export const FIELDS: readonly Field[] = [
     name: 'step_state',
     label: 'Step state',
     placeholder: 'a state',
-    values: STEP_STATES,
+    values: [
+      'error',
+      'waiting_for_retry',
+      'waiting',
+      'in_progress',
+      'enqueued',
+      'pending',
+      'complete',
+      'cancelled',
+      'resolved_manually',
+    ],
   },
   { name: 'handler', label: 'Handler', placeholder: 'charge_card' },
   { name: 'error_type', label: 'Error type', placeholder: 'card_declined' },
