@@ -70,7 +70,9 @@ export class TypeWriter {
 
   #text(schema, io) {
     const kind = USER_JSON.get(schema);
-    if (kind) return schema instanceof z.ZodUnknown ? 'unknown' : 'Record<string, unknown>';
+    if (kind && !(schema instanceof z.ZodObject)) {
+      return schema instanceof z.ZodUnknown ? 'unknown' : 'Record<string, unknown>';
+    }
     switch (schema.def.type) {
       case 'string': {
         // Servers may know more states than this client.

@@ -1604,7 +1604,7 @@ export interface ActedStep {
   updated_at: string;
   completed_at: string | null;
   /** Null without the permission tasks:context_read. */
-  results: Record<string, unknown> | null;
+  results: StepResults | null;
   dependencies_satisfied: boolean;
   retry_eligible: boolean;
   ready_for_execution: boolean;
@@ -1827,7 +1827,7 @@ export interface BrowserSessionList {
 export interface BulkAct {
   id: number;
   action: string;
-  state: string;
+  state: 'selected' | 'running' | 'stopped' | 'done';
   /** Null if the items were listed by id. */
   filter: Record<string, unknown> | null;
   actor: string;
@@ -1912,7 +1912,7 @@ export interface BulkActRequest {
 export interface BulkReport {
   id: number;
   action: string;
-  state: string;
+  state: 'selected' | 'running' | 'stopped' | 'done';
   /** Null if the items were listed by id. */
   filter: Record<string, unknown> | null;
   actor: string;
@@ -1958,10 +1958,10 @@ export interface ChangedSchedule {
   jitter_ms: number;
   start: string | null;
   end: string | null;
-  catch_up: string;
+  catch_up: 'none' | 'last' | 'all';
   catch_up_window_ms: number | null;
-  overlap: string;
-  on_failure: string;
+  overlap: 'allow' | 'skip' | 'queue_one' | 'cancel_running';
+  on_failure: 'continue' | 'pause';
   words: string;
   state: 'active' | 'paused' | 'over';
   /** ISO 8601. */
@@ -2160,7 +2160,7 @@ export interface DeadLetterDetails {
   original_state: string;
   dlq_reason: string;
   dlq_timestamp: string;
-  resolution_status: string;
+  resolution_status: 'pending' | 'manually_resolved' | 'permanently_failed' | 'cancelled';
   resolution_timestamp: string | null;
   resolution_notes: string | null;
   resolved_by: string | null;
@@ -2180,7 +2180,7 @@ export interface DeadLetterDetails {
   metadata: Record<string, unknown> | null;
   created_at: string;
   updated_at: string;
-  task_snapshot: Record<string, unknown>;
+  task_snapshot: DeadLetterSnapshot;
   notes: {
     at: string;
     author: string;
@@ -2212,7 +2212,7 @@ export interface DeadLetterRow {
   original_state: string;
   dlq_reason: string;
   dlq_timestamp: string;
-  resolution_status: string;
+  resolution_status: 'pending' | 'manually_resolved' | 'permanently_failed' | 'cancelled';
   resolution_timestamp: string | null;
   resolution_notes: string | null;
   resolved_by: string | null;
@@ -2232,6 +2232,36 @@ export interface DeadLetterRow {
   metadata: Record<string, unknown> | null;
   created_at: string;
   updated_at: string;
+}
+
+export interface DeadLetterSnapshot {
+  task_uuid: string;
+  namespace: string;
+  task_name: string;
+  task_version: string;
+  current_state: string;
+  time_in_state_minutes: number;
+  /** The limit that the task exceeded. */
+  threshold_minutes: number | null;
+  snapshot_timestamp: string;
+  task_details: {
+    correlation_id: string;
+    priority: number;
+    requested_at: string;
+    created_at: string;
+  };
+  step_count: number;
+  /** At most 50, failed and running steps first. Errors are cut after 300 characters. */
+  steps: {
+    name: string;
+    state: string;
+    attempts: number;
+    max_attempts: number;
+    error_type?: string | undefined;
+    error?: string | undefined;
+    started_at?: string | undefined;
+    next_retry_at?: string | undefined;
+  }[];
 }
 
 export interface DlqEntry {
@@ -2427,7 +2457,7 @@ export interface ExportedStep {
   created_at: string;
   updated_at: string;
   completed_at: string | null;
-  results: Record<string, unknown> | null;
+  results: StepResults | null;
   current_state:
     | 'pending'
     | 'enqueued'
@@ -2961,7 +2991,7 @@ export interface Retention {
   /** If null, tasks are kept forever. */
   policy: {
     /** The first rule that matches a task applies. `keep_ms`: time after the end of the task; 0 means forever. */
-    rules: Record<string, unknown>[];
+    rules: RetentionRule[];
     /** The folder for archive files. */
     archive: string | null;
     release_keys: boolean;
@@ -2970,6 +3000,14 @@ export interface Retention {
   events_retention_ms: number | null;
   audit_retention_ms: number | null;
   last_prune: Prune | null;
+}
+
+export interface RetentionRule {
+  status?: string | string[] | undefined;
+  namespace?: string | undefined;
+  name?: string | undefined;
+  template_version?: string | undefined;
+  keep_ms: number;
 }
 
 export interface Schedule {
@@ -2986,10 +3024,10 @@ export interface Schedule {
   jitter_ms: number;
   start: string | null;
   end: string | null;
-  catch_up: string;
+  catch_up: 'none' | 'last' | 'all';
   catch_up_window_ms: number | null;
-  overlap: string;
-  on_failure: string;
+  overlap: 'allow' | 'skip' | 'queue_one' | 'cancel_running';
+  on_failure: 'continue' | 'pause';
   words: string;
   state: 'active' | 'paused' | 'over';
   /** ISO 8601. */
@@ -3186,7 +3224,7 @@ export interface StalenessMonitoring {
 export interface StartedBulkAct {
   id: number;
   action: string;
-  state: string;
+  state: 'selected' | 'running' | 'stopped' | 'done';
   matched: number;
   done: number;
   skipped_count: number;
@@ -3481,7 +3519,7 @@ export interface StepResponse {
   created_at: string;
   updated_at: string;
   completed_at: string | null;
-  results: Record<string, unknown> | null;
+  results: StepResults | null;
   current_state:
     | 'pending'
     | 'enqueued'
@@ -3520,6 +3558,29 @@ export interface StepResponse {
     message: string;
     path: string | null;
   }[];
+}
+
+export interface StepResults {
+  step_uuid: string;
+  success: boolean;
+  result: unknown;
+  metadata: {
+    execution_time_ms: number | null;
+    handler_version: string | null;
+    retryable: boolean;
+    completed_at: string | null;
+    worker_id: string | null;
+    worker_hostname: string | null;
+    started_at: string | null;
+    /** What the handler added. */
+    custom: Record<string, unknown>;
+    error_code: string | null;
+    error_type: string | null;
+    context: Record<string, unknown>;
+  };
+  status: 'completed' | 'failed';
+  error: StepError | null;
+  orchestration_metadata: Record<string, unknown>;
 }
 
 export interface StepWait {
@@ -4114,6 +4175,25 @@ export interface TaskWaits {
   previous_cursor: string | null;
 }
 
+export interface TemplateContent {
+  description?: string | undefined;
+  input_schema?: Record<string, unknown> | undefined;
+  default_context?: Record<string, unknown> | undefined;
+  steps: {
+    name: string;
+    description?: string | undefined;
+    publishes_events?:
+      | {
+          name: string;
+          description: string;
+          condition?: string | undefined;
+          delivery_mode?: string | undefined;
+          publisher?: string | undefined;
+        }[]
+      | undefined;
+  }[];
+}
+
 export interface TemplateDetailResponse {
   name: string;
   namespace: string;
@@ -4198,7 +4278,7 @@ export interface TemplateSource {
   name: string;
   version: string;
   digest: string;
-  template: Record<string, unknown>;
+  template: TemplateContent;
 }
 
 export interface TimelineSpan {

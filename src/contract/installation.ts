@@ -2,10 +2,9 @@ import { z } from 'zod';
 import { NAMES } from './schemas/names.ts';
 import { PauseListSchema } from './schemas/operators.ts';
 import { orNull } from './schemas/or-null.ts';
-import { PruneSchema, StatsSchema, StatusSchema, SummarySchema } from './schemas/overview.ts';
+import { PruneSchema, RetentionRuleSchema, StatsSchema, StatusSchema, SummarySchema } from './schemas/overview.ts';
 import { limitOf, pageQuery, time } from './schemas/query.ts';
 import { filterQuery, RARE_CONDITIONS } from './schemas/task-filter.ts';
-import { conditions } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
 
 /** The verbs for installation. */
@@ -89,7 +88,7 @@ export const installation = {
       .object({
         policy: z
           .object({
-            rules: z.array(conditions()).meta({
+            rules: z.array(RetentionRuleSchema).meta({
               description:
                 'The first rule that matches a task applies. `keep_ms`: time after the end of the task; 0 means forever.',
             }),

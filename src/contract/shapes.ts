@@ -97,10 +97,20 @@ const TaskEvents = {
   fields: 'events next_cursor previous_cursor',
   parts: { events: { list: DomainEvent } },
 } satisfies Shape;
+const StepResults = {
+  fields: 'step_uuid success result metadata status error orchestration_metadata',
+  parts: {
+    metadata: {
+      fields:
+        'execution_time_ms handler_version retryable completed_at worker_id worker_hostname started_at custom error_code error_type context',
+    },
+    error: StepError,
+  },
+} satisfies Shape;
 const ExportedStep = {
   fields:
     'step_uuid task_uuid name created_at updated_at completed_at results current_state dependencies_satisfied retry_eligible ready_for_execution total_parents completed_parents attempts max_attempts last_failure_at next_retry_at last_attempted_at template_step_name worker wait rerun event_problems callable depends_on why',
-  parts: { wait: StepWait, event_problems: { list: { fields: 'event kind message path' } } },
+  parts: { results: StepResults, wait: StepWait, event_problems: { list: { fields: 'event kind message path' } } },
 } satisfies Shape;
 const TaskWait = {
   fields: 'step step_uuid kind attempt since until due_at calls settings progress ended_at ended_by',
@@ -166,7 +176,7 @@ const TaskRuns = {
 const StepResponse = {
   fields:
     'step_uuid task_uuid name created_at updated_at completed_at results current_state dependencies_satisfied retry_eligible ready_for_execution total_parents completed_parents attempts max_attempts last_failure_at next_retry_at last_attempted_at template_step_name handler worker wait rerun event_problems',
-  parts: { wait: StepWait, event_problems: { list: { fields: 'event kind message path' } } },
+  parts: { results: StepResults, wait: StepWait, event_problems: { list: { fields: 'event kind message path' } } },
 } satisfies Shape;
 const StepAuditResponse = {
   fields:
@@ -191,7 +201,7 @@ const StepLogs = {
 const ActedStep = {
   fields:
     'step_uuid task_uuid name template_step_name callable current_state created_at updated_at completed_at results dependencies_satisfied retry_eligible ready_for_execution total_parents completed_parents attempts max_attempts rerun last_failure_at next_retry_at last_attempted_at wait worker event_problems',
-  parts: { wait: StepWait, event_problems: { list: { fields: 'event kind message path' } } },
+  parts: { results: StepResults, wait: StepWait, event_problems: { list: { fields: 'event kind message path' } } },
 } satisfies Shape;
 const StartedBulkAct = { fields: 'id action state matched done skipped_count failed_count' } satisfies Shape;
 const BulkAct = {
@@ -316,10 +326,18 @@ const DeadLetterPage = {
   fields: 'entries total total_is_exact next_cursor',
   parts: { entries: { list: DeadLetterRow } },
 } satisfies Shape;
+const DeadLetterSnapshot = {
+  fields:
+    'task_uuid namespace task_name task_version current_state time_in_state_minutes threshold_minutes snapshot_timestamp task_details step_count steps',
+  parts: {
+    task_details: { fields: 'correlation_id priority requested_at created_at' },
+    steps: { list: { fields: 'name state attempts max_attempts error_type error started_at next_retry_at' } },
+  },
+} satisfies Shape;
 const DeadLetterDetails = {
   fields:
     'dlq_entry_uuid task_uuid original_state dlq_reason dlq_timestamp resolution_status resolution_timestamp resolution_notes resolved_by cause assignee priority namespace_name task_name task_version current_state time_in_state_minutes has_moved_on minutes_in_dlq priority_score entries_of_task metadata created_at updated_at task_snapshot notes',
-  parts: { notes: { list: { fields: 'at author note' } } },
+  parts: { task_snapshot: DeadLetterSnapshot, notes: { list: { fields: 'at author note' } } },
 } satisfies Shape;
 const ChangedDeadLetters = { fields: 'changed' } satisfies Shape;
 const Redrive = { fields: 'task_uuid dlq_entry_uuid how steps status_before status' } satisfies Shape;
@@ -477,10 +495,11 @@ const Statistics = {
     timeline: { list: { fields: 'at tasks_completed tasks_not_completed attempts_completed attempts_failed' } },
   },
 } satisfies Shape;
+const RetentionRule = { fields: 'status namespace name template_version keep_ms' } satisfies Shape;
 const Retention = {
   fields: 'policy events_retention_ms audit_retention_ms last_prune',
   parts: {
-    policy: { fields: 'rules archive release_keys share', parts: { rules: { list: 'conditions' } } },
+    policy: { fields: 'rules archive release_keys share', parts: { rules: { list: RetentionRule } } },
     last_prune: Prune,
   },
 } satisfies Shape;

@@ -5,8 +5,8 @@ import { NAMES } from './schemas/names.ts';
 import { ActBody } from './schemas/operator.ts';
 import { TemplatePath, VersionPath } from './schemas/paths.ts';
 import { about, change, ProblemSchema } from './schemas/template-changes.ts';
-import { TemplateDetailSchema, TemplateListSchema } from './schemas/templates.ts';
-import { USER_JSON, userFields, userJson } from './schemas/user-json.ts';
+import { TemplateContentSchema, TemplateDetailSchema, TemplateListSchema } from './schemas/templates.ts';
+import { USER_JSON, userJson } from './schemas/user-json.ts';
 import { verb } from './verb.ts';
 
 /** The content type of templates as text. */
@@ -64,7 +64,7 @@ export const templates = {
       'As it was registered, with the overrides of the environment applied. Comments and the order of keys are not stored. As JSON with `?format=json` or `Accept: application/json`.',
     takes: { path: VersionPath, query: z.object({ format: z.enum(['yaml', 'json']).optional() }) },
     gives: z
-      .object({ ...VersionPath.shape, digest: z.string(), template: userFields('public') })
+      .object({ ...VersionPath.shape, digest: z.string(), template: TemplateContentSchema })
       .register(NAMES, { id: 'TemplateSource' }),
     otherForms: { [YAML]: 'The template, in the form of a template file.' },
     errors: [404],

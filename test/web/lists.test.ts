@@ -108,6 +108,38 @@ describeWith('chromium', 'the lists of the web page', () => {
     await page.close();
   });
 
+  it('every list can be read with a namespace chosen, and shows only what belongs to it', async () => {
+    await tasker.registerTemplates(template({ charge: {} }, { namespace: 'other' }));
+    for (const namespace of ['test', 'other']) {
+      await tasker.schedules.create({ name: `of_${namespace}`, template: `${namespace}/demo@1.0.0`, every: '24h' });
+      await tasker.pause({ namespace }, { actor: 'ann' });
+    }
+    const { page, problems } = await watchedPage(browser, open.url);
+    for (const [address, route] of [
+      ['approvals?', '/v1/approvals'],
+      ['templates?', '/v1/templates'],
+      ['schedules?', '/v1/schedules'],
+      ['workers?', '/v1/workers'],
+      ['queues?', '/v1/pauses'],
+      ['dead-letters?', '/v1/dlq/entries'],
+      ['events?view=groups&', '/v1/events/groups'],
+      ['events?view=dead&', '/v1/events/dead'],
+      ['audit?view=bulk&', '/v1/bulk-acts'],
+    ]) {
+      const answer = page.waitForResponse((response) => new URL(response.url()).pathname === route);
+      await page.goto(`${open.url}/${address}namespace=test`);
+      expect((await answer).status(), address).toBe(200);
+    }
+    await page.goto(`${open.url}/schedules?namespace=test`);
+    await page.getByText('1 schedule', { exact: true }).waitFor();
+    await page.goto(`${open.url}/queues?namespace=test`);
+    await page.getByRole('table', { name: 'Pauses' }).getByRole('link', { name: 'test', exact: true }).waitFor();
+    expect(await page.getByRole('table', { name: 'Pauses' }).getByRole('link').allTextContents()).toEqual(['test']);
+    for (const namespace of ['test', 'other']) await tasker.resume({ namespace }, { actor: 'ann' });
+    expect(problems).toEqual([]);
+    await page.close();
+  });
+
   it('a number that was counted up to a limit is shown with a plus', async () => {
     const { page, problems } = await watchedPage(browser, open.url);
     const bounded = async (route: Parameters<Parameters<Page['route']>[1]>[0]) => {

@@ -2,8 +2,7 @@ import { z } from 'zod';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
 import { stepState, taskState } from './states.ts';
-import { EventProblems, OpenWaitSchema, PauseSchema } from './task-details.ts';
-import { userFields } from './user-json.ts';
+import { EventProblems, OpenWaitSchema, PauseSchema, StepResultsSchema } from './task-details.ts';
 
 /** The responses of actions, in the form that the command line prints with `--json`. */
 
@@ -83,7 +82,7 @@ export const ActedStepSchema = z
     created_at: time,
     updated_at: time,
     completed_at: timeOrNull,
-    results: userFields('result', { description: 'Null without the permission tasks:context_read.' }).nullable(),
+    results: orNull(StepResultsSchema).meta({ description: 'Null without the permission tasks:context_read.' }),
     dependencies_satisfied: z.boolean(),
     retry_eligible: z.boolean(),
     ready_for_execution: z.boolean(),

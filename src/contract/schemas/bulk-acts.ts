@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
 
+export const bulkState = z.enum(['selected', 'running', 'stopped', 'done']);
+
 export const SampleSchema = z.object({
   task_uuid: z.uuid(),
   template: z.string(),
@@ -37,7 +39,7 @@ export const StartedSchema = z
   .object({
     id: z.int(),
     action: z.string(),
-    state: z.string(),
+    state: bulkState,
     matched: z.int(),
     done: z.int(),
     skipped_count: z.int(),

@@ -5,7 +5,7 @@ import { givenFields, userFields } from './user-json.ts';
 /** The JSON of dead letters. */
 
 /** Responses have enumerations in PascalCase. Requests may use PascalCase or snake_case, because clients use both. */
-const STATUSES = ['pending', 'manually_resolved', 'permanently_failed', 'cancelled'] as const;
+export const STATUSES = ['pending', 'manually_resolved', 'permanently_failed', 'cancelled'] as const;
 type Status = (typeof STATUSES)[number];
 
 /** Returns a value of an enumeration in PascalCase. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { STATUSES } from './dead-letters.ts';
 import { NAMES } from './names.ts';
 import { pageFields } from './query.ts';
 import { stepState } from './states.ts';
@@ -35,7 +36,7 @@ const LETTER = {
   original_state: z.string(),
   dlq_reason: z.string(),
   dlq_timestamp: z.string(),
-  resolution_status: z.string(),
+  resolution_status: z.enum(STATUSES),
   resolution_timestamp: textOrNull,
   resolution_notes: textOrNull,
   resolved_by: textOrNull,
@@ -58,10 +59,44 @@ const LETTER = {
 
 export const DeadLetterRowSchema = z.object(LETTER).register(NAMES, { id: 'DeadLetterRow' });
 
+const SnapshotSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    namespace: z.string(),
+    task_name: z.string(),
+    task_version: z.string(),
+    current_state: z.string(),
+    time_in_state_minutes: z.number(),
+    threshold_minutes: z.number().nullable().meta({ description: 'The limit that the task exceeded.' }),
+    snapshot_timestamp: z.string(),
+    task_details: z.object({
+      correlation_id: z.string(),
+      priority: z.int(),
+      requested_at: z.string(),
+      created_at: z.string(),
+    }),
+    step_count: z.int(),
+    steps: z
+      .array(
+        z.object({
+          name: z.string(),
+          state: z.string(),
+          attempts: z.int(),
+          max_attempts: z.int(),
+          error_type: z.string().optional(),
+          error: z.string().optional(),
+          started_at: z.string().optional(),
+          next_retry_at: z.string().optional(),
+        }),
+      )
+      .meta({ description: 'At most 50, failed and running steps first. Errors are cut after 300 characters.' }),
+  })
+  .register(NAMES, { id: 'DeadLetterSnapshot' });
+
 export const DeadLetterDetailsSchema = z
   .object({
     ...LETTER,
-    task_snapshot: userFields('public'),
+    task_snapshot: SnapshotSchema,
     notes: z.array(z.object({ at: z.string(), author: z.string(), note: z.string() })),
   })
   .register(NAMES, { id: 'DeadLetterDetails' });

@@ -24,6 +24,16 @@ export const PruneSchema = z
   })
   .register(NAMES, { id: 'Prune' });
 
+export const RetentionRuleSchema = z
+  .object({
+    status: z.union([z.string(), z.array(z.string())]).optional(),
+    namespace: z.string().optional(),
+    name: z.string().optional(),
+    template_version: z.string().optional(),
+    keep_ms: z.number(),
+  })
+  .register(NAMES, { id: 'RetentionRule' });
+
 export const StatusSchema = z
   .object({
     at: z.string(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { bulkState } from './bulk-acts.ts';
 import { NAMES } from './names.ts';
 import { userFields } from './user-json.ts';
 
@@ -29,7 +30,7 @@ export const BulkSchema = z
   .object({
     id: z.int(),
     action: z.string(),
-    state: z.string(),
+    state: bulkState,
     filter: userFields('context', { description: 'Null if the items were listed by id.' }).nullable(),
     actor: z.string(),
     reason: nullableText,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CATCH_UPS, FAILURE_ACTIONS, OVERLAPS } from '../../model/schedule/spec.ts';
 import { named, time, timeOrNull } from './action-results.ts';
 import { NAMES } from './names.ts';
 import { givenFields, userFields } from './user-json.ts';
@@ -62,10 +63,10 @@ export const ScheduleSchema = z
     jitter_ms: z.number(),
     start: timeOrNull,
     end: timeOrNull,
-    catch_up: z.string(),
+    catch_up: z.enum(CATCH_UPS),
     catch_up_window_ms: z.number().nullable(),
-    overlap: z.string(),
-    on_failure: z.string(),
+    overlap: z.enum(OVERLAPS),
+    on_failure: z.enum(FAILURE_ACTIONS),
     words: z.string(),
     state: z.enum(['active', 'paused', 'over']),
     next: z.array(time),

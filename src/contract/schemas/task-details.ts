@@ -108,7 +108,7 @@ export const ExplanationSchema = z
   })
   .register(NAMES, { id: 'TaskExplanation' });
 
-const StepErrorSchema = z
+export const StepErrorSchema = z
   .object({
     message: z.string(),
     error_type: nullableText,
@@ -119,6 +119,30 @@ const StepErrorSchema = z
   })
   .register(NAMES, { id: 'StepError' })
   .register(SAME_NAMES, {});
+
+export const StepResultsSchema = z
+  .object({
+    step_uuid: z.uuid(),
+    success: z.boolean(),
+    result: userJson('result'),
+    metadata: z.object({
+      execution_time_ms: z.number().nullable(),
+      handler_version: nullableText,
+      retryable: z.boolean(),
+      completed_at: nullableText,
+      worker_id: nullableText,
+      worker_hostname: nullableText,
+      started_at: nullableText,
+      custom: userFields('result', { description: 'What the handler added.' }),
+      error_code: nullableText,
+      error_type: nullableText,
+      context: userFields('result'),
+    }),
+    status: z.enum(['completed', 'failed']),
+    error: orNull(StepErrorSchema),
+    orchestration_metadata: userFields('result'),
+  })
+  .register(NAMES, { id: 'StepResults' });
 
 export const HistoryEntrySchema = z
   .object({

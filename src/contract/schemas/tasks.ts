@@ -3,7 +3,14 @@ import { durationMs } from '../../model/duration.ts';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
 import { stepState } from './states.ts';
-import { EventProblems, OpenWaitSchema, PauseSchema, StaleSchema, taskHead } from './task-details.ts';
+import {
+  EventProblems,
+  OpenWaitSchema,
+  PauseSchema,
+  StaleSchema,
+  StepResultsSchema,
+  taskHead,
+} from './task-details.ts';
 import { givenFields, userFields, userJson } from './user-json.ts';
 
 /** The JSON of tasks and steps, as clients of the earlier system read it. */
@@ -156,7 +163,7 @@ export const StepResponseSchema = z
     created_at: z.string(),
     updated_at: z.string(),
     completed_at: nullableTime,
-    results: userFields('result').nullable(),
+    results: orNull(StepResultsSchema),
     current_state: stepState,
     dependencies_satisfied: z.boolean(),
     retry_eligible: z.boolean(),

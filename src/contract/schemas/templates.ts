@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { NAMES } from './names.ts';
 import { PauseSchema } from './task-details.ts';
-import { userFields } from './user-json.ts';
+import { knownFields, userFields } from './user-json.ts';
 
 /** The JSON of templates. */
 
@@ -28,6 +28,30 @@ export const TemplateListSchema = z
     total_count: z.int(),
   })
   .register(NAMES, { id: 'TemplateListResponse' });
+/** A template in the form of a template file. Fields that are null in the file are missing. */
+export const TemplateContentSchema = knownFields('public', {
+  description: z.string().optional(),
+  input_schema: userFields('public').optional(),
+  default_context: userFields('public').optional(),
+  steps: z.array(
+    knownFields('public', {
+      name: z.string(),
+      description: z.string().optional(),
+      publishes_events: z
+        .array(
+          knownFields('public', {
+            name: z.string(),
+            description: z.string(),
+            condition: z.string().optional(),
+            delivery_mode: z.string().optional(),
+            publisher: z.string().optional(),
+          }),
+        )
+        .optional(),
+    }),
+  ),
+}).register(NAMES, { id: 'TemplateContent' });
+
 export const TemplateDetailSchema = z
   .object({
     name: z.string(),

@@ -42,6 +42,10 @@ export const userFields = (kind: UserJsonKind, described: Described = {}) =>
     .meta({ ...described })
     .register(USER_JSON, { kind });
 
+/** {@link userFields} of which some are known. The JSON is never converted, and its other fields are kept. */
+export const knownFields = <Shape extends z.core.$ZodLooseShape>(kind: UserJsonKind, shape: Shape) =>
+  z.looseObject(shape).register(USER_JSON, { kind });
+
 /** The conditions of a search, by their names. Their values are never converted. */
 export const conditions = (described: Described = {}) => userFields('context', described).register(FIELD_NAMES, {});
 

@@ -99,7 +99,7 @@ export function stepJson(step: Step): z.infer<typeof StepResponseSchema> {
     created_at: step.createdAt,
     updated_at: step.updatedAt,
     completed_at: step.completedAt,
-    results: step.results as Record<string, unknown> | null,
+    results: step.results,
     current_state: step.currentState,
     dependencies_satisfied: step.dependenciesSatisfied,
     retry_eligible: step.retryEligible,

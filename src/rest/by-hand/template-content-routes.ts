@@ -4,6 +4,7 @@ import { templateGraph } from '../../app/json/graph.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { MERMAID } from '../../contract/schemas/mermaid.ts';
 import type { VersionPath } from '../../contract/schemas/paths.ts';
+import type { TemplateContentSchema } from '../../contract/schemas/templates.ts';
 import { templates, YAML } from '../../contract/templates.ts';
 import { TaskerError } from '../../errors.ts';
 import { mermaidOf } from '../../template/mermaid.ts';
@@ -30,8 +31,9 @@ export function templateContentRoutes(tasker: Tasker): OpenAPIHono {
       const { template, digest } = await find(params, callerOf(c));
       c.header('vary', 'Accept', { append: true });
       const asJson = format === undefined ? /application\/json/.test(c.req.header('accept') ?? '') : format === 'json';
-      if (asJson) return c.json({ ...params, digest, template: templateToJson(template) }, 200);
-      return c.body(stringify(templateToJson(template)), 200, { 'content-type': `${YAML}; charset=utf-8` }) as never;
+      const content = templateToJson(template) as z.infer<typeof TemplateContentSchema>;
+      if (asJson) return c.json({ ...params, digest, template: content }, 200);
+      return c.body(stringify(content), 200, { 'content-type': `${YAML}; charset=utf-8` }) as never;
     })
     .openapi(GRAPH, async (c) => {
       const params = c.req.valid('param');

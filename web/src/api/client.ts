@@ -1,4 +1,16 @@
+import { type DerivedVerbs, derivedVerbs } from '../../../src/client/derived-verbs.ts';
+import { type Query, queryText } from '../../../src/client/path.ts';
+import type { Send } from '../../../src/client/send.ts';
+import type { Call } from '../../../src/client/transport.ts';
+import {
+  bulkActVerbs,
+  configVerbs,
+  healthVerbs,
+  sessionVerbs,
+  stepVerbs,
+} from '../../../src/client/verbs/other-verbs.ts';
 import { allowedAge, noteOwnChange } from './quiet.ts';
+import type { Session } from './types.ts';
 
 /** The root of the page and of the API. The server writes it into the document, relative to its address. */
 export const ROOT = new URL('.', document.baseURI);
@@ -23,24 +35,15 @@ export function pathOf(parts: TemplateStringsArray, ...values: readonly string[]
   return String.raw({ raw: parts }, ...values.map(encodeURIComponent));
 }
 
-export type Query = Record<string, string | number | boolean | undefined>;
-
-/** Returns the address of a route below the root of the page. Parts without a value are omitted. */
-export function addressOf(path: string, query: Query = {}): URL {
-  const url = new URL(path.replace(/^\//, ''), ROOT);
-  for (const [name, value] of Object.entries(query)) {
-    if (value !== undefined && value !== '') url.searchParams.set(name, String(value));
-  }
-  return url;
+/** Returns the address of a route below the root of the page. */
+export function addressOf(path: Call['path'], query?: Query): URL {
+  return new URL(`${textOf(path).replace(/^\//, '')}${queryText(query)}`, ROOT);
 }
 
-interface Sending {
-  method?: string;
-  query?: Query;
-  body?: unknown;
-  /** An API key or token, instead of the session. */
-  credential?: string;
-  signal?: AbortSignal;
+function textOf(path: Call['path']): string {
+  if (typeof path === 'string') return path;
+  if ('mistake' in path) throw path.mistake;
+  return path.text;
 }
 
 interface Failure {
@@ -49,18 +52,17 @@ interface Failure {
   details?: Record<string, unknown>;
 }
 
-/** Sends a request to the API and returns the JSON of the response. */
-export async function ask<Answer>(path: string, sending: Sending = {}): Promise<Answer> {
-  return parsed(await askText(path, sending)) as Answer;
-}
+/** Sends a request, and returns the JSON of the response. */
+export const send: Send = async (method, path, given, options = {}) => {
+  const [query, body] = method === 'GET' ? [given as Query | undefined, undefined] : [undefined, given];
+  return parsed(await sendForText({ ...options, method, path, query, body })) as never;
+};
 
-/** Sends a request to the API and returns the text of the response. */
-export async function askText(
-  path: string,
-  { method = 'GET', query, body, credential, signal }: Sending = {},
-): Promise<string> {
-  const age = method === 'GET' ? allowedAge(path) : undefined;
-  const answer = await sent(addressOf(path, query), {
+/** Sends a request, and returns the text of the response. */
+export async function sendForText({ method, path, query, body, headers, signal }: Call): Promise<string> {
+  const url = addressOf(path, query);
+  const age = method === 'GET' ? allowedAge(textOf(path)) : undefined;
+  const answer = await sent(url, {
     method,
     credentials: 'same-origin',
     headers: {
@@ -68,8 +70,8 @@ export async function askText(
       ...(age !== undefined && { 'cache-control': `max-age=${age}` }),
       // A form of another site cannot send this header.
       ...(method !== 'GET' && { 'x-tasker-csrf': '1' }),
-      ...(credential !== undefined && { authorization: `Bearer ${credential}` }),
       ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...headers,
     },
     ...(body !== undefined && { body: JSON.stringify(body) }),
     ...(signal && { signal }),
@@ -98,9 +100,24 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Returns the rows of a list. The response is the list itself, or an object with the list under this name. */
-export function rowsOf<Row>(answer: unknown, name: string): Row[] {
-  if (Array.isArray(answer)) return answer as Row[];
-  const rows = (answer as Record<string, unknown> | undefined)?.[name];
-  return Array.isArray(rows) ? (rows as Row[]) : [];
+/** The methods of the client, by noun. As properties, because none of them uses `this`. */
+export type Api = {
+  readonly [Noun in keyof DerivedVerbs]: { readonly [Name in keyof DerivedVerbs[Noun]]: DerivedVerbs[Noun][Name] };
+};
+
+/** The methods of the client, which send the requests of the page. */
+export const api: Api = derivedVerbs(send);
+
+/** The actions on a step that share a route. */
+export const stepActs = stepVerbs(api.steps);
+
+/** Returns a preview of a bulk action. */
+export const { preview: previewBulkAct } = bulkActVerbs(send, api.bulkActs);
+
+/** Starts a session with an API key or a token. */
+export function beginSession(credential: string): Promise<Session> {
+  return send('POST', '/v1/session', undefined, { headers: { authorization: `Bearer ${credential}` } });
 }
+
+/** The methods of the client for routes outside the contract. */
+export const server = { ...sessionVerbs(send), ...configVerbs(send), ...healthVerbs(send) };

@@ -1,19 +1,15 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import type { TaskHistogram as Histogram } from '../../../src/client/contract.ts';
-import { ask, type Query } from './client.ts';
+import { api } from './client.ts';
 import { usePolling } from './polling.ts';
-import { useRoutes } from './routes.ts';
+import type { TaskHistogram } from './types.ts';
 
-export type { Histogram };
-export type Bucket = Histogram['buckets'][number];
+type Bucket = TaskHistogram['buckets'][number];
 
 /** Counts tasks or failures by time. */
-export function useHistogram(query: Query, ms: number): Histogram | undefined {
-  const served = useRoutes()?.has('GET /v1/task-histogram') ?? false;
+export function useHistogram(query: Parameters<typeof api.tasks.histogram>[0], ms: number) {
   const { data } = useQuery({
     queryKey: ['histogram', query],
-    queryFn: ({ signal }) => ask<Histogram>('v1/task-histogram', { query, signal }),
-    enabled: served,
+    queryFn: ({ signal }) => api.tasks.histogram(query, { signal }),
     refetchInterval: usePolling(ms),
     placeholderData: keepPreviousData,
   });
@@ -21,7 +17,7 @@ export function useHistogram(query: Query, ms: number): Histogram | undefined {
 }
 
 /** Returns all buckets of a histogram, including empty buckets. */
-export function bucketsOf({ from, to, bucket_ms: width, buckets }: Histogram): (Bucket & { start: number })[] {
+export function bucketsOf({ from, to, bucket_ms: width, buckets }: TaskHistogram): (Bucket & { start: number })[] {
   const found = new Map(buckets.map((bucket) => [Date.parse(bucket.at), bucket]));
   const first = Date.parse(from);
   const count = Math.min(1000, Math.max(1, Math.ceil((Date.parse(to) - first + 1) / width)));

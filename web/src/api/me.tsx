@@ -1,22 +1,10 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { createContext, type ReactNode, useContext, useEffect } from 'react';
-import { ApiError, ask } from './client.ts';
-import { RETRY_MS, useRoutes, useRoutesQuery } from './routes.ts';
+import { ApiError, api } from './client.ts';
+import { type Method, type OtherRoute, RETRY_MS, useRoutes, useRoutesQuery } from './routes.ts';
+import type { Me } from './types.ts';
 
-/** The user of the page, and the rights of the credential. */
-export interface Me {
-  /**
-   * The name that actions are recorded under. Null if the server has no authentication; then each action names a
-   * person.
-   */
-  subject: string | null;
-  /** Null means all. */
-  permissions: string[] | null;
-  authenticated: boolean;
-}
-
-const ANYONE: Me = { subject: null, permissions: null, authenticated: false };
-const MeContext = createContext<Me>(ANYONE);
+const MeContext = createContext<Me | undefined>(undefined);
 const UNAUTHORIZED = 401;
 
 interface MeProviderProps {
@@ -31,11 +19,9 @@ interface MeProviderProps {
 export function MeProvider({ login, away, children }: MeProviderProps) {
   const queries = useQueryClient();
   const { data: routes, error: noRoutes } = useRoutesQuery();
-  const served = routes?.has('GET /v1/me') ?? false;
   const { data, error } = useQuery({
     queryKey: ['me'],
-    queryFn: ({ signal }) => ask<Me>('v1/me', { signal }),
-    enabled: served,
+    queryFn: ({ signal }) => api.credentials.me({ signal }),
     staleTime: 60_000,
     refetchInterval: ({ state }) => (state.status === 'error' && !isUnauthorized(state.error) ? RETRY_MS : false),
   });
@@ -50,35 +36,33 @@ export function MeProvider({ login, away, children }: MeProviderProps) {
     [queries],
   );
   if (isUnauthorized(error)) return login;
-  if (!routes || (served && !data)) {
+  if (!routes || !data) {
     const failure = noRoutes ?? error;
     return failure ? away(failure) : null;
   }
-  return <MeContext value={data ?? ANYONE}>{children}</MeContext>;
+  return <MeContext value={data}>{children}</MeContext>;
 }
 
 function isUnauthorized(error: unknown): boolean {
   return error instanceof ApiError && error.status === UNAUTHORIZED;
 }
 
+/**
+ * Returns the user of the page. The subject is null if the server has no authentication. Each action then names a
+ * person.
+ */
 export function useMe(): Me {
-  return useContext(MeContext);
+  return useContext(MeContext)!;
 }
 
-/** Returns the permission that the user lacks for a route, such as `POST /v1/tasks/{uuid}/retry`. */
-export function useLacking(): (route: string) => string | undefined {
+/** Returns the permission that the user lacks for a method. */
+export function useLacking(): (method: Method | OtherRoute) => string | undefined {
   const { permissions } = useMe();
   const routes = useRoutes();
-  return (route) => {
-    const needed = routes?.permissionOf(route);
+  return (method) => {
+    const needed = routes?.permissionOf(method);
     if (needed === undefined || permissions === null || needed === 'public' || needed === 'authenticated')
       return undefined;
     return permissions.includes(needed) ? undefined : needed;
   };
-}
-
-/** Returns the first of these permissions that the user lacks. */
-export function useMissing(): (...needed: readonly string[]) => string | undefined {
-  const { permissions } = useMe();
-  return (...needed) => (permissions === null ? undefined : needed.find((name) => !permissions.includes(name)));
 }

@@ -1,20 +1,11 @@
-import { ask, type Query, rowsOf } from './client.ts';
+/** The largest page that lists return. */
+export const LARGEST_PAGE = 1000;
 
-const LARGEST_PAGE = 1000;
-
-interface Paged {
-  next_cursor?: string | null;
-  pagination?: { next_cursor: string | null };
-}
-
-/** Reads the rows of all pages of a list from its beginning. `most`: maximum number of rows. */
-export async function allPages(path: string, name: string, query: Query, most: number): Promise<object[]> {
-  const found: object[] = [];
-  for (let cursor: string | undefined; found.length < most; ) {
-    const answer = await ask<Paged>(path, { query: { ...query, cursor, limit: LARGEST_PAGE } });
-    found.push(...rowsOf<object>(answer, name));
-    cursor = (answer.pagination ?? answer).next_cursor ?? undefined;
-    if (cursor === undefined) break;
+/** Returns the rows of all pages of a list. `most`: maximum number of rows. */
+export async function firstRows<Row>(rows: AsyncIterable<Row>, most: number): Promise<Row[]> {
+  const found: Row[] = [];
+  for await (const row of rows) {
+    if (found.push(row) === most) break;
   }
-  return found.slice(0, most);
+  return found;
 }

@@ -3,7 +3,6 @@ import { createContext, type ReactNode, useContext, useEffect, useRef, useState 
 import { addressOf } from './client.ts';
 import { useLive } from './live.tsx';
 import { noteChange } from './quiet.ts';
-import { useRoutes } from './routes.ts';
 
 const StreamContext = createContext(false);
 
@@ -26,11 +25,10 @@ const TASK_ID = /"task_uuid":"([^"]+)"/;
  */
 export function StreamProvider({ children }: { children: ReactNode }) {
   const [connected, setConnected] = useState(false);
-  const served = useRoutes()?.has('GET /v1/stream') ?? false;
   const visible = useVisible();
   const { on } = useLive();
   const queries = useQueryClient();
-  const active = served && visible && on;
+  const active = visible && on;
   const lost = useRef(0);
   const [refusals, setRefusals] = useState(0);
   useEffect(() => {

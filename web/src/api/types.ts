@@ -1,41 +1,39 @@
-import type { StepError, StepResponse } from '../../../src/client/contract.ts';
-
 // The contract describes the responses of the API.
-export type {
-  FailureGroup,
-  HistoryEntry,
-  Pause,
-  Rerun,
-  ServerDetailedHealth as Health,
-  Status,
-  StepError,
-  StepLogs,
-  Summary,
-  TaskExplanation as Explanation,
+import type {
+  Act,
+  Approval,
+  Statistics,
   TaskGraph,
+  TemplateDiff,
+  TemplateListResponse,
+  WorkerDetails,
+} from '../../../src/client/contract.ts';
+import type { STEP_STATES, TASK_STATES } from '../../../src/model/states.ts';
+
+export type * from '../../../src/client/contract.ts';
+export type {
+  DeadLetterRow as Letter,
+  ServerDetailedHealth as Health,
+  TaskExplanation as Explanation,
   TaskGraphNode as GraphNode,
   TaskHistory as History,
   TaskListResponse as TaskPage,
   TaskResponse as Task,
   TaskTimeline as Timeline,
-  TemplateListResponse as Templates,
-  TimelineSpan,
 } from '../../../src/client/contract.ts';
 
-/** The result of a step. The contract leaves its fields open, because a handler may add its own. */
-export interface StepResults {
-  success: boolean;
-  result: unknown;
-  error: StepError | null;
-  metadata: {
-    execution_time_ms?: number | null;
-    worker_id?: string | null;
-    started_at?: string | null;
-    completed_at?: string | null;
-    error_type?: string | null;
-    [more: string]: unknown;
-  };
-}
+/**
+ * The reason of an action, and the name for the audit. A server with authentication uses the name of the credential.
+ */
+export type Said = Required<Act>;
 
-/** A step with its result, from the list of the steps of a task. */
-export type StepDetail = Omit<StepResponse, 'results'> & { results: StepResults | null };
+export type TaskState = (typeof TASK_STATES)[number];
+export type StepState = (typeof STEP_STATES)[number];
+export type GraphEdge = TaskGraph['edges'][number];
+export type RunningStep = WorkerDetails['steps'][number];
+export type SlowStep = Statistics['slow_steps'][number];
+export type SlowTemplate = Statistics['templates'][number];
+export type TemplateChange = TemplateDiff['changes'][number];
+export type TemplateName = Pick<TemplateRow, 'namespace' | 'name' | 'version'>;
+export type TemplateRow = TemplateListResponse['templates'][number];
+export type Vote = Approval['votes'][number];

@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
-import { ApiError, addressOf, ask, ROOT } from '../api/client.ts';
+import { ApiError, addressOf, beginSession, ROOT, send } from '../api/client.ts';
 import { useRoutes } from '../api/routes.ts';
 import { Button, Code, Problem, useTitle } from '../parts/controls.tsx';
 import { madeKey } from './made-key.ts';
@@ -19,7 +19,7 @@ function useProvider(): Providers['oidc'] | undefined {
     queryKey: ['providers'],
     queryFn: async ({ signal }) => {
       try {
-        return (await ask<Providers>('v1/auth/providers', { signal })).oidc;
+        return (await send<Providers>('GET', '/v1/auth/providers', undefined, { signal })).oidc;
       } catch (error) {
         if (error instanceof ApiError && error.status === NOT_FOUND) return null;
         throw error;
@@ -60,7 +60,7 @@ export function Login() {
   const provider = useProvider();
   const [failure] = useState(takenFailure);
   const { mutate, isPending, error } = useMutation({
-    mutationFn: () => ask('v1/session', { method: 'POST', credential: key.trim() }),
+    mutationFn: () => beginSession(key.trim()),
     onSuccess: () => queries.invalidateQueries(),
   });
   return (

@@ -1,7 +1,6 @@
-interface MadeKey {
-  name: string;
-  key: string;
-}
+import type { CreatedApiKey } from '../api/types.ts';
+
+type MadeKey = Pick<CreatedApiKey, 'name' | 'key'>;
 
 /**
  * The first key of a server, until the user has copied it. Once a key exists, the server requires a credential, so the

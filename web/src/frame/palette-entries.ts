@@ -1,10 +1,11 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import { ask, pathOf } from '../api/client.ts';
+import { api, pathOf, server } from '../api/client.ts';
 import { useLive } from '../api/live.tsx';
 import { useLacking, useMe } from '../api/me.tsx';
-import { useRoutes } from '../api/routes.ts';
-import type { Task, Templates } from '../api/types.ts';
+import type { Method } from '../api/routes.ts';
+import { useTemplates } from '../api/templates.ts';
+import type { TaskPage } from '../api/types.ts';
 import { lookOf } from '../parts/state.tsx';
 import { useLinks } from './namespace.ts';
 import { SCREENS } from './screens.ts';
@@ -67,7 +68,7 @@ function useTasks(text: string): { tasks: Entry[]; searching: boolean } {
   const search = (by: 'key' | 'tag') => ({
     queryKey: ['palette', by, asked],
     queryFn: ({ signal }: { signal: AbortSignal }) =>
-      ask<{ tasks: Task[] }>('v1/tasks', { query: { [by]: asked, per_page: MOST_TASKS }, signal }),
+      api.tasks.list({ ...(by === 'key' ? { key: asked } : { tag: asked }), per_page: MOST_TASKS }, { signal }),
     enabled: asked !== '' && asked === text && !isId,
     staleTime: STALE_MS,
     retry: false,
@@ -75,7 +76,7 @@ function useTasks(text: string): { tasks: Entry[]; searching: boolean } {
   const byKey = useQuery(search('key'));
   const byTag = useQuery(search('tag'));
   if (isId) return { tasks: [{ name: text, kind: 'open task', to: link(pathOf`tasks/${text}`) }], searching: false };
-  const entriesOf = (by: string, found: { tasks: Task[] } | undefined) =>
+  const entriesOf = (by: string, found: TaskPage | undefined) =>
     (found?.tasks ?? []).map(
       ({ task_uuid: uuid, namespace, name, status }): Entry => ({
         name: `${namespace}/${name} ${uuid.slice(0, 8)}…${uuid.slice(-4)}`,
@@ -91,12 +92,8 @@ function useTasks(text: string): { tasks: Entry[]; searching: boolean } {
 
 function useTemplateEntries(): Entry[] {
   const link = useLinks();
-  const { data } = useQuery({
-    queryKey: ['templates', undefined],
-    queryFn: ({ signal }) => ask<Templates>('v1/templates', { signal }),
-    staleTime: STALE_MS,
-  });
-  const lacking = useLacking()('POST /v1/tasks');
+  const { data } = useTemplates(STALE_MS);
+  const lacking = useLacking()(api.tasks.create);
   return (data?.templates ?? []).flatMap(({ namespace, name, version }) => {
     const to = link(pathOf`templates/${namespace}/${name}/${version}`);
     const label = `${namespace}/${name}@${version}`;
@@ -114,12 +111,11 @@ function useTemplateEntries(): Entry[] {
 
 function useWorkerEntries(): Entry[] {
   const link = useLinks();
-  const served = useRoutes()?.has('GET /v1/workers') ?? false;
   const lacking = useLacking();
   const { data } = useQuery({
     queryKey: ['palette', 'workers'],
-    queryFn: ({ signal }) => ask<{ workers: { id: number; name: string; host: string }[] }>('v1/workers', { signal }),
-    enabled: served && lacking('GET /v1/workers') === undefined,
+    queryFn: ({ signal }) => api.workers.list({}, { signal }),
+    enabled: lacking(api.workers.list) === undefined,
     staleTime: STALE_MS,
   });
   return (data?.workers ?? []).map(({ id, name, host }) => ({
@@ -134,14 +130,17 @@ function useActs(): Entry[] {
   const live = useLive();
   const lacking = useLacking();
   const { authenticated } = useMe();
-  const routes = useRoutes();
   const queries = useQueryClient();
-  const act = (name: string, route: string, to: string): Entry[] =>
-    routes?.has(route) ? [{ name, kind: 'act', to, lacking: lacking(route) }] : [];
+  const act = (name: string, method: Method, to: string): Entry => ({
+    name,
+    kind: 'act',
+    to,
+    lacking: lacking(method),
+  });
   const dark = useIsDark();
   return [
-    ...act('Create a schedule', 'POST /v1/schedules', link('schedules/new/form')),
-    ...act('Create a key', 'POST /v1/auth/keys', link('settings', { view: 'keys', create: 'true' })),
+    act('Create a schedule', api.schedules.create, link('schedules/new/form')),
+    act('Create a key', api.credentials.createKey, link('settings', { view: 'keys', create: 'true' })),
     { name: live.on ? 'Pause live data' : 'Continue live data', kind: 'act', run: live.toggle },
     {
       name: dark ? 'Use light colors' : 'Use dark colors',
@@ -154,7 +153,7 @@ function useActs(): Entry[] {
             name: 'Log out',
             kind: 'act',
             run: () =>
-              void ask('v1/session', { method: 'DELETE' }).then(() => {
+              void server.endSession().then(() => {
                 queries.clear();
                 location.reload();
               }),

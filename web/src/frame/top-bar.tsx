@@ -1,10 +1,10 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useSearchParams } from 'react-router';
-import { ask } from '../api/client.ts';
+import { server } from '../api/client.ts';
 import { useConnection } from '../api/connection.tsx';
 import { useLive } from '../api/live.tsx';
 import { useMe } from '../api/me.tsx';
-import type { Health, Templates } from '../api/types.ts';
+import { useTemplates } from '../api/templates.ts';
 import { Button } from '../parts/controls.tsx';
 import { clockText } from '../parts/words.ts';
 import { ZonePicker } from '../parts/zone-picker.tsx';
@@ -22,7 +22,7 @@ const DEFAULT_SCHEMA = 'tasker';
 export function TopBar({ onPalette, onMenu }: TopBarProps) {
   const { data: health } = useQuery({
     queryKey: ['health'],
-    queryFn: ({ signal }) => ask<Health>('health/detailed', { signal }),
+    queryFn: ({ signal }) => server.detailed({ signal }),
     staleTime: Number.POSITIVE_INFINITY,
   });
   const environment = health?.info.environment;
@@ -75,11 +75,7 @@ export function TopBar({ onPalette, onMenu }: TopBarProps) {
 function Namespaces() {
   const namespace = useNamespace();
   const [, setSearch] = useSearchParams();
-  const { data } = useQuery({
-    queryKey: ['templates', undefined],
-    queryFn: ({ signal }) => ask<Templates>('v1/templates', { signal }),
-    staleTime: 60_000,
-  });
+  const { data } = useTemplates(60_000);
   const names = [...new Set(data?.templates.map((template) => template.namespace))].sort();
   if (namespace && !names.includes(namespace)) names.push(namespace);
   return (
@@ -109,7 +105,7 @@ function User() {
   const { subject, authenticated } = useMe();
   const queries = useQueryClient();
   const logOut = useMutation({
-    mutationFn: () => ask('v1/session', { method: 'DELETE' }),
+    mutationFn: () => server.endSession(),
     onSuccess: () => {
       queries.clear();
       location.reload();

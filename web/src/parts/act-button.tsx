@@ -1,31 +1,26 @@
 import { type ComponentProps, type ReactNode, useState } from 'react';
 import { useLacking } from '../api/me.tsx';
-import { useRoutes } from '../api/routes.ts';
+import { type Method, type OtherRoute, routeOf } from '../api/routes.ts';
 import { type Act, ActDialog } from './act-dialog.tsx';
 import { Button, Empty, Panel } from './controls.tsx';
 
 interface ActButtonProps extends ComponentProps<typeof Button> {
-  /** The route of the action, such as `POST /v1/schedules/{name}/pause`. */
-  route: string;
+  /** The method that carries out the action. */
+  method: Method;
   /** The target of the action, if the page has several buttons for the action. */
   target?: string | undefined;
   /** The dialog to show before the action runs. Without it, `onClick` opens its own dialog. */
   act?: Act;
 }
 
-/**
- * A button for an action. It shows the permission that the user lacks for the action, and is absent if the server has
- * no such route.
- */
-export function ActButton({ route, target, act, ...rest }: ActButtonProps) {
+/** A button for an action. It shows the permission that the user lacks for the action. */
+export function ActButton({ method, target, act, ...rest }: ActButtonProps) {
   const [open, setOpen] = useState(false);
-  const lacking = useLacking()(route);
-  const served = useRoutes()?.has(route);
-  if (!served) return null;
+  const lacking = useLacking()(method);
   return (
     <>
       <Button
-        data-act={route}
+        data-act={routeOf(method)}
         title={target}
         {...(act && { onClick: () => setOpen(true) })}
         {...rest}
@@ -36,9 +31,9 @@ export function ActButton({ route, target, act, ...rest }: ActButtonProps) {
   );
 }
 
-/** Shows its content only to users who may read a route. Other users see the permission that they lack. */
-export function Readable({ route, children }: { route: string; children: ReactNode }) {
-  const lacking = useLacking()(route);
+/** Shows its content only to users who may call a method. Other users see the permission that they lack. */
+export function Readable({ method, children }: { method: Method | OtherRoute; children: ReactNode }) {
+  const lacking = useLacking()(method);
   if (lacking === undefined) return children;
   return (
     <Panel>

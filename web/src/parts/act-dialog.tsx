@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import type { Said } from '../api/acts.ts';
+import type { Said } from '../api/types.ts';
 import { useDraft } from './draft.ts';
 import { FormDialog } from './form/form-dialog.tsx';
 
@@ -13,8 +13,6 @@ export interface Act {
   danger?: boolean;
   /** Whether the action must have a reason. */
   needsReason?: boolean;
-  /** Whether the action records neither a name nor a reason. */
-  silent?: boolean;
   /** The label of a field for JSON that the action sends, which begins as `{}`. */
   json?: string;
   run(said: Said, json: unknown): Promise<unknown>;
@@ -22,7 +20,7 @@ export interface Act {
 
 /** Asks for confirmation of an action: shows its effect, and the name for the audit. */
 export function ActDialog({ act, onClose }: { act: Act; onClose(): void }) {
-  const { title, verb, preview, danger, needsReason = false, silent = false, json: label, run } = act;
+  const { title, verb, preview, danger, needsReason = false, json: label, run } = act;
   const [json, setJson, forget] = useDraft(`json ${location.pathname} ${title}`, '{}');
   const parsed = parsedJson(json);
   return (
@@ -31,7 +29,6 @@ export function ActDialog({ act, onClose }: { act: Act; onClose(): void }) {
       verb={verb}
       danger={danger}
       needsReason={needsReason}
-      asksWho={!silent}
       complete={parsed !== undefined}
       send={async (said) => {
         await run(said, parsed?.value);

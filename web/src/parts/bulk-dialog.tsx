@@ -1,16 +1,14 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
-import type { BulkActPreview as Preview } from '../../../src/client/contract.ts';
-import { ask } from '../api/client.ts';
-import { useMissing } from '../api/me.tsx';
+import { api, previewBulkAct } from '../api/client.ts';
+import { useLacking } from '../api/me.tsx';
+import type { Method } from '../api/routes.ts';
+import type { BulkActPreview, BulkActRequest, BulkReport } from '../api/types.ts';
 import { Button, Problem } from './controls.tsx';
 import { Dialog } from './dialog.tsx';
 import { OperatorFields, useOperator } from './operator.tsx';
 import { State } from './state.tsx';
 import { counted, numberText } from './words.ts';
-
-/** The tasks to act on. */
-export type BulkTarget = { filter: Record<string, unknown> } | { ids: readonly string[] };
 
 /** An action on many tasks. */
 export interface BulkAct {
@@ -18,38 +16,29 @@ export interface BulkAct {
   /** A description of the tasks, such as `all tasks of this cause`. */
   what: string;
   /** Each target is a separate bulk action. */
-  targets: readonly BulkTarget[];
+  targets: readonly Pick<BulkActRequest, 'filter' | 'ids'>[];
 }
 
-interface Progress {
-  id: number;
-  state: string;
-  matched: number;
-  done: number;
-  skipped_count: number;
-  failed_count: number;
-  ended_at?: string | null;
-}
-
-const PATH = 'v1/bulk-acts';
 const PROGRESS_MS = 1_000;
 const EXAMPLES = 4;
-/** Actions that are hard to undo ask for a reason. */
+/** Actions that are hard to undo ask for a reason. `method`: the action on one task, which needs the same permission. */
 export const ACTIONS = {
-  task_retry: { verb: 'Retry', done: 'retried', permission: 'tasks:update' },
-  task_cancel: { verb: 'Cancel', done: 'cancelled', permission: 'tasks:cancel', danger: true },
-  task_resolve: { verb: 'Resolve', done: 'resolved', permission: 'tasks:update', needsReason: true },
-  task_delete: { verb: 'Delete', done: 'deleted', permission: 'tasks:delete', danger: true, needsReason: true },
-  task_redrive: { verb: 'Redrive', done: 'redriven', permission: 'dlq:update' },
-} as const satisfies Record<
-  string,
-  { verb: string; done: string; permission: string; danger?: boolean; needsReason?: boolean }
+  task_retry: { verb: 'Retry', done: 'retried', method: api.tasks.retry },
+  task_cancel: { verb: 'Cancel', done: 'cancelled', method: api.tasks.cancel, danger: true },
+  task_resolve: { verb: 'Resolve', done: 'resolved', method: api.tasks.resolve, needsReason: true },
+  task_delete: { verb: 'Delete', done: 'deleted', method: api.tasks.delete, danger: true, needsReason: true },
+  task_redrive: { verb: 'Redrive', done: 'redriven', method: api.deadLetters.redrive },
+} as const satisfies Partial<
+  Record<
+    BulkActRequest['action'],
+    { verb: string; done: string; method: Method; danger?: boolean; needsReason?: boolean }
+  >
 >;
 
 /** Returns the permission that the user lacks for a bulk action. */
 export function useLackingBulk(): (action: keyof typeof ACTIONS) => string | undefined {
-  const missing = useMissing();
-  return (action) => missing('tasks:update', ACTIONS[action].permission);
+  const lacking = useLacking();
+  return (action) => lacking(api.bulkActs.start) ?? lacking(ACTIONS[action].method);
 }
 
 const sum = <Row,>(rows: readonly Row[], number: (row: Row) => number) =>
@@ -64,20 +53,13 @@ export function BulkDialog({ act, onClose }: { act: BulkAct; onClose(): void }) 
   const [started, setStarted] = useState<number[]>();
   const preview = useQuery({
     queryKey: ['bulk-preview', action, targets],
-    queryFn: () =>
-      Promise.all(
-        targets.map((target) => ask<Preview>(PATH, { method: 'POST', body: { action, ...target, dry_run: true } })),
-      ),
+    queryFn: () => Promise.all(targets.map((target) => previewBulkAct({ action, ...target }))),
     staleTime: 0,
     gcTime: 0,
   });
   const start = useMutation({
     mutationFn: () =>
-      Promise.all(
-        targets.map((target) =>
-          ask<Progress>(PATH, { method: 'POST', body: { action, ...target, ...operator.said() } }),
-        ),
-      ),
+      Promise.all(targets.map((target) => api.bulkActs.start({ action, ...target, ...operator.said() }))),
     onSuccess: (acts) => {
       operator.done();
       setStarted(acts.map(({ id }) => id));
@@ -151,7 +133,7 @@ function effectOf(action: BulkAct['action'], tasks: string, steps: string): Reac
   }
 }
 
-function Effect({ action, previews }: { action: BulkAct['action']; previews: readonly Preview[] }) {
+function Effect({ action, previews }: { action: BulkAct['action']; previews: readonly BulkActPreview[] }) {
   const matched = sum(previews, (one) => one.matched);
   const skipped = sum(previews, (one) => one.skipped);
   const once = action === 'task_retry' ? sum(previews, (one) => one.not_retryable) : 0;
@@ -203,11 +185,11 @@ function Effect({ action, previews }: { action: BulkAct['action']; previews: rea
 /** The progress of bulk actions, which can be stopped. The actions continue without the page. */
 function Following({ ids, done: verb }: { ids: readonly number[]; done: string }) {
   const stop = useMutation({
-    mutationFn: () => Promise.all(ids.map((id) => ask(`${PATH}/${id}/stop`, { method: 'POST' }))),
+    mutationFn: () => Promise.all(ids.map((id) => api.bulkActs.stop(id))),
   });
   const { data = [], error } = useQuery({
     queryKey: ['bulk', ids],
-    queryFn: ({ signal }) => Promise.all(ids.map((id) => ask<Progress>(`${PATH}/${id}`, { signal }))),
+    queryFn: ({ signal }) => Promise.all(ids.map((id) => api.bulkActs.get(id, { signal }))),
     refetchInterval: ({ state }) => (state.data?.every(hasEnded) ? false : PROGRESS_MS),
   });
   const matched = sum(data, (act) => act.matched);
@@ -243,4 +225,4 @@ function Following({ ids, done: verb }: { ids: readonly number[]; done: string }
   );
 }
 
-const hasEnded = ({ state, ended_at: at }: Progress) => Boolean(at) || state === 'stopped';
+const hasEnded = ({ state, ended_at: at }: BulkReport) => at !== null || state === 'stopped';

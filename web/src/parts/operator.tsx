@@ -1,6 +1,6 @@
 import { useState } from 'react';
-import type { Said } from '../api/acts.ts';
 import { useMe } from '../api/me.tsx';
+import type { Said } from '../api/types.ts';
 import { useDraft } from './draft.ts';
 
 const NAME = 'tasker.name';

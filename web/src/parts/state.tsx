@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react';
+import type { StepState, TaskState } from '../api/types.ts';
 
 interface Look {
   word: string;
@@ -58,7 +59,7 @@ const QUEUED: Look = { word: 'Queued', hue: 'grey', shape: 'hollow' };
 const RUNNING: Look = { word: 'Running', hue: 'blue', shape: 'half' };
 const WAITING: Look = { word: 'Waiting', hue: 'violet', shape: 'hourglass' };
 
-const LOOKS: Readonly<Record<string, Look>> = {
+const LOOKS: Readonly<Record<TaskState | StepState | 'paused', Look>> = {
   pending: PENDING,
   initializing: QUEUED,
   enqueuing_steps: QUEUED,
@@ -67,6 +68,7 @@ const LOOKS: Readonly<Record<string, Look>> = {
   evaluating_results: RUNNING,
   in_progress: RUNNING,
   enqueued_for_orchestration: RUNNING,
+  enqueued_as_error_for_orchestration: RUNNING,
   waiting_for_dependencies: PENDING,
   waiting: WAITING,
   waiting_for_retry: { word: 'Retrying', hue: 'amber', shape: 'again' },
@@ -90,7 +92,9 @@ export const HUES = {
 
 /** Returns the word, hue and shape of a state of a task or step. */
 export function lookOf(state: string): Look {
-  return LOOKS[state] ?? { word: state.replaceAll('_', ' '), hue: 'grey', shape: 'hollow' };
+  // A newer server may have more states.
+  const look: Look | undefined = LOOKS[state as keyof typeof LOOKS];
+  return look ?? { word: state.replaceAll('_', ' '), hue: 'grey', shape: 'hollow' };
 }
 
 /** The shape of a state, without its word. */

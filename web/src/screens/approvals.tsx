@@ -1,6 +1,7 @@
 import { Link } from 'react-router';
-import { pathOf } from '../api/client.ts';
-import { useLinks } from '../frame/namespace.ts';
+import { api, pathOf } from '../api/client.ts';
+import type { Approval } from '../api/types.ts';
+import { useLinks, useNamespace } from '../frame/namespace.ts';
 import { Code, Empty, Heading, Panel } from '../parts/controls.tsx';
 import { useList } from '../parts/list-screen.tsx';
 import { ReadProblem } from '../parts/read-problem.tsx';
@@ -8,12 +9,13 @@ import { HUES, StateShape } from '../parts/state.tsx';
 import { Id, Time } from '../parts/text.tsx';
 import { counted } from '../parts/words.ts';
 import { ApprovalActs } from './approval/approval-acts.tsx';
-import { type Approval, Votes } from './approval/vote-dialog.tsx';
+import { Votes } from './approval/vote-dialog.tsx';
 
 const MOST = 200;
 
 export default function Approvals() {
-  const { rows, error } = useList<Approval>('/v1/approvals', 'approvals', { limit: MOST });
+  const namespace = useNamespace();
+  const { rows, error } = useList({ method: api.approvals.list, rows: 'approvals', query: { namespace, limit: MOST } });
   return (
     <>
       <Heading title="Approvals" answer={rows ? answerOf(rows) : '\u00a0'} />

@@ -1,9 +1,9 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
 import { Link, useSearchParams } from 'react-router';
-import type { AuditEntry, AuditList as Page } from '../../../src/client/contract.ts';
-import { ask, pathOf } from '../api/client.ts';
+import { api, pathOf } from '../api/client.ts';
 import { usePolling } from '../api/polling.ts';
+import type { AuditEntry } from '../api/types.ts';
 import { useLinks } from '../frame/namespace.ts';
 import { Readable } from '../parts/act-button.tsx';
 import { Button, Empty, Heading, Panel } from '../parts/controls.tsx';
@@ -15,7 +15,6 @@ import { Id, Time } from '../parts/text.tsx';
 import { counted } from '../parts/words.ts';
 import { BulkActs } from './audit/bulk-acts.tsx';
 
-const ROUTE = 'GET /v1/audit';
 const AUDIT_MS = 5_000;
 const TYPING_MS = 400;
 
@@ -50,21 +49,23 @@ function Target({ entry: { task_uuid: uuid, target, template } }: { entry: Audit
   );
 }
 
-const DOORS = [
-  ['', 'Anywhere'],
-  ['rest', 'API and web page'],
-  ['cli', 'Command line'],
-  ['library', 'Library'],
-  ['lifecycle', 'Limits of a lifecycle'],
-  ['policy', 'Policy'],
-] as const;
+type AuditQuery = NonNullable<Parameters<typeof api.audit.list>[0]>;
+
+const DOORS: Readonly<Record<NonNullable<AuditQuery['door']>, string>> = {
+  rest: 'API and web page',
+  cli: 'Command line',
+  library: 'Library',
+  lifecycle: 'Limits of a lifecycle',
+  policy: 'Policy',
+};
 const PERIODS = [
   ['', 'Any time'],
   ['1h', 'Last hour'],
   ['24h', 'Last 24 hours'],
   ['168h', 'Last 7 days'],
 ] as const;
-const FILTERS = ['actor', 'action', 'door', 'target', 'task', 'after', 'bulk'] as const;
+const FILTERS = ['actor', 'action', 'door', 'target', 'task', 'after', 'bulk'] as const satisfies (keyof AuditQuery)[];
+/** The parameters as text, as they are in the address. The server checks them. */
 type Filters = Partial<Record<(typeof FILTERS)[number], string>>;
 
 const VIEWS = [
@@ -77,7 +78,7 @@ export default function Audit() {
   return (
     <>
       <Heading title="Audit" answer="Actions of people and policies, with their reasons" />
-      <Readable route={ROUTE}>
+      <Readable method={api.audit.list}>
         <Tabs label="Views of the audit" tabs={VIEWS} current={view} onChoose={choose} />
         <TabPanel current={view}>{view === 'acts' ? <Acts /> : <BulkActs />}</TabPanel>
       </Readable>
@@ -92,7 +93,7 @@ function Acts() {
   );
   const { data, error, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery({
     queryKey: ['audit', filters],
-    queryFn: ({ pageParam, signal }) => ask<Page>('v1/audit', { query: { ...filters, cursor: pageParam }, signal }),
+    queryFn: ({ pageParam, signal }) => api.audit.list({ ...(filters as AuditQuery), cursor: pageParam }, { signal }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     refetchInterval: usePolling(AUDIT_MS),
@@ -173,7 +174,7 @@ function Bar({ filters, onChange }: BarProps) {
       <ChoiceField
         label="Through"
         value={filters.door ?? ''}
-        options={DOORS}
+        options={[['', 'Anywhere'], ...Object.entries(DOORS)]}
         onChange={(text) => onChange('door', text)}
       />
     </fieldset>

@@ -1,9 +1,9 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useSearchParams } from 'react-router';
-import type { DeadLetterPage as LetterPage } from '../../../src/client/contract.ts';
-import { ask } from '../api/client.ts';
-import { allPages } from '../api/pages.ts';
+import { api } from '../api/client.ts';
+import { firstRows, LARGEST_PAGE } from '../api/pages.ts';
 import { usePolling } from '../api/polling.ts';
+import type { DeadLetterPage, Letter } from '../api/types.ts';
 import { useNamespace } from '../frame/namespace.ts';
 import { Empty, Heading, Panel } from '../parts/controls.tsx';
 import { MOST_ROWS } from '../parts/download.ts';
@@ -14,22 +14,19 @@ import { State } from '../parts/state.tsx';
 import { Time } from '../parts/text.tsx';
 import { countedBound, numberText } from '../parts/words.ts';
 import { Investigation } from './dead-letters/investigation.tsx';
-import { type Letter, REASONS, STATUSES } from './dead-letters/letter.ts';
+import { type LetterQuery, REASONS, STATUSES } from './dead-letters/letter.ts';
 
-const PATH = 'v1/dlq/entries';
 const LIST_MS = 5_000;
 
-/** The filters in the address. */
-function queryOf(search: URLSearchParams): Record<string, string> {
+/** The filters in the address. The server checks their values. */
+function queryOf(search: URLSearchParams): LetterQuery {
   const whose = search.get('assignee');
-  return Object.fromEntries(
-    [
-      ['status', search.get('status')],
-      ['dlq_reason', search.get('reason')],
-      whose === '-' ? ['unassigned', 'true'] : ['assignee', whose],
-      ['name', search.get('name')],
-    ].filter((pair): pair is [string, string] => Boolean(pair[1])),
-  );
+  return {
+    ...(search.get('status') && { status: search.get('status') as LetterQuery['status'] }),
+    ...(search.get('reason') && { dlq_reason: search.get('reason')! }),
+    ...(whose && (whose === '-' ? { unassigned: true } : { assignee: whose })),
+    ...(search.get('name') && { name: search.get('name')! }),
+  };
 }
 
 export default function DeadLetters() {
@@ -39,7 +36,7 @@ export default function DeadLetters() {
   const cursor = search.get('cursor') ?? undefined;
   const { data, error } = useQuery({
     queryKey: ['dead-letters', filter, cursor],
-    queryFn: ({ signal }) => ask<LetterPage>(PATH, { query: { ...filter, cursor }, signal }),
+    queryFn: ({ signal }) => api.deadLetters.search({ ...filter, cursor }, { signal }),
     refetchInterval: usePolling(LIST_MS),
     placeholderData: keepPreviousData,
   });
@@ -67,7 +64,11 @@ export default function DeadLetters() {
                   columns={columnsOf(open, show)}
                   rows={data.entries}
                   keyOf={({ dlq_entry_uuid: id }) => id}
-                  all={paged ? () => allPages(PATH, 'entries', filter, MOST_ROWS) : undefined}
+                  all={
+                    paged
+                      ? () => firstRows(api.deadLetters.searchAll({ ...filter, limit: LARGEST_PAGE }), MOST_ROWS)
+                      : undefined
+                  }
                   pages={<Pages next={data.next_cursor} />}
                 />
               ) : (
@@ -86,7 +87,7 @@ export default function DeadLetters() {
   );
 }
 
-function answerOf({ total, total_is_exact: exact }: LetterPage, search: URLSearchParams): string {
+function answerOf({ total, total_is_exact: exact }: DeadLetterPage, search: URLSearchParams): string {
   const status = search.get('status') ?? 'pending';
   if (status !== 'pending') return countedBound(total, 'dead letter', !exact);
   return total === 0
@@ -156,7 +157,7 @@ function Filters({ letters }: { letters: readonly Letter[] }) {
   const { pending, ...others } = STATUSES;
   return (
     <div className="mb-4 flex flex-wrap gap-2">
-      {select('status', 'Status', [['', pending!], ...Object.entries(others)])}
+      {select('status', 'Status', [['', pending], ...Object.entries(others)])}
       {select('reason', 'Reason', [['', 'Any reason'], ...Object.entries(REASONS)])}
       {select('assignee', 'Assigned to', [
         ['', 'Anyone'],

@@ -1,8 +1,6 @@
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { ask } from '../api/client.ts';
 import { usePrecaution } from '../api/polling.ts';
+import { useSummary } from '../api/summary.ts';
 import type { FailureGroup, Summary } from '../api/types.ts';
-import { useNamespace } from '../frame/namespace.ts';
 import { Empty, Heading, Panel } from '../parts/controls.tsx';
 import { ExportMenu } from '../parts/export-menu.tsx';
 import { ReadProblem } from '../parts/read-problem.tsx';
@@ -13,13 +11,7 @@ import { causesOf } from './errors/causes.ts';
 const SUMMARY_MS = 5_000;
 
 export default function Errors() {
-  const namespace = useNamespace();
-  const { data, error } = useQuery({
-    queryKey: ['summary', namespace],
-    queryFn: ({ signal }) => ask<Summary>('v1/summary', { query: { namespace }, signal }),
-    refetchInterval: usePrecaution(SUMMARY_MS),
-    placeholderData: keepPreviousData,
-  });
+  const { data, error } = useSummary({ interval: usePrecaution(SUMMARY_MS) });
   const { failed, waiting_for_retry: retrying } = data ?? {};
   const late = failed?.timed_out || retrying?.timed_out;
   return (

@@ -1,11 +1,11 @@
+import { api } from '../api/client.ts';
 import { Readable } from '../parts/act-button.tsx';
 import { Heading } from '../parts/controls.tsx';
-import { useList } from '../parts/list-screen.tsx';
 import { TabPanel, Tabs, useTab } from '../parts/tabs.tsx';
 import { counted, numberText } from '../parts/words.ts';
 import { Catalogue } from './events/catalogue.tsx';
 import { DeadDeliveries } from './events/dead-deliveries.tsx';
-import { type Group, Groups } from './events/groups.tsx';
+import { Groups, useGroups } from './events/groups.tsx';
 import { Log } from './events/log.tsx';
 
 const VIEWS = [
@@ -22,7 +22,7 @@ export default function Events() {
       <Heading title="Events" answer={<Answer />} />
       <Tabs label="Views of the events" tabs={VIEWS} current={view} onChoose={choose} />
       <TabPanel current={view}>
-        <Readable route="GET /v1/events">
+        <Readable method={api.events.list}>
           {view === 'log' && <Log />}
           {view === 'catalogue' && <Catalogue />}
           {view === 'groups' && <Groups />}
@@ -34,7 +34,7 @@ export default function Events() {
 }
 
 function Answer() {
-  const { rows, error } = useList<Group>('/v1/events/groups', 'groups');
+  const { rows, error } = useGroups();
   // A credential that is limited to namespaces may not see groups, which cover all namespaces.
   if (error && !rows) return 'Events of the tasks, and their deliveries';
   if (!rows) return '\u00a0';

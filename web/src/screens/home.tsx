@@ -1,5 +1,7 @@
 import { Link } from 'react-router';
-import { useLinks } from '../frame/namespace.ts';
+import { api } from '../api/client.ts';
+import type { Worker } from '../api/types.ts';
+import { useLinks, useNamespace } from '../frame/namespace.ts';
 import { Figures } from '../parts/charts/figures.tsx';
 import { useStats } from '../parts/charts/stats.ts';
 import { Throughput } from '../parts/charts/throughput.tsx';
@@ -11,9 +13,9 @@ import { boundText, counted, durationText, numberText, percentText } from '../pa
 import { CauseList } from './errors/cause-list.tsx';
 import { causesOf } from './errors/causes.ts';
 import { FirstSteps, useIsNew } from './home/first-steps.tsx';
-import { type Need, type Unknown, useNeeds, useSummary } from './home/needs.ts';
-import { Slots } from './worker/worker-types.tsx';
-import { Handlers, type Worker, WorkerLink, WorkerState } from './workers.tsx';
+import { type Need, type Unknown, useNeeds, useSlowSummary } from './home/needs.ts';
+import { Slots, WorkerState } from './worker/worker-types.tsx';
+import { Handlers, WorkerLink } from './workers.tsx';
 
 const CAUSES = 3;
 
@@ -93,7 +95,7 @@ function NeedRow({ need: { count, more = false, isOne, state, hue, text, to } }:
 /** The causes of most failures. */
 function Causes() {
   const link = useLinks();
-  const { data } = useSummary();
+  const { data } = useSlowSummary();
   const groups = data?.failed.groups ?? [];
   if (!data || groups.length === 0) return null;
   const all = causesOf(groups).length + data.failed.more_groups;
@@ -154,7 +156,8 @@ const WORKERS: readonly Column<Worker>[] = [
 ];
 
 function WorkerTable() {
-  const { rows } = useList<Worker>('/v1/workers', 'workers');
+  const namespace = useNamespace();
+  const { rows } = useList({ method: api.workers.list, rows: 'workers', query: { namespace } });
   if (!rows) return null;
   return (
     <Panel title="Workers">

@@ -1,12 +1,10 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link } from 'react-router';
-import type { Queue } from '../../../src/client/contract.ts';
-import { ask, pathOf } from '../api/client.ts';
+import { api } from '../api/client.ts';
 import { useLacking } from '../api/me.tsx';
 import { usePolling } from '../api/polling.ts';
-import { useRoutes } from '../api/routes.ts';
-import type { Pause } from '../api/types.ts';
-import { useLinks } from '../frame/namespace.ts';
+import type { Pause, Queue } from '../api/types.ts';
+import { useLinks, useNamespace } from '../frame/namespace.ts';
 import { ActButton } from '../parts/act-button.tsx';
 import { Code } from '../parts/controls.tsx';
 import type { Column } from '../parts/grid.tsx';
@@ -40,13 +38,11 @@ const NAMESPACES_MS = 5_000;
 
 /** The pauses of whole namespaces. */
 function usePauses(): ReadonlyMap<string, Pause> | undefined {
-  const route = 'GET /v1/namespaces';
-  const served = useRoutes()?.has(route) ?? false;
-  const lacking = useLacking()(route);
+  const lacking = useLacking()(api.namespaces.list);
   const { data } = useQuery({
     queryKey: ['namespaces'],
-    queryFn: ({ signal }) => ask<{ namespaces: { name: string; pause: Pause | null }[] }>('v1/namespaces', { signal }),
-    enabled: served && lacking === undefined,
+    queryFn: ({ signal }) => api.namespaces.list({ signal }),
+    enabled: lacking === undefined,
     refetchInterval: usePolling(NAMESPACES_MS),
   });
   return data && new Map(data.namespaces.flatMap(({ name, pause }) => (pause ? [[name, pause] as const] : [])));
@@ -149,9 +145,10 @@ function NamespaceLink({ name, pause }: { name: string; pause: Pause | undefined
 
 function PauseAct({ queue: { namespace, ready, at_least: atLeast }, paused }: { queue: Queue; paused: boolean }) {
   const verb = paused ? 'Resume' : 'Pause';
+  const method = paused ? api.namespaces.resume : api.namespaces.pause;
   return (
     <ActButton
-      route={`POST /v1/namespaces/{namespace}/${verb.toLowerCase()}`}
+      method={method}
       target={namespace}
       look="quiet"
       className="h-7 px-2"
@@ -161,8 +158,7 @@ function PauseAct({ queue: { namespace, ready, at_least: atLeast }, paused }: { 
         preview: paused
           ? 'Its steps start again.'
           : `Running steps finish. No other step of the namespace starts until it is resumed${ready > 0 ? `, including the ${countedBound(ready, 'step', atLeast.includes('ready'))} that ${ready === 1 ? 'is' : 'are'} ready` : ''}.`,
-        run: (said) =>
-          ask(`${pathOf`v1/namespaces/${namespace}`}/${verb.toLowerCase()}`, { method: 'POST', body: said }),
+        run: (said) => method(namespace, said),
       }}
     >
       {verb}
@@ -172,12 +168,14 @@ function PauseAct({ queue: { namespace, ready, at_least: atLeast }, paused }: { 
 
 export default function Queues() {
   const pauses = usePauses();
+  const namespace = useNamespace();
   return (
     <>
-      <ListScreen<Queue>
+      <ListScreen
         title="Queues"
-        path="/v1/queues"
+        method={api.workers.queues}
         rows="queues"
+        query={{ namespace }}
         columns={columnsOf(pauses)}
         keyOf={({ namespace }) => namespace}
         answer={answerOf}

@@ -1,13 +1,13 @@
 import { Link, useNavigate } from 'react-router';
-import { pathOf } from '../api/client.ts';
-import { useLinks } from '../frame/namespace.ts';
+import { api, pathOf } from '../api/client.ts';
+import type { Schedule } from '../api/types.ts';
+import { useLinks, useNamespace } from '../frame/namespace.ts';
 import { ActButton } from '../parts/act-button.tsx';
 import type { Column } from '../parts/grid.tsx';
 import { ListScreen } from '../parts/list-screen.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted } from '../parts/words.ts';
 import { Outcome, ScheduleActs, ScheduleState } from './schedule/schedule-parts.tsx';
-import type { Schedule } from './schedule/schedule-types.ts';
 
 const COLUMNS: readonly Column<Schedule>[] = [
   { head: 'State', cell: ({ state }) => <ScheduleState state={state} /> },
@@ -42,12 +42,14 @@ function answerOf(schedules: readonly Schedule[]): string {
 }
 
 export default function Schedules() {
+  const namespace = useNamespace();
   return (
-    <ListScreen<Schedule>
+    <ListScreen
       title="Schedules"
-      path="/v1/schedules"
+      method={api.schedules.list}
       rows="schedules"
       query={{ limit: 1000 }}
+      isShown={({ template }) => namespace === undefined || template.startsWith(`${namespace}/`)}
       columns={COLUMNS}
       keyOf={({ id }) => id}
       answer={answerOf}
@@ -71,7 +73,7 @@ function CreateSchedule() {
   const navigate = useNavigate();
   const link = useLinks();
   return (
-    <ActButton route="POST /v1/schedules" look="primary" onClick={() => void navigate(link('schedules/new/form'))}>
+    <ActButton method={api.schedules.create} look="primary" onClick={() => void navigate(link('schedules/new/form'))}>
       Create a schedule
     </ActButton>
   );

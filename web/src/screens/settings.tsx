@@ -1,6 +1,6 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { addressOf, ask } from '../api/client.ts';
+import { addressOf, server } from '../api/client.ts';
 import { useLacking } from '../api/me.tsx';
 import { usePolling } from '../api/polling.ts';
 import { useRoutes } from '../api/routes.ts';
@@ -51,7 +51,7 @@ export default function Settings() {
   const [view, choose] = useTab(VIEWS);
   const { data } = useQuery({
     queryKey: ['health'],
-    queryFn: ({ signal }) => ask<Health>('health/detailed', { signal }),
+    queryFn: ({ signal }) => server.detailed({ signal }),
     refetchInterval: usePolling(10_000),
   });
   return (
@@ -129,7 +129,7 @@ function Configuration() {
   const lacking = useLacking()(CONFIG);
   const { data, error } = useQuery({
     queryKey: ['config'],
-    queryFn: ({ signal }) => ask<{ configuration: object }>('config', { signal }),
+    queryFn: ({ signal }) => server.config({ signal }),
     enabled: served === true && lacking === undefined,
     placeholderData: keepPreviousData,
   });
@@ -144,11 +144,16 @@ function Configuration() {
     );
   }
   return (
-    <Readable route={CONFIG}>
+    <Readable method={CONFIG}>
       <ReadProblem error={error} hasData={data !== undefined} />
       {data && (
         <Panel title="Of this server, with secrets hidden">
-          <Grid name="Configuration" columns={KEYS} rows={keysOf(data.configuration)} keyOf={({ key }) => key} />
+          <Grid
+            name="Configuration"
+            columns={KEYS}
+            rows={keysOf(data.configuration as object)}
+            keyOf={({ key }) => key}
+          />
         </Panel>
       )}
     </Readable>

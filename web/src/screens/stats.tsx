@@ -1,7 +1,8 @@
 import { Link, useSearchParams } from 'react-router';
+import type { Durations, SlowStep, SlowTemplate, TemplateName } from '../api/types.ts';
 import { useLinks } from '../frame/namespace.ts';
 import { Figures } from '../parts/charts/figures.tsx';
-import { type Durations, type StepNumbers, type TaskNumbers, useStats } from '../parts/charts/stats.ts';
+import { type StatsQuery, useStats } from '../parts/charts/stats.ts';
 import { Throughput } from '../parts/charts/throughput.tsx';
 import { Empty, Heading, Panel } from '../parts/controls.tsx';
 import { type Column, Grid } from '../parts/grid.tsx';
@@ -17,18 +18,13 @@ const ORDERS = {
   queueing: 'longest in the queue',
   failures: 'most failures',
   count: 'most attempts',
-} as const;
+} as const satisfies Record<NonNullable<StatsQuery['sort']>, string>;
+const ORDER_NAMES = Object.keys(ORDERS) as (keyof typeof ORDERS)[];
 
 const took = (ms: number | null) => (ms === null ? <span className="text-faint">–</span> : durationText(ms));
 const tookText = (ms: number | null) => (ms === null ? '–' : durationText(ms));
 
-interface Named {
-  namespace: string;
-  name: string;
-  version: string;
-}
-
-function TemplateLink({ row: { namespace, name, version } }: { row: Named }) {
+function TemplateLink({ row: { namespace, name, version } }: { row: TemplateName }) {
   const link = useLinks();
   return (
     <Link
@@ -66,7 +62,6 @@ function percentiles<Row>(durations: (row: Row) => Durations): Column<Row>[] {
   ];
 }
 
-type SlowStep = StepNumbers & Named & { step: string };
 const STEPS: readonly Column<SlowStep>[] = [
   { head: 'Step', cell: ({ step }) => <span className="font-medium">{step}</span> },
   { head: 'Template', kind: 'wide', cell: (row) => <TemplateLink row={row} /> },
@@ -82,7 +77,6 @@ const STEPS: readonly Column<SlowStep>[] = [
   { head: 'Last', kind: 'num', cell: ({ last_ended_at: at }) => <Time at={at} /> },
 ];
 
-type SlowTemplate = Named & { tasks: TaskNumbers };
 const TEMPLATES: readonly Column<SlowTemplate>[] = [
   { head: 'Template', kind: 'wide', cell: (row) => <TemplateLink row={row} /> },
   { head: 'Ended', kind: 'num', cell: ({ tasks }) => numberText(tasks.ended) },
@@ -99,7 +93,7 @@ const TEMPLATES: readonly Column<SlowTemplate>[] = [
 export default function Stats() {
   const [search, setSearch] = useSearchParams();
   const hours = PERIODS.find((period) => String(period) === search.get('hours')) ?? 24;
-  const sort = Object.keys(ORDERS).find((order) => order === search.get('order')) ?? 'time';
+  const sort = ORDER_NAMES.find((order) => order === search.get('order')) ?? 'time';
   const { data, error } = useStats({ hours, sort, limit: 20 });
   const change = (name: string) => (value: string) =>
     setSearch((now) => {

@@ -1,5 +1,7 @@
 import { Link, useNavigate } from 'react-router';
-import { useLinks } from '../frame/namespace.ts';
+import { api } from '../api/client.ts';
+import type { TemplateRow } from '../api/types.ts';
+import { useLinks, useNamespace } from '../frame/namespace.ts';
 import { ActButton } from '../parts/act-button.tsx';
 import { Code, Empty, Heading, Panel } from '../parts/controls.tsx';
 import { type Column, Grid } from '../parts/grid.tsx';
@@ -8,7 +10,7 @@ import { ReadProblem } from '../parts/read-problem.tsx';
 import { HUES, StateShape } from '../parts/state.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted } from '../parts/words.ts';
-import { addressOfTemplate, newestFirst, type TemplateRow } from './template/use-template.ts';
+import { addressOfTemplate, newestFirst } from './template/use-template.ts';
 
 /** The active version of a template, with the names of all versions. */
 interface Row extends TemplateRow {
@@ -73,7 +75,7 @@ function Acts({ row }: { row: Row }) {
         Show tasks
       </Link>
       <ActButton
-        route="POST /v1/tasks"
+        method={api.tasks.create}
         target={`${row.namespace}/${row.name}`}
         look="quiet"
         className="h-7 px-2"
@@ -101,7 +103,8 @@ function activeOf(rows: readonly TemplateRow[]): Row[] {
 }
 
 export default function Templates() {
-  const { rows, error } = useList<TemplateRow>('/v1/templates', 'templates');
+  const namespace = useNamespace();
+  const { rows, error } = useList({ method: api.templates.list, rows: 'templates', query: { namespace } });
   const templates = rows && activeOf(rows);
   const versions = rows?.length ?? 0;
   return (

@@ -1,14 +1,13 @@
 import { Link } from 'react-router';
-import { pathOf } from '../api/client.ts';
-import { useLinks } from '../frame/namespace.ts';
+import { api, pathOf } from '../api/client.ts';
+import type { Worker } from '../api/types.ts';
+import { useLinks, useNamespace } from '../frame/namespace.ts';
 import { Code } from '../parts/controls.tsx';
 import type { Column } from '../parts/grid.tsx';
 import { ListScreen } from '../parts/list-screen.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted, numberText } from '../parts/words.ts';
-import { Slots, type Worker, WorkerAct, WorkerState } from './worker/worker-types.tsx';
-
-export { type Worker, WorkerState } from './worker/worker-types.tsx';
+import { Slots, WorkerAct, WorkerState } from './worker/worker-types.tsx';
 
 const COLUMNS: readonly Column<Worker>[] = [
   { head: 'State', cell: ({ state }) => <WorkerState state={state} /> },
@@ -54,11 +53,13 @@ export function Handlers({ worker: { handlers, missing_handlers: missing } }: { 
 }
 
 export default function Workers() {
+  const namespace = useNamespace();
   return (
-    <ListScreen<Worker>
+    <ListScreen
       title="Workers"
-      path="/v1/workers"
+      method={api.workers.list}
       rows="workers"
+      query={{ namespace }}
       columns={COLUMNS}
       keyOf={({ id }) => String(id)}
       answer={answerOf}

@@ -1,19 +1,14 @@
 import { useEffect, useRef, useState } from 'react';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import type { Statistics } from '../../api/types.ts';
 import { useIsDark } from '../../frame/theme.ts';
 import { dateText, hourText, numberText, timeOf } from '../words.ts';
-
-export interface Point {
-  at: string;
-  attempts_completed: number;
-  attempts_failed: number;
-}
 
 const HEIGHT = 140;
 
 /** Completed and failed attempts over time. The sentence below has the sums, or the numbers under the pointer. */
-export default function Chart({ points }: { points: readonly Point[] }) {
+export default function Chart({ points }: { points: Statistics['timeline'] }) {
   const place = useRef<HTMLDivElement>(null);
   const [over, setOver] = useState<number | null>();
   // The colors are read when the chart is drawn.
@@ -37,7 +32,8 @@ export default function Chart({ points }: { points: readonly Point[] }) {
     };
   }, [text, isDark]);
   const shown = over == null || !points[over] ? points : [points[over]];
-  const sum = (count: (point: Point) => number) => numberText(shown.reduce((total, point) => total + count(point), 0));
+  const sum = (count: (point: (typeof points)[number]) => number) =>
+    numberText(shown.reduce((total, point) => total + count(point), 0));
   return (
     <figure className="m-0 px-4 py-3">
       <div ref={place} aria-hidden="true" style={{ height: HEIGHT }} />

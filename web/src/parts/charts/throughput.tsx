@@ -1,11 +1,11 @@
 import { lazy, Suspense } from 'react';
+import type { Statistics } from '../../api/types.ts';
 import { Panel } from '../controls.tsx';
-import type { Point } from './chart.tsx';
 
 const Chart = lazy(() => import('./chart.tsx'));
 
 /** Attempts over time as a chart. */
-export function Throughput({ title, points }: { title: string; points: readonly Point[] }) {
+export function Throughput({ title, points }: { title: string; points: Statistics['timeline'] }) {
   return (
     <Panel title={title}>
       <Suspense fallback={<div className="h-[184px]" />}>

@@ -1,4 +1,5 @@
 import { bucketsOf, useHistogram } from '../../api/histogram.ts';
+import type { TaskConditions } from '../../api/types.ts';
 import { numberText } from '../words.ts';
 
 const HOURS = 24;
@@ -7,7 +8,7 @@ const HEIGHT = 24;
 const BAR = 4;
 
 /** The failures of a group in the last day, hour by hour. Steps that have been retried since are not counted. */
-export function Trend({ filter }: { filter: Record<string, string> }) {
+export function Trend({ filter }: { filter: TaskConditions }) {
   const data = useHistogram({ ...filter, by: 'failed', since: `${HOURS}h`, buckets: HOURS + 2 }, TREND_MS);
   if (!data) return <div className="h-6 w-24" />;
   const buckets = bucketsOf(data);

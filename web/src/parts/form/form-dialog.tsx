@@ -1,6 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import type { ReactNode } from 'react';
-import type { Said } from '../../api/acts.ts';
+import type { Said } from '../../api/types.ts';
 import { Button, Code, Problem } from '../controls.tsx';
 import { Dialog } from '../dialog.tsx';
 import { OperatorFields, useOperator } from '../operator.tsx';
@@ -13,8 +13,6 @@ interface FormDialogProps {
   danger?: boolean | undefined;
   /** Whether the form can be sent. Default true. */
   complete?: boolean;
-  /** Whether the action keeps a reason and a name. Default true. */
-  asksWho?: boolean;
   /** Whether the action must have a reason. Default false. */
   needsReason?: boolean;
   /** The command that does the same. */
@@ -32,7 +30,7 @@ interface FormDialogProps {
 /** Asks before an action: shows its effect, its fields, and the name for the audit. */
 export function FormDialog(props: FormDialogProps) {
   const { title, verb, danger, children, send, onClose, onError, wide, command } = props;
-  const { complete = true, asksWho = true, needsReason = false } = props;
+  const { complete = true, needsReason = false } = props;
   const queries = useQueryClient();
   const operator = useOperator(title);
   const { mutate, isPending, error } = useMutation({
@@ -57,7 +55,7 @@ export function FormDialog(props: FormDialogProps) {
       >
         <h2 className="text-base font-semibold break-words">{title}</h2>
         <div className="-mx-1 mt-2 grid max-h-[56vh] gap-3 overflow-y-auto px-1 py-1 text-sm">{children}</div>
-        {asksWho && <OperatorFields operator={operator} needsReason={needsReason} />}
+        <OperatorFields operator={operator} needsReason={needsReason} />
         {command !== undefined && (
           <p className="mt-2 text-xs break-all text-faint">
             In a terminal: <Code>{command}</Code>

@@ -1,8 +1,10 @@
 import { useState } from 'react';
+import { api } from '../../api/client.ts';
 import { useMe } from '../../api/me.tsx';
+import type { Approval } from '../../api/types.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { ReassignDialog } from './reassign-dialog.tsx';
-import { type Approval, VoteDialog } from './vote-dialog.tsx';
+import { VoteDialog } from './vote-dialog.tsx';
 
 /** The buttons to approve, reject and reassign. */
 export function ApprovalActs({ approval }: { approval: Approval }) {
@@ -11,22 +13,17 @@ export function ApprovalActs({ approval }: { approval: Approval }) {
   const close = () => setOpen(undefined);
   const { title, votes } = approval;
   const own = votes.find(({ by }) => by === subject)?.decision;
-  const vote = 'POST /v1/approvals/{task_uuid}/{step}/vote';
+  const { vote, reassign } = api.approvals;
   return (
     <div className="flex flex-wrap items-center gap-2">
       {own && <span className="text-xs text-faint">you voted to {own}</span>}
-      <ActButton route={vote} target={title} look="primary" onClick={() => setOpen('approve')}>
+      <ActButton method={vote} target={title} look="primary" onClick={() => setOpen('approve')}>
         Approve
       </ActButton>
-      <ActButton route={vote} target={title} look="danger" onClick={() => setOpen('reject')}>
+      <ActButton method={vote} target={title} look="danger" onClick={() => setOpen('reject')}>
         Reject
       </ActButton>
-      <ActButton
-        route="POST /v1/approvals/{task_uuid}/{step}/reassign"
-        target={title}
-        look="quiet"
-        onClick={() => setOpen('reassign')}
-      >
+      <ActButton method={reassign} target={title} look="quiet" onClick={() => setOpen('reassign')}>
         Reassign
       </ActButton>
       {open === 'reassign' && <ReassignDialog approval={approval} onClose={close} />}

@@ -1,8 +1,8 @@
 import { useState } from 'react';
-import { ask, pathOf } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
+import type { Approval } from '../../api/types.ts';
 import { ChoiceField, TextField } from '../../parts/form/field.tsx';
 import { FormDialog } from '../../parts/form/form-dialog.tsx';
-import type { Approval } from './vote-dialog.tsx';
 
 /** Changes the assignees of an approval. */
 export function ReassignDialog({ approval, onClose }: { approval: Approval; onClose(): void }) {
@@ -20,10 +20,7 @@ export function ReassignDialog({ approval, onClose }: { approval: Approval; onCl
       complete={whom === 'everyone' || to.length > 0}
       onClose={onClose}
       send={(said) =>
-        ask(pathOf`v1/approvals/${uuid}/${step}/reassign`, {
-          method: 'POST',
-          body: { ...said, ...(whom === 'everyone' ? { everyone: true } : { to }) },
-        })
+        api.approvals.reassign(uuid, step, { ...said, ...(whom === 'everyone' ? { everyone: true } : { to }) })
       }
     >
       <ChoiceField

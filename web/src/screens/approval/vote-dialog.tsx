@@ -1,44 +1,16 @@
 import { useState } from 'react';
-import { ApiError, ask, pathOf } from '../../api/client.ts';
+import { ApiError, api } from '../../api/client.ts';
+import type { Approval, Vote } from '../../api/types.ts';
 import { useDraft } from '../../parts/draft.ts';
 import { FormDialog } from '../../parts/form/form-dialog.tsx';
-import { initialOf, type Schema, shapeOf, violationsOf } from '../../parts/form/json-schema.ts';
+import { initialOf, shapeOf, violationsOf } from '../../parts/form/json-schema.ts';
 import { SchemaForm } from '../../parts/form/schema-form.tsx';
 import { Time } from '../../parts/text.tsx';
 import { counted } from '../../parts/words.ts';
 
-interface Vote {
-  by: string;
-  decision: 'approve' | 'reject';
-  at: string;
-  comment: string | null;
-  form: unknown;
-  as: string | null;
-}
-
-export interface Approval {
-  task_uuid: string;
-  step: string;
-  namespace: string;
-  name: string;
-  version: string;
-  title: string;
-  assignees: string[];
-  form: Schema | null;
-  quorum: number;
-  reject_quorum: number;
-  approvals: number;
-  rejections: number;
-  votes: Vote[];
-  since: string;
-  until: string | null;
-  escalated_at: string | null;
-  paused: boolean;
-}
-
 interface VoteDialogProps {
   approval: Approval;
-  decision: 'approve' | 'reject';
+  decision: Vote['decision'];
   onClose(): void;
 }
 
@@ -63,10 +35,8 @@ export function VoteDialog({ approval, decision, onClose }: VoteDialogProps) {
       onError={(error) => error instanceof ApiError && violationsOf(error.details).length > 0}
       send={async ({ reason, by }) => {
         try {
-          await ask(pathOf`v1/approvals/${uuid}/${step}/vote`, {
-            method: 'POST',
-            body: { decision, comment: reason, by, ...(withForm && { form: value ?? {} }) },
-          });
+          const filled = withForm && { form: value ?? {} };
+          await api.approvals.vote(uuid, step, { decision, comment: reason, by, ...filled });
           forget();
         } catch (error) {
           setViolations(error instanceof ApiError ? violationsOf(error.details) : []);

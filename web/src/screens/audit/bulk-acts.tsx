@@ -1,6 +1,6 @@
 import { Link, useSearchParams } from 'react-router';
-import type { BulkAct } from '../../../../src/client/contract.ts';
-import { ask, pathOf } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
+import type { BulkAct } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Empty, Panel, Problem } from '../../parts/controls.tsx';
@@ -55,9 +55,10 @@ function Acts({ act: { id, state, ended_at: ended } }: { act: BulkAct }) {
   const stopped = state === 'stopped';
   if (!stopped && ended !== null) return null;
   const verb = stopped ? 'Resume' : 'Stop';
+  const method = stopped ? api.bulkActs.resume : api.bulkActs.stop;
   return (
     <ActButton
-      route={`POST /v1/bulk-acts/{id}/${verb.toLowerCase()}`}
+      method={method}
       target={String(id)}
       look="quiet"
       className="h-7 px-2"
@@ -67,8 +68,7 @@ function Acts({ act: { id, state, ended_at: ended } }: { act: BulkAct }) {
         preview: stopped
           ? 'It continues with the tasks that are left. Nothing is done twice.'
           : 'The tasks that are done stay done. The others stay as they are, and it can be resumed.',
-        run: (said) =>
-          ask(`${pathOf`v1/bulk-acts/${String(id)}`}/${verb.toLowerCase()}`, { method: 'POST', body: said }),
+        run: (said) => method(id, said),
       }}
     >
       {verb}
@@ -78,9 +78,8 @@ function Acts({ act: { id, state, ended_at: ended } }: { act: BulkAct }) {
 
 /** The actions on many tasks, newest first, with their progress. */
 export function BulkActs() {
-  const { rows, error, next, all } = useList<BulkAct>('/v1/bulk-acts', 'bulk_acts', {
-    cursor: useSearchParams()[0].get('cursor') ?? undefined,
-  });
+  const cursor = useSearchParams()[0].get('cursor') ?? undefined;
+  const { rows, error, next, all } = useList({ method: api.bulkActs.list, rows: 'bulk_acts', query: { cursor } });
   if (error && !rows) return <Problem error={error} />;
   if (!rows) return null;
   return (

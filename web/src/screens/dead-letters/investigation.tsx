@@ -1,7 +1,9 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { Link } from 'react-router';
+import { api } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
+import type { DeadLetterDetails, Letter, ResolveDeadLetterRequest } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
 import { Button, Problem } from '../../parts/controls.tsx';
@@ -10,9 +12,8 @@ import { useOperator } from '../../parts/operator.tsx';
 import { State } from '../../parts/state.tsx';
 import { Id, Time } from '../../parts/text.tsx';
 import { counted, durationText } from '../../parts/words.ts';
-import { actOnLetter, type Letter, type LetterDetails, REASONS, STATUSES, useLetter } from './letter.ts';
+import { REASONS, STATUSES, useLetter } from './letter.ts';
 
-const ROUTE = '/v1/dlq/entry/{dlq_entry_uuid}';
 const MINUTE_MS = 60_000;
 
 /** One dead letter: its task, its error, the remarks, and the possible actions. */
@@ -41,11 +42,11 @@ export function Investigation({ id, onClose }: { id: string; onClose(): void }) 
   );
 }
 
-function Body({ letter }: { letter: LetterDetails }) {
+function Body({ letter }: { letter: DeadLetterDetails }) {
   const link = useLinks();
   const open = letter.resolution_status === 'pending';
   const { task_snapshot: snapshot } = letter;
-  const failed = snapshot.steps?.filter(({ error }) => error !== undefined) ?? [];
+  const failed = snapshot.steps.filter(({ error }) => error !== undefined);
   return (
     <>
       <Acts letter={letter} open={open} />
@@ -68,7 +69,7 @@ function Body({ letter }: { letter: LetterDetails }) {
         <Fact name="Added">
           <Time at={letter.dlq_timestamp} />
         </Fact>
-        {snapshot.threshold_minutes != null && (
+        {snapshot.threshold_minutes !== null && (
           <Fact name="Limit">{durationText(snapshot.threshold_minutes * MINUTE_MS)}</Fact>
         )}
         {letter.entries_of_task > 1 && <Fact name="Entries">{letter.entries_of_task} of this task</Fact>}
@@ -119,33 +120,33 @@ function Acts({ letter, open }: { letter: Letter; open: boolean }) {
   const [act, setAct] = useState<Act>();
   const lacking = useLacking();
   const id = letter.dlq_entry_uuid;
-  const resolve = (status: string, title: string, verb: string): Act => ({
+  const resolve = (status: ResolveDeadLetterRequest['status'], title: string, verb: string): Act => ({
     title,
     verb,
     preview: 'The entry is closed. Its task does not change: to run or end it, use Redrive or the page of the task.',
     needsReason: true,
-    run: ({ reason, by }) => actOnLetter(id, 'resolve', { status, notes: reason, reason, by }),
+    run: ({ reason, by }) => api.deadLetters.resolve(id, { status, notes: reason, reason, by }),
   });
   const redrive: Act = {
     title: 'Redrive the task',
     verb: 'Redrive',
     preview:
       'The failed steps run again with a full set of attempts, and the entry is closed. A task that had ended is reopened.',
-    run: (said) => actOnLetter(id, 'redrive', said),
+    run: (said) => api.deadLetters.redrive(id, said),
   };
   return (
     <div className="flex flex-wrap items-center gap-2 border-b border-line px-4 py-3">
       <Button
         look="primary"
         disabled={!open}
-        lacking={lacking(`POST ${ROUTE}/redrive`)}
+        lacking={lacking(api.deadLetters.redrive)}
         onClick={() => setAct(redrive)}
       >
         Redrive
       </Button>
       <Button
         disabled={!open}
-        lacking={lacking(`POST ${ROUTE}/resolve`)}
+        lacking={lacking(api.deadLetters.resolve)}
         onClick={() => setAct(resolve('manually_resolved', 'Resolve the dead letter', 'Resolve'))}
       >
         Resolve
@@ -153,7 +154,7 @@ function Acts({ letter, open }: { letter: Letter; open: boolean }) {
       <Button
         look="danger"
         disabled={!open}
-        lacking={lacking(`POST ${ROUTE}/resolve`)}
+        lacking={lacking(api.deadLetters.resolve)}
         onClick={() => setAct(resolve('permanently_failed', 'Give up the dead letter', 'Give up'))}
       >
         Give up
@@ -166,11 +167,11 @@ function Acts({ letter, open }: { letter: Letter; open: boolean }) {
 
 function Assign({ letter, open }: { letter: Letter; open: boolean }) {
   const queries = useQueryClient();
-  const lacking = useLacking()(`POST ${ROUTE}/assign`);
+  const lacking = useLacking()(api.deadLetters.assign);
   const { subject, said } = useOperator();
   const [name, setName, clear] = useDraft<string | null>(`assign.${letter.dlq_entry_uuid}`, null);
   const assign = useMutation({
-    mutationFn: (to: string | null) => actOnLetter(letter.dlq_entry_uuid, 'assign', { to, by: said().by }),
+    mutationFn: (to: string | null) => api.deadLetters.assign(letter.dlq_entry_uuid, { to, by: said().by }),
     onSuccess: () => {
       clear();
       return queries.invalidateQueries();
@@ -209,13 +210,13 @@ function Assign({ letter, open }: { letter: Letter; open: boolean }) {
   );
 }
 
-function Notes({ letter }: { letter: LetterDetails }) {
+function Notes({ letter }: { letter: DeadLetterDetails }) {
   const queries = useQueryClient();
-  const lacking = useLacking()(`POST ${ROUTE}/note`);
+  const lacking = useLacking()(api.deadLetters.note);
   const { said } = useOperator();
   const [note, setNote, clear] = useDraft(`note.${letter.dlq_entry_uuid}`, '');
   const add = useMutation({
-    mutationFn: () => actOnLetter(letter.dlq_entry_uuid, 'note', { note: note.trim(), by: said().by }),
+    mutationFn: () => api.deadLetters.note(letter.dlq_entry_uuid, { note: note.trim(), by: said().by }),
     onSuccess: () => {
       clear();
       return queries.invalidateQueries();

@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { Link } from 'react-router';
-import type { FailureGroup } from '../../api/types.ts';
+import type { FailureGroup, TaskConditions } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { type BulkAct, BulkDialog, useLackingBulk } from '../../parts/bulk-dialog.tsx';
 import { Trend } from '../../parts/charts/trend.tsx';
@@ -104,8 +104,9 @@ function CauseRow({ cause, time, brief, onAct }: CauseRowProps) {
 }
 
 /** The condition on the cause that all its groups share. */
-function trendOf({ groups, errorType }: Cause): Record<string, string> {
-  if (groups.length === 1 || errorType === null) return queryOfGroup(groups[0]!);
+function trendOf({ groups, errorType }: Cause): TaskConditions {
+  // The server writes only conditions of the list of tasks.
+  if (groups.length === 1 || errorType === null) return queryOfGroup(groups[0]!) as TaskConditions;
   return { error_type: errorType };
 }
 

@@ -1,20 +1,15 @@
-import { useQueries, useQuery } from '@tanstack/react-query';
+import { useQueries } from '@tanstack/react-query';
 import { Link } from 'react-router';
-import { ask, pathOf } from '../../api/client.ts';
+import { useTemplates } from '../../api/templates.ts';
+import type { TemplateContent, TemplateRow } from '../../api/types.ts';
 import { useLinks, useNamespace } from '../../frame/namespace.ts';
 import { Code, Empty, Panel } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
-import { addressOfTemplate, newestFirst, type TemplateRow, type TemplateSource } from '../template/use-template.ts';
+import { addressOfTemplate, newestFirst, sourceQuery } from '../template/use-template.ts';
 
-interface Declared {
-  name: string;
-  description?: string | null;
-  publisher?: string | null;
-  condition?: string | null;
-  delivery_mode?: string | null;
-}
+type DeclaredEvent = NonNullable<TemplateContent['steps'][number]['publishes_events']>[number];
 
-interface Row extends Declared {
+interface Row extends DeclaredEvent {
   template: TemplateRow;
   step: string;
 }
@@ -59,11 +54,7 @@ function TemplateLink({ template, step }: { template: TemplateRow; step: string 
 /** The events that the newest versions of the templates declare. */
 export function Catalogue() {
   const namespace = useNamespace();
-  const { data: list } = useQuery({
-    queryKey: ['templates', undefined],
-    queryFn: ({ signal }) => ask<{ templates: TemplateRow[] }>('v1/templates', { signal }),
-    staleTime: 5_000,
-  });
+  const { data: list } = useTemplates(5_000);
   const newest = new Map<string, TemplateRow>();
   for (const row of [...(list?.templates ?? [])].sort(newestFirst)) {
     const key = `${row.namespace}/${row.name}`;
@@ -71,20 +62,12 @@ export function Catalogue() {
   }
   const templates = [...newest.values()].slice(0, MOST_TEMPLATES);
   const sources = useQueries({
-    queries: templates.map(({ namespace, name, version }) => {
-      const path = `${pathOf`v1/templates/${namespace}/${name}/${version}`}/source`;
-      return {
-        queryKey: ['template', path],
-        queryFn: ({ signal }: { signal: AbortSignal }) =>
-          ask<TemplateSource>(path, { query: { format: 'json' }, signal }),
-        staleTime: 60_000,
-      };
-    }),
+    queries: templates.map((template) => ({ ...sourceQuery(template), staleTime: 60_000 })),
   });
   if (!list || sources.some(({ isPending }) => isPending)) return null;
   const rows = sources.flatMap(({ data }, at) =>
     (data?.template.steps ?? []).flatMap((step) =>
-      ((step.publishes_events as Declared[] | undefined) ?? []).map((event) => ({
+      (step.publishes_events ?? []).map((event) => ({
         ...event,
         template: templates[at]!,
         step: step.name,

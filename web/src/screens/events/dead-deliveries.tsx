@@ -1,6 +1,7 @@
 import { useSearchParams } from 'react-router';
-import type { DeadDelivery as Dead } from '../../../../src/client/contract.ts';
-import { ask } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
+import type { DeadDelivery } from '../../api/types.ts';
+import { useNamespace } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Empty, Panel, Problem } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
@@ -10,7 +11,7 @@ import { counted } from '../../parts/words.ts';
 
 const MOST = 500;
 
-const COLUMNS: readonly Column<Dead>[] = [
+const COLUMNS: readonly Column<DeadDelivery>[] = [
   { head: 'Gave up', cell: ({ died_at }) => <Time at={died_at} /> },
   { head: 'Group', cell: ({ group }) => <span className="font-medium">{group}</span> },
   { head: 'Event', cell: ({ event }) => event.name },
@@ -46,11 +47,11 @@ interface DeadActProps {
 }
 
 function DeadAct({ verb, group, event, count }: DeadActProps) {
-  const path = `v1/events/dead/${verb.toLowerCase()}`;
+  const method = verb === 'Redeliver' ? api.events.redeliver : api.events.discard;
   const all = event === undefined;
   return (
     <ActButton
-      route={`POST /${path}`}
+      method={method}
       target={event ?? group}
       {...(!all && ({ look: 'quiet', className: 'h-7 px-2' } as const))}
       act={{
@@ -61,7 +62,7 @@ function DeadAct({ verb, group, event, count }: DeadActProps) {
           verb === 'Redeliver'
             ? 'The group receives it again, with a full set of attempts.'
             : 'The group never receives it. Replay can still deliver it while it is in the log.',
-        run: (said) => ask(path, { method: 'POST', body: { ...said, group, ...(event && { event }) } }),
+        run: (said) => method({ ...said, group, ...(event && { event }) }),
       }}
     >
       {all ? `${verb} all of ${group}` : verb}
@@ -72,9 +73,11 @@ function DeadAct({ verb, group, event, count }: DeadActProps) {
 /** Deliveries that a group gave up. */
 export function DeadDeliveries() {
   const group = useSearchParams()[0].get('group') ?? undefined;
-  const { rows, error } = useList<Dead>('/v1/events/dead', 'dead', { limit: MOST, group });
-  if (error && !rows) return <Problem error={error} />;
-  if (!rows) return null;
+  const namespace = useNamespace();
+  const dead = useList({ method: api.events.dead, rows: 'dead', query: { limit: MOST, group } });
+  if (dead.error && !dead.rows) return <Problem error={dead.error} />;
+  if (!dead.rows) return null;
+  const rows = dead.rows.filter(({ event }) => namespace === undefined || event.namespace === namespace);
   const counts = new Map<string, number>();
   for (const row of rows) counts.set(row.group, (counts.get(row.group) ?? 0) + 1);
   return (

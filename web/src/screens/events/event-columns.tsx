@@ -1,9 +1,6 @@
-import type { DomainEvent } from '../../../../src/client/contract.ts';
-
+import type { DomainEvent } from '../../api/types.ts';
 import type { Column } from '../../parts/grid.tsx';
 import { Time } from '../../parts/text.tsx';
-
-export type { DomainEvent };
 
 export const EVENT_COLUMNS: readonly Column<DomainEvent>[] = [
   { head: 'When', cell: ({ fired_at }) => <Time at={fired_at} /> },

@@ -1,21 +1,21 @@
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router';
-import type { EventGroup as Group } from '../../../../src/client/contract.ts';
-import { ask, pathOf } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
+import { usePolling } from '../../api/polling.ts';
+import type { EventGroup } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Empty, Panel, Problem } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
-import { useList } from '../../parts/list-screen.tsx';
 import { Time } from '../../parts/text.tsx';
 import { durationText, numberText } from '../../parts/words.ts';
 import { ReplayDialog } from './replay-dialog.tsx';
 
-export type { Group };
-
 const SECOND = 1000;
+const GROUPS_MS = 5_000;
 
-const columnsOf = (onReplay: (group: string) => void): readonly Column<Group>[] => [
+const columnsOf = (onReplay: (group: string) => void): readonly Column<EventGroup>[] => [
   { head: 'Group', cell: ({ name }) => <span className="font-medium">{name}</span> },
   {
     head: 'Patterns',
@@ -60,14 +60,14 @@ function Dead({ group, count }: { group: string; count: number }) {
   );
 }
 
-function Acts({ group: { name, waiting, dead, members }, onReplay }: { group: Group; onReplay(): void }) {
+function Acts({ group: { name, waiting, dead, members }, onReplay }: { group: EventGroup; onReplay(): void }) {
   return (
     <span className="inline-flex gap-1">
-      <ActButton route="POST /v1/events/replay" target={name} look="quiet" className="h-7 px-2" onClick={onReplay}>
+      <ActButton method={api.events.replay} target={name} look="quiet" className="h-7 px-2" onClick={onReplay}>
         Replay
       </ActButton>
       <ActButton
-        route="DELETE /v1/events/groups/{group}"
+        method={api.events.removeGroup}
         target={name}
         look="quiet"
         className="h-7 px-2"
@@ -76,7 +76,7 @@ function Acts({ group: { name, waiting, dead, members }, onReplay }: { group: Gr
           verb: 'Remove the group',
           danger: true,
           preview: `${numberText(waiting)} waiting events and ${numberText(dead)} dead deliveries are lost to it. ${members > 0 ? 'Its members are running, so they will register it again. It then starts with new events.' : 'If it returns, it starts with new events.'}`,
-          run: (said) => ask(pathOf`v1/events/groups/${name}`, { method: 'DELETE', body: said }),
+          run: (said) => api.events.removeGroup(name, said),
         }}
       >
         Remove
@@ -85,9 +85,19 @@ function Acts({ group: { name, waiting, dead, members }, onReplay }: { group: Gr
   );
 }
 
+/** Reads the groups that receive events. They cover all namespaces. */
+export function useGroups() {
+  const { data, error } = useQuery({
+    queryKey: ['event-groups'],
+    queryFn: ({ signal }) => api.events.groups({ signal }),
+    refetchInterval: usePolling(GROUPS_MS),
+  });
+  return { rows: data?.groups, error };
+}
+
 /** The groups that receive events, with the lag of each. */
 export function Groups() {
-  const { rows, error } = useList<Group>('/v1/events/groups', 'groups');
+  const { rows, error } = useGroups();
   const [replay, setReplay] = useState<string>();
   if (error && !rows) return <Problem error={error} />;
   if (!rows) return null;

@@ -1,8 +1,9 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useSearchParams } from 'react-router';
-import { ask, pathOf } from '../../api/client.ts';
+import { api, pathOf } from '../../api/client.ts';
 import { usePolling } from '../../api/polling.ts';
+import type { DomainEvent } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { Button, Empty, Panel } from '../../parts/controls.tsx';
 import { ExportMenu } from '../../parts/export-menu.tsx';
@@ -12,20 +13,6 @@ import { JsonTree } from '../../parts/json-tree.tsx';
 import { ReadProblem } from '../../parts/read-problem.tsx';
 import { Id, Time } from '../../parts/text.tsx';
 import { counted } from '../../parts/words.ts';
-import type { DomainEvent } from './event-columns.tsx';
-
-interface LoggedEvent extends DomainEvent {
-  version: string;
-  namespace: string;
-  publisher: string;
-  attempt: number;
-  metadata: Record<string, unknown>;
-}
-
-interface Page {
-  events: LoggedEvent[];
-  next_cursor: string | null;
-}
 
 const LOG_MS = 5_000;
 
@@ -37,8 +24,7 @@ export function Log() {
   const [typed, setTyped] = useState(name);
   const { data, error, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery({
     queryKey: ['events', name],
-    queryFn: ({ pageParam, signal }) =>
-      ask<Page>('v1/events', { query: { name: name || undefined, cursor: pageParam }, signal }),
+    queryFn: ({ pageParam, signal }) => api.events.list({ name: name || undefined, cursor: pageParam }, { signal }),
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     refetchInterval: usePolling(LOG_MS),
@@ -118,7 +104,7 @@ export function Log() {
   );
 }
 
-function Row({ event, open, onToggle }: { event: LoggedEvent; open: boolean; onToggle(): void }) {
+function Row({ event, open, onToggle }: { event: DomainEvent; open: boolean; onToggle(): void }) {
   const link = useLinks();
   const { event_id: id, name, fired_at: at, step_name: step, task_uuid: uuid, payload } = event;
   return (

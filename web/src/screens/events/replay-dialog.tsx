@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { ask } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
 import { Problem } from '../../parts/controls.tsx';
 import { useDraft } from '../../parts/draft.ts';
 import { ChoiceField, TextField } from '../../parts/form/field.tsx';
@@ -11,8 +11,6 @@ interface ReplayDialogProps {
   group: string;
   onClose(): void;
 }
-
-const PATH = 'v1/events/replay';
 
 /** Delivers past events to a group again, after counting them. */
 export function ReplayDialog({ groups, group, onClose }: ReplayDialogProps) {
@@ -26,8 +24,7 @@ export function ReplayDialog({ groups, group, onClose }: ReplayDialogProps) {
   };
   const preview = useQuery({
     queryKey: ['replay', filter],
-    queryFn: ({ signal }) =>
-      ask<{ would_replay: number }>(PATH, { method: 'POST', body: { ...filter, dry_run: true }, signal }),
+    queryFn: ({ signal }) => api.events.replay({ ...filter, dry_run: true }, { signal }),
     staleTime: 0,
     retry: false,
   });
@@ -40,7 +37,7 @@ export function ReplayDialog({ groups, group, onClose }: ReplayDialogProps) {
       complete={!!count}
       onClose={onClose}
       send={async (said) => {
-        await ask(PATH, { method: 'POST', body: { ...filter, ...said } });
+        await api.events.replay({ ...filter, ...said });
         forget();
       }}
     >

@@ -1,23 +1,26 @@
 import { useNavigate } from 'react-router';
-import { useLinks } from '../../frame/namespace.ts';
+import { api } from '../../api/client.ts';
+import type { TemplateRow } from '../../api/types.ts';
+import { useLinks, useNamespace } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Code, Empty, Panel } from '../../parts/controls.tsx';
 import { useList } from '../../parts/list-screen.tsx';
 import { counted } from '../../parts/words.ts';
-import { addressOfTemplate, newestFirst, type TemplateRow } from '../template/use-template.ts';
-import { useSummary } from './needs.ts';
+import { addressOfTemplate, newestFirst } from '../template/use-template.ts';
+import { useSlowSummary } from './needs.ts';
 
 const MOST = 5;
 
 /** Returns whether there is no open task, and none has ended recently. */
 export function useIsNew(): boolean {
-  const { data } = useSummary();
+  const { data } = useSlowSummary();
   return data !== undefined && !Object.values(data.states).some((count) => count > 0);
 }
 
 /** Advice for the time before the first task: create one from a template. */
 export function FirstSteps() {
-  const { rows } = useList<TemplateRow>('/v1/templates', 'templates');
+  const namespace = useNamespace();
+  const { rows } = useList({ method: api.templates.list, rows: 'templates', query: { namespace } });
   if (!rows) return null;
   if (rows.length === 0) {
     return (
@@ -60,7 +63,7 @@ function Item({ row }: { row: TemplateRow }) {
         <p className="text-sm break-words text-soft">{description ?? counted(steps, 'step')}</p>
       </div>
       <ActButton
-        route="POST /v1/tasks"
+        method={api.tasks.create}
         target={`${namespace}/${name}`}
         onClick={() => void navigate(link(`${addressOfTemplate(row)}/new`))}
       >

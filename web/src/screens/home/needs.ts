@@ -1,11 +1,14 @@
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import type { Queue as QueueProblems } from '../../../../src/client/contract.ts';
-import { ApiError, ask, type Query } from '../../api/client.ts';
-import { useMissing } from '../../api/me.tsx';
+import { useQuery } from '@tanstack/react-query';
+import type { CallOptions } from '../../../../src/client/client-options.ts';
+import { ApiError, api } from '../../api/client.ts';
+import { useLacking } from '../../api/me.tsx';
 import { usePolling, usePrecaution } from '../../api/polling.ts';
-import type { Pause, Status, Summary, TaskPage } from '../../api/types.ts';
+import { type Method, routeOf } from '../../api/routes.ts';
+import { useSummary } from '../../api/summary.ts';
+import type { Queue, Status, Summary } from '../../api/types.ts';
 import { useLinks, useNamespace } from '../../frame/namespace.ts';
 import type { HUES } from '../../parts/state.tsx';
+import { mayCover } from '../queues/may-cover.ts';
 
 /** An item that needs a person's attention. */
 export interface Need {
@@ -24,9 +27,12 @@ export interface Need {
 const SLOWLY_MS = 10_000;
 const FORBIDDEN = 403;
 
-/** The numbers of problems. `at_least` names the numbers that are lower bounds. */
+/** The names of the numbers. */
+type Problem = Exclude<keyof Status['attention'], 'at_least'> | 'hung_slots' | 'lost' | 'pauses';
+
+/** The numbers of problems. `atLeast` names the numbers that are lower bounds. */
 interface Attention {
-  counts: Partial<Record<string, number>>;
+  counts: Partial<Record<Problem, number>>;
   atLeast: readonly string[];
 }
 
@@ -60,23 +66,23 @@ interface Part<Data> {
  */
 export function useNeeds(): Needs {
   const namespace = useNamespace();
-  const missing = useMissing();
+  const lacking = useLacking();
   const status = useQuery({
     queryKey: ['status'],
-    queryFn: ({ signal }) => ask<Status>('v1/status', { signal }),
+    queryFn: ({ signal }) => api.installation.status({ signal }),
     enabled: namespace === undefined,
     refetchInterval: usePrecaution(),
   });
   const refused = status.error instanceof ApiError && status.error.status === FORBIDDEN;
   const whole = namespace === undefined && !refused;
   const lists = useLists(!whole);
-  const { data: summary, error: noSummary } = useSummary(!whole);
+  const { data: summary, error: noSummary } = useSlowSummary(!whole);
   const parts: Part<Attention>[] = whole
     ? [{ what: 'the status', missing: undefined, data: status.data && ofStatus(status.data), error: status.error }]
     : [
         {
           what: 'the summary of tasks',
-          missing: missing('tasks:list'),
+          missing: lacking(api.installation.summary),
           data: summary && ofSummary(summary),
           error: noSummary,
         },
@@ -103,22 +109,15 @@ function sumOf(parts: readonly Attention[]): Attention {
 }
 
 /** The summary of the chosen namespace. */
-export function useSummary(enabled = true) {
-  const namespace = useNamespace();
-  return useQuery({
-    queryKey: ['summary', namespace],
-    queryFn: ({ signal }) => ask<Summary>('v1/summary', { query: { namespace }, signal }),
-    enabled,
-    refetchInterval: usePolling(SLOWLY_MS),
-    placeholderData: keepPreviousData,
-  });
+export function useSlowSummary(enabled = true) {
+  return useSummary({ interval: usePolling(SLOWLY_MS), enabled });
 }
 
 function ofStatus({ attention, workers, pauses }: Status): Attention {
   const { no_worker: noWorker, at_least: atLeast, ...counts } = attention;
   return {
     counts: {
-      ...(counts as Record<string, number>),
+      ...counts,
       no_worker: Number(noWorker),
       lost: workers.lost,
       hung_slots: workers.hung_slots,
@@ -129,7 +128,7 @@ function ofStatus({ attention, workers, pauses }: Status): Attention {
 }
 
 /** The problems of the queues that the credential may see. A worker may serve several namespaces. */
-function ofQueues(queues: readonly QueueProblems[]): Attention {
+function ofQueues(queues: readonly Queue[]): Attention {
   const served = queues.some(({ workers, draining }) => workers.length + draining.length > 0);
   return {
     counts: {
@@ -149,7 +148,7 @@ const SUMMED = [
   'dead_deliveries',
   'late_timers',
   'late_schedules',
-] as const;
+] as const satisfies (Problem & keyof Queue)[];
 
 function ofSummary(summary: Summary): Attention {
   return {
@@ -161,33 +160,17 @@ function ofSummary(summary: Summary): Attention {
 /** Reads the lists that the credential may see. */
 function useLists(enabled: boolean): Part<Attention>[] {
   const namespace = useNamespace();
-  const queues = usePart<{ queues: QueueProblems[] }>({ path: 'v1/queues', permission: 'workers:read', enabled });
-  const blocked = usePart<TaskPage>({
-    path: 'v1/tasks',
-    permission: 'tasks:list',
-    query: { ...BLOCKED, limit: 1 },
-    enabled,
-  });
-  const letters = usePart<{ total: number; total_is_exact: boolean }>({
-    path: 'v1/dlq/entries',
-    permission: 'dlq:read',
-    query: { limit: 1 },
-    enabled,
-  });
-  const pauses = usePart<{ pauses: Pause[] }>({
-    path: 'v1/pauses',
-    permission: 'tasks:list',
-    query: { limit: MOST_PAUSES },
-    ofAll: true,
-    enabled,
-  });
+  const queues = usePart(api.workers.queues, { namespace }, enabled);
+  const blocked = usePart(api.tasks.list, { ...BLOCKED, namespace, limit: 1 }, enabled);
+  const letters = usePart(api.deadLetters.search, { namespace, limit: 1 }, enabled);
+  const pauses = usePart(api.installation.pauses, { limit: MOST_PAUSES }, enabled);
   return [
     {
       ...blocked,
       what: 'the tasks',
       data: blocked.data && {
-        counts: { blocked: blocked.data.pagination?.total_count ?? 0 },
-        atLeast: blocked.data.pagination?.total_is_exact === false ? ['blocked'] : [],
+        counts: { blocked: blocked.data.pagination.total_count },
+        atLeast: blocked.data.pagination.total_is_exact ? [] : ['blocked'],
       },
     },
     {
@@ -207,7 +190,7 @@ function useLists(enabled: boolean): Part<Attention>[] {
       ...pauses,
       what: 'the pauses',
       data: pauses.data && {
-        counts: { pauses: pauses.data.pauses.filter((pause) => isIn(pause, namespace)).length },
+        counts: { pauses: pauses.data.pauses.filter((pause) => mayCover(pause, namespace)).length },
         atLeast: pauses.data.pauses.length < MOST_PAUSES ? [] : ['pauses'],
       },
     },
@@ -218,32 +201,16 @@ const MOST_PAUSES = 1_000;
 /** Includes waiting tasks with a failed step. */
 const BLOCKED = { state: 'blocked_by_failures,waiting', step_state: 'error' };
 
-/** Returns whether a pause may cover tasks of a namespace. The namespace of a paused task is not known. */
-function isIn({ scope, target }: Pause, namespace: string | undefined): boolean {
-  if (namespace === undefined || scope === 'task') return true;
-  return target === namespace || target.startsWith(`${namespace}/`);
-}
-
-/** Reads a list of the chosen namespace, if the user has the permission. `ofAll`: the list cannot be limited to a namespace. */
-function usePart<Data>({
-  path,
-  permission,
-  query,
-  ofAll = false,
-  enabled,
-}: {
-  path: string;
-  permission: string;
-  query?: Query;
-  ofAll?: boolean;
-  enabled: boolean;
-}): Omit<Part<Data>, 'what'> {
-  const chosen = useNamespace();
-  const missing = useMissing()(permission);
-  const namespace = ofAll ? undefined : chosen;
+/** Reads a list, if the user may call its method. */
+function usePart<Query, Data>(
+  method: Method & ((query: Query, options: CallOptions) => Promise<Data>),
+  query: NoInfer<Query>,
+  enabled: boolean,
+): Omit<Part<Data>, 'what'> {
+  const missing = useLacking()(method);
   const { data, error } = useQuery({
-    queryKey: ['needs', path, namespace],
-    queryFn: ({ signal }) => ask<Data>(path, { query: { ...query, namespace }, signal }),
+    queryKey: ['needs', routeOf(method), query],
+    queryFn: ({ signal }) => method(query, { signal }),
     enabled: enabled && missing === undefined,
     refetchInterval: usePolling(SLOWLY_MS),
   });
@@ -257,7 +224,7 @@ function useNeedRows({ counts, atLeast }: Attention): Need[] {
   const { blocked = 0, unserved = 0, stale = 0, dead_letters: letters = 0, approvals = 0, pauses = 0 } = counts;
   const { dead_deliveries: deliveries = 0, late_timers: timers = 0, late_schedules: schedules = 0 } = counts;
   const { no_worker: noWorker = 0, lost = 0, hung_slots: hung = 0, failing_schedules: failing = 0 } = counts;
-  const more = (name: string) => ({ more: atLeast.includes(name) });
+  const more = (name: Problem) => ({ more: atLeast.includes(name) });
   const bad = { state: 'error', hue: 'red' } as const;
   const slow = { state: 'waiting', hue: 'amber' } as const;
   const needs: Need[] = [

@@ -1,13 +1,16 @@
 import { Link } from 'react-router';
-import { ask, pathOf } from '../../api/client.ts';
+import { api, pathOf } from '../../api/client.ts';
+import type { Method } from '../../api/routes.ts';
 import type { Pause } from '../../api/types.ts';
-import { useLinks } from '../../frame/namespace.ts';
+import { useLinks, useNamespace } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
+import type { Act } from '../../parts/act-dialog.tsx';
 import { Panel } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
 import { useList } from '../../parts/list-screen.tsx';
 import { HUES, StateShape } from '../../parts/state.tsx';
 import { Time } from '../../parts/text.tsx';
+import { mayCover } from './may-cover.ts';
 
 const MOST = 1000;
 
@@ -28,20 +31,18 @@ const COLUMNS: readonly Column<Pause>[] = [
   { head: '', kind: 'num', cell: (pause) => <Resume pause={pause} /> },
 ];
 
-/** Returns the path of what is paused, in the API, and the route that resumes it. */
-function placeOf({ scope, target }: Pause): { path: string; route: string } {
-  if (scope === 'task') return { path: pathOf`v1/tasks/${target}`, route: 'POST /v1/tasks/{uuid}/resume' };
-  if (scope === 'namespace') {
-    return { path: pathOf`v1/namespaces/${target}`, route: 'POST /v1/namespaces/{namespace}/resume' };
-  }
+/** Returns the method that ends a pause, and its call. */
+function resumeOf({ scope, target }: Pause): { method: Method; run: Act['run'] } {
+  const { tasks, namespaces, templates } = api;
+  if (scope === 'task') return { method: tasks.resume, run: (said) => tasks.resume(target, said) };
+  if (scope === 'namespace') return { method: namespaces.resume, run: (said) => namespaces.resume(target, said) };
   const [namespace = '', rest = ''] = target.split('/');
   const [name = '', version] = rest.split('@');
-  const path = pathOf`v1/templates/${namespace}/${name}`;
   return version === undefined
-    ? { path, route: 'POST /v1/templates/{namespace}/{name}/resume' }
+    ? { method: templates.resume, run: (said) => templates.resume(namespace, name, said) }
     : {
-        path: `${path}/${encodeURIComponent(version)}`,
-        route: 'POST /v1/templates/{namespace}/{name}/{version}/resume',
+        method: templates.resumeVersion,
+        run: (said) => templates.resumeVersion(namespace, name, version, said),
       };
 }
 
@@ -61,10 +62,10 @@ function Target({ pause: { scope, target } }: { pause: Pause }) {
 
 function Resume({ pause }: { pause: Pause }) {
   const { scope, target } = pause;
-  const { path, route } = placeOf(pause);
+  const { method, run } = resumeOf(pause);
   return (
     <ActButton
-      route={route}
+      method={method}
       target={target}
       look="quiet"
       className="h-7 px-2"
@@ -72,7 +73,7 @@ function Resume({ pause }: { pause: Pause }) {
         title: `Resume the ${scope} ${target}`,
         verb: `Resume the ${scope}`,
         preview: 'The pause ends, and its ready steps start.',
-        run: (said) => ask(`${path}/resume`, { method: 'POST', body: said }),
+        run,
       }}
     >
       Resume
@@ -82,7 +83,9 @@ function Resume({ pause }: { pause: Pause }) {
 
 /** All pauses that hold: of namespaces, templates and tasks. */
 export function Pauses() {
-  const { rows } = useList<Pause>('/v1/pauses', 'pauses', { limit: MOST });
+  const namespace = useNamespace();
+  const list = useList({ method: api.installation.pauses, rows: 'pauses', query: { limit: MOST } });
+  const rows = list.rows?.filter((pause) => mayCover(pause, namespace));
   if (!rows || rows.length === 0) return null;
   return (
     <Panel title="Pauses">

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import type { BackfilledDue as Due } from '../../../../src/client/contract.ts';
-import { ask, pathOf } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
+import type { BackfilledDue } from '../../api/types.ts';
 import { Problem } from '../../parts/controls.tsx';
 import { useDraft } from '../../parts/draft.ts';
 import { TextField } from '../../parts/form/field.tsx';
@@ -15,11 +15,10 @@ const STALE_MS = 30_000;
 export function BackfillDialog({ name, onClose }: { name: string; onClose(): void }) {
   const [draft, setDraft, forget] = useDraft(`backfill ${name}`, { from: '', to: '' });
   const [asked, setAsked] = useState({ from: isoOf(draft.from), to: isoOf(draft.to) });
-  const path = `${pathOf`v1/schedules/${name}`}/backfill`;
   const complete = asked.from !== '' && asked.to !== '';
   const preview = useQuery({
     queryKey: ['backfill', name, asked],
-    queryFn: ({ signal }) => ask<Due[]>(path, { method: 'POST', body: { ...asked, dry_run: true }, signal }),
+    queryFn: ({ signal }) => api.schedules.backfill(name, { ...asked, dry_run: true }, { signal }),
     enabled: complete,
     staleTime: STALE_MS,
     retry: false,
@@ -36,7 +35,7 @@ export function BackfillDialog({ name, onClose }: { name: string; onClose(): voi
       complete={complete && !!planned}
       onClose={onClose}
       send={async (said) => {
-        await ask(path, { method: 'POST', body: { ...asked, ...said } });
+        await api.schedules.backfill(name, { ...asked, ...said });
         forget();
       }}
     >
@@ -64,7 +63,7 @@ function isoOf(local: string): string {
   return local === '' || Number.isNaN(time.getTime()) ? '' : time.toISOString();
 }
 
-function Dues({ dues, planned }: { dues: readonly Due[]; planned: number }) {
+function Dues({ dues, planned }: { dues: readonly BackfilledDue[]; planned: number }) {
   if (dues.length === 0) return <p className="text-soft">No due time is in this period.</p>;
   const existing = dues.length - planned;
   return (

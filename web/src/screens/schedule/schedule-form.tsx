@@ -1,8 +1,10 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
-import { ask, pathOf } from '../../api/client.ts';
+import { api, pathOf } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
+import { useTemplates } from '../../api/templates.ts';
+import type { Schedule, ScheduleChange, ScheduleRequest, TemplateRow } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Button, Heading, Panel, Problem } from '../../parts/controls.tsx';
@@ -11,9 +13,8 @@ import { ChoiceField, TextField } from '../../parts/form/field.tsx';
 import { SchemaForm } from '../../parts/form/schema-form.tsx';
 import { useOperator } from '../../parts/operator.tsx';
 import { durationText } from '../../parts/words.ts';
-import { newestFirst, type TemplateRow, useSource } from '../template/use-template.ts';
+import { newestFirst, useSource } from '../template/use-template.ts';
 import { ScheduleCrumbs, useSchedule } from './schedule.tsx';
-import type { Schedule } from './schedule-types.ts';
 
 /** The typed values. Empty means the default. */
 interface Draft {
@@ -23,9 +24,9 @@ interface Draft {
   cron: string;
   every: string;
   timezone: string;
-  overlap: string;
-  catch_up: string;
-  on_failure: string;
+  overlap: Schedule['overlap'];
+  catch_up: Schedule['catch_up'];
+  on_failure: Schedule['on_failure'];
   jitter: string;
   start: string;
   end: string;
@@ -54,21 +55,21 @@ const NEW: Draft = {
   context: {},
 };
 
-const OVERLAPS = [
-  ['allow', 'Start the next task as well'],
-  ['skip', 'Skip the due time'],
-  ['queue_one', 'Start one when it has ended'],
-  ['cancel_running', 'Cancel the open task'],
-] as const;
-const CATCH_UPS = [
-  ['none', 'Nothing'],
-  ['last', 'A task for the last one'],
-  ['all', 'A task for each'],
-] as const;
-const ON_FAILURE = [
-  ['continue', 'Continue'],
-  ['pause', 'Pause the schedule'],
-] as const;
+const OVERLAPS: Readonly<Record<Schedule['overlap'], string>> = {
+  allow: 'Start the next task as well',
+  skip: 'Skip the due time',
+  queue_one: 'Start one when it has ended',
+  cancel_running: 'Cancel the open task',
+};
+const CATCH_UPS: Readonly<Record<Schedule['catch_up'], string>> = {
+  none: 'Nothing',
+  last: 'A task for the last one',
+  all: 'A task for each',
+};
+const ON_FAILURE: Readonly<Record<Schedule['on_failure'], string>> = {
+  continue: 'Continue',
+  pause: 'Pause the schedule',
+};
 const SECOND = 1000;
 
 function NewSchedule() {
@@ -114,36 +115,44 @@ const listOf = (text: string) =>
     .map((one) => one.trim())
     .filter(Boolean);
 
+const textOf = (text: string) => text.trim() || null;
+
 /** Returns the settings as the API takes them. Null means no value. */
-function settingsOf(draft: Draft): Record<string, unknown> {
-  const { timing, cron, every, tags, priority, context, name: _, ...texts } = draft;
-  const rest = Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, text.trim() || null]));
+function settingsOf(draft: Draft): ScheduleChange {
   return {
-    ...rest,
-    cron: timing === 'cron' ? cron.trim() || null : null,
-    every: timing === 'every' ? every.trim() || null : null,
-    tags: tags.trim() === '' ? null : listOf(tags),
-    priority: priority.trim() === '' ? null : Number(priority),
-    context: context ?? {},
+    template: draft.template,
+    description: textOf(draft.description),
+    timezone: textOf(draft.timezone),
+    cron: draft.timing === 'cron' ? textOf(draft.cron) : null,
+    every: draft.timing === 'every' ? textOf(draft.every) : null,
+    overlap: draft.overlap,
+    catch_up: draft.catch_up,
+    on_failure: draft.on_failure,
+    jitter: textOf(draft.jitter),
+    start: textOf(draft.start),
+    end: textOf(draft.end),
+    tags: draft.tags.trim() === '' ? null : listOf(draft.tags),
+    priority: draft.priority.trim() === '' ? null : Number(draft.priority),
+    context: (draft.context ?? {}) as Record<string, unknown>,
   };
 }
 
 /** Returns the changed settings, so that settings that the user did not touch are not changed. */
-function changesOf(before: Draft, after: Draft): Record<string, unknown> {
-  const old = settingsOf(before);
+function changesOf(before: Draft, after: Draft): ScheduleChange {
+  const old = new Map(Object.entries(settingsOf(before)));
   const changes = Object.entries(settingsOf(after)).filter(
-    ([key, value]) => JSON.stringify(value) !== JSON.stringify(old[key]),
+    ([key, value]) => JSON.stringify(value) !== JSON.stringify(old.get(key)),
   );
   return Object.fromEntries(changes);
 }
 
-function useTemplates(): TemplateRow[] {
-  const { data } = useQuery({
-    queryKey: ['templates', undefined],
-    queryFn: ({ signal }) => ask<{ templates: TemplateRow[] }>('v1/templates', { signal }),
-    staleTime: 5_000,
-  });
-  return data?.templates ?? [];
+/** Returns the settings that have a value. */
+function givenOf(draft: Draft): Partial<ScheduleRequest> {
+  return Object.fromEntries(Object.entries(settingsOf(draft)).filter(([, value]) => value !== null));
+}
+
+function useVersionsOfAll(): TemplateRow[] {
+  return useTemplates(5_000).data?.templates ?? [];
 }
 
 function ScheduleForm({ beginning, existing }: { beginning: Draft; existing?: string }) {
@@ -158,13 +167,9 @@ function ScheduleForm({ beginning, existing }: { beginning: Draft; existing?: st
     mutationFn: () => {
       const { reason: _, ...by } = operator.said();
       if (existing !== undefined) {
-        return ask<Schedule>(pathOf`v1/schedules/${existing}`, { method: 'PATCH', body: { ...changes, ...by } });
+        return api.schedules.update(existing, { ...changes, ...by });
       }
-      const given = Object.entries(settingsOf(draft)).filter(([, value]) => value !== null);
-      return ask<Schedule>('v1/schedules', {
-        method: 'POST',
-        body: { name: draft.name.trim(), ...Object.fromEntries(given), ...by },
-      });
+      return api.schedules.create({ ...givenOf(draft), name: draft.name.trim(), template: draft.template, ...by });
     },
     onSuccess: async ({ name }) => {
       forget();
@@ -203,7 +208,7 @@ function ScheduleForm({ beginning, existing }: { beginning: Draft; existing?: st
             Leave without saving
           </Button>
           <ActButton
-            route={existing === undefined ? 'POST /v1/schedules' : 'PATCH /v1/schedules/{name}'}
+            method={existing === undefined ? api.schedules.create : api.schedules.update}
             type="submit"
             look="primary"
             disabled={isPending || !valid || incomplete || nothing}
@@ -233,7 +238,7 @@ function fieldsOf({ draft, change }: PartProps) {
 function What({ draft, change, isNew }: PartProps) {
   const field = fieldsOf({ draft, change });
   const names = new Map<string, string[]>();
-  for (const { namespace, name, version } of useTemplates()) {
+  for (const { namespace, name, version } of useVersionsOfAll()) {
     names.set(`${namespace}/${name}`, [...(names.get(`${namespace}/${name}`) ?? []), version]);
   }
   const templates = [...names].flatMap(([name, versions]) => [
@@ -312,8 +317,8 @@ function When({ draft, change }: PartProps) {
 }
 
 function Context({ draft, change, isNew, onValid }: PartProps & { onValid(valid: boolean): void }) {
-  const hidden = useLacking()('GET /v1/tasks/{uuid}/context');
-  const newest = useTemplates()
+  const hidden = useLacking()(api.tasks.context);
+  const newest = useVersionsOfAll()
     .filter(({ namespace, name }) => draft.template === `${namespace}/${name}@latest`)
     .sort(newestFirst)[0];
   const [namespace = '', rest = ''] = draft.template.split('/');
@@ -358,20 +363,20 @@ function More({ draft, change }: PartProps) {
         <ChoiceField
           label="While a task is still open"
           value={draft.overlap}
-          options={OVERLAPS}
-          onChange={(overlap) => change({ overlap })}
+          options={Object.entries(OVERLAPS)}
+          onChange={(overlap) => change({ overlap: overlap as Draft['overlap'] })}
         />
         <ChoiceField
           label="After missed due times"
           value={draft.catch_up}
-          options={CATCH_UPS}
-          onChange={(text) => change({ catch_up: text })}
+          options={Object.entries(CATCH_UPS)}
+          onChange={(text) => change({ catch_up: text as Draft['catch_up'] })}
         />
         <ChoiceField
           label="After a failed task"
           value={draft.on_failure}
-          options={ON_FAILURE}
-          onChange={(text) => change({ on_failure: text })}
+          options={Object.entries(ON_FAILURE)}
+          onChange={(text) => change({ on_failure: text as Draft['on_failure'] })}
         />
         <TextField
           label="Priority"

@@ -1,7 +1,7 @@
-import { ask, pathOf } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
+import type { Schedule, ScheduleFiring } from '../../api/types.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { HUES, StateShape } from '../../parts/state.tsx';
-import type { Firing, Schedule } from './schedule-types.ts';
 
 const LOOKS = {
   active: ['complete', 'green', 'Active'],
@@ -20,7 +20,7 @@ export function ScheduleState({ state }: { state: Schedule['state'] }) {
 }
 
 /** The outcome of a due time, such as `Created` or `Skipped`. */
-export function Outcome({ firing: { outcome, task_state: state } }: { firing: Firing }) {
+export function Outcome({ firing: { outcome, task_state: state } }: { firing: ScheduleFiring }) {
   const words = outcome.replaceAll('_', ' ');
   const failed = outcome === 'failed' || state === 'error' || state === 'blocked_by_failures';
   return (
@@ -40,13 +40,13 @@ interface ActsProps {
 /** The buttons to pause or resume, and to trigger. */
 export function ScheduleActs({ schedule: { name, state }, small }: ActsProps) {
   const verb = state === 'paused' ? 'Resume' : 'Pause';
-  const path = pathOf`v1/schedules/${name}`;
+  const method = state === 'paused' ? api.schedules.resume : api.schedules.pause;
   const look = small ? ({ look: 'quiet', className: 'h-7 px-2' } as const) : {};
   return (
     <>
       {state !== 'over' && (
         <ActButton
-          route={`POST /v1/schedules/{name}/${verb.toLowerCase()}`}
+          method={method}
           target={name}
           {...look}
           act={{
@@ -56,21 +56,21 @@ export function ScheduleActs({ schedule: { name, state }, small }: ActsProps) {
               state === 'paused'
                 ? 'Due times during the pause get no task.'
                 : 'No tasks are created until the schedule is resumed. Its open tasks continue.',
-            run: (said) => ask(`${path}/${verb.toLowerCase()}`, { method: 'POST', body: said }),
+            run: (said) => method(name, said),
           }}
         >
           {verb}
         </ActButton>
       )}
       <ActButton
-        route="POST /v1/schedules/{name}/trigger"
+        method={api.schedules.trigger}
         target={name}
         {...look}
         act={{
           title: `Trigger ${name}`,
           verb: 'Create a task now',
           preview: 'One task is created now. The next due times stay the same.',
-          run: (said) => ask(`${path}/trigger`, { method: 'POST', body: said }),
+          run: (said) => api.schedules.trigger(name, said),
         }}
       >
         Trigger

@@ -1,8 +1,9 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { Link, useNavigate, useParams } from 'react-router';
-import { ask, pathOf } from '../../api/client.ts';
+import { api, pathOf } from '../../api/client.ts';
 import { usePolling } from '../../api/polling.ts';
+import type { Schedule, ScheduleFiring } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Empty, Heading, Panel } from '../../parts/controls.tsx';
@@ -14,11 +15,10 @@ import { dateText, durationText, exactText, timeOf } from '../../parts/words.ts'
 import { timeFormat } from '../../parts/zone.ts';
 import { BackfillDialog } from './backfill-dialog.tsx';
 import { Outcome, ScheduleActs, ScheduleState } from './schedule-parts.tsx';
-import type { Firing, Schedule } from './schedule-types.ts';
 
 const SCHEDULE_MS = 5_000;
 
-const COLUMNS: readonly Column<Firing>[] = [
+const COLUMNS: readonly Column<ScheduleFiring>[] = [
   { head: 'Outcome', cell: (firing) => <Outcome firing={firing} /> },
   { head: 'Due', cell: ({ due_at }) => <Time at={due_at} /> },
   { head: 'Cause', cell: ({ cause }) => <span className="text-soft">{cause.replaceAll('_', ' ')}</span> },
@@ -40,10 +40,9 @@ function TaskLink({ uuid }: { uuid: string }) {
 }
 
 export function useSchedule(name: string) {
-  const path = pathOf`v1/schedules/${name}`;
   return useQuery({
     queryKey: ['schedule', name],
-    queryFn: ({ signal }) => ask<Schedule>(path, { query: { limit: 50 }, signal }),
+    queryFn: ({ signal }) => api.schedules.get(name, { limit: 50 }, { signal }),
     refetchInterval: usePolling(SCHEDULE_MS),
     placeholderData: keepPreviousData,
   });
@@ -95,14 +94,14 @@ function Acts({ schedule }: { schedule: Schedule }) {
   return (
     <div className="flex flex-wrap gap-2">
       <ScheduleActs schedule={schedule} />
-      <ActButton route="POST /v1/schedules/{name}/backfill" onClick={() => setBackfill(true)}>
+      <ActButton method={api.schedules.backfill} onClick={() => setBackfill(true)}>
         Backfill
       </ActButton>
-      <ActButton route="PATCH /v1/schedules/{name}" onClick={() => void navigate(link(pathOf`schedules/${name}/edit`))}>
+      <ActButton method={api.schedules.update} onClick={() => void navigate(link(pathOf`schedules/${name}/edit`))}>
         Edit
       </ActButton>
       <ActButton
-        route="DELETE /v1/schedules/{name}"
+        method={api.schedules.delete}
         look="danger"
         act={{
           title: `Delete ${name}`,
@@ -111,7 +110,7 @@ function Acts({ schedule }: { schedule: Schedule }) {
           preview:
             'No further tasks are created. The tasks that it created are kept. The record of its due times is deleted.',
           run: async (said) => {
-            await ask(pathOf`v1/schedules/${name}`, { method: 'DELETE', body: said });
+            await api.schedules.delete(name, said);
             void navigate(link('schedules'));
           },
         }}

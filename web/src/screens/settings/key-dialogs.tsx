@@ -1,13 +1,13 @@
 import { useState } from 'react';
 import { PERMISSIONS, ROLES } from '../../../../src/model/permissions.ts';
-import { ask, pathOf } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
 import { useMe } from '../../api/me.tsx';
+import type { ApiKey, CreatedApiKey } from '../../api/types.ts';
 import { Button } from '../../parts/controls.tsx';
 import { useCopy } from '../../parts/copy.ts';
 import { useDraft } from '../../parts/draft.ts';
 import { ChoiceField, TextField } from '../../parts/form/field.tsx';
 import { FormDialog } from '../../parts/form/form-dialog.tsx';
-import type { ApiKey, CreatedKey } from './api-key.ts';
 
 const DAY = 86_400;
 const EXPIRIES = [
@@ -27,7 +27,7 @@ interface CreateKeyDialogProps {
   /** Whether this is the first key. Once it exists, every request needs one. */
   first: boolean;
   onClose(): void;
-  onMade(made: CreatedKey): void;
+  onMade(made: CreatedApiKey): void;
 }
 
 export function CreateKeyDialog({ first, onClose, onMade }: CreateKeyDialogProps) {
@@ -52,15 +52,12 @@ export function CreateKeyDialog({ first, onClose, onMade }: CreateKeyDialogProps
       complete={name.trim() !== '' && (role !== '' || permissions.length > 0)}
       onClose={onClose}
       send={async (said) => {
-        const made = await ask<CreatedKey>('v1/auth/keys', {
-          method: 'POST',
-          body: {
-            ...said,
-            name: name.trim(),
-            ...(role === '' ? { permissions } : { roles: [role] }),
-            ...(only.length > 0 && { namespaces: only }),
-            ...(expires !== '' && { expires_in_seconds: Number(expires) }),
-          },
+        const made = await api.credentials.createKey({
+          ...said,
+          name: name.trim(),
+          ...(role === '' ? { permissions } : { roles: [role] }),
+          ...(only.length > 0 && { namespaces: only }),
+          ...(expires !== '' && { expires_in_seconds: Number(expires) }),
         });
         forget();
         onMade(made);
@@ -123,7 +120,7 @@ export function CreateKeyDialog({ first, onClose, onMade }: CreateKeyDialogProps
 interface RotateKeyDialogProps {
   apiKey: ApiKey;
   onClose(): void;
-  onMade(made: CreatedKey): void;
+  onMade(made: CreatedApiKey): void;
 }
 
 export function RotateKeyDialog({ apiKey: { name, prefix }, onClose, onMade }: RotateKeyDialogProps) {
@@ -134,12 +131,7 @@ export function RotateKeyDialog({ apiKey: { name, prefix }, onClose, onMade }: R
       verb="Rotate the key"
       onClose={onClose}
       send={async (said) =>
-        onMade(
-          await ask<CreatedKey>(pathOf`v1/auth/keys/${prefix}/rotate`, {
-            method: 'POST',
-            body: { ...said, overlap_seconds: Number(overlap) },
-          }),
-        )
+        onMade(await api.credentials.rotateKey(prefix, { ...said, overlap_seconds: Number(overlap) }))
       }
     >
       <p className="text-soft">A new key gets the same name and rights.</p>
@@ -149,7 +141,13 @@ export function RotateKeyDialog({ apiKey: { name, prefix }, onClose, onMade }: R
 }
 
 /** A key that was just created. It cannot be shown again, so it stays visible until the user closes it. */
-export function NewKey({ made: { name, key }, onClose }: { made: Pick<CreatedKey, 'name' | 'key'>; onClose(): void }) {
+export function NewKey({
+  made: { name, key },
+  onClose,
+}: {
+  made: Pick<CreatedApiKey, 'name' | 'key'>;
+  onClose(): void;
+}) {
   const { copied, copy } = useCopy(key);
   return (
     <section aria-label="New key" className="mb-4 rounded-lg border border-s-green bg-t-green p-4">

@@ -1,8 +1,9 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useSearchParams } from 'react-router';
-import { ask, pathOf } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
 import { useLacking, useMe } from '../../api/me.tsx';
+import type { ApiKey, CreatedApiKey } from '../../api/types.ts';
 import { keepMadeKey, madeKey } from '../../frame/made-key.ts';
 import { ActButton, Readable } from '../../parts/act-button.tsx';
 import { Code, Empty, Panel } from '../../parts/controls.tsx';
@@ -10,10 +11,8 @@ import { type Column, Grid } from '../../parts/grid.tsx';
 import { ReadProblem } from '../../parts/read-problem.tsx';
 import { HUES, StateShape } from '../../parts/state.tsx';
 import { Time } from '../../parts/text.tsx';
-import type { ApiKey, CreatedKey } from './api-key.ts';
 import { CreateKeyDialog, NewKey, RotateKeyDialog } from './key-dialogs.tsx';
 
-const ROUTE = 'GET /v1/auth/keys';
 const LOOKS = {
   active: ['complete', 'green'],
   replaced: ['waiting', 'amber'],
@@ -55,7 +54,7 @@ function Acts({ apiKey: { name, prefix, state }, onRotate }: { apiKey: ApiKey; o
     <span className="inline-flex gap-1">
       {state === 'active' && (
         <ActButton
-          route="POST /v1/auth/keys/{key}/rotate"
+          method={api.credentials.rotateKey}
           target={name}
           look="quiet"
           className="h-7 px-2"
@@ -65,7 +64,7 @@ function Acts({ apiKey: { name, prefix, state }, onRotate }: { apiKey: ApiKey; o
         </ActButton>
       )}
       <ActButton
-        route="POST /v1/auth/keys/{key}/revoke"
+        method={api.credentials.revokeKey}
         target={name}
         look="quiet"
         className="h-7 px-2"
@@ -75,7 +74,7 @@ function Acts({ apiKey: { name, prefix, state }, onRotate }: { apiKey: ApiKey; o
           danger: true,
           preview: `Requests with ${prefix}… are rejected immediately, and its sessions end. This cannot be undone.`,
           // Uses the prefix, because an older key may have the same name.
-          run: (said) => ask(pathOf`v1/auth/keys/${prefix}/revoke`, { method: 'POST', body: said }),
+          run: (said) => api.credentials.revokeKey(prefix, said),
         }}
       >
         Revoke
@@ -88,18 +87,18 @@ function Acts({ apiKey: { name, prefix, state }, onRotate }: { apiKey: ApiKey; o
 export function Keys() {
   const [search, setSearch] = useSearchParams();
   const [rotating, setRotating] = useState<ApiKey>();
-  const [made, setShown] = useState<Pick<CreatedKey, 'name' | 'key'> | undefined>(madeKey);
+  const [made, setShown] = useState(madeKey);
   const { authenticated } = useMe();
-  const setMade = (key: CreatedKey | undefined) => {
+  const setMade = (key: CreatedApiKey | undefined) => {
     if (!authenticated || key === undefined) keepMadeKey(key);
     setShown(key);
   };
   const all = search.get('all') === 'true';
   const creating = search.get('create') === 'true';
-  const lacking = useLacking()(ROUTE);
+  const lacking = useLacking()(api.credentials.keys);
   const { data, error } = useQuery({
     queryKey: ['keys', all],
-    queryFn: ({ signal }) => ask<{ keys: ApiKey[] }>('v1/auth/keys', { query: { all }, signal }),
+    queryFn: ({ signal }) => api.credentials.keys({ all }, { signal }),
     enabled: lacking === undefined,
   });
   const set = (name: 'all' | 'create', on: boolean) =>
@@ -118,12 +117,12 @@ export function Keys() {
           <input type="checkbox" checked={all} onChange={({ target }) => set('all', target.checked)} />
           Show expired and revoked keys
         </label>
-        <ActButton route="POST /v1/auth/keys" look="primary" onClick={() => set('create', true)}>
+        <ActButton method={api.credentials.createKey} look="primary" onClick={() => set('create', true)}>
           Create a key
         </ActButton>
       </div>
       {made && <NewKey made={made} onClose={() => setMade(undefined)} />}
-      <Readable route={ROUTE}>
+      <Readable method={api.credentials.keys}>
         <ReadProblem error={error} hasData={data !== undefined} />
         {data && (
           <Panel>

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
-import { ask } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
+import type { RetentionRule } from '../../api/types.ts';
 import { Readable } from '../../parts/act-button.tsx';
 import { Empty, Panel } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
@@ -8,27 +9,18 @@ import { JsonTree } from '../../parts/json-tree.tsx';
 import { ReadProblem } from '../../parts/read-problem.tsx';
 import { durationText } from '../../parts/words.ts';
 
-interface Rule extends Record<string, unknown> {
-  keep_ms?: number;
-}
-
-interface Retention {
-  policy: { rules: Rule[]; archive: string | null; release_keys: boolean } | null;
-  events_retention_ms: number | null;
-  audit_retention_ms: number | null;
-  last_prune: Record<string, unknown> | null;
-}
-
-const ROUTE = 'GET /v1/retention';
-
-const COLUMNS: readonly Column<Rule & { at: number }>[] = [
+const COLUMNS: readonly Column<RetentionRule & { at: number }>[] = [
   { head: 'Rule', kind: 'num', cell: ({ at }) => at + 1 },
   { head: 'Tasks', kind: 'wide', cell: (rule) => wordsOf(rule) },
-  { head: 'Kept after their end', kind: 'num', cell: ({ keep_ms: keep }) => (keep ? durationText(keep) : 'forever') },
+  {
+    head: 'Kept after their end',
+    kind: 'num',
+    cell: ({ keep_ms: keep }) => (keep > 0 ? durationText(keep) : 'forever'),
+  },
 ];
 
-function wordsOf({ keep_ms: _, at: __, ...rule }: Rule): string {
-  const parts = Object.entries(rule).filter(([, value]) => value !== null && value !== undefined);
+function wordsOf({ keep_ms: _, at: __, ...rule }: RetentionRule & { at: number }): string {
+  const parts = Object.entries(rule);
   if (parts.length === 0) return 'all others';
   return parts
     .map(([key, value]) => `${key.replaceAll('_', ' ')} ${[value].flat().join(' or ').replaceAll('_', ' ')}`)
@@ -39,14 +31,14 @@ const kept = (ms: number | null) => (ms ? durationText(ms) : 'forever');
 
 /** The retention policy, and the last prune. */
 export function RetentionView() {
-  const lacking = useLacking()(ROUTE);
+  const lacking = useLacking()(api.installation.retention);
   const { data, error } = useQuery({
     queryKey: ['retention'],
-    queryFn: ({ signal }) => ask<Retention>('v1/retention', { signal }),
+    queryFn: ({ signal }) => api.installation.retention({ signal }),
     enabled: lacking === undefined,
   });
   return (
-    <Readable route={ROUTE}>
+    <Readable method={api.installation.retention}>
       <ReadProblem error={error} hasData={data !== undefined} />
       {data && (
         <>

@@ -1,4 +1,5 @@
 import { useMemo } from 'react';
+import { api } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
 import { Panel } from '../../parts/controls.tsx';
 import { JsonTree } from '../../parts/json-tree.tsx';
@@ -16,7 +17,7 @@ const NONE: NonNullable<ViewProps['data']['steps']> = [];
 export function ContentsView({ data: { task, steps = NONE }, selected, onSelect }: ViewProps) {
   const done = steps.filter(({ results }) => results?.success);
   const shown = done.filter(({ name }, at) => at < MOST_SHOWN || name === selected);
-  const lacking = useLacking()('GET /v1/tasks/{uuid}/context');
+  const lacking = useLacking()(api.tasks.context);
   const hides = useMemo(() => JSON.stringify([task.context, steps]).includes(HIDDEN), [task.context, steps]);
   return (
     <>

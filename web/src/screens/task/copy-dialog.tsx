@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { useNavigate } from 'react-router';
-import { ask, pathOf } from '../../api/client.ts';
+import { api, pathOf } from '../../api/client.ts';
 import type { Task } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { useDraft } from '../../parts/draft.ts';
@@ -48,9 +48,10 @@ function Loaded({ task, schema, onClose }: LoadedProps) {
       command={`npx tasker task copy ${uuid}`}
       onClose={onClose}
       send={async (said) => {
-        const copy = await ask<{ task_uuid: string }>(pathOf`v1/tasks/${uuid}/copy`, {
-          method: 'POST',
-          body: { ...said, ...(changed && { context }), ...(key.trim() !== '' && { idempotency_key: key.trim() }) },
+        const copy = await api.tasks.copy(uuid, {
+          ...said,
+          ...(changed && { context: context as Task['context'] }),
+          ...(key.trim() !== '' && { idempotency_key: key.trim() }),
         });
         forget();
         void navigate(link(pathOf`tasks/${copy.task_uuid}`));

@@ -1,17 +1,18 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { ask, pathOf } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
 import { usePrecaution } from '../../api/polling.ts';
 import { Empty, Panel, Problem } from '../../parts/controls.tsx';
 import { Grid } from '../../parts/grid.tsx';
-import { type DomainEvent, EVENT_COLUMNS } from '../events/event-columns.tsx';
+import { EVENT_COLUMNS } from '../events/event-columns.tsx';
 import type { ViewProps } from './use-task.ts';
+
+const MOST_EVENTS = 1_000;
 
 /** The domain events that the steps of the task have published. */
 export function EventsView({ data: { task } }: ViewProps) {
   const events = useQuery({
     queryKey: ['task', task.task_uuid, 'events', task.updated_at],
-    queryFn: ({ signal }) =>
-      ask<{ events: DomainEvent[] }>(`${pathOf`v1/tasks/${task.task_uuid}/events`}?limit=1000`, { signal }),
+    queryFn: ({ signal }) => api.tasks.events(task.task_uuid, { limit: MOST_EVENTS }, { signal }),
     refetchInterval: usePrecaution(),
     placeholderData: keepPreviousData,
   });

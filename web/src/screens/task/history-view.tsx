@@ -1,10 +1,11 @@
+import { api } from '../../api/client.ts';
 import type { History } from '../../api/types.ts';
 import { Empty, Panel, Problem } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
 import { State } from '../../parts/state.tsx';
 import { Time } from '../../parts/text.tsx';
 import { durationText, numberText } from '../../parts/words.ts';
-import { useTaskPart, type ViewProps } from './use-task.ts';
+import { partQuery, useTaskPart, type ViewProps } from './use-task.ts';
 
 const MOST_ENTRIES = 1_000;
 
@@ -31,8 +32,14 @@ const COLUMNS: readonly Column<Entry>[] = [
 ];
 
 /** The first 1,000 attempts and actions on the task, newest first. */
-export function HistoryView({ data: { task } }: ViewProps) {
-  const { data, error } = useTaskPart<History>(task.task_uuid, `history?limit=${MOST_ENTRIES}`);
+export function HistoryView({
+  data: {
+    task: { task_uuid: uuid },
+  },
+}: ViewProps) {
+  const { data, error } = useTaskPart(
+    partQuery(uuid, 'history', (options) => api.tasks.history(uuid, { limit: MOST_ENTRIES }, options)),
+  );
   if (error && !data) return <Problem error={error} />;
   if (!data) return null;
   const rows = entriesOf(data).sort((a, b) => b.at.localeCompare(a.at));

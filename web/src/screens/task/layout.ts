@@ -1,9 +1,5 @@
 import dagre from '@dagrejs/dagre';
-
-export interface GraphEdge {
-  from: string;
-  to: string;
-}
+import type { GraphEdge } from '../../api/types.ts';
 
 export interface Place {
   x: number;

@@ -1,7 +1,8 @@
 import { useState } from 'react';
 import { Link } from 'react-router';
-import { actOnTask, retryTask } from '../../api/acts.ts';
+import { api } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
+import type { Method } from '../../api/routes.ts';
 import type { Task } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
@@ -13,7 +14,7 @@ import { hasEnded } from './task-words.ts';
 import type { TaskData } from './use-task.ts';
 
 /** A remedy for a stuck task: an action, or a screen on which to act. */
-type Move = { name: string; route: string; act: Act } | { name: string; screen: string };
+type Move = { name: string; method: Method; act: Act } | { name: string; screen: string };
 
 interface StuckProps {
   data: TaskData;
@@ -31,7 +32,7 @@ export function Stuck({ data, onSelect }: StuckProps) {
   const isBad = task.status === 'blocked_by_failures' || task.status === 'error';
   const failed = isBad ? (steps?.filter(({ current_state: state }) => state === 'error') ?? []) : [];
   const move = hasEnded(task.status) ? undefined : moveOf(data);
-  const needed = move && 'act' in move ? lacking(move.route) : undefined;
+  const needed = move && 'act' in move ? lacking(move.method) : undefined;
   return (
     <section
       aria-label="Why"
@@ -93,34 +94,34 @@ function moveOf({ task, steps, why }: TaskData): Move | undefined {
     : undefined;
 }
 
-function moveBy({ name, route, act }: ReturnType<typeof retryOf>): Move | undefined {
-  return act && { name, route, act };
+function moveBy({ name, method, act }: ReturnType<typeof retryOf>): Move | undefined {
+  return act && { name, method, act };
 }
 
 /** Retries all failed steps of a task. */
-export function retryAllOf({ task_uuid: uuid, failed_steps: count }: Task): Move & { act: Act; route: string } {
+export function retryAllOf({ task_uuid: uuid, failed_steps: count }: Task): Move & { act: Act; method: Method } {
   const failed = counted(count, 'step');
   return {
     name: 'Retry',
-    route: 'POST /v1/tasks/{uuid}/retry',
+    method: api.tasks.retry,
     act: {
       title: 'Retry the task',
       verb: `Retry ${failed}`,
       preview: `${failed} run again with a full set of attempts, and the task continues. Completed steps keep their results.`,
-      run: (said) => retryTask(uuid, said),
+      run: (said) => api.tasks.retry(uuid, said),
     },
   };
 }
 
-export function resumeOf(uuid: string): Move & { act: Act; route: string } {
+export function resumeOf(uuid: string): Move & { act: Act; method: Method } {
   return {
     name: 'Resume',
-    route: 'POST /v1/tasks/{uuid}/resume',
+    method: api.tasks.resume,
     act: {
       title: 'Resume the task',
       verb: 'Resume the task',
       preview: 'The pause ends, and the ready steps of the task start.',
-      run: (said) => actOnTask(uuid, 'resume', said),
+      run: (said) => api.tasks.resume(uuid, said),
     },
   };
 }
@@ -128,12 +129,12 @@ export function resumeOf(uuid: string): Move & { act: Act; route: string } {
 function startOf(uuid: string): Move {
   return {
     name: 'Start now',
-    route: 'POST /v1/tasks/{uuid}/start-now',
+    method: api.tasks.startNow,
     act: {
       title: 'Start the task now',
       verb: 'Start the task',
       preview: 'The first steps start now instead of at the start time of the task.',
-      run: (said) => actOnTask(uuid, 'start-now', said),
+      run: (said) => api.tasks.startNow(uuid, said),
     },
   };
 }

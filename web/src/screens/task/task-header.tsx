@@ -1,6 +1,6 @@
 import { type ReactNode, useState } from 'react';
 import { Link } from 'react-router';
-import { actOnTask, cancelTask } from '../../api/acts.ts';
+import { api } from '../../api/client.ts';
 import { useNow } from '../../api/live.tsx';
 import { useLacking } from '../../api/me.tsx';
 import type { Task } from '../../api/types.ts';
@@ -87,17 +87,17 @@ function TaskActs({ task }: { task: Task }) {
   const acts = hasEnded(task.status)
     ? []
     : [
-        ...(isPaused ? [] : [{ name: 'Pause', route: 'POST /v1/tasks/{uuid}/pause', act: pauseOf(uuid) }]),
-        { name: 'Resolve', route: 'POST /v1/tasks/{uuid}/resolve', act: resolveOf(uuid) },
-        { name: 'Cancel', route: 'DELETE /v1/tasks/{uuid}', act: cancelOf(uuid), look: 'danger' as const },
+        ...(isPaused ? [] : [{ name: 'Pause', method: api.tasks.pause, act: pauseOf(uuid) }]),
+        { name: 'Resolve', method: api.tasks.resolve, act: resolveOf(uuid) },
+        { name: 'Cancel', method: api.tasks.cancel, act: cancelOf(uuid), look: 'danger' as const },
       ];
   return (
     <div className="flex flex-wrap gap-2">
-      <ActButton route="POST /v1/tasks/{uuid}/copy" onClick={() => setCopying(true)}>
+      <ActButton method={api.tasks.copy} onClick={() => setCopying(true)}>
         Create a copy
       </ActButton>
-      {acts.map(({ name, route, act: one, ...look }) => (
-        <Button key={name} {...look} lacking={lacking(route)} onClick={() => setAct(one)}>
+      {acts.map(({ name, method, act: one, ...look }) => (
+        <Button key={name} {...look} lacking={lacking(method)} onClick={() => setAct(one)}>
           {name}
         </Button>
       ))}
@@ -112,7 +112,7 @@ function pauseOf(uuid: string): Act {
     title: 'Pause the task',
     verb: 'Pause the task',
     preview: 'Running steps finish. No other step starts until the task is resumed.',
-    run: (said) => actOnTask(uuid, 'pause', said),
+    run: (said) => api.tasks.pause(uuid, said),
   };
 }
 
@@ -123,7 +123,7 @@ function resolveOf(uuid: string): Act {
     preview:
       'The task ends as resolved by hand, and its open steps are cancelled. Use it when the work was done elsewhere.',
     needsReason: true,
-    run: (said) => actOnTask(uuid, 'resolve', said),
+    run: (said) => api.tasks.resolve(uuid, said),
   };
 }
 
@@ -133,7 +133,6 @@ function cancelOf(uuid: string): Act {
     verb: 'Cancel the task',
     preview: 'The open steps of the task are cancelled. Running steps finish, but their results are rejected.',
     danger: true,
-    silent: true,
-    run: () => cancelTask(uuid),
+    run: (said) => api.tasks.cancel(uuid, said),
   };
 }

@@ -1,7 +1,7 @@
-import type { StepDetail } from '../../api/types.ts';
+import type { StepResponse, TaskState } from '../../api/types.ts';
 import { durationText, timeOf } from '../../parts/words.ts';
 
-const ENDED = new Set(['complete', 'error', 'cancelled', 'resolved_manually']);
+const ENDED: ReadonlySet<string> = new Set<TaskState>(['complete', 'error', 'cancelled', 'resolved_manually']);
 
 /** Returns whether no further step of the task will run unless a person acts. */
 export function hasEnded(status: string): boolean {
@@ -32,7 +32,7 @@ export function stepTimeText({ state, startedAt, nextRetryAt, ms }: TimedStep, n
   return ms === undefined || ms === null ? '' : durationText(ms);
 }
 
-export function stepTimesOf(step: StepDetail): TimedStep {
+export function stepTimesOf(step: StepResponse): TimedStep {
   return {
     state: step.current_state,
     startedAt: step.last_attempted_at,

@@ -1,11 +1,12 @@
 import { useMemo } from 'react';
+import { api } from '../../api/client.ts';
 import { useNow } from '../../api/live.tsx';
 import type { Timeline as TimelineData, TimelineSpan } from '../../api/types.ts';
 import { Empty, Panel, Problem } from '../../parts/controls.tsx';
 import { lookOf, StateShape } from '../../parts/state.tsx';
 import { durationText, exactText, timeOf } from '../../parts/words.ts';
 import { PathWords } from './graph/critical-path-words.tsx';
-import { useTaskPart, type ViewProps } from './use-task.ts';
+import { partQuery, useTaskPart, type ViewProps } from './use-task.ts';
 
 const BARS = {
   grey: 'bg-s-grey',
@@ -40,7 +41,10 @@ interface Row {
 
 /** One row per step: its attempts as bars, with its waits and its time in the queue between them. */
 export function Timeline({ data, selected, onSelect }: ViewProps) {
-  const { data: timeline, error } = useTaskPart<TimelineData>(data.task.task_uuid, 'timeline');
+  const { task_uuid: uuid } = data.task;
+  const { data: timeline, error } = useTaskPart(
+    partQuery(uuid, 'timeline', (options) => api.tasks.timeline(uuid, options)),
+  );
   const now = useNow();
   const rows = useMemo(() => rowsOf(timeline), [timeline]);
   if (error && !timeline) return <Problem error={error} />;

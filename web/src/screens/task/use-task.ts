@@ -1,8 +1,9 @@
-import { keepPreviousData, type QueryClient, useQuery, useQueryClient } from '@tanstack/react-query';
+import { keepPreviousData, type QueryClient, queryOptions, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useMemo, useRef } from 'react';
-import { ask, pathOf } from '../../api/client.ts';
+import type { CallOptions } from '../../../../src/client/client-options.ts';
+import { api } from '../../api/client.ts';
 import { usePrecaution } from '../../api/polling.ts';
-import type { Explanation, StepDetail, Task, TaskGraph } from '../../api/types.ts';
+import type { Explanation, StepResponse, Task } from '../../api/types.ts';
 import { timeOf } from '../../parts/words.ts';
 import { type CriticalPath, criticalPathOf } from './graph/critical-path.ts';
 import { type Shape, shapeOf } from './graph/shape.ts';
@@ -14,7 +15,7 @@ export interface TaskData {
   shape: Shape;
   criticalPath: CriticalPath | undefined;
   /** Undefined until the steps are loaded, because they are the largest part. */
-  steps: readonly StepDetail[] | undefined;
+  steps: readonly StepResponse[] | undefined;
   why: Explanation | undefined;
   stepsError: Error | null;
 }
@@ -42,11 +43,17 @@ export function useTask(uuid: string): { data: TaskData | undefined; error: Erro
     ...taskQuery(uuid),
     refetchInterval: ({ state }) => (state.data && hasEnded(state.data.status) ? later : soon),
   });
-  const graph = useTaskPart<TaskGraph>(uuid, 'graph');
+  const graph = useTaskPart(graphQuery(uuid));
   // Requesting the rest now would delay the first view.
   const isShown = task.data !== undefined && graph.data !== undefined;
-  const why = useTaskPart<Explanation>(uuid, 'why', isShown);
-  const steps = useTaskPart<StepDetail[]>(uuid, 'workflow_steps', isShown);
+  const why = useTaskPart(
+    partQuery(uuid, 'why', (options) => api.tasks.why(uuid, options)),
+    isShown,
+  );
+  const steps = useTaskPart(
+    partQuery(uuid, 'steps', (options) => api.steps.list(uuid, options)),
+    isShown,
+  );
   useRereadParts(uuid, task.data);
 
   const ended = task.data !== undefined && hasEnded(task.data.status);
@@ -70,10 +77,10 @@ export function useTask(uuid: string): { data: TaskData | undefined; error: Erro
   };
 }
 
-/** Reads a part of a task, such as `timeline`, and again when a step changes. */
-export function useTaskPart<Answer>(uuid: string, path: string, enabled = true) {
+/** Reads a part of a task, and again when a step changes. */
+export function useTaskPart<Part>(part: TaskPart<Part>, enabled = true) {
   return useQuery({
-    ...partQuery<Answer>(uuid, path),
+    ...part,
     enabled,
     placeholderData: keepPreviousData,
     refetchOnWindowFocus: false,
@@ -81,24 +88,37 @@ export function useTaskPart<Answer>(uuid: string, path: string, enabled = true) 
 }
 
 function taskQuery(uuid: string) {
-  return {
+  return queryOptions({
     queryKey: ['task', uuid],
-    queryFn: ({ signal }: { signal: AbortSignal }) => ask<Task>(pathOf`v1/tasks/${uuid}`, { signal }),
-  };
+    queryFn: ({ signal }) => api.tasks.get(uuid, { signal }),
+  });
 }
 
-function partQuery<Answer>(uuid: string, path: string) {
+interface TaskPart<Part> {
+  queryKey: readonly string[];
+  queryFn(options: CallOptions): Promise<Part>;
+  staleTime: number;
+}
+
+/** The query for a part of a task. `name` distinguishes it from the other parts. */
+export function partQuery<Part>(
+  uuid: string,
+  name: string,
+  read: (options: CallOptions) => Promise<Part>,
+): TaskPart<Part> {
   return {
-    queryKey: ['task-part', uuid, path],
-    queryFn: ({ signal }: { signal: AbortSignal }) => ask<Answer>(`${pathOf`v1/tasks/${uuid}`}/${path}`, { signal }),
+    queryKey: ['task-part', uuid, name],
+    queryFn: ({ signal }) => read({ signal }),
     staleTime: Number.POSITIVE_INFINITY,
   };
 }
 
+const graphQuery = (uuid: string) => partQuery(uuid, 'graph', (options) => api.tasks.graph(uuid, options));
+
 /** Requests the data for the first view of a task. */
 export function prefetchTask(queries: QueryClient, uuid: string): void {
   void queries.prefetchQuery(taskQuery(uuid));
-  void queries.prefetchQuery(partQuery(uuid, 'graph'));
+  void queries.prefetchQuery(graphQuery(uuid));
 }
 
 function useRereadParts(uuid: string, task: Task | undefined): void {

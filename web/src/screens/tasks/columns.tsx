@@ -1,20 +1,19 @@
 import type { ReactNode } from 'react';
 import { Link } from 'react-router';
-import type { Task } from '../../api/types.ts';
+import type { ListedTask } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { Menu } from '../../parts/menu.tsx';
 import { State } from '../../parts/state.tsx';
 import { Id, Time } from '../../parts/text.tsx';
 import { durationText, timeOf } from '../../parts/words.ts';
-
-export type Row = Task & { first_error?: unknown };
+import type { TaskQuery } from './filters.ts';
 
 export interface TaskColumn {
   head: string;
-  cell(task: Row): ReactNode;
+  cell(task: ListedTask): ReactNode;
   kind?: 'num' | 'wide';
   /** The value of `sort` in the API. */
-  sort?: 'created' | 'ended' | 'updated';
+  sort?: TaskQuery['sort'];
   /** Also shown on a small screen. */
   small?: boolean;
   /** Shown unless the person chooses otherwise. */
@@ -97,7 +96,7 @@ function Soft({ at }: { at: string | null }) {
   );
 }
 
-function Name({ task }: { task: Row }) {
+function Name({ task }: { task: ListedTask }) {
   const link = useLinks();
   return (
     <>
@@ -110,26 +109,24 @@ function Name({ task }: { task: Row }) {
   );
 }
 
-function tookOf({ created_at: from, completed_at: to }: Row): ReactNode {
+function tookOf({ created_at: from, completed_at: to }: ListedTask): ReactNode {
   if (to === null) return <span className="text-faint">–</span>;
   return durationText(timeOf(to).getTime() - timeOf(from).getTime());
 }
 
 /** Returns what distinguishes a task: its error, its tags, or its context. */
-function aboutOf(task: Row): string {
-  const error = task.first_error as { error?: string; message?: string } | string | null | undefined;
-  const message = typeof error === 'string' ? error : (error?.message ?? error?.error);
+function aboutOf(task: ListedTask): string {
+  const message = task.first_error?.message;
   if (message) return message;
   if (task.tags.length > 0) return task.tags.join(', ');
-  const context = task.context as Record<string, unknown> | null;
-  return Object.entries(context ?? {})
+  return Object.entries(task.context)
     .filter(([, value]) => typeof value === 'string' || typeof value === 'number')
     .slice(0, 3)
     .map(([name, value]) => `${name} ${value}`)
     .join(' · ');
 }
 
-function Progress({ task }: { task: Task }) {
+function Progress({ task }: { task: ListedTask }) {
   const { completed_steps: done, failed_steps: failed, total_steps: total } = task;
   const share = (count: number) => `${total === 0 ? 0 : (count / total) * 100}%`;
   return (

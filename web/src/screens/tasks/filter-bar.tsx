@@ -1,9 +1,6 @@
-import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useSearchParams } from 'react-router';
-import { ask } from '../../api/client.ts';
-import type { Routes } from '../../api/routes.ts';
-import type { Templates } from '../../api/types.ts';
+import { useTemplates } from '../../api/templates.ts';
 import { Button } from '../../parts/controls.tsx';
 import { useDraft } from '../../parts/draft.ts';
 import { lookOf } from '../../parts/state.tsx';
@@ -46,10 +43,10 @@ function countOf(states: readonly string[], counts: Record<string, number> | und
 }
 
 /** The filters of the list as chips, and a form that adds one. */
-export function FilterBar({ routes }: { routes: Routes | undefined }) {
+export function FilterBar() {
   const [search, setSearch] = useSearchParams();
   const chips = chipsOf(search);
-  const usable = FIELDS.filter(({ name }) => routes?.reads('GET /v1/tasks', name) && !search.has(name));
+  const usable = FIELDS.filter(({ name }) => !search.has(name));
   const change = (edit: (search: URLSearchParams) => void) =>
     setSearch((now) => {
       now.delete('cursor');
@@ -105,11 +102,7 @@ interface AddFilterProps {
 function AddFilter({ fields, onAdd }: AddFilterProps) {
   const [chosen, setChosen] = useState('');
   const [value, setValue] = useDraft('filter', '');
-  const { data } = useQuery({
-    queryKey: ['templates', undefined],
-    queryFn: ({ signal }) => ask<Templates>('v1/templates', { signal }),
-    staleTime: 60_000,
-  });
+  const { data } = useTemplates(60_000);
   const names = [...new Set(data?.templates.map(({ name }) => name))];
   const field = fields.find(({ name }) => name === chosen) ?? fields[0]!;
   return (

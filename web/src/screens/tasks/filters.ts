@@ -1,13 +1,18 @@
+import type { api } from '../../api/client.ts';
+import type { StepState, TaskState } from '../../api/types.ts';
 import { lookOf } from '../../parts/state.tsx';
 import { dateText } from '../../parts/words.ts';
 
+/** The query of the task list. */
+export type TaskQuery = NonNullable<Parameters<typeof api.tasks.list>[0]>;
+
 /** A filter of the task list. Its name is the query parameter, of this page and of the API. */
 export interface Field {
-  name: string;
+  name: keyof TaskQuery;
   label: string;
   placeholder: string;
   /** The allowed values, if they are limited. */
-  values?: readonly string[];
+  values?: readonly StepState[];
 }
 
 export const FIELDS: readonly Field[] = [
@@ -48,10 +53,10 @@ export const FIELDS: readonly Field[] = [
 ];
 
 /** Filters that only links can set. */
-const FLAGS: Readonly<Record<string, string>> = { open: 'Open', ended: 'Ended', stale: 'Stale' };
+const FLAGS: Readonly<Partial<Record<keyof TaskQuery, string>>> = { open: 'Open', ended: 'Ended', stale: 'Stale' };
 
 /** Groups of states above the list. */
-export const SEGMENTS: readonly { label: string; states: readonly string[] }[] = [
+export const SEGMENTS: readonly { label: string; states: readonly TaskState[] }[] = [
   { label: 'All', states: [] },
   { label: 'Blocked', states: ['blocked_by_failures'] },
   { label: 'Retrying', states: ['waiting_for_retry'] },
@@ -112,12 +117,13 @@ function shown(name: string, value: string): string {
 }
 
 /** Returns the conditions of a query of the list in the form of a bulk action. */
-export function bulkFilterOf(query: Record<string, string>): Record<string, unknown> {
+export function bulkFilterOf(query: TaskQuery): Record<string, unknown> {
   const { cursor: _, sort: __, order: ___, ...filter } = query;
   return Object.fromEntries(
     Object.entries(filter).map(([name, value]): [string, unknown] => {
-      if (name in FLAGS) return [name, value === 'true'];
-      return [name, name === 'context' ? contextOf(value) : value];
+      // The values are text, as in the address.
+      if (name in FLAGS) return [name, String(value) === 'true'];
+      return [name, name === 'context' ? contextOf(String(value)) : value];
     }),
   );
 }
@@ -130,11 +136,11 @@ function contextOf(text: string): unknown {
   }
 }
 
-/** The parts of the address that are sent to the API. */
-export function queryOf(search: URLSearchParams): Record<string, string> {
-  const names = [
+/** The parts of the address that are sent to the API, which checks their values. */
+export function queryOf(search: URLSearchParams): TaskQuery {
+  const names: readonly (keyof TaskQuery)[] = [
     ...FIELDS.map(({ name }) => name),
-    ...Object.keys(FLAGS),
+    ...(Object.keys(FLAGS) as (keyof typeof FLAGS)[]),
     'namespace',
     'state',
     'cursor',

@@ -1,7 +1,9 @@
 import { type PointerEvent, useRef, useState } from 'react';
 import { useSearchParams } from 'react-router';
-import { bucketsOf, type Histogram, useHistogram } from '../../api/histogram.ts';
+import { bucketsOf, useHistogram } from '../../api/histogram.ts';
+import type { TaskHistogram as Histogram } from '../../api/types.ts';
 import { counted, dayText, hourText, numberText } from '../../parts/words.ts';
+import type { TaskQuery } from './filters.ts';
 
 const HISTOGRAM_MS = 10_000;
 const BUCKETS = 90;
@@ -14,7 +16,7 @@ const PERIODS = [
 ] as const;
 
 /** The tasks by the time of their creation. Dragging over it filters the list. */
-export function TaskHistogram({ query }: { query: Record<string, string> }) {
+export function TaskHistogram({ query }: { query: TaskQuery }) {
   const { cursor: _, sort: __, order: ___, ...filter } = query;
   const data = useHistogram({ ...filter, buckets: BUCKETS }, HISTOGRAM_MS);
   const [search, setSearch] = useSearchParams();

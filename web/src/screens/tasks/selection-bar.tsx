@@ -3,13 +3,13 @@ import type { TaskPage } from '../../api/types.ts';
 import { ACTIONS, type BulkAct, BulkDialog, useLackingBulk } from '../../parts/bulk-dialog.tsx';
 import { Button } from '../../parts/controls.tsx';
 import { boundText, counted } from '../../parts/words.ts';
-import { bulkFilterOf } from './filters.ts';
+import { bulkFilterOf, type TaskQuery } from './filters.ts';
 
 const ACTS = ['task_retry', 'task_cancel', 'task_resolve', 'task_delete'] as const;
 
 interface SelectionBarProps {
   page: TaskPage;
-  query: Record<string, string>;
+  query: TaskQuery;
   selected: ReadonlySet<string> | 'all';
   onSelect(selected: ReadonlySet<string> | 'all'): void;
 }
@@ -19,7 +19,7 @@ export function SelectionBar({ page, query, selected, onSelect }: SelectionBarPr
   const [act, setAct] = useState<BulkAct>();
   const lacking = useLackingBulk();
   const filter = bulkFilterOf(query);
-  const { total_count: total = 0, total_is_exact: exact = true } = page.pagination ?? {};
+  const { total_count: total, total_is_exact: exact } = page.pagination;
   const totalText = boundText(total, !exact);
   const begin = (action: (typeof ACTS)[number]) => {
     const ids = selected === 'all' ? [] : [...selected];

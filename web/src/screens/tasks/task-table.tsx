@@ -1,8 +1,9 @@
 import { useSearchParams } from 'react-router';
-import { COLUMNS, type Row, type TaskColumn } from './columns.tsx';
+import type { ListedTask } from '../../api/types.ts';
+import { COLUMNS, type TaskColumn } from './columns.tsx';
 
 interface TaskTableProps {
-  tasks: readonly Row[];
+  tasks: readonly ListedTask[];
   columns: ReadonlySet<string>;
   /** The selected tasks, or all tasks that match. */
   selected: ReadonlySet<string> | 'all';

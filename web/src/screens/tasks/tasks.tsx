@@ -1,11 +1,12 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link, useNavigate, useSearchParams } from 'react-router';
-import { ask } from '../../api/client.ts';
-import { allPages } from '../../api/pages.ts';
+import { items } from '../../../../src/client/pages.ts';
+import { api } from '../../api/client.ts';
+import { firstRows, LARGEST_PAGE } from '../../api/pages.ts';
 import { usePolling, usePrecaution } from '../../api/polling.ts';
-import { useRoutes } from '../../api/routes.ts';
-import type { Summary, Task, TaskPage } from '../../api/types.ts';
+import { useSummary } from '../../api/summary.ts';
+import type { ListedTask, TaskPage } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { Button, Code, Empty, Heading } from '../../parts/controls.tsx';
 import { MOST_ROWS } from '../../parts/download.ts';
@@ -15,7 +16,7 @@ import { ReadProblem } from '../../parts/read-problem.tsx';
 import { counted, countedBound } from '../../parts/words.ts';
 import { ColumnMenu, chosenColumns } from './columns.tsx';
 import { FilterBar, Segments } from './filter-bar.tsx';
-import { chipsOf, queryOf } from './filters.ts';
+import { chipsOf, queryOf, type TaskQuery } from './filters.ts';
 import { TaskHistogram } from './histogram.tsx';
 import { SavedViews } from './saved-views.tsx';
 import { SelectionBar } from './selection-bar.tsx';
@@ -33,7 +34,6 @@ interface Selection {
 
 export default function Tasks() {
   const [search] = useSearchParams();
-  const routes = useRoutes();
   const polling = usePrecaution();
   const [columns, setColumns] = useState(chosenColumns);
   const query = queryOf(search);
@@ -45,18 +45,11 @@ export default function Tasks() {
   const select = (tasks: Selection['tasks']) => setSelection({ filter, tasks });
   const page = useQuery({
     queryKey: ['tasks', query],
-    queryFn: ({ signal }) => ask<TaskPage>('v1/tasks', { query: { ...query, per_page: PAGE_SIZE }, signal }),
+    queryFn: ({ signal }) => api.tasks.list({ ...query, per_page: PAGE_SIZE }, { signal }),
     refetchInterval: polling,
     placeholderData: keepPreviousData,
   });
-  const { namespace } = query;
-  const summary = useQuery({
-    queryKey: ['summary', namespace],
-    queryFn: ({ signal }) => ask<Summary>('v1/summary', { query: { namespace }, signal }),
-    enabled: routes?.has('GET /v1/summary') ?? false,
-    refetchInterval: usePolling(SUMMARY_MS),
-    placeholderData: keepPreviousData,
-  });
+  const summary = useSummary({ interval: usePolling(SUMMARY_MS) });
   const tasks = page.data?.tasks ?? [];
   // Hidden without data, for example if the server rejects the filter.
   const failed = page.error !== null && page.data === undefined;
@@ -68,7 +61,7 @@ export default function Tasks() {
       </Heading>
       <ReadProblem error={page.error} hasData={page.data !== undefined} />
       <Segments counts={summary.data?.states} />
-      <FilterBar routes={routes} />
+      <FilterBar />
       {(tasks.length > 0 || filtered) && !failed && <TaskHistogram query={query} />}
       <div className={`overflow-x-auto rounded-lg border border-line bg-surface ${failed ? 'hidden' : ''}`}>
         {tasks.length > 0 || page.isPending ? (
@@ -92,21 +85,24 @@ export default function Tasks() {
 }
 
 /** The list has no steps; see the page of a task. */
-function exported({ steps: _, ...task }: Task): object {
+function exported({ steps: _, ...task }: ListedTask): object {
   return task;
 }
 
-function allOf(page: TaskPage | undefined, search: URLSearchParams, filter: Record<string, string>) {
-  if (!page?.pagination?.next_cursor && !search.has('cursor')) return undefined;
+function allOf(page: TaskPage | undefined, search: URLSearchParams, filter: TaskQuery) {
+  if (!page?.pagination.next_cursor && !search.has('cursor')) return undefined;
   return async () => {
-    const found = (await allPages('v1/tasks', 'tasks', filter, MOST_ROWS)) as Task[];
-    return found.map(exported);
+    const rows = items(async (cursor) => {
+      const { tasks, pagination } = await api.tasks.list({ ...filter, cursor, limit: LARGEST_PAGE });
+      return { items: tasks, next: pagination.next_cursor };
+    });
+    return (await firstRows(rows, MOST_ROWS)).map(exported);
   };
 }
 
 function answerOf(page: TaskPage | undefined): string | undefined {
-  if (!page?.pagination) return '\u00a0';
-  const { total_count: total, total_is_exact: exact = true } = page.pagination;
+  if (!page) return '\u00a0';
+  const { total_count: total, total_is_exact: exact } = page.pagination;
   return countedBound(total, 'task', !exact);
 }
 

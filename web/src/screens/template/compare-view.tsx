@@ -1,27 +1,21 @@
 import { useQuery } from '@tanstack/react-query';
 import { lazy, Suspense, useState } from 'react';
 import { useSearchParams } from 'react-router';
-import { ask, pathOf } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
+import type { TemplateChange, TemplateName } from '../../api/types.ts';
 import { Empty, Panel, Problem } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
 import { lineDiff, nearChanges } from '../../parts/line-diff.ts';
 import { counted } from '../../parts/words.ts';
 import type { GraphStep } from './template-graph.tsx';
-import { type TemplateName, useGraph, useVersions, useYaml } from './use-template.ts';
+import { useGraph, useVersions, useYaml } from './use-template.ts';
 
 const TemplateGraph = lazy(() => import('./template-graph.tsx'));
-
-interface Change {
-  path: string;
-  change: 'added' | 'removed' | 'changed';
-  from: unknown;
-  to: unknown;
-}
 
 const SIGNS = { added: '+', removed: '−', changed: '±' } as const;
 const HUES = { added: 'text-s-green', removed: 'text-s-red', changed: 'text-s-amber' } as const;
 
-const COLUMNS: readonly Column<Change>[] = [
+const COLUMNS: readonly Column<TemplateChange>[] = [
   {
     head: 'Change',
     cell: ({ change }) => (
@@ -90,10 +84,10 @@ export function CompareView({ template }: { template: TemplateName }) {
 }
 
 function Differences({ template, before }: { template: TemplateName; before: TemplateName }) {
-  const path = `${pathOf`v1/templates/${template.namespace}/${template.name}/${template.version}`}/diff`;
+  const { namespace, name, version } = template;
   const { data, error } = useQuery({
-    queryKey: ['template', path, before.version],
-    queryFn: ({ signal }) => ask<{ changes: Change[] }>(path, { query: { with: before.version }, signal }),
+    queryKey: ['template', namespace, name, version, 'diff', before.version],
+    queryFn: ({ signal }) => api.templates.diff(namespace, name, version, { with: before.version }, { signal }),
   });
   if (error) return <Problem error={error} />;
   if (!data) return null;
@@ -102,7 +96,7 @@ function Differences({ template, before }: { template: TemplateName; before: Tem
     <>
       <p className="mb-3 text-sm">
         {changes.length === 0 ? 'Nothing differs' : counted(changes.length, 'difference')} from {before.version} to{' '}
-        {template.version}
+        {version}
       </p>
       <GraphOfChanges template={template} before={before} changes={changes} />
       {changes.length > 0 && (
@@ -124,7 +118,7 @@ function GraphOfChanges({
 }: {
   template: TemplateName;
   before: TemplateName;
-  changes: readonly Change[];
+  changes: readonly TemplateChange[];
 }) {
   const [selected, setSelected] = useState<string>();
   const now = useGraph(template).data;

@@ -1,8 +1,9 @@
 import { lazy, Suspense, useState } from 'react';
+import type { SlowStep, TemplateName } from '../../api/types.ts';
 import { Panel } from '../../parts/controls.tsx';
 import { JsonTree } from '../../parts/json-tree.tsx';
 import { durationText, numberText, percentText } from '../../parts/words.ts';
-import { type StepStats, type TemplateName, useGraph, useSource, useStats } from './use-template.ts';
+import { useGraph, useSource, useStats } from './use-template.ts';
 
 const TemplateGraph = lazy(() => import('./template-graph.tsx'));
 
@@ -53,13 +54,13 @@ export function GraphView({ template, hours }: Props) {
 
 export const typeText = (type: string) => type.replaceAll('_', ' ');
 
-function hueOf(step: StepStats | undefined): 'grey' | 'amber' | 'red' {
+function hueOf(step: SlowStep | undefined): 'grey' | 'amber' | 'red' {
   const rate = step?.error_rate ?? 0;
   if (rate === 0) return 'grey';
   return rate >= BAD ? 'red' : 'amber';
 }
 
-function detailOf({ duration, error_rate: rate }: StepStats): string {
+function detailOf({ duration, error_rate: rate }: SlowStep): string {
   const p95 = duration.p95_ms === null ? '' : `p95 ${durationText(duration.p95_ms)}`;
   return [p95, `${percentText(rate ?? 0)} failed`].filter(Boolean).join(' · ');
 }
@@ -71,7 +72,7 @@ function StepFacts({
 }: {
   template: TemplateName;
   step: string;
-  numbers: StepStats | undefined;
+  numbers: SlowStep | undefined;
 }) {
   const { data } = useSource(template);
   const definition = data?.template.steps.find(({ name }) => name === step);
@@ -94,7 +95,7 @@ function StepFacts({
 
 const ms = (value: number | null) => (value === null ? '–' : durationText(value));
 
-function factsOf({ attempts, failed, retried, duration, queueing, share_of_time: share }: StepStats) {
+function factsOf({ attempts, failed, retried, duration, queueing, share_of_time: share }: SlowStep) {
   return [
     ['Attempts', numberText(attempts)],
     ['Failed', numberText(failed)],

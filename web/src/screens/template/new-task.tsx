@@ -1,8 +1,9 @@
 import { useMutation } from '@tanstack/react-query';
 import { type ReactNode, useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
-import { ApiError, ask } from '../../api/client.ts';
+import { ApiError, api } from '../../api/client.ts';
 import { useLacking, useMe } from '../../api/me.tsx';
+import type { TaskRequest, TemplateContent, TemplateName } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Button, Heading, Problem } from '../../parts/controls.tsx';
@@ -11,7 +12,7 @@ import { TextField } from '../../parts/form/field.tsx';
 import { initialOf, shapeOf, violationsOf } from '../../parts/form/json-schema.ts';
 import { SchemaForm } from '../../parts/form/schema-form.tsx';
 import { Breadcrumbs } from './template.tsx';
-import { type TemplateName, type TemplateSource, useSource } from './use-template.ts';
+import { useSource } from './use-template.ts';
 
 /** A form that creates a task of a template. */
 export default function NewTask() {
@@ -39,28 +40,23 @@ interface Draft {
   reason: string;
 }
 
-function beginningOf({ input_schema: schema, default_context: defaults }: TemplateSource['template']): Draft {
+function beginningOf({ input_schema: schema, default_context: defaults }: TemplateContent): Draft {
   const initial = (schema && initialOf(shapeOf(schema), true)) ?? {};
   return { context: { ...(initial as object), ...defaults }, key: '', tags: '', priority: '', reason: '' };
 }
 
-const ROUTE = 'POST /v1/tasks';
-
-function TaskForm({ template, source }: { template: TemplateName; source: TemplateSource['template'] }) {
+function TaskForm({ template, source }: { template: TemplateName; source: TemplateContent }) {
   const { namespace, name, version } = template;
   const [draft, setDraft, forget] = useDraft(`task ${namespace}/${name}@${version}`, beginningOf(source));
   const [valid, setValid] = useState(true);
   const [begun, setBegun] = useState(0);
-  const lacking = useLacking()(ROUTE);
+  const lacking = useLacking()(api.tasks.create);
   const { subject } = useMe();
   const navigate = useNavigate();
   const link = useLinks();
   const { mutate, isPending, error } = useMutation({
     mutationFn: () =>
-      ask<{ task_uuid: string }>('v1/tasks', {
-        method: 'POST',
-        body: bodyOf(template, draft, subject ?? (localStorage.getItem('tasker.name') || 'web')),
-      }),
+      api.tasks.create(bodyOf(template, draft, subject ?? (localStorage.getItem('tasker.name') || 'web'))),
     onSuccess: ({ task_uuid: uuid }) => {
       forget();
       void navigate(link(`tasks/${uuid}`));
@@ -128,7 +124,7 @@ function TaskForm({ template, source }: { template: TemplateName; source: Templa
         >
           Start over
         </Button>
-        <ActButton route={ROUTE} type="submit" look="primary" disabled={isPending || !valid}>
+        <ActButton method={api.tasks.create} type="submit" look="primary" disabled={isPending || !valid}>
           Create the task
         </ActButton>
       </div>
@@ -145,7 +141,7 @@ function Section({ title, children }: { title: string; children: ReactNode }) {
   );
 }
 
-function bodyOf({ namespace, name, version }: TemplateName, draft: Draft, initiator: string) {
+function bodyOf({ namespace, name, version }: TemplateName, draft: Draft, initiator: string): TaskRequest {
   const tags = draft.tags
     .split(',')
     .map((tag) => tag.trim())
@@ -154,13 +150,13 @@ function bodyOf({ namespace, name, version }: TemplateName, draft: Draft, initia
     namespace,
     name,
     version,
-    context: draft.context ?? {},
+    context: (draft.context ?? {}) as Record<string, unknown>,
     initiator,
     source_system: 'web',
     reason: draft.reason.trim() || 'from the web page',
     ...(tags.length > 0 && { tags }),
     // Text that is not a number is sent unchanged, so that the server reports it.
-    ...(draft.priority.trim() !== '' && { priority: numberOr(draft.priority.trim()) }),
+    ...(draft.priority.trim() !== '' && { priority: numberOr(draft.priority.trim()) as number }),
     ...(draft.key.trim() !== '' && { idempotency_key: draft.key.trim() }),
   };
 }

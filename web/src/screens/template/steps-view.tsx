@@ -1,8 +1,9 @@
+import type { SlowStep, TemplateName } from '../../api/types.ts';
 import { Panel } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
 import { durationText, numberText, percentText } from '../../parts/words.ts';
 import { typeText } from './graph-view.tsx';
-import { type StepStats, type TemplateName, useGraph, useSource, useStats } from './use-template.ts';
+import { useGraph, useSource, useStats } from './use-template.ts';
 
 interface Row {
   name: string;
@@ -10,7 +11,7 @@ interface Row {
   handler: string;
   after: string;
   description: string;
-  numbers: StepStats | undefined;
+  numbers: SlowStep | undefined;
 }
 
 const ms = (value: number | null | undefined) => (value == null ? '–' : durationText(value));

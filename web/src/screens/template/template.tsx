@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react';
 import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
-import { ask } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
+import type { TemplateName, TemplateRow } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Empty, Heading, Panel, Problem } from '../../parts/controls.tsx';
@@ -12,15 +13,7 @@ import { YamlText } from '../../parts/yaml-text.tsx';
 import { CompareView } from './compare-view.tsx';
 import { GraphView, PERIODS } from './graph-view.tsx';
 import { StepsView } from './steps-view.tsx';
-import {
-  addressOfTemplate,
-  type TemplateName,
-  type TemplateRow,
-  useSource,
-  useStats,
-  useVersions,
-  useYaml,
-} from './use-template.ts';
+import { addressOfTemplate, useSource, useStats, useVersions, useYaml } from './use-template.ts';
 
 const VIEWS = [
   { key: 'graph', name: 'Graph' },
@@ -112,8 +105,7 @@ function Acts({ template, versions, row }: ActsProps) {
   const label = `${namespace}/${name}@${version}`;
   const paused = row?.paused?.some(({ target }) => target === label);
   const verb = paused ? 'Resume' : 'Pause';
-  const route = `POST /v1/templates/{namespace}/{name}/{version}/${verb.toLowerCase()}`;
-  const api = `v1/${addressOfTemplate(template)}`;
+  const method = paused ? api.templates.resumeVersion : api.templates.pauseVersion;
   return (
     <div className="flex flex-wrap items-center gap-2">
       <select
@@ -137,33 +129,33 @@ function Acts({ template, versions, row }: ActsProps) {
       </Link>
       {row && !row.active && (
         <ActButton
-          route="POST /v1/templates/{namespace}/{name}/{version}/activate"
+          method={api.templates.activate}
           act={{
             title: `Activate ${label}`,
             verb: 'Activate the version',
             preview:
               'Tasks without a version are created from it until the next activation, even if a higher version is registered. Running tasks keep theirs.',
-            run: (said) => ask(`${api}/activate`, { method: 'POST', body: said }),
+            run: (said) => api.templates.activate(namespace, name, version, said),
           }}
         >
           Activate
         </ActButton>
       )}
       <ActButton
-        route={route}
+        method={method}
         act={{
           title: `${verb} ${label}`,
           verb: `${verb} the version`,
           preview: paused
             ? 'Steps of its tasks start again.'
             : 'Running steps finish. No other step of its tasks starts until it is resumed.',
-          run: (said) => ask(`${api}/${verb.toLowerCase()}`, { method: 'POST', body: said }),
+          run: (said) => method(namespace, name, version, said),
         }}
       >
         {verb}
       </ActButton>
       <ActButton
-        route="POST /v1/tasks"
+        method={api.tasks.create}
         look="primary"
         onClick={() => void navigate(link(`${addressOfTemplate(template)}/new`))}
       >

@@ -1,109 +1,46 @@
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { ask, askText, pathOf } from '../../api/client.ts';
+import { keepPreviousData, queryOptions, useQuery } from '@tanstack/react-query';
+import { ROUTES } from '../../../../src/client/contract.ts';
+import { encodedPath } from '../../../../src/client/path.ts';
+import { api, pathOf, sendForText } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
 import { usePolling } from '../../api/polling.ts';
-import { useRoutes } from '../../api/routes.ts';
-import type { Pause } from '../../api/types.ts';
-import type { Schema } from '../../parts/form/json-schema.ts';
-
-export interface TemplateName {
-  namespace: string;
-  name: string;
-  version: string;
-}
-
-export interface TemplateRow extends TemplateName {
-  description: string | null;
-  step_count: number;
-  registered_at: string;
-  /** Whether tasks without a version are created from it. */
-  active: boolean;
-  /** Whether it stays active when a higher version is registered. */
-  pinned: boolean;
-  paused: Pause[] | null;
-}
-
-/** A template in the form of a template file. */
-export interface TemplateSource extends TemplateName {
-  digest: string;
-  template: {
-    description?: string | null;
-    input_schema?: Schema | null;
-    default_context?: Record<string, unknown> | null;
-    identity_strategy?: string | null;
-    steps: ({ name: string; type?: string | null; description?: string | null } & Record<string, unknown>)[];
-  };
-}
-
-export interface TemplateGraph {
-  nodes: { name: string; type: string; callable: string }[];
-  edges: { from: string; to: string }[];
-}
-
-export interface Durations {
-  average_ms: number | null;
-  p50_ms: number | null;
-  p95_ms: number | null;
-}
-
-export interface StepStats {
-  step: string;
-  attempts: number;
-  failed: number;
-  error_rate: number | null;
-  retried: number;
-  share_of_time: number | null;
-  duration: Durations;
-  queueing: Durations;
-}
-
-interface Stats {
-  tasks: { ended: number; failed: number; error_rate: number | null; duration: Durations };
-  slow_steps: StepStats[];
-}
+import { useTemplates } from '../../api/templates.ts';
+import type { TemplateName, TemplateRow } from '../../api/types.ts';
 
 const STATS_MS = 15_000;
 
 export const addressOfTemplate = ({ namespace, name, version }: TemplateName) =>
   pathOf`templates/${namespace}/${name}/${version}`;
 
-const pathOfTemplate = ({ namespace, name, version }: TemplateName) =>
-  pathOf`v1/templates/${namespace}/${name}/${version}`;
+/** The query for a template in the form of a template file. */
+export const sourceQuery = ({ namespace, name, version }: TemplateName) =>
+  queryOptions({
+    queryKey: ['template', namespace, name, version],
+    queryFn: ({ signal }) => api.templates.source(namespace, name, version, { signal }),
+  });
 
 export function useSource(template: TemplateName, enabled = true) {
-  const path = `${pathOfTemplate(template)}/source`;
+  return useQuery({ ...sourceQuery(template), enabled });
+}
+
+export function useYaml({ namespace, name, version }: TemplateName) {
+  const path = encodedPath(ROUTES.templates.source.path, [namespace, name, version]);
   return useQuery({
-    queryKey: ['template', path],
-    queryFn: ({ signal }) => ask<TemplateSource>(path, { query: { format: 'json' }, signal }),
-    enabled,
+    queryKey: ['template', namespace, name, version, 'yaml'],
+    queryFn: ({ signal }) => sendForText({ method: 'GET', path, query: { format: 'yaml' }, signal }),
   });
 }
 
-export function useYaml(template: TemplateName, enabled = true) {
-  const path = `${pathOfTemplate(template)}/source`;
+export function useGraph({ namespace, name, version }: TemplateName) {
   return useQuery({
-    queryKey: ['template', path, 'yaml'],
-    queryFn: ({ signal }) => askText(path, { query: { format: 'yaml' }, signal }),
-    enabled,
-  });
-}
-
-export function useGraph(template: TemplateName, enabled = true) {
-  const path = `${pathOfTemplate(template)}/graph`;
-  return useQuery({
-    queryKey: ['template', path],
-    queryFn: ({ signal }) => ask<TemplateGraph>(path, { signal }),
-    enabled,
+    queryKey: ['template', namespace, name, version, 'graph'],
+    queryFn: ({ signal }) => api.templates.graph(namespace, name, version, { signal }),
   });
 }
 
 /** The versions of a template, newest first. */
 export function useVersions({ namespace, name }: TemplateName): TemplateRow[] {
-  const { data } = useQuery({
-    queryKey: ['templates', undefined],
-    queryFn: ({ signal }) => ask<{ templates: TemplateRow[] }>('v1/templates', { signal }),
-    staleTime: 5_000,
-  });
+  const { data } = useTemplates(5_000);
   return (data?.templates ?? []).filter((row) => row.namespace === namespace && row.name === name).sort(newestFirst);
 }
 
@@ -114,17 +51,15 @@ export function newestFirst(a: { version: string }, b: { version: string }): num
 
 /** The statistics of the steps of a template over the last hours. */
 export function useStats({ namespace, name, version }: TemplateName, hours: number) {
-  const route = 'GET /v1/stats';
-  const served = useRoutes()?.has(route) ?? false;
-  const lacking = useLacking()(route);
+  const lacking = useLacking()(api.installation.stats);
   return useQuery({
     queryKey: ['template-stats', namespace, name, version, hours],
     queryFn: ({ signal }) =>
-      ask<Stats>('v1/stats', {
-        query: { namespace, name, template_version: version, since: `${hours}h`, sort: 'time', limit: 1000 },
-        signal,
-      }),
-    enabled: served && lacking === undefined,
+      api.installation.stats(
+        { namespace, name, template_version: version, since: `${hours}h`, sort: 'time', limit: 1000 },
+        { signal },
+      ),
+    enabled: lacking === undefined,
     refetchInterval: usePolling(STATS_MS),
     placeholderData: keepPreviousData,
   });

@@ -1,20 +1,18 @@
-import type { Worker } from '../../../../src/client/contract.ts';
-
-import { ask, pathOf } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
+import type { Worker } from '../../api/types.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { HUES, StateShape } from '../../parts/state.tsx';
 
-export type { Worker };
-
-const SHAPES: Readonly<Record<string, [state: string, hue: keyof typeof HUES]>> = {
+const SHAPES: Readonly<Record<Worker['state'], [state: string, hue: keyof typeof HUES]>> = {
   running: ['complete', 'green'],
   draining: ['paused', 'slate'],
   drained: ['paused', 'slate'],
   lost: ['error', 'red'],
+  stopped: ['cancelled', 'grey'],
 };
 
-export function WorkerState({ state }: { state: string }) {
-  const [shape, hue] = SHAPES[state] ?? ['cancelled', 'grey'];
+export function WorkerState({ state }: Pick<Worker, 'state'>) {
+  const [shape, hue] = SHAPES[state];
   return (
     <span className={`inline-flex items-center gap-1.5 ${HUES[hue]}`}>
       <StateShape state={shape} />
@@ -44,12 +42,13 @@ export function Slots({ running, hung, concurrency }: Pick<Worker, 'running' | '
 /** The button to drain or resume a worker. Absent for workers that have ended. */
 export function WorkerAct({ worker, small }: { worker: Worker; small?: boolean }) {
   const { name, state, running, namespaces } = worker;
-  if (!['running', 'draining', 'drained'].includes(state)) return null;
+  if (state === 'lost' || state === 'stopped') return null;
   const drains = state === 'running';
   const verb = drains ? 'Drain' : 'Resume';
+  const method = drains ? api.workers.drain : api.workers.resume;
   return (
     <ActButton
-      route={`POST /v1/workers/{name}/${verb.toLowerCase()}`}
+      method={method}
       target={name}
       {...(small && { look: 'quiet', className: 'h-7 px-2' })}
       act={{
@@ -58,7 +57,7 @@ export function WorkerAct({ worker, small }: { worker: Worker; small?: boolean }
         preview: drains
           ? `The worker takes no more steps of ${namespaces.join(', ')}. ${running === 0 ? 'It is running no steps.' : running === 1 ? 'Its running step finishes.' : `Its ${running} running steps finish.`} Steps wait if no other worker takes them.`
           : 'The worker takes steps again.',
-        run: (said) => ask(`${pathOf`v1/workers/${name}`}/${verb.toLowerCase()}`, { method: 'POST', body: said }),
+        run: (said) => method(name, said),
       }}
     >
       {verb}

@@ -1,7 +1,8 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link, useParams } from 'react-router';
-import { ask, pathOf } from '../../api/client.ts';
+import { api } from '../../api/client.ts';
 import { usePolling } from '../../api/polling.ts';
+import type { RunningStep, Worker } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { Figures } from '../../parts/charts/figures.tsx';
 import { Empty, Heading, Panel } from '../../parts/controls.tsx';
@@ -9,19 +10,7 @@ import { type Column, Grid } from '../../parts/grid.tsx';
 import { ReadProblem } from '../../parts/read-problem.tsx';
 import { Time } from '../../parts/text.tsx';
 import { counted, durationText, numberText } from '../../parts/words.ts';
-import { type Worker, WorkerAct, WorkerState } from './worker-types.tsx';
-
-interface RunningStep {
-  task_uuid: string;
-  step: string;
-  namespace: string;
-  template: string;
-  version: string;
-  handler: string;
-  attempt: number;
-  started_at: string;
-  age_ms: number;
-}
+import { WorkerAct, WorkerState } from './worker-types.tsx';
 
 const WORKER_MS = 3_000;
 
@@ -66,7 +55,7 @@ export default function WorkerScreen() {
   const link = useLinks();
   const { data, error } = useQuery({
     queryKey: ['worker', name],
-    queryFn: ({ signal }) => ask<Worker & { steps: RunningStep[] }>(pathOf`v1/workers/${name}`, { signal }),
+    queryFn: ({ signal }) => api.workers.get(name, { signal }),
     refetchInterval: usePolling(WORKER_MS),
     placeholderData: keepPreviousData,
   });

@@ -1,4 +1,4 @@
-import type { GraphNode, Task } from '../../../api/types.ts';
+import type { GraphNode, StepState, Task } from '../../../api/types.ts';
 import { timeOf } from '../../../parts/words.ts';
 import { hasEnded } from '../task-words.ts';
 import { edgeKey, type Group, parentsOf, type Shape } from './shape.ts';
@@ -14,7 +14,7 @@ export interface CriticalPath {
   isOpen: boolean;
 }
 
-const UNFINISHED = new Set(['in_progress', 'enqueued', 'waiting', 'waiting_for_retry']);
+const UNFINISHED: ReadonlySet<string> = new Set<StepState>(['in_progress', 'enqueued', 'waiting', 'waiting_for_retry']);
 
 /** Returns the critical path of a task. Undefined if fewer than two steps are on it. `now`: milliseconds since 1970. */
 export function criticalPathOf(task: Task, { groups, edges, byName }: Shape, now: number): CriticalPath | undefined {

@@ -23,11 +23,12 @@ import {
   useState,
 } from 'react';
 import { useSearchParams } from 'react-router';
+import type { GraphEdge } from '../../../api/types.ts';
 import { lookOf } from '../../../parts/state.tsx';
 import { batchSize } from './batch-node.tsx';
 import { PathWords } from './critical-path-words.tsx';
 import '../graph.css';
-import { type Direction, type GraphEdge, layoutOf, NODE, type Place, type Size } from '../layout.ts';
+import { type Direction, layoutOf, NODE, type Place, type Size } from '../layout.ts';
 import type { ViewProps } from '../use-task.ts';
 import { StepNode, type StepNodeData } from './graph-node.tsx';
 import { type Drawing, nodeAt, Overview, OverviewMap } from './overview.tsx';

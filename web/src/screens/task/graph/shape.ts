@@ -1,5 +1,4 @@
-import type { GraphNode, TaskGraph } from '../../../api/types.ts';
-import type { GraphEdge } from '../layout.ts';
+import type { GraphEdge, GraphNode, StepState, TaskGraph } from '../../../api/types.ts';
 
 /** A step of the template: one step of the task, a batch of steps, or no step (yet). */
 export interface Group {
@@ -26,9 +25,17 @@ export interface Shape {
 }
 
 /** A batch shows the first of these states that one of its workers has. */
-const ORDER = ['in_progress', 'enqueued', 'waiting_for_retry', 'waiting', 'error', 'pending', 'cancelled'];
+const ORDER: readonly StepState[] = [
+  'in_progress',
+  'enqueued',
+  'waiting_for_retry',
+  'waiting',
+  'error',
+  'pending',
+  'cancelled',
+];
 const CREATORS = new Set(['decision', 'batchable']);
-const DONE = new Set(['complete', 'resolved_manually']);
+const DONE: ReadonlySet<string> = new Set<StepState>(['complete', 'resolved_manually']);
 
 /** Returns the graph of a task by the steps of its template. `ended`: no further steps will be created. */
 export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape {

@@ -1,4 +1,4 @@
-import type { HistoryEntry, StepDetail, StepError } from '../../../api/types.ts';
+import type { HistoryEntry, StepError, StepResponse } from '../../../api/types.ts';
 import { timeOf } from '../../../parts/words.ts';
 
 /** One attempt of a step. */
@@ -16,7 +16,7 @@ export interface Attempt {
 }
 
 /** Returns the attempts of a step, the oldest first. */
-export function attemptsOf(step: StepDetail, history: readonly HistoryEntry[]): Attempt[] {
+export function attemptsOf(step: StepResponse, history: readonly HistoryEntry[]): Attempt[] {
   const ended = history.flatMap((entry): Attempt[] =>
     entry.kind === 'attempt' && entry.started_at && entry.step === step.name
       ? [

@@ -1,8 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { completeStep } from '../../../api/acts.ts';
-import { ask, pathOf } from '../../../api/client.ts';
-import type { StepDetail } from '../../../api/types.ts';
+import { api, stepActs } from '../../../api/client.ts';
+import type { StepResponse } from '../../../api/types.ts';
 import { useDraft } from '../../../parts/draft.ts';
 import { checkValue } from '../../../parts/form/check-value.ts';
 import { FormDialog } from '../../../parts/form/form-dialog.tsx';
@@ -13,16 +12,16 @@ import { quoted } from './copy-as.tsx';
 
 interface CompleteDialogProps {
   data: TaskData;
-  step: StepDetail;
+  step: StepResponse;
   onClose(): void;
 }
 
 /** Asks for the result of a step: in a form if its template has a schema for it, otherwise as JSON. */
 export function CompleteDialog({ data: { task }, step, onClose }: CompleteDialogProps) {
-  const path = pathOf`v1/templates/${task.namespace}/${task.name}/${task.version}`;
+  const { namespace, name: template, version } = task;
   const { data, error } = useQuery({
-    queryKey: ['template-schemas', path],
-    queryFn: ({ signal }) => ask<{ steps: { name: string; result_schema: Schema | null }[] }>(path, { signal }),
+    queryKey: ['template', namespace, template, version, 'schemas'],
+    queryFn: ({ signal }) => api.templates.get(namespace, template, version, { signal }),
     staleTime: 60_000,
   });
   // Without the permission to read templates, there is no form.
@@ -31,7 +30,7 @@ export function CompleteDialog({ data: { task }, step, onClose }: CompleteDialog
   return <Loaded step={step} schema={schema} onClose={onClose} />;
 }
 
-function Loaded({ step, schema, onClose }: { step: StepDetail; schema: Schema | null; onClose(): void }) {
+function Loaded({ step, schema, onClose }: { step: StepResponse; schema: Schema | null; onClose(): void }) {
   const { name, task_uuid: uuid, step_uuid: id } = step;
   const beginning = (schema && initialOf(shapeOf(schema), true)) ?? {};
   const [value, setValue, forget] = useDraft<unknown>(`complete ${uuid} ${name}`, beginning);
@@ -46,7 +45,7 @@ function Loaded({ step, schema, onClose }: { step: StepDetail; schema: Schema | 
       complete={valid && violations.length === 0}
       command={`npx tasker step complete ${uuid} ${quoted(name)} --result ${quoted(JSON.stringify(value) ?? '{}')}`}
       send={async (said) => {
-        await completeStep(uuid, id, value, said);
+        await stepActs.complete(uuid, id, { result: value, ...said });
         forget();
       }}
       onClose={onClose}

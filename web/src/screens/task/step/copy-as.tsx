@@ -1,13 +1,15 @@
-import { addressOf, pathOf } from '../../../api/client.ts';
+import { ROUTES } from '../../../../../src/client/contract.ts';
+import { encodedPath } from '../../../../../src/client/path.ts';
+import { addressOf } from '../../../api/client.ts';
 import { useMe } from '../../../api/me.tsx';
-import type { StepDetail } from '../../../api/types.ts';
+import type { StepResponse } from '../../../api/types.ts';
 import { Button } from '../../../parts/controls.tsx';
 import { useCopy } from '../../../parts/copy.ts';
 import type { TaskData } from '../use-task.ts';
 import { inputOf } from './step-io.tsx';
 
 /** Copies a step as a command, as a request, and as a test that runs its handler with the same input. */
-export function CopyAs({ data, step }: { data: TaskData; step: StepDetail }) {
+export function CopyAs({ data, step }: { data: TaskData; step: StepResponse }) {
   const { authenticated } = useMe();
   return (
     <section aria-label="Copy as" className="flex flex-wrap items-center gap-2 px-4 py-3">
@@ -33,12 +35,12 @@ export function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
-function curlOf({ task_uuid: uuid, step_uuid: id }: StepDetail, authenticated: boolean): string {
-  const url = quoted(addressOf(pathOf`v1/tasks/${uuid}/workflow_steps/${id}`).href);
+function curlOf({ task_uuid: uuid, step_uuid: id }: StepResponse, authenticated: boolean): string {
+  const url = quoted(addressOf(encodedPath(ROUTES.steps.get.path, [uuid, id])).href);
   return authenticated ? `curl -H "Authorization: Bearer $TASKER_API_KEY" ${url}` : `curl ${url}`;
 }
 
-function testOf(data: TaskData, step: StepDetail): string {
+function testOf(data: TaskData, step: StepResponse): string {
   const { context, results } = inputOf(data, step);
   const json = (value: unknown) => JSON.stringify(value, null, 2).replaceAll('\n', '\n    ');
   const message = step.results?.error?.message;

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react';
 import { useNow } from '../../../api/live.tsx';
-import type { StepDetail } from '../../../api/types.ts';
+import type { StepResponse, StepState } from '../../../api/types.ts';
 import { Button, Problem } from '../../../parts/controls.tsx';
 import { Prose } from '../../../parts/prose.tsx';
 import { State } from '../../../parts/state.tsx';
@@ -77,7 +77,7 @@ function LoadingDrawer({ name, error, onClose }: { name: string; error: Error | 
 
 interface StepDrawerProps {
   data: TaskData;
-  step: StepDetail;
+  step: StepResponse;
   onClose(): void;
 }
 
@@ -130,7 +130,14 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
 
 const MOST_LISTED = 200;
 /** Workers in these states come first. */
-const URGENCY = ['error', 'waiting_for_retry', 'in_progress', 'waiting', 'enqueued', 'pending'];
+const URGENCY: readonly string[] = [
+  'error',
+  'waiting_for_retry',
+  'in_progress',
+  'waiting',
+  'enqueued',
+  'pending',
+] satisfies StepState[];
 
 function BatchDrawer({ group, onSelect, onClose }: { group: Group; onSelect(name: string): void; onClose(): void }) {
   const rank = (state: string | null) => (URGENCY.indexOf(state ?? '') + URGENCY.length + 1) % (URGENCY.length + 1);

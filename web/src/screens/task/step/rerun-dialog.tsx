@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { rerunFrom } from '../../../api/acts.ts';
+import { api } from '../../../api/client.ts';
 import type { Rerun } from '../../../api/types.ts';
 import { Problem } from '../../../parts/controls.tsx';
 import { FormDialog } from '../../../parts/form/form-dialog.tsx';
@@ -23,7 +23,7 @@ interface RerunDialogProps {
 export function RerunDialog({ uuid, step, onClose }: RerunDialogProps) {
   const { data, error } = useQuery({
     queryKey: ['rerun-preview', uuid, step],
-    queryFn: () => rerunFrom(uuid, step),
+    queryFn: () => api.tasks.rerun(uuid, { from: step, dry_run: true }),
     staleTime: 0,
     gcTime: 0,
   });
@@ -38,7 +38,7 @@ export function RerunDialog({ uuid, step, onClose }: RerunDialogProps) {
       danger
       complete={data !== undefined}
       command={`npx tasker task rerun ${uuid} --from ${quoted(step)}`}
-      send={(said) => rerunFrom(uuid, step, said)}
+      send={(said) => api.tasks.rerun(uuid, { from: step, ...said })}
       onClose={onClose}
     >
       {error && <Problem error={error} />}

@@ -1,7 +1,8 @@
 import { useState } from 'react';
-import { actOnStep, resolveStep, sendSignal } from '../../../api/acts.ts';
+import { api, stepActs } from '../../../api/client.ts';
 import { useLacking } from '../../../api/me.tsx';
-import type { StepDetail } from '../../../api/types.ts';
+import type { Method } from '../../../api/routes.ts';
+import type { StepResponse, StepState } from '../../../api/types.ts';
 import { type Act, ActDialog } from '../../../parts/act-dialog.tsx';
 import { Button } from '../../../parts/controls.tsx';
 import { hasEnded } from '../task-words.ts';
@@ -9,17 +10,16 @@ import type { TaskData } from '../use-task.ts';
 import { CompleteDialog } from './complete-dialog.tsx';
 import { RerunDialog } from './rerun-dialog.tsx';
 
-const STEP_ROUTE = 'PATCH /v1/tasks/{uuid}/workflow_steps/{step_uuid}';
-const OVER = new Set(['complete', 'resolved_manually', 'cancelled']);
+const OVER: ReadonlySet<string> = new Set<StepState>(['complete', 'resolved_manually', 'cancelled']);
 
 interface StepActsProps {
   data: TaskData;
-  step: StepDetail;
+  step: StepResponse;
 }
 
 interface Offer {
   name: string;
-  route: string;
+  method: Method;
   /** Undefined if the action has its own dialog. */
   act?: Act;
 }
@@ -30,7 +30,7 @@ export function StepActs({ data, step }: StepActsProps) {
   const lacking = useLacking();
   const offers = offersOf(data, step);
   if (offers.length === 0) return null;
-  const missing = [...new Set(offers.flatMap(({ route }) => lacking(route) ?? []))];
+  const missing = [...new Set(offers.flatMap(({ method }) => lacking(method) ?? []))];
   const close = () => setChosen(undefined);
   return (
     <div className="border-b border-line px-4 py-3">
@@ -40,7 +40,7 @@ export function StepActs({ data, step }: StepActsProps) {
             key={offer.name}
             // An approval waits for a vote.
             look={at === 0 && step.wait?.kind !== 'approval' ? 'primary' : 'plain'}
-            lacking={lacking(offer.route)}
+            lacking={lacking(offer.method)}
             onClick={() => setChosen(offer)}
           >
             {offer.name}
@@ -59,70 +59,70 @@ export function StepActs({ data, step }: StepActsProps) {
   );
 }
 
-function offersOf({ task }: TaskData, step: StepDetail): Offer[] {
+function offersOf({ task }: TaskData, step: StepResponse): Offer[] {
   const { current_state: state, wait } = step;
   const open = !hasEnded(task.status);
   const offers: (Offer | false)[] = [
     open && (state === 'error' || state === 'waiting_for_retry') && retryOf(step),
     open && state === 'waiting' && wait?.kind === 'timer' && fireOf(step),
     open && state === 'waiting' && wait?.kind === 'signal' && signalOf(step, String(wait.settings.name)),
-    open && !OVER.has(state) && { name: 'Complete', route: STEP_ROUTE },
+    open && !OVER.has(state) && { name: 'Complete', method: api.steps.update },
     open && !OVER.has(state) && resolveOf(step),
-    (OVER.has(state) || state === 'error') && { name: 'Rerun from here', route: 'POST /v1/tasks/{uuid}/rerun' },
+    (OVER.has(state) || state === 'error') && { name: 'Rerun from here', method: api.tasks.rerun },
   ];
   return offers.filter((offer) => offer !== false);
 }
 
-export function retryOf({ name, task_uuid: uuid, current_state: state }: StepDetail): Offer {
+export function retryOf({ name, task_uuid: uuid, current_state: state }: StepResponse): Offer {
   return {
     name: state === 'error' ? 'Retry' : 'Retry now',
-    route: 'POST /v1/tasks/{uuid}/workflow_steps/{step}/retry',
+    method: api.steps.retry,
     act: {
       title: `Retry ${name}`,
       verb: 'Retry the step',
       preview: 'The step runs again with a full set of attempts, and the task continues after it.',
-      run: (said) => actOnStep(uuid, name, 'retry', said),
+      run: (said) => api.steps.retry(uuid, name, said),
     },
   };
 }
 
-export function fireOf({ name, task_uuid: uuid }: StepDetail): Offer {
+export function fireOf({ name, task_uuid: uuid }: StepResponse): Offer {
   return {
     name: 'Fire now',
-    route: 'POST /v1/tasks/{uuid}/workflow_steps/{step}/fire',
+    method: api.steps.fire,
     act: {
       title: `Fire ${name} now`,
       verb: 'Fire the timer',
       preview: 'The timer ends now, and the steps after it continue.',
-      run: (said) => actOnStep(uuid, name, 'fire', said),
+      run: (said) => api.steps.fire(uuid, name, said),
     },
   };
 }
 
-export function signalOf({ name, task_uuid: uuid }: StepDetail, signal: string): Offer {
+export function signalOf({ name, task_uuid: uuid }: StepResponse, signal: string): Offer {
   return {
     name: 'Send signal',
-    route: 'POST /v1/tasks/{uuid}/signals',
+    method: api.signals.send,
     act: {
       title: `Send the signal ${signal}`,
       verb: 'Send the signal',
       preview: `${name} waits for this signal. The payload is checked against the schema of the step.`,
       json: 'Payload (JSON)',
-      run: (said, payload) => sendSignal(uuid, signal, payload, said),
+      run: ({ by }, payload) => api.signals.send(uuid, { name: signal, payload, by }),
     },
   };
 }
 
-function resolveOf({ name, task_uuid: uuid, step_uuid: id }: StepDetail): Offer {
+function resolveOf({ name, task_uuid: uuid, step_uuid: id }: StepResponse): Offer {
   return {
     name: 'Resolve',
-    route: STEP_ROUTE,
+    method: api.steps.update,
     act: {
       title: `Resolve ${name}`,
       verb: 'Resolve the step',
       preview: 'The step is done without a result, and the steps after it continue.',
       needsReason: true,
-      run: (said) => resolveStep(uuid, id, said),
+      run: (said) => stepActs.resolve(uuid, id, said),
     },
   };
 }

@@ -1,18 +1,18 @@
 import { useQuery } from '@tanstack/react-query';
-import { ask, pathOf } from '../../../api/client.ts';
+import { api } from '../../../api/client.ts';
 import { useLacking } from '../../../api/me.tsx';
 import { usePrecaution } from '../../../api/polling.ts';
-import type { StepDetail } from '../../../api/types.ts';
+import type { StepResponse } from '../../../api/types.ts';
 import { counted } from '../../../parts/words.ts';
 import { ApprovalActs } from '../../approval/approval-acts.tsx';
-import { type Approval, Votes } from '../../approval/vote-dialog.tsx';
+import { Votes } from '../../approval/vote-dialog.tsx';
 
 /** The votes on a step that waits for an approval, with the actions that decide it. */
-export function StepApproval({ step: { task_uuid: uuid, name } }: { step: StepDetail }) {
-  const lacking = useLacking()('GET /v1/approvals/{task_uuid}/{step}');
+export function StepApproval({ step: { task_uuid: uuid, name } }: { step: StepResponse }) {
+  const lacking = useLacking()(api.approvals.get);
   const { data } = useQuery({
     queryKey: ['approvals', uuid, name],
-    queryFn: ({ signal }) => ask<Approval>(pathOf`v1/approvals/${uuid}/${name}`, { signal }),
+    queryFn: ({ signal }) => api.approvals.get(uuid, name, { signal }),
     enabled: lacking === undefined,
     refetchInterval: usePrecaution(),
   });

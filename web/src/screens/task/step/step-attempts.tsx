@@ -1,13 +1,17 @@
-import type { History, StepDetail } from '../../../api/types.ts';
+import { api } from '../../../api/client.ts';
+import type { StepResponse } from '../../../api/types.ts';
 import { State } from '../../../parts/state.tsx';
 import { Time } from '../../../parts/text.tsx';
 import { durationText } from '../../../parts/words.ts';
-import { useTaskPart } from '../use-task.ts';
+import { partQuery, useTaskPart } from '../use-task.ts';
 import { attemptsOf, differenceOf } from './attempts.ts';
 
 /** The attempts of a step, newest first, each with the differences from the previous attempt. */
-export function Attempts({ step }: { step: StepDetail }) {
-  const history = useTaskPart<History>(step.task_uuid, `history?limit=1000&step=${encodeURIComponent(step.name)}`);
+export function Attempts({ step }: { step: StepResponse }) {
+  const { task_uuid: uuid, name } = step;
+  const history = useTaskPart(
+    partQuery(uuid, `history of ${name}`, (options) => api.tasks.history(uuid, { limit: 1000, step: name }, options)),
+  );
   const attempts = attemptsOf(step, history.data?.entries ?? []);
   if (attempts.length < 2) return null;
   return (

@@ -1,4 +1,4 @@
-import type { StepDetail } from '../../../api/types.ts';
+import type { StepResponse } from '../../../api/types.ts';
 import { JsonTree } from '../../../parts/json-tree.tsx';
 import { parentsOf } from '../graph/shape.ts';
 import type { TaskData } from '../use-task.ts';
@@ -9,7 +9,7 @@ export interface StepInput {
   results: Record<string, unknown>;
 }
 
-export function inputOf({ task, shape, steps }: TaskData, step: StepDetail): StepInput {
+export function inputOf({ task, shape, steps }: TaskData, step: StepResponse): StepInput {
   const names = new Set(parentsOf(shape.edges).get(step.template_step_name));
   const parents = (steps ?? []).filter((one) => names.has(one.template_step_name) && one.results?.success);
   return {
@@ -19,7 +19,7 @@ export function inputOf({ task, shape, steps }: TaskData, step: StepDetail): Ste
 }
 
 /** The input and the output of a step. */
-export function InputAndOutput({ data, step }: { data: TaskData; step: StepDetail }) {
+export function InputAndOutput({ data, step }: { data: TaskData; step: StepResponse }) {
   const { context, results } = inputOf(data, step);
   const { success, result } = step.results ?? {};
   return (

@@ -1,15 +1,18 @@
 import { useState } from 'react';
-import { pathOf } from '../../../api/client.ts';
-import type { StepLogs as Logs, StepDetail } from '../../../api/types.ts';
+import { api } from '../../../api/client.ts';
+import type { StepResponse } from '../../../api/types.ts';
 import { exactText, instantText, timeOf } from '../../../parts/words.ts';
-import { useTaskPart } from '../use-task.ts';
+import { partQuery, useTaskPart } from '../use-task.ts';
 
 const LEVELS: Readonly<Record<string, string>> = { error: 'text-s-red', fatal: 'text-s-red', warn: 'text-s-amber' };
 
 /** The log of the handler of a step by attempt, newest first. It is loaded when it is opened. */
-export function StepLogs({ step: { task_uuid: uuid, name } }: { step: StepDetail }) {
+export function StepLogs({ step: { task_uuid: uuid, name } }: { step: StepResponse }) {
   const [open, setOpen] = useState(false);
-  const { data, error } = useTaskPart<Logs>(uuid, pathOf`workflow_steps/${name}/logs`, open);
+  const { data, error } = useTaskPart(
+    partQuery(uuid, `logs of ${name}`, (options) => api.steps.logs(uuid, name, {}, options)),
+    open,
+  );
   return (
     <details className="border-b border-line" onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
       <summary className="px-4 py-2 text-xs font-medium text-faint hover:text-ink">Logs</summary>

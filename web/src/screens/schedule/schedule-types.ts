@@ -1,1 +1,0 @@
-export type { Schedule, ScheduleFiring as Firing } from '../../../../src/client/contract.ts';

@@ -1,1 +1,0 @@
-export type { ApiKey, CreatedApiKey as CreatedKey } from '../../../../src/client/contract.ts';
