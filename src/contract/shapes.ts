@@ -103,9 +103,11 @@ const StepResults = {
     metadata: {
       fields:
         'execution_time_ms handler_version retryable completed_at worker_id worker_hostname started_at custom error_code error_type context',
+      sameNames: true,
     },
     error: StepError,
   },
+  sameNames: true,
 } satisfies Shape;
 const ExportedStep = {
   fields:
@@ -330,9 +332,12 @@ const DeadLetterSnapshot = {
   fields:
     'task_uuid namespace task_name task_version current_state time_in_state_minutes threshold_minutes snapshot_timestamp task_details step_count steps',
   parts: {
-    task_details: { fields: 'correlation_id priority requested_at created_at' },
-    steps: { list: { fields: 'name state attempts max_attempts error_type error started_at next_retry_at' } },
+    task_details: { fields: 'correlation_id priority requested_at created_at', sameNames: true },
+    steps: {
+      list: { fields: 'name state attempts max_attempts error_type error started_at next_retry_at', sameNames: true },
+    },
   },
+  sameNames: true,
 } satisfies Shape;
 const DeadLetterDetails = {
   fields:

@@ -4,7 +4,7 @@ import { NAMES } from './names.ts';
 import { pageFields } from './query.ts';
 import { stepState } from './states.ts';
 import { PauseSchema } from './task-details.ts';
-import { userFields, userJson } from './user-json.ts';
+import { SAME_NAMES, userFields, userJson } from './user-json.ts';
 
 const textOrNull = z.string().nullable();
 
@@ -69,28 +69,33 @@ const SnapshotSchema = z
     time_in_state_minutes: z.number(),
     threshold_minutes: z.number().nullable().meta({ description: 'The limit that the task exceeded.' }),
     snapshot_timestamp: z.string(),
-    task_details: z.object({
-      correlation_id: z.string(),
-      priority: z.int(),
-      requested_at: z.string(),
-      created_at: z.string(),
-    }),
+    task_details: z
+      .object({
+        correlation_id: z.string(),
+        priority: z.int(),
+        requested_at: z.string(),
+        created_at: z.string(),
+      })
+      .register(SAME_NAMES, {}),
     step_count: z.int(),
     steps: z
       .array(
-        z.object({
-          name: z.string(),
-          state: z.string(),
-          attempts: z.int(),
-          max_attempts: z.int(),
-          error_type: z.string().optional(),
-          error: z.string().optional(),
-          started_at: z.string().optional(),
-          next_retry_at: z.string().optional(),
-        }),
+        z
+          .object({
+            name: z.string(),
+            state: z.string(),
+            attempts: z.int(),
+            max_attempts: z.int(),
+            error_type: z.string().optional(),
+            error: z.string().optional(),
+            started_at: z.string().optional(),
+            next_retry_at: z.string().optional(),
+          })
+          .register(SAME_NAMES, {}),
       )
       .meta({ description: 'At most 50, failed and running steps first. Errors are cut after 300 characters.' }),
   })
+  .register(SAME_NAMES, {})
   .register(NAMES, { id: 'DeadLetterSnapshot' });
 
 export const DeadLetterDetailsSchema = z

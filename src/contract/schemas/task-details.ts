@@ -125,23 +125,26 @@ export const StepResultsSchema = z
     step_uuid: z.uuid(),
     success: z.boolean(),
     result: userJson('result'),
-    metadata: z.object({
-      execution_time_ms: z.number().nullable(),
-      handler_version: nullableText,
-      retryable: z.boolean(),
-      completed_at: nullableText,
-      worker_id: nullableText,
-      worker_hostname: nullableText,
-      started_at: nullableText,
-      custom: userFields('result', { description: 'What the handler added.' }),
-      error_code: nullableText,
-      error_type: nullableText,
-      context: userFields('result'),
-    }),
+    metadata: z
+      .object({
+        execution_time_ms: z.number().nullable(),
+        handler_version: nullableText,
+        retryable: z.boolean(),
+        completed_at: nullableText,
+        worker_id: nullableText,
+        worker_hostname: nullableText,
+        started_at: nullableText,
+        custom: userFields('result', { description: 'What the handler added.' }),
+        error_code: nullableText,
+        error_type: nullableText,
+        context: userFields('result'),
+      })
+      .register(SAME_NAMES, {}),
     status: z.enum(['completed', 'failed']),
     error: orNull(StepErrorSchema),
     orchestration_metadata: userFields('result'),
   })
+  .register(SAME_NAMES, {})
   .register(NAMES, { id: 'StepResults' });
 
 export const HistoryEntrySchema = z
