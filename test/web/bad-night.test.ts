@@ -187,6 +187,11 @@ describeWith('chromium', 'the web page on a bad night', () => {
     await page.getByRole('button', { name: 'All 1 JSON', exact: true }).click();
     const steps = JSON.parse(await readFile(await (await download).path(), 'utf8')) as { name: string }[];
     expect(steps.map(({ name }) => name)).toEqual(['broken']);
+
+    const whole = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Export the task', exact: true }).click();
+    const document = JSON.parse(await readFile(await (await whole).path(), 'utf8')) as Record<string, unknown>;
+    expect(document).toMatchObject({ task: { name: 'broken' }, omitted: [], steps: [{ name: 'broken' }] });
     expect(problems).toEqual([]);
   });
 

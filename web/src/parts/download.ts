@@ -6,7 +6,17 @@ export const MOST_ROWS = 10_000;
 
 /** Offers rows as a file. */
 export function download(name: string, format: Format, rows: readonly object[]): void {
-  const text = format === 'json' ? `${JSON.stringify(rows, null, 2)}\n` : csvOf(rows);
+  offer(name, format, format === 'json' ? jsonOf(rows) : csvOf(rows));
+}
+
+/** Offers a document as a file. */
+export function downloadJson(name: string, document: object): void {
+  offer(name, 'json', jsonOf(document));
+}
+
+const jsonOf = (value: object) => `${JSON.stringify(value, null, 2)}\n`;
+
+function offer(name: string, format: Format, text: string): void {
   const type = format === 'json' ? 'application/json' : 'text/csv';
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([text], { type }));

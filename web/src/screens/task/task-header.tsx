@@ -8,6 +8,7 @@ import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
 import { Button, useTitle } from '../../parts/controls.tsx';
+import { downloadJson } from '../../parts/download.ts';
 import { lookOf, State } from '../../parts/state.tsx';
 import { Id, Time } from '../../parts/text.tsx';
 import { durationText, timeOf } from '../../parts/words.ts';
@@ -101,9 +102,34 @@ function TaskActs({ task }: { task: Task }) {
           {name}
         </Button>
       ))}
+      <ExportButton task={task} />
       {act && <ActDialog act={act} onClose={() => setAct(undefined)} />}
       {copying && <CopyDialog task={task} onClose={() => setCopying(false)} />}
     </div>
+  );
+}
+
+/** Saves the task with its steps, history, events and audit as a file, for a bug report. */
+function ExportButton({ task }: { task: Task }) {
+  const [state, setState] = useState<'loading' | 'failed'>();
+  const save = async () => {
+    setState('loading');
+    try {
+      downloadJson(`task ${task.name} ${task.task_uuid}`, await api.tasks.export(task.task_uuid));
+      setState(undefined);
+    } catch {
+      setState('failed');
+    }
+  };
+  return (
+    <Button
+      look="quiet"
+      title="As one JSON document, for a bug report"
+      disabled={state === 'loading'}
+      onClick={() => void save()}
+    >
+      {state === 'loading' ? 'Exporting…' : state === 'failed' ? 'Export failed' : 'Export the task'}
+    </Button>
   );
 }
 
