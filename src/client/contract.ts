@@ -3572,7 +3572,7 @@ export interface StepResults {
     worker_id: string | null;
     worker_hostname: string | null;
     started_at: string | null;
-    /** What the handler added. */
+    /** The fields that the handler added. */
     custom: Record<string, unknown>;
     error_code: string | null;
     error_type: string | null;

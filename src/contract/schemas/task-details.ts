@@ -134,7 +134,7 @@ export const StepResultsSchema = z
         worker_id: nullableText,
         worker_hostname: nullableText,
         started_at: nullableText,
-        custom: userFields('result', { description: 'What the handler added.' }),
+        custom: userFields('result', { description: 'The fields that the handler added.' }),
         error_code: nullableText,
         error_type: nullableText,
         context: userFields('result'),
