@@ -20,9 +20,12 @@ function newest(folder) {
   return Math.max(...files.map((file) => statSync(path.join(file.parentPath, file.name)).mtimeMs));
 }
 
+/** The sources of the page, and the rooms that it imports. */
+const SOURCES = ['web/src', 'src/client', 'src/model'];
+
 export function buildWebIfStale() {
-  if (builtAt() > Math.max(newest(path.join(root, 'web/src')), statSync(path.join(root, 'web/index.html')).mtimeMs))
-    return;
+  const sources = SOURCES.map((folder) => newest(path.join(root, folder)));
+  if (builtAt() > Math.max(...sources, statSync(path.join(root, 'web/index.html')).mtimeMs)) return;
   const vite = path.join(root, 'node_modules/vite/bin/vite.js');
   const { status } = spawnSync(process.execPath, [vite, 'build', 'web', '--logLevel', 'warn'], {
     stdio: ['ignore', 2, 2],
