@@ -51,6 +51,7 @@ const reads = (): Record<string, string[][]> => {
     'task list': [[], ['--status', 'blocked_by_failures']],
     'task summary': [[]],
     'task why': [[task]],
+    'task export': [[task], [decided], [rows]],
     'task steps': [[task], [rows]],
     'task rerun': [[task, '--from', 'charge', '--dry-run']],
     'task watch': [[task, '--timeout', '1']],

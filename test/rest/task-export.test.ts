@@ -7,6 +7,7 @@ import { silentLogger } from '../../src/logging/logger.ts';
 import type { Permission } from '../../src/model/permissions.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
 import { emptyDatabase, type Sql } from '../support/database.ts';
+import { asking } from '../support/rest/contract.ts';
 import {
   CANARIES,
   fill,
@@ -52,8 +53,9 @@ async function exported(uuid: string, permissions: Permission[], namespaces?: st
     config: { configuration: () => ({}) },
     security: SECURED,
   });
-  const response = await app.request(`/v1/tasks/${uuid}/export`, { headers: { 'x-api-key': key } });
-  return { status: response.status, document: (await response.json()) as TaskExport };
+  const headers = { 'x-api-key': key };
+  const { status, body } = await asking(app)<TaskExport>('GET', `/v1/tasks/${uuid}/export`, undefined, headers);
+  return { status, document: body };
 }
 
 describe('the export of a task', () => {
