@@ -320,7 +320,7 @@ describeWith('chromium', 'the lists of the web page', () => {
     await checkAccess(page);
     await row.getByRole('button', { name: `Retry ${CAUSE}` }).click();
     const dialog = page.getByRole('dialog', { name: 'Retry all tasks of this cause' });
-    await dialog.getByText(`${EXPIRED} tasks: ${EXPIRED} steps run again`).waitFor();
+    await dialog.getByText(`${EXPIRED} tasks: ${EXPIRED} steps are run again`).waitFor();
     await dialog.getByLabel('Reason').fill('new certificate');
     await dialog.getByLabel('Your name').fill('Ada');
     await dialog.getByRole('button', { name: `Retry ${EXPIRED} tasks` }).click();

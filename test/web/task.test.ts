@@ -136,6 +136,39 @@ describeWith('chromium', 'the page of a task', () => {
     await dialog.waitFor({ state: 'detached' });
   };
 
+  const isLive = (page: Page) =>
+    expect.poll(() => page.getByRole('switch').getAttribute('aria-label'), { timeout: 10_000 }).toBe('Live');
+
+  it('a change is shown immediately, although changes that follow each other are shown together', async () => {
+    refused = true;
+    const delays: number[] = [];
+    // On a loaded machine, not every try is fast.
+    while (delays.length < 3 && !delays.some((ms) => ms < 1500)) {
+      const { page, problems, taskUuid } = await blocked('order');
+      await isLive(page);
+      await page.waitForTimeout(4500);
+      const began = performance.now();
+      await tasker.cancelTask(taskUuid);
+      await page.locator('header [aria-live] >> text=Cancelled').waitFor();
+      delays.push(performance.now() - began);
+      expect(problems).toEqual([]);
+    }
+    expect(Math.min(...delays)).toBeLessThan(1500);
+  });
+
+  it('a page that was paused shows the changes since then when it is live again', async () => {
+    refused = true;
+    const { page, problems, taskUuid } = await blocked('order');
+    await isLive(page);
+    await page.getByRole('switch').click();
+    await tasker.cancelTask(taskUuid);
+    await page.waitForTimeout(3000);
+    expect(await page.locator('header [aria-live]').innerText()).toBe('Blocked');
+    await page.getByRole('switch').click();
+    await page.locator('header [aria-live] >> text=Cancelled').waitFor({ timeout: 10_000 });
+    expect(problems).toEqual([]);
+  });
+
   it('a person understands why a step failed, and completes it with a checked result', async () => {
     refused = true;
     charges = 0;

@@ -30,6 +30,7 @@ export function StreamProvider({ children }: { children: ReactNode }) {
   const queries = useQueryClient();
   const active = visible && on;
   const lost = useRef(0);
+  const wasOpen = useRef(false);
   const [refusals, setRefusals] = useState(0);
   useEffect(() => {
     if (!active) {
@@ -40,24 +41,41 @@ export function StreamProvider({ children }: { children: ReactNode }) {
     let again: ReturnType<typeof setTimeout> | undefined;
     let changed = new Set<string>();
     let all = false;
+    let shownAt = Number.NEGATIVE_INFINITY;
+    const reload = () => {
+      const [tasks, every] = [changed, all];
+      shownAt = performance.now();
+      const isStale = ({ queryKey: [name, id] }: { queryKey: QueryKey }) =>
+        name === 'task' ? every || tasks.has(String(id)) : AFFECTED.has(String(name));
+      void queries.invalidateQueries({ predicate: isStale });
+    };
+    const reloadSoon = () => {
+      if (timer !== undefined) return;
+      // The first change is shown immediately, and again later, because lists are written shortly after their tasks.
+      if (performance.now() - shownAt >= SHOW_MS) reload();
+      timer = setTimeout(() => {
+        reload();
+        [timer, changed, all] = [undefined, new Set(), false];
+      }, SHOW_MS);
+    };
     const show = (event: MessageEvent<string>) => {
       noteChange({ isFollowing: true });
       const task = event.type === 'task' ? TASK_ID.exec(event.data)?.[1] : undefined;
       if (task === undefined) all = true;
       else changed.add(task);
-      timer ??= setTimeout(() => {
-        const [tasks, every] = [changed, all];
-        [timer, changed, all] = [undefined, new Set(), false];
-        const isStale = ({ queryKey: [name, id] }: { queryKey: QueryKey }) =>
-          name === 'task' ? every || tasks.has(String(id)) : AFFECTED.has(String(name));
-        void queries.invalidateQueries({ predicate: isStale });
-      }, SHOW_MS);
+      reloadSoon();
     };
     const source = new EventSource(addressOf('v1/stream'));
     source.addEventListener('open', () => {
       lost.current = 0;
       noteChange({ isFollowing: true });
       setConnected(true);
+      // The stream does not report the changes before it was opened.
+      if (wasOpen.current) {
+        all = true;
+        reloadSoon();
+      }
+      wasOpen.current = true;
     });
     source.addEventListener('error', () => {
       noteChange({ isFollowing: false });

@@ -8,7 +8,7 @@ import { Button, Problem } from './controls.tsx';
 import { Dialog } from './dialog.tsx';
 import { OperatorFields, useOperator } from './operator.tsx';
 import { State } from './state.tsx';
-import { counted, numberText } from './words.ts';
+import { counted, numberText, runAgain } from './words.ts';
 
 /** An action on many tasks. */
 export interface BulkAct {
@@ -118,10 +118,10 @@ export function BulkDialog({ act, onClose }: { act: BulkAct; onClose(): void }) 
   );
 }
 
-function effectOf(action: BulkAct['action'], tasks: string, steps: string): ReactNode {
+function effectOf(action: BulkAct['action'], tasks: string, again: string): ReactNode {
   switch (action) {
     case 'task_retry':
-      return `${tasks}: ${steps} run again with a full set of attempts. Completed steps keep their results.`;
+      return `${tasks}: ${again} with a full set of attempts. Completed steps keep their results.`;
     case 'task_cancel':
       return `${tasks}: the open steps are cancelled. Steps that are running now finish, but their results are dropped.`;
     case 'task_resolve':
@@ -129,7 +129,7 @@ function effectOf(action: BulkAct['action'], tasks: string, steps: string): Reac
     case 'task_delete':
       return `${tasks} with their steps, results and history are deleted permanently. Tasks that have not ended are skipped.`;
     case 'task_redrive':
-      return `${tasks} run again, and their dead letters are closed.`;
+      return `The failed steps of ${tasks} are run again, and the dead letters are closed.`;
   }
 }
 
@@ -141,13 +141,13 @@ function Effect({ action, previews }: { action: BulkAct['action']; previews: rea
   const paused = startsSteps ? sum(previews, (one) => one.paused) : 0;
   const samples = previews.flatMap(({ sample }) => sample).slice(0, EXAMPLES);
   if (matched === 0) return <p>None of these tasks can be {ACTIONS[action].done}.</p>;
-  const steps = counted(
+  const again = runAgain(
     sum(previews, (one) => one.steps),
     'step',
   );
   return (
     <>
-      <p>{effectOf(action, counted(matched, 'task'), steps)}</p>
+      <p>{effectOf(action, counted(matched, 'task'), again)}</p>
       {skipped > 0 && (
         <p className="mt-1">
           {counted(skipped, 'task')} of the selection cannot be {ACTIONS[action].done}.

@@ -57,6 +57,11 @@ export function percentText(share: number): string {
   return `${percent > 0 && percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
 }
 
+/** Returns what is run again: `1 step is run again`, `57 steps are run again`. */
+export function runAgain(count: number, noun: string): string {
+  return `${counted(count, noun)} ${count === 1 ? 'is' : 'are'} run again`;
+}
+
 /** Returns a number with its noun: `1 task`, `57 tasks`. */
 export function counted(count: number, noun: string): string {
   return `${numberText(count)} ${noun}${count === 1 ? '' : 's'}`;

@@ -10,6 +10,7 @@ import { Prose } from '../parts/prose.tsx';
 import { ReadProblem } from '../parts/read-problem.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted, durationText, numberText, percentText } from '../parts/words.ts';
+import { addressOfTemplate } from './template/use-template.ts';
 
 const PERIODS = [1, 24, 168] as const;
 const ORDERS = {
@@ -29,7 +30,7 @@ function TemplateLink({ row: { namespace, name, version } }: { row: TemplateName
   return (
     <Link
       className="font-medium hover:text-accent hover:underline"
-      to={link(`templates/${namespace}/${name}/${version}`)}
+      to={link(addressOfTemplate({ namespace, name, version }))}
     >
       <span className="font-normal text-faint">{namespace}/</span>
       {name} <span className="text-xs font-normal text-faint">{version}</span>

@@ -8,7 +8,7 @@ import { useLinks } from '../../frame/namespace.ts';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
 import { Button } from '../../parts/controls.tsx';
 import { Prose } from '../../parts/prose.tsx';
-import { counted } from '../../parts/words.ts';
+import { counted, runAgain } from '../../parts/words.ts';
 import { fireOf, retryOf, signalOf } from './step/step-acts.tsx';
 import { hasEnded } from './task-words.ts';
 import type { TaskData } from './use-task.ts';
@@ -40,7 +40,7 @@ export function Stuck({ data, onSelect }: StuckProps) {
     >
       <div className="min-w-0 grow basis-80 break-words">
         <p>
-          <Prose text={why.summary} />
+          <Prose text={why.summary} names={why.steps.map(({ step }) => step)} />
         </p>
         {failed.slice(0, 3).map(({ name, results }) => (
           <p key={name} className="mt-1 text-soft [overflow-wrap:anywhere]">
@@ -100,14 +100,13 @@ function moveBy({ name, method, act }: ReturnType<typeof retryOf>): Move | undef
 
 /** Retries all failed steps of a task. */
 export function retryAllOf({ task_uuid: uuid, failed_steps: count }: Task): Move & { act: Act; method: Method } {
-  const failed = counted(count, 'step');
   return {
     name: 'Retry',
     method: api.tasks.retry,
     act: {
       title: 'Retry the task',
-      verb: `Retry ${failed}`,
-      preview: `${failed} run again with a full set of attempts, and the task continues. Completed steps keep their results.`,
+      verb: `Retry ${counted(count, 'step')}`,
+      preview: `${runAgain(count, 'step')} with a full set of attempts, and the task continues. Completed steps keep their results.`,
       run: (said) => api.tasks.retry(uuid, said),
     },
   };

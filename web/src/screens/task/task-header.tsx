@@ -12,6 +12,7 @@ import { downloadJson } from '../../parts/download.ts';
 import { lookOf, State } from '../../parts/state.tsx';
 import { Id, Time } from '../../parts/text.tsx';
 import { durationText, timeOf } from '../../parts/words.ts';
+import { addressOfTemplate } from '../template/use-template.ts';
 import { CopyDialog } from './copy-dialog.tsx';
 import { Stuck } from './stuck.tsx';
 import { hasEnded } from './task-words.ts';
@@ -35,10 +36,7 @@ export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: 
       <div className="flex flex-wrap items-start justify-between gap-x-4 gap-y-3">
         <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
           <h1 className="text-xl leading-7 font-semibold tracking-tight">{task.name}</h1>
-          <Link
-            to={link(`templates/${task.namespace}/${task.name}/${task.version}`)}
-            className="text-sm text-soft hover:text-ink hover:underline"
-          >
+          <Link to={link(addressOfTemplate(task))} className="text-sm text-soft hover:text-ink hover:underline">
             {task.version}
           </Link>
           <span aria-live="polite" className="font-medium">

@@ -4,7 +4,7 @@ import type { Rerun } from '../../../api/types.ts';
 import { Problem } from '../../../parts/controls.tsx';
 import { FormDialog } from '../../../parts/form/form-dialog.tsx';
 import { State } from '../../../parts/state.tsx';
-import { counted } from '../../../parts/words.ts';
+import { counted, runAgain } from '../../../parts/words.ts';
 import { quoted } from './copy-as.tsx';
 
 const CHANGES: Readonly<Record<Rerun['steps'][number]['change'], string>> = {
@@ -44,7 +44,7 @@ export function RerunDialog({ uuid, step, onClose }: RerunDialogProps) {
       {error && <Problem error={error} />}
       <p className="text-soft">
         {data
-          ? `${counted(again.length, 'step')} run again, even though the task may have ended. Their results are replaced; the history keeps the old attempts.`
+          ? `${runAgain(again.length, 'step')}, even though the task may have ended. Their results are replaced; the history keeps the old attempts.`
           : 'Finding the steps that run again…'}
       </p>
       {risky.length > 0 && (
