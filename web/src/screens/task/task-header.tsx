@@ -92,6 +92,7 @@ function TaskActs({ task }: { task: Task }) {
       ];
   return (
     <div className="flex flex-wrap gap-2">
+      <ExportButton task={task} />
       <ActButton method={api.tasks.copy} onClick={() => setCopying(true)}>
         Create a copy
       </ActButton>
@@ -100,7 +101,6 @@ function TaskActs({ task }: { task: Task }) {
           {name}
         </Button>
       ))}
-      <ExportButton task={task} />
       {act && <ActDialog act={act} onClose={() => setAct(undefined)} />}
       {copying && <CopyDialog task={task} onClose={() => setCopying(false)} />}
     </div>
