@@ -163,7 +163,7 @@ describeWith('chromium', 'the page of a task', () => {
     await page.getByRole('switch').click();
     await tasker.cancelTask(taskUuid);
     await page.waitForTimeout(3000);
-    expect(await page.locator('header [aria-live]').innerText()).toBe('Blocked');
+    expect(await page.locator('header [aria-live]').textContent()).toBe('Blocked');
     await page.getByRole('switch').click();
     await page.locator('header [aria-live] >> text=Cancelled').waitFor({ timeout: 10_000 });
     expect(problems).toEqual([]);
