@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
@@ -541,4 +542,12 @@ describe('a command prints the same output on a database and over a server', () 
     expect(await there(end, admin)).toMatchObject({ code: 0, stdout: expect.stringMatching(ended) });
     expect((await here(['auth', 'session', 'list', '--subject', 'key:pat'])).stderr).toBe('no sessions of key:pat\n');
   });
+});
+
+it('the export of a task is written to a file, and the command names the file', async () => {
+  const [task] = stock.failed;
+  const { code, stdout, stderr } = await here(['task', 'export', task!, '-o', 'out/task.json']);
+  expect([code, stdout, stderr]).toEqual([0, '', 'wrote out/task.json\n']);
+  const document = JSON.parse(readFileSync(`${on.project.folder}/out/task.json`, 'utf8')) as object;
+  expect(document).toMatchObject({ task: { task_uuid: task }, omitted: [] });
 });

@@ -11,7 +11,10 @@ export async function taskExport(uuid: string, options: GlobalOptions & { output
     const exported = await tasker.exportTask(uuid);
     const text = JSON.stringify(encodeShape(SHAPES.tasks!.export!, exported), null, 2);
     if (options.output === undefined) print(text);
-    else writeOutput(options.output, `${text}\n`);
+    else {
+      writeOutput(options.output, `${text}\n`);
+      note(`wrote ${options.output}`);
+    }
     for (const { part, why } of exported.omitted) note(`not contained: ${part}, because ${why}`);
   });
 }
