@@ -575,7 +575,7 @@ export class Tasker {
    * const steps = await tasker.retryTask(taskUuid, { actor: 'anna', reason: 'the bank is back' });
    * console.log(`runs again: ${steps.join(', ')}`);
    *
-   * @throws TaskerError `illegal_transition` if there is no such step, `task_not_found`, `invalid_uuid`
+   * @throws TaskerError `illegal_transition` if no step failed or waits for a retry; `task_not_found`, `invalid_uuid`
    */
   retryTask(taskUuid: string, options?: OperatorOptions): Promise<string[]> {
     return this.#acting(taskUuid, () => this.#engine.retryTask(taskUuid, this.#by(options)));

@@ -1583,8 +1583,11 @@ export interface ActedStep {
   step_uuid: string;
   task_uuid: string;
   name: string;
-  template_step_name: string;
-  callable: string;
+  created_at: string;
+  updated_at: string;
+  completed_at: string | null;
+  /** Null without the permission tasks:context_read. */
+  results: StepResults | null;
   current_state:
     | 'pending'
     | 'enqueued'
@@ -1598,13 +1601,6 @@ export interface ActedStep {
     | 'cancelled'
     | 'resolved_manually'
     | (string & {});
-  /** ISO 8601. */
-  created_at: string;
-  /** ISO 8601. */
-  updated_at: string;
-  completed_at: string | null;
-  /** Null without the permission tasks:context_read. */
-  results: StepResults | null;
   dependencies_satisfied: boolean;
   retry_eligible: boolean;
   ready_for_execution: boolean;
@@ -1612,18 +1608,25 @@ export interface ActedStep {
   completed_parents: number;
   attempts: number;
   max_attempts: number;
-  rerun: number;
   last_failure_at: string | null;
   next_retry_at: string | null;
   last_attempted_at: string | null;
-  wait: StepWait | null;
+  /** Differs from `name` for batch workers. */
+  template_step_name: string;
+  /** The worker that runs the step, or ran it last. */
   worker: string | null;
+  /** Null unless the step is in `waiting`. */
+  wait: StepWait | null;
+  /** The number of the rerun that the current run of the step belongs to. 0 is the first run. */
+  rerun: number;
   event_problems: {
     event: string;
     kind: string;
     message: string;
     path: string | null;
   }[];
+  /** The handler that the template names. */
+  callable: string;
 }
 
 export interface Activation {
@@ -2457,6 +2460,7 @@ export interface ExportedStep {
   created_at: string;
   updated_at: string;
   completed_at: string | null;
+  /** Null also if `omitted` lists `results`. */
   results: StepResults | null;
   current_state:
     | 'pending'

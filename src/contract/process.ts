@@ -65,6 +65,7 @@ export const serverProcess = {
     path: '/health/detailed',
     summary: 'The state of every part; always 200',
     gives: server.DetailedHealthSchema,
+    mcp: { name: 'system_health', description: 'Returns the state of every part of the server.' },
   }),
   metrics,
   eventMetrics,
@@ -89,6 +90,7 @@ export const serverProcess = {
         configuration: userFields('public'),
       })
       .register(NAMES, { id: 'ServerConfig' }),
+    mcp: { name: 'system_config', description: 'Returns the effective configuration, with secrets hidden.' },
   }),
 } as const satisfies Record<string, Verb>;
 

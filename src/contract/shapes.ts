@@ -202,7 +202,7 @@ const StepLogs = {
 } satisfies Shape;
 const ActedStep = {
   fields:
-    'step_uuid task_uuid name template_step_name callable current_state created_at updated_at completed_at results dependencies_satisfied retry_eligible ready_for_execution total_parents completed_parents attempts max_attempts rerun last_failure_at next_retry_at last_attempted_at wait worker event_problems',
+    'step_uuid task_uuid name created_at updated_at completed_at results current_state dependencies_satisfied retry_eligible ready_for_execution total_parents completed_parents attempts max_attempts last_failure_at next_retry_at last_attempted_at template_step_name worker wait rerun event_problems callable',
   parts: { results: StepResults, wait: StepWait, event_problems: { list: { fields: 'event kind message path' } } },
 } satisfies Shape;
 const StartedBulkAct = { fields: 'id action state matched done skipped_count failed_count' } satisfies Shape;

@@ -91,11 +91,6 @@ export class Announcements {
     if (ready.length > 0) await this.work(Math.min(...ready.map((wait) => wait.rank)));
   }
 
-  async end(taskUuid: string, taken: boolean): Promise<void> {
-    if (taken) await this.tell(CHANNEL_TAKEN, [taskUuid]);
-    await this.tell(CHANNEL_ENDED, [taskUuid]);
-  }
-
   /** Wakes the workers of other processes. `rank`: the smallest rank of the queued steps. */
   async work(rank = 0): Promise<void> {
     await this.tell(CHANNEL_WORK, [String(rank)]);

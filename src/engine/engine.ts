@@ -734,7 +734,8 @@ export class Engine {
     const step = await this.#find(reference);
     const taskState = await this.#noting(step.taskUuid, settleStep(this, step, options));
     if (taskState === 'steps_in_process') await this.announce.work();
-    await this.announce.end(step.taskUuid, true);
+    await this.announce.tell(CHANNEL_TAKEN, [step.taskUuid]);
+    await this.announce.ended([step.taskUuid]);
   }
 
   /**

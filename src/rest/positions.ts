@@ -19,20 +19,36 @@ export function cursorAt(position: number): string {
   return Buffer.from(`at:${position}`).toString('base64url');
 }
 
+/** The largest page that the library returns. */
+const MOST = 1000;
+
 /**
- * Reads one item more than requested, which shows whether there is a next page. `placeOf` returns the texts that
- * identify the place of an item, from which `read` continues.
+ * Reads one item more than requested, which shows whether there is a next page. `cursorOf` returns the cursor from which
+ * the page after an item is read.
  */
-export async function pageAfter<Item>(
+export async function onePage<Item>(
+  limit: number,
+  read: (limit: number) => Promise<Item[]>,
+  cursorOf: (last: Item) => string,
+) {
+  const found = await read(Math.min(limit + 1, MOST));
+  const items = found.slice(0, limit);
+  const more = found.length > limit || (limit === MOST && found.length === limit);
+  return { items, next_cursor: more ? cursorOf(items.at(-1)!) : null, previous_cursor: null };
+}
+
+/** Returns a page of a list whose items have a place that several texts identify, from which `read` continues. */
+export function pageAfter<Item>(
   { limit, cursor }: { limit: number; cursor?: string | undefined },
   read: (limit: number, place: string[] | undefined) => Promise<Item[]>,
   placeOf: (item: Item) => string[],
 ) {
-  const found = await read(Math.min(limit + 1, 1000), cursor === undefined ? undefined : placeIn(cursor));
-  const items = found.slice(0, limit);
-  const more = found.length > limit || (limit === 1000 && found.length === limit);
-  const next = more ? Buffer.from(JSON.stringify(placeOf(items.at(-1)!))).toString('base64url') : null;
-  return { items, next_cursor: next, previous_cursor: null };
+  const place = cursor === undefined ? undefined : placeIn(cursor);
+  return onePage(
+    limit,
+    (most) => read(most, place),
+    (last) => Buffer.from(JSON.stringify(placeOf(last))).toString('base64url'),
+  );
 }
 
 function placeIn(cursor: string): string[] {

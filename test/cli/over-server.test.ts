@@ -19,7 +19,7 @@ beforeAll(async () => {
   fake = createServer((request, response) => {
     const answer = answers.get(request.url!.split('?')[0]!);
     response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'application/json' });
-    const message = `there is no ${request.method} ${request.url!.split('?')[0]}; /api-docs/openapi.json lists all routes`;
+    const message = `route ${request.method} ${request.url!.split('?')[0]} not found; /api-docs/openapi.json lists all routes`;
     response.end(answer ?? JSON.stringify({ error: { code: 'NOT_FOUND', message } }));
   });
   await new Promise<void>((resolve) => fake.listen(0, '127.0.0.1', resolve));
@@ -139,7 +139,7 @@ describe('over a server', () => {
     const old = await over(['pause', 'list', '--server', fakeUrl()]);
     expect([old.code, old.stderr]).toEqual([
       1,
-      `error: there is no GET /v1/pauses on ${fakeUrl()}: it is not a tasker server, or its version differs; check the address\n`,
+      `error: route GET /v1/pauses not found on ${fakeUrl()}: it is not a tasker server, or its version differs; check the address\n`,
     ]);
     answers.set('/v1/tasks', '<html>');
     expect(await list(fakeUrl())).toMatch(

@@ -2,15 +2,20 @@ import { expect, it } from 'vitest';
 import { READ_TOOLS, WRITE_TOOLS } from '../../src/cli/mcp/all-tools.ts';
 import { argumentName, fieldsOf, parametersIn } from '../../src/cli/mcp/arguments.ts';
 import { CONTRACT } from '../../src/contract/contract.ts';
+import { serverProcess } from '../../src/contract/process.ts';
 import type { Verb } from '../../src/contract/verb.ts';
 
-const verbs = Object.values(CONTRACT).flatMap((noun): Verb[] => Object.values(noun));
+const verbs = [serverProcess, ...Object.values(CONTRACT)].flatMap((noun): Verb[] => Object.values(noun));
 const marks = verbs.flatMap((verb) => [verb.mcp ?? []].flat().map((mark) => ({ verb, mark })));
 const tools = [...READ_TOOLS, ...WRITE_TOOLS];
 const toolOf = (name: string) => tools.filter((tool) => tool.name === name);
 
 it('each mark is one tool, which reads exactly if its verb does, with the permission of the verb', () => {
-  const expected = marks.map(({ verb, mark }) => [mark.name, verb.permission, verb.method === 'get' ? 1 : 0]);
+  const expected = marks.map(({ verb: { permission, method }, mark }) => [
+    mark.name,
+    permission === 'public' ? undefined : permission,
+    method === 'get' ? 1 : 0,
+  ]);
   const made = marks.map(({ mark: { name } }) => {
     const [tool, ...others] = toolOf(name);
     return [name, tool?.permission, others.length === 0 && READ_TOOLS.some((read) => read === tool) ? 1 : 0];

@@ -87,7 +87,7 @@ it('while the database is unreachable, ready is a 503 with the usual error body,
   try {
     proxy.decide = () => 'cut';
     // The first response on a loaded machine may be that the database did not respond in time.
-    let ready = await ask('/health/ready');
+    let ready!: Awaited<ReturnType<typeof ask>>;
     await expect
       .poll(
         async () => {

@@ -15,20 +15,6 @@ export const OTHER_TOOLS: readonly (ReadTool | WriteTool)[] = [
       return { place, writes_allowed: mayWrite, caller };
     },
   }),
-  // Routes that are not in the contract.
-  readTool({
-    name: 'system_health',
-    description: 'Returns the state of every part of the server.',
-    input: {},
-    run: (ask) => ask({ method: 'GET', path: path`/health/detailed` }),
-  }),
-  readTool({
-    name: 'system_config',
-    description: 'Returns the effective configuration, with secrets hidden.',
-    permission: 'system:config_read',
-    input: {},
-    run: (ask) => ask({ method: 'GET', path: path`/config` }),
-  }),
   // The verb nests the result in `completion_data`.
   writeTool({
     name: 'step_complete',

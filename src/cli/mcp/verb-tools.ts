@@ -1,6 +1,7 @@
 import type { Query } from '../../client/index.ts';
 import { encodedPath } from '../../client/path.ts';
 import { CONTRACT } from '../../contract/contract.ts';
+import { serverProcess } from '../../contract/process.ts';
 import type { McpTool, Verb } from '../../contract/verb.ts';
 import { TaskerError } from '../../errors.ts';
 import { describeUnknown } from '../../model/near-names.ts';
@@ -20,18 +21,26 @@ const PREVIEWS: Readonly<Partial<Record<Verb['on'], string>>> = {
 /** Items differ in length, so a page that is to fit has a little fewer of them. */
 const SAFE = 0.8;
 
+const VERBS = [serverProcess, ...Object.values(CONTRACT)].flatMap((verbs): Verb[] => Object.values(verbs));
+
 /** The tools that are verbs of the contract, by their marks. The order is that of the contract. */
-export const VERB_TOOLS: readonly (ReadTool | WriteTool)[] = Object.values(CONTRACT)
-  .flatMap((verbs): Verb[] => Object.values(verbs))
-  .flatMap((verb) => [verb.mcp ?? []].flat().map((mark) => toolOf(verb, mark)));
+export const VERB_TOOLS: readonly (ReadTool | WriteTool)[] = VERBS.flatMap((verb) =>
+  [verb.mcp ?? []].flat().map((mark) => toolOf(verb, mark)),
+);
 
 function toolOf(verb: Verb, mark: McpTool): ReadTool | WriteTool {
   const { name, description = `${verb.summary}.` } = mark;
+  const described = { name, description, input: argumentsOf(verb, mark) };
   const permission = verb.permission as Permission;
-  const described = { name, description, input: argumentsOf(verb, mark), permission };
   if (verb.method === 'get') {
     const rest = restOf(verb, mark, described.input);
-    return { ...described, rest, run: async (ask, given) => ask(await requestOf(ask, verb, { mark, given })) };
+    const needed = verb.permission === 'public' ? {} : { permission };
+    return {
+      ...described,
+      ...needed,
+      rest,
+      run: async (ask, given) => ask(await requestOf(ask, verb, { mark, given })),
+    };
   }
   if (mark.does === undefined) throw new Error(`the mark ${name} of ${verb.path} has no phrase \`does\``);
   const { does } = mark;
@@ -39,6 +48,7 @@ function toolOf(verb: Verb, mark: McpTool): ReadTool | WriteTool {
   const hasDryRun = 'dry_run' in fieldsOf(verb).body;
   return {
     ...described,
+    permission,
     destructive: mark.destructive ?? false,
     says: (given: Given) => filled(does, given),
     target: (given: Given) => {
@@ -140,7 +150,7 @@ function restOf(verb: Verb, { rest }: McpTool, input: object): (given: Given, sh
 /** Returns the name of the tool that reads a route. */
 export function readerOf({ path }: ApiRequest): string | undefined {
   if ('mistake' in path) return undefined;
-  for (const verb of Object.values(CONTRACT).flatMap((verbs): Verb[] => Object.values(verbs))) {
+  for (const verb of VERBS) {
     const mark = [verb.mcp ?? []].flat()[0];
     const isRead = verb.method === 'get' && mark !== undefined;
     if (isRead && new RegExp(`^${verb.path.replace(/\{\w+\}/g, '[^/]+')}$`).test(path.text)) return mark.name;

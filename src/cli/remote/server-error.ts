@@ -46,7 +46,7 @@ export function serverError(error: unknown, server: string): unknown {
       `${server} rejected the credential: ${message}; set TASKER_API_KEY, or save the key with \`tasker profile set\``,
     );
   }
-  if (status === 404 && /^(?:route|there is no) (GET|POST|PATCH|DELETE) \//.test(message)) {
+  if (status === 404 && /^route (GET|POST|PATCH|DELETE) \//.test(message)) {
     return as(
       'not_found',
       `${message.split(';')[0]} on ${server}: it is not a tasker server, or its version differs; check the address`,

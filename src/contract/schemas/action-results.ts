@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
 import { stepState, taskState } from './states.ts';
-import { EventProblems, OpenWaitSchema, PauseSchema, StepResultsSchema } from './task-details.ts';
+import { PauseSchema, StepResultsSchema } from './task-details.ts';
+import { StepResponseSchema } from './tasks.ts';
 
 /** The responses of actions, in the form that the command line prints with `--json`. */
 
@@ -71,32 +72,10 @@ export const CopySchema = z
   })
   .register(NAMES, { id: 'TaskCopy' });
 
-export const ActedStepSchema = z
-  .object({
-    step_uuid: z.uuid(),
-    task_uuid: z.uuid(),
-    name: z.string(),
-    template_step_name: z.string(),
-    callable: z.string(),
-    current_state: stepState,
-    created_at: time,
-    updated_at: time,
-    completed_at: timeOrNull,
+export const ActedStepSchema = StepResponseSchema.omit({ handler: true })
+  .extend({
+    callable: z.string().meta({ description: 'The handler that the template names.' }),
     results: orNull(StepResultsSchema).meta({ description: 'Null without the permission tasks:context_read.' }),
-    dependencies_satisfied: z.boolean(),
-    retry_eligible: z.boolean(),
-    ready_for_execution: z.boolean(),
-    total_parents: z.int(),
-    completed_parents: z.int(),
-    attempts: z.int(),
-    max_attempts: z.int(),
-    rerun: z.int(),
-    last_failure_at: timeOrNull,
-    next_retry_at: timeOrNull,
-    last_attempted_at: timeOrNull,
-    wait: OpenWaitSchema,
-    worker: z.string().nullable(),
-    event_problems: EventProblems,
   })
   .register(NAMES, { id: 'ActedStep' });
 

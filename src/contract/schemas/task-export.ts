@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ActedStepSchema } from './action-results.ts';
 import { EventSchema } from './events.ts';
 import { NAMES } from './names.ts';
 import { AuditSchema } from './records.ts';
@@ -13,13 +14,11 @@ export const TaskExportSchema = z
     summary: z.string().meta({ description: 'The reason why the task is in its state, as a sentence.' }),
     task: TaskSchema,
     steps: z.array(
-      StepResponseSchema.omit({ handler: true })
-        .extend({
-          callable: z.string().meta({ description: 'The handler that the template names.' }),
-          depends_on: z.array(z.string()),
-          why: z.string().meta({ description: 'The reason why the step is in its state, as a sentence.' }),
-        })
-        .register(NAMES, { id: 'ExportedStep' }),
+      ActedStepSchema.extend({
+        results: StepResponseSchema.shape.results.meta({ description: 'Null also if `omitted` lists `results`.' }),
+        depends_on: z.array(z.string()),
+        why: z.string().meta({ description: 'The reason why the step is in its state, as a sentence.' }),
+      }).register(NAMES, { id: 'ExportedStep' }),
     ),
     history: z.array(HistoryEntrySchema),
     waits: z.array(WaitSchema),

@@ -4,7 +4,7 @@ import { timeOf } from '../../engine/search/filter.ts';
 import { TaskerError } from '../../errors.ts';
 import type { Caller } from '../caller.ts';
 import { fillPage } from '../fill-page.ts';
-import { cursorAt, foreignCursor, pageAfter, positionOf } from '../positions.ts';
+import { cursorAt, foreignCursor, onePage, pageAfter, positionOf } from '../positions.ts';
 import { checkSeesAll, maySee } from '../scope.ts';
 import type { BodiesOf } from '../verb-routes.ts';
 
@@ -19,18 +19,18 @@ interface EventSearch {
 }
 
 /** Returns a page of the log. Its cursor is the position of its last event, which stays valid when events are added. */
-export async function eventPage(
+export function eventPage(
   tasker: Tasker,
   search: EventSearch,
   { limit, cursor }: { limit: number; cursor?: string | undefined },
 ) {
   const given = Object.fromEntries(Object.entries(search).filter(([, value]) => value !== undefined));
   const place = cursor === undefined ? {} : { beforeId: positionOf(cursor) };
-  // One item more than requested shows whether there is a next page.
-  const found = await tasker.events.list({ ...given, ...place, limit: Math.min(limit + 1, 1000) });
-  const items = found.slice(0, limit);
-  const more = found.length > limit || (limit === 1000 && found.length === limit);
-  return { items, next_cursor: more ? cursorAt(items.at(-1)!.id) : null, previous_cursor: null };
+  return onePage(
+    limit,
+    (most) => tasker.events.list({ ...given, ...place, limit: most }),
+    ({ id }) => cursorAt(id),
+  );
 }
 
 /** @throws TaskerError `bad_request` if the parts are not those of a dead delivery */
