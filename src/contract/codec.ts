@@ -104,7 +104,7 @@ function objectOf(
     if (!isObject(value)) return value;
     const made: Record<string, unknown> = {};
     for (const { to: name, from, convert } of all) {
-      // A value that already has the other form keeps it.
+      // A field that already has its name in the other form is kept.
       const given = value[from] === undefined ? value[name] : value[from];
       if (given !== undefined) made[name] = convert(given);
     }

@@ -28,8 +28,8 @@ export type ActsOn =
   | 'installation';
 
 /**
- * A tool for assistants that is a verb. Its arguments are the parameters and fields of the verb. It has only what differs
- * from the verb. In the names below, `task_uuid` is the parameter `uuid`, and `step` the parameter `step_uuid`.
+ * A tool for assistants that is a verb. Its arguments are the parameters and fields of the verb. The mark lists only the
+ * differences from the verb. In the names below, `task_uuid` is the parameter `uuid`, and `step` the parameter `step_uuid`.
  */
 export interface McpTool {
   /** The name of the tool, such as `task_cancel`. */

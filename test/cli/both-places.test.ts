@@ -28,7 +28,7 @@ steps:
   - { name: agree, type: approval, approval: { title: Agree?, quorum: 2 } }
 `;
 
-/** JSON of users with keys that resemble fields of this package, in the order that PostgreSQL keeps. */
+/** User-defined JSON with keys that resemble fields of this package, in the order that PostgreSQL keeps. */
 const ODD =
   '{"form":{"a_b":1},"error":{"error_type":"E","statusCode":7},"counts":{"a_b":1},"states":{"inProgress":2},"details":{"c_d":{"eF":1}},"__proto__":{"p_q":1},"createdAt":"now","task_uuid":"x"}';
 /** The same JSON for templates and schedules, in which `__proto__` is not allowed. */
@@ -77,7 +77,7 @@ const TEXTS = new Set([
 const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
 let server: RunningProcess;
 let url: string;
-/** Tasks with JSON of users wherever it can be. */
+/** Tasks with user-defined JSON in every place that can have it. */
 const odd: string[] = [];
 /** Tasks by state. Each action uses one of them on the database, and another one over the server. */
 const stock: Record<'failed' | 'done' | 'waiting' | 'later', string[]> = {
@@ -301,7 +301,7 @@ describe('a command prints the same output on a database and over a server', () 
     await here(['namespace', 'resume', 'demo']);
   });
 
-  it('if it prints JSON of users, with keys that resemble fields of this package', async () => {
+  it('if it prints user-defined JSON, with keys that resemble fields of this package', async () => {
     const [task] = odd as [string];
     await on.project.json([
       'schedule',

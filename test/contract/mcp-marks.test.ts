@@ -10,7 +10,7 @@ const marks = verbs.flatMap((verb) => [verb.mcp ?? []].flat().map((mark) => ({ v
 const tools = [...READ_TOOLS, ...WRITE_TOOLS];
 const toolOf = (name: string) => tools.filter((tool) => tool.name === name);
 
-it('each mark is one tool, which reads exactly if its verb does, with the permission of the verb', () => {
+it('each mark is one tool with the permission of its verb, and the tool only reads if the verb does', () => {
   const expected = marks.map(({ verb: { permission, method }, mark }) => [
     mark.name,
     permission === 'public' ? undefined : permission,

@@ -55,7 +55,7 @@ function viewsOf(one: z.ZodType): fc.Arbitrary<unknown> {
   return fc.constantFrom('a_b', 'aB', 7, true);
 }
 
-describe('what a server encodes, a client decodes to the same value', () => {
+describe('a client decodes the response of a server to the same value', () => {
   const verbs = Object.entries(CONTRACT).flatMap(([noun, group]) =>
     Object.entries<Verb>(group).map(([name, verb]) => ({ name: `${noun}.${name}`, gives: verb.gives })),
   );

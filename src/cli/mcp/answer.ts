@@ -2,16 +2,16 @@ import { redactText } from '../../logging/redact-fields.ts';
 import { isSecretField, REDACTED } from '../../logging/secret-names.ts';
 
 /** Maximum length of a result, about 10,000 tokens. */
-const MOST_SIGNS = 40_000;
+const MOST_CHARACTERS = 40_000;
 /** Maximum length of a part of a preview: enough to recognize what would change. */
-export const PREVIEW_SIGNS = 5000;
+export const PREVIEW_CHARACTERS = 5000;
 /** The ways to shorten a result that is too long, mildest first. */
 const CUTS = [
-  { signs: 4000, items: 100 },
-  { signs: 1000, items: 40 },
-  { signs: 300, items: 15 },
-  { signs: 100, items: 5 },
-  { signs: 60, items: 2 },
+  { characters: 4000, items: 100 },
+  { characters: 1000, items: 40 },
+  { characters: 300, items: 15 },
+  { characters: 100, items: 5 },
+  { characters: 60, items: 2 },
 ] as const;
 /** The least number of fields of an object that are kept. */
 const LEAST_FIELDS = 40;
@@ -32,7 +32,7 @@ export function answerText(value: unknown, limit: Limit = {}): string {
 }
 
 /** Returns a result of limited length, without secrets. What is too long is replaced, and the result describes how. */
-export function bounded(value: unknown, { most = MOST_SIGNS, rest }: Limit = {}): unknown {
+export function bounded(value: unknown, { most = MOST_CHARACTERS, rest }: Limit = {}): unknown {
   const clean = redacted(value);
   const whole = JSON.stringify(clean) ?? 'null';
   if (whole.length <= most) return clean;
@@ -64,7 +64,7 @@ function redacted(value: unknown): unknown {
 
 interface Cut {
   /** Maximum length of a string. */
-  signs: number;
+  characters: number;
   /** Maximum length of a list. */
   items: number;
   /** Called with each place where something was left out, and how much. */
@@ -75,14 +75,16 @@ interface Cut {
 const isInList = (at: string) => at.includes('[]');
 
 function shortened(value: unknown, cut: Cut, at: string): unknown {
-  const { signs, items, left } = cut;
+  const { characters, items, left } = cut;
   const place = at === '' ? 'the result' : at;
   if (typeof value === 'string') {
-    if (value.length <= signs) return value;
+    if (value.length <= characters) return value;
     left(
-      isInList(at) ? `${place}: texts after ${signs} characters` : `${place}: ${signs} of ${value.length} characters`,
+      isInList(at)
+        ? `${place}: texts after ${characters} characters`
+        : `${place}: ${characters} of ${value.length} characters`,
     );
-    return `${value.slice(0, signs)}… (${value.length - signs} more characters)`;
+    return `${value.slice(0, characters)}… (${value.length - characters} more characters)`;
   }
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) {

@@ -7,7 +7,7 @@ import { messageOf, TaskerError } from '../../errors.ts';
 import { describeUnknown } from '../../model/near-names.ts';
 import { problemsOf, problemText } from '../../rest/refuse-invalid.ts';
 import { READ_TOOLS, WRITE_TOOLS } from './all-tools.ts';
-import { answerText, bounded, PREVIEW_SIGNS } from './answer.ts';
+import { answerText, bounded, PREVIEW_CHARACTERS } from './answer.ts';
 import { schemaOf } from './arguments.ts';
 import type { Backend } from './backend.ts';
 import { isWriteTool, type ReadTool, type WriteTool } from './tool.ts';
@@ -109,7 +109,10 @@ async function preview(backend: Backend, tool: WriteTool, act: Act): Promise<obj
     action: tool.name,
     status: 'preview',
     description: `This would ${tool.says(act.given)} on ${place}, as ${me.subject ?? act.by}. Nothing has changed yet.`,
-    details: { arguments: bounded(act.given, { most: PREVIEW_SIGNS, rest: () => 'all of it is sent' }), ...details },
+    details: {
+      arguments: bounded(act.given, { most: PREVIEW_CHARACTERS, rest: () => 'all of it is sent' }),
+      ...details,
+    },
     instruction:
       'Show this to the user. If the user agrees, call the tool again with the same arguments and confirm: true.',
   };
@@ -119,7 +122,7 @@ async function preview(backend: Backend, tool: WriteTool, act: Act): Promise<obj
 async function detailsOf({ ask }: Backend, tool: WriteTool, { given, by }: Act): Promise<object> {
   if (tool.dryRun) {
     const rest = () => 'all of it happens';
-    return { dry_run: bounded(await ask(await tool.dryRun(ask, given, by)), { most: PREVIEW_SIGNS, rest }) };
+    return { dry_run: bounded(await ask(await tool.dryRun(ask, given, by)), { most: PREVIEW_CHARACTERS, rest }) };
   }
   const target = tool.target(given);
   if (!target) return {};
@@ -127,7 +130,7 @@ async function detailsOf({ ask }: Backend, tool: WriteTool, { given, by }: Act):
     const reader = readerOf(target);
     const rest = reader === undefined ? undefined : () => `${reader} returns more of it`;
     const read = await ask(target);
-    return { current: bounded(tool.pick ? tool.pick(read, given) : read, { most: PREVIEW_SIGNS, rest }) };
+    return { current: bounded(tool.pick ? tool.pick(read, given) : read, { most: PREVIEW_CHARACTERS, rest }) };
   } catch (error) {
     // The change itself may still be permitted.
     if (!(error instanceof TaskerClientError) || error.status !== 403) throw error;

@@ -6,7 +6,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = { eventId: 'event', taskUu
 
 /**
  * Returns options of the library as a query or as the fields of a body: names in snake_case, without undefined values and
- * functions. Values, which may be JSON of users, are not changed. `acts`: whether `actor` is the operator of an action,
+ * functions. Values, which may be user-defined JSON, are not changed. `acts`: whether `actor` is the operator of an action,
  * whom requests call `by`.
  */
 export function requestOf(options: object, { acts = false } = {}): Query {

@@ -15,6 +15,7 @@ export async function taskExport(uuid: string, options: GlobalOptions & { output
       writeOutput(options.output, `${text}\n`);
       note(`wrote ${options.output}`);
     }
-    for (const { part, why } of exported.omitted) note(`not contained: ${part}, because ${why}`);
+    for (const { part, why } of exported.omitted)
+      note(`without ${part === 'sensitive' ? 'sensitive values' : part}: ${why}`);
   });
 }

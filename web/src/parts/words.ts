@@ -57,7 +57,7 @@ export function percentText(share: number): string {
   return `${percent > 0 && percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
 }
 
-/** Returns what is run again: `1 step is run again`, `57 steps are run again`. */
+/** Returns a number with its noun, and that they are run again: `1 step is run again`, `57 steps are run again`. */
 export function runAgain(count: number, noun: string): string {
   return `${counted(count, noun)} ${count === 1 ? 'is' : 'are'} run again`;
 }
