@@ -52,11 +52,21 @@ export const ROOMS = {
     begin: 'src/tracing/tracing.ts',
     mayImport: ['errors'],
   },
+  pattern: {
+    about: 'Regular expressions that take linear time.',
+    begin: 'src/pattern/linear-pattern.ts',
+    mayImport: [],
+  },
+  expressions: {
+    about: 'Expressions in CEL over the context and the results of a task: parsed, checked against schemas, evaluated.',
+    begin: 'src/expressions/expression.ts',
+    mayImport: ['errors', 'model', 'pattern'],
+  },
   template: {
     about:
       'Parses and checks YAML templates, and reports every mistake with its line. `generate/` writes types and AsyncAPI documents.',
     begin: 'src/template/parse-template.ts',
-    mayImport: ['errors', 'model'],
+    mayImport: ['errors', 'model', 'pattern', 'expressions'],
   },
   handlers: {
     about: 'The API for authors of handlers. `api/`, `batch/` and `decision/` have the special kinds of handlers.',
