@@ -92,7 +92,7 @@ export const ROOMS = {
   engine: {
     about: 'The verbs, which combine statements into transactions. `events/` has those of domain events.',
     begin: 'src/engine/engine.ts',
-    mayImport: ['time', 'errors', 'logging', 'metrics', 'db', 'store', 'model', 'template', 'tracing'],
+    mayImport: ['time', 'errors', 'logging', 'metrics', 'db', 'store', 'model', 'expressions', 'template', 'tracing'],
   },
   events: {
     about:
@@ -124,6 +124,7 @@ export const ROOMS = {
       'config',
       'engine',
       'registry',
+      'expressions',
       'handlers',
       'events',
       'model',

@@ -1,16 +1,21 @@
-import {
-  type ASTNode,
-  type BinaryOperator,
-  Environment,
-  EvaluationError,
-  type ParseResult,
-} from '@marcbachmann/cel-js';
+import { createRequire } from 'node:module';
+import type { ASTNode, BinaryOperator, Environment, ParseResult } from '@marcbachmann/cel-js';
+import { messageOf } from '../errors.ts';
 import { type LinearPattern, linearPattern } from '../pattern/linear-pattern.ts';
+import { ExpressionError } from './expression-error.ts';
 
 /**
  * The language CEL, by the library cel-js, with what differs here: JSON's numbers and whole-number literals mix,
  * `matches` takes linear time, and the iterations of macros are counted.
  */
+
+let library: typeof import('@marcbachmann/cel-js');
+
+/** Loads the library when the first expression is parsed. Most templates have none, and loading it would delay starts. */
+export function loadCel(): typeof library {
+  library ??= createRequire(import.meta.url)('@marcbachmann/cel-js') as typeof library;
+  return library;
+}
 
 /** The names that an expression can read. */
 export const ROOTS = ['context', 'steps', 'errors', 'task'] as const;
@@ -50,7 +55,7 @@ function patternOf(source: string): LinearPattern {
 }
 
 function remainder(a: number, b: number): number {
-  if (b === 0) throw new EvaluationError({ code: 'modulo_by_zero', message: 'modulo by zero' });
+  if (b === 0) throw new (loadCel().EvaluationError)({ code: 'modulo_by_zero', message: 'modulo by zero' });
   return a % b;
 }
 
@@ -63,13 +68,17 @@ const ARITHMETIC: Readonly<Partial<Record<BinaryOperator, (a: number, b: number)
 };
 
 function newEnvironment(): Environment {
-  const environment = new Environment({
+  const environment = new (loadCel().Environment)({
     homogeneousAggregateLiterals: false,
     limits: { maxDepth: DEEPEST, maxListElements: 1000, maxMapEntries: 1000 },
   });
-  environment.registerFunction(`string.${MATCHES}(string): bool`, (text: string, source: string) =>
-    patternOf(source).test(text),
-  );
+  environment.registerFunction(`string.${MATCHES}(string): bool`, (text: string, source: string) => {
+    try {
+      return patternOf(source).test(text);
+    } catch {
+      throw new (loadCel().EvaluationError)({ code: 'invalid_pattern', message: 'the pattern cannot be used' });
+    }
+  });
   for (const [operator, compute] of Object.entries(ARITHMETIC)) {
     const mixed = (a: number | bigint, b: number | bigint) => compute(Number(a), Number(b));
     environment.registerOperator(`double ${operator} int: double`, mixed);
@@ -120,7 +129,7 @@ function checkEnvironment(): Environment {
 export function parseCel(text: string): ParseResult {
   const parsed = evaluationEnvironment().parse(text);
   for (const node of nodesOf(parsed.ast)) {
-    if (node.op === 'rcall' && node.args[0] === 'matches') (node.args as [string, ...unknown[]])[0] = MATCHES;
+    usePatterns(node);
     countIterations(node);
   }
   return parsed;
@@ -129,9 +138,7 @@ export function parseCel(text: string): ParseResult {
 /** Returns the type of an expression, or the error of its types. */
 export function checkCel(text: string): ReturnType<Environment['check']> {
   const parsed = checkEnvironment().parse(text);
-  for (const node of nodesOf(parsed.ast)) {
-    if (node.op === 'rcall' && node.args[0] === 'matches') (node.args as [string, ...unknown[]])[0] = MATCHES;
-  }
+  for (const node of nodesOf(parsed.ast)) usePatterns(node);
   return parsed.check();
 }
 
@@ -139,6 +146,19 @@ export function checkCel(text: string): ReturnType<Environment['check']> {
 export function runCel(parsed: ParseResult, values: Readonly<Record<string, unknown>>): unknown {
   iterations = 0;
   return parsed(values) as unknown;
+}
+
+/** Replaces the library's `matches`. @throws ExpressionError if a literal pattern is not a regular expression */
+function usePatterns(node: Node): void {
+  if (node.op !== 'rcall' || node.args[0] !== 'matches') return;
+  (node.args as [string, ...unknown[]])[0] = MATCHES;
+  const [pattern] = node.args[2];
+  if (pattern?.op !== 'value' || typeof pattern.args !== 'string') return;
+  try {
+    patternOf(pattern.args);
+  } catch (error) {
+    throw new ExpressionError(`the pattern of matches cannot be used: ${messageOf(error)}`, pattern.start);
+  }
 }
 
 function countIterations(node: Node): void {
@@ -152,9 +172,9 @@ function countIterations(node: Node): void {
   };
 }
 
-function tooManyIterations(node: Node): EvaluationError {
+function tooManyIterations(node: Node): Error {
   const message = `its macros iterate more than ${MOST_ITERATIONS} times; let a handler compute this value`;
-  return new EvaluationError({ code: 'too_many_iterations', message, node });
+  return new (loadCel().EvaluationError)({ code: 'too_many_iterations', message, node });
 }
 
 /** Returns a node and all nodes below it. */

@@ -2,8 +2,9 @@ import { allowsKey, closedKeysOf } from '../model/closed-keys.ts';
 import { type Fields, isFields } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import { checkCel, type Root, TYPED_NAMES } from './cel.ts';
-import { asExpressionError, Expression } from './expression.ts';
+import { Expression } from './expression.ts';
 import { ExpressionError } from './expression-error.ts';
+import { mistakeOf } from './messages.ts';
 import type { Read } from './reads.ts';
 
 /** What an expression may read, and what is known about it. */
@@ -51,7 +52,7 @@ export function checkExpression(text: string, scope: ExpressionScope): Expressio
   const expression = new Expression(text);
   const schemas = expression.reads.map((read) => schemaAt(read, scope));
   const { valid, error, type = 'dyn' } = checkCel(withTypes(text, expression.reads, schemas));
-  if (!valid && error) throw asExpressionError(error);
+  if (!valid && error) throw mistakeOf(error);
   if (scope.condition && type !== 'bool' && type !== 'dyn') {
     throw new ExpressionError('the condition must be true or false; compare the value, for example with == or >');
   }
@@ -67,7 +68,7 @@ function schemaAt(read: Read, scope: ExpressionScope): Fields | undefined {
   if (step === undefined || step === null) {
     throw new ExpressionError(`${root} must be followed by the name of a step, such as ${root}.NAME`, start);
   }
-  if (!scope.steps.has(step)) throw new ExpressionError(`${step} ${scope.unreadable(step)}`, start);
+  if (!scope.steps.has(step)) throw new ExpressionError(`\`${step}\` ${scope.unreadable(step)}`, start);
   return inSchema(root === 'steps' ? scope.steps.get(step)! : FAILURE, read, 1);
 }
 
@@ -81,8 +82,8 @@ function inSchema(root: Fields | null, { keys, start }: Read, at: number): Field
     if (key !== null && closed && !allowsKey(closed, key)) {
       const near = nearNames(key, closed.names, 1)[0];
       const hint =
-        near === undefined ? `; its keys are ${closed.names.join(', ') || 'none'}` : `; did you mean ${near}?`;
-      throw new ExpressionError(`${key} is not in the schema${hint}`, start);
+        near === undefined ? `; its keys are ${closed.names.join(', ') || 'none'}` : `; did you mean \`${near}\`?`;
+      throw new ExpressionError(`\`${key}\` is not in the schema${hint}`, start);
     }
     if (key !== null && isFields(properties) && Object.hasOwn(properties, key)) schema = properties[key];
     else if (schema['type'] === 'array' && isFields(items)) schema = items;

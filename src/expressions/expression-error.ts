@@ -10,6 +10,9 @@ export class ExpressionError extends Error {
   }
 }
 
+/** The type of the error of a step that failed because of an expression. */
+export const EXPRESSION_FAILED = 'expression_failed';
+
 /** An expression that failed while it was evaluated, or whose value is not JSON. */
 export class ExpressionFailed extends Error {
   constructor(message: string) {

@@ -6,11 +6,11 @@ export function jsonOf(value: unknown): unknown {
   if (typeof value === 'string' || typeof value === 'boolean' || value === null) return value;
   if (typeof value === 'number') {
     if (Number.isFinite(value)) return value;
-    throw new ExpressionFailed(`its value is ${value}, which is not a number in JSON; test for a division by zero`);
+    throw new ExpressionFailed(`its value is not a finite number; test for a division by zero`);
   }
   if (typeof value === 'bigint') {
     if (Number.isSafeInteger(Number(value))) return Number(value);
-    throw new ExpressionFailed(`its value ${value} is too large for a number in JSON; return string(…)`);
+    throw new ExpressionFailed(`its value is a whole number that is too large for JSON; return string(…)`);
   }
   if (Array.isArray(value)) return value.map(jsonOf);
   if (value instanceof Date) return value.toISOString();

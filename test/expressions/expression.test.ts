@@ -63,7 +63,9 @@ describe('an expression', () => {
     expect(failing("steps['other-one'].id")).toBe(
       "steps['other-one'] does not exist; test it first with 'other-one' in steps",
     );
-    expect(failing('context.list[2]')).toBe('context.list[2] does not exist: the list has 2 elements');
+    expect(failing('context.list[2]')).toBe(
+      'context.list[2] does not exist: the list is shorter, or the index is negative',
+    );
     expect(failing('context.nothing.key')).toMatch(/^context\.nothing\.key does not exist/);
   });
 
@@ -75,14 +77,39 @@ describe('an expression', () => {
   });
 
   it('never has a value that JSON does not have', () => {
-    expect(failing('1.0 / 0.0')).toBe(
-      'its value is Infinity, which is not a number in JSON; test for a division by zero',
-    );
+    expect(failing('1.0 / 0.0')).toBe('its value is not a finite number; test for a division by zero');
     expect(failing('1 / 0')).toBe('division by zero');
     expect(failing('context.n % 0')).toBe('modulo by zero');
-    expect(failing('9007199254740993')).toMatch(/^its value 9007199254740993 is too large for a number in JSON/);
+    expect(failing('9007199254740993')).toMatch(/^its value is a whole number that is too large for JSON/);
     expect(failing('duration("1h")')).toMatch(/^its value has no form in JSON/);
-    expect(failing('9223372036854775807 + 1')).toMatch(/overflow/);
+    expect(failing('9223372036854775807 + 1')).toBe('9223372036854775807 + 1 fails with numeric overflow');
+  });
+
+  it('never shows a value that it read in the message of a failure', () => {
+    const secret = { context: { card: '4111 (', list: ['4111 ('] } };
+    const texts = [
+      'bool(context.card)',
+      'context.card.matches(context.card)',
+      'timestamp(context.card)',
+      'int(context.card)',
+    ];
+    for (const text of [
+      ...texts,
+      'duration(context.card)',
+      'double(context.card)',
+      'context.list[context.card]',
+      'context.card + 1',
+    ]) {
+      const message = (() => {
+        try {
+          return `no failure: ${JSON.stringify(new Expression(text).evaluate(secret))}`;
+        } catch (error) {
+          return (error as Error).message;
+        }
+      })();
+      expect(message, text).not.toContain('4111');
+      expect(message, text).not.toContain('no failure');
+    }
   });
 
   it.each([
@@ -97,9 +124,15 @@ describe('an expression', () => {
       17,
     ],
     ['"a" + 1', '+ does not take a string and a whole number', 0],
+    ['context.a.matches("(")', /^the pattern of matches cannot be used: /, 18],
     ['nope(1)', 'there is no function nope with a whole number', 0],
   ])('%s is refused before it is evaluated', (text, message, offset) => {
-    expect(() => new Expression(text)).toThrow(expect.objectContaining({ message, offset }));
+    expect(() => new Expression(text)).toThrow(
+      expect.objectContaining({
+        message: typeof message === 'string' ? message : expect.stringMatching(message),
+        offset,
+      }),
+    );
   });
 
   it('is limited in length, depth and iterations', () => {
@@ -128,7 +161,7 @@ describe('an expression', () => {
     const before = performance.now();
     expect(new Expression('context.text.matches("^(a+)+$")').evaluate(attack)).toBe(false);
     expect(performance.now() - before).toBeLessThan(5000);
-    expect(failing('context.text.matches("(")')).toMatch(/Invalid regular expression/);
+    expect(failing('context.text.matches("(" + context.text)')).toMatch(/fails with invalid pattern$/);
   });
 
   it('reads own keys only', () => {
@@ -202,16 +235,16 @@ describe('a condition that is checked with its template', () => {
   });
 
   it.each([
-    ['context.totl > 1', '0: totl is not in the schema; did you mean total?'],
-    ['true || has(context.nam)', '12: nam is not in the schema; did you mean name?'],
-    ['context.items[0].prize > 1', '0: prize is not in the schema; did you mean price?'],
-    ['steps.price.cent == 1', '0: cent is not in the schema; did you mean cents?'],
-    ['steps.later.x == 1', '0: later does not come before this step'],
-    ['"other" in steps', '0: other is not a step'],
+    ['context.totl > 1', '0: `totl` is not in the schema; did you mean `total`?'],
+    ['true || has(context.nam)', '12: `nam` is not in the schema; did you mean `name`?'],
+    ['context.items[0].prize > 1', '0: `prize` is not in the schema; did you mean `price`?'],
+    ['steps.price.cent == 1', '0: `cent` is not in the schema; did you mean `cents`?'],
+    ['steps.later.x == 1', '0: `later` does not come before this step'],
+    ['"other" in steps', '0: `other` is not a step'],
     ['size(steps) > 1', '5: steps must be followed by the name of a step, such as steps.NAME'],
     ['steps[context.name].x == 1', '0: steps must be followed by the name of a step, such as steps.NAME'],
-    ['errors.price.kind == 1', '0: kind is not in the schema; its keys are type, message, code, attempts'],
-    ['task.uid == "x"', '0: uid is not in the schema; did you mean uuid?'],
+    ['errors.price.kind == 1', '0: `kind` is not in the schema; its keys are type, message, code, attempts'],
+    ['task.uid == "x"', '0: `uid` is not in the schema; did you mean `uuid`?'],
     ['context.name > 3', '0: > does not take a string and a whole number'],
     ['context.ok && context.name', '0: && and || take booleans, not a string'],
     ['context.total', '0: the condition must be true or false; compare the value, for example with == or >'],
