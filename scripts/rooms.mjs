@@ -179,6 +179,7 @@ export const ROOMS = {
       'rest',
       'server',
       'config',
+      'expressions',
       'template',
       'errors',
       'logging',

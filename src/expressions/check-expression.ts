@@ -7,7 +7,7 @@ import { ExpressionError } from './expression-error.ts';
 import { mistakeOf } from './messages.ts';
 import type { Read } from './reads.ts';
 
-/** What an expression may read, and what is known about it. */
+/** The values that an expression may read, with their schemas. */
 export interface ExpressionScope {
   /** The schema of the context. Null if the template has none. */
   context: Fields | null;

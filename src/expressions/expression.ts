@@ -14,7 +14,7 @@ export type ExpressionValues = Readonly<Partial<Record<Root, Readonly<Record<str
  */
 export class Expression {
   readonly text: string;
-  /** What it reads, in the order of its text. */
+  /** The values that it reads, in the order of its text. */
   readonly reads: readonly Read[];
   readonly #parsed: ParseResult;
 

@@ -3,6 +3,7 @@ import { ExpressionError } from '../expressions/expression-error.ts';
 import { allowsKey, closedKeysOf } from '../model/closed-keys.ts';
 import { type Fields, isFields } from '../model/json.ts';
 import { waitsByType } from '../model/waits.ts';
+import { readableSteps } from './expression-scope.ts';
 import { phraseOf } from './locate.ts';
 import type { Path } from './spellings.ts';
 import { type Finding, type StepSketch, suggester } from './step-rules.ts';
@@ -17,7 +18,7 @@ interface Placed {
 export function expressionRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
   const task = isFields(data) ? data : {};
   const context = isFields(task.input_schema) ? task.input_schema : null;
-  const readable = readersOf(steps);
+  const readable = readableSteps(steps);
   const findings = (placed: readonly Placed[], scope: ExpressionScope) =>
     placed.flatMap((one) => expressionFindings(one, scope, data));
   return [
@@ -77,42 +78,4 @@ function outputKeys({ output, output_schema: schema }: Fields): Finding[] {
     return [{ severity: 'error', code: 'output_missing', message, path: ['output'], atKey: true }];
   });
   return [...unknown, ...missing];
-}
-
-/** Returns a function for the steps that an expression of a step can read, or of the output if none is given. */
-function readersOf(
-  steps: readonly StepSketch[],
-): (reader: StepSketch | undefined) => Pick<ExpressionScope, 'steps' | 'unreadable'> {
-  const byName = new Map(steps.map((step) => [step.name, step]));
-  const suggest = suggester(byName.keys());
-  const schemaOf = ({ fields }: StepSketch) => (isFields(fields.result_schema) ? fields.result_schema : null);
-  return (reader) => {
-    const candidates = reader ? before(reader, byName) : steps;
-    const readable = [...candidates].filter(({ type }) => type !== 'batch_worker');
-    return {
-      steps: new Map(readable.map((step) => [step.name, schemaOf(step)])),
-      unreadable: (name) => {
-        const known = byName.get(name);
-        if (!known) return `is not a step${suggest(name)}`;
-        if (known.type === 'batch_worker') return 'is a batch_worker; read the step that aggregates its workers';
-        return reader ? `does not come before \`${reader.name}\`; add it to its dependencies` : 'cannot be read here';
-      },
-    };
-  };
-}
-
-/** Returns the direct and indirect dependencies of a step. */
-function before(reader: StepSketch, byName: ReadonlyMap<string, StepSketch>): Set<StepSketch> {
-  const found = new Set<StepSketch>();
-  const open = [reader];
-  for (let step = open.pop(); step !== undefined; step = open.pop()) {
-    for (const { name } of step.dependencies) {
-      const parent = byName.get(name);
-      if (!parent || found.has(parent)) continue;
-      found.add(parent);
-      open.push(parent);
-    }
-  }
-  found.delete(reader);
-  return found;
 }
