@@ -73,6 +73,11 @@ export const ROOMS = {
     begin: 'src/handlers/step-handler.ts',
     mayImport: ['errors', 'logging', 'model', 'tracing'],
   },
+  workflow: {
+    about: 'Workflows in TypeScript: templates with the functions of their steps, and their types.',
+    begin: 'src/workflow/workflow.ts',
+    mayImport: ['errors', 'logging', 'model', 'template', 'handlers'],
+  },
   registry: {
     about: 'Finds handlers by name and in folders.',
     begin: 'src/registry/handler-registry.ts',
@@ -151,6 +156,7 @@ export const ROOMS = {
       'metrics',
       'model',
       'template',
+      'workflow',
       'handlers',
       'registry',
       'db',
@@ -212,6 +218,7 @@ export const ROOMS = {
       'client',
       'time',
       'app',
+      'workflow',
       'config',
       'errors',
       'handlers',

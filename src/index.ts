@@ -67,7 +67,7 @@ export {
 } from './app/server/worker-server.ts';
 export type * from './app/streams/stream-types.ts';
 export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
-export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
+export type { ListOptions, RunOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { BulkOptions, TaskerBulk } from './app/tasker-bulk.ts';
 export type { TaskerEvents, WatchEventsOptions } from './app/tasker-events.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
@@ -324,7 +324,6 @@ export {
   StepValidationError,
   StepValidationError as ValidationError,
 } from './handlers/failures/handler-errors.ts';
-
 export type {
   FfiDependencyResult as NapiDependencyResult,
   FfiStepDefinition as NapiStepDefinition,
@@ -476,3 +475,5 @@ export type {
   FfiDispatchMetrics,
   FfiDispatchMetrics as NapiDispatchMetrics,
 } from './worker/dispatch-channel.ts';
+export { isWorkflow, Workflow, workflow } from './workflow/workflow.ts';
+export type { Json, RunArguments, StepOptions, WorkflowOptions } from './workflow/workflow-types.ts';

@@ -18,7 +18,8 @@ test('arguments without a schema are unknown', () => {
     expectTypeOf(args.signal).toEqualTypeOf<AbortSignal>();
     expectTypeOf(args.logger).toEqualTypeOf<Logger>();
   });
-  expectTypeOf(handler).toEqualTypeOf<StepHandlerClass>();
+  expectTypeOf(handler).toExtend<StepHandlerClass>();
+  expectTypeOf(handler.resultType).toEqualTypeOf<void | undefined>();
 });
 
 test('arguments with a schema have its output type', () => {

@@ -2,6 +2,7 @@ import type { BulkAct } from '../../engine/bulk/bulk-act.ts';
 import type { TaskFilter } from '../../engine/search/filter.ts';
 import type { TaskSnapshot } from '../../engine/task-with-steps.ts';
 import { exportTask } from '../overview/task-export.ts';
+import { runWorkflow } from '../run-workflow.ts';
 import type { Tasker } from '../tasker.ts';
 import type { TaskerApprovals } from '../tasker-approvals.ts';
 import type { TaskerBulk } from '../tasker-bulk.ts';
@@ -123,6 +124,7 @@ export function withoutSensitive(tasker: Tasker, { way, shows = () => false }: S
     hiding: {
       ...verbs,
       ...groups,
+      run: (workflow, input, options) => runWorkflow(hidden, workflow, { ...options, input }),
       exportTask: async (uuid, options) => {
         const document = await exportTask(hidden, uuid, options);
         if (!(await redaction.hidesIn(document.task))) return document;
