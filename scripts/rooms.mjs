@@ -81,7 +81,7 @@ export const ROOMS = {
   registry: {
     about: 'Finds handlers by name and in folders.',
     begin: 'src/registry/handler-registry.ts',
-    mayImport: ['errors', 'logging', 'handlers', 'model'],
+    mayImport: ['errors', 'logging', 'handlers', 'model', 'workflow'],
   },
   db: {
     about:

@@ -446,7 +446,9 @@ export class Tasker {
     input: Input,
     options: RunOptions = {},
   ): Promise<Output> {
-    return runWorkflow(this, workflow, { ...options, input });
+    const create = async (request: TaskRequest) => (await this.#createTasks([request]))[0]!;
+    const wait = (taskUuid: string, how: WaitOptions) => this.waitForTask(taskUuid, how);
+    return runWorkflow({ create, wait }, workflow, { ...options, input });
   }
 
   /**

@@ -52,7 +52,8 @@ const BRAND = Symbol.for('tasker-core.workflow');
  */
 export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Output = unknown> {
   static {
-    Object.defineProperty(Workflow.prototype, BRAND, { value: true });
+    // Not the name of the class, for which the compiler may use an alias that is not set yet.
+    Object.defineProperty(this.prototype, BRAND, { value: true });
   }
 
   readonly #parts: Parts;
