@@ -29,13 +29,14 @@ export type ResultOf<T> = 0 extends 1 & T
   ? unknown
   : [T] extends [StepHandlerResult]
     ? unknown
-    : [T] extends [undefined | null | void]
+    : // biome-ignore lint/suspicious/noConfusingVoidType: the type of a function that returns nothing
+      [T] extends [undefined | null | void]
       ? Record<never, never>
       : [T] extends [readonly unknown[] | string | number | boolean | bigint]
         ? { result: Json<T> }
         : Json<T>;
 
-/** What the types know about a step of a workflow. */
+/** A step of a workflow, as the types know it. */
 export interface StepInfo {
   /** The result as JSON. */
   result: unknown;

@@ -37,7 +37,6 @@ interface Parts {
   output: Record<string, string> | null;
 }
 
-/** Marks workflows. With `Symbol.for`, the mark works across copies of the package. */
 const BRAND = Symbol.for('tasker-core.workflow');
 
 /**
@@ -51,11 +50,6 @@ const BRAND = Symbol.for('tasker-core.workflow');
  *   .output(({ steps }) => ({ tracking: steps.ship.no }));
  */
 export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Output = unknown> {
-  static {
-    // Not the name of the class, for which the compiler may use an alias that is not set yet.
-    Object.defineProperty(this.prototype, BRAND, { value: true });
-  }
-
   readonly #parts: Parts;
   #template: TaskTemplate | undefined;
   /** Only the compiler reads these types. */
@@ -64,6 +58,11 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
   /** @internal */
   constructor(parts: Parts) {
     this.#parts = parts;
+  }
+
+  /** Marks workflows, across copies of the package. @internal */
+  get [BRAND](): true {
+    return true;
   }
 
   get namespace(): string {

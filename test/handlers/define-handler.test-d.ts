@@ -19,7 +19,8 @@ test('arguments without a schema are unknown', () => {
     expectTypeOf(args.logger).toEqualTypeOf<Logger>();
   });
   expectTypeOf(handler).toExtend<StepHandlerClass>();
-  expectTypeOf(handler.resultType).toEqualTypeOf<void | undefined>();
+  const counts = defineHandler('y', {}, async () => ({ n: 1 }));
+  expectTypeOf(counts.resultType).toEqualTypeOf<{ n: number } | undefined>();
 });
 
 test('arguments with a schema have its output type', () => {

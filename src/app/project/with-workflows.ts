@@ -9,7 +9,7 @@ import type { HandlerSource } from './handler-folders.ts';
 /**
  * Returns options whose templates and handlers include those of the workflows. A program with `worker: false` runs no
  * handlers, so it gets only the templates.
- * @throws TaskerError `template_invalid` if a value is no workflow, `handler_invalid` if two functions have one name
+ * @throws TaskerError `template_invalid` if a value is not a workflow, `handler_invalid` if two functions have one name
  */
 export function withWorkflows({ workflows = [], ...options }: CreateTaskerOptions): CreateTaskerOptions {
   for (const [at, one] of workflows.entries()) {
