@@ -1,5 +1,6 @@
 // All statements of the engine, in two lists: those whose plans `npm run explain` checks, and the others. A test
-// compares the lists with src/store. Add each new statement to one of them.
+// compares the lists with src/store. A new statement that is not hot has its reason beside it: `// Not hot: …`.
+import { readdirSync, readFileSync } from 'node:fs';
 
 /**
  * Statements that a worker under load or a caller runs often, and those of a prune, which runs concurrently with the
@@ -258,8 +259,16 @@ const SIZES = 'on request of an operator; reads the catalog';
 
 const MISSING = 'only while a worker misses a handler; reads the few missing handlers, or steps by key';
 const HTTP_WORKERS = 'for workers over HTTP; reads their few rows, or steps by key; measured by W10';
+const BESIDE = /^\/\/ Not hot: (.+)\n(?:\/\/.*\n)*const \w+ = sql\('(\w+)'\)/gm;
+const STORE = new URL('../src/store/', import.meta.url);
+/** The statements with a reason beside them. */
+const OTHERS = readdirSync(STORE, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .flatMap((name) => [...readFileSync(new URL(name, STORE), 'utf8').matchAll(BESIDE)])
+  .map(([, reason, name]) => [name, reason]);
 /** All other statements, with the reason. */
 export const NOT_HOT = {
+  ...Object.fromEntries(OTHERS),
   read_active_version: 'at most once a second per name and process; reads the versions of the name, not their tasks',
   active_versions: TEMPLATES,
   contents_of_version: ON_STARTUP,

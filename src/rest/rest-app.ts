@@ -143,7 +143,7 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
     streamRoutes(tasker),
     workRoutes(tasker),
   ];
-  for (const routes of [...byHand, ...allVerbRoutes(tasker, logger)]) app.route('/', routes);
+  for (const routes of [...byHand, ...allVerbRoutes(tasker, logger, byHand)]) app.route('/', routes);
   let document: string | undefined;
   app.get('/api-docs/openapi.json', (c) => {
     // Built once, because it takes 100 ms, and every web page requests it.

@@ -43,22 +43,23 @@ export interface Sender {
  * Carries out a verb, and returns what it gives in the form of the library. The loop checks the permission and the
  * namespace of what the path names. A verb on `visible` things limits them to the namespaces of the caller itself.
  */
-type Body<Described> = (given: Given<Described>, sender: Sender) => object | Promise<object>;
+export type Body<Described> = (given: Given<Described>, sender: Sender) => object | Promise<object>;
 
-/** The bodies of the verbs of a noun. Verbs without a body here have a route that is written by hand. */
-export type Bodies<Noun extends Readonly<Record<string, Verb>>> = { [Name in keyof Noun]?: Body<Noun[Name]> };
+/** The bodies of verbs, by name. */
+export type Bodies = Readonly<Record<string, Body<never> | undefined>>;
 
-/** {@link Bodies} of a noun of the contract. */
-export type BodiesOf<Noun extends keyof typeof CONTRACT> = Bodies<(typeof CONTRACT)[Noun]>;
+/** The bodies of the verbs of a noun of the contract. */
+export type BodiesOf<Noun extends keyof typeof CONTRACT> = {
+  [Name in keyof (typeof CONTRACT)[Noun]]?: Body<(typeof CONTRACT)[Noun][Name]>;
+};
 
 /** Creates the routes of the verbs of a noun that have a body. Responses have only the fields that the contract lists. */
-export function verbRoutes<Noun extends Readonly<Record<string, Verb>>>(
-  tasker: Tasker,
-  noun: Noun,
-  bodies: Bodies<NoInfer<Noun>>,
-): OpenAPIHono {
+export function verbRoutes(tasker: Tasker, noun: Readonly<Record<string, Verb>>, bodies: Bodies): OpenAPIHono {
   const routes = new OpenAPIHono({ defaultHook: refuseInvalid });
-  const described = Object.entries(bodies).map(([name, body]) => ({ verb: noun[name]!, body: body as Body<Verb> }));
+  const described = Object.entries(bodies).map(([name, body]) => ({
+    verb: noun[name]!,
+    body: body as unknown as Body<Verb>,
+  }));
   // The router takes the first route that matches, so that `/v1/events/groups` must precede `/v1/events/{event_id}`.
   described.sort((a, b) => parameters(a.verb) - parameters(b.verb));
   for (const { verb, body } of described) {

@@ -5,6 +5,7 @@ import type { Tasker } from '../../src/app/tasker.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { uuidV7 } from '../../src/model/ids.ts';
 import { PAIR_HANDLERS, projectOnDatabase } from './installation.ts';
+import { readingCommands } from './reading-commands.ts';
 import type { Ended, RunningProcess } from './running.ts';
 
 const PAIR = `name: pair
@@ -243,56 +244,44 @@ describe('a command prints the same output on a database and over a server', () 
     await here(['dlq', 'note', stock.failed[1]!, 'a remark']);
     await here(['signal', 'send', waiting, 'paid', '--payload', '{"a_b":1}', '--by', 'ann']);
     await here(['namespace', 'pause', 'demo', '-r', 'calm', '-b', 'ann']);
+    await here(['task', 'retry', ...stock.done.slice(0, 2).flatMap((uuid) => ['--id', uuid]), '--yes']);
     const events = await on.project.json<{ event_id: string }[]>(['event', 'list', '--name', 'pair.made']);
     const signals = await on.project.json<{ signals: { signal_id: string }[] }>(['signal', 'list', waiting]);
-    const reads: string[][] = [
-      ['task', 'get', failed],
-      ['task', 'get', stock.done[0]!],
-      ['task', 'get', waiting],
-      ['task', 'get', stock.later[0]!],
-      ['task', 'list', '--status', 'blocked_by_failures', '-l', '3'],
-      ['task', 'list', '--tag', 'none'],
-      ['task', 'summary'],
-      ['task', 'why', failed],
-      ['task', 'why', waiting],
-      ['task', 'export', failed],
-      ['task', 'export', waiting],
-      ['task', 'steps', failed],
-      ['step', 'list', '--step-state', 'error', '-l', '2'],
-      ['step', 'get', failed, 'second'],
-      ['step', 'get', waiting, 'agree'],
-      ['step', 'history', failed],
-      ['step', 'history', failed, 'second'],
-      ['step', 'logs', failed, 'second'],
-      ['signal', 'list', waiting],
-      ['signal', 'show', signals.signals[0]!.signal_id],
-      ['approval', 'list', '-l', '2'],
-      ['approval', 'show', waiting, 'agree'],
-      ['schedule', 'list'],
-      ['schedule', 'show', 'nightly'],
-      ['dlq', 'list'],
-      ['dlq', 'show', stock.failed[1]!],
-      ['dlq', 'stats'],
-      ['dlq', 'staleness'],
-      ['event', 'list', '-l', '2', '--name', 'pair.*'],
-      ['event', 'show', events[0]!.event_id],
-      ['event', 'list', '-l', '1', '--before', events[0]!.event_id],
-      ['event', 'groups'],
-      ['event', 'dead'],
-      ['worker', 'list', '--all'],
-      ['worker', 'show', workers[0]!.name],
-      ['queue'],
-      ['queue', 'demo'],
-      ['namespace', 'list'],
-      ['pause', 'list'],
-      ['template', 'list'],
-      ['template', 'show', 'demo/waits@1.0.0'],
-      ['template', 'graph', 'demo/pair@1.0.0'],
-      ['stats'],
-      ['status'],
-      ['audit', 'list', '-l', '5'],
-      ['bulk', 'list'],
-    ];
+    const [bulk] = await on.project.json<{ id: number }[]>(['bulk', 'list', '-l', '1']);
+    const tasks = [[failed], [waiting]];
+    const values = {
+      uuid: tasks,
+      task: tasks,
+      'task step': [
+        [failed, 'second'],
+        [waiting, 'agree'],
+      ],
+      'task get': [...tasks, [stock.done[0]!], [stock.later[0]!]],
+      'task list': [
+        ['--status', 'blocked_by_failures', '-l', '3'],
+        ['--tag', 'none'],
+      ],
+      // It does not end.
+      'task watch': [],
+      'step list': [['--step-state', 'error', '-l', '2'], ...tasks],
+      'approval list': [['-l', '2']],
+      'approval show': [[waiting, 'agree']],
+      'event list': [
+        ['-l', '2', '--name', 'pair.*'],
+        ['-l', '1', '--before', events[0]!.event_id],
+      ],
+      'worker list': [['--all']],
+      'audit list': [['-l', '5']],
+      signal: [[signals.signals[0]!.signal_id]],
+      name: [['nightly']],
+      entry: [[stock.failed[1]!]],
+      event: [[events[0]!.event_id]],
+      worker: [[workers[0]!.name]],
+      namespace: [['demo']],
+      template: [['demo/waits@1.0.0']],
+      id: [[String(bulk!.id)]],
+    };
+    const reads = await readingCommands(values);
     for (const args of reads) {
       await same([...args, '--json']);
     }

@@ -351,13 +351,12 @@ describe('a caller limited to namespaces', () => {
     app.onError((error, c) => c.json({ code: (error as { code?: string }).code ?? String(error) }, 418 as never));
     const creations = new SharedCreations(world.tasker);
     const create: SharedCreations['create'] = (...given) => creations.create(...given);
-    for (const routes of [
-      ...allVerbRoutes(world.tasker, silentLogger),
+    const byHand = [
       taskGraphRoutes(world.tasker),
       templateContentRoutes(world.tasker),
       taskRoutes(world.tasker, { legacyStatus: false, create }),
-    ])
-      app.route('/', routes);
+    ];
+    for (const routes of [...byHand, ...allVerbRoutes(world.tasker, silentLogger, byHand)]) app.route('/', routes);
     return async (path: string) =>
       (await app.request(`http://localhost/v1/${path}`)).json() as Promise<Record<string, unknown>>;
   };

@@ -1,9 +1,7 @@
 import type { Tasker } from '../../app/tasker.ts';
 import { ROUTES } from '../../client/contract.ts';
+import { type GROUPS, methodNames } from '../../contract/method-names.ts';
 import type { CallVerb, VerbName } from './call.ts';
-
-/** The objects of a tasker that have the verbs of a noun under the same names. */
-const GROUPS = ['approvals', 'schedules', 'deadLetters', 'events'] as const;
 
 type Group = (typeof GROUPS)[number] | 'bulk';
 type MethodName = (keyof Tasker & string) | { [Name in Group]: `${Name}.${keyof Tasker[Name] & string}` }[Group];
@@ -48,26 +46,18 @@ const DIFFERENT: ReadonlySet<string> = new Set<MethodName>([
 type Method = (...given: unknown[]) => Promise<unknown>;
 type Methods = { [name: string]: Method | Methods };
 
-/**
- * Returns the methods of a tasker that do what a verb of the contract does. `approvals.get` is the verb `get` of
- * approvals, `getWorker` the verb `get` of workers, and `listWorkers` their verb `list`. Other names are listed above.
- */
+/** Returns the methods of a tasker that do what a verb of the contract does. Names that do not derive are listed above. */
 export function derivedMethods(call: CallVerb): Partial<Tasker> & { [Name in Group]: Partial<Tasker[Name]> } {
   const methods: Methods = {};
   for (const [noun, verbs] of Object.entries(ROUTES)) {
     for (const verb of Object.keys(verbs)) {
-      const name = nameOf(noun, verb);
-      if (!DIFFERENT.has(name)) add(methods, name, `${noun}.${verb}`, call);
+      for (const name of methodNames(noun, verb)) {
+        if (!DIFFERENT.has(name)) add(methods, name, `${noun}.${verb}`, call);
+      }
     }
   }
   for (const [name, verb] of Object.entries(NAMED)) add(methods, name, verb, call);
   return methods as never;
-}
-
-function nameOf(noun: string, verb: string): string {
-  if (GROUPS.some((group) => group === noun)) return `${noun}.${verb}`;
-  const nouns = `${noun[0]!.toUpperCase()}${noun.slice(1)}`;
-  return `${verb}${verb === 'list' ? nouns : nouns.replace(/s$/, '')}`;
 }
 
 function add(methods: Methods, name: string, target: string, call: CallVerb): void {

@@ -1,8 +1,11 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Tasker } from '../../app/tasker.ts';
 import { CONTRACT } from '../../contract/contract.ts';
+import { methodNames } from '../../contract/method-names.ts';
+import type { Verb } from '../../contract/verb.ts';
 import type { Logger } from '../../logging/logger.ts';
-import { verbRoutes } from '../verb-routes.ts';
+import { methodBody } from '../method-body.ts';
+import { type Bodies, type BodiesOf, verbRoutes } from '../verb-routes.ts';
 import { approvalVerbs } from './approvals.ts';
 import { auditVerbs } from './audit.ts';
 import { bulkActVerbs } from './bulk-acts.ts';
@@ -18,23 +21,36 @@ import { taskVerbs } from './tasks.ts';
 import { templateVerbs } from './templates.ts';
 import { namespaceVerbs, workerVerbs } from './workers.ts';
 
-/** The routes of all verbs of the contract that have a body in this folder. */
-export function allVerbRoutes(tasker: Tasker, logger: Logger): OpenAPIHono[] {
-  return [
-    verbRoutes(tasker, CONTRACT.tasks, taskVerbs(tasker)),
-    verbRoutes(tasker, CONTRACT.steps, stepVerbs(tasker)),
-    verbRoutes(tasker, CONTRACT.bulkActs, bulkActVerbs(tasker, logger)),
-    verbRoutes(tasker, CONTRACT.signals, signalVerbs(tasker)),
-    verbRoutes(tasker, CONTRACT.approvals, approvalVerbs(tasker)),
-    verbRoutes(tasker, CONTRACT.completions, completionVerbs(tasker)),
-    verbRoutes(tasker, CONTRACT.schedules, scheduleVerbs(tasker)),
-    verbRoutes(tasker, CONTRACT.templates, templateVerbs(tasker)),
-    verbRoutes(tasker, CONTRACT.namespaces, namespaceVerbs(tasker)),
-    verbRoutes(tasker, CONTRACT.deadLetters, deadLetterVerbs(tasker)),
-    verbRoutes(tasker, CONTRACT.events, eventVerbs(tasker)),
-    verbRoutes(tasker, CONTRACT.workers, workerVerbs(tasker)),
-    verbRoutes(tasker, CONTRACT.installation, installationVerbs(tasker)),
-    verbRoutes(tasker, CONTRACT.audit, auditVerbs(tasker)),
-    verbRoutes(tasker, CONTRACT.credentials, credentialVerbs(tasker)),
-  ];
+/**
+ * The routes of all verbs of the contract except those of `byHand`. A verb without a body in this folder is carried out
+ * by the method of the tasker that has its name.
+ */
+export function allVerbRoutes(tasker: Tasker, logger: Logger, byHand: readonly OpenAPIHono[]): OpenAPIHono[] {
+  const bodies: { [Noun in keyof typeof CONTRACT]?: BodiesOf<Noun> } = {
+    tasks: taskVerbs(tasker),
+    steps: stepVerbs(tasker),
+    bulkActs: bulkActVerbs(tasker, logger),
+    signals: signalVerbs(tasker),
+    approvals: approvalVerbs(tasker),
+    completions: completionVerbs(tasker),
+    schedules: scheduleVerbs(tasker),
+    templates: templateVerbs(tasker),
+    namespaces: namespaceVerbs(tasker),
+    deadLetters: deadLetterVerbs(tasker),
+    events: eventVerbs(tasker),
+    workers: workerVerbs(tasker),
+    installation: installationVerbs(tasker),
+    audit: auditVerbs(tasker),
+    credentials: credentialVerbs(tasker),
+  };
+  const taken = new Set(byHand.flatMap(({ routes }) => routes.map(({ method, path }) => `${method} ${path}`)));
+  return Object.entries<Readonly<Record<string, Verb>>>(CONTRACT).map(([noun, verbs]) => {
+    const own: Bodies = bodies[noun as keyof typeof CONTRACT] ?? {};
+    const derived = Object.entries(verbs)
+      .filter(([name, verb]) => !own[name] && !taken.has(`${verb.method.toUpperCase()} ${honoPath(verb)}`))
+      .map(([name, verb]) => [name, methodBody(tasker, methodNames(noun, name), verb)]);
+    return verbRoutes(tasker, verbs, { ...(Object.fromEntries(derived) as Bodies), ...own });
+  });
 }
+
+const honoPath = ({ path }: Verb) => path.replaceAll(/\{(\w+)\}/g, ':$1');

@@ -28,7 +28,6 @@ export function deadLetterVerbs(tasker: Tasker): BodiesOf<'deadLetters'> {
       const filter = Object.entries(conditions).filter(([, value]) => value !== undefined);
       return deadLetters.list(Object.fromEntries(filter), { sort, limit, cursor });
     },
-    get: ({ dlq_entry_uuid: id }) => deadLetters.get(id),
     async add({ task_uuid: task, assignee, priority, metadata }, { caller, operator }) {
       await checkVisible(tasker, caller, task);
       return deadLetters.add(task, { ...operator, assignee, priority, metadata });
@@ -43,6 +42,5 @@ export function deadLetterVerbs(tasker: Tasker): BodiesOf<'deadLetters'> {
     note: ({ dlq_entry_uuid: id, note }, sender) => change(id, { note }, sender),
     resolve: ({ dlq_entry_uuid: id, status = 'manually_resolved', notes }, sender) =>
       change(id, { status, ...(notes !== undefined && { resolutionNotes: notes }) }, sender),
-    redrive: ({ dlq_entry_uuid: id }, { operator }) => deadLetters.redrive(id, operator),
   };
 }

@@ -59,8 +59,6 @@ export function scheduleVerbs(tasker: Tasker): BodiesOf<'schedules'> {
       });
       return { taskUuid };
     },
-    backfill: ({ name, from, to, dry_run: dryRun }, { operator }) =>
-      schedules.backfill(name, { from, to, dryRun, ...operator }),
   };
 }
 

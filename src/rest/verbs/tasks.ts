@@ -59,7 +59,6 @@ export function taskVerbs(tasker: Tasker): BodiesOf<'tasks'> {
       }
       return { taskUuid: uuid.toLowerCase(), resolved, status };
     },
-    rerun: ({ uuid, from, dry_run: dryRun }, { operator }) => tasker.rerunTask(uuid, { from, dryRun, ...operator }),
     async copy({ uuid, context, idempotency_key: key }, { operator }) {
       const copy = await tasker.copyTask(uuid, {
         ...operator,

@@ -1,7 +1,7 @@
 import { createApiKey, revokeApiKey } from '../../../src/app/credentials/api-keys.ts';
 import { beginSession } from '../../../src/engine/credentials/web-sessions.ts';
 import type { World } from '../../support/rest/world.ts';
-import { ACT, NOTHING, type Row, type Table } from './row.ts';
+import { ACT, type Row, type Table } from './row.ts';
 
 /** Requests for API keys and sessions. */
 export async function credentialRows({ tasker }: World): Promise<Table> {
@@ -26,7 +26,6 @@ export async function credentialRows({ tasker }: World): Promise<Table> {
     postSession: { ok: [caller], 400: [{}] },
     deleteSession: { ok: [{}, caller] },
     getMe: { ok: [{}, caller] },
-    getAuthProviders: NOTHING,
     getAuthKeys: { ok: [{}, { query: 'all=true' }], 400: [{ query: 'all=maybe' }] },
     postAuthKeys: {
       ok: [{ body: request }, { body: { name: 'admin', roles: ['admin'] } }],

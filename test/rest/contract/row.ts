@@ -24,7 +24,5 @@ export type Table = Record<string, Rows>;
 
 /** An id that does not exist. */
 export const UNKNOWN = '019b0000-0000-7000-8000-000000000000';
-/** The rows of an operation without parameters. */
-export const NOTHING: Rows = { ok: [{}] };
 /** The body of an action. */
 export const ACT = { by: 'ana', reason: 'to see' };

@@ -55,7 +55,6 @@ export async function taskActRows(world: World): Promise<Table> {
     postTaskResolve: { ok: [of(resolved), of(resolved)], 400: invalid, 409: [of(complete)] },
     postTaskDelete: { ok: [of(deleted)], 400: invalid, 409: [of(paused)] },
     postTaskPause: { ok: [of(paused), of(paused)], 400: invalid, 409: [of(complete)] },
-    postTaskResume: { ok: [of(paused), of(paused), of(complete)], 400: invalid },
     postTaskStartNow: { ok: [of(later)], 400: invalid, 409: [of(complete)] },
     postTaskReschedule: {
       ok: [of(moved, { ...ACT, in: '2h' }), of(moved, { at: '2035-01-01T00:00:00Z' })],

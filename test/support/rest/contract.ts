@@ -13,7 +13,7 @@ export interface Operation {
   summary?: string;
   tags?: string[];
   parameters?: { name: string; in: 'query' | 'path' | 'header'; required?: boolean; schema: Schema }[];
-  requestBody?: { content: Record<string, { schema: Schema }> };
+  requestBody?: { required?: boolean; content: Record<string, { schema: Schema }> };
   responses: Record<string, DocumentedResponse>;
 }
 /** The part of an OpenAPI document that tests read. */

@@ -122,13 +122,12 @@ export async function servedApi({
         c.set('caller', caller);
         await next();
       });
-      for (const routes of [
+      const byHand = [
         createManyRoutes(tasker, logger),
         bulkStartRoutes(tasker, logger),
         templateWriteRoutes(tasker, { environment: 'test' }),
-        ...allVerbRoutes(tasker, logger),
-      ])
-        outer.route('/', routes);
+      ];
+      for (const routes of [...byHand, ...allVerbRoutes(tasker, logger, byHand)]) outer.route('/', routes);
       outer.onError((error, c) => answerError(c, error, logger));
       return asking(outer as never);
     },
