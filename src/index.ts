@@ -354,6 +354,7 @@ export {
   type StepHandlerClass,
   StepHandlerResult,
   type StepHandlerResultParams,
+  type TypedHandlerClass,
 } from './handlers/step-handler.ts';
 export type { CompleteLaterOptions, NotYetOptions, StepWait } from './handlers/step-wait.ts';
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
@@ -475,5 +476,18 @@ export type {
   FfiDispatchMetrics,
   FfiDispatchMetrics as NapiDispatchMetrics,
 } from './worker/dispatch-channel.ts';
-export { isWorkflow, Workflow, workflow } from './workflow/workflow.ts';
-export type { Json, RunArguments, StepOptions, WorkflowOptions } from './workflow/workflow-types.ts';
+export { type AnyWorkflow, Workflow, workflow } from './workflow/workflow.ts';
+export type {
+  Above,
+  InputOf,
+  IsDynamic,
+  Json,
+  OutputOf as WorkflowOutput,
+  ResultOf,
+  Results,
+  RunArguments,
+  StepInfo,
+  StepInfos,
+  StepOptions,
+  WorkflowOptions,
+} from './workflow/workflow-types.ts';
