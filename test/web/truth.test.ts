@@ -155,7 +155,7 @@ describeWith('chromium', 'what the web page says', () => {
     expect(problems).toEqual([]);
   });
 
-  it('a bulk retry runs the steps that it warns about, and says so', async () => {
+  it('a bulk retry runs the steps that it warns about, and reports it', async () => {
     await create('bill', 'blocked_by_failures');
     await create('bill', 'blocked_by_failures');
     const matched = (await tasker.listTasks({ status: 'blocked_by_failures' })).length;
