@@ -1,5 +1,7 @@
 import type { Database } from '../db/database.ts';
-import { expressionMap } from '../expressions/expression-map.ts';
+import type { Expression } from '../expressions/expression.ts';
+import { ExpressionFailed } from '../expressions/expression-error.ts';
+import { expressionMap, orFailure } from '../expressions/expression-map.ts';
 import { grouped } from '../model/grouped.ts';
 import { leadsTo, type SensitivePaths, sensitiveKeys, sensitivePaths } from '../model/sensitive.ts';
 import { templatesOfTasks } from '../store/signals/read.ts';
@@ -36,18 +38,19 @@ export function sensitiveValues({ sensitive, steps, output }: TaskTemplate): Sen
   return { ...values, output: output ? sensitiveExpressions(output, values) : undefined };
 }
 
-/** Returns the names of the expressions that read a sensitive value, as paths. */
+/** Returns the names of the expressions that read a sensitive value, as paths. In doubt, all names. */
 function sensitiveExpressions(
   texts: Readonly<Record<string, string>>,
   { context, steps }: Pick<SensitiveValues, 'context' | 'steps'>,
 ): SensitivePaths | undefined {
-  const hidden = [...expressionMap(texts).expressions].filter(([, { reads }]) =>
+  const isSensitive = ({ reads }: Expression) =>
     reads.some(({ root, keys: [first, ...rest], keys }) => {
       if (root === 'context') return leadsTo(context, keys);
       return root === 'steps' && leadsTo(steps.get(first ?? ''), rest);
-    }),
-  );
-  return sensitiveKeys(hidden.map(([name]) => name));
+    });
+  const map = orFailure(() => expressionMap(texts));
+  if (map instanceof ExpressionFailed) return ALL;
+  return sensitiveKeys([...map.expressions].flatMap(([name, expression]) => (isSensitive(expression) ? [name] : [])));
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Db } from '../db/statement.ts';
 import type { ExpressionValues } from '../expressions/expression.ts';
 import { ExpressionFailed } from '../expressions/expression-error.ts';
-import { type ExpressionMap, evaluateMap, expressionMap } from '../expressions/expression-map.ts';
+import { type ExpressionMap, evaluateMap, expressionMap, orFailure } from '../expressions/expression-map.ts';
 import type { Fields } from '../model/json.ts';
 import { loadResults, type ResultRow } from '../store/read-steps.ts';
 import type { TaskRow } from '../store/tasks.ts';
@@ -41,7 +41,10 @@ export async function tasksWithOutput(on: Reading, rows: readonly TaskRow[]): Pr
     if (unreadable.has(templateId)) return [];
     const snapshot = on.templates.get(templateId);
     const { output } = snapshot.template;
-    return output ? [{ task: tasks[i]!, snapshot, output: expressionMap(output) }] : [];
+    const task = tasks[i]!;
+    const map = output && orFailure(() => expressionMap(output));
+    if (map instanceof ExpressionFailed) task.outputError = `output.${map.message}`;
+    return map && !(map instanceof ExpressionFailed) ? [{ task, snapshot, output: map }] : [];
   });
   if (ended.length > 0) await addOutputs(on.database, ended);
   return tasks;
@@ -75,13 +78,8 @@ async function resultsFor(database: Db, ended: readonly Ended[]): Promise<Result
 
 /** Returns the output of a task, or why it has none. */
 function outputOf({ task, snapshot, output }: Ended, steps: Fields): Pick<Task, 'output' | 'outputError'> {
-  let made: Fields;
-  try {
-    made = evaluateMap(output, valuesOf(task, steps));
-  } catch (error) {
-    if (!(error instanceof ExpressionFailed)) throw error;
-    return { outputError: `output.${error.message}` };
-  }
+  const made = orFailure(() => evaluateMap(output, valuesOf(task, steps)));
+  if (made instanceof ExpressionFailed) return { outputError: `output.${made.message}` };
   const { outputSchema } = snapshot.template;
   const [wrong] = outputSchema ? compileStored(outputSchema)(made) : [];
   return wrong

@@ -1,8 +1,8 @@
 import { allowsKey, closedKeysOf } from '../model/closed-keys.ts';
 import { type Fields, isFields } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
-import { checkCel, type Root, TYPED_NAMES } from './cel.ts';
-import { Expression } from './expression.ts';
+import { checkCel, TYPED_NAMES } from './cel.ts';
+import { Expression, type TaskValues } from './expression.ts';
 import { ExpressionError } from './expression-error.ts';
 import { mistakeOf } from './messages.ts';
 import type { Read } from './reads.ts';
@@ -19,20 +19,18 @@ export interface ExpressionScope {
   condition?: boolean;
 }
 
-/** The schemas of what every expression can read about its task. */
-const TASK: Fields = {
-  additionalProperties: false,
-  properties: {
-    uuid: { type: 'string' },
-    namespace: { type: 'string' },
-    name: { type: 'string' },
-    version: { type: 'string' },
-    tags: { type: 'array' },
-    priority: { type: 'integer' },
-    created_at: { type: 'string' },
-    correlation_id: { type: 'string' },
-  },
+const OF_TASK: Readonly<Record<keyof TaskValues, Fields>> = {
+  uuid: { type: 'string' },
+  namespace: { type: 'string' },
+  name: { type: 'string' },
+  version: { type: 'string' },
+  tags: { type: 'array' },
+  priority: { type: 'integer' },
+  created_at: { type: 'string' },
+  correlation_id: { type: 'string' },
 };
+/** The schema of what every expression can read about its task. */
+const TASK: Fields = { additionalProperties: false, properties: OF_TASK };
 
 /** The schema of a step's failure. */
 const FAILURE: Fields = {
@@ -110,9 +108,4 @@ function withTypes(text: string, reads: readonly Read[], schemas: readonly (Fiel
     from = end;
   }
   return typed + text.slice(from);
-}
-
-/** The names of steps in what an expression reads. */
-export function stepsIn(reads: readonly Read[], root: Root = 'steps'): string[] {
-  return [...new Set(reads.flatMap((read) => (read.root === root && read.keys[0] ? [read.keys[0]] : [])))];
 }

@@ -1,29 +1,39 @@
 import type { Fields } from '../model/json.ts';
-import { stepsIn } from './check-expression.ts';
 import { Expression, type ExpressionValues } from './expression.ts';
-import { ExpressionFailed } from './expression-error.ts';
-import type { Read } from './reads.ts';
+import { ExpressionError, ExpressionFailed } from './expression-error.ts';
 
 /** The expressions of `inputs` or `output`, ready to be evaluated. */
 export interface ExpressionMap {
   readonly expressions: ReadonlyMap<string, Expression>;
-  readonly reads: readonly Read[];
   /** The steps whose results they read. */
   readonly steps: readonly string[];
 }
 
 const compiled = new WeakMap<Readonly<Record<string, string>>, ExpressionMap>();
 
-/** Returns the expressions of a map of a template. Each map is compiled once. */
+/**
+ * Returns the expressions of a map of a template. Each map is compiled once.
+ * @throws ExpressionFailed if one is wrong, in a template that was not checked or that a later version has stored
+ */
 export function expressionMap(texts: Readonly<Record<string, string>>): ExpressionMap {
   let map = compiled.get(texts);
   if (!map) {
-    const expressions = new Map(Object.entries(texts).map(([name, text]) => [name, new Expression(text)]));
-    const reads = [...expressions.values()].flatMap((expression) => expression.reads);
-    map = { expressions, reads, steps: stepsIn(reads) };
+    const named = Object.entries(texts).map(([name, text]) => [name, compile(name, text)] as const);
+    const reads = named.flatMap(([, expression]) => expression.reads);
+    const steps = reads.flatMap(({ root, keys }) => (root === 'steps' && keys[0] ? [keys[0]] : []));
+    map = { expressions: new Map(named), steps: [...new Set(steps)] };
     compiled.set(texts, map);
   }
   return map;
+}
+
+function compile(name: string, text: string): Expression {
+  try {
+    return new Expression(text);
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error;
+    throw new ExpressionFailed(`${name}: ${error.message}`);
+  }
 }
 
 /**
@@ -41,4 +51,14 @@ export function evaluateMap({ expressions }: ExpressionMap, values: ExpressionVa
       }
     }),
   );
+}
+
+/** Returns what a function returns, or the failure of an expression that it throws. */
+export function orFailure<T>(run: () => T): T | ExpressionFailed {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof ExpressionFailed) return error;
+    throw error;
+  }
 }

@@ -1,12 +1,31 @@
 import type { ParseResult } from '@marcbachmann/cel-js';
-import { LONGEST_EXPRESSION, parseCel, type Root, runCel } from './cel.ts';
+import type { Fields } from '../model/json.ts';
+import { LONGEST_EXPRESSION, parseCel, runCel } from './cel.ts';
 import { ExpressionError, ExpressionFailed } from './expression-error.ts';
 import { jsonOf } from './json-value.ts';
 import { failureOf, mistakeOf } from './messages.ts';
 import { type Read, readsOf } from './reads.ts';
 
+/** The values of `task`, which every expression can read. */
+export interface TaskValues {
+  uuid: string;
+  namespace: string;
+  name: string;
+  version: string;
+  tags: readonly string[];
+  priority: number;
+  /** ISO 8601 in UTC, to the microsecond. */
+  created_at: string;
+  correlation_id: string;
+}
+
 /** The values of the names that an expression reads. `steps` and `errors` lack the steps without a result or a failure. */
-export type ExpressionValues = Readonly<Partial<Record<Root, Readonly<Record<string, unknown>>>>>;
+export interface ExpressionValues {
+  context: Fields;
+  steps: Fields;
+  errors?: Fields;
+  task: TaskValues;
+}
 
 /**
  * An expression in CEL over a task's context and the results of its steps. It has no effects and knows no clock, so the
@@ -45,7 +64,7 @@ export class Expression {
   evaluate(values: ExpressionValues): unknown {
     let value: unknown;
     try {
-      value = runCel(this.#parsed, { context: {}, steps: {}, errors: {}, task: {}, ...values });
+      value = runCel(this.#parsed, { errors: {}, ...values });
     } catch (error) {
       throw new ExpressionFailed(failureOf(error, this.text));
     }

@@ -65,9 +65,11 @@ function inWords(code: string, summary: string): string {
   if (sign !== undefined) return `${sign} does not take ${typeOf(operand!)}`;
   const [, receiver, name, given = ''] = CALL.exec(summary) ?? [];
   if (name !== undefined) {
-    const of = receiver === undefined ? '' : ` of ${typeOf(receiver)}`;
-    const takes = given === '' ? 'without arguments' : `with ${given.split(', ').map(typeOf).join(' and ')}`;
-    return `there is no function ${name === 'matches_' ? 'matches' : name}${of} ${takes}`;
+    const called = name === 'matches_' ? 'matches' : name;
+    const takes = given === '' ? 'no arguments' : given.split(', ').map(typeOf).join(' and ');
+    return receiver === undefined
+      ? `no function ${called} takes ${takes}`
+      : `${typeOf(receiver)} has no function ${called} that takes ${takes}`;
   }
   if (summary.endsWith('EOF')) return 'the expression ends too early';
   if (summary.startsWith('Exceeded')) {

@@ -366,14 +366,23 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   }
 
   /**
-   * Returns the result of an ancestor as JSON text, or a promise of it if it was too large to be loaded with the step. Null
-   * if the ancestor does not exist or ended without a result.
+   * Returns the results of ancestors as JSON text, as they are now. A result that was too large to be loaded with the step is a
+   * promise. Null for an ancestor that does not exist or ended without a result.
    */
-  resultText(name: string): string | null | Promise<string | null> {
-    const place = this.#ancestorPlaces.get(name);
-    if (place === undefined || place.failure !== null) return null;
-    const text = this.#known.texts.get(place.idx);
-    return text === undefined ? this.#host.loadResult(this, place.idx) : text;
+  resultTexts(names: readonly string[]): (string | null | Promise<string | null>)[] {
+    this.#readAgain();
+    return names.map((name) => {
+      const place = this.#ancestorPlaces.get(name);
+      if (place === undefined || place.failure !== null) return null;
+      const text = this.#known.texts.get(place.idx);
+      return text === undefined ? this.#host.loadResult(this, place.idx) : text;
+    });
+  }
+
+  /** Uses the results as they are now: an operator may have corrected them since the step was claimed. */
+  #readAgain(): void {
+    this.#known = this.task.known;
+    this.#ancestors = undefined;
   }
 
   /** Its finished ancestors by name. Built once, because a step may join thousands of others. */
@@ -400,8 +409,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   begin(): void {
     this.#host.begins(this);
     this.started = true;
-    this.#known = this.task.known;
-    this.#ancestors = undefined;
+    this.#readAgain();
   }
 
   context(): StepContext {

@@ -1,6 +1,6 @@
 import type { ExpressionValues } from '../expressions/expression.ts';
 import { EXPRESSION_FAILED, ExpressionFailed } from '../expressions/expression-error.ts';
-import { type ExpressionMap, evaluateMap, expressionMap } from '../expressions/expression-map.ts';
+import { type ExpressionMap, evaluateMap, expressionMap, orFailure } from '../expressions/expression-map.ts';
 import { StepHandlerResult } from '../handlers/step-handler.ts';
 import type { Fields } from '../model/json.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
@@ -14,8 +14,9 @@ export function evaluateInputs(
 ): StepHandlerResult | undefined | Promise<StepHandlerResult | undefined> {
   const { inputs } = step.template;
   if (!inputs || step.inputs) return undefined;
-  const map = expressionMap(inputs);
-  const texts = map.steps.map((name) => step.resultText(name));
+  const map = orFailure(() => expressionMap(inputs));
+  if (map instanceof ExpressionFailed) return failureOf(step, map);
+  const texts = step.resultTexts(map.steps);
   if (texts.every((text) => !(text instanceof Promise))) return evaluated(step, map, texts as (string | null)[]);
   return Promise.all(texts.map((text) => Promise.resolve(text))).then((loaded) => evaluated(step, map, loaded));
 }
@@ -29,14 +30,21 @@ function evaluated(
     const text = texts[i] ?? null;
     return text === null ? [] : [[name, JSON.parse(text) as unknown] as const];
   });
-  try {
-    step.inputs = evaluateMap(map, valuesFor(step, Object.fromEntries(results)));
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof ExpressionFailed)) throw error;
-    const message = `step ${step.name}: inputs.${error.message}`;
-    return StepHandlerResult.failure({ message, errorType: EXPRESSION_FAILED, retryable: false });
-  }
+  const values = orFailure(() => evaluateMap(map, valuesFor(step, Object.fromEntries(results))));
+  if (values instanceof ExpressionFailed) return failureOf(step, values);
+  step.inputs = values;
+  return undefined;
+}
+
+function failureOf(step: DispatchedStep, { message }: ExpressionFailed): StepHandlerResult {
+  const named = `step ${step.name}: inputs.${message}`;
+  return StepHandlerResult.failure({ message: named, errorType: EXPRESSION_FAILED, retryable: false });
+}
+
+/** The database writes fractions of a second in JSON without their last zeros. */
+function toMicroseconds(json: string): string {
+  const [whole, fraction = ''] = (JSON.parse(json) as string).split('.');
+  return `${whole}.${fraction.padEnd(6, '0')}Z`;
 }
 
 function valuesFor({ task, taskUuid, taskContext, correlationId }: DispatchedStep, steps: Fields): ExpressionValues {
@@ -52,7 +60,7 @@ function valuesFor({ task, taskUuid, taskContext, correlationId }: DispatchedSte
       version,
       tags: row.tags ?? [],
       priority: row.rank === 0 ? 0 : -row.rank,
-      created_at: `${JSON.parse(row.createdAt) as string}Z`,
+      created_at: toMicroseconds(row.createdAt),
       correlation_id: correlationId,
     },
   };

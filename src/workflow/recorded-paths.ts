@@ -13,13 +13,20 @@ export function recordedPath(path: readonly string[]): Recorded {
     get(_, key) {
       if (key === PATH) return path;
       if (typeof key === 'string' && key !== 'toJSON' && key !== 'then') return recordedPath([...path, key]);
-      throw new TaskerError(
-        'template_invalid',
-        `output: ${path.join('.')} is not known yet: output only names values; let a step compute others, or write an expression in YAML`,
-      );
+      throw notKnownYet(path);
     },
-    has: () => true,
+    ownKeys() {
+      throw notKnownYet(path);
+    },
   });
+}
+
+function notKnownYet(path: readonly string[]): TaskerError {
+  const what = path.join('.');
+  return new TaskerError(
+    'template_invalid',
+    `output: ${what} is not known yet: output only names values, such as { key: ${what}.key }; let a step compute others`,
+  );
 }
 
 /**

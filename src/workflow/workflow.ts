@@ -3,9 +3,9 @@ import { TaskerError } from '../errors.ts';
 import { defineHandler } from '../handlers/define-handler.ts';
 import { isHandlerClass, type StepHandlerClass } from '../handlers/step-handler.ts';
 import { isFields } from '../model/json.ts';
-import { parseTemplate } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import type { StepFile } from '../template/template-file.ts';
+import { templateOfObject } from '../template/template-of-object.ts';
 import { formatProblem } from '../template/template-problem.ts';
 import { loadYaml } from '../template/yaml-to-plain.ts';
 import { inputSchemaOf } from './input-schema.ts';
@@ -167,14 +167,14 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
   get template(): TaskTemplate {
     if (this.#template) return this.#template;
     const { namespace, name, version } = this.#parts;
-    const { template, problems } = parseTemplate(JSON.stringify(this.#file()));
+    const { template, problems } = templateOfObject(this.#file(), { environment: '' });
     if (template) {
       this.#template = template;
       return template;
     }
     const errors = problems
       .filter(({ severity }) => severity === 'error')
-      .map((problem) => formatProblem({ ...problem, file: `${namespace}/${name}@${version}`, line: 0, column: 0 }));
+      .map((problem) => formatProblem({ ...problem, file: `${namespace}/${name}@${version}` }));
     throw new TaskerError('template_invalid', errors.join('\n'), { details: { problems } });
   }
 

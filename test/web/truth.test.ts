@@ -1,17 +1,11 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { buildWebIfStale } from '../../scripts/build-web.mjs';
-import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
-import { silentLogger } from '../../src/logging/logger.ts';
-import { restApp } from '../../src/rest/rest-app.ts';
-import { type Listening, listen } from '../../src/server/listen.ts';
-import { freshDatabase } from '../support/database.ts';
 import { template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
-import { checkAccess, patient, startBrowser, watchedPage } from './served-page.ts';
+import { checkAccess, type ServedPage, servePage, watchedPage } from './served-page.ts';
 
 // A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
@@ -32,41 +26,23 @@ const HANDLERS = [
 ];
 
 describeWith('chromium', 'what the web page says', () => {
+  let served: ServedPage;
   let tasker: Tasker;
-  let drop: () => Promise<void>;
-  let server: Listening;
-  let browser: Browser;
   let page: Page;
   let problems: string[];
 
   beforeAll(async () => {
-    buildWebIfStale();
-    const database = await freshDatabase();
-    drop = database.drop;
-    tasker = await createTasker({
-      databaseUrl: database.url,
-      templates: TEMPLATES,
-      handlers: HANDLERS,
-      namespaces: ['test'],
-      logger: silentLogger,
-    });
-    const facts = { version: '1.2.3', environment: 'production', state: () => 'running' };
-    server = await listen(patient(restApp({ tasker, logger: silentLogger, facts })), { host: '127.0.0.1', port: 0 });
-    browser = await startBrowser();
+    served = await servePage({ templates: TEMPLATES, handlers: HANDLERS }, 'production');
+    tasker = served.tasker;
   });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-    await tasker?.stop({ drainTimeoutMs: 100 });
-    await drop?.();
-  });
+  afterAll(() => served?.close());
   beforeEach(async () => {
-    ({ page, problems } = await watchedPage(browser, server.url));
+    ({ page, problems } = await watchedPage(served.browser, served.server.url));
   });
   afterEach(() => page.context().close());
 
   const open = async (path: string, heading: string) => {
-    await page.goto(`${server.url}/${path}`);
+    await page.goto(`${served.server.url}/${path}`);
     await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
   };
   const create = async (name: string, reached: string) => {

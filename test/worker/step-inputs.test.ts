@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { setupBridge } from '../support/bridge.ts';
-import { RETRY_AT_ONCE } from '../support/setup.ts';
+import { DEMO, RETRY_AT_ONCE, setup, template } from '../support/setup.ts';
 import { sharedDatabase } from '../support/shared-database.ts';
 import { threadHandlers } from '../support/thread-handlers.ts';
 
@@ -208,5 +208,44 @@ describe('inputs of a step in its template', () => {
     );
     expect(status).toBe('complete');
     expect(results.seen).toEqual({ names: ['a', 'd'], size: 3_000_000 });
+  });
+
+  it('read the time of creation in the same form as the output of the task', async () => {
+    const output = { at: 'task.created_at', seen: 'steps.seen.at' };
+    const templates = [template({ seen: { inputs: { at: 'task.created_at' } } }, { output })];
+    const { tasker, another, sql } = await setup({ templates });
+    const { taskUuid } = await tasker.createTask(DEMO);
+    await sql(`update tasker.task set created_at = '2026-01-02T03:04:05.12Z' where task_uuid = '${taskUuid}'`);
+    await another({ handlers: [defineHandler('seen', {}, ({ context }) => context.inputData)] });
+    const done = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    const { createdAt } = done;
+    expect(createdAt).toBe('2026-01-02T03:04:05.120000Z');
+    expect(done.output).toEqual({ at: createdAt, seen: createdAt });
+  });
+
+  it('an expression of a template that was not checked fails its step or its output, and nothing else', async () => {
+    const parsed = template({ seen: { inputs: { a: '1' } }, other: [] }, { name: 'unchecked', output: { b: '2' } });
+    const [seen, other] = parsed.steps;
+    const wrong = (name: string, inputs: Record<string, string>, output: Record<string, string>) => {
+      return { ...parsed, name, output, steps: [{ ...seen!, inputs }, other!] };
+    };
+    const templates = [wrong('wrong_input', { a: '1 +' }, { b: '2' }), wrong('wrong_output', { a: '1' }, { b: '1 +' })];
+    const handlers = ['seen', 'other'].map((name) => defineHandler(name, {}, () => ({})));
+    const { tasker } = await shared.setup({ seen: [] }, { templates, handlers });
+    const run = async (name: string) => {
+      const { taskUuid } = await tasker.createTask({ namespace: 'test', name, version: '1.0.0' });
+      return tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    };
+    const failed = await run('wrong_input');
+    expect(failed.status).toBe('blocked_by_failures');
+    expect((await tasker.getStep(failed.taskUuid, 'seen')).results?.error).toMatchObject({
+      error_type: 'expression_failed',
+      message: 'step seen: inputs.a: the expression ends too early',
+    });
+    expect((await tasker.getStep(failed.taskUuid, 'other')).currentState).toBe('complete');
+    expect(await run('wrong_output')).toMatchObject({
+      status: 'complete',
+      outputError: 'output.b: the expression ends too early',
+    });
   });
 });

@@ -130,6 +130,8 @@ describe('a workflow in TypeScript', () => {
     expect(message(() => one.output(({ steps }) => ({ a: `${(steps.a as { b?: string }).b}` })))).toMatch(
       /^output: steps\.a\.b is not known yet/,
     );
+    expect(message(() => one.output(({ steps }) => steps.a))).toMatch(/^output: steps\.a is not known yet/);
+    expect(message(() => one.output(({ steps }) => ({ ...steps.a })))).toMatch(/^output: steps\.a is not known yet/);
     const dated = z.object({ at: z.date() });
     expect(message(() => workflow('wf/dated@1.0.0', { input: dated }))).toMatch(/Date cannot be represented/);
     const foreign = { '~standard': { version: 1, vendor: 'other', validate: () => ({ value: {} }) } } as const;

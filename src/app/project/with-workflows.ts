@@ -19,44 +19,28 @@ export function withWorkflows({ workflows = [], ...options }: CreateTaskerOption
       `workflows[${at}] must be a workflow, as workflow('…').step(…) returns, got ${kindOf(one)}`,
     );
   }
-  const handlers = distinct(workflows.flatMap((one) => one.handlers));
+  const handlers = workflows.flatMap((one) => one.handlers);
   const templates = [...[options.templates ?? []].flat(), ...workflows.map(({ template }) => template)];
   if (handlers.length === 0 || options.worker === false) return { ...options, templates };
   return { ...options, templates, handlers: withHandlers(options.handlers, handlers) };
 }
 
-function distinct(handlers: readonly StepHandlerClass[]): StepHandlerClass[] {
-  const byName = new Map<string, StepHandlerClass>();
-  for (const handler of handlers) {
-    const { handlerName } = handler;
-    const known = byName.get(handlerName);
-    if (known && known !== handler) throw twice(handlerName);
-    byName.set(handlerName, handler);
-  }
-  return [...byName.values()];
-}
-
 function withHandlers(source: HandlerSource | undefined, handlers: readonly StepHandlerClass[]): HandlerSource {
-  if (source instanceof HandlerRegistry) {
-    for (const handler of handlers) {
-      const { handlerName } = handler;
-      if (!source.isRegistered(handlerName)) source.register(handler);
-      else if (source.sourceOf(handlerName) !== handler) throw twice(handlerName);
-    }
-    return source;
-  }
-  const others = [source ?? []].flat() as (string | StepHandlerClass)[];
-  const named = new Map(others.flatMap((one) => (typeof one === 'string' ? [] : [[one.handlerName, one] as const])));
+  const registry = source instanceof HandlerRegistry ? source : undefined;
+  const others = registry ? [] : ([source ?? []].flat() as (string | StepHandlerClass)[]);
+  const known = new Map(others.flatMap((one) => (typeof one === 'string' ? [] : [[one.handlerName, one] as const])));
   for (const handler of handlers) {
-    const known = named.get(handler.handlerName);
-    if (known && known !== handler) throw twice(handler.handlerName);
+    const { handlerName: name } = handler;
+    const before = known.get(name) ?? (registry?.isRegistered(name) ? registry.sourceOf(name) : undefined);
+    if (before === undefined) known.set(name, handler);
+    else if (before !== handler) {
+      throw new TaskerError(
+        'handler_invalid',
+        `handler ${name} is defined twice in this program; rename the step, the workflow or the handler`,
+      );
+    }
   }
-  return [...new Set([...others, ...handlers])];
-}
-
-function twice(name: string): TaskerError {
-  return new TaskerError(
-    'handler_invalid',
-    `handler ${name} is defined twice in this program; rename the step, the workflow or the handler`,
-  );
+  if (!registry) return [...new Set([...others, ...known.values()])];
+  for (const handler of known.values()) registry.register(handler);
+  return registry;
 }

@@ -32,17 +32,26 @@ export function runnableFolders(options: GlobalOptions & { namespace?: string[] 
   handlers: string[];
 } {
   const namespaces = options.namespace ?? loadConfig(here()).config.namespaces;
-  const mayHaveNone = namespaces !== undefined || handlerFolders(options).some(mayHaveWorkflows);
-  if (options.templates !== undefined || !mayHaveNone) templatesThere(options);
-  return { templates: existingFolders(options), handlers: handlersThere(options) };
+  const templates = existingFolders(options);
+  const mayLackSome = () => namespaces !== undefined || onlyHasWorkflows(options);
+  const lacksSome = templates.length < templateFolders(options).length;
+  if (options.templates !== undefined || (lacksSome && !mayLackSome())) templatesThere(options);
+  return { templates, handlers: handlersThere(options) };
+}
+
+/** Returns whether no folder of templates is configured, and a handler file may export a workflow. */
+function onlyHasWorkflows(options: GlobalOptions): boolean {
+  return templateFolders(options).join() === TEMPLATE_FOLDER && handlerFolders(options).some(mayHaveWorkflows);
 }
 
 /** Returns whether a file of a handler folder calls `workflow`. Reads only the text. */
 function mayHaveWorkflows(folder: string): boolean {
   const place = inFolder(folder);
   if (!existsSync(place)) return false;
-  const files = readdirSync(place, { recursive: true, encoding: 'utf8' }).filter((file) => /\.[cm]?[jt]s$/.test(file));
-  return files.some((file) => /\bworkflow\(/.test(readFileSync(path.join(place, file), 'utf8')));
+  const files = readdirSync(place, { recursive: true, encoding: 'utf8' }).filter(
+    (file) => /\.[cm]?[jt]s$/.test(file) && !file.split(path.sep).includes('node_modules'),
+  );
+  return files.some((file) => /\bworkflow\s*[(<]/.test(readFileSync(path.join(place, file), 'utf8')));
 }
 
 /** Returns the handler folders. @throws TaskerError `handler_not_found` if one is missing */

@@ -1,6 +1,6 @@
 import { TaskerError } from '../../errors.ts';
 import { checkExpression } from '../../expressions/check-expression.ts';
-import type { ExpressionValues } from '../../expressions/expression.ts';
+import type { ExpressionValues, TaskValues } from '../../expressions/expression.ts';
 import { ExpressionError, ExpressionFailed } from '../../expressions/expression-error.ts';
 import { describeUnknown } from '../../model/near-names.ts';
 import { scopeIn } from '../../template/expression-scope.ts';
@@ -66,7 +66,7 @@ function textsOf({ steps, output }: TaskTemplate, { step: wanted, expression }: 
 }
 
 /** The values of a task that does not exist. */
-function taskOf({ namespace, name, version, defaultOptions }: TaskTemplate): Record<string, unknown> {
+function taskOf({ namespace, name, version, defaultOptions }: TaskTemplate): TaskValues {
   const uuid = '00000000-0000-7000-8000-000000000000';
   return {
     uuid,
