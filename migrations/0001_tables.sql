@@ -10,8 +10,8 @@ create type tasker.task_state as enum (
   'waiting_for_retry', 'blocked_by_failures', 'complete', 'error', 'cancelled', 'resolved_manually', 'waiting');
 create type tasker.step_state as enum (
   'pending', 'enqueued', 'in_progress', 'enqueued_for_orchestration', 'enqueued_as_error_for_orchestration',
-  'waiting_for_retry', 'complete', 'error', 'cancelled', 'resolved_manually', 'waiting');
-create type tasker.outcome as enum ('completed', 'failed', 'worker_lost', 'released', 'cancelled');
+  'waiting_for_retry', 'complete', 'error', 'cancelled', 'resolved_manually', 'waiting', 'skipped');
+create type tasker.outcome as enum ('completed', 'failed', 'worker_lost', 'released', 'cancelled', 'skipped');
 create type tasker.worker_state as enum ('alive', 'dead', 'buried', 'stopped');
 
 create function tasker.iso(timestamptz) returns text language sql stable parallel safe
@@ -51,6 +51,8 @@ create table tasker.template (
   queue_id          int not null generated always as (
     (case when paused then -1 else 1 end) * (namespace_id + case when waits then 1073741824 else 0 end)) stored,
   max_waiting_minutes int,
+  -- Whether steps may be skipped or end the task. The program then computes what follows from their states.
+  routed            boolean not null default false,
   -- Whether a program with access to the database registered this content, such as a worker with its own folder. False:
   -- it only arrived over HTTP. Workers in production load no handler files for such templates.
   registered_by_program boolean not null default false,

@@ -3,8 +3,8 @@
 
 create schema tasker;
 
-create type tasker.outcome as enum ('completed', 'failed', 'worker_lost', 'released', 'cancelled');
-create type tasker.step_state as enum ('pending', 'enqueued', 'in_progress', 'enqueued_for_orchestration', 'enqueued_as_error_for_orchestration', 'waiting_for_retry', 'complete', 'error', 'cancelled', 'resolved_manually', 'waiting');
+create type tasker.outcome as enum ('completed', 'failed', 'worker_lost', 'released', 'cancelled', 'skipped');
+create type tasker.step_state as enum ('pending', 'enqueued', 'in_progress', 'enqueued_for_orchestration', 'enqueued_as_error_for_orchestration', 'waiting_for_retry', 'complete', 'error', 'cancelled', 'resolved_manually', 'waiting', 'skipped');
 create type tasker.task_state as enum ('pending', 'initializing', 'enqueuing_steps', 'steps_in_process', 'evaluating_results', 'waiting_for_dependencies', 'waiting_for_retry', 'blocked_by_failures', 'complete', 'error', 'cancelled', 'resolved_manually', 'waiting');
 create type tasker.worker_state as enum ('alive', 'dead', 'buried', 'stopped');
 
@@ -931,6 +931,7 @@ CASE
     ELSE 0
 END))) stored,
   max_waiting_minutes integer,
+  routed boolean not null default false,
   registered_by_program boolean not null default false,
   constraint template_pkey PRIMARY KEY (id),
   constraint template_namespace_id_name_version_digest_key UNIQUE (namespace_id, name, version, digest),

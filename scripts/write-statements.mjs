@@ -11,12 +11,14 @@ const FILES = new URL('../statements/', import.meta.url);
 const VARIANTS = {
   claim_steps: { claim_steps: ['one'], claim_steps_of_several: ['several'] },
   record_steps: {
-    record_steps: ['listed', 'static', 'own', 'plain', 'held'],
-    record_steps_dynamic: ['listed', 'dynamic', 'plain', 'held'],
-    record_steps_events: ['listed', 'static', 'own', 'events', 'held'],
-    record_steps_dynamic_events: ['listed', 'dynamic', 'events', 'held'],
-    record_waits: ['listed', 'static', 'own', 'waits', 'given'],
-    record_timers: ['static', 'waits', 'timers'],
+    record_steps: ['listed', 'static', 'own', 'plain', 'held', 'plainly'],
+    record_steps_dynamic: ['listed', 'dynamic', 'plain', 'held', 'plainly'],
+    record_steps_routed: ['listed', 'dynamic', 'plain', 'held', 'routed'],
+    record_steps_events: ['listed', 'static', 'own', 'events', 'held', 'plainly'],
+    record_steps_dynamic_events: ['listed', 'dynamic', 'events', 'held', 'plainly'],
+    record_steps_routed_events: ['listed', 'dynamic', 'events', 'held', 'routed'],
+    record_waits: ['listed', 'static', 'own', 'waits', 'given', 'plainly'],
+    record_timers: ['static', 'waits', 'timers', 'plainly'],
   },
 };
 

@@ -16,6 +16,10 @@
 dynamic|--
 dynamic|-- This variant is for templates with dynamic steps. A lookup in the empty table of batches for each step and each child
 dynamic|-- has a cost, so other templates have a variant without it.
+routed|--
+routed|-- This variant is for templates with conditions and routes. It also has kind 6: skipped, which spends no attempt. The
+routed|-- counter `remaining` of a step that would be skipped, as things are, is greater by 2^20, so it never becomes ready here.
+routed|-- `decided` lists the recordings after which the program must compute what follows (src/engine/decide.ts).
 events|--
 events|-- This variant stores domain events with the steps. An event that announces another attempt, or the end of the attempts,
 events|-- is stored only if the recording had that outcome.
@@ -27,11 +31,13 @@ timers|-- everything to record.
 with done as (
   update tasker.step s set
     state = case d.kind when 0 then 'complete'::tasker.step_state when 3 then 'enqueued'
+routed|      when 6 then 'skipped'
       when 1 then case when s.retryable and s.attempts - s.spared < s.max_attempts
         then case when d.delay > 0 then 'waiting_for_retry'::tasker.step_state else 'enqueued' end else 'error' end
       else 'error' end,
     result = case when d.kind = 0 then d.result end,
-    spared = s.spared + case when d.kind = 3 then 1 else 0 end,
+plainly|    spared = s.spared + case when d.kind = 3 then 1 else 0 end,
+routed|    spared = s.spared + case when d.kind in (3, 6) then 1 else 0 end,
     done_at = statement_timestamp(),
 waits|    claim = 0, started_at = least(s.started_at, statement_timestamp()),
     next_at = case when d.kind = 1 and d.delay > 0 then statement_timestamp() + d.delay * interval '1 ms' end
@@ -128,7 +134,9 @@ dynamic|           where dec.child >= 131072 and x.task_uuid = dec.task_uuid and
 dynamic|          offset 0) b on true
 dynamic|    ) dec
    where s.task_uuid = any (array[dec.task_uuid]) and s.idx = dec.child and s.state = 'pending'
-  returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, s.rerun, dec.template_id, dec.rank, dec.ord),
+plainly|  returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, s.rerun, dec.template_id, dec.rank, dec.ord),
+routed|  returning s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.max_attempts, s.rerun, s.remaining, dec.template_id, dec.rank,
+routed|    dec.ord),
 dynamic|places as (
 dynamic|  update tasker.batch b set n_active = b.n_active + c.n
 dynamic|    from (select task_uuid, tasker.template_idx(idx) worker_idx, sum(n)::int n
@@ -150,8 +158,11 @@ tm as (
   select next_at, task_uuid, idx, template_id, rank from done where state = 'waiting_for_retry'),
 h as (
   insert into tasker.history (task_uuid, idx, attempt, number, worker_id, outcome, state, started_at, ended_at, duration_ms, detail)
-  select task_uuid, idx, attempts, nullif(attempts - spared + case kind when 3 then 1 else 0 end, attempts), claim >> 24,
-    case kind when 0 then 'completed'::tasker.outcome when 3 then 'released' when 4 then 'worker_lost' else 'failed' end,
+plainly|  select task_uuid, idx, attempts, nullif(attempts - spared + case kind when 3 then 1 else 0 end, attempts), claim >> 24,
+plainly|    case kind when 0 then 'completed'::tasker.outcome when 3 then 'released' when 4 then 'worker_lost' else 'failed' end,
+routed|  select task_uuid, idx, attempts, nullif(attempts - spared + case when kind in (3, 6) then 1 else 0 end, attempts), claim >> 24,
+routed|    case kind when 0 then 'completed'::tasker.outcome when 3 then 'released' when 4 then 'worker_lost' when 6 then 'skipped'
+routed|      else 'failed' end,
     state, started_at, statement_timestamp(), ms, nullif(detail, 'null') from done),
 events|ev as (
 events|  -- If an event has no payload of its own, the result is the payload, and the execution is stored without the result.
@@ -193,6 +204,9 @@ select child.*, ended.*, rest.*
        (select case when count(*) < cardinality($1::uuid[]) then coalesce(array_agg(ord)::text, '{}') end accepted,
                (select count(*) from k where state = 'enqueued')::int
                  + (count(*) filter (where state = 'enqueued'))::int queued,
+routed|               (select array_agg(distinct ord)::text
+routed|                  from (select ord from done where state = 'skipped' or (state = 'error' and not closed)
+routed|                        union all select ord from k where remaining > 0 and remaining & 1048575 = 0) y) decided,
 events|               tasker.iso(statement_timestamp()) "recordedAt",
 given|               (select json_agg(json_build_object('ord', ord, 'endedAt', tasker.iso(ended_at)))::text from w) "waitEnds",
                json_agg(json_build_object('ord', ord, 'state', state, 'attempts', attempts, 'spared', spared,

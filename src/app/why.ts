@@ -236,6 +236,8 @@ function reasonOf(step: Step, facts: StepFacts): string {
       return `completed at ${step.completedAt}`;
     case 'resolved_manually':
       return `was resolved by an operator at ${step.completedAt}`;
+    case 'skipped':
+      return 'was skipped';
     case 'cancelled':
       return task.status === 'cancelled' || task.status === 'error'
         ? 'was cancelled with its task'

@@ -17,7 +17,16 @@ import { endPausesOfEnded, forgetPauses } from '../store/pauses/pauses.ts';
 import { PINNED_PLANS, QUEUE_ORDER } from '../store/planner.ts';
 import { peek, type QueuePeek, queueDepths } from '../store/queue.ts';
 import { laneOf } from '../store/queue-id.ts';
-import { findStep, getStep, getSteps, heldSteps, loadResults, stepNames } from '../store/read-steps.ts';
+import {
+  endedWithoutResult,
+  findStep,
+  getStep,
+  getSteps,
+  heldSteps,
+  loadFailures,
+  loadResults,
+  stepNames,
+} from '../store/read-steps.ts';
 import type { OwnClaim } from '../store/record-steps.ts';
 import { earlierSteps } from '../store/rerun.ts';
 import { ping } from '../store/server/server-facts.ts';
@@ -201,6 +210,8 @@ export class Engine {
   readonly taskStates = this.#verb(taskStates);
   readonly findRecorded = this.#verb(findRecorded);
   readonly loadResults = this.#verb(loadResults);
+  readonly loadFailures = this.#verb(loadFailures);
+  readonly endedWithoutResult = this.#verb(endedWithoutResult);
   readonly batchResults = this.#verb(batchResults);
   readonly held = this.#verb(heldSteps);
   readonly namespaceIds = this.#verb(namespaceIds);
@@ -603,14 +614,14 @@ export class Engine {
   /** Retries a step that failed or waits for a retry. */
   async retryStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
     const step = await this.#find(reference);
-    await this.#noting(step.taskUuid, retryStep(this.database, step, options));
+    await this.#noting(step.taskUuid, retryStep(this, step, options));
     await this.announce.acts({ tasks: [step.taskUuid], queued: true });
   }
 
   /** Retries the steps of a task that failed or wait for a retry, and returns their names. */
   async retryTask(given: string, options: OperatorOptions = {}): Promise<string[]> {
     const taskUuid = checkUuid(given, 'the task id');
-    const steps = await this.#noting(taskUuid, retryTask(this.database, taskUuid, options));
+    const steps = await this.#noting(taskUuid, retryTask(this, taskUuid, options));
     await this.announce.acts({ tasks: [taskUuid], queued: true });
     const names = await stepNames(this.database, taskUuid);
     return steps.map((idx) => names.get(idx) ?? String(idx));
@@ -666,7 +677,7 @@ export class Engine {
 
   async resetStep(reference: StepReference, options: OperatorOptions = {}): Promise<void> {
     const step = await this.#find(reference);
-    await this.#noting(step.taskUuid, resetStep(this.database, step, options));
+    await this.#noting(step.taskUuid, resetStep(this, step, options));
     await this.announce.work();
   }
 
@@ -809,7 +820,7 @@ export type { EarlierCallsRow } from '../store/checkpoints.ts';
 export type { Claimed, ClaimedStepRow } from '../store/claim-steps.ts';
 export type { AdoptedStepRow } from '../store/doubtful.ts';
 export type { ResultRow } from '../store/read-steps.ts';
-export { type EventsText, KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
+export { type EventsText, FAILED_KINDS, KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
 export type { HeldKey } from '../store/step-key.ts';
 export type { StepLogRow } from '../store/step-logs.ts';
 export type { ServedNames, WorkerPhase, WorkerReport } from '../store/workers.ts';

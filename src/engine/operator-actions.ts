@@ -10,6 +10,7 @@ import { noteAct } from '../store/audit.ts';
 import { recountBatches, releaseWorkers } from '../store/batches.ts';
 import { openEntriesOf } from '../store/dead-letters/change.ts';
 import { closeEntriesOf } from '../store/dead-letters/checks.ts';
+import { holdRoutes } from '../store/decide.ts';
 import { deleteTasks, releaseIdentity } from '../store/delete-tasks.ts';
 import { existingSteps } from '../store/expand-tasks.ts';
 import {
@@ -24,6 +25,7 @@ import { type FailingStepRow, failingSteps, retryWaitingStep } from '../store/re
 import type { StepKey } from '../store/step-key.ts';
 import { getTasks, lockTasks } from '../store/tasks.ts';
 import { openWaits } from '../store/waits/read.ts';
+import { decideLocked, handledFailures } from './decide.ts';
 import { grow, growthOf } from './record.ts';
 import type { TemplateStore } from './template-store.ts';
 
@@ -118,30 +120,31 @@ export function retryLocked(tx: Db, step: FailingStepRow, operator: Operator): P
  * Retries a step that failed, or that waits for a retry.
  * @throws TaskerError `illegal_transition` if it is in another state
  */
-export async function retryStep(database: Database, step: StepKey, options: OperatorOptions): Promise<void> {
+export async function retryStep(engine: Expanding, step: StepKey, options: OperatorOptions): Promise<void> {
   const operator = operatorOf(options);
-  const done = await onFreeTask(database, step.taskUuid, async (tx) => {
+  const done = await onFreeTask(engine.database, step.taskUuid, async (tx) => {
     await lockTasks(tx, [step.taskUuid]);
+    await refuseHandled(tx, { engine, step, action: 'retry' });
     const failing = (await failingSteps(tx, [step.taskUuid])).find(({ idx }) => idx === step.idx);
-    return failing !== undefined && (await retryLocked(tx, failing, operator));
+    const isRetried = failing !== undefined && (await retryLocked(tx, failing, operator));
+    if (isRetried) await decideLocked({ tx, templates: engine.templates }, [step.taskUuid]);
+    return isRetried;
   });
-  if (!done) throw await refusal(database, step, 'retry', ['error', 'waiting_for_retry']);
+  if (!done) throw await refusal(engine.database, step, 'retry', ['error', 'waiting_for_retry']);
 }
 
 /**
  * Retries all steps of a task that failed or wait for a retry, and returns their indexes.
  * @throws TaskerError `illegal_transition` if there is none, `task_not_found`
  */
-export async function retryTask(database: Database, taskUuid: string, options: OperatorOptions): Promise<number[]> {
+export async function retryTask(engine: Expanding, taskUuid: string, options: OperatorOptions): Promise<number[]> {
   const operator = operatorOf(options);
-  const retried = await onFreeTask(database, taskUuid, async (tx) => {
+  const retried = await onFreeTask(engine.database, taskUuid, async (tx) => {
     await lockTasks(tx, [taskUuid]);
-    const failing = await failingSteps(tx, [taskUuid]);
-    const done = await Promise.all(failing.map((step) => retryLocked(tx, step, operator)));
-    return failing.filter((_, i) => done[i]).map(({ idx }) => idx);
+    return (await retryFailures(tx, engine, taskUuid, operator)).map(({ idx }) => idx);
   });
   if (retried.length > 0) return retried;
-  const [task] = await getTasks(database, [taskUuid]);
+  const [task] = await getTasks(engine.database, [taskUuid]);
   if (!task) throw taskNotFound(taskUuid);
   throw new TaskerError(
     'illegal_transition',
@@ -150,12 +153,38 @@ export async function retryTask(database: Database, taskUuid: string, options: O
 }
 
 /**
+ * Retries the steps of a locked task that failed or wait for a retry, except for handled failures. Returns these steps.
+ */
+export async function retryFailures(
+  tx: Db,
+  engine: Expanding,
+  taskUuid: string,
+  operator: Operator,
+): Promise<FailingStepRow[]> {
+  const on = { tx, templates: engine.templates };
+  const failing = await failingSteps(tx, [taskUuid]);
+  const handled = (await handledFailures(on, [taskUuid])).get(taskUuid);
+  const open = failing.filter(({ idx }) => !handled?.has(idx));
+  const done = await Promise.all(open.map((step) => retryLocked(tx, step, operator)));
+  const retried = open.filter((_, i) => done[i]);
+  if (retried.length > 0) await decideLocked(on, [taskUuid]);
+  return retried;
+}
+
+/**
  * Returns a step in `error` to the queue with all its attempts.
  * @throws TaskerError `illegal_transition` if it is in another state
  */
-export async function resetStep(database: Database, step: StepKey, options: OperatorOptions): Promise<void> {
-  const done = await onLockedTask(database, step.taskUuid, (tx) => reset(tx, step, operatorOf(options)));
-  if (!done) throw await refusal(database, step, 'reset', ['error']);
+export async function resetStep(engine: Expanding, step: StepKey, options: OperatorOptions): Promise<void> {
+  const operator = operatorOf(options);
+  const done = await onFreeTask(engine.database, step.taskUuid, async (tx) => {
+    await lockTasks(tx, [step.taskUuid]);
+    await refuseHandled(tx, { engine, step, action: 'reset' });
+    const isReset = await reset(tx, step, operator);
+    if (isReset) await decideLocked({ tx, templates: engine.templates }, [step.taskUuid]);
+    return isReset;
+  });
+  if (!done) throw await refusal(engine.database, step, 'reset', ['error']);
 }
 
 const SETTLEMENTS = {
@@ -211,13 +240,29 @@ export async function settleLocked(
 ): Promise<string> {
   const how = SETTLEMENTS[action];
   await refuseBeforeStart(tx, step, action);
+  await refuseHandled(tx, { engine, step, action });
   if (result !== null && (action === 'complete' || hasOutcome(JSON.parse(result))))
     await expand(tx, { engine, step, result });
   const settled = await settle(tx, { ...step, ...how, result, details }, operator);
   // The error also rolls back the steps that were added.
   if (!settled) throw await refusal(tx, step, action, how.fromStates);
   const { taskState } = { ...settled, ...(await moveBatches(tx, step.taskUuid)) };
-  return taskState;
+  const { tasks } = await decideLocked({ tx, templates: engine.templates }, [step.taskUuid]);
+  return tasks[0]?.state ?? taskState;
+}
+
+/** Rejects an action on a step whose failure is handled, because other steps have run in its place. */
+async function refuseHandled(
+  tx: Db,
+  { engine, step: { taskUuid, idx }, action }: { engine: Expanding; step: StepKey; action: string },
+): Promise<void> {
+  const handled = await handledFailures({ tx, templates: engine.templates }, [taskUuid]);
+  if (!handled.get(taskUuid)?.has(idx)) return;
+  const name = (await getStep(tx, taskUuid, idx))?.name;
+  throw new TaskerError(
+    'illegal_transition',
+    `step ${name} of task ${taskUuid} cannot be ${past(action)}: its failure is handled by a step after it; run it and the steps after it again with \`tasker task rerun ${taskUuid} --from ${name}\``,
+  );
 }
 
 /** Rejects an action on a step of a task that has not started yet, because its steps must not become ready before. */
@@ -277,7 +322,7 @@ async function expand(
   }
   const existing = await existingSteps(tx, [taskUuid]);
   const making = { taskUuid, idx, claim: null, templateId, expansion };
-  await Promise.all(grow(tx, growthOf(engine.templates, [making], existing)));
+  await Promise.all([...grow(tx, growthOf(engine.templates, [making], existing)), holdRoutes(tx, [taskUuid])]);
 }
 
 /** Starts the next worker of a batch, if an operator finished one and another may start. */
@@ -296,11 +341,14 @@ async function refusal(
   const [task] = await getTasks(database, [taskUuid]);
   const row = await getStep(database, taskUuid, idx);
   if (!task || !row) return new TaskerError('step_not_found', `step not found in task ${taskUuid}`);
-  const why = task.verdict
-    ? `its task ${task.verdict === 'error' ? 'has ended in error' : `is ${task.verdict}`}`
-    : action !== 'resolve' && action !== 'complete' && row.state === 'error'
-      ? 'its batch continued without it, and a step that joins the batch has started'
-      : `it is in ${row.state}, and ${action} requires ${from.join(' or ')}`;
+  const why =
+    row.state === 'skipped'
+      ? `it was skipped; run the task again from it with \`tasker task rerun ${taskUuid} --from ${row.name}\``
+      : task.verdict
+        ? `its task ${task.verdict === 'error' ? 'has ended in error' : `is ${task.verdict}`}`
+        : action !== 'resolve' && action !== 'complete' && row.state === 'error'
+          ? 'its batch continued without it, and a step that joins the batch has started'
+          : `it is in ${row.state}, and ${action} requires ${from.join(' or ')}`;
   return new TaskerError(
     'illegal_transition',
     `step ${row.name} of task ${taskUuid} cannot be ${past(action)}: ${why}`,

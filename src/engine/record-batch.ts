@@ -1,5 +1,6 @@
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
+import { holdRoutes } from '../store/decide.ts';
 import { existingSteps } from '../store/expand-tasks.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import { heldSteps } from '../store/read-steps.ts';
@@ -7,7 +8,7 @@ import { KIND, type OwnClaim } from '../store/record-steps.ts';
 import { lockTasks } from '../store/tasks.ts';
 import { withholdLocked } from './missing-handlers.ts';
 import type { Expanding } from './operator-actions.ts';
-import { grow, growthOf, isDynamic, type RecordAnswer, type Recording, recordLocked } from './record.ts';
+import { grow, growthOf, type RecordAnswer, type Recording, recordLocked, variantOf } from './record.ts';
 import { beginLocked, mayEndAtOnce } from './waits/begin.ts';
 
 const RECORDING = opening({
@@ -21,22 +22,24 @@ const RECORDING = opening({
 
 /**
  * Records outcomes in one transaction: locks the tasks, adds the steps that results create, records, claims children,
- * and begins waits. Takes one round trip, or two if the batch has a decision, an analyzer, or a wait that may end
- * immediately.
+ * and begins waits. Takes one round trip, or more if the batch has a decision, an analyzer, a wait that may end
+ * immediately, or a template with conditions or routes.
  * @throws InDoubtError
  */
 export async function record(engine: Expanding, batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
   if (batch.some(isApart)) return recordWithOthers(engine, batch, own);
   const { database, templates } = engine;
   const taskUuids = [...new Set(batch.map((step) => step.taskUuid))];
-  const making = batch.filter(makes);
-  if (making.length === 0) {
-    return database.pipeline(RECORDING, async (tx) => {
+  if (!batch.some(makes)) {
+    const variant = variantOf(templates, batch);
+    const work = async (tx: Db): Promise<RecordAnswer> => {
       const locked = lockTasks(tx, taskUuids);
-      const recorded = recordLocked({ tx, templates }, batch, { ...own, dynamic: isDynamic(templates, batch) });
+      const recorded = recordLocked({ tx, templates }, batch, { ...own, variant });
       const [revised, answer] = await Promise.all([locked, recorded]);
       return { ...answer, revised };
-    });
+    };
+    // What is decided depends on the answer to the recording.
+    return variant === 'routed' ? database.transaction(RECORDING, work) : database.pipeline(RECORDING, work);
   }
   return database.transaction(RECORDING, async (tx) => {
     const [revised, answer] = await Promise.all([lockTasks(tx, taskUuids), recordMaking(engine, tx, batch, own)]);
@@ -63,7 +66,9 @@ async function recordMaking(
   // A rejected result creates no steps. So another result in the batch can create the steps that both name.
   const accepted = making.filter((_, i) => held.has(i));
   const grown = accepted.length > 0 ? grow(tx, growthOf(templates, accepted, existing)) : [];
-  const [answer] = await Promise.all([recordLocked({ tx, templates }, batch, { ...own, dynamic: true }), ...grown]);
+  const variant = variantOf(templates, batch) === 'routed' ? 'routed' : 'dynamic';
+  if (variant === 'routed') grown.push(holdRoutes(tx, tasksThatGrow));
+  const [answer] = await Promise.all([recordLocked({ tx, templates }, batch, { ...own, variant }), ...grown]);
   return answer;
 }
 
@@ -74,6 +79,7 @@ const NOTHING: Omit<RecordAnswer, 'revised'> = {
   refused: [],
   queued: 0,
   recordedAt: undefined,
+  decided: [],
   takenFrom: [],
 };
 
@@ -84,7 +90,8 @@ async function recordWithOthers(engine: Expanding, batch: readonly Recording[], 
   const [waits, missed] = [batch.filter(begins), batch.filter(isMissed)];
   const others = batch.filter((step) => !isApart(step));
   const making = others.some(makes);
-  const oneTrip = !making && missed.length === 0 && !waits.some(mayEndAtOnce);
+  const isRouted = variantOf(engine.templates, batch) === 'routed';
+  const oneTrip = !making && !isRouted && missed.length === 0 && !waits.some(mayEndAtOnce);
   const work = async (tx: Db): Promise<RecordAnswer> => {
     const locked = lockTasks(tx, taskUuids);
     const recorded = recordOthers(engine, tx, others, own);
@@ -118,7 +125,7 @@ async function recordOthers(
   if (others.length === 0) return NOTHING;
   if (others.some(makes)) return recordMaking(engine, tx, others, own);
   const { templates } = engine;
-  return recordLocked({ tx, templates }, others, { ...own, dynamic: isDynamic(templates, others) });
+  return recordLocked({ tx, templates }, others, { ...own, variant: variantOf(templates, others) });
 }
 
 /** Steps of a batch that are recorded together, and the positions of the rejected ones among them. */

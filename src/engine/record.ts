@@ -5,8 +5,19 @@ import type { WaitRequest } from '../model/waits.ts';
 import { type CancelledRest, cancelRestOfBatches, releaseWorkers } from '../store/batches.ts';
 import { addBatches, addSteps, type NewBatch, type NewStep, recountSteps } from '../store/expand-tasks.ts';
 import type { NeededHandler } from '../store/missing-handlers.ts';
-import { KIND, type OwnClaim, type Recorded, type RecordedStep, recordSteps } from '../store/record-steps.ts';
+import {
+  type EndedTaskRow,
+  FAILED_KINDS,
+  type OwnClaim,
+  type Recorded,
+  type RecordedStep,
+  type RecordVariant,
+  recordSteps,
+} from '../store/record-steps.ts';
+import { failTasks } from '../store/stale-tasks.ts';
 import type { TaskRevision } from '../store/tasks.ts';
+import type { TemplateGraph } from '../template/template-graph.ts';
+import { type DecidedTask, decideLocked } from './decide.ts';
 import type { Expansion } from './expansion.ts';
 import type { TemplateStore } from './template-store.ts';
 
@@ -24,6 +35,8 @@ export interface Recording extends RecordedStep {
   expansion?: Expansion | undefined;
   /** Set if the kind is {@link KIND}.waits. */
   wait?: WaitRequest | undefined;
+  /** Set if the step ends its task in `error`: the reason. */
+  failsTask?: string | undefined;
   /** Set if the step is released because its worker lacks the handler. */
   missed?: Missed | undefined;
 }
@@ -36,29 +49,84 @@ export interface RecordAnswer extends Recorded {
   takenFrom: string[];
 }
 
-/**
- * Returns whether a template may have dynamic steps. True if that is unknown, because the statement for dynamic steps
- * works for all templates.
- */
-export function isDynamic(templates: TemplateStore, batch: readonly Recording[]): boolean {
+/** Returns whether the statements for templates without dynamic steps, conditions and routes can be used. */
+export const isStatic = ({ dynamic, routed }: TemplateGraph): boolean => !dynamic && !routed;
+
+/** Returns the statement that records a batch. If a template is unknown, the statement that works for all templates. */
+export function variantOf(templates: TemplateStore, batch: readonly Recording[]): RecordVariant {
   let last = -1;
-  return batch.some(({ templateId }) => {
-    if (templateId === last) return false;
+  let variant: RecordVariant = 'static';
+  for (const { templateId } of batch) {
+    if (templateId === last) continue;
     last = templateId;
-    return !templates.has(templateId) || templates.get(templateId).graph.dynamic;
+    if (!templates.has(templateId)) return 'routed';
+    const { routed, dynamic } = templates.get(templateId).graph;
+    if (routed) return 'routed';
+    if (dynamic) variant = 'dynamic';
+  }
+  return variant;
+}
+
+/**
+ * Records outcomes in locked tasks, starts the next workers of their batches, and decides the steps after them. Unless the
+ * variant is `routed`, all statements are sent together.
+ */
+export async function recordLocked(
+  on: { tx: Db; templates: TemplateStore },
+  batch: readonly Recording[],
+  own: OwnClaim & { variant: RecordVariant },
+): Promise<Omit<RecordAnswer, 'revised'>> {
+  const answer = await recordAndMove(on, batch, own);
+  return own.variant === 'routed' ? decideRecorded(on, batch, answer) : answer;
+}
+
+/** Decides the steps after those that were recorded, and ends the tasks that a step ends. */
+async function decideRecorded(
+  on: { tx: Db; templates: TemplateStore },
+  batch: readonly Recording[],
+  answer: Omit<RecordAnswer, 'revised'>,
+): Promise<Omit<RecordAnswer, 'revised'>> {
+  const blocked = answer.ended.filter(({ state }) => state === 'blocked_by_failures');
+  const grown = batch.filter((step) => step.expansion !== undefined);
+  const reached = new Set([
+    ...[...answer.decided.map((i) => batch[i]!), ...grown, ...blocked].map(({ taskUuid }) => taskUuid),
+    ...answer.takenFrom,
+  ]);
+  const failing = batch.filter((step, i) => step.failsTask !== undefined && !answer.refused.includes(i));
+  const { tasks: decided, queued } = await decideLocked(on, [...reached]);
+  const failed = await failedTasks(on.tx, failing);
+  const tasks = [...decided.filter((task) => !failed.some(({ taskUuid }) => taskUuid === task.taskUuid)), ...failed];
+  const isDecided = new Set(tasks.map(({ taskUuid }) => taskUuid));
+  const hasEnded = (task: DecidedTask): task is DecidedTask & Pick<EndedTaskRow, 'state'> =>
+    task.waits === 0 && ['complete', 'blocked_by_failures', 'error'].includes(task.state);
+  return {
+    ...answer,
+    ended: [...answer.ended.filter(({ taskUuid }) => !isDecided.has(taskUuid)), ...tasks.filter(hasEnded)],
+    queued: answer.queued + queued,
+    takenFrom: [...answer.takenFrom, ...tasks.filter(({ stopped }) => stopped).map(({ taskUuid }) => taskUuid)],
+  };
+}
+
+/** Ends the tasks that a step of the type `fail` ends. */
+async function failedTasks(tx: Db, failing: readonly Recording[]): Promise<DecidedTask[]> {
+  const reasons = new Map(failing.map(({ taskUuid, failsTask }) => [taskUuid, failsTask!]));
+  if (reasons.size === 0) return [];
+  const ends = [...reasons].map(([taskUuid, reason]) => ({ taskUuid, state: 'steps_in_process', reason }));
+  const stopped = new Set(await failTasks(tx, ends, 'fail'));
+  return ends.map(({ taskUuid }) => {
+    return { taskUuid, state: 'error', shown: 'error', waits: 0, ms: 0, stopped: stopped.has(taskUuid) };
   });
 }
 
-/** Records outcomes in locked tasks, and starts the next workers of their batches. All statements are sent together. */
-export async function recordLocked(
+async function recordAndMove(
   { tx, templates }: { tx: Db; templates: TemplateStore },
   batch: readonly Recording[],
-  own: OwnClaim & { dynamic: boolean },
+  own: OwnClaim & { variant: RecordVariant },
 ): Promise<Omit<RecordAnswer, 'revised'>> {
   const recording = recordSteps(tx, batch, own);
-  const moving = own.dynamic ? batch.filter((step) => movesBatches(templates, step)) : [];
+  const moving = own.variant === 'static' ? [] : batch.filter((step) => movesBatches(templates, step));
   if (moving.length === 0) return { ...(await recording), takenFrom: [] };
-  const failed = moving.filter((step) => isWorkerIndex(step.idx) && FAILURES.has(step.kind));
+  const failed = moving.filter((step) => isWorkerIndex(step.idx) && FAILED_KINDS.has(step.kind));
   const [answer, rests, released] = await Promise.all([
     recording,
     failed.length > 0 ? cancelRestOfBatches(tx, failed) : [],
@@ -66,8 +134,6 @@ export async function recordLocked(
   ]);
   return withBatches(answer, rests, released);
 }
-
-const FAILURES: ReadonlySet<RecordedStep['kind']> = new Set([KIND.retryable, KIND.permanent, KIND.lost]);
 
 /**
  * Returns whether batch workers may start when a step ends. The step may be a worker that makes room for the next one.

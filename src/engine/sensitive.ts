@@ -46,7 +46,8 @@ function sensitiveExpressions(
   const isSensitive = ({ reads }: Expression) =>
     reads.some(({ root, keys: [first, ...rest], keys }) => {
       if (root === 'context') return leadsTo(context, keys);
-      return root === 'steps' && leadsTo(steps.get(first ?? ''), rest);
+      // The text of an error may have any value that its handler read.
+      return root === 'errors' || (root === 'steps' && leadsTo(steps.get(first ?? ''), rest));
     });
   const map = orFailure(() => expressionMap(texts));
   if (map instanceof ExpressionFailed) return ALL;

@@ -22,7 +22,7 @@ import {
 } from '../store/sweep.ts';
 import type { DeclaredEvent } from './events/declared-events.ts';
 import type { StoredExecution } from './events/logged-event.ts';
-import { recordLocked } from './record.ts';
+import { recordLocked, variantOf } from './record.ts';
 import type { StepError } from './task-view.ts';
 import type { TemplateStore } from './template-store.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
@@ -142,12 +142,9 @@ async function takeBackFrom(
     );
   const eventsStored = await storeEventsOfLost(on, lost);
   if (failing.length === 0) return { steps: taken, ended: [], takenFrom: [], queued, eventsStored };
-  const answer = await recordLocked(on, failing.map(lostWithLastAttempt), {
-    freeSlots: 0,
-    token: 0,
-    lastRank: -101,
-    dynamic: true,
-  });
+  const variant = variantOf(on.templates, failing.map(lostWithLastAttempt)) === 'routed' ? 'routed' : 'dynamic';
+  const own = { freeSlots: 0, token: 0, lastRank: -101, variant } as const;
+  const answer = await recordLocked(on, failing.map(lostWithLastAttempt), own);
   return {
     steps: taken.map((row) => (row.state === 'failing' ? { ...row, state: 'error' } : row)),
     ended: answer.ended,

@@ -3,10 +3,10 @@ import type { ExpressionValues } from '../expressions/expression.ts';
 import { ExpressionFailed } from '../expressions/expression-error.ts';
 import { type ExpressionMap, evaluateMap, expressionMap, orFailure } from '../expressions/expression-map.ts';
 import type { Fields } from '../model/json.ts';
-import { loadResults, type ResultRow } from '../store/read-steps.ts';
+import { type FailureRow, loadFailures, loadResults, type ResultRow } from '../store/read-steps.ts';
 import type { TaskRow } from '../store/tasks.ts';
 import { compileStored } from '../template/json-schema-check.ts';
-import { type Task, taskView } from './task-view.ts';
+import { type AttemptDetail, type Task, taskView } from './task-view.ts';
 import type { Snapshot } from './template-store.ts';
 
 /** Maximum size of the results that the output of a task reads, in characters. */
@@ -65,7 +65,7 @@ async function addOutputs(database: Db, ended: readonly Ended[]): Promise<void> 
     const results = own.flatMap(({ idx, result }) =>
       result === null ? [] : [[names[idx]!, JSON.parse(result) as unknown] as const],
     );
-    Object.assign(one.task, outputOf(one, Object.fromEntries(results)));
+    Object.assign(one.task, outputOf(one, Object.fromEntries(results), await failuresFor(database, one)));
   }
 }
 
@@ -76,9 +76,35 @@ async function resultsFor(database: Db, ended: readonly Ended[]): Promise<Result
   return wanted.length > 0 ? loadResults(database, wanted, MOST_READ) : [];
 }
 
+/** Returns the failures that the output reads, which steps after them have handled. */
+async function failuresFor(database: Db, { task: { taskUuid }, snapshot, output }: Ended): Promise<Fields> {
+  if (output.failures.length === 0) return {};
+  const { names, indexOf } = snapshot.graph;
+  const steps = output.failures.map((name) => ({ taskUuid, idx: indexOf.get(name)! }));
+  return failuresByName(names, await loadFailures(database, steps));
+}
+
+/** Returns failures by the name of their step, as expressions read them. */
+export function failuresByName(names: readonly string[], rows: readonly FailureRow[]): Fields {
+  return Object.fromEntries(
+    rows.map(({ idx, number, error }) => {
+      const {
+        message = '',
+        error_type = null,
+        error_code = null,
+      } = JSON.parse(error ?? '{}') as NonNullable<AttemptDetail['error']>;
+      return [names[idx]!, { type: error_type, message, code: error_code, attempts: number }];
+    }),
+  );
+}
+
 /** Returns the output of a task, or why it has none. */
-function outputOf({ task, snapshot, output }: Ended, steps: Fields): Pick<Task, 'output' | 'outputError'> {
-  const made = orFailure(() => evaluateMap(output, valuesOf(task, steps)));
+function outputOf(
+  { task, snapshot, output }: Ended,
+  steps: Fields,
+  errors: Fields,
+): Pick<Task, 'output' | 'outputError'> {
+  const made = orFailure(() => evaluateMap(output, valuesOf(task, steps, errors)));
   if (made instanceof ExpressionFailed) return { outputError: `output.${made.message}` };
   const { outputSchema } = snapshot.template;
   const [wrong] = outputSchema ? compileStored(outputSchema)(made) : [];
@@ -87,11 +113,12 @@ function outputOf({ task, snapshot, output }: Ended, steps: Fields): Pick<Task, 
     : { output: made };
 }
 
-function valuesOf(task: Task, steps: Fields): ExpressionValues {
+function valuesOf(task: Task, steps: Fields, errors: Fields): ExpressionValues {
   const { taskUuid: uuid, namespace, name, version, tags, priority } = task;
   return {
     context: task.context,
     steps,
+    errors,
     task: {
       uuid,
       namespace,

@@ -6,6 +6,7 @@ import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
+import { HELD } from '../model/routes.ts';
 import type { TaskLimits } from '../model/task-limits.ts';
 import { type ActiveVersion, activeVersions, lockActive, readActive, setActive } from '../store/active-versions.ts';
 import { lockPausesShared } from '../store/pauses/pauses.ts';
@@ -57,6 +58,8 @@ export interface Snapshot {
   events: readonly (DeclaredEvents | undefined)[];
   /** Whether a step waits by its type, without a user handler. */
   hasWaits: boolean;
+  /** Whether a step has expressions that are evaluated before it starts. */
+  hasExpressions: boolean;
   /** Undefined if the template declares no sensitive values. */
   sensitive: SensitiveValues | undefined;
 }
@@ -173,6 +176,7 @@ export class TemplateStore {
         limits: limitsOf(template.lifecycle),
         waits: hasWaits(template),
         byProgram: arrival === 'program',
+        routed: graph.routed,
       };
       const [before] = await newestDigests(tx, [template]);
       const other = before && before.digest !== digest ? before.digest : undefined;
@@ -411,6 +415,7 @@ export class TemplateStore {
       events: template.steps.map(declaredEvents),
       limits: limitsOf(template.lifecycle),
       hasWaits: waits,
+      hasExpressions: template.steps.some(({ when, inputs, message }) => when !== null || inputs || message !== null),
       sensitive: sensitiveValues(template),
       expansionOf: (idx, result) => expansionOf({ template, graph }, { idx, result, limits: this.#limits }),
     };
@@ -522,7 +527,7 @@ function storedGraph(template: TaskTemplate, graph: TemplateGraph) {
     steps: template.steps.map((step, idx) => ({
       name: step.name,
       callable: step.handler.callable,
-      parents: graph.parents[idx]!.length,
+      parents: graph.parents[idx]!.length + (graph.runIf[idx] === 'failed' ? HELD : 0),
       initial: graph.initial[idx]!,
       maxAttempts: step.retry.maxAttempts,
       retryable: step.retry.retryable,

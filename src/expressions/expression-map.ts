@@ -1,12 +1,15 @@
 import type { Fields } from '../model/json.ts';
 import { Expression, type ExpressionValues } from './expression.ts';
 import { ExpressionError, ExpressionFailed } from './expression-error.ts';
+import type { Read } from './reads.ts';
 
-/** The expressions of `inputs` or `output`, ready to be evaluated. */
+/** The expressions of one place in a template, such as `inputs` or `output`, ready to be evaluated. */
 export interface ExpressionMap {
   readonly expressions: ReadonlyMap<string, Expression>;
   /** The steps whose results they read. */
   readonly steps: readonly string[];
+  /** The steps whose failures they read. */
+  readonly failures: readonly string[];
 }
 
 const compiled = new WeakMap<Readonly<Record<string, string>>, ExpressionMap>();
@@ -20,8 +23,9 @@ export function expressionMap(texts: Readonly<Record<string, string>>): Expressi
   if (!map) {
     const named = Object.entries(texts).map(([name, text]) => [name, compile(name, text)] as const);
     const reads = named.flatMap(([, expression]) => expression.reads);
-    const steps = reads.flatMap(({ root, keys }) => (root === 'steps' && keys[0] ? [keys[0]] : []));
-    map = { expressions: new Map(named), steps: [...new Set(steps)] };
+    const readOf = (wanted: Read['root']) =>
+      new Set(reads.flatMap(({ root, keys }) => (root === wanted && keys[0] ? [keys[0]] : [])));
+    map = { expressions: new Map(named), steps: [...readOf('steps')], failures: [...readOf('errors')] };
     compiled.set(texts, map);
   }
   return map;

@@ -25,6 +25,7 @@ export const STEP_STATES = [
   'waiting_for_retry',
   'waiting',
   'complete',
+  'skipped',
   'error',
   'cancelled',
   'resolved_manually',

@@ -8,9 +8,14 @@ export const WAIT_KINDS = ['start', 'timer', 'signal', 'approval', 'completion',
 export type WaitKind = (typeof WAIT_KINDS)[number];
 
 /** The built-in handlers of step types that need no user handler, by type. Every worker has them. */
-export const WAIT_CALLABLES = { timer: 'tasker.timer', signal: 'tasker.signal', approval: 'tasker.approval' } as const;
+export const WAIT_CALLABLES = {
+  timer: 'tasker.timer',
+  signal: 'tasker.signal',
+  approval: 'tasker.approval',
+  fail: 'tasker.fail',
+} as const;
 
-/** Returns whether steps of this type wait, and so need no user handler. */
+/** Returns whether steps of this type wait or end their task, and so need no user handler. */
 export function waitsByType(type: string): type is keyof typeof WAIT_CALLABLES {
   return Object.hasOwn(WAIT_CALLABLES, type);
 }

@@ -1,9 +1,10 @@
 import type { Db } from '../db/statement.ts';
+import { HELD } from '../model/routes.ts';
 import { columns, sql } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
 
 const STEP_COLUMNS = `
-s.idx, coalesce(bw.name, ts.name) name, ts.name "templateName", ts.callable, s.state::text, s.remaining, s.attempts, s.spared,
+s.idx, coalesce(bw.name, ts.name) name, ts.name "templateName", ts.callable, s.state::text, s.remaining & ${HELD - 1} remaining, s.attempts, s.spared,
        s.max_attempts "maxAttempts", s.retryable, coalesce(s.rerun, 0) rerun, s.result, tasker.iso(s.next_at) "nextAt", tasker.iso(s.started_at) "startedAt",
        tasker.iso(s.done_at) "doneAt", tasker.iso(t.created_at) "createdAt",
        case when s.state = 'waiting' then (
@@ -11,7 +12,7 @@ s.idx, coalesce(bw.name, ts.name) name, ts.name "templateName", ts.callable, s.s
                                   'calls', x.calls, 'settings', x.settings, 'progress', x.progress - 'claims')::text
            from tasker.wait x where x.task_uuid = s.task_uuid and x.idx = s.idx and x.ended_at is null offset 0) end wait,
        tasker.iso(greatest(t.created_at, s.started_at, s.done_at, h.ended_at)) "updatedAt",
-       case when ts.initial then ts.parents else (
+       case when ts.initial then ts.parents & ${HELD - 1} else (
          select count(*)::int from (
            select p.idx from tasker.template_edge e join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
             where e.template_id = t.template_id and e.child = ts.idx
@@ -192,6 +193,40 @@ export interface ResultRow extends StepKey {
  */
 export async function loadResults(db: Db, keys: readonly StepKey[], maxSize: number): Promise<ResultRow[]> {
   return (await db.query<ResultRow>(LOAD_RESULTS, [...columns(keys, 'taskUuid', 'idx'), maxSize])).rows;
+}
+
+const LOAD_FAILURES = sql('load_failures')`
+select d.idx, coalesce(h.number, h.attempt) number, (h.detail -> 'error')::text error
+  from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
+ cross join lateral (
+   select 1 from tasker.step x where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state = 'error' offset 0) s
+ cross join lateral (
+   select * from tasker.history x where x.task_uuid = d.task_uuid and x.idx = d.idx order by x.attempt desc limit 1) h`;
+
+/** The failure of a step. */
+export interface FailureRow {
+  idx: number;
+  /** The number of its last attempt. */
+  number: number;
+  /** JSON text. */
+  error: string | null;
+}
+
+/** Returns the failures of these steps. Steps that are not in `error` are omitted. */
+export async function loadFailures(db: Db, steps: readonly StepKey[]): Promise<FailureRow[]> {
+  return (await db.query<FailureRow>(LOAD_FAILURES, columns(steps, 'taskUuid', 'idx'))).rows;
+}
+
+const ENDED_WITHOUT_RESULT = sql('ended_without_result')`
+select s.task_uuid "taskUuid", s.idx
+  from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
+ cross join lateral (
+   select x.task_uuid, x.idx from tasker.step x
+    where x.task_uuid = d.task_uuid and x.idx = d.idx and x.state in ('skipped', 'error', 'cancelled') offset 0) s`;
+
+/** Returns the steps among these that were skipped, failed or were cancelled. */
+export async function endedWithoutResult(db: Db, steps: readonly StepKey[]): Promise<StepKey[]> {
+  return (await db.query<StepKey>(ENDED_WITHOUT_RESULT, columns(steps, 'taskUuid', 'idx'))).rows;
 }
 
 const HELD_STEPS = sql('held_steps')`

@@ -5,18 +5,30 @@ import { columns, sqlFile } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
 
 /**
- * The variants of the statement: for templates with and without dynamic steps, and with and without events to store.
+ * The variants of the statement: for templates without dynamic steps, with them, and with conditions or routes; each with
+ * and without events to store. Each variant can do what those before it do.
  */
 const RECORD_STEPS = {
   static: { plain: sqlFile('record_steps'), events: sqlFile('record_steps_events') },
   dynamic: { plain: sqlFile('record_steps_dynamic'), events: sqlFile('record_steps_dynamic_events') },
+  routed: { plain: sqlFile('record_steps_routed'), events: sqlFile('record_steps_routed_events') },
 };
+
+/** The templates that a statement is for. */
+export type RecordVariant = keyof typeof RECORD_STEPS;
 
 const RECORD_WAITS = sqlFile('record_waits');
 const RECORD_TIMERS = sqlFile('record_timers');
 
 /** The outcome of one attempt, as the statement takes it. Attempts that begin to wait are recorded by beginWaits. */
-export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3, lost: 4, waits: 5 } as const;
+export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3, lost: 4, waits: 5, skipped: 6 } as const;
+
+/** The ends of an attempt that failed. */
+export const FAILED_KINDS: ReadonlySet<(typeof KIND)[keyof typeof KIND]> = new Set([
+  KIND.retryable,
+  KIND.permanent,
+  KIND.lost,
+]);
 
 /** The end of one attempt. */
 export interface RecordedStep extends HeldKey {
@@ -77,14 +89,14 @@ export type ChildRow = Pick<
 /** A task that ended or became blocked with this recording. */
 export interface EndedTaskRow {
   taskUuid: string;
-  state: 'complete' | 'blocked_by_failures';
+  state: 'complete' | 'blocked_by_failures' | 'error';
   /** Milliseconds since its creation. */
   ms: number;
 }
 
 /** A step that did not complete, with its new state. */
 export interface UncompletedRow extends Pick<ChildRow, 'taskUuid' | 'idx' | 'attempts' | 'spared' | 'maxAttempts'> {
-  state: 'enqueued' | 'waiting_for_retry' | 'error';
+  state: 'enqueued' | 'waiting_for_retry' | 'error' | 'skipped';
 }
 
 /** The result of a recording. */
@@ -98,6 +110,8 @@ export interface Recorded {
   queued: number;
   /** The time of the stored events, in ISO 8601. Undefined if none were stored. */
   recordedAt: string | undefined;
+  /** Indexes in the batch after which the program must decide the steps of their tasks. */
+  decided: number[];
 }
 
 /**
@@ -121,6 +135,8 @@ interface AnswerRow {
   /** Present only for the statement that stores events. */
   recordedAt?: string;
   uncompleted: string | null;
+  /** Present only for the statement for conditions and routes. */
+  decided?: string | null;
   /** Present only for the statement that ends waits. */
   waitEnds?: string | null;
 }
@@ -132,12 +148,12 @@ interface AnswerRow {
 export async function recordSteps(
   db: Db,
   batch: readonly RecordedStep[],
-  own: OwnClaim & { dynamic?: boolean },
+  own: OwnClaim & { variant: RecordVariant },
 ): Promise<Recorded> {
   const values = parameters(batch, own);
   const events = columnOfSome(batch, (step) => step.events?.text() ?? 'null');
   if (events !== '[]') values.push(events);
-  const statement = RECORD_STEPS[own.dynamic ? 'dynamic' : 'static'][events === '[]' ? 'plain' : 'events'];
+  const statement = RECORD_STEPS[own.variant][events === '[]' ? 'plain' : 'events'];
   return readAnswer((await db.query<AnswerRow>(statement, values)).rows[0]!, batch);
 }
 
@@ -218,6 +234,7 @@ function readAnswer(row: AnswerRow, batch: readonly RecordedStep[]): Recorded {
     refused: refusedIn(row.accepted, batch.length),
     queued: row.queued,
     recordedAt: row.recordedAt,
+    decided: numbersIn(row.decided ?? null).map((ord) => ord - 1),
   };
 }
 

@@ -20,8 +20,8 @@ export async function namespaceIds(db: Db, names: readonly string[]): Promise<nu
 const REGISTER_TEMPLATE = sql('register_template')`
 insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition,
   stale_action, max_duration_minutes, max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes,
-  max_steps_in_process_minutes, max_waiting_minutes, waits, registered_by_program, paused)
-values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, $16, exists (
+  max_steps_in_process_minutes, max_waiting_minutes, waits, registered_by_program, routed, paused)
+values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, $16, $17, exists (
   select 1 from tasker.pause p where p.task_uuid is null and p.namespace_id = $1 and p.resumed_at is null
      and (p.name is null or p.name = $2) and (p.version is null or p.version = $3)))
 on conflict (namespace_id, name, version, digest) do update
@@ -42,6 +42,8 @@ export interface NewTemplate extends Omit<RegisteredVersion, 'namespace'> {
   waits: boolean;
   /** Whether a program registers it, and not a request over HTTP. Remains true once it was. */
   byProgram: boolean;
+  /** Whether its steps may be skipped or end the task. */
+  routed: boolean;
 }
 
 /**
@@ -64,6 +66,7 @@ export async function registerTemplate(
     limits,
     waits,
     byProgram,
+    routed,
   } = template;
   const { rows } = await db.query<{ id: number; fresh: boolean; byProgram: boolean }>(REGISTER_TEMPLATE, [
     ...[namespaceId, name, version, digest, identityStrategy, initialCount, rootCount, definition],
@@ -75,6 +78,7 @@ export async function registerTemplate(
     limits?.waitingMinutes ?? null,
     waits,
     byProgram,
+    routed,
   ]);
   return rows[0]!;
 }

@@ -54,6 +54,7 @@ function stepOf(step: StepFile): StepTemplate {
     ...waitsOf(step),
     handler: handlerOf(step),
     dependencies: [...new Set(step.dependencies)],
+    when: step.when == null ? null : String(step.when),
     inputs: expressionsOf(step.inputs),
     retry: retryOf(step.retry ?? {}),
     publishesEvents: (step.publishes_events ?? []).map((event) =>

@@ -1,5 +1,6 @@
 import { checkExpression, type ExpressionScope } from '../expressions/check-expression.ts';
 import { ExpressionError } from '../expressions/expression-error.ts';
+import { messageParts } from '../expressions/message.ts';
 import { allowsKey, closedKeysOf } from '../model/closed-keys.ts';
 import { type Fields, isFields } from '../model/json.ts';
 import { waitsByType } from '../model/waits.ts';
@@ -23,9 +24,17 @@ export function expressionRules(data: unknown, steps: readonly StepSketch[]): Fi
     placed.flatMap((one) => expressionFindings(one, scope, data));
   return [
     ...steps.flatMap((step) => {
-      const inputs = expressionsIn(step.fields.inputs, [...step.path, 'inputs']);
-      if (inputs.length === 0) return [];
-      return [...unusedInputs(step), ...findings(inputs, { context, ...readable(step) })];
+      const { inputs: map, when, message } = step.fields;
+      const inputs = expressionsIn(map, [...step.path, 'inputs']);
+      const conditions = typeof when === 'string' ? [{ text: when, path: [...step.path, 'when'] }] : [];
+      if (inputs.length === 0 && conditions.length === 0 && typeof message !== 'string') return [];
+      const scope = { context, ...readable(step) };
+      return [
+        ...(inputs.length > 0 ? unusedInputs(step) : []),
+        ...findings(inputs, scope),
+        ...findings(conditions, { ...scope, condition: true }),
+        ...messageFindings(message, { path: [...step.path, 'message'], scope, data }),
+      ];
     }),
     ...findings(expressionsIn(task.output, ['output']), { context, ...readable(undefined) }),
     ...outputKeys(task),
@@ -48,6 +57,35 @@ function expressionFindings({ text, path }: Placed, scope: ExpressionScope, data
     const message = `${phraseOf(path, data)}: ${error.message}`;
     return [{ severity: 'error', code: 'bad_expression', message, path, inside: { text, offset: error.offset } }];
   }
+}
+
+/** Checks the expressions of a message. Their places are inside its text. */
+function messageFindings(
+  message: unknown,
+  { path, scope, data }: { path: Path; scope: ExpressionScope; data: unknown },
+): Finding[] {
+  if (typeof message !== 'string') return [];
+  const wrong = (error: unknown, at: number): Finding[] => {
+    if (!(error instanceof ExpressionError)) throw error;
+    const text = `${phraseOf(path, data)}: ${error.message}`;
+    const inside = { text: message, offset: at + error.offset };
+    return [{ severity: 'error', code: 'bad_expression', message: text, path, inside }];
+  };
+  let parts: ReturnType<typeof messageParts>;
+  try {
+    parts = messageParts(message);
+  } catch (error) {
+    return wrong(error, 0);
+  }
+  return parts.flatMap((part) => {
+    if (typeof part === 'string') return [];
+    try {
+      checkExpression(part.expression, scope);
+      return [];
+    } catch (error) {
+      return wrong(error, part.offset);
+    }
+  });
 }
 
 /** Steps without a handler of the user have nothing that could read inputs. */

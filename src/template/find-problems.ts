@@ -14,6 +14,7 @@ import {
 import { locate, pathText, phraseOf } from './locate.ts';
 import { ORIGINAL_KEYS } from './original-keys.ts';
 import type { ReadYaml } from './read-yaml.ts';
+import { routeRules } from './route-rules.ts';
 import { type Path, type SpeltTwice, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
 import { dependencyRules, type Finding, MOST_SUGGESTIONS, nameRules, sketchesOf } from './step-rules.ts';
 import { typeRules } from './type-rules.ts';
@@ -38,6 +39,7 @@ export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): 
     ...dependencyRules(steps, (step) => String(locate(read, [...step.path, 'dependencies']).written.at(-1))),
     ...typeRules(steps),
     ...waitRules(data, steps),
+    ...routeRules(steps),
     ...environmentRules(data, steps),
     ...retryRules(data, steps),
     ...defaultContextRules(data),

@@ -11,6 +11,7 @@ const SHAPES: Record<StepType, readonly [string, string]> = {
   timer: ['((', '))'],
   signal: ['>', ']'],
   approval: ['[/', '/]'],
+  fail: ['[\\', '\\]'],
 };
 
 /** Colors by the state of a step. Other states have no color. */
@@ -19,7 +20,7 @@ const COLORS: readonly (readonly [states: readonly string[], style: string])[] =
   [['in_progress', 'enqueued'], 'fill:#d0e8ff,stroke:#1971c2,color:#0b3d66'],
   [['waiting_for_retry', 'waiting'], 'fill:#fff0c2,stroke:#b08900,color:#5c4700'],
   [['error'], 'fill:#ffd9d9,stroke:#c92a2a,color:#7a1515'],
-  [['cancelled'], 'fill:#e9ecef,stroke:#868e96,color:#495057'],
+  [['cancelled', 'skipped'], 'fill:#e9ecef,stroke:#868e96,color:#495057'],
 ];
 
 /**

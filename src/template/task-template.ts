@@ -1,3 +1,5 @@
+import type { RunIf } from '../model/routes.ts';
+
 export { WAIT_CALLABLES, waitsByType } from '../model/waits.ts';
 
 /** A JSON value. */
@@ -21,6 +23,7 @@ export const STEP_TYPES = [
   'timer',
   'signal',
   'approval',
+  'fail',
 ] as const;
 export type StepType = (typeof STEP_TYPES)[number];
 
@@ -36,7 +39,7 @@ export type IdentityStrategy = (typeof IDENTITY_STRATEGIES)[number];
 export const STALENESS_ACTIONS = ['dlq', 'error', 'none'] as const;
 export type StalenessAction = (typeof STALENESS_ACTIONS)[number];
 /** The actions for a task that is blocked by failures. */
-export const BLOCKED_ACTIONS = ['dlq', 'none'] as const;
+export const BLOCKED_ACTIONS = ['dlq', 'error', 'none'] as const;
 
 /** The outcome of a step that publishes an event. */
 export const EVENT_CONDITIONS = ['success', 'failure', 'retryable_failure', 'permanent_failure', 'always'] as const;
@@ -192,6 +195,12 @@ export interface StepTemplate {
   systemDependency: string | null;
   /** The names of the steps that must be complete before this one is ready. */
   dependencies: string[];
+  /** The ends of the dependencies after which the step runs. Null is `complete`: all of them completed. */
+  runIf: RunIf | null;
+  /** An expression: if it is false when the step would start, the step is skipped. Null: it always runs. */
+  when: string | null;
+  /** Set for the type `fail` only: why the task ends, as text with `{{ expression }}`. */
+  message: string | null;
   /** Expressions whose values replace the task's context as the inputs of the handler. Null means the context. */
   inputs: Record<string, string> | null;
   retry: RetryPolicy;
@@ -230,7 +239,9 @@ export interface Lifecycle {
   stalenessAction: StalenessAction;
   autoFailOnTimeout: boolean | null;
   autoDlqOnTimeout: boolean | null;
-  /** The action if a task is blocked by failures: `dlq` adds it to the dead letters. Null is `none`. */
+  /**
+   * The action if a task is blocked by failures: `dlq` adds it to the dead letters, and `error` ends it. Null is `none`.
+   */
   onBlocked: (typeof BLOCKED_ACTIONS)[number] | null;
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { LONGEST_EXPRESSION } from '../expressions/cel.ts';
 import { LONGEST_NAMESPACE, NAMESPACE, NAMESPACE_CHARACTERS } from '../model/namespace.ts';
+import { RUN_IF } from '../model/routes.ts';
 import {
   BACKOFFS,
   BLOCKED_ACTIONS,
@@ -54,6 +55,12 @@ const expressionsFile = z
   .refine((fields) => Object.keys(fields).length <= MOST_EXPRESSIONS, {
     error: `must have at most ${MOST_EXPRESSIONS} entries`,
   });
+
+/** A condition. A boolean is an expression, too. */
+const conditionFile = z.union([z.string().max(LONGEST_EXPRESSION), z.boolean()]);
+
+/** Maximum length of the message of a step of the type `fail`, as the template has it. */
+const LONGEST_MESSAGE = 10_000;
 
 /** The paths of `sensitive:`. */
 const sensitiveFile = z.array(
@@ -165,7 +172,9 @@ export const batchFile = z
 export const stepFile = z.strictObject({
   name: named(128).meta({ description: 'Unique in the template.' }),
   description: z.string().max(255).nullish().meta({ description: 'For information only.' }),
-  handler: handlerFile.nullish().meta({ description: 'Required, except for the types timer, signal and approval.' }),
+  handler: handlerFile
+    .nullish()
+    .meta({ description: 'Required, except for the types timer, signal, approval and fail.' }),
   type: z.enum(STEP_TYPES).nullish().meta({ default: 'standard', description: 'The kind of step.' }),
   system_dependency: z
     .string()
@@ -175,6 +184,16 @@ export const stepFile = z.strictObject({
   dependencies: z.array(z.string().min(1).max(128)).nullish().meta({
     default: [],
     description: 'Names of the steps that must be complete before this one is ready.',
+  }),
+  run_if: z.enum(RUN_IF).nullish().meta({
+    description:
+      'The ends of the dependencies after which the step runs; otherwise it is skipped. Default complete: all completed.',
+  }),
+  when: conditionFile.nullish().meta({
+    description: 'An expression. If it is false when the step would start, the step is skipped.',
+  }),
+  message: z.string().min(1).max(LONGEST_MESSAGE).nullish().meta({
+    description: 'Why a step of the type fail ends its task: text with {{ expression }}. Required for this type.',
   }),
   inputs: expressionsFile.nullish().meta({
     description:
@@ -217,10 +236,10 @@ export const lifecycleFile = z
     staleness_action: z.enum(STALENESS_ACTIONS).nullish().meta({ default: 'dlq' }),
     auto_fail_on_timeout: z.boolean().nullish(),
     auto_dlq_on_timeout: z.boolean().nullish(),
-    on_blocked: z
-      .enum(BLOCKED_ACTIONS)
-      .nullish()
-      .meta({ default: 'none', description: 'With dlq, tasks that are blocked by failures become dead letters.' }),
+    on_blocked: z.enum(BLOCKED_ACTIONS).nullish().meta({
+      default: 'none',
+      description: 'With dlq, tasks that are blocked by failures become dead letters; with error, they end in error.',
+    }),
   })
   .meta({ description: 'The time limits of the states of a task, and the action if they are exceeded.' });
 

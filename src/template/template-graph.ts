@@ -1,4 +1,5 @@
 import { guardsOf, makersAbove, stepsInBranches } from '../model/branches.ts';
+import type { RunIf } from '../model/routes.ts';
 import type { StepType, TaskTemplate } from './task-template.ts';
 
 /** The dependencies between steps. Steps are identified by their index in `template.steps`. */
@@ -32,6 +33,10 @@ export interface TemplateGraph {
   beforeWorkers: ReadonlySet<number>;
   /** Whether a decision or a batch can add steps to a task. */
   dynamic: boolean;
+  /** The ends of its parents after which each step runs. Null: the template does not say. */
+  runIf: (RunIf | null)[];
+  /** Whether the states of its steps have consequences that only the program computes: steps may be skipped or end the task. */
+  routed: boolean;
   /** Steps without dependencies. */
   roots: number[];
   /**
@@ -75,6 +80,10 @@ export function graphOf(template: TaskTemplate): TemplateGraph {
       ),
     ),
     dynamic: types.some((type) => type === 'decision' || type === 'batchable' || type === 'batch_worker'),
+    runIf: steps.map(({ runIf }) => runIf),
+    routed:
+      template.lifecycle?.onBlocked === 'error' ||
+      steps.some(({ type, when, runIf }) => type === 'fail' || when !== null || (runIf ?? 'complete') !== 'complete'),
     roots: order.filter((index) => parents[index]!.length === 0),
     initial,
   };

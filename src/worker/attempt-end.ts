@@ -107,6 +107,11 @@ export function withheld(step: DispatchedStep, missed: NonNullable<Recording['mi
   return { ...released(step), missed };
 }
 
+/** Returns the end of a step whose condition is false. It spends no attempt. */
+export function skipped(step: DispatchedStep): AttemptEnd {
+  return withoutResult(step, KIND.skipped, undefined);
+}
+
 /** Returns the end that begins a wait. The attempt of the step ends with the wait. */
 export function waiting(step: DispatchedStep, wait: WaitRequest): AttemptEnd {
   return withoutResult(step, KIND.waits, wait);

@@ -59,6 +59,8 @@ export interface StepHost {
   event(step: DispatchedStep): FfiStepEvent;
   /** Loads the result of one of its ancestors from the database, as JSON text. */
   loadResult(step: DispatchedStep, idx: number): Promise<string | null>;
+  /** Loads the failures of steps before it by name. Steps that have not failed are omitted. */
+  loadFailures(step: DispatchedStep, names: readonly string[]): Promise<Fields>;
   saveCheckpoint(step: DispatchedStep, progress: CheckpointProgress): Promise<void>;
   transaction<T>(step: DispatchedStep, work: TransactionWork<T>): Promise<T>;
   /** Makes a token that completes the step, and stores its hash. */
@@ -141,6 +143,10 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   ended = false;
   /** Set when it was handed out as an event. Undefined if this worker calls its handlers itself. */
   delivery: StepDelivery | undefined;
+  /** Whether its expressions were evaluated. */
+  evaluated = false;
+  /** The message of a step of the type `fail`. Undefined before it is evaluated. */
+  message: string | undefined;
   /** The values of `inputs` in the template. Undefined if it has none, and before they are evaluated. */
   inputs: Fields | undefined;
   /** The lines that its handler logged. Undefined if there are none, or they are not kept. */
@@ -377,6 +383,11 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
       const text = this.#known.texts.get(place.idx);
       return text === undefined ? this.#host.loadResult(this, place.idx) : text;
     });
+  }
+
+  /** Returns the failures of ancestors, as expressions read them. Steps that have not failed are omitted. */
+  failures(names: readonly string[]): Promise<Fields> {
+    return this.#host.loadFailures(this, names);
   }
 
   /** Uses the results as they are now: an operator may have corrected them since the step was claimed. */

@@ -1,4 +1,4 @@
-import { KIND } from '../engine/engine.ts';
+import { FAILED_KINDS, KIND } from '../engine/engine.ts';
 import type { EventOutcome } from '../engine/events/declared-events.ts';
 import type { EventProblem } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
@@ -58,7 +58,7 @@ export class Publishing {
   prepare(end: AttemptEnd): AttemptEnd | Promise<AttemptEnd> {
     const { step } = end;
     const declared = step.task.snapshot.events[step.templateIdx];
-    if (!declared || end.kind === KIND.released || end.kind === KIND.waits) return end;
+    if (!declared || !(end.kind === KIND.completed || FAILED_KINDS.has(end.kind))) return end;
     const startedAt = this.#publishers ? performance.now() : 0;
     const made = prepareEvents(endedAttempt(end, this.#options.worker), declared, this.#publishers);
     if (!(made instanceof Promise)) return this.#made(end, made, startedAt);

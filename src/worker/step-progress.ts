@@ -1,4 +1,5 @@
 import { type EarlierCallsRow, type Engine, isConnectionError } from '../engine/engine.ts';
+import { failuresByName } from '../engine/task-output.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
 import type { CheckpointProgress } from '../handlers/step-context.ts';
@@ -51,11 +52,16 @@ function earlierCalls(
 export function stepProgress(
   engine: Engine,
   deadlines: Pick<Deadlines, 'restart'>,
-): Pick<StepHost, 'loadResult' | 'saveCheckpoint' | 'transaction' | 'completionToken'> {
+): Pick<StepHost, 'loadResult' | 'loadFailures' | 'saveCheckpoint' | 'transaction' | 'completionToken'> {
   return {
     async loadResult(step, idx) {
       const [row] = await engine.loadResults([{ taskUuid: step.taskUuid, idx }], Number.MAX_SAFE_INTEGER);
       return row?.result ?? null;
+    },
+    async loadFailures({ taskUuid, task }, names) {
+      const { indexOf } = task.snapshot.graph;
+      const steps = names.map((name) => ({ taskUuid, idx: indexOf.get(name)! }));
+      return failuresByName(task.snapshot.graph.names, await engine.loadFailures(steps));
     },
     async saveCheckpoint(step, progress) {
       if (step.transacting) throw insideTransaction(step);

@@ -1,4 +1,4 @@
-import { KIND, type RecordAnswer } from '../engine/engine.ts';
+import { FAILED_KINDS, KIND, type RecordAnswer } from '../engine/engine.ts';
 import { nameOf } from '../engine/template-store.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Counter, Histogram } from '../metrics/instrument.ts';
@@ -117,7 +117,7 @@ export class StepReports {
     this.refused += batch.length - accepted.length;
     for (const end of accepted) {
       if (end.kind === KIND.completed) this.counts.completed++;
-      else if (end.kind !== KIND.released && end.kind !== KIND.waits) this.counts.failed++;
+      else if (FAILED_KINDS.has(end.kind)) this.counts.failed++;
     }
     if (this.#metrics.on) this.#count(accepted);
     if (this.#writes('debug')) {
@@ -143,10 +143,8 @@ export class StepReports {
     let released = 0;
     let waiting = 0;
     for (const { step, kind, durationMs } of accepted) {
-      if (kind === KIND.released) {
-        released++;
-        continue;
-      }
+      if (kind === KIND.released) released++;
+      if (kind === KIND.released || kind === KIND.skipped) continue;
       const handler = this.#of(step);
       if (step.started) handler.duration.observe(durationMs / 1000);
       if (kind === KIND.completed) {
@@ -157,7 +155,7 @@ export class StepReports {
       } else if (kind === KIND.retryable) handler.retryable.add();
       else handler.permanent.add();
     }
-    const failed = accepted.length - completed - released - waiting;
+    const failed = accepted.filter(({ kind }) => FAILED_KINDS.has(kind)).length;
     this.#on.stepAttempts.of('completed').add(completed);
     if (failed > 0) this.#on.stepAttempts.of('failed').add(failed);
     if (released > 0) this.#on.stepAttempts.of('released').add(released);

@@ -19,6 +19,7 @@ const OUTCOMES: Record<AttemptEnd['kind'], string> = {
   [KIND.released]: 'released',
   [KIND.lost]: 'worker_lost',
   [KIND.waits]: 'waiting',
+  [KIND.skipped]: 'skipped',
 };
 
 /**

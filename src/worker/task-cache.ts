@@ -30,6 +30,8 @@ export interface KnownResults {
   withheld: Map<number, number>;
   /** Steps of the template that this task does not have and will never have. */
   absent: Set<number>;
+  /** Steps that ended without a result, in templates with dynamic steps and routes. They are among {@link absent}, too. */
+  without: Set<number>;
   /** Workers of finished batches, by the template step that they were created from. */
   batches: Map<number, readonly BatchMember[]>;
 }
@@ -74,6 +76,7 @@ const nothingKnown = (): KnownResults => ({
   texts: new Map(),
   withheld: NONE_WITHHELD,
   absent: NONE_ABSENT,
+  without: NONE_ABSENT,
   batches: NO_BATCHES,
 });
 
@@ -221,15 +224,25 @@ export class TaskCache {
       }
     }
     if (into.size === 0) return false;
-    const [results, members] = await Promise.all([
+    const routed = wanted.filter(({ task: { snapshot } }) => snapshot.graph.routed && snapshot.graph.dynamic);
+    const [results, members, ended] = await Promise.all([
       steps.size > 0 ? engine.loadResults([...steps.values()], maxSize) : [],
       batches.size > 0 ? engine.batchResults([...batches.values()], maxSize) : [],
+      routed.length > 0 && steps.size > 0 ? engine.endedWithoutResult([...steps.values()]) : [],
     ]);
     const current = (taskUuid: string) => {
       const task = this.#tasks.get(taskUuid);
       return task && into.get(taskUuid) === task.known ? task : undefined;
     };
     for (const row of results) this.#keepRow(row, current(row.taskUuid));
+    for (const { taskUuid, idx } of ended) {
+      const known = current(taskUuid)?.known;
+      if (!known) continue;
+      if (known.absent === NONE_ABSENT) known.absent = new Set();
+      if (known.without === NONE_ABSENT) known.without = new Set();
+      known.absent.add(idx);
+      known.without.add(idx);
+    }
     const byBatch = new Map<string, BatchResultRow[]>([...batches.keys()].map((key) => [key, []]));
     for (const row of members) byBatch.get(`${row.taskUuid}:${templateIndex(row.idx)}`)!.push(row);
     for (const one of wanted) if (current(one.task.taskUuid)) this.#settle(one, byBatch);
@@ -242,7 +255,8 @@ export class TaskCache {
    */
   #settle({ task, templateIdx }: Wanted, loaded: ReadonlyMap<string, readonly BatchResultRow[]>): void {
     const { graph } = task.snapshot;
-    for (const idx of reachedFrom(graph, templateIdx, task.known)) {
+    const reached = graph.dynamic ? reachedFrom(graph, templateIdx, task.known) : graph.ancestors[templateIdx]!;
+    for (const idx of reached) {
       if (isKnown(task.known, idx) || task.known.withheld.has(idx)) continue;
       if (graph.types[idx] === 'batch_worker') {
         const rows = loaded.get(`${task.taskUuid}:${idx}`) ?? [];

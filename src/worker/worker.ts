@@ -5,14 +5,14 @@ import type { ExecutableHandler, StepHandlerResult } from '../handlers/step-hand
 import { outsideLogScopes } from '../logging/logger.ts';
 import { waitsByType } from '../model/waits.ts';
 import { backOff } from '../time/back-off.ts';
-import { type AttemptEnd, attemptEnd, possibleChildren, released, timedOut } from './attempt-end.ts';
+import { type AttemptEnd, attemptEnd, possibleChildren, released, skipped, timedOut } from './attempt-end.ts';
 import { ClaimLoop } from './claim-loop.ts';
 import type { DispatchChannel } from './dispatch-channel.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 import type { Reserved } from './recorder.ts';
 import { DEFAULT_VERSION, StepRunner } from './run-step.ts';
 import { shutDown } from './shutdown.ts';
-import { evaluateInputs } from './step-inputs.ts';
+import { type BeforeStart, evaluateStart, hasExpressions } from './step-expressions.ts';
 import { saveYield } from './step-progress.ts';
 import { beginWait } from './waits/built-in-waits.ts';
 import { actsIn, saveBeforeCall } from './waits/handler-waits.ts';
@@ -226,40 +226,43 @@ export class Worker implements WorkerHooks {
 
   #dispatch(step: DispatchedStep): void {
     const { channel } = this.#parts;
-    if (step.task.snapshot.hasWaits && waitsByType(step.template.type)) this.#wait(step);
-    else if (step.template.inputs && !step.inputs) this.#evaluate(step);
+    if (step.task.snapshot.hasExpressions && hasExpressions(step)) this.#evaluate(step);
+    else if (step.task.snapshot.hasWaits && waitsByType(step.template.type)) this.#wait(step);
     else if (channel) channel.offer(step);
     else if (this.#isAnnounced(step)) this.#runner.run(step);
     else void this.#announceAndRun(step);
   }
 
-  /** Evaluates the inputs of a step, and dispatches it. The step fails if one of them fails. */
+  /** Evaluates the expressions of a step, and dispatches it. It fails if one of them fails, and may be skipped. */
   #evaluate(step: DispatchedStep): void {
-    const failure = evaluateInputs(step);
-    if (failure instanceof Promise) void this.#evaluateLater(step, failure);
-    else if (failure) this.push(attemptEnd(step, failure, DEFAULT_VERSION));
-    else this.#dispatch(step);
+    const before = evaluateStart(step);
+    if (before instanceof Promise) void this.#evaluateLater(step, before);
+    else this.#goOn(step, before);
+  }
+
+  #goOn(step: DispatchedStep, before: BeforeStart): void {
+    if (before === undefined) this.#dispatch(step);
+    else this.push(before === 'skip' ? skipped(step) : attemptEnd(step, before, DEFAULT_VERSION));
   }
 
   /** Waits for results that were too large to be loaded with the step. */
-  async #evaluateLater(step: DispatchedStep, first: Promise<StepHandlerResult | undefined>): Promise<void> {
+  async #evaluateLater(step: DispatchedStep, first: Promise<BeforeStart>): Promise<void> {
     const { stopping, slots } = this.#parts;
-    let failure: StepHandlerResult | undefined;
+    let before: BeforeStart;
     for (let tries = 0, failing = first; ; tries++) {
       try {
-        failure = await failing;
+        before = await failing;
         break;
       } catch (error) {
-        this.#options.logger.debug({ error: messageOf(error) }, 'results for inputs of a step not read; retrying');
+        this.#options.logger.debug({ error: messageOf(error) }, 'results for expressions of a step not read; retrying');
         await backOff(tries);
         if (stopping.begun) break;
-        failing = Promise.resolve(evaluateInputs(step));
+        failing = Promise.resolve(evaluateStart(step));
       }
     }
     if (step.over) return;
-    if (stopping.begun || slots.free <= 0) this.push(released(step));
-    else if (failure) this.push(attemptEnd(step, failure, DEFAULT_VERSION));
-    else this.#dispatch(step);
+    if (stopping.begun || (slots.free <= 0 && before === undefined)) this.push(released(step));
+    else this.#goOn(step, before);
   }
 
   /** Whether the step can be started without announcing its handler, or has no handler here. */

@@ -45,14 +45,14 @@ it('recordings look up each step, task and batch by its key even if the tables w
   const step = { ...STEP, ...ENDED, claim: 1, kind: 0 } as const;
   const events = { size: 0, text: () => '{"events":[]}' };
   const plans = await plansOf(async (db) => {
-    for (const dynamic of [false, true]) {
-      await recordSteps(db, [step], { ...own, dynamic });
-      await recordSteps(db, [{ ...step, events }], { ...own, dynamic });
+    for (const variant of ['static', 'dynamic', 'routed'] as const) {
+      await recordSteps(db, [step], { ...own, variant });
+      await recordSteps(db, [{ ...step, events }], { ...own, variant });
     }
     await recordWaits(db, [{ ...STEP, ...ENDED, endedBy: 'elapsed' }]);
     await recordTimers(db, [STEP]);
   });
-  expect(plans).toHaveLength(6);
+  expect(plans).toHaveLength(8);
   for (const plan of plans) expectLookups(plan, 3);
 });
 

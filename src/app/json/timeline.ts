@@ -182,6 +182,7 @@ function currentSpans(step: Step, parts: StepParts, last: HistoryEntry | undefin
     case 'complete':
     case 'resolved_manually':
     case 'cancelled':
+    case 'skipped':
     case 'enqueued_for_orchestration':
     case 'enqueued_as_error_for_orchestration':
       return wait?.endedAt != null && !last

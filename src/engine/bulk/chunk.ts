@@ -24,6 +24,7 @@ import { type FailingStepRow, resetPlainSteps } from '../../store/retry-steps.ts
 import type { StepKey } from '../../store/step-key.ts';
 import { lockFreeTasks, taskStates } from '../../store/tasks.ts';
 import { closeRedriven } from '../dead-letters/redrive.ts';
+import { decideLocked, handledFailures } from '../decide.ts';
 import type { ActEffects } from '../engine.ts';
 import { type Expanding, retryLocked, settleLocked } from '../operator-actions.ts';
 import { reopenLocked } from '../rerun/rerun.ts';
@@ -97,7 +98,7 @@ export async function workOnChunk(
   const taskUuids = [...new Set(items.map((item) => item.taskUuid))];
   const free = new Set(await lockFreeTasks(tx, taskUuids));
   if (endsWithClaim(running.filter)) await lockReadySteps(tx, [...free]);
-  const live = await readLive(tx, running, { items, taskUuids });
+  const live = await readLive(tx, { engine, running }, { items, taskUuids });
   const [ready, locked] = [items, items].map((all, i) =>
     all.filter(({ taskUuid }) => (free.has(taskUuid) || !live.tasks.has(taskUuid)) === (i === 0)),
   ) as [BulkItemRow[], BulkItemRow[]];
@@ -142,20 +143,21 @@ function limited(items: readonly BulkItemRow[]): readonly BulkItemRow[] {
  */
 async function readLive(
   tx: Db,
-  { id, filter, conditions, action }: Running,
+  { engine, running: { id, filter, conditions, action } }: On,
   { items, taskUuids }: { items: readonly BulkItemRow[]; taskUuids: readonly string[] },
 ): Promise<LiveRows> {
   if (action === 'task_delete') await closeEntriesOf(tx, taskUuids, 'lifecycle');
   const seen = items.flatMap(seenOf).filter(({ idx }) => idx !== WHOLE_TASK);
   const isOfChange = (conditions?.updatedAfter ?? conditions?.updatedBefore ?? null) !== null;
   const step = actsOnSteps(action) ? null : conditions?.step;
-  const [tasks, steps, stale, changed, withStep, deadLetters] = await Promise.all([
+  const [tasks, steps, stale, changed, withStep, deadLetters, handled] = await Promise.all([
     liveTasks(tx, id, taskUuids),
     seen.length > 0 ? liveSteps(tx, seen) : [],
     filter?.stale ? staleAmong(tx, taskUuids) : undefined,
     isOfChange ? changedAmong(tx, taskUuids, conditions!) : undefined,
     step ? withStepAmong(tx, taskUuids, step) : undefined,
     openDeadLetters(tx, { action, filter }, taskUuids),
+    seen.length > 0 ? handledFailures({ tx, templates: engine.templates }, taskUuids) : new Map(),
   ]);
   return {
     tasks: new Map(tasks.map((task) => [task.taskUuid, task])),
@@ -164,6 +166,7 @@ async function readLive(
     changed,
     withStep,
     deadLetters,
+    handled,
   };
 }
 
@@ -208,6 +211,11 @@ async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
     if (/step_resolve|task_redrive/.test(running.action)) await outcome;
   }
   const all = await Promise.all(outcomes);
+  // A resolved step was decided on its own.
+  const retried = outcomes.length === 0 || !/retry|reset|redrive/.test(running.action) ? [] : all;
+  await decideLocked({ tx, templates: on.engine.templates }, [
+    ...new Set(retried.filter(({ outcome }) => outcome === 'done').map(({ taskUuid }) => taskUuid)),
+  ]);
   if (running.action === 'task_redrive') await closeAll(tx, on, { outcomes: all, judged });
   return all;
 }

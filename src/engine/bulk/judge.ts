@@ -19,6 +19,8 @@ export interface LiveRows {
   changed: ReadonlySet<string> | undefined;
   /** The tasks with a step that meets the filter. Undefined if the filter has no such condition, or selects steps. */
   withStep: ReadonlySet<string> | undefined;
+  /** The failed steps whose failure is handled, by task. */
+  handled: ReadonlyMap<string, ReadonlySet<number>>;
   /** The open dead letters of the tasks, for a redrive or a deletion. */
   deadLetters: ReadonlyMap<string, string>;
 }
@@ -65,7 +67,9 @@ export function judge(
   );
   if (same.length === 0) return { skip: changeOf(now[0]!) };
   if (noStep) return { skip: noStep };
-  return { steps: same.map(({ row }) => row!) };
+  const open = same.filter(({ row }) => !live.handled.get(task.taskUuid)?.has(row!.idx));
+  if (open.length === 0) return { skip: 'its failure is handled' };
+  return { steps: open.map(({ row }) => row!) };
 }
 
 /** Returns the states in which an action can be applied to a step that was listed individually. */

@@ -6,9 +6,8 @@ import { changeEntries, entryIds, lockEntries } from '../../store/dead-letters/c
 import { getDeadLetter } from '../../store/dead-letters/list.ts';
 import type { Operator } from '../../store/operator-actions.ts';
 import { stepNames } from '../../store/read-steps.ts';
-import { failingSteps } from '../../store/retry-steps.ts';
 import { getTasks, lockTasks, taskStates } from '../../store/tasks.ts';
-import { type Expanding, type OperatorOptions, onFreeTask, operatorOf, retryLocked } from '../operator-actions.ts';
+import { type Expanding, type OperatorOptions, onFreeTask, operatorOf, retryFailures } from '../operator-actions.ts';
 import { reopenLocked } from '../rerun/rerun.ts';
 import type { TaskState } from '../task-view.ts';
 import { deadLetterNotFound } from './entries.ts';
@@ -61,9 +60,7 @@ async function redriveLocked(
 ): Promise<Omit<Redrive, 'dlqEntryUuid'> | undefined> {
   const stateOf = async () => (await taskStates(tx, [taskUuid])).get(taskUuid) as TaskState;
   const statusBefore = await stateOf();
-  const failing = await failingSteps(tx, [taskUuid]);
-  const done = await Promise.all(failing.map((step) => retryLocked(tx, step, operator)));
-  const retried = failing.filter((_, i) => done[i]);
+  const retried = await retryFailures(tx, engine, taskUuid, operator);
   if (retried.length > 0) {
     const names = await stepNames(tx, taskUuid);
     const steps = retried.map(({ idx }) => names.get(idx) ?? String(idx));

@@ -94,6 +94,7 @@ function resultsAbove(
   { taskUuid, idx, rows }: { taskUuid: string; idx: number; rows: readonly StepRow[] },
 ): Record<string, StepExecutionResult> {
   const over = rows.filter((row) => row.idx !== idx && isOver(row));
+  const without = new Set(rows.filter(({ state }) => state === 'skipped' || state === 'error').map((row) => row.idx));
   const places = new Set(over.map((row) => row.idx));
   const batches = new Map<number, StepRow[]>();
   for (const row of over.filter((one) => isWorkerIndex(one.idx))) {
@@ -101,7 +102,7 @@ function resultsAbove(
     if (members) members.push(row);
     else batches.set(templateIndex(row.idx), [row]);
   }
-  const reached = new Set(reachedFrom(graph, templateIndex(idx), { texts: places, withheld: NONE, batches }));
+  const reached = new Set(reachedFrom(graph, templateIndex(idx), { texts: places, withheld: NONE, without, batches }));
   const seen = over.filter((row) => reached.has(templateIndex(row.idx)));
   return Object.fromEntries(seen.map((row) => [row.name, stepView(taskUuid, row).results!]));
 }

@@ -6,6 +6,8 @@ export interface EndedSteps {
   texts: { has(idx: number): boolean };
   /** The steps whose result was not loaded because it is too large. */
   withheld: { has(idx: number): boolean };
+  /** The steps that ended without a result: they were skipped, or their failure is handled. */
+  without: { has(idx: number): boolean };
   /** The batch workers, by the template step that they are created from. */
   batches: { get(idx: number): readonly unknown[] | undefined };
 }
@@ -23,7 +25,8 @@ export function* reachedFrom(graph: TemplateGraph, step: number, known: EndedSte
     if (!reached.has(idx)) continue;
     yield idx;
     const members = known.batches.get(idx);
-    if (!members && !known.texts.has(idx) && !known.withheld.has(idx)) continue;
+    const isEnded = known.texts.has(idx) || known.withheld.has(idx) || known.without.has(idx);
+    if (!members && !isEnded) continue;
     for (const parent of graph.parents[idx]!) {
       // A batch without results may not exist, but the step waited for its analyzer in any case.
       if (members?.length !== 0 || graph.types[parent] === 'batchable') reached.add(parent);

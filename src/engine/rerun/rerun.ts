@@ -7,6 +7,7 @@ import { planRerun } from '../../model/rerun.ts';
 import { earliestMinutes } from '../../model/task-limits.ts';
 import { noteAct } from '../../store/audit.ts';
 import { recountBatches, releaseWorkers } from '../../store/batches.ts';
+import { holdRoutes } from '../../store/decide.ts';
 import { recountSteps } from '../../store/expand-tasks.ts';
 import {
   type EarlierStepRow,
@@ -20,9 +21,10 @@ import {
 } from '../../store/rerun.ts';
 import { watchTaskAgain } from '../../store/stale-tasks.ts';
 import { lockTasks, taskStates } from '../../store/tasks.ts';
+import { decideLocked, handledFailures } from '../decide.ts';
 import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
 import type { StepState, TaskState } from '../task-view.ts';
-import type { Snapshot } from '../template-store.ts';
+import type { Snapshot, TemplateStore } from '../template-store.ts';
 
 // A rerun resets a part of a task to its state before it ran, in one transaction:
 //
@@ -142,7 +144,17 @@ export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOpt
     const unreadable = (await engine.templates.load([task.templateId], tx)).get(task.templateId);
     if (unreadable) throw unreadable;
     const snapshot = engine.templates.get(task.templateId);
-    const covering: Covering = { tx, taskUuid, snapshot, steps };
+    const { templates } = engine;
+    const handled = snapshot.graph.routed
+      ? (await handledFailures({ tx, templates }, [taskUuid])).get(taskUuid)
+      : undefined;
+    const covering: Covering = {
+      tx,
+      templates,
+      taskUuid,
+      snapshot,
+      steps: steps.map((step) => endedIn(step, handled)),
+    };
     const begin = beginning(covering, from);
     refuseUnlessReady(covering, begin);
     const covered = await coveredSteps(covering, begin);
@@ -177,7 +189,8 @@ export async function reopenLocked(tx: Db, engine: Expanding, taskUuid: string):
   if (back.length === 0) return undefined;
   const unreadable = (await engine.templates.load([task.templateId], tx)).get(task.templateId);
   if (unreadable) throw unreadable;
-  const covering = { tx, taskUuid, snapshot: engine.templates.get(task.templateId), steps };
+  const { templates } = engine;
+  const covering = { tx, templates, taskUuid, snapshot: templates.get(task.templateId), steps };
   const returned = new Set(back.map(({ idx }) => idx));
   const { status } = await restart(covering, task, { again: new Set(), removed: new Set(), returned, batches: [] });
   return { status, steps: back.map(({ name }) => name) };
@@ -186,9 +199,15 @@ export async function reopenLocked(tx: Db, engine: Expanding, taskUuid: string):
 /** The task that the functions below work on. */
 interface Covering {
   tx: Db;
+  templates: TemplateStore;
   taskUuid: string;
   snapshot: Snapshot;
   steps: readonly RerunStepRow[];
+}
+
+/** Returns a step with whether the steps after it still wait for it. They do not if it was skipped, or its failure is handled. */
+function endedIn(step: RerunStepRow, handled: ReadonlySet<number> | undefined): RerunStepRow {
+  return { ...step, over: step.over || step.state === 'skipped' || handled?.has(step.idx) === true };
 }
 
 /** The step from which a rerun begins. */
@@ -282,17 +301,19 @@ function describe(
 
 /** Resets the covered steps, and lets the task continue. */
 async function restart(
-  { tx, taskUuid, snapshot }: Covering,
+  { tx, templates, taskUuid, snapshot }: Covering,
   { reruns }: RerunTaskRow,
   { again, removed, returned, batches }: Covered,
 ): Promise<{ running: number; status: TaskState }> {
   const lists = { again: [...again], removed: [...removed], returned: [...returned] };
   const { running } = await putBack(tx, { taskUuid, rerun: reruns + 1, ...lists, batches });
   await recountSteps(tx, [taskUuid]);
+  if (snapshot.graph.routed) await holdRoutes(tx, [taskUuid]);
   await placeWorkers(tx, taskUuid);
   await recountBatches(tx, [taskUuid]);
   await restartTask(tx, taskUuid);
   await releaseWorkers(tx, [taskUuid]);
+  if (snapshot.graph.routed) await decideLocked({ tx, templates }, [taskUuid]);
   if (snapshot.limits) await watchTaskAgain(tx, { taskUuid, minutes: earliestMinutes(snapshot.limits) });
   const states = await taskStates(tx, [taskUuid]);
   return { running, status: states.get(taskUuid) as TaskState };

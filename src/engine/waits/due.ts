@@ -9,6 +9,7 @@ import { callAgain } from '../../store/waits/call-again.ts';
 import { type DueWait, deferWaits, lockDueWaits, postponeWaits } from '../../store/waits/due-waits.ts';
 import { openWaits } from '../../store/waits/read.ts';
 import type { Expanding } from '../operator-actions.ts';
+import { isStatic } from '../record.ts';
 import { withFreeTasks } from '../with-free-tasks.ts';
 import { approvalDue } from './approvals.ts';
 import { endedWait, endLocked } from './end.ts';
@@ -122,7 +123,7 @@ async function endTimers(
   const ids = new Set(due.filter(({ kind }) => kind === 'timer').map(({ templateId }) => templateId));
   const unreadable = await templates.load(ids, tx);
   const isPlain = ({ kind, templateId }: DueWait) =>
-    kind === 'timer' && !unreadable.has(templateId) && !templates.get(templateId).graph.dynamic;
+    kind === 'timer' && !unreadable.has(templateId) && isStatic(templates.get(templateId).graph);
   const timers = due.filter(isPlain);
   const others: StepKey[] = due.filter((wait) => !isPlain(wait));
   if (timers.length === 0) return { ended: [], others };

@@ -3,6 +3,7 @@ import type { Db } from '../../db/statement.ts';
 import { templateIndex } from '../../model/ids.ts';
 import { storableJson } from '../../model/json.ts';
 import { retryDelayMs } from '../../model/retry-delay.ts';
+import { holdRoutes } from '../../store/decide.ts';
 import { existingSteps } from '../../store/expand-tasks.ts';
 import { PINNED_PLANS } from '../../store/planner.ts';
 import { KIND, type Recorded, recordWaits } from '../../store/record-steps.ts';
@@ -10,7 +11,7 @@ import type { HeldKey, StepKey } from '../../store/step-key.ts';
 import { endWaits, FENCE_OF_WAITS } from '../../store/waits/end-waits.ts';
 import { takeRunning } from '../../store/waits/tokens.ts';
 import type { Expanding } from '../operator-actions.ts';
-import { grow, growthOf, type RecordAnswer, type Recording, recordLocked } from '../record.ts';
+import { grow, growthOf, isStatic, type RecordAnswer, type Recording, recordLocked, variantOf } from '../record.ts';
 import type { AttemptDetail } from '../task-view.ts';
 import type { EndedWait, WaitEnding } from './waits.ts';
 
@@ -57,9 +58,9 @@ export async function endLocked(
   return done;
 }
 
-/** Returns whether the end completes a step whose template has no dynamic steps. */
+/** Returns whether the end completes a step, and nothing but ready children follows from it. */
 function isPlain({ templates }: Expanding, { wait, kind }: WaitEnding): boolean {
-  return kind === 'completed' && !templates.get(wait.templateId).graph.dynamic;
+  return kind === 'completed' && isStatic(templates.get(wait.templateId).graph);
 }
 
 /** Ends waits and completes their steps in one statement. A result that cannot be stored is recorded as a failure. */
@@ -150,8 +151,13 @@ async function recordGrowing({ templates }: Expanding, tx: Db, batch: readonly R
     const existing = await existingSteps(tx, [...new Set(making.map((step) => step.taskUuid))]);
     await Promise.all(grow(tx, growthOf(templates, making, existing)));
   }
-  const dynamic = batch.some(({ templateId }) => templates.get(templateId).graph.dynamic);
-  return recordLocked({ tx, templates }, batch, { ...NO_CHILDREN, dynamic });
+  const variant = variantOf(templates, batch);
+  if (making.length > 0 && variant === 'routed')
+    await holdRoutes(
+      tx,
+      making.map(({ taskUuid }) => taskUuid),
+    );
+  return recordLocked({ tx, templates }, batch, { ...NO_CHILDREN, variant });
 }
 
 type Effects = Pick<EndedWait, 'state' | 'task' | 'queued' | 'takenFrom'>;

@@ -27,7 +27,7 @@ export interface EndedWait extends StepKey {
   /** ISO 8601. */
   endedAt: string;
   /** The state of the step now. */
-  state: 'complete' | 'enqueued' | 'waiting_for_retry' | 'error' | 'pending';
+  state: 'complete' | 'enqueued' | 'waiting_for_retry' | 'error' | 'pending' | 'skipped';
   /** The task, if it ended or became blocked with this wait. */
   task?: EndedTaskRow | undefined;
   /** Whether steps were queued. */

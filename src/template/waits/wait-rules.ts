@@ -14,7 +14,13 @@ const EXAMPLES: Readonly<Record<WaitType, string>> = {
   timer: 'timer: {for: 3d}',
   signal: 'signal: {name: payment_received}',
   approval: 'approval: {title: …}',
+  fail: 'message: …',
 };
+
+/** The field with the settings of each type. */
+const fieldOf = (type: WaitType): string => (type === 'fail' ? 'message' : type);
+/** What a step of each type does instead of calling a handler. */
+const doing = (type: WaitType): string => (type === 'fail' ? 'ends its task' : 'waits');
 
 /** Checks that steps have a handler or settings of their wait, and checks these settings. */
 export function waitRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
@@ -52,24 +58,26 @@ function handlerRules(step: StepSketch, data: unknown): Finding[] {
   const findings: Finding[] = [];
   const isKnown = (STEP_TYPES as readonly string[]).includes(type);
   // If the step has the settings of a wait, probably only its type is misspelt.
-  const mayWait = !isKnown && WAIT_TYPES.some((other) => given(fields, other));
+  const mayWait = !isKnown && WAIT_TYPES.some((other) => given(fields, fieldOf(other)));
   if (kind === undefined && !given(fields, 'handler') && !mayWait) {
     const where = phraseOf([...path, 'handler'], data);
     findings.push(error('missing_field', `${where} is missing; add \`handler: {callable: …}\``, [...path, 'handler']));
   }
-  if (kind !== undefined && !given(fields, kind)) {
-    const where = phraseOf([...path, kind], data);
-    findings.push(error('missing_field', `${where} is missing; add \`${EXAMPLES[kind]}\``, [...path, kind]));
+  if (kind !== undefined && !given(fields, fieldOf(kind))) {
+    const at = [...path, fieldOf(kind)];
+    const where = phraseOf(at, data);
+    findings.push(error('missing_field', `${where} is missing; add \`${EXAMPLES[kind]}\``, at));
   }
   if (kind !== undefined && given(fields, 'handler')) {
-    const message = `${kind} step \`${name}\` has a handler, but waits instead of calling one; remove it, or remove \`type: ${kind}\``;
+    const message = `${kind} step \`${name}\` has a handler, but ${doing(kind)} instead of calling one; remove it, or remove \`type: ${kind}\``;
     findings.push(atKey(error('handler_unused', message, [...path, 'handler'])));
   }
   if (!isKnown) return findings;
   for (const other of WAIT_TYPES) {
-    if (other === kind || !given(fields, other)) continue;
-    const message = `\`${other}\` of \`${name}\` has no effect on a ${type} step; write \`type: ${other}\`, or remove it`;
-    findings.push(atKey(error('wait_unused', message, [...path, other])));
+    const field = fieldOf(other);
+    if (other === kind || !given(fields, field)) continue;
+    const message = `\`${field}\` of \`${name}\` has no effect on a ${type} step; write \`type: ${other}\`, or remove it`;
+    findings.push(atKey(error('wait_unused', message, [...path, field])));
   }
   return findings;
 }

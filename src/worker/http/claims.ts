@@ -7,10 +7,10 @@ import { covers } from '../../model/announced.ts';
 import { templateIndex } from '../../model/ids.ts';
 import { waitsByType } from '../../model/waits.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
-import { attemptEnd, released } from '../attempt-end.ts';
+import { attemptEnd, released, skipped } from '../attempt-end.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
 import { DEFAULT_VERSION } from '../run-step.ts';
-import { evaluateInputs } from '../step-inputs.ts';
+import { evaluateStart } from '../step-expressions.ts';
 import { UnreadableTemplates } from '../unrunnable-steps.ts';
 import { beginWait } from '../waits/built-in-waits.ts';
 import type { Care } from './care.ts';
@@ -211,24 +211,29 @@ export class Claims {
     return started.filter((step) => step !== undefined);
   }
 
-  /** Begins a step. Records a failure instead, and returns undefined, if its inputs cannot be evaluated. */
+  /** Begins a step. Records its end instead, and returns undefined, if it is skipped or an expression fails. */
   async #begin(one: Given): Promise<DispatchedStep | undefined> {
     const { step } = one;
     step.begin();
-    const failure = await evaluateInputs(step);
-    if (!failure) return step;
-    void this.#options.recording.end(one, () => attemptEnd(step, failure, DEFAULT_VERSION));
+    const before = await evaluateStart(step);
+    if (before === undefined) return step;
+    void this.#options.recording.end(one, () =>
+      before === 'skip' ? skipped(step) : attemptEnd(step, before, DEFAULT_VERSION),
+    );
     return undefined;
   }
 
   /** Begins the wait of a step that runs no handler. */
   #wait(one: Given): void {
     const { given, recording } = this.#options;
-    void given.hydrate([one]).then(
-      () =>
+    const begin = async () => {
+      await given.hydrate([one]);
+      if (await this.#begin(one))
         beginWait(one.step, (end) => {
           if (end) void recording.end(one, () => end);
-        }),
+        });
+    };
+    void begin().catch(
       // The worker does not list the step, so it is taken back after two heartbeats.
       () => given.forget(one),
     );

@@ -1,7 +1,7 @@
-import { isConnectionError } from '../../engine/engine.ts';
+import { isConnectionError, KIND } from '../../engine/engine.ts';
 import { approvalSettings, signalSettings } from '../../engine/waits/wait-settings.ts';
 import { resultOfThrown } from '../../handlers/outcome.ts';
-import type { StepHandlerResult } from '../../handlers/step-handler.ts';
+import { StepHandlerResult } from '../../handlers/step-handler.ts';
 import type { WaitRequest } from '../../model/waits.ts';
 import type { ApprovalConfig, SignalConfig } from '../../template/task-template.ts';
 import { type AttemptEnd, attemptEnd, released, waiting } from '../attempt-end.ts';
@@ -41,10 +41,14 @@ export function beginWait(step: DispatchedStep, finish: (end: AttemptEnd | undef
 }
 
 function endOf(step: DispatchedStep, begun: Begun): AttemptEnd {
-  return 'kind' in begun ? waiting(step, begun) : attemptEnd(step, begun, DEFAULT_VERSION);
+  if ('kind' in begun) return waiting(step, begun);
+  const end = attemptEnd(step, begun, DEFAULT_VERSION);
+  if (step.message !== undefined && end.kind === KIND.completed) end.failsTask = step.message;
+  return end;
 }
 
 function waitOf(step: DispatchedStep): Begun | Promise<Begun> {
+  if (step.template.type === 'fail') return StepHandlerResult.success({ message: step.message ?? '' });
   const { timer, signal, approval } = step.template;
   if (timer) return timerWait(step, timer);
   return signal ? signalWait(signal) : approvalWait(approval!);

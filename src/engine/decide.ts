@@ -1,0 +1,178 @@
+import type { Db } from '../db/statement.ts';
+import { bornSteps } from '../model/branches.ts';
+import { isWorkerIndex, templateIndex } from '../model/ids.ts';
+import { type BatchNow, type Consequences, consequencesOf, routesToCreate } from '../model/routes.ts';
+import { recountBatches, releaseWorkers } from '../store/batches.ts';
+import {
+  batchesOfTasks,
+  type CountedTask,
+  countDecided,
+  decideSteps,
+  type RoutedTask,
+  routedTasks,
+} from '../store/decide.ts';
+import { addSteps } from '../store/expand-tasks.ts';
+import { failTasks } from '../store/stale-tasks.ts';
+import type { TemplateStore } from './template-store.ts';
+
+/** A task after its steps were decided. */
+export interface DecidedTask extends CountedTask {
+  /** Whether a running step was stopped, because the task ended. */
+  stopped: boolean;
+}
+
+/** What the decisions about tasks have changed. */
+export interface Decided {
+  /** The tasks whose templates have conditions or routes. */
+  tasks: DecidedTask[];
+  /** Number of steps that became ready. */
+  queued: number;
+}
+
+/** The actor of an end that a template asks for, in the history. */
+const ACTOR = 'lifecycle';
+
+/**
+ * Decides every step of these tasks whose parents have ended: it becomes ready or is skipped, at any depth, in the
+ * transaction that changed the states of its parents. Does nothing for templates without conditions and routes. Call it
+ * after lockTasks, and after every change of a step's state.
+ */
+export async function decideLocked(
+  { tx, templates }: { tx: Db; templates: TemplateStore },
+  taskUuids: readonly string[],
+): Promise<Decided> {
+  if (taskUuids.length === 0) return { tasks: [], queued: 0 };
+  const found = await readDecided({ tx, templates }, taskUuids);
+  if (found.length === 0) return { tasks: [], queued: 0 };
+  const changes = found.flatMap(({ taskUuid, changes }) => changes.map((change) => ({ taskUuid, ...change })));
+  if (changes.length > 0) await decideSteps(tx, changes);
+  let queued = changes.filter(({ state }) => state === 'enqueued').length;
+  const counted = await countDecided(
+    tx,
+    found.map(({ taskUuid, changes, open, blocking }) => {
+      const ready = changes.filter(({ state }) => state === 'enqueued').length;
+      return { taskUuid, open, blocking, ready };
+    }),
+  );
+  const withBatches = [...new Set(changes.filter(({ idx }) => isWorkerIndex(idx)).map(({ taskUuid }) => taskUuid))];
+  if (withBatches.length > 0) {
+    await recountBatches(tx, withBatches);
+    for (const [taskUuid, released] of await releaseWorkers(tx, withBatches)) {
+      queued += released;
+      const task = counted.find((one) => one.taskUuid === taskUuid)!;
+      Object.assign(task, { state: 'steps_in_process', shown: 'steps_in_process' });
+    }
+  }
+  return { tasks: await withEnds({ tx, templates }, found, counted), queued };
+}
+
+/** Ends the blocked tasks whose templates ask for it. */
+async function withEnds(
+  { tx, templates }: { tx: Db; templates: TemplateStore },
+  found: readonly (RoutedTask & Consequences)[],
+  counted: readonly CountedTask[],
+): Promise<DecidedTask[]> {
+  const templateOf = new Map(found.map(({ taskUuid, templateId }) => [taskUuid, templates.get(templateId)]));
+  const failing = counted.filter(
+    ({ taskUuid, shown }) =>
+      shown === 'blocked_by_failures' && templateOf.get(taskUuid)!.template.lifecycle?.onBlocked === 'error',
+  );
+  const ends = failing.map(({ taskUuid, shown }) => {
+    const { steps } = found.find((one) => one.taskUuid === taskUuid)!;
+    const { graph } = templateOf.get(taskUuid)!;
+    const names = steps.filter(({ state }) => state === 'error').map(({ idx }) => graph.names[templateIndex(idx)]!);
+    const first = [...new Set(names)].slice(0, 3).join(', ');
+    return { taskUuid, state: shown, reason: `blocked by failures of ${first} (on_blocked: error)` };
+  });
+  const stopped = new Set(ends.length > 0 ? await failTasks(tx, ends, ACTOR) : []);
+  const failed = new Set(ends.map(({ taskUuid }) => taskUuid));
+  return counted.map((task) => {
+    if (!failed.has(task.taskUuid)) return { ...task, stopped: false };
+    return { ...task, state: 'error', shown: 'error', waits: 0, stopped: stopped.has(task.taskUuid) };
+  });
+}
+
+/**
+ * Returns the failed steps of these tasks whose failure is handled, by task. Tasks without any are omitted. Call it after
+ * lockTasks.
+ */
+export async function handledFailures(
+  on: { tx: Db; templates: TemplateStore },
+  taskUuids: readonly string[],
+): Promise<Map<string, ReadonlySet<number>>> {
+  const tasks = await withTemplates(on, await routedTasks(on.tx, taskUuids));
+  const batches = await batchesIn(on, tasks);
+  const found = new Map<string, ReadonlySet<number>>();
+  for (const { taskUuid, templateId, steps } of tasks) {
+    const { handled } = consequencesOf(on.templates.get(templateId).graph, steps, batches.get(taskUuid) ?? new Map());
+    if (handled.size > 0) found.set(taskUuid, handled);
+  }
+  return found;
+}
+
+/** Reads tasks, creates the routes of decisions and analyzers that created nothing, and computes the consequences. */
+async function readDecided(
+  on: { tx: Db; templates: TemplateStore },
+  taskUuids: readonly string[],
+): Promise<(RoutedTask & Consequences)[]> {
+  const tasks = await withTemplates(on, await routedTasks(on.tx, taskUuids));
+  const batches = await batchesIn(on, tasks);
+  const done: (RoutedTask & Consequences)[] = [];
+  const growing: string[] = [];
+  for (const task of tasks) {
+    const { graph } = on.templates.get(task.templateId);
+    const own = batches.get(task.taskUuid) ?? new Map<number, BatchNow>();
+    if (graph.dynamic && (await createRoutes(on, task))) growing.push(task.taskUuid);
+    else done.push({ ...task, ...consequencesOf(graph, task.steps, own) });
+  }
+  return growing.length === 0 ? done : [...done, ...(await readDecided(on, growing))];
+}
+
+async function withTemplates(
+  { tx, templates }: { tx: Db; templates: TemplateStore },
+  tasks: RoutedTask[],
+): Promise<RoutedTask[]> {
+  const unreadable = await templates.load(
+    tasks.map(({ templateId }) => templateId),
+    tx,
+  );
+  for (const error of unreadable.values()) throw error;
+  return tasks;
+}
+
+async function batchesIn(
+  { tx, templates }: { tx: Db; templates: TemplateStore },
+  tasks: readonly RoutedTask[],
+): Promise<Map<string, Map<number, BatchNow>>> {
+  const dynamic = tasks.filter(({ templateId }) => templates.get(templateId).graph.dynamic);
+  const found = new Map<string, Map<number, BatchNow>>();
+  if (dynamic.length === 0) return found;
+  const rows = await batchesOfTasks(
+    tx,
+    dynamic.map(({ taskUuid }) => taskUuid),
+  );
+  for (const { taskUuid, workerIdx, failureStrategy, nextIdx } of rows) {
+    const own = found.get(taskUuid) ?? new Map<number, BatchNow>();
+    own.set(workerIdx, { failureStrategy, nextIdx });
+    found.set(taskUuid, own);
+  }
+  return found;
+}
+
+/** Creates the routes below decisions and analyzers that created nothing. Returns whether there are any. */
+async function createRoutes(
+  { tx, templates }: { tx: Db; templates: TemplateStore },
+  { taskUuid, templateId, steps }: RoutedTask,
+): Promise<boolean> {
+  const { graph } = templates.get(templateId);
+  const wanted = routesToCreate(graph, steps);
+  if (wanted.length === 0) return false;
+  const existing = new Set(steps.map(({ idx }) => templateIndex(idx)));
+  const born = bornSteps(graph, wanted, existing);
+  // An operator's creation, too, has no claim: the lock of the task is enough.
+  await addSteps(
+    tx,
+    born.map((idx) => ({ taskUuid, creator: steps[0]!.idx, claim: null, templateId, idx })),
+  );
+  return true;
+}
