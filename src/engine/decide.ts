@@ -11,7 +11,7 @@ import {
   type RoutedTask,
   routedTasks,
 } from '../store/decide.ts';
-import { addSteps } from '../store/expand-tasks.ts';
+import { addRoutes } from '../store/expand-tasks.ts';
 import { failTasks } from '../store/stale-tasks.ts';
 import type { TemplateStore } from './template-store.ts';
 
@@ -122,8 +122,9 @@ async function readDecided(
   for (const task of tasks) {
     const { graph } = on.templates.get(task.templateId);
     const own = batches.get(task.taskUuid) ?? new Map<number, BatchNow>();
-    if (graph.dynamic && (await createRoutes(on, task))) growing.push(task.taskUuid);
-    else done.push({ ...task, ...consequencesOf(graph, task.steps, own) });
+    const found = consequencesOf(graph, task.steps, own);
+    if (graph.dynamic && (await createRoutes(on, task, found))) growing.push(task.taskUuid);
+    else done.push({ ...task, ...found });
   }
   return growing.length === 0 ? done : [...done, ...(await readDecided(on, growing))];
 }
@@ -163,14 +164,17 @@ async function batchesIn(
 async function createRoutes(
   { tx, templates }: { tx: Db; templates: TemplateStore },
   { taskUuid, templateId, steps }: RoutedTask,
+  { changes }: Consequences,
 ): Promise<boolean> {
   const { graph } = templates.get(templateId);
-  const wanted = routesToCreate(graph, steps);
+  const skipped = new Set(changes.flatMap(({ idx, state }) => (state === 'skipped' ? [idx] : [])));
+  const decided = steps.map((step) => (skipped.has(step.idx) ? { ...step, state: 'skipped' } : step));
+  const wanted = routesToCreate(graph, decided);
   if (wanted.length === 0) return false;
   const existing = new Set(steps.map(({ idx }) => templateIndex(idx)));
   const born = bornSteps(graph, wanted, existing);
   // An operator's creation, too, has no claim: the lock of the task is enough.
-  await addSteps(
+  await addRoutes(
     tx,
     born.map((idx) => ({ taskUuid, creator: steps[0]!.idx, claim: null, templateId, idx })),
   );

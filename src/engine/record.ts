@@ -8,6 +8,7 @@ import type { NeededHandler } from '../store/missing-handlers.ts';
 import {
   type EndedTaskRow,
   FAILED_KINDS,
+  KIND,
   type OwnClaim,
   type Recorded,
   type RecordedStep,
@@ -87,9 +88,9 @@ async function decideRecorded(
   answer: Omit<RecordAnswer, 'revised'>,
 ): Promise<Omit<RecordAnswer, 'revised'>> {
   const blocked = answer.ended.filter(({ state }) => state === 'blocked_by_failures');
-  const grown = batch.filter((step) => step.expansion !== undefined);
+  const makers = batch.filter((step) => isMaker(on.templates, step));
   const reached = new Set([
-    ...[...answer.decided.map((i) => batch[i]!), ...grown, ...blocked].map(({ taskUuid }) => taskUuid),
+    ...[...answer.decided.map((i) => batch[i]!), ...makers, ...blocked].map(({ taskUuid }) => taskUuid),
     ...answer.takenFrom,
   ]);
   const failing = batch.filter((step, i) => step.failsTask !== undefined && !answer.refused.includes(i));
@@ -105,6 +106,13 @@ async function decideRecorded(
     queued: answer.queued + queued,
     takenFrom: [...answer.takenFrom, ...tasks.filter(({ stopped }) => stopped).map(({ taskUuid }) => taskUuid)],
   };
+}
+
+/** Returns whether a step may create others. If it created none, the routes below it may be created. */
+function isMaker(templates: TemplateStore, { templateId, idx, kind }: Recording): boolean {
+  if (kind !== KIND.completed || isWorkerIndex(idx) || !templates.has(templateId)) return false;
+  const { types, routed } = templates.get(templateId).graph;
+  return routed && (types[idx] === 'decision' || types[idx] === 'batchable');
 }
 
 /** Ends the tasks that a step of the type `fail` ends. */

@@ -36,7 +36,7 @@ const CREATOR_HOLDS = `
 const EARLIER_ATTEMPTS = (taskUuid: string, idx: string): string =>
   `select max(h.attempt) n from tasker.history h where t.reruns > 0 and h.task_uuid = ${taskUuid} and h.idx = ${idx}`;
 
-const ADD_STEPS = sql('add_steps')`
+const adding = (name: string, alsoSets: string) => sql(name)`
 with new as (
   insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable, attempts, spared, earlier_attempts, rerun)
   select d.task_uuid, d.idx, 'pending', 0, ts.max_attempts, ts.retryable, coalesce(a.n, 0), coalesce(a.n, 0), a.n, t.reruns
@@ -48,8 +48,12 @@ with new as (
          cross join lateral (${EARLIER_ATTEMPTS('d.task_uuid', 'd.idx')}) a
    where ${CREATOR_HOLDS}
   on conflict do nothing returning task_uuid)
-update tasker.task t set n_open = n_open + c.n
+update tasker.task t set n_open = n_open + c.n${alsoSets}
   from (select task_uuid, count(*)::int n from new group by 1) c where t.task_uuid = c.task_uuid`;
+
+const ADD_STEPS = adding('add_steps', '');
+/** The task may just have ended with the step that created none. */
+const ADD_ROUTES = adding('add_routes', ', done_at = null');
 
 /** A template step to add to a task. */
 export interface NewStep extends StepKey {
@@ -62,6 +66,11 @@ export interface NewStep extends StepKey {
 /** Adds pending steps. {@link recountSteps} then counts the parents that they wait for. Call it after lockTasks. */
 export async function addSteps(db: Db, steps: readonly NewStep[]): Promise<void> {
   await db.query(ADD_STEPS, columns(steps, 'taskUuid', 'creator', 'claim', 'templateId', 'idx'));
+}
+
+/** Adds pending steps below a decision or an analyzer that created none. Call it after lockTasks. */
+export async function addRoutes(db: Db, steps: readonly NewStep[]): Promise<void> {
+  await db.query(ADD_ROUTES, columns(steps, 'taskUuid', 'creator', 'claim', 'templateId', 'idx'));
 }
 
 const ADD_BATCHES = sql('add_batches')`

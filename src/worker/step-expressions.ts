@@ -24,7 +24,9 @@ export function hasExpressions({ template, evaluated }: DispatchedStep): boolean
  */
 export function evaluateStart(step: DispatchedStep): BeforeStart | Promise<BeforeStart> {
   const { inputs } = step.template;
-  const done = (): undefined => void (step.evaluated = true);
+  const done = (): undefined => {
+    step.evaluated = true;
+  };
   const withMessage = (): BeforeStart | Promise<BeforeStart> => {
     const message = step.template.type === 'fail' ? step.template.message : null;
     return message === null ? done() : evaluateMessage(step, message, done);

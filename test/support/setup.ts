@@ -113,6 +113,15 @@ export async function makeRetriesDue(sql: Sql): Promise<void> {
              update tasker.timer set due_at = now()`);
 }
 
+/** Whether the failure of a step of a task `t` is handled: a direct child that runs after failures is open or complete. */
+const isHandled = (step: string) => `(${step}.state = 'error' and exists (
+  select 1 from tasker.template m
+    join tasker.template_edge he on he.template_id = m.id and he.parent = tasker.template_idx(${step}.idx)
+    join tasker.step hc on hc.task_uuid = ${step}.task_uuid and hc.idx = he.child
+   where m.id = t.template_id and m.routed and m.definition #>> array['steps', he.child::text, 'run_if'] in ('failed', 'ended')
+     and m.definition #> array['steps', he.child::text, 'dependencies'] ? (m.definition #>> array['steps', he.parent::text, 'name'])
+     and hc.state not in ('skipped', 'error', 'cancelled')))`;
+
 /**
  * Checks the invariants of a database at rest: correct counters, a reason for every waiting step, no lost queue row.
  */
@@ -120,7 +129,7 @@ export async function invariants(sql: Sql): Promise<void> {
   const wrong = await sql(`
     select t.task_uuid, t.state::text, t.n_open, t.n_active, t.n_retry, t.n_error, t.n_wait, c.*
       from tasker.task t cross join lateral (
-        select count(*) filter (where s.state not in ('complete', 'cancelled', 'resolved_manually') and not tolerated)::int open,
+        select count(*) filter (where s.state not in ('complete', 'cancelled', 'resolved_manually', 'skipped') and not tolerated)::int open,
                count(*) filter (where s.state in ('enqueued', 'in_progress'))::int active,
                count(*) filter (where s.state = 'waiting_for_retry')::int retry,
                count(*) filter (where s.state = 'error' and not tolerated)::int error,
@@ -132,13 +141,13 @@ export async function invariants(sql: Sql): Promise<void> {
                  select 1 from tasker.queue q where q.task_uuid = s.task_uuid and q.idx = s.idx))::int unqueued,
                count(*) filter (where s.state = 'waiting_for_retry' and not exists (
                  select 1 from tasker.timer q where q.task_uuid = s.task_uuid and q.idx = s.idx))::int untimed,
-               count(*) filter (where s.state = 'pending' and s.remaining <> (
+               count(*) filter (where s.state = 'pending' and s.remaining & 1048575 <> (
                  select count(*) from tasker.template_edge e join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
-                  where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx) and p.state not in ('complete', 'resolved_manually')) + (
+                  where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx) and p.state not in ('complete', 'resolved_manually', 'skipped') and not ${isHandled('p')}) + (
                  select count(*) from tasker.template_edge e join tasker.batch b on b.task_uuid = s.task_uuid and b.worker_idx = e.parent
                    join tasker.step p on p.task_uuid = s.task_uuid and tasker.template_idx(p.idx) = b.worker_idx and p.idx >= 131072
                   where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx)
-                    and not (p.state in ('complete', 'resolved_manually', 'cancelled') or (p.state = 'error' and b.failure_strategy <> 'fail_fast'))))::int miscounted,
+                    and not (p.state in ('complete', 'resolved_manually', 'cancelled', 'skipped') or (p.state = 'error' and b.failure_strategy <> 'fail_fast') or ${isHandled('p')})))::int miscounted,
                (select count(*) from tasker.batch b where b.task_uuid = t.task_uuid and t.done_at is null and (b.n_active > b.parallelism or b.n_active <> (
                  select count(*) from tasker.step p where p.task_uuid = b.task_uuid and p.idx >= 131072
                     and tasker.template_idx(p.idx) = b.worker_idx and p.state in ('enqueued', 'in_progress', 'waiting_for_retry', 'waiting'))))::int overfull,
@@ -146,9 +155,9 @@ export async function invariants(sql: Sql): Promise<void> {
                  select 1 from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx) and not exists (
                  select 1 from tasker.operator_action a where a.task_uuid = s.task_uuid and a.idx = s.idx))::int unproven
           from tasker.step s cross join lateral (
-            select s.state = 'error' and exists (
+            select (s.state = 'error' and exists (
               select 1 from tasker.batch b where s.idx >= 131072 and b.task_uuid = s.task_uuid
-                 and b.worker_idx = tasker.template_idx(s.idx) and b.failure_strategy <> 'fail_fast') tolerated) x
+                 and b.worker_idx = tasker.template_idx(s.idx) and b.failure_strategy <> 'fail_fast')) or ${isHandled('s')} tolerated) x
          where s.task_uuid = t.task_uuid) c
      where (t.state = 'waiting_for_dependencies' and t.n_wait = 0) or t.n_wait <> c.waits or c.misfiled > 0 or t.n_open <> c.open or t.n_active <> c.active or t.n_retry <> c.retry
         or t.n_error <> c.error or c.unqueued > 0 or c.untimed > 0 or c.miscounted <> 0 or c.unproven > 0 or c.overfull > 0`);
