@@ -479,8 +479,10 @@ export type {
 export { type AnyWorkflow, Workflow, workflow } from './workflow/workflow.ts';
 export type {
   Above,
+  Deciding,
+  HandledBy,
   InputOf,
-  IsDynamic,
+  IsOptional,
   Json,
   OutputOf as WorkflowOutput,
   ResultOf,
@@ -489,5 +491,7 @@ export type {
   StepInfo,
   StepInfos,
   StepOptions,
+  SureAt,
+  SureInOutput,
   WorkflowOptions,
 } from './workflow/workflow-types.ts';

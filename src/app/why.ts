@@ -1,6 +1,15 @@
+import { handledFailures } from '../engine/decide.ts';
 import type { Engine } from '../engine/engine.ts';
+import { pathsOfStep } from '../engine/sensitive.ts';
 import type { Pause, Step, StepWait, Task } from '../engine/task-view.ts';
+import type { Snapshot } from '../engine/template-store.ts';
+import { ExpressionFailed } from '../expressions/expression-error.ts';
+import { expressionMap, orFailure } from '../expressions/expression-map.ts';
 import { abilityOf, covers } from '../model/announced.ts';
+import { stepUuid } from '../model/ids.ts';
+import { isFields } from '../model/json.ts';
+import { handlesFailures } from '../model/routes.ts';
+import { HIDDEN, leadsTo } from '../model/sensitive.ts';
 import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts';
 import { missingHandlers } from '../store/missing-handlers.ts';
 import type { StepTemplate } from '../template/task-template.ts';
@@ -42,7 +51,7 @@ export interface Explanation {
  * claimed.
  */
 export async function explainTask(engine: Engine, taskUuid: string): Promise<Explanation> {
-  const [task, steps, workers, { template, graph }, entry, missing] = await Promise.all([
+  const [task, steps, workers, snapshot, entry, missing] = await Promise.all([
     engine.getTask(taskUuid),
     engine.getSteps(taskUuid),
     engine.listWorkers(),
@@ -50,6 +59,8 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
     getDeadLetter(engine.database, taskUuid),
     missingHandlers(engine.database),
   ]);
+  const { template, graph } = snapshot;
+  const handled = graph.routed ? await handledSteps(engine, taskUuid) : new Set<string>();
   const withheld = new WithheldHandlers(missing);
   const reason = task.status === 'error' ? await reasonOfEnd(engine, taskUuid) : null;
   const liveWorkers = workers.filter((worker) => worker.living && worker.namespaces.includes(task.namespace));
@@ -64,7 +75,9 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
     const taking = capable.filter((worker) => !worker.draining);
     const above = [...graph.parents[idx]!, ...graph.guards[idx]!];
     const open = above.flatMap((parent) =>
-      (made.get(graph.names[parent]!) ?? []).filter((one) => !isOver(one, template.steps[parent]!)),
+      (made.get(graph.names[parent]!) ?? []).filter(
+        (one) => !isOver(one, template.steps[parent]!, handled.has(one.stepUuid)),
+      ),
     );
     return {
       task,
@@ -74,13 +87,20 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
       taking: taking.map(nameOf),
       missingSince,
       open,
+      above: graph.parents[idx]!.flatMap((parent) => made.get(graph.names[parent]!) ?? []),
+      routes: graph.children[idx]!.filter((child) => handlesFailures(graph.runIf[child]!)).map(
+        (child) => graph.names[child]!,
+      ),
+      handled,
+      whenReads: () => readsOfCondition({ task, steps, snapshot, step }),
     };
   });
   const explained = steps.map((step) => explainStep(step, facts[graph.indexOf.get(step.templateStepName)!]!));
+  const blocking = explained.filter((_, i) => !handled.has(steps[i]!.stepUuid));
   const rerun = task.reruns > 0 ? await rerunOf(engine, task) : '';
   return {
     task,
-    summary: `${summaryOf(task, explained, reason)}${pauseOf(task)}${staleness(task)}${deadLetterOf(entry)}${rerun}`,
+    summary: `${summaryOf(task, task.status === 'blocked_by_failures' ? blocking : explained, reason)}${pauseOf(task)}${staleness(task)}${deadLetterOf(entry)}${rerun}`,
     steps: explained,
   };
 }
@@ -142,9 +162,9 @@ function nameOf({ name }: { name: string }): string {
 }
 
 /** Returns whether other steps no longer wait for this step. */
-function isOver({ currentState }: Step, template: StepTemplate): boolean {
-  if (currentState === 'complete' || currentState === 'resolved_manually' || currentState === 'cancelled') return true;
-  return currentState === 'error' && isTolerated(template);
+function isOver({ currentState }: Step, template: StepTemplate, isHandled: boolean): boolean {
+  if (['complete', 'resolved_manually', 'cancelled', 'skipped'].includes(currentState)) return true;
+  return currentState === 'error' && (isTolerated(template) || isHandled);
 }
 
 /** Returns whether a batch continues without its failed workers. */
@@ -166,6 +186,14 @@ interface StepFacts {
   missingSince: string | undefined;
   /** The steps that must end before this step starts. */
   open: Step[];
+  /** Its direct parents. */
+  above: Step[];
+  /** The names of the steps after it that run after its failure. */
+  routes: string[];
+  /** The ids of the failed steps whose failure is handled. */
+  handled: ReadonlySet<string>;
+  /** The values that its condition read, as text. */
+  whenReads: () => string;
 }
 
 function explainStep(step: Step, facts: StepFacts): StepExplanation {
@@ -229,6 +257,9 @@ function reasonOf(step: Step, facts: StepFacts): string {
     case 'waiting_for_retry':
       return `${attempt} failed (${error}); next attempt at ${step.nextRetryAt}${task.paused ? ', or when the pause ends' : ''}`;
     case 'error':
+      if (facts.handled.has(step.stepUuid)) {
+        return `failed permanently in ${attempt}: ${error}; the failure is handled by ${list(facts.routes)}`;
+      }
       return isTolerated(template)
         ? `failed permanently in ${attempt}: ${error}; its batch continues without it (${template.batchConfig?.failureStrategy})`
         : `failed permanently in ${attempt}: ${error}; reset, resolve or complete it to continue`;
@@ -237,7 +268,7 @@ function reasonOf(step: Step, facts: StepFacts): string {
     case 'resolved_manually':
       return `was resolved by an operator at ${step.completedAt}`;
     case 'skipped':
-      return 'was skipped';
+      return explainSkip(step, facts);
     case 'cancelled':
       return task.status === 'cancelled' || task.status === 'error'
         ? 'was cancelled with its task'
@@ -246,6 +277,60 @@ function reasonOf(step: Step, facts: StepFacts): string {
     case 'enqueued_as_error_for_orchestration':
       return 'its result is being recorded';
   }
+}
+
+/** Explains why a step was skipped: because of its condition, or because of how its parents ended. */
+function explainSkip(step: Step, { template, above, whenReads }: StepFacts): string {
+  // Only a step that was claimed has evaluated its condition.
+  if (template.when !== null && step.lastAttemptedAt !== null) {
+    const reads = whenReads();
+    return `was skipped, because its condition is false: ${template.when}${reads === '' ? '' : ` (${reads})`}`;
+  }
+  const runIf = template.runIf ?? 'complete';
+  const of = (states: readonly string[]) =>
+    above.filter(({ currentState }) => states.includes(currentState)).map(nameOf);
+  const [failed, skipped] = [of(['error']), of(['skipped', 'cancelled'])];
+  const reasons = [
+    ...(failed.length > 0 ? [`${list(failed)} failed`] : []),
+    ...(skipped.length > 0 ? [`${list(skipped)} ${skipped.length === 1 ? 'was' : 'were'} skipped`] : []),
+  ];
+  const why = runIf === 'failed' ? 'no step before it failed' : reasons.join(' and ');
+  return `was skipped, because ${why || 'of the steps before it'} (run_if: ${runIf})`;
+}
+
+/** Returns the ids of the failed steps of a task whose failure is handled. */
+async function handledSteps(engine: Engine, taskUuid: string): Promise<Set<string>> {
+  const on = { tx: engine.database, templates: engine.templates };
+  const handled = (await handledFailures(on, [taskUuid])).get(taskUuid) ?? new Set<number>();
+  return new Set([...handled].map((idx) => stepUuid(taskUuid, idx)));
+}
+
+/** Returns what the condition of a step reads, with the values. Sensitive values are replaced for every reader. */
+function readsOfCondition({
+  task,
+  steps,
+  snapshot: { sensitive },
+  step,
+}: {
+  task: Task;
+  steps: readonly Step[];
+  snapshot: Snapshot;
+  step: StepTemplate;
+}): string {
+  const map = orFailure(() => expressionMap({ when: step.when ?? 'true' }));
+  if (map instanceof ExpressionFailed) return '';
+  const shown = new Map<string, string>();
+  for (const { root, keys } of map.expressions.get('when')!.reads) {
+    const [name, ...path] = keys;
+    if (keys.includes(null) || (root !== 'context' && root !== 'steps')) continue;
+    const paths = root === 'context' ? sensitive?.context : pathsOfStep(sensitive, name!);
+    const at = root === 'context' ? keys : path;
+    const from = root === 'context' ? task.context : steps.find((one) => one.name === name)?.results?.result;
+    const value = at.reduce<unknown>((value, key) => (isFields(value) ? value[key!] : undefined), from);
+    const text = leadsTo(paths, at) ? HIDDEN : (JSON.stringify(value) ?? 'absent');
+    shown.set([root, ...keys].join('.'), text.length > 60 ? `${text.slice(0, 59)}…` : text);
+  }
+  return [...shown].map(([path, text]) => `${path} is ${text}`).join(', ');
 }
 
 function missingText({ missingSince }: StepFacts): string {
@@ -274,6 +359,11 @@ function summaryOf(task: Task, steps: StepExplanation[], reason: string | null):
   const of = (state: string) => steps.filter((step) => step.state === state).map((step) => step.step);
   if (task.status === 'complete') {
     const left = ['error', 'cancelled'].filter((state) => of(state).length > 0);
+    const skips = of('skipped').length;
+    if (skips > 0) {
+      const failed = of('error').length > 0 ? `; ${list(of('error'))} failed, and other steps handled it` : '';
+      return `is complete: ${task.completedSteps} of ${task.totalSteps} steps are done, ${skips} ${skips === 1 ? 'was' : 'were'} skipped${failed}`;
+    }
     if (left.length === 0)
       return `is complete: ${task.totalSteps === 1 ? 'its only step is' : `all ${task.totalSteps} steps are`} done`;
     const others = left.map((state) => `${list(of(state))} ${state === 'error' ? 'failed' : 'cancelled'}`);

@@ -78,9 +78,14 @@ export async function decideSteps(db: Db, steps: readonly DecidedStep[]): Promis
   await db.query(DECIDE_STEPS, columns(steps, 'taskUuid', 'idx', 'state', 'remaining'));
 }
 
+// A task ends when the attempt or the action ended that decided its last steps: statistics find its end by that time.
 const COUNT_DECIDED = sql('count_decided')`
 update tasker.task t set n_open = c.open, n_error = c.blocking, n_active = t.n_active + c.ready,
-       done_at = case when c.open = 0 then coalesce(t.done_at, statement_timestamp()) end
+       done_at = case when c.open = 0 then coalesce(
+         t.done_at,
+         greatest((select max(h.ended_at) from tasker.history h where h.task_uuid = t.task_uuid and h.tx = txid_current()),
+                  (select max(a.at) from tasker.operator_action a where a.task_uuid = t.task_uuid and a.tx = txid_current())),
+         statement_timestamp()) end
   from unnest($1::uuid[], $2::int[], $3::int[], $4::int[]) c (task_uuid, open, blocking, ready)
  where t.task_uuid = any (array[c.task_uuid])
 returning t.task_uuid "taskUuid", t.state::text, tasker.shown_state(t.state, t.n_wait)::text shown, t.n_wait waits,

@@ -42,8 +42,12 @@ export interface StepInfo {
   result: unknown;
   /** The names of the steps before it. */
   above: string;
-  /** Whether a decision or a batch decides if it exists. */
-  dynamic: boolean;
+  /** The names of the steps that have completed if this one has: itself, and those on unbroken chains of success. */
+  sure: string;
+  /** Whether it may be without a result in a complete task: a decision, a batch or a condition decides about it. */
+  optional: boolean;
+  /** The names of the steps whose failure it handles. */
+  handles: string;
 }
 
 /** The steps of a workflow by their names. */
@@ -54,19 +58,53 @@ export type Above<Steps extends StepInfos, After extends string> = After | (Step
 
 type DynamicType = 'decision' | 'batchable' | 'batch_worker' | 'deferred_convergence';
 
-/** Whether a step after these steps, of this type, may be without the results of some of them. */
-export type IsDynamic<Steps extends StepInfos, After extends string, Type> = Type extends DynamicType
-  ? true
-  : true extends (Steps[After] & StepInfo)['dynamic']
-    ? true
-    : false;
+/** What decides whether a step runs: its type, and the ends of the steps before it. */
+export interface Deciding {
+  type: StepFile['type'];
+  runIf: StepFile['run_if'];
+}
 
-/** The results that a step can read. Undefined where a decision or a batch decides whether a step exists. */
-export type Results<Steps extends StepInfos, Names extends string, Dynamic extends boolean> = {
-  readonly [Name in Names]: Dynamic extends true
-    ? (Steps[Name] & StepInfo)['result'] | undefined
-    : (Steps[Name] & StepInfo)['result'];
+/** The names of the steps that have completed when a step runs that is declared after these. */
+export type SureAt<Steps extends StepInfos, After extends string, By extends Deciding> = By['type'] extends DynamicType
+  ? never
+  : By['runIf'] extends 'complete' | undefined | null
+    ? (Steps[After] & StepInfo)['sure']
+    : never;
+
+/** Whether a step may be without a result in a complete task. */
+export type IsOptional<
+  Steps extends StepInfos,
+  After extends string,
+  By extends Deciding,
+  When,
+> = By['type'] extends DynamicType
+  ? true
+  : By['runIf'] extends 'complete' | undefined | null
+    ? When extends undefined | null
+      ? true extends (Steps[After] & StepInfo)['optional']
+        ? true
+        : false
+      : true
+    : true;
+
+/** The names of the steps whose failure a step handles. */
+export type HandledBy<After extends string, RunIf> = RunIf extends 'failed' | 'ended' ? After : never;
+
+/** The results that a step can read. Undefined where a step may have ended without one. */
+export type Results<Steps extends StepInfos, Names extends string, Sure extends string> = {
+  readonly [Name in Names]: Name extends Sure
+    ? (Steps[Name] & StepInfo)['result']
+    : (Steps[Name] & StepInfo)['result'] | undefined;
 };
+
+/** The names of the steps that have a result in every complete task. */
+export type SureInOutput<Steps extends StepInfos> = {
+  [Name in keyof Steps & string]: Steps[Name]['optional'] extends true
+    ? never
+    : [Extract<Name | Steps[Name]['above'], Steps[keyof Steps]['handles']>] extends [never]
+      ? Name
+      : never;
+}[keyof Steps & string];
 
 /** The arguments of a function that does the work of a step. */
 export interface RunArguments<Input, Read> {
@@ -81,7 +119,7 @@ export interface RunArguments<Input, Read> {
 }
 
 /** The fields of a step, with the names of a template file. */
-type StepFields = Omit<StepFile, 'name' | 'handler' | 'dependencies' | 'type' | 'inputs'>;
+type StepFields = Omit<StepFile, 'name' | 'handler' | 'dependencies' | 'type' | 'inputs' | 'run_if' | 'when'>;
 
 /** Options of {@link Workflow.step}: the fields of a step in a template file, except for `after`, `run` and `type`. */
 export interface StepOptions<
@@ -90,11 +128,21 @@ export interface StepOptions<
   After extends readonly (keyof Steps & string)[],
   Type extends StepFile['type'],
   Inputs extends Record<string, string | number | boolean> | undefined,
+  RunIf extends StepFile['run_if'],
+  When extends StepFile['when'],
   Result,
 > extends StepFields {
   /** The steps that must complete first (`depends_on`). Write it before `run`, so that `run` knows its `steps`. */
   after?: After;
+  /** Default: the type of `timer`, `signal` or `approval`, if the step has one of them, otherwise `standard`. */
   type?: Type;
+  /**
+   * The ends of the steps before it after which it runs; otherwise it is skipped. Default `complete`. Without it, `steps`
+   * has the results of these steps; with another value, they may be undefined. Write it before `run`.
+   */
+  run_if?: RunIf;
+  /** A condition as an expression. If it is false when the step would start, the step is skipped. */
+  when?: When;
   /** Expressions whose values are `input`, instead of the task's input. */
   inputs?: Inputs;
   /**
@@ -105,7 +153,7 @@ export interface StepOptions<
     | ((
         args: RunArguments<
           Inputs extends undefined ? Input : { readonly [Name in keyof Inputs]: unknown },
-          Results<Steps, Above<Steps, After[number]>, IsDynamic<Steps, After[number], Type>>
+          Results<Steps, Above<Steps, After[number]>, SureAt<Steps, After[number], { type: Type; runIf: RunIf }>>
         >,
       ) => Result | Promise<Result>)
     | TypedHandlerClass<Result>;

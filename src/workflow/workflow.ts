@@ -12,14 +12,17 @@ import { inputSchemaOf } from './input-schema.ts';
 import { expressionOf, recordedPath } from './recorded-paths.ts';
 import type {
   Above,
+  HandledBy,
   InputOf,
-  IsDynamic,
+  IsOptional,
   OutputOf,
   ResultOf,
   Results,
   RunArguments,
   StepInfos,
   StepOptions,
+  SureAt,
+  SureInOutput,
   WorkflowOptions,
 } from './workflow-types.ts';
 
@@ -36,6 +39,9 @@ interface Parts {
   handlers: ReadonlyMap<string, StepHandlerClass>;
   output: Record<string, string> | null;
 }
+
+/** The types of steps whose settings are a field of the same name. */
+const WAITS = ['timer', 'signal', 'approval'] as const;
 
 const BRAND = Symbol.for('tasker-core.workflow');
 
@@ -87,17 +93,21 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     const After extends readonly (keyof Steps & string)[] = readonly [],
     const Type extends StepFile['type'] = undefined,
     const Inputs extends Record<string, string | number | boolean> | undefined = undefined,
+    const RunIf extends StepFile['run_if'] = undefined,
+    const When extends StepFile['when'] = undefined,
     Result = unknown,
   >(
     name: Name,
-    options: StepOptions<Input, Steps, After, Type, Inputs, Result>,
+    options: StepOptions<Input, Steps, After, Type, Inputs, RunIf, When, Result>,
   ): Workflow<
     Input,
     Steps & {
       [Key in Name]: {
         result: ResultOf<Result>;
         above: Above<Steps, After[number]>;
-        dynamic: IsDynamic<Steps, After[number], Type>;
+        sure: Name | SureAt<Steps, After[number], { type: Type; runIf: RunIf }>;
+        optional: IsOptional<Steps, After[number], { type: Type; runIf: RunIf }, When>;
+        handles: HandledBy<After[number], RunIf>;
       };
     },
     Output
@@ -111,7 +121,14 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     const own =
       run === undefined ? undefined : handlerOf(run as Run | StepHandlerClass, `${namespace}.${template}.${name}`, at);
     const callable = own && { callable: own.handlerName };
-    const step = { name, depends_on: [...after], ...(callable && { handler: { ...callable, ...handler } }), ...fields };
+    const type = WAITS.find((kind) => fields[kind] != null);
+    const step = {
+      name,
+      depends_on: [...after],
+      ...(callable && { handler: { ...callable, ...handler } }),
+      ...(type && { type }),
+      ...fields,
+    };
     return this.#with({
       steps: [...steps, step],
       handlers: own ? new Map([...handlers, [own.handlerName, own]]) : handlers,
@@ -127,15 +144,13 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
   output<const Recorded extends Record<string, unknown>>(
     record: (from: {
       readonly input: Input;
-      readonly steps: {
-        readonly [Name in keyof Steps]: Results<Steps, Name & string, Steps[Name]['dynamic']>[Name & string];
-      };
+      readonly steps: Results<Steps, keyof Steps & string, SureInOutput<Steps>>;
     }) => Recorded,
   ): Workflow<Input, Steps, OutputOf<Recorded>> {
     const recorded = record({ input: recordedPath(['context']) as Input, steps: recordedPath(['steps']) as never });
     if (!isFields(recorded)) throw new TaskerError('template_invalid', 'output must return an object');
-    const dynamic = this.#dynamicSteps();
-    const isSure = (step: string) => !dynamic.has(step);
+    const optional = this.#optionalSteps();
+    const isSure = (step: string) => !optional.has(step);
     const entries = Object.entries(recorded).map(([key, value]) => [key, expressionOf(value, key, isSure)]);
     return this.#with({ output: Object.fromEntries(entries) as Record<string, string> });
   }
@@ -144,13 +159,20 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     return new Workflow({ ...this.#parts, ...changed }) as never;
   }
 
-  /** The steps that a decision or a batch may leave out. */
-  #dynamicSteps(): Set<string> {
-    const found = new Set<string>();
+  /** The steps that may be without a result in a complete task: because of a decision, a batch, a condition or a route. */
+  #optionalSteps(): Set<string> {
     const makers = ['decision', 'batchable', 'batch_worker', 'deferred_convergence'];
-    for (const { name, type, depends_on: after } of this.#parts.steps) {
+    const { steps } = this.#parts;
+    // The failure of these steps is handled, so the task can be complete without their results.
+    const found = new Set(
+      steps.flatMap(({ run_if: runIf, depends_on: after }) =>
+        runIf === 'failed' || runIf === 'ended' ? (after as string[]) : [],
+      ),
+    );
+    for (const { name, type, when, run_if: runIf = 'complete', depends_on: after } of steps) {
       const isBelow = (after as string[]).some((step) => found.has(step));
-      if (isBelow || makers.includes(String(type))) found.add(String(name));
+      const isDecided = makers.includes(String(type)) || (when ?? null) !== null || runIf !== 'complete';
+      if (isBelow || isDecided) found.add(String(name));
     }
     return found;
   }

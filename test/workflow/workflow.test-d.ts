@@ -32,6 +32,50 @@ test('types flow from the input through the results to the output', async () => 
   expectTypeOf(() => tasker.run(without, {})).returns.resolves.toBeUndefined();
 });
 
+test('a result is certain only along an unbroken chain of steps that run after success', () => {
+  const made = workflow('t/routes@1.0.0', { input })
+    .step('price', { run: () => ({ cents: 1 }) })
+    .step('charge', { after: ['price'], run: () => ({ id: 'C' }) })
+    .step('approve', { after: ['price'], when: 'context.total > 1000', approval: { title: 'Large order' } })
+    .step('ship', {
+      after: ['charge', 'approve'],
+      run_if: 'not_failed',
+      run: ({ steps }) => {
+        expectTypeOf(steps.charge).toEqualTypeOf<{ id: string } | undefined>();
+        expectTypeOf(steps.price).toEqualTypeOf<{ cents: number } | undefined>();
+        return { no: 7 };
+      },
+    })
+    .step('bill', {
+      after: ['ship'],
+      run: ({ steps }) => {
+        expectTypeOf(steps.ship).toEqualTypeOf<{ no: number }>();
+        expectTypeOf(steps.charge).toEqualTypeOf<{ id: string } | undefined>();
+        return {};
+      },
+    })
+    .step('large', {
+      after: ['charge'],
+      when: 'context.total > 1000',
+      run: ({ steps }) => {
+        expectTypeOf(steps.charge).toEqualTypeOf<{ id: string }>();
+        expectTypeOf(steps.price).toEqualTypeOf<{ cents: number }>();
+        return { vip: true };
+      },
+    })
+    .step('refund', { after: ['charge'], run_if: 'failed', run: () => ({ ok: true }) });
+  made.output(({ steps }) => {
+    expectTypeOf(steps.price).toEqualTypeOf<{ cents: number }>();
+    // Its failure is handled, so the task can be complete without its result.
+    expectTypeOf(steps.charge).toEqualTypeOf<{ id: string } | undefined>();
+    expectTypeOf(steps.ship).toEqualTypeOf<{ no: number } | undefined>();
+    expectTypeOf(steps.large).toEqualTypeOf<{ vip: boolean } | undefined>();
+    return { cents: steps.price.cents, id: steps.charge?.id };
+  });
+  // @ts-expect-error there is no such end
+  made.step('x', { after: ['charge'], run_if: 'succeeded', run: () => ({}) });
+});
+
 test('a misspelt step is an error of the compiler', () => {
   // @ts-expect-error there is no step pirce
   fulfil.step('a', { after: ['pirce'], run: () => ({}) });

@@ -57,6 +57,49 @@ describe('a workflow in TypeScript', () => {
     await expect(tasker.run(fulfil, { id: 'A-3' } as never)).rejects.toMatchObject({ code: 'invalid_context' });
   });
 
+  it('has conditions and routes, and an output that lacks what was skipped or failed', async () => {
+    const routes = workflow('wf/routes@1.0.0', {
+      input: z.object({ total: z.number(), broke: z.boolean() }),
+      identity_strategy: 'always_unique',
+    })
+      .step('price', { run: ({ input }) => ({ cents: input.total * 100 }) })
+      .step('charge', {
+        after: ['price'],
+        retry: { max_attempts: 1 },
+        run: ({ input }) => {
+          if (input.broke) throw new Error('no money');
+          return { id: 'C-1' };
+        },
+      })
+      .step('approve', {
+        after: ['price'],
+        when: 'context.total > 1000',
+        approval: { title: 'Large order', timeout: '1h' },
+      })
+      .step('ship', {
+        after: ['charge', 'approve'],
+        run_if: 'not_failed',
+        run: ({ steps }) => ({ of: steps.charge?.id ?? null, approved: steps.approve !== undefined }),
+      })
+      .step('sorry', { after: ['charge'], run_if: 'failed', run: ({ steps }) => ({ charge: steps.charge ?? 'none' }) })
+      .output(({ steps }) => ({ cents: steps.price.cents, of: steps.ship?.of, sorry: steps.sorry?.charge }));
+    expect(routes.template.steps.map(({ type }) => type)).toEqual([
+      ...['standard', 'standard', 'approval', 'standard', 'standard'],
+    ]);
+    const { another } = await shared.setup({ a: [] });
+    const tasker = await another({ workflows: [routes] });
+    expect(await tasker.run(routes, { total: 12, broke: false }, { timeoutMs: 20_000 })).toEqual({
+      cents: 1200,
+      of: 'C-1',
+      sorry: null,
+    });
+    expect(await tasker.run(routes, { total: 12, broke: true }, { timeoutMs: 20_000 })).toEqual({
+      cents: 1200,
+      of: null,
+      sorry: 'none',
+    });
+  });
+
   it('has the same content as its YAML', () => {
     const { template, problems } = parseTemplate(fulfil.toYaml());
     expect(problems).toEqual([]);

@@ -1,4 +1,4 @@
-const ORDER = ['in_progress', 'enqueued', 'waiting_for_retry', 'waiting', 'error', 'pending', 'cancelled'];
+const ORDER = ['in_progress', 'enqueued', 'waiting_for_retry', 'waiting', 'error', 'pending', 'cancelled', 'skipped'];
 
 /** Returns the state shown for a batch: an active state if a worker is in one, otherwise the most serious one. */
 export function stateOfBatch(states: Iterable<string>): string {

@@ -215,7 +215,7 @@ function endsByTemplateStep({ steps, history }: TimelineParts): Map<string, numb
 }
 
 /** `error`: a batch may continue without a failed worker. */
-const ENDED: ReadonlySet<string> = new Set(['complete', 'resolved_manually', 'error', 'cancelled']);
+const ENDED: ReadonlySet<string> = new Set(['complete', 'resolved_manually', 'error', 'cancelled', 'skipped']);
 
 /** Returns the last of the sorted times that is not after the limit. 0 if there is none. */
 function latestBefore(times: readonly number[], limit: number): number {

@@ -69,7 +69,7 @@ export function foldBatches<S extends TreeStep>(
 export function countsOf(workers: readonly TreeStep[]): [state: string, count: number][] {
   const counts = new Map<string, number>();
   for (const { state } of workers) counts.set(state, (counts.get(state) ?? 0) + 1);
-  const order = ['in_progress', 'enqueued', 'waiting_for_retry', 'waiting', 'pending', 'error', 'cancelled'];
+  const order = ['in_progress', 'enqueued', 'waiting_for_retry', 'waiting', 'pending', 'error', 'cancelled', 'skipped'];
   const place = (state: string) => (order.includes(state) ? order.indexOf(state) : order.length);
   return [...counts].sort(([one], [other]) => place(one) - place(other));
 }

@@ -115,7 +115,13 @@ async function treeParents(tasker: Tasker, taskUuid: string): Promise<Parents> {
 }
 
 /** States in which a batch worker has ended. */
-const OVER: ReadonlySet<Step['currentState']> = new Set(['complete', 'resolved_manually', 'cancelled', 'error']);
+const OVER: ReadonlySet<Step['currentState']> = new Set([
+  'complete',
+  'skipped',
+  'resolved_manually',
+  'cancelled',
+  'error',
+]);
 
 interface Show {
   update(snapshot: TaskSnapshot): void;

@@ -52,7 +52,7 @@ export class Refusal extends Error {
   }
 }
 
-const OVER: ReadonlySet<string> = new Set(['complete', 'resolved_manually', 'cancelled']);
+const OVER: ReadonlySet<string> = new Set(['complete', 'resolved_manually', 'cancelled', 'skipped']);
 
 /**
  * Decides what happens to a signal at a locked task: the step that has waited longest takes it. If no step waits yet,

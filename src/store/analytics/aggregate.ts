@@ -40,9 +40,9 @@ const READY_BY_LOOKUP = `
          and x.at <= w.started_at and x.at >= coalesce(prev.ended_at, w.begun_at)) acts on true
     left join lateral (
       select max(greatest(
-               case when s.state in ('complete', 'resolved_manually', 'error') and s.done_at <= w.started_at then s.done_at end,
+               case when s.state in ('complete', 'resolved_manually', 'error', 'skipped') and s.done_at <= w.started_at then s.done_at end,
                (select max(h.ended_at) from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx
-                   and h.state = 'complete' and h.ended_at <= w.started_at))) at
+                   and h.state in ('complete', 'skipped') and h.ended_at <= w.started_at))) at
         from tasker.template_edge e
         join tasker.template_step p on p.template_id = e.template_id and p.idx = e.parent
         cross join lateral (
@@ -90,7 +90,7 @@ earlier as materialized (
     from w join children c on c.template_id = w.template_id and c.child = w.tidx
     join edges e on e.template_id = w.template_id and e.child = w.tidx
    where w.ready is null and w.attempt = 1 and w.reruns is null and c.plain
-     and w.outcome <> 'released' and w.started_at is not null),
+     and w.outcome not in ('released', 'skipped') and w.started_at is not null),
 settled as materialized (
   select p.task_uuid, p.parent, s.done_at from earlier p cross join lateral (
     select x.done_at from tasker.step x
@@ -106,12 +106,12 @@ v as materialized (
   select w.*, coalesce(w.ready, l.at) was_ready
     from w left join late l on l.task_uuid = w.task_uuid and l.tidx = w.tidx and w.attempt = 1),
 x as (
-  select v.* from v where was_ready is not null or outcome = 'released' or started_at is null
+  select v.* from v where was_ready is not null or outcome in ('released', 'skipped') or started_at is null
   union all
   select w.task_uuid, w.idx, w.tidx, w.attempt, w.outcome, w.state, w.started_at, w.ended_at, w.duration_ms,
          w.template_id, w.begun_at, w.reruns, w.ends_task, w.ready, r.ready
     from v w cross join lateral (${READY_BY_LOOKUP}) r
-   where w.was_ready is null and w.outcome <> 'released' and w.started_at is not null),`;
+   where w.was_ready is null and w.outcome not in ('released', 'skipped') and w.started_at is not null),`;
 
 // A task has ended if an attempt or an action belongs to the statement that ended it. Both have the time of that
 // statement. An end that a rerun undid in the meantime is in `earlier_end`.
@@ -130,16 +130,16 @@ ends as materialized (
    where (e.task_uuid, e.done_at) in (select task_uuid, ended_at from a)
       or (e.task_uuid, e.done_at) in (select task_uuid, at from act)),`;
 
-// Kinds: 0 completed, 1 failed, 2 lost, 3 cancelled, 4 resolved, 5 released. What follows: 1 another attempt, 2 none.
+// A skipped step is no attempt, so it is not counted. Kinds: 0 completed, 1 failed, 2 lost, 3 cancelled, 4 resolved, 5 released. What follows: 1 another attempt, 2 none.
 const COUNTED = `
 s as materialized (
   select template_id, tidx idx, date_bin('1 minute', ended_at, timestamptz '2000-01-01T00:00Z') at, ended_at, task_uuid,
          case outcome when 'completed' then 0 when 'failed' then 1 when 'worker_lost' then 2 when 'released' then 5 else 3 end kind,
          case when outcome in ('failed', 'worker_lost') then case when state = 'error' then 2 else 1 end else 0 end next,
          case when outcome in ('completed', 'failed') then duration_ms::bigint * 1000 end run_us,
-         case when was_ready is not null and outcome <> 'released'
+         case when was_ready is not null and outcome not in ('released', 'skipped')
            then greatest(0, round(date_part('epoch', started_at - was_ready) * 1000000)::bigint) end wait_us
-    from x
+    from x where outcome <> 'skipped'
   union all
   select template_id, ${TASKS_IDX}, date_bin('1 minute', done_at, timestamptz '2000-01-01T00:00Z'), done_at, task_uuid,
          case state when 'complete' then 0 when 'error' then 1 when 'resolved_manually' then 4 else 3 end, 0,

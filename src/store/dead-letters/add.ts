@@ -91,7 +91,7 @@ new as (
          select left(h.detail #>> '{error,error_type}', 100) error_type,
                 left(split_part(h.detail #>> '{error,message}', E'\n', 1), 300) error
            from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx and h.outcome in ('failed', 'worker_lost')
-            and s.state not in ('complete', 'resolved_manually')
+            and s.state not in ('complete', 'resolved_manually', 'skipped')
           order by h.attempt desc limit 1) h on true) found
   on conflict (task_uuid) where status = 'pending' do nothing
   returning id, task_uuid, reason, original_state, cause, priority, assignee),
