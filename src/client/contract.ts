@@ -25,6 +25,7 @@ export const ROUTES = {
     history: { method: 'GET', path: '/v1/tasks/{uuid}/history', takes: true, items: 'entries' },
     events: { method: 'GET', path: '/v1/tasks/{uuid}/events', takes: true, items: 'events' },
     export: { method: 'GET', path: '/v1/tasks/{uuid}/export' },
+    logs: { method: 'GET', path: '/v1/tasks/{uuid}/logs', takes: true },
     waits: { method: 'GET', path: '/v1/tasks/{uuid}/waits' },
     graph: { method: 'GET', path: '/v1/tasks/{uuid}/graph' },
     timeline: { method: 'GET', path: '/v1/tasks/{uuid}/timeline' },
@@ -348,6 +349,20 @@ export interface TasksVerbs {
    * @throws NotFoundError
    */
   export(task: string, options?: CallOptions): Promise<TaskExport>;
+
+  /**
+   * Returns the log lines of the handlers of a task's steps, oldest first.
+   * By default, only lines of failed attempts are kept. The newest 1,000 are returned, of at most 200 attempts.
+   * @throws NotFoundError
+   */
+  logs(
+    task: string,
+    query?: {
+      /** Only lines whose message or fields contain this text, in upper or lower case. */
+      contains?: string | undefined;
+    },
+    options?: CallOptions,
+  ): Promise<TaskLogs>;
 
   /**
    * Lists the last wait of each step in a task, including ended waits.
@@ -3863,6 +3878,19 @@ export interface TaskHistory {
 export interface TaskListResponse {
   tasks: ListedTask[];
   pagination: Pagination;
+}
+
+export interface TaskLogs {
+  lines: {
+    step: string;
+    attempt: number;
+    at: string;
+    level: string;
+    message: string;
+    fields: Record<string, unknown>;
+  }[];
+  /** Whether there are earlier lines. */
+  has_earlier: boolean;
 }
 
 export interface TaskNumbers {

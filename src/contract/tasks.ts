@@ -263,6 +263,39 @@ export const tasks = {
     gives: TaskExportSchema,
     errors: [404],
   }),
+  logs: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/logs',
+    on: 'task',
+    permission: 'steps:read',
+    summary: "Returns the log lines of the handlers of a task's steps, oldest first",
+    description:
+      'By default, only lines of failed attempts are kept. The newest 1,000 are returned, of at most 200 attempts.',
+    takes: {
+      path: TaskPath,
+      query: z.object({
+        contains: named(1000).optional().meta({
+          description: 'Only lines whose message or fields contain this text, in upper or lower case.',
+        }),
+      }),
+    },
+    gives: z
+      .object({
+        lines: z.array(
+          z.object({
+            step: z.string(),
+            attempt: z.int(),
+            at: z.string(),
+            level: z.string(),
+            message: z.string(),
+            fields: userFields('public'),
+          }),
+        ),
+        has_earlier: z.boolean().meta({ description: 'Whether there are earlier lines.' }),
+      })
+      .register(NAMES, { id: 'TaskLogs' }),
+    errors: [404],
+  }),
   waits: verb({
     method: 'get',
     path: '/v1/tasks/{uuid}/waits',

@@ -31,6 +31,7 @@ const PLAIN_TASKER = {
     'fireTimer',
     'getCopies',
     'getStepLogs',
+    'getTaskLogs',
     'getWaits',
     'getWorker',
     'httpWorkers',
