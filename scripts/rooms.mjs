@@ -52,21 +52,36 @@ export const ROOMS = {
     begin: 'src/tracing/tracing.ts',
     mayImport: ['errors'],
   },
+  pattern: {
+    about: 'Regular expressions that take linear time.',
+    begin: 'src/pattern/linear-pattern.ts',
+    mayImport: [],
+  },
+  expressions: {
+    about: 'Expressions in CEL over the context and the results of a task: parsed, checked against schemas, evaluated.',
+    begin: 'src/expressions/expression.ts',
+    mayImport: ['errors', 'model', 'pattern'],
+  },
   template: {
     about:
       'Parses and checks YAML templates, and reports every mistake with its line. `generate/` writes types and AsyncAPI documents.',
     begin: 'src/template/parse-template.ts',
-    mayImport: ['errors', 'model'],
+    mayImport: ['errors', 'model', 'pattern', 'expressions'],
   },
   handlers: {
     about: 'The API for authors of handlers. `api/`, `batch/` and `decision/` have the special kinds of handlers.',
     begin: 'src/handlers/step-handler.ts',
     mayImport: ['errors', 'logging', 'model', 'tracing'],
   },
+  workflow: {
+    about: 'Workflows in TypeScript: templates with the functions of their steps, and their types.',
+    begin: 'src/workflow/workflow.ts',
+    mayImport: ['errors', 'logging', 'model', 'template', 'handlers'],
+  },
   registry: {
     about: 'Finds handlers by name and in folders.',
     begin: 'src/registry/handler-registry.ts',
-    mayImport: ['errors', 'logging', 'handlers', 'model'],
+    mayImport: ['errors', 'logging', 'handlers', 'model', 'workflow'],
   },
   db: {
     about:
@@ -82,7 +97,7 @@ export const ROOMS = {
   engine: {
     about: 'The verbs, which combine statements into transactions. `events/` has those of domain events.',
     begin: 'src/engine/engine.ts',
-    mayImport: ['time', 'errors', 'logging', 'metrics', 'db', 'store', 'model', 'template', 'tracing'],
+    mayImport: ['time', 'errors', 'logging', 'metrics', 'db', 'store', 'model', 'expressions', 'template', 'tracing'],
   },
   events: {
     about:
@@ -114,6 +129,7 @@ export const ROOMS = {
       'config',
       'engine',
       'registry',
+      'expressions',
       'handlers',
       'events',
       'model',
@@ -140,6 +156,7 @@ export const ROOMS = {
       'metrics',
       'model',
       'template',
+      'workflow',
       'handlers',
       'registry',
       'db',
@@ -168,6 +185,7 @@ export const ROOMS = {
       'rest',
       'server',
       'config',
+      'expressions',
       'template',
       'errors',
       'logging',
@@ -200,6 +218,7 @@ export const ROOMS = {
       'client',
       'time',
       'app',
+      'workflow',
       'config',
       'errors',
       'handlers',

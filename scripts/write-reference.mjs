@@ -26,6 +26,7 @@ const PAGES = {
   worker: ['worker-events', 'Events of the worker'],
   'events/sinks': ['event-sinks', 'Event sinks'],
   template: ['templates', 'Templates'],
+  workflow: ['workflows', 'Workflows'],
   logging: ['logging', 'Logging'],
   metrics: ['metrics', 'Metrics'],
   errors: ['errors', 'Errors'],

@@ -67,7 +67,7 @@ export {
 } from './app/server/worker-server.ts';
 export type * from './app/streams/stream-types.ts';
 export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
-export type { ListOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
+export type { ListOptions, RunOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
 export type { BulkOptions, TaskerBulk } from './app/tasker-bulk.ts';
 export type { TaskerEvents, WatchEventsOptions } from './app/tasker-events.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';
@@ -324,7 +324,6 @@ export {
   StepValidationError,
   StepValidationError as ValidationError,
 } from './handlers/failures/handler-errors.ts';
-
 export type {
   FfiDependencyResult as NapiDependencyResult,
   FfiStepDefinition as NapiStepDefinition,
@@ -355,6 +354,7 @@ export {
   type StepHandlerClass,
   StepHandlerResult,
   type StepHandlerResultParams,
+  type TypedHandlerClass,
 } from './handlers/step-handler.ts';
 export type { CompleteLaterOptions, NotYetOptions, StepWait } from './handlers/step-wait.ts';
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
@@ -476,3 +476,18 @@ export type {
   FfiDispatchMetrics,
   FfiDispatchMetrics as NapiDispatchMetrics,
 } from './worker/dispatch-channel.ts';
+export { type AnyWorkflow, Workflow, workflow } from './workflow/workflow.ts';
+export type {
+  Above,
+  InputOf,
+  IsDynamic,
+  Json,
+  OutputOf as WorkflowOutput,
+  ResultOf,
+  Results,
+  RunArguments,
+  StepInfo,
+  StepInfos,
+  StepOptions,
+  WorkflowOptions,
+} from './workflow/workflow-types.ts';

@@ -337,14 +337,14 @@ describe('the package', () => {
     );
   });
 
-  it('installs at most 37 MB in 47 packages without optional dependencies, as documented', () => {
+  it('installs at most 37 MB in 48 packages without optional dependencies, as documented', () => {
     const page = readFileSync('docs/performance.md', 'utf8');
     expect(weightProblems(weight, page)).toEqual([]);
     expect(weightProblems({ ...weight, bytes: 37 * 2 ** 20 + 1 }, page)).toContain(
       'an install without optional packages takes 37.0 MB, above the limit of 37 MB',
     );
-    expect(weightProblems({ ...weight, packages: 48 }, page)).toContain(
-      'an install without optional packages has 48 packages, above the limit of 47',
+    expect(weightProblems({ ...weight, packages: 49 }, page)).toContain(
+      'an install without optional packages has 49 packages, above the limit of 48',
     );
     expect(weightProblems({ ...weight, bytes: weight.bytes * 0.9 }, page)).toEqual([
       expect.stringMatching(

@@ -2,7 +2,7 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-const LIMIT = { megabytes: 37, packages: 47 };
+const LIMIT = { megabytes: 37, packages: 48 };
 /** Smaller differences are not corrected, because new releases of dependencies change the figures. */
 const TOLERANCE = 0.05;
 const BLOCK = 4096;

@@ -194,8 +194,8 @@ export class Assembly {
     if (options.templates === undefined && !workerCode) return [];
     const { checkFolders, loadTemplates, withoutTemplates } = await import('./project/load-templates.ts');
     const read = await loadTemplates(options.templates ?? [], this.#environment);
-    const { templates, problems } = read;
-    for (const problem of problems) this.#logger.warn(formatProblem(problem));
+    const templates = [...read.templates, ...(this.#project?.library.workflows ?? []).map(({ template }) => template)];
+    for (const problem of read.problems) this.#logger.warn(formatProblem(problem));
     this.#project?.adopt(templates);
     if (handOut || this.#project) {
       const { namespaces } = loaded.config;
@@ -205,16 +205,17 @@ export class Assembly {
     return templates;
   }
 
-  /** @throws TaskerError `handler_not_found` if no file exports a handler and the worker needs one */
-  async #loadHandlers(templates: readonly TaskTemplate[], found?: LoadedHandlers): Promise<HandlerRegistry> {
+  /**
+   * Adds the templates of workflows that handler folders export.
+   * @throws TaskerError `handler_not_found` if no file exports a handler and the worker needs one */
+  async #loadHandlers(templates: TaskTemplate[], found?: LoadedHandlers): Promise<HandlerRegistry> {
     const { options, logger, registry, needsHandlers } = this.#parts;
     if (!this.#project || !found) {
       const lines = registry?.logger ?? moduleLogger(logger, 'registry');
-      return this.#parts.workerCode!.loadHandlers(options.handlers ?? [], {
-        logger: lines,
-        found: this.#found!,
-        registry,
-      });
+      const { loadHandlers } = this.#parts.workerCode!;
+      const loaded = await loadHandlers(options.handlers ?? [], { logger: lines, found: this.#found!, registry });
+      templates.push(...loaded.workflows.map(({ template }) => template));
+      return loaded.registry;
     }
     const { library } = this.#project;
     const folders = this.config.handlerPaths;

@@ -18,9 +18,10 @@ export type { CreateTaskerOptions } from './tasker-options.ts';
  * await tasker.stop();
  * @throws TaskerError `config_invalid`, `database_unreachable`, `database_too_old`, `database_url_missing`, `template_invalid`, `handler_invalid` …
  */
-export async function createTasker(options: CreateTaskerOptions = {}): Promise<Tasker> {
-  refuseUnknown('createTasker', options, TASKER_OPTIONS);
-  refuseUnknown('createTasker: limits', options.limits, LIMIT_OPTIONS);
+export async function createTasker(given: CreateTaskerOptions = {}): Promise<Tasker> {
+  refuseUnknown('createTasker', given, TASKER_OPTIONS);
+  refuseUnknown('createTasker: limits', given.limits, LIMIT_OPTIONS);
+  const options = given.workflows ? (await import('./project/with-workflows.ts')).withWorkflows(given) : given;
   const loaded = configOf(options);
   const logger = options.logger ? loggerOf(options.logger) : await defaultLogger(loaded);
   // The warnings of a configuration that was passed in were reported when it was loaded.

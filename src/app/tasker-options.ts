@@ -8,6 +8,7 @@ import type { AnyLogger } from '../logging/any-logger.ts';
 import type { MetricsRegistry } from '../metrics/metrics.ts';
 import { kindOf } from '../model/json.ts';
 import { describeUnknown } from '../model/near-names.ts';
+import type { AnyWorkflow } from '../workflow/workflow.ts';
 import type { PublisherSource, SubscriberSource } from './event-registries.ts';
 import type { HandlerSource } from './project/handler-folders.ts';
 import type { TemplateSource } from './project/load-templates.ts';
@@ -30,6 +31,8 @@ export interface CreateTaskerOptions extends ConfigOptions {
    * startup. Default: the templates in the database.
    */
   templates?: TemplateSource;
+  /** Workflows in TypeScript. Their templates are added to `templates`, and their handlers to `handlers`. */
+  workflows?: readonly AnyWorkflow[];
   /**
    * A folder or files of schedules. They are created and updated at startup, and belong to `schedules.source`. Default:
    * none.
@@ -87,6 +90,7 @@ const OWN_OPTIONS: OptionNames<Omit<CreateTaskerOptions, keyof ConfigOptions>> =
   configPath: true,
   config: true,
   templates: true,
+  workflows: true,
   schedules: true,
   handlers: true,
   publishers: true,

@@ -48,6 +48,8 @@ import type { Tracing } from '../tracing/tracing.ts';
 import type { HttpWorkers, HttpWorkersOptions } from '../worker/http/http-workers.ts';
 import type { Worker } from '../worker/worker.ts';
 import type { WorkerStats } from '../worker/worker-options.ts';
+import type { Workflow } from '../workflow/workflow.ts';
+import type { StepInfos } from '../workflow/workflow-types.ts';
 import { type ListOptions, readListOptions } from './list-options.ts';
 import { type DrainedWorker, type DrainOptions, drainWorker, resumeWorker } from './overview/drain.ts';
 import { listQueues, type QueueInfo, type QueueListOptions } from './overview/queues.ts';
@@ -64,6 +66,7 @@ import {
 } from './overview/workers.ts';
 import type { TemplateSource } from './project/load-templates.ts';
 import { type PruneOptions, policyOf, retentionOf, startPrune } from './retention.ts';
+import { type RunOptions, runWorkflow } from './run-workflow.ts';
 import { TaskerSchedules } from './schedules/tasker-schedules.ts';
 import { ServedNamespaces, Signals } from './signals.ts';
 import { onlySuccess, TaskWaiter, type WaitOptions, watchTask } from './streams/task-waiter.ts';
@@ -78,7 +81,7 @@ import { TaskerEvents } from './tasker-events.ts';
 import type { TaskerParts } from './tasker-parts.ts';
 import { type Explanation, explainTask } from './why.ts';
 
-export type { AttemptLog, ListOptions, TaskSnapshot, WaitOptions };
+export type { AttemptLog, ListOptions, RunOptions, TaskSnapshot, WaitOptions };
 
 /** How long a stop waits for each of its last actions, for example for the last notifications to be sent. */
 const FLUSH_MS = 2_000;
@@ -442,6 +445,25 @@ export class Tasker {
   waitForTask(taskUuid: string, options: WaitOptions = {}): Promise<Task> {
     const ended = this.#waiter.wait(taskUuid, options);
     return options.throwOnFailure ? ended.then(onlySuccess) : ended;
+  }
+
+  /**
+   * Creates a task of a workflow, waits until it is complete, and returns its output. Undefined if the workflow has no
+   * output. The task continues if the caller stops waiting.
+   *
+   * @example
+   * const { tracking } = await tasker.run(fulfil, { id: 'A-1', total: 12 }, { timeoutMs: 60_000 });
+   * @throws TaskerError `task_failed` if the task did not complete or its output cannot be computed, `timeout`, and the
+   * errors of {@link createTask}
+   */
+  run<Input, Output>(
+    workflow: Workflow<Input, StepInfos, Output>,
+    input: Input,
+    options: RunOptions = {},
+  ): Promise<Output> {
+    const create = async (request: TaskRequest) => (await this.#createTasks([request]))[0]!;
+    const wait = (taskUuid: string, how: WaitOptions) => this.waitForTask(taskUuid, how);
+    return runWorkflow({ create, wait }, workflow, { ...options, input });
   }
 
   /**

@@ -2107,6 +2107,10 @@ export interface CreatedTask {
   updated_at: string;
   completed_at: string | null;
   context: Record<string, unknown>;
+  /** The values of `output` in the template. Only a complete task has it, and tasks in lists do not. */
+  output?: Record<string, unknown> | undefined;
+  /** Why a complete task has no output. */
+  output_error?: string | undefined;
   initiator: string;
   source_system: string;
   reason: string;
@@ -2656,6 +2660,10 @@ export interface ListedTask {
   updated_at: string;
   completed_at: string | null;
   context: Record<string, unknown>;
+  /** The values of `output` in the template. Only a complete task has it, and tasks in lists do not. */
+  output?: Record<string, unknown> | undefined;
+  /** Why a complete task has no output. */
+  output_error?: string | undefined;
   initiator: string;
   source_system: string;
   reason: string;
@@ -3685,6 +3693,10 @@ export interface Task {
   updated_at: string;
   completed_at: string | null;
   context: Record<string, unknown>;
+  /** The values of `output` in the template. Only a complete task has it, and tasks in lists do not. */
+  output?: Record<string, unknown> | undefined;
+  /** Why a complete task has no output. */
+  output_error?: string | undefined;
   initiator: string | null;
   source_system: string | null;
   created_with: string | null;
@@ -3955,6 +3967,10 @@ export interface TaskResponse {
   updated_at: string;
   completed_at: string | null;
   context: Record<string, unknown>;
+  /** The values of `output` in the template. Only a complete task has it, and tasks in lists do not. */
+  output?: Record<string, unknown> | undefined;
+  /** Why a complete task has no output. */
+  output_error?: string | undefined;
   initiator: string;
   source_system: string;
   reason: string;

@@ -96,6 +96,7 @@ import { listWithoutTables, searchIsOff } from './search/without-tables.ts';
 import { type AttemptLog, attemptLog } from './step-logs.ts';
 import { ChangeFeed } from './streams/change-feed.ts';
 import { promoteDue, type Swept, sweep, takeFrom, tidyQueue } from './sweep.ts';
+import { tasksWithOutput } from './task-output.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import { withOperators } from './task-with-steps.ts';
 import { type Snapshot, TemplateStore, type TemplateStoreOptions } from './template-store.ts';
@@ -233,7 +234,7 @@ export class Engine {
 
   /** Returns one task. @throws TaskerError `task_not_found`, `invalid_uuid` */
   async getTask(taskUuid: string): Promise<Task> {
-    return taskView(await this.#taskRow(taskUuid));
+    return (await tasksWithOutput(this, [await this.#taskRow(taskUuid)]))[0]!;
   }
 
   async #taskRow(taskUuid: string): Promise<TaskRow> {
@@ -252,8 +253,7 @@ export class Engine {
 
   /** Returns several tasks. Unknown ids are omitted. */
   async getTasks(taskUuids: readonly string[]): Promise<Task[]> {
-    const rows = await this.database.pipeline(READING, (tx) => getTasks(tx, taskUuids));
-    return rows.map(taskView);
+    return tasksWithOutput(this, await this.database.pipeline(READING, (tx) => getTasks(tx, taskUuids)));
   }
 
   async listTasks(filter: TaskFilter): Promise<Task[]> {

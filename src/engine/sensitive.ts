@@ -1,6 +1,9 @@
 import type { Database } from '../db/database.ts';
+import type { Expression } from '../expressions/expression.ts';
+import { ExpressionFailed } from '../expressions/expression-error.ts';
+import { expressionMap, orFailure } from '../expressions/expression-map.ts';
 import { grouped } from '../model/grouped.ts';
-import { type SensitivePaths, sensitivePaths } from '../model/sensitive.ts';
+import { leadsTo, type SensitivePaths, sensitiveKeys, sensitivePaths } from '../model/sensitive.ts';
 import { templatesOfTasks } from '../store/signals/read.ts';
 import { type SensitiveTemplateRow, sensitiveTemplates } from '../store/templates.ts';
 import type { StepTemplate, TaskTemplate } from '../template/task-template.ts';
@@ -17,19 +20,37 @@ export interface SensitiveValues {
   readonly anyStep: SensitivePaths | undefined;
   /** In the payloads of signals, by their names. */
   readonly signals: ReadonlyMap<string, SensitivePaths | undefined>;
+  /** In the output of a task: the values whose expressions read a sensitive value. */
+  readonly output: SensitivePaths | undefined;
 }
 
 /** Returns the values that a template declares as sensitive. Undefined if it declares nothing. */
-export function sensitiveValues({ sensitive, steps }: TaskTemplate): SensitiveValues | undefined {
+export function sensitiveValues({ sensitive, steps, output }: TaskTemplate): SensitiveValues | undefined {
   const ofSteps = steps.flatMap(pathsOf);
   if (!sensitive?.length && ofSteps.length === 0) return undefined;
   const senders = grouped(steps, ({ signal }) => signal?.name);
-  return {
+  const values = {
     context: sensitivePaths(sensitive),
     steps: new Map(steps.map((step) => [step.name, sensitivePaths(pathsOf(step))])),
     anyStep: sensitivePaths(ofSteps),
     signals: new Map([...senders].map(([name, users]) => [name ?? '', sensitivePaths(users.flatMap(payloadPaths))])),
   };
+  return { ...values, output: output ? sensitiveExpressions(output, values) : undefined };
+}
+
+/** Returns the names of the expressions that read a sensitive value, as paths. In doubt, all names. */
+function sensitiveExpressions(
+  texts: Readonly<Record<string, string>>,
+  { context, steps }: Pick<SensitiveValues, 'context' | 'steps'>,
+): SensitivePaths | undefined {
+  const isSensitive = ({ reads }: Expression) =>
+    reads.some(({ root, keys: [first, ...rest], keys }) => {
+      if (root === 'context') return leadsTo(context, keys);
+      return root === 'steps' && leadsTo(steps.get(first ?? ''), rest);
+    });
+  const map = orFailure(() => expressionMap(texts));
+  if (map instanceof ExpressionFailed) return ALL;
+  return sensitiveKeys([...map.expressions].flatMap(([name, expression]) => (isSensitive(expression) ? [name] : [])));
 }
 
 /**
@@ -59,7 +80,7 @@ export function pathsOfStep(sensitive: SensitiveValues | undefined, step: string
 
 const ALL = sensitivePaths(['*']);
 /** For tasks with an unknown template: the task was deleted, or a newer program stored a template that this one cannot read. */
-const EVERYTHING: SensitiveValues = { context: ALL, steps: new Map(), anyStep: ALL, signals: new Map() };
+const EVERYTHING: SensitiveValues = { context: ALL, steps: new Map(), anyStep: ALL, signals: new Map(), output: ALL };
 
 /** Returns the sensitive paths in the payload of a signal to a task. */
 export function pathsOfSignal(sensitive: SensitiveValues | undefined, name: string): SensitivePaths | undefined {

@@ -22,6 +22,13 @@ export interface Task {
   updatedAt: string;
   completedAt: string | null;
   context: Record<string, unknown>;
+  /**
+   * The values of `output` in its template. Only a complete task has an output, and only if it was read by itself: not
+   * in lists.
+   */
+  output?: Record<string, unknown>;
+  /** Why a complete task has no output, although its template has one: an expression failed, for example. */
+  outputError?: string;
   initiator: string | null;
   sourceSystem: string | null;
   /**

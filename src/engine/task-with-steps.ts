@@ -4,7 +4,8 @@ import { checkUuid } from '../model/ids.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import { getStepsOfTasks } from '../store/read-steps.ts';
 import { getHistory, getTasks } from '../store/tasks.ts';
-import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
+import { tasksWithOutput } from './task-output.ts';
+import { type HistoryEntry, historyView, type Step, stepView, type Task } from './task-view.ts';
 
 /** A task with its steps. `watchTask` yields it after each change. */
 export interface TaskSnapshot {
@@ -19,28 +20,30 @@ const READING = opening(PINNED_PLANS);
  * an ended task are in their final states.
  */
 export async function readTasksWithSteps(
-  database: Database,
+  on: Parameters<typeof tasksWithOutput>[0] & { readonly database: Database },
   taskUuids: readonly string[],
 ): Promise<Map<string, TaskSnapshot>> {
-  const [tasks, rows] = await database.pipeline(READING, (tx) =>
+  const { database } = on;
+  const [taskRows, rows] = await database.pipeline(READING, (tx) =>
     Promise.all([getTasks(tx, taskUuids), getStepsOfTasks(tx, taskUuids)]),
   );
+  const tasks = await tasksWithOutput(on, taskRows);
   const steps = new Map<string, Step[]>(tasks.map(({ taskUuid }) => [taskUuid, []]));
   for (const { taskUuid, ...row } of rows) steps.get(taskUuid)?.push(stepView(taskUuid, row));
-  const snapshots = tasks.map(async (row): Promise<[string, TaskSnapshot]> => {
-    const known = await withOperators(database, row.taskUuid, steps.get(row.taskUuid)!);
-    return [row.taskUuid, { task: taskView(row), steps: known }];
+  const snapshots = tasks.map(async (task): Promise<[string, TaskSnapshot]> => {
+    const known = await withOperators(database, task.taskUuid, steps.get(task.taskUuid)!);
+    return [task.taskUuid, { task, steps: known }];
   });
   return new Map(await Promise.all(snapshots));
 }
 
 /** Reads a task with its steps. @throws TaskerError `task_not_found`, `invalid_uuid` */
 export async function readTaskWithSteps(
-  engine: { database: Database; getTask(taskUuid: string): Promise<Task> },
+  engine: Parameters<typeof readTasksWithSteps>[0] & { getTask(taskUuid: string): Promise<Task> },
   given: string,
 ): Promise<TaskSnapshot> {
   const uuid = checkUuid(given, 'the task id').toLowerCase();
-  const snapshot = (await readTasksWithSteps(engine.database, [uuid])).get(uuid);
+  const snapshot = (await readTasksWithSteps(engine, [uuid])).get(uuid);
   return snapshot ?? { task: await engine.getTask(uuid), steps: [] };
 }
 

@@ -1,6 +1,6 @@
 import type { AnyInputs, DependencySources, HandlerFn, None } from './handler-arguments.ts';
 import { type HandlerOptions, handlerOfFunction } from './handler-of-function.ts';
-import type { StepHandlerClass } from './step-handler.ts';
+import type { TypedHandlerClass } from './step-handler.ts';
 
 /**
  * Defines a handler as a function. The function receives its inputs, the results it depends on, `context`, `signal` and
@@ -19,10 +19,14 @@ import type { StepHandlerClass } from './step-handler.ts';
  *   async ({ cardId, cart, signal }) => pay(String(cardId), cart.total, { signal }),
  * );
  */
-export function defineHandler<const Inputs extends AnyInputs = None, const Depends extends DependencySources = None>(
+export function defineHandler<
+  const Inputs extends AnyInputs = None,
+  const Depends extends DependencySources = None,
+  Result = unknown,
+>(
   name: string,
   options: HandlerOptions<Inputs, Depends>,
-  fn: HandlerFn<Inputs, Depends>,
-): StepHandlerClass {
+  fn: HandlerFn<Inputs, Depends, Result>,
+): TypedHandlerClass<Awaited<Result>> {
   return handlerOfFunction({ name, options, fn });
 }

@@ -93,6 +93,8 @@ export interface FfiStepEvent {
   spanId?: string | null;
   taskCorrelationId: string;
   parentCorrelationId?: string | null;
+  /** The values of `inputs` of the step in its template. Absent if it has none: its inputs are the task's context. */
+  inputs?: Record<string, unknown>;
   task: FfiTaskInfo;
   workflowStep: FfiWorkflowStep;
   stepDefinition: FfiStepDefinition;
@@ -109,6 +111,7 @@ const ReadByContext = z.looseObject({
   taskUuid: id,
   stepUuid: id,
   correlationId: z.string(),
+  inputs: fields,
   task: z.looseObject({ context: fields }),
   workflowStep: z.looseObject({
     attempts: z.int().min(0).nullish(),

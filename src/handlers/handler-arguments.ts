@@ -39,7 +39,7 @@ export type HandlerArgs<Inputs = None, Depends = None> = InputArguments<Inputs> 
   >;
 
 /** The function that `defineHandler` turns into a handler. */
-export type HandlerFn<Inputs = None, Depends = None> = (args: HandlerArgs<Inputs, Depends>) => unknown;
+export type HandlerFn<Inputs = None, Depends = None, Result = unknown> = (args: HandlerArgs<Inputs, Depends>) => Result;
 
 /** The type of an argument from this source: the output of its schema, or `unknown` without a schema. */
 export type OutputOf<Source> = Source extends StandardSchemaV1

@@ -49,7 +49,10 @@ export function unknownInputs(
     if (allowsKey(closed, key)) return [];
     const near = nearNames(key, others, 1)[0];
     const advice = near === undefined ? 'add it there, or remove it from the inputs' : `did you mean ${near}?`;
-    const message = `input ${key} is not allowed by the input_schema of ${place}; ${advice}`;
+    const message =
+      closed.by === 'inputs'
+        ? `input ${key} is not among the inputs that its step has in ${place}; ${advice}`
+        : `input ${key} is not allowed by the input_schema of ${place}; ${advice}`;
     return [{ key, message, optional: near === undefined && acceptsNothing(schema) }];
   });
 }

@@ -86,7 +86,10 @@ export class StepContext {
     return this.#params.handlerName;
   }
 
-  /** The task's context. Each attempt has its own copy, so changes have no effect elsewhere. */
+  /**
+   * The values of `inputs` of the step in its template, otherwise the task's context. Each attempt has its own copy, so
+   * changes have no effect elsewhere.
+   */
   get inputData(): Fields {
     this.#inputData ??= this.#params.inputData ?? {};
     return this.#inputData;
@@ -175,12 +178,12 @@ export class StepContext {
     return this.retryCount >= this.maxRetries - 1;
   }
 
-  /** Returns a value of the task's context, or undefined if it has no such key. `T` is not checked. */
+  /** Returns a value of {@link inputData}, or undefined if it has no such key. `T` is not checked. */
   getInput<T = unknown>(key: string): T | undefined {
     return own(this.inputData, key) as T | undefined;
   }
 
-  /** Returns a value of the task's context, or the default if it is undefined. A null is returned as is. */
+  /** Returns a value of {@link inputData}, or the default if it is undefined. A null is returned as is. */
   getInputOr<T = unknown>(key: string, defaultValue: T): T {
     const value = this.getInput<T>(key);
     return value === undefined ? defaultValue : value;
@@ -470,7 +473,7 @@ export function paramsOfEvent(event: FfiStepEvent, handlerName: string): StepCon
     stepUuid: ids.stepUuid,
     correlationId: ids.correlationId,
     get inputData() {
-      return copyOf(task.context, 'task.context');
+      return ids.inputs == null ? copyOf(task.context, 'task.context') : copyOf(ids.inputs, 'inputs');
     },
     get dependencyResults() {
       const results: Record<string, DependencyResult> = {};

@@ -46,6 +46,11 @@ export interface StepHandlerClass {
   readonly isolation?: HandlerIsolation;
 }
 
+/** A handler class whose result has a known type. Only the compiler reads `resultType`. */
+export interface TypedHandlerClass<Result = unknown> extends StepHandlerClass {
+  readonly resultType?: Result;
+}
+
 /**
  * The base class of handlers. `Context` can declare the types that a handler reads, see `TypedStepContext`. The worker
  * creates a new instance for each step, so steps never share fields.

@@ -5,6 +5,8 @@ export interface ClosedKeys {
   readonly names: readonly string[];
   /** Regular expressions. */
   readonly patterns: readonly string[];
+  /** The key of the template that allows them. */
+  readonly by: 'input_schema' | 'inputs';
 }
 
 /** Returns the keys that a schema allows. Undefined if it allows any key. */
@@ -14,6 +16,7 @@ export function closedKeysOf(schema: Fields | null): ClosedKeys | undefined {
   return {
     names: isFields(properties) ? Object.keys(properties) : [],
     patterns: isFields(patternProperties) ? Object.keys(patternProperties) : [],
+    by: 'input_schema',
   };
 }
 

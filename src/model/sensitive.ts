@@ -53,6 +53,32 @@ export function sensitivePaths(paths: readonly string[] | null): SensitivePaths 
   return grown(root);
 }
 
+/** Like {@link sensitivePaths}, for keys of an object, which may have dots. Undefined if there are none. */
+export function sensitiveKeys(keys: readonly string[]): SensitivePaths | undefined {
+  if (keys.length === 0) return undefined;
+  const end = (): Growing => ({ ...growing(), ends: true });
+  return grown({ ends: false, keys: new Map(keys.map((key) => [key, end()])), any: undefined });
+}
+
+/**
+ * Returns whether the value at a path may have, or be inside, a sensitive value. Null in the path stands for any key.
+ */
+export function leadsTo(paths: SensitivePaths | undefined, path: readonly (string | null)[]): boolean {
+  let places = paths ? [paths] : [];
+  for (const key of path) {
+    if (places.some(({ ends }) => ends)) return true;
+    places = places
+      .flatMap(({ keys, any, named }) => [
+        any,
+        // A list in place of an object has the keys in each element.
+        key === null || INDEX.test(key) ? named : undefined,
+        ...(key === null ? keys.values() : [keys.get(key)]),
+      ])
+      .filter(isPlace);
+  }
+  return places.length > 0;
+}
+
 function grown({ ends, keys, any }: Growing): Place {
   const own = new Map([...keys].map(([key, place]) => [key, grown(place)]));
   const names = new Map([...own].filter(([key]) => !INDEX.test(key)));

@@ -7,7 +7,10 @@ export interface TemplateNames {
   readonly steps: readonly string[];
   /** The steps of type `batch_worker`. */
   readonly workers: readonly string[];
-  /** The possible keys of the context. Undefined if its `input_schema` allows any key. */
+  /**
+   * The keys that a handler's inputs can have: the names in `inputs` of its step, otherwise the keys that `input_schema`
+   * allows in the context. Undefined if it allows any key.
+   */
   readonly inputs: ClosedKeys | undefined;
 }
 
@@ -18,6 +21,7 @@ interface NamingTemplate {
 }
 
 const known = new WeakMap<NamingTemplate, TemplateNames>();
+const knownOfSteps = new WeakMap<Fields, TemplateNames>();
 
 /** Returns the names that handlers of a template's steps refer to. Each template is read once. */
 export function templateNamesOf(template: NamingTemplate): TemplateNames {
@@ -32,6 +36,18 @@ export function templateNamesOf(template: NamingTemplate): TemplateNames {
     known.set(template, names);
   }
   return names;
+}
+
+/** Returns the names that the handler of a step refers to. */
+export function namesForStep(template: NamingTemplate, { inputs }: { readonly inputs: Fields | null }): TemplateNames {
+  const names = templateNamesOf(template);
+  if (!inputs) return names;
+  let own = knownOfSteps.get(inputs);
+  if (!own) {
+    own = { ...names, inputs: { names: Object.keys(inputs), patterns: [], by: 'inputs' } };
+    knownOfSteps.set(inputs, own);
+  }
+  return own;
 }
 
 /** How a handler refers to a step: in one of its options. */

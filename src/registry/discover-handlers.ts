@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import path from 'node:path';
 import { isHandlerClass, isStepHandler, type StepHandler, type StepHandlerClass } from '../handlers/step-handler.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
+import { type AnyWorkflow, isWorkflow } from '../workflow/workflow.ts';
 import { bundleHandlers } from './bundle-handlers.ts';
 import { type HandlerFiles, handlerFiles } from './handler-files.ts';
 import { exportsOf, handlersIn } from './handler-origin.ts';
@@ -40,6 +41,8 @@ export interface Discovery {
   /** The number of handlers, each name counted once. */
   count: number;
   files: DiscoveredFile[];
+  /** The workflows in the exports, whose handlers are registered. Absent if there are none. */
+  workflows?: AnyWorkflow[];
 }
 
 /**
@@ -67,6 +70,7 @@ export async function discoverHandlers(source: string, options: DiscoverOptions)
   const modules = (await modulesOfPackage(source)) ?? (await modulesOfFolder(source));
 
   const files: DiscoveredFile[] = [...modules.leftOut];
+  const workflows: AnyWorkflow[] = [];
   const origins = new Map<string, { file: string; handler: Found }>();
   const register = (handler: Found, file: string) => {
     const name = nameOf(handler);
@@ -81,6 +85,7 @@ export async function discoverHandlers(source: string, options: DiscoverOptions)
   };
   for (const [file, module] of modules.imported) {
     const handlers = handlersOf(module);
+    workflows.push(...exportsOf(module).filter(isWorkflow));
     for (const handler of handlers) register(handler, file);
     const others = also ? exportsOf(module).flatMap((exported) => also(exported) ?? []) : [];
     const empty = handlers.length === 0 && others.length === 0;
@@ -88,7 +93,7 @@ export async function discoverHandlers(source: string, options: DiscoverOptions)
   }
   for (const { file, reason } of files)
     if (reason) logger.debug({ file, reason }, `no handler in ${path.relative(modules.root, file)}`);
-  return { count: origins.size, files };
+  return { count: origins.size, files, ...(workflows.length > 0 && { workflows }) };
 }
 
 interface Modules {

@@ -5,6 +5,7 @@ import {
   type StepHandler,
   type StepHandlerClass,
 } from '../handlers/step-handler.ts';
+import { isWorkflow } from '../workflow/workflow.ts';
 import { MethodDispatchWrapper } from './method-dispatch.ts';
 
 /**
@@ -25,10 +26,14 @@ export function handlersIn(module: Record<string, unknown>): (StepHandlerClass |
   return exportsOf(module).filter((value) => isHandlerClass(value) || isStepHandler(value));
 }
 
-/** Returns the exports of a module, including the items of exported arrays and plain objects, without duplicates. */
+/**
+ * Returns the exports of a module, including the items of exported arrays and plain objects and the handlers of workflows,
+ * without duplicates.
+ */
 export function exportsOf(module: Record<string, unknown>): unknown[] {
   const exported = Object.values(module);
-  return [...new Set([...exported, ...exported.flatMap(within)])];
+  const all = [...exported, ...exported.flatMap(within)];
+  return [...new Set([...all, ...all.flatMap((one) => (isWorkflow(one) ? one.handlers : []))])];
 }
 
 /**

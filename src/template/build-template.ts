@@ -39,6 +39,7 @@ export function buildTemplate(file: TemplateFile): TaskTemplate {
     systemDependencies: fromFile(systemsFile, file.system_dependencies ?? {}, { primary: 'default', secondary: [] }),
     domainEvents: (file.domain_events ?? []).map((event) => fromFile(domainEventFile, event)),
     steps: file.steps.map(stepOf),
+    output: expressionsOf(file.output),
     environments: Object.fromEntries(
       Object.entries(file.environments ?? {}).map(([name, it]) => [name, (it?.steps ?? []).map(overrideOf)]),
     ),
@@ -53,12 +54,17 @@ function stepOf(step: StepFile): StepTemplate {
     ...waitsOf(step),
     handler: handlerOf(step),
     dependencies: [...new Set(step.dependencies)],
+    inputs: expressionsOf(step.inputs),
     retry: retryOf(step.retry ?? {}),
     publishesEvents: (step.publishes_events ?? []).map((event) =>
       fromFile(eventFile, event, { condition: 'success', deliveryMode: 'durable', onInvalid: 'drop' }),
     ),
     batchConfig: step.batch_config ? fromFile(batchFile, step.batch_config) : null,
   };
+}
+
+function expressionsOf(file: TemplateFile['output']): Record<string, string> | null {
+  return file ? Object.fromEntries(Object.entries(file).map(([name, text]) => [name, String(text)])) : null;
 }
 
 function handlerOf({ type, handler }: StepFile): HandlerReference {

@@ -13,6 +13,7 @@ export function contentOf(template: TaskTemplate): JsonObject {
   const content = {
     ...rest,
     ...(rest['input_schema'] !== undefined && { input_schema: withoutNotes(rest['input_schema']) }),
+    ...(rest['output_schema'] !== undefined && { output_schema: withoutNotes(rest['output_schema']) }),
     ...(events !== undefined && { domain_events: byName(events).map(eventContent) }),
     steps: byName(steps).map(stepContent),
   };

@@ -99,6 +99,7 @@ export function schemaRules(data: unknown, steps: readonly StepSketch[]): Findin
   ];
   const schemas: { schema: unknown; path: Path }[] = [
     { schema: task.input_schema, path: ['input_schema'] },
+    { schema: task.output_schema, path: ['output_schema'] },
     ...steps.flatMap(({ fields: { result_schema, signal, approval }, path }) => [
       { schema: result_schema, path: [...path, 'result_schema'] },
       { schema: isFields(signal) ? signal.schema : null, path: [...path, 'signal', 'schema'] },

@@ -2,6 +2,7 @@ import { isFields } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import { type checkForm, type FormIssue, knownKeysAt, type UnknownKey } from './check-form.ts';
 import { describeIssue } from './describe-issue.ts';
+import { expressionRules } from './expression-rules.ts';
 import {
   defaultContextRules,
   environmentRules,
@@ -43,6 +44,7 @@ export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): 
     ...eventRules(steps),
     ...schemaRules(data, steps),
     ...sensitiveRules(data, steps),
+    ...expressionRules(data, steps),
   ];
 }
 

@@ -2,8 +2,8 @@ import { createRequire } from 'node:module';
 import type { Ajv, CodeOptions, ErrorObject, Options, ValidateFunction } from 'ajv';
 import type { Ajv2020 } from 'ajv/dist/2020.js';
 import { messageOf, TaskerError } from '../errors.ts';
-import { linearPattern } from './pattern/linear-pattern.ts';
-import { patternProblems } from './pattern/schema-patterns.ts';
+import { linearPattern } from '../pattern/linear-pattern.ts';
+import { patternProblems } from './schema-patterns.ts';
 import { StepCounter, TooManySteps } from './schema-steps.ts';
 import type { JsonSchema } from './task-template.ts';
 

@@ -83,12 +83,31 @@ export function problemsAt(text: string, findings: readonly Finding[], file?: st
 
 function problemOf(
   read: ReadYaml,
-  { path, atKey, severity, code, message }: Finding,
+  { path, atKey, inside, severity, code, message }: Finding,
   file: string | undefined,
 ): TemplateProblem {
   const { place, written } = locate(read, path);
-  const position = positionOf(read, atKey ? place.key : place.value);
+  const position = positionOf(read, atKey ? place.key : inside ? offsetInside(read, place.value, inside) : place.value);
   return { severity, code, message, file: file ?? null, ...position, path: pathText(written) };
+}
+
+/** The header of a block scalar and the indentation of its lines may precede a line. */
+const LONGEST_GAP = 200;
+
+/**
+ * Returns the offset of a place inside a scalar, if the file has the lines of its text as they are. Otherwise the offset
+ * of the scalar.
+ */
+function offsetInside({ text }: ReadYaml, value: number, inside: NonNullable<Finding['inside']>): number {
+  const lines = inside.text.slice(0, inside.offset).split('\n');
+  const column = lines.pop()!.length;
+  let at = value;
+  for (const line of inside.text.split('\n').slice(0, lines.length + 1)) {
+    const start = text.indexOf(line, at);
+    if (start < 0 || start - at > LONGEST_GAP) return value;
+    at = start + line.length;
+  }
+  return at - inside.text.split('\n')[lines.length]!.length + column;
 }
 
 function positionOf({ lines }: ReadYaml, offset: number): { line: number; column: number } {

@@ -7,6 +7,7 @@ const LARGEST = 1024 * 1024;
 
 /** A YAML text as plain data, with the places of its values. */
 export interface ReadYaml {
+  text: string;
   /** JSON data. Undefined if the text cannot be read. */
   data: unknown;
   /** The places inside each object and list of the data. */
@@ -30,7 +31,7 @@ const HINTS: Partial<Record<YAMLError['code'], string>> = {
 /** Reads the single YAML document of a file. */
 export function readYaml(text: string): ReadYaml {
   const lines = new (loadYaml().LineCounter)();
-  const read: ReadYaml = { data: undefined, places: new WeakMap(), problems: [], lines, start: 0 };
+  const read: ReadYaml = { text, data: undefined, places: new WeakMap(), problems: [], lines, start: 0 };
   const unreadable = unreadableText(text);
   if (unreadable) {
     for (const { index } of text.matchAll(/^/gm)) lines.addNewLine(index);

@@ -12,6 +12,8 @@ export interface Finding {
   path: Path;
   /** Whether the problem is the key and not its value. */
   atKey?: boolean;
+  /** The place of the problem inside a text that is the value. */
+  inside?: { text: string; offset: number };
 }
 
 /** The data of a step that the rules need. If the form of the file is invalid, the data may be incomplete. */

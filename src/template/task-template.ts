@@ -192,6 +192,8 @@ export interface StepTemplate {
   systemDependency: string | null;
   /** The names of the steps that must be complete before this one is ready. */
   dependencies: string[];
+  /** Expressions whose values replace the task's context as the inputs of the handler. Null means the context. */
+  inputs: Record<string, string> | null;
   retry: RetryPolicy;
   /** Timeout of an attempt. Null uses the worker's default. */
   timeoutSeconds: number | null;
@@ -290,6 +292,10 @@ export interface TaskTemplate {
   /** The schema for a task's context, enforced when the task is created. */
   inputSchema: JsonSchema | null;
   steps: StepTemplate[];
+  /** Expressions whose values are the output of a complete task. Null if its tasks have no output. */
+  output: Record<string, string> | null;
+  /** The schema of the output. It is not enforced: the output that does not match it has an error beside it. */
+  outputSchema: JsonSchema | null;
   /** All overrides as written, for display. The overrides that apply are already merged into `steps`. */
   environments: Record<string, StepOverride[]>;
   lifecycle: Lifecycle | null;

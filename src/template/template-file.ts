@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { LONGEST_EXPRESSION } from '../expressions/cel.ts';
 import { LONGEST_NAMESPACE, NAMESPACE, NAMESPACE_CHARACTERS } from '../model/namespace.ts';
 import {
   BACKOFFS,
@@ -32,6 +33,9 @@ const PATH_KEY = String.raw`[^.[\]\s\p{Cc}](?:[^.[\]\p{Cc}]*[^.[\]\s\p{Cc}])?`;
 export const SENSITIVE_PATH = new RegExp(String.raw`^(?!/|\$(?:\.|$))${PATH_KEY}(?:\.${PATH_KEY})*$`, 'u');
 const PUBLISHER = /^[A-Za-z_][A-Za-z0-9_]*(?:(?:::|\.)[A-Za-z_][A-Za-z0-9_]*)*$/;
 
+/** Maximum number of entries of `inputs` and of `output`. */
+const MOST_EXPRESSIONS = 100;
+
 /** Timers are limited to 2^31 − 1 milliseconds. A timer with a longer timeout would fire immediately. */
 const LONGEST_TIMEOUT_SECONDS = 2_147_483;
 
@@ -43,6 +47,13 @@ const named = (max: number) =>
     .regex(NAME, { error: 'must not start or end with whitespace or contain control characters' });
 const whole = (min: number, max: number) => z.int().min(min).max(max);
 const object = () => z.record(z.string(), z.unknown());
+
+/** Expressions by name. A number or a boolean is an expression, too. */
+const expressionsFile = z
+  .record(named(128), z.union([z.string().max(LONGEST_EXPRESSION), z.number(), z.boolean()]))
+  .refine((fields) => Object.keys(fields).length <= MOST_EXPRESSIONS, {
+    error: `must have at most ${MOST_EXPRESSIONS} entries`,
+  });
 
 /** The paths of `sensitive:`. */
 const sensitiveFile = z.array(
@@ -165,6 +176,10 @@ export const stepFile = z.strictObject({
     default: [],
     description: 'Names of the steps that must be complete before this one is ready.',
   }),
+  inputs: expressionsFile.nullish().meta({
+    description:
+      "Expressions whose values the handler gets as its inputs, instead of the task's context. Evaluated at each start.",
+  }),
   retry: retryFile.nullish(),
   timeout_seconds: timeoutSeconds,
   publishes_events: z.array(eventFile).nullish().meta({ default: [], description: 'Events that the step publishes.' }),
@@ -267,6 +282,10 @@ export const templateFile = z.strictObject({
     .nullish()
     .meta({ description: "JSON Schema of a task's context, enforced when it is created." }),
   steps: z.array(stepFile).min(1).max(10_000).meta({ description: 'The steps, in any order.' }),
+  output: expressionsFile.nullish().meta({
+    description: 'Expressions whose values are the result of a complete task. Evaluated when it is read.',
+  }),
+  output_schema: object().nullish().meta({ description: 'JSON Schema of the output.' }),
   environments: z
     .record(z.string(), z.strictObject({ steps: z.array(stepOverride).nullish() }).nullable())
     .nullish()

@@ -13,6 +13,7 @@ import type {
 import { DiscoveredSubscribers } from '../app/project/discovered-subscribers.ts';
 import { loadHandlers } from '../app/project/handler-folders.ts';
 import { checkFolders, loadTemplates, type TemplateSource } from '../app/project/load-templates.ts';
+import { withWorkflows } from '../app/project/with-workflows.ts';
 import type { CheckedRequest } from '../app/task-types.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { type CreateTaskerOptions, LIMIT_OPTIONS, refuseUnknown, TASKER_OPTIONS } from '../app/tasker-options.ts';
@@ -47,8 +48,11 @@ export interface TestTaskerOptions
     | 'worker'
     | 'subscribers'
   > {
-  /** The templates: a folder, files, parsed templates, or plain objects with the keys of a template file. */
-  templates: TemplateSource;
+  /**
+   * The templates: a folder, files, parsed templates, or plain objects with the keys of a template file. Default: those of
+   * `workflows`, and of the workflows that the folders of `handlers` export.
+   */
+  templates?: TemplateSource;
   /**
    * Replacements for the handlers of the same names. Each is a class, an instance, the return value of a `define…()`
    * function, or a function of the context. A name that neither a template nor `handlers` has is an error.
@@ -273,20 +277,21 @@ export class TestTasker {
 export async function testTasker(options: TestTaskerOptions): Promise<TestTasker> {
   refuseUnknown('testTasker', options, TEST_OPTIONS);
   refuseUnknown('testTasker: limits', options.limits, LIMIT_OPTIONS);
-  const { templates: source, stubs = {}, databaseUrl, keepBackoff = false, subscribers, ...others } = options;
+  const { stubs = {}, databaseUrl, keepBackoff = false, subscribers, ...rest } = options;
+  const { templates: source = [], ...others } = withWorkflows(rest);
   const { environment = 'test' } = others;
   const start = startWarnings();
   const logger = loggerOf(others.logger ?? start.logger);
   const loaded = await loadTemplates(source, environment);
   checkFolders(loaded);
-  const { templates, problems } = loaded;
-  for (const problem of problems) logger.warn(formatProblem(problem));
-  const used = keepBackoff ? templates : templates.map(withoutBackoff);
+  for (const problem of loaded.problems) logger.warn(formatProblem(problem));
   const events = eventRegistries({ ...others, subscribers: subscribers || undefined }, logger);
   const found = new DiscoveredSubscribers(
     subscribers === false ? { ...events, subscribers: new SubscriberRegistry({ logger }) } : events,
   );
-  const given = await loadHandlers(others.handlers ?? [], { logger, found });
+  const { registry: given, workflows } = await loadHandlers(others.handlers ?? [], { logger, found });
+  const templates = [...loaded.templates, ...workflows.map(({ template }) => template)];
+  const used = keepBackoff ? templates : templates.map(withoutBackoff);
   refuseUnusedStubs(Object.keys(stubs), [
     ...given.listHandlers(),
     ...templates.flatMap(({ steps }) =>

@@ -15,7 +15,7 @@ import { stepUuid, templateIndex } from '../model/ids.ts';
 import type { Fields } from '../model/json.ts';
 import { SCHEDULE_SOURCE, type TaskSchedule } from '../model/schedule/spec.ts';
 import { textsAt } from '../model/sensitive.ts';
-import { type TemplateNames, templateNamesOf } from '../model/template-names.ts';
+import { namesForStep, type TemplateNames } from '../model/template-names.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 import type { RunnableStep } from './run-step.ts';
@@ -141,6 +141,8 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   ended = false;
   /** Set when it was handed out as an event. Undefined if this worker calls its handlers itself. */
   delivery: StepDelivery | undefined;
+  /** The values of `inputs` in the template. Undefined if it has none, and before they are evaluated. */
+  inputs: Fields | undefined;
   /** The lines that its handler logged. Undefined if there are none, or they are not kept. */
   log: StepLog | undefined;
   #logger: Logger | undefined;
@@ -218,8 +220,14 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return this.task.row.correlationId ?? this.task.taskUuid;
   }
 
-  get inputData(): Fields {
+  /** The task's context. */
+  get taskContext(): Fields {
     return JSON.parse(this.task.row.context) as Fields;
+  }
+
+  /** The inputs of its handler: the values of `inputs` in the template, otherwise the task's context. */
+  get inputData(): Fields {
+    return this.inputs ? structuredClone(this.inputs) : this.taskContext;
   }
 
   get stepConfig(): Fields {
@@ -314,7 +322,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
       const text = paths && this.#known.texts.get(place.idx);
       return text ? [...textsAt(JSON.parse(text), paths)] : [];
     });
-    this.#sensitive = new SensitiveTexts([...textsAt(this.inputData, sensitive?.context), ...texts]);
+    this.#sensitive = new SensitiveTexts([...textsAt(this.taskContext, sensitive?.context), ...texts]);
     return this.#sensitive;
   }
 
@@ -327,7 +335,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   }
 
   get templateNames(): TemplateNames {
-    return templateNamesOf(this.task.snapshot.template);
+    return namesForStep(this.task.snapshot.template, this.template);
   }
 
   get batchSizes(): Record<string, number> {
@@ -357,6 +365,26 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return paramsOf(this.taskUuid, place, text === undefined ? await this.#host.loadResult(this, place.idx) : text);
   }
 
+  /**
+   * Returns the results of ancestors as JSON text, as they are now. A result that was too large to be loaded with the step is a
+   * promise. Null for an ancestor that does not exist or ended without a result.
+   */
+  resultTexts(names: readonly string[]): (string | null | Promise<string | null>)[] {
+    this.#readAgain();
+    return names.map((name) => {
+      const place = this.#ancestorPlaces.get(name);
+      if (place === undefined || place.failure !== null) return null;
+      const text = this.#known.texts.get(place.idx);
+      return text === undefined ? this.#host.loadResult(this, place.idx) : text;
+    });
+  }
+
+  /** Uses the results as they are now: an operator may have corrected them since the step was claimed. */
+  #readAgain(): void {
+    this.#known = this.task.known;
+    this.#ancestors = undefined;
+  }
+
   /** Its finished ancestors by name. Built once, because a step may join thousands of others. */
   get #ancestorPlaces(): Map<string, Place> {
     if (this.#ancestors) return this.#ancestors;
@@ -381,8 +409,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   begin(): void {
     this.#host.begins(this);
     this.started = true;
-    this.#known = this.task.known;
-    this.#ancestors = undefined;
+    this.#readAgain();
   }
 
   context(): StepContext {

@@ -33,6 +33,7 @@ export function stepEvent(step: DispatchedStep, eventId: string = uuidV7()): Ffi
     spanId: traced?.spanId ?? null,
     taskCorrelationId: step.correlationId,
     parentCorrelationId: step.task.row.parentCorrelationId,
+    ...(step.inputs && { inputs: step.inputData }),
     get task() {
       task ??= taskInfo(step);
       return task;
@@ -64,7 +65,7 @@ function taskInfo(step: DispatchedStep): FfiTaskInfo {
     name: template.name,
     namespace: template.namespace,
     version: template.version,
-    context: step.inputData,
+    context: step.taskContext,
     correlationId: step.correlationId,
     parentCorrelationId: row.parentCorrelationId,
     complete: false,

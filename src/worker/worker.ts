@@ -12,6 +12,7 @@ import type { DispatchedStep } from './dispatched-step.ts';
 import type { Reserved } from './recorder.ts';
 import { DEFAULT_VERSION, StepRunner } from './run-step.ts';
 import { shutDown } from './shutdown.ts';
+import { evaluateInputs } from './step-inputs.ts';
 import { saveYield } from './step-progress.ts';
 import { beginWait } from './waits/built-in-waits.ts';
 import { actsIn, saveBeforeCall } from './waits/handler-waits.ts';
@@ -226,9 +227,39 @@ export class Worker implements WorkerHooks {
   #dispatch(step: DispatchedStep): void {
     const { channel } = this.#parts;
     if (step.task.snapshot.hasWaits && waitsByType(step.template.type)) this.#wait(step);
+    else if (step.template.inputs && !step.inputs) this.#evaluate(step);
     else if (channel) channel.offer(step);
     else if (this.#isAnnounced(step)) this.#runner.run(step);
     else void this.#announceAndRun(step);
+  }
+
+  /** Evaluates the inputs of a step, and dispatches it. The step fails if one of them fails. */
+  #evaluate(step: DispatchedStep): void {
+    const failure = evaluateInputs(step);
+    if (failure instanceof Promise) void this.#evaluateLater(step, failure);
+    else if (failure) this.push(attemptEnd(step, failure, DEFAULT_VERSION));
+    else this.#dispatch(step);
+  }
+
+  /** Waits for results that were too large to be loaded with the step. */
+  async #evaluateLater(step: DispatchedStep, first: Promise<StepHandlerResult | undefined>): Promise<void> {
+    const { stopping, slots } = this.#parts;
+    let failure: StepHandlerResult | undefined;
+    for (let tries = 0, failing = first; ; tries++) {
+      try {
+        failure = await failing;
+        break;
+      } catch (error) {
+        this.#options.logger.debug({ error: messageOf(error) }, 'results for inputs of a step not read; retrying');
+        await backOff(tries);
+        if (stopping.begun) break;
+        failing = Promise.resolve(evaluateInputs(step));
+      }
+    }
+    if (step.over) return;
+    if (stopping.begun || slots.free <= 0) this.push(released(step));
+    else if (failure) this.push(attemptEnd(step, failure, DEFAULT_VERSION));
+    else this.#dispatch(step);
   }
 
   /** Whether the step can be started without announcing its handler, or has no handler here. */

@@ -18,7 +18,9 @@ test('arguments without a schema are unknown', () => {
     expectTypeOf(args.signal).toEqualTypeOf<AbortSignal>();
     expectTypeOf(args.logger).toEqualTypeOf<Logger>();
   });
-  expectTypeOf(handler).toEqualTypeOf<StepHandlerClass>();
+  expectTypeOf(handler).toExtend<StepHandlerClass>();
+  const counts = defineHandler('y', {}, async () => ({ n: 1 }));
+  expectTypeOf(counts.resultType).toEqualTypeOf<{ n: number } | undefined>();
 });
 
 test('arguments with a schema have its output type', () => {

@@ -18,6 +18,7 @@ const FILES = [
   'test/web/roles.test.ts',
   'test/web/screens.test.ts',
   'test/web/task.test.ts',
+  'test/web/truth.test.ts',
   'test/web/web-page.test.ts',
 ];
 describe('an outside program', () => {

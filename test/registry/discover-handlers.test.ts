@@ -451,7 +451,7 @@ describe('a handler by file or package', () => {
     const here = path.relative('.', path.join(root, 'handlers/a'));
     const closed = new HandlerRegistry({ baseFolder: null });
     const found = new DiscoveredSubscribers(eventRegistries({}, silentLogger));
-    for (const registry of [closed, await loadHandlers([], { logger: silentLogger, found })]) {
+    for (const registry of [closed, (await loadHandlers([], { logger: silentLogger, found })).registry]) {
       for (const callable of [`./${here}`, '@shop/handlers', './test/support/setup']) {
         expect(await registry.resolve(callable), callable).toBeNull();
       }

@@ -18,5 +18,13 @@ const OF_TASKS = `
  * that a new database and a new tasker take. Namespaces and templates remain, and no template is paused.
  */
 export async function deleteTasks(sql: Sql): Promise<void> {
-  await sql(OF_TASKS);
+  for (let tries = 1; ; tries++) {
+    try {
+      await sql(OF_TASKS);
+      return;
+    } catch (error) {
+      // Statements of the tasker in the background, such as those of a late sweep, lock the same rows in another order.
+      if ((error as { code?: string }).code !== '40P01' || tries === 5) throw error;
+    }
+  }
 }

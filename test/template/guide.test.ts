@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { Expression } from '../../src/expressions/expression.ts';
 import { templateJsonSchema } from '../../src/template/generate/template-json-schema.ts';
-import { parseTemplate } from '../../src/template/parse-template.ts';
+import { formatProblem, parseTemplate } from '../../src/template/parse-template.ts';
 
 const guide = readFileSync('docs/guide/templates.md', 'utf8');
+const expressions = readFileSync('docs/guide/expressions.md', 'utf8');
 const reference = readFileSync('docs/template-reference.md', 'utf8');
 const examples = [...guide.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text!);
 
@@ -25,5 +27,32 @@ describe('the guide to templates', () => {
 
   it('describes every field', () => {
     expect([...keysOf(templateJsonSchema())].filter((key) => !`${guide}${reference}`.includes(`\`${key}`))).toEqual([]);
+  });
+});
+
+describe('the guide to expressions', () => {
+  it('has an example without problems, and shows the messages of its mistakes', () => {
+    const [, text = ''] = /```yaml\n(.*?)```/s.exec(expressions) ?? [];
+    expect(parseTemplate(text).problems).toEqual([]);
+    const wrong = text
+      .replace('cents: steps.price.net', 'cents: steps.pric.net')
+      .replace('paid: (steps.price.net + steps.price.tax) / 100', 'paid: context.id > 3');
+    const shown = parseTemplate(wrong, { file: 'order.yaml' }).problems.map(formatProblem);
+    const [, messages = ''] = /```text\n(.*?)\n```/s.exec(expressions) ?? [];
+    expect(shown).toEqual(messages.split('\n'));
+  });
+
+  it('shows only expressions that are valid', () => {
+    const rows = [
+      ...expressions.matchAll(
+        /^\| (?:comparison|logic|arithmetic|text|patterns|lists|conditions on lists|objects|times) \| (.*) \|$/gm,
+      ),
+    ];
+    const texts = rows.flatMap(([, list]) =>
+      [...list!.matchAll(/`([^`]+)`/g)].map(([, text]) => text!.replaceAll('\\|', '|')),
+    );
+    expect(texts.length).toBeGreaterThan(20);
+    for (const text of texts.filter((one) => !/\b[ab]\b|condition \?/.test(one)))
+      expect(() => new Expression(text), text).not.toThrow();
   });
 });

@@ -365,6 +365,27 @@ describeWith('chromium', 'the lists of the web page', () => {
     await page.close();
   });
 
+  it('the groups of states count the tasks that the list would show, however old they are', async () => {
+    await sql(`update tasker.task_search set done_at = done_at - interval '2 days' where done_at is not null`);
+    const { page, problems } = await watchedPage(browser, open.url);
+    const groups = page.getByRole('navigation', { name: 'State' });
+    const count = async (name: string) => (await groups.getByRole('link', { name }).textContent())?.replace(name, '');
+    const ended = { Cancelled: DECLINED - 1, Complete: EXPIRED + 1 };
+    for (const [address, expected] of [
+      ['tasks', { All: DECLINED + EXPIRED, ...ended, Blocked: 0 }],
+      ['tasks?tag=spring', { All: DECLINED, ...ended, Complete: 1 }],
+      ['tasks?context={"expired":true}', { All: EXPIRED, Cancelled: 0, Complete: EXPIRED }],
+      ['tasks?tag=spring&state=cancelled', { All: DECLINED, Cancelled: DECLINED - 1, Complete: 1 }],
+      ['tasks?error_type=none', { All: 0, Cancelled: 0 }],
+    ] as const) {
+      await page.goto(`${open.url}/${address}`);
+      for (const [name, number] of Object.entries(expected))
+        await expect.poll(() => count(name), { message: `${address} ${name}` }).toBe(String(number));
+    }
+    expect(problems).toEqual([]);
+    await page.close();
+  });
+
   const firstTask = async (errorType: string) => (await tasker.listTasks({ errorType }, { limit: 1 })).tasks[0]!;
   const audit = () => sql('select count(*)::int n from tasker.operator_action');
 });

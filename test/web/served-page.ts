@@ -1,8 +1,15 @@
 import AxeBuilderSource from 'axe-core';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { buildWebIfStale } from '../../scripts/build-web.mjs';
+import { type CreateTaskerOptions, createTasker } from '../../src/app/create-tasker.ts';
+import type { Tasker } from '../../src/app/tasker.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { restApp } from '../../src/rest/rest-app.ts';
 import type { Answering } from '../../src/server/listen.ts';
+import { type Listening, listen } from '../../src/server/listen.ts';
 import { SCREENS } from '../../web/src/frame/screens.ts';
+import { freshDatabase } from '../support/database.ts';
 import { programPath } from '../support/suite/programs.ts';
 
 /** The paths of the screens of the main navigation, by their names. */
@@ -60,4 +67,38 @@ export async function checkAccess(page: Page): Promise<void> {
     ),
     page.url(),
   ).toEqual([]);
+}
+
+/** A tasker whose page is served, with a browser to open it. */
+export interface ServedPage {
+  tasker: Tasker;
+  server: Listening;
+  browser: Browser;
+  close(): Promise<void>;
+}
+
+/** Builds the page if it is stale, and serves it for a tasker on a new database, for the namespace `test`. */
+export async function servePage(
+  options: Pick<CreateTaskerOptions, 'templates' | 'handlers'>,
+  environment = 'test',
+): Promise<ServedPage> {
+  buildWebIfStale();
+  const database = await freshDatabase();
+  const tasker = await createTasker({
+    databaseUrl: database.url,
+    namespaces: ['test'],
+    logger: silentLogger,
+    ...options,
+  });
+  const facts = { version: '1.2.3', environment, state: () => 'running' };
+  const app = patient(restApp({ tasker, logger: silentLogger, facts }));
+  const server = await listen(app, { host: '127.0.0.1', port: 0 });
+  const browser = await startBrowser();
+  const close = async () => {
+    await browser.close();
+    await server.close();
+    await tasker.stop({ drainTimeoutMs: 100 });
+    await database.drop();
+  };
+  return { tasker, server, browser, close };
 }

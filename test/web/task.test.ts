@@ -1,7 +1,5 @@
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { buildWebIfStale } from '../../scripts/build-web.mjs';
-import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
 import { defineBatchAnalyzer } from '../../src/handlers/batch/define-batch-analyzer.ts';
 import { defineBatchWorker } from '../../src/handlers/batch/define-batch-worker.ts';
@@ -9,13 +7,9 @@ import { Decision } from '../../src/handlers/decision/decision.ts';
 import { defineDecisionHandler } from '../../src/handlers/decision/define-decision-handler.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError, RetryableError } from '../../src/handlers/failures/handler-errors.ts';
-import { silentLogger } from '../../src/logging/logger.ts';
-import { restApp } from '../../src/rest/rest-app.ts';
-import { type Listening, listen } from '../../src/server/listen.ts';
-import { freshDatabase } from '../support/database.ts';
 import { RETRY_AT_ONCE, template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
-import { checkAccess, patient, startBrowser, watchedPage } from './served-page.ts';
+import { checkAccess, type ServedPage, servePage, watchedPage } from './served-page.ts';
 
 const MARKUP = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
 const RECEIPT = {
@@ -83,32 +77,14 @@ const handlers = [
 ];
 
 describeWith('chromium', 'the page of a task', () => {
+  let served: ServedPage;
   let tasker: Tasker;
-  let server: Listening;
-  let browser: Browser;
-  let drop: () => Promise<void>;
 
   beforeAll(async () => {
-    buildWebIfStale();
-    const database = await freshDatabase();
-    drop = database.drop;
-    tasker = await createTasker({
-      databaseUrl: database.url,
-      templates: [order, load],
-      handlers,
-      namespaces: ['test'],
-      logger: silentLogger,
-    });
-    const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
-    server = await listen(patient(restApp({ tasker, logger: silentLogger, facts })), { host: '127.0.0.1', port: 0 });
-    browser = await startBrowser();
+    served = await servePage({ templates: [order, load], handlers });
+    tasker = served.tasker;
   });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-    await tasker?.stop({ drainTimeoutMs: 100 });
-    await drop?.();
-  });
+  afterAll(() => served?.close());
 
   /** Runs a task until it is blocked by a failure, and opens its page. */
   async function blocked(name: 'order' | 'load', query = '') {
@@ -122,8 +98,8 @@ describeWith('chromium', 'the page of a task', () => {
       () => tasker.getTask(taskUuid),
       ({ status }) => status === 'blocked_by_failures',
     );
-    const { page, problems } = await watchedPage(browser, server.url);
-    await page.goto(`${server.url}/tasks/${taskUuid}${query}`);
+    const { page, problems } = await watchedPage(served.browser, served.server.url);
+    await page.goto(`${served.server.url}/tasks/${taskUuid}${query}`);
     await page.getByRole('heading', { level: 1, name }).waitFor();
     return { page, problems, taskUuid };
   }

@@ -2,9 +2,9 @@ import { unknownInputs } from '../../handlers/named-inputs.ts';
 import { type NamedSteps, namedStepsOf } from '../../handlers/named-steps.ts';
 import { branchesOf } from '../../model/branches.ts';
 import {
+  namesForStep,
   type StepReference,
   type TemplateNames,
-  templateNamesOf,
   unknownBranch,
   unknownStep,
 } from '../../model/template-names.ts';
@@ -84,7 +84,7 @@ interface CheckedName {
 }
 
 function checkedNames(named: NamedSteps, of: { step: StepTemplate; template: TaskTemplate }): CheckedName[] {
-  const names = templateNamesOf(of.template);
+  const names = namesForStep(of.template, of.step);
   const place = `template ${of.template.namespace}/${of.template.name}@${of.template.version}`;
   const unknown = (message: string | undefined) =>
     message === undefined ? undefined : ({ severity: 'error', code: 'unknown_step', message } as const);

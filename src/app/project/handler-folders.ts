@@ -1,11 +1,14 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
+import { TaskerError } from '../../errors.ts';
 import type { ExecutableHandler, StepHandlerClass } from '../../handlers/step-handler.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { checkHandlers, type HandlerProblem, phraseProblems } from '../../registry/check-handlers.ts';
 import { type DiscoveredFile, discoverHandlers } from '../../registry/discover-handlers.ts';
 import { HandlerRegistry } from '../../registry/handler-registry.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
+import { digestOf } from '../../template/template-digest.ts';
+import type { AnyWorkflow } from '../../workflow/workflow.ts';
 import type { EventRegistries } from '../event-registries.ts';
 import { checkNamedSteps, type NamedStepProblem } from './check-named-steps.ts';
 import { DiscoveredSubscribers } from './discovered-subscribers.ts';
@@ -41,6 +44,8 @@ export class HandlerFolders {
   /** Names of the handlers from the folders. Other handlers were registered by hand, and are not changed. */
   #own: ReadonlySet<string> = new Set();
   #files: readonly DiscoveredFile[] = [];
+  /** The workflows that the files export. */
+  workflows: readonly AnyWorkflow[] = [];
 
   constructor(folders: readonly string[], { logger, registry, events }: HandlerFoldersOptions) {
     this.#folders = folders;
@@ -60,9 +65,13 @@ export class HandlerFolders {
     this.#events?.begin();
     const also = this.#events?.take;
     const files: DiscoveredFile[] = [];
+    const workflows: AnyWorkflow[] = [];
     for (const folder of this.#folders) {
-      files.push(...(await discoverHandlers(folder, { registry: found, logger: this.#logger, also })).files);
+      const discovered = await discoverHandlers(folder, { registry: found, logger: this.#logger, also });
+      files.push(...discovered.files);
+      workflows.push(...(discovered.workflows ?? []));
     }
+    checkTemplates(workflows);
     this.#events?.applyPublishers();
     const before = this.#own;
     const names = found.listHandlers().filter((name) => before.has(name) || !this.registry.isRegistered(name));
@@ -71,6 +80,7 @@ export class HandlerFolders {
     for (const name of names) this.registry.forward(name, found);
     this.#own = new Set(names);
     this.#files = files;
+    this.workflows = workflows;
     await this.#events?.applySubscribers();
     return { count: names.length, added: names.filter((name) => !before.has(name)), removed };
   }
@@ -145,17 +155,36 @@ export interface LoadHandlersOptions {
 export async function loadHandlers(
   source: HandlerSource,
   { logger, found, registry: given }: LoadHandlersOptions,
-): Promise<HandlerRegistry> {
-  if (source instanceof HandlerRegistry) return source;
+): Promise<{ registry: HandlerRegistry; workflows: AnyWorkflow[] }> {
+  const workflows: AnyWorkflow[] = [];
+  if (source instanceof HandlerRegistry) return { registry: source, workflows };
   const sources = Array.isArray(source) ? source : [source];
   const folder = sources.find((one) => typeof one === 'string' && isFolder(one)) as string | undefined;
   const registry = given ?? new HandlerRegistry({ logger, baseFolder: folder ?? null });
   for (const one of sources) {
-    if (typeof one === 'string') await discoverHandlers(one, { registry, logger, also: found.take });
-    else registry.register(one as StepHandlerClass);
+    if (typeof one !== 'string') registry.register(one as StepHandlerClass);
+    else workflows.push(...((await discoverHandlers(one, { registry, logger, also: found.take })).workflows ?? []));
   }
+  checkTemplates(workflows);
   await found.apply();
-  return registry;
+  return { registry, workflows };
+}
+
+/** @throws TaskerError `template_invalid` if a workflow has a mistake, or two workflows have one name and version */
+function checkTemplates(workflows: readonly AnyWorkflow[]): void {
+  const known = new Map<string, AnyWorkflow>();
+  for (const one of workflows) {
+    const { namespace, name, version, template } = one;
+    const key = `${namespace}/${name}@${version}`;
+    const other = known.get(key);
+    if (other && other !== one && digestOf(other.template) !== digestOf(template)) {
+      throw new TaskerError(
+        'template_invalid',
+        `two exports are the workflow ${key}; export one of them, or change its version`,
+      );
+    }
+    known.set(key, one);
+  }
 }
 
 function isFolder(source: string): boolean {

@@ -60,7 +60,10 @@ export class Project {
     for (const template of templates) this.#isNew(template);
   }
 
-  /** Reads the templates. Returns new and changed templates. */
+  /**
+   * Reads the templates, with those of the workflows that the handler folders exported when they were read. Returns new
+   * and changed templates.
+   */
   async readTemplates(): Promise<TaskTemplate[]> {
     const { templates: folders, environment, warn } = this.#options;
     try {
@@ -68,7 +71,8 @@ export class Project {
       this.#brokenNamespaces = brokenNamespaces;
       for (const problem of problems) warn(formatProblem(problem));
       this.#tellValid(problems.every((problem) => problem.severity === 'warning'));
-      return templates.filter((template) => this.#isNew(template));
+      const written = this.library.workflows.map(({ template }) => template);
+      return [...templates, ...written].filter((template) => this.#isNew(template));
     } catch (error) {
       warn(`error: ${messageOf(error)}`);
       this.#valid = false;
@@ -126,6 +130,7 @@ export class Project {
     await tasker.refresh();
     await this.warnIfEmpty();
     this.#options.tell(`reloaded ${counted(this.library.registry.handlerCount(), 'handler')}`);
+    if (this.library.workflows.length > 0) await this.reloadTemplates(tasker);
     await this.#tellMissing();
     return true;
   }

@@ -188,9 +188,14 @@ export class Redaction {
 /** An id that no task has. */
 const NO_TASK = { taskUuid: '00000000-0000-0000-0000-000000000000' };
 
-function taskWithout<T extends { taskUuid: string; context: Record<string, unknown> }>(task: T, found: Found): T {
-  const context = hideAt(task.context, found.get(task.taskUuid)?.context);
-  return context === task.context ? task : { ...task, context };
+function taskWithout<
+  T extends { taskUuid: string; context: Record<string, unknown>; output?: Record<string, unknown> },
+>(task: T, found: Found): T {
+  const sensitive = found.get(task.taskUuid);
+  const context = hideAt(task.context, sensitive?.context);
+  const output = hideAt(task.output, sensitive?.output);
+  if (context === task.context && output === task.output) return task;
+  return { ...task, context, ...(output && { output }) };
 }
 
 function stepWithout(step: Step, found: Found): Step {

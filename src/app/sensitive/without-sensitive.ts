@@ -1,7 +1,10 @@
 import type { BulkAct } from '../../engine/bulk/bulk-act.ts';
+import type { TaskRequest } from '../../engine/create-task.ts';
 import type { TaskFilter } from '../../engine/search/filter.ts';
 import type { TaskSnapshot } from '../../engine/task-with-steps.ts';
 import { exportTask } from '../overview/task-export.ts';
+import { runWorkflow } from '../run-workflow.ts';
+import type { WaitOptions } from '../streams/task-waiter.ts';
 import type { Tasker } from '../tasker.ts';
 import type { TaskerApprovals } from '../tasker-approvals.ts';
 import type { TaskerBulk } from '../tasker-bulk.ts';
@@ -124,6 +127,11 @@ export function withoutSensitive(tasker: Tasker, { way, shows = () => false }: S
     hiding: {
       ...verbs,
       ...groups,
+      run: (workflow, input, options) => {
+        const create = (request: TaskRequest) => tasker.createTask<string, string, string>(request);
+        const wait = (taskUuid: string, how: WaitOptions) => hidden.waitForTask(taskUuid, how);
+        return runWorkflow({ create, wait }, workflow, { ...options, input });
+      },
       exportTask: async (uuid, options) => {
         const document = await exportTask(hidden, uuid, options);
         if (!(await redaction.hidesIn(document.task))) return document;

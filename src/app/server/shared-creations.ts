@@ -53,7 +53,7 @@ export class SharedCreations {
       return 'taskUuid' in one && (one.created || creations[i]!.onDuplicate === 'return') ? one : undefined;
     });
     const ids = outcomes.flatMap((one) => one?.taskUuid ?? []);
-    const snapshots = await readTasksWithSteps(this.#tasker.engine.database, ids);
+    const snapshots = await readTasksWithSteps(this.#tasker.engine, ids);
     return Promise.all(
       outcomes.map(async (one): Promise<Answer<CreatedSnapshot | undefined>> => {
         if (one === undefined) return { answer: undefined };

@@ -48,7 +48,8 @@ export async function dev(options: DevOptions): Promise<void> {
     // Starts watching before reading anything, so that files that change during startup are reloaded afterwards.
     const signal = AbortSignal.any([stop.signal, ended.signal]);
     const beginReloading = watchProject(project, { folders, signal, tell });
-    const [, sound] = await Promise.all([project.readTemplates(), project.readHandlers()]);
+    const sound = await project.readHandlers();
+    await project.readTemplates();
     if (sound) await project.warnIfEmpty();
     const { templates } = project;
     for (const line of config.warnings) logger.warn(line);

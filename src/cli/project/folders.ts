@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { loadConfig } from '../../config/load-config.ts';
 import { TaskerError } from '../../errors.ts';
@@ -24,7 +24,7 @@ export function handlerFolders(options: GlobalOptions): string[] {
 
 /**
  * Returns the folders of a project that is about to run. Templates are optional for a worker with given namespaces,
- * because programs that create tasks can register them.
+ * because programs that create tasks can register them, and if a handler file may export a workflow.
  * @throws TaskerError `handler_not_found`, `template_invalid` if a folder is missing
  */
 export function runnableFolders(options: GlobalOptions & { namespace?: string[] }): {
@@ -32,9 +32,26 @@ export function runnableFolders(options: GlobalOptions & { namespace?: string[] 
   handlers: string[];
 } {
   const namespaces = options.namespace ?? loadConfig(here()).config.namespaces;
-  const needsTemplates = namespaces === undefined || options.templates !== undefined;
-  if (needsTemplates) templatesThere(options);
-  return { templates: existingFolders(options), handlers: handlersThere(options) };
+  const templates = existingFolders(options);
+  const mayLackSome = () => namespaces !== undefined || onlyHasWorkflows(options);
+  const lacksSome = templates.length < templateFolders(options).length;
+  if (options.templates !== undefined || (lacksSome && !mayLackSome())) templatesThere(options);
+  return { templates, handlers: handlersThere(options) };
+}
+
+/** Returns whether no folder of templates is configured, and a handler file may export a workflow. */
+function onlyHasWorkflows(options: GlobalOptions): boolean {
+  return templateFolders(options).join() === TEMPLATE_FOLDER && handlerFolders(options).some(mayHaveWorkflows);
+}
+
+/** Returns whether a file of a handler folder calls `workflow`. Reads only the text. */
+function mayHaveWorkflows(folder: string): boolean {
+  const place = inFolder(folder);
+  if (!existsSync(place)) return false;
+  const files = readdirSync(place, { recursive: true, encoding: 'utf8' }).filter(
+    (file) => /\.[cm]?[jt]s$/.test(file) && !file.split(path.sep).includes('node_modules'),
+  );
+  return files.some((file) => /\bworkflow\s*[(<]/.test(readFileSync(path.join(place, file), 'utf8')));
 }
 
 /** Returns the handler folders. @throws TaskerError `handler_not_found` if one is missing */

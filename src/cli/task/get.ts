@@ -56,6 +56,8 @@ function describeTask(task: Task, copies: readonly string[], entry: ShownDeadLet
     ['copies', copies.length === 0 ? null : listOf(copies)],
     ['tags', task.tags.length > 0 ? task.tags.join(', ') : null],
     ['context', JSON.stringify(task.context)],
+    ['output', task.output ? JSON.stringify(task.output) : null],
+    ['no output', task.outputError === undefined ? null : pc.yellow(task.outputError)],
   ]);
 }
 

@@ -42,6 +42,17 @@ export function addTemplateCommands(program: Command): void {
     .description('show the changes between two versions of a template, and which of them are breaking')
     .option('--check', 'exit 1 if a change is breaking')
     .action(lazily(async () => (await import('./inspect.ts')).templateDiff));
+  template
+    .command('eval <template>')
+    .description(
+      "evaluate the expressions of a step, or of the template's output, with given values. Exits 1 if one of them fails",
+    )
+    .option('--step <name>', 'the step whose inputs are evaluated; default: the output')
+    .option('--expression <text>', 'evaluate this expression instead, where the step or the output is')
+    .option('--context <json>', "the task's context: JSON, @file, or - for standard input", '{}')
+    .option('--results <json>', 'the results of steps by their names: JSON, @file, or -', '{}')
+    .option('--errors <json>', 'the failures of steps by their names: JSON, @file, or -', '{}')
+    .action(lazily(async () => (await import('./eval.ts')).templateEval));
   addOperator(template.command('activate <template>'))
     .description(
       'make a version of a template its active version, which tasks without a version use, until the next activation (namespace/name@version; @latest: the highest version, including later ones)',

@@ -54,11 +54,20 @@ export const taskHead = {
   updated_at: z.string(),
 };
 
+/** The output of a complete task. */
+export const output = {
+  output: userFields('result').optional().meta({
+    description: 'The values of `output` in the template. Only a complete task has it, and tasks in lists do not.',
+  }),
+  output_error: z.string().optional().meta({ description: 'Why a complete task has no output.' }),
+};
+
 export const TaskSchema = z
   .object({
     ...taskHead,
     completed_at: nullableText,
     context: userFields('context'),
+    ...output,
     initiator: nullableText,
     source_system: nullableText,
     created_with: nullableText,

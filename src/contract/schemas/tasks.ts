@@ -6,6 +6,7 @@ import { stepState } from './states.ts';
 import {
   EventProblems,
   OpenWaitSchema,
+  output,
   PauseSchema,
   StaleSchema,
   StepResultsSchema,
@@ -94,6 +95,7 @@ export const TaskResponseSchema = z
     ...taskHead,
     completed_at: nullableTime,
     context: userFields('context'),
+    ...output,
     initiator: z.string(),
     source_system: z.string(),
     reason: z.string(),

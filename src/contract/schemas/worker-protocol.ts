@@ -99,6 +99,7 @@ const GivenStepSchema = z
     retryable: z.boolean(),
     step_config: userFields('public'),
     step_inputs: userFields('context'),
+    inputs: userFields('context').optional(),
     dependency_results: z.record(
       z.string(),
       z.object({ success: z.boolean(), result: userJson('result'), error: userFields('public').nullable() }),

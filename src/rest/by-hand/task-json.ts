@@ -30,6 +30,13 @@ function naive(time: string | null): string | null {
 
 /** Returns a task with its steps. In lists, `steps` is empty. */
 export function taskJson(task: Task, steps: readonly Step[]): z.infer<typeof TaskResponseSchema> {
+  const json = taskJsonWithoutOutput(task, steps);
+  if (task.output) json.output = task.output;
+  if (task.outputError !== undefined) json.output_error = task.outputError;
+  return json;
+}
+
+function taskJsonWithoutOutput(task: Task, steps: readonly Step[]): z.infer<typeof TaskResponseSchema> {
   // A literal without spreads, because V8 makes an object of so many spread fields a dictionary, which takes 15 kB.
   return {
     task_uuid: task.taskUuid,

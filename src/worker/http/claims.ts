@@ -7,8 +7,10 @@ import { covers } from '../../model/announced.ts';
 import { templateIndex } from '../../model/ids.ts';
 import { waitsByType } from '../../model/waits.ts';
 import { waitAtMost } from '../../time/wait-at-most.ts';
-import { released } from '../attempt-end.ts';
+import { attemptEnd, released } from '../attempt-end.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
+import { DEFAULT_VERSION } from '../run-step.ts';
+import { evaluateInputs } from '../step-inputs.ts';
 import { UnreadableTemplates } from '../unrunnable-steps.ts';
 import { beginWait } from '../waits/built-in-waits.ts';
 import type { Care } from './care.ts';
@@ -205,8 +207,18 @@ export class Claims {
       void recording.end(one, () => released(one.step));
       return false;
     });
-    for (const { step } of fitting) step.begin();
-    return fitting.map(({ step }) => step);
+    const started = await Promise.all(fitting.map((one) => this.#begin(one)));
+    return started.filter((step) => step !== undefined);
+  }
+
+  /** Begins a step. Records a failure instead, and returns undefined, if its inputs cannot be evaluated. */
+  async #begin(one: Given): Promise<DispatchedStep | undefined> {
+    const { step } = one;
+    step.begin();
+    const failure = await evaluateInputs(step);
+    if (!failure) return step;
+    void this.#options.recording.end(one, () => attemptEnd(step, failure, DEFAULT_VERSION));
+    return undefined;
   }
 
   /** Begins the wait of a step that runs no handler. */

@@ -20,7 +20,7 @@ export function timerWait(
   if (until === null) {
     return { kind: 'timer', forMs: forMs ?? 0, settings: { due: `for ${durationText(forMs ?? 0)}` } };
   }
-  if ('context' in until) return untilWait(step, valueAt(step.inputData, until.context), `context.${until.context}`);
+  if ('context' in until) return untilWait(step, valueAt(step.taskContext, until.context), `context.${until.context}`);
   const { step: parent, field } = until;
   const place = `field ${field} of the result of step ${parent}`;
   if (step.lazy) return step.loadDependency(parent).then((found) => ofResult(found));

@@ -144,7 +144,7 @@ describe('the values that templates declare as sensitive', () => {
       expect.soft([address, status, status === expected ? '' : text]).toEqual([address, expected, '']);
     }
     const all = [...answers.values()].map(({ text }) => text).join('\n');
-    for (const plain of ['plain-brand', 'plain-id', 'plain-amount', 'plain-token', '[redacted]']) {
+    for (const plain of ['plain-brand', 'plain-id', 'plain-amount', 'plain-token', 'plain-output', '[redacted]']) {
       expect.soft(all.includes(plain), plain).toBe(true);
     }
   });

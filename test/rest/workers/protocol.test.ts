@@ -24,6 +24,13 @@ const TEMPLATES = [
     { ask: [], route: { type: 'decision', dependencies: ['ask'] }, left: ['route'], right: ['route'] },
     { name: 'fork' },
   ),
+  template(
+    {
+      first: RETRY,
+      given: { dependencies: ['first'], inputs: { twice: 'steps.first.made * 2', of: 'context.order' } },
+    },
+    { name: 'mapped' },
+  ),
   template({ checked: { result_schema: { type: 'object', required: ['ok'] } } }, { name: 'checked' }),
   template(
     { told: { publishes_events: [{ name: 'told.it', description: 'd', schema: { type: 'object' } }] } },
@@ -63,6 +70,27 @@ async function worker(...handlers: string[]): Promise<TestWorker> {
   expect((await made.register(handlers)).status).toBe(201);
   return made;
 }
+
+it('a step with inputs of its own is given with their values, and is not given if one of them fails', async () => {
+  const on = await worker('first', 'given');
+  const good = await create('mapped', { order: 7 });
+  await on.complete(await on.step(), { made: 4 });
+  const given = await on.step();
+  expect(given).toMatchObject({ name: 'given', inputs: { twice: 8, of: 7 }, task: { context: { order: 7 } } });
+  await on.complete(given);
+  expect((await tasker.waitForTask(good.taskUuid)).status).toBe('complete');
+
+  const bad = await create('mapped', { order: 8 });
+  const first = await on.step();
+  expect(first).not.toHaveProperty('inputs');
+  await on.complete(first, {});
+  expect((await on.claim()).body.steps).toEqual([]);
+  expect((await tasker.waitForTask(bad.taskUuid)).status).toBe('blocked_by_failures');
+  expect((await tasker.getStep(bad.taskUuid, 'given')).results?.error).toMatchObject({
+    error_type: 'expression_failed',
+    message: 'step given: inputs.twice: steps.first.made does not exist; test it first with has(steps.first.made)',
+  });
+});
 
 it('a worker runs the steps of a task over HTTP, and each step sees the results before it', async () => {
   const on = await worker('first', 'second');

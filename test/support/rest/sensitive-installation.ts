@@ -17,6 +17,7 @@ export const CANARIES = {
   comment: 'canary-of-a-comment',
   schedule: 'canary-of-a-schedule',
   filter: 'canary-of-a-filter',
+  output: 'canary-of-an-output',
 } as const;
 
 const EVENT = { name: 'card.charged', description: 'A card was charged.', schema: { type: 'object' } };
@@ -46,9 +47,13 @@ export const SENSITIVE_TEMPLATES = [
     {
       analyze: { type: 'batchable' },
       work: { ...workers(['analyze']), sensitive: ['token'] },
-      join: { type: 'deferred_convergence', dependencies: ['work'] },
+      join: { type: 'deferred_convergence', dependencies: ['work'], sensitive: ['parts'] },
     },
-    { name: 'rows', sensitive: ['card.number'] },
+    {
+      name: 'rows',
+      sensitive: ['card.number'],
+      output: { derived: 'steps.join.parts.join("-")', plain: '"plain-" + "output"' },
+    },
   ),
   template({ first: [] }, { name: 'plain' }),
 ];
@@ -69,7 +74,7 @@ export const SENSITIVE_HANDLERS = [
   }),
   defineHandler('analyze', {}, () => partsFor('work', 'a', 'b')),
   defineHandler('work', {}, () => ({ token: CANARIES.worker })),
-  defineHandler('join', {}, () => ({})),
+  defineHandler('join', {}, () => ({ parts: CANARIES.output.split('-') })),
   defineHandler('first', {}, () => ({ token: 'plain-token' })),
 ];
 

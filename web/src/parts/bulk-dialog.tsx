@@ -4,7 +4,7 @@ import { api, previewBulkAct } from '../api/client.ts';
 import { useLacking } from '../api/me.tsx';
 import type { Method } from '../api/routes.ts';
 import type { BulkActPreview, BulkActRequest, BulkReport } from '../api/types.ts';
-import { Button, Problem } from './controls.tsx';
+import { Button, Code, Problem } from './controls.tsx';
 import { Dialog } from './dialog.tsx';
 import { OperatorFields, useOperator } from './operator.tsx';
 import { State } from './state.tsx';
@@ -136,8 +136,8 @@ function effectOf(action: BulkAct['action'], tasks: string, again: string): Reac
 function Effect({ action, previews }: { action: BulkAct['action']; previews: readonly BulkActPreview[] }) {
   const matched = sum(previews, (one) => one.matched);
   const skipped = sum(previews, (one) => one.skipped);
-  const once = action === 'task_retry' ? sum(previews, (one) => one.not_retryable) : 0;
   const startsSteps = action === 'task_retry' || action === 'task_redrive';
+  const once = startsSteps ? sum(previews, (one) => one.not_retryable) : 0;
   const paused = startsSteps ? sum(previews, (one) => one.paused) : 0;
   const samples = previews.flatMap(({ sample }) => sample).slice(0, EXAMPLES);
   if (matched === 0) return <p>None of these tasks can be {ACTIONS[action].done}.</p>;
@@ -155,7 +155,9 @@ function Effect({ action, previews }: { action: BulkAct['action']; previews: rea
       )}
       {once > 0 && (
         <p className="mt-1 text-s-amber">
-          {counted(once, 'step')} failed permanently: their handlers or templates do not allow another run.
+          {numberText(once)} of these steps {once === 1 ? 'is' : 'are'} run again although{' '}
+          {once === 1 ? 'its' : 'their'} template has <Code>retryable: false</Code>. The first run may have had an
+          effect: check it first.
         </p>
       )}
       {paused > 0 && (

@@ -108,6 +108,33 @@ export function StateShape({ state, size = 14 }: { state: string; size?: number 
   );
 }
 
+interface PausableTask {
+  status: string;
+  in_progress_steps: number;
+  paused: readonly unknown[] | null;
+}
+
+/** Returns the state to show first. A pause keeps neither running nor failed steps from being what they are. */
+const mainState = ({ status, in_progress_steps: running, paused }: PausableTask) =>
+  paused && running === 0 && status !== 'blocked_by_failures' ? 'paused' : status;
+
+/** Returns the words for the state of a task, and whether it is paused: `Blocked, paused`. */
+export function taskStateText(task: PausableTask): string {
+  const state = mainState(task);
+  return `${lookOf(state).word}${task.paused && state !== 'paused' ? ', paused' : ''}`;
+}
+
+/** The state of a task, and whether it is paused. */
+export function StateOfTask({ task }: { task: PausableTask }) {
+  const state = mainState(task);
+  return (
+    <span className="whitespace-nowrap">
+      <State state={state} />
+      {task.paused && state !== 'paused' && <span className={HUES.slate}>, paused</span>}
+    </span>
+  );
+}
+
 /** The state of a task or step: its shape and its word. */
 export function State({ state }: { state: string }) {
   const { word, hue } = lookOf(state);

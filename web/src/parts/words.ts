@@ -62,6 +62,11 @@ export function runAgain(count: number, noun: string): string {
   return `${counted(count, noun)} ${count === 1 ? 'is' : 'are'} run again`;
 }
 
+/** Returns a number of tasks, and that they are blocked: `1 task is blocked`, `65 tasks are blocked`. */
+export function areBlocked(count: number): string {
+  return `${counted(count, 'task')} ${count === 1 ? 'is' : 'are'} blocked`;
+}
+
 /** Returns a number with its noun: `1 task`, `57 tasks`. */
 export function counted(count: number, noun: string): string {
   return `${numberText(count)} ${noun}${count === 1 ? '' : 's'}`;

@@ -122,7 +122,7 @@ function columnsOf(open: string | null, show: (id: string) => void): readonly Co
       ),
     },
     { head: 'Assignee', cell: ({ assignee }) => assignee ?? <span className="text-faint">–</span> },
-    { head: 'Priority', kind: 'num', cell: ({ priority_score: score }) => numberText(Math.round(score)) },
+    { head: 'Priority', kind: 'num', cell: ({ priority }) => numberText(priority) },
     { head: 'Added', kind: 'num', cell: ({ dlq_timestamp: at }) => <Time at={at} /> },
   ];
 }

@@ -1,5 +1,5 @@
 import { Link, useSearchParams } from 'react-router';
-import type { Durations, SlowStep, SlowTemplate, TemplateName } from '../api/types.ts';
+import type { Durations, SlowStep, SlowTemplate, Statistics, TemplateName } from '../api/types.ts';
 import { useLinks } from '../frame/namespace.ts';
 import { Figures } from '../parts/charts/figures.tsx';
 import { type StatsQuery, useStats } from '../parts/charts/stats.ts';
@@ -9,8 +9,8 @@ import { type Column, Grid } from '../parts/grid.tsx';
 import { Prose } from '../parts/prose.tsx';
 import { ReadProblem } from '../parts/read-problem.tsx';
 import { Time } from '../parts/text.tsx';
-import { counted, durationText, numberText, percentText } from '../parts/words.ts';
-import { addressOfTemplate } from './template/use-template.ts';
+import { areBlocked, counted, durationText, numberText, percentText } from '../parts/words.ts';
+import { addressOfTemplate, blockedOf } from './template/use-template.ts';
 
 const PERIODS = [1, 24, 168] as const;
 const ORDERS = {
@@ -82,6 +82,7 @@ const TEMPLATES: readonly Column<SlowTemplate>[] = [
   { head: 'Template', kind: 'wide', cell: (row) => <TemplateLink row={row} /> },
   { head: 'Ended', kind: 'num', cell: ({ tasks }) => numberText(tasks.ended) },
   { head: 'Failed', kind: 'num', cell: ({ tasks }) => <Rate rate={tasks.error_rate} /> },
+  { head: 'Blocked now', kind: 'num', cell: (row) => <Blocked row={row} /> },
   ...percentiles<SlowTemplate>(({ tasks }) => tasks.duration),
   {
     head: 'Longest',
@@ -90,6 +91,26 @@ const TEMPLATES: readonly Column<SlowTemplate>[] = [
   },
   { head: 'Last', kind: 'num', cell: ({ tasks }) => <Time at={tasks.last_ended_at} /> },
 ];
+
+/** A blocked task has not ended, so the share of the failed tasks does not contain it. */
+function Blocked({ row }: { row: SlowTemplate }) {
+  const link = useLinks();
+  if (!row.open || row.open.blocked === 0) return <span className="text-faint">{row.open ? 0 : '–'}</span>;
+  return (
+    <Link className="text-s-red hover:underline" to={link('tasks', blockedOf(row))}>
+      {numberText(row.open.blocked)}
+    </Link>
+  );
+}
+
+function answerOf({ tasks, steps, open }: Statistics): string {
+  const parts = [
+    `${counted(tasks.ended, 'task')} ended${tasks.ended > 0 ? `, ${percentText(tasks.error_rate ?? 0)} of them failed` : ''}`,
+    ...(open && open.blocked > 0 ? [areBlocked(open.blocked)] : []),
+    counted(steps.attempts, 'attempt'),
+  ];
+  return parts.join('; ');
+}
 
 export default function Stats() {
   const [search, setSearch] = useSearchParams();
@@ -103,14 +124,7 @@ export default function Stats() {
     });
   return (
     <>
-      <Heading
-        title="Stats"
-        answer={
-          data
-            ? `${counted(data.tasks.ended, 'task')} ended, ${percentText(data.tasks.error_rate ?? 0)} failed; ${counted(data.steps.attempts, 'attempt')}`
-            : '\u00a0'
-        }
-      >
+      <Heading title="Stats" answer={data ? answerOf(data) : '\u00a0'}>
         <Select
           label="Period"
           value={String(hours)}

@@ -160,6 +160,7 @@ function Acts({ letter, open }: { letter: Letter; open: boolean }) {
         Give up
       </Button>
       <Assign letter={letter} open={open} />
+      <Priority letter={letter} open={open} />
       {act && <ActDialog act={act} onClose={() => setAct(undefined)} />}
     </div>
   );
@@ -206,6 +207,61 @@ function Assign({ letter, open }: { letter: Letter; open: boolean }) {
         </Button>
       )}
       {assign.error && <Problem error={assign.error} />}
+    </form>
+  );
+}
+
+const MOST_URGENT = 100;
+
+function isPriority(text: string): boolean {
+  return /^-?\d+$/.test(text.trim()) && Math.abs(Number(text)) <= MOST_URGENT;
+}
+
+/** Letters with a higher priority come first in the list. */
+function Priority({ letter, open }: { letter: Letter; open: boolean }) {
+  const queries = useQueryClient();
+  const lacking = useLacking()(api.deadLetters.assign);
+  const { said } = useOperator();
+  const [typed, setTyped, clear] = useDraft<string | null>(`priority.${letter.dlq_entry_uuid}`, null);
+  const text = typed ?? String(letter.priority);
+  const set = useMutation({
+    mutationFn: () => api.deadLetters.assign(letter.dlq_entry_uuid, { priority: Number(text), by: said().by }),
+    onSuccess: () => {
+      clear();
+      return queries.invalidateQueries();
+    },
+  });
+  const canSet = open && isPriority(text) && Number(text) !== letter.priority && !set.isPending;
+  return (
+    <form
+      className="flex w-full flex-wrap items-center gap-2 text-sm"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (canSet) set.mutate();
+      }}
+    >
+      <label htmlFor={`priority ${letter.dlq_entry_uuid}`} className="text-faint">
+        Priority
+      </label>
+      <input
+        id={`priority ${letter.dlq_entry_uuid}`}
+        type="number"
+        min={-MOST_URGENT}
+        max={MOST_URGENT}
+        disabled={!open || lacking !== undefined}
+        title={lacking && `needs the permission ${lacking}`}
+        aria-invalid={!isPriority(text)}
+        className="h-8 w-20 rounded-md border border-edge bg-surface px-2 text-sm text-ink tabular-nums aria-invalid:border-s-red disabled:opacity-60"
+        value={text}
+        onChange={({ target }) => setTyped(target.value)}
+      />
+      <span className="grow text-xs text-faint">
+        {-MOST_URGENT} to {MOST_URGENT}, the highest first
+      </span>
+      <Button type="submit" lacking={lacking} disabled={!canSet}>
+        Set
+      </Button>
+      {set.error && <Problem error={set.error} />}
     </form>
   );
 }

@@ -9,7 +9,7 @@ import { ActButton } from '../../parts/act-button.tsx';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
 import { Button, useTitle } from '../../parts/controls.tsx';
 import { downloadJson } from '../../parts/download.ts';
-import { lookOf, State } from '../../parts/state.tsx';
+import { StateOfTask, taskStateText } from '../../parts/state.tsx';
 import { Id, Time } from '../../parts/text.tsx';
 import { durationText, timeOf } from '../../parts/words.ts';
 import { addressOfTemplate } from '../template/use-template.ts';
@@ -22,7 +22,7 @@ export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: 
   const { task } = data;
   const link = useLinks();
   const now = useNow();
-  useTitle(`${task.name}, ${lookOf(task.status).word.toLowerCase()}`);
+  useTitle(`${task.name}, ${taskStateText(task).toLowerCase()}`);
   const ended = hasEnded(task.status);
   const until = ended && task.completed_at ? timeOf(task.completed_at) : now;
   return (
@@ -40,7 +40,7 @@ export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: 
             {task.version}
           </Link>
           <span aria-live="polite" className="font-medium">
-            <State state={task.status} />
+            <StateOfTask task={task} />
           </span>
         </div>
         <TaskActs task={task} />

@@ -3,7 +3,7 @@ import { Link } from 'react-router';
 import type { ListedTask } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { Menu } from '../../parts/menu.tsx';
-import { State } from '../../parts/state.tsx';
+import { StateOfTask } from '../../parts/state.tsx';
 import { Id, Time } from '../../parts/text.tsx';
 import { durationText, timeOf } from '../../parts/words.ts';
 import type { TaskQuery } from './filters.ts';
@@ -22,7 +22,7 @@ export interface TaskColumn {
 }
 
 export const COLUMNS: readonly TaskColumn[] = [
-  { head: 'State', small: true, byDefault: true, cell: ({ status }) => <State state={status} /> },
+  { head: 'State', small: true, byDefault: true, cell: (task) => <StateOfTask task={task} /> },
   { head: 'Task', small: true, byDefault: true, fixed: true, cell: (task) => <Name task={task} /> },
   { head: 'Id', byDefault: true, cell: ({ task_uuid }) => <Id id={task_uuid} what="task id" /> },
   {

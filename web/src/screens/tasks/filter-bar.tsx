@@ -4,11 +4,12 @@ import { useTemplates } from '../../api/templates.ts';
 import { Button } from '../../parts/controls.tsx';
 import { useDraft } from '../../parts/draft.ts';
 import { lookOf } from '../../parts/state.tsx';
-import { numberText } from '../../parts/words.ts';
+import { boundText } from '../../parts/words.ts';
 import { type Chip, chipsOf, FIELDS, SEGMENTS } from './filters.ts';
+import type { TaskCount } from './state-counts.ts';
 
 /** The groups of states, with the numbers of tasks in them. */
-export function Segments({ counts }: { counts: Record<string, number> | undefined }) {
+export function Segments({ countOf }: { countOf(states: readonly string[]): TaskCount | undefined }) {
   const [search] = useSearchParams();
   const state = search.get('state') ?? '';
   return (
@@ -19,7 +20,7 @@ export function Segments({ counts }: { counts: Record<string, number> | undefine
         if (states.length > 0) to.set('state', states.join(','));
         else to.delete('state');
         const current = state === states.join(',');
-        const count = countOf(states, counts);
+        const count = countOf(states);
         return (
           <Link
             key={label}
@@ -28,18 +29,12 @@ export function Segments({ counts }: { counts: Record<string, number> | undefine
             className={`flex h-8 items-center gap-1.5 rounded-md px-2.5 text-sm whitespace-nowrap ${current ? 'bg-select font-medium' : 'text-soft hover:bg-hover'}`}
           >
             {label}
-            {count !== undefined && <span className="text-xs text-faint tabular-nums">{numberText(count)}</span>}
+            {count && <span className="text-xs text-faint tabular-nums">{boundText(count.count, count.atLeast)}</span>}
           </Link>
         );
       })}
     </nav>
   );
-}
-
-function countOf(states: readonly string[], counts: Record<string, number> | undefined): number | undefined {
-  if (!counts) return undefined;
-  const counted = states.length > 0 ? states.map((state) => counts[state] ?? 0) : Object.values(counts);
-  return counted.reduce((sum, count) => sum + count, 0);
 }
 
 /** The filters of the list as chips, and a form that adds one. */

@@ -4,8 +4,7 @@ import { Link, useNavigate, useSearchParams } from 'react-router';
 import { items } from '../../../../src/client/pages.ts';
 import { api } from '../../api/client.ts';
 import { firstRows, LARGEST_PAGE } from '../../api/pages.ts';
-import { usePolling, usePrecaution } from '../../api/polling.ts';
-import { useSummary } from '../../api/summary.ts';
+import { usePrecaution } from '../../api/polling.ts';
 import type { ListedTask, TaskPage } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { Button, Code, Empty, Heading } from '../../parts/controls.tsx';
@@ -20,10 +19,10 @@ import { chipsOf, queryOf, type TaskQuery } from './filters.ts';
 import { TaskHistogram } from './histogram.tsx';
 import { SavedViews } from './saved-views.tsx';
 import { SelectionBar } from './selection-bar.tsx';
+import { useStateCounts } from './state-counts.ts';
 import { TaskTable } from './task-table.tsx';
 
 const PAGE_SIZE = 50;
-const SUMMARY_MS = 10_000;
 const NONE: ReadonlySet<string> = new Set();
 
 /** The selected tasks, and the filter in which they were selected. */
@@ -49,7 +48,7 @@ export default function Tasks() {
     refetchInterval: polling,
     placeholderData: keepPreviousData,
   });
-  const summary = useSummary({ interval: usePolling(SUMMARY_MS) });
+  const countOf = useStateCounts(query, page.isPlaceholderData ? undefined : page.data);
   const tasks = page.data?.tasks ?? [];
   // Hidden without data, for example if the server rejects the filter.
   const failed = page.error !== null && page.data === undefined;
@@ -60,7 +59,7 @@ export default function Tasks() {
         <SavedViews />
       </Heading>
       <ReadProblem error={page.error} hasData={page.data !== undefined} />
-      <Segments counts={summary.data?.states} />
+      <Segments countOf={countOf} />
       <FilterBar />
       {(tasks.length > 0 || filtered) && !failed && <TaskHistogram query={query} />}
       <div className={`overflow-x-auto rounded-lg border border-line bg-surface ${failed ? 'hidden' : ''}`}>

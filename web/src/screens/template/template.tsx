@@ -1,19 +1,19 @@
 import type { ReactNode } from 'react';
 import { Link, useNavigate, useParams, useSearchParams } from 'react-router';
 import { api } from '../../api/client.ts';
-import type { TemplateName, TemplateRow } from '../../api/types.ts';
+import type { Statistics, TemplateName, TemplateRow } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Empty, Heading, Panel, Problem } from '../../parts/controls.tsx';
 import { JsonTree } from '../../parts/json-tree.tsx';
 import { HUES, StateShape } from '../../parts/state.tsx';
 import { TabPanel, Tabs, useTab } from '../../parts/tabs.tsx';
-import { durationText, numberText, percentText } from '../../parts/words.ts';
+import { areBlocked, counted, durationText, percentText } from '../../parts/words.ts';
 import { YamlText } from '../../parts/yaml-text.tsx';
 import { CompareView } from './compare-view.tsx';
 import { GraphView, PERIODS } from './graph-view.tsx';
 import { StepsView } from './steps-view.tsx';
-import { addressOfTemplate, useSource, useStats, useVersions, useYaml } from './use-template.ts';
+import { addressOfTemplate, blockedOf, useSource, useStats, useVersions, useYaml } from './use-template.ts';
 
 const VIEWS = [
   { key: 'graph', name: 'Graph' },
@@ -201,18 +201,21 @@ function Period({
   onChange(hours: string): void;
 }) {
   const { data } = useStats(template, hours);
+  const link = useLinks();
+  const blocked = data?.open?.blocked ?? 0;
   return (
     <div className="mb-3 flex flex-wrap items-center justify-between gap-x-6 gap-y-2 text-sm text-soft">
       <p className="tabular-nums">
-        {data && data.tasks.ended > 0
-          ? [
-              `${numberText(data.tasks.ended)} ${data.tasks.ended === 1 ? 'task' : 'tasks'} ended`,
-              `${percentText(data.tasks.error_rate ?? 0)} failed`,
-              data.tasks.duration.p95_ms !== null && `p95 ${durationText(data.tasks.duration.p95_ms)}`,
-            ]
-              .filter(Boolean)
-              .join(' · ')
-          : 'No task ended in this period'}
+        {data && endedText(data)}
+        {blocked > 0 && (
+          <>
+            {' · '}
+            <Link className="text-s-red hover:underline" to={link('tasks', blockedOf(template))}>
+              {areBlocked(blocked)}
+            </Link>
+          </>
+        )}
+        {data && data.steps.attempts > 0 && ` · ${percentText(data.steps.error_rate ?? 0)} of attempts failed`}
       </p>
       <select
         aria-label="Period"
@@ -228,6 +231,13 @@ function Period({
       </select>
     </div>
   );
+}
+
+function endedText({ tasks }: Statistics): string {
+  if (tasks.ended === 0) return 'No task ended in this period';
+  const { p95_ms: p95 } = tasks.duration;
+  const failed = `${counted(tasks.ended, 'task')} ended, ${percentText(tasks.error_rate ?? 0)} of them failed`;
+  return `${failed}${p95 === null ? '' : `, p95 ${durationText(p95)}`}`;
 }
 
 function Input({ template }: { template: TemplateName }) {

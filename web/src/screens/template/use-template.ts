@@ -12,6 +12,14 @@ const STATS_MS = 15_000;
 export const addressOfTemplate = ({ namespace, name, version }: TemplateName) =>
   pathOf`templates/${namespace}/${name}/${version}`;
 
+/** Returns the query of the list of tasks for the blocked tasks of a template. */
+export const blockedOf = ({ namespace, name, version }: TemplateName) => ({
+  namespace,
+  name,
+  template_version: version,
+  state: 'blocked_by_failures',
+});
+
 /** The query for a template in the form of a template file. */
 export const sourceQuery = ({ namespace, name, version }: TemplateName) =>
   queryOptions({

@@ -1,8 +1,8 @@
-import { messageOf } from '../../errors.ts';
-import { isFields } from '../../model/json.ts';
-import { below, ONE_SCHEMA, SCHEMA_LIST, SCHEMA_MAP } from '../generate/schema-walk.ts';
-import { linearPattern } from './linear-pattern.ts';
-import { UnsupportedPattern } from './parse-pattern.ts';
+import { messageOf } from '../errors.ts';
+import { isFields } from '../model/json.ts';
+import { linearPattern } from '../pattern/linear-pattern.ts';
+import { UnsupportedPattern } from '../pattern/parse-pattern.ts';
+import { below, ONE_SCHEMA, SCHEMA_LIST, SCHEMA_MAP } from './generate/schema-walk.ts';
 
 /** A pattern of a JSON Schema that cannot be used. */
 export interface PatternProblem {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { linearPattern } from '../../src/template/pattern/linear-pattern.ts';
-import { UnsupportedPattern } from '../../src/template/pattern/parse-pattern.ts';
-import { cpuMs } from './templates.ts';
+import { linearPattern } from '../../src/pattern/linear-pattern.ts';
+import { UnsupportedPattern } from '../../src/pattern/parse-pattern.ts';
+import { cpuMs } from '../template/templates.ts';
 
 /**
  * Returns the result of JavaScript's own expression, tested at each character. Without `y`, V8 also tests the middle of

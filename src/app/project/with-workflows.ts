@@ -1,0 +1,46 @@
+import { TaskerError } from '../../errors.ts';
+import type { StepHandlerClass } from '../../handlers/step-handler.ts';
+import { kindOf } from '../../model/json.ts';
+import { HandlerRegistry } from '../../registry/handler-registry.ts';
+import { isWorkflow } from '../../workflow/workflow.ts';
+import type { CreateTaskerOptions } from '../tasker-options.ts';
+import type { HandlerSource } from './handler-folders.ts';
+
+/**
+ * Returns options whose templates and handlers include those of the workflows. A program with `worker: false` runs no
+ * handlers, so it gets only the templates.
+ * @throws TaskerError `template_invalid` if a value is not a workflow, `handler_invalid` if two functions have one name
+ */
+export function withWorkflows({ workflows = [], ...options }: CreateTaskerOptions): CreateTaskerOptions {
+  for (const [at, one] of workflows.entries()) {
+    if (isWorkflow(one)) continue;
+    throw new TaskerError(
+      'template_invalid',
+      `workflows[${at}] must be a workflow, as workflow('…').step(…) returns, got ${kindOf(one)}`,
+    );
+  }
+  const handlers = workflows.flatMap((one) => one.handlers);
+  const templates = [...[options.templates ?? []].flat(), ...workflows.map(({ template }) => template)];
+  if (handlers.length === 0 || options.worker === false) return { ...options, templates };
+  return { ...options, templates, handlers: withHandlers(options.handlers, handlers) };
+}
+
+function withHandlers(source: HandlerSource | undefined, handlers: readonly StepHandlerClass[]): HandlerSource {
+  const registry = source instanceof HandlerRegistry ? source : undefined;
+  const others = registry ? [] : ([source ?? []].flat() as (string | StepHandlerClass)[]);
+  const known = new Map(others.flatMap((one) => (typeof one === 'string' ? [] : [[one.handlerName, one] as const])));
+  for (const handler of handlers) {
+    const { handlerName: name } = handler;
+    const before = known.get(name) ?? (registry?.isRegistered(name) ? registry.sourceOf(name) : undefined);
+    if (before === undefined) known.set(name, handler);
+    else if (before !== handler) {
+      throw new TaskerError(
+        'handler_invalid',
+        `handler ${name} is defined twice in this program; rename the step, the workflow or the handler`,
+      );
+    }
+  }
+  if (!registry) return [...new Set([...others, ...known.values()])];
+  for (const handler of known.values()) registry.register(handler);
+  return registry;
+}

@@ -1,0 +1,81 @@
+import { checkExpression, type ExpressionScope } from '../expressions/check-expression.ts';
+import { ExpressionError } from '../expressions/expression-error.ts';
+import { allowsKey, closedKeysOf } from '../model/closed-keys.ts';
+import { type Fields, isFields } from '../model/json.ts';
+import { waitsByType } from '../model/waits.ts';
+import { readableSteps } from './expression-scope.ts';
+import { phraseOf } from './locate.ts';
+import type { Path } from './spellings.ts';
+import { type Finding, type StepSketch, suggester } from './step-rules.ts';
+
+/** An expression of a file, and its place. */
+interface Placed {
+  text: string;
+  path: Path;
+}
+
+/** Checks all expressions: that they can be evaluated, and read only what exists and comes before. */
+export function expressionRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
+  const task = isFields(data) ? data : {};
+  const context = isFields(task.input_schema) ? task.input_schema : null;
+  const readable = readableSteps(steps);
+  const findings = (placed: readonly Placed[], scope: ExpressionScope) =>
+    placed.flatMap((one) => expressionFindings(one, scope, data));
+  return [
+    ...steps.flatMap((step) => {
+      const inputs = expressionsIn(step.fields.inputs, [...step.path, 'inputs']);
+      if (inputs.length === 0) return [];
+      return [...unusedInputs(step), ...findings(inputs, { context, ...readable(step) })];
+    }),
+    ...findings(expressionsIn(task.output, ['output']), { context, ...readable(undefined) }),
+    ...outputKeys(task),
+  ];
+}
+
+function expressionsIn(map: unknown, path: Path): Placed[] {
+  if (!isFields(map)) return [];
+  return Object.entries(map).flatMap(([name, text]) =>
+    typeof text === 'string' ? [{ text, path: [...path, name] }] : [],
+  );
+}
+
+function expressionFindings({ text, path }: Placed, scope: ExpressionScope, data: unknown): Finding[] {
+  try {
+    checkExpression(text, scope);
+    return [];
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error;
+    const message = `${phraseOf(path, data)}: ${error.message}`;
+    return [{ severity: 'error', code: 'bad_expression', message, path, inside: { text, offset: error.offset } }];
+  }
+}
+
+/** Steps without a handler of the user have nothing that could read inputs. */
+function unusedInputs({ type, name, path }: StepSketch): Finding[] {
+  if (!waitsByType(type)) return [];
+  const message = `inputs of \`${name}\` have no effect, because a ${type} step has no handler; remove them`;
+  return [{ severity: 'error', code: 'inputs_unused', message, path: [...path, 'inputs'], atKey: true }];
+}
+
+/** Checks the names of the output against its schema. */
+function outputKeys({ output, output_schema: schema }: Fields): Finding[] {
+  if (!isFields(schema)) return [];
+  if (!isFields(output)) {
+    const message = 'output_schema has no effect without `output`; add the expressions, or remove it';
+    return [{ severity: 'error', code: 'output_schema_unused', message, path: ['output_schema'], atKey: true }];
+  }
+  const closed = closedKeysOf(schema);
+  const suggest = suggester(closed?.names ?? []);
+  const unknown = Object.keys(output).flatMap((name): Finding[] => {
+    if (!closed || allowsKey(closed, name)) return [];
+    const message = `\`output.${name}\` is not allowed by output_schema${suggest(name) || '; add it there, or remove it'}`;
+    return [{ severity: 'error', code: 'output_unknown', message, path: ['output', name], atKey: true }];
+  });
+  const required = Array.isArray(schema.required) ? schema.required : [];
+  const missing = required.flatMap((name: unknown): Finding[] => {
+    if (typeof name !== 'string' || Object.hasOwn(output, name)) return [];
+    const message = `output_schema requires \`${name}\`, which \`output\` does not have; add an expression for it`;
+    return [{ severity: 'error', code: 'output_missing', message, path: ['output'], atKey: true }];
+  });
+  return [...unknown, ...missing];
+}

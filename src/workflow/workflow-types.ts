@@ -1,0 +1,140 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { StepContext } from '../handlers/step-context.ts';
+import type { StepHandlerResult, TypedHandlerClass } from '../handlers/step-handler.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { StepFile, TemplateFile } from '../template/template-file.ts';
+
+/**
+ * A value as it is read from the database: as JSON returns it. A `Date` is a string, and functions are omitted.
+ *
+ * @example
+ * type Read = Json<{ at: Date; n: number }>; // { at: string; n: number }
+ */
+export type Json<T> = 0 extends 1 & T
+  ? unknown
+  : T extends string | number | boolean | null | undefined
+    ? T
+    : T extends { toJSON(...args: never): infer Written }
+      ? Json<Written>
+      : T extends readonly unknown[]
+        ? { -readonly [Key in keyof T]: Json<T[Key]> }
+        : T extends (...args: never) => unknown
+          ? never
+          : T extends object
+            ? { -readonly [Key in keyof T as T[Key] extends (...args: never) => unknown ? never : Key]: Json<T[Key]> }
+            : unknown;
+
+/** The result of a step whose handler returns `T`, as later steps read it. Values other than objects are in `result`. */
+export type ResultOf<T> = 0 extends 1 & T
+  ? unknown
+  : [T] extends [StepHandlerResult]
+    ? unknown
+    : // biome-ignore lint/suspicious/noConfusingVoidType: the type of a function that returns nothing
+      [T] extends [undefined | null | void]
+      ? Record<never, never>
+      : [T] extends [readonly unknown[] | string | number | boolean | bigint]
+        ? { result: Json<T> }
+        : Json<T>;
+
+/** A step of a workflow, as the types know it. */
+export interface StepInfo {
+  /** The result as JSON. */
+  result: unknown;
+  /** The names of the steps before it. */
+  above: string;
+  /** Whether a decision or a batch decides if it exists. */
+  dynamic: boolean;
+}
+
+/** The steps of a workflow by their names. */
+export type StepInfos = Record<string, StepInfo>;
+
+/** The names of the steps before a step that is declared after these. */
+export type Above<Steps extends StepInfos, After extends string> = After | (Steps[After] & StepInfo)['above'];
+
+type DynamicType = 'decision' | 'batchable' | 'batch_worker' | 'deferred_convergence';
+
+/** Whether a step after these steps, of this type, may be without the results of some of them. */
+export type IsDynamic<Steps extends StepInfos, After extends string, Type> = Type extends DynamicType
+  ? true
+  : true extends (Steps[After] & StepInfo)['dynamic']
+    ? true
+    : false;
+
+/** The results that a step can read. Undefined where a decision or a batch decides whether a step exists. */
+export type Results<Steps extends StepInfos, Names extends string, Dynamic extends boolean> = {
+  readonly [Name in Names]: Dynamic extends true
+    ? (Steps[Name] & StepInfo)['result'] | undefined
+    : (Steps[Name] & StepInfo)['result'];
+};
+
+/** The arguments of a function that does the work of a step. */
+export interface RunArguments<Input, Read> {
+  /** The task's input, or the values of the step's `inputs`. */
+  readonly input: Input;
+  /** The results of the steps before this one, by their names. */
+  readonly steps: Read;
+  readonly context: StepContext;
+  /** Fires when the step should stop. */
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+}
+
+/** The fields of a step, with the names of a template file. */
+type StepFields = Omit<StepFile, 'name' | 'handler' | 'dependencies' | 'type' | 'inputs'>;
+
+/** Options of {@link Workflow.step}: the fields of a step in a template file, except for `after`, `run` and `type`. */
+export interface StepOptions<
+  Input,
+  Steps extends StepInfos,
+  After extends readonly (keyof Steps & string)[],
+  Type extends StepFile['type'],
+  Inputs extends Record<string, string | number | boolean> | undefined,
+  Result,
+> extends StepFields {
+  /** The steps that must complete first (`depends_on`). Write it before `run`, so that `run` knows its `steps`. */
+  after?: After;
+  type?: Type;
+  /** Expressions whose values are `input`, instead of the task's input. */
+  inputs?: Inputs;
+  /**
+   * The work of the step: a function, or a handler (`handler`). A function is registered as `NAMESPACE.TEMPLATE.STEP`,
+   * without the version, so that open tasks continue after a deploy. Omit it for a step that waits.
+   */
+  run?:
+    | ((
+        args: RunArguments<
+          Inputs extends undefined ? Input : { readonly [Name in keyof Inputs]: unknown },
+          Results<Steps, Above<Steps, After[number]>, IsDynamic<Steps, After[number], Type>>
+        >,
+      ) => Result | Promise<Result>)
+    | TypedHandlerClass<Result>;
+  /** Further options of the handler in the template: `initialization`, `method`, `resolver`, `isolation`. */
+  handler?: Omit<NonNullable<StepFile['handler']>, 'callable'>;
+}
+
+/** The fields of a template, with the names of a template file. */
+type TemplateFields = Omit<
+  TemplateFile,
+  'name' | 'namespace_name' | 'version' | 'steps' | 'input_schema' | 'output' | 'environments'
+>;
+
+/** Options of {@link workflow}: the fields of a template file, except for `input`. */
+export interface WorkflowOptions<Schema extends StandardSchemaV1 | undefined> extends TemplateFields {
+  /** The schema of the input (`input_schema`): of zod, or of another library that can write it as JSON Schema. */
+  input?: Schema;
+  /** The schema of the input as JSON Schema, instead of `input`. */
+  input_schema?: Record<string, unknown>;
+}
+
+/** The input of a workflow, as a task stores it. */
+export type InputOf<Schema> = Schema extends StandardSchemaV1
+  ? Json<StandardSchemaV1.InferInput<Schema>>
+  : Record<string, unknown>;
+
+/** The type of a recorded output: undefined values are null. */
+export type OutputOf<Recorded> = {
+  -readonly [Key in keyof Recorded]: undefined extends Recorded[Key]
+    ? Exclude<Recorded[Key], undefined> | null
+    : Recorded[Key];
+};

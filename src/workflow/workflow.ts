@@ -1,0 +1,274 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { TaskerError } from '../errors.ts';
+import { defineHandler } from '../handlers/define-handler.ts';
+import { isHandlerClass, type StepHandlerClass } from '../handlers/step-handler.ts';
+import { isFields } from '../model/json.ts';
+import type { TaskTemplate } from '../template/task-template.ts';
+import type { StepFile } from '../template/template-file.ts';
+import { templateOfObject } from '../template/template-of-object.ts';
+import { formatProblem } from '../template/template-problem.ts';
+import { loadYaml } from '../template/yaml-to-plain.ts';
+import { inputSchemaOf } from './input-schema.ts';
+import { expressionOf, recordedPath } from './recorded-paths.ts';
+import type {
+  Above,
+  InputOf,
+  IsDynamic,
+  OutputOf,
+  ResultOf,
+  Results,
+  RunArguments,
+  StepInfos,
+  StepOptions,
+  WorkflowOptions,
+} from './workflow-types.ts';
+
+type Run = (args: RunArguments<unknown, unknown>) => unknown;
+
+/** The parts of a workflow. */
+interface Parts {
+  namespace: string;
+  name: string;
+  version: string;
+  /** The fields of the template file, without the steps and the output. */
+  fields: Record<string, unknown>;
+  steps: readonly Record<string, unknown>[];
+  handlers: ReadonlyMap<string, StepHandlerClass>;
+  output: Record<string, string> | null;
+}
+
+const BRAND = Symbol.for('tasker-core.workflow');
+
+/**
+ * A workflow in TypeScript: a template, and the functions that do the work of its steps. Each method returns a new
+ * workflow and changes nothing.
+ *
+ * @example
+ * const fulfil = workflow('shop/fulfil@1.0.0', { input: z.object({ id: z.string(), total: z.number() }) })
+ *   .step('price', { run: async ({ input }) => ({ cents: Math.round(input.total * 100) }) })
+ *   .step('ship', { after: ['price'], run: async ({ input, steps }) => ({ no: `${input.id}-${steps.price.cents}` }) })
+ *   .output(({ steps }) => ({ tracking: steps.ship.no }));
+ */
+export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Output = unknown> {
+  readonly #parts: Parts;
+  #template: TaskTemplate | undefined;
+  /** Only the compiler reads these types. */
+  declare readonly types?: { input: Input; steps: Steps; output: Output };
+
+  /** @internal */
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Marks workflows, across copies of the package. @internal */
+  get [BRAND](): true {
+    return true;
+  }
+
+  get namespace(): string {
+    return this.#parts.namespace;
+  }
+
+  get name(): string {
+    return this.#parts.name;
+  }
+
+  get version(): string {
+    return this.#parts.version;
+  }
+
+  /**
+   * Adds a step. The options have the names of a template file, except for `after` (`depends_on`) and `run` (`handler`).
+   *
+   * @throws TaskerError `template_invalid` if a step with this name exists
+   */
+  step<
+    const Name extends string,
+    const After extends readonly (keyof Steps & string)[] = readonly [],
+    const Type extends StepFile['type'] = undefined,
+    const Inputs extends Record<string, string | number | boolean> | undefined = undefined,
+    Result = unknown,
+  >(
+    name: Name,
+    options: StepOptions<Input, Steps, After, Type, Inputs, Result>,
+  ): Workflow<
+    Input,
+    Steps & {
+      [Key in Name]: {
+        result: ResultOf<Result>;
+        above: Above<Steps, After[number]>;
+        dynamic: IsDynamic<Steps, After[number], Type>;
+      };
+    },
+    Output
+  > {
+    const { steps, handlers, namespace, name: template } = this.#parts;
+    const { after = [], run, handler, ...fields } = options;
+    const at = `${namespace}/${template}: step ${name}`;
+    if (steps.some((step) => step['name'] === name)) {
+      throw new TaskerError('template_invalid', `${at} exists twice; rename one of them`);
+    }
+    const own =
+      run === undefined ? undefined : handlerOf(run as Run | StepHandlerClass, `${namespace}.${template}.${name}`, at);
+    const callable = own && { callable: own.handlerName };
+    const step = { name, depends_on: [...after], ...(callable && { handler: { ...callable, ...handler } }), ...fields };
+    return this.#with({
+      steps: [...steps, step],
+      handlers: own ? new Map([...handlers, [own.handlerName, own]]) : handlers,
+    });
+  }
+
+  /**
+   * Declares the output of a complete task. The function is called once, here, and only names values: of steps and of the
+   * input. A value of a step that may not exist is null without it.
+   *
+   * @throws TaskerError `template_invalid` if it computes a value
+   */
+  output<const Recorded extends Record<string, unknown>>(
+    record: (from: {
+      readonly input: Input;
+      readonly steps: {
+        readonly [Name in keyof Steps]: Results<Steps, Name & string, Steps[Name]['dynamic']>[Name & string];
+      };
+    }) => Recorded,
+  ): Workflow<Input, Steps, OutputOf<Recorded>> {
+    const recorded = record({ input: recordedPath(['context']) as Input, steps: recordedPath(['steps']) as never });
+    if (!isFields(recorded)) throw new TaskerError('template_invalid', 'output must return an object');
+    const dynamic = this.#dynamicSteps();
+    const isSure = (step: string) => !dynamic.has(step);
+    const entries = Object.entries(recorded).map(([key, value]) => [key, expressionOf(value, key, isSure)]);
+    return this.#with({ output: Object.fromEntries(entries) as Record<string, string> });
+  }
+
+  #with(changed: Partial<Parts>): never {
+    return new Workflow({ ...this.#parts, ...changed }) as never;
+  }
+
+  /** The steps that a decision or a batch may leave out. */
+  #dynamicSteps(): Set<string> {
+    const found = new Set<string>();
+    const makers = ['decision', 'batchable', 'batch_worker', 'deferred_convergence'];
+    for (const { name, type, depends_on: after } of this.#parts.steps) {
+      const isBelow = (after as string[]).some((step) => found.has(step));
+      if (isBelow || makers.includes(String(type))) found.add(String(name));
+    }
+    return found;
+  }
+
+  /** The handlers of its steps, which `createTasker` registers. */
+  get handlers(): StepHandlerClass[] {
+    return [...this.#parts.handlers.values()];
+  }
+
+  /**
+   * The template, checked like a template file.
+   * @throws TaskerError `template_invalid` with all problems
+   */
+  get template(): TaskTemplate {
+    if (this.#template) return this.#template;
+    const { namespace, name, version } = this.#parts;
+    const { template, problems } = templateOfObject(this.#file(), { environment: '' });
+    if (template) {
+      this.#template = template;
+      return template;
+    }
+    const errors = problems
+      .filter(({ severity }) => severity === 'error')
+      .map((problem) => formatProblem({ ...problem, file: `${namespace}/${name}@${version}` }));
+    throw new TaskerError('template_invalid', errors.join('\n'), { details: { problems } });
+  }
+
+  #file(): Record<string, unknown> {
+    const { namespace, name, version, fields, steps, output } = this.#parts;
+    return { name, namespace, version, ...fields, steps, ...(output && { output }) };
+  }
+
+  /**
+   * Returns the request for a task with this input, for `createTask`, `createTasks` and the client.
+   *
+   * @example
+   * await tasker.createTask({ ...fulfil.request({ id: 'A-1', total: 12 }), priority: 10 });
+   */
+  request(input: Input): { namespace: string; name: string; version: string; context: Record<string, unknown> } {
+    const { namespace, name, version } = this.#parts;
+    return { namespace, name, version, context: input as Record<string, unknown> };
+  }
+
+  /** Returns the template as the text of a YAML file. It names the handlers, and does not have their code. */
+  toYaml(): string {
+    return loadYaml().stringify(JSON.parse(JSON.stringify(this.#file())), { lineWidth: 120 });
+  }
+}
+
+/** Any workflow. */
+// biome-ignore lint/suspicious/noExplicitAny: the types of the workflow do not matter
+export type AnyWorkflow = Workflow<any, any, any>;
+
+/** Returns whether a value is a workflow, from this or another copy of the package. */
+export function isWorkflow(value: unknown): value is AnyWorkflow {
+  return typeof value === 'object' && value !== null && BRAND in value;
+}
+
+const ID = /^([^/@\s]+)\/([^/@]+)@([^/@\s]+)$/;
+
+/**
+ * Begins a workflow in TypeScript, which has the same content as a template in YAML. Pass it to `createTasker` in
+ * `workflows`, and run it with `tasker.run`. `id` is `namespace/name@version`.
+ *
+ * @throws TaskerError `template_invalid` if the id or the schema of the input cannot be used
+ *
+ * @example
+ * const greet = workflow('demo/greet@1.0.0', { input: z.object({ name: z.string() }) })
+ *   .step('greet', { run: ({ input }) => ({ greeting: `Hello ${input.name}` }) })
+ *   .output(({ steps }) => ({ greeting: steps.greet.greeting }));
+ * const tasker = await createTasker({ workflows: [greet] });
+ * const { greeting } = await tasker.run(greet, { name: 'Ada' });
+ */
+export function workflow<Schema extends StandardSchemaV1 | undefined = undefined>(
+  id: `${string}/${string}@${string}`,
+  options: WorkflowOptions<Schema> = {},
+): Workflow<InputOf<Schema>, Record<never, never>, undefined> {
+  const [, namespace, name, version] = ID.exec(id) ?? [];
+  if (namespace === undefined || name === undefined || version === undefined) {
+    throw new TaskerError(
+      'template_invalid',
+      `workflow ${JSON.stringify(id)} must be namespace/name@version, such as shop/fulfil@1.0.0`,
+    );
+  }
+  const { input, ...fields } = options;
+  const schema = input && { input_schema: inputSchemaOf(input, id) };
+  return new Workflow({
+    namespace,
+    name,
+    version,
+    fields: { ...fields, ...schema },
+    steps: [],
+    handlers: new Map(),
+    output: null,
+  });
+}
+
+function handlerOf(run: Run | StepHandlerClass, callable: string, at: string): StepHandlerClass {
+  if (isHandlerClass(run)) return run;
+  if (typeof run === 'function') {
+    return defineHandler(callable, {}, ({ context, signal, logger }) =>
+      run({ input: context.inputData, steps: resultsIn(context), context, signal, logger }),
+    );
+  }
+  throw new TaskerError('template_invalid', `${at}: run must be a function, or what defineHandler returns`);
+}
+
+/** Returns the results of the steps before a step, each of which is read when it is used. */
+function resultsIn(context: {
+  getDependencyResultKeys(): string[];
+  getDependencyResult(step: string): unknown;
+}): object {
+  const results = {};
+  for (const name of context.getDependencyResultKeys()) {
+    Object.defineProperty(results, name, {
+      get: () => context.getDependencyResult(name) ?? undefined,
+      enumerable: true,
+    });
+  }
+  return results;
+}

@@ -1,0 +1,159 @@
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import type { Tasker } from '../../src/app/tasker.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
+import { template, until } from '../support/setup.ts';
+import { describeWith } from '../support/suite/programs.ts';
+import { checkAccess, type ServedPage, servePage, watchedPage } from './served-page.ts';
+
+// A browser is slow while other tests run.
+vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
+
+const TEMPLATES = [
+  template({ Two_weeks: { type: 'timer', handler: undefined, timer: { for: '14d' } } }, { name: 'trial' }),
+  template({ pick: [], pack: ['pick'] }, { name: 'parcel' }),
+  template({ charge: { retry: { retryable: false } } }, { name: 'bill' }),
+];
+
+let charges = 0;
+const HANDLERS = [
+  ...['pick', 'pack'].map((name) => defineHandler(name, {}, () => ({}))),
+  defineHandler('charge', {}, () => {
+    charges += 1;
+    throw new PermanentError('the card was refused', { errorType: 'refused' });
+  }),
+];
+
+describeWith('chromium', 'what the web page says', () => {
+  let served: ServedPage;
+  let tasker: Tasker;
+  let page: Page;
+  let problems: string[];
+
+  beforeAll(async () => {
+    served = await servePage({ templates: TEMPLATES, handlers: HANDLERS }, 'production');
+    tasker = served.tasker;
+  });
+  afterAll(() => served?.close());
+  beforeEach(async () => {
+    ({ page, problems } = await watchedPage(served.browser, served.server.url));
+  });
+  afterEach(() => page.context().close());
+
+  const open = async (path: string, heading: string) => {
+    await page.goto(`${served.server.url}/${path}`);
+    await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
+  };
+  const create = async (name: string, reached: string) => {
+    const { taskUuid } = await tasker.createTask({ namespace: 'test', name, context: {} });
+    await until(
+      () => tasker.getTask(taskUuid),
+      ({ status }) => status === reached,
+    );
+    return taskUuid;
+  };
+  const headState = () => page.locator('header [aria-live]').textContent();
+
+  it('a paused task is shown as paused in the list and on its page', async () => {
+    const uuid = await create('trial', 'waiting');
+    await tasker.pause({ task: uuid }, { actor: 'Ada' });
+    await open('tasks?name=trial', 'Tasks');
+    const row = page.getByRole('table', { name: 'Tasks' }).getByRole('row').filter({ hasText: 'trial' });
+    await row.getByRole('cell', { name: 'Paused', exact: true }).waitFor();
+    await open(`tasks/${uuid}`, 'trial');
+    await expect.poll(headState).toBe('Paused');
+    expect(await page.title()).toBe('trial, paused · tasker');
+
+    // A failure needs a person in a pause, too.
+    const failed = await create('bill', 'blocked_by_failures');
+    await tasker.pause({ task: failed }, { actor: 'Ada' });
+    await open(`tasks/${failed}`, 'bill');
+    await expect.poll(headState).toBe('Blocked, paused');
+    await tasker.resume({ task: uuid }, { actor: 'Ada' });
+    await open(`tasks/${uuid}`, 'trial');
+    await expect.poll(headState).toBe('Waiting');
+    await tasker.cancelTask(failed);
+    await tasker.cancelTask(uuid);
+    expect(problems).toEqual([]);
+  });
+
+  it('a person sets the priority of a dead letter, which the list shows and is sorted by', async () => {
+    for (const number of [1, 2]) {
+      const uuid = await create('trial', 'waiting');
+      await tasker.deadLetters.add(uuid, { actor: 'tests', reason: `letter ${number}` });
+    }
+    await open('dead-letters', 'Dead letters');
+    const rows = page.getByRole('table', { name: 'Dead letters' }).locator('tbody').getByRole('row');
+    const cell = (row: number) => rows.nth(row).getByRole('cell').nth(4).textContent();
+    const { entries } = await tasker.deadLetters.list({}, {});
+    expect(await cell(0)).toBe('0');
+    await rows.nth(1).getByRole('button').click();
+    const letter = page.getByRole('complementary', { name: 'Investigation' });
+    const field = letter.getByLabel('Priority');
+    const set = letter.getByRole('button', { name: 'Set' });
+    expect(await field.inputValue()).toBe('0');
+    for (const wrong of ['101', '1.5', '']) {
+      await field.fill(wrong);
+      expect(await set.isDisabled(), wrong).toBe(true);
+    }
+    await field.fill('7');
+    await checkAccess(page);
+    await set.click();
+    await expect.poll(() => cell(0)).toBe('7');
+    expect(await cell(1)).toBe('0');
+    const [first] = (await tasker.deadLetters.list({}, {})).entries;
+    expect(first).toMatchObject({ dlqEntryUuid: entries[1]!.dlqEntryUuid, priority: 7 });
+    await tasker.bulk.cancel({ namespace: 'test', name: 'trial' }).result();
+    expect(problems).toEqual([]);
+  });
+
+  it('the statistics of all tasks and of a template name the blocked tasks beside the share that failed', async () => {
+    await create('bill', 'blocked_by_failures');
+    await create('parcel', 'complete');
+    await until(
+      () => tasker.analytics({ since: '1h', name: 'bill' }),
+      ({ steps, open: now }) => steps.attempts >= 1 && now?.blocked === 1,
+    );
+    await open('stats?hours=1', 'Stats');
+    const head = page.locator('main > header');
+    await head.getByText(/ tasks? ended, 0 % of them failed; 1 task is blocked; \d+ attempts?$/).waitFor();
+    const row = page.getByRole('table', { name: 'Templates' }).getByRole('row').filter({ hasText: 'test/bill' });
+    await row.getByRole('link', { name: '1', exact: true }).click();
+    await page.getByText('1 task', { exact: true }).waitFor();
+    await page.getByText('Template: bill').waitFor();
+    expect(new URL(page.url()).searchParams.get('state')).toBe('blocked_by_failures');
+
+    await open('templates/test/bill/1.0.0', 'bill 1.0.0');
+    await page.getByText('100 % of attempts failed').waitFor();
+    await page.getByRole('link', { name: '1 task is blocked' }).click();
+    await page.getByText('1 task', { exact: true }).waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  it('a bulk retry runs the steps that it warns about, and reports it', async () => {
+    await create('bill', 'blocked_by_failures');
+    await create('bill', 'blocked_by_failures');
+    const matched = (await tasker.listTasks({ status: 'blocked_by_failures' })).length;
+    // The search tables are written shortly after the tasks.
+    await until(
+      () => tasker.summarizeTasks(),
+      ({ failed }) => failed.steps === matched,
+    );
+    const before = charges;
+    await open('errors', 'Errors');
+    await page.getByRole('button', { name: 'Retry the card was refused' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(`${matched} steps are run again`).waitFor();
+    await dialog
+      .getByText(
+        `${matched} of these steps are run again although their template has retryable: false. The first run may have had an effect: check it first.`,
+      )
+      .waitFor();
+    await checkAccess(page);
+    await dialog.getByRole('button', { name: `Retry ${matched} tasks` }).click();
+    await dialog.getByText(`${matched} of ${matched} tasks retried: done`).waitFor();
+    await expect.poll(() => charges).toBe(before + matched);
+    expect(problems).toEqual([]);
+  });
+});

@@ -1,0 +1,96 @@
+import { expectTypeOf, test } from 'vitest';
+import { z } from 'zod';
+import { defineHandler, type Json, type Tasker, workflow } from '../../src/index.ts';
+
+const input = z.object({ id: z.string(), total: z.number() });
+const charge = defineHandler('charge', {}, async () => ({ id: 'C-1', at: new Date() }));
+const fulfil = workflow('shop/fulfil@1.0.0', { input })
+  .step('price', { run: async ({ input }) => ({ cents: Math.round(input.total * 100), when: new Date() }) })
+  .step('charge', { after: ['price'], retry: { max_attempts: 5 }, run: charge })
+  .step('approve', { after: ['price'], type: 'approval', approval: { title: 'Large order' } })
+  .step('ship', {
+    after: ['charge', 'approve'],
+    run: ({ input, steps, signal }) => {
+      expectTypeOf(input).toEqualTypeOf<{ id: string; total: number }>();
+      expectTypeOf(steps.price).toEqualTypeOf<{ cents: number; when: string }>();
+      expectTypeOf(steps.charge).toEqualTypeOf<{ id: string; at: string }>();
+      expectTypeOf(steps.approve).toBeUnknown();
+      expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+      return { no: `${steps.charge.id}-${steps.price.cents}` };
+    },
+  })
+  .output(({ steps, input }) => ({ tracking: steps.ship.no, cents: steps.price.cents, of: input.id }));
+
+test('types flow from the input through the results to the output', async () => {
+  const tasker = null as unknown as Tasker;
+  const run = () => tasker.run(fulfil, { id: 'A-1', total: 12 }, { timeoutMs: 1000 });
+  expectTypeOf(run).returns.resolves.toEqualTypeOf<{ tracking: string; cents: number; of: string }>();
+  expectTypeOf(fulfil.request).parameter(0).toEqualTypeOf<{ id: string; total: number }>();
+  // @ts-expect-error the input lacks a key
+  void (() => tasker.run(fulfil, { id: 'A-1' }));
+  const without = workflow('shop/plain@1.0.0').step('a', { run: () => 1 });
+  expectTypeOf(() => tasker.run(without, {})).returns.resolves.toBeUndefined();
+});
+
+test('a misspelt step is an error of the compiler', () => {
+  // @ts-expect-error there is no step pirce
+  fulfil.step('a', { after: ['pirce'], run: () => ({}) });
+  // @ts-expect-error `ship` is not before `b`
+  fulfil.step('b', { after: ['charge'], run: ({ steps }) => ({ no: steps.ship }) });
+  // @ts-expect-error a result does not have this key
+  fulfil.step('c', { after: ['ship'], run: ({ steps }) => ({ no: steps.ship.tracking }) });
+  // @ts-expect-error an option has no such name
+  fulfil.step('d', { after: ['ship'], timeout_second: 3, run: () => ({}) });
+  // @ts-expect-error the output names an unknown step
+  fulfil.output(({ steps }) => ({ a: steps.shop }));
+});
+
+test('results are as JSON returns them', () => {
+  const made = workflow('t/json@1.0.0')
+    .step('list', { run: () => [1, 2] })
+    .step('text', { run: () => 'x' })
+    .step('nothing', { run: () => undefined })
+    .step('class', { run: () => ({ at: new Date(), deep: [{ d: new Date() as Date | null, f: () => 1 }] }) })
+    .step('mapped', {
+      after: ['list'],
+      inputs: { a: 'steps.list.result', b: 2 },
+      run: ({ input, steps }) => {
+        expectTypeOf(input).toEqualTypeOf<{ readonly a: unknown; readonly b: unknown }>();
+        return { n: steps.list.result.length };
+      },
+    })
+    .step('end', {
+      after: ['mapped', 'text', 'nothing', 'class'],
+      run: ({ steps }) => {
+        expectTypeOf(steps.list).toEqualTypeOf<{ result: number[] }>();
+        expectTypeOf(steps.text).toEqualTypeOf<{ result: string }>();
+        expectTypeOf(steps.class).toEqualTypeOf<{ at: string; deep: { d: string | null }[] }>();
+        return {};
+      },
+    });
+  expectTypeOf(made).not.toBeAny();
+  expectTypeOf<Json<{ a?: Date; b: [Date, 1]; c: unknown }>>().toEqualTypeOf<{
+    a?: string;
+    b: [string, 1];
+    c: unknown;
+  }>();
+});
+
+test('a result is certain only if no decision or batch decides about its step', () => {
+  workflow('t/dynamic@1.0.0')
+    .step('ask', { run: () => ({ n: 1 }) })
+    .step('route', { type: 'decision', after: ['ask'], run: () => ({}) })
+    .step('left', { after: ['route'], run: () => ({ l: 1 }) })
+    .step('join', {
+      type: 'deferred_convergence',
+      after: ['left'],
+      run: ({ steps }) => {
+        expectTypeOf(steps.left).toEqualTypeOf<{ l: number } | undefined>();
+        return { sum: 1 };
+      },
+    })
+    .output(({ steps }) => {
+      expectTypeOf(steps.ask).toEqualTypeOf<{ n: number }>();
+      return { n: steps.ask.n, left: steps.left?.l };
+    });
+});

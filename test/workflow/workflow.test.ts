@@ -1,0 +1,155 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { createTasker } from '../../src/app/create-tasker.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
+import { contentOf } from '../../src/template/content-of.ts';
+import { parseTemplate } from '../../src/template/parse-template.ts';
+import { workflow } from '../../src/workflow/workflow.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
+
+const shared = sharedDatabase();
+const charge = defineHandler('charge', { inputs: { cents: z.number() } }, ({ cents }) => ({ id: 'C-1', cents }));
+const fulfil = workflow('wf/fulfil@1.0.0', {
+  input: z.object({ id: z.string(), total: z.number() }),
+  description: 'An order',
+  identity_strategy: 'always_unique',
+})
+  .step('price', { run: async ({ input }) => ({ cents: Math.round(input.total * 100) }) })
+  .step('charge', { after: ['price'], retry: { max_attempts: 5 }, inputs: { cents: 'steps.price.cents' }, run: charge })
+  .step('ship-it', {
+    after: ['charge'],
+    run: ({ input, steps, signal, logger, context }) => {
+      logger.info('shipping');
+      return {
+        no: `${input.id}-${steps.charge.cents}`,
+        above: Object.keys(steps),
+        aborted: signal.aborted,
+        attempt: context.attempt,
+      };
+    },
+  })
+  .output(({ steps, input }) => ({ tracking: steps['ship-it'].no, above: steps['ship-it'].above, of: input.id }));
+
+const message = (make: () => unknown) => {
+  try {
+    make();
+    return 'no error';
+  } catch (error) {
+    return (error as Error).message;
+  }
+};
+
+describe('a workflow in TypeScript', () => {
+  it('runs with its functions and handlers, and returns its output', async () => {
+    const { another } = await shared.setup({ a: [] });
+    const tasker = await another({ workflows: [fulfil] });
+    expect(await tasker.run(fulfil, { id: 'A-1', total: 12 }, { timeoutMs: 20_000, tags: ['x'] })).toEqual({
+      tracking: 'A-1-1200',
+      above: ['price', 'charge'],
+      of: 'A-1',
+    });
+    const { taskUuid } = await tasker.createTask({ ...fulfil.request({ id: 'A-2', total: 1 }), priority: 7 });
+    const done = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    expect(done).toMatchObject({ status: 'complete', priority: 7, output: { tracking: 'A-2-100' } });
+    const steps = await tasker.getSteps(taskUuid);
+    expect(steps.map(({ callable }) => callable)).toEqual(['wf.fulfil.price', 'charge', 'wf.fulfil.ship-it']);
+    await expect(tasker.run(fulfil, { id: 'A-3' } as never)).rejects.toMatchObject({ code: 'invalid_context' });
+  });
+
+  it('has the same content as its YAML', () => {
+    const { template, problems } = parseTemplate(fulfil.toYaml());
+    expect(problems).toEqual([]);
+    expect(contentOf(template!)).toEqual(contentOf(fulfil.template));
+    expect(fulfil.toYaml()).toContain('tracking: steps["ship-it"].no');
+    expect(fulfil.template.steps[1]!.retry.maxAttempts).toBe(5);
+    expect(fulfil.template.inputSchema).toMatchObject({ required: ['id', 'total'] });
+  });
+
+  it('a task that fails or has no output rejects, with the way to find out why', async () => {
+    const fails = workflow('wf/fails@1.0.0').step('a', {
+      retry: { max_attempts: 1 },
+      run: () => {
+        throw new Error('no');
+      },
+    });
+    const empty = workflow('wf/empty@1.0.0')
+      .step('a', { run: (): { b?: number } => ({}) })
+      .output(({ steps }) => ({ b: steps.a.b }));
+    const { another } = await shared.setup({ a: [] });
+    const tasker = await another({ workflows: [fails, empty] });
+    await expect(tasker.run(fails, {}, { timeoutMs: 20_000 })).rejects.toThrow(/blocked_by_failures; `tasker task why/);
+    await expect(tasker.run(empty, {}, { timeoutMs: 20_000 })).rejects.toThrow(
+      /is complete, but has no output: output\.b: steps\.a\.b does not exist/,
+    );
+  });
+
+  it('a value of a step that a decision leaves out is null in the output', async () => {
+    const routed = workflow('wf/routed@1.0.0')
+      .step('ask', { run: () => ({ n: 1 }) })
+      .step('route', {
+        type: 'decision',
+        after: ['ask'],
+        run: () => ({ decision_point_outcome: { type: 'create_steps', step_names: ['left'] } }),
+      })
+      .step('left', { after: ['route'], run: () => ({ l: 1 }) })
+      .step('right', { after: ['route'], run: () => ({ r: 1 }) })
+      .output(({ steps }) => ({ n: steps.ask.n, left: steps.left?.l, right: steps.right?.r }));
+    const { another } = await shared.setup({ a: [] });
+    const tasker = await another({ workflows: [routed] });
+    expect(await tasker.run(routed, {}, { timeoutMs: 20_000 })).toEqual({ n: 1, left: 1, right: null });
+  });
+
+  it('is not changed by its methods', () => {
+    const first = workflow('wf/two@1.0.0').step('a', { run: () => ({}) });
+    const second = first.step('b', { after: ['a'], run: () => ({}) });
+    expect([first.template.steps.length, second.template.steps.length]).toEqual([1, 2]);
+    expect([first.handlers.length, second.handlers.length]).toEqual([1, 2]);
+  });
+
+  it('refuses what a template file would be refused for, and names the place', () => {
+    const one = workflow('wf/wrong@1.0.0').step('a', { run: () => ({}) });
+    expect(message(() => workflow('wrong@1.0.0' as never))).toBe(
+      'workflow "wrong@1.0.0" must be namespace/name@version, such as shop/fulfil@1.0.0',
+    );
+    expect(message(() => one.step('a', { run: () => ({}) }))).toBe('wf/wrong: step a exists twice; rename one of them');
+    expect(message(() => one.step('b', { run: 3 as never }))).toBe(
+      'wf/wrong: step b: run must be a function, or what defineHandler returns',
+    );
+    expect(message(() => one.step('b', { after: ['x' as never], run: () => ({}) }).template)).toMatch(
+      /^wf\/wrong@1\.0\.0: .*unknown step `x` in depends_on of `b`/,
+    );
+    expect(message(() => one.step('b', { inputs: { n: 'steps.a.' }, run: () => ({}) }).template)).toMatch(
+      /`inputs.n` of step `b`/,
+    );
+    expect(message(() => one.step('b', { retyr: {}, run: () => ({}) } as never).template)).toMatch(
+      /did you mean `retry`/,
+    );
+    expect(message(() => one.step('b', {}).template)).toMatch(/handler/);
+    expect(message(() => one.output(() => ({ a: 1 })))).toMatch(/^output\.a is not a value of a step or of the input/);
+    expect(message(() => one.output(({ steps }) => ({ a: `${(steps.a as { b?: string }).b}` })))).toMatch(
+      /^output: steps\.a\.b is not known yet/,
+    );
+    expect(message(() => one.output(({ steps }) => steps.a))).toMatch(/^output: steps\.a is not known yet/);
+    expect(message(() => one.output(({ steps }) => ({ ...steps.a })))).toMatch(/^output: steps\.a is not known yet/);
+    const dated = z.object({ at: z.date() });
+    expect(message(() => workflow('wf/dated@1.0.0', { input: dated }))).toMatch(/Date cannot be represented/);
+    const foreign = { '~standard': { version: 1, vendor: 'other', validate: () => ({ value: {} }) } } as const;
+    expect(message(() => workflow('wf/foreign@1.0.0', { input: foreign }))).toMatch(
+      /the schema of other .* give input_schema/,
+    );
+  });
+
+  it('two functions under one name are refused, and something else than a workflow', async () => {
+    const other = workflow('wf/fulfil@2.0.0').step('price', { run: () => ({}) });
+    const start = (options: object) => createTasker({ databaseUrl: 'postgres://127.0.0.1:1/x', ...options });
+    const twice = /handler wf\.fulfil\.price is defined twice in this program/;
+    await expect(start({ workflows: [fulfil, other] })).rejects.toThrow(twice);
+    const taken = defineHandler('wf.fulfil.price', {}, () => ({}));
+    await expect(start({ workflows: [fulfil], handlers: [taken] })).rejects.toThrow(twice);
+    const registry = new HandlerRegistry();
+    registry.register(taken);
+    await expect(start({ workflows: [fulfil], handlers: registry })).rejects.toThrow(twice);
+    await expect(start({ workflows: [{}] })).rejects.toThrow('workflows[0] must be a workflow');
+  });
+});
