@@ -17,7 +17,7 @@ export const statusText = z
   .string()
   .transform((text) => STATUSES.find((status) => status === text || pascal(status) === text))
   .refine((status): status is Status => status !== undefined, {
-    error: `must be one of ${STATUSES.map(pascal).join(', ')}`,
+    error: `must be one of ${STATUSES.join(', ')}`,
   });
 
 const time = z.string().nullable();
