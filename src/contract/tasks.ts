@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CopySchema, named, PauseResultSchema, RerunSchema, time } from './schemas/action-results.ts';
 import { EventSchema } from './schemas/events.ts';
-import { KeyHeader, OnDuplicate } from './schemas/idempotency-key.ts';
+import { GET_EXISTING, KeyHeader, OnDuplicate } from './schemas/idempotency-key.ts';
 import { FORMAT, MERMAID } from './schemas/mermaid.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';
@@ -91,6 +91,7 @@ export const tasks = {
       fixed: { source_system: 'mcp' },
       defaults: { reason: 'Requested by an assistant' },
       operator: 'initiator',
+      advice: { [GET_EXISTING]: 'get it with task_inspect' },
       preview: ['/v1/templates/{namespace}/{name}/{version}', '/v1/templates?namespace={namespace}'],
     },
   }),
