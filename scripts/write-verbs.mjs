@@ -1,10 +1,11 @@
 // Writes what derives from the contract: the tables of routes, of the client's methods, of the tools for assistants and of
-// permissions in docs, the routes and types of the client, and the shapes of responses; with --check, only compares. Reads
-// dist. `npm run reference` builds it first.
+// permissions in docs, the routes and types of the client, and the shapes of responses. Also writes the table of commands
+// that their page does not describe. With --check, only compares. Reads dist. `npm run reference` builds it first.
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { READ_TOOLS, WRITE_TOOLS } from '../dist/cli/mcp/all-tools.js';
+import { makeProgram } from '../dist/cli/program.js';
 import { createClient } from '../dist/client/client.js';
 import { PERMISSIONS as OF_ACTIONS } from '../dist/contract/bulk-acts.js';
 import { CONTRACT } from '../dist/contract/contract.js';
@@ -12,6 +13,7 @@ import { PreviewSchema } from '../dist/contract/schemas/bulk-acts.js';
 import { filterQuery } from '../dist/contract/schemas/task-filter.js';
 import { PERMISSIONS, ROLE_PERMISSIONS } from '../dist/model/permissions.js';
 import { clientModule } from './docs/client-module.mjs';
+import { commandTable } from './docs/command-table.mjs';
 import { permissionTable } from './docs/permission-table.mjs';
 import { shapesModule } from './docs/shapes-module.mjs';
 import { toolTables } from './docs/tool-tables.mjs';
@@ -26,6 +28,7 @@ const page = (file, text) => {
   if (!after.includes(text)) throw new Error(`${file} has no markers for the tables of verbs`);
   return after;
 };
+const commands = readFileSync(`${root}docs/cli-commands.md`, 'utf8');
 const formatted = (file, text) => {
   const biome = `${root}node_modules/@biomejs/biome/bin/biome`;
   const { stdout, stderr, status } = spawnSync(process.execPath, [biome, 'format', `--stdin-file-path=${file}`], {
@@ -40,6 +43,10 @@ const written = {
   'docs/api-routes.md': page('docs/api-routes.md', routeTables(CONTRACT, conditions)),
   'docs/client-methods.md': page('docs/client-methods.md', methodTables(CONTRACT, client)),
   'docs/assistant-tools.md': page('docs/assistant-tools.md', toolTables([...READ_TOOLS, ...WRITE_TOOLS], 'task_list')),
+  'docs/cli-commands.md': page(
+    'docs/cli-commands.md',
+    commandTable(await makeProgram(), withTables(commands.replaceAll('\r\n', '\n'), '')),
+  ),
   'docs/security-reference.md': page(
     'docs/security-reference.md',
     permissionTable({ permissions: PERMISSIONS, roles: ROLE_PERMISSIONS, contract: CONTRACT, actions: OF_ACTIONS }),

@@ -17,7 +17,7 @@ import { RestoreAct, type RestoreOptions } from '../engine/retention/restore.ts'
 import type { TaskFilter } from '../engine/search/filter.ts';
 import { type Histogram, type HistogramOptions, histogramOf } from '../engine/search/histogram.ts';
 import type { StepPage, StepPageOptions, TaskPage, TaskPageOptions } from '../engine/search/search.ts';
-import type { AttemptLog } from '../engine/step-logs.ts';
+import { type AttemptLog, type StepLogLine, taskLogsOf } from '../engine/step-logs.ts';
 import type { StreamChange } from '../engine/streams/changes.ts';
 import type { StreamFilter } from '../engine/streams/stream-filter.ts';
 import type { HistoryEntry, Pause, Step, Task } from '../engine/task-view.ts';
@@ -421,6 +421,21 @@ export class Tasker {
    */
   getStepLogs(taskUuid: string, step: string): Promise<AttemptLog[]> {
     return this.engine.getStepLogs({ taskUuid, step });
+  }
+
+  /**
+   * Returns the lines that the handlers of all steps of a task logged, oldest first: the newest 1,000 that are kept. See
+   * {@link getStepLogs}. `contains`: only lines whose message or fields contain this text, in upper or lower case.
+   *
+   * @example
+   * const { lines } = await tasker.getTaskLogs(taskUuid, { contains: 'refused' });
+   * @throws TaskerError `task_not_found`, `invalid_uuid`
+   */
+  getTaskLogs(
+    taskUuid: string,
+    { contains }: { contains?: string | undefined } = {},
+  ): Promise<{ lines: (StepLogLine & { step: string; attempt: number })[]; hasEarlier: boolean }> {
+    return taskLogsOf(this.#engine, taskUuid, contains);
   }
 
   /**

@@ -25,6 +25,7 @@ export const ROUTES = {
     history: { method: 'GET', path: '/v1/tasks/{uuid}/history', takes: true, items: 'entries' },
     events: { method: 'GET', path: '/v1/tasks/{uuid}/events', takes: true, items: 'events' },
     export: { method: 'GET', path: '/v1/tasks/{uuid}/export' },
+    logs: { method: 'GET', path: '/v1/tasks/{uuid}/logs', takes: true },
     waits: { method: 'GET', path: '/v1/tasks/{uuid}/waits' },
     graph: { method: 'GET', path: '/v1/tasks/{uuid}/graph' },
     timeline: { method: 'GET', path: '/v1/tasks/{uuid}/timeline' },
@@ -348,6 +349,20 @@ export interface TasksVerbs {
    * @throws NotFoundError
    */
   export(task: string, options?: CallOptions): Promise<TaskExport>;
+
+  /**
+   * Returns the log lines of the handlers of a task's steps, oldest first.
+   * By default, only lines of failed attempts are kept. The newest 1,000 are returned, of at most 200 attempts.
+   * @throws NotFoundError
+   */
+  logs(
+    task: string,
+    query?: {
+      /** Only lines whose message or fields contain this text, in upper or lower case. */
+      contains?: string | undefined;
+    },
+    options?: CallOptions,
+  ): Promise<TaskLogs>;
 
   /**
    * Lists the last wait of each step in a task, including ended waits.
@@ -1083,7 +1098,13 @@ export interface DeadLettersVerbs {
       template_version?: string | undefined;
       /** The id of a task. */
       task?: string | undefined;
-      dlq_reason?: string | undefined;
+      dlq_reason?:
+        | 'staleness_timeout'
+        | 'max_retries_exceeded'
+        | 'dependency_cycle_detected'
+        | 'worker_unavailable'
+        | 'manual_dlq'
+        | undefined;
       assignee?: string | undefined;
       unassigned?: boolean | undefined;
       /** A time (`2026-01-31T12:00Z`), an age (`90s`, `15m`, `2h`, `24h30m`, `7d`), `today` or `yesterday`. */
@@ -1109,7 +1130,13 @@ export interface DeadLettersVerbs {
       template_version?: string | undefined;
       /** The id of a task. */
       task?: string | undefined;
-      dlq_reason?: string | undefined;
+      dlq_reason?:
+        | 'staleness_timeout'
+        | 'max_retries_exceeded'
+        | 'dependency_cycle_detected'
+        | 'worker_unavailable'
+        | 'manual_dlq'
+        | undefined;
       assignee?: string | undefined;
       unassigned?: boolean | undefined;
       /** A time (`2026-01-31T12:00Z`), an age (`90s`, `15m`, `2h`, `24h30m`, `7d`), `today` or `yesterday`. */
@@ -2165,7 +2192,12 @@ export interface DeadLetterDetails {
   dlq_entry_uuid: string;
   task_uuid: string;
   original_state: string;
-  dlq_reason: string;
+  dlq_reason:
+    | 'staleness_timeout'
+    | 'max_retries_exceeded'
+    | 'dependency_cycle_detected'
+    | 'worker_unavailable'
+    | 'manual_dlq';
   dlq_timestamp: string;
   resolution_status: 'pending' | 'manually_resolved' | 'permanently_failed' | 'cancelled';
   resolution_timestamp: string | null;
@@ -2217,7 +2249,12 @@ export interface DeadLetterRow {
   dlq_entry_uuid: string;
   task_uuid: string;
   original_state: string;
-  dlq_reason: string;
+  dlq_reason:
+    | 'staleness_timeout'
+    | 'max_retries_exceeded'
+    | 'dependency_cycle_detected'
+    | 'worker_unavailable'
+    | 'manual_dlq';
   dlq_timestamp: string;
   resolution_status: 'pending' | 'manually_resolved' | 'permanently_failed' | 'cancelled';
   resolution_timestamp: string | null;
@@ -2275,9 +2312,9 @@ export interface DlqEntry {
   dlq_entry_uuid: string;
   task_uuid: string;
   original_state: string;
-  dlq_reason: string;
+  dlq_reason: 'StalenessTimeout' | 'MaxRetriesExceeded' | 'DependencyCycleDetected' | 'WorkerUnavailable' | 'ManualDlq';
   dlq_timestamp: string;
-  resolution_status: string;
+  resolution_status: 'Pending' | 'ManuallyResolved' | 'PermanentlyFailed' | 'Cancelled';
   resolution_timestamp: string | null;
   resolution_notes: string | null;
   resolved_by: string | null;
@@ -2291,7 +2328,7 @@ export interface DlqInvestigationQueueEntry {
   dlq_entry_uuid: string;
   task_uuid: string;
   original_state: string;
-  dlq_reason: string;
+  dlq_reason: 'StalenessTimeout' | 'MaxRetriesExceeded' | 'DependencyCycleDetected' | 'WorkerUnavailable' | 'ManualDlq';
   dlq_timestamp: string;
   minutes_in_dlq: number;
   namespace_name: string | null;
@@ -2313,7 +2350,7 @@ export interface DlqInvestigationUpdate {
 }
 
 export interface DlqStats {
-  dlq_reason: string;
+  dlq_reason: 'StalenessTimeout' | 'MaxRetriesExceeded' | 'DependencyCycleDetected' | 'WorkerUnavailable' | 'ManualDlq';
   total_entries: number;
   pending: number;
   manually_resolved: number;
@@ -3084,8 +3121,8 @@ export interface ScheduleFiring {
   /** ISO 8601. */
   due_at: string;
   until: string | null;
-  cause: string;
-  outcome: string;
+  cause: 'due' | 'catch_up' | 'queued' | 'trigger' | 'backfill';
+  outcome: 'created' | 'queued' | 'skipped' | 'missed' | 'failed';
   task_uuid: string | null;
   task_state: string | null;
   reason: string | null;
@@ -3877,6 +3914,19 @@ export interface TaskListResponse {
   pagination: Pagination;
 }
 
+export interface TaskLogs {
+  lines: {
+    step: string;
+    attempt: number;
+    at: string;
+    level: string;
+    message: string;
+    fields: Record<string, unknown>;
+  }[];
+  /** Whether there are earlier lines. */
+  has_earlier: boolean;
+}
+
 export interface TaskNumbers {
   ended: number;
   completed: number;
@@ -4109,8 +4159,14 @@ export interface TaskSummaryResponse {
   }[];
   dlq: {
     in_dlq: boolean;
-    dlq_reason: string | null;
-    resolution_status: string | null;
+    dlq_reason:
+      | 'staleness_timeout'
+      | 'max_retries_exceeded'
+      | 'dependency_cycle_detected'
+      | 'worker_unavailable'
+      | 'manual_dlq'
+      | null;
+    resolution_status: 'pending' | 'manually_resolved' | 'permanently_failed' | 'cancelled' | null;
   };
   links: {
     task: string;

@@ -133,6 +133,10 @@ const TaskExport = {
     omitted: { list: { fields: 'part why' } },
   },
 } satisfies Shape;
+const TaskLogs = {
+  fields: 'lines has_earlier',
+  parts: { lines: { list: { fields: 'step attempt at level message fields' } } },
+} satisfies Shape;
 const TaskWaits = { fields: 'waits next_cursor previous_cursor', parts: { waits: { list: TaskWait } } } satisfies Shape;
 const TaskGraphNode = {
   fields:
@@ -562,6 +566,7 @@ export const SHAPES: Readonly<Record<string, Readonly<Record<string, Shape>>>> =
     history: TaskHistory,
     events: TaskEvents,
     export: TaskExport,
+    logs: TaskLogs,
     waits: TaskWaits,
     graph: TaskGraph,
     timeline: TaskTimeline,

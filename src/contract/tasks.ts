@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CopySchema, named, PauseResultSchema, RerunSchema, time } from './schemas/action-results.ts';
 import { EventSchema } from './schemas/events.ts';
-import { KeyHeader, OnDuplicate } from './schemas/idempotency-key.ts';
+import { GET_EXISTING, KeyHeader, OnDuplicate } from './schemas/idempotency-key.ts';
 import { FORMAT, MERMAID } from './schemas/mermaid.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';
@@ -91,6 +91,7 @@ export const tasks = {
       fixed: { source_system: 'mcp' },
       defaults: { reason: 'Requested by an assistant' },
       operator: 'initiator',
+      advice: { [GET_EXISTING]: 'get it with task_inspect' },
       preview: ['/v1/templates/{namespace}/{name}/{version}', '/v1/templates?namespace={namespace}'],
     },
   }),
@@ -261,6 +262,39 @@ export const tasks = {
     takes: { path: TaskPath },
     mcp: { name: 'task_export', description: 'Returns all data of a task, for a bug report.' },
     gives: TaskExportSchema,
+    errors: [404],
+  }),
+  logs: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/logs',
+    on: 'task',
+    permission: 'steps:read',
+    summary: "Returns the log lines of the handlers of a task's steps, oldest first",
+    description:
+      'By default, only lines of failed attempts are kept. The newest 1,000 are returned, of at most 200 attempts.',
+    takes: {
+      path: TaskPath,
+      query: z.object({
+        contains: named(1000).optional().meta({
+          description: 'Only lines whose message or fields contain this text, in upper or lower case.',
+        }),
+      }),
+    },
+    gives: z
+      .object({
+        lines: z.array(
+          z.object({
+            step: z.string(),
+            attempt: z.int(),
+            at: z.string(),
+            level: z.string(),
+            message: z.string(),
+            fields: userFields('public'),
+          }),
+        ),
+        has_earlier: z.boolean().meta({ description: 'Whether there are earlier lines.' }),
+      })
+      .register(NAMES, { id: 'TaskLogs' }),
     errors: [404],
   }),
   waits: verb({

@@ -57,6 +57,8 @@ export interface McpTool {
    * route of what the verb acts on.
    */
   preview?: string | readonly string[];
+  /** Advice in errors that needs a parameter that is not an argument, and the advice to the callers of the tool. */
+  advice?: Readonly<Record<string, string>>;
   /** How to get the rest of a result that is too long, with arguments in braces. Default: the parameters of pages. */
   rest?: string;
 }

@@ -37,6 +37,20 @@ export async function saveStepLogs(db: Db, rows: readonly StepLogRow[]): Promise
   await db.query(SAVE_STEP_LOGS, [taskUuids, idxs, attempts, numbers, lines, dropped]);
 }
 
+// Not hot: on request of a person; reads the kept lines of one task by their key.
+const TASK_LOGS = sql('task_logs')`
+select idx, coalesce(number, attempt) number, lines, dropped from tasker.step_log
+ where task_uuid = $1 and strpos(lower(lines), lower($2)) > 0 order by written_at desc limit $3`;
+
+/** Returns the lines of attempts of a task that contain a text, which is escaped as in JSON. The last written come first. */
+export async function taskLogs(
+  db: Db,
+  taskUuid: string,
+  { text, limit }: { text: string; limit: number },
+): Promise<Omit<StepLogRow, 'taskUuid' | 'attempt'>[]> {
+  return (await db.query<StepLogRow>(TASK_LOGS, [taskUuid, text, limit])).rows;
+}
+
 const STEP_LOGS = sql('step_logs')`
 select coalesce(number, attempt) number, lines, dropped from tasker.step_log where task_uuid = $1 and idx = $2 order by attempt`;
 

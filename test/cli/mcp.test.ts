@@ -249,6 +249,19 @@ describe('tasker mcp', () => {
     });
   });
 
+  it('names the tool that reads the existing task when the identity of a new task is taken', async () => {
+    const submit = { namespace: 'test', name: 'demo', version: '1.0.0', context: { lucky: true }, confirm: true };
+    const given = { ...submit, idempotency_key: 'order 7' };
+    const { result } = await writer.call('task_submit', given);
+    expect(await writer.call('task_submit', given)).toMatchObject({
+      error: 'conflict',
+      message: `task demo with the idempotency key order 7 already exists: ${result.task_uuid}; get it with task_inspect, or use another idempotency key`,
+      details: { task_uuid: result.task_uuid },
+      isError: true,
+    });
+    expect(await writer.call('task_inspect', { task_uuid: result.task_uuid })).toMatchObject({ name: 'demo' });
+  });
+
   it('previews a rerun with the steps that would run again', async () => {
     const task_uuid = await bench.create('demo', { context: { lucky: true } });
     await bench.api.tasker.waitForTask(task_uuid);

@@ -321,7 +321,19 @@ it('dead letters are listed, counted and closed, with names in PascalCase or sna
       },
     ]);
   }
-  expect((await ask('GET', '/v1/dlq?resolution_status=Odd')).status).toBe(400);
+  for (const odd of [
+    await ask('GET', '/v1/dlq?resolution_status=Odd'),
+    await ask('PATCH', `/v1/dlq/entry/${dlqEntryUuid}`, { resolution_status: 'Odd' }),
+  ]) {
+    expect(odd).toMatchObject({
+      status: 400,
+      body: {
+        error: {
+          message: 'resolution_status: must be one of pending, manually_resolved, permanently_failed, cancelled',
+        },
+      },
+    });
+  }
   expect((await ask<Json[]>('GET', '/v1/dlq/investigation-queue')).body).toMatchObject([
     { dlq_entry_uuid: dlqEntryUuid, namespace_name: 'test', task_name: 'demo' },
   ]);

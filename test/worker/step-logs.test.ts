@@ -194,6 +194,32 @@ describe('the lines that a handler logs', () => {
     }
   });
 
+  it('are found in all steps of a task, in order of time, by a part of their message or fields', async () => {
+    const handlers = ['a', 'b'].map((name) =>
+      defineHandler(name, {}, async ({ context }) => {
+        context.logger.info({ step: name, note: 'He said "Now"' }, `charging ${name}`);
+        fail();
+      }),
+    );
+    const { tasker, demo } = await shared.setup({ a: ONCE, b: ONCE }, { handlers });
+    const { taskUuid } = await tasker.createTask(demo);
+    const { lines, hasEarlier } = await until(
+      () => tasker.getTaskLogs(taskUuid),
+      (seen) => seen.lines.length === 2,
+    );
+    expect(hasEarlier).toBe(false);
+    expect(lines.map(({ at }) => at)).toEqual(lines.map(({ at }) => at).sort());
+    const found = async (contains: string) =>
+      (await tasker.getTaskLogs(taskUuid, { contains })).lines.map(({ step, attempt }) => `${step} ${attempt}`).sort();
+    expect(await found('CHARGING')).toEqual(['a 1', 'b 1']);
+    expect(await found('charging b')).toEqual(['b 1']);
+    expect(await found('said "now"')).toEqual(['a 1', 'b 1']);
+    // The level is not searched.
+    expect(await found('"info"')).toEqual([]);
+    const unknown = '019b0000-0000-7000-8000-000000000000';
+    await expect(tasker.getTaskLogs(unknown)).rejects.toMatchObject({ code: 'task_not_found' });
+  });
+
   it('cannot be read for an unknown step', async () => {
     const { tasker, taskUuid } = await logsOf(() => fail());
     await expect(tasker.getStepLogs(taskUuid, 'b')).rejects.toMatchObject({ code: 'step_not_found' });

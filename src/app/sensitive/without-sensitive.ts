@@ -34,6 +34,7 @@ const PLAIN_TASKER = {
     'fireTimer',
     'getCopies',
     'getStepLogs',
+    'getTaskLogs',
     'getWaits',
     'getWorker',
     'httpWorkers',

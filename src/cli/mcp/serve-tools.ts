@@ -169,5 +169,10 @@ function refusal(error: unknown, tool: Tool | undefined): object {
   const known = error instanceof TaskerClientError;
   const code = known ? error.code.toLowerCase() : ((error as { code?: unknown }).code ?? 'error');
   const details = known && Object.keys(error.details).length > 0 ? { details: error.details } : {};
-  return { error: code, message: messageOf(error), ...details, valid: false };
+  return { error: code, message: forTool(messageOf(error), tool), ...details, valid: false };
+}
+
+/** Returns the message of an error with the advice that the callers of a tool can follow. */
+function forTool(message: string, { advice = {} }: Partial<Tool> = {}): string {
+  return Object.entries(advice).reduce((text, [http, own]) => text.replace(http, own), message);
 }

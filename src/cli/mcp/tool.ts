@@ -27,6 +27,8 @@ interface Described {
   input: Arguments;
   /** The permission that the caller of a server needs. Undefined means none. */
   permission?: Permission;
+  /** Advice in errors of the HTTP API, and the advice to the callers of the tool. */
+  advice?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The facts about the process that runs a tool. */

@@ -30,7 +30,7 @@ export const VERB_TOOLS: readonly (ReadTool | WriteTool)[] = VERBS.flatMap((verb
 
 function toolOf(verb: Verb, mark: McpTool): ReadTool | WriteTool {
   const { name, description = `${verb.summary}.` } = mark;
-  const described = { name, description, input: argumentsOf(verb, mark) };
+  const described = { name, description, input: argumentsOf(verb, mark), advice: mark.advice };
   const permission = verb.permission as Permission;
   if (verb.method === 'get') {
     const rest = restOf(verb, mark, described.input);

@@ -29,6 +29,17 @@ export async function stepLogs(task: string, step: string, options: StepLogsOpti
   });
 }
 
+/** `tasker task logs`: shows the lines that the handlers of all steps logged. */
+export async function taskLogs(task: string, { contains, ...options }: GlobalOptions & { contains?: string }) {
+  await withTasker(options, {}, async (tasker) => {
+    const { lines, hasEarlier } = await tasker.getTaskLogs(task, { contains });
+    if (options.json) return printJson({ lines, has_earlier: hasEarlier });
+    for (const line of lines) print(`${lineText(line)} ${pc.dim(`${line.step}, attempt ${line.attempt}`)}`);
+    if (lines.length === 0) note(`no log lines ${contains === undefined ? 'were kept' : `contain ${contains}`}`);
+    if (hasEarlier) note('there are earlier lines; `npx tasker step logs` shows those of one step');
+  });
+}
+
 function attemptText({ attempt, lines, dropped }: AttemptLog): string {
   const head = pc.dim(`attempt ${attempt}${dropped > 0 ? `, without ${counted(dropped, 'earlier line')}` : ''}`);
   return [head, ...lines.map(lineText)].join('\n');

@@ -56,6 +56,11 @@ export function addTaskCommands(program: Command): void {
     .description('explain why each step is in its state')
     .action(lazily(async () => (await import('./why.ts')).taskWhy));
   task
+    .command('logs <uuid>')
+    .description('show the log lines of all steps in order of time; by default only failed attempts are kept')
+    .option('-c, --contains <text>', 'only lines whose message or fields contain this text')
+    .action(lazily(async () => (await import('../step/logs.ts')).taskLogs));
+  task
     .command('steps <uuid>')
     .description('same as `step list`')
     .action(lazily(async () => (await import('../step/steps.ts')).stepList));

@@ -1,13 +1,14 @@
+import { DEAD_LETTER_REASONS, DEAD_LETTER_STATUSES } from '../../model/dead-letter.ts';
 import { type Conditions, type ConditionValues, namedConditions } from './condition.ts';
 
 /** Conditions on dead letters themselves, and not on their tasks. */
 const OF_ENTRIES = {
   dlq_reason: {
-    kind: 'text',
+    kind: 'choice',
     value: 'reason',
     help: 'only dead letters with this reason',
     words: 'reason',
-    choices: ['staleness_timeout', 'max_retries_exceeded', 'worker_unavailable', 'manual_dlq'],
+    choices: DEAD_LETTER_REASONS,
   },
   assignee: { kind: 'text', value: 'name', help: 'only dead letters assigned to this person or team' },
   unassigned: { kind: 'flag', help: 'only dead letters without an assignee' },
@@ -32,7 +33,7 @@ export const DEAD_LETTER_CONDITIONS = {
     short: 's',
     value: 'status',
     help: 'only dead letters in this state; all: in any (default: pending)',
-    choices: ['pending', 'manually_resolved', 'permanently_failed', 'cancelled', 'all'],
+    choices: [...DEAD_LETTER_STATUSES, 'all'],
   },
   namespace: { kind: 'text', short: 'n', value: 'namespace', help: 'only dead letters of this namespace' },
   name: {

@@ -1,23 +1,32 @@
 import { z } from 'zod';
+import { DEAD_LETTER_REASONS, DEAD_LETTER_STATUSES, type DeadLetterStatus } from '../../model/dead-letter.ts';
 import { NAMES } from './names.ts';
 import { givenFields, userFields } from './user-json.ts';
 
 /** The JSON of dead letters. */
 
-/** Responses have enumerations in PascalCase. Requests may use PascalCase or snake_case, because clients use both. */
-export const STATUSES = ['pending', 'manually_resolved', 'permanently_failed', 'cancelled'] as const;
-type Status = (typeof STATUSES)[number];
+/** `manual_dlq` as `ManualDlq`. */
+type Pascal<Text extends string> = Text extends `${infer First}_${infer Rest}`
+  ? `${Capitalize<First>}${Pascal<Rest>}`
+  : Capitalize<Text>;
 
-/** Returns a value of an enumeration in PascalCase. */
-export function pascal(text: string): string {
-  return text.replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
+/**
+ * Returns a value of an enumeration in PascalCase, which responses have. Requests may use PascalCase or snake_case,
+ * because clients use both.
+ */
+export function pascal<Text extends string>(text: Text): Pascal<Text> {
+  return text.replace(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase()) as Pascal<Text>;
 }
+
+/** The reasons and statuses in responses of the described system. */
+const shownReason = z.enum(DEAD_LETTER_REASONS.map((one) => pascal(one)));
+const shownStatus = z.enum(DEAD_LETTER_STATUSES.map((one) => pascal(one)));
 
 export const statusText = z
   .string()
-  .transform((text) => STATUSES.find((status) => status === text || pascal(status) === text))
-  .refine((status): status is Status => status !== undefined, {
-    error: `must be one of ${STATUSES.map(pascal).join(', ')}`,
+  .transform((text) => DEAD_LETTER_STATUSES.find((status) => status === text || pascal(status) === text))
+  .refine((status): status is DeadLetterStatus => status !== undefined, {
+    error: `must be one of ${DEAD_LETTER_STATUSES.join(', ')}`,
   });
 
 const time = z.string().nullable();
@@ -26,9 +35,9 @@ export const DlqEntrySchema = z
     dlq_entry_uuid: z.uuid(),
     task_uuid: z.uuid(),
     original_state: z.string(),
-    dlq_reason: z.string(),
+    dlq_reason: shownReason,
     dlq_timestamp: z.string(),
-    resolution_status: z.string(),
+    resolution_status: shownStatus,
     resolution_timestamp: time,
     resolution_notes: z.string().nullable(),
     resolved_by: z.string().nullable(),
@@ -54,7 +63,7 @@ export const DlqChangedSchema = z
   .register(NAMES, { id: 'UpdateInvestigationResponse' });
 export const DlqStatsSchema = z
   .object({
-    dlq_reason: z.string(),
+    dlq_reason: shownReason,
     total_entries: z.int(),
     pending: z.int(),
     manually_resolved: z.int(),
@@ -72,7 +81,7 @@ export const QueueEntrySchema = z
     dlq_entry_uuid: z.uuid(),
     task_uuid: z.uuid(),
     original_state: z.string(),
-    dlq_reason: z.string(),
+    dlq_reason: shownReason,
     dlq_timestamp: z.string(),
     minutes_in_dlq: z.number(),
     namespace_name: z.string().nullable(),

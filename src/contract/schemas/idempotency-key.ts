@@ -8,3 +8,6 @@ export const KeyHeader = z.object({ [KEY_HEADER]: z.string().min(1).max(1000).op
 
 /** How a task with the same identity is treated. */
 export const OnDuplicate = z.enum(['error', 'return']);
+
+/** The advice in the error about a task with the same identity, to callers that can send the parameter. */
+export const GET_EXISTING = 'send ?on_duplicate=return to get it';

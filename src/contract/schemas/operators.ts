@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { STATUSES } from './dead-letters.ts';
+import { DEAD_LETTER_REASONS, DEAD_LETTER_STATUSES } from '../../model/dead-letter.ts';
 import { NAMES } from './names.ts';
 import { pageFields } from './query.ts';
 import { stepState } from './states.ts';
@@ -34,9 +34,9 @@ const LETTER = {
   dlq_entry_uuid: z.uuid(),
   task_uuid: z.uuid(),
   original_state: z.string(),
-  dlq_reason: z.string(),
+  dlq_reason: z.enum(DEAD_LETTER_REASONS),
   dlq_timestamp: z.string(),
-  resolution_status: z.enum(STATUSES),
+  resolution_status: z.enum(DEAD_LETTER_STATUSES),
   resolution_timestamp: textOrNull,
   resolution_notes: textOrNull,
   resolved_by: textOrNull,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CATCH_UPS, FAILURE_ACTIONS, OVERLAPS } from '../../model/schedule/spec.ts';
+import { CATCH_UPS, FAILURE_ACTIONS, FIRING_CAUSES, FIRING_OUTCOMES, OVERLAPS } from '../../model/schedule/spec.ts';
 import { named, time, timeOrNull } from './action-results.ts';
 import { NAMES } from './names.ts';
 import { givenFields, userFields } from './user-json.ts';
@@ -39,8 +39,8 @@ const FiringSchema = z
   .object({
     due_at: time,
     until: timeOrNull,
-    cause: z.string(),
-    outcome: z.string(),
+    cause: z.enum(FIRING_CAUSES),
+    outcome: z.enum(FIRING_OUTCOMES),
     task_uuid: z.uuid().nullable(),
     task_state: z.string().nullable(),
     reason: z.string().nullable(),

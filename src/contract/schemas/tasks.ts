@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DEAD_LETTER_REASONS, DEAD_LETTER_STATUSES } from '../../model/dead-letter.ts';
 import { durationMs } from '../../model/duration.ts';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
@@ -270,8 +271,8 @@ export const TaskSummarySchema = z
     ),
     dlq: z.object({
       in_dlq: z.boolean(),
-      dlq_reason: z.string().nullable(),
-      resolution_status: z.string().nullable(),
+      dlq_reason: z.enum(DEAD_LETTER_REASONS).nullable(),
+      resolution_status: z.enum(DEAD_LETTER_STATUSES).nullable(),
     }),
     links: z.object({ task: z.string(), steps: z.string(), dlq: z.string() }),
   })

@@ -1,6 +1,7 @@
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import { TaskerError } from '../../errors.ts';
+import { DEAD_LETTER_STATUSES, type DeadLetterStatus } from '../../model/dead-letter.ts';
 import { checkUuid } from '../../model/ids.ts';
 import { storableJson } from '../../model/json.ts';
 import { addDeadLetters } from '../../store/dead-letters/add.ts';
@@ -12,11 +13,10 @@ import {
   lockEntries,
 } from '../../store/dead-letters/change.ts';
 import { closeEntriesOf } from '../../store/dead-letters/checks.ts';
-import type { DeadLetterStatus } from '../../store/dead-letters/list.ts';
 import { lockTasks, taskStates } from '../../store/tasks.ts';
 import { type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
 import { deadLetterNotFound } from './entries.ts';
-import { checkText, DEAD_LETTER_STATUSES, oneOf } from './filter.ts';
+import { checkText, oneOf } from './filter.ts';
 import { LIFECYCLE } from './find-stuck.ts';
 
 /** How to add a task to the dead letters. */

@@ -1,31 +1,19 @@
 import type { Database } from '../../db/database.ts';
 import { TaskerError } from '../../errors.ts';
+import {
+  DEAD_LETTER_REASONS,
+  DEAD_LETTER_STATUSES,
+  type DeadLetterReason,
+  type DeadLetterStatus,
+} from '../../model/dead-letter.ts';
 import { checkUuid } from '../../model/ids.ts';
 import { isStorableText } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
-import type { DeadLetterReason } from '../../store/dead-letters/add.ts';
-import type { DeadLetterSearch, DeadLetterStatus } from '../../store/dead-letters/list.ts';
+import type { DeadLetterSearch } from '../../store/dead-letters/list.ts';
 import { templateIds } from '../../store/search/search-facts.ts';
 import { clockFor } from '../search/clock.ts';
 import { type SearchTime, type TaskFilter, timeOf } from '../search/filter.ts';
 import { versionMatcher } from '../search/version-range.ts';
-
-/** The reasons of dead letters. */
-export const DEAD_LETTER_REASONS = [
-  'staleness_timeout',
-  'max_retries_exceeded',
-  'dependency_cycle_detected',
-  'worker_unavailable',
-  'manual_dlq',
-] as const satisfies readonly DeadLetterReason[];
-
-/** The states of dead letters. `pending`: it is open. */
-export const DEAD_LETTER_STATUSES = [
-  'pending',
-  'manually_resolved',
-  'permanently_failed',
-  'cancelled',
-] as const satisfies readonly DeadLetterStatus[];
 
 /** The conditions on dead letters themselves. */
 export interface DeadLetterConditions {

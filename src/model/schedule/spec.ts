@@ -17,8 +17,9 @@ export type FailureAction = (typeof FAILURE_ACTIONS)[number];
 /** The version of a template that is resolved at each due time: the highest registered one. */
 export const LATEST = 'latest';
 
-/** The reason why a schedule created a task. */
-export type FiringCause = 'due' | 'catch_up' | 'queued' | 'trigger' | 'backfill';
+/** The reasons why a schedule created a task. */
+export const FIRING_CAUSES = ['due', 'catch_up', 'queued', 'trigger', 'backfill'] as const;
+export type FiringCause = (typeof FIRING_CAUSES)[number];
 
 /** The schedule that created a task, as handlers see it in `context.schedule`. */
 export interface TaskSchedule {
@@ -34,8 +35,9 @@ export interface TaskSchedule {
 /** The source of scheduled tasks, by which workers recognize them. */
 export const SCHEDULE_SOURCE = 'tasker.schedule';
 
-/** The outcome of a due time. */
-export type FiringOutcome = 'created' | 'queued' | 'skipped' | 'missed' | 'failed';
+/** The outcomes of a due time. */
+export const FIRING_OUTCOMES = ['created', 'queued', 'skipped', 'missed', 'failed'] as const;
+export type FiringOutcome = (typeof FIRING_OUTCOMES)[number];
 
 /** A schedule as it was given, with defaults. Stored as JSON. */
 export interface ScheduleSpec {

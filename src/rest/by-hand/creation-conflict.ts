@@ -1,3 +1,4 @@
+import { GET_EXISTING } from '../../contract/schemas/idempotency-key.ts';
 import { IdentityTaken } from '../../engine/identity-taken.ts';
 import { TaskerError } from '../../errors.ts';
 import type { Caller } from '../caller.ts';
@@ -17,9 +18,7 @@ export function shownConflict(thrown: Error, caller: Caller, { canReturn = false
     return new TaskerError('conflict', `${fact}; ${own}`, { details });
   }
   const ways = {
-    exists: canReturn
-      ? 'send ?on_duplicate=return to get it, or use another idempotency key'
-      : 'use another idempotency key',
+    exists: canReturn ? `${GET_EXISTING}, or use another idempotency key` : 'use another idempotency key',
     pruned: `use another idempotency key, or release this one with POST /v1/tasks/${taskUuid}/delete`,
     other_request: way,
   };

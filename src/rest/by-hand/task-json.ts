@@ -8,6 +8,7 @@ import type {
   TaskResponseSchema,
   TaskSummarySchema,
 } from '../../contract/schemas/tasks.ts';
+import type { DeadLetterReason, DeadLetterStatus } from '../../model/dead-letter.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
 
 type Task = TaskSnapshot['task'];
@@ -182,8 +183,8 @@ const SUMMARIZED = [
 
 /** The dead letter of a task, as its summary shows it. */
 export interface SummaryDeadLetter {
-  dlqReason: string;
-  status: string;
+  dlqReason: DeadLetterReason;
+  status: DeadLetterStatus;
 }
 
 export function summaryJson(

@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import type { DeadLetterReason } from '../../model/dead-letter.ts';
 import { shownState } from '../shown-state.ts';
 import { lists, sql } from '../sql.ts';
 import { LAST_MOVE } from '../stale-tasks.ts';
@@ -18,17 +19,6 @@ export interface NewDeadLetter {
   minutes: number | null;
   since: string | null;
 }
-
-/**
- * The reason why a task is in the dead letters. `dependency_cycle_detected` never occurs: templates with cycles are
- * rejected.
- */
-export type DeadLetterReason =
-  | 'staleness_timeout'
-  | 'max_retries_exceeded'
-  | 'dependency_cycle_detected'
-  | 'worker_unavailable'
-  | 'manual_dlq';
 
 /** An entry that was added. */
 export interface AddedDeadLetter {

@@ -1,8 +1,8 @@
 import type { Db } from '../../db/statement.ts';
+import type { DeadLetterStatus } from '../../model/dead-letter.ts';
 import type { Operator } from '../operator-actions.ts';
 import { shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
-import type { DeadLetterStatus } from './list.ts';
 
 const LOCK_ENTRIES = sql('lock_dead_letters')`
 select d.id, d.task_uuid "taskUuid", d.status, d.resolved_by "resolvedBy", tasker.iso(d.resolved_at) "resolvedAt",

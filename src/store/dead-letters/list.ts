@@ -1,12 +1,9 @@
 import type { Db } from '../../db/statement.ts';
+import type { DeadLetterReason, DeadLetterStatus } from '../../model/dead-letter.ts';
 import { shownState } from '../shown-state.ts';
 import { sql } from '../sql.ts';
 import { LAST_MOVE } from '../stale-tasks.ts';
-import type { DeadLetterReason } from './add.ts';
 import { HAS_MOVED_ON } from './moves.ts';
-
-/** The status of an entry. `pending`: it is open. */
-export type DeadLetterStatus = 'pending' | 'manually_resolved' | 'permanently_failed' | 'cancelled';
 
 /** The conditions on the entries to list; null means any. */
 export interface DeadLetterSearch {

@@ -2,10 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../src/logging/logger.ts';
+import { camelCase } from '../../../src/model/key-case.ts';
 import { PERMISSIONS } from '../../../src/model/permissions.ts';
 import { restApp } from '../../../src/rest/rest-app.ts';
 import { type Document, documentOf, type Operation } from '../../support/rest/contract.ts';
 
+type Json = Readonly<Record<string, unknown>>;
 type Listed = Operation & { place: string; path: string; 'x-permission'?: string };
 
 /** Test files that send requests to their own app. */
@@ -126,6 +128,36 @@ describe('the OpenAPI document', () => {
           (status === '304' || Object.values(content ?? {}).some(({ schema }) => schema !== undefined)),
       );
     expect(breaking(complete)).toEqual([]);
+  });
+
+  it('lists the reasons and statuses of dead letters, and the causes and outcomes of due times', () => {
+    const enumOf = (name: string, ...fields: string[]) => {
+      const path = fields.flatMap((field) => ['properties', field]);
+      const found = path.reduce<unknown>((at, key) => (at as Json)[key], document.components?.schemas?.[name]);
+      return (found as Json)['enum'];
+    };
+    const reasons = [
+      'staleness_timeout',
+      'max_retries_exceeded',
+      'dependency_cycle_detected',
+      'worker_unavailable',
+      'manual_dlq',
+    ];
+    const statuses = ['pending', 'manually_resolved', 'permanently_failed', 'cancelled'];
+    const pascal = (names: string[]) => names.map((name) => camelCase(`_${name}`));
+    for (const name of ['DlqEntry', 'DlqStats', 'DlqInvestigationQueueEntry']) {
+      expect([name, enumOf(name, 'dlq_reason')]).toEqual([name, pascal(reasons)]);
+    }
+    expect(enumOf('DlqEntry', 'resolution_status')).toEqual(pascal(statuses));
+    for (const name of ['DeadLetterRow', 'DeadLetterDetails']) {
+      expect([name, enumOf(name, 'dlq_reason')]).toEqual([name, reasons]);
+    }
+    const search = operations.find(({ place }) => place === 'get /v1/dlq/entries');
+    expect(search?.parameters?.find(({ name }) => name === 'dlq_reason')?.schema['enum']).toEqual(reasons);
+    expect(enumOf('TaskSummaryResponse', 'dlq', 'dlq_reason')).toEqual([...reasons, null]);
+    expect(enumOf('TaskSummaryResponse', 'dlq', 'resolution_status')).toEqual([...statuses, null]);
+    expect(enumOf('ScheduleFiring', 'cause')).toEqual(['due', 'catch_up', 'queued', 'trigger', 'backfill']);
+    expect(enumOf('ScheduleFiring', 'outcome')).toEqual(['created', 'queued', 'skipped', 'missed', 'failed']);
   });
 
   it('has only valid schemas, references that exist, and examples that match their schemas', () => {

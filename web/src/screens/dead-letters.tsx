@@ -23,7 +23,7 @@ function queryOf(search: URLSearchParams): LetterQuery {
   const whose = search.get('assignee');
   return {
     ...(search.get('status') && { status: search.get('status') as LetterQuery['status'] }),
-    ...(search.get('reason') && { dlq_reason: search.get('reason')! }),
+    ...(search.get('reason') && { dlq_reason: search.get('reason') as LetterQuery['dlq_reason'] }),
     ...(whose && (whose === '-' ? { unassigned: true } : { assignee: whose })),
     ...(search.get('name') && { name: search.get('name')! }),
   };

@@ -5,13 +5,13 @@ import { usePolling } from '../../api/polling.ts';
 /** The conditions of the list. */
 export type LetterQuery = NonNullable<Parameters<typeof api.deadLetters.search>[0]>;
 
-export const REASONS: Readonly<Record<string, string>> = {
+export const REASONS = {
   staleness_timeout: 'Exceeded a limit',
   max_retries_exceeded: 'Out of attempts',
   dependency_cycle_detected: 'Dependency cycle',
   worker_unavailable: 'No worker',
   manual_dlq: 'Added by hand',
-};
+} as const satisfies Record<NonNullable<LetterQuery['dlq_reason']>, string>;
 export const STATUSES = {
   pending: 'Open',
   manually_resolved: 'Resolved',
