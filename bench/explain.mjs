@@ -1,6 +1,6 @@
 // Checks the plans of the hot statements on a million rows. Public methods run the statements, and auto_explain logs
 // the actual plans. Exits 1 if a statement reads too much.
-//   npm run explain -- [--finished 1000000] [--events 1000000] [--only search] [--only waits] [--verbose]
+//   npm run explain -- [--finished 1000000] [--events 1000000] [--only search|waits|routes] [--verbose]
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,7 @@ import { countSteps } from '../dist/app/overview/step-states.js';
 import { startEmbedded } from '../dist/db/embedded/start-embedded.js';
 import { KIND } from '../dist/engine/engine.js';
 import { everyEventVerb } from './explain-events.mjs';
+import { everyRoute } from './explain-routes.mjs';
 import { everySearch } from './explain-search.mjs';
 import { everyWait, fillWaits } from './explain-waits.mjs';
 import { fillBatches, fillFinished } from './fill.mjs';
@@ -25,7 +26,7 @@ const { values: options } = parseArgs({
     finished: { type: 'string', default: '1000000' },
     events: { type: 'string', default: '1000000' },
     verbose: { type: 'boolean', default: false },
-    /** `search`: only the plans of searches. `waits`: only those of waits, signals, approvals and schedules. */
+    /** `search`, `routes`, `waits` (with signals, approvals and schedules): only the plans of these. */
     only: { type: 'string' },
   },
 });
@@ -382,6 +383,7 @@ async function everything(probe) {
   await everyVerb();
   await manyAttemptsAtOnce(probe);
   await dynamicTasks(probe);
+  await everyRoute(server.url, probe);
   // This must run before tasks end while their steps are in the queue, because a claim removes those steps.
   await lostWorker(probe);
   await staleTasks(probe);
@@ -402,7 +404,8 @@ try {
   // Plans on the still small tables are irrelevant.
   const { size: from } = await stat(server.logFile);
   if (options.only === undefined) await everything(probe);
-  if (options.only === 'waits') await everyWait(server.url, probe);
+  if (options.only === 'routes') await everyRoute(server.url, probe);
+  else if (options.only === 'waits') await everyWait(server.url, probe);
   else await everySearch(server.url, probe);
   if (options.only === undefined) await overviewsAndDeletions();
   const finder = await startTasker(server.url, folder, { names: ['W1'], worker: false });

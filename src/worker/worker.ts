@@ -248,6 +248,8 @@ export class Worker implements WorkerHooks {
   /** Waits for results that were too large to be loaded with the step. */
   async #evaluateLater(step: DispatchedStep, first: Promise<BeforeStart>): Promise<void> {
     const { stopping, slots } = this.#parts;
+    // A claim during the reads must not take the slot, or the step would be released again and again.
+    slots.occupy(step);
     let before: BeforeStart;
     for (let tries = 0, failing = first; ; tries++) {
       try {
@@ -260,9 +262,12 @@ export class Worker implements WorkerHooks {
         failing = Promise.resolve(evaluateStart(step));
       }
     }
-    if (step.over) return;
-    if (stopping.begun || (slots.free <= 0 && before === undefined)) this.push(released(step));
-    else this.#goOn(step, before);
+    slots.vacate(step);
+    if (!step.over) {
+      if (stopping.begun) this.push(released(step));
+      else this.#goOn(step, before);
+    }
+    this.#claims.next();
   }
 
   /** Whether the step can be started without announcing its handler, or has no handler here. */

@@ -113,8 +113,10 @@ it('while the database is unreachable, ready is a 503 with the usual error body,
     for (const path of ['/health', '/health/live']) expect((await ask(path)).status).toBe(200);
     const port = new URL(proxy.url).port;
     const open = restApp({ tasker, logger: silentLogger, facts, security: { ...LOCAL_SECURITY, exposed: true } });
-    const seen = JSON.stringify((await asking(open)('GET', '/health/ready')).body);
-    expect(seen).toContain('web_database: not reachable');
+    let seen = '';
+    await expect
+      .poll(async () => (seen = JSON.stringify((await asking(open)('GET', '/health/ready')).body)), { timeout: 20_000 })
+      .toContain('web_database: not reachable');
     expect(seen).not.toMatch(new RegExp(`${port}|127\\.0\\.0\\.1|localhost`));
     proxy.decide = () => undefined;
     await expect.poll(async () => (await ask('/health/ready')).status, { timeout: 20_000 }).toBe(200);

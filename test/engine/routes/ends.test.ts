@@ -175,6 +175,24 @@ describe('operators', () => {
 });
 
 describe('the failure of a step', () => {
+  it('is read once for each step that reads it, also by a worker whose slots are all taken', async () => {
+    const tell = defineHandler('tell', {}, ({ context }) => ({ text: context.inputData }));
+    const steps = {
+      charge: { handler: 'fails', ...ONCE },
+      tell: { handler: 'tell', dependencies: ['charge'], run_if: 'failed', inputs: { why: 'errors.charge.message' } },
+    };
+    const { tasker, demo } = await shared.setup(steps as never, { handlers: [fails, tell], concurrency: 2 });
+    const tasks = await tasker.createTasks(Array.from({ length: 100 }, () => demo));
+    for (const { taskUuid } of tasks) {
+      expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    }
+    const [row] = await shared.sql<{ starts: number }>(
+      `select sum(attempts)::int starts from tasker.step where task_uuid = any ($1)`,
+      [tasks.map(({ taskUuid }) => taskUuid)],
+    );
+    expect(row).toEqual({ starts: 200 });
+  });
+
   it('is read by expressions of the routes after it, and in the output', async () => {
     const tell = defineHandler('tell', {}, ({ context }) => ({ text: context.inputData }));
     const steps = {

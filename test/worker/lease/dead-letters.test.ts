@@ -23,6 +23,8 @@ it('a worker checks for dead letters when it starts, and logs its findings', asy
     ({ status }) => status === 'blocked_by_failures',
   );
   await tasker.engine.search.flush();
+  // Otherwise this worker may look again before the other one starts.
+  await tasker.stop();
   await sql(`update tasker.dead_letter_look set looked_at = '-infinity'`);
   const { logger, lines } = collectingLogger();
   await another({ logger });
