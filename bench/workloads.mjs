@@ -18,6 +18,8 @@ export const WORKLOADS = {
   W7: [[], [0], [1], [2]],
   /** W1 with a worker over HTTP. */
   W10: [[], [0], [1], [2]],
+  /** W2 with a condition on one arm, which is true. */
+  W11: [[], [0], [0], [1, 2]],
 };
 
 /** The event of each step of W7. */
@@ -69,6 +71,7 @@ export function templateOf(name) {
             handler: { callable: 'work' },
             dependencies: parents.map((parent) => `s${parent}`),
             ...(name === 'W7' && { publishes_events: [EVENT] }),
+            ...(name === 'W11' && i === 1 && { when: '!has(context.never)' }),
           })),
   };
 }

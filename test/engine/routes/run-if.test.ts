@@ -110,6 +110,57 @@ describe('when', () => {
     });
   });
 
+  it('is evaluated by a worker that lacks the handler, and why shows the condition with the values it read', async () => {
+    const made = await shared.setup(
+      { price: { handler: 'ok' }, approve: { ...steps.approve, handler: 'of_nobody' } } as never,
+      { handlers: [ok] },
+    );
+    const { taskUuid } = await made.tasker.createTask({ ...made.demo, context: { total: 7 } });
+    expect((await made.tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    const { summary, steps: explained } = await made.tasker.why(taskUuid);
+    expect(summary).toBe('is complete: 1 of 2 steps are done, 1 was skipped');
+    expect(explained[1]).toMatchObject({
+      state: 'skipped',
+      why: 'was skipped, because its condition is false: context.total > 100 && steps.price.done (context.total is 7, steps.price.done is true)',
+    });
+    const history = await made.tasker.getHistory(taskUuid);
+    expect(history.map(({ step, what }) => [step, what])).toEqual([
+      ['price', 'completed'],
+      ['approve', 'skipped'],
+    ]);
+  });
+
+  it('does not show sensitive values that the condition read', async () => {
+    const made = await shared.setup({ a: { handler: 'ok', when: 'context.card == "x"' } } as never, {
+      handlers: [ok],
+      task: { sensitive: ['card'] },
+    });
+    const { taskUuid } = await made.tasker.createTask({ ...made.demo, context: { card: '4111-1111' } });
+    await made.tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
+    expect(JSON.stringify((await made.tasker.why(taskUuid)).steps)).toContain('context.card is [redacted]');
+  });
+
+  it('why names the failures and the skipped steps that a step was skipped for, and who handled a failure', async () => {
+    const { tasker, taskUuid } = await run({
+      charge: { handler: 'fails', ...ONCE },
+      ship: { handler: 'ok', dependencies: ['charge'] },
+      confirm: { handler: 'ok', dependencies: ['ship'] },
+      release: { handler: 'ok', dependencies: ['charge'], run_if: 'failed' },
+      sorry: { handler: 'ok', dependencies: ['release'], run_if: 'failed' },
+    });
+    const { summary, steps: explained } = await tasker.why(taskUuid);
+    expect(summary).toBe(
+      'is complete: 1 of 5 steps are done, 3 were skipped; charge failed, and other steps handled it',
+    );
+    expect(explained.map(({ why }) => why.replace(/at \S+Z/, 'at …'))).toEqual([
+      'failed permanently in attempt 1 of 1: no money; the failure is handled by release',
+      'was skipped, because charge failed (run_if: complete)',
+      'was skipped, because ship was skipped (run_if: complete)',
+      'completed at …',
+      'was skipped, because no step before it failed (run_if: failed)',
+    ]);
+  });
+
   it('skips a chain of 10,000 steps in one recording', async () => {
     const chain = Object.fromEntries(
       Array.from({ length: 9_998 }, (_, i) => [

@@ -31,6 +31,19 @@ const TEMPLATES = [
     },
     { name: 'mapped' },
   ),
+  template(
+    {
+      priced: RETRY,
+      large: { dependencies: ['priced'], when: 'steps.priced.cents > 100' },
+      end: {
+        type: 'fail',
+        handler: undefined,
+        dependencies: ['large'],
+        message: 'too large: {{ steps.priced.cents }}',
+      },
+    },
+    { name: 'routed' },
+  ),
   template({ checked: { result_schema: { type: 'object', required: ['ok'] } } }, { name: 'checked' }),
   template(
     { told: { publishes_events: [{ name: 'told.it', description: 'd', schema: { type: 'object' } }] } },
@@ -90,6 +103,23 @@ it('a step with inputs of its own is given with their values, and is not given i
     error_type: 'expression_failed',
     message: 'step given: inputs.twice: steps.first.made does not exist; test it first with has(steps.first.made)',
   });
+});
+
+it('the server evaluates conditions, skips steps, and ends tasks by steps of the type fail', async () => {
+  const on = await worker('priced', 'large');
+  const small = await create('routed');
+  await on.complete(await on.step(), { cents: 100 });
+  expect((await on.claim()).body.steps).toEqual([]);
+  expect((await tasker.waitForTask(small.taskUuid)).status).toBe('complete');
+  const states = (await tasker.getSteps(small.taskUuid)).map(({ currentState }) => currentState);
+  expect(states).toEqual(['complete', 'skipped', 'skipped']);
+
+  const large = await create('routed');
+  await on.complete(await on.step(), { cents: 101 });
+  await on.complete(await on.step());
+  expect((await on.claim()).body.steps).toEqual([]);
+  expect((await tasker.waitForTask(large.taskUuid)).status).toBe('error');
+  expect((await tasker.why(large.taskUuid)).summary).toContain('too large: 101');
 });
 
 it('a worker runs the steps of a task over HTTP, and each step sees the results before it', async () => {
