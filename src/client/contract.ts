@@ -2148,6 +2148,8 @@ export interface CreatedTask {
   health_status: 'healthy' | 'blocked';
   steps: StepReadiness[];
   waiting_steps: number;
+  skipped_steps: number;
+  handled_failures: number;
   /** The start time of the task. Null if the task is not waiting for its start. */
   starts_at: string | null;
   reruns: number;
@@ -2713,6 +2715,8 @@ export interface ListedTask {
   health_status: 'healthy' | 'blocked';
   steps: StepReadiness[];
   waiting_steps: number;
+  skipped_steps: number;
+  handled_failures: number;
   /** The start time of the task. Null if the task is not waiting for its start. */
   starts_at: string | null;
   reruns: number;
@@ -3745,6 +3749,8 @@ export interface Task {
   failed_steps: number;
   ready_steps: number;
   waiting_steps: number;
+  skipped_steps: number;
+  handled_failures: number;
   starts_at: string | null;
   execution_status: string;
   recommended_action: string;
@@ -4026,6 +4032,8 @@ export interface TaskResponse {
   health_status: 'healthy' | 'blocked';
   steps: StepReadiness[];
   waiting_steps: number;
+  skipped_steps: number;
+  handled_failures: number;
   /** The start time of the task. Null if the task is not waiting for its start. */
   starts_at: string | null;
   reruns: number;

@@ -9,12 +9,12 @@ const StaleNote = { fields: 'rule minutes since at' } satisfies Shape;
 const Pause = { fields: 'scope target paused_at paused_by reason' } satisfies Shape;
 const CreatedTask = {
   fields:
-    'task_uuid name namespace version status created_at updated_at completed_at context output output_error initiator source_system reason priority tags correlation_id parent_correlation_id total_steps pending_steps in_progress_steps completed_steps failed_steps ready_steps execution_status recommended_action completion_percentage health_status steps waiting_steps starts_at reruns rerun_at copy_of created_with stale paused created',
+    'task_uuid name namespace version status created_at updated_at completed_at context output output_error initiator source_system reason priority tags correlation_id parent_correlation_id total_steps pending_steps in_progress_steps completed_steps failed_steps ready_steps execution_status recommended_action completion_percentage health_status steps waiting_steps skipped_steps handled_failures starts_at reruns rerun_at copy_of created_with stale paused created',
   parts: { steps: { list: StepReadiness }, stale: StaleNote, paused: { list: Pause } },
 } satisfies Shape;
 const ListedTask = {
   fields:
-    'task_uuid name namespace version status created_at updated_at completed_at context output output_error initiator source_system reason priority tags correlation_id parent_correlation_id total_steps pending_steps in_progress_steps completed_steps failed_steps ready_steps execution_status recommended_action completion_percentage health_status steps waiting_steps starts_at reruns rerun_at copy_of created_with stale paused first_error',
+    'task_uuid name namespace version status created_at updated_at completed_at context output output_error initiator source_system reason priority tags correlation_id parent_correlation_id total_steps pending_steps in_progress_steps completed_steps failed_steps ready_steps execution_status recommended_action completion_percentage health_status steps waiting_steps skipped_steps handled_failures starts_at reruns rerun_at copy_of created_with stale paused first_error',
   parts: {
     steps: { list: StepReadiness },
     stale: StaleNote,
@@ -32,7 +32,7 @@ const TaskListResponse = {
 } satisfies Shape;
 const TaskResponse = {
   fields:
-    'task_uuid name namespace version status created_at updated_at completed_at context output output_error initiator source_system reason priority tags correlation_id parent_correlation_id total_steps pending_steps in_progress_steps completed_steps failed_steps ready_steps execution_status recommended_action completion_percentage health_status steps waiting_steps starts_at reruns rerun_at copy_of created_with stale paused',
+    'task_uuid name namespace version status created_at updated_at completed_at context output output_error initiator source_system reason priority tags correlation_id parent_correlation_id total_steps pending_steps in_progress_steps completed_steps failed_steps ready_steps execution_status recommended_action completion_percentage health_status steps waiting_steps skipped_steps handled_failures starts_at reruns rerun_at copy_of created_with stale paused',
   parts: { steps: { list: StepReadiness }, stale: StaleNote, paused: { list: Pause } },
 } satisfies Shape;
 const TaskSummaryResponse = {
@@ -60,7 +60,7 @@ const TaskSummaryResponse = {
 const TaskContext = { fields: 'task_uuid context' } satisfies Shape;
 const Task = {
   fields:
-    'task_uuid name namespace version status created_at updated_at completed_at context output output_error initiator source_system created_with reason priority tags correlation_id parent_correlation_id reruns rerun_at copy_of total_steps pending_steps in_progress_steps completed_steps failed_steps ready_steps waiting_steps starts_at execution_status recommended_action completion_percentage health_status stale paused',
+    'task_uuid name namespace version status created_at updated_at completed_at context output output_error initiator source_system created_with reason priority tags correlation_id parent_correlation_id reruns rerun_at copy_of total_steps pending_steps in_progress_steps completed_steps failed_steps ready_steps waiting_steps skipped_steps handled_failures starts_at execution_status recommended_action completion_percentage health_status stale paused',
   parts: { stale: StaleNote, paused: { list: Pause } },
 } satisfies Shape;
 const StepWait = { fields: 'kind since until due_at calls settings progress' } satisfies Shape;

@@ -55,6 +55,10 @@ export interface Task {
   readySteps: number;
   /** Number of steps in `waiting`. */
   waitingSteps: number;
+  /** Number of steps in `skipped`. */
+  skippedSteps: number;
+  /** Number of failed steps that do not block the task: a step after them handles the failure, or their batch goes on. */
+  handledFailures: number;
   /** When the task begins, in ISO 8601, if it was created to start later. Null if it is not waiting for its start. */
   startsAt: string | null;
   /**
@@ -320,6 +324,8 @@ export function taskView(row: TaskRow): Task {
     failedSteps: row.failedSteps,
     readySteps: row.readySteps,
     waitingSteps: row.waitingSteps,
+    skippedSteps: row.skippedSteps,
+    handledFailures: Math.max(0, row.failedSteps - row.blockingSteps),
     startsAt: row.startsAt,
     executionStatus,
     recommendedAction,

@@ -194,7 +194,7 @@ const jsonTime = (time: string): string => `to_json(${time} at time zone 'UTC')`
 export const taskColumns = (context: string): string => `
   concat_ws(e'\\t', t.task_uuid, m.name, n.name, m.version, (${shownState('t')})::text, ${jsonTime('t.created_at')}, c.updated_at,
     -t.rank, c.total, c.pending, c.in_progress, c.completed, c.failed, c.ready, c.waiting, coalesce(t.reruns, 0), m.id,
-    t.n_open, t.n_error, ${jsonTime('t.done_at')}) facts,
+    t.n_open, t.n_error, c.skipped, ${jsonTime('t.done_at')}) facts,
   ${context} context, t.created_with "createdWith", t.initiator, t.source_system "sourceSystem",
   t.reason, t.tags, t.correlation_id "correlationId", t.parent_correlation_id "parentCorrelationId",
   tasker.iso(t.rerun_at) "rerunAt", t.copy_of "copyOf", t.verdict::text, stale.note stale,
@@ -212,6 +212,7 @@ export const TASK_COUNTS = `
            (count(*) filter (where s.state = 'error'))::int failed,
            (count(*) filter (where s.state = 'enqueued'))::int ready,
            (count(*) filter (where s.state = 'waiting'))::int waiting,
+           (count(*) filter (where s.state = 'skipped'))::int skipped,
            coalesce(sum(s.attempts), 0)::int starts,
            ${jsonTime('greatest(t.created_at, t.done_at, max(s.started_at), max(s.done_at))')} updated_at
       from tasker.step s where s.task_uuid = t.task_uuid) c
@@ -240,7 +241,7 @@ function isoOf(json: string): string {
 /** Unpacks the facts. Copies field by field, because rest and spread take microseconds. */
 export function taskRow(row: PackedTask) {
   const facts = row.facts.split('\t');
-  const numbers = facts.slice(7, 19).map(Number);
+  const numbers = facts.slice(7, 20).map(Number);
   return {
     taskUuid: facts[0]!,
     name: facts[1]!,
@@ -263,7 +264,8 @@ export function taskRow(row: PackedTask) {
     openSteps: numbers[10]!,
     /** Number of steps in `error` that block the task. Excludes failures that their batch tolerates. */
     blockingSteps: numbers[11]!,
-    completedAt: facts[19] === undefined ? null : isoOf(facts[19]),
+    skippedSteps: numbers[12]!,
+    completedAt: facts[20] === undefined ? null : isoOf(facts[20]),
     context: row.context,
     initiator: row.initiator,
     sourceSystem: row.sourceSystem,

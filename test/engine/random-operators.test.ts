@@ -15,6 +15,7 @@ import {
 import { emptyDatabase, type Sql } from '../support/database.ts';
 import { age, checkForStale } from '../support/lifecycle.ts';
 import { failureOf, laterOf, randomSteps, signalFor, templateStepsOf } from '../support/reference-model.ts';
+import { randomRoutes } from '../support/routes-model.ts';
 import { invariants, repeat, template, until } from '../support/setup.ts';
 import { effort, PROVE } from '../support/suite/effort.ts';
 
@@ -97,8 +98,21 @@ const dynamic = randomDynamicSteps(20).map((steps) => ({
   ) as Record<string, object>,
 }));
 
+/** Conditions and routes: what operators do decides other steps, too. */
+const routed = randomRoutes(16).map((steps) => ({
+  steps: Object.fromEntries(
+    steps.map(({ name, dependencies, runIf, when, fails }) => {
+      const plan = { kind: fails ? 'fail_permanently' : 'succeed' };
+      const handler = { callable: 'act', initialization: { step: name, plan } };
+      const runs = dependencies.length > 0 && runIf !== 'complete' ? { run_if: runIf } : {};
+      return [name, { handler, dependencies, ...runs, ...(when !== undefined && { when: String(when) }) }];
+    }),
+  ),
+  outcomes: {},
+}));
+
 const round = fc.record({
-  graphs: fc.tuple(short, dynamic, dynamic, dynamic),
+  graphs: fc.tuple(short, routed, dynamic, dynamic),
   actions: fc.array(action, { minLength: 60, maxLength: 150, size: 'max' }),
   operators: fc.integer({ min: 1, max: 8 }),
 });
@@ -214,13 +228,14 @@ async function nothingTwice(sql: Sql): Promise<void> {
   expect(twice).toEqual([]);
   const alive = await sql(
     `select s.task_uuid, s.idx, s.state from tasker.step s join tasker.task t using (task_uuid)
-      where t.verdict in ('cancelled', 'error') and s.state not in ('cancelled', 'complete', 'resolved_manually')`,
+      where t.verdict in ('cancelled', 'error') and s.state not in ('cancelled', 'complete', 'resolved_manually', 'skipped')`,
   );
   expect(alive).toEqual([]);
   const early = await sql(
     `select s.task_uuid, s.idx, p.idx parent from tasker.step s join tasker.task t using (task_uuid)
        join tasker.template_edge e on e.template_id = t.template_id and e.child = tasker.template_idx(s.idx)
        join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
+       join tasker.template m on m.id = t.template_id and not m.routed
       where s.attempts > 0 and p.state not in ('complete', 'resolved_manually')`,
   );
   expect(early).toEqual([]);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { closedObject } from '../../contract/schemas/closed-object.ts';
 import { TaskerError } from '../../errors.ts';
+import { RUN_IF } from '../../model/routes.ts';
 import { handlersOf } from '../../template/generate/handler-stubs.ts';
 import { zodTypesOf } from '../../template/generate/zod-types.ts';
 import { mermaidOf } from '../../template/mermaid.ts';
@@ -21,8 +22,7 @@ const output = closedObject({
   name: z.string().min(1),
   field_type: z
     .string()
-    .regex(FIELD_TYPE, { error: 'must be string, integer, number, boolean, object, or one of these after array:' })
-    .describe('A JSON type, or such as array:string.'),
+    .regex(FIELD_TYPE, { error: 'must be string, integer, number, boolean, object, or one of these after array:' }),
   required: z.boolean().default(true),
   description: z.string().optional(),
 });
@@ -35,7 +35,10 @@ const step = closedObject({
   description: z.string().optional(),
   type: z.enum(STEP_TYPES).default('standard'),
   handler: z.string().optional().describe('Default: namespace.step.'),
-  depends_on: z.array(z.string()).default([]).describe('Names of steps.'),
+  depends_on: z.array(z.string()).default([]),
+  run_if: z.enum(RUN_IF).optional(),
+  when: z.string().optional(),
+  message: z.string().optional(),
   timer: settings('{for: "2h"}, or {until: {context: KEY}}'),
   signal: settings('{name, timeout?, count?, schema?}'),
   approval: settings('{title, assignees?, quorum?, form?, timeout?}'),
@@ -91,7 +94,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   readTool({
     name: 'handler_generate',
     description: 'Returns TypeScript for a template: zod schemas, and stubs of its handlers.',
-    input: { yaml, scaffold: z.boolean().default(true).describe('False means only untyped stubs.') },
+    input: { yaml, scaffold: z.boolean().default(true).describe('False: untyped stubs.') },
     run: async (_ask, given) => {
       const template = mustParseTemplate(given.yaml);
       if (!given.scaffold) return { handlers: handlersOf(template) ?? null };

@@ -86,6 +86,8 @@ export const TaskSchema = z
     failed_steps: z.int(),
     ready_steps: z.int(),
     waiting_steps: z.int(),
+    skipped_steps: z.int(),
+    handled_failures: z.int(),
     starts_at: nullableText,
     execution_status: z.string(),
     recommended_action: z.string(),

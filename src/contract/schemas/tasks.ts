@@ -109,6 +109,8 @@ export const TaskResponseSchema = z
     ...health,
     steps: z.array(StepReadinessSchema),
     waiting_steps: z.int(),
+    skipped_steps: z.int(),
+    handled_failures: z.int(),
     starts_at: nullableTime.meta({
       description: 'The start time of the task. Null if the task is not waiting for its start.',
     }),

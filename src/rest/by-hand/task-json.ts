@@ -68,6 +68,8 @@ function taskJsonWithoutOutput(task: Task, steps: readonly Step[]): z.infer<type
     health_status: task.healthStatus,
     steps: steps.map((step) => readinessJson(task, step)),
     waiting_steps: task.waitingSteps,
+    skipped_steps: task.skippedSteps,
+    handled_failures: task.handledFailures,
     starts_at: task.startsAt,
     reruns: task.reruns,
     rerun_at: task.rerunAt,

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import { mustParseTemplate } from '../parse-template.ts';
-import type { StepType } from '../task-template.ts';
+import { type StepType, waitsByType } from '../task-template.ts';
 
 /** The types of fields that {@link generateTemplate} supports: `array:string` is an array of strings. */
 export const FIELD_TYPE = /^(array:)?(string|integer|number|boolean|object)$/;
@@ -27,6 +27,9 @@ export interface TemplateSpec {
 
 /** The fields of a step that a template has in the same form. */
 export const STEP_SETTINGS = [
+  'run_if',
+  'when',
+  'message',
   'retry',
   'timeout_seconds',
   'batch_config',
@@ -42,13 +45,11 @@ export interface StepSpec extends Partial<Readonly<Record<(typeof STEP_SETTINGS)
   /** Default `standard`. */
   type?: StepType | undefined;
   description?: string | undefined;
-  /** Default: namespace and step, joined by a dot. Steps that wait have none. */
+  /** Default: namespace and step, joined by a dot. Steps that wait, or end their task, have none. */
   handler?: string | undefined;
   depends_on?: readonly string[] | undefined;
   outputs?: readonly FieldSpec[] | undefined;
 }
-
-const WAITING: ReadonlySet<StepType> = new Set(['timer', 'signal', 'approval']);
 
 /**
  * Returns the YAML of a template from a short description.
@@ -73,7 +74,7 @@ export function generateTemplate({ name, namespace, version = '1.0.0', descripti
 
 function stepOf(step: StepSpec, namespace: string) {
   const { name, type = 'standard', description, handler, depends_on = [], outputs = [] } = step;
-  const callable = handler ?? (WAITING.has(type) ? undefined : `${namespace}.${name}`);
+  const callable = handler ?? (waitsByType(type) ? undefined : `${namespace}.${name}`);
   return {
     name,
     ...(type !== 'standard' && { type }),
