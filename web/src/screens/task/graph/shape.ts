@@ -36,6 +36,8 @@ const ORDER: readonly StepState[] = [
 ];
 const CREATORS = new Set(['decision', 'batchable']);
 const DONE: ReadonlySet<string> = new Set<StepState>(['complete', 'resolved_manually']);
+/** A decision or an analyzer in one of these states creates no further step. */
+const DECIDED: ReadonlySet<string> = new Set<StepState>(['complete', 'resolved_manually', 'skipped']);
 
 /** Returns the graph of a task by the steps of its template. `ended`: no further steps will be created. */
 export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape {
@@ -62,8 +64,10 @@ export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape
     if (node!.state !== null) return 'made';
     if (ended) return 'not_taken';
     const above = parents.get(name) ?? [];
-    const chosen = above.some((parent) => CREATORS.has(typeOf(parent)) && DONE.has(steps.get(parent)![0]!.state ?? ''));
-    return chosen || above.some((parent) => presenceOf(parent) === 'not_taken') ? 'not_taken' : 'open';
+    const decided = above.some(
+      (parent) => CREATORS.has(typeOf(parent)) && DECIDED.has(steps.get(parent)![0]!.state ?? ''),
+    );
+    return decided || above.some((parent) => presenceOf(parent) === 'not_taken') ? 'not_taken' : 'open';
   };
   const groups = [...steps].map(([name, own]): Group => {
     const { type, handler } = own[0]!;

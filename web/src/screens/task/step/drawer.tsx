@@ -62,7 +62,7 @@ export function Drawer({ data, selected, onSelect, onClose }: DrawerProps) {
   const group = data.shape.byName.get(selected);
   if (!group || (!group.isBatch && group.presence === 'made'))
     return <LoadingDrawer name={selected} error={data.stepsError} onClose={onClose} />;
-  if (group.presence !== 'made') return <AbsentDrawer group={group} onClose={onClose} />;
+  if (group.presence !== 'made') return <AbsentDrawer group={group} data={data} onClose={onClose} />;
   return <BatchDrawer group={group} onSelect={onSelect} onClose={onClose} />;
 }
 
@@ -94,9 +94,11 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
         <>
           <State state={state} />
           <span className="tabular-nums">{stepTimeText(stepTimesOf(step), now)}</span>
-          <span>
-            attempt {step.attempts} of {step.max_attempts}
-          </span>
+          {state !== 'skipped' && (
+            <span>
+              attempt {step.attempts} of {step.max_attempts}
+            </span>
+          )}
         </>
       }
     >
@@ -171,16 +173,20 @@ function BatchDrawer({ group, onSelect, onClose }: { group: Group; onSelect(name
   );
 }
 
-function AbsentDrawer({ group: { name, presence, madeBy, handler }, onClose }: { group: Group; onClose(): void }) {
-  const by = madeBy === undefined ? 'a decision' : madeBy;
+function AbsentDrawer({ group, data, onClose }: { group: Group; data: TaskData; onClose(): void }) {
+  const { name, presence, handler } = group;
   return (
     <DrawerFrame name={name} onClose={onClose} facts={presence === 'not_taken' ? 'Not taken' : 'Not created yet'}>
-      <p className="px-4 py-3 text-sm">
-        {presence === 'not_taken'
-          ? `This step was not created: ${by} chose another branch.`
-          : `This step is created at run time, if ${by} chooses it.`}
-      </p>
+      <p className="px-4 py-3 text-sm">{absenceOf(group, data)}</p>
       <p className="border-t border-line px-4 py-3 font-mono text-xs text-soft">{handler}</p>
     </DrawerFrame>
   );
+}
+
+/** Returns why a step does not exist, as a sentence. */
+function absenceOf({ presence, madeBy }: Group, { shape }: TaskData): string {
+  const by = madeBy ?? 'a decision';
+  if (presence === 'open') return `This step is created at run time, if ${by} chooses it.`;
+  const isSkipped = madeBy !== undefined && shape.byName.get(madeBy)?.state === 'skipped';
+  return `This step was not created: ${by} ${isSkipped ? 'was skipped' : 'chose another branch'}.`;
 }

@@ -1,0 +1,107 @@
+import type { Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import type { Tasker } from '../../src/app/tasker.ts';
+import { Decision } from '../../src/handlers/decision/decision.ts';
+import { defineDecisionHandler } from '../../src/handlers/decision/define-decision-handler.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
+import { template } from '../support/setup.ts';
+import { describeWith } from '../support/suite/programs.ts';
+import { checkAccess, type ServedPage, servePage, watchedPage } from './served-page.ts';
+
+// A browser is slow while other tests run.
+vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
+
+const order = template(
+  {
+    price: [],
+    approve: { dependencies: ['price'], when: 'context.total > 100' },
+    charge: { dependencies: ['price'], retry: { max_attempts: 1 } },
+    ship: ['charge'],
+    confirm: ['ship'],
+    release: { dependencies: ['charge'], run_if: 'failed' },
+    ledger: { dependencies: ['confirm', 'release'], run_if: 'ended' },
+  },
+  { name: 'order' },
+);
+const parcel = template(
+  { price: [], choose: { type: 'decision', dependencies: ['price'], when: 'false' }, by_hand: ['choose'] },
+  { name: 'parcel' },
+);
+const handlers = [
+  ...['price', 'approve', 'ship', 'confirm', 'release', 'ledger'].map((name) =>
+    defineHandler(name, {}, () => ({ [name]: true })),
+  ),
+  defineHandler('charge', {}, () => {
+    throw new PermanentError('the bank refused the card', { errorType: 'card_refused' });
+  }),
+  defineDecisionHandler('choose', {}, () => Decision.route(['by_hand'], {})),
+  defineHandler('by_hand', {}, () => ({})),
+];
+
+describeWith('chromium', 'routes after a failure on the web page', () => {
+  let served: ServedPage;
+  let tasker: Tasker;
+  let page: Page;
+  let problems: string[];
+
+  beforeAll(async () => {
+    served = await servePage({ templates: [order, parcel], handlers });
+    tasker = served.tasker;
+  });
+  afterAll(() => served?.close());
+  beforeEach(async () => {
+    ({ page, problems } = await watchedPage(served.browser, served.server.url));
+  });
+  afterEach(() => page.context().close());
+
+  const open = async (path: string, heading: string) => {
+    await page.goto(`${served.server.url}/${path}`);
+    await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
+  };
+  const complete = async (name: string) => {
+    const { taskUuid } = await tasker.createTask({ namespace: 'test', name, context: { total: 5 } });
+    expect(await tasker.waitForTask(taskUuid, { timeoutMs: 60_000 })).toMatchObject({ status: 'complete' });
+    return taskUuid;
+  };
+  const drawer = (step: string) => page.getByRole('complementary', { name: `Step ${step}` });
+
+  it('a skipped step has a word, a shape and the only action that is possible', async () => {
+    const uuid = await complete('order');
+    await open(`tasks/${uuid}?step=ship`, 'order');
+    for (const name of ['approve', 'ship', 'confirm']) {
+      await page.getByLabel(`${name}: Skipped`, { exact: true }).waitFor();
+    }
+    await page.getByLabel('charge: Failed', { exact: true }).waitFor();
+    await page.getByLabel('release: Complete', { exact: true }).waitFor();
+    const ship = drawer('ship');
+    await ship.getByText('Skipped', { exact: true }).waitFor();
+    await ship.getByRole('button', { name: 'Rerun from here' }).waitFor();
+    for (const name of ['Complete', 'Resolve']) {
+      expect(await ship.getByRole('button', { name, exact: true }).count(), name).toBe(0);
+    }
+    await checkAccess(page);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await checkAccess(page);
+
+    await page.getByRole('tab', { name: 'Steps' }).click();
+    const steps = page.getByRole('table', { name: 'Steps' });
+    await expect.poll(() => steps.getByRole('cell', { name: 'Skipped', exact: true }).count()).toBe(3);
+
+    await open('tasks', 'Tasks');
+    await page.getByLabel('Filter by', { exact: true }).selectOption({ label: 'Step state' });
+    await page.getByLabel('Step state to filter by').selectOption({ label: 'Skipped' });
+    await page.getByText('Step state: Skipped').waitFor();
+    await page.getByRole('table', { name: 'Tasks' }).getByRole('row').filter({ hasText: 'order' }).waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  it('a step below a skipped decision says why it was not created', async () => {
+    const uuid = await complete('parcel');
+    await open(`tasks/${uuid}`, 'parcel');
+    await page.getByLabel('choose: Skipped', { exact: true }).waitFor();
+    await page.getByLabel('by_hand: not taken').click();
+    await drawer('by_hand').getByText('This step was not created: choose was skipped.').waitFor();
+    expect(problems).toEqual([]);
+  });
+});
