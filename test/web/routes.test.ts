@@ -104,4 +104,36 @@ describeWith('chromium', 'routes after a failure on the web page', () => {
     await drawer('by_hand').getByText('This step was not created: choose was skipped.').waitFor();
     expect(problems).toEqual([]);
   });
+
+  it('the edges to steps that run after a failure are dashed, and conditions are shown with their step', async () => {
+    const uuid = await complete('order');
+    const dashes = (selector: string) =>
+      page.evaluate(
+        `[...document.querySelectorAll('${selector} .react-flow__edge-path')]
+          .map((path) => getComputedStyle(path).strokeDasharray)`,
+      );
+    const dashed = ['6px, 4px', '6px, 4px', '6px, 4px'];
+    const legend = page.getByRole('list', { name: 'Legend' });
+    await open(`tasks/${uuid}?step=release`, 'order');
+    await legend.getByText('runs after a failure').waitFor();
+    await expect.poll(() => dashes('.route')).toEqual(dashed);
+    expect(await dashes('.react-flow__edge:not(.route)')).toEqual(['none', 'none', 'none', 'none']);
+    await drawer('release').getByRole('region', { name: 'Conditions' }).getByText('run_if: failed').waitFor();
+    await page.getByLabel('approve: Skipped', { exact: true }).click();
+    await drawer('approve').getByRole('region', { name: 'Conditions' }).getByText('context.total > 100').waitFor();
+    await checkAccess(page);
+
+    await open('templates/test/order/1.0.0', 'order 1.0.0');
+    await legend.getByText('runs after a failure').waitFor();
+    await expect.poll(() => dashes('.route')).toEqual(dashed);
+    await page.getByLabel(/^ledger: /).click();
+    await page.getByRole('region', { name: 'Conditions' }).getByText('run_if: ended').waitFor();
+    await page.getByRole('tab', { name: 'Steps' }).click();
+    await page.getByRole('cell', { name: 'when: context.total > 100' }).waitFor();
+
+    await open('templates/test/parcel/1.0.0', 'parcel 1.0.0');
+    await page.getByLabel(/^choose: /).waitFor();
+    expect(await legend.count(), 'without routes').toBe(0);
+    expect(problems).toEqual([]);
+  });
 });

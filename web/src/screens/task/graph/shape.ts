@@ -1,4 +1,5 @@
 import type { GraphEdge, GraphNode, StepState, TaskGraph } from '../../../api/types.ts';
+import type { StepConditions } from './conditions.tsx';
 
 /** A step of the template: one step of the task, a batch of steps, or no step (yet). */
 export interface Group {
@@ -13,6 +14,7 @@ export interface Group {
   presence: 'made' | 'open' | 'not_taken';
   /** The step that creates this step at run time. */
   madeBy: string | undefined;
+  conditions: StepConditions;
 }
 
 /** The graph of a task with each batch folded into one node. */
@@ -70,7 +72,7 @@ export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape
     return decided || above.some((parent) => presenceOf(parent) === 'not_taken') ? 'not_taken' : 'open';
   };
   const groups = [...steps].map(([name, own]): Group => {
-    const { type, handler } = own[0]!;
+    const { type, handler, run_if, when } = own[0]!;
     const made = own.filter(({ state }) => state !== null);
     return {
       name,
@@ -81,6 +83,7 @@ export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape
       state: stateOf(made),
       presence: presenceOf(name),
       madeBy: parents.get(name)?.find((parent) => CREATORS.has(typeOf(parent))),
+      conditions: { run_if, when },
     };
   });
   return { groups, edges, byName: new Map(groups.map((group) => [group.name, group])), groupOf };

@@ -5,6 +5,7 @@ import { Button, Problem } from '../../../parts/controls.tsx';
 import { Prose } from '../../../parts/prose.tsx';
 import { State } from '../../../parts/state.tsx';
 import { BatchBar, progressText } from '../graph/batch-bar.tsx';
+import { Conditions } from '../graph/conditions.tsx';
 import { type Group, progressOf } from '../graph/shape.ts';
 import { stepTimesOf, stepTimeText } from '../task-words.ts';
 import type { TaskData } from '../use-task.ts';
@@ -85,6 +86,7 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
   const now = useNow();
   const why = data.why?.steps.find((one) => one.step === step.name)?.why;
   const { error } = step.results ?? {};
+  const conditions = data.shape.byName.get(step.template_step_name)?.conditions;
   const state = step.current_state;
   return (
     <DrawerFrame
@@ -110,6 +112,7 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
           <Prose text={why} />
         </p>
       )}
+      {conditions && <Conditions of={conditions} />}
       <Attempts step={step} />
       <InputAndOutput data={data} step={step} />
       <StepLogs step={step} />
@@ -174,11 +177,12 @@ function BatchDrawer({ group, onSelect, onClose }: { group: Group; onSelect(name
 }
 
 function AbsentDrawer({ group, data, onClose }: { group: Group; data: TaskData; onClose(): void }) {
-  const { name, presence, handler } = group;
+  const { name, presence, handler, conditions } = group;
   return (
     <DrawerFrame name={name} onClose={onClose} facts={presence === 'not_taken' ? 'Not taken' : 'Not created yet'}>
-      <p className="px-4 py-3 text-sm">{absenceOf(group, data)}</p>
-      <p className="border-t border-line px-4 py-3 font-mono text-xs text-soft">{handler}</p>
+      <p className="border-b border-line px-4 py-3 text-sm">{absenceOf(group, data)}</p>
+      <Conditions of={conditions} />
+      <p className="px-4 py-3 font-mono text-xs text-soft">{handler}</p>
     </DrawerFrame>
   );
 }
