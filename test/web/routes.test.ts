@@ -1,13 +1,18 @@
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, onTestFinished, vi } from 'vitest';
 import type { Tasker } from '../../src/app/tasker.ts';
+import { createKey } from '../../src/engine/credentials/api-keys.ts';
 import { Decision } from '../../src/handlers/decision/decision.ts';
 import { defineDecisionHandler } from '../../src/handlers/decision/define-decision-handler.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
+import { LOCAL_SECURITY } from '../../src/rest/auth/settings.ts';
+import { restApp } from '../../src/rest/rest-app.ts';
+import { listen } from '../../src/server/listen.ts';
 import { template } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
-import { checkAccess, type ServedPage, servePage, watchedPage } from './served-page.ts';
+import { checkAccess, patient, type ServedPage, servePage, watchedPage } from './served-page.ts';
 
 // A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
@@ -22,12 +27,17 @@ const order = template(
     release: { dependencies: ['charge'], run_if: 'failed' },
     ledger: { dependencies: ['confirm', 'release'], run_if: 'ended' },
   },
-  { name: 'order' },
+  {
+    name: 'order',
+    sensitive: ['card'],
+    output: { card: 'context.card', released: 'steps.release.release', why: 'errors.charge.message' },
+  },
 );
 const parcel = template(
   { price: [], choose: { type: 'decision', dependencies: ['price'], when: 'false' }, by_hand: ['choose'] },
   { name: 'parcel' },
 );
+const receipt = template({ price: [] }, { name: 'receipt', output: { total: 'context.sum' } });
 const handlers = [
   ...['price', 'approve', 'ship', 'confirm', 'release', 'ledger'].map((name) =>
     defineHandler(name, {}, () => ({ [name]: true })),
@@ -46,7 +56,7 @@ describeWith('chromium', 'routes after a failure on the web page', () => {
   let problems: string[];
 
   beforeAll(async () => {
-    served = await servePage({ templates: [order, parcel], handlers });
+    served = await servePage({ templates: [order, parcel, receipt], handlers });
     tasker = served.tasker;
   });
   afterAll(() => served?.close());
@@ -60,7 +70,7 @@ describeWith('chromium', 'routes after a failure on the web page', () => {
     await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
   };
   const complete = async (name: string) => {
-    const { taskUuid } = await tasker.createTask({ namespace: 'test', name, context: { total: 5 } });
+    const { taskUuid } = await tasker.createTask({ namespace: 'test', name, context: { total: 5, card: '4111' } });
     expect(await tasker.waitForTask(taskUuid, { timeoutMs: 60_000 })).toMatchObject({ status: 'complete' });
     return taskUuid;
   };
@@ -135,5 +145,38 @@ describeWith('chromium', 'routes after a failure on the web page', () => {
     await page.getByLabel(/^choose: /).waitFor();
     expect(await legend.count(), 'without routes').toBe(0);
     expect(problems).toEqual([]);
+  });
+
+  it('a complete task shows its output, or why it has none', async () => {
+    const uuid = await complete('order');
+    await open(`tasks/${uuid}?view=data`, 'order');
+    const output = page.getByRole('region', { name: 'Output' });
+    for (const text of ['4111', 'the bank refused the card']) await output.getByText(text).waitFor();
+    await checkAccess(page);
+    await open(`tasks/${await complete('receipt')}?view=data`, 'receipt');
+    await output.getByText('output.total: context.sum does not exist').waitFor();
+    await open(`tasks/${await complete('parcel')}?view=data`, 'parcel');
+    await page.getByRole('region', { name: 'Context' }).waitFor();
+    expect(await output.count(), 'the template has no output').toBe(0);
+    expect(problems).toEqual([]);
+  });
+
+  it('the output of a task hides what its template declares as sensitive', async () => {
+    const uuid = await complete('order');
+    const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
+    const security = { ...LOCAL_SECURITY, auth: { ...LOCAL_SECURITY.auth, required: 'always' as const } };
+    const guarded = await listen(patient(restApp({ tasker, logger: silentLogger, facts, security })), {
+      host: '127.0.0.1',
+      port: 0,
+    });
+    onTestFinished(() => guarded.close());
+    const { key } = await createKey(tasker.engine.database, { name: 'viewer', roles: ['viewer'] }, {});
+    await page.goto(`${guarded.url}/tasks/${uuid}?view=data`);
+    await page.getByLabel('API key').fill(key);
+    await page.getByRole('button', { name: 'Log in' }).click();
+    const output = page.getByRole('region', { name: 'Output' });
+    await expect.poll(() => output.getByText('redacted', { exact: true }).count()).toBe(2);
+    expect(await output.textContent()).not.toMatch(/4111|the bank refused/);
+    await page.getByText('To see what is [redacted], you need the permission tasks:context_read.').waitFor();
   });
 });
