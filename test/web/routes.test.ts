@@ -94,6 +94,14 @@ describeWith('chromium', 'routes after a failure on the web page', () => {
     await page.emulateMedia({ colorScheme: 'dark' });
     await checkAccess(page);
 
+    await page.getByText('3 of 7, 3 skipped').waitFor();
+
+    await page.getByRole('tab', { name: 'Timeline' }).click();
+    const timeline = page.getByRole('list', { name: 'Timeline' });
+    await timeline.getByTitle(/^attempt 1 skipped: /).waitFor();
+    expect(await timeline.getByTitle(/^attempt 1 failed: /).count()).toBe(1);
+    expect(await timeline.getByTitle(/^blocked: /).count(), 'the failure is handled').toBe(0);
+    await page.getByText('skipped', { exact: true }).waitFor();
     await page.getByRole('tab', { name: 'Steps' }).click();
     const steps = page.getByRole('table', { name: 'Steps' });
     await expect.poll(() => steps.getByRole('cell', { name: 'Skipped', exact: true }).count()).toBe(3);

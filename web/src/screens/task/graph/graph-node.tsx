@@ -109,7 +109,8 @@ function Detail({ group, words }: { group: Group; words: string }) {
 }
 
 function Took({ step }: { step: GraphNode }) {
-  return step.duration_ms === null ? null : ` · ${timeTextOf(step, new Date())}`;
+  const text = timeTextOf(step, new Date());
+  return text === '' ? null : ` · ${text}`;
 }
 
 /** Only these strings are drawn every second. */

@@ -403,9 +403,12 @@ function useEdges({ edges, byName }: Shape, critical: ReadonlySet<string> | unde
   const routes = groups.flatMap(({ name, conditions }) => (isRoute(conditions) ? [name] : [])).join('\n');
   return useMemo(() => {
     const emphasised = new Set(key.split('\n'));
+    const rank = (edge: GraphEdge) => (emphasised.has(edgeKey(edge)) ? 1 : 0);
     const dotted = new Set(absent.split('\n'));
     const dashed = new Set(routes.split('\n'));
-    return edges.map((edge): Edge => {
+    // Later edges are drawn above earlier ones.
+    const ordered = edges.toSorted((one, other) => rank(one) - rank(other));
+    return ordered.map((edge): Edge => {
       const id = edgeKey(edge);
       const classes = [
         emphasised.has(id) && 'critical',
@@ -418,7 +421,6 @@ function useEdges({ edges, byName }: Shape, critical: ReadonlySet<string> | unde
         target: edge.to,
         focusable: false,
         className: classes.filter(Boolean).join(' '),
-        ...(emphasised.has(id) && { zIndex: 1 }),
       };
     });
   }, [edges, key, absent, routes]);

@@ -148,7 +148,7 @@ function paint(canvas: HTMLCanvasElement, drawing: Drawing, { view, withNodes }:
     const { x, y } = drawing.places.get(name)!;
     const size = drawing.sizes.get(name)!;
     if (!isInside(view, x, y, x + size.width, y + size.height)) continue;
-    brush.fillStyle = color(presence === 'made' ? `s-${lookOf(state ?? 'pending').hue}` : 'line');
+    brush.fillStyle = color(presence === 'made' ? fillOf(state ?? 'pending') : 'line');
     brush.fillRect(x, y, size.width, size.height);
     if (name === drawing.selected) {
       brush.strokeStyle = color('accent');
@@ -157,6 +157,9 @@ function paint(canvas: HTMLCanvasElement, drawing: Drawing, { view, withNodes }:
     }
   }
 }
+
+/** Returns the name of the color of a step. One that was skipped is quieter than those that wait. */
+const fillOf = (state: string) => (state === 'skipped' ? 'edge' : `s-${lookOf(state).hue}`);
 
 function linesOf({ shape, places, sizes, critical, isAcross }: Drawing, view: View) {
   const lines = { others: new Path2D(), routes: new Path2D(), critical: new Path2D() };
