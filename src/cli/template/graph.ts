@@ -26,7 +26,7 @@ export async function templateGraph(wanted: string, options: GlobalOptions & { m
   }
 }
 
-/** Returns what decides whether and when a step runs, besides its dependencies. */
+/** Returns the type of a step that waits, and the conditions of a step, behind its name. */
 function notesOf({ type, runIf, when }: StepTemplate): string {
   const notes = [
     waitsByType(type) ? [type] : [],

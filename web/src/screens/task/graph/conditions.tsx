@@ -17,7 +17,7 @@ export function isRoute({ run_if: runIf }: StepConditions): boolean {
   return runIf === 'failed' || runIf === 'ended';
 }
 
-/** What decides whether a step runs, besides that the steps before it complete. */
+/** The conditions of a step in words, with the code of its template. */
 export function Conditions({ of: { run_if: runIf, when } }: { of: StepConditions }) {
   if (runIf === null && when === null) return null;
   return (

@@ -158,7 +158,7 @@ function paint(canvas: HTMLCanvasElement, drawing: Drawing, { view, withNodes }:
   }
 }
 
-/** Returns the name of the color of a step. One that was skipped is quieter than those that wait. */
+/** Returns the name of the color of a step. A skipped step is paler than a waiting one. */
 const fillOf = (state: string) => (state === 'skipped' ? 'edge' : `s-${lookOf(state).hue}`);
 
 function linesOf({ shape, places, sizes, critical, isAcross }: Drawing, view: View) {
