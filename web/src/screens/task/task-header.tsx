@@ -23,7 +23,6 @@ export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: 
   const link = useLinks();
   const now = useNow();
   useTitle(`${task.name}, ${taskStateText(task).toLowerCase()}`);
-  const skipped = task.steps.filter(({ current_state: state }) => state === 'skipped').length;
   const ended = hasEnded(task.status);
   const until = ended && task.completed_at ? timeOf(task.completed_at) : now;
   return (
@@ -58,7 +57,7 @@ export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: 
         </Fact>
         <Fact name="Steps">
           {task.completed_steps} of {task.total_steps}
-          {skipped > 0 && `, ${skipped} skipped`}
+          {task.skipped_steps > 0 && `, ${task.skipped_steps} skipped`}
         </Fact>
         {task.priority !== 0 && <Fact name="Priority">{task.priority}</Fact>}
         {task.initiator && <Fact name="By">{task.initiator}</Fact>}
