@@ -3883,6 +3883,10 @@ export interface TaskGraphNode {
   template_step_name: string;
   type: string;
   handler: string;
+  /** The ends of its dependencies after which the step runs. Null if the template does not say. */
+  run_if: 'complete' | 'not_failed' | 'failed' | 'ended' | null;
+  /** The expression that decides whether the step is skipped. Null if it has none. */
+  when: string | null;
   /** Null if a decision or an analyzer may create the step. */
   state: string | null;
   step_uuid: string | null;
@@ -4327,6 +4331,10 @@ export interface TemplateGraph {
     name: string;
     type: string;
     callable: string;
+    /** The ends of its dependencies after which the step runs. Null if the template does not say. */
+    run_if: 'complete' | 'not_failed' | 'failed' | 'ended' | null;
+    /** The expression that decides whether the step is skipped. Null if it has none. */
+    when: string | null;
   }[];
   edges: {
     from: string;

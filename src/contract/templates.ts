@@ -4,6 +4,7 @@ import { FORMAT, MERMAID } from './schemas/mermaid.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody } from './schemas/operator.ts';
 import { TemplatePath, VersionPath } from './schemas/paths.ts';
+import { Conditions } from './schemas/task-graph.ts';
 import { about, change, ProblemSchema } from './schemas/template-changes.ts';
 import { TemplateContentSchema, TemplateDetailSchema, TemplateListSchema } from './schemas/templates.ts';
 import { USER_JSON, userJson } from './schemas/user-json.ts';
@@ -86,7 +87,7 @@ export const templates = {
     gives: z
       .object({
         ...VersionPath.shape,
-        nodes: z.array(z.object({ name: z.string(), type: z.string(), callable: z.string() })),
+        nodes: z.array(z.object({ name: z.string(), type: z.string(), callable: z.string(), ...Conditions })),
         edges: z.array(z.object({ from: z.string(), to: z.string() })),
       })
       .register(NAMES, { id: 'TemplateGraph' }),

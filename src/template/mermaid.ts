@@ -1,3 +1,4 @@
+import { handlesFailures } from '../model/routes.ts';
 import type { StepType, TaskTemplate } from './task-template.ts';
 import { graphOf } from './template-graph.ts';
 
@@ -25,14 +26,15 @@ const COLORS: readonly (readonly [states: readonly string[], style: string])[] =
 
 /**
  * Returns the template as a mermaid flowchart, with parents above children. A node's shape shows the type of its step.
- * Dotted edges lead to steps that are created while the task runs. With `stateOf`, nodes are colored and labeled with
- * the state of their step.
+ * Dotted edges lead to steps that are created while the task runs. With a label, they lead to steps that run after a
+ * failure (`failed`) or after every end (`ended`) of the step before. With `stateOf`, nodes are colored and labeled
+ * with the state of their step.
  *
  * @example
  * console.log(mermaidOf(template, (step) => states[step]));
  */
 export function mermaidOf(template: TaskTemplate, stateOf?: (stepName: string) => string | undefined): string {
-  const { parents, initial } = graphOf(template);
+  const { parents, initial, runIf } = graphOf(template);
   const used = new Set<string>();
   const nodes = template.steps.map(({ name, type }, index) => {
     const state = stateOf?.(name);
@@ -42,9 +44,11 @@ export function mermaidOf(template: TaskTemplate, stateOf?: (stepName: string) =
     const label = state === undefined ? escaped(name) : `${escaped(name)}<br/>${escaped(state)}`;
     return `  s${index}${open}"${label}"${close}${color ? `:::${color}` : ''}`;
   });
-  const edges = parents.flatMap((of, child) =>
-    of.map((parent) => `  s${parent} ${initial[child] ? '-->' : '-.->'} s${child}`),
-  );
+  const edges = parents.flatMap((of, child) => {
+    const label = handlesFailures(runIf[child]!) ? `|${runIf[child]}|` : '';
+    const arrow = initial[child] && label === '' ? '-->' : `-.->${label}`;
+    return of.map((parent) => `  s${parent} ${arrow} s${child}`);
+  });
   const classes = COLORS.filter(([[name]]) => used.has(name!)).map(([[name], style]) => `  classDef ${name} ${style}`);
   return ['flowchart TD', ...nodes, ...edges, ...classes, ''].join('\n');
 }

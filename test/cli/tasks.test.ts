@@ -510,6 +510,26 @@ steps:
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('demo/pair@1.0.0')]);
   });
 
+  it('template graph prints the conditions of steps', async () => {
+    await on.project.write(
+      'routed.yaml',
+      `${PAIR}  - { name: undo, handler: first, depends_on: [first], run_if: failed }
+  - { name: report, handler: first, depends_on: [second, undo], run_if: ended, when: context.lucky }
+`,
+    );
+    expect((await on.project.run(['template', 'graph', 'routed.yaml'])).stdout).toBe(
+      'first\n├─ second\n└─ undo (run_if failed)\n   report (run_if ended, when context.lucky) (also after second)\n',
+    );
+    expect(await on.project.json(['template', 'graph', 'routed.yaml'])).toMatchObject({
+      nodes: [
+        { name: 'first', run_if: null, when: null },
+        { name: 'second', run_if: null, when: null },
+        { name: 'undo', run_if: 'failed', when: null },
+        { name: 'report', run_if: 'ended', when: 'context.lucky' },
+      ],
+    });
+  });
+
   it('template show prints every field that a template has', async () => {
     await on.project.write(
       'full.yaml',

@@ -16,6 +16,7 @@ const FILES = [
   'test/web/idle-pages.test.ts',
   'test/web/lists.test.ts',
   'test/web/roles.test.ts',
+  'test/web/routes.test.ts',
   'test/web/screens.test.ts',
   'test/web/task.test.ts',
   'test/web/truth.test.ts',

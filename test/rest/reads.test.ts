@@ -202,7 +202,7 @@ describe('the details of a task', () => {
     const path = `/v1/tasks/${world.tasks.failed}/graph`;
     const { body } = await get<{ nodes: object[]; edges: object[] }>(path);
     expect(body.nodes).toMatchObject([
-      { name: 'first', state: 'complete', error: null },
+      { name: 'first', state: 'complete', run_if: null, when: null, error: null },
       { name: 'second', state: 'error', error: { error_type: 'permanent_error', message: 'no luck today' } },
     ]);
     expect(body.edges).toEqual([{ from: 'first', to: 'second' }]);

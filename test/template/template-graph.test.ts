@@ -107,6 +107,22 @@ describe('the drawing of a template', () => {
     );
   });
 
+  it('labels the edges to steps that run after a failure, or after every end', () => {
+    const routed = clean(
+      `${stepsYaml('a', 'b < a')}  - {name: undo, handler: h, depends_on: [a], run_if: failed}
+  - {name: report, handler: h, depends_on: [b, undo], run_if: ended}
+  - {name: notify, handler: h, depends_on: [b], run_if: not_failed}
+`,
+    );
+    expect(mermaidOf(routed).split('\n').slice(6, -1)).toEqual([
+      '  s0 --> s1',
+      '  s0 -.->|failed| s2',
+      '  s1 -.->|ended| s3',
+      '  s2 -.->|ended| s3',
+      '  s1 --> s4',
+    ]);
+  });
+
   it('colors steps by their state', () => {
     const states: Record<string, string> = { a: 'complete', choose: 'error' };
     const drawn = mermaidOf(template, (step) => states[step]);

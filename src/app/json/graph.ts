@@ -1,4 +1,5 @@
 import { grouped } from '../../model/grouped.ts';
+import type { RunIf } from '../../model/routes.ts';
 import { mermaidOf } from '../../template/mermaid.ts';
 import type { StepType, TaskTemplate } from '../../template/task-template.ts';
 import { graphOf, type TemplateGraph } from '../../template/template-graph.ts';
@@ -14,6 +15,10 @@ interface GraphNode {
   template_step_name: string;
   type: StepType;
   handler: string;
+  /** The ends of its dependencies after which the step runs. Null if the template does not say. */
+  run_if: RunIf | null;
+  /** The expression that decides whether the step is skipped. Null if it has none. */
+  when: string | null;
   /** Null if the step does not exist (yet). A decision or an analyzer may create the step. */
   state: string | null;
   step_uuid: string | null;
@@ -47,7 +52,7 @@ export function taskGraph(
   const made = grouped(steps, (step) => step.templateStepName);
   const nodes = template.steps.flatMap((one, idx): GraphNode[] => {
     const own = made.get(one.name);
-    if (own) return own.map((step) => nodeOf(step, one.type));
+    if (own) return own.map((step) => nodeOf(step, one));
     return [notCreated(one, graph.types[idx]!)];
   });
   const namesOf = (idx: number) => {
@@ -71,8 +76,18 @@ export function taskGraph(
 /** Returns the steps of a template and their dependencies, as `tasker template graph --json`. */
 export function templateGraph(template: TaskTemplate) {
   const graph = graphOf(template);
-  const nodes = template.steps.map(({ name, type, handler }) => ({ name, type, callable: handler.callable }));
-  return { nodes, ...edgesOf(graph, (idx) => [graph.names[idx]!]) };
+  return { nodes: templateNodes(template), ...edgesOf(graph, (idx) => [graph.names[idx]!]) };
+}
+
+/** Returns the steps of a template, for its graph. */
+export function templateNodes({ steps }: TaskTemplate) {
+  return steps.map(({ name, type, handler, runIf, when }) => ({
+    name,
+    type,
+    callable: handler.callable,
+    run_if: runIf,
+    when,
+  }));
 }
 
 function edgesOf({ parents }: TemplateGraph, namesOf: (idx: number) => readonly string[]) {
@@ -90,13 +105,15 @@ function edgesOf({ parents }: TemplateGraph, namesOf: (idx: number) => readonly 
   return { edges, edges_truncated: false };
 }
 
-function nodeOf(step: Step, type: StepType): GraphNode {
+function nodeOf(step: Step, { type, runIf, when }: TaskTemplate['steps'][number]): GraphNode {
   const error = step.results?.error ?? null;
   return {
     name: step.name,
     template_step_name: step.templateStepName,
     type,
     handler: step.callable,
+    run_if: runIf,
+    when,
     state: step.currentState,
     step_uuid: step.stepUuid,
     attempts: step.attempts,
@@ -111,12 +128,14 @@ function nodeOf(step: Step, type: StepType): GraphNode {
   };
 }
 
-function notCreated({ name, handler, retry }: TaskTemplate['steps'][number], type: StepType): GraphNode {
+function notCreated({ name, handler, runIf, when, retry }: TaskTemplate['steps'][number], type: StepType): GraphNode {
   return {
     name,
     template_step_name: name,
     type,
     handler: handler.callable,
+    run_if: runIf,
+    when,
     state: null,
     step_uuid: null,
     attempts: 0,

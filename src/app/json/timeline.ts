@@ -1,4 +1,5 @@
 import { grouped } from '../../model/grouped.ts';
+import { handlesFailures } from '../../model/routes.ts';
 import type { TemplateGraph } from '../../template/template-graph.ts';
 import type { TaskWait } from '../overview/task-waits.ts';
 import type { TaskSnapshot } from '../tasker.ts';
@@ -7,7 +8,7 @@ import type { HistoryEntry, Step } from './views.ts';
 /**
  * The activity of a step in a span of time. `queued`: ready, and no worker had claimed it. `running`: a handler ran. `retry_wait`:
  * it waited for its next attempt. `waiting`: it waited for a time, a signal, votes or another system. `blocked`: it had
- * failed permanently, until an operator acted.
+ * failed permanently, until an operator acted. A failure after which another step runs does not block.
  */
 type SpanKind = 'queued' | 'running' | 'retry_wait' | 'waiting' | 'blocked';
 
@@ -47,6 +48,7 @@ interface TimelineParts extends TaskSnapshot {
 export function taskTimeline(parts: TimelineParts, now: string) {
   const { task, steps, history } = parts;
   const ends = endsByTemplateStep(parts);
+  const routes = routesOf(parts);
   const byStep = grouped(history, (entry) => entry.step);
   const waits = new Map(parts.waits.map((wait) => [wait.step, wait]));
   return {
@@ -62,7 +64,13 @@ export function taskTimeline(parts: TimelineParts, now: string) {
       step_uuid: step.stepUuid,
       handler: step.callable,
       state: step.currentState,
-      spans: spansOf(step, { ...parts, ends, entries: byStep.get(step.name) ?? [], wait: waits.get(step.name) }),
+      spans: spansOf(step, {
+        ...parts,
+        ends,
+        routes,
+        entries: byStep.get(step.name) ?? [],
+        wait: waits.get(step.name),
+      }),
     })),
     acts: history
       .filter(({ kind }) => kind === 'operator')
@@ -73,6 +81,8 @@ export function taskTimeline(parts: TimelineParts, now: string) {
 interface StepParts extends TimelineParts {
   /** For each step of the template: the sorted times, in milliseconds, at which its steps in the task ended. */
   ends: ReadonlyMap<string, readonly number[]>;
+  /** The names, in the template, of the steps that run after a failure, and have not been skipped or failed. */
+  routes: ReadonlySet<string>;
   /** The history of the step, in order. */
   entries: readonly HistoryEntry[];
   wait: TaskWait | undefined;
@@ -177,7 +187,9 @@ function currentSpans(step: Step, parts: StepParts, last: HistoryEntry | undefin
     case 'waiting':
       return wait ? [spanOf({ kind: 'waiting', from: wait.since, to: null, until: wait.until })] : [];
     case 'error':
-      return last ? [spanOf({ kind: 'blocked', from: last.at, to: parts.task.completedAt })] : [];
+      return last && !isHandled(step, parts)
+        ? [spanOf({ kind: 'blocked', from: last.at, to: parts.task.completedAt })]
+        : [];
     case 'pending':
     case 'complete':
     case 'resolved_manually':
@@ -189,6 +201,20 @@ function currentSpans(step: Step, parts: StepParts, last: HistoryEntry | undefin
         ? [spanOf({ kind: 'waiting', from: wait.since, to: wait.endedAt, outcome: wait.endedBy })]
         : [];
   }
+}
+
+/** The states of a step that does not handle a failure any more. */
+const GAVE_UP: ReadonlySet<string> = new Set(['skipped', 'error', 'cancelled']);
+
+function routesOf({ steps, graph }: TimelineParts): Set<string> {
+  const routes = steps.filter(({ templateStepName: name, currentState: state }) => {
+    return handlesFailures(graph.runIf[graph.indexOf.get(name)!]!) && !GAVE_UP.has(state);
+  });
+  return new Set(routes.map(({ templateStepName }) => templateStepName));
+}
+
+function isHandled({ templateStepName }: Step, { graph, routes }: StepParts): boolean {
+  return graph.children[graph.indexOf.get(templateStepName)!]!.some((child) => routes.has(graph.names[child]!));
 }
 
 function spanOf(span: Pick<TimelineSpan, 'kind' | 'from' | 'to'> & Partial<TimelineSpan>): TimelineSpan {

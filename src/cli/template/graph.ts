@@ -1,6 +1,7 @@
+import { templateNodes } from '../../app/json/graph.ts';
 import { pc } from '../../logging/terminal/colors.ts';
 import { mermaidOf } from '../../template/mermaid.ts';
-import { waitsByType } from '../../template/task-template.ts';
+import { type StepTemplate, waitsByType } from '../../template/task-template.ts';
 import { graphOf } from '../../template/template-graph.ts';
 import type { GlobalOptions } from '../options.ts';
 import { print, printJson } from '../show/output.ts';
@@ -15,14 +16,22 @@ export async function templateGraph(wanted: string, options: GlobalOptions & { m
   const parents = parentsIn(graph);
   if (options.json) {
     return printJson({
-      nodes: template.steps.map(({ name, type, handler }) => ({ name, type, callable: handler.callable })),
+      nodes: templateNodes(template),
       edges: [...parents].flatMap(([to, from]) => from.map((parent) => ({ from: parent, to }))),
     });
   }
   for (const { name, branches, otherParents } of treeOf(graph.names, parents)) {
     const also = otherParents.length > 0 ? ` (also after ${otherParents.join(', ')})` : '';
-    const { type } = template.steps[graph.indexOf.get(name)!]!;
-    const wait = waitsByType(type) ? ` (${type})` : '';
-    print(`${pc.dim(branches)}${name}${pc.dim(`${wait}${also}`)}`);
+    print(`${pc.dim(branches)}${name}${pc.dim(`${notesOf(template.steps[graph.indexOf.get(name)!]!)}${also}`)}`);
   }
+}
+
+/** Returns the type of a step that waits, and the conditions of a step, behind its name. */
+function notesOf({ type, runIf, when }: StepTemplate): string {
+  const notes = [
+    waitsByType(type) ? [type] : [],
+    runIf === null ? [] : [`run_if ${runIf}`],
+    when === null ? [] : [`when ${when}`],
+  ].flat();
+  return notes.length > 0 ? ` (${notes.join(', ')})` : '';
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { RUN_IF } from '../../model/routes.ts';
 import { NAMES } from './names.ts';
 import { stepState, taskState } from './states.ts';
 import { OpenWaitSchema } from './task-details.ts';
@@ -7,6 +8,17 @@ export const nullableTime = z.string().nullable();
 export const Edges = {
   edges: z.array(z.object({ from: z.string(), to: z.string() })),
   edges_truncated: z.boolean().meta({ description: 'True if there are more than 50,000 edges.' }),
+};
+
+/** The conditions of a step, in its template. */
+export const Conditions = {
+  run_if: z.enum(RUN_IF).nullable().meta({
+    description: 'The ends of its dependencies after which the step runs. Null if the template does not say.',
+  }),
+  when: z
+    .string()
+    .nullable()
+    .meta({ description: 'The expression that decides whether the step is skipped. Null if it has none.' }),
 };
 
 export const GraphSchema = z
@@ -25,6 +37,7 @@ export const GraphSchema = z
           template_step_name: z.string(),
           type: z.string(),
           handler: z.string(),
+          ...Conditions,
           state: z.string().nullable().meta({ description: 'Null if a decision or an analyzer may create the step.' }),
           step_uuid: z.uuid().nullable(),
           attempts: z.int(),

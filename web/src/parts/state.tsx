@@ -52,6 +52,7 @@ const SHAPES = {
     </>
   ),
   pause: line('M6 3.5v9M10 3.5v9'),
+  skip: line('M3.5 4.5L7 8l-3.5 3.5M9 4.5L12.5 8 9 11.5'),
 } satisfies Record<string, ReactNode>;
 
 const PENDING: Look = { word: 'Pending', hue: 'grey', shape: 'hollow' };
@@ -73,6 +74,7 @@ const LOOKS: Readonly<Record<TaskState | StepState | 'paused', Look>> = {
   waiting: WAITING,
   waiting_for_retry: { word: 'Retrying', hue: 'amber', shape: 'again' },
   complete: { word: 'Complete', hue: 'green', shape: 'check' },
+  skipped: { word: 'Skipped', hue: 'grey', shape: 'skip' },
   blocked_by_failures: { word: 'Blocked', hue: 'red', shape: 'cross' },
   error: { word: 'Failed', hue: 'red', shape: 'cross' },
   cancelled: { word: 'Cancelled', hue: 'grey', shape: 'bar' },

@@ -1,9 +1,10 @@
 import { useMemo } from 'react';
 import { api } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
+import type { Task } from '../../api/types.ts';
 import { Panel } from '../../parts/controls.tsx';
 import { JsonTree } from '../../parts/json-tree.tsx';
-import { State } from '../../parts/state.tsx';
+import { lookOf, State } from '../../parts/state.tsx';
 import type { ViewProps } from './use-task.ts';
 
 /** Further results are shown when their step is selected. */
@@ -13,19 +14,21 @@ const HIDDEN = '"[redacted]"';
 
 const NONE: NonNullable<ViewProps['data']['steps']> = [];
 
-/** The context of the task, and the results of its steps. */
+/** The output of the task if it is complete, its context, and the results of its steps. */
 export function ContentsView({ data: { task, steps = NONE }, selected, onSelect }: ViewProps) {
   const done = steps.filter(({ results }) => results?.success);
   const shown = done.filter(({ name }, at) => at < MOST_SHOWN || name === selected);
   const lacking = useLacking()(api.tasks.context);
-  const hides = useMemo(() => JSON.stringify([task.context, steps]).includes(HIDDEN), [task.context, steps]);
+  const { context, output } = task;
+  const hides = useMemo(() => JSON.stringify([output, context, steps]).includes(HIDDEN), [output, context, steps]);
   return (
     <>
       {hides && lacking !== undefined && (
         <p className="text-sm text-soft">To see what is [redacted], you need the permission {lacking}.</p>
       )}
+      <Output of={task} />
       <Panel title="Context">
-        <JsonTree name="the context" value={task.context} />
+        <JsonTree name="the context" value={context} />
       </Panel>
       {shown.map(({ name, current_state: state, results }) => (
         <Panel
@@ -34,7 +37,7 @@ export function ContentsView({ data: { task, steps = NONE }, selected, onSelect 
           more={
             <button
               type="button"
-              aria-label={`Select ${name}`}
+              aria-label={`Select ${name}: ${lookOf(state).word}`}
               className="hover:underline"
               onClick={() => onSelect(name)}
             >
@@ -51,5 +54,19 @@ export function ContentsView({ data: { task, steps = NONE }, selected, onSelect 
         <p className="text-sm text-soft">{done.length - shown.length} more results; select a step to see its own.</p>
       )}
     </>
+  );
+}
+
+/** The output of a complete task, or why it has none. Nothing if its template has no output. */
+function Output({ of: { output, output_error: problem } }: { of: Task }) {
+  if (output === undefined && problem === undefined) return null;
+  return (
+    <Panel title="Output">
+      {problem === undefined ? (
+        <JsonTree name="the output" value={output} />
+      ) : (
+        <p className="px-4 py-3 text-sm break-words text-s-red">{problem}</p>
+      )}
+    </Panel>
   );
 }

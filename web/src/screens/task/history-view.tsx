@@ -66,7 +66,8 @@ function entriesOf({ entries }: History): Entry[] {
     step: entry.step,
     what: entry.what,
     state: entry.kind !== 'attempt' ? null : entry.error ? 'error' : entry.to_state,
-    attempt: entry.attempt,
+    // The condition of a step spends no attempt.
+    attempt: entry.to_state === 'skipped' ? null : entry.attempt,
     ms: entry.duration_ms,
     who: entry.who,
     why: entry.why,

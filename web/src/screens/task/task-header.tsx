@@ -57,6 +57,7 @@ export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: 
         </Fact>
         <Fact name="Steps">
           {task.completed_steps} of {task.total_steps}
+          {task.skipped_steps > 0 && `, ${task.skipped_steps} skipped`}
         </Fact>
         {task.priority !== 0 && <Fact name="Priority">{task.priority}</Fact>}
         {task.initiator && <Fact name="By">{task.initiator}</Fact>}

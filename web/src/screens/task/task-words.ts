@@ -29,7 +29,8 @@ export function stepTimeText({ state, startedAt, nextRetryAt, ms }: TimedStep, n
   if (state === 'in_progress' && startedAt) {
     return durationText(Math.max(0, now.getTime() - timeOf(startedAt).getTime()));
   }
-  return ms === undefined || ms === null ? '' : durationText(ms);
+  // A skipped step took only the time of its condition.
+  return ms === undefined || ms === null || state === 'skipped' ? '' : durationText(ms);
 }
 
 export function stepTimesOf(step: StepResponse): TimedStep {

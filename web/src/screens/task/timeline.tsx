@@ -104,7 +104,10 @@ export function Timeline({ data, selected, onSelect }: ViewProps) {
           </ul>
         </div>
       </Panel>
-      <Legend isOpen={isOpen} />
+      <Legend
+        isOpen={isOpen}
+        hasSkipped={rows.some(({ spans }) => spans.some(({ outcome }) => outcome === 'skipped'))}
+      />
       <PathWords path={data.criticalPath} onSelect={onSelect} />
     </>
   );
@@ -124,8 +127,7 @@ function Span({ span, state, place, now }: SpanProps) {
   const what = kind === 'running' ? `attempt ${attempt ?? 1}${outcome ? ` ${outcome}` : ''}` : word;
   const title = `${what}: ${took}, from ${exactText(timeOf(from))}${error ? `\n${error}` : ''}`;
   if (kind !== 'running') return <span className={`absolute ${look}`} style={place} title={title} />;
-  const failed = error !== null || outcome === 'failed';
-  const hue = to === null ? 'blue' : failed ? 'red' : lookOf(state === 'error' ? 'error' : 'complete').hue;
+  const hue = to === null ? 'blue' : hueOf(span, state);
   return (
     <span
       className={`absolute top-2 h-4 min-w-[3px] rounded-sm ${BARS[hue]} ${to ? '' : 'breathe'}`}
@@ -135,12 +137,23 @@ function Span({ span, state, place, now }: SpanProps) {
   );
 }
 
-function Legend({ isOpen }: { isOpen: boolean }) {
+/** The color of an attempt that has ended. */
+function hueOf({ error, outcome }: TimelineSpan, state: string) {
+  if (error !== null || outcome === 'failed') return 'red';
+  return lookOf(outcome === 'skipped' ? 'skipped' : state === 'error' ? 'error' : 'complete').hue;
+}
+
+function Legend({ isOpen, hasSkipped }: { isOpen: boolean; hasSkipped: boolean }) {
   const bar = (className: string) => <span className={`inline-block w-5 ${className}`} aria-hidden="true" />;
   return (
     <p className="-mt-4 mb-4 flex flex-wrap items-center gap-x-5 gap-y-1 text-xs text-faint">
       <span className="inline-flex items-center gap-1.5">{bar('h-2.5 rounded-sm bg-s-green')} attempt</span>
       <span className="inline-flex items-center gap-1.5">{bar('h-2.5 rounded-sm bg-s-red')} failed attempt</span>
+      {hasSkipped && (
+        <span className="inline-flex items-center gap-1.5">
+          {bar('h-2.5 rounded-sm bg-s-grey')} <span>skipped</span>
+        </span>
+      )}
       <span className="inline-flex items-center gap-1.5">{bar('h-px bg-faint')} in the queue</span>
       <span className="inline-flex items-center gap-1.5">{bar('h-0.5 bg-s-amber opacity-60')} waits for its retry</span>
       <span className="inline-flex items-center gap-1.5">

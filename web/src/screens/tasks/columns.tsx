@@ -127,13 +127,15 @@ function aboutOf(task: ListedTask): string {
 }
 
 function Progress({ task }: { task: ListedTask }) {
-  const { completed_steps: done, failed_steps: failed, total_steps: total } = task;
+  const { completed_steps: done, skipped_steps: skipped, failed_steps: failed, total_steps: total } = task;
+  const parts = [`${done} of ${total} steps are complete`, skipped > 0 ? `${skipped} skipped` : [], `${failed} failed`];
   const share = (count: number) => `${total === 0 ? 0 : (count / total) * 100}%`;
   return (
-    <span className="inline-flex items-center gap-2" title={`${done} of ${total} steps are complete, ${failed} failed`}>
+    <span className="inline-flex items-center gap-2" title={parts.flat().join(', ')}>
       <span className="flex h-1 w-16 overflow-hidden rounded-full bg-line">
         <span className="bg-s-green" style={{ width: share(done) }} />
         <span className="bg-s-red" style={{ width: share(failed) }} />
+        <span className="bg-faint opacity-40" style={{ width: share(skipped) }} />
       </span>
       <span className="text-xs text-faint tabular-nums">
         {done}/{total}

@@ -36,6 +36,7 @@ export const FIELDS: readonly Field[] = [
       'enqueued',
       'pending',
       'complete',
+      'skipped',
       'cancelled',
       'resolved_manually',
     ],

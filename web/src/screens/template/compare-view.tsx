@@ -7,6 +7,8 @@ import { Empty, Panel, Problem } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
 import { lineDiff, nearChanges } from '../../parts/line-diff.ts';
 import { counted } from '../../parts/words.ts';
+import { GraphLegend } from '../task/graph/graph-legend.tsx';
+import { routesOf } from './graph-view.tsx';
 import type { GraphStep } from './template-graph.tsx';
 import { useGraph, useVersions, useYaml } from './use-template.ts';
 
@@ -144,11 +146,13 @@ function GraphOfChanges({
     ...now.edges.map((edge) => ({ ...edge, ...(!oldEdges.has(text(edge)) && { hue: 'green' as const }) })),
     ...then.edges.filter((edge) => !newEdges.has(text(edge))).map((edge) => ({ ...edge, hue: 'red' as const })),
   ];
+  const routes = routesOf(now);
   return (
     <div className="mb-6">
       <Suspense fallback={<div className="h-[280px]" />}>
-        <TemplateGraph steps={steps} edges={edges} selected={selected} onSelect={setSelected} />
+        <TemplateGraph steps={steps} edges={edges} routes={routes} selected={selected} onSelect={setSelected} />
       </Suspense>
+      <GraphLegend hasRoutes={routes.size > 0} />
     </div>
   );
 }

@@ -1,8 +1,10 @@
 import { lazy, Suspense, useState } from 'react';
-import type { SlowStep, TemplateName } from '../../api/types.ts';
+import type { TemplateGraph as Graph, SlowStep, TemplateName } from '../../api/types.ts';
 import { Panel } from '../../parts/controls.tsx';
 import { JsonTree } from '../../parts/json-tree.tsx';
 import { durationText, numberText, percentText } from '../../parts/words.ts';
+import { Conditions, isRoute } from '../task/graph/conditions.tsx';
+import { GraphLegend } from '../task/graph/graph-legend.tsx';
 import { useGraph, useSource, useStats } from './use-template.ts';
 
 const TemplateGraph = lazy(() => import('./template-graph.tsx'));
@@ -37,19 +39,33 @@ export function GraphView({ template, hours }: Props) {
       share: found?.share_of_time ?? undefined,
     };
   });
+  const routes = routesOf(graph.data);
+  const node = graph.data.nodes.find(({ name }) => name === selected);
   return (
     <>
       <Suspense fallback={<div className="h-[280px]" />}>
-        <TemplateGraph steps={steps} edges={graph.data.edges} selected={selected} onSelect={setSelected} />
+        <TemplateGraph
+          steps={steps}
+          edges={graph.data.edges}
+          routes={routes}
+          selected={selected}
+          onSelect={setSelected}
+        />
       </Suspense>
+      <GraphLegend hasRoutes={routes.size > 0} />
       <p className="mt-2 mb-6 text-xs text-faint">
         {numbers.size > 0
           ? 'Each step shows its p95 duration and how many of its attempts failed. The bar is its share of the time of all steps.'
           : 'No step ran in this period. Durations and failures appear on the steps once tasks have run.'}
       </p>
-      {selected && <StepFacts template={template} step={selected} numbers={numbers.get(selected)} />}
+      {node && <StepFacts template={template} node={node} numbers={numbers.get(node.name)} />}
     </>
   );
+}
+
+/** Returns the names of the steps of a template that run after a failure. */
+export function routesOf({ nodes }: Graph): ReadonlySet<string> {
+  return new Set(nodes.filter(isRoute).map(({ name }) => name));
 }
 
 export const typeText = (type: string) => type.replaceAll('_', ' ');
@@ -67,14 +83,15 @@ function detailOf({ duration, error_rate: rate }: SlowStep): string {
 
 function StepFacts({
   template,
-  step,
+  node,
   numbers,
 }: {
   template: TemplateName;
-  step: string;
+  node: Graph['nodes'][number];
   numbers: SlowStep | undefined;
 }) {
   const { data } = useSource(template);
+  const { name: step } = node;
   const definition = data?.template.steps.find(({ name }) => name === step);
   return (
     <Panel title={`Step ${step}`}>
@@ -88,6 +105,7 @@ function StepFacts({
           ))}
         </dl>
       )}
+      <Conditions of={node} />
       {definition && <JsonTree name={`the step ${step}`} value={definition} />}
     </Panel>
   );

@@ -2,6 +2,7 @@ import type { SlowStep, TemplateName } from '../../api/types.ts';
 import { Panel } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
 import { durationText, numberText, percentText } from '../../parts/words.ts';
+import type { StepConditions } from '../task/graph/conditions.tsx';
 import { typeText } from './graph-view.tsx';
 import { useGraph, useSource, useStats } from './use-template.ts';
 
@@ -10,6 +11,7 @@ interface Row {
   type: string;
   handler: string;
   after: string;
+  conditions: StepConditions;
   description: string;
   numbers: SlowStep | undefined;
 }
@@ -21,6 +23,7 @@ const COLUMNS: readonly Column<Row>[] = [
   { head: 'Type', cell: ({ type }) => <span className="text-soft">{typeText(type)}</span> },
   { head: 'Handler', cell: ({ handler }) => <span className="font-mono text-xs">{handler}</span> },
   { head: 'After', cell: ({ after }) => <span className="text-soft">{after}</span> },
+  { head: 'Conditions', cell: ({ conditions }) => <ConditionsCell of={conditions} /> },
   { head: 'Description', kind: 'wide', cell: ({ description }) => <span className="text-soft">{description}</span> },
   { head: 'Attempts', kind: 'num', cell: ({ numbers }) => numberText(numbers?.attempts ?? 0) },
   {
@@ -42,7 +45,7 @@ export function StepsView({ template, hours }: { template: TemplateName; hours: 
   if (!graph) return null;
   const numbers = new Map(stats?.slow_steps.map((step) => [step.step, step]));
   const descriptions = new Map(source?.template.steps.map(({ name, description }) => [name, description]));
-  const rows = graph.nodes.map(({ name, type, callable }) => ({
+  const rows = graph.nodes.map(({ name, type, callable, run_if, when }) => ({
     name,
     type,
     handler: callable,
@@ -50,12 +53,24 @@ export function StepsView({ template, hours }: { template: TemplateName; hours: 
       .filter(({ to }) => to === name)
       .map(({ from }) => from)
       .join(', '),
+    conditions: { run_if, when },
     description: descriptions.get(name) ?? '',
     numbers: numbers.get(name),
   }));
+  const isConditional = rows.some(({ conditions }) => conditions.run_if !== null || conditions.when !== null);
+  const columns = COLUMNS.filter(({ head }) => isConditional || head !== 'Conditions');
   return (
     <Panel>
-      <Grid name="Steps" columns={COLUMNS} rows={rows} keyOf={({ name }) => name} />
+      <Grid name="Steps" columns={columns} rows={rows} keyOf={({ name }) => name} />
     </Panel>
+  );
+}
+
+function ConditionsCell({ of: { run_if: runIf, when } }: { of: StepConditions }) {
+  const texts = [runIf === null ? [] : `run_if: ${runIf}`, when === null ? [] : `when: ${when}`].flat();
+  return (
+    <span className="block max-w-[280px] truncate font-mono text-xs" title={texts.join('\n')}>
+      {texts.join(', ')}
+    </span>
   );
 }

@@ -19,6 +19,8 @@ export interface GraphStep {
 interface TemplateGraphProps {
   steps: readonly GraphStep[];
   edges: readonly { from: string; to: string; hue?: 'red' | 'green' }[];
+  /** Names of the steps that run after a failure. */
+  routes: ReadonlySet<string>;
   selected: string | undefined;
   onSelect(name: string): void;
 }
@@ -37,7 +39,7 @@ const NARROW = 640;
 const READABLE = 0.75;
 
 /** The steps of a template and their dependencies, in the same style as the graph of a task. */
-export default function TemplateGraph({ steps, edges, selected, onSelect }: TemplateGraphProps) {
+export default function TemplateGraph({ steps, edges, routes, selected, onSelect }: TemplateGraphProps) {
   const narrow = innerWidth < NARROW;
   const names = steps.map(({ name }) => name);
   const key = JSON.stringify([names, edges]);
@@ -61,6 +63,7 @@ export default function TemplateGraph({ steps, edges, selected, onSelect }: Temp
     id: `${from} ${to}`,
     source: from,
     target: to,
+    className: routes.has(to) ? 'route' : '',
     ...(hue && { style: { stroke: COLORS[hue], ...(hue === 'red' && { strokeDasharray: '4 4' }) } }),
   }));
   return (

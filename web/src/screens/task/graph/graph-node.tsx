@@ -32,6 +32,7 @@ export const StepNode = memo(function StepNode({ data }: NodeProps<Node<StepNode
       className={`step-box step-node ${selected !== undefined ? 'step-box-selected' : ''}`}
       data-hue={state === undefined ? undefined : hue}
       data-presence={presence}
+      data-state={state}
     >
       <Handle type="target" position={before} isConnectable={false} />
       <div className={isUnfolded ? 'flex h-9 w-full items-center' : 'flex size-full items-center'}>
@@ -108,7 +109,8 @@ function Detail({ group, words }: { group: Group; words: string }) {
 }
 
 function Took({ step }: { step: GraphNode }) {
-  return step.duration_ms === null ? null : ` · ${timeTextOf(step, new Date())}`;
+  const text = timeTextOf(step, new Date());
+  return text === '' ? null : ` · ${text}`;
 }
 
 /** Only these strings are drawn every second. */

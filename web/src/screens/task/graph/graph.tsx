@@ -26,10 +26,12 @@ import { useSearchParams } from 'react-router';
 import type { GraphEdge } from '../../../api/types.ts';
 import { lookOf } from '../../../parts/state.tsx';
 import { batchSize } from './batch-node.tsx';
+import { isRoute } from './conditions.tsx';
 import { PathWords } from './critical-path-words.tsx';
 import '../graph.css';
 import { type Direction, layoutOf, NODE, type Place, type Size } from '../layout.ts';
 import type { ViewProps } from '../use-task.ts';
+import { GraphLegend } from './graph-legend.tsx';
 import { StepNode, type StepNodeData } from './graph-node.tsx';
 import { type Drawing, nodeAt, Overview, OverviewMap } from './overview.tsx';
 import { edgeKey, type Group, type Shape } from './shape.ts';
@@ -68,6 +70,7 @@ const MOVE_MS = 150;
 export default function Graph(props: ViewProps) {
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box, props.selected !== undefined);
+  const { groups } = props.data.shape;
   return (
     <div ref={box}>
       {width !== undefined && (
@@ -75,6 +78,10 @@ export default function Graph(props: ViewProps) {
           <Flow {...props} width={width} />
         </ReactFlowProvider>
       )}
+      <GraphLegend
+        hasRoutes={groups.some(({ conditions }) => isRoute(conditions))}
+        hasAbsent={groups.some(({ presence }) => presence !== 'made')}
+      />
       <PathWords path={props.data.criticalPath} onSelect={props.onSelect} />
     </div>
   );
@@ -391,23 +398,32 @@ function sameGroup(one: Group, other: Group): boolean {
 
 function useEdges({ edges, byName }: Shape, critical: ReadonlySet<string> | undefined): Edge[] {
   const key = critical === undefined ? '' : [...critical].join('\n');
-  const absent = [...byName.values()].flatMap(({ name, presence }) => (presence === 'made' ? [] : [name])).join('\n');
+  const groups = [...byName.values()];
+  const absent = groups.flatMap(({ name, presence }) => (presence === 'made' ? [] : [name])).join('\n');
+  const routes = groups.flatMap(({ name, conditions }) => (isRoute(conditions) ? [name] : [])).join('\n');
   return useMemo(() => {
     const emphasised = new Set(key.split('\n'));
-    const dashed = new Set(absent.split('\n'));
-    return edges.map((edge): Edge => {
+    const rank = (edge: GraphEdge) => (emphasised.has(edgeKey(edge)) ? 1 : 0);
+    const dotted = new Set(absent.split('\n'));
+    const dashed = new Set(routes.split('\n'));
+    // Later edges are drawn above earlier ones.
+    const ordered = edges.toSorted((one, other) => rank(one) - rank(other));
+    return ordered.map((edge): Edge => {
       const id = edgeKey(edge);
-      const classes = [emphasised.has(id) && 'critical', (dashed.has(edge.from) || dashed.has(edge.to)) && 'absent'];
+      const classes = [
+        emphasised.has(id) && 'critical',
+        dashed.has(edge.to) && 'route',
+        (dotted.has(edge.from) || dotted.has(edge.to)) && 'absent',
+      ];
       return {
         id,
         source: edge.from,
         target: edge.to,
         focusable: false,
         className: classes.filter(Boolean).join(' '),
-        ...(emphasised.has(id) && { zIndex: 1 }),
       };
     });
-  }, [edges, key, absent]);
+  }, [edges, key, absent, routes]);
 }
 
 /** Moves the running step into view whenever another step starts. */

@@ -1,7 +1,9 @@
 import { useReactFlow, useStoreApi } from '@xyflow/react';
 import { useEffect, useRef } from 'react';
+import type { GraphEdge } from '../../../api/types.ts';
 import { lookOf } from '../../../parts/state.tsx';
 import type { Place, Size } from '../layout.ts';
+import { isRoute } from './conditions.tsx';
 import { edgeKey, type Shape } from './shape.ts';
 
 export interface Drawing {
@@ -131,10 +133,13 @@ function paint(canvas: HTMLCanvasElement, drawing: Drawing, { view, withNodes }:
   const look = getComputedStyle(document.documentElement);
   const color = (name: string) => look.getPropertyValue(`--${name}`);
   const hairline = Math.max(1.5, 0.7 / view.zoom);
-  const { others, critical } = linesOf(drawing, view);
+  const { others, routes, critical } = linesOf(drawing, view);
   brush.lineWidth = hairline;
   brush.strokeStyle = color('edge');
   brush.stroke(others);
+  brush.setLineDash([4 * hairline, 3 * hairline]);
+  brush.stroke(routes);
+  brush.setLineDash([]);
   brush.lineWidth = Math.max(3, 2 / view.zoom);
   brush.strokeStyle = color('path');
   brush.stroke(critical);
@@ -143,7 +148,7 @@ function paint(canvas: HTMLCanvasElement, drawing: Drawing, { view, withNodes }:
     const { x, y } = drawing.places.get(name)!;
     const size = drawing.sizes.get(name)!;
     if (!isInside(view, x, y, x + size.width, y + size.height)) continue;
-    brush.fillStyle = color(presence === 'made' ? `s-${lookOf(state ?? 'pending').hue}` : 'line');
+    brush.fillStyle = color(presence === 'made' ? fillOf(state ?? 'pending') : 'line');
     brush.fillRect(x, y, size.width, size.height);
     if (name === drawing.selected) {
       brush.strokeStyle = color('accent');
@@ -153,8 +158,15 @@ function paint(canvas: HTMLCanvasElement, drawing: Drawing, { view, withNodes }:
   }
 }
 
+/** Returns the name of the color of a step. A skipped step is paler than a waiting one. */
+const fillOf = (state: string) => (state === 'skipped' ? 'edge' : `s-${lookOf(state).hue}`);
+
 function linesOf({ shape, places, sizes, critical, isAcross }: Drawing, view: View) {
-  const lines = { others: new Path2D(), critical: new Path2D() };
+  const lines = { others: new Path2D(), routes: new Path2D(), critical: new Path2D() };
+  const kindOf = (edge: GraphEdge) => {
+    if (critical?.has(edgeKey(edge))) return 'critical';
+    return isRoute(shape.byName.get(edge.to)!.conditions) ? 'routes' : 'others';
+  };
   for (const edge of shape.edges) {
     const [from, to] = [places.get(edge.from)!, places.get(edge.to)!];
     const [start, end] = [sizes.get(edge.from)!, sizes.get(edge.to)!];
@@ -163,7 +175,7 @@ function linesOf({ shape, places, sizes, critical, isAcross }: Drawing, view: Vi
       : [from.x + start.width / 2, from.y + start.height];
     const [x2, y2] = isAcross ? [to.x, to.y + end.height / 2] : [to.x + end.width / 2, to.y];
     if (!isInside(view, Math.min(x1, x2), Math.min(y1, y2), Math.max(x1, x2), Math.max(y1, y2))) continue;
-    const path = critical?.has(edgeKey(edge)) ? lines.critical : lines.others;
+    const path = lines[kindOf(edge)];
     path.moveTo(x1, y1);
     // When zoomed out, a curve looks like a line, but costs more.
     if (view.zoom < CURVED_FROM) path.lineTo(x2, y2);

@@ -1,4 +1,5 @@
 import type { GraphEdge, GraphNode, StepState, TaskGraph } from '../../../api/types.ts';
+import type { StepConditions } from './conditions.tsx';
 
 /** A step of the template: one step of the task, a batch of steps, or no step (yet). */
 export interface Group {
@@ -13,6 +14,7 @@ export interface Group {
   presence: 'made' | 'open' | 'not_taken';
   /** The step that creates this step at run time. */
   madeBy: string | undefined;
+  conditions: StepConditions;
 }
 
 /** The graph of a task with each batch folded into one node. */
@@ -36,6 +38,8 @@ const ORDER: readonly StepState[] = [
 ];
 const CREATORS = new Set(['decision', 'batchable']);
 const DONE: ReadonlySet<string> = new Set<StepState>(['complete', 'resolved_manually']);
+/** A decision or an analyzer in one of these states creates no further step. */
+const DECIDED: ReadonlySet<string> = new Set<StepState>(['complete', 'resolved_manually', 'skipped']);
 
 /** Returns the graph of a task by the steps of its template. `ended`: no further steps will be created. */
 export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape {
@@ -62,11 +66,13 @@ export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape
     if (node!.state !== null) return 'made';
     if (ended) return 'not_taken';
     const above = parents.get(name) ?? [];
-    const chosen = above.some((parent) => CREATORS.has(typeOf(parent)) && DONE.has(steps.get(parent)![0]!.state ?? ''));
-    return chosen || above.some((parent) => presenceOf(parent) === 'not_taken') ? 'not_taken' : 'open';
+    const decided = above.some(
+      (parent) => CREATORS.has(typeOf(parent)) && DECIDED.has(steps.get(parent)![0]!.state ?? ''),
+    );
+    return decided || above.some((parent) => presenceOf(parent) === 'not_taken') ? 'not_taken' : 'open';
   };
   const groups = [...steps].map(([name, own]): Group => {
-    const { type, handler } = own[0]!;
+    const { type, handler, run_if, when } = own[0]!;
     const made = own.filter(({ state }) => state !== null);
     return {
       name,
@@ -77,6 +83,7 @@ export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape
       state: stateOf(made),
       presence: presenceOf(name),
       madeBy: parents.get(name)?.find((parent) => CREATORS.has(typeOf(parent))),
+      conditions: { run_if, when },
     };
   });
   return { groups, edges, byName: new Map(groups.map((group) => [group.name, group])), groupOf };

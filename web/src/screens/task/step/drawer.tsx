@@ -5,6 +5,7 @@ import { Button, Problem } from '../../../parts/controls.tsx';
 import { Prose } from '../../../parts/prose.tsx';
 import { State } from '../../../parts/state.tsx';
 import { BatchBar, progressText } from '../graph/batch-bar.tsx';
+import { Conditions } from '../graph/conditions.tsx';
 import { type Group, progressOf } from '../graph/shape.ts';
 import { stepTimesOf, stepTimeText } from '../task-words.ts';
 import type { TaskData } from '../use-task.ts';
@@ -62,7 +63,7 @@ export function Drawer({ data, selected, onSelect, onClose }: DrawerProps) {
   const group = data.shape.byName.get(selected);
   if (!group || (!group.isBatch && group.presence === 'made'))
     return <LoadingDrawer name={selected} error={data.stepsError} onClose={onClose} />;
-  if (group.presence !== 'made') return <AbsentDrawer group={group} onClose={onClose} />;
+  if (group.presence !== 'made') return <AbsentDrawer group={group} data={data} onClose={onClose} />;
   return <BatchDrawer group={group} onSelect={onSelect} onClose={onClose} />;
 }
 
@@ -85,6 +86,7 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
   const now = useNow();
   const why = data.why?.steps.find((one) => one.step === step.name)?.why;
   const { error } = step.results ?? {};
+  const conditions = data.shape.byName.get(step.template_step_name)?.conditions;
   const state = step.current_state;
   return (
     <DrawerFrame
@@ -94,9 +96,11 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
         <>
           <State state={state} />
           <span className="tabular-nums">{stepTimeText(stepTimesOf(step), now)}</span>
-          <span>
-            attempt {step.attempts} of {step.max_attempts}
-          </span>
+          {state !== 'skipped' && (
+            <span>
+              attempt {step.attempts} of {step.max_attempts}
+            </span>
+          )}
         </>
       }
     >
@@ -108,6 +112,7 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
           <Prose text={why} />
         </p>
       )}
+      {conditions && <Conditions of={conditions} />}
       <Attempts step={step} />
       <InputAndOutput data={data} step={step} />
       <StepLogs step={step} />
@@ -171,16 +176,21 @@ function BatchDrawer({ group, onSelect, onClose }: { group: Group; onSelect(name
   );
 }
 
-function AbsentDrawer({ group: { name, presence, madeBy, handler }, onClose }: { group: Group; onClose(): void }) {
-  const by = madeBy === undefined ? 'a decision' : madeBy;
+function AbsentDrawer({ group, data, onClose }: { group: Group; data: TaskData; onClose(): void }) {
+  const { name, presence, handler, conditions } = group;
   return (
     <DrawerFrame name={name} onClose={onClose} facts={presence === 'not_taken' ? 'Not taken' : 'Not created yet'}>
-      <p className="px-4 py-3 text-sm">
-        {presence === 'not_taken'
-          ? `This step was not created: ${by} chose another branch.`
-          : `This step is created at run time, if ${by} chooses it.`}
-      </p>
-      <p className="border-t border-line px-4 py-3 font-mono text-xs text-soft">{handler}</p>
+      <p className="border-b border-line px-4 py-3 text-sm">{absenceOf(group, data)}</p>
+      <Conditions of={conditions} />
+      <p className="px-4 py-3 font-mono text-xs text-soft">{handler}</p>
     </DrawerFrame>
   );
+}
+
+/** Returns why a step does not exist, as a sentence. */
+function absenceOf({ presence, madeBy }: Group, { shape }: TaskData): string {
+  const by = madeBy ?? 'a decision';
+  if (presence === 'open') return `This step is created at run time, if ${by} chooses it.`;
+  const isSkipped = madeBy !== undefined && shape.byName.get(madeBy)?.state === 'skipped';
+  return `This step was not created: ${by} ${isSkipped ? 'was skipped' : 'chose another branch'}.`;
 }

@@ -10,7 +10,7 @@ import type { TaskData } from '../use-task.ts';
 import { CompleteDialog } from './complete-dialog.tsx';
 import { RerunDialog } from './rerun-dialog.tsx';
 
-const OVER: ReadonlySet<string> = new Set<StepState>(['complete', 'resolved_manually', 'cancelled']);
+const OVER: ReadonlySet<string> = new Set<StepState>(['complete', 'resolved_manually', 'cancelled', 'skipped']);
 
 interface StepActsProps {
   data: TaskData;
