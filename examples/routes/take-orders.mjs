@@ -1,5 +1,5 @@
 // Takes two orders. One is paid and shipped. The card of the other is declined: its stock is released, and the customer is
-// told. Both are written to the ledger. Usage: node take-orders.mjs [FOLDER]
+// informed. Both are written to the ledger. Usage: node take-orders.mjs [FOLDER]
 import path from 'node:path';
 import { createTasker, silentLogger } from 'tasker-core';
 
