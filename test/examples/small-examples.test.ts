@@ -78,6 +78,25 @@ describe('a program of the examples prints the outcomes of its tasks', () => {
       ],
     ],
     [
+      'routes/take-orders.mjs',
+      [
+        'O-1: complete, in the ledger: O-1 shipped',
+        '  reserve complete',
+        '  charge complete',
+        '  ship complete',
+        '  release skipped',
+        '  tell skipped',
+        '  ledger complete',
+        'O-2: complete, in the ledger: O-2 not shipped',
+        '  reserve complete',
+        '  charge error',
+        '  ship skipped',
+        '  release complete',
+        '  tell complete: Dear Bob, your order was not accepted: the card was declined',
+        '  ledger complete',
+      ],
+    ],
+    [
       'subscription/run-a-year.mjs',
       [
         'day   0  Ada: welcome',

@@ -6,6 +6,7 @@ import { formatProblem, parseTemplate } from '../../src/template/parse-template.
 
 const guide = readFileSync('docs/guide/templates.md', 'utf8');
 const expressions = readFileSync('docs/guide/expressions.md', 'utf8');
+const conditions = readFileSync('docs/guide/conditions.md', 'utf8');
 const reference = readFileSync('docs/template-reference.md', 'utf8');
 const examples = [...guide.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text!);
 
@@ -54,5 +55,29 @@ describe('the guide to expressions', () => {
     expect(texts.length).toBeGreaterThan(20);
     for (const text of texts.filter((one) => !/\b[ab]\b|condition \?/.test(one)))
       expect(() => new Expression(text), text).not.toThrow();
+  });
+});
+
+describe('the guide to conditions and failures', () => {
+  const [quote, ...others] = [...conditions.matchAll(/```yaml\n(.*?)```/gs)].map(([, text]) => text!);
+
+  it('has examples without errors or warnings', () => {
+    expect(others).toHaveLength(3);
+    for (const text of [quote!, ...others]) expect(parseTemplate(text).problems).toEqual([]);
+  });
+
+  it('shows the messages of its mistakes', () => {
+    const wrong = quote!
+      .replace('when: steps.price.cents > 100000', 'when: size(context.lines)')
+      .replace('    depends_on: [price, approve]\n    run_if: not_failed', '    run_if: failed');
+    const shown = parseTemplate(wrong, { file: 'quote.yaml' }).problems.map(formatProblem);
+    const [, messages = ''] = /```text\n(quote\.yaml.*?)\n```/s.exec(conditions) ?? [];
+    expect(shown).toEqual(messages.split('\n'));
+  });
+
+  it('has the steps and dependencies of the example', () => {
+    const graph = (text: string) =>
+      parseTemplate(text).template!.steps.map(({ name, dependencies, runIf }) => ({ name, dependencies, runIf }));
+    expect(graph(others[0]!)).toEqual(graph(readFileSync('examples/routes/templates/take-order.yaml', 'utf8')));
   });
 });

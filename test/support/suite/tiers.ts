@@ -19,6 +19,7 @@ const REST = [
   'crash/prune-killed',
   'crash/random-faults',
   'crash/rerun-chaos',
+  'crash/routes-killed',
   'crash/server-lost',
   'crash/signals-killed',
   'crash/silent-server',
