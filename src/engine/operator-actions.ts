@@ -309,7 +309,7 @@ async function expand(
 ): Promise<void> {
   const [task] = await getTasks(tx, [taskUuid]);
   const row = await getStep(tx, taskUuid, idx);
-  if (!task || !row || row.state === 'complete' || row.state === 'resolved_manually') return;
+  if (!task || !row || ['complete', 'resolved_manually', 'skipped'].includes(row.state)) return;
   const { templateId } = task;
   // Reads on the same connection, because a transaction that holds the lock must not wait for another connection of the
   // pool.

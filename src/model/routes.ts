@@ -169,7 +169,9 @@ export function routesToCreate(graph: RouteGraph, steps: readonly StepNow[]): nu
     if (!isOver) continue;
     const below = belowOf(graph, idx);
     // A decision that chose a branch, and an analyzer that made a batch, have created what follows.
-    const hasChosen = graph.children[idx]!.some((child) => !graph.initial[child] && states.has(child));
+    const hasChosen = [...below].some(
+      (child) => graph.makers[child]!.has(idx) && !graph.initial[child] && states.has(child),
+    );
     if (COMPLETED.has(state) && hasChosen) continue;
     for (const step of below) {
       const runIf = graph.runIf[step]!;

@@ -19,8 +19,7 @@ export function hasExpressions({ template, evaluated }: DispatchedStep): boolean
 }
 
 /**
- * Evaluates the expressions of a step before it starts: `when` before the first attempt of a run, `inputs` and `message` at
- * each start. Returns a promise if a failure, or a result that was too large to be loaded with the step, must be read.
+ * Evaluates the expressions of a step before it starts: `when`, and then `inputs` and `message`. Returns a promise if a failure, or a result that was too large to be loaded with the step, must be read.
  */
 export function evaluateStart(step: DispatchedStep): BeforeStart | Promise<BeforeStart> {
   const { inputs } = step.template;
@@ -49,15 +48,13 @@ export function evaluateStart(step: DispatchedStep): BeforeStart | Promise<Befor
 
 const conditions = new WeakMap<StepTemplate, Readonly<{ when: string }>>();
 
-/** Returns the condition of a step in its first attempt of a run. A retry, and a call again, were decided before. */
-function conditionOf({
-  template,
-  number,
-  saved,
-  earlierCalls,
-}: DispatchedStep): Readonly<{ when: string }> | undefined {
+/**
+ * Returns the condition of a step, unless a checkpoint or an earlier call shows that its handler has begun. It is evaluated
+ * again in each attempt, because the worker of the attempt before may have been lost before it decided.
+ */
+function conditionOf({ template, saved, earlierCalls }: DispatchedStep): Readonly<{ when: string }> | undefined {
   const { when } = template;
-  if (when === null || number > 1 || saved !== null || earlierCalls) return undefined;
+  if (when === null || saved !== null || earlierCalls) return undefined;
   const condition = conditions.get(template) ?? { when };
   conditions.set(template, condition);
   return condition;
