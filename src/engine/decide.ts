@@ -21,7 +21,7 @@ export interface DecidedTask extends CountedTask {
   stopped: boolean;
 }
 
-/** What the decisions about tasks have changed. */
+/** The changes that the decisions about tasks have made. */
 export interface Decided {
   /** The tasks whose templates have conditions or routes. */
   tasks: DecidedTask[];

@@ -38,7 +38,7 @@ export async function record(engine: Expanding, batch: readonly Recording[], own
       const [revised, answer] = await Promise.all([locked, recorded]);
       return { ...answer, revised };
     };
-    // What is decided depends on the answer to the recording.
+    // The decisions depend on the answer to the recording.
     return variant === 'routed' ? database.transaction(RECORDING, work) : database.pipeline(RECORDING, work);
   }
   return database.transaction(RECORDING, async (tx) => {

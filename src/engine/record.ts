@@ -81,7 +81,7 @@ export async function recordLocked(
   return own.variant === 'routed' ? decideRecorded(on, batch, answer) : answer;
 }
 
-/** Decides the steps after those that were recorded, and ends the tasks that a step ends. */
+/** Decides the steps after the recorded ones, and ends the tasks that a step ends. */
 async function decideRecorded(
   on: { tx: Db; templates: TemplateStore },
   batch: readonly Recording[],

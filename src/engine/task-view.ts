@@ -57,7 +57,7 @@ export interface Task {
   waitingSteps: number;
   /** Number of steps in `skipped`. */
   skippedSteps: number;
-  /** Number of failed steps that do not block the task: a step after them handles the failure, or their batch goes on. */
+  /** Number of failed steps that do not block the task: a step after them handles the failure, or their batch continues. */
   handledFailures: number;
   /** When the task begins, in ISO 8601, if it was created to start later. Null if it is not waiting for its start. */
   startsAt: string | null;

@@ -38,7 +38,7 @@ export interface BatchNow {
   nextIdx: number;
 }
 
-/** What a task's steps and their states lead to. */
+/** The consequences of a task's steps and their states. */
 export interface Consequences {
   /** Steps whose row changes: they are skipped, become ready, or wait for another number of parents. */
   changes: { idx: number; state: 'skipped' | 'enqueued' | 'pending'; remaining: number }[];
@@ -118,7 +118,7 @@ export function consequencesOf(
   return found;
 }
 
-/** What follows for a step from its parents: how many of them it waits for, and whether it would be skipped. */
+/** The consequences for a step of how its parents ended: how many of them it waits for, and whether it would be skipped. */
 interface Verdict {
   waitsFor: number;
   held: boolean;

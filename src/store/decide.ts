@@ -4,7 +4,7 @@ import { queueIdOf } from './queue-id.ts';
 import { columns, sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
 
-// Other templates have no consequences beyond those that the recording itself computes. The steps of a task that has not
+// Other templates have only the consequences that the recording itself computes. The steps of a task that has not
 // started must not become ready.
 const ROUTED_TASKS = sql('routed_tasks')`
 select t.task_uuid "taskUuid", t.template_id "templateId", t.state::text,
@@ -73,7 +73,7 @@ export interface DecidedStep extends StepKey {
   remaining: number;
 }
 
-/** Writes what was decided about steps, and queues those that became ready. Call it after lockTasks. */
+/** Writes what was decided about steps, and queues the steps that became ready. Call it after lockTasks. */
 export async function decideSteps(db: Db, steps: readonly DecidedStep[]): Promise<void> {
   await db.query(DECIDE_STEPS, columns(steps, 'taskUuid', 'idx', 'state', 'remaining'));
 }

@@ -10,7 +10,7 @@ import { HIDDEN, leadsTo } from '../model/sensitive.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
 
-/** What the expressions of a step lead to: it is skipped, it fails, or, if undefined, it starts. */
+/** The outcome of the expressions of a step: it is skipped, it fails, or, if undefined, it starts. */
 export type BeforeStart = 'skip' | StepHandlerResult | undefined;
 
 /** Returns whether a step has expressions that were not evaluated since it was claimed. */

@@ -141,7 +141,6 @@ export class StepReports {
   #count(accepted: readonly AttemptEnd[]): void {
     let completed = 0;
     let released = 0;
-    let waiting = 0;
     for (const { step, kind, durationMs } of accepted) {
       if (kind === KIND.released) released++;
       if (kind === KIND.released || kind === KIND.skipped) continue;
@@ -150,10 +149,8 @@ export class StepReports {
       if (kind === KIND.completed) {
         completed++;
         handler.succeeded.add();
-      } else if (kind === KIND.waits) {
-        waiting++;
       } else if (kind === KIND.retryable) handler.retryable.add();
-      else handler.permanent.add();
+      else if (kind !== KIND.waits) handler.permanent.add();
     }
     const failed = accepted.filter(({ kind }) => FAILED_KINDS.has(kind)).length;
     this.#on.stepAttempts.of('completed').add(completed);

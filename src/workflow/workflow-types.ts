@@ -58,7 +58,7 @@ export type Above<Steps extends StepInfos, After extends string> = After | (Step
 
 type DynamicType = 'decision' | 'batchable' | 'batch_worker' | 'deferred_convergence';
 
-/** What decides whether a step runs: its type, and the ends of the steps before it. */
+/** The facts that decide whether a step runs: its type, and the ends of the steps before it. */
 export interface Deciding {
   type: StepFile['type'];
   runIf: StepFile['run_if'];

@@ -130,7 +130,7 @@ ends as materialized (
    where (e.task_uuid, e.done_at) in (select task_uuid, ended_at from a)
       or (e.task_uuid, e.done_at) in (select task_uuid, at from act)),`;
 
-// A skipped step is no attempt, so it is not counted. Kinds: 0 completed, 1 failed, 2 lost, 3 cancelled, 4 resolved, 5 released. What follows: 1 another attempt, 2 none.
+// A skip is not an attempt, so it is not counted. Kinds: 0 completed, 1 failed, 2 lost, 3 cancelled, 4 resolved, 5 released. What follows: 1 another attempt, 2 none.
 const COUNTED = `
 s as materialized (
   select template_id, tidx idx, date_bin('1 minute', ended_at, timestamptz '2000-01-01T00:00Z') at, ended_at, task_uuid,

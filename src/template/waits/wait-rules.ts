@@ -19,7 +19,7 @@ const EXAMPLES: Readonly<Record<WaitType, string>> = {
 
 /** The field with the settings of each type. */
 const fieldOf = (type: WaitType): string => (type === 'fail' ? 'message' : type);
-/** What a step of each type does instead of calling a handler. */
+/** Returns what a step of a type does instead of calling a handler, as a verb. */
 const doing = (type: WaitType): string => (type === 'fail' ? 'ends its task' : 'waits');
 
 /** Checks that steps have a handler or settings of their wait, and checks these settings. */
