@@ -1,15 +1,10 @@
+import { readsOfCondition } from '../engine/condition-reads.ts';
 import { handledFailures } from '../engine/decide.ts';
 import type { Engine } from '../engine/engine.ts';
-import { pathsOfStep } from '../engine/sensitive.ts';
 import type { Pause, Step, StepWait, Task } from '../engine/task-view.ts';
-import type { Snapshot } from '../engine/template-store.ts';
-import { ExpressionFailed } from '../expressions/expression-error.ts';
-import { expressionMap, orFailure } from '../expressions/expression-map.ts';
 import { abilityOf, covers } from '../model/announced.ts';
 import { stepUuid } from '../model/ids.ts';
-import { isFields } from '../model/json.ts';
 import { handlesFailures } from '../model/routes.ts';
-import { HIDDEN, leadsTo } from '../model/sensitive.ts';
 import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts';
 import { missingHandlers } from '../store/missing-handlers.ts';
 import type { StepTemplate } from '../template/task-template.ts';
@@ -303,34 +298,6 @@ async function handledSteps(engine: Engine, taskUuid: string): Promise<Set<strin
   const on = { tx: engine.database, templates: engine.templates };
   const handled = (await handledFailures(on, [taskUuid])).get(taskUuid) ?? new Set<number>();
   return new Set([...handled].map((idx) => stepUuid(taskUuid, idx)));
-}
-
-/** Returns what the condition of a step reads, with the values. Sensitive values are replaced for every reader. */
-function readsOfCondition({
-  task,
-  steps,
-  snapshot: { sensitive },
-  step,
-}: {
-  task: Task;
-  steps: readonly Step[];
-  snapshot: Snapshot;
-  step: StepTemplate;
-}): string {
-  const map = orFailure(() => expressionMap({ when: step.when ?? 'true' }));
-  if (map instanceof ExpressionFailed) return '';
-  const shown = new Map<string, string>();
-  for (const { root, keys } of map.expressions.get('when')!.reads) {
-    const [name, ...path] = keys;
-    if (keys.includes(null) || (root !== 'context' && root !== 'steps')) continue;
-    const paths = root === 'context' ? sensitive?.context : pathsOfStep(sensitive, name!);
-    const at = root === 'context' ? keys : path;
-    const from = root === 'context' ? task.context : steps.find((one) => one.name === name)?.results?.result;
-    const value = at.reduce<unknown>((value, key) => (isFields(value) ? value[key!] : undefined), from);
-    const text = leadsTo(paths, at) ? HIDDEN : (JSON.stringify(value) ?? 'absent');
-    shown.set([root, ...keys].join('.'), text.length > 60 ? `${text.slice(0, 59)}…` : text);
-  }
-  return [...shown].map(([path, text]) => `${path} is ${text}`).join(', ');
 }
 
 function missingText({ missingSince }: StepFacts): string {

@@ -36,7 +36,7 @@ const CREATOR_HOLDS = `
 const EARLIER_ATTEMPTS = (taskUuid: string, idx: string): string =>
   `select max(h.attempt) n from tasker.history h where t.reruns > 0 and h.task_uuid = ${taskUuid} and h.idx = ${idx}`;
 
-const adding = (name: string, alsoSets: string) => sql(name)`
+const adding = (alsoSets: string) => `
 with new as (
   insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable, attempts, spared, earlier_attempts, rerun)
   select d.task_uuid, d.idx, 'pending', 0, ts.max_attempts, ts.retryable, coalesce(a.n, 0), coalesce(a.n, 0), a.n, t.reruns
@@ -51,9 +51,9 @@ with new as (
 update tasker.task t set n_open = n_open + c.n${alsoSets}
   from (select task_uuid, count(*)::int n from new group by 1) c where t.task_uuid = c.task_uuid`;
 
-const ADD_STEPS = adding('add_steps', '');
+const ADD_STEPS = sql('add_steps')`${adding('')}`;
 /** The task may just have ended with the step that created none. */
-const ADD_ROUTES = adding('add_routes', ', done_at = null');
+const ADD_ROUTES = sql('add_routes')`${adding(', done_at = null')}`;
 
 /** A template step to add to a task. */
 export interface NewStep extends StepKey {

@@ -1,0 +1,36 @@
+import { ExpressionFailed } from '../expressions/expression-error.ts';
+import { expressionMap, orFailure } from '../expressions/expression-map.ts';
+import { isFields } from '../model/json.ts';
+import { HIDDEN, leadsTo } from '../model/sensitive.ts';
+import type { StepTemplate } from '../template/task-template.ts';
+import { pathsOfStep } from './sensitive.ts';
+import type { Step, Task } from './task-view.ts';
+import type { Snapshot } from './template-store.ts';
+
+/** Returns what the condition of a step reads, with the values. Sensitive values are replaced for every reader. */
+export function readsOfCondition({
+  task,
+  steps,
+  snapshot: { sensitive },
+  step,
+}: {
+  task: Task;
+  steps: readonly Step[];
+  snapshot: Snapshot;
+  step: StepTemplate;
+}): string {
+  const map = orFailure(() => expressionMap({ when: step.when ?? 'true' }));
+  if (map instanceof ExpressionFailed) return '';
+  const shown = new Map<string, string>();
+  for (const { root, keys } of map.expressions.get('when')!.reads) {
+    const [name, ...path] = keys;
+    if (keys.includes(null) || (root !== 'context' && root !== 'steps')) continue;
+    const paths = root === 'context' ? sensitive?.context : pathsOfStep(sensitive, name!);
+    const at = root === 'context' ? keys : path;
+    const from = root === 'context' ? task.context : steps.find((one) => one.name === name)?.results?.result;
+    const value = at.reduce<unknown>((value, key) => (isFields(value) ? value[key!] : undefined), from);
+    const text = leadsTo(paths, at) ? HIDDEN : (JSON.stringify(value) ?? 'absent');
+    shown.set([root, ...keys].join('.'), text.length > 60 ? `${text.slice(0, 59)}…` : text);
+  }
+  return [...shown].map(([path, text]) => `${path} is ${text}`).join(', ');
+}
