@@ -1,6 +1,7 @@
 import { readsOfCondition } from '../engine/condition-reads.ts';
 import { handledFailures } from '../engine/decide.ts';
 import type { Engine } from '../engine/engine.ts';
+import { FAILING_STEP } from '../engine/record.ts';
 import type { Pause, Step, StepWait, Task } from '../engine/task-view.ts';
 import { abilityOf, covers } from '../model/announced.ts';
 import { stepUuid } from '../model/ids.ts';
@@ -111,8 +112,10 @@ function stepsByTemplate(steps: readonly Step[]): Map<string, Step[]> {
   return made;
 }
 
-async function reasonOfEnd(engine: Engine, taskUuid: string): Promise<string | null> {
-  return (await engine.getHistory(taskUuid)).findLast((entry) => entry.what === 'fail')?.why ?? null;
+/** Returns who ended a task in `error`, and why. */
+async function reasonOfEnd(engine: Engine, taskUuid: string): Promise<string> {
+  const end = (await engine.getHistory(taskUuid)).findLast((entry) => entry.what === 'fail');
+  return `${end?.who === FAILING_STEP ? 'a step of the type fail' : 'its lifecycle'}: ${end?.why ?? 'unknown reason'}`;
 }
 
 /** Describes the last rerun. */
@@ -337,7 +340,7 @@ function summaryOf(task: Task, steps: StepExplanation[], reason: string | null):
     return `is complete: ${task.completedSteps} of ${task.totalSteps} steps are done, its batches continued without the others: ${others.join('; ')}`;
   }
   if (task.status === 'cancelled') return 'was cancelled';
-  if (task.status === 'error') return `was ended by its lifecycle: ${reason}`;
+  if (task.status === 'error') return `was ended by ${reason}`;
   if (task.status === 'waiting_for_retry') return `waits for the retry of ${list(of('waiting_for_retry'))}`;
   if (task.status === 'blocked_by_failures') {
     return `cannot continue: ${list(of('error'))} failed permanently; an operator must act`;

@@ -1,6 +1,5 @@
 import { ExpressionFailed } from '../expressions/expression-error.ts';
 import { expressionMap, orFailure } from '../expressions/expression-map.ts';
-import { isFields } from '../model/json.ts';
 import { HIDDEN, leadsTo } from '../model/sensitive.ts';
 import type { StepTemplate } from '../template/task-template.ts';
 import { pathsOfStep } from './sensitive.ts';
@@ -28,9 +27,15 @@ export function readsOfCondition({
     const paths = root === 'context' ? sensitive?.context : pathsOfStep(sensitive, name!);
     const at = root === 'context' ? keys : path;
     const from = root === 'context' ? task.context : steps.find((one) => one.name === name)?.results?.result;
-    const value = at.reduce<unknown>((value, key) => (isFields(value) ? value[key!] : undefined), from);
+    const value = at.reduce(memberOf, from);
     const text = leadsTo(paths, at) ? HIDDEN : (JSON.stringify(value) ?? 'absent');
     shown.set([root, ...keys].join('.'), text.length > 60 ? `${text.slice(0, 59)}…` : text);
   }
   return [...shown].map(([path, text]) => `${path} is ${text}`).join(', ');
+}
+
+/** Returns the value of a key of an object, or of an index of a list. Undefined if there is none. */
+function memberOf(value: unknown, key: string | null): unknown {
+  const isOwn = typeof value === 'object' && value !== null && key !== null && Object.hasOwn(value, key);
+  return isOwn ? (value as Record<string, unknown>)[key] : undefined;
 }

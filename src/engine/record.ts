@@ -115,12 +115,15 @@ function isMaker(templates: TemplateStore, { templateId, idx, kind }: Recording)
   return routed && (types[idx] === 'decision' || types[idx] === 'batchable');
 }
 
+/** The actor of an end by a step of the type `fail`, in the history. */
+export const FAILING_STEP = 'fail';
+
 /** Ends the tasks that a step of the type `fail` ends. */
 async function failedTasks(tx: Db, failing: readonly Recording[]): Promise<DecidedTask[]> {
   const reasons = new Map(failing.map(({ taskUuid, failsTask }) => [taskUuid, failsTask!]));
   if (reasons.size === 0) return [];
   const ends = [...reasons].map(([taskUuid, reason]) => ({ taskUuid, state: 'steps_in_process', reason }));
-  const stopped = new Set(await failTasks(tx, ends, 'fail'));
+  const stopped = new Set(await failTasks(tx, ends, FAILING_STEP));
   return ends.map(({ taskUuid }) => {
     return { taskUuid, state: 'error', shown: 'error', waits: 0, ms: 0, stopped: stopped.has(taskUuid) };
   });

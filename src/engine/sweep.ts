@@ -142,9 +142,9 @@ async function takeBackFrom(
     );
   const eventsStored = await storeEventsOfLost(on, lost);
   if (failing.length === 0) return { steps: taken, ended: [], takenFrom: [], queued, eventsStored };
-  const variant = variantOf(on.templates, failing.map(lostWithLastAttempt)) === 'routed' ? 'routed' : 'dynamic';
-  const own = { freeSlots: 0, token: 0, lastRank: -101, variant } as const;
-  const answer = await recordLocked(on, failing.map(lostWithLastAttempt), own);
+  const batch = failing.map(lostWithLastAttempt);
+  const variant = variantOf(on.templates, batch);
+  const answer = await recordLocked(on, batch, { freeSlots: 0, token: 0, lastRank: -101, variant });
   return {
     steps: taken.map((row) => (row.state === 'failing' ? { ...row, state: 'error' } : row)),
     ended: answer.ended,

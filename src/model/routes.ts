@@ -16,6 +16,13 @@ export function handlesFailures(runIf: RunIf | null): boolean {
   return runIf === 'failed' || runIf === 'ended';
 }
 
+const GAVE_UP: ReadonlySet<string> = new Set(['skipped', 'error', 'cancelled']);
+
+/** Returns whether a step in this state, which runs after failures, handles those of its parents. */
+export function stillHandles(state: string): boolean {
+  return !GAVE_UP.has(state);
+}
+
 /** The part of a template's graph that decides which steps run. */
 export interface RouteGraph extends BranchGraph {
   /** The steps that each step waits for besides its parents. */
@@ -52,8 +59,6 @@ export interface Consequences {
 
 const COMPLETED: ReadonlySet<string> = new Set(['complete', 'resolved_manually']);
 const OVER: ReadonlySet<string> = new Set([...COMPLETED, 'cancelled', 'skipped']);
-/** The states of a step that cannot handle a failure any more. */
-const GAVE_UP: ReadonlySet<string> = new Set(['skipped', 'error', 'cancelled']);
 
 /** How the steps that were made from one template step have ended. */
 interface Ending {
@@ -85,7 +90,7 @@ export function consequencesOf(
     isWorkerIndex(idx) && batches.get(templateIndex(idx))?.failureStrategy !== 'fail_fast';
   const isHandled = (idx: number) =>
     graph.children[idx]!.some(
-      (child) => handlesFailures(graph.runIf[child]!) && (made.get(child) ?? []).some((one) => !GAVE_UP.has(one.state)),
+      (child) => handlesFailures(graph.runIf[child]!) && (made.get(child) ?? []).some((one) => stillHandles(one.state)),
     );
   const found: Consequences = { changes: [], handled: new Set(), open: 0, blocking: 0 };
   const endings = new Map<number, Ending>();

@@ -19,7 +19,8 @@ export function hasExpressions({ template, evaluated }: DispatchedStep): boolean
 }
 
 /**
- * Evaluates the expressions of a step before it starts: `when`, and then `inputs` and `message`. Returns a promise if a failure, or a result that was too large to be loaded with the step, must be read.
+ * Evaluates the expressions of a step before it starts: `when`, and then `inputs` and `message`. Returns a promise if they read
+ * a failure, or a result that was too large to be loaded with the step.
  */
 export function evaluateStart(step: DispatchedStep): BeforeStart | Promise<BeforeStart> {
   const { inputs } = step.template;

@@ -1,5 +1,5 @@
 import { grouped } from '../../model/grouped.ts';
-import { handlesFailures } from '../../model/routes.ts';
+import { handlesFailures, stillHandles } from '../../model/routes.ts';
 import type { TemplateGraph } from '../../template/template-graph.ts';
 import type { TaskWait } from '../overview/task-waits.ts';
 import type { TaskSnapshot } from '../tasker.ts';
@@ -203,12 +203,9 @@ function currentSpans(step: Step, parts: StepParts, last: HistoryEntry | undefin
   }
 }
 
-/** The states of a step that does not handle a failure any more. */
-const GAVE_UP: ReadonlySet<string> = new Set(['skipped', 'error', 'cancelled']);
-
 function routesOf({ steps, graph }: TimelineParts): Set<string> {
   const routes = steps.filter(({ templateStepName: name, currentState: state }) => {
-    return handlesFailures(graph.runIf[graph.indexOf.get(name)!]!) && !GAVE_UP.has(state);
+    return handlesFailures(graph.runIf[graph.indexOf.get(name)!]!) && stillHandles(state);
   });
   return new Set(routes.map(({ templateStepName }) => templateStepName));
 }

@@ -211,11 +211,11 @@ async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
     if (/step_resolve|task_redrive/.test(running.action)) await outcome;
   }
   const all = await Promise.all(outcomes);
-  // A resolved step was decided on its own.
-  const retried = outcomes.length === 0 || !/retry|reset|redrive/.test(running.action) ? [] : all;
-  await decideLocked({ tx, templates: on.engine.templates }, [
-    ...new Set(retried.filter(({ outcome }) => outcome === 'done').map(({ taskUuid }) => taskUuid)),
-  ]);
+  // Other actions end the task, or have already decided the steps after the one that they changed.
+  if (/retry|reset|redrive/.test(running.action)) {
+    const done = all.filter(({ outcome }) => outcome === 'done').map(({ taskUuid }) => taskUuid);
+    await decideLocked({ tx, templates: on.engine.templates }, [...new Set(done)]);
+  }
   if (running.action === 'task_redrive') await closeAll(tx, on, { outcomes: all, judged });
   return all;
 }

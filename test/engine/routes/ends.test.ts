@@ -50,7 +50,7 @@ describe('a step of the type fail', () => {
     expect(status).toBe('error');
     expect(states).toEqual({ price: 'complete', work: 'cancelled', abort: 'complete', clean: 'cancelled' });
     const { summary } = await tasker.why(taskUuid);
-    expect(summary).toContain('too much: 7 of Ada');
+    expect(summary).toBe('was ended by a step of the type fail: too much: 7 of Ada');
     await invariants(shared.sql);
   });
 
@@ -81,7 +81,9 @@ describe('on_blocked: error', () => {
     );
     expect(status).toBe('error');
     expect(states).toEqual({ a: 'cancelled', b: 'complete', c: 'cancelled' });
-    expect((await tasker.why(taskUuid)).summary).toContain('blocked by failures of a');
+    expect((await tasker.why(taskUuid)).summary).toBe(
+      'was ended by its lifecycle: blocked by failures of a (on_blocked: error)',
+    );
     await invariants(shared.sql);
   });
 
