@@ -72,7 +72,7 @@ test('a result is certain only along an unbroken chain of steps that run after s
     expectTypeOf(steps.large).toEqualTypeOf<{ vip: boolean } | undefined>();
     return { cents: steps.price.cents, id: steps.charge?.id };
   });
-  // @ts-expect-error there is no such end
+  // @ts-expect-error `succeeded` is not one of the ends
   made.step('x', { after: ['charge'], run_if: 'succeeded', run: () => ({}) });
 });
 
