@@ -15,6 +15,8 @@ steps:
     dependencies: [price]
     inputs: { amount: steps.price.cents / 100, currency: context.currency }
   - { name: ship, handler: ship, dependencies: [charge] }
+  - { name: large, handler: sign, dependencies: [price], when: steps.price.cents > 100, inputs: { of: steps.price.cents } }
+  - { name: stop, type: fail, dependencies: [price], when: context.bad, message: "no {{ context.n }} of {{ task.name }}" }
 output: { tracking: steps.ship.no }
 `;
 
@@ -44,6 +46,16 @@ describe('tasker template eval', () => {
       '{"n":2}',
     );
     expect(given).toMatchObject({ code: 0, stdout: 'expression: false\n' });
+  });
+
+  it('evaluates the condition of a step before its inputs, and the expressions of its message', async () => {
+    const large = await evaluate('--step', 'large', '--results', '{"price":{"cents":7}}');
+    expect(large).toMatchObject({ code: 0, stdout: 'when: false\ninputs.of: 7\n' });
+    const stop = await evaluate('--step', 'stop', '--context', '{"bad":"yes","n":3}');
+    expect(stop).toMatchObject({
+      code: 1,
+      stdout: 'when: error: the condition is "yes"; it must be true or false\nmessage.1: 3\nmessage.2: "order"\n',
+    });
   });
 
   it('exits 1 if an expression fails or is wrong at its place, and names what is wrong', async () => {

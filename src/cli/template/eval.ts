@@ -2,6 +2,7 @@ import { TaskerError } from '../../errors.ts';
 import { checkExpression } from '../../expressions/check-expression.ts';
 import type { ExpressionValues, TaskValues } from '../../expressions/expression.ts';
 import { ExpressionError, ExpressionFailed } from '../../expressions/expression-error.ts';
+import { messageParts } from '../../expressions/message.ts';
 import { describeUnknown } from '../../model/near-names.ts';
 import { scopeIn } from '../../template/expression-scope.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
@@ -38,8 +39,11 @@ export async function templateEval(wanted: string, options: EvalOptions): Promis
   };
   const scope = scopeIn(template, options.step);
   const evaluated = Object.entries(texts).map(([name, text]): Evaluated => {
+    const condition = name === 'when';
     try {
-      return { name, text, value: checkExpression(text, scope).evaluate(values) };
+      const value = checkExpression(text, { ...scope, condition }).evaluate(values);
+      if (!condition || typeof value === 'boolean') return { name, text, value };
+      return { name, text, error: `the condition is ${JSON.stringify(value)}; it must be true or false` };
     } catch (error) {
       if (!(error instanceof ExpressionError || error instanceof ExpressionFailed)) throw error;
       return { name, text, error: error.message };
@@ -61,8 +65,17 @@ function textsOf({ steps, output }: TaskTemplate, { step: wanted, expression }: 
     throw new TaskerError('bad_request', describeUnknown('step', [wanted], names));
   }
   if (expression !== undefined) return { expression };
-  const [key, texts] = step ? (['inputs', step.inputs] as const) : (['output', output] as const);
-  return Object.fromEntries(Object.entries(texts ?? {}).map(([name, text]) => [`${key}.${name}`, text]));
+  const named = (key: string, texts: Record<string, string> | null) =>
+    Object.entries(texts ?? {}).map(([name, text]) => [`${key}.${name}`, text] as const);
+  if (!step) return Object.fromEntries(named('output', output));
+  const inMessage = messageParts(step.message ?? '').flatMap((part) =>
+    typeof part === 'string' ? [] : part.expression,
+  );
+  return Object.fromEntries([
+    ...(step.when === null ? [] : [['when', step.when] as const]),
+    ...named('inputs', step.inputs),
+    ...inMessage.map((text, i) => [`message.${i + 1}`, text] as const),
+  ]);
 }
 
 /** The values of a task that does not exist. */
