@@ -47,7 +47,7 @@ export function addTemplateCommands(program: Command): void {
     .description(
       "evaluate the expressions of a step, or of the template's output, with given values. Exits 1 if one of them fails",
     )
-    .option('--step <name>', 'the step whose inputs are evaluated; default: the output')
+    .option('--step <name>', 'the step whose condition, inputs and message are evaluated; default: the output')
     .option('--expression <text>', 'evaluate this expression instead, where the step or the output is')
     .option('--context <json>', "the task's context: JSON, @file, or - for standard input", '{}')
     .option('--results <json>', 'the results of steps by their names: JSON, @file, or -', '{}')
