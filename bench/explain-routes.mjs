@@ -25,6 +25,12 @@ const ROUTES = [
   },
   { name: 'ledger', handler: 'work', depends_on: ['ship', 'sorry'], run_if: 'ended' },
 ];
+const JOIN = [
+  { name: 'fast', handler: 'work' },
+  { name: 'slow', handler: 'slow' },
+  { name: 'late', type: 'timer', timer: { for: '1h' } },
+  { name: 'first', handler: 'work', depends_on: ['fast', 'slow', 'late'], join: 'any' },
+];
 const BRANCHES = [
   { name: 'first', handler: 'charge' },
   { name: 'route', type: 'decision', handler: 'route', depends_on: ['first'], run_if: 'ended' },
@@ -39,6 +45,7 @@ const BRANCHES = [
 export async function everyRoute(url, probe) {
   const handlers = [
     defineHandler('work', {}, async () => ({ ok: true })),
+    defineHandler('slow', {}, () => new Promise((resolve) => setTimeout(resolve, 50, { ok: true }))),
     defineHandler('charge', {}, ({ context }) => {
       if (context.getInput('fails')) throw new PermanentError('no money');
       return { ok: true };
@@ -58,6 +65,7 @@ export async function everyRoute(url, probe) {
   ];
   const templates = [
     ['routes', ROUTES],
+    ['join', JOIN],
     ['branches', BRANCHES],
   ].map(([name, steps]) => mustParseTemplate(JSON.stringify({ ...FIELDS, name, steps })));
   const options = { databaseUrl: url, templates, handlers, namespaces: ['bench'], logger: silentLogger };
@@ -73,6 +81,7 @@ export async function everyRoute(url, probe) {
   await probe.query('analyze');
   for (const fails of [true, false]) {
     await run('routes', 500, { large: !fails, fails });
+    await run('join', 200, {});
     for (const chooses of [true, false]) await run('branches', 100, { fails, chooses });
   }
   const [again] = await run('branches', 1, { fails: true, chooses: true });

@@ -21,7 +21,8 @@
 --
 -- This variant is for templates with conditions and routes. It also has kind 6: skipped, which spends no attempt. The
 -- counter `remaining` of a step that would be skipped, as things are, is greater by 2^20, so it never becomes ready here.
--- `decided` lists the recordings after which the program must compute what follows (src/engine/decide.ts).
+-- `decided` lists the recordings after which the program must compute what follows (src/engine/decide.ts): the counter of a
+-- child has reached 2^20, or less, because several parents of a `join: any` completed at once.
 with done as (
   update tasker.step s set
     state = case d.kind when 0 then 'complete'::tasker.step_state when 3 then 'enqueued'
@@ -141,7 +142,7 @@ select child.*, ended.*, rest.*
                  + (count(*) filter (where state = 'enqueued'))::int queued,
                (select array_agg(distinct ord)::text
                   from (select ord from done where state = 'skipped' or (state = 'error' and not closed)
-                        union all select ord from k where remaining > 0 and remaining & 1048575 = 0) y) decided,
+                        union all select ord from k where remaining between 524288 and 1048576) y) decided,
                json_agg(json_build_object('ord', ord, 'state', state, 'attempts', attempts, 'spared', spared,
                                           'maxAttempts', max_attempts))
                  filter (where kind <> 0)::text uncompleted

@@ -21,7 +21,8 @@
 --
 -- This variant is for templates with conditions and routes. It also has kind 6: skipped, which spends no attempt. The
 -- counter `remaining` of a step that would be skipped, as things are, is greater by 2^20, so it never becomes ready here.
--- `decided` lists the recordings after which the program must compute what follows (src/engine/decide.ts).
+-- `decided` lists the recordings after which the program must compute what follows (src/engine/decide.ts): the counter of a
+-- child has reached 2^20, or less, because several parents of a `join: any` completed at once.
 --
 -- This variant stores domain events with the steps. An event that announces another attempt, or the end of the attempts,
 -- is stored only if the recording had that outcome.
@@ -156,7 +157,7 @@ select child.*, ended.*, rest.*
                  + (count(*) filter (where state = 'enqueued'))::int queued,
                (select array_agg(distinct ord)::text
                   from (select ord from done where state = 'skipped' or (state = 'error' and not closed)
-                        union all select ord from k where remaining > 0 and remaining & 1048575 = 0) y) decided,
+                        union all select ord from k where remaining between 524288 and 1048576) y) decided,
                tasker.iso(statement_timestamp()) "recordedAt",
                json_agg(json_build_object('ord', ord, 'state', state, 'attempts', attempts, 'spared', spared,
                                           'maxAttempts', max_attempts))

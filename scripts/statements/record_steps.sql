@@ -19,7 +19,8 @@ dynamic|-- has a cost, so other templates have a variant without it.
 routed|--
 routed|-- This variant is for templates with conditions and routes. It also has kind 6: skipped, which spends no attempt. The
 routed|-- counter `remaining` of a step that would be skipped, as things are, is greater by 2^20, so it never becomes ready here.
-routed|-- `decided` lists the recordings after which the program must compute what follows (src/engine/decide.ts).
+routed|-- `decided` lists the recordings after which the program must compute what follows (src/engine/decide.ts): the counter of a
+routed|-- child has reached 2^20, or less, because several parents of a `join: any` completed at once.
 events|--
 events|-- This variant stores domain events with the steps. An event that announces another attempt, or the end of the attempts,
 events|-- is stored only if the recording had that outcome.
@@ -206,7 +207,7 @@ select child.*, ended.*, rest.*
                  + (count(*) filter (where state = 'enqueued'))::int queued,
 routed|               (select array_agg(distinct ord)::text
 routed|                  from (select ord from done where state = 'skipped' or (state = 'error' and not closed)
-routed|                        union all select ord from k where remaining > 0 and remaining & 1048575 = 0) y) decided,
+routed|                        union all select ord from k where remaining between 524288 and 1048576) y) decided,
 events|               tasker.iso(statement_timestamp()) "recordedAt",
 given|               (select json_agg(json_build_object('ord', ord, 'endedAt', tasker.iso(ended_at)))::text from w) "waitEnds",
                json_agg(json_build_object('ord', ord, 'state', state, 'attempts', attempts, 'spared', spared,

@@ -1,11 +1,11 @@
 import { readsOfCondition } from '../engine/condition-reads.ts';
-import { handledFailures } from '../engine/decide.ts';
+import { failuresOf } from '../engine/decide.ts';
 import type { Engine } from '../engine/engine.ts';
 import { FAILING_STEP } from '../engine/record.ts';
 import type { Pause, Step, StepWait, Task } from '../engine/task-view.ts';
 import { abilityOf, covers } from '../model/announced.ts';
 import { stepUuid } from '../model/ids.ts';
-import { handlesFailures } from '../model/routes.ts';
+import { handlesFailures, neededNoMore } from '../model/routes.ts';
 import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts';
 import { missingHandlers } from '../store/missing-handlers.ts';
 import type { StepTemplate } from '../template/task-template.ts';
@@ -61,6 +61,7 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
   const reason = task.status === 'error' ? await reasonOfEnd(engine, taskUuid) : null;
   const liveWorkers = workers.filter((worker) => worker.living && worker.namespaces.includes(task.namespace));
   const made = stepsByTemplate(steps);
+  const needless = neededNoMore(graph, steps);
   const facts = graph.names.map((_, idx): StepFacts => {
     const step = template.steps[idx]!;
     const { callable, resolver } = step.handler;
@@ -87,6 +88,7 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
       routes: graph.children[idx]!.filter((child) => handlesFailures(graph.runIf[child]!)).map(
         (child) => graph.names[child]!,
       ),
+      takenBy: graph.names[needless.get(idx) ?? -1],
       handled,
       whenReads: () => readsOfCondition({ task, steps, snapshot, step }),
     };
@@ -188,6 +190,8 @@ interface StepFacts {
   above: Step[];
   /** The names of the steps after it that run after its failure. */
   routes: string[];
+  /** The join after it that began with the result of another step. */
+  takenBy: string | undefined;
   /** The ids of the failed steps whose failure is handled. */
   handled: ReadonlySet<string>;
   /** The values that its condition read, as text. */
@@ -225,6 +229,7 @@ function reasonOf(step: Step, facts: StepFacts): string {
         return `waits for another batch worker to end: at most ${template.batchConfig.parallelism} of ${template.name} run at the same time (parallelism)`;
       }
       const stuck = open.filter((parent) => parent.currentState === 'error');
+      if (template.join === 'any') return waitForFirst(open, stuck);
       return stuck.length > 0
         ? `waits for ${list(open.map(nameOf))}; ${list(stuck.map(nameOf))} failed, so it cannot run until an operator acts`
         : `waits for ${list(open.map(nameOf))}`;
@@ -256,7 +261,8 @@ function reasonOf(step: Step, facts: StepFacts): string {
       return `${attempt} failed (${error}); next attempt at ${step.nextRetryAt}${task.paused ? ', or when the pause ends' : ''}`;
     case 'error':
       if (facts.handled.has(step.stepUuid)) {
-        return `failed permanently in ${attempt}: ${error}; the failure is handled by ${list(facts.routes)}`;
+        const by = facts.takenBy ?? list(facts.routes);
+        return `failed permanently in ${attempt}: ${error}; the failure is handled by ${by}`;
       }
       return isTolerated(template)
         ? `failed permanently in ${attempt}: ${error}; its batch continues without it (${template.batchConfig?.failureStrategy})`
@@ -268,6 +274,7 @@ function reasonOf(step: Step, facts: StepFacts): string {
     case 'skipped':
       return explainSkip(step, facts);
     case 'cancelled':
+      if (facts.takenBy !== undefined) return `was cancelled, because ${facts.takenBy} began without it (join: any)`;
       return task.status === 'cancelled' || task.status === 'error'
         ? 'was cancelled with its task'
         : 'was cancelled when another worker of its batch failed (fail_fast)';
@@ -277,8 +284,15 @@ function reasonOf(step: Step, facts: StepFacts): string {
   }
 }
 
+function waitForFirst(open: readonly Step[], stuck: readonly Step[]): string {
+  const [names, failed] = [list(open.map(nameOf)), list(stuck.map(nameOf))];
+  if (stuck.length === 0) return open.length === 1 ? `waits for ${names}` : `waits for the first of ${names}`;
+  if (stuck.length < open.length) return `waits for the first of ${names}; ${failed} failed`;
+  return `waits for the first of ${names}; ${failed} failed, so it cannot run until an operator acts`;
+}
+
 /** Explains why a step was skipped: because of its condition, or because of how its parents ended. */
-function explainSkip(step: Step, { template, above, whenReads }: StepFacts): string {
+function explainSkip(step: Step, { template, above, takenBy, whenReads }: StepFacts): string {
   // Only a step that was claimed has evaluated its condition.
   if (template.when !== null && step.lastAttemptedAt !== null) {
     const reads = whenReads();
@@ -292,14 +306,16 @@ function explainSkip(step: Step, { template, above, whenReads }: StepFacts): str
     ...(failed.length > 0 ? [`${list(failed)} failed`] : []),
     ...(skipped.length > 0 ? [`${list(skipped)} ${skipped.length === 1 ? 'was' : 'were'} skipped`] : []),
   ];
+  if (takenBy !== undefined && reasons.length === 0) {
+    return `was skipped, because ${takenBy} began without it (join: any)`;
+  }
   const why = runIf === 'failed' ? 'no step before it failed' : reasons.join(' and ');
   return `was skipped, because ${why || 'of the steps before it'} (run_if: ${runIf})`;
 }
 
 /** Returns the ids of the failed steps of a task whose failure is handled. */
 async function handledSteps(engine: Engine, taskUuid: string): Promise<Set<string>> {
-  const on = { tx: engine.database, templates: engine.templates };
-  const handled = (await handledFailures(on, [taskUuid])).get(taskUuid) ?? new Set<number>();
+  const { handled } = await failuresOf({ tx: engine.database, templates: engine.templates }, taskUuid);
   return new Set([...handled].map((idx) => stepUuid(taskUuid, idx)));
 }
 

@@ -3885,6 +3885,8 @@ export interface TaskGraphNode {
   handler: string;
   /** The ends of its dependencies after which the step runs. Null if the template does not say. */
   run_if: 'complete' | 'not_failed' | 'failed' | 'ended' | null;
+  /** any: the step starts when the first of its dependencies completes. Null if the template does not say. */
+  join: 'all' | 'any' | null;
   /** The expression that decides whether the step is skipped. Null if it has none. */
   when: string | null;
   /** Null if a decision or an analyzer may create the step. */
@@ -4333,6 +4335,8 @@ export interface TemplateGraph {
     callable: string;
     /** The ends of its dependencies after which the step runs. Null if the template does not say. */
     run_if: 'complete' | 'not_failed' | 'failed' | 'ended' | null;
+    /** any: the step starts when the first of its dependencies completes. Null if the template does not say. */
+    join: 'all' | 'any' | null;
     /** The expression that decides whether the step is skipped. Null if it has none. */
     when: string | null;
   }[];

@@ -90,7 +90,7 @@ export const serverProcess = {
         configuration: userFields('public'),
       })
       .register(NAMES, { id: 'ServerConfig' }),
-    mcp: { name: 'system_config', description: 'Returns the effective configuration, with secrets hidden.' },
+    mcp: { name: 'system_config', description: 'Returns the effective configuration.' },
   }),
 } as const satisfies Record<string, Verb>;
 

@@ -1,7 +1,7 @@
 import type { Db } from '../db/statement.ts';
 import { bornSteps } from '../model/branches.ts';
 import { isWorkerIndex, templateIndex } from '../model/ids.ts';
-import { type BatchNow, type Consequences, consequencesOf, routesToCreate } from '../model/routes.ts';
+import { type BatchNow, type Consequences, consequencesOf, routesToCreate, type StepNow } from '../model/routes.ts';
 import { recountBatches, releaseWorkers } from '../store/batches.ts';
 import {
   batchesOfTasks,
@@ -10,6 +10,7 @@ import {
   decideSteps,
   type RoutedTask,
   routedTasks,
+  stopSteps,
 } from '../store/decide.ts';
 import { addRoutes } from '../store/expand-tasks.ts';
 import { failTasks } from '../store/stale-tasks.ts';
@@ -17,7 +18,7 @@ import type { TemplateStore } from './template-store.ts';
 
 /** A task after its steps were decided. */
 export interface DecidedTask extends CountedTask {
-  /** Whether a running step was stopped, because the task ended. */
+  /** Whether a running step was stopped, because the task ended or a join has started. */
   stopped: boolean;
 }
 
@@ -44,6 +45,8 @@ export async function decideLocked(
   if (taskUuids.length === 0) return { tasks: [], queued: 0 };
   const found = await readDecided({ tx, templates }, taskUuids);
   if (found.length === 0) return { tasks: [], queued: 0 };
+  const losers = found.flatMap(({ taskUuid, stopped }) => stopped.map((idx) => ({ taskUuid, idx })));
+  const interrupted = new Set(losers.length > 0 ? await stopSteps(tx, losers) : []);
   const changes = found.flatMap(({ taskUuid, changes }) => changes.map((change) => ({ taskUuid, ...change })));
   if (changes.length > 0) await decideSteps(tx, changes);
   let queued = changes.filter(({ state }) => state === 'enqueued').length;
@@ -54,7 +57,8 @@ export async function decideLocked(
       return { taskUuid, open, blocking, ready };
     }),
   );
-  const withBatches = [...new Set(changes.filter(({ idx }) => isWorkerIndex(idx)).map(({ taskUuid }) => taskUuid))];
+  const ofBatches = [...changes, ...losers].filter(({ idx }) => isWorkerIndex(idx));
+  const withBatches = [...new Set(ofBatches.map(({ taskUuid }) => taskUuid))];
   if (withBatches.length > 0) {
     await recountBatches(tx, withBatches);
     for (const [taskUuid, released] of await releaseWorkers(tx, withBatches)) {
@@ -63,7 +67,9 @@ export async function decideLocked(
       Object.assign(task, { state: 'steps_in_process', shown: 'steps_in_process' });
     }
   }
-  return { tasks: await withEnds({ tx, templates }, found, counted), queued };
+  const tasks = await withEnds({ tx, templates }, found, counted);
+  for (const task of tasks) task.stopped ||= interrupted.has(task.taskUuid);
+  return { tasks, queued };
 }
 
 /** Ends the blocked tasks whose templates ask for it. */
@@ -92,22 +98,37 @@ async function withEnds(
   });
 }
 
+/** The failures of a task after which a step runs instead of the failed one. */
+export type Failures = Pick<Consequences, 'handled' | 'routeFailed'>;
+
+const NONE: Failures = { handled: new Set(), routeFailed: new Set() };
+
 /**
- * Returns the failed steps of these tasks whose failure is handled, by task. Tasks without any are omitted. Call it after
- * lockTasks.
+ * Returns the failures of a task that are handled, or were until their route failed. There are none if its template has no
+ * routes, or if it was cancelled. Call it after lockTasks.
  */
-export async function handledFailures(
+export async function failuresOf(on: { tx: Db; templates: TemplateStore }, taskUuid: string): Promise<Failures> {
+  return (await failuresIn(on, [taskUuid])).get(taskUuid) ?? NONE;
+}
+
+/** Returns the failures of {@link failuresOf} of several tasks, by task. Tasks whose templates have no routes are omitted. */
+export async function failuresIn(
   on: { tx: Db; templates: TemplateStore },
   taskUuids: readonly string[],
-): Promise<Map<string, ReadonlySet<number>>> {
+): Promise<Map<string, Failures>> {
   const tasks = await withTemplates(on, await routedTasks(on.tx, taskUuids));
+  return failuresAmong(on, tasks);
+}
+
+/** Returns the failures of {@link failuresIn} for steps that the caller has read, or as they were at another time. */
+export async function failuresAmong(
+  on: { tx: Db; templates: TemplateStore },
+  tasks: readonly { taskUuid: string; templateId: number; steps: readonly StepNow[] }[],
+): Promise<Map<string, Failures>> {
   const batches = await batchesIn(on, tasks);
-  const found = new Map<string, ReadonlySet<number>>();
-  for (const { taskUuid, templateId, steps } of tasks) {
-    const { handled } = consequencesOf(on.templates.get(templateId).graph, steps, batches.get(taskUuid) ?? new Map());
-    if (handled.size > 0) found.set(taskUuid, handled);
-  }
-  return found;
+  const consequences = ({ taskUuid, templateId, steps }: (typeof tasks)[number]) =>
+    consequencesOf(on.templates.get(templateId).graph, steps, batches.get(taskUuid) ?? new Map());
+  return new Map(tasks.map((task) => [task.taskUuid, consequences(task)]));
 }
 
 /** Reads tasks, creates the routes of decisions and analyzers that created nothing, and computes the consequences. */
@@ -143,7 +164,7 @@ async function withTemplates(
 
 async function batchesIn(
   { tx, templates }: { tx: Db; templates: TemplateStore },
-  tasks: readonly RoutedTask[],
+  tasks: readonly Pick<RoutedTask, 'taskUuid' | 'templateId'>[],
 ): Promise<Map<string, Map<number, BatchNow>>> {
   const dynamic = tasks.filter(({ templateId }) => templates.get(templateId).graph.dynamic);
   const found = new Map<string, Map<number, BatchNow>>();
@@ -164,12 +185,13 @@ async function batchesIn(
 async function createRoutes(
   { tx, templates }: { tx: Db; templates: TemplateStore },
   { taskUuid, templateId, steps }: RoutedTask,
-  { changes }: Consequences,
+  { changes, stopped, handled }: Consequences,
 ): Promise<boolean> {
   const { graph } = templates.get(templateId);
-  const skipped = new Set(changes.flatMap(({ idx, state }) => (state === 'skipped' ? [idx] : [])));
-  const decided = steps.map((step) => (skipped.has(step.idx) ? { ...step, state: 'skipped' } : step));
-  const wanted = routesToCreate(graph, decided);
+  const changed = new Map(changes.map(({ idx, state }) => [idx, state]));
+  for (const idx of stopped) changed.set(idx, 'skipped');
+  const decided = steps.map((step) => ({ ...step, state: changed.get(step.idx) ?? step.state }));
+  const wanted = routesToCreate(graph, decided, { handled });
   if (wanted.length === 0) return false;
   const existing = new Set(steps.map(({ idx }) => templateIndex(idx)));
   const born = bornSteps(graph, wanted, existing);

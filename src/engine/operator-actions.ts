@@ -25,7 +25,7 @@ import { type FailingStepRow, failingSteps, retryWaitingStep } from '../store/re
 import type { StepKey } from '../store/step-key.ts';
 import { getTasks, lockTasks } from '../store/tasks.ts';
 import { openWaits } from '../store/waits/read.ts';
-import { decideLocked, handledFailures } from './decide.ts';
+import { decideLocked, failuresOf } from './decide.ts';
 import { grow, growthOf } from './record.ts';
 import type { TemplateStore } from './template-store.ts';
 
@@ -153,7 +153,8 @@ export async function retryTask(engine: Expanding, taskUuid: string, options: Op
 }
 
 /**
- * Retries the steps of a locked task that failed or wait for a retry, except for handled failures. Returns these steps.
+ * Retries the steps of a locked task that failed or wait for a retry, except for failures that are handled or were until
+ * their route failed. Returns these steps.
  */
 export async function retryFailures(
   tx: Db,
@@ -163,8 +164,8 @@ export async function retryFailures(
 ): Promise<FailingStepRow[]> {
   const on = { tx, templates: engine.templates };
   const failing = await failingSteps(tx, [taskUuid]);
-  const handled = (await handledFailures(on, [taskUuid])).get(taskUuid);
-  const open = failing.filter(({ idx }) => !handled?.has(idx));
+  const { handled, routeFailed } = await failuresOf(on, taskUuid);
+  const open = failing.filter(({ idx }) => !handled.has(idx) && !routeFailed.has(idx));
   const done = await Promise.all(open.map((step) => retryLocked(tx, step, operator)));
   const retried = open.filter((_, i) => done[i]);
   if (retried.length > 0) await decideLocked(on, [taskUuid]);
@@ -251,17 +252,24 @@ export async function settleLocked(
   return tasks[0]?.state ?? taskState;
 }
 
-/** Rejects an action on a step whose failure is handled, because other steps have run in its place. */
+/**
+ * Rejects an action on a step whose failure is handled, because other steps have run in its place. If such a step has
+ * failed, the failed step can be finished by hand, but not be run on its own.
+ */
 async function refuseHandled(
   tx: Db,
   { engine, step: { taskUuid, idx }, action }: { engine: Expanding; step: StepKey; action: string },
 ): Promise<void> {
-  const handled = await handledFailures({ tx, templates: engine.templates }, [taskUuid]);
-  if (!handled.get(taskUuid)?.has(idx)) return;
+  const { handled, routeFailed } = await failuresOf({ tx, templates: engine.templates }, taskUuid);
+  const runsAgain = action === 'reset' || action === 'retry';
+  if (!handled.has(idx) && !(runsAgain && routeFailed.has(idx))) return;
   const name = (await getStep(tx, taskUuid, idx))?.name;
+  const why = handled.has(idx)
+    ? 'its failure is handled by a step after it'
+    : 'a route after its failure has run and failed';
   throw new TaskerError(
     'illegal_transition',
-    `step ${name} of task ${taskUuid} cannot be ${past(action)}: its failure is handled by a step after it; run it and the steps after it again with \`tasker task rerun ${taskUuid} --from ${name}\``,
+    `step ${name} of task ${taskUuid} cannot be ${past(action)}: ${why}; run it and the steps after it again with \`tasker task rerun ${taskUuid} --from ${name}\``,
   );
 }
 

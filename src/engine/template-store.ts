@@ -522,12 +522,18 @@ function hasWaits({ steps }: TaskTemplate): boolean {
   return steps.some((step) => waitsByType(step.type));
 }
 
+/** The value of `remaining` with which a step begins. */
+function countedParents({ parents, runIf, joins }: TemplateGraph, idx: number): number {
+  if (joins.has(idx)) return HELD + 1;
+  return parents[idx]!.length + (runIf[idx] === 'failed' ? HELD : 0);
+}
+
 function storedGraph(template: TaskTemplate, graph: TemplateGraph) {
   return {
     steps: template.steps.map((step, idx) => ({
       name: step.name,
       callable: step.handler.callable,
-      parents: graph.parents[idx]!.length + (graph.runIf[idx] === 'failed' ? HELD : 0),
+      parents: countedParents(graph, idx),
       initial: graph.initial[idx]!,
       maxAttempts: step.retry.maxAttempts,
       retryable: step.retry.retryable,

@@ -1,5 +1,5 @@
 import type { Db } from '../db/statement.ts';
-import { HELD } from '../model/routes.ts';
+import { HELD, type StepNow } from '../model/routes.ts';
 import { queueIdOf } from './queue-id.ts';
 import { columns, sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
@@ -8,9 +8,10 @@ import type { StepKey } from './step-key.ts';
 // started must not become ready.
 const ROUTED_TASKS = sql('routed_tasks')`
 select t.task_uuid "taskUuid", t.template_id "templateId", t.state::text,
-       array_agg(s.idx)::text idxs, array_agg(s.state::text)::text states, array_agg(s.remaining)::text remaining
+       array_agg(s.idx)::text idxs, array_agg(s.state::text)::text states, array_agg(s.remaining)::text remaining,
+       case when t.reruns > 0 then array_agg(coalesce(s.rerun, 0))::text end reruns
   from tasker.task t join tasker.template m on m.id = t.template_id and m.routed
- cross join lateral (select idx, state, remaining from tasker.step x where x.task_uuid = t.task_uuid offset 0) s
+ cross join lateral (select idx, state, remaining, rerun from tasker.step x where x.task_uuid = t.task_uuid offset 0) s
  where t.task_uuid = any ($1::uuid[]) and t.verdict is null
    and not exists (select 1 from tasker.wait w where w.task_uuid = t.task_uuid and w.idx = -1 and w.ended_at is null)
  group by t.task_uuid order by t.task_uuid`;
@@ -25,7 +26,7 @@ export interface RoutedTask {
   templateId: number;
   /** As stored, before anything is decided. */
   state: string;
-  steps: { idx: number; state: string; remaining: number }[];
+  steps: StepNow[];
 }
 
 /**
@@ -33,12 +34,22 @@ export interface RoutedTask {
  * Call it after lockTasks.
  */
 export async function routedTasks(db: Db, taskUuids: readonly string[]): Promise<RoutedTask[]> {
-  type Row = Omit<RoutedTask, 'steps'> & { idxs: string; states: string; remaining: string };
+  type Row = Omit<RoutedTask, 'steps'> & {
+    idxs: string;
+    states: string;
+    remaining: string;
+    reruns: string | null;
+  };
   const { rows } = await db.query<Row>(ROUTED_TASKS, [`{${taskUuids.join(',')}}`]);
-  return rows.map(({ idxs, states, remaining, ...task }) => {
-    const [indexes, counts] = [idxs, remaining].map((list) => list.slice(1, -1).split(',').map(Number));
+  const numbers = (list: string) => list.slice(1, -1).split(',').map(Number);
+  return rows.map(({ idxs, states, remaining, reruns, ...task }) => {
+    const counts = numbers(remaining);
     const names = states.slice(1, -1).split(',');
-    return { ...task, steps: indexes!.map((idx, i) => ({ idx, state: names[i]!, remaining: counts![i]! })) };
+    const runs = reruns === null ? undefined : numbers(reruns);
+    const steps = numbers(idxs).map((idx, i) => {
+      return { idx, state: names[i]!, remaining: counts[i]!, rerun: runs?.[i] ?? 0 };
+    });
+    return { ...task, steps };
   });
 }
 
@@ -60,14 +71,14 @@ with s as (
   update tasker.step s set state = d.state, remaining = d.remaining,
          done_at = case d.state when 'skipped' then statement_timestamp() else s.done_at end
     from unnest($1::uuid[], $2::int[], $3::tasker.step_state[], $4::int[]) d (task_uuid, idx, state, remaining)
-   where s.task_uuid = any (array[d.task_uuid]) and s.idx = d.idx and s.state = 'pending'
+   where s.task_uuid = any (array[d.task_uuid]) and s.idx = d.idx and s.state in ('pending', 'skipped')
   returning s.task_uuid, s.idx, s.state)
 insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
 select ${queueIdOf({ template: 't.template_id', task: 't.task_uuid' })}, t.rank, t.task_uuid, s.idx, t.template_id
   from s cross join lateral (select * from tasker.task x where x.task_uuid = s.task_uuid offset 0) t
  where s.state = 'enqueued' order by t.task_uuid, s.idx`;
 
-/** The new state of a step that was `pending`. */
+/** The new state of a step that was `pending`, or `skipped` before its parents changed. */
 export interface DecidedStep extends StepKey {
   state: 'skipped' | 'enqueued' | 'pending';
   remaining: number;
@@ -76,6 +87,41 @@ export interface DecidedStep extends StepKey {
 /** Writes what was decided about steps, and queues the steps that became ready. Call it after lockTasks. */
 export async function decideSteps(db: Db, steps: readonly DecidedStep[]): Promise<void> {
   await db.query(DECIDE_STEPS, columns(steps, 'taskUuid', 'idx', 'state', 'remaining'));
+}
+
+// A worker may be claiming one of the steps. The statement waits for it, and sees the state that it left.
+const STOP_STEPS = sql('stop_steps')`
+with old as (
+  select s.task_uuid, s.idx, s.state, s.attempts, s.spared, s.claim, s.started_at
+    from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
+    join tasker.step s on s.task_uuid = any (array[d.task_uuid]) and s.idx = d.idx
+   where s.state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting') for update of s),
+u as (
+  update tasker.step s set done_at = statement_timestamp(), next_at = null, remaining = 0,
+         state = case when old.state in ('pending', 'enqueued') then 'skipped'::tasker.step_state else 'cancelled' end
+    from old where s.task_uuid = any (array[old.task_uuid]) and s.idx = old.idx),
+h as (
+  insert into tasker.history (task_uuid, idx, attempt, number, worker_id, outcome, state, started_at, ended_at)
+  select task_uuid, idx, attempts, nullif(attempts - spared, attempts), claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
+    from old where state in ('in_progress', 'waiting')),
+w as (
+  update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = 'cancel' from old
+   where old.state = 'waiting' and w.task_uuid = any (array[old.task_uuid]) and w.idx = old.idx and w.ended_at is null)
+update tasker.task t set n_active = t.n_active - x.active, n_retry = t.n_retry - x.retry, n_wait = t.n_wait - x.waits
+  from (select task_uuid, (count(*) filter (where state in ('enqueued', 'in_progress')))::int active,
+               (count(*) filter (where state = 'waiting_for_retry'))::int retry, (count(*) filter (where state = 'waiting'))::int waits,
+               (count(*) filter (where state = 'in_progress'))::int running
+          from old group by 1) x
+ where t.task_uuid = any (array[x.task_uuid])
+returning t.task_uuid "taskUuid", x.running`;
+
+/**
+ * Stops open steps: those that have not started are skipped, the others are cancelled. Returns the tasks in which one was
+ * running. Call it after lockTasks, and before {@link countDecided}.
+ */
+export async function stopSteps(db: Db, steps: readonly StepKey[]): Promise<string[]> {
+  const { rows } = await db.query<{ taskUuid: string; running: number }>(STOP_STEPS, columns(steps, 'taskUuid', 'idx'));
+  return rows.filter(({ running }) => running > 0).map(({ taskUuid }) => taskUuid);
 }
 
 // A task ends when the attempt or the action ended that decided its last steps: statistics find its end by that time.

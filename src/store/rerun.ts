@@ -20,12 +20,15 @@ select t.template_id "templateId", t.rank, t.state::text, t.done_at is not null 
 // with the task.
 const RERUN_STEPS = sql('rerun_steps')`
 select s.idx, coalesce(bw.name, ts.name) name, ts.name "templateName", s.state::text, s.attempts, s.retryable,
-       e.with_task "endedWithTask",
+       e.with_task "endedWithTask", coalesce(s.rerun, 0) rerun, ended.failed "hadFailed",
        case when s.idx < 131072 then s.state in ('complete', 'resolved_manually')
             else (select ${WORKER_IS_OVER} from (select s.state) p) and not e.with_task end as over
   from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
  cross join lateral (
    select t.verdict is not null and s.state = 'cancelled' and (s.idx < 131072 or s.done_at >= t.done_at) with_task) e
+ cross join lateral (
+   select e.with_task and s.attempts > s.spared and exists (
+     select 1 from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx and h.attempt = s.attempts and h.state = 'error') failed) ended
   join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(s.idx)
   left join tasker.batch_worker bw on bw.task_uuid = s.task_uuid and bw.idx = s.idx
   left join tasker.batch b on s.idx >= 131072 and b.task_uuid = s.task_uuid and b.worker_idx = tasker.template_idx(s.idx)
@@ -55,6 +58,10 @@ export interface RerunStepRow {
   retryable: boolean;
   /** Whether it was cancelled because its task ended. */
   endedWithTask: boolean;
+  /** Whether it had failed permanently before that. */
+  hadFailed: boolean;
+  /** The number of the rerun that it belongs to. 0 is the first run. */
+  rerun: number;
   /** Whether the steps after it no longer wait for it. */
   over: boolean;
 }
@@ -132,6 +139,12 @@ with w as (delete from tasker.wait where task_uuid = $1 and idx = any ($2::int[]
 update tasker.step set state = 'pending', spared = attempts, done_at = statement_timestamp(), next_at = null
  where task_uuid = $1 and idx = any ($2::int[]) and state = 'cancelled'`;
 
+// The failure itself is in the history.
+const RETURN_FAILED = sql('return_failed_steps')`
+update tasker.step s set state = 'error', next_at = null,
+       done_at = (select h.ended_at from tasker.history h where h.task_uuid = $1 and h.idx = s.idx and h.attempt = s.attempts)
+ where s.task_uuid = $1 and s.idx = any ($2::int[]) and s.state = 'cancelled'`;
+
 /** The steps of a task that a rerun changes, grouped by the change. */
 export interface RerunChange {
   taskUuid: string;
@@ -145,6 +158,8 @@ export interface RerunChange {
   batches: readonly number[];
   /** Steps that were cancelled with the task and continue. */
   returned: readonly number[];
+  /** Steps that were cancelled with the task after they had failed, and stay failed. */
+  handled: readonly number[];
 }
 
 /**
@@ -163,6 +178,7 @@ export async function putBack(db: Db, change: RerunChange): Promise<{ running: n
   if (change.removed.length > 0) await db.query(REMOVE_STEPS, [taskUuid, list(change.removed), list(change.batches)]);
   await db.query(RUN_AGAIN, [taskUuid, list(change.again), rerun]);
   if (change.returned.length > 0) await db.query(RETURN_CANCELLED, [taskUuid, list(change.returned)]);
+  if (change.handled.length > 0) await db.query(RETURN_FAILED, [taskUuid, list(change.handled)]);
   return { running: ended.running };
 }
 

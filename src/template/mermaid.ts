@@ -26,15 +26,15 @@ const COLORS: readonly (readonly [states: readonly string[], style: string])[] =
 
 /**
  * Returns the template as a mermaid flowchart, with parents above children. A node's shape shows the type of its step.
- * Dotted edges lead to steps that are created while the task runs. With a label, they lead to steps that run after a
- * failure (`failed`) or after every end (`ended`) of the step before. With `stateOf`, nodes are colored and labeled
- * with the state of their step.
+ * Dotted edges lead to steps that are created while the task runs, or that run after a failure (`failed`) or after every
+ * end (`ended`) of the step before. The label `any` means that the step takes the first of the steps before it. With
+ * `stateOf`, nodes are colored and labeled with the state of their step.
  *
  * @example
  * console.log(mermaidOf(template, (step) => states[step]));
  */
 export function mermaidOf(template: TaskTemplate, stateOf?: (stepName: string) => string | undefined): string {
-  const { parents, initial, runIf } = graphOf(template);
+  const { parents, initial, runIf, joins } = graphOf(template);
   const used = new Set<string>();
   const nodes = template.steps.map(({ name, type }, index) => {
     const state = stateOf?.(name);
@@ -45,8 +45,9 @@ export function mermaidOf(template: TaskTemplate, stateOf?: (stepName: string) =
     return `  s${index}${open}"${label}"${close}${color ? `:::${color}` : ''}`;
   });
   const edges = parents.flatMap((of, child) => {
-    const label = handlesFailures(runIf[child]!) ? `|${runIf[child]}|` : '';
-    const arrow = initial[child] && label === '' ? '-->' : `-.->${label}`;
+    const isRoute = handlesFailures(runIf[child]!);
+    const label = isRoute ? `|${runIf[child]}|` : joins.has(child) ? '|any|' : '';
+    const arrow = `${initial[child] && !isRoute ? '-->' : '-.->'}${label}`;
     return of.map((parent) => `  s${parent} ${arrow} s${child}`);
   });
   const classes = COLORS.filter(([[name]]) => used.has(name!)).map(([[name], style]) => `  classDef ${name} ${style}`);

@@ -1,15 +1,20 @@
 import type { Finding, StepSketch } from './step-rules.ts';
 
-/** Checks `run_if` and `when`, and that every step can be reached. */
+/** Checks `run_if`, `when` and `join`, and that every step can be reached. */
 export function routeRules(steps: readonly StepSketch[]): Finding[] {
-  const endings = new Set(steps.filter(({ type }) => type === 'fail').map(({ name }) => name));
-  return steps.flatMap((step) => [...workerRules(step), ...rootRules(step), ...afterEndRules(step, endings)]);
+  const types = new Map(steps.map(({ name, type }) => [name, type]));
+  return steps.flatMap((step) => [
+    ...workerRules(step),
+    ...rootRules(step),
+    ...joinRules(step, types),
+    ...afterEndRules(step, types),
+  ]);
 }
 
 /** A batch worker is created by its analyzer, and the batch decides about its end. */
 function workerRules({ type, name, path, fields }: StepSketch): Finding[] {
   if (type !== 'batch_worker') return [];
-  return (['run_if', 'when'] as const).flatMap((key): Finding[] => {
+  return (['run_if', 'when', 'join'] as const).flatMap((key): Finding[] => {
     if (fields[key] == null) return [];
     const message = `\`${key}\` cannot be on the batch_worker step \`${name}\`; put it on the analyzer, or on the step after the batch`;
     return [{ severity: 'error', code: 'batch_worker_condition', message, path: [...path, key], atKey: true }];
@@ -29,12 +34,49 @@ function rootRules({ name, path, fields, dependencies }: StepSketch): Finding[] 
   return [{ severity: 'error', code, message, path: [...path, 'run_if'] }];
 }
 
-/** A step of the type `fail` ends the task, so nothing runs after it. */
-function afterEndRules({ name, path, dependencies }: StepSketch, endings: ReadonlySet<string>): Finding[] {
+/** `join: any` needs several dependencies that end one by one. */
+function joinRules(step: StepSketch, types: ReadonlyMap<string, string>): Finding[] {
+  const { type, name, path, fields, dependencies } = step;
+  if (type === 'batch_worker') return [];
+  const finding = (code: string, message: string, key: string): Finding => {
+    return { severity: 'error', code, message, path: [...path, key], atKey: true };
+  };
+  if (fields['join'] !== 'any') {
+    if (fields['others'] == null) return [];
+    const message = `\`others\` of \`${name}\` has no effect without \`join: any\`; add it, or remove \`others\``;
+    return [finding('others_unused', message, 'others')];
+  }
+  if (type === 'deferred_convergence') {
+    const message = `\`join: any\` cannot be on the convergence \`${name}\`, which waits for all branches that are taken; use a step of another type`;
+    return [finding('join_unsupported', message, 'join')];
+  }
+  const runIf = fields['run_if'];
+  if (typeof runIf === 'string' && runIf !== 'complete') {
+    const message = `\`${name}\` cannot have both \`join: any\` and \`run_if: ${runIf}\`: it runs when the first of its dependencies completes; remove one of them`;
+    return [finding('join_unsupported', message, 'join')];
+  }
+  const batch = dependencies.find((parent) => types.get(parent.name) === 'batch_worker');
+  if (batch) {
+    const message = `\`join: any\` of \`${name}\` cannot take the batch_worker step \`${batch.name}\`, which ends as a whole batch; depend on a step after the batch`;
+    return [finding('join_unsupported', message, 'join')];
+  }
+  if (new Set(dependencies.map((parent) => parent.name)).size > 1) return [];
+  const message = `\`join: any\` of \`${name}\` has no effect, because it needs at least two dependencies; add them, or remove it`;
+  return [finding('join_unused', message, 'join')];
+}
+
+/** A step of the type `fail` ends the task unless it is skipped. */
+function afterEndRules(
+  { name, path, fields, dependencies }: StepSketch,
+  types: ReadonlyMap<string, string>,
+): Finding[] {
+  const runIf = fields['run_if'];
+  if (typeof runIf === 'string' && runIf !== 'complete') return [];
+  if (fields['join'] === 'any') return [];
   return dependencies
-    .filter((parent) => endings.has(parent.name))
+    .filter((parent) => types.get(parent.name) === 'fail')
     .map(({ name: parent, index }): Finding => {
-      const message = `step \`${name}\` can never run: it depends on \`${parent}\`, which ends the task; remove the dependency`;
+      const message = `step \`${name}\` can never run: it needs \`${parent}\` to complete, which ends the task; add \`run_if: not_failed\` to run it if \`${parent}\` is skipped, or remove the dependency`;
       return { severity: 'error', code: 'unreachable_step', message, path: [...path, 'dependencies', index] };
     });
 }

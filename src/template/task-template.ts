@@ -1,4 +1,4 @@
-import type { RunIf } from '../model/routes.ts';
+import type { JoinMode, OthersMode, RunIf } from '../model/routes.ts';
 
 export { WAIT_CALLABLES, waitsByType } from '../model/waits.ts';
 
@@ -197,6 +197,10 @@ export interface StepTemplate {
   dependencies: string[];
   /** The ends of the dependencies after which the step runs. Null is `complete`: all of them completed. */
   runIf: RunIf | null;
+  /** `any`: the step starts when the first of its dependencies completes. Null is `all`: when all have ended. */
+  join: JoinMode | null;
+  /** For `join: any`: the end of the other steps that lead only here, once the step starts. Null is `stop`. */
+  others: OthersMode | null;
   /** An expression: if it is false when the step would start, the step is skipped. Null: it always runs. */
   when: string | null;
   /** Set for the type `fail` only: why the task ends, as text with `{{ expression }}`. */

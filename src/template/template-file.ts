@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { LONGEST_EXPRESSION } from '../expressions/cel.ts';
 import { LONGEST_NAMESPACE, NAMESPACE, NAMESPACE_CHARACTERS } from '../model/namespace.ts';
-import { RUN_IF } from '../model/routes.ts';
+import { JOIN, OTHERS, RUN_IF } from '../model/routes.ts';
 import {
   BACKOFFS,
   BLOCKED_ACTIONS,
@@ -188,6 +188,14 @@ export const stepFile = z.strictObject({
   run_if: z.enum(RUN_IF).nullish().meta({
     description:
       'The ends of the dependencies after which the step runs; otherwise it is skipped. Default complete: all completed.',
+  }),
+  join: z.enum(JOIN).nullish().meta({
+    description:
+      'any: the step starts when the first of its dependencies completes. Default all: when all of them have ended.',
+  }),
+  others: z.enum(OTHERS).nullish().meta({
+    description:
+      'For join: any: stop or continue the other steps that lead only to this one, once it starts. Default stop.',
   }),
   when: conditionFile.nullish().meta({
     description: 'An expression. If it is false when the step would start, the step is skipped.',

@@ -1,5 +1,5 @@
 import { guardsOf, makersAbove, stepsInBranches } from '../model/branches.ts';
-import type { RunIf } from '../model/routes.ts';
+import { feedersOf, type Join, type RunIf } from '../model/routes.ts';
 import type { StepType, TaskTemplate } from './task-template.ts';
 
 /** The dependencies between steps. Steps are identified by their index in `template.steps`. */
@@ -35,6 +35,8 @@ export interface TemplateGraph {
   dynamic: boolean;
   /** The ends of its parents after which each step runs. Null: the template does not say. */
   runIf: (RunIf | null)[];
+  /** The steps with `join: any`, by index. */
+  joins: ReadonlyMap<number, Join>;
   /** Whether the states of its steps have consequences that only the program computes: steps may be skipped or end the task. */
   routed: boolean;
   /** Steps without dependencies. */
@@ -81,9 +83,17 @@ export function graphOf(template: TaskTemplate): TemplateGraph {
     ),
     dynamic: types.some((type) => type === 'decision' || type === 'batchable' || type === 'batch_worker'),
     runIf: steps.map(({ runIf }) => runIf),
+    joins: new Map(
+      steps.flatMap(({ join, others }, index) =>
+        join === 'any' ? [[index, { feeders: feedersOf(branchGraph, index), stops: others !== 'continue' }]] : [],
+      ),
+    ),
     routed:
       template.lifecycle?.onBlocked === 'error' ||
-      steps.some(({ type, when, runIf }) => type === 'fail' || when !== null || (runIf ?? 'complete') !== 'complete'),
+      steps.some(
+        ({ type, when, runIf, join }) =>
+          type === 'fail' || when !== null || (runIf ?? 'complete') !== 'complete' || join === 'any',
+      ),
     roots: order.filter((index) => parents[index]!.length === 0),
     initial,
   };

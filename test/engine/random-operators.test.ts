@@ -15,7 +15,7 @@ import {
 import { emptyDatabase, type Sql } from '../support/database.ts';
 import { age, checkForStale } from '../support/lifecycle.ts';
 import { failureOf, laterOf, randomSteps, signalFor, templateStepsOf } from '../support/reference-model.ts';
-import { randomRoutes } from '../support/routes-model.ts';
+import { randomRoutes, routedFields } from '../support/routes-model.ts';
 import { invariants, repeat, template, until } from '../support/setup.ts';
 import { effort, PROVE } from '../support/suite/effort.ts';
 
@@ -101,11 +101,11 @@ const dynamic = randomDynamicSteps(20).map((steps) => ({
 /** Conditions and routes: what operators do decides other steps, too. */
 const routed = randomRoutes(16).map((steps) => ({
   steps: Object.fromEntries(
-    steps.map(({ name, dependencies, runIf, when, fails }) => {
+    steps.map((step) => {
+      const { name, when, fails } = step;
       const plan = { kind: fails ? 'fail_permanently' : 'succeed' };
       const handler = { callable: 'act', initialization: { step: name, plan } };
-      const runs = dependencies.length > 0 && runIf !== 'complete' ? { run_if: runIf } : {};
-      return [name, { handler, dependencies, ...runs, ...(when !== undefined && { when: String(when) }) }];
+      return [name, { handler, ...routedFields(step), ...(when !== undefined && { when: String(when) }) }];
     }),
   ),
   outcomes: {},

@@ -113,20 +113,59 @@ export async function makeRetriesDue(sql: Sql): Promise<void> {
              update tasker.timer set due_at = now()`);
 }
 
-/** Whether the failure of a step of a task `t` is handled: a direct child that runs after failures is open or complete. */
-const isHandled = (step: string) => `(${step}.state = 'error' and exists (
+/**
+ * The joins of all templates, with the steps that lead only to them: all from which no end of the graph can be reached
+ * without the join.
+ */
+const JOINS = `recursive joins as (
+  select m.id template_id, (j.place - 1)::int idx from tasker.template m
+   cross join jsonb_array_elements(m.definition -> 'steps') with ordinality j (step, place)
+   where m.routed and j.step ->> 'join' = 'any'),
+arrows as (
+  select e.template_id, e.parent, e.child from tasker.template_edge e join tasker.template m on m.id = e.template_id
+   where e.template_id in (select template_id from joins)
+     and m.definition #> array['steps', e.child::text, 'dependencies'] ? (m.definition #>> array['steps', e.parent::text, 'name'])),
+escaping as (
+  select j.template_id, j.idx join_idx, s.idx from joins j join tasker.template_step s on s.template_id = j.template_id
+   where s.idx <> j.idx and not exists (select 1 from arrows a where a.template_id = s.template_id and a.parent = s.idx)
+  union
+  select e.template_id, e.join_idx, a.parent from escaping e join arrows a on a.template_id = e.template_id and a.child = e.idx
+   where a.parent <> e.join_idx),
+feeders as (
+  select j.template_id, j.idx join_idx, s.idx from joins j join tasker.template_step s on s.template_id = j.template_id
+   where s.idx <> j.idx and not exists (
+     select 1 from escaping e where e.template_id = j.template_id and e.join_idx = j.idx and e.idx = s.idx))`;
+
+/**
+ * Whether the failure of a step of a task `t` is handled: a direct child that runs after failures is open or complete, or
+ * the step leads only to a join that has the result of another step.
+ */
+const isHandled = (step: string) => `(${step}.state = 'error' and (exists (
   select 1 from tasker.template m
     join tasker.template_edge he on he.template_id = m.id and he.parent = tasker.template_idx(${step}.idx)
     join tasker.step hc on hc.task_uuid = ${step}.task_uuid and hc.idx = he.child
    where m.id = t.template_id and m.routed and m.definition #>> array['steps', he.child::text, 'run_if'] in ('failed', 'ended')
      and m.definition #> array['steps', he.child::text, 'dependencies'] ? (m.definition #>> array['steps', he.parent::text, 'name'])
-     and hc.state not in ('skipped', 'error', 'cancelled')))`;
+     and hc.state not in ('skipped', 'error', 'cancelled'))
+  or exists (
+  select 1 from feeders f join tasker.step j on j.task_uuid = ${step}.task_uuid and j.idx = f.join_idx and j.state not in ('pending', 'cancelled')
+   where f.template_id = t.template_id and f.idx = tasker.template_idx(${step}.idx) and exists (
+     select 1 from (
+       select p.state, p.rerun = j.rerun covered, bool_or(p.rerun = j.rerun) over () some_covered
+         from arrows a join tasker.step p on p.task_uuid = j.task_uuid and p.idx = a.parent
+        where a.template_id = t.template_id and a.child = j.idx) p
+      where p.state in ('complete', 'resolved_manually') and (p.covered or p.some_covered is not true)))))`;
+
+/** How many parents the counter of a step shows: a join only shows whether it waits. */
+const shown = (parents: string) =>
+  `case when exists (select 1 from joins j where j.template_id = t.template_id and j.idx = s.idx) then least(${parents}, 1) else ${parents} end`;
 
 /**
  * Checks the invariants of a database at rest: correct counters, a reason for every waiting step, no lost queue row.
  */
 export async function invariants(sql: Sql): Promise<void> {
   const wrong = await sql(`
+    with ${JOINS}
     select t.task_uuid, t.state::text, t.n_open, t.n_active, t.n_retry, t.n_error, t.n_wait, c.*
       from tasker.task t cross join lateral (
         select count(*) filter (where s.state not in ('complete', 'cancelled', 'resolved_manually', 'skipped') and not tolerated)::int open,
@@ -141,13 +180,13 @@ export async function invariants(sql: Sql): Promise<void> {
                  select 1 from tasker.queue q where q.task_uuid = s.task_uuid and q.idx = s.idx))::int unqueued,
                count(*) filter (where s.state = 'waiting_for_retry' and not exists (
                  select 1 from tasker.timer q where q.task_uuid = s.task_uuid and q.idx = s.idx))::int untimed,
-               count(*) filter (where s.state = 'pending' and s.remaining & 1048575 <> (
+               count(*) filter (where s.state = 'pending' and s.remaining & 1048575 <> ${shown(`(
                  select count(*) from tasker.template_edge e join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
                   where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx) and p.state not in ('complete', 'resolved_manually', 'skipped') and not ${isHandled('p')}) + (
                  select count(*) from tasker.template_edge e join tasker.batch b on b.task_uuid = s.task_uuid and b.worker_idx = e.parent
                    join tasker.step p on p.task_uuid = s.task_uuid and tasker.template_idx(p.idx) = b.worker_idx and p.idx >= 131072
                   where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx)
-                    and not (p.state in ('complete', 'resolved_manually', 'cancelled', 'skipped') or (p.state = 'error' and b.failure_strategy <> 'fail_fast') or ${isHandled('p')})))::int miscounted,
+                    and not (p.state in ('complete', 'resolved_manually', 'cancelled', 'skipped') or (p.state = 'error' and b.failure_strategy <> 'fail_fast') or ${isHandled('p')}))`)})::int miscounted,
                (select count(*) from tasker.batch b where b.task_uuid = t.task_uuid and t.done_at is null and (b.n_active > b.parallelism or b.n_active <> (
                  select count(*) from tasker.step p where p.task_uuid = b.task_uuid and p.idx >= 131072
                     and tasker.template_idx(p.idx) = b.worker_idx and p.state in ('enqueued', 'in_progress', 'waiting_for_retry', 'waiting'))))::int overfull,

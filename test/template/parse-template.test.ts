@@ -24,6 +24,8 @@ describe('a template', () => {
           dependencies: [],
           message: null,
           runIf: null,
+          join: null,
+          others: null,
           when: null,
           inputs: null,
           retry: { retryable: true, maxAttempts: 3, backoff: 'exponential', backoffBaseMs: 1000, maxBackoffMs: 30_000 },

@@ -21,6 +21,32 @@ const STEPS: Row[] = [
   ['a step that depends on itself', stepsYaml('a < ▸a'), ['error: step `a` depends on itself; remove the dependency']],
   ['a repeated dependency', stepsYaml('a', 'b < a ▸a'), ['warning: step `b` depends on `a` twice; remove one']],
   [
+    'join: any with another condition or one dependency, and others without it',
+    `${HEAD}steps:
+  - {name: a, handler: h}
+  - {name: b, handler: h}
+  - {name: c, handler: h, depends_on: [a, b], ▸join: any, run_if: ended}
+  - {name: d, handler: h, depends_on: [a], ▸join: any}
+  - {name: e, handler: h, depends_on: [a, b], ▸others: stop}
+`,
+    [
+      'error: `c` cannot have both `join: any` and `run_if: ended`: it runs when the first of its dependencies completes; remove one of them',
+      'error: `join: any` of `d` has no effect, because it needs at least two dependencies; add them, or remove it',
+      'error: `others` of `e` has no effect without `join: any`; add it, or remove `others`',
+    ],
+  ],
+  [
+    'a step that needs the success of a step which ends the task',
+    `${HEAD}steps:
+  - {name: a, type: fail, message: no, when: "false"}
+  - {name: b, handler: h, depends_on: [▸a]}
+  - {name: c, handler: h, depends_on: [a], run_if: not_failed}
+`,
+    [
+      'error: step `b` can never run: it needs `a` to complete, which ends the task; add `run_if: not_failed` to run it if `a` is skipped, or remove the dependency',
+    ],
+  ],
+  [
     'a cycle, with its path',
     stepsYaml('a < ▸c', 'b < a', 'c < b', 'd < c'),
     ['error: dependencies form a cycle: a → c → b → a; remove one of them'],

@@ -40,6 +40,29 @@ describe('the graph of a template', () => {
   });
 });
 
+describe('a step with join: any', () => {
+  it('has as feeders the steps from which every path leads to it', () => {
+    const { names, joins } = graphOf(
+      clean(`name: n
+namespace: demo
+version: 1.0.0
+steps:
+  - {name: start, handler: h}
+  - {name: fast, handler: h, depends_on: [start]}
+  - {name: slow, handler: h, depends_on: [start]}
+  - {name: log, handler: h, depends_on: [fast]}
+  - {name: slower, handler: h, depends_on: [slow]}
+  - {name: first, handler: h, depends_on: [fast, slower, start], join: any}
+  - {name: last, handler: h, depends_on: [first]}
+`),
+    );
+    const [[join, { feeders, stops }]] = [...joins] as [[number, { feeders: Set<number>; stops: boolean }]];
+    expect(names[join]).toBe('first');
+    expect([...feeders].map((step) => names[step])).toEqual(['slower', 'slow']);
+    expect(stops).toBe(true);
+  });
+});
+
 describe('a task starts with', () => {
   it('all steps, if nothing is decided while it runs', () => {
     expect(initialOf('a', 'b < a', 'c < a b')).toEqual(['a', 'b', 'c']);

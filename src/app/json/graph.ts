@@ -1,5 +1,5 @@
 import { grouped } from '../../model/grouped.ts';
-import type { RunIf } from '../../model/routes.ts';
+import type { JoinMode, RunIf } from '../../model/routes.ts';
 import { mermaidOf } from '../../template/mermaid.ts';
 import type { StepType, TaskTemplate } from '../../template/task-template.ts';
 import { graphOf, type TemplateGraph } from '../../template/template-graph.ts';
@@ -17,6 +17,8 @@ interface GraphNode {
   handler: string;
   /** The ends of its dependencies after which the step runs. Null if the template does not say. */
   run_if: RunIf | null;
+  /** `any`: it starts when the first of its dependencies completes. Null: the template does not say. */
+  join: JoinMode | null;
   /** The expression that decides whether the step is skipped. Null if it has none. */
   when: string | null;
   /** Null if the step does not exist (yet). A decision or an analyzer may create the step. */
@@ -81,11 +83,12 @@ export function templateGraph(template: TaskTemplate) {
 
 /** Returns the steps of a template, for its graph. */
 export function templateNodes({ steps }: TaskTemplate) {
-  return steps.map(({ name, type, handler, runIf, when }) => ({
+  return steps.map(({ name, type, handler, runIf, join, when }) => ({
     name,
     type,
     callable: handler.callable,
     run_if: runIf,
+    join,
     when,
   }));
 }
@@ -105,7 +108,7 @@ function edgesOf({ parents }: TemplateGraph, namesOf: (idx: number) => readonly 
   return { edges, edges_truncated: false };
 }
 
-function nodeOf(step: Step, { type, runIf, when }: TaskTemplate['steps'][number]): GraphNode {
+function nodeOf(step: Step, { type, runIf, join, when }: TaskTemplate['steps'][number]): GraphNode {
   const error = step.results?.error ?? null;
   return {
     name: step.name,
@@ -113,6 +116,7 @@ function nodeOf(step: Step, { type, runIf, when }: TaskTemplate['steps'][number]
     type,
     handler: step.callable,
     run_if: runIf,
+    join,
     when,
     state: step.currentState,
     step_uuid: step.stepUuid,
@@ -128,13 +132,17 @@ function nodeOf(step: Step, { type, runIf, when }: TaskTemplate['steps'][number]
   };
 }
 
-function notCreated({ name, handler, runIf, when, retry }: TaskTemplate['steps'][number], type: StepType): GraphNode {
+function notCreated(
+  { name, handler, runIf, join, when, retry }: TaskTemplate['steps'][number],
+  type: StepType,
+): GraphNode {
   return {
     name,
     template_step_name: name,
     type,
     handler: handler.callable,
     run_if: runIf,
+    join,
     when,
     state: null,
     step_uuid: null,

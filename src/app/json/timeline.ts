@@ -1,5 +1,5 @@
 import { grouped } from '../../model/grouped.ts';
-import { handlesFailures, stillHandles } from '../../model/routes.ts';
+import { handlesFailures, neededNoMore, stillHandles } from '../../model/routes.ts';
 import type { TemplateGraph } from '../../template/template-graph.ts';
 import type { TaskWait } from '../overview/task-waits.ts';
 import type { TaskSnapshot } from '../tasker.ts';
@@ -46,9 +46,10 @@ interface TimelineParts extends TaskSnapshot {
 
 /** Returns the spans of each step of a task, from which a Gantt chart can be drawn. `now`: ISO 8601. */
 export function taskTimeline(parts: TimelineParts, now: string) {
-  const { task, steps, history } = parts;
+  const { task, steps, history, graph } = parts;
   const ends = endsByTemplateStep(parts);
   const routes = routesOf(parts);
+  const needless = neededNoMore(graph, steps);
   const byStep = grouped(history, (entry) => entry.step);
   const waits = new Map(parts.waits.map((wait) => [wait.step, wait]));
   return {
@@ -68,6 +69,7 @@ export function taskTimeline(parts: TimelineParts, now: string) {
         ...parts,
         ends,
         routes,
+        needless,
         entries: byStep.get(step.name) ?? [],
         wait: waits.get(step.name),
       }),
@@ -83,6 +85,8 @@ interface StepParts extends TimelineParts {
   ends: ReadonlyMap<string, readonly number[]>;
   /** The names, in the template, of the steps that run after a failure, and have not been skipped or failed. */
   routes: ReadonlySet<string>;
+  /** The template steps whose result a join after them did not need. */
+  needless: ReadonlyMap<number, number>;
   /** The history of the step, in order. */
   entries: readonly HistoryEntry[];
   wait: TaskWait | undefined;
@@ -210,8 +214,9 @@ function routesOf({ steps, graph }: TimelineParts): Set<string> {
   return new Set(routes.map(({ templateStepName }) => templateStepName));
 }
 
-function isHandled({ templateStepName }: Step, { graph, routes }: StepParts): boolean {
-  return graph.children[graph.indexOf.get(templateStepName)!]!.some((child) => routes.has(graph.names[child]!));
+function isHandled({ templateStepName }: Step, { graph, routes, needless }: StepParts): boolean {
+  const idx = graph.indexOf.get(templateStepName)!;
+  return needless.has(idx) || graph.children[idx]!.some((child) => routes.has(graph.names[child]!));
 }
 
 function spanOf(span: Pick<TimelineSpan, 'kind' | 'from' | 'to'> & Partial<TimelineSpan>): TimelineSpan {

@@ -129,7 +129,7 @@ const OMITTED = [
 ];
 
 /** Defaults that are not listed: nothing, and the length of a page, which the instructions of the server have. */
-const IMPLIED = new Set(['false', '0', '[]', String(PAGE.byDefault)]);
+const IMPLIED = new Set(['false', '0', '[]', '"standard"', String(PAGE.byDefault)]);
 
 /** Returns the JSON Schema of arguments, as short as possible. */
 export function schemaOf(input: Arguments): Record<string, unknown> & { type: 'object' } {

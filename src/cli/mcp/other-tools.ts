@@ -18,7 +18,7 @@ export const OTHER_TOOLS: readonly (ReadTool | WriteTool)[] = [
   // The verb nests the result in `completion_data`.
   writeTool({
     name: 'step_complete',
-    description: 'Completes a step with the given result instead of running it; the steps after it run.',
+    description: 'Completes a step with the given result instead of running it.',
     permission: steps.update.permission,
     destructive: true,
     input: {

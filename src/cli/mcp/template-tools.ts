@@ -37,6 +37,8 @@ const step = closedObject({
   handler: z.string().optional().describe('Default: namespace.step.'),
   depends_on: z.array(z.string()).default([]),
   run_if: z.enum(RUN_IF).optional(),
+  join: z.literal('any').optional(),
+  others: z.literal('continue').optional(),
   when: z.string().optional(),
   message: z.string().optional(),
   timer: settings('{for: "2h"}, or {until: {context: KEY}}'),
@@ -81,7 +83,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'template_generate',
-    description: 'Returns the YAML of a template from a short description of its steps.',
+    description: 'Returns the YAML of a template.',
     input: {
       name: z.string(),
       namespace: z.string(),

@@ -27,10 +27,11 @@ export async function templateGraph(wanted: string, options: GlobalOptions & { m
 }
 
 /** Returns the type of a step that waits, and the conditions of a step, behind its name. */
-function notesOf({ type, runIf, when }: StepTemplate): string {
+function notesOf({ type, runIf, join, when }: StepTemplate): string {
   const notes = [
     waitsByType(type) ? [type] : [],
     runIf === null ? [] : [`run_if ${runIf}`],
+    join === null ? [] : [`join ${join}`],
     when === null ? [] : [`when ${when}`],
   ].flat();
   return notes.length > 0 ? ` (${notes.join(', ')})` : '';

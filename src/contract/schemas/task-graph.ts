@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { RUN_IF } from '../../model/routes.ts';
+import { JOIN, RUN_IF } from '../../model/routes.ts';
 import { NAMES } from './names.ts';
 import { stepState, taskState } from './states.ts';
 import { OpenWaitSchema } from './task-details.ts';
@@ -14,6 +14,10 @@ export const Edges = {
 export const Conditions = {
   run_if: z.enum(RUN_IF).nullable().meta({
     description: 'The ends of its dependencies after which the step runs. Null if the template does not say.',
+  }),
+  join: z.enum(JOIN).nullable().meta({
+    description:
+      'any: the step starts when the first of its dependencies completes. Null if the template does not say.',
   }),
   when: z
     .string()

@@ -24,7 +24,7 @@ import { type FailingStepRow, resetPlainSteps } from '../../store/retry-steps.ts
 import type { StepKey } from '../../store/step-key.ts';
 import { lockFreeTasks, taskStates } from '../../store/tasks.ts';
 import { closeRedriven } from '../dead-letters/redrive.ts';
-import { decideLocked, handledFailures } from '../decide.ts';
+import { decideLocked, type Failures, failuresIn } from '../decide.ts';
 import type { ActEffects } from '../engine.ts';
 import { type Expanding, retryLocked, settleLocked } from '../operator-actions.ts';
 import { reopenLocked } from '../rerun/rerun.ts';
@@ -150,14 +150,14 @@ async function readLive(
   const seen = items.flatMap(seenOf).filter(({ idx }) => idx !== WHOLE_TASK);
   const isOfChange = (conditions?.updatedAfter ?? conditions?.updatedBefore ?? null) !== null;
   const step = actsOnSteps(action) ? null : conditions?.step;
-  const [tasks, steps, stale, changed, withStep, deadLetters, handled] = await Promise.all([
+  const [tasks, steps, stale, changed, withStep, deadLetters, failures] = await Promise.all([
     liveTasks(tx, id, taskUuids),
     seen.length > 0 ? liveSteps(tx, seen) : [],
     filter?.stale ? staleAmong(tx, taskUuids) : undefined,
     isOfChange ? changedAmong(tx, taskUuids, conditions!) : undefined,
     step ? withStepAmong(tx, taskUuids, step) : undefined,
     openDeadLetters(tx, { action, filter }, taskUuids),
-    seen.length > 0 ? handledFailures({ tx, templates: engine.templates }, taskUuids) : new Map(),
+    seen.length > 0 ? failuresIn({ tx, templates: engine.templates }, taskUuids) : new Map<string, Failures>(),
   ]);
   return {
     tasks: new Map(tasks.map((task) => [task.taskUuid, task])),
@@ -166,7 +166,7 @@ async function readLive(
     changed,
     withStep,
     deadLetters,
-    handled,
+    failures,
   };
 }
 

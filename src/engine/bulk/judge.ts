@@ -2,6 +2,7 @@ import type { BulkAction } from '../../store/bulk/bulks.ts';
 import type { BulkItemRow, LiveStepRow, LiveTaskRow } from '../../store/bulk/items.ts';
 import type { FailingStepRow } from '../../store/retry-steps.ts';
 import { whyNothing } from '../dead-letters/redrive.ts';
+import type { Failures } from '../decide.ts';
 import type { TaskFilter } from '../search/filter.ts';
 import { actsOnSteps, stepStates } from './targets.ts';
 
@@ -19,8 +20,8 @@ export interface LiveRows {
   changed: ReadonlySet<string> | undefined;
   /** The tasks with a step that meets the filter. Undefined if the filter has no such condition, or selects steps. */
   withStep: ReadonlySet<string> | undefined;
-  /** The failed steps whose failure is handled, by task. */
-  handled: ReadonlyMap<string, ReadonlySet<number>>;
+  /** The failures after which a step runs instead of the failed one, by task. */
+  failures: ReadonlyMap<string, Failures>;
   /** The open dead letters of the tasks, for a redrive or a deletion. */
   deadLetters: ReadonlyMap<string, string>;
 }
@@ -67,8 +68,11 @@ export function judge(
   );
   if (same.length === 0) return { skip: changeOf(now[0]!) };
   if (noStep) return { skip: noStep };
-  const open = same.filter(({ row }) => !live.handled.get(task.taskUuid)?.has(row!.idx));
-  if (open.length === 0) return { skip: 'its failure is handled' };
+  const failures = live.failures.get(task.taskUuid);
+  const unhandled = same.filter(({ row }) => !failures?.handled.has(row!.idx));
+  if (unhandled.length === 0) return { skip: 'its failure is handled' };
+  const open = unhandled.filter(({ row }) => action === 'step_resolve' || !failures?.routeFailed.has(row!.idx));
+  if (open.length === 0) return { skip: 'a route after its failure has failed: run the task again from it' };
   return { steps: open.map(({ row }) => row!) };
 }
 

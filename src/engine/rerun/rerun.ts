@@ -4,6 +4,7 @@ import { isWorkerIndex, stepIndex, stepUuid, templateIndex } from '../../model/i
 import { isStorableText } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { planRerun } from '../../model/rerun.ts';
+import { handlesFailures } from '../../model/routes.ts';
 import { earliestMinutes } from '../../model/task-limits.ts';
 import { noteAct } from '../../store/audit.ts';
 import { recountBatches, releaseWorkers } from '../../store/batches.ts';
@@ -21,7 +22,7 @@ import {
 } from '../../store/rerun.ts';
 import { watchTaskAgain } from '../../store/stale-tasks.ts';
 import { lockTasks, taskStates } from '../../store/tasks.ts';
-import { decideLocked, handledFailures } from '../decide.ts';
+import { decideLocked, failuresAmong } from '../decide.ts';
 import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
 import type { StepState, TaskState } from '../task-view.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
@@ -144,17 +145,7 @@ export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOpt
     const unreadable = (await engine.templates.load([task.templateId], tx)).get(task.templateId);
     if (unreadable) throw unreadable;
     const snapshot = engine.templates.get(task.templateId);
-    const { templates } = engine;
-    const handled = snapshot.graph.routed
-      ? (await handledFailures({ tx, templates }, [taskUuid])).get(taskUuid)
-      : undefined;
-    const covering: Covering = {
-      tx,
-      templates,
-      taskUuid,
-      snapshot,
-      steps: steps.map((step) => endedIn(step, handled)),
-    };
+    const covering = await coveringOf({ tx, templates: engine.templates, taskUuid, snapshot, steps });
     const begin = beginning(covering, from);
     refuseUnlessReady(covering, begin);
     const covered = await coveredSteps(covering, begin);
@@ -190,10 +181,17 @@ export async function reopenLocked(tx: Db, engine: Expanding, taskUuid: string):
   const unreadable = (await engine.templates.load([task.templateId], tx)).get(task.templateId);
   if (unreadable) throw unreadable;
   const { templates } = engine;
-  const covering = { tx, templates, taskUuid, snapshot: templates.get(task.templateId), steps };
-  const returned = new Set(back.map(({ idx }) => idx));
-  const { status } = await restart(covering, task, { again: new Set(), removed: new Set(), returned, batches: [] });
-  return { status, steps: back.map(({ name }) => name) };
+  const covering = await coveringOf({ tx, templates, taskUuid, snapshot: templates.get(task.templateId), steps });
+  const covered: Covered = {
+    again: new Set(),
+    removed: new Set(),
+    returned: new Set(),
+    handled: new Set(),
+    batches: [],
+  };
+  for (const step of covering.steps) returnCancelled(step, covered);
+  const { status } = await restart(covering, task, covered);
+  return { status, steps: steps.flatMap(({ idx, name }) => (covered.returned.has(idx) ? [name] : [])) };
 }
 
 /** The task that the functions below work on. */
@@ -202,12 +200,29 @@ interface Covering {
   templates: TemplateStore;
   taskUuid: string;
   snapshot: Snapshot;
-  steps: readonly RerunStepRow[];
+  steps: readonly CoveringStep[];
 }
 
-/** Returns a step with whether the steps after it still wait for it. They do not if it was skipped, or its failure is handled. */
-function endedIn(step: RerunStepRow, handled: ReadonlySet<number> | undefined): RerunStepRow {
-  return { ...step, over: step.over || step.state === 'skipped' || handled?.has(step.idx) === true };
+/** A step, with whether it failed, and its failure was handled, before its task ended or until now. */
+interface CoveringStep extends RerunStepRow {
+  handled: boolean;
+}
+
+/** Finds the steps that the steps after them do not wait for, because they were skipped or their failure is handled. */
+async function coveringOf(of: Omit<Covering, 'steps'> & { steps: readonly RerunStepRow[] }): Promise<Covering> {
+  const { taskUuid, snapshot } = of;
+  const { id: templateId, graph } = snapshot;
+  if (!graph.routed) return { ...of, steps: of.steps.map((step) => ({ ...step, handled: false })) };
+  const before = of.steps.map(({ idx, state, rerun, endedWithTask, hadFailed }) => {
+    return { idx, state: endedWithTask ? (hadFailed ? 'error' : 'pending') : state, rerun, remaining: 0 };
+  });
+  const failures = await failuresAmong(of, [{ taskUuid, templateId, steps: before }]);
+  const { handled } = failures.get(taskUuid)!;
+  const steps = of.steps.map((step) => {
+    const isHandled = handled.has(step.idx);
+    return { ...step, handled: isHandled, over: step.over || step.state === 'skipped' || isHandled };
+  });
+  return { ...of, steps };
 }
 
 /** The step from which a rerun begins. */
@@ -237,7 +252,9 @@ function beginning({ taskUuid, snapshot, steps }: Covering, from: string): Begin
 
 function refuseUnlessReady({ taskUuid, snapshot: { graph }, steps }: Covering, { name, templateIdx }: Beginning): void {
   const before = new Set([...graph.parents[templateIdx]!, ...graph.guards[templateIdx]!]);
-  const open = steps.filter((step) => before.has(templateIndex(step.idx)) && !step.over);
+  const runsAfterFailures = handlesFailures(graph.runIf[templateIdx]!);
+  const isOver = (step: CoveringStep) => step.over || (runsAfterFailures && step.state === 'error');
+  const open = steps.filter((step) => before.has(templateIndex(step.idx)) && !isOver(step));
   if (open.length === 0) return;
   const [first] = open;
   const others = open.length > 1 ? ` and ${open.length - 1} more` : '';
@@ -252,8 +269,14 @@ interface Covered {
   again: Set<number>;
   removed: Set<number>;
   returned: Set<number>;
+  /** Steps that were cancelled with the task, and whose failure was handled: they return to this failure. */
+  handled: Set<number>;
   /** Template steps of the batches that are removed. */
   batches: number[];
+}
+
+function returnCancelled({ idx, endedWithTask, handled }: CoveringStep, covered: Covered): void {
+  if (endedWithTask) covered[handled ? 'handled' : 'returned'].add(idx);
 }
 
 async function coveredSteps(covering: Covering, begin: Beginning): Promise<Covered> {
@@ -268,13 +291,20 @@ async function coveredSteps(covering: Covering, begin: Beginning): Promise<Cover
     return expansion?.kind === 'branches' ? expansion.steps : [];
   };
   const plan = planRerun(graph, { from: begin.templateIdx, existing, namedBy });
-  const covered: Covered = { again: new Set(), removed: new Set(), returned: new Set(), batches: [] };
-  for (const { idx, endedWithTask } of steps) {
+  const covered: Covered = {
+    again: new Set(),
+    removed: new Set(),
+    returned: new Set(),
+    handled: new Set(),
+    batches: [],
+  };
+  for (const step of steps) {
+    const { idx } = step;
     const templateIdx = templateIndex(idx);
     const otherWorker = templateIdx === begin.templateIdx && begin.idx !== undefined && begin.idx !== idx;
     if (plan.removed.has(templateIdx)) covered.removed.add(idx);
     else if (plan.again.has(templateIdx) && !otherWorker) covered.again.add(idx);
-    else if (endedWithTask) covered.returned.add(idx);
+    else returnCancelled(step, covered);
   }
   covered.batches = [...plan.removed].filter((idx) => graph.types[idx] === 'batch_worker');
   return covered;
@@ -303,9 +333,9 @@ function describe(
 async function restart(
   { tx, templates, taskUuid, snapshot }: Covering,
   { reruns }: RerunTaskRow,
-  { again, removed, returned, batches }: Covered,
+  { again, removed, returned, handled, batches }: Covered,
 ): Promise<{ running: number; status: TaskState }> {
-  const lists = { again: [...again], removed: [...removed], returned: [...returned] };
+  const lists = { again: [...again], removed: [...removed], returned: [...returned], handled: [...handled] };
   const { running } = await putBack(tx, { taskUuid, rerun: reruns + 1, ...lists, batches });
   await recountSteps(tx, [taskUuid]);
   if (snapshot.graph.routed) await holdRoutes(tx, [taskUuid]);

@@ -28,6 +28,8 @@ export interface TemplateSpec {
 /** The fields of a step that a template has in the same form. */
 export const STEP_SETTINGS = [
   'run_if',
+  'join',
+  'others',
   'when',
   'message',
   'retry',

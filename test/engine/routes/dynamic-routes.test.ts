@@ -58,6 +58,32 @@ describe('routes below a decision', () => {
     expect(status).toBe('complete');
   });
 
+  it('that need no failure are not created while its failure blocks, so a reset of the decision chooses freely', async () => {
+    let broken = true;
+    const flaky = defineHandler('flaky', {}, () => {
+      if (broken) throw new PermanentError('undecided');
+      return { decision_point_outcome: { type: 'create_steps', step_names: ['a'] } };
+    });
+    const { first, choice, a } = steps;
+    const list = {
+      first,
+      choice: { ...choice, handler: 'flaky' },
+      a,
+      extra: { handler: 'ok', dependencies: ['choice'], run_if: 'not_failed' },
+    };
+    const { tasker, demo } = await shared.setup(list as never, { handlers: [ok, flaky] });
+    const { taskUuid } = await tasker.createTask(demo);
+    const states = async () =>
+      Object.fromEntries((await tasker.getSteps(taskUuid)).map((step) => [step.name, step.currentState]));
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('blocked_by_failures');
+    expect(await states()).toEqual({ first: 'complete', choice: 'error' });
+    broken = false;
+    await tasker.resetStep(taskUuid, 'choice', { actor: 'ada', reason: 'mended' });
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    expect(await states()).toEqual({ first: 'complete', choice: 'complete', a: 'complete' });
+    await invariants(shared.sql);
+  });
+
   it('are created and decided if the decision chooses nothing', async () => {
     const { status, states } = await run(steps, { choose: null });
     expect(states).toEqual({ first: 'complete', choice: 'complete', sorry: 'skipped', clean: 'complete' });

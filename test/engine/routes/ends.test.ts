@@ -69,6 +69,26 @@ describe('a step of the type fail', () => {
     expect((await bad.tasker.waitForTask(bad.taskUuid, { timeoutMs: 20_000 })).status).toBe('error');
     await invariants(shared.sql);
   });
+
+  it('lets the steps after it run if it is skipped, and ends the task before them if it runs', async () => {
+    const guarded = {
+      price: { handler: 'ok' },
+      too_large: {
+        type: 'fail',
+        handler: undefined,
+        dependencies: ['price'],
+        when: 'context.total > 100',
+        message: 'it costs {{ context.total }}',
+      },
+      charge: { handler: 'ok', dependencies: ['too_large'], run_if: 'not_failed' },
+    };
+    const small = await run(guarded, { context: { total: 7 } });
+    expect(small.status).toBe('complete');
+    expect(small.states).toEqual({ price: 'complete', too_large: 'skipped', charge: 'complete' });
+    const large = await run(guarded, { context: { total: 700 } });
+    expect(large.status).toBe('error');
+    expect(large.states).toMatchObject({ price: 'complete', charge: 'cancelled' });
+  });
 });
 
 describe('on_blocked: error', () => {
@@ -147,11 +167,117 @@ describe('operators', () => {
 
   it('a failure blocks again if its only route is skipped by its condition', async () => {
     const steps = { ...handled, release: { handler: 'ok', dependencies: ['charge'], run_if: 'failed', when: 'false' } };
-    const { tasker, taskUuid, status, states } = await run(steps);
+    const { tasker, taskUuid, status, states, statesNow } = await run(steps);
     expect(status).toBe('blocked_by_failures');
-    expect(states).toEqual({ charge: 'error', ship: 'skipped', release: 'skipped' });
+    expect(states).toEqual({ charge: 'error', ship: 'pending', release: 'skipped' });
     await tasker.resolveStep(taskUuid, 'charge', { actor: 'ada', reason: 'paid by hand' });
-    expect((await tasker.getTask(taskUuid)).status).toBe('complete');
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    expect(await statesNow()).toEqual({ charge: 'resolved_manually', ship: 'complete', release: 'skipped' });
+    await invariants(shared.sql);
+  });
+
+  it('a failed route brings back the steps that were skipped, unless a step after them has begun', async () => {
+    let broken = true;
+    const route = defineHandler('route', {}, () => {
+      if (broken) throw new Error('no');
+      return {};
+    });
+    const steps = {
+      ...handled,
+      confirm: { handler: 'ok', dependencies: ['ship'] },
+      note: { handler: 'ok', dependencies: ['charge'] },
+      noted: { handler: 'ok', dependencies: ['note'], run_if: 'ended' },
+      release: { handler: 'route', dependencies: ['charge'], run_if: 'failed', ...ONCE },
+    };
+    const { tasker, demo } = await shared.setup(steps as never, { handlers: [ok, fails, route] });
+    const { taskUuid } = await tasker.createTask(demo);
+    const states = async () =>
+      Object.fromEntries((await tasker.getSteps(taskUuid)).map((step) => [step.name, step.currentState]));
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('blocked_by_failures');
+    expect(await states()).toEqual({
+      charge: 'error',
+      ship: 'pending',
+      confirm: 'pending',
+      note: 'skipped',
+      noted: 'complete',
+      release: 'error',
+    });
+    const by = { actor: 'ada', reason: 'test' };
+    for (const act of ['resetStep', 'retryStep'] as const) {
+      await expect(tasker[act](taskUuid, 'charge', by)).rejects.toThrow(
+        `a route after its failure has run and failed; run it and the steps after it again with \`tasker task rerun ${taskUuid} --from charge\``,
+      );
+    }
+    broken = false;
+    expect(await tasker.retryTask(taskUuid, by)).toEqual(['release']);
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    expect(await states()).toMatchObject({ charge: 'error', ship: 'skipped', confirm: 'skipped', release: 'complete' });
+    await invariants(shared.sql);
+  });
+
+  it('a failed step whose route failed can be resolved, and the steps after it run', async () => {
+    const steps = { ...handled, release: { handler: 'fails', dependencies: ['charge'], run_if: 'failed', ...ONCE } };
+    const { tasker, taskUuid, status, statesNow } = await run(steps);
+    expect(status).toBe('blocked_by_failures');
+    const by = { actor: 'ada', reason: 'paid by hand' };
+    await tasker.resolveStep(taskUuid, 'charge', by);
+    await tasker.resolveStep(taskUuid, 'release', by);
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    expect(await statesNow()).toEqual({ charge: 'resolved_manually', ship: 'complete', release: 'resolved_manually' });
+    await invariants(shared.sql);
+  });
+
+  it('a failed route whose own failure is handled can run again, although the step before it has failed', async () => {
+    let broken = true;
+    const route = defineHandler('route', {}, () => {
+      if (broken) throw new Error('no');
+      return {};
+    });
+    const steps = {
+      charge: { handler: 'fails', ...ONCE },
+      release: { handler: 'route', dependencies: ['charge'], run_if: 'failed', ...ONCE },
+      note: { handler: 'ok', dependencies: ['release'], run_if: 'ended' },
+    };
+    const { tasker, demo } = await shared.setup(steps as never, { handlers: [ok, fails, route] });
+    const { taskUuid } = await tasker.createTask(demo);
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('blocked_by_failures');
+    broken = false;
+    await tasker.rerunTask(taskUuid, { from: 'release', actor: 'ada', reason: 'mended' });
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    await invariants(shared.sql);
+  });
+
+  it('a cancelled task continues with its handled failures as they were', async () => {
+    const wait = { type: 'signal', handler: undefined };
+    const steps = {
+      ...handled,
+      paid: { ...wait, signal: { name: 'paid' } },
+      told: { ...wait, dependencies: ['release'], signal: { name: 'told' } },
+      other: { handler: 'ok' },
+    };
+    const { tasker, demo } = await shared.setup(steps as never, { handlers: [ok, fails] });
+    const { taskUuid } = await tasker.createTask(demo);
+    const states = async () =>
+      Object.fromEntries((await tasker.getSteps(taskUuid)).map((step) => [step.name, step.currentState]));
+    const rests = { charge: 'error', ship: 'skipped', release: 'complete', paid: 'waiting', told: 'waiting' };
+    await expect.poll(states, { timeout: 20_000 }).toMatchObject(rests);
+    const by = { actor: 'ada', reason: 'test' };
+    await tasker.cancelTask(taskUuid, by);
+    expect(await states()).toMatchObject({ charge: 'cancelled', ship: 'skipped', release: 'complete' });
+    const preview = await tasker.rerunTask(taskUuid, { from: 'other', dryRun: true });
+    expect(preview.steps.map(({ step, change }) => [step, change])).toEqual([
+      ['paid', 'returned'],
+      ['told', 'returned'],
+      ['other', 'again'],
+    ]);
+    await tasker.rerunTask(taskUuid, { from: 'other', ...by });
+    await expect.poll(states, { timeout: 20_000 }).toMatchObject({ ...rests, other: 'complete' });
+    const charge = (await tasker.getSteps(taskUuid)).find(({ name }) => name === 'charge')!;
+    expect(charge).toMatchObject({ attempts: 1, results: { error: { message: 'no money' } } });
+    await invariants(shared.sql);
+    await tasker.signal(taskUuid, 'paid', {});
+    await tasker.signal(taskUuid, 'told', {});
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
     await invariants(shared.sql);
   });
 
