@@ -141,12 +141,15 @@ export function consequencesOf(
     if (!own) continue;
     const isUndecided = own.some(({ state }) => state === 'pending' || state === 'skipped');
     const verdict = isUndecided ? verdictOf(graph, idx, { endings, made }) : undefined;
+    // A route that came back would handle the failure again that blocks because the route was skipped.
+    const gaveUp = handlesFailures(graph.runIf[idx]!) && graph.parents[idx]!.some((one) => endings.get(one)?.failed);
+    const comesBack = !begun.has(idx) && !needless.has(idx) && !gaveUp;
     const routes = own.some(({ state }) => state === 'error') ? routesOf(idx) : [];
     const handled = needless.has(idx) || routes.some(({ state }) => stillHandles(state));
     const ending: Ending = { open: 0, unhandled: 0, failed: false, completed: false, skipped: false };
     for (const step of own) {
       let { state } = step;
-      if (state === 'pending' || (state === 'skipped' && !begun.has(idx) && !needless.has(idx))) {
+      if (state === 'pending' || (state === 'skipped' && comesBack)) {
         const { nextIdx = step.idx + 1 } = batches.get(idx) ?? {};
         const next = changeOf(step, verdict!, { hasPlace: !isWorkerIndex(step.idx) || step.idx < nextIdx });
         if (next) found.changes.push(next);

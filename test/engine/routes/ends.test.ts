@@ -281,6 +281,22 @@ describe('operators', () => {
     await invariants(shared.sql);
   });
 
+  it('a route that its condition skipped stays skipped, although a step before it waits again', async () => {
+    const steps = {
+      charge: { handler: 'fails', ...ONCE },
+      ship: { handler: 'ok', dependencies: ['charge'] },
+      note: { handler: 'ok', dependencies: ['charge', 'ship'], run_if: 'ended', when: 'false' },
+    };
+    const { tasker, taskUuid, status, states, statesNow } = await run(steps);
+    expect(status).toBe('blocked_by_failures');
+    expect(states).toEqual({ charge: 'error', ship: 'pending', note: 'skipped' });
+    await invariants(shared.sql);
+    await tasker.resolveStep(taskUuid, 'charge', { actor: 'ada', reason: 'paid by hand' });
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    expect(await statesNow()).toEqual({ charge: 'resolved_manually', ship: 'complete', note: 'skipped' });
+    await invariants(shared.sql);
+  });
+
   it('resolving a step decides the steps after it, however deep', async () => {
     const steps = {
       charge: { handler: 'fails', ...ONCE },
