@@ -116,7 +116,7 @@ update tasker.task t set n_active = t.n_active - x.active, n_retry = t.n_retry -
 returning t.task_uuid "taskUuid", x.running`;
 
 /**
- * Stops open steps: those that have not started are skipped, the others are cancelled. Returns the tasks in which one was
+ * Stops open steps: a step that has not started is skipped, others are cancelled. Returns the tasks in which one was
  * running. Call it after lockTasks, and before {@link countDecided}.
  */
 export async function stopSteps(db: Db, steps: readonly StepKey[]): Promise<string[]> {

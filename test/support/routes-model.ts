@@ -8,7 +8,7 @@ export interface RoutedStep {
   /** The value of its condition. Undefined: it has none. */
   when: boolean | undefined;
   fails: boolean;
-  /** Whether it takes the first of its dependencies, and what becomes of the others. */
+  /** Whether it takes the first of its dependencies, and what happens to the others. */
   join: 'stop' | 'continue' | undefined;
 }
 
