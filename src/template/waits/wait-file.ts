@@ -38,7 +38,8 @@ function durationProblem(given: unknown): string {
 }
 
 const length = duration(0);
-const limit = duration(1);
+/** A duration that is not zero. */
+export const limit = duration(1);
 const object = () => z.record(z.string(), z.unknown());
 const name = z.string().min(1).max(128);
 const names = z.array(name).min(1).max(1000);
