@@ -9,7 +9,7 @@ export interface RetryRule {
    * handler reported it.
    */
   retryable: boolean | null;
-  /** Maximum number of attempts, including the first and all that failed in another way. */
+  /** Maximum number of attempts, including the first and the failures of other kinds. */
   maxAttempts: number | null;
   backoff: BackoffPolicy['backoff'] | null;
   backoffBaseMs: number | null;

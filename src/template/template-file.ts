@@ -87,7 +87,7 @@ export const retryRuleFile = z.strictObject({
       'false: such a failure is final; true: it is retried even if it was reported as permanent. Default: as reported.',
   }),
   max_attempts: whole(0, 100).nullish().meta({
-    description: 'Maximum number of attempts, including the first and all that failed in another way. 0 counts as 1.',
+    description: 'Maximum number of attempts, including the first and the failures of other kinds. 0 counts as 1.',
   }),
   backoff: z.enum(BACKOFFS).nullish().meta({ description: 'How the delay before a retry grows.' }),
   backoff_base_ms: whole(1, 3_600_000).nullish().meta({ description: 'Base delay of the backoff, in milliseconds.' }),

@@ -234,7 +234,7 @@ it('the rules of a retry policy hold for the failures that a worker reports', as
   const { taskUuid } = await create('ruled');
   for (let n = 0; n < 4; n++) {
     const step = await on.step();
-    expect([step.retry_count, step.max_retries]).toEqual([n, 9]);
+    expect(step.retry_count).toBe(n);
     await on.fail(step, { error_type: 'busy', retryable: true });
   }
   await on.fail(await on.step(), { error_type: 'declined', retryable: true });
