@@ -29,6 +29,7 @@ const LISTS: Record<string, string> = {
   assignees: 'a list of users or roles',
   escalate_to: 'a list of users or roles',
   rules: 'a list of rules',
+  names: 'a list of names',
 };
 
 /** Examples of fields that are maps. */

@@ -189,6 +189,10 @@ export function schemaRules(data: unknown, steps: readonly StepSketch[]): Findin
     ...steps.flatMap(({ fields: { result_schema, signal, approval }, path }) => [
       { schema: result_schema, path: [...path, 'result_schema'] },
       { schema: isFields(signal) ? signal.schema : null, path: [...path, 'signal', 'schema'] },
+      ...Object.entries(isFields(signal) && isFields(signal.schemas) ? signal.schemas : {}).map(([name, schema]) => ({
+        schema,
+        path: [...path, 'signal', 'schemas', name],
+      })),
       { schema: isFields(approval) ? approval.form : null, path: [...path, 'approval', 'form'] },
     ]),
     ...events.map(({ fields, path }) => ({ schema: fields.schema, path: [...path, 'schema'] })),

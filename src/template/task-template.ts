@@ -129,9 +129,14 @@ export interface TimerConfig {
 
 /** The signal that a `signal` step waits for. */
 export interface SignalConfig {
-  name: string;
-  /** The schema of the payload. Null accepts any JSON. */
+  /** Null if the step waits for the first of several signals. */
+  name: string | null;
+  /** The names of the signals of which the first completes the step. Null if it waits for `name`. */
+  names: string[] | null;
+  /** The schema of the payload of `name`. Null accepts any JSON. */
   schema: JsonSchema | null;
+  /** The schemas of the payloads of `names`. A signal that has none may have any JSON. */
+  schemas: Record<string, JsonSchema> | null;
   /** Milliseconds. Null waits without a limit. */
   timeoutMs: number | null;
   /** The action at the limit. `complete` completes the step with `default`. Default `fail`. */

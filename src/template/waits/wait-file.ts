@@ -62,8 +62,12 @@ export const timerFile = z
 
 export const signalFile = z
   .strictObject({
-    name: name.meta({ description: 'The name of the signal.' }),
+    name: name.nullish().meta({ description: 'The name of the signal. Required without names.' }),
+    names: z.array(name).min(1).max(100).nullish().meta({
+      description: 'The names of several signals, of which the first completes the step with { name, payload }.',
+    }),
     schema: object().nullish().meta({ description: 'JSON Schema of the payload.' }),
+    schemas: z.record(name, object()).nullish().meta({ description: 'JSON Schemas of the payloads, by names.' }),
     timeout: limit.nullish().meta({ description: 'The limit of the wait. Default: none.' }),
     on_timeout: z.enum(['fail', 'complete']).nullish().meta({
       default: 'fail',
