@@ -127,7 +127,13 @@ describe('the loss of a worker', () => {
       4,
       'its attempts are used up',
     ],
-    ['is final at once if its rule has retryable: false', { error: 'worker_lost', retryable: false }, {}, 1, 'may have run'],
+    [
+      'is final at once if its rule has retryable: false',
+      { error: 'worker_lost', retryable: false },
+      {},
+      1,
+      'may have run',
+    ],
     ['is final once the time for all attempts is over', {}, { for: '30m' }, 1, 'the time for its attempts is over'],
   ])('%s', async (_title, rule, more, attempts, message) => {
     const rules = [{ error: 'rate_limited', max_attempts: 5 }, ...('error' in rule ? [rule] : [])];
