@@ -304,6 +304,7 @@ export const NOT_HOT = {
   http_attempt_ends: HTTP_WORKERS,
   tidy_http_steps: HTTP_WORKERS,
   tidy_http_claims: HTTP_WORKERS,
+  first_starts: 'once for each retry of a step with retry.for; reads the attempts of one step by key',
   age_schedules: 'for tests',
   age_firings: 'for tests',
   release_fired_identities: 'for tests',

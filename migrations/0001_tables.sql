@@ -75,6 +75,10 @@ create table tasker.template_step (
   initial      boolean not null,
   max_attempts int not null,
   retryable    boolean not null,
+  -- The attempts after which the loss of a worker is final, if the retry policy has rules. 0: the first loss is.
+  lost_attempts int,
+  -- The time for all attempts, from the start of the first, in milliseconds. Null: no limit.
+  retry_ms     bigint,
   primary key (template_id, idx)
 );
 

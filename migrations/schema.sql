@@ -960,6 +960,8 @@ create table tasker.template_step (
   initial boolean not null,
   max_attempts integer not null,
   retryable boolean not null,
+  lost_attempts integer,
+  retry_ms bigint,
   constraint template_step_pkey PRIMARY KEY (template_id, idx),
   constraint template_step_template_id_fkey FOREIGN KEY (template_id) REFERENCES tasker.template(id) ON DELETE CASCADE
 );

@@ -1,5 +1,6 @@
 import type { Step, StepWait, Task } from '../engine/task-view.ts';
 import { counted } from '../model/counted.ts';
+import { type AwaitedSignals, payloadSchema, signalNames } from '../model/signal-names.ts';
 import { spanOf, timeLeft } from '../model/span.ts';
 import { compileStored } from '../template/json-schema-check.ts';
 import type { JsonSchema } from '../template/task-template.ts';
@@ -13,7 +14,7 @@ export function waitedFor({ kind, calls, settings, progress }: StepWait): string
     case 'timer':
       return typeof settings.due === 'string' ? `its time (${settings.due})` : 'its time';
     case 'signal': {
-      const [name, count] = [textOf(settings.name), numberOf(settings.count, 1)];
+      const [name, count] = [namesOf(settings).join(' or '), numberOf(settings.count, 1)];
       if (count <= 1) return `signal ${name}`;
       return `${count} signals ${name} (${numberOf(progress.signals, 0)} received)`;
     }
@@ -99,7 +100,9 @@ function wayOut({ taskUuid, name }: Step, wait: StepWait, schema: JsonSchema | n
     case 'timer':
       return `fire it now: \`tasker timer fire ${step}\``;
     case 'signal':
-      return `send it: \`tasker signal send ${taskUuid} ${quoted(textOf(wait.settings.name))}${valueOption('--payload', schema, null)}\``;
+      return namesOf(wait.settings).length === 1
+        ? `send it: ${sendText(taskUuid, namesOf(wait.settings)[0]!, schema)}`
+        : `send one of them: ${sendTexts(taskUuid, wait.settings)}`;
     case 'approval': {
       const vote = `vote: \`tasker approval approve ${step} --by NAME`;
       const form = valueOption('--form', schema, {});
@@ -112,6 +115,22 @@ function wayOut({ taskUuid, name }: Step, wait: StepWait, schema: JsonSchema | n
     case 'call':
       return `complete it by hand: \`tasker step complete ${step}\``;
   }
+}
+
+function namesOf(settings: StepWait['settings']): readonly string[] {
+  const names = signalNames(settings);
+  return names.length > 0 ? names : ['?'];
+}
+
+function sendText(taskUuid: string, name: string, schema: JsonSchema | null): string {
+  return `\`tasker signal send ${taskUuid} ${quoted(name)}${valueOption('--payload', schema, null)}\``;
+}
+
+/** Returns the commands that send the first three of several signals. */
+function sendTexts(taskUuid: string, settings: StepWait['settings']): string {
+  const awaited: AwaitedSignals<JsonSchema> = settings;
+  const names = namesOf(settings).slice(0, 3);
+  return names.map((name) => sendText(taskUuid, name, payloadSchema(awaited, name))).join(' or ');
 }
 
 /**

@@ -4,7 +4,9 @@ import type { Engine } from '../engine/engine.ts';
 import { FAILING_STEP } from '../engine/record.ts';
 import type { Pause, Step, StepWait, Task } from '../engine/task-view.ts';
 import { abilityOf, covers } from '../model/announced.ts';
+import { durationText } from '../model/duration.ts';
 import { stepUuid } from '../model/ids.ts';
+import { type FailureKind, policyFor } from '../model/retry-rules.ts';
 import { handlesFailures, neededNoMore } from '../model/routes.ts';
 import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts';
 import { missingHandlers } from '../store/missing-handlers.ts';
@@ -219,7 +221,7 @@ function hasFailed({ currentState }: Step): boolean {
 
 function reasonOf(step: Step, facts: StepFacts): string {
   const { task, template, liveWorkers, capable, taking, open } = facts;
-  const attempt = `attempt ${step.attempts} of ${step.maxAttempts}`;
+  const attempt = attemptOf(step, template);
   const error = step.results?.error?.message;
   switch (step.currentState) {
     case 'pending': {
@@ -258,15 +260,15 @@ function reasonOf(step: Step, facts: StepFacts): string {
         schema: template.signal?.schema ?? template.approval?.form ?? null,
       });
     case 'waiting_for_retry':
-      return `${attempt} failed (${error}); next attempt at ${step.nextRetryAt}${task.paused ? ', or when the pause ends' : ''}`;
+      return `${attempt} failed (${error}); next attempt at ${step.nextRetryAt}${task.paused ? ', or when the pause ends' : ''}${timeText(template)}`;
     case 'error':
       if (facts.handled.has(step.stepUuid)) {
         const by = facts.takenBy ?? list(facts.routes);
-        return `failed permanently in ${attempt}: ${error}; the failure is handled by ${by}`;
+        return `failed permanently in ${attempt}: ${error}${endText(step, template)}; the failure is handled by ${by}`;
       }
       return isTolerated(template)
-        ? `failed permanently in ${attempt}: ${error}; its batch continues without it (${template.batchConfig?.failureStrategy})`
-        : `failed permanently in ${attempt}: ${error}; reset, resolve or complete it to continue`;
+        ? `failed permanently in ${attempt}: ${error}${endText(step, template)}; its batch continues without it (${template.batchConfig?.failureStrategy})`
+        : `failed permanently in ${attempt}: ${error}${endText(step, template)}; reset, resolve or complete it to continue`;
     case 'complete':
       return `completed at ${step.completedAt}`;
     case 'resolved_manually':
@@ -289,6 +291,42 @@ function waitForFirst(open: readonly Step[], stuck: readonly Step[]): string {
   if (stuck.length === 0) return open.length === 1 ? `waits for ${names}` : `waits for the first of ${names}`;
   if (stuck.length < open.length) return `waits for the first of ${names}; ${failed} failed`;
   return `waits for the first of ${names}; ${failed} failed, so it cannot run until an operator acts`;
+}
+
+/** Returns the number of an attempt, and the number that the policy allows: for its failure, if it failed. */
+function attemptOf(step: Step, { retry }: StepTemplate): string {
+  if (retry.rules === null) return `attempt ${step.attempts} of ${step.maxAttempts}`;
+  if (!hasFailed(step)) return `attempt ${step.attempts} of at most ${step.maxAttempts}`;
+  const { maxAttempts, retryable } = policyFor(retry, failureOf(step));
+  if (retryable === false) return `attempt ${step.attempts}`;
+  // Attempts that failed in another way count too, and their limit may be higher.
+  return step.attempts > maxAttempts
+    ? `attempt ${step.attempts} (limit ${maxAttempts})`
+    : `attempt ${step.attempts} of ${maxAttempts}`;
+}
+
+function failureOf({ results }: Step): FailureKind {
+  return { type: results?.error?.error_type, code: results?.metadata.error_code };
+}
+
+/** Says until when retries may start, if the policy limits their time. */
+function timeText({ retry }: StepTemplate): string {
+  if (retry.forMs === null) return '';
+  return `; no retry starts later than ${durationText(retry.forMs)} after the start of the first attempt`;
+}
+
+/** Says why the policy ended the retries of a failed step before its attempts were used up. */
+function endText(step: Step, { retry }: StepTemplate): string {
+  const { type, code } = failureOf(step);
+  const policy = policyFor(retry, { type, code });
+  if (policy.retryable === false) {
+    const rule = retry.rules?.find(({ error }) => error.includes(type ?? '') || error.includes(code ?? ''));
+    return ` (not retried, by the rule for ${list(rule?.error ?? [])})`;
+  }
+  const timed = retry.forMs !== null && step.results?.error?.retryable === true && step.attempts < policy.maxAttempts;
+  return timed
+    ? ` (not retried, because the next attempt would start later than ${durationText(retry.forMs!)} after the first)`
+    : '';
 }
 
 /** Explains why a step was skipped: because of its condition, or because of how its parents ended. */

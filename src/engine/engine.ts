@@ -11,6 +11,7 @@ import { batchResults, batchWorkers } from '../store/batches.ts';
 import { isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
+import { firstStarts } from '../store/first-start.ts';
 import { ENDINGS } from '../store/operator-actions.ts';
 import { listNamespaces, listPauses } from '../store/pauses/list.ts';
 import { endPausesOfEnded, forgetPauses } from '../store/pauses/pauses.ts';
@@ -395,13 +396,14 @@ export class Engine {
     return answer;
   }
 
-  /** Loads the parts of batch workers, and the checkpoints of restarted steps. */
-  async details(workers: readonly StepKey[], restarted: readonly StepKey[]) {
-    const [parts, checkpoints] = await Promise.all([
+  /** Loads the parts of batch workers, the checkpoints of restarted steps, and when the first attempts of others started. */
+  async details({ workers, restarted, timed }: Record<'workers' | 'restarted' | 'timed', readonly StepKey[]>) {
+    const [parts, checkpoints, starts] = await Promise.all([
       workers.length > 0 ? batchWorkers(this.database, workers) : [],
       restarted.length > 0 ? loadCheckpoints(this.database, restarted) : [],
+      timed.length > 0 ? firstStarts(this.database, timed) : new Map<number, number>(),
     ]);
-    return { parts, checkpoints };
+    return { parts, checkpoints, starts };
   }
 
   /** Saves a checkpoint. Returns false, and saves nothing, if the claim of the step was lost. */

@@ -4,6 +4,7 @@ import { ExpressionFailed } from '../expressions/expression-error.ts';
 import { expressionMap, orFailure } from '../expressions/expression-map.ts';
 import { grouped } from '../model/grouped.ts';
 import { leadsTo, type SensitivePaths, sensitiveKeys, sensitivePaths } from '../model/sensitive.ts';
+import { signalNames } from '../model/signal-names.ts';
 import { templatesOfTasks } from '../store/signals/read.ts';
 import { type SensitiveTemplateRow, sensitiveTemplates } from '../store/templates.ts';
 import type { StepTemplate, TaskTemplate } from '../template/task-template.ts';
@@ -28,12 +29,15 @@ export interface SensitiveValues {
 export function sensitiveValues({ sensitive, steps, output }: TaskTemplate): SensitiveValues | undefined {
   const ofSteps = steps.flatMap(pathsOf);
   if (!sensitive?.length && ofSteps.length === 0) return undefined;
-  const senders = grouped(steps, ({ signal }) => signal?.name);
+  const users = steps.flatMap((step) => (step.signal ? signalNames(step.signal) : []).map((name) => ({ name, step })));
+  const senders = grouped(users, ({ name }) => name);
   const values = {
     context: sensitivePaths(sensitive),
     steps: new Map(steps.map((step) => [step.name, sensitivePaths(pathsOf(step))])),
     anyStep: sensitivePaths(ofSteps),
-    signals: new Map([...senders].map(([name, users]) => [name ?? '', sensitivePaths(users.flatMap(payloadPaths))])),
+    signals: new Map(
+      [...senders].map(([name, of]) => [name, sensitivePaths(of.flatMap(({ step }) => payloadPaths(step)))]),
+    ),
   };
   return { ...values, output: output ? sensitiveExpressions(output, values) : undefined };
 }
@@ -63,9 +67,14 @@ function pathsOf({ type, sensitive }: StepTemplate): string[] {
   return [...paths, ...paths.filter((path) => /^(form|comment)(\.|$)/.test(path)).map((path) => `votes.*.${path}`)];
 }
 
-/** The result of a step that waits for several signals is the list of their payloads, to which the paths refer. */
+/** The place of the payload in the result of a step that waits for the first of several signals. */
+const IN_PAYLOAD = /^(?:payload|\*)(?:\.|$)/;
+
+/** The result of a step that waits for several signals has their payloads, to which the paths refer. */
 function payloadPaths(step: StepTemplate): string[] {
   const paths = pathsOf(step);
+  if (step.signal?.names)
+    return paths.flatMap((path) => (IN_PAYLOAD.test(path) ? path.replace(IN_PAYLOAD, '') || '*' : []));
   if (step.signal === null || step.signal.count === 1) return paths;
   return paths.map((path) => path.replace(/^(\*|\d+)(\.|$)/, '') || '*');
 }

@@ -4,6 +4,7 @@ import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { Announced } from '../model/announced.ts';
 import { templateIndex, uuidV7 } from '../model/ids.ts';
+import { WORKER_LOST } from '../model/retry-rules.ts';
 import { storeEvents } from '../store/events/store-events.ts';
 import { compactQueue, dueTasks, promoteRetries, queueBloat, tryCompacting } from '../store/queue.ts';
 import { type EndedTaskRow, KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
@@ -210,11 +211,12 @@ function acceptsEmptyPayload(event: DeclaredEvent): boolean {
   }
 }
 
-function errorOfLost({ retryable }: TakenBackRow): Partial<StepError> {
+function errorOfLost({ retryable, late }: TakenBackRow): Partial<StepError> {
+  const limit = late ? 'the time for its attempts is over' : 'its attempts are used up';
   const message = retryable
-    ? 'the worker was lost while the step ran, and its attempts are used up'
+    ? `the worker was lost while the step ran, and ${limit}`
     : 'the worker was lost while it held the step; the step is not retryable and may have run, so check its effect before you retry or resolve it';
-  return { error_type: 'worker_lost', retryable, message };
+  return { error_type: WORKER_LOST, retryable, message };
 }
 
 /** Returns the recording of a batch worker that was lost with its last attempt. */

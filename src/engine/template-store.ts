@@ -6,6 +6,7 @@ import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
+import { attemptsIfLost, mostAttempts } from '../model/retry-rules.ts';
 import { HELD } from '../model/routes.ts';
 import type { TaskLimits } from '../model/task-limits.ts';
 import { type ActiveVersion, activeVersions, lockActive, readActive, setActive } from '../store/active-versions.ts';
@@ -535,8 +536,10 @@ function storedGraph(template: TaskTemplate, graph: TemplateGraph) {
       callable: step.handler.callable,
       parents: countedParents(graph, idx),
       initial: graph.initial[idx]!,
-      maxAttempts: step.retry.maxAttempts,
+      maxAttempts: mostAttempts(step.retry),
       retryable: step.retry.retryable,
+      lostAttempts: step.retry.rules && attemptsIfLost(step.retry),
+      retryMs: step.retry.forMs,
     })),
     edges: graph.parents.flatMap((parents, child) =>
       [...new Set([...parents, ...graph.guards[child]!])].map((parent) => ({ parent, child })),

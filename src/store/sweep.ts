@@ -1,4 +1,5 @@
 import type { Db } from '../db/statement.ts';
+import { firstStartOf } from './first-start.ts';
 import { queueIdOf, RESOLVER_OF_STEP } from './queue-id.ts';
 import { sql } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
@@ -90,14 +91,16 @@ export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise
 const TAKE_BACK = sql('take_back')`
 with held as (
   select s.task_uuid, s.idx, s.ctid tid, s.claim, s.attempts, greatest(c.saved, w.idle::int) saved, w.missed,
-         w.idle or s.retryable and s.attempts - s.spared - c.saved < s.max_attempts again
+         w.idle or s.retryable and s.attempts - s.spared - c.saved < least(s.max_attempts, w.lost_attempts) and not w.late again,
+         s.retryable and coalesce(w.lost_attempts, 1) > 0 retryable, w.late
     from tasker.step s cross join lateral (
       select (exists (select 1 from tasker.checkpoint c
                 where c.task_uuid = s.task_uuid and c.idx = s.idx and c.attempt = s.attempts))::int saved) c
    cross join lateral (
-      select x.callable in ('tasker.timer', 'tasker.signal', 'tasker.approval') or y.missed idle, y.missed
+      select x.callable in ('tasker.timer', 'tasker.signal', 'tasker.approval') or y.missed idle, y.missed, x.lost_attempts,
+             x.retry_ms is not null and statement_timestamp() > ${firstStartOf('s')} + x.retry_ms * interval '1 ms' late
         from tasker.task t cross join lateral (
-               select callable from tasker.template_step x
+               select callable, lost_attempts, retry_ms from tasker.template_step x
                 where x.template_id = t.template_id and x.idx = tasker.template_idx(s.idx) offset 0) x
        cross join lateral (
                select (s.claim >> 24) || ':' || t.template_id || ':' || tasker.template_idx(s.idx) = any ($4::text[]) missed) y
@@ -109,7 +112,7 @@ lost as (
     state = case when h.again then 'enqueued'::tasker.step_state else 'error' end, spared = s.spared + h.saved,
     done_at = greatest(statement_timestamp(), s.started_at)
     from held h where s.ctid = h.tid and (h.again or h.idx < 131072)
-  returning s.task_uuid, s.idx, s.state, s.attempts, s.attempts - s.spared + h.saved number, s.started_at, s.claim, s.retryable, h.missed),
+  returning s.task_uuid, s.idx, s.state, s.attempts, s.attempts - s.spared + h.saved number, s.started_at, s.claim, h.retryable, h.missed, h.late),
 placed as (
   select l.*, t.template_id, t.rank from lost l join tasker.task t on t.task_uuid = l.task_uuid),
 q as (
@@ -122,6 +125,7 @@ h as (
          jsonb_build_object('error', jsonb_build_object('error_type', 'worker_lost', 'retryable', retryable, 'message',
            case when missed then 'the worker was lost while the step waited for its handler; it runs again'
                 when state = 'enqueued' then 'the worker was lost while the step ran; it runs again'
+                when retryable and late then 'the worker was lost while the step ran, and the time for its attempts is over'
                 when retryable then 'the worker was lost while the step ran, and its attempts are used up'
                 else 'the worker was lost while it held the step; the step is not retryable and may have run, so check its effect before you retry or resolve it' end))
     from lost),
@@ -130,11 +134,11 @@ n as (
     from (select task_uuid, count(*)::int err from lost where state = 'error' group by 1) c
    where task.task_uuid = c.task_uuid returning task.task_uuid, tasker.shown_state(task.state, task.n_wait)::text state)
 select l.task_uuid "taskUuid", l.idx, l.state::text, l.attempts, l.claim >> 24 "workerId", n.state "taskState",
-       null::bigint claim, l.template_id "templateId", null::smallint rank, l.retryable
+       null::bigint claim, l.template_id "templateId", null::smallint rank, l.retryable, l.late
   from placed l left join n on n.task_uuid = l.task_uuid
 union all
-select h.task_uuid, h.idx, 'failing', h.attempts, h.claim >> 24, null, h.claim, t.template_id, t.rank, s.retryable
-  from held h join tasker.task t on t.task_uuid = h.task_uuid join tasker.step s on s.ctid = h.tid
+select h.task_uuid, h.idx, 'failing', h.attempts, h.claim >> 24, null, h.claim, t.template_id, t.rank, h.retryable, h.late
+  from held h join tasker.task t on t.task_uuid = h.task_uuid
  where not h.again and h.idx >= 131072`;
 
 /** A step that was taken from a lost worker. `failing`: it must still be recorded as a permanent failure. */
@@ -146,7 +150,10 @@ export interface TakenBackRow extends StepKey {
   claim: number | null;
   templateId: number;
   rank: number | null;
+  /** Whether the step may run again after the loss of a worker. */
   retryable: boolean;
+  /** Whether the time for its attempts is over. */
+  late: boolean;
 }
 
 /** The steps to take. */

@@ -1,8 +1,10 @@
+import { durationMs } from '../model/duration.ts';
 import { fromFile } from './form-fields.ts';
 import {
   DEFAULT_RETRY,
   type HandlerReference,
   type RetryPolicy,
+  type RetryRule,
   type StepOverride,
   type StepTemplate,
   type TaskTemplate,
@@ -18,7 +20,9 @@ import {
   metadataFile,
   optionsFile,
   type RetryFile,
+  type RetryRuleFile,
   retryFile,
+  retryRuleFile,
   type StepFile,
   type StepOverrideFile,
   stepFile,
@@ -74,8 +78,23 @@ function handlerOf({ type, handler }: StepFile): HandlerReference {
 }
 
 function retryOf(retry: RetryFile): RetryPolicy {
-  const policy = fromFile(retryFile, retry, DEFAULT_RETRY);
-  return { ...policy, maxAttempts: Math.max(1, policy.maxAttempts) };
+  const { forMs: _for, rules: _rules, ...defaults } = DEFAULT_RETRY;
+  const { for: time, rules, ...policy } = fromFile(retryFile, retry, defaults);
+  return {
+    ...policy,
+    maxAttempts: Math.max(1, policy.maxAttempts),
+    forMs: time === null ? null : durationMs(time)!,
+    rules: rules === null || rules.length === 0 ? null : rules.map(ruleOf),
+  };
+}
+
+function ruleOf(file: RetryRuleFile): RetryRule {
+  const { error, maxAttempts, ...rule } = fromFile(retryRuleFile, file);
+  return {
+    ...rule,
+    error: [...new Set(typeof error === 'string' ? [error] : error)],
+    maxAttempts: maxAttempts === null ? null : Math.max(1, maxAttempts),
+  };
 }
 
 function overrideOf(override: StepOverrideFile): StepOverride {

@@ -28,6 +28,8 @@ const LISTS: Record<string, string> = {
   secondary: 'a list of names',
   assignees: 'a list of users or roles',
   escalate_to: 'a list of users or roles',
+  rules: 'a list of rules',
+  names: 'a list of names',
 };
 
 /** Examples of fields that are maps. */
@@ -42,6 +44,7 @@ const EXAMPLES: Record<string, string> = {
   steps: 'steps: […]',
   handler: 'handler: {callable: …}',
   schema: 'schema: {type: object}',
+  error: 'error: rate_limited',
   batch_size: 'batch_size: 1000',
   parallelism: 'parallelism: 10',
   cursor_field: 'cursor_field: id',
@@ -62,9 +65,11 @@ export function describeIssue(issue: FormIssue, place: IssuePlace): Described {
       return { code: issue.origin === 'string' ? 'bad_length' : 'out_of_range', message: outOfRange(issue, place) };
     case 'invalid_format':
       return { code: 'bad_text', message: badText(issue, place) };
+    case 'invalid_union':
+      if (place.key === 'error' && isMissing(issue.input)) return missing(place);
+      return { code: 'bad_value', message: `${place.where}: ${issue.message}` };
     case 'not_multiple_of':
     case 'unrecognized_keys':
-    case 'invalid_union':
     case 'invalid_key':
     case 'invalid_element':
     case 'custom':

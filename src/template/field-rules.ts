@@ -1,4 +1,4 @@
-import { isFields, overLimit } from '../model/json.ts';
+import { type Fields, isFields, overLimit } from '../model/json.ts';
 import { ALL_STEPS } from './apply-environment.ts';
 import { schemaProblems } from './json-schema-check.ts';
 import { phraseOf } from './locate.ts';
@@ -39,7 +39,92 @@ export function retryRules(data: unknown, steps: readonly StepSketch[]): Finding
   );
 }
 
-function retryFindings(retry: Record<string, unknown>, path: Path, data: unknown): Finding[] {
+function retryFindings(retry: Fields, path: Path, data: unknown): Finding[] {
+  return [
+    ...policyFindings(retry, path, data),
+    ...timeFindings(retry, path, data),
+    ...ruleFindings(retry, path, data),
+    ...fieldsIn(retry.rules, [...path, 'rules']).flatMap((rule) =>
+      policyFindings({ ...without(retry, 'max_attempts'), ...rule.fields }, rule.path, data, rule.fields),
+    ),
+  ];
+}
+
+function without(fields: Fields, key: string): Fields {
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => name !== key));
+}
+
+/** Finds a time that has no effect, because no failure is retried. */
+function timeFindings(retry: Fields, path: Path, data: unknown): Finding[] {
+  const isSingle = typeof retry.max_attempts === 'number' && retry.max_attempts <= 1 && !hasRules(retry);
+  if ((retry.for ?? null) === null || (retry.retryable !== false && !isSingle)) return [];
+  const why = isSingle ? 'there is only one attempt' : 'the step is not retryable';
+  const message = `\`for\` in ${phraseOf(path, data)} has no effect, because ${why}; remove it`;
+  return [{ severity: 'warning', code: 'no_effect', message, path: [...path, 'for'], atKey: true }];
+}
+
+const hasRules = ({ rules }: Fields) => Array.isArray(rules) && rules.length > 0;
+
+/** The fields that a rule can set. */
+const SETTINGS = ['max_attempts', 'backoff', 'backoff_base_ms', 'max_backoff_ms'];
+
+/** Finds rules that never apply, because of the policy or an earlier rule, and rules that change nothing. */
+function ruleFindings(retry: Fields, path: Path, data: unknown): Finding[] {
+  if (!hasRules(retry)) return [];
+  if (retry.retryable === false) {
+    const message = `the rules in ${phraseOf(path, data)} never apply, because the step is not retryable; to retry only the failures that they name, write \`max_attempts: 1\` instead of \`retryable: false\``;
+    return [{ severity: 'error', code: 'rules_unused', message, path: [...path, 'rules'], atKey: true }];
+  }
+  const first = new Map<string, number>();
+  return fieldsIn(retry.rules, [...path, 'rules']).flatMap(({ fields, path: at }): Finding[] => {
+    const own = Number(at.at(-1));
+    const errors = errorsOf(fields, at);
+    const covered = errors.flatMap(({ name, path: place }) => {
+      const by = first.get(name);
+      first.set(name, by ?? own);
+      return by === undefined ? [] : [{ name, place, by }];
+    });
+    const where = phraseOf(at, data);
+    if (errors.length > 0 && covered.every(({ by }) => by < own) && covered.length === errors.length) {
+      const by = [...new Set(covered.map((each) => `\`rules[${each.by}]\``))].join(' and ');
+      const message = `${where} never applies, because ${by} comes first for ${errors.map(({ name }) => `\`${name}\``).join(', ')}; remove it, or move it up`;
+      return [{ severity: 'error', code: 'rule_unreachable', message, path: at }];
+    }
+    return [
+      ...covered.map(({ name, place, by }): Finding => {
+        const message =
+          by === own
+            ? `\`${name}\` is in ${where} twice; remove one`
+            : `\`${name}\` in ${where} has no effect, because \`rules[${by}]\` comes first; remove it`;
+        return { severity: 'warning', code: 'no_effect', message, path: place };
+      }),
+      ...uselessFindings(fields, at, where),
+    ];
+  });
+}
+
+/** Finds a rule that sets nothing, and settings of retries that a rule refuses. */
+function uselessFindings(fields: Fields, path: Path, where: string): Finding[] {
+  const set = SETTINGS.filter((key) => (fields[key] ?? null) !== null);
+  if (fields.retryable === false && set.length > 0) {
+    const message = `\`${set[0]}\` in ${where} has no effect, because its failures are not retried; remove it`;
+    return [{ severity: 'warning', code: 'no_effect', message, path: [...path, set[0]!], atKey: true }];
+  }
+  if (Object.entries(fields).some(([key, value]) => key !== 'error' && value !== null)) return [];
+  const message = `${where} changes nothing; add for example \`max_attempts: 20\` or \`retryable: false\``;
+  return [{ severity: 'warning', code: 'no_effect', message, path }];
+}
+
+/** Returns the errors of a rule with their places. */
+function errorsOf({ error }: Fields, path: Path): { name: string; path: Path }[] {
+  const at = [...path, 'error'];
+  if (typeof error === 'string') return [{ name: error, path: at }];
+  const list: unknown[] = Array.isArray(error) ? error : [];
+  return list.flatMap((name, index) => (typeof name === 'string' ? [{ name, path: [...at, index] }] : []));
+}
+
+/** Finds settings with an unexpected effect. `own`: the fields that a rule sets itself; the others are those of the policy. */
+function policyFindings(retry: Fields, path: Path, data: unknown, own: Fields = retry): Finding[] {
   const where = phraseOf(path, data);
   const findings: Finding[] = [];
   if (retry.max_attempts === 0) {
@@ -50,12 +135,13 @@ function retryFindings(retry: Record<string, unknown>, path: Path, data: unknown
   const most = retry.max_backoff_ms ?? DEFAULT_RETRY.maxBackoffMs;
   if (retry.backoff !== 'none' && typeof base === 'number' && typeof most === 'number' && base > most) {
     const message = `backoff_base_ms ${base} in ${where} is more than max_backoff_ms ${most}, so every delay is ${most} ms; increase max_backoff_ms`;
-    const at = retry.backoff_base_ms == null ? 'max_backoff_ms' : 'backoff_base_ms';
-    findings.push({ severity: 'warning', code: 'backoff_capped', message, path: [...path, at] });
+    const at = own.backoff_base_ms == null ? 'max_backoff_ms' : 'backoff_base_ms';
+    if (own[at] != null) findings.push({ severity: 'warning', code: 'backoff_capped', message, path: [...path, at] });
   }
   for (const key of ['backoff_base_ms', 'max_backoff_ms'] as const) {
     const delay = retry[key];
-    if (retry.backoff === 'none' || !isWhole(delay) || delay < 1 || delay >= SHORT_BACKOFF_MS) continue;
+    if (retry.backoff === 'none' || own[key] == null || !isWhole(delay) || delay < 1 || delay >= SHORT_BACKOFF_MS)
+      continue;
     const message = `${key} ${delay} in ${where} is less than ${SHORT_BACKOFF_MS} ms, so the step is retried almost immediately; increase it, or write \`backoff: none\``;
     findings.push({ severity: 'warning', code: 'backoff_short', message, path: [...path, key] });
   }
@@ -103,6 +189,10 @@ export function schemaRules(data: unknown, steps: readonly StepSketch[]): Findin
     ...steps.flatMap(({ fields: { result_schema, signal, approval }, path }) => [
       { schema: result_schema, path: [...path, 'result_schema'] },
       { schema: isFields(signal) ? signal.schema : null, path: [...path, 'signal', 'schema'] },
+      ...Object.entries(isFields(signal) && isFields(signal.schemas) ? signal.schemas : {}).map(([name, schema]) => ({
+        schema,
+        path: [...path, 'signal', 'schemas', name],
+      })),
       { schema: isFields(approval) ? approval.form : null, path: [...path, 'approval', 'form'] },
     ]),
     ...events.map(({ fields, path }) => ({ schema: fields.schema, path: [...path, 'schema'] })),

@@ -1,5 +1,7 @@
+import type { RetryPolicy } from '../model/retry-rules.ts';
 import type { JoinMode, OthersMode, RunIf } from '../model/routes.ts';
 
+export type { RetryPolicy, RetryRule } from '../model/retry-rules.ts';
 export { WAIT_CALLABLES, waitsByType } from '../model/waits.ts';
 
 /** A JSON value. */
@@ -29,7 +31,6 @@ export type StepType = (typeof STEP_TYPES)[number];
 
 /** How the delay before a retry grows. */
 export const BACKOFFS = ['none', 'linear', 'exponential', 'fibonacci'] as const;
-export type Backoff = (typeof BACKOFFS)[number];
 
 /** How the identity of a task is determined: requests with the same identity are the same task. */
 export const IDENTITY_STRATEGIES = ['strict', 'caller_provided', 'always_unique'] as const;
@@ -57,20 +58,6 @@ export type OnInvalid = (typeof ON_INVALID)[number];
 export const FAILURE_STRATEGIES = ['continue_on_failure', 'fail_fast', 'isolate'] as const;
 export type FailureStrategy = (typeof FAILURE_STRATEGIES)[number];
 
-/** Whether and when a failed attempt is retried. */
-export interface RetryPolicy {
-  /** If false, the first failure is final, even if the result is retryable. Default true. */
-  retryable: boolean;
-  /** Maximum number of attempts, including the first. 1 to 100, default 3. */
-  maxAttempts: number;
-  /** How the delay grows. Default `exponential`. */
-  backoff: Backoff;
-  /** Base delay of the backoff in milliseconds. Default 1000. */
-  backoffBaseMs: number;
-  /** Maximum delay in milliseconds. Default 30000. */
-  maxBackoffMs: number;
-}
-
 /** The default retry policy, which also supplies the fields that a declared policy omits. */
 export const DEFAULT_RETRY: Readonly<RetryPolicy> = Object.freeze({
   retryable: true,
@@ -78,6 +65,8 @@ export const DEFAULT_RETRY: Readonly<RetryPolicy> = Object.freeze({
   backoff: 'exponential',
   backoffBaseMs: 1000,
   maxBackoffMs: 30_000,
+  forMs: null,
+  rules: null,
 });
 
 /** Where a handler runs: in the event loop with all others, or in a thread that can be terminated. */
@@ -140,9 +129,14 @@ export interface TimerConfig {
 
 /** The signal that a `signal` step waits for. */
 export interface SignalConfig {
-  name: string;
-  /** The schema of the payload. Null accepts any JSON. */
+  /** Null if the step waits for the first of several signals. */
+  name: string | null;
+  /** The names of the signals of which the first completes the step. Null if it waits for `name`. */
+  names: string[] | null;
+  /** The schema of the payload of `name`. Null accepts any JSON. */
   schema: JsonSchema | null;
+  /** The schemas of the payloads of `names`. A signal that has none may have any JSON. */
+  schemas: Record<string, JsonSchema> | null;
   /** Milliseconds. Null waits without a limit. */
   timeoutMs: number | null;
   /** The action at the limit. `complete` completes the step with `default`. Default `fail`. */

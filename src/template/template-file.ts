@@ -15,7 +15,7 @@ import {
   STALENESS_ACTIONS,
   STEP_TYPES,
 } from './task-template.ts';
-import { approvalFile, callAgainFile, signalFile, timerFile } from './waits/wait-file.ts';
+import { approvalFile, callAgainFile, limit, signalFile, timerFile } from './waits/wait-file.ts';
 
 /**
  * The form of a template file in its first spelling. `spellings.ts` converts the other spellings. The parser checks
@@ -69,6 +69,31 @@ const sensitiveFile = z.array(
   }),
 );
 
+/** The type or the code of a failure. */
+const errorName = named(255);
+
+/** Maximum number of rules of a retry policy, and of errors of a rule. */
+const MOST_RULES = 100;
+
+/** An entry of `retry.rules`. */
+export const retryRuleFile = z.strictObject({
+  error: z
+    .union([errorName, z.array(errorName).min(1).max(MOST_RULES)], {
+      error: 'must be the type or the code of a failure, such as `rate_limited`, or a list of them',
+    })
+    .meta({ description: 'The types or codes of the failures that the rule is for: one, or a list.' }),
+  retryable: z.boolean().nullish().meta({
+    description:
+      'false: such a failure is final; true: it is retried even if it was reported as permanent. Default: as reported.',
+  }),
+  max_attempts: whole(0, 100).nullish().meta({
+    description: 'Maximum number of attempts, including the first and the failures of other kinds. 0 counts as 1.',
+  }),
+  backoff: z.enum(BACKOFFS).nullish().meta({ description: 'How the delay before a retry grows.' }),
+  backoff_base_ms: whole(1, 3_600_000).nullish().meta({ description: 'Base delay of the backoff, in milliseconds.' }),
+  max_backoff_ms: whole(1, 3_600_000).nullish().meta({ description: 'Maximum delay, in milliseconds.' }),
+});
+
 export const retryFile = z
   .strictObject({
     retryable: z.boolean().nullish().meta({
@@ -90,6 +115,13 @@ export const retryFile = z
     max_backoff_ms: whole(1, 3_600_000).nullish().meta({
       default: DEFAULT_RETRY.maxBackoffMs,
       description: 'Maximum delay, in milliseconds.',
+    }),
+    for: limit.nullish().meta({
+      description: 'The time for all attempts, from the start of the first. No retry starts later. Default: no limit.',
+    }),
+    rules: z.array(retryRuleFile).max(MOST_RULES).nullish().meta({
+      default: [],
+      description: 'Other settings for certain failures. The first rule for the type or code of a failure applies.',
     }),
   })
   .meta({ description: 'Whether and when a failed attempt is retried.' });
@@ -337,3 +369,4 @@ export type TemplateFile = z.infer<typeof templateFile>;
 export type StepFile = z.infer<typeof stepFile>;
 export type StepOverrideFile = z.infer<typeof stepOverride>;
 export type RetryFile = z.infer<typeof retryFile>;
+export type RetryRuleFile = z.infer<typeof retryRuleFile>;

@@ -1,4 +1,5 @@
 import { TaskerError } from '../errors.ts';
+import { durationText } from '../model/duration.ts';
 import { buildTemplate } from './build-template.ts';
 import { checkForm } from './check-form.ts';
 import { toFile } from './form-fields.ts';
@@ -19,6 +20,7 @@ import {
   metadataFile,
   optionsFile,
   retryFile,
+  retryRuleFile,
   stepFile,
   templateFile,
 } from './template-file.ts';
@@ -70,7 +72,12 @@ function stepToJson(step: StepTemplate): Record<string, unknown> {
 }
 
 /** Returns a retry policy in the form of a template file. */
-export const retryToJson = (retry: RetryPolicy) => toFile(retryFile, retry);
+export const retryToJson = ({ forMs, rules, ...retry }: RetryPolicy) =>
+  toFile(retryFile, {
+    ...retry,
+    for: forMs === null ? null : durationText(forMs),
+    rules: rules?.map((rule) => toFile(retryRuleFile, rule)),
+  });
 
 /** Returns a batch configuration in the form of a template file. */
 export const batchToJson = (batch: BatchConfig) => toFile(batchFile, batch);

@@ -349,7 +349,11 @@ const SETTLE_MS = 10_000;
 const TEST_OPTIONS = { ...TASKER_OPTIONS, stubs: true, keepBackoff: true } as const;
 
 function withoutBackoff(template: TaskTemplate): TaskTemplate {
-  const steps = template.steps.map((step) => ({ ...step, retry: { ...step.retry, backoff: 'none' as const } }));
+  const backoff = 'none' as const;
+  const steps = template.steps.map((step) => {
+    const rules = step.retry.rules?.map((rule) => ({ ...rule, backoff })) ?? null;
+    return { ...step, retry: { ...step.retry, backoff, rules } };
+  });
   return { ...template, steps };
 }
 

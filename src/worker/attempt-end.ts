@@ -8,7 +8,8 @@ import { hasFields, MAX_FAILURE_TEXT, plainFailure, waitIn } from '../handlers/o
 import { retryAfterSeconds } from '../handlers/retry-after.ts';
 import { StepHandlerResult } from '../handlers/step-handler.ts';
 import { storableJson } from '../model/json.ts';
-import { retryDelayMs } from '../model/retry-delay.ts';
+import { type BackoffPolicy, retryDelayMs } from '../model/retry-delay.ts';
+import { decideRetry, type RetryDecision } from '../model/retry-rules.ts';
 import type { WaitRequest } from '../model/waits.ts';
 import type { DispatchedStep, EarlierCalls } from './dispatched-step.ts';
 import { type CheckedResult, checkedResult, DEFAULT_VERSION } from './run-step.ts';
@@ -60,21 +61,21 @@ function endOf(step: DispatchedStep, given: StepHandlerResult, version: string):
   const result = asked ?? given;
   const outcome = checked(step, result);
   const success = outcome.result.success;
-  const delayMs = success || !outcome.result.retryable ? 0 : delayOf(step, outcome.result);
+  const { retryable, again, delayMs } = success ? NOT_AGAIN : retryOf(step, outcome.result);
   return {
     step,
     taskUuid: step.taskUuid,
     idx: step.idx,
     claim: step.claim,
     attempt: step.attempt,
-    kind: success ? KIND.completed : outcome.result.retryable ? KIND.retryable : KIND.permanent,
+    kind: success ? KIND.completed : again ? KIND.retryable : KIND.permanent,
     delayMs,
     templateId: step.task.snapshot.id,
     rank: step.rank,
     durationMs: durationOf(step),
     result: outcome.json,
     expansion: outcome.expansion,
-    detail: detailOf(outcome.result, { version, step, delayMs }),
+    detail: detailOf(outcome.result, { version, step, delayMs, retryable }),
     error: success
       ? undefined
       : {
@@ -162,7 +163,7 @@ export function failedInstead(end: AttemptEnd, given: StepHandlerResult, delayMs
     events: undefined,
     publication: undefined,
     wait: undefined,
-    detail: detailOf(failure, { version: DEFAULT_VERSION, step: end.step, delayMs }),
+    detail: detailOf(failure, { version: DEFAULT_VERSION, step: end.step, delayMs, retryable: failure.retryable }),
     error: { type: failure.errorType ?? ErrorType.PERMANENT_ERROR, message: failure.errorMessage ?? '' },
   };
 }
@@ -199,29 +200,43 @@ function checked(step: DispatchedStep, result: StepHandlerResult): CheckedResult
   return { result: permanent(ErrorType.VALIDATION_ERROR, `step ${step.name}: ${expansion.reason}`), json: 'null' };
 }
 
+const NOT_AGAIN: RetryDecision = { retryable: false, again: false, delayMs: 0 };
+
+/** Decides by the policy of a step whether a failed attempt may be retried. */
+function retryOf(step: DispatchedStep, result: StepHandlerResult): RetryDecision {
+  return decideRetry(step.template.retry, {
+    type: result.errorType,
+    code: result.errorCode,
+    retryable: result.retryable,
+    number: step.number,
+    elapsedMs: step.elapsedMs,
+    delayMs: (policy) => delayOf(step, result, policy),
+  });
+}
+
 /**
  * Returns the delay before the retry in milliseconds. A server's Retry-After takes precedence over the template's
  * backoff.
  */
-function delayOf(step: DispatchedStep, result: StepHandlerResult): number {
+function delayOf(step: DispatchedStep, result: StepHandlerResult, policy: BackoffPolicy): number {
   const { retryAfter } = result;
   const usable = typeof retryAfter === 'number' || typeof retryAfter === 'string' || retryAfter instanceof Date;
   const seconds = usable ? retryAfterSeconds(retryAfter, Date.now()) : null;
   if (seconds !== null) return Math.ceil(Math.min(seconds, LONGEST_RETRY_AFTER_S) * 1000);
-  return retryDelayMs(step.template.retry, step.retryCount + 1, Math.random());
+  return retryDelayMs(policy, step.retryCount + 1, Math.random());
 }
 
 /** Returns the detail that is stored with a result. Defaults are omitted, so a plain success stores none. */
 function detailOf(
   result: StepHandlerResult,
-  { version, step, delayMs }: { version: string; step: DispatchedStep; delayMs: number },
+  { version, step, delayMs, retryable }: { version: string; step: DispatchedStep } & Omit<RetryDecision, 'again'>,
 ): string {
   const detail: AttemptDetail = {};
   if (!result.success) {
     detail.error = {
       message: result.errorMessage ?? 'unknown error',
       error_type: result.errorType,
-      retryable: result.retryable,
+      retryable,
     };
     if (result.errorCode !== null) detail.error.error_code = result.errorCode;
     if (result.statusCode !== null) detail.error.status_code = result.statusCode;

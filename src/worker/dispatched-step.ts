@@ -122,6 +122,8 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   readonly rerun: number;
   readonly rank: number;
   readonly startedAt = performance.now();
+  /** When its first attempt started, on the same clock. Undefined if it is this one, or the template has no `retry.for`. */
+  firstStartedAt: number | undefined;
   /**
    * Whether the results that it may read are too large to be loaded with the step. Its handler then loads them one by
    * one.
@@ -259,6 +261,12 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   /** The number of the attempt, without starts that do not count. It does not change while the handler is called again. */
   get number(): number {
     return this.attempt - this.spared;
+  }
+
+  /** Milliseconds since its first attempt started, if the template has `retry.for`. Calls of one attempt are one. */
+  get elapsedMs(): number {
+    const { startedAt, firstStartedAt = startedAt, earlierCalls } = this;
+    return performance.now() - Math.min(firstStartedAt, earlierCalls?.firstAt ?? startedAt);
   }
 
   get retryCount(): number {

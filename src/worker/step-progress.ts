@@ -18,11 +18,15 @@ const MAX_CHECKPOINT = 8 * 1024 * 1024;
 /** Maximum number of saves in the history of a checkpoint. */
 const HISTORY = 20;
 
-/** Loads the parts of batch workers, the checkpoints of steps that were started before, and the schedules of tasks. */
+/**
+ * Loads the parts of batch workers, the checkpoints and first starts of steps that were started before, and the schedules of
+ * tasks.
+ */
 export async function loadDetails(engine: Engine, steps: readonly DispatchedStep[]): Promise<void> {
   const workers = steps.filter((step) => step.lacksPart);
   const restarted = steps.filter((step) => step.attempt > 1);
-  const { parts, checkpoints } = await engine.details(workers, restarted);
+  const timed = restarted.filter((step) => step.number > 1 && step.template.retry.forMs !== null);
+  const { parts, checkpoints, starts } = await engine.details({ workers, restarted, timed });
   const ofSchedules = new Map(steps.filter((step) => step.lacksSchedule).map(({ task }) => [task.taskUuid, task]));
   if (ofSchedules.size > 0) {
     const schedules = await engine.schedules.ofTasks([...ofSchedules.keys()]);
@@ -30,6 +34,7 @@ export async function loadDetails(engine: Engine, steps: readonly DispatchedStep
   }
   const held = new Map(steps.map((step) => [`${step.taskUuid}:${step.idx}`, step]));
   for (const part of parts) held.get(`${part.taskUuid}:${part.idx}`)!.part = part;
+  for (const [i, agoMs] of starts) timed[i]!.firstStartedAt = performance.now() - agoMs;
   for (const { taskUuid, idx, data, calls } of checkpoints) {
     const step = held.get(`${taskUuid}:${idx}`)!;
     step.saved = data;

@@ -64,6 +64,11 @@ describe('the file of types generated from templates', () => {
           { name: 'paid', type: 'signal', signal: { name: 'payment', schema: { type: 'integer' } } },
           { name: 'all', type: 'signal', signal: { name: 'payment', schema: { type: 'integer' }, count: 2 } },
           { name: 'any', type: 'signal', signal: { name: 'note' } },
+          {
+            name: 'first',
+            type: 'signal',
+            signal: { names: ['payment', 'refusal'], schemas: { payment: { type: 'integer' } } },
+          },
         ],
       },
     );
@@ -75,6 +80,7 @@ describe('the file of types generated from templates', () => {
     paid: PaymentSignal;
     all: PaymentSignal[];
     any: unknown;
+    first: { name: 'payment'; payload: PaymentSignal } | { name: 'refusal'; payload: unknown };
   };
 }
 `);

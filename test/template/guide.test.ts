@@ -22,7 +22,7 @@ function keysOf(schema: unknown, found = new Set<string>()): Set<string> {
 
 describe('the guide to templates', () => {
   it('has examples without errors or warnings', () => {
-    expect(examples).toHaveLength(4);
+    expect(examples).toHaveLength(5);
     for (const text of examples) expect(parseTemplate(text, { environment: 'test' }).problems).toEqual([]);
   });
 

@@ -28,7 +28,15 @@ describe('a template', () => {
           others: null,
           when: null,
           inputs: null,
-          retry: { retryable: true, maxAttempts: 3, backoff: 'exponential', backoffBaseMs: 1000, maxBackoffMs: 30_000 },
+          retry: {
+            retryable: true,
+            maxAttempts: 3,
+            backoff: 'exponential',
+            backoffBaseMs: 1000,
+            maxBackoffMs: 30_000,
+            forMs: null,
+            rules: null,
+          },
           timeoutSeconds: null,
           publishesEvents: [],
           batchConfig: null,
@@ -157,7 +165,24 @@ steps: [{name: x, handler: h}, {name: y, handler: h, step_type: decision, depend
       backoff: 'exponential',
       backoffBaseMs: 1000,
       maxBackoffMs: 30_000,
+      forMs: null,
+      rules: null,
     });
+  });
+
+  it('has the time for all attempts and the rules of a retry policy', () => {
+    const rules = '[{error: [a, b], retryable: false}, {error: c, max_attempts: 1, backoff: none}]';
+    const { steps } = clean(`${HEAD}steps: [{name: a, handler: h, retry: {for: 30m, rules: ${rules}}}]`);
+    const nothing = { retryable: null, maxAttempts: null, backoff: null, backoffBaseMs: null, maxBackoffMs: null };
+    expect(steps[0]!.retry).toMatchObject({
+      forMs: 1_800_000,
+      rules: [
+        { ...nothing, error: ['a', 'b'], retryable: false },
+        { ...nothing, error: ['c'], maxAttempts: 1, backoff: 'none' },
+      ],
+    });
+    const same = clean(`${HEAD}steps: [{name: a, handler: h, retry: {for: , rules: []}}]`);
+    expect(same.steps[0]!.retry).toMatchObject({ forMs: null, rules: null });
   });
 
   it('has at least one attempt per step, and max_attempts 0 causes a warning', () => {

@@ -202,6 +202,51 @@ const FIELDS: Row[] = [
     ],
   ],
   [
+    'a time for all attempts that is not a duration, or has no effect',
+    `${step('retry: {for: ▸soon}')}  - {name: b, handler: h, retry: {for: ▸-5}}\n  - {name: c, handler: h, retry: {retryable: false, ▸for: 1h}}\n  - {name: d, handler: h, retry: {max_attempts: 1, ▸for: 1h}}\n`,
+    [
+      'error: `retry.for` of step `a`: `soon` is not a duration; write seconds as a number, a string such as 90s, 15m, 2h or 7d, or ISO 8601 such as P3DT12H',
+      'error: `retry.for` of step `b`: `-5` is negative; write seconds as a number, a string such as 90s, 15m, 2h or 7d, or ISO 8601 such as P3DT12H',
+      'warning: `for` in `retry` of step `c` has no effect, because the step is not retryable; remove it',
+      'warning: `for` in `retry` of step `d` has no effect, because there is only one attempt; remove it',
+    ],
+  ],
+  [
+    'a retry rule without an error, with a misspelt field, with a wrong value, or without a setting',
+    step(
+      'retry: {rules: [▸{max_attempts: 3}, {error: ▸[], max_attempts: 3}, {error: x, ▸max_attempt: 3}, {error: y, max_attempts: ▸101}, {error: ▸5, max_attempts: 3}, ▸{error: z}, {error: q, max_attempts: ▸0}]}',
+    ),
+    [
+      'error: `retry.rules[0].error` of step `a` is missing; add `error: rate_limited`',
+      'error: `retry.rules[1].error` of step `a` has 0 entries, but must have at least 1',
+      'error: unknown key `max_attempt` in `retry.rules[2]` of step `a`; did you mean `max_attempts`?',
+      'error: `retry.rules[3].max_attempts` of step `a` is 101; it must be at most 100',
+      'error: `retry.rules[4].error` of step `a`: must be the type or the code of a failure, such as `rate_limited`, or a list of them',
+      'warning: `retry.rules[5]` of step `a` changes nothing; add for example `max_attempts: 20` or `retryable: false`',
+      'warning: max_attempts in `retry.rules[6]` of step `a` is 0 and counts as 1, because the first attempt is included; write 1',
+    ],
+  ],
+  [
+    'a retry rule that an earlier rule covers',
+    step(
+      'retry: {rules: [{error: [x, y], max_attempts: 9}, ▸{error: y, retryable: false}, {error: [▸x, z, ▸z], retryable: false, ▸max_attempts: 2}]}',
+    ),
+    [
+      'error: `retry.rules[1]` of step `a` never applies, because `rules[0]` comes first for `y`; remove it, or move it up',
+      'warning: `x` in `retry.rules[2]` of step `a` has no effect, because `rules[0]` comes first; remove it',
+      'warning: `z` is in `retry.rules[2]` of step `a` twice; remove one',
+      'warning: `max_attempts` in `retry.rules[2]` of step `a` has no effect, because its failures are not retried; remove it',
+    ],
+  ],
+  [
+    'retry rules of a step that is not retryable, including in environments',
+    `${step('retry: {retryable: false, ▸rules: [{error: x, max_attempts: 9}]}')}environments: {test: {steps: [{name: ALL, retry: {rules: [{error: x, backoff_base_ms: ▸60000}]}}]}}\n`,
+    [
+      'error: the rules in `retry` of step `a` never apply, because the step is not retryable; to retry only the failures that they name, write `max_attempts: 1` instead of `retryable: false`',
+      'warning: backoff_base_ms 60000 in `retry.rules[0]` of entry 1 of environment `test` is more than max_backoff_ms 30000, so every delay is 30000 ms; increase max_backoff_ms',
+    ],
+  ],
+  [
     'unknown keys, with similar keys',
     `▸nam: x\n${HEAD}steps:\n  - name: a\n    handler: {callable: h, ▸config: {}}\n    ▸timout_seconds: 3\n    ▸retires: {max_attempts: 5}\n  - {name: b, handler: h, ▸retries: 3}\n  - {name: c, handler: h, ▸timeout: 30}\n`,
     [

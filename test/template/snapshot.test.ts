@@ -27,14 +27,26 @@ const { json } = fc.letrec<{ json: JsonValue }>((tie) => ({
 const map = fc.dictionary(key, json, { maxKeys: 4, noNullPrototype: true });
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
 
-const retry = fc.record(
-  {
-    retryable: fc.boolean(),
-    max_attempts: fc.integer({ min: 1, max: 100 }),
-    backoff: fc.constantFrom('none', 'linear', 'exponential', 'fibonacci'),
-    max_backoff_ms: fc.integer({ min: 1000, max: 3_600_000 }),
-  },
-  { requiredKeys: [] },
+const delays = {
+  backoff: fc.constantFrom('none', 'linear', 'exponential', 'fibonacci'),
+  max_backoff_ms: fc.integer({ min: 5000, max: 3_600_000 }),
+};
+const retry = fc.oneof(
+  fc.record(
+    { retryable: fc.boolean(), max_attempts: fc.integer({ min: 1, max: 100 }), ...delays },
+    { requiredKeys: [] },
+  ),
+  fc.record(
+    {
+      for: fc.constantFrom('30m', '1h30m', 90),
+      rules: fc.constantFrom(
+        [{ error: 'rate_limited', max_attempts: 20, backoff_base_ms: 5000 }],
+        [{ error: ['a', 'b'], retryable: true, backoff: 'none' }],
+      ),
+      ...delays,
+    },
+    { requiredKeys: [] },
+  ),
 );
 
 const event = fc.record(

@@ -54,6 +54,28 @@ const KINDS: Row[] = [
     ],
   ],
   [
+    'a signal without a name, and settings that do not fit several names',
+    steps(
+      'name: a, type: signal, signal: ▸{timeout: 1h}',
+      'name: b, type: signal, signal: {▸name: x, names: [y], ▸schema: {}, ▸count: 2}',
+      'name: c, type: signal, signal: {name: z, ▸schemas: {z: {}}}',
+      'name: d, type: signal, signal: {names: [paid, refused, ▸paid], schemas: {paid: {}, ▸refusd: {}}}',
+      'name: e, type: signal, signal: {names: ▸[]}',
+      'name: f, type: signal, signal: {names: ▸[refused, paid]}',
+    ),
+    [
+      'error: `signal.name` of step `a` is missing; add `name: …`',
+      'error: `signal` of `b` has both `name` and `names`; remove one of them',
+      'error: `schema` of `b` is for a single signal; write `schemas: {NAME: …}`',
+      'error: `count` of `b` must be 1, because the first of its signals completes the step; remove it, or write `name`',
+      'error: `schemas` of `c` needs `names`; write `schema` for a single signal',
+      'warning: `paid` is in `names` of `d` twice; remove one',
+      'error: `refusd` in `schemas` of `d` is not one of its `names`; did you mean `refused`?',
+      'error: `signal.names` of step `e` has 0 entries, but must have at least 1',
+      'error: steps `d` and `f` wait for signal `paid` with different `schema`; use the same value in both, or different signal names',
+    ],
+  ],
+  [
     'fields without effect on a step that waits',
     step(
       'type: signal, signal: {name: b}, ▸retry: {max_attempts: 2}, ▸timeout_seconds: 3, ▸result_schema: {type: object}, ▸wait: {max_calls: 3}',

@@ -1,4 +1,5 @@
 import { grouped } from '../../model/grouped.ts';
+import { mostAttempts } from '../../model/retry-rules.ts';
 import type { JoinMode, RunIf } from '../../model/routes.ts';
 import { mermaidOf } from '../../template/mermaid.ts';
 import type { StepType, TaskTemplate } from '../../template/task-template.ts';
@@ -147,7 +148,7 @@ function notCreated(
     state: null,
     step_uuid: null,
     attempts: 0,
-    max_attempts: retry.maxAttempts,
+    max_attempts: mostAttempts(retry),
     started_at: null,
     completed_at: null,
     duration_ms: null,

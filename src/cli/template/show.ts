@@ -40,15 +40,18 @@ function rowOf(step: StepTemplate): string[] {
 }
 
 const SHOWN = ['name', 'namespace_name', 'version', 'description', 'identity_strategy', 'input_schema'];
+const SHOWN_OF_RETRY = ['retryable', 'max_attempts', 'backoff', 'backoff_base_ms', 'max_backoff_ms'];
 const SHOWN_OF_STEP = ['dependencies', 'type', 'retry', 'timeout_seconds'];
 
 /** Returns the fields that neither the head nor the table shows, as YAML in the form of a template file. */
 function otherFields(template: TaskTemplate): string[] {
   const { steps, system_dependencies: systems, ...json } = templateToJson(template);
   const details = (steps as JsonObject[])
-    .map((step) =>
-      without(SHOWN_OF_STEP, { ...step, handler: without(['callable'], (step.handler ?? {}) as JsonObject) }),
-    )
+    .map((step) => {
+      const handler = without(['callable'], (step.handler ?? {}) as JsonObject);
+      const retry = without(SHOWN_OF_RETRY, (step.retry ?? {}) as JsonObject);
+      return { ...without(SHOWN_OF_STEP, { ...step, handler }), ...(Object.keys(retry).length > 0 && { retry }) };
+    })
     .filter((step) => Object.keys(step).length > 1);
   const usesSystems = JSON.stringify(systems) !== '{"primary":"default","secondary":[]}';
   const others = without(SHOWN, { ...json, ...(usesSystems && { system_dependencies: systems! }), steps: details });

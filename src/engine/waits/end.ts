@@ -3,8 +3,10 @@ import type { Db } from '../../db/statement.ts';
 import { templateIndex } from '../../model/ids.ts';
 import { storableJson } from '../../model/json.ts';
 import { retryDelayMs } from '../../model/retry-delay.ts';
+import { decideRetry } from '../../model/retry-rules.ts';
 import { holdRoutes } from '../../store/decide.ts';
 import { existingSteps } from '../../store/expand-tasks.ts';
+import { firstStarts } from '../../store/first-start.ts';
 import { PINNED_PLANS } from '../../store/planner.ts';
 import { KIND, type Recorded, recordWaits } from '../../store/record-steps.ts';
 import type { HeldKey, StepKey } from '../../store/step-key.ts';
@@ -69,7 +71,7 @@ async function completePlain(
   tx: Db,
   ends: readonly WaitEnding[],
 ): Promise<(EndedWait | undefined)[]> {
-  const recordings = ends.map((ending) => recordingOf(engine, ending, { counted: 0 }));
+  const recordings = ends.map((ending) => recordingOf(engine, ending, { counted: 0, elapsedMs: 0 }));
   if (recordings.some(({ kind }) => kind !== KIND.completed)) return endAndRecord(engine, tx, ends);
   const waits = recordings.map((step, i) => ({ ...step, attempt: ends[i]!.wait.attempt, endedBy: ends[i]!.by }));
   const { endedAt, ...answer } = await recordWaits(tx, waits);
@@ -90,7 +92,15 @@ async function endAndRecord(
     ends.map(({ wait: { taskUuid, idx, attempt }, by }) => ({ taskUuid, idx, attempt, by })),
   );
   if (taken.size === 0) return ends.map(() => undefined);
-  const batch = [...taken].map(([i, row]) => recordingOf(engine, ends[i]!, row));
+  const places = [...taken.keys()];
+  const elapsed = await elapsedOf(
+    engine,
+    tx,
+    places.map((i) => ends[i]!.wait),
+  );
+  const batch = [...taken].map(([i, { counted }], n) =>
+    recordingOf(engine, ends[i]!, { counted, elapsedMs: elapsed(n) }),
+  );
   const answer = await recordGrowing(engine, tx, batch);
   const effects = effectsOf(answer);
   return ends.map(({ wait, by }, i) => {
@@ -104,18 +114,45 @@ interface EndOutcome extends Pick<WaitEnding, 'by' | 'kind' | 'result' | 'error'
   wait: Pick<WaitEnding['wait'], 'taskUuid' | 'idx' | 'kind' | 'templateId' | 'rank'>;
 }
 
-function recordingOf({ templates }: Expanding, ending: EndOutcome, { counted }: { counted: number }): Recording {
+/** The number of the attempt that ends, and the milliseconds since the first one started. */
+interface EndedAttempt {
+  counted: number;
+  elapsedMs: number;
+}
+
+/** Returns the milliseconds since the first attempts of steps started, by the index of their wait. 0 if it has no effect. */
+async function elapsedOf(
+  { templates }: Expanding,
+  tx: Db,
+  waits: readonly EndOutcome['wait'][],
+): Promise<(index: number) => number> {
+  const timed = waits.flatMap(({ taskUuid, idx, templateId }, i) => {
+    const { retry } = templates.get(templateId).template.steps[templateIndex(idx)]!;
+    return retry.forMs === null ? [] : [{ i, taskUuid, idx }];
+  });
+  if (timed.length === 0) return () => 0;
+  const starts = await firstStarts(tx, timed);
+  const elapsed = new Map(timed.map(({ i }, n) => [i, starts.get(n) ?? 0]));
+  return (index) => elapsed.get(index) ?? 0;
+}
+
+function recordingOf({ templates }: Expanding, ending: EndOutcome, { counted, elapsedMs }: EndedAttempt): Recording {
   const { wait, by, kind, result, error } = ending;
   const { taskUuid, idx, templateId, rank } = wait;
   const snapshot = templates.get(templateId);
   const detail: AttemptDetail = { wait: { kind: wait.kind, ended_by: by } };
   const base = { taskUuid, idx, claim: FENCE_OF_WAITS, templateId, rank, durationMs: null, expansion: undefined };
-  const failed = (message: string, type: string, retryable: boolean): Recording => {
+  const failed = (message: string, type: string, reported: boolean): Recording => {
+    const { retryable, again, delayMs } = decideRetry(snapshot.template.steps[templateIndex(idx)]!.retry, {
+      type,
+      retryable: reported,
+      number: counted,
+      elapsedMs,
+      delayMs: (policy) => retryDelayMs(policy, counted, Math.random()),
+    });
     detail.error = { message, error_type: type, retryable };
-    const policy = snapshot.template.steps[templateIndex(idx)]!.retry;
-    const delayMs = retryable ? retryDelayMs(policy, counted, Math.random()) : 0;
     if (delayMs > 0) detail.retry_delay_ms = delayMs;
-    const failure = { kind: retryable ? KINDS.retryable : KINDS.permanent, delayMs, result: 'null' };
+    const failure = { kind: again ? KINDS.retryable : KINDS.permanent, delayMs, result: 'null' };
     return { ...base, ...failure, detail: JSON.stringify(detail) };
   };
   if (kind !== 'completed')
@@ -139,7 +176,8 @@ export async function endRunning(
 ): Promise<EndedWait | undefined> {
   const counted = await takeRunning(tx, held, FENCE_OF_WAITS);
   if (counted === undefined) return undefined;
-  const answer = await recordGrowing(engine, tx, [recordingOf(engine, ending, { counted })]);
+  const elapsed = await elapsedOf(engine, tx, [ending.wait]);
+  const answer = await recordGrowing(engine, tx, [recordingOf(engine, ending, { counted, elapsedMs: elapsed(0) })]);
   const effects = effectsOf(answer)(ending.wait);
   return endedWait(ending.wait, { by: ending.by, endedAt: '', ...effects, takenFrom: true });
 }

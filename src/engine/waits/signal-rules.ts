@@ -1,5 +1,6 @@
 import { TaskerError } from '../../errors.ts';
 import { nearNames } from '../../model/near-names.ts';
+import { payloadSchema, signalNames } from '../../model/signal-names.ts';
 import type { SignalTaskRow, SignalWaitRow } from '../../store/signals/signals.ts';
 import { compileStored, type SchemaViolation } from '../../template/json-schema-check.ts';
 import type { SignalConfig } from '../../template/task-template.ts';
@@ -27,7 +28,7 @@ export interface SignalStep {
 /** Returns the steps of a template that wait for signals of a name. */
 export function signalSteps({ template }: Snapshot, name: string): SignalStep[] {
   return template.steps.flatMap((step, idx) =>
-    step.signal?.name === name ? [{ idx, name: step.name, config: step.signal }] : [],
+    step.signal && signalNames(step.signal).includes(name) ? [{ idx, name: step.name, config: step.signal }] : [],
   );
 }
 
@@ -90,7 +91,8 @@ function mayUse({ idx }: SignalStep, { states, waits }: SignalTaskRow, { graph }
 
 function fittingSteps(steps: readonly SignalStep[], { taskUuid }: SignalTaskRow, signal: JudgedSignal): SignalStep[] {
   let first: readonly SchemaViolation[] | undefined;
-  const fitting = steps.filter(({ config: { schema } }) => {
+  const fitting = steps.filter(({ config }) => {
+    const schema = payloadSchema(config, signal.name);
     const violations = schema === null ? [] : compileStored(schema)(signal.value);
     if (violations.length > 0) first ??= violations;
     return violations.length === 0;
@@ -121,7 +123,7 @@ export function checkPayload(taskUuid: string, snapshot: Snapshot, signal: Judge
 }
 
 function noSuchStep({ taskUuid }: Pick<SignalTaskRow, 'taskUuid'>, { template }: Snapshot, name: string): TaskerError {
-  const names = [...new Set(template.steps.flatMap(({ signal }) => signal?.name ?? []))];
+  const names = [...new Set(template.steps.flatMap(({ signal }) => (signal ? signalNames(signal) : [])))];
   const near = nearNames(name, names, 1)[0];
   const known = names.length === 0 ? 'none of its steps waits for a signal' : `it waits for ${names.join(', ')}`;
   return new TaskerError(

@@ -5,6 +5,7 @@ import type { Db } from '../../db/statement.ts';
 import { statementsOn } from '../../db/user-transactions.ts';
 import { TaskerError } from '../../errors.ts';
 import { uuidV7 } from '../../model/ids.ts';
+import { type AwaitedSignals, payloadSchema, signalNames, signalResult } from '../../model/signal-names.ts';
 import type { Wait } from '../../model/waits.ts';
 import { noteProgress } from '../../store/approvals/approvals.ts';
 import { putInInbox } from '../../store/signals/inbox.ts';
@@ -283,7 +284,12 @@ async function receive(
     const wait = waitOf(task.taskUuid, verdict.wait);
     const ending: WaitEnding | undefined =
       countOf(verdict.wait.settings) === 1
-        ? { wait, by: 'signal', kind: 'completed', result: JSON.parse(signal.payload) as unknown }
+        ? {
+            wait,
+            by: 'signal',
+            kind: 'completed',
+            result: signalResult(verdict.wait.settings, signal.name, JSON.parse(signal.payload)),
+          }
         : await takeKept(tx, wait);
     if (ending) endings.push(ending);
   }
@@ -336,13 +342,17 @@ const countOf = (settings: Record<string, unknown>) => (typeof settings.count ==
  * lockTasks.
  */
 export async function takeKept(tx: Db, wait: Wait): Promise<WaitEnding | undefined> {
-  const { name, schema } = wait.settings as { name: string; schema?: JsonSchema | null };
+  const awaited = wait.settings as AwaitedSignals<JsonSchema>;
+  const names = signalNames(awaited);
   const count = countOf(wait.settings);
-  const fits = (payload: unknown) => !schema || compileStored(schema)(payload).length === 0;
+  const fits = ({ name, payload }: { name: string; payload: unknown }) => {
+    const schema = payloadSchema(awaited, name);
+    return schema === null || compileStored(schema)(payload).length === 0;
+  };
   const fitting = async (limit: number) => {
-    const rows = await keptSignals(tx, wait, { name, limit });
-    const read = rows.map(({ seq, payload }) => ({ seq, payload: JSON.parse(payload) as unknown }));
-    const usable = read.filter(({ payload }) => fits(payload));
+    const rows = await keptSignals(tx, wait, { names, limit });
+    const read = rows.map(({ payload, ...row }) => ({ ...row, payload: JSON.parse(payload) as unknown }));
+    const usable = read.filter(fits);
     return { usable: usable.slice(0, count), all: usable.length === read.length || read.length < limit };
   };
   let found = await fitting(count);
@@ -356,25 +366,21 @@ export async function takeKept(tx: Db, wait: Wait): Promise<WaitEnding | undefin
     await noteProgress(tx, wait, JSON.stringify({ signals: usable.length }));
     return undefined;
   }
-  const payloads = usable.map(({ payload }) => payload);
-  return { wait, by: 'signal', kind: 'completed', result: count === 1 ? payloads[0] : payloads };
+  const results = usable.map(({ name, payload }) => signalResult(awaited, name, payload));
+  return { wait, by: 'signal', kind: 'completed', result: count === 1 ? results[0] : results };
 }
 
 /** Returns how the wait of a `signal` step ends at its limit. */
 export async function endSignalWait(_tx: Db, wait: Wait): Promise<WaitEnding> {
-  const {
-    name,
-    on_timeout: onTimeout,
-    default: value,
-  } = wait.settings as {
-    name: string;
+  const { on_timeout: onTimeout, default: value } = wait.settings as {
     on_timeout?: 'fail' | 'complete';
     default?: unknown;
   };
   if (onTimeout === 'complete') return { wait, by: 'timeout', kind: 'completed', result: value ?? null };
   const count = countOf(wait.settings);
   const held = typeof wait.progress.signals === 'number' ? wait.progress.signals : 0;
-  const what = count === 1 ? `signal ${name} did not arrive` : `${held} of ${count} signals ${name} arrived`;
+  const names = signalNames(wait.settings).join(' or ');
+  const what = count === 1 ? `signal ${names} did not arrive` : `${held} of ${count} signals ${names} arrived`;
   const message = `${what} by ${wait.until}`;
   return { wait, by: 'timeout', kind: 'permanent', error: { message, error_type: 'wait_timeout' } };
 }

@@ -3,8 +3,17 @@ import type { ApprovalConfig, SignalConfig } from '../../template/task-template.
 import { waitsToJson } from '../../template/waits/convert-waits.ts';
 
 /** Returns the settings that are stored with the wait for a signal. */
-export function signalSettings({ name, count, schema, onTimeout, default: value }: SignalConfig): Fields {
-  return { name, count, ...(schema && { schema }), on_timeout: onTimeout, default: value };
+export function signalSettings(signal: SignalConfig): Fields {
+  const { name, names, count, schema, schemas, onTimeout, default: value } = signal;
+  const awaited = names ? { names } : { name };
+  return {
+    ...awaited,
+    count,
+    ...(schema && { schema }),
+    ...(schemas && { schemas }),
+    on_timeout: onTimeout,
+    default: value,
+  };
 }
 
 /** Returns the settings that are stored with the wait for an approval: those of the template file. */

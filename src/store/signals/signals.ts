@@ -66,7 +66,7 @@ select d.task_uuid "taskUuid", t.template_id "templateId", t.verdict::text, task
                 where y.task_uuid = x.task_uuid and y.held_by = x.idx and y.held_attempt = x.attempt and y.used_at is null))
              order by x.since, x.idx), '[]') waits
       from tasker.wait x
-     where x.task_uuid = d.task_uuid and x.idx >= 0 and x.kind = 'signal' and x.settings ->> 'name' = $2 offset 0) w
+     where x.task_uuid = d.task_uuid and x.idx >= 0 and x.kind = 'signal' and (x.settings ->> 'name' = $2 or x.settings -> 'names' ? $2) offset 0) w
   cross join lateral (
     select coalesce(json_object_agg(x.idx, x.state), '{}') states
       from unnest($4::int[], $5::int[]) c (ord, idx)
@@ -153,27 +153,28 @@ export async function addSignals(db: Db, signal: NewSignal, receipts: readonly R
 /** A signal that no step has used. */
 export interface KeptSignalRow {
   seq: number;
+  name: string;
   /** JSON text. */
   payload: string;
 }
 
 // A hold is valid only while its wait is open.
 const KEPT_SIGNALS = sql('kept_signals')`
-select x.seq::float8 seq, x.payload from tasker.signal x
- where x.task_uuid = $1 and x.name = $2 and x.used_at is null
+select x.seq::float8 seq, x.name, x.payload from tasker.signal x
+ where x.task_uuid = $1 and x.name = any ($2::text[]) and x.used_at is null
    and (x.held_by is null or (x.held_by = $3 and x.held_attempt = $4) or not exists (
          select 1 from tasker.wait w where w.task_uuid = $1 and w.idx = x.held_by and w.attempt = x.held_attempt
             and w.ended_at is null offset 0))
  order by x.seq limit $5`;
 
-/** Returns the signals of a name that a step may use, in the order of their arrival. Call it after lockTasks. */
+/** Returns the signals of these names that a step may use, in the order of their arrival. Call it after lockTasks. */
 export async function keptSignals(
   db: Db,
   wait: { taskUuid: string; idx: number; attempt: number },
-  { name, limit }: { name: string; limit: number },
+  { names, limit }: { names: readonly string[]; limit: number },
 ): Promise<KeptSignalRow[]> {
   const { taskUuid, idx, attempt } = wait;
-  return (await db.query<KeptSignalRow>(KEPT_SIGNALS, [taskUuid, name, idx, attempt, limit])).rows;
+  return (await db.query<KeptSignalRow>(KEPT_SIGNALS, [taskUuid, names, idx, attempt, limit])).rows;
 }
 
 const USE_SIGNALS = sql('use_signals')`

@@ -23,7 +23,7 @@ export function templateJsonSchema(): Schema {
       }
       if (zodSchema === timerFile) jsonSchema.oneOf = TIMER_TIMES;
       if (zodSchema === untilFile) jsonSchema.oneOf = UNTIL_PLACES;
-      if (zodSchema === signalFile) Object.assign(jsonSchema, NEEDS_DEFAULT);
+      if (zodSchema === signalFile) Object.assign(jsonSchema, NEEDS_DEFAULT, NEEDS_NAME);
       if (zodSchema === approvalFile) Object.assign(jsonSchema, NEEDS_ESCALATION_TIME);
       if (zodSchema === handlerFile) addBareName(jsonSchema);
     },
@@ -77,6 +77,7 @@ const NEEDS_DEFAULT: Schema = {
   // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
   then: having({ some: ['default'] }),
 };
+const NEEDS_NAME: Schema = { anyOf: [having({ some: ['name'] }), having({ some: ['names'] })] };
 const NEEDS_ESCALATION_TIME: Schema = {
   if: { required: ['escalate_to'], properties: { escalate_to: { type: 'array', minItems: 1 } } },
   // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema

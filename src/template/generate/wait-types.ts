@@ -1,3 +1,4 @@
+import { payloadSchema } from '../../model/signal-names.ts';
 import { type SignalConfig, type StepTemplate, type TaskTemplate, waitsByType } from '../task-template.ts';
 import { compared } from './event-catalogue.ts';
 import { keyOf, quoted } from './type-name.ts';
@@ -28,7 +29,11 @@ export interface ${APPROVAL} {
 };
 
 /** Returns the type of a signal's payload. */
-type PayloadType = (signal: SignalConfig, step: string, template: TaskTemplate) => string;
+type PayloadType = (
+  signal: { name: string; schema: SignalConfig['schema'] },
+  step: string,
+  template: TaskTemplate,
+) => string;
 
 /**
  * Returns the result types of steps that wait, by template and step, because no handler declares these types. Empty if
@@ -60,7 +65,12 @@ function resultType(step: StepTemplate, template: TaskTemplate, payloadType: Pay
     used.add(name);
     return name;
   }
-  const payload = payloadType(signal, step.name, template);
+  const typeOf = (name: string) => payloadType({ name, schema: payloadSchema(signal, name) }, step.name, template);
+  if (signal.names) {
+    const union = signal.names.map((name) => `{ name: ${quoted(name)}; payload: ${typeOf(name)} }`).join(' | ');
+    return signal.onTimeout === 'complete' ? 'unknown' : union;
+  }
+  const payload = typeOf(signal.name!);
   const result = signal.count > 1 ? `${/[|&]/.test(payload) ? `(${payload})` : payload}[]` : payload;
   // With a count, the schema of one payload does not cover the default.
   const isOther = signal.onTimeout === 'complete' && (signal.schema === null || signal.count > 1);

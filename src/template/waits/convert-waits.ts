@@ -33,8 +33,10 @@ function timerOf(file: NonNullable<WaitFields['timer']>): TimerConfig {
 
 function signalOf(file: NonNullable<WaitFields['signal']>): SignalConfig {
   return {
-    name: file.name,
+    name: file.name ?? null,
+    names: file.names ?? null,
     schema: file.schema ?? null,
+    schemas: file.schemas ?? null,
     timeoutMs: ms(file.timeout),
     onTimeout: file.on_timeout ?? 'fail',
     default: (file.default ?? null) as JsonValue,
@@ -74,7 +76,9 @@ export function waitsToJson({ timer, signal, approval, wait }: WaitConfigs): Rec
       signal &&
       present({
         name: signal.name,
+        names: signal.names,
         schema: signal.schema,
+        schemas: signal.schemas,
         timeout: text(signal.timeoutMs),
         on_timeout: signal.onTimeout,
         default: signal.default,

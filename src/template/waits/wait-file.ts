@@ -38,7 +38,8 @@ function durationProblem(given: unknown): string {
 }
 
 const length = duration(0);
-const limit = duration(1);
+/** A duration that is not zero. */
+export const limit = duration(1);
 const object = () => z.record(z.string(), z.unknown());
 const name = z.string().min(1).max(128);
 const names = z.array(name).min(1).max(1000);
@@ -61,8 +62,12 @@ export const timerFile = z
 
 export const signalFile = z
   .strictObject({
-    name: name.meta({ description: 'The name of the signal.' }),
+    name: name.nullish().meta({ description: 'The name of the signal. Required without names.' }),
+    names: z.array(name).min(1).max(100).nullish().meta({
+      description: 'The names of several signals, of which the first completes the step with { name, payload }.',
+    }),
     schema: object().nullish().meta({ description: 'JSON Schema of the payload.' }),
+    schemas: z.record(name, object()).nullish().meta({ description: 'JSON Schemas of the payloads, by names.' }),
     timeout: limit.nullish().meta({ description: 'The limit of the wait. Default: none.' }),
     on_timeout: z.enum(['fail', 'complete']).nullish().meta({
       default: 'fail',

@@ -33,6 +33,7 @@ export function waitRules(data: unknown, steps: readonly StepSketch[]): Finding[
       ...unusedRules(step),
       ...timerRules(step, { parents, types, suggest }),
       ...signalRules(step),
+      ...signalNameRules(step, data),
       ...approvalRules(step),
     ]),
     ...sharedSignalRules(steps),
@@ -186,6 +187,53 @@ function signalRules({ name, path, fields }: StepSketch): Finding[] {
   return [...findings, ...defaultFindings(name, signal, at)];
 }
 
+/** Checks that a step names its signals, in one way, and that each schema belongs to one of them. */
+function signalNameRules({ name, path, fields }: StepSketch, data: unknown): Finding[] {
+  const { signal } = fields;
+  if (!isFields(signal)) return [];
+  const at = [...path, 'signal'];
+  if (!given(signal, 'names')) {
+    const findings: Finding[] = [];
+    if (!given(signal, 'name')) {
+      const message = `${phraseOf([...at, 'name'], data)} is missing; add \`name: …\``;
+      findings.push(error('missing_field', message, [...at, 'name']));
+    }
+    if (given(signal, 'schemas')) {
+      const message = `\`schemas\` of \`${name}\` needs \`names\`; write \`schema\` for a single signal`;
+      findings.push(atKey(error('signal_names', message, [...at, 'schemas'])));
+    }
+    return findings;
+  }
+  return severalRules(name, signal, at);
+}
+
+/** Checks a step that waits for the first of several signals. */
+function severalRules(step: string, signal: Fields, at: Path): Finding[] {
+  const refused = {
+    name: given(signal, 'name') && `\`signal\` of \`${step}\` has both \`name\` and \`names\`; remove one of them`,
+    schema: given(signal, 'schema') && `\`schema\` of \`${step}\` is for a single signal; write \`schemas: {NAME: …}\``,
+    count:
+      Number(signal.count ?? 1) > 1 &&
+      `\`count\` of \`${step}\` must be 1, because the first of its signals completes the step; remove it, or write \`name\``,
+  };
+  const findings = Object.entries(refused).flatMap(([key, message]) =>
+    message ? [atKey(error('signal_names', message, [...at, key]))] : [],
+  );
+  const names: unknown[] = Array.isArray(signal.names) ? signal.names : [];
+  const suggest = suggester(names.filter((each) => typeof each === 'string'));
+  for (const [index, each] of names.entries()) {
+    if (names.indexOf(each) === index) continue;
+    const message = `\`${String(each)}\` is in \`names\` of \`${step}\` twice; remove one`;
+    findings.push(warning('duplicate_signal', message, [...at, 'names', index]));
+  }
+  for (const key of Object.keys(isFields(signal.schemas) ? signal.schemas : {})) {
+    if (names.includes(key)) continue;
+    const message = `\`${key}\` in \`schemas\` of \`${step}\` is not one of its \`names\`${suggest(key)}`;
+    findings.push(atKey(error('signal_names', message, [...at, 'schemas', key])));
+  }
+  return findings;
+}
+
 /** Checks the default against the schema, as the steps after it expect. With a count, each entry of a list is checked. */
 function defaultFindings(name: string, signal: Fields, at: Path): Finding[] {
   if (!given(signal, 'default') || !isFields(signal.schema)) return [];
@@ -256,21 +304,38 @@ const counted = (count: number) => `${count} ${count === 1 ? 'assignee' : 'assig
 
 /** Checks that steps that wait for the same signal agree on it, because a signal may be sent before either waits. */
 function sharedSignalRules(steps: readonly StepSketch[]): Finding[] {
-  const first = new Map<unknown, { step: string; signal: Fields }>();
+  const first = new Map<string, { step: string; signal: Fields }>();
   return steps.flatMap(({ name: step, path, fields }): Finding[] => {
     const { signal } = fields;
-    if (!isFields(signal) || typeof signal.name !== 'string') return [];
-    const before = first.get(signal.name);
-    if (!before) {
-      first.set(signal.name, { step, signal });
-      return [];
-    }
-    return (['schema', 'on_unknown'] as const).flatMap((key) => {
-      if (JSON.stringify(signal[key] ?? null) === JSON.stringify(before.signal[key] ?? null)) return [];
-      const message = `steps \`${before.step}\` and \`${step}\` wait for signal \`${signal.name}\` with different \`${key}\`; use the same value in both, or different signal names`;
-      return [error('signal_differs', message, [...path, 'signal', given(signal, key) ? key : 'name'])];
+    if (!isFields(signal)) return [];
+    const names = Array.isArray(signal.names) ? signal.names : [signal.name];
+    return names.flatMap((name: unknown): Finding[] => {
+      if (typeof name !== 'string') return [];
+      const before = first.get(name);
+      if (!before) {
+        first.set(name, { step, signal });
+        return [];
+      }
+      if (before.step === step) return [];
+      return (['schema', 'on_unknown'] as const).flatMap((key) => {
+        if (JSON.stringify(agreedOn(signal, key, name)) === JSON.stringify(agreedOn(before.signal, key, name)))
+          return [];
+        const message = `steps \`${before.step}\` and \`${step}\` wait for signal \`${name}\` with different \`${key}\`; use the same value in both, or different signal names`;
+        const at = given(signal, 'names')
+          ? key === 'schema' && given(signal, 'schemas')
+            ? 'schemas'
+            : 'names'
+          : 'name';
+        return [error('signal_differs', message, [...path, 'signal', given(signal, key) ? key : at])];
+      });
     });
   });
+}
+
+/** Returns the setting on which steps that wait for a signal must agree. */
+function agreedOn(signal: Fields, key: 'schema' | 'on_unknown', name: string): unknown {
+  if (key === 'on_unknown' || !Array.isArray(signal.names)) return signal[key] ?? null;
+  return isFields(signal.schemas) ? (signal.schemas[name] ?? null) : null;
 }
 
 /** Finds overrides of steps that have no handler. */

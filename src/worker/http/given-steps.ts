@@ -94,6 +94,7 @@ export class GivenSteps {
       if (known) return known;
       const task = this.cache.take(row, this.#engine.templates.get(row.templateId));
       const step = new DispatchedStep(task, row, row.claim, this.#host);
+      if (row.ranMs !== undefined) step.firstStartedAt = performance.now() - row.ranMs;
       this.cache.hold(task);
       const given = { step, workerId: incarnationOf(row.claim), ranMs: row.ranMs ?? 0 };
       this.#given.set(keyOf(row), given);

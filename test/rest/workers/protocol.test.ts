@@ -16,6 +16,20 @@ const RETRY = { retry: RETRY_AT_ONCE };
 const TEMPLATES = [
   template({ first: RETRY, second: ['first'] }, { name: 'pair' }),
   template({ lone: RETRY }, { name: 'lone' }),
+  template(
+    {
+      ruled: {
+        retry: {
+          ...RETRY_AT_ONCE,
+          rules: [
+            { error: 'declined', retryable: false },
+            { error: 'busy', max_attempts: 9 },
+          ],
+        },
+      },
+    },
+    { name: 'ruled' },
+  ),
   template({ once: { retry: { retryable: false } } }, { name: 'once' }),
   template({ rolled_out: RETRY }, { name: 'rolled_out' }),
   template({ limited: { ...RETRY, timeout_seconds: 600 } }, { name: 'limited' }),
@@ -213,6 +227,18 @@ it('a step runs again after a retryable failure but not after a permanent failur
     outcome: 'failed',
     error_type: 'validation_error',
   });
+});
+
+it('the rules of a retry policy hold for the failures that a worker reports', async () => {
+  const on = await worker('ruled');
+  const { taskUuid } = await create('ruled');
+  for (let n = 0; n < 4; n++) {
+    const step = await on.step();
+    expect(step.retry_count).toBe(n);
+    await on.fail(step, { error_type: 'busy', retryable: true });
+  }
+  await on.fail(await on.step(), { error_type: 'declined', retryable: true });
+  expect(await states(tasker, taskUuid)).toEqual({ ruled: 'error' });
 });
 
 it('a checkpoint outlives the attempt, and a repeated checkpoint is saved once', async () => {

@@ -9,7 +9,7 @@ import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
 import { Button } from '../../parts/controls.tsx';
 import { Prose } from '../../parts/prose.tsx';
 import { counted, runAgain } from '../../parts/words.ts';
-import { fireOf, retryOf, signalOf } from './step/step-acts.tsx';
+import { fireOf, retryOf, signalsOf } from './step/step-acts.tsx';
 import { hasEnded } from './task-words.ts';
 import type { TaskData } from './use-task.ts';
 
@@ -86,7 +86,7 @@ function moveOf({ task, steps, why }: TaskData): Move | undefined {
   if (retrying) return moveBy(retryOf(retrying));
   const waiting = steps?.find(({ current_state: state }) => state === 'waiting');
   if (waiting?.wait?.kind === 'timer') return moveBy(fireOf(waiting));
-  if (waiting?.wait?.kind === 'signal') return moveBy(signalOf(waiting, String(waiting.wait.settings.name)));
+  if (waiting?.wait?.kind === 'signal') return moveBy(signalsOf(waiting)[0]!);
   if (waiting?.wait?.kind === 'approval') return { name: 'Open the approvals', screen: 'approvals' };
   const ready = why?.steps.find(({ state }) => state === 'enqueued');
   return ready && /no running worker|draining/.test(ready.why)

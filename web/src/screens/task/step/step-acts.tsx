@@ -65,7 +65,7 @@ function offersOf({ task }: TaskData, step: StepResponse): Offer[] {
   const offers: (Offer | false)[] = [
     open && (state === 'error' || state === 'waiting_for_retry') && retryOf(step),
     open && state === 'waiting' && wait?.kind === 'timer' && fireOf(step),
-    open && state === 'waiting' && wait?.kind === 'signal' && signalOf(step, String(wait.settings.name)),
+    ...(open && state === 'waiting' && wait?.kind === 'signal' ? signalsOf(step) : []),
     open && !OVER.has(state) && { name: 'Complete', method: api.steps.update },
     open && !OVER.has(state) && resolveOf(step),
     (OVER.has(state) || state === 'error') && { name: 'Rerun from here', method: api.tasks.rerun },
@@ -99,9 +99,17 @@ export function fireOf({ name, task_uuid: uuid }: StepResponse): Offer {
   };
 }
 
-export function signalOf({ name, task_uuid: uuid }: StepResponse, signal: string): Offer {
+/** Returns the offers to send each of the signals that a step waits for. */
+export function signalsOf(step: StepResponse): Offer[] {
+  const { name, names } = (step.wait?.settings ?? {}) as { name?: string; names?: string[] };
+  return names
+    ? names.map((each) => signalOf(step, each, `Send ${each}`))
+    : [signalOf(step, String(name), 'Send signal')];
+}
+
+function signalOf({ name, task_uuid: uuid }: StepResponse, signal: string, verb: string): Offer {
   return {
-    name: 'Send signal',
+    name: verb,
     method: api.signals.send,
     act: {
       title: `Send the signal ${signal}`,
