@@ -3,10 +3,11 @@ import { TaskerError } from '../errors.ts';
 import { defineHandler } from '../handlers/define-handler.ts';
 import { isHandlerClass, type StepHandlerClass } from '../handlers/step-handler.ts';
 import { isFields } from '../model/json.ts';
+import type { ParsedTemplate } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import type { StepFile } from '../template/template-file.ts';
 import { templateOfObject } from '../template/template-of-object.ts';
-import { formatProblem } from '../template/template-problem.ts';
+import { formatProblem, type TemplateProblem } from '../template/template-problem.ts';
 import { loadYaml } from '../template/yaml-to-plain.ts';
 import { inputSchemaOf } from './input-schema.ts';
 import { expressionOf, recordedPath } from './recorded-paths.ts';
@@ -57,7 +58,7 @@ const BRAND = Symbol.for('tasker-core.workflow');
  */
 export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Output = unknown> {
   readonly #parts: Parts;
-  #template: TaskTemplate | undefined;
+  #parsed: ParsedTemplate | undefined;
   /** Only the compiler reads these types. */
   declare readonly types?: { input: Input; steps: Steps; output: Output };
 
@@ -187,17 +188,29 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
    * @throws TaskerError `template_invalid` with all problems
    */
   get template(): TaskTemplate {
-    if (this.#template) return this.#template;
+    const { template, problems } = this.#checked;
+    if (template) return template;
+    const errors = problems.filter(({ severity }) => severity === 'error').map(formatProblem);
+    throw new TaskerError('template_invalid', errors.join('\n'), { details: { problems } });
+  }
+
+  /**
+   * The errors and warnings of the template, as `tasker template validate` reports them. A workflow with warnings runs.
+   *
+   * @example
+   * for (const problem of fulfil.problems) console.warn(formatProblem(problem));
+   */
+  get problems(): TemplateProblem[] {
+    return this.#checked.problems;
+  }
+
+  get #checked(): ParsedTemplate {
+    if (this.#parsed) return this.#parsed;
     const { namespace, name, version } = this.#parts;
     const { template, problems } = templateOfObject(this.#file(), { environment: '' });
-    if (template) {
-      this.#template = template;
-      return template;
-    }
-    const errors = problems
-      .filter(({ severity }) => severity === 'error')
-      .map((problem) => formatProblem({ ...problem, file: `${namespace}/${name}@${version}` }));
-    throw new TaskerError('template_invalid', errors.join('\n'), { details: { problems } });
+    const file = `${namespace}/${name}@${version}`;
+    this.#parsed = { template, problems: problems.map((problem) => ({ ...problem, file })) };
+    return this.#parsed;
   }
 
   #file(): Record<string, unknown> {
