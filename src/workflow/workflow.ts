@@ -17,7 +17,6 @@ import type {
   InputOf,
   IsOptional,
   OutputOf,
-  ResultOf,
   Results,
   RunArguments,
   StepInfos,
@@ -104,7 +103,7 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     Input,
     Steps & {
       [Key in Name]: {
-        result: ResultOf<Result>;
+        result: Result;
         above: Above<Steps, After[number]>;
         sure: Name | SureAt<Steps, After[number], { type: Type; runIf: RunIf }>;
         optional: IsOptional<Steps, After[number], { type: Type; runIf: RunIf }, When>;
