@@ -38,7 +38,7 @@ export type ResultOf<T> = 0 extends 1 & T
 
 /** A step of a workflow, as the types know it. */
 export interface StepInfo {
-  /** What its handler returns. Later steps read it as {@link ResultOf}. */
+  /** The value that its handler returns. Later steps read it as {@link ResultOf}. */
   result: unknown;
   /** The names of the steps before it. */
   above: string;

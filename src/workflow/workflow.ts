@@ -208,7 +208,7 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     const { namespace, name, version } = this.#parts;
     const { template, problems } = templateOfObject(this.#file(), { environment: '' });
     const file = `${namespace}/${name}@${version}`;
-    this.#parsed = { template, problems: problems.map((problem) => ({ ...problem, file })) };
+    this.#parsed = { template, problems: problems.map((problem) => ({ ...inOwnWords(problem), file })) };
     return this.#parsed;
   }
 
@@ -280,6 +280,12 @@ export function workflow<Schema extends StandardSchemaV1 | undefined = undefined
     handlers: new Map(),
     output: null,
   });
+}
+
+/** Returns a problem with the names that the options of a step have. */
+function inOwnWords(problem: TemplateProblem): TemplateProblem {
+  const message = problem.message.replaceAll('depends_on', '`after`');
+  return { ...problem, message, path: problem.path.replace('.depends_on', '.after') };
 }
 
 function handlerOf(run: Run | StepHandlerClass, callable: string, at: string): StepHandlerClass {

@@ -77,7 +77,7 @@ describe('tasker template export', () => {
     );
     expect(await failing('handlers/nowhere.ts')).toMatch(/nowhere\.ts does not exist/);
     expect(await failing('handlers/broken.ts')).toMatch(/broken\.ts.*1:\d+|broken\.ts:2:\d+/s);
-    expect(await failing('handlers/wrong.ts')).toContain('unknown step `c` in depends_on of `b`');
+    expect(await failing('handlers/wrong.ts')).toContain('unknown step `c` in `after` of `b`');
     for (const file of ['plain', 'broken', 'wrong']) await project.write(`handlers/${file}.ts`, '');
   });
 

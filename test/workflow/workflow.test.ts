@@ -173,7 +173,7 @@ describe('a workflow in TypeScript', () => {
       'wf/wrong: step b: run must be a function, or what defineHandler returns',
     );
     expect(message(() => one.step('b', { after: ['x' as never], run: () => ({}) }).template)).toMatch(
-      /^wf\/wrong@1\.0\.0: .*unknown step `x` in depends_on of `b`/,
+      /^wf\/wrong@1\.0\.0: .*unknown step `x` in `after` of `b`/,
     );
     expect(message(() => one.step('b', { inputs: { n: 'steps.a.' }, run: () => ({}) }).template)).toMatch(
       /`inputs.n` of step `b`/,

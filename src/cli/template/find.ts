@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { databaseExists } from '../../app/project/database-admin.ts';
+import { workflowsIn } from '../../app/project/exported-workflows.ts';
 import { loadTemplates, readTemplates, similarTemplate } from '../../app/project/load-templates.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { TaskerError } from '../../errors.ts';
@@ -10,7 +11,7 @@ import { chosenServer } from '../remote/choose-server.ts';
 import { here, inFolder } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 import { meantBy, readReference } from './reference.ts';
-import { isCodeFile, workflowIn, workflowsIn } from './workflows.ts';
+import { isCodeFile, workflowIn } from './workflows.ts';
 
 /**
  * Finds a template by its file, by its name in the project's folders, or in the database, in this order. A workflow that a
@@ -45,7 +46,7 @@ export async function findTemplate(wanted: string, options: GlobalOptions): Prom
 
 /** Adds the templates of the workflows that the project's handler files export to its other templates. */
 async function exportedTemplates(templates: TaskTemplate[], options: GlobalOptions): Promise<TaskTemplate[]> {
-  const exported = await workflowsIn(workflowFolders(options));
+  const exported = await workflowsIn(workflowFolders(options), here());
   templates.push(...exported.map(({ workflow }) => workflow.template));
   return templates;
 }

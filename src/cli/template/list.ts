@@ -1,6 +1,7 @@
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Pause } from '../../app/operator-types.ts';
 import { databaseExists } from '../../app/project/database-admin.ts';
+import { workflowsIn } from '../../app/project/exported-workflows.ts';
 import { readTemplates } from '../../app/project/load-templates.ts';
 import { differingTemplates, nameOf } from '../../app/project/project.ts';
 import { loadConfig } from '../../config/load-config.ts';
@@ -13,7 +14,6 @@ import { note, print, printJson } from '../show/output.ts';
 import { counted, table } from '../show/text.ts';
 import { here } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
-import { workflowsIn } from './workflows.ts';
 
 interface Listed {
   namespace: string;
@@ -38,7 +38,7 @@ export async function templateList(options: GlobalOptions): Promise<void> {
   const listed = new Map<string, Listed>();
   const holding = new Set<Pause>();
   const read = await readTemplates(existingFolders(options), loadConfig(here()).config.environment, here());
-  const exported = (await workflowsIn(workflowFolders(options))).map(({ workflow }) => workflow);
+  const exported = (await workflowsIn(workflowFolders(options), here())).map(({ workflow }) => workflow);
   const valid = exported.filter(({ problems }) => problems.every(({ severity }) => severity === 'warning'));
   const templates = [...read.templates, ...valid.map(({ template }) => template)];
   const problems = [...read.problems, ...exported.flatMap((one) => one.problems)];

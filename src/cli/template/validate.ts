@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { checkAgainstFolders } from '../../app/project/check-against-folders.ts';
+import { type ExportedWorkflow, workflowsIn } from '../../app/project/exported-workflows.ts';
 import { readTemplates } from '../../app/project/load-templates.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { formatProblem, type TemplateProblem } from '../../template/template-problem.ts';
@@ -11,7 +12,7 @@ import { existingFolders, handlersThere, templateFolders, workflowFolders } from
 import { note, print, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
 import { here, inFolder, thisRun } from '../this-run.ts';
-import { type ExportedWorkflow, isCodeFile, workflowsIn } from './workflows.ts';
+import { isCodeFile } from './workflows.ts';
 
 /**
  * `tasker template validate`: reports the problems of all files, in a form that editors turn into links. With
@@ -23,7 +24,7 @@ export async function templateValidate(
 ): Promise<void> {
   const { sources, code } = sourcesOf(paths, options);
   const loaded = await readTemplates(sources, loadConfig(here()).config.environment, here());
-  const exported = await workflowsIn(code);
+  const exported = await workflowsIn(code, here());
   const { files } = loaded;
   const problems = [...loaded.problems, ...exported.flatMap(problemsOf)];
   if (options.handlers !== undefined)

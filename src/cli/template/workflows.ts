@@ -1,18 +1,8 @@
-import path from 'node:path';
+import { type ExportedWorkflow, workflowsIn } from '../../app/project/exported-workflows.ts';
 import { TaskerError } from '../../errors.ts';
-import { silentLogger } from '../../logging/logger.ts';
 import { describeUnknown } from '../../model/near-names.ts';
-import { discoverHandlers } from '../../registry/discover-handlers.ts';
-import { HandlerRegistry } from '../../registry/handler-registry.ts';
-import type { AnyWorkflow } from '../../workflow/workflow.ts';
 import { here } from '../this-run.ts';
 import { fits, readReference } from './reference.ts';
-
-/** A workflow, and the file or folder that exports it. */
-export interface ExportedWorkflow {
-  workflow: AnyWorkflow;
-  place: string;
-}
 
 /** Returns whether a path is that of a handler file, by its ending. */
 export function isCodeFile(place: string): boolean {
@@ -20,25 +10,11 @@ export function isCodeFile(place: string): boolean {
 }
 
 /**
- * Returns the workflows that handler files and the files of handler folders export.
- * @throws TaskerError `handler_not_found` if a path does not exist, `handler_invalid` if a file cannot be loaded
- */
-export async function workflowsIn(places: readonly string[]): Promise<ExportedWorkflow[]> {
-  const found: ExportedWorkflow[] = [];
-  for (const place of places) {
-    const registry = new HandlerRegistry({ logger: silentLogger, baseFolder: null });
-    const { workflows = [] } = await discoverHandlers(path.resolve(here().cwd, place), { registry });
-    found.push(...workflows.map((workflow) => ({ workflow, place })));
-  }
-  return found;
-}
-
-/**
  * Returns the workflow that a handler file exports. `wanted`: its name, if the file exports several.
  * @throws TaskerError `template_not_found` if it exports none, or none with this name; `bad_request` if it exports several
  */
-export async function workflowIn(place: string, wanted?: string): Promise<AnyWorkflow> {
-  const workflows = (await workflowsIn([place])).map(({ workflow }) => workflow);
+export async function workflowIn(place: string, wanted?: string): Promise<ExportedWorkflow['workflow']> {
+  const workflows = (await workflowsIn([place], here())).map(({ workflow }) => workflow);
   if (workflows.length === 0) {
     throw new TaskerError(
       'template_not_found',
