@@ -1,7 +1,10 @@
 import { createTasker, workflow } from 'tasker-core';
 import { z } from 'zod';
 
-const hello = workflow('demo/hello@1.0.0', { input: z.object({ name: z.string() }), identity_strategy: 'always_unique' })
+const hello = workflow('demo/hello@1.0.0', {
+  input: z.object({ name: z.string() }),
+  identity_strategy: 'always_unique',
+})
   .step('greet', { run: ({ input }) => ({ greeting: `Hello ${input.name}` }) })
   .output(({ steps }) => ({ greeting: steps.greet.greeting }));
 
