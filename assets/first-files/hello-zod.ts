@@ -1,32 +1,35 @@
-import { defineHandler } from 'tasker-core';
+import { workflow } from 'tasker-core';
 import { z } from 'zod';
 
-const Person = z.object({ name: z.string(), language: z.enum(['en', 'fr']) });
-const Sent = z.object({ text: z.string() });
+/** A workflow: its steps, their order, and the function that does the work of each. */
+export const hello = workflow('demo/hello@1.0.0', {
+  description: 'Look a person up, greet them, and say so in two places',
+  // The same input twice is two tasks. Without this line, it is one.
+  identity_strategy: 'always_unique',
+  input: z.object({
+    name: z
+      .string()
+      .min(1)
+      .meta({ examples: ['Ada'] }),
+  }),
+})
+  .step('look_up', {
+    run: async ({ input: { name } }) => ({ name, language: name.endsWith('e') ? 'fr' : 'en' }),
+  })
+  // `steps` has the results of the steps before this one, with their types.
+  .step('send_mail', {
+    after: ['look_up'],
+    retry: { max_attempts: 5, backoff: 'exponential', backoff_base_ms: 500 },
+    run: async ({ steps }) => greet(steps.look_up),
+  })
+  .step('post_to_chat', { after: ['look_up'], run: async ({ steps }) => greet(steps.look_up) })
+  // A function that throws is called again. Throw a PermanentError if that would not help.
+  .step('report', {
+    after: ['send_mail', 'post_to_chat'],
+    run: async ({ steps }) => ({ said: [steps.send_mail.text, steps.post_to_chat.text] }),
+  })
+  .output(({ steps }) => ({ said: steps.report.said }));
 
-/** Reads the task's input: the context that the task was created with. */
-export const lookUp = defineHandler(
-  'look_up',
-  { inputs: { name: z.string() } },
-  async ({ name }): Promise<z.infer<typeof Person>> => {
-    return { name, language: name.endsWith('e') ? 'fr' : 'en' };
-  },
-);
-
-/** Reads the result of an earlier step. One handler may serve many steps. */
-export const greet = defineHandler(
-  'greet',
-  { depends: { person: ['look_up', Person] } },
-  async ({ person: { name, language } }): Promise<z.infer<typeof Sent>> => {
-    return { text: `${language === 'fr' ? 'Bonjour' : 'Hello'}, ${name}!` };
-  },
-);
-
-/** A handler that throws is retried. Throw a PermanentError if a retry would not help. */
-export const report = defineHandler(
-  'report',
-  { depends: { mail: ['send_mail', Sent], chat: ['post_to_chat', Sent] } },
-  async ({ mail, chat }) => {
-    return { said: [mail.text, chat.text] };
-  },
-);
+function greet({ name, language }: { name: string; language: string }): { text: string } {
+  return { text: `${language === 'fr' ? 'Bonjour' : 'Hello'}, ${name}!` };
+}

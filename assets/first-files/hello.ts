@@ -1,26 +1,37 @@
-import { defineHandler } from 'tasker-core';
+import { workflow } from 'tasker-core';
 
-interface Person {
-  name: string;
-  language: 'en' | 'fr';
-}
-
-/** Reads the task's input: the context that the task was created with. */
-export const lookUp = defineHandler('look_up', { inputs: { name: 'name' } }, async ({ name }): Promise<Person> => {
-  return { name: String(name), language: String(name).endsWith('e') ? 'fr' : 'en' };
-});
-
-/** Reads the result of an earlier step. One handler may serve many steps. */
-export const greet = defineHandler('greet', { depends: { person: 'look_up' } }, async ({ person }) => {
-  const { name, language } = person as Person;
-  return { text: `${language === 'fr' ? 'Bonjour' : 'Hello'}, ${name}!` };
-});
-
-/** A handler that throws is retried. Throw a PermanentError if a retry would not help. */
-export const report = defineHandler(
-  'report',
-  { depends: { mail: 'send_mail', chat: 'post_to_chat' } },
-  async ({ mail, chat }) => {
-    return { said: [mail, chat].map((sent) => (sent as { text: string }).text) };
+/** A workflow: its steps, their order, and the function that does the work of each. */
+export const hello = workflow('demo/hello@1.0.0', {
+  description: 'Look a person up, greet them, and say so in two places',
+  // The same input twice is two tasks. Without this line, it is one.
+  identity_strategy: 'always_unique',
+  // With a schema of zod as `input`, TypeScript knows the types of the input.
+  input_schema: {
+    type: 'object',
+    required: ['name'],
+    properties: { name: { type: 'string', minLength: 1, examples: ['Ada'] } },
   },
-);
+})
+  .step('look_up', {
+    run: async ({ input }) => {
+      const name = String(input['name']);
+      return { name, language: name.endsWith('e') ? 'fr' : 'en' };
+    },
+  })
+  // `steps` has the results of the steps before this one, with their types.
+  .step('send_mail', {
+    after: ['look_up'],
+    retry: { max_attempts: 5, backoff: 'exponential', backoff_base_ms: 500 },
+    run: async ({ steps }) => greet(steps.look_up),
+  })
+  .step('post_to_chat', { after: ['look_up'], run: async ({ steps }) => greet(steps.look_up) })
+  // A function that throws is called again. Throw a PermanentError if that would not help.
+  .step('report', {
+    after: ['send_mail', 'post_to_chat'],
+    run: async ({ steps }) => ({ said: [steps.send_mail.text, steps.post_to_chat.text] }),
+  })
+  .output(({ steps }) => ({ said: steps.report.said }));
+
+function greet({ name, language }: { name: string; language: string }): { text: string } {
+  return { text: `${language === 'fr' ? 'Bonjour' : 'Hello'}, ${name}!` };
+}

@@ -1,10 +1,14 @@
-import { createTasker, defineHandler } from 'tasker-core';
+import { createTasker, workflow } from 'tasker-core';
+import { z } from 'zod';
 
-const greet = defineHandler('greet', { inputs: { name: 'name' } }, ({ name }) => ({ greeting: `Hello ${name}` }));
+const hello = workflow('demo/hello@1.0.0', {
+  input: z.object({ name: z.string() }),
+  identity_strategy: 'always_unique',
+})
+  .step('greet', { run: ({ input }) => ({ greeting: `Hello ${input.name}` }) })
+  .output(({ steps }) => ({ greeting: steps.greet.greeting }));
 
-const tasker = await createTasker({ templates: './templates', handlers: [greet] });
-const task = await tasker.createTask({ namespace: 'demo', name: 'hello', context: { name: 'Ada' } });
-await tasker.waitForTask(task.taskUuid, { timeoutMs: 10_000 });
-const { results } = await tasker.getStep(task.taskUuid, 'greet');
-console.log(results.result); // { greeting: 'Hello Ada' }
+const tasker = await createTasker({ workflows: [hello] });
+const { greeting } = await tasker.run(hello, { name: 'Ada' }, { timeoutMs: 10_000 });
+console.log(greeting); // Hello Ada
 await tasker.stop();

@@ -17,6 +17,7 @@ import type { TaskTemplate } from '../template/task-template.ts';
 import { formatProblem } from '../template/template-problem.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import { openTracing } from '../tracing/tracing.ts';
+import type { AnyWorkflow } from '../workflow/workflow.ts';
 import type { EventRegistries } from './event-registries.ts';
 import { isProduction, type OpenDatabase, openDatabase } from './open-database.ts';
 import type { DiscoveredSubscribers } from './project/discovered-subscribers.ts';
@@ -194,8 +195,10 @@ export class Assembly {
     if (options.templates === undefined && !workerCode) return [];
     const { checkFolders, loadTemplates, withoutTemplates } = await import('./project/load-templates.ts');
     const read = await loadTemplates(options.templates ?? [], this.#environment);
-    const templates = [...read.templates, ...(this.#project?.library.workflows ?? []).map(({ template }) => template)];
+    const workflows = this.#project?.library.workflows ?? [];
+    const templates = [...read.templates, ...workflows.map(({ template }) => template)];
     for (const problem of read.problems) this.#logger.warn(formatProblem(problem));
+    this.#warnOf(workflows);
     this.#project?.adopt(templates);
     if (handOut || this.#project) {
       const { namespaces } = loaded.config;
@@ -203,6 +206,11 @@ export class Assembly {
       if (noTemplates !== undefined) this.#logger.warn(noTemplates);
     } else checkFolders(read);
     return templates;
+  }
+
+  /** Logs the warnings about workflows that handler folders export. */
+  #warnOf(workflows: readonly AnyWorkflow[]): void {
+    for (const line of this.#parts.workerCode?.workflowWarnings(workflows) ?? []) this.#logger.warn(line);
   }
 
   /**
@@ -215,6 +223,7 @@ export class Assembly {
       const { loadHandlers } = this.#parts.workerCode!;
       const loaded = await loadHandlers(options.handlers ?? [], { logger: lines, found: this.#found!, registry });
       templates.push(...loaded.workflows.map(({ template }) => template));
+      this.#warnOf(loaded.workflows);
       return loaded.registry;
     }
     const { library } = this.#project;

@@ -21,15 +21,22 @@ export type { CreateTaskerOptions } from './tasker-options.ts';
 export async function createTasker(given: CreateTaskerOptions = {}): Promise<Tasker> {
   refuseUnknown('createTasker', given, TASKER_OPTIONS);
   refuseUnknown('createTasker: limits', given.limits, LIMIT_OPTIONS);
-  const options = given.workflows ? (await import('./project/with-workflows.ts')).withWorkflows(given) : given;
+  const { options, warnings: ofWorkflows } = await completed(given);
   const loaded = configOf(options);
   const logger = options.logger ? loggerOf(options.logger) : await defaultLogger(loaded);
   // The warnings of a configuration that was passed in were reported when it was loaded.
-  const warnings = options.config ? [] : loaded.warnings;
+  const warnings = [...(options.config ? [] : loaded.warnings), ...ofWorkflows];
   const { worker, handlers, publishers, subscribers, sinks } = options;
   const needsWorkerCode = worker || [handlers, publishers, subscribers, sinks].some((one) => one !== undefined);
   const workerCode = needsWorkerCode ? await import('./process/worker-code.ts') : undefined;
   return new Assembly({ loaded, options, logger, warnings, workerCode }).start();
+}
+
+/** Returns the options with the templates and handlers of the workflows, and the warnings about them. */
+async function completed(given: CreateTaskerOptions): Promise<{ options: CreateTaskerOptions; warnings: string[] }> {
+  if (!given.workflows) return { options: given, warnings: [] };
+  const { withWorkflows, workflowWarnings } = await import('./project/with-workflows.ts');
+  return { options: withWorkflows(given), warnings: workflowWarnings(given.workflows) };
 }
 
 /** The configuration with the options applied. Omits `environment`, which affects only templates here. */

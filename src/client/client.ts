@@ -1,5 +1,6 @@
 import type { CallOptions, ClientOptions } from './client-options.ts';
 import { derivedVerbs } from './derived-verbs.ts';
+import { type RunnableWorkflow, type RunWorkflowOptions, runWorkflow } from './run-workflow.ts';
 import { sender } from './send.ts';
 import { type Call, Transport } from './transport.ts';
 import {
@@ -25,9 +26,11 @@ import { type Change, type ChangesOptions, type ChangesQuery, watchChanges } fro
  */
 export function createClient(options: ClientOptions = {}): Client {
   const transport = new Transport(options);
+  const groups = groupsOf(transport);
   return {
     baseUrl: transport.baseUrl,
-    ...groupsOf(transport),
+    ...groups,
+    run: (workflow, input, more = {}) => runWorkflow(groups.tasks, workflow, { ...more, input }),
     changes: (query = {}, more = {}) => watchChanges(transport, query, more),
     request: (method, path, more = {}) => transport.json({ ...more, method, path }),
   };
@@ -68,6 +71,20 @@ function replaced<Derived extends object, ByHand extends object>(
 export interface Client extends Readonly<ReturnType<typeof groupsOf>> {
   /** The address of the server, without a slash at its end. */
   readonly baseUrl: string;
+  /**
+   * Creates a task of a workflow in TypeScript, waits until it is complete, and returns its output with its type. Undefined
+   * if the workflow has no output. The task continues if the caller stops waiting.
+   *
+   * @example
+   * const { tracking } = await client.run(fulfil, { id: 'A-1', total: 12 }, { timeoutMs: 60_000 });
+   * @throws TaskerClientError `TASK_FAILED` if the task did not complete or its output cannot be computed
+   * @throws RequestTimeoutError after `timeoutMs`; the errors of `tasks.create`
+   */
+  run<Input, Output>(
+    workflow: RunnableWorkflow<Input, Output>,
+    input: Input,
+    options?: RunWorkflowOptions,
+  ): Promise<Output>;
   /**
    * Returns the changes of all tasks that the credential may see, as they happen. Intermediate states may be omitted.
    * After a lost connection, the iteration continues after the last change, or yields `reset`.

@@ -18,6 +18,7 @@ export type { CreatedTask, CreateManyOptions } from './create-many.ts';
 export { getTaskerClient } from './get-client.ts';
 export type { NewTask } from './new-task.ts';
 export type { Query, QueryValue } from './path.ts';
+export type { RunnableWorkflow, RunWorkflowOptions } from './run-workflow.ts';
 export {
   type CancelTaskResponse,
   type ClientLayer,

@@ -13,7 +13,7 @@ import type {
 import { DiscoveredSubscribers } from '../app/project/discovered-subscribers.ts';
 import { loadHandlers } from '../app/project/handler-folders.ts';
 import { checkFolders, loadTemplates, type TemplateSource } from '../app/project/load-templates.ts';
-import { withWorkflows } from '../app/project/with-workflows.ts';
+import { withWorkflows, workflowWarnings } from '../app/project/with-workflows.ts';
 import type { CheckedRequest } from '../app/task-types.ts';
 import type { Tasker } from '../app/tasker.ts';
 import { type CreateTaskerOptions, LIMIT_OPTIONS, refuseUnknown, TASKER_OPTIONS } from '../app/tasker-options.ts';
@@ -284,13 +284,17 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
   const logger = loggerOf(others.logger ?? start.logger);
   const loaded = await loadTemplates(source, environment);
   checkFolders(loaded);
-  for (const problem of loaded.problems) logger.warn(formatProblem(problem));
   const events = eventRegistries({ ...others, subscribers: subscribers || undefined }, logger);
   const found = new DiscoveredSubscribers(
     subscribers === false ? { ...events, subscribers: new SubscriberRegistry({ logger }) } : events,
   );
   const { registry: given, workflows } = await loadHandlers(others.handlers ?? [], { logger, found });
   const templates = [...loaded.templates, ...workflows.map(({ template }) => template)];
+  for (const line of [
+    ...loaded.problems.map(formatProblem),
+    ...workflowWarnings([...(rest.workflows ?? []), ...workflows]),
+  ])
+    logger.warn(line);
   const used = keepBackoff ? templates : templates.map(withoutBackoff);
   refuseUnusedStubs(Object.keys(stubs), [
     ...given.listHandlers(),

@@ -38,7 +38,7 @@ export type ResultOf<T> = 0 extends 1 & T
 
 /** A step of a workflow, as the types know it. */
 export interface StepInfo {
-  /** The result as JSON. */
+  /** The value that its handler returns. Later steps read it as {@link ResultOf}. */
   result: unknown;
   /** The names of the steps before it. */
   above: string;
@@ -93,8 +93,8 @@ export type HandledBy<After extends string, RunIf> = RunIf extends 'failed' | 'e
 /** The results that a step can read. Undefined where a step may have ended without one. */
 export type Results<Steps extends StepInfos, Names extends string, Sure extends string> = {
   readonly [Name in Names]: Name extends Sure
-    ? (Steps[Name] & StepInfo)['result']
-    : (Steps[Name] & StepInfo)['result'] | undefined;
+    ? ResultOf<(Steps[Name] & StepInfo)['result']>
+    : ResultOf<(Steps[Name] & StepInfo)['result']> | undefined;
 };
 
 /** The names of the steps that have a result in every complete task. */

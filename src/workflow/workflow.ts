@@ -3,10 +3,11 @@ import { TaskerError } from '../errors.ts';
 import { defineHandler } from '../handlers/define-handler.ts';
 import { isHandlerClass, type StepHandlerClass } from '../handlers/step-handler.ts';
 import { isFields } from '../model/json.ts';
+import type { ParsedTemplate } from '../template/parse-template.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import type { StepFile } from '../template/template-file.ts';
 import { templateOfObject } from '../template/template-of-object.ts';
-import { formatProblem } from '../template/template-problem.ts';
+import { formatProblem, type TemplateProblem } from '../template/template-problem.ts';
 import { loadYaml } from '../template/yaml-to-plain.ts';
 import { inputSchemaOf } from './input-schema.ts';
 import { expressionOf, recordedPath } from './recorded-paths.ts';
@@ -16,7 +17,6 @@ import type {
   InputOf,
   IsOptional,
   OutputOf,
-  ResultOf,
   Results,
   RunArguments,
   StepInfos,
@@ -57,7 +57,7 @@ const BRAND = Symbol.for('tasker-core.workflow');
  */
 export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Output = unknown> {
   readonly #parts: Parts;
-  #template: TaskTemplate | undefined;
+  #parsed: ParsedTemplate | undefined;
   /** Only the compiler reads these types. */
   declare readonly types?: { input: Input; steps: Steps; output: Output };
 
@@ -103,7 +103,7 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     Input,
     Steps & {
       [Key in Name]: {
-        result: ResultOf<Result>;
+        result: Result;
         above: Above<Steps, After[number]>;
         sure: Name | SureAt<Steps, After[number], { type: Type; runIf: RunIf }>;
         optional: IsOptional<Steps, After[number], { type: Type; runIf: RunIf }, When>;
@@ -187,17 +187,29 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
    * @throws TaskerError `template_invalid` with all problems
    */
   get template(): TaskTemplate {
-    if (this.#template) return this.#template;
+    const { template, problems } = this.#checked;
+    if (template) return template;
+    const errors = problems.filter(({ severity }) => severity === 'error').map(formatProblem);
+    throw new TaskerError('template_invalid', errors.join('\n'), { details: { problems } });
+  }
+
+  /**
+   * The errors and warnings of the template, as `tasker template validate` reports them. A workflow with warnings runs.
+   *
+   * @example
+   * for (const problem of fulfil.problems) console.warn(formatProblem(problem));
+   */
+  get problems(): TemplateProblem[] {
+    return this.#checked.problems;
+  }
+
+  get #checked(): ParsedTemplate {
+    if (this.#parsed) return this.#parsed;
     const { namespace, name, version } = this.#parts;
     const { template, problems } = templateOfObject(this.#file(), { environment: '' });
-    if (template) {
-      this.#template = template;
-      return template;
-    }
-    const errors = problems
-      .filter(({ severity }) => severity === 'error')
-      .map((problem) => formatProblem({ ...problem, file: `${namespace}/${name}@${version}` }));
-    throw new TaskerError('template_invalid', errors.join('\n'), { details: { problems } });
+    const file = `${namespace}/${name}@${version}`;
+    this.#parsed = { template, problems: problems.map((problem) => ({ ...inOwnWords(problem), file })) };
+    return this.#parsed;
   }
 
   #file(): Record<string, unknown> {
@@ -268,6 +280,12 @@ export function workflow<Schema extends StandardSchemaV1 | undefined = undefined
     handlers: new Map(),
     output: null,
   });
+}
+
+/** Returns a problem with the names that the options of a step have. */
+function inOwnWords(problem: TemplateProblem): TemplateProblem {
+  const message = problem.message.replaceAll('depends_on', '`after`');
+  return { ...problem, message, path: problem.path.replace('.depends_on', '.after') };
 }
 
 function handlerOf(run: Run | StepHandlerClass, callable: string, at: string): StepHandlerClass {

@@ -57,6 +57,6 @@ it('a changed workflow is registered again, and a mistake keeps the earlier one'
   expect(await outputOf('demo/greet')).toEqual({ text: 'Hi Ada' });
   const wrong = file('2.0.0', 'Hey').replace("after: ['think']", "after: ['thnk' as never]");
   await save(wrong, 'the earlier handlers stay in use');
-  expect(dev.output).toContain('unknown step `thnk` in depends_on of `say`; did you mean `think`?');
+  expect(dev.output).toContain('unknown step `thnk` in `after` of `say`; did you mean `think`?');
   expect(await outputOf('demo/greet')).toEqual({ text: 'Hi Ada' });
 });

@@ -135,8 +135,8 @@ async function runTests(project: Project): Promise<{ code: number | null; output
 }
 
 it.each([
-  { name: 'zod', uses: ['typescript', 'zod'], handler: '{ inputs: { name: z.string() } }' },
-  { name: 'vitest', uses: ['typescript', 'vitest'], handler: 'interface Person' },
+  { name: 'zod', uses: ['typescript', 'zod'], handler: 'input: z.object(' },
+  { name: 'vitest', uses: ['typescript', 'vitest'], handler: 'input_schema: {' },
 ])(
   'in an ES module project with $name, the files of init and generate scaffold pass strict tsc, and the test of init passes',
   async (given) => {
@@ -146,6 +146,8 @@ it.each([
     });
     expect([written.at(-1), advice]).toEqual(['package.json (scripts dev, worker, test)', null]);
     expect(await read(project, 'handlers/hello.ts')).toContain(given.handler);
+    expect(written).not.toContain('templates/hello.yaml');
+    expect(await project.json(['doctor'])).toMatchObject({ healthy: true });
     if (given.uses.includes('zod')) {
       await project.write('rich.yaml', RICH_TEMPLATE);
       expect(await project.run(['generate', 'scaffold', 'rich.yaml', '-o', 'made'])).toMatchObject({ code: 0 });

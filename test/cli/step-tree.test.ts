@@ -4,7 +4,7 @@ import { exampleCommand } from '../../src/cli/example-command.ts';
 import { countsOf, foldBatches, type TreeStep } from '../../src/cli/show/fold-batches.ts';
 import { drawnTree, treeOf } from '../../src/cli/show/step-tree.ts';
 import { spanOf } from '../../src/cli/show/text.ts';
-import { readReference } from '../../src/cli/template/find.ts';
+import { readReference } from '../../src/cli/template/reference.ts';
 import { compileSchema } from '../../src/template/json-schema-check.ts';
 import { mustParseTemplate } from '../../src/template/parse-template.ts';
 

@@ -1,5 +1,5 @@
-import type { z } from '@hono/zod-openapi';
 import { expectTypeOf, it } from 'vitest';
+import { z } from 'zod';
 import {
   type Client,
   createClient,
@@ -11,7 +11,7 @@ import {
 } from '../../src/client/index.ts';
 import type { CheckedNewTask } from '../../src/client/new-task.ts';
 import type { TaskRequestSchema, TaskResponseSchema } from '../../src/contract/schemas/tasks.ts';
-import type { FfiLayer } from '../../src/index.ts';
+import { type FfiLayer, workflow } from '../../src/index.ts';
 
 /** Types in the form that `tasker generate types` writes. */
 interface Types {
@@ -44,6 +44,18 @@ it('requests and responses have the types of the schemas that validate them', ()
   void client.tasks.list({ namespac: 'shop' });
   // @ts-expect-error: a misspelt option
   createClient({ apikey: 'k' });
+});
+
+it('the output of a workflow that runs has its type', () => {
+  const typed = workflow('shop/typed@1.0.0', { input: z.object({ n: z.number() }) })
+    .step('add', { run: ({ input }) => ({ sum: input.n + 1 }) })
+    .output(({ steps }) => ({ sum: steps.add.sum }));
+  expectTypeOf(() => client.run(typed, { n: 1 }, { timeoutMs: 5 })).returns.resolves.toEqualTypeOf<{ sum: number }>();
+  void (() => client.tasks.create(typed.request({ n: 1 })));
+  // @ts-expect-error: n is a number
+  void (() => client.run(typed, { n: 'one' }));
+  // @ts-expect-error: a misspelt option
+  void (() => client.run(typed, { n: 1 }, { timeout: 5 }));
 });
 
 it('a request for a known template requires its context', () => {

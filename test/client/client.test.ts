@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
 import {
@@ -17,6 +18,7 @@ import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
 import { type Listening, listen } from '../../src/server/listen.ts';
+import { workflow } from '../../src/workflow/workflow.ts';
 import { emptyDatabase } from '../support/database.ts';
 import { template } from '../support/setup.ts';
 
@@ -25,6 +27,19 @@ const second = defineHandler('second', { inputs: { lucky: 'lucky' } }, ({ lucky 
   if (!lucky) throw new PermanentError('no luck today');
   return { made: 2 };
 });
+
+const typed = workflow('test/typed@1.0.0', {
+  input: z.object({ n: z.number() }),
+  identity_strategy: 'always_unique',
+})
+  .step('add', {
+    retry: { max_attempts: 1 },
+    run: ({ input }): { sum: number; more?: number } => {
+      if (input.n < 0) throw new PermanentError('too small');
+      return { sum: input.n + 1, ...(input.n > 0 && { more: input.n }) };
+    },
+  })
+  .output(({ steps }) => ({ sum: steps.add.sum, more: steps.add.more }));
 
 let database: Awaited<ReturnType<typeof emptyDatabase>>;
 let tasker: Tasker;
@@ -41,6 +56,7 @@ beforeAll(async () => {
       template({ first: [] }, { name: 'unserved', steps: undefined, namespace: 'quiet' }),
     ],
     handlers: [first, second],
+    workflows: [typed],
     namespaces: ['test'],
   });
   const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
@@ -58,6 +74,26 @@ const DEMO = { namespace: 'test', name: 'demo', version: '1.0.0' };
 const UNSERVED = { namespace: 'quiet', name: 'unserved' };
 
 describe('the client on a real server', () => {
+  it('runs a workflow, and returns its output; the errors are those of tasker.run', async () => {
+    const options = { timeoutMs: 20_000, priority: 3 };
+    expect(await client.run(typed, { n: 2 }, options)).toEqual({ sum: 3, more: 2 });
+    const task = await client.tasks.create({ ...typed.request({ n: 4 }), priority: 7 });
+    expect(await client.tasks.wait(task.task_uuid)).toMatchObject({ output: { sum: 5, more: 4 }, priority: 7 });
+    const failing = async (n: number) => {
+      const [own, there] = await Promise.allSettled([client.run(typed, { n }), tasker.run(typed, { n })]);
+      const [message, expected] = [own, there].map((one) =>
+        String((one as PromiseRejectedResult).reason.message).replace(/[0-9a-f-]{36}/g, 'UUID'),
+      );
+      expect(message).toBe(expected);
+      expect((own as PromiseRejectedResult).reason).toBeInstanceOf(TaskerClientError);
+      return (own as PromiseRejectedResult).reason as TaskerClientError;
+    };
+    expect(await failing(-1)).toMatchObject({ code: 'TASK_FAILED', details: { status: 'blocked_by_failures' } });
+    expect(await failing(0)).toMatchObject({ code: 'TASK_FAILED', message: expect.stringContaining('more') });
+    await expect(client.run(typed, { n: 'two' } as never)).rejects.toBeInstanceOf(InvalidRequestError);
+    await expect(client.run(typed, { n: 5 }, { timeoutMs: 0 })).rejects.toBeInstanceOf(RequestTimeoutError);
+  });
+
   it('creates a task of the active version, and rolls back by activating another one', async () => {
     const active = { namespace: 'rolled', name: 'back' };
     const old = { ...active, version: '1.0.0' };
@@ -202,7 +238,7 @@ describe('the client on a real server', () => {
 
   it('reads templates, dead letters, statistics and health', async () => {
     const { templates } = await client.templates.list({ namespace: 'test' });
-    expect(templates.map(({ name }) => name)).toEqual(['demo']);
+    expect(templates.map(({ name }) => name)).toEqual(['demo', 'typed']);
     expect((await client.templates.get('test', 'demo', '1.0.0')).steps).toHaveLength(2);
     expect(await client.deadLetters.list()).toEqual([]);
     expect(await client.deadLetters.stats()).toEqual([]);

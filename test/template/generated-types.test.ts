@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { typesOf } from '../../src/template/generate/template-types.ts';
 import { typesOfSchema } from '../../src/template/generate/types-of-schema.ts';
+import { mustParseTemplate } from '../../src/template/parse-template.ts';
 import { problemsOf, type SharedSources } from '../support/type-check.ts';
 import { publishing } from './templates.ts';
 
@@ -91,6 +92,33 @@ describe('the file of types generated from templates', () => {
       export { due, by, sum };`;
     expect(compiled(text, use)).toEqual([]);
     expect(typesOf([publishing({ a: [] })]).text).not.toContain('WaitResults');
+  });
+
+  it('contains the results of steps with a result_schema, and the outputs of tasks', () => {
+    const cents = { type: 'object', required: ['cents'], properties: { cents: { type: 'integer' } } };
+    const template = mustParseTemplate(
+      JSON.stringify({
+        name: 'order',
+        namespace: 'shop',
+        version: '1.0.0',
+        steps: [
+          { name: 'price', handler: 'price', result_schema: cents },
+          { name: 'ship-it', handler: 'ship', depends_on: ['price'], result_schema: { type: 'string' } },
+          { name: 'plain', handler: 'plain' },
+        ],
+        output: { paid: 'steps.price.cents', of: 'context.id' },
+      }),
+    );
+    const { text, unknown } = typesOf([template, { ...template, version: '2.0.0', outputSchema: { ...cents } }]);
+    const use = `declare const r: StepResults['shop/order@1.0.0'], o: TaskOutputs['shop/order@1.0.0'];
+const cents: number = r.price.cents, no: string = r['ship-it'], paid: unknown = o.paid;
+const second: number = (null as unknown as TaskOutputs['shop/order@2.0.0']).cents;
+// @ts-expect-error: the step has no result_schema
+r.plain;
+// @ts-expect-error: the output has no such value
+o.piad;`;
+    expect([compiled(text, use), unknown]).toEqual([[], []]);
+    expect(text.match(/interface ShopOrderPriceResult/g)).toHaveLength(1);
   });
 
   it('has a type for each payload and a map from events to these types', () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { silentLogger } from '../../src/logging/logger.ts';
 import { HandlerRegistry } from '../../src/registry/handler-registry.ts';
 import { contentOf } from '../../src/template/content-of.ts';
 import { parseTemplate } from '../../src/template/parse-template.ts';
@@ -127,6 +128,18 @@ describe('a workflow in TypeScript', () => {
     );
   });
 
+  it('its warnings are logged when a program starts, as for a template file', async () => {
+    const hasty = workflow('wf/hasty@1.0.0').step('a', { retry: { backoff_base_ms: 5 }, run: () => ({}) });
+    const says =
+      /^wf\/hasty@1\.0\.0: steps\[0\]\.retry\.backoff_base_ms: warning: backoff_base_ms 5 in `retry` of step `a` is less/;
+    expect(hasty.problems).toMatchObject([{ severity: 'warning', code: 'backoff_short' }]);
+    const { another } = await shared.setup({ a: [] });
+    const lines: unknown[] = [];
+    const warn = (...line: unknown[]) => void lines.push(line[0]);
+    await another({ workflows: [hasty], logger: { ...silentLogger, warn } });
+    expect(lines).toContainEqual(expect.stringMatching(says));
+  });
+
   it('a value of a step that a decision leaves out is null in the output', async () => {
     const routed = workflow('wf/routed@1.0.0')
       .step('ask', { run: () => ({ n: 1 }) })
@@ -160,7 +173,7 @@ describe('a workflow in TypeScript', () => {
       'wf/wrong: step b: run must be a function, or what defineHandler returns',
     );
     expect(message(() => one.step('b', { after: ['x' as never], run: () => ({}) }).template)).toMatch(
-      /^wf\/wrong@1\.0\.0: .*unknown step `x` in depends_on of `b`/,
+      /^wf\/wrong@1\.0\.0: .*unknown step `x` in `after` of `b`/,
     );
     expect(message(() => one.step('b', { inputs: { n: 'steps.a.' }, run: () => ({}) }).template)).toMatch(
       /`inputs.n` of step `b`/,

@@ -6,5 +6,6 @@ export { eventRegistries } from '../event-registries.ts';
 export { DiscoveredSubscribers } from '../project/discovered-subscribers.ts';
 export { loadHandlers } from '../project/handler-folders.ts';
 export { Project } from '../project/project.ts';
+export { workflowWarnings } from '../project/with-workflows.ts';
 export { ServedTasker } from '../server/served-tasker.ts';
 export { HealthLoop } from '../server/worker-health.ts';

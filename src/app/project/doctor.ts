@@ -22,7 +22,7 @@ import { serverFacts } from '../../store/server/server-facts.ts';
 import { listTemplates, type TemplateListRow } from '../../store/templates.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
 import { formatProblem } from '../../template/template-problem.ts';
-import { eventRegistries } from '../event-registries.ts';
+import { type EventRegistries, eventRegistries } from '../event-registries.ts';
 import { isEmbeddedAllowed } from '../open-database.ts';
 import type { LiveWorker } from '../overview/live-workers.ts';
 import { type Overview, type QueueInfo, readOverview } from '../overview/queues.ts';
@@ -96,8 +96,15 @@ export async function examine(options: ExamineOptions): Promise<Check[]> {
   const { cwd = '' } = options;
   const folders = options.templates.filter((folder) => existsSync(path.resolve(cwd, folder)));
   const loaded = await readTemplates(folders, configFor(options).config.environment, options);
-  const templates = examineTemplates(options, loaded, registered);
-  const handlers = await examineHandlers(options, loaded.templates);
+  const made = await loadHandlers(options);
+  const exported = made.loaded?.library.workflows ?? [];
+  const project = {
+    files: loaded.files,
+    templates: [...loaded.templates, ...exported.map(({ template }) => template)],
+    problems: [...loaded.problems, ...exported.flatMap(({ problems }) => problems)],
+  };
+  const templates = examineTemplates(options, project, registered);
+  const handlers = made.failed ?? (await examineHandlers(made.loaded, project.templates));
   const isWorkers = ({ name }: Check) => name === 'workers';
   const others = checks.filter((check) => !isWorkers(check));
   return [...others, await examineDisk(options), templates, handlers, ...checks.filter(isWorkers)];
@@ -386,11 +393,11 @@ async function examineDisk(options: ExamineOptions): Promise<Check> {
 /** `registered`: the templates in the database. */
 function examineTemplates(
   { templates: folders, cwd = '' }: ExamineOptions,
-  { files, templates, problems }: LoadedTemplates,
+  { files, templates, problems }: Pick<LoadedTemplates, 'files' | 'templates' | 'problems'>,
   registered: readonly TemplateListRow[],
 ): Check {
   const check = checksOf('templates');
-  if (files.length === 0) {
+  if (files.length + templates.length === 0) {
     const found = `no templates in ${folders.map((folder) => path.resolve(cwd, folder)).join(', ')}`;
     return check.warn(found, 'create one with `npx tasker init`, or name another folder with --templates');
   }
@@ -407,17 +414,34 @@ function examineTemplates(
   return check[errors.length > 0 ? 'fail' : 'warn'](found, 'run `npx tasker template validate` to see all problems');
 }
 
-async function examineHandlers({ handlers }: ExamineOptions, templates: TaskTemplate[]): Promise<Check> {
+interface LoadedLibrary {
+  library: HandlerFolders;
+  events: EventRegistries;
+}
+
+/** Loads the handler folders. Returns the check instead if that is not possible. */
+async function loadHandlers({
+  handlers,
+}: ExamineOptions): Promise<{ loaded: LoadedLibrary; failed?: never } | { loaded?: never; failed: Check }> {
   const check = checksOf('handlers');
   const missing = handlers.filter((folder) => !existsSync(folder)).map((folder) => path.resolve(folder));
   if (missing.length > 0) {
     const wayOut = 'create one with `npx tasker init`, or name another folder with --handlers';
-    return check.warn(`folder not found: ${missing.join(', ')}`, wayOut);
+    return { failed: check.warn(`folder not found: ${missing.join(', ')}`, wayOut) };
   }
   const events = eventRegistries({}, silentLogger);
   const library = new HandlerFolders(handlers, { logger: silentLogger, events });
   try {
-    const { count } = await library.load();
+    await library.load();
+    return { loaded: { library, events } };
+  } catch (error) {
+    return { failed: failureOf(error) };
+  }
+}
+
+async function examineHandlers({ library, events }: LoadedLibrary, templates: TaskTemplate[]): Promise<Check> {
+  const check = checksOf('handlers');
+  try {
     const problems = await library.problems(templates);
     if (problems.length > 0) return notExported('handler', problems.map(({ message }) => message).join('; '));
     const unknown = unknownPublishers(events.publishers, templates, { orInProcess: true });
@@ -427,11 +451,15 @@ async function examineHandlers({ handlers }: ExamineOptions, templates: TaskTemp
       const status = named.some(({ severity }) => severity === 'error') ? 'fail' : 'warn';
       return check[status](phraseNamedSteps(named), 'correct the name in the handler, or add it to the template');
     }
-    return check.ok(`${count} found; every step has a handler`);
+    return check.ok(`${library.registry.handlerCount()} found; every step has a handler`);
   } catch (error) {
-    if (!(error instanceof TaskerError)) throw error;
-    return check.fail(error.message);
+    return failureOf(error);
   }
+}
+
+function failureOf(error: unknown): Check {
+  if (!(error instanceof TaskerError)) throw error;
+  return checksOf('handlers').fail(error.message);
 }
 
 function notExported(what: 'handler' | 'publisher', found: string): Check {

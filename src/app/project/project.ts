@@ -12,6 +12,7 @@ import type { Tasker } from '../tasker.ts';
 import { phraseNamedSteps } from './check-named-steps.ts';
 import { HandlerFolders } from './handler-folders.ts';
 import { readTemplates, type TemplateSource } from './load-templates.ts';
+import { workflowWarnings } from './with-workflows.ts';
 
 /** Options of a {@link Project}. */
 export interface ProjectOptions {
@@ -69,7 +70,7 @@ export class Project {
     try {
       const { templates, problems, brokenNamespaces } = await readTemplates(folders, environment);
       this.#brokenNamespaces = brokenNamespaces;
-      for (const problem of problems) warn(formatProblem(problem));
+      for (const line of [...problems.map(formatProblem), ...workflowWarnings(this.library.workflows)]) warn(line);
       this.#tellValid(problems.every((problem) => problem.severity === 'warning'));
       const written = this.library.workflows.map(({ template }) => template);
       return [...templates, ...written].filter((template) => this.#isNew(template));

@@ -2,7 +2,8 @@ import { TaskerError } from '../../errors.ts';
 import type { StepHandlerClass } from '../../handlers/step-handler.ts';
 import { kindOf } from '../../model/json.ts';
 import { HandlerRegistry } from '../../registry/handler-registry.ts';
-import { isWorkflow } from '../../workflow/workflow.ts';
+import { formatProblem } from '../../template/template-problem.ts';
+import { type AnyWorkflow, isWorkflow } from '../../workflow/workflow.ts';
 import type { CreateTaskerOptions } from '../tasker-options.ts';
 import type { HandlerSource } from './handler-folders.ts';
 
@@ -23,6 +24,13 @@ export function withWorkflows({ workflows = [], ...options }: CreateTaskerOption
   const templates = [...[options.templates ?? []].flat(), ...workflows.map(({ template }) => template)];
   if (handlers.length === 0 || options.worker === false) return { ...options, templates };
   return { ...options, templates, handlers: withHandlers(options.handlers, handlers) };
+}
+
+/** Returns the warnings about the templates of workflows, as lines to log. */
+export function workflowWarnings(workflows: readonly AnyWorkflow[] = []): string[] {
+  return workflows.flatMap(({ problems }) =>
+    problems.filter(({ severity }) => severity === 'warning').map(formatProblem),
+  );
 }
 
 function withHandlers(source: HandlerSource | undefined, handlers: readonly StepHandlerClass[]): HandlerSource {

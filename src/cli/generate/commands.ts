@@ -6,7 +6,9 @@ export function addGenerateCommands(program: Command): void {
   const generate = program.command('generate').description('generate files from the templates');
   generate
     .command('types [paths...]')
-    .description('generate TypeScript types of event payloads and task contexts')
+    .description(
+      'generate TypeScript types of event payloads, of the contexts and outputs of tasks, and of the results of steps',
+    )
     .option('-o, --out <file>', 'output file; default: standard output')
     .option('--check', 'write nothing; exit 1 if the file is out of date')
     .option('--zod', 'generate zod schemas, with types, of task contexts and step results')

@@ -4,7 +4,7 @@ import { note, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
 import { type GenerateOptions, putGenerated, templatesFor } from './put-generated.ts';
 
-/** `tasker generate types`: writes the TypeScript types of event payloads and task contexts. */
+/** `tasker generate types`: writes the TypeScript types of event payloads, of the contexts and outputs of tasks, and of the results of steps. */
 export async function generateTypes(
   paths: readonly string[],
   options: GenerateOptions & { zod?: boolean },

@@ -8,7 +8,9 @@ const CONCURRENCY = { least: 1, most: 100_000 };
 export function addProjectCommands(program: Command): void {
   program
     .command('init')
-    .description('add a template, a handler and a test to the current project; overwrites nothing')
+    .description(
+      'add a first workflow and a test to the current project; overwrites nothing. In TypeScript, the workflow is one file; otherwise it is a template and its handlers',
+    )
     .option('--typescript', 'write TypeScript files; the default if the project has typescript or a tsconfig.json')
     .action(lazily(async () => (await import('./init.ts')).init));
   workerOptions(program.command('dev'))

@@ -18,12 +18,12 @@ const firstText = (file: string) => readFileSync(packageFile(`assets/first-files
 const REPORT = "{ said: ['Hello, Ada!', 'Hello, Ada!'] }";
 
 /** Returns a test that runs the whole workflow on a temporary database. */
-function testText({ imports, equal }: { imports: string; equal: string }): string {
+function testText({ imports, equal, sources }: { imports: string; equal: string; sources: string }): string {
   return `${imports}
 import { testTasker } from 'tasker-core/testing';
 
 test('hello greets the person in two places and reports it', async () => {
-  const kit = await testTasker({ templates: './templates', handlers: './handlers' });
+  const kit = await testTasker({ ${sources} });
   try {
     const { results } = await kit.run({ namespace: 'demo', name: 'hello', context: { name: 'Ada' } });
     ${equal}
@@ -43,13 +43,16 @@ export interface FirstFiles {
   runTest: string;
 }
 
-/** Returns the files of a first workflow, for the language and test runner of the project. */
+/**
+ * Returns the files of a first workflow, for the language and test runner of the project. In TypeScript, the template and
+ * its handlers are one file.
+ */
 export function firstFiles(project: Project): FirstFiles {
   const handlers = handlersOf(project);
   const test = testOf(project);
   return {
     files: [
-      { path: 'templates/hello.yaml', text: firstText('hello.yaml') },
+      ...(project.usesTypeScript ? [] : [{ path: 'templates/hello.yaml', text: firstText('hello.yaml') }]),
       handlers,
       test,
       { path: '.gitignore', text: 'node_modules/\n.tasker/\n' },
@@ -65,17 +68,18 @@ function handlersOf({ usesTypeScript, usesZod, modules }: Project): FirstFile {
 }
 
 function testOf({ usesTypeScript, usesVitest }: Project): FirstFile {
+  const sources = usesTypeScript ? "handlers: './handlers'" : "templates: './templates', handlers: './handlers'";
   if (usesVitest) {
     const imports = "import { expect, test } from 'vitest';";
     // Uses brackets, because noPropertyAccessFromIndexSignature forbids the dot.
     const result = usesTypeScript ? "results['report']" : 'results.report';
     return {
       path: `test/hello.test.${usesTypeScript ? 'ts' : 'js'}`,
-      text: testText({ imports, equal: `expect(${result}).toEqual(${REPORT});` }),
+      text: testText({ imports, sources, equal: `expect(${result}).toEqual(${REPORT});` }),
     };
   }
   const imports = "import { deepEqual } from 'node:assert/strict';\nimport { test } from 'node:test';";
-  const text = testText({ imports, equal: `deepEqual(results.report, ${REPORT});` });
+  const text = testText({ imports, sources, equal: `deepEqual(results.report, ${REPORT});` });
   return { path: 'test/hello.test.mjs', text: text.replace('}, 30_000);', '});') };
 }
 

@@ -41,7 +41,12 @@ export function runnableFolders(options: GlobalOptions & { namespace?: string[] 
 
 /** Returns whether no folder of templates is configured, and a handler file may export a workflow. */
 function onlyHasWorkflows(options: GlobalOptions): boolean {
-  return templateFolders(options).join() === TEMPLATE_FOLDER && handlerFolders(options).some(mayHaveWorkflows);
+  return templateFolders(options).join() === TEMPLATE_FOLDER && workflowFolders(options).length > 0;
+}
+
+/** Returns the handler folders that may export a workflow. */
+export function workflowFolders(options: GlobalOptions): string[] {
+  return handlerFolders(options).filter(mayHaveWorkflows);
 }
 
 /** Returns whether a file of a handler folder calls `workflow`. Reads only the text. */

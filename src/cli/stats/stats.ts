@@ -4,7 +4,7 @@ import type { GlobalOptions } from '../options.ts';
 import { bar, sparkline } from '../show/chart.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, spanOf, table, wrapWords } from '../show/text.ts';
-import { readReference } from '../template/find.ts';
+import { readReference } from '../template/reference.ts';
 import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 import { showComparison } from './compare.ts';

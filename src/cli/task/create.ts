@@ -10,7 +10,7 @@ import { readObject } from '../read-input.ts';
 import { chosenServer } from '../remote/choose-server.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, print, printJson } from '../show/output.ts';
-import { fits, meantBy, readReference, type TemplateName, type TemplateReference } from '../template/find.ts';
+import { fits, meantBy, readReference, type TemplateName, type TemplateReference } from '../template/reference.ts';
 import { here, thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
 import { type WatchOptions, watch } from './watch.ts';

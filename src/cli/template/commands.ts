@@ -53,6 +53,15 @@ export function addTemplateCommands(program: Command): void {
     .option('--results <json>', 'the results of steps by their names: JSON, @file, or -', '{}')
     .option('--errors <json>', 'the failures of steps by their names: JSON, @file, or -', '{}')
     .action(lazily(async () => (await import('./eval.ts')).templateEval));
+  template
+    .command('export <file>')
+    .description(
+      'write the template of a workflow that a TypeScript or JavaScript file exports, as YAML. It names the handlers, and does not have their code',
+    )
+    .option('--name <name>', 'the workflow (namespace/name@version), if the file exports several')
+    .option('-o, --out <file>', 'output file; default: standard output')
+    .option('--check', 'write nothing; exit 1 if the file is out of date')
+    .action(lazily(async () => (await import('./export.ts')).templateExport));
   addOperator(template.command('activate <template>'))
     .description(
       'make a version of a template its active version, which tasks without a version use, until the next activation (namespace/name@version; @latest: the highest version, including later ones)',

@@ -1,13 +1,14 @@
 import { snakeKeys } from '../../app/json/views.ts';
 import type { Pause } from '../../app/operator-types.ts';
 import { databaseExists } from '../../app/project/database-admin.ts';
+import { workflowsIn } from '../../app/project/exported-workflows.ts';
 import { readTemplates } from '../../app/project/load-templates.ts';
 import { differingTemplates, nameOf } from '../../app/project/project.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { describePause } from '../pause/describe.ts';
-import { existingFolders } from '../project/folders.ts';
+import { existingFolders, workflowFolders } from '../project/folders.ts';
 import { chosenServer } from '../remote/choose-server.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted, table } from '../show/text.ts';
@@ -36,11 +37,11 @@ interface Listed {
 export async function templateList(options: GlobalOptions): Promise<void> {
   const listed = new Map<string, Listed>();
   const holding = new Set<Pause>();
-  const { templates, problems } = await readTemplates(
-    existingFolders(options),
-    loadConfig(here()).config.environment,
-    here(),
-  );
+  const read = await readTemplates(existingFolders(options), loadConfig(here()).config.environment, here());
+  const exported = (await workflowsIn(workflowFolders(options), here())).map(({ workflow }) => workflow);
+  const valid = exported.filter(({ problems }) => problems.every(({ severity }) => severity === 'warning'));
+  const templates = [...read.templates, ...valid.map(({ template }) => template)];
+  const problems = [...read.problems, ...exported.flatMap((one) => one.problems)];
   for (const { namespace, name, version, description, steps } of templates) {
     const about = { namespace, name, version, description, steps: steps.length };
     listed.set(`${namespace}/${name}@${version}`, {

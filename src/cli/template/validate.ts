@@ -1,16 +1,18 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { checkAgainstFolders } from '../../app/project/check-against-folders.ts';
+import { type ExportedWorkflow, workflowsIn } from '../../app/project/exported-workflows.ts';
 import { readTemplates } from '../../app/project/load-templates.ts';
 import { loadConfig } from '../../config/load-config.ts';
-import { formatProblem } from '../../template/template-problem.ts';
+import { formatProblem, type TemplateProblem } from '../../template/template-problem.ts';
 import { validateTemplate } from '../../template/tools/inspect-template.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { GlobalOptions } from '../options.ts';
-import { handlersThere, templateFolders } from '../project/folders.ts';
+import { existingFolders, handlersThere, templateFolders, workflowFolders } from '../project/folders.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
 import { here, inFolder, thisRun } from '../this-run.ts';
+import { isCodeFile } from './workflows.ts';
 
 /**
  * `tasker template validate`: reports the problems of all files, in a form that editors turn into links. With
@@ -20,9 +22,11 @@ export async function templateValidate(
   paths: readonly string[],
   options: GlobalOptions & { strict?: boolean; findings?: boolean },
 ): Promise<void> {
-  const sources = paths.length > 0 ? paths : templateFolders(options);
+  const { sources, code } = sourcesOf(paths, options);
   const loaded = await readTemplates(sources, loadConfig(here()).config.environment, here());
-  const { files, problems } = loaded;
+  const exported = await workflowsIn(code, here());
+  const { files } = loaded;
+  const problems = [...loaded.problems, ...exported.flatMap(problemsOf)];
   if (options.handlers !== undefined)
     problems.push(...(await checkAgainstFolders(loaded, handlersThere(options), here())));
   if (options.findings) {
@@ -37,13 +41,31 @@ export async function templateValidate(
   if (options.json) printJson({ valid, files, problems });
   else {
     for (const problem of problems) print(formatProblem(problem));
-    const of = counted(files.length, 'file');
+    const of = [
+      ...(files.length > 0 || exported.length === 0 ? [counted(files.length, 'file')] : []),
+      ...(exported.length > 0 ? [counted(exported.length, 'workflow')] : []),
+    ].join(', ');
     const found =
       problems.length === 0 ? 'no problems' : `${counted(errors, 'error')}, ${counted(warnings, 'warning')}`;
     const unchecked = options.handlers === undefined ? '; handlers not checked (add --handlers FOLDERS)' : '';
-    if (files.length === 0)
+    if (files.length + exported.length === 0)
       note(`no template files in ${sources.map((source) => path.resolve(here().cwd, source)).join(', ')}`);
     else note(`${of}: ${found}${unchecked}`);
   }
   if (!valid) thisRun().exitCode = EXIT.failed;
+}
+
+/** Returns the template files and folders, and the handler files and folders, whose workflows are checked too. */
+function sourcesOf(paths: readonly string[], options: GlobalOptions): { sources: string[]; code: string[] } {
+  if (paths.length > 0) {
+    return { sources: paths.filter((place) => !isCodeFile(place)), code: paths.filter(isCodeFile) };
+  }
+  const code = workflowFolders(options);
+  // A project whose workflows are all in TypeScript has no folder of templates.
+  return { sources: code.length > 0 ? existingFolders(options) : templateFolders(options), code };
+}
+
+/** Returns the problems of a workflow, with the place that exports it. */
+function problemsOf({ workflow, place }: ExportedWorkflow): TemplateProblem[] {
+  return workflow.problems.map((problem) => ({ ...problem, file: `${place}: ${problem.file}` }));
 }

@@ -3,7 +3,7 @@ import type { JsonSchema, TaskTemplate } from '../task-template.ts';
 import { canonicalJson } from '../template-digest.ts';
 import { highestVersion } from '../version-order.ts';
 import { type CataloguedEvent, compared, differingSchemas, eventCatalogue } from './event-catalogue.ts';
-import { commentOf, freeName, quoted, typeNameOf } from './type-name.ts';
+import { commentOf, freeName, keyOf, quoted, typeNameOf } from './type-name.ts';
 import { typesOfSchema } from './types-of-schema.ts';
 import { WAIT_TYPE_NAMES, waitTypes } from './wait-types.ts';
 
@@ -23,6 +23,8 @@ const HEAD = `// Written by \`tasker generate types\` from the project's templat
 const IMPORT = `import type {} from 'tasker-core';\n`;
 const EVENT_MAP = 'EventPayloads';
 const INPUT_MAP = 'TaskInputs';
+const OUTPUT_MAP = 'TaskOutputs';
+const RESULT_MAP = 'StepResults';
 
 /** The file while it is being written. */
 interface Draft {
@@ -33,15 +35,19 @@ interface Draft {
 
 /**
  * Returns TypeScript types for templates: a type for the payload of each event, and a map `EventPayloads` from event
- * names to these types. A map `TaskInputs` has the contexts of tasks, `WaitResults` the results of steps that wait, and
- * `TaskTypes` the requests that `createTask` checks: without a version, those of the highest version. Equal templates produce equal text.
+ * names to these types. A map `TaskInputs` has the contexts of tasks, `TaskOutputs` their outputs, `StepResults` the results
+ * of steps with a `result_schema`, `WaitResults` the results of steps that wait, and `TaskTypes` the requests that `createTask` checks: without a version, those of the highest version. Equal templates produce equal text.
  *
  * @example
  * const { text } = typesOf(templates);
  */
 export function typesOf(templates: readonly TaskTemplate[]): TemplateTypes {
   const events = eventCatalogue(templates);
-  const draft: Draft = { declarations: [], unknown: [], taken: new Set([EVENT_MAP, INPUT_MAP, ...WAIT_TYPE_NAMES]) };
+  const draft: Draft = {
+    declarations: [],
+    unknown: [],
+    taken: new Set([EVENT_MAP, INPUT_MAP, OUTPUT_MAP, RESULT_MAP, ...WAIT_TYPE_NAMES]),
+  };
   const payloads = writeEvents(draft, events);
   const inputs = writeInputs(draft, templates);
   const signals = new Map<string, string>();
@@ -50,6 +56,10 @@ export function typesOf(templates: readonly TaskTemplate[]): TemplateTypes {
   );
   const maps = [mapOf(EVENT_MAP, 'The payload of each event, by its name.', payloads)];
   if (inputs.length > 0) maps.push(mapOf(INPUT_MAP, 'The context of tasks, by their template.', inputs));
+  const outputs = writeOutputs(draft, templates);
+  if (outputs.length > 0) maps.push(mapOf(OUTPUT_MAP, 'The output of complete tasks, by their template.', outputs));
+  const results = writeResults(draft, templates);
+  if (results.length > 0) maps.push(mapOf(RESULT_MAP, 'The results of steps, by their template and step.', results));
   const known = new Set(inputs.map(([key]) => key));
   return {
     text: [HEAD, IMPORT, ...draft.declarations, ...waits, ...maps, augmentation(templates, known)].join('\n'),
@@ -119,21 +129,68 @@ function writeAlternatives(draft: Draft, event: CataloguedEvent, type: string): 
 }
 
 function writeInputs(draft: Draft, templates: readonly TaskTemplate[]): Entry[] {
-  const withInput = templates
-    .filter(({ inputSchema }) => inputSchema !== null)
-    .map((template) => ({ ...template, key: keyOfTemplate(template) }))
-    .sort((a, b) => compared(a.key, b.key));
   const known = new Map<string, string>();
-  return withInput.map(({ key, namespace, name, inputSchema }) => {
+  return sortedByKey(templates).flatMap(([key, { namespace, name, inputSchema: schema }]): Entry[] => {
     const stem = `${typeNameOf(namespace)}${typeNameOf(name)}`;
-    const same = `${stem} ${canonicalJson(inputSchema!)}`;
-    const type = known.get(same) ?? freeName(`${stem}Input`, draft.taken);
-    if (!known.has(same)) {
-      write(draft, { schema: inputSchema, name: type, label: key, comment: [`The context of ${key}.`] });
-    }
-    known.set(same, type);
-    return [key, type];
+    const about = { schema, stem, kind: 'Input', label: key, comment: `The context of ${key}.` };
+    return schema ? [[key, writeOnce(draft, about, known)]] : [];
   });
+}
+
+/** Writes the types of outputs. A value without an `output_schema` is unknown. */
+function writeOutputs(draft: Draft, templates: readonly TaskTemplate[]): Entry[] {
+  const known = new Map<string, string>();
+  return sortedByKey(templates).flatMap(([key, { namespace, name, output, outputSchema }]): Entry[] => {
+    if (!output) return [];
+    const stem = `${typeNameOf(namespace)}${typeNameOf(name)}`;
+    const properties = Object.fromEntries(Object.keys(output).map((value) => [value, {}]));
+    const schema = outputSchema ?? { type: 'object', required: Object.keys(output), properties };
+    const about = { schema, stem, kind: 'Output', label: `output of ${key}`, comment: `The output of ${key}.` };
+    return [[key, writeOnce(draft, about, known)]];
+  });
+}
+
+/** Writes the types of the results of steps with a `result_schema`. */
+function writeResults(draft: Draft, templates: readonly TaskTemplate[]): Entry[] {
+  const known = new Map<string, string>();
+  return sortedByKey(templates).flatMap(([key, { namespace, name, steps }]): Entry[] => {
+    const members = steps.flatMap(({ name: step, resultSchema: schema }) => {
+      if (!schema) return [];
+      const stem = `${typeNameOf(namespace)}${typeNameOf(name)}${typeNameOf(step)}`;
+      const label = `result of step ${step} of ${key}`;
+      const type = writeOnce(draft, { schema, stem, kind: 'Result', label, comment: `The ${label}.` }, known);
+      return [`${keyOf(step)}: ${type}`];
+    });
+    return members.length > 0 ? [[key, `{ ${members.join('; ')} }`]] : [];
+  });
+}
+
+/** Returns the templates by `namespace/name@version`, in the order of these keys. */
+function sortedByKey(templates: readonly TaskTemplate[]): [string, TaskTemplate][] {
+  return templates
+    .map((template): [string, TaskTemplate] => [keyOfTemplate(template), template])
+    .sort(([a], [b]) => compared(a, b));
+}
+
+/** Writes a type once for each name and schema, and returns its name. `known`: the types that were written before. */
+function writeOnce(
+  draft: Draft,
+  {
+    schema,
+    stem,
+    kind,
+    label,
+    comment,
+  }: { schema: unknown; stem: string; kind: string; label: string; comment: string },
+  known: Map<string, string>,
+): string {
+  const same = `${stem} ${canonicalJson(schema as JsonSchema)}`;
+  const before = known.get(same);
+  if (before !== undefined) return before;
+  const type = freeName(`${stem}${kind}`, draft.taken);
+  known.set(same, type);
+  write(draft, { schema, name: type, label, comment: [comment] });
+  return type;
 }
 
 /** Writes the type of a signal's payload, once for each schema, and returns its name. */
@@ -155,7 +212,7 @@ function write(
   draft: Draft,
   { schema, name, label, comment }: { schema: unknown; name: string; label: string; comment: string[] },
 ): void {
-  const stem = name.replace(/(Payload|Input|Signal)\d*$/, '');
+  const stem = name.replace(/(Payload|Input|Output|Result|Signal)\d*$/, '');
   const { declarations, unknown } = typesOfSchema(schema, { name, stem, comment, taken: draft.taken });
   draft.declarations.push(...declarations);
   draft.unknown.push(...unknown.map((note) => `${label} ${note}`));
