@@ -9,7 +9,7 @@ import { restApp } from '../../src/rest/rest-app.ts';
 import type { Answering } from '../../src/server/listen.ts';
 import { type Listening, listen } from '../../src/server/listen.ts';
 import { SCREENS } from '../../web/src/frame/screens.ts';
-import { freshDatabase } from '../support/database.ts';
+import { freshDatabase, type Sql } from '../support/database.ts';
 import { programPath } from '../support/suite/programs.ts';
 
 /** The paths of the screens of the main navigation, by their names. */
@@ -74,6 +74,7 @@ export interface ServedPage {
   tasker: Tasker;
   server: Listening;
   browser: Browser;
+  sql: Sql;
   close(): Promise<void>;
 }
 
@@ -100,5 +101,5 @@ export async function servePage(
     await tasker.stop({ drainTimeoutMs: 100 });
     await database.drop();
   };
-  return { tasker, server, browser, close };
+  return { tasker, server, browser, sql: database.sql, close };
 }
