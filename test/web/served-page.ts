@@ -56,7 +56,9 @@ export async function checkAccess(page: Page): Promise<void> {
       globalThis.axe = axe;
     })()`);
   }
-  const found = await page.evaluate(`axe.run(document, { resultTypes: ['violations'] })`);
+  const found = await page.evaluate(
+    `axe.run(document, { resultTypes: ['violations'], rules: { 'label-content-name-mismatch': { enabled: true } } })`,
+  );
   const { violations } = found as {
     violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
   };

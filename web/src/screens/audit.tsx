@@ -154,7 +154,7 @@ interface BarProps {
 
 function Bar({ filters, onChange }: BarProps) {
   return (
-    <fieldset aria-label="Filters" className="mb-4 grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-6">
+    <fieldset aria-label="Filters" className="mb-4 grid min-w-0 grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-6">
       <Typed label="Who" value={filters.actor} onChange={(text) => onChange('actor', text)} />
       <Typed
         label="Action"
