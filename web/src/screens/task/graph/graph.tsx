@@ -22,13 +22,13 @@ import {
   useRef,
   useState,
 } from 'react';
-import { useSearchParams } from 'react-router';
 import type { GraphEdge } from '../../../api/types.ts';
 import { batchSize } from './batch-node.tsx';
 import { isRoute } from './conditions.tsx';
 import { PathWords } from './critical-path-words.tsx';
 import '../graph.css';
 import { chainOf, type Direction, layoutOf, NODE, type Place, type Size } from '../layout.ts';
+import { useUnfolded } from '../unfolded.ts';
 import type { ViewProps } from '../use-task.ts';
 import { type Drawing, fillOf } from './drawing.ts';
 import { GraphLegend } from './graph-legend.tsx';
@@ -288,26 +288,6 @@ function useInView(nodes: readonly FlowNode[], focusable: string | undefined) {
   }, [next, count]);
   const some = useMemo(() => inView.slice(0, count), [inView, count]);
   return { inView: some, isPicture: isFar || count < inView.length, look };
-}
-
-/** The batches that are shown with all their workers. They are in the address. */
-function useUnfolded(): { unfolded: ReadonlySet<string>; toggle(name: string): void } {
-  const [search, setSearch] = useSearchParams();
-  const key = search.getAll('unfold').join('\n');
-  const unfolded = useMemo(() => new Set(key.split('\n')), [key]);
-  const set = useRef(setSearch);
-  set.current = setSearch;
-  const toggle = useCallback((name: string) => {
-    set.current(
-      (now) => {
-        if (now.has('unfold', name)) now.delete('unfold', name);
-        else now.append('unfold', name);
-        return now;
-      },
-      { replace: true },
-    );
-  }, []);
-  return { unfolded, toggle };
 }
 
 interface Widths {
