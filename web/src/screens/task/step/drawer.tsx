@@ -120,9 +120,9 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
       <StepActs data={data} step={step} />
       {error && <StepProblem error={error} />}
       {why && !error && state !== 'complete' && (
-        <p className="border-b border-line px-4 py-3 text-sm break-words">
+        <div className="border-b border-line px-4 py-3 text-sm break-words">
           <Prose text={why} />
-        </p>
+        </div>
       )}
       {conditions && <Conditions of={conditions} />}
       <Attempts step={step} />
