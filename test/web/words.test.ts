@@ -1,6 +1,6 @@
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { until } from '../support/setup.ts';
+import { template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
 import { openShop, type Shop } from './acting-shop.ts';
 import { checkAccess, startBrowser, watchedPage } from './served-page.ts';
@@ -54,6 +54,29 @@ describeWith('chromium', 'the words of the web page', () => {
     await dialog.getByLabel('Your name').fill('Ada');
     await dialog.getByRole('button', { name: 'Approve', exact: true }).click();
     await page.getByLabel('decide: Complete').waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  it('a task that waits for a signal has a form by the schema of the payload', async () => {
+    const payload = {
+      type: 'object',
+      required: ['amount'],
+      properties: { amount: { type: 'integer', minimum: 1 }, paid: { type: 'boolean' } },
+    };
+    const waits = { type: 'signal', handler: undefined, signal: { name: 'payment_received', schema: payload } };
+    await shop.tasker.registerTemplates(template({ wait: waits }, { name: 'billing' }));
+    const { why } = await open('billing', 'waiting');
+    await why.getByRole('button', { name: 'Send signal' }).click();
+    const dialog = page.getByRole('dialog', { name: 'Send the signal payment_received' });
+    const send = dialog.getByRole('button', { name: 'Send the signal' });
+    await dialog.getByLabel('amount').fill('0');
+    expect(await send.isDisabled()).toBe(true);
+    await dialog.getByLabel('amount').fill('70');
+    await dialog.getByLabel('Your name').fill('Ada');
+    await checkAccess(page);
+    await send.click();
+    await page.getByLabel('wait: Complete').click();
+    await page.getByRole('complementary', { name: 'Step wait' }).getByText('70').first().waitFor();
     expect(problems).toEqual([]);
   });
 

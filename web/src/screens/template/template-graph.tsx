@@ -179,7 +179,7 @@ const LEAST_RED = 0.12;
 const MOST_RED = 0.6;
 
 /** Returns the color for a share of failed attempts: a scale from faint red to strong red. */
-export function failingColor(share: number | undefined, none: string): string {
+function failingColor(share: number | undefined, none: string): string {
   if (share === undefined || share === 0) return none;
   const red = LEAST_RED + (MOST_RED - LEAST_RED) * Math.sqrt(share);
   return `color-mix(in srgb, var(--s-red) ${Math.round(red * 100)}%, var(--surface))`;

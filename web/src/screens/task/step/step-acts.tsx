@@ -5,6 +5,7 @@ import type { Method } from '../../../api/routes.ts';
 import type { StepResponse, StepState } from '../../../api/types.ts';
 import { type Act, ActDialog } from '../../../parts/act-dialog.tsx';
 import { Button } from '../../../parts/controls.tsx';
+import type { Schema } from '../../../parts/form/json-schema.ts';
 import { hasEnded } from '../task-words.ts';
 import type { TaskData } from '../use-task.ts';
 import { CompleteDialog } from './complete-dialog.tsx';
@@ -99,7 +100,8 @@ export function fireOf({ name, task_uuid: uuid }: StepResponse): Offer {
   };
 }
 
-export function signalOf({ name, task_uuid: uuid }: StepResponse, signal: string): Offer {
+export function signalOf({ name, task_uuid: uuid, wait }: StepResponse, signal: string): Offer {
+  const schema = wait?.settings.schema;
   return {
     name: 'Send signal',
     method: api.signals.send,
@@ -107,7 +109,8 @@ export function signalOf({ name, task_uuid: uuid }: StepResponse, signal: string
       title: `Send the signal ${signal}`,
       verb: 'Send the signal',
       preview: `${name} waits for this signal. The payload is checked against the schema of the step.`,
-      json: 'Payload (JSON)',
+      json: 'Payload',
+      schema: schema === undefined ? null : (schema as Schema | null),
       run: ({ by }, payload) => api.signals.send(uuid, { name: signal, payload, by }),
     },
   };
