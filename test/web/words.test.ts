@@ -90,6 +90,29 @@ describeWith('chromium', 'the words of the web page', () => {
     expect(problems).toEqual([]);
   });
 
+  it('the namespace, the tags and the initiator of a task lead to the tasks that share them', async () => {
+    const { taskUuid } = await shop.tasker.createTask({
+      namespace: 'test',
+      name: 'pay',
+      context: { order: 'O-17' },
+      tags: ['vip & new'],
+      initiator: 'till 7/b',
+    });
+    for (const [name, query] of [
+      ['vip & new', { tag: 'vip & new' }],
+      ['till 7/b', { initiator: 'till 7/b' }],
+      ['test', { namespace: 'test' }],
+    ] as const) {
+      await page.goto(`${url}/tasks/${taskUuid}`);
+      await page.getByRole('main').getByRole('link', { name, exact: true }).click();
+      const row = page.getByRole('table', { name: 'Tasks' }).getByRole('row').filter({ hasText: 'pay' });
+      // The context distinguishes tasks more than their tags do.
+      await row.getByText('order O-17').waitFor();
+      expect(Object.fromEntries(new URL(page.url()).searchParams)).toEqual(query);
+    }
+    expect(problems).toEqual([]);
+  });
+
   it('the audit has words for ways and actions', async () => {
     const { taskUuid } = await open('broken', 'blocked_by_failures');
     await shop.tasker.deadLetters.add(taskUuid, { actor: 'Ada', reason: 'look at it' });
