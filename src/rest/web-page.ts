@@ -4,6 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { type Context, Hono } from 'hono';
+import { matchedRoutes } from 'hono/route';
 
 /** The built page, next to `dist` and `src` in the package. `npm run build:web` writes it from `web/`. */
 const FOLDER = fileURLToPath(new URL('../../assets/web/', import.meta.url));
@@ -51,6 +52,8 @@ const TYPES: Readonly<Record<string, string>> = {
 
 /** The names of these files contain a hash of their content. */
 const UNCHANGING = /^files\//;
+/** The paths of the API and of the files, where a mistyped address gets an error in JSON. */
+const WITHOUT_PAGES = /^\/(v1|files|api-docs)(\/|$)/;
 /** Smaller files are not worth compressing. */
 const SMALLEST_GZIP = 1024;
 
@@ -68,7 +71,8 @@ const NOT_BUILT = `<!doctype html><html lang="en"><meta charset="utf-8"><base hr
 
 /**
  * The web page: static files, and the same document at the address of every screen. It uses only the HTTP API. All
- * files are read once, when the first of them is requested, so that a request cannot reach other files.
+ * files are read once, when the first of them is requested, so that a request cannot reach other files. A browser gets
+ * the document at an unknown address, too, with the status 404.
  */
 export function webPage(): Hono {
   let files: Map<string, StaticFile> | undefined;
@@ -76,11 +80,12 @@ export function webPage(): Hono {
     files ??= readFiles();
     return files.get(name);
   };
-  const page = (c: Context) => {
+  const documentOf = (c: Context) => {
     const { pathname } = new URL(c.req.url);
     const html = found('index.html')?.bytes;
-    return send(c, documentAt(pathname, html ? Buffer.from(html).toString() : NOT_BUILT));
+    return documentAt(pathname, html ? Buffer.from(html).toString() : NOT_BUILT);
   };
+  const page = (c: Context) => send(c, documentOf(c));
   const app = new Hono();
   app.get('/', page);
   for (const screen of SCREENS) app.get(`/${screen}`, page).get(`/${screen}/*`, page);
@@ -91,7 +96,18 @@ export function webPage(): Hono {
       return file ? send(c, file) : c.notFound();
     });
   }
+  app.use(async (c, next) => (isMistyped(c) ? send(c, documentOf(c), 404) : next()));
   return app;
+}
+
+/** Returns whether a browser opens an address that no route has. */
+function isMistyped(c: Context): boolean {
+  return (
+    c.req.method === 'GET' &&
+    (c.req.header('accept') ?? '').includes('text/html') &&
+    !WITHOUT_PAGES.test(c.req.path) &&
+    matchedRoutes(c).every(({ method }) => method === 'ALL')
+  );
 }
 
 /**
@@ -130,13 +146,13 @@ function fileOf(name: string, content: Buffer): StaticFile {
   };
 }
 
-function send(c: Context, { type, bytes, gzip, etag, caching }: StaticFile): Response {
+function send(c: Context, { type, bytes, gzip, etag, caching }: StaticFile, status: 200 | 404 = 200): Response {
   const headers = { ...HEADERS, etag, 'cache-control': caching, vary: 'accept-encoding' };
   // A proxy that compresses the response marks the tag as weak.
   const known = (c.req.header('if-none-match') ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''));
-  if (known.includes(etag)) return c.body(null, 304, headers);
+  if (status === 200 && known.includes(etag)) return c.body(null, 304, headers);
   const zipped = gzip && /\bgzip\b/.test(c.req.header('accept-encoding') ?? '');
-  return c.body(zipped ? gzip : bytes, 200, {
+  return c.body(zipped ? gzip : bytes, status, {
     ...headers,
     'content-type': type,
     ...(zipped && { 'content-encoding': 'gzip' }),

@@ -48,6 +48,8 @@ export interface StepInfo {
   optional: boolean;
   /** The names of the steps whose failure it handles. */
   handles: string;
+  /** The names of the steps that it may stop, because it takes the first of several. */
+  stops: string;
 }
 
 /** The steps of a workflow by their names. */
@@ -62,14 +64,17 @@ type DynamicType = 'decision' | 'batchable' | 'batch_worker' | 'deferred_converg
 export interface Deciding {
   type: StepFile['type'];
   runIf: StepFile['run_if'];
+  join: StepFile['join'];
 }
 
 /** The names of the steps that have completed when a step runs that is declared after these. */
 export type SureAt<Steps extends StepInfos, After extends string, By extends Deciding> = By['type'] extends DynamicType
   ? never
-  : By['runIf'] extends 'complete' | undefined | null
-    ? (Steps[After] & StepInfo)['sure']
-    : never;
+  : By['join'] extends 'any'
+    ? never
+    : By['runIf'] extends 'complete' | undefined | null
+      ? (Steps[After] & StepInfo)['sure']
+      : never;
 
 /** Whether a step may be without a result in a complete task. */
 export type IsOptional<
@@ -81,14 +86,23 @@ export type IsOptional<
   ? true
   : By['runIf'] extends 'complete' | undefined | null
     ? When extends undefined | null
-      ? true extends (Steps[After] & StepInfo)['optional']
-        ? true
-        : false
+      ? By['join'] extends 'any'
+        ? [(Steps[After] & StepInfo)['optional']] extends [true]
+          ? true
+          : false
+        : true extends (Steps[After] & StepInfo)['optional']
+          ? true
+          : false
       : true
     : true;
 
 /** The names of the steps whose failure a step handles. */
 export type HandledBy<After extends string, RunIf> = RunIf extends 'failed' | 'ended' ? After : never;
+
+/** The names of the steps that a join may stop before they have a result. */
+export type StoppedBy<Steps extends StepInfos, After extends string, Join> = Join extends 'any'
+  ? Above<Steps, After>
+  : never;
 
 /** The results that a step can read. Undefined where a step may have ended without one. */
 export type Results<Steps extends StepInfos, Names extends string, Sure extends string> = {
@@ -101,9 +115,11 @@ export type Results<Steps extends StepInfos, Names extends string, Sure extends 
 export type SureInOutput<Steps extends StepInfos> = {
   [Name in keyof Steps & string]: Steps[Name]['optional'] extends true
     ? never
-    : [Extract<Name | Steps[Name]['above'], Steps[keyof Steps]['handles']>] extends [never]
-      ? Name
-      : never;
+    : Name extends Steps[keyof Steps]['stops']
+      ? never
+      : [Extract<Name | Steps[Name]['above'], Steps[keyof Steps]['handles']>] extends [never]
+        ? Name
+        : never;
 }[keyof Steps & string];
 
 /** The arguments of a function that does the work of a step. */
@@ -119,7 +135,7 @@ export interface RunArguments<Input, Read> {
 }
 
 /** The fields of a step, with the names of a template file. */
-type StepFields = Omit<StepFile, 'name' | 'handler' | 'dependencies' | 'type' | 'inputs' | 'run_if' | 'when'>;
+type StepFields = Omit<StepFile, 'name' | 'handler' | 'dependencies' | 'type' | 'inputs' | 'run_if' | 'join' | 'when'>;
 
 /** Options of {@link Workflow.step}: the fields of a step in a template file, except for `after`, `run` and `type`. */
 export interface StepOptions<
@@ -129,6 +145,7 @@ export interface StepOptions<
   Type extends StepFile['type'],
   Inputs extends Record<string, string | number | boolean> | undefined,
   RunIf extends StepFile['run_if'],
+  Join extends StepFile['join'],
   When extends StepFile['when'],
   Result,
 > extends StepFields {
@@ -141,6 +158,11 @@ export interface StepOptions<
    * has the results of these steps; with another value, they may be undefined. Write it before `run`.
    */
   run_if?: RunIf;
+  /**
+   * `any`: it starts when the first of the steps before it completes, and the others that lead only to it are stopped. Then
+   * each of their results in `steps` may be undefined. Write it before `run`.
+   */
+  join?: Join;
   /** A condition as an expression. If it is false when the step would start, the step is skipped. */
   when?: When;
   /** Expressions whose values are `input`, instead of the task's input. */
@@ -153,7 +175,11 @@ export interface StepOptions<
     | ((
         args: RunArguments<
           Inputs extends undefined ? Input : { readonly [Name in keyof Inputs]: unknown },
-          Results<Steps, Above<Steps, After[number]>, SureAt<Steps, After[number], { type: Type; runIf: RunIf }>>
+          Results<
+            Steps,
+            Above<Steps, After[number]>,
+            SureAt<Steps, After[number], { type: Type; runIf: RunIf; join: Join }>
+          >
         >,
       ) => Result | Promise<Result>)
     | TypedHandlerClass<Result>;

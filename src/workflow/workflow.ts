@@ -21,6 +21,7 @@ import type {
   RunArguments,
   StepInfos,
   StepOptions,
+  StoppedBy,
   SureAt,
   SureInOutput,
   WorkflowOptions,
@@ -94,20 +95,22 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     const Type extends StepFile['type'] = undefined,
     const Inputs extends Record<string, string | number | boolean> | undefined = undefined,
     const RunIf extends StepFile['run_if'] = undefined,
+    const Join extends StepFile['join'] = undefined,
     const When extends StepFile['when'] = undefined,
     Result = unknown,
   >(
     name: Name,
-    options: StepOptions<Input, Steps, After, Type, Inputs, RunIf, When, Result>,
+    options: StepOptions<Input, Steps, After, Type, Inputs, RunIf, Join, When, Result>,
   ): Workflow<
     Input,
     Steps & {
       [Key in Name]: {
         result: Result;
         above: Above<Steps, After[number]>;
-        sure: Name | SureAt<Steps, After[number], { type: Type; runIf: RunIf }>;
-        optional: IsOptional<Steps, After[number], { type: Type; runIf: RunIf }, When>;
+        sure: Name | SureAt<Steps, After[number], { type: Type; runIf: RunIf; join: Join }>;
+        optional: IsOptional<Steps, After[number], { type: Type; runIf: RunIf; join: Join }, When>;
         handles: HandledBy<After[number], RunIf>;
+        stops: StoppedBy<Steps, After[number], Join>;
       };
     },
     Output
@@ -169,11 +172,23 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
         runIf === 'failed' || runIf === 'ended' ? (after as string[]) : [],
       ),
     );
-    for (const { name, type, when, run_if: runIf = 'complete', depends_on: after } of steps) {
-      const isBelow = (after as string[]).some((step) => found.has(step));
+    const stopped = new Set<string>();
+    for (const { name, type, when, run_if: runIf = 'complete', join, depends_on: after } of steps) {
+      const parents = after as string[];
+      const isBelow =
+        join === 'any' ? parents.every((step) => found.has(step)) : parents.some((step) => found.has(step));
+      if (join === 'any') for (const step of this.#above(parents)) stopped.add(step);
       const isDecided = makers.includes(String(type)) || (when ?? null) !== null || runIf !== 'complete';
       if (isBelow || isDecided) found.add(String(name));
     }
+    return new Set([...found, ...stopped]);
+  }
+
+  /** The names of these steps and of all steps before them. */
+  #above(names: readonly string[]): Set<string> {
+    const parentsOf = new Map(this.#parts.steps.map(({ name, depends_on: after }) => [name, after as string[]]));
+    const found = new Set(names);
+    for (const name of found) for (const parent of parentsOf.get(name)!) found.add(parent);
     return found;
   }
 

@@ -86,7 +86,7 @@ export interface Shop {
   close(): Promise<void>;
 }
 
-export async function openShop(): Promise<Shop> {
+export async function openShop(environment = 'test', worker = 'shop-worker'): Promise<Shop> {
   buildWebIfStale();
   const { url, sql, drop } = await freshDatabase();
   const warehouse = new Warehouse();
@@ -102,7 +102,7 @@ export async function openShop(): Promise<Shop> {
     ],
     subscribers: [warehouse],
     namespaces: ['test'],
-    name: 'shop-worker',
+    name: worker,
     logger: silentLogger,
   });
   tasker.door = 'rest';
@@ -112,7 +112,7 @@ export async function openShop(): Promise<Shop> {
     sql,
     received: () => warehouse.received,
     serve: async (security) => {
-      const facts = { version: '1.2.3', environment: 'test', state: () => 'running' };
+      const facts = { version: '1.2.3', environment, state: () => 'running' };
       const app = restApp({ tasker, logger: silentLogger, facts, ...(security && { security }) });
       const server = await listen(patient(app), { host: '127.0.0.1', port: 0 });
       servers.push(server);

@@ -74,7 +74,7 @@ describeWith('chromium', 'idle open pages', () => {
 
     const { page, problems } = await watchedPage(browser, server.url);
     await page.goto(`${server.url}/`);
-    await page.getByText('tasks are blocked by a failed step').waitFor();
+    await page.getByText('tasks are blocked by a failed step').first().waitFor();
     // Each of the other pages follows the stream, and repeats the requests of the real page.
     const streams = new AbortController();
     onTestFinished(() => streams.abort());

@@ -101,7 +101,7 @@ describeWith('chromium', 'routes after a failure on the web page', () => {
     await timeline.getByTitle(/^attempt 1 skipped: /).waitFor();
     expect(await timeline.getByTitle(/^attempt 1 failed: /).count()).toBe(1);
     expect(await timeline.getByTitle(/^blocked: /).count(), 'the failure is handled').toBe(0);
-    await page.getByText('skipped', { exact: true }).waitFor();
+    await page.getByText('skipped', { exact: true }).last().waitFor();
     await page.getByRole('tab', { name: 'Steps' }).click();
     const steps = page.getByRole('table', { name: 'Steps' });
     await expect.poll(() => steps.getByRole('cell', { name: 'Skipped', exact: true }).count()).toBe(3);

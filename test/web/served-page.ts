@@ -9,7 +9,7 @@ import { restApp } from '../../src/rest/rest-app.ts';
 import type { Answering } from '../../src/server/listen.ts';
 import { type Listening, listen } from '../../src/server/listen.ts';
 import { SCREENS } from '../../web/src/frame/screens.ts';
-import { freshDatabase } from '../support/database.ts';
+import { freshDatabase, type Sql } from '../support/database.ts';
 import { programPath } from '../support/suite/programs.ts';
 
 /** The paths of the screens of the main navigation, by their names. */
@@ -56,7 +56,9 @@ export async function checkAccess(page: Page): Promise<void> {
       globalThis.axe = axe;
     })()`);
   }
-  const found = await page.evaluate(`axe.run(document, { resultTypes: ['violations'] })`);
+  const found = await page.evaluate(
+    `axe.run(document, { resultTypes: ['violations'], rules: { 'label-content-name-mismatch': { enabled: true } } })`,
+  );
   const { violations } = found as {
     violations: { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }[];
   };
@@ -74,6 +76,7 @@ export interface ServedPage {
   tasker: Tasker;
   server: Listening;
   browser: Browser;
+  sql: Sql;
   close(): Promise<void>;
 }
 
@@ -100,5 +103,5 @@ export async function servePage(
     await tasker.stop({ drainTimeoutMs: 100 });
     await database.drop();
   };
-  return { tasker, server, browser, close };
+  return { tasker, server, browser, sql: database.sql, close };
 }

@@ -207,6 +207,7 @@ describeWith('chromium', 'the page of a task', () => {
       'charge',
       'send',
     ]);
+    await dialog.getByText('In a terminal').click();
     await dialog.getByText(`npx tasker task rerun ${taskUuid} --from reserve`).waitFor();
     expect((await tasker.getTask(taskUuid)).reruns, 'a preview changes nothing').toBe(0);
     await act(page, 'Rerun from reserve', 'Rerun 3 steps');

@@ -18,7 +18,13 @@ const TEMPLATES = [
 
 let charges = 0;
 const HANDLERS = [
-  ...['pick', 'pack'].map((name) => defineHandler(name, {}, () => ({}))),
+  defineHandler('pick', {}, () => ({})),
+  defineHandler('pack', {}, () => {
+    // Takes long enough to be measured.
+    const end = performance.now() + 3;
+    while (performance.now() < end);
+    return {};
+  }),
   defineHandler('charge', {}, () => {
     charges += 1;
     throw new PermanentError('the card was refused', { errorType: 'refused' });
@@ -53,6 +59,7 @@ describeWith('chromium', 'what the web page says', () => {
     );
     return taskUuid;
   };
+  const headText = () => page.locator('main > header').textContent();
   const headState = () => page.locator('header [aria-live]').textContent();
 
   it('a paused task is shown as paused in the list and on its page', async () => {
@@ -104,6 +111,7 @@ describeWith('chromium', 'what the web page says', () => {
     expect(await cell(1)).toBe('0');
     const [first] = (await tasker.deadLetters.list({}, {})).entries;
     expect(first).toMatchObject({ dlqEntryUuid: entries[1]!.dlqEntryUuid, priority: 7 });
+    for (const { dlqEntryUuid } of entries) await tasker.deadLetters.resolve(dlqEntryUuid, {}, { actor: 'Ada' });
     await tasker.bulk.cancel({ namespace: 'test', name: 'trial' }).result();
     expect(problems).toEqual([]);
   });
@@ -131,6 +139,55 @@ describeWith('chromium', 'what the web page says', () => {
     expect(problems).toEqual([]);
   });
 
+  it('Home does not add tasks to other things', async () => {
+    await create('bill', 'blocked_by_failures');
+    await create('bill', 'blocked_by_failures');
+    await tasker.pause({ template: 'test/trial' }, { actor: 'Ada' });
+    const blocked = (await tasker.listTasks({ status: 'blocked_by_failures' })).length;
+    for (const address of ['', '?namespace=test']) {
+      await page.goto(`${served.server.url}/${address}`);
+      await expect
+        .poll(headText)
+        .toContain(`${blocked} tasks are blocked by a failed step, and 1 other problem needs a person`);
+    }
+    await tasker.resume({ template: 'test/trial' }, { actor: 'Ada' });
+    await page.goto(`${served.server.url}/`);
+    await expect.poll(headText).toBe(`Home${blocked} tasks are blocked by a failed step`);
+    expect(problems).toEqual([]);
+  });
+
+  it('a schedule shows the state of its last task in words', async () => {
+    await tasker.schedules.create({ name: 'nightly', template: 'test/bill@1.0.0', every: '24h' });
+    await tasker.schedules.trigger('nightly', { actor: 'Ada' });
+    await until(
+      () => tasker.schedules.get('nightly'),
+      ({ last: [newest] }) => newest?.taskState === 'blocked_by_failures',
+    );
+    await open('schedules', 'Schedules');
+    const row = page.getByRole('row').filter({ hasText: 'nightly' });
+    await row.getByRole('cell', { name: 'Blocked', exact: true }).waitFor();
+    expect(await row.getByText('Created').count()).toBe(0);
+    await open('schedules/nightly', 'nightly');
+    const last = page.getByRole('table', { name: 'Last times' }).getByRole('row').nth(1);
+    await last.getByRole('cell', { name: 'Created', exact: true }).waitFor();
+    await last.getByText('Blocked', { exact: true }).waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  it('the critical path says how long a step waited and how long it ran', async () => {
+    const uuid = await create('parcel', 'complete');
+    await served.sql(
+      `update tasker.step set started_at = started_at + interval '59 hours', done_at = done_at + interval '59 hours'
+        where task_uuid = $1 and idx = 1`,
+      [uuid],
+    );
+    await open(`tasks/${uuid}`, 'parcel');
+    const path = page.getByRole('region', { name: 'Critical path' });
+    await path.getByText(/pack waited 2 d 11 h and ran \d+ ms, 100 % of it\./).waitFor();
+    expect(await path.getByText('took').count()).toBe(0);
+    expect(problems).toEqual([]);
+  });
+
   it('a bulk retry runs the steps that it warns about, and reports it', async () => {
     await create('bill', 'blocked_by_failures');
     await create('bill', 'blocked_by_failures');
@@ -154,6 +211,41 @@ describeWith('chromium', 'what the web page says', () => {
     await dialog.getByRole('button', { name: `Retry ${matched} tasks` }).click();
     await dialog.getByText(`${matched} of ${matched} tasks retried: done`).waitFor();
     await expect.poll(() => charges).toBe(before + matched);
+    expect(problems).toEqual([]);
+  });
+
+  it('the name of a step is never changed, and one step is run again', async () => {
+    const uuid = await create('trial', 'waiting');
+    await open(`tasks/${uuid}`, 'trial');
+    await page
+      .getByRole('region', { name: 'Why' })
+      .getByText(/^Two_weeks has waited/)
+      .waitFor();
+    for (const view of ['timeline', 'steps', 'history', 'events', 'data', 'graph']) {
+      await open(`tasks/${uuid}?view=${view}&step=Two_weeks`, 'trial');
+      await page.getByRole('complementary', { name: 'Step Two_weeks' }).waitFor();
+      // biome-ignore lint/performance/useDomNodeTextContent: only innerText shows letters that CSS changes
+      expect(await page.locator('main').innerText(), view).not.toMatch(/two_weeks|Two weeks|Two Weeks/);
+    }
+    await page.getByRole('button', { name: 'Fire now' }).first().click();
+    await page.getByRole('dialog', { name: 'Fire Two_weeks now' }).waitFor();
+    await page.keyboard.press('Escape');
+    await tasker.fireTimer(uuid, 'Two_weeks', { actor: 'Ada' });
+    await page.getByLabel('Two_weeks: Complete').waitFor();
+    await page.getByRole('button', { name: 'Rerun from here' }).click();
+    await page
+      .getByRole('dialog', { name: 'Rerun from Two_weeks' })
+      .getByText(/^1 step is run again, /)
+      .waitFor();
+    await page.keyboard.press('Escape');
+
+    const failed = await create('bill', 'blocked_by_failures');
+    await open(`tasks/${failed}`, 'bill');
+    await page.getByRole('region', { name: 'Why' }).getByRole('button', { name: 'Retry' }).click();
+    await page
+      .getByRole('dialog', { name: 'Retry the task' })
+      .getByText(/^1 step is run again with/)
+      .waitFor();
     expect(problems).toEqual([]);
   });
 });

@@ -138,3 +138,31 @@ test('a result is certain only if no decision or batch decides about its step', 
       return { n: steps.ask.n, left: steps.left?.l };
     });
 });
+
+test('the results of the steps before a join may be undefined, and its own result is certain', () => {
+  workflow('t/join@1.0.0')
+    .step('start', { run: () => ({ s: 1 }) })
+    .step('fast', { after: ['start'], run: () => ({ f: 1 }) })
+    .step('slow', { after: ['start'], run: () => ({ w: 1 }) })
+    .step('first', {
+      after: ['fast', 'slow'],
+      join: 'any',
+      run: ({ steps }) => {
+        expectTypeOf(steps.fast).toEqualTypeOf<{ f: number } | undefined>();
+        return { by: steps.fast?.f ?? steps.slow?.w ?? 0 };
+      },
+    })
+    .step('last', {
+      after: ['first'],
+      run: ({ steps }) => {
+        expectTypeOf(steps.first).toEqualTypeOf<{ by: number }>();
+        expectTypeOf(steps.slow).toEqualTypeOf<{ w: number } | undefined>();
+        return { done: true };
+      },
+    })
+    .output(({ steps }) => {
+      expectTypeOf(steps.slow).toEqualTypeOf<{ w: number } | undefined>();
+      expectTypeOf(steps.last).toEqualTypeOf<{ done: boolean }>();
+      return { done: steps.last.done, slow: steps.slow?.w };
+    });
+});

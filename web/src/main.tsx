@@ -43,7 +43,7 @@ createRoot(document.getElementById('page')!).render(
       <BrowserRouter basename={ROOT.pathname.replace(/\/$/, '')}>
         <LiveProvider>
           <ConnectionProvider>
-            <MeProvider login={<Login />} away={(error) => <Away error={error} />}>
+            <MeProvider login={(ended) => <Login ended={ended} />} away={(error) => <Away error={error} />}>
               <StreamProvider>
                 <App />
               </StreamProvider>

@@ -8,8 +8,8 @@ const MeContext = createContext<Me | undefined>(undefined);
 const UNAUTHORIZED = 401;
 
 interface MeProviderProps {
-  /** The page for a user without a credential. */
-  login: ReactNode;
+  /** The page for a user without a valid credential. `ended`: why the credential is no longer valid. */
+  login(ended: string | undefined): ReactNode;
   /** The page while the server does not respond to the first requests. */
   away(error: Error): ReactNode;
   children: ReactNode;
@@ -35,7 +35,7 @@ export function MeProvider({ login, away, children }: MeProviderProps) {
       }),
     [queries],
   );
-  if (isUnauthorized(error)) return login;
+  if (isUnauthorized(error)) return login(endOf(error, data !== undefined));
   if (!routes || !data) {
     const failure = noRoutes ?? error;
     return failure ? away(failure) : null;
@@ -43,7 +43,15 @@ export function MeProvider({ login, away, children }: MeProviderProps) {
   return <MeContext value={data}>{children}</MeContext>;
 }
 
-function isUnauthorized(error: unknown): boolean {
+/** Returns why a user is logged out. Undefined if the user has not been logged in. */
+function endOf({ code, message }: ApiError, wasLoggedIn: boolean): string | undefined {
+  // The code of a request without a credential.
+  if (code === 'UNAUTHORIZED') return wasLoggedIn ? 'You were logged out: the session has ended.' : undefined;
+  const reason = message.split(';')[0]!;
+  return `You were logged out: ${reason}. ${reason.includes('session') ? 'Its key may have expired or been revoked.' : ''}`;
+}
+
+function isUnauthorized(error: unknown): error is ApiError {
   return error instanceof ApiError && error.status === UNAUTHORIZED;
 }
 

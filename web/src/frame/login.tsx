@@ -52,7 +52,7 @@ function shownPath(): string {
  * Starts a session with an API key. The key is not kept in the browser; the session is a cookie that scripts cannot
  * read.
  */
-export function Login() {
+export function Login({ ended }: { ended: string | undefined }) {
   const queries = useQueryClient();
   useTitle('Log in');
   const made = madeKey();
@@ -71,6 +71,11 @@ export function Login() {
         <p className="mt-3 rounded-md border border-s-green bg-t-green p-3 text-sm">
           The server now needs a key. This is {made.name}, which you just created. Copy it before you continue:
           <code className="mt-2 block font-mono text-xs break-all select-all">{made.key}</code>
+        </p>
+      )}
+      {ended !== undefined && !error && (
+        <p role="alert" className="mt-4 rounded-md border border-s-amber bg-t-amber px-3 py-2 text-sm">
+          {ended}
         </p>
       )}
       {failure && (

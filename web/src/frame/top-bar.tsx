@@ -40,7 +40,7 @@ export function TopBar({ onPalette, onMenu }: TopBarProps) {
       <Namespaces />
       {environment && (
         <span
-          className={`hidden rounded px-1.5 text-xs sm:inline ${production ? 'bg-t-red font-semibold text-s-red' : 'bg-hover text-soft'}`}
+          className={`max-w-24 truncate rounded px-1.5 text-xs ${production ? 'bg-t-red font-semibold text-s-red' : 'bg-hover text-soft'}`}
         >
           {environment}
         </span>
@@ -81,7 +81,7 @@ function Namespaces() {
   return (
     <select
       aria-label="Namespace"
-      className="h-8 max-w-44 rounded-md border border-edge bg-surface px-2 text-sm text-ink"
+      className="h-8 max-w-44 min-w-0 rounded-md border border-edge bg-surface px-2 text-sm text-ink"
       value={namespace ?? ''}
       onChange={({ target }) =>
         setSearch((search) => {

@@ -41,8 +41,13 @@ export function JsonTree({ value, name }: { value: unknown; name: string }) {
           />
         )}
         <span className="tabular-nums">{sizeText(new TextEncoder().encode(text).length)}</span>
-        <Button look="quiet" className="h-6 px-2 text-xs" aria-label={`Copy ${name}`} onClick={copy}>
-          {copied ? 'copied' : 'Copy'}
+        <Button
+          look="quiet"
+          className="h-6 px-2 text-xs"
+          aria-label={`${copied ? 'Copied' : 'Copy'} ${name}`}
+          onClick={copy}
+        >
+          {copied ? 'Copied' : 'Copy'}
         </Button>
       </div>
       <div className="overflow-x-auto pr-3 pb-2 pl-6 font-mono text-xs leading-5">

@@ -11,10 +11,10 @@ export function YamlText({ text, name }: { text: string; name: string }) {
       <Button
         look="quiet"
         className="absolute top-1 right-1 h-6 bg-surface px-2 text-xs"
-        aria-label={`Copy ${name}`}
+        aria-label={`${copied ? 'Copied' : 'Copy'} ${name}`}
         onClick={copy}
       >
-        {copied ? 'copied' : 'Copy'}
+        {copied ? 'Copied' : 'Copy'}
       </Button>
       <pre className="px-4 py-3 font-mono text-xs leading-5 break-words whitespace-pre-wrap">
         {text.split('\n').map((line, at) => (

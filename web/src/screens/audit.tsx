@@ -21,7 +21,7 @@ const TYPING_MS = 400;
 const COLUMNS: readonly Column<AuditEntry>[] = [
   { head: 'When', cell: ({ at }) => <Time at={at} /> },
   { head: 'Who', cell: ({ actor }) => <span className="font-medium">{actor}</span> },
-  { head: 'Action', cell: ({ action }) => action.replaceAll('_', ' ') },
+  { head: 'Action', cell: ({ action }) => actionText(action) },
   { head: 'On', cell: (entry) => <Target entry={entry} /> },
   { head: 'Step', cell: ({ step }) => step },
   {
@@ -33,8 +33,14 @@ const COLUMNS: readonly Column<AuditEntry>[] = [
       </span>
     ),
   },
-  { head: 'Through', cell: ({ door }) => <span className="text-faint">{door}</span> },
+  { head: 'Through', cell: ({ door }) => <span className="text-faint">{doorText(door)}</span> },
 ];
+
+/** Returns an action in words: `dlq_add` is `dead letter add`. */
+const actionText = (action: string) => action.replace(/^dlq_/, 'dead_letter_').replaceAll('_', ' ');
+
+// A newer server may have more.
+const doorText = (door: string | null) => (DOORS as Readonly<Record<string, string>>)[door ?? ''] ?? door;
 
 function Target({ entry: { task_uuid: uuid, target, template } }: { entry: AuditEntry }) {
   const link = useLinks();
@@ -54,7 +60,7 @@ type AuditQuery = NonNullable<Parameters<typeof api.audit.list>[0]>;
 const DOORS: Readonly<Record<NonNullable<AuditQuery['door']>, string>> = {
   rest: 'API and web page',
   cli: 'Command line',
-  library: 'Library',
+  library: 'Program',
   lifecycle: 'Limits of a lifecycle',
   policy: 'Policy',
 };
@@ -154,14 +160,14 @@ interface BarProps {
 
 function Bar({ filters, onChange }: BarProps) {
   return (
-    <fieldset aria-label="Filters" className="mb-4 grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-6">
+    <fieldset aria-label="Filters" className="mb-4 grid min-w-0 grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-6">
       <Typed label="Who" value={filters.actor} onChange={(text) => onChange('actor', text)} />
       <Typed
         label="Action"
         placeholder="task_retry"
         value={filters.action}
         // The actions are shown with spaces.
-        onChange={(text) => onChange('action', text.replaceAll(' ', '_'))}
+        onChange={(text) => onChange('action', text.replaceAll(' ', '_').replace(/^dead_letter_/, 'dlq_'))}
       />
       <Typed label="Target" value={filters.target} onChange={(text) => onChange('target', text)} />
       <Typed label="Task" placeholder="Its id" value={filters.task} onChange={(text) => onChange('task', text)} />

@@ -56,10 +56,11 @@ export default function Home() {
 }
 
 function answerOf(needs: readonly Need[], unknown: readonly Unknown[]): string {
-  const total = needs.reduce((sum, { count }) => sum + count, 0);
-  const more = needs.some((need) => need.more) || unknown.length > 0 ? 'At least ' : '';
-  if (total > 0) return `${more}${counted(total, 'thing')} ${total === 1 ? 'needs' : 'need'} a person`;
-  return more === '' ? 'Everything is moving' : 'Not everything is known';
+  const [first, ...others] = needs;
+  if (!first) return unknown.length > 0 ? 'Not everything is known' : 'Everything is moving';
+  const count = first.isOne ? '' : `${boundText(first.count, first.more ?? false)} `;
+  if (others.length === 0) return `${count}${first.text}`;
+  return `${count}${first.text}, and ${counted(others.length, 'other problem')} ${others.length === 1 ? 'needs' : 'need'} a person`;
 }
 
 /** Shows a part that could not be read. Its problems are missing from the list. */

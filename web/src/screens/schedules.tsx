@@ -7,14 +7,14 @@ import type { Column } from '../parts/grid.tsx';
 import { ListScreen } from '../parts/list-screen.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted } from '../parts/words.ts';
-import { Outcome, ScheduleActs, ScheduleState } from './schedule/schedule-parts.tsx';
+import { LastOutcome, ScheduleActs, ScheduleState } from './schedule/schedule-parts.tsx';
 
 const COLUMNS: readonly Column<Schedule>[] = [
   { head: 'State', cell: ({ state }) => <ScheduleState state={state} /> },
   { head: 'Schedule', cell: ({ name }) => <ScheduleLink name={name} /> },
   { head: 'Creates', cell: ({ template }) => <span className="text-soft">{template}</span> },
   { head: 'When', kind: 'wide', cell: ({ words, cron }) => <span title={cron ?? words}>{words}</span> },
-  { head: 'Last', cell: ({ last: [newest] }) => newest && <Outcome firing={newest} /> },
+  { head: 'Last', cell: ({ last: [newest] }) => newest && <LastOutcome firing={newest} /> },
   { head: 'Next', kind: 'num', cell: ({ next_firing_at: next }) => <Time at={next} /> },
   {
     head: '',

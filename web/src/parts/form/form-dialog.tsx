@@ -4,6 +4,7 @@ import type { Said } from '../../api/types.ts';
 import { Button, Code, Problem } from '../controls.tsx';
 import { Dialog } from '../dialog.tsx';
 import { OperatorFields, useOperator } from '../operator.tsx';
+import { Terminal } from '../terminal.tsx';
 
 interface FormDialogProps {
   /** The heading, which names the action. */
@@ -57,9 +58,9 @@ export function FormDialog(props: FormDialogProps) {
         <div className="-mx-1 mt-2 grid max-h-[56vh] gap-3 overflow-y-auto px-1 py-1 text-sm">{children}</div>
         <OperatorFields operator={operator} needsReason={needsReason} />
         {command !== undefined && (
-          <p className="mt-2 text-xs break-all text-faint">
-            In a terminal: <Code>{command}</Code>
-          </p>
+          <Terminal>
+            <Code>{command}</Code>
+          </Terminal>
         )}
         {error && !shown && (
           <div className="mt-3">

@@ -1,7 +1,7 @@
 import { api } from '../../api/client.ts';
 import type { Schedule, ScheduleFiring } from '../../api/types.ts';
 import { ActButton } from '../../parts/act-button.tsx';
-import { HUES, StateShape } from '../../parts/state.tsx';
+import { HUES, State, StateShape } from '../../parts/state.tsx';
 
 const LOOKS = {
   active: ['complete', 'green', 'Active'],
@@ -19,16 +19,24 @@ export function ScheduleState({ state }: { state: Schedule['state'] }) {
   );
 }
 
+function sentenceText(name: string): string {
+  return `${name.charAt(0).toUpperCase()}${name.slice(1).replaceAll('_', ' ')}`;
+}
+
 /** The outcome of a due time, such as `Created` or `Skipped`. */
-export function Outcome({ firing: { outcome, task_state: state } }: { firing: ScheduleFiring }) {
-  const words = outcome.replaceAll('_', ' ');
-  const failed = outcome === 'failed' || state === 'error' || state === 'blocked_by_failures';
+export function Outcome({ firing: { outcome } }: { firing: ScheduleFiring }) {
+  const failed = outcome === 'failed';
   return (
-    <span className={`inline-flex items-center gap-1.5 capitalize ${failed ? HUES.red : ''}`}>
-      {state && <StateShape state={state} />}
-      {words}
+    <span className={`inline-flex items-center gap-1.5 ${failed ? HUES.red : ''}`}>
+      {failed && <StateShape state="error" />}
+      {sentenceText(outcome)}
     </span>
   );
+}
+
+/** The state of the task of a due time, or the outcome if it has no task. */
+export function LastOutcome({ firing }: { firing: ScheduleFiring }) {
+  return firing.task_state ? <State state={firing.task_state} /> : <Outcome firing={firing} />;
 }
 
 interface ActsProps {

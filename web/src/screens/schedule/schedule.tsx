@@ -10,6 +10,7 @@ import { Empty, Heading, Panel } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
 import { JsonTree } from '../../parts/json-tree.tsx';
 import { ReadProblem } from '../../parts/read-problem.tsx';
+import { State } from '../../parts/state.tsx';
 import { Id, Time } from '../../parts/text.tsx';
 import { dateText, durationText, exactText, timeOf } from '../../parts/words.ts';
 import { timeFormat } from '../../parts/zone.ts';
@@ -22,17 +23,20 @@ const COLUMNS: readonly Column<ScheduleFiring>[] = [
   { head: 'Outcome', cell: (firing) => <Outcome firing={firing} /> },
   { head: 'Due', cell: ({ due_at }) => <Time at={due_at} /> },
   { head: 'Cause', cell: ({ cause }) => <span className="text-soft">{cause.replaceAll('_', ' ')}</span> },
-  { head: 'Task', cell: ({ task_uuid }) => task_uuid && <TaskLink uuid={task_uuid} /> },
+  {
+    head: 'Task',
+    cell: (firing) => firing.task_uuid && <TaskLink uuid={firing.task_uuid} state={firing.task_state} />,
+  },
   { head: 'Reason', kind: 'wide', cell: ({ reason }) => <span className="text-soft">{reason}</span> },
   { head: 'Handled', kind: 'num', cell: ({ at }) => <Time at={at} /> },
 ];
 
-function TaskLink({ uuid }: { uuid: string }) {
+function TaskLink({ uuid, state }: { uuid: string; state: string | null }) {
   const link = useLinks();
   return (
-    <span className="inline-flex items-baseline gap-2">
-      <Link className="hover:text-accent hover:underline" to={link(`tasks/${uuid}`)}>
-        Show
+    <span className="inline-flex items-center gap-2">
+      <Link className="hover:text-accent hover:underline" to={link(pathOf`tasks/${uuid}`)}>
+        {state ? <State state={state} /> : 'Show'}
       </Link>
       <Id id={uuid} what="task id" />
     </span>

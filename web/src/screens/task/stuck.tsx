@@ -3,13 +3,15 @@ import { Link } from 'react-router';
 import { api } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
 import type { Method } from '../../api/routes.ts';
-import type { Task } from '../../api/types.ts';
+import type { StepResponse, Task } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
 import { Button } from '../../parts/controls.tsx';
 import { Prose } from '../../parts/prose.tsx';
 import { counted, runAgain } from '../../parts/words.ts';
+import { ApprovalActs } from '../approval/approval-acts.tsx';
 import { fireOf, retryOf, signalsOf } from './step/step-acts.tsx';
+import { useApproval } from './step/step-approval.tsx';
 import { hasEnded } from './task-words.ts';
 import type { TaskData } from './use-task.ts';
 
@@ -32,6 +34,7 @@ export function Stuck({ data, onSelect }: StuckProps) {
   const isBad = task.status === 'blocked_by_failures' || task.status === 'error';
   const failed = isBad ? (steps?.filter(({ current_state: state }) => state === 'error') ?? []) : [];
   const move = hasEnded(task.status) ? undefined : moveOf(data);
+  const asked = move ? undefined : approvalOf(data);
   const needed = move && 'act' in move ? lacking(move.method) : undefined;
   return (
     <section
@@ -39,9 +42,9 @@ export function Stuck({ data, onSelect }: StuckProps) {
       className={`mt-3 flex flex-wrap items-start gap-x-4 gap-y-2 rounded-md border-l-2 px-3 py-2 text-sm ${isBad ? 'border-s-red bg-t-red' : 'border-edge bg-hover'}`}
     >
       <div className="min-w-0 grow basis-80 break-words">
-        <p>
+        <div>
           <Prose text={why.summary} names={why.steps.map(({ step }) => step)} />
-        </p>
+        </div>
         {failed.slice(0, 3).map(({ name, results }) => (
           <p key={name} className="mt-1 text-soft [overflow-wrap:anywhere]">
             <button
@@ -71,9 +74,22 @@ export function Stuck({ data, onSelect }: StuckProps) {
             {move.name}
           </Link>
         ))}
+      {asked && <VoteHere step={asked} />}
       {act && <ActDialog act={act} onClose={() => setAct(undefined)} />}
     </section>
   );
+}
+
+/** Returns the step that waits for an approval. */
+function approvalOf({ task, steps }: TaskData): StepResponse | undefined {
+  if (hasEnded(task.status)) return undefined;
+  return steps?.find(({ current_state: state, wait }) => state === 'waiting' && wait?.kind === 'approval');
+}
+
+/** The buttons that decide an approval, with the form of the template. */
+function VoteHere({ step }: { step: StepResponse }) {
+  const approval = useApproval(step);
+  return approval ? <ApprovalActs approval={approval} /> : null;
 }
 
 function moveOf({ task, steps, why }: TaskData): Move | undefined {
@@ -87,7 +103,6 @@ function moveOf({ task, steps, why }: TaskData): Move | undefined {
   const waiting = steps?.find(({ current_state: state }) => state === 'waiting');
   if (waiting?.wait?.kind === 'timer') return moveBy(fireOf(waiting));
   if (waiting?.wait?.kind === 'signal') return moveBy(signalsOf(waiting)[0]!);
-  if (waiting?.wait?.kind === 'approval') return { name: 'Open the approvals', screen: 'approvals' };
   const ready = why?.steps.find(({ state }) => state === 'enqueued');
   return ready && /no running worker|draining/.test(ready.why)
     ? { name: 'Show the workers', screen: 'workers' }

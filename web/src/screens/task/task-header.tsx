@@ -31,7 +31,13 @@ export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: 
         <Link to={link('tasks')} className="hover:text-ink hover:underline">
           Tasks
         </Link>{' '}
-        / {task.namespace}
+        /{' '}
+        <Link
+          to={`/tasks?${new URLSearchParams({ namespace: task.namespace })}`}
+          className="hover:text-ink hover:underline"
+        >
+          {task.namespace}
+        </Link>
       </p>
       <div className="flex flex-wrap items-start justify-between gap-x-4 gap-y-3">
         <div className="flex flex-wrap items-center gap-x-3 gap-y-1">
@@ -60,11 +66,33 @@ export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: 
           {task.skipped_steps > 0 && `, ${task.skipped_steps} skipped`}
         </Fact>
         {task.priority !== 0 && <Fact name="Priority">{task.priority}</Fact>}
-        {task.initiator && <Fact name="By">{task.initiator}</Fact>}
-        {task.tags.length > 0 && <Fact name="Tags">{task.tags.join(', ')}</Fact>}
+        {task.initiator && (
+          <Fact name="By">
+            <FactLink to={link('tasks', { initiator: task.initiator })}>{task.initiator}</FactLink>
+          </Fact>
+        )}
+        {task.tags.length > 0 && (
+          <Fact name="Tags">
+            <span className="inline-flex flex-wrap gap-x-2">
+              {task.tags.map((tag) => (
+                <FactLink key={tag} to={link('tasks', { tag })}>
+                  {tag}
+                </FactLink>
+              ))}
+            </span>
+          </Fact>
+        )}
       </dl>
       <Stuck data={data} onSelect={onSelect} />
     </header>
+  );
+}
+
+function FactLink({ to, children }: { to: string; children: string }) {
+  return (
+    <Link to={to} className="hover:text-accent hover:underline">
+      {children}
+    </Link>
   );
 }
 

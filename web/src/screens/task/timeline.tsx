@@ -1,186 +1,209 @@
-import { useMemo } from 'react';
+import { useMemo, useRef, useState } from 'react';
 import { api } from '../../api/client.ts';
 import { useNow } from '../../api/live.tsx';
-import type { Timeline as TimelineData, TimelineSpan } from '../../api/types.ts';
-import { Empty, Panel, Problem } from '../../parts/controls.tsx';
-import { lookOf, StateShape } from '../../parts/state.tsx';
-import { durationText, exactText, timeOf } from '../../parts/words.ts';
+import type { Timeline as TimelineData } from '../../api/types.ts';
+import { Button, Empty, Panel, Problem } from '../../parts/controls.tsx';
+import { timeOf } from '../../parts/words.ts';
 import { PathWords } from './graph/critical-path-words.tsx';
+import { type Range, type Row, rangeOf, rowsOf, ticksOf } from './timeline/rows.ts';
+import { TimelineRow } from './timeline/timeline-row.tsx';
+import { useUnfolded } from './unfolded.ts';
 import { partQuery, useTaskPart, type ViewProps } from './use-task.ts';
 
-const BARS = {
-  grey: 'bg-s-grey',
-  blue: 'bg-s-blue',
-  violet: 'bg-s-violet',
-  amber: 'bg-s-amber',
-  green: 'bg-s-green',
-  red: 'bg-s-red',
-  slate: 'bg-s-slate',
-} as const;
-/** The shown length of a blocked step, as a share of the time before it. */
-const BLOCKED_SHARE = 0.1;
-const TICKS = [0, 0.25, 0.5, 0.75, 1];
+/** Pixels of the shortest drag that zooms. */
+const LEAST_DRAG = 6;
+/** Milliseconds of the shortest range. */
+const LEAST_RANGE = 2;
+
 /**
- * The name and the style of each kind of span. Only attempts are drawn as bars, to distinguish them from waits and
- * queueing.
+ * One row per step: its attempts as bars, with its waits and its time in the queue between them. A batch is one row that
+ * can be unfolded. Dragging over the time axis zooms.
  */
-const KINDS = {
-  queued: { word: 'queued', look: 'top-1/2 h-px bg-faint' },
-  running: { word: 'running', look: '' },
-  retry_wait: { word: 'waits for its retry', look: 'top-[15px] h-0.5 bg-s-amber opacity-60' },
-  waiting: { word: 'waits', look: 'hatched top-2.5 h-3 rounded-sm text-s-violet' },
-  blocked: { word: 'blocked', look: 'hatched top-2.5 h-3 rounded-sm text-s-red' },
-} as const;
-
-interface Row {
-  name: string;
-  state: string;
-  spans: readonly TimelineSpan[];
-  start: number;
-}
-
-/** One row per step: its attempts as bars, with its waits and its time in the queue between them. */
 export function Timeline({ data, selected, onSelect }: ViewProps) {
   const { task_uuid: uuid } = data.task;
   const { data: timeline, error } = useTaskPart(
     partQuery(uuid, 'timeline', (options) => api.tasks.timeline(uuid, options)),
   );
-  const now = useNow();
-  const rows = useMemo(() => rowsOf(timeline), [timeline]);
+  const { unfolded, toggle } = useUnfolded();
+  const rows = useMemo(() => rowsOf(timeline, unfolded), [timeline, unfolded]);
   if (error && !timeline) return <Problem error={error} />;
   if (!timeline) return null;
-  if (rows.length === 0) {
+  if (rows.every(({ spans }) => spans.length === 0)) {
     return (
       <Panel>
         <Empty title="No attempt yet">The timeline begins with the first attempt of a step.</Empty>
       </Panel>
     );
   }
-  // The length of a blocked span is limited, so that a long night does not squeeze the attempts before it.
-  const isOpen = rows.some(({ spans }) => spans.some(({ kind, to }) => to === null && kind !== 'blocked'));
-  const { from, to } = rangeOf(timeline, rows, isOpen ? now.getTime() : undefined);
-  const at = (time: number) => Math.min(1, Math.max(0, (time - from) / (to - from))) * 100;
-  const place = ({ from: start, to: end }: TimelineSpan) => ({
-    left: `${at(timeOf(start).getTime()).toFixed(3)}%`,
-    right: `${(100 - at(end ? timeOf(end).getTime() : now.getTime())).toFixed(3)}%`,
-  });
-  const onPath = new Set(data.criticalPath?.steps.map(({ name }) => name));
   return (
     <>
-      <Panel>
-        <div className="min-w-[400px] py-2 sm:min-w-[560px]">
-          <div className="mr-4 ml-[148px] flex sm:ml-[212px] justify-between border-b border-line pb-1 text-xs text-faint tabular-nums">
-            {TICKS.map((tick) => (
-              <span key={tick} className="whitespace-nowrap max-sm:even:hidden">
-                {tick === 0 ? '0' : durationText((to - from) * tick)}
-              </span>
-            ))}
-          </div>
-          <ul aria-label="Timeline">
-            {rows.map(({ name, state, spans }) => (
-              <li key={name} className="timeline-row">
-                <button
-                  type="button"
-                  aria-label={`${name}: ${lookOf(state).word}`}
-                  aria-pressed={name === selected}
-                  className={`flex h-8 w-full items-center pr-4 text-left ${name === selected ? 'bg-select' : 'hover:bg-hover'}`}
-                  onClick={() => onSelect(name)}
-                >
-                  <span className="flex w-[148px] shrink-0 items-center gap-2 pr-2 pl-4 text-sm sm:w-[212px] sm:pr-4">
-                    <StateShape state={state} />
-                    <span className={`truncate ${onPath.has(name) ? 'font-semibold' : ''}`} title={name}>
-                      {name}
-                    </span>
-                  </span>
-                  <span className="relative h-full grow">
-                    {spans.map((span) => (
-                      <Span key={`${span.kind} ${span.from}`} span={span} state={state} place={place(span)} now={now} />
-                    ))}
-                    {isOpen && <span className="absolute inset-y-0 right-0 w-px bg-accent" />}
-                  </span>
-                </button>
-              </li>
-            ))}
-          </ul>
-        </div>
-      </Panel>
-      <Legend
-        isOpen={isOpen}
-        hasSkipped={rows.some(({ spans }) => spans.some(({ outcome }) => outcome === 'skipped'))}
+      <Rows
+        {...{ timeline, rows, selected, onSelect }}
+        onToggle={toggle}
+        onPath={data.criticalPath?.steps.map(({ name }) => name) ?? []}
       />
       <PathWords path={data.criticalPath} onSelect={onSelect} />
     </>
   );
 }
 
-interface SpanProps {
-  span: TimelineSpan;
-  state: string;
-  place: { left: string; right: string };
-  now: Date;
+interface RowsProps {
+  timeline: TimelineData;
+  rows: readonly Row[];
+  selected: string | undefined;
+  onPath: readonly string[];
+  onSelect(name: string): void;
+  onToggle(name: string): void;
 }
 
-function Span({ span, state, place, now }: SpanProps) {
-  const { kind, from, to, attempt, outcome, error } = span;
-  const { word, look } = KINDS[kind];
-  const took = durationText(Math.max(0, (to ? timeOf(to) : now).getTime() - timeOf(from).getTime()));
-  const what = kind === 'running' ? `attempt ${attempt ?? 1}${outcome ? ` ${outcome}` : ''}` : word;
-  const title = `${what}: ${took}, from ${exactText(timeOf(from))}${error ? `\n${error}` : ''}`;
-  if (kind !== 'running') return <span className={`absolute ${look}`} style={place} title={title} />;
-  const hue = to === null ? 'blue' : hueOf(span, state);
+function Rows({ timeline, rows, selected, onPath, onSelect, onToggle }: RowsProps) {
+  const now = useNow().getTime();
+  const [zoomed, setZoomed] = useState<Range>();
+  const latest = useRef({ onSelect, onToggle });
+  latest.current = { onSelect, onToggle };
+  const [acts] = useState(() => ({
+    select: (name: string) => latest.current.onSelect(name),
+    toggle: (name: string) => latest.current.onToggle(name),
+  }));
+  // The length of a blocked span is limited, so that a long night does not squeeze the attempts before it.
+  const isOpen = rows.some(({ spans }) => spans.some(({ kind, to }) => to === null && kind !== 'blocked'));
+  const start = timeOf(timeline.created_at).getTime();
+  const whole = rangeOf(timeline, rows, isOpen ? now : undefined);
+  const { from, to } = zoomed ?? whole;
+  const path = new Set(onPath);
   return (
-    <span
-      className={`absolute top-2 h-4 min-w-[3px] rounded-sm ${BARS[hue]} ${to ? '' : 'breathe'}`}
-      style={place}
-      title={title}
-    />
+    <>
+      <Panel>
+        {/* The rows place their bars by these numbers, so that they are not drawn again every second. */}
+        <div
+          className="timeline relative min-w-[400px] py-2 sm:min-w-[560px]"
+          style={{ '--from': from - start, '--total': to - from, '--now': Math.min(now, whole.to) - start } as object}
+        >
+          <Axis start={start} range={{ from, to }} onZoom={setZoomed} />
+          <ul aria-label="Timeline" className="relative">
+            {rows.map((row) => (
+              <TimelineRow
+                key={row.isMember ? `of ${row.name}` : row.name}
+                row={row}
+                start={start}
+                isSelected={row.name === selected}
+                isOnPath={path.has(row.name)}
+                onSelect={acts.select}
+                onToggle={acts.toggle}
+              />
+            ))}
+          </ul>
+          {isOpen && (
+            <span aria-hidden="true" className="timeline-track pointer-events-none absolute inset-y-0 overflow-hidden">
+              <span className="timeline-now absolute inset-y-0 w-px bg-accent" />
+            </span>
+          )}
+        </div>
+      </Panel>
+      {zoomed && (
+        <p className="-mt-4 mb-4 text-sm">
+          <Button className="h-7 px-2.5 text-xs" onClick={() => setZoomed(undefined)}>
+            Show the whole time
+          </Button>
+        </p>
+      )}
+      <Legend isOpen={isOpen} rows={rows} hasPath={path.size > 0} isZoomed={zoomed !== undefined} />
+    </>
   );
 }
 
-/** The color of an attempt that has ended. */
-function hueOf({ error, outcome }: TimelineSpan, state: string) {
-  if (error !== null || outcome === 'failed') return 'red';
-  return lookOf(outcome === 'skipped' ? 'skipped' : state === 'error' ? 'error' : 'complete').hue;
+interface AxisProps {
+  start: number;
+  range: Range;
+  onZoom(range: Range): void;
 }
 
-function Legend({ isOpen, hasSkipped }: { isOpen: boolean; hasSkipped: boolean }) {
+/** The time since the creation of the task, in round steps. */
+function Axis({ start, range: { from, to }, onZoom }: AxisProps) {
+  const [drag, setDrag] = useState<{ from: number; to: number }>();
+  const ticks = ticksOf({ from: from - start, to: to - start });
+  const shareOf = ({ clientX, currentTarget }: { clientX: number; currentTarget: Element }) => {
+    const { left, width } = currentTarget.getBoundingClientRect();
+    return Math.min(1, Math.max(0, (clientX - left) / width));
+  };
+  const finish = (wide: number) => {
+    if (drag && Math.abs(drag.to - drag.from) * wide >= LEAST_DRAG) {
+      const [first, last] = [Math.min(drag.from, drag.to), Math.max(drag.from, drag.to)];
+      const begin = from + first * (to - from);
+      onZoom({ from: begin, to: Math.max(begin + LEAST_RANGE, from + last * (to - from)) });
+    }
+    setDrag(undefined);
+  };
+  return (
+    <>
+      <div
+        className="timeline-axis relative mr-28 ml-[148px] h-6 cursor-col-resize touch-none border-b border-line text-xs text-faint tabular-nums select-none sm:ml-[212px]"
+        title="Drag to zoom"
+        onPointerDown={(event) => {
+          event.currentTarget.setPointerCapture(event.pointerId);
+          const at = shareOf(event);
+          setDrag({ from: at, to: at });
+        }}
+        onPointerMove={(event) => drag && setDrag({ ...drag, to: shareOf(event) })}
+        onPointerUp={({ currentTarget }) => finish(currentTarget.clientWidth)}
+        onPointerCancel={() => setDrag(undefined)}
+      >
+        {ticks.map(({ at, text }) => (
+          <span key={at} className="timeline-tick absolute whitespace-nowrap" style={{ '--at': at } as object}>
+            {text}
+          </span>
+        ))}
+        {drag && (
+          <span
+            className="absolute inset-y-0 bg-select"
+            style={{
+              left: `${Math.min(drag.from, drag.to) * 100}%`,
+              width: `${Math.abs(drag.to - drag.from) * 100}%`,
+            }}
+          />
+        )}
+      </div>
+      <span aria-hidden="true" className="timeline-track pointer-events-none absolute top-8 bottom-2">
+        {ticks.map(({ at }) => (
+          <span key={at} className="timeline-line absolute inset-y-0 w-px bg-line" style={{ '--at': at } as object} />
+        ))}
+      </span>
+    </>
+  );
+}
+
+interface LegendProps {
+  isOpen: boolean;
+  rows: readonly Row[];
+  hasPath: boolean;
+  isZoomed: boolean;
+}
+
+function Legend({ isOpen, rows, hasPath, isZoomed }: LegendProps) {
+  const kinds = new Set(rows.flatMap(({ spans }) => spans.map(({ kind }) => kind)));
   const bar = (className: string) => <span className={`inline-block w-5 ${className}`} aria-hidden="true" />;
+  const failed = rows.some(({ spans }) => spans.some(({ error, outcome }) => error !== null || outcome === 'failed'));
+  const skipped = rows.some(({ spans }) => spans.some(({ outcome }) => outcome === 'skipped'));
+  const entries: readonly (readonly [boolean, string, string])[] = [
+    [kinds.has('queued'), 'h-2.5 rounded-sm bg-queued', 'in the queue'],
+    [true, 'h-2.5 rounded-sm bg-s-green', 'ran'],
+    [failed, 'h-2.5 rounded-sm bg-s-red', 'failed attempt'],
+    [skipped, 'h-2.5 rounded-sm bg-s-grey', 'skipped'],
+    [kinds.has('retry_wait'), 'h-0.5 bg-s-amber opacity-60', 'waits for its retry'],
+    [kinds.has('waiting') || kinds.has('blocked'), 'hatched h-2.5 rounded-sm text-s-violet', 'waits or is blocked'],
+    [hasPath, 'h-0.5 bg-path', 'critical path'],
+    [isOpen, '!w-px h-3 bg-accent', 'now'],
+  ];
   return (
     <p className="-mt-4 mb-4 flex flex-wrap items-center gap-x-5 gap-y-1 text-xs text-faint">
-      <span className="inline-flex items-center gap-1.5">{bar('h-2.5 rounded-sm bg-s-green')} attempt</span>
-      <span className="inline-flex items-center gap-1.5">{bar('h-2.5 rounded-sm bg-s-red')} failed attempt</span>
-      {hasSkipped && (
-        <span className="inline-flex items-center gap-1.5">
-          {bar('h-2.5 rounded-sm bg-s-grey')} <span>skipped</span>
-        </span>
-      )}
-      <span className="inline-flex items-center gap-1.5">{bar('h-px bg-faint')} in the queue</span>
-      <span className="inline-flex items-center gap-1.5">{bar('h-0.5 bg-s-amber opacity-60')} waits for its retry</span>
-      <span className="inline-flex items-center gap-1.5">
-        {bar('hatched h-2.5 rounded-sm text-s-violet')} waits or is blocked
-      </span>
-      {isOpen && <span className="inline-flex items-center gap-1.5">{bar('!w-px h-3 bg-accent')} now</span>}
+      {entries
+        .filter(([isShown]) => isShown)
+        .map(([, look, text]) => (
+          <span key={text} className="inline-flex items-center gap-1.5">
+            {bar(look)} <span>{text}</span>
+          </span>
+        ))}
+      {!isZoomed && <span>Drag over the time axis to zoom.</span>}
     </p>
   );
-}
-
-function rowsOf(timeline: TimelineData | undefined): Row[] {
-  const rows = (timeline?.steps ?? []).flatMap(({ name, state, spans }): Row[] =>
-    spans.length > 0
-      ? [{ name, state, spans, start: Math.min(...spans.map(({ from }) => timeOf(from).getTime())) }]
-      : [],
-  );
-  return rows.sort((one, other) => one.start - other.start);
-}
-
-function rangeOf({ created_at }: TimelineData, rows: readonly Row[], now: number | undefined) {
-  const from = Math.min(timeOf(created_at).getTime(), rows[0]!.start);
-  let to = Math.max(now ?? 0, from + 1);
-  for (const { spans } of rows) {
-    for (const span of spans) {
-      if (span.kind !== 'blocked') to = Math.max(to, timeOf(span.to ?? span.from).getTime());
-      else to = Math.max(to, from + (timeOf(span.from).getTime() - from) * (1 + BLOCKED_SHARE));
-    }
-  }
-  return { from, to };
 }

@@ -114,16 +114,15 @@ function tookOf({ created_at: from, completed_at: to }: ListedTask): ReactNode {
   return durationText(timeOf(to).getTime() - timeOf(from).getTime());
 }
 
-/** Returns what distinguishes a task: its error, its tags, or its context. */
+/** Returns what distinguishes a task: its error, its context, or its tags. */
 function aboutOf(task: ListedTask): string {
   const message = task.first_error?.message;
   if (message) return message;
-  if (task.tags.length > 0) return task.tags.join(', ');
-  return Object.entries(task.context)
+  const context = Object.entries(task.context)
     .filter(([, value]) => typeof value === 'string' || typeof value === 'number')
     .slice(0, 3)
-    .map(([name, value]) => `${name} ${value}`)
-    .join(' · ');
+    .map(([name, value]) => `${name} ${value}`);
+  return context.length > 0 ? context.join(' · ') : task.tags.join(', ');
 }
 
 function Progress({ task }: { task: ListedTask }) {

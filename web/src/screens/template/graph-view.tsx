@@ -15,9 +15,6 @@ export const PERIODS = [
   [168, 'Last 7 days'],
 ] as const;
 
-/** A step with at least this failure rate is red. */
-const BAD = 0.05;
-
 interface Props {
   template: TemplateName;
   hours: number;
@@ -35,7 +32,7 @@ export function GraphView({ template, hours }: Props) {
     return {
       name,
       detail: found ? detailOf(found) : type === 'standard' ? 'not run' : typeText(type),
-      hue: hueOf(found),
+      failing: found?.error_rate ?? 0,
       share: found?.share_of_time ?? undefined,
     };
   });
@@ -55,7 +52,7 @@ export function GraphView({ template, hours }: Props) {
       <GraphLegend hasRoutes={routes.size > 0} />
       <p className="mt-2 mb-6 text-xs text-faint">
         {numbers.size > 0
-          ? 'Each step shows its p95 duration and how many of its attempts failed. The bar is its share of the time of all steps.'
+          ? 'Each step shows its p95 duration and how many of its attempts failed: the more, the stronger its red. The bar is its share of the time of all steps.'
           : 'No step ran in this period. Durations and failures appear on the steps once tasks have run.'}
       </p>
       {node && <StepFacts template={template} node={node} numbers={numbers.get(node.name)} />}
@@ -69,12 +66,6 @@ export function routesOf({ nodes }: Graph): ReadonlySet<string> {
 }
 
 export const typeText = (type: string) => type.replaceAll('_', ' ');
-
-function hueOf(step: SlowStep | undefined): 'grey' | 'amber' | 'red' {
-  const rate = step?.error_rate ?? 0;
-  if (rate === 0) return 'grey';
-  return rate >= BAD ? 'red' : 'amber';
-}
 
 function detailOf({ duration, error_rate: rate }: SlowStep): string {
   const p95 = duration.p95_ms === null ? '' : `p95 ${durationText(duration.p95_ms)}`;

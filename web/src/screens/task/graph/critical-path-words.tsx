@@ -1,5 +1,5 @@
 import { durationText, percentText } from '../../../parts/words.ts';
-import type { CriticalPath } from './critical-path.ts';
+import type { CriticalPath, PathStep } from './critical-path.ts';
 
 /** Longer paths are shortened in the middle. */
 const MOST_SHOWN = 7;
@@ -34,7 +34,18 @@ export function PathWords({ path, onSelect }: PathWordsProps) {
         </span>
       ))}
       {`, ${durationText(ms)}${isOpen ? ' so far' : ''}.`}
-      {ms > 0 && ` ${longest.name} took ${durationText(longest.ms)} of it (${percentText(longest.ms / ms)}).`}
+      {ms > 0 && ` ${longest.name} ${spentText(longest)}, ${percentText(longest.ms / ms)} of it.`}
     </section>
   );
+}
+
+/** Returns how long a step waited and ran. Time in the queue is no time of its handler. */
+function spentText({ ms, ranMs, hasEarlier }: PathStep): string {
+  const rest = ms - ranMs;
+  const ran = ranMs > 0 ? `ran ${durationText(ranMs)}` : '';
+  const waited =
+    rest >= 1
+      ? `${hasEarlier ? 'spent' : 'waited'} ${durationText(rest)}${hasEarlier ? ' on waits and earlier attempts' : ''}`
+      : '';
+  return [waited, ran].filter(Boolean).join(' and ') || `waited ${durationText(0)}`;
 }

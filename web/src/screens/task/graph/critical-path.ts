@@ -3,10 +3,20 @@ import { timeOf } from '../../../parts/words.ts';
 import { hasEnded } from '../task-words.ts';
 import { edgeKey, type Group, parentsOf, type Shape } from './shape.ts';
 
+/** A step of the path. */
+export interface PathStep {
+  name: string;
+  /** Milliseconds from the end of the previous step to its own end. */
+  ms: number;
+  /** The part of it in which the step ran: its last attempt, or the workers of its batch. */
+  ranMs: number;
+  /** Whether earlier attempts are in the rest. */
+  hasEarlier: boolean;
+}
+
 /** The chain of steps that determined how long the task took, or has taken so far. */
 export interface CriticalPath {
-  /** Names of the steps, in order. Milliseconds from the end of the previous step to its own end. */
-  steps: readonly { name: string; ms: number }[];
+  steps: readonly PathStep[];
   ms: number;
   /** Keys of its edges. */
   edges: ReadonlySet<string>;
@@ -47,13 +57,26 @@ export function criticalPathOf(task: Task, { groups, edges, byName }: Shape, now
   for (let at: string | undefined = last.name; at !== undefined; at = lastParent(at)) names.unshift(at);
   if (names.length < 2) return undefined;
   const endAt = (name: string) => ends.get(name) ?? now;
-  const steps = names.map((name) => ({ name, ms: Math.max(0, endAt(name) - readyAt(name)) }));
+  const steps = names.map((name): PathStep => {
+    const own = byName.get(name)?.steps ?? [];
+    const ms = Math.max(0, endAt(name) - readyAt(name));
+    return { name, ms, ranMs: Math.min(ms, ranOf(own, now)), hasEarlier: own.some(({ attempts }) => attempts > 1) };
+  });
   return {
     steps: steps.filter(({ name }) => byName.has(name)),
     ms: Math.max(0, endAt(last.name) - start),
     edges: new Set(names.slice(1).map((to, at) => edgeKey({ from: names[at]!, to }))),
     isOpen: oldest !== undefined,
   };
+}
+
+/** Returns how long a step, or one or more workers of a batch, ran. */
+function ranOf(steps: readonly GraphNode[], now: number): number {
+  const [only] = steps;
+  if (!only) return 0;
+  const begin = ({ started_at: at }: GraphNode) => (at ? timeOf(at).getTime() : now);
+  if (steps.length > 1) return Math.max(...steps.map((step) => endOfStep(step) ?? now)) - Math.min(...steps.map(begin));
+  return only.duration_ms ?? (only.state === 'in_progress' ? now - begin(only) : 0);
 }
 
 /** When the last step of a group ended. Undefined if one of them has not ended. */

@@ -40,7 +40,7 @@ export const StepNode = memo(function StepNode({ data }: NodeProps<Node<StepNode
           <StateShape state={state ?? 'pending'} size={16} />
           <div className="step-text min-w-0 grow">
             <div className="flex items-center gap-1">
-              <span aria-hidden="true" className="truncate text-sm leading-[18px] font-medium">
+              <span aria-hidden="true" className="step-name truncate text-sm leading-[18px] font-medium">
                 {name}
               </span>
               {madeBy !== undefined && <MadeAtRunTime by={madeBy} />}
@@ -91,7 +91,7 @@ function Detail({ group, words }: { group: Group; words: string }) {
   const [step] = group.steps;
   if (group.isBatch && step) {
     return (
-      <div className="mt-0.5">
+      <div className="step-detail mt-0.5">
         <div aria-hidden="true" className="truncate pb-1 text-xs leading-4 text-faint tabular-nums">
           {words}
         </div>
@@ -100,7 +100,7 @@ function Detail({ group, words }: { group: Group; words: string }) {
     );
   }
   return (
-    <div aria-hidden="true" className="truncate text-xs text-faint tabular-nums">
+    <div aria-hidden="true" className="step-detail truncate text-xs text-faint tabular-nums">
       {words}
       {step && (isTicking(step) ? <TickingTime step={step} /> : <Took step={step} />)}
       {step && step.attempts > 1 && ` · ${step.attempts}/${step.max_attempts}`}

@@ -22,18 +22,19 @@ import {
   useRef,
   useState,
 } from 'react';
-import { useSearchParams } from 'react-router';
 import type { GraphEdge } from '../../../api/types.ts';
-import { lookOf } from '../../../parts/state.tsx';
 import { batchSize } from './batch-node.tsx';
 import { isRoute } from './conditions.tsx';
 import { PathWords } from './critical-path-words.tsx';
 import '../graph.css';
-import { type Direction, layoutOf, NODE, type Place, type Size } from '../layout.ts';
+import { chainOf, type Direction, layoutOf, NODE, type Place, type Size } from '../layout.ts';
+import { useUnfolded } from '../unfolded.ts';
 import type { ViewProps } from '../use-task.ts';
+import { type Drawing, fillOf } from './drawing.ts';
 import { GraphLegend } from './graph-legend.tsx';
 import { StepNode, type StepNodeData } from './graph-node.tsx';
-import { type Drawing, nodeAt, Overview, OverviewMap } from './overview.tsx';
+import { GraphSearch, matchesOf } from './graph-search.tsx';
+import { nodeAt, Overview, OverviewMap } from './overview.tsx';
 import { edgeKey, type Group, type Shape } from './shape.ts';
 
 type FlowNode = Node<StepNodeData, 'step'>;
@@ -42,6 +43,8 @@ const NODE_TYPES = { step: StepNode };
 /** Pixels. */
 const LEAST_HIGH = 280;
 const MOST_HIGH = 600;
+/** Of a large graph. */
+const LARGE_HIGH = 720;
 /** Space for the drawer. It does not affect the direction of the graph. */
 const DRAWER = 436;
 const MARGIN = 60;
@@ -51,6 +54,8 @@ const LEAST_ZOOM = 0.8;
 const MAP_FROM = 20;
 /** On a narrower screen, a map would cover the graph. */
 const LEAST_WIDE_FOR_MAP = 560;
+const MAP_SPACE = 200;
+const BUTTON_SPACE = 20;
 /** In larger graphs, only the nodes in view are in the document. */
 const ALL_IN_DOCUMENT = 100;
 /** Below this zoom, text is unreadable and not drawn. */
@@ -69,13 +74,13 @@ const MOVE_MS = 150;
 /** The steps of a task and their dependencies. */
 export default function Graph(props: ViewProps) {
   const box = useRef<HTMLDivElement>(null);
-  const width = useWidth(box, props.selected !== undefined);
+  const widths = useWidths(box, props.selected !== undefined);
   const { groups } = props.data.shape;
   return (
     <div ref={box}>
-      {width !== undefined && (
+      {widths && (
         <ReactFlowProvider>
-          <Flow {...props} width={width} />
+          <Flow {...props} widths={widths} />
         </ReactFlowProvider>
       )}
       <GraphLegend
@@ -87,10 +92,11 @@ export default function Graph(props: ViewProps) {
   );
 }
 
-function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }: ViewProps & { width: number }) {
+function Flow({ data: { task, shape, criticalPath }, selected, onSelect, widths }: ViewProps & { widths: Widths }) {
+  const width = selected === undefined ? widths.whole : widths.besideDrawer;
   const { unfolded, toggle } = useUnfolded();
   const box = useRef<HTMLElement>(null);
-  const { places, sizes, height, structure, direction } = useLayout(shape, { unfolded, width });
+  const { places, sizes, height, structure, direction } = useLayout(shape, { unfolded, widths });
   const isLarge = shape.groups.length > ALL_IN_DOCUMENT;
   const chosen = selected === undefined ? undefined : (shape.groupOf.get(selected) ?? selected);
   const [first] = shape.groups;
@@ -107,15 +113,24 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }
     onToggle: toggle,
   });
   const critical = criticalPath?.edges;
-  const edges = useEdges(shape, critical);
+  const edges = useEdges(shape, { critical, places, direction });
   const { inView, isPicture, look } = useInView(nodes, focusable);
+  const [wanted, setWanted] = useState('');
+  const names = useMemo(() => shape.groups.map(({ name }) => name), [shape]);
+  const found = useMemo(() => new Set(matchesOf(names, wanted)), [names, wanted]);
   const drawing = useMemo(
-    () => ({ shape, places, sizes, critical, selected: chosen, isAcross: direction === 'LR' }),
-    [shape, places, sizes, critical, chosen, direction],
+    () => ({ shape, places, sizes, critical, selected: chosen, found, isAcross: direction === 'LR' }),
+    [shape, places, sizes, critical, chosen, found, direction],
   );
   const { following, setFollowing } = useFollow(shape, places);
-  const { screenToFlowPosition } = useReactFlow();
+  const { screenToFlowPosition, fitView, setViewport } = useReactFlow();
   const moved = useFittedView(isLarge ? drawing : undefined, height);
+  const fit = () => {
+    moved.current = false;
+    setFollowing(false);
+    if (isLarge) void setViewport(viewOf(drawing, { width: box.current?.clientWidth ?? width, height }));
+    else void fitView(FIT);
+  };
   const onKeyDown = useArrowKeys(shape, { places, direction, onSelect });
   useShownSelection(chosen, places);
   return (
@@ -123,7 +138,7 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }
       ref={box}
       aria-label={`Graph of ${task.name}`}
       data-direction={direction}
-      className="task-graph relative overflow-hidden rounded-lg border border-line bg-surface"
+      className={`task-graph relative overflow-hidden rounded-lg border border-line bg-surface ${isLarge && isPicture ? 'picture' : ''}`}
       style={{ height }}
       onKeyDown={onKeyDown}
     >
@@ -140,6 +155,9 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }
         elementsSelectable={false}
         disableKeyboardA11y
         minZoom={0.05}
+        // The wheel scrolls the page. With Ctrl, or by pinching, it zooms.
+        preventScrolling={false}
+        zoomOnScroll={false}
         {...(isLarge
           ? { defaultViewport: viewOf(drawing, { width, height }) }
           : { fitView: true, fitViewOptions: FIT })}
@@ -165,8 +183,19 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }
         proOptions={{ hideAttribution: true }}
       >
         {!isLarge && <Background gap={24} size={1} color="var(--line)" />}
-        <Controls showInteractive={false} showFitView={!isLarge} />
-        <Panel position="top-right">
+        <Controls showInteractive={false} showFitView={false} />
+        <Panel position="top-right" className="flex items-center gap-1.5">
+          {shape.groups.length >= MAP_FROM && (
+            <GraphSearch names={names} wanted={wanted} onSearch={setWanted} onSelect={onSelect} />
+          )}
+          <button
+            type="button"
+            title="Show the whole graph"
+            className="h-7 rounded-md border border-edge bg-surface px-2.5 text-xs font-medium text-soft hover:text-ink"
+            onClick={fit}
+          >
+            Fit
+          </button>
           <button
             type="button"
             aria-pressed={following}
@@ -177,14 +206,14 @@ function Flow({ data: { task, shape, criticalPath }, selected, onSelect, width }
             Follow
           </button>
         </Panel>
-        {isLarge && !isPicture && <OverviewMap drawing={drawing} />}
+        {isLarge && width >= LEAST_WIDE_FOR_MAP && <OverviewMap drawing={drawing} />}
         {!isLarge && shape.groups.length >= MAP_FROM && width >= LEAST_WIDE_FOR_MAP && (
           <MiniMap
             pannable
             zoomable
             ariaLabel="Map of the graph"
             nodeStrokeWidth={0}
-            nodeColor={({ data }) => `var(--s-${lookOf((data as StepNodeData).group.state ?? 'pending').hue})`}
+            nodeColor={({ data }) => `var(--${fillOf((data as StepNodeData).group.state ?? 'pending')})`}
             maskColor="var(--mask)"
           />
         )}
@@ -217,8 +246,10 @@ function useFittedView(large: Drawing | undefined, height: number) {
 /** Returns the view that shows a whole large graph. */
 function viewOf({ places, sizes }: Drawing, { width, height }: Size): Viewport {
   const extent = extentOf(places, sizes);
-  const zoom = Math.max(0.05, Math.min(1, (width - MARGIN) / extent.width, (height - MARGIN) / extent.height));
-  return { x: (width - extent.width * zoom) / 2, y: (height - extent.height * zoom) / 2, zoom };
+  // Neither the map nor the buttons cover a step.
+  const free = width - BUTTON_SPACE - (width >= LEAST_WIDE_FOR_MAP ? MAP_SPACE : 0);
+  const zoom = Math.max(0.05, Math.min(1, (free - MARGIN) / extent.width, (height - MARGIN) / extent.height));
+  return { x: BUTTON_SPACE + (free - extent.width * zoom) / 2, y: (height - extent.height * zoom) / 2, zoom };
 }
 
 /**
@@ -259,45 +290,34 @@ function useInView(nodes: readonly FlowNode[], focusable: string | undefined) {
   return { inView: some, isPicture: isFar || count < inView.length, look };
 }
 
-/** The batches that are shown with all their workers. They are in the address. */
-function useUnfolded(): { unfolded: ReadonlySet<string>; toggle(name: string): void } {
-  const [search, setSearch] = useSearchParams();
-  const key = search.getAll('unfold').join('\n');
-  const unfolded = useMemo(() => new Set(key.split('\n')), [key]);
-  const set = useRef(setSearch);
-  set.current = setSearch;
-  const toggle = useCallback((name: string) => {
-    set.current(
-      (now) => {
-        if (now.has('unfold', name)) now.delete('unfold', name);
-        else now.append('unfold', name);
-        return now;
-      },
-      { replace: true },
-    );
-  }, []);
-  return { unfolded, toggle };
+interface Widths {
+  /** The width of the graph without the drawer. */
+  whole: number;
+  /** The width of the graph next to the drawer. */
+  besideDrawer: number;
 }
 
-/** Returns the width of the graph next to an open drawer, whether or not it is open. */
-function useWidth(box: RefObject<HTMLElement | null>, isOpen: boolean): number | undefined {
-  const [width, setWidth] = useState<number>();
+/** Returns the widths of the graph with and without the drawer, whether or not it is open. */
+function useWidths(box: RefObject<HTMLElement | null>, isOpen: boolean): Widths | undefined {
+  const [widths, setWidths] = useState<Widths>();
   const open = useRef(isOpen);
   open.current = isOpen;
   useLayoutEffect(() => {
     const measure = () => {
       const own = box.current?.clientWidth ?? 0;
-      const beside = matchMedia('(min-width: 64rem)').matches && !open.current ? DRAWER : 0;
-      setWidth(own - beside);
+      const drawer = matchMedia('(min-width: 64rem)').matches ? DRAWER : 0;
+      const whole = open.current ? own + drawer : own;
+      setWidths({ whole, besideDrawer: whole - drawer });
     };
     measure();
     addEventListener('resize', measure);
     return () => removeEventListener('resize', measure);
   }, [box]);
-  return width;
+  return widths;
 }
 
-function useLayout({ groups, edges }: Shape, { unfolded, width }: { unfolded: ReadonlySet<string>; width: number }) {
+function useLayout({ groups, edges }: Shape, { unfolded, widths }: { unfolded: ReadonlySet<string>; widths: Widths }) {
+  const { whole, besideDrawer: width } = widths;
   const sizes = groups.map(({ name, isBatch, steps }) =>
     isBatch ? batchSize(steps.length, unfolded.has(name)) : NODE,
   );
@@ -309,18 +329,21 @@ function useLayout({ groups, edges }: Shape, { unfolded, width }: { unfolded: Re
     const all = JSON.parse(key) as [number, number][];
     const byName = new Map(names.map((name, at) => [name, { width: all[at]![0], height: all[at]![1] }]));
     const lines = pairs.map(([from, to]): GraphEdge => ({ from, to }));
-    const laidOut = (direction: Direction) => {
-      const places = layoutOf(names, lines, { sizeOf: (name) => byName.get(name)!, direction });
+    const sizeOf = (name: string) => byName.get(name)!;
+    const most = names.length > ALL_IN_DOCUMENT ? LARGE_HIGH : MOST_HIGH;
+    const sized = (places: Map<string, Place>, direction: Direction) => {
       const size = extentOf(places, byName);
-      const zoom = Math.min(1, (width - MARGIN) / size.width, (MOST_HIGH - MARGIN) / size.height);
+      const zoom = Math.min(1, (width - MARGIN) / size.width, (most - MARGIN) / size.height);
       return { places, direction, size, zoom };
     };
-    const across = laidOut('LR');
-    const down = across.zoom < LEAST_ZOOM ? laidOut('TB') : across;
+    const laidOut = (direction: Direction) => sized(layoutOf(names, lines, { sizeOf, direction }), direction);
+    const chain = chainOf(names, lines, { sizeOf, space: { width: whole - MARGIN, height: most - MARGIN } });
+    const across = chain ? sized(chain, 'LR') : laidOut('LR');
+    const down = across.zoom < LEAST_ZOOM && !chain ? laidOut('TB') : across;
     const { places, direction, size, zoom } = down.zoom > across.zoom ? down : across;
-    const height = Math.min(MOST_HIGH, Math.max(LEAST_HIGH, Math.ceil(size.height * Math.max(zoom, 0.3)) + 2 * MARGIN));
+    const height = Math.min(most, Math.max(LEAST_HIGH, Math.ceil(size.height * Math.max(zoom, 0.3)) + 2 * MARGIN));
     return { places, sizes: byName, structure, direction, height };
-  }, [structure, key, width]);
+  }, [structure, key, width, whole]);
 }
 
 function extentOf(places: ReadonlyMap<string, Place>, sizes: ReadonlyMap<string, Size>): Size {
@@ -396,7 +419,11 @@ function sameGroup(one: Group, other: Group): boolean {
   );
 }
 
-function useEdges({ edges, byName }: Shape, critical: ReadonlySet<string> | undefined): Edge[] {
+interface EdgeOptions extends Pick<NodeOptions, 'places' | 'direction'> {
+  critical: ReadonlySet<string> | undefined;
+}
+
+function useEdges({ edges, byName }: Shape, { critical, places, direction }: EdgeOptions): Edge[] {
   const key = critical === undefined ? '' : [...critical].join('\n');
   const groups = [...byName.values()];
   const absent = groups.flatMap(({ name, presence }) => (presence === 'made' ? [] : [name])).join('\n');
@@ -421,9 +448,11 @@ function useEdges({ edges, byName }: Shape, critical: ReadonlySet<string> | unde
         target: edge.to,
         focusable: false,
         className: classes.filter(Boolean).join(' '),
+        // The chain continues in the next row.
+        ...(direction === 'LR' && places.get(edge.to)!.x <= places.get(edge.from)!.x && { type: 'smoothstep' }),
       };
     });
-  }, [edges, key, absent, routes]);
+  }, [edges, key, absent, routes, places, direction]);
 }
 
 /** Moves the running step into view whenever another step starts. */

@@ -1,27 +1,11 @@
 import { useReactFlow, useStoreApi } from '@xyflow/react';
 import { useEffect, useRef } from 'react';
 import type { GraphEdge } from '../../../api/types.ts';
-import { lookOf } from '../../../parts/state.tsx';
-import type { Place, Size } from '../layout.ts';
+import type { Place } from '../layout.ts';
 import { isRoute } from './conditions.tsx';
-import { edgeKey, type Shape } from './shape.ts';
-
-export interface Drawing {
-  shape: Shape;
-  places: ReadonlyMap<string, Place>;
-  sizes: ReadonlyMap<string, Size>;
-  critical: ReadonlySet<string> | undefined;
-  selected: string | undefined;
-  isAcross: boolean;
-}
-
-interface View {
-  x: number;
-  y: number;
-  zoom: number;
-  width: number;
-  height: number;
-}
+import { type Drawing, fillOf, isInside, isLoud, type View } from './drawing.ts';
+import { writeNames } from './overview-names.ts';
+import { edgeKey } from './shape.ts';
 
 /**
  * Draws the edges of a large graph, and its nodes when zoomed out, on one canvas behind the DOM nodes. Thousands of
@@ -36,7 +20,10 @@ export function Overview({ drawing, withNodes }: { drawing: Drawing; withNodes: 
       frame = 0;
       const { transform, width, height } = store.getState();
       const [x, y, zoom] = transform;
-      if (canvas.current) paint(canvas.current, drawing, { view: { x, y, zoom, width, height }, withNodes });
+      const view = { x, y, zoom, width, height };
+      if (!canvas.current) return;
+      paint(canvas.current, drawing, { view, withNodes });
+      if (withNodes) writeNames(canvas.current, drawing, view);
     };
     const soon = () => {
       frame ||= requestAnimationFrame(draw);
@@ -144,22 +131,28 @@ function paint(canvas: HTMLCanvasElement, drawing: Drawing, { view, withNodes }:
   brush.strokeStyle = color('path');
   brush.stroke(critical);
   if (!withNodes) return;
+  const { found } = drawing;
   for (const { name, state, presence } of drawing.shape.groups) {
     const { x, y } = drawing.places.get(name)!;
     const size = drawing.sizes.get(name)!;
     if (!isInside(view, x, y, x + size.width, y + size.height)) continue;
-    brush.fillStyle = color(presence === 'made' ? fillOf(state ?? 'pending') : 'line');
+    const fill = presence === 'made' ? fillOf(state ?? 'pending') : 'page';
+    brush.globalAlpha = found.size > 0 && !found.has(name) ? 0.3 : 1;
+    brush.fillStyle = color(fill);
     brush.fillRect(x, y, size.width, size.height);
-    if (name === drawing.selected) {
+    if (!isLoud(fill)) {
+      brush.strokeStyle = color('edge');
+      brush.lineWidth = 1 / view.zoom;
+      brush.strokeRect(x, y, size.width, size.height);
+    }
+    if (name === drawing.selected || found.has(name)) {
       brush.strokeStyle = color('accent');
-      brush.lineWidth = 4 / view.zoom;
+      brush.lineWidth = (name === drawing.selected ? 4 : 2) / view.zoom;
       brush.strokeRect(x, y, size.width, size.height);
     }
   }
+  brush.globalAlpha = 1;
 }
-
-/** Returns the name of the color of a step. A skipped step is paler than a waiting one. */
-const fillOf = (state: string) => (state === 'skipped' ? 'edge' : `s-${lookOf(state).hue}`);
 
 function linesOf({ shape, places, sizes, critical, isAcross }: Drawing, view: View) {
   const lines = { others: new Path2D(), routes: new Path2D(), critical: new Path2D() };
@@ -179,6 +172,7 @@ function linesOf({ shape, places, sizes, critical, isAcross }: Drawing, view: Vi
     path.moveTo(x1, y1);
     // When zoomed out, a curve looks like a line, but costs more.
     if (view.zoom < CURVED_FROM) path.lineTo(x2, y2);
+    else if (isAcross && x2 < x1) turned(path, { x: x1, y: y1 }, { x: x2, y: y2 });
     else if (isAcross) path.bezierCurveTo((x1 + x2) / 2, y1, (x1 + x2) / 2, y2, x2, y2);
     else path.bezierCurveTo(x1, (y1 + y2) / 2, x2, (y1 + y2) / 2, x2, y2);
   }
@@ -187,12 +181,12 @@ function linesOf({ shape, places, sizes, critical, isAcross }: Drawing, view: Vi
 
 const CURVED_FROM = 0.3;
 
-function isInside(
-  { x, y, zoom, width, height }: View,
-  left: number,
-  top: number,
-  right: number,
-  bottom: number,
-): boolean {
-  return right * zoom + x > 0 && bottom * zoom + y > 0 && left * zoom + x < width && top * zoom + y < height;
+/** Draws an edge to the beginning of the next row. */
+function turned(path: Path2D, from: Place, to: Place): void {
+  const [out, half] = [16, (from.y + to.y) / 2];
+  path.lineTo(from.x + out, from.y);
+  path.lineTo(from.x + out, half);
+  path.lineTo(to.x - out, half);
+  path.lineTo(to.x - out, to.y);
+  path.lineTo(to.x, to.y);
 }

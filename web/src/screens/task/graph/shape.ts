@@ -80,7 +80,7 @@ export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape
       handler,
       steps: made,
       isBatch: type === 'batch_worker',
-      state: stateOf(made),
+      state: stateOfSteps(made),
       presence: presenceOf(name),
       madeBy: parents.get(name)?.find((parent) => CREATORS.has(typeOf(parent))),
       conditions: { run_if, when },
@@ -114,7 +114,8 @@ export function parentsOf(edges: readonly GraphEdge[]): Map<string, string[]> {
   return parents;
 }
 
-function stateOf(steps: readonly GraphNode[]): string | undefined {
+/** Returns the state of a step, or the most important state of the workers of a batch. */
+export function stateOfSteps(steps: readonly { state: string | null }[]): string | undefined {
   if (steps.length < 2) return steps[0]?.state ?? undefined;
   const present = new Set(steps.map(({ state }) => state));
   return ORDER.find((state) => present.has(state)) ?? 'complete';

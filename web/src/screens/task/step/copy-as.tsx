@@ -24,8 +24,14 @@ export function CopyAs({ data, step }: { data: TaskData; step: StepResponse }) {
 function CopyButton({ name, text }: { name: string; text: string }) {
   const { copied, copy } = useCopy(text);
   return (
-    <Button className="h-7 px-2.5 text-xs" aria-label={`Copy as ${name}`} title={text.slice(0, 1000)} onClick={copy}>
-      {copied ? 'copied' : name}
+    <Button
+      className="h-7 px-2.5 text-xs"
+      aria-label={`${copied ? 'Copied' : 'Copy'} as ${name}`}
+      title={text.slice(0, 1000)}
+      onClick={copy}
+    >
+      {name}
+      {copied && <span aria-hidden="true"> ✓</span>}
     </Button>
   );
 }

@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react';
+import { type ReactNode, useEffect, useRef } from 'react';
 import { useNow } from '../../../api/live.tsx';
 import type { StepResponse, StepState } from '../../../api/types.ts';
 import { Button, Problem } from '../../../parts/controls.tsx';
@@ -24,14 +24,26 @@ interface FrameProps {
   children: ReactNode;
 }
 
+/** Escape closes the step wherever the focus is, except in fields and dialogs, which use the key themselves. */
+function useEscape(onEscape: () => void): void {
+  const latest = useRef(onEscape);
+  latest.current = onEscape;
+  useEffect(() => {
+    const listen = ({ key, target, defaultPrevented }: KeyboardEvent) => {
+      if (key !== 'Escape' || defaultPrevented || document.querySelector('dialog[open], :popover-open')) return;
+      if (!(target instanceof Element && target.closest('input, textarea, select'))) latest.current();
+    };
+    addEventListener('keydown', listen);
+    return () => removeEventListener('keydown', listen);
+  }, []);
+}
+
 function DrawerFrame({ name, facts, onClose, children }: FrameProps) {
+  useEscape(onClose);
   return (
     <aside
       aria-label={`Step ${name}`}
       className="w-full min-w-0 shrink-0 self-start rounded-lg border border-line bg-surface lg:w-[420px]"
-      onKeyDown={({ key, target }) => {
-        if (key === 'Escape' && !(target as Element).closest('dialog, input, textarea')) onClose();
-      }}
     >
       <div className="flex items-start justify-between gap-2 border-b border-line px-4 py-3">
         <div className="min-w-0">
@@ -108,9 +120,9 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
       <StepActs data={data} step={step} />
       {error && <StepProblem error={error} />}
       {why && !error && state !== 'complete' && (
-        <p className="border-b border-line px-4 py-3 text-sm break-words">
+        <div className="border-b border-line px-4 py-3 text-sm break-words">
           <Prose text={why} />
-        </p>
+        </div>
       )}
       {conditions && <Conditions of={conditions} />}
       <Attempts step={step} />

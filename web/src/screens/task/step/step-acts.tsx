@@ -5,6 +5,7 @@ import type { Method } from '../../../api/routes.ts';
 import type { StepResponse, StepState } from '../../../api/types.ts';
 import { type Act, ActDialog } from '../../../parts/act-dialog.tsx';
 import { Button } from '../../../parts/controls.tsx';
+import type { Schema } from '../../../parts/form/json-schema.ts';
 import { hasEnded } from '../task-words.ts';
 import type { TaskData } from '../use-task.ts';
 import { CompleteDialog } from './complete-dialog.tsx';
@@ -107,7 +108,9 @@ export function signalsOf(step: StepResponse): Offer[] {
     : [signalOf(step, String(name), 'Send signal')];
 }
 
-function signalOf({ name, task_uuid: uuid }: StepResponse, signal: string, verb: string): Offer {
+function signalOf({ name, task_uuid: uuid, wait }: StepResponse, signal: string, verb: string): Offer {
+  const settings = wait?.settings as { schema?: unknown; schemas?: Record<string, unknown> } | undefined;
+  const schema = settings?.schemas?.[signal] ?? settings?.schema;
   return {
     name: verb,
     method: api.signals.send,
@@ -115,7 +118,8 @@ function signalOf({ name, task_uuid: uuid }: StepResponse, signal: string, verb:
       title: `Send the signal ${signal}`,
       verb: 'Send the signal',
       preview: `${name} waits for this signal. The payload is checked against the schema of the step.`,
-      json: 'Payload (JSON)',
+      json: 'Payload',
+      schema: schema === undefined ? null : (schema as Schema | null),
       run: ({ by }, payload) => api.signals.send(uuid, { name: signal, payload, by }),
     },
   };

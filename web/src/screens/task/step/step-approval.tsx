@@ -2,13 +2,13 @@ import { useQuery } from '@tanstack/react-query';
 import { api } from '../../../api/client.ts';
 import { useLacking } from '../../../api/me.tsx';
 import { usePrecaution } from '../../../api/polling.ts';
-import type { StepResponse } from '../../../api/types.ts';
+import type { Approval, StepResponse } from '../../../api/types.ts';
 import { counted } from '../../../parts/words.ts';
 import { ApprovalActs } from '../../approval/approval-acts.tsx';
 import { Votes } from '../../approval/vote-dialog.tsx';
 
-/** The votes on a step that waits for an approval, with the actions that decide it. */
-export function StepApproval({ step: { task_uuid: uuid, name } }: { step: StepResponse }) {
+/** Reads the approval for which a step waits, if the user may see it. */
+export function useApproval({ task_uuid: uuid, name }: StepResponse): Approval | undefined {
   const lacking = useLacking()(api.approvals.get);
   const { data } = useQuery({
     queryKey: ['approvals', uuid, name],
@@ -16,6 +16,12 @@ export function StepApproval({ step: { task_uuid: uuid, name } }: { step: StepRe
     enabled: lacking === undefined,
     refetchInterval: usePrecaution(),
   });
+  return data;
+}
+
+/** The votes on a step that waits for an approval, with the actions that decide it. */
+export function StepApproval({ step }: { step: StepResponse }) {
+  const data = useApproval(step);
   if (!data) return null;
   const { title, approvals, quorum, votes } = data;
   return (

@@ -20,8 +20,13 @@ export function StepProblem({ error }: { error: StepError }) {
         <p className="grow text-sm font-medium break-words whitespace-pre-wrap text-s-red [overflow-wrap:anywhere]">
           {message}
         </p>
-        <Button look="quiet" className="-mt-1 -mr-2 h-6 px-2 text-xs" aria-label="Copy the error" onClick={copy}>
-          {copied ? 'copied' : 'Copy'}
+        <Button
+          look="quiet"
+          className="-mt-1 -mr-2 h-6 px-2 text-xs"
+          aria-label={`${copied ? 'Copied' : 'Copy'} the error`}
+          onClick={copy}
+        >
+          {copied ? 'Copied' : 'Copy'}
         </Button>
       </div>
       <p className="mt-0.5 text-xs text-soft">{facts.join(' · ')}</p>
