@@ -38,8 +38,17 @@ const parcel = template(
   { name: 'parcel' },
 );
 const receipt = template({ price: [] }, { name: 'receipt', output: { total: 'context.sum' } });
+const race = template(
+  {
+    price: [],
+    card: ['price'],
+    paid: { type: 'signal', handler: undefined, dependencies: ['price'], signal: { name: 'paid' } },
+    first: { dependencies: ['card', 'paid'], join: 'any' },
+  },
+  { name: 'race' },
+);
 const handlers = [
-  ...['price', 'approve', 'ship', 'confirm', 'release', 'ledger'].map((name) =>
+  ...['price', 'approve', 'ship', 'confirm', 'release', 'ledger', 'card', 'first'].map((name) =>
     defineHandler(name, {}, () => ({ [name]: true })),
   ),
   defineHandler('charge', {}, () => {
@@ -56,7 +65,7 @@ describeWith('chromium', 'routes after a failure on the web page', () => {
   let problems: string[];
 
   beforeAll(async () => {
-    served = await servePage({ templates: [order, parcel, receipt], handlers });
+    served = await servePage({ templates: [order, parcel, receipt, race], handlers });
     tasker = served.tasker;
   });
   afterAll(() => served?.close());
@@ -112,6 +121,19 @@ describeWith('chromium', 'routes after a failure on the web page', () => {
     await page.getByText('Step state: Skipped').waitFor();
     const row = page.getByRole('table', { name: 'Tasks' }).getByRole('row').filter({ hasText: 'order' }).first();
     await row.getByTitle('3 of 7 steps are complete, 3 skipped, 1 failed').waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  it('a step that takes the first of several says so, and the other steps say why they stopped', async () => {
+    const uuid = await complete('race');
+    await open(`tasks/${uuid}?step=first`, 'race');
+    await drawer('first').getByRole('region', { name: 'Conditions' }).getByText('join: any').waitFor();
+    await page.getByLabel(/^paid: (Cancelled|Skipped)$/).click();
+    await drawer('paid')
+      .getByText(/because first began without it/)
+      .waitFor();
+    await page.goto(`${served.server.url}/templates/test/race/1.0.0?tab=steps`);
+    await page.getByText('join: any').first().waitFor();
     expect(problems).toEqual([]);
   });
 

@@ -45,7 +45,7 @@ export function StepsView({ template, hours }: { template: TemplateName; hours: 
   if (!graph) return null;
   const numbers = new Map(stats?.slow_steps.map((step) => [step.step, step]));
   const descriptions = new Map(source?.template.steps.map(({ name, description }) => [name, description]));
-  const rows = graph.nodes.map(({ name, type, callable, run_if, when }) => ({
+  const rows = graph.nodes.map(({ name, type, callable, run_if, join, when }) => ({
     name,
     type,
     handler: callable,
@@ -53,11 +53,11 @@ export function StepsView({ template, hours }: { template: TemplateName; hours: 
       .filter(({ to }) => to === name)
       .map(({ from }) => from)
       .join(', '),
-    conditions: { run_if, when },
+    conditions: { run_if, join, when },
     description: descriptions.get(name) ?? '',
     numbers: numbers.get(name),
   }));
-  const isConditional = rows.some(({ conditions }) => conditions.run_if !== null || conditions.when !== null);
+  const isConditional = rows.some(({ conditions }) => textsOf(conditions).length > 0);
   const columns = COLUMNS.filter(({ head }) => isConditional || head !== 'Conditions');
   return (
     <Panel>
@@ -66,8 +66,16 @@ export function StepsView({ template, hours }: { template: TemplateName; hours: 
   );
 }
 
-function ConditionsCell({ of: { run_if: runIf, when } }: { of: StepConditions }) {
-  const texts = [runIf === null ? [] : `run_if: ${runIf}`, when === null ? [] : `when: ${when}`].flat();
+function textsOf({ run_if: runIf, join, when }: StepConditions): string[] {
+  return [
+    runIf === null ? [] : `run_if: ${runIf}`,
+    join === null ? [] : `join: ${join}`,
+    when === null ? [] : `when: ${when}`,
+  ].flat();
+}
+
+function ConditionsCell({ of }: { of: StepConditions }) {
+  const texts = textsOf(of);
   return (
     <span className="block max-w-[280px] truncate font-mono text-xs" title={texts.join('\n')}>
       {texts.join(', ')}

@@ -3,7 +3,7 @@ import type { GraphNode } from '../../../api/types.ts';
 import { Code } from '../../../parts/controls.tsx';
 
 /** The conditions of a step in its template. */
-export type StepConditions = Pick<GraphNode, 'run_if' | 'when'>;
+export type StepConditions = Pick<GraphNode, 'run_if' | 'join' | 'when'>;
 
 const RUN_IF: Readonly<Record<NonNullable<StepConditions['run_if']>, string>> = {
   complete: 'all steps before it completed',
@@ -18,14 +18,20 @@ export function isRoute({ run_if: runIf }: StepConditions): boolean {
 }
 
 /** The conditions of a step in words, with the code of its template. */
-export function Conditions({ of: { run_if: runIf, when } }: { of: StepConditions }) {
-  if (runIf === null && when === null) return null;
+export function Conditions({ of: { run_if: runIf, join, when } }: { of: StepConditions }) {
+  const isJoin = join === 'any';
+  if (runIf === null && !isJoin && when === null) return null;
   return (
     <section aria-label="Conditions" className="border-b border-line px-4 py-3">
       <dl className="grid grid-cols-[56px_1fr] gap-y-1.5 text-sm">
         {runIf !== null && (
           <Condition name="Runs if">
             {RUN_IF[runIf]} <Code>run_if: {runIf}</Code>
+          </Condition>
+        )}
+        {isJoin && (
+          <Condition name="Starts">
+            when the first of the steps before it completes <Code>join: any</Code>
           </Condition>
         )}
         {when !== null && (

@@ -72,7 +72,7 @@ export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape
     return decided || above.some((parent) => presenceOf(parent) === 'not_taken') ? 'not_taken' : 'open';
   };
   const groups = [...steps].map(([name, own]): Group => {
-    const { type, handler, run_if, when } = own[0]!;
+    const { type, handler, run_if, join, when } = own[0]!;
     const made = own.filter(({ state }) => state !== null);
     return {
       name,
@@ -83,7 +83,7 @@ export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape
       state: stateOfSteps(made),
       presence: presenceOf(name),
       madeBy: parents.get(name)?.find((parent) => CREATORS.has(typeOf(parent))),
-      conditions: { run_if, when },
+      conditions: { run_if, join, when },
     };
   });
   return { groups, edges, byName: new Map(groups.map((group) => [group.name, group])), groupOf };
