@@ -3,7 +3,7 @@ import { makeProgram } from '../../src/cli/program.ts';
 
 /** Commands that read no data of an installation, and commands that do not end. A noun stands for all its commands. */
 const OTHERS = `archive, auth, completion, config, db, dev, doctor, event tail, generate, init, mcp, profile, server,
-  task create, template compare, template diff, template inspect, template validate`.split(/,\s*/);
+  task create, template compare, template diff, template export, template inspect, template validate`.split(/,\s*/);
 /** Commands that read, and act only with further options. */
 const READS = ['event dead'];
 

@@ -13,14 +13,18 @@ const FILES = [
   'test/examples/python-worker.test.ts',
   'test/metrics/alert-rules.test.ts',
   'test/web/bad-night.test.ts',
+  'test/web/frame.test.ts',
   'test/web/idle-pages.test.ts',
+  'test/web/large.test.ts',
   'test/web/lists.test.ts',
   'test/web/roles.test.ts',
   'test/web/routes.test.ts',
   'test/web/screens.test.ts',
   'test/web/task.test.ts',
+  'test/web/timeline.test.ts',
   'test/web/truth.test.ts',
   'test/web/web-page.test.ts',
+  'test/web/words.test.ts',
 ];
 describe('an outside program', () => {
   it('is started only by suites that are skipped without it', () => {

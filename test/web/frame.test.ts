@@ -116,7 +116,7 @@ describeWith('chromium', 'the frame of the web page', () => {
     await page.getByRole('button', { name: 'Log in' }).click();
     await expect.poll(() => page.getByRole('alert').count()).toBe(1);
     await checkAccess(page);
-    // A person who comes back later is told the same.
+    // A person who comes back later sees the same text.
     await page.reload();
     await page.getByRole('alert').getByText('the session has ended').waitFor();
   });

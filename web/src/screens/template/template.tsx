@@ -210,7 +210,7 @@ function Period({
         {blocked > 0 && (
           <>
             {' · '}
-            <Link className="text-s-red hover:underline" to={link('tasks', blockedOf(template))}>
+            <Link className="text-s-red underline" to={link('tasks', blockedOf(template))}>
               {areBlocked(blocked)}
             </Link>
           </>

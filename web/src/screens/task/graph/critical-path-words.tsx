@@ -39,7 +39,7 @@ export function PathWords({ path, onSelect }: PathWordsProps) {
   );
 }
 
-/** Returns how long a step waited and ran. Time in the queue is no time of its handler. */
+/** Returns how long a step waited and ran. Its handler does not run while it is in the queue. */
 function spentText({ ms, ranMs, hasEarlier }: PathStep): string {
   const rest = ms - ranMs;
   const ran = ranMs > 0 ? `ran ${durationText(ranMs)}` : '';

@@ -2,7 +2,7 @@ import { lookOf } from '../../../parts/state.tsx';
 import type { Place, Size } from '../layout.ts';
 import type { Shape } from './shape.ts';
 
-/** What the picture of a large graph shows. */
+/** The parts of the picture of a large graph. */
 export interface Drawing {
   shape: Shape;
   places: ReadonlyMap<string, Place>;

@@ -43,7 +43,7 @@ const NODE_TYPES = { step: StepNode };
 /** Pixels. */
 const LEAST_HIGH = 280;
 const MOST_HIGH = 600;
-/** Of a large graph. */
+/** The height of a large graph. */
 const LARGE_HIGH = 720;
 /** Space for the drawer. It does not affect the direction of the graph. */
 const DRAWER = 436;
