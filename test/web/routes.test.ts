@@ -124,7 +124,7 @@ describeWith('chromium', 'routes after a failure on the web page', () => {
     expect(problems).toEqual([]);
   });
 
-  it('a step that takes the first of several says so, and the other steps say why they stopped', async () => {
+  it('a step that takes the first of several shows its condition, and the other steps show why they stopped', async () => {
     const uuid = await complete('race');
     await open(`tasks/${uuid}?step=first`, 'race');
     await drawer('first').getByRole('region', { name: 'Conditions' }).getByText('join: any').waitFor();
@@ -132,7 +132,8 @@ describeWith('chromium', 'routes after a failure on the web page', () => {
     await drawer('paid')
       .getByText(/because first began without it/)
       .waitFor();
-    await page.goto(`${served.server.url}/templates/test/race/1.0.0?tab=steps`);
+    await open('templates/test/race/1.0.0', 'race 1.0.0');
+    await page.getByRole('tab', { name: 'Steps' }).click();
     await page.getByText('join: any').first().waitFor();
     expect(problems).toEqual([]);
   });
