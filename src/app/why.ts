@@ -6,7 +6,7 @@ import type { Pause, Step, StepWait, Task } from '../engine/task-view.ts';
 import { abilityOf, covers } from '../model/announced.ts';
 import { durationText } from '../model/duration.ts';
 import { stepUuid } from '../model/ids.ts';
-import { type FailureKind, policyFor } from '../model/retry-rules.ts';
+import { type FailureKind, policyFor, ruleFor } from '../model/retry-rules.ts';
 import { handlesFailures, neededNoMore } from '../model/routes.ts';
 import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts';
 import { missingHandlers } from '../store/missing-handlers.ts';
@@ -317,13 +317,11 @@ function timeText({ retry }: StepTemplate): string {
 
 /** Says why the policy ended the retries of a failed step before its attempts were used up. */
 function endText(step: Step, { retry }: StepTemplate): string {
-  const { type, code } = failureOf(step);
-  const policy = policyFor(retry, { type, code });
-  if (policy.retryable === false) {
-    const rule = retry.rules?.find(({ error }) => error.includes(type ?? '') || error.includes(code ?? ''));
-    return ` (not retried, by the rule for ${list(rule?.error ?? [])})`;
-  }
-  const timed = retry.forMs !== null && step.results?.error?.retryable === true && step.attempts < policy.maxAttempts;
+  const failure = failureOf(step);
+  const rule = ruleFor(retry, failure);
+  if (rule?.retryable === false) return ` (not retried, by the rule for ${list(rule.error)})`;
+  const { maxAttempts } = policyFor(retry, failure);
+  const timed = retry.forMs !== null && step.results?.error?.retryable === true && step.attempts < maxAttempts;
   return timed
     ? ` (not retried, because the next attempt would start later than ${durationText(retry.forMs!)} after the first)`
     : '';

@@ -50,10 +50,14 @@ export interface AppliedPolicy extends BackoffPolicy {
 /** The type of the failure of an attempt whose worker was lost. */
 export const WORKER_LOST = 'worker_lost';
 
-/** Returns the part of a policy that applies to a failure: that of the first rule for its type or code. */
-export function policyFor(policy: RetryPolicy, { type, code }: FailureKind): AppliedPolicy {
-  const matches = (error: string) => error === type || error === code;
-  const rule = policy.rules?.find(({ error }) => error.some(matches));
+/** Returns the first rule for the type or code of a failure. Undefined if there is none. */
+export function ruleFor({ rules }: RetryPolicy, { type, code }: FailureKind): RetryRule | undefined {
+  return rules?.find(({ error }) => error.some((kind) => kind === type || kind === code));
+}
+
+/** Returns the part of a policy that applies to a failure: that of its rule, and of the policy where the rule has no value. */
+export function policyFor(policy: RetryPolicy, failure: FailureKind): AppliedPolicy {
+  const rule = ruleFor(policy, failure);
   return {
     retryable: rule?.retryable ?? null,
     maxAttempts: rule?.maxAttempts ?? policy.maxAttempts,
