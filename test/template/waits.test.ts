@@ -62,6 +62,7 @@ const KINDS: Row[] = [
       'name: d, type: signal, signal: {names: [paid, refused, ▸paid], schemas: {paid: {}, ▸refusd: {}}}',
       'name: e, type: signal, signal: {names: ▸[]}',
       'name: f, type: signal, signal: {names: ▸[refused, paid]}',
+      'name: g, type: signal, signal: {names: [new1, new2]}, sensitive: [payload.card, ▸card.number]',
     ),
     [
       'error: `signal.name` of step `a` is missing; add `name: …`',
@@ -73,6 +74,7 @@ const KINDS: Row[] = [
       'error: `refusd` in `schemas` of `d` is not one of its `names`; did you mean `refused`?',
       'error: `signal.names` of step `e` has 0 entries, but must have at least 1',
       'error: steps `d` and `f` wait for signal `paid` with different `schema`; use the same value in both, or different signal names',
+      'error: `card.number` hides nothing, because the result of `g` is { name, payload }; write `payload.card.number`',
     ],
   ],
   [

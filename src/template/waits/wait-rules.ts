@@ -204,7 +204,7 @@ function signalNameRules({ name, path, fields }: StepSketch, data: unknown): Fin
     }
     return findings;
   }
-  return severalRules(name, signal, at);
+  return [...severalRules(name, signal, at), ...hiddenRules(name, fields.sensitive, [...path, 'sensitive'])];
 }
 
 /** Checks a step that waits for the first of several signals. */
@@ -329,6 +329,15 @@ function sharedSignalRules(steps: readonly StepSketch[]): Finding[] {
         return [error('signal_differs', message, [...path, 'signal', given(signal, key) ? key : at])];
       });
     });
+  });
+}
+
+/** A sensitive path must begin in the result `{ name, payload }`, or it would hide nothing. */
+function hiddenRules(step: string, paths: unknown, at: Path): Finding[] {
+  return (Array.isArray(paths) ? paths : []).flatMap((one: unknown, index) => {
+    if (typeof one !== 'string' || /^(name|payload|\*)(\.|$)/.test(one)) return [];
+    const message = `\`${one}\` hides nothing, because the result of \`${step}\` is { name, payload }; write \`payload.${one}\``;
+    return [error('sensitive_unknown', message, [...at, index])];
   });
 }
 
