@@ -1,3 +1,5 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { buildWebIfStale } from '../../scripts/build-web.mjs';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import type { Tasker } from '../../src/app/tasker.ts';
@@ -11,7 +13,7 @@ import { restApp } from '../../src/rest/rest-app.ts';
 import { type Listening, listen } from '../../src/server/listen.ts';
 import { freshDatabase, type Sql } from '../support/database.ts';
 import { template } from '../support/setup.ts';
-import { patient } from './served-page.ts';
+import { patient, startBrowser, watchedPage } from './served-page.ts';
 
 /** A script that runs only in a page that reads the text as markup. */
 export const MARKUP = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
@@ -125,4 +127,40 @@ export async function openShop(environment = 'test', worker = 'shop-worker'): Pr
       await drop();
     },
   };
+}
+
+/** A served shop, with the page of a test. */
+export interface ShopPage {
+  shop: Shop;
+  browser: Browser;
+  url: string;
+  page: Page;
+  /** The problems of the page. */
+  problems: string[];
+}
+
+/** Opens and serves a shop for the tests of a suite, and a page for each of them. `use` receives both before each test. */
+export function eachShopPage(
+  use: (now: ShopPage) => void,
+  { open = openShop, security }: { open?: () => Promise<Shop>; security?: SecuritySettings } = {},
+): void {
+  let shop: Shop;
+  let browser: Browser;
+  let url: string;
+  let page: Page;
+  beforeAll(async () => {
+    shop = await open();
+    ({ url } = await shop.serve(security));
+    browser = await startBrowser();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await shop?.close();
+  });
+  beforeEach(async () => {
+    const watched = await watchedPage(browser, url);
+    ({ page } = watched);
+    use({ shop, browser, url, ...watched });
+  });
+  afterEach(() => page.context().close());
 }

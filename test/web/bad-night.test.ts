@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { LOCAL_SECURITY } from '../../src/rest/auth/settings.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
@@ -8,8 +8,8 @@ import { listen } from '../../src/server/listen.ts';
 import { Provider } from '../rest/auth/provider.ts';
 import { template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
-import { openShop, type Shop } from './acting-shop.ts';
-import { checkAccess, PATHS, patient, startBrowser, watchedPage } from './served-page.ts';
+import { eachShopPage, type Shop } from './acting-shop.ts';
+import { checkAccess, PATHS, patient, watchedPage } from './served-page.ts';
 
 // A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
@@ -20,19 +20,9 @@ describeWith('chromium', 'the web page on a bad night', () => {
   let page: Page;
   let problems: string[];
   let url: string;
-  beforeAll(async () => {
-    shop = await openShop();
-    url = (await shop.serve()).url;
-    browser = await startBrowser();
+  eachShopPage((now) => {
+    ({ shop, browser, url, page, problems } = now);
   });
-  afterAll(async () => {
-    await browser?.close();
-    await shop?.close();
-  });
-  beforeEach(async () => {
-    ({ page, problems } = await watchedPage(browser, url));
-  });
-  afterEach(() => page.context().close());
 
   const open = async (path: string, heading: string) => {
     await page.goto(`${url}/${path}`);

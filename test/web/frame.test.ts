@@ -1,39 +1,31 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import type { Page } from 'playwright-core';
+import { expect, it, vi } from 'vitest';
 import { revokeKey } from '../../src/engine/credentials/api-keys.ts';
 import { LOCAL_SECURITY } from '../../src/rest/auth/settings.ts';
 import { template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
-import { openShop, type Shop } from './acting-shop.ts';
-import { checkAccess, startBrowser, watchedPage } from './served-page.ts';
+import { eachShopPage, openShop, type Shop } from './acting-shop.ts';
+import { checkAccess } from './served-page.ts';
 
 // A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
 
 const ODD = 'a/b?c#d';
+/** A key exists later, so that a server would require a credential. */
+const NO_CREDENTIAL = { ...LOCAL_SECURITY.auth, required: 'never' as const };
 const WORKER = 'shop/worker?1#a';
 
 describeWith('chromium', 'the frame of the web page', () => {
   let shop: Shop;
-  let browser: Browser;
   let page: Page;
   let problems: string[];
   let url: string;
-  beforeAll(async () => {
-    shop = await openShop('production', WORKER);
-    // A key exists later, so that a server would require a credential.
-    const auth = { ...LOCAL_SECURITY.auth, required: 'never' as const };
-    url = (await shop.serve({ ...LOCAL_SECURITY, auth })).url;
-    browser = await startBrowser();
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await shop?.close();
-  });
-  beforeEach(async () => {
-    ({ page, problems } = await watchedPage(browser, url));
-  });
-  afterEach(() => page.context().close());
+  eachShopPage(
+    (now) => {
+      ({ shop, url, page, problems } = now);
+    },
+    { open: () => openShop('production', WORKER), security: { ...LOCAL_SECURITY, auth: NO_CREDENTIAL } },
+  );
 
   const open = async (path: string, heading: string) => {
     await page.goto(`${url}/${path}`);

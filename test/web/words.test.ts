@@ -1,32 +1,21 @@
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
+import type { Page } from 'playwright-core';
+import { expect, it, vi } from 'vitest';
 import { template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
-import { openShop, type Shop } from './acting-shop.ts';
-import { checkAccess, startBrowser, watchedPage } from './served-page.ts';
+import { eachShopPage, type Shop } from './acting-shop.ts';
+import { checkAccess } from './served-page.ts';
 
 // A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
 
 describeWith('chromium', 'the words of the web page', () => {
   let shop: Shop;
-  let browser: Browser;
   let page: Page;
   let problems: string[];
   let url: string;
-  beforeAll(async () => {
-    shop = await openShop();
-    ({ url } = await shop.serve());
-    browser = await startBrowser();
+  eachShopPage((now) => {
+    ({ shop, url, page, problems } = now);
   });
-  afterAll(async () => {
-    await browser?.close();
-    await shop?.close();
-  });
-  beforeEach(async () => {
-    ({ page, problems } = await watchedPage(browser, url));
-  });
-  afterEach(() => page.context().close());
 
   const open = async (name: string, reached: string) => {
     const { taskUuid } = await shop.tasker.createTask({ namespace: 'test', name, context: {} });
