@@ -185,13 +185,13 @@ async function batchesIn(
 async function createRoutes(
   { tx, templates }: { tx: Db; templates: TemplateStore },
   { taskUuid, templateId, steps }: RoutedTask,
-  { changes, stopped, handled }: Consequences,
+  { changes, stopped, ...found }: Consequences,
 ): Promise<boolean> {
   const { graph } = templates.get(templateId);
   const changed = new Map(changes.map(({ idx, state }) => [idx, state]));
   for (const idx of stopped) changed.set(idx, 'skipped');
   const decided = steps.map((step) => ({ ...step, state: changed.get(step.idx) ?? step.state }));
-  const wanted = routesToCreate(graph, decided, { handled });
+  const wanted = routesToCreate(graph, decided, found);
   if (wanted.length === 0) return false;
   const existing = new Set(steps.map(({ idx }) => templateIndex(idx)));
   const born = bornSteps(graph, wanted, existing);

@@ -87,6 +87,8 @@ export interface Consequences {
   changes: { idx: number; state: 'skipped' | 'enqueued' | 'pending'; remaining: number }[];
   /** Open steps that nothing needs any more, because a step after them took the result of another. */
   stopped: number[];
+  /** The template steps of these, and the others that the join does not need, whatever their state. */
+  needless: ReadonlySet<number>;
   /** Failed steps whose failure is handled. */
   handled: Set<number>;
   /** Failed steps whose failure is not handled any more, because a route after them has failed. */
@@ -122,7 +124,8 @@ export function consequencesOf(
 ): Consequences {
   const { stopped, needless, steps } = withoutLosers(graph, stored);
   const made = byTemplateStep(steps);
-  const begun = stepsBeforeBegun(graph, made);
+  const hasSkipped = steps.some(({ state }) => state === 'skipped');
+  const begun = hasSkipped ? stepsBeforeBegun(graph, made) : new Set<number>();
   const isTolerated = (idx: number) =>
     isWorkerIndex(idx) && batches.get(templateIndex(idx))?.failureStrategy !== 'fail_fast';
   const routesOf = (idx: number) =>
@@ -130,6 +133,7 @@ export function consequencesOf(
   const found: Consequences = {
     changes: [],
     stopped,
+    needless,
     handled: new Set(),
     routeFailed: new Set(),
     open: 0,
@@ -313,10 +317,9 @@ function changeOf(
 export function routesToCreate(
   graph: RouteGraph,
   steps: readonly StepNow[],
-  { handled }: Pick<Consequences, 'handled'>,
+  { handled, needless }: Pick<Consequences, 'handled' | 'needless'>,
 ): number[] {
   const states = new Map(steps.map(({ idx, state }) => [templateIndex(idx), state]));
-  const { needless } = withoutLosers(graph, steps);
   const wanted = new Set<number>();
   for (const [idx, state] of states) {
     const type = graph.types[idx];

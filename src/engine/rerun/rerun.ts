@@ -182,13 +182,7 @@ export async function reopenLocked(tx: Db, engine: Expanding, taskUuid: string):
   if (unreadable) throw unreadable;
   const { templates } = engine;
   const covering = await coveringOf({ tx, templates, taskUuid, snapshot: templates.get(task.templateId), steps });
-  const covered: Covered = {
-    again: new Set(),
-    removed: new Set(),
-    returned: new Set(),
-    handled: new Set(),
-    batches: [],
-  };
+  const covered = nothingCovered();
   for (const step of covering.steps) returnCancelled(step, covered);
   const { status } = await restart(covering, task, covered);
   return { status, steps: steps.flatMap(({ idx, name }) => (covered.returned.has(idx) ? [name] : [])) };
@@ -275,6 +269,10 @@ interface Covered {
   batches: number[];
 }
 
+function nothingCovered(): Covered {
+  return { again: new Set(), removed: new Set(), returned: new Set(), handled: new Set(), batches: [] };
+}
+
 function returnCancelled({ idx, endedWithTask, handled }: CoveringStep, covered: Covered): void {
   if (endedWithTask) covered[handled ? 'handled' : 'returned'].add(idx);
 }
@@ -291,13 +289,7 @@ async function coveredSteps(covering: Covering, begin: Beginning): Promise<Cover
     return expansion?.kind === 'branches' ? expansion.steps : [];
   };
   const plan = planRerun(graph, { from: begin.templateIdx, existing, namedBy });
-  const covered: Covered = {
-    again: new Set(),
-    removed: new Set(),
-    returned: new Set(),
-    handled: new Set(),
-    batches: [],
-  };
+  const covered = nothingCovered();
   for (const step of steps) {
     const { idx } = step;
     const templateIdx = templateIndex(idx);
