@@ -13,6 +13,7 @@ import {
   stopSteps,
 } from '../store/decide.ts';
 import { addRoutes } from '../store/expand-tasks.ts';
+import { makerResults } from '../store/rerun.ts';
 import { failTasks } from '../store/stale-tasks.ts';
 import type { TemplateStore } from './template-store.ts';
 
@@ -187,11 +188,17 @@ async function createRoutes(
   { taskUuid, templateId, steps }: RoutedTask,
   { changes, stopped, ...found }: Consequences,
 ): Promise<boolean> {
-  const { graph } = templates.get(templateId);
+  const { graph, expansionOf } = templates.get(templateId);
   const changed = new Map(changes.map(({ idx, state }) => [idx, state]));
   for (const idx of stopped) changed.set(idx, 'skipped');
   const decided = steps.map((step) => ({ ...step, state: changed.get(step.idx) ?? step.state }));
-  const wanted = routesToCreate(graph, decided, found);
+  const routes = routesToCreate(graph, decided, found);
+  if (routes.size === 0) return false;
+  for (const [idx, result] of await makerResults(tx, taskUuid, [...routes.keys()])) {
+    const expansion = expansionOf(idx, JSON.parse(result));
+    if (expansion?.kind === 'branches' && expansion.steps.length > 0) routes.delete(idx);
+  }
+  const wanted = [...new Set([...routes.values()].flat())];
   if (wanted.length === 0) return false;
   const existing = new Set(steps.map(({ idx }) => templateIndex(idx)));
   const born = bornSteps(graph, wanted, existing);

@@ -311,36 +311,33 @@ function changeOf(
 }
 
 /**
- * Returns the steps to create because a decision or an analyzer ended without creating any: those below it that run after
- * other ends than success.
+ * Returns the steps to create below each decision and analyzer that has ended, if it created none: those that run after
+ * other ends than success. Whether a complete decision created some is in its result.
  */
 export function routesToCreate(
   graph: RouteGraph,
   steps: readonly StepNow[],
   { handled, needless }: Pick<Consequences, 'handled' | 'needless'>,
-): number[] {
+): Map<number, readonly number[]> {
   const states = new Map(steps.map(({ idx, state }) => [templateIndex(idx), state]));
-  const wanted = new Set<number>();
+  const found = new Map<number, readonly number[]>();
   for (const [idx, state] of states) {
     const type = graph.types[idx];
     if ((type !== 'decision' && type !== 'batchable') || needless.has(idx)) continue;
-    const isOver = state === 'error' || COMPLETED.has(state) || state === 'skipped';
-    if (!isOver) continue;
-    const below = belowOf(graph, idx);
-    // A decision that chose a branch, and an analyzer that made a batch, have created what follows.
-    const hasChosen = [...below].some(
-      (child) => graph.makers[child]!.has(idx) && !graph.initial[child] && states.has(child),
-    );
-    if (COMPLETED.has(state) && hasChosen) continue;
+    const isComplete = COMPLETED.has(state);
+    if (!isComplete && state !== 'error' && state !== 'skipped') continue;
+    const hasBatch = graph.children[idx]!.some((child) => graph.types[child] === 'batch_worker' && states.has(child));
+    if (isComplete && hasBatch) continue;
     // While its failure blocks, an operator can still let it decide.
     const isFinal = state !== 'error' || handled.has(idx);
-    for (const step of below) {
+    const isWanted = (step: number) => {
       const runIf = graph.runIf[step]!;
-      const isWanted = handlesFailures(runIf) || (isFinal && runIf === 'not_failed');
-      if (!states.has(step) && isWanted) wanted.add(step);
-    }
+      return !states.has(step) && (handlesFailures(runIf) || (isFinal && runIf === 'not_failed'));
+    };
+    const wanted = [...belowOf(graph, idx)].filter(isWanted);
+    if (wanted.length > 0) found.set(idx, wanted);
   }
-  return graph.order.filter((step) => wanted.has(step));
+  return found;
 }
 
 function belowOf(graph: RouteGraph, idx: number): Set<number> {

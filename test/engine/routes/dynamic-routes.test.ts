@@ -90,6 +90,35 @@ describe('routes below a decision', () => {
     expect(status).toBe('complete');
   });
 
+  it('are created although a step below the decision exists already because of a batch', async () => {
+    let decideNow = () => {};
+    const asked = new Promise<void>((resolve) => {
+      decideNow = resolve;
+    });
+    const late = defineHandler('late', {}, async () => {
+      await asked;
+      return { decision_point_outcome: { type: 'no_branches' } };
+    });
+    const list = {
+      first: { handler: 'ok' },
+      choice: { handler: 'late', type: 'decision', dependencies: ['first'] },
+      a: { handler: 'ok', dependencies: ['choice'] },
+      extra: { handler: 'ok', dependencies: ['a'], run_if: 'not_failed' },
+      split: { handler: 'split', type: 'batchable' },
+      rows: { ...workers(['split'], { failure_strategy: 'fail_fast' }), handler: 'row' },
+      clean: { handler: 'ok', dependencies: ['a', 'rows'], run_if: 'ended' },
+    };
+    const { tasker, demo } = await shared.setup(list as never, { handlers: [ok, late, split, row] });
+    const { taskUuid } = await tasker.createTask({ ...demo, context: { bad: [] } });
+    const names = async () => (await tasker.getSteps(taskUuid)).map(({ name }) => name);
+    await expect.poll(names, { timeout: 20_000 }).toContain('clean');
+    decideNow();
+    expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+    const extra = (await tasker.getSteps(taskUuid)).find(({ name }) => name === 'extra');
+    expect(extra).toMatchObject({ currentState: 'complete' });
+    await invariants(shared.sql);
+  });
+
   it('are created and decided if the decision is skipped', async () => {
     const skipped = { ...steps, first: { handler: 'ok', when: 'false' } };
     const { status, states } = await run(skipped, { choose: ['a'] });
