@@ -4,7 +4,7 @@ import { z } from 'zod';
 /** A workflow: its steps, their order, and the function that does the work of each. */
 export const hello = workflow('demo/hello@1.0.0', {
   description: 'Look a person up, greet them, and say so in two places',
-  // The same input twice is two tasks. Without this line, it is one.
+  // Two requests with the same input create two tasks. Without this line, they create one.
   identity_strategy: 'always_unique',
   input: z.object({
     name: z
@@ -23,7 +23,7 @@ export const hello = workflow('demo/hello@1.0.0', {
     run: async ({ steps }) => greet(steps.look_up),
   })
   .step('post_to_chat', { after: ['look_up'], run: async ({ steps }) => greet(steps.look_up) })
-  // A function that throws is called again. Throw a PermanentError if that would not help.
+  // A step whose function throws is retried. Throw a PermanentError if a retry would not help.
   .step('report', {
     after: ['send_mail', 'post_to_chat'],
     run: async ({ steps }) => ({ said: [steps.send_mail.text, steps.post_to_chat.text] }),

@@ -7,7 +7,7 @@ import { abilityOf, covers } from '../model/announced.ts';
 import { durationText } from '../model/duration.ts';
 import { stepUuid } from '../model/ids.ts';
 import { type FailureKind, policyFor, ruleFor } from '../model/retry-rules.ts';
-import { handlesFailures, neededNoMore } from '../model/routes.ts';
+import { handlesFailures, noLongerNeeded } from '../model/routes.ts';
 import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts';
 import { missingHandlers } from '../store/missing-handlers.ts';
 import type { StepTemplate } from '../template/task-template.ts';
@@ -63,7 +63,7 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
   const reason = task.status === 'error' ? await reasonOfEnd(engine, taskUuid) : null;
   const liveWorkers = workers.filter((worker) => worker.living && worker.namespaces.includes(task.namespace));
   const made = stepsByTemplate(steps);
-  const needless = neededNoMore(graph, steps);
+  const needless = noLongerNeeded(graph, steps);
   const facts = graph.names.map((_, idx): StepFacts => {
     const step = template.steps[idx]!;
     const { callable, resolver } = step.handler;
@@ -288,9 +288,10 @@ function reasonOf(step: Step, facts: StepFacts): string {
 
 function waitForFirst(open: readonly Step[], stuck: readonly Step[]): string {
   const [names, failed] = [list(open.map(nameOf)), list(stuck.map(nameOf))];
-  if (stuck.length === 0) return open.length === 1 ? `waits for ${names}` : `waits for the first of ${names}`;
-  if (stuck.length < open.length) return `waits for the first of ${names}; ${failed} failed`;
-  return `waits for the first of ${names}; ${failed} failed, so it cannot run until an operator acts`;
+  const waits = open.length === 1 ? `waits for ${names}` : `waits for the first of ${names}`;
+  if (stuck.length === 0) return waits;
+  const end = stuck.length < open.length ? '' : ', so it cannot run until an operator acts';
+  return `${waits}; ${failed} failed${end}`;
 }
 
 /** Returns the number of an attempt, and the number that the policy allows: for its failure, if it failed. */
@@ -319,7 +320,7 @@ function timeText({ retry }: StepTemplate): string {
 function endText(step: Step, { retry }: StepTemplate): string {
   const failure = failureOf(step);
   const rule = ruleFor(retry, failure);
-  if (rule?.retryable === false) return ` (not retried, by the rule for ${list(rule.error)})`;
+  if (rule?.retryable === false) return ` (not retried, because of the rule for ${list(rule.error)})`;
   const { maxAttempts } = policyFor(retry, failure);
   const timed = retry.forMs !== null && step.results?.error?.retryable === true && step.attempts < maxAttempts;
   return timed

@@ -34,7 +34,7 @@ export async function runWorkflow<Input, Output>(
   const { task_uuid: uuid } = await create({ ...request, ...workflow.request(input) }, { signal });
   const { status, output, output_error: reason } = await wait(uuid, { signal, timeoutMs, outageMs });
   if (status !== 'complete' && status !== 'resolved_manually') {
-    throw failed(`task ${uuid} is ${status}; \`tasker task why ${uuid}\` shows why`, status);
+    throw failed(`task ${uuid} is in ${status}; \`tasker task why ${uuid}\` shows why`, status);
   }
   if (reason !== undefined) throw failed(`task ${uuid} is complete, but has no output: ${reason}`, status);
   return output as Output;

@@ -46,8 +46,8 @@ export async function decideLocked(
   if (taskUuids.length === 0) return { tasks: [], queued: 0 };
   const found = await readDecided({ tx, templates }, taskUuids);
   if (found.length === 0) return { tasks: [], queued: 0 };
-  const losers = found.flatMap(({ taskUuid, stopped }) => stopped.map((idx) => ({ taskUuid, idx })));
-  const interrupted = new Set(losers.length > 0 ? await stopSteps(tx, losers) : []);
+  const feeders = found.flatMap(({ taskUuid, stopped }) => stopped.map((idx) => ({ taskUuid, idx })));
+  const interrupted = new Set(feeders.length > 0 ? await stopSteps(tx, feeders) : []);
   const changes = found.flatMap(({ taskUuid, changes }) => changes.map((change) => ({ taskUuid, ...change })));
   if (changes.length > 0) await decideSteps(tx, changes);
   let queued = changes.filter(({ state }) => state === 'enqueued').length;
@@ -58,7 +58,7 @@ export async function decideLocked(
       return { taskUuid, open, blocking, ready };
     }),
   );
-  const ofBatches = [...changes, ...losers].filter(({ idx }) => isWorkerIndex(idx));
+  const ofBatches = [...changes, ...feeders].filter(({ idx }) => isWorkerIndex(idx));
   const withBatches = [...new Set(ofBatches.map(({ taskUuid }) => taskUuid))];
   if (withBatches.length > 0) {
     await recountBatches(tx, withBatches);
@@ -99,7 +99,7 @@ async function withEnds(
   });
 }
 
-/** The failures of a task after which a step runs instead of the failed one. */
+/** The failures of a task that are handled, or whose route has failed. */
 export type Failures = Pick<Consequences, 'handled' | 'routeFailed'>;
 
 const NONE: Failures = { handled: new Set(), routeFailed: new Set() };

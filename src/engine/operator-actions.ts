@@ -253,8 +253,8 @@ export async function settleLocked(
 }
 
 /**
- * Rejects an action on a step whose failure is handled, because other steps have run in its place. If such a step has
- * failed, the failed step can be finished by hand, but not be run on its own.
+ * Rejects an action on a step whose failure is handled, because other steps have run in its place. If its route has
+ * failed, the step can be resolved or completed, but not reset or retried.
  */
 async function refuseHandled(
   tx: Db,
@@ -264,12 +264,10 @@ async function refuseHandled(
   const runsAgain = action === 'reset' || action === 'retry';
   if (!handled.has(idx) && !(runsAgain && routeFailed.has(idx))) return;
   const name = (await getStep(tx, taskUuid, idx))?.name;
-  const why = handled.has(idx)
-    ? 'its failure is handled by a step after it'
-    : 'a route after its failure has run and failed';
+  const why = handled.has(idx) ? 'its failure is handled by a step after it' : 'a route after it has failed';
   throw new TaskerError(
     'illegal_transition',
-    `step ${name} of task ${taskUuid} cannot be ${past(action)}: ${why}; run it and the steps after it again with \`tasker task rerun ${taskUuid} --from ${name}\``,
+    `step ${name} of task ${taskUuid} cannot be ${past(action)}: ${why}; rerun the step and everything after it with \`tasker task rerun ${taskUuid} --from ${name}\``,
   );
 }
 

@@ -80,7 +80,8 @@ function inWords(code: string, summary: string): string {
   if (summary === 'has() invalid argument') {
     return "has takes a name and keys, such as has(context.key); for other keys, write 'the key' in context";
   }
-  return summary.charAt(0).toLowerCase() + summary.slice(1);
+  const plain = summary.charAt(0).toLowerCase() + summary.slice(1);
+  return plain === 'unexpected character: =' ? `${plain}; compare with ==` : plain;
 }
 
 /** The messages about operands of a wrong type. */

@@ -9,7 +9,7 @@ export type RunIf = (typeof RUN_IF)[number];
 export const JOIN = ['all', 'any'] as const;
 export type JoinMode = (typeof JOIN)[number];
 
-/** The end of the steps that nothing needs once a `join: any` has started. */
+/** The fate of the steps that nothing needs once a `join: any` has started. */
 export const OTHERS = ['stop', 'continue'] as const;
 export type OthersMode = (typeof OTHERS)[number];
 
@@ -122,7 +122,7 @@ export function consequencesOf(
   stored: readonly StepNow[],
   batches: ReadonlyMap<number, BatchNow>,
 ): Consequences {
-  const { stopped, needless, steps } = withoutLosers(graph, stored);
+  const { stopped, needless, steps } = withoutNeedless(graph, stored);
   const made = byTemplateStep(steps);
   const hasSkipped = steps.some(({ state }) => state === 'skipped');
   const begun = hasSkipped ? stepsBeforeBegun(graph, made) : new Set<number>();
@@ -145,7 +145,7 @@ export function consequencesOf(
     if (!own) continue;
     const isUndecided = own.some(({ state }) => state === 'pending' || state === 'skipped');
     const verdict = isUndecided ? verdictOf(graph, idx, { endings, made }) : undefined;
-    // A route that came back would handle the failure again that blocks because the route was skipped.
+    // Otherwise, the route would again handle the failure that blocks because the route was skipped.
     const gaveUp = handlesFailures(graph.runIf[idx]!) && graph.parents[idx]!.some((one) => endings.get(one)?.failed);
     const comesBack = !begun.has(idx) && !needless.has(idx) && !gaveUp;
     const routes = own.some(({ state }) => state === 'error') ? routesOf(idx) : [];
@@ -185,7 +185,7 @@ interface SeenStep {
 }
 
 /** Returns the template steps that nothing needs any more, because a join after them has begun, with that join. */
-export function neededNoMore(
+export function noLongerNeeded(
   { joins, names }: Pick<RouteGraph, 'joins'> & { names: readonly string[] },
   steps: readonly SeenStep[],
 ): ReadonlyMap<number, number> {
@@ -213,7 +213,7 @@ function byTemplateStep(steps: readonly StepNow[]): Made {
  * Returns the template steps that nothing needs, because the join after them has its result, and the steps as they are
  * once the open ones among these are stopped.
  */
-function withoutLosers(graph: RouteGraph, stored: readonly StepNow[]) {
+function withoutNeedless(graph: RouteGraph, stored: readonly StepNow[]) {
   const needless = new Set<number>();
   const ending = new Set<number>();
   if (graph.joins.size === 0) return { stopped: [], needless, steps: stored };
@@ -245,7 +245,7 @@ function awaitedBy({ parents }: RouteGraph, join: number, made: Made): readonly 
 
 /**
  * Returns the template steps with a later step that has begun. They are not decided again, because that step has already
- * taken how they ended.
+ * used their outcomes.
  */
 function stepsBeforeBegun({ order, children, types, initial }: RouteGraph, made: Made): ReadonlySet<number> {
   const found = new Set<number>();
@@ -311,7 +311,7 @@ function changeOf(
 }
 
 /**
- * Returns the steps to create below each decision and analyzer that has ended, if it created none: those that run after
+ * Returns the steps to create below each decision and analyzer that has ended, if it created none: the steps that run after
  * other ends than success. Whether a complete decision created some is in its result.
  */
 export function routesToCreate(

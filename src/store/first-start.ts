@@ -4,8 +4,8 @@ import type { StepKey } from './step-key.ts';
 
 /**
  * The start of the first attempt of a step's current run, from which the time for its attempts (`retry.for`) counts. It
- * is the last attempt with the number 1, because a reset, a rerun, and a start that did not count lead to another one. The
- * calls of a handler in one attempt are one attempt.
+ * is the last attempt with the number 1, because a reset, a rerun, and a start that did not count lead to another attempt with
+ * that number. All calls of a handler in an attempt count from the first call.
  * @param step the alias of a row of `tasker.step` that is running
  */
 export const firstStartOf = (step: string) => `case when ${step}.attempts - ${step}.spared > 1 then coalesce((

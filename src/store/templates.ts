@@ -101,7 +101,7 @@ export interface StoredGraph {
     initial: boolean;
     maxAttempts: number;
     retryable: boolean;
-    /** The attempts after which the loss of a worker is final, if a rule may say otherwise than `maxAttempts`. */
+    /** Number of attempts after which the loss of a worker is final. Null if the policy has no rules: `maxAttempts` applies. */
     lostAttempts: number | null;
     /** Milliseconds from the start of the first attempt in which retries may start. */
     retryMs: number | null;

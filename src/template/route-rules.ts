@@ -47,7 +47,7 @@ function joinRules(step: StepSketch, types: ReadonlyMap<string, string>): Findin
     return [finding('others_unused', message, 'others')];
   }
   if (type === 'deferred_convergence') {
-    const message = `\`join: any\` cannot be on the convergence \`${name}\`, which waits for all branches that are taken; use a step of another type`;
+    const message = `\`join: any\` is not allowed on the convergence \`${name}\`, which waits for all chosen branches; remove it, or use another type of step`;
     return [finding('join_unsupported', message, 'join')];
   }
   const runIf = fields['run_if'];
@@ -57,11 +57,11 @@ function joinRules(step: StepSketch, types: ReadonlyMap<string, string>): Findin
   }
   const batch = dependencies.find((parent) => types.get(parent.name) === 'batch_worker');
   if (batch) {
-    const message = `\`join: any\` of \`${name}\` cannot take the batch_worker step \`${batch.name}\`, which ends as a whole batch; depend on a step after the batch`;
+    const message = `\`${name}\` has \`join: any\`, so it cannot depend on the batch_worker step \`${batch.name}\`; depend on a step after the batch`;
     return [finding('join_unsupported', message, 'join')];
   }
   if (new Set(dependencies.map((parent) => parent.name)).size > 1) return [];
-  const message = `\`join: any\` of \`${name}\` has no effect, because it needs at least two dependencies; add them, or remove it`;
+  const message = `\`join: any\` of \`${name}\` needs at least two dependencies; add one, or remove \`join\``;
   return [finding('join_unused', message, 'join')];
 }
 
@@ -76,7 +76,7 @@ function afterEndRules(
   return dependencies
     .filter((parent) => types.get(parent.name) === 'fail')
     .map(({ name: parent, index }): Finding => {
-      const message = `step \`${name}\` can never run: it needs \`${parent}\` to complete, which ends the task; add \`run_if: not_failed\` to run it if \`${parent}\` is skipped, or remove the dependency`;
+      const message = `step \`${name}\` can never run: \`${parent}\` ends the task when it runs; add \`run_if: not_failed\` to run \`${name}\` if \`${parent}\` is skipped, or remove the dependency`;
       return { severity: 'error', code: 'unreachable_step', message, path: [...path, 'dependencies', index] };
     });
 }

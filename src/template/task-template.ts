@@ -193,7 +193,7 @@ export interface StepTemplate {
   runIf: RunIf | null;
   /** `any`: the step starts when the first of its dependencies completes. Null is `all`: when all have ended. */
   join: JoinMode | null;
-  /** For `join: any`: the end of the other steps that lead only here, once the step starts. Null is `stop`. */
+  /** For `join: any`: what happens to the other steps that lead only to this one. Null is `stop`. */
   others: OthersMode | null;
   /** An expression: if it is false when the step would start, the step is skipped. Null: it always runs. */
   when: string | null;

@@ -227,7 +227,7 @@ export const stepFile = z.strictObject({
   }),
   others: z.enum(OTHERS).nullish().meta({
     description:
-      'For join: any: stop or continue the other steps that lead only to this one, once it starts. Default stop.',
+      'For join: any: whether the other steps that lead only to this one stop or continue, once it starts. Default stop.',
   }),
   when: conditionFile.nullish().meta({
     description: 'An expression. If it is false when the step would start, the step is skipped.',

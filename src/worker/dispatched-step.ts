@@ -263,7 +263,7 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return this.attempt - this.spared;
   }
 
-  /** Milliseconds since its first attempt started, if the template has `retry.for`. Calls of one attempt are one. */
+  /** Milliseconds since its first attempt started, if the template has `retry.for`. Counts from the first call of an attempt. */
   get elapsedMs(): number {
     const { startedAt, firstStartedAt = startedAt, earlierCalls } = this;
     return performance.now() - Math.min(firstStartedAt, earlierCalls?.firstAt ?? startedAt);

@@ -31,7 +31,7 @@ const STEPS: Row[] = [
 `,
     [
       'error: `c` cannot have both `join: any` and `run_if: ended`: it runs when the first of its dependencies completes; remove one of them',
-      'error: `join: any` of `d` has no effect, because it needs at least two dependencies; add them, or remove it',
+      'error: `join: any` of `d` needs at least two dependencies; add one, or remove `join`',
       'error: `others` of `e` has no effect without `join: any`; add it, or remove `others`',
     ],
   ],
@@ -43,7 +43,7 @@ const STEPS: Row[] = [
   - {name: c, handler: h, depends_on: [a], run_if: not_failed}
 `,
     [
-      'error: step `b` can never run: it needs `a` to complete, which ends the task; add `run_if: not_failed` to run it if `a` is skipped, or remove the dependency',
+      'error: step `b` can never run: `a` ends the task when it runs; add `run_if: not_failed` to run `b` if `a` is skipped, or remove the dependency',
     ],
   ],
   [

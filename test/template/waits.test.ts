@@ -68,7 +68,7 @@ const KINDS: Row[] = [
       'error: `signal.name` of step `a` is missing; add `name: …`',
       'error: `signal` of `b` has both `name` and `names`; remove one of them',
       'error: `schema` of `b` is for a single signal; write `schemas: {NAME: …}`',
-      'error: `count` of `b` must be 1, because the first of its signals completes the step; remove it, or write `name`',
+      'error: `count` of `b` must be 1, because the first of its signals completes the step; remove `count`, or use `name` instead of `names`',
       'error: `schemas` of `c` needs `names`; write `schema` for a single signal',
       'warning: `paid` is in `names` of `d` twice; remove one',
       'error: `refusd` in `schemas` of `d` is not one of its `names`; did you mean `refused`?',

@@ -144,7 +144,7 @@ describeWith('chromium', 'the timeline of a task', () => {
     await page.mouse.move(axis.x + axis.width * 0.2, axis.y + 8, { steps: 3 });
     await page.mouse.up();
     await expect.poll(ticks).toEqual(['10 s', '12 s', '14 s', '16 s', '18 s']);
-    await page.getByRole('button', { name: 'Show the whole time' }).click();
+    await page.getByRole('button', { name: 'Show the whole timeline' }).click();
     await expect.poll(ticks).toContain('1 min 15 s');
     expect(problems).toEqual([]);
     await page.unrouteAll({ behavior: 'ignoreErrors' });
@@ -176,20 +176,36 @@ describeWith('chromium', 'the timeline of a task', () => {
   it('a timeline of 1,000 steps scrolls without stutter', async () => {
     const rows = await show(await create('many', 'complete'));
     await expect.poll(() => rows.getByRole('listitem').count()).toBe(MANY);
-    const frames = (await page.evaluate(`new Promise((resolve) => {
-      const times = [];
-      let last = performance.now();
-      const step = (now) => {
-        times.push(now - last);
-        last = now;
-        scrollBy(0, 60);
-        if (times.length < 90) requestAnimationFrame(step);
-        else resolve(times.slice(5).sort((one, other) => one - other));
-      };
-      requestAnimationFrame(step);
-    })`)) as number[];
-    // A frame of an idle page takes 17 ms.
-    expect(frames[Math.floor(frames.length / 2)]).toBeLessThan(34);
+    // An empty page of the same height tells what a frame costs on this machine at this moment.
+    const empty = await page.context().browser()!.newPage();
+    await empty.setContent('<div style="height: 40000px"></div>');
+    const [costs, baselines] = [[] as number[], [] as number[]];
+    for (let round = 0; round < 3; round += 1) {
+      await empty.bringToFront();
+      baselines.push(await medianFrame(empty));
+      await page.bringToFront();
+      costs.push(await medianFrame(page));
+    }
+    await empty.close();
+    expect(Math.min(...costs)).toBeLessThan(2 * Math.max(...baselines));
     expect(problems).toEqual([]);
   });
 });
+
+/** The median time in ms of a frame while `shown` scrolls. */
+async function medianFrame(shown: Page): Promise<number> {
+  const frames = (await shown.evaluate(`new Promise((resolve) => {
+    const times = [];
+    scrollTo(0, 0);
+    let last = performance.now();
+    const step = (now) => {
+      times.push(now - last);
+      last = now;
+      scrollBy(0, 60);
+      if (times.length < 60) requestAnimationFrame(step);
+      else resolve(times.slice(5).sort((one, other) => one - other));
+    };
+    requestAnimationFrame(step);
+  })`)) as number[];
+  return frames[Math.floor(frames.length / 2)]!;
+}

@@ -67,7 +67,7 @@ describe('the rules of a retry policy', () => {
     const { tasker, taskUuid } = await taskOf({ ...NOW, rules }, [limited(), other(), other()]);
     expect(await ended(tasker, taskUuid)).toBe('blocked_by_failures');
     expect(await whyOf(tasker, taskUuid)).toBe(
-      'failed permanently in attempt 2: odd (not retried, by the rule for odd, other); reset, resolve or complete it to continue',
+      'failed permanently in attempt 2: odd (not retried, because of the rule for odd, other); reset, resolve or complete it to continue',
     );
     expect((await tasker.getStep(taskUuid, 'a')).results!.error).toMatchObject({ error_type: 'odd', retryable: false });
   });

@@ -1,5 +1,5 @@
 import { grouped } from '../../model/grouped.ts';
-import { handlesFailures, neededNoMore, stillHandles } from '../../model/routes.ts';
+import { handlesFailures, noLongerNeeded, stillHandles } from '../../model/routes.ts';
 import type { TemplateGraph } from '../../template/template-graph.ts';
 import type { TaskWait } from '../overview/task-waits.ts';
 import type { TaskSnapshot } from '../tasker.ts';
@@ -49,7 +49,7 @@ export function taskTimeline(parts: TimelineParts, now: string) {
   const { task, steps, history, graph } = parts;
   const ends = endsByTemplateStep(parts);
   const routes = routesOf(parts);
-  const needless = neededNoMore(graph, steps);
+  const needless = noLongerNeeded(graph, steps);
   const byStep = grouped(history, (entry) => entry.step);
   const waits = new Map(parts.waits.map((wait) => [wait.step, wait]));
   return {

@@ -286,7 +286,7 @@ export interface WaitOptions {
 export function onlySuccess(task: Task): Task {
   const { taskUuid, status } = task;
   if (status === 'complete' || status === 'resolved_manually') return task;
-  throw new TaskerError('task_failed', `task ${taskUuid} is ${status}; \`tasker task why ${taskUuid}\` shows why`, {
+  throw new TaskerError('task_failed', `task ${taskUuid} is in ${status}; \`tasker task why ${taskUuid}\` shows why`, {
     details: { status },
   });
 }

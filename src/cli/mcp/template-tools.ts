@@ -83,7 +83,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'template_generate',
-    description: 'Returns the YAML of a template.',
+    description: 'Generates the YAML of a template.',
     input: {
       name: z.string(),
       namespace: z.string(),

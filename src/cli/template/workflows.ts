@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { type ExportedWorkflow, workflowsIn } from '../../app/project/exported-workflows.ts';
 import { TaskerError } from '../../errors.ts';
 import { describeUnknown } from '../../model/near-names.ts';
@@ -14,6 +16,15 @@ export function isCodeFile(place: string): boolean {
  * @throws TaskerError `template_not_found` if it exports none, or none with this name; `bad_request` if it exports several
  */
 export async function workflowIn(place: string, wanted?: string): Promise<ExportedWorkflow['workflow']> {
+  if (!isCodeFile(place)) {
+    throw new TaskerError(
+      'bad_request',
+      `${place} is not a TypeScript or JavaScript file; pass the file that exports the workflow`,
+    );
+  }
+  if (!existsSync(path.resolve(here().cwd, place))) {
+    throw new TaskerError('template_not_found', `${place} does not exist; pass the file that exports the workflow`);
+  }
   const workflows = (await workflowsIn([place], here())).map(({ workflow }) => workflow);
   if (workflows.length === 0) {
     throw new TaskerError(

@@ -20,7 +20,7 @@ export interface LiveRows {
   changed: ReadonlySet<string> | undefined;
   /** The tasks with a step that meets the filter. Undefined if the filter has no such condition, or selects steps. */
   withStep: ReadonlySet<string> | undefined;
-  /** The failures after which a step runs instead of the failed one, by task. */
+  /** The handled failures of each task, and those whose route has failed. */
   failures: ReadonlyMap<string, Failures>;
   /** The open dead letters of the tasks, for a redrive or a deletion. */
   deadLetters: ReadonlyMap<string, string>;
@@ -72,7 +72,7 @@ export function judge(
   const unhandled = same.filter(({ row }) => !failures?.handled.has(row!.idx));
   if (unhandled.length === 0) return { skip: 'its failure is handled' };
   const open = unhandled.filter(({ row }) => action === 'step_resolve' || !failures?.routeFailed.has(row!.idx));
-  if (open.length === 0) return { skip: 'a route after its failure has failed: run the task again from it' };
+  if (open.length === 0) return { skip: 'a route after it has failed; rerun the task from this step' };
   return { steps: open.map(({ row }) => row!) };
 }
 

@@ -197,7 +197,7 @@ interface Covering {
   steps: readonly CoveringStep[];
 }
 
-/** A step, with whether it failed, and its failure was handled, before its task ended or until now. */
+/** A step, and whether its failure is handled, or was when its task ended. */
 interface CoveringStep extends RerunStepRow {
   handled: boolean;
 }
@@ -263,7 +263,7 @@ interface Covered {
   again: Set<number>;
   removed: Set<number>;
   returned: Set<number>;
-  /** Steps that were cancelled with the task, and whose failure was handled: they return to this failure. */
+  /** Steps that were cancelled with the task, and whose failure was handled: they return to `error`. */
   handled: Set<number>;
   /** Template steps of the batches that are removed. */
   batches: number[];

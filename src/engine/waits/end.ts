@@ -120,7 +120,7 @@ interface EndedAttempt {
   elapsedMs: number;
 }
 
-/** Returns the milliseconds since the first attempts of steps started, by the index of their wait. 0 if it has no effect. */
+/** Returns the milliseconds since the first attempts of steps started, by the index of their wait. 0 for a step without `retry.for`. */
 async function elapsedOf(
   { templates }: Expanding,
   tx: Db,

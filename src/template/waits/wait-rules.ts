@@ -58,8 +58,8 @@ function handlerRules(step: StepSketch, data: unknown): Finding[] {
   const kind = waitTypeOf(step);
   const findings: Finding[] = [];
   const isKnown = (STEP_TYPES as readonly string[]).includes(type);
-  // If the step has the settings of a wait, probably only its type is misspelt.
-  const mayWait = !isKnown && WAIT_TYPES.some((other) => given(fields, fieldOf(other)));
+  // If the step has the settings of a wait, probably only its type is missing or misspelt.
+  const mayWait = (!isKnown || !given(fields, 'type')) && WAIT_TYPES.some((other) => given(fields, fieldOf(other)));
   if (kind === undefined && !given(fields, 'handler') && !mayWait) {
     const where = phraseOf([...path, 'handler'], data);
     findings.push(error('missing_field', `${where} is missing; add \`handler: {callable: …}\``, [...path, 'handler']));
@@ -214,7 +214,7 @@ function severalRules(step: string, signal: Fields, at: Path): Finding[] {
     schema: given(signal, 'schema') && `\`schema\` of \`${step}\` is for a single signal; write \`schemas: {NAME: …}\``,
     count:
       Number(signal.count ?? 1) > 1 &&
-      `\`count\` of \`${step}\` must be 1, because the first of its signals completes the step; remove it, or write \`name\``,
+      `\`count\` of \`${step}\` must be 1, because the first of its signals completes the step; remove \`count\`, or use \`name\` instead of \`names\``,
   };
   const findings = Object.entries(refused).flatMap(([key, message]) =>
     message ? [atKey(error('signal_names', message, [...at, key]))] : [],

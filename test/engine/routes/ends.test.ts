@@ -205,7 +205,7 @@ describe('operators', () => {
     const by = { actor: 'ada', reason: 'test' };
     for (const act of ['resetStep', 'retryStep'] as const) {
       await expect(tasker[act](taskUuid, 'charge', by)).rejects.toThrow(
-        `a route after its failure has run and failed; run it and the steps after it again with \`tasker task rerun ${taskUuid} --from charge\``,
+        `a route after it has failed; rerun the step and everything after it with \`tasker task rerun ${taskUuid} --from charge\``,
       );
     }
     broken = false;

@@ -65,7 +65,7 @@ function byDagre(names: readonly string[], edges: readonly GraphEdge[], { sizeOf
   return inOrder(names, edges, { places, sizeOf });
 }
 
-/** Returns the places with siblings that have the same parents, children and size in the order of their names. */
+/** Returns the places with siblings that have the same parents, children and size in the order of `names`. */
 function inOrder(
   names: readonly string[],
   edges: readonly GraphEdge[],
@@ -115,7 +115,7 @@ export function chainOf(
 }
 
 /**
- * Each node is in the rank after its last parent, near its parents. Siblings are in the order of their names. Takes
+ * Each node is in the rank after its last parent, near its parents. Siblings are in the order of `names`. Takes
  * milliseconds for 1,000 nodes.
  */
 function layered(names: readonly string[], edges: readonly GraphEdge[], options: Options): Map<string, Place> {

@@ -103,7 +103,7 @@ function Rows({ timeline, rows, selected, onPath, onSelect, onToggle }: RowsProp
       {zoomed && (
         <p className="-mt-4 mb-4 text-sm">
           <Button className="h-7 px-2.5 text-xs" onClick={() => setZoomed(undefined)}>
-            Show the whole time
+            Show the whole timeline
           </Button>
         </p>
       )}
