@@ -145,7 +145,7 @@ describe('a failing step', () => {
       [2, 'failed', 'enqueued'],
       [3, 'failed', 'error'],
     ]);
-    await expect(tasker.waitForTask(taskUuid, { throwOnFailure: true })).rejects.toThrow(/is blocked_by_failures/);
+    await expect(tasker.waitForTask(taskUuid, { throwOnFailure: true })).rejects.toThrow(/is in blocked_by_failures/);
     await invariants(sql);
   });
 

@@ -81,13 +81,21 @@ class Client {
   }
 }
 
-/** Sends a request until the server has time for it, because the process of the test may stall. */
+/**
+ * Sends a request until the server has time for it, because the process of the test may stall. The server may then close an
+ * idle connection at the moment at which `fetch` uses it again.
+ */
 const statusOf = async (send: () => Promise<Response>) =>
   until(
-    async () => (await send()).status,
-    (status) => status !== 503,
+    () => send().then(({ status }) => status, closedWhileIdle),
+    (status) => status !== 503 && status !== 'closed',
     10_000,
   );
+
+function closedWhileIdle(error: Error & { cause?: { code?: string } }): 'closed' {
+  if (error.cause?.code === 'ECONNRESET') return 'closed';
+  throw error;
+}
 
 const COMPLETE = '/v1/completions/complete';
 
