@@ -1,4 +1,4 @@
-// Runs every statement of conditions and routes, for explain.mjs.
+// Runs every statement of conditions, routes and child tasks, for explain.mjs.
 import { createTasker, defineHandler, mustParseTemplate, PermanentError, silentLogger } from 'tasker-core';
 
 const FIELDS = { namespace: 'bench', version: '1.0.0', identity_strategy: 'always_unique' };
@@ -41,7 +41,18 @@ const BRANCHES = [
   { name: 'clean', handler: 'work', depends_on: ['refund', 'part'], run_if: 'ended' },
 ];
 
-/** Runs tasks whose steps fail, are skipped and are handled, with and without dynamic steps. */
+const CHILD = [
+  { name: 'price', handler: 'work' },
+  { name: 'bill', type: 'task', template: 'join', context: { id: 'task.uuid' }, depends_on: ['price'] },
+  { name: 'late', type: 'task', template: 'waiting' },
+];
+const WAITING = [{ name: 'late', type: 'timer', timer: { for: '1h' } }];
+/** Settled children of earlier tasks, as many as a large installation has. */
+const EARLIER = `
+insert into tasker.child_task (child_uuid, parent_uuid, idx, attempt, root_uuid, level, abandoned, settled_at)
+select gen_random_uuid(), p, 0, 1, p, 1, false, now() from (select gen_random_uuid() p from generate_series(1, 300000)) x`;
+
+/** Runs tasks whose steps fail, are skipped, are handled and start child tasks, with and without dynamic steps. */
 export async function everyRoute(url, probe) {
   const handlers = [
     defineHandler('work', {}, async () => ({ ok: true })),
@@ -67,6 +78,8 @@ export async function everyRoute(url, probe) {
     ['routes', ROUTES],
     ['join', JOIN],
     ['branches', BRANCHES],
+    ['child', CHILD],
+    ['waiting', WAITING],
   ].map(([name, steps]) => mustParseTemplate(JSON.stringify({ ...FIELDS, name, steps })));
   const options = { databaseUrl: url, templates, handlers, namespaces: ['bench'], logger: silentLogger };
   // Two workers, so that some results must be loaded.
@@ -78,11 +91,21 @@ export async function everyRoute(url, probe) {
     return tasks.map(({ taskUuid }) => taskUuid);
   };
   await run('routes', 100, { large: false, fails: true });
+  await probe.query(EARLIER);
   await probe.query('analyze');
   for (const fails of [true, false]) {
     await run('routes', 500, { large: !fails, fails });
     await run('join', 200, {});
     for (const chooses of [true, false]) await run('branches', 100, { fails, chooses });
+  }
+  const parents = await taskers[0].createTasks(
+    Array.from({ length: 200 }, () => ({ name: 'child', namespace: 'bench' })),
+  );
+  for (const { taskUuid } of parents) {
+    let family = await taskers[0].getChildTasks(taskUuid);
+    while (family.children.length < 2) family = await taskers[0].getChildTasks(taskUuid);
+    await taskers[0].getChildTasks(family.children[0].taskUuid);
+    await taskers[0].cancelTask(taskUuid);
   }
   const [again] = await run('branches', 1, { fails: true, chooses: true });
   await taskers[1].rerunTask(again, { from: 'route' });

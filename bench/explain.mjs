@@ -50,6 +50,7 @@ const LARGE = new Set([
   'analytics',
   'earlier_end',
   'wait',
+  'child_task',
   'completion_token',
   'signal',
   'signal_inbox',

@@ -568,7 +568,7 @@ create table tasker.wait (
   ended_at    timestamptz,
   ended_by    text,
   primary key (task_uuid, idx),
-  constraint wait_kind check (kind in ('start', 'timer', 'signal', 'approval', 'completion', 'call')),
+  constraint wait_kind check (kind in ('start', 'timer', 'signal', 'approval', 'task', 'completion', 'call')),
   constraint wait_of_start check ((kind = 'start') = (idx = -1)),
   constraint wait_end check (num_nulls(ended_at, ended_by) in (0, 2))
 ) with (fillfactor = 50);
@@ -578,6 +578,25 @@ create index wait_approvals on tasker.wait (since, task_uuid, idx) where kind = 
 -- For overviews of the open waits. `kind is not null` keeps the index away from lookups of one open wait by its key: with
 -- the statistics of an empty table, it would seem as good as the key, and be read as a whole.
 create index wait_open on tasker.wait (kind, since) where ended_at is null and kind is not null;
+
+-- The child tasks that steps have started. `attempt` is the start of the step that waits for the child: a later start has a
+-- child of its own. A row is settled when the end of the child was delivered to its step, or no step waits for it any more.
+create table tasker.child_task (
+  child_uuid  uuid primary key,
+  parent_uuid uuid not null,
+  idx         int not null,
+  attempt     int not null,
+  -- The task without a parent, above all others.
+  root_uuid   uuid not null,
+  level       smallint not null,
+  -- Whether the child continues when its step no longer waits for it.
+  abandoned   boolean not null,
+  settled_at  timestamptz,
+  constraint child_level check (level between 1 and 8)
+);
+create index child_of_step on tasker.child_task (parent_uuid, idx);
+create index child_of_root on tasker.child_task (root_uuid);
+create index child_open on tasker.child_task (child_uuid) where settled_at is null;
 
 -- Tokens by which another system completes a step. Only a hash is stored.
 create table tasker.completion_token (

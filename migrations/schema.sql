@@ -267,6 +267,22 @@ create table tasker.checkpoint (
   constraint checkpoint_pkey PRIMARY KEY (task_uuid, idx)
 ) with (fillfactor=50);
 
+create table tasker.child_task (
+  child_uuid uuid not null,
+  parent_uuid uuid not null,
+  idx integer not null,
+  attempt integer not null,
+  root_uuid uuid not null,
+  level smallint not null,
+  abandoned boolean not null,
+  settled_at timestamp with time zone,
+  constraint child_task_pkey PRIMARY KEY (child_uuid),
+  constraint child_level CHECK (((level >= 1) AND (level <= 8)))
+);
+CREATE INDEX child_of_root ON tasker.child_task USING btree (root_uuid);
+CREATE INDEX child_of_step ON tasker.child_task USING btree (parent_uuid, idx);
+CREATE INDEX child_open ON tasker.child_task USING btree (child_uuid) WHERE (settled_at IS NULL);
+
 create table tasker.completion_token (
   task_uuid uuid not null,
   idx integer not null,
@@ -1008,7 +1024,7 @@ create table tasker.wait (
   ended_by text,
   constraint wait_pkey PRIMARY KEY (task_uuid, idx),
   constraint wait_end CHECK ((num_nulls(ended_at, ended_by) = ANY (ARRAY[0, 2]))),
-  constraint wait_kind CHECK ((kind = ANY (ARRAY['start'::text, 'timer'::text, 'signal'::text, 'approval'::text, 'completion'::text, 'call'::text]))),
+  constraint wait_kind CHECK ((kind = ANY (ARRAY['start'::text, 'timer'::text, 'signal'::text, 'approval'::text, 'task'::text, 'completion'::text, 'call'::text]))),
   constraint wait_of_start CHECK (((kind = 'start'::text) = (idx = '-1'::integer)))
 ) with (fillfactor=50);
 CREATE INDEX wait_approvals ON tasker.wait USING btree (since, task_uuid, idx) WHERE ((kind = 'approval'::text) AND (ended_at IS NULL));

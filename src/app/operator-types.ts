@@ -2,6 +2,7 @@
 
 export type { Activation } from '../engine/activate-template.ts';
 export type { RedriveFilter } from '../engine/bulk/redrives.ts';
+export type { ChildTask, RelatedTask, TaskFamily } from '../engine/child-tasks/family.ts';
 export type { AddOptions as DeadLetterAddOptions, DeadLetterChange } from '../engine/dead-letters/change.ts';
 export type {
   DeadLetter,

@@ -4,6 +4,7 @@ import { LONGEST_TIMER_MS } from '../config/value-forms.ts';
 import type { Activation } from '../engine/activate-template.ts';
 import type { Analytics, AnalyticsOptions } from '../engine/analytics/statistics.ts';
 import { type AuditFilter, type AuditPage, type AuditPageOptions, findActs } from '../engine/audit.ts';
+import type { TaskFamily } from '../engine/child-tasks/family.ts';
 import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
 import type { Engine, RecordAnswer } from '../engine/engine.ts';
 import type { Door, OperatorOptions } from '../engine/operator-actions.ts';
@@ -708,6 +709,19 @@ export class Tasker {
    */
   getCopies(taskUuid: string): Promise<string[]> {
     return this.#engine.copiesOf(taskUuid);
+  }
+
+  /**
+   * Returns the parent task of a task, its child tasks, newest first, at most 100, and how many of them have not ended.
+   * Steps of the type `task` start child tasks.
+   *
+   * @example
+   * const { children } = await tasker.getChildTasks(taskUuid);
+   * for (const { step, status } of children) console.log(step, status);
+   * @throws TaskerError `task_not_found`, `invalid_uuid`
+   */
+  getChildTasks(taskUuid: string): Promise<TaskFamily> {
+    return this.#engine.getChildTasks(taskUuid);
   }
 
   /**

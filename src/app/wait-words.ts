@@ -20,6 +20,8 @@ export function waitedFor({ kind, calls, settings, progress }: StepWait): string
     }
     case 'approval':
       return `the approval "${textOf(settings.title)}"`;
+    case 'task':
+      return `child task ${textOf(settings.task_uuid)} (${textOf(settings.namespace)}/${textOf(settings.name)})`;
     case 'completion':
       return 'its completion by another system';
     case 'call':
@@ -110,6 +112,8 @@ function wayOut({ taskUuid, name }: Step, wait: StepWait, schema: JsonSchema | n
       if (assigneesOf(wait).length > 0) return `${vote} --role ROLE${form}\`, where NAME or ROLE is an assignee`;
       return `${vote}${form}\``;
     }
+    case 'task':
+      return `see its state: \`tasker task why ${textOf(wait.settings.task_uuid)}\``;
     case 'completion':
       return `its token completes it; complete it by hand: \`tasker step complete ${step}\``;
     case 'call':

@@ -3,6 +3,7 @@ import { failuresOf } from '../engine/decide.ts';
 import type { Engine } from '../engine/engine.ts';
 import { FAILING_STEP } from '../engine/record.ts';
 import type { Pause, Step, StepWait, Task } from '../engine/task-view.ts';
+import { isTaskerError } from '../errors.ts';
 import { abilityOf, covers } from '../model/announced.ts';
 import { durationText } from '../model/duration.ts';
 import { stepUuid } from '../model/ids.ts';
@@ -95,7 +96,10 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
       whenReads: () => readsOfCondition({ task, steps, snapshot, step }),
     };
   });
-  const explained = steps.map((step) => explainStep(step, facts[graph.indexOf.get(step.templateStepName)!]!));
+  const children = await childSummaries(engine, task, steps);
+  const explained = steps.map((step) =>
+    explainStep(step, facts[graph.indexOf.get(step.templateStepName)!]!, children.get(step.stepUuid)),
+  );
   const blocking = explained.filter((_, i) => !handled.has(steps[i]!.stepUuid));
   const rerun = task.reruns > 0 ? await rerunOf(engine, task) : '';
   return {
@@ -103,6 +107,32 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
     summary: `${summaryOf(task, task.status === 'blocked_by_failures' ? blocking : explained, reason)}${pauseOf(task)}${staleness(task)}${deadLetterOf(entry)}${rerun}`,
     steps: explained,
   };
+}
+
+/** Maximum number of child tasks that are explained with their parent. */
+const MOST_CHILDREN = 5;
+
+/** Returns why the children that steps wait for are in their states, by the id of the step. */
+async function childSummaries(engine: Engine, parent: Task, steps: readonly Step[]): Promise<Map<string, string>> {
+  const waiting = steps.filter(({ wait }) => wait?.kind === 'task').slice(0, MOST_CHILDREN);
+  const found = await Promise.all(
+    waiting.map(async ({ stepUuid: id, wait }) => {
+      try {
+        return [id, await childSummary(engine, parent, String(wait!.settings.task_uuid))] as const;
+      } catch (error) {
+        // The child may have been deleted.
+        if (isTaskerError(error)) return [id, 'does not exist any more'] as const;
+        throw error;
+      }
+    }),
+  );
+  return new Map(found);
+}
+
+/** A reader of the parent may not be allowed to see the steps of a child in another namespace. */
+async function childSummary(engine: Engine, parent: Task, taskUuid: string): Promise<string> {
+  const { namespace, status } = await engine.getTask(taskUuid);
+  return namespace === parent.namespace ? (await explainTask(engine, taskUuid)).summary : `is ${status}`;
 }
 
 /** Groups the steps of a task by their step in the template. All workers of a batch are in one group. */
@@ -200,12 +230,12 @@ interface StepFacts {
   whenReads: () => string;
 }
 
-function explainStep(step: Step, facts: StepFacts): StepExplanation {
+function explainStep(step: Step, facts: StepFacts, child: string | undefined): StepExplanation {
   return {
     step: step.name,
     templateStepName: step.templateStepName,
     state: step.currentState,
-    why: reasonOf(step, facts),
+    why: `${reasonOf(step, facts)}${child === undefined ? '' : `; the child task ${child}`}`,
     errorType: hasFailed(step) ? (step.results?.error?.error_type ?? null) : null,
     waitsFor: facts.open.map(nameOf),
     until: step.nextRetryAt ?? step.wait?.until ?? null,

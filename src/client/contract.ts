@@ -40,6 +40,7 @@ export const ROUTES = {
     reschedule: { method: 'POST', path: '/v1/tasks/{uuid}/reschedule', takes: true },
     delete: { method: 'POST', path: '/v1/tasks/{uuid}/delete', takes: true },
     runs: { method: 'GET', path: '/v1/tasks/{uuid}/runs' },
+    children: { method: 'GET', path: '/v1/tasks/{uuid}/children' },
   },
   steps: {
     list: { method: 'GET', path: '/v1/tasks/{uuid}/workflow_steps' },
@@ -531,6 +532,12 @@ export interface TasksVerbs {
    * @throws NotFoundError
    */
   runs(task: string, options?: CallOptions): Promise<TaskRuns>;
+
+  /**
+   * Returns the parent task and the child tasks of a task.
+   * @throws NotFoundError
+   */
+  children(task: string, options?: CallOptions): Promise<TaskFamily>;
 }
 
 /** The verbs of `steps` that need no code of their own. */
@@ -3645,7 +3652,7 @@ export interface StepResults {
 }
 
 export interface StepWait {
-  kind: 'timer' | 'signal' | 'approval' | 'completion' | 'call';
+  kind: 'timer' | 'signal' | 'approval' | 'task' | 'completion' | 'call';
   since: string;
   until: string | null;
   due_at: string | null;
@@ -3845,6 +3852,67 @@ export interface TaskExport {
     part: 'results' | 'events' | 'audit' | 'payloads' | 'signals' | 'sensitive';
     why: string;
   }[];
+}
+
+export interface TaskFamily {
+  /** The task that started it. */
+  parent: {
+    task_uuid: string;
+    /** The step of the parent that started the child. */
+    step: string;
+    namespace: string;
+    name: string;
+    version: string;
+    status:
+      | 'pending'
+      | 'initializing'
+      | 'enqueuing_steps'
+      | 'steps_in_process'
+      | 'evaluating_results'
+      | 'waiting_for_dependencies'
+      | 'waiting_for_retry'
+      | 'waiting'
+      | 'blocked_by_failures'
+      | 'complete'
+      | 'error'
+      | 'cancelled'
+      | 'resolved_manually'
+      | (string & {});
+    created_at: string;
+    completed_at: string | null;
+  } | null;
+  /** The task without a parent, above all others. */
+  root_task_uuid: string | null;
+  /** Newest first, at most 100. */
+  children: {
+    task_uuid: string;
+    /** The step of the parent that started the child. */
+    step: string;
+    namespace: string;
+    name: string;
+    version: string;
+    status:
+      | 'pending'
+      | 'initializing'
+      | 'enqueuing_steps'
+      | 'steps_in_process'
+      | 'evaluating_results'
+      | 'waiting_for_dependencies'
+      | 'waiting_for_retry'
+      | 'waiting'
+      | 'blocked_by_failures'
+      | 'complete'
+      | 'error'
+      | 'cancelled'
+      | 'resolved_manually'
+      | (string & {});
+    created_at: string;
+    completed_at: string | null;
+    /** Whether the step waits for the child. */
+    awaited: boolean;
+  }[];
+  /** Number of children that have not ended. */
+  open_children: number;
 }
 
 export interface TaskGraph {
@@ -4256,7 +4324,7 @@ export interface TaskWait {
   /** Null if the task waits for its start. */
   step: string | null;
   step_uuid: string | null;
-  kind: 'start' | 'timer' | 'signal' | 'approval' | 'completion' | 'call';
+  kind: 'start' | 'timer' | 'signal' | 'approval' | 'task' | 'completion' | 'call';
   attempt: number;
   since: string;
   until: string | null;

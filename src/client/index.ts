@@ -95,6 +95,7 @@ export type {
   TargetedSignalRequest,
   TaskCopy,
   TaskExplanation,
+  TaskFamily,
   TaskGraph,
   TaskHistoryEntry,
   TaskListQuery,

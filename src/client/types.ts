@@ -77,6 +77,9 @@ export type DeadLetterRow = contract.DeadLetterRow;
 /** A page of dead letters. */
 export type DeadLetterPage = contract.DeadLetterPage;
 
+/** The parent and the children of a task. */
+export type TaskFamily = contract.TaskFamily;
+
 /** The results that reruns replaced, and the copies of a task. */
 export type TaskRuns = contract.TaskRuns;
 

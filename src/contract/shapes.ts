@@ -179,6 +179,13 @@ const TaskRuns = {
     earlier_runs: { list: { fields: 'step step_uuid rerun ended_by_rerun state last_attempt result completed_at' } },
   },
 } satisfies Shape;
+const TaskFamily = {
+  fields: 'parent root_task_uuid children open_children',
+  parts: {
+    parent: { fields: 'task_uuid step namespace name version status created_at completed_at' },
+    children: { list: { fields: 'task_uuid step namespace name version status created_at completed_at awaited' } },
+  },
+} satisfies Shape;
 const StepResponse = {
   fields:
     'step_uuid task_uuid name created_at updated_at completed_at results current_state dependencies_satisfied retry_eligible ready_for_execution total_parents completed_parents attempts max_attempts last_failure_at next_retry_at last_attempted_at template_step_name handler worker wait rerun event_problems',
@@ -581,6 +588,7 @@ export const SHAPES: Readonly<Record<string, Readonly<Record<string, Shape>>>> =
     reschedule: { fields: 'task_uuid start_at' },
     delete: { fields: 'task_uuid deleted' },
     runs: TaskRuns,
+    children: TaskFamily,
   },
   steps: {
     list: { list: StepResponse },

@@ -135,7 +135,7 @@ export const steps = {
     etag: true,
     mcp: {
       name: 'step_logs',
-      description: "Returns the log lines of a step's handler; usually, only those of failed attempts are kept.",
+      description: "Returns the log lines of a step's handler, usually those of failed attempts.",
       about: { step: '' },
     },
   }),

@@ -5,7 +5,7 @@ import { GET_EXISTING, KeyHeader, OnDuplicate } from './schemas/idempotency-key.
 import { FORMAT, MERMAID } from './schemas/mermaid.ts';
 import { NAMES } from './schemas/names.ts';
 import { ActBody, OPERATOR } from './schemas/operator.ts';
-import { TaskRunsSchema } from './schemas/operators.ts';
+import { TaskFamilySchema, TaskRunsSchema } from './schemas/operators.ts';
 import { TaskPath } from './schemas/paths.ts';
 import { pageFields, pageQuery, queryNumber, time as timeOrAge } from './schemas/query.ts';
 import { taskState } from './schemas/states.ts';
@@ -130,17 +130,17 @@ export const tasks = {
       name: 'task_list',
       description: 'Finds tasks, newest first.',
       about: {
-        template_version: 'A version, or a range such as >=1.2.0 <2.0.0.',
+        template_version: 'A version, or a range such as 1.x.',
         name: 'The template.',
         key: 'The idempotency key.',
-        step: 'Then the conditions below apply to this step.',
-        state: 'One or several, separated by commas.',
+        step: 'The conditions below are for it.',
+        state: 'Or several with commas.',
         tag: '',
         created_after: 'ISO 8601, or an age: 15m, 2h, 7d.',
         created_before: '',
         ended_after: '',
         error: 'A part of the message.',
-        worker: 'The worker that runs the step, or ran it last.',
+        worker: 'The worker that ran it last.',
       },
       without: [...RARE_CONDITIONS, 'page', 'per_page', 'status', 'sort', 'order'],
     },
@@ -506,6 +506,16 @@ export const tasks = {
     summary: 'Returns the results that reruns replaced, and the copies of a task',
     takes: { path: TaskPath },
     gives: TaskRunsSchema,
+    errors: [404],
+  }),
+  children: verb({
+    method: 'get',
+    path: '/v1/tasks/{uuid}/children',
+    on: 'task',
+    permission: 'tasks:read',
+    summary: 'Returns the parent task and the child tasks of a task',
+    takes: { path: TaskPath },
+    gives: TaskFamilySchema,
     errors: [404],
   }),
 };

@@ -175,7 +175,7 @@ export const templates = {
     mcp: {
       name: 'template_activate',
       description:
-        'Makes a version of a template the active version, which tasks without a version are created from. The version latest is the highest registered version. Running tasks keep their version.',
+        'Makes a version the active one, which tasks without a version are created from. latest is the highest version. Running tasks keep theirs.',
       does: 'make {namespace}/{name}@{version} the active version',
       preview: '/v1/templates?namespace={namespace}',
     },

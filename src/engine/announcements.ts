@@ -43,6 +43,8 @@ interface Parts {
   count: EngineCounts;
   search: SearchProjector;
   analytics: AttemptCounter;
+  /** Called with the tasks that have ended, or that an operator acted on. */
+  changed(taskUuids: readonly string[]): void;
 }
 
 /** Announces changes that are committed, to all processes and to the tables that are written in the background. */
@@ -56,6 +58,7 @@ export class Announcements {
   /** Announces the effects of actions on tasks to all processes. Call it after the actions have committed. */
   async acts({ tasks, ended = {}, taken = [], queued = false }: ActEffects): Promise<void> {
     for (const taskUuid of tasks) this.#parts.search.writeSoon(taskUuid);
+    this.#parts.changed(tasks);
     this.#parts.analytics.noticed();
     for (const [state, ids] of Object.entries(ended)) {
       if (state === 'cancelled' || state === 'resolved_manually') this.#parts.count.ended(state, ids.length);
@@ -106,8 +109,9 @@ export class Announcements {
     await this.tell(CHANNEL_SCHEDULES, ['']);
   }
 
-  /** Notifies the processes that wait for these tasks. */
+  /** Notifies the processes that wait for these tasks, and the steps whose children they are. */
   async ended(taskUuids: readonly string[]): Promise<void> {
+    this.#parts.changed(taskUuids);
     const payloads: string[] = [];
     for (let i = 0; i < taskUuids.length; i += IDS_IN_A_PAYLOAD) {
       payloads.push(taskUuids.slice(i, i + IDS_IN_A_PAYLOAD).join(','));

@@ -591,6 +591,19 @@ export async function insertPortions(
   return created;
 }
 
+/**
+ * Inserts prepared tasks whose identity no other task has, in an open transaction. They start at once.
+ */
+export async function insertPrepared(
+  tx: Db,
+  prepared: readonly { task: PreparedTask; snapshot: Snapshot }[],
+): Promise<void> {
+  const watched = prepared.flatMap(({ task: { taskUuid }, snapshot: { limits } }) =>
+    limits ? [{ taskUuid, minutes: earliestMinutes(limits) }] : [],
+  );
+  await insertPortions(tx, portionsOf(prepared.map(({ task }) => task)), watched);
+}
+
 async function insertNow(
   tx: Db,
   tasks: readonly NewActiveTask[],

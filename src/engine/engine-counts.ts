@@ -21,15 +21,18 @@ export class EngineCounts {
     const startedAt = performance.now();
     const tasks = await create();
     this.on.taskInitialization.observe(secondsSince(startedAt));
+    this.created(tasks.filter(({ created }) => created));
+    return tasks;
+  }
+
+  /** Counts new tasks. */
+  created(tasks: readonly { snapshot: Snapshot }[]): void {
     const created = new Map<Snapshot, number>();
-    for (const { snapshot, created: fresh } of tasks) {
-      if (fresh) created.set(snapshot, (created.get(snapshot) ?? 0) + 1);
-    }
+    for (const { snapshot } of tasks) created.set(snapshot, (created.get(snapshot) ?? 0) + 1);
     for (const [{ template, graph }, count] of created) {
       this.on.tasksRequested.of(template.namespace, template.name).add(count);
       this.on.stepsEnqueued.add(count * graph.roots.length);
     }
-    return tasks;
   }
 
   async claim(claim: () => Promise<Claimed>): Promise<Claimed> {

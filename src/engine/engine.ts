@@ -62,6 +62,9 @@ import { type Analytics, type AnalyticsOptions, readAnalytics } from './analytic
 import { Announcements, CHANNEL_TAKEN, CHANNEL_WORKER } from './announcements.ts';
 import { forgetOldActs } from './audit.ts';
 import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
+import { ChildTasks } from './child-tasks/child-tasks.ts';
+import { familyOf, type TaskFamily } from './child-tasks/family.ts';
+import { prepareChild, type StartingChild, type StartingStep } from './child-tasks/start.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
 import { type AddOptions, addTask, changeDeadLetters, type DeadLetterChange } from './dead-letters/change.ts';
 import { type DeadLetterDetails, findDeadLetter } from './dead-letters/entries.ts';
@@ -171,6 +174,8 @@ export class Engine {
   readonly #count: EngineCounts;
   /** Announces committed changes. */
   readonly announce: Announcements;
+  /** Delivers the ends of child tasks to the steps that wait for them. */
+  readonly childTasks: ChildTasks;
   /** The durable domain events, and the position of each group in the log. */
   readonly events: EventLog;
   /** The schedules, which create tasks at their due times. */
@@ -199,7 +204,9 @@ export class Engine {
       count: this.#count,
       search: this.search,
       analytics: this.analytics,
+      changed: (taskUuids) => this.childTasks.changed(taskUuids),
     });
+    this.childTasks = new ChildTasks(this, logger);
     this.events = new EventLog(database, this.templates);
     this.schedules = new Schedules(this);
     this.httpWorkers = new HttpWorkerSteps(this);
@@ -393,7 +400,21 @@ export class Engine {
     for (const task of answer.ended) this.search.writeSoon(task.taskUuid);
     this.analytics.noticed();
     for (const taskUuid of answer.takenFrom) await this.announce.tell(CHANNEL_TAKEN, [taskUuid]);
+    await this.#childrenStarted(batch.flatMap(({ child }, i) => (child && !answer.refused.includes(i) ? [child] : [])));
     return answer;
+  }
+
+  /** Prepares the child task of a step. The recording of the step's wait creates it. @throws ChildRefused */
+  prepareChild(step: StartingStep): ReturnType<typeof prepareChild> {
+    return prepareChild(this, step);
+  }
+
+  async #childrenStarted(children: readonly StartingChild[]): Promise<void> {
+    if (children.length === 0) return;
+    this.childTasks.started();
+    this.#count.created(children);
+    for (const { task } of children) this.search.changed(task.taskUuid);
+    await this.announce.work(Math.min(...children.map(({ task }) => task.rank)));
   }
 
   /** Loads the parts of batch workers, the checkpoints of restarted steps, and when the first attempts of others started. */
@@ -699,6 +720,12 @@ export class Engine {
     const [copy] = await this.#count.creation(async () => [await copyTask(this, taskUuid, options)]);
     this.search.writeSoon(copy!.taskUuid);
     return copy!;
+  }
+
+  /** Returns the parent and the child tasks of a task. @throws TaskerError `task_not_found`, `invalid_uuid` */
+  async getChildTasks(taskUuid: string): Promise<TaskFamily> {
+    const { taskUuid: id } = await this.#taskRow(taskUuid);
+    return familyOf(this.database, id);
   }
 
   /** Returns the ids of the copies of a task, newest first, at most 100. @throws TaskerError `invalid_uuid` */

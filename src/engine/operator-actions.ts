@@ -8,6 +8,7 @@ import { isStorableText, storableJson } from '../model/json.ts';
 import { START_IDX } from '../model/waits.ts';
 import { noteAct } from '../store/audit.ts';
 import { recountBatches, releaseWorkers } from '../store/batches.ts';
+import { neededBy } from '../store/child-tasks.ts';
 import { openEntriesOf } from '../store/dead-letters/change.ts';
 import { closeEntriesOf } from '../store/dead-letters/checks.ts';
 import { holdRoutes } from '../store/decide.ts';
@@ -95,6 +96,14 @@ export async function deleteTask(database: Database, taskUuid: string, options: 
         'illegal_transition',
         `task ${taskUuid} cannot be deleted: it has not ended, it is in ${task.status}; cancel or resolve it first`,
       );
+    }
+    const needed = await neededBy(tx, taskUuid);
+    if (needed) {
+      const { parentUuid, rootUuid, settled } = needed;
+      const why = settled
+        ? `it is a child task, and its root task ${rootUuid} has not ended; delete it after that task has ended`
+        : `its end was not delivered to its parent task ${parentUuid} yet; a running worker does that`;
+      throw new TaskerError('illegal_transition', `task ${taskUuid} cannot be deleted: ${why}`);
     }
     await closeEntriesOf(tx, [taskUuid], 'lifecycle');
     const entry = (await openEntriesOf(tx, [taskUuid])).get(taskUuid);

@@ -9,7 +9,7 @@ import { lockTasks } from '../store/tasks.ts';
 import { withholdLocked } from './missing-handlers.ts';
 import type { Expanding } from './operator-actions.ts';
 import { grow, growthOf, type RecordAnswer, type Recording, recordLocked, variantOf } from './record.ts';
-import { beginLocked, mayEndAtOnce } from './waits/begin.ts';
+import { beginLocked, hasConsequences } from './waits/begin.ts';
 
 const RECORDING = opening({
   ...PINNED_PLANS,
@@ -91,7 +91,7 @@ async function recordWithOthers(engine: Expanding, batch: readonly Recording[], 
   const others = batch.filter((step) => !isApart(step));
   const making = others.some(makes);
   const isRouted = variantOf(engine.templates, batch) === 'routed';
-  const oneTrip = !making && !isRouted && missed.length === 0 && !waits.some(mayEndAtOnce);
+  const oneTrip = !making && !isRouted && missed.length === 0 && !waits.some(hasConsequences);
   const work = async (tx: Db): Promise<RecordAnswer> => {
     const locked = lockTasks(tx, taskUuids);
     const recorded = recordOthers(engine, tx, others, own);

@@ -18,6 +18,7 @@ import {
 import { failTasks } from '../store/stale-tasks.ts';
 import type { TaskRevision } from '../store/tasks.ts';
 import type { TemplateGraph } from '../template/template-graph.ts';
+import type { StartingChild } from './child-tasks/start.ts';
 import { type DecidedTask, decideLocked } from './decide.ts';
 import type { Expansion } from './expansion.ts';
 import type { TemplateStore } from './template-store.ts';
@@ -36,6 +37,8 @@ export interface Recording extends RecordedStep {
   expansion?: Expansion | undefined;
   /** Set if the kind is {@link KIND}.waits. */
   wait?: WaitRequest | undefined;
+  /** Set if the wait is for a child task: the task to create. */
+  child?: StartingChild | undefined;
   /** Set if the step ends its task in `error`: the reason. */
   failsTask?: string | undefined;
   /** Set if the step is released because its worker lacks the handler. */

@@ -10,7 +10,7 @@ import { type AttemptDetail, type Task, taskView } from './task-view.ts';
 import type { Snapshot } from './template-store.ts';
 
 /** Maximum size of the results that the output of a task reads, in characters. */
-const MOST_READ = 8 * 1024 * 1024;
+export const MOST_READ = 8 * 1024 * 1024;
 
 /** The parts of the engine that outputs need. */
 interface Reading {

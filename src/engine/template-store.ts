@@ -416,7 +416,9 @@ export class TemplateStore {
       events: template.steps.map(declaredEvents),
       limits: limitsOf(template.lifecycle),
       hasWaits: waits,
-      hasExpressions: template.steps.some(({ when, inputs, message }) => when !== null || inputs || message !== null),
+      hasExpressions: template.steps.some(
+        ({ when, inputs, message, child }) => when !== null || inputs || message !== null || child,
+      ),
       sensitive: sensitiveValues(template),
       expansionOf: (idx, result) => expansionOf({ template, graph }, { idx, result, limits: this.#limits }),
     };

@@ -79,6 +79,16 @@ export function leadsTo(paths: SensitivePaths | undefined, path: readonly (strin
   return places.length > 0;
 }
 
+/** Returns whether these paths hide the whole value at a path. */
+export function hidesAll(paths: SensitivePaths | undefined, path: readonly string[]): boolean {
+  let places = paths ? [paths] : [];
+  for (const key of path) {
+    places = places.flatMap(({ keys, any }) => [any, keys.get(key)]).filter(isPlace);
+    if (places.some(({ ends }) => ends)) return true;
+  }
+  return false;
+}
+
 function grown({ ends, keys, any }: Growing): Place {
   const own = new Map([...keys].map(([key, place]) => [key, grown(place)]));
   const names = new Map([...own].filter(([key]) => !INDEX.test(key)));

@@ -1,10 +1,10 @@
 import type { Fields } from './json.ts';
 
 /**
- * The kinds of waits of a step: for a time, a signal, the votes of people, a completion from outside, or its next call. `start` is
- * the wait of a task that begins later.
+ * The kinds of waits of a step: for a time, a signal, the votes of people, the end of a child task, a completion from outside,
+ * or its next call. `start` is the wait of a task that begins later.
  */
-export const WAIT_KINDS = ['start', 'timer', 'signal', 'approval', 'completion', 'call'] as const;
+export const WAIT_KINDS = ['start', 'timer', 'signal', 'approval', 'task', 'completion', 'call'] as const;
 export type WaitKind = (typeof WAIT_KINDS)[number];
 
 /** The built-in handlers of step types that need no user handler, by type. Every worker has them. */
@@ -12,8 +12,18 @@ export const WAIT_CALLABLES = {
   timer: 'tasker.timer',
   signal: 'tasker.signal',
   approval: 'tasker.approval',
+  task: 'tasker.task',
   fail: 'tasker.fail',
 } as const;
+
+/** The field of a template file with the settings of each of these types. */
+export const WAIT_FIELDS: Readonly<Record<keyof typeof WAIT_CALLABLES, string>> = {
+  timer: 'timer',
+  signal: 'signal',
+  approval: 'approval',
+  task: 'template',
+  fail: 'message',
+};
 
 /** Returns whether steps of this type wait or end their task, and so need no user handler. */
 export function waitsByType(type: string): type is keyof typeof WAIT_CALLABLES {
@@ -28,7 +38,17 @@ export function isWaitCallable(callable: string): boolean {
 }
 
 /** The reasons why a wait ended. `elapsed`: its time came. `timeout`: it reached its limit. */
-export const WAIT_ENDS = ['elapsed', 'timeout', 'signal', 'vote', 'token', 'operator', 'cancel', 'retry'] as const;
+export const WAIT_ENDS = [
+  'elapsed',
+  'timeout',
+  'signal',
+  'vote',
+  'child',
+  'token',
+  'operator',
+  'cancel',
+  'retry',
+] as const;
 export type WaitEnd = (typeof WAIT_ENDS)[number];
 
 /** The step index of the wait of a task that begins later. */

@@ -40,10 +40,10 @@ const FORGET_QUEUED = sql('forget_queued_of_tasks')`delete from tasker.queue whe
 const FORGET_TIMERS = sql('forget_timers_of_tasks')`delete from tasker.timer where task_uuid = any ($1::uuid[])`;
 
 // Rows are found by ctid, because a join would scan the whole table for each task if it was empty when it was analyzed.
-const of = (table: string) => `
+const of = (table: string, key = 'task_uuid') => `
 delete from tasker.${table} where ctid = any (array(
   select x.tid from unnest($1::uuid[]) d (task_uuid) cross join lateral (
-    select ctid tid from tasker.${table} y where y.task_uuid = d.task_uuid offset 0) x))`;
+    select ctid tid from tasker.${table} y where y.${key} = d.task_uuid offset 0) x))`;
 
 const DELETIONS = [
   sql('forget_batches_of_tasks')`${of('batch')}`,
@@ -61,6 +61,7 @@ const DELETIONS = [
   sql('forget_signals_of_tasks')`${of('signal')}`,
   sql('forget_votes_of_tasks')`${of('vote')}`,
   sql('forget_schedules_of_tasks')`${of('scheduled_task')}`,
+  sql('forget_child_tasks')`${of('child_task', 'child_uuid')}`,
   sql('forget_steps_of_tasks')`${of('step')}`,
   sql('forget_tasks')`${of('task')}`,
 ];

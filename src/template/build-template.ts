@@ -30,7 +30,7 @@ import {
   type TemplateFile,
   templateFile,
 } from './template-file.ts';
-import { waitsOf } from './waits/convert-waits.ts';
+import { expressionsOf, waitsOf } from './waits/convert-waits.ts';
 
 /** Builds the template of a well-formed file, with defaults. Overrides are kept but not applied. */
 export function buildTemplate(file: TemplateFile): TaskTemplate {
@@ -53,8 +53,19 @@ export function buildTemplate(file: TemplateFile): TaskTemplate {
 }
 
 function stepOf(step: StepFile): StepTemplate {
+  // The fields of a child task are together in `child`.
+  const {
+    template: _,
+    context: _c,
+    onFailure: _f,
+    onCancel: _o,
+    timeout: _t,
+    ...fields
+  } = fromFile(stepFile, step, {
+    type: 'standard',
+  });
   return {
-    ...fromFile(stepFile, step, { type: 'standard' }),
+    ...fields,
     ...waitsOf(step),
     handler: handlerOf(step),
     dependencies: [...new Set(step.dependencies)],
@@ -66,10 +77,6 @@ function stepOf(step: StepFile): StepTemplate {
     ),
     batchConfig: step.batch_config ? fromFile(batchFile, step.batch_config) : null,
   };
-}
-
-function expressionsOf(file: TemplateFile['output']): Record<string, string> | null {
-  return file ? Object.fromEntries(Object.entries(file).map(([name, text]) => [name, String(text)])) : null;
 }
 
 function handlerOf({ type, handler }: StepFile): HandlerReference {

@@ -24,14 +24,16 @@ export function expressionRules(data: unknown, steps: readonly StepSketch[]): Fi
     placed.flatMap((one) => expressionFindings(one, scope, data));
   return [
     ...steps.flatMap((step) => {
-      const { inputs: map, when, message } = step.fields;
+      const { inputs: map, when, message, context: child } = step.fields;
       const inputs = expressionsIn(map, [...step.path, 'inputs']);
       const conditions = typeof when === 'string' ? [{ text: when, path: [...step.path, 'when'] }] : [];
-      if (inputs.length === 0 && conditions.length === 0 && typeof message !== 'string') return [];
+      const childContext = step.type === 'task' ? expressionsIn(child, [...step.path, 'context']) : [];
+      if (inputs.length + conditions.length + childContext.length === 0 && typeof message !== 'string') return [];
       const scope = { context, ...readable(step) };
       return [
         ...(inputs.length > 0 ? unusedInputs(step) : []),
         ...findings(inputs, scope),
+        ...findings(childContext, scope),
         ...findings(conditions, { ...scope, condition: true }),
         ...messageFindings(message, { path: [...step.path, 'message'], scope, data }),
       ];

@@ -12,6 +12,7 @@ const SHAPES: Record<StepType, readonly [string, string]> = {
   timer: ['((', '))'],
   signal: ['>', ']'],
   approval: ['[/', '/]'],
+  task: ['[(', ')]'],
   fail: ['[\\', '\\]'],
 };
 

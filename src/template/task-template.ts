@@ -2,7 +2,7 @@ import type { RetryPolicy } from '../model/retry-rules.ts';
 import type { JoinMode, OthersMode, RunIf } from '../model/routes.ts';
 
 export type { RetryPolicy, RetryRule } from '../model/retry-rules.ts';
-export { WAIT_CALLABLES, waitsByType } from '../model/waits.ts';
+export { WAIT_CALLABLES, WAIT_FIELDS, waitsByType } from '../model/waits.ts';
 
 /** A JSON value. */
 export type JsonValue = string | number | boolean | null | JsonValue[] | JsonObject;
@@ -25,6 +25,7 @@ export const STEP_TYPES = [
   'timer',
   'signal',
   'approval',
+  'task',
   'fail',
 ] as const;
 export type StepType = (typeof STEP_TYPES)[number];
@@ -170,6 +171,25 @@ export interface ApprovalConfig {
   timeoutMs: number | null;
 }
 
+/** The effect on its step of a child task that does not complete. */
+export const ON_CHILD_FAILURE = ['fail', 'continue'] as const;
+/** The fate of a child task whose step no longer waits for it. */
+export const ON_PARENT_CANCEL = ['cancel', 'abandon'] as const;
+
+/** The child task that a step of the type `task` starts and waits for. */
+export interface ChildConfig {
+  /** `name`, `namespace/name` or `namespace/name@version`. Without a version, the active version when the step starts. */
+  template: string;
+  /** Expressions by key: the context of the child. Null means an empty context. */
+  context: Record<string, string> | null;
+  /** `continue`: the step completes with the state of the child. Default `fail`: it fails. */
+  onFailure: (typeof ON_CHILD_FAILURE)[number];
+  /** `abandon`: the child continues. Default `cancel`: it is cancelled. */
+  onCancel: (typeof ON_PARENT_CANCEL)[number];
+  /** Milliseconds. Null waits without a limit. */
+  timeoutMs: number | null;
+}
+
 /** The limits of a step whose handler asks to be called again. */
 export interface CallAgainConfig {
   /** Milliseconds from the first call. Default 24 hours. */
@@ -212,6 +232,8 @@ export interface StepTemplate {
   signal: SignalConfig | null;
   /** Set for the type `approval` only. */
   approval: ApprovalConfig | null;
+  /** Set for the type `task` only. */
+  child: ChildConfig | null;
   /** The limits of calls again. Null means the defaults. */
   wait: CallAgainConfig | null;
   /** The schema for the result, enforced when the result is recorded. */

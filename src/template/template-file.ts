@@ -11,7 +11,9 @@ import {
   FAILURE_STRATEGIES,
   IDENTITY_STRATEGIES,
   ISOLATIONS,
+  ON_CHILD_FAILURE,
   ON_INVALID,
+  ON_PARENT_CANCEL,
   STALENESS_ACTIONS,
   STEP_TYPES,
 } from './task-template.ts';
@@ -61,6 +63,10 @@ const conditionFile = z.union([z.string().max(LONGEST_EXPRESSION), z.boolean()])
 
 /** Maximum length of the message of a step of the type `fail`, as the template has it. */
 const LONGEST_MESSAGE = 10_000;
+
+/** The name of a template, with its namespace before it and its version after it. */
+const TEMPLATE_REFERENCE = /^(?:[^/@\s]+\/)?[^/@\s\p{Cc}](?:[^@\p{Cc}]*[^@\s\p{Cc}])?(?:@[^@\s\p{Cc}]+)?$/u;
+const LONGEST_REFERENCE = LONGEST_NAMESPACE + 64 + 16 + 2;
 
 /** The paths of `sensitive:`. */
 const sensitiveFile = z.array(
@@ -206,7 +212,7 @@ export const stepFile = z.strictObject({
   description: z.string().max(255).nullish().meta({ description: 'For information only.' }),
   handler: handlerFile
     .nullish()
-    .meta({ description: 'Required, except for the types timer, signal, approval and fail.' }),
+    .meta({ description: 'Required, except for the types timer, signal, approval, task and fail.' }),
   type: z.enum(STEP_TYPES).nullish().meta({ default: 'standard', description: 'The kind of step.' }),
   system_dependency: z
     .string()
@@ -246,6 +252,29 @@ export const stepFile = z.strictObject({
   timer: timerFile.nullish(),
   signal: signalFile.nullish(),
   approval: approvalFile.nullish(),
+  template: z
+    .string()
+    .max(LONGEST_REFERENCE)
+    .regex(TEMPLATE_REFERENCE, {
+      error: 'must be a template such as `billing/invoice`, or with a version such as `billing/invoice@1.0.0`',
+    })
+    .nullish()
+    .meta({
+      description:
+        'The template of the child task, for the type task: namespace/name, or with @version. Default: the namespace of this template, and the active version.',
+    }),
+  context: expressionsFile.nullish().meta({
+    description: 'The context of the child task, for the type task: expressions by key. Default: an empty context.',
+  }),
+  on_failure: z.enum(ON_CHILD_FAILURE).nullish().meta({
+    description:
+      'If the child task does not complete, for the type task. Default fail: the step fails; continue: it completes with the state of the child.',
+  }),
+  on_cancel: z.enum(ON_PARENT_CANCEL).nullish().meta({
+    description:
+      'If the step no longer waits for its child task, for the type task. Default cancel: the child is cancelled; abandon: it continues.',
+  }),
+  timeout: limit.nullish().meta({ description: 'The limit of the wait, for the type task. Default: none.' }),
   wait: callAgainFile.nullish(),
   result_schema: object().nullish().meta({ description: 'JSON Schema of the result, enforced when it is recorded.' }),
   sensitive: sensitiveFile.max(100).nullish().meta({

@@ -12,6 +12,12 @@ export function requestedTemplate({ name, namespace = 'default', version }: Requ
   return `${namespace}/${name}${version === undefined ? '' : `@${version}`}`;
 }
 
+/** Reads `name`, `namespace/name` or `namespace/name@version`. Without a namespace, `namespace` applies. */
+export function readTemplateName(text: string, namespace: string): RequestedTemplate & { namespace: string } {
+  const [, own = namespace, name = text, version] = /^(?:([^/]+)\/)?(.+?)(?:@([^@]+))?$/.exec(text) ?? [];
+  return { namespace: own, name, version };
+}
+
 /**
  * Parses `namespace/name@version` or `name@version`.
  * @throws TaskerError `bad_request` if it is not of this form

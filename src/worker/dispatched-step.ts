@@ -1,5 +1,6 @@
 import { DEFAULTS } from '../config/defaults.ts';
-import type { BatchWorkerRow } from '../engine/engine.ts';
+import type { StartingStep } from '../engine/child-tasks/start.ts';
+import type { BatchWorkerRow, Engine } from '../engine/engine.ts';
 import { reachedFrom } from '../engine/rerun/reached-steps.ts';
 import { pathsOfStep } from '../engine/sensitive.ts';
 import type { AttemptDetail } from '../engine/task-view.ts';
@@ -17,7 +18,7 @@ import { SCHEDULE_SOURCE, type TaskSchedule } from '../model/schedule/spec.ts';
 import { textsAt } from '../model/sensitive.ts';
 import { namesForStep, type TemplateNames } from '../model/template-names.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
-import type { StepTemplate } from '../template/task-template.ts';
+import type { ChildConfig, StepTemplate } from '../template/task-template.ts';
 import type { RunnableStep } from './run-step.ts';
 import { keepingLogger, StepLog } from './step-log.ts';
 import type { BatchMember, CachedTask, KnownResults } from './task-cache.ts';
@@ -65,6 +66,8 @@ export interface StepHost {
   transaction<T>(step: DispatchedStep, work: TransactionWork<T>): Promise<T>;
   /** Makes a token that completes the step, and stores its hash. */
   completionToken(step: DispatchedStep): Promise<string>;
+  /** Prepares a child task, which is created when the wait for it begins. */
+  childTask(step: StartingStep): ReturnType<Engine['prepareChild']>;
   /** Called before the handler is called, for the first time or again after a yield. */
   begins(step: DispatchedStep): void;
   /** Returns a handler that runs the given handler in a thread. @throws ResolutionError `handler_invalid` */
@@ -149,8 +152,13 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   evaluated = false;
   /** The message of a step of the type `fail`. Undefined before it is evaluated. */
   message: string | undefined;
-  /** The values of `inputs` in the template. Undefined if it has none, and before they are evaluated. */
+  /**
+   * The values of `inputs` in the template, or of the context of its child task. Undefined if it has none, and before they are
+   * evaluated.
+   */
   inputs: Fields | undefined;
+  /** The keys of {@link inputs} whose expressions read a sensitive value, for a child task. */
+  sensitiveInputs: readonly string[] = [];
   /** The lines that its handler logged. Undefined if there are none, or they are not kept. */
   log: StepLog | undefined;
   #logger: Logger | undefined;
@@ -296,6 +304,21 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
       throw error;
     });
     return this.#token;
+  }
+
+  /** Prepares its child task. */
+  childTask(child: ChildConfig): ReturnType<Engine['prepareChild']> {
+    const { name, sensitive } = this.template;
+    return this.#host.childTask({
+      taskUuid: this.taskUuid,
+      template: { name, sensitive, child },
+      namespace: this.task.snapshot.template.namespace,
+      context: this.inputs ?? {},
+      sensitiveKeys: this.sensitiveInputs,
+      rank: this.rank,
+      correlationId: this.correlationId,
+      traceparent: this.traceparent,
+    });
   }
 
   get signal(): AbortSignal {

@@ -106,11 +106,20 @@ export class QueuePoller {
       if (ready) this.#events.ready();
       if (dueMs !== null) this.dueIn(Math.max(0, dueMs) + (dueMs > 0 ? OTHERS_DUE_MS : 0));
       this.#events.polled();
+      void this.#settleChildren();
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'queue poll failed');
       void this.#verifyLost();
     } finally {
       clearTimeout(suspect);
+    }
+  }
+
+  async #settleChildren(): Promise<void> {
+    try {
+      await this.#engine.childTasks.look();
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'child tasks not looked at; retrying');
     }
   }
 
@@ -170,5 +179,6 @@ export class QueuePoller {
     clearTimeout(this.#due);
     await this.#schedules.stop();
     await this.#busy;
+    await this.#engine.childTasks.idle();
   }
 }

@@ -15,15 +15,17 @@ export type BeforeStart = 'skip' | StepHandlerResult | undefined;
 
 /** Returns whether a step has expressions that were not evaluated since it was claimed. */
 export function hasExpressions({ template, evaluated }: DispatchedStep): boolean {
-  return !evaluated && (template.when !== null || template.inputs !== null || template.message !== null);
+  const { when, inputs, message, child } = template;
+  return !evaluated && (when !== null || inputs !== null || message !== null || child !== null);
 }
 
 /**
- * Evaluates the expressions of a step before it starts: `when`, and then `inputs` and `message`. Returns a promise if they read
+ * Evaluates the expressions of a step before it starts: `when`, then `inputs` or the context of its child task, and `message`. Returns a promise if they read
  * a failure, or a result that was too large to be loaded with the step.
  */
 export function evaluateStart(step: DispatchedStep): BeforeStart | Promise<BeforeStart> {
-  const { inputs } = step.template;
+  const { child } = step.template;
+  const inputs = child ? child.context : step.template.inputs;
   const done = (): undefined => {
     step.evaluated = true;
   };
@@ -33,8 +35,12 @@ export function evaluateStart(step: DispatchedStep): BeforeStart | Promise<Befor
   };
   const withInputs = (): BeforeStart | Promise<BeforeStart> => {
     if (!inputs) return withMessage();
-    return evaluate(step, { texts: inputs, place: 'inputs.' }, (values) => {
+    return evaluate(step, { texts: inputs, place: child ? 'context.' : 'inputs.' }, (values, map) => {
       step.inputs = values;
+      if (child)
+        step.sensitiveInputs = [...map.expressions].flatMap(([key, { reads }]) =>
+          reads.some((read) => isSensitive(step, read)) ? [key] : [],
+        );
       return withMessage();
     });
   };

@@ -57,7 +57,7 @@ function earlierCalls(
 export function stepProgress(
   engine: Engine,
   deadlines: Pick<Deadlines, 'restart'>,
-): Pick<StepHost, 'loadResult' | 'loadFailures' | 'saveCheckpoint' | 'transaction' | 'completionToken'> {
+): Pick<StepHost, 'loadResult' | 'loadFailures' | 'saveCheckpoint' | 'transaction' | 'completionToken' | 'childTask'> {
   return {
     async loadResult(step, idx) {
       const [row] = await engine.loadResults([{ taskUuid: step.taskUuid, idx }], Number.MAX_SAFE_INTEGER);
@@ -90,6 +90,7 @@ export function stepProgress(
         return token;
       });
     },
+    childTask: (step) => engine.prepareChild(step),
     async transaction(step, work) {
       if (step.transacting) throw insideTransaction(step);
       step.transacting = true;

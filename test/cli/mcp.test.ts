@@ -390,6 +390,7 @@ describe('tasker mcp', () => {
       { name: 'nap', type: 'timer', timer: { for: '2h' } },
       { name: 'paid', type: 'signal', signal: { name: 'paid', timeout: '7d' } },
       { name: 'sign', type: 'approval', approval: { title: 'Pay?', assignees: ['ann'] } },
+      { name: 'bill', type: 'task', template: 'billing/invoice', context: { id: 'context.id' }, timeout: '2h' },
       { name: 'abort', type: 'fail', message: 'no', when: 'context.bad', depends_on: ['load'], run_if: 'not_failed' },
     ];
     const { yaml } = await reader.call('template_generate', { name: 'all', namespace: 'shop', steps });

@@ -162,7 +162,7 @@ const FIELDS: Row[] = [
     'a value that is not allowed',
     step('type: ▸decison, retry: {backoff: ▸expo}'),
     [
-      'error: `type` of step `a`: `decison` is not one of standard, decision, deferred_convergence, batchable, batch_worker, timer, signal, approval or fail; did you mean `decision`?',
+      'error: `type` of step `a`: `decison` is not one of standard, decision, deferred_convergence, batchable, batch_worker, timer, signal, approval, task or fail; did you mean `decision`?',
       'error: `retry.backoff` of step `a`: `expo` is not one of none, linear, exponential or fibonacci; did you mean `exponential`?',
     ],
   ],
@@ -255,7 +255,7 @@ const FIELDS: Row[] = [
       'error: unknown key `timout_seconds` in step `a`; did you mean `timeout_seconds`?',
       'error: unknown key `retires` in step `a`; did you mean `retry`?',
       'error: unknown key `retries` in step `b`; did you mean `retry`?',
-      'error: unknown key `timeout` in step `c`; did you mean `timeout_seconds`?',
+      'error: `timeout` of `c` has no effect on a standard step, because it is for steps of the type task; did you mean `timeout_seconds`?',
     ],
   ],
   [

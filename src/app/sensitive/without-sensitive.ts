@@ -32,6 +32,7 @@ const PLAIN_TASKER = {
     'extendByToken',
     'failByToken',
     'fireTimer',
+    'getChildTasks',
     'getCopies',
     'getStepLogs',
     'getTaskLogs',

@@ -139,6 +139,8 @@ export function schemaOf(input: Arguments): Record<string, unknown> & { type: 'o
     override: ({ jsonSchema }) => {
       const schema = jsonSchema as Record<string, unknown>;
       for (const word of OMITTED) delete schema[word];
+      // The value shows its type.
+      if (typeof schema.const === 'string') delete schema.type;
       if (schema.description === '') delete schema.description;
       if (IMPLIED.has(JSON.stringify(schema.default))) delete schema.default;
     },

@@ -44,9 +44,14 @@ const step = closedObject({
   timer: settings('{for: "2h"}, or {until: {context: KEY}}'),
   signal: settings('{name|names, timeout?, count?, schema?}'),
   approval: settings('{title, assignees?, quorum?, form?, timeout?}'),
+  template: z.string().optional(),
+  context: settings('{KEY: EXPRESSION}'),
+  on_failure: z.literal('continue').optional(),
+  on_cancel: z.literal('abandon').optional(),
   batch_config: settings('{parallelism, cursor_field, worker_template, failure_strategy, batch_size?}'),
   retry: settings('{max_attempts?, retryable?, for?, rules?}'),
   timeout_seconds: z.int().optional(),
+  timeout: z.string().optional(),
   wait: settings('{timeout?, max_calls?}'),
   outputs: z.array(output).default([]),
 });
@@ -95,7 +100,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'handler_generate',
-    description: 'Returns TypeScript for a template: zod schemas, and stubs of its handlers.',
+    description: 'Returns TypeScript for a template: zod schemas and handler stubs.',
     input: { yaml, scaffold: z.boolean().default(true).describe('False: untyped stubs.') },
     run: async (_ask, given) => {
       const template = mustParseTemplate(given.yaml);
@@ -113,7 +118,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'schema_compare',
-    description: 'Checks whether the result_schema of one step has the fields that another step expects.',
+    description: 'Checks whether the result_schema of a step has the fields that another expects.',
     input: { yaml, producer: z.string(), consumer: z.string() },
     run: async (_ask, { yaml: text, producer, consumer }) => {
       const [made, wanted] = [producer, consumer].map((step) => schemasOf(text, step)[0]!.result_schema);

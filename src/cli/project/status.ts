@@ -153,6 +153,7 @@ const WAITS: Record<TaskerStatus['waits'][number]['kind'], readonly [one: string
   timer: ['timer', 'timers'],
   signal: ['signal', 'signals'],
   approval: ['approval', 'approvals'],
+  task: ['child task', 'child tasks'],
   completion: ['completion', 'completions'],
   call: ['call again', 'calls again'],
 };

@@ -13,6 +13,7 @@ const NAMED: Partial<Record<MethodName, VerbName | `${VerbName} ${string}`>> = {
   analytics: 'installation.stats',
   audit: 'audit.list',
   fireTimer: 'steps.fire',
+  getChildTasks: 'tasks.children',
   getCopies: 'tasks.runs copies',
   getEarlierRuns: 'tasks.runs earlierRuns',
   getStepLogs: 'steps.logs logs',

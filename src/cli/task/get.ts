@@ -1,5 +1,5 @@
-import { type Task, taskJson } from '../../app/json/views.ts';
-import type { DeadLetter } from '../../app/operator-types.ts';
+import { snakeKeys, type Task, taskJson } from '../../app/json/views.ts';
+import type { DeadLetter, TaskFamily } from '../../app/operator-types.ts';
 import { pc } from '../../logging/terminal/colors.ts';
 import type { GlobalOptions } from '../options.ts';
 import { describePause } from '../pause/describe.ts';
@@ -13,14 +13,15 @@ import { withTasker } from '../with-tasker.ts';
 /** `tasker task get`: shows a task and its steps. */
 export async function taskGet(uuid: string, options: GlobalOptions): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
-    const [task, steps, copies, dead] = await Promise.all([
+    const [task, steps, copies, family, dead] = await Promise.all([
       tasker.getTask(uuid),
       tasker.getSteps(uuid),
       ifAllowed(tasker.getCopies(uuid)),
+      tasker.getChildTasks(uuid),
       ifAllowed(tasker.deadLetters.list({ task: uuid, status: 'pending' }, { limit: 1 })),
     ]);
-    if (options.json) return printJson({ ...taskJson({ task, steps }), copies });
-    print(describeTask(task, copies ?? [], dead?.entries[0]));
+    if (options.json) return printJson({ ...taskJson({ task, steps }), copies, ...familyJson(family) });
+    print(describeTask(task, { copies: copies ?? [], family, entry: dead?.entries[0] }));
     print('');
     print(stepTree(steps, await parentsOf(tasker, task), { now: Date.now() }).join('\n'));
     const failed = steps.map(({ templateStepName, currentState, results }) => ({
@@ -33,7 +34,10 @@ export async function taskGet(uuid: string, options: GlobalOptions): Promise<voi
   });
 }
 
-function describeTask(task: Task, copies: readonly string[], entry: ShownDeadLetter | undefined): string {
+function describeTask(
+  task: Task,
+  { copies, family, entry }: { copies: readonly string[]; family: TaskFamily; entry: ShownDeadLetter | undefined },
+): string {
   const end = task.completedAt === null ? Date.now() : Date.parse(task.completedAt);
   const took = spanOf(end - Date.parse(task.createdAt));
   return fields([
@@ -52,6 +56,8 @@ function describeTask(task: Task, copies: readonly string[], entry: ShownDeadLet
     ['dead letter', entry ? pc.yellow(deadLetter(entry)) : null],
     ['priority', task.priority === 0 ? null : String(task.priority)],
     ['reason', task.reason],
+    ['parent', family.parent && `${family.parent.taskUuid}, step ${family.parent.step} of ${family.parent.name}`],
+    ['child tasks', family.children.length === 0 ? null : childrenText(family)],
     ['copy of', task.copyOf],
     ['copies', copies.length === 0 ? null : listOf(copies)],
     ['tags', task.tags.length > 0 ? task.tags.join(', ') : null],
@@ -69,6 +75,27 @@ function startsIn(startsAt: string): string {
 function listOf(copies: readonly string[]): string {
   const shown = copies.slice(0, 3).join(', ');
   return copies.length > 3 ? `${shown} and ${copies.length > 99 ? 'many' : copies.length - 3} more` : shown;
+}
+
+function familyJson({ parent, rootTaskUuid, children, openChildren }: TaskFamily) {
+  return {
+    parent: parent && snakeKeys(parent),
+    root_task_uuid: rootTaskUuid,
+    children: children.map(snakeKeys),
+    open_children: openChildren,
+  };
+}
+
+/** Maximum number of children that are listed. */
+const MOST_CHILDREN = 10;
+
+function childrenText({ children, openChildren }: TaskFamily): string {
+  const lines = children
+    .slice(0, MOST_CHILDREN)
+    .map(({ taskUuid, step, name, status }) => `${taskUuid} ${painted(status)} ${name}, for ${step}`);
+  const more =
+    children.length > MOST_CHILDREN ? [`${children.length > 99 ? 'many' : children.length - MOST_CHILDREN} more`] : [];
+  return [`${openChildren} open`, ...lines, ...more].join('\n');
 }
 
 type ShownDeadLetter = Pick<DeadLetter, 'dlqReason' | 'dlqTimestamp' | 'assignee'>;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { DEAD_LETTER_REASONS, DEAD_LETTER_STATUSES } from '../../model/dead-letter.ts';
 import { NAMES } from './names.ts';
 import { pageFields } from './query.ts';
-import { stepState } from './states.ts';
+import { stepState, taskState } from './states.ts';
 import { PauseSchema } from './task-details.ts';
 import { SAME_NAMES, userFields, userJson } from './user-json.ts';
 
@@ -29,6 +29,30 @@ export const TaskRunsSchema = z
     copies: z.array(z.uuid()),
   })
   .register(NAMES, { id: 'TaskRuns' });
+
+const RELATED = {
+  task_uuid: z.uuid(),
+  step: z.string().meta({ description: 'The step of the parent that started the child.' }),
+  namespace: z.string(),
+  name: z.string(),
+  version: z.string(),
+  status: taskState,
+  created_at: z.string(),
+  completed_at: textOrNull,
+};
+
+export const TaskFamilySchema = z
+  .object({
+    parent: z.object(RELATED).nullable().meta({ description: 'The task that started it.' }),
+    root_task_uuid: z.uuid().nullable().meta({ description: 'The task without a parent, above all others.' }),
+    children: z
+      .array(
+        z.object({ ...RELATED, awaited: z.boolean().meta({ description: 'Whether the step waits for the child.' }) }),
+      )
+      .meta({ description: 'Newest first, at most 100.' }),
+    open_children: z.int().meta({ description: 'Number of children that have not ended.' }),
+  })
+  .register(NAMES, { id: 'TaskFamily' });
 
 const LETTER = {
   dlq_entry_uuid: z.uuid(),

@@ -2,6 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import type { WaitKind } from '../../model/waits.ts';
 import { type BeginningWait, beginWaits } from '../../store/waits/begin-waits.ts';
 import { openWaits } from '../../store/waits/read.ts';
+import { startChildren } from '../child-tasks/start.ts';
 import type { Expanding } from '../operator-actions.ts';
 import type { Recording } from '../record.ts';
 import { requestApproval } from './approvals.ts';
@@ -13,12 +14,17 @@ import type { BegunRule, EndedWait, WaitEnding } from './waits.ts';
 export const whenBegun: Partial<Record<WaitKind, BegunRule>> = { signal: takeKept, approval: requestApproval };
 
 /** Returns whether a wait of this step may end as soon as it begins. */
-export function mayEndAtOnce({ wait }: Recording): boolean {
+function mayEndAtOnce({ wait }: Recording): boolean {
   return wait !== undefined && whenBegun[wait.kind] !== undefined;
 }
 
+/** Returns whether something follows from the wait of this step in the same transaction, if it begins. */
+export function hasConsequences(step: Recording): boolean {
+  return step.child !== undefined || mayEndAtOnce(step);
+}
+
 /**
- * Begins the waits of steps in locked tasks. Returns the indexes of the steps that the fence rejected, and the waits
+ * Begins the waits of steps in locked tasks, and creates the child tasks that they wait for. Returns the indexes of the steps that the fence rejected, and the waits
  * that ended immediately.
  */
 export async function beginLocked(
@@ -28,6 +34,10 @@ export async function beginLocked(
 ): Promise<{ refused: number[]; ended: EndedWait[] }> {
   const accepted = await beginWaits(tx, batch as readonly (Recording & BeginningWait)[]);
   const refused = batch.flatMap((_, i) => (accepted.has(i) ? [] : [i]));
+  await startChildren(
+    tx,
+    batch.flatMap((step, i) => (step.child && accepted.has(i) ? [{ ...step, child: step.child }] : [])),
+  );
   const checked = batch.filter((step, i) => accepted.has(i) && mayEndAtOnce(step));
   const ends: WaitEnding[] = [];
   for (const wait of await openWaits(tx, checked)) {

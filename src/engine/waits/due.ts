@@ -8,6 +8,7 @@ import type { StepKey } from '../../store/step-key.ts';
 import { callAgain } from '../../store/waits/call-again.ts';
 import { type DueWait, deferWaits, lockDueWaits, postponeWaits } from '../../store/waits/due-waits.ts';
 import { openWaits } from '../../store/waits/read.ts';
+import { endChildWait } from '../child-tasks/deliver.ts';
 import type { Expanding } from '../operator-actions.ts';
 import { isStatic } from '../record.ts';
 import { withFreeTasks } from '../with-free-tasks.ts';
@@ -21,6 +22,7 @@ import type { DueRule, EndedWait, WaitEnding } from './waits.ts';
 export const whenDue: Partial<Record<WaitKind, DueRule>> = {
   signal: endSignalWait,
   approval: approvalDue,
+  task: endChildWait,
   start: startWhenDue,
   timer: (_, wait) => ({ wait, by: 'elapsed', kind: 'completed', result: { due_at: wait.until, fired_at: wait.now } }),
   completion: (_, wait) => ({

@@ -18,6 +18,7 @@ const ENDS: Readonly<Record<WaitEnd, string>> = {
   timeout: 'it timed out',
   signal: 'its signal arrived',
   vote: 'it was decided',
+  child: 'its child task ended',
   token: 'its token was used',
   operator: 'an operator ended it',
   cancel: 'its task was cancelled',

@@ -18,5 +18,5 @@ export function signalSettings(signal: SignalConfig): Fields {
 
 /** Returns the settings that are stored with the wait for an approval: those of the template file. */
 export function approvalSettings(approval: ApprovalConfig): Fields {
-  return waitsToJson({ timer: null, signal: null, approval, wait: null }).approval as Fields;
+  return waitsToJson({ timer: null, signal: null, approval, child: null, wait: null }).approval as Fields;
 }

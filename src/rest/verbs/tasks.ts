@@ -1,4 +1,5 @@
 import { taskTimeline } from '../../app/json/timeline.ts';
+import type { RelatedTask } from '../../app/operator-types.ts';
 import { durationMs } from '../../app/schedules/duration.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
@@ -85,6 +86,18 @@ export function taskVerbs(tasker: Tasker): BodiesOf<'tasks'> {
       const [runs, copies] = await Promise.all([tasker.getEarlierRuns(uuid), tasker.getCopies(uuid)]);
       const readable = caller.allows('tasks:context_read');
       return { earlierRuns: readable ? runs : runs.map((run) => ({ ...run, result: null })), copies };
+    },
+    async children({ uuid }, { caller }) {
+      const family = await tasker.getChildTasks(uuid);
+      // They may be in a namespace that the credential may not see.
+      const visible = ({ namespace }: RelatedTask) => caller.namespaces?.includes(namespace) ?? true;
+      const isSeen = family.parent !== null && visible(family.parent);
+      return {
+        ...family,
+        parent: isSeen ? family.parent : null,
+        rootTaskUuid: isSeen ? family.rootTaskUuid : null,
+        children: family.children.filter(visible),
+      };
     },
   };
 }

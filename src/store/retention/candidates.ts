@@ -1,4 +1,5 @@
 import type { Db } from '../../db/statement.ts';
+import { neededChild } from '../child-tasks.ts';
 import { sql } from '../sql.ts';
 import type { WaitingEvents } from './waiting-events.ts';
 
@@ -88,6 +89,10 @@ const HOLDS: readonly (readonly [why: string, condition: string])[] = [
               where ${GROUP_WAITS})
      or exists (select 1 from tasker.event_group g cross join lateral (
                   select 1 from tasker.event_retry x where x.group_id = g.id and x.task_uuid = t.task_uuid limit 1) r)`,
+  ],
+  [
+    'parent_open',
+    `exists (select 1 from tasker.child_task c where c.child_uuid = t.task_uuid and ${neededChild('c')} offset 0)`,
   ],
 ];
 

@@ -72,6 +72,7 @@ function definitionOf(stub: Stub): Definition {
     case 'timer':
     case 'signal':
     case 'approval':
+    case 'task':
     case 'fail':
       if (workers.length === 0 && step.type !== 'deferred_convergence')
         return { define: 'defineHandler', returnsResult: true, body: [] };

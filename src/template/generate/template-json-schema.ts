@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type Spelling, STEP_SPELLINGS, TASK_SPELLINGS } from '../spellings.ts';
-import { WAIT_CALLABLES } from '../task-template.ts';
+import { WAIT_FIELDS } from '../task-template.ts';
 import { handlerFile, stepFile, templateFile } from '../template-file.ts';
 import { approvalFile, signalFile, timerFile, untilFile } from '../waits/wait-file.ts';
 
@@ -86,13 +86,13 @@ const NEEDS_ESCALATION_TIME: Schema = {
 
 /** Requires a handler, or the settings that a waiting step needs instead. */
 function addWaits(schema: Schema): void {
-  const types = Object.keys(WAIT_CALLABLES);
+  const types = Object.keys(WAIT_FIELDS);
   const isOfType = (...wanted: string[]): Schema => ({
     anyOf: ['type', 'step_type'].map((key) => ({ required: [key], properties: { [key]: { enum: wanted } } })),
   });
-  const rules = types.map((type): Schema => {
-    const others = types.filter((other) => other !== type);
-    const waiting = having({ some: [type], none: ['handler', 'wait', ...others] });
+  const rules = Object.entries(WAIT_FIELDS).map(([type, own]): Schema => {
+    const others = Object.values(WAIT_FIELDS).filter((other) => other !== own);
+    const waiting = having({ some: [own], none: ['handler', 'wait', ...others] });
     return {
       if: isOfType(type),
       // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
@@ -100,7 +100,7 @@ function addWaits(schema: Schema): void {
         ...waiting,
         properties: { ...waiting.properties, publishes_events: { type: ['array', 'null'], maxItems: 0 } },
       },
-      else: having({ some: [], none: [type] }),
+      else: having({ some: [], none: [own] }),
     };
   });
   schema.allOf!.push(...rules, { if: isOfType(...types), else: having({ some: ['handler'] }) });

@@ -38,6 +38,11 @@ export const STEP_SETTINGS = [
   'timer',
   'signal',
   'approval',
+  'template',
+  'context',
+  'on_failure',
+  'on_cancel',
+  'timeout',
   'wait',
 ] as const;
 

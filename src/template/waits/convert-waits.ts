@@ -2,25 +2,27 @@ import { durationMs, durationText } from '../../model/duration.ts';
 import type {
   ApprovalConfig,
   CallAgainConfig,
+  ChildConfig,
   JsonValue,
   SignalConfig,
   StepTemplate,
   TimerConfig,
 } from '../task-template.ts';
-import type { WaitFields } from './wait-file.ts';
+import type { ChildFields, WaitFields } from './wait-file.ts';
 
 const DAY_MS = 86_400_000;
 const ms = (value: unknown) => (value === null || value === undefined ? null : durationMs(value)!);
 const text = (value: number | null) => (value === null ? null : durationText(value));
 
-type WaitConfigs = Pick<StepTemplate, 'timer' | 'signal' | 'approval' | 'wait'>;
+type WaitConfigs = Pick<StepTemplate, 'timer' | 'signal' | 'approval' | 'child' | 'wait'>;
 
 /** Returns the settings of a step that waits, with defaults. */
-export function waitsOf({ timer, signal, approval, wait }: WaitFields): WaitConfigs {
+export function waitsOf({ timer, signal, approval, wait, ...child }: WaitFields): WaitConfigs {
   return {
     timer: timer ? timerOf(timer) : null,
     signal: signal ? signalOf(signal) : null,
     approval: approval ? approvalOf(approval) : null,
+    child: childOf(child),
     wait: wait ? callAgainOf(wait) : null,
   };
 }
@@ -60,6 +62,22 @@ function approvalOf(file: NonNullable<WaitFields['approval']>): ApprovalConfig {
   };
 }
 
+function childOf({ template, context, on_failure, on_cancel, timeout }: ChildFields): ChildConfig | null {
+  if (template === null || template === undefined) return null;
+  return {
+    template,
+    context: expressionsOf(context),
+    onFailure: on_failure ?? 'fail',
+    onCancel: on_cancel ?? 'cancel',
+    timeoutMs: ms(timeout),
+  };
+}
+
+/** Returns expressions by name as text. In a file, a number or a boolean is an expression, too. */
+export function expressionsOf(file: ChildFields['context']): Record<string, string> | null {
+  return file ? Object.fromEntries(Object.entries(file).map(([name, text]) => [name, String(text)])) : null;
+}
+
 function callAgainOf(file: NonNullable<WaitFields['wait']>): CallAgainConfig {
   return {
     timeoutMs: ms(file.timeout) ?? DAY_MS,
@@ -69,7 +87,7 @@ function callAgainOf(file: NonNullable<WaitFields['wait']>): CallAgainConfig {
 }
 
 /** Returns the settings in the form of a template file. Fields that are null are omitted. */
-export function waitsToJson({ timer, signal, approval, wait }: WaitConfigs): Record<string, unknown> {
+export function waitsToJson({ timer, signal, approval, child, wait }: WaitConfigs): Record<string, unknown> {
   return {
     timer: timer && present({ for: text(timer.forMs), until: timer.until }),
     signal:
@@ -99,6 +117,11 @@ export function waitsToJson({ timer, signal, approval, wait }: WaitConfigs): Rec
         escalate_to: someOf(approval.escalateTo),
         timeout: text(approval.timeoutMs),
       }),
+    template: child?.template,
+    context: child?.context,
+    onFailure: child?.onFailure,
+    onCancel: child?.onCancel,
+    timeout: child && text(child.timeoutMs),
     wait: wait && present({ timeout: text(wait.timeoutMs), max_calls: wait.maxCalls, repeatable: wait.repeatable }),
   };
 }

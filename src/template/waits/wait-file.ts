@@ -7,6 +7,7 @@ import {
   durationText,
   LONGEST_DURATION_MS,
 } from '../../model/duration.ts';
+import type { ON_CHILD_FAILURE, ON_PARENT_CANCEL } from '../task-template.ts';
 
 /** The forms of steps that wait, as template files have them. */
 
@@ -111,8 +112,17 @@ export const callAgainFile = z
   })
   .meta({ description: 'The limits of a step whose handler asks to be called again.' });
 
+/** The fields of a step of the type `task`, beside those of every step. */
+export interface ChildFields {
+  template?: string | null | undefined;
+  context?: Record<string, string | number | boolean> | null | undefined;
+  on_failure?: (typeof ON_CHILD_FAILURE)[number] | null | undefined;
+  on_cancel?: (typeof ON_PARENT_CANCEL)[number] | null | undefined;
+  timeout?: number | string | null | undefined;
+}
+
 /** The fields of a step in a file that concern waits. */
-export interface WaitFields {
+export interface WaitFields extends ChildFields {
   timer?: z.infer<typeof timerFile> | null | undefined;
   signal?: z.infer<typeof signalFile> | null | undefined;
   approval?: z.infer<typeof approvalFile> | null | undefined;

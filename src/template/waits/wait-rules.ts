@@ -4,7 +4,7 @@ import { compileSchema } from '../json-schema-check.ts';
 import { phraseOf } from '../locate.ts';
 import type { Path } from '../spellings.ts';
 import { type Finding, type StepSketch, suggester } from '../step-rules.ts';
-import { STEP_TYPES, WAIT_CALLABLES } from '../task-template.ts';
+import { STEP_TYPES, WAIT_CALLABLES, WAIT_FIELDS } from '../task-template.ts';
 
 type WaitType = keyof typeof WAIT_CALLABLES;
 const WAIT_TYPES = Object.keys(WAIT_CALLABLES) as WaitType[];
@@ -14,13 +14,20 @@ const EXAMPLES: Readonly<Record<WaitType, string>> = {
   timer: 'timer: {for: 3d}',
   signal: 'signal: {name: payment_received}',
   approval: 'approval: {title: …}',
+  task: 'template: NAMESPACE/NAME',
   fail: 'message: …',
 };
 
-/** The field with the settings of each type. */
-const fieldOf = (type: WaitType): string => (type === 'fail' ? 'message' : type);
-/** Returns what a step of a type does instead of calling a handler, as a verb. */
-const doing = (type: WaitType): string => (type === 'fail' ? 'ends its task' : 'waits');
+/** The effects of steps of the types that do not just wait, as verbs. */
+const DOING: Partial<Record<WaitType, string>> = { task: 'starts a child task', fail: 'ends its task' };
+const doing = (type: WaitType): string => DOING[type] ?? 'waits';
+/** The fields of a step of the type `task`, and the field of other steps that may be meant. */
+const CHILD_FIELDS = {
+  context: 'inputs',
+  on_failure: undefined,
+  on_cancel: undefined,
+  timeout: 'timeout_seconds',
+} as const;
 
 /** Checks that steps have a handler or settings of their wait, and checks these settings. */
 export function waitRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
@@ -35,6 +42,7 @@ export function waitRules(data: unknown, steps: readonly StepSketch[]): Finding[
       ...signalRules(step),
       ...signalNameRules(step, data),
       ...approvalRules(step),
+      ...childRules(step),
     ]),
     ...sharedSignalRules(steps),
     ...overrideRules(data, types),
@@ -59,13 +67,13 @@ function handlerRules(step: StepSketch, data: unknown): Finding[] {
   const findings: Finding[] = [];
   const isKnown = (STEP_TYPES as readonly string[]).includes(type);
   // If the step has the settings of a wait, probably only its type is missing or misspelt.
-  const mayWait = (!isKnown || !given(fields, 'type')) && WAIT_TYPES.some((other) => given(fields, fieldOf(other)));
+  const mayWait = (!isKnown || !given(fields, 'type')) && WAIT_TYPES.some((other) => given(fields, WAIT_FIELDS[other]));
   if (kind === undefined && !given(fields, 'handler') && !mayWait) {
     const where = phraseOf([...path, 'handler'], data);
     findings.push(error('missing_field', `${where} is missing; add \`handler: {callable: …}\``, [...path, 'handler']));
   }
-  if (kind !== undefined && !given(fields, fieldOf(kind))) {
-    const at = [...path, fieldOf(kind)];
+  if (kind !== undefined && !given(fields, WAIT_FIELDS[kind])) {
+    const at = [...path, WAIT_FIELDS[kind]];
     const where = phraseOf(at, data);
     findings.push(error('missing_field', `${where} is missing; add \`${EXAMPLES[kind]}\``, at));
   }
@@ -75,7 +83,7 @@ function handlerRules(step: StepSketch, data: unknown): Finding[] {
   }
   if (!isKnown) return findings;
   for (const other of WAIT_TYPES) {
-    const field = fieldOf(other);
+    const field = WAIT_FIELDS[other];
     if (other === kind || !given(fields, field)) continue;
     const message = `\`${field}\` of \`${name}\` has no effect on a ${type} step; write \`type: ${other}\`, or remove it`;
     findings.push(atKey(error('wait_unused', message, [...path, field])));
@@ -276,6 +284,17 @@ function approvalRules({ name, path, fields }: StepSketch): Finding[] {
     findings.push(warning('no_effect', message, [...at, key]));
   }
   return [...findings, ...assigneeFindings(name, approval, at)];
+}
+
+/** Finds fields of a child task on steps that start none. */
+function childRules({ type, name, path, fields }: StepSketch): Finding[] {
+  if (type === 'task') return [];
+  return Object.entries(CHILD_FIELDS).flatMap(([key, meant]) => {
+    if (!given(fields, key)) return [];
+    const way = meant && !Object.hasOwn(WAIT_CALLABLES, type) ? `did you mean \`${meant}\`?` : 'remove it';
+    const message = `\`${key}\` of \`${name}\` has no effect on a ${type} step, because it is for steps of the type task; ${way}`;
+    return [atKey(error('wait_unused', message, [...path, key]))];
+  });
 }
 
 function assigneeFindings(

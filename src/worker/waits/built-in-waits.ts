@@ -1,4 +1,5 @@
-import { isConnectionError, KIND } from '../../engine/engine.ts';
+import { ChildRefused } from '../../engine/child-tasks/start.ts';
+import { type Engine, isConnectionError, KIND } from '../../engine/engine.ts';
 import { approvalSettings, signalSettings } from '../../engine/waits/wait-settings.ts';
 import { resultOfThrown } from '../../handlers/outcome.ts';
 import { StepHandlerResult } from '../../handlers/step-handler.ts';
@@ -9,11 +10,18 @@ import type { DispatchedStep } from '../dispatched-step.ts';
 import { DEFAULT_VERSION } from '../run-step.ts';
 import { timerWait } from './timer-wait.ts';
 
-type Begun = WaitRequest | StepHandlerResult;
+type Begun = WaitRequest | StepHandlerResult | StartedChild;
+/** The wait for a child task, with the task. */
+type StartedChild = Awaited<ReturnType<Engine['prepareChild']>>;
 
-/** Returns the end of a step whose result could not be loaded. The step is retried if the database did not respond. */
+/** Returns the end of a step that could not begin its wait. The step is started again if the database did not respond. */
 function endOfThrown(step: DispatchedStep, thrown: unknown): AttemptEnd {
-  return isConnectionError(thrown) ? released(step) : attemptEnd(step, resultOfThrown(thrown), DEFAULT_VERSION);
+  if (isConnectionError(thrown)) return released(step);
+  const result =
+    thrown instanceof ChildRefused
+      ? StepHandlerResult.failure({ message: thrown.message, errorType: thrown.errorType, retryable: false })
+      : resultOfThrown(thrown);
+  return attemptEnd(step, result, DEFAULT_VERSION);
 }
 
 /**
@@ -41,6 +49,7 @@ export function beginWait(step: DispatchedStep, finish: (end: AttemptEnd | undef
 }
 
 function endOf(step: DispatchedStep, begun: Begun): AttemptEnd {
+  if ('child' in begun) return { ...waiting(step, begun.wait), child: begun.child };
   if ('kind' in begun) return waiting(step, begun);
   const end = attemptEnd(step, begun, DEFAULT_VERSION);
   if (step.message !== undefined && end.kind === KIND.completed) end.failsTask = step.message;
@@ -49,8 +58,9 @@ function endOf(step: DispatchedStep, begun: Begun): AttemptEnd {
 
 function waitOf(step: DispatchedStep): Begun | Promise<Begun> {
   if (step.template.type === 'fail') return StepHandlerResult.success({ message: step.message ?? '' });
-  const { timer, signal, approval } = step.template;
+  const { timer, signal, approval, child } = step.template;
   if (timer) return timerWait(step, timer);
+  if (child) return step.childTask(child);
   return signal ? signalWait(signal) : approvalWait(approval!);
 }
 
