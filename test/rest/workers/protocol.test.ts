@@ -33,6 +33,14 @@ const TEMPLATES = [
   template({ once: { retry: { retryable: false } } }, { name: 'once' }),
   template({ rolled_out: RETRY }, { name: 'rolled_out' }),
   template({ limited: { ...RETRY, timeout_seconds: 600 } }, { name: 'limited' }),
+  template(
+    {
+      bill: { type: 'task', handler: undefined, template: 'given', context: { order: 'context.order' } },
+      billed: ['bill'],
+    },
+    { name: 'parent' },
+  ),
+  template({ given: [] }, { name: 'given', output: { twice: 'steps.given.made * 2' } }),
   template({ nap: { type: 'timer', handler: undefined, timer: { for: '1s' } }, woken: ['nap'] }, { name: 'nap' }),
   template(
     { ask: [], route: { type: 'decision', dependencies: ['ask'] }, left: ['route'], right: ['route'] },
@@ -413,6 +421,20 @@ it('timers, decisions and events need no other worker', async () => {
   await on.complete(await on.step(), { told: true });
   const [event] = await sql('select 1 from tasker.domain_event where task_uuid = $1', [taskUuid]);
   expect(event).toBeDefined();
+});
+
+it('child tasks need no other worker', async () => {
+  const on = await worker('given', 'billed');
+  const { taskUuid } = await create('parent', { order: 'O-7' });
+  const inner = await on.step({ wait_ms: 5000 });
+  expect(inner.name).toBe('given');
+  expect((await tasker.getTask(inner.task_uuid)).context).toEqual({ order: 'O-7' });
+  await on.complete(inner, { made: 4 });
+  const billed = await on.step({ wait_ms: 5000 });
+  expect(billed).toMatchObject({ name: 'billed', task_uuid: taskUuid });
+  await on.complete(billed);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('complete');
+  expect((await tasker.getStep(taskUuid, 'bill')).results?.result).toEqual({ twice: 8 });
 });
 
 it('a worker gets only steps whose handlers it has, and waits if there are none', async () => {
