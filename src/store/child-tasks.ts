@@ -55,7 +55,7 @@ select c.child_uuid "childUuid", c.parent_uuid "parentUuid", c.idx, c.abandoned,
   left join lateral (select x.task_uuid, x.done_at from tasker.task x where x.task_uuid = c.child_uuid offset 0) t on true
   left join lateral (
     select x.idx from tasker.wait x
-     where x.task_uuid = c.parent_uuid and x.idx = c.idx and x.attempt = c.attempt and x.kind = 'task' and x.ended_at is null
+     where x.task_uuid = c.parent_uuid and x.idx = c.idx and x.attempt = c.attempt and x.ended_at is null
     offset 0) w on true
  order by c.child_uuid`;
 
@@ -108,7 +108,7 @@ with c as (select * from tasker.child_task where parent_uuid = $1 order by child
 select c.child_uuid "taskUuid", w.idx is not null awaited,${STEP_NAME}
   left join lateral (
     select x.idx from tasker.wait x
-     where x.task_uuid = $1 and x.idx = c.idx and x.attempt = c.attempt and x.kind = 'task' and x.ended_at is null offset 0) w on true
+     where x.task_uuid = $1 and x.idx = c.idx and x.attempt = c.attempt and x.ended_at is null offset 0) w on true
  order by c.child_uuid desc`;
 
 /** A child of a task. */

@@ -1,11 +1,14 @@
+import { opening } from '../../db/opening.ts';
 import { isTaskerError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { childrenAmong, type OpenChild, openChildren, settleChildren } from '../../store/child-tasks.ts';
+import { PINNED_PLANS } from '../../store/planner.ts';
 import { backOff } from '../../time/back-off.ts';
 import type { Expanding, OperatorOptions } from '../operator-actions.ts';
 import type { EndedWait } from '../waits/waits.ts';
 import { deliverEnds, ENDS_IN_A_TRANSACTION, hasEnded } from './deliver.ts';
 
+const LOOKING = opening(PINNED_PLANS);
 /** Number of children that one look reads. */
 const PAGE = 1_000;
 /** Before all ids. */
@@ -55,7 +58,7 @@ export class ChildTasks {
     for (let tries = 0; this.#changed.length > 0; ) {
       const ids = this.#changed.splice(0, ENDS_IN_A_TRANSACTION);
       try {
-        const children = await childrenAmong(this.#engine.database, ids);
+        const children = await this.#engine.database.pipeline(LOOKING, (tx) => childrenAmong(tx, ids));
         const settled = new Set(await this.#settle(children));
         const left = children.filter((child) => hasEnded(child) && !settled.has(child.childUuid));
         tries = left.length === 0 ? 0 : tries + 1;
@@ -77,7 +80,7 @@ export class ChildTasks {
   async #look(): Promise<void> {
     for (let more = true; more; ) {
       const from = this.#after;
-      const page = await openChildren(this.#engine.database, from, PAGE);
+      const page = await this.#engine.database.pipeline(LOOKING, (tx) => openChildren(tx, from, PAGE));
       this.#any = page.length > 0 || from !== FIRST;
       this.#after = page.length === PAGE ? page.at(-1)!.childUuid : FIRST;
       const settled = await this.#settle(page);
