@@ -1,4 +1,5 @@
 import type { AnyKnown, Dynamic, Meant, TaskTypes } from '../app/known-tasks.ts';
+import type { CallOptions } from './client-options.ts';
 import type { TaskRequestBody } from './types.ts';
 
 /** The fields of a request that have a default. */
@@ -9,6 +10,12 @@ type Optional = 'namespace' | 'context' | 'initiator' | 'source_system' | 'reaso
  * creates a task of the active version.
  */
 export type NewTask = Omit<TaskRequestBody, Optional> & Partial<Pick<TaskRequestBody, Optional>>;
+
+/** Options of `tasks.create`. */
+export interface CreateTaskCall extends CallOptions {
+  /** Whether a task with the same identity is returned instead of a {@link ConflictError}. Default false. */
+  returnExisting?: boolean | undefined;
+}
 
 /**
  * The parameter of `tasks.create`. With the file of `tasker generate types` in the program, name, namespace, version and

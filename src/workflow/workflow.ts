@@ -233,10 +233,10 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
   }
 
   /**
-   * Returns the request for a task with this input, for `createTask`, `createTasks` and the client.
+   * Returns the request for a task with this input, for `createTasks` and for `tasks.createMany` of the client.
    *
    * @example
-   * await tasker.createTask({ ...fulfil.request({ id: 'A-1', total: 12 }), priority: 10 });
+   * await tasker.createTasks([fulfil.request({ id: 'A-1', total: 12 }), fulfil.request({ id: 'A-2', total: 5 })]);
    */
   request(input: Input): { namespace: string; name: string; version: string; context: Record<string, unknown> } {
     const { namespace, name, version } = this.#parts;

@@ -77,7 +77,7 @@ describe('the client on a real server', () => {
   it('runs a workflow, and returns its output; the errors are those of tasker.run', async () => {
     const options = { timeoutMs: 20_000, priority: 3 };
     expect(await client.run(typed, { n: 2 }, options)).toEqual({ sum: 3, more: 2 });
-    const task = await client.tasks.create({ ...typed.request({ n: 4 }), priority: 7 });
+    const task = await client.tasks.create(typed, { n: 4 }, { priority: 7 });
     expect(await client.tasks.wait(task.task_uuid)).toMatchObject({ output: { sum: 5, more: 4 }, priority: 7 });
     const failing = async (n: number) => {
       const [own, there] = await Promise.allSettled([client.run(typed, { n }), tasker.run(typed, { n })]);

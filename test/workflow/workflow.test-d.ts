@@ -1,6 +1,7 @@
 import { expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
 import { defineHandler, type Json, type Tasker, workflow } from '../../src/index.ts';
+import type { TestTasker } from '../../src/testing/index.ts';
 
 const input = z.object({ id: z.string(), total: z.number() });
 const charge = defineHandler('charge', {}, async () => ({ id: 'C-1', at: new Date() }));
@@ -28,6 +29,15 @@ test('types flow from the input through the results to the output', async () => 
   expectTypeOf(fulfil.request).parameter(0).toEqualTypeOf<{ id: string; total: number }>();
   // @ts-expect-error the input lacks a key
   void (() => tasker.run(fulfil, { id: 'A-1' }));
+  void (() => tasker.createTask(fulfil, { id: 'A-1', total: 12 }, { priority: 3, onDuplicate: 'return' }));
+  // @ts-expect-error the input lacks a key
+  void (() => tasker.createTask(fulfil, { id: 'A-1' }));
+  // @ts-expect-error a misspelt option
+  void (() => tasker.createTask(fulfil, { id: 'A-1', total: 12 }, { priorty: 3 }));
+  const kit = null as unknown as TestTasker;
+  void (() => kit.run(fulfil, { id: 'A-1', total: 12 }, { priority: 3, timeoutMs: 1000 }));
+  // @ts-expect-error the input has a key of another type
+  void (() => kit.run(fulfil, { id: 'A-1', total: '12' }));
   const without = workflow('shop/plain@1.0.0').step('a', { run: () => 1 });
   expectTypeOf(() => tasker.run(without, {})).returns.resolves.toBeUndefined();
 });

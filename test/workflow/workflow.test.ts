@@ -50,12 +50,28 @@ describe('a workflow in TypeScript', () => {
       above: ['price', 'charge'],
       of: 'A-1',
     });
-    const { taskUuid } = await tasker.createTask({ ...fulfil.request({ id: 'A-2', total: 1 }), priority: 7 });
+    const { taskUuid } = await tasker.createTask(fulfil, { id: 'A-2', total: 1 }, { priority: 7 });
     const done = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     expect(done).toMatchObject({ status: 'complete', priority: 7, output: { tracking: 'A-2-100' } });
     const steps = await tasker.getSteps(taskUuid);
     expect(steps.map(({ callable }) => callable)).toEqual(['wf.fulfil.price', 'charge', 'wf.fulfil.ship-it']);
     await expect(tasker.run(fulfil, { id: 'A-3' } as never)).rejects.toMatchObject({ code: 'invalid_context' });
+  });
+
+  it('a task of it is created with its input, and with the options of createTask', async () => {
+    const { another } = await shared.setup({ a: [] });
+    const tasker = await another({ workflows: [fulfil] });
+    const input = { id: 'B-1', total: 1 };
+    const first = await tasker.createTask(fulfil, input, { idempotencyKey: 'b' });
+    const again = await tasker.createTask(fulfil, input, { idempotencyKey: 'b', onDuplicate: 'return' });
+    expect(again).toMatchObject({ taskUuid: first.taskUuid, created: false });
+    const { taskUuid } = await tasker.createTask({ ...fulfil.request(input), priority: 9 });
+    expect(await tasker.getTask(taskUuid)).toMatchObject({ context: input, priority: 9 });
+    const misspelt = { priorty: 1 } as object;
+    await expect(tasker.createTask(fulfil, input, misspelt)).rejects.toThrow(
+      /unknown field "priorty"; did you mean priority/,
+    );
+    await expect(tasker.createTask(fulfil, { id: 'B-2' } as never)).rejects.toMatchObject({ code: 'invalid_context' });
   });
 
   it('has conditions and routes, and an output that lacks what was skipped or failed', async () => {

@@ -2,39 +2,44 @@ import { ConflictError } from '../client-errors.ts';
 import type { CallOptions } from '../client-options.ts';
 import { type CreatedTask, type CreateManyOptions, createMany } from '../create-many.ts';
 import type { DerivedVerbs } from '../derived-verbs.ts';
-import type { CheckedNewTask, NewTask } from '../new-task.ts';
-import { completed } from '../new-task.ts';
+import { type CheckedNewTask, type CreateTaskCall, completed, type NewTask } from '../new-task.ts';
 import { items } from '../pages.ts';
 import { path } from '../path.ts';
+import { type CreateArguments, type RunnableWorkflow, requestOf, type WorkflowTaskCall } from '../run-workflow.ts';
 import type { Transport } from '../transport.ts';
 import type { Act, TaskListQuery, TaskResponse } from '../types.ts';
 import { type FollowOptions, waitForTask, watchTask } from '../watch-task.ts';
 
-/** Options of `tasks.create`. */
-export interface CreateTaskCall extends CallOptions {
-  /** Whether a task with the same identity is returned instead of a {@link ConflictError}. Default false. */
-  returnExisting?: boolean | undefined;
-}
-
 /** A task, and whether the request created it. */
 type NewOrExisting = TaskResponse & { created: boolean };
+
+interface CreateTask {
+  /** Creates a task of a workflow in TypeScript, as the other form of `create` does. */
+  <Input>(
+    workflow: RunnableWorkflow<Input, unknown>,
+    input: Input,
+    options?: WorkflowTaskCall,
+  ): Promise<TaskResponse & { created: boolean }>;
+  /**
+   * Creates a task. Only a request with `idempotency_key` is repeated after a lost connection. `created` is false if
+   * it returns an earlier task.
+   * @throws NotFoundError if the template is not registered
+   * @throws ConflictError if a task with the same identity exists; `details.task_uuid` is its id if
+   * the credential may read tasks
+   */
+  <Name extends string = string, Namespace extends string = never, Version extends string = never>(
+    request: CheckedNewTask<Name, Namespace, Version>,
+    options?: CreateTaskCall,
+  ): Promise<TaskResponse & { created: boolean }>;
+}
 
 /** The verbs for tasks that repeat requests, read several pages, or read a stream. */
 export function taskVerbs(transport: Transport, { get, list }: DerivedVerbs['tasks']) {
   return {
-    /**
-     * Creates a task. Only a request with `idempotency_key` is repeated after a lost connection. `created` is false if
-     * it returns an earlier task.
-     * @throws NotFoundError if the template is not registered
-     * @throws ConflictError if a task with the same identity exists; `details.task_uuid` is its id if
-     * the credential may read tasks
-     */
-    create<Name extends string = string, Namespace extends string = never, Version extends string = never>(
-      request: CheckedNewTask<Name, Namespace, Version>,
-      options: CreateTaskCall = {},
-    ): Promise<TaskResponse & { created: boolean }> {
-      return create(transport, get, request as NewTask, options);
-    },
+    create: ((...given: CreateArguments) => {
+      const { request, options } = requestOf(given);
+      return create(transport, get, request, options);
+    }) as CreateTask,
     /**
      * Creates any number of tasks, in requests of up to 1,000. Returns the result of each, in order, as the loop needs
      * them. With `onDuplicate: 'return'` and keys, a request is repeated after a lost connection.
