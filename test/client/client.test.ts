@@ -21,6 +21,7 @@ import { type Listening, listen } from '../../src/server/listen.ts';
 import { workflow } from '../../src/workflow/workflow.ts';
 import { emptyDatabase } from '../support/database.ts';
 import { template } from '../support/setup.ts';
+import { eitherSignal } from '../support/waits/waiting.ts';
 
 const first = defineHandler('first', {}, () => ({ made: 1 }));
 const second = defineHandler('second', { inputs: { lucky: 'lucky' } }, ({ lucky }) => {
@@ -53,6 +54,7 @@ beforeAll(async () => {
     poolSize: 6,
     templates: [
       template({ first: [], second: ['first'] }),
+      template({ pay: eitherSignal() }, { name: 'either' }),
       template({ first: [] }, { name: 'unserved', steps: undefined, namespace: 'quiet' }),
     ],
     handlers: [first, second],
@@ -92,6 +94,20 @@ describe('the client on a real server', () => {
     expect(await failing(0)).toMatchObject({ code: 'TASK_FAILED', message: expect.stringContaining('more') });
     await expect(client.run(typed, { n: 'two' } as never)).rejects.toBeInstanceOf(InvalidRequestError);
     await expect(client.run(typed, { n: 5 }, { timeoutMs: 0 })).rejects.toBeInstanceOf(RequestTimeoutError);
+  });
+
+  it('sends the first of several signals, whose name and payload are the result of the step', async () => {
+    const { task_uuid: uuid } = await client.tasks.create({ ...DEMO, name: 'either' });
+    const refused = client.signals.send(uuid, { name: 'paid', payload: {} });
+    await expect(refused).rejects.toThrow("required property 'amount'");
+    const { tasks } = await client.signals.send(uuid, { name: 'paid', payload: { amount: 3 } });
+    expect(tasks).toMatchObject([{ task_uuid: uuid }]);
+    await client.tasks.wait(uuid, { timeoutMs: 20_000 });
+    const [step] = await client.steps.list(uuid);
+    expect(step).toMatchObject({
+      current_state: 'complete',
+      results: { result: { name: 'paid', payload: { amount: 3 } } },
+    });
   });
 
   it('creates a task of the active version, and rolls back by activating another one', async () => {
@@ -238,7 +254,7 @@ describe('the client on a real server', () => {
 
   it('reads templates, dead letters, statistics and health', async () => {
     const { templates } = await client.templates.list({ namespace: 'test' });
-    expect(templates.map(({ name }) => name)).toEqual(['demo', 'typed']);
+    expect(templates.map(({ name }) => name)).toEqual(['demo', 'either', 'typed']);
     expect((await client.templates.get('test', 'demo', '1.0.0')).steps).toHaveLength(2);
     expect(await client.deadLetters.list()).toEqual([]);
     expect(await client.deadLetters.stats()).toEqual([]);

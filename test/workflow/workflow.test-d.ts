@@ -176,3 +176,28 @@ test('the results of the steps before a join may be undefined, and its own resul
       return { done: steps.last.done, slow: steps.slow?.w };
     });
 });
+
+test('a step that waits for several signals has a result for each of them, typed by the schemas', () => {
+  const schemas = { paid: z.object({ amount: z.number() }) };
+  const signals = workflow('t/signals@1.0.0')
+    .step('pay', { signal: { names: ['paid', 'refused'], schemas, timeout: '7d' } })
+    .step('plain', { signal: { name: 'plain' } })
+    .step('late', {
+      signal: { names: ['a'], timeout: '1d', on_timeout: 'complete', default: { name: 'late', n: 1 } },
+    })
+    .step('ship', {
+      after: ['pay', 'plain', 'late'],
+      run: ({ steps: { pay, plain, late } }) => {
+        expectTypeOf(pay).toEqualTypeOf<
+          { name: 'paid'; payload: { amount: number } } | { name: 'refused'; payload: unknown }
+        >();
+        if (pay.name === 'paid') expectTypeOf(pay.payload.amount).toEqualTypeOf<number>();
+        expectTypeOf(plain).toBeUnknown();
+        expectTypeOf(late).toEqualTypeOf<{ name: 'a'; payload: unknown } | { name: 'late'; n: 1 }>();
+        // @ts-expect-error the payload of `refused` has no type
+        return { no: pay.payload.amount };
+      },
+    });
+  // @ts-expect-error a misspelt key of the signal
+  signals.step('x', { signal: { names: ['a'], timeuot: '7d' } });
+});

@@ -126,6 +126,39 @@ describe('a workflow in TypeScript', () => {
     expect(fulfil.template.inputSchema).toMatchObject({ required: ['id', 'total'] });
   });
 
+  it('a step takes the first of several signals, whose payloads zod describes', async () => {
+    const sold = workflow('wf/sold@1.0.0', { identity_strategy: 'always_unique' })
+      .step('pay', {
+        signal: {
+          names: ['paid', 'refused'],
+          schemas: { paid: z.object({ amount: z.number() }), refused: { type: 'string' } },
+        },
+      })
+      .step('deposit', { after: ['pay'], signal: { name: 'deposit', schema: z.number() } })
+      .step('ship', {
+        after: ['pay', 'deposit'],
+        run: ({ steps }) => ({ cents: steps.pay.name === 'paid' ? steps.pay.payload.amount : 0 }),
+      })
+      .output(({ steps }) => ({ by: steps.pay.name, cents: steps.ship.cents }));
+    const { signal } = sold.template.steps[0]!;
+    expect(signal!.schemas).toMatchObject({ paid: { required: ['amount'] }, refused: { type: 'string' } });
+    expect(parseTemplate(sold.toYaml()).problems).toEqual([]);
+    const { another } = await shared.setup({ a: [] });
+    const tasker = await another({ workflows: [sold] });
+    const { taskUuid } = await tasker.createTask(sold, {});
+    await expect(tasker.signal(taskUuid, 'paid', { amount: '5' })).rejects.toMatchObject({ code: 'signal_refused' });
+    await tasker.signal(taskUuid, 'paid', { amount: 5 });
+    await expect(tasker.signal(taskUuid, 'deposit', 'x')).rejects.toMatchObject({ code: 'signal_refused' });
+    await tasker.signal(taskUuid, 'deposit', 1);
+    expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({
+      output: { by: 'paid', cents: 5 },
+    });
+    const odd = { '~standard': { version: 1, vendor: 'odd', validate: () => ({ value: 1 }) } } as never;
+    expect(message(() => workflow('wf/odd@1.0.0').step('a', { signal: { names: ['b'], schemas: { b: odd } } }))).toBe(
+      'wf/odd: step a: the schema of odd in signal.schemas.b cannot be written as JSON Schema; use zod 4.2 or later, or write it as JSON Schema',
+    );
+  });
+
   it('a task that fails or has no output rejects, with the way to find out why', async () => {
     const fails = workflow('wf/fails@1.0.0').step('a', {
       retry: { max_attempts: 1 },
