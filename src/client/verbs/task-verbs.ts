@@ -13,7 +13,7 @@ import { type FollowOptions, waitForTask, watchTask } from '../watch-task.ts';
 /** A task, and whether the request created it. */
 type NewOrExisting = TaskResponse & { created: boolean };
 
-interface CreateTask {
+export interface CreateTask {
   /** Creates a task of a workflow in TypeScript, as the other form of `create` does. */
   <Input>(
     workflow: RunnableWorkflow<Input, unknown>,
