@@ -52,3 +52,8 @@ export function newUuid(): string {
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
+
+/** Returns a message of the server about a duplicate, with an option of the client instead of the parameter of the query. */
+export function withOption(message: string, option: string): string {
+  return message.replace('send ?on_duplicate=return', `pass ${option}`);
+}

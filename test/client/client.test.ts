@@ -248,6 +248,10 @@ describe('the client on a real server', () => {
     const refused = await client.tasks.create(request).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(ConflictError);
     expect((refused as ConflictError).details.task_uuid).toBe(made.task_uuid);
+    expect((refused as ConflictError).message).toContain('; pass returnExisting: true to get it, or use another');
+    for await (const { error } of client.tasks.createMany([request])) {
+      expect(error!.message).toContain("; pass onDuplicate: 'return' to get it, or use another");
+    }
     const again = await client.tasks.create(request, { returnExisting: true });
     expect([again.task_uuid, made.created, again.created]).toEqual([made.task_uuid, true, false]);
   });

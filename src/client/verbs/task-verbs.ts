@@ -2,7 +2,7 @@ import { ConflictError } from '../client-errors.ts';
 import type { CallOptions } from '../client-options.ts';
 import { type CreatedTask, type CreateManyOptions, createMany } from '../create-many.ts';
 import type { DerivedVerbs } from '../derived-verbs.ts';
-import { type CheckedNewTask, type CreateTaskCall, completed, type NewTask } from '../new-task.ts';
+import { type CheckedNewTask, type CreateTaskCall, completed, type NewTask, withOption } from '../new-task.ts';
 import { items } from '../pages.ts';
 import { path } from '../path.ts';
 import { type CreateArguments, type RunnableWorkflow, requestOf, type WorkflowTaskCall } from '../run-workflow.ts';
@@ -101,13 +101,19 @@ async function create(
   try {
     return await send(returnExisting ? { on_duplicate: 'return' } : {});
   } catch (error) {
+    const conflict = error instanceof ConflictError ? inOwnWords(error) : error;
     const isExisting = error instanceof ConflictError && error.details.pruned_at === undefined;
-    if (!isExisting || returnExisting || attempts === 1) throw error;
+    if (!isExisting || returnExisting || attempts === 1) throw conflict;
     const existing = error.details.task_uuid;
     // The server does not name the task if the credential may not read tasks.
     const task = await (typeof existing === 'string' ? get(existing, options) : send({ on_duplicate: 'return' }));
     // An earlier attempt of this request created the task, and its response was lost.
     if (task.correlation_id === body.correlation_id) return { ...task, created: true };
-    throw error;
+    throw conflict;
   }
+}
+
+function inOwnWords({ message, recoverable, code, status, details, requestId, cause }: ConflictError): ConflictError {
+  const facts = { code, status, details, requestId, cause };
+  return new ConflictError(withOption(message, 'returnExisting: true'), recoverable, facts);
 }
