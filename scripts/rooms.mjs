@@ -197,6 +197,7 @@ export const ROOMS = {
     mayImport: [
       'time',
       'app',
+      'workflow',
       'errors',
       'config',
       'logging',

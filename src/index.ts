@@ -67,7 +67,15 @@ export {
 } from './app/server/worker-server.ts';
 export type * from './app/streams/stream-types.ts';
 export type { TaskRequestOf, TaskTypes } from './app/task-types.ts';
-export type { ListOptions, RunOptions, Tasker, TaskHandle, TaskSnapshot, WaitOptions } from './app/tasker.ts';
+export type {
+  ListOptions,
+  RunOptions,
+  Tasker,
+  TaskHandle,
+  TaskSnapshot,
+  WaitOptions,
+  WorkflowTaskOptions,
+} from './app/tasker.ts';
 export type { BulkOptions, TaskerBulk } from './app/tasker-bulk.ts';
 export type { TaskerEvents, WatchEventsOptions } from './app/tasker-events.ts';
 export type { Explanation, StepExplanation } from './app/why.ts';

@@ -1,14 +1,32 @@
-import type { TaskRequest } from '../engine/create-task.ts';
+import type { CreateOptions, TaskRequest } from '../engine/create-task.ts';
 import type { Task } from '../engine/task-view.ts';
 import { TaskerError } from '../errors.ts';
-import type { Workflow } from '../workflow/workflow.ts';
+import { type AnyWorkflow, isWorkflow, type Workflow } from '../workflow/workflow.ts';
 import type { StepInfos } from '../workflow/workflow-types.ts';
 import type { WaitOptions } from './streams/task-waiter.ts';
 
+/** The fields of a request for a task that the workflow and its input do not set. */
+type OtherFields = Omit<TaskRequest, 'name' | 'namespace' | 'version' | 'context'>;
+
+/** Options of `createTask` for a workflow: fields of the request for the task, and what happens with a duplicate. */
+export interface WorkflowTaskOptions extends OtherFields, CreateOptions {}
+
 /** Options of `tasker.run`: fields of the request for the task, and how long to wait. */
-export interface RunOptions
-  extends Omit<TaskRequest, 'name' | 'namespace' | 'version' | 'context'>,
-    Omit<WaitOptions, 'throwOnFailure'> {}
+export interface RunOptions extends OtherFields, Omit<WaitOptions, 'throwOnFailure'> {}
+
+/** The arguments of `createTask`: a request, or a workflow and its input. */
+export type CreateArguments =
+  | [request: TaskRequest, options?: CreateOptions]
+  | [workflow: AnyWorkflow, input: unknown, options?: WorkflowTaskOptions];
+
+/** Returns the request and the options that the arguments of `createTask` mean. */
+export function requestOf(given: CreateArguments): { request: TaskRequest; options?: CreateOptions | undefined } {
+  const [target] = given;
+  if (!isWorkflow(target)) return { request: target as TaskRequest, options: given[1] as CreateOptions | undefined };
+  const { onDuplicate, client, ...fields } = (given[2] ?? {}) as WorkflowTaskOptions;
+  const options = { ...(onDuplicate !== undefined && { onDuplicate }), ...(client && { client }) };
+  return { request: { ...fields, ...target.request(given[1]) }, options };
+}
 
 /** The verbs that {@link runWorkflow} uses. */
 interface Running {

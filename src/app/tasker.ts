@@ -67,7 +67,13 @@ import {
 } from './overview/workers.ts';
 import type { TemplateSource } from './project/load-templates.ts';
 import { type PruneOptions, policyOf, retentionOf, startPrune } from './retention.ts';
-import { type RunOptions, runWorkflow } from './run-workflow.ts';
+import {
+  type CreateArguments,
+  type RunOptions,
+  requestOf,
+  runWorkflow,
+  type WorkflowTaskOptions,
+} from './run-workflow.ts';
 import { TaskerSchedules } from './schedules/tasker-schedules.ts';
 import { ServedNamespaces, Signals } from './signals.ts';
 import { onlySuccess, TaskWaiter, type WaitOptions, watchTask } from './streams/task-waiter.ts';
@@ -82,7 +88,7 @@ import { TaskerEvents } from './tasker-events.ts';
 import type { TaskerParts } from './tasker-parts.ts';
 import { type Explanation, explainTask } from './why.ts';
 
-export type { AttemptLog, ListOptions, RunOptions, TaskSnapshot, WaitOptions };
+export type { AttemptLog, ListOptions, RunOptions, TaskSnapshot, WaitOptions, WorkflowTaskOptions };
 
 /** How long a stop waits for each of its last actions, for example for the last notifications to be sent. */
 const FLUSH_MS = 2_000;
@@ -311,6 +317,18 @@ export class Tasker {
   }
 
   /**
+   * Creates a task of a workflow in TypeScript, which is committed when this resolves.
+   *
+   * @example
+   * const task = await tasker.createTask(fulfil, { id: 'A-1', total: 12 }, { priority: 10 });
+   * @throws TaskerError `template_not_found`, `bad_request`, `invalid_context`, `identity_missing`, `conflict`
+   */
+  createTask<Input>(
+    workflow: Workflow<Input, StepInfos, unknown>,
+    input: Input,
+    options?: WorkflowTaskOptions,
+  ): Promise<TaskHandle>;
+  /**
    * Creates a task, which is committed when this resolves. With the file of `tasker generate types` in the program,
    * TypeScript checks name, namespace, version and context (see `TaskTypes`). If the name, namespace or version has the
    * type `string`, nothing is checked.
@@ -319,11 +337,13 @@ export class Tasker {
    * const task = await tasker.createTask({ namespace: 'shop', name: 'fulfil', version: '1.0.0', context: { order_id: 'O-7' } });
    * @throws TaskerError `template_not_found`, `bad_request`, `invalid_context`, `identity_missing`, `conflict`
    */
-  async createTask<Name extends string = string, Namespace extends string = never, Version extends string = never>(
+  createTask<Name extends string = string, Namespace extends string = never, Version extends string = never>(
     request: CheckedRequest<Name, Namespace, Version>,
     options?: CreateOptions,
-  ): Promise<TaskHandle> {
-    const [handle] = await this.#createTasks([request as TaskRequest], options);
+  ): Promise<TaskHandle>;
+  async createTask(...given: CreateArguments): Promise<TaskHandle> {
+    const { request, options } = requestOf(given);
+    const [handle] = await this.#createTasks([request], options);
     return handle!;
   }
 

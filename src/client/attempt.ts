@@ -5,11 +5,14 @@ import {
   RequestTimeoutError,
   type TaskerClientError,
 } from './client-errors.ts';
+import { wayOut } from './way-out.ts';
 
 /** One attempt at a request. */
 export interface Attempt {
   /** `GET http://127.0.0.1:8080/v1/tasks`, for messages. */
   what: string;
+  /** The address of the server, for messages. */
+  server: string;
   timeoutMs: number;
   signal: AbortSignal | undefined;
 }
@@ -24,7 +27,7 @@ interface Limit {
 /**
  * Does not use `AbortSignal.any`: in some versions of Node, its sources keep every derived signal as long as they live.
  */
-function limitOf({ timeoutMs, signal }: Attempt): Limit {
+function limitOf({ timeoutMs, signal }: Pick<Attempt, 'timeoutMs' | 'signal'>): Limit {
   const ending = new AbortController();
   let late = false;
   const timer = setTimeout(() => {
@@ -45,12 +48,12 @@ function limitOf({ timeoutMs, signal }: Attempt): Limit {
 
 /** Sends a request, and reads its response with `read`, within the limits of the attempt. */
 export async function attempt<T>(
-  { what, timeoutMs, signal }: Attempt,
+  { what, server, timeoutMs, signal }: Attempt,
   send: (signal: AbortSignal) => Promise<Response>,
   read: (response: Response) => Promise<T>,
 ): Promise<T> {
   signal?.throwIfAborted();
-  const limit = limitOf({ what, timeoutMs, signal });
+  const limit = limitOf({ timeoutMs, signal });
   try {
     const response = await send(limit.signal);
     return await read(response);
@@ -62,7 +65,7 @@ export async function attempt<T>(
         cause: error,
       });
     }
-    throw isOurs(error) ? error : connectionError(what, error);
+    throw isOurs(error) ? error : connectionError({ what, server }, error);
   } finally {
     limit.release();
   }
@@ -93,7 +96,7 @@ const BLOCKED =
   'fetch blocks this port, which belongs to another protocol; let the server listen on another port, such as 8080';
 
 /** Browsers hide the reason for a failure. Node puts it in the causes. */
-function connectionError(what: string, error: unknown): ConnectionError {
+function connectionError({ what, server }: Pick<Attempt, 'what' | 'server'>, error: unknown): ConnectionError {
   let deepest = error;
   let code: string | undefined;
   for (let depth = 0; deepest instanceof Error && depth < 5; depth++) {
@@ -103,7 +106,7 @@ function connectionError(what: string, error: unknown): ConnectionError {
   }
   const text = deepest instanceof Error ? deepest.message || deepest.name : String(deepest);
   const why = text === 'bad port' ? BLOCKED : code !== undefined && !text.includes(code) ? `${code} ${text}` : text;
-  return new ConnectionError(`${what}: the connection failed: ${why}`, true, {
+  return new ConnectionError(`${what}: the connection failed: ${why}${wayOut(code, server)}`, true, {
     code: 'CONNECTION_FAILED',
     details: code === undefined ? {} : { cause_code: code },
     cause: error,

@@ -1,6 +1,6 @@
 import { InvalidAnswerError } from './client-errors.ts';
 import type { CallOptions } from './client-options.ts';
-import { completed, type NewTask } from './new-task.ts';
+import { completed, type NewTask, withOption } from './new-task.ts';
 import type { Transport } from './transport.ts';
 import type { TaskRequestBody } from './types.ts';
 
@@ -67,6 +67,8 @@ function* resultsOf(answer: string, from: number, count: number): Generator<Crea
     const { line, done, ...result } = JSON.parse(text) as Line;
     if (done !== undefined) break;
     given++;
+    const { error } = result;
+    if (error) result.error = { ...error, message: withOption(error.message, "onDuplicate: 'return'") };
     yield { index: from + line - 1, ...result };
   }
   if (given === count) return;

@@ -16,9 +16,9 @@ export {
 export type { CallOptions, ClientOptions, Secret } from './client-options.ts';
 export type { CreatedTask, CreateManyOptions } from './create-many.ts';
 export { getTaskerClient } from './get-client.ts';
-export type { NewTask } from './new-task.ts';
+export type { CreateTaskCall, NewTask } from './new-task.ts';
 export type { Query, QueryValue } from './path.ts';
-export type { RunnableWorkflow, RunWorkflowOptions } from './run-workflow.ts';
+export type { RunnableWorkflow, RunWorkflowOptions, WorkflowTaskCall } from './run-workflow.ts';
 export {
   type CancelTaskResponse,
   type ClientLayer,
@@ -117,6 +117,5 @@ export type {
   WorkerInfo,
 } from './types.ts';
 export type { Operator } from './verbs/other-verbs.ts';
-export type { CreateTaskCall } from './verbs/task-verbs.ts';
 export type { Change, ChangesOptions, ChangesQuery } from './watch-changes.ts';
 export type { FollowOptions } from './watch-task.ts';

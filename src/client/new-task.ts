@@ -1,4 +1,5 @@
 import type { AnyKnown, Dynamic, Meant, TaskTypes } from '../app/known-tasks.ts';
+import type { CallOptions } from './client-options.ts';
 import type { TaskRequestBody } from './types.ts';
 
 /** The fields of a request that have a default. */
@@ -9,6 +10,12 @@ type Optional = 'namespace' | 'context' | 'initiator' | 'source_system' | 'reaso
  * creates a task of the active version.
  */
 export type NewTask = Omit<TaskRequestBody, Optional> & Partial<Pick<TaskRequestBody, Optional>>;
+
+/** Options of `tasks.create`. */
+export interface CreateTaskCall extends CallOptions {
+  /** Whether a task with the same identity is returned instead of a {@link ConflictError}. Default false. */
+  returnExisting?: boolean | undefined;
+}
 
 /**
  * The parameter of `tasks.create`. With the file of `tasker generate types` in the program, name, namespace, version and
@@ -44,4 +51,9 @@ export function newUuid(): string {
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
+
+/** Returns a message of the server about a duplicate, with an option of the client instead of the parameter of the query. */
+export function withOption(message: string, option: string): string {
+  return message.replace('send ?on_duplicate=return', `pass ${option}`);
 }

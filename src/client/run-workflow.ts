@@ -1,6 +1,6 @@
 import { TaskerClientError } from './client-errors.ts';
 import type { CallOptions } from './client-options.ts';
-import type { NewTask } from './new-task.ts';
+import type { CreateTaskCall, NewTask } from './new-task.ts';
 import type { TaskResponse } from './types.ts';
 import type { FollowOptions } from './watch-task.ts';
 
@@ -14,10 +14,31 @@ export interface RunnableWorkflow<Input, Output> {
   request(input: Input): { namespace: string; name: string; version: string; context: Record<string, unknown> };
 }
 
+/** The fields of a new task that the workflow and its input do not set. */
+type OtherFields = Omit<NewTask, 'name' | 'namespace' | 'version' | 'context'>;
+
+/** Options of `tasks.create` for a workflow: fields of the request for the task, and options of the call. */
+export interface WorkflowTaskCall extends OtherFields, CreateTaskCall {}
+
 /** Options of `client.run`: fields of the request for the task, and how long to wait. */
-export interface RunWorkflowOptions
-  extends Omit<NewTask, 'name' | 'namespace' | 'version' | 'context'>,
-    Pick<FollowOptions, 'signal' | 'timeoutMs' | 'outageMs'> {}
+export interface RunWorkflowOptions extends OtherFields, Pick<FollowOptions, 'signal' | 'timeoutMs' | 'outageMs'> {}
+
+/** The arguments of `tasks.create`: a request, or a workflow and its input. */
+export type CreateArguments =
+  | [request: NewTask, options?: CreateTaskCall]
+  | [workflow: RunnableWorkflow<unknown, unknown>, input: unknown, options?: WorkflowTaskCall];
+
+/** Returns the request and the options that the arguments of `tasks.create` mean. */
+export function requestOf(given: CreateArguments): { request: NewTask; options: CreateTaskCall } {
+  const [target] = given;
+  if (!isWorkflow(target)) return { request: target, options: (given[1] ?? {}) as CreateTaskCall };
+  const { signal, timeoutMs, returnExisting, ...fields } = (given[2] ?? {}) as WorkflowTaskCall;
+  return { request: { ...fields, ...target.request(given[1]) }, options: { signal, timeoutMs, returnExisting } };
+}
+
+function isWorkflow(target: CreateArguments[0]): target is RunnableWorkflow<unknown, unknown> {
+  return 'request' in target && typeof target.request === 'function';
+}
 
 /** The verbs that {@link runWorkflow} uses. */
 interface Running {

@@ -91,7 +91,7 @@ export class Transport {
       call.onAttempt?.();
       try {
         const left = Math.max(1, Math.min(timeoutMs, end - performance.now()));
-        const one = { what, timeoutMs: left, signal: call.signal };
+        const one = { what, server: this.baseUrl, timeoutMs: left, signal: call.signal };
         return await attempt(
           one,
           (signal) => this.#fetch(url, { method: call.method, headers, body: body ?? null, signal }),

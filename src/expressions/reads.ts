@@ -36,6 +36,7 @@ function walk(node: Node, bound: ReadonlySet<string>, reads: Read[]): void {
     for (const index of chain.computed) walk(index, bound, reads);
     return;
   }
+  refuseInput(node, bound);
   if (node.op === 'id') {
     if (bound.has(node.args) || TYPES.has(node.args)) return;
     throw new ExpressionError(describeUnknown('name', [node.args], ROOTS), node.start);
@@ -60,6 +61,17 @@ function walk(node: Node, bound: ReadonlySet<string>, reads: Read[]): void {
     return;
   }
   for (const child of childrenOf(node)) walk(child, bound, reads);
+}
+
+/** Functions of workflows read the same values as `input`. */
+function refuseInput(node: Node, bound: ReadonlySet<string>): void {
+  const id: ASTNode = node.op === '.' ? node.args[0] : node;
+  if (id.op !== 'id' || bound.has(id.args) || !/^inputs?$/.test(id.args)) return;
+  const key = node.op === '.' ? `.${node.args[1]}` : '';
+  throw new ExpressionError(
+    `unknown name ${id.args}; the input of a task is its context: write context${key}`,
+    id.start,
+  );
 }
 
 function variableOf(node: ASTNode): string {

@@ -40,7 +40,12 @@ export interface ListenOptions {
   requestTimeoutMs?: number;
   /** How long {@link Listening.close} waits for requests in progress. Default 500. */
   lastAnswersMs?: number;
+  /** How to choose another address, for the error if this one is unavailable. Default: how to do it for a worker. */
+  otherAddress?: string;
 }
+
+const OTHER_ADDRESS =
+  'choose another address with TASKER_WEB_BIND_ADDRESS (worker.web.bind_address) or --web :PORT, or turn it off with --web off';
 
 /**
  * Starts to listen, with TLS if there is a certificate.
@@ -50,12 +55,12 @@ export interface ListenOptions {
 export async function listen(
   app: Answering,
   address: ListenAddress,
-  { tls, requestTimeoutMs = 30_000, lastAnswersMs = 500 }: ListenOptions = {},
+  { tls, requestTimeoutMs = 30_000, lastAnswersMs = 500, otherAddress = OTHER_ADDRESS }: ListenOptions = {},
 ): Promise<Listening> {
   const server = serverFor(app, tls);
   server.requestTimeout = requestTimeoutMs;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(unavailable(address, error)));
+    server.once('error', (error) => reject(unavailable(address, error, otherAddress)));
     server.listen({ port: address.port, host: address.host, backlog: MOST_UNACCEPTED }, resolve);
   });
   const { port } = server.address() as AddressInfo;
@@ -100,7 +105,7 @@ function close(server: Server, lastAnswersMs: number): Promise<void> {
   });
 }
 
-function unavailable({ host, port }: ListenAddress, error: NodeJS.ErrnoException): TaskerError {
+function unavailable({ host, port }: ListenAddress, error: NodeJS.ErrnoException, otherAddress: string): TaskerError {
   const why: Record<string, string> = {
     EADDRINUSE: 'is in use by another program, perhaps another worker or server',
     EACCES: 'may not be opened by this user; ports below 1024 need root',
@@ -109,7 +114,7 @@ function unavailable({ host, port }: ListenAddress, error: NodeJS.ErrnoException
   };
   return new TaskerError(
     'address_unavailable',
-    `port ${port} of ${host} ${why[error.code ?? ''] ?? `cannot be opened (${error.message})`}; choose another address: for a worker with TASKER_WEB_BIND_ADDRESS (worker.web.bind_address) or --web :PORT, or turn it off with --web off; for \`tasker server\` with --bind`,
+    `port ${port} of ${host} ${why[error.code ?? ''] ?? `cannot be opened (${error.message})`}; ${otherAddress}`,
     { cause: error },
   );
 }

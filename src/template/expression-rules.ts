@@ -1,5 +1,6 @@
 import { checkExpression, type ExpressionScope } from '../expressions/check-expression.ts';
-import { ExpressionError } from '../expressions/expression-error.ts';
+import { Expression, type ExpressionValues } from '../expressions/expression.ts';
+import { ExpressionError, ExpressionFailed } from '../expressions/expression-error.ts';
 import { messageParts } from '../expressions/message.ts';
 import { allowsKey, closedKeysOf } from '../model/closed-keys.ts';
 import { type Fields, isFields } from '../model/json.ts';
@@ -35,6 +36,7 @@ export function expressionRules(data: unknown, steps: readonly StepSketch[]): Fi
         ...findings(inputs, scope),
         ...findings(childContext, scope),
         ...findings(conditions, { ...scope, condition: true }),
+        ...conditions.flatMap((condition) => constantFindings(condition, step.name)),
         ...messageFindings(message, { path: [...step.path, 'message'], scope, data }),
       ];
     }),
@@ -58,6 +60,29 @@ function expressionFindings({ text, path }: Placed, scope: ExpressionScope, data
     if (!(error instanceof ExpressionError)) throw error;
     const message = `${phraseOf(path, data)}: ${error.message}`;
     return [{ severity: 'error', code: 'bad_expression', message, path, inside: { text, offset: error.offset } }];
+  }
+}
+
+/** Reports a condition that reads nothing, so that it always has the same value. */
+function constantFindings({ text, path }: Placed, name: string): Finding[] {
+  const value = constantOf(text);
+  if (typeof value !== 'boolean') return [];
+  if (value) {
+    const message = `\`when\` of \`${name}\` has no effect, because it is always true; correct it, or remove it`;
+    return [{ severity: 'warning', code: 'when_unused', message, path }];
+  }
+  const message = `step \`${name}\` can never run: its condition is always false; correct the condition, or remove the step`;
+  return [{ severity: 'warning', code: 'unreachable_step', message, path }];
+}
+
+/** Returns the value of an expression that reads nothing. Undefined for any other. */
+function constantOf(text: string): unknown {
+  try {
+    const expression = new Expression(text);
+    return expression.reads.length === 0 ? expression.evaluate({} as ExpressionValues) : undefined;
+  } catch (error) {
+    if (error instanceof ExpressionError || error instanceof ExpressionFailed) return undefined;
+    throw error;
   }
 }
 

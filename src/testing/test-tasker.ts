@@ -15,7 +15,7 @@ import { loadHandlers } from '../app/project/handler-folders.ts';
 import { checkFolders, loadTemplates, type TemplateSource } from '../app/project/load-templates.ts';
 import { withWorkflows, workflowWarnings } from '../app/project/with-workflows.ts';
 import type { CheckedRequest } from '../app/task-types.ts';
-import type { Tasker } from '../app/tasker.ts';
+import type { Tasker, TaskHandle, WorkflowTaskOptions } from '../app/tasker.ts';
 import { type CreateTaskerOptions, LIMIT_OPTIONS, refuseUnknown, TASKER_OPTIONS } from '../app/tasker-options.ts';
 import { readVariables } from '../config/read-variables.ts';
 import { DEFAULT_SCHEMA } from '../config/schema-name.ts';
@@ -31,6 +31,8 @@ import { HandlerRegistry } from '../registry/handler-registry.ts';
 import { isWaiting } from '../store/testing/virtual-time.ts';
 import { type TaskTemplate, waitsByType } from '../template/task-template.ts';
 import { formatProblem } from '../template/template-problem.ts';
+import { type AnyWorkflow, isWorkflow, type Workflow } from '../workflow/workflow.ts';
+import type { StepInfos } from '../workflow/workflow-types.ts';
 import { registrableOf, type TestHandler } from './handler-of.ts';
 import { type TestDatabase, testDatabase } from './test-server.ts';
 import { advanceUs, VirtualTime } from './virtual-time.ts';
@@ -111,6 +113,17 @@ export class TestTasker {
   }
 
   /**
+   * Creates a task of a workflow in TypeScript, and waits as the other form of `run` does.
+   *
+   * @example
+   * const { task, results } = await kit.run(fulfil, { id: 'A-1', total: 12 });
+   */
+  run<Input>(
+    workflow: Workflow<Input, StepInfos, unknown>,
+    input: Input,
+    options?: WorkflowTaskOptions & { timeoutMs?: number },
+  ): Promise<TestRun>;
+  /**
    * Creates a task and waits until the task is complete, failed or blocked by failures, or until it waits for a time, a
    * signal or another event that the test must cause. If there is only one template, name, namespace and version can be
    * omitted. The types of a request with a name are checked as in `createTask`.
@@ -120,12 +133,25 @@ export class TestTasker {
    * @throws TaskerError the errors of `createTask`; `timeout` after `timeoutMs` (10,000), with the reason why each step
    * waits
    */
-  async run<Name extends string = string, Namespace extends string = never, Version extends string = never>(
+  run<Name extends string = string, Namespace extends string = never, Version extends string = never>(
     request?: CheckedRequest<Name, Namespace, Version, TaskTypes, Partial<TaskRequest>>,
-    { timeoutMs = 10_000 }: { timeoutMs?: number } = {},
+    options?: { timeoutMs?: number },
+  ): Promise<TestRun>;
+  async run(
+    target: Partial<TaskRequest> | AnyWorkflow = {},
+    given?: unknown,
+    more: WorkflowTaskOptions & { timeoutMs?: number } = {},
   ): Promise<TestRun> {
-    const whole = this.#complete((request ?? {}) as Partial<TaskRequest>);
-    const { taskUuid } = await this.tasker.createTask(whole);
+    if (isWorkflow(target)) {
+      const { timeoutMs, ...options } = more;
+      return this.#run(() => this.tasker.createTask(target, given, options), timeoutMs);
+    }
+    const { timeoutMs } = (given ?? {}) as { timeoutMs?: number };
+    return this.#run(() => this.tasker.createTask(this.#complete(target)), timeoutMs);
+  }
+
+  async #run(create: () => Promise<TaskHandle>, timeoutMs = 10_000): Promise<TestRun> {
+    const { taskUuid } = await create();
     const task = await this.#whenAtRest(taskUuid, timeoutMs).catch(async (error: unknown) => {
       if (!(error instanceof TaskerError) || error.code !== 'timeout') throw error;
       const { steps } = await this.tasker.why(taskUuid);

@@ -135,7 +135,39 @@ export interface RunArguments<Input, Read> {
 }
 
 /** The fields of a step, with the names of a template file. */
-type StepFields = Omit<StepFile, 'name' | 'handler' | 'dependencies' | 'type' | 'inputs' | 'run_if' | 'join' | 'when'>;
+type StepFields = Omit<
+  StepFile,
+  'name' | 'handler' | 'dependencies' | 'type' | 'inputs' | 'run_if' | 'join' | 'when' | 'signal'
+>;
+
+/** A schema of a payload: of zod, of another library that can write it as JSON Schema, or JSON Schema itself. */
+export type PayloadSchema = StandardSchemaV1 | Record<string, unknown>;
+
+/** The schemas of payloads, by the names of their signals. */
+export type PayloadSchemas = Readonly<Record<string, PayloadSchema>>;
+
+/** The `signal` of a step, with the names of a template file. */
+export interface SignalOptions<Names extends readonly string[], Schemas extends PayloadSchemas, Default>
+  extends Omit<NonNullable<StepFile['signal']>, 'names' | 'schema' | 'schemas' | 'default'> {
+  /** Several signals, the first of which completes the step with `{ name, payload }`. */
+  names?: Names;
+  /** The schema of the payload. */
+  schema?: PayloadSchema;
+  /** The schemas of the payloads of `names`. */
+  schemas?: Schemas;
+  /** The result if the step completes at its `timeout`. */
+  default?: Default;
+}
+
+type PayloadOf<Schema> = Schema extends StandardSchemaV1 ? StandardSchemaV1.InferInput<Schema> : unknown;
+
+/** The result of a step that waits for the first of several signals. */
+export type SignalResult<Name extends string, Schemas> = Name extends string
+  ? {
+      name: Name;
+      payload: [Schemas] extends [never] ? unknown : Name extends keyof Schemas ? PayloadOf<Schemas[Name]> : unknown;
+    }
+  : never;
 
 /** Options of {@link Workflow.step}: the fields of a step in a template file, except for `after`, `run` and `type`. */
 export interface StepOptions<

@@ -9,16 +9,20 @@ import type { StepFile } from '../template/template-file.ts';
 import { templateOfObject } from '../template/template-of-object.ts';
 import { formatProblem, type TemplateProblem } from '../template/template-problem.ts';
 import { loadYaml } from '../template/yaml-to-plain.ts';
-import { inputSchemaOf } from './input-schema.ts';
+import { inputSchemaOf, signalWithSchemas } from './input-schema.ts';
 import { expressionOf, recordedPath } from './recorded-paths.ts';
 import type {
   Above,
   HandledBy,
   InputOf,
   IsOptional,
+  Json,
   OutputOf,
+  PayloadSchemas,
   Results,
   RunArguments,
+  SignalOptions,
+  SignalResult,
   StepInfos,
   StepOptions,
   StoppedBy,
@@ -97,15 +101,21 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     const RunIf extends StepFile['run_if'] = undefined,
     const Join extends StepFile['join'] = undefined,
     const When extends StepFile['when'] = undefined,
+    const Names extends readonly string[] = never,
+    const Schemas extends PayloadSchemas = never,
+    const Default = never,
     Result = unknown,
   >(
     name: Name,
-    options: StepOptions<Input, Steps, After, Type, Inputs, RunIf, Join, When, Result>,
+    options: StepOptions<Input, Steps, After, Type, Inputs, RunIf, Join, When, Result> & {
+      /** The signal that it waits for. With `names`, the result is `{ name, payload }`, with the types of `schemas`. */
+      signal?: SignalOptions<Names, Schemas, Default> | undefined;
+    },
   ): Workflow<
     Input,
     Steps & {
       [Key in Name]: {
-        result: Result;
+        result: [Names] extends [never] ? Result : SignalResult<Names[number], Schemas> | Json<Default>;
         above: Above<Steps, After[number]>;
         sure: Name | SureAt<Steps, After[number], { type: Type; runIf: RunIf; join: Join }>;
         optional: IsOptional<Steps, After[number], { type: Type; runIf: RunIf; join: Join }, When>;
@@ -131,6 +141,7 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
       ...(callable && { handler: { ...callable, ...handler } }),
       ...(type && { type }),
       ...fields,
+      ...(fields.signal && { signal: signalWithSchemas(fields.signal, at) }),
     };
     return this.#with({
       steps: [...steps, step],
@@ -233,10 +244,10 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
   }
 
   /**
-   * Returns the request for a task with this input, for `createTask`, `createTasks` and the client.
+   * Returns the request for a task with this input, for `createTasks` and for `tasks.createMany` of the client.
    *
    * @example
-   * await tasker.createTask({ ...fulfil.request({ id: 'A-1', total: 12 }), priority: 10 });
+   * await tasker.createTasks([fulfil.request({ id: 'A-1', total: 12 }), fulfil.request({ id: 'A-2', total: 5 })]);
    */
   request(input: Input): { namespace: string; name: string; version: string; context: Record<string, unknown> } {
     const { namespace, name, version } = this.#parts;
@@ -285,7 +296,9 @@ export function workflow<Schema extends StandardSchemaV1 | undefined = undefined
     );
   }
   const { input, ...fields } = options;
-  const schema = input && { input_schema: inputSchemaOf(input, id) };
+  const schema = input && {
+    input_schema: inputSchemaOf(input, { at: `workflow ${id}`, key: 'input', instead: 'give input_schema' }),
+  };
   return new Workflow({
     namespace,
     name,

@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { readFile, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { installation, type Project } from './installation.ts';
 import type { RunningProcess } from './running.ts';
 
@@ -148,6 +150,25 @@ it('dev serves the valid templates while other template files are broken or too 
   expect(await project.run(['task', 'create', 'hello', '-i', '{"name":"Ada"}', '--wait'])).toMatchObject({ code: 0 });
   dev.process.kill('SIGTERM');
   expect((await dev.ended).code).toBe(0);
+});
+
+it('dev on a port in use names its own option, and leaves no worker behind', async () => {
+  const other = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void other.close());
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const { code, stderr } = await project.start(['dev', '--bind', `127.0.0.1:${port}`]).ended;
+  expect([code, stderr]).toEqual([
+    3,
+    expect.stringContaining(`port ${port} of 127.0.0.1 is in use by another program`),
+  ]);
+  expect(stderr).toContain('; choose another port with --bind, or omit --bind to use a free one');
+  expect(stderr).not.toMatch(/TASKER_WEB_BIND_ADDRESS|--web|left something open/);
+  expect(await project.json(['worker', 'list', '--state', 'running'])).toEqual([]);
+  expect(await project.run(['dev', '--port', '3000'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('use --bind 127.0.0.1:3000'),
+  });
 });
 
 it('dev runs tasks of a registered template of another namespace whose file is invalid when dev starts', async () => {

@@ -302,6 +302,20 @@ describe('tasker mcp', () => {
     expect(nowhere).toMatchObject({ message: 'namespace nowhere has no templates', isError: true });
   });
 
+  it('sends the first of several signals, whose name and payload are the result of the step', async () => {
+    const task_uuid = await bench.create('either');
+    const misspelt = await writer.call('signal_send', { task_uuid, name: 'refusd', confirm: true });
+    expect(misspelt).toMatchObject({ isError: true, message: expect.stringContaining('did you mean refused?') });
+    const sent = await writer.call('signal_send', { task_uuid, name: 'refused', payload: 'no money', confirm: true });
+    expect(sent).toMatchObject({ status: 'executed' });
+    await bench.api.tasker.waitForTask(task_uuid);
+    const step = await reader.call('step_inspect', { task_uuid, step: 'pay' });
+    expect(step).toMatchObject({
+      current_state: 'complete',
+      results: { result: { name: 'refused', payload: 'no money' } },
+    });
+  });
+
   it('shows a preview without the current state if the caller may not read it', async () => {
     const task_uuid = await bench.waiting();
     const { key: secret } = await createApiKey(bench.api.tasker, { name: 'blind', permissions: ['tasks:cancel'] }, {});

@@ -52,6 +52,9 @@ it('the output of a workflow that runs has its type', () => {
     .output(({ steps }) => ({ sum: steps.add.sum }));
   expectTypeOf(() => client.run(typed, { n: 1 }, { timeoutMs: 5 })).returns.resolves.toEqualTypeOf<{ sum: number }>();
   void (() => client.tasks.create(typed.request({ n: 1 })));
+  void (() => client.tasks.create(typed, { n: 1 }, { priority: 3, returnExisting: true }));
+  // @ts-expect-error: n is a number
+  void (() => client.tasks.create(typed, { n: 'one' }));
   // @ts-expect-error: n is a number
   void (() => client.run(typed, { n: 'one' }));
   // @ts-expect-error: a misspelt option

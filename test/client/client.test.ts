@@ -21,6 +21,7 @@ import { type Listening, listen } from '../../src/server/listen.ts';
 import { workflow } from '../../src/workflow/workflow.ts';
 import { emptyDatabase } from '../support/database.ts';
 import { template } from '../support/setup.ts';
+import { eitherSignal } from '../support/waits/waiting.ts';
 
 const first = defineHandler('first', {}, () => ({ made: 1 }));
 const second = defineHandler('second', { inputs: { lucky: 'lucky' } }, ({ lucky }) => {
@@ -53,6 +54,7 @@ beforeAll(async () => {
     poolSize: 6,
     templates: [
       template({ first: [], second: ['first'] }),
+      template({ pay: eitherSignal() }, { name: 'either' }),
       template({ first: [] }, { name: 'unserved', steps: undefined, namespace: 'quiet' }),
     ],
     handlers: [first, second],
@@ -77,7 +79,7 @@ describe('the client on a real server', () => {
   it('runs a workflow, and returns its output; the errors are those of tasker.run', async () => {
     const options = { timeoutMs: 20_000, priority: 3 };
     expect(await client.run(typed, { n: 2 }, options)).toEqual({ sum: 3, more: 2 });
-    const task = await client.tasks.create({ ...typed.request({ n: 4 }), priority: 7 });
+    const task = await client.tasks.create(typed, { n: 4 }, { priority: 7 });
     expect(await client.tasks.wait(task.task_uuid)).toMatchObject({ output: { sum: 5, more: 4 }, priority: 7 });
     const failing = async (n: number) => {
       const [own, there] = await Promise.allSettled([client.run(typed, { n }), tasker.run(typed, { n })]);
@@ -92,6 +94,20 @@ describe('the client on a real server', () => {
     expect(await failing(0)).toMatchObject({ code: 'TASK_FAILED', message: expect.stringContaining('more') });
     await expect(client.run(typed, { n: 'two' } as never)).rejects.toBeInstanceOf(InvalidRequestError);
     await expect(client.run(typed, { n: 5 }, { timeoutMs: 0 })).rejects.toBeInstanceOf(RequestTimeoutError);
+  });
+
+  it('sends the first of several signals, whose name and payload are the result of the step', async () => {
+    const { task_uuid: uuid } = await client.tasks.create({ ...DEMO, name: 'either' });
+    const refused = client.signals.send(uuid, { name: 'paid', payload: {} });
+    await expect(refused).rejects.toThrow("required property 'amount'");
+    const { tasks } = await client.signals.send(uuid, { name: 'paid', payload: { amount: 3 } });
+    expect(tasks).toMatchObject([{ task_uuid: uuid }]);
+    await client.tasks.wait(uuid, { timeoutMs: 20_000 });
+    const [step] = await client.steps.list(uuid);
+    expect(step).toMatchObject({
+      current_state: 'complete',
+      results: { result: { name: 'paid', payload: { amount: 3 } } },
+    });
   });
 
   it('creates a task of the active version, and rolls back by activating another one', async () => {
@@ -232,13 +248,17 @@ describe('the client on a real server', () => {
     const refused = await client.tasks.create(request).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(ConflictError);
     expect((refused as ConflictError).details.task_uuid).toBe(made.task_uuid);
+    expect((refused as ConflictError).message).toContain('; pass returnExisting: true to get it, or use another');
+    for await (const { error } of client.tasks.createMany([request])) {
+      expect(error!.message).toContain("; pass onDuplicate: 'return' to get it, or use another");
+    }
     const again = await client.tasks.create(request, { returnExisting: true });
     expect([again.task_uuid, made.created, again.created]).toEqual([made.task_uuid, true, false]);
   });
 
   it('reads templates, dead letters, statistics and health', async () => {
     const { templates } = await client.templates.list({ namespace: 'test' });
-    expect(templates.map(({ name }) => name)).toEqual(['demo', 'typed']);
+    expect(templates.map(({ name }) => name)).toEqual(['demo', 'either', 'typed']);
     expect((await client.templates.get('test', 'demo', '1.0.0')).steps).toHaveLength(2);
     expect(await client.deadLetters.list()).toEqual([]);
     expect(await client.deadLetters.stats()).toEqual([]);

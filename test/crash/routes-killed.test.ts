@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { openJournal, startWorker, type WorkerProcess } from '../support/crash/workers.ts';
-import { invariants, setup, states } from '../support/setup.ts';
+import { invariants, setup, states, template } from '../support/setup.ts';
 
 const LEASE_MS = 1_000;
 const DONE = 'complete';
@@ -65,4 +65,63 @@ it('the example with routes ends as intended, whichever of its steps a worker is
     }
   }
   expect(kills).toBe(18);
+});
+
+const RACE = template(
+  {
+    fast: { handler: 'race.quick', retry: { backoff: 'none' } },
+    slow: { handler: 'race.slow', retry: { backoff: 'none' } },
+    nap: { type: 'timer', handler: undefined, timer: { for: '1d' } },
+    first: {
+      handler: 'race.quick',
+      dependencies: ['fast', 'slow', 'nap'],
+      join: 'any',
+      inputs: { fast: 'has(steps.fast)', slow: 'has(steps.slow)' },
+      retry: { backoff: 'none' },
+    },
+    last: { handler: 'race.quick', dependencies: ['first'], retry: { backoff: 'none' } },
+  },
+  { name: 'race', namespace: 'routes_demo' },
+);
+
+it('a join starts once and its other parents are stopped, whichever step a worker is killed in', {
+  timeout: 240_000,
+}, async () => {
+  const { tasker, sql, url } = await setup({ templates: [RACE], worker: false });
+  const journal = openJournal();
+  const start = () =>
+    startWorker({
+      databaseUrl: url,
+      journal,
+      leaseMs: LEASE_MS,
+      pollMs: 200,
+      poolSize: 3,
+      program: 'routes-worker.mjs',
+    });
+  let workers: WorkerProcess[] = await Promise.all([start(), start()]);
+  let kills = 0;
+  for (const step of ['fast', 'slow', 'first', 'last']) {
+    for (const moment of ['start', 'end']) {
+      const at = `killed at the ${moment} of ${step}`;
+      const context = { kill: { step, moment } };
+      const { taskUuid } = await tasker.createTask({ namespace: 'routes_demo', name: 'race', context });
+      const { status } = await tasker.waitForTask(taskUuid, { timeoutMs: 30_000 });
+      // A parent of the join that had not begun is skipped.
+      const stopped = expect.stringMatching(/^(?:cancelled|skipped)$/);
+      expect({ status, ends: await states(tasker, taskUuid) }, at).toEqual({
+        status: DONE,
+        ends: { fast: DONE, slow: stopped, nap: stopped, first: DONE, last: DONE },
+      });
+      const attempts = journal
+        .of('start')
+        .filter(({ task }) => task === taskUuid)
+        .map(({ step: name, attempt }) => `${name} ${attempt}`);
+      expect(new Set(attempts).size, at).toBe(attempts.length);
+      await invariants(sql);
+      const living = workers.filter(({ code }) => code === undefined);
+      kills += workers.length - living.length;
+      workers = [...living, await start()];
+    }
+  }
+  expect(kills).toBeGreaterThanOrEqual(6);
 });

@@ -125,6 +125,8 @@ describe('an expression', () => {
     ['1 +', 'the expression ends too early', 3],
     ['', 'the expression is empty', 0],
     ['contxt.n', 'unknown name contxt; did you mean context?', 0],
+    ['1 + input.total', 'unknown name input; the input of a task is its context: write context.total', 4],
+    ['inputs', 'unknown name inputs; the input of a task is its context: write context', 0],
     ['1 + foo', 'unknown name foo; the names are context, steps, errors, task', 4],
     ['cel.bind(a, 1, a)', 'unknown name cel; the names are context, steps, errors, task', 0],
     [

@@ -206,6 +206,32 @@ describe('signals, approvals and completions', () => {
     expect((await refused('POST', '/v1/signals', { name: 'paid', template: 'test/waits' }))[0]).toBe(400);
   });
 
+  it('the first of several signals completes its step with its name and payload', async () => {
+    const uuid = await create('either');
+    const place = `/v1/tasks/${uuid}/signals`;
+    expect(await refused('POST', place, { name: 'refusd' })).toEqual([
+      409,
+      'CONFLICT',
+      expect.stringContaining('did you mean refused?'),
+    ]);
+    expect(await refused('POST', place, { name: 'paid', payload: {} })).toEqual([
+      409,
+      'CONFLICT',
+      expect.stringContaining("required property 'amount'"),
+    ]);
+    const sent = await api.ask<{ tasks: Json[] }>('POST', place, { name: 'refused', payload: 'no money' });
+    expect(sent.body.tasks).toMatchObject([{ status: 'used', step: 'pay' }]);
+    const { body } = await api.ask<Json[]>('GET', `/v1/tasks/${uuid}/workflow_steps`);
+    expect(body[0]).toMatchObject({
+      current_state: 'complete',
+      results: { result: { name: 'refused', payload: 'no money' } },
+    });
+    expect((await refused('POST', place, { name: 'paid', payload: { amount: 1 } })).slice(0, 2)).toEqual([
+      409,
+      'CONFLICT',
+    ]);
+  });
+
   it('an approval is listed, shown, voted on and reassigned; without a credential, the body names the voter', async () => {
     const uuid = await waiting();
     const place = `/v1/approvals/${uuid}/sign`;

@@ -38,13 +38,76 @@ const STEPS: Row[] = [
   [
     'a step that needs the success of a step which ends the task',
     `${HEAD}steps:
-  - {name: a, type: fail, message: no, when: "false"}
+  - {name: a, type: fail, message: no, when: context.bad}
   - {name: b, handler: h, depends_on: [▸a]}
   - {name: c, handler: h, depends_on: [a], run_if: not_failed}
 `,
     [
       'error: step `b` can never run: `a` ends the task when it runs; add `run_if: not_failed` to run `b` if `a` is skipped, or remove the dependency',
     ],
+  ],
+  [
+    'a condition that is always false or always true',
+    `${HEAD}steps:
+  - {name: a, handler: h, when: ▸"false"}
+  - {name: b, handler: h, when: ▸1 > 2 || "x" == "y"}
+  - {name: c, handler: h, when: ▸"true"}
+  - {name: d, handler: h, when: 1 / 0 > context.n}
+`,
+    [
+      'warning: step `a` can never run: its condition is always false; correct the condition, or remove the step',
+      'warning: step `b` can never run: its condition is always false; correct the condition, or remove the step',
+      'warning: `when` of `c` has no effect, because it is always true; correct it, or remove it',
+    ],
+  ],
+  [
+    'a route after steps that cannot fail',
+    `${HEAD}steps:
+  - {name: nap, type: timer, timer: {for: 1h}}
+  - {name: until, type: timer, timer: {until: {context: at}}}
+  - {name: paid, type: signal, signal: {name: paid}}
+  - {name: late, type: signal, signal: {name: late, timeout: 1d}}
+  - {name: ask, type: approval, approval: {title: Fine?}}
+  - {name: a, handler: h, depends_on: [nap, paid], run_if: ▸failed}
+  - {name: e, handler: h, depends_on: [ask], run_if: ▸failed}
+  - {name: b, handler: h, depends_on: [nap, until], run_if: failed}
+  - {name: c, handler: h, depends_on: [late], run_if: failed}
+`,
+    [
+      'warning: step `a` can never run: `run_if: failed` needs a dependency that fails, and `nap` and `paid` cannot fail; depend on a step that can, or give one of them a timeout',
+      'warning: step `e` can never run: `run_if: failed` needs a dependency that fails, and `ask` cannot fail; depend on a step that can, or give it a timeout',
+    ],
+  ],
+  [
+    'a step that needs opposite routes',
+    `${HEAD}steps:
+  - {name: charge, handler: h}
+  - {name: ship, handler: h, depends_on: [charge]}
+  - {name: release, handler: h, depends_on: [charge], run_if: failed}
+  - {name: tell, handler: h, depends_on: [release]}
+  - {name: join, handler: h, depends_on: [ship, ▸tell]}
+  - {name: below, handler: h, depends_on: [join]}
+  - {name: direct, handler: h, depends_on: [▸release, charge]}
+  - {name: good, handler: h, depends_on: [ship, tell], run_if: not_failed}
+  - {name: any, handler: h, depends_on: [ship, tell], join: any}
+  - {name: ended, handler: h, depends_on: [ship, tell], run_if: ended}
+  - {name: after, handler: h, depends_on: [ended, ship]}
+`,
+    [
+      'warning: step `join` can never run: `tell` runs only if `charge` fails, and `ship` only if it completes; add `run_if: not_failed`, or `join: any`',
+      'warning: step `direct` can never run: `release` runs only if `charge` fails, and `direct` only if it completes; add `run_if: not_failed`, or `join: any`',
+    ],
+  ],
+  [
+    'no step below a decision, which may not exist',
+    `${HEAD}steps:
+  - {name: ask, handler: h}
+  - {name: route, type: decision, handler: h, depends_on: [ask]}
+  - {name: left, handler: h, depends_on: [route]}
+  - {name: undecided, handler: h, depends_on: [route], run_if: failed}
+  - {name: archive, handler: h, depends_on: [left, undecided]}
+`,
+    [],
   ],
   [
     'a cycle, with its path',

@@ -7,7 +7,8 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { describe, expect, inject, it, onTestFinished, vi } from 'vitest';
-import { defineHandler, HandlerRegistry, RetryableError, StepHandler } from '../../src/index.ts';
+import { z } from 'zod';
+import { defineHandler, HandlerRegistry, RetryableError, StepHandler, workflow } from '../../src/index.ts';
 import { type TestTaskerOptions, testTasker } from '../../src/testing/index.ts';
 import { template } from '../support/setup.ts';
 
@@ -40,6 +41,19 @@ describe('a tasker for tests', () => {
     expect(errors).toEqual({});
     expect(steps.charge).toMatchObject({ currentState: 'complete', attempts: 1 });
     expect((await kit.getSteps(task.taskUuid)).map((step) => step.name)).toEqual(['cart', 'charge']);
+    await kit.stop();
+  });
+
+  it('runs a workflow with its input, and with fields of the request', async () => {
+    const double = workflow('t/double@1.0.0', { input: z.object({ n: z.number() }) }).step('double', {
+      run: ({ input }) => ({ n: input.n * 2 }),
+    });
+    const other = workflow('t/other@1.0.0').step('a', { run: () => ({}) });
+    const kit = await kitOf({ workflows: [double, other] });
+    const { task, results } = await kit.run(double, { n: 4 }, { priority: 3, timeoutMs: 20_000 });
+    expect(task).toMatchObject({ status: 'complete', name: 'double', priority: 3, context: { n: 4 } });
+    expect(results).toEqual({ double: { n: 8 } });
+    await expect(kit.run(double, { n: 'four' } as never)).rejects.toMatchObject({ code: 'invalid_context' });
     await kit.stop();
   });
 

@@ -1,6 +1,7 @@
 import { expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
 import { defineHandler, type Json, type Tasker, workflow } from '../../src/index.ts';
+import type { TestTasker } from '../../src/testing/index.ts';
 
 const input = z.object({ id: z.string(), total: z.number() });
 const charge = defineHandler('charge', {}, async () => ({ id: 'C-1', at: new Date() }));
@@ -28,6 +29,15 @@ test('types flow from the input through the results to the output', async () => 
   expectTypeOf(fulfil.request).parameter(0).toEqualTypeOf<{ id: string; total: number }>();
   // @ts-expect-error the input lacks a key
   void (() => tasker.run(fulfil, { id: 'A-1' }));
+  void (() => tasker.createTask(fulfil, { id: 'A-1', total: 12 }, { priority: 3, onDuplicate: 'return' }));
+  // @ts-expect-error the input lacks a key
+  void (() => tasker.createTask(fulfil, { id: 'A-1' }));
+  // @ts-expect-error a misspelt option
+  void (() => tasker.createTask(fulfil, { id: 'A-1', total: 12 }, { priorty: 3 }));
+  const kit = null as unknown as TestTasker;
+  void (() => kit.run(fulfil, { id: 'A-1', total: 12 }, { priority: 3, timeoutMs: 1000 }));
+  // @ts-expect-error the input has a key of another type
+  void (() => kit.run(fulfil, { id: 'A-1', total: '12' }));
   const without = workflow('shop/plain@1.0.0').step('a', { run: () => 1 });
   expectTypeOf(() => tasker.run(without, {})).returns.resolves.toBeUndefined();
 });
@@ -165,4 +175,29 @@ test('the results of the steps before a join may be undefined, and its own resul
       expectTypeOf(steps.last).toEqualTypeOf<{ done: boolean }>();
       return { done: steps.last.done, slow: steps.slow?.w };
     });
+});
+
+test('a step that waits for several signals has a result for each of them, typed by the schemas', () => {
+  const schemas = { paid: z.object({ amount: z.number() }) };
+  const signals = workflow('t/signals@1.0.0')
+    .step('pay', { signal: { names: ['paid', 'refused'], schemas, timeout: '7d' } })
+    .step('plain', { signal: { name: 'plain' } })
+    .step('late', {
+      signal: { names: ['a'], timeout: '1d', on_timeout: 'complete', default: { name: 'late', n: 1 } },
+    })
+    .step('ship', {
+      after: ['pay', 'plain', 'late'],
+      run: ({ steps: { pay, plain, late } }) => {
+        expectTypeOf(pay).toEqualTypeOf<
+          { name: 'paid'; payload: { amount: number } } | { name: 'refused'; payload: unknown }
+        >();
+        if (pay.name === 'paid') expectTypeOf(pay.payload.amount).toEqualTypeOf<number>();
+        expectTypeOf(plain).toBeUnknown();
+        expectTypeOf(late).toEqualTypeOf<{ name: 'a'; payload: unknown } | { name: 'late'; n: 1 }>();
+        // @ts-expect-error the payload of `refused` has no type
+        return { no: pay.payload.amount };
+      },
+    });
+  // @ts-expect-error a misspelt key of the signal
+  signals.step('x', { signal: { names: ['a'], timeuot: '7d' } });
 });

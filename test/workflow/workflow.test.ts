@@ -50,12 +50,28 @@ describe('a workflow in TypeScript', () => {
       above: ['price', 'charge'],
       of: 'A-1',
     });
-    const { taskUuid } = await tasker.createTask({ ...fulfil.request({ id: 'A-2', total: 1 }), priority: 7 });
+    const { taskUuid } = await tasker.createTask(fulfil, { id: 'A-2', total: 1 }, { priority: 7 });
     const done = await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 });
     expect(done).toMatchObject({ status: 'complete', priority: 7, output: { tracking: 'A-2-100' } });
     const steps = await tasker.getSteps(taskUuid);
     expect(steps.map(({ callable }) => callable)).toEqual(['wf.fulfil.price', 'charge', 'wf.fulfil.ship-it']);
     await expect(tasker.run(fulfil, { id: 'A-3' } as never)).rejects.toMatchObject({ code: 'invalid_context' });
+  });
+
+  it('a task of it is created with its input, and with the options of createTask', async () => {
+    const { another } = await shared.setup({ a: [] });
+    const tasker = await another({ workflows: [fulfil] });
+    const input = { id: 'B-1', total: 1 };
+    const first = await tasker.createTask(fulfil, input, { idempotencyKey: 'b' });
+    const again = await tasker.createTask(fulfil, input, { idempotencyKey: 'b', onDuplicate: 'return' });
+    expect(again).toMatchObject({ taskUuid: first.taskUuid, created: false });
+    const { taskUuid } = await tasker.createTask({ ...fulfil.request(input), priority: 9 });
+    expect(await tasker.getTask(taskUuid)).toMatchObject({ context: input, priority: 9 });
+    const misspelt = { priorty: 1 } as object;
+    await expect(tasker.createTask(fulfil, input, misspelt)).rejects.toThrow(
+      /unknown field "priorty"; did you mean priority/,
+    );
+    await expect(tasker.createTask(fulfil, { id: 'B-2' } as never)).rejects.toMatchObject({ code: 'invalid_context' });
   });
 
   it('has conditions and routes, and an output that lacks what was skipped or failed', async () => {
@@ -108,6 +124,39 @@ describe('a workflow in TypeScript', () => {
     expect(fulfil.toYaml()).toContain('tracking: steps["ship-it"].no');
     expect(fulfil.template.steps[1]!.retry.maxAttempts).toBe(5);
     expect(fulfil.template.inputSchema).toMatchObject({ required: ['id', 'total'] });
+  });
+
+  it('a step takes the first of several signals, whose payloads zod describes', async () => {
+    const sold = workflow('wf/sold@1.0.0', { identity_strategy: 'always_unique' })
+      .step('pay', {
+        signal: {
+          names: ['paid', 'refused'],
+          schemas: { paid: z.object({ amount: z.number() }), refused: { type: 'string' } },
+        },
+      })
+      .step('deposit', { after: ['pay'], signal: { name: 'deposit', schema: z.number() } })
+      .step('ship', {
+        after: ['pay', 'deposit'],
+        run: ({ steps }) => ({ cents: steps.pay.name === 'paid' ? steps.pay.payload.amount : 0 }),
+      })
+      .output(({ steps }) => ({ by: steps.pay.name, cents: steps.ship.cents }));
+    const { signal } = sold.template.steps[0]!;
+    expect(signal!.schemas).toMatchObject({ paid: { required: ['amount'] }, refused: { type: 'string' } });
+    expect(parseTemplate(sold.toYaml()).problems).toEqual([]);
+    const { another } = await shared.setup({ a: [] });
+    const tasker = await another({ workflows: [sold] });
+    const { taskUuid } = await tasker.createTask(sold, {});
+    await expect(tasker.signal(taskUuid, 'paid', { amount: '5' })).rejects.toMatchObject({ code: 'signal_refused' });
+    await tasker.signal(taskUuid, 'paid', { amount: 5 });
+    await expect(tasker.signal(taskUuid, 'deposit', 'x')).rejects.toMatchObject({ code: 'signal_refused' });
+    await tasker.signal(taskUuid, 'deposit', 1);
+    expect(await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).toMatchObject({
+      output: { by: 'paid', cents: 5 },
+    });
+    const odd = { '~standard': { version: 1, vendor: 'odd', validate: () => ({ value: 1 }) } } as never;
+    expect(message(() => workflow('wf/odd@1.0.0').step('a', { signal: { names: ['b'], schemas: { b: odd } } }))).toBe(
+      'wf/odd: step a: the schema of odd in signal.schemas.b cannot be written as JSON Schema; use zod 4.2 or later, or write it as JSON Schema',
+    );
   });
 
   it('a task that fails or has no output rejects, with the way to find out why', async () => {

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { collectNamespaces, lazily, seconds, wholeNumber } from '../options.ts';
 import { addWorkerCommands } from '../worker/commands.ts';
 
@@ -18,6 +18,7 @@ export function addProjectCommands(program: Command): void {
       '--bind <address>',
       'loopback address of the web page and the API (default: 127.0.0.1:8080, or a free port)',
     )
+    .addOption(noPort())
     .description('run the project locally: database, worker, web page, live reload and a view of running tasks')
     .action(lazily(async () => (await import('./dev.ts')).dev));
   const worker = workerOptions(program.command('worker'))
@@ -34,6 +35,7 @@ export function addProjectCommands(program: Command): void {
       'serve the HTTP API until SIGTERM; runs steps only with --with-worker. On other addresses than loopback, requests need a credential',
     )
     .option('--bind <address>', 'address to listen on (default: TASKER_WEB_BIND_ADDRESS, otherwise 127.0.0.1:8080)')
+    .addOption(noPort())
     .option('--with-worker', 'also run steps in this process, with the settings of `worker`')
     .option(...REPLACE)
     .option('--insecure', 'require no credential, even on addresses that other machines can reach')
@@ -54,6 +56,14 @@ export function addProjectCommands(program: Command): void {
     .command('doctor')
     .description('check database, schema, clock, notifications, disk, templates, handlers, workers')
     .action(lazily(async () => (await import('./doctor.ts')).doctor));
+}
+
+/** Names the right option to users who try the usual one. */
+function noPort(): Option {
+  const refuse = (port: string): never => {
+    throw new InvalidArgumentError(`use --bind 127.0.0.1:${port}`);
+  };
+  return new Option('--port <port>').argParser(refuse).hideHelp();
 }
 
 /** Without it, different content for a registered version is rejected in production. */

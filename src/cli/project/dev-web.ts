@@ -23,7 +23,10 @@ export async function serveWeb(
       `--bind ${bind}: other machines could reach this address, and tasker dev requires no credential; use tasker server`,
     );
   }
-  const options = { requestTimeoutMs: 600_000 };
+  const options = {
+    requestTimeoutMs: 600_000,
+    otherAddress: 'choose another port with --bind, or omit --bind to use a free one',
+  };
   try {
     return await listen(app, address, options);
   } catch (error) {

@@ -35,6 +35,7 @@ export async function dev(options: DevOptions): Promise<void> {
   let starting = true;
   let view: DevView | undefined;
   let web: Listening | undefined;
+  let tasker: Tasker | undefined;
   const tell = (line: string) => (view ? view.print(line) : note(line));
   try {
     const folders = runnableFolders(options);
@@ -53,7 +54,7 @@ export async function dev(options: DevOptions): Promise<void> {
     if (sound) await project.warnIfEmpty();
     const { templates } = project;
     for (const line of config.warnings) logger.warn(line);
-    const tasker = await createTasker({
+    const running = await createTasker({
       config,
       ...events,
       ...taskerOptions(options),
@@ -62,27 +63,30 @@ export async function dev(options: DevOptions): Promise<void> {
       handlers: project.library.registry,
       logger,
     });
+    tasker = running;
     // Imported here, because loading the modules takes about as long as starting a small database.
     const { serveWeb } = await import('./dev-web.ts');
-    web = await serveWeb(tasker, { bind: options.bind, environment, logger });
+    web = await serveWeb(running, { bind: options.bind, environment, logger });
     starting = false;
-    await tasker.serveToo(project.brokenNamespaces);
-    beginReloading(tasker);
-    for (const line of greeting(project, tasker, { ...options, url: web.url })) tell(line);
+    await running.serveToo(project.brokenNamespaces);
+    beginReloading(running);
+    for (const line of greeting(project, running, { ...options, url: web.url })) tell(line);
     if (thisRun().stdout.isTTY && !options.json) {
       view = new DevView(thisRun().stdout);
-      view.show(tasker, ['no tasks yet']);
+      view.show(running, ['no tasks yet']);
     }
     await stop.requested;
     view?.end();
     view = undefined;
-    tasker.engine.changes.close();
+    running.engine.changes.close();
     await web.close();
-    if (tasker.stats?.running) tell('stopping after running handlers finish; press Ctrl-C again to stop immediately');
-    await tasker.stop({ drainTimeoutMs: options.drainTimeout });
+    if (running.stats?.running) tell('stopping after running handlers finish; press Ctrl-C again to stop immediately');
+    await running.stop({ drainTimeoutMs: options.drainTimeout });
   } catch (error) {
     view?.end();
     await web?.close();
+    // Otherwise its worker would stay registered until its lease expires.
+    await tasker?.stop({ drainTimeoutMs: 0 }).catch(() => undefined);
     reportError(error, options);
     thisRun().exitCode = starting ? exitCodeOf(error, { starting }) : EXIT.failed;
   } finally {

@@ -77,7 +77,12 @@ export async function server(options: ServerOptions): Promise<void> {
       config: servedConfig(loaded, security),
     });
     // This timeout is for bulk creations. The app limits the time of all other requests.
-    listening = await listen(app, address, { tls, requestTimeoutMs: 600_000, lastAnswersMs: config.drainTimeoutMs });
+    listening = await listen(app, address, {
+      tls,
+      requestTimeoutMs: 600_000,
+      lastAnswersMs: config.drainTimeoutMs,
+      otherAddress: 'choose another address with --bind or TASKER_WEB_BIND_ADDRESS',
+    });
     await httpWorkersOf(tasker).resume();
     logger.info(
       { url: listening.url, database: tasker.place, authentication: security.auth.required },

@@ -76,7 +76,7 @@ export function remoteTaskActs(client: Client, call: CallVerb): Partial<Tasker> 
   const timeOf = (to: Time, name: 'at' | 'until') =>
     typeof to === 'object' && 'delayMs' in to ? { in: spanText(to.delayMs) } : { [name]: String(to) };
   return {
-    createTask: ((request, options) => create(client, request, options)) as Tasker['createTask'],
+    createTask: ((...[request, options]: Create) => create(client, request, options)) as Tasker['createTask'],
     cancelTask: (uuid, by) => cancel(call, uuid, by),
     rescheduleTask: async (uuid, to, by) =>
       (await call<{ startAt: string }>('tasks.reschedule', uuid, timeOf(to, 'at'), by)).startAt,

@@ -11,23 +11,6 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   413: 'bad_request',
 };
 
-const TLS = /CERT|SIGNATURE|SELF_SIGNED|ALTNAME|ISSUER/;
-
-/** Returns advice about a connection that failed, by the code of its cause. */
-function wayOut(code: unknown, server: string): string {
-  if (typeof code !== 'string') return '';
-  if (code === 'ECONNREFUSED') return `; check that \`tasker server\` runs there, and that the port is right`;
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return `; check the name of the host in ${server}`;
-  if (code === 'CERT_HAS_EXPIRED') return '; the server needs a new certificate';
-  if (code.includes('ALTNAME')) return '; use a host name that is in the certificate';
-  if (TLS.test(code)) return '; set NODE_EXTRA_CA_CERTS to a file with the certificate of its authority';
-  if (/SSL|EPROTO/.test(code)) return `; if the server has no TLS, use http:// instead of https://`;
-  if (server.startsWith('http:') && /ECONNRESET|UND_ERR_SOCKET|HPE_/.test(code)) {
-    return '; if the server has TLS, use https:// instead of http://';
-  }
-  return '';
-}
-
 /** Returns an error of the client as an error of the command line, with advice. */
 export function serverError(error: unknown, server: string): unknown {
   if (!(error instanceof TaskerClientError)) return error;
@@ -38,7 +21,7 @@ export function serverError(error: unknown, server: string): unknown {
   if (code === 'INVALID_ANSWER' && status !== undefined && status < 300) {
     return as('server_unreachable', `${message}; check that ${server} is the address of a \`tasker server\``);
   }
-  if (status === undefined) return as('server_unreachable', `${message}${wayOut(details.cause_code, server)}`);
+  if (status === undefined) return as('server_unreachable', message);
   if (status >= 500) return as('server_unreachable', `${server} returned ${status}: ${message}`);
   if (status === 401) {
     return as(

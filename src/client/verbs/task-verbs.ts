@@ -2,39 +2,44 @@ import { ConflictError } from '../client-errors.ts';
 import type { CallOptions } from '../client-options.ts';
 import { type CreatedTask, type CreateManyOptions, createMany } from '../create-many.ts';
 import type { DerivedVerbs } from '../derived-verbs.ts';
-import type { CheckedNewTask, NewTask } from '../new-task.ts';
-import { completed } from '../new-task.ts';
+import { type CheckedNewTask, type CreateTaskCall, completed, type NewTask, withOption } from '../new-task.ts';
 import { items } from '../pages.ts';
 import { path } from '../path.ts';
+import { type CreateArguments, type RunnableWorkflow, requestOf, type WorkflowTaskCall } from '../run-workflow.ts';
 import type { Transport } from '../transport.ts';
 import type { Act, TaskListQuery, TaskResponse } from '../types.ts';
 import { type FollowOptions, waitForTask, watchTask } from '../watch-task.ts';
 
-/** Options of `tasks.create`. */
-export interface CreateTaskCall extends CallOptions {
-  /** Whether a task with the same identity is returned instead of a {@link ConflictError}. Default false. */
-  returnExisting?: boolean | undefined;
-}
-
 /** A task, and whether the request created it. */
 type NewOrExisting = TaskResponse & { created: boolean };
+
+export interface CreateTask {
+  /** Creates a task of a workflow in TypeScript, as the other form of `create` does. */
+  <Input>(
+    workflow: RunnableWorkflow<Input, unknown>,
+    input: Input,
+    options?: WorkflowTaskCall,
+  ): Promise<TaskResponse & { created: boolean }>;
+  /**
+   * Creates a task. Only a request with `idempotency_key` is repeated after a lost connection. `created` is false if
+   * it returns an earlier task.
+   * @throws NotFoundError if the template is not registered
+   * @throws ConflictError if a task with the same identity exists; `details.task_uuid` is its id if
+   * the credential may read tasks
+   */
+  <Name extends string = string, Namespace extends string = never, Version extends string = never>(
+    request: CheckedNewTask<Name, Namespace, Version>,
+    options?: CreateTaskCall,
+  ): Promise<TaskResponse & { created: boolean }>;
+}
 
 /** The verbs for tasks that repeat requests, read several pages, or read a stream. */
 export function taskVerbs(transport: Transport, { get, list }: DerivedVerbs['tasks']) {
   return {
-    /**
-     * Creates a task. Only a request with `idempotency_key` is repeated after a lost connection. `created` is false if
-     * it returns an earlier task.
-     * @throws NotFoundError if the template is not registered
-     * @throws ConflictError if a task with the same identity exists; `details.task_uuid` is its id if
-     * the credential may read tasks
-     */
-    create<Name extends string = string, Namespace extends string = never, Version extends string = never>(
-      request: CheckedNewTask<Name, Namespace, Version>,
-      options: CreateTaskCall = {},
-    ): Promise<TaskResponse & { created: boolean }> {
-      return create(transport, get, request as NewTask, options);
-    },
+    create: ((...given: CreateArguments) => {
+      const { request, options } = requestOf(given);
+      return create(transport, get, request, options);
+    }) as CreateTask,
     /**
      * Creates any number of tasks, in requests of up to 1,000. Returns the result of each, in order, as the loop needs
      * them. With `onDuplicate: 'return'` and keys, a request is repeated after a lost connection.
@@ -96,13 +101,19 @@ async function create(
   try {
     return await send(returnExisting ? { on_duplicate: 'return' } : {});
   } catch (error) {
+    const conflict = error instanceof ConflictError ? inOwnWords(error) : error;
     const isExisting = error instanceof ConflictError && error.details.pruned_at === undefined;
-    if (!isExisting || returnExisting || attempts === 1) throw error;
+    if (!isExisting || returnExisting || attempts === 1) throw conflict;
     const existing = error.details.task_uuid;
     // The server does not name the task if the credential may not read tasks.
     const task = await (typeof existing === 'string' ? get(existing, options) : send({ on_duplicate: 'return' }));
     // An earlier attempt of this request created the task, and its response was lost.
     if (task.correlation_id === body.correlation_id) return { ...task, created: true };
-    throw error;
+    throw conflict;
   }
+}
+
+function inOwnWords({ message, recoverable, code, status, details, requestId, cause }: ConflictError): ConflictError {
+  const facts = { code, status, details, requestId, cause };
+  return new ConflictError(withOption(message, 'returnExisting: true'), recoverable, facts);
 }

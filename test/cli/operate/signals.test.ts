@@ -12,7 +12,18 @@ steps:
     signal: { name: paid, schema: { type: object, required: [amount] } }
 `;
 
-const on = projectOnDatabase({ 'templates/order.yaml': TEMPLATE });
+const EITHER = `
+name: either
+namespace: demo
+version: 1.0.0
+identity_strategy: always_unique
+steps:
+  - name: pay
+    type: signal
+    signal: { names: [paid, refused], schemas: { paid: { type: object, required: [amount] } } }
+`;
+
+const on = projectOnDatabase({ 'templates/order.yaml': TEMPLATE, 'templates/either.yaml': EITHER });
 const uuid = '[0-9a-f-]{36}';
 
 it('a signal is sent, listed and shown', async () => {
@@ -53,6 +64,20 @@ it('a signal is sent, listed and shown', async () => {
     code: 1,
     stderr: expect.stringContaining(`signal ${task} not found`),
   });
+});
+
+it('each of several signals is sent by its name, and a misspelt one is named', async () => {
+  const task = await on.project.create('either');
+  const send = (...more: string[]) => on.project.run(['signal', 'send', task, ...more]);
+  expect(await send('refusd')).toMatchObject({ code: 1, stderr: expect.stringContaining('did you mean refused?') });
+  expect(await send('paid', '-p', '{}')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("/ must have required property 'amount'"),
+  });
+  const sent = await send('refused', '-p', '"no money"');
+  expect(sent.stderr).toMatch(new RegExp(`^${task}: kept until a step waits for refused\nsignal ${uuid}\n$`));
+  const listed = await on.project.run(['signal', 'list', task]);
+  expect(listed.stdout).toMatch(/refused {2}kept .* ago\n {4}by .+, "no money"\n$/);
 });
 
 it('signal send finds tasks by correlation id and by idempotency key', async () => {

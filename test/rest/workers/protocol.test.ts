@@ -66,6 +66,10 @@ const TEMPLATES = [
     },
     { name: 'routed' },
   ),
+  template(
+    { fast: RETRY, slow: RETRY, idle: RETRY, first: { dependencies: ['fast', 'slow', 'idle'], join: 'any' } },
+    { name: 'race' },
+  ),
   template({ checked: { result_schema: { type: 'object', required: ['ok'] } } }, { name: 'checked' }),
   template(
     { told: { publishes_events: [{ name: 'told.it', description: 'd', schema: { type: 'object' } }] } },
@@ -142,6 +146,30 @@ it('the server evaluates conditions, skips steps, and ends tasks by steps of the
   expect((await on.claim()).body.steps).toEqual([]);
   expect((await tasker.waitForTask(large.taskUuid)).status).toBe('error');
   expect((await tasker.why(large.taskUuid)).summary).toContain('too large: 101');
+});
+
+it('a join is given once its first parent completes, and the steps that it stops are named in a heartbeat', async () => {
+  const on = await worker('fast', 'slow', 'first');
+  const { taskUuid } = await create('race');
+  const given = await on.steps();
+  while (given.length < 2) given.push(...(await on.steps()));
+  const [fast, slow] = ['fast', 'slow'].map((name) => given.find((step) => step.name === name)!);
+  await on.complete(fast!, { made: 1 });
+  expect((await on.beat([slow!])).body).toEqual({
+    drain: false,
+    stop: [{ step_uuid: slow!.step_uuid, fence: slow!.fence, reason: 'cancelled' }],
+  });
+  expect(await on.complete(slow!)).toMatchObject({ status: 409, body: { error: { code: 'STEP_TAKEN_AWAY' } } });
+  const first = await on.step();
+  expect(first).toMatchObject({ name: 'first', dependency_results: { fast: { result: { made: 1 } } } });
+  await on.complete(first);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('complete');
+  expect(await states(tasker, taskUuid)).toEqual({
+    fast: 'complete',
+    slow: 'cancelled',
+    idle: 'skipped',
+    first: 'complete',
+  });
 });
 
 it('a worker runs the steps of a task over HTTP, and each step sees the results before it', async () => {

@@ -1,8 +1,8 @@
-// A worker process for the example in examples/routes. Each handler first writes its start to a file, as a JSON line. It
+// A worker process for the example in examples/routes, and for a template with a join. Each handler first writes its start to a file, as a JSON line. It
 // kills its process in the step and at the moment that the context of the task names.
 import { openSync, writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { createTasker, silentLogger } from '../../../dist/bundle/index.js';
+import { createTasker, StepHandler, silentLogger } from '../../../dist/bundle/index.js';
 import * as handlers from '../../../examples/routes/handlers/orders.mjs';
 
 const { journal, ...options } = JSON.parse(process.argv[2]);
@@ -28,6 +28,29 @@ const killing = (handler) =>
     }
   };
 
+class Quick extends StepHandler {
+  static handlerName = 'race.quick';
+
+  call() {
+    return { by: process.pid };
+  }
+}
+
+/** Does not complete before it is stopped. */
+class Slow extends StepHandler {
+  static handlerName = 'race.slow';
+
+  call({ signal }) {
+    return new Promise((resolve) => {
+      const done = setTimeout(() => resolve({ late: true }), 60_000);
+      signal.addEventListener('abort', () => {
+        clearTimeout(done);
+        resolve({ late: true });
+      });
+    });
+  }
+}
+
 function killed() {
   process.kill(process.pid, 'SIGKILL');
   return new Promise(() => undefined);
@@ -35,7 +58,7 @@ function killed() {
 
 const tasker = await createTasker({
   namespaces: ['routes_demo'],
-  handlers: Object.values(handlers).map(killing),
+  handlers: [...Object.values(handlers), Quick, Slow].map(killing),
   logger: silentLogger,
   ...options,
 });

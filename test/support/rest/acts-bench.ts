@@ -2,7 +2,7 @@ import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
 import { completeLater } from '../../../src/handlers/later.ts';
 import { template, until } from '../setup.ts';
-import { approvalStep, signalStep } from '../waits/waiting.ts';
+import { approvalStep, eitherSignal, signalStep } from '../waits/waiting.ts';
 import { servedApi } from './served-api.ts';
 
 /**
@@ -28,6 +28,7 @@ export async function actsBench() {
     templates: [
       template({ first: [], second: ['first'] }),
       template({ nap, sign, paid: signalStep('paid') }, { name: 'waits' }),
+      template({ pay: eitherSignal() }, { name: 'either' }),
       template({ outside: [] }, { name: 'outer' }),
       template({ first: [] }, { name: 'elsewhere', namespace: 'other' }),
     ],

@@ -19,6 +19,13 @@ export const signalStep = (name: string, more: Record<string, unknown> = {}, dep
   signal: { name, ...more },
 });
 
+/** A step that waits for the first of two signals. */
+export const eitherSignal = () => ({
+  handler: undefined,
+  type: 'signal',
+  signal: { names: ['paid', 'refused'], schemas: { paid: { type: 'object', required: ['amount'] } } },
+});
+
 /** A step that waits for people. */
 export const approvalStep = (more: Record<string, unknown> = {}, dependencies: readonly string[] = []) => ({
   handler: undefined,
