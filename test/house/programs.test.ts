@@ -17,6 +17,7 @@ const FILES = [
   'test/web/idle-pages.test.ts',
   'test/web/large.test.ts',
   'test/web/lists.test.ts',
+  'test/web/overviews.test.ts',
   'test/web/roles.test.ts',
   'test/web/routes.test.ts',
   'test/web/screens.test.ts',
