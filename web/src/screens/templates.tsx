@@ -1,6 +1,6 @@
 import { Link, useNavigate } from 'react-router';
 import { api } from '../api/client.ts';
-import type { TemplateRow } from '../api/types.ts';
+import { type ActiveTemplate, activeOf } from '../api/templates.ts';
 import { useLinks, useNamespace } from '../frame/namespace.ts';
 import { ActButton } from '../parts/act-button.tsx';
 import { Code, Empty, Heading, Panel } from '../parts/controls.tsx';
@@ -19,11 +19,9 @@ import {
   useTemplateNumbers,
   useTemplateStats,
 } from './template/template-numbers.ts';
-import { addressOfTemplate, newestFirst } from './template/use-template.ts';
+import { addressOfTemplate } from './template/use-template.ts';
 
-/** The active version of a template, with the names of all versions. */
-interface Row extends TemplateRow {
-  versions: string[];
+interface Row extends ActiveTemplate {
   numbers: TemplateNumbers | undefined;
   stats: TemplateStats | undefined;
 }
@@ -142,21 +140,6 @@ function Acts({ row }: { row: Row }) {
       </ActButton>
     </span>
   );
-}
-
-function activeOf(rows: readonly TemplateRow[]): (TemplateRow & Pick<Row, 'versions'>)[] {
-  const found = new Map<string, TemplateRow[]>();
-  for (const row of rows) {
-    const key = JSON.stringify([row.namespace, row.name]);
-    const versions = found.get(key);
-    if (versions) versions.push(row);
-    else found.set(key, [row]);
-  }
-  return [...found.values()].map((versions) => {
-    const sorted = versions.sort(newestFirst);
-    const active = sorted.find((one) => one.active) ?? sorted[0]!;
-    return { ...active, versions: sorted.map(({ version }) => version) };
-  });
 }
 
 export default function Templates() {

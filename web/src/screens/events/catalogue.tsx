@@ -1,11 +1,11 @@
 import { useQueries } from '@tanstack/react-query';
 import { Link } from 'react-router';
-import { useTemplates } from '../../api/templates.ts';
+import { newestFirst, useTemplates } from '../../api/templates.ts';
 import type { TemplateContent, TemplateRow } from '../../api/types.ts';
 import { useLinks, useNamespace } from '../../frame/namespace.ts';
 import { Code, Empty, Panel } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
-import { addressOfTemplate, newestFirst, sourceQuery } from '../template/use-template.ts';
+import { addressOfTemplate, sourceQuery } from '../template/use-template.ts';
 
 type DeclaredEvent = NonNullable<TemplateContent['steps'][number]['publishes_events']>[number];
 

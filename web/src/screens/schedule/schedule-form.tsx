@@ -3,7 +3,7 @@ import { useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
 import { api, pathOf } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
-import { useTemplates } from '../../api/templates.ts';
+import { newestFirst, useTemplates } from '../../api/templates.ts';
 import type { Schedule, ScheduleChange, ScheduleRequest, TemplateRow } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
@@ -13,7 +13,7 @@ import { ChoiceField, TextField } from '../../parts/form/field.tsx';
 import { SchemaForm } from '../../parts/form/schema-form.tsx';
 import { useOperator } from '../../parts/operator.tsx';
 import { durationText } from '../../parts/words.ts';
-import { newestFirst, useSource } from '../template/use-template.ts';
+import { useSource } from '../template/use-template.ts';
 import { ScheduleCrumbs, useSchedule } from './schedule.tsx';
 
 /** The typed values. Empty means the default. */
