@@ -408,6 +408,14 @@ function waitingSummary({ healthStatus }: Task, steps: readonly StepExplanation[
   return `${waits}; ${list(failed)} failed permanently: an operator must act on ${failed.length === 1 ? 'it' : 'them'}`;
 }
 
+/** Names the steps that wait for a retry, with the time of the first retry. */
+function retrySummary(steps: readonly StepExplanation[]): string {
+  const waiting = steps.filter(({ state }) => state === 'waiting_for_retry');
+  const times = waiting.flatMap(({ until }) => until ?? []).sort((one, other) => Date.parse(one) - Date.parse(other));
+  const time = times.length === 0 ? '' : `${waiting.length === 1 ? '' : ', the first'} at ${times[0]}`;
+  return `waits for the retry of ${list(waiting.map(({ step }) => step))}${time}`;
+}
+
 function summaryOf(task: Task, steps: StepExplanation[], reason: string | null): string {
   const of = (state: string) => steps.filter((step) => step.state === state).map((step) => step.step);
   if (task.status === 'complete') {
@@ -424,7 +432,7 @@ function summaryOf(task: Task, steps: StepExplanation[], reason: string | null):
   }
   if (task.status === 'cancelled') return 'was cancelled';
   if (task.status === 'error') return `was ended by ${reason}`;
-  if (task.status === 'waiting_for_retry') return `waits for the retry of ${list(of('waiting_for_retry'))}`;
+  if (task.status === 'waiting_for_retry') return retrySummary(steps);
   if (task.status === 'blocked_by_failures') {
     return `cannot continue: ${list(of('error'))} failed permanently; an operator must act`;
   }

@@ -4468,6 +4468,8 @@ export interface TimelineSpan {
   worker: string | null;
   outcome: string | null;
   error: string | null;
+  /** Milliseconds that the handler ran in an attempt that has ended. Null if it is unknown, and for other spans. */
+  ran_ms: number | null;
 }
 
 export interface TokenUse {

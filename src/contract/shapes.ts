@@ -147,7 +147,7 @@ const TaskGraph = {
   fields: 'task_uuid namespace name version status created_at completed_at nodes edges edges_truncated',
   parts: { nodes: { list: TaskGraphNode }, edges: { list: { fields: 'from to' } } },
 } satisfies Shape;
-const TimelineSpan = { fields: 'kind from to until attempt worker outcome error' } satisfies Shape;
+const TimelineSpan = { fields: 'kind from to until attempt worker outcome error ran_ms' } satisfies Shape;
 const TaskTimeline = {
   fields: 'task_uuid status created_at starts_at completed_at now steps acts',
   parts: {

@@ -65,7 +65,7 @@ it('why names the cause and the next action for a step in each state', async () 
     () => tasker.getTask(taskUuid),
     (t) => t.status === 'waiting_for_retry',
   );
-  expect((await tasker.why(taskUuid)).summary).toBe('waits for the retry of later');
+  expect((await tasker.why(taskUuid)).summary).toMatch(/^waits for the retry of later at 2\d{3}-\S+Z$/);
   await tasker.completeStep(taskUuid, 'later');
   expect((await tasker.why(taskUuid)).summary).toBe('cannot continue: broken failed permanently; an operator must act');
   await tasker.cancelTask(taskUuid);

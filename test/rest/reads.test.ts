@@ -131,6 +131,12 @@ describe('the details of a task', () => {
       ['running', 2, 'completed'],
     ]);
     expect(second!.find(({ outcome }) => outcome === 'failed')).toMatchObject({ error: 'not yet' });
+    for (const span of [...first!, ...second!]) {
+      const length = inMs(String(span['to'])) - inMs(String(span['from']));
+      if (span.kind !== 'running') expect(span['ran_ms']).toBeNull();
+      // The times are rounded to milliseconds.
+      else expect(span['ran_ms']).toBeLessThanOrEqual(length + 1);
+    }
     for (const [at, span] of second!.slice(1).entries()) expect(span['from']).toBe(second![at]!['to']);
     expect(second![0]!['from']).toBe(first!.at(-1)!['to']);
   });

@@ -6,7 +6,7 @@ import type { Tasker } from '../../src/app/tasker.ts';
 import { createKey } from '../../src/engine/credentials/api-keys.ts';
 import { BaseSubscriber } from '../../src/events/subscribing/base-subscriber.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
+import { PermanentError, RetryableError } from '../../src/handlers/failures/handler-errors.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import type { SecuritySettings } from '../../src/rest/auth/settings.ts';
 import { restApp } from '../../src/rest/rest-app.ts';
@@ -100,6 +100,9 @@ export async function openShop(environment = 'test', worker = 'shop-worker'): Pr
       ...['check', 'pack', 'send', 'pay'].map(ok),
       defineHandler('broken', {}, () => {
         throw new PermanentError(MARKUP);
+      }),
+      defineHandler('flaky', {}, () => {
+        throw new RetryableError('the bank is closed', { retryAfter: 3600 });
       }),
     ],
     subscribers: [warehouse],

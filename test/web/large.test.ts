@@ -230,4 +230,70 @@ describeWith('chromium', 'large graphs on the web page', () => {
     await checkAccess(page);
     expect(problems).toEqual([]);
   });
+
+  it('a graph of 300 steps pans as fast as the browser draws an empty page', async () => {
+    await open('big', 'blocked_by_failures');
+    const empty = await page
+      .context()
+      .browser()!
+      .newPage({ viewport: { width: 1440, height: 900 } });
+    await empty.setContent('<div class="react-flow__pane" style="height: 40000px"></div>');
+    const offset = () =>
+      page.evaluate(`new DOMMatrix(getComputedStyle(document.querySelector('.react-flow__viewport')).transform).e`);
+    const pans = async (scene: string) => {
+      const [costs, baselines] = [[] as number[], [] as number[]];
+      const before = Number(await offset());
+      for (let round = 0; round < 3; round += 1) {
+        await empty.bringToFront();
+        baselines.push(await medianPanFrame(empty));
+        await page.bringToFront();
+        costs.push(await medianPanFrame(page));
+      }
+      expect(Math.abs(Number(await offset()) - before), 'it moved').toBeGreaterThan(20);
+      expect(
+        Math.min(...costs),
+        `${scene}: ${costs.join()} ms, empty page: ${baselines.join()} ms`,
+      ).toBeLessThanOrEqual(1.5 * Math.max(...baselines));
+    };
+    // The whole graph is a picture.
+    expect(await page.locator('.react-flow__node').count()).toBeLessThan(10);
+    await pans('a picture');
+    // A part of it is nodes.
+    await page.getByLabel('Find a step').fill('check_region_15');
+    await page.keyboard.press('Enter');
+    await page.getByLabel('check_region_15: Complete').waitFor();
+    await page.keyboard.press('Escape');
+    expect(await page.locator('.react-flow__node').count()).toBeGreaterThan(20);
+    await pans('nodes');
+    await empty.close();
+    expect(problems).toEqual([]);
+  });
 });
+
+/** The median time in ms of a frame while a person drags the page or its graph in circles. */
+async function medianPanFrame(shown: Page): Promise<number> {
+  const frames = (await shown.evaluate(`new Promise((resolve) => {
+    const pane = document.querySelector('.react-flow__pane');
+    const { left, top } = pane.getBoundingClientRect();
+    const times = [];
+    const send = (target, type, at) =>
+      target.dispatchEvent(new MouseEvent(type, {
+        bubbles: true, cancelable: true, view: window, button: 0, buttons: 1,
+        clientX: left + 300 + 120 * Math.sin(at / 12), clientY: top + 150 + 60 * Math.cos(at / 12),
+      }));
+    send(pane, 'mousedown', 0);
+    let last = performance.now();
+    const step = (now) => {
+      times.push(now - last);
+      last = now;
+      send(window, 'mousemove', times.length);
+      if (times.length < 90) requestAnimationFrame(step);
+      else {
+        send(window, 'mouseup', times.length);
+        resolve(times.slice(5).sort((one, other) => one - other));
+      }
+    };
+    requestAnimationFrame(step);
+  })`)) as number[];
+  return frames[Math.floor(frames.length / 2)]!;
+}

@@ -245,6 +245,7 @@ describeWith('chromium', 'the page of a task', () => {
     await graph.getByRole('button', { name: 'Unfold part' }).focus();
     await page.keyboard.press('Enter');
     const cells = graph.getByRole('group', { name: '12 workers of part' });
+    await graph.getByText(/^\d+ of 12, 1 failed$/).waitFor();
     await cells.getByRole('button', { name: `${failed[0]!.name}: Failed` }).click();
     await drawer(page, failed[0]!.name).getByText('row 11 is not a number').first().waitFor();
     expect(new URL(page.url()).searchParams.get('unfold')).toBe('part');

@@ -89,7 +89,7 @@ describeWith('chromium', 'the timeline of a task', () => {
     await rows.waitFor();
     return rows;
   };
-  /** Changes the last step in the answers of the server: the seconds that it was in the queue, and that it ran. */
+  /** Changes the last step in the responses of the server: the seconds that it was in the queue, and that it ran. */
   const delaySend = (queuedS: number, ranS: number) =>
     page.route('**/timeline', async (route) => {
       const answer = await route.fetch();
@@ -100,7 +100,8 @@ describeWith('chromium', 'the timeline of a task', () => {
       const at = (seconds: number) => new Date(created + seconds * 1000).toISOString();
       send.spans = [
         ...(queuedS > 0 ? [{ ...ran, kind: 'queued' as const, from: at(0), to: at(queuedS) }] : []),
-        { ...ran, from: at(queuedS), to: at(queuedS + ranS) },
+        // The worker held the step for a second before its handler began.
+        { ...ran, from: at(queuedS), to: at(queuedS + 1 + ranS), ran_ms: ranS * 1000 },
       ];
       await route.fulfill({ response: answer, json: timeline });
     });
@@ -112,16 +113,16 @@ describeWith('chromium', 'the timeline of a task', () => {
     const rows = await show(uuid);
     await expect.poll(ticks).toEqual(['0', '15 s', '30 s', '45 s', '1 min', '1 min 15 s', '1 min 30 s']);
     const last = rows.getByRole('button', { name: 'send: Complete' });
-    await rows.getByRole('listitem').filter({ hasText: 'send' }).getByText('1 min 23 s', { exact: true }).waitFor();
-    const [queued, ran] = [last.getByTitle(/^queued: 10\.0 s/), last.getByTitle(/^attempt 1 .*: 1 min 23 s/)];
+    await rows.getByText('waited 11.0 s and ran 1 min 23 s', { exact: true }).waitFor();
+    const [queued, ran] = [last.getByTitle(/^waited: 11\.0 s/), last.getByTitle(/^attempt 1 .*: ran 1 min 23 s/)];
     const color = (title: string) =>
       page.evaluate(
         `getComputedStyle(document.querySelector('[aria-label^="send"] [title^="${title}"]')).backgroundColor`,
       );
-    expect(await color('queued')).not.toBe(await color('attempt 1'));
+    expect(await color('waited')).not.toBe(await color('attempt 1'));
     expect((await queued.boundingBox())!.height).toBe((await ran.boundingBox())!.height);
     // The duration is after the bar.
-    const label = rows.getByRole('listitem').filter({ hasText: 'send' }).getByText('1 min 23 s', { exact: true });
+    const label = rows.getByText('waited 11.0 s and ran 1 min 23 s', { exact: true });
     const [bar, text] = [(await ran.boundingBox())!, (await label.boundingBox())!];
     expect(text.x).toBeGreaterThanOrEqual(bar.x + bar.width);
     // Each step of the critical path has a line below its bars.

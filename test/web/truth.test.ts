@@ -174,17 +174,36 @@ describeWith('chromium', 'what the web page says', () => {
     expect(problems).toEqual([]);
   });
 
-  it('the critical path says how long a step waited and how long it ran', async () => {
+  it('the critical path and the timeline say how long a step waited and how long it ran', async () => {
     const uuid = await create('parcel', 'complete');
-    await served.sql(
-      `update tasker.step set started_at = started_at + interval '59 hours', done_at = done_at + interval '59 hours'
-        where task_uuid = $1 and idx = 1`,
-      [uuid],
-    );
+    // Delays the start of the second step by hours, and the record of its result by seconds.
+    const delay = (hours: number, seconds: number) =>
+      Promise.all(
+        Object.entries({ step: 'done_at', history: 'ended_at' }).map(([table, end]) =>
+          served.sql(
+            `update tasker.${table} set started_at = started_at + $2 * interval '1 hour',
+                    ${end} = ${end} + $2 * interval '1 hour' + $3 * interval '1 second'
+              where task_uuid = $1 and idx = 1`,
+            [uuid, hours, seconds],
+          ),
+        ),
+      );
+    await delay(59, 0);
     await open(`tasks/${uuid}`, 'parcel');
     const path = page.getByRole('region', { name: 'Critical path' });
     await path.getByText(/pack waited 2 d 11 h and ran \d+ ms, 100 % of it\./).waitFor();
     expect(await path.getByText('took').count()).toBe(0);
+
+    // The worker held the step for longer than its handler ran.
+    await delay(0, 12);
+    await open(`tasks/${uuid}?view=timeline`, 'parcel');
+    const row = page.getByRole('list', { name: 'Timeline' }).getByRole('listitem').filter({ hasText: 'pack' });
+    const [, spent] = /pack (waited .* and ran \d+ ms), 100 %/.exec((await path.textContent()) ?? '') ?? [];
+    expect(spent).toMatch(/^waited 2 d 11 h /);
+    await row.getByText(spent!, { exact: true }).waitFor();
+    expect(await row.locator('[title^="attempt 1"]').getAttribute('title')).toMatch(
+      /^attempt 1 completed: ran \d+ ms, /,
+    );
     expect(problems).toEqual([]);
   });
 

@@ -69,6 +69,27 @@ describeWith('chromium', 'the words of the web page', () => {
     expect(problems).toEqual([]);
   });
 
+  it('a task whose steps wait for a retry says when the first of them runs again', async () => {
+    const steps = Object.fromEntries(['charge', 'notify'].map((name) => [name, { handler: 'flaky' }]));
+    await shop.tasker.registerTemplates([
+      template({ charge: steps['charge']! }, { name: 'retrying' }),
+      template(steps, { name: 'retrying_twice' }),
+    ]);
+    const { taskUuid, why } = await open('retrying', 'waiting_for_retry');
+    await why.getByText(/^Waits for the retry of charge in (1 h|\d\d min)$/).waitFor();
+    expect(await why.locator('time').getAttribute('title')).toMatch(/20\d\d.*:\d\d:\d\d/);
+    await page.getByLabel(/^charge: Retrying/).click();
+    const step = page.getByRole('complementary', { name: 'Step charge' });
+    await step.getByText(/^Attempt 2 of \d+ begins in (1 h|\d\d min)\.$/).waitFor();
+    await checkAccess(page);
+    await shop.tasker.cancelTask(taskUuid);
+
+    const two = await open('retrying_twice', 'waiting_for_retry');
+    await two.why.getByText(/^Waits for the retry of charge, notify, the first in (1 h|\d\d min)$/).waitFor();
+    await shop.tasker.cancelTask(two.taskUuid);
+    expect(problems).toEqual([]);
+  });
+
   it('times in sentences are in words, with the exact time on hover', async () => {
     const { taskUuid, why } = await open('approve', 'waiting');
     await shop.tasker.pause({ task: taskUuid }, { actor: 'Ada', reason: 'the bank is closed' });

@@ -26,6 +26,11 @@ interface TimelineSpan {
   /** How an attempt ended, such as `completed` or `failed`, or what ended a wait. Null for other spans. */
   outcome: string | null;
   error: string | null;
+  /**
+   * Milliseconds that the handler ran in an attempt that has ended. The rest of the span, the worker held the step: before
+   * its handler began, or until its result was recorded. Null if it is unknown, and for other spans.
+   */
+  ran_ms: number | null;
 }
 
 /** An action of an operator or of the template's lifecycle. */
@@ -163,7 +168,7 @@ function attemptSpans(attempt: HistoryEntry, wait: TaskWait | undefined): Timeli
       spanOf({ ...running, kind: 'waiting', from: wait.since, to: at, worker: null }),
     ];
   }
-  return [spanOf({ ...running, kind: 'running', from: startedAt!, to: at })];
+  return [spanOf({ ...running, kind: 'running', from: startedAt!, to: at, ran_ms: attempt.durationMs })];
 }
 
 /** Returns the spans of the step that have not ended. */
@@ -221,7 +226,7 @@ function isHandled({ templateStepName }: Step, { graph, routes, needless }: Step
 
 function spanOf(span: Pick<TimelineSpan, 'kind' | 'from' | 'to'> & Partial<TimelineSpan>): TimelineSpan {
   const { kind, from, to, until = null, attempt = null, worker = null, outcome = null, error = null } = span;
-  return { kind, from, to, until, attempt, worker, outcome, error };
+  return { kind, from, to, until, attempt, worker, outcome, error, ran_ms: span.ran_ms ?? null };
 }
 
 /** Returns the times at which steps ended, sorted, by their step in the template. */

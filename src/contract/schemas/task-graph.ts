@@ -86,6 +86,10 @@ export const TimelineSchema = z
               worker: z.string().nullable(),
               outcome: z.string().nullable(),
               error: z.string().nullable(),
+              ran_ms: z.number().nullable().meta({
+                description:
+                  'Milliseconds that the handler ran in an attempt that has ended. Null if it is unknown, and for other spans.',
+              }),
             })
             .register(NAMES, { id: 'TimelineSpan' }),
         ),

@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useNamespace } from '../frame/namespace.ts';
 import { api } from './client.ts';
 
-type SummaryQuery = Parameters<typeof api.installation.summary>[0];
+export type SummaryQuery = Parameters<typeof api.installation.summary>[0];
 
 interface SummaryOptions {
   /** The tasks to count. Default: those of the chosen namespace. */

@@ -4,10 +4,14 @@ import { api, pathOf, server } from '../api/client.ts';
 import { useLive } from '../api/live.tsx';
 import { useLacking, useMe } from '../api/me.tsx';
 import type { Method } from '../api/routes.ts';
-import { useTemplates } from '../api/templates.ts';
-import type { TaskPage } from '../api/types.ts';
+import { useSummary } from '../api/summary.ts';
+import { activeOf, useTemplates } from '../api/templates.ts';
+import type { FailureGroup, TaskPage } from '../api/types.ts';
 import { lookOf } from '../parts/state.tsx';
+import { counted } from '../parts/words.ts';
+import { causesOf, queryOfGroup } from '../screens/errors/causes.ts';
 import { useLinks } from './namespace.ts';
+import { usePageActs } from './page-acts.ts';
 import { SCREENS } from './screens.ts';
 import { chooseTheme, useIsDark } from './theme.ts';
 
@@ -24,8 +28,10 @@ export interface Entry {
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
-const MOST = 14;
+const MOST = 20;
 const MOST_TASKS = 4;
+/** The most templates, schedules, causes and workers. */
+const MOST_OF_KIND = 5;
 /** Delay after the last keystroke before tasks are searched. */
 const TYPING_MS = 200;
 const STALE_MS = 10_000;
@@ -35,16 +41,19 @@ export function useEntries(text: string): { entries: Entry[]; searching: boolean
   const link = useLinks();
   const { tasks, searching } = useTasks(text);
   const acts = useActs();
-  const templates = useTemplateEntries();
+  const templates = useTemplateEntries(text);
+  const schedules = useScheduleEntries();
+  const causes = useCauseEntries(text !== '');
   const workers = useWorkerEntries();
+  const pageActs = usePageEntries();
   const has = ({ name }: { name: string }) => words(text).every((word) => name.toLowerCase().includes(word));
   const screens = SCREENS.map(({ name, path }): Entry => ({ name, kind: 'screen', to: link(path) }));
-  if (text === '') return { entries: [...screens, ...acts].slice(0, SCREENS.length + acts.length), searching: false };
+  if (text === '') return { entries: [...pageActs, ...screens, ...acts], searching: false };
   const found = [
     ...tasks,
+    ...pageActs.filter(has),
     ...screens.filter(has),
-    ...templates.filter(has),
-    ...workers.filter(has),
+    ...[templates, schedules, causes, workers].flatMap((each) => each.filter(has).slice(0, MOST_OF_KIND)),
     ...acts.filter(has),
   ];
   if (!UUID.test(text)) {
@@ -90,23 +99,62 @@ function useTasks(text: string): { tasks: Entry[]; searching: boolean } {
   };
 }
 
-function useTemplateEntries(): Entry[] {
+/** A template, by its active version. A task of it is only offered to those who type that they want to create one. */
+function useTemplateEntries(text: string): Entry[] {
   const link = useLinks();
   const { data } = useTemplates(STALE_MS);
   const lacking = useLacking()(api.tasks.create);
-  return (data?.templates ?? []).flatMap(({ namespace, name, version }) => {
-    const to = link(pathOf`templates/${namespace}/${name}/${version}`);
-    const label = `${namespace}/${name}@${version}`;
-    return [
-      { name: label, kind: 'template', to },
-      {
-        name: `Create a task of ${label}`,
-        kind: 'act',
-        to: link(`${pathOf`templates/${namespace}/${name}/${version}`}/new`),
-        lacking,
-      },
-    ];
+  const create = 'Create a task of ';
+  const wantsTask = words(text).some((word) => word.length > 2 && create.toLowerCase().includes(word));
+  return activeOf(data?.templates ?? []).flatMap(({ namespace, name, version }) => {
+    const address = pathOf`templates/${namespace}/${name}/${version}`;
+    const label = `${namespace}/${name}`;
+    const task = { name: `${create}${label}`, kind: `act, version ${version}`, to: link(`${address}/new`), lacking };
+    return [{ name: label, kind: `template, version ${version}`, to: link(address) }, ...(wantsTask ? [task] : [])];
   });
+}
+
+function useScheduleEntries(): Entry[] {
+  const link = useLinks();
+  const lacking = useLacking();
+  const { data } = useQuery({
+    queryKey: ['palette', 'schedules'],
+    queryFn: ({ signal }) => api.schedules.list({ limit: 1000 }, { signal }),
+    enabled: lacking(api.schedules.list) === undefined,
+    staleTime: STALE_MS,
+  });
+  return (data?.schedules ?? []).map(({ name, template }) => ({
+    name,
+    kind: `schedule of ${template}`,
+    to: link(pathOf`schedules/${name}`),
+  }));
+}
+
+/** The causes of failed steps and of steps that wait for a retry. */
+function useCauseEntries(enabled: boolean): Entry[] {
+  const link = useLinks();
+  const { data } = useSummary({ interval: false, enabled });
+  const entries = (groups: readonly FailureGroup[], verb: string) =>
+    causesOf(groups).map(
+      ({ title, errorType, count, groups: [first] }): Entry => ({
+        name: errorType === null || title === errorType ? title : `${title} (${errorType})`,
+        kind: `${counted(count, 'step')} ${verb}`,
+        to: link('tasks', queryOfGroup(first!)),
+      }),
+    );
+  if (!data) return [];
+  return [...entries(data.failed.groups, 'failed'), ...entries(data.waiting_for_retry.groups, 'retrying')];
+}
+
+/** The actions of the open screen. */
+function usePageEntries(): Entry[] {
+  const lacking = useLacking();
+  return usePageActs().map(({ name, method, run }) => ({
+    name,
+    kind: 'act on this screen',
+    run,
+    lacking: lacking(method),
+  }));
 }
 
 function useWorkerEntries(): Entry[] {

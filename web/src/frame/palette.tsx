@@ -3,7 +3,7 @@ import { useNavigate } from 'react-router';
 import { Dialog } from '../parts/dialog.tsx';
 import { type Entry, useEntries } from './palette-entries.ts';
 
-/** The command palette: opens a screen, a task, a template or a worker, or begins an action, by a part of its name. */
+/** The command palette: opens a screen, a task, a template, a schedule, a cause or a worker, or begins an action, by a part of its name. */
 export function Palette({ onClose }: { onClose(): void }) {
   const [text, setText] = useState('');
   const [at, setAt] = useState(0);
@@ -29,7 +29,7 @@ export function Palette({ onClose }: { onClose(): void }) {
         aria-controls={list}
         aria-activedescendant={entries.length > 0 ? `${list}-${current}` : undefined}
         aria-label="Search or go to"
-        placeholder="A task by id, key or tag, a template, a worker, an action"
+        placeholder="A task by id, key or tag, a template, a cause, an action"
         className="h-12 w-full border-b border-line bg-transparent px-4 text-base outline-none placeholder:text-faint"
         value={text}
         onChange={({ target }) => {

@@ -40,7 +40,7 @@ export function TopBar({ onPalette, onMenu }: TopBarProps) {
       <Namespaces />
       {environment && (
         <span
-          className={`max-w-24 truncate rounded px-1.5 text-xs ${production ? 'bg-t-red font-semibold text-s-red' : 'bg-hover text-soft'}`}
+          className={`max-w-24 truncate rounded px-1.5 sm:max-w-44 text-xs ${production ? 'bg-t-red font-semibold text-s-red' : 'bg-hover text-soft'}`}
         >
           {environment}
         </span>

@@ -7,20 +7,24 @@ import { ReadProblem } from '../parts/read-problem.tsx';
 import { counted, numberText } from '../parts/words.ts';
 import { CauseList } from './errors/cause-list.tsx';
 import { causesOf } from './errors/causes.ts';
+import { ErrorFilter, FILTERS, useErrorConditions } from './errors/error-filter.tsx';
 
 const SUMMARY_MS = 5_000;
 
 export default function Errors() {
-  const { data, error } = useSummary({ interval: usePrecaution(SUMMARY_MS) });
+  const conditions = useErrorConditions();
+  const { data, error } = useSummary({ conditions, interval: usePrecaution(SUMMARY_MS) });
+  const isFiltered = FILTERS.some((name) => conditions[name] !== undefined);
   const { failed, waiting_for_retry: retrying } = data ?? {};
   const late = failed?.timed_out || retrying?.timed_out;
   return (
     <>
       <Heading title="Errors" answer={data ? answerOf(data) : '\u00a0'} />
+      <ErrorFilter />
       <ReadProblem error={error} hasData={data !== undefined} />
       {late && (
         <p className="mb-4 rounded-md bg-t-amber px-3 py-2 text-sm text-s-amber">
-          There are so many failures that grouping them took too long. Choose a namespace, or filter the tasks.
+          There are so many failures that grouping them took too long. Choose a namespace, a template or a shorter time.
         </p>
       )}
       {failed && failed.groups.length > 0 && (
@@ -38,7 +42,13 @@ export default function Errors() {
       )}
       {failed?.steps === 0 && retrying?.steps === 0 && !late && (
         <Panel>
-          <Empty title="No errors">Failed steps and steps that wait for a retry are grouped here by their cause.</Empty>
+          {isFiltered ? (
+            <Empty title="No error matches">Choose a longer time, or search for another text.</Empty>
+          ) : (
+            <Empty title="No errors">
+              Failed steps and steps that wait for a retry are grouped here by their cause.
+            </Empty>
+          )}
         </Panel>
       )}
     </>

@@ -139,11 +139,12 @@ function LastHour() {
               name: 'Attempts failed',
               value: percentText(steps.error_rate ?? 0),
               bad: (steps.error_rate ?? 0) > 0,
+              to: link('errors'),
             },
           ]}
         />
       </section>
-      <Throughput title="Attempts of the last hour" points={data.timeline} />
+      <Throughput title="Attempts of the last hour" of={data} />
     </>
   );
 }

@@ -54,6 +54,21 @@ function Rate({ rate }: { rate: number | null }) {
   return <span className={rate > 0 ? 'text-s-red' : 'text-faint'}>{percentText(rate)}</span>;
 }
 
+/** The share of attempts that failed. If steps gave up, it leads to the errors of the template. */
+function FailedAttempts({ row: { error_rate: rate, gave_up: count, namespace, name } }: { row: SlowStep }) {
+  const link = useLinks();
+  if (count === 0) return <Rate rate={rate} />;
+  return (
+    <Link
+      to={link('errors', { namespace, name })}
+      className="hover:underline"
+      title={`${counted(count, 'step')} gave up`}
+    >
+      <Rate rate={rate} />
+    </Link>
+  );
+}
+
 /** The percentiles of a duration. */
 function percentiles<Row>(durations: (row: Row) => Durations): Column<Row>[] {
   return [
@@ -67,7 +82,7 @@ const STEPS: readonly Column<SlowStep>[] = [
   { head: 'Step', cell: ({ step }) => <span className="font-medium">{step}</span> },
   { head: 'Template', kind: 'wide', cell: (row) => <TemplateLink row={row} /> },
   { head: 'Attempts', kind: 'num', cell: ({ attempts }) => numberText(attempts) },
-  { head: 'Failed', kind: 'num', cell: ({ error_rate: rate }) => <Rate rate={rate} /> },
+  { head: 'Failed', kind: 'num', cell: (row) => <FailedAttempts row={row} /> },
   ...percentiles<SlowStep>(({ duration }) => duration),
   {
     head: 'Longest',
@@ -103,13 +118,43 @@ function Blocked({ row }: { row: SlowTemplate }) {
   );
 }
 
-function answerOf({ tasks, steps, open }: Statistics): string {
-  const parts = [
-    `${counted(tasks.ended, 'task')} ended${tasks.ended > 0 ? `, ${percentText(tasks.error_rate ?? 0)} of them failed` : ''}`,
-    ...(open && open.blocked > 0 ? [areBlocked(open.blocked)] : []),
-    counted(steps.attempts, 'attempt'),
-  ];
-  return parts.join('; ');
+function Answer({ of: { tasks, steps, open } }: { of: Statistics }) {
+  const link = useLinks();
+  return (
+    <>
+      {counted(tasks.ended, 'task')} ended
+      {tasks.ended > 0 && `, ${percentText(tasks.error_rate ?? 0)} of them failed`}
+      {open && open.blocked > 0 && (
+        <>
+          {'; '}
+          <Link to={link('errors')} className="underline decoration-edge hover:text-accent">
+            {areBlocked(open.blocked)}
+          </Link>
+        </>
+      )}
+      {`; ${counted(steps.attempts, 'attempt')}`}
+    </>
+  );
+}
+
+/** A command of a recommendation that shows the causes of failures, as the screen of errors does. */
+const SHOWS_CAUSES = /: `tasker task summary` shows the causes$/;
+
+function Recommendation({ text }: { text: string }) {
+  const link = useLinks();
+  return (
+    <>
+      <Prose text={text.replace(SHOWS_CAUSES, '')} />
+      {SHOWS_CAUSES.test(text) && (
+        <>
+          {'. '}
+          <Link to={link('errors')} className="underline decoration-edge hover:text-accent">
+            Show the causes
+          </Link>
+        </>
+      )}
+    </>
+  );
 }
 
 export default function Stats() {
@@ -117,6 +162,7 @@ export default function Stats() {
   const hours = PERIODS.find((period) => String(period) === search.get('hours')) ?? 24;
   const sort = ORDER_NAMES.find((order) => order === search.get('order')) ?? 'time';
   const { data, error } = useStats({ hours, sort, limit: 20 });
+  const link = useLinks();
   const change = (name: string) => (value: string) =>
     setSearch((now) => {
       now.set(name, value);
@@ -124,7 +170,7 @@ export default function Stats() {
     });
   return (
     <>
-      <Heading title="Stats" answer={data ? answerOf(data) : '\u00a0'}>
+      <Heading title="Stats" answer={data ? <Answer of={data} /> : '\u00a0'}>
         <Select
           label="Period"
           value={String(hours)}
@@ -146,17 +192,18 @@ export default function Stats() {
               name: 'Attempts failed',
               value: percentText(data.steps.error_rate ?? 0),
               bad: (data.steps.error_rate ?? 0) > 0,
+              to: link('errors'),
             },
           ]}
         />
       )}
-      {data && <Throughput title="Attempts" points={data.timeline} />}
+      {data && <Throughput title="Attempts" of={data} />}
       {data && data.recommendations.length > 0 && (
         <Panel title="Recommendations">
           <ul className="list-disc py-3 pr-4 pl-8 text-sm text-soft">
             {data.recommendations.map((text) => (
               <li key={text}>
-                <Prose text={text} />
+                <Recommendation text={text} />
               </li>
             ))}
           </ul>

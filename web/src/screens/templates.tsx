@@ -1,6 +1,6 @@
 import { Link, useNavigate } from 'react-router';
 import { api } from '../api/client.ts';
-import type { TemplateRow } from '../api/types.ts';
+import { type ActiveTemplate, activeOf } from '../api/templates.ts';
 import { useLinks, useNamespace } from '../frame/namespace.ts';
 import { ActButton } from '../parts/act-button.tsx';
 import { Code, Empty, Heading, Panel } from '../parts/controls.tsx';
@@ -9,20 +9,36 @@ import { useList } from '../parts/list-screen.tsx';
 import { ReadProblem } from '../parts/read-problem.tsx';
 import { HUES, StateShape } from '../parts/state.tsx';
 import { Time } from '../parts/text.tsx';
-import { counted } from '../parts/words.ts';
-import { addressOfTemplate, newestFirst } from './template/use-template.ts';
+import { boundText, counted, durationText } from '../parts/words.ts';
+import {
+  FAILED_STATES,
+  RUNNING_STATES,
+  STATS_DAYS,
+  type TemplateNumbers,
+  type TemplateStats,
+  useTemplateNumbers,
+  useTemplateStats,
+} from './template/template-numbers.ts';
+import { addressOfTemplate } from './template/use-template.ts';
 
-/** The active version of a template, with the names of all versions. */
-interface Row extends TemplateRow {
-  versions: string[];
+interface Row extends ActiveTemplate {
+  numbers: TemplateNumbers | undefined;
+  stats: TemplateStats | undefined;
 }
 
 const COLUMNS: readonly Column<Row>[] = [
   { head: 'Template', cell: (row) => <TemplateLink row={row} /> },
+  {
+    head: 'In progress',
+    kind: 'num',
+    cell: (row) => <Count row={row} of="running" states={RUNNING_STATES} />,
+  },
+  { head: 'Failed', kind: 'num', cell: (row) => <Count row={row} of="failed" states={FAILED_STATES} /> },
+  { head: 'p95', kind: 'num', cell: ({ stats }) => <P95 of={stats} /> },
+  { head: 'Last run', kind: 'num', cell: ({ stats }) => <LastRun of={stats} /> },
   { head: 'Versions', cell: (row) => <Versions row={row} /> },
   { head: 'Description', kind: 'wide', cell: ({ description }) => <span className="text-soft">{description}</span> },
   { head: 'Steps', kind: 'num', cell: ({ step_count }) => step_count },
-  { head: 'Registered', kind: 'num', cell: ({ registered_at }) => <Time at={registered_at} /> },
   { head: '', kind: 'num', cell: (row) => <Acts row={row} /> },
 ];
 
@@ -63,6 +79,45 @@ function Versions({ row }: { row: Row }) {
   );
 }
 
+interface CountProps {
+  row: Row;
+  of: 'running' | 'failed';
+  states: readonly string[];
+}
+
+/** A number of tasks, which leads to their list. */
+function Count({ row: { namespace, name, numbers }, of, states }: CountProps) {
+  const link = useLinks();
+  if (!numbers) return <span className="text-faint">–</span>;
+  if (numbers[of] === 0) return <span className="text-faint">0</span>;
+  return (
+    <Link
+      className={`hover:underline ${of === 'failed' ? 'text-s-red' : 'hover:text-accent'}`}
+      to={link('tasks', { namespace, name, state: states.join(',') })}
+    >
+      {boundText(numbers[of], numbers.atLeast)}
+    </Link>
+  );
+}
+
+function P95({ of }: { of: TemplateStats | undefined }) {
+  if (of?.p95 == null) return <span className="text-faint">–</span>;
+  return (
+    <span title={`95 % of the tasks of the last ${STATS_DAYS} days took at most this long`}>
+      {durationText(of.p95)}
+    </span>
+  );
+}
+
+function LastRun({ of }: { of: TemplateStats | undefined }) {
+  if (of?.lastAt) return <Time at={of.lastAt} />;
+  return (
+    <span className="text-faint" title={`No attempt ended in the last ${STATS_DAYS} days`}>
+      –
+    </span>
+  );
+}
+
 function Acts({ row }: { row: Row }) {
   const link = useLinks();
   const navigate = useNavigate();
@@ -87,25 +142,12 @@ function Acts({ row }: { row: Row }) {
   );
 }
 
-function activeOf(rows: readonly TemplateRow[]): Row[] {
-  const found = new Map<string, TemplateRow[]>();
-  for (const row of rows) {
-    const key = JSON.stringify([row.namespace, row.name]);
-    const versions = found.get(key);
-    if (versions) versions.push(row);
-    else found.set(key, [row]);
-  }
-  return [...found.values()].map((versions) => {
-    const sorted = versions.sort(newestFirst);
-    const active = sorted.find((one) => one.active) ?? sorted[0]!;
-    return { ...active, versions: sorted.map(({ version }) => version) };
-  });
-}
-
 export default function Templates() {
   const namespace = useNamespace();
   const { rows, error } = useList({ method: api.templates.list, rows: 'templates', query: { namespace } });
-  const templates = rows && activeOf(rows);
+  const numbers = useTemplateNumbers();
+  const stats = useTemplateStats();
+  const templates = rows && activeOf(rows).map((row) => ({ ...row, numbers: numbers?.(row), stats: stats?.(row) }));
   const versions = rows?.length ?? 0;
   return (
     <>

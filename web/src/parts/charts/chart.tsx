@@ -3,27 +3,31 @@ import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { Statistics } from '../../api/types.ts';
 import { useIsDark } from '../../frame/theme.ts';
-import { dateText, hourText, numberText, timeOf } from '../words.ts';
+import { dateText, durationText, hourText, numberText, timeOf } from '../words.ts';
 
 const HEIGHT = 140;
 
-/** Completed and failed attempts over time. The sentence below has the sums, or the numbers under the pointer. */
-export default function Chart({ points }: { points: Statistics['timeline'] }) {
+/** The attempts of each interval as a bar, with the failed ones below. Its axis is the time of the statistics. */
+export default function Chart({ of: { timeline: points, timeline_minutes: minutes, from, to } }: { of: Statistics }) {
   const place = useRef<HTMLDivElement>(null);
   const [over, setOver] = useState<number | null>();
   // The colors are read when the chart is drawn.
   const isDark = useIsDark();
-  const text = JSON.stringify(points.map((point) => [point.at, point.attempts_completed, point.attempts_failed]));
+  const text = JSON.stringify({
+    range: [from, to],
+    points: points.map((point) => [point.at, point.attempts_completed, point.attempts_failed]),
+  });
   useEffect(() => {
     const parent = place.current;
     if (!parent) return;
-    const rows = JSON.parse(text) as [string, number, number][];
+    const { range, points: rows } = JSON.parse(text) as { range: string[]; points: [string, number, number][] };
     const data: uPlot.AlignedData = [
-      rows.map(([at]) => timeOf(at).getTime() / 1000),
-      rows.map(([, completed]) => completed),
+      rows.map(([at]) => secondsOf(at)),
+      // Failed attempts are drawn over the lower part of all attempts.
+      rows.map(([, completed, failed]) => completed + failed),
       rows.map(([, , failed]) => failed),
     ];
-    const plot = new uPlot(optionsOf(parent, setOver), data, parent);
+    const plot = new uPlot(optionsOf(parent, range.map(secondsOf) as [number, number], setOver), data, parent);
     const resized = new ResizeObserver(() => plot.setSize({ width: parent.clientWidth, height: HEIGHT }));
     resized.observe(parent);
     return () => {
@@ -37,7 +41,7 @@ export default function Chart({ points }: { points: Statistics['timeline'] }) {
   return (
     <figure className="m-0 px-4 py-3">
       <div ref={place} aria-hidden="true" style={{ height: HEIGHT }} />
-      <figcaption className="mt-1 flex gap-4 text-xs text-soft">
+      <figcaption className="mt-1 flex flex-wrap gap-x-4 text-xs text-soft">
         <span>
           <span className="mr-1.5 inline-block size-2 rounded-full bg-s-green" />
           {sum((point) => point.attempts_completed)} attempts completed
@@ -46,13 +50,23 @@ export default function Chart({ points }: { points: Statistics['timeline'] }) {
           <span className="mr-1.5 inline-block size-2 rounded-full bg-s-red" />
           {sum((point) => point.attempts_failed)} failed
         </span>
-        {shown !== points && <span className="text-faint tabular-nums">from {dateText(timeOf(shown[0]!.at))}</span>}
+        <span className="text-faint tabular-nums">
+          {shown === points
+            ? `${dateText(timeOf(from))} – ${dateText(timeOf(to))}, a bar for ${durationText(minutes * 60_000)}`
+            : `from ${dateText(timeOf(shown[0]!.at))}`}
+        </span>
       </figcaption>
     </figure>
   );
 }
 
-function optionsOf(parent: HTMLElement, onOver: (at: number | null | undefined) => void): uPlot.Options {
+const secondsOf = (at: string) => timeOf(at).getTime() / 1000;
+
+function optionsOf(
+  parent: HTMLElement,
+  range: [from: number, to: number],
+  onOver: (at: number | null | undefined) => void,
+): uPlot.Options {
   const color = (name: string) => getComputedStyle(parent).getPropertyValue(name).trim();
   const font = `12px ${getComputedStyle(parent).fontFamily}`;
   const axis = {
@@ -62,10 +76,10 @@ function optionsOf(parent: HTMLElement, onOver: (at: number | null | undefined) 
     ticks: { show: false },
   };
   const series = (name: string) => ({
-    stroke: color(name),
-    width: 1.5,
+    fill: color(name),
+    width: 0,
     points: { show: false },
-    paths: uPlot.paths.stepped!({ align: 1 }),
+    paths: uPlot.paths.bars!({ size: [0.8], align: 1 }),
   });
   return {
     width: parent.clientWidth,
@@ -74,7 +88,7 @@ function optionsOf(parent: HTMLElement, onOver: (at: number | null | undefined) 
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false, setScale: false } },
     hooks: { setCursor: [({ cursor }) => onOver(cursor.idx)] },
     padding: [8, 20, 0, 0],
-    scales: { y: { range: (_, __, max) => [0, Math.max(max * 1.1, 4)] } },
+    scales: { x: { range }, y: { range: (_, __, max) => [0, Math.max(max * 1.1, 4)] } },
     axes: [
       { ...axis, space: 80, size: 28, values: (_, times) => times.map((time) => hourText(new Date(time * 1000))) },
       { ...axis, size: 44 },

@@ -5,11 +5,11 @@ import { Panel } from '../controls.tsx';
 const Chart = lazy(() => import('./chart.tsx'));
 
 /** Attempts over time as a chart. */
-export function Throughput({ title, points }: { title: string; points: Statistics['timeline'] }) {
+export function Throughput({ title, of }: { title: string; of: Statistics }) {
   return (
     <Panel title={title}>
       <Suspense fallback={<div className="h-[184px]" />}>
-        <Chart points={points} />
+        <Chart of={of} />
       </Suspense>
     </Panel>
   );

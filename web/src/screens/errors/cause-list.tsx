@@ -1,5 +1,7 @@
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Link } from 'react-router';
+import { api } from '../../api/client.ts';
 import type { FailureGroup, TaskConditions } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { type BulkAct, BulkDialog, useLackingBulk } from '../../parts/bulk-dialog.tsx';
@@ -7,6 +9,7 @@ import { Trend } from '../../parts/charts/trend.tsx';
 import { Button } from '../../parts/controls.tsx';
 import { Time } from '../../parts/text.tsx';
 import { counted, numberText } from '../../parts/words.ts';
+import { Frames } from '../task/step/step-problem.tsx';
 import { type Cause, causesOf, queryOfGroup } from './causes.ts';
 
 interface CauseListProps {
@@ -118,6 +121,17 @@ function placesOf(groups: readonly FailureGroup[]): string {
   return `in ${steps} of ${templates.size === 1 ? [...templates].join('') : counted(templates.size, 'template')}`;
 }
 
+/** Where the error of the example was thrown. */
+function ExampleFrames({ of: { task_uuid: uuid, step } }: { of: FailureGroup }) {
+  const { data } = useQuery({
+    queryKey: ['example', uuid, step],
+    queryFn: ({ signal }) => api.tasks.history(uuid, { step, limit: 1000 }, { signal }),
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+  const error = data?.entries.findLast((entry) => entry.error !== null)?.error;
+  return <Frames of={error?.backtrace} />;
+}
+
 /** An example of a cause, and the affected steps of templates. */
 function Details({ cause: { groups, title } }: { cause: Cause }) {
   const link = useLinks();
@@ -126,6 +140,7 @@ function Details({ cause: { groups, title } }: { cause: Cause }) {
     <div className="border-t border-line bg-page px-4 py-3 sm:pl-[63px]">
       <h3 className="text-xs text-faint">Example</h3>
       <p className="mt-1 font-mono text-xs break-words whitespace-pre-wrap">{first!.error ?? title}</p>
+      <ExampleFrames of={first!} />
       <Link
         to={link(`tasks/${first!.task_uuid}`, { step: first!.step })}
         className="mt-1 inline-block text-sm text-accent hover:underline"

@@ -65,6 +65,7 @@ export function Log() {
                   <tr>
                     <th scope="col">When</th>
                     <th scope="col">Event</th>
+                    <th scope="col">Step</th>
                     <th scope="col">Task</th>
                     <th scope="col">Payload</th>
                   </tr>
@@ -128,13 +129,25 @@ function Row({ event, open, onToggle }: { event: DomainEvent; open: boolean; onT
             {step}
           </Link>
         </td>
+        <td>
+          <Link
+            className="text-soft hover:text-accent hover:underline"
+            title={uuid}
+            to={link(pathOf`tasks/${uuid}`, { view: 'events' })}
+          >
+            <span className="text-faint">{event.namespace}/</span>
+            <span className="font-mono text-xs">
+              {uuid.slice(0, 8)}…{uuid.slice(-4)}
+            </span>
+          </Link>
+        </td>
         <td className="wide">
           <span className="font-mono text-xs text-soft">{JSON.stringify(payload)}</span>
         </td>
       </tr>
       {open && (
         <tr>
-          <td colSpan={4} className="whitespace-normal! p-0!">
+          <td colSpan={5} className="whitespace-normal! p-0!">
             <p className="flex flex-wrap gap-x-6 px-3 pt-2 text-xs text-soft">
               <span>
                 Event <Id id={id} what="event id" />

@@ -1,12 +1,13 @@
 import { useNavigate } from 'react-router';
 import { api } from '../../api/client.ts';
+import { newestFirst } from '../../api/templates.ts';
 import type { TemplateRow } from '../../api/types.ts';
 import { useLinks, useNamespace } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { Code, Empty, Panel } from '../../parts/controls.tsx';
 import { useList } from '../../parts/list-screen.tsx';
 import { counted } from '../../parts/words.ts';
-import { addressOfTemplate, newestFirst } from '../template/use-template.ts';
+import { addressOfTemplate } from '../template/use-template.ts';
 import { useSlowSummary } from './needs.ts';
 
 const MOST = 5;

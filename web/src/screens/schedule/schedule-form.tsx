@@ -1,9 +1,9 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { useNavigate, useParams } from 'react-router';
 import { api, pathOf } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
-import { useTemplates } from '../../api/templates.ts';
+import { newestFirst, useTemplates } from '../../api/templates.ts';
 import type { Schedule, ScheduleChange, ScheduleRequest, TemplateRow } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { ActButton } from '../../parts/act-button.tsx';
@@ -13,28 +13,10 @@ import { ChoiceField, TextField } from '../../parts/form/field.tsx';
 import { SchemaForm } from '../../parts/form/schema-form.tsx';
 import { useOperator } from '../../parts/operator.tsx';
 import { durationText } from '../../parts/words.ts';
-import { newestFirst, useSource } from '../template/use-template.ts';
+import { useSource } from '../template/use-template.ts';
 import { ScheduleCrumbs, useSchedule } from './schedule.tsx';
-
-/** The typed values. Empty means the default. */
-interface Draft {
-  name: string;
-  template: string;
-  timing: 'cron' | 'every';
-  cron: string;
-  every: string;
-  timezone: string;
-  overlap: Schedule['overlap'];
-  catch_up: Schedule['catch_up'];
-  on_failure: Schedule['on_failure'];
-  jitter: string;
-  start: string;
-  end: string;
-  description: string;
-  tags: string;
-  priority: string;
-  context: unknown;
-}
+import { type Draft, type DraftErrors, errorsOf, serverErrorsOf } from './schedule-draft.ts';
+import { SchedulePreview } from './schedule-preview.tsx';
 
 const NEW: Draft = {
   name: '',
@@ -181,6 +163,12 @@ function ScheduleForm({ beginning, existing }: { beginning: Draft; existing?: st
   const title = existing === undefined ? 'Create a schedule' : `Edit ${existing}`;
   const incomplete = draft.name.trim() === '' || draft.template === '';
   const nothing = existing !== undefined && Object.keys(changes).length === 0;
+  const mistakes = errorsOf(draft);
+  const sent = useRef<Draft>(undefined);
+  // The answer of the server is about the values that were sent.
+  const refused = sent.current === draft ? serverErrorsOf(error, draft) : undefined;
+  const errors = { ...refused, ...mistakes };
+  const ready = valid && !incomplete && !nothing && !isPending && Object.keys(mistakes).length === 0;
   return (
     <div className="max-w-[680px]">
       <ScheduleCrumbs />
@@ -190,14 +178,16 @@ function ScheduleForm({ beginning, existing }: { beginning: Draft; existing?: st
         aria-label={title}
         onSubmit={(event) => {
           event.preventDefault();
-          if (valid && !incomplete && !nothing && !isPending) mutate();
+          if (!ready) return;
+          sent.current = draft;
+          mutate();
         }}
       >
-        <What draft={draft} change={change} isNew={existing === undefined} />
-        <When draft={draft} change={change} />
+        <What draft={draft} change={change} errors={errors} isNew={existing === undefined} />
+        <When draft={draft} change={change} errors={errors} />
         <Context draft={draft} change={change} isNew={existing === undefined} onValid={setValid} />
-        <More draft={draft} change={change} />
-        {error && <Problem error={error} />}
+        <More draft={draft} change={change} errors={errors} />
+        {error && !refused && <Problem error={error} />}
         <div className="flex justify-end gap-2">
           <Button
             onClick={() => {
@@ -211,7 +201,7 @@ function ScheduleForm({ beginning, existing }: { beginning: Draft; existing?: st
             method={existing === undefined ? api.schedules.create : api.schedules.update}
             type="submit"
             look="primary"
-            disabled={isPending || !valid || incomplete || nothing}
+            disabled={!ready}
           >
             {existing === undefined ? 'Create the schedule' : 'Save the changes'}
           </ActButton>
@@ -224,19 +214,21 @@ function ScheduleForm({ beginning, existing }: { beginning: Draft; existing?: st
 interface PartProps {
   draft: Draft;
   change(part: Partial<Draft>): void;
+  errors?: DraftErrors;
   isNew?: boolean;
 }
 
 /** Returns a function that ties a field to a string of the draft. */
-function fieldsOf({ draft, change }: PartProps) {
+function fieldsOf({ draft, change, errors }: PartProps) {
   return (name: Exclude<keyof Draft, 'context' | 'timing'>) => ({
     value: draft[name],
+    error: errors?.[name],
     onChange: (text: string) => change({ [name]: text }),
   });
 }
 
-function What({ draft, change, isNew }: PartProps) {
-  const field = fieldsOf({ draft, change });
+function What({ draft, change, errors, isNew }: PartProps) {
+  const field = fieldsOf({ draft, change, errors });
   const names = new Map<string, string[]>();
   for (const { namespace, name, version } of useVersionsOfAll()) {
     names.set(`${namespace}/${name}`, [...(names.get(`${namespace}/${name}`) ?? []), version]);
@@ -267,8 +259,17 @@ function What({ draft, change, isNew }: PartProps) {
   );
 }
 
-function When({ draft, change }: PartProps) {
-  const field = fieldsOf({ draft, change });
+/** Frequent cron expressions. */
+const PRESETS = {
+  'Every hour': '0 * * * *',
+  'Every day': '0 2 * * *',
+  'On weekdays': '0 9 * * 1-5',
+  'Every Monday': '0 9 * * 1',
+  'First of the month': '0 2 1 * *',
+} as const;
+
+function When({ draft, change, errors }: PartProps) {
+  const field = fieldsOf({ draft, change, errors });
   const every = /^\d+$/.test(draft.every.trim()) ? durationText(Number(draft.every) * SECOND) : undefined;
   return (
     <Panel title="When">
@@ -299,6 +300,21 @@ function When({ draft, change }: PartProps) {
             {...field('every')}
           />
         )}
+        {draft.timing === 'cron' && (
+          <fieldset className="flex flex-wrap gap-1.5 sm:col-span-2">
+            <legend className="sr-only">Frequent times</legend>
+            {Object.entries(PRESETS).map(([name, cron]) => (
+              <Button
+                key={cron}
+                className="h-7 px-2 text-xs"
+                aria-pressed={draft.cron === cron}
+                onClick={() => change({ cron })}
+              >
+                {name}
+              </Button>
+            ))}
+          </fieldset>
+        )}
         <TextField label="Time zone" list="time-zones" autoComplete="off" {...field('timezone')} />
         <datalist id="time-zones">
           {Intl.supportedValuesOf('timeZone').map((zone) => (
@@ -312,6 +328,7 @@ function When({ draft, change }: PartProps) {
           {...field('jitter')}
         />
       </div>
+      <SchedulePreview draft={draft} />
     </Panel>
   );
 }
@@ -355,8 +372,37 @@ function Context({ draft, change, isNew, onValid }: PartProps & { onValid(valid:
   );
 }
 
-function More({ draft, change }: PartProps) {
-  const field = fieldsOf({ draft, change });
+interface MomentFieldProps {
+  label: string;
+  /** ISO 8601, or empty. */
+  value: string;
+  error: string | undefined;
+  onChange(value: string): void;
+}
+
+/** A time, which is picked in the time zone of the browser. */
+function MomentField({ label, value, error, onChange }: MomentFieldProps) {
+  return (
+    <TextField
+      label={label}
+      type="datetime-local"
+      hint={`In ${Intl.DateTimeFormat().resolvedOptions().timeZone}, the time zone of your browser.`}
+      error={error}
+      value={localOf(value)}
+      onChange={(local) => onChange(local === '' ? '' : new Date(local).toISOString())}
+    />
+  );
+}
+
+/** Returns a time as such a field takes it. */
+function localOf(iso: string): string {
+  const time = new Date(iso);
+  if (iso === '' || Number.isNaN(time.getTime())) return '';
+  return new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+function More({ draft, change, errors }: PartProps) {
+  const field = fieldsOf({ draft, change, errors });
   return (
     <Panel title="More">
       <div className="grid gap-3 p-4 sm:grid-cols-2">
@@ -384,8 +430,8 @@ function More({ draft, change }: PartProps) {
           hint="From −100 to 100. Higher starts earlier."
           {...field('priority')}
         />
-        <TextField label="Start" placeholder="2030-01-31T12:00:00Z" {...field('start')} />
-        <TextField label="End" placeholder="2030-12-31T12:00:00Z" {...field('end')} />
+        <MomentField label="Start" {...field('start')} />
+        <MomentField label="End" {...field('end')} />
         <TextField label="Tags" hint="Separated by commas." {...field('tags')} />
       </div>
     </Panel>

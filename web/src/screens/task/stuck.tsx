@@ -5,6 +5,7 @@ import { useLacking } from '../../api/me.tsx';
 import type { Method } from '../../api/routes.ts';
 import type { StepResponse, Task } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
+import { useOfferedActs } from '../../frame/page-acts.ts';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
 import { Button } from '../../parts/controls.tsx';
 import { Prose } from '../../parts/prose.tsx';
@@ -29,11 +30,15 @@ export function Stuck({ data, onSelect }: StuckProps) {
   const [act, setAct] = useState<Act>();
   const lacking = useLacking();
   const link = useLinks();
-  if (!why || task.status === 'complete') return null;
+  const isShown = why !== undefined && task.status !== 'complete';
+  const move = !isShown || hasEnded(task.status) ? undefined : moveOf(data);
+  useOfferedActs(
+    move && 'act' in move ? [{ name: move.act.title, method: move.method, run: () => setAct(move.act) }] : [],
+  );
+  if (!isShown) return null;
   // A batch may continue without its failed workers.
   const isBad = task.status === 'blocked_by_failures' || task.status === 'error';
   const failed = isBad ? (steps?.filter(({ current_state: state }) => state === 'error') ?? []) : [];
-  const move = hasEnded(task.status) ? undefined : moveOf(data);
   const asked = move ? undefined : approvalOf(data);
   const needed = move && 'act' in move ? lacking(move.method) : undefined;
   return (

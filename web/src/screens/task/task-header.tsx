@@ -5,6 +5,7 @@ import { useNow } from '../../api/live.tsx';
 import { useLacking } from '../../api/me.tsx';
 import type { Task } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
+import { useOfferedActs } from '../../frame/page-acts.ts';
 import { ActButton } from '../../parts/act-button.tsx';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
 import { Button, useTitle } from '../../parts/controls.tsx';
@@ -119,6 +120,10 @@ function TaskActs({ task }: { task: Task }) {
         { name: 'Resolve', method: api.tasks.resolve, act: resolveOf(uuid) },
         { name: 'Cancel', method: api.tasks.cancel, act: cancelOf(uuid), look: 'danger' as const },
       ];
+  useOfferedActs([
+    ...acts.map(({ method, act: one }) => ({ name: one.title, method, run: () => setAct(one) })),
+    { name: 'Create a copy of the task', method: api.tasks.copy, run: () => setCopying(true) },
+  ]);
   return (
     <div className="flex flex-wrap gap-2">
       <ExportButton task={task} />

@@ -41,3 +41,12 @@ export function stepTimesOf(step: StepResponse): TimedStep {
     ms: step.results?.metadata.execution_time_ms,
   };
 }
+
+/** Returns how long a step waited and ran. Its handler does not run while it is in the queue. */
+export function spentText(waitedMs: number, ranMs: number): string {
+  const parts = [
+    ...(waitedMs >= 1 ? [`waited ${durationText(waitedMs)}`] : []),
+    ...(ranMs > 0 ? [`ran ${durationText(ranMs)}`] : []),
+  ];
+  return parts.join(' and ') || `ran ${durationText(0)}`;
+}

@@ -72,7 +72,7 @@ function Rows({ timeline, rows, selected, onPath, onSelect, onToggle }: RowsProp
   const { from, to } = zoomed ?? whole;
   const path = new Set(onPath);
   return (
-    <>
+    <div className="timeline-frame">
       <Panel>
         {/* The rows place their bars by these numbers, so that they are not drawn again every second. */}
         <div
@@ -108,7 +108,7 @@ function Rows({ timeline, rows, selected, onPath, onSelect, onToggle }: RowsProp
         </p>
       )}
       <Legend isOpen={isOpen} rows={rows} hasPath={path.size > 0} isZoomed={zoomed !== undefined} />
-    </>
+    </div>
   );
 }
 
@@ -137,7 +137,7 @@ function Axis({ start, range: { from, to }, onZoom }: AxisProps) {
   return (
     <>
       <div
-        className="timeline-axis relative mr-28 ml-[148px] h-6 cursor-col-resize touch-none border-b border-line text-xs text-faint tabular-nums select-none sm:ml-[212px]"
+        className="timeline-axis timeline-axis-room relative ml-[148px] h-6 cursor-col-resize touch-none border-b border-line text-xs text-faint tabular-nums select-none sm:ml-[212px]"
         title="Drag to zoom"
         onPointerDown={(event) => {
           event.currentTarget.setPointerCapture(event.pointerId);
@@ -185,7 +185,7 @@ function Legend({ isOpen, rows, hasPath, isZoomed }: LegendProps) {
   const failed = rows.some(({ spans }) => spans.some(({ error, outcome }) => error !== null || outcome === 'failed'));
   const skipped = rows.some(({ spans }) => spans.some(({ outcome }) => outcome === 'skipped'));
   const entries: readonly (readonly [boolean, string, string])[] = [
-    [kinds.has('queued'), 'h-2.5 rounded-sm bg-queued', 'in the queue'],
+    [kinds.has('queued'), 'h-2.5 rounded-sm bg-queued', 'waited in the queue'],
     [true, 'h-2.5 rounded-sm bg-s-green', 'ran'],
     [failed, 'h-2.5 rounded-sm bg-s-red', 'failed attempt'],
     [skipped, 'h-2.5 rounded-sm bg-s-grey', 'skipped'],

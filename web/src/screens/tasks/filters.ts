@@ -49,6 +49,8 @@ export const FIELDS: readonly Field[] = [
   { name: 'created_before', label: 'Created before', placeholder: '1h' },
   { name: 'ended_after', label: 'Ended after', placeholder: '1h' },
   { name: 'ended_before', label: 'Ended before', placeholder: '1h' },
+  { name: 'updated_after', label: 'Changed after', placeholder: '1h' },
+  { name: 'updated_before', label: 'Changed before', placeholder: '1h' },
   { name: 'reason', label: 'Reason', placeholder: 'order placed' },
   { name: 'context', label: 'Context contains', placeholder: '{"order_id":"O-17"}' },
 ];

@@ -4,7 +4,7 @@ import { encodedPath } from '../../../../src/client/path.ts';
 import { api, pathOf, sendForText } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
 import { usePolling } from '../../api/polling.ts';
-import { useTemplates } from '../../api/templates.ts';
+import { newestFirst, useTemplates } from '../../api/templates.ts';
 import type { TemplateName, TemplateRow } from '../../api/types.ts';
 
 const STATS_MS = 15_000;
@@ -50,11 +50,6 @@ export function useGraph({ namespace, name, version }: TemplateName) {
 export function useVersions({ namespace, name }: TemplateName): TemplateRow[] {
   const { data } = useTemplates(5_000);
   return (data?.templates ?? []).filter((row) => row.namespace === namespace && row.name === name).sort(newestFirst);
-}
-
-/** Orders versions by their numbers. */
-export function newestFirst(a: { version: string }, b: { version: string }): number {
-  return b.version.localeCompare(a.version, 'en', { numeric: true });
 }
 
 /** The statistics of the steps of a template over the last hours. */

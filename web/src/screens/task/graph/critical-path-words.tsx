@@ -1,4 +1,5 @@
 import { durationText, percentText } from '../../../parts/words.ts';
+import { spentText } from '../task-words.ts';
 import type { CriticalPath, PathStep } from './critical-path.ts';
 
 /** Longer paths are shortened in the middle. */
@@ -34,18 +35,14 @@ export function PathWords({ path, onSelect }: PathWordsProps) {
         </span>
       ))}
       {`, ${durationText(ms)}${isOpen ? ' so far' : ''}.`}
-      {ms > 0 && ` ${longest.name} ${spentText(longest)}, ${percentText(longest.ms / ms)} of it.`}
+      {ms > 0 && ` ${longest.name} ${spentOf(longest)}, ${percentText(longest.ms / ms)} of it.`}
     </section>
   );
 }
 
-/** Returns how long a step waited and ran. Its handler does not run while it is in the queue. */
-function spentText({ ms, ranMs, hasEarlier }: PathStep): string {
+function spentOf({ ms, ranMs, hasEarlier }: PathStep): string {
   const rest = ms - ranMs;
-  const ran = ranMs > 0 ? `ran ${durationText(ranMs)}` : '';
-  const waited =
-    rest >= 1
-      ? `${hasEarlier ? 'spent' : 'waited'} ${durationText(rest)}${hasEarlier ? ' on waits and earlier attempts' : ''}`
-      : '';
-  return [waited, ran].filter(Boolean).join(' and ') || `waited ${durationText(0)}`;
+  if (!hasEarlier) return spentText(rest, ranMs);
+  const earlier = `spent ${durationText(rest)} on waits and earlier attempts`;
+  return ranMs > 0 ? `${earlier} and ${spentText(0, ranMs)}` : earlier;
 }

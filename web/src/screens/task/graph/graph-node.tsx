@@ -44,6 +44,11 @@ export const StepNode = memo(function StepNode({ data }: NodeProps<Node<StepNode
                 {name}
               </span>
               {madeBy !== undefined && <MadeAtRunTime by={madeBy} />}
+              {isUnfolded && (
+                <span aria-hidden="true" className="ml-auto shrink-0 pr-1 text-xs text-faint tabular-nums">
+                  {words}
+                </span>
+              )}
             </div>
             {!isUnfolded && <Detail group={group} words={words} />}
           </div>

@@ -7,8 +7,8 @@ export interface Attempt {
   /** The rerun that the attempt belongs to. 0 is the first run. */
   rerun: number;
   start: Date;
-  /** Undefined while the attempt runs. */
-  end: Date | undefined;
+  /** Milliseconds that it ran. Undefined while the attempt runs, or if it is unknown. */
+  ms: number | undefined;
   /** `error` if the attempt failed, even if the step was retried. */
   state: string;
   who: string | null;
@@ -24,7 +24,7 @@ export function attemptsOf(step: StepResponse, history: readonly HistoryEntry[])
             number: entry.attempt ?? 1,
             rerun: entry.rerun ?? 0,
             start: timeOf(entry.started_at),
-            end: timeOf(entry.at),
+            ms: entry.duration_ms ?? undefined,
             state: entry.error ? 'error' : (entry.to_state ?? 'complete'),
             who: entry.who,
             error: entry.error,
@@ -37,7 +37,7 @@ export function attemptsOf(step: StepResponse, history: readonly HistoryEntry[])
     number: step.attempts,
     rerun: ended.at(-1)?.rerun ?? 0,
     start: timeOf(step.last_attempted_at),
-    end: undefined,
+    ms: undefined,
     state: step.current_state,
     who: step.worker,
     error: null,
@@ -46,10 +46,10 @@ export function attemptsOf(step: StepResponse, history: readonly HistoryEntry[])
 }
 
 /** Returns how an attempt differs from the previous attempt. Undefined for the first. */
-export function differenceOf({ start, end, error }: Attempt, before: Attempt | undefined): string | undefined {
-  if (!before?.end) return undefined;
+export function differenceOf({ ms, error }: Attempt, before: Attempt | undefined): string | undefined {
+  if (!before) return undefined;
   const parts = [errorDifference(error, before.error)];
-  const [ms, msBefore] = [end && end.getTime() - start.getTime(), before.end.getTime() - before.start.getTime()];
+  const msBefore = before.ms ?? 0;
   if (ms !== undefined && msBefore > 0 && ms > 0) {
     const times = ms / msBefore;
     if (times >= 2) parts.push(`${times.toFixed(times < 10 ? 1 : 0)} times as long`);

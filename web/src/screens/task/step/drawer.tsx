@@ -4,6 +4,8 @@ import type { StepResponse, StepState } from '../../../api/types.ts';
 import { Button, Problem } from '../../../parts/controls.tsx';
 import { Prose } from '../../../parts/prose.tsx';
 import { State } from '../../../parts/state.tsx';
+import { Time } from '../../../parts/text.tsx';
+import { timeOf } from '../../../parts/words.ts';
 import { BatchBar, progressText } from '../graph/batch-bar.tsx';
 import { Conditions } from '../graph/conditions.tsx';
 import { type Group, progressOf } from '../graph/shape.ts';
@@ -118,6 +120,7 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
     >
       {state === 'waiting' && step.wait?.kind === 'approval' && <StepApproval step={step} />}
       <StepActs data={data} step={step} />
+      {state === 'waiting_for_retry' && step.next_retry_at && <NextAttempt step={step} at={step.next_retry_at} />}
       {error && <StepProblem error={error} />}
       {why && !error && state !== 'complete' && (
         <div className="border-b border-line px-4 py-3 text-sm break-words">
@@ -142,6 +145,16 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
       </dl>
       <CopyAs data={data} step={step} />
     </DrawerFrame>
+  );
+}
+
+/** When the next attempt of a failed step begins. */
+function NextAttempt({ step: { attempts, max_attempts: most }, at }: { step: StepResponse; at: string }) {
+  const isDue = timeOf(at) <= useNow();
+  return (
+    <p className="border-b border-line px-4 py-3 text-sm">
+      Attempt {attempts + 1} of {most} begins {isDue ? 'as soon as a worker takes it' : <Time at={at} />}.
+    </p>
   );
 }
 

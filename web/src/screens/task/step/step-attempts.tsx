@@ -20,16 +20,14 @@ export function Attempts({ step }: { step: StepResponse }) {
       <ol className="text-sm">
         {attempts
           .map((attempt, at) => {
-            const { number, rerun, state, start, end, who, error } = attempt;
+            const { number, rerun, state, start, ms, who, error } = attempt;
             const difference = differenceOf(attempt, attempts[at - 1]);
             return (
               <li key={start.getTime()} className="border-t border-line py-1.5 first:border-t-0">
                 <div className="flex items-center gap-3">
                   <span className="w-4 text-right text-faint tabular-nums">{number}</span>
                   <State state={state} />
-                  <span className="grow text-soft tabular-nums">
-                    {end && durationText(end.getTime() - start.getTime())}
-                  </span>
+                  <span className="grow text-soft tabular-nums">{ms !== undefined && durationText(ms)}</span>
                   <span className="text-faint" title={who ?? undefined}>
                     {rerun > 0 && `rerun ${rerun} · `}
                     <Time at={start.toISOString()} />

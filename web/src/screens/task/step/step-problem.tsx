@@ -30,23 +30,29 @@ export function StepProblem({ error }: { error: StepError }) {
         </Button>
       </div>
       <p className="mt-0.5 text-xs text-soft">{facts.join(' · ')}</p>
-      {backtrace && backtrace.length > 0 && (
-        <ol aria-label="Frames" className="mt-2 font-mono text-xs leading-5">
-          {backtrace.map((frame, at) => (
-            <li
-              key={`${at} ${frame}`}
-              className={`[overflow-wrap:anywhere] ${FOREIGN.test(frame) ? 'text-faint' : 'text-ink'}`}
-            >
-              {frame}
-            </li>
-          ))}
-        </ol>
-      )}
+      <Frames of={backtrace} />
       {context && Object.keys(context).length > 0 && (
         <pre className="mt-2 font-mono text-xs leading-5 whitespace-pre-wrap text-soft [overflow-wrap:anywhere]">
           {JSON.stringify(context, null, 2)}
         </pre>
       )}
     </section>
+  );
+}
+
+/** Where an error was thrown. */
+export function Frames({ of: frames }: { of: StepError['backtrace'] | undefined }) {
+  if (!frames || frames.length === 0) return null;
+  return (
+    <ol aria-label="Frames" className="mt-2 font-mono text-xs leading-5">
+      {frames.map((frame, at) => (
+        <li
+          key={`${at} ${frame}`}
+          className={`[overflow-wrap:anywhere] ${FOREIGN.test(frame) ? 'text-faint' : 'text-ink'}`}
+        >
+          {frame}
+        </li>
+      ))}
+    </ol>
   );
 }

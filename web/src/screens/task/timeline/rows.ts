@@ -51,7 +51,50 @@ export function rowsOf(timeline: Timeline | undefined, unfolded: ReadonlySet<str
 }
 
 function rowOf({ name, state, spans }: Step, isMember: boolean): Row {
-  return { name, state, spans, workers: undefined, isUnfolded: false, isMember };
+  return { name, state, spans: withWaits(spans), workers: undefined, isUnfolded: false, isMember };
+}
+
+/**
+ * Shows an attempt as long as its handler ran, as the graph does. The worker holds a step longer: before the handler
+ * begins, and until the result is recorded. That time is added to the wait before it.
+ */
+function withWaits(spans: readonly TimelineSpan[]): TimelineSpan[] {
+  const shown: TimelineSpan[] = [];
+  for (const span of spans) {
+    const began =
+      span.kind !== 'running' || span.to === null || span.ran_ms === null ? 0 : timeOf(span.to).getTime() - span.ran_ms;
+    if (began <= timeOf(span.from).getTime()) {
+      shown.push(span);
+      continue;
+    }
+    const from = new Date(began).toISOString();
+    const before = shown.at(-1);
+    if (before?.kind === 'queued') shown.splice(-1, 1, { ...before, to: from });
+    else shown.push({ ...span, kind: 'queued', to: from, outcome: null, error: null, ran_ms: null });
+    shown.push({ ...span, from });
+  }
+  return shown;
+}
+
+/** How a step, or a batch, spent its time. */
+export interface Spent {
+  attempts: number;
+  waitedMs: number;
+  /** The time of its last attempt, or of the workers of a batch. */
+  ranMs: number;
+}
+
+/** Returns how the time of the spans was spent until the last attempt ended. `now`: the end of open spans. */
+export function spentOf(spans: readonly TimelineSpan[], now: number): Spent {
+  const lengthOf = ({ from, to }: TimelineSpan) =>
+    Math.max(0, (to === null ? now : timeOf(to).getTime()) - timeOf(from).getTime());
+  const running = spans.filter(({ kind }) => kind === 'running');
+  const waits = spans.filter(({ kind }) => kind === 'queued' || kind === 'waiting');
+  return {
+    attempts: new Set(running.map(({ attempt, from }) => attempt ?? from)).size,
+    waitedMs: waits.reduce((sum, span) => sum + lengthOf(span), 0),
+    ranMs: running.length > 0 ? lengthOf(running.at(-1)!) : 0,
+  };
 }
 
 /** Returns the time in which workers of a batch were in the queue and none ran, and the time in which they ran. */

@@ -3,7 +3,8 @@ import { useNow } from '../../../api/live.tsx';
 import type { TimelineSpan } from '../../../api/types.ts';
 import { lookOf, StateShape } from '../../../parts/state.tsx';
 import { counted, durationText, exactText, numberText, timeOf } from '../../../parts/words.ts';
-import type { Row } from './rows.ts';
+import { spentText } from '../task-words.ts';
+import { type Row, spentOf } from './rows.ts';
 
 const BARS = {
   grey: 'bg-s-grey',
@@ -16,7 +17,7 @@ const BARS = {
 } as const;
 /** The name and the style of each kind of span. Time in the queue is paler than attempts. */
 const KINDS = {
-  queued: { word: 'queued', look: 'top-2 h-4 rounded-sm bg-queued' },
+  queued: { word: 'waited', look: 'top-2 h-4 rounded-sm bg-queued' },
   running: { word: 'running', look: '' },
   retry_wait: { word: 'waits for its retry', look: 'top-[15px] h-0.5 bg-s-amber opacity-60' },
   waiting: { word: 'waits', look: 'hatched top-2.5 h-3 rounded-sm text-s-violet' },
@@ -48,7 +49,7 @@ export const TimelineRow = memo(function TimelineRow(props: TimelineRowProps) {
         type="button"
         aria-label={`${name}: ${words}`}
         aria-pressed={isSelected}
-        className={`flex h-8 w-full items-center pr-28 text-left -outline-offset-2 ${isSelected ? 'bg-select' : 'hover:bg-hover'}`}
+        className={`timeline-room flex h-8 w-full items-center text-left -outline-offset-2 ${isSelected ? 'bg-select' : 'hover:bg-hover'}`}
         onClick={() => onSelect(name)}
       >
         <span
@@ -108,7 +109,9 @@ function Bar({ span, state, start }: { span: TimelineSpan; state: string; start:
   const { word, look } = KINDS[kind];
   const place = placeOf([span], start);
   const what = kind === 'running' ? `attempt ${attempt ?? 1}${outcome ? ` ${outcome}` : ''}` : word;
-  const took = to ? `${durationText(Math.max(0, timeOf(to).getTime() - timeOf(from).getTime()))}, ` : '';
+  const took = to
+    ? `${kind === 'running' ? 'ran ' : ''}${durationText(Math.max(0, timeOf(to).getTime() - timeOf(from).getTime()))}, `
+    : '';
   const title = `${what}: ${took}from ${exactText(timeOf(from))}${error ? `\n${error}` : ''}`;
   const color = kind === 'running' ? BARS[to === null ? 'blue' : hueOf(span, state)] : '';
   const shape = kind === 'running' ? `top-2 h-4 min-w-[3px] rounded-sm ${to ? '' : 'breathe'}` : look;
@@ -121,25 +124,43 @@ function hueOf({ error, outcome }: TimelineSpan, state: string) {
   return lookOf(outcome === 'skipped' ? 'skipped' : state === 'error' ? 'error' : 'complete').hue;
 }
 
-/** The duration of the last span, at its end. */
-function Label({ spans, start, text }: { spans: readonly TimelineSpan[]; start: number; text: string }) {
-  const last = spans.findLast(({ kind }) => kind === 'running') ?? spans.at(-1)!;
-  const attempts = spans.filter(({ kind }) => kind === 'running').length;
+interface LabelProps {
+  spans: readonly TimelineSpan[];
+  start: number;
+  text: string;
+}
+
+/** How long the step waited and ran, at the end of its spans. */
+function Label({ spans, start, text }: LabelProps) {
   return (
     <span
       className="timeline-label absolute top-1.5 rounded-sm px-1 text-xs leading-5 whitespace-nowrap text-soft tabular-nums"
       style={placeOf(spans, start)}
     >
       {text}
-      {attempts > 1 && `${attempts}× · `}
-      {last.to === null ? <OpenTime from={last.from} /> : durationBetween(last.from, timeOf(last.to))}
+      {spans.some(({ kind, to }) => to === null && kind !== 'blocked') ? (
+        <OpenTime spans={spans} />
+      ) : (
+        <SpentTime spans={spans} now={0} />
+      )}
     </span>
   );
 }
 
 /** Only this text is drawn every second. */
-function OpenTime({ from }: { from: string }) {
-  return durationBetween(from, useNow());
+function OpenTime({ spans }: { spans: readonly TimelineSpan[] }) {
+  return <SpentTime spans={spans} now={useNow().getTime()} />;
 }
 
-const durationBetween = (from: string, to: Date) => durationText(Math.max(0, to.getTime() - timeOf(from).getTime()));
+function SpentTime({ spans, now }: { spans: readonly TimelineSpan[]; now: number }) {
+  const { attempts, waitedMs, ranMs } = spentOf(spans, now);
+  if (attempts > 1) return `${attempts}× · ${spentText(0, ranMs)}`;
+  if (attempts === 0) return spentText(waitedMs, 0);
+  // A narrow timeline shows only how long the step ran.
+  return (
+    <>
+      {waitedMs >= 1 && <span className="timeline-waited">{spentText(waitedMs, 0)} and </span>}
+      {spentText(0, ranMs)}
+    </>
+  );
+}
