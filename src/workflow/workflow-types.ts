@@ -137,8 +137,58 @@ export interface RunArguments<Input, Read> {
 /** The fields of a step, with the names of a template file. */
 type StepFields = Omit<
   StepFile,
-  'name' | 'handler' | 'dependencies' | 'type' | 'inputs' | 'run_if' | 'join' | 'when' | 'signal'
+  | 'name'
+  | 'handler'
+  | 'dependencies'
+  | 'type'
+  | 'inputs'
+  | 'run_if'
+  | 'join'
+  | 'when'
+  | 'signal'
+  | 'template'
+  | 'context'
+  | 'on_failure'
 >;
+
+/** A workflow, as the types of a child task read it. */
+interface ChildWorkflow {
+  readonly types?: { input: unknown; steps: StepInfos; output: unknown };
+}
+
+/** The fields of a step that starts a child task, with the names of a template file. */
+export interface ChildOptions<Child extends string | ChildWorkflow, OnFailure extends StepFile['on_failure']> {
+  /** The template of the child task: a workflow, or the name of a template. The version is the active one, or as in the name. */
+  template?: Child;
+  /** Expressions by key: the context of the child. */
+  context?: ChildContext<Child>;
+  /** `continue`: the step completes with the state of the child, if it fails. Default `fail`. */
+  on_failure?: OnFailure;
+}
+
+/** The context of a child, as expressions. */
+export type ChildContext<Child> = Child extends { readonly types?: { input: infer Input } }
+  ? { readonly [Key in keyof Input]: string | number | boolean }
+  : Readonly<Record<string, string | number | boolean>>;
+
+/** The output of a child, or its results by step if it has no output. */
+type ChildOutput<Child> = Child extends {
+  readonly types?: { steps: infer Steps extends StepInfos; output: infer Output };
+}
+  ? [Output] extends [undefined]
+    ? { [Name in keyof Steps]?: ResultOf<Steps[Name]['result']> }
+    : Json<Output>
+  : unknown;
+
+/** The result of a step that starts a child task. */
+export type ChildResult<Child, OnFailure> = OnFailure extends 'continue'
+  ? {
+      task_uuid: string;
+      state: string;
+      output: ChildOutput<Child> | null;
+      error: { type: string; message: string } | null;
+    }
+  : ChildOutput<Child>;
 
 /** A schema of a payload: of zod, of another library that can write it as JSON Schema, or JSON Schema itself. */
 export type PayloadSchema = StandardSchemaV1 | Record<string, unknown>;

@@ -13,6 +13,8 @@ import { inputSchemaOf, signalWithSchemas } from './input-schema.ts';
 import { expressionOf, recordedPath } from './recorded-paths.ts';
 import type {
   Above,
+  ChildOptions,
+  ChildResult,
   HandledBy,
   InputOf,
   IsOptional,
@@ -42,6 +44,8 @@ interface Parts {
   fields: Record<string, unknown>;
   steps: readonly Record<string, unknown>[];
   handlers: ReadonlyMap<string, StepHandlerClass>;
+  /** The workflows of its child tasks. */
+  children: readonly AnyWorkflow[];
   output: Record<string, string> | null;
 }
 
@@ -104,18 +108,24 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     const Names extends readonly string[] = never,
     const Schemas extends PayloadSchemas = never,
     const Default = never,
+    Child extends string | AnyWorkflow = never,
+    const OnFailure extends StepFile['on_failure'] = undefined,
     Result = unknown,
   >(
     name: Name,
     options: StepOptions<Input, Steps, After, Type, Inputs, RunIf, Join, When, Result> & {
       /** The signal that it waits for. With `names`, the result is `{ name, payload }`, with the types of `schemas`. */
       signal?: SignalOptions<Names, Schemas, Default> | undefined;
-    },
+    } & ChildOptions<Child, OnFailure>,
   ): Workflow<
     Input,
     Steps & {
       [Key in Name]: {
-        result: [Names] extends [never] ? Result : SignalResult<Names[number], Schemas> | Json<Default>;
+        result: [Names] extends [never]
+          ? [Child] extends [never]
+            ? Result
+            : ChildResult<Child, OnFailure>
+          : SignalResult<Names[number], Schemas> | Json<Default>;
         above: Above<Steps, After[number]>;
         sure: Name | SureAt<Steps, After[number], { type: Type; runIf: RunIf; join: Join }>;
         optional: IsOptional<Steps, After[number], { type: Type; runIf: RunIf; join: Join }, When>;
@@ -125,8 +135,8 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     },
     Output
   > {
-    const { steps, handlers, namespace, name: template } = this.#parts;
-    const { after = [], run, handler, ...fields } = options;
+    const { steps, handlers, children, namespace, name: template } = this.#parts;
+    const { after = [], run, handler, template: child, ...fields } = options;
     const at = `${namespace}/${template}: step ${name}`;
     if (steps.some((step) => step['name'] === name)) {
       throw new TaskerError('template_invalid', `${at} exists twice; rename one of them`);
@@ -134,18 +144,20 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     const own =
       run === undefined ? undefined : handlerOf(run as Run | StepHandlerClass, `${namespace}.${template}.${name}`, at);
     const callable = own && { callable: own.handlerName };
-    const type = WAITS.find((kind) => fields[kind] != null);
+    const type = child === undefined ? WAITS.find((kind) => fields[kind] != null) : 'task';
     const step = {
       name,
       depends_on: [...after],
       ...(callable && { handler: { ...callable, ...handler } }),
       ...(type && { type }),
+      ...(child !== undefined && { template: isWorkflow(child) ? `${child.namespace}/${child.name}` : child }),
       ...fields,
       ...(fields.signal && { signal: signalWithSchemas(fields.signal, at) }),
     };
     return this.#with({
       steps: [...steps, step],
       handlers: own ? new Map([...handlers, [own.handlerName, own]]) : handlers,
+      children: isWorkflow(child) ? [...children, child] : children,
     });
   }
 
@@ -201,6 +213,11 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     const found = new Set(names);
     for (const name of found) for (const parent of parentsOf.get(name)!) found.add(parent);
     return found;
+  }
+
+  /** The workflows of its child tasks, which `createTasker` registers, too. */
+  get children(): readonly AnyWorkflow[] {
+    return this.#parts.children;
   }
 
   /** The handlers of its steps, which `createTasker` registers. */
@@ -269,6 +286,13 @@ export function isWorkflow(value: unknown): value is AnyWorkflow {
   return typeof value === 'object' && value !== null && BRAND in value;
 }
 
+/** Returns workflows with those of their child tasks, each once. */
+export function withChildren(workflows: readonly AnyWorkflow[]): AnyWorkflow[] {
+  const found = new Set(workflows);
+  for (const one of found) for (const child of one.children) found.add(child);
+  return [...found];
+}
+
 const ID = /^([^/@\s]+)\/([^/@]+)@([^/@\s]+)$/;
 
 /**
@@ -306,6 +330,7 @@ export function workflow<Schema extends StandardSchemaV1 | undefined = undefined
     fields: { ...fields, ...schema },
     steps: [],
     handlers: new Map(),
+    children: [],
     output: null,
   });
 }

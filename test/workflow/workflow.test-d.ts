@@ -201,3 +201,32 @@ test('a step that waits for several signals has a result for each of them, typed
   // @ts-expect-error a misspelt key of the signal
   signals.step('x', { signal: { names: ['a'], timeuot: '7d' } });
 });
+
+test('a child task has the types of its workflow', () => {
+  const invoice = workflow('billing/invoice@1.0.0', {
+    input: z.object({ id: z.string(), note: z.string().optional() }),
+  })
+    .step('number', { run: () => ({ no: 7, at: new Date() }) })
+    .output(({ steps }) => ({ no: steps.number.no, at: steps.number.at }));
+  const plain = workflow('billing/plain@1.0.0').step('sum', { run: () => ({ cents: 5 }) });
+  workflow('shop/order@1.0.0', { input })
+    .step('bill', { template: invoice, context: { id: 'context.id' } })
+    .step('safe', { template: invoice, context: { id: 'context.id', note: '"late"' }, on_failure: 'continue' })
+    .step('sum', { template: plain })
+    .step('other', { template: 'billing/other', context: { any: 1 } })
+    .step('end', {
+      after: ['bill', 'safe', 'sum', 'other'],
+      run: ({ steps }) => {
+        expectTypeOf(steps.bill).toEqualTypeOf<{ no: number; at: string }>();
+        expectTypeOf(steps.safe.output).toEqualTypeOf<{ no: number; at: string } | null>();
+        expectTypeOf(steps.safe.task_uuid).toBeString();
+        expectTypeOf(steps.sum).toEqualTypeOf<{ sum?: { cents: number } }>();
+        expectTypeOf(steps.other).toBeUnknown();
+      },
+    });
+  workflow('shop/wrong@1.0.0', { input })
+    // @ts-expect-error the context of the child lacks a key
+    .step('lacking', { template: invoice, context: {} })
+    // @ts-expect-error the child has no such key
+    .step('misspelt', { template: invoice, context: { id: 'context.id', nte: '1' } });
+});

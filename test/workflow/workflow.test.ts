@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { createTasker } from '../../src/app/create-tasker.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
@@ -256,5 +256,20 @@ describe('a workflow in TypeScript', () => {
     registry.register(taken);
     await expect(start({ workflows: [fulfil], handlers: registry })).rejects.toThrow(twice);
     await expect(start({ workflows: [{}] })).rejects.toThrow('workflows[0] must be a workflow');
+  });
+});
+
+describe('a step with a workflow as its template', () => {
+  it('starts a child task of that workflow, which is registered with it', async () => {
+    const invoice = workflow('billing/invoice@1.0.0', { input: z.object({ cents: z.number() }) })
+      .step('double', { run: ({ input }) => ({ cents: input.cents * 2 }) })
+      .output(({ steps }) => ({ cents: steps.double.cents }));
+    const order = workflow('shop/order@1.0.0', { input: z.object({ cents: z.number() }) })
+      .step('bill', { template: invoice, context: { cents: 'context.cents + 1' } })
+      .output(({ steps }) => ({ cents: steps.bill.cents }));
+    const tasker = await createTasker({ databaseUrl: shared.url, workflows: [order], logger: silentLogger });
+    onTestFinished(() => tasker.stop({ drainTimeoutMs: 100 }));
+    expect(await tasker.run(order, { cents: 20 })).toEqual({ cents: 42 });
+    expect(order.toYaml()).toContain('template: billing/invoice\n');
   });
 });

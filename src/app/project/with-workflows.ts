@@ -3,23 +3,24 @@ import type { StepHandlerClass } from '../../handlers/step-handler.ts';
 import { kindOf } from '../../model/json.ts';
 import { HandlerRegistry } from '../../registry/handler-registry.ts';
 import { formatProblem } from '../../template/template-problem.ts';
-import { type AnyWorkflow, isWorkflow } from '../../workflow/workflow.ts';
+import { type AnyWorkflow, isWorkflow, withChildren } from '../../workflow/workflow.ts';
 import type { CreateTaskerOptions } from '../tasker-options.ts';
 import type { HandlerSource } from './handler-folders.ts';
 
 /**
- * Returns options whose templates and handlers include those of the workflows. A program with `worker: false` runs no
+ * Returns options whose templates and handlers include those of the workflows and of their child tasks. A program with `worker: false` runs no
  * handlers, so it gets only the templates.
  * @throws TaskerError `template_invalid` if a value is not a workflow, `handler_invalid` if two functions have one name
  */
-export function withWorkflows({ workflows = [], ...options }: CreateTaskerOptions): CreateTaskerOptions {
-  for (const [at, one] of workflows.entries()) {
+export function withWorkflows({ workflows: given = [], ...options }: CreateTaskerOptions): CreateTaskerOptions {
+  for (const [at, one] of given.entries()) {
     if (isWorkflow(one)) continue;
     throw new TaskerError(
       'template_invalid',
       `workflows[${at}] must be a workflow, as workflow('…').step(…) returns, got ${kindOf(one)}`,
     );
   }
+  const workflows = withChildren(given);
   const handlers = workflows.flatMap((one) => one.handlers);
   const templates = [...[options.templates ?? []].flat(), ...workflows.map(({ template }) => template)];
   if (handlers.length === 0 || options.worker === false) return { ...options, templates };
@@ -28,7 +29,7 @@ export function withWorkflows({ workflows = [], ...options }: CreateTaskerOption
 
 /** Returns the warnings about the templates of workflows, as lines to log. */
 export function workflowWarnings(workflows: readonly AnyWorkflow[] = []): string[] {
-  return workflows.flatMap(({ problems }) =>
+  return withChildren(workflows).flatMap(({ problems }) =>
     problems.filter(({ severity }) => severity === 'warning').map(formatProblem),
   );
 }
