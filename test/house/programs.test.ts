@@ -13,6 +13,7 @@ const FILES = [
   'test/examples/python-worker.test.ts',
   'test/metrics/alert-rules.test.ts',
   'test/web/bad-night.test.ts',
+  'test/web/child-tasks.test.ts',
   'test/web/defined.test.ts',
   'test/web/frame.test.ts',
   'test/web/idle-pages.test.ts',

@@ -108,6 +108,8 @@ function moveOf({ task, steps, why }: TaskData): Move | undefined {
   const waiting = steps?.find(({ current_state: state }) => state === 'waiting');
   if (waiting?.wait?.kind === 'timer') return moveBy(fireOf(waiting));
   if (waiting?.wait?.kind === 'signal') return moveBy(signalsOf(waiting)[0]!);
+  if (waiting?.wait?.kind === 'task')
+    return { name: 'Open the child task', screen: `tasks/${String(waiting.wait.settings.task_uuid)}` };
   const ready = why?.steps.find(({ state }) => state === 'enqueued');
   return ready && /no running worker|draining/.test(ready.why)
     ? { name: 'Show the workers', screen: 'workers' }

@@ -15,12 +15,14 @@ import { Id, Time } from '../../parts/text.tsx';
 import { durationText, timeOf } from '../../parts/words.ts';
 import { addressOfTemplate } from '../template/use-template.ts';
 import { CopyDialog } from './copy-dialog.tsx';
+import { childrenText, ParentLink, useFamily } from './family.tsx';
 import { Stuck } from './stuck.tsx';
 import { hasEnded } from './task-words.ts';
 import type { TaskData } from './use-task.ts';
 
 export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: string): void }) {
   const { task } = data;
+  const family = useFamily(task);
   const link = useLinks();
   const now = useNow();
   useTitle(`${task.name}, ${taskStateText(task).toLowerCase()}`);
@@ -66,6 +68,12 @@ export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: 
           {task.completed_steps} of {task.total_steps}
           {task.skipped_steps > 0 && `, ${task.skipped_steps} skipped`}
         </Fact>
+        {family?.parent && (
+          <Fact name="Parent">
+            <ParentLink parent={family.parent} />
+          </Fact>
+        )}
+        {family && family.children.length > 0 && <Fact name="Started">{childrenText(family)}</Fact>}
         {task.priority !== 0 && <Fact name="Priority">{task.priority}</Fact>}
         {task.initiator && (
           <Fact name="By">

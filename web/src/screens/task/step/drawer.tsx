@@ -6,6 +6,7 @@ import { Prose } from '../../../parts/prose.tsx';
 import { State } from '../../../parts/state.tsx';
 import { Time } from '../../../parts/text.tsx';
 import { timeOf } from '../../../parts/words.ts';
+import { ChildTasks } from '../family.tsx';
 import { BatchBar, progressText } from '../graph/batch-bar.tsx';
 import { Conditions } from '../graph/conditions.tsx';
 import { type Group, progressOf } from '../graph/shape.ts';
@@ -119,6 +120,9 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
       }
     >
       {state === 'waiting' && step.wait?.kind === 'approval' && <StepApproval step={step} />}
+      {data.shape.byName.get(step.template_step_name)?.type === 'task' && (
+        <ChildTasks task={data.task} step={step.name} />
+      )}
       <StepActs data={data} step={step} />
       {state === 'waiting_for_retry' && step.next_retry_at && <NextAttempt step={step} at={step.next_retry_at} />}
       {error && <StepProblem error={error} />}
