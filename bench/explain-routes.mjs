@@ -105,6 +105,8 @@ export async function everyRoute(url, probe) {
     let family = await taskers[0].getChildTasks(taskUuid);
     while (family.children.length < 2) family = await taskers[0].getChildTasks(taskUuid);
     await taskers[0].getChildTasks(family.children[0].taskUuid);
+    await taskers[0].listTasks({ parentTask: taskUuid }, {});
+    await taskers[0].listTasks({ rootTask: taskUuid }, {});
     await taskers[0].cancelTask(taskUuid);
   }
   const [again] = await run('branches', 1, { fails: true, chooses: true });

@@ -187,6 +187,8 @@ export const HOT = [
   'children_among',
   'settle_children',
   'children_of_task',
+  'children_of_parent',
+  'tasks_below_root',
   'count_open_children',
   'parent_of_task',
   'signal_tasks',

@@ -187,6 +187,8 @@ export interface TaskConditions {
   reason?: string | undefined;
   correlation_id?: string | undefined;
   parent_correlation_id?: string | undefined;
+  parent_task?: string | undefined;
+  root_task?: string | undefined;
   /** The idempotency key that the task was created with. */
   key?: string | undefined;
   /** A time (`2026-01-31T12:00Z`), an age (`90s`, `15m`, `2h`, `24h30m`, `7d`), `today` or `yesterday`. */

@@ -13,6 +13,8 @@ export const TASK_FILTER_KEYS = [
   'reason',
   'correlationId',
   'parentCorrelationId',
+  'parentTask',
+  'rootTask',
   'key',
   'createdAfter',
   'createdBefore',

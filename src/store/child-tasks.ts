@@ -96,6 +96,19 @@ export async function settleChildren(db: Db, childUuids: readonly string[]): Pro
   if (childUuids.length > 0) await db.query(SETTLE_CHILDREN, [`{${childUuids.join(',')}}`]);
 }
 
+const CHILDREN_OF_PARENT = sql('children_of_parent')`
+select child_uuid id from tasker.child_task where parent_uuid = $1 order by child_uuid desc limit $2`;
+const TASKS_BELOW_ROOT = sql('tasks_below_root')`
+select child_uuid id from tasker.child_task where root_uuid = $1 order by child_uuid desc limit $2`;
+/** Maximum number of child tasks that a search considers. */
+const MOST_SEARCHED = 10_000;
+
+/** Returns the ids of the newest children of a task, or of the newest tasks below a root task. */
+export async function childrenBelow(db: Db, kind: 'parent' | 'root', taskUuid: string): Promise<string[]> {
+  const statement = kind === 'parent' ? CHILDREN_OF_PARENT : TASKS_BELOW_ROOT;
+  return (await db.query<{ id: string }>(statement, [taskUuid, MOST_SEARCHED])).rows.map(({ id }) => id);
+}
+
 // The name of a step of the parent `p`, which may have been deleted.
 const STEP_NAME = `
        coalesce(ts.name, '') step

@@ -29,6 +29,8 @@ const TIMES = [
   'key',
   'correlationId',
   'parentCorrelationId',
+  'parentTask',
+  'rootTask',
 ] as const;
 
 /** `tasker task summary`: counts tasks by template and state, and groups the causes that block or delay them. */

@@ -59,6 +59,8 @@ export const TASK_CONDITIONS = {
   reason: { kind: 'text', value: 'text', help: 'only tasks that were created with this reason' },
   correlation_id: { kind: 'text', value: 'uuid', help: 'only tasks with this correlation id' },
   parent_correlation_id: { kind: 'text', value: 'uuid', help: 'only tasks with this parent correlation id' },
+  parent_task: { kind: 'text', value: 'uuid', help: 'only the child tasks of this task' },
+  root_task: { kind: 'text', value: 'uuid', help: 'only the tasks below this task, at all levels' },
   key: {
     kind: 'text',
     value: 'key',

@@ -15,6 +15,8 @@ export const RARE_CONDITIONS = [
   'source_system',
   'reason',
   'parent_correlation_id',
+  'parent_task',
+  'root_task',
   'ended_before',
   'updated_after',
   'updated_before',

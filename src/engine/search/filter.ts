@@ -7,6 +7,7 @@ import { stateHint } from '../../model/state-hint.ts';
 import { STEP_STATES as ALL_STEP_STATES, TASK_STATES } from '../../model/states.ts';
 import { TASK_FILTER_KEYS } from '../../model/task-filter-keys.ts';
 import { timeInWords } from '../../model/time-in-words.ts';
+import { childrenBelow } from '../../store/child-tasks.ts';
 import {
   ANY_STEP,
   FAILED_STATES,
@@ -52,6 +53,10 @@ export interface TaskFilter {
   reason?: string | undefined;
   correlationId?: string | undefined;
   parentCorrelationId?: string | undefined;
+  /** The id of a task: its child tasks, the newest 10,000. */
+  parentTask?: string | undefined;
+  /** The id of a root task: all tasks below it, the newest 10,000. */
+  rootTask?: string | undefined;
   /** The idempotency key that the task was created with. */
   key?: string | undefined;
   createdAfter?: SearchTime | undefined;
@@ -129,7 +134,7 @@ export async function readTaskFilter(database: Database, filter: TaskFilter): Pr
 
 /** Adds the ids of the templates, workers and keys that the filter names. Returns false if they do not exist. */
 async function withTemplates(database: Database, search: TaskSearch, filter: TaskFilter): Promise<boolean> {
-  const { name, templateVersion, worker, key } = filter;
+  const { name, templateVersion, worker, key, parentTask, rootTask } = filter;
   const named = filter.namespace === undefined ? undefined : textsOf(filter.namespace, 'namespace');
   const visible = filter.namespaces === undefined ? undefined : new Set(textsOf(filter.namespaces, 'namespaces'));
   const { step } = search;
@@ -151,7 +156,14 @@ async function withTemplates(database: Database, search: TaskSearch, filter: Tas
   if (step && workers) step.workerIds = workers;
   search.templateIds = snapshots.map(({ id }) => id);
   if (step && !snapshots.some(({ dynamic }) => dynamic)) leaveOutStates(search, step);
-  if (key !== undefined) search.taskUuids = await tasksOfKey(database, snapshots, key);
+  const related = await Promise.all([
+    key === undefined ? null : tasksOfKey(database, snapshots, key),
+    parentTask === undefined ? null : childrenBelow(database, 'parent', checkUuid(parentTask, 'parentTask')),
+    rootTask === undefined ? null : childrenBelow(database, 'root', checkUuid(rootTask, 'rootTask')),
+  ]);
+  search.taskUuids = related.reduce((some, ids) =>
+    some && ids ? some.filter((id) => ids.includes(id)) : (some ?? ids),
+  );
   return (
     snapshots.length > 0 &&
     step?.workerIds?.length !== 0 &&

@@ -21,6 +21,8 @@ const TIMES = [
   'key',
   'correlation_id',
   'parent_correlation_id',
+  'parent_task',
+  'root_task',
 ] as const;
 
 const SCOPES: ReadonlySet<string> = new Set<Pause['scope']>(['task', 'template', 'namespace']);

@@ -51,6 +51,21 @@ describe('the family of a task', () => {
     });
   });
 
+  it('is found by conditions of a search', async () => {
+    const { tasker, demo, taskUuid } = await bench(BLOCKED);
+    const found = async (filter: object) =>
+      (await tasker.listTasks(filter, {})).tasks.map(({ name, status }) => `${name} ${status}`);
+    await until(
+      () => found({ parentTask: taskUuid }),
+      (tasks) => tasks[0] === 'inner blocked_by_failures',
+    );
+    expect(await found({ rootTask: taskUuid, namespace: demo.namespace })).toEqual(['inner blocked_by_failures']);
+    expect(await found({ rootTask: taskUuid, status: 'complete' })).toEqual([]);
+    const [other] = (await tasker.getChildTasks(taskUuid)).children;
+    expect(await found({ parentTask: other!.taskUuid })).toEqual([]);
+    await expect(found({ parentTask: 'x' })).rejects.toThrow(/parentTask is not a UUID/);
+  });
+
   it('explains a task by the failed step of its child, without the message of the failure', async () => {
     const { tasker, taskUuid, child } = await bench(BLOCKED);
     const { summary } = await until(
