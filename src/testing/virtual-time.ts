@@ -64,10 +64,22 @@ export class VirtualTime {
         await engine.schedules.fire();
       }
       if (isDue || work.ready) worker?.wake();
-      if (!isDue && !work.ready && !work.running && (await this.#eventsAreDelivered(work))) return work;
+      const isIdle = !isDue && !work.ready && !work.running && (await this.#eventsAreDelivered(work));
+      if (isIdle && (await this.#childrenAreSettled())) return work;
       if (performance.now() > until) throw await this.#unsettled(timeoutMs);
       if (!isDue) await sleep(pause);
     }
+  }
+
+  /** Delivers the ends of child tasks. Returns whether no work follows from them, also if another call delivered them. */
+  async #childrenAreSettled(): Promise<boolean> {
+    const { engine } = this.#tasker;
+    // A look that began earlier may have missed an end, and a delivery in progress locks its tasks.
+    await engine.childTasks.idle();
+    if ((await engine.childTasks.look()) > 0) return false;
+    await engine.childTasks.idle();
+    const { ready, running } = await openWork(engine.database);
+    return !ready && !running;
   }
 
   async #eventsAreDelivered({ hasSubscribers }: OpenWork): Promise<boolean> {

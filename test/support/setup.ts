@@ -202,6 +202,14 @@ export async function invariants(sql: Sql): Promise<void> {
         or t.n_error <> c.error or c.unqueued > 0 or c.untimed > 0 or c.miscounted <> 0 or c.unproven > 0 or c.overfull > 0`);
   if (wrong.length > 0)
     throw new Error(`${wrong.length} tasks break an invariant: ${JSON.stringify(wrong.slice(0, 3))}`);
+  const unlinked = await sql(`
+    select w.task_uuid, w.idx, w.attempt from tasker.wait w
+     where w.kind = 'task' and w.ended_at is null and not exists (
+       select 1 from tasker.child_task c
+        where c.parent_uuid = w.task_uuid and c.idx = w.idx and c.attempt = w.attempt and c.settled_at is null
+          and c.child_uuid = (w.settings ->> 'task_uuid')::uuid)`);
+  if (unlinked.length > 0)
+    throw new Error(`${unlinked.length} waits have no child task: ${JSON.stringify(unlinked.slice(0, 3))}`);
   const misplaced = await sql(`
     select q.*, m.paused, abs(m.queue_id) home from tasker.queue q join tasker.template m on m.id = q.template_id
       join tasker.template_step s on s.template_id = m.id and s.idx = tasker.template_idx(q.idx)

@@ -41,6 +41,25 @@ describe('the time of a test kit', () => {
     expect([task.status, steps.a!.attempts, results.a]).toEqual(['complete', 3, { name: 'a' }]);
   });
 
+  it('lets the end of a child task continue its parent', async () => {
+    const kit = await kitOf({
+      templates: [
+        template({ bill: { handler: null, type: 'task', template: 'inner' }, after: ['bill'] }),
+        template(
+          { nap: { handler: null, type: 'timer', timer: { for: '3d' } }, sum: ['nap'] },
+          { name: 'inner', output: { cents: 'steps.sum.cents' } },
+        ),
+      ],
+      stubs: { sum: () => ({ cents: 5 }), after: () => ({}) },
+    });
+    const { taskUuid } = await kit.tasker.createTask(DEMO);
+    await kit.advanceTime('2d');
+    expect((await kit.getRun(taskUuid)).steps.bill!.currentState).toBe('waiting');
+    await kit.advanceTime('2d');
+    const { task, results } = await kit.getRun(taskUuid);
+    expect([task.status, results.bill]).toEqual(['complete', { cents: 5 }]);
+  });
+
   it('makes timers due in order, and runs the steps that become ready after each', async () => {
     const calls: [string, number][] = [];
     const kit = await kitOf({

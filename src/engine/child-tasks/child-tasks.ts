@@ -33,7 +33,7 @@ export class ChildTasks {
   /** Whether any child was open when this process last looked, or was started here since. */
   #any = false;
   #after = FIRST;
-  #looking: Promise<void> | undefined;
+  #looking: Promise<number> | undefined;
   #changed: string[] = [];
   #delivering: Promise<void> | undefined;
 
@@ -71,22 +71,28 @@ export class ChildTasks {
     }
   }
 
-  /** Settles a page of the open children: delivers ends, and cancels children that no step waits for. */
-  look(): Promise<void> {
+  /**
+   * Settles a page of the open children: delivers ends, and cancels children that no step waits for. Returns how many were
+   * settled.
+   */
+  look(): Promise<number> {
     this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
     return this.#looking;
   }
 
-  async #look(): Promise<void> {
+  async #look(): Promise<number> {
+    let count = 0;
     for (let more = true; more; ) {
       const from = this.#after;
       const page = await this.#engine.database.pipeline(LOOKING, (tx) => openChildren(tx, from, PAGE));
       this.#any = page.length > 0 || from !== FIRST;
       this.#after = page.length === PAGE ? page.at(-1)!.childUuid : FIRST;
       const settled = await this.#settle(page);
+      count += settled.length;
       // As long as there is something to do, the next page is read at once.
       more = settled.length > 0 && this.#after !== FIRST;
     }
+    return count;
   }
 
   /** Returns the ids of the children that were settled. */
