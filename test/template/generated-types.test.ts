@@ -62,6 +62,9 @@ describe('the file of types generated from templates', () => {
         steps: [
           { name: 'trial', type: 'timer', timer: { for: '14d' } },
           { name: 'sign off', type: 'approval', approval: { title: 'Pay?' } },
+          { name: 'bill', type: 'task', template: 'invoice' },
+          { name: 'safe', type: 'task', template: 'invoice', on_failure: 'continue' },
+          { name: 'stop', type: 'fail', message: 'no', when: 'context.bad' },
           { name: 'paid', type: 'signal', signal: { name: 'payment', schema: { type: 'integer' } } },
           { name: 'all', type: 'signal', signal: { name: 'payment', schema: { type: 'integer' }, count: 2 } },
           { name: 'any', type: 'signal', signal: { name: 'note' } },
@@ -78,6 +81,9 @@ describe('the file of types generated from templates', () => {
   'demo/demo@1.0.0': {
     trial: TimerResult;
     'sign off': ApprovalResult;
+    bill: unknown;
+    safe: { task_uuid: string; state: string; output: unknown; error: { type: string; message: string } | null };
+    stop: { message: string };
     paid: PaymentSignal;
     all: PaymentSignal[];
     any: unknown;

@@ -1,5 +1,11 @@
 import { payloadSchema } from '../../model/signal-names.ts';
-import { type SignalConfig, type StepTemplate, type TaskTemplate, waitsByType } from '../task-template.ts';
+import {
+  type ChildConfig,
+  type SignalConfig,
+  type StepTemplate,
+  type TaskTemplate,
+  waitsByType,
+} from '../task-template.ts';
 import { compared } from './event-catalogue.ts';
 import { keyOf, quoted } from './type-name.ts';
 
@@ -61,6 +67,8 @@ export function waitTypes(templates: readonly TaskTemplate[], payloadType: Paylo
 function resultType(step: StepTemplate, template: TaskTemplate, payloadType: PayloadType, used: Set<string>): string {
   const { signal } = step;
   if (!signal) {
+    if (step.child) return childType(step.child);
+    if (step.type === 'fail') return '{ message: string }';
     const name = step.type === 'timer' ? TIMER : APPROVAL;
     used.add(name);
     return name;
@@ -75,6 +83,12 @@ function resultType(step: StepTemplate, template: TaskTemplate, payloadType: Pay
   // With a count, the schema of one payload does not cover the default.
   const isOther = signal.onTimeout === 'complete' && (signal.schema === null || signal.count > 1);
   return isOther ? 'unknown' : result;
+}
+
+/** The output of the child is that of another template, of which another version may be active. */
+function childType({ onFailure }: ChildConfig): string {
+  if (onFailure === 'fail') return 'unknown';
+  return '{ task_uuid: string; state: string; output: unknown; error: { type: string; message: string } | null }';
 }
 
 /** The names that the declarations may use. */

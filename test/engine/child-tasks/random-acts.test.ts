@@ -5,7 +5,7 @@ import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
 import { invariants, template, until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
-import { effort, randomSeed } from '../../support/suite/effort.ts';
+import { effort } from '../../support/suite/effort.ts';
 
 const ROUNDS = effort({ test: 2, rest: 4, prove: 40 });
 const PARENTS = 8;
