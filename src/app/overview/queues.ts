@@ -6,7 +6,7 @@ import { grouped } from '../../model/grouped.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { missingHandlers } from '../../store/missing-handlers.ts';
 import { MOST_PROBLEMS, namespaceProblems, PROBLEM_KINDS, type ProblemKind } from '../../store/overview/problems.ts';
-import { queueFlows } from '../../store/overview/queue-flow.ts';
+import { queueFlows, recentQueueDepths } from '../../store/overview/queue-flow.ts';
 import {
   type LookedAtRow,
   lookAtQueued,
@@ -25,7 +25,7 @@ import { failingSchedules } from '../../store/schedules/schedules.ts';
 import { type LostWorkerRow, listWorkers, lostWorkers } from '../../store/workers.ts';
 import { AnnouncedByNamespace } from './announced.ts';
 import { type LiveWorker, liveWorkers } from './live-workers.ts';
-import { flowOf, type QueueFlow } from './queue-flow.ts';
+import { depthsByMinute, flowOf, type QueueFlow } from './queue-flow.ts';
 import { WithheldHandlers } from './withheld-handlers.ts';
 
 /**
@@ -116,6 +116,11 @@ export interface QueueInfo extends QueueFlow {
   unserved: UnservedSteps[];
   /** Number of steps in `unserved`. */
   unservedSteps: number;
+  /**
+   * Ready steps in each minute of the last hour, the oldest first: 60 numbers of at most 100,000. Null if no process
+   * stored it.
+   */
+  readyByMinute: (number | null)[];
   /** The names of the counts that are lower bounds, because counting stopped at a limit. */
   atLeast: QueueCount[];
 }
@@ -173,7 +178,7 @@ function unknownNamespace(namespace: string, queues: readonly QueueInfo[]): Task
 /** The part of a queue that metrics need. */
 export type QueueDepth = Omit<
   QueueInfo,
-  'lost' | 'approvals' | 'failingSchedules' | 'atLeast' | ProblemKind | keyof QueueFlow
+  'lost' | 'approvals' | 'failingSchedules' | 'readyByMinute' | 'atLeast' | ProblemKind | keyof QueueFlow
 >;
 
 /** Reads the queue of every namespace, by name, without its flow and the problems that only a person reads. */
@@ -194,14 +199,16 @@ export interface Overview {
 
 /** Reads the queue of every namespace, by name, and the workers. */
 export async function readOverview(db: Db): Promise<Overview> {
-  const [{ queues, living }, lost, approvals, schedules, flows, problems] = await Promise.all([
+  const [{ queues, living }, lost, approvals, schedules, flows, depths, problems] = await Promise.all([
     readDepths(db),
     lostWorkers(db, LOST_MS),
     openApprovals(db),
     failingSchedules(db),
     queueFlows(db),
+    recentQueueDepths(db),
     namespaceProblems(db),
   ]);
+  const depthsBy = grouped(depths, (row) => row.namespaceId);
   const flowBy = new Map(flows.map((flow) => [flow.namespaceId, flow]));
   const approvalsBy = new Map(approvals.map((row) => [row.namespace, row.approvals]));
   const schedulesBy = new Map(schedules.rows.map((row) => [row.namespace, row.schedules]));
@@ -229,6 +236,7 @@ export async function readOverview(db: Db): Promise<Overview> {
       deadDeliveries: countOf('deadDeliveries'),
       lateTimers: countOf('lateTimers'),
       lateSchedules: countOf('lateSchedules'),
+      readyByMinute: depthsByMinute(depthsBy.get(namespaceId) ?? []),
       atLeast: [...own, ...shared],
     };
   });

@@ -78,3 +78,19 @@ export interface QueueFlowRow {
 export async function queueFlows(db: Db): Promise<QueueFlowRow[]> {
   return (await db.query<QueueFlowRow>(QUEUE_FLOWS)).rows;
 }
+
+const RECENT_DEPTHS = sql('recent_queue_depths')`
+select namespace_id "namespaceId", floor(extract(epoch from now() - at) / 60)::int "minutesAgo", ready
+  from tasker.queue_depth where at > now() - interval '1 hour' order by at`;
+
+/** The ready steps of a namespace at a past minute. */
+export interface PastDepthRow {
+  namespaceId: number;
+  minutesAgo: number;
+  ready: number;
+}
+
+/** Returns the stored depths of the last hour, the oldest first. */
+export async function recentQueueDepths(db: Db): Promise<PastDepthRow[]> {
+  return (await db.query<PastDepthRow>(RECENT_DEPTHS)).rows;
+}
