@@ -158,7 +158,11 @@ export function readInstallation(engine: Engine): Promise<Overview> {
 /** Returns the queue of every namespace, served or not, by name. */
 export async function listQueues(engine: Engine, { namespace }: QueueListOptions = {}): Promise<QueueInfo[]> {
   await engine.analytics.catchUp();
-  const { queues } = await readInstallation(engine);
+  const { queues: current } = await readInstallation(engine);
+  const depths = grouped(await recentQueueDepths(engine.database), (row) => row.namespace);
+  const queues = current.map(
+    (queue): QueueInfo => ({ ...queue, readyByMinute: depthsByMinute(depths.get(queue.namespace) ?? []) }),
+  );
   if (namespace === undefined) return queues;
   const found = queues.filter((queue) => queue.namespace === namespace);
   if (found.length === 0) throw unknownNamespace(namespace, queues);
@@ -189,9 +193,12 @@ export async function readQueues(db: Db): Promise<QueueDepth[]> {
 /** Workers that were lost longer ago than this are not reported. */
 const LOST_MS = 3_600_000;
 
+/** A queue without its past. */
+export type QueueNow = Omit<QueueInfo, 'readyByMinute'>;
+
 /** The queues of all namespaces, and their workers. */
 export interface Overview {
-  queues: QueueInfo[];
+  queues: QueueNow[];
   living: LiveWorker[];
   /** The workers that were lost in the last hour. */
   lost: LostWorkerRow[];
@@ -199,16 +206,14 @@ export interface Overview {
 
 /** Reads the queue of every namespace, by name, and the workers. */
 export async function readOverview(db: Db): Promise<Overview> {
-  const [{ queues, living }, lost, approvals, schedules, flows, depths, problems] = await Promise.all([
+  const [{ queues, living }, lost, approvals, schedules, flows, problems] = await Promise.all([
     readDepths(db),
     lostWorkers(db, LOST_MS),
     openApprovals(db),
     failingSchedules(db),
     queueFlows(db),
-    recentQueueDepths(db),
     namespaceProblems(db),
   ]);
-  const depthsBy = grouped(depths, (row) => row.namespaceId);
   const flowBy = new Map(flows.map((flow) => [flow.namespaceId, flow]));
   const approvalsBy = new Map(approvals.map((row) => [row.namespace, row.approvals]));
   const schedulesBy = new Map(schedules.rows.map((row) => [row.namespace, row.schedules]));
@@ -221,7 +226,7 @@ export async function readOverview(db: Db): Promise<Overview> {
   if (total(approvals.map((row) => row.approvals)) >= MOST_APPROVALS) shared.push('approvals');
   if (!schedules.exact) shared.push('failingSchedules');
   if (total(queues.map(({ depth }) => depth.retries)) >= MOST_COUNTED) shared.push('retries');
-  const whole = queues.map(({ namespaceId, counted, depth }): QueueInfo => {
+  const whole = queues.map(({ namespaceId, counted, depth }): QueueNow => {
     const { namespace, running } = depth;
     const countOf = (kind: ProblemKind) => problemsBy.get(namespace)?.find((row) => row.kind === kind)?.count ?? 0;
     const own: QueueCount[] = depth.readyIsExact ? [] : ['ready', 'unservedSteps'];
@@ -236,7 +241,6 @@ export async function readOverview(db: Db): Promise<Overview> {
       deadDeliveries: countOf('deadDeliveries'),
       lateTimers: countOf('lateTimers'),
       lateSchedules: countOf('lateSchedules'),
-      readyByMinute: depthsByMinute(depthsBy.get(namespaceId) ?? []),
       atLeast: [...own, ...shared],
     };
   });

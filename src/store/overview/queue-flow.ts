@@ -80,12 +80,13 @@ export async function queueFlows(db: Db): Promise<QueueFlowRow[]> {
 }
 
 const RECENT_DEPTHS = sql('recent_queue_depths')`
-select namespace_id "namespaceId", floor(extract(epoch from now() - at) / 60)::int "minutesAgo", ready
-  from tasker.queue_depth where at > now() - interval '1 hour' order by at`;
+select n.name namespace, floor(extract(epoch from now() - d.at) / 60)::int "minutesAgo", d.ready
+  from tasker.queue_depth d join tasker.namespace n on n.id = d.namespace_id
+ where d.at > now() - interval '1 hour' order by d.at`;
 
 /** The ready steps of a namespace at a past minute. */
 export interface PastDepthRow {
-  namespaceId: number;
+  namespace: string;
   minutesAgo: number;
   ready: number;
 }
