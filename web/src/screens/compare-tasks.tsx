@@ -37,7 +37,7 @@ interface Pair {
   name: string;
   one: StepResponse | undefined;
   other: StepResponse | undefined;
-  /** What differs, in words. */
+  /** The names of the parts that differ. */
   differences: string[];
 }
 
