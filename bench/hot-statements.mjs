@@ -574,6 +574,7 @@ export const NOT_HOT = {
   open_approvals: OVERVIEW,
   failing_schedules: OVERVIEW,
   queue_flows: OVERVIEW,
+  recent_queue_depths: OVERVIEW,
   analytics_running_attempts: OVERVIEW,
   note_queue_depths: 'once a minute; counts up to 100,000 rows of each queue',
   forget_queue_depths: 'once a minute; reads the rows that it deletes, in the order of the key',

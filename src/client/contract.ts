@@ -2881,6 +2881,8 @@ export interface Queue {
   out_per_minute: number | null;
   is_growing: boolean | null;
   flow_since: string | null;
+  /** Ready steps in each minute of the last hour, the oldest first. Null if no process stored it. */
+  ready_by_minute: (number | null)[];
   retries: number;
   next_retry_at: string | null;
   next_retry_ms: number | null;

@@ -402,7 +402,7 @@ const WorkerDetails = {
 const UnservedSteps = { fields: 'handler reason steps templates since' } satisfies Shape;
 const Queue = {
   fields:
-    'namespace ready ready_is_exact paused highest_priority oldest_ready_at oldest_ready_ms running in_per_minute out_per_minute is_growing flow_since retries next_retry_at next_retry_ms workers draining slots slots_taken hung_slots lost approvals failing_schedules stale dead_deliveries late_timers late_schedules unserved unserved_steps at_least',
+    'namespace ready ready_is_exact paused highest_priority oldest_ready_at oldest_ready_ms running in_per_minute out_per_minute is_growing flow_since ready_by_minute retries next_retry_at next_retry_ms workers draining slots slots_taken hung_slots lost approvals failing_schedules stale dead_deliveries late_timers late_schedules unserved unserved_steps at_least',
   parts: { unserved: { list: UnservedSteps }, at_least: 'names' },
 } satisfies Shape;
 const QueueList = { fields: 'queues next_cursor previous_cursor', parts: { queues: { list: Queue } } } satisfies Shape;

@@ -19,6 +19,7 @@ const queue = (more: Partial<Queue> = {}): Queue => ({
   outPerMinute: null,
   isGrowing: null,
   flowSince: null,
+  readyByMinute: [],
   retries: 0,
   nextRetryAt: null,
   nextRetryMs: null,

@@ -20,6 +20,7 @@ const queue = (nextRetryMs: number) =>
     outPerMinute: null,
     isGrowing: null,
     flowSince: null,
+    readyByMinute: [],
     retries: 1,
     nextRetryAt: '2026-01-01T00:00:00Z',
     nextRetryMs,

@@ -22,6 +22,7 @@ const FILES = [
   'test/web/overviews.test.ts',
   'test/web/roles.test.ts',
   'test/web/routes.test.ts',
+  'test/web/runs.test.ts',
   'test/web/screens.test.ts',
   'test/web/task.test.ts',
   'test/web/timeline.test.ts',

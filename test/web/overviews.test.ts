@@ -222,4 +222,20 @@ describeWith('chromium', 'the overviews of the web page', () => {
     expect(await options.filter({ hasText: 'the task' }).count()).toBe(0);
     expect(problems).toEqual([]);
   });
+
+  it('a queue has the ready steps of the last hour as bars', async () => {
+    await served.sql('delete from tasker.queue_depth');
+    await served.sql(
+      `insert into tasker.queue_depth
+       select now() - x * interval '1 minute', n.id, 10 * x, 0 from tasker.namespace n cross join generate_series(2, 40) x`,
+    );
+    await open('queues', 'Queues');
+    const chart = page.getByRole('img', { name: 'at most 400 ready steps in the last hour' });
+    await chart.waitFor();
+    const bars = await chart.locator('rect').count();
+    expect(bars).toBeGreaterThanOrEqual(39);
+    expect(bars).toBeLessThanOrEqual(41);
+    await checkAccess(page);
+    expect(problems).toEqual([]);
+  });
 });

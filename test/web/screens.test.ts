@@ -198,6 +198,7 @@ describeWith('chromium', 'the screens of the web page', () => {
     await edit.getByLabel('Repeats').selectOption('every');
     await edit.getByLabel('Every').fill('1h');
     await edit.getByRole('button', { name: 'Save the changes' }).click();
+    await page.getByRole('heading', { level: 1, name: 'new', exact: true }).waitFor();
     await page.getByText('every hour').first().waitFor();
     expect(await shop.tasker.schedules.get('new')).toMatchObject({
       cron: null,

@@ -12,6 +12,7 @@ vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
 
 const TEMPLATES = [
   template({ Two_weeks: { type: 'timer', handler: undefined, timer: { for: '14d' } } }, { name: 'trial' }),
+  template({ two_weeks: { type: 'timer', handler: undefined, timer: { for: '14d' } } }, { name: 'notice' }),
   template({ pick: [], pack: ['pick'] }, { name: 'parcel' }),
   template({ charge: { retry: { retryable: false } } }, { name: 'bill' }),
 ];
@@ -257,6 +258,14 @@ describeWith('chromium', 'what the web page says', () => {
       .getByText(/^1 step is run again, /)
       .waitFor();
     await page.keyboard.press('Escape');
+
+    // A sentence begins with a capital letter, unless it begins with a name.
+    const notice = await create('notice', 'waiting');
+    await open(`tasks/${notice}`, 'notice');
+    await page
+      .getByRole('region', { name: 'Why' })
+      .getByText(/^two_weeks has waited/)
+      .waitFor();
 
     const failed = await create('bill', 'blocked_by_failures');
     await open(`tasks/${failed}`, 'bill');

@@ -6,6 +6,7 @@ import { NotFound } from './screens/not-found.tsx';
 // Each screen is loaded when it is first shown.
 const Home = lazy(() => import('./screens/home.tsx'));
 const Tasks = lazy(() => import('./screens/tasks/tasks.tsx'));
+const CompareTasks = lazy(() => import('./screens/compare-tasks.tsx'));
 const Task = lazy(() => import('./screens/task/task.tsx'));
 const Errors = lazy(() => import('./screens/errors.tsx'));
 const DeadLetters = lazy(() => import('./screens/dead-letters.tsx'));
@@ -30,6 +31,7 @@ export function App() {
       <Route element={<Frame />}>
         <Route index element={<Home />} />
         <Route path="tasks" element={<Tasks />} />
+        <Route path="tasks/compare" element={<CompareTasks />} />
         <Route path="tasks/:uuid" element={<Task />} />
         <Route path="errors" element={<Errors />} />
         <Route path="dead-letters" element={<DeadLetters />} />

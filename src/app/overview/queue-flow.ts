@@ -1,4 +1,4 @@
-import type { QueueFlowRow } from '../../store/overview/queue-flow.ts';
+import type { PastDepthRow, QueueFlowRow } from '../../store/overview/queue-flow.ts';
 import { MOST_COUNTED } from '../../store/overview/queues.ts';
 
 /** How fast steps enter and leave a queue, as part of {@link QueueInfo}. All values are null if they are not known. */
@@ -40,4 +40,13 @@ export function flowOf(then: QueueFlowRow | undefined, now: { ready: number; run
     outPerMinute: perMinute(started + removed),
     isGrowing,
   };
+}
+
+const MINUTES = 60;
+
+/** Returns the ready steps in each minute of the last hour. Null for a minute without a stored depth. */
+export function depthsByMinute(rows: readonly PastDepthRow[]): (number | null)[] {
+  const found = Array.from({ length: MINUTES }, (): number | null => null);
+  for (const { minutesAgo, ready } of rows) if (minutesAgo < MINUTES) found[MINUTES - 1 - minutesAgo] = ready;
+  return found;
 }

@@ -6,7 +6,7 @@ import { grouped } from '../../model/grouped.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { missingHandlers } from '../../store/missing-handlers.ts';
 import { MOST_PROBLEMS, namespaceProblems, PROBLEM_KINDS, type ProblemKind } from '../../store/overview/problems.ts';
-import { queueFlows } from '../../store/overview/queue-flow.ts';
+import { queueFlows, recentQueueDepths } from '../../store/overview/queue-flow.ts';
 import {
   type LookedAtRow,
   lookAtQueued,
@@ -25,7 +25,7 @@ import { failingSchedules } from '../../store/schedules/schedules.ts';
 import { type LostWorkerRow, listWorkers, lostWorkers } from '../../store/workers.ts';
 import { AnnouncedByNamespace } from './announced.ts';
 import { type LiveWorker, liveWorkers } from './live-workers.ts';
-import { flowOf, type QueueFlow } from './queue-flow.ts';
+import { depthsByMinute, flowOf, type QueueFlow } from './queue-flow.ts';
 import { WithheldHandlers } from './withheld-handlers.ts';
 
 /**
@@ -116,6 +116,11 @@ export interface QueueInfo extends QueueFlow {
   unserved: UnservedSteps[];
   /** Number of steps in `unserved`. */
   unservedSteps: number;
+  /**
+   * Ready steps in each minute of the last hour, the oldest first: 60 numbers of at most 100,000. Null if no process
+   * stored it.
+   */
+  readyByMinute: (number | null)[];
   /** The names of the counts that are lower bounds, because counting stopped at a limit. */
   atLeast: QueueCount[];
 }
@@ -153,7 +158,11 @@ export function readInstallation(engine: Engine): Promise<Overview> {
 /** Returns the queue of every namespace, served or not, by name. */
 export async function listQueues(engine: Engine, { namespace }: QueueListOptions = {}): Promise<QueueInfo[]> {
   await engine.analytics.catchUp();
-  const { queues } = await readInstallation(engine);
+  const { queues: current } = await readInstallation(engine);
+  const depths = grouped(await recentQueueDepths(engine.database), (row) => row.namespace);
+  const queues = current.map(
+    (queue): QueueInfo => ({ ...queue, readyByMinute: depthsByMinute(depths.get(queue.namespace) ?? []) }),
+  );
   if (namespace === undefined) return queues;
   const found = queues.filter((queue) => queue.namespace === namespace);
   if (found.length === 0) throw unknownNamespace(namespace, queues);
@@ -173,7 +182,7 @@ function unknownNamespace(namespace: string, queues: readonly QueueInfo[]): Task
 /** The part of a queue that metrics need. */
 export type QueueDepth = Omit<
   QueueInfo,
-  'lost' | 'approvals' | 'failingSchedules' | 'atLeast' | ProblemKind | keyof QueueFlow
+  'lost' | 'approvals' | 'failingSchedules' | 'readyByMinute' | 'atLeast' | ProblemKind | keyof QueueFlow
 >;
 
 /** Reads the queue of every namespace, by name, without its flow and the problems that only a person reads. */
@@ -184,9 +193,12 @@ export async function readQueues(db: Db): Promise<QueueDepth[]> {
 /** Workers that were lost longer ago than this are not reported. */
 const LOST_MS = 3_600_000;
 
+/** A queue without its past. */
+export type QueueNow = Omit<QueueInfo, 'readyByMinute'>;
+
 /** The queues of all namespaces, and their workers. */
 export interface Overview {
-  queues: QueueInfo[];
+  queues: QueueNow[];
   living: LiveWorker[];
   /** The workers that were lost in the last hour. */
   lost: LostWorkerRow[];
@@ -214,7 +226,7 @@ export async function readOverview(db: Db): Promise<Overview> {
   if (total(approvals.map((row) => row.approvals)) >= MOST_APPROVALS) shared.push('approvals');
   if (!schedules.exact) shared.push('failingSchedules');
   if (total(queues.map(({ depth }) => depth.retries)) >= MOST_COUNTED) shared.push('retries');
-  const whole = queues.map(({ namespaceId, counted, depth }): QueueInfo => {
+  const whole = queues.map(({ namespaceId, counted, depth }): QueueNow => {
     const { namespace, running } = depth;
     const countOf = (kind: ProblemKind) => problemsBy.get(namespace)?.find((row) => row.kind === kind)?.count ?? 0;
     const own: QueueCount[] = depth.readyIsExact ? [] : ['ready', 'unservedSteps'];

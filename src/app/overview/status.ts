@@ -7,7 +7,7 @@ import { MOST_LATE } from '../../store/overview/waits.ts';
 import { lastPrune } from '../../store/retention/runs.ts';
 import { MOST_LATE_SCHEDULES } from '../../store/schedules/schedules.ts';
 import { MOST_ENDED } from '../../store/workers.ts';
-import { type Overview, type QueueCount, type QueueInfo, readInstallation, type UnservedSteps } from './queues.ts';
+import { type Overview, type QueueCount, type QueueNow, readInstallation, type UnservedSteps } from './queues.ts';
 import type { StateCounts } from './task-summary.ts';
 import { type UnservedHandler, unservedHandlersOf } from './unserved-handlers.ts';
 
@@ -201,14 +201,14 @@ function queueOf({
   draining,
   unservedSteps,
   readyIsExact,
-}: QueueInfo): NamespaceQueue {
+}: QueueNow): NamespaceQueue {
   const serving = workers.length + draining.length;
   const atLeast: NamespaceQueue['atLeast'] = readyIsExact ? [] : ['ready', 'unserved'];
   return { namespace, ready, oldestAt: oldestReadyAt, running, workers: serving, unserved: unservedSteps, atLeast };
 }
 
 /** Returns the names of the problems whose counts are lower bounds. */
-function boundsOf(facts: StatusFacts, queues: readonly QueueInfo[]): TaskerStatus['attention']['atLeast'] {
+function boundsOf(facts: StatusFacts, queues: readonly QueueNow[]): TaskerStatus['attention']['atLeast'] {
   const anyQueue = (count: QueueCount) => queues.some(({ atLeast }) => atLeast.includes(count));
   const blocked = facts.open.find(({ state }) => state === 'blocked_by_failures');
   const bounds: Record<AttentionCount | 'pauses', boolean> = {

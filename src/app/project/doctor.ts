@@ -25,7 +25,7 @@ import { formatProblem } from '../../template/template-problem.ts';
 import { type EventRegistries, eventRegistries } from '../event-registries.ts';
 import { isEmbeddedAllowed } from '../open-database.ts';
 import type { LiveWorker } from '../overview/live-workers.ts';
-import { type Overview, type QueueInfo, readOverview } from '../overview/queues.ts';
+import { type Overview, type QueueNow, readOverview } from '../overview/queues.ts';
 import { policyOf } from '../retention.ts';
 import { phraseNamedSteps } from './check-named-steps.ts';
 import { chosenUrl, databaseExists, embeddedHome, openForTools } from './database-admin.ts';
@@ -278,7 +278,7 @@ function examineSlots({ living }: Overview): Check[] {
 }
 
 /** This check is skipped if no approval waits. */
-function examineApprovals(queues: readonly QueueInfo[]): Check[] {
+function examineApprovals(queues: readonly QueueNow[]): Check[] {
   const waiting = queues.reduce((sum, { approvals }) => sum + approvals, 0);
   if (waiting === 0) return [];
   const more = queues.some(({ atLeast }) => atLeast.includes('approvals')) ? 'at least ' : '';
@@ -287,7 +287,7 @@ function examineApprovals(queues: readonly QueueInfo[]): Check[] {
 }
 
 /** This check is skipped if no schedule fails. */
-function examineSchedules(queues: readonly QueueInfo[]): Check[] {
+function examineSchedules(queues: readonly QueueNow[]): Check[] {
   const failing = queues.reduce((sum, { failingSchedules }) => sum + failingSchedules, 0);
   if (failing === 0) return [];
   const more = queues.some(({ atLeast }) => atLeast.includes('failingSchedules')) ? 'at least ' : '';
@@ -296,7 +296,7 @@ function examineSchedules(queues: readonly QueueInfo[]): Check[] {
 }
 
 /** Searches for ready steps that no live worker can run. */
-function examineServed(all: readonly QueueInfo[]): Check {
+function examineServed(all: readonly QueueNow[]): Check {
   const served = checksOf('served');
   const queues = all.filter((queue) => queue.unservedSteps > 0);
   if (queues.length === 0) return served.ok('every ready step has a live worker that can run it');

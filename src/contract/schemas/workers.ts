@@ -88,6 +88,9 @@ export const QueueSchema = z
     out_per_minute: nullableNumber,
     is_growing: z.boolean().nullable(),
     flow_since: nullableText,
+    ready_by_minute: z.array(z.int().nullable()).meta({
+      description: 'Ready steps in each minute of the last hour, the oldest first. Null if no process stored it.',
+    }),
     retries: z.int(),
     next_retry_at: nullableText,
     next_retry_ms: nullableNumber,

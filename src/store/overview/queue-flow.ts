@@ -78,3 +78,20 @@ export interface QueueFlowRow {
 export async function queueFlows(db: Db): Promise<QueueFlowRow[]> {
   return (await db.query<QueueFlowRow>(QUEUE_FLOWS)).rows;
 }
+
+const RECENT_DEPTHS = sql('recent_queue_depths')`
+select n.name namespace, floor(extract(epoch from now() - d.at) / 60)::int "minutesAgo", d.ready
+  from tasker.queue_depth d join tasker.namespace n on n.id = d.namespace_id
+ where d.at > now() - interval '1 hour' order by d.at`;
+
+/** The ready steps of a namespace at a past minute. */
+export interface PastDepthRow {
+  namespace: string;
+  minutesAgo: number;
+  ready: number;
+}
+
+/** Returns the stored depths of the last hour, the oldest first. */
+export async function recentQueueDepths(db: Db): Promise<PastDepthRow[]> {
+  return (await db.query<PastDepthRow>(RECENT_DEPTHS)).rows;
+}

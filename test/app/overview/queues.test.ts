@@ -49,6 +49,7 @@ it('the queue of a namespace without workers shows the age and priority of its r
     outPerMinute: 0,
     isGrowing: expect.any(Boolean),
     flowSince: expect.any(String),
+    readyByMinute: expect.any(Array),
     unserved: [
       { handler: 'a', reason: 'no_worker', steps: 2, templates: ['demo@1.0.0'], since: expect.any(String) },
       { handler: 'b', reason: 'no_worker', steps: 2, templates: ['demo@1.0.0'], since: expect.any(String) },

@@ -49,8 +49,17 @@ it('depths are stored once a minute and kept for an hour, and the queue is compa
   expect(await sql('select ready, running from tasker.queue_depth')).toEqual([{ ready: 5, running: 0 }]);
 
   await sql(`update tasker.queue_depth set at = now() - interval '10 minutes', ready = 105`);
-  await sql(`insert into tasker.queue_depth select now() - interval '5 minutes', id, 5, 0 from tasker.namespace`);
+  await sql(
+    `insert into tasker.queue_depth select now() - interval '5 minutes 10 seconds', id, 5, 0 from tasker.namespace`,
+  );
   const [queue] = await tasker.queues();
+  const byMinute = queue!.readyByMinute.flatMap((ready, at) => (ready === null ? [] : [[59 - at, ready]]));
+  // Reading the queues may have stored the depth of now.
+  expect(byMinute.filter(([minutes]) => minutes !== 0)).toEqual([
+    [10, 105],
+    [5, 5],
+  ]);
+  expect(queue!.readyByMinute.length).toBe(60);
   // 100 steps left the queue, although none was started: they were cancelled, for example.
   expect(queue).toMatchObject({ ready: 5, inPerMinute: 0, outPerMinute: 10, isGrowing: false });
   expect(Date.now() - Date.parse(queue!.flowSince!)).toBeGreaterThan(599_000);

@@ -56,7 +56,7 @@ const columnsOf = (pauses: ReadonlyMap<string, Pause> | undefined): readonly Col
   {
     head: 'Ready',
     kind: 'num',
-    cell: ({ ready, at_least: atLeast }) => boundText(ready, atLeast.includes('ready')),
+    cell: (queue) => <Ready queue={queue} />,
   },
   { head: 'In / min', kind: 'num', cell: (queue) => <Incoming queue={queue} /> },
   { head: 'Out / min', kind: 'num', cell: ({ out_per_minute: out }) => rateText(out) },
@@ -70,7 +70,7 @@ const columnsOf = (pauses: ReadonlyMap<string, Pause> | undefined): readonly Col
   },
   { head: 'Next retry', kind: 'num', cell: ({ next_retry_at }) => <Time at={next_retry_at} /> },
   {
-    head: 'Held by pauses',
+    head: 'Paused',
     kind: 'num',
     cell: ({ paused, at_least: atLeast }) => boundText(paused, atLeast.includes('paused')),
   },
@@ -97,6 +97,44 @@ const columnsOf = (pauses: ReadonlyMap<string, Pause> | undefined): readonly Col
     cell: (queue) => pauses && <PauseAct queue={queue} paused={pauses.has(queue.namespace)} />,
   },
 ];
+
+const DEPTH_HIGH = 24;
+
+function Ready({ queue: { ready, at_least: atLeast, ready_by_minute: depths } }: { queue: Queue }) {
+  return (
+    <span className="inline-flex items-center gap-3">
+      <Depths depths={depths} />
+      <span className="min-w-8">{boundText(ready, atLeast.includes('ready'))}</span>
+    </span>
+  );
+}
+
+/** The ready steps in each minute of the last hour as bars. */
+function Depths({ depths }: { depths: Queue['ready_by_minute'] }) {
+  const known = depths.filter((depth) => depth !== null);
+  if (known.length === 0) return null;
+  const most = Math.max(...known);
+  const text = `at most ${counted(most, 'ready step')} in the last hour`;
+  return (
+    <svg width={depths.length * 2} height={DEPTH_HIGH} role="img" aria-label={text} className="block">
+      <title>{text}</title>
+      {depths.map((depth, minute) => {
+        if (depth === null) return null;
+        const height = depth === 0 ? 1 : Math.max(2, (depth / most) * DEPTH_HIGH);
+        return (
+          <rect
+            key={minute}
+            x={minute * 2}
+            y={DEPTH_HIGH - height}
+            width={1.5}
+            height={height}
+            className={depth === 0 ? 'fill-line' : 'fill-s-slate'}
+          />
+        );
+      })}
+    </svg>
+  );
+}
 
 const rateText = (rate: number | null) =>
   rate === null ? <span className="text-faint">–</span> : numberText(rate < 10 ? rate : Math.round(rate));

@@ -4,7 +4,7 @@ import { useMe } from '../../api/me.tsx';
 import { Panel } from '../../parts/controls.tsx';
 import { HUES, StateShape } from '../../parts/state.tsx';
 
-/** What each role may do, in words. */
+/** The rights of each role, in words. */
 const ROLE_WORDS: Readonly<Record<Role, string>> = {
   viewer: 'sees everything except sensitive data, the audit and the configuration, and changes nothing.',
   operator:
@@ -12,7 +12,7 @@ const ROLE_WORDS: Readonly<Record<Role, string>> = {
   admin: 'also deletes tasks, changes templates and credentials, and sees sensitive data.',
 };
 
-/** What each permission allows, in words. */
+/** The action that each permission allows, in words. */
 const PERMISSION_WORDS: Readonly<Record<Permission, string>> = {
   'tasks:create': 'Create tasks',
   'tasks:read': 'See a task',

@@ -18,7 +18,7 @@ import { CopyDialog } from './copy-dialog.tsx';
 import { childrenText, ParentLink, useFamily } from './family.tsx';
 import { Stuck } from './stuck.tsx';
 import { hasEnded } from './task-words.ts';
-import type { TaskData } from './use-task.ts';
+import { partQuery, type TaskData, useTaskPart } from './use-task.ts';
 
 export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: string): void }) {
   const { task } = data;
@@ -74,6 +74,13 @@ export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: 
           </Fact>
         )}
         {family && family.children.length > 0 && <Fact name="Started">{childrenText(family)}</Fact>}
+        <LastBulk uuid={task.task_uuid} />
+        {task.copy_of && (
+          <Fact name="Copy of">
+            <FactLink to={link(`tasks/${task.copy_of}`)}>another task</FactLink>,{' '}
+            <FactLink to={link('tasks/compare', { one: task.copy_of, other: task.task_uuid })}>compare</FactLink>
+          </Fact>
+        )}
         {task.priority !== 0 && <Fact name="Priority">{task.priority}</Fact>}
         {task.initiator && (
           <Fact name="By">
@@ -94,6 +101,28 @@ export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: 
       </dl>
       <Stuck data={data} onSelect={onSelect} />
     </header>
+  );
+}
+
+const MOST_ACTS = 100;
+
+/** The last bulk action on the task, with the other tasks that it was for. */
+function LastBulk({ uuid }: { uuid: string }) {
+  const link = useLinks();
+  const lacking = useLacking()(api.audit.list);
+  const { data } = useTaskPart(
+    partQuery(uuid, 'audit', (options) => api.audit.list({ task: uuid, limit: MOST_ACTS }, options)),
+    lacking === undefined,
+  );
+  const last = data?.entries.find(({ bulk_id: bulk }) => bulk !== null);
+  if (!last) return null;
+  const { bulk_id: bulk, action, actor } = last;
+  return (
+    <Fact name="Bulk action">
+      <FactLink to={link('audit', { view: 'acts', bulk: String(bulk) })}>
+        {`${action.replaceAll('_', ' ')} by ${actor}`}
+      </FactLink>
+    </Fact>
   );
 }
 

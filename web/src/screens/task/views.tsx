@@ -2,6 +2,7 @@ import { lazy, Suspense } from 'react';
 import { ContentsView } from './contents-view.tsx';
 import { EventsView } from './events-view.tsx';
 import { HistoryView } from './history-view.tsx';
+import { LogsView } from './logs-view.tsx';
 import { StepsView } from './steps-view.tsx';
 import { Timeline } from './timeline.tsx';
 import './task.css';
@@ -16,6 +17,7 @@ export const VIEWS = [
   { key: 'timeline', name: 'Timeline' },
   { key: 'steps', name: 'Steps' },
   { key: 'history', name: 'History' },
+  { key: 'logs', name: 'Logs' },
   { key: 'events', name: 'Events' },
   { key: 'data', name: 'Data' },
 ] as const;
@@ -35,6 +37,8 @@ export function View({ view, ...props }: ViewProps & { view: (typeof VIEWS)[numb
       return <StepsView {...props} />;
     case 'history':
       return <HistoryView {...props} />;
+    case 'logs':
+      return <LogsView {...props} />;
     case 'events':
       return <EventsView {...props} />;
     case 'data':

@@ -1,5 +1,7 @@
 import { useState } from 'react';
+import { Link } from 'react-router';
 import type { TaskPage } from '../../api/types.ts';
+import { useLinks } from '../../frame/namespace.ts';
 import { ACTIONS, type BulkAct, BulkDialog, useLackingBulk } from '../../parts/bulk-dialog.tsx';
 import { Button } from '../../parts/controls.tsx';
 import { boundText, counted } from '../../parts/words.ts';
@@ -18,6 +20,11 @@ interface SelectionBarProps {
 export function SelectionBar({ page, query, selected, onSelect }: SelectionBarProps) {
   const [act, setAct] = useState<BulkAct>();
   const lacking = useLackingBulk();
+  const link = useLinks();
+  const [newer, older] = page.tasks
+    .filter(({ task_uuid: uuid }) => selected !== 'all' && selected.has(uuid))
+    .sort((a, b) => b.created_at.localeCompare(a.created_at))
+    .map(({ task_uuid: uuid }) => uuid);
   const filter = bulkFilterOf(query);
   const { total_count: total, total_is_exact: exact } = page.pagination;
   const totalText = boundText(total, !exact);
@@ -60,6 +67,14 @@ export function SelectionBar({ page, query, selected, onSelect }: SelectionBarPr
           {ACTIONS[action].verb}
         </Button>
       ))}
+      {selected !== 'all' && selected.size === 2 && older !== undefined && (
+        <Link
+          to={link('tasks/compare', { one: older!, other: newer! })}
+          className="inline-flex h-8 items-center rounded-md border border-edge bg-surface px-3 text-sm font-medium hover:bg-hover"
+        >
+          Compare
+        </Link>
+      )}
       <Button look="quiet" onClick={() => onSelect(new Set())}>
         Clear
       </Button>

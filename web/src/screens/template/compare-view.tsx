@@ -3,6 +3,7 @@ import { lazy, Suspense, useState } from 'react';
 import { useSearchParams } from 'react-router';
 import { api } from '../../api/client.ts';
 import type { TemplateChange, TemplateName } from '../../api/types.ts';
+import { ChangedLines } from '../../parts/changed-lines.tsx';
 import { Empty, Panel, Problem } from '../../parts/controls.tsx';
 import { type Column, Grid } from '../../parts/grid.tsx';
 import { lineDiff, nearChanges } from '../../parts/line-diff.ts';
@@ -157,9 +158,6 @@ function GraphOfChanges({
   );
 }
 
-const LINES = { same: '', added: 'bg-t-green text-s-green', removed: 'bg-t-red text-s-red' } as const;
-const LINE_SIGNS = { same: ' ', added: '+', removed: '−' } as const;
-
 function TextOfChanges({ template, before }: { template: TemplateName; before: TemplateName }) {
   const now = useYaml(template).data;
   const then = useYaml(before).data;
@@ -168,21 +166,7 @@ function TextOfChanges({ template, before }: { template: TemplateName; before: T
   if (!lines.some((line) => line && line.kind !== 'same')) return null;
   return (
     <Panel title="Text">
-      <pre className="py-2 font-mono text-xs leading-5 break-words whitespace-pre-wrap">
-        {lines.map((line, at) =>
-          line ? (
-            <div key={at} className={`px-4 ${LINES[line.kind]}`}>
-              <span aria-hidden="true">{LINE_SIGNS[line.kind]} </span>
-              {line.kind !== 'same' && <span className="sr-only">{line.kind} </span>}
-              {line.text}
-            </div>
-          ) : (
-            <div key={at} className="my-1 border-y border-line bg-hover px-4 text-faint">
-              …
-            </div>
-          ),
-        )}
-      </pre>
+      <ChangedLines lines={lines} />
     </Panel>
   );
 }

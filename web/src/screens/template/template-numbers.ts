@@ -14,7 +14,7 @@ const STATS_MS = 30_000;
 export const RUNNING_STATES = SEGMENTS.find(({ label }) => label === 'In progress')!.states;
 export const FAILED_STATES = ['blocked_by_failures', 'error'] as const;
 
-/** What the tasks of all versions of a template do. */
+/** The numbers of tasks of all versions of a template. */
 export interface TemplateNumbers {
   running: number;
   failed: number;
@@ -22,7 +22,7 @@ export interface TemplateNumbers {
   atLeast: boolean;
 }
 
-/** What the tasks of all versions of a template did in the last days. */
+/** The times of the tasks of all versions of a template in the last days. */
 export interface TemplateStats {
   /** When a task or an attempt last ended. */
   lastAt: string | null;

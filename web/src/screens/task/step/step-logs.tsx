@@ -1,10 +1,8 @@
 import { useState } from 'react';
 import { api } from '../../../api/client.ts';
 import type { StepResponse } from '../../../api/types.ts';
-import { exactText, instantText, timeOf } from '../../../parts/words.ts';
+import { LogLine } from '../log-line.tsx';
 import { partQuery, useTaskPart } from '../use-task.ts';
-
-const LEVELS: Readonly<Record<string, string>> = { error: 'text-s-red', fatal: 'text-s-red', warn: 'text-s-amber' };
 
 /** The log of the handler of a step by attempt, newest first. It is loaded when it is opened. */
 export function StepLogs({ step: { task_uuid: uuid, name } }: { step: StepResponse }) {
@@ -30,14 +28,7 @@ export function StepLogs({ step: { task_uuid: uuid, name } }: { step: StepRespon
           </h4>
           <ol className="px-4 font-mono text-xs leading-5">
             {lines.map(({ at, level, message, fields }, line) => (
-              <li key={`${at} ${line}`} className="flex gap-2" title={exactText(timeOf(at))}>
-                <span className="text-faint">{instantText(timeOf(at))}</span>
-                <span className={`w-10 shrink-0 ${LEVELS[level] ?? 'text-faint'}`}>{level}</span>
-                <span className="min-w-0 whitespace-pre-wrap [overflow-wrap:anywhere]">
-                  {message}
-                  {Object.keys(fields).length > 0 && <span className="text-faint"> {JSON.stringify(fields)}</span>}
-                </span>
-              </li>
+              <LogLine key={`${at} ${line}`} {...{ at, level, message, fields }} />
             ))}
           </ol>
         </section>
