@@ -62,7 +62,7 @@ function handlerRules(step: StepSketch, data: unknown): Finding[] {
   const mayWait = (!isKnown || !given(fields, 'type')) && WAIT_TYPES.some((other) => given(fields, fieldOf(other)));
   if (kind === undefined && !given(fields, 'handler') && !mayWait) {
     const where = phraseOf([...path, 'handler'], data);
-    findings.push(error('missing_field', `${where} is missing; add \`handler: {callable: …}\``, [...path, 'handler']));
+    findings.push(error('missing_field', `${where} is missing; add \`handler: …\``, [...path, 'handler']));
   }
   if (kind !== undefined && !given(fields, fieldOf(kind))) {
     const at = [...path, fieldOf(kind)];
