@@ -101,8 +101,9 @@ const BRAND = Symbol.for('tasker-core.error');
  * }
  */
 export class TaskerError extends Error {
-  static {
-    Object.defineProperty(TaskerError.prototype, BRAND, { value: true });
+  /** Marks errors of this package, across its copies. A static block would rename the class in the bundle. @internal */
+  get [BRAND](): true {
+    return true;
   }
 
   override readonly name: string = 'TaskerError';

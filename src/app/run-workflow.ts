@@ -5,14 +5,15 @@ import { type AnyWorkflow, isWorkflow, type Workflow } from '../workflow/workflo
 import type { StepInfos } from '../workflow/workflow-types.ts';
 import type { WaitOptions } from './streams/task-waiter.ts';
 
-/** The fields of a request for a task that the workflow and its input do not set. */
-type OtherFields = Omit<TaskRequest, 'name' | 'namespace' | 'version' | 'context'>;
-
 /** Options of `createTask` for a workflow: fields of the request for the task, and what happens with a duplicate. */
-export interface WorkflowTaskOptions extends OtherFields, CreateOptions {}
+export interface WorkflowTaskOptions
+  extends Omit<TaskRequest, 'name' | 'namespace' | 'version' | 'context'>,
+    CreateOptions {}
 
 /** Options of `tasker.run`: fields of the request for the task, and how long to wait. */
-export interface RunOptions extends OtherFields, Omit<WaitOptions, 'throwOnFailure'> {}
+export interface RunOptions
+  extends Omit<TaskRequest, 'name' | 'namespace' | 'version' | 'context'>,
+    Omit<WaitOptions, 'throwOnFailure'> {}
 
 /** The arguments of `createTask`: a request, or a workflow and its input. */
 export type CreateArguments =

@@ -14,14 +14,13 @@ export interface RunnableWorkflow<Input, Output> {
   request(input: Input): { namespace: string; name: string; version: string; context: Record<string, unknown> };
 }
 
-/** The fields of a new task that the workflow and its input do not set. */
-type OtherFields = Omit<NewTask, 'name' | 'namespace' | 'version' | 'context'>;
-
 /** Options of `tasks.create` for a workflow: fields of the request for the task, and options of the call. */
-export interface WorkflowTaskCall extends OtherFields, CreateTaskCall {}
+export interface WorkflowTaskCall extends Omit<NewTask, 'name' | 'namespace' | 'version' | 'context'>, CreateTaskCall {}
 
 /** Options of `client.run`: fields of the request for the task, and how long to wait. */
-export interface RunWorkflowOptions extends OtherFields, Pick<FollowOptions, 'signal' | 'timeoutMs' | 'outageMs'> {}
+export interface RunWorkflowOptions
+  extends Omit<NewTask, 'name' | 'namespace' | 'version' | 'context'>,
+    Pick<FollowOptions, 'signal' | 'timeoutMs' | 'outageMs'> {}
 
 /** The arguments of `tasks.create`: a request, or a workflow and its input. */
 export type CreateArguments =

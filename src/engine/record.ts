@@ -123,7 +123,9 @@ export const FAILING_STEP = 'fail';
 
 /** Ends the tasks that a step of the type `fail` ends. */
 async function failedTasks(tx: Db, failing: readonly Recording[]): Promise<DecidedTask[]> {
-  const reasons = new Map(failing.map(({ taskUuid, failsTask }) => [taskUuid, failsTask!]));
+  const reasons = new Map<string, string>();
+  // The first of several steps gives the reason.
+  for (const { taskUuid, failsTask } of failing) if (!reasons.has(taskUuid)) reasons.set(taskUuid, failsTask!);
   if (reasons.size === 0) return [];
   const ends = [...reasons].map(([taskUuid, reason]) => ({ taskUuid, state: 'steps_in_process', reason }));
   const stopped = new Set(await failTasks(tx, ends, FAILING_STEP));

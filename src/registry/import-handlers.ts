@@ -1,7 +1,7 @@
-import { statSync } from 'node:fs';
+import { readFileSync, realpathSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Plugin } from 'esbuild';
 import { messageOf } from '../errors.ts';
 import { bundleHandlers } from './bundle-handlers.ts';
@@ -27,8 +27,34 @@ async function imported(url: string, file: string, what: string): Promise<Module
     noteOrigins(module, url);
     return module;
   } catch (cause) {
-    throw new ResolutionError(`${what} could not be imported: ${messageOf(cause)}`, { cause, details: { file } });
+    const place = placeOf(cause, file);
+    const where = place === undefined ? what : what.replace(file, place);
+    const text = `${where}${place === undefined ? '' : ':'} could not be imported: ${messageOf(cause)}`;
+    throw new ResolutionError(text, { cause, details: { file } });
   }
+}
+
+/** Returns `file:line:column` of the code that made an import fail, in the file or in one beside it. Undefined if it is unknown. */
+function placeOf(error: unknown, file: string): string | undefined {
+  const { stack = '', message } = error instanceof Error ? error : new Error();
+  const folder = path.dirname(file);
+  // The frames have real paths.
+  const real = realpathSync(folder);
+  for (const [, at, place] of stack.matchAll(/^\s+at (?:.*\()?(?:async )?(.+?):(\d+:\d+)\)?$/gm)) {
+    const source = at!.startsWith('file:') ? fileURLToPath(at!) : at!;
+    if (!path.isAbsolute(source)) continue;
+    // If node_modules is a link, the source map of the bundle in it leads to a file of this name in another folder.
+    if (source.endsWith(path.sep + path.join(path.basename(folder), path.basename(file)))) return `${file}:${place}`;
+    const inside = path.relative(real, source);
+    if (!/^\.\.|(?:^|[\\/])(?:node_modules|\.tasker)[\\/]/.test(inside)) return `${path.join(folder, inside)}:${place}`;
+  }
+  // Node reports a missing export at its place in the bundle.
+  const [, missing] = /does not provide an export named '([^']+)'/.exec(message) ?? [];
+  if (missing === undefined) return undefined;
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const word = new RegExp(`(?<![\\w$])${missing.replaceAll('$', '\\$')}(?![\\w$])`);
+  const line = lines.findIndex((text) => word.test(text));
+  return line === -1 ? undefined : `${file}:${line + 1}:${lines[line]!.search(word) + 1}`;
 }
 
 /** Imports a TypeScript or JavaScript file. Imports it again if it has changed. */

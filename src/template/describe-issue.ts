@@ -42,7 +42,6 @@ const MAPS: Record<string, string> = {
 const EXAMPLES: Record<string, string> = {
   version: 'version: "1.0.0"',
   steps: 'steps: […]',
-  handler: 'handler: {callable: …}',
   schema: 'schema: {type: object}',
   error: 'error: rate_limited',
   batch_size: 'batch_size: 1000',

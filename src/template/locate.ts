@@ -13,6 +13,9 @@ export interface Located {
 
 const OTHER = new Map([...TASK_SPELLINGS, ...STEP_SPELLINGS].map(({ first, other }) => [first, other]));
 
+/** The names that authors use for fields that are missing, where they differ from the first spelling. */
+const PREFERRED = new Map<string | number, string>([['namespace_name', 'namespace']]);
+
 /**
  * Finds a path (in first spellings) in the file. If the file does not have the path, as with a missing field, returns
  * the place of its nearest existing ancestor.
@@ -26,7 +29,8 @@ export function locate({ data, places, start }: ReadYaml, path: Path): Located {
     const other = OTHER.get(String(part));
     const key = inside && !inside.has(part) && other !== undefined && inside.has(other) ? other : part;
     const found = inside?.get(key);
-    if (!found) return { place, written: [...written, ...path.slice(depth)] };
+    if (!found)
+      return { place, written: [...written, ...path.slice(depth).map((each) => PREFERRED.get(each) ?? each)] };
     written.push(key);
     place = found;
     owner = (owner as Record<string | number, unknown>)[key];

@@ -42,7 +42,7 @@ export function readYaml(text: string): ReadYaml {
   const syntax = syntaxProblems(document, lines);
   if (syntax.some(({ code }) => code === 'yaml_syntax')) return { ...read, problems: syntax };
   if (document.contents === null) {
-    const message = 'the file is empty; a template needs at least name, namespace_name, version and steps';
+    const message = 'the file is empty; a template needs at least name, namespace, version and steps';
     return { ...read, problems: [...syntax, textError('empty_file', message)] };
   }
   const { data, places, problems } = yamlToPlain(document.contents);

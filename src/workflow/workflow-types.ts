@@ -197,7 +197,7 @@ export type PayloadSchema = StandardSchemaV1 | Record<string, unknown>;
 export type PayloadSchemas = Readonly<Record<string, PayloadSchema>>;
 
 /** The `signal` of a step, with the names of a template file. */
-export interface SignalOptions<Names extends readonly string[], Schemas extends PayloadSchemas, Default>
+export interface SignalSettings<Names extends readonly string[], Schemas extends PayloadSchemas, Default>
   extends Omit<NonNullable<StepFile['signal']>, 'names' | 'schema' | 'schemas' | 'default'> {
   /** Several signals, the first of which completes the step with `{ name, payload }`. */
   names?: Names;

@@ -23,8 +23,8 @@ import type {
   PayloadSchemas,
   Results,
   RunArguments,
-  SignalOptions,
   SignalResult,
+  SignalSettings,
   StepInfos,
   StepOptions,
   StoppedBy,
@@ -115,7 +115,7 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     name: Name,
     options: StepOptions<Input, Steps, After, Type, Inputs, RunIf, Join, When, Result> & {
       /** The signal that it waits for. With `names`, the result is `{ name, payload }`, with the types of `schemas`. */
-      signal?: SignalOptions<Names, Schemas, Default> | undefined;
+      signal?: SignalSettings<Names, Schemas, Default> | undefined;
     } & ChildOptions<Child, OnFailure>,
   ): Workflow<
     Input,

@@ -105,7 +105,13 @@ it('a file that does not compile is reported with its location, and its old hand
 it('a file that throws on import is reported, and its old handlers stay in use', async () => {
   const throws = `${handler('three')}throw new Error('no such setting');\n`;
   await waitForOutput('the earlier handlers stay in use', () => project.write('handlers/slow.ts', throws));
-  expect(dev.output).toMatch(/error: .*handlers\/slow\.ts could not be imported: no such setting/);
+  expect(dev.output).toMatch(/error: .*handlers\/slow\.ts:\d+:\d+: could not be imported: no such setting/);
+  // In a process of its own, because this one does not map the lines of bundles.
+  const checked = await project.start(['template', 'validate', '--handlers', 'handlers']).ended;
+  expect([checked.code, checked.stderr + checked.stdout]).toEqual([
+    1,
+    expect.stringMatching(/handlers\/slow\.ts:\d+:\d+: could not be imported: no such setting/),
+  ]);
   expect(await resultOf()).toMatchObject({ version: 'two' });
   await waitForOutput('reloaded 1 handler', save('three'));
   expect(await resultOf()).toMatchObject({ version: 'three' });

@@ -466,7 +466,9 @@ describe('a handler by file or package', () => {
     });
     const registry = registryIn(root);
     await expect(registry.resolve('./none')).rejects.toThrow(/none\.ts exports no handler: .* it exports add/);
-    await expect(registry.resolve('./throws')).rejects.toThrow(/throws\.ts could not be imported: no configuration/);
+    await expect(registry.resolve('./throws')).rejects.toThrow(
+      /throws\.ts could not be imported: no configuration/,
+    );
     await expect(registry.resolve('./broken')).rejects.toMatchObject({ code: 'handler_invalid', retryable: false });
   });
 
@@ -509,6 +511,13 @@ describe('a folder that cannot be discovered', () => {
       message: `handlers file ${root}/handlers/bad.ts could not be imported: no configuration`,
       cause: expect.any(TypeError),
     });
+  });
+
+  it('reports the line of an import that does not exist in a module', async () => {
+    const root = project({
+      'handlers/a.ts': `import { join } from 'node:path';\nimport { nope } from 'node:fs';\nnope(join);`,
+    });
+    await expect(discover(root)).rejects.toThrow(/handlers\/a\.ts:2:10: could not be imported: .*export named 'nope'/);
   });
 
   it('reports a missing folder, and suggests a path instead of a dotted name', async () => {

@@ -184,7 +184,7 @@ const FIELDS: Row[] = [
     '▸▸▸▸description: x\n',
     [
       'error: `name` is missing; add `name: …`',
-      'error: `namespace_name` is missing; add `namespace_name: …`',
+      'error: `namespace` is missing; add `namespace: …`',
       'error: `version` is missing; add `version: "1.0.0"`',
       'error: `steps` is missing; add `steps: […]`',
     ],

@@ -11,15 +11,11 @@ const initialization = (yaml: string) =>
 
 /** Each row marks the problems of a file with `▸`. */
 const ROWS: [title: string, text: string, problems: string[]][] = [
-  [
-    'an empty file',
-    '▸',
-    ['error: the file is empty; a template needs at least name, namespace_name, version and steps'],
-  ],
+  ['an empty file', '▸', ['error: the file is empty; a template needs at least name, namespace, version and steps']],
   [
     'a file with only a comment',
     '▸# soon\n',
-    ['error: the file is empty; a template needs at least name, namespace_name, version and steps'],
+    ['error: the file is empty; a template needs at least name, namespace, version and steps'],
   ],
   ['a list', '▸- a\n', ['error: the template: expected a map of fields, got a list']],
   [

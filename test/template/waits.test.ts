@@ -20,8 +20,8 @@ const KINDS: Row[] = [
     'a step without a handler',
     `${HEAD}steps:\n  - ▸{name: a}\n  - {name: b, handler: ▸}\n`,
     [
-      'error: `handler` of step `a` is missing; add `handler: {callable: …}`',
-      'error: `handler` of step `b` is missing; add `handler: {callable: …}`',
+      'error: `handler` of step `a` is missing; add `handler: …`',
+      'error: `handler` of step `b` is missing; add `handler: …`',
     ],
   ],
   [

@@ -69,7 +69,7 @@ export interface StepSpec extends Partial<Readonly<Record<(typeof STEP_SETTINGS)
 export function generateTemplate({ name, namespace, version = '1.0.0', description, steps }: TemplateSpec): string {
   const template = {
     name,
-    namespace_name: namespace,
+    namespace,
     version,
     ...(description !== undefined && { description }),
     steps: steps.map((step) => stepOf(step, namespace)),

@@ -70,7 +70,7 @@ function handlerRules(step: StepSketch, data: unknown): Finding[] {
   const mayWait = (!isKnown || !given(fields, 'type')) && WAIT_TYPES.some((other) => given(fields, WAIT_FIELDS[other]));
   if (kind === undefined && !given(fields, 'handler') && !mayWait) {
     const where = phraseOf([...path, 'handler'], data);
-    findings.push(error('missing_field', `${where} is missing; add \`handler: {callable: …}\``, [...path, 'handler']));
+    findings.push(error('missing_field', `${where} is missing; add \`handler: …\``, [...path, 'handler']));
   }
   if (kind !== undefined && !given(fields, WAIT_FIELDS[kind])) {
     const at = [...path, WAIT_FIELDS[kind]];

@@ -54,6 +54,18 @@ describe('a step of the type fail', () => {
     await invariants(shared.sql);
   });
 
+  it('ends its task with the message of the first, if several end it at once', async () => {
+    const failing = (message: string) => ({ type: 'fail', handler: undefined, dependencies: ['price'], message });
+    const { status, tasker, taskUuid } = await run({
+      price: { handler: 'ok' },
+      one: failing('the first'),
+      two: failing('the second'),
+      three: failing('the third'),
+    });
+    expect(status).toBe('error');
+    expect((await tasker.why(taskUuid)).summary).toBe('was ended by a step of the type fail: the first');
+  });
+
   it('does nothing if its condition is false, and a rerun reopens a task that it ended', async () => {
     const short = {
       price: { handler: 'ok' },

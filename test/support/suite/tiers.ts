@@ -82,6 +82,7 @@ const BOTH = [
   'engine/dynamic-properties',
   'engine/properties',
   'engine/random-operators',
+  'engine/routes/random-routes',
   'rest/fuzz',
 ];
 
