@@ -49,7 +49,12 @@ export interface Explanation {
  * Explains a task from its rows, its template and the live workers. The workers also determine which steps can be
  * claimed.
  */
-export async function explainTask(engine: Engine, taskUuid: string): Promise<Explanation> {
+export function explainTask(engine: Engine, taskUuid: string): Promise<Explanation> {
+  return explain(engine, taskUuid, { left: MOST_CHILDREN });
+}
+
+/** `budget`: how many child tasks may still be explained. */
+async function explain(engine: Engine, taskUuid: string, budget: { left: number }): Promise<Explanation> {
   const [task, steps, workers, snapshot, entry, missing] = await Promise.all([
     engine.getTask(taskUuid),
     engine.getSteps(taskUuid),
@@ -96,7 +101,7 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
       whenReads: () => readsOfCondition({ task, steps, snapshot, step }),
     };
   });
-  const children = await childSummaries(engine, task, steps);
+  const children = await childSummaries(engine, task, { steps, budget });
   const explained = steps.map((step) =>
     explainStep(step, facts[graph.indexOf.get(step.templateStepName)!]!, children.get(step.stepUuid)),
   );
@@ -110,18 +115,26 @@ export async function explainTask(engine: Engine, taskUuid: string): Promise<Exp
 }
 
 /** Maximum number of child tasks that are explained with their parent. */
-const MOST_CHILDREN = 5;
+const MOST_CHILDREN = 10;
 
 /** Returns why the children that steps wait for are in their states, by the id of the step. */
-async function childSummaries(engine: Engine, parent: Task, steps: readonly Step[]): Promise<Map<string, string>> {
-  const waiting = steps.filter(({ wait }) => wait?.kind === 'task').slice(0, MOST_CHILDREN);
+async function childSummaries(
+  engine: Engine,
+  parent: Task,
+  { steps, budget }: { steps: readonly Step[]; budget: { left: number } },
+): Promise<Map<string, string>> {
+  const waiting = steps.filter(({ wait }) => wait?.kind === 'task').slice(0, budget.left);
+  budget.left -= waiting.length;
   const found = await Promise.all(
     waiting.map(async ({ stepUuid: id, wait }) => {
       try {
-        return [id, await childSummary(engine, parent, String(wait!.settings.task_uuid))] as const;
+        return [
+          id,
+          await childSummary(engine, parent, { taskUuid: String(wait!.settings.task_uuid), budget }),
+        ] as const;
       } catch (error) {
         // The child may have been deleted.
-        if (isTaskerError(error)) return [id, 'does not exist any more'] as const;
+        if (isTaskerError(error)) return [id, 'no longer exists'] as const;
         throw error;
       }
     }),
@@ -130,9 +143,13 @@ async function childSummaries(engine: Engine, parent: Task, steps: readonly Step
 }
 
 /** A reader of the parent may not be allowed to see the steps of a child in another namespace. */
-async function childSummary(engine: Engine, parent: Task, taskUuid: string): Promise<string> {
+async function childSummary(
+  engine: Engine,
+  parent: Task,
+  { taskUuid, budget }: { taskUuid: string; budget: { left: number } },
+): Promise<string> {
   const { namespace, status } = await engine.getTask(taskUuid);
-  return namespace === parent.namespace ? (await explainTask(engine, taskUuid)).summary : `is ${status}`;
+  return namespace === parent.namespace ? (await explain(engine, taskUuid, budget)).summary : `is ${status}`;
 }
 
 /** Groups the steps of a task by their step in the template. All workers of a batch are in one group. */

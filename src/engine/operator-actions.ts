@@ -102,7 +102,7 @@ export async function deleteTask(database: Database, taskUuid: string, options: 
       const { parentUuid, rootUuid, settled } = needed;
       const why = settled
         ? `it is a child task, and its root task ${rootUuid} has not ended; delete it after that task has ended`
-        : `its end was not delivered to its parent task ${parentUuid} yet; a running worker does that`;
+        : `its end has not been delivered to its parent task ${parentUuid} yet; try again while a worker is running`;
       throw new TaskerError('illegal_transition', `task ${taskUuid} cannot be deleted: ${why}`);
     }
     await closeEntriesOf(tx, [taskUuid], 'lifecycle');

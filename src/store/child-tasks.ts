@@ -101,12 +101,15 @@ select child_uuid id from tasker.child_task where parent_uuid = $1 order by chil
 const TASKS_BELOW_ROOT = sql('tasks_below_root')`
 select child_uuid id from tasker.child_task where root_uuid = $1 order by child_uuid desc limit $2`;
 /** Maximum number of child tasks that a search considers. */
-const MOST_SEARCHED = 10_000;
+export const MOST_SEARCHED = 10_000;
 
-/** Returns the ids of the newest children of a task, or of the newest tasks below a root task. */
+/**
+ * Returns the ids of the children of a task, or of the tasks below a root task. Returns one more than {@link MOST_SEARCHED} if
+ * there are more.
+ */
 export async function childrenBelow(db: Db, kind: 'parent' | 'root', taskUuid: string): Promise<string[]> {
   const statement = kind === 'parent' ? CHILDREN_OF_PARENT : TASKS_BELOW_ROOT;
-  return (await db.query<{ id: string }>(statement, [taskUuid, MOST_SEARCHED])).rows.map(({ id }) => id);
+  return (await db.query<{ id: string }>(statement, [taskUuid, MOST_SEARCHED + 1])).rows.map(({ id }) => id);
 }
 
 // The name of a step of the parent `p`, which may have been deleted.

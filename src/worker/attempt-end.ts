@@ -163,6 +163,7 @@ export function failedInstead(end: AttemptEnd, given: StepHandlerResult, delayMs
     events: undefined,
     publication: undefined,
     wait: undefined,
+    child: undefined,
     detail: detailOf(failure, { version: DEFAULT_VERSION, step: end.step, delayMs, retryable: failure.retryable }),
     error: { type: failure.errorType ?? ErrorType.PERMANENT_ERROR, message: failure.errorMessage ?? '' },
   };

@@ -1,6 +1,7 @@
 import type { Engine } from '../engine/engine.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { waitAtMost } from '../time/wait-at-most.ts';
 import { ScheduleTimer } from './schedule-timer.ts';
 
 /** The settings and callbacks of a {@link QueuePoller}. */
@@ -60,6 +61,8 @@ const VERIFY_MS = 700;
 
 /** Extra delay before a worker acts on a retry or a wait that another worker recorded. */
 const OTHERS_DUE_MS = 20;
+/** Maximum time to wait for a delivery of the ends of child tasks when the process stops. It is repeated elsewhere. */
+const CHILDREN_MS = 5_000;
 /** Pause before trying again to act on a due retry or wait of a locked task. */
 const LOCKED_MS = 100;
 
@@ -117,9 +120,9 @@ export class QueuePoller {
 
   async #settleChildren(): Promise<void> {
     try {
-      await this.#engine.childTasks.look();
+      await this.#engine.childTasks.look(() => this.#stopped);
     } catch (error) {
-      this.#logger.debug({ error: messageOf(error) }, 'child tasks not looked at; retrying');
+      this.#logger.debug({ error: messageOf(error) }, 'child task poll failed; retrying');
     }
   }
 
@@ -179,6 +182,6 @@ export class QueuePoller {
     clearTimeout(this.#due);
     await this.#schedules.stop();
     await this.#busy;
-    await this.#engine.childTasks.idle();
+    await waitAtMost(CHILDREN_MS, this.#engine.childTasks.idle());
   }
 }

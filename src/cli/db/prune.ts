@@ -203,7 +203,7 @@ const REASONS: Record<keyof Report['reasons'], string> = {
     'a subscriber group has not received all their events, or has abandoned some; see `npx tasker event groups`',
   locked: 'locked by another transaction; the same command tries again',
   changed: 'run again in the meantime',
-  parent_open: 'child tasks whose root task has not ended',
+  parent_open: 'child tasks whose root task has not ended, or whose end has not been delivered',
   too_large: 'too large for an archive; pass --no-archive to delete them without one',
 };
 

@@ -5,16 +5,21 @@ import { childrenAmong, type OpenChild, openChildren, settleChildren } from '../
 import { PINNED_PLANS } from '../../store/planner.ts';
 import { backOff } from '../../time/back-off.ts';
 import type { Expanding, OperatorOptions } from '../operator-actions.ts';
+import { mayPass } from '../waits/due.ts';
 import type { EndedWait } from '../waits/waits.ts';
 import { deliverEnds, ENDS_IN_A_TRANSACTION, hasEnded } from './deliver.ts';
 
-const LOOKING = opening(PINNED_PLANS);
+const LOOKING = opening({ ...PINNED_PLANS, statement_timeout: '10s', idle_in_transaction_session_timeout: '30s' });
 /** Number of children that one look reads. */
 const PAGE = 1_000;
 /** Before all ids. */
 const FIRST = '00000000-0000-0000-0000-000000000000';
-/** How often an end is delivered again at once if the task of its step is locked. Later looks find it. */
+/** How often an end is delivered again soon if the task of its step is locked. Later looks find it. */
 const MOST_TRIES = 5;
+/** Number of children that are cancelled at the same time. */
+const CANCELS = 8;
+/** Maximum number of children of which a failed delivery is remembered, to log it once. */
+const MOST_FAILED = 1_000;
 
 /** The part of the engine that child tasks need. */
 interface ChildEngine extends Expanding {
@@ -25,17 +30,24 @@ interface ChildEngine extends Expanding {
 /**
  * Delivers the ends of child tasks to the steps that wait for them, and cancels the children whose steps no longer wait.
  * The ends and acts that this process announces have their effect at once. Its regular looks find all others: those of a process
- * that died, or that knew no child.
+ * that died, or that had not seen a child.
  */
 export class ChildTasks {
   readonly #engine: ChildEngine;
   readonly #logger: Logger;
   /** Whether any child was open when this process last looked, or was started here since. */
   #any = false;
+  #starts = 0;
   #after = FIRST;
   #looking: Promise<number> | undefined;
   #changed: string[] = [];
-  #delivering: Promise<void> | undefined;
+  #settling: Promise<void> | undefined;
+  /** The cancels of children in progress. */
+  readonly #cancels = new Set<Promise<void>>();
+  /** How often the delivery of an end failed, by child. */
+  readonly #tries = new Map<string, number>();
+  /** The children whose delivery failed, and was logged. */
+  readonly #failed = new Set<string>();
 
   constructor(engine: ChildEngine, logger: Logger) {
     this.#engine = engine;
@@ -44,6 +56,7 @@ export class ChildTasks {
 
   /** Called when this process has started children. */
   started(): void {
+    this.#starts++;
     this.#any = true;
   }
 
@@ -51,64 +64,69 @@ export class ChildTasks {
   changed(taskUuids: readonly string[]): void {
     if (!this.#any || taskUuids.length === 0) return;
     this.#changed.push(...taskUuids);
-    this.#delivering ??= this.#settleChanged().finally(() => (this.#delivering = undefined));
+    this.#settling ??= this.#settleChanged().finally(() => (this.#settling = undefined));
   }
 
   async #settleChanged(): Promise<void> {
-    for (let tries = 0; this.#changed.length > 0; ) {
+    while (this.#changed.length > 0) {
       const ids = this.#changed.splice(0, ENDS_IN_A_TRANSACTION);
       try {
         const children = await this.#engine.database.pipeline(LOOKING, (tx) => childrenAmong(tx, ids));
-        const settled = new Set(await this.#settle(children));
-        const left = children.filter((child) => hasEnded(child) && !settled.has(child.childUuid));
-        tries = left.length === 0 ? 0 : tries + 1;
-        if (left.length === 0 || tries > MOST_TRIES) continue;
-        this.#changed.push(...left.map(({ childUuid }) => childUuid));
-        await backOff(tries);
+        this.#cancelSoon(children);
+        const settled = new Set(await this.#deliverAll(children));
+        for (const child of children.filter(isToDeliver)) {
+          if (settled.has(child.childUuid)) this.#tries.delete(child.childUuid);
+          else this.#tryAgain(child);
+        }
       } catch (error) {
         this.#logger.debug({ error: messageOf(error) }, 'ends of child tasks not delivered; retrying later');
       }
     }
   }
 
+  /** Delivers an end again soon, because the task of its step was locked. */
+  #tryAgain({ childUuid }: OpenChild): void {
+    const tries = this.#tries.get(childUuid) ?? 0;
+    this.#tries.delete(childUuid);
+    if (tries >= MOST_TRIES) return;
+    this.#tries.set(childUuid, tries + 1);
+    void backOff(tries).then(() => this.changed([childUuid]));
+  }
+
   /**
    * Settles a page of the open children: delivers ends, and cancels children that no step waits for. Returns how many were
-   * settled.
+   * settled. `stopped`: whether to end early.
    */
-  look(): Promise<number> {
-    this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
+  look(stopped = () => false): Promise<number> {
+    this.#looking ??= this.#look(stopped).finally(() => (this.#looking = undefined));
     return this.#looking;
   }
 
-  async #look(): Promise<number> {
+  async #look(stopped: () => boolean): Promise<number> {
     let count = 0;
-    for (let more = true; more; ) {
-      const from = this.#after;
+    for (let more = true; more && !stopped(); ) {
+      const [from, starts] = [this.#after, this.#starts];
       const page = await this.#engine.database.pipeline(LOOKING, (tx) => openChildren(tx, from, PAGE));
-      this.#any = page.length > 0 || from !== FIRST;
+      // A child that was started in the meantime may not be in the page.
+      if (starts === this.#starts) this.#any = page.length > 0 || from !== FIRST;
       this.#after = page.length === PAGE ? page.at(-1)!.childUuid : FIRST;
-      const settled = await this.#settle(page);
-      count += settled.length;
+      const [delivered, others] = await Promise.all([this.#deliverAll(page, stopped), this.#cancelAll(page, stopped)]);
+      const settled = delivered.length + others;
+      count += settled;
       // As long as there is something to do, the next page is read at once.
-      more = settled.length > 0 && this.#after !== FIRST;
+      more = settled > 0 && this.#after !== FIRST;
     }
     return count;
   }
 
-  /** Returns the ids of the children that were settled. */
-  async #settle(children: readonly OpenChild[]): Promise<string[]> {
-    const over = children.filter((child) => hasEnded(child) && child.awaited);
-    const done: string[] = [];
-    for (let i = 0; i < over.length; i += ENDS_IN_A_TRANSACTION) {
-      done.push(...(await this.#deliver(over.slice(i, i + ENDS_IN_A_TRANSACTION))));
+  /** Delivers the ends among these children. Returns the ids of the children that were settled. */
+  async #deliverAll(children: readonly OpenChild[], stopped = () => false): Promise<string[]> {
+    const over = children.filter(isToDeliver);
+    const settled: string[] = [];
+    for (let i = 0; i < over.length && !stopped(); i += ENDS_IN_A_TRANSACTION) {
+      settled.push(...(await this.#deliver(over.slice(i, i + ENDS_IN_A_TRANSACTION))));
     }
-    const unawaited = children.filter(({ awaited }) => !awaited);
-    const ids: string[] = [];
-    for (const child of unawaited) {
-      if (hasEnded(child) || child.abandoned || (await this.#cancel(child))) ids.push(child.childUuid);
-    }
-    await settleChildren(this.#engine.database, ids);
-    return [...done, ...ids];
+    return settled;
   }
 
   async #deliver(over: readonly OpenChild[]): Promise<string[]> {
@@ -117,9 +135,9 @@ export class ChildTasks {
       await this.#engine.announce.waits(ended);
       return settled;
     } catch (error) {
+      if (mayPass(error)) throw error;
       if (over.length === 1) {
-        const [child] = over;
-        this.#logger.error({ ...child, err: error }, 'end of a child task could not be delivered; retrying later');
+        this.#logFailed(over[0]!, error);
         return [];
       }
       // One of them may be the cause.
@@ -129,9 +147,47 @@ export class ChildTasks {
     }
   }
 
+  /** Logs the failed delivery of an end once, because each look tries it again. */
+  #logFailed({ childUuid, parentUuid }: OpenChild, error: unknown): void {
+    if (this.#failed.has(childUuid)) return;
+    if (this.#failed.size >= MOST_FAILED) this.#failed.clear();
+    this.#failed.add(childUuid);
+    this.#logger.error(
+      { task_uuid: childUuid, parent_task_uuid: parentUuid, err: error },
+      'end of a child task could not be delivered; retrying at each poll',
+    );
+  }
+
+  /** Cancels in the background, so that many cancels do not delay ends. */
+  #cancelSoon(children: readonly OpenChild[]): void {
+    const cancel = this.#cancelAll(children)
+      .then(() => undefined)
+      .catch((error: unknown) =>
+        this.#logger.debug({ error: messageOf(error) }, 'child tasks not cancelled; retrying later'),
+      )
+      .finally(() => this.#cancels.delete(cancel));
+    this.#cancels.add(cancel);
+  }
+
+  /** Settles the children that no step waits for, and cancels those of them that must not continue. Returns their number. */
+  async #cancelAll(children: readonly OpenChild[], stopped = () => false): Promise<number> {
+    const unawaited = children.filter(({ awaited }) => !awaited);
+    let count = 0;
+    for (let i = 0; i < unawaited.length && !stopped(); i += CANCELS) {
+      const some = unawaited.slice(i, i + CANCELS);
+      const over = await Promise.all(
+        some.map(async (child) => hasEnded(child) || child.abandoned || (await this.#cancel(child))),
+      );
+      const ids = some.filter((_, n) => over[n]).map(({ childUuid }) => childUuid);
+      await settleChildren(this.#engine.database, ids);
+      count += ids.length;
+    }
+    return count;
+  }
+
   /** Cancels a child. Returns whether it has ended now. */
   async #cancel({ childUuid, parentUuid }: OpenChild): Promise<boolean> {
-    const reason = `no step of its parent task ${parentUuid} waits for it any more`;
+    const reason = `no step of its parent task ${parentUuid} waits for it`;
     try {
       await this.#engine.cancelTask(childUuid, { actor: 'tasker', reason });
       return true;
@@ -146,8 +202,13 @@ export class ChildTasks {
     }
   }
 
-  /** Resolves when nothing is being delivered. */
+  /** Resolves when nothing is being delivered or cancelled. */
   async idle(): Promise<void> {
-    await Promise.allSettled([this.#looking, this.#delivering]);
+    await Promise.allSettled([this.#looking, this.#settling, ...this.#cancels]);
   }
+}
+
+/** Returns whether the end of a child is to be delivered. */
+function isToDeliver(child: OpenChild): boolean {
+  return hasEnded(child) && child.awaited;
 }

@@ -13,8 +13,13 @@ import { ENDING_LIMITS, endLocked } from '../waits/end.ts';
 import type { DueRule, EndedWait, OpenWait, WaitEnding } from '../waits/waits.ts';
 import { withFreeTasks } from '../with-free-tasks.ts';
 
-/** Maximum number of ends in one transaction. Their results are in memory together. */
+/** Maximum number of ends in one transaction. */
 export const ENDS_IN_A_TRANSACTION = 100;
+
+/** Number of children whose results are read together. */
+const READ_TOGETHER = 5;
+/** Results of this size in one transaction are enough. The other children are left for a later call. */
+const MOST_BYTES = 32 * 1024 * 1024;
 
 const SETTINGS = opening({ ...ENDING_LIMITS, lock_timeout: '2s' });
 
@@ -51,18 +56,26 @@ export async function deliverEnds(
       tx,
       ready.map(({ parentUuid: taskUuid, idx }) => ({ taskUuid, idx })),
     );
-    const outcomes = await outcomesOf(
-      engine,
-      tx,
-      ready.map(({ childUuid }) => childUuid),
-    );
     const byKey = new Map(waits.map((wait) => [`${wait.taskUuid}/${wait.idx}`, wait]));
-    const ends = ready.flatMap(({ childUuid, parentUuid, idx }) => {
-      const wait = byKey.get(`${parentUuid}/${idx}`);
-      return wait ? [endingOf(wait, outcomes.get(childUuid)!)] : [];
-    });
+    const ends: WaitEnding[] = [];
+    const settled: string[] = [];
+    for (let i = 0, bytes = 0; i < ready.length && bytes < MOST_BYTES; i += READ_TOGETHER) {
+      const some = ready.slice(i, i + READ_TOGETHER);
+      const outcomes = await outcomesOf(
+        engine,
+        tx,
+        some.map(({ childUuid }) => childUuid),
+      );
+      for (const { childUuid, parentUuid, idx } of some) {
+        const wait = byKey.get(`${parentUuid}/${idx}`);
+        if (!wait) continue;
+        const outcome = outcomes.get(childUuid)!;
+        bytes += JSON.stringify(outcome.output).length;
+        ends.push(endingOf(wait, outcome));
+        settled.push(childUuid);
+      }
+    }
     const ended = await endLocked(engine, tx, ends);
-    const settled = ready.map(({ childUuid }) => childUuid);
     await settleChildren(tx, settled);
     return { ended: ended.filter((wait) => wait !== undefined), settled };
   });
@@ -123,7 +136,7 @@ async function outcomesOf(
   }
   for (const id of taskUuids) {
     if (outcomes.has(id)) continue;
-    const error = { type: CHILD_FAILED, message: `child task ${id} does not exist any more` };
+    const error = { type: CHILD_FAILED, message: `child task ${id} no longer exists` };
     outcomes.set(id, { state: 'deleted', output: null, error });
   }
   return outcomes;
@@ -138,7 +151,9 @@ async function outcomeOf(tx: Db, task: Task, snapshot: Snapshot): Promise<ChildO
   });
   if (state === 'cancelled') return failed('was cancelled');
   if (state === 'error') return failed(`ended in error: ${await reasonOfError(tx, taskUuid)}`);
-  if (state === 'complete' && snapshot.template.output) {
+  if (snapshot.template.output) {
+    // A task that was resolved by hand has no output, and its results may have values that the output leaves out.
+    if (state !== 'complete') return { state, output: null, error: null };
     return task.outputError === undefined
       ? { state, output: task.output ?? null, error: null }
       : failed(`is complete, but its output could not be computed: ${task.outputError}`);

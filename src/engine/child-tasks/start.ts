@@ -129,23 +129,25 @@ async function prepare(
  * permission would see in one task what is hidden in the other.
  */
 function checkSensitive(
-  { template: { name, sensitive }, sensitiveKeys }: StartingStep,
+  { template: { name, sensitive, child }, sensitiveKeys }: StartingStep,
   { template, sensitive: ofChild }: Snapshot,
 ): void {
   const bare = sensitiveKeys.filter((key) => !hidesAll(ofChild?.context, [key]));
   if (bare.length > 0) {
     throw new ChildRefused(
       'sensitive_undeclared',
-      `\`context\` of step ${name}: ${bare.join(', ')} read a sensitive value, which ${nameOf(template)} would show; add \`sensitive: [${bare.join(', ')}]\` to that template`,
+      `\`context\` of step ${name}: ${nameOf(template)} would show the sensitive values in ${bare.join(', ')}; add \`sensitive: [${bare.join(', ')}]\` to that template`,
     );
   }
   const own = sensitivePaths(sensitive);
-  const open = deliveredPaths(template, ofChild).filter((path) => !hidesAll(own, path));
+  const delivered = deliveredPaths(template, ofChild);
+  const paths = child.onFailure === 'continue' ? delivered.map((path) => ['output', ...path]) : delivered;
+  const open = paths.filter((path) => !hidesAll(own, path)).map((path) => path.join('.'));
   if (open.length === 0) return;
-  const paths = open.map((path) => path.join('.')).join(', ');
+  const list = open.join(', ');
   throw new ChildRefused(
     'sensitive_undeclared',
-    `the result of step ${name} would show sensitive values of ${nameOf(template)}: ${paths}; add \`sensitive: [${paths}]\` to the step`,
+    `the result of step ${name} would show sensitive values of ${nameOf(template)}: ${list}; add \`sensitive: [${list}]\` to the step`,
   );
 }
 

@@ -7,7 +7,7 @@ import { stateHint } from '../../model/state-hint.ts';
 import { STEP_STATES as ALL_STEP_STATES, TASK_STATES } from '../../model/states.ts';
 import { TASK_FILTER_KEYS } from '../../model/task-filter-keys.ts';
 import { timeInWords } from '../../model/time-in-words.ts';
-import { childrenBelow } from '../../store/child-tasks.ts';
+import { childrenBelow, MOST_SEARCHED } from '../../store/child-tasks.ts';
 import {
   ANY_STEP,
   FAILED_STATES,
@@ -53,9 +53,9 @@ export interface TaskFilter {
   reason?: string | undefined;
   correlationId?: string | undefined;
   parentCorrelationId?: string | undefined;
-  /** The id of a task: its child tasks, the newest 10,000. */
+  /** The id of a task: its child tasks, at most 10,000. */
   parentTask?: string | undefined;
-  /** The id of a root task: all tasks below it, the newest 10,000. */
+  /** The id of a root task: all tasks below it, at most 10,000. */
   rootTask?: string | undefined;
   /** The idempotency key that the task was created with. */
   key?: string | undefined;
@@ -158,12 +158,14 @@ async function withTemplates(database: Database, search: TaskSearch, filter: Tas
   if (step && !snapshots.some(({ dynamic }) => dynamic)) leaveOutStates(search, step);
   const related = await Promise.all([
     key === undefined ? null : tasksOfKey(database, snapshots, key),
-    parentTask === undefined ? null : childrenBelow(database, 'parent', checkUuid(parentTask, 'parentTask')),
-    rootTask === undefined ? null : childrenBelow(database, 'root', checkUuid(rootTask, 'rootTask')),
+    parentTask === undefined ? null : tasksBelow(database, 'parent', checkUuid(parentTask, 'parentTask')),
+    rootTask === undefined ? null : tasksBelow(database, 'root', checkUuid(rootTask, 'rootTask')),
   ]);
-  search.taskUuids = related.reduce((some, ids) =>
-    some && ids ? some.filter((id) => ids.includes(id)) : (some ?? ids),
-  );
+  search.taskUuids = related.reduce((some, ids) => {
+    if (!some || !ids) return some ?? ids;
+    const both = new Set(ids);
+    return some.filter((id) => both.has(id));
+  });
   return (
     snapshots.length > 0 &&
     step?.workerIds?.length !== 0 &&
@@ -359,6 +361,16 @@ export function timeOf(time: SearchTime | undefined, what: string, now = Date.no
   return typeof time === 'string' && related === undefined && /[Zz]|[+-]\d\d:?\d\d$/.test(time)
     ? time
     : date.toISOString();
+}
+
+/** @throws TaskerError `bad_request` if there are too many */
+async function tasksBelow(database: Database, kind: 'parent' | 'root', taskUuid: string): Promise<string[]> {
+  const ids = await childrenBelow(database, kind, taskUuid);
+  if (ids.length <= MOST_SEARCHED) return ids;
+  throw new TaskerError(
+    'bad_request',
+    `task ${taskUuid} has more than ${MOST_SEARCHED} tasks below it; search by name and time of creation instead`,
+  );
 }
 
 /**

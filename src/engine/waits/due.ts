@@ -88,7 +88,7 @@ async function takeTurn(engine: Expanding, report: (turn: DueTurn) => Promise<vo
 }
 
 /** Returns whether the same transaction may succeed later: after a lost connection, a timeout or a deadlock. */
-function mayPass(error: unknown): boolean {
+export function mayPass(error: unknown): boolean {
   return isConnectionError(error) || /^(40|55|57)/.test(sqlState(error) ?? '');
 }
 

@@ -1,5 +1,5 @@
 import { taskTimeline } from '../../app/json/timeline.ts';
-import type { RelatedTask } from '../../app/operator-types.ts';
+import type { RelatedTask, TaskFamily } from '../../app/operator-types.ts';
 import { durationMs } from '../../app/schedules/duration.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { TaskerError } from '../../errors.ts';
@@ -87,18 +87,24 @@ export function taskVerbs(tasker: Tasker): BodiesOf<'tasks'> {
       const readable = caller.allows('tasks:context_read');
       return { earlierRuns: readable ? runs : runs.map((run) => ({ ...run, result: null })), copies };
     },
-    async children({ uuid }, { caller }) {
+    async children({ uuid }, { caller: { namespaces } }) {
       const family = await tasker.getChildTasks(uuid);
-      // They may be in a namespace that the credential may not see.
-      const visible = ({ namespace }: RelatedTask) => caller.namespaces?.includes(namespace) ?? true;
-      const isSeen = family.parent !== null && visible(family.parent);
-      return {
-        ...family,
-        parent: isSeen ? family.parent : null,
-        rootTaskUuid: isSeen ? family.rootTaskUuid : null,
-        children: family.children.filter(visible),
-      };
+      return namespaces ? visibleFamily(family, new Set(namespaces)) : family;
     },
+  };
+}
+
+/** Leaves out the tasks in namespaces that the caller may not see. */
+function visibleFamily(family: TaskFamily, namespaces: ReadonlySet<string>): TaskFamily {
+  const isVisible = ({ namespace }: RelatedTask) => namespaces.has(namespace);
+  const parent = family.parent && isVisible(family.parent) ? family.parent : null;
+  const children = family.children.filter(isVisible);
+  return {
+    parent,
+    // The namespace of another root is not known here.
+    rootTaskUuid: parent?.taskUuid === family.rootTaskUuid ? family.rootTaskUuid : null,
+    children,
+    openChildren: children.filter(({ completedAt }) => completedAt === null).length,
   };
 }
 
