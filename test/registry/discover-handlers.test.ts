@@ -466,9 +466,7 @@ describe('a handler by file or package', () => {
     });
     const registry = registryIn(root);
     await expect(registry.resolve('./none')).rejects.toThrow(/none\.ts exports no handler: .* it exports add/);
-    await expect(registry.resolve('./throws')).rejects.toThrow(
-      /throws\.ts could not be imported: no configuration/,
-    );
+    await expect(registry.resolve('./throws')).rejects.toThrow(/throws\.ts could not be imported: no configuration/);
     await expect(registry.resolve('./broken')).rejects.toMatchObject({ code: 'handler_invalid', retryable: false });
   });
 
