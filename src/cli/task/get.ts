@@ -17,10 +17,10 @@ export async function taskGet(uuid: string, options: GlobalOptions): Promise<voi
       tasker.getTask(uuid),
       tasker.getSteps(uuid),
       ifAllowed(tasker.getCopies(uuid)),
-      tasker.getChildTasks(uuid),
+      ifAllowed(tasker.getChildTasks(uuid)),
       ifAllowed(tasker.deadLetters.list({ task: uuid, status: 'pending' }, { limit: 1 })),
     ]);
-    if (options.json) return printJson({ ...taskJson({ task, steps }), copies, ...familyJson(family) });
+    if (options.json) return printJson({ ...taskJson({ task, steps }), copies, ...(family && familyJson(family)) });
     print(describeTask(task, { copies: copies ?? [], family, entry: dead?.entries[0] }));
     print('');
     print(stepTree(steps, await parentsOf(tasker, task), { now: Date.now() }).join('\n'));
@@ -36,7 +36,11 @@ export async function taskGet(uuid: string, options: GlobalOptions): Promise<voi
 
 function describeTask(
   task: Task,
-  { copies, family, entry }: { copies: readonly string[]; family: TaskFamily; entry: ShownDeadLetter | undefined },
+  {
+    copies,
+    family,
+    entry,
+  }: { copies: readonly string[]; family: TaskFamily | undefined; entry: ShownDeadLetter | undefined },
 ): string {
   const end = task.completedAt === null ? Date.now() : Date.parse(task.completedAt);
   const took = spanOf(end - Date.parse(task.createdAt));
@@ -56,8 +60,8 @@ function describeTask(
     ['dead letter', entry ? pc.yellow(deadLetter(entry)) : null],
     ['priority', task.priority === 0 ? null : String(task.priority)],
     ['reason', task.reason],
-    ['parent', family.parent && `${family.parent.taskUuid}, step ${family.parent.step} of ${family.parent.name}`],
-    ['child tasks', family.children.length === 0 ? null : childrenText(family)],
+    ['parent', family?.parent && `${family.parent.taskUuid}, step ${family.parent.step} of ${family.parent.name}`],
+    ['child tasks', family && family.children.length > 0 ? childrenText(family) : null],
     ['copy of', task.copyOf],
     ['copies', copies.length === 0 ? null : listOf(copies)],
     ['tags', task.tags.length > 0 ? task.tags.join(', ') : null],

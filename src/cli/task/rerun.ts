@@ -1,8 +1,10 @@
 import { rerunJson } from '../../app/json/acts.ts';
 import type { TaskRerun } from '../../app/json/views.ts';
+import type { Tasker } from '../../app/tasker.ts';
 import { pc } from '../../logging/terminal/colors.ts';
 import { type OperatorFlags, operatorFrom } from '../operator.ts';
 import type { GlobalOptions } from '../options.ts';
+import { ifAllowed } from '../remote/if-allowed.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { notePauses } from '../show/pause-notes.ts';
@@ -32,10 +34,20 @@ export async function taskRerun(uuid: string, options: TaskRerunOptions): Promis
     note(summaryOf(rerun));
     for (const line of warningsOf(rerun)) note(line);
     if (dryRun) return;
-    const task = await tasker.getTask(uuid);
+    const [task, unaware] = await Promise.all([tasker.getTask(uuid), parentLeftOut(tasker, uuid)]);
+    if (unaware) note(unaware);
     notePauses(task);
     await noteMissingWorker(tasker, task.namespace);
   });
+}
+
+/** Returns a note if the step that started a child task no longer waits for it, so that the rerun does not reach the parent. */
+async function parentLeftOut(tasker: Tasker, uuid: string): Promise<string | undefined> {
+  const parent = (await ifAllowed(tasker.getChildTasks(uuid)))?.parent;
+  if (!parent) return undefined;
+  const step = await ifAllowed(tasker.getStep(parent.taskUuid, parent.step));
+  if (!step || step.wait?.settings.task_uuid === uuid.toLowerCase()) return undefined;
+  return `its parent task ${parent.taskUuid} does not change, because step ${parent.step} no longer waits for this task; to use the new result, run \`tasker task rerun ${parent.taskUuid} --from ${parent.step}\` instead`;
 }
 
 function summaryOf({ taskUuid, from, rerun, dryRun, statusBefore, status, steps }: TaskRerun): string {

@@ -22,13 +22,16 @@ beforeAll(async () => {
     databaseUrl: database.url,
     migrate: false,
     logger: silentLogger,
-    templates: template({
-      reserve: [],
-      charge: { dependencies: ['reserve'], retry: { retryable: false } },
-      cut: { type: 'batchable', dependencies: ['charge'] },
-      rows: workers(['cut']),
-      sum: { type: 'deferred_convergence', dependencies: ['rows'] },
-    }),
+    templates: [
+      parent,
+      template({
+        reserve: [],
+        charge: { dependencies: ['reserve'], retry: { retryable: false } },
+        cut: { type: 'batchable', dependencies: ['charge'] },
+        rows: workers(['cut']),
+        sum: { type: 'deferred_convergence', dependencies: ['rows'] },
+      }),
+    ],
     handlers: names.map((name) => defineHandler(name, {}, () => results[name] ?? { by: name })),
   });
 });
@@ -39,13 +42,31 @@ afterAll(async () => {
   await database?.drop();
 });
 
-async function ended(): Promise<string> {
-  const { taskUuid } = await tasker.createTask(DEMO);
+const parent = template({ bill: { type: 'task', handler: undefined, template: 'demo' } }, { name: 'parent' });
+
+async function ended(name = 'demo'): Promise<string> {
+  const { taskUuid } = await tasker.createTask({ ...DEMO, name });
   expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
   return taskUuid;
 }
 
 describe('task rerun', () => {
+  it('of a child task says that its parent does not change, and task get shows both', async () => {
+    const task = await ended('parent');
+    const [child] = (await tasker.getChildTasks(task)).children;
+    const { code, stderr } = await project.run(['task', 'rerun', child!.taskUuid, '--from', 'charge']);
+    expect([code, stderr]).toEqual([
+      0,
+      expect.stringContaining(
+        `its parent task ${task} does not change, because step bill no longer waits for this task; to use the new result, run \`tasker task rerun ${task} --from bill\` instead`,
+      ),
+    ]);
+    const get = await project.run(['task', 'get', task]);
+    expect(get.stdout).toContain(`${child!.taskUuid} `);
+    const of = await project.run(['task', 'get', child!.taskUuid]);
+    expect(of.stdout).toContain(`${task}, step bill of parent`);
+  });
+
   it('a dry run lists the steps that would run again, folds batches and marks steps that are not retryable', async () => {
     const task = await ended();
     const { code, stdout, stderr } = await project.run(['task', 'rerun', task, '--from', 'charge', '--dry-run']);
