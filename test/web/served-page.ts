@@ -105,3 +105,25 @@ export async function servePage(
   };
   return { tasker, server, browser, sql: database.sql, close };
 }
+
+/** Maximum number of comparisons of frames. */
+const MOST_ROUNDS = 10;
+
+/**
+ * Compares the median frame of a page with that of an empty page, which shows what a frame costs on this machine at this moment.
+ * Returns the smallest ratio. Other load makes frames slower and never faster, so it ends with the first round within the bound.
+ */
+export async function frameRatio(
+  page: Page,
+  empty: Page,
+  { medianFrame, bound }: { medianFrame(shown: Page): Promise<number>; bound: number },
+): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < MOST_ROUNDS && least > bound; round++) {
+    await empty.bringToFront();
+    const baseline = await medianFrame(empty);
+    await page.bringToFront();
+    least = Math.min(least, (await medianFrame(page)) / baseline);
+  }
+  return least;
+}
