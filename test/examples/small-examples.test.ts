@@ -97,6 +97,21 @@ describe('a program of the examples prints the outcomes of its tasks', () => {
       ],
     ],
     [
+      'child-tasks/invoice-orders.mjs',
+      [
+        'O-1: complete, its invoice: complete',
+        '  price complete {"cents":1980}',
+        '  invoice complete {"number":"I-1980"}',
+        '  ship complete {"parcel":"O-1 with I-1980"}',
+        '  hold skipped',
+        'O-2: complete, its invoice: error',
+        '  price complete {"cents":2970}',
+        '  invoice error',
+        '  ship skipped',
+        '  hold complete {"held":"O-2"}',
+      ],
+    ],
+    [
       'subscription/run-a-year.mjs',
       [
         'day   0  Ada: welcome',
