@@ -487,6 +487,9 @@ export type {
 export { type AnyWorkflow, Workflow, workflow } from './workflow/workflow.ts';
 export type {
   Above,
+  ChildContext,
+  ChildOptions,
+  ChildResult,
   Deciding,
   HandledBy,
   InputOf,

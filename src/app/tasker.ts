@@ -338,7 +338,7 @@ export class Tasker {
    * @throws TaskerError `template_not_found`, `bad_request`, `invalid_context`, `identity_missing`, `conflict`
    */
   createTask<Name extends string = string, Namespace extends string = never, Version extends string = never>(
-    request: CheckedRequest<Name, Namespace, Version>,
+    request: CheckedRequest<Name, Namespace, Version> & { request?: never },
     options?: CreateOptions,
   ): Promise<TaskHandle>;
   async createTask(...given: CreateArguments): Promise<TaskHandle> {

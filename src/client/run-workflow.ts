@@ -36,7 +36,7 @@ export function requestOf(given: CreateArguments): { request: NewTask; options: 
 }
 
 function isWorkflow(target: CreateArguments[0]): target is RunnableWorkflow<unknown, unknown> {
-  return 'request' in target && typeof target.request === 'function';
+  return typeof target === 'object' && target !== null && 'request' in target && typeof target.request === 'function';
 }
 
 /** The verbs that {@link runWorkflow} uses. */

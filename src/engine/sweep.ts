@@ -223,7 +223,7 @@ function errorOfLost({ retryable, late }: TakenBackRow): Partial<StepError> {
 function lostWithLastAttempt(row: TakenBackRow): RecordedStep {
   const { taskUuid, idx, templateId } = row;
   const detail = JSON.stringify({ error: errorOfLost(row) });
-  const attempt = { kind: KIND.lost, delayMs: 0, durationMs: 0, result: 'null', detail };
+  const attempt = { kind: KIND.lost, delayMs: 0, durationMs: null, result: 'null', detail };
   return { taskUuid, idx, claim: row.claim!, templateId, rank: row.rank!, ...attempt };
 }
 

@@ -28,7 +28,7 @@ async function imported(url: string, file: string, what: string): Promise<Module
     return module;
   } catch (cause) {
     const place = placeOf(cause, file);
-    const where = place === undefined ? what : what.replace(file, place);
+    const where = place === undefined ? what : what.replace(file, () => place);
     const text = `${where}${place === undefined ? '' : ':'} could not be imported: ${messageOf(cause)}`;
     throw new ResolutionError(text, { cause, details: { file } });
   }
@@ -44,7 +44,9 @@ function placeOf(error: unknown, file: string): string | undefined {
     const source = at!.startsWith('file:') ? fileURLToPath(at!) : at!;
     if (!path.isAbsolute(source)) continue;
     // If node_modules is a link, the source map of the bundle in it leads to a file of this name in another folder.
-    if (source.endsWith(path.sep + path.join(path.basename(folder), path.basename(file)))) return `${file}:${place}`;
+    const isModule = /[\\/]node_modules[\\/]/.test(source);
+    if (!isModule && source.endsWith(path.sep + path.join(path.basename(folder), path.basename(file))))
+      return `${file}:${place}`;
     const inside = path.relative(real, source);
     if (!/^\.\.|(?:^|[\\/])(?:node_modules|\.tasker)[\\/]/.test(inside)) return `${path.join(folder, inside)}:${place}`;
   }

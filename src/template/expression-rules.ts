@@ -27,7 +27,8 @@ export function expressionRules(data: unknown, steps: readonly StepSketch[]): Fi
     ...steps.flatMap((step) => {
       const { inputs: map, when, message, context: child } = step.fields;
       const inputs = expressionsIn(map, [...step.path, 'inputs']);
-      const conditions = typeof when === 'string' ? [{ text: when, path: [...step.path, 'when'] }] : [];
+      const hasCondition = typeof when === 'string' || typeof when === 'boolean';
+      const conditions = hasCondition ? [{ text: String(when), path: [...step.path, 'when'] }] : [];
       const childContext = step.type === 'task' ? expressionsIn(child, [...step.path, 'context']) : [];
       if (inputs.length + conditions.length + childContext.length === 0 && typeof message !== 'string') return [];
       const scope = { context, ...readable(step) };

@@ -79,11 +79,22 @@ function unknownKeyFindings(unknownKeys: readonly UnknownKey[], data: unknown): 
     const known = knownOf.get(kind) ?? knownKeysAt(path);
     knownOf.set(kind, known);
     const where = path.length === 0 ? 'the template' : phraseOf(path, data);
-    const near = at < MOST_SUGGESTIONS ? nearKey(key, known) : undefined;
+    const usable = startsChild(path, data) ? known : known.filter((each) => !CHILD_KEYS.has(each));
+    const near = at < MOST_SUGGESTIONS ? nearKey(key, usable) : undefined;
     const message = `unknown key \`${key}\` in ${where}${near === undefined ? '; it is ignored' : `; did you mean \`${near}\`?`}`;
     const severity = near !== undefined && isMisspelt(unknown, near, data) ? 'error' : 'warning';
     return { severity, code: 'unknown_key', message, path: [...path, key], atKey: true };
   });
+}
+
+const CHILD_KEYS: ReadonlySet<string> = new Set(['template', 'context', 'on_failure', 'on_cancel', 'timeout']);
+
+/** Steps that start no child task cannot have these fields, so they are no suggestions there. */
+function startsChild(path: Path, data: unknown): boolean {
+  if (path.length !== 2 || path[0] !== 'steps') return true;
+  const steps = isFields(data) && Array.isArray(data.steps) ? (data.steps as unknown[]) : [];
+  const step = steps[Number(path[1])];
+  return isFields(step) && (step.type === 'task' || (step.template ?? null) !== null);
 }
 
 /** Returns the known key that a key is probably a misspelling of. A plural is compared as its singular, too. */

@@ -65,7 +65,8 @@ const conditionFile = z.union([z.string().max(LONGEST_EXPRESSION), z.boolean()])
 const LONGEST_MESSAGE = 10_000;
 
 /** The name of a template, with its namespace before it and its version after it. */
-const TEMPLATE_REFERENCE = /^(?:[^/@\s]+\/)?[^/@\s\p{Cc}](?:[^@\p{Cc}]*[^@\s\p{Cc}])?(?:@[^@\s\p{Cc}]+)?$/u;
+const TEMPLATE_REFERENCE =
+  /^(?:[A-Za-z_][A-Za-z0-9_]*\/)?[^/@\s\p{Cc}](?:[^/@\p{Cc}]*[^/@\s\p{Cc}])?(?:@[^@\s\p{Cc}]+)?$/u;
 const LONGEST_REFERENCE = LONGEST_NAMESPACE + 64 + 16 + 2;
 
 /** The paths of `sensitive:`. */

@@ -134,7 +134,7 @@ export class TestTasker {
    * waits
    */
   run<Name extends string = string, Namespace extends string = never, Version extends string = never>(
-    request?: CheckedRequest<Name, Namespace, Version, TaskTypes, Partial<TaskRequest>>,
+    request?: CheckedRequest<Name, Namespace, Version, TaskTypes, Partial<TaskRequest>> & { request?: never },
     options?: { timeoutMs?: number },
   ): Promise<TestRun>;
   async run(

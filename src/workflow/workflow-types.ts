@@ -157,16 +157,18 @@ interface ChildWorkflow {
 }
 
 /** The fields of a step that starts a child task, with the names of a template file. */
-export interface ChildOptions<Child extends string | ChildWorkflow, OnFailure extends StepFile['on_failure']> {
-  /** The template of the child task: a workflow, or the name of a template. The version is the active one, or as in the name. */
+export type ChildOptions<Child extends string | ChildWorkflow, OnFailure extends StepFile['on_failure']> = {
+  /** The template of the child task: a workflow, or the name of a template. Without a version in the name, the active version. */
   template?: Child;
-  /** Expressions by key: the context of the child. */
-  context?: ChildContext<Child>;
-  /** `continue`: the step completes with the state of the child, if it fails. Default `fail`. */
+  /** `continue`: the step completes with the state of the child if the child fails. Default `fail`. */
   on_failure?: OnFailure;
-}
+} & ([Child] extends [never]
+  ? { context?: never }
+  : Record<never, never> extends ChildContext<Child>
+    ? { context?: ChildContext<Child> }
+    : { context: ChildContext<Child> });
 
-/** The context of a child, as expressions. */
+/** The context of a child, as expressions by key. Required if the input of its workflow has required keys. */
 export type ChildContext<Child> = Child extends { readonly types?: { input: infer Input } }
   ? { readonly [Key in keyof Input]: string | number | boolean }
   : Readonly<Record<string, string | number | boolean>>;
@@ -233,7 +235,7 @@ export interface StepOptions<
 > extends StepFields {
   /** The steps that must complete first (`depends_on`). Write it before `run`, so that `run` knows its `steps`. */
   after?: After;
-  /** Default: the type of `timer`, `signal` or `approval`, if the step has one of them, otherwise `standard`. */
+  /** Default: `task` with `template`; the type of `timer`, `signal` or `approval`, if it has one of them; otherwise `standard`. */
   type?: Type;
   /**
    * The ends of the steps before it after which it runs; otherwise it is skipped. Default `complete`. Without it, `steps`

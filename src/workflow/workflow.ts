@@ -337,7 +337,11 @@ export function workflow<Schema extends StandardSchemaV1 | undefined = undefined
 
 /** Returns a problem with the names that the options of a step have. */
 function inOwnWords(problem: TemplateProblem): TemplateProblem {
-  const message = problem.message.replaceAll('depends_on', '`after`');
+  const message = problem.message
+    .replaceAll('depends_on', '`after`')
+    .replace('add `handler: …`', 'add `run`')
+    .replace(' has a handler, but', ' has `run`, but')
+    .replace('or remove `type: task`', 'or remove `template`');
   return { ...problem, message, path: problem.path.replace('.depends_on', '.after') };
 }
 

@@ -148,7 +148,8 @@ it('TaskRequestOf is the type of a request for one template', () => {
 
 it('without types, any request is accepted', () => {
   expectTypeOf<keyof TaskTypes>().toEqualTypeOf<never>();
-  expectTypeOf<Parameters<Tasker['createTask']>[0]>().toEqualTypeOf<TaskRequest>();
+  // A workflow has a method of this name, and must not be taken for a request.
+  expectTypeOf<Parameters<Tasker['createTask']>[0]>().toEqualTypeOf<TaskRequest & { request?: never }>();
   expectTypeOf<Parameters<Tasker['createTasks']>[0]>().toEqualTypeOf<readonly TaskRequest[]>();
   const create = (name: string) => tasker.createTask({ name, context: { a: 1 } });
   expectTypeOf(create).returns.resolves.toHaveProperty('taskUuid');

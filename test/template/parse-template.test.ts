@@ -263,7 +263,7 @@ describe('mustParseTemplate', () => {
       expect(message.split('\n')).toEqual([
         'a.yaml:5:40: error: unknown step `b` in depends_on of `a`; did you mean `a`?',
         'a.yaml:6:5: error: `handler` of step `c` is missing; add `handler: …`',
-        'a.yaml:6:15: error: `timeout` of `c` has no effect on a standard step, because it is for steps of the type task; did you mean `timeout_seconds`?',
+        'a.yaml:6:15: error: `timeout` of `c` has no effect on a standard step, because only steps of the type task have it; did you mean `timeout_seconds`?',
       ]);
       expect(details.problems).toHaveLength(3);
     }

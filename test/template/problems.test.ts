@@ -74,8 +74,8 @@ const STEPS: Row[] = [
   - {name: c, handler: h, depends_on: [late], run_if: failed}
 `,
     [
-      'warning: step `a` can never run: `run_if: failed` needs a dependency that fails, and `nap` and `paid` cannot fail; depend on a step that can, or give one of them a timeout',
-      'warning: step `e` can never run: `run_if: failed` needs a dependency that fails, and `ask` cannot fail; depend on a step that can, or give it a timeout',
+      'warning: step `a` can never run: `run_if: failed` needs a dependency that fails, and `nap` and `paid` cannot fail; depend on a step that can, or remove `run_if`',
+      'warning: step `e` can never run: `run_if: failed` needs a dependency that fails, and `ask` cannot fail; depend on a step that can, or remove `run_if`',
     ],
   ],
   [
@@ -318,7 +318,7 @@ const FIELDS: Row[] = [
       'error: unknown key `timout_seconds` in step `a`; did you mean `timeout_seconds`?',
       'error: unknown key `retires` in step `a`; did you mean `retry`?',
       'error: unknown key `retries` in step `b`; did you mean `retry`?',
-      'error: `timeout` of `c` has no effect on a standard step, because it is for steps of the type task; did you mean `timeout_seconds`?',
+      'error: `timeout` of `c` has no effect on a standard step, because only steps of the type task have it; did you mean `timeout_seconds`?',
     ],
   ],
   [

@@ -102,7 +102,7 @@ describeWith('chromium', 'the runs of tasks on the web page', () => {
       await row.getByRole('checkbox').check();
     }
     await page.getByRole('region', { name: 'Selected tasks' }).getByRole('link', { name: 'Compare' }).click();
-    await page.getByText('2 steps of 2 differ; the context is different').waitFor();
+    await page.getByText('2 of 2 steps differ; the context is different').waitFor();
     expect(Object.fromEntries(new URL(page.url()).searchParams)).toEqual({ one: first, other: second });
     const row = (name: string) => page.getByRole('table', { name: 'Steps' }).getByRole('row').filter({ hasText: name });
     await row('charge').getByText('state, error').waitFor();
@@ -122,7 +122,7 @@ describeWith('chromium', 'the runs of tasks on the web page', () => {
     await tasker.waitForTask(copy.taskUuid);
     await page.goto(`${served.server.url}/tasks/${copy.taskUuid}`);
     await page.getByRole('link', { name: 'compare' }).click();
-    await page.getByText('1 step of 2 differs; the context is the same').waitFor();
+    await page.getByText('1 of 2 steps differs; the context is the same').waitFor();
     expect(problems).toEqual([]);
   });
 });

@@ -32,10 +32,16 @@ test('types flow from the input through the results to the output', async () => 
   void (() => tasker.createTask(fulfil, { id: 'A-1', total: 12 }, { priority: 3, onDuplicate: 'return' }));
   // @ts-expect-error the input lacks a key
   void (() => tasker.createTask(fulfil, { id: 'A-1' }));
+  // @ts-expect-error the input is missing
+  void (() => tasker.createTask(fulfil));
+  // @ts-expect-error these are options, not the input
+  void (() => tasker.createTask(fulfil, { onDuplicate: 'return' }));
   // @ts-expect-error a misspelt option
   void (() => tasker.createTask(fulfil, { id: 'A-1', total: 12 }, { priorty: 3 }));
   const kit = null as unknown as TestTasker;
   void (() => kit.run(fulfil, { id: 'A-1', total: 12 }, { priority: 3, timeoutMs: 1000 }));
+  // @ts-expect-error the input is missing
+  void (() => kit.run(fulfil));
   // @ts-expect-error the input has a key of another type
   void (() => kit.run(fulfil, { id: 'A-1', total: '12' }));
   const without = workflow('shop/plain@1.0.0').step('a', { run: () => 1 });
@@ -227,6 +233,8 @@ test('a child task has the types of its workflow', () => {
   workflow('shop/wrong@1.0.0', { input })
     // @ts-expect-error the context of the child lacks a key
     .step('lacking', { template: invoice, context: {} })
+    // @ts-expect-error the context of the child is missing
+    .step('without', { template: invoice })
     // @ts-expect-error the child has no such key
     .step('misspelt', { template: invoice, context: { id: 'context.id', nte: '1' } });
 });

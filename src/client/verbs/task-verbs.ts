@@ -13,6 +13,7 @@ import { type FollowOptions, waitForTask, watchTask } from '../watch-task.ts';
 /** A task, and whether the request created it. */
 type NewOrExisting = TaskResponse & { created: boolean };
 
+/** Creates tasks: of a workflow in TypeScript, or of any template. */
 export interface CreateTask {
   /** Creates a task of a workflow in TypeScript, as the other form of `create` does. */
   <Input>(
@@ -28,7 +29,7 @@ export interface CreateTask {
    * the credential may read tasks
    */
   <Name extends string = string, Namespace extends string = never, Version extends string = never>(
-    request: CheckedNewTask<Name, Namespace, Version>,
+    request: CheckedNewTask<Name, Namespace, Version> & { request?: never },
     options?: CreateTaskCall,
   ): Promise<TaskResponse & { created: boolean }>;
 }
@@ -36,7 +37,7 @@ export interface CreateTask {
 /** The verbs for tasks that repeat requests, read several pages, or read a stream. */
 export function taskVerbs(transport: Transport, { get, list }: DerivedVerbs['tasks']) {
   return {
-    create: ((...given: CreateArguments) => {
+    create: (async (...given: CreateArguments) => {
       const { request, options } = requestOf(given);
       return create(transport, get, request, options);
     }) as CreateTask,

@@ -288,11 +288,14 @@ function approvalRules({ name, path, fields }: StepSketch): Finding[] {
 
 /** Finds fields of a child task on steps that start none. */
 function childRules({ type, name, path, fields }: StepSketch): Finding[] {
-  if (type === 'task') return [];
+  // With `template`, another rule asks for the type.
+  if (type === 'task' || given(fields, 'template')) return [];
   return Object.entries(CHILD_FIELDS).flatMap(([key, meant]) => {
     if (!given(fields, key)) return [];
-    const way = meant && !Object.hasOwn(WAIT_CALLABLES, type) ? `did you mean \`${meant}\`?` : 'remove it';
-    const message = `\`${key}\` of \`${name}\` has no effect on a ${type} step, because it is for steps of the type task; ${way}`;
+    const own = key === 'timeout' && (type === 'signal' || type === 'approval');
+    const other = meant && !Object.hasOwn(WAIT_CALLABLES, type) ? `did you mean \`${meant}\`?` : 'remove it';
+    const way = own ? `write \`${type}: {timeout: …}\`` : other;
+    const message = `\`${key}\` of \`${name}\` has no effect on a ${type} step, because only steps of the type task have it; ${way}`;
     return [atKey(error('wait_unused', message, [...path, key]))];
   });
 }

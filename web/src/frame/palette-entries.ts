@@ -136,10 +136,11 @@ function useCauseEntries(enabled: boolean): Entry[] {
   const { data } = useSummary({ interval: false, enabled });
   const entries = (groups: readonly FailureGroup[], verb: string) =>
     causesOf(groups).map(
-      ({ title, errorType, count, groups: [first] }): Entry => ({
+      ({ title, errorType, count, groups }): Entry => ({
         name: errorType === null || title === errorType ? title : `${title} (${errorType})`,
         kind: `${counted(count, 'step')} ${verb}`,
-        to: link('tasks', queryOfGroup(first!)),
+        // The list has the tasks of one template.
+        to: groups.length === 1 ? link('tasks', queryOfGroup(groups[0]!)) : link('errors'),
       }),
     );
   if (!data) return [];

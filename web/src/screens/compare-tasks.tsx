@@ -21,6 +21,7 @@ interface Run {
 }
 
 function useRun(uuid: string) {
+  const soon = usePrecaution();
   return useQuery({
     queryKey: ['task', uuid, 'run'],
     queryFn: async ({ signal }): Promise<Run> => {
@@ -28,7 +29,7 @@ function useRun(uuid: string) {
       return { task, steps };
     },
     enabled: uuid !== '',
-    refetchInterval: usePrecaution(),
+    refetchInterval: ({ state }) => (state.data?.task.completed_at ? false : soon),
   });
 }
 
@@ -68,10 +69,11 @@ function answerOf(pairs: readonly Pair[], one: Task, other: Task): string {
   const count = pairs.filter(({ differences }) => differences.length > 0).length;
   const steps =
     count === 0
-      ? 'All steps ended alike'
-      : `${counted(count, 'step')} of ${pairs.length} differ${count === 1 ? 's' : ''}`;
-  const isSame = jsonOf(one.context) === jsonOf(other.context);
-  return `${steps}; the context is ${isSame ? 'the same' : 'different'}`;
+      ? 'No step differs'
+      : `${count} of ${counted(pairs.length, 'step')} ${count === 1 ? 'differs' : 'differ'}`;
+  const context = jsonOf(one.context);
+  const same = context.includes(HIDDEN) ? 'the same where it is visible' : 'the same';
+  return `${steps}; the context is ${context === jsonOf(other.context) ? same : 'different'}`;
 }
 
 function pairsOf(one: Run, other: Run): Pair[] {
@@ -95,6 +97,9 @@ function differencesOf(one: StepResponse | undefined, other: StepResponse | unde
     ...(bothSucceeded && jsonOf(one.results?.result) !== jsonOf(other.results?.result) ? ['result'] : []),
   ];
 }
+
+/** The server sends this text instead of values that the template declares as sensitive. */
+const HIDDEN = '"[redacted]"';
 
 const jsonOf = (value: unknown) => JSON.stringify(value ?? null, null, 2);
 

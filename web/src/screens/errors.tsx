@@ -13,7 +13,9 @@ const SUMMARY_MS = 5_000;
 
 export default function Errors() {
   const conditions = useErrorConditions();
-  const { data, error } = useSummary({ conditions, interval: usePrecaution(SUMMARY_MS) });
+  const { data: read, error, isPlaceholderData } = useSummary({ conditions, interval: usePrecaution(SUMMARY_MS) });
+  // The answer for other conditions is not shown as that of these.
+  const data = isPlaceholderData ? undefined : read;
   const isFiltered = FILTERS.some((name) => conditions[name] !== undefined);
   const { failed, waiting_for_retry: retrying } = data ?? {};
   const late = failed?.timed_out || retrying?.timed_out;
@@ -43,7 +45,9 @@ export default function Errors() {
       {failed?.steps === 0 && retrying?.steps === 0 && !late && (
         <Panel>
           {isFiltered ? (
-            <Empty title="No error matches">Choose a longer time, or search for another text.</Empty>
+            <Empty title="No error matches">
+              Choose a longer time or another template, or search for another text.
+            </Empty>
           ) : (
             <Empty title="No errors">
               Failed steps and steps that wait for a retry are grouped here by their cause.

@@ -89,7 +89,7 @@ interface CountProps {
 function Count({ row: { namespace, name, numbers }, of, states }: CountProps) {
   const link = useLinks();
   if (!numbers) return <span className="text-faint">–</span>;
-  if (numbers[of] === 0) return <span className="text-faint">0</span>;
+  if (numbers[of] === 0) return <span className="text-faint">{boundText(0, numbers.atLeast)}</span>;
   return (
     <Link
       className={`hover:underline ${of === 'failed' ? 'text-s-red' : 'hover:text-accent'}`}
@@ -110,7 +110,8 @@ function P95({ of }: { of: TemplateStats | undefined }) {
 }
 
 function LastRun({ of }: { of: TemplateStats | undefined }) {
-  if (of?.lastAt) return <Time at={of.lastAt} />;
+  if (!of) return <span className="text-faint">–</span>;
+  if (of.lastAt) return <Time at={of.lastAt} />;
   return (
     <span className="text-faint" title={`No attempt ended in the last ${STATS_DAYS} days`}>
       –

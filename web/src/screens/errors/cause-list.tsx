@@ -122,9 +122,9 @@ function placesOf(groups: readonly FailureGroup[]): string {
 }
 
 /** Where the error of the example was thrown. */
-function ExampleFrames({ of: { task_uuid: uuid, step } }: { of: FailureGroup }) {
+function ExampleFrames({ of: { task_uuid: uuid, step, last_at: at } }: { of: FailureGroup }) {
   const { data } = useQuery({
-    queryKey: ['example', uuid, step],
+    queryKey: ['example', uuid, step, at],
     queryFn: ({ signal }) => api.tasks.history(uuid, { step, limit: 1000 }, { signal }),
     staleTime: Number.POSITIVE_INFINITY,
   });

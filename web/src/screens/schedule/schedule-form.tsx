@@ -114,7 +114,7 @@ function settingsOf(draft: Draft): ScheduleChange {
     start: textOf(draft.start),
     end: textOf(draft.end),
     tags: draft.tags.trim() === '' ? null : listOf(draft.tags),
-    priority: draft.priority.trim() === '' ? null : Number(draft.priority),
+    priority: draft.priority.trim() === '' ? null : Number(draft.priority.trim().replace('−', '-')),
     context: (draft.context ?? {}) as Record<string, unknown>,
   };
 }
@@ -187,7 +187,7 @@ function ScheduleForm({ beginning, existing }: { beginning: Draft; existing?: st
         <When draft={draft} change={change} errors={errors} />
         <Context draft={draft} change={change} isNew={existing === undefined} onValid={setValid} />
         <More draft={draft} change={change} errors={errors} />
-        {error && !refused && <Problem error={error} />}
+        {error && sent.current === draft && !refused && <Problem error={error} />}
         <div className="flex justify-end gap-2">
           <Button
             onClick={() => {

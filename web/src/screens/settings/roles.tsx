@@ -8,7 +8,7 @@ import { HUES, StateShape } from '../../parts/state.tsx';
 const ROLE_WORDS: Readonly<Record<Role, string>> = {
   viewer: 'sees everything except sensitive data, the audit and the configuration, and changes nothing.',
   operator:
-    'also runs, retries and cancels tasks, decides approvals, changes schedules, and chooses the active versions of templates.',
+    'also sees the audit and the configuration; runs, retries and cancels tasks, decides approvals, changes schedules, replays events, drains workers, and chooses the active versions of templates.',
   admin: 'also deletes tasks, changes templates and credentials, and sees sensitive data.',
 };
 

@@ -3,7 +3,7 @@ import { api } from '../../api/client.ts';
 import type { Task, TaskFamily } from '../../api/types.ts';
 import { State } from '../../parts/state.tsx';
 import { Time } from '../../parts/text.tsx';
-import { counted } from '../../parts/words.ts';
+import { countedBound } from '../../parts/words.ts';
 import { partQuery, useTaskPart } from './use-task.ts';
 
 /** Reads the parent and the child tasks of a task. Undefined until they are loaded. */
@@ -26,9 +26,12 @@ export function ParentLink({ parent }: { parent: NonNullable<TaskFamily['parent'
   );
 }
 
+/** Maximum number of child tasks that the server lists. */
+const MOST_LISTED = 100;
+
 /** Returns how many child tasks are listed, and how many of all are open. */
 export function childrenText({ children, open_children: open }: TaskFamily): string {
-  const listed = counted(children.length, 'child task');
+  const listed = countedBound(children.length, 'child task', children.length >= MOST_LISTED);
   return open === 0 ? listed : `${listed}, ${open} open`;
 }
 

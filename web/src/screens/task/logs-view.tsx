@@ -33,13 +33,19 @@ export function LogsView({ data: { task }, onSelect }: ViewProps) {
     );
     return () => clearTimeout(timer);
   }, [typed, text, setSearch]);
-  const { data, error } = useQuery({
-    queryKey: ['task', uuid, 'logs', text, task.updated_at],
+  const {
+    data: read,
+    error,
+    isPlaceholderData,
+  } = useQuery({
+    queryKey: ['task', uuid, 'logs', text],
     queryFn: ({ signal }) => api.tasks.logs(uuid, { contains: text || undefined }, { signal }),
     refetchInterval: usePrecaution(),
     placeholderData: keepPreviousData,
   });
-  if (error && !data) return <Problem error={error} />;
+  if (error && !read) return <Problem error={error} />;
+  // The lines for another text are not shown as found.
+  const data = isPlaceholderData ? undefined : read;
   const lines = data?.lines ?? [];
   return (
     <>

@@ -3,7 +3,7 @@ import { Link } from 'react-router';
 import { api } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
 import type { Method } from '../../api/routes.ts';
-import type { StepResponse, Task } from '../../api/types.ts';
+import type { StepResponse, Task, TaskFamily } from '../../api/types.ts';
 import { useLinks } from '../../frame/namespace.ts';
 import { useOfferedActs } from '../../frame/page-acts.ts';
 import { type Act, ActDialog } from '../../parts/act-dialog.tsx';
@@ -11,6 +11,7 @@ import { Button } from '../../parts/controls.tsx';
 import { Prose } from '../../parts/prose.tsx';
 import { counted, runAgain } from '../../parts/words.ts';
 import { ApprovalActs } from '../approval/approval-acts.tsx';
+import { useFamily } from './family.tsx';
 import { fireOf, retryOf, signalsOf } from './step/step-acts.tsx';
 import { useApproval } from './step/step-approval.tsx';
 import { hasEnded } from './task-words.ts';
@@ -27,11 +28,12 @@ interface StuckProps {
 /** Explains why a task makes no progress, with the action that would help. */
 export function Stuck({ data, onSelect }: StuckProps) {
   const { task, why, steps } = data;
+  const family = useFamily(task);
   const [act, setAct] = useState<Act>();
   const lacking = useLacking();
   const link = useLinks();
   const isShown = why !== undefined && task.status !== 'complete';
-  const move = !isShown || hasEnded(task.status) ? undefined : moveOf(data);
+  const move = !isShown || hasEnded(task.status) ? undefined : moveOf(data, family);
   useOfferedActs(
     move && 'act' in move ? [{ name: move.act.title, method: move.method, run: () => setAct(move.act) }] : [],
   );
@@ -97,7 +99,7 @@ function VoteHere({ step }: { step: StepResponse }) {
   return approval ? <ApprovalActs approval={approval} /> : null;
 }
 
-function moveOf({ task, steps, why }: TaskData): Move | undefined {
+function moveOf({ task, steps, why }: TaskData, family: TaskFamily | undefined): Move | undefined {
   const { task_uuid: uuid, paused } = task;
   if (paused?.some(({ scope }) => scope === 'task')) return resumeOf(uuid);
   if (paused && paused.length > 0) return { name: 'Show the pauses', screen: 'queues' };
@@ -108,8 +110,10 @@ function moveOf({ task, steps, why }: TaskData): Move | undefined {
   const waiting = steps?.find(({ current_state: state }) => state === 'waiting');
   if (waiting?.wait?.kind === 'timer') return moveBy(fireOf(waiting));
   if (waiting?.wait?.kind === 'signal') return moveBy(signalsOf(waiting)[0]!);
-  if (waiting?.wait?.kind === 'task')
-    return { name: 'Open the child task', screen: `tasks/${String(waiting.wait.settings.task_uuid)}` };
+  if (waiting?.wait?.kind === 'task') {
+    const child = family?.children.find(({ step, awaited }) => awaited && step === waiting.name);
+    return child && { name: 'Open the child task', screen: `tasks/${child.task_uuid}` };
+  }
   const ready = why?.steps.find(({ state }) => state === 'enqueued');
   return ready && /no running worker|draining/.test(ready.why)
     ? { name: 'Show the workers', screen: 'workers' }

@@ -1,4 +1,4 @@
-import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { api } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
 import { usePolling } from '../../api/polling.ts';
@@ -50,9 +50,7 @@ export function useTemplateNumbers(): ((template: { namespace: string; name: str
 }
 
 /** Reads the statistics of templates. Undefined until they are read, or if the user may not read them. */
-export function useTemplateStats():
-  | ((template: { namespace: string; name: string }) => TemplateStats | undefined)
-  | undefined {
+export function useTemplateStats(): ((template: { namespace: string; name: string }) => TemplateStats) | undefined {
   const namespace = useNamespace();
   const lacking = useLacking()(api.installation.stats);
   const { data } = useQuery({
@@ -61,7 +59,6 @@ export function useTemplateStats():
       api.installation.stats({ since: `${STATS_DAYS}d`, sort: 'count', limit: 1000, namespace }, { signal }),
     enabled: lacking === undefined,
     refetchInterval: usePolling(STATS_MS),
-    placeholderData: keepPreviousData,
   });
   if (!data) return undefined;
   const found = new Map<string, TemplateStats & { ended: number }>();
@@ -75,5 +72,5 @@ export function useTemplateStats():
       ended: isMost ? tasks.ended : before!.ended,
     });
   }
-  return (template) => found.get(keyOf(template));
+  return (template) => found.get(keyOf(template)) ?? { lastAt: null, p95: null };
 }
