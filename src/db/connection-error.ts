@@ -52,6 +52,11 @@ export function isConnectionError(error: unknown): boolean {
   );
 }
 
+/** Returns whether the same transaction may succeed later: after a lost connection, a timeout or a deadlock. */
+export function mayPass(error: unknown): boolean {
+  return isConnectionError(error) || /^(40|55|57)/.test(sqlState(error) ?? '');
+}
+
 /** Returns the URL without its secrets, for messages and logs. */
 export function redactUrl(url: string): string {
   return URL.canParse(url) || hostsOf(url) ? hiddenUrl(url) : 'the given database URL';

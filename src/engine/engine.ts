@@ -842,7 +842,7 @@ export class Engine {
   }
 }
 
-export { isConnectionError, sqlState } from '../db/connection-error.ts';
+export { isConnectionError, mayPass, sqlState } from '../db/connection-error.ts';
 export type { DatabaseReach } from '../db/database-options.ts';
 export type { BatchResultRow, BatchWorkerRow } from '../store/batches.ts';
 export type { EarlierCallsRow } from '../store/checkpoints.ts';

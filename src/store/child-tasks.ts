@@ -47,16 +47,18 @@ export async function insertChildren(db: Db, children: readonly NewChild[]): Pro
   );
 }
 
-// `attempt` only grows, so a child that is no longer awaited is never awaited again.
+// The open wait of a step for its child `c`. A later start of the step has a higher `attempt`, so a wait that has ended for a
+// child never opens again.
+const WAIT = `
+  left join lateral (
+    select x.idx from tasker.wait x
+     where x.task_uuid = c.parent_uuid and x.idx = c.idx and x.attempt = c.attempt and x.ended_at is null offset 0) w on true`;
+
 const STATE_OF_CHILD = `
 select c.child_uuid "childUuid", c.parent_uuid "parentUuid", c.idx, c.abandoned, t.done_at is not null ended,
        t.task_uuid is null gone, w.idx is not null awaited
   from c
-  left join lateral (select x.task_uuid, x.done_at from tasker.task x where x.task_uuid = c.child_uuid offset 0) t on true
-  left join lateral (
-    select x.idx from tasker.wait x
-     where x.task_uuid = c.parent_uuid and x.idx = c.idx and x.attempt = c.attempt and x.ended_at is null
-    offset 0) w on true
+  left join lateral (select x.task_uuid, x.done_at from tasker.task x where x.task_uuid = c.child_uuid offset 0) t on true${WAIT}
  order by c.child_uuid`;
 
 const OPEN_CHILDREN = sql('open_children')`
@@ -72,7 +74,7 @@ with c as (
 /** A child task that is not settled. */
 export interface OpenChild extends Pick<NewChild, 'childUuid' | 'parentUuid' | 'idx' | 'abandoned'> {
   ended: boolean;
-  /** Whether the child does not exist any more. */
+  /** Whether the child no longer exists. */
   gone: boolean;
   /** Whether its step waits for it. */
   awaited: boolean;
@@ -121,10 +123,7 @@ const STEP_NAME = `
 
 const CHILDREN_OF_TASK = sql('children_of_task')`
 with c as (select * from tasker.child_task where parent_uuid = $1 order by child_uuid desc limit $2)
-select c.child_uuid "taskUuid", w.idx is not null awaited,${STEP_NAME}
-  left join lateral (
-    select x.idx from tasker.wait x
-     where x.task_uuid = $1 and x.idx = c.idx and x.attempt = c.attempt and x.ended_at is null offset 0) w on true
+select c.child_uuid "taskUuid", w.idx is not null awaited,${STEP_NAME}${WAIT}
  order by c.child_uuid desc`;
 
 /** A child of a task. */
@@ -179,11 +178,14 @@ export function neededChild(c: string): string {
     select 1 from tasker.task r where r.task_uuid = ${c}.root_uuid and r.done_at is null offset 0))`;
 }
 
+/** The tasks that still need a child. `settled`: whether its end was delivered. */
+export interface NeededBy {
+  parentUuid: string;
+  rootUuid: string;
+  settled: boolean;
+}
+
 /** Returns the tasks that still need a child. Undefined if none does, or the task has no parent. */
-export async function neededBy(
-  db: Db,
-  childUuid: string,
-): Promise<{ parentUuid: string; rootUuid: string; settled: boolean } | undefined> {
-  return (await db.query<{ parentUuid: string; rootUuid: string; settled: boolean }>(NEEDED_CHILD, [childUuid]))
-    .rows[0];
+export async function neededBy(db: Db, childUuid: string): Promise<NeededBy | undefined> {
+  return (await db.query<NeededBy>(NEEDED_CHILD, [childUuid])).rows[0];
 }

@@ -17,8 +17,9 @@ import type { ReadYaml } from './read-yaml.ts';
 import { routeRules } from './route-rules.ts';
 import { type Path, type SpeltTwice, STEP_SPELLINGS, TASK_SPELLINGS } from './spellings.ts';
 import { dependencyRules, type Finding, MOST_SUGGESTIONS, nameRules, sketchesOf } from './step-rules.ts';
+import { WAIT_FIELDS } from './task-template.ts';
 import { typeRules } from './type-rules.ts';
-import { waitRules } from './waits/wait-rules.ts';
+import { CHILD_FIELDS, waitRules } from './waits/wait-rules.ts';
 
 /** A file's data in its first spelling, and the outcome of checking its form. */
 export interface CheckedData {
@@ -87,7 +88,7 @@ function unknownKeyFindings(unknownKeys: readonly UnknownKey[], data: unknown): 
   });
 }
 
-const CHILD_KEYS: ReadonlySet<string> = new Set(['template', 'context', 'on_failure', 'on_cancel', 'timeout']);
+const CHILD_KEYS: ReadonlySet<string> = new Set([WAIT_FIELDS.task, ...Object.keys(CHILD_FIELDS)]);
 
 /** Steps that start no child task cannot have these fields, so they are no suggestions there. */
 function startsChild(path: Path, data: unknown): boolean {

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { openJournal, startWorker, type WorkerProcess } from '../support/crash/workers.ts';
+import { type Journal, openJournal, startWorker, type WorkerProcess } from '../support/crash/workers.ts';
 import { invariants, setup, states, template } from '../support/setup.ts';
 
 const LEASE_MS = 1_000;
@@ -20,21 +20,28 @@ const ORDERS = {
   },
 } as const;
 
+/** Starts two workers, which tests kill. */
+async function startTwo(databaseUrl: string, journal: Journal): Promise<{ replaceKilled(): Promise<number> }> {
+  const start = () =>
+    startWorker({ databaseUrl, journal, leaseMs: LEASE_MS, pollMs: 200, poolSize: 3, program: 'routes-worker.mjs' });
+  let workers: WorkerProcess[] = await Promise.all([start(), start()]);
+  return {
+    /** Adds a worker to those that still run. Returns how many were killed. */
+    async replaceKilled() {
+      const living = workers.filter(({ code }) => code === undefined);
+      const killed = workers.length - living.length;
+      workers = [...living, await start()];
+      return killed;
+    },
+  };
+}
+
 it('the example with routes ends as intended, whichever of its steps a worker is killed in', {
   timeout: 240_000,
 }, async () => {
   const { tasker, sql, url } = await setup({ templates: path.resolve('examples/routes/templates'), worker: false });
   const journal = openJournal();
-  const start = () =>
-    startWorker({
-      databaseUrl: url,
-      journal,
-      leaseMs: LEASE_MS,
-      pollMs: 200,
-      poolSize: 3,
-      program: 'routes-worker.mjs',
-    });
-  let workers: WorkerProcess[] = await Promise.all([start(), start()]);
+  const workers = await startTwo(url, journal);
   let kills = 0;
   for (const [card, { entry, ends, runs }] of Object.entries(ORDERS)) {
     for (const step of runs) {
@@ -58,9 +65,8 @@ it('the example with routes ends as intended, whichever of its steps a worker is
           at,
         ).toEqual([step]);
         await invariants(sql);
-        const living = workers.filter(({ code }) => code === undefined);
-        kills += workers.length - living.length;
-        workers = [...living, await start()];
+        const killed = await workers.replaceKilled();
+        kills += killed;
       }
     }
   }
@@ -89,16 +95,7 @@ it('a join starts once and its other parents are stopped, whichever step a worke
 }, async () => {
   const { tasker, sql, url } = await setup({ templates: [RACE], worker: false });
   const journal = openJournal();
-  const start = () =>
-    startWorker({
-      databaseUrl: url,
-      journal,
-      leaseMs: LEASE_MS,
-      pollMs: 200,
-      poolSize: 3,
-      program: 'routes-worker.mjs',
-    });
-  let workers: WorkerProcess[] = await Promise.all([start(), start()]);
+  const workers = await startTwo(url, journal);
   let kills = 0;
   for (const step of ['fast', 'slow', 'first', 'last']) {
     for (const moment of ['start', 'end']) {
@@ -118,9 +115,8 @@ it('a join starts once and its other parents are stopped, whichever step a worke
         .map(({ step: name, attempt }) => `${name} ${attempt}`);
       expect(new Set(attempts).size, at).toBe(attempts.length);
       await invariants(sql);
-      const living = workers.filter(({ code }) => code === undefined);
-      kills += workers.length - living.length;
-      workers = [...living, await start()];
+      const killed = await workers.replaceKilled();
+      kills += killed;
     }
   }
   expect(kills).toBeGreaterThanOrEqual(6);

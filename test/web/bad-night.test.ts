@@ -9,7 +9,7 @@ import { Provider } from '../rest/auth/provider.ts';
 import { template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
 import { eachShopPage, type Shop } from './acting-shop.ts';
-import { checkAccess, PATHS, patient, watchedPage } from './served-page.ts';
+import { checkAccess, openScreen, PATHS, patient, watchedPage } from './served-page.ts';
 
 // A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
@@ -24,10 +24,7 @@ describeWith('chromium', 'the web page on a bad night', () => {
     ({ shop, browser, url, page, problems } = now);
   });
 
-  const open = async (path: string, heading: string) => {
-    await page.goto(`${url}/${path}`);
-    await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
-  };
+  const open = (path: string, heading: string) => openScreen(page, `${url}/${path}`, heading);
   /** Returns the problems without the failed requests, which the browser reports as well. */
   const otherProblems = () => problems.splice(0).filter((text) => !/Failed to load resource|ERR_FAILED/.test(text));
   const broken = async () => {

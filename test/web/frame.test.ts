@@ -5,7 +5,7 @@ import { LOCAL_SECURITY } from '../../src/rest/auth/settings.ts';
 import { template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
 import { eachShopPage, openShop, type Shop } from './acting-shop.ts';
-import { checkAccess } from './served-page.ts';
+import { checkAccess, openScreen } from './served-page.ts';
 
 // A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
@@ -27,10 +27,7 @@ describeWith('chromium', 'the frame of the web page', () => {
     { open: () => openShop('production', WORKER), security: { ...LOCAL_SECURITY, auth: NO_CREDENTIAL } },
   );
 
-  const open = async (path: string, heading: string) => {
-    await page.goto(`${url}/${path}`);
-    await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
-  };
+  const open = (path: string, heading: string) => openScreen(page, `${url}/${path}`, heading);
   const ended = async (name: string, status: string) => {
     const { taskUuid } = await shop.tasker.createTask({ namespace: 'test', name, context: {} });
     await until(

@@ -6,7 +6,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { deferred, template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
-import { checkAccess, type ServedPage, servePage, watchedPage } from './served-page.ts';
+import { checkAccess, openScreen, type ServedPage, servePage, watchedPage } from './served-page.ts';
 
 // A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
@@ -73,10 +73,7 @@ describeWith('chromium', 'the overviews of the web page', () => {
   });
   afterEach(() => page.context().close());
 
-  const open = async (path: string, heading: string) => {
-    await page.goto(`${served.server.url}/${path}`);
-    await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
-  };
+  const open = (path: string, heading: string) => openScreen(page, `${served.server.url}/${path}`, heading);
 
   it('the list of templates says how many tasks run and failed, when one last ran, and how long they take', async () => {
     await open('templates', 'Templates');

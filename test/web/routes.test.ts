@@ -12,7 +12,7 @@ import { restApp } from '../../src/rest/rest-app.ts';
 import { listen } from '../../src/server/listen.ts';
 import { template } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
-import { checkAccess, patient, type ServedPage, servePage, watchedPage } from './served-page.ts';
+import { checkAccess, openScreen, patient, type ServedPage, servePage, watchedPage } from './served-page.ts';
 
 // A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
@@ -74,10 +74,7 @@ describeWith('chromium', 'routes after a failure on the web page', () => {
   });
   afterEach(() => page.context().close());
 
-  const open = async (path: string, heading: string) => {
-    await page.goto(`${served.server.url}/${path}`);
-    await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
-  };
+  const open = (path: string, heading: string) => openScreen(page, `${served.server.url}/${path}`, heading);
   const complete = async (name: string) => {
     const { taskUuid } = await tasker.createTask({ namespace: 'test', name, context: { total: 5, card: '4111' } });
     expect(await tasker.waitForTask(taskUuid, { timeoutMs: 60_000 })).toMatchObject({ status: 'complete' });

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
 import { MARKUP, openShop, type Shop } from './acting-shop.ts';
-import { checkAccess, startBrowser, watchedPage } from './served-page.ts';
+import { checkAccess, openScreen, startBrowser, watchedPage } from './served-page.ts';
 
 // A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
@@ -26,10 +26,7 @@ describeWith('chromium', 'the screens of the web page', () => {
     await shop?.close();
   });
 
-  const open = async (path: string, heading: string) => {
-    await page.goto(`${url}/${path}`);
-    await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
-  };
+  const open = (path: string, heading: string) => openScreen(page, `${url}/${path}`, heading);
   /** Checks that stored markup is text, that no problem is reported, and that axe-core finds nothing serious. */
   const checkPage = async () => {
     await checkAccess(page);

@@ -127,3 +127,9 @@ export async function frameRatio(
   }
   return least;
 }
+
+/** Opens a screen, and waits for its heading. */
+export async function openScreen(page: Page, url: string, heading: string): Promise<void> {
+  await page.goto(url);
+  await page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
+}

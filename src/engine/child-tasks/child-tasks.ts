@@ -1,3 +1,4 @@
+import { mayPass } from '../../db/connection-error.ts';
 import { opening } from '../../db/opening.ts';
 import { isTaskerError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
@@ -5,7 +6,6 @@ import { childrenAmong, type OpenChild, openChildren, settleChildren } from '../
 import { PINNED_PLANS } from '../../store/planner.ts';
 import { backOff } from '../../time/back-off.ts';
 import type { Expanding, OperatorOptions } from '../operator-actions.ts';
-import { mayPass } from '../waits/due.ts';
 import type { EndedWait } from '../waits/waits.ts';
 import { deliverEnds, ENDS_IN_A_TRANSACTION, hasEnded } from './deliver.ts';
 

@@ -26,6 +26,9 @@ const SETTINGS = opening({ ...ENDING_LIMITS, lock_timeout: '2s' });
 /** The error type of a step whose child did not complete. */
 const CHILD_FAILED = 'child_failed';
 
+/** The state of a child that no longer exists, in the result of its step. */
+const GONE = 'deleted';
+
 /** The outcome of a child task for its step. */
 interface ChildOutcome {
   state: string;
@@ -105,7 +108,7 @@ export const endChildWait: DueRule = async (tx, wait, engine) => {
   const error = { type: 'wait_timeout', message };
   // The child may have ended since, and was not delivered yet.
   const outcome = row?.completedAt ? (await outcomesOf(engine, tx, [child])).get(child)! : undefined;
-  const ending = endingOf(wait, outcome ?? { state: row?.status ?? 'unknown', output: null, error });
+  const ending = endingOf(wait, outcome ?? { state: row?.status ?? GONE, output: null, error });
   return outcome ? ending : { ...ending, by: 'timeout' };
 };
 
@@ -137,7 +140,7 @@ async function outcomesOf(
   for (const id of taskUuids) {
     if (outcomes.has(id)) continue;
     const error = { type: CHILD_FAILED, message: `child task ${id} no longer exists` };
-    outcomes.set(id, { state: 'deleted', output: null, error });
+    outcomes.set(id, { state: GONE, output: null, error });
   }
   return outcomes;
 }

@@ -24,8 +24,8 @@ export function hasConsequences(step: Recording): boolean {
 }
 
 /**
- * Begins the waits of steps in locked tasks, and creates the child tasks that they wait for. Returns the indexes of the steps that the fence rejected, and the waits
- * that ended immediately.
+ * Begins the waits of steps in locked tasks, and creates the child tasks that they wait for. Returns the indexes of the steps that
+ * the fence rejected, and the waits that ended immediately.
  */
 export async function beginLocked(
   engine: Expanding,

@@ -1,4 +1,4 @@
-import { isConnectionError, sqlState } from '../../db/connection-error.ts';
+import { mayPass, sqlState } from '../../db/connection-error.ts';
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
 import type { WaitKind } from '../../model/waits.ts';
@@ -85,11 +85,6 @@ async function takeTurn(engine: Expanding, report: (turn: DueTurn) => Promise<vo
     for (const key of keys) await report(await endAlone(engine, key));
   }
   return keys.length;
-}
-
-/** Returns whether the same transaction may succeed later: after a lost connection, a timeout or a deadlock. */
-export function mayPass(error: unknown): boolean {
-  return isConnectionError(error) || /^(40|55|57)/.test(sqlState(error) ?? '');
 }
 
 /** Returns whether a statement timed out. If a single wait is the cause, the same transaction can never succeed. */

@@ -22,7 +22,7 @@ const EXAMPLES: Readonly<Record<WaitType, string>> = {
 const DOING: Partial<Record<WaitType, string>> = { task: 'starts a child task', fail: 'ends its task' };
 const doing = (type: WaitType): string => DOING[type] ?? 'waits';
 /** The fields of a step of the type `task`, and the field of other steps that may be meant. */
-const CHILD_FIELDS = {
+export const CHILD_FIELDS = {
   context: 'inputs',
   on_failure: undefined,
   on_cancel: undefined,

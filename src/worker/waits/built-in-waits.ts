@@ -1,5 +1,5 @@
 import { ChildRefused } from '../../engine/child-tasks/start.ts';
-import { type Engine, isConnectionError, KIND, sqlState } from '../../engine/engine.ts';
+import { type Engine, KIND, mayPass } from '../../engine/engine.ts';
 import { approvalSettings, signalSettings } from '../../engine/waits/wait-settings.ts';
 import { resultOfThrown } from '../../handlers/outcome.ts';
 import { StepHandlerResult } from '../../handlers/step-handler.ts';
@@ -16,8 +16,8 @@ type StartedChild = Awaited<ReturnType<Engine['prepareChild']>>;
 
 /** Returns the end of a step that could not begin its wait. The step is started again if the database did not respond. */
 function endOfThrown(step: DispatchedStep, thrown: unknown): AttemptEnd {
-  // An error of the database may pass, and a step that waits has no attempts to retry.
-  if (isConnectionError(thrown) || sqlState(thrown) !== undefined) return released(step);
+  // A step that waits has no attempts to retry.
+  if (mayPass(thrown)) return released(step);
   const result =
     thrown instanceof ChildRefused
       ? StepHandlerResult.failure({ message: thrown.message, errorType: thrown.errorType, retryable: false })

@@ -8,8 +8,8 @@ const OPEN_AT_MOST = 20;
 const SHOWN_AT_ONCE = 200;
 /** Values with longer text can be searched. */
 const SEARCHED_FROM = 400;
-/** The text with which the server replaces a secret. */
-const REDACTED = '[redacted]';
+/** The text with which the server replaces a sensitive value. */
+export const REDACTED = '[redacted]';
 
 /** A JSON value as a tree that can be folded and searched. Text is never interpreted as markup. */
 export function JsonTree({ value, name }: { value: unknown; name: string }) {

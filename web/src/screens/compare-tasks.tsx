@@ -7,10 +7,12 @@ import type { StepResponse, Task } from '../api/types.ts';
 import { useLinks } from '../frame/namespace.ts';
 import { ChangedLines } from '../parts/changed-lines.tsx';
 import { Empty, Heading, Panel, Problem } from '../parts/controls.tsx';
+import { REDACTED } from '../parts/json-tree.tsx';
 import { lineDiff, nearChanges } from '../parts/line-diff.ts';
 import { State, StateOfTask } from '../parts/state.tsx';
 import { Time } from '../parts/text.tsx';
 import { counted, durationText, timeOf } from '../parts/words.ts';
+import { ENDED_MS } from './task/use-task.ts';
 
 /** Further results can be compared on the pages of the tasks. */
 const MOST_RESULTS = 20;
@@ -22,6 +24,8 @@ interface Run {
 
 function useRun(uuid: string) {
   const soon = usePrecaution();
+  // A task that has ended may be run again.
+  const later = usePrecaution(ENDED_MS);
   return useQuery({
     queryKey: ['task', uuid, 'run'],
     queryFn: async ({ signal }): Promise<Run> => {
@@ -29,7 +33,7 @@ function useRun(uuid: string) {
       return { task, steps };
     },
     enabled: uuid !== '',
-    refetchInterval: ({ state }) => (state.data?.task.completed_at ? false : soon),
+    refetchInterval: ({ state }) => (state.data?.task.completed_at ? later : soon),
   });
 }
 
@@ -72,7 +76,7 @@ function answerOf(pairs: readonly Pair[], one: Task, other: Task): string {
       ? 'No step differs'
       : `${count} of ${counted(pairs.length, 'step')} ${count === 1 ? 'differs' : 'differ'}`;
   const context = jsonOf(one.context);
-  const same = context.includes(HIDDEN) ? 'the same where it is visible' : 'the same';
+  const same = context.includes(REDACTED) ? 'the same where it is visible' : 'the same';
   return `${steps}; the context is ${context === jsonOf(other.context) ? same : 'different'}`;
 }
 
@@ -97,9 +101,6 @@ function differencesOf(one: StepResponse | undefined, other: StepResponse | unde
     ...(bothSucceeded && jsonOf(one.results?.result) !== jsonOf(other.results?.result) ? ['result'] : []),
   ];
 }
-
-/** The server sends this text instead of values that the template declares as sensitive. */
-const HIDDEN = '"[redacted]"';
 
 const jsonOf = (value: unknown) => JSON.stringify(value ?? null, null, 2);
 

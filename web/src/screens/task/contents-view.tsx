@@ -3,15 +3,12 @@ import { api } from '../../api/client.ts';
 import { useLacking } from '../../api/me.tsx';
 import type { Task } from '../../api/types.ts';
 import { Panel } from '../../parts/controls.tsx';
-import { JsonTree } from '../../parts/json-tree.tsx';
+import { JsonTree, REDACTED } from '../../parts/json-tree.tsx';
 import { lookOf, State } from '../../parts/state.tsx';
 import type { ViewProps } from './use-task.ts';
 
 /** Further results are shown when their step is selected. */
 const MOST_SHOWN = 50;
-/** The server sends this text instead of values that the template declares as sensitive. */
-const HIDDEN = '"[redacted]"';
-
 const NONE: NonNullable<ViewProps['data']['steps']> = [];
 
 /** The output of the task if it is complete, its context, and the results of its steps. */
@@ -20,7 +17,7 @@ export function ContentsView({ data: { task, steps = NONE }, selected, onSelect 
   const shown = done.filter(({ name }, at) => at < MOST_SHOWN || name === selected);
   const lacking = useLacking()(api.tasks.context);
   const { context, output } = task;
-  const hides = useMemo(() => JSON.stringify([output, context, steps]).includes(HIDDEN), [output, context, steps]);
+  const hides = useMemo(() => JSON.stringify([output, context, steps]).includes(REDACTED), [output, context, steps]);
   return (
     <>
       {hides && lacking !== undefined && (

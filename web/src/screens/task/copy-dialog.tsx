@@ -7,10 +7,8 @@ import { useDraft } from '../../parts/draft.ts';
 import { TextField } from '../../parts/form/field.tsx';
 import { FormDialog } from '../../parts/form/form-dialog.tsx';
 import { SchemaForm } from '../../parts/form/schema-form.tsx';
+import { REDACTED } from '../../parts/json-tree.tsx';
 import { useSource } from '../template/use-template.ts';
-
-/** The text with which the server replaces a secret. */
-const REDACTED = '[redacted]';
 
 /** Creates a task like this one, with its context or a changed one. */
 export function CopyDialog({ task, onClose }: { task: Task; onClose(): void }) {

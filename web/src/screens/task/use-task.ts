@@ -28,7 +28,7 @@ export interface ViewProps {
 }
 
 /** A task that has ended is polled less often. */
-const ENDED_MS = 15_000;
+export const ENDED_MS = 15_000;
 /** The parts of a task do not change between two requests if the task ended at least this long ago. */
 const SETTLED_MS = 60_000;
 
