@@ -47,8 +47,8 @@ export async function insertChildren(db: Db, children: readonly NewChild[]): Pro
   );
 }
 
-// The open wait of a step for its child `c`. A later start of the step has a higher `attempt`, so a wait that has ended for a
-// child never opens again.
+// The open wait of a step for its child `c`. `attempt` never repeats, so a step never waits again for a child that it no longer
+// waits for.
 const WAIT = `
   left join lateral (
     select x.idx from tasker.wait x

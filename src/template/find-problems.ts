@@ -90,7 +90,7 @@ function unknownKeyFindings(unknownKeys: readonly UnknownKey[], data: unknown): 
 
 const CHILD_KEYS: ReadonlySet<string> = new Set([WAIT_FIELDS.task, ...Object.keys(CHILD_FIELDS)]);
 
-/** Steps that start no child task cannot have these fields, so they are no suggestions there. */
+/** Steps that start no child task cannot have these fields, so they are not suggested there. */
 function startsChild(path: Path, data: unknown): boolean {
   if (path.length !== 2 || path[0] !== 'steps') return true;
   const steps = isFields(data) && Array.isArray(data.steps) ? (data.steps as unknown[]) : [];

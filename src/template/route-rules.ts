@@ -97,7 +97,7 @@ function sureParentRules(
   const parents = dependencies.map((parent) => byName.get(parent.name));
   if (!parents.every((parent) => parent && cannotFail(parent))) return [];
   const listed = dependencies.map((parent) => `\`${parent.name}\``).join(' and ');
-  const message = `step \`${name}\` can never run: \`run_if: failed\` needs a dependency that fails, and ${listed} cannot fail; depend on a step that can, or remove \`run_if\``;
+  const message = `step \`${name}\` can never run: \`run_if: failed\` needs a dependency that fails, and ${listed} cannot fail; depend on a step that can fail, or remove \`run_if\``;
   return [{ severity: 'warning', code: 'unreachable_step', message, path: [...path, 'run_if'] }];
 }
 

@@ -269,11 +269,11 @@ export const stepFile = z.strictObject({
   }),
   on_failure: z.enum(ON_CHILD_FAILURE).nullish().meta({
     description:
-      'If the child task does not complete, for the type task. Default fail: the step fails; continue: it completes with the state of the child.',
+      'For the type task: the effect of a child task that does not complete. Default fail: the step fails; continue: the step completes with the state of the child.',
   }),
   on_cancel: z.enum(ON_PARENT_CANCEL).nullish().meta({
     description:
-      'If the step no longer waits for its child task, for the type task. Default cancel: the child is cancelled; abandon: it continues.',
+      'For the type task: what happens to the child task if the step no longer waits for it. Default cancel: it is cancelled; abandon: it continues.',
   }),
   timeout: limit.nullish().meta({ description: 'The limit of the wait, for the type task. Default: none.' }),
   wait: callAgainFile.nullish(),

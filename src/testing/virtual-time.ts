@@ -71,10 +71,10 @@ export class VirtualTime {
     }
   }
 
-  /** Delivers the ends of child tasks. Returns whether no work follows from them, also if another call delivered them. */
+  /** Delivers the ends of child tasks. Returns whether no end was delivered and no step is ready or running, even if another call delivered ends. */
   async #childrenAreSettled(): Promise<boolean> {
     const { engine } = this.#tasker;
-    // A look that began earlier may have missed an end, and a delivery in progress locks its tasks.
+    // A poll that began earlier may have missed an end, and a delivery in progress locks its tasks.
     await engine.childTasks.idle();
     if ((await engine.childTasks.look()) > 0) return false;
     await engine.childTasks.idle();

@@ -61,7 +61,7 @@ const VERIFY_MS = 700;
 
 /** Extra delay before a worker acts on a retry or a wait that another worker recorded. */
 const OTHERS_DUE_MS = 20;
-/** Maximum time to wait for a delivery of the ends of child tasks when the process stops. It is repeated elsewhere. */
+/** Maximum time to wait for a delivery of the ends of child tasks when the process stops. Another process repeats the delivery. */
 const CHILDREN_MS = 5_000;
 /** Pause before trying again to act on a due retry or wait of a locked task. */
 const LOCKED_MS = 100;

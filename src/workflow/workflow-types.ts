@@ -192,7 +192,7 @@ export type ChildResult<Child, OnFailure> = OnFailure extends 'continue'
     }
   : ChildOutput<Child>;
 
-/** A schema of a payload: of zod, of another library that can write it as JSON Schema, or JSON Schema itself. */
+/** The schema of a payload: a zod schema, a schema of another library that can convert it to JSON Schema, or JSON Schema itself. */
 export type PayloadSchema = StandardSchemaV1 | Record<string, unknown>;
 
 /** The schemas of payloads, by the names of their signals. */

@@ -74,8 +74,8 @@ const STEPS: Row[] = [
   - {name: c, handler: h, depends_on: [late], run_if: failed}
 `,
     [
-      'warning: step `a` can never run: `run_if: failed` needs a dependency that fails, and `nap` and `paid` cannot fail; depend on a step that can, or remove `run_if`',
-      'warning: step `e` can never run: `run_if: failed` needs a dependency that fails, and `ask` cannot fail; depend on a step that can, or remove `run_if`',
+      'warning: step `a` can never run: `run_if: failed` needs a dependency that fails, and `nap` and `paid` cannot fail; depend on a step that can fail, or remove `run_if`',
+      'warning: step `e` can never run: `run_if: failed` needs a dependency that fails, and `ask` cannot fail; depend on a step that can fail, or remove `run_if`',
     ],
   ],
   [

@@ -41,7 +41,7 @@ describe('the time of a test kit', () => {
     expect([task.status, steps.a!.attempts, results.a]).toEqual(['complete', 3, { name: 'a' }]);
   });
 
-  it('lets the end of a child task continue its parent', async () => {
+  it('continues the parent task when its child task ends', async () => {
     const kit = await kitOf({
       templates: [
         template({ bill: { handler: null, type: 'task', template: 'inner' }, after: ['bill'] }),

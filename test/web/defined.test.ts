@@ -17,7 +17,7 @@ describeWith('chromium', 'the screens of events, schedules and roles', () => {
     ({ shop, url, page, problems } = now);
   });
 
-  it('an event shows its step and its task, and each leads there', async () => {
+  it('an event shows its step and its task, and links to both', async () => {
     const { taskUuid } = await shop.tasker.createTask({ namespace: 'test', name: 'pay', context: {} });
     await until(
       () => shop.tasker.events.list({ taskUuid }),
@@ -95,7 +95,7 @@ describeWith('chromium', 'the screens of events, schedules and roles', () => {
     await says('Time zone', 'Europe/Berln', /is not the name of a time zone; did you mean Europe\/Berlin\?/, 'UTC');
     await says('Jitter', 'soon', /must be a duration/, '');
     await says('Priority', '200', /must be a whole number from −100 to 100/, '');
-    await says('Name', 'every night', /may have letters, digits/, 'nightly');
+    await says('Name', 'every night', /must contain only letters, digits/, 'nightly');
     await form.getByLabel('Start').fill('2999-01-02T00:00');
     await says('End', '2999-01-01T00:00', /must be after the start/, '2999-01-03T00:00');
     await checkAccess(page);

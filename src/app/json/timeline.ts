@@ -27,7 +27,7 @@ interface TimelineSpan {
   outcome: string | null;
   error: string | null;
   /**
-   * Milliseconds that the handler ran in an attempt that has ended. The rest of the span, the worker held the step: before
+   * Milliseconds that the handler ran in an attempt that has ended. For the rest of the span, the worker held the step: before
    * its handler began, or until its result was recorded. Null if it is unknown, and for other spans.
    */
   ran_ms: number | null;

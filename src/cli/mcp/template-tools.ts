@@ -70,7 +70,7 @@ function schemasOf(text: string, wanted?: string) {
 export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   readTool({
     name: 'template_validate',
-    description: 'Checks a template, and returns findings with their codes and lines.',
+    description: 'Checks a template, and returns findings with codes and lines.',
     input: { yaml },
     run: async (_ask, given) => validateTemplate(given.yaml),
   }),
@@ -100,7 +100,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'handler_generate',
-    description: 'Returns TypeScript for a template: zod schemas and handler stubs.',
+    description: 'Returns zod schemas and handler stubs of a template.',
     input: { yaml, scaffold: z.boolean().default(true).describe('False: untyped stubs.') },
     run: async (_ask, given) => {
       const template = mustParseTemplate(given.yaml);

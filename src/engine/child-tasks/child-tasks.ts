@@ -10,11 +10,11 @@ import type { EndedWait } from '../waits/waits.ts';
 import { deliverEnds, ENDS_IN_A_TRANSACTION, hasEnded } from './deliver.ts';
 
 const LOOKING = opening({ ...PINNED_PLANS, statement_timeout: '10s', idle_in_transaction_session_timeout: '30s' });
-/** Number of children that one look reads. */
+/** Number of children that are read at once. */
 const PAGE = 1_000;
 /** Before all ids. */
 const FIRST = '00000000-0000-0000-0000-000000000000';
-/** How often an end is delivered again soon if the task of its step is locked. Later looks find it. */
+/** Number of quick retries of a delivery whose parent task is locked. After them, the regular poll finds the end. */
 const MOST_TRIES = 5;
 /** Number of children that are cancelled at the same time. */
 const CANCELS = 8;
@@ -29,20 +29,20 @@ interface ChildEngine extends Expanding {
 
 /**
  * Delivers the ends of child tasks to the steps that wait for them, and cancels the children whose steps no longer wait.
- * The ends and acts that this process announces have their effect at once. Its regular looks find all others: those of a process
+ * Ends and actions that this process announces take effect at once. Its regular poll finds all others: those of a process
  * that died, or that had not seen a child.
  */
 export class ChildTasks {
   readonly #engine: ChildEngine;
   readonly #logger: Logger;
-  /** Whether any child was open when this process last looked, or was started here since. */
+  /** Whether any child was open at the last poll of this process, or was started here since. */
   #any = false;
   #starts = 0;
   #after = FIRST;
   #looking: Promise<number> | undefined;
   #changed: string[] = [];
   #settling: Promise<void> | undefined;
-  /** The cancels of children in progress. */
+  /** The cancellations in progress. */
   readonly #cancels = new Set<Promise<void>>();
   /** How often the delivery of an end failed, by child. */
   readonly #tries = new Map<string, number>();
@@ -147,7 +147,7 @@ export class ChildTasks {
     }
   }
 
-  /** Logs the failed delivery of an end once, because each look tries it again. */
+  /** Logs the failed delivery of an end once, because each poll tries it again. */
   #logFailed({ childUuid, parentUuid }: OpenChild, error: unknown): void {
     if (this.#failed.has(childUuid)) return;
     if (this.#failed.size >= MOST_FAILED) this.#failed.clear();
@@ -158,7 +158,7 @@ export class ChildTasks {
     );
   }
 
-  /** Cancels in the background, so that many cancels do not delay ends. */
+  /** Cancels in the background, so that many cancellations do not delay deliveries. */
   #cancelSoon(children: readonly OpenChild[]): void {
     const cancel = this.#cancelAll(children)
       .then(() => undefined)

@@ -85,7 +85,7 @@ export async function deliverEnds(
   return delivered ?? { ended: [], settled: [] };
 }
 
-/** Returns whether nothing more is to be expected of a child. */
+/** Returns whether a child has ended or no longer exists. */
 export function hasEnded({ ended, gone }: Pick<OpenChild, 'ended' | 'gone'>): boolean {
   return ended || gone;
 }
@@ -106,7 +106,7 @@ export const endChildWait: DueRule = async (tx, wait, engine) => {
   const [row] = await getTasks(tx, [child]);
   const message = `child task ${child} (${templateOfWait(wait)}) had not ended by ${wait.until}`;
   const error = { type: 'wait_timeout', message };
-  // The child may have ended since, and was not delivered yet.
+  // The child may have ended since, but its end was not delivered yet.
   const outcome = row?.completedAt ? (await outcomesOf(engine, tx, [child])).get(child)! : undefined;
   const ending = endingOf(wait, outcome ?? { state: row?.status ?? GONE, output: null, error });
   return outcome ? ending : { ...ending, by: 'timeout' };

@@ -89,7 +89,7 @@ async function prepare(
   if (level > MOST_LEVELS) {
     throw new ChildRefused(
       'too_many_levels',
-      `a child of ${nameOf(snapshot.template)} would be below ${MOST_LEVELS} other tasks, which is the limit; a template that starts itself needs a condition, such as \`when\``,
+      `the child task of template ${nameOf(snapshot.template)} would have more than ${MOST_LEVELS} tasks above it; a template that starts itself needs a condition, such as \`when\``,
     );
   }
   checkSensitive(step, snapshot);

@@ -15,7 +15,7 @@ import { TURN_MS } from './turn.ts';
  * Why a prune skips a task that ended long enough ago. `undelivered_events`: a group of subscribers has yet to receive
  * one of its events, or has a dead delivery of one. `locked`: another transaction has locked it. `changed`: it was run
  * again. `too_large`: it is too large for an archive. `dead_letter`: it is in the dead-letter queue. `parent_open`: it is a
- * child task, and its root task has not ended.
+ * child task whose root task has not ended, or whose end has not been delivered.
  */
 export type SkipReason = 'dead_letter' | 'undelivered_events' | 'locked' | 'changed' | 'too_large' | 'parent_open';
 

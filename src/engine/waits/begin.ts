@@ -18,7 +18,7 @@ function mayEndAtOnce({ wait }: Recording): boolean {
   return wait !== undefined && whenBegun[wait.kind] !== undefined;
 }
 
-/** Returns whether something follows from the wait of this step in the same transaction, if it begins. */
+/** Returns whether the transaction that begins the wait of this step also creates a child task, or may end the wait. */
 export function hasConsequences(step: Recording): boolean {
   return step.child !== undefined || mayEndAtOnce(step);
 }

@@ -112,7 +112,7 @@ export const callAgainFile = z
   })
   .meta({ description: 'The limits of a step whose handler asks to be called again.' });
 
-/** The fields of a step of the type `task`, beside those of every step. */
+/** The fields of a step of the type `task`, besides those of every step. */
 export interface ChildFields {
   template?: string | null | undefined;
   context?: Record<string, string | number | boolean> | null | undefined;

@@ -286,7 +286,7 @@ function approvalRules({ name, path, fields }: StepSketch): Finding[] {
   return [...findings, ...assigneeFindings(name, approval, at)];
 }
 
-/** Finds fields of a child task on steps that start none. */
+/** Finds fields of a child task on steps that do not start one. */
 function childRules({ type, name, path, fields }: StepSketch): Finding[] {
   // With `template`, another rule asks for the type.
   if (type === 'task' || given(fields, 'template')) return [];

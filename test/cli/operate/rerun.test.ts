@@ -51,7 +51,7 @@ async function ended(name = 'demo'): Promise<string> {
 }
 
 describe('task rerun', () => {
-  it('of a child task says that its parent does not change, and task get shows both', async () => {
+  it('of a child task reports that its parent does not change, and task get shows both', async () => {
     const task = await ended('parent');
     const [child] = (await tasker.getChildTasks(task)).children;
     const { code, stderr } = await project.run(['task', 'rerun', child!.taskUuid, '--from', 'charge']);

@@ -143,7 +143,7 @@ describe('a step of the type task', () => {
     expect((await ends(taskUuid)).status).toBe('complete');
   });
 
-  it('is failed by the cancel of its child', async () => {
+  it('fails if its child is cancelled', async () => {
     const { start, ends, childOf, tasker } = await bench(
       { bill: child('endless') },
       { lifecycle: { on_blocked: 'error' } },
@@ -212,8 +212,8 @@ describe('a step that no longer waits for its child', () => {
   });
 });
 
-describe('child tasks below each other', () => {
-  it('end at the eighth level, with a message that names the way out', async () => {
+describe('nested child tasks', () => {
+  it('stop at the eighth level', async () => {
     const made = await bench({ again: child('demo') }, { lifecycle: { on_blocked: 'error' } });
     const taskUuid = await made.start();
     expect((await made.ends(taskUuid)).status).toBe('error');

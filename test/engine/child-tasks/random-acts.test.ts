@@ -41,7 +41,7 @@ const acts = fc.array(
   { minLength: 20, maxLength: 40 },
 );
 
-it('random acts of operators on parents and children leave no end undelivered, and no child that no step waits for', {
+it('random actions of operators on parent and child tasks leave no end undelivered, and no open child that no step waits for', {
   timeout: 120_000 + ROUNDS * 10_000,
 }, async () => {
   const { tasker, demo } = await shared.setup(top as never, { handlers: [work] });

@@ -99,7 +99,7 @@ function useTasks(text: string): { tasks: Entry[]; searching: boolean } {
   };
 }
 
-/** A template, by its active version. A task of it is only offered to those who type that they want to create one. */
+/** A template, by its active version. Creating a task of it is offered only if the typed text asks for it. */
 function useTemplateEntries(text: string): Entry[] {
   const link = useLinks();
   const { data } = useTemplates(STALE_MS);

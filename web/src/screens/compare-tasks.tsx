@@ -161,7 +161,7 @@ function Comparison({ one, other, pairs }: { one: Run; other: Run; pairs: readon
         />
       ))}
       {results.length > MOST_RESULTS && (
-        <p className="text-sm text-soft">{counted(results.length - MOST_RESULTS, 'more result')} differ.</p>
+        <p className="text-sm text-soft">{counted(results.length - MOST_RESULTS, 'more result')} not shown.</p>
       )}
     </>
   );

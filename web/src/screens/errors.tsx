@@ -14,7 +14,7 @@ const SUMMARY_MS = 5_000;
 export default function Errors() {
   const conditions = useErrorConditions();
   const { data: read, error, isPlaceholderData } = useSummary({ conditions, interval: usePrecaution(SUMMARY_MS) });
-  // The answer for other conditions is not shown as that of these.
+  // Results for earlier conditions must not be shown as results for these.
   const data = isPlaceholderData ? undefined : read;
   const isFiltered = FILTERS.some((name) => conditions[name] !== undefined);
   const { failed, waiting_for_retry: retrying } = data ?? {};

@@ -47,7 +47,7 @@ export function errorsOf(draft: Draft): DraftErrors {
 }
 
 function nameProblem(name: string): string | undefined {
-  return /^[\w.-]+$/.test(name) ? undefined : 'may have letters, digits, _, - and .';
+  return /^[\w.-]+$/.test(name) ? undefined : 'must contain only letters, digits, _, - and .';
 }
 
 function durationProblem(text: string, least: number): string | undefined {

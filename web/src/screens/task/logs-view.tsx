@@ -44,7 +44,7 @@ export function LogsView({ data: { task }, onSelect }: ViewProps) {
     placeholderData: keepPreviousData,
   });
   if (error && !read) return <Problem error={error} />;
-  // The lines for another text are not shown as found.
+  // Lines found for an earlier text must not be shown as matches.
   const data = isPlaceholderData ? undefined : read;
   const lines = data?.lines ?? [];
   return (
