@@ -11,7 +11,7 @@ import { type FailureKind, policyFor, ruleFor } from '../model/retry-rules.ts';
 import { handlesFailures, noLongerNeeded } from '../model/routes.ts';
 import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts';
 import { missingHandlers } from '../store/missing-handlers.ts';
-import type { StepTemplate } from '../template/task-template.ts';
+import { type StepTemplate, waitsByType } from '../template/task-template.ts';
 import { WithheldHandlers } from './overview/withheld-handlers.ts';
 import { counted, explainStart, explainWait } from './wait-words.ts';
 
@@ -342,7 +342,9 @@ function waitForFirst(open: readonly Step[], stuck: readonly Step[]): string {
 }
 
 /** Returns the number of an attempt, and the number that the policy allows: for its failure, if it failed. */
-function attemptOf(step: Step, { retry }: StepTemplate): string {
+function attemptOf(step: Step, { type, retry }: StepTemplate): string {
+  // A step that only waits is not retried.
+  if (waitsByType(type)) return `attempt ${step.attempts}`;
   if (retry.rules === null) return `attempt ${step.attempts} of ${step.maxAttempts}`;
   if (!hasFailed(step)) return `attempt ${step.attempts} of at most ${step.maxAttempts}`;
   const { maxAttempts, retryable } = policyFor(retry, failureOf(step));

@@ -374,10 +374,15 @@ export class TemplateStore {
       const names = nearNames(key, rows.map(one));
       return names.flatMap((near) => rows.filter((row) => one(row) === near).map(nameOf));
     };
-    const near = sameName.length > 0 ? sameName : nearOf(isVersioned ? nameOf : unversioned);
+    const elsewhere = rows.filter((row) => row.name === name).map(nameOf);
+    const similar = elsewhere.length > 0 ? elsewhere : nearOf(isVersioned ? nameOf : unversioned);
+    const near = sameName.length > 0 ? sameName : similar;
+    // The newest are the last.
+    const shown = near.slice(-MOST_NAMED);
+    const more = near.length > shown.length ? `, and ${near.length - shown.length} more` : '';
     const hint =
       near.length > 0
-        ? `there ${near.length === 1 ? 'is' : 'are'} ${near.slice(0, 5).join(', ')}`
+        ? `there ${near.length === 1 ? 'is' : 'are'} ${shown.join(', ')}${more}`
         : 'no registered template has a similar name; a worker or createTasker registers the templates passed to it';
     return new TaskerError('template_not_found', `template ${key} not found; ${hint}`, { details: { near } });
   }
@@ -445,6 +450,8 @@ export interface RegisterOptions {
   keepContent?: boolean;
 }
 
+/** Maximum number of templates that an error names. */
+const MOST_NAMED = 5;
 /** Maximum number of differences that an error lists. */
 const LISTED_CHANGES = 20;
 

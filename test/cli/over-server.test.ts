@@ -134,7 +134,7 @@ describe('over a server', () => {
   it('another program, a server of another version and a TLS mismatch each have their own error', async () => {
     const list = async (server: string) => (await over(['task', 'list', '--server', server])).stderr;
     const closed = await list(`http://127.0.0.1:${await freePort()}`);
-    expect(closed).toMatch(/ECONNREFUSED.*; check that `tasker server` runs there, and that the port is right/);
+    expect(closed).toMatch(/ECONNREFUSED.*; check that `tasker server` is running there, and that the port is right/);
     expect(await list(url.replace('http:', 'https:'))).toMatch(/if the server has no TLS, use http:\/\//);
     const old = await over(['pause', 'list', '--server', fakeUrl()]);
     expect([old.code, old.stderr]).toEqual([

@@ -81,7 +81,7 @@ describe('a request is repeated', () => {
     const error = await client.tasks.create(NEW).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ConnectionError);
     expect((error as Error).message).toBe(
-      'POST http://127.0.0.1:8080/v1/tasks: the connection failed: connect ECONNREFUSED 127.0.0.1:1; check that `tasker server` runs there, and that the port is right',
+      'POST http://127.0.0.1:8080/v1/tasks: the connection failed: connect ECONNREFUSED 127.0.0.1:1; check that `tasker server` is running there, and that the port is right',
     );
     expect(refusals).toHaveLength(2);
   });

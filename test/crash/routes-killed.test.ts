@@ -26,7 +26,7 @@ async function startTwo(databaseUrl: string, journal: Journal): Promise<{ replac
     startWorker({ databaseUrl, journal, leaseMs: LEASE_MS, pollMs: 200, poolSize: 3, program: 'routes-worker.mjs' });
   let workers: WorkerProcess[] = await Promise.all([start(), start()]);
   return {
-    /** Adds a worker to those that still run. Returns how many were killed. */
+    /** Adds a worker to the running ones. Returns how many were killed. */
     async replaceKilled() {
       const living = workers.filter(({ code }) => code === undefined);
       const killed = workers.length - living.length;

@@ -63,7 +63,8 @@ export async function prepareChild(
     return await prepare(on, step);
   } catch (error) {
     if (!isTaskerError(error) || !FINAL.has(error.code)) throw error;
-    throw new ChildRefused(error.code, error.message, { cause: error });
+    const where = error.code === 'invalid_context' ? `\`context\` of step ${step.template.name}: ` : '';
+    throw new ChildRefused(error.code, `${where}${error.message}`, { cause: error });
   }
 }
 
@@ -136,7 +137,7 @@ function checkSensitive(
   if (bare.length > 0) {
     throw new ChildRefused(
       'sensitive_undeclared',
-      `\`context\` of step ${name}: ${nameOf(template)} would show the sensitive values in ${bare.join(', ')}; add \`sensitive: [${bare.join(', ')}]\` to that template`,
+      `\`context\` of step ${name}: ${nameOf(template)} would show the sensitive values in ${bare.map((key) => `\`${key}\``).join(', ')}; add \`sensitive: [${bare.join(', ')}]\` to that template`,
     );
   }
   const own = sensitivePaths(sensitive);

@@ -130,6 +130,26 @@ describe('a step of the type task', () => {
     expect(attempts).toBe(1);
   });
 
+  it('names its context if that does not match the input_schema of its child', async () => {
+    const { start, tasker, demo } = await bench({ bill: child('strict', { context: { cent: 5 } }) });
+    const { namespace } = demo;
+    const input_schema = { type: 'object', required: ['cents'] };
+    await tasker.registerTemplates(
+      template({ sum: { handler: 'price' } }, { name: 'strict', namespace, input_schema }),
+    );
+    const taskUuid = await start();
+    const { results } = await until(
+      () => tasker.getStep(taskUuid, 'bill'),
+      ({ currentState }) => currentState === 'error',
+    );
+    expect(results?.error).toMatchObject({
+      error_type: 'invalid_context',
+      message: expect.stringMatching(/^`context` of step bill: .*strict@1\.0\.0.*must have required property 'cents'/),
+    });
+    const [step] = (await tasker.why(taskUuid)).steps;
+    expect(step!.why).toMatch(/^failed permanently in attempt 1: /);
+  });
+
   it('waits for a blocked child until an operator acts on it', async () => {
     const { start, ends, states, childOf, tasker } = await bench({ bill: child('stuck') });
     const taskUuid = await start();
