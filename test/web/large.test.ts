@@ -5,7 +5,7 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
-import { checkAccess, frameRatio, type ServedPage, servePage, watchedPage } from './served-page.ts';
+import { busyPerFrame, checkAccess, FRAME_MS, type ServedPage, servePage, watchedPage } from './served-page.ts';
 
 // A browser is slow while other tests run.
 vi.setConfig({ testTimeout: 400_000, hookTimeout: 400_000 });
@@ -231,20 +231,15 @@ describeWith('chromium', 'large graphs on the web page', () => {
     expect(problems).toEqual([]);
   });
 
-  it('a graph of 300 steps pans as fast as the browser draws an empty page', async () => {
+  it('a graph of 300 steps pans within the time of a frame', async () => {
     await open('big', 'blocked_by_failures');
-    const empty = await page
-      .context()
-      .browser()!
-      .newPage({ viewport: { width: 1440, height: 900 } });
-    await empty.setContent('<div class="react-flow__pane" style="height: 40000px"></div>');
     const offset = () =>
       page.evaluate(`new DOMMatrix(getComputedStyle(document.querySelector('.react-flow__viewport')).transform).e`);
     const pans = async (scene: string) => {
       const before = Number(await offset());
-      const ratio = await frameRatio(page, empty, { medianFrame: medianPanFrame, bound: 1.5 });
+      const busy = await busyPerFrame(page, () => pan(page));
       expect(Math.abs(Number(await offset()) - before), 'it moved').toBeGreaterThan(20);
-      expect(ratio, scene).toBeLessThanOrEqual(1.5);
+      expect(busy, scene).toBeLessThan(FRAME_MS);
     };
     // The whole graph is a picture.
     expect(await page.locator('.react-flow__node').count()).toBeLessThan(10);
@@ -254,37 +249,33 @@ describeWith('chromium', 'large graphs on the web page', () => {
     await page.keyboard.press('Enter');
     await page.getByLabel('check_region_15: Complete').waitFor();
     await page.keyboard.press('Escape');
-    expect(await page.locator('.react-flow__node').count()).toBeGreaterThan(20);
+    await expect.poll(() => page.locator('.react-flow__node').count()).toBeGreaterThan(20);
     await pans('nodes');
-    await empty.close();
     expect(problems).toEqual([]);
   });
 });
 
-/** The median time in ms of a frame while a person drags the page or its graph in circles. */
-async function medianPanFrame(shown: Page): Promise<number> {
-  const frames = (await shown.evaluate(`new Promise((resolve) => {
+/** Drags the graph in circles for a number of frames, and returns it. */
+function pan(shown: Page): Promise<number> {
+  return shown.evaluate(`new Promise((resolve) => {
     const pane = document.querySelector('.react-flow__pane');
     const { left, top } = pane.getBoundingClientRect();
-    const times = [];
-    const send = (target, type, at) =>
+    let frames = 0;
+    const send = (target, type) =>
       target.dispatchEvent(new MouseEvent(type, {
         bubbles: true, cancelable: true, view: window, button: 0, buttons: 1,
-        clientX: left + 300 + 120 * Math.sin(at / 12), clientY: top + 150 + 60 * Math.cos(at / 12),
+        clientX: left + 300 + 120 * Math.sin(frames / 12), clientY: top + 150 + 60 * Math.cos(frames / 12),
       }));
-    send(pane, 'mousedown', 0);
-    let last = performance.now();
-    const step = (now) => {
-      times.push(now - last);
-      last = now;
-      send(window, 'mousemove', times.length);
-      if (times.length < 90) requestAnimationFrame(step);
+    send(pane, 'mousedown');
+    const step = () => {
+      frames += 1;
+      send(window, 'mousemove');
+      if (frames < 90) requestAnimationFrame(step);
       else {
-        send(window, 'mouseup', times.length);
-        resolve(times.slice(5).sort((one, other) => one - other));
+        send(window, 'mouseup');
+        resolve(frames);
       }
     };
     requestAnimationFrame(step);
-  })`)) as number[];
-  return frames[Math.floor(frames.length / 2)]!;
+  })`);
 }

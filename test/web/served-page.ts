@@ -106,26 +106,25 @@ export async function servePage(
   return { tasker, server, browser, sql: database.sql, close };
 }
 
-/** Maximum number of comparisons of frames. */
-const MOST_ROUNDS = 10;
+/** Time of a frame in ms at 60 Hz. */
+export const FRAME_MS = 1000 / 60;
 
 /**
- * Compares the median frame of a page with that of an empty page, which shows what a frame costs on this machine at this moment.
- * Returns the smallest ratio. Other load makes frames slower and never faster, so it ends with the first round within the bound.
+ * Returns the processor time in ms that the main thread of a page uses for each frame while `act` runs, which returns the number
+ * of its frames. Unlike the time between frames, it hardly depends on the other load of the machine.
  */
-export async function frameRatio(
-  page: Page,
-  empty: Page,
-  { medianFrame, bound }: { medianFrame(shown: Page): Promise<number>; bound: number },
-): Promise<number> {
-  let least = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < MOST_ROUNDS && least > bound; round++) {
-    await empty.bringToFront();
-    const baseline = await medianFrame(empty);
-    await page.bringToFront();
-    least = Math.min(least, (await medianFrame(page)) / baseline);
-  }
-  return least;
+export async function busyPerFrame(page: Page, act: () => Promise<number>): Promise<number> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const busySeconds = async () => {
+    const { metrics } = await session.send('Performance.getMetrics');
+    return metrics.find(({ name }) => name === 'TaskDuration')!.value;
+  };
+  const before = await busySeconds();
+  const frames = await act();
+  const busy = (await busySeconds()) - before;
+  await session.detach();
+  return (busy * 1000) / frames;
 }
 
 /** Opens a screen, and waits for its heading. */
