@@ -375,10 +375,10 @@ export class TemplateStore {
       return names.flatMap((near) => rows.filter((row) => one(row) === near).map(nameOf));
     };
     const elsewhere = rows.filter((row) => row.name === name).map(nameOf);
-    const similar = elsewhere.length > 0 ? elsewhere : nearOf(isVersioned ? nameOf : unversioned);
-    const near = sameName.length > 0 ? sameName : similar;
-    // The newest are the last.
-    const shown = near.slice(-MOST_NAMED);
+    const versions = sameName.length > 0 ? sameName : elsewhere;
+    const near = versions.length > 0 ? versions : nearOf(isVersioned ? nameOf : unversioned);
+    // The newest version is the last, and the most similar name is the first.
+    const shown = versions.length > 0 ? near.slice(-MOST_NAMED) : near.slice(0, MOST_NAMED);
     const more = near.length > shown.length ? `, and ${near.length - shown.length} more` : '';
     const hint =
       near.length > 0
