@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -20,8 +20,8 @@ export interface RabbitmqServer {
   start(): Promise<void>;
   /** Kills the broker, as a power cut does. */
   kill(): Promise<void>;
-  /** Returns whether a kill would keep the definition of a queue: the broker has copied it from its log to its table on disk. */
-  hasOnDisk(queue: string): boolean;
+  /** Stops the broker in its own time, which writes everything that it knows to disk. */
+  stop(): Promise<void>;
   /** Stops the broker and removes its files. */
   remove(): Promise<void>;
 }
@@ -49,10 +49,11 @@ max_message_size = ${TOO_LARGE_BYTES - 1}
   const epmd = run('epmd', ['-port', String(mapper), '-address', '127.0.0.1']);
   await listening(mapper!, epmd);
   let server: ChildProcess | undefined;
-  const kill = async () => {
-    if (server) await ended(server);
+  const end = async (signal: NodeJS.Signals) => {
+    if (server) await ended(server, signal);
     server = undefined;
   };
+  const kill = () => end('SIGKILL');
   return {
     url: `amqp://guest:guest@127.0.0.1:${port}`,
     async start() {
@@ -60,11 +61,7 @@ max_message_size = ${TOO_LARGE_BYTES - 1}
       await listening(port!, server);
     },
     kill,
-    hasOnDisk: (queue) => {
-      const tables = path.join(folder, 'mnesia', `tasker-${port}@localhost`);
-      const files = readdirSync(tables).filter((name) => name.startsWith('rabbit_durable_queue.'));
-      return files.some((name) => textOf(path.join(tables, name)).includes(queue));
-    },
+    stop: () => end('SIGTERM'),
     async remove() {
       await kill();
       await ended(epmd);
@@ -93,9 +90,7 @@ function environment({ folder, conf, port, distribution, mapper }: Places): Node
     RABBITMQ_ALLOW_INPUT: '1',
     RABBITMQ_NODENAME: `tasker-${port}@localhost`,
     RABBITMQ_DIST_PORT: String(distribution),
-    // Copies the log of definitions to their tables every half second, instead of every three minutes.
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
-      '-kernel inet_dist_use_interface {127,0,0,1} -mnesia dump_log_time_threshold 500',
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: '-kernel inet_dist_use_interface {127,0,0,1}',
     RABBITMQ_BASE: folder,
     RABBITMQ_MNESIA_BASE: own('mnesia'),
     RABBITMQ_LOG_BASE: own('log'),
@@ -110,18 +105,10 @@ function environment({ folder, conf, port, distribution, mapper }: Places): Node
   };
 }
 
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, 'latin1');
-  } catch {
-    return ''; // the broker has just renamed it
-  }
-}
-
-async function ended(child: ChildProcess): Promise<void> {
+async function ended(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, 'exit');
-  if (child.kill('SIGKILL')) await exited;
+  if (child.kill(signal)) await exited;
 }
 
 async function listening(port: number, child: ChildProcess): Promise<void> {
