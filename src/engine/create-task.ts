@@ -21,6 +21,7 @@ import {
   taskStates,
 } from '../store/tasks.ts';
 import { createLaterTasks } from '../store/waits/start-tasks.ts';
+import { describeViolations } from '../template/json-schema-check.ts';
 import { requestedTemplate } from '../template/template-name.ts';
 import { idsOf } from '../tracing/traceparent.ts';
 import { existingTask, otherRequest, prunedTask } from './identity-taken.ts';
@@ -469,7 +470,7 @@ function encodeContext(
   if (violations.length > 0) {
     throw new TaskerError(
       'invalid_context',
-      `${where}: the context does not match the template's input_schema: ${violations.map((v) => `${v.path || '/'} ${v.message}`).join('; ')}`,
+      `${where}: the context does not match the template's input_schema: ${describeViolations(violations)}`,
       { details: { violations } },
     );
   }

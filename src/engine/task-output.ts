@@ -5,7 +5,7 @@ import { type ExpressionMap, evaluateMap, expressionMap, orFailure } from '../ex
 import type { Fields } from '../model/json.ts';
 import { type FailureRow, loadFailures, loadResults, type ResultRow } from '../store/read-steps.ts';
 import type { TaskRow } from '../store/tasks.ts';
-import { compileStored } from '../template/json-schema-check.ts';
+import { compileStored, describeViolations } from '../template/json-schema-check.ts';
 import { type AttemptDetail, type Task, taskView } from './task-view.ts';
 import type { Snapshot } from './template-store.ts';
 
@@ -109,7 +109,7 @@ function outputOf(
   const { outputSchema } = snapshot.template;
   const [wrong] = outputSchema ? compileStored(outputSchema)(made) : [];
   return wrong
-    ? { outputError: `the output does not match output_schema: ${wrong.path || '/'} ${wrong.message}` }
+    ? { outputError: `the output does not match output_schema: ${describeViolations([wrong])}` }
     : { output: made };
 }
 

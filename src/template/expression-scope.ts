@@ -1,5 +1,6 @@
 import type { ExpressionScope } from '../expressions/check-expression.ts';
 import { isFields } from '../model/json.ts';
+import { nearNames } from '../model/near-names.ts';
 import { type StepSketch, suggester } from './step-rules.ts';
 import type { TaskTemplate } from './task-template.ts';
 
@@ -46,7 +47,8 @@ function before(reader: ScopedStep, byName: ReadonlyMap<string, ScopedStep>): Se
   const open = [reader];
   for (let step = open.pop(); step !== undefined; step = open.pop()) {
     for (const { name } of step.dependencies) {
-      const parent = byName.get(name);
+      // A misspelt dependency has its own error. The steps before the one that was meant are not errors as well.
+      const parent = byName.get(name) ?? byName.get(nearNames(name, byName.keys(), 1)[0] ?? '');
       if (!parent || found.has(parent)) continue;
       found.add(parent);
       open.push(parent);

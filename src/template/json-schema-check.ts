@@ -229,6 +229,11 @@ function schemaValidatorOf(draft: Draft): { ajv: Ajv | Ajv2020; steps: StepCount
   return validator;
 }
 
+/** Describes violations, each with its place: `/lines/0/qty must be integer; must have required property 'id'`. */
+export function describeViolations(violations: readonly Pick<SchemaViolation, 'path' | 'message'>[]): string {
+  return violations.map(({ path, message }) => (path === '' ? message : `${path} ${message}`)).join('; ');
+}
+
 function violationsOf(errors: readonly ErrorObject[]): SchemaViolation[] {
   return errors.slice(0, MOST_VIOLATIONS).map((error) => ({ path: error.instancePath, message: sentenceOf(error) }));
 }

@@ -15,6 +15,7 @@ import { type HandlerDefinition, usesMethodDispatch } from '../registry/handler-
 import { ownHandler } from '../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { ResolverNotFoundError } from '../registry/resolution-errors.ts';
+import { describeViolations } from '../template/json-schema-check.ts';
 
 /** The version that is stored with a result if the handler does not declare one. */
 export const DEFAULT_VERSION = '1.0.0';
@@ -206,8 +207,7 @@ export function checkedResult(result: StepHandlerResult, { step, violations }: R
   // Checks the stored form, not the given objects: a date is already a string in it.
   const found = violations?.(JSON.parse(stored.json)) ?? [];
   if (found.length > 0) {
-    const places = found.map((violation) => `${violation.path || '/'} ${violation.message}`).join('; ');
-    const message = `step ${step}: the result does not match the template's result_schema: ${places}`;
+    const message = `step ${step}: the result does not match the template's result_schema: ${describeViolations(found)}`;
     return refused(message, ErrorType.VALIDATION_ERROR);
   }
   return { result, json: stored.json };

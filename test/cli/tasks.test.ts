@@ -335,6 +335,46 @@ describe('templates', () => {
     expect(problems).toHaveLength(2);
   });
 
+  it('template validate warns about steps of the type task that do not match the template of their child', async () => {
+    const step = (name: string, wanted: string, context: string) =>
+      `  - { name: ${name}, type: task, template: ${wanted}, context: { ${context} } }\n`;
+    await on.project.write(
+      'family/order.yaml',
+      `name: order\nnamespace: shop\nversion: "1.0.0"\nsteps:\n${[
+        step('fine', 'invoice', 'cents: context.cents'),
+        step('typo', 'invocie', 'cents: context.cents'),
+        step('foreign', 'warehouse/pick', 'cents: context.cents'),
+        step('keys', 'shop/invoice', 'cent: context.cents'),
+        step('old', 'invoice@1.0.0', 'anything: context.cents'),
+        step('older', 'invoice@0.9.0', 'anything: context.cents'),
+      ].join('')}`,
+    );
+    const invoice = (version: string, schema: string) =>
+      `name: invoice\nnamespace: shop\nversion: "${version}"\n${schema}steps: [{ name: first, handler: first }]\n`;
+    await on.project.write('family/invoice-1.yaml', invoice('1.0.0', ''));
+    await on.project.write(
+      'family/invoice-2.yaml',
+      invoice(
+        '2.0.0',
+        'input_schema: { type: object, required: [cents], properties: { cents: { type: integer } }, additionalProperties: false }\n',
+      ),
+    );
+    const { code, stdout } = await on.project.run(['template', 'validate', 'family']);
+    expect(code).toBe(0);
+    expect(stdout.trim().split('\n')).toEqual([
+      expect.stringMatching(
+        /order\.yaml:6:\d+: warning: step `typo`: template shop\/invocie is not in these files; did you mean shop\/invoice\?$/,
+      ),
+      expect.stringMatching(
+        /order\.yaml:8:\d+: warning: step `keys`: `context` lacks `cents`, which the `input_schema` of shop\/invoice@2\.0\.0 requires$/,
+      ),
+      expect.stringMatching(
+        /order\.yaml:8:\d+: warning: step `keys`: `context` has `cent`, which the `input_schema` of shop\/invoice@2\.0\.0 does not allow; did you mean `cents`\?$/,
+      ),
+    ]);
+    expect((await on.project.run(['template', 'validate', 'family', '--strict'])).code).toBe(1);
+  });
+
   it('template validate --handlers reports steps without a handler, with their location and similar names, and exits 1', async () => {
     const fine = await on.project.run(['template', 'validate', '--handlers', 'handlers']);
     expect([fine.code, fine.stdout, fine.stderr]).toEqual([0, '', expect.stringMatching(/no problems$/m)]);

@@ -104,6 +104,12 @@ describe('a template with expressions', () => {
     expect(problemsOf(text).join('\n')).toContain(`order.yaml:${message}`);
   });
 
+  it('has one problem if a dependency is misspelt, although expressions read the step', () => {
+    expect(problemsOf(FILE.replace('depends_on: [price]', 'depends_on: [prce]'))).toEqual([
+      'order.yaml:14:18: error: unknown step `prce` in depends_on of `charge`; did you mean `price`?',
+    ]);
+  });
+
   it('reads no worker of a batch, and gives no inputs to a step that waits', () => {
     const text = `name: batch
 namespace: shop

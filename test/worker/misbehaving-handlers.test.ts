@@ -175,7 +175,7 @@ describe('schemas', () => {
       },
     });
     await expect(refused).rejects.toThrow(/\/id must be string; \/items\/1\/qty must be >= 1/);
-    await expect(tasker.createTask(demo)).rejects.toThrow(/\/ must have required property 'id'/);
+    await expect(tasker.createTask(demo)).rejects.toThrow(/input_schema: must have required property 'id'; must/);
     expect(await tasker.listTasks({ namespace: demo.namespace })).toEqual([]);
   });
 

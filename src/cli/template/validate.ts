@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { checkAgainstFolders } from '../../app/project/check-against-folders.ts';
+import { checkChildren } from '../../app/project/check-children.ts';
 import { type ExportedWorkflow, workflowsIn } from '../../app/project/exported-workflows.ts';
 import { readTemplates } from '../../app/project/load-templates.ts';
 import { loadConfig } from '../../config/load-config.ts';
@@ -26,7 +27,7 @@ export async function templateValidate(
   const loaded = await readTemplates(sources, loadConfig(here()).config.environment, here());
   const exported = await workflowsIn(code, here());
   const { files } = loaded;
-  const problems = [...loaded.problems, ...exported.flatMap(problemsOf)];
+  const problems = [...loaded.problems, ...(await checkChildren(loaded, here())), ...exported.flatMap(problemsOf)];
   if (options.handlers !== undefined)
     problems.push(...(await checkAgainstFolders(loaded, handlersThere(options), here())));
   if (options.findings) {

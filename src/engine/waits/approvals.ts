@@ -10,7 +10,7 @@ import { storeEvents } from '../../store/events/store-events.ts';
 import { notify } from '../../store/queue.ts';
 import { findStep, stepNames } from '../../store/read-steps.ts';
 import { getTasks, lockTasks } from '../../store/tasks.ts';
-import { compileStored } from '../../template/json-schema-check.ts';
+import { compileStored, describeViolations } from '../../template/json-schema-check.ts';
 import { shownValue } from '../create-task.ts';
 import { type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
 import {
@@ -239,10 +239,9 @@ function checkForm(row: ApprovalRow, { decision, form }: ReadVote): void {
   if (schema === null || (decision === 'reject' && form === null)) return;
   const violations = compileStored(schema)(form === null ? {} : (JSON.parse(form) as unknown));
   if (violations.length === 0) return;
-  const what = violations.map(({ path, message }) => `${path || '/'} ${message}`).join('; ');
   throw new TaskerError(
     'bad_request',
-    `the form does not match the schema of step ${row.step} of task ${row.taskUuid}: ${what}`,
+    `the form does not match the schema of step ${row.step} of task ${row.taskUuid}: ${describeViolations(violations)}`,
     {
       details: { violations },
     },

@@ -2,7 +2,7 @@ import { TaskerError } from '../../errors.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { payloadSchema, signalNames } from '../../model/signal-names.ts';
 import type { SignalTaskRow, SignalWaitRow } from '../../store/signals/signals.ts';
-import { compileStored, type SchemaViolation } from '../../template/json-schema-check.ts';
+import { compileStored, describeViolations, type SchemaViolation } from '../../template/json-schema-check.ts';
 import type { SignalConfig } from '../../template/task-template.ts';
 import { nameOf, type Snapshot } from '../template-store.ts';
 import { waitOver } from './late.ts';
@@ -106,10 +106,9 @@ function violatesSchema(
   step: string,
   { name, violations }: { name: string; violations: readonly SchemaViolation[] },
 ): TaskerError {
-  const what = violations.map(({ path, message }) => `${path || '/'} ${message}`).join('; ');
   return new TaskerError(
     'signal_refused',
-    `the payload of signal ${name} does not match the schema of step ${step} of task ${taskUuid}: ${what}`,
+    `the payload of signal ${name} does not match the schema of step ${step} of task ${taskUuid}: ${describeViolations(violations)}`,
     { details: { task_uuid: taskUuid, step, violations } },
   );
 }

@@ -4,6 +4,7 @@ import { messageOfThrown } from '../../handlers/failures/thrown.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { uuidV7 } from '../../model/ids.ts';
 import { storableJson } from '../../model/json.ts';
+import { describeViolations } from '../../template/json-schema-check.ts';
 import { contextOf, type EndedAttempt, resultOf } from './ended-attempt.ts';
 import type { AskedPublisher, Publisher } from './publisher.ts';
 import { callOnPublishError, preparation } from './publisher-hooks.ts';
@@ -115,7 +116,7 @@ function violationOf(event: DeclaredEvent, payload: unknown): EventProblem | und
   try {
     const [first] = event.violations(payload);
     if (!first) return undefined;
-    const message = `the payload does not match the event's schema: ${first.path || '/'} ${first.message}`;
+    const message = `the payload does not match the event's schema: ${describeViolations([first])}`;
     return { event: event.name, kind: 'invalid', message, path: first.path };
   } catch (thrown) {
     return problemOf(event, messageOfThrown(thrown));

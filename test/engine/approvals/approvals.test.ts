@@ -113,7 +113,7 @@ describe('an approval', () => {
     const form = { type: 'object', required: ['limit'], properties: { limit: { type: 'integer' } } };
     const { vote, resultOf, task } = await asked({ form });
     expect(await code(vote('ana'))).toMatch(
-      /^bad_request: the form does not match the schema of step ask .*: \/ must have required property 'limit'/,
+      /^bad_request: the form does not match the schema of step ask .*: must have required property 'limit'/,
     );
     expect(await code(vote('ana', 'approve', { form: { limit: 'x' } }))).toMatch(/\/limit must be integer/);
     await vote('ana', 'approve', { form: { limit: 5 } });
