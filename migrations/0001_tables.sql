@@ -7,7 +7,8 @@
 
 create type tasker.task_state as enum (
   'pending', 'initializing', 'enqueuing_steps', 'steps_in_process', 'evaluating_results', 'waiting_for_dependencies',
-  'waiting_for_retry', 'blocked_by_failures', 'complete', 'error', 'cancelled', 'resolved_manually', 'waiting');
+  'waiting_for_retry', 'blocked_by_failures', 'complete', 'error', 'cancelled', 'resolved_manually', 'waiting', 'undoing',
+  'undone');
 create type tasker.step_state as enum (
   'pending', 'enqueued', 'in_progress', 'enqueued_for_orchestration', 'enqueued_as_error_for_orchestration',
   'waiting_for_retry', 'complete', 'error', 'cancelled', 'resolved_manually', 'waiting', 'skipped');
@@ -111,7 +112,8 @@ create table tasker.active_version (
 
 -- The state is a function of the counters. Ready and running steps are counted together (`n_active`), so that a claim,
 -- which moves a step from one to the other, need not touch the task. `waiting_for_dependencies` means that steps are open
--- and none of them can move. It occurs only while a step waits, which `shown_state` adds.
+-- and none of them can move. It occurs only while a step waits, which `shown_state` adds. While the task is undone, only the
+-- steps that undo others are counted.
 create table tasker.task (
   task_uuid             uuid primary key,
   template_id           int not null,
@@ -123,7 +125,8 @@ create table tasker.task (
   verdict               tasker.task_state,
   state                 tasker.task_state not null generated always as (
     case when verdict is not null then verdict
-         when n_open = 0 then 'complete'::tasker.task_state
+         when n_open = 0 then case when undo_at is null then 'complete'::tasker.task_state else 'undone' end
+         when undo_at is not null and n_active + n_retry > 0 then 'undoing'::tasker.task_state
          when n_active > 0 then 'steps_in_process'::tasker.task_state
          when n_retry > 0 then 'waiting_for_retry'::tasker.task_state
          when n_error > 0 then 'blocked_by_failures'::tasker.task_state
@@ -150,6 +153,8 @@ create table tasker.task (
   -- The credential that created the task over HTTP, by the name under which its actions are recorded. Null: created by a
   -- program with the database.
   created_with          text,
+  -- When the task began to be undone.
+  undo_at               timestamptz,
   constraint task_rank check (rank between -100 and 100),
   constraint task_counters check (n_active >= 0 and n_retry >= 0 and n_error >= 0 and n_active + n_retry + n_error <= n_open),
   constraint task_verdict check (verdict in ('error', 'cancelled', 'resolved_manually')),

@@ -12,6 +12,7 @@ import {
   routedTasks,
   stopSteps,
 } from '../store/decide.ts';
+import { consequencesOfUndo } from '../model/undo.ts';
 import { addRoutes } from '../store/expand-tasks.ts';
 import { makerResults } from '../store/rerun.ts';
 import { failTasks } from '../store/stale-tasks.ts';
@@ -80,9 +81,10 @@ async function withEnds(
   counted: readonly CountedTask[],
 ): Promise<DecidedTask[]> {
   const templateOf = new Map(found.map(({ taskUuid, templateId }) => [taskUuid, templates.get(templateId)]));
+  const undone = new Set(found.flatMap(({ taskUuid, isUndone }) => (isUndone ? [taskUuid] : [])));
   const failing = counted.filter(
     ({ taskUuid, shown }) =>
-      shown === 'blocked_by_failures' && templateOf.get(taskUuid)!.template.lifecycle?.onBlocked === 'error',
+      shown === 'blocked_by_failures' && !undone.has(taskUuid) && templateOf.get(taskUuid)!.template.lifecycle?.onBlocked === 'error',
   );
   const ends = failing.map(({ taskUuid, shown }) => {
     const { steps } = found.find((one) => one.taskUuid === taskUuid)!;
@@ -124,11 +126,11 @@ export async function failuresIn(
 /** Returns the failures of {@link failuresIn} for steps that the caller has read, or as they were at another time. */
 export async function failuresAmong(
   on: { tx: Db; templates: TemplateStore },
-  tasks: readonly { taskUuid: string; templateId: number; steps: readonly StepNow[] }[],
+  tasks: readonly { taskUuid: string; templateId: number; steps: readonly StepNow[]; isUndone?: boolean }[],
 ): Promise<Map<string, Failures>> {
   const batches = await batchesIn(on, tasks);
-  const consequences = ({ taskUuid, templateId, steps }: (typeof tasks)[number]) =>
-    consequencesOf(on.templates.get(templateId).graph, steps, batches.get(taskUuid) ?? new Map());
+  const consequences = ({ taskUuid, templateId, steps, isUndone = false }: (typeof tasks)[number]): Failures =>
+    isUndone ? NONE : consequencesOf(on.templates.get(templateId).graph, steps, batches.get(taskUuid) ?? new Map());
   return new Map(tasks.map((task) => [task.taskUuid, consequences(task)]));
 }
 
@@ -144,8 +146,8 @@ async function readDecided(
   for (const task of tasks) {
     const { graph } = on.templates.get(task.templateId);
     const own = batches.get(task.taskUuid) ?? new Map<number, BatchNow>();
-    const found = consequencesOf(graph, task.steps, own);
-    if (graph.dynamic && (await createRoutes(on, task, found))) growing.push(task.taskUuid);
+    const found = task.isUndone ? consequencesOfUndo(graph, task.steps) : consequencesOf(graph, task.steps, own);
+    if (!task.isUndone && graph.dynamic && (await createRoutes(on, task, found))) growing.push(task.taskUuid);
     else done.push({ ...task, ...found });
   }
   return growing.length === 0 ? done : [...done, ...(await readDecided(on, growing))];

@@ -92,8 +92,9 @@ async function decideRecorded(
 ): Promise<Omit<RecordAnswer, 'revised'>> {
   const blocked = answer.ended.filter(({ state }) => state === 'blocked_by_failures');
   const makers = batch.filter((step) => isMaker(on.templates, step));
+  const undoing = batch.filter((step) => isUndoing(on.templates, step));
   const reached = new Set([
-    ...[...answer.decided.map((i) => batch[i]!), ...makers, ...blocked].map(({ taskUuid }) => taskUuid),
+    ...[...answer.decided.map((i) => batch[i]!), ...makers, ...undoing, ...blocked].map(({ taskUuid }) => taskUuid),
     ...answer.takenFrom,
   ]);
   const failing = batch.filter((step, i) => step.failsTask !== undefined && !answer.refused.includes(i));
@@ -102,13 +103,18 @@ async function decideRecorded(
   const tasks = [...decided.filter((task) => !failed.some(({ taskUuid }) => taskUuid === task.taskUuid)), ...failed];
   const isDecided = new Set(tasks.map(({ taskUuid }) => taskUuid));
   const hasEnded = (task: DecidedTask): task is DecidedTask & Pick<EndedTaskRow, 'state'> =>
-    task.waits === 0 && ['complete', 'blocked_by_failures', 'error'].includes(task.state);
+    task.waits === 0 && ['complete', 'blocked_by_failures', 'error', 'undone'].includes(task.state);
   return {
     ...answer,
     ended: [...answer.ended.filter(({ taskUuid }) => !isDecided.has(taskUuid)), ...tasks.filter(hasEnded)],
     queued: answer.queued + queued,
     takenFrom: [...answer.takenFrom, ...tasks.filter(({ stopped }) => stopped).map(({ taskUuid }) => taskUuid)],
   };
+}
+
+/** Returns whether the step undoes another. The steps that wait for it are not in the template's edges. */
+function isUndoing(templates: TemplateStore, { templateId, idx }: Recording): boolean {
+  return templates.has(templateId) && templates.get(templateId).graph.undoes.has(idx);
 }
 
 /** Returns whether a step may create others. If it created none, the routes below it may be created. */

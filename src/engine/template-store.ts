@@ -27,9 +27,10 @@ import {
 } from '../store/templates.ts';
 import { compileSchema, compileStored, type SchemaViolation } from '../template/json-schema-check.ts';
 import { limitsOf } from '../template/limits-of.ts';
-import { type JsonSchema, type TaskTemplate, waitsByType } from '../template/task-template.ts';
+import { type HandlerReference, type JsonSchema, type TaskTemplate, waitsByType } from '../template/task-template.ts';
 import { type TemplateChange, templateChanges } from '../template/template-changes.ts';
 import { graphOf, type TemplateGraph } from '../template/template-graph.ts';
+import { type RunnableTemplate, withUndoSteps } from '../template/undo-steps.ts';
 import { compareVersions, descendingVersions, highestVersion } from '../template/version-order.ts';
 import { type DeclaredEvents, declaredEvents } from './events/declared-events.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits, type Expanding, expansionOf } from './expansion.ts';
@@ -47,6 +48,9 @@ export interface Snapshot {
   /** Whether a program registered it. False if it only arrived over HTTP. */
   byProgram: boolean;
   template: TaskTemplate;
+  /** The steps that its tasks can have, by index: those of the template, and those that undo them. */
+  steps: readonly RunnableTemplate[];
+  /** The graph of {@link steps}. */
   graph: TemplateGraph;
   /** Null if its tasks cannot become stale. */
   limits: TaskLimits | null;
@@ -158,7 +162,8 @@ export class TemplateStore {
     template: TaskTemplate,
     { arrival, keepContent = false }: RegisterOptions & { arrival: TemplateArrival },
   ): Promise<Snapshot> {
-    const graph = graphOf(template);
+    const steps = withUndoSteps(template.steps);
+    const graph = graphOf({ ...template, steps });
     const [{ digestOf }, { templateToJson }] = await Promise.all([digesting(), forms()]);
     const digest = digestOf(template);
     const { id, namespaceId, byProgram, other, kept } = await this.#changing(template, async (tx) => {
@@ -186,7 +191,7 @@ export class TemplateStore {
         if (!isNewest) return { id, namespaceId, byProgram, other, kept: true };
       }
       const { id, fresh, byProgram } = await registerTemplate(tx, row);
-      if (fresh) await storeGraph(tx, id, storedGraph(template, graph));
+      if (fresh) await storeGraph(tx, id, storedGraph(steps, graph));
       return { id, namespaceId, byProgram, other, kept: false };
     });
     if (kept) {
@@ -396,7 +401,8 @@ export class TemplateStore {
     }
     const template = templateFromJson(JSON.parse(row.definition));
     const { id, namespaceId, digest, byProgram } = row;
-    const parts = { id, namespaceId, digest, byProgram, template, graph: graphOf(template) };
+    const graph = graphOf({ ...template, steps: withUndoSteps(template.steps) });
+    const parts = { id, namespaceId, digest, byProgram, template, graph };
     // Its schemas were checked when it was registered.
     const snapshot = this.#compile(parts, compileStored);
     this.#byId.put(snapshot);
@@ -410,24 +416,27 @@ export class TemplateStore {
     const { graph, byProgram } = parts;
     const loadsFiles = byProgram || this.#filesForHttpTemplates;
     const template = loadsFiles ? parts.template : withoutFiles(parts.template);
+    const steps = withUndoSteps(template.steps);
     const waits = hasWaits(template);
     if (waits) this.namespacesWithWaits.add(parts.namespaceId);
     const checkOf = (schema: JsonSchema | null) => (schema ? compile(schema) : () => NOTHING_WRONG);
     const snapshot: Snapshot = {
       ...parts,
       template,
+      steps,
       checkInput: checkOf(template.inputSchema),
-      checkResult: template.steps.map((step) => checkOf(step.resultSchema)),
-      events: template.steps.map(declaredEvents),
+      checkResult: steps.map((step) => checkOf(step.resultSchema)),
+      events: steps.map(declaredEvents),
       limits: limitsOf(template.lifecycle),
       hasWaits: waits,
-      hasExpressions: template.steps.some(
-        ({ when, inputs, message, child }) => when !== null || inputs || message !== null || child,
+      hasExpressions: steps.some(
+        ({ when, inputs, message, child, undoes }) =>
+          when !== null || inputs || message !== null || child || undoes !== null,
       ),
       sensitive: sensitiveValues(template),
       expansionOf: (idx, result) => expansionOf({ template, graph }, { idx, result, limits: this.#limits }),
     };
-    if (!loadsFiles && template.steps.some(namesFile)) this.#arrivalReadAt.set(snapshot, performance.now());
+    if (!loadsFiles && steps.some(namesFile)) this.#arrivalReadAt.set(snapshot, performance.now());
     return snapshot;
   }
 }
@@ -519,12 +528,17 @@ function unreadableTemplate({ id, namespace, name, version }: TemplateRow, cause
 
 /** Returns a template whose handlers are not loaded from files or packages. */
 function withoutFiles(template: TaskTemplate): TaskTemplate {
-  const steps = template.steps.map((step) => ({ ...step, handler: { ...step.handler, loadsFiles: false as const } }));
+  const unloaded = (handler: HandlerReference) => ({ ...handler, loadsFiles: false as const });
+  const steps = template.steps.map((step) => ({
+    ...step,
+    handler: unloaded(step.handler),
+    undo: step.undo && { ...step.undo, handler: unloaded(step.undo.handler) },
+  }));
   return { ...template, steps };
 }
 
 /** Returns whether the handler of a step may be a file or a package. */
-function namesFile({ handler }: TaskTemplate['steps'][number]): boolean {
+function namesFile({ handler }: RunnableTemplate): boolean {
   return /^[.@]/.test(handler.callable);
 }
 
@@ -538,9 +552,9 @@ function countedParents({ parents, runIf, joins }: TemplateGraph, idx: number): 
   return parents[idx]!.length + (runIf[idx] === 'failed' ? HELD : 0);
 }
 
-function storedGraph(template: TaskTemplate, graph: TemplateGraph) {
+function storedGraph(steps: readonly RunnableTemplate[], graph: TemplateGraph) {
   return {
-    steps: template.steps.map((step, idx) => ({
+    steps: steps.map((step, idx) => ({
       name: step.name,
       callable: step.handler.callable,
       parents: countedParents(graph, idx),

@@ -13,6 +13,8 @@ export const TASK_STATES = [
   'error',
   'cancelled',
   'resolved_manually',
+  'undoing',
+  'undone',
 ] as const;
 
 /** The states that a step can be in. */

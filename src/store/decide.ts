@@ -7,7 +7,7 @@ import type { StepKey } from './step-key.ts';
 // Other templates have only the consequences that the recording itself computes. The steps of a task that has not
 // started must not become ready.
 const ROUTED_TASKS = sql('routed_tasks')`
-select t.task_uuid "taskUuid", t.template_id "templateId", t.state::text,
+select t.task_uuid "taskUuid", t.template_id "templateId", t.state::text, t.undo_at is not null "isUndone",
        array_agg(s.idx)::text idxs, array_agg(s.state::text)::text states, array_agg(s.remaining)::text remaining,
        case when t.reruns > 0 then array_agg(coalesce(s.rerun, 0))::text end reruns
   from tasker.task t join tasker.template m on m.id = t.template_id and m.routed
@@ -26,6 +26,8 @@ export interface RoutedTask {
   templateId: number;
   /** As stored, before anything is decided. */
   state: string;
+  /** Whether it is being undone, or was. */
+  isUndone: boolean;
   steps: StepNow[];
 }
 

@@ -9,7 +9,7 @@ const ADOPT_STEPS = sql('adopt_steps')`
 select s.task_uuid "taskUuid", s.idx, s.attempts, s.spared, s.max_attempts "maxAttempts", s.rerun,
        t.template_id "templateId", t.rank, t.revision, t.context, t.correlation_id "correlationId", t.parent_correlation_id "parentCorrelationId", t.initiator,
        t.source_system "sourceSystem", t.reason, t.tags, t.traceparent, to_json(t.created_at at time zone 'UTC') "createdAt", s.claim
-  from (select task_uuid from tasker.task where state = 'steps_in_process' and done_at is null offset 0) a
+  from (select task_uuid from tasker.task where state in ('steps_in_process', 'undoing') and done_at is null offset 0) a
  cross join lateral (
    select * from tasker.step x where x.task_uuid = a.task_uuid and x.state = 'in_progress' and x.claim = any ($1::bigint[]) offset 0) s
  cross join lateral (select * from tasker.task x where x.task_uuid = s.task_uuid offset 0) t`;

@@ -5,9 +5,8 @@ import type { StepKey } from './step-key.ts';
 
 // The statement may wait for a worker that is claiming a step. So `greatest` keeps a cancelled attempt from ending before
 // its start.
-const END_TASK = sql('cancel_task')`
-with target as (
-  select task_uuid, state from tasker.task where task_uuid = $1 and verdict is null and done_at is null),
+/** The parts of a statement that cancel the open steps of the task $1, if it is in `target`, and end their waits. */
+export const cancelOpen = (endedBy: string): string => `
 old as (
   select s.idx, s.state, s.attempts, s.spared, s.claim, s.started_at from tasker.step s
    where s.task_uuid = (select task_uuid from target)
@@ -20,8 +19,13 @@ h as (
   select $1, idx, attempts, nullif(attempts - spared, attempts), claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
     from old where state in ('in_progress', 'waiting')),
 w as (
-  update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = case $6 when 'cancel' then 'cancel' else 'operator' end
-   where w.task_uuid = (select task_uuid from target) and w.ended_at is null),
+  update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = ${endedBy}
+   where w.task_uuid = (select task_uuid from target) and w.ended_at is null)`;
+
+const END_TASK = sql('cancel_task')`
+with target as (
+  select task_uuid, state from tasker.task where task_uuid = $1 and verdict is null and done_at is null),
+${cancelOpen(`case $6 when 'cancel' then 'cancel' else 'operator' end`)},
 a as (
   insert into tasker.operator_action (task_uuid, at, action, from_state, to_state, actor, reason, door, bulk_id)
   select task_uuid, statement_timestamp(), $6, state::text, $7, $2, $3, $4, $5 from target),

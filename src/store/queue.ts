@@ -139,7 +139,9 @@ export async function takeQueueCheckTurn(db: Db, workerIds: readonly number[]): 
 // cancelled can hide one missing row of the same task until a claim removes it.
 const FIND_UNQUEUED = sql('find_unqueued_steps')`
 with t as materialized (
-  select task_uuid, n_active n from tasker.task where state = 'steps_in_process' and done_at is null and task_uuid > $1
+  select x.* from unnest('{steps_in_process,undoing}'::tasker.task_state[]) y (state) cross join lateral (
+    select task_uuid, n_active n from tasker.task z where z.state = y.state and z.done_at is null and z.task_uuid > $1
+     order by task_uuid limit $2) x
    order by task_uuid limit $2),
 e as materialized (
   select coalesce((select task_uuid from t offset $2::int - 1 limit 1), 'ffffffff-ffff-ffff-ffff-ffffffffffff') last_uuid),

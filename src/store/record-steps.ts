@@ -89,7 +89,7 @@ export type ChildRow = Pick<
 /** A task that ended or became blocked with this recording. */
 export interface EndedTaskRow {
   taskUuid: string;
-  state: 'complete' | 'blocked_by_failures' | 'error';
+  state: 'complete' | 'blocked_by_failures' | 'error' | 'undone';
   /** Milliseconds since its creation. */
   ms: number;
 }

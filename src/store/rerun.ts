@@ -12,7 +12,7 @@ select count(*) from (
   select 1 from tasker.step where task_uuid = $1 and state in ('enqueued', 'in_progress') for update) s`;
 
 const RERUN_TASK = sql('rerun_task')`
-select t.template_id "templateId", t.rank, t.state::text, t.done_at is not null ended, t.verdict is not null "hasVerdict",
+select t.template_id "templateId", t.rank, t.state::text, t.done_at is not null ended, t.verdict is not null "hasVerdict", t.undo_at is not null "isUndone",
        coalesce(t.reruns, 0) reruns
   from tasker.task t where t.task_uuid = $1`;
 
@@ -43,6 +43,8 @@ export interface RerunTaskRow {
   ended: boolean;
   /** Whether the task was cancelled, or ended in another way before its steps were done. */
   hasVerdict: boolean;
+  /** Whether it is being undone, or was. */
+  isUndone: boolean;
   /** Number of earlier reruns. */
   reruns: number;
 }

@@ -126,10 +126,10 @@ export const LIMITS_NOW = `cross join lateral (
               where t.state = 'waiting_for_retry'
              union all
              select 'steps_in_process_minutes', m.max_steps_in_process_minutes, lim.in_process
-              where t.state = 'steps_in_process' and moved.began
+              where t.state in ('steps_in_process', 'undoing') and moved.began
              union all
              select 'waiting_for_dependencies_minutes', m.max_waiting_for_dependencies_minutes, lim.dependencies
-              where t.state <> 'waiting_for_retry' and not (t.state = 'steps_in_process' and moved.began)
+              where t.state <> 'waiting_for_retry' and not (t.state in ('steps_in_process', 'undoing') and moved.began)
                 and not begun.is_due_later and (now_in.state <> 'waiting' or t.n_error > 0)
              union all
              select 'waiting_minutes', m.max_waiting_minutes, lim.waiting where now_in.state = 'waiting'

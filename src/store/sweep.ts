@@ -71,7 +71,7 @@ export async function heldHandlers(
 
 // Reads only tasks with ready or running steps, each by key. The other tasks, possibly millions, are not read.
 const TASKS_OF_DEAD = sql('tasks_of_dead')`
-select t.task_uuid from (select task_uuid from tasker.task where state = 'steps_in_process' and done_at is null offset 0) t
+select t.task_uuid from (select task_uuid from tasker.task where state in ('steps_in_process', 'undoing') and done_at is null offset 0) t
  cross join lateral (
    select 1 from tasker.step s where s.task_uuid = t.task_uuid and s.state = 'in_progress' and (s.claim >> 24) = any ($1::bigint[])
     limit 1) s

@@ -9,6 +9,7 @@ import {
   type StepTemplate,
   type TaskTemplate,
   type TemplateMetadata,
+  type UndoConfig,
   WAIT_CALLABLES,
 } from './task-template.ts';
 import {
@@ -29,6 +30,8 @@ import {
   systemsFile,
   type TemplateFile,
   templateFile,
+  type UndoFile,
+  undoFile,
 } from './template-file.ts';
 import { expressionsOf, waitsOf } from './waits/convert-waits.ts';
 
@@ -76,6 +79,15 @@ function stepOf(step: StepFile): StepTemplate {
       fromFile(eventFile, event, { condition: 'success', deliveryMode: 'durable', onInvalid: 'drop' }),
     ),
     batchConfig: step.batch_config ? fromFile(batchFile, step.batch_config) : null,
+    undo: step.undo ? undoOf(step.undo) : null,
+  };
+}
+
+function undoOf(undo: UndoFile): UndoConfig {
+  return {
+    ...fromFile(undoFile, undo, { include: 'completed' }),
+    handler: fromFile(handlerFile, undo.handler, { initialization: {} }),
+    retry: retryOf(undo.retry ?? {}),
   };
 }
 

@@ -34,7 +34,10 @@ export function environmentRules(data: unknown, steps: readonly StepSketch[]): F
 
 /** Finds retry policies that are valid but have an unexpected effect. */
 export function retryRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
-  return [...steps, ...overridesOf(data)].flatMap(({ fields: { retry }, path }) =>
+  const undos = steps.flatMap(({ fields: { undo }, path }) =>
+    isFields(undo) ? [{ fields: undo, path: [...path, 'undo'] }] : [],
+  );
+  return [...steps, ...undos, ...overridesOf(data)].flatMap(({ fields: { retry }, path }) =>
     isFields(retry) ? retryFindings(retry, [...path, 'retry'], data) : [],
   );
 }

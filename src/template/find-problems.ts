@@ -19,6 +19,7 @@ import { type Path, type SpeltTwice, STEP_SPELLINGS, TASK_SPELLINGS } from './sp
 import { dependencyRules, type Finding, MOST_SUGGESTIONS, nameRules, sketchesOf } from './step-rules.ts';
 import { WAIT_FIELDS } from './task-template.ts';
 import { typeRules } from './type-rules.ts';
+import { undoRules } from './undo-rules.ts';
 import { CHILD_FIELDS, waitRules } from './waits/wait-rules.ts';
 
 /** A file's data in its first spelling, and the outcome of checking its form. */
@@ -41,6 +42,7 @@ export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): 
     ...typeRules(steps),
     ...waitRules(data, steps),
     ...routeRules(steps),
+    ...undoRules(steps),
     ...environmentRules(data, steps),
     ...retryRules(data, steps),
     ...defaultContextRules(data),

@@ -21,7 +21,7 @@ export interface SpeltTwice extends Spelling {
   path: Path;
 }
 
-/** Returns the data with every field in its first spelling, and `handler: name` as `handler: {callable: name}`. */
+/** Returns the data with every field in its first spelling, and `handler: name` as `handler: {callable: name}`, also in `undo`. */
 export function firstSpelling(data: unknown): { data: unknown; twice: SpeltTwice[] } {
   const twice: SpeltTwice[] = [];
   if (!isFields(data)) return { data, twice };
@@ -44,5 +44,10 @@ function respelt(fields: Fields, spellings: readonly Spelling[], path: Path, twi
 }
 
 function handlerSpelt(step: Fields): Fields {
-  return typeof step.handler === 'string' ? { ...step, handler: { callable: step.handler } } : step;
+  const { handler, undo } = step;
+  return {
+    ...step,
+    ...(typeof handler === 'string' && { handler: { callable: handler } }),
+    ...(isFields(undo) && typeof undo.handler === 'string' && { undo: { ...undo, handler: { callable: undo.handler } } }),
+  };
 }

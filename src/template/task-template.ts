@@ -190,6 +190,19 @@ export interface ChildConfig {
   timeoutMs: number | null;
 }
 
+/** The steps that an undo covers: those that completed, or also those with an attempt that may have had an effect. */
+export const UNDO_INCLUDE = ['completed', 'attempted'] as const;
+
+/** How the effects of a step are undone. */
+export interface UndoConfig {
+  handler: HandlerReference;
+  /** Default `completed`. */
+  include: (typeof UNDO_INCLUDE)[number];
+  retry: RetryPolicy;
+  /** Timeout of an attempt. Null uses the worker's default. */
+  timeoutSeconds: number | null;
+}
+
 /** The limits of a step whose handler asks to be called again. */
 export interface CallAgainConfig {
   /** Milliseconds from the first call. Default 24 hours. */
@@ -236,6 +249,8 @@ export interface StepTemplate {
   child: ChildConfig | null;
   /** The limits of calls again. Null means the defaults. */
   wait: CallAgainConfig | null;
+  /** How the effects of the step are undone. Null: they are not. */
+  undo: UndoConfig | null;
   /** The schema for the result, enforced when the result is recorded. */
   resultSchema: JsonSchema | null;
   /** Paths in the result, such as `card.number`, that are shown only with the permission `tasks:context_read`. */

@@ -16,6 +16,7 @@ import {
   ON_PARENT_CANCEL,
   STALENESS_ACTIONS,
   STEP_TYPES,
+  UNDO_INCLUDE,
 } from './task-template.ts';
 import { approvalFile, callAgainFile, limit, signalFile, timerFile } from './waits/wait-file.ts';
 
@@ -189,6 +190,20 @@ export const eventFile = z.strictObject({
   }),
 });
 
+/** The value of `undo:`. */
+export const undoFile = z
+  .strictObject({
+    handler: handlerFile.meta({ description: 'The handler that undoes the step: a name, or a name with options.' }),
+    include: z.enum(UNDO_INCLUDE).nullish().meta({
+      default: 'completed',
+      description:
+        'completed: the step is undone if it completed; attempted: also if an attempt of it began, which may have had an effect.',
+    }),
+    retry: retryFile.nullish(),
+    timeout_seconds: timeoutSeconds,
+  })
+  .meta({ description: 'How the effects of the step are undone, if its task is undone.' });
+
 export const batchFile = z
   .strictObject({
     batch_size: whole(1, 100_000).nullish().meta({
@@ -277,6 +292,7 @@ export const stepFile = z.strictObject({
   }),
   timeout: limit.nullish().meta({ description: 'The limit of the wait, for the type task. Default: none.' }),
   wait: callAgainFile.nullish(),
+  undo: undoFile.nullish(),
   result_schema: object().nullish().meta({ description: 'JSON Schema of the result, enforced when it is recorded.' }),
   sensitive: sensitiveFile.max(100).nullish().meta({
     description:
@@ -399,4 +415,5 @@ export type TemplateFile = z.infer<typeof templateFile>;
 export type StepFile = z.infer<typeof stepFile>;
 export type StepOverrideFile = z.infer<typeof stepOverride>;
 export type RetryFile = z.infer<typeof retryFile>;
+export type UndoFile = z.infer<typeof undoFile>;
 export type RetryRuleFile = z.infer<typeof retryRuleFile>;

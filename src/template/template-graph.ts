@@ -1,6 +1,6 @@
 import { guardsOf, makersAbove, stepsInBranches } from '../model/branches.ts';
 import { feedersOf, type Join, type RunIf } from '../model/routes.ts';
-import type { StepType, TaskTemplate } from './task-template.ts';
+import type { StepTemplate, StepType, TaskTemplate } from './task-template.ts';
 
 /** The dependencies between steps. Steps are identified by their index in `template.steps`. */
 export interface TemplateGraph {
@@ -39,6 +39,8 @@ export interface TemplateGraph {
   joins: ReadonlyMap<number, Join>;
   /** Whether the states of its steps have consequences that only the program computes: steps may be skipped or end the task. */
   routed: boolean;
+  /** The steps that undo others, with the steps that they undo. They have no dependencies, and a task starts without them. */
+  undoes: ReadonlyMap<number, number>;
   /** Steps without dependencies. */
   roots: number[];
   /**
@@ -48,8 +50,11 @@ export interface TemplateGraph {
   initial: boolean[];
 }
 
+/** The part of a template from which its graph is made. Its steps may include those that undo others. */
+type Graphed = Pick<TaskTemplate, 'lifecycle'> & { steps: readonly (StepTemplate & { undoes?: string | null })[] };
+
 /** Returns the graph of a valid template: it has no cycles, and no unknown or duplicate names. */
-export function graphOf(template: TaskTemplate): TemplateGraph {
+export function graphOf(template: Graphed): TemplateGraph {
   const { steps } = template;
   const indexOf = new Map(steps.map(({ name }, index) => [name, index]));
   const parents = steps.map(({ dependencies }) => dependencies.map((name) => indexOf.get(name)!));
@@ -60,6 +65,10 @@ export function graphOf(template: TaskTemplate): TemplateGraph {
     const isDynamic = parents[index]!.some((parent) => !initial[parent] || steps[parent]!.type === 'decision');
     initial[index] = steps[index]!.type !== 'batch_worker' && !isDynamic;
   }
+  const undoes = new Map(
+    steps.flatMap(({ undoes }, index) => (undoes == null ? [] : [[index, indexOf.get(undoes)!] as const])),
+  );
+  for (const index of undoes.keys()) initial[index] = false;
   const types = steps.map(({ type }) => type);
   const makers = makersAbove({ order, parents, types });
   const inBranch = stepsInBranches({ order, parents, types });
@@ -71,7 +80,7 @@ export function graphOf(template: TaskTemplate): TemplateGraph {
     order,
     parents,
     children,
-    ancestors: ancestorsOf(parents, order),
+    ancestors: ancestorsOf(parents, order, undoes),
     guards,
     makers,
     inBranch,
@@ -90,11 +99,13 @@ export function graphOf(template: TaskTemplate): TemplateGraph {
     ),
     routed:
       template.lifecycle?.onBlocked === 'error' ||
+      undoes.size > 0 ||
       steps.some(
         ({ type, when, runIf, join }) =>
           type === 'fail' || when !== null || (runIf ?? 'complete') !== 'complete' || join === 'any',
       ),
-    roots: order.filter((index) => parents[index]!.length === 0),
+    undoes,
+    roots: order.filter((index) => parents[index]!.length === 0 && !undoes.has(index)),
     initial,
   };
 }
@@ -129,10 +140,14 @@ export function orderOf(parents: readonly (readonly number[])[], children: reado
 }
 
 /**
- * Returns the ancestors of each step. Each step has a row of bits by topological rank, so that sets are merged with an
+ * Returns the ancestors of each step. Those of a step that undoes another are that step and its ancestors. Each step has a row of bits by topological rank, so that sets are merged with an
  * `or` and rows are read in order.
  */
-function ancestorsOf(parents: readonly number[][], order: readonly number[]): number[][] {
+function ancestorsOf(
+  parents: readonly number[][],
+  order: readonly number[],
+  undoes: ReadonlyMap<number, number>,
+): number[][] {
   const words = Math.ceil(order.length / 32);
   const bits = new Uint32Array(order.length * words);
   const rank = new Uint32Array(order.length);
@@ -145,7 +160,11 @@ function ancestorsOf(parents: readonly number[][], order: readonly number[]): nu
       bits[index * words + end]! |= 1 << (rank[parent]! & 31);
     }
   }
-  const row = (index: number) => readRow(bits.subarray(index * words, (index + 1) * words), order);
+  const row = (index: number): number[] => {
+    const undone = undoes.get(index);
+    if (undone !== undefined) return [...row(undone), undone];
+    return readRow(bits.subarray(index * words, (index + 1) * words), order);
+  };
   return lazily(order.length, row);
 }
 

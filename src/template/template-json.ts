@@ -9,6 +9,7 @@ import {
   type RetryPolicy,
   type StepTemplate,
   type TaskTemplate,
+  type UndoConfig,
   waitsByType,
 } from './task-template.ts';
 import {
@@ -23,6 +24,7 @@ import {
   retryRuleFile,
   stepFile,
   templateFile,
+  undoFile,
 } from './template-file.ts';
 import { waitsToJson } from './waits/convert-waits.ts';
 
@@ -58,7 +60,7 @@ export function templateFromJson(json: unknown): TaskTemplate {
 }
 
 function stepToJson(step: StepTemplate): Record<string, unknown> {
-  const { handler, retry, batchConfig, publishesEvents } = step;
+  const { handler, retry, batchConfig, publishesEvents, undo } = step;
   return toFile(stepFile, {
     ...step,
     ...waitsToJson(step),
@@ -68,8 +70,13 @@ function stepToJson(step: StepTemplate): Record<string, unknown> {
       toFile(eventFile, { ...event, onInvalid: onInvalid === 'fail_step' ? onInvalid : null }),
     ),
     batchConfig: batchConfig && batchToJson(batchConfig),
+    undo: undo && undoToJson(undo),
   });
 }
+
+/** Returns an undo in the form of a template file. */
+const undoToJson = ({ handler, retry, ...undo }: UndoConfig) =>
+  toFile(undoFile, { ...undo, handler: toFile(handlerFile, handler), retry: retryToJson(retry) });
 
 /** Returns a retry policy in the form of a template file. */
 export const retryToJson = ({ forMs, rules, ...retry }: RetryPolicy) =>

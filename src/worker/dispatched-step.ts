@@ -18,7 +18,8 @@ import { SCHEDULE_SOURCE, type TaskSchedule } from '../model/schedule/spec.ts';
 import { textsAt } from '../model/sensitive.ts';
 import { namesForStep, type TemplateNames } from '../model/template-names.ts';
 import type { HandlerDefinition } from '../registry/handler-definition.ts';
-import type { ChildConfig, StepTemplate } from '../template/task-template.ts';
+import type { ChildConfig } from '../template/task-template.ts';
+import type { RunnableTemplate } from '../template/undo-steps.ts';
 import type { RunnableStep } from './run-step.ts';
 import { keepingLogger, StepLog } from './step-log.ts';
 import type { BatchMember, CachedTask, KnownResults } from './task-cache.ts';
@@ -189,8 +190,8 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     this.traceparent = task.row.traceparent ?? undefined;
   }
 
-  get template(): StepTemplate {
-    return this.task.snapshot.template.steps[this.templateIdx]!;
+  get template(): RunnableTemplate {
+    return this.task.snapshot.steps[this.templateIdx]!;
   }
 
   get name(): string {

@@ -18,7 +18,8 @@ export interface EndedSteps {
  * unknown step on a path is yielded too. If it is known when the generator resumes, the walk continues from it.
  */
 export function* reachedFrom(graph: TemplateGraph, step: number, known: EndedSteps): Generator<number> {
-  const reached = new Set(graph.parents[step]!);
+  const undone = graph.undoes.get(step);
+  const reached = new Set(undone === undefined ? graph.parents[step]! : [undone]);
   const ancestors = graph.ancestors[step]!;
   for (let i = ancestors.length - 1; i >= 0; i--) {
     const idx = ancestors[i]!;

@@ -142,6 +142,7 @@ export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOpt
     const found = await readForRerun(tx, taskUuid);
     if (!found) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
     const { task, steps } = found;
+    if (task.isUndone) throw undoneAlready(taskUuid, 'run again', task.state);
     const unreadable = (await engine.templates.load([task.templateId], tx)).get(task.templateId);
     if (unreadable) throw unreadable;
     const snapshot = engine.templates.get(task.templateId);
@@ -160,6 +161,15 @@ export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOpt
   });
 }
 
+/** Returns the error for an action on a task that is undone, whose results no longer stand. */
+export function undoneAlready(taskUuid: string, action: string, state: string): TaskerError {
+  const why = state === 'undone' ? 'it was undone' : 'it is being undone, or an undo of it was cancelled';
+  return new TaskerError(
+    'illegal_transition',
+    `task ${taskUuid} cannot be ${action}: ${why}; to start it anew, create a copy with \`tasker task copy ${taskUuid}\``,
+  );
+}
+
 /** A task that was reopened. */
 export interface Reopened {
   status: TaskState;
@@ -174,7 +184,7 @@ export interface Reopened {
  */
 export async function reopenLocked(tx: Db, engine: Expanding, taskUuid: string): Promise<Reopened | undefined> {
   const found = await readForRerun(tx, taskUuid);
-  if (!found?.task.hasVerdict) return undefined;
+  if (!found?.task.hasVerdict || found.task.isUndone) return undefined;
   const { task, steps } = found;
   const back = steps.filter((step) => step.endedWithTask);
   if (back.length === 0) return undefined;

@@ -127,7 +127,7 @@ async function elapsedOf(
   waits: readonly EndOutcome['wait'][],
 ): Promise<(index: number) => number> {
   const timed = waits.flatMap(({ taskUuid, idx, templateId }, i) => {
-    const { retry } = templates.get(templateId).template.steps[templateIndex(idx)]!;
+    const { retry } = templates.get(templateId).steps[templateIndex(idx)]!;
     return retry.forMs === null ? [] : [{ i, taskUuid, idx }];
   });
   if (timed.length === 0) return () => 0;
@@ -143,7 +143,7 @@ function recordingOf({ templates }: Expanding, ending: EndOutcome, { counted, el
   const detail: AttemptDetail = { wait: { kind: wait.kind, ended_by: by } };
   const base = { taskUuid, idx, claim: FENCE_OF_WAITS, templateId, rank, durationMs: null, expansion: undefined };
   const failed = (message: string, type: string, reported: boolean): Recording => {
-    const { retryable, again, delayMs } = decideRetry(snapshot.template.steps[templateIndex(idx)]!.retry, {
+    const { retryable, again, delayMs } = decideRetry(snapshot.steps[templateIndex(idx)]!.retry, {
       type,
       retryable: reported,
       number: counted,

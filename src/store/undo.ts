@@ -1,0 +1,100 @@
+import type { Db } from '../db/statement.ts';
+import { cancelOpen } from './operator-actions.ts';
+import { endPausesOfEnded } from './pauses/pauses.ts';
+import { queueIdOf } from './queue-id.ts';
+import { columns, sql } from './sql.ts';
+import { BEGUN_AT } from './waits/start-tasks.ts';
+
+// Not hot: an operator undoes a task.
+const UNDO_TASK = sql('undo_task')`
+select t.template_id "templateId", t.rank, t.state::text, t.done_at is not null ended, t.undo_at is not null "isUndone"
+  from tasker.task t where t.task_uuid = $1`;
+
+// An attempt may have had an effect if it was started, and not given back by its worker before the handler was called.
+const UNDO_STEPS = sql('undo_steps')`
+select s.idx, s.state::text, s.state = 'in_progress' or exists (
+         select 1 from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx
+            and h.outcome in ('completed', 'failed', 'worker_lost', 'cancelled')) attempted
+  from tasker.step s where s.task_uuid = $1
+ order by s.idx`;
+
+/** A task to undo. */
+export interface UndoTaskRow {
+  templateId: number;
+  rank: number;
+  state: string;
+  ended: boolean;
+  /** Whether it is being undone, or was. */
+  isUndone: boolean;
+}
+
+/** A step of this task. */
+export interface UndoStepRow {
+  idx: number;
+  state: string;
+  /** Whether an attempt of it has begun. */
+  attempted: boolean;
+}
+
+/** Reads a task and its steps. Undefined if the task does not exist. Call it after lockTasks. */
+export async function readForUndo(
+  db: Db,
+  taskUuid: string,
+): Promise<{ task: UndoTaskRow; steps: UndoStepRow[] } | undefined> {
+  const [tasks, steps] = await Promise.all([
+    db.query<UndoTaskRow>(UNDO_TASK, [taskUuid]),
+    db.query<UndoStepRow>(UNDO_STEPS, [taskUuid]),
+  ]);
+  const [task] = tasks.rows;
+  return task && { task, steps: steps.rows };
+}
+
+// The end of the task is kept in `earlier_end`, because the statistics may not have counted it yet. The schedule of the
+// task counts it as open again, for its overlap. Steps of an undo that was cancelled continue with all their attempts.
+const BEGIN_UNDO = sql('begin_undo')`
+with target as (select task_uuid, state, template_id, rank from tasker.task where task_uuid = $1),
+earlier as (
+  insert into tasker.earlier_end (task_uuid, done_at, state, took_us)
+  select task_uuid, done_at, state, (extract(epoch from done_at - ${BEGUN_AT}) * 1000000)::bigint
+    from tasker.task t where task_uuid = $1 and done_at is not null
+  on conflict do nothing),
+watched as (update tasker.scheduled_task set open = true where task_uuid = $1),
+${cancelOpen(`'cancel'`)},
+n as (
+  insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
+  select $1, d.idx, case when d.ready then 'enqueued'::tasker.step_state else 'pending' end, (not d.ready)::int, ts.max_attempts, ts.retryable
+    from target cross join unnest($2::int[], $3::boolean[]) d (idx, ready)
+    join tasker.template_step ts on ts.template_id = target.template_id and ts.idx = d.idx
+  on conflict (task_uuid, idx) do update
+     set state = excluded.state, remaining = excluded.remaining, spared = step.attempts, done_at = null, next_at = null
+  returning idx, state),
+q as (
+  insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
+  select ${queueIdOf({ template: 'target.template_id', task: '$1' })}, target.rank, $1, n.idx, target.template_id
+    from target cross join n where n.state = 'enqueued' order by n.idx)
+update tasker.task t set
+  verdict = null, n_open = c.open, n_active = c.ready, n_retry = 0, n_error = 0, n_wait = 0, undo_at = statement_timestamp(),
+  done_at = case when c.open = 0 then statement_timestamp() end, revision = revision + 1
+  from (select count(*)::int open, (count(*) filter (where state = 'enqueued'))::int ready from n) c
+ where t.task_uuid = $1
+returning t.state::text, c.ready queued, (select count(*)::int from old where state = 'in_progress') running`;
+
+/** A step of an undo, and whether it can start. */
+export interface UndoingStep {
+  idx: number;
+  ready: boolean;
+}
+
+/**
+ * Cancels the open steps of a task and creates the steps that undo it. The task is open again, or undone if there are none. A
+ * pause of the task has ended if the task had. Call it after lockTasks.
+ */
+export async function beginUndo(
+  db: Db,
+  taskUuid: string,
+  steps: readonly UndoingStep[],
+): Promise<{ state: string; queued: number; running: number }> {
+  await endPausesOfEnded(db, taskUuid);
+  const values = [taskUuid, ...columns(steps, 'idx', 'ready')];
+  return (await db.query<{ state: string; queued: number; running: number }>(BEGIN_UNDO, values)).rows[0]!;
+}
