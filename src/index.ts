@@ -152,6 +152,7 @@ export type {
   Task,
   TaskState,
 } from './engine/task-view.ts';
+export type { TaskUndo, UndoOptions, UndoStep } from './engine/undo.ts';
 export {
   ERRORS,
   type ErrorCode,
@@ -353,6 +354,9 @@ export type {
   StepContextParams,
   TransactionClient,
   TransactionWork,
+  Undone,
+  UndoneError,
+  UndoneParams,
 } from './handlers/step-context-params.ts';
 export {
   type ExecutableHandler,

@@ -24,6 +24,7 @@ import type { StreamFilter } from '../engine/streams/stream-filter.ts';
 import type { HistoryEntry, Pause, Step, Task } from '../engine/task-view.ts';
 import { readTaskWithSteps, type TaskSnapshot } from '../engine/task-with-steps.ts';
 import { type TemplateArrival, nameOf as templateName } from '../engine/template-store.ts';
+import type { TaskUndo, UndoOptions } from '../engine/undo.ts';
 import type { SignalOptions, SignalTarget } from '../engine/waits/signal-request.ts';
 import {
   getSignal,
@@ -705,6 +706,22 @@ export class Tasker {
    */
   rerunTask(taskUuid: string, options: RerunOptions): Promise<TaskRerun> {
     return this.#acting(taskUuid, () => this.#engine.rerunTask(taskUuid, { ...options, ...this.#by(options) }));
+  }
+
+  /**
+   * Undoes a task: cancels its open steps, and then runs the `undo` of each step that completed, in the reverse order of the
+   * task and in parallel where the task was parallel. Until then the task is `undoing`, and afterwards `undone`. A failed
+   * undo blocks the task. A task whose undo was cancelled can be undone again.
+   *
+   * @example
+   * const { steps } = await tasker.undoTask(taskUuid, { dryRun: true });
+   * console.log(steps.filter((step) => step.undone).map((step) => step.step)); // in this order
+   * await tasker.undoTask(taskUuid, { actor: 'ana', reason: 'the customer cancelled the trip' });
+   * @throws TaskerError `task_not_found`, `invalid_uuid`, `bad_request`; `illegal_transition` if its template has no
+   * `undo`, or if it is already undone
+   */
+  undoTask(taskUuid: string, options: UndoOptions = {}): Promise<TaskUndo> {
+    return this.#acting(taskUuid, () => this.#engine.undoTask(taskUuid, { ...options, ...this.#by(options) }));
   }
 
   /**

@@ -63,7 +63,7 @@ async function explain(engine: Engine, taskUuid: string, budget: { left: number 
     getDeadLetter(engine.database, taskUuid),
     missingHandlers(engine.database),
   ]);
-  const { template, graph } = snapshot;
+  const { steps: templates, graph } = snapshot;
   const handled = graph.routed ? await handledSteps(engine, taskUuid) : new Set<string>();
   const withheld = new WithheldHandlers(missing);
   const reason = task.status === 'error' ? await reasonOfEnd(engine, taskUuid) : null;
@@ -71,7 +71,7 @@ async function explain(engine: Engine, taskUuid: string, budget: { left: number 
   const made = stepsByTemplate(steps);
   const needless = noLongerNeeded(graph, steps);
   const facts = graph.names.map((_, idx): StepFacts => {
-    const step = template.steps[idx]!;
+    const step = templates[idx]!;
     const { callable, resolver } = step.handler;
     const missingSince = withheld.since({ namespace: task.namespace, callable, resolver });
     const capable = liveWorkers.filter(({ callables }) =>
@@ -81,7 +81,7 @@ async function explain(engine: Engine, taskUuid: string, budget: { left: number 
     const above = [...graph.parents[idx]!, ...graph.guards[idx]!];
     const open = above.flatMap((parent) =>
       (made.get(graph.names[parent]!) ?? []).filter(
-        (one) => !isOver(one, template.steps[parent]!, handled.has(one.stepUuid)),
+        (one) => !isOver(one, templates[parent]!, handled.has(one.stepUuid)),
       ),
     );
     return {
@@ -449,6 +449,7 @@ function summaryOf(task: Task, steps: StepExplanation[], reason: string | null):
     const others = left.map((state) => `${list(of(state))} ${state === 'error' ? 'failed' : 'cancelled'}`);
     return `is complete: ${task.completedSteps} of ${task.totalSteps} steps are done, its batches continued without the others: ${others.join('; ')}`;
   }
+  if (task.status === 'undone') return 'was undone';
   if (task.status === 'cancelled') return 'was cancelled';
   if (task.status === 'error') return `was ended by ${reason}`;
   if (task.status === 'waiting_for_retry') return retrySummary(steps);

@@ -33,6 +33,7 @@ export const ROUTES = {
     retry: { method: 'POST', path: '/v1/tasks/{uuid}/retry', takes: true },
     resolve: { method: 'POST', path: '/v1/tasks/{uuid}/resolve', takes: true },
     rerun: { method: 'POST', path: '/v1/tasks/{uuid}/rerun', takes: true },
+    undo: { method: 'POST', path: '/v1/tasks/{uuid}/undo', takes: true },
     copy: { method: 'POST', path: '/v1/tasks/{uuid}/copy', takes: true },
     pause: { method: 'POST', path: '/v1/tasks/{uuid}/pause', takes: true },
     resume: { method: 'POST', path: '/v1/tasks/{uuid}/resume', takes: true },
@@ -434,6 +435,8 @@ export interface TasksVerbs {
       | 'error'
       | 'cancelled'
       | 'resolved_manually'
+      | 'undoing'
+      | 'undone'
       | (string & {});
   }>;
 
@@ -462,6 +465,8 @@ export interface TasksVerbs {
       | 'error'
       | 'cancelled'
       | 'resolved_manually'
+      | 'undoing'
+      | 'undone'
       | (string & {});
   }>;
 
@@ -470,6 +475,12 @@ export interface TasksVerbs {
    * @throws NotFoundError, ConflictError
    */
   rerun(task: string, given: RerunRequest, options?: CallOptions): Promise<Rerun>;
+
+  /**
+   * Undoes the completed steps of a task in the reverse order, or lists them.
+   * @throws NotFoundError, ConflictError
+   */
+  undo(task: string, given: UndoRequest, options?: CallOptions): Promise<Undo>;
 
   /**
    * Creates a copy of a task, with its context or a new one.
@@ -2124,6 +2135,8 @@ export interface CreatedTask {
     | 'error'
     | 'cancelled'
     | 'resolved_manually'
+    | 'undoing'
+    | 'undone'
     | (string & {});
   created_at: string;
   updated_at: string;
@@ -2691,6 +2704,8 @@ export interface ListedTask {
     | 'error'
     | 'cancelled'
     | 'resolved_manually'
+    | 'undoing'
+    | 'undone'
     | (string & {});
   created_at: string;
   updated_at: string;
@@ -2943,6 +2958,8 @@ export interface Redrive {
     | 'error'
     | 'cancelled'
     | 'resolved_manually'
+    | 'undoing'
+    | 'undone'
     | (string & {});
 }
 
@@ -3000,6 +3017,8 @@ export interface Rerun {
     | 'error'
     | 'cancelled'
     | 'resolved_manually'
+    | 'undoing'
+    | 'undone'
     | (string & {});
   steps: {
     step: string;
@@ -3733,6 +3752,8 @@ export interface Task {
     | 'error'
     | 'cancelled'
     | 'resolved_manually'
+    | 'undoing'
+    | 'undone'
     | (string & {});
   created_at: string;
   updated_at: string;
@@ -3881,6 +3902,8 @@ export interface TaskFamily {
       | 'error'
       | 'cancelled'
       | 'resolved_manually'
+      | 'undoing'
+      | 'undone'
       | (string & {});
     created_at: string;
     completed_at: string | null;
@@ -3909,6 +3932,8 @@ export interface TaskFamily {
       | 'error'
       | 'cancelled'
       | 'resolved_manually'
+      | 'undoing'
+      | 'undone'
       | (string & {});
     created_at: string;
     completed_at: string | null;
@@ -3938,6 +3963,8 @@ export interface TaskGraph {
     | 'error'
     | 'cancelled'
     | 'resolved_manually'
+    | 'undoing'
+    | 'undone'
     | (string & {});
   created_at: string;
   completed_at: string | null;
@@ -4077,6 +4104,8 @@ export interface TaskResponse {
     | 'error'
     | 'cancelled'
     | 'resolved_manually'
+    | 'undoing'
+    | 'undone'
     | (string & {});
   created_at: string;
   updated_at: string;
@@ -4191,6 +4220,8 @@ export interface TaskSummaryResponse {
       | 'error'
       | 'cancelled'
       | 'resolved_manually'
+      | 'undoing'
+      | 'undone'
       | (string & {});
     created_at: string;
     updated_at: string;
@@ -4288,6 +4319,8 @@ export interface TaskTimeline {
     | 'error'
     | 'cancelled'
     | 'resolved_manually'
+    | 'undoing'
+    | 'undone'
     | (string & {});
   created_at: string;
   starts_at: string | null;
@@ -4490,6 +4523,80 @@ export interface TriggerRequest {
   by?: string | undefined;
   context?: Record<string, unknown> | undefined;
   idempotency_key?: string | undefined;
+}
+
+export interface Undo {
+  task_uuid: string;
+  dry_run: boolean;
+  status_before:
+    | 'pending'
+    | 'initializing'
+    | 'enqueuing_steps'
+    | 'steps_in_process'
+    | 'evaluating_results'
+    | 'waiting_for_dependencies'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'blocked_by_failures'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | 'undoing'
+    | 'undone'
+    | (string & {});
+  status:
+    | 'pending'
+    | 'initializing'
+    | 'enqueuing_steps'
+    | 'steps_in_process'
+    | 'evaluating_results'
+    | 'waiting_for_dependencies'
+    | 'waiting_for_retry'
+    | 'waiting'
+    | 'blocked_by_failures'
+    | 'complete'
+    | 'error'
+    | 'cancelled'
+    | 'resolved_manually'
+    | 'undoing'
+    | 'undone'
+    | (string & {});
+  /** In the order in which they are undone, and then those that are not. */
+  steps: {
+    step: string;
+    /** The state of the step before the undo. */
+    state:
+      | 'pending'
+      | 'enqueued'
+      | 'in_progress'
+      | 'enqueued_for_orchestration'
+      | 'enqueued_as_error_for_orchestration'
+      | 'waiting_for_retry'
+      | 'waiting'
+      | 'complete'
+      | 'skipped'
+      | 'error'
+      | 'cancelled'
+      | 'resolved_manually'
+      | (string & {});
+    undone: boolean;
+    /** The handler that undoes it. */
+    handler: string | null;
+    /** The steps that are undone before it. */
+    after: string[];
+    /** Why it is not undone. */
+    reason: 'no_undo' | 'not_started' | 'not_completed' | 'resolved_manually' | 'already_undone' | null;
+  }[];
+}
+
+export interface UndoRequest {
+  /** Kept in the history and the audit. */
+  reason?: string | undefined;
+  /** The operator. With a credential, its subject is the operator, and this name is only a remark. */
+  by?: string | undefined;
+  /** Default false. */
+  dry_run?: boolean | undefined;
 }
 
 export interface UnservedGroup {

@@ -14,7 +14,7 @@ export interface RetentionRuleConfig {
   keepMs: number;
 }
 
-const STATES = ['complete', 'error', 'cancelled', 'resolved_manually'] as const;
+const STATES = ['complete', 'error', 'cancelled', 'resolved_manually', 'undone'] as const;
 
 const TABLE = z.strictObject({
   days: days.schema,

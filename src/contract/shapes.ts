@@ -168,6 +168,10 @@ const Rerun = {
   fields: 'task_uuid from rerun dry_run status_before status steps',
   parts: { steps: { list: { fields: 'step template_step_name state attempts retryable change' } } },
 } satisfies Shape;
+const Undo = {
+  fields: 'task_uuid dry_run status_before status steps',
+  parts: { steps: { list: { fields: 'step state undone handler after reason' } } },
+} satisfies Shape;
 const TaskCopy = { fields: 'task_uuid name namespace version priority total_steps created copy_of' } satisfies Shape;
 const PauseResult = {
   fields: 'scope target changed steps pause others',
@@ -581,6 +585,7 @@ export const SHAPES: Readonly<Record<string, Readonly<Record<string, Shape>>>> =
     retry: { fields: 'task_uuid steps status' },
     resolve: { fields: 'task_uuid resolved status' },
     rerun: Rerun,
+    undo: Undo,
     copy: TaskCopy,
     pause: PauseResult,
     resume: PauseResult,

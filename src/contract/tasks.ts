@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CopySchema, named, PauseResultSchema, RerunSchema, time } from './schemas/action-results.ts';
+import { CopySchema, named, PauseResultSchema, RerunSchema, time, UndoSchema } from './schemas/action-results.ts';
 import { EventSchema } from './schemas/events.ts';
 import { GET_EXISTING, KeyHeader, OnDuplicate } from './schemas/idempotency-key.ts';
 import { FORMAT, MERMAID } from './schemas/mermaid.ts';
@@ -415,6 +415,19 @@ export const tasks = {
       does: 'run {from} of task {task_uuid} and all steps after it again',
       destructive: true,
     },
+  }),
+  undo: verb({
+    method: 'post',
+    path: '/v1/tasks/{uuid}/undo',
+    on: 'task',
+    permission: 'tasks:update',
+    summary: 'Undoes the completed steps of a task in the reverse order, or lists them',
+    takes: {
+      path: TaskPath,
+      body: z.strictObject({ ...OPERATOR, dry_run: z.boolean().default(false) }).register(NAMES, { id: 'UndoRequest' }),
+    },
+    gives: UndoSchema,
+    errors: [404, 409],
   }),
   copy: verb({
     method: 'post',

@@ -2,6 +2,7 @@ import type { Db } from '../db/statement.ts';
 import { bornSteps } from '../model/branches.ts';
 import { isWorkerIndex, templateIndex } from '../model/ids.ts';
 import { type BatchNow, type Consequences, consequencesOf, routesToCreate, type StepNow } from '../model/routes.ts';
+import { consequencesOfUndo } from '../model/undo.ts';
 import { recountBatches, releaseWorkers } from '../store/batches.ts';
 import {
   batchesOfTasks,
@@ -12,7 +13,6 @@ import {
   routedTasks,
   stopSteps,
 } from '../store/decide.ts';
-import { consequencesOfUndo } from '../model/undo.ts';
 import { addRoutes } from '../store/expand-tasks.ts';
 import { makerResults } from '../store/rerun.ts';
 import { failTasks } from '../store/stale-tasks.ts';
@@ -84,7 +84,9 @@ async function withEnds(
   const undone = new Set(found.flatMap(({ taskUuid, isUndone }) => (isUndone ? [taskUuid] : [])));
   const failing = counted.filter(
     ({ taskUuid, shown }) =>
-      shown === 'blocked_by_failures' && !undone.has(taskUuid) && templateOf.get(taskUuid)!.template.lifecycle?.onBlocked === 'error',
+      shown === 'blocked_by_failures' &&
+      !undone.has(taskUuid) &&
+      templateOf.get(taskUuid)!.template.lifecycle?.onBlocked === 'error',
   );
   const ends = failing.map(({ taskUuid, shown }) => {
     const { steps } = found.find((one) => one.taskUuid === taskUuid)!;

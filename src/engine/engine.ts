@@ -24,6 +24,7 @@ import {
   getStep,
   getSteps,
   heldSteps,
+  lastFailures,
   loadFailures,
   loadResults,
   stepNames,
@@ -113,6 +114,7 @@ import { tasksWithOutput } from './task-output.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import { withOperators } from './task-with-steps.ts';
 import { type Snapshot, TemplateStore, type TemplateStoreOptions } from './template-store.ts';
+import { type TaskUndo, type UndoOptions, undoTask } from './undo.ts';
 import { endDueWaits } from './waits/due.ts';
 import { SignalInbox } from './waits/signal-inbox.ts';
 import { rescheduleTask, startTaskNow } from './waits/start.ts';
@@ -219,6 +221,7 @@ export class Engine {
   readonly findRecorded = this.#verb(findRecorded);
   readonly loadResults = this.#verb(loadResults);
   readonly loadFailures = this.#verb(loadFailures);
+  readonly lastFailures = this.#verb(lastFailures);
   readonly endedWithoutResult = this.#verb(endedWithoutResult);
   readonly batchResults = this.#verb(batchResults);
   readonly held = this.#verb(heldSteps);
@@ -712,6 +715,17 @@ export class Engine {
     await this.announce.work(rank);
     if (running > 0) await this.announce.tell(CHANNEL_TAKEN, [taskUuid]);
     return rerun;
+  }
+
+  /** Undoes a task. Fires the abort signals of its running steps. */
+  async undoTask(given: string, options: UndoOptions): Promise<TaskUndo> {
+    const taskUuid = checkUuid(given, 'the task id');
+    const { running, queued, rank, ...undo } = await this.#noting(taskUuid, undoTask(this, taskUuid, options));
+    if (undo.dryRun) return undo;
+    if (queued > 0) await this.announce.work(rank);
+    if (running > 0) await this.announce.tell(CHANNEL_TAKEN, [taskUuid]);
+    if (undo.status === 'undone') await this.announce.ended([taskUuid]);
+    return undo;
   }
 
   /** Creates a copy of a task, and links it to the original. */

@@ -1,11 +1,11 @@
 import { TaskerError } from '../errors.ts';
 import { earliestMinutes } from '../model/task-limits.ts';
-import { readyToUndo, undoOrder } from '../model/undo.ts';
+import { readyToUndo, type UNDO_REASONS, undoOrder } from '../model/undo.ts';
 import { noteAct } from '../store/audit.ts';
 import { watchTaskAgain } from '../store/stale-tasks.ts';
 import { lockTasks } from '../store/tasks.ts';
 import { beginUndo, readForUndo, type UndoStepRow } from '../store/undo.ts';
-import { type Expanding, onFreeTask, type OperatorOptions, operatorOf } from './operator-actions.ts';
+import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from './operator-actions.ts';
 import type { StepState, TaskState } from './task-view.ts';
 import type { Snapshot } from './template-store.ts';
 
@@ -27,7 +27,7 @@ export interface UndoStep {
   /** The steps that are undone before it. */
   after: string[];
   /** Why it is not undone. Null if it is. */
-  reason: 'no_undo' | 'not_started' | 'not_completed' | 'resolved_manually' | 'already_undone' | null;
+  reason: (typeof UNDO_REASONS)[number] | null;
 }
 
 /** An undo of a task. */

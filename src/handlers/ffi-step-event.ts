@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { TaskSchedule } from '../model/schedule/spec.ts';
 import { ConversionError } from './failures/handler-errors.ts';
+import type { UndoneParams } from './step-context-params.ts';
 
 /** The task of a step event. Timestamps are strings in UTC, without a time zone. */
 export interface FfiTaskInfo {
@@ -41,6 +42,8 @@ export interface FfiWorkflowStep {
   attempts: number;
   /** The number of the rerun that this run belongs to. Absent or 0 for the first run. */
   rerun?: number | null;
+  /** The step that this step undoes. Absent if it undoes none. */
+  undo?: UndoneParams | null;
   inProcess: boolean;
   processed: boolean;
   inputs?: unknown;
@@ -117,6 +120,7 @@ const ReadByContext = z.looseObject({
     attempts: z.int().min(0).nullish(),
     maxAttempts: z.int().min(0).nullish(),
     rerun: z.int().min(0).nullish(),
+    undo: z.looseObject({ step: z.string(), stepUuid: z.string() }).nullish(),
     inputs: fields,
     checkpoint: fields,
   }),

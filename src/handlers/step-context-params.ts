@@ -38,6 +38,29 @@ export interface TransactionClient {
 /** The function that a handler runs in a transaction. See `context.transaction`. */
 export type TransactionWork<T> = (tx: TransactionClient, cursor: unknown) => Promise<T> | T;
 
+/** The failure of a step, as expressions read it. */
+export interface UndoneError {
+  type: string | null;
+  message: string;
+  code: string | null;
+  /** The number of the attempt. */
+  attempts: number;
+}
+
+/** The step that a step undoes. */
+export interface UndoneParams {
+  readonly step: string;
+  readonly stepUuid: string;
+  /** Its last failure. Null if it completed, or was stopped before it failed. */
+  readonly error: UndoneError | null;
+}
+
+/** The step that a step undoes, with its result. */
+export interface Undone extends UndoneParams {
+  /** Null if it has none, because it did not complete. */
+  readonly result: unknown;
+}
+
 /**
  * Parameters of a {@link StepContext}. Each property is read once, when a handler first needs it, because the worker
  * passes getters that parse JSON.
@@ -60,6 +83,8 @@ export interface StepContextParams {
   readonly maxRetries?: number;
   /** The number of the rerun that this run of the step belongs to. Default 0 means the first run. */
   readonly rerun?: number;
+  /** The step that this step undoes. Null or absent if it undoes none. */
+  readonly undo?: UndoneParams | null | undefined;
   /** The schedule that created the task. */
   readonly schedule?: TaskSchedule | null;
   /** The last saved checkpoint. Read again after each save. */

@@ -12,6 +12,8 @@ import type {
   DependencyResults,
   StepContextParams,
   TransactionWork,
+  Undone,
+  UndoneParams,
 } from './step-context-params.ts';
 
 export type * from './step-context-params.ts';
@@ -136,6 +138,20 @@ export class StepContext {
    */
   get rerun(): number {
     return this.#params.rerun ?? 0;
+  }
+
+  /**
+   * The step that this step undoes, with its result and its last failure. Null if this step undoes none. `stepUuid` is the id
+   * of the step that is undone, so use `context.stepUuid` as the key of the effect that undoes it. `inputData` and the
+   * results of earlier steps are those of the step that is undone.
+   *
+   * @example
+   * const { result } = context.undo!;
+   * if (result !== null) await hotels.cancel(result.booking, { idempotencyKey: context.stepUuid });
+   */
+  get undo(): Undone | null {
+    const { undo } = this.#params;
+    return undo == null ? null : { ...undo, result: this.getDependencyResult(undo.step) };
   }
 
   /**
@@ -492,6 +508,10 @@ export function paramsOfEvent(event: FfiStepEvent, handlerName: string): StepCon
     retryCount: workflowStep.attempts ?? 0,
     maxRetries: workflowStep.maxAttempts ?? 3,
     rerun: workflowStep.rerun ?? 0,
+    get undo() {
+      const undo = copyOf(workflowStep.undo, 'workflowStep.undo');
+      return undo == null ? null : ({ error: null, ...undo } as UndoneParams);
+    },
     schedule: (task.schedule as TaskSchedule | null | undefined) ?? null,
     get checkpoint() {
       return copyOf(workflowStep.checkpoint, 'workflowStep.checkpoint');

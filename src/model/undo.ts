@@ -1,6 +1,9 @@
 import { isWorkerIndex } from './ids.ts';
 import type { Consequences, StepNow } from './routes.ts';
 
+/** Why an undo leaves a step as it is. */
+export const UNDO_REASONS = ['no_undo', 'not_started', 'not_completed', 'resolved_manually', 'already_undone'] as const;
+
 /** The part of a template's graph that decides the order of an undo. */
 export interface UndoGraph {
   /** Parents before children. */
@@ -38,9 +41,7 @@ export function readyToUndo(
   states: ReadonlyMap<number, string>,
 ): number[] {
   const hasEnded = (step: number) => ENDED.has(states.get(step)!);
-  return [...order].flatMap(([step, after]) =>
-    states.get(step) === 'pending' && after.every(hasEnded) ? [step] : [],
-  );
+  return [...order].flatMap(([step, after]) => (states.get(step) === 'pending' && after.every(hasEnded) ? [step] : []));
 }
 
 /** Returns the consequences of the states of a task's steps while the task is undone. Only the steps of the undo count. */

@@ -217,6 +217,22 @@ export async function loadFailures(db: Db, steps: readonly StepKey[]): Promise<F
   return (await db.query<FailureRow>(LOAD_FAILURES, columns(steps, 'taskUuid', 'idx'))).rows;
 }
 
+// Not hot: only steps that undo others read it. Their task cancelled the steps that had failed.
+const LAST_FAILURES = sql('last_failures')`
+select d.idx, coalesce(h.number, h.attempt) number, (h.detail -> 'error')::text error
+  from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
+ cross join lateral (
+   select * from tasker.history x
+    where x.task_uuid = d.task_uuid and x.idx = d.idx and x.outcome in ('failed', 'worker_lost')
+      and not exists (select 1 from tasker.history y
+                       where y.task_uuid = d.task_uuid and y.idx = d.idx and y.attempt > x.attempt and y.outcome = 'completed')
+    order by x.attempt desc limit 1) h`;
+
+/** Returns the last failures of these steps, also if they were cancelled afterwards. Steps that completed after it are omitted. */
+export async function lastFailures(db: Db, steps: readonly StepKey[]): Promise<FailureRow[]> {
+  return (await db.query<FailureRow>(LAST_FAILURES, columns(steps, 'taskUuid', 'idx'))).rows;
+}
+
 const ENDED_WITHOUT_RESULT = sql('ended_without_result')`
 select s.task_uuid "taskUuid", s.idx
   from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)

@@ -7,7 +7,7 @@ import { BEGUN_AT } from './waits/start-tasks.ts';
 
 // A claim locks steps, and so does a handler that saves progress. This statement waits for both, so that later
 // statements see the resulting states. Claims skip the locked steps.
-const LOCK_RERUN_STEPS = sql('lock_rerun_steps')`
+export const LOCK_RERUN_STEPS = sql('lock_rerun_steps')`
 select count(*) from (
   select 1 from tasker.step where task_uuid = $1 and state in ('enqueued', 'in_progress') for update) s`;
 

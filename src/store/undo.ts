@@ -2,6 +2,7 @@ import type { Db } from '../db/statement.ts';
 import { cancelOpen } from './operator-actions.ts';
 import { endPausesOfEnded } from './pauses/pauses.ts';
 import { queueIdOf } from './queue-id.ts';
+import { LOCK_RERUN_STEPS } from './rerun.ts';
 import { columns, sql } from './sql.ts';
 import { BEGUN_AT } from './waits/start-tasks.ts';
 
@@ -12,7 +13,7 @@ select t.template_id "templateId", t.rank, t.state::text, t.done_at is not null 
 
 // An attempt may have had an effect if it was started, and not given back by its worker before the handler was called.
 const UNDO_STEPS = sql('undo_steps')`
-select s.idx, s.state::text, s.state = 'in_progress' or exists (
+select s.idx, s.state::text, s.state in ('in_progress', 'waiting') or exists (
          select 1 from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx
             and h.outcome in ('completed', 'failed', 'worker_lost', 'cancelled')) attempted
   from tasker.step s where s.task_uuid = $1
@@ -41,6 +42,8 @@ export async function readForUndo(
   db: Db,
   taskUuid: string,
 ): Promise<{ task: UndoTaskRow; steps: UndoStepRow[] } | undefined> {
+  // A step that is claimed after it was read would not be undone.
+  await db.query(LOCK_RERUN_STEPS, [taskUuid]);
   const [tasks, steps] = await Promise.all([
     db.query<UndoTaskRow>(UNDO_TASK, [taskUuid]),
     db.query<UndoStepRow>(UNDO_STEPS, [taskUuid]),

@@ -48,6 +48,7 @@ function handlerSpelt(step: Fields): Fields {
   return {
     ...step,
     ...(typeof handler === 'string' && { handler: { callable: handler } }),
-    ...(isFields(undo) && typeof undo.handler === 'string' && { undo: { ...undo, handler: { callable: undo.handler } } }),
+    ...(isFields(undo) &&
+      typeof undo.handler === 'string' && { undo: { ...undo, handler: { callable: undo.handler } } }),
   };
 }

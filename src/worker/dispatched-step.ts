@@ -8,7 +8,12 @@ import type { DependencyResultParams } from '../handlers/dependency-result.ts';
 import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import { StepContext } from '../handlers/step-context.ts';
-import type { CheckpointProgress, StepContextParams, TransactionWork } from '../handlers/step-context-params.ts';
+import type {
+  CheckpointProgress,
+  StepContextParams,
+  TransactionWork,
+  UndoneParams,
+} from '../handlers/step-context-params.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
 import { hidingLogger, SensitiveTexts } from '../logging/sensitive-texts.ts';
@@ -158,6 +163,8 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
    * evaluated.
    */
   inputs: Fields | undefined;
+  /** The step that it undoes. Undefined if it undoes none, and before it is loaded. */
+  undo: UndoneParams | undefined;
   /** The keys of {@link inputs} whose expressions read a sensitive value, for a child task. */
   sensitiveInputs: readonly string[] = [];
   /** The lines that its handler logged. Undefined if there are none, or they are not kept. */

@@ -95,6 +95,7 @@ function stepInfo(step: DispatchedStep): FfiWorkflowStep {
     maxAttempts: step.maxAttempts,
     attempts: step.retryCount,
     rerun: step.rerun,
+    ...(step.undo && { undo: step.undo }),
     inProcess: false,
     processed: false,
     inputs: step.stepInputs,

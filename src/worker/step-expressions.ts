@@ -4,7 +4,9 @@ import { EXPRESSION_FAILED, ExpressionFailed } from '../expressions/expression-e
 import { type ExpressionMap, evaluateMap, expressionMap, orFailure } from '../expressions/expression-map.ts';
 import { messageParts } from '../expressions/message.ts';
 import type { Read } from '../expressions/reads.ts';
+import type { UndoneParams } from '../handlers/step-context-params.ts';
 import { StepHandlerResult } from '../handlers/step-handler.ts';
+import { stepUuid } from '../model/ids.ts';
 import type { Fields } from '../model/json.ts';
 import { HIDDEN, leadsTo } from '../model/sensitive.ts';
 import type { StepTemplate } from '../template/task-template.ts';
@@ -15,8 +17,8 @@ export type BeforeStart = 'skip' | StepHandlerResult | undefined;
 
 /** Returns whether a step has expressions that were not evaluated since it was claimed. */
 export function hasExpressions({ template, evaluated }: DispatchedStep): boolean {
-  const { when, inputs, message, child } = template;
-  return !evaluated && (when !== null || inputs !== null || message !== null || child !== null);
+  const { when, inputs, message, child, undoes } = template;
+  return !evaluated && (when !== null || inputs !== null || message !== null || child !== null || undoes !== null);
 }
 
 /**
@@ -26,9 +28,10 @@ export function hasExpressions({ template, evaluated }: DispatchedStep): boolean
 export function evaluateStart(step: DispatchedStep): BeforeStart | Promise<BeforeStart> {
   const { child } = step.template;
   const inputs = child ? child.context : step.template.inputs;
-  const done = (): undefined => {
+  const evaluated = (): undefined => {
     step.evaluated = true;
   };
+  const done = () => (step.template.undoes === null ? evaluated() : loadUndone(step, step.template.undoes, evaluated));
   const withMessage = (): BeforeStart | Promise<BeforeStart> => {
     const message = step.template.type === 'fail' ? step.template.message : null;
     return message === null ? done() : evaluateMessage(step, message, done);
@@ -53,6 +56,15 @@ export function evaluateStart(step: DispatchedStep): BeforeStart | Promise<Befor
   });
 }
 
+/** Loads what a handler needs to know about the step that it undoes. */
+async function loadUndone(step: DispatchedStep, name: string, done: () => undefined): Promise<undefined> {
+  const failures = await step.failures([name]);
+  const idx = step.task.snapshot.graph.indexOf.get(name)!;
+  const error = (failures[name] ?? null) as UndoneParams['error'];
+  step.undo = { step: name, stepUuid: stepUuid(step.taskUuid, idx), error };
+  return done();
+}
+
 const conditions = new WeakMap<StepTemplate, Readonly<{ when: string }>>();
 
 /**
@@ -71,7 +83,7 @@ function conditionOf({ template, saved, earlierCalls }: DispatchedStep): Readonl
 function evaluateMessage(
   step: DispatchedStep,
   message: string,
-  done: () => undefined,
+  done: () => BeforeStart | Promise<BeforeStart>,
 ): BeforeStart | Promise<BeforeStart> {
   const parts = orFailure(() => messageParts(message));
   if (parts instanceof ExpressionFailed) return failureOf(step, `message: ${parts.message}`);

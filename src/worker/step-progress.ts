@@ -63,10 +63,11 @@ export function stepProgress(
       const [row] = await engine.loadResults([{ taskUuid: step.taskUuid, idx }], Number.MAX_SAFE_INTEGER);
       return row?.result ?? null;
     },
-    async loadFailures({ taskUuid, task }, names) {
+    async loadFailures({ taskUuid, task, template }, names) {
       const { indexOf } = task.snapshot.graph;
       const steps = names.map((name) => ({ taskUuid, idx: indexOf.get(name)! }));
-      return failuresByName(task.snapshot.graph.names, await engine.loadFailures(steps));
+      const failures = template.undoes === null ? engine.loadFailures(steps) : engine.lastFailures(steps);
+      return failuresByName(task.snapshot.graph.names, await failures);
     },
     async saveCheckpoint(step, progress) {
       if (step.transacting) throw insideTransaction(step);

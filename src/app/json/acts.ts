@@ -2,7 +2,7 @@ import type { BulkAct } from '../../engine/bulk/bulk-act.ts';
 import type { Approval, Pause, PauseResult, Schedule, SentSignal, Signal, TaskSignal } from '../operator-types.ts';
 import type { DrainedWorker } from '../overview/drain.ts';
 import type { WorkerDetails, WorkerInfo } from '../overview/workers.ts';
-import { snakeKeys, type TaskRerun } from './views.ts';
+import { snakeKeys, type TaskRerun, type TaskUndo } from './views.ts';
 
 type BulkPreview = Awaited<ReturnType<BulkAct['preview']>>;
 type BulkReport = Awaited<ReturnType<BulkAct['result']>>;
@@ -59,6 +59,11 @@ export function drainedJson({ worker, changed, left }: DrainedWorker): Record<st
 /** Returns the steps that a rerun covers as JSON. */
 export function rerunJson(rerun: TaskRerun): Record<string, unknown> {
   return { ...snakeKeys(rerun), steps: rerun.steps.map(snakeKeys) };
+}
+
+/** Returns the undo of a task as JSON. */
+export function undoJson(undo: TaskUndo): Record<string, unknown> {
+  return { ...snakeKeys(undo), steps: undo.steps.map(snakeKeys) };
 }
 
 /** Returns a bulk action as JSON, with the items that were skipped or failed. */

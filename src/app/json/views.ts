@@ -7,6 +7,8 @@ export type Task = TaskSnapshot['task'];
 export type Step = TaskSnapshot['steps'][number];
 export type EarlierRun = Awaited<ReturnType<Tasker['getEarlierRuns']>>[number];
 export type TaskRerun = Awaited<ReturnType<Tasker['rerunTask']>>;
+/** The undo of a task, or what it would undo. */
+export type TaskUndo = Awaited<ReturnType<Tasker['undoTask']>>;
 export type HistoryEntry = Awaited<ReturnType<Tasker['getHistory']>>[number];
 
 /** `createdAt` as `created_at`. */

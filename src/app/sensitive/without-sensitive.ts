@@ -50,6 +50,7 @@ const PLAIN_TASKER = {
     'registerHttpTemplate',
     'registerTemplates',
     'rerunTask',
+    'undoTask',
     'rescheduleTask',
     'resetStep',
     'resolveStep',

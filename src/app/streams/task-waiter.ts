@@ -8,7 +8,7 @@ import { checkUuid } from '../../model/ids.ts';
 import { oldestKeys } from '../../model/oldest-keys.ts';
 
 /** The states that end a wait: the task has ended, or cannot continue until an operator acts. */
-const RESTING = new Set(['complete', 'error', 'cancelled', 'resolved_manually', 'blocked_by_failures']);
+const RESTING = new Set(['complete', 'error', 'cancelled', 'resolved_manually', 'blocked_by_failures', 'undone']);
 const POLL_MS = 1_000;
 /** Maximum number of tasks in one read. */
 const MAX_READ = 500;

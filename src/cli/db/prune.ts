@@ -125,7 +125,7 @@ function describePreview({ matched, groups, bytes }: Preview, { archive, release
 }
 
 /** The columns of the states in which a task has ended. */
-const STATES = ['complete', 'error', 'cancelled', 'resolved_manually'];
+const STATES = ['complete', 'error', 'cancelled', 'resolved_manually', 'undone'];
 const LISTED = 15;
 
 /** One line for each template, with all its versions. Only states that occur have a column. */

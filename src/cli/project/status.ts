@@ -122,6 +122,7 @@ function rate(number: number): string {
 
 const STATES = [
   ['steps_in_process', 'in process'],
+  ['undoing', 'undoing'],
   ['waiting_for_retry', 'waiting for a retry'],
   ['waiting', 'waiting'],
   ['pending', 'pending'],

@@ -75,7 +75,7 @@ function outcomeSign({ outcome, taskState }: ScheduleFiring): string {
   if (outcome !== 'created') return pc.yellow('−');
   if (taskState === 'complete' || taskState === 'resolved_manually') return pc.green('✔');
   if (taskState === 'error' || taskState === 'blocked_by_failures') return pc.red('✖');
-  return taskState === 'cancelled' || taskState === null ? pc.dim('·') : pc.cyan('▶');
+  return taskState === 'cancelled' || taskState === 'undone' || taskState === null ? pc.dim('·') : pc.cyan('▶');
 }
 
 /** `tasker schedule show`: shows a schedule with its next due times and the last outcomes. */

@@ -13,12 +13,14 @@ const LOOKS: Record<string, Look> = {
   resolved_manually: { sign: '✔', paint: pc.green },
   in_progress: { sign: '▶', paint: pc.cyan },
   steps_in_process: { sign: '▶', paint: pc.cyan },
+  undoing: { sign: '↶', paint: pc.cyan },
   enqueued: { sign: '•', paint: pc.blue },
   waiting_for_retry: { sign: '↻', paint: pc.yellow },
   waiting: { sign: '◷', paint: pc.magenta },
   error: { sign: '✖', paint: pc.red },
   blocked_by_failures: { sign: '✖', paint: pc.red },
   cancelled: { sign: '−', paint: pc.dim },
+  undone: { sign: '↶', paint: pc.dim },
 };
 const PLAIN: Look = { sign: '·', paint: pc.dim };
 

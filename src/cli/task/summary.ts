@@ -110,6 +110,8 @@ const COLUMNS: readonly [title: string, ...states: (keyof StateCounts)[]][] = [
   ['error', 'error'],
   ['cancelled', 'cancelled'],
   ['resolved', 'resolved_manually'],
+  ['undoing', 'undoing'],
+  ['undone', 'undone'],
 ];
 
 function countsTable({ templates, states }: TaskSummary, limit: number): string {

@@ -70,6 +70,7 @@ export const RESTING: ReadonlySet<Task['status']> = new Set([
   'cancelled',
   'resolved_manually',
   'blocked_by_failures',
+  'undone',
 ]);
 
 /** Options of {@link followTask}. */

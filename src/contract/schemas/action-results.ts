@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { UNDO_REASONS } from '../../model/undo.ts';
 import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
 import { stepState, taskState } from './states.ts';
@@ -58,6 +59,27 @@ export const RerunSchema = z
     ),
   })
   .register(NAMES, { id: 'Rerun' });
+
+export const UndoSchema = z
+  .object({
+    task_uuid: z.uuid(),
+    dry_run: z.boolean(),
+    status_before: taskState,
+    status: taskState,
+    steps: z
+      .array(
+        z.object({
+          step: z.string(),
+          state: stepState.meta({ description: 'The state of the step before the undo.' }),
+          undone: z.boolean(),
+          handler: orNull(z.string()).meta({ description: 'The handler that undoes it.' }),
+          after: z.array(z.string()).meta({ description: 'The steps that are undone before it.' }),
+          reason: orNull(z.enum(UNDO_REASONS)).meta({ description: 'Why it is not undone.' }),
+        }),
+      )
+      .meta({ description: 'In the order in which they are undone, and then those that are not.' }),
+  })
+  .register(NAMES, { id: 'Undo' });
 
 export const CopySchema = z
   .object({

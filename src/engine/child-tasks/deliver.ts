@@ -153,6 +153,7 @@ async function outcomeOf(tx: Db, task: Task, snapshot: Snapshot): Promise<ChildO
     error: { type: CHILD_FAILED, message: `child task ${taskUuid} (${namespace}/${name}) ${what}` },
   });
   if (state === 'cancelled') return failed('was cancelled');
+  if (state === 'undone') return failed('was undone');
   if (state === 'error') return failed(`ended in error: ${await reasonOfError(tx, taskUuid)}`);
   if (snapshot.template.output) {
     // A task that was resolved by hand has no output, and its results may have values that the output leaves out.

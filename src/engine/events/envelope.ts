@@ -59,7 +59,7 @@ async function sequenceStep(
   event: LoggedEvent,
   { task, snapshot }: { task: EventTaskRow; snapshot: Snapshot },
 ): Promise<Record<string, unknown>> {
-  const { graph, template } = snapshot;
+  const { graph, steps } = snapshot;
   const { taskUuid } = event;
   const idx = stepIndex(taskUuid, event.stepUuid)!;
   const ancestors = graph.ancestors[templateIndex(idx)]!;
@@ -70,7 +70,7 @@ async function sequenceStep(
       isWorkerIndex(idx) ? batchWorkers(tx, [{ taskUuid, idx }]) : Promise.resolve([]),
     ]),
   );
-  const definition = template.steps[templateIndex(idx)]!;
+  const definition = steps[templateIndex(idx)]!;
   const row = rows.find((one) => one.idx === idx);
   const inputs = inputsOf(definition, parts[0]);
   return {

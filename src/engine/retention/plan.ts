@@ -9,13 +9,13 @@ import { type SearchTime, timeOf } from '../search/filter.ts';
 import { versionMatcher } from '../search/version-range.ts';
 
 /** The states in which a task has ended. */
-export const ENDED_STATES = ['complete', 'error', 'cancelled', 'resolved_manually'] as const;
+export const ENDED_STATES = ['complete', 'error', 'cancelled', 'resolved_manually', 'undone'] as const;
 
 /** Conditions on the tasks to prune. A task must meet all of them. */
 export interface PruneFilter {
   /** Tasks that ended before this time, or longer ago than this age (`30d`), by the clock of the database. */
   olderThan: SearchTime;
-  /** One or several of `complete`, `error`, `cancelled` and `resolved_manually`. Default: all. */
+  /** One or several of `complete`, `error`, `cancelled`, `resolved_manually` and `undone`. Default: all. */
   status?: string | readonly string[] | undefined;
   namespace?: string | undefined;
   /** The name of the template. */

@@ -175,18 +175,28 @@ async function withTemplates(database: Database, search: TaskSearch, filter: Tas
 }
 
 const STATES_OF_TASKS: readonly string[] = TASK_STATES;
-const READY: readonly string[] = ['pending', 'steps_in_process'];
-const ENDED_BY_HAND: readonly string[] = ['cancelled', 'error', 'resolved_manually'];
+const READY: readonly string[] = ['pending', 'steps_in_process', 'undoing'];
+/** The states in which a task can have steps that were cancelled: an undo cancels them too. */
+const WITH_CANCELLED: readonly string[] = [
+  'cancelled',
+  'error',
+  'resolved_manually',
+  'undoing',
+  'undone',
+  'blocked_by_failures',
+  'waiting',
+];
 
 /** Removes task states that the state of the step rules out. Only for templates without dynamic steps. */
 function leaveOutStates(search: TaskSearch, step: StepCondition): void {
   const keep = (fits: (state: string) => boolean) => {
     search.states = (search.states ?? STATES_OF_TASKS.filter((state) => VISIBLE.has(state))).filter(fits);
   };
-  // Steps are cancelled only with their task.
-  if (step.state === 'cancelled') keep((state) => ENDED_BY_HAND.includes(state));
+  // Steps are cancelled only with their task, or when it is undone.
+  if (step.state === 'cancelled') keep((state) => WITH_CANCELLED.includes(state));
   // A task with a running step is in process. One with a ready step may not have begun.
-  else if (search.states && step.state === 'in_progress') keep((state) => state === 'steps_in_process');
+  else if (search.states && step.state === 'in_progress')
+    keep((state) => state === 'steps_in_process' || state === 'undoing');
   else if (search.states && step.state === 'enqueued') keep((state) => READY.includes(state));
   // A task with a failed step does not complete.
   else if (search.states && searchedStates(step)?.every((state) => state !== 'resolved_manually')) {
@@ -196,6 +206,8 @@ function leaveOutStates(search: TaskSearch, step: StepCondition): void {
 
 /** The states in which tasks can be between transactions. */
 const VISIBLE: ReadonlySet<string> = new Set([
+  'undoing',
+  'undone',
   'steps_in_process',
   'waiting_for_dependencies',
   'waiting_for_retry',
@@ -203,8 +215,11 @@ const VISIBLE: ReadonlySet<string> = new Set([
   'pending',
   'blocked_by_failures',
   'complete',
-  ...ENDED_BY_HAND,
+  'cancelled',
+  'error',
+  'resolved_manually',
 ]);
+
 /** Adds the conditions that follow from others. Returns false if they contradict each other. */
 function implied(search: TaskSearch): boolean {
   const { step, endedAfter, endedBefore, updatedBefore } = search;

@@ -12,7 +12,7 @@ export function withoutWaiting(task: Task, steps: readonly Step[]): TaskSnapshot
   return {
     task: {
       ...task,
-      status: status === 'waiting' ? 'steps_in_process' : status,
+      status: status === 'waiting' || status === 'undoing' ? 'steps_in_process' : status,
       inProgressSteps: inProgressSteps + waitingSteps,
       waitingSteps: 0,
     },

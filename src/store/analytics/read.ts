@@ -212,7 +212,7 @@ const OPEN_OF_ALL = 50_000;
 const OPEN = sql('analytics_open_tasks')`
 select m.id "templateId", s.state::text, c.n::int count
   from unnest($1::int[]) m (id)
- cross join unnest('{pending,steps_in_process,waiting_for_retry,waiting,blocked_by_failures}'::tasker.task_state[]) s (state)
+ cross join unnest('{pending,steps_in_process,waiting_for_retry,waiting,blocked_by_failures,undoing}'::tasker.task_state[]) s (state)
  cross join lateral (
    select count(*) n from (
      select 1 from tasker.task_search x where x.template_id = m.id and x.state = s.state
@@ -222,7 +222,7 @@ select m.id "templateId", s.state::text, c.n::int count
 /** Number of open tasks of a template in a state. */
 export interface OpenCount {
   templateId: number;
-  state: 'pending' | 'steps_in_process' | 'waiting_for_retry' | 'waiting' | 'blocked_by_failures';
+  state: 'pending' | 'steps_in_process' | 'waiting_for_retry' | 'waiting' | 'blocked_by_failures' | 'undoing';
   count: number;
   /** False if there are at least `count`. */
   isExact: boolean;

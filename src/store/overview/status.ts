@@ -54,7 +54,7 @@ select 'unbegun' state, count(*)::int from (
  where ${unbegun('x.task_uuid')}`;
 
 const OPEN_TASKS = sql('count_open_tasks')`
-${['steps_in_process', 'waiting_for_retry', 'waiting', 'blocked_by_failures', 'waiting_for_dependencies', 'pending'].map(openCount).join('\nunion all')}
+${['steps_in_process', 'waiting_for_retry', 'waiting', 'blocked_by_failures', 'waiting_for_dependencies', 'pending', 'undoing'].map(openCount).join('\nunion all')}
 union all${UNBEGUN}`;
 
 /**

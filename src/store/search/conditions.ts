@@ -74,6 +74,7 @@ export const OPEN_STATES: readonly string[] = [
   'blocked_by_failures',
   'waiting_for_dependencies',
   'pending',
+  'undoing',
 ];
 /** Steps in these states have rows in `step_search`; others are looked up task by task. */
 export const SEARCHED_STATES: readonly string[] = [

@@ -175,8 +175,8 @@ export class Claims {
     return templates.has(templateId) ? known() : templates.load([templateId]).then(known);
   }
 
-  timeoutOf({ template }: Pick<Snapshot, 'template'>, idx: number): number | null {
-    const { type, timeoutSeconds } = template.steps[templateIndex(idx)]!;
+  timeoutOf({ steps }: Pick<Snapshot, 'steps'>, idx: number): number | null {
+    const { type, timeoutSeconds } = steps[templateIndex(idx)]!;
     const ms = timeoutSeconds === null ? this.#options.handlerTimeoutMs : timeoutSeconds * 1000;
     return ms <= 0 || waitsByType(type) ? null : ms;
   }

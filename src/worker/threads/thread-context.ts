@@ -38,6 +38,7 @@ export function threadParams(step: StepMessage, port: ThreadPort): StepContextPa
     retryCount: step.retryCount,
     maxRetries: step.maxRetries,
     rerun: step.rerun,
+    undo: step.undo,
     schedule: step.schedule,
     templateNames: step.templateNames,
     batchSizes: step.batchSizes,

@@ -23,6 +23,7 @@ export interface StepMessage
     | 'retryCount'
     | 'maxRetries'
     | 'rerun'
+    | 'undo'
     | 'schedule'
     | 'checkpoint'
     | 'templateNames'

@@ -311,6 +311,7 @@ function stepMessage(step: DispatchedStep): StepMessage {
     retryCount: step.retryCount,
     maxRetries: step.maxRetries,
     rerun: step.rerun,
+    undo: step.undo,
     schedule: step.schedule,
     checkpoint: step.checkpoint,
     templateNames: step.templateNames,
