@@ -57,7 +57,7 @@ export interface UndoneParams {
 
 /** The step that a step undoes, with its result. */
 export interface Undone extends UndoneParams {
-  /** Null if it has none, because it did not complete. */
+  /** Null if it did not complete. An empty object if an operator resolved it without a result. */
   readonly result: unknown;
 }
 

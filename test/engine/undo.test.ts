@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { DEMO, setup, states, template } from '../support/setup.ts';
+import { DEMO, deferred, setup, states, template } from '../support/setup.ts';
 
 /** Handlers that note their calls, by name. */
 function noting(names: readonly string[], calls: string[], also: Record<string, (...args: never[]) => unknown> = {}) {
@@ -37,4 +37,241 @@ it('a complete task is undone in the reverse order, in parallel where it was par
     'undo:flight': 'complete',
     mail: 'complete',
   });
+});
+
+const failing = (message: string) => () => {
+  throw Object.assign(new Error(message), { retryable: false });
+};
+
+const NEVER_RETRY = { retry: { max_attempts: 1 } };
+
+it('a blocked task is undone: a step that failed only with include: attempted, with its error', async () => {
+  const calls: string[] = [];
+  const seen: unknown[] = [];
+  const undo = (handler: string, include = 'completed') => ({ undo: { handler, include } });
+  const { tasker } = await setup({
+    templates: template({
+      flight: undo('cancel_flight'),
+      hotel: { dependencies: ['flight'], ...undo('cancel_hotel', 'attempted'), ...NEVER_RETRY },
+      car: { dependencies: ['flight'], ...undo('cancel_car'), ...NEVER_RETRY },
+      mail: { dependencies: ['car'], ...undo('recall', 'attempted') },
+    }),
+    handlers: noting(
+      ['flight', 'hotel', 'car', 'cancel_flight', 'cancel_hotel', 'cancel_car', 'mail', 'recall'],
+      calls,
+      {
+        hotel: failing('no room'),
+        car: failing('no car'),
+        cancel_hotel: ({ context }: never) => void seen.push((context as { undo: unknown }).undo),
+        cancel_flight: ({ context }: never) => void seen.push((context as { undo: unknown }).undo),
+      },
+    ),
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('blocked_by_failures');
+  const { steps } = await tasker.undoTask(taskUuid, { dryRun: true });
+  expect(steps).toEqual([
+    { step: 'hotel', state: 'error', undone: true, handler: 'cancel_hotel', after: [], reason: null },
+    { step: 'flight', state: 'complete', undone: true, handler: 'cancel_flight', after: ['hotel'], reason: null },
+    { step: 'car', state: 'error', undone: false, handler: 'cancel_car', after: [], reason: 'not_completed' },
+    { step: 'mail', state: 'pending', undone: false, handler: 'recall', after: [], reason: 'not_started' },
+  ]);
+  expect((await tasker.getTask(taskUuid)).status).toBe('blocked_by_failures');
+  calls.length = 0;
+  await tasker.undoTask(taskUuid);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('undone');
+  expect(calls).toEqual(['cancel_hotel', 'cancel_flight']);
+  const ids = Object.fromEntries((await tasker.getSteps(taskUuid)).map(({ name, stepUuid }) => [name, stepUuid]));
+  expect(seen).toEqual([
+    {
+      step: 'hotel',
+      stepUuid: ids['hotel'],
+      result: null,
+      error: expect.objectContaining({ message: expect.stringContaining('no room'), attempts: 1 }),
+    },
+    { step: 'flight', stepUuid: ids['flight'], result: { from: 'flight' }, error: null },
+  ]);
+});
+
+it('the order of an undo passes through steps without undo and steps that did not run', async () => {
+  const calls: string[] = [];
+  const { tasker } = await setup({
+    templates: template({
+      a: { undo: { handler: 'undo_a' } },
+      b: ['a'],
+      c: { dependencies: ['b'], when: 'false', undo: { handler: 'undo_c' } },
+      d: { dependencies: ['c'], run_if: 'ended', undo: { handler: 'undo_d' } },
+    }),
+    handlers: noting(['a', 'b', 'c', 'd', 'undo_a', 'undo_c', 'undo_d'], calls),
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await tasker.waitForTask(taskUuid);
+  calls.length = 0;
+  await tasker.undoTask(taskUuid);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('undone');
+  expect(calls).toEqual(['undo_d', 'undo_a']);
+});
+
+it('a failed undo blocks the task, and continues once it is reset or resolved', async () => {
+  const calls: string[] = [];
+  let broken = true;
+  const { tasker } = await setup({
+    templates: template({
+      a: { undo: { handler: 'undo_a' } },
+      b: { dependencies: ['a'], undo: { handler: 'undo_b', ...NEVER_RETRY } },
+      c: { dependencies: ['b'], undo: { handler: 'undo_c', ...NEVER_RETRY } },
+    }),
+    handlers: noting(['a', 'b', 'c', 'undo_a', 'undo_b', 'undo_c'], calls, {
+      undo_b: () => broken && failing('down')(),
+      undo_c: () => broken && failing('down')(),
+    }),
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await tasker.waitForTask(taskUuid);
+  await tasker.undoTask(taskUuid);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('blocked_by_failures');
+  await tasker.resolveStep(taskUuid, 'undo:c', { reason: 'refunded by hand' });
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('blocked_by_failures');
+  broken = false;
+  await tasker.resetStep(taskUuid, 'undo:b');
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('undone');
+  expect(calls).toEqual(['a', 'b', 'c', 'undo_c', 'undo_b', 'undo_b', 'undo_a']);
+  expect(await states(tasker, taskUuid)).toMatchObject({ 'undo:c': 'resolved_manually', 'undo:a': 'complete' });
+});
+
+it('a running step is stopped: its late result is rejected, and it counts as attempted', async () => {
+  const calls: string[] = [];
+  const begun = deferred();
+  const end = deferred();
+  const { tasker } = await setup({
+    templates: template({ a: { undo: { handler: 'undo_a', include: 'attempted' } }, b: ['a'] }),
+    handlers: noting(['a', 'b', 'undo_a'], calls, {
+      a: async () => {
+        begun.resolve();
+        await end.promise;
+        return { late: true };
+      },
+    }),
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await begun.promise;
+  await tasker.undoTask(taskUuid);
+  end.resolve();
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('undone');
+  expect(calls).toEqual(['a', 'undo_a']);
+  expect(await states(tasker, taskUuid)).toEqual({ a: 'cancelled', b: 'cancelled', 'undo:a': 'complete' });
+  expect((await tasker.getStep(taskUuid, 'a')).results).toMatchObject({ success: false, result: {} });
+});
+
+it('an undo that was cancelled continues with the steps that are left', async () => {
+  const calls: string[] = [];
+  let broken = true;
+  const { tasker } = await setup({
+    templates: template({
+      a: { undo: { handler: 'undo_a', ...NEVER_RETRY } },
+      b: { dependencies: ['a'], undo: { handler: 'undo_b' } },
+    }),
+    handlers: noting(['a', 'b', 'undo_a', 'undo_b'], calls, { undo_a: () => broken && failing('down')() }),
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await tasker.waitForTask(taskUuid);
+  await tasker.undoTask(taskUuid);
+  await tasker.waitForTask(taskUuid);
+  await tasker.cancelTask(taskUuid);
+  expect((await tasker.getTask(taskUuid)).status).toBe('cancelled');
+  broken = false;
+  const { steps } = await tasker.undoTask(taskUuid);
+  expect(steps).toMatchObject([
+    { step: 'a', undone: true },
+    { step: 'b', undone: false, reason: 'already_undone' },
+  ]);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('undone');
+  expect(calls).toEqual(['a', 'b', 'undo_b', 'undo_a', 'undo_a']);
+});
+
+it('a task is undone once: concurrent and later requests are refused', async () => {
+  const calls: string[] = [];
+  const { tasker } = await setup({
+    templates: template({ a: { undo: { handler: 'undo_a' } } }),
+    handlers: noting(['a', 'undo_a'], calls),
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await tasker.waitForTask(taskUuid);
+  const both = await Promise.allSettled([tasker.undoTask(taskUuid), tasker.undoTask(taskUuid)]);
+  expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  await tasker.waitForTask(taskUuid);
+  await expect(tasker.undoTask(taskUuid)).rejects.toMatchObject({
+    code: 'illegal_transition',
+    message: `task ${taskUuid} was already undone`,
+  });
+  expect(calls).toEqual(['a', 'undo_a']);
+});
+
+it('a task that was undone is not run again from a step', async () => {
+  const { tasker } = await setup({
+    templates: template({ a: { undo: { handler: 'undo_a' } } }),
+    handlers: noting(['a', 'undo_a'], []),
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await tasker.waitForTask(taskUuid);
+  await tasker.undoTask(taskUuid);
+  await tasker.waitForTask(taskUuid);
+  await expect(tasker.rerunTask(taskUuid, { from: 'a' })).rejects.toMatchObject({
+    code: 'illegal_transition',
+    message: expect.stringMatching(/it was undone; to start it anew, create a copy with `tasker task copy/),
+  });
+});
+
+it('a template without undo is named in the error, with the way out', async () => {
+  const { tasker } = await setup({ templates: template({ a: [] }), handlers: noting(['a'], []) });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await tasker.waitForTask(taskUuid);
+  await expect(tasker.undoTask(taskUuid)).rejects.toMatchObject({
+    code: 'illegal_transition',
+    message: expect.stringContaining('no step of test/demo@1.0.0 has `undo`; add it to the steps'),
+  });
+});
+
+it('a task that has not begun is undone without any step', async () => {
+  const { tasker } = await setup({
+    templates: template({ a: { undo: { handler: 'undo_a', include: 'attempted' } } }),
+    handlers: noting(['a', 'undo_a'], []),
+  });
+  const { taskUuid } = await tasker.createTask({ ...DEMO, startAt: new Date(Date.now() + 3_600_000).toISOString() });
+  expect(await tasker.undoTask(taskUuid)).toMatchObject({ status: 'undone' });
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('undone');
+});
+
+it('a step that an operator completed is undone with that result; one that was resolved only if it was attempted', async () => {
+  const seen: unknown[] = [];
+  const note = ({ context }: never) => {
+    const { undo } = context as { undo: { step: string; result: unknown } };
+    seen.push([undo.step, undo.result]);
+  };
+  const { tasker } = await setup({
+    templates: template({
+      a: { undo: { handler: 'undone' }, ...NEVER_RETRY },
+      b: { undo: { handler: 'undone', include: 'attempted' }, ...NEVER_RETRY },
+      c: { undo: { handler: 'undone' }, ...NEVER_RETRY },
+    }),
+    handlers: noting(['a', 'b', 'c', 'undone'], [], {
+      a: failing('x'),
+      b: failing('x'),
+      c: failing('x'),
+      undone: note,
+    }),
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await tasker.waitForTask(taskUuid);
+  await tasker.completeStep(taskUuid, 'a', { result: { by: 'hand' } });
+  await tasker.resolveStep(taskUuid, 'b');
+  await tasker.resolveStep(taskUuid, 'c');
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('complete');
+  const { steps } = await tasker.undoTask(taskUuid);
+  expect(steps.find(({ step }) => step === 'c')).toMatchObject({ undone: false, reason: 'resolved_manually' });
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('undone');
+  expect(seen.sort()).toEqual([
+    ['a', { by: 'hand' }],
+    ['b', {}],
+  ]);
 });
