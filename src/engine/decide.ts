@@ -4,6 +4,7 @@ import { isWorkerIndex, templateIndex } from '../model/ids.ts';
 import { type BatchNow, type Consequences, consequencesOf, routesToCreate, type StepNow } from '../model/routes.ts';
 import { consequencesOfUndo } from '../model/undo.ts';
 import { recountBatches, releaseWorkers } from '../store/batches.ts';
+import { addDeadLetters } from '../store/dead-letters/add.ts';
 import {
   batchesOfTasks,
   type CountedTask,
@@ -16,6 +17,7 @@ import {
 import { addRoutes } from '../store/expand-tasks.ts';
 import { makerResults } from '../store/rerun.ts';
 import { failTasks } from '../store/stale-tasks.ts';
+import { BY_ITSELF } from './dead-letters/find-stuck.ts';
 import type { TemplateStore } from './template-store.ts';
 
 /** A task after its steps were decided. */
@@ -82,11 +84,11 @@ async function withEnds(
 ): Promise<DecidedTask[]> {
   const templateOf = new Map(found.map(({ taskUuid, templateId }) => [taskUuid, templates.get(templateId)]));
   const undone = new Set(found.flatMap(({ taskUuid, isUndone }) => (isUndone ? [taskUuid] : [])));
-  const failing = counted.filter(
-    ({ taskUuid, shown }) =>
-      shown === 'blocked_by_failures' &&
-      !undone.has(taskUuid) &&
-      templateOf.get(taskUuid)!.template.lifecycle?.onBlocked === 'error',
+  const blocked = counted.filter(({ shown }) => shown === 'blocked_by_failures');
+  const halfUndone = blocked.filter(({ taskUuid }) => undone.has(taskUuid));
+  if (halfUndone.length > 0) await addHalfUndone(tx, halfUndone);
+  const failing = blocked.filter(
+    ({ taskUuid }) => !undone.has(taskUuid) && templateOf.get(taskUuid)!.template.lifecycle?.onBlocked === 'error',
   );
   const ends = failing.map(({ taskUuid, shown }) => {
     const { steps } = found.find((one) => one.taskUuid === taskUuid)!;
@@ -101,6 +103,14 @@ async function withEnds(
     if (!failed.has(task.taskUuid)) return { ...task, stopped: false };
     return { ...task, state: 'error', shown: 'error', waits: 0, stopped: stopped.has(task.taskUuid) };
   });
+}
+
+/** Adds tasks whose undo has failed to the dead letters, whatever their templates ask for. */
+async function addHalfUndone(tx: Db, tasks: readonly CountedTask[]): Promise<void> {
+  const entries = tasks.map(({ taskUuid }) => {
+    return { taskUuid, reason: 'max_retries_exceeded' as const, cause: null, rule: null, minutes: null, since: null };
+  });
+  await addDeadLetters(tx, entries, BY_ITSELF);
 }
 
 /** The failures of a task that are handled, or whose route has failed. */

@@ -1,4 +1,5 @@
 import type { Db } from '../db/statement.ts';
+import { HELD } from '../model/routes.ts';
 import { cancelOpen } from './operator-actions.ts';
 import { endPausesOfEnded } from './pauses/pauses.ts';
 import { queueIdOf } from './queue-id.ts';
@@ -55,7 +56,8 @@ export async function readForUndo(
 // The end of the task is kept in `earlier_end`, because the statistics may not have counted it yet. The schedule of the
 // task counts it as open again, for its overlap. Steps of an undo that was cancelled continue with all their attempts.
 const BEGIN_UNDO = sql('begin_undo')`
-with target as (select task_uuid, state, template_id, rank from tasker.task where task_uuid = $1),
+with of as (select template_id, rank from tasker.task where task_uuid = $1),
+target as (select task_uuid from tasker.task where task_uuid = $1 and done_at is null),
 earlier as (
   insert into tasker.earlier_end (task_uuid, done_at, state, took_us)
   select task_uuid, done_at, state, (extract(epoch from done_at - ${BEGUN_AT}) * 1000000)::bigint
@@ -65,16 +67,16 @@ watched as (update tasker.scheduled_task set open = true where task_uuid = $1),
 ${cancelOpen(`'cancel'`)},
 n as (
   insert into tasker.step (task_uuid, idx, state, remaining, max_attempts, retryable)
-  select $1, d.idx, case when d.ready then 'enqueued'::tasker.step_state else 'pending' end, (not d.ready)::int, ts.max_attempts, ts.retryable
-    from target cross join unnest($2::int[], $3::boolean[]) d (idx, ready)
-    join tasker.template_step ts on ts.template_id = target.template_id and ts.idx = d.idx
+  select $1, d.idx, case when d.ready then 'enqueued'::tasker.step_state else 'pending' end, case when d.ready then 0 else ${HELD} end, ts.max_attempts, ts.retryable
+    from of cross join unnest($2::int[], $3::boolean[]) d (idx, ready)
+    join tasker.template_step ts on ts.template_id = of.template_id and ts.idx = d.idx
   on conflict (task_uuid, idx) do update
      set state = excluded.state, remaining = excluded.remaining, spared = step.attempts, done_at = null, next_at = null
   returning idx, state),
 q as (
   insert into tasker.queue (namespace_id, rank, task_uuid, idx, template_id)
-  select ${queueIdOf({ template: 'target.template_id', task: '$1' })}, target.rank, $1, n.idx, target.template_id
-    from target cross join n where n.state = 'enqueued' order by n.idx)
+  select ${queueIdOf({ template: 'of.template_id', task: '$1' })}, of.rank, $1, n.idx, of.template_id
+    from of cross join n where n.state = 'enqueued' order by n.idx)
 update tasker.task t set
   verdict = null, n_open = c.open, n_active = c.ready, n_retry = 0, n_error = 0, n_wait = 0, undo_at = statement_timestamp(),
   done_at = case when c.open = 0 then statement_timestamp() end, revision = revision + 1

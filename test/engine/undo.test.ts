@@ -130,6 +130,10 @@ it('a failed undo blocks the task, and continues once it is reset or resolved', 
   await tasker.waitForTask(taskUuid);
   await tasker.undoTask(taskUuid);
   expect((await tasker.waitForTask(taskUuid)).status).toBe('blocked_by_failures');
+  const { entries } = await tasker.deadLetters.list({ status: 'pending' });
+  expect(entries).toMatchObject([
+    { taskUuid, dlqReason: 'max_retries_exceeded', cause: expect.stringContaining('down') },
+  ]);
   await tasker.resolveStep(taskUuid, 'undo:c', { reason: 'refunded by hand' });
   expect((await tasker.waitForTask(taskUuid)).status).toBe('blocked_by_failures');
   broken = false;
