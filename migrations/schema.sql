@@ -5,7 +5,7 @@ create schema tasker;
 
 create type tasker.outcome as enum ('completed', 'failed', 'worker_lost', 'released', 'cancelled', 'skipped');
 create type tasker.step_state as enum ('pending', 'enqueued', 'in_progress', 'enqueued_for_orchestration', 'enqueued_as_error_for_orchestration', 'waiting_for_retry', 'complete', 'error', 'cancelled', 'resolved_manually', 'waiting', 'skipped');
-create type tasker.task_state as enum ('pending', 'initializing', 'enqueuing_steps', 'steps_in_process', 'evaluating_results', 'waiting_for_dependencies', 'waiting_for_retry', 'blocked_by_failures', 'complete', 'error', 'cancelled', 'resolved_manually', 'waiting');
+create type tasker.task_state as enum ('pending', 'initializing', 'enqueuing_steps', 'steps_in_process', 'evaluating_results', 'waiting_for_dependencies', 'waiting_for_retry', 'blocked_by_failures', 'complete', 'error', 'cancelled', 'resolved_manually', 'waiting', 'undoing', 'undone');
 create type tasker.worker_state as enum ('alive', 'dead', 'buried', 'stopped');
 
 CREATE OR REPLACE FUNCTION tasker.add_histograms(a bigint[], b bigint[])
@@ -823,7 +823,12 @@ create table tasker.task (
   state tasker.task_state not null generated always as (
 CASE
     WHEN (verdict IS NOT NULL) THEN verdict
-    WHEN (n_open = 0) THEN 'complete'::tasker.task_state
+    WHEN (n_open = 0) THEN
+    CASE
+        WHEN (undo_at IS NULL) THEN 'complete'::tasker.task_state
+        ELSE 'undone'::tasker.task_state
+    END
+    WHEN ((undo_at IS NOT NULL) AND ((n_active + n_retry) > 0)) THEN 'undoing'::tasker.task_state
     WHEN (n_active > 0) THEN 'steps_in_process'::tasker.task_state
     WHEN (n_retry > 0) THEN 'waiting_for_retry'::tasker.task_state
     WHEN (n_error > 0) THEN 'blocked_by_failures'::tasker.task_state
@@ -846,6 +851,7 @@ END) stored,
   restored_at timestamp with time zone,
   n_wait integer not null default 0,
   created_with text,
+  undo_at timestamp with time zone,
   constraint task_pkey PRIMARY KEY (task_uuid),
   constraint task_counters CHECK (((n_active >= 0) AND (n_retry >= 0) AND (n_error >= 0) AND (((n_active + n_retry) + n_error) <= n_open))),
   constraint task_done_has_time CHECK (((done_at IS NOT NULL) = ((verdict IS NOT NULL) OR (n_open = 0)))),

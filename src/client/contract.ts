@@ -3988,6 +3988,8 @@ export interface TaskGraphNode {
   join: 'all' | 'any' | null;
   /** The expression that decides whether the step is skipped. Null if it has none. */
   when: string | null;
+  /** The handler that undoes the step. Null if it has none. */
+  undo: string | null;
   /** Null if a decision or an analyzer may create the step. */
   state: string | null;
   step_uuid: string | null;
@@ -4444,6 +4446,8 @@ export interface TemplateGraph {
     join: 'all' | 'any' | null;
     /** The expression that decides whether the step is skipped. Null if it has none. */
     when: string | null;
+    /** The handler that undoes the step. Null if it has none. */
+    undo: string | null;
   }[];
   edges: {
     from: string;

@@ -140,7 +140,7 @@ const TaskLogs = {
 const TaskWaits = { fields: 'waits next_cursor previous_cursor', parts: { waits: { list: TaskWait } } } satisfies Shape;
 const TaskGraphNode = {
   fields:
-    'name template_step_name type handler run_if join when state step_uuid attempts max_attempts started_at completed_at duration_ms next_retry_at wait worker error',
+    'name template_step_name type handler run_if join when undo state step_uuid attempts max_attempts started_at completed_at duration_ms next_retry_at wait worker error',
   parts: { wait: StepWait, error: { fields: 'error_type message' } },
 } satisfies Shape;
 const TaskGraph = {
@@ -295,7 +295,10 @@ const TemplateDetailResponse = {
 const TemplateSource = { fields: 'namespace name version digest template' } satisfies Shape;
 const TemplateGraph = {
   fields: 'namespace name version nodes edges',
-  parts: { nodes: { list: { fields: 'name type callable run_if join when' } }, edges: { list: { fields: 'from to' } } },
+  parts: {
+    nodes: { list: { fields: 'name type callable run_if join when undo' } },
+    edges: { list: { fields: 'from to' } },
+  },
 } satisfies Shape;
 const TemplateDiff = {
   fields: 'namespace name from_version to_version changes',

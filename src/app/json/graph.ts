@@ -1,6 +1,8 @@
+import type { Snapshot } from '../../engine/template-store.ts';
 import { grouped } from '../../model/grouped.ts';
 import { mostAttempts } from '../../model/retry-rules.ts';
 import type { JoinMode, RunIf } from '../../model/routes.ts';
+import { undoOrder } from '../../model/undo.ts';
 import { mermaidOf } from '../../template/mermaid.ts';
 import type { StepType, TaskTemplate } from '../../template/task-template.ts';
 import { graphOf, type TemplateGraph } from '../../template/template-graph.ts';
@@ -22,6 +24,8 @@ interface GraphNode {
   join: JoinMode | null;
   /** The expression that decides whether the step is skipped. Null if it has none. */
   when: string | null;
+  /** The handler that undoes it. Null if the template has none. */
+  undo: string | null;
   /** Null if the step does not exist (yet). A decision or an analyzer may create the step. */
   state: string | null;
   step_uuid: string | null;
@@ -50,13 +54,13 @@ const MOST_EDGES = 50_000;
 /** Returns the steps of a task with their states and times, and their dependencies. */
 export function taskGraph(
   { task, steps }: TaskSnapshot,
-  { template, graph }: { template: TaskTemplate; graph: TemplateGraph },
+  { steps: templates, graph }: Pick<Snapshot, 'steps' | 'graph'>,
 ) {
   const made = grouped(steps, (step) => step.templateStepName);
-  const nodes = template.steps.flatMap((one, idx): GraphNode[] => {
+  const nodes = templates.flatMap((one, idx): GraphNode[] => {
     const own = made.get(one.name);
     if (own) return own.map((step) => nodeOf(step, one));
-    return [notCreated(one, graph.types[idx]!)];
+    return one.undoes === null ? [notCreated(one, graph.types[idx]!)] : [];
   });
   const namesOf = (idx: number) => {
     const name = graph.names[idx]!;
@@ -72,8 +76,20 @@ export function taskGraph(
     created_at: createdAt,
     completed_at: completedAt,
     nodes,
-    ...edgesOf(graph, namesOf),
+    ...edgesOf(withUndoEdges(graph, made), namesOf),
   };
+}
+
+/** Returns the dependencies of the steps of a task. The first steps of its undo follow the steps that they undo. */
+function withUndoEdges(
+  graph: TemplateGraph,
+  made: ReadonlyMap<string, readonly Step[]>,
+): Pick<TemplateGraph, 'parents'> {
+  const present = new Set([...graph.undoes.keys()].filter((idx) => made.has(graph.names[idx]!)));
+  if (present.size === 0) return graph;
+  const order = undoOrder(graph, present);
+  const after = (idx: number) => (order.get(idx)!.length > 0 ? [...order.get(idx)!] : [graph.undoes.get(idx)!]);
+  return { parents: graph.parents.map((parents, idx) => (present.has(idx) ? after(idx) : parents)) };
 }
 
 /** Returns the steps of a template and their dependencies, as `tasker template graph --json`. */
@@ -84,17 +100,18 @@ export function templateGraph(template: TaskTemplate) {
 
 /** Returns the steps of a template, for its graph. */
 export function templateNodes({ steps }: TaskTemplate) {
-  return steps.map(({ name, type, handler, runIf, join, when }) => ({
+  return steps.map(({ name, type, handler, runIf, join, when, undo }) => ({
     name,
     type,
     callable: handler.callable,
     run_if: runIf,
     join,
     when,
+    undo: undo?.handler.callable ?? null,
   }));
 }
 
-function edgesOf({ parents }: TemplateGraph, namesOf: (idx: number) => readonly string[]) {
+function edgesOf({ parents }: Pick<TemplateGraph, 'parents'>, namesOf: (idx: number) => readonly string[]) {
   const edges: GraphEdge[] = [];
   for (const [child, above] of parents.entries()) {
     for (const to of namesOf(child)) {
@@ -109,7 +126,7 @@ function edgesOf({ parents }: TemplateGraph, namesOf: (idx: number) => readonly 
   return { edges, edges_truncated: false };
 }
 
-function nodeOf(step: Step, { type, runIf, join, when }: TaskTemplate['steps'][number]): GraphNode {
+function nodeOf(step: Step, { type, runIf, join, when, undo }: TaskTemplate['steps'][number]): GraphNode {
   const error = step.results?.error ?? null;
   return {
     name: step.name,
@@ -119,6 +136,7 @@ function nodeOf(step: Step, { type, runIf, join, when }: TaskTemplate['steps'][n
     run_if: runIf,
     join,
     when,
+    undo: undo?.handler.callable ?? null,
     state: step.currentState,
     step_uuid: step.stepUuid,
     attempts: step.attempts,
@@ -134,7 +152,7 @@ function nodeOf(step: Step, { type, runIf, join, when }: TaskTemplate['steps'][n
 }
 
 function notCreated(
-  { name, handler, runIf, join, when, retry }: TaskTemplate['steps'][number],
+  { name, handler, runIf, join, when, retry, undo }: TaskTemplate['steps'][number],
   type: StepType,
 ): GraphNode {
   return {
@@ -145,6 +163,7 @@ function notCreated(
     run_if: runIf,
     join,
     when,
+    undo: undo?.handler.callable ?? null,
     state: null,
     step_uuid: null,
     attempts: 0,

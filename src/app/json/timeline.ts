@@ -1,5 +1,6 @@
 import { grouped } from '../../model/grouped.ts';
 import { handlesFailures, noLongerNeeded, stillHandles } from '../../model/routes.ts';
+import { undoOrder } from '../../model/undo.ts';
 import type { TemplateGraph } from '../../template/template-graph.ts';
 import type { TaskWait } from '../overview/task-waits.ts';
 import type { TaskSnapshot } from '../tasker.ts';
@@ -132,7 +133,7 @@ function gapBefore(readyAt: string, { last, number: attempt, rerun }: Before): T
   return [spanOf({ kind: last.toState === 'error' ? 'blocked' : 'retry_wait', from: last.at, to: readyAt, attempt })];
 }
 
-const isRestart = ({ what }: HistoryEntry) => what === 'rerun' || what === 'dlq_redrive';
+const isRestart = ({ what }: HistoryEntry) => what === 'rerun' || what === 'dlq_redrive' || what === 'undo';
 
 /**
  * When the step became ready for the attempt that started at `start`: the latest event before it that made the step
@@ -152,8 +153,17 @@ function readyBefore(step: Step, start: string, { parts, last, rerun }: Before):
     times.push(Date.parse(waits.find(({ kind }) => kind === 'start')?.endedAt ?? task.createdAt));
     const idx = graph.indexOf.get(step.templateStepName)!;
     for (const parent of graph.parents[idx]!) times.push(latestBefore(ends.get(graph.names[parent]!) ?? [], limit));
+    if (graph.undoes.has(idx)) times.push(readyToUndo(parts, idx, limit));
   }
   return new Date(Math.min(limit, Math.max(...times))).toISOString();
+}
+
+/** When a step that undoes another became ready: when the undo began, or when the last step before it had ended. */
+function readyToUndo({ graph, ends, history, task }: StepParts, idx: number, limit: number): number {
+  const began = history.findLast(({ what, at }) => what === 'undo' && Date.parse(at) <= limit)?.at ?? task.createdAt;
+  const present = new Set([...graph.undoes.keys()].filter((by) => ends.has(graph.names[by]!) || by === idx));
+  const after = undoOrder(graph, present).get(idx)!;
+  return Math.max(Date.parse(began), ...after.map((by) => latestBefore(ends.get(graph.names[by]!) ?? [], limit)));
 }
 
 function attemptSpans(attempt: HistoryEntry, wait: TaskWait | undefined): TimelineSpan[] {

@@ -23,6 +23,7 @@ export const Conditions = {
     .string()
     .nullable()
     .meta({ description: 'The expression that decides whether the step is skipped. Null if it has none.' }),
+  undo: z.string().nullable().meta({ description: 'The handler that undoes the step. Null if it has none.' }),
 };
 
 export const GraphSchema = z

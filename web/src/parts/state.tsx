@@ -79,6 +79,8 @@ const LOOKS: Readonly<Record<TaskState | StepState | 'paused', Look>> = {
   error: { word: 'Failed', hue: 'red', shape: 'cross' },
   cancelled: { word: 'Cancelled', hue: 'grey', shape: 'bar' },
   resolved_manually: { word: 'Resolved', hue: 'green', shape: 'hand' },
+  undoing: { word: 'Undoing', hue: 'blue', shape: 'half' },
+  undone: { word: 'Undone', hue: 'grey', shape: 'bar' },
   paused: { word: 'Paused', hue: 'slate', shape: 'pause' },
 };
 

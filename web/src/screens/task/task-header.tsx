@@ -18,6 +18,7 @@ import { CopyDialog } from './copy-dialog.tsx';
 import { childrenText, ParentLink, useFamily } from './family.tsx';
 import { Stuck } from './stuck.tsx';
 import { hasEnded } from './task-words.ts';
+import { UndoDialog } from './undo-dialog.tsx';
 import { partQuery, type TaskData, useTaskPart } from './use-task.ts';
 
 export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: string): void }) {
@@ -52,7 +53,7 @@ export function TaskHeader({ data, onSelect }: { data: TaskData; onSelect(step: 
             <StateOfTask task={task} />
           </span>
         </div>
-        <TaskActs task={task} />
+        <TaskActs task={task} undoable={canBeUndone(data)} />
       </div>
       <dl className="mt-2 flex flex-wrap gap-x-6 gap-y-1 text-sm text-soft">
         <Fact name="Id">
@@ -143,10 +144,18 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
   );
 }
 
+/** Returns whether the template has an undo, and the task was not undone yet. */
+function canBeUndone({ task, shape }: TaskData): boolean {
+  if (task.status === 'undoing' || task.status === 'undone') return false;
+  const isHalfUndone = task.status !== 'cancelled' && shape.groups.some(({ name }) => name.startsWith('undo:'));
+  return !isHalfUndone && shape.groups.some(({ undo }) => undo !== null);
+}
+
 /** The actions on the task. The action that would help a stuck task is next to the reason below. */
-function TaskActs({ task }: { task: Task }) {
+function TaskActs({ task, undoable }: { task: Task; undoable: boolean }) {
   const [act, setAct] = useState<Act>();
   const [copying, setCopying] = useState(false);
+  const [undoing, setUndoing] = useState(false);
   const lacking = useLacking();
   const { task_uuid: uuid } = task;
   const isPaused = task.paused?.some(({ scope }) => scope === 'task') ?? false;
@@ -160,6 +169,7 @@ function TaskActs({ task }: { task: Task }) {
   useOfferedActs([
     ...acts.map(({ method, act: one }) => ({ name: one.title, method, run: () => setAct(one) })),
     { name: 'Create a copy of the task', method: api.tasks.copy, run: () => setCopying(true) },
+    ...(undoable ? [{ name: 'Undo the task', method: api.tasks.undo, run: () => setUndoing(true) }] : []),
   ]);
   return (
     <div className="flex flex-wrap gap-2">
@@ -167,12 +177,18 @@ function TaskActs({ task }: { task: Task }) {
       <ActButton method={api.tasks.copy} onClick={() => setCopying(true)}>
         Create a copy
       </ActButton>
+      {undoable && (
+        <ActButton method={api.tasks.undo} onClick={() => setUndoing(true)}>
+          Undo
+        </ActButton>
+      )}
       {acts.map(({ name, method, act: one, ...look }) => (
         <Button key={name} {...look} lacking={lacking(method)} onClick={() => setAct(one)}>
           {name}
         </Button>
       ))}
       {act && <ActDialog act={act} onClose={() => setAct(undefined)} />}
+      {undoing && <UndoDialog uuid={uuid} onClose={() => setUndoing(false)} />}
       {copying && <CopyDialog task={task} onClose={() => setCopying(false)} />}
     </div>
   );

@@ -1,7 +1,13 @@
 import type { StepResponse, TaskState } from '../../api/types.ts';
 import { durationText, timeOf } from '../../parts/words.ts';
 
-const ENDED: ReadonlySet<string> = new Set<TaskState>(['complete', 'error', 'cancelled', 'resolved_manually']);
+const ENDED: ReadonlySet<string> = new Set<TaskState>([
+  'complete',
+  'error',
+  'cancelled',
+  'resolved_manually',
+  'undone',
+]);
 
 /** Returns whether no further step of the task will run unless a person acts. */
 export function hasEnded(status: string): boolean {

@@ -78,6 +78,7 @@ export const SEGMENTS: readonly { label: string; states: readonly TaskState[] }[
   { label: 'Complete', states: ['complete', 'resolved_manually'] },
   { label: 'Failed', states: ['error'] },
   { label: 'Cancelled', states: ['cancelled'] },
+  { label: 'Undone', states: ['undoing', 'undone'] },
 ];
 
 export interface Chip {

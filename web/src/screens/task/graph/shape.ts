@@ -15,6 +15,8 @@ export interface Group {
   /** The step that creates this step at run time. */
   madeBy: string | undefined;
   conditions: StepConditions;
+  /** The handler that undoes the step. Null if it has none. */
+  undo: string | null;
 }
 
 /** The graph of a task with each batch folded into one node. */
@@ -72,7 +74,7 @@ export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape
     return decided || above.some((parent) => presenceOf(parent) === 'not_taken') ? 'not_taken' : 'open';
   };
   const groups = [...steps].map(([name, own]): Group => {
-    const { type, handler, run_if, join, when } = own[0]!;
+    const { type, handler, run_if, join, when, undo } = own[0]!;
     const made = own.filter(({ state }) => state !== null);
     return {
       name,
@@ -84,6 +86,7 @@ export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape
       presence: presenceOf(name),
       madeBy: parents.get(name)?.find((parent) => CREATORS.has(typeOf(parent))),
       conditions: { run_if, join, when },
+      undo,
     };
   });
   return { groups, edges, byName: new Map(groups.map((group) => [group.name, group])), groupOf };
