@@ -512,5 +512,7 @@ export type {
   StepOptions,
   SureAt,
   SureInOutput,
+  UndoArguments,
+  UndoSettings,
   WorkflowOptions,
 } from './workflow/workflow-types.ts';

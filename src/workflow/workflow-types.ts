@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { StepContext } from '../handlers/step-context.ts';
+import type { UndoneError } from '../handlers/step-context-params.ts';
 import type { StepHandlerResult, TypedHandlerClass } from '../handlers/step-handler.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { StepFile, TemplateFile } from '../template/template-file.ts';
@@ -134,6 +135,22 @@ export interface RunArguments<Input, Read> {
   readonly logger: Logger;
 }
 
+/** The arguments of a function that undoes a step. `input` and `steps` are those of the step. */
+export interface UndoArguments<Input, Read, Result> extends RunArguments<Input, Read> {
+  /** The result of the step. Null if it did not complete, which needs `include: 'attempted'`. */
+  readonly result: ResultOf<Result> | null;
+  /** The last failure of the step. Null if it completed, or was stopped before it failed. */
+  readonly error: UndoneError | null;
+}
+
+/** How a step is undone, with the names of a template file. */
+export interface UndoSettings<Input, Read, Result> extends Omit<NonNullable<StepFile['undo']>, 'handler'> {
+  /** The work: a function, which is registered as `NAMESPACE.TEMPLATE.STEP.undo`, or a handler. */
+  run?: ((args: UndoArguments<Input, Read, Result>) => unknown) | TypedHandlerClass<unknown>;
+  /** Further options of the handler, or `callable`: the name of one that is registered elsewhere. */
+  handler?: Partial<NonNullable<StepFile['handler']>>;
+}
+
 /** The fields of a step, with the names of a template file. */
 type StepFields = Omit<
   StepFile,
@@ -149,6 +166,7 @@ type StepFields = Omit<
   | 'template'
   | 'context'
   | 'on_failure'
+  | 'undo'
 >;
 
 /** A workflow, as the types of a child task read it. */
@@ -269,6 +287,12 @@ export interface StepOptions<
     | TypedHandlerClass<Result>;
   /** Further options of the handler in the template: `initialization`, `method`, `resolver`, `isolation`. */
   handler?: Omit<NonNullable<StepFile['handler']>, 'callable'>;
+  /** How its effects are undone, if its task is undone. Write it after `run`, so that `result` has the type of its result. */
+  undo?: UndoSettings<
+    Inputs extends undefined ? Input : { readonly [Name in keyof Inputs]: unknown },
+    Results<Steps, Above<Steps, After[number]>, SureAt<Steps, After[number], { type: Type; runIf: RunIf; join: Join }>>,
+    NoInfer<Result>
+  >;
 }
 
 /** The fields of a template, with the names of a template file. */

@@ -30,6 +30,7 @@ import type {
   StoppedBy,
   SureAt,
   SureInOutput,
+  UndoSettings,
   WorkflowOptions,
 } from './workflow-types.ts';
 
@@ -136,7 +137,7 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     Output
   > {
     const { steps, handlers, children, namespace, name: template } = this.#parts;
-    const { after = [], run, handler, template: child, ...fields } = options;
+    const { after = [], run, handler, template: child, undo, ...fields } = options;
     const at = `${namespace}/${template}: step ${name}`;
     if (steps.some((step) => step['name'] === name)) {
       throw new TaskerError('template_invalid', `${at} exists twice; rename one of them`);
@@ -144,6 +145,7 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     const own =
       run === undefined ? undefined : handlerOf(run as Run | StepHandlerClass, `${namespace}.${template}.${name}`, at);
     const callable = own && { callable: own.handlerName };
+    const undone = undo && undoOf(undo, `${namespace}.${template}.${name}.undo`, at);
     const type = child === undefined ? WAITS.find((kind) => fields[kind] != null) : 'task';
     const step = {
       name,
@@ -152,11 +154,15 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
       ...(type && { type }),
       ...(child !== undefined && { template: isWorkflow(child) ? `${child.namespace}/${child.name}` : child }),
       ...fields,
+      ...(undone && { undo: undone.fields }),
       ...(fields.signal && { signal: signalWithSchemas(fields.signal, at) }),
     };
     return this.#with({
       steps: [...steps, step],
-      handlers: own ? new Map([...handlers, [own.handlerName, own]]) : handlers,
+      handlers: new Map([
+        ...handlers,
+        ...[own, undone?.handler].flatMap((one) => (one ? [[one.handlerName, one] as const] : [])),
+      ]),
       children: isWorkflow(child) ? [...children, child] : children,
     });
   }
@@ -345,11 +351,25 @@ function inOwnWords(problem: TemplateProblem): TemplateProblem {
   return { ...problem, message, path: problem.path.replace('.depends_on', '.after') };
 }
 
+/** Returns the fields of `undo` in a template file, and its handler. */
+function undoOf(undo: Omit<UndoSettings<never, never, never>, 'run'> & { run?: unknown }, name: string, at: string) {
+  const { run, handler, ...fields } = undo;
+  const own = run && handlerOf(run as Run | StepHandlerClass, name, `${at}: undo`);
+  return { fields: { ...fields, handler: { ...handler, ...(own && { callable: own.handlerName }) } }, handler: own };
+}
+
 function handlerOf(run: Run | StepHandlerClass, callable: string, at: string): StepHandlerClass {
   if (isHandlerClass(run)) return run;
   if (typeof run === 'function') {
     return defineHandler(callable, {}, ({ context, signal, logger }) =>
-      run({ input: context.inputData, steps: resultsIn(context), context, signal, logger }),
+      run({
+        input: context.inputData,
+        steps: resultsIn(context),
+        context,
+        signal,
+        logger,
+        ...(context.undo && { result: context.undo.result, error: context.undo.error }),
+      }),
     );
   }
   throw new TaskerError('template_invalid', `${at}: run must be a function, or what defineHandler returns`);

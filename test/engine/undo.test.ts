@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
+import { workflow } from '../../src/workflow/workflow.ts';
 import { DEMO, deferred, setup, states, template } from '../support/setup.ts';
 
 /** Handlers that note their calls, by name. */
@@ -277,5 +279,31 @@ it('a step that an operator completed is undone with that result; one that was r
   expect(seen.sort()).toEqual([
     ['a', { by: 'hand' }],
     ['b', {}],
+  ]);
+});
+
+it('a workflow in TypeScript undoes its steps with functions beside them', async () => {
+  const undone: unknown[] = [];
+  const trip = workflow('test/trip@1.0.0')
+    .step('flight', {
+      run: () => ({ booking: 'F-1' }),
+      undo: { run: ({ result, context }) => void undone.push([result!.booking, context.undo!.step]) },
+    })
+    .step('car', {
+      after: ['flight'],
+      retry: { max_attempts: 1 },
+      run: (): { booking: string } => {
+        throw new PermanentError('no car is left');
+      },
+      undo: { include: 'attempted', run: ({ result, error }) => void undone.push([result, error!.message]) },
+    });
+  const { tasker } = await setup({ workflows: [trip] });
+  const { taskUuid } = await tasker.createTask(trip, {});
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('blocked_by_failures');
+  await tasker.undoTask(taskUuid);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('undone');
+  expect(undone).toEqual([
+    [null, 'no car is left'],
+    ['F-1', 'flight'],
   ]);
 });

@@ -97,6 +97,18 @@ describe('a program of the examples prints the outcomes of its tasks', () => {
       ],
     ],
     [
+      'trip/book-trips.mjs',
+      [
+        'T-1: complete',
+        'T-2: blocked_by_failures',
+        '  undoing car, hotel, flight',
+        '  undone',
+        '  undo:flight: flight-T-2',
+        '  undo:hotel: hotel-T-2',
+        '  undo:car: any car of trip T-2',
+      ],
+    ],
+    [
       'child-tasks/invoice-orders.mjs',
       [
         'O-1: complete, its invoice: complete',

@@ -1,6 +1,6 @@
 import { expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
-import { defineHandler, type Json, type Tasker, workflow } from '../../src/index.ts';
+import { defineHandler, type Json, type Tasker, type UndoneError, workflow } from '../../src/index.ts';
 import type { TestTasker } from '../../src/testing/index.ts';
 
 const input = z.object({ id: z.string(), total: z.number() });
@@ -237,4 +237,25 @@ test('a child task has the types of its workflow', () => {
     .step('without', { template: invoice })
     // @ts-expect-error the child has no such key
     .step('misspelt', { template: invoice, context: { id: 'context.id', nte: '1' } });
+});
+
+test('the function of an undo has the result of its step, its input and the results before it', () => {
+  workflow('shop/trip@1.0.0', { input })
+    .step('price', { run: ({ input }) => ({ cents: input.total * 100 }) })
+    .step('flight', {
+      after: ['price'],
+      run: async () => ({ booking: 'F-1', at: new Date() }),
+      undo: {
+        include: 'attempted',
+        run: ({ result, error, input, steps }) => {
+          expectTypeOf(result).toEqualTypeOf<{ booking: string; at: string } | null>();
+          expectTypeOf(error).toEqualTypeOf<UndoneError | null>();
+          expectTypeOf(input).toEqualTypeOf<{ id: string; total: number }>();
+          expectTypeOf(steps.price).toEqualTypeOf<{ cents: number }>();
+        },
+      },
+    })
+    .step('hotel', { run: () => ({}), undo: { handler: { callable: 'shop.cancel_hotel' } } })
+    // @ts-expect-error there is no such value
+    .step('car', { run: () => ({}), undo: { include: 'all', run: () => ({}) } });
 });
