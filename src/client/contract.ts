@@ -4566,7 +4566,7 @@ export interface Undo {
     | 'undoing'
     | 'undone'
     | (string & {});
-  /** In the order in which they are undone, and then those that are not. */
+  /** In the order in which they are undone, and then the steps that are not undone. */
   steps: {
     step: string;
     /** The state of the step before the undo. */

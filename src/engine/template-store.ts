@@ -48,7 +48,7 @@ export interface Snapshot {
   /** Whether a program registered it. False if it only arrived over HTTP. */
   byProgram: boolean;
   template: TaskTemplate;
-  /** The steps that its tasks can have, by index: those of the template, and those that undo them. */
+  /** The steps that its tasks can have, by index: the steps of the template, and after them the steps that undo some of these. */
   steps: readonly RunnableTemplate[];
   /** The graph of {@link steps}. */
   graph: TemplateGraph;

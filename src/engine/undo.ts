@@ -36,7 +36,7 @@ export interface TaskUndo {
   dryRun: boolean;
   statusBefore: TaskState;
   status: TaskState;
-  /** The steps that are undone in the order in which that begins, and then those that are not. */
+  /** The steps that are undone in the order in which that begins, and then the steps that are not undone. */
   steps: UndoStep[];
 }
 

@@ -16,7 +16,7 @@ export interface UndoGraph {
 const ENDED: ReadonlySet<string> = new Set(['complete', 'resolved_manually', 'skipped', 'cancelled']);
 
 /**
- * Returns the steps that each step of an undo waits for: those that undo the nearest steps after the step that it undoes.
+ * Returns the steps that each step of an undo waits for: the steps that undo the nearest steps after the step that it undoes.
  * Steps without one are passed through, so the order of the task holds across them. `chosen`: the steps of the undo.
  */
 export function undoOrder(graph: UndoGraph, chosen: ReadonlySet<number>): ReadonlyMap<number, readonly number[]> {

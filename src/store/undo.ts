@@ -12,7 +12,7 @@ const UNDO_TASK = sql('undo_task')`
 select t.template_id "templateId", t.rank, t.state::text, t.done_at is not null ended, t.undo_at is not null "isUndone"
   from tasker.task t where t.task_uuid = $1`;
 
-// An attempt may have had an effect if it was started, and not given back by its worker before the handler was called.
+// An attempt may have had an effect if it was started, and not released by its worker before the handler was called.
 const UNDO_STEPS = sql('undo_steps')`
 select s.idx, s.state::text, s.state in ('in_progress', 'waiting') or exists (
          select 1 from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx

@@ -190,7 +190,7 @@ export interface ChildConfig {
   timeoutMs: number | null;
 }
 
-/** The steps that an undo covers: those that completed, or also those with an attempt that may have had an effect. */
+/** The steps that an undo covers: only completed steps, or also steps with an attempt that may have had an effect. */
 export const UNDO_INCLUDE = ['completed', 'attempted'] as const;
 
 /** How the effects of a step are undone. */

@@ -50,7 +50,7 @@ export interface TemplateGraph {
   initial: boolean[];
 }
 
-/** The part of a template from which its graph is made. Its steps may include those that undo others. */
+/** The part of a template from which its graph is made. Its steps may include steps that undo others. */
 type Graphed = Pick<TaskTemplate, 'lifecycle'> & { steps: readonly (StepTemplate & { undoes?: string | null })[] };
 
 /** Returns the graph of a valid template: it has no cycles, and no unknown or duplicate names. */

@@ -354,7 +354,7 @@ function inOwnWords(problem: TemplateProblem): TemplateProblem {
 /** Returns the fields of `undo` in a template file, and its handler. */
 function undoOf(undo: Omit<UndoSettings<never, never, never>, 'run'> & { run?: unknown }, name: string, at: string) {
   const { run, handler, ...fields } = undo;
-  const own = run && handlerOf(run as Run | StepHandlerClass, name, `${at}: undo`);
+  const own = run === undefined ? undefined : handlerOf(run as Run | StepHandlerClass, name, `${at}: undo`);
   return { fields: { ...fields, handler: { ...handler, ...(own && { callable: own.handlerName }) } }, handler: own };
 }
 

@@ -75,7 +75,7 @@ itOnce(
     }
     while (waiting.length > 0) await undoNext();
     expect(await endStates(tasker, tasks)).toEqual(['undone']);
-    // Independent of the program: the steps with a completed attempt among those that undo others.
+    // Independent of the program: the steps that undo others and have a completed attempt.
     const undone = await sql<{ task: string; steps: string[]; doubled: number }>(`
       select h.task_uuid task, array_agg(substr(ts.name, 6) order by ts.name) steps, count(*)::int - count(distinct h.idx)::int doubled
         from tasker.history h join tasker.task t on t.task_uuid = h.task_uuid

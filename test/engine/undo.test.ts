@@ -224,7 +224,7 @@ it('a task that was undone is not run again from a step', async () => {
   await tasker.waitForTask(taskUuid);
   await expect(tasker.rerunTask(taskUuid, { from: 'a' })).rejects.toMatchObject({
     code: 'illegal_transition',
-    message: expect.stringMatching(/it was undone; to start it anew, create a copy with `tasker task copy/),
+    message: expect.stringMatching(/it was undone; to run its steps again, create a copy with `tasker task copy/),
   });
 });
 

@@ -45,6 +45,7 @@ describe('a template', () => {
           signal: null,
           approval: null,
           wait: null,
+          undo: null,
           resultSchema: null,
           sensitive: null,
           composition: null,

@@ -77,7 +77,7 @@ export const UndoSchema = z
           reason: orNull(z.enum(UNDO_REASONS)).meta({ description: 'Why it is not undone.' }),
         }),
       )
-      .meta({ description: 'In the order in which they are undone, and then those that are not.' }),
+      .meta({ description: 'In the order in which they are undone, and then the steps that are not undone.' }),
   })
   .register(NAMES, { id: 'Undo' });
 

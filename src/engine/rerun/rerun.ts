@@ -166,7 +166,7 @@ export function undoneAlready(taskUuid: string, action: string, state: string): 
   const why = state === 'undone' ? 'it was undone' : 'it is being undone, or an undo of it was cancelled';
   return new TaskerError(
     'illegal_transition',
-    `task ${taskUuid} cannot be ${action}: ${why}; to start it anew, create a copy with \`tasker task copy ${taskUuid}\``,
+    `task ${taskUuid} cannot be ${action}: ${why}; to run its steps again, create a copy with \`tasker task copy ${taskUuid}\``,
   );
 }
 
