@@ -152,7 +152,8 @@ export type {
   Task,
   TaskState,
 } from './engine/task-view.ts';
-export type { TaskUndo, UndoOptions, UndoStep } from './engine/undo.ts';
+export type { UndoStep } from './engine/undo/plan.ts';
+export type { TaskUndo, UndoOptions } from './engine/undo/undo.ts';
 export {
   ERRORS,
   type ErrorCode,

@@ -24,7 +24,7 @@ import type { StreamFilter } from '../engine/streams/stream-filter.ts';
 import type { HistoryEntry, Pause, Step, Task } from '../engine/task-view.ts';
 import { readTaskWithSteps, type TaskSnapshot } from '../engine/task-with-steps.ts';
 import { type TemplateArrival, nameOf as templateName } from '../engine/template-store.ts';
-import type { TaskUndo, UndoOptions } from '../engine/undo.ts';
+import type { TaskUndo, UndoOptions } from '../engine/undo/undo.ts';
 import type { SignalOptions, SignalTarget } from '../engine/waits/signal-request.ts';
 import {
   getSignal,

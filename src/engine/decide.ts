@@ -3,6 +3,7 @@ import { bornSteps } from '../model/branches.ts';
 import { isWorkerIndex, templateIndex } from '../model/ids.ts';
 import { type BatchNow, type Consequences, consequencesOf, routesToCreate, type StepNow } from '../model/routes.ts';
 import { consequencesOfUndo } from '../model/undo.ts';
+import { noteAct } from '../store/audit.ts';
 import { recountBatches, releaseWorkers } from '../store/batches.ts';
 import { addDeadLetters } from '../store/dead-letters/add.ts';
 import {
@@ -15,10 +16,13 @@ import {
   stopSteps,
 } from '../store/decide.ts';
 import { addRoutes } from '../store/expand-tasks.ts';
+import type { Operator } from '../store/operator-actions.ts';
 import { makerResults } from '../store/rerun.ts';
 import { failTasks } from '../store/stale-tasks.ts';
+import { readForUndo } from '../store/undo.ts';
 import { BY_ITSELF } from './dead-letters/find-stuck.ts';
 import type { TemplateStore } from './template-store.ts';
+import { beginLocked, undoPlan } from './undo/plan.ts';
 
 /** A task after its steps were decided. */
 export interface DecidedTask extends CountedTask {
@@ -73,6 +77,7 @@ export async function decideLocked(
   }
   const tasks = await withEnds({ tx, templates }, found, counted);
   for (const task of tasks) task.stopped ||= interrupted.has(task.taskUuid);
+  queued += await undoBlocked({ tx, templates }, found, tasks);
   return { tasks, queued };
 }
 
@@ -104,6 +109,31 @@ async function withEnds(
     return { ...task, state: 'error', shown: 'error', waits: 0, stopped: stopped.has(task.taskUuid) };
   });
 }
+
+/** Undoes the blocked tasks whose templates ask for it, and corrects their states. Returns the number of steps that became ready. */
+async function undoBlocked(
+  { tx, templates }: { tx: Db; templates: TemplateStore },
+  found: readonly RoutedTask[],
+  tasks: readonly DecidedTask[],
+): Promise<number> {
+  let queued = 0;
+  for (const task of tasks) {
+    const { taskUuid } = task;
+    const { templateId, isUndone } = found.find((one) => one.taskUuid === taskUuid)!;
+    const snapshot = templates.get(templateId);
+    const asksForIt = snapshot.template.lifecycle?.onBlocked === 'undo';
+    if (!asksForIt || isUndone || task.shown !== 'blocked_by_failures') continue;
+    const { steps } = (await readForUndo(tx, taskUuid))!;
+    const begun = await beginLocked(tx, { taskUuid, snapshot, plan: undoPlan(snapshot, steps) });
+    await noteAct(tx, { action: 'undo', taskUuid, fromState: task.shown, toState: begun.state }, BY_LIFECYCLE);
+    Object.assign(task, { state: begun.state, shown: begun.state, waits: 0 });
+    queued += begun.queued;
+  }
+  return queued;
+}
+
+/** The actor of an undo that a template asks for. */
+const BY_LIFECYCLE: Operator = { actor: ACTOR, reason: 'on_blocked: undo', door: ACTOR, bulkId: null };
 
 /** Adds tasks whose undo has failed to the dead letters, whatever their templates ask for. */
 async function addHalfUndone(tx: Db, tasks: readonly CountedTask[]): Promise<void> {

@@ -114,7 +114,7 @@ import { tasksWithOutput } from './task-output.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import { withOperators } from './task-with-steps.ts';
 import { type Snapshot, TemplateStore, type TemplateStoreOptions } from './template-store.ts';
-import { type TaskUndo, type UndoOptions, undoTask } from './undo.ts';
+import { type TaskUndo, type UndoOptions, undoTask } from './undo/undo.ts';
 import { endDueWaits } from './waits/due.ts';
 import { SignalInbox } from './waits/signal-inbox.ts';
 import { rescheduleTask, startTaskNow } from './waits/start.ts';

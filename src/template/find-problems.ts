@@ -42,7 +42,7 @@ export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): 
     ...typeRules(steps),
     ...waitRules(data, steps),
     ...routeRules(steps),
-    ...undoRules(steps),
+    ...undoRules(data, steps),
     ...environmentRules(data, steps),
     ...retryRules(data, steps),
     ...defaultContextRules(data),

@@ -41,7 +41,7 @@ export type IdentityStrategy = (typeof IDENTITY_STRATEGIES)[number];
 export const STALENESS_ACTIONS = ['dlq', 'error', 'none'] as const;
 export type StalenessAction = (typeof STALENESS_ACTIONS)[number];
 /** The actions for a task that is blocked by failures. */
-export const BLOCKED_ACTIONS = ['dlq', 'error', 'none'] as const;
+export const BLOCKED_ACTIONS = ['dlq', 'error', 'undo', 'none'] as const;
 
 /** The outcome of a step that publishes an event. */
 export const EVENT_CONDITIONS = ['success', 'failure', 'retryable_failure', 'permanent_failure', 'always'] as const;
@@ -275,7 +275,8 @@ export interface Lifecycle {
   autoFailOnTimeout: boolean | null;
   autoDlqOnTimeout: boolean | null;
   /**
-   * The action if a task is blocked by failures: `dlq` adds it to the dead letters, and `error` ends it. Null is `none`.
+   * The action if a task is blocked by failures: `dlq` adds it to the dead letters, `error` ends it, and `undo` undoes it.
+   * Null is `none`.
    */
   onBlocked: (typeof BLOCKED_ACTIONS)[number] | null;
 }

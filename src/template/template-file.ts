@@ -324,7 +324,8 @@ export const lifecycleFile = z
     auto_dlq_on_timeout: z.boolean().nullish(),
     on_blocked: z.enum(BLOCKED_ACTIONS).nullish().meta({
       default: 'none',
-      description: 'With dlq, tasks that are blocked by failures become dead letters; with error, they end in error.',
+      description:
+        'With dlq, tasks that are blocked by failures become dead letters; with error, they end in error; with undo, they are undone.',
     }),
   })
   .meta({ description: 'The time limits of the states of a task, and the action if they are exceeded.' });

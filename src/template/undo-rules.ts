@@ -12,9 +12,9 @@ const WITHOUT: Readonly<Record<string, string>> = {
 };
 
 /** Checks which steps can be undone, and the names of the steps that undo them. */
-export function undoRules(steps: readonly StepSketch[]): Finding[] {
+export function undoRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
   const undone = steps.filter(({ fields }) => isFields(fields['undo']));
-  if (undone.length === 0) return [];
+  if (undone.length === 0) return lifecycleRules(data);
   const taken = new Map(steps.map(({ name, path }) => [name, path]));
   const findings = undone.flatMap(({ name, type, path }): Finding[] => {
     const at = [...path, 'undo'];
@@ -31,4 +31,13 @@ export function undoRules(steps: readonly StepSketch[]): Finding[] {
   if (steps.length + undone.length <= MOST_STEPS) return findings;
   const message = `${steps.length} steps, of which ${undone.length} have \`undo\`, are more than ${MOST_STEPS} together; remove some, or start child tasks`;
   return [...findings, { severity: 'error', code: 'too_many_steps', message, path: ['steps'], atKey: true }];
+}
+
+/** Checks that a template that undoes its tasks has something to undo. */
+function lifecycleRules(data: unknown): Finding[] {
+  const lifecycle = isFields(data) ? data['lifecycle'] : undefined;
+  if (!isFields(lifecycle) || lifecycle['on_blocked'] !== 'undo') return [];
+  const message =
+    '`on_blocked: undo` has no effect, because no step has `undo`; add it to the steps whose effects can be undone';
+  return [{ severity: 'error', code: 'undo_unused', message, path: ['lifecycle', 'on_blocked'] }];
 }

@@ -307,3 +307,18 @@ it('a workflow in TypeScript undoes its steps with functions beside them', async
     ['F-1', 'flight'],
   ]);
 });
+
+it('with on_blocked: undo, a task is undone as soon as it is blocked', async () => {
+  const calls: string[] = [];
+  const { tasker } = await setup({
+    templates: template({ ...TRIP, car: { ...TRIP.car, ...NEVER_RETRY } }, { lifecycle: { on_blocked: 'undo' } }),
+    handlers: noting(['flight', 'hotel', 'car', 'mail', 'cancel_flight', 'cancel_hotel'], calls, {
+      car: failing('none'),
+    }),
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('undone');
+  expect(calls.slice(-2)).toEqual(['cancel_hotel', 'cancel_flight']);
+  const act = (await tasker.getHistory(taskUuid)).find(({ what }) => what === 'undo');
+  expect(act).toMatchObject({ who: 'lifecycle', why: 'on_blocked: undo', toState: 'undoing' });
+});

@@ -1,0 +1,79 @@
+import { TaskerError } from '../../errors.ts';
+import { noteAct } from '../../store/audit.ts';
+import { lockTasks } from '../../store/tasks.ts';
+import { readForUndo } from '../../store/undo.ts';
+import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
+import type { TaskState } from '../task-view.ts';
+import type { Snapshot } from '../template-store.ts';
+import { beginLocked, type UndoStep, undoPlan } from './plan.ts';
+
+/** Options of an undo. */
+export interface UndoOptions extends OperatorOptions {
+  /** Only returns what would be undone. Default false. */
+  dryRun?: boolean;
+}
+
+/** An undo of a task. */
+export interface TaskUndo {
+  taskUuid: string;
+  dryRun: boolean;
+  statusBefore: TaskState;
+  status: TaskState;
+  /** The steps that are undone in the order in which that begins, and then the steps that are not undone. */
+  steps: UndoStep[];
+}
+
+/** An undo, as the engine announces it. */
+export interface Undoing extends TaskUndo {
+  /** Number of attempts that it stopped. */
+  running: number;
+  /** Number of steps that became ready. */
+  queued: number;
+  /** Minus the priority of the task. */
+  rank: number;
+}
+
+/**
+ * Undoes a task: cancels its open steps, and then runs the `undo` of each step that completed, in the reverse order of the
+ * task. An undo that was cancelled continues with the steps that are left.
+ * @throws TaskerError `task_not_found`, `illegal_transition`
+ */
+export function undoTask(engine: Expanding, taskUuid: string, options: UndoOptions): Promise<Undoing> {
+  const operator = operatorOf(options);
+  const { dryRun = false } = options;
+  if (typeof dryRun !== 'boolean') throw new TaskerError('bad_request', '`dryRun` of an undo is true or false');
+  return onFreeTask(engine.database, taskUuid, async (tx) => {
+    await lockTasks(tx, [taskUuid]);
+    const found = await readForUndo(tx, taskUuid);
+    if (!found) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
+    const { task, steps } = found;
+    const unreadable = (await engine.templates.load([task.templateId], tx)).get(task.templateId);
+    if (unreadable) throw unreadable;
+    const snapshot = engine.templates.get(task.templateId);
+    if (task.isUndone && task.state !== 'cancelled') throw notAgain(taskUuid, task.state);
+    if (snapshot.graph.undoes.size === 0) throw withoutUndo(taskUuid, snapshot);
+    const plan = undoPlan(snapshot, steps);
+    const statusBefore = task.state as TaskState;
+    const result = { taskUuid, dryRun, statusBefore, status: statusBefore, steps: plan.steps, rank: task.rank };
+    if (dryRun) return { ...result, running: 0, queued: 0 };
+    const { state, queued, running } = await beginLocked(tx, { taskUuid, snapshot, plan });
+    const details = JSON.stringify({ steps: plan.begin.length });
+    await noteAct(tx, { action: 'undo', taskUuid, fromState: task.state, toState: state, details }, operator);
+    return { ...result, status: state as TaskState, queued, running };
+  });
+}
+
+function notAgain(taskUuid: string, state: string): TaskerError {
+  const message =
+    state === 'undone'
+      ? `task ${taskUuid} was already undone`
+      : `task ${taskUuid} is already being undone; \`tasker task why ${taskUuid}\` shows what it waits for`;
+  return new TaskerError('illegal_transition', message);
+}
+
+function withoutUndo(taskUuid: string, { template: { namespace, name, version } }: Snapshot): TaskerError {
+  return new TaskerError(
+    'illegal_transition',
+    `task ${taskUuid} cannot be undone: no step of ${namespace}/${name}@${version} has \`undo\`; add it to the steps whose effects can be undone, for later tasks`,
+  );
+}
