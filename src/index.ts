@@ -355,9 +355,6 @@ export type {
   StepContextParams,
   TransactionClient,
   TransactionWork,
-  Undone,
-  UndoneError,
-  UndoneParams,
 } from './handlers/step-context-params.ts';
 export {
   type ExecutableHandler,
@@ -370,6 +367,7 @@ export {
   type TypedHandlerClass,
 } from './handlers/step-handler.ts';
 export type { CompleteLaterOptions, NotYetOptions, StepWait } from './handlers/step-wait.ts';
+export type { Undone, UndoneError, UndoneParams } from './handlers/undone.ts';
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
 export type { AnyLogger, MessageLogger } from './logging/any-logger.ts';
 export {

@@ -8,6 +8,7 @@ import { TaskerError } from '../errors.ts';
 import { identityIn, isUuid, uuidV7 } from '../model/ids.ts';
 import { CONTEXT_LIMITS, isStorableText, overLimit, storableJson } from '../model/json.ts';
 import { requestDigest, requestKeyHash } from '../model/request-digest.ts';
+import { describeViolations } from '../model/schema-violations.ts';
 import { earliestMinutes } from '../model/task-limits.ts';
 import { createActiveTasks, type ExpectedActive, holdActive, type NewActiveTask } from '../store/active-versions.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
@@ -21,7 +22,6 @@ import {
   taskStates,
 } from '../store/tasks.ts';
 import { createLaterTasks } from '../store/waits/start-tasks.ts';
-import { describeViolations } from '../template/json-schema-check.ts';
 import { requestedTemplate } from '../template/template-name.ts';
 import { idsOf } from '../tracing/traceparent.ts';
 import { existingTask, otherRequest, prunedTask } from './identity-taken.ts';

@@ -3,9 +3,10 @@ import type { ExpressionValues } from '../expressions/expression.ts';
 import { ExpressionFailed } from '../expressions/expression-error.ts';
 import { type ExpressionMap, evaluateMap, expressionMap, orFailure } from '../expressions/expression-map.ts';
 import type { Fields } from '../model/json.ts';
+import { describeViolations } from '../model/schema-violations.ts';
 import { type FailureRow, loadFailures, loadResults, type ResultRow } from '../store/read-steps.ts';
 import type { TaskRow } from '../store/tasks.ts';
-import { compileStored, describeViolations } from '../template/json-schema-check.ts';
+import { compileStored } from '../template/json-schema-check.ts';
 import { type AttemptDetail, type Task, taskView } from './task-view.ts';
 import type { Snapshot } from './template-store.ts';
 

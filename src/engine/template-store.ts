@@ -8,6 +8,7 @@ import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import { attemptsIfLost, mostAttempts } from '../model/retry-rules.ts';
 import { HELD } from '../model/routes.ts';
+import type { SchemaViolation } from '../model/schema-violations.ts';
 import type { TaskLimits } from '../model/task-limits.ts';
 import { type ActiveVersion, activeVersions, lockActive, readActive, setActive } from '../store/active-versions.ts';
 import { lockPausesShared } from '../store/pauses/pauses.ts';
@@ -25,7 +26,7 @@ import {
   templatesById,
   versionsOf,
 } from '../store/templates.ts';
-import { compileSchema, compileStored, type SchemaViolation } from '../template/json-schema-check.ts';
+import { compileSchema, compileStored } from '../template/json-schema-check.ts';
 import { limitsOf } from '../template/limits-of.ts';
 import { type HandlerReference, type JsonSchema, type TaskTemplate, waitsByType } from '../template/task-template.ts';
 import { type TemplateChange, templateChanges } from '../template/template-changes.ts';

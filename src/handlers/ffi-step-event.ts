@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { TaskSchedule } from '../model/schedule/spec.ts';
 import { ConversionError } from './failures/handler-errors.ts';
-import type { UndoneParams } from './step-context-params.ts';
+import type { UndoneParams } from './undone.ts';
 
 /** The task of a step event. Timestamps are strings in UTC, without a time zone. */
 export interface FfiTaskInfo {

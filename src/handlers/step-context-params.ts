@@ -4,6 +4,7 @@ import type { TaskSchedule } from '../model/schedule/spec.ts';
 import type { TemplateNames } from '../model/template-names.ts';
 import type { DependencyResult, DependencyResultParams } from './dependency-result.ts';
 import type { FfiStepEvent } from './ffi-step-event.ts';
+import type { UndoneParams } from './undone.ts';
 
 /**
  * Envelopes by step name. Their fields are optional because a context created by hand may contain bare results. For the
@@ -37,29 +38,6 @@ export interface TransactionClient {
 
 /** The function that a handler runs in a transaction. See `context.transaction`. */
 export type TransactionWork<T> = (tx: TransactionClient, cursor: unknown) => Promise<T> | T;
-
-/** The failure of a step, as expressions read it. */
-export interface UndoneError {
-  type: string | null;
-  message: string;
-  code: string | null;
-  /** The number of the attempt. */
-  attempts: number;
-}
-
-/** The step that a step undoes. */
-export interface UndoneParams {
-  readonly step: string;
-  readonly stepUuid: string;
-  /** Its last failure. Null if it completed, or was stopped before it failed. */
-  readonly error: UndoneError | null;
-}
-
-/** The step that a step undoes, with its result. */
-export interface Undone extends UndoneParams {
-  /** Null if it did not complete. An empty object if an operator resolved it without a result. */
-  readonly result: unknown;
-}
 
 /**
  * Parameters of a {@link StepContext}. Each property is read once, when a handler first needs it, because the worker

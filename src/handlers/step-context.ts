@@ -6,15 +6,13 @@ import type { TemplateNames } from '../model/template-names.ts';
 import { type DependencyResult, type DependencyResultParams, dependencyResult, resultIn } from './dependency-result.ts';
 import { ConversionError } from './failures/handler-errors.ts';
 import { checkedStepEvent, type FfiDependencyResult, type FfiStepEvent } from './ffi-step-event.ts';
-
 import type {
   CheckpointProgress,
   DependencyResults,
   StepContextParams,
   TransactionWork,
-  Undone,
-  UndoneParams,
 } from './step-context-params.ts';
+import type { Undone, UndoneParams } from './undone.ts';
 
 export type * from './step-context-params.ts';
 

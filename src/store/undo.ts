@@ -12,7 +12,7 @@ const UNDO_TASK = sql('undo_task')`
 select t.template_id "templateId", t.rank, t.state::text, t.done_at is not null ended, t.undo_at is not null "isUndone"
   from tasker.task t where t.task_uuid = $1`;
 
-// An attempt may have had an effect if it was started, and not released by its worker before the handler was called.
+// Not hot: an operator undoes a task. An attempt may have had an effect if it was started, and not released by its worker before the handler was called.
 const UNDO_STEPS = sql('undo_steps')`
 select s.idx, s.state::text, s.state in ('in_progress', 'waiting') or exists (
          select 1 from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx
@@ -53,7 +53,7 @@ export async function readForUndo(
   return task && { task, steps: steps.rows };
 }
 
-// The end of the task is kept in `earlier_end`, because the statistics may not have counted it yet. The schedule of the
+// Not hot: an operator undoes a task, or its template once. The end of the task is kept in `earlier_end`, because the statistics may not have counted it yet. The schedule of the
 // task counts it as open again, for its overlap. Steps of an undo that was cancelled continue with all their attempts.
 const BEGIN_UNDO = sql('begin_undo')`
 with of as (select template_id, rank from tasker.task where task_uuid = $1),

@@ -2,18 +2,11 @@ import { createRequire } from 'node:module';
 import type { Ajv, CodeOptions, ErrorObject, Options, ValidateFunction } from 'ajv';
 import type { Ajv2020 } from 'ajv/dist/2020.js';
 import { messageOf, TaskerError } from '../errors.ts';
+import type { SchemaViolation } from '../model/schema-violations.ts';
 import { linearPattern } from '../pattern/linear-pattern.ts';
 import { patternProblems } from './schema-patterns.ts';
 import { StepCounter, TooManySteps } from './schema-steps.ts';
 import type { JsonSchema } from './task-template.ts';
-
-/** A place where a value does not match its schema. */
-export interface SchemaViolation {
-  /** JSON pointer into the value. Empty for the value itself. */
-  path: string;
-  /** For example `must be >= 1`. */
-  message: string;
-}
 
 /** A problem that prevents the use of a schema. */
 export interface SchemaProblem extends SchemaViolation {
@@ -227,11 +220,6 @@ function schemaValidatorOf(draft: Draft): { ajv: Ajv | Ajv2020; steps: StepCount
   const validator = { ajv: ajvOf(draft, OPTIONS, steps), steps };
   schemaValidators.set(draft, validator);
   return validator;
-}
-
-/** Describes violations, each with its place: `/lines/0/qty must be integer; must have required property 'id'`. */
-export function describeViolations(violations: readonly Pick<SchemaViolation, 'path' | 'message'>[]): string {
-  return violations.map(({ path, message }) => (path === '' ? message : `${path} ${message}`)).join('; ');
 }
 
 function violationsOf(errors: readonly ErrorObject[]): SchemaViolation[] {

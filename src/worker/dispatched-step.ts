@@ -8,13 +8,9 @@ import type { DependencyResultParams } from '../handlers/dependency-result.ts';
 import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import { StepContext } from '../handlers/step-context.ts';
-import type {
-  CheckpointProgress,
-  StepContextParams,
-  TransactionWork,
-  UndoneParams,
-} from '../handlers/step-context-params.ts';
+import type { CheckpointProgress, StepContextParams, TransactionWork } from '../handlers/step-context-params.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
+import type { UndoneParams } from '../handlers/undone.ts';
 import type { Logger } from '../logging/logger.ts';
 import { hidingLogger, SensitiveTexts } from '../logging/sensitive-texts.ts';
 import { stepUuid, templateIndex } from '../model/ids.ts';

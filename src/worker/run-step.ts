@@ -11,11 +11,11 @@ import {
 } from '../handlers/step-handler.ts';
 import { inLogScope } from '../logging/logger.ts';
 import { storableJson } from '../model/json.ts';
+import { describeViolations } from '../model/schema-violations.ts';
 import { type HandlerDefinition, usesMethodDispatch } from '../registry/handler-definition.ts';
 import { ownHandler } from '../registry/handler-origin.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import { ResolverNotFoundError } from '../registry/resolution-errors.ts';
-import { describeViolations } from '../template/json-schema-check.ts';
 
 /** The version that is stored with a result if the handler does not declare one. */
 export const DEFAULT_VERSION = '1.0.0';

@@ -4,8 +4,8 @@ import { EXPRESSION_FAILED, ExpressionFailed } from '../expressions/expression-e
 import { type ExpressionMap, evaluateMap, expressionMap, orFailure } from '../expressions/expression-map.ts';
 import { messageParts } from '../expressions/message.ts';
 import type { Read } from '../expressions/reads.ts';
-import type { UndoneParams } from '../handlers/step-context-params.ts';
 import { StepHandlerResult } from '../handlers/step-handler.ts';
+import type { UndoneParams } from '../handlers/undone.ts';
 import { stepUuid } from '../model/ids.ts';
 import type { Fields } from '../model/json.ts';
 import { HIDDEN, leadsTo } from '../model/sensitive.ts';

@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { StepContext } from '../handlers/step-context.ts';
-import type { UndoneError } from '../handlers/step-context-params.ts';
 import type { StepHandlerResult, TypedHandlerClass } from '../handlers/step-handler.ts';
+import type { UndoneError } from '../handlers/undone.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { StepFile, TemplateFile } from '../template/template-file.ts';
 

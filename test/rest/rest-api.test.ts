@@ -414,7 +414,7 @@ it('statistics, health and metrics have the documented fields', async () => {
   });
   const { body } = await ask<{ resource_utilization: { system_health: Json } }>('GET', '/v1/analytics/bottlenecks');
   expect(body).toMatchObject({ slow_steps: [], slow_tasks: [], recommendations: expect.any(Array) });
-  expect(Object.keys(body.resource_utilization.system_health)).toHaveLength(27);
+  expect(Object.keys(body.resource_utilization.system_health)).toHaveLength(29);
   expect((await ask('GET', '/health')).body).toMatchObject({ status: 'healthy' });
   expect((await ask('GET', '/health/ready')).body).toMatchObject({
     status: 'ready',

@@ -1,4 +1,5 @@
-import { compileStored, type SchemaViolation } from '../../template/json-schema-check.ts';
+import type { SchemaViolation } from '../../model/schema-violations.ts';
+import { compileStored } from '../../template/json-schema-check.ts';
 import type { EventCondition, EventDeclaration, StepTemplate } from '../../template/task-template.ts';
 
 /**

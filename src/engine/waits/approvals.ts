@@ -3,6 +3,7 @@ import { TaskerError } from '../../errors.ts';
 import { checkUuid, stepIndex, uuidV7 } from '../../model/ids.ts';
 import { isStorableText, storableJson } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
+import { describeViolations } from '../../model/schema-violations.ts';
 import type { Wait } from '../../model/waits.ts';
 import { type ApprovalRow, dropVotes, getApproval, noteProgress, storeVote } from '../../store/approvals/approvals.ts';
 import { noteAct } from '../../store/audit.ts';
@@ -10,7 +11,7 @@ import { storeEvents } from '../../store/events/store-events.ts';
 import { notify } from '../../store/queue.ts';
 import { findStep, stepNames } from '../../store/read-steps.ts';
 import { getTasks, lockTasks } from '../../store/tasks.ts';
-import { compileStored, describeViolations } from '../../template/json-schema-check.ts';
+import { compileStored } from '../../template/json-schema-check.ts';
 import { shownValue } from '../create-task.ts';
 import { type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
 import {

@@ -1,8 +1,9 @@
 import { TaskerError } from '../../errors.ts';
 import { nearNames } from '../../model/near-names.ts';
+import { describeViolations, type SchemaViolation } from '../../model/schema-violations.ts';
 import { payloadSchema, signalNames } from '../../model/signal-names.ts';
 import type { SignalTaskRow, SignalWaitRow } from '../../store/signals/signals.ts';
-import { compileStored, describeViolations, type SchemaViolation } from '../../template/json-schema-check.ts';
+import { compileStored } from '../../template/json-schema-check.ts';
 import type { SignalConfig } from '../../template/task-template.ts';
 import { nameOf, type Snapshot } from '../template-store.ts';
 import { waitOver } from './late.ts';

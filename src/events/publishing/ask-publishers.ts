@@ -4,7 +4,7 @@ import { messageOfThrown } from '../../handlers/failures/thrown.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { uuidV7 } from '../../model/ids.ts';
 import { storableJson } from '../../model/json.ts';
-import { describeViolations } from '../../template/json-schema-check.ts';
+import { describeViolations } from '../../model/schema-violations.ts';
 import { contextOf, type EndedAttempt, resultOf } from './ended-attempt.ts';
 import type { AskedPublisher, Publisher } from './publisher.ts';
 import { callOnPublishError, preparation } from './publisher-hooks.ts';

@@ -33,7 +33,7 @@ async function laterTask({ tasker }: World): Promise<string> {
 export async function taskActRows(world: World): Promise<Table> {
   const { complete } = world.tasks;
   const of = (uuid: string, body: object = ACT): Row => ({ params: { uuid }, body });
-  const [retried, resolved, other, failed, paused, deleted, rerun, later, moved] = await Promise.all([
+  const [retried, resolved, other, failed, paused, deleted, rerun, undone, later, moved] = await Promise.all([
     failedTask(world, 1),
     failedTask(world, 2),
     failedTask(world, 3),
@@ -41,6 +41,7 @@ export async function taskActRows(world: World): Promise<Table> {
     world.create({ name: 'slow', reason: 'to pause' }),
     completeTask(world, 'deleted'),
     completeTask(world, 'rerun'),
+    world.create({ name: 'undoable', context: {} }),
     laterTask(world),
     laterTask(world),
   ]);
@@ -66,6 +67,11 @@ export async function taskActRows(world: World): Promise<Table> {
       400: [of(rerun), of(rerun, { from: 7 })],
       404: [of(rerun, { from: 'nothing' })],
       409: [of(failed, { from: 'third' })],
+    },
+    postTaskUndo: {
+      ok: [of(undone, { ...ACT, dry_run: true }), of(undone)],
+      400: invalid,
+      409: [of(complete)],
     },
     postTaskCopy: {
       ok: [

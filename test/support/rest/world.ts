@@ -57,6 +57,7 @@ const TEMPLATES = [
   template({ first: FIRST, second: SECOND }, { identity_strategy: 'strict' }),
   template({ first: FIRST, second: SECOND, third: ['second'] }, { version: '1.1.0', description: 'with a third step' }),
   template({ first: [], pause: TIMER }, { name: 'slow' }),
+  template({ first: { undo: { handler: 'join' } } }, { name: 'undoable' }),
   template(
     {
       analyze: { type: 'batchable' },
