@@ -620,11 +620,13 @@ export class Engine {
   }
 
   async #endTask(taskUuid: string, action: keyof typeof ENDINGS, options: OperatorOptions): Promise<boolean> {
-    const ended = await this.#noting(taskUuid, endTask(this.database, { taskUuid, action }, options));
+    const ended = await this.#noting(taskUuid, endTask(this, { taskUuid, action }, options));
     if (!ended) return false;
+    const state = ended.undo?.state ?? ENDINGS[action];
     await this.announce.acts({
       tasks: [taskUuid],
-      ended: { [ENDINGS[action]]: [taskUuid] },
+      ended: state === 'undoing' ? {} : { [state]: [taskUuid] },
+      queued: (ended.undo?.queued ?? 0) > 0,
       taken: ended.running > 0 ? [taskUuid] : [],
     });
     return true;

@@ -29,6 +29,7 @@ import { openWaits } from '../store/waits/read.ts';
 import { decideLocked, failuresOf } from './decide.ts';
 import { grow, growthOf } from './record.ts';
 import type { TemplateStore } from './template-store.ts';
+import { type UndoInstead, undoInstead } from './undo/instead.ts';
 
 /** The actor and the reason of an action, for the task's history. */
 export interface OperatorOptions {
@@ -59,16 +60,22 @@ export function operatorOf(options: OperatorOptions): Operator {
 }
 
 /**
- * Cancels an open task, or resolves it by hand. Fires the abort signals of its running handlers.
- * @returns the number of running steps, or undefined if the task had already ended
+ * Cancels an open task, or resolves it by hand. Fires the abort signals of its running handlers. A cancelled task is undone
+ * instead, if its template asks for that.
+ * @returns the number of running steps and the undo, or undefined if the task had already ended
  */
 export async function endTask(
-  database: Database,
+  { database, templates }: Expanding,
   of: { taskUuid: string; action: keyof typeof ENDINGS },
   options: OperatorOptions,
-): Promise<{ running: number } | undefined> {
-  const { taskUuid } = of;
-  const ended = await onLockedTask(database, taskUuid, (tx) => end(tx, of, operatorOf(options)));
+): Promise<{ running: number; undo?: UndoInstead } | undefined> {
+  const { taskUuid, action } = of;
+  const operator = operatorOf(options);
+  const ended = await onLockedTask(database, taskUuid, async (tx) => {
+    const undo =
+      action === 'cancel' ? (await undoInstead({ tx, templates }, [taskUuid], operator)).get(taskUuid) : undefined;
+    return undo ? { running: undo.running, undo } : end(tx, of, operator);
+  });
   if (!ended && (await getTasks(database, [taskUuid])).length === 0) throw taskNotFound(taskUuid);
   return ended;
 }

@@ -103,3 +103,25 @@ export async function beginUndo(
   const values = [taskUuid, ...columns(steps, 'idx', 'ready')];
   return (await db.query<{ state: string; queued: number; running: number }>(BEGIN_UNDO, values)).rows[0]!;
 }
+
+// Not hot: once for a cancellation. Other templates have no such setting, so their tasks are only looked up by their keys.
+const UNDONE_ON_CANCEL = sql('undone_on_cancel')`
+select t.task_uuid "taskUuid", t.template_id "templateId", t.state::text
+  from unnest($1::uuid[]) d (task_uuid)
+ cross join lateral (
+   select x.task_uuid, x.template_id, x.state from tasker.task x
+    where x.task_uuid = d.task_uuid and x.done_at is null and x.undo_at is null offset 0) t
+  join tasker.template m on m.id = t.template_id
+ where m.definition #>> '{lifecycle,on_cancel}' = 'undo'`;
+
+/** A task that a cancellation undoes. */
+export interface UndoneOnCancelRow {
+  taskUuid: string;
+  templateId: number;
+  state: string;
+}
+
+/** Returns the open tasks among these whose templates ask for an undo when they are cancelled. Call it after lockTasks. */
+export async function undoneOnCancel(db: Db, taskUuids: readonly string[]): Promise<UndoneOnCancelRow[]> {
+  return (await db.query<UndoneOnCancelRow>(UNDONE_ON_CANCEL, [`{${taskUuids.join(',')}}`])).rows;
+}

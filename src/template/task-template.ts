@@ -43,6 +43,9 @@ export type StalenessAction = (typeof STALENESS_ACTIONS)[number];
 /** The actions for a task that is blocked by failures. */
 export const BLOCKED_ACTIONS = ['dlq', 'error', 'undo', 'none'] as const;
 
+/** What a cancellation of a task does. */
+export const CANCEL_ACTIONS = ['cancel', 'undo'] as const;
+
 /** The outcome of a step that publishes an event. */
 export const EVENT_CONDITIONS = ['success', 'failure', 'retryable_failure', 'permanent_failure', 'always'] as const;
 export type EventCondition = (typeof EVENT_CONDITIONS)[number];
@@ -279,6 +282,8 @@ export interface Lifecycle {
    * Null is `none`.
    */
   onBlocked: (typeof BLOCKED_ACTIONS)[number] | null;
+  /** What a cancellation of an open task does: `undo` undoes it first. Null is `cancel`. */
+  onCancel: (typeof CANCEL_ACTIONS)[number] | null;
 }
 
 /** The author, documentation and other notes about a template. */

@@ -5,6 +5,7 @@ import { JOIN, OTHERS, RUN_IF } from '../model/routes.ts';
 import {
   BACKOFFS,
   BLOCKED_ACTIONS,
+  CANCEL_ACTIONS,
   DEFAULT_RETRY,
   DELIVERY_MODES,
   EVENT_CONDITIONS,
@@ -326,6 +327,10 @@ export const lifecycleFile = z
       default: 'none',
       description:
         'With dlq, tasks that are blocked by failures become dead letters; with error, they end in error; with undo, they are undone.',
+    }),
+    on_cancel: z.enum(CANCEL_ACTIONS).nullish().meta({
+      default: 'cancel',
+      description: 'With undo, a task that is cancelled is undone first. A second cancellation stops the undo.',
     }),
   })
   .meta({ description: 'The time limits of the states of a task, and the action if they are exceeded.' });

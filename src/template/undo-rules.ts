@@ -36,8 +36,10 @@ export function undoRules(data: unknown, steps: readonly StepSketch[]): Finding[
 /** Checks that a template that undoes its tasks has something to undo. */
 function lifecycleRules(data: unknown): Finding[] {
   const lifecycle = isFields(data) ? data['lifecycle'] : undefined;
-  if (!isFields(lifecycle) || lifecycle['on_blocked'] !== 'undo') return [];
-  const message =
-    '`on_blocked: undo` has no effect, because no step has `undo`; add it to the steps whose effects can be undone';
-  return [{ severity: 'error', code: 'undo_unused', message, path: ['lifecycle', 'on_blocked'] }];
+  if (!isFields(lifecycle)) return [];
+  return ['on_blocked', 'on_cancel'].flatMap((key): Finding[] => {
+    if (lifecycle[key] !== 'undo') return [];
+    const message = `\`${key}: undo\` has no effect, because no step has \`undo\`; add it to the steps whose effects can be undone`;
+    return [{ severity: 'error', code: 'undo_unused', message, path: ['lifecycle', key] }];
+  });
 }

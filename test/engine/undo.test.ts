@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { workflow } from '../../src/workflow/workflow.ts';
-import { DEMO, deferred, setup, states, template } from '../support/setup.ts';
+import { DEMO, deferred, endStates, setup, states, template, until } from '../support/setup.ts';
 
 /** Handlers that note their calls, by name. */
 function noting(names: readonly string[], calls: string[], also: Record<string, (...args: never[]) => unknown> = {}) {
@@ -321,4 +321,53 @@ it('with on_blocked: undo, a task is undone as soon as it is blocked', async () 
   expect(calls.slice(-2)).toEqual(['cancel_hotel', 'cancel_flight']);
   const act = (await tasker.getHistory(taskUuid)).find(({ what }) => what === 'undo');
   expect(act).toMatchObject({ who: 'lifecycle', why: 'on_blocked: undo', toState: 'undoing' });
+});
+
+it('with on_cancel: undo, a cancellation undoes the task, and a second one stops the undo', async () => {
+  const calls: string[] = [];
+  const begun = deferred();
+  const { tasker } = await setup({
+    templates: template(
+      { a: { undo: { handler: 'undo_a' } }, b: { dependencies: ['a'] } },
+      { lifecycle: { on_cancel: 'undo' } },
+    ),
+    handlers: noting(['a', 'b', 'undo_a'], calls, {
+      b: async ({ signal }: never) => {
+        begun.resolve();
+        await new Promise((resolve) => (signal as AbortSignal).addEventListener('abort', resolve));
+      },
+      undo_a: async ({ signal }: never) => {
+        if (calls.length < 10)
+          await new Promise((resolve) => (signal as AbortSignal).addEventListener('abort', resolve));
+      },
+    }),
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await begun.promise;
+  expect(await tasker.cancelTask(taskUuid)).toBe(true);
+  expect((await tasker.getTask(taskUuid)).status).toBe('undoing');
+  await until(() => calls.includes('undo_a'), Boolean);
+  expect(await tasker.cancelTask(taskUuid)).toBe(true);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('cancelled');
+  expect(await states(tasker, taskUuid)).toEqual({ a: 'complete', b: 'cancelled', 'undo:a': 'cancelled' });
+});
+
+it('a bulk cancellation undoes the tasks whose template asks for it', async () => {
+  const calls: string[] = [];
+  const { tasker } = await setup({
+    templates: [
+      template(
+        { a: { undo: { handler: 'undo_a' } }, b: { dependencies: ['a'], ...NEVER_RETRY } },
+        { lifecycle: { on_cancel: 'undo' } },
+      ),
+      template({ b: NEVER_RETRY }, { name: 'plain' }),
+    ],
+    handlers: noting(['a', 'b', 'undo_a'], calls, { b: failing('x') }),
+  });
+  const tasks = await tasker.createTasks([DEMO, { ...DEMO, name: 'plain' }]);
+  await endStates(tasker, tasks);
+  const done = await tasker.bulk.cancel({ ids: tasks.map(({ taskUuid }) => taskUuid) }, { actor: 'ana' }).result();
+  expect(done).toMatchObject({ done: 2 });
+  expect((await endStates(tasker, tasks)).sort()).toEqual(['cancelled', 'undone']);
+  expect(calls.at(-1)).toBe('undo_a');
 });

@@ -30,6 +30,7 @@ import { type Expanding, retryLocked, settleLocked } from '../operator-actions.t
 import { reopenLocked } from '../rerun/rerun.ts';
 import type { LiveConditions, TaskFilter } from '../search/filter.ts';
 import type { TaskState } from '../task-view.ts';
+import { undoInstead } from '../undo/instead.ts';
 import { failing, judge, type LiveRows, seenOf, stepKey, type Verdict, WHOLE_TASK } from './judge.ts';
 import type { RedriveFilter } from './redrives.ts';
 import { actsOnSteps, verbOf } from './targets.ts';
@@ -202,9 +203,15 @@ async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
   if (running.action === 'task_delete') await deleteAll(tx, running.operator, judged);
   if (/retry|reset|redrive/.test(running.action)) await resetPlain(tx, running.operator, judged);
   const outcomes: Promise<ItemOutcome>[] = [];
+  const undone = running.action === 'task_cancel' ? await undoCancelled(tx, on, judged) : new Set<string>();
   for (const { item, verdict } of judged.verdicts) {
     const { taskUuid, idx } = item;
-    const acting = 'skip' in verdict ? Promise.resolve(verdict.skip) : actOn(tx, on, { item, verdict, judged });
+    const isSkipped = 'skip' in verdict;
+    const acting = isSkipped
+      ? Promise.resolve(verdict.skip)
+      : undone.has(taskUuid)
+        ? Promise.resolve(null)
+        : actOn(tx, on, { item, verdict, judged });
     const outcome = acting.then((why) => ({ taskUuid, idx, outcome: why === null ? 'done' : 'skipped', why }) as const);
     outcomes.push(outcome);
     // Resolving or redriving takes several statements, each of which depends on the results of the earlier ones.
@@ -218,6 +225,18 @@ async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
   }
   if (running.action === 'task_redrive') await closeAll(tx, on, { outcomes: all, judged });
   return all;
+}
+
+/** Undoes the tasks whose templates ask for that when they are cancelled. Returns them. */
+async function undoCancelled(tx: Db, { engine, running }: On, { verdicts, effects }: Judged): Promise<Set<string>> {
+  const taskUuids = verdicts.flatMap(({ item, verdict }) => ('skip' in verdict ? [] : [item.taskUuid]));
+  const begun = await undoInstead({ tx, templates: engine.templates }, taskUuids, running.operator);
+  for (const [taskUuid, undo] of begun) {
+    effects.queued ||= undo.queued > 0;
+    if (undo.running > 0) effects.taken.push(taskUuid);
+    if (undo.state === 'undone') note(effects, undo.state, taskUuid);
+  }
+  return new Set(begun.keys());
 }
 
 /** Closes the dead letters of the tasks that run again. */
