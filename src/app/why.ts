@@ -449,7 +449,12 @@ function summaryOf(task: Task, steps: StepExplanation[], reason: string | null):
     const others = left.map((state) => `${list(of(state))} ${state === 'error' ? 'failed' : 'cancelled'}`);
     return `is complete: ${task.completedSteps} of ${task.totalSteps} steps are done, its batches continued without the others: ${others.join('; ')}`;
   }
-  if (task.status === 'undone') return 'was undone';
+  if (task.status === 'undone') {
+    const undone = [...of('complete'), ...of('resolved_manually')].filter((step) => step.startsWith('undo:'));
+    return undone.length === 0
+      ? 'was undone: no step had an effect to undo'
+      : `was undone: ${list(undone.map((step) => step.slice(5)))}`;
+  }
   if (task.status === 'cancelled') return 'was cancelled';
   if (task.status === 'error') return `was ended by ${reason}`;
   if (task.status === 'waiting_for_retry') return retrySummary(steps);

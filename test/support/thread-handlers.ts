@@ -26,6 +26,8 @@ export const describes = defineHandler('describes', { inputs: { n: 'n' } }, ({ n
   step: context.event.workflowStep.name,
 }));
 
+export const tells_undo = defineHandler('tells_undo', {}, ({ context }) => ({ undo: context.undo, isMainThread }));
+
 // A minimal SDK, registered in this thread, whose contexts are kept across awaits.
 const contexts = new AsyncLocalStorage<Context>();
 const manager: ContextManager = {

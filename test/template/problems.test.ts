@@ -36,6 +36,28 @@ const STEPS: Row[] = [
     ],
   ],
   [
+    'undo where nothing can be undone, a misspelt include, and a name that an undo takes',
+    `${HEAD}lifecycle: {on_cancel: undo}
+steps:
+  - {name: a, handler: h, undo: {handler: u, include: ▸atempted}}
+  - {name: ▸"undo:a", handler: h}
+  - {name: c, type: fail, message: m, depends_on: [a], ▸undo: {handler: u}}
+`,
+    [
+      'error: `undo.include` of step `a`: `atempted` is not one of completed or attempted; did you mean `attempted`?',
+      'error: step `undo:a` has the name of the step that undoes `a`; rename it',
+      'error: step `c` of the type `fail` cannot have `undo`: it ends the task and has no effect of its own',
+    ],
+  ],
+  [
+    'a lifecycle that undoes tasks of a template without undo',
+    `${HEAD}lifecycle: {on_blocked: ▸undo, on_cancel: ▸undo}\nsteps:\n  - {name: a, handler: h}\n`,
+    [
+      'error: `on_blocked: undo` has no effect, because no step has `undo`; add it to the steps whose effects can be undone',
+      'error: `on_cancel: undo` has no effect, because no step has `undo`; add it to the steps whose effects can be undone',
+    ],
+  ],
+  [
     'a step that needs the success of a step which ends the task',
     `${HEAD}steps:
   - {name: a, type: fail, message: no, when: context.bad}

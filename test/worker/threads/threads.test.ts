@@ -40,6 +40,18 @@ async function idle(tasker: Tasker): Promise<void> {
 }
 
 describe('a handler in a thread', () => {
+  it('gets the step that it undoes', async () => {
+    const { tasker, demo } = await shared.setup(
+      { a: { undo: { handler: { callable: 'tells_undo', isolation: 'thread' } } } },
+      { handlers: threadHandlers() },
+    );
+    const { taskUuid } = await tasker.createTask(demo);
+    await tasker.completeStep(taskUuid, 'a', { result: { booking: 'F-1' } });
+    await tasker.undoTask(taskUuid);
+    const { result } = await resultOf(tasker, taskUuid, 'undo:a');
+    expect(result).toMatchObject({ undo: { step: 'a', result: { booking: 'F-1' } }, isMainThread: false });
+  });
+
   it('the lines that a handler logged in a failed attempt are kept', async () => {
     const { tasker, demo } = await shared.setup(
       { a: inThread('logs_and_fails', ONCE) },
