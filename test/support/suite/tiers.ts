@@ -83,6 +83,7 @@ const BOTH = [
   'engine/dynamic-properties',
   'engine/properties',
   'engine/random-operators',
+  'engine/random-undo',
   'engine/routes/random-routes',
   'rest/fuzz',
 ];
