@@ -17,14 +17,14 @@ interface Plan {
 }
 
 function randomPlan(random: () => number): Plan[] {
-  const size = 1 + Math.floor(random() * 12);
+  const size = 1 + Math.floor(random() * 20);
   return Array.from({ length: size }, (_, i): Plan => {
-    const parents = Array.from({ length: i }, (_, parent) => `s${parent}`).filter(() => random() < 0.3);
+    const parents = Array.from({ length: i }, (_, parent) => `s${parent}`).filter(() => random() < 1.3 / i);
     return {
       name: `s${i}`,
       parents,
-      fails: random() < 0.15,
-      include: pick(random, ['completed', 'attempted', null] as const),
+      fails: random() < 0.1,
+      include: pick(random, ['completed', 'attempted', null, null] as const),
     };
   });
 }
@@ -62,16 +62,20 @@ it('in random graphs, an undo at a random moment covers the right steps, once an
   timeout: 600_000,
 }, async () => {
   const random = randomOf(randomSeed());
+  /** The pairs of undone steps that follow each other, and the pairs among them with only other steps between. */
+  let [pairs, across] = [0, 0];
   const { tasker, sql } = await setup({ handlers: [work], logger: silentLogger });
   for (let round = 0; round < GRAPHS / AT_ONCE; round++) {
     await Promise.all(
       Array.from({ length: AT_ONCE }, async (_, i) => {
         const plan = randomPlan(random);
-        const [name, delay] = [`g${round}_${i}`, random() * 40];
+        const [name, delay] = [`g${round}_${i}`, random() * 150];
         await tasker.registerTemplates([templateOf(plan, name, random)]);
         const { taskUuid } = await tasker.createTask({ namespace: 'test', name, version: '1.0.0' });
         if (!plan.some(({ include }) => include)) return;
-        await new Promise((resolve) => setTimeout(resolve, delay));
+        // Most tasks have come to rest before, and some are still running.
+        if (i % 3 > 0) await tasker.waitForTask(taskUuid, { timeoutMs: 60_000 });
+        else await new Promise((resolve) => setTimeout(resolve, delay));
         await tasker.undoTask(taskUuid);
         expect((await tasker.waitForTask(taskUuid, { timeoutMs: 60_000 })).status).toBe('undone');
         const steps = await tasker.getSteps(taskUuid);
@@ -89,6 +93,10 @@ it('in random graphs, an undo at a random moment covers the right steps, once an
         for (const { name: later } of covered) {
           for (const { name: earlier } of covered) {
             if (!before.get(later)!.has(earlier)) continue;
+            pairs++;
+            const isBetween = ({ name: mid }: Plan) => before.get(later)!.has(mid) && before.get(mid)!.has(earlier);
+            const isDirect = plan.find((one) => one.name === later)!.parents.includes(earlier);
+            if (!isDirect && !covered.some(isBetween)) across++;
             expect(Date.parse(began(`undo:${later}`)[0]!.at)).toBeLessThanOrEqual(
               Date.parse(began(`undo:${earlier}`)[0]!.startedAt!),
             );
@@ -97,5 +105,8 @@ it('in random graphs, an undo at a random moment covers the right steps, once an
       }),
     );
   }
+  // Otherwise, the graphs would test no order.
+  expect(pairs).toBeGreaterThan(GRAPHS / 4);
+  expect(across).toBeGreaterThan(GRAPHS / 8);
   await invariants(sql);
 });
