@@ -11,6 +11,7 @@ import {
 } from '../registry/check-handlers.ts';
 import type { HandlerRegistry } from '../registry/handler-registry.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
+import { withUndoSteps } from '../template/undo-steps.ts';
 import { waitAtMost } from '../time/wait-at-most.ts';
 import { checkIsolation } from '../worker/threads/isolation.ts';
 import { unusedProcessRegistries } from './event-registries.ts';
@@ -30,7 +31,7 @@ export async function checkStart(parts: TaskerParts): Promise<void> {
   if (registry) {
     checkIsolation(
       registry,
-      templates.flatMap(({ steps }) => steps.map(({ handler }) => handler)),
+      templates.flatMap(({ steps }) => withUndoSteps(steps).map(({ handler }) => handler)),
     );
   }
   for (const line of unusedProcessRegistries(parts, { publishes: registry !== undefined })) logger.warn(line);

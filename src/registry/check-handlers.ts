@@ -8,7 +8,13 @@ import type { HandlerRegistry } from './handler-registry.ts';
 /** The part of a template that {@link checkHandlers} needs. */
 export interface CheckedTemplate {
   /** Steps of the types `timer`, `signal` and `approval` need no handler. */
-  steps: readonly { name: string; type?: string; handler: HandlerDefinition }[];
+  steps: readonly {
+    name: string;
+    type?: string;
+    handler: HandlerDefinition;
+    /** How the step is undone, with the handler that does it. */
+    undo?: { handler: HandlerDefinition } | null;
+  }[];
 }
 
 /** A handler that steps name and that this registry cannot resolve. */
@@ -55,8 +61,13 @@ export async function checkHandlers(
   resolve: Resolve = resolvingOnce(registry),
 ): Promise<HandlerProblem[]> {
   const problems = new Map<string, HandlerProblem>();
-  for (const { name, type, handler } of templates.flatMap(({ steps }) => steps)) {
-    if (type !== undefined && waitsByType(type)) continue;
+  const needed = templates.flatMap(({ steps }) =>
+    steps.flatMap(({ name, type, handler, undo }) => [
+      ...(type !== undefined && waitsByType(type) ? [] : [{ name, handler }]),
+      ...(undo ? [{ name: `undo:${name}`, handler: undo.handler }] : []),
+    ]),
+  );
+  for (const { name, handler } of needed) {
     const found = await problemOf(registry, handler, resolve);
     if (!found) continue;
     const before = problems.get(found.message);

@@ -3,6 +3,7 @@ import { workerProcess } from '../contract/process.ts';
 import type { KeptStats } from '../engine/template-store.ts';
 import type { TaskTemplate } from '../template/task-template.ts';
 import { templateToJson } from '../template/template-json.ts';
+import { withUndoSteps } from '../template/undo-steps.ts';
 import { jsonRoute } from './route.ts';
 import type { ServedWorker } from './served-worker.ts';
 
@@ -81,7 +82,7 @@ export function templateRoutes(worker: ServedWorker): OpenAPIHono {
 }
 
 function callablesOf(template: TaskTemplate): string[] {
-  return [...new Set(template.steps.map(({ handler }) => handler.callable))];
+  return [...new Set(withUndoSteps(template.steps).map(({ handler }) => handler.callable))];
 }
 
 function cacheJson(stats: KeptStats) {

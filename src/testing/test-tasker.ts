@@ -31,6 +31,7 @@ import { HandlerRegistry } from '../registry/handler-registry.ts';
 import { isWaiting } from '../store/testing/virtual-time.ts';
 import { type TaskTemplate, waitsByType } from '../template/task-template.ts';
 import { formatProblem } from '../template/template-problem.ts';
+import { withUndoSteps } from '../template/undo-steps.ts';
 import { type AnyWorkflow, isWorkflow, type Workflow } from '../workflow/workflow.ts';
 import type { StepInfos } from '../workflow/workflow-types.ts';
 import { registrableOf, type TestHandler } from './handler-of.ts';
@@ -325,7 +326,9 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
   refuseUnusedStubs(Object.keys(stubs), [
     ...given.listHandlers(),
     ...templates.flatMap(({ steps }) =>
-      steps.filter(({ type }) => !waitsByType(type)).map((step) => step.handler.callable),
+      withUndoSteps(steps)
+        .filter(({ type }) => !waitsByType(type))
+        .map((step) => step.handler.callable),
     ),
   ]);
   const handlers = withStubs(given, stubs, logger);
@@ -382,7 +385,8 @@ function withoutBackoff(template: TaskTemplate): TaskTemplate {
   const backoff = 'none' as const;
   const steps = template.steps.map((step) => {
     const rules = step.retry.rules?.map((rule) => ({ ...rule, backoff })) ?? null;
-    return { ...step, retry: { ...step.retry, backoff, rules } };
+    const undo = step.undo && { ...step.undo, retry: { ...step.undo.retry, backoff } };
+    return { ...step, retry: { ...step.retry, backoff, rules }, undo };
   });
   return { ...template, steps };
 }

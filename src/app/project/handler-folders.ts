@@ -8,6 +8,7 @@ import { type DiscoveredFile, discoverHandlers } from '../../registry/discover-h
 import { HandlerRegistry } from '../../registry/handler-registry.ts';
 import type { TaskTemplate } from '../../template/task-template.ts';
 import { digestOf } from '../../template/template-digest.ts';
+import { withUndoSteps } from '../../template/undo-steps.ts';
 import type { AnyWorkflow } from '../../workflow/workflow.ts';
 import type { EventRegistries } from '../event-registries.ts';
 import { checkNamedSteps, type NamedStepProblem } from './check-named-steps.ts';
@@ -116,7 +117,7 @@ export class HandlerFolders {
   async whyEmpty(templates: readonly TaskTemplate[]): Promise<string | undefined> {
     if (this.#folders.length === 0 || this.registry.handlerCount() > 0) return undefined;
     if ((this.#registries?.subscribers.listSubscribers().length ?? 0) > 0) return undefined;
-    const steps = templates.flatMap((template) => template.steps).length;
+    const steps = templates.flatMap((template) => withUndoSteps(template.steps)).length;
     const missing = (await this.problems(templates)).flatMap((problem) => problem.steps).length;
     if (missing < steps) return undefined; // a resolver finds it, or the callable names a file
     const folders = this.#folders.map((folder) => path.resolve(folder)).join(', ');

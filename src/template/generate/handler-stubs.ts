@@ -183,12 +183,29 @@ export function handlersOf(
     if (own !== undefined) used.add(`type ${own}`);
     return [stubOf(stub, definition, { name: freeName(camel(step.name), taken), result: own })];
   });
+  for (const { name, undo } of template.steps) {
+    if (!undo || (only !== undefined && name !== only) || written.has(undo.handler.callable)) continue;
+    written.add(undo.handler.callable);
+    defines.add('defineHandler');
+    stubs.push(undoStub(undo.handler.callable, name, freeName(camel(`undo_${name}`), taken)));
+  }
   if (stubs.length === 0) return undefined;
   const imports = [`import { ${[...defines].sort().join(', ')} } from 'tasker-core';\n`];
   if (models && used.size > 0) {
     imports.push(`import { ${[...used].sort().join(', ')} } from ${quoted(models.from)};\n`);
   }
   return `${imports.join('')}\n${stubs.join('\n')}`;
+}
+
+/** Returns the handler that undoes a step. */
+function undoStub(callable: string, step: string, name: string): string {
+  return [
+    `export const ${name} = defineHandler(${quoted(callable)}, {}, ({ context }) => {`,
+    `  // Undoes ${step.replace(/[\u2028\u2029]/g, ' ')}: \`context.undo\` has its result and its last failure.`,
+    `  throw new Error(${quoted(`${callable} is not implemented`)});`,
+    '});',
+    '',
+  ].join('\n');
 }
 
 function stubOf(
