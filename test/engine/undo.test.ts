@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { workflow } from '../../src/workflow/workflow.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
 import { DEMO, deferred, endStates, setup, states, template, until } from '../support/setup.ts';
 
 /** Handlers that note their calls, by name. */
@@ -370,4 +371,15 @@ it('a bulk cancellation undoes the tasks whose template asks for it', async () =
   expect(done).toMatchObject({ done: 2 });
   expect((await endStates(tasker, tasks)).sort()).toEqual(['cancelled', 'undone']);
   expect(calls.at(-1)).toBe('undo_a');
+});
+
+it('a missing handler of an undo is reported at the start, with a similar name', async () => {
+  const { logger, lines } = collectingLogger();
+  await setup({
+    templates: template({ a: { undo: { handler: 'cancel_flight' } } }),
+    handlers: noting(['a', 'cancel_fligt'], []),
+    logger,
+  });
+  const warning = lines.find(({ level, message }) => level === 'warn' && message.includes('cancel_flight'));
+  expect(warning?.message).toContain('did you mean cancel_fligt?');
 });

@@ -133,3 +133,14 @@ describe('the handler stubs of a template', () => {
     });
   });
 });
+
+it('the handler of an undo has a stub of its own', () => {
+  const template = mustParseTemplate(
+    'name: trip\nnamespace: shop\nversion: 1.0.0\nsteps:\n  - { name: flight, handler: book, undo: { handler: shop.cancel } }\n',
+  );
+  expect(handlersOf(template)).toContain(`export const undoFlight = defineHandler('shop.cancel', {}, ({ context }) => {
+  // Undoes flight: \`context.undo\` has its result and its last failure.
+  throw new Error('shop.cancel is not implemented');
+});
+`);
+});
