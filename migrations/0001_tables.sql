@@ -529,7 +529,7 @@ create table tasker.bulk (
   -- The key of the request that began it, and the SHA-256 of the request, so that a repeated request begins nothing.
   request_key  text,
   request_hash bytea,
-  constraint bulk_action check (action in ('task_cancel', 'task_retry', 'task_resolve', 'task_delete', 'task_redrive',
+  constraint bulk_action check (action in ('task_cancel', 'task_retry', 'task_resolve', 'task_delete', 'task_redrive', 'task_undo',
     'step_retry', 'step_reset', 'step_resolve')),
   constraint bulk_state check (state in ('selected', 'running', 'stopped', 'done')),
   constraint bulk_counts check (done + skipped + failed <= matched),

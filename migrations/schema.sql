@@ -239,7 +239,7 @@ create table tasker.bulk (
   request_key text,
   request_hash bytea,
   constraint bulk_pkey PRIMARY KEY (id),
-  constraint bulk_action CHECK ((action = ANY (ARRAY['task_cancel'::text, 'task_retry'::text, 'task_resolve'::text, 'task_delete'::text, 'task_redrive'::text, 'step_retry'::text, 'step_reset'::text, 'step_resolve'::text]))),
+  constraint bulk_action CHECK ((action = ANY (ARRAY['task_cancel'::text, 'task_retry'::text, 'task_resolve'::text, 'task_delete'::text, 'task_redrive'::text, 'task_undo'::text, 'step_retry'::text, 'step_reset'::text, 'step_resolve'::text]))),
   constraint bulk_counts CHECK ((((done + skipped) + failed) <= matched)),
   constraint bulk_request CHECK (((request_key IS NULL) = (request_hash IS NULL))),
   constraint bulk_state CHECK ((state = ANY (ARRAY['selected'::text, 'running'::text, 'stopped'::text, 'done'::text])))

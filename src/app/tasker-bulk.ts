@@ -72,6 +72,11 @@ export class TaskerBulk {
     return this.#act('task_delete', target, options);
   }
 
+  /** Undoes tasks, like `undoTask`. Skips tasks whose template has no `undo`. Throws the same errors as {@link retry}. */
+  undo(target: BulkTarget, options: BulkOptions = {}): BulkAct {
+    return this.#act('task_undo', target, options);
+  }
+
   /** Retries the steps that a filter finds, or the given steps. Throws the same errors as {@link retry}. */
   retrySteps(target: BulkTarget, options: BulkOptions = {}): BulkAct {
     return this.#act('step_retry', target, options);

@@ -1941,6 +1941,7 @@ export interface BulkActRequest {
     | 'task_resolve'
     | 'task_delete'
     | 'task_redrive'
+    | 'task_undo'
     | 'step_retry'
     | 'step_reset'
     | 'step_resolve';

@@ -16,6 +16,7 @@ export const PERMISSIONS = {
   task_resolve: 'tasks:update',
   task_delete: 'tasks:delete',
   task_redrive: 'dlq:update',
+  task_undo: 'tasks:update',
   step_retry: 'steps:resolve',
   step_reset: 'steps:resolve',
   step_resolve: 'steps:resolve',

@@ -55,6 +55,7 @@ export const AUDIT_ACTIONS = [
   'task_redrive',
   'task_resolve',
   'task_retry',
+  'task_undo',
   'undo',
 ] as const;
 

@@ -383,3 +383,26 @@ it('a missing handler of an undo is reported at the start, with a similar name',
   const warning = lines.find(({ level, message }) => level === 'warn' && message.includes('cancel_flight'));
   expect(warning?.message).toContain('did you mean cancel_fligt?');
 });
+
+it('many tasks are undone together, and tasks without anything to undo are skipped with the reason', async () => {
+  const calls: string[] = [];
+  const { tasker } = await setup({
+    templates: [template({ a: { undo: { handler: 'undo_a' } } }), template({ b: [] }, { name: 'plain' })],
+    handlers: noting(['a', 'b', 'undo_a'], calls),
+  });
+  const tasks = await tasker.createTasks([DEMO, DEMO, DEMO, { ...DEMO, name: 'plain' }]);
+  await endStates(tasker, tasks);
+  await tasker.undoTask(tasks[0]!.taskUuid);
+  await tasker.waitForTask(tasks[0]!.taskUuid);
+  const ids = tasks.map(({ taskUuid }) => taskUuid);
+  expect(await tasker.bulk.undo({ ids }).preview()).toMatchObject({ matched: 4 });
+  const { done, skipped } = await tasker.bulk.undo({ ids }, { actor: 'ana' }).result();
+  expect(done).toBe(2);
+  expect(skipped.map(({ why }) => why).sort()).toEqual(['it is undone', 'no step of its template has `undo`']);
+  expect((await endStates(tasker, tasks)).sort()).toEqual(['complete', 'undone']);
+  expect(calls.filter((call) => call === 'undo_a')).toHaveLength(3);
+  const more = await tasker.createTasks([DEMO, DEMO]);
+  await endStates(tasker, more);
+  expect((await tasker.bulk.undo({ status: 'complete', name: 'demo' }).result()).done).toBe(2);
+  expect(await endStates(tasker, more)).toEqual(['undone']);
+});

@@ -252,6 +252,7 @@ const ACTS: Record<Exclude<Acting<TaskerBulk>, 'resume'>, true> = {
   cancel: true,
   resolve: true,
   delete: true,
+  undo: true,
   retrySteps: true,
   resetSteps: true,
   resolveSteps: true,

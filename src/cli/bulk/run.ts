@@ -28,6 +28,7 @@ const DONE: Record<string, string> = {
   resolve: 'resolved',
   delete: 'deleted',
   redrive: 'redriven',
+  undo: 'undone',
   reset: 'reset',
 };
 const LISTED = 10;

@@ -63,6 +63,7 @@ export function remoteBulk(client: Client, call: CallVerb): Partial<Bulk> {
     cancel: acting('task_cancel'),
     resolve: acting('task_resolve'),
     delete: acting('task_delete'),
+    undo: acting('task_undo'),
     retrySteps: acting('step_retry'),
     resetSteps: acting('step_reset'),
     resolveSteps: acting('step_resolve'),

@@ -37,9 +37,8 @@ export function addTaskCommands(program: Command): void {
     .requiredOption('-f, --from <step>', 'the first step: its name or id, or a batch_worker step for its whole batch')
     .option('--dry-run', 'only list what would run again')
     .action(lazily(async () => (await import('./rerun.ts')).taskRerun));
-  addOperator(task.command('undo <uuid>'))
-    .description('undo the completed steps of a task in the reverse order, by the undo of its template')
-    .option('--dry-run', 'only list what would be undone')
+  addBulkOptions(task.command('undo [uuid...]'), { what: 'task' })
+    .description('undo the completed steps of tasks in the reverse order, by the undo of their templates')
     .action(lazily(async () => (await import('./undo.ts')).taskUndo));
   addOperator(task.command('copy <uuid>'))
     .description('create a copy of a task; prints its id')

@@ -1,25 +1,32 @@
 import { undoJson } from '../../app/json/acts.ts';
 import type { TaskUndo } from '../../app/json/views.ts';
 import { pc } from '../../logging/terminal/colors.ts';
-import { type OperatorFlags, operatorFrom } from '../operator.ts';
-import type { GlobalOptions } from '../options.ts';
+import { type BulkCommandOptions, readIds, targetOf } from '../bulk/options.ts';
+import { runBulk } from '../bulk/run.ts';
+import { operatorFrom } from '../operator.ts';
 import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { notePauses } from '../show/pause-notes.ts';
 import { counted, painted, signOf, table } from '../show/text.ts';
+import { describeFilter, taskFilterOf } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
-
-interface TaskUndoOptions extends GlobalOptions, OperatorFlags {
-  dryRun?: boolean;
-}
 
 type Row = TaskUndo['steps'][number];
 
 /** Maximum number of names in a cell. */
 const SHOWN = 3;
 
-/** `tasker task undo`: undoes the steps of a task in the reverse order, or lists what would be undone. */
-export async function taskUndo(uuid: string, options: TaskUndoOptions): Promise<void> {
+/** `tasker task undo`: undoes the steps of a task in the reverse order, or lists what would be undone; or undoes many tasks. */
+export async function taskUndo(uuids: string[], options: BulkCommandOptions): Promise<void> {
+  const filter = taskFilterOf(options, { acts: true });
+  const ids = await readIds(uuids, options);
+  const by = operatorFrom(options);
+  if (ids.length === 1 && options.ids === undefined && Object.keys(filter).length === 0) return one(ids[0]!, options);
+  const target = targetOf('task', { ids, options });
+  await runBulk(options, (tasker, signal) => tasker.bulk.undo(target, { ...by, signal }), describeFilter(filter));
+}
+
+async function one(uuid: string, options: BulkCommandOptions): Promise<void> {
   const { dryRun = false, json } = options;
   await withTasker(options, {}, async (tasker) => {
     const undo = await tasker.undoTask(uuid, { dryRun, ...operatorFrom(options) });

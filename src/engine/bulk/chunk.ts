@@ -31,6 +31,7 @@ import { reopenLocked } from '../rerun/rerun.ts';
 import type { LiveConditions, TaskFilter } from '../search/filter.ts';
 import type { TaskState } from '../task-view.ts';
 import { undoInstead } from '../undo/instead.ts';
+import { undoLocked } from '../undo/undo.ts';
 import { failing, judge, type LiveRows, seenOf, stepKey, type Verdict, WHOLE_TASK } from './judge.ts';
 import type { RedriveFilter } from './redrives.ts';
 import { actsOnSteps, verbOf } from './targets.ts';
@@ -214,8 +215,8 @@ async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
         : actOn(tx, on, { item, verdict, judged });
     const outcome = acting.then((why) => ({ taskUuid, idx, outcome: why === null ? 'done' : 'skipped', why }) as const);
     outcomes.push(outcome);
-    // Resolving or redriving takes several statements, each of which depends on the results of the earlier ones.
-    if (/step_resolve|task_redrive/.test(running.action)) await outcome;
+    // Resolving, redriving or undoing takes several statements, each of which depends on the results of the earlier ones.
+    if (/step_resolve|task_redrive|task_undo/.test(running.action)) await outcome;
   }
   const all = await Promise.all(outcomes);
   // Other actions end the task, or have already decided the steps after the one that they changed.
@@ -296,6 +297,14 @@ async function actOn(
       if (!ended) return 'it has already ended';
       note(effects, ENDINGS[how], taskUuid);
       if (ended.running > 0) effects.taken.push(taskUuid);
+      return null;
+    }
+    case 'task_undo': {
+      const undo = await undoLocked({ tx, templates: engine.templates }, taskUuid, operator);
+      if (typeof undo === 'string') return undo;
+      effects.queued ||= undo.queued > 0;
+      if (undo.running > 0) effects.taken.push(taskUuid);
+      if (undo.state === 'undone') note(effects, undo.state, taskUuid);
       return null;
     }
     case 'task_redrive':

@@ -84,6 +84,9 @@ function statesOfNamed(action: BulkAction): readonly string[] | null {
 
 function wrongState(task: LiveTaskRow, action: BulkAction, { deadLetters }: LiveRows): string | undefined {
   if (action === 'task_redrive') return undefined;
+  if (action === 'task_undo') {
+    return task.state === 'undone' || task.state === 'undoing' ? `it is ${task.state}` : undefined;
+  }
   if (action === 'task_delete') {
     if (!task.ended) return `it has not ended: it is in ${task.state}`;
     return deadLetters.has(task.taskUuid) ? 'it is in the dead letters; resolve that entry first' : undefined;

@@ -86,7 +86,8 @@ async function selectorOf(
 async function searchOf(database: Database, action: BulkAction, filter: TaskFilter): Promise<TaskSearch | undefined> {
   const search = await readTaskFilter(database, filter);
   const ended = wantsEnded(action);
-  if (!search || search.ended === !ended) return undefined;
+  if (ended === null || !search) return search;
+  if (search.ended === !ended) return undefined;
   return { ...search, ended };
 }
 

@@ -120,7 +120,7 @@ export function stepStates(action: BulkAction, filter: TaskFilter): readonly str
   return worker === undefined ? null : WORKED_STATES;
 }
 
-/** Returns whether an action applies to ended tasks (true) or to open tasks (false). */
-export function wantsEnded(action: BulkAction): boolean {
-  return action === 'task_delete';
+/** Returns whether an action applies to ended tasks (true), to open tasks (false), or to both (null). */
+export function wantsEnded(action: BulkAction): boolean | null {
+  return action === 'task_undo' ? null : action === 'task_delete';
 }

@@ -1,10 +1,13 @@
+import type { Db } from '../../db/statement.ts';
 import { TaskerError } from '../../errors.ts';
 import { noteAct } from '../../store/audit.ts';
+import type { Operator } from '../../store/operator-actions.ts';
 import { lockTasks } from '../../store/tasks.ts';
 import { readForUndo } from '../../store/undo.ts';
 import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
 import type { TaskState } from '../task-view.ts';
-import type { Snapshot } from '../template-store.ts';
+import type { Snapshot, TemplateStore } from '../template-store.ts';
+import type { UndoInstead } from './instead.ts';
 import { beginLocked, type UndoStep, undoPlan } from './plan.ts';
 
 /** Options of an undo. */
@@ -61,6 +64,26 @@ export function undoTask(engine: Expanding, taskUuid: string, options: UndoOptio
     await noteAct(tx, { action: 'undo', taskUuid, fromState: task.state, toState: state, details }, operator);
     return { ...result, status: state as TaskState, queued, running };
   });
+}
+
+/**
+ * Undoes one of several tasks. Returns the undo, or why there is none. Call it after lockTasks.
+ */
+export async function undoLocked(
+  { tx, templates }: { tx: Db; templates: TemplateStore },
+  taskUuid: string,
+  operator: Operator,
+): Promise<UndoInstead | string> {
+  const found = await readForUndo(tx, taskUuid);
+  if (!found) return 'the task was deleted';
+  const { task, steps } = found;
+  for (const error of (await templates.load([task.templateId], tx)).values()) throw error;
+  const snapshot = templates.get(task.templateId);
+  if (task.isUndone && task.state !== 'cancelled') return 'it is already being undone';
+  if (snapshot.graph.undoes.size === 0) return 'no step of its template has `undo`';
+  const undo = await beginLocked(tx, { taskUuid, snapshot, plan: undoPlan(snapshot, steps) });
+  await noteAct(tx, { action: 'undo', taskUuid, fromState: task.state, toState: undo.state }, operator);
+  return undo;
 }
 
 function notAgain(taskUuid: string, state: string): TaskerError {

@@ -94,6 +94,8 @@ function actOf(tasker: Tasker, body: z.infer<typeof BulkActRequestSchema>, optio
       return bulk.delete(target, options);
     case 'task_redrive':
       return deadLetters.redriveAll(target as { ids: readonly string[] }, options);
+    case 'task_undo':
+      return bulk.undo(target, options);
     case 'step_retry':
       return bulk.retrySteps(target, options);
     case 'step_reset':

@@ -8,6 +8,7 @@ export type BulkAction =
   | 'task_resolve'
   | 'task_delete'
   | 'task_redrive'
+  | 'task_undo'
   | 'step_retry'
   | 'step_reset'
   | 'step_resolve';

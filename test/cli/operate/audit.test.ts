@@ -77,7 +77,7 @@ it('audit list rejects an unknown action and suggests a similar one, and accepts
   expect(wrong).toMatchObject({ code: 2, stdout: '' });
   expect(wrong.stderr).toBe('error: unknown action task_cancl; did you mean task_cancel?\n');
   expect((await on.project.run(['audit', 'list', '--action', 'zzzzzzzzz'])).stderr).toMatch(
-    /^error: unknown action zzzzzzzzz; the actions are activate, approval_reassign, bulk_resume, .*task_retry, undo\n$/,
+    /^error: unknown action zzzzzzzzz; the actions are activate, approval_reassign, bulk_resume, .*task_undo, undo\n$/,
   );
   expect(await on.project.run(['audit', 'list', '--action', 'rotate_key'])).toMatchObject({
     code: 0,
