@@ -43,7 +43,7 @@ export type StalenessAction = (typeof STALENESS_ACTIONS)[number];
 /** The actions for a task that is blocked by failures. */
 export const BLOCKED_ACTIONS = ['dlq', 'error', 'undo', 'none'] as const;
 
-/** What a cancellation of a task does. */
+/** The effect of a cancellation on a task. */
 export const CANCEL_ACTIONS = ['cancel', 'undo'] as const;
 
 /** The outcome of a step that publishes an event. */
@@ -282,7 +282,7 @@ export interface Lifecycle {
    * Null is `none`.
    */
   onBlocked: (typeof BLOCKED_ACTIONS)[number] | null;
-  /** What a cancellation of an open task does: `undo` undoes it first. Null is `cancel`. */
+  /** The effect of a cancellation of an open task: `undo` undoes it. Null is `cancel`. */
   onCancel: (typeof CANCEL_ACTIONS)[number] | null;
 }
 
