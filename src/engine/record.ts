@@ -102,8 +102,6 @@ async function decideRecorded(
   const failed = await failedTasks(on.tx, failing);
   const tasks = [...decided.filter((task) => !failed.some(({ taskUuid }) => taskUuid === task.taskUuid)), ...failed];
   const isDecided = new Set(tasks.map(({ taskUuid }) => taskUuid));
-  const hasEnded = (task: DecidedTask): task is DecidedTask & Pick<EndedTaskRow, 'state'> =>
-    task.waits === 0 && ['complete', 'blocked_by_failures', 'error', 'undone'].includes(task.state);
   return {
     ...answer,
     ended: [...answer.ended.filter(({ taskUuid }) => !isDecided.has(taskUuid)), ...tasks.filter(hasEnded)],
@@ -111,6 +109,10 @@ async function decideRecorded(
     takenFrom: [...answer.takenFrom, ...tasks.filter(({ stopped }) => stopped).map(({ taskUuid }) => taskUuid)],
   };
 }
+
+/** Returns whether a decided task has ended or is blocked. */
+export const hasEnded = (task: DecidedTask): task is DecidedTask & Pick<EndedTaskRow, 'state'> =>
+  task.waits === 0 && ['complete', 'blocked_by_failures', 'error', 'undone'].includes(task.state);
 
 /** Returns whether the step undoes another. The steps that wait for it are not in the template's edges. */
 function isUndoing(templates: TemplateStore, { templateId, idx }: Recording): boolean {

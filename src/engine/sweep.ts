@@ -21,9 +21,10 @@ import {
   tasksOfDead,
   type UnburiedWorkerRow,
 } from '../store/sweep.ts';
+import { decideLocked } from './decide.ts';
 import type { DeclaredEvent } from './events/declared-events.ts';
 import type { StoredExecution } from './events/logged-event.ts';
-import { recordLocked, variantOf } from './record.ts';
+import { hasEnded, recordLocked, variantOf } from './record.ts';
 import type { StepError } from './task-view.ts';
 import type { TemplateStore } from './template-store.ts';
 import { withFreeTasks } from './with-free-tasks.ts';
@@ -142,16 +143,37 @@ async function takeBackFrom(
       on.tx,
     );
   const eventsStored = await storeEventsOfLost(on, lost);
-  if (failing.length === 0) return { steps: taken, ended: [], takenFrom: [], queued, eventsStored };
+  if (failing.length === 0) {
+    const decided = await decideLost(on, taken);
+    return { ...decided, queued: queued + decided.queued, eventsStored };
+  }
   const batch = failing.map(lostWithLastAttempt);
   const variant = variantOf(on.templates, batch);
   const answer = await recordLocked(on, batch, { freeSlots: 0, token: 0, lastRank: -101, variant });
+  const decided = await decideLost(on, taken);
+  const isDecided = new Set(decided.ended.map(({ taskUuid }) => taskUuid));
   return {
-    steps: taken.map((row) => (row.state === 'failing' ? { ...row, state: 'error' } : row)),
-    ended: answer.ended,
-    takenFrom: answer.takenFrom,
-    queued: queued + answer.queued,
+    steps: decided.steps.map((row) => (row.state === 'failing' ? { ...row, state: 'error' } : row)),
+    ended: [...answer.ended.filter(({ taskUuid }) => !isDecided.has(taskUuid)), ...decided.ended],
+    takenFrom: [...answer.takenFrom, ...decided.takenFrom],
+    queued: queued + answer.queued + decided.queued,
     eventsStored,
+  };
+}
+
+/** Decides the steps after the steps that failed because their worker was lost. Steps whose templates have no routes block. */
+async function decideLost(
+  on: { tx: Db; templates: TemplateStore },
+  taken: readonly TakenBackRow[],
+): Promise<Pick<Swept, 'steps' | 'ended' | 'takenFrom' | 'queued'>> {
+  const failed = [...new Set(taken.flatMap(({ taskUuid, state }) => (state === 'error' ? [taskUuid] : [])))];
+  const { tasks, queued } = await decideLocked(on, failed);
+  const states = new Map(tasks.map(({ taskUuid, shown }) => [taskUuid, shown]));
+  return {
+    steps: taken.map((row) => ({ ...row, taskState: states.get(row.taskUuid) ?? row.taskState })),
+    ended: tasks.filter(hasEnded),
+    takenFrom: tasks.flatMap(({ taskUuid, stopped }) => (stopped ? [taskUuid] : [])),
+    queued,
   };
 }
 

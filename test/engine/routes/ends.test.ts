@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
-import { invariants } from '../../support/setup.ts';
+import { DEMO, deferred, endStates, invariants, setup, template } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
 
 const shared = sharedDatabase();
@@ -376,4 +376,34 @@ describe('the failure of a step', () => {
     const told = (await tasker.getSteps(taskUuid)).find(({ name }) => name === 'tell');
     expect(told?.results?.result).toEqual({ text: { why: 'no money', tries: 1 } });
   });
+});
+
+it('the steps after a final loss of a worker are decided: a route starts, and a task without one is ended by on_blocked', async () => {
+  const { tasker, sql, another } = await setup({
+    worker: false,
+    templates: [
+      template({ a: { retry: { retryable: false } }, b: { dependencies: ['a'], run_if: 'failed' } }),
+      template({ a: { retry: { retryable: false } } }, { name: 'ending', lifecycle: { on_blocked: 'error' } }),
+    ],
+  });
+  const tasks = await tasker.createTasks([DEMO, { ...DEMO, name: 'ending' }]);
+  const begun = [deferred(), deferred()];
+  let starts = 0;
+  const lost = await another({
+    worker: true,
+    handlers: [
+      defineHandler('a', {}, () => {
+        begun[starts++]?.resolve();
+        return new Promise(() => {});
+      }),
+    ],
+  });
+  await Promise.all(begun.map(({ promise }) => promise));
+  await sql(`update tasker.worker set lease_until = now() - interval '1 hour'`);
+  expect((await tasker.engine.sweep(0)).steps).toHaveLength(2);
+  await lost.stop({ drainTimeoutMs: 0 });
+  const ends = (await tasker.getHistory(tasks[0]!.taskUuid)).filter(({ step }) => step === 'a');
+  expect(ends.map(({ what }) => what)).toEqual(['worker_lost']);
+  await another({ worker: true, handlers: [defineHandler('b', {}, () => ({}))] });
+  expect(await endStates(tasker, tasks)).toEqual(['complete', 'error']);
 });
