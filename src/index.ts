@@ -342,7 +342,7 @@ export type {
 } from './handlers/ffi-step-event.ts';
 export type { HandlerArgs, HandlerFn } from './handlers/handler-arguments.ts';
 export type { HandlerOptions } from './handlers/handler-of-function.ts';
-export { completeLater, notYet } from './handlers/later.ts';
+export { completeLater, notYet, untilTasksEnd } from './handlers/later.ts';
 export type {
   BackoffHint as NapiBackoffHint,
   OrchestrationMetadata as NapiOrchestrationMetadata,
