@@ -364,7 +364,17 @@ export {
   type StepHandlerResultParams,
   type TypedHandlerClass,
 } from './handlers/step-handler.ts';
-export type { CompleteLaterOptions, NotYetOptions, StepWait } from './handlers/step-wait.ts';
+export type {
+  ChildTaskContext,
+  ChildTaskStart,
+  CompleteLaterOptions,
+  NotYetOptions,
+  StartedTask,
+  StartTaskOptions,
+  StepWait,
+  TemplateReference,
+  UntilTasksEndOptions,
+} from './handlers/step-wait.ts';
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
 export type { AnyLogger, MessageLogger } from './logging/any-logger.ts';
 export {

@@ -9,7 +9,7 @@ import { nearNames } from '../model/near-names.ts';
 import { UNNOTICED_LAG_MS } from '../model/search-lag.ts';
 import { batchResults, batchWorkers } from '../store/batches.ts';
 import { isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
-import { openOfList } from '../store/child-tasks.ts';
+import { openOfList, parentOfTask } from '../store/child-tasks.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { firstStarts } from '../store/first-start.ts';
@@ -221,6 +221,7 @@ export class Engine {
   readonly findRecorded = this.#verb(findRecorded);
   readonly loadResults = this.#verb(loadResults);
   readonly loadFailures = this.#verb(loadFailures);
+  readonly parentOf = this.#verb(parentOfTask);
   readonly endedWithoutResult = this.#verb(endedWithoutResult);
   readonly batchResults = this.#verb(batchResults);
   readonly held = this.#verb(heldSteps);
