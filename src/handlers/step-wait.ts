@@ -32,7 +32,7 @@ export interface UntilTasksEndOptions {
    * `child_failed`. `continue`: the step completes, and its result has the state and the error of each task.
    */
   onFailure?: 'fail' | 'continue';
-  /** The limit of the wait, in milliseconds. The tasks that have not ended by then are cancelled. Default: no limit. */
+  /** The limit of the wait, in milliseconds. Then the tasks that have not ended are cancelled. Default: no limit. */
   timeoutMs?: number | null;
 }
 
@@ -109,7 +109,7 @@ export interface StartTaskOptions {
    */
   key: string;
   /**
-   * What happens to the child if the step is cancelled, reset or rerun, or fails permanently. `cancel` (default): it is
+   * The effect on the child if the step is cancelled, reset or rerun, or fails permanently. `cancel` (default): it is
    * cancelled. `abandon`: it continues.
    */
   onCancel?: 'cancel' | 'abandon';

@@ -35,7 +35,7 @@ export interface TestContextOptions {
   /** The return value of `context.completionToken()`. Default `test_token`. It completes no step. */
   completionToken?: string;
   /** Returns the id of a task that the handler starts with `context.startTask`. Default: a new UUID for each key. */
-  startTask?: (start: ChildTaskStart) => string;
+  onStartTask?: (start: ChildTaskStart) => string;
   /** Aborts the handler's `context.signal`. */
   signal?: AbortSignal;
   /** Default: a logger that writes nothing. */
@@ -108,7 +108,7 @@ export function createTestContext(options: TestContextOptions = {}): StepContext
     completionToken: () => Promise.resolve(options.completionToken ?? 'test_token'),
     // As in a worker, a key always returns the same task.
     startTask: async (start) => {
-      const id = started.get(start.key) ?? options.startTask?.(start) ?? uuidV7();
+      const id = started.get(start.key) ?? options.onStartTask?.(start) ?? uuidV7();
       started.set(start.key, id);
       return id;
     },
@@ -161,7 +161,7 @@ export interface TestStep
   extends Required<
     Omit<
       TestContextOptions,
-      'dependencyResults' | 'batchSizes' | 'signal' | 'logger' | 'schedule' | 'completionToken' | 'startTask'
+      'dependencyResults' | 'batchSizes' | 'signal' | 'logger' | 'schedule' | 'completionToken' | 'onStartTask'
     >
   > {
   schedule?: TaskSchedule | undefined;

@@ -69,7 +69,8 @@ export class ChildStarts {
     const { namespace } = step.task.snapshot.template;
     const parent = { taskUuid, idx, claim, name, namespace, rank, correlationId, traceparent };
     const keyed = starts.map(({ key, template, context, onCancel }) => {
-      return { key, template, context, onCancel, sensitiveKeys: step.sensitiveKeysOf(context) };
+      const isKeySensitive = step.sensitiveKeysOf({ key }).length > 0;
+      return { key, template, context, onCancel, sensitiveKeys: step.sensitiveKeysOf(context), isKeySensitive };
     });
     try {
       return await this.#engine.startKeyed(parent, keyed);

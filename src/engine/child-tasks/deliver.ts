@@ -14,6 +14,7 @@ import {
 import { loadResults } from '../../store/read-steps.ts';
 import { getHistory, getTasks } from '../../store/tasks.ts';
 import { openWaits } from '../../store/waits/read.ts';
+import { describeViolations } from '../../template/json-schema-check.ts';
 import type { Expanding } from '../operator-actions.ts';
 import { MOST_READ, tasksWithOutput } from '../task-output.ts';
 import type { Task } from '../task-view.ts';
@@ -142,7 +143,7 @@ async function endsOfLists(engine: Expanding, tx: Db, waits: readonly OpenWait[]
     const open = outcomes instanceof Map ? idsOf(wait).filter((id) => !outcomes.has(id)) : [];
     // A child may have been rerun while its step waited for the others.
     if (open.length > 0) await reopenChildren(tx, open);
-    else ends.push(endOfList(wait, outcomes));
+    else ends.push(await checkedEnd(engine, tx, endOfList(wait, outcomes)));
   }
   return ends;
 }
@@ -201,6 +202,20 @@ function endOfList(wait: OpenWait, outcomes: Map<string, ChildOutcome> | string)
   );
   // Lists that handlers return are stored in the same form.
   return { wait, by: 'child', kind: 'completed', result: { result: results } };
+}
+
+/** Returns the end, or a failure if the result does not match the `result_schema` of the step. */
+async function checkedEnd({ templates }: Expanding, tx: Db, end: WaitEnding): Promise<WaitEnding> {
+  const { wait, result } = end;
+  if (end.kind !== 'completed') return end;
+  const unreadable = await templates.load([wait.templateId], tx);
+  for (const error of unreadable.values()) throw error;
+  const { template, checkResult } = templates.get(wait.templateId);
+  const idx = templateIndex(wait.idx);
+  const found = checkResult[idx]?.(JSON.parse(JSON.stringify(result))) ?? [];
+  if (found.length === 0) return end;
+  const message = `step ${template.steps[idx]!.name}: the result does not match the template's result_schema: ${describeViolations(found)}`;
+  return { wait, by: end.by, kind: 'permanent', error: { message, error_type: 'validation_error' } };
 }
 
 /** Begins the wait for children that the handler of the step has started. */
@@ -263,13 +278,15 @@ export const endListWait: DueRule = async (tx, wait, engine) => {
   const outcomes = await listedOutcomes(engine, tx, idsOf(wait));
   if (typeof outcomes === 'string') return endOfList(wait, outcomes);
   const open = [...new Set(idsOf(wait))].filter((id) => !outcomes.has(id));
-  if (open.length === 0) return endOfList(wait, outcomes);
+  if (open.length === 0) return checkedEnd(engine, tx, endOfList(wait, outcomes));
   const states = new Map((await getTasks(tx, open)).map(({ taskUuid, status }) => [taskUuid, status]));
   for (const id of open) {
     const message = `child task ${id} had not ended by ${wait.until}`;
     outcomes.set(id, { state: states.get(id) ?? GONE, output: null, error: { type: 'wait_timeout', message } });
   }
-  if (wait.settings.on_failure === 'continue') return { ...endOfList(wait, outcomes), by: 'timeout' };
+  if (wait.settings.on_failure === 'continue') {
+    return checkedEnd(engine, tx, { ...endOfList(wait, outcomes), by: 'timeout' });
+  }
   const total = idsOf(wait).length;
   const message = `${open.length} of its ${total} child tasks had not ended by ${wait.until}: ${open.slice(0, SHOWN).join(', ')}`;
   return { wait, by: 'timeout', kind: 'permanent', error: { message, error_type: 'wait_timeout' } };

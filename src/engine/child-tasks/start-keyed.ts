@@ -39,6 +39,8 @@ export interface KeyedStart {
   onCancel: ChildConfig['onCancel'];
   /** The keys of the context that have a sensitive value of the parent. */
   sensitiveKeys: readonly string[];
+  /** Whether `key` has one, which every reader of the task would see. */
+  isKeySensitive: boolean;
 }
 
 /** The result of a start: the id of the child, and the child itself if it is new. */
@@ -124,6 +126,12 @@ async function prepared(
     return new ChildRefused(
       'too_many_children',
       `step ${step.name} has started ${MOST_STARTED.toLocaleString('en')} child tasks in this run, which is the limit; start fewer with more work each, or let child tasks start others`,
+    );
+  }
+  if (start.isKeySensitive) {
+    return new ChildRefused(
+      'sensitive_undeclared',
+      `step ${step.name}: the key of startTask would show a sensitive value of the task; use an id or a hash as the key`,
     );
   }
   try {

@@ -111,7 +111,7 @@ function metadataText({ outcome, parent }: EndedAttempt, added: string | undefin
   if (outcome === 'failed') own.push('"final":true');
   if (parent) own.push(`"parent_task_uuid":"${parent.taskUuid}","root_task_uuid":"${parent.rootUuid}"`);
   if (own.length === 0) return added;
-  // Of two values with the same key, the last one is stored.
+  // If a key occurs twice, its last value is stored.
   return `{${[...(added === undefined || added === '{}' ? [] : [added.slice(1, -1)]), ...own].join(',')}}`;
 }
 

@@ -154,6 +154,20 @@ describe('startTask', () => {
     expect((await fan(taskUuid)).results?.error).toMatchObject({ error_type: 'sensitive_undeclared' });
   });
 
+  it('refuses a key that shows a sensitive value of the parent', async () => {
+    const { tasker, start, fan } = await bench(
+      (context) => context.startTask('double', { n: 1 }, { key: String(context.getInput('card')) }),
+      { task: { sensitive: ['card'] } },
+    );
+    const taskUuid = await start({ card: '4111-1111' });
+    await reaches(tasker, taskUuid, 'error');
+    const { error } = (await fan(taskUuid)).results!;
+    expect(error).toMatchObject({
+      error_type: 'sensitive_undeclared',
+      message: expect.stringContaining('use an id or a hash as the key'),
+    });
+  });
+
   it('refuses more than 10,000 children of one run', async () => {
     const { tasker, start, fan } = await bench(async (context) => {
       await shared.sql(
@@ -363,6 +377,18 @@ describe('untilTasksEnd', () => {
     expect((await made.fan(taskUuid)).results?.error).toMatchObject({
       error_type: 'sensitive_undeclared',
       message: expect.stringContaining('add `sensitive: [result.*.n]` to the step'),
+    });
+  });
+
+  it('fails the step if the list does not match its result_schema', async () => {
+    const { start, tasker, fan } = await bench(fanOf(['double', 'double']), {
+      step: { result_schema: { properties: { result: { items: { properties: { n: { maximum: 3 } } } } } } },
+    });
+    const taskUuid = await start();
+    await reaches(tasker, taskUuid, 'error');
+    expect((await fan(taskUuid)).results?.error).toMatchObject({
+      error_type: 'validation_error',
+      message: expect.stringMatching(/^step fan: the result does not match the template's result_schema: .*result.*1/),
     });
   });
 

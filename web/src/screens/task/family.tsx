@@ -35,7 +35,7 @@ export function childrenText({ children, open_children: open }: TaskFamily): str
   return open === 0 ? listed : `${listed}, ${open} open`;
 }
 
-/** The child tasks that a step has started, newest first. Those that a handler has started show their keys. */
+/** The child tasks that a step has started, newest first. A child of a handler shows its key. */
 export function ChildTasks({ task, step }: { task: Task; step: string }) {
   const family = useFamily(task);
   const children = family?.children.filter((child) => child.step === step) ?? [];
