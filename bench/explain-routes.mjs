@@ -1,5 +1,12 @@
 // Runs every statement of conditions, routes and child tasks, for explain.mjs.
-import { createTasker, defineHandler, mustParseTemplate, PermanentError, silentLogger } from 'tasker-core';
+import {
+  createTasker,
+  defineHandler,
+  mustParseTemplate,
+  PermanentError,
+  silentLogger,
+  untilTasksEnd,
+} from 'tasker-core';
 
 const FIELDS = { namespace: 'bench', version: '1.0.0', identity_strategy: 'always_unique' };
 const EVENT = [{ name: 'bench.charged', description: 'It was charged', schema: {} }];
@@ -46,6 +53,7 @@ const CHILD = [
   { name: 'bill', type: 'task', template: 'join', context: { id: 'task.uuid' }, depends_on: ['price'] },
   { name: 'late', type: 'task', template: 'waiting' },
 ];
+const FAN = [{ name: 'fan', handler: 'fan' }];
 const WAITING = [{ name: 'late', type: 'timer', timer: { for: '1h' } }];
 /** Settled children of earlier tasks, as many as a large installation has. */
 const EARLIER = `
@@ -61,6 +69,9 @@ export async function everyRoute(url, probe) {
       if (context.getInput('fails')) throw new PermanentError('no money');
       return { ok: true };
     }),
+    defineHandler('fan', {}, async ({ context }) =>
+      untilTasksEnd(await Promise.all(['a', 'b'].map((key) => context.startTask('join', {}, { key })))),
+    ),
     defineHandler('route', {}, ({ context }) => ({
       decision_point_outcome: context.getInput('chooses')
         ? { type: 'create_steps', step_names: ['left'] }
@@ -79,6 +90,7 @@ export async function everyRoute(url, probe) {
     ['join', JOIN],
     ['branches', BRANCHES],
     ['child', CHILD],
+    ['fan', FAN],
     ['waiting', WAITING],
   ].map(([name, steps]) => mustParseTemplate(JSON.stringify({ ...FIELDS, name, steps })));
   const options = { databaseUrl: url, templates, handlers, namespaces: ['bench'], logger: silentLogger };
@@ -96,6 +108,7 @@ export async function everyRoute(url, probe) {
   for (const fails of [true, false]) {
     await run('routes', 500, { large: !fails, fails });
     await run('join', 200, {});
+    await run('fan', 100, {});
     for (const chooses of [true, false]) await run('branches', 100, { fails, chooses });
   }
   const parents = await taskers[0].createTasks(

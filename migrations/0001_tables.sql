@@ -193,6 +193,8 @@ create table tasker.step (
   rerun            int,
   -- The attempts of earlier runs. Attempt numbers continue after them.
   earlier_attempts int,
+  -- The attempts before the last reset. Null: it was never reset.
+  reset_attempts   int,
   primary key (task_uuid, idx),
   constraint step_attempts check (attempts >= spared and spared >= 0 and max_attempts >= 1),
   constraint step_waits_for_parents check (remaining >= 0 and (remaining = 0 or state in ('pending', 'cancelled', 'resolved_manually', 'complete'))),
@@ -573,7 +575,7 @@ create table tasker.wait (
   ended_at    timestamptz,
   ended_by    text,
   primary key (task_uuid, idx),
-  constraint wait_kind check (kind in ('start', 'timer', 'signal', 'approval', 'task', 'completion', 'call')),
+  constraint wait_kind check (kind in ('start', 'timer', 'signal', 'approval', 'task', 'tasks', 'completion', 'call')),
   constraint wait_of_start check ((kind = 'start') = (idx = -1)),
   constraint wait_end check (num_nulls(ended_at, ended_by) in (0, 2))
 ) with (fillfactor = 50);
@@ -586,19 +588,25 @@ create index wait_open on tasker.wait (kind, since) where ended_at is null and k
 
 -- The child tasks that steps have started. `attempt` is the start of the step that waits for the child: a later start has a
 -- child of its own. A row is settled when the end of the child was delivered to its step, or no step waits for it any more.
+-- A child that a handler has started has a key, which is unique in a run of the step. `run` is the number of attempts before
+-- that run, and `attempt` is null until the step waits for the child. Such a row is settled when the end of the child was seen.
 create table tasker.child_task (
   child_uuid  uuid primary key,
   parent_uuid uuid not null,
   idx         int not null,
-  attempt     int not null,
+  attempt     int,
   -- The task without a parent, above all others.
   root_uuid   uuid not null,
   level       smallint not null,
   -- Whether the child continues when its step no longer waits for it.
   abandoned   boolean not null,
   settled_at  timestamptz,
-  constraint child_level check (level between 1 and 8)
+  run         int,
+  key         text,
+  constraint child_level check (level between 1 and 8),
+  constraint child_run check ((run is null) = (key is null) and (key is not null or attempt is not null))
 );
+create unique index child_key on tasker.child_task (parent_uuid, idx, run, key) where key is not null;
 create index child_of_step on tasker.child_task (parent_uuid, idx);
 create index child_of_root on tasker.child_task (root_uuid);
 create index child_open on tasker.child_task (child_uuid) where settled_at is null;

@@ -271,14 +271,18 @@ create table tasker.child_task (
   child_uuid uuid not null,
   parent_uuid uuid not null,
   idx integer not null,
-  attempt integer not null,
+  attempt integer,
   root_uuid uuid not null,
   level smallint not null,
   abandoned boolean not null,
   settled_at timestamp with time zone,
+  run integer,
+  key text,
   constraint child_task_pkey PRIMARY KEY (child_uuid),
-  constraint child_level CHECK (((level >= 1) AND (level <= 8)))
+  constraint child_level CHECK (((level >= 1) AND (level <= 8))),
+  constraint child_run CHECK ((((run IS NULL) = (key IS NULL)) AND ((key IS NOT NULL) OR (attempt IS NOT NULL))))
 );
+CREATE UNIQUE INDEX child_key ON tasker.child_task USING btree (parent_uuid, idx, run, key) WHERE (key IS NOT NULL);
 CREATE INDEX child_of_root ON tasker.child_task USING btree (root_uuid);
 CREATE INDEX child_of_step ON tasker.child_task USING btree (parent_uuid, idx);
 CREATE INDEX child_open ON tasker.child_task USING btree (child_uuid) WHERE (settled_at IS NULL);
@@ -772,6 +776,7 @@ create table tasker.step (
   done_at timestamp with time zone,
   rerun integer,
   earlier_attempts integer,
+  reset_attempts integer,
   constraint step_pkey PRIMARY KEY (task_uuid, idx),
   constraint step_attempts CHECK (((attempts >= spared) AND (spared >= 0) AND (max_attempts >= 1))),
   constraint step_retry_has_time CHECK (((state = 'waiting_for_retry'::tasker.step_state) <= (next_at IS NOT NULL))),
@@ -1030,7 +1035,7 @@ create table tasker.wait (
   ended_by text,
   constraint wait_pkey PRIMARY KEY (task_uuid, idx),
   constraint wait_end CHECK ((num_nulls(ended_at, ended_by) = ANY (ARRAY[0, 2]))),
-  constraint wait_kind CHECK ((kind = ANY (ARRAY['start'::text, 'timer'::text, 'signal'::text, 'approval'::text, 'task'::text, 'completion'::text, 'call'::text]))),
+  constraint wait_kind CHECK ((kind = ANY (ARRAY['start'::text, 'timer'::text, 'signal'::text, 'approval'::text, 'task'::text, 'tasks'::text, 'completion'::text, 'call'::text]))),
   constraint wait_of_start CHECK (((kind = 'start'::text) = (idx = '-1'::integer)))
 ) with (fillfactor=50);
 CREATE INDEX wait_approvals ON tasker.wait USING btree (since, task_uuid, idx) WHERE ((kind = 'approval'::text) AND (ended_at IS NULL));

@@ -344,7 +344,7 @@ export type {
 } from './handlers/ffi-step-event.ts';
 export type { HandlerArgs, HandlerFn } from './handlers/handler-arguments.ts';
 export type { HandlerOptions } from './handlers/handler-of-function.ts';
-export { completeLater, notYet } from './handlers/later.ts';
+export { completeLater, notYet, untilTasksEnd } from './handlers/later.ts';
 export type {
   BackoffHint as NapiBackoffHint,
   OrchestrationMetadata as NapiOrchestrationMetadata,
@@ -366,7 +366,17 @@ export {
   type StepHandlerResultParams,
   type TypedHandlerClass,
 } from './handlers/step-handler.ts';
-export type { CompleteLaterOptions, NotYetOptions, StepWait } from './handlers/step-wait.ts';
+export type {
+  ChildTaskContext,
+  ChildTaskStart,
+  CompleteLaterOptions,
+  NotYetOptions,
+  StartedTask,
+  StartTaskOptions,
+  StepWait,
+  TemplateReference,
+  UntilTasksEndOptions,
+} from './handlers/step-wait.ts';
 export type { Undone, UndoneError, UndoneParams } from './handlers/undone.ts';
 export { type MixedClass, type Mixin, withMixins } from './handlers/with-mixins.ts';
 export type { AnyLogger, MessageLogger } from './logging/any-logger.ts';

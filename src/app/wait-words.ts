@@ -22,6 +22,8 @@ export function waitedFor({ kind, calls, settings, progress }: StepWait): string
       return `the approval "${textOf(settings.title)}"`;
     case 'task':
       return `child task ${textOf(settings.task_uuid)} (${textOf(settings.namespace)}/${textOf(settings.name)})`;
+    case 'tasks':
+      return counted(Array.isArray(settings.task_uuids) ? settings.task_uuids.length : 0, 'child task');
     case 'completion':
       return 'its completion by another system';
     case 'call':
@@ -114,6 +116,8 @@ function wayOut({ taskUuid, name }: Step, wait: StepWait, schema: JsonSchema | n
     }
     case 'task':
       return `see its state: \`tasker task why ${textOf(wait.settings.task_uuid)}\``;
+    case 'tasks':
+      return `list them: \`tasker task list --parent-task ${taskUuid}\``;
     case 'completion':
       return `its token completes it; complete it by hand: \`tasker step complete ${step}\``;
     case 'call':

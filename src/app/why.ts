@@ -123,23 +123,37 @@ async function childSummaries(
   parent: Task,
   { steps, budget }: { steps: readonly Step[]; budget: { left: number } },
 ): Promise<Map<string, string>> {
-  const waiting = steps.filter(({ wait }) => wait?.kind === 'task').slice(0, budget.left);
+  const waiting = steps.filter(({ wait }) => wait?.kind === 'task' || wait?.kind === 'tasks').slice(0, budget.left);
   budget.left -= waiting.length;
   const found = await Promise.all(
     waiting.map(async ({ stepUuid: id, wait }) => {
       try {
         return [
           id,
-          await childSummary(engine, parent, { taskUuid: String(wait!.settings.task_uuid), budget }),
+          wait!.kind === 'tasks'
+            ? await listSummary(engine, parent, { stepUuid: id, budget })
+            : `the child task ${await childSummary(engine, parent, { taskUuid: String(wait!.settings.task_uuid), budget })}`,
         ] as const;
       } catch (error) {
         // The child may have been deleted.
-        if (isTaskerError(error)) return [id, 'no longer exists'] as const;
+        if (isTaskerError(error)) return [id, 'the child task no longer exists'] as const;
         throw error;
       }
     }),
   );
   return new Map(found);
+}
+
+/** Explains the oldest of the children that a step still waits for. */
+async function listSummary(
+  engine: Engine,
+  parent: Task,
+  { stepUuid, budget }: { stepUuid: string; budget: { left: number } },
+): Promise<string> {
+  const open = await engine.openOfList({ taskUuid: parent.taskUuid, step: stepUuid });
+  if (open.length === 0) return 'all of them have ended';
+  const oldest = await childSummary(engine, parent, { taskUuid: open[0]!, budget });
+  return `${open.length === 1 ? '1 has' : `${open.length} have`} not ended: child task ${open[0]} ${oldest}`;
 }
 
 /** A reader of the parent may not be allowed to see the steps of a child in another namespace. */
@@ -252,7 +266,7 @@ function explainStep(step: Step, facts: StepFacts, child: string | undefined): S
     step: step.name,
     templateStepName: step.templateStepName,
     state: step.currentState,
-    why: `${reasonOf(step, facts)}${child === undefined ? '' : `; the child task ${child}`}`,
+    why: `${reasonOf(step, facts)}${child === undefined ? '' : `; ${child}`}`,
     errorType: hasFailed(step) ? (step.results?.error?.error_type ?? null) : null,
     waitsFor: facts.open.map(nameOf),
     until: step.nextRetryAt ?? step.wait?.until ?? null,

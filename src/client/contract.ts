@@ -3676,7 +3676,7 @@ export interface StepResults {
 }
 
 export interface StepWait {
-  kind: 'timer' | 'signal' | 'approval' | 'task' | 'completion' | 'call';
+  kind: 'timer' | 'signal' | 'approval' | 'task' | 'tasks' | 'completion' | 'call';
   since: string;
   until: string | null;
   due_at: string | null;
@@ -3940,6 +3940,8 @@ export interface TaskFamily {
     completed_at: string | null;
     /** Whether the step waits for the child. */
     awaited: boolean;
+    /** The key with which the handler of the step started it. Null for a step of the type task. */
+    key: string | null;
   }[];
   /** Number of children that have not ended. */
   open_children: number;
@@ -4364,7 +4366,7 @@ export interface TaskWait {
   /** Null if the task waits for its start. */
   step: string | null;
   step_uuid: string | null;
-  kind: 'start' | 'timer' | 'signal' | 'approval' | 'task' | 'completion' | 'call';
+  kind: 'start' | 'timer' | 'signal' | 'approval' | 'task' | 'tasks' | 'completion' | 'call';
   attempt: number;
   since: string;
   until: string | null;

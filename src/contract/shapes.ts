@@ -187,7 +187,7 @@ const TaskFamily = {
   fields: 'parent root_task_uuid children open_children',
   parts: {
     parent: { fields: 'task_uuid step namespace name version status created_at completed_at' },
-    children: { list: { fields: 'task_uuid step namespace name version status created_at completed_at awaited' } },
+    children: { list: { fields: 'task_uuid step namespace name version status created_at completed_at awaited key' } },
   },
 } satisfies Shape;
 const StepResponse = {

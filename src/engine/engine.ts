@@ -9,6 +9,7 @@ import { nearNames } from '../model/near-names.ts';
 import { UNNOTICED_LAG_MS } from '../model/search-lag.ts';
 import { batchResults, batchWorkers } from '../store/batches.ts';
 import { isSaved, loadCheckpoints, lockHeldStep, saveCheckpoint } from '../store/checkpoints.ts';
+import { openOfList, parentOfTask } from '../store/child-tasks.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { firstStarts } from '../store/first-start.ts';
@@ -65,7 +66,8 @@ import { forgetOldActs } from './audit.ts';
 import { checkQueue, type QueueCheck, type QueueSlice } from './check-queue.ts';
 import { ChildTasks } from './child-tasks/child-tasks.ts';
 import { familyOf, type TaskFamily } from './child-tasks/family.ts';
-import { prepareChild, type StartingChild, type StartingStep } from './child-tasks/start.ts';
+import { type ChildRefused, prepareChild, type StartingChild, type StartingStep } from './child-tasks/start.ts';
+import { type KeyedParent, type KeyedStart, startKeyed } from './child-tasks/start-keyed.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
 import { type AddOptions, addTask, changeDeadLetters, type DeadLetterChange } from './dead-letters/change.ts';
 import { type DeadLetterDetails, findDeadLetter } from './dead-letters/entries.ts';
@@ -222,6 +224,7 @@ export class Engine {
   readonly loadResults = this.#verb(loadResults);
   readonly loadFailures = this.#verb(loadFailures);
   readonly lastFailures = this.#verb(lastFailures);
+  readonly parentOf = this.#verb(parentOfTask);
   readonly endedWithoutResult = this.#verb(endedWithoutResult);
   readonly batchResults = this.#verb(batchResults);
   readonly held = this.#verb(heldSteps);
@@ -410,6 +413,16 @@ export class Engine {
   /** Prepares the child task of a step. The recording of the step's wait creates it. @throws ChildRefused */
   prepareChild(step: StartingStep): ReturnType<typeof prepareChild> {
     return prepareChild(this, step);
+  }
+
+  /**
+   * Starts child tasks from the handler of a running step. Returns their ids, or the refusals. The keys must differ.
+   * @throws TaskerError `step_taken_away` if the step was lost; no child is started
+   */
+  async startKeyed(step: KeyedParent, starts: readonly KeyedStart[]): Promise<(string | ChildRefused)[]> {
+    const results = await startKeyed(this, step, starts);
+    await this.#childrenStarted(results.flatMap((result) => ('child' in result && result.child ? [result.child] : [])));
+    return results.map((result) => (result instanceof Error ? result : result.taskUuid));
   }
 
   async #childrenStarted(children: readonly StartingChild[]): Promise<void> {
@@ -742,6 +755,11 @@ export class Engine {
   async getChildTasks(taskUuid: string): Promise<TaskFamily> {
     const { taskUuid: id } = await this.#taskRow(taskUuid);
     return familyOf(this.database, id);
+  }
+
+  /** Returns the children whose ends a step still waits for, oldest first. */
+  async openOfList(reference: StepReference): Promise<string[]> {
+    return openOfList(this.database, await this.#find(reference));
   }
 
   /** Returns the ids of the copies of a task, newest first, at most 100. @throws TaskerError `invalid_uuid` */

@@ -1,5 +1,13 @@
 import { StepHandlerResult } from './step-handler.ts';
-import { type CompleteLaterOptions, callWait, completionWait, type NotYetOptions } from './step-wait.ts';
+import {
+  type CompleteLaterOptions,
+  callWait,
+  completionWait,
+  type NotYetOptions,
+  type StartedTask,
+  tasksWait,
+  type UntilTasksEndOptions,
+} from './step-wait.ts';
 
 /**
  * Lets the step wait until another system completes it with its token, or an operator completes it. Meanwhile the step
@@ -39,4 +47,25 @@ export function completeLater(options?: CompleteLaterOptions): StepHandlerResult
  */
 export function notYet(options: NotYetOptions): StepHandlerResult {
   return new StepHandlerResult({ success: true, wait: callWait(options) });
+}
+
+/**
+ * Lets the step wait until child tasks that its handler has started with `context.startTask` have ended. Meanwhile the step
+ * occupies no slot and no worker. Then the step completes with their outputs, in the order of the list: as for any list that a
+ * handler returns, later steps read `result.0`, `result.1` and so on. With `onFailure: 'continue'`, each element is `{ task_uuid,
+ * state, output, error }`. Return this value from the handler; class handlers have `this.untilTasksEnd(…)`.
+ *
+ * @throws PermanentError `validation_error` if an argument is invalid; the step then fails permanently
+ *
+ * @example
+ * const bill = defineHandler('bill', { inputs: { orders: 'orders' } }, async ({ orders, context }) => {
+ *   const start = (order: Order) => context.startTask('billing/invoice', { order }, { key: order.id });
+ *   return untilTasksEnd(await Promise.all((orders as Order[]).map(start)));
+ * });
+ */
+export function untilTasksEnd(
+  tasks: readonly (StartedTask | string)[],
+  options?: UntilTasksEndOptions,
+): StepHandlerResult {
+  return new StepHandlerResult({ success: true, wait: tasksWait(tasks, options) });
 }

@@ -4,6 +4,7 @@ import type { TaskSchedule } from '../model/schedule/spec.ts';
 import type { TemplateNames } from '../model/template-names.ts';
 import type { DependencyResult, DependencyResultParams } from './dependency-result.ts';
 import type { FfiStepEvent } from './ffi-step-event.ts';
+import type { ChildTaskStart } from './step-wait.ts';
 import type { UndoneParams } from './undone.ts';
 
 /**
@@ -86,6 +87,8 @@ export interface StepContextParams {
   /** Saves the handler's progress. Rejects if the worker no longer holds the step. */
   saveCheckpoint?(progress: CheckpointProgress): Promise<void>;
   transaction?<T>(work: TransactionWork<T>): Promise<T>;
+  /** Starts a child task, and returns its id. Rejects if the child cannot be started. */
+  startTask?(start: ChildTaskStart): Promise<string>;
   /** Returns the token that completes this attempt. Rejects if the worker no longer holds the step. */
   completionToken?(): Promise<string>;
 }

@@ -12,6 +12,13 @@ import type {
   StepContextParams,
   TransactionWork,
 } from './step-context-params.ts';
+import {
+  type ChildTaskContext,
+  childTaskStart,
+  type StartedTask,
+  type StartTaskOptions,
+  type TemplateReference,
+} from './step-wait.ts';
 import type { Undone, UndoneParams } from './undone.ts';
 
 export type * from './step-context-params.ts';
@@ -325,6 +332,33 @@ export class StepContext {
     } finally {
       this.#forgetSaved();
     }
+  }
+
+  /**
+   * Starts a child task of this step, in a transaction that commits only while the worker holds the step. In one run of the
+   * step, a key always returns the same child: also in a second attempt, and also if the child has ended. A reset and a rerun
+   * of the step begin a run. `template` is a workflow, or a name as in a step of the type `task`. A step can start 10,000
+   * children in a run. Return `untilTasksEnd([…])` to wait for them. A step that completes without waiting leaves them running.
+   *
+   * @throws StepExecutionError not retryable, if the child cannot be started: `template_not_found`, `invalid_context`,
+   * `sensitive_undeclared`, `too_many_levels`, `too_many_children`, or `key_taken` if the key belongs to a child of another
+   * template
+   *
+   * @example
+   * const task = await context.startTask('billing/invoice', { order: 'O-7' }, { key: 'O-7' });
+   * return untilTasksEnd([task]);
+   */
+  async startTask<const Template extends string | TemplateReference>(
+    template: Template,
+    taskContext: ChildTaskContext<Template>,
+    options: StartTaskOptions,
+  ): Promise<StartedTask> {
+    const start = childTaskStart(template, taskContext, options);
+    if (this.#params.startTask) return { taskUuid: await this.#params.startTask(start) };
+    throw new TaskerError(
+      'conversion_error',
+      `the context of ${this.handlerName} was created without a database, so it starts no tasks: run the handler in a worker of this package, let a step of the type task start the child, or pass startTask to new StepContext`,
+    );
   }
 
   /**

@@ -11,7 +11,16 @@ import {
 } from './orchestration-metadata.ts';
 import { type RetryAfter, retryAfterHeader } from './retry-after.ts';
 import type { StepContext } from './step-context.ts';
-import { type CompleteLaterOptions, callWait, completionWait, type NotYetOptions, type StepWait } from './step-wait.ts';
+import {
+  type CompleteLaterOptions,
+  callWait,
+  completionWait,
+  type NotYetOptions,
+  type StartedTask,
+  type StepWait,
+  tasksWait,
+  type UntilTasksEndOptions,
+} from './step-wait.ts';
 
 // `Symbol.for`, so that two copies of the package in one process recognize each other's handlers.
 const HANDLER_BRAND = Symbol.for('tasker-core.step-handler');
@@ -143,6 +152,16 @@ export abstract class StepHandler<Context extends StepContext = StepContext> imp
     return new StepHandlerResult({ success: true, wait: callWait(options) });
   }
 
+  /**
+   * Returns a result that lets the step wait until child tasks have ended. See the function `untilTasksEnd`.
+   *
+   * @example
+   * return this.untilTasksEnd([await context.startTask('billing/invoice', { order }, { key: order })]);
+   */
+  protected untilTasksEnd(tasks: readonly (StartedTask | string)[], options?: UntilTasksEndOptions): StepHandlerResult {
+    return new StepHandlerResult({ success: true, wait: tasksWait(tasks, options) });
+  }
+
   toString(): string {
     return `${this.constructor.name}(name=${this.name}, version=${this.version})`;
   }
@@ -224,7 +243,7 @@ export interface StepHandlerResultParams {
   backtrace?: readonly string[];
   /** The HTTP status that caused the failure. */
   statusCode?: number | null;
-  /** The wait that begins instead of a result. `completeLater` and `notYet` create it. */
+  /** The wait that begins instead of a result. `completeLater`, `notYet` and `untilTasksEnd` create it. */
   wait?: StepWait | null;
 }
 

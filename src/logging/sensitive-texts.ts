@@ -33,6 +33,13 @@ export class SensitiveTexts {
     return 0;
   }
 
+  /** Returns whether one of the strings occurs in a string. */
+  occursIn(text: string): boolean {
+    if (this.#byBeginning.size === 0) return false;
+    for (let i = 0; i + BEGINNING <= text.length; i++) if (this.#lengthAt(text, i) > 0) return true;
+    return false;
+  }
+
   /** Returns a string in which the strings are replaced. */
   hide(given: string): string {
     if (this.#byBeginning.size === 0) return given;

@@ -1,10 +1,10 @@
 import type { Fields } from './json.ts';
 
 /**
- * The kinds of waits of a step: for a time, a signal, the votes of people, the end of a child task, a completion from outside,
- * or its next call. `start` is the wait of a task that begins later.
+ * The kinds of waits of a step: for a time, a signal, the votes of people, the end of a child task (`task`) or of several
+ * (`tasks`), a completion from outside, or its next call. `start` is the wait of a task that begins later.
  */
-export const WAIT_KINDS = ['start', 'timer', 'signal', 'approval', 'task', 'completion', 'call'] as const;
+export const WAIT_KINDS = ['start', 'timer', 'signal', 'approval', 'task', 'tasks', 'completion', 'call'] as const;
 export type WaitKind = (typeof WAIT_KINDS)[number];
 
 /** The built-in handlers of step types that need no user handler, by type. Every worker has them. */

@@ -1,5 +1,6 @@
 import type { Db } from '../db/statement.ts';
-import { columns, sql } from './sql.ts';
+import { columns, lists, sql } from './sql.ts';
+import type { HeldKey, StepKey } from './step-key.ts';
 
 const LEVEL_OF_TASK = sql('level_of_task')`
 select t.initiator, c.root_uuid "rootUuid", coalesce(c.level, 0)::int as level
@@ -47,6 +48,136 @@ export async function insertChildren(db: Db, children: readonly NewChild[]): Pro
   );
 }
 
+/** Returns the number of attempts before the current run of a step `s`. A reset and a rerun begin a run. */
+const runOf = (s: string) => `greatest(${s}.earlier_attempts, ${s}.reset_attempts, 0)`;
+
+const KEYED_CHILDREN = sql('keyed_children')`
+select o.started, c.key, c.child_uuid "childUuid", n.name namespace, m.name
+  from (select s.task_uuid, s.idx, ${runOf('s')} run from tasker.step s
+         where s.task_uuid = $1 and s.idx = $2 and s.state = 'in_progress' and s.claim = $3) s
+ cross join lateral (
+   select count(*)::int started from tasker.child_task x
+    where x.parent_uuid = s.task_uuid and x.idx = s.idx and x.run = s.run and x.key is not null) o
+  left join lateral (
+    select x.key, x.child_uuid from tasker.child_task x
+     where x.parent_uuid = s.task_uuid and x.idx = s.idx and x.run = s.run and x.key = any ($4::text[]) offset 0) c on true
+  left join lateral (select x.template_id from tasker.task x where x.task_uuid = c.child_uuid offset 0) t on true
+  left join tasker.template m on m.id = t.template_id
+  left join tasker.namespace n on n.id = m.namespace_id`;
+
+/** A child that a handler started with a key. */
+export interface KeyedChild {
+  key: string;
+  childUuid: string;
+  /** The template of the child. Null if the child was deleted. */
+  namespace: string | null;
+  name: string | null;
+}
+
+/**
+ * Returns the number of children that the handler of a running step has started in this run, and those with these keys.
+ * Undefined if the step is no longer held under this claim.
+ */
+export async function keyedChildren(
+  db: Db,
+  { taskUuid, idx, claim }: HeldKey,
+  keys: readonly string[],
+): Promise<{ started: number; children: KeyedChild[] } | undefined> {
+  type Row = { started: number } & (KeyedChild | Record<keyof KeyedChild, null>);
+  const { rows } = await db.query<Row>(KEYED_CHILDREN, [taskUuid, idx, claim, keys]);
+  const [first] = rows;
+  if (!first) return undefined;
+  return { started: first.started, children: rows.filter((row): row is Row & KeyedChild => row.key !== null) };
+}
+
+// The step's row stays locked until the commit, so that no other worker can claim the step before that.
+const INSERT_KEYED_CHILDREN = sql('insert_keyed_children')`
+with held as materialized (
+  select s.task_uuid, s.idx, ${runOf('s')} run from tasker.step s
+   where s.task_uuid = $1 and s.idx = $2 and s.state = 'in_progress' and s.claim = $3 for share)
+insert into tasker.child_task (child_uuid, parent_uuid, idx, root_uuid, level, abandoned, run, key)
+select d.child_uuid, held.task_uuid, held.idx, d.root_uuid, d.level, d.abandoned, held.run, d.key
+  from held cross join unnest($4::uuid[], $5::uuid[], $6::smallint[], $7::boolean[], $8::text[])
+       d (child_uuid, root_uuid, level, abandoned, key)
+returning 1`;
+
+/**
+ * Links new tasks to the running step whose handler started them. Returns false, and writes nothing, if the step is no longer
+ * held under this claim.
+ */
+export async function insertKeyedChildren(
+  db: Db,
+  { taskUuid, idx, claim }: HeldKey,
+  children: readonly (Omit<NewChild, 'parentUuid' | 'idx'> & { key: string })[],
+): Promise<boolean> {
+  const values = [...columns(children, 'childUuid', 'rootUuid', 'level', 'abandoned'), ...lists(children, 'key')];
+  return (await db.query(INSERT_KEYED_CHILDREN, [taskUuid, idx, claim, ...values])).rows.length > 0;
+}
+
+const LIST_CHILDREN = sql('list_children')`
+update tasker.child_task c set attempt = $4, settled_at = case when d.ended then statement_timestamp() end
+  from (
+    select x.child_uuid, t.task_uuid is null or t.done_at is not null ended, t.template_id
+      from tasker.step s join tasker.child_task x on x.parent_uuid = s.task_uuid and x.idx = s.idx and x.run = ${runOf('s')}
+      left join lateral (
+        select y.task_uuid, y.done_at, y.template_id from tasker.task y where y.task_uuid = x.child_uuid offset 0) t on true
+     where s.task_uuid = $1 and s.idx = $2 and x.key is not null and x.child_uuid = any ($3::uuid[])) d
+ where c.child_uuid = d.child_uuid
+returning c.child_uuid "childUuid", d.template_id "templateId", d.ended`;
+
+/** A child that a step has begun to wait for. */
+export interface ListedChild {
+  childUuid: string;
+  /** Null if the child was deleted. */
+  templateId: number | null;
+  /** Whether it has ended or was deleted. */
+  ended: boolean;
+}
+
+/**
+ * Lets the wait of a step, which has just begun, wait for children that its handler has started in this run. Returns those
+ * among these tasks. Call it after lockTasks.
+ */
+export async function listChildren(
+  db: Db,
+  { taskUuid, idx, attempt }: StepKey & { attempt: number },
+  childUuids: readonly string[],
+): Promise<ListedChild[]> {
+  return (await db.query<ListedChild>(LIST_CHILDREN, [taskUuid, idx, `{${childUuids.join(',')}}`, attempt])).rows;
+}
+
+const ENDED_LISTS = sql('ended_lists')`
+select d.ord::int from unnest($1::uuid[], $2::int[], $3::int[]) with ordinality d (task_uuid, idx, attempt, ord)
+ where not exists (
+   select 1 from tasker.child_task c
+    where c.parent_uuid = d.task_uuid and c.idx = d.idx and c.attempt = d.attempt and c.settled_at is null)`;
+
+/** Returns the indexes of the waits whose children are all settled. Call it after lockTasks. */
+export async function endedLists(db: Db, waits: readonly (StepKey & { attempt: number })[]): Promise<number[]> {
+  if (waits.length === 0) return [];
+  const { rows } = await db.query<{ ord: number }>(ENDED_LISTS, columns(waits, 'taskUuid', 'idx', 'attempt'));
+  return rows.map(({ ord }) => ord - 1);
+}
+
+// Not hot: for an operator who asks why a task is not done; reads the children of one step.
+const OPEN_OF_LIST = sql('open_of_list')`
+select c.child_uuid id from tasker.wait w join tasker.child_task c on c.parent_uuid = w.task_uuid and c.idx = w.idx and c.attempt = w.attempt
+ where w.task_uuid = $1 and w.idx = $2 and w.ended_at is null and c.settled_at is null order by c.child_uuid`;
+
+/** Returns the children whose ends a step still waits for, oldest first. */
+export async function openOfList(db: Db, { taskUuid, idx }: StepKey): Promise<string[]> {
+  return (await db.query<{ id: string }>(OPEN_OF_LIST, [taskUuid, idx])).rows.map(({ id }) => id);
+}
+
+// Not hot: only after a child was rerun while its step waited for others; changes rows by their key.
+const REOPEN_CHILDREN = sql('reopen_children')`
+update tasker.child_task set settled_at = null where child_uuid = any ($1::uuid[])`;
+
+/** Marks children as open again that were rerun while their step waits for others. Call it after lockTasks. */
+export async function reopenChildren(db: Db, childUuids: readonly string[]): Promise<void> {
+  await db.query(REOPEN_CHILDREN, [`{${childUuids.join(',')}}`]);
+}
+
 // The open wait of a step for its child `c`. `attempt` never repeats, so a step never waits again for a child that it no longer
 // waits for.
 const WAIT = `
@@ -54,10 +185,22 @@ const WAIT = `
     select x.idx from tasker.wait x
      where x.task_uuid = c.parent_uuid and x.idx = c.idx and x.attempt = c.attempt and x.ended_at is null offset 0) w on true`;
 
+// The run of the step whose handler started a child `c`. A step that completed by itself leaves the children running that it
+// did not wait for.
+const RUN = `
+  left join lateral (
+    select x.state not in ('complete', 'resolved_manually', 'error', 'cancelled', 'skipped') lasts,
+           x.state = 'complete' and c.attempt is distinct from x.attempts and exists (
+             select 1 from tasker.history h
+              where h.task_uuid = x.task_uuid and h.idx = x.idx and h.attempt = x.attempts and h.outcome = 'completed') leaves
+      from tasker.step x
+     where c.key is not null and x.task_uuid = c.parent_uuid and x.idx = c.idx and ${runOf('x')} = c.run offset 0) r on true`;
+
 const STATE_OF_CHILD = `
-select c.child_uuid "childUuid", c.parent_uuid "parentUuid", c.idx, c.abandoned, t.done_at is not null ended,
-       t.task_uuid is null gone, w.idx is not null awaited
-  from c
+select c.child_uuid "childUuid", c.parent_uuid "parentUuid", c.idx, c.abandoned or coalesce(r.leaves, false) abandoned,
+       t.done_at is not null ended, t.task_uuid is null gone, c.key is not null keyed,
+       case when c.key is null then w.idx is not null else coalesce(r.lasts, false) end awaited
+  from c${RUN}
   left join lateral (select x.task_uuid, x.done_at from tasker.task x where x.task_uuid = c.child_uuid offset 0) t on true${WAIT}
  order by c.child_uuid`;
 
@@ -76,7 +219,9 @@ export interface OpenChild extends Pick<NewChild, 'childUuid' | 'parentUuid' | '
   ended: boolean;
   /** Whether the child no longer exists. */
   gone: boolean;
-  /** Whether its step waits for it. */
+  /** Whether the handler of its step started it, with a key. */
+  keyed: boolean;
+  /** Whether its step waits for it, or the run of the step in which its handler started it has not ended. */
   awaited: boolean;
 }
 
@@ -123,7 +268,7 @@ const STEP_NAME = `
 
 const CHILDREN_OF_TASK = sql('children_of_task')`
 with c as (select * from tasker.child_task where parent_uuid = $1 order by child_uuid desc limit $2)
-select c.child_uuid "taskUuid", w.idx is not null awaited,${STEP_NAME}${WAIT}
+select c.child_uuid "taskUuid", c.key, w.idx is not null awaited,${STEP_NAME}${WAIT}
  order by c.child_uuid desc`;
 
 /** A child of a task. */
@@ -131,6 +276,8 @@ export interface ChildRow {
   taskUuid: string;
   /** The step of the parent that started it. */
   step: string;
+  /** The key with which the handler of the step started it. Null for a step of the type `task`. */
+  key: string | null;
   /** Whether its step waits for it. */
   awaited: boolean;
 }

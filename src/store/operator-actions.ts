@@ -74,7 +74,7 @@ with b as (
 u as (
   update tasker.step s set
     state = case when exists (select 1 from b where full_up) then 'pending'::tasker.step_state else 'enqueued' end,
-    spared = s.attempts, done_at = null, next_at = null
+    spared = s.attempts, reset_attempts = s.attempts, done_at = null, next_at = null
    where s.task_uuid = $1 and s.idx = $2 and s.state = 'error'
      and exists (select 1 from tasker.task t where t.task_uuid = $1 and t.done_at is null)
      and not exists (select 1 from b where tolerant and not open)

@@ -138,7 +138,7 @@ update tasker.step set
 // A step may have been cancelled between two calls of its handler. The count of its calls then starts again.
 const RETURN_CANCELLED = sql('return_cancelled_steps')`
 with w as (delete from tasker.wait where task_uuid = $1 and idx = any ($2::int[]) and kind = 'call')
-update tasker.step set state = 'pending', spared = attempts, done_at = statement_timestamp(), next_at = null
+update tasker.step set state = 'pending', spared = attempts, reset_attempts = attempts, done_at = statement_timestamp(), next_at = null
  where task_uuid = $1 and idx = any ($2::int[]) and state = 'cancelled'`;
 
 // The failure itself is in the history.

@@ -54,7 +54,7 @@ export async function failingSteps(db: Db, taskUuids: readonly string[]): Promis
 // of a millisecond.
 const RESET_PLAIN_STEPS = sql('reset_plain_steps')`
 with u as (
-  update tasker.step s set state = 'enqueued', spared = s.attempts, done_at = null, next_at = null
+  update tasker.step s set state = 'enqueued', spared = s.attempts, reset_attempts = s.attempts, done_at = null, next_at = null
     from (select x.tid, t.template_id, t.rank
             from unnest($1::uuid[], $2::int[]) d (task_uuid, idx)
             cross join lateral (

@@ -3,6 +3,7 @@ import type { DependencyResultParams } from '../handlers/dependency-result.ts';
 import type { FfiDependencyResult, FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import { StepContext } from '../handlers/step-context.ts';
 import type { CheckpointProgress } from '../handlers/step-context-params.ts';
+import type { ChildTaskStart } from '../handlers/step-wait.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { stepUuid, uuidV7 } from '../model/ids.ts';
 import { type Fields, storableJson } from '../model/json.ts';
@@ -33,6 +34,8 @@ export interface TestContextOptions {
   checkpoint?: Fields | null;
   /** The return value of `context.completionToken()`. Default `test_token`. It completes no step. */
   completionToken?: string;
+  /** Returns the id of a task that the handler starts with `context.startTask`. Default: a new UUID for each key. */
+  onStartTask?: (start: ChildTaskStart) => string;
   /** Aborts the handler's `context.signal`. */
   signal?: AbortSignal;
   /** Default: a logger that writes nothing. */
@@ -89,6 +92,7 @@ export function createTestContext(options: TestContextOptions = {}): StepContext
   };
   let saved = params.checkpoint;
   const dependencies = dependenciesOf(options.dependencyResults ?? {}, taskUuid);
+  const started = new Map<string, string>();
   const context = new StepContext({
     ...params,
     batchSizes: options.batchSizes,
@@ -102,6 +106,12 @@ export function createTestContext(options: TestContextOptions = {}): StepContext
       return testStepEvent({ ...params, dependencies });
     },
     completionToken: () => Promise.resolve(options.completionToken ?? 'test_token'),
+    // As in a worker, a key always returns the same task.
+    startTask: async (start) => {
+      const id = started.get(start.key) ?? options.onStartTask?.(start) ?? uuidV7();
+      started.set(start.key, id);
+      return id;
+    },
     dependency: (name) => dependencies.get(name),
     dependencyNames: () => [...dependencies.keys()],
   });
@@ -149,7 +159,10 @@ function copied<T>(value: T, name: string): T {
 /** The data of the step in a test. The event has defaults for everything else. */
 export interface TestStep
   extends Required<
-    Omit<TestContextOptions, 'dependencyResults' | 'batchSizes' | 'signal' | 'logger' | 'schedule' | 'completionToken'>
+    Omit<
+      TestContextOptions,
+      'dependencyResults' | 'batchSizes' | 'signal' | 'logger' | 'schedule' | 'completionToken' | 'onStartTask'
+    >
   > {
   schedule?: TaskSchedule | undefined;
   dependencies: ReadonlyMap<string, DependencyResultParams>;

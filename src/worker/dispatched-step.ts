@@ -10,6 +10,7 @@ import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import { StepContext } from '../handlers/step-context.ts';
 import type { CheckpointProgress, StepContextParams, TransactionWork } from '../handlers/step-context-params.ts';
 import type { ExecutableHandler } from '../handlers/step-handler.ts';
+import type { ChildTaskStart } from '../handlers/step-wait.ts';
 import type { UndoneParams } from '../handlers/undone.ts';
 import type { Logger } from '../logging/logger.ts';
 import { hidingLogger, SensitiveTexts } from '../logging/sensitive-texts.ts';
@@ -68,6 +69,8 @@ export interface StepHost {
   transaction<T>(step: DispatchedStep, work: TransactionWork<T>): Promise<T>;
   /** Makes a token that completes the step, and stores its hash. */
   completionToken(step: DispatchedStep): Promise<string>;
+  /** Starts a child task of a running handler, and returns its id. */
+  startTask(step: DispatchedStep, start: ChildTaskStart): Promise<string>;
   /** Prepares a child task, which is created when the wait for it begins. */
   childTask(step: StartingStep): ReturnType<Engine['prepareChild']>;
   /** Called before the handler is called, for the first time or again after a yield. */
@@ -308,6 +311,17 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
       throw error;
     });
     return this.#token;
+  }
+
+  startTask(start: ChildTaskStart): Promise<string> {
+    return this.#host.startTask(this, start);
+  }
+
+  /** Returns the keys of fields that have a sensitive value which its handler can read. */
+  sensitiveKeysOf(fields: Fields): string[] {
+    if (!this.task.snapshot.sensitive) return [];
+    const texts = this.#texts;
+    return Object.keys(fields).filter((key) => texts.occursIn(JSON.stringify(fields[key])));
   }
 
   /** Prepares its child task. */

@@ -1,7 +1,7 @@
 import { FAILED_KINDS, KIND } from '../engine/engine.ts';
 import type { EventOutcome } from '../engine/events/declared-events.ts';
 import type { EventProblem } from '../engine/task-view.ts';
-import { TaskerError } from '../errors.ts';
+import { messageOf, TaskerError } from '../errors.ts';
 import { reportPublished, reportUnpublished } from '../events/publishing/after-publication.ts';
 import type { PublisherSource } from '../events/publishing/ask-publishers.ts';
 import type { EndedAttempt } from '../events/publishing/ended-attempt.ts';
@@ -12,13 +12,20 @@ import type { Logger } from '../logging/logger.ts';
 import type { Counter } from '../metrics/instrument.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { DeliveryMode } from '../template/task-template.ts';
+import { backOff } from '../time/back-off.ts';
 import { type AttemptEnd, failedInstead, noteEventProblems } from './attempt-end.ts';
 import { stepFields } from './step-reports.ts';
+import type { CachedTask } from './task-cache.ts';
+
+/** How often the parent of a task is read, if the database does not respond. */
+const PARENT_TRIES = 8;
 
 /** Options of {@link Publishing}. */
 export interface PublishingOptions {
   /** The worker's name. */
   worker: string;
+  /** Returns the parent of a task. Undefined if it has none. */
+  parentOf(taskUuid: string): Promise<{ taskUuid: string; rootUuid: string } | undefined>;
   /** Undefined if the default publisher creates all events. */
   publishers: PublisherSource | undefined;
   bus: EventBus;
@@ -60,7 +67,11 @@ export class Publishing {
     const declared = step.task.snapshot.events[step.templateIdx];
     if (!declared || !(end.kind === KIND.completed || FAILED_KINDS.has(end.kind))) return end;
     const startedAt = this.#publishers ? performance.now() : 0;
-    const made = prepareEvents(endedAttempt(end, this.#options.worker), declared, this.#publishers);
+    const make = () => prepareEvents(endedAttempt(end, this.#options.worker), declared, this.#publishers);
+    const { task } = step;
+    // Only a task with a parent correlation id can be a child task.
+    const made =
+      task.row.parentCorrelationId !== null && task.parent === undefined ? this.#loadParent(task).then(make) : make();
     if (!(made instanceof Promise)) return this.#made(end, made, startedAt);
     this.pending++;
     return made
@@ -68,6 +79,18 @@ export class Publishing {
       .finally(() => {
         this.pending--;
       });
+  }
+
+  /** Loads the parent of a task, once. Without a response of the database, the events are published without the parent. */
+  async #loadParent(task: CachedTask): Promise<void> {
+    for (let tries = 0; tries < PARENT_TRIES && task.parent === undefined; tries++) {
+      if (tries > 0) await backOff(tries - 1);
+      try {
+        task.parent = (await this.#options.parentOf(task.taskUuid)) ?? null;
+      } catch (error) {
+        this.#options.logger.debug({ task_uuid: task.taskUuid, error: messageOf(error) }, 'parent task not loaded');
+      }
+    }
   }
 
   #made(end: AttemptEnd, publication: Publication, startedAt: number): AttemptEnd | Promise<AttemptEnd> {
@@ -155,6 +178,7 @@ function endedAttempt(end: AttemptEnd, worker: string): EndedAttempt {
     namespace: step.task.snapshot.template.namespace,
     correlationId: step.correlationId,
     attempt: step.number,
+    parent: step.task.parent ?? null,
     result: end.result,
     // A copy, because problems with events are later added to the end's own detail.
     detail: end.detail,

@@ -7,6 +7,7 @@ import type { TransactionWork } from '../handlers/step-context-params.ts';
 import { StepHandlerResult } from '../handlers/step-handler.ts';
 import { type Fields, storableJson } from '../model/json.ts';
 import { backOff } from '../time/back-off.ts';
+import { ChildStarts } from './child-starts.ts';
 import type { DispatchedStep, EarlierCalls, StepHost } from './dispatched-step.ts';
 import type { Deadlines } from './running-steps.ts';
 
@@ -57,7 +58,11 @@ function earlierCalls(
 export function stepProgress(
   engine: Engine,
   deadlines: Pick<Deadlines, 'restart'>,
-): Pick<StepHost, 'loadResult' | 'loadFailures' | 'saveCheckpoint' | 'transaction' | 'completionToken' | 'childTask'> {
+): Pick<
+  StepHost,
+  'loadResult' | 'loadFailures' | 'saveCheckpoint' | 'transaction' | 'completionToken' | 'startTask' | 'childTask'
+> {
+  const starts = new ChildStarts(engine);
   return {
     async loadResult(step, idx) {
       const [row] = await engine.loadResults([{ taskUuid: step.taskUuid, idx }], Number.MAX_SAFE_INTEGER);
@@ -91,6 +96,7 @@ export function stepProgress(
         return token;
       });
     },
+    startTask: (step, start) => starts.start(step, start),
     childTask: (step) => engine.prepareChild(step),
     async transaction(step, work) {
       if (step.transacting) throw insideTransaction(step);
@@ -109,7 +115,7 @@ export function stepProgress(
 }
 
 /** Retries the save while the database is unavailable, until the timeout. */
-async function saveWithRetries<T>(step: DispatchedStep, save: (timeoutMs: number) => Promise<T>): Promise<T> {
+export async function saveWithRetries<T>(step: DispatchedStep, save: (timeoutMs: number) => Promise<T>): Promise<T> {
   const until = performance.now() + SAVE_MS;
   for (let tries = 0; ; tries++) {
     try {

@@ -46,6 +46,8 @@ export interface CachedTask {
   revision: number;
   /** The schedule that created it. Undefined until it is loaded, and for tasks that no schedule created. */
   schedule?: TaskSchedule | null;
+  /** The task whose step started it, and the task above all others. Undefined until it is loaded, null if there is none. */
+  parent?: { taskUuid: string; rootUuid: string } | null;
   /** Number of its steps that are held here. */
   held: number;
   bytes: number;

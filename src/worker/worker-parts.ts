@@ -82,6 +82,7 @@ export function workerParts(options: WorkerOptions, worker: WorkerHooks) {
     : undefined;
   const publishing = new Publishing({
     worker: name,
+    parentOf: (id) => engine.parentOf(id),
     publishers: options.publishers,
     bus: options.eventBus,
     metrics,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defineDecisionHandler } from '../../src/handlers/decision/define-decision-handler.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
-import { completeLater, notYet } from '../../src/handlers/later.ts';
+import { completeLater, notYet, untilTasksEnd } from '../../src/handlers/later.ts';
 import { StepContext } from '../../src/handlers/step-context.ts';
 import { StepHandler } from '../../src/handlers/step-handler.ts';
 import { runHandler } from '../../src/testing/run-handler.ts';
@@ -102,5 +102,75 @@ describe('context.completionToken', () => {
     const params = { taskUuid: 't', stepUuid: 's', handlerName: 'charge' };
     const context = new StepContext({ ...params, completionToken: () => Promise.resolve('secret') });
     expect(await context.completionToken()).toBe('secret');
+  });
+});
+
+describe('untilTasksEnd', () => {
+  const [one, two] = ['0193f0a0-0000-7000-8000-000000000001', '0193F0A0-0000-7000-8000-00000000000A'];
+
+  it('carries the ids in the order of the list', () => {
+    const tasks = { kind: 'tasks', taskUuids: [two.toLowerCase(), one], onFailure: 'fail', timeoutMs: null };
+    expect(untilTasksEnd([{ taskUuid: two }, one]).wait).toEqual(tasks);
+    const options = { onFailure: 'continue', timeoutMs: 5 } as const;
+    expect(untilTasksEnd([], options).wait).toEqual({ kind: 'tasks', taskUuids: [], ...options });
+  });
+
+  it.each([
+    [{ taskUuid: one }, {}, 'takes a list of tasks, not an object'],
+    [[one, Promise.resolve()], {}, 'number 2 of the list is an object, not a task that context.startTask has returned'],
+    [['7'], {}, "number 1 of the list is '7', not a task"],
+    [Array.from({ length: 10_001 }, () => one), {}, 'takes at most 10,000 tasks, not 10001; start fewer'],
+    [[], { onFailure: 'ignore' }, "onFailure must be 'fail' or 'continue', not 'ignore'"],
+    [[], { timeoutMs: 0 }, 'timeoutMs must be a number of milliseconds greater than 0, not 0'],
+    [[], { timeout: 5 }, 'unknown option timeout; the options are onFailure, timeoutMs'],
+  ])('rejects invalid arguments: %#', (tasks, options, message) => {
+    expect(() => untilTasksEnd(tasks as never, options as never)).toThrow(`untilTasksEnd: ${message}`);
+  });
+
+  it('can be tested without a database, with the tasks that the handler starts', async () => {
+    const started: unknown[] = [];
+    const bill = defineHandler('bill', {}, async ({ context }) => {
+      const keys = ['a', 'b', 'a'];
+      return untilTasksEnd(
+        await Promise.all(keys.map((key) => context.startTask('invoice', { at: new Date(0) }, { key }))),
+      );
+    });
+    const ids = [one, two.toLowerCase()];
+    const { wait } = await runHandler(bill, { onStartTask: (start) => ids[started.push(start) - 1]! });
+    expect(wait).toMatchObject({ taskUuids: [ids[0], ids[1], ids[0]] });
+    expect(started[0]).toEqual({
+      key: 'a',
+      template: 'invoice',
+      context: { at: '1970-01-01T00:00:00.000Z' },
+      onCancel: 'cancel',
+    });
+  });
+});
+
+describe('startTask', () => {
+  const context = new StepContext({ taskUuid: 't', stepUuid: 's', handlerName: 'bill' });
+
+  it.each([
+    ['invoice', {}, { key: 'x'.repeat(256) }, 'key has 256 characters, but the maximum is 255; use an id or a hash'],
+    ['invoice', {}, { key: '' }, "key must be a text that distinguishes the children of this step, not ''"],
+    ['invoice', {}, { key: 'a\0' }, 'key must be a text'],
+    ['invoice', {}, { key: 7 }, 'key must be a text that distinguishes the children of this step, not 7'],
+    ['invoice', {}, { key: 'a', onCancel: 'stop' }, "onCancel must be 'cancel' or 'abandon', not 'stop'"],
+    ['invoice', {}, { key: 'a', onEnd: 1 }, 'unknown option onEnd; the options are key, onCancel'],
+    ['invoice', [1], { key: 'a' }, 'the context must be an object, not a list of 1'],
+    ['invoice', { n: 1n }, { key: 'a' }, 'context.n: a BigInt has no JSON form'],
+    ['invoice', {}, undefined, 'takes an object with key and onCancel, not undefined'],
+    ['', {}, { key: 'a' }, 'the template must be a workflow or a name such as billing/invoice'],
+    [undefined, {}, { key: 'a' }, 'the template must be a workflow or a name such as billing/invoice, not undefined'],
+  ])('rejects invalid arguments: %#', async (name, given, options, message) => {
+    await expect(context.startTask(name as never, given as never, options as never)).rejects.toThrow(
+      `startTask: ${message}`,
+    );
+  });
+
+  it('names the way out in a context without a database', async () => {
+    await expect(context.startTask('invoice', {}, { key: 'a' })).rejects.toThrow(
+      /was created without a database, so it starts no tasks: .* let a step of the type task start the child/,
+    );
   });
 });

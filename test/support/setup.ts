@@ -208,6 +208,12 @@ export async function invariants(sql: Sql): Promise<void> {
        select 1 from tasker.child_task c
         where c.parent_uuid = w.task_uuid and c.idx = w.idx and c.attempt = w.attempt and c.settled_at is null
           and c.child_uuid = (w.settings ->> 'task_uuid')::uuid)`);
+  const lists = await sql(`
+    select w.task_uuid, w.idx, w.attempt from tasker.wait w
+     where w.kind = 'tasks' and w.ended_at is null and not exists (
+       select 1 from tasker.child_task c
+        where c.parent_uuid = w.task_uuid and c.idx = w.idx and c.attempt = w.attempt and c.settled_at is null)`);
+  unlinked.push(...lists);
   if (unlinked.length > 0)
     throw new Error(`${unlinked.length} waits have no child task: ${JSON.stringify(unlinked.slice(0, 3))}`);
   const misplaced = await sql(`

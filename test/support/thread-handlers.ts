@@ -8,7 +8,7 @@ const HANDLERS = `
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { isMainThread, threadId } from 'node:worker_threads';
 import { type Context, type ContextManager, context, ROOT_CONTEXT, trace } from '@opentelemetry/api';
-import { completeLater, defineHandler, notYet, StepHandler, StepHandlerResult, type StepContext } from 'tasker-core';
+import { completeLater, defineHandler, notYet, StepHandler, StepHandlerResult, type StepContext, untilTasksEnd } from 'tasker-core';
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const where = { isMainThread, threadId };
@@ -58,6 +58,12 @@ export const countsRuns = defineHandler('counts_runs', {}, ({ context }) => ({
   event: context.event.workflowStep.rerun,
   isMainThread,
 }));
+
+export const fansOut = defineHandler('fans_out', {}, async ({ context }) => {
+  const name = String(context.getInput('child'));
+  const start = (key: string) => context.startTask(name, { n: key }, { key });
+  return untilTasksEnd(await Promise.all(['a', 'b'].map(start)));
+});
 
 export const spins = defineHandler('spins', {}, () => {
   for (;;);

@@ -1,6 +1,15 @@
 import { expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
-import { defineHandler, type Json, type Tasker, type UndoneError, workflow } from '../../src/index.ts';
+import {
+  defineHandler,
+  type Json,
+  type StartedTask,
+  type StepContext,
+  type Tasker,
+  type UndoneError,
+  untilTasksEnd,
+  workflow,
+} from '../../src/index.ts';
 import type { TestTasker } from '../../src/testing/index.ts';
 
 const input = z.object({ id: z.string(), total: z.number() });
@@ -46,6 +55,24 @@ test('types flow from the input through the results to the output', async () => 
   void (() => kit.run(fulfil, { id: 'A-1', total: '12' }));
   const without = workflow('shop/plain@1.0.0').step('a', { run: () => 1 });
   expectTypeOf(() => tasker.run(without, {})).returns.resolves.toBeUndefined();
+});
+
+test('startTask takes the input of a workflow, and any context for the name of a template', () => {
+  const context = null as unknown as StepContext;
+  const task = () => context.startTask(fulfil, { id: 'A-1', total: 12 }, { key: 'A-1', onCancel: 'abandon' });
+  expectTypeOf(task).returns.resolves.toEqualTypeOf<StartedTask>();
+  void (() => context.startTask('shop/fulfil', { anything: 1 }, { key: 'A-1' }));
+  // @ts-expect-error the input lacks a key
+  void (() => context.startTask(fulfil, { id: 'A-1' }, { key: 'A-1' }));
+  // @ts-expect-error the input has a key of another type
+  void (() => context.startTask(fulfil, { id: 'A-1', total: '12' }, { key: 'A-1' }));
+  // @ts-expect-error the key is missing
+  void (() => context.startTask(fulfil, { id: 'A-1', total: 12 }, {}));
+  void (async () => untilTasksEnd([await task(), 'a task id'], { onFailure: 'continue', timeoutMs: 1000 }));
+  // @ts-expect-error the start is not awaited
+  void (() => untilTasksEnd([task()]));
+  // @ts-expect-error an unknown effect
+  void (async () => untilTasksEnd([await task()], { onFailure: 'ignore' }));
 });
 
 test('a result is certain only along an unbroken chain of steps that run after success', () => {

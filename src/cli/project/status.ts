@@ -155,6 +155,7 @@ const WAITS: Record<TaskerStatus['waits'][number]['kind'], readonly [one: string
   signal: ['signal', 'signals'],
   approval: ['approval', 'approvals'],
   task: ['child task', 'child tasks'],
+  tasks: ['list of child tasks', 'lists of child tasks'],
   completion: ['completion', 'completions'],
   call: ['call again', 'calls again'],
 };

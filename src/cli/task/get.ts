@@ -94,9 +94,9 @@ function familyJson({ parent, rootTaskUuid, children, openChildren }: TaskFamily
 const MOST_CHILDREN = 10;
 
 function childrenText({ children, openChildren }: TaskFamily): string {
-  const lines = children
-    .slice(0, MOST_CHILDREN)
-    .map(({ taskUuid, step, name, status }) => `${taskUuid} ${painted(status)} ${name}, for ${step}`);
+  const lines = children.slice(0, MOST_CHILDREN).map(({ taskUuid, step, name, status, key }) => {
+    return `${taskUuid} ${painted(status)} ${name}, for ${step}${key === null ? '' : ` ${key}`}`;
+  });
   const more =
     children.length > MOST_CHILDREN ? [`${children.length > 99 ? 'many' : children.length - MOST_CHILDREN} more`] : [];
   return [`${openChildren} open`, ...lines, ...more].join('\n');

@@ -47,7 +47,13 @@ export const TaskFamilySchema = z
     root_task_uuid: z.uuid().nullable().meta({ description: 'The task without a parent, above all others.' }),
     children: z
       .array(
-        z.object({ ...RELATED, awaited: z.boolean().meta({ description: 'Whether the step waits for the child.' }) }),
+        z.object({
+          ...RELATED,
+          awaited: z.boolean().meta({ description: 'Whether the step waits for the child.' }),
+          key: z.string().nullable().meta({
+            description: 'The key with which the handler of the step started it. Null for a step of the type task.',
+          }),
+        }),
       )
       .meta({ description: 'Newest first, at most 100.' }),
     open_children: z.int().meta({ description: 'Number of children that have not ended.' }),

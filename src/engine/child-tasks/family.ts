@@ -23,6 +23,8 @@ export interface RelatedTask {
 export interface ChildTask extends RelatedTask {
   /** Whether the step waits for it. A later start of the step has another child. */
   awaited: boolean;
+  /** The key with which the handler of the step started it. Null for a step of the type `task`. */
+  key: string | null;
 }
 
 /** The parent and the children of a task. */
@@ -57,8 +59,8 @@ export async function familyOf(database: Database, taskUuid: string): Promise<Ta
   return {
     parent: above ? (related(above.taskUuid, above.step)[0] ?? null) : null,
     rootTaskUuid: above?.rootUuid ?? null,
-    children: below.flatMap(({ taskUuid: id, step, awaited }) =>
-      related(id, step).map((task) => ({ ...task, awaited })),
+    children: below.flatMap(({ taskUuid: id, step, awaited, key }) =>
+      related(id, step).map((task) => ({ ...task, awaited, key })),
     ),
     openChildren,
   };

@@ -5,7 +5,7 @@ import { uuidV7 } from '../../model/ids.ts';
 import type { Fields } from '../../model/json.ts';
 import { hidesAll, sensitivePaths } from '../../model/sensitive.ts';
 import type { WaitRequest } from '../../model/waits.ts';
-import { insertChildren, levelOfTask } from '../../store/child-tasks.ts';
+import { insertChildren, type LevelOfTask, levelOfTask } from '../../store/child-tasks.ts';
 import type { StepKey } from '../../store/step-key.ts';
 import type { ChildConfig, StepTemplate } from '../../template/task-template.ts';
 import { readTemplateName } from '../../template/template-name.ts';
@@ -69,7 +69,7 @@ export async function prepareChild(
 }
 
 /** The codes of errors that would occur again. */
-const FINAL: ReadonlySet<string> = new Set([
+export const FINAL: ReadonlySet<string> = new Set([
   'template_not_found',
   'template_invalid',
   'invalid_context',
@@ -86,21 +86,49 @@ async function prepare(
     levelOfTask(database, step.taskUuid),
     templateOf(templates, readTemplateName(child.template, step.namespace)),
   ]);
+  checkLevel(place, snapshot);
+  checkSensitive(step, snapshot);
+  const { onFailure, onCancel, timeoutMs } = child;
+  const started = childOf(step, { place, snapshot, context: step.context, onCancel });
+  const { namespace, name, version } = snapshot.template;
+  const { taskUuid } = started.task;
+  const settings = { task_uuid: taskUuid, namespace, name, version, on_failure: onFailure, on_cancel: onCancel };
+  return { wait: { kind: 'task', forMs: timeoutMs ?? undefined, settings }, child: started };
+}
+
+/** @throws ChildRefused if the child would have too many tasks above it */
+export function checkLevel(place: LevelOfTask | undefined, { template }: Snapshot): void {
   const level = (place?.level ?? 0) + 1;
   if (level > MOST_LEVELS) {
     throw new ChildRefused(
       'too_many_levels',
-      `the child task of template ${nameOf(snapshot.template)} would have more than ${MOST_LEVELS} tasks above it; a template that starts itself needs a condition, such as \`when\``,
+      `the child task of template ${nameOf(template)} would have more than ${MOST_LEVELS} tasks above it; a template that starts itself needs a condition, such as \`when\``,
     );
   }
-  checkSensitive(step, snapshot);
+}
+
+/** The step that starts a child task, with the values that the child takes from it and its task. */
+export type ParentStep = Pick<StartingStep, 'taskUuid' | 'rank' | 'correlationId' | 'traceparent'>;
+
+/**
+ * Returns a child task that is ready to be created. @throws TaskerError `invalid_context`
+ */
+export function childOf(
+  step: ParentStep,
+  {
+    place,
+    snapshot,
+    context,
+    onCancel,
+  }: { place: LevelOfTask | undefined; snapshot: Snapshot; context: Fields; onCancel: ChildConfig['onCancel'] },
+): StartingChild {
   const { namespace, name, version, identityStrategy } = snapshot.template;
   const task = newTask(
     {
       namespace,
       name,
       version,
-      context: step.context,
+      context,
       priority: step.rank === 0 ? 0 : -step.rank,
       parentCorrelationId: step.correlationId,
       ...(place?.initiator != null && { initiator: place.initiator }),
@@ -111,17 +139,12 @@ async function prepare(
     snapshot,
     0,
   );
-  const { onFailure, onCancel, timeoutMs } = child;
-  const settings = { task_uuid: task.taskUuid, namespace, name, version, on_failure: onFailure, on_cancel: onCancel };
   return {
-    wait: { kind: 'task', forMs: timeoutMs ?? undefined, settings },
-    child: {
-      task,
-      snapshot,
-      level,
-      rootUuid: place?.rootUuid ?? step.taskUuid,
-      abandoned: onCancel === 'abandon',
-    },
+    task,
+    snapshot,
+    level: (place?.level ?? 0) + 1,
+    rootUuid: place?.rootUuid ?? step.taskUuid,
+    abandoned: onCancel === 'abandon',
   };
 }
 
@@ -153,7 +176,7 @@ function checkSensitive(
 }
 
 /** Returns the paths to the sensitive values that a child delivers: in its output, or in its results by step. */
-function deliveredPaths({ output, steps }: Snapshot['template'], sensitive: Snapshot['sensitive']): string[][] {
+export function deliveredPaths({ output, steps }: Snapshot['template'], sensitive: Snapshot['sensitive']): string[][] {
   if (!sensitive) return [];
   if (output) return Object.keys(output).flatMap((key) => (hidesAll(sensitive.output, [key]) ? [[key]] : []));
   return steps.flatMap((step) => (sensitive.steps.get(step.name) ? [[step.name]] : []));

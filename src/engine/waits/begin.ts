@@ -2,6 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import type { WaitKind } from '../../model/waits.ts';
 import { type BeginningWait, beginWaits } from '../../store/waits/begin-waits.ts';
 import { openWaits } from '../../store/waits/read.ts';
+import { beginListWait } from '../child-tasks/deliver.ts';
 import { startChildren } from '../child-tasks/start.ts';
 import type { Expanding } from '../operator-actions.ts';
 import type { Recording } from '../record.ts';
@@ -11,7 +12,11 @@ import { takeKept } from './signals.ts';
 import type { BegunRule, EndedWait, WaitEnding } from './waits.ts';
 
 /** The rules that may end a wait as soon as it begins, by its kind. For example, a signal may have arrived earlier. */
-export const whenBegun: Partial<Record<WaitKind, BegunRule>> = { signal: takeKept, approval: requestApproval };
+export const whenBegun: Partial<Record<WaitKind, BegunRule>> = {
+  signal: takeKept,
+  approval: requestApproval,
+  tasks: beginListWait,
+};
 
 /** Returns whether a wait of this step may end as soon as it begins. */
 function mayEndAtOnce({ wait }: Recording): boolean {

@@ -8,7 +8,7 @@ import type { StepKey } from '../../store/step-key.ts';
 import { callAgain } from '../../store/waits/call-again.ts';
 import { type DueWait, deferWaits, lockDueWaits, postponeWaits } from '../../store/waits/due-waits.ts';
 import { openWaits } from '../../store/waits/read.ts';
-import { endChildWait } from '../child-tasks/deliver.ts';
+import { endChildWait, endListWait } from '../child-tasks/deliver.ts';
 import type { Expanding } from '../operator-actions.ts';
 import { isStatic } from '../record.ts';
 import { withFreeTasks } from '../with-free-tasks.ts';
@@ -23,6 +23,7 @@ export const whenDue: Partial<Record<WaitKind, DueRule>> = {
   signal: endSignalWait,
   approval: approvalDue,
   task: endChildWait,
+  tasks: endListWait,
   start: startWhenDue,
   timer: (_, wait) => ({ wait, by: 'elapsed', kind: 'completed', result: { due_at: wait.until, fired_at: wait.now } }),
   completion: (_, wait) => ({

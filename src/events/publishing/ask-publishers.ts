@@ -103,12 +103,16 @@ function defaultEvent(attempt: EndedAttempt, declared: DeclaredEvent, payload: o
 }
 
 /**
- * Returns the additional metadata of an event: the publisher's metadata, and `final` after a failure that is not
- * retried.
+ * Returns the additional metadata of an event: the publisher's metadata, `final` after a failure that is not retried, and
+ * the parent and the root of a child task.
  */
-function metadataText({ outcome }: EndedAttempt, added: string | undefined): string | undefined {
-  if (outcome !== 'failed') return added;
-  return added === undefined || added === '{}' ? '{"final":true}' : `${added.slice(0, -1)},"final":true}`;
+function metadataText({ outcome, parent }: EndedAttempt, added: string | undefined): string | undefined {
+  const own: string[] = [];
+  if (outcome === 'failed') own.push('"final":true');
+  if (parent) own.push(`"parent_task_uuid":"${parent.taskUuid}","root_task_uuid":"${parent.rootUuid}"`);
+  if (own.length === 0) return added;
+  // If a key occurs twice, its last value is stored.
+  return `{${[...(added === undefined || added === '{}' ? [] : [added.slice(1, -1)]), ...own].join(',')}}`;
 }
 
 /** Returns the first violation of the declared schema. Undefined if the payload is valid. */

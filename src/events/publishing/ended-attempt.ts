@@ -16,6 +16,8 @@ export interface EndedAttempt {
   templateStepName: string;
   namespace: string;
   correlationId: string;
+  /** The parent and the root of a child task. Null for a task without a parent. */
+  parent: { taskUuid: string; rootUuid: string } | null;
   /** The number of the attempt, from 1. */
   attempt: number;
   /** JSON text of the result; `null` after a failure. */

@@ -325,7 +325,7 @@ class ForeignStep implements ReceivedStep {
 /** The failure of a handler that asked to wait. The module of this step has no message for waits. */
 function cannotWait({ stepDefinition: { name } }: FfiStepEvent): StepHandlerResult {
   return StepHandlerResult.failure({
-    message: `step ${name}: its handler returned completeLater or notYet, which a step from another module cannot do; run the handler in a worker of this package`,
+    message: `step ${name}: its handler returned completeLater, notYet or untilTasksEnd, which a step from another module cannot do; run the handler in a worker of this package`,
     errorType: 'wait_refused',
     retryable: false,
   });

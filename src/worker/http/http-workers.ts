@@ -106,7 +106,14 @@ export class HttpWorkers {
     const reports = new StepReports(metrics, logger);
     this.#given = new GivenSteps({ engine, reports, logger });
     const events = moduleLogger(logger, 'events');
-    const publishing = new Publishing({ worker: name, publishers, bus, metrics, logger: events });
+    const publishing = new Publishing({
+      worker: name,
+      parentOf: (id) => engine.parentOf(id),
+      publishers,
+      bus,
+      metrics,
+      logger: events,
+    });
     this.#recording = new Recording({
       engine,
       given: this.#given,

@@ -76,6 +76,11 @@ export function threadParams(step: StepMessage, port: ThreadPort): StepContextPa
       if ('token' in answer) return answer.token;
       throw rebuilt(answer);
     },
+    startTask: async (start) => {
+      const answer = await port.ask({ start });
+      if ('started' in answer) return answer.started;
+      throw rebuilt(answer);
+    },
     transaction: () => Promise.reject(noTransaction(step.step)),
   };
 }

@@ -2,6 +2,7 @@ import type { DependencyResultParams } from '../../handlers/dependency-result.ts
 import type { FfiStepEvent } from '../../handlers/ffi-step-event.ts';
 import type { CheckpointProgress } from '../../handlers/step-context-params.ts';
 import type { StepHandlerResultParams } from '../../handlers/step-handler.ts';
+import type { ChildTaskStart } from '../../handlers/step-wait.ts';
 import type { Fields } from '../../model/json.ts';
 import type { HandlerOrigin } from '../../registry/handler-origin.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
@@ -59,13 +60,14 @@ export interface ErrorMessage {
 }
 
 /** A request of a thread to its worker while a handler runs. */
-export type Question = { load: string } | { save: CheckpointProgress } | { token: true };
+export type Question = { load: string } | { save: CheckpointProgress } | { token: true } | { start: ChildTaskStart };
 
-/** The response to a {@link Question}: the result of a step, the saved checkpoint, or the token. */
+/** The response to a {@link Question}: the result of a step, the saved checkpoint, the token, or the id of a child task. */
 export type Answer =
   | { loaded: DependencyResultParams | undefined }
   | { saved: Fields | null }
   | { token: string }
+  | { started: string }
   | { error: ErrorMessage };
 
 /** A message to a thread. `run` numbers the calls of handlers. Messages about an earlier call are ignored. */

@@ -240,6 +240,7 @@ class PoolThread {
     try {
       if ('load' in asks) answer = { loaded: await step.loadDependency(asks.load) };
       else if ('token' in asks) answer = { token: await step.completionToken() };
+      else if ('start' in asks) answer = { started: await step.startTask(asks.start) };
       else {
         await step.saveCheckpoint(asks.save);
         answer = { saved: step.checkpoint };

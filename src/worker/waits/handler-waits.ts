@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.ts';
-import { StepHandlerResult } from '../../handlers/step-handler.ts';
+import { StepHandlerResult, successOf } from '../../handlers/step-handler.ts';
 import type { StepWait } from '../../handlers/step-wait.ts';
 import { durationText } from '../../model/duration.ts';
 import type { WaitRequest } from '../../model/waits.ts';
@@ -7,7 +7,7 @@ import type { CallAgainConfig } from '../../template/task-template.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
 import { progressOf } from '../step-progress.ts';
 
-// The waits that handlers request with completeLater and notYet.
+// The waits that handlers request with completeLater, notYet and untilTasksEnd.
 
 /** The limits of calls for steps without `wait`. */
 const DEFAULT_LIMITS: CallAgainConfig = { timeoutMs: 24 * 3_600_000, maxCalls: null, repeatable: false };
@@ -18,8 +18,19 @@ const DEFAULT_LIMITS: CallAgainConfig = { timeoutMs: 24 * 3_600_000, maxCalls: n
  */
 export function requestOf(step: DispatchedStep, wait: StepWait): WaitRequest | StepHandlerResult {
   if (wait.kind === 'call') return callRequest(step, wait.retryInMs);
+  if (wait.kind === 'tasks') return tasksRequest(wait);
   const forMs = wait.timeoutMs === null ? undefined : Math.ceil(wait.timeoutMs);
   return { kind: 'completion', forMs, settings: { metadata: wait.metadata } };
+}
+
+function tasksRequest({
+  taskUuids,
+  onFailure,
+  timeoutMs,
+}: Extract<StepWait, { kind: 'tasks' }>): WaitRequest | StepHandlerResult {
+  if (taskUuids.length === 0) return successOf([]);
+  const forMs = timeoutMs === null ? undefined : Math.ceil(timeoutMs);
+  return { kind: 'tasks', forMs, settings: { task_uuids: [...taskUuids], on_failure: onFailure } };
 }
 
 function callRequest(step: DispatchedStep, retryInMs: number): WaitRequest | StepHandlerResult {

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { isTaskerError } from '../../../src/errors.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
+import { untilTasksEnd } from '../../../src/handlers/later.ts';
 import { invariants, template, until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
 import { effort } from '../../support/suite/effort.ts';
@@ -19,13 +20,22 @@ const work = defineHandler('work', {}, async ({ context }) => {
   return { done: true };
 });
 
+/** Waits for three child tasks. Every second attempt fails before that, and starts no others when it is repeated. */
+const fan = defineHandler('fan', {}, async ({ context }) => {
+  const keys = ['a', 'b', 'c'];
+  const tasks = await Promise.all(keys.map((key) => context.startTask('leaf', {}, { key })));
+  if (context.attempt % 2 === 1) throw new Error('again');
+  return untilTasksEnd(tasks, { onFailure: context.rerun % 2 === 0 ? 'continue' : 'fail' });
+});
+
 const ENDS = { lifecycle: { on_blocked: 'error' } };
 const child = (name: string, more: object = {}) => ({ type: 'task', handler: undefined, template: name, ...more });
 const top = {
   first: { handler: 'work' },
   one: child('middle'),
   two: child('middle', { on_failure: 'continue', on_cancel: 'abandon', dependencies: ['first'] }),
-  last: { handler: 'work', dependencies: ['one', 'two'], run_if: 'ended' },
+  fan: { handler: 'fan', retry: { backoff: 'none' } },
+  last: { handler: 'work', dependencies: ['one', 'two', 'fan'], run_if: 'ended' },
 };
 const middle = { inner: child('leaf'), other: { handler: 'work', dependencies: ['inner'], run_if: 'ended' } };
 const leaf = { work: { handler: 'work' } };
@@ -44,7 +54,7 @@ const acts = fc.array(
 it('random actions of operators on parent and child tasks leave no end undelivered, and no open child that no step waits for', {
   timeout: 120_000 + ROUNDS * 10_000,
 }, async () => {
-  const { tasker, demo } = await shared.setup(top as never, { handlers: [work] });
+  const { tasker, demo } = await shared.setup(top as never, { handlers: [work, fan] });
   const { namespace } = demo;
   await tasker.registerTemplates([
     template(middle as never, { name: 'middle', namespace, ...ENDS }),

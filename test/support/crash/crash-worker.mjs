@@ -28,7 +28,7 @@ function letClockJump() {
 
 let runs = 0;
 
-/** The context of the task configures each step under its name: `{ ms, deaf, late, fail, result, later, calls }`. */
+/** The context of the task configures each step under its name: `{ ms, deaf, late, fail, result, later, calls, children }`. */
 class Work extends StepHandler {
   static handlerName = 'work';
 
@@ -43,12 +43,15 @@ class Work extends StepHandler {
       result: own,
       later,
       calls = 0,
+      children = 0,
     } = { ...context.getInput('*'), ...context.getInput(name) };
     const seen = Object.fromEntries(
       Object.entries(context.dependencyResults).map(([parent, { result }]) => [parent, result?.run ?? null]),
     );
     const about = { task: context.taskUuid, step: name, attempt: context.attempt, rerun: context.rerun, run };
     note({ what: 'start', ...about, seen });
+    const keys = Array.from({ length: children }, (_, i) => `child ${i}`);
+    const tasks = await Promise.all(keys.map((key) => context.startTask('inner', {}, { key })));
     if (ms > 0) await pause(ms, context.signal, { deaf, about });
     if (late && context.attempt === 1) await signalOf(context.signal, about);
     if (later) {
@@ -58,6 +61,7 @@ class Work extends StepHandler {
     const called = Number(context.checkpointCursor ?? 0);
     if (called < calls) return this.notYet({ retryInMs: 30, checkpoint: called + 1 });
     note({ what: 'end', ...about });
+    if (children > 0) return this.untilTasksEnd(tasks);
     if (fail === 'always' || (fail === 'once' && context.attempt === 1))
       throw new Error('failed as the context requests');
     return { ...own, run };

@@ -1,7 +1,7 @@
 import { Worker as Thread } from 'node:worker_threads';
 import { expect, it, onTestFinished } from 'vitest';
 import { SharedLoopState } from '../../../src/worker/lease/loop-watch.ts';
-import { until } from '../../support/setup.ts';
+import { template, until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
 import { threadHandlers } from '../../support/thread-handlers.ts';
 
@@ -19,6 +19,26 @@ it('a handler in a thread can save a checkpoint and return metadata', async () =
     attempts: 1,
     results: { result: { cursor: 7, retry: false }, metadata: { custom: { region: 'eu' } } },
   });
+});
+
+it('a handler in a thread can start child tasks, and gets the refusal of a start', async () => {
+  const made = await shared.setup(
+    { a: inThread('fans_out'), b: inThread('fans_out', { dependencies: ['a'] }) },
+    { handlers: threadHandlers(), threads: 1 },
+  );
+  const { tasker } = made;
+  const { namespace } = made.demo;
+  const inner = template({ work: { handler: 'keeps' } }, { name: 'inner', namespace, output: { n: 'context.n' } });
+  await tasker.registerTemplates(inner);
+  const { taskUuid } = await tasker.createTask({ ...made.demo, context: { child: 'inner' } });
+  await tasker.waitForTask(taskUuid, { timeoutMs: 40_000 });
+  expect((await tasker.getStep(taskUuid, 'b')).results?.result).toEqual({ result: [{ n: 'a' }, { n: 'b' }] });
+  const { taskUuid: refused } = await tasker.createTask({ ...made.demo, context: { child: 'nowhere' } });
+  const { results } = await until(
+    () => tasker.getStep(refused, 'a'),
+    ({ currentState }) => currentState === 'error',
+  );
+  expect(results?.error).toMatchObject({ error_type: 'template_not_found', retryable: false });
 });
 
 it('a worker that stops fails its running non-retryable steps in threads, and releases the steps that wait for a thread', async () => {

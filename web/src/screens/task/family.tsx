@@ -35,7 +35,7 @@ export function childrenText({ children, open_children: open }: TaskFamily): str
   return open === 0 ? listed : `${listed}, ${open} open`;
 }
 
-/** The child tasks that a step has started, newest first: one for each run of the step. */
+/** The child tasks that a step has started, newest first. A child of a handler shows its key. */
 export function ChildTasks({ task, step }: { task: Task; step: string }) {
   const family = useFamily(task);
   const children = family?.children.filter((child) => child.step === step) ?? [];
@@ -44,12 +44,13 @@ export function ChildTasks({ task, step }: { task: Task; step: string }) {
     <section aria-label="Child tasks" className="border-b border-line px-4 py-3 text-sm">
       <h3 className="mb-1 font-medium">{children.length === 1 ? 'Child task' : 'Child tasks'}</h3>
       <ul className="flex flex-col gap-1">
-        {children.map(({ task_uuid: uuid, namespace, name, version, status, created_at: at }) => (
+        {children.map(({ task_uuid: uuid, namespace, name, version, status, created_at: at, key }) => (
           <li key={uuid} className="flex flex-wrap items-baseline gap-x-3">
             <Link to={`/tasks/${uuid}`} className="min-w-0 break-words text-accent hover:underline">
               {namespace === task.namespace ? name : `${namespace}/${name}`} {version}
             </Link>
             <State state={status} />
+            {key !== null && <span className="min-w-0 break-all text-soft">{key}</span>}
             <span className="text-soft">
               <Time at={at} />
             </span>

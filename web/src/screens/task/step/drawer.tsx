@@ -120,9 +120,7 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
       }
     >
       {state === 'waiting' && step.wait?.kind === 'approval' && <StepApproval step={step} />}
-      {data.shape.byName.get(step.template_step_name)?.type === 'task' && (
-        <ChildTasks task={data.task} step={step.name} />
-      )}
+      <ChildTasks task={data.task} step={step.name} />
       <StepActs data={data} step={step} />
       {state === 'waiting_for_retry' && step.next_retry_at && <NextAttempt step={step} at={step.next_retry_at} />}
       {error && <StepProblem error={error} />}
