@@ -2,6 +2,7 @@ import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
 import { templateIndex } from '../../model/ids.ts';
 import type { Fields } from '../../model/json.ts';
+import { describeViolations } from '../../model/schema-violations.ts';
 import { hidesAll, sensitivePaths } from '../../model/sensitive.ts';
 import {
   childrenAmong,
@@ -14,7 +15,6 @@ import {
 import { loadResults } from '../../store/read-steps.ts';
 import { getHistory, getTasks } from '../../store/tasks.ts';
 import { openWaits } from '../../store/waits/read.ts';
-import { describeViolations } from '../../template/json-schema-check.ts';
 import type { Expanding } from '../operator-actions.ts';
 import { MOST_READ, tasksWithOutput } from '../task-output.ts';
 import type { Task } from '../task-view.ts';
