@@ -3,7 +3,7 @@ import { isTaskerError } from '../errors.ts';
 import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
 import type { ChildTaskStart } from '../handlers/step-wait.ts';
 import type { DispatchedStep } from './dispatched-step.ts';
-import { saveWithRetries } from './step-progress.ts';
+import { saveWithRetries } from './save-with-retries.ts';
 
 /** Maximum number of child tasks that one transaction starts. */
 const STARTED_TOGETHER = 200;

@@ -10,11 +10,10 @@ import { backOff } from '../time/back-off.ts';
 import { ChildStarts } from './child-starts.ts';
 import type { DispatchedStep, EarlierCalls, StepHost } from './dispatched-step.ts';
 import type { Deadlines } from './running-steps.ts';
+import { saveWithRetries } from './save-with-retries.ts';
 
 // The progress of a step, which is loaded when it starts again, saved while it runs, and yielded.
 
-/** Timeout of a save in milliseconds, including retries. */
-const SAVE_MS = 10_000;
 const MAX_CHECKPOINT = 8 * 1024 * 1024;
 /** Maximum number of saves in the history of a checkpoint. */
 const HISTORY = 20;
@@ -112,19 +111,6 @@ export function stepProgress(
       }
     },
   };
-}
-
-/** Retries the save while the database is unavailable, until the timeout. */
-export async function saveWithRetries<T>(step: DispatchedStep, save: (timeoutMs: number) => Promise<T>): Promise<T> {
-  const until = performance.now() + SAVE_MS;
-  for (let tries = 0; ; tries++) {
-    try {
-      return await save(Math.max(1, until - performance.now()));
-    } catch (error) {
-      if (!isConnectionError(error) || step.over || performance.now() > until) throw error;
-      await backOff(tries);
-    }
-  }
 }
 
 async function transact<T>(engine: Engine, step: DispatchedStep, work: TransactionWork<T>) {

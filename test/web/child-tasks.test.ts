@@ -2,6 +2,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
+import { untilTasksEnd } from '../../src/handlers/later.ts';
 import { template, until } from '../support/setup.ts';
 import { describeWith } from '../support/suite/programs.ts';
 import { checkAccess, type ServedPage, servePage, watchedPage } from './served-page.ts';
@@ -18,7 +19,11 @@ const order = template(
   { name: 'order' },
 );
 const invoice = template({ number: { retry: { max_attempts: 1 } } }, { name: 'invoice' });
+const orders = template({ bill: [] }, { name: 'orders' });
 const handlers = [
+  defineHandler('bill', {}, async ({ context }) =>
+    untilTasksEnd([await context.startTask('invoice', {}, { key: 'order O-7' })]),
+  ),
   defineHandler('price', {}, () => ({ cents: 5 })),
   defineHandler('ship', {}, () => ({})),
   defineHandler('number', {}, () => {
@@ -32,7 +37,7 @@ describeWith('chromium', 'child tasks on the web page', () => {
   let problems: string[];
 
   beforeAll(async () => {
-    served = await servePage({ templates: [order, invoice], handlers });
+    served = await servePage({ templates: [order, orders, invoice], handlers });
   });
   afterAll(() => served?.close());
   beforeEach(async () => {
@@ -61,6 +66,24 @@ describeWith('chromium', 'child tasks on the web page', () => {
     await page.getByRole('link', { name: 'order, step invoice' }).click();
     await page.getByRole('heading', { level: 1, name: 'order', exact: true }).waitFor();
     expect(new URL(page.url()).searchParams.get('step')).toBe('invoice');
+    expect(problems).toEqual([]);
+  });
+
+  it('a step whose handler has started children shows them with their keys', async () => {
+    const { tasker, server } = served;
+    const { taskUuid } = await tasker.createTask({ namespace: 'test', name: 'orders', version: '1.0.0' });
+    await until(
+      async () => (await tasker.getChildTasks(taskUuid)).children,
+      ([one]) => one?.status === 'blocked_by_failures' && one.awaited,
+    );
+    await page.goto(`${server.url}/tasks/${taskUuid}?step=bill`);
+    const listed = page.getByRole('region', { name: 'Child tasks' });
+    await expect.poll(() => listed.textContent()).toMatch(/invoice 1\.0\.0\s*Blocked\s*order O-7/);
+    await page.getByText('for 1 child task').first().waitFor();
+    await checkAccess(page);
+    if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/children.png` });
+    await page.getByRole('link', { name: 'Open the child task' }).click();
+    await page.getByRole('heading', { level: 1, name: 'invoice', exact: true }).waitFor();
     expect(problems).toEqual([]);
   });
 });

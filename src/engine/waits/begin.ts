@@ -2,7 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import type { WaitKind } from '../../model/waits.ts';
 import { type BeginningWait, beginWaits } from '../../store/waits/begin-waits.ts';
 import { openWaits } from '../../store/waits/read.ts';
-import { beginListWait } from '../child-tasks/deliver.ts';
+import { beginListWait } from '../child-tasks/lists.ts';
 import { startChildren } from '../child-tasks/start.ts';
 import type { Expanding } from '../operator-actions.ts';
 import type { Recording } from '../record.ts';

@@ -110,8 +110,10 @@ function moveOf({ task, steps, why }: TaskData, family: TaskFamily | undefined):
   const waiting = steps?.find(({ current_state: state }) => state === 'waiting');
   if (waiting?.wait?.kind === 'timer') return moveBy(fireOf(waiting));
   if (waiting?.wait?.kind === 'signal') return moveBy(signalsOf(waiting)[0]!);
-  if (waiting?.wait?.kind === 'task') {
-    const child = family?.children.find(({ step, awaited }) => awaited && step === waiting.name);
+  if (waiting?.wait?.kind === 'task' || waiting?.wait?.kind === 'tasks') {
+    const child = family?.children.find(
+      ({ step, awaited, completed_at: at }) => awaited && at === null && step === waiting.name,
+    );
     return child && { name: 'Open the child task', screen: `tasks/${child.task_uuid}` };
   }
   const ready = why?.steps.find(({ state }) => state === 'enqueued');
