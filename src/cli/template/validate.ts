@@ -4,6 +4,7 @@ import { checkAgainstFolders } from '../../app/project/check-against-folders.ts'
 import { checkChildren } from '../../app/project/check-children.ts';
 import { type ExportedWorkflow, workflowsIn } from '../../app/project/exported-workflows.ts';
 import { readTemplates } from '../../app/project/load-templates.ts';
+import { unregisteredChildren } from '../../app/project/with-workflows.ts';
 import { loadConfig } from '../../config/load-config.ts';
 import { formatProblem, type TemplateProblem } from '../../template/template-problem.ts';
 import { validateTemplate } from '../../template/tools/inspect-template.ts';
@@ -28,6 +29,11 @@ export async function templateValidate(
   const exported = await workflowsIn(code, here());
   const { files } = loaded;
   const problems = [...loaded.problems, ...(await checkChildren(loaded, here())), ...exported.flatMap(problemsOf)];
+  // Files that are named one by one may use workflows of other files.
+  if (paths.length === 0) {
+    const workflows = exported.map(({ workflow }) => workflow);
+    problems.push(...unregisteredChildren(workflows, [...workflows, ...loaded.templates]));
+  }
   if (options.handlers !== undefined)
     problems.push(...(await checkAgainstFolders(loaded, handlersThere(options), here())));
   if (options.findings) {
