@@ -236,6 +236,13 @@ export class Assembly {
     return library.registry;
   }
 
+  get #handlerPlaces(): readonly string[] {
+    if (this.#project) return this.config.handlerPaths;
+    const { handlers } = this.#parts.options;
+    const sources: readonly unknown[] = Array.isArray(handlers) ? handlers : [handlers];
+    return sources.filter((one) => typeof one === 'string');
+  }
+
   async #connect(made: {
     templates: TaskTemplate[];
     registry: HandlerRegistry | undefined;
@@ -270,6 +277,7 @@ export class Assembly {
         Worker: workerCode?.Worker,
         config,
         name: this.workerId,
+        handlerPlaces: this.#handlerPlaces,
         environment: this.#environment,
         open,
         engine,
