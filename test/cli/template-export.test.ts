@@ -89,7 +89,7 @@ describe('tasker template export', () => {
     const valid = await template('validate');
     expect(valid).toMatchObject({
       code: 0,
-      stderr: '2 workflows: 0 errors, 1 warning; handlers not checked (add --handlers FOLDERS)\n',
+      stderr: '2 workflows: 0 errors, 1 warning\n',
     });
     expect(valid.stdout).toContain('handlers: shop/fulfil@1.0.0: steps[0].retry.backoff_base_ms: warning: ');
     await project.write('handlers/more.ts', `${head}export const a = workflow('shop/a@1.0.0').step('b', {});\n`);
