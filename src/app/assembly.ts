@@ -198,7 +198,7 @@ export class Assembly {
     const workflows = this.#project?.library.workflows ?? [];
     const templates = [...read.templates, ...workflows.map(({ template }) => template)];
     for (const problem of read.problems) this.#logger.warn(formatProblem(problem));
-    this.#warnOf(workflows);
+    this.#warnOf(workflows, templates);
     this.#project?.adopt(templates);
     if (handOut || this.#project) {
       const { namespaces } = loaded.config;
@@ -209,8 +209,8 @@ export class Assembly {
   }
 
   /** Logs the warnings about workflows that handler folders export. */
-  #warnOf(workflows: readonly AnyWorkflow[]): void {
-    for (const line of this.#parts.workerCode?.workflowWarnings(workflows) ?? []) this.#logger.warn(line);
+  #warnOf(workflows: readonly AnyWorkflow[], templates: readonly TaskTemplate[]): void {
+    for (const line of this.#parts.workerCode?.workflowWarnings(workflows, templates) ?? []) this.#logger.warn(line);
   }
 
   /**
@@ -223,7 +223,7 @@ export class Assembly {
       const { loadHandlers } = this.#parts.workerCode!;
       const loaded = await loadHandlers(options.handlers ?? [], { logger: lines, found: this.#found!, registry });
       templates.push(...loaded.workflows.map(({ template }) => template));
-      this.#warnOf(loaded.workflows);
+      this.#warnOf(loaded.workflows, templates);
       return loaded.registry;
     }
     const { library } = this.#project;
@@ -234,6 +234,13 @@ export class Assembly {
     if (why !== undefined && needsHandlers) throw new TaskerError('handler_not_found', why);
     if (why !== undefined) this.#logger.warn(why);
     return library.registry;
+  }
+
+  get #handlerPlaces(): readonly string[] {
+    if (this.#project) return this.config.handlerPaths;
+    const { handlers } = this.#parts.options;
+    const sources: readonly unknown[] = Array.isArray(handlers) ? handlers : [handlers];
+    return sources.filter((one) => typeof one === 'string');
   }
 
   async #connect(made: {
@@ -270,6 +277,7 @@ export class Assembly {
         Worker: workerCode?.Worker,
         config,
         name: this.workerId,
+        handlerPlaces: this.#handlerPlaces,
         environment: this.#environment,
         open,
         engine,

@@ -4,6 +4,7 @@ import type { Logger } from '../logging/logger.ts';
 import { moduleLogger } from '../logging/module-logger.ts';
 import {
   checkHandlers,
+  type HandlerProblem,
   phraseProblems,
   type Resolve,
   resolvingOnce,
@@ -39,7 +40,7 @@ export async function checkStart(parts: TaskerParts): Promise<void> {
   const resolve = resolvingOnce(registry);
   const checks = [warnOfNamedSteps(registry, templates, { resolve, logger })];
   // A subscriber to step events may register its handlers at any time.
-  if (!handOut) checks.push(warnOfHandlers(registry, templates, { resolve, logger }));
+  if (!handOut) checks.push(warnOfHandlers(registry, parts, { resolve, logger }));
   await waitAtMost(CHECK_MS, Promise.all(checks));
   checkPublishers(publishers, parts, logger);
   const { namespaces } = config;
@@ -55,7 +56,7 @@ interface Checking {
 /** Logs one warning about handlers that this worker lacks. They may be registered later, or in another worker. */
 async function warnOfHandlers(
   registry: HandlerRegistry,
-  templates: readonly TaskTemplate[],
+  { templates, handlerPlaces }: TaskerParts,
   { resolve, logger }: Checking,
 ): Promise<void> {
   const problems = await checkHandlers(registry, templates, resolve);
@@ -63,8 +64,15 @@ async function warnOfHandlers(
   if (problems.length === 0) return;
   logger.warn(
     { handlers: problems.map(({ callable }) => callable), problems: problems.map(({ message }) => message) },
-    `${phraseProblems(problems)}; register them, or run a worker that has them`,
+    `${phraseProblems(problems)}; ${wayOut(problems, handlerPlaces)}`,
   );
+}
+
+/** `places`: the handler folders and packages of the worker. */
+function wayOut(problems: readonly HandlerProblem[], places: readonly string[]): string {
+  if (!problems.some(({ missing }) => missing)) return 'correct the template or the handler';
+  const where = places.length > 0 ? `a file in ${places.join(', ')}` : 'a file of the handler folder (--handlers)';
+  return `correct the name in the template, export the handler from ${where}, or run a worker that has it`;
 }
 
 /** Warns about steps that handlers name in their options, but that the templates do not have. */

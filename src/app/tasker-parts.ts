@@ -18,6 +18,8 @@ export interface TaskerParts extends Partial<EventRegistries> {
   open: OpenDatabase;
   engine: Engine;
   registry: HandlerRegistry | undefined;
+  /** The folders, files and packages that the handlers were loaded from. */
+  handlerPlaces: readonly string[];
   /** Defined if there is a registry. */
   Worker: typeof Worker | undefined;
   logger: Logger;

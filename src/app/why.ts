@@ -7,8 +7,10 @@ import { isTaskerError } from '../errors.ts';
 import { abilityOf, covers } from '../model/announced.ts';
 import { durationText } from '../model/duration.ts';
 import { stepUuid } from '../model/ids.ts';
+import { nearNames } from '../model/near-names.ts';
 import { type FailureKind, policyFor, ruleFor } from '../model/retry-rules.ts';
 import { handlesFailures, noLongerNeeded } from '../model/routes.ts';
+import { announcedNames } from '../registry/announcement.ts';
 import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts';
 import { missingHandlers } from '../store/missing-handlers.ts';
 import { type StepTemplate, waitsByType } from '../template/task-template.ts';
@@ -87,6 +89,13 @@ async function explain(engine: Engine, taskUuid: string, budget: { left: number 
     return {
       task,
       template: step,
+      near:
+        capable.length > 0
+          ? []
+          : nearNames(
+              callable,
+              liveWorkers.flatMap(({ callables }) => announcedNames(callables)),
+            ),
       liveWorkers: liveWorkers.map(nameOf),
       capable: capable.map(nameOf),
       taking: taking.map(nameOf),
@@ -102,14 +111,14 @@ async function explain(engine: Engine, taskUuid: string, budget: { left: number 
     };
   });
   const children = await childSummaries(engine, task, { steps, budget });
-  const explained = steps.map((step) =>
-    explainStep(step, facts[graph.indexOf.get(step.templateStepName)!]!, children.get(step.stepUuid)),
-  );
+  const factsOf = (step: Step) => facts[graph.indexOf.get(step.templateStepName)!]!;
+  const explained = steps.map((step) => explainStep(step, factsOf(step), children.get(step.stepUuid)));
+  const idle = new Set(explained.filter((_, i) => !isHeldByAble(steps[i]!, factsOf(steps[i]!))));
   const blocking = explained.filter((_, i) => !handled.has(steps[i]!.stepUuid));
   const rerun = task.reruns > 0 ? await rerunOf(engine, task) : '';
   return {
     task,
-    summary: `${summaryOf(task, task.status === 'blocked_by_failures' ? blocking : explained, reason)}${pauseOf(task)}${staleness(task)}${deadLetterOf(entry)}${rerun}`,
+    summary: `${summaryOf(task, task.status === 'blocked_by_failures' ? blocking : explained, { reason, idle })}${pauseOf(task)}${staleness(task)}${deadLetterOf(entry)}${rerun}`,
     steps: explained,
   };
 }
@@ -239,6 +248,8 @@ function isTolerated({ type, batchConfig }: StepTemplate): boolean {
 interface StepFacts {
   task: Task;
   template: StepTemplate;
+  /** Names of handlers of live workers that are similar to a handler that none of them has. */
+  near: string[];
   /** Names of the live workers that serve the namespace. */
   liveWorkers: string[];
   /** Names of the live workers that have the handler. */
@@ -276,6 +287,11 @@ function explainStep(step: Step, facts: StepFacts, child: string | undefined): S
   };
 }
 
+/** Returns whether a live worker that has the handler of the step holds it. */
+function isHeldByAble({ worker }: Step, { liveWorkers, capable }: StepFacts): boolean {
+  return (worker === null || liveWorkers.includes(worker)) && capable.includes(worker ?? '');
+}
+
 function hasFailed({ currentState }: Step): boolean {
   return currentState === 'error' || currentState === 'waiting_for_retry';
 }
@@ -300,7 +316,8 @@ function reasonOf(step: Step, facts: StepFacts): string {
     case 'enqueued':
       if (task.paused) return `is ready; waits for the end of the pause of ${list(task.paused.map(pausedPart))}`;
       if (liveWorkers.length === 0) return `is ready; no running worker serves namespace ${task.namespace}: start one`;
-      if (capable.length === 0) return `is ready; no running worker has handler ${step.callable}${missingText(facts)}`;
+      if (capable.length === 0)
+        return `is ready; no running worker has handler ${step.callable}${suggestion(facts)}${missingText(facts)}`;
       if (taking.length === 0)
         return `is ready; ${list(capable)} ${capable.length === 1 ? 'has' : 'have'} handler ${step.callable}, but takes no steps while draining: resume it, or start another worker`;
       return `is ready; waits for a free slot in ${list(taking)}`;
@@ -309,7 +326,7 @@ function reasonOf(step: Step, facts: StepFacts): string {
         return `${attempt} was started by ${step.worker}, whose lease has expired; a running worker takes over the step`;
       }
       if (!capable.includes(step.worker ?? '')) {
-        return `${attempt} is held by ${step.worker ?? 'a worker'}, which does not have handler ${step.callable}; if the handler is not registered soon, the step waits for a worker that has it`;
+        return `${attempt} is held by ${step.worker ?? 'a worker'}, which does not have handler ${step.callable}${suggestion(facts)}; if no worker gets the handler soon, the step waits for one that has it`;
       }
       return `${attempt} has been running on ${step.worker ?? 'a worker'} since ${step.lastAttemptedAt}`;
     case 'waiting':
@@ -419,8 +436,14 @@ async function handledSteps(engine: Engine, taskUuid: string): Promise<Set<strin
   return new Set([...handled].map((idx) => stepUuid(taskUuid, idx)));
 }
 
+function suggestion({ near }: StepFacts): string {
+  return near.length === 0 ? '' : ` (did you mean ${near.join(' or ')}?)`;
+}
+
 function missingText({ missingSince }: StepFacts): string {
-  return missingSince === undefined ? '' : `, since ${missingSince}; it runs once a worker with the handler starts`;
+  return missingSince === undefined
+    ? ''
+    : `, since ${missingSince}; export it in a handler file of a worker, or correct the name in the template`;
 }
 
 function pausedPart({ scope, target }: Pause): string {
@@ -449,7 +472,12 @@ function retrySummary(steps: readonly StepExplanation[]): string {
   return `waits for the retry of ${list(waiting.map(({ step }) => step))}${time}`;
 }
 
-function summaryOf(task: Task, steps: StepExplanation[], reason: string | null): string {
+/** `idle`: the steps in progress that no worker runs. */
+function summaryOf(
+  task: Task,
+  steps: StepExplanation[],
+  { reason, idle }: { reason: string | null; idle: ReadonlySet<StepExplanation> },
+): string {
   const of = (state: string) => steps.filter((step) => step.state === state).map((step) => step.step);
   if (task.status === 'complete') {
     const left = ['error', 'cancelled'].filter((state) => of(state).length > 0);
@@ -477,7 +505,9 @@ function summaryOf(task: Task, steps: StepExplanation[], reason: string | null):
   }
   if (task.status === 'waiting') return waitingSummary(task, steps);
   if (task.startsAt !== null) return explainStart(task, Date.now());
-  const running = of('in_progress');
+  const started = steps.filter((step) => step.state === 'in_progress');
+  const running = started.filter((step) => !idle.has(step)).map((step) => step.step);
+  if (running.length === 0 && started[0]) return `${started[0].step}: ${started[0].why}`;
   if (running.length > 0) return `in progress: ${list(running)} ${running.length === 1 ? 'is' : 'are'} running`;
   const ready = steps.find((step) => step.state === 'enqueued');
   if (ready && task.paused) return `waits: ${list(of('enqueued'))} ${of('enqueued').length === 1 ? 'is' : 'are'} ready`;

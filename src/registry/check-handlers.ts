@@ -135,6 +135,11 @@ export function phraseProblems(problems: readonly HandlerProblem[], lead = 'no h
   return [...(names.length > 0 ? [`${lead} ${names.join(', ')}`] : []), ...others].join('; ');
 }
 
-function withNear({ callable, near }: HandlerProblem): string {
-  return near.length > 0 ? `${callable} (did you mean ${near.join(' or ')}?)` : callable;
+const MOST_STEPS = 3;
+
+function withNear({ callable, near, steps }: HandlerProblem): string {
+  const names = [...new Set(steps)];
+  const more = names.length > MOST_STEPS ? ` and ${names.length - MOST_STEPS} more` : '';
+  const of = `of step${names.length === 1 ? '' : 's'} ${names.slice(0, MOST_STEPS).join(', ')}${more}`;
+  return `${callable} ${of}${near.length > 0 ? ` (did you mean ${near.join(' or ')}?)` : ''}`;
 }

@@ -33,10 +33,10 @@ export interface CheckedData {
 export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): Finding[] {
   const steps = sketchesOf(data);
   const lineOf = (path: Path) => read.lines.linePos(locate(read, path).place.value).line;
-  return [
+  const unknown = unknownKeyFindings(form.unknownKeys, data);
+  const others = [
     ...twice.map((both) => speltTwice(both, read)),
     ...formFindings(form.issues, { data, read }),
-    ...unknownKeyFindings(form.unknownKeys, data),
     ...nameRules(steps, lineOf),
     ...dependencyRules(steps, (step) => String(locate(read, [...step.path, 'dependencies']).written.at(-1))),
     ...typeRules(steps),
@@ -51,6 +51,27 @@ export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): 
     ...sensitiveRules(data, steps),
     ...expressionRules(data, steps),
   ];
+  return [...others.filter((finding) => !isExplained(finding, unknown)), ...unknown.map(({ finding }) => finding)];
+}
+
+/** The finding of an unknown key, and the key that it probably misspells. */
+interface UnknownKeyFinding {
+  finding: Finding;
+  near: string | undefined;
+}
+
+const WAITS: ReadonlySet<string> = new Set(Object.values(WAIT_FIELDS));
+
+/** Returns whether a finding disappears when a misspelt key is corrected: it says that the key, or a handler, is missing. */
+function isExplained({ code, path }: Finding, unknown: readonly UnknownKeyFinding[]): boolean {
+  if (code !== 'missing_field' && code !== 'wait_unused') return false;
+  const [owner, key] = [pathText(path.slice(0, -1)), String(path.at(-1))];
+  return unknown.some(({ finding, near }) => {
+    if (near === undefined || finding.severity !== 'error') return false;
+    if (pathText(finding.path.slice(0, -1)) !== owner) return false;
+    if (code === 'wait_unused') return near === WAIT_FIELDS.task && CHILD_KEYS.has(key);
+    return firstSpellingOf(near) === key || (key === 'handler' && WAITS.has(near));
+  });
 }
 
 function speltTwice({ first, other, path }: SpeltTwice, read: ReadYaml): Finding {
@@ -74,7 +95,7 @@ function formFindings(issues: readonly FormIssue[], { data, read }: { data: unkn
   });
 }
 
-function unknownKeyFindings(unknownKeys: readonly UnknownKey[], data: unknown): Finding[] {
+function unknownKeyFindings(unknownKeys: readonly UnknownKey[], data: unknown): UnknownKeyFinding[] {
   const knownOf = new Map<string, readonly string[]>();
   return unknownKeys.map((unknown, at) => {
     const { path, key } = unknown;
@@ -86,18 +107,19 @@ function unknownKeyFindings(unknownKeys: readonly UnknownKey[], data: unknown): 
     const near = at < MOST_SUGGESTIONS ? nearKey(key, usable) : undefined;
     const message = `unknown key \`${key}\` in ${where}${near === undefined ? '; it is ignored' : `; did you mean \`${near}\`?`}`;
     const severity = near !== undefined && isMisspelt(unknown, near, data) ? 'error' : 'warning';
-    return { severity, code: 'unknown_key', message, path: [...path, key], atKey: true };
+    return { finding: { severity, code: 'unknown_key', message, path: [...path, key], atKey: true }, near };
   });
 }
 
 const CHILD_KEYS: ReadonlySet<string> = new Set([WAIT_FIELDS.task, ...Object.keys(CHILD_FIELDS)]);
 
-/** Steps that start no child task cannot have these fields, so they are not suggested there. */
+/** Steps with a handler or another type cannot have these fields, so they are not suggested there. */
 function startsChild(path: Path, data: unknown): boolean {
   if (path.length !== 2 || path[0] !== 'steps') return true;
   const steps = isFields(data) && Array.isArray(data.steps) ? (data.steps as unknown[]) : [];
   const step = steps[Number(path[1])];
-  return isFields(step) && (step.type === 'task' || (step.template ?? null) !== null);
+  if (!isFields(step)) return false;
+  return step.type === 'task' || (step.template ?? null) !== null || (step.handler ?? step.type ?? null) === null;
 }
 
 /** Returns the known key that a key is probably a misspelling of. A plural is compared as its singular, too. */
@@ -115,6 +137,9 @@ function isMisspelt({ path, key }: UnknownKey, near: string, data: unknown): boo
   if (near === 'sensitive') return true;
   if (key.startsWith('x-') || ORIGINAL_KEYS.has(key)) return false;
   const owner = path.reduce<unknown>((value, part) => (value as Record<string | number, unknown>)[part], data);
-  const { first } = [...TASK_SPELLINGS, ...STEP_SPELLINGS].find(({ other }) => other === near) ?? { first: near };
-  return !(isFields(owner) && Object.hasOwn(owner, first));
+  return !(isFields(owner) && Object.hasOwn(owner, firstSpellingOf(near)));
+}
+
+function firstSpellingOf(key: string): string {
+  return [...TASK_SPELLINGS, ...STEP_SPELLINGS].find(({ other }) => other === key)?.first ?? key;
 }

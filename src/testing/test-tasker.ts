@@ -319,7 +319,7 @@ export async function testTasker(options: TestTaskerOptions): Promise<TestTasker
   const templates = [...loaded.templates, ...workflows.map(({ template }) => template)];
   for (const line of [
     ...loaded.problems.map(formatProblem),
-    ...workflowWarnings([...(rest.workflows ?? []), ...workflows]),
+    ...workflowWarnings([...(rest.workflows ?? []), ...workflows], templates),
   ])
     logger.warn(line);
   const used = keepBackoff ? templates : templates.map(withoutBackoff);

@@ -114,7 +114,9 @@ it('why reports an expired lease of a lost worker, instead of a missing handler'
       where task_uuid = $1`,
     [taskUuid, demo.namespace],
   );
-  expect((await tasker.why(taskUuid)).steps[0]!.why).toMatch(
+  const { summary, steps } = await tasker.why(taskUuid);
+  expect(summary).toBe(`a: ${steps[0]!.why}`);
+  expect(steps[0]!.why).toMatch(
     /^attempt 1 of 3 was started by lost, whose lease has expired; a running worker takes over the step/,
   );
 });

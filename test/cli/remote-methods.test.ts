@@ -51,6 +51,21 @@ it('the actor of an action is sent as its operator, and as a condition of the au
   ]);
 });
 
+it('several changes of a dead letter are one request, and a remark is another', async () => {
+  const server = serverThatGives({ success: true, changed: 1 });
+  const change = { status: 'manually_resolved', resolutionNotes: 'refunded', assignee: null, priority: 3 } as const;
+  const act = { actor: 'ann', reason: 'r' };
+  expect(await server.use((tasker) => tasker.deadLetters.update(['a', 'b'], change, act))).toBe(2);
+  expect(await server.use((tasker) => tasker.deadLetters.update('c', { note: 'asked' }, act))).toBe(1);
+  const { status: resolution_status, resolutionNotes: resolution_notes, ...others } = change;
+  const body = { resolution_status, resolution_notes, ...others, resolved_by: 'ann', reason: 'r' };
+  expect(server.requests).toEqual([
+    { method: 'PATCH', path: '/v1/dlq/entry/a', body },
+    { method: 'PATCH', path: '/v1/dlq/entry/b', body },
+    { method: 'POST', path: '/v1/dlq/entry/c/note', body: { note: 'asked', by: 'ann', reason: 'r' } },
+  ]);
+});
+
 it('a method that no verb offers, or whose arguments differ, is refused', async () => {
   const { use } = serverThatGives({});
   const refused = /this command works on a database, not over the server that --server names/;

@@ -313,9 +313,25 @@ describe('templates', () => {
     expect([code, stdout]).toEqual([0, '']);
   });
 
-  it('template validate reports that handlers were not checked if --handlers is not given', async () => {
-    const { stderr } = await on.project.run(['template', 'validate']);
-    expect(stderr).toMatch(/^\d+ files?: no problems; handlers not checked \(add --handlers FOLDERS\)$/m);
+  it("template validate warns about handlers that the project's folder lacks, and names the reason if it cannot check", async () => {
+    const validate = (...args: string[]) => on.project.run(['template', 'validate', ...args]);
+    expect((await validate()).stderr).toMatch(/^\d+ files?: no problems$/m);
+    await on.project.write('default.yaml', PAIR.replace('handler: second', 'handler: secnd'));
+    const found = await validate('default.yaml');
+    expect([found.code, found.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^default\.yaml:8:\d+: warning: step `second`: .*secnd.*did you mean second\?$/m),
+    ]);
+    expect((await validate('default.yaml', '--strict')).code).toBe(1);
+    await on.project.write('elsewhere/pair.yaml', PAIR);
+    const elsewhere = await on.project.run(['template', 'validate', 'pair.yaml'], { folder: 'elsewhere' });
+    expect(elsewhere).toMatchObject({
+      code: 0,
+      stderr: '1 file: no problems; handlers not checked (handlers does not exist; add --handlers FOLDERS)\n',
+    });
+    await on.project.write('elsewhere/handlers/broken.js', "import 'a-package-that-is-not-installed';\n");
+    const broken = await on.project.run(['template', 'validate', 'pair.yaml'], { folder: 'elsewhere' });
+    expect([broken.code, broken.stderr]).toEqual([0, expect.stringMatching(/handlers not checked \(.*broken\.js/)]);
   });
 
   it('template validate reports every problem with file, line and column, and exits 1', async () => {

@@ -2,8 +2,12 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { createTasker } from '../../src/app/create-tasker.ts';
+import { collectingLogger } from '../handlers/collecting-logger.ts';
+import { sharedDatabase } from '../support/shared-database.ts';
 import { installation, type Project } from './installation.ts';
 
+const shared = sharedDatabase();
 let place: Awaited<ReturnType<typeof installation>>;
 let project: Project;
 
@@ -85,7 +89,7 @@ describe('tasker template export', () => {
     const valid = await template('validate');
     expect(valid).toMatchObject({
       code: 0,
-      stderr: '2 workflows: 0 errors, 1 warning; handlers not checked (add --handlers FOLDERS)\n',
+      stderr: '2 workflows: 0 errors, 1 warning\n',
     });
     expect(valid.stdout).toContain('handlers: shop/fulfil@1.0.0: steps[0].retry.backoff_base_ms: warning: ');
     await project.write('handlers/more.ts', `${head}export const a = workflow('shop/a@1.0.0').step('b', {});\n`);
@@ -103,5 +107,26 @@ describe('tasker template export', () => {
       status: 'warn',
       found: expect.stringContaining('shop/fulfil'),
     });
+  });
+
+  it('template validate and a worker warn about the workflow of a child task that no handler file exports', async () => {
+    const parent = (child: string) => `${head}
+${child} billing = workflow('shop/bill@1.0.0').step('number', { run: () => ({ no: 7 }) });
+export const order = workflow('shop/order@1.0.0').step('bill', { template: billing });
+`;
+    const family = await place.project('family');
+    await family.write('package.json', '{"type":"module"}');
+    await family.write('handlers/order.ts', parent('const'));
+    const warning =
+      'shop/order@1.0.0: warning: its child task uses workflow shop/bill@1.0.0, which is not registered, because no handler file exports it; export it';
+    const validate = () => family.run(['template', 'validate', '--strict'], { endsEarly: true });
+    expect(await validate()).toMatchObject({ code: 1, stdout: `${warning}\n` });
+    const { logger, lines } = collectingLogger();
+    const handlers = path.join(family.folder, 'handlers');
+    const tasker = await createTasker({ databaseUrl: shared.url, handlers, logger });
+    await tasker.stop({ drainTimeoutMs: 100 });
+    expect(lines.filter(({ level }) => level === 'warn').map(({ message }) => message)).toContain(warning);
+    await family.write('handlers/order.ts', parent('export const'));
+    expect(await validate()).toMatchObject({ code: 0, stdout: '' });
   });
 });

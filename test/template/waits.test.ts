@@ -25,6 +25,21 @@ const KINDS: Row[] = [
     ],
   ],
   [
+    'only the misspelt key of a step without a handler',
+    steps(
+      'name: a, type: task, ▸templat: x/y, context: {b: context.b}',
+      'name: b, ▸templat: x/y, context: {b: context.b}',
+      'name: c, type: timer, ▸timr: {for: 3d}',
+      'name: d, ▸handlr: h',
+    ),
+    [
+      'error: unknown key `templat` in step `a`; did you mean `template`?',
+      'error: unknown key `templat` in step `b`; did you mean `template`?',
+      'error: unknown key `timr` in step `c`; did you mean `timer`?',
+      'error: unknown key `handlr` in step `d`; did you mean `handler`?',
+    ],
+  ],
+  [
     'a wait without its settings',
     `${HEAD}steps:\n  - ▸{name: a, type: timer}\n  - ▸{name: b, step_type: signal}\n  - ▸{name: c, type: approval}\n`,
     [

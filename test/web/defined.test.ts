@@ -74,6 +74,25 @@ describeWith('chromium', 'the screens of events, schedules and roles', () => {
     expect(problems).toEqual([]);
   });
 
+  it('the preview of an interval that is edited counts from the creation of the schedule', async () => {
+    const { schedules } = shop.tasker;
+    await schedules.create({ name: 'hourly', template: 'test/pay@latest', every: '1h' });
+    const { next } = await schedules.get('hourly');
+    // Created 12 minutes ago: its due times are not those of an interval that begins now.
+    const earlier = ['created_at', 'anchor', 'next_due'].map((column) => `${column} = ${column} - interval '12 min'`);
+    await shop.sql(`update tasker.schedule set ${earlier.join(', ')} where name = 'hourly'`);
+    await page.goto(`${url}/schedules/hourly/edit`);
+    const form = page.getByRole('form', { name: 'Edit hourly' });
+    const times = form.getByRole('list', { name: 'Next times' }).getByRole('listitem');
+    const minutesOf = (at: number) => new Date(at).toISOString().slice(14, 16);
+    const first = Date.parse(next[0]!) - 12 * 60_000;
+    await form.getByLabel('Time zone').fill('UTC');
+    expect((await times.allTextContents())[0]).toContain(`:${minutesOf(first)}`);
+    await form.getByLabel('Every').fill('30m');
+    await expect.poll(async () => (await times.allTextContents())[0]).toContain(`:${minutesOf(first - 30 * 60_000)}`);
+    expect(problems).toEqual([]);
+  });
+
   it('the form of a schedule shows what is wrong beside the field', async () => {
     await page.goto(`${url}/schedules/new/form`);
     const form = page.getByRole('form', { name: 'Create a schedule' });

@@ -95,14 +95,18 @@ describe('a step whose handler this worker does not have', () => {
     );
     const start = performance.now();
     const { taskUuid } = await tasker.createTask(demo);
-    const [why] = await until(
-      async () => (await tasker.why(taskUuid)).steps,
-      ([step]) => step!.state === 'in_progress',
+    const {
+      steps: [why],
+      summary,
+    } = await until(
+      () => tasker.why(taskUuid),
+      ({ steps: [step] }) => step!.state === 'in_progress',
     );
     expect(why).toMatchObject({ heldBy: 'lonely', handler: 'charge_card' });
     expect(why!.why).toMatch(
-      /held by lonely, which does not have handler charge_card; if the handler is not registered soon, the step waits/,
+      /held by lonely, which does not have handler charge_card \(did you mean charge_cart\?\); if no worker gets the handler soon, the step waits/,
     );
+    expect(summary).toBe(`charge_card: ${why!.why}`);
     const step = await until(
       () => tasker.getStep(taskUuid, 'charge_card'),
       ({ currentState }) => currentState === 'enqueued',
@@ -114,7 +118,7 @@ describe('a step whose handler this worker does not have', () => {
       'no worker has a handler named charge_card; did you mean charge_cart?',
     ]);
     expect(lines.map((line) => line.message)).toContain(
-      'no handler here for charge_card (did you mean charge_cart?); register them, or run a worker that has them',
+      'no handler here for charge_card of step charge_card (did you mean charge_cart?); correct the name in the template, export the handler from a file of the handler folder (--handlers), or run a worker that has it',
     );
   });
 

@@ -165,7 +165,7 @@ describe("a handler that can't be resolved", () => {
     const warned = lines.filter(({ message }) => message.startsWith('no handler here for'));
     expect(warned).toHaveLength(1);
     expect(warned[0]!.message).toBe(
-      'no handler here for tenant.nobody; handler payment has no method refnd; it has call, refund; did you mean refund?; Resolver not found: tenats; did you mean tenants?; register them, or run a worker that has them',
+      'no handler here for tenant.nobody of step nobody, tenant.nobody of step hinted; handler payment has no method refnd; it has call, refund; did you mean refund?; Resolver not found: tenats; did you mean tenants?; correct the name in the template, export the handler from a file of the handler folder (--handlers), or run a worker that has it',
     );
   });
 

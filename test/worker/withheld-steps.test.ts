@@ -268,7 +268,7 @@ describe('operators see the missing handler', () => {
     expect(await tasker.queues()).toMatchObject([{ ready: 3, unservedSteps: 3, paused: 0 }]);
     const { steps } = await tasker.why(tasks[0]!.taskUuid);
     expect(steps.find(({ step }) => step === 'new')!.why).toBe(
-      `is ready; no running worker has handler new, since ${row!.since}; it runs once a worker with the handler starts`,
+      `is ready; no running worker has handler new, since ${row!.since}; export it in a handler file of a worker, or correct the name in the template`,
     );
     await until(
       async () => (await tasker.summarizeTasks()).unserved,

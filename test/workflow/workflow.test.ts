@@ -272,4 +272,12 @@ describe('a step with a workflow as its template', () => {
     expect(await tasker.run(order, { cents: 20 })).toEqual({ cents: 42 });
     expect(order.toYaml()).toContain('template: billing/invoice\n');
   });
+
+  it('is the suggestion for its misspelt key, and no other error is reported', () => {
+    const options = { templat: 'billing/invoice', context: { cents: 'context.cents' } };
+    const order = workflow('shop/order@1.0.0').step('bill', options as never);
+    expect(order.problems.map(({ message }) => message)).toEqual([
+      'unknown key `templat` in step `bill`; did you mean `template`?',
+    ]);
+  });
 });

@@ -70,10 +70,11 @@ export class Project {
     try {
       const { templates, problems, brokenNamespaces } = await readTemplates(folders, environment);
       this.#brokenNamespaces = brokenNamespaces;
-      for (const line of [...problems.map(formatProblem), ...workflowWarnings(this.library.workflows)]) warn(line);
+      const { workflows } = this.library;
+      const all = [...templates, ...workflows.map(({ template }) => template)];
+      for (const line of [...problems.map(formatProblem), ...workflowWarnings(workflows, all)]) warn(line);
       this.#tellValid(problems.every((problem) => problem.severity === 'warning'));
-      const written = this.library.workflows.map(({ template }) => template);
-      return [...templates, ...written].filter((template) => this.#isNew(template));
+      return all.filter((template) => this.#isNew(template));
     } catch (error) {
       warn(`error: ${messageOf(error)}`);
       this.#valid = false;

@@ -2,7 +2,8 @@ import { TaskerError } from '../../errors.ts';
 import type { StepHandlerClass } from '../../handlers/step-handler.ts';
 import { kindOf } from '../../model/json.ts';
 import { HandlerRegistry } from '../../registry/handler-registry.ts';
-import { formatProblem } from '../../template/template-problem.ts';
+import type { TaskTemplate } from '../../template/task-template.ts';
+import { formatProblem, type TemplateProblem } from '../../template/template-problem.ts';
 import { type AnyWorkflow, isWorkflow, withChildren } from '../../workflow/workflow.ts';
 import type { CreateTaskerOptions } from '../tasker-options.ts';
 import type { HandlerSource } from './handler-folders.ts';
@@ -27,11 +28,38 @@ export function withWorkflows({ workflows: given = [], ...options }: CreateTaske
   return { ...options, templates, handlers: withHandlers(options.handlers, handlers) };
 }
 
-/** Returns the warnings about the templates of workflows, as lines to log. */
-export function workflowWarnings(workflows: readonly AnyWorkflow[] = []): string[] {
-  return withChildren(workflows).flatMap(({ problems }) =>
-    problems.filter(({ severity }) => severity === 'warning').map(formatProblem),
-  );
+/**
+ * Returns the warnings about the templates of workflows, as lines to log. `registered`: all templates of the program.
+ * Without it, the workflows of child tasks are registered, too.
+ */
+export function workflowWarnings(workflows: readonly AnyWorkflow[] = [], registered?: readonly TemplateId[]): string[] {
+  const problems = withChildren(workflows).flatMap((one) => one.problems);
+  const missing = registered === undefined ? [] : unregisteredChildren(workflows, registered);
+  return [...problems.filter(({ severity }) => severity === 'warning'), ...missing].map(formatProblem);
+}
+
+type TemplateId = Pick<TaskTemplate, 'namespace' | 'name' | 'version'>;
+
+const idOf = ({ namespace, name, version }: TemplateId) => `${namespace}/${name}@${version}`;
+
+/**
+ * Returns a warning for each workflow of a child task that is not registered, because no handler file exports it. Its
+ * task would not start, or would run an earlier version whose handlers may be missing.
+ */
+export function unregisteredChildren(
+  workflows: readonly AnyWorkflow[],
+  registered: readonly TemplateId[],
+): TemplateProblem[] {
+  const known = new Set(registered.map(idOf));
+  const found = new Map<string, TemplateProblem>();
+  for (const parent of withChildren(workflows)) {
+    for (const child of parent.children.filter((one) => !known.has(idOf(one)))) {
+      const message = `its child task uses workflow ${idOf(child)}, which is not registered, because no handler file exports it; export it`;
+      const problem = { severity: 'warning', code: 'unregistered_child', message, line: 0, column: 0 } as const;
+      found.set(`${idOf(parent)} ${idOf(child)}`, { ...problem, file: idOf(parent), path: '' });
+    }
+  }
+  return [...found.values()];
 }
 
 function withHandlers(source: HandlerSource | undefined, handlers: readonly StepHandlerClass[]): HandlerSource {

@@ -138,28 +138,21 @@ function remoteDeadLetters(client: Client, call: CallVerb): Partial<Tasker['dead
   };
 }
 
-/** Each kind of change has its own route. Returns the number of changed entries. */
+/** Returns the number of changed entries. A remark has its own route; all other fields change in one request. */
 async function changeOne(
   call: CallVerb,
   id: string,
-  change: DeadLetterChange,
+  { note, status: resolutionStatus, ...change }: DeadLetterChange,
   by: { actor?: string; reason?: string } = {},
 ): Promise<number> {
-  const { status, resolutionNotes: notes, note, assignee, priority } = change;
-  let changed = 0;
-  const send = async (verb: 'assign' | 'note' | 'resolve', request: object) => {
-    const answer = await call<{ changed: number }>(`deadLetters.${verb}`, id, request, by);
-    changed = Math.max(changed, answer.changed);
-  };
-  if (assignee !== undefined || priority !== undefined) await send('assign', { to: assignee, priority });
-  if (note !== undefined) await send('note', { note });
-  if (status !== undefined) await send('resolve', { status, notes });
-  else if (notes !== undefined) {
+  const fields = { resolutionStatus, ...change };
+  if (note === undefined || Object.values(fields).some((value) => value !== undefined)) {
     const { actor: resolvedBy, reason } = by;
-    await call('deadLetters.update', id, { resolutionNotes: notes, resolvedBy, reason });
-    changed = 1;
+    await call('deadLetters.update', id, { ...fields, resolvedBy, reason });
   }
-  return changed;
+  // A closed entry accepts remarks, too.
+  if (note !== undefined) await call('deadLetters.note', id, { note }, by);
+  return 1;
 }
 
 function remoteEngine(client: Client, call: CallVerb): object {

@@ -213,7 +213,10 @@ describe('a template as a plain object', () => {
       { name: 'plain', steps: [{ name: 'a' }] },
       'templates (plain): steps[0].handler: error: `handler` of step `a` is missing',
     ],
-    [[template({ a: [] }), { name: 'plain', step: [step] }], 'templates[1] (plain): steps: error: `steps` is missing'],
+    [
+      [template({ a: [] }), { name: 'plain', step: [step] }],
+      'templates[1] (plain): step: error: unknown key `step` in the template; did you mean `steps`?',
+    ],
     [{ name: 'x', steps: [step, { ...step, depends_on: ['b'] }] }, 'steps[1].depends_on[0]: error: unknown step `b`'],
     [{ name: 'x', steps: [step, step] }, 'steps[1].name: error: step `a` is declared twice; rename one of them'],
     [

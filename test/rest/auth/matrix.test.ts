@@ -1,14 +1,17 @@
-import { beforeAll, expect, it } from 'vitest';
+import { beforeAll, expect, it, onTestFinished } from 'vitest';
+import { createTasker } from '../../../src/app/create-tasker.ts';
 import { revokeKey } from '../../../src/engine/credentials/api-keys.ts';
+import { silentLogger } from '../../../src/logging/logger.ts';
 import { PERMISSIONS, type Permission, ROLE_PERMISSIONS, ROLES } from '../../../src/model/permissions.ts';
 import { RouteRules } from '../../../src/rest/auth/route-rules.ts';
 import { scopedParts } from '../../../src/rest/auth/scope.ts';
-import { DEMO, template } from '../../support/setup.ts';
-import { type App, secured } from './secured.ts';
+import { DEMO, template, until } from '../../support/setup.ts';
+import { type App, ask, secured } from './secured.ts';
 
 const on = secured([
   template({ hidden_step: [] }, { name: 'demo' }),
   template({ own_step: [] }, { name: 'own', namespace: 'other' }),
+  template({ bill: { type: 'task', handler: undefined, template: 'other/own' } } as never, { name: 'family' }),
 ]);
 
 /** A route, and what it requires. */
@@ -290,4 +293,24 @@ it('an action is in the audit under the credential, and a name in the body is a 
     ['cancel', 'rest', null],
     ['resolve', 'rest', 'done by phone (by ana)'],
   ]);
+});
+
+it('a credential for one namespace sees neither the child nor the parent of a task in another namespace', async () => {
+  const worker = await createTasker({ databaseUrl: on.url, poolSize: 3, handlers: [], logger: silentLogger });
+  onTestFinished(() => worker.stop({ drainTimeoutMs: 100 }));
+  const { taskUuid } = await worker.createTask({ ...DEMO, name: 'family' });
+  const [child] = await until(
+    async () => (await worker.getChildTasks(taskUuid)).children,
+    (children) => children.length > 0,
+  );
+  const here = await on.key({ name: 'here', roles: ['admin'], namespaces: ['test'] });
+  const family = async (uuid: string, key: string) => {
+    const { status, body } = await ask(app, `GET /v1/tasks/${uuid}/children`, { 'x-api-key': key });
+    return [status, body];
+  };
+  const none = { parent: null, root_task_uuid: null, children: [], open_children: 0 };
+  expect(await family(taskUuid, here)).toEqual([200, none]);
+  expect(await family(child!.taskUuid, keys.elsewhere!)).toEqual([200, none]);
+  expect(await family(child!.taskUuid, here)).toMatchObject([404, {}]);
+  expect(await family(taskUuid, keys.admin!)).toMatchObject([200, { children: [{ namespace: 'other' }] }]);
 });

@@ -103,7 +103,9 @@ function Count({ row: { namespace, name, numbers }, of, states }: CountProps) {
 function P95({ of }: { of: TemplateStats | undefined }) {
   if (of?.p95 == null) return <span className="text-faint">–</span>;
   return (
-    <span title={`95 % of the tasks of the last ${STATS_DAYS} days took at most this long`}>
+    <span
+      title={`95 % of the tasks of version ${of.p95Version}, which had the most tasks in the last ${STATS_DAYS} days, took at most this long`}
+    >
       {durationText(of.p95)}
     </span>
   );

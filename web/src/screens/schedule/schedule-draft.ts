@@ -87,8 +87,15 @@ export function serverErrorsOf(error: Error | null, draft: Draft): DraftErrors |
 
 const MOST_SHOWN = 5;
 
-/** Returns when a schedule with these values is due, in words, with its next times. Undefined if they are not usable. */
-export function dueTimesOf(draft: Draft, now: number): { words: string; next: number[]; zone: string } | undefined {
+/**
+ * Returns when a schedule with these values is due, in words, with its next times. Undefined if they are not usable.
+ * `anchor`: when the schedule was created. Its interval is measured from then.
+ */
+export function dueTimesOf(
+  draft: Draft,
+  now: number,
+  anchor: number,
+): { words: string; next: number[]; zone: string } | undefined {
   const { timing, cron, every, timezone, jitter: _, start, end } = draft;
   const zone = timezone.trim() || 'UTC';
   const errors = errorsOf(draft);
@@ -104,7 +111,7 @@ export function dueTimesOf(draft: Draft, now: number): { words: string; next: nu
     timezone: zone,
     startMs,
     endMs: end === '' ? null : Date.parse(end),
-    anchorMs: startMs ?? now,
+    anchorMs: startMs ?? anchor,
   };
   const next: number[] = [];
   for (let at = dueAfter(times, now); at !== null && next.length < MOST_SHOWN; at = dueAfter(times, at)) next.push(at);

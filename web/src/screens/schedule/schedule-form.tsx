@@ -62,7 +62,9 @@ function EditSchedule() {
   const { name = '' } = useParams();
   const { data, error } = useSchedule(name);
   if (error && !data) return <Problem error={error} />;
-  return data ? <ScheduleForm key={data.id} beginning={draftOf(data)} existing={name} /> : null;
+  return data ? (
+    <ScheduleForm key={data.id} beginning={draftOf(data)} existing={name} created={data.created_at} />
+  ) : null;
 }
 
 export default function ScheduleFormScreen() {
@@ -137,7 +139,7 @@ function useVersionsOfAll(): TemplateRow[] {
   return useTemplates(5_000).data?.templates ?? [];
 }
 
-function ScheduleForm({ beginning, existing }: { beginning: Draft; existing?: string }) {
+function ScheduleForm({ beginning, existing, created }: { beginning: Draft; existing?: string; created?: string }) {
   const [draft, setDraft, forget] = useDraft(`schedule ${existing ?? ''}`, beginning);
   const [valid, setValid] = useState(true);
   const operator = useOperator();
@@ -184,7 +186,7 @@ function ScheduleForm({ beginning, existing }: { beginning: Draft; existing?: st
         }}
       >
         <What draft={draft} change={change} errors={errors} isNew={existing === undefined} />
-        <When draft={draft} change={change} errors={errors} />
+        <When draft={draft} change={change} errors={errors} created={created} />
         <Context draft={draft} change={change} isNew={existing === undefined} onValid={setValid} />
         <More draft={draft} change={change} errors={errors} />
         {error && sent.current === draft && !refused && <Problem error={error} />}
@@ -268,7 +270,7 @@ const PRESETS = {
   'First of the month': '0 2 1 * *',
 } as const;
 
-function When({ draft, change, errors }: PartProps) {
+function When({ draft, change, errors, created }: PartProps & { created: string | undefined }) {
   const field = fieldsOf({ draft, change, errors });
   const every = /^\d+$/.test(draft.every.trim()) ? durationText(Number(draft.every) * SECOND) : undefined;
   return (
@@ -328,7 +330,7 @@ function When({ draft, change, errors }: PartProps) {
           {...field('jitter')}
         />
       </div>
-      <SchedulePreview draft={draft} />
+      <SchedulePreview draft={draft} created={created} />
     </Panel>
   );
 }

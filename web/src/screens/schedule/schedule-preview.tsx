@@ -6,12 +6,16 @@ import { type Draft, dueTimesOf } from './schedule-draft.ts';
 
 const MINUTE = 60_000;
 
-/** When the schedule would be due, in words, with its next times. It changes while the user types. */
-export function SchedulePreview({ draft }: { draft: Draft }) {
-  const now = useNow();
-  // Without seconds, because an interval begins when the schedule is created.
-  const minute = Math.floor(now.getTime() / MINUTE) * MINUTE;
-  const found = useMemo(() => dueTimesOf(draft, minute), [draft, minute]);
+/**
+ * When the schedule would be due, in words, with its next times. It changes while the user types. `created`: when the
+ * schedule that is edited was created.
+ */
+export function SchedulePreview({ draft, created }: { draft: Draft; created: string | undefined }) {
+  const now = useNow().getTime();
+  // The interval of a new schedule begins when it is created, so its seconds are unknown.
+  const from = created === undefined ? Math.floor(now / MINUTE) * MINUTE : now;
+  const anchor = created === undefined ? from : Date.parse(created);
+  const found = useMemo(() => dueTimesOf(draft, from, anchor), [draft, from, anchor]);
   if (!found) return null;
   const { words, next, zone } = found;
   const format = timeFormat(

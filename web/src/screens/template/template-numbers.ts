@@ -28,6 +28,8 @@ export interface TemplateStats {
   lastAt: string | null;
   /** 95 of 100 tasks of the version with the most tasks took at most this long. */
   p95: number | null;
+  /** That version. Undefined if no task ended. */
+  p95Version?: string;
 }
 
 const keyOf = ({ namespace, name }: { namespace: string; name: string }) => JSON.stringify([namespace, name]);
@@ -69,6 +71,7 @@ export function useTemplateStats(): ((template: { namespace: string; name: strin
     found.set(keyOf(template), {
       lastAt: times.sort().at(-1) ?? null,
       p95: isMost ? tasks.duration.p95_ms : before!.p95,
+      p95Version: isMost ? template.version : before!.p95Version!,
       ended: isMost ? tasks.ended : before!.ended,
     });
   }
