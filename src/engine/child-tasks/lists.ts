@@ -1,9 +1,9 @@
 import type { Db } from '../../db/statement.ts';
 import { templateIndex } from '../../model/ids.ts';
+import { describeViolations } from '../../model/schema-violations.ts';
 import { hidesAll, sensitivePaths } from '../../model/sensitive.ts';
 import { endedLists, listChildren, reopenChildren } from '../../store/child-tasks.ts';
 import { getTasks } from '../../store/tasks.ts';
-import { describeViolations } from '../../model/schema-violations.ts';
 import type { Expanding } from '../operator-actions.ts';
 import { MOST_READ } from '../task-output.ts';
 import { nameOf } from '../template-store.ts';
