@@ -114,6 +114,8 @@ it('a step of a foreign module cannot wait, and fails permanently with the reaso
     (found) => found !== undefined,
   );
   expect(sent!.result).toMatchObject({ success: false, error: { errorType: 'wait_refused', retryable: false } });
-  expect(sent!.result.error!.message).toContain('step slow: its handler returned completeLater, notYet or untilTasksEnd');
+  expect(sent!.result.error!.message).toContain(
+    'step slow: its handler returned completeLater, notYet or untilTasksEnd',
+  );
   expect(subscriber.getErrorCount()).toBe(1);
 });
