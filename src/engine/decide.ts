@@ -2,7 +2,7 @@ import type { Db } from '../db/statement.ts';
 import { bornSteps } from '../model/branches.ts';
 import { isWorkerIndex, templateIndex } from '../model/ids.ts';
 import { type BatchNow, type Consequences, consequencesOf, routesToCreate, type StepNow } from '../model/routes.ts';
-import { consequencesOfUndo } from '../model/undo.ts';
+import { consequencesOfUndo, failuresBeforeUndo } from '../model/undo.ts';
 import { noteAct } from '../store/audit.ts';
 import { recountBatches, releaseWorkers } from '../store/batches.ts';
 import { addDeadLetters } from '../store/dead-letters/add.ts';
@@ -171,8 +171,12 @@ export async function failuresAmong(
   tasks: readonly { taskUuid: string; templateId: number; steps: readonly StepNow[]; isUndone?: boolean }[],
 ): Promise<Map<string, Failures>> {
   const batches = await batchesIn(on, tasks);
-  const consequences = ({ taskUuid, templateId, steps, isUndone = false }: (typeof tasks)[number]): Failures =>
-    isUndone ? NONE : consequencesOf(on.templates.get(templateId).graph, steps, batches.get(taskUuid) ?? new Map());
+  const consequences = ({ taskUuid, templateId, steps, isUndone = false }: (typeof tasks)[number]): Failures => {
+    const { graph } = on.templates.get(templateId);
+    return isUndone
+      ? { ...NONE, handled: failuresBeforeUndo(graph, steps) }
+      : consequencesOf(graph, steps, batches.get(taskUuid) ?? new Map());
+  };
   return new Map(tasks.map((task) => [task.taskUuid, consequences(task)]));
 }
 

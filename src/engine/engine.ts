@@ -807,7 +807,7 @@ export class Engine {
   async #settle(reference: StepReference, options: SettleOptions): Promise<void> {
     const step = await this.#find(reference);
     const taskState = await this.#noting(step.taskUuid, settleStep(this, step, options));
-    if (taskState === 'steps_in_process') await this.announce.work();
+    if (taskState === 'steps_in_process' || taskState === 'undoing') await this.announce.work();
     await this.announce.tell(CHANNEL_TAKEN, [step.taskUuid]);
     await this.announce.ended([step.taskUuid]);
   }

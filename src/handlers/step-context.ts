@@ -156,7 +156,14 @@ export class StepContext {
    */
   get undo(): Undone | null {
     const { undo } = this.#params;
-    return undo == null ? null : { ...undo, result: this.getDependencyResult(undo.step) };
+    if (undo == null) return null;
+    const resultOfStep = () => this.getDependencyResult(undo.step);
+    return {
+      ...undo,
+      get result() {
+        return resultOfStep();
+      },
+    };
   }
 
   /**

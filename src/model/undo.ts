@@ -61,3 +61,11 @@ export function consequencesOfUndo(graph: UndoGraph, stored: readonly StepNow[])
     blocking: all.filter((state) => state === 'error').length,
   };
 }
+
+/**
+ * Returns the steps of a task that had failed before it was undone, and whose failure was handled or tolerated. They never run
+ * again.
+ */
+export function failuresBeforeUndo({ undoes }: UndoGraph, stored: readonly StepNow[]): Set<number> {
+  return new Set(stored.flatMap(({ idx, state }) => (state === 'error' && !undoes.has(idx) ? [idx] : [])));
+}

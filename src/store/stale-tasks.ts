@@ -99,7 +99,7 @@ export const LIMITS_NOW = `cross join lateral (
            coalesce(m.max_steps_in_process_minutes, w.thresholds[4]) in_process, m.max_waiting_minutes waiting) lim
   cross join lateral (${LAST_MOVE}) moved
   cross join lateral (
-    select greatest(t.rerun_at, max(x.ended_at) filter (where x.idx = -1), t.created_at) at,
+    select greatest(t.rerun_at, t.undo_at, max(x.ended_at) filter (where x.idx = -1), t.created_at) at,
            coalesce(bool_or(x.ended_at is null) filter (where x.idx = -1), false) is_due_later,
            coalesce(range_agg(tstzrange(least(x.since, statement_timestamp()), greatest(least(x.since, statement_timestamp()), least(coalesce(x.ended_at, statement_timestamp()), statement_timestamp())))), '{}') waits
       from tasker.wait x where x.task_uuid = t.task_uuid) begun

@@ -368,7 +368,11 @@ function handlerOf(run: Run | StepHandlerClass, callable: string, at: string): S
         context,
         signal,
         logger,
-        ...(context.undo && { result: context.undo.result, error: context.undo.error }),
+        ...(context.undo && { error: context.undo.error }),
+        // Read only if the function uses it, because it may be too large to be loaded with the step.
+        get result() {
+          return context.undo?.result;
+        },
       }),
     );
   }

@@ -3,6 +3,8 @@ import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { workflow } from '../../src/workflow/workflow.ts';
 import { collectingLogger } from '../handlers/collecting-logger.ts';
+import { partsFor, workers } from '../support/hand-worker.ts';
+import { checkForStale, firstCheck } from '../support/lifecycle.ts';
 import { DEMO, deferred, endStates, setup, states, template, until } from '../support/setup.ts';
 
 /** Handlers that note their calls, by name. */
@@ -405,4 +407,85 @@ it('many tasks are undone together, and tasks without anything to undo are skipp
   await endStates(tasker, more);
   expect((await tasker.bulk.undo({ status: 'complete', name: 'demo' }).result()).done).toBe(2);
   expect(await endStates(tasker, more)).toEqual(['undone']);
+});
+
+it('a failure that was handled or tolerated before an undo stays, whatever is retried afterwards', async () => {
+  const calls: string[] = [];
+  let broken = true;
+  const { tasker, sql } = await setup({
+    templates: template({
+      cut: { type: 'batchable', undo: { handler: 'undo_cut', ...NEVER_RETRY } },
+      rows: { ...workers(['cut'], { failure_strategy: 'continue_on_failure' }), ...NEVER_RETRY },
+      b: NEVER_RETRY,
+      c: { dependencies: ['b'], run_if: 'failed' },
+    }),
+    handlers: noting(['cut', 'rows', 'b', 'c', 'undo_cut'], calls, {
+      cut: () => partsFor('rows', '1', '2'),
+      rows: failing('row'),
+      b: failing('b'),
+      undo_cut: () => broken && failing('down')(),
+    }),
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('complete');
+  await tasker.undoTask(taskUuid);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('blocked_by_failures');
+  for (const step of ['b', 'rows_1']) {
+    await expect(tasker.resetStep(taskUuid, step)).rejects.toMatchObject({ code: 'illegal_transition' });
+  }
+  broken = false;
+  calls.length = 0;
+  expect(await tasker.retryTask(taskUuid)).toEqual(['undo:cut']);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('undone');
+  expect(calls).toEqual(['undo_cut']);
+  expect(await states(tasker, taskUuid)).toMatchObject({ b: 'error', rows_1: 'error', 'undo:cut': 'complete' });
+  const [row] = await sql('select n_open, n_active, n_error from tasker.task');
+  expect(row).toEqual({ n_open: 0, n_active: 0, n_error: 0 });
+});
+
+it('an undo that an operator resolved can be continued', async () => {
+  let broken = true;
+  const { tasker } = await setup({
+    templates: template({ a: { undo: { handler: 'undo_a', ...NEVER_RETRY } } }),
+    handlers: noting(['a', 'undo_a'], [], { undo_a: () => broken && failing('down')() }),
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await tasker.waitForTask(taskUuid);
+  await tasker.undoTask(taskUuid);
+  await tasker.waitForTask(taskUuid);
+  await tasker.resolveTask(taskUuid);
+  broken = false;
+  await tasker.undoTask(taskUuid);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('undone');
+});
+
+it('an undo whose handler does not read a result that is too large to be loaded completes', async () => {
+  const large = () => ({ parts: Array.from({ length: 12 }, () => 'x'.repeat(900_000)) });
+  const trip = workflow('test/large@1.0.0').step('flight', { run: large, undo: { run: () => ({}) } });
+  const { tasker } = await setup({ workflows: [trip] });
+  const { taskUuid } = await tasker.createTask(trip, {});
+  await tasker.waitForTask(taskUuid);
+  await tasker.undoTask(taskUuid);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('undone');
+});
+
+it('the limits of a lifecycle count from the undo', async () => {
+  const { tasker, sql } = await setup({
+    templates: template(
+      { a: { undo: { handler: 'undo_a', ...NEVER_RETRY } } },
+      { lifecycle: { max_duration_minutes: 60, staleness_action: 'error' } },
+    ),
+    handlers: noting(['a', 'undo_a'], [], { undo_a: failing('down') }),
+  });
+  await firstCheck(tasker);
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await tasker.waitForTask(taskUuid);
+  await sql(
+    "update tasker.task set created_at = created_at - interval '5 hours', done_at = done_at - interval '4 hours'",
+  );
+  await tasker.undoTask(taskUuid);
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('blocked_by_failures');
+  await sql("update tasker.task_watch set check_at = now() - interval '1 minute'");
+  await checkForStale(tasker);
+  expect((await tasker.getTask(taskUuid)).status).toBe('blocked_by_failures');
 });

@@ -38,7 +38,8 @@ export function actingOnStep(act: (tasker: Tasker, place: Place, operator: Opera
       if (options.json) return printJson(snakeKeys(after));
       note(`step ${after.name} is ${after.currentState}, the task is ${task.status}`);
       notePauses(task);
-      if (task.status === 'steps_in_process') await noteMissingWorker(tasker, task.namespace);
+      if (task.status === 'steps_in_process' || task.status === 'undoing')
+        await noteMissingWorker(tasker, task.namespace);
       if (task.status === 'blocked_by_failures')
         note(`another step failed; \`npx tasker task why ${taskId}\` shows it`);
     });

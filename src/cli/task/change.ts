@@ -39,7 +39,7 @@ async function one(
     const { said, json } = await onOne(tasker, uuid, by);
     shown({ said, json }, uuid, options);
     if (options.json) return;
-    if (json.status !== 'steps_in_process' && json.status !== 'pending') return;
+    if (!['steps_in_process', 'pending', 'undoing'].includes(String(json.status))) return;
     const task = await tasker.getTask(uuid);
     notePauses(task);
     await noteMissingWorker(tasker, task.namespace);

@@ -327,7 +327,7 @@ async function actOn(
     case 'step_resolve': {
       const step = { taskUuid, idx };
       const state = await settleLocked(tx, { engine, step, action: 'resolve', result }, operator);
-      if (state === 'steps_in_process') effects.queued = true;
+      if (state === 'steps_in_process' || state === 'undoing') effects.queued = true;
       else if (state !== 'waiting_for_retry' && state !== 'waiting') note(effects, state, taskUuid);
       effects.taken.push(taskUuid);
       return null;

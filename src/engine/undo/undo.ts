@@ -3,7 +3,7 @@ import { TaskerError } from '../../errors.ts';
 import { noteAct } from '../../store/audit.ts';
 import type { Operator } from '../../store/operator-actions.ts';
 import { lockTasks } from '../../store/tasks.ts';
-import { readForUndo } from '../../store/undo.ts';
+import { readForUndo, type UndoTaskRow } from '../../store/undo.ts';
 import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
 import type { TaskState } from '../task-view.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
@@ -53,7 +53,7 @@ export function undoTask(engine: Expanding, taskUuid: string, options: UndoOptio
     const unreadable = (await engine.templates.load([task.templateId], tx)).get(task.templateId);
     if (unreadable) throw unreadable;
     const snapshot = engine.templates.get(task.templateId);
-    if (task.isUndone && task.state !== 'cancelled') throw notAgain(taskUuid, task.state);
+    if (isOver(task)) throw notAgain(taskUuid, task.state);
     if (snapshot.graph.undoes.size === 0) throw withoutUndo(taskUuid, snapshot);
     const plan = undoPlan(snapshot, steps);
     const statusBefore = task.state as TaskState;
@@ -79,12 +79,15 @@ export async function undoLocked(
   const { task, steps } = found;
   for (const error of (await templates.load([task.templateId], tx)).values()) throw error;
   const snapshot = templates.get(task.templateId);
-  if (task.isUndone && task.state !== 'cancelled') return 'it is already being undone';
+  if (isOver(task)) return 'it is already being undone';
   if (snapshot.graph.undoes.size === 0) return 'no step of its template has `undo`';
   const undo = await beginLocked(tx, { taskUuid, snapshot, plan: undoPlan(snapshot, steps) });
   await noteAct(tx, { action: 'undo', taskUuid, fromState: task.state, toState: undo.state }, operator);
   return undo;
 }
+
+/** Returns whether a task is undone, or is being undone. An undo that was cancelled, or ended in another way, can continue. */
+const isOver = ({ isUndone, ended, state }: UndoTaskRow) => isUndone && (!ended || state === 'undone');
 
 function notAgain(taskUuid: string, state: string): TaskerError {
   const message =

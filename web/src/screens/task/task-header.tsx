@@ -147,7 +147,7 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
 /** Returns whether the template has an undo, and the task was not undone yet. */
 function canBeUndone({ task, shape }: TaskData): boolean {
   if (task.status === 'undoing' || task.status === 'undone') return false;
-  const isHalfUndone = task.status !== 'cancelled' && shape.groups.some(({ name }) => name.startsWith('undo:'));
+  const isHalfUndone = !hasEnded(task.status) && shape.groups.some(({ name }) => name.startsWith('undo:'));
   return !isHalfUndone && shape.groups.some(({ undo }) => undo !== null);
 }
 
