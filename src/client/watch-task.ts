@@ -22,6 +22,7 @@ const RESTING: ReadonlySet<string> = new Set([
   'cancelled',
   'resolved_manually',
   'blocked_by_failures',
+  'undone',
 ]);
 
 /** Pauses between reads without a stream. The pauses grow while nothing changes. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { nearNames } from '../model/near-names.ts';
+import { ENDED_STATES } from '../model/states.ts';
 import { days, type ValueForm, word } from './value-forms.ts';
 
 /** One `[[retention.rules]]` in the file. */
@@ -14,14 +15,14 @@ export interface RetentionRuleConfig {
   keepMs: number;
 }
 
-const STATES = ['complete', 'error', 'cancelled', 'resolved_manually', 'undone'] as const;
-
 const TABLE = z.strictObject({
   days: days.schema,
   namespace: word.schema.optional(),
   name: word.schema.optional(),
   version: word.schema.optional(),
-  status: z.union([z.enum(STATES).transform((state) => [state]), z.array(z.enum(STATES)).min(1)]).optional(),
+  status: z
+    .union([z.enum(ENDED_STATES).transform((state) => [state]), z.array(z.enum(ENDED_STATES)).min(1)])
+    .optional(),
 });
 
 /** The description of each value, after "must be". */
@@ -30,7 +31,7 @@ const WORDS: Readonly<Record<keyof typeof TABLE.shape, string>> = {
   namespace: word.words,
   name: word.words,
   version: 'a version, or a range such as 1.x',
-  status: `one or several of ${STATES.join(', ')}`,
+  status: `one or several of ${ENDED_STATES.join(', ')}`,
 };
 
 /** Describes an issue with one rule, or with the list. */

@@ -79,7 +79,7 @@ async function settle(tx: Db, tasks: readonly string[]): Promise<LifecycleTurn> 
   const open = rows.filter((row) => !row.ended);
   const failing = open.filter((row) => row.rule !== null && row.action === 'error');
   const staying = open.filter((row) => !failing.includes(row));
-  const isReady = ({ state }: JudgedRow) => state === 'pending' || state === 'steps_in_process';
+  const isReady = ({ state }: JudgedRow) => ['pending', 'steps_in_process', 'undoing'].includes(state);
   const stuck = open.filter((row) => row.rule !== null && isReady(row));
   const missing: Missing =
     stuck.length > 0

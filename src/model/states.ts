@@ -17,6 +17,9 @@ export const TASK_STATES = [
   'undone',
 ] as const;
 
+/** The states in which a task has ended. */
+export const ENDED_STATES = ['complete', 'error', 'cancelled', 'resolved_manually', 'undone'] as const;
+
 /** The states that a step can be in. */
 export const STEP_STATES = [
   'pending',

@@ -489,3 +489,32 @@ it('the limits of a lifecycle count from the undo', async () => {
   await checkForStale(tasker);
   expect((await tasker.getTask(taskUuid)).status).toBe('blocked_by_failures');
 });
+
+it('an undone task is found by every filter, in every order', async () => {
+  const { tasker } = await setup({
+    templates: template({ a: { undo: { handler: 'undo_a' } } }),
+    handlers: noting(['a', 'undo_a'], []),
+  });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  await tasker.waitForTask(taskUuid);
+  await tasker.undoTask(taskUuid);
+  await tasker.waitForTask(taskUuid);
+  for (const filter of [
+    { name: 'demo' },
+    { ended: true },
+    { endedAfter: '1h' },
+    { status: 'undone' },
+    { handler: 'a' },
+  ] as const) {
+    for (const sort of ['created', 'ended', 'updated'] as const) {
+      const found = await until(
+        () => tasker.listTasks(filter, { sort }),
+        ({ tasks }) => tasks.length > 0,
+      );
+      expect(
+        found.tasks.map((task) => task.taskUuid),
+        JSON.stringify([filter, sort]),
+      ).toEqual([taskUuid]);
+    }
+  }
+});

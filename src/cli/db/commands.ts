@@ -39,7 +39,11 @@ function addPrune(db: Command): void {
       .command('prune')
       .description('delete tasks that ended long ago, in small transactions while workers run')
       .requiredOption('--older-than <time>', 'tasks that ended before this time or age (30d)', time)
-      .option('-s, --status <state>', 'only complete, error, cancelled or resolved_manually; may be repeated', collect)
+      .option(
+        '-s, --status <state>',
+        'only complete, error, cancelled, resolved_manually or undone; may be repeated',
+        collect,
+      )
       .option('-n, --namespace <namespace>', 'only tasks of this namespace')
       .option('--name <name>', 'only tasks of this template')
       .option('--template-version <version>', 'only tasks of this version, or range such as 1.x')

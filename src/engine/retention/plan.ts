@@ -3,13 +3,11 @@ import { TaskerError } from '../../errors.ts';
 import { isStorableText } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { stateHint } from '../../model/state-hint.ts';
+import { ENDED_STATES } from '../../model/states.ts';
 import { templateIds } from '../../store/search/search-facts.ts';
 import { serverFacts } from '../../store/server/server-facts.ts';
 import { type SearchTime, timeOf } from '../search/filter.ts';
 import { versionMatcher } from '../search/version-range.ts';
-
-/** The states in which a task has ended. */
-export const ENDED_STATES = ['complete', 'error', 'cancelled', 'resolved_manually', 'undone'] as const;
 
 /** Conditions on the tasks to prune. A task must meet all of them. */
 export interface PruneFilter {

@@ -3,7 +3,7 @@ import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
 import { TaskerError } from '../../errors.ts';
-import { TASK_STATES } from '../../model/states.ts';
+import { ENDED_STATES, TASK_STATES } from '../../model/states.ts';
 import type { ReadyRow } from '../../store/overview/status.ts';
 import type { TaskSearch } from '../../store/search/conditions.ts';
 import { searchLag } from '../../store/search/projection.ts';
@@ -15,7 +15,6 @@ import {
   type StateCount,
   type StepGroupRow,
 } from '../../store/search/summarize.ts';
-import { ENDED_STATES } from '../retention/plan.ts';
 import type { TaskState } from '../task-view.ts';
 import { clockFor } from './clock.ts';
 import { readTaskFilter, type SearchTime, type TaskFilter, timeOf } from './filter.ts';

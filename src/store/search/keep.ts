@@ -116,7 +116,7 @@ const COMPARE_OPEN = sql('compare_open_tasks')`
 with slice as materialized (
   select x.* from (
     select t.*, row_number() over () nr,
-           $5::xid8 is null or t.state = 'steps_in_process' or age(t.xmin) <= age($5::xid8::xid) changed
+           $5::xid8 is null or t.state in ('steps_in_process', 'undoing') or age(t.xmin) <= age($5::xid8::xid) changed
       from (
         ${openTasks('x.task_uuid, x.state, x.n_wait, x.created_at, x.xmin', 't.task_uuid > $1', '$4::int')}) t) x
    where x.changed or x.nr = $4::int limit $2::int),

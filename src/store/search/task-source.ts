@@ -1,3 +1,4 @@
+import { ENDED_STATES } from '../../model/states.ts';
 import {
   type Condition,
   isOfOpenTask,
@@ -42,8 +43,6 @@ export const SORT_COLUMNS: Record<SearchSort, string> = {
 const MOST_RANGES = 2_000;
 /** More ranges than this are slower than the index of all open tasks, if most templates have the wanted step. */
 const MANY_RANGES = 300;
-
-const ENDED_STATES: readonly string[] = ['complete', 'error', 'cancelled', 'resolved_manually'];
 
 /**
  * Tasks with all their columns. Unless `plain`, `unordered` returns only their ids. For `steps`, it returns the id of a
