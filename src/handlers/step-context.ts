@@ -151,7 +151,7 @@ export class StepContext {
    * results of earlier steps are those of the step that is undone.
    *
    * @example
-   * const { result } = context.undo!;
+   * const result = context.undo!.result as { booking: string } | null;
    * if (result !== null) await hotels.cancel(result.booking, { idempotencyKey: context.stepUuid });
    */
   get undo(): Undone | null {
