@@ -92,6 +92,8 @@ describeWith('chromium', 'the words of the web page', () => {
 
   it('times in sentences are in words, with the exact time on hover', async () => {
     const { taskUuid, why } = await open('approve', 'waiting');
+    // A pause changes no step.
+    await why.getByText('In a terminal').waitFor();
     await shop.tasker.pause({ task: taskUuid }, { actor: 'Ada', reason: 'the bank is closed' });
     await why.getByText(/paused: this task by Ada (just now|\d+ s ago) \(the bank is closed\)/).waitFor();
     expect(await why.locator('time').getAttribute('title')).toMatch(/20\d\d.*:\d\d:\d\d/);

@@ -34,7 +34,7 @@ const SETTLED_MS = 60_000;
 
 /**
  * Reads a task. Only the task itself is polled, and read again when the stream reports a change. The parts of the task
- * are read again when one of its steps has changed.
+ * are read again when the task has changed, for example its steps or its pauses.
  */
 export function useTask(uuid: string): { data: TaskData | undefined; error: Error | null } {
   const soon = usePrecaution();
@@ -77,7 +77,7 @@ export function useTask(uuid: string): { data: TaskData | undefined; error: Erro
   };
 }
 
-/** Reads a part of a task, and again when a step changes. */
+/** Reads a part of a task, and again when the task changes. */
 export function useTaskPart<Part>(part: TaskPart<Part>, enabled = true) {
   return useQuery({
     ...part,
@@ -123,21 +123,15 @@ export function prefetchTask(queries: QueryClient, uuid: string): void {
 
 function useRereadParts(uuid: string, task: Task | undefined): void {
   const queries = useQueryClient();
-  const version = task && versionOf(task);
-  const read = useRef<string>(undefined);
+  const read = useRef<Task>(undefined);
   const settled = task?.completed_at && Date.now() - timeOf(task.completed_at).getTime() > SETTLED_MS;
   useEffect(() => {
-    if (version === undefined || read.current === version) return;
+    // A response that equals the previous one is the same object.
+    if (task === undefined || read.current === task) return;
     // The parts are requested together with the task, so the first parts may be older than the task.
     const isFirst = read.current === undefined;
-    read.current = version;
+    read.current = task;
     if (isFirst && settled) return;
     void queries.invalidateQueries({ queryKey: ['task-part', uuid] });
-  }, [queries, uuid, version, settled]);
-}
-
-/** Changes whenever a step changes. */
-function versionOf(task: Task): string {
-  const steps = task.steps.map((step) => `${step.current_state} ${step.attempts} ${step.last_attempted_at ?? ''}`);
-  return [task.status, task.updated_at, ...steps].join();
+  }, [queries, uuid, task, settled]);
 }
