@@ -565,8 +565,11 @@ function storedGraph(steps: readonly RunnableTemplate[], graph: TemplateGraph) {
       lostAttempts: step.retry.rules && attemptsIfLost(step.retry),
       retryMs: step.retry.forMs,
     })),
+    // The program decides the steps of elements.
     edges: graph.parents.flatMap((parents, child) =>
-      [...new Set([...parents, ...graph.guards[child]!])].map((parent) => ({ parent, child })),
+      graph.elementOf.has(child)
+        ? []
+        : [...new Set([...parents, ...graph.guards[child]!])].map((parent) => ({ parent, child })),
     ),
   };
 }

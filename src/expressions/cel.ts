@@ -18,8 +18,11 @@ export function loadCel(): typeof library {
 }
 
 /** The names that an expression can read. */
-export const ROOTS = ['context', 'steps', 'errors', 'task'] as const;
+export const ROOTS = ['context', 'steps', 'errors', 'task', 'element', 'index'] as const;
 export type Root = (typeof ROOTS)[number];
+
+/** The types of the names that are not objects. */
+const TYPE_OF: Readonly<Partial<Record<Root, string>>> = { element: 'dyn', index: 'double' };
 
 /** Maximum length of an expression in characters. */
 export const LONGEST_EXPRESSION = 4096;
@@ -96,7 +99,7 @@ let checking: Environment | undefined;
 function evaluationEnvironment(): Environment {
   if (!evaluating) {
     evaluating = newEnvironment();
-    for (const root of ROOTS) evaluating.registerVariable(root, 'map');
+    for (const root of ROOTS) evaluating.registerVariable(root, TYPE_OF[root] ?? 'map');
   }
   return evaluating;
 }
@@ -120,7 +123,7 @@ function checkEnvironment(): Environment {
       .registerVariable('b_', 'bool')
       .registerVariable('l_', 'list')
       .registerVariable('m_', 'map');
-    for (const root of ROOTS) checking.registerVariable(root, 'map');
+    for (const root of ROOTS) checking.registerVariable(root, TYPE_OF[root] ?? 'map');
   }
   return checking;
 }

@@ -15,6 +15,8 @@ export interface ExpressionScope {
   steps: ReadonlyMap<string, Fields | null>;
   /** Returns why a step that is not in {@link steps} cannot be read, for a message that begins with its name. */
   unreadable(step: string): string;
+  /** The schema of the element of a list: null if it is unknown, undefined where no element exists. */
+  element?: Fields | null;
   /** Whether the value must be a boolean. */
   condition?: boolean;
 }
@@ -57,11 +59,30 @@ export function checkExpression(text: string, scope: ExpressionScope): Expressio
   return expression;
 }
 
+/** Returns the schema of an expression that only reads one value. Undefined if it does more, or the schema is unknown. */
+export function schemaOfRead(text: string, scope: ExpressionScope): Fields | undefined {
+  try {
+    const { reads } = new Expression(text);
+    const [read] = reads;
+    const isOnly = reads.length === 1 && read!.start === 0 && read!.end === text.trimEnd().length;
+    return isOnly ? schemaAt(read!, scope) : undefined;
+  } catch (error) {
+    // Another check reports the mistake.
+    if (error instanceof ExpressionError) return undefined;
+    throw error;
+  }
+}
+
 /** Returns the schema of what is read. Undefined if it is unknown. */
 function schemaAt(read: Read, scope: ExpressionScope): Fields | undefined {
   const { root, keys, start } = read;
   if (root === 'context') return inSchema(scope.context, read, 0);
   if (root === 'task') return inSchema(TASK, read, 0);
+  if (root === 'element' || root === 'index') {
+    if (scope.element === undefined)
+      throw new ExpressionError(`${root} exists only in the steps, \`key\` and \`output\` of a for_each step`, start);
+    return root === 'index' ? { type: 'integer' } : inSchema(scope.element, read, 0);
+  }
   const [step] = keys;
   if (step === undefined || step === null) {
     throw new ExpressionError(`${root} must be followed by the name of a step, such as ${root}.NAME`, start);
@@ -97,13 +118,14 @@ function inSchema(root: Fields | null, { keys, start }: Read, at: number): Field
 function withTypes(text: string, reads: readonly Read[], schemas: readonly (Fields | undefined)[]): string {
   let typed = '';
   let from = 0;
-  for (const [index, { start, end, tested, keys }] of reads.entries()) {
+  for (const [index, { start, end, tested, keys, root }] of reads.entries()) {
     const type = schemas[index]?.['type'];
     const name = typeof type === 'string' && Object.hasOwn(TYPED_NAMES, type) ? TYPED_NAMES[type] : undefined;
     // A read inside the index of another one lies before the end of that one. The library has no overload of `in` for
     // a number and a list of whole numbers, but compares them when it evaluates.
     const isSearched = name === TYPED_NAMES['number'] && /^\s*in\b/.test(text.slice(end));
-    if (tested || name === undefined || keys.length === 0 || start < from || isSearched) continue;
+    if (tested || name === undefined || (keys.length === 0 && root !== 'element') || start < from || isSearched)
+      continue;
     typed += text.slice(from, start) + name + text.slice(start + name.length, end).replace(/[^\n]/g, ' ');
     from = end;
   }

@@ -25,6 +25,9 @@ export interface ExpressionValues {
   steps: Fields;
   errors?: Fields;
   task: TaskValues;
+  /** The element of a list and its number from 0, in the expressions of its steps. */
+  element?: unknown;
+  index?: number;
 }
 
 /**

@@ -17,6 +17,8 @@ export interface Read {
 
 /** Names of types, which `type(value)` is compared with. */
 const TYPES = new Set(['bool', 'bytes', 'double', 'int', 'list', 'map', 'null_type', 'string', 'type', 'uint']);
+/** The names that a macro's variable may have, too: they exist only in some expressions. */
+const SHADOWED: ReadonlySet<string> = new Set<Root>(['element', 'index']);
 const isRoot = (name: string): name is Root => (ROOTS as readonly string[]).includes(name);
 
 /**
@@ -76,7 +78,7 @@ function refuseInput(node: Node, bound: ReadonlySet<string>): void {
 
 function variableOf(node: ASTNode): string {
   const name = node.op === 'id' ? node.args : '';
-  if (!isRoot(name)) return name;
+  if (!isRoot(name) || SHADOWED.has(name)) return name;
   throw new ExpressionError(`a variable cannot be called ${name}, which has another meaning; rename it`, node.start);
 }
 

@@ -14,6 +14,7 @@ export const WAIT_CALLABLES = {
   approval: 'tasker.approval',
   task: 'tasker.task',
   fail: 'tasker.fail',
+  for_each: 'tasker.for_each',
 } as const;
 
 /** The field of a template file with the settings of each of these types. */
@@ -23,6 +24,7 @@ export const WAIT_FIELDS: Readonly<Record<keyof typeof WAIT_CALLABLES, string>> 
   approval: 'approval',
   task: 'template',
   fail: 'message',
+  for_each: 'elements',
 };
 
 /** Returns whether steps of this type wait or end their task, and so need no user handler. */

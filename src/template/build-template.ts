@@ -2,6 +2,7 @@ import { durationMs } from '../model/duration.ts';
 import { fromFile } from './form-fields.ts';
 import {
   DEFAULT_RETRY,
+  type ForEachConfig,
   type HandlerReference,
   type RetryPolicy,
   type RetryRule,
@@ -15,6 +16,8 @@ import {
 import {
   batchFile,
   domainEventFile,
+  type ElementStepFile,
+  elementStepFile,
   eventFile,
   handlerFile,
   lifecycleFile,
@@ -26,7 +29,6 @@ import {
   retryRuleFile,
   type StepFile,
   type StepOverrideFile,
-  stepFile,
   systemsFile,
   type TemplateFile,
   templateFile,
@@ -45,7 +47,11 @@ export function buildTemplate(file: TemplateFile): TaskTemplate {
     metadata: file.metadata ? metadataOf(file.metadata) : null,
     systemDependencies: fromFile(systemsFile, file.system_dependencies ?? {}, { primary: 'default', secondary: [] }),
     domainEvents: (file.domain_events ?? []).map((event) => fromFile(domainEventFile, event)),
-    steps: file.steps.map(stepOf),
+    steps: [
+      ...file.steps.map((step) => stepOf(step)),
+      // An index is a step's place in a task, so the steps of elements do not stand among those of the task.
+      ...file.steps.flatMap(({ name: owner, steps }) => (steps ?? []).map((step) => stepOf(step, owner))),
+    ],
     output: expressionsOf(file.output),
     environments: Object.fromEntries(
       Object.entries(file.environments ?? {}).map(([name, it]) => [name, (it?.steps ?? []).map(overrideOf)]),
@@ -55,7 +61,7 @@ export function buildTemplate(file: TemplateFile): TaskTemplate {
   };
 }
 
-function stepOf(step: StepFile): StepTemplate {
+function stepOf(step: StepFile | ElementStepFile, elementOf: string | null = null): StepTemplate {
   // The fields of a child task are together in `child`.
   const {
     template: _,
@@ -64,9 +70,7 @@ function stepOf(step: StepFile): StepTemplate {
     onCancel: _o,
     timeout: _t,
     ...fields
-  } = fromFile(stepFile, step, {
-    type: 'standard',
-  });
+  } = fromFile(elementStepFile, step, { type: 'standard' });
   return {
     ...fields,
     ...waitsOf(step),
@@ -80,6 +84,18 @@ function stepOf(step: StepFile): StepTemplate {
     ),
     batchConfig: step.batch_config ? fromFile(batchFile, step.batch_config) : null,
     undo: step.undo ? undoOf(step.undo) : null,
+    forEach: 'elements' in step && step.elements != null ? forEachOf(step.elements, step) : null,
+    elementOf,
+  };
+}
+
+function forEachOf(elements: string, { key, parallelism, on_element_failure, output }: StepFile): ForEachConfig {
+  return {
+    elements,
+    key: key ?? null,
+    parallelism: parallelism ?? 20,
+    onElementFailure: on_element_failure ?? 'block',
+    output: output == null ? null : String(output),
   };
 }
 

@@ -1,4 +1,4 @@
-import { checkExpression, type ExpressionScope } from '../expressions/check-expression.ts';
+import { checkExpression, type ExpressionScope, schemaOfRead } from '../expressions/check-expression.ts';
 import { Expression, type ExpressionValues } from '../expressions/expression.ts';
 import { ExpressionError, ExpressionFailed } from '../expressions/expression-error.ts';
 import { messageParts } from '../expressions/message.ts';
@@ -23,6 +23,25 @@ export function expressionRules(data: unknown, steps: readonly StepSketch[]): Fi
   const readable = readableSteps(steps);
   const findings = (placed: readonly Placed[], scope: ExpressionScope) =>
     placed.flatMap((one) => expressionFindings(one, scope, data));
+  const lists = new Map(steps.filter(({ type }) => type === 'for_each').map((step) => [step.name, step]));
+  const elementOf = (list: StepSketch) => ({
+    element: elementSchema(list.fields['elements'], { context, ...readable(list) }),
+  });
+  const elementIn = ({ elementOf: owner = '' }: StepSketch) => {
+    const list = lists.get(owner);
+    return list ? elementOf(list) : {};
+  };
+  const listFindings = (list: StepSketch): Finding[] => {
+    const scope = { context, ...readable(list) };
+    // The output of an element is evaluated after its steps.
+    const inner = steps.filter((step) => step.elementOf === list.name);
+    const last = { ...list, dependencies: [...list.dependencies, ...inner.map(({ name }) => ({ name, index: 0 }))] };
+    return [
+      ...findings(textAt(list, 'elements'), scope),
+      ...findings(textAt(list, 'key'), { ...scope, ...elementOf(list) }),
+      ...findings(textAt(list, 'output'), { context, ...readable(last), ...elementOf(list) }),
+    ];
+  };
   return [
     ...steps.flatMap((step) => {
       const { inputs: map, when, message, context: child } = step.fields;
@@ -30,8 +49,10 @@ export function expressionRules(data: unknown, steps: readonly StepSketch[]): Fi
       const hasCondition = typeof when === 'string' || typeof when === 'boolean';
       const conditions = hasCondition ? [{ text: String(when), path: [...step.path, 'when'] }] : [];
       const childContext = step.type === 'task' ? expressionsIn(child, [...step.path, 'context']) : [];
-      if (inputs.length + conditions.length + childContext.length === 0 && typeof message !== 'string') return [];
-      const scope = { context, ...readable(step) };
+      const ofList = step.type === 'for_each';
+      if (inputs.length + conditions.length + childContext.length === 0 && typeof message !== 'string' && !ofList)
+        return [];
+      const scope = { context, ...readable(step), ...elementIn(step) };
       return [
         ...(inputs.length > 0 ? unusedInputs(step) : []),
         ...findings(inputs, scope),
@@ -39,11 +60,24 @@ export function expressionRules(data: unknown, steps: readonly StepSketch[]): Fi
         ...findings(conditions, { ...scope, condition: true }),
         ...conditions.flatMap((condition) => constantFindings(condition, step.name)),
         ...messageFindings(message, { path: [...step.path, 'message'], scope, data }),
+        ...(ofList ? listFindings(step) : []),
       ];
     }),
     ...findings(expressionsIn(task.output, ['output']), { context, ...readable(undefined) }),
     ...outputKeys(task),
   ];
+}
+
+/** The expression in a field of a step. */
+function textAt({ fields, path }: StepSketch, key: string): Placed[] {
+  const text = fields[key];
+  return typeof text === 'string' ? [{ text, path: [...path, key] }] : [];
+}
+
+/** Returns the schema of the elements of a list, if its expression only reads a list whose schema is known. */
+function elementSchema(text: unknown, scope: ExpressionScope): Fields | null {
+  const list = typeof text === 'string' ? schemaOfRead(text, scope) : undefined;
+  return list && isFields(list.items) ? list.items : null;
 }
 
 function expressionsIn(map: unknown, path: Path): Placed[] {

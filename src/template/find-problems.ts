@@ -11,6 +11,7 @@ import {
   schemaRules,
   sensitiveRules,
 } from './field-rules.ts';
+import { forEachRules } from './for-each-rules.ts';
 import { locate, pathText, phraseOf } from './locate.ts';
 import { ORIGINAL_KEYS } from './original-keys.ts';
 import type { ReadYaml } from './read-yaml.ts';
@@ -43,6 +44,7 @@ export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): 
     ...waitRules(data, steps),
     ...routeRules(steps),
     ...undoRules(data, steps),
+    ...forEachRules(steps),
     ...environmentRules(data, steps),
     ...retryRules(data, steps),
     ...defaultContextRules(data),

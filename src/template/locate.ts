@@ -46,7 +46,12 @@ export function pathText(path: Path): string {
 /** Describes a path for messages, for example "`retry.backoff` of step `ship`". */
 export function phraseOf(written: Path, data: unknown): string {
   if (written.length === 0) return 'the template';
-  if (written[0] === 'steps' && written.length > 1) return ofOwner(written.slice(2), stepPhrase(data, written[1]!));
+  if (written[0] === 'steps' && written.length > 1) {
+    const outer = stepIn(data, written[1]!);
+    if (written[2] === 'steps' && written.length > 3)
+      return ofOwner(written.slice(4), stepPhrase(stepIn(outer, written[3]!), written[3]!));
+    return ofOwner(written.slice(2), stepPhrase(outer, written[1]!));
+  }
   if (written[0] === 'environments' && written[2] === 'steps' && written.length > 3) {
     return ofOwner(written.slice(4), `entry ${Number(written[3]) + 1} of environment \`${written[1]}\``);
   }
@@ -57,9 +62,12 @@ function ofOwner(rest: Path, owner: string): string {
   return rest.length === 0 ? owner : `\`${pathText(rest)}\` of ${owner}`;
 }
 
-function stepPhrase(data: unknown, index: string | number): string {
-  const steps = isFields(data) && Array.isArray(data.steps) ? data.steps : [];
-  const step: unknown = steps[Number(index)];
+function stepIn(owner: unknown, index: string | number): unknown {
+  const steps: unknown[] = isFields(owner) && Array.isArray(owner.steps) ? owner.steps : [];
+  return steps[Number(index)];
+}
+
+function stepPhrase(step: unknown, index: string | number): string {
   const name = isFields(step) ? step.name : undefined;
   return typeof name === 'string' && name !== '' ? `step \`${name}\`` : `step ${Number(index) + 1}`;
 }

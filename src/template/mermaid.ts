@@ -14,6 +14,7 @@ const SHAPES: Record<StepType, readonly [string, string]> = {
   approval: ['[/', '/]'],
   task: ['[(', ')]'],
   fail: ['[\\', '\\]'],
+  for_each: ['[[', ']]'],
 };
 
 /** Colors by the state of a step. Other states have no color. */
@@ -35,7 +36,7 @@ const COLORS: readonly (readonly [states: readonly string[], style: string])[] =
  * console.log(mermaidOf(template, (step) => states[step]));
  */
 export function mermaidOf(template: TaskTemplate, stateOf?: (stepName: string) => string | undefined): string {
-  const { parents, initial, runIf, joins } = graphOf(template);
+  const { parents, initial, runIf, joins, elementOf } = graphOf(template);
   const used = new Set<string>();
   const nodes = template.steps.map(({ name, type }, index) => {
     const state = stateOf?.(name);
@@ -49,6 +50,8 @@ export function mermaidOf(template: TaskTemplate, stateOf?: (stepName: string) =
     const isRoute = handlesFailures(runIf[child]!);
     const label = isRoute ? `|${runIf[child]}|` : joins.has(child) ? '|any|' : '';
     const arrow = `${initial[child] && !isRoute ? '-->' : '-.->'}${label}`;
+    const owner = elementOf.get(child);
+    if (owner !== undefined && of.length === 0) return [`  s${owner} -.->|each| s${child}`];
     return of.map((parent) => `  s${parent} ${arrow} s${child}`);
   });
   const classes = COLORS.filter(([[name]]) => used.has(name!)).map(([[name], style]) => `  classDef ${name} ${style}`);

@@ -26,12 +26,20 @@ export function firstSpelling(data: unknown): { data: unknown; twice: SpeltTwice
   const twice: SpeltTwice[] = [];
   if (!isFields(data)) return { data, twice };
   const task = respelt(data, TASK_SPELLINGS, [], twice);
-  if (Array.isArray(task.steps)) {
-    task.steps = task.steps.map((step: unknown, index) =>
-      isFields(step) ? handlerSpelt(respelt(step, STEP_SPELLINGS, ['steps', index], twice)) : step,
-    );
-  }
+  stepsSpelt(task, [], twice);
   return { data: task, twice };
+}
+
+/** Spells the steps of a task, or of the elements of a list. */
+function stepsSpelt(owner: Fields, path: Path, twice: SpeltTwice[]): void {
+  if (!Array.isArray(owner.steps)) return;
+  owner.steps = owner.steps.map((step: unknown, index) => {
+    if (!isFields(step)) return step;
+    const at = [...path, 'steps', index];
+    const spelt = handlerSpelt(respelt(step, STEP_SPELLINGS, at, twice));
+    stepsSpelt(spelt, at, twice);
+    return spelt;
+  });
 }
 
 function respelt(fields: Fields, spellings: readonly Spelling[], path: Path, twice: SpeltTwice[]): Fields {

@@ -24,6 +24,8 @@ export interface StepSketch {
   fields: Record<string, unknown>;
   /** The declared dependencies that are strings, with their positions in the list. */
   dependencies: { name: string; index: number }[];
+  /** The step of the type `for_each` for each of whose elements the step runs. Undefined for other steps. */
+  elementOf: string | undefined;
 }
 
 /** Maximum number of unknown names for which similar names are searched. */
@@ -32,20 +34,27 @@ export const MOST_SUGGESTIONS = 100;
 /** Maximum number of reported cycles. */
 const MOST_CYCLES = 20;
 
+/** Returns the steps of a file, and after them those for each element of a list. */
 export function sketchesOf(data: unknown): StepSketch[] {
-  const steps = isFields(data) && Array.isArray(data.steps) ? data.steps : [];
+  const steps = sketchesIn(data, [], undefined);
+  return [...steps, ...steps.flatMap(({ fields, path, name }) => sketchesIn(fields, path, name))];
+}
+
+function sketchesIn(owner: unknown, at: Path, elementOf: string | undefined): StepSketch[] {
+  const steps = isFields(owner) && Array.isArray(owner.steps) ? owner.steps : [];
   return steps.flatMap((fields: unknown, index): StepSketch[] => {
     if (!isFields(fields)) return [];
     const dependencies = Array.isArray(fields.dependencies) ? fields.dependencies : [];
     return [
       {
-        path: ['steps', index],
+        path: [...at, 'steps', index],
         name: typeof fields.name === 'string' ? fields.name : '',
         type: typeof fields.type === 'string' ? fields.type : 'standard',
         fields,
-        dependencies: dependencies.flatMap((name: unknown, at) =>
-          typeof name === 'string' && name ? [{ name, index: at }] : [],
+        dependencies: dependencies.flatMap((name: unknown, place) =>
+          typeof name === 'string' && name ? [{ name, index: place }] : [],
         ),
+        elementOf,
       },
     ];
   });

@@ -27,6 +27,7 @@ export const STEP_TYPES = [
   'approval',
   'task',
   'fail',
+  'for_each',
 ] as const;
 export type StepType = (typeof STEP_TYPES)[number];
 
@@ -193,6 +194,26 @@ export interface ChildConfig {
   timeoutMs: number | null;
 }
 
+/** The effect of a failed element on the others of its list. */
+export const ON_ELEMENT_FAILURE = ['block', 'continue', 'stop'] as const;
+
+/** The list of a step of the type `for_each`. */
+export interface ForEachConfig {
+  /** An expression whose value is the list. It is evaluated once. */
+  elements: string;
+  /** An expression whose value labels an element. Null: elements have no labels. */
+  key: string | null;
+  /** Maximum number of elements whose steps run or wait at the same time. Default 20. */
+  parallelism: number;
+  /**
+   * `block`: the others continue, then the task is blocked until an operator acts. `continue`: the others continue, and the
+   * step completes. `stop`: the others are cancelled, and the step fails. Default `block`.
+   */
+  onElementFailure: (typeof ON_ELEMENT_FAILURE)[number];
+  /** An expression whose value is the output of an element. Null: elements have no outputs. */
+  output: string | null;
+}
+
 /** The steps that an undo covers: only completed steps, or also steps with an attempt that may have had an effect. */
 export const UNDO_INCLUDE = ['completed', 'attempted'] as const;
 
@@ -250,6 +271,10 @@ export interface StepTemplate {
   approval: ApprovalConfig | null;
   /** Set for the type `task` only. */
   child: ChildConfig | null;
+  /** Set for the type `for_each` only. */
+  forEach: ForEachConfig | null;
+  /** The step of the type `for_each` for each of whose elements this step runs. Null: it runs once in a task. */
+  elementOf: string | null;
   /** The limits of calls again. Null means the defaults. */
   wait: CallAgainConfig | null;
   /** How the effects of the step are undone. Null: they are not. */
@@ -343,6 +368,7 @@ export interface TaskTemplate {
   domainEvents: DomainEvent[];
   /** The schema for a task's context, enforced when the task is created. */
   inputSchema: JsonSchema | null;
+  /** The steps of a task, and after them the steps for each element of a list. */
   steps: StepTemplate[];
   /** Expressions whose values are the output of a complete task. Null if its tasks have no output. */
   output: Record<string, string> | null;

@@ -13,6 +13,7 @@ import {
   IDENTITY_STRATEGIES,
   ISOLATIONS,
   ON_CHILD_FAILURE,
+  ON_ELEMENT_FAILURE,
   ON_INVALID,
   ON_PARENT_CANCEL,
   STALENESS_ACTIONS,
@@ -70,6 +71,9 @@ const LONGEST_MESSAGE = 10_000;
 const TEMPLATE_REFERENCE =
   /^(?:[A-Za-z_][A-Za-z0-9_]*\/)?[^/@\s\p{Cc}](?:[^/@\p{Cc}]*[^/@\s\p{Cc}])?(?:@[^@\s\p{Cc}]+)?$/u;
 const LONGEST_REFERENCE = LONGEST_NAMESPACE + 64 + 16 + 2;
+
+/** Maximum of `parallelism`. */
+const MOST_PARALLEL = 1000;
 
 /** The paths of `sensitive:`. */
 const sensitiveFile = z.array(
@@ -210,7 +214,7 @@ export const batchFile = z
     batch_size: whole(1, 100_000).nullish().meta({
       description: 'Number of items per worker, if the analyzer returns no size of its own.',
     }),
-    parallelism: whole(1, 1000).meta({
+    parallelism: whole(1, MOST_PARALLEL).meta({
       description: 'Maximum number of workers of the batch that run at the same time.',
     }),
     cursor_field: z.string().min(1).max(255).meta({ description: 'The field that orders the items.' }),
@@ -223,13 +227,13 @@ export const batchFile = z
   })
   .meta({ description: 'How the workers created from this step run. Required for a batch_worker.' });
 
-/** An entry of `steps:`. */
-export const stepFile = z.strictObject({
+/** The fields of every step. */
+const stepFields = {
   name: named(128).meta({ description: 'Unique in the template.' }),
   description: z.string().max(255).nullish().meta({ description: 'For information only.' }),
   handler: handlerFile
     .nullish()
-    .meta({ description: 'Required, except for the types timer, signal, approval, task and fail.' }),
+    .meta({ description: 'Required, except for the types timer, signal, approval, task, fail and for_each.' }),
   type: z.enum(STEP_TYPES).nullish().meta({ default: 'standard', description: 'The kind of step.' }),
   system_dependency: z
     .string()
@@ -300,7 +304,42 @@ export const stepFile = z.strictObject({
       'Paths in the result, such as card.number, that are shown only with the permission tasks:context_read.',
   }),
   composition: z.unknown().optional().meta({ description: 'Stored as given, and not executed.' }),
-});
+};
+
+/** An entry of `steps:` of a step of the type `for_each`. */
+export const elementStepFile = z.strictObject(stepFields);
+
+/** The fields of a step of the type `for_each`. */
+const forEachFields = {
+  elements: z.string().max(LONGEST_EXPRESSION).nullish().meta({
+    description: 'For the type for_each: an expression whose value is the list. It is evaluated once.',
+  }),
+  key: z
+    .string()
+    .max(LONGEST_EXPRESSION)
+    .nullish()
+    .meta({ description: 'For the type for_each: an expression whose value labels an element in lists.' }),
+  parallelism: whole(1, MOST_PARALLEL).nullish().meta({
+    description:
+      'For the type for_each: the maximum number of elements whose steps run or wait at the same time. Default 20.',
+  }),
+  on_element_failure: z.enum(ON_ELEMENT_FAILURE).nullish().meta({
+    description:
+      'For the type for_each: the effect of a failed element. Default block: the others continue, then the task is blocked; continue: the step completes; stop: the others are cancelled, and the step fails.',
+  }),
+  steps: z.array(elementStepFile).nullish().meta({
+    description: 'For the type for_each: the steps that run for each element, in any order.',
+  }),
+  output: z
+    .union([z.string().max(LONGEST_EXPRESSION), z.number(), z.boolean()])
+    .nullish()
+    .meta({
+      description: 'For the type for_each: an expression whose value is the output of an element.',
+    }),
+};
+
+/** An entry of `steps:`. */
+export const stepFile = z.strictObject({ ...stepFields, ...forEachFields });
 
 const stepOverride = z.strictObject({
   name: z.string().min(1).max(128).meta({ description: 'The name of a step, or ALL for every step.' }),
@@ -419,6 +458,7 @@ export const templateFile = z.strictObject({
 /** A well-formed template file. */
 export type TemplateFile = z.infer<typeof templateFile>;
 export type StepFile = z.infer<typeof stepFile>;
+export type ElementStepFile = z.infer<typeof elementStepFile>;
 export type StepOverrideFile = z.infer<typeof stepOverride>;
 export type RetryFile = z.infer<typeof retryFile>;
 export type UndoFile = z.infer<typeof undoFile>;

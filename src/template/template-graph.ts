@@ -41,6 +41,8 @@ export interface TemplateGraph {
   routed: boolean;
   /** The steps that undo others, with the steps that they undo. They have no dependencies, and a task starts without them. */
   undoes: ReadonlyMap<number, number>;
+  /** The steps that run for each element of a list, with the step that has the list. No dependency leads into or out of them. */
+  elementOf: ReadonlyMap<number, number>;
   /** Steps without dependencies. */
   roots: number[];
   /**
@@ -68,7 +70,10 @@ export function graphOf(template: Graphed): TemplateGraph {
   const undoes = new Map(
     steps.flatMap(({ undoes }, index) => (undoes == null ? [] : [[index, indexOf.get(undoes)!] as const])),
   );
-  for (const index of undoes.keys()) initial[index] = false;
+  const elementOf = new Map(
+    steps.flatMap(({ elementOf }, index) => (elementOf === null ? [] : [[index, indexOf.get(elementOf)!] as const])),
+  );
+  for (const index of [...undoes.keys(), ...elementOf.keys()]) initial[index] = false;
   const types = steps.map(({ type }) => type);
   const makers = makersAbove({ order, parents, types });
   const inBranch = stepsInBranches({ order, parents, types });
@@ -80,7 +85,7 @@ export function graphOf(template: Graphed): TemplateGraph {
     order,
     parents,
     children,
-    ancestors: ancestorsOf(parents, order, undoes),
+    ancestors: ancestorsOf(parents, order, { undoes, elementOf }),
     guards,
     makers,
     inBranch,
@@ -100,12 +105,14 @@ export function graphOf(template: Graphed): TemplateGraph {
     routed:
       template.lifecycle?.onBlocked === 'error' ||
       undoes.size > 0 ||
+      elementOf.size > 0 ||
       steps.some(
         ({ type, when, runIf, join }) =>
           type === 'fail' || when !== null || (runIf ?? 'complete') !== 'complete' || join === 'any',
       ),
     undoes,
-    roots: order.filter((index) => parents[index]!.length === 0 && !undoes.has(index)),
+    elementOf,
+    roots: order.filter((index) => parents[index]!.length === 0 && !undoes.has(index) && !elementOf.has(index)),
     initial,
   };
 }
@@ -140,13 +147,14 @@ export function orderOf(parents: readonly (readonly number[])[], children: reado
 }
 
 /**
- * Returns the ancestors of each step. Those of a step that undoes another are that step and its ancestors. Each step has a row of bits by topological rank, so that sets are merged with an
- * `or` and rows are read in order.
+ * Returns the ancestors of each step. Those of a step that undoes another are that step and its ancestors, and those of a
+ * step of an element include those of its list. Each step has a row of bits by topological rank, so that sets are merged
+ * with an `or` and rows are read in order.
  */
 function ancestorsOf(
   parents: readonly number[][],
   order: readonly number[],
-  undoes: ReadonlyMap<number, number>,
+  { undoes, elementOf }: Pick<TemplateGraph, 'undoes' | 'elementOf'>,
 ): number[][] {
   const words = Math.ceil(order.length / 32);
   const bits = new Uint32Array(order.length * words);
@@ -163,7 +171,9 @@ function ancestorsOf(
   const row = (index: number): number[] => {
     const undone = undoes.get(index);
     if (undone !== undefined) return [...row(undone), undone];
-    return readRow(bits.subarray(index * words, (index + 1) * words), order);
+    const own = readRow(bits.subarray(index * words, (index + 1) * words), order);
+    const list = elementOf.get(index);
+    return list === undefined ? own : [...row(list), ...own];
   };
   return lazily(order.length, row);
 }

@@ -15,6 +15,7 @@ import {
 import {
   batchFile,
   domainEventFile,
+  elementStepFile,
   eventFile,
   handlerFile,
   lifecycleFile,
@@ -40,7 +41,9 @@ export function templateToJson(template: TaskTemplate): JsonObject {
     namespaceName: template.namespace,
     metadata: metadata && { ...present(metadata.other), ...toFile(metadataFile, metadata) },
     domainEvents: template.domainEvents.map((event) => toFile(domainEventFile, event)),
-    steps: template.steps.map(stepToJson),
+    steps: template.steps
+      .filter(({ elementOf }) => elementOf === null)
+      .map((step) => ofListToJson(step, template.steps)),
     environments: null,
     lifecycle: lifecycle && toFile(lifecycleFile, lifecycle),
     defaultOptions: defaultOptions && toFile(optionsFile, defaultOptions),
@@ -59,9 +62,18 @@ export function templateFromJson(json: unknown): TaskTemplate {
   });
 }
 
+/** Returns a step, with the steps of its elements inside. */
+function ofListToJson(step: StepTemplate, all: readonly StepTemplate[]): Record<string, unknown> {
+  const json = stepToJson(step);
+  if (!step.forEach) return json;
+  const { elements, key, parallelism, onElementFailure, output } = step.forEach;
+  const steps = all.filter(({ elementOf }) => elementOf === step.name).map(stepToJson);
+  return { ...json, ...toFile(stepFile, { elements, key, parallelism, onElementFailure, output, steps }) };
+}
+
 function stepToJson(step: StepTemplate): Record<string, unknown> {
   const { handler, retry, batchConfig, publishesEvents, undo } = step;
-  return toFile(stepFile, {
+  return toFile(elementStepFile, {
     ...step,
     ...waitsToJson(step),
     handler: waitsByType(step.type) ? null : toFile(handlerFile, handler),

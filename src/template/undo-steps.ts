@@ -42,6 +42,7 @@ export function withUndoSteps(steps: readonly StepTemplate[]): RunnableTemplate[
         signal: null,
         approval: null,
         child: null,
+        forEach: null,
         wait: null,
         undo: null,
         resultSchema: null,

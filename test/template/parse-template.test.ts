@@ -22,6 +22,8 @@ describe('a template', () => {
           type: 'standard',
           systemDependency: null,
           dependencies: [],
+          elementOf: null,
+          forEach: null,
           message: null,
           runIf: null,
           join: null,

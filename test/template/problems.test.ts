@@ -247,7 +247,7 @@ const FIELDS: Row[] = [
     'a value that is not allowed',
     step('type: ▸decison, retry: {backoff: ▸expo}'),
     [
-      'error: `type` of step `a`: `decison` is not one of standard, decision, deferred_convergence, batchable, batch_worker, timer, signal, approval, task or fail; did you mean `decision`?',
+      'error: `type` of step `a`: `decison` is not one of standard, decision, deferred_convergence, batchable, batch_worker, timer, signal, approval, task, fail or for_each; did you mean `decision`?',
       'error: `retry.backoff` of step `a`: `expo` is not one of none, linear, exponential or fibonacci; did you mean `exponential`?',
     ],
   ],

@@ -74,6 +74,7 @@ function definitionOf(stub: Stub): Definition {
     case 'approval':
     case 'task':
     case 'fail':
+    case 'for_each':
       if (workers.length === 0 && step.type !== 'deferred_convergence')
         return { define: 'defineHandler', returnsResult: true, body: [] };
       return convergenceOf(stub, workers);

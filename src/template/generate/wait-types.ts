@@ -69,6 +69,7 @@ function resultType(step: StepTemplate, template: TaskTemplate, payloadType: Pay
   if (!signal) {
     if (step.child) return childType(step.child);
     if (step.type === 'fail') return '{ message: string }';
+    if (step.forEach) return FOR_EACH_RESULT;
     const name = step.type === 'timer' ? TIMER : APPROVAL;
     used.add(name);
     return name;
@@ -90,6 +91,10 @@ function childType({ onFailure }: ChildConfig): string {
   if (onFailure === 'fail') return 'unknown';
   return '{ task_uuid: string; state: string; output: unknown; error: { type: string; message: string } | null }';
 }
+
+/** The result of a list. `outputs` exists only if its step has `output`. */
+const FOR_EACH_RESULT =
+  '{ total: number; completed: number; failed: number; outputs?: unknown[]; failures: { element: number; key: string | null; step: string; message: string }[] }';
 
 /** The names that the declarations may use. */
 export const WAIT_TYPE_NAMES: readonly string[] = [WAIT_MAP, TIMER, APPROVAL];

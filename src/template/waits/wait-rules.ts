@@ -16,10 +16,15 @@ const EXAMPLES: Readonly<Record<WaitType, string>> = {
   approval: 'approval: {title: …}',
   task: 'template: NAMESPACE/NAME',
   fail: 'message: …',
+  for_each: 'elements: steps.STEP.LIST',
 };
 
 /** The effects of steps of the types that do not just wait, as verbs. */
-const DOING: Partial<Record<WaitType, string>> = { task: 'starts a child task', fail: 'ends its task' };
+const DOING: Partial<Record<WaitType, string>> = {
+  task: 'starts a child task',
+  fail: 'ends its task',
+  for_each: 'runs its steps for each element',
+};
 const doing = (type: WaitType): string => DOING[type] ?? 'waits';
 /** The fields of a step of the type `task`, and the field of other steps that may be meant. */
 export const CHILD_FIELDS = {
