@@ -228,6 +228,52 @@ create table tasker.batch_worker (
   primary key (task_uuid, idx)
 );
 
+-- The list of a step of the type `for_each`: `total` elements, for each of which the steps `first_step` to
+-- `first_step + n_steps - 1` of the template run. The elements from `started` on have no steps yet. Those in `open` have
+-- started and not ended; at most `parallelism`, unless an operator started failed ones again.
+create table tasker.for_each (
+  task_uuid       uuid not null,
+  idx             int not null,
+  first_step      int not null,
+  n_steps         int not null,
+  total           int not null,
+  parallelism     int not null,
+  on_failure      text not null,
+  started         int not null default 0,
+  open            int[] not null default '{}',
+  completed       int not null default 0,
+  failed          int not null default 0,
+  -- The element whose failure stopped the others.
+  stopped_by      int,
+  -- The open steps of failed elements, and the failures among them, which the counters of the task include.
+  failed_open     int not null default 0,
+  failed_blocking int not null default 0,
+  primary key (task_uuid, idx),
+  constraint for_each_policy check (on_failure in ('block', 'continue', 'stop')),
+  constraint for_each_counts check (started between 0 and total and total between 1 and 100000 and parallelism >= 1
+    and completed + failed + cardinality(open) <= started and failed_blocking <= failed_open)
+) with (fillfactor = 50);
+
+-- The elements of a list and their labels, in pages of 256.
+create table tasker.for_each_page (
+  task_uuid uuid not null,
+  idx       int not null,
+  page      int not null,
+  elements  jsonb not null,
+  keys      jsonb,
+  primary key (task_uuid, idx, page)
+);
+
+-- The failed elements of a list, with their open steps and failures.
+create table tasker.failed_element (
+  task_uuid uuid not null,
+  idx       int not null,
+  element   int not null,
+  open      int not null,
+  blocking  int not null,
+  primary key (task_uuid, idx, element)
+);
+
 -- The progress of a step, which its handler saved while it held the step. `attempt` is the start that saved it last.
 create table tasker.checkpoint (
   task_uuid uuid not null,

@@ -1,5 +1,6 @@
 import type { Db } from '../db/statement.ts';
 import { bornSteps } from '../model/branches.ts';
+import { handledInLists, type ListDecided } from '../model/for-each.ts';
 import { isWorkerIndex, templateIndex } from '../model/ids.ts';
 import { type BatchNow, type Consequences, consequencesOf, routesToCreate, type StepNow } from '../model/routes.ts';
 import { consequencesOfUndo, failuresBeforeUndo } from '../model/undo.ts';
@@ -16,11 +17,13 @@ import {
   stopSteps,
 } from '../store/decide.ts';
 import { addRoutes } from '../store/expand-tasks.ts';
+import { listsOfTasks, stepsOfFailingElements } from '../store/for-each.ts';
 import type { Operator } from '../store/operator-actions.ts';
 import { makerResults } from '../store/rerun.ts';
 import { failTasks } from '../store/stale-tasks.ts';
 import { readForUndo } from '../store/undo.ts';
 import { BY_ITSELF } from './dead-letters/find-stuck.ts';
+import { decideElements, saveElements, withoutStopped } from './for-each/decide-lists.ts';
 import type { TemplateStore } from './template-store.ts';
 import { beginLocked, undoPlan } from './undo/plan.ts';
 
@@ -38,6 +41,9 @@ export interface Decided {
   queued: number;
 }
 
+/** A task with the consequences of the states of its steps, and of those of its elements. */
+type Decision = RoutedTask & Consequences & { lists: readonly ListDecided[] };
+
 /** The actor of an end that a template asks for, in the history. */
 const ACTOR = 'lifecycle';
 
@@ -53,19 +59,30 @@ export async function decideLocked(
   if (taskUuids.length === 0) return { tasks: [], queued: 0 };
   const found = await readDecided({ tx, templates }, taskUuids);
   if (found.length === 0) return { tasks: [], queued: 0 };
-  const feeders = found.flatMap(({ taskUuid, stopped }) => stopped.map((idx) => ({ taskUuid, idx })));
+  const feeders = found.flatMap(({ taskUuid, stopped, lists }) =>
+    [...stopped, ...lists.flatMap((list) => list.stopped)].map((idx) => ({ taskUuid, idx })),
+  );
   const interrupted = new Set(feeders.length > 0 ? await stopSteps(tx, feeders) : []);
-  const changes = found.flatMap(({ taskUuid, changes }) => changes.map((change) => ({ taskUuid, ...change })));
+  const changesOf = ({ changes, lists }: Decision) => [...changes, ...lists.flatMap((list) => list.changes)];
+  const changes = found.flatMap((one) => changesOf(one).map((change) => ({ taskUuid: one.taskUuid, ...change })));
   if (changes.length > 0) await decideSteps(tx, changes);
-  let queued = changes.filter(({ state }) => state === 'enqueued').length;
+  let queued = changes.filter(({ state }) => state === 'enqueued').length + (await saveElements(tx, found));
   const counted = await countDecided(
     tx,
-    found.map(({ taskUuid, changes, open, blocking }) => {
-      const ready = changes.filter(({ state }) => state === 'enqueued').length;
-      return { taskUuid, open, blocking, ready };
+    found.map((one) => {
+      const ready = changesOf(one).filter(({ state }) => state === 'enqueued').length;
+      return {
+        taskUuid: one.taskUuid,
+        open: one.lists.reduce((open, list) => open + list.open, one.open),
+        blocking: one.lists.reduce((blocking, list) => blocking + list.blocking, one.blocking),
+        ready,
+      };
     }),
   );
-  const ofBatches = [...changes, ...feeders].filter(({ idx }) => isWorkerIndex(idx));
+  const ofBatches = [
+    ...found.flatMap(({ taskUuid, changes: own }) => own.map(({ idx }) => ({ taskUuid, idx }))),
+    ...feeders,
+  ].filter(({ idx }) => isWorkerIndex(idx));
   const withBatches = [...new Set(ofBatches.map(({ taskUuid }) => taskUuid))];
   if (withBatches.length > 0) {
     await recountBatches(tx, withBatches);
@@ -84,7 +101,7 @@ export async function decideLocked(
 /** Ends the blocked tasks whose templates ask for it. */
 async function withEnds(
   { tx, templates }: { tx: Db; templates: TemplateStore },
-  found: readonly (RoutedTask & Consequences)[],
+  found: readonly Decision[],
   counted: readonly CountedTask[],
 ): Promise<DecidedTask[]> {
   const templateOf = new Map(found.map(({ taskUuid, templateId }) => [taskUuid, templates.get(templateId)]));
@@ -96,9 +113,11 @@ async function withEnds(
     ({ taskUuid }) => !undone.has(taskUuid) && templateOf.get(taskUuid)!.template.lifecycle?.onBlocked === 'error',
   );
   const ends = failing.map(({ taskUuid, shown }) => {
-    const { steps } = found.find((one) => one.taskUuid === taskUuid)!;
+    const { steps, lists } = found.find((one) => one.taskUuid === taskUuid)!;
     const { graph } = templateOf.get(taskUuid)!;
-    const names = steps.filter(({ state }) => state === 'error').map(({ idx }) => graph.names[templateIndex(idx)]!);
+    const failed = steps.filter(({ state }) => state === 'error').map(({ idx }) => idx);
+    const ofLists = lists.filter(({ blocking }) => blocking > 0).map(({ list }) => list.idx);
+    const names = [...failed, ...ofLists].map((idx) => graph.names[templateIndex(idx)]!);
     const first = [...new Set(names)].slice(0, 3).join(', ');
     return { taskUuid, state: shown, reason: `blocked by failures of ${first} (on_blocked: error)` };
   });
@@ -162,7 +181,13 @@ export async function failuresIn(
   taskUuids: readonly string[],
 ): Promise<Map<string, Failures>> {
   const tasks = await withTemplates(on, await routedTasks(on.tx, taskUuids));
-  return failuresAmong(on, tasks);
+  const listed = withLists(on.templates, tasks);
+  if (listed.length === 0) return failuresAmong(on, tasks);
+  const rows = await stepsOfFailingElements(on.tx, taskUuidsOf(listed));
+  const withRows = tasks.map((task) => {
+    return { ...task, steps: [...task.steps, ...rows.filter(({ taskUuid }) => taskUuid === task.taskUuid)] };
+  });
+  return failuresAmong(on, withRows);
 }
 
 /** Returns the failures of {@link failuresIn} for steps that the caller has read, or as they were at another time. */
@@ -171,32 +196,54 @@ export async function failuresAmong(
   tasks: readonly { taskUuid: string; templateId: number; steps: readonly StepNow[]; isUndone?: boolean }[],
 ): Promise<Map<string, Failures>> {
   const batches = await batchesIn(on, tasks);
+  const withElements = tasks.filter(({ templateId }) => on.templates.get(templateId).graph.elementOf.size > 0);
+  const lists = withElements.length > 0 ? await listsOfTasks(on.tx, taskUuidsOf(withElements)) : [];
   const consequences = ({ taskUuid, templateId, steps, isUndone = false }: (typeof tasks)[number]): Failures => {
     const { graph } = on.templates.get(templateId);
-    return isUndone
-      ? { ...NONE, handled: failuresBeforeUndo(graph, steps) }
-      : consequencesOf(graph, steps, batches.get(taskUuid) ?? new Map());
+    if (isUndone) return { ...NONE, handled: failuresBeforeUndo(graph, steps) };
+    const own = lists.filter((list) => list.taskUuid === taskUuid);
+    const isOfTask = ({ idx }: StepNow) => !graph.elementOf.has(templateIndex(idx));
+    const outer = own.length > 0 ? steps.filter(isOfTask) : steps;
+    const found = consequencesOf(graph, outer, batches.get(taskUuid) ?? new Map());
+    return { ...found, handled: new Set([...found.handled, ...handledInLists(graph, own, steps)]) };
   };
   return new Map(tasks.map((task) => [task.taskUuid, consequences(task)]));
 }
+
+const taskUuidsOf = (tasks: readonly { taskUuid: string }[]) => tasks.map(({ taskUuid }) => taskUuid);
 
 /** Reads tasks, creates the routes of decisions and analyzers that created nothing, and computes the consequences. */
 async function readDecided(
   on: { tx: Db; templates: TemplateStore },
   taskUuids: readonly string[],
-): Promise<(RoutedTask & Consequences)[]> {
+): Promise<Decision[]> {
   const tasks = await withTemplates(on, await routedTasks(on.tx, taskUuids));
   const batches = await batchesIn(on, tasks);
-  const done: (RoutedTask & Consequences)[] = [];
+  const elements = await decideElements(on.tx, withLists(on.templates, tasks));
+  const done: Decision[] = [];
   const growing: string[] = [];
   for (const task of tasks) {
     const { graph } = on.templates.get(task.templateId);
     const own = batches.get(task.taskUuid) ?? new Map<number, BatchNow>();
-    const found = task.isUndone ? consequencesOfUndo(graph, task.steps) : consequencesOf(graph, task.steps, own);
+    const { lists = [], waiting } = elements.get(task.taskUuid) ?? {};
+    const found = task.isUndone
+      ? consequencesOfUndo(graph, task.steps)
+      : consequencesOf(graph, task.steps, own, waiting);
     if (!task.isUndone && graph.dynamic && (await createRoutes(on, task, found))) growing.push(task.taskUuid);
-    else done.push({ ...task, ...found });
+    else {
+      const left = await withoutStopped(on.tx, task.taskUuid, { lists, stopped: found.stopped });
+      done.push({ ...task, ...found, lists: left });
+    }
   }
   return growing.length === 0 ? done : [...done, ...(await readDecided(on, growing))];
+}
+
+/** Returns the tasks whose templates have lists. The elements of a task that is undone are cancelled. */
+function withLists(templates: TemplateStore, tasks: readonly RoutedTask[]) {
+  return tasks.flatMap(({ taskUuid, templateId, isUndone, steps }) => {
+    const { graph } = templates.get(templateId);
+    return graph.elementOf.size > 0 && !isUndone ? [{ taskUuid, graph, steps }] : [];
+  });
 }
 
 async function withTemplates(

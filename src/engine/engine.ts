@@ -13,6 +13,14 @@ import { openOfList, parentOfTask } from '../store/child-tasks.ts';
 import { type Claim, type Claimed, claimSteps } from '../store/claim-steps.ts';
 import { type AdoptedStepRow, adoptSteps, findRecorded } from '../store/doubtful.ts';
 import { firstStarts } from '../store/first-start.ts';
+import {
+  type ElementKey,
+  elementResults,
+  elementsAt,
+  failedElements,
+  listPage,
+  listsOfTasks,
+} from '../store/for-each.ts';
 import { ENDINGS } from '../store/operator-actions.ts';
 import { listNamespaces, listPauses } from '../store/pauses/list.ts';
 import { endPausesOfEnded, forgetPauses } from '../store/pauses/pauses.ts';
@@ -222,6 +230,10 @@ export class Engine {
   readonly taskStates = this.#verb(taskStates);
   readonly findRecorded = this.#verb(findRecorded);
   readonly loadResults = this.#verb(loadResults);
+  readonly listsOfTasks = this.#verb(listsOfTasks);
+  readonly listPage = this.#verb(listPage);
+  readonly elementResults = this.#verb(elementResults);
+  readonly failedElements = this.#verb(failedElements);
   readonly loadFailures = this.#verb(loadFailures);
   readonly lastFailures = this.#verb(lastFailures);
   readonly parentOf = this.#verb(parentOfTask);
@@ -433,14 +445,20 @@ export class Engine {
     await this.announce.work(Math.min(...children.map(({ task }) => task.rank)));
   }
 
-  /** Loads the parts of batch workers, the checkpoints of restarted steps, and when the first attempts of others started. */
-  async details({ workers, restarted, timed }: Record<'workers' | 'restarted' | 'timed', readonly StepKey[]>) {
-    const [parts, checkpoints, starts] = await Promise.all([
+  /** Loads the parts of batch workers, elements of lists, the checkpoints of restarted steps, and when the first attempts of others started. */
+  async details({
+    workers,
+    restarted,
+    timed,
+    elements,
+  }: Record<'workers' | 'restarted' | 'timed', readonly StepKey[]> & { elements: readonly ElementKey[] }) {
+    const [parts, checkpoints, starts, ofLists] = await Promise.all([
       workers.length > 0 ? batchWorkers(this.database, workers) : [],
       restarted.length > 0 ? loadCheckpoints(this.database, restarted) : [],
       timed.length > 0 ? firstStarts(this.database, timed) : new Map<number, number>(),
+      elements.length > 0 ? elementsAt(this.database, elements) : [],
     ]);
-    return { parts, checkpoints, starts };
+    return { parts, checkpoints, starts, elements: ofLists };
   }
 
   /** Saves a checkpoint. Returns false, and saves nothing, if the claim of the step was lost. */
@@ -882,6 +900,7 @@ export type { BatchResultRow, BatchWorkerRow } from '../store/batches.ts';
 export type { EarlierCallsRow } from '../store/checkpoints.ts';
 export type { Claimed, ClaimedStepRow } from '../store/claim-steps.ts';
 export type { AdoptedStepRow } from '../store/doubtful.ts';
+export type { ElementKey, ElementRow } from '../store/for-each.ts';
 export type { ResultRow } from '../store/read-steps.ts';
 export { type EventsText, FAILED_KINDS, KIND, type RecordedStep, type StepEvents } from '../store/record-steps.ts';
 export type { HeldKey } from '../store/step-key.ts';

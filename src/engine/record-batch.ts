@@ -6,6 +6,7 @@ import { PINNED_PLANS } from '../store/planner.ts';
 import { heldSteps } from '../store/read-steps.ts';
 import { KIND, type OwnClaim } from '../store/record-steps.ts';
 import { lockTasks } from '../store/tasks.ts';
+import { beginListsLocked, NO_LISTS } from './for-each/begin-lists.ts';
 import { withholdLocked } from './missing-handlers.ts';
 import type { Expanding } from './operator-actions.ts';
 import { grow, growthOf, type RecordAnswer, type Recording, recordLocked, variantOf } from './record.ts';
@@ -49,8 +50,9 @@ export async function record(engine: Expanding, batch: readonly Recording[], own
 
 const begins = ({ kind }: Recording) => kind === KIND.waits;
 const isMissed = ({ missed }: Recording) => missed !== undefined;
+const hasList = ({ list }: Recording) => list !== undefined;
 /** Whether the step is recorded by a statement of its own. */
-const isApart = (step: Recording) => begins(step) || isMissed(step);
+const isApart = (step: Recording) => begins(step) || isMissed(step) || hasList(step);
 const makes = ({ expansion }: Recording) => expansion !== undefined;
 
 /** Records outcomes, some of which create steps. The caller sends the statement that locks the tasks first. */
@@ -87,11 +89,11 @@ const NOTHING: Omit<RecordAnswer, 'revised'> = {
 async function recordWithOthers(engine: Expanding, batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
   const { database } = engine;
   const taskUuids = [...new Set(batch.map((step) => step.taskUuid))];
-  const [waits, missed] = [batch.filter(begins), batch.filter(isMissed)];
+  const [waits, missed, lists] = [batch.filter(begins), batch.filter(isMissed), batch.filter(hasList)];
   const others = batch.filter((step) => !isApart(step));
   const making = others.some(makes);
   const isRouted = variantOf(engine.templates, batch) === 'routed';
-  const oneTrip = !making && !isRouted && missed.length === 0 && !waits.some(hasConsequences);
+  const oneTrip = !making && !isRouted && missed.length === 0 && lists.length === 0 && !waits.some(hasConsequences);
   const work = async (tx: Db): Promise<RecordAnswer> => {
     const locked = lockTasks(tx, taskUuids);
     const recorded = recordOthers(engine, tx, others, own);
@@ -100,6 +102,7 @@ async function recordWithOthers(engine: Expanding, batch: readonly Recording[], 
     const begun = waits.length > 0 ? beginLocked(engine, tx, waits) : { refused: [], ended: [] };
     const [revised, answer, { refused, ended }] = await Promise.all([locked, recorded, begun]);
     const withheld = missed.length > 0 ? await withholdLocked(tx, missed) : { refused: [], queued: 0 };
+    const listed = lists.length > 0 ? await beginListsLocked(engine, tx, lists) : NO_LISTS;
     return {
       ...answer,
       revised,
@@ -107,9 +110,10 @@ async function recordWithOthers(engine: Expanding, batch: readonly Recording[], 
         { of: (step) => !isApart(step), refused: answer.refused },
         { of: begins, refused },
         { of: isMissed, refused: withheld.refused },
+        { of: hasList, refused: listed.refused },
       ]),
-      ended: [...answer.ended, ...ended.flatMap(({ task }) => task ?? [])],
-      queued: answer.queued + ended.filter(({ queued }) => queued).length + withheld.queued,
+      ended: [...answer.ended, ...ended.flatMap(({ task }) => task ?? []), ...listed.ended],
+      queued: answer.queued + ended.filter(({ queued }) => queued).length + withheld.queued + listed.queued,
       takenFrom: [...answer.takenFrom, ...ended.flatMap((wait) => (wait.takenFrom ? [wait.taskUuid] : []))],
     };
   };

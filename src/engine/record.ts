@@ -1,9 +1,10 @@
 import type { Db } from '../db/statement.ts';
 import { bornSteps } from '../model/branches.ts';
-import { isWorkerIndex } from '../model/ids.ts';
+import { isWorkerIndex, templateIndex } from '../model/ids.ts';
 import type { WaitRequest } from '../model/waits.ts';
 import { type CancelledRest, cancelRestOfBatches, releaseWorkers } from '../store/batches.ts';
 import { addBatches, addSteps, type NewBatch, type NewStep, recountSteps } from '../store/expand-tasks.ts';
+import type { BeginningList } from '../store/for-each.ts';
 import type { NeededHandler } from '../store/missing-handlers.ts';
 import {
   type EndedTaskRow,
@@ -16,6 +17,7 @@ import {
   recordSteps,
 } from '../store/record-steps.ts';
 import { failTasks } from '../store/stale-tasks.ts';
+import type { HeldKey } from '../store/step-key.ts';
 import type { TaskRevision } from '../store/tasks.ts';
 import type { TemplateGraph } from '../template/template-graph.ts';
 import type { StartingChild } from './child-tasks/start.ts';
@@ -39,6 +41,8 @@ export interface Recording extends RecordedStep {
   wait?: WaitRequest | undefined;
   /** Set if the wait is for a child task: the task to create. */
   child?: StartingChild | undefined;
+  /** Set if the step waits for the elements of its list. */
+  list?: Omit<BeginningList, keyof HeldKey> | undefined;
   /** Set if the step ends its task in `error`: the reason. */
   failsTask?: string | undefined;
   /** Set if the step is released because its worker lacks the handler. */
@@ -92,9 +96,9 @@ async function decideRecorded(
 ): Promise<Omit<RecordAnswer, 'revised'>> {
   const blocked = answer.ended.filter(({ state }) => state === 'blocked_by_failures');
   const makers = batch.filter((step) => isMaker(on.templates, step));
-  const undoing = batch.filter((step) => isUndoing(on.templates, step));
+  const apart = batch.filter((step) => isUndoing(on.templates, step) || isOfElement(on.templates, step));
   const reached = new Set([
-    ...[...answer.decided.map((i) => batch[i]!), ...makers, ...undoing, ...blocked].map(({ taskUuid }) => taskUuid),
+    ...[...answer.decided.map((i) => batch[i]!), ...makers, ...apart, ...blocked].map(({ taskUuid }) => taskUuid),
     ...answer.takenFrom,
   ]);
   const failing = batch.filter((step, i) => step.failsTask !== undefined && !answer.refused.includes(i));
@@ -117,6 +121,14 @@ export const hasEnded = (task: DecidedTask): task is DecidedTask & Pick<EndedTas
 /** Returns whether the step undoes another. The steps that wait for it are not in the template's edges. */
 function isUndoing(templates: TemplateStore, { templateId, idx }: Recording): boolean {
   return templates.has(templateId) && templates.get(templateId).graph.undoes.has(idx);
+}
+
+/** Returns whether the step runs for an element of a list. The steps after it are not in the template's edges. */
+export function isOfElement(
+  templates: TemplateStore,
+  { templateId, idx }: Pick<Recording, 'templateId' | 'idx'>,
+): boolean {
+  return templates.has(templateId) && templates.get(templateId).graph.elementOf.has(templateIndex(idx));
 }
 
 /** Returns whether a step may create others. If it created none, the routes below it may be created. */
@@ -164,8 +176,9 @@ async function recordAndMove(
  * Or the whole batch may have waited for this step, while an operator finished its first workers.
  */
 function movesBatches(templates: TemplateStore, { idx, templateId }: Recording): boolean {
-  if (isWorkerIndex(idx) || !templates.has(templateId)) return true;
-  return templates.get(templateId).graph.beforeWorkers.has(idx);
+  if (!templates.has(templateId)) return true;
+  const { graph } = templates.get(templateId);
+  return isWorkerIndex(idx) ? graph.dynamic : graph.beforeWorkers.has(idx);
 }
 
 /** Corrects the result of the recording for tasks whose batch workers were queued or cancelled after it. */

@@ -2,6 +2,7 @@ import type { Db } from '../db/statement.ts';
 import type { ExpressionValues } from '../expressions/expression.ts';
 import { ExpressionFailed } from '../expressions/expression-error.ts';
 import { type ExpressionMap, evaluateMap, expressionMap, orFailure } from '../expressions/expression-map.ts';
+import { templateIndex } from '../model/ids.ts';
 import type { Fields } from '../model/json.ts';
 import { describeViolations } from '../model/schema-violations.ts';
 import { type FailureRow, loadFailures, loadResults, type ResultRow } from '../store/read-steps.ts';
@@ -94,7 +95,7 @@ export function failuresByName(names: readonly string[], rows: readonly FailureR
         error_type = null,
         error_code = null,
       } = JSON.parse(error ?? '{}') as NonNullable<AttemptDetail['error']>;
-      return [names[idx]!, { type: error_type, message, code: error_code, attempts: number }];
+      return [names[templateIndex(idx)]!, { type: error_type, message, code: error_code, attempts: number }];
     }),
   );
 }

@@ -46,7 +46,7 @@ interface Walk {
   values: number;
 }
 
-const MAX_BYTES = 16 * 1024 * 1024;
+export const MOST_RESULT_BYTES = 16 * 1024 * 1024;
 const MAX_DEPTH = 500;
 const BAD_TEXT = /[\0\ud800-\udfff]/u;
 
@@ -59,7 +59,7 @@ const BAD_TEXT = /[\0\ud800-\udfff]/u;
  * storableJson({ items: [{ price: NaN }] }); // { ok: false, path: 'result.items[0].price', reason: 'NaN …' }
  */
 export function storableJson(value: unknown, limits: StorableLimits = {}): Stored {
-  const { maxBytes = MAX_BYTES, maxDepth = MAX_DEPTH, name = 'result' } = limits;
+  const { maxBytes = MOST_RESULT_BYTES, maxDepth = MAX_DEPTH, name = 'result' } = limits;
   try {
     const refusal = check(value, 1, { maxDepth, maxValues: maxBytes, texts: false, values: 0 });
     if (refusal) return refused(refusal, name);

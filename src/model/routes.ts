@@ -115,12 +115,13 @@ interface Ending {
 
 /**
  * Decides every step whose parents have ended, at any depth. The result depends only on which steps exist and on their
- * states, so it can be computed again after each change.
+ * states, so it can be computed again after each change. `waiting`: the steps that wait for the elements of their lists.
  */
 export function consequencesOf(
   graph: RouteGraph,
   stored: readonly StepNow[],
   batches: ReadonlyMap<number, BatchNow>,
+  waiting: ReadonlySet<number> = NONE_WAIT,
 ): Consequences {
   const { stopped, needless, steps } = withoutNeedless(graph, stored);
   const made = byTemplateStep(steps);
@@ -144,7 +145,11 @@ export function consequencesOf(
     const own = made.get(idx);
     if (!own) continue;
     const isUndecided = own.some(({ state }) => state === 'pending' || state === 'skipped');
-    const verdict = isUndecided ? verdictOf(graph, idx, { endings, made }) : undefined;
+    const verdict = waiting.has(idx)
+      ? FOR_ELEMENTS
+      : isUndecided
+        ? verdictOf(graph, idx, { endings, made })
+        : undefined;
     // Otherwise, the route would again handle the failure that blocks because the route was skipped.
     const gaveUp = handlesFailures(graph.runIf[idx]!) && graph.parents[idx]!.some((one) => endings.get(one)?.failed);
     const comesBack = !begun.has(idx) && !needless.has(idx) && !gaveUp;
@@ -196,6 +201,10 @@ export function noLongerNeeded(
   const begun = [...joins].filter(([join]) => started.has(names[join]!));
   return new Map(begun.flatMap(([join, { feeders }]) => [...feeders].map((step) => [step, join] as const)));
 }
+
+const NONE_WAIT: ReadonlySet<number> = new Set();
+/** A step waits for its elements as for one parent. */
+const FOR_ELEMENTS: Verdict = { waitsFor: 1, held: false };
 
 type Made = ReadonlyMap<number, readonly StepNow[]>;
 

@@ -1,17 +1,20 @@
 import type { Db } from '../db/statement.ts';
 import { HELD, type StepNow } from '../model/routes.ts';
+import { NOT_OF_ELEMENT } from './for-each.ts';
 import { queueIdOf } from './queue-id.ts';
 import { columns, sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
 
-// Other templates have only the consequences that the recording itself computes. The steps of a task that has not
+// The steps of elements are decided apart, because there may be many. Other templates have only the consequences that the
+// recording itself computes. The steps of a task that has not
 // started must not become ready.
 const ROUTED_TASKS = sql('routed_tasks')`
 select t.task_uuid "taskUuid", t.template_id "templateId", t.state::text, t.undo_at is not null "isUndone",
        array_agg(s.idx)::text idxs, array_agg(s.state::text)::text states, array_agg(s.remaining)::text remaining,
        case when t.reruns > 0 then array_agg(coalesce(s.rerun, 0))::text end reruns
   from tasker.task t join tasker.template m on m.id = t.template_id and m.routed
- cross join lateral (select idx, state, remaining, rerun from tasker.step x where x.task_uuid = t.task_uuid offset 0) s
+ cross join lateral (
+   select idx, state, remaining, rerun from tasker.step x where x.task_uuid = t.task_uuid and ${NOT_OF_ELEMENT('x')} offset 0) s
  where t.task_uuid = any ($1::uuid[]) and t.verdict is null
    and not exists (select 1 from tasker.wait w where w.task_uuid = t.task_uuid and w.idx = -1 and w.ended_at is null)
  group by t.task_uuid order by t.task_uuid`;

@@ -48,6 +48,9 @@ delete from tasker.${table} where ctid = any (array(
 const DELETIONS = [
   sql('forget_batches_of_tasks')`${of('batch')}`,
   sql('forget_batch_workers_of_tasks')`${of('batch_worker')}`,
+  sql('forget_lists_of_tasks')`${of('for_each')}`,
+  sql('forget_elements_of_tasks')`${of('for_each_page')}`,
+  sql('forget_failed_elements_of_tasks')`${of('failed_element')}`,
   sql('forget_checkpoints_of_tasks')`${of('checkpoint')}`,
   sql('forget_waits_of_tasks')`${of('wait')}`,
   sql('forget_tokens_of_tasks')`${of('completion_token')}`,

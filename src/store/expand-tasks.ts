@@ -33,7 +33,7 @@ const CREATOR_HOLDS = `
              and (d.claim is null or (c.state = 'in_progress' and c.claim = d.claim)))`;
 
 /** A step that is created again after a rerun continues its attempt numbers. Other tasks (`t.reruns` is null) read nothing. */
-const EARLIER_ATTEMPTS = (taskUuid: string, idx: string): string =>
+export const EARLIER_ATTEMPTS = (taskUuid: string, idx: string): string =>
   `select max(h.attempt) n from tasker.history h where t.reruns > 0 and h.task_uuid = ${taskUuid} and h.idx = ${idx}`;
 
 const adding = (alsoSets: string) => `

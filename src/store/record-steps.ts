@@ -20,8 +20,20 @@ export type RecordVariant = keyof typeof RECORD_STEPS;
 const RECORD_WAITS = sqlFile('record_waits');
 const RECORD_TIMERS = sqlFile('record_timers');
 
-/** The outcome of one attempt, as the statement takes it. Attempts that begin to wait are recorded by beginWaits. */
-export const KIND = { completed: 0, retryable: 1, permanent: 2, released: 3, lost: 4, waits: 5, skipped: 6 } as const;
+/**
+ * The outcome of one attempt, as the statement takes it. Attempts that begin to wait are recorded by beginWaits, and those that
+ * begin a list by beginLists.
+ */
+export const KIND = {
+  completed: 0,
+  retryable: 1,
+  permanent: 2,
+  released: 3,
+  lost: 4,
+  waits: 5,
+  skipped: 6,
+  listed: 7,
+} as const;
 
 /** The ends of an attempt that failed. */
 export const FAILED_KINDS: ReadonlySet<(typeof KIND)[keyof typeof KIND]> = new Set([

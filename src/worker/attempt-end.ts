@@ -118,6 +118,11 @@ export function waiting(step: DispatchedStep, wait: WaitRequest): AttemptEnd {
   return withoutResult(step, KIND.waits, wait);
 }
 
+/** Returns the end of a start that begins a list, or that waits for its elements again. It spends no attempt. */
+export function listed(step: DispatchedStep, list: NonNullable<Recording['list']>): AttemptEnd {
+  return { ...withoutResult(step, KIND.listed, undefined), list };
+}
+
 function withoutResult(step: DispatchedStep, kind: AttemptEnd['kind'], wait: WaitRequest | undefined): AttemptEnd {
   return {
     step,
@@ -164,6 +169,7 @@ export function failedInstead(end: AttemptEnd, given: StepHandlerResult, delayMs
     publication: undefined,
     wait: undefined,
     child: undefined,
+    list: undefined,
     detail: detailOf(failure, { version: DEFAULT_VERSION, step: end.step, delayMs, retryable: failure.retryable }),
     error: { type: failure.errorType ?? ErrorType.PERMANENT_ERROR, message: failure.errorMessage ?? '' },
   };

@@ -1,7 +1,7 @@
 import { DEFAULTS } from '../config/defaults.ts';
 import type { StartingStep } from '../engine/child-tasks/start.ts';
-import type { BatchWorkerRow, Engine } from '../engine/engine.ts';
-import { reachedFrom } from '../engine/rerun/reached-steps.ts';
+import type { BatchWorkerRow, ElementRow, Engine, Recording } from '../engine/engine.ts';
+import { knownFor, reachedFrom } from '../engine/rerun/reached-steps.ts';
 import { pathsOfStep } from '../engine/sensitive.ts';
 import type { AttemptDetail } from '../engine/task-view.ts';
 import type { DependencyResultParams } from '../handlers/dependency-result.ts';
@@ -9,11 +9,12 @@ import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
 import type { FfiStepEvent } from '../handlers/ffi-step-event.ts';
 import { StepContext } from '../handlers/step-context.ts';
 import type { CheckpointProgress, StepContextParams, TransactionWork } from '../handlers/step-context-params.ts';
-import type { ExecutableHandler } from '../handlers/step-handler.ts';
+import type { ExecutableHandler, StepHandlerResult } from '../handlers/step-handler.ts';
 import type { ChildTaskStart } from '../handlers/step-wait.ts';
 import type { UndoneParams } from '../handlers/undone.ts';
 import type { Logger } from '../logging/logger.ts';
 import { hidingLogger, SensitiveTexts } from '../logging/sensitive-texts.ts';
+import { elementNumber, elementStepName, placeFor } from '../model/for-each.ts';
 import { stepUuid, templateIndex } from '../model/ids.ts';
 import type { Fields } from '../model/json.ts';
 import { SCHEDULE_SOURCE, type TaskSchedule } from '../model/schedule/spec.ts';
@@ -71,6 +72,8 @@ export interface StepHost {
   completionToken(step: DispatchedStep): Promise<string>;
   /** Starts a child task of a running handler, and returns its id. */
   startTask(step: DispatchedStep, start: ChildTaskStart): Promise<string>;
+  /** Evaluates the list of a step, or computes its result once its elements have ended. */
+  list(step: DispatchedStep): Promise<NonNullable<Recording['list']> | StepHandlerResult>;
   /** Prepares a child task, which is created when the wait for it begins. */
   childTask(step: StartingStep): ReturnType<Engine['prepareChild']>;
   /** Called before the handler is called, for the first time or again after a yield. */
@@ -117,6 +120,8 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   readonly templateIdx: number;
   /** The part of a batch worker. Undefined for other steps. */
   part: BatchWorkerRow | undefined;
+  /** The element that it runs for. Undefined for other steps, and before it is loaded. */
+  element: ElementRow | undefined;
   /** The checkpoint as JSON text. Null if none was saved. */
   saved: string | null = null;
   /** Undefined in the first call of an attempt. */
@@ -201,7 +206,9 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
   }
 
   get name(): string {
-    return this.part?.name ?? this.template.name;
+    const { template } = this;
+    if (template.elementOf !== null) return elementStepName(template.name, elementNumber(this.idx));
+    return this.part?.name ?? template.name;
   }
 
   get taskUuid(): string {
@@ -214,7 +221,12 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
 
   /** Whether it is a batch worker whose part is not loaded yet. */
   get lacksPart(): boolean {
-    return this.part === undefined && this.idx !== this.templateIdx;
+    return this.part === undefined && this.idx !== this.templateIdx && this.template.elementOf === null;
+  }
+
+  /** Whether it runs for an element that is not loaded yet. */
+  get lacksElement(): boolean {
+    return this.element === undefined && this.template.elementOf !== null;
   }
 
   /** Whether it belongs to a task of a schedule that is not loaded yet. */
@@ -226,9 +238,9 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     return this.task.schedule ?? null;
   }
 
-  /** Whether its part, its checkpoint or its schedule must be loaded before it can start. */
+  /** Whether its part, its element, its checkpoint or its schedule must be loaded before it can start. */
   get lacksDetails(): boolean {
-    return this.attempt > 1 || this.lacksPart || this.lacksSchedule;
+    return this.attempt > 1 || this.lacksPart || this.lacksElement || this.lacksSchedule;
   }
 
   get handler(): HandlerDefinition {
@@ -337,6 +349,11 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
       correlationId: this.correlationId,
       traceparent: this.traceparent,
     });
+  }
+
+  /** Evaluates its list, or computes its result once its elements have ended. */
+  list(): ReturnType<StepHost['list']> {
+    return this.#host.list(this);
   }
 
   get signal(): AbortSignal {
@@ -453,10 +470,11 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
     const places = new Map<string, Place>();
     const { ancestors, dynamic } = graph;
     const above = dynamic
-      ? [...reachedFrom(graph, this.templateIdx, this.#known)].reverse()
+      ? [...reachedFrom(graph, this.templateIdx, knownFor(graph, this.idx, this.#known))].reverse()
       : ancestors[this.templateIdx]!;
     for (const idx of above) {
-      if (texts.has(idx) || withheld.has(idx)) places.set(graph.names[idx]!, { idx, failure: null });
+      const place = placeFor(graph, this.idx, idx);
+      if (texts.has(place) || withheld.has(place)) places.set(graph.names[idx]!, { idx: place, failure: null });
       for (const member of batches.get(idx) ?? []) places.set(member.name, member);
     }
     this.#ancestors = places;

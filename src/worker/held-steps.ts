@@ -66,7 +66,7 @@ export class HeldSteps {
   hold(task: CachedTask, row: DispatchedStepRow, claim: number): DispatchedStep {
     const { cache, incarnation } = this.#options;
     const step = new DispatchedStep(task, row, claim, this.#host);
-    cache.hold(task);
+    cache.hold(task, row.idx);
     incarnation.hold(claim);
     this.#steps.add(step);
     return step;
@@ -78,7 +78,7 @@ export class HeldSteps {
     const { traces, incarnation, cache } = this.#options;
     traces?.forget(step);
     incarnation.forget(step.claim);
-    cache.forget(step.task);
+    cache.forget(step.task, step.idx);
   }
 
   /** Stops waiting for an ended step, even if its handler still runs. */

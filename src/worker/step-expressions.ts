@@ -1,5 +1,5 @@
 import { pathsOfStep } from '../engine/sensitive.ts';
-import type { ExpressionValues } from '../expressions/expression.ts';
+import { Expression, type ExpressionValues } from '../expressions/expression.ts';
 import { EXPRESSION_FAILED, ExpressionFailed } from '../expressions/expression-error.ts';
 import { type ExpressionMap, evaluateMap, expressionMap, orFailure } from '../expressions/expression-map.ts';
 import { messageParts } from '../expressions/message.ts';
@@ -115,13 +115,51 @@ function textsOf(message: string, parts: ReturnType<typeof messageParts>): Reado
   return texts;
 }
 
-function isSensitive({ task }: DispatchedStep, { root, keys }: Read): boolean {
-  const { sensitive } = task.snapshot;
+/** Returns whether what a step reads is declared as sensitive. */
+export function isSensitive(step: DispatchedStep, read: Read): boolean {
+  const { snapshot } = step.task;
+  const { sensitive } = snapshot;
+  if (!sensitive) return false;
+  const { root, keys } = read;
+  if (root === 'element') {
+    const list = snapshot.graph.elementOf.get(step.templateIdx) ?? step.templateIdx;
+    const elements = new Expression(snapshot.steps[list]!.forEach!.elements);
+    return elements.reads.some((one) => isSensitive(step, one));
+  }
   if (root === 'context') return leadsTo(sensitive?.context, keys);
   // The text of an error may have any value that its handler read.
-  if (root === 'errors') return sensitive !== undefined;
-  const [step, ...path] = keys;
-  return root === 'steps' && typeof step === 'string' && leadsTo(pathsOfStep(sensitive, step), path);
+  if (root === 'errors') return true;
+  const [name, ...path] = keys;
+  return root === 'steps' && typeof name === 'string' && leadsTo(pathsOfStep(sensitive, name), path);
+}
+
+/** Expressions that are ready to be evaluated, with the values that they read. */
+export interface ReadValues {
+  map: ExpressionMap;
+  values: ExpressionValues;
+}
+
+/**
+ * Reads the values for some expressions of a step, or returns its failure. With `elements`, results of the steps of its elements
+ * are left to the caller.
+ */
+export async function valuesToRead(
+  step: DispatchedStep,
+  texts: Readonly<Record<string, string>>,
+  { elements = false }: { elements?: boolean } = {},
+): Promise<ReadValues | StepHandlerResult> {
+  const map = orFailure(() => expressionMap(texts));
+  if (map instanceof ExpressionFailed) return failureOf(step, map.message);
+  const { graph } = step.task.snapshot;
+  const isOfTask = (name: string) => !elements || !graph.elementOf.has(graph.indexOf.get(name) ?? -1);
+  const [names, failed] = [map.steps.filter(isOfTask), map.failures.filter(isOfTask)];
+  const results = await Promise.all(step.resultTexts(names).map((text) => Promise.resolve(text)));
+  const read = names.flatMap((name, i) => {
+    const text = results[i] ?? null;
+    return text === null ? [] : [[name, JSON.parse(text) as unknown] as const];
+  });
+  const errors = failed.length > 0 ? await step.failures(failed) : {};
+  return { map, values: valuesFor(step, Object.fromEntries(read), errors) };
 }
 
 /** Evaluates a map of expressions, with what they read, and calls `then` with the values. */
@@ -148,7 +186,8 @@ function evaluate(
   return Promise.all([loaded, errors]).then(([texts, failures]) => withValues(texts, failures));
 }
 
-function failureOf(step: DispatchedStep, what: string): StepHandlerResult {
+/** Returns the failure of a step whose expressions cannot be evaluated. */
+export function failureOf(step: DispatchedStep, what: string): StepHandlerResult {
   const message = `step ${step.name}: ${what}`;
   return StepHandlerResult.failure({ message, errorType: EXPRESSION_FAILED, retryable: false });
 }
@@ -160,7 +199,7 @@ function toMicroseconds(json: string): string {
 }
 
 function valuesFor(
-  { task, taskUuid, taskContext, correlationId }: DispatchedStep,
+  { task, taskUuid, taskContext, correlationId, element }: DispatchedStep,
   steps: Fields,
   errors: Fields,
 ): ExpressionValues {
@@ -180,5 +219,6 @@ function valuesFor(
       created_at: toMicroseconds(row.createdAt),
       correlation_id: correlationId,
     },
+    ...(element && { element: JSON.parse(element.value) as unknown, index: element.element }),
   };
 }

@@ -1,14 +1,16 @@
-import { type EarlierCallsRow, type Engine, isConnectionError } from '../engine/engine.ts';
+import { type EarlierCallsRow, type ElementKey, type Engine, isConnectionError } from '../engine/engine.ts';
 import { failuresByName } from '../engine/task-output.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import { StepExecutionError } from '../handlers/failures/handler-errors.ts';
 import type { CheckpointProgress } from '../handlers/step-context.ts';
 import type { TransactionWork } from '../handlers/step-context-params.ts';
 import { StepHandlerResult } from '../handlers/step-handler.ts';
+import { elementNumber, placeFor } from '../model/for-each.ts';
 import { type Fields, storableJson } from '../model/json.ts';
 import { backOff } from '../time/back-off.ts';
 import { ChildStarts } from './child-starts.ts';
 import type { DispatchedStep, EarlierCalls, StepHost } from './dispatched-step.ts';
+import { listOf } from './lists.ts';
 import type { Deadlines } from './running-steps.ts';
 import { saveWithRetries } from './save-with-retries.ts';
 
@@ -19,14 +21,22 @@ const MAX_CHECKPOINT = 8 * 1024 * 1024;
 const HISTORY = 20;
 
 /**
- * Loads the parts of batch workers, the checkpoints and first starts of steps that were started before, and the schedules of
+ * Loads the parts of batch workers, elements of lists, the checkpoints and first starts of steps that were started before, and the schedules of
  * tasks.
  */
 export async function loadDetails(engine: Engine, steps: readonly DispatchedStep[]): Promise<void> {
   const workers = steps.filter((step) => step.lacksPart);
   const restarted = steps.filter((step) => step.attempt > 1);
   const timed = restarted.filter((step) => step.number > 1 && step.template.retry.forMs !== null);
-  const { parts, checkpoints, starts } = await engine.details({ workers, restarted, timed });
+  const ofLists = steps.filter((step) => step.lacksElement);
+  const { parts, checkpoints, starts, elements } = await engine.details({
+    workers,
+    restarted,
+    timed,
+    elements: ofLists.map(elementOf),
+  });
+  const elementAt = new Map(elements.map((row) => [keyOfElement(row), row]));
+  for (const step of ofLists) step.element = elementAt.get(keyOfElement(elementOf(step)));
   const ofSchedules = new Map(steps.filter((step) => step.lacksSchedule).map(({ task }) => [task.taskUuid, task]));
   if (ofSchedules.size > 0) {
     const schedules = await engine.schedules.ofTasks([...ofSchedules.keys()]);
@@ -41,6 +51,13 @@ export async function loadDetails(engine: Engine, steps: readonly DispatchedStep
     if (calls !== null) step.earlierCalls = earlierCalls(step, JSON.parse(calls) as EarlierCallsRow);
   }
 }
+
+/** Returns the element that a step runs for. */
+function elementOf({ taskUuid, idx, templateIdx, task }: DispatchedStep): ElementKey {
+  return { taskUuid, list: task.snapshot.graph.elementOf.get(templateIdx)!, element: elementNumber(idx) };
+}
+
+const keyOfElement = ({ taskUuid, list, element }: ElementKey) => `${taskUuid}:${list}:${element}`;
 
 /** Returns the calls of the handler earlier in this attempt. Calls of another attempt are ignored. */
 function earlierCalls(
@@ -59,7 +76,14 @@ export function stepProgress(
   deadlines: Pick<Deadlines, 'restart'>,
 ): Pick<
   StepHost,
-  'loadResult' | 'loadFailures' | 'saveCheckpoint' | 'transaction' | 'completionToken' | 'startTask' | 'childTask'
+  | 'loadResult'
+  | 'loadFailures'
+  | 'list'
+  | 'saveCheckpoint'
+  | 'transaction'
+  | 'completionToken'
+  | 'startTask'
+  | 'childTask'
 > {
   const starts = new ChildStarts(engine);
   return {
@@ -67,9 +91,9 @@ export function stepProgress(
       const [row] = await engine.loadResults([{ taskUuid: step.taskUuid, idx }], Number.MAX_SAFE_INTEGER);
       return row?.result ?? null;
     },
-    async loadFailures({ taskUuid, task, template }, names) {
-      const { indexOf } = task.snapshot.graph;
-      const steps = names.map((name) => ({ taskUuid, idx: indexOf.get(name)! }));
+    async loadFailures({ taskUuid, task, template, idx }, names) {
+      const { graph } = task.snapshot;
+      const steps = names.map((name) => ({ taskUuid, idx: placeFor(graph, idx, graph.indexOf.get(name)!) }));
       const failures = template.undoes === null ? engine.loadFailures(steps) : engine.lastFailures(steps);
       return failuresByName(task.snapshot.graph.names, await failures);
     },
@@ -97,6 +121,7 @@ export function stepProgress(
     },
     startTask: (step, start) => starts.start(step, start),
     childTask: (step) => engine.prepareChild(step),
+    list: (step) => listOf(engine, step),
     async transaction(step, work) {
       if (step.transacting) throw insideTransaction(step);
       step.transacting = true;

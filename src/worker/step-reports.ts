@@ -143,7 +143,7 @@ export class StepReports {
     let released = 0;
     for (const { step, kind, durationMs } of accepted) {
       if (kind === KIND.released) released++;
-      if (kind === KIND.released || kind === KIND.skipped) continue;
+      if (kind === KIND.released || kind === KIND.skipped || kind === KIND.listed) continue;
       const handler = this.#of(step);
       if (step.started) handler.duration.observe(durationMs / 1000);
       if (kind === KIND.completed) {

@@ -20,6 +20,7 @@ const OUTCOMES: Record<AttemptEnd['kind'], string> = {
   [KIND.lost]: 'worker_lost',
   [KIND.waits]: 'waiting',
   [KIND.skipped]: 'skipped',
+  [KIND.listed]: 'waiting',
 };
 
 /**

@@ -6,9 +6,10 @@ import {
   type RecordAnswer,
   type ResultRow,
 } from '../engine/engine.ts';
-import { reachedFrom } from '../engine/rerun/reached-steps.ts';
+import { knownFor, reachedFrom } from '../engine/rerun/reached-steps.ts';
 import type { Snapshot } from '../engine/template-store.ts';
-import { isWorkerIndex, templateIndex } from '../model/ids.ts';
+import { elementNumber, placeFor } from '../model/for-each.ts';
+import { isWorkerIndex, templateIndex, workerIndex } from '../model/ids.ts';
 import type { TaskSchedule } from '../model/schedule/spec.ts';
 
 /** A batch worker whose result other steps may read. */
@@ -50,12 +51,15 @@ export interface CachedTask {
   parent?: { taskUuid: string; rootUuid: string } | null;
   /** Number of its steps that are held here. */
   held: number;
+  /** The same for each element of its lists, by the step that has the list. Undefined if there are none. */
+  elements?: Map<string, number>;
   bytes: number;
 }
 
 /** A step that needs the results of its ancestors. */
 export interface Wanted {
   task: CachedTask;
+  idx: number;
   templateIdx: number;
 }
 
@@ -157,7 +161,12 @@ export class TaskCache {
     this.bytes += bytes;
   }
 
-  hold(task: CachedTask): void {
+  hold(task: CachedTask, idx: number): void {
+    const element = elementOf(task, idx);
+    if (element !== undefined) {
+      task.elements ??= new Map();
+      task.elements.set(element.key, (task.elements.get(element.key) ?? 0) + 1);
+    }
     if (task.held++ > 0 || this.#tasks.has(task.taskUuid)) return;
     // The task was released in the meantime, so this process was not notified when its results were corrected.
     task.known = nothingKnown();
@@ -166,10 +175,32 @@ export class TaskCache {
     this.bytes += task.bytes;
   }
 
-  forget(task: CachedTask): void {
+  forget(task: CachedTask, idx: number): void {
+    this.#forgetElement(task, idx);
     if (--task.held > 0) return;
     this.#tasks.delete(task.taskUuid);
     this.bytes -= task.bytes;
+  }
+
+  /** Drops the results of an element with its last held step, because a list may have many elements. */
+  #forgetElement(task: CachedTask, idx: number): void {
+    const element = elementOf(task, idx);
+    if (element === undefined) return;
+    const held = task.elements!.get(element.key)! - 1;
+    if (held > 0) {
+      task.elements!.set(element.key, held);
+      return;
+    }
+    task.elements!.delete(element.key);
+    for (const place of element.places) {
+      const bytes = task.known.texts.get(place)?.length ?? 0;
+      task.bytes -= bytes;
+      if (this.#tasks.get(task.taskUuid) === task) this.bytes -= bytes;
+      task.known.texts.delete(place);
+      task.known.withheld.delete(place);
+      task.known.absent.delete(place);
+      task.known.without.delete(place);
+    }
   }
 
   /** Total size of the results that a step may read, loaded or not. */
@@ -194,10 +225,12 @@ export class TaskCache {
   }
 
   /** Returns whether a step can start, because the data of all its ancestors is loaded. */
-  ready({ task, templateIdx }: Wanted): boolean {
+  ready({ task, idx: reader, templateIdx }: Wanted): boolean {
     const { graph } = task.snapshot;
-    if (!graph.dynamic) return graph.ancestors[templateIdx]!.every((idx) => isKnown(task.known, idx));
-    for (const idx of reachedFrom(graph, templateIdx, task.known)) if (!isKnown(task.known, idx)) return false;
+    const isReady = (idx: number) => isKnown(task.known, placeFor(graph, reader, idx));
+    if (!graph.dynamic) return graph.ancestors[templateIdx]!.every(isReady);
+    const known = knownFor(graph, reader, task.known);
+    for (const idx of reachedFrom(graph, templateIdx, known)) if (!isReady(idx)) return false;
     return true;
   }
 
@@ -215,9 +248,10 @@ export class TaskCache {
     const steps = new Map<string, { taskUuid: string; idx: number }>();
     const batches = new Map<string, { taskUuid: string; workerIdx: number }>();
     const into = new Map<string, KnownResults>();
-    for (const { task, templateIdx } of wanted) {
+    for (const { task, idx: reader, templateIdx } of wanted) {
       const { graph } = task.snapshot;
-      for (const idx of graph.ancestors[templateIdx]!) {
+      for (const above of graph.ancestors[templateIdx]!) {
+        const idx = placeFor(graph, reader, above);
         if (isKnown(task.known, idx)) continue;
         into.set(task.taskUuid, task.known);
         const key = `${task.taskUuid}:${idx}`;
@@ -255,10 +289,12 @@ export class TaskCache {
    * Records which ancestors exist. Ancestors that were not found will never exist, and the batches that the step joins
    * are finished.
    */
-  #settle({ task, templateIdx }: Wanted, loaded: ReadonlyMap<string, readonly BatchResultRow[]>): void {
+  #settle({ task, idx: reader, templateIdx }: Wanted, loaded: ReadonlyMap<string, readonly BatchResultRow[]>): void {
     const { graph } = task.snapshot;
-    const reached = graph.dynamic ? reachedFrom(graph, templateIdx, task.known) : graph.ancestors[templateIdx]!;
-    for (const idx of reached) {
+    const known = knownFor(graph, reader, task.known);
+    const reached = graph.dynamic ? reachedFrom(graph, templateIdx, known) : graph.ancestors[templateIdx]!;
+    for (const above of reached) {
+      const idx = placeFor(graph, reader, above);
       if (isKnown(task.known, idx) || task.known.withheld.has(idx)) continue;
       if (graph.types[idx] === 'batch_worker') {
         const rows = loaded.get(`${task.taskUuid}:${idx}`) ?? [];
@@ -285,15 +321,25 @@ function isKnown({ texts, absent, batches }: KnownResults, idx: number): boolean
   return texts.has(idx) || absent.has(idx) || batches.has(idx);
 }
 
+/** Returns the element that a step runs for, with the places of all steps of the element. */
+function elementOf({ snapshot: { graph } }: CachedTask, idx: number) {
+  const list = isWorkerIndex(idx) ? graph.elementOf.get(templateIndex(idx)) : undefined;
+  if (list === undefined) return undefined;
+  const element = elementNumber(idx);
+  const places = [...graph.elementOf].flatMap(([step, of]) => (of === list ? [workerIndex(step, element)] : []));
+  return { key: `${list}:${element}`, places };
+}
+
 function memberOf({ idx, name, state, detail }: BatchResultRow): BatchMember {
   return { idx, name, failure: state === 'error' ? (detail ?? '{}') : null };
 }
 
 /** The ancestors of a step. For a finished batch, its workers replace the step that they were created from. */
-function* ancestorsOf({ task, templateIdx }: Wanted): Generator<number> {
-  for (const idx of task.snapshot.graph.ancestors[templateIdx]!) {
+function* ancestorsOf({ task, idx: reader, templateIdx }: Wanted): Generator<number> {
+  const { graph } = task.snapshot;
+  for (const idx of graph.ancestors[templateIdx]!) {
     const members = task.known.batches.get(idx);
     if (members) for (const member of members) yield member.idx;
-    else yield idx;
+    else yield placeFor(graph, reader, idx);
   }
 }

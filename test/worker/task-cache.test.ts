@@ -10,7 +10,7 @@ describe('the size of the task cache', () => {
     const cache = new TaskCache();
     const row = (taskUuid: string) => ({ taskUuid, context: '{"n":1}', revision: 0 }) as ClaimedStepRow;
     const [one, two] = ['one', 'two'].map((taskUuid) => cache.take(row(taskUuid), {} as Snapshot));
-    for (const task of [one!, two!]) cache.hold(task);
+    for (const task of [one!, two!]) cache.hold(task, 0);
     expect(cache.bytes).toBe(14);
     cache.keep(one!, 0, '[12345]');
     expect(cache.bytes).toBe(21);
@@ -23,11 +23,11 @@ describe('the size of the task cache', () => {
   it('counts a task again if it is held again after its release', () => {
     const cache = new TaskCache();
     const task = cache.take({ taskUuid: 'one', context: '{"n":1}', revision: 0 } as ClaimedStepRow, {} as Snapshot);
-    cache.hold(task);
-    cache.forget(task);
-    cache.hold(task);
+    cache.hold(task, 0);
+    cache.forget(task, 0);
+    cache.hold(task, 0);
     expect(cache.bytes).toBe(7);
-    cache.forget(task);
+    cache.forget(task, 0);
     expect(cache.bytes).toBe(0);
   });
 });

@@ -1,10 +1,11 @@
 import type { Database } from '../../db/database.ts';
+import { placeFor } from '../../model/for-each.ts';
 import { isWorkerIndex, MAX_WORKERS, stepIndex, templateIndex, uuidOfDigest, workerIndex } from '../../model/ids.ts';
 import { type BatchWorkerRow, batchWorkers } from '../../store/batches.ts';
 import { getStepsAt, type StepRange, type StepRow } from '../../store/read-steps.ts';
 import { type EventTaskRow, eventTasks } from '../../store/tasks.ts';
 import type { StepTemplate } from '../../template/task-template.ts';
-import { reachedFrom } from '../rerun/reached-steps.ts';
+import { knownFor, reachedFrom } from '../rerun/reached-steps.ts';
 import { type StepExecutionResult, stepView } from '../task-view.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
 import { type LoggedEvent, wireMetadata } from './logged-event.ts';
@@ -63,7 +64,10 @@ async function sequenceStep(
   const { taskUuid } = event;
   const idx = stepIndex(taskUuid, event.stepUuid)!;
   const ancestors = graph.ancestors[templateIndex(idx)]!;
-  const ranges = [{ first: idx, last: idx }, ...ancestors.map((above) => rangeOf(snapshot, above))];
+  const ranges = [
+    { first: idx, last: idx },
+    ...ancestors.map((above) => rangeOf(snapshot, placeFor(graph, idx, above))),
+  ];
   const [rows, parts] = await database.pipeline(SETTINGS, (tx) =>
     Promise.all([
       getStepsAt(tx, taskUuid, ranges),
@@ -93,16 +97,18 @@ function resultsAbove(
   { graph }: Snapshot,
   { taskUuid, idx, rows }: { taskUuid: string; idx: number; rows: readonly StepRow[] },
 ): Record<string, StepExecutionResult> {
-  const over = rows.filter((row) => row.idx !== idx && isOver(row));
+  const ofBatch = (row: StepRow) => graph.types[templateIndex(row.idx)] === 'batch_worker';
+  const over = rows.filter((row) => row.idx !== idx && isOver(row, ofBatch(row)));
   const without = new Set(rows.filter(({ state }) => state === 'skipped' || state === 'error').map((row) => row.idx));
   const places = new Set(over.map((row) => row.idx));
   const batches = new Map<number, StepRow[]>();
-  for (const row of over.filter((one) => isWorkerIndex(one.idx))) {
+  for (const row of over.filter(ofBatch)) {
     const members = batches.get(templateIndex(row.idx));
     if (members) members.push(row);
     else batches.set(templateIndex(row.idx), [row]);
   }
-  const reached = new Set(reachedFrom(graph, templateIndex(idx), { texts: places, withheld: NONE, without, batches }));
+  const known = knownFor(graph, idx, { texts: places, withheld: NONE, without, batches });
+  const reached = new Set(reachedFrom(graph, templateIndex(idx), known));
   const seen = over.filter((row) => reached.has(templateIndex(row.idx)));
   return Object.fromEntries(seen.map((row) => [row.name, stepView(taskUuid, row).results!]));
 }
@@ -112,8 +118,8 @@ const NONE: ReadonlySet<number> = new Set();
 /**
  * A failed worker is also treated as ended, because a step after the batch only runs if the batch tolerates failures.
  */
-const isOver = ({ idx, state }: StepRow) =>
-  state === 'complete' || state === 'resolved_manually' || (isWorkerIndex(idx) && state === 'error');
+const isOver = ({ state }: StepRow, ofBatch: boolean) =>
+  state === 'complete' || state === 'resolved_manually' || (ofBatch && state === 'error');
 
 /** Returns a time in the format that readers of these messages expect: UTC, without a zone. */
 const naive = (time: string) => time.replace(/Z$/, '');

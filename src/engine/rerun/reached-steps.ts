@@ -1,3 +1,5 @@
+import { placeFor } from '../../model/for-each.ts';
+import { isWorkerIndex, templateIndex } from '../../model/ids.ts';
 import type { TemplateGraph } from '../../template/template-graph.ts';
 
 /** Facts about the ended steps of a task. */
@@ -12,6 +14,15 @@ export interface EndedSteps {
   batches: { get(idx: number): readonly unknown[] | undefined };
 }
 
+/** Returns the facts as a step of an element sees them: the steps of its own element stand for those of the template. */
+export function knownFor(graph: TemplateGraph, reader: number, known: EndedSteps): EndedSteps {
+  if (!isWorkerIndex(reader) || !graph.elementOf.has(templateIndex(reader))) return known;
+  const own = (facts: { has(idx: number): boolean }) => ({
+    has: (idx: number) => facts.has(placeFor(graph, reader, idx)),
+  });
+  return { ...known, texts: own(known.texts), withheld: own(known.withheld), without: own(known.without) };
+}
+
 /**
  * Yields the ancestors that a step waited for, children before parents. A path ends at a step that this task does not
  * have. The step did not wait for the ancestors beyond it, so whether they have results depends on timing. The first
@@ -19,7 +30,9 @@ export interface EndedSteps {
  */
 export function* reachedFrom(graph: TemplateGraph, step: number, known: EndedSteps): Generator<number> {
   const undone = graph.undoes.get(step);
-  const reached = new Set(undone === undefined ? graph.parents[step]! : [undone]);
+  const list = graph.elementOf.get(step);
+  const above = list === undefined ? graph.parents[step]! : [...graph.parents[step]!, ...graph.parents[list]!];
+  const reached = new Set(undone === undefined ? above : [undone]);
   const ancestors = graph.ancestors[step]!;
   for (let i = ancestors.length - 1; i >= 0; i--) {
     const idx = ancestors[i]!;

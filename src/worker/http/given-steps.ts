@@ -95,7 +95,7 @@ export class GivenSteps {
       const task = this.cache.take(row, this.#engine.templates.get(row.templateId));
       const step = new DispatchedStep(task, row, row.claim, this.#host);
       if (row.ranMs !== undefined) step.firstStartedAt = performance.now() - row.ranMs;
-      this.cache.hold(task);
+      this.cache.hold(task, row.idx);
       const given = { step, workerId: incarnationOf(row.claim), ranMs: row.ranMs ?? 0 };
       this.#given.set(keyOf(row), given);
       return given;
@@ -124,7 +124,7 @@ export class GivenSteps {
 
   /** Removes a step from the cache. Its row in the database is deleted separately. */
   forget({ step }: Given): void {
-    if (this.#given.delete(keyOf(step))) this.cache.forget(step.task);
+    if (this.#given.delete(keyOf(step))) this.cache.forget(step.task, step.idx);
   }
 
   /** Removes all steps of workers from the cache, except for those whose outcome is being recorded. */

@@ -1,16 +1,17 @@
 import { ChildRefused } from '../../engine/child-tasks/start.ts';
-import { type Engine, KIND, mayPass } from '../../engine/engine.ts';
+import { type Engine, KIND, mayPass, type Recording } from '../../engine/engine.ts';
 import { approvalSettings, signalSettings } from '../../engine/waits/wait-settings.ts';
 import { resultOfThrown } from '../../handlers/outcome.ts';
 import { StepHandlerResult } from '../../handlers/step-handler.ts';
 import type { WaitRequest } from '../../model/waits.ts';
 import type { ApprovalConfig, SignalConfig } from '../../template/task-template.ts';
-import { type AttemptEnd, attemptEnd, released, waiting } from '../attempt-end.ts';
+import { type AttemptEnd, attemptEnd, listed, released, waiting } from '../attempt-end.ts';
 import type { DispatchedStep } from '../dispatched-step.ts';
 import { DEFAULT_VERSION } from '../run-step.ts';
 import { timerWait } from './timer-wait.ts';
 
-type Begun = WaitRequest | StepHandlerResult | StartedChild;
+type Begun = WaitRequest | StepHandlerResult | StartedChild | List;
+type List = NonNullable<Recording['list']>;
 /** The wait for a child task, with the task. */
 type StartedChild = Awaited<ReturnType<Engine['prepareChild']>>;
 
@@ -50,6 +51,7 @@ export function beginWait(step: DispatchedStep, finish: (end: AttemptEnd | undef
 }
 
 function endOf(step: DispatchedStep, begun: Begun): AttemptEnd {
+  if ('pages' in begun) return listed(step, begun);
   if ('child' in begun) return { ...waiting(step, begun.wait), child: begun.child };
   if ('kind' in begun) return waiting(step, begun);
   const end = attemptEnd(step, begun, DEFAULT_VERSION);
@@ -62,6 +64,7 @@ function waitOf(step: DispatchedStep): Begun | Promise<Begun> {
   const { timer, signal, approval, child } = step.template;
   if (timer) return timerWait(step, timer);
   if (child) return step.childTask(child);
+  if (step.template.forEach) return step.list();
   return signal ? signalWait(signal) : approvalWait(approval!);
 }
 
