@@ -95,6 +95,10 @@ create unique index template_edge_child on tasker.template_edge (template_id, ch
 create function tasker.template_idx(int) returns int language sql immutable parallel safe
   return case when $1 >= 131072 then ($1 >> 17) - 1 else $1 end;
 
+-- The name of a step: of its part of a batch, or of its template step. For a step of an element, with the element: `label[3]`.
+create function tasker.step_name(part text, step text, idx int) returns text language sql immutable parallel safe
+  return coalesce($1, case when $3 >= 131072 then $2 || '[' || ($3 & 131071) || ']' else $2 end);
+
 -- The version of each template that requests without a version mean (docs/decisions/0033).
 create table tasker.active_version (
   namespace_id int not null references tasker.namespace on delete cascade,

@@ -41,7 +41,7 @@ const COLUMNS = `
   coalesce(n.step, a.details ->> 'step', case when a.idx is not null then 'step ' || a.idx end) step`;
 const NAMES = `
   left join lateral (
-    select s.name || '/' || m.name || '@' || m.version template, coalesce(bw.name, ts.name) step
+    select s.name || '/' || m.name || '@' || m.version template, tasker.step_name(bw.name, ts.name, a.idx) step
       from tasker.task t join tasker.template m on m.id = t.template_id join tasker.namespace s on s.id = m.namespace_id
       left join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(a.idx)
       left join tasker.batch_worker bw on bw.task_uuid = t.task_uuid and bw.idx = a.idx

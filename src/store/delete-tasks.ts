@@ -9,7 +9,7 @@ import { sql } from './sql.ts';
 const NAME_ACTS = sql('name_acts_of_tasks')`
 update tasker.operator_action a
    set details = coalesce(a.details, '{}') || jsonb_build_object('step', n.name)
-  from (select x.id, coalesce(bw.name, ts.name) name
+  from (select x.id, tasker.step_name(bw.name, ts.name, x.idx) name
           from unnest($1::uuid[]) d (task_uuid)
           cross join lateral (
             select id, idx from tasker.operator_action y where y.task_uuid = d.task_uuid and y.idx is not null offset 0) x

@@ -1,10 +1,11 @@
 import type { Db } from '../db/statement.ts';
+import { readElementName } from '../model/for-each.ts';
 import { HELD } from '../model/routes.ts';
 import { columns, sql } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
 
 const STEP_COLUMNS = `
-s.idx, coalesce(bw.name, ts.name) name, ts.name "templateName", ts.callable, s.state::text, s.remaining & ${HELD - 1} remaining, s.attempts, s.spared,
+s.idx, tasker.step_name(bw.name, ts.name, s.idx) name, ts.name "templateName", ts.callable, s.state::text, s.remaining & ${HELD - 1} remaining, s.attempts, s.spared,
        s.max_attempts "maxAttempts", s.retryable, coalesce(s.rerun, 0) rerun, s.result, tasker.iso(s.next_at) "nextAt", tasker.iso(s.started_at) "startedAt",
        tasker.iso(s.done_at) "doneAt", tasker.iso(t.created_at) "createdAt",
        case when s.state = 'waiting' then (
@@ -137,6 +138,11 @@ select s.idx
   join tasker.step s on s.task_uuid = t.task_uuid and s.idx = ts.idx
  where t.task_uuid = $1
 union all
+select s.idx
+  from tasker.task t join tasker.template_step ts on ts.template_id = t.template_id and ts.name = $4
+  join tasker.step s on s.task_uuid = t.task_uuid and s.idx = (ts.idx + 1) << 17 | $5
+ where t.task_uuid = $1
+union all
 select bw.idx from tasker.batch_worker bw where bw.task_uuid = $1 and bw.name = $2
  limit 1`;
 
@@ -145,11 +151,13 @@ export async function findStep(
   db: Db,
   { taskUuid, name, idx }: { taskUuid: string; name: string; idx?: number },
 ): Promise<number | undefined> {
-  return (await db.query<{ idx: number }>(FIND_STEP, [taskUuid, name, idx ?? null])).rows[0]?.idx;
+  const { step = null, element = null } = readElementName(name) ?? {};
+  const values = [taskUuid, name, idx ?? null, step, element];
+  return (await db.query<{ idx: number }>(FIND_STEP, values)).rows[0]?.idx;
 }
 
 const STEP_NAMES = sql('step_names')`
-select s.idx, coalesce(bw.name, ts.name) name
+select s.idx, tasker.step_name(bw.name, ts.name, s.idx) name
   from tasker.task t join tasker.step s on s.task_uuid = t.task_uuid
   join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(s.idx)
   left join tasker.batch_worker bw on bw.task_uuid = s.task_uuid and bw.idx = s.idx

@@ -19,7 +19,7 @@ select t.template_id "templateId", t.rank, t.state::text, t.done_at is not null 
 // A batch worker that its batch cancelled was cancelled before its task ended. All other cancelled steps were cancelled
 // with the task.
 const RERUN_STEPS = sql('rerun_steps')`
-select s.idx, coalesce(bw.name, ts.name) name, ts.name "templateName", s.state::text, s.attempts, s.retryable,
+select s.idx, tasker.step_name(bw.name, ts.name, s.idx) name, ts.name "templateName", s.state::text, s.attempts, s.retryable,
        e.with_task "endedWithTask", coalesce(s.rerun, 0) rerun, ended.failed "hadFailed",
        case when s.idx < 131072 then s.state in ('complete', 'resolved_manually')
             else (select ${WORKER_IS_OVER} from (select s.state) p) and not e.with_task end as over
@@ -248,7 +248,7 @@ export async function restartTask(db: Db, taskUuid: string): Promise<void> {
 }
 
 const EARLIER_STEPS = sql('earlier_steps')`
-select e.idx, coalesce(e.name, ts.name) name, e.rerun, e.replaced_by "replacedBy", e.state::text, coalesce(e.number, e.attempts) number, e.result,
+select e.idx, tasker.step_name(e.name, ts.name, e.idx) name, e.rerun, e.replaced_by "replacedBy", e.state::text, coalesce(e.number, e.attempts) number, e.result,
        tasker.iso(e.done_at) "doneAt"
   from tasker.task t join tasker.earlier_step e on e.task_uuid = t.task_uuid
   join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(e.idx)

@@ -368,7 +368,7 @@ export async function eventTasks(db: Db, taskUuids: readonly string[]): Promise<
 // An attempt belongs to the first run of its step that ended with this attempt or a later one. If there is no such run,
 // it belongs to the current one. The names of removed steps come from these runs too.
 const GET_HISTORY = sql('get_history')`
-select x.*, coalesce(x.earlier_name, bw.name, ts.name) name
+select x.*, tasker.step_name(coalesce(x.earlier_name, bw.name), ts.name, x.idx) name
   from (
   select h.idx, 'attempt' kind, coalesce(h.number, h.attempt) attempt, h.attempt start, h.outcome::text what, h.state::text "toState", h.started_at "startedAt",
          h.ended_at at, h.duration_ms "durationMs", h.detail,

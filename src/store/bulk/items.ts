@@ -125,7 +125,7 @@ const LIST_ITEMS = sql('list_bulk_items')`
 select i.task_uuid "taskUuid", coalesce(n.step, case when i.idx >= 0 then 'step ' || i.idx end) step, i.why
   from (select * from tasker.bulk_item where bulk_id = $1 and outcome = $2 order by task_uuid, idx limit $3) i
   left join lateral (
-    select coalesce(bw.name, ts.name) step
+    select tasker.step_name(bw.name, ts.name, i.idx) step
       from tasker.task t join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(i.idx)
       left join tasker.batch_worker bw on bw.task_uuid = t.task_uuid and bw.idx = i.idx
      where t.task_uuid = i.task_uuid and i.idx >= 0 offset 0) n on true
@@ -156,7 +156,7 @@ select i.task_uuid "taskUuid", s.name || '/' || m.name || '@' || m.version templ
   left join lateral (
     select jsonb_agg(jsonb_build_object('name', y.name, 'state', y.state, 'attempts', y.attempts, 'retryable', y.retryable,
                                         'errorType', y.error_type, 'error', y.error) order by y.idx)::text steps
-      from (select coalesce(bw.name, ts.name) name, x.idx, x.state, x.attempts - x.spared attempts, x.retryable, q.error_type, q.error
+      from (select tasker.step_name(bw.name, ts.name, x.idx) name, x.idx, x.state, x.attempts - x.spared attempts, x.retryable, q.error_type, q.error
               from generate_subscripts(i.seen, 1) g
               cross join lateral (select * from tasker.step y where y.task_uuid = i.task_uuid and y.idx = i.seen[g][1] offset 0) x
               join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(x.idx)

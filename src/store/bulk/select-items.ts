@@ -124,7 +124,7 @@ select $1, d.task_uuid, coalesce(s.idx, -1 - d.ord::int), case when s.idx is not
       from tasker.task t join tasker.step x on x.task_uuid = t.task_uuid
       join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(x.idx)
       left join tasker.batch_worker bw on bw.task_uuid = x.task_uuid and bw.idx = x.idx
-     where t.task_uuid = d.task_uuid and (x.idx = d.idx or (d.idx is null and coalesce(bw.name, ts.name) = d.name))
+     where t.task_uuid = d.task_uuid and (x.idx = d.idx or (d.idx is null and tasker.step_name(bw.name, ts.name, x.idx) = d.name))
      limit 1) s on true
 on conflict do nothing`;
 

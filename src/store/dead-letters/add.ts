@@ -69,7 +69,7 @@ new as (
                         'error_type', h.error_type, 'error', h.error, 'started_at', tasker.iso(s.started_at),
                         'next_retry_at', case when s.state = 'waiting_for_retry' then tasker.iso(s.next_at) end)) order by s.place) steps,
             (array_agg(concat_ws(': ', s.name, h.error_type, h.error) order by s.place) filter (where h.error is not null))[1] first_failure
-       from (select coalesce(bw.name, ts.name) name, s.*
+       from (select tasker.step_name(bw.name, ts.name, s.idx) name, s.*
                from (select s.*, row_number() over () place
                        from (select * from tasker.step s where s.task_uuid = d.task_uuid
                               order by case s.state when 'error' then 0 when 'in_progress' then 1 when 'waiting_for_retry' then 2 when 'waiting' then 2

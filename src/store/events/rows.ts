@@ -14,7 +14,7 @@ e.id, e.event_id "eventId", e.name, e.version, e.task_uuid "taskUuid", e.idx, co
  */
 export const EVENT_NAMES = `
 left join lateral (
-    select t.correlation_id, s.name namespace, coalesce(ew.name, bw.name, ts.name) step_name
+    select t.correlation_id, s.name namespace, tasker.step_name(coalesce(ew.name, bw.name), ts.name, e.idx) step_name
       from tasker.task t join tasker.template m on m.id = t.template_id join tasker.namespace s on s.id = m.namespace_id
       join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(e.idx)
       left join tasker.batch_worker bw on bw.task_uuid = t.task_uuid and bw.idx = e.idx

@@ -124,7 +124,7 @@ export async function countRunning(db: Db): Promise<RunningCountRow[]> {
 }
 
 const RUNNING_STEPS = sql('running_steps')`
-select s.worker_id "workerId", q.task_uuid "taskUuid", coalesce(b.name, d.name) step, n.name namespace, m.name template,
+select s.worker_id "workerId", q.task_uuid "taskUuid", tasker.step_name(b.name, d.name, q.idx) step, n.name namespace, m.name template,
        m.version, d.callable handler, s.attempt, tasker.iso(s.started_at) "startedAt",
        (extract(epoch from now() - s.started_at) * 1000)::float8 "ageMs"
   ${HELD}

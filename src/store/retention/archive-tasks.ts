@@ -10,7 +10,7 @@ const rowsOf = (table: string, order: string, { more = '', join = '' } = {}) => 
               from (select x.*${more} from tasker.${table} x ${join} where x.task_uuid = d.task_uuid offset 0) r), '[]')`;
 
 const NAMED = {
-  more: ', coalesce(bw.name, ts.name) "step"',
+  more: ', tasker.step_name(bw.name, ts.name, x.idx) "step"',
   join: `
     left join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(x.idx)
     left join tasker.batch_worker bw on x.idx >= 131072 and bw.task_uuid = x.task_uuid and bw.idx = x.idx`,
@@ -40,6 +40,9 @@ select json_build_object(
          'step_logs', ${rowsOf('step_log', 'r.idx, r.attempt')},
          'batches', ${rowsOf('batch', 'r.worker_idx')},
          'batch_workers', ${rowsOf('batch_worker', 'r.idx')},
+         'lists', ${rowsOf('for_each', 'r.idx')},
+         'list_pages', ${rowsOf('for_each_page', 'r.idx, r.page')},
+         'failed_elements', ${rowsOf('failed_element', 'r.idx, r.element')},
          'checkpoints', ${rowsOf('checkpoint', 'r.idx')},
          'waits', ${rowsOf('wait', 'r.idx')},
          'completion_tokens', ${rowsOf('completion_token', 'r.idx, r.attempt')},

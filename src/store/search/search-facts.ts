@@ -3,7 +3,7 @@ import { sql } from '../sql.ts';
 import type { SearchPlace } from './task-source.ts';
 
 const FIRST_ERRORS = sql('first_errors')`
-select q.task_uuid "taskUuid", coalesce(b.name, d.name) step, q.error_type "errorType", q.error
+select q.task_uuid "taskUuid", tasker.step_name(b.name, d.name, q.idx) step, q.error_type "errorType", q.error
   from unnest($1::uuid[]) x (task_uuid)
   cross join lateral (
     select * from tasker.step_search q where q.task_uuid = x.task_uuid and q.state in ('error', 'waiting_for_retry')

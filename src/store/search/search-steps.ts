@@ -199,7 +199,7 @@ export async function countSteps(
 
 // Lateral joins, because the planner has no useful statistics for the arrays.
 const FOUND_STEPS = sql('found_steps')`
-select q.task_uuid "taskUuid", q.idx, coalesce(b.name, d.name) name, d.name "templateName", d.callable, n.name namespace,
+select q.task_uuid "taskUuid", q.idx, tasker.step_name(b.name, d.name, q.idx) name, d.name "templateName", d.callable, n.name namespace,
        m.name "taskName", m.version, q.state::text, tasker.iso(q.since) since, tasker.iso(q.created_at) "taskCreatedAt",
        coalesce(q.number, q.attempts) attempts, q.error_type "errorType", q.error, coalesce(w.name, o.name) worker
   from unnest($1::uuid[], $2::int[]) with ordinality x (task_uuid, idx, nr)

@@ -22,7 +22,7 @@ export async function changedTasks(db: Db, taskUuids: readonly string[]): Promis
 }
 
 const CHANGED_STEPS = sql('changed_steps')`
-select w.id "taskUuid", s.idx, coalesce(bw.name, ts.name) name, s.state::text, s.attempts, s.spared, s.max_attempts "maxAttempts",
+select w.id "taskUuid", s.idx, tasker.step_name(bw.name, ts.name, s.idx) name, s.state::text, s.attempts, s.spared, s.max_attempts "maxAttempts",
        tasker.iso(s.started_at) "startedAt", tasker.iso(s.done_at) "doneAt",
        case when s.state = 'waiting_for_retry' then tasker.iso(s.next_at) end "nextAt"
   from unnest($1::uuid[]) w (id)
