@@ -17,7 +17,7 @@ import {
   stopSteps,
 } from '../store/decide.ts';
 import { addRoutes } from '../store/expand-tasks.ts';
-import { listsOfTasks, stepsOfFailingElements } from '../store/for-each.ts';
+import { listsOfTasks, reopenElements, stepsOfFailingElements } from '../store/for-each.ts';
 import type { Operator } from '../store/operator-actions.ts';
 import { makerResults } from '../store/rerun.ts';
 import { failTasks } from '../store/stale-tasks.ts';
@@ -50,13 +50,16 @@ const ACTOR = 'lifecycle';
 /**
  * Decides every step of these tasks whose parents have ended: it becomes ready or is skipped, at any depth, in the
  * transaction that changed the states of its parents. Does nothing for templates without conditions and routes. Call it
- * after lockTasks, and after every change of a step's state.
+ * after lockTasks, and after every change of a step's state. `byOperator`: whether an operator may have changed steps.
  */
 export async function decideLocked(
   { tx, templates }: { tx: Db; templates: TemplateStore },
   taskUuids: readonly string[],
+  { byOperator = false }: { byOperator?: boolean } = {},
 ): Promise<Decided> {
   if (taskUuids.length === 0) return { tasks: [], queued: 0 };
+  // Only operators change the steps of failed elements.
+  if (byOperator) await reopenElements(tx, taskUuids);
   const found = await readDecided({ tx, templates }, taskUuids);
   if (found.length === 0) return { tasks: [], queued: 0 };
   const feeders = found.flatMap(({ taskUuid, stopped, lists }) =>

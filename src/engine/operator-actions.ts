@@ -4,6 +4,7 @@ import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { TaskerError } from '../errors.ts';
 import { hasOutcome } from '../model/dynamic-outcome.ts';
+import { readElementName } from '../model/for-each.ts';
 import { isStorableText, storableJson } from '../model/json.ts';
 import { START_IDX } from '../model/waits.ts';
 import { noteAct } from '../store/audit.ts';
@@ -143,7 +144,7 @@ export async function retryStep(engine: Expanding, step: StepKey, options: Opera
     await refuseHandled(tx, { engine, step, action: 'retry' });
     const failing = (await failingSteps(tx, [step.taskUuid])).find(({ idx }) => idx === step.idx);
     const isRetried = failing !== undefined && (await retryLocked(tx, failing, operator));
-    if (isRetried) await decideLocked({ tx, templates: engine.templates }, [step.taskUuid]);
+    if (isRetried) await decideLocked({ tx, templates: engine.templates }, [step.taskUuid], BY_OPERATOR);
     return isRetried;
   });
   if (!done) throw await refusal(engine.database, step, 'retry', ['error', 'waiting_for_retry']);
@@ -184,7 +185,7 @@ export async function retryFailures(
   const open = failing.filter(({ idx }) => !handled.has(idx) && !routeFailed.has(idx));
   const done = await Promise.all(open.map((step) => retryLocked(tx, step, operator)));
   const retried = open.filter((_, i) => done[i]);
-  if (retried.length > 0) await decideLocked(on, [taskUuid]);
+  if (retried.length > 0) await decideLocked(on, [taskUuid], BY_OPERATOR);
   return retried;
 }
 
@@ -198,11 +199,13 @@ export async function resetStep(engine: Expanding, step: StepKey, options: Opera
     await lockTasks(tx, [step.taskUuid]);
     await refuseHandled(tx, { engine, step, action: 'reset' });
     const isReset = await reset(tx, step, operator);
-    if (isReset) await decideLocked({ tx, templates: engine.templates }, [step.taskUuid]);
+    if (isReset) await decideLocked({ tx, templates: engine.templates }, [step.taskUuid], BY_OPERATOR);
     return isReset;
   });
   if (!done) throw await refusal(engine.database, step, 'reset', ['error']);
 }
+
+const BY_OPERATOR = { byOperator: true };
 
 const SETTLEMENTS = {
   resolve: { action: 'resolve', toState: 'resolved_manually', fromStates: OPEN_STATES },
@@ -264,7 +267,7 @@ export async function settleLocked(
   // The error also rolls back the steps that were added.
   if (!settled) throw await refusal(tx, step, action, how.fromStates);
   const { taskState } = { ...settled, ...(await moveBatches(tx, step.taskUuid)) };
-  const { tasks } = await decideLocked({ tx, templates: engine.templates }, [step.taskUuid]);
+  const { tasks } = await decideLocked({ tx, templates: engine.templates }, [step.taskUuid], BY_OPERATOR);
   return tasks[0]?.state ?? taskState;
 }
 
@@ -279,8 +282,11 @@ async function refuseHandled(
   const { handled, routeFailed } = await failuresOf({ tx, templates: engine.templates }, taskUuid);
   const runsAgain = action === 'reset' || action === 'retry';
   if (!handled.has(idx) && !(runsAgain && routeFailed.has(idx))) return;
-  const name = (await getStep(tx, taskUuid, idx))?.name;
-  const why = handled.has(idx) ? 'its failure is handled by a step after it' : 'a route after it has failed';
+  const row = await getStep(tx, taskUuid, idx);
+  const name = row?.name;
+  const ofElement = row !== undefined && readElementName(row.name)?.step === row.templateName;
+  const ofOthers = handled.has(idx) ? 'its failure is handled by a step after it' : 'a route after it has failed';
+  const why = ofElement ? 'its list has continued without its element, or has ended' : ofOthers;
   throw new TaskerError(
     'illegal_transition',
     `step ${name} of task ${taskUuid} cannot be ${past(action)}: ${why}; rerun the step and everything after it with \`tasker task rerun ${taskUuid} --from ${name}\``,

@@ -228,8 +228,8 @@ function startOf(own: OwnGraph, element: number): StartingStep[] {
 }
 
 /**
- * Returns the failures of elements that do not block the task: of lists that do not block, and those that steps after them
- * handle.
+ * Returns the failures of elements that do not block the task: of lists that do not block or have ended, and those that steps
+ * after them handle.
  */
 export function handledInLists(graph: ElementGraph, lists: readonly ListNow[], steps: readonly StepNow[]): Set<number> {
   const handled = new Set<number>();
@@ -242,11 +242,11 @@ export function handledInLists(graph: ElementGraph, lists: readonly ListNow[], s
       if (own) own.push(row);
       else byElement.set(element, [row]);
     }
+    const isOver = steps.find(({ idx }) => idx === list.idx)?.state !== 'pending' || list.onFailure !== 'block';
     for (const own of byElement.values()) {
       if (!own.some(({ state }) => state === 'error')) continue;
       const found = consequencesOf(elementGraph(graph, list.idx), own, elementGraph(graph, list.idx).untolerant);
-      for (const { idx, state } of own)
-        if (state === 'error' && (list.onFailure !== 'block' || found.handled.has(idx))) handled.add(idx);
+      for (const { idx, state } of own) if (state === 'error' && (isOver || found.handled.has(idx))) handled.add(idx);
     }
   }
   return handled;

@@ -222,7 +222,7 @@ async function act(tx: Db, on: On, judged: Judged): Promise<ItemOutcome[]> {
   // Other actions end the task, or have already decided the steps after the one that they changed.
   if (/retry|reset|redrive/.test(running.action)) {
     const done = all.filter(({ outcome }) => outcome === 'done').map(({ taskUuid }) => taskUuid);
-    await decideLocked({ tx, templates: on.engine.templates }, [...new Set(done)]);
+    await decideLocked({ tx, templates: on.engine.templates }, [...new Set(done)], { byOperator: true });
   }
   if (running.action === 'task_redrive') await closeAll(tx, on, { outcomes: all, judged });
   return all;

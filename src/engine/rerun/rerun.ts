@@ -345,7 +345,7 @@ async function restart(
   await recountBatches(tx, [taskUuid]);
   await restartTask(tx, taskUuid);
   await releaseWorkers(tx, [taskUuid]);
-  if (snapshot.graph.routed) await decideLocked({ tx, templates }, [taskUuid]);
+  if (snapshot.graph.routed) await decideLocked({ tx, templates }, [taskUuid], { byOperator: true });
   if (snapshot.limits) await watchTaskAgain(tx, { taskUuid, minutes: earliestMinutes(snapshot.limits) });
   const states = await taskStates(tx, [taskUuid]);
   return { running, status: states.get(taskUuid) as TaskState };

@@ -1,30 +1,12 @@
 import { expect, it } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
-import { DEMO, setup, states, template } from '../../support/setup.ts';
-
-/** A template whose list has these steps for each element. */
-export const listOf = (steps: readonly object[], more: Record<string, unknown> = {}, also: Record<string, object> = {}) =>
-  template({
-    start: [],
-    each: {
-      type: 'for_each',
-      handler: undefined,
-      dependencies: ['start'],
-      elements: 'context.lines',
-      key: 'element.sku',
-      steps,
-      ...more,
-    },
-    ship: ['each'],
-    ...also,
-  });
+import { DEMO, setup, states } from '../../support/setup.ts';
+import { lines, listOf } from './list-of.ts';
 
 const CHAIN = [
   { name: 'label', handler: 'label', inputs: { sku: 'element.sku', at: 'index', by: 'steps.start.by' } },
   { name: 'pack', handler: 'pack', dependencies: ['label'] },
 ];
-
-const lines = (count: number) => Array.from({ length: count }, (_, i) => ({ sku: `S${i}` }));
 
 it('the steps of a list run for each element, and its step has the outputs in order', async () => {
   const { tasker } = await setup({
