@@ -14,9 +14,9 @@ describe('the size of the task cache', () => {
     expect(cache.bytes).toBe(14);
     cache.keep(one!, 0, '[12345]');
     expect(cache.bytes).toBe(21);
-    cache.forget(one!);
+    cache.forget(one!, 0);
     expect(cache.bytes).toBe(7);
-    cache.forget(two!);
+    cache.forget(two!, 0);
     expect(cache.bytes).toBe(0);
   });
 
