@@ -226,6 +226,36 @@ export async function forgetLists(db: Db, taskUuid: string, idxs: readonly numbe
   await db.query(FORGET_LISTS, [taskUuid, `{${idxs.join(',')}}`]);
 }
 
+// Not hot: a rerun of the chain of one element.
+const REOPEN_ELEMENT = sql('reopen_element')`
+with e as (
+  delete from tasker.failed_element where task_uuid = $1 and idx = $2 and element = $3 returning open, blocking)
+update tasker.for_each f set open = case when $3::int = any (open) then open else open || $3::int end,
+       completed = completed - case when $3::int = any (open) or exists (select 1 from e) then 0 else 1 end,
+       failed = failed - (select count(*)::int from e),
+       failed_open = failed_open - coalesce((select open from e), 0), failed_blocking = failed_blocking - coalesce((select blocking from e), 0)
+ where f.task_uuid = $1 and f.idx = $2`;
+
+/** Opens an element that runs again. Call it after lockTasks. */
+export async function reopenElement(
+  db: Db,
+  taskUuid: string,
+  { list, number }: { list: number; number: number },
+): Promise<void> {
+  await db.query(REOPEN_ELEMENT, [taskUuid, list, number]);
+}
+
+// Not hot: a rerun. The counter was recounted from the parents.
+const HOLD_LISTS = sql('hold_lists')`
+update tasker.step s set remaining = s.remaining + 1
+  from tasker.for_each f
+ where f.task_uuid = $1 and s.task_uuid = $1 and s.idx = f.idx and s.state = 'pending'`;
+
+/** Holds the steps that wait for the elements of their lists. Call it after their parents were recounted. */
+export async function holdLists(db: Db, taskUuid: string): Promise<void> {
+  await db.query(HOLD_LISTS, [taskUuid]);
+}
+
 // ---- read while steps run
 
 const ELEMENTS_AT = sql('elements_at')`

@@ -156,6 +156,25 @@ const isHandled = (step: string) => `(${step}.state = 'error' and (exists (
         where a.template_id = t.template_id and a.child = j.idx) p
       where p.state in ('complete', 'resolved_manually') and (p.covered or p.some_covered is not true)))))`;
 
+/** Whether a step runs for an element of a list `f`. */
+const isOfElement = (step: string) =>
+  `f.task_uuid = ${step}.task_uuid and tasker.template_idx(${step}.idx) >= f.first_step and tasker.template_idx(${step}.idx) < f.first_step + f.n_steps and ${step}.idx >= 131072`;
+
+/**
+ * Whether the failure of a step of an element does not block its task: of a list that continues or has ended, or with a step of
+ * the element that runs after it.
+ */
+const isToleratedInList = (step: string) => `(${step}.state = 'error' and exists (
+  select 1 from tasker.for_each f join tasker.step l on l.task_uuid = f.task_uuid and l.idx = f.idx
+    join tasker.template m on m.id = t.template_id
+    join tasker.template_step own on own.template_id = m.id and own.idx = tasker.template_idx(${step}.idx)
+   where ${isOfElement(step)} and (f.on_failure <> 'block' or l.state <> 'pending' or exists (
+     select 1 from jsonb_array_elements(m.definition #> array['steps', f.idx::text, 'steps']) with ordinality r (step, place)
+       join tasker.step hc on hc.task_uuid = ${step}.task_uuid
+        and hc.idx = ((f.first_step + r.place) << 17) | (${step}.idx & 131071)
+      where r.step ->> 'run_if' in ('failed', 'ended') and r.step -> 'dependencies' ? own.name
+        and hc.state not in ('skipped', 'error', 'cancelled')))))`;
+
 /** How many parents the counter of a step shows: a join only shows whether it waits. */
 const shown = (parents: string) =>
   `case when exists (select 1 from joins j where j.template_id = t.template_id and j.idx = s.idx) then least(${parents}, 1) else ${parents} end`;
@@ -180,7 +199,8 @@ export async function invariants(sql: Sql): Promise<void> {
                  select 1 from tasker.queue q where q.task_uuid = s.task_uuid and q.idx = s.idx))::int unqueued,
                count(*) filter (where s.state = 'waiting_for_retry' and not exists (
                  select 1 from tasker.timer q where q.task_uuid = s.task_uuid and q.idx = s.idx))::int untimed,
-               count(*) filter (where s.state = 'pending' and s.remaining & 1048575 <> ${shown(`(
+               count(*) filter (where s.state = 'pending' and not exists (select 1 from tasker.for_each f where ${isOfElement('s')})
+                 and s.remaining & 1048575 <> (select count(*) from tasker.for_each f where f.task_uuid = s.task_uuid and f.idx = s.idx) + ${shown(`(
                  select count(*) from tasker.template_edge e join tasker.step p on p.task_uuid = s.task_uuid and p.idx = e.parent
                   where e.template_id = t.template_id and e.child = tasker.template_idx(s.idx) and p.state not in ('complete', 'resolved_manually', 'skipped') and not ${isHandled('p')}) + (
                  select count(*) from tasker.template_edge e join tasker.batch b on b.task_uuid = s.task_uuid and b.worker_idx = e.parent
@@ -194,7 +214,7 @@ export async function invariants(sql: Sql): Promise<void> {
                  select 1 from tasker.history h where h.task_uuid = s.task_uuid and h.idx = s.idx) and not exists (
                  select 1 from tasker.operator_action a where a.task_uuid = s.task_uuid and a.idx = s.idx))::int unproven
           from tasker.step s cross join lateral (
-            select (s.state = 'error' and exists (
+            select ${isToleratedInList('s')} or (s.state = 'error' and exists (
               select 1 from tasker.batch b where s.idx >= 131072 and b.task_uuid = s.task_uuid
                  and b.worker_idx = tasker.template_idx(s.idx) and b.failure_strategy <> 'fail_fast')) or ${isHandled('s')} tolerated) x
          where s.task_uuid = t.task_uuid) c
@@ -225,6 +245,19 @@ export async function invariants(sql: Sql): Promise<void> {
              else q.namespace_id = abs(m.queue_id) or q.namespace_id = -abs(m.queue_id) - 536870912 and exists (
                select 1 from tasker.missing_handler h
                 where h.namespace_id = m.namespace_id and h.callable = s.callable and h.state = 'withheld') end`);
+  const miscountedLists = await sql(`
+    select f.*, c.* from tasker.for_each f join tasker.task t using (task_uuid)
+      join tasker.step l on l.task_uuid = f.task_uuid and l.idx = f.idx
+     cross join lateral (
+       select count(*)::int rows, count(distinct s.idx & 131071)::int elements,
+              count(distinct s.idx & 131071) filter (where s.state in ('enqueued', 'in_progress', 'waiting_for_retry', 'waiting'))::int active
+         from tasker.step s where ${isOfElement('s')}) c
+     where c.rows <> f.started * f.n_steps or c.elements <> f.started
+        or (l.state = 'pending' and t.verdict is null and (
+              f.completed + f.failed + cardinality(f.open) <> f.started or c.active <> cardinality(f.open)
+              or f.failed <> (select count(*) from tasker.failed_element e where e.task_uuid = f.task_uuid and e.idx = f.idx)))`);
+  if (miscountedLists.length > 0)
+    throw new Error(`${miscountedLists.length} lists are wrong: ${JSON.stringify(miscountedLists.slice(0, 3))}`);
   if (misplaced.length > 0)
     throw new Error(`${misplaced.length} rows of the queue are misplaced: ${JSON.stringify(misplaced.slice(0, 3))}`);
 }

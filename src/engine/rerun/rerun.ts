@@ -1,5 +1,6 @@
 import type { Db } from '../../db/statement.ts';
 import { TaskerError } from '../../errors.ts';
+import { elementNumber, elementStepName } from '../../model/for-each.ts';
 import { isWorkerIndex, stepIndex, stepUuid, templateIndex } from '../../model/ids.ts';
 import { isStorableText } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
@@ -10,6 +11,7 @@ import { noteAct } from '../../store/audit.ts';
 import { recountBatches, releaseWorkers } from '../../store/batches.ts';
 import { holdRoutes } from '../../store/decide.ts';
 import { recountSteps } from '../../store/expand-tasks.ts';
+import { forgetLists, holdLists, reopenElement } from '../../store/for-each.ts';
 import {
   type EarlierStepRow,
   makerResults,
@@ -245,6 +247,7 @@ function beginning({ taskUuid, snapshot, steps }: Covering, from: string): Begin
   const row = steps.find((step) => step.name === from || step.idx === byId);
   if (row) return { name: row.name, templateIdx: templateIndex(row.idx), at: row.idx, idx: row.idx };
   const worker = snapshot.graph.indexOf.get(from);
+  if (worker !== undefined && snapshot.graph.elementOf.has(worker)) throw severalElements(taskUuid, snapshot, worker);
   if (worker !== undefined && steps.some(({ idx }) => isWorkerIndex(idx) && templateIndex(idx) === worker)) {
     return { name: from, templateIdx: worker, at: worker, idx: undefined };
   }
@@ -254,11 +257,25 @@ function beginning({ taskUuid, snapshot, steps }: Covering, from: string): Begin
   throw new TaskerError('step_not_found', `task ${taskUuid} has no step ${from}; ${hint}`);
 }
 
-function refuseUnlessReady({ taskUuid, snapshot: { graph }, steps }: Covering, { name, templateIdx }: Beginning): void {
+function severalElements(taskUuid: string, { graph }: Snapshot, step: number): TaskerError {
+  const [name, list] = [graph.names[step]!, graph.names[graph.elementOf.get(step)!]!];
+  return new TaskerError(
+    'bad_request',
+    `${name} runs for each element of ${list}; run task ${taskUuid} again from a step of one element, such as ${elementStepName(name, 0)}, or from ${list}, which runs all elements again`,
+  );
+}
+
+function refuseUnlessReady(
+  { taskUuid, snapshot: { graph }, steps }: Covering,
+  { name, templateIdx, idx }: Beginning,
+): void {
   const before = new Set([...graph.parents[templateIdx]!, ...graph.guards[templateIdx]!]);
   const runsAfterFailures = handlesFailures(graph.runIf[templateIdx]!);
   const isOver = (step: CoveringStep) => step.over || (runsAfterFailures && step.state === 'error');
-  const open = steps.filter((step) => before.has(templateIndex(step.idx)) && !isOver(step));
+  const isBefore = ({ idx: other }: CoveringStep) =>
+    before.has(templateIndex(other)) &&
+    (!graph.elementOf.has(templateIdx) || elementNumber(other) === elementNumber(idx!));
+  const open = steps.filter((step) => isBefore(step) && !isOver(step));
   if (open.length === 0) return;
   const [first] = open;
   const others = open.length > 1 ? ` and ${open.length - 1} more` : '';
@@ -277,10 +294,20 @@ interface Covered {
   handled: Set<number>;
   /** Template steps of the batches that are removed. */
   batches: number[];
+  /** Steps whose lists are evaluated again. */
+  lists: number[];
+  /** The list of which an element runs again, and the number of the element. */
+  element: { list: number; number: number } | undefined;
 }
 
 function nothingCovered(): Covered {
-  return { again: new Set(), removed: new Set(), returned: new Set(), handled: new Set(), batches: [] };
+  const [again, removed, returned, handled] = [
+    new Set<number>(),
+    new Set<number>(),
+    new Set<number>(),
+    new Set<number>(),
+  ];
+  return { again, removed, returned, handled, batches: [], lists: [], element: undefined };
 }
 
 function returnCancelled({ idx, endedWithTask, handled }: CoveringStep, covered: Covered): void {
@@ -300,15 +327,34 @@ async function coveredSteps(covering: Covering, begin: Beginning): Promise<Cover
   };
   const plan = planRerun(graph, { from: begin.templateIdx, existing, namedBy });
   const covered = nothingCovered();
+  const list = graph.elementOf.get(begin.templateIdx);
+  if (list !== undefined) {
+    covered.element = { list, number: elementNumber(begin.idx!) };
+    // The step of the list waits for the element, and the steps after it run again.
+    const after = planRerun(graph, { from: list, existing, namedBy });
+    for (const step of after.again) plan.again.add(step);
+    for (const step of after.removed) plan.removed.add(step);
+  } else covered.lists = [...plan.again].filter((step) => graph.types[step] === 'for_each');
   for (const step of steps) {
     const { idx } = step;
     const templateIdx = templateIndex(idx);
+    const of = graph.elementOf.get(templateIdx);
+    if (of !== undefined && of !== list) {
+      if (plan.again.has(of) || plan.removed.has(of)) covered.removed.add(idx);
+      else returnCancelled(step, covered);
+      continue;
+    }
+    if (of !== undefined && elementNumber(idx) !== covered.element!.number) {
+      returnCancelled(step, covered);
+      continue;
+    }
     const otherWorker = templateIdx === begin.templateIdx && begin.idx !== undefined && begin.idx !== idx;
     if (plan.removed.has(templateIdx)) covered.removed.add(idx);
     else if (plan.again.has(templateIdx) && !otherWorker) covered.again.add(idx);
     else returnCancelled(step, covered);
   }
   covered.batches = [...plan.removed].filter((idx) => graph.types[idx] === 'batch_worker');
+  covered.lists.push(...[...plan.removed].filter((idx) => graph.types[idx] === 'for_each'));
   return covered;
 }
 
@@ -335,12 +381,15 @@ function describe(
 async function restart(
   { tx, templates, taskUuid, snapshot }: Covering,
   { reruns }: RerunTaskRow,
-  { again, removed, returned, handled, batches }: Covered,
+  { again, removed, returned, handled, batches, lists: ended, element }: Covered,
 ): Promise<{ running: number; status: TaskState }> {
   const lists = { again: [...again], removed: [...removed], returned: [...returned], handled: [...handled] };
   const { running } = await putBack(tx, { taskUuid, rerun: reruns + 1, ...lists, batches });
+  if (ended.length > 0) await forgetLists(tx, taskUuid, ended);
+  if (element) await reopenElement(tx, taskUuid, element);
   await recountSteps(tx, [taskUuid]);
   if (snapshot.graph.routed) await holdRoutes(tx, [taskUuid]);
+  if (snapshot.graph.elementOf.size > 0) await holdLists(tx, taskUuid);
   await placeWorkers(tx, taskUuid);
   await recountBatches(tx, [taskUuid]);
   await restartTask(tx, taskUuid);

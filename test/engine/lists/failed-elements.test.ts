@@ -135,7 +135,11 @@ it('a cancelled task cancels the elements, and none starts any more', async () =
 
 it.each([
   ['context.order', { order: 7 }, 'step each: elements: the value is a number; it must be a list'],
-  ['context.missing', {}, 'step each: elements: context.missing does not exist; test it first with has(context.missing)'],
+  [
+    'context.missing',
+    {},
+    'step each: elements: context.missing does not exist; test it first with has(context.missing)',
+  ],
 ])('a list that is not a list fails its step: %s', async (elements, context, message) => {
   const { tasker } = await setup({ templates: listOf(CHAIN, { elements }), handlers: failingFor(new Set()) });
   const { taskUuid } = await tasker.createTask({ ...DEMO, context });
