@@ -261,10 +261,10 @@ export async function childrenBelow(db: Db, kind: 'parent' | 'root', taskUuid: s
 
 // The name of a step of the parent `p`, which may have been deleted.
 const STEP_NAME = `
-       coalesce(ts.name, '') step
+       coalesce(tasker.step_name((select b.name from tasker.batch_worker b where b.task_uuid = c.parent_uuid and b.idx = c.idx), ts.name, c.idx), '') step
   from c
   left join lateral (select x.template_id from tasker.task x where x.task_uuid = c.parent_uuid offset 0) p on true
-  left join tasker.template_step ts on ts.template_id = p.template_id and ts.idx = c.idx`;
+  left join tasker.template_step ts on ts.template_id = p.template_id and ts.idx = tasker.template_idx(c.idx)`;
 
 const CHILDREN_OF_TASK = sql('children_of_task')`
 with c as (select * from tasker.child_task where parent_uuid = $1 order by child_uuid desc limit $2)

@@ -86,7 +86,7 @@ export async function tasksOfDead(db: Db, workerIds: readonly number[]): Promise
 // An attempt that saved a checkpoint made progress, so it does not count towards max_attempts. An attempt of a step
 // that only waits has no effect before the wait begins, and an attempt whose handler the worker lacks has none at all. So
 // the attempt does not count either, and the step runs again in any case. A batch worker that fails permanently is not
-// changed here. Other workers of its batch may start, so its failure is recorded like every other failure. If the clock of
+// changed here, nor is a step of an element. Others may start, so its failure is recorded like every other failure. If the clock of
 // the server was set back, `greatest` keeps the attempt from ending before its start.
 const TAKE_BACK = sql('take_back')`
 with held as (
@@ -97,7 +97,7 @@ with held as (
       select (exists (select 1 from tasker.checkpoint c
                 where c.task_uuid = s.task_uuid and c.idx = s.idx and c.attempt = s.attempts))::int saved) c
    cross join lateral (
-      select x.callable in ('tasker.timer', 'tasker.signal', 'tasker.approval') or y.missed idle, y.missed, x.lost_attempts,
+      select x.callable in ('tasker.timer', 'tasker.signal', 'tasker.approval', 'tasker.task', 'tasker.for_each') or y.missed idle, y.missed, x.lost_attempts,
              x.retry_ms is not null and statement_timestamp() > ${firstStartOf('s')} + x.retry_ms * interval '1 ms' late
         from tasker.task t cross join lateral (
                select callable, lost_attempts, retry_ms from tasker.template_step x

@@ -1,6 +1,6 @@
 import type { Db } from '../../db/statement.ts';
 import { TaskerError } from '../../errors.ts';
-import { checkUuid, stepIndex, uuidV7 } from '../../model/ids.ts';
+import { checkUuid, stepIndex, templateIndex, uuidV7 } from '../../model/ids.ts';
 import { isStorableText, storableJson } from '../../model/json.ts';
 import { nearNames } from '../../model/near-names.ts';
 import { describeViolations } from '../../model/schema-violations.ts';
@@ -144,7 +144,7 @@ async function findApprovalStep(
   const [task] = await getTasks(database, [taskUuid]);
   if (!task) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
   const { template } = (await templates.byIds([task.templateId])).get(task.templateId)!;
-  if (idx !== undefined && template.steps[idx]?.type === 'approval') return { taskUuid, idx, step };
+  if (idx !== undefined && template.steps[templateIndex(idx)]?.type === 'approval') return { taskUuid, idx, step };
   if (idx !== undefined) {
     const known = template.steps.filter(({ type }) => type === 'approval').map(({ name }) => name);
     throw new TaskerError(

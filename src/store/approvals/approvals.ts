@@ -10,10 +10,10 @@ const COLUMNS = `
   n.paused, t.verdict, v.votes::text`;
 const JOINS = `
   cross join lateral (
-    select s.name namespace, m.name, m.version, ts.name step,
+    select s.name namespace, m.name, m.version, tasker.step_name(null, ts.name, w.idx) step,
            m.paused or exists (select 1 from tasker.pause p where p.task_uuid = w.task_uuid and p.resumed_at is null) paused
       from tasker.template m join tasker.namespace s on s.id = m.namespace_id
-      join tasker.template_step ts on ts.template_id = m.id and ts.idx = w.idx
+      join tasker.template_step ts on ts.template_id = m.id and ts.idx = tasker.template_idx(w.idx)
      where m.id = w.template_id offset 0) n
   cross join lateral (
     select x.verdict::text from tasker.task x where x.task_uuid = w.task_uuid offset 0) t

@@ -3,7 +3,7 @@ import { sql } from '../sql.ts';
 
 const STORED = `
 select x.signal_id "signalId", x.task_uuid "taskUuid", x.seq::float8 seq, x.name, x.key, x.payload, x.sender "by",
-       tasker.iso(x.arrived_at) "arrivedAt", tasker.iso(x.used_at) "usedAt", ts.name step, x.used_at is not null used`;
+       tasker.iso(x.arrived_at) "arrivedAt", tasker.iso(x.used_at) "usedAt", tasker.step_name(null, ts.name, coalesce(x.used_by, h.idx)) step, x.used_at is not null used`;
 
 // A hold is valid only while its wait is open.
 const STEP = `
@@ -11,7 +11,7 @@ const STEP = `
   left join lateral (
     select w.idx from tasker.wait w where w.task_uuid = x.task_uuid and w.idx = x.held_by and w.attempt = x.held_attempt
        and w.ended_at is null offset 0) h on true
-  left join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = coalesce(x.used_by, h.idx)`;
+  left join tasker.template_step ts on ts.template_id = t.template_id and ts.idx = tasker.template_idx(coalesce(x.used_by, h.idx))`;
 
 /** A signal of a task. */
 export interface SignalRow {
