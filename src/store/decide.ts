@@ -1,6 +1,5 @@
 import type { Db } from '../db/statement.ts';
 import { HELD, type StepNow } from '../model/routes.ts';
-import { NOT_OF_ELEMENT } from './for-each.ts';
 import { queueIdOf } from './queue-id.ts';
 import { columns, sql } from './sql.ts';
 import type { StepKey } from './step-key.ts';
@@ -14,7 +13,13 @@ select t.task_uuid "taskUuid", t.template_id "templateId", t.state::text, t.undo
        case when t.reruns > 0 then array_agg(coalesce(s.rerun, 0))::text end reruns
   from tasker.task t join tasker.template m on m.id = t.template_id and m.routed
  cross join lateral (
-   select idx, state, remaining, rerun from tasker.step x where x.task_uuid = t.task_uuid and ${NOT_OF_ELEMENT('x')} offset 0) s
+   select idx, state, remaining, rerun from tasker.step x where x.task_uuid = t.task_uuid and x.idx < 131072
+   union all
+   select x.idx, x.state, x.remaining, x.rerun from tasker.batch b
+    cross join lateral (
+      select * from tasker.step y where y.task_uuid = b.task_uuid and y.idx >= (b.worker_idx + 1) << 17
+         and y.idx < ((b.worker_idx + 1) << 17) + b.size offset 0) x
+    where b.task_uuid = t.task_uuid offset 0) s
  where t.task_uuid = any ($1::uuid[]) and t.verdict is null
    and not exists (select 1 from tasker.wait w where w.task_uuid = t.task_uuid and w.idx = -1 and w.ended_at is null)
  group by t.task_uuid order by t.task_uuid`;

@@ -6,11 +6,6 @@ import { queueIdOf } from './queue-id.ts';
 import { columns, sql, lists as textColumns } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
 
-/** The condition that a step `x` does not run for an element of a list. Few steps of a task have a list. */
-export const NOT_OF_ELEMENT = (step: string): string => `(${step}.idx < 131072 or not exists (
-       select 1 from tasker.for_each f where f.task_uuid = ${step}.task_uuid
-          and tasker.template_idx(${step}.idx) >= f.first_step and tasker.template_idx(${step}.idx) < f.first_step + f.n_steps))`;
-
 // The step waits for its elements as for parents, so it is `pending` until they have ended. A start that begins a list spends
 // no attempt: the attempt is the start that follows, which computes the result.
 const BEGIN_LISTS = sql('begin_lists')`
