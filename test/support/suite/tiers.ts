@@ -24,6 +24,7 @@ const REST = [
   'crash/signals-killed',
   'crash/silent-server',
   'crash/statistics-recount',
+  'crash/lists-killed',
   'crash/undo-killed',
   'crash/worker-stopped',
   'db/fail-over',
