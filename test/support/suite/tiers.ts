@@ -84,6 +84,7 @@ const BOTH = [
   'engine/dynamic-properties',
   'engine/properties',
   'engine/random-operators',
+  'engine/lists/random-lists',
   'engine/random-undo',
   'engine/routes/random-routes',
   'rest/fuzz',
