@@ -54,19 +54,37 @@ const CHILD = [
   { name: 'late', type: 'task', template: 'waiting' },
 ];
 const FAN = [{ name: 'fan', handler: 'fan' }];
+const LIST = [
+  {
+    name: 'each',
+    type: 'for_each',
+    elements: 'context.lines',
+    key: 'string(element)',
+    on_element_failure: 'continue',
+    steps: [
+      { name: 'part', handler: 'part', inputs: { n: 'element' } },
+      { name: 'whole', handler: 'work', dependencies: ['part'] },
+    ],
+    output: 'element',
+  },
+];
 const WAITING = [{ name: 'late', type: 'timer', timer: { for: '1h' } }];
 /** Settled children of earlier tasks, as many as a large installation has. */
 const EARLIER = `
 insert into tasker.child_task (child_uuid, parent_uuid, idx, attempt, root_uuid, level, abandoned, settled_at)
 select gen_random_uuid(), p, 0, 1, p, 1, false, now() from (select gen_random_uuid() p from generate_series(1, 300000)) x`;
 
-/** Runs tasks whose steps fail, are skipped, are handled and start child tasks, with and without dynamic steps. */
+/** Runs tasks whose steps fail, are skipped, are handled and start child tasks, with and without dynamic steps, and lists. */
 export async function everyRoute(url, probe) {
   const handlers = [
     defineHandler('work', {}, async () => ({ ok: true })),
     defineHandler('slow', {}, () => new Promise((resolve) => setTimeout(resolve, 50, { ok: true }))),
     defineHandler('charge', {}, ({ context }) => {
       if (context.getInput('fails')) throw new PermanentError('no money');
+      return { ok: true };
+    }),
+    defineHandler('part', {}, ({ context }) => {
+      if (context.getInput('n') % 50 === 7) throw new PermanentError('broken');
       return { ok: true };
     }),
     defineHandler('fan', {}, async ({ context }) =>
@@ -92,6 +110,7 @@ export async function everyRoute(url, probe) {
     ['child', CHILD],
     ['fan', FAN],
     ['waiting', WAITING],
+    ['lists', LIST],
   ].map(([name, steps]) => mustParseTemplate(JSON.stringify({ ...FIELDS, name, steps })));
   const options = { databaseUrl: url, templates, handlers, namespaces: ['bench'], logger: silentLogger };
   // Two workers, so that some results must be loaded.
@@ -109,6 +128,7 @@ export async function everyRoute(url, probe) {
     await run('routes', 500, { large: !fails, fails });
     await run('join', 200, {});
     await run('fan', 100, {});
+    await run('lists', 50, { lines: Array.from({ length: 300 }, (_, i) => i) });
     for (const chooses of [true, false]) await run('branches', 100, { fails, chooses });
   }
   const parents = await taskers[0].createTasks(

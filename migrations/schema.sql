@@ -65,6 +65,12 @@ CREATE OR REPLACE FUNCTION tasker.shown_state(state tasker.task_state, n_wait in
  IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN ((n_wait > 0) AND (state = ANY (ARRAY['waiting_for_dependencies'::tasker.task_state, 'blocked_by_failures'::tasker.task_state]))) THEN 'waiting'::tasker.task_state ELSE state END;
 
+CREATE OR REPLACE FUNCTION tasker.step_name(part text, step text, idx integer)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN COALESCE(part, CASE WHEN (idx >= 131072) THEN (((step || '['::text) || (idx & 131071)) || ']'::text) ELSE step END);
+
 CREATE OR REPLACE FUNCTION tasker.sum_ten_days(first timestamp with time zone, template integer, step integer)
  RETURNS void
  LANGUAGE sql
@@ -485,6 +491,44 @@ create table tasker.event_retry (
 ) with (fillfactor=50);
 CREATE INDEX event_retry_due ON tasker.event_retry USING btree (((- group_id)), due_at);
 CREATE INDEX event_retry_held ON tasker.event_retry USING btree (holder) WHERE (holder IS NOT NULL);
+
+create table tasker.failed_element (
+  task_uuid uuid not null,
+  idx integer not null,
+  element integer not null,
+  open integer not null,
+  blocking integer not null,
+  constraint failed_element_pkey PRIMARY KEY (task_uuid, idx, element)
+);
+
+create table tasker.for_each (
+  task_uuid uuid not null,
+  idx integer not null,
+  first_step integer not null,
+  n_steps integer not null,
+  total integer not null,
+  parallelism integer not null,
+  on_failure text not null,
+  started integer not null default 0,
+  open integer[] not null default '{}'::integer[],
+  completed integer not null default 0,
+  failed integer not null default 0,
+  stopped_by integer,
+  failed_open integer not null default 0,
+  failed_blocking integer not null default 0,
+  constraint for_each_pkey PRIMARY KEY (task_uuid, idx),
+  constraint for_each_counts CHECK ((((started >= 0) AND (started <= total)) AND ((total >= 1) AND (total <= 100000)) AND (parallelism >= 1) AND (((completed + failed) + cardinality(open)) <= started) AND (failed_blocking <= failed_open))),
+  constraint for_each_policy CHECK ((on_failure = ANY (ARRAY['block'::text, 'continue'::text, 'stop'::text])))
+) with (fillfactor=50);
+
+create table tasker.for_each_page (
+  task_uuid uuid not null,
+  idx integer not null,
+  page integer not null,
+  elements jsonb not null,
+  keys jsonb,
+  constraint for_each_page_pkey PRIMARY KEY (task_uuid, idx, page)
+);
 
 create table tasker.history (
   task_uuid uuid not null,

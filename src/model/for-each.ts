@@ -228,8 +228,8 @@ function startOf(own: OwnGraph, element: number): StartingStep[] {
 }
 
 /**
- * Returns the failures of elements that do not block the task: of lists that do not block or have ended, and those that steps
- * after them handle.
+ * Returns the failures of elements that do not block the task: their list does not block or has ended, or a step after them
+ * handles them.
  */
 export function handledInLists(graph: ElementGraph, lists: readonly ListNow[], steps: readonly StepNow[]): Set<number> {
   const handled = new Set<number>();

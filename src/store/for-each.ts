@@ -122,7 +122,7 @@ export async function openStepsOfElements(db: Db, { taskUuid, idx }: StepKey): P
   return (await db.query<StepNow>(OPEN_STEPS_OF_ELEMENTS, [taskUuid, idx])).rows;
 }
 
-// A failed element whose step an operator has changed.
+// Not hot: an operator has changed a step of a failed element.
 const REOPEN_ELEMENTS = sql('reopen_elements')`
 with r as (
   delete from tasker.failed_element e using tasker.for_each f
@@ -308,7 +308,7 @@ export interface ElementResultRow {
   state: string;
   /** JSON text. */
   result: string | null;
-  /** Of a failure. */
+  /** The message of the failure. Null if the step completed. */
   message: string | null;
 }
 

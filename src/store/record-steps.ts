@@ -21,8 +21,8 @@ const RECORD_WAITS = sqlFile('record_waits');
 const RECORD_TIMERS = sqlFile('record_timers');
 
 /**
- * The outcome of one attempt, as the statement takes it. Attempts that begin to wait are recorded by beginWaits, and those that
- * begin a list by beginLists.
+ * The outcome of one attempt, as the statement takes it. The start of a wait is recorded by beginWaits, and the start of a list by
+ * beginLists.
  */
 export const KIND = {
   completed: 0,

@@ -221,7 +221,8 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
 
   /** Whether it is a batch worker whose part is not loaded yet. */
   get lacksPart(): boolean {
-    return this.part === undefined && this.idx !== this.templateIdx && this.template.elementOf === null;
+    if (this.template.elementOf !== null) return false;
+    return this.part === undefined && this.idx !== this.templateIdx;
   }
 
   /** Whether it runs for an element that is not loaded yet. */

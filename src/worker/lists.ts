@@ -44,7 +44,7 @@ function placeOf({ task, templateIdx }: DispatchedStep) {
 
 const textsOf = new WeakMap<ForEachConfig, { list: Readonly<Fields>; output: Readonly<Fields> }>();
 
-/** Returns the expressions of a list, those that are evaluated first and that of an element's output. */
+/** Returns the expressions of a list: two for its start, and the output of an element. */
 function expressionsOf(forEach: ForEachConfig): Record<'list' | 'output', Readonly<Record<string, string>>> {
   const { elements, key, output } = forEach;
   const texts = textsOf.get(forEach) ?? {
@@ -99,7 +99,7 @@ function pagesOf(elements: readonly unknown[], keys: readonly string[] | null): 
   const pages: string[] = [];
   for (let first = 0; first < elements.length; first += ELEMENTS_IN_PAGE) {
     const end = first + ELEMENTS_IN_PAGE;
-    pages.push(JSON.stringify({ elements: elements.slice(first, end), keys: keys && keys.slice(first, end) }));
+    pages.push(JSON.stringify({ elements: elements.slice(first, end), keys: keys?.slice(first, end) ?? null }));
   }
   return pages;
 }

@@ -148,12 +148,19 @@ describe('a template with steps for each element of a list', () => {
   it('accepts other spellings and reports a misspelt key inside, at its place', () => {
     const text = file(LIST.replace('depends_on: [label]', 'dependencies: [label], timeout_secs: 3'));
     expect(parseTemplate(text).problems.map((problem) => formatProblem(problem))).toEqual([
-      expect.stringMatching(/^template:18:66: error: unknown key `timeout_secs` in step `pack`; did you mean `timeout_seconds`\?/),
+      expect.stringMatching(
+        /^template:18:66: error: unknown key `timeout_secs` in step `pack`; did you mean `timeout_seconds`\?/,
+      ),
     ]);
   });
 
   it('still accepts macros with a variable that is called element or index', () => {
-    const text = file(LIST.replace('steps.label.fits', "'context.lines.all(element, has(element.sku)) && context.lines.exists(index, true)'"));
+    const text = file(
+      LIST.replace(
+        'steps.label.fits',
+        "'context.lines.all(element, has(element.sku)) && context.lines.exists(index, true)'",
+      ),
+    );
     expect(problemsOf(text)).toEqual([]);
   });
 });

@@ -70,7 +70,10 @@ export async function withoutStopped(
   if (!lists.some(({ list }) => ended.has(list.idx))) return [...lists];
   const rows = await listsOfTasks(tx, [taskUuid]);
   return Promise.all(
-    lists.map((one) => (ended.has(one.list.idx) ? abandoned(tx, rows.find(({ idx }) => idx === one.list.idx)!) : one)),
+    lists.map(async (one) => {
+      const isEnded = ended.has(one.list.idx);
+      return isEnded ? await abandoned(tx, rows.find(({ idx }) => idx === one.list.idx)!) : one;
+    }),
   );
 }
 

@@ -9,7 +9,7 @@ const CHAIN = [
   { name: 'label', handler: 'label', inputs: { sku: 'element.sku' }, retry: { max_attempts: 1 } },
   { name: 'pack', handler: 'pack', dependencies: ['label'], inputs: { sku: 'element.sku' } },
 ];
-const OPERATOR = { actor: 'ana', reason: 'mended' };
+const OPERATOR = { actor: 'ana', reason: 'repaired' };
 
 /** Handlers, of which `label` fails for these elements. */
 const failingFor = (skus: Set<string>) => [

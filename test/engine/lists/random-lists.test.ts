@@ -89,7 +89,7 @@ const atRest = (tasker: Tasker, taskUuid: string) =>
     60_000,
   );
 
-it(`${LISTS} random lists end as planned, and a blocked one completes once its failures are mended`, {
+it(`${LISTS} random lists end as planned, and a blocked one completes once its failures are repaired`, {
   timeout: 1_200_000,
 }, async () => {
   const random = randomOf(randomSeed());
@@ -106,7 +106,7 @@ it(`${LISTS} random lists end as planned, and a blocked one completes once its f
     defineHandler('after', {}, () => ({})),
   ];
   const { tasker, sql } = await setup({ logger: silentLogger, handlers });
-  const seen = { blocked: 0, stopped: 0, continued: 0, mended: 0, skipped: 0 };
+  const seen = { blocked: 0, stopped: 0, continued: 0, repaired: 0, skipped: 0 };
   const check = async (place: number) => {
     const plan = randomPlan(random, place);
     const { name } = plan;
@@ -134,9 +134,9 @@ it(`${LISTS} random lists end as planned, and a blocked one completes once its f
       seen.blocked++;
       expect([task.status, each, after]).toEqual(['blocked_by_failures', 'pending', 'pending']);
       plan.fails.clear();
-      await tasker.retryTask(taskUuid, { actor: 'ana', reason: 'mended' });
+      await tasker.retryTask(taskUuid, { actor: 'ana', reason: 'repaired' });
       expect((await atRest(tasker, taskUuid)).status).toBe('complete');
-      seen.mended++;
+      seen.repaired++;
     } else if (failed > 0) seen.continued++;
     const result = (await tasker.getStep(taskUuid, 'each'))!.results!.result as { outputs: unknown[] };
     const tolerated = plan.policy === 'continue' ? failed : 0;
