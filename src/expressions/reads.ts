@@ -19,6 +19,8 @@ export interface Read {
 const TYPES = new Set(['bool', 'bytes', 'double', 'int', 'list', 'map', 'null_type', 'string', 'type', 'uint']);
 /** The names that a macro's variable may have, too: they exist only in some expressions. */
 const SHADOWED: ReadonlySet<string> = new Set<Root>(['element', 'index']);
+/** The names that exist in every expression. */
+const ALWAYS = ROOTS.filter((name) => !SHADOWED.has(name));
 const isRoot = (name: string): name is Root => (ROOTS as readonly string[]).includes(name);
 
 /**
@@ -41,7 +43,7 @@ function walk(node: Node, bound: ReadonlySet<string>, reads: Read[]): void {
   refuseInput(node, bound);
   if (node.op === 'id') {
     if (bound.has(node.args) || TYPES.has(node.args)) return;
-    throw new ExpressionError(describeUnknown('name', [node.args], ROOTS), node.start);
+    throw new ExpressionError(describeUnknown('name', [node.args], ALWAYS), node.start);
   }
   if (node.op === 'call' && node.args[0] === 'has' && node.args[1].length === 1) {
     const tested = chainOf(node.args[1][0] as Node, bound);

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Statement } from '../db/statement.ts';
+import { WAIT_CALLABLES } from '../model/waits.ts';
 
 /** Returns a template tag that creates a statement with this name. */
 export const sql =
@@ -23,6 +24,11 @@ export function sqlFile(name: string): Statement {
   // The first comment is removed, because the server shows only the beginning of a running statement.
   return { name, text: text.replace(/^(?:--.*\r?\n)+/, '') };
 }
+
+/** The names of the handlers of steps that need no user handler, as a list in SQL. */
+export const BUILT_IN_HANDLERS = Object.values(WAIT_CALLABLES)
+  .map((callable) => `'${callable}'`)
+  .join(', ');
 
 /** Returns columns of rows as lists, for strings. The driver quotes them. */
 export function lists<Row, Key extends keyof Row>(rows: readonly Row[], ...keys: readonly Key[]): Row[Key][][] {

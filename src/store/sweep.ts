@@ -1,7 +1,7 @@
 import type { Db } from '../db/statement.ts';
 import { firstStartOf } from './first-start.ts';
 import { queueIdOf, RESOLVER_OF_STEP } from './queue-id.ts';
-import { sql } from './sql.ts';
+import { BUILT_IN_HANDLERS, sql } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
 
 const DECLARE_DEAD = sql('declare_dead')`
@@ -97,7 +97,7 @@ with held as (
       select (exists (select 1 from tasker.checkpoint c
                 where c.task_uuid = s.task_uuid and c.idx = s.idx and c.attempt = s.attempts))::int saved) c
    cross join lateral (
-      select x.callable in ('tasker.timer', 'tasker.signal', 'tasker.approval', 'tasker.task', 'tasker.for_each') or y.missed idle, y.missed, x.lost_attempts,
+      select x.callable in (${BUILT_IN_HANDLERS}) or y.missed idle, y.missed, x.lost_attempts,
              x.retry_ms is not null and statement_timestamp() > ${firstStartOf('s')} + x.retry_ms * interval '1 ms' late
         from tasker.task t cross join lateral (
                select callable, lost_attempts, retry_ms from tasker.template_step x

@@ -405,6 +405,11 @@ describe('tasker mcp', () => {
       { name: 'paid', type: 'signal', signal: { name: 'paid', timeout: '7d' } },
       { name: 'sign', type: 'approval', approval: { title: 'Pay?', assignees: ['ann'] } },
       { name: 'bill', type: 'task', template: 'billing/invoice', context: { id: 'context.id' }, timeout: '2h' },
+      {
+        name: 'each',
+        type: 'for_each',
+        for_each: { elements: 'context.lines', steps: [{ name: 'pack', handler: 'shop.pack' }] },
+      },
       { name: 'abort', type: 'fail', message: 'no', when: 'context.bad', depends_on: ['load'], run_if: 'not_failed' },
     ];
     const { yaml } = await reader.call('template_generate', { name: 'all', namespace: 'shop', steps });

@@ -52,7 +52,7 @@ const KINDS: Row[] = [
     'only the misspelt type of a step without a handler',
     step('type: ▸timr, timer: {for: 1h}'),
     [
-      `error: \`type\` of step \`a\`: \`timr\` is not one of standard, decision, deferred_convergence, batchable, batch_worker, timer, signal, approval, task or fail; did you mean \`timer\`?`,
+      `error: \`type\` of step \`a\`: \`timr\` is not one of standard, decision, deferred_convergence, batchable, batch_worker, timer, signal, approval, task, fail or for_each; did you mean \`timer\`?`,
     ],
   ],
   [

@@ -48,11 +48,12 @@ const step = closedObject({
   context: settings('{KEY: EXPRESSION}'),
   on_failure: z.literal('continue').optional(),
   on_cancel: z.literal('abandon').optional(),
-  batch_config: settings('{parallelism, cursor_field, worker_template, failure_strategy, batch_size?}'),
+  batch_config: settings('{parallelism, cursor_field, worker_template, failure_strategy}'),
   retry: settings('{max_attempts?, retryable?, for?, rules?}'),
   timeout_seconds: z.int().optional(),
   timeout: z.string().optional(),
   wait: settings('{timeout?, max_calls?}'),
+  for_each: settings('{elements, steps, key?, output?}'),
   outputs: z.array(output).default([]),
 });
 
@@ -76,7 +77,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'template_inspect',
-    description: "Returns the order of a template's steps, its roots and leaves, and the fields of its schemas.",
+    description: 'Returns the order of steps, roots and leaves, and the fields of schemas.',
     input: { yaml },
     run: async (_ask, given) => inspectTemplate(mustParseTemplate(given.yaml)),
   }),
@@ -112,13 +113,13 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'schema_inspect',
-    description: 'Returns the result_schema of one step or of all steps.',
+    description: 'Returns the result_schema of one step or all.',
     input: { yaml, step: z.string().optional() },
     run: async (_ask, given) => schemasOf(given.yaml, given.step),
   }),
   readTool({
     name: 'schema_compare',
-    description: 'Checks whether the result_schema of a step has the fields that another expects.',
+    description: 'Checks whether a step returns the fields that another expects.',
     input: { yaml, producer: z.string(), consumer: z.string() },
     run: async (_ask, { yaml: text, producer, consumer }) => {
       const [made, wanted] = [producer, consumer].map((step) => schemasOf(text, step)[0]!.result_schema);
@@ -127,8 +128,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'schema_diff',
-    description:
-      'Returns the changes between two versions of a template, and whether they break readers of its results.',
+    description: 'Returns the changes between two templates, and whether they break readers of results.',
     input: { before: yaml, after: yaml },
     run: async (_ask, { before, after }) => diffTemplates(mustParseTemplate(before), mustParseTemplate(after)),
   }),

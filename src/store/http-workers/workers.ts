@@ -1,5 +1,5 @@
 import type { Db } from '../../db/statement.ts';
-import { sql } from '../sql.ts';
+import { BUILT_IN_HANDLERS, sql } from '../sql.ts';
 
 const MARK_HTTP = sql('mark_http_worker')`update tasker.worker set protocol = $2 where id = $1`;
 
@@ -66,7 +66,7 @@ const UNSERVED = sql('unserved_steps')`
 select ((x.template_id::bigint << 32) | x.idx)::text key
   from tasker.template t join tasker.template_step x on x.template_id = t.id
  where t.namespace_id = any ($1::int[]) and x.callable <> all ($2::text[])
-   and x.callable not in ('tasker.timer', 'tasker.signal', 'tasker.approval')`;
+   and x.callable not in (${BUILT_IN_HANDLERS})`;
 
 /** Returns the steps of templates, as claims name them, whose handlers are not in a list. */
 export async function unservedSteps(

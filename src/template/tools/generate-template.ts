@@ -55,6 +55,8 @@ export interface StepSpec extends Partial<Readonly<Record<(typeof STEP_SETTINGS)
   /** Default: namespace and step, joined by a dot. Steps that wait, or end their task, have none. */
   handler?: string | undefined;
   depends_on?: readonly string[] | undefined;
+  /** The fields of a step of the type `for_each`, in the form of a template file. */
+  for_each?: Readonly<Record<string, unknown>> | undefined;
   outputs?: readonly FieldSpec[] | undefined;
 }
 
@@ -89,6 +91,7 @@ function stepOf(step: StepSpec, namespace: string) {
     ...(callable !== undefined && { handler: { callable } }),
     ...(depends_on.length > 0 && { depends_on }),
     ...Object.fromEntries(STEP_SETTINGS.flatMap((key) => (step[key] === undefined ? [] : [[key, step[key]]]))),
+    ...step.for_each,
     ...(outputs.length > 0 && { result_schema: schemaOf(outputs) }),
   };
 }

@@ -43,6 +43,21 @@ const TEMPLATES = [
   template({ given: [] }, { name: 'given', output: { twice: 'steps.given.made * 2' } }),
   template({ nap: { type: 'timer', handler: undefined, timer: { for: '1s' } }, woken: ['nap'] }, { name: 'nap' }),
   template(
+    {
+      each: {
+        type: 'for_each',
+        handler: undefined,
+        elements: 'context.lines',
+        steps: [
+          { name: 'given', handler: 'given', inputs: { line: 'element', at: 'index' } },
+          { name: 'billed', handler: 'billed', dependencies: ['given'], inputs: { made: 'steps.given.made' } },
+        ],
+        output: 'steps.billed.made',
+      },
+    },
+    { name: 'lines' },
+  ),
+  template(
     { ask: [], route: { type: 'decision', dependencies: ['ask'] }, left: ['route'], right: ['route'] },
     { name: 'fork' },
   ),
@@ -463,6 +478,23 @@ it('child tasks need no other worker', async () => {
   await on.complete(billed);
   expect((await tasker.waitForTask(taskUuid)).status).toBe('complete');
   expect((await tasker.getStep(taskUuid, 'bill')).results?.result).toEqual({ twice: 8 });
+});
+
+it('a worker over HTTP gets the steps of elements with their inputs, and no step of a list', async () => {
+  const on = await worker('given', 'billed');
+  const { taskUuid } = await create('lines', { lines: ['a', 'b'] });
+  const names: string[] = [];
+  for (let i = 0; i < 4; i++) {
+    const step = await on.step({ wait_ms: 5000 });
+    names.push(step.name);
+    const { inputs } = step as unknown as { inputs: { line: string; at: number; made: string } };
+    await on.complete(step, { made: step.name.startsWith('given') ? `${inputs.line}${inputs.at}` : inputs.made });
+  }
+  expect(names.sort()).toEqual(['billed[0]', 'billed[1]', 'given[0]', 'given[1]']);
+  // The request with which the server gets the step of the list again.
+  expect((await on.claim()).body).toEqual({ steps: [], drain: false });
+  expect((await tasker.waitForTask(taskUuid)).status).toBe('complete');
+  expect((await tasker.getStep(taskUuid, 'each')).results?.result).toMatchObject({ outputs: ['a0', 'b1'] });
 });
 
 it('a worker gets only steps whose handlers it has, and waits if there are none', async () => {
