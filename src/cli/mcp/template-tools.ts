@@ -101,7 +101,7 @@ export const TEMPLATE_TOOLS: readonly ReadTool[] = [
   }),
   readTool({
     name: 'handler_generate',
-    description: 'Returns zod schemas and handler stubs of a template.',
+    description: 'Returns zod schemas and handler stubs.',
     input: { yaml, scaffold: z.boolean().default(true).describe('False: untyped stubs.') },
     run: async (_ask, given) => {
       const template = mustParseTemplate(given.yaml);
