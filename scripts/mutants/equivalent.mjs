@@ -195,7 +195,7 @@ export const EQUIVALENT = [
   },
   {
     file: 'src/worker/task-cache.ts',
-    line: 'if (!graph.dynamic) return graph.ancestors[templateIdx]!.every((idx) => isKnown(task.known, idx));',
+    line: 'if (!graph.dynamic) return graph.ancestors[templateIdx]!.every(isReady);',
     operator: 'negate condition',
     original: '!graph.dynamic',
     replacement: '(graph.dynamic)',
