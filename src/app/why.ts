@@ -2,7 +2,7 @@ import { readsOfCondition } from '../engine/condition-reads.ts';
 import { failuresOf } from '../engine/decide.ts';
 import type { Engine } from '../engine/engine.ts';
 import { FAILING_STEP } from '../engine/record.ts';
-import type { Pause, Step, StepWait, Task } from '../engine/task-view.ts';
+import type { ListProgress, Pause, Step, StepWait, Task } from '../engine/task-view.ts';
 import { isTaskerError } from '../errors.ts';
 import { abilityOf, covers } from '../model/announced.ts';
 import { durationText } from '../model/duration.ts';
@@ -14,6 +14,7 @@ import { announcedNames } from '../registry/announcement.ts';
 import { type DeadLetterRow, getDeadLetter } from '../store/dead-letters/list.ts';
 import { missingHandlers } from '../store/missing-handlers.ts';
 import { type StepTemplate, waitsByType } from '../template/task-template.ts';
+import type { TemplateGraph } from '../template/template-graph.ts';
 import { WithheldHandlers } from './overview/withheld-handlers.ts';
 import { counted, explainStart, explainWait } from './wait-words.ts';
 
@@ -107,11 +108,22 @@ async function explain(engine: Engine, taskUuid: string, budget: { left: number 
       ),
       takenBy: graph.names[needless.get(idx) ?? -1],
       handled,
-      whenReads: () => readsOfCondition({ task, steps, snapshot, step }),
+      whenReads: (element) => readsOfCondition({ task, steps, snapshot, step, element }),
+      list: listFacts(graph, { idx, made, handled }),
     };
   });
   const children = await childSummaries(engine, task, { steps, budget });
-  const factsOf = (step: Step) => facts[graph.indexOf.get(step.templateStepName)!]!;
+  const elements = elementsByTemplate(graph, made);
+  const factsOf = (step: Step): StepFacts => {
+    const idx = graph.indexOf.get(step.templateStepName)!;
+    if (step.element === null) return facts[idx]!;
+    // The steps of an element wait only for steps of the same element.
+    const above = graph.parents[idx]!.flatMap((parent) => elements.get(parent)?.get(step.element!.number) ?? []);
+    const open = above.filter(
+      (one) => !isOver(one, templates[graph.indexOf.get(one.templateStepName)!]!, handled.has(one.stepUuid)),
+    );
+    return { ...facts[idx]!, above, open };
+  };
   const explained = steps.map((step) => explainStep(step, factsOf(step), children.get(step.stepUuid)));
   const idle = new Set(explained.filter((_, i) => !isHeldByAble(steps[i]!, factsOf(steps[i]!))));
   const blocking = explained.filter((_, i) => !handled.has(steps[i]!.stepUuid));
@@ -184,6 +196,42 @@ function stepsByTemplate(steps: readonly Step[]): Map<string, Step[]> {
     else made.set(step.templateStepName, [step]);
   }
   return made;
+}
+
+/** Groups the steps of elements by their step in the template and by their element. */
+function elementsByTemplate(
+  graph: TemplateGraph,
+  made: ReadonlyMap<string, readonly Step[]>,
+): Map<number, Map<number, Step>> {
+  return new Map(
+    [...graph.elementOf.keys()].map((idx) => {
+      const steps = made.get(graph.names[idx]!) ?? [];
+      return [idx, new Map(steps.map((step) => [step.element!.number, step]))];
+    }),
+  );
+}
+
+/** The states of the steps that a list waits for. */
+interface ListFacts {
+  /** The first step of an element that failed without a step after it that handles the failure. */
+  failed: Step | undefined;
+  /** A step of an element that waits. */
+  busy: Step | undefined;
+}
+
+/** Returns the states of the steps of a list. Undefined if a step has no list. */
+function listFacts(
+  graph: TemplateGraph,
+  { idx, made, handled }: { idx: number; made: ReadonlyMap<string, readonly Step[]>; handled: ReadonlySet<string> },
+): ListFacts | undefined {
+  if (graph.types[idx] !== 'for_each') return undefined;
+  const inner = [...graph.elementOf].flatMap(([step, list]) =>
+    list === idx ? (made.get(graph.names[step]!) ?? []) : [],
+  );
+  return {
+    failed: inner.find(({ currentState, stepUuid: id }) => currentState === 'error' && !handled.has(id)),
+    busy: inner.find(({ currentState }) => currentState === 'waiting' || currentState === 'waiting_for_retry'),
+  };
 }
 
 /** Returns who ended a task in `error`, and why. */
@@ -268,8 +316,10 @@ interface StepFacts {
   takenBy: string | undefined;
   /** The ids of the failed steps whose failure is handled. */
   handled: ReadonlySet<string>;
-  /** The values that its condition read, as text. */
-  whenReads: () => string;
+  /** The values that its condition read, as text. `element`: the number of the element that the step runs for. */
+  whenReads: (element: number | undefined) => string;
+  /** The steps that its list waits for. Undefined if it has no list. */
+  list: ListFacts | undefined;
 }
 
 function explainStep(step: Step, facts: StepFacts, child: string | undefined): StepExplanation {
@@ -302,6 +352,7 @@ function reasonOf(step: Step, facts: StepFacts): string {
   const error = step.results?.error?.message;
   switch (step.currentState) {
     case 'pending': {
+      if (step.elements) return waitForElements(step.elements, facts.list!);
       if (open.length === 0 && task.startsAt !== null)
         return `waits for the start of its task, at ${task.startsAt.slice(0, 19)}Z`;
       if (open.length === 0 && template.batchConfig) {
@@ -364,6 +415,24 @@ function reasonOf(step: Step, facts: StepFacts): string {
   }
 }
 
+/** Explains which elements a list waits for, and the failure or the wait of one of them. */
+function waitForElements(
+  { total, completed, failed, open, started }: ListProgress,
+  { failed: step, busy }: ListFacts,
+): string {
+  const parts = [
+    `${completed} of ${total} ${completed === 1 ? 'is' : 'are'} complete`,
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(open > 0 ? [`${open} ${open === 1 ? 'is' : 'are'} running or waiting`] : []),
+    ...(started < total ? [`${total - started} ${total - started === 1 ? 'has' : 'have'} not started`] : []),
+  ];
+  const labelled = ({ name, element }: Step) =>
+    element?.key == null ? name : `${name} (${element.key.replaceAll(/\s+/g, ' ')})`;
+  const stuck = step && `${labelled(step)} failed, so the list cannot complete until an operator acts`;
+  const slow = busy && `${labelled(busy)} is ${busy.currentState}`;
+  return [`waits for its elements: ${parts.join(', ')}`, ...[stuck ?? slow ?? []].flat()].join('; ');
+}
+
 function waitForFirst(open: readonly Step[], stuck: readonly Step[]): string {
   const [names, failed] = [list(open.map(nameOf)), list(stuck.map(nameOf))];
   const waits = open.length === 1 ? `waits for ${names}` : `waits for the first of ${names}`;
@@ -412,7 +481,7 @@ function endText(step: Step, { retry }: StepTemplate): string {
 function explainSkip(step: Step, { template, above, takenBy, whenReads }: StepFacts): string {
   // Only a step that was claimed has evaluated its condition.
   if (template.when !== null && step.lastAttemptedAt !== null) {
-    const reads = whenReads();
+    const reads = whenReads(step.element?.number);
     return `was skipped, because its condition is false: ${template.when}${reads === '' ? '' : ` (${reads})`}`;
   }
   const runIf = template.runIf ?? 'complete';

@@ -1665,6 +1665,10 @@ export interface ActedStep {
   worker: string | null;
   /** Null unless the step is in `waiting`. */
   wait: StepWait | null;
+  /** The progress of its list. Null unless it is a step of the type for_each whose list has begun. */
+  elements: ListProgress | null;
+  /** The element that it runs for. Null unless it is a step inside a for_each. */
+  element: StepElement | null;
   /** The number of the rerun that the current run of the step belongs to. 0 is the first run. */
   rerun: number;
   event_problems: {
@@ -2559,6 +2563,10 @@ export interface ExportedStep {
   worker: string | null;
   /** Null unless the step is in `waiting`. */
   wait: StepWait | null;
+  /** The progress of its list. Null unless it is a step of the type for_each whose list has begun. */
+  elements: ListProgress | null;
+  /** The element that it runs for. Null unless it is a step inside a for_each. */
+  element: StepElement | null;
   /** The number of the rerun that the current run of the step belongs to. 0 is the first run. */
   rerun: number;
   event_problems: {
@@ -2684,6 +2692,16 @@ export interface HistoryEntry {
     last: string;
   } | null;
   dropped_result: unknown;
+}
+
+export interface ListProgress {
+  total: number;
+  /** Elements that have started, including the ended ones. */
+  started: number;
+  /** Elements that have started and not ended. */
+  open: number;
+  completed: number;
+  failed: number;
 }
 
 export interface ListedTask {
@@ -3492,6 +3510,13 @@ export interface StepAuditResponse {
     | (string & {});
 }
 
+export interface StepElement {
+  /** Its place in the list, from 0. */
+  number: number;
+  /** Its label. Null if the list has none. */
+  key: string | null;
+}
+
 export interface StepError {
   message: string;
   error_type: string | null;
@@ -3642,6 +3667,10 @@ export interface StepResponse {
   worker: string | null;
   /** Null unless the step is in `waiting`. */
   wait: StepWait | null;
+  /** The progress of its list. Null unless it is a step of the type for_each whose list has begun. */
+  elements: ListProgress | null;
+  /** The element that it runs for. Null unless it is a step inside a for_each. */
+  element: StepElement | null;
   /** The number of the rerun that the current run of the step belongs to. 0 is the first run. */
   rerun: number;
   event_problems: {
@@ -3993,6 +4022,8 @@ export interface TaskGraphNode {
   when: string | null;
   /** The handler that undoes the step. Null if it has none. */
   undo: string | null;
+  /** The step of the type for_each whose list it runs for, once for each element. Null for others. */
+  element_of: string | null;
   /** Null if a decision or an analyzer may create the step. */
   state: string | null;
   step_uuid: string | null;
@@ -4003,6 +4034,10 @@ export interface TaskGraphNode {
   duration_ms: number | null;
   next_retry_at: string | null;
   wait: StepWait | null;
+  /** The progress of its list. Null unless it is a step of the type for_each whose list has begun. */
+  elements: ListProgress | null;
+  /** The element that it runs for. Null unless it is a step inside a for_each. */
+  element: StepElement | null;
   worker: string | null;
   error: {
     error_type: string | null;
@@ -4258,6 +4293,8 @@ export interface TaskSummaryResponse {
       dependencies: string[];
       retryable: boolean;
       max_attempts: number;
+      /** The step of the type for_each whose list it runs for, once for each element. */
+      element_of?: string | undefined;
     }[];
   };
   steps: {
@@ -4451,6 +4488,8 @@ export interface TemplateGraph {
     when: string | null;
     /** The handler that undoes the step. Null if it has none. */
     undo: string | null;
+    /** The step of the type for_each whose list it runs for, once for each element. Null for others. */
+    element_of: string | null;
   }[];
   edges: {
     from: string;

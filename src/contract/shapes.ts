@@ -44,7 +44,7 @@ const TaskSummaryResponse = {
     },
     template: {
       fields: 'steps',
-      parts: { steps: { list: { fields: 'name step_type handler dependencies retryable max_attempts' } } },
+      parts: { steps: { list: { fields: 'name step_type handler dependencies retryable max_attempts element_of' } } },
     },
     steps: {
       list: {
@@ -109,10 +109,18 @@ const StepResults = {
   },
   sameNames: true,
 } satisfies Shape;
+const ListProgress = { fields: 'total started open completed failed' } satisfies Shape;
+const StepElement = { fields: 'number key' } satisfies Shape;
 const ExportedStep = {
   fields:
-    'step_uuid task_uuid name created_at updated_at completed_at results current_state dependencies_satisfied retry_eligible ready_for_execution total_parents completed_parents attempts max_attempts last_failure_at next_retry_at last_attempted_at template_step_name worker wait rerun event_problems callable depends_on why',
-  parts: { results: StepResults, wait: StepWait, event_problems: { list: { fields: 'event kind message path' } } },
+    'step_uuid task_uuid name created_at updated_at completed_at results current_state dependencies_satisfied retry_eligible ready_for_execution total_parents completed_parents attempts max_attempts last_failure_at next_retry_at last_attempted_at template_step_name worker wait elements element rerun event_problems callable depends_on why',
+  parts: {
+    results: StepResults,
+    wait: StepWait,
+    elements: ListProgress,
+    element: StepElement,
+    event_problems: { list: { fields: 'event kind message path' } },
+  },
 } satisfies Shape;
 const TaskWait = {
   fields: 'step step_uuid kind attempt since until due_at calls settings progress ended_at ended_by',
@@ -140,8 +148,8 @@ const TaskLogs = {
 const TaskWaits = { fields: 'waits next_cursor previous_cursor', parts: { waits: { list: TaskWait } } } satisfies Shape;
 const TaskGraphNode = {
   fields:
-    'name template_step_name type handler run_if join when undo state step_uuid attempts max_attempts started_at completed_at duration_ms next_retry_at wait worker error',
-  parts: { wait: StepWait, error: { fields: 'error_type message' } },
+    'name template_step_name type handler run_if join when undo element_of state step_uuid attempts max_attempts started_at completed_at duration_ms next_retry_at wait elements element worker error',
+  parts: { wait: StepWait, elements: ListProgress, element: StepElement, error: { fields: 'error_type message' } },
 } satisfies Shape;
 const TaskGraph = {
   fields: 'task_uuid namespace name version status created_at completed_at nodes edges edges_truncated',
@@ -192,8 +200,14 @@ const TaskFamily = {
 } satisfies Shape;
 const StepResponse = {
   fields:
-    'step_uuid task_uuid name created_at updated_at completed_at results current_state dependencies_satisfied retry_eligible ready_for_execution total_parents completed_parents attempts max_attempts last_failure_at next_retry_at last_attempted_at template_step_name handler worker wait rerun event_problems',
-  parts: { results: StepResults, wait: StepWait, event_problems: { list: { fields: 'event kind message path' } } },
+    'step_uuid task_uuid name created_at updated_at completed_at results current_state dependencies_satisfied retry_eligible ready_for_execution total_parents completed_parents attempts max_attempts last_failure_at next_retry_at last_attempted_at template_step_name handler worker wait elements element rerun event_problems',
+  parts: {
+    results: StepResults,
+    wait: StepWait,
+    elements: ListProgress,
+    element: StepElement,
+    event_problems: { list: { fields: 'event kind message path' } },
+  },
 } satisfies Shape;
 const StepAuditResponse = {
   fields:
@@ -217,8 +231,14 @@ const StepLogs = {
 } satisfies Shape;
 const ActedStep = {
   fields:
-    'step_uuid task_uuid name created_at updated_at completed_at results current_state dependencies_satisfied retry_eligible ready_for_execution total_parents completed_parents attempts max_attempts last_failure_at next_retry_at last_attempted_at template_step_name worker wait rerun event_problems callable',
-  parts: { results: StepResults, wait: StepWait, event_problems: { list: { fields: 'event kind message path' } } },
+    'step_uuid task_uuid name created_at updated_at completed_at results current_state dependencies_satisfied retry_eligible ready_for_execution total_parents completed_parents attempts max_attempts last_failure_at next_retry_at last_attempted_at template_step_name worker wait elements element rerun event_problems callable',
+  parts: {
+    results: StepResults,
+    wait: StepWait,
+    elements: ListProgress,
+    element: StepElement,
+    event_problems: { list: { fields: 'event kind message path' } },
+  },
 } satisfies Shape;
 const StartedBulkAct = { fields: 'id action state matched done skipped_count failed_count' } satisfies Shape;
 const BulkAct = {
@@ -296,7 +316,7 @@ const TemplateSource = { fields: 'namespace name version digest template' } sati
 const TemplateGraph = {
   fields: 'namespace name version nodes edges',
   parts: {
-    nodes: { list: { fields: 'name type callable run_if join when undo' } },
+    nodes: { list: { fields: 'name type callable run_if join when undo element_of' } },
     edges: { list: { fields: 'from to' } },
   },
 } satisfies Shape;

@@ -12,11 +12,14 @@ export function readsOfCondition({
   steps,
   snapshot: { sensitive },
   step,
+  element,
 }: {
   task: Task;
   steps: readonly Step[];
   snapshot: Snapshot;
   step: StepTemplate;
+  /** The number of the element that the step runs for. */
+  element: number | undefined;
 }): string {
   const map = orFailure(() => expressionMap({ when: step.when ?? 'true' }));
   if (map instanceof ExpressionFailed) return '';
@@ -26,7 +29,9 @@ export function readsOfCondition({
     if (keys.includes(null) || (root !== 'context' && root !== 'steps')) continue;
     const paths = root === 'context' ? sensitive?.context : pathsOfStep(sensitive, name!);
     const at = root === 'context' ? keys : path;
-    const from = root === 'context' ? task.context : steps.find((one) => one.name === name)?.results?.result;
+    const isRead = (one: Step) =>
+      one.name === name || (one.templateStepName === name && one.element?.number === element);
+    const from = root === 'context' ? task.context : steps.find(isRead)?.results?.result;
     const value = at.reduce(memberOf, from);
     const text = leadsTo(paths, at) ? HIDDEN : (JSON.stringify(value) ?? 'absent');
     shown.set([root, ...keys].join('.'), text.length > 60 ? `${text.slice(0, 59)}…` : text);

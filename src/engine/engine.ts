@@ -122,7 +122,7 @@ import { ChangeFeed } from './streams/change-feed.ts';
 import { promoteDue, type Swept, sweep, takeFrom, tidyQueue } from './sweep.ts';
 import { tasksWithOutput } from './task-output.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
-import { withOperators } from './task-with-steps.ts';
+import { withDetails } from './task-with-steps.ts';
 import { type Snapshot, TemplateStore, type TemplateStoreOptions } from './template-store.ts';
 import { type TaskUndo, type UndoOptions, undoTask } from './undo/undo.ts';
 import { endDueWaits } from './waits/due.ts';
@@ -330,7 +330,7 @@ export class Engine {
     const taskUuid = checkUuid(given, 'the task id');
     const rows = await getSteps(this.database, taskUuid);
     if (rows.length === 0) await this.getTask(taskUuid);
-    return withOperators(
+    return withDetails(
       this.database,
       taskUuid,
       rows.map((row) => stepView(taskUuid, row)),
@@ -341,7 +341,7 @@ export class Engine {
   async getStep(reference: StepReference): Promise<Step> {
     const { taskUuid, idx } = await this.#find(reference);
     const step = stepView(taskUuid, (await getStep(this.database, taskUuid, idx))!);
-    return (await withOperators(this.database, taskUuid, [step]))[0]!;
+    return (await withDetails(this.database, taskUuid, [step]))[0]!;
   }
 
   /** Returns the history of a task, oldest first. */

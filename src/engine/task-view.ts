@@ -1,3 +1,4 @@
+import { readElementName } from '../model/for-each.ts';
 import { stepUuid } from '../model/ids.ts';
 import type { STEP_STATES, TASK_STATES } from '../model/states.ts';
 import type { WaitEnd, WaitKind } from '../model/waits.ts';
@@ -176,6 +177,25 @@ export interface StepWait {
   progress: Record<string, unknown>;
 }
 
+/** Numbers of elements of a list. The others have not started, or were cancelled. */
+export interface ListProgress {
+  total: number;
+  /** Those that have started, including the ended ones. */
+  started: number;
+  /** Those that have started and not ended. */
+  open: number;
+  completed: number;
+  failed: number;
+}
+
+/** The element of a list that a step runs for. */
+export interface StepElement {
+  /** Its place in the list, from 0. */
+  number: number;
+  /** Its label. Null if the list has none. Lists of steps of many tasks never have it. */
+  key: string | null;
+}
+
 /** A step as callers see it. */
 export interface Step {
   stepUuid: string;
@@ -206,6 +226,10 @@ export interface Step {
   lastAttemptedAt: string | null;
   /** Its wait. Null unless it is in `waiting`. */
   wait: StepWait | null;
+  /** The progress of its list. Null unless it is a step of the type `for_each` whose list has begun. */
+  elements: ListProgress | null;
+  /** The element that it runs for. Null unless it is a step inside a `for_each`. */
+  element: StepElement | null;
   /** The worker that runs it or that ran it last. */
   worker: string | null;
   /** Declared events that its last attempt could not publish. Usually empty. */
@@ -458,9 +482,17 @@ export function stepView(taskUuid: string, row: StepRow): Step {
     nextRetryAt: row.state === 'waiting_for_retry' ? row.nextAt : null,
     lastAttemptedAt: row.startedAt,
     wait: row.wait === null ? null : (JSON.parse(row.wait) as StepWait),
+    elements: row.elements === null ? null : (JSON.parse(row.elements) as ListProgress),
+    element: elementOf(row),
     worker: row.worker,
     eventProblems: detailOf(row).event_problems ?? [],
   };
+}
+
+/** Returns the element that a step runs for, without its label. */
+function elementOf({ name, templateName }: StepRow): StepElement | null {
+  const found = readElementName(name);
+  return found?.step === templateName ? { number: found.element, key: null } : null;
 }
 
 /** Returns a row as callers see it. */

@@ -4,6 +4,7 @@ import { checkUuid } from '../model/ids.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import { getStepsOfTasks } from '../store/read-steps.ts';
 import { getHistory, getTasks } from '../store/tasks.ts';
+import { withLabels } from './for-each/labels.ts';
 import { tasksWithOutput } from './task-output.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task } from './task-view.ts';
 
@@ -31,7 +32,7 @@ export async function readTasksWithSteps(
   const steps = new Map<string, Step[]>(tasks.map(({ taskUuid }) => [taskUuid, []]));
   for (const { taskUuid, ...row } of rows) steps.get(taskUuid)?.push(stepView(taskUuid, row));
   const snapshots = tasks.map(async (task): Promise<[string, TaskSnapshot]> => {
-    const known = await withOperators(database, task.taskUuid, steps.get(task.taskUuid)!);
+    const known = await withDetails(database, task.taskUuid, steps.get(task.taskUuid)!);
     return [task.taskUuid, { task, steps: known }];
   });
   return new Map(await Promise.all(snapshots));
@@ -53,8 +54,13 @@ function mayBeByHand({ currentState, completedAt, results }: Step): boolean {
   return results.metadata.worker_id === null || results.metadata.completed_at !== completedAt;
 }
 
+/** Adds to steps of a task: the labels of their elements, and who completed or corrected them by hand. */
+export async function withDetails(database: Database, taskUuid: string, steps: Step[]): Promise<Step[]> {
+  return withLabels(database, taskUuid, await withOperators(database, taskUuid, steps));
+}
+
 /** Adds the operator, the reason and the metadata to the results of steps that an operator completed or corrected. */
-export async function withOperators(database: Database, taskUuid: string, steps: Step[]): Promise<Step[]> {
+async function withOperators(database: Database, taskUuid: string, steps: Step[]): Promise<Step[]> {
   if (!steps.some(mayBeByHand)) return steps;
   const last = new Map<string, HistoryEntry>();
   for (const entry of (await getHistory(database, taskUuid)).map(historyView)) {

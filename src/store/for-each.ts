@@ -292,6 +292,27 @@ export async function listPage(
   return (await db.query<{ elements: string; keys: string | null }>(LIST_PAGE, [taskUuid, list, page])).rows[0];
 }
 
+// Not hot: reads of people.
+const LABEL_PAGES = sql('label_pages')`
+select ts.name step, p.page, p.keys::text
+  from tasker.task t join tasker.for_each f on f.task_uuid = t.task_uuid
+  join tasker.template_step ts on ts.template_id = t.template_id and ts.idx between f.first_step and f.first_step + f.n_steps - 1
+  join tasker.for_each_page p on p.task_uuid = f.task_uuid and p.idx = f.idx and p.page = any ($2::int[])
+ where t.task_uuid = $1 and p.keys is not null`;
+
+/** The labels of a page of a list, for one of the steps that run for its elements. */
+export interface LabelPage {
+  step: string;
+  page: number;
+  /** JSON text: a list. */
+  keys: string;
+}
+
+/** Returns the labels of the elements in these pages, of all lists of a task. Lists without labels are omitted. */
+export async function labelPages(db: Db, taskUuid: string, pages: readonly number[]): Promise<LabelPage[]> {
+  return (await db.query<LabelPage>(LABEL_PAGES, [taskUuid, `{${pages.join(',')}}`])).rows;
+}
+
 const ELEMENT_RESULTS = sql('element_results')`
 select s.idx, s.state::text, case when s.state <> 'error' then s.result::text end result,
        case when s.state = 'error' then (

@@ -1,6 +1,7 @@
 import type { Db } from '../db/statement.ts';
 import { readElementName } from '../model/for-each.ts';
 import { HELD } from '../model/routes.ts';
+import { WAIT_CALLABLES } from '../model/waits.ts';
 import { columns, sql } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
 
@@ -22,6 +23,9 @@ s.idx, tasker.step_name(bw.name, ts.name, s.idx) name, ts.name "templateName", t
              join tasker.step p on p.task_uuid = s.task_uuid and p.idx >= (b.worker_idx + 1) << 17
               and p.idx < ((b.worker_idx + 1) << 17) + b.size
             where e.template_id = t.template_id and e.child = ts.idx) x) end "totalParents",
+       case when ts.callable = '${WAIT_CALLABLES.for_each}' then (
+         select json_build_object('total', x.total, 'started', x.started, 'open', cardinality(x.open), 'completed', x.completed, 'failed', x.failed)::text
+           from tasker.for_each x where x.task_uuid = s.task_uuid and x.idx = s.idx offset 0) end elements,
        h.outcome::text "lastOutcome", h.duration_ms "durationMs", h.detail, tasker.iso(h.ended_at) "endedAt",
        coalesce(w.name, p.name) worker, coalesce(w.host, p.host) host`;
 
@@ -90,6 +94,8 @@ export interface StepRow {
   createdAt: string;
   updatedAt: string;
   totalParents: number;
+  /** JSON text of the progress of its list. Null unless it has one. */
+  elements: string | null;
   /** Null if no attempt has ended. */
   lastOutcome: string | null;
   durationMs: number | null;

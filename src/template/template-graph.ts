@@ -117,6 +117,11 @@ export function graphOf(template: Graphed): TemplateGraph {
   };
 }
 
+/** Returns the dependencies of each step, for pictures: the first steps of an element follow the step that has the list. */
+export function parentsWithLists({ parents, elementOf }: Pick<TemplateGraph, 'parents' | 'elementOf'>): number[][] {
+  return parents.map((above, idx) => (above.length === 0 && elementOf.has(idx) ? [elementOf.get(idx)!] : above));
+}
+
 /** Returns the children of each node of a graph that is given by its parents. */
 export function childrenOf(parents: readonly (readonly number[])[]): number[][] {
   const children: number[][] = parents.map(() => []);

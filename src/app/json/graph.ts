@@ -5,7 +5,7 @@ import type { JoinMode, RunIf } from '../../model/routes.ts';
 import { undoOrder } from '../../model/undo.ts';
 import { mermaidOf } from '../../template/mermaid.ts';
 import type { StepType, TaskTemplate } from '../../template/task-template.ts';
-import { graphOf, type TemplateGraph } from '../../template/template-graph.ts';
+import { graphOf, parentsWithLists, type TemplateGraph } from '../../template/template-graph.ts';
 import type { TaskSnapshot } from '../tasker.ts';
 import { stateOfBatch } from './batch-state.ts';
 import { type SnakeKeys, type Step, snakeKeys } from './views.ts';
@@ -26,6 +26,8 @@ interface GraphNode {
   when: string | null;
   /** The handler that undoes it. Null if the template has none. */
   undo: string | null;
+  /** The step whose list it runs for: once for each element. Null for other steps. */
+  element_of: string | null;
   /** Null if the step does not exist (yet). A decision or an analyzer may create the step. */
   state: string | null;
   step_uuid: string | null;
@@ -38,6 +40,8 @@ interface GraphNode {
   duration_ms: number | null;
   next_retry_at: string | null;
   wait: SnakeKeys<NonNullable<Step['wait']>> | null;
+  elements: Step['elements'];
+  element: Step['element'];
   worker: string | null;
   error: { error_type: string | null; message: string } | null;
 }
@@ -62,10 +66,8 @@ export function taskGraph(
     if (own) return own.map((step) => nodeOf(step, one));
     return one.undoes === null ? [notCreated(one, graph.types[idx]!)] : [];
   });
-  const namesOf = (idx: number) => {
-    const name = graph.names[idx]!;
-    return made.get(name)?.map((step) => step.name) ?? [name];
-  };
+  const stepsOf = (idx: number): EdgeEnd[] =>
+    made.get(graph.names[idx]!) ?? [{ name: graph.names[idx]!, element: null }];
   const { taskUuid, namespace, name, version, status, createdAt, completedAt } = task;
   return {
     task_uuid: taskUuid,
@@ -76,31 +78,36 @@ export function taskGraph(
     created_at: createdAt,
     completed_at: completedAt,
     nodes,
-    ...edgesOf(withUndoEdges(graph, made), namesOf),
+    ...edgesOf({ parents: drawnParents(graph, made) }, stepsOf),
   };
 }
 
-/** Returns the dependencies of the steps of a task. The first steps of its undo follow the steps that they undo. */
-function withUndoEdges(
-  graph: TemplateGraph,
-  made: ReadonlyMap<string, readonly Step[]>,
-): Pick<TemplateGraph, 'parents'> {
+/**
+ * Returns the dependencies of the steps of a task. The first steps of its undo follow the steps that they undo, and the
+ * first steps of an element follow the step that has the list.
+ */
+function drawnParents(graph: TemplateGraph, made: ReadonlyMap<string, readonly Step[]>): number[][] {
+  const parents = parentsWithLists(graph);
   const present = new Set([...graph.undoes.keys()].filter((idx) => made.has(graph.names[idx]!)));
-  if (present.size === 0) return graph;
+  if (present.size === 0) return parents;
   const order = undoOrder(graph, present);
   const after = (idx: number) => (order.get(idx)!.length > 0 ? [...order.get(idx)!] : [graph.undoes.get(idx)!]);
-  return { parents: graph.parents.map((parents, idx) => (present.has(idx) ? after(idx) : parents)) };
+  return parents.map((above, idx) => (present.has(idx) ? after(idx) : above));
 }
 
 /** Returns the steps of a template and their dependencies, as `tasker template graph --json`. */
 export function templateGraph(template: TaskTemplate) {
   const graph = graphOf(template);
-  return { nodes: templateNodes(template), ...edgesOf(graph, (idx) => [graph.names[idx]!]) };
+  const parents = parentsWithLists(graph);
+  return {
+    nodes: templateNodes(template),
+    ...edgesOf({ parents }, (idx) => [{ name: graph.names[idx]!, element: null }]),
+  };
 }
 
 /** Returns the steps of a template, for its graph. */
 export function templateNodes({ steps }: TaskTemplate) {
-  return steps.map(({ name, type, handler, runIf, join, when, undo }) => ({
+  return steps.map(({ name, type, handler, runIf, join, when, undo, elementOf }) => ({
     name,
     type,
     callable: handler.callable,
@@ -108,25 +115,36 @@ export function templateNodes({ steps }: TaskTemplate) {
     join,
     when,
     undo: undo?.handler.callable ?? null,
+    element_of: elementOf,
   }));
 }
 
-function edgesOf({ parents }: Pick<TemplateGraph, 'parents'>, namesOf: (idx: number) => readonly string[]) {
+/** A step at an end of an edge. */
+type EdgeEnd = Pick<Step, 'name' | 'element'>;
+
+function edgesOf({ parents }: Pick<TemplateGraph, 'parents'>, stepsOf: (idx: number) => readonly EdgeEnd[]) {
   const edges: GraphEdge[] = [];
   for (const [child, above] of parents.entries()) {
-    for (const to of namesOf(child)) {
-      for (const parent of above) {
-        for (const from of namesOf(parent)) {
-          if (edges.length === MOST_EDGES) return { edges, edges_truncated: true };
-          edges.push({ from, to });
-        }
+    for (const parent of above) {
+      for (const edge of edgesBetween(stepsOf(parent), stepsOf(child))) {
+        if (edges.length === MOST_EDGES) return { edges, edges_truncated: true };
+        edges.push(edge);
       }
     }
   }
   return { edges, edges_truncated: false };
 }
 
-function nodeOf(step: Step, { type, runIf, join, when, undo }: TaskTemplate['steps'][number]): GraphNode {
+/** Steps of two different elements do not depend on each other. */
+function* edgesBetween(above: readonly EdgeEnd[], below: readonly EdgeEnd[]): Generator<GraphEdge> {
+  const ofElement = new Map(above.flatMap((step) => (step.element ? [[step.element.number, step] as const] : [])));
+  for (const { name: to, element } of below) {
+    const before = element && ofElement.size > 0 ? ofElement.get(element.number) : undefined;
+    for (const { name: from } of before ? [before] : above) yield { from, to };
+  }
+}
+
+function nodeOf(step: Step, { type, runIf, join, when, undo, elementOf }: TaskTemplate['steps'][number]): GraphNode {
   const error = step.results?.error ?? null;
   return {
     name: step.name,
@@ -137,6 +155,7 @@ function nodeOf(step: Step, { type, runIf, join, when, undo }: TaskTemplate['ste
     join,
     when,
     undo: undo?.handler.callable ?? null,
+    element_of: elementOf,
     state: step.currentState,
     step_uuid: step.stepUuid,
     attempts: step.attempts,
@@ -146,13 +165,15 @@ function nodeOf(step: Step, { type, runIf, join, when, undo }: TaskTemplate['ste
     duration_ms: step.results?.metadata.execution_time_ms ?? null,
     next_retry_at: step.nextRetryAt,
     wait: step.wait && snakeKeys(step.wait),
+    elements: step.elements,
+    element: step.element,
     worker: step.worker,
     error: error && { error_type: error.error_type, message: error.message },
   };
 }
 
 function notCreated(
-  { name, handler, runIf, join, when, retry, undo }: TaskTemplate['steps'][number],
+  { name, handler, runIf, join, when, retry, undo, elementOf }: TaskTemplate['steps'][number],
   type: StepType,
 ): GraphNode {
   return {
@@ -164,6 +185,7 @@ function notCreated(
     join,
     when,
     undo: undo?.handler.callable ?? null,
+    element_of: elementOf,
     state: null,
     step_uuid: null,
     attempts: 0,
@@ -173,6 +195,8 @@ function notCreated(
     duration_ms: null,
     next_retry_at: null,
     wait: null,
+    elements: null,
+    element: null,
     worker: null,
     error: null,
   };

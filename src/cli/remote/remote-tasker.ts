@@ -165,12 +165,16 @@ function remoteEngine(client: Client, call: CallVerb): object {
       return namespaces.map(({ pause: _, ...one }) => one);
     },
     snapshotOf: async (uuid: string) => {
-      type Steps = { template: { steps: { name: string; dependencies: string[] }[] } };
+      type Steps = { template: { steps: { name: string; dependencies: string[]; elementOf?: string }[] } };
       const { steps } = (await call<Steps>('tasks.summary', uuid)).template;
       const names = steps.map(({ name }) => name);
-      return {
-        graph: { names, parents: steps.map(({ dependencies }) => dependencies.map((one) => names.indexOf(one))) },
-      };
+      const parents = steps.map(({ dependencies }) => dependencies.map((one) => names.indexOf(one)));
+      const elementOf = new Map(
+        steps.flatMap((step, idx) =>
+          step.elementOf === undefined ? [] : [[idx, names.indexOf(step.elementOf)] as const],
+        ),
+      );
+      return { graph: { names, parents, elementOf } };
     },
     templates: {
       list: async () => {

@@ -1,10 +1,12 @@
-/** A batch with more workers than this is folded into one line. */
+import { elementStepName, readElementName } from '../../model/for-each.ts';
+
+/** A batch with more workers than this, and a step with more elements, is folded into one line. */
 const SHOWN = 5;
 
 /** The part of a step that a tree needs. */
 export interface TreeStep {
   name: string;
-  /** The step of the template. Differs from `name` for batch workers. */
+  /** The step of the template. Differs from `name` for batch workers and the steps of elements. */
   templateStepName: string;
   /** The state of the step. */
   state: string;
@@ -23,8 +25,8 @@ export interface Folded<S extends TreeStep> {
 }
 
 /**
- * Puts batch workers into the graph of their template, in place of the step from which they were created. A large batch
- * is folded into one line, with its first failed workers below it.
+ * Puts batch workers and the steps of elements into the graph of their template, in place of the step from which they were
+ * created. If there are many of one step, they are folded into one line, with the first failed ones below it.
  */
 export function foldBatches<S extends TreeStep>(
   steps: readonly S[],
@@ -38,17 +40,20 @@ export function foldBatches<S extends TreeStep>(
     if (others) others.push(step);
     else workers.set(step.templateStepName, [step]);
   }
-  /** Returns the lines that represent a step of the template. */
-  const linesOf = (name: string) => {
+  /** Returns the lines that represent a step of the template, for a step that waits for it: of its element, if it has one. */
+  const linesOf = (name: string, reader: S) => {
     const made = workers.get(name);
-    return made && made.length <= SHOWN ? made.map((worker) => worker.name) : [name];
+    if (!made || made.length > SHOWN) return [name];
+    const element = readElementName(reader.name)?.element;
+    const own = element === undefined ? undefined : made.find((one) => one.name === elementStepName(name, element));
+    return own ? [own.name] : made.map((worker) => worker.name);
   };
   const add = (name: string, above: readonly string[]) => {
     folded.names.push(name);
     folded.parents.set(name, above);
   };
   for (const step of steps) {
-    const above = (parents.get(step.templateStepName) ?? []).flatMap(linesOf);
+    const above = (parents.get(step.templateStepName) ?? []).flatMap((parent) => linesOf(parent, step));
     const batch = workers.get(step.templateStepName) ?? [];
     if (batch.length <= SHOWN) {
       folded.steps.set(step.name, step);

@@ -4,8 +4,9 @@ import type { Tasker } from '../../app/tasker.ts';
 import { shortWait } from '../../app/wait-words.ts';
 import { pc } from '../../logging/terminal/colors.ts';
 import { oneLine } from '../../logging/terminal/shown-text.ts';
+import { parentsWithLists, type TemplateGraph } from '../../template/template-graph.ts';
 import { countsOf, type Folded, foldBatches, type TreeStep } from './fold-batches.ts';
-import { painted, signOf, spanOf, timeLeft, widthOf, wrapWords } from './text.ts';
+import { counted, painted, signOf, spanOf, timeLeft, widthOf, wrapWords } from './text.ts';
 
 /** The parents of each step, by name. */
 export type Parents = ReadonlyMap<string, readonly string[]>;
@@ -17,8 +18,9 @@ export async function parentsOf(tasker: Tasker, { taskUuid }: Pick<Task, 'taskUu
 }
 
 /** Like {@link parentsOf}, from a graph. */
-export function parentsIn(graph: { names: readonly string[]; parents: readonly (readonly number[])[] }): Parents {
-  return new Map(graph.names.map((name, idx) => [name, graph.parents[idx]!.map((parent) => graph.names[parent]!)]));
+export function parentsIn(graph: Pick<TemplateGraph, 'names' | 'parents' | 'elementOf'>): Parents {
+  const parents = parentsWithLists(graph);
+  return new Map(graph.names.map((name, idx) => [name, parents[idx]!.map((parent) => graph.names[parent]!)]));
 }
 
 /** A line of a tree: the branches before a name, and the parents that the branches do not show. */
@@ -128,10 +130,17 @@ export function drawnTree<S extends TreeStep>(
   });
 }
 
+/** Returns the progress of a list in a few words. */
+export function elementsOf({ total, completed, failed }: NonNullable<Step['elements']>): string {
+  return `${completed} of ${counted(total, 'element')}${failed > 0 ? `, ${pc.red(`${failed} failed`)}` : ''}`;
+}
+
 /** Returns the duration, attempts and error of a step, if present. */
 function detailsOf(step: Step, now: number): string[] {
   const details: string[] = [];
   const ms = step.results?.metadata.execution_time_ms;
+  if (step.element?.key != null) details.push(pc.dim(step.element.key));
+  if (step.elements) details.push(elementsOf(step.elements));
   if (step.currentState === 'complete' && typeof ms === 'number') details.push(spanOf(ms));
   if (step.currentState === 'in_progress' && step.lastAttemptedAt)
     details.push(spanOf(now - Date.parse(step.lastAttemptedAt)));

@@ -10,9 +10,10 @@ import { note, printJson } from '../show/output.ts';
 import { notePauses } from '../show/pause-notes.ts';
 import { describeFilter, taskFilterOf } from '../task-filter.ts';
 import { withTasker } from '../with-tasker.ts';
+import { type ElementOption, stepOf } from './element.ts';
 
 /** Options of the commands that act on a step. */
-export interface ActOptions extends GlobalOptions, OperatorFlags {
+export interface ActOptions extends GlobalOptions, OperatorFlags, ElementOption {
   /** JSON. */
   result?: string;
 }
@@ -29,11 +30,12 @@ interface Operator {
 
 /** Returns a command that acts on a step as an operator and shows its new state. */
 export function actingOnStep(act: (tasker: Tasker, place: Place, operator: Operator) => Promise<void>) {
-  return async (taskId: string, step: string, options: ActOptions): Promise<void> => {
+  return async (taskId: string, given: string, options: ActOptions): Promise<void> => {
     const { result } = options;
-    const given = result === undefined ? {} : { result: await readInput(result, '--result') };
+    const step = stepOf(given, options);
+    const withResult = result === undefined ? {} : { result: await readInput(result, '--result') };
     await withTasker(options, {}, async (tasker) => {
-      await act(tasker, [taskId, step], { ...operatorFrom(options), ...given });
+      await act(tasker, [taskId, step], { ...operatorFrom(options), ...withResult });
       const [after, task] = await Promise.all([tasker.getStep(taskId, step), tasker.getTask(taskId)]);
       if (options.json) return printJson(snakeKeys(after));
       note(`step ${after.name} is ${after.currentState}, the task is ${task.status}`);
@@ -58,7 +60,7 @@ function actingOnSteps(
     if (named && ids.length === 0 && !options.dryRun && Object.keys(filter).length === 0) {
       return actingOnStep(act)(task, step, options);
     }
-    const steps = named ? [{ taskUuid: task, step }] : [];
+    const steps = named ? [{ taskUuid: task, step: stepOf(step, options) }] : [];
     const target = targetOf('step', { ids, steps, options });
     const given = options.result === undefined ? {} : { result: await readInput(options.result, '--result') };
     await runBulk(

@@ -17,14 +17,18 @@ import {
 } from '../task-filter.ts';
 import { thisRun } from '../this-run.ts';
 import { withTasker } from '../with-tasker.ts';
+import type { ElementOption } from './element.ts';
 import { stepList } from './steps.ts';
 
-type StepListOptions = GlobalOptions & TaskFilterOptions & PageOptions;
+type StepListOptions = GlobalOptions & TaskFilterOptions & PageOptions & ElementOption;
 
 /** `tasker step list`: lists the steps of a task, or finds steps of all tasks. */
 export async function stepListOrSearch(task: string | undefined, options: StepListOptions): Promise<void> {
   const filter = taskFilterOf(options, { acts: false });
-  if (task === undefined) return searchSteps(options);
+  if (task === undefined) {
+    if (options.element !== undefined) throw new TaskerError('bad_request', 'pass the id of a task with --element');
+    return searchSteps(options);
+  }
   if (Object.keys(filter).length > 0 || options.cursor !== undefined) {
     throw new TaskerError('bad_request', 'pass the id of a task, or conditions on steps of all tasks, but not both');
   }

@@ -6,13 +6,15 @@ import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { counted } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
+import { type ElementOption, stepOf } from './element.ts';
 
-interface StepLogsOptions extends GlobalOptions {
+interface StepLogsOptions extends GlobalOptions, ElementOption {
   attempt?: number;
 }
 
 /** `tasker step logs`: shows the lines that the handler of a step logged. */
-export async function stepLogs(task: string, step: string, options: StepLogsOptions): Promise<void> {
+export async function stepLogs(task: string, given: string, options: StepLogsOptions): Promise<void> {
+  const step = stepOf(given, options);
   await withTasker(options, {}, async (tasker) => {
     const logs = await tasker.getStepLogs(task, step);
     const wanted = logs.filter(({ attempt }) => options.attempt === undefined || attempt === options.attempt);

@@ -4,13 +4,18 @@ import { pc } from '../../logging/terminal/colors.ts';
 import { oneLine } from '../../logging/terminal/shown-text.ts';
 import type { GlobalOptions } from '../options.ts';
 import { note, print, printJson } from '../show/output.ts';
+import { elementsOf } from '../show/step-tree.ts';
 import { fields, painted, signOf, spanOf, table } from '../show/text.ts';
 import { withTasker } from '../with-tasker.ts';
+import { type ElementOption, stepOf } from './element.ts';
 
 /** `tasker step list`: lists the steps of a task in the order of its template. */
-export async function stepList(task: string, options: GlobalOptions): Promise<void> {
+export async function stepList(task: string, options: GlobalOptions & ElementOption): Promise<void> {
+  const { element } = options;
   await withTasker(options, {}, async (tasker) => {
-    const steps = await tasker.getSteps(task);
+    const all = await tasker.getSteps(task);
+    const steps = element === undefined ? all : all.filter((step) => step.element?.number === element);
+    if (steps.length === 0 && !options.json) return note(`no step of the task runs for element ${element}`);
     if (options.json) return printJson(steps.map(snakeKeys));
     print(table(['  step', 'state', 'handler', 'attempts', 'took', 'worker', 'error'], steps.map(stepRow)));
   });
@@ -30,9 +35,9 @@ function stepRow(step: Step): string[] {
 }
 
 /** `tasker step get`: shows a step, its result and its last error. */
-export async function stepGet(task: string, step: string, options: GlobalOptions): Promise<void> {
+export async function stepGet(task: string, step: string, options: GlobalOptions & ElementOption): Promise<void> {
   await withTasker(options, {}, async (tasker) => {
-    const [found, runs] = await Promise.all([tasker.getStep(task, step), tasker.getEarlierRuns(task)]);
+    const [found, runs] = await Promise.all([tasker.getStep(task, stepOf(step, options)), tasker.getEarlierRuns(task)]);
     const earlier = runs.filter((run) => run.stepUuid === found.stepUuid);
     if (options.json) return printJson({ ...snakeKeys(found), earlier_runs: earlier.map(snakeKeys) });
     print([describeStep(found), ...earlier.map(describeRun)].join('\n\n'));
@@ -58,6 +63,8 @@ function describeStep(step: Step): string {
     ['run', step.rerun === 0 ? null : `rerun ${step.rerun}`],
     ['attempts', `${step.attempts} of ${step.maxAttempts}`],
     ['parents', step.totalParents > 0 ? `${step.completedParents} of ${step.totalParents} done` : null],
+    ['element', step.element && [step.element.number, step.element.key ?? []].flat().join(' · ')],
+    ['elements', step.elements && elementsOf(step.elements)],
     ['started', step.lastAttemptedAt],
     ['completed', step.completedAt],
     ['took', typeof ms === 'number' ? spanOf(ms) : null],
@@ -82,7 +89,12 @@ function describeStep(step: Step): string {
 }
 
 /** `tasker step history`: lists every attempt and operator action in order. */
-export async function stepHistory(task: string, step: string | undefined, options: GlobalOptions): Promise<void> {
+export async function stepHistory(
+  task: string,
+  given: string | undefined,
+  options: GlobalOptions & ElementOption,
+): Promise<void> {
+  const step = given === undefined ? undefined : stepOf(given, options);
   await withTasker(options, {}, async (tasker) => {
     const all = await tasker.getHistory(task);
     // A rerun may have removed the step. Its history stays.

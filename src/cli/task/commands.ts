@@ -3,6 +3,7 @@ import { addBulkOptions } from '../bulk/options.ts';
 import { addOperator } from '../operator.ts';
 import { collect, duration, lazily, seconds, timeWithZone, wholeNumber } from '../options.ts';
 import { addPausing } from '../pause/commands.ts';
+import { addElement } from '../step/element.ts';
 import { addPageOptions, addTaskFilter } from '../task-filter.ts';
 
 const PAGE = { least: 1, most: 1000 };
@@ -32,7 +33,7 @@ export function addTaskCommands(program: Command): void {
     .option('--timeout <seconds>', 'stop following after this time', seconds)
     .action(lazily(async () => (await import('./watch.ts')).taskWatch));
   addActs(task);
-  addOperator(task.command('rerun <uuid>'))
+  addOperator(addElement(task.command('rerun <uuid>')))
     .description('run a step and everything after it again, even in a task that has ended')
     .requiredOption('-f, --from <step>', 'the first step: its name or id, or a batch_worker step for its whole batch')
     .option('--dry-run', 'only list what would run again')

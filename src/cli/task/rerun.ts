@@ -9,9 +9,10 @@ import { noteMissingWorker } from '../show/missing-worker.ts';
 import { note, print, printJson } from '../show/output.ts';
 import { notePauses } from '../show/pause-notes.ts';
 import { counted, painted, signOf, table } from '../show/text.ts';
+import { type ElementOption, stepOf } from '../step/element.ts';
 import { withTasker } from '../with-tasker.ts';
 
-interface TaskRerunOptions extends GlobalOptions, OperatorFlags {
+interface TaskRerunOptions extends GlobalOptions, OperatorFlags, ElementOption {
   from: string;
   dryRun?: boolean;
 }
@@ -23,7 +24,8 @@ const SHOWN = 5;
 
 /** `tasker task rerun`: runs a step and everything after it again, or lists what would run. */
 export async function taskRerun(uuid: string, options: TaskRerunOptions): Promise<void> {
-  const { from, dryRun = false, json } = options;
+  const { dryRun = false, json } = options;
+  const from = stepOf(options.from, options);
   await withTasker(options, {}, async (tasker) => {
     const rerun = await tasker.rerunTask(uuid, { from, dryRun, ...operatorFrom(options) });
     if (json) return printJson(rerunJson(rerun));

@@ -34,6 +34,33 @@ const StepWaitSchema = z
 
 export const OpenWaitSchema = orNull(StepWaitSchema);
 
+const ListProgressSchema = z
+  .object({
+    total: z.int(),
+    started: z.int().meta({ description: 'Elements that have started, including the ended ones.' }),
+    open: z.int().meta({ description: 'Elements that have started and not ended.' }),
+    completed: z.int(),
+    failed: z.int(),
+  })
+  .register(NAMES, { id: 'ListProgress' });
+
+const StepElementSchema = z
+  .object({
+    number: z.int().meta({ description: 'Its place in the list, from 0.' }),
+    key: z.string().nullable().meta({ description: 'Its label. Null if the list has none.' }),
+  })
+  .register(NAMES, { id: 'StepElement' });
+
+/** The list of a step, and the element that it runs for. */
+export const Elements = {
+  elements: orNull(ListProgressSchema).meta({
+    description: 'The progress of its list. Null unless it is a step of the type for_each whose list has begun.',
+  }),
+  element: orNull(StepElementSchema).meta({
+    description: 'The element that it runs for. Null unless it is a step inside a for_each.',
+  }),
+};
+
 /** The events of a step that could not be published. */
 export const EventProblems = z.array(
   z.object({ event: z.string(), kind: z.string(), message: z.string(), path: z.string().nullable() }),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { JOIN, RUN_IF } from '../../model/routes.ts';
 import { NAMES } from './names.ts';
 import { stepState, taskState } from './states.ts';
-import { OpenWaitSchema } from './task-details.ts';
+import { Elements, OpenWaitSchema } from './task-details.ts';
 
 export const nullableTime = z.string().nullable();
 export const Edges = {
@@ -24,6 +24,9 @@ export const Conditions = {
     .nullable()
     .meta({ description: 'The expression that decides whether the step is skipped. Null if it has none.' }),
   undo: z.string().nullable().meta({ description: 'The handler that undoes the step. Null if it has none.' }),
+  element_of: z.string().nullable().meta({
+    description: 'The step of the type for_each whose list it runs for, once for each element. Null for others.',
+  }),
 };
 
 export const GraphSchema = z
@@ -52,6 +55,7 @@ export const GraphSchema = z
           duration_ms: z.number().nullable(),
           next_retry_at: nullableTime,
           wait: OpenWaitSchema,
+          ...Elements,
           worker: z.string().nullable(),
           error: z.object({ error_type: z.string().nullable(), message: z.string() }).nullable(),
         })

@@ -5,6 +5,7 @@ import { NAMES } from './names.ts';
 import { orNull } from './or-null.ts';
 import { stepState } from './states.ts';
 import {
+  Elements,
   EventProblems,
   OpenWaitSchema,
   output,
@@ -184,6 +185,7 @@ export const StepResponseSchema = z
     handler: z.string(),
     worker: z.string().nullable().meta({ description: 'The worker that runs the step, or ran it last.' }),
     wait: OpenWaitSchema.meta({ description: 'Null unless the step is in `waiting`.' }),
+    ...Elements,
     rerun: z.int().meta({
       description: 'The number of the rerun that the current run of the step belongs to. 0 is the first run.',
     }),
@@ -251,6 +253,9 @@ export const TaskSummarySchema = z
           dependencies: z.array(z.string()),
           retryable: z.boolean(),
           max_attempts: z.int(),
+          element_of: z.string().optional().meta({
+            description: 'The step of the type for_each whose list it runs for, once for each element.',
+          }),
         }),
       ),
     }),

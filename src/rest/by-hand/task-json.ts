@@ -125,6 +125,8 @@ export function stepJson(step: Step): z.infer<typeof StepResponseSchema> {
     handler: step.callable,
     worker: step.worker,
     wait: step.wait && snakeKeys(step.wait),
+    elements: step.elements,
+    element: step.element,
     rerun: step.rerun,
     event_problems: step.eventProblems,
   };
@@ -202,13 +204,14 @@ export function summaryJson(
       (typeof SUMMARIZED)[number]
     >,
     template: {
-      steps: (template?.steps ?? []).map(({ name, type, handler, dependencies, retry }) => ({
+      steps: (template?.steps ?? []).map(({ name, type, handler, dependencies, retry, elementOf }) => ({
         name,
         step_type: type,
         handler: handler.callable,
         dependencies,
         retryable: retry.retryable,
         max_attempts: retry.maxAttempts,
+        ...(elementOf !== null && { element_of: elementOf }),
       })),
     },
     steps: steps.map((step) => ({
