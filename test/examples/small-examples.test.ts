@@ -109,6 +109,17 @@ describe('a program of the examples prints the outcomes of its tasks', () => {
       ],
     ],
     [
+      'lines/pack-orders.mjs',
+      [
+        'O-1: complete',
+        '  O-1: 1-cup x6, 2-pot x1, 3-tray x2',
+        'O-2: blocked_by_failures',
+        '  waits for its elements: 2 of 3 are complete, 1 failed; label[1] (vase) failed, so the list cannot complete until an operator acts',
+        '  with a label written by hand: complete',
+        '  O-2: 1-cup x2, 2-vase x1, 3-pot x1',
+      ],
+    ],
+    [
       'child-tasks/invoice-orders.mjs',
       [
         'O-1: complete, its invoice: complete',

@@ -15,6 +15,7 @@ const FILES = [
   'test/web/bad-night.test.ts',
   'test/web/child-tasks.test.ts',
   'test/web/defined.test.ts',
+  'test/web/elements.test.ts',
   'test/web/frame.test.ts',
   'test/web/idle-pages.test.ts',
   'test/web/large.test.ts',

@@ -1,3 +1,4 @@
+import { elementStepName } from '../../model/for-each.ts';
 import { grouped } from '../../model/grouped.ts';
 import { handlesFailures, noLongerNeeded, stillHandles } from '../../model/routes.ts';
 import { undoOrder } from '../../model/undo.ts';
@@ -87,7 +88,7 @@ export function taskTimeline(parts: TimelineParts, now: string) {
 }
 
 interface StepParts extends TimelineParts {
-  /** For each step of the template: the sorted times, in milliseconds, at which its steps in the task ended. */
+  /** For each step of the template, and for each step of an element: the sorted times, in milliseconds, at which its steps ended. */
   ends: ReadonlyMap<string, readonly number[]>;
   /** The names, in the template, of the steps that run after a failure, and have not been skipped or failed. */
   routes: ReadonlySet<string>;
@@ -130,7 +131,8 @@ function beforeAttempt(step: Step, start: string | null, before: Before): Timeli
 /** The time from the previous attempt until the step was ready again. */
 function gapBefore(readyAt: string, { last, number: attempt, rerun }: Before): TimelineSpan[] {
   if (last?.rerun !== rerun || last.toState === 'cancelled' || Date.parse(readyAt) <= Date.parse(last.at)) return [];
-  return [spanOf({ kind: last.toState === 'error' ? 'blocked' : 'retry_wait', from: last.at, to: readyAt, attempt })];
+  const kind = beganList(last) ? 'waiting' : last.toState === 'error' ? 'blocked' : 'retry_wait';
+  return [spanOf({ kind, from: last.at, to: readyAt, attempt })];
 }
 
 const isRestart = ({ what }: HistoryEntry) => what === 'rerun' || what === 'dlq_redrive' || what === 'undo';
@@ -146,16 +148,43 @@ function readyBefore(step: Step, start: string, { parts, last, rerun }: Before):
     Date.parse(acts.findLast(({ at }) => Date.parse(at) <= limit)?.at ?? task.createdAt);
   const acted = lastOf(entries.filter((entry) => entry.kind === 'operator' && entry.toState === 'enqueued'));
   const times = [acted, last ? Date.parse(last.at) : 0];
+  if (last?.rerun === rerun && beganList(last!)) return endOfElements(parts, { list: step.templateStepName, last: last!, limit });
   if ((rerun ?? 0) > (last?.rerun ?? 0) || last?.toState === 'cancelled') times.push(lastOf(history.filter(isRestart)));
   if (last && last.rerun === rerun) {
     if (acted <= Date.parse(last.at)) times.push(Date.parse(last.at) + (last.retryDelayMs ?? 0));
   } else {
     times.push(Date.parse(waits.find(({ kind }) => kind === 'start')?.endedAt ?? task.createdAt));
     const idx = graph.indexOf.get(step.templateStepName)!;
-    for (const parent of graph.parents[idx]!) times.push(latestBefore(ends.get(graph.names[parent]!) ?? [], limit));
+    for (const parent of graph.parents[idx]!) {
+      const name = step.element ? elementStepName(graph.names[parent]!, step.element.number) : graph.names[parent]!;
+      times.push(latestBefore(ends.get(name) ?? [], limit));
+    }
+    if (step.element) times.push(beginOfList(parts, idx, limit));
     if (graph.undoes.has(idx)) times.push(readyToUndo(parts, idx, limit));
   }
   return new Date(Math.min(limit, Math.max(...times))).toISOString();
+}
+
+/** Returns whether a step began its list with an attempt. It then waits for its elements, and continues with another attempt. */
+function beganList({ toState }: HistoryEntry): boolean {
+  return toState === 'pending';
+}
+
+/** When the last step of an element of a list ended, before `limit`. */
+function endOfElements(
+  { graph, ends }: StepParts,
+  { list, last, limit }: { list: string; last: HistoryEntry; limit: number },
+): string {
+  const inner = [...graph.elementOf].filter(([, of]) => graph.names[of] === list);
+  const times = inner.map(([idx]) => latestBefore(ends.get(graph.names[idx]!) ?? [], limit));
+  return new Date(Math.max(Date.parse(last.at), ...times)).toISOString();
+}
+
+/** When the list began that a step of an element belongs to. The element may have waited for a place since then. */
+function beginOfList({ graph, history }: StepParts, idx: number, limit: number): number {
+  const list = graph.names[graph.elementOf.get(idx)!];
+  const began = history.findLast((entry) => entry.step === list && beganList(entry) && Date.parse(entry.at) <= limit);
+  return began ? Date.parse(began.at) : 0;
 }
 
 /** When a step that undoes another became ready: when the undo began, or when the last step before it had ended. */
@@ -210,16 +239,21 @@ function currentSpans(step: Step, parts: StepParts, last: HistoryEntry | undefin
         ? [spanOf({ kind: 'blocked', from: last.at, to: parts.task.completedAt })]
         : [];
     case 'pending':
+      if (last && beganList(last)) return [spanOf({ kind: 'waiting', from: last.at, to: null })];
+      return endedWait(wait, last);
     case 'complete':
     case 'resolved_manually':
     case 'cancelled':
     case 'skipped':
     case 'enqueued_for_orchestration':
     case 'enqueued_as_error_for_orchestration':
-      return wait?.endedAt != null && !last
-        ? [spanOf({ kind: 'waiting', from: wait.since, to: wait.endedAt, outcome: wait.endedBy })]
-        : [];
+      return endedWait(wait, last);
   }
+}
+
+function endedWait(wait: TaskWait | undefined, last: HistoryEntry | undefined): TimelineSpan[] {
+  if (wait?.endedAt == null || last) return [];
+  return [spanOf({ kind: 'waiting', from: wait.since, to: wait.endedAt, outcome: wait.endedBy })];
 }
 
 function routesOf({ steps, graph }: TimelineParts): Set<string> {
@@ -229,8 +263,14 @@ function routesOf({ steps, graph }: TimelineParts): Set<string> {
   return new Set(routes.map(({ templateStepName }) => templateStepName));
 }
 
-function isHandled({ templateStepName }: Step, { graph, routes, needless }: StepParts): boolean {
+function isHandled({ templateStepName, element }: Step, { graph, routes, needless, task, steps }: StepParts): boolean {
   const idx = graph.indexOf.get(templateStepName)!;
+  if (element) {
+    // The list has continued without the element, or has ended.
+    const list = graph.names[graph.elementOf.get(idx)!];
+    const isOver = steps.find(({ name }) => name === list)?.currentState !== 'pending';
+    if (isOver || task.healthStatus === 'healthy') return true;
+  }
   return needless.has(idx) || graph.children[idx]!.some((child) => routes.has(graph.names[child]!));
 }
 
@@ -242,6 +282,7 @@ function spanOf(span: Pick<TimelineSpan, 'kind' | 'from' | 'to'> & Partial<Timel
 /** Returns the times at which steps ended, sorted, by their step in the template. */
 function endsByTemplateStep({ steps, history }: TimelineParts): Map<string, number[]> {
   const templateOf = new Map(steps.map((step) => [step.name, step.templateStepName]));
+  const ofElements = new Set(steps.flatMap(({ name, element }) => (element ? [name] : [])));
   const ends = new Map<string, number[]>();
   const add = (name: string, at: string) => {
     const own = ends.get(name);
@@ -250,9 +291,15 @@ function endsByTemplateStep({ steps, history }: TimelineParts): Map<string, numb
   };
   for (const { step, toState, at } of history) {
     const name = step === null ? undefined : templateOf.get(step);
-    if (name !== undefined && ENDED.has(toState)) add(name, at);
+    if (name === undefined || !ENDED.has(toState)) continue;
+    add(name, at);
+    if (ofElements.has(step!)) add(step!, at);
   }
-  for (const { templateStepName, completedAt } of steps) if (completedAt !== null) add(templateStepName, completedAt);
+  for (const { name, templateStepName, completedAt, element } of steps) {
+    if (completedAt === null) continue;
+    add(templateStepName, completedAt);
+    if (element) add(name, completedAt);
+  }
   for (const times of ends.values()) times.sort((one, other) => one - other);
   return ends;
 }

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { taskGraph } from '../../../src/app/json/graph.ts';
+import { taskTimeline } from '../../../src/app/json/timeline.ts';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
 import { DEMO, setup, until } from '../../support/setup.ts';
@@ -26,7 +27,7 @@ async function blockedList(more: Record<string, unknown> = {}, top: Record<strin
   const { taskUuid } = await tasker.createTask({ ...DEMO, context: { lines: lines(9) } });
   await until(
     () => tasker.getTask(taskUuid),
-    ({ status }) => status === 'blocked_by_failures',
+    ({ status }) => status === 'blocked_by_failures' || status === 'complete',
   );
   return { tasker, taskUuid };
 }
@@ -96,4 +97,28 @@ it('the graph of a task connects the steps of equal elements only, and a list to
     element_of: 'each',
     element: { number: 7, key: 'S7' },
   });
+});
+
+it('in the timeline, a list waits while its elements run, and a step of an element is ready after its own parent', async () => {
+  const { tasker, taskUuid } = await blockedList({ on_element_failure: 'continue' }, {});
+  const [task, steps, history, waits] = await Promise.all([
+    tasker.waitForTask(taskUuid),
+    tasker.getSteps(taskUuid),
+    tasker.getHistory(taskUuid),
+    tasker.getWaits(taskUuid),
+  ]);
+  const { graph } = await tasker.engine.snapshotOf(taskUuid);
+  const shown = taskTimeline({ task, steps, history, waits, graph }, new Date().toISOString());
+  const spans = (name: string) => shown.steps.find((step) => step.name === name)!.spans;
+  const ms = (time: string | null) => Date.parse(time!);
+  expect(spans('each').map(({ kind }) => kind)).toEqual(['queued', 'running', 'waiting', 'queued', 'running']);
+  const [, begin, waited] = spans('each');
+  expect(ms(waited!.from)).toBe(ms(begin!.to));
+  for (const { name, spans: own } of shown.steps.filter(
+    (step) => /^(label|pack)/.test(step.name) && step.spans.length,
+  )) {
+    expect(ms(own[0]!.from), name).toBeGreaterThanOrEqual(ms(begin!.to));
+    expect(ms(own.at(-1)!.to), name).toBeLessThanOrEqual(ms(waited!.to));
+  }
+  expect(spans('pack[7]')[0]!.from).toBe(new Date(ms(spans('label[7]').at(-1)!.to)).toISOString());
 });

@@ -44,6 +44,7 @@ export function StepsView({ data: { steps = [] }, selected, onSelect }: ViewProp
                 >
                   {step.name}
                 </button>
+                {step.element?.key != null && <span className="ml-2 text-faint">{step.element.key}</span>}
               </td>
               <td className="num text-soft">
                 {step.attempts}/{step.max_attempts}

@@ -5,8 +5,8 @@ export function progressText({ all, done, failed }: Progress): string {
   return `${done} of ${all}${failed > 0 ? `, ${failed} failed` : ''}`;
 }
 
-/** The numbers of workers of a batch that are done, failed and running. */
-export function BatchBar({ group }: { group: Pick<Group, 'steps' | 'name'> }) {
+/** The numbers of workers of a batch, or of elements of a list, that are done, failed and running. */
+export function BatchBar({ group }: { group: Pick<Group, 'steps' | 'name' | 'elementOf' | 'elements'> }) {
   const progress = progressOf(group);
   const { all, done, failed, running } = progress;
   const share = (count: number) => ({ width: `${(count / Math.max(1, all)) * 100}%` });

@@ -4,7 +4,8 @@ import { counted } from '../../../parts/words.ts';
 import { NODE, type Size } from '../layout.ts';
 import type { Group } from './shape.ts';
 
-const FOLDED = { width: NODE.width, height: 64 } as const;
+/** The size of a node with a progress bar. */
+export const FOLDED = { width: NODE.width, height: 64 } as const;
 /** Pixels of a worker in the grid. */
 const CELL = 20;
 const HEAD = 36;
@@ -32,8 +33,8 @@ interface BatchGridProps {
   onSelect(name: string): void;
 }
 
-/** All workers of a batch. The arrow keys move between them. */
-export function BatchGrid({ group: { name, steps }, selected, isFocusable, onSelect }: BatchGridProps) {
+/** All workers of a batch, or the steps of all elements that have started. The arrow keys move between them. */
+export function BatchGrid({ group: { name, steps, elementOf }, selected, isFocusable, onSelect }: BatchGridProps) {
   const columns = columnsOf(steps.length);
   const current = Math.max(
     0,
@@ -54,20 +55,21 @@ export function BatchGrid({ group: { name, steps }, selected, isFocusable, onSel
     // biome-ignore lint/a11y/useSemanticElements: a fieldset has a border and a minimum width of its own
     <div
       role="group"
-      aria-label={`${counted(steps.length, 'worker')} of ${name}`}
+      aria-label={`${counted(steps.length, elementOf === null ? 'worker' : 'element')} of ${name}`}
       className="nodrag nopan grid px-3"
       style={{ gridTemplateColumns: `repeat(${columns}, ${CELL}px)`, gridAutoRows: CELL }}
       onKeyDown={onKeyDown}
     >
       {steps.map((step, at) => {
         const { word } = lookOf(step.state ?? 'pending');
+        const label = `${step.name}${step.element?.key == null ? '' : ` (${step.element.key})`}: ${word}`;
         return (
           <button
             key={step.name}
             type="button"
-            aria-label={`${step.name}: ${word}`}
+            aria-label={label}
             aria-pressed={step.name === selected}
-            title={`${step.name}: ${word}`}
+            title={label}
             tabIndex={isFocusable && at === current ? 0 : -1}
             className={`flex size-full items-center justify-center rounded ${step.name === selected ? 'bg-select outline-2 -outline-offset-2 outline-accent' : 'hover:bg-hover'}`}
             onClick={() => onSelect(step.name)}

@@ -42,13 +42,17 @@ export function criticalPathOf(task: Task, { groups, edges, byName }: Shape, now
     const parent = lastParent(name);
     return parent === undefined ? start : ends.get(parent)!;
   };
-  const open = hasEnded(task.status) ? [] : groups.filter(({ state }) => UNFINISHED.has(state ?? ''));
+  // The steps of elements are a part of the step that has their list.
+  const own = groups.filter(({ elementOf }) => elementOf === null);
+  const isOpen = ({ state, elements }: Group) =>
+    UNFINISHED.has(state ?? '') || (state === 'pending' && elements !== null);
+  const open = hasEnded(task.status) ? [] : own.filter(isOpen);
   const oldest = open.toSorted((one, other) => readyAt(one.name) - readyAt(other.name))[0];
   // Only failed steps block a blocked task.
-  const failed = task.status === 'blocked_by_failures' ? groups.filter(({ state }) => state === 'error') : [];
+  const failed = task.status === 'blocked_by_failures' ? own.filter(({ state }) => state === 'error') : [];
   const last =
     oldest ??
-    (failed.length > 0 ? failed : groups).toSorted(
+    (failed.length > 0 ? failed : own).toSorted(
       (one, other) => (ends.get(other.name) ?? 0) - (ends.get(one.name) ?? 0),
     )[0];
   if (!last || (!oldest && ends.get(last.name) === undefined)) return undefined;
@@ -58,9 +62,12 @@ export function criticalPathOf(task: Task, { groups, edges, byName }: Shape, now
   if (names.length < 2) return undefined;
   const endAt = (name: string) => ends.get(name) ?? now;
   const steps = names.map((name): PathStep => {
-    const own = byName.get(name)?.steps ?? [];
+    const ofElements = groups.flatMap(({ elementOf, steps }) =>
+      elementOf === name ? steps.filter((one) => one.started_at) : [],
+    );
+    const ran = ofElements.length > 0 ? ofElements : (byName.get(name)?.steps ?? []);
     const ms = Math.max(0, endAt(name) - readyAt(name));
-    return { name, ms, ranMs: Math.min(ms, ranOf(own, now)), hasEarlier: own.some(({ attempts }) => attempts > 1) };
+    return { name, ms, ranMs: Math.min(ms, ranOf(ran, now)), hasEarlier: ran.some(({ attempts }) => attempts > 1) };
   });
   return {
     steps: steps.filter(({ name }) => byName.has(name)),

@@ -40,12 +40,15 @@ export const StepNode = memo(function StepNode({ data }: NodeProps<Node<StepNode
           <StateShape state={state ?? 'pending'} size={16} />
           <div className="step-text min-w-0 grow">
             <div className="flex items-center gap-1">
-              <span aria-hidden="true" className="step-name truncate text-sm leading-[18px] font-medium">
+              <span
+                aria-hidden="true"
+                className={`step-name truncate text-sm leading-[18px] font-medium ${isUnfolded ? 'max-w-3/5 shrink-0' : ''}`}
+              >
                 {name}
               </span>
               {madeBy !== undefined && <MadeAtRunTime by={madeBy} />}
               {isUnfolded && (
-                <span aria-hidden="true" className="ml-auto shrink-0 pr-1 text-xs text-faint tabular-nums">
+                <span aria-hidden="true" className="ml-auto min-w-0 truncate pr-1 text-xs text-faint tabular-nums">
                   {words}
                 </span>
               )}
@@ -85,16 +88,16 @@ export const StepNode = memo(function StepNode({ data }: NodeProps<Node<StepNode
 
 /** The state of a group in words. */
 function stateWords(group: Group): string {
-  const { state, presence, isBatch } = group;
+  const { state, presence, isBatch, elements } = group;
   if (presence === 'not_taken') return 'not taken';
   if (state === undefined) return 'not created yet';
-  if (isBatch) return progressText(progressOf(group));
+  if (isBatch || elements) return progressText(progressOf(group));
   return lookOf(state).word;
 }
 
 function Detail({ group, words }: { group: Group; words: string }) {
   const [step] = group.steps;
-  if (group.isBatch && step) {
+  if ((group.isBatch || group.elements) && step) {
     return (
       <div className="step-detail mt-0.5">
         <div aria-hidden="true" className="truncate pb-1 text-xs leading-4 text-faint tabular-nums">

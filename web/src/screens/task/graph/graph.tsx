@@ -23,7 +23,7 @@ import {
   useState,
 } from 'react';
 import type { GraphEdge } from '../../../api/types.ts';
-import { batchSize } from './batch-node.tsx';
+import { batchSize, FOLDED } from './batch-node.tsx';
 import { isRoute } from './conditions.tsx';
 import { PathWords } from './critical-path-words.tsx';
 import '../graph.css';
@@ -316,11 +316,14 @@ function useWidths(box: RefObject<HTMLElement | null>, isOpen: boolean): Widths 
   return widths;
 }
 
+function sizeOfGroup({ name, isBatch, steps, elements }: Group, unfolded: ReadonlySet<string>): Size {
+  if (isBatch) return batchSize(steps.length, unfolded.has(name));
+  return elements ? FOLDED : NODE;
+}
+
 function useLayout({ groups, edges }: Shape, { unfolded, widths }: { unfolded: ReadonlySet<string>; widths: Widths }) {
   const { whole, besideDrawer: width } = widths;
-  const sizes = groups.map(({ name, isBatch, steps }) =>
-    isBatch ? batchSize(steps.length, unfolded.has(name)) : NODE,
-  );
+  const sizes = groups.map((group) => sizeOfGroup(group, unfolded));
   // The layout depends only on the strings, so that a change of state does not lay out the graph again.
   const structure = JSON.stringify([groups.map(({ name }) => name), edges.map(({ from, to }) => [from, to])]);
   const key = JSON.stringify(sizes.map(({ width, height }) => [width, height]));
@@ -400,7 +403,7 @@ function useNodes({ groups }: Shape, options: NodeOptions): FlowNode[] {
         type: 'step',
         position: place,
         data,
-        ...(isBatch ? batchSize(steps.length, isUnfolded) : NODE),
+        ...sizeOfGroup(group, unfolded),
         style: { pointerEvents: 'all' },
       };
       next.set(name, isSame ? known : { group, node });

@@ -1,13 +1,17 @@
 import type { GraphEdge, GraphNode, StepState, TaskGraph } from '../../../api/types.ts';
 import type { StepConditions } from './conditions.tsx';
 
-/** A step of the template: one step of the task, a batch of steps, or no step (yet). */
+/** A step of the template: one step of the task, a batch of steps, a step for each element of a list, or no step (yet). */
 export interface Group {
   name: string;
   type: string;
   handler: string;
   steps: readonly GraphNode[];
   isBatch: boolean;
+  /** The step of the type for_each whose list it runs for. Null for other steps. */
+  elementOf: string | null;
+  /** The progress of the list: of the step that has it, and of the steps that run for its elements. */
+  elements: GraphNode['elements'];
   /** The state of the step, or the most important state of the workers of a batch. Undefined means not created. */
   state: string | undefined;
   /** `open`: the step may still be created. `not_taken`: its branch was not chosen. */
@@ -67,6 +71,8 @@ export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape
     const [node] = steps.get(name)!;
     if (node!.state !== null) return 'made';
     if (ended) return 'not_taken';
+    if (node!.element_of !== null)
+      return DECIDED.has(steps.get(node!.element_of)![0]!.state ?? '') ? 'not_taken' : 'open';
     const above = parents.get(name) ?? [];
     const decided = above.some(
       (parent) => CREATORS.has(typeOf(parent)) && DECIDED.has(steps.get(parent)![0]!.state ?? ''),
@@ -74,17 +80,19 @@ export function shapeOf({ nodes, edges: all }: TaskGraph, ended: boolean): Shape
     return decided || above.some((parent) => presenceOf(parent) === 'not_taken') ? 'not_taken' : 'open';
   };
   const groups = [...steps].map(([name, own]): Group => {
-    const { type, handler, run_if, join, when, undo } = own[0]!;
+    const { type, handler, run_if, join, when, undo, element_of: elementOf } = own[0]!;
     const made = own.filter(({ state }) => state !== null);
     return {
       name,
       type,
       handler,
       steps: made,
-      isBatch: type === 'batch_worker',
+      isBatch: type === 'batch_worker' || elementOf !== null,
+      elementOf,
+      elements: elementOf === null ? own[0]!.elements : steps.get(elementOf)![0]!.elements,
       state: stateOfSteps(made),
       presence: presenceOf(name),
-      madeBy: parents.get(name)?.find((parent) => CREATORS.has(typeOf(parent))),
+      madeBy: elementOf ?? parents.get(name)?.find((parent) => CREATORS.has(typeOf(parent))),
       conditions: { run_if, join, when },
       undo,
     };
@@ -124,7 +132,7 @@ export function stateOfSteps(steps: readonly { state: string | null }[]): string
   return ORDER.find((state) => present.has(state)) ?? 'complete';
 }
 
-/** The progress of the workers of a batch. */
+/** The progress of the workers of a batch, or of the elements of a list. */
 export interface Progress {
   all: number;
   done: number;
@@ -132,10 +140,15 @@ export interface Progress {
   running: number;
 }
 
-export function progressOf({ steps }: Pick<Group, 'steps'>): Progress {
+export function progressOf({ steps, elementOf, elements }: Pick<Group, 'steps' | 'elementOf' | 'elements'>): Progress {
+  if (elementOf === null && elements) {
+    const { total, completed, failed, open } = elements;
+    return { all: total, done: completed, failed, running: open };
+  }
   const count = (holds: (state: string) => boolean) => steps.filter(({ state }) => holds(state ?? '')).length;
   return {
-    all: steps.length,
+    // The elements that have not started have no steps yet.
+    all: elements?.total ?? steps.length,
     done: count((state) => DONE.has(state)),
     failed: count((state) => state === 'error'),
     running: count((state) => state === 'in_progress'),

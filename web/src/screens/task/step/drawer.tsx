@@ -9,7 +9,7 @@ import { timeOf } from '../../../parts/words.ts';
 import { ChildTasks } from '../family.tsx';
 import { BatchBar, progressText } from '../graph/batch-bar.tsx';
 import { Conditions } from '../graph/conditions.tsx';
-import { type Group, progressOf } from '../graph/shape.ts';
+import { type Group, progressOf, type Shape } from '../graph/shape.ts';
 import { stepTimesOf, stepTimeText } from '../task-words.ts';
 import type { TaskData } from '../use-task.ts';
 import { CopyAs } from './copy-as.tsx';
@@ -74,7 +74,7 @@ interface DrawerProps {
 /** The details of the selected step or batch, next to the views of the task. */
 export function Drawer({ data, selected, onSelect, onClose }: DrawerProps) {
   const step = data.steps?.find(({ name }) => name === selected);
-  if (step) return <StepDrawer data={data} step={step} onClose={onClose} />;
+  if (step) return <StepDrawer data={data} step={step} onSelect={onSelect} onClose={onClose} />;
   const group = data.shape.byName.get(selected);
   if (!group || (!group.isBatch && group.presence === 'made'))
     return <LoadingDrawer name={selected} error={data.stepsError} onClose={onClose} />;
@@ -94,14 +94,15 @@ function LoadingDrawer({ name, error, onClose }: { name: string; error: Error | 
 interface StepDrawerProps {
   data: TaskData;
   step: StepResponse;
+  onSelect(name: string): void;
   onClose(): void;
 }
 
-function StepDrawer({ data, step, onClose }: StepDrawerProps) {
+function StepDrawer({ data, step, onSelect, onClose }: StepDrawerProps) {
   const now = useNow();
   const why = data.why?.steps.find((one) => one.step === step.name)?.why;
   const { error } = step.results ?? {};
-  const conditions = data.shape.byName.get(step.template_step_name)?.conditions;
+  const group = data.shape.byName.get(step.template_step_name);
   const state = step.current_state;
   return (
     <DrawerFrame
@@ -129,7 +130,13 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
           <Prose text={why} />
         </div>
       )}
-      {conditions && <Conditions of={conditions} />}
+      {step.elements && group && (
+        <div className="border-b border-line px-4 py-3">
+          <BatchBar group={group} />
+        </div>
+      )}
+      {step.element && <ElementChain data={data} step={step} onSelect={onSelect} />}
+      {group && <Conditions of={group.conditions} />}
       <Attempts step={step} />
       <InputAndOutput data={data} step={step} />
       <StepLogs step={step} />
@@ -138,7 +145,13 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
         <dd className="font-mono text-xs leading-5 break-all">{step.handler}</dd>
         <dt className="text-faint">Worker</dt>
         <dd className="break-all">{step.worker ?? '–'}</dd>
-        {step.template_step_name !== step.name && (
+        {step.element && (
+          <>
+            <dt className="text-faint">Element</dt>
+            <dd className="break-all">{[step.element.number, step.element.key ?? []].flat().join(' · ')}</dd>
+          </>
+        )}
+        {step.template_step_name !== step.name && !step.element && (
           <>
             <dt className="text-faint">Batch</dt>
             <dd className="break-all">{step.template_step_name}</dd>
@@ -147,6 +160,32 @@ function StepDrawer({ data, step, onClose }: StepDrawerProps) {
       </dl>
       <CopyAs data={data} step={step} />
     </DrawerFrame>
+  );
+}
+
+/** All steps of the element that a step runs for. */
+function ElementChain({ data, step, onSelect }: Pick<StepDrawerProps, 'data' | 'step' | 'onSelect'>) {
+  const list = data.shape.byName.get(step.template_step_name)?.elementOf;
+  const { number } = step.element!;
+  const chain = (data.steps ?? []).filter(
+    (one) => one.element?.number === number && data.shape.byName.get(one.template_step_name)?.elementOf === list,
+  );
+  return (
+    <ul aria-label={`Steps of element ${number}`} className="border-b border-line py-1">
+      {chain.map(({ name, current_state: state }) => (
+        <li key={name}>
+          <button
+            type="button"
+            aria-current={name === step.name}
+            className={`flex h-8 w-full items-center gap-3 px-4 text-left text-sm hover:bg-hover ${name === step.name ? 'font-medium' : ''}`}
+            onClick={() => onSelect(name)}
+          >
+            <State state={state} />
+            <span className="truncate">{name}</span>
+          </button>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -175,12 +214,19 @@ function BatchDrawer({ group, onSelect, onClose }: { group: Group; onSelect(name
   const rank = (state: string | null) => (URGENCY.indexOf(state ?? '') + URGENCY.length + 1) % (URGENCY.length + 1);
   const workers = group.steps.toSorted((one, other) => rank(one.state) - rank(other.state));
   return (
-    <DrawerFrame name={group.name} onClose={onClose} facts={`Batch: ${progressText(progressOf(group))}`}>
+    <DrawerFrame
+      name={group.name}
+      onClose={onClose}
+      facts={`${group.elementOf === null ? 'Batch' : 'Elements'}: ${progressText(progressOf(group))}`}
+    >
       <div className="border-b border-line px-4 py-3">
         <BatchBar group={group} />
       </div>
-      <ul aria-label="Workers of the batch" className="max-h-[520px] overflow-y-auto py-1">
-        {workers.slice(0, MOST_LISTED).map(({ name, state, error }) => (
+      <ul
+        aria-label={group.elementOf === null ? 'Workers of the batch' : `Elements of ${group.elementOf}`}
+        className="max-h-[520px] overflow-y-auto py-1"
+      >
+        {workers.slice(0, MOST_LISTED).map(({ name, state, element, error }) => (
           <li key={name}>
             <button
               type="button"
@@ -189,6 +235,7 @@ function BatchDrawer({ group, onSelect, onClose }: { group: Group; onSelect(name
             >
               <State state={state ?? 'pending'} />
               <span className="shrink-0">{name}</span>
+              {element?.key != null && <span className="max-w-1/3 shrink-0 truncate text-faint">{element.key}</span>}
               <span className="truncate text-soft">{error?.message}</span>
             </button>
           </li>
@@ -214,8 +261,16 @@ function AbsentDrawer({ group, data, onClose }: { group: Group; data: TaskData; 
   );
 }
 
+/** Returns why a step that runs for each element of a list does not exist, as a sentence. */
+function absenceOfElements(list: string, presence: Group['presence'], shape: Shape): string {
+  if (presence === 'open') return `This step is created at run time, once for each element of ${list}.`;
+  const isEmpty = shape.byName.get(list)?.state === 'complete';
+  return `This step was not created: ${isEmpty ? `the list of ${list} has no elements` : `the list of ${list} did not begin`}.`;
+}
+
 /** Returns why a step does not exist, as a sentence. */
-function absenceOf({ presence, madeBy }: Group, { shape }: TaskData): string {
+function absenceOf({ presence, madeBy, elementOf }: Group, { shape }: TaskData): string {
+  if (elementOf !== null) return absenceOfElements(elementOf, presence, shape);
   const by = madeBy ?? 'a decision';
   if (presence === 'open') return `This step is created at run time, if ${by} chooses it.`;
   const isSkipped = madeBy !== undefined && shape.byName.get(madeBy)?.state === 'skipped';

@@ -11,7 +11,10 @@ export interface StepInput {
 
 export function inputOf({ task, shape, steps }: TaskData, step: StepResponse): StepInput {
   const names = new Set(parentsOf(shape.edges).get(step.template_step_name));
-  const parents = (steps ?? []).filter((one) => names.has(one.template_step_name) && one.results?.success);
+  const isRead = ({ element }: StepResponse) => !element || element.number === step.element?.number;
+  const parents = (steps ?? []).filter(
+    (one) => names.has(one.template_step_name) && isRead(one) && one.results?.success,
+  );
   return {
     context: task.context,
     results: Object.fromEntries(parents.map(({ name, results }) => [name, results?.result])),

@@ -1,0 +1,18 @@
+import { chromium } from 'playwright-core';
+import fs from 'node:fs';
+const ids=fs.readFileSync('/tmp/lv/ids','utf8').trim().split('\n').map(l=>l.split(' ')[0]);
+const b=await chromium.launch({executablePath:'/usr/bin/chromium',args:['--no-sandbox','--disable-gpu']});
+const p=await b.newPage({viewport:{width:1360,height:900}});
+p.on('console',m=>m.type()==='error'&&console.log('console',m.text()));
+p.on('pageerror',e=>console.log('pageerror',e.message));
+const B='http://127.0.0.1:8655';
+const shot=n=>p.screenshot({path:`/tmp/lv/${n}.png`});
+await p.goto(`${B}/tasks/${ids[1]}`); await p.waitForTimeout(1500); await shot('a-blocked40');
+await p.getByRole('button',{name:/Unfold label/}).click().catch(e=>console.log(e.message)); await p.waitForTimeout(600); await shot('b-unfolded');
+await p.locator('[data-node="label"]').click({force:true}); await p.waitForTimeout(600); await shot('c-group');
+await p.goto(`${B}/tasks/${ids[1]}?step=${encodeURIComponent('label[17]')}`); await p.waitForTimeout(1200); await shot('d-step');
+await p.goto(`${B}/tasks/${ids[1]}?step=each_line`); await p.waitForTimeout(1200); await shot('e-each');
+await p.goto(`${B}/tasks/${ids[2]}`); await p.waitForTimeout(1500); await shot('f-400');
+await p.goto(`${B}/tasks/${ids[3]}?step=label`); await p.waitForTimeout(1500); await shot('g-empty');
+await p.goto(`${B}/tasks/${ids[1]}?view=timeline`); await p.waitForTimeout(1500); await shot('h-timeline');
+await b.close();
