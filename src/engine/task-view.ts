@@ -180,9 +180,9 @@ export interface StepWait {
 /** Numbers of elements of a list. The others have not started, or were cancelled. */
 export interface ListProgress {
   total: number;
-  /** Those that have started, including the ended ones. */
+  /** Elements that have started, including the ended ones. */
   started: number;
-  /** Those that have started and not ended. */
+  /** Elements that have started and not ended. */
   open: number;
   completed: number;
   failed: number;
