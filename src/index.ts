@@ -497,17 +497,22 @@ export type {
   FfiDispatchMetrics,
   FfiDispatchMetrics as NapiDispatchMetrics,
 } from './worker/dispatch-channel.ts';
+export type { ElementSteps } from './workflow/element-steps.ts';
 export { type AnyWorkflow, Workflow, workflow } from './workflow/workflow.ts';
 export type {
   Above,
+  AddedStep,
   ChildContext,
   ChildOptions,
   ChildResult,
   Deciding,
+  ElementArguments,
+  ForEachOptions,
   HandledBy,
   InputOf,
   IsOptional,
   Json,
+  ListResult,
   OutputOf as WorkflowOutput,
   PayloadSchema,
   PayloadSchemas,

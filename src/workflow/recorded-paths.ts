@@ -6,38 +6,38 @@ const PATH = Symbol('path');
 /** A value of the output that is not known yet: only its path. */
 type Recorded = { readonly [PATH]: readonly string[] };
 
-/** Returns an object whose properties record the path by which they were read. */
-export function recordedPath(path: readonly string[]): Recorded {
+/** Returns an object whose properties record the path by which they were read. `at`: the option that reads them. */
+export function recordedPath(path: readonly string[], at: string): Recorded {
   const target = { [PATH]: path };
   return new Proxy(target, {
     get(_, key) {
       if (key === PATH) return path;
-      if (typeof key === 'string' && key !== 'toJSON' && key !== 'then') return recordedPath([...path, key]);
-      throw notKnownYet(path);
+      if (typeof key === 'string' && key !== 'toJSON' && key !== 'then') return recordedPath([...path, key], at);
+      throw notKnownYet(path, at);
     },
     ownKeys() {
-      throw notKnownYet(path);
+      throw notKnownYet(path, at);
     },
   });
 }
 
-function notKnownYet(path: readonly string[]): TaskerError {
+function notKnownYet(path: readonly string[], at: string): TaskerError {
   const what = path.join('.');
   return new TaskerError(
     'template_invalid',
-    `output: ${what} is not known yet: output only names values, such as { key: ${what}.key }; let a step compute others`,
+    `${at}: ${what} is not known yet: ${at} only names values, such as ${what}.key; let a step compute others`,
   );
 }
 
 /**
- * Returns the expression for a recorded value. `isSure`: whether the step that the path begins with has a result in every
- * complete task. Otherwise the value is null without it.
+ * Returns the expression for a recorded value. `at`: the option that returned it. `isSure`: whether the step that the path
+ * begins with has a result in every complete task. Otherwise the value is null without it.
  */
-export function expressionOf(value: unknown, key: string, isSure: (step: string) => boolean): string {
+export function expressionOf(value: unknown, at: string, isSure: (step: string) => boolean): string {
   if (typeof value !== 'object' || value === null || !(PATH in value)) {
     throw new TaskerError(
       'template_invalid',
-      `output.${key} is not a value of a step or of the input; return values such as steps.NAME.key or input.key`,
+      `${at} is not a value of a step or of the input; return values such as steps.NAME.key or input.key`,
     );
   }
   const path = (value as Recorded)[PATH];

@@ -105,6 +105,25 @@ export type StoppedBy<Steps extends StepInfos, After extends string, Join> = Joi
   ? Above<Steps, After>
   : never;
 
+/** A step that is added to the steps of a workflow. */
+export type AddedStep<
+  Steps extends StepInfos,
+  Name extends string,
+  After extends string,
+  By extends Deciding,
+  When,
+  Result,
+> = {
+  [Key in Name]: {
+    result: Result;
+    above: Above<Steps, After>;
+    sure: Name | SureAt<Steps, After, By>;
+    optional: IsOptional<Steps, After, By, When>;
+    handles: HandledBy<After, By['runIf']>;
+    stops: StoppedBy<Steps, After, By['join']>;
+  };
+};
+
 /** The results that a step can read. Undefined where a step may have ended without one. */
 export type Results<Steps extends StepInfos, Names extends string, Sure extends string> = {
   readonly [Name in Names]: Name extends Sure
@@ -239,6 +258,89 @@ export type SignalResult<Name extends string, Schemas> = Name extends string
     }
   : never;
 
+/** The result of a step that runs others for each element of a list. */
+export type ListResult<Each> = {
+  /** Numbers of elements. */
+  total: number;
+  completed: number;
+  failed: number;
+  /** The first 100 failed elements. */
+  failures: { element: number; key: string | null; step: string; message: string }[];
+} & ([Each] extends [never]
+  ? unknown
+  : { /** One value for each element, in the order of the list. */ outputs: (Json<Each> | null)[] });
+
+/** The further arguments of a function that does the work of a step for an element of a list. */
+export interface ElementArguments<Element> {
+  /** The element. */
+  readonly element: Element;
+  /** Its number in the list, from 0. */
+  readonly index: number;
+}
+
+/** Names a value by a path, or gives an expression. */
+type Naming<From, Value> = string | ((from: From) => Value);
+
+/** Options of {@link Workflow.forEach}, with the names of a template file. */
+export interface ForEachOptions<
+  Input,
+  Steps extends StepInfos,
+  After extends readonly (keyof Steps & string)[],
+  RunIf extends StepFile['run_if'],
+  Join extends StepFile['join'],
+  When extends StepFile['when'],
+  Element,
+  Begin,
+  Inner extends StepInfos,
+  Each,
+> extends Omit<
+    StepFields,
+    | 'elements'
+    | 'key'
+    | 'steps'
+    | 'output'
+    | 'parallelism'
+    | 'on_element_failure'
+    | 'batch_config'
+    | 'timer'
+    | 'approval'
+    | 'message'
+  > {
+  /** The steps that must complete first (`depends_on`). Write it before `elements`, so that `elements` knows its `steps`. */
+  after?: After;
+  run_if?: RunIf;
+  join?: Join;
+  when?: When;
+  /** The list, such as `({ input }) => input.lines`, or an expression. At most 100,000 elements of any JSON. */
+  elements: Naming<
+    {
+      readonly input: Input;
+      readonly steps: Results<
+        Steps,
+        Above<Steps, After[number]>,
+        SureAt<Steps, After[number], { type: 'for_each'; runIf: RunIf; join: Join }>
+      >;
+    },
+    readonly Element[]
+  >;
+  /** A label for an element in lists, such as `({ element }) => element.sku`, or an expression. It need not be unique. */
+  key?: Naming<{ readonly input: Input } & ElementArguments<NoInfer<Element>>, unknown>;
+  /** The number of elements that run at once, 1 to 1,000. Default 20. */
+  parallelism?: number;
+  /** The effect of a failed element on the others. Default `block`: the others continue, then the task is blocked. */
+  on_element_failure?: 'block' | 'continue' | 'stop';
+  /** Adds the steps that run for each element. Write it after `elements`. */
+  steps: (each: Begin) => { readonly types?: { steps: Inner } };
+  /** The output of an element, such as `({ steps }) => steps.pack.parcel`, or an expression. Write it after `steps`. */
+  output?: Naming<
+    {
+      readonly input: Input;
+      readonly steps: Results<NoInfer<Inner>, keyof Inner & string, SureInOutput<NoInfer<Inner>>>;
+    } & ElementArguments<NoInfer<Element>>,
+    Each
+  >;
+}
+
 /** Options of {@link Workflow.step}: the fields of a step in a template file, except for `after`, `run` and `type`. */
 export interface StepOptions<
   Input,
@@ -250,6 +352,8 @@ export interface StepOptions<
   Join extends StepFile['join'],
   When extends StepFile['when'],
   Result,
+  Outer = unknown,
+  More = unknown,
 > extends StepFields {
   /** The steps that must complete first (`depends_on`). Write it before `run`, so that `run` knows its `steps`. */
   after?: After;
@@ -281,8 +385,10 @@ export interface StepOptions<
             Steps,
             Above<Steps, After[number]>,
             SureAt<Steps, After[number], { type: Type; runIf: RunIf; join: Join }>
-          >
-        >,
+          > &
+            Outer
+        > &
+          More,
       ) => Result | Promise<Result>)
     | TypedHandlerClass<Result>;
   /** Further options of the handler in the template: `initialization`, `method`, `resolver`, `isolation`. */

@@ -9,16 +9,18 @@ import type { StepFile } from '../template/template-file.ts';
 import { templateOfObject } from '../template/template-of-object.ts';
 import { formatProblem, type TemplateProblem } from '../template/template-problem.ts';
 import { loadYaml } from '../template/yaml-to-plain.ts';
+import { ElementSteps } from './element-steps.ts';
 import { inputSchemaOf, signalWithSchemas } from './input-schema.ts';
 import { expressionOf, recordedPath } from './recorded-paths.ts';
 import type {
   Above,
+  AddedStep,
   ChildOptions,
   ChildResult,
-  HandledBy,
+  ForEachOptions,
   InputOf,
-  IsOptional,
   Json,
+  ListResult,
   OutputOf,
   PayloadSchemas,
   Results,
@@ -27,7 +29,6 @@ import type {
   SignalSettings,
   StepInfos,
   StepOptions,
-  StoppedBy,
   SureAt,
   SureInOutput,
   UndoSettings,
@@ -120,20 +121,19 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
     } & ChildOptions<Child, OnFailure>,
   ): Workflow<
     Input,
-    Steps & {
-      [Key in Name]: {
-        result: [Names] extends [never]
+    Steps &
+      AddedStep<
+        Steps,
+        Name,
+        After[number],
+        { type: Type; runIf: RunIf; join: Join },
+        When,
+        [Names] extends [never]
           ? [Child] extends [never]
             ? Result
             : ChildResult<Child, OnFailure>
-          : SignalResult<Names[number], Schemas> | Json<Default>;
-        above: Above<Steps, After[number]>;
-        sure: Name | SureAt<Steps, After[number], { type: Type; runIf: RunIf; join: Join }>;
-        optional: IsOptional<Steps, After[number], { type: Type; runIf: RunIf; join: Join }, When>;
-        handles: HandledBy<After[number], RunIf>;
-        stops: StoppedBy<Steps, After[number], Join>;
-      };
-    },
+          : SignalResult<Names[number], Schemas> | Json<Default>
+      >,
     Output
   > {
     const { steps, handlers, children, namespace, name: template } = this.#parts;
@@ -168,6 +168,95 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
   }
 
   /**
+   * Adds a step that runs others for each element of a list (`type: for_each`). Its result counts the elements, and has one
+   * output for each of them if `output` names one.
+   *
+   * @throws TaskerError `template_invalid` if a step with this name exists, or `elements`, `key` or `output` computes a value
+   *
+   * @example
+   * const pack = workflow('shop/pack@1.0.0', { input: z.object({ lines: z.array(z.object({ sku: z.string() })) }) })
+   *   .forEach('each_line', {
+   *     elements: ({ input }) => input.lines,
+   *     key: ({ element }) => element.sku,
+   *     parallelism: 10,
+   *     steps: (line) =>
+   *       line
+   *         .step('label', { run: ({ element, index }) => ({ code: `${index}-${element.sku}` }) })
+   *         .step('pack', { after: ['label'], run: ({ steps }) => ({ parcel: `parcel ${steps.label.code}` }) }),
+   *     output: ({ steps }) => steps.pack.parcel,
+   *   })
+   *   .step('ship', { after: ['each_line'], run: ({ steps }) => ({ parcels: steps.each_line.outputs }) });
+   */
+  forEach<
+    const Name extends string,
+    const After extends readonly (keyof Steps & string)[] = readonly [],
+    const RunIf extends StepFile['run_if'] = undefined,
+    const Join extends StepFile['join'] = undefined,
+    const When extends StepFile['when'] = undefined,
+    Element = unknown,
+    Inner extends StepInfos = never,
+    Each = never,
+  >(
+    name: Name,
+    options: ForEachOptions<
+      Input,
+      Steps,
+      After,
+      RunIf,
+      Join,
+      When,
+      Element,
+      ElementSteps<
+        Input,
+        Results<
+          Steps,
+          Above<Steps, After[number]>,
+          SureAt<Steps, After[number], { type: 'for_each'; runIf: RunIf; join: Join }>
+        >,
+        NoInfer<Element>,
+        Record<never, never>
+      >,
+      Inner,
+      Each
+    >,
+  ): Workflow<
+    Input,
+    Steps &
+      AddedStep<Steps, Name, After[number], { type: 'for_each'; runIf: RunIf; join: Join }, When, ListResult<Each>>,
+    Output
+  > {
+    const { elements, key, steps, output, ...fields } = options;
+    const empty = new Workflow({ ...this.#parts, steps: [], handlers: new Map(), children: [], output: null });
+    const built = steps(new ElementSteps(empty as never) as never);
+    const inner: unknown = (built as { inner?: unknown } | undefined)?.inner;
+    if (!isWorkflow(inner)) {
+      throw new TaskerError(
+        'template_invalid',
+        `step ${name}: steps must return the steps that it was given, with more of them`,
+      );
+    }
+    const [parts, optional] = [inner.#parts, inner.#optionalSteps()];
+    const expression = (option: unknown, at: string) => {
+      if (typeof option !== 'function') return option;
+      const value = (root: string) => recordedPath([root], at);
+      const from = { input: value('context'), steps: value('steps'), element: value('element'), index: value('index') };
+      return expressionOf((option as (from: object) => unknown)(from), at, (step) => !optional.has(step));
+    };
+    const whole = this.step(name, {
+      ...fields,
+      type: 'for_each',
+      elements: expression(elements, `${name}.elements`),
+      ...(key !== undefined && { key: expression(key, `${name}.key`) }),
+      steps: parts.steps,
+      ...(output !== undefined && { output: expression(output, `${name}.output`) }),
+    } as never) as AnyWorkflow;
+    return whole.#with({
+      handlers: new Map([...whole.#parts.handlers, ...parts.handlers]),
+      children: [...whole.#parts.children, ...parts.children],
+    });
+  }
+
+  /**
    * Declares the output of a complete task. The function is called once, here, and only names values: of steps and of the
    * input. A value of a step that may not exist is null without it.
    *
@@ -179,11 +268,14 @@ export class Workflow<Input = unknown, Steps extends StepInfos = StepInfos, Outp
       readonly steps: Results<Steps, keyof Steps & string, SureInOutput<Steps>>;
     }) => Recorded,
   ): Workflow<Input, Steps, OutputOf<Recorded>> {
-    const recorded = record({ input: recordedPath(['context']) as Input, steps: recordedPath(['steps']) as never });
+    const recorded = record({
+      input: recordedPath(['context'], 'output') as Input,
+      steps: recordedPath(['steps'], 'output') as never,
+    });
     if (!isFields(recorded)) throw new TaskerError('template_invalid', 'output must return an object');
     const optional = this.#optionalSteps();
     const isSure = (step: string) => !optional.has(step);
-    const entries = Object.entries(recorded).map(([key, value]) => [key, expressionOf(value, key, isSure)]);
+    const entries = Object.entries(recorded).map(([key, value]) => [key, expressionOf(value, `output.${key}`, isSure)]);
     return this.#with({ output: Object.fromEntries(entries) as Record<string, string> });
   }
 

@@ -286,3 +286,94 @@ test('the function of an undo has the result of its step, its input and the resu
     // @ts-expect-error there is no such value
     .step('car', { run: () => ({}), undo: { include: 'all', run: () => ({}) } });
 });
+
+const pack = workflow('shop/pack@1.0.0', {
+  input: z.object({ lines: z.array(z.object({ sku: z.string(), count: z.number() })) }),
+})
+  .step('reserve', { run: () => ({ shelf: 7 }) })
+  .forEach('each_line', {
+    after: ['reserve'],
+    elements: ({ input }) => input.lines,
+    key: ({ element }) => element.sku,
+    on_element_failure: 'continue',
+    steps: (line) =>
+      line
+        .step('label', {
+          run: ({ element, index, input, steps, signal }) => {
+            expectTypeOf(element).toEqualTypeOf<{ sku: string; count: number }>();
+            expectTypeOf(index).toEqualTypeOf<number>();
+            expectTypeOf(input.lines[0]!.count).toEqualTypeOf<number>();
+            expectTypeOf(steps.reserve).toEqualTypeOf<{ shelf: number }>();
+            expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+            return { code: `${index}-${element.sku}`, at: new Date() };
+          },
+        })
+        .step('wrap', { after: ['label'], when: 'element.count > 1', run: () => ({ paper: true }) })
+        .step('pack', {
+          after: ['label'],
+          inputs: { count: 'element.count' },
+          run: ({ input, element, steps }) => {
+            expectTypeOf(input).toEqualTypeOf<{ readonly count: unknown }>();
+            expectTypeOf(element.sku).toEqualTypeOf<string>();
+            expectTypeOf(steps.label).toEqualTypeOf<{ code: string; at: string }>();
+            return { parcel: steps.label.code };
+          },
+        }),
+    output: ({ steps, element }) => {
+      expectTypeOf(element.sku).toEqualTypeOf<string>();
+      expectTypeOf(steps.wrap).toEqualTypeOf<{ paper: boolean } | undefined>();
+      return steps.pack.parcel;
+    },
+  })
+  .step('ship', {
+    after: ['each_line'],
+    run: ({ steps }) => {
+      expectTypeOf(steps.each_line.outputs).toEqualTypeOf<(string | null)[]>();
+      expectTypeOf(steps.each_line.failures[0]!.key).toEqualTypeOf<string | null>();
+      return { parcels: steps.each_line.outputs };
+    },
+  })
+  .output(({ steps }) => ({ parcels: steps.ship.parcels, failed: steps.each_line.failed }));
+
+test('the steps of elements know the element, the steps before them and those before the list', () => {
+  const run = () => (null as unknown as Tasker).run(pack, { lines: [] });
+  expectTypeOf(run).returns.resolves.toEqualTypeOf<{ parcels: (string | null)[]; failed: number }>();
+});
+
+test('a list of unknown elements, and mistakes in the steps of elements', () => {
+  const begin = workflow('shop/any@1.0.0').step('a', { run: () => ({ list: [1, 2] }) });
+  const each = begin.forEach('each', {
+    after: ['a'],
+    elements: 'steps.a.list',
+    steps: (one) =>
+      one.step('b', {
+        run: ({ element }) => {
+          expectTypeOf(element).toBeUnknown();
+          return 1;
+        },
+      }),
+  });
+  const typed = begin.forEach('each', {
+    after: ['a'],
+    elements: ({ steps }) => steps.a.list,
+    steps: (one) => one.step('b', { run: ({ element }) => element * 2 }),
+  });
+  const read = typed.step('c', { after: ['each'], run: ({ steps }) => steps.each.total });
+  expectTypeOf(read).not.toBeAny();
+  // @ts-expect-error there are no outputs, because no output is named
+  void each.step('c', { after: ['each'], run: ({ steps }) => steps.each.outputs });
+  // @ts-expect-error a step outside a list cannot come after a step of an element
+  void each.step('c', { after: ['b'], run: () => 1 });
+  void begin.forEach('each', {
+    after: ['a'],
+    elements: ({ steps }) => steps.a.list,
+    // @ts-expect-error a step of an element cannot come after a step outside the list
+    steps: (one) => one.step('b', { after: ['a'], run: () => 1 }),
+  });
+  void begin.forEach('each', {
+    after: ['a'],
+    // @ts-expect-error a number is not a list
+    elements: ({ steps }) => steps.a.list.length,
+    steps: (one) => one.step('b', { run: () => 1 }),
+  });
+});

@@ -148,7 +148,8 @@ function readyBefore(step: Step, start: string, { parts, last, rerun }: Before):
     Date.parse(acts.findLast(({ at }) => Date.parse(at) <= limit)?.at ?? task.createdAt);
   const acted = lastOf(entries.filter((entry) => entry.kind === 'operator' && entry.toState === 'enqueued'));
   const times = [acted, last ? Date.parse(last.at) : 0];
-  if (last?.rerun === rerun && beganList(last!)) return endOfElements(parts, { list: step.templateStepName, last: last!, limit });
+  if (last?.rerun === rerun && beganList(last!))
+    return endOfElements(parts, { list: step.templateStepName, last: last!, limit });
   if ((rerun ?? 0) > (last?.rerun ?? 0) || last?.toState === 'cancelled') times.push(lastOf(history.filter(isRestart)));
   if (last && last.rerun === rerun) {
     if (acted <= Date.parse(last.at)) times.push(Date.parse(last.at) + (last.retryDelayMs ?? 0));
