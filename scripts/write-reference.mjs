@@ -32,6 +32,7 @@ const PAGES = {
   errors: ['errors', 'Errors'],
   testing: ['testing', 'Testing'],
   client: ['client', 'Client'],
+  orm: ['orm', 'Transactions of other libraries'],
 };
 const OTHERS = ['others', 'Others'];
 
