@@ -1,4 +1,4 @@
-import { isConnectionError, sqlState } from '../db/connection-error.ts';
+import { sqlState } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { portableRow, portableText, portableValue } from '../db/portable-statement.ts';
 import type { Schema } from '../db/schema.ts';
@@ -55,16 +55,21 @@ function textOf(schema: Schema, statement: Statement): string {
   return text;
 }
 
-/** Runs statements one after another, because not every driver accepts several at once in a transaction. */
+/** The last statement of each client. */
+const latest = new WeakMap<UserClient, Promise<unknown>>();
+
+/** Runs the statements of a client one after another, because not every driver accepts several at once. */
 function portableDb(client: UserClient, schema: Schema): Db {
-  let before: Promise<unknown> = Promise.resolve();
   return {
     query: <Row>(statement: Statement, values: readonly unknown[] = []): Promise<Rows<Row>> => {
-      const answer = before.then(async () => {
+      const answer = Promise.resolve(latest.get(client)).then(async () => {
         const { rows } = await client.query(textOf(schema, statement), values.map(portableValue));
         return { rows: rows.map((row) => portableRow<Row>(row)), command: '' };
       });
-      before = answer.catch(() => undefined);
+      latest.set(
+        client,
+        answer.catch(() => undefined),
+      );
       return answer;
     },
   };
@@ -82,7 +87,7 @@ async function sessionOf(client: UserClient, db: Db): Promise<CallersSession> {
         { cause: error },
       );
     }
-    if (state !== undefined || isConnectionError(error)) throw error;
+    if (state !== undefined || isLostConnection(error)) throw error;
     throw new TaskerError(
       'bad_request',
       `the transaction of the client cannot be used: ${messageOf(error)}; ${wayOut(client)}`,
@@ -108,6 +113,18 @@ export function driverState(error: unknown, depth = 0): string | undefined {
     if (state !== undefined) return state;
   }
   return undefined;
+}
+
+/** Returns whether the connection to the server failed, as opposed to a connection that the library has released. */
+function isLostConnection(error: unknown, depth = 0): boolean {
+  if (typeof error !== 'object' || error === null || depth > 4) return false;
+  const { code, cause, driverError } = error as Record<string, unknown>;
+  if (typeof code === 'string' && /^(E[A-Z]+|CONNECT(ION)?_[A-Z_]+)$/.test(code)) return true;
+  return (
+    /^Connection terminated/.test(messageOf(error)) ||
+    isLostConnection(cause, depth + 1) ||
+    isLostConnection(driverError, depth + 1)
+  );
 }
 
 function checkTransaction(client: UserClient, { inTransaction, readOnly, transaction }: CallersSession): void {

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { UserClient } from '../../src/index.ts';
 import { emptyDatabase } from '../support/database.ts';
-import { LIBRARIES, type Library } from '../support/orm/libraries.ts';
+import { LIBRARIES, type Library, VALUES } from '../support/orm/libraries.ts';
 import { states, until } from '../support/setup.ts';
 import { sharedWaitingBenches, signalStep } from '../support/waits/waiting.ts';
 
@@ -10,8 +10,8 @@ const waitingBench = sharedWaitingBenches();
 const CHARGES = `create table if not exists charge (
   id bigint generated always as identity primary key, note text, big bigint, at timestamptz, data jsonb)`;
 
-async function connected(library: Library, url: string) {
-  const open = await library.open(url);
+async function connected(library: Library, url: string, odd = true) {
+  const open = await library.open(url, odd);
   onTestFinished(async () => void (await open.close()));
   return open;
 }
@@ -59,6 +59,26 @@ describe.each(LIBRARIES)('with a transaction of $name', (library) => {
     });
     await work();
     expect(await states(tasker, created.taskUuid)).toEqual({ pay: 'waiting' });
+  });
+
+  it('a row as the library returns it can be the context, except a BigInt', async () => {
+    const { tasker, url, request, tasks } = await bench(library);
+    const open = await connected(library, url, false);
+    const { taskUuid } = await open.transaction(async (tx) => {
+      const { big, at, data } = (await tx.insertAndReturn())!;
+      expect([BigInt(big as string), at, data]).toEqual(Object.values(VALUES));
+      if (typeof big === 'bigint') {
+        const refused = tasker.createTask({ ...request, context: { big } }, { client: tx.client });
+        await expect(refused).rejects.toMatchObject({
+          code: 'invalid_context',
+          message: expect.stringContaining('BigInt'),
+        });
+      }
+      return tasker.createTask({ ...request, context: { big: String(big), at, data } }, { client: tx.client });
+    });
+    expect(await tasks()).toEqual([taskUuid]);
+    const context = { big: String(VALUES.big), at: VALUES.at.toISOString(), data: VALUES.data };
+    expect(await tasker.getTask(taskUuid)).toMatchObject({ context });
   });
 
   it('many tasks commit together, also those that start later or have limits', async () => {

@@ -5,11 +5,11 @@ import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js';
 import pg from 'pg';
 import postgres from 'postgres';
 import { fromDrizzle } from '../../../src/orm/index.ts';
-import type { Library, LibraryTransaction, OpenLibrary } from './libraries.ts';
+import { type Library, type LibraryTransaction, type OpenLibrary, VALUES } from './libraries.ts';
 import { ODD_TYPES } from './odd-types.ts';
 
 const charge = pgTable('charge', {
-  note: textColumn('note').notNull(),
+  note: textColumn('note'),
   big: bigint('big', { mode: 'bigint' }),
   at: timestamp('at', { withTimezone: true }),
   data: jsonb('data'),
@@ -21,7 +21,8 @@ type Tx = Parameters<Parameters<Db['transaction']>[0]>[0];
 function transactionOf(tx: Tx): LibraryTransaction {
   return {
     client: fromDrizzle(tx),
-    insert: (note) => tx.insert(charge).values({ note, big: 2n ** 60n, at: new Date(0), data: { a: [1] } }),
+    insert: (note) => tx.insert(charge).values({ note }),
+    insertAndReturn: async () => (await tx.insert(charge).values(VALUES).returning())[0],
     fail: () => tx.execute(text`select 1 / 0`),
     nested: (work) => tx.transaction((inner) => work(transactionOf(inner))),
   };
@@ -41,8 +42,8 @@ const recommends = /db\.transaction\(async \(tx\)/;
 export const drizzleOnPg: Library = {
   name: 'Drizzle on pg',
   recommends,
-  open: async (url) => {
-    const pool = new pg.Pool({ connectionString: url, max: 1, types: ODD_TYPES });
+  open: async (url, odd) => {
+    const pool = new pg.Pool({ connectionString: url, max: 1, ...(odd && { types: ODD_TYPES }) });
     return opened(drizzleNodePg({ client: pool, casing: 'camelCase' }) as never, () => pool.end());
   },
 };
@@ -50,8 +51,8 @@ export const drizzleOnPg: Library = {
 export const drizzleOnPostgresJs: Library = {
   name: 'Drizzle on postgres.js',
   recommends,
-  open: async (url) => {
-    const sql = postgres(url, { max: 1, onnotice: () => {}, transform: postgres.camel as never });
+  open: async (url, odd) => {
+    const sql = postgres(url, { max: 1, onnotice: () => {}, ...(odd && { transform: postgres.camel as never }) });
     return opened(drizzlePostgres({ client: sql }) as never, () => sql.end());
   },
 };

@@ -1,11 +1,11 @@
 import { type ControlledTransaction, Kysely, type KyselyPlugin, PostgresDialect, sql, type Transaction } from 'kysely';
 import pg from 'pg';
 import { fromKysely } from '../../../src/orm/index.ts';
-import type { Library, LibraryTransaction } from './libraries.ts';
+import { type Library, type LibraryTransaction, VALUES } from './libraries.ts';
 import { ODD, ODD_TYPES } from './odd-types.ts';
 
 interface Tables {
-  charge: { note: string };
+  charge: { note?: string; big?: bigint; at?: Date; data?: object };
 }
 
 /** Changes all rows, as plugins for names and dates do. */
@@ -20,6 +20,7 @@ function transactionOf(trx: ControlledTransaction<Tables, never>): LibraryTransa
   return {
     client: fromKysely(trx),
     insert: (note) => trx.insertInto('charge').values({ note }).execute(),
+    insertAndReturn: () => trx.insertInto('charge').values(VALUES).returning(['big', 'at', 'data']).executeTakeFirst(),
     fail: () => sql`select 1 / 0`.execute(trx),
     nested: async (work) => {
       const name = `inner${++savepoints}`;
@@ -39,11 +40,11 @@ function transactionOf(trx: ControlledTransaction<Tables, never>): LibraryTransa
 export const kyselyOnPg: Library = {
   name: 'Kysely',
   recommends: /db\.transaction\(\)\.execute/,
-  open: async (url) => {
-    const pool = new pg.Pool({ connectionString: url, max: 1, types: ODD_TYPES });
+  open: async (url, odd) => {
+    const pool = new pg.Pool({ connectionString: url, max: 1, ...(odd && { types: ODD_TYPES }) });
     const db = new Kysely<Tables>({
       dialect: new PostgresDialect({ pool }),
-      plugins: [ODD_RESULTS],
+      plugins: odd ? [ODD_RESULTS] : [],
     });
     return {
       transaction: async (work) => {

@@ -1,21 +1,29 @@
 import type { UserClient } from '../../../src/index.ts';
 import { drizzleOnPg, drizzleOnPostgresJs } from './drizzle.ts';
+import { knexOnPg } from './knex.ts';
 import { kyselyOnPg } from './kysely.ts';
 import { plainPg } from './pg.ts';
 import { postgresJs } from './postgres-js.ts';
+import { prismaOnPg } from './prisma.ts';
+import { typeOrm, typeOrmRunner } from './typeorm.ts';
 
 /** An open transaction of a library. */
 export interface LibraryTransaction {
   client: UserClient;
   /** Inserts a row into the table `charge`. */
   insert(note: string): Promise<unknown>;
+  /** Inserts {@link VALUES}, and returns them as the library does. */
+  insertAndReturn(): Promise<Record<string, unknown> | undefined>;
   /** Runs a statement that fails. */
   fail(): Promise<unknown>;
   /** A savepoint, or a nested transaction. */
   nested<T>(work: (tx: LibraryTransaction) => Promise<T>): Promise<T>;
 }
 
-/** A library that is connected to a database. Its parsers and mappers of names differ from the defaults of its driver. */
+/** Values that drivers return in different forms. */
+export const VALUES = { big: 2n ** 60n, at: new Date('2024-05-06T07:08:09.123Z'), data: { list: [1, null, 'x'] } };
+
+/** A library that is connected to a database. */
 export interface OpenLibrary {
   transaction<T>(work: (tx: LibraryTransaction) => Promise<T>): Promise<T>;
   readOnly<T>(work: (client: UserClient) => Promise<T>): Promise<T>;
@@ -29,8 +37,18 @@ export interface Library {
   name: string;
   /** What the error for a client outside of a transaction recommends. */
   recommends: RegExp;
-  /** Connects, with one connection. */
-  open(url: string): Promise<OpenLibrary>;
+  /** Connects, with one connection. `odd`: with parsers and mappers that change everything that they can. */
+  open(url: string, odd: boolean): Promise<OpenLibrary>;
 }
 
-export const LIBRARIES: readonly Library[] = [plainPg, postgresJs, drizzleOnPg, drizzleOnPostgresJs, kyselyOnPg];
+export const LIBRARIES: readonly Library[] = [
+  plainPg,
+  postgresJs,
+  drizzleOnPg,
+  drizzleOnPostgresJs,
+  kyselyOnPg,
+  knexOnPg,
+  typeOrm,
+  typeOrmRunner,
+  prismaOnPg,
+];

@@ -1,11 +1,15 @@
 import pg from 'pg';
-import type { Library, LibraryTransaction } from './libraries.ts';
+import { type Library, type LibraryTransaction, VALUES } from './libraries.ts';
 import { ODD_TYPES } from './odd-types.ts';
 
 function transactionOf(client: pg.PoolClient): LibraryTransaction {
   const tx: LibraryTransaction = {
     client,
     insert: (note) => client.query('insert into charge (note) values ($1)', [note]),
+    insertAndReturn: async () => {
+      const text = 'insert into charge (big, at, data) values ($1, $2, $3) returning big, at, data';
+      return (await client.query(text, [VALUES.big, VALUES.at, VALUES.data])).rows[0] as Record<string, unknown>;
+    },
     fail: () => client.query('select 1 / 0'),
     nested: async (work) => {
       await client.query('savepoint inner_one');
@@ -26,8 +30,8 @@ function transactionOf(client: pg.PoolClient): LibraryTransaction {
 export const plainPg: Library = {
   name: 'pg',
   recommends: /send BEGIN on it|pool\.connect\(\)/,
-  open: async (url) => {
-    const pool = new pg.Pool({ connectionString: url, max: 1, types: ODD_TYPES });
+  open: async (url, odd) => {
+    const pool = new pg.Pool({ connectionString: url, max: 1, ...(odd && { types: ODD_TYPES }) });
     const inTransaction = async <T>(begin: string, work: (client: pg.PoolClient) => Promise<T>) => {
       const client = await pool.connect();
       try {

@@ -1,6 +1,6 @@
 import postgres from 'postgres';
 import { fromPostgresJs } from '../../../src/orm/index.ts';
-import type { Library, LibraryTransaction } from './libraries.ts';
+import { type Library, type LibraryTransaction, VALUES } from './libraries.ts';
 import { ODD } from './odd-types.ts';
 
 /** Types whose values the library would otherwise parse, or serialize in another way. */
@@ -16,6 +16,11 @@ function transactionOf(tx: postgres.TransactionSql): LibraryTransaction {
   return {
     client: fromPostgresJs(tx),
     insert: (note) => tx`insert into charge (note) values (${note})`,
+    insertAndReturn: async () => {
+      const { big, at, data } = VALUES;
+      const values = tx`${big.toString()}, ${at}, ${tx.json(data)}`;
+      return (await tx`insert into charge (big, at, data) values (${values}) returning big, at, data`)[0];
+    },
     fail: () => tx`select 1 / 0`,
     nested: async (work) => (await tx.savepoint((inner) => work(transactionOf(inner)))) as never,
   };
@@ -24,12 +29,11 @@ function transactionOf(tx: postgres.TransactionSql): LibraryTransaction {
 export const postgresJs: Library = {
   name: 'postgres.js',
   recommends: /sql\.begin/,
-  open: async (url) => {
+  open: async (url, odd) => {
     const sql = postgres(url, {
       max: 1,
       onnotice: () => {},
-      transform: postgres.toPascal as never,
-      types: ODD_POSTGRES_TYPES as never,
+      ...(odd && { transform: postgres.toPascal as never, types: ODD_POSTGRES_TYPES as never }),
     });
     return {
       transaction: async (work) => (await sql.begin((tx) => work(transactionOf(tx)))) as never,
