@@ -81,7 +81,7 @@ describe.each(LIBRARIES)('with a transaction of $name', (library) => {
     expect(await tasker.getTask(taskUuid)).toMatchObject({ context });
   });
 
-  it('many tasks commit together, also those that start later or have limits', async () => {
+  it('many tasks commit together, also tasks that start later or have limits', async () => {
     const { tasker, open, request, tasks, sql } = await bench(library, { lifecycle: { max_duration_minutes: 60 } });
     const requests = [
       { ...request, context: { n: 1 }, reason: null as never },
@@ -202,7 +202,7 @@ describe.each(LIBRARIES)('with a transaction of $name', (library) => {
     await expect(tasker.signal((await tasks())[0] as string, 'paid', 1, { client })).rejects.toMatchObject({
       code: 'bad_request',
     });
-    // The client of pg belongs to its connection, so the next transaction is as good as the first.
+    // The client of pg belongs to its connection, so it can be used in the next transaction too.
     if (library.name !== 'pg') {
       await open.transaction(async () => {
         await expect(tasker.createTask(request, { client })).rejects.toMatchObject({ code: 'bad_request' });

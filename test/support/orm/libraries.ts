@@ -35,7 +35,7 @@ export interface OpenLibrary {
 /** A row of the table of tests. */
 export interface Library {
   name: string;
-  /** What the error for a client outside of a transaction recommends. */
+  /** The recommendation in the error for a client outside of a transaction. */
   recommends: RegExp;
   /** Connects, with one connection. `odd`: with parsers and mappers that change everything that they can. */
   open(url: string, odd: boolean): Promise<OpenLibrary>;

@@ -1,4 +1,4 @@
-/** What every type except text is parsed as, so that a statement that depends on a parser fails. */
+/** The value of every type except text, so that a statement that depends on a parser fails. */
 export const ODD = Object.freeze({ odd: true });
 
 /** The id of the type text. */
