@@ -2,11 +2,10 @@ import { sql as text } from 'drizzle-orm';
 import { drizzle as drizzleNodePg } from 'drizzle-orm/node-postgres';
 import { bigint, jsonb, type PgDatabase, pgTable, text as textColumn, timestamp } from 'drizzle-orm/pg-core';
 import { drizzle as drizzlePostgres } from 'drizzle-orm/postgres-js';
-import pg from 'pg';
 import postgres from 'postgres';
 import { fromDrizzle } from '../../../src/orm/index.ts';
 import { type Library, type LibraryTransaction, type OpenLibrary, VALUES } from './libraries.ts';
-import { ODD_TYPES } from './odd-types.ts';
+import { oneConnection } from './one-connection.ts';
 
 const charge = pgTable('charge', {
   note: textColumn('note'),
@@ -43,7 +42,7 @@ export const drizzleOnPg: Library = {
   name: 'Drizzle on pg',
   recommends,
   open: async (url, odd) => {
-    const pool = new pg.Pool({ connectionString: url, max: 1, ...(odd && { types: ODD_TYPES }) });
+    const pool = oneConnection(url, odd);
     return opened(drizzleNodePg({ client: pool, casing: 'camelCase' }) as never, () => pool.end());
   },
 };

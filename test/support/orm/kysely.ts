@@ -1,8 +1,8 @@
 import { type ControlledTransaction, Kysely, type KyselyPlugin, PostgresDialect, sql, type Transaction } from 'kysely';
-import pg from 'pg';
 import { fromKysely } from '../../../src/orm/index.ts';
 import { type Library, type LibraryTransaction, VALUES } from './libraries.ts';
-import { ODD, ODD_TYPES } from './odd-types.ts';
+import { ODD } from './odd-types.ts';
+import { oneConnection } from './one-connection.ts';
 
 interface Tables {
   charge: { note?: string; big?: bigint; at?: Date; data?: object };
@@ -41,7 +41,7 @@ export const kyselyOnPg: Library = {
   name: 'Kysely',
   recommends: /db\.transaction\(\)\.execute/,
   open: async (url, odd) => {
-    const pool = new pg.Pool({ connectionString: url, max: 1, ...(odd && { types: ODD_TYPES }) });
+    const pool = oneConnection(url, odd);
     const db = new Kysely<Tables>({
       dialect: new PostgresDialect({ pool }),
       plugins: odd ? [ODD_RESULTS] : [],

@@ -1,6 +1,6 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { type Library, type LibraryTransaction, VALUES } from './libraries.ts';
-import { ODD_TYPES } from './odd-types.ts';
+import { oneConnection } from './one-connection.ts';
 
 function transactionOf(client: pg.PoolClient): LibraryTransaction {
   const tx: LibraryTransaction = {
@@ -31,7 +31,7 @@ export const plainPg: Library = {
   name: 'pg',
   recommends: /send BEGIN on it|pool\.connect\(\)/,
   open: async (url, odd) => {
-    const pool = new pg.Pool({ connectionString: url, max: 1, ...(odd && { types: ODD_TYPES }) });
+    const pool = oneConnection(url, odd);
     const inTransaction = async <T>(begin: string, work: (client: pg.PoolClient) => Promise<T>) => {
       const client = await pool.connect();
       try {
