@@ -1,4 +1,17 @@
-/** The part of the driver's client that handlers need, so that users do not need the driver's types. */
+/**
+ * A client in a transaction. A client of `pg` is one, and the adapters of `tasker-core/orm` make one from the transaction of
+ * another library. For any other library, write an object with this function. `createTask` and `signal` pass parameters `$1`,
+ * `$2` … that are strings or null.
+ *
+ * @example
+ * const client: UserClient = {
+ *   query: async (text, values = []) => {
+ *     const rows = await transaction.run(text, values);
+ *     return { rows, rowCount: rows.length };
+ *   },
+ * };
+ * await tasker.createTask({ name: 'fulfil' }, { client });
+ */
 export interface UserClient {
   query<Row extends object = Record<string, unknown>>(
     text: string,

@@ -84,8 +84,8 @@ export interface CreateOptions {
   onDuplicate?: 'error' | 'return';
   /**
    * A `pg` client in a transaction of the caller, in the same database, or the transaction of another library, by an
-   * adapter of `tasker-core/orm`. The task is inserted through this client, and exists if the transaction commits. Workers find the task at their next poll, within two seconds. Default: a
-   * connection of the tasker.
+   * adapter of `tasker-core/orm`. The task is inserted through this client, and exists if the transaction commits.
+   * Workers find the task at their next poll, within two seconds. Default: a connection of the tasker.
    */
   client?: UserClient | undefined;
 }

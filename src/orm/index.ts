@@ -1,4 +1,3 @@
-export type { UserClient } from '../db/user-client.ts';
 export { type DrizzleTransaction, fromDrizzle } from './drizzle.ts';
 export { fromKnex, type KnexTransaction } from './knex.ts';
 export { fromKysely, type KyselyTransaction } from './kysely.ts';
