@@ -15,6 +15,12 @@ const ADAPTER = { name: 'fromDrizzle', expected: 'the tx of db.transaction(async
  *
  * @throws TaskerError `bad_request` if `tx` is not a transaction
  * @example
+ * import { drizzle } from 'drizzle-orm/node-postgres';
+ * import { integer, pgTable, serial } from 'drizzle-orm/pg-core';
+ *
+ * const orders = pgTable('orders', { id: serial().primaryKey(), total: integer() });
+ * const db = drizzle(process.env.DATABASE_URL!);
+ *
  * await db.transaction(async (tx) => {
  *   const [order] = await tx.insert(orders).values({ total: 1990 }).returning();
  *   await tasker.createTask({ name: 'fulfil', context: { order: order.id } }, { client: fromDrizzle(tx) });

@@ -15,6 +15,10 @@ const ADAPTER = { name: 'fromKnex', expected: 'the trx of knex.transaction(async
  *
  * @throws TaskerError `bad_request` if `trx` is not a transaction
  * @example
+ * import knexOf from 'knex';
+ *
+ * const knex = knexOf({ client: 'pg', connection: process.env.DATABASE_URL });
+ *
  * await knex.transaction(async (trx) => {
  *   const [{ id }] = await trx('orders').insert({ total: 1990 }, 'id');
  *   await tasker.createTask({ name: 'fulfil', context: { order: id } }, { client: fromKnex(trx) });

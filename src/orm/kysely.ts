@@ -16,6 +16,12 @@ const ADAPTER = { name: 'fromKysely', expected: 'the trx of db.transaction().exe
  *
  * @throws TaskerError `bad_request` if `trx` is not a transaction
  * @example
+ * import { type Generated, Kysely, PostgresDialect } from 'kysely';
+ * import pg from 'pg';
+ *
+ * const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+ * const db = new Kysely<{ orders: { id: Generated<number>; total: number } }>({ dialect: new PostgresDialect({ pool }) });
+ *
  * await db.transaction().execute(async (trx) => {
  *   const { id } = await trx.insertInto('orders').values({ total: 1990 }).returning('id').executeTakeFirstOrThrow();
  *   await tasker.createTask({ name: 'fulfil', context: { order: id } }, { client: fromKysely(trx) });

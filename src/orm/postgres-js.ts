@@ -15,6 +15,10 @@ const ADAPTER = { name: 'fromPostgresJs', expected: 'the tx of sql.begin(async (
  *
  * @throws TaskerError `bad_request` if `tx` is not a transaction
  * @example
+ * import postgres from 'postgres';
+ *
+ * const sql = postgres(process.env.DATABASE_URL!);
+ *
  * await sql.begin(async (tx) => {
  *   const [order] = await tx`insert into orders (total) values (1990) returning id`;
  *   await tasker.createTask({ name: 'fulfil', context: { order: order.id } }, { client: fromPostgresJs(tx) });

@@ -17,8 +17,12 @@ const ADAPTER = {
  *
  * @throws TaskerError `bad_request` if `transaction` is a data source, or a manager or query runner without a transaction
  * @example
+ * import { DataSource } from 'typeorm';
+ *
+ * const dataSource = await new DataSource({ type: 'postgres', url: process.env.DATABASE_URL }).initialize();
+ *
  * await dataSource.transaction(async (manager) => {
- *   const { id } = await manager.save(Order, { total: 1990 });
+ *   const [{ id }] = await manager.query('insert into orders (total) values ($1) returning id', [1990]);
  *   await tasker.createTask({ name: 'fulfil', context: { order: id } }, { client: fromTypeORM(manager) });
  * });
  */

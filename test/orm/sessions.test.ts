@@ -1,5 +1,6 @@
 import { expect, it, onTestFinished } from 'vitest';
-import { openSession } from '../support/database.ts';
+import { defineHandler } from '../../src/handlers/define-handler.ts';
+import { freshDatabase, openSession } from '../support/database.ts';
 import { LIBRARIES } from '../support/orm/libraries.ts';
 import { DEMO, setup, template } from '../support/setup.ts';
 
@@ -52,4 +53,31 @@ it('a client whose server process ends is an error of the connection', async () 
     await open.close();
   }
   expect(await sql('select task_uuid from tasker.task')).toEqual([]);
+});
+
+it('a handler can create tasks in its own transaction', async () => {
+  const parent = defineHandler('a', {}, async ({ context }) => {
+    const request = { ...DEMO, name: 'other' };
+    const child = await context.transaction(async (tx) => (await tasker.createTask(request, { client: tx })).taskUuid);
+    return { child };
+  });
+  const templates = [template({ a: [] }), template({ a: { handler: 'none' } }, { name: 'other' })];
+  const { tasker } = await setup({ templates, handlers: [parent] });
+  const { taskUuid } = await tasker.createTask(DEMO);
+  expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
+  const { child } = (await tasker.getStep(taskUuid, 'a')).results?.result as { child: string };
+  expect(await tasker.getTask(child)).toMatchObject({ name: 'other' });
+});
+
+it('the tasks are in the schema of the tasker', async () => {
+  const options = { templates: [template({ a: [] }, STRICT)], worker: false, schema: 'shop_tasks' };
+  const { tasker, url, sql } = await setup(options, freshDatabase);
+  for (const library of LIBRARIES) {
+    const open = await library.open(url, false);
+    await open.transaction(({ client }) =>
+      tasker.createTask({ ...DEMO, context: { of: library.name } }, { client, onDuplicate: 'return' }),
+    );
+    await open.close();
+  }
+  expect(await sql('select count(*)::int n from shop_tasks.task')).toEqual([{ n: LIBRARIES.length }]);
 });
