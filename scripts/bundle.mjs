@@ -10,6 +10,7 @@ const ENTRIES = {
   index: 'index',
   testing: 'testing/index',
   client: 'client/index',
+  orm: 'orm/index',
   cli: 'cli/main',
   'heartbeat-thread-entry': 'worker/lease/heartbeat-thread-entry',
   'handler-thread': 'worker/threads/handler-thread',

@@ -191,6 +191,12 @@ export const ROOMS = {
       'logging',
     ],
   },
+  orm: {
+    about:
+      'The adapters of `tasker-core/orm`: transactions of other libraries as clients. Imports none of these libraries.',
+    begin: 'src/orm/adapted.ts',
+    mayImport: ['errors', 'db'],
+  },
   testing: {
     about: 'The test kit that users import from `tasker-core/testing`.',
     begin: 'src/testing/test-tasker.ts',
@@ -225,6 +231,7 @@ export const ROOMS = {
       'handlers',
       'registry',
       'template',
+      'db',
       'engine',
       'model',
       'logging',

@@ -8,6 +8,7 @@ import { readPublicApi } from './docs/public-api.mjs';
 const folder = fileURLToPath(new URL('../docs/reference', import.meta.url));
 
 const TASKS = ['tasks', 'Tasks and steps'];
+const TRANSACTIONS = ['orm', 'Transactions of other libraries'];
 const DOMAIN_EVENTS = ['domain-events', 'Domain events'];
 
 /** The pages, by the source folder of a name. A folder that is not listed belongs to its parent. */
@@ -32,6 +33,8 @@ const PAGES = {
   errors: ['errors', 'Errors'],
   testing: ['testing', 'Testing'],
   client: ['client', 'Client'],
+  orm: TRANSACTIONS,
+  db: TRANSACTIONS,
 };
 const OTHERS = ['others', 'Others'];
 

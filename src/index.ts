@@ -96,6 +96,7 @@ export type { LogFilter, LogLevel } from './config/log-filter.ts';
 export type { RetentionRuleConfig } from './config/retention-config.ts';
 export type { ListenAddress } from './config/value-forms.ts';
 export type { WebhookConfig } from './config/webhook-config.ts';
+export type { UserClient } from './db/user-client.ts';
 export type {
   Analytics,
   AnalyticsOptions,

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
 import { projectOf } from './examples/page-programs.ts';
+import { SAMPLE_CLIENT } from './support/orm/sample-client.ts';
 import { PAGES } from './support/pages.ts';
 import { problemsOf } from './support/type-check.ts';
 
@@ -19,6 +20,7 @@ function globals(): string {
     const z: typeof import('zod').z;
     const tasker: import('tasker-core').Tasker;
     const taskUuid: string;
+    ${SAMPLE_CLIENT}
   }
   export {};`;
 }

@@ -151,6 +151,17 @@ else {
 }
 `;
 
+/** An adapter, without its library. */
+const STRICT_ORM = `
+import type { Tasker, UserClient } from 'tasker-core';
+import { fromTypeORM } from 'tasker-core/orm';
+
+export async function create(tasker: Tasker, manager: { query(text: string): Promise<unknown> }): Promise<string> {
+  const client: UserClient = fromTypeORM(manager);
+  return (await tasker.createTask({ name: 'hello' }, { client })).taskUuid;
+}
+`;
+
 const STRICT_KIT = `
 import { defineHandler } from 'tasker-core';
 import { createTestContext, runHandler } from 'tasker-core/testing';
@@ -278,6 +289,7 @@ beforeAll(async () => {
     'strict/server-mode.ts': typed(SERVER_MODE),
     'strict/headless.ts': typed(HEADLESS),
     'strict/kit.ts': STRICT_KIT,
+    'strict/orm.ts': STRICT_ORM,
     'javascript/greet.js': HANDLER,
     'typescript/greet.ts': HANDLER,
     'compiled/greet.ts': 'this file is not run',
@@ -429,6 +441,13 @@ describe('the package', () => {
     expect(await printed('-e', "console.log(require('tasker-core/client').createClient().baseUrl)")).toBe(
       'http://127.0.0.1:8080',
     );
+  });
+
+  it('includes adapters for transactions of libraries that are not installed', async () => {
+    const program = "import('tasker-core/orm').then((orm) => console.log(Object.keys(orm).join(' ')))";
+    const { stdout } = await run(process.execPath, ['-e', program], { cwd: project });
+    expect(stdout.trim()).toBe('fromDrizzle fromKnex fromKysely fromPostgresJs fromPrisma fromTypeORM');
+    expect(existsSync(path.join(project, 'node_modules', 'kysely'))).toBe(false);
   });
 
   it('includes the command tasker', async () => {

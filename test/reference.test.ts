@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
+import { SAMPLE_CLIENT } from './support/orm/sample-client.ts';
 import { problemsOf, type SharedSources } from './support/type-check.ts';
 
 /** An exported name as its page documents it. */
@@ -55,6 +56,7 @@ const GLOBALS = `declare global {
   const tasker: import('tasker-core').Tasker;
   const context: import('tasker-core').StepContext;
   const taskUuid: string;
+  ${SAMPLE_CLIENT}
 }
 export {};`;
 

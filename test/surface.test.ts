@@ -14,4 +14,10 @@ describe('the surface', () => {
     await expect(`${types.join('\n')}\n`).toMatchFileSnapshot('surface/client-types.txt');
     expect(Object.keys(await import('../src/client/index.ts')).sort()).toEqual(values);
   });
+
+  it('of tasker-core/orm is this list, so that every change is visible', async () => {
+    const { values, types } = exportsOf('src/orm/index.ts');
+    await expect(`${[...values, ...types].join('\n')}\n`).toMatchFileSnapshot('surface/orm.txt');
+    expect(Object.keys(await import('../src/orm/index.ts')).sort()).toEqual(values);
+  });
 });

@@ -10,6 +10,7 @@ const ENTRIES = {
   'tasker-core': 'index.d.ts',
   'tasker-core/testing': 'testing/index.d.ts',
   'tasker-core/client': 'client/index.d.ts',
+  'tasker-core/orm': 'orm/index.d.ts',
 };
 
 /**

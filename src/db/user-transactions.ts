@@ -3,14 +3,7 @@ import { TaskerError } from '../errors.ts';
 import { isConnectionError } from './connection-error.ts';
 import type { Schema } from './schema.ts';
 import type { Db, Rows, Statement } from './statement.ts';
-
-/** The part of the driver's client that handlers need, so that users do not need the driver's types. */
-export interface UserClient {
-  query<Row extends object = Record<string, unknown>>(
-    text: string,
-    values?: readonly unknown[],
-  ): Promise<{ rows: Row[]; rowCount: number | null }>;
-}
+import type { UserClient } from './user-client.ts';
 
 /**
  * The transaction of a handler: the driver's client for the handler, and the same connection for statements of tasker.

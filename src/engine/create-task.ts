@@ -3,7 +3,7 @@ import { isConnectionError, sqlState } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
-import { statementsOn, type UserClient } from '../db/user-transactions.ts';
+import type { UserClient } from '../db/user-client.ts';
 import { TaskerError } from '../errors.ts';
 import { identityIn, isUuid, uuidV7 } from '../model/ids.ts';
 import { CONTEXT_LIMITS, isStorableText, overLimit, storableJson } from '../model/json.ts';
@@ -24,7 +24,9 @@ import {
 import { createLaterTasks } from '../store/waits/start-tasks.ts';
 import { requestedTemplate } from '../template/template-name.ts';
 import { idsOf } from '../tracing/traceparent.ts';
+import { callersTransaction } from './callers-transaction.ts';
 import { existingTask, otherRequest, prunedTask } from './identity-taken.ts';
+import { shownValue } from './shown-value.ts';
 import { type ActiveTemplate, nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 import { startOf } from './waits/start-time.ts';
 
@@ -81,9 +83,9 @@ export interface CreateOptions {
   /** `error` (default): creates nothing, and the error names the existing task. `return`: returns the existing task. */
   onDuplicate?: 'error' | 'return';
   /**
-   * A `pg` client in a transaction of the caller, in the same database. The task is inserted through this client, and
-   * exists if the transaction commits. Workers find the task at their next poll, within two seconds. Default: a
-   * connection of the tasker.
+   * A `pg` client in a transaction of the caller, in the same database, or the transaction of another library, by an
+   * adapter of `tasker-core/orm`. The task is inserted through this client, and exists if the transaction commits.
+   * Workers find the task at their next poll, within two seconds. Default: a connection of the tasker.
    */
   client?: UserClient | undefined;
 }
@@ -189,7 +191,7 @@ async function createOnce(
       throw duplicateError(requests, tasks, found);
     return found;
   };
-  if (client) return resultsOf(await create(statementsOn(client, database.schema)));
+  if (client) return resultsOf(await create(await callersTransaction(database, client)));
   const standing = await createDespiteLoss(
     async () => {
       const simple = portions.length === 1 && !also;
@@ -521,13 +523,6 @@ function tagsOf(tags: string[] | null | undefined, where: string): string[] | nu
     );
   }
   return tags.length === 0 ? null : tags;
-}
-
-/** Returns a value as short text for an error message. Never throws. */
-export function shownValue(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 59)}…` : value);
-  if (typeof value === 'function') return 'a function';
-  return typeof value === 'object' && value !== null ? 'an object' : String(value);
 }
 
 /**

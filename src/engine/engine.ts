@@ -1,6 +1,6 @@
 import { Database } from '../db/database.ts';
 import { opening } from '../db/opening.ts';
-import type { UserClient } from '../db/user-transactions.ts';
+import type { UserClient } from '../db/user-client.ts';
 import { TaskerError } from '../errors.ts';
 import { type Logger, silentLogger } from '../logging/logger.ts';
 import { checkUuid, stepIndex } from '../model/ids.ts';

@@ -1,7 +1,9 @@
 import { TaskerError } from '../errors.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
-import { type CreateOptions, shownValue, type TaskRequest } from './create-task.ts';
+import { checkClient } from './callers-transaction.ts';
+import type { CreateOptions, TaskRequest } from './create-task.ts';
+import { shownValue } from './shown-value.ts';
 
 // JavaScript callers may pass anything as a request: a proxy, an object whose getter throws, or an array that changes
 // while the templates are loaded. So each field is read exactly once, here.
@@ -141,9 +143,7 @@ export function readCreateOptions(
       { cause },
     );
   }
-  if (client !== undefined && typeof client?.query !== 'function') {
-    throw new TaskerError('bad_request', 'client must be a client of pg with an open transaction');
-  }
+  if (client !== undefined) checkClient(client);
   if (onDuplicate === 'error' || onDuplicate === 'return') return { onDuplicate, client };
   throw new TaskerError('bad_request', "onDuplicate must be 'error' or 'return'");
 }

@@ -12,8 +12,8 @@ import { notify } from '../../store/queue.ts';
 import { findStep, stepNames } from '../../store/read-steps.ts';
 import { getTasks, lockTasks } from '../../store/tasks.ts';
 import { compileStored } from '../../template/json-schema-check.ts';
-import { shownValue } from '../create-task.ts';
 import { type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
+import { shownValue } from '../shown-value.ts';
 import {
   type Approval,
   type ApprovalDecision,

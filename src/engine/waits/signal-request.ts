@@ -1,12 +1,12 @@
 import type { Database } from '../../db/database.ts';
-import type { UserClient } from '../../db/user-transactions.ts';
+import type { UserClient } from '../../db/user-client.ts';
 import { TaskerError } from '../../errors.ts';
 import { checkUuid, identityHash } from '../../model/ids.ts';
 import { isFields, isStorableText, storableJson } from '../../model/json.ts';
 import { type TaskOfTemplate, tasksOfCorrelation, templatesOfTasks } from '../../store/signals/read.ts';
 import { findIdentities } from '../../store/tasks.ts';
 import { versionsOf } from '../../store/templates.ts';
-import { shownValue } from '../create-task.ts';
+import { shownValue } from '../shown-value.ts';
 import { SIGNAL_LIMITS } from './signal-rules.ts';
 
 /** The id of the task to which a signal is sent, or the keys that find it. */
@@ -37,8 +37,8 @@ export interface SignalOptions {
   /** The name of the sender, at most 256 characters. */
   by?: string | undefined;
   /**
-   * A client in a transaction of the caller, on the database of this tasker. The signal is a row of that transaction, and
-   * is used within a second of its commit.
+   * A `pg` client in a transaction of the caller, in the same database, or the transaction of another library, by an
+   * adapter of `tasker-core/orm`. The signal is a row of that transaction, and is used within a second of its commit.
    */
   client?: UserClient | undefined;
 }
@@ -53,12 +53,6 @@ export interface CheckedSignal {
   value: unknown;
   bytes: number;
   by: string | null;
-}
-
-/** Checks a client of a caller. @throws TaskerError `bad_request` */
-export function checkClient(client: unknown): UserClient {
-  if (typeof (client as UserClient | null)?.query === 'function') return client as UserClient;
-  throw new TaskerError('bad_request', `client must be a pg client, got ${shownValue(client)}`);
 }
 
 /** Checks a signal. @throws TaskerError `bad_request`, `signal_refused` if its payload cannot be stored */

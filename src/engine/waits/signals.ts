@@ -1,8 +1,7 @@
-import { sqlState } from '../../db/connection-error.ts';
 import type { Database } from '../../db/database.ts';
 import { opening } from '../../db/opening.ts';
 import type { Db } from '../../db/statement.ts';
-import { statementsOn } from '../../db/user-transactions.ts';
+import type { UserClient } from '../../db/user-client.ts';
 import { TaskerError } from '../../errors.ts';
 import { uuidV7 } from '../../model/ids.ts';
 import { type AwaitedSignals, payloadSchema, signalNames, signalResult } from '../../model/signal-names.ts';
@@ -23,13 +22,13 @@ import {
 import { lockTasks } from '../../store/tasks.ts';
 import { compileStored } from '../../template/json-schema-check.ts';
 import type { JsonSchema } from '../../template/task-template.ts';
+import { callersTransaction, checkClient } from '../callers-transaction.ts';
 import { createDespiteLoss } from '../create-task.ts';
 import { onFreeTask } from '../operator-actions.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
 import { ENDING, ENDING_LIMITS, endLocked } from './end.ts';
 import {
   type CheckedSignal,
-  checkClient,
   checkSignal,
   checkTarget,
   findTargets,
@@ -86,8 +85,7 @@ export async function sendSignal(
 ): Promise<SentSignal> {
   const signal = checkSignal(given.name, given.payload, options);
   const target = checkTarget(given.target);
-  if (options.client !== undefined)
-    return sendLater(engine, target, { signal, db: statementsOn(checkClient(options.client), engine.database.schema) });
+  if (options.client !== undefined) return sendLater(engine, target, { signal, client: checkClient(options.client) });
   const signalId = uuidV7();
   return createDespiteLoss(
     () => deliver(engine, { target, signalId, signal }),
@@ -114,7 +112,7 @@ export function receiptOf({ taskUuid, used, step }: SignalRow): SignalReceipt {
 async function sendLater(
   engine: WaitingEngine,
   target: SignalTarget,
-  { signal, db }: { signal: CheckedSignal; db: Db },
+  { signal, client }: { signal: CheckedSignal; client: UserClient },
 ): Promise<SentSignal> {
   if (typeof target === 'string') {
     // The task may be created in the same transaction, and is then not found here.
@@ -122,23 +120,12 @@ async function sendLater(
     const snapshot = task && (await engine.templates.byIds([task.templateId])).get(task.templateId)!;
     if (snapshot) await refusing(async () => checkPayload(target, snapshot, signal));
   }
+  const db = await callersTransaction(engine.database, client);
   const signalId = uuidV7();
   const { name, key, payload, by } = signal;
-  try {
-    await putInInbox(db, { signalId, target: JSON.stringify(target), name, key, payload, by });
-  } catch (error) {
-    if (sqlState(error) !== UNDEFINED_TABLE) throw error;
-    throw new TaskerError(
-      'bad_request',
-      'the client is not connected to the database of this tasker, or its schema is older; use a client of that database',
-      { cause: error },
-    );
-  }
+  await putInInbox(db, { signalId, target: JSON.stringify(target), name, key, payload, by });
   return { signalId, status: 'pending', tasks: [] };
 }
-
-/** SQLSTATE. */
-const UNDEFINED_TABLE = '42P01';
 
 /** Runs a part of a delivery, and turns a rejection into the error for the sender. */
 async function refusing<T>(work: () => Promise<T>): Promise<T> {

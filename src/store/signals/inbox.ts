@@ -6,7 +6,8 @@ export const CHANNEL_SIGNALS = 'tasker_signals';
 
 const PUT_IN_INBOX = sql('put_in_signal_inbox')`
 with x as (
-  insert into tasker.signal_inbox (id, target, name, key, payload, sender) values ($1, $2, $3, $4, $5, $6) returning 1)
+  insert into tasker.signal_inbox (id, target, name, key, payload, sender) 
+  values ($1::uuid, $2::jsonb, $3::text, $4::text, $5::jsonb, $6::text) returning 1)
 select pg_notify('${CHANNEL_SIGNALS}', '') from x`;
 
 /** A signal in the inbox. */

@@ -99,7 +99,9 @@ describe('a signal that is sent with the client of a caller', () => {
     const { tasker, client, create, engine } = await bench();
     const task = await create();
     const first = await tasker.signal(task, 'paid', { amount: 1 }, { idempotencyKey: 'k' });
+    await client.query('begin');
     const second = await tasker.signal(task, 'paid', { amount: 2 }, { idempotencyKey: 'k', client });
+    await client.query('commit');
     await engine.signalInbox.use();
     expect(await tasker.getSignal(second.signalId)).toMatchObject({
       status: 'received',
@@ -161,7 +163,7 @@ describe('a signal that is sent with the client of a caller', () => {
     expect((await tasker.getSignal(signalId))!.tasks[0]!.status).toBe('kept');
     await expect(tasker.signal(task, 'paid', { amount: 1 }, { client: 7 as never })).rejects.toMatchObject({
       code: 'bad_request',
-      message: 'client must be a pg client, got 7',
+      message: 'client must be a pg client or the result of an adapter of tasker-core/orm, got 7',
     });
     const other = await openSession(url);
     await other.query('begin');
@@ -189,7 +191,7 @@ describe('a signal that is sent with the client of a caller', () => {
     const elsewhere = await openSession(postgres.toString());
     await expect(tasker.signal(task, 'paid', { amount: 1 }, { client: elsewhere })).rejects.toMatchObject({
       code: 'bad_request',
-      message: expect.stringContaining('database of this tasker'),
+      message: expect.stringContaining('is connected to the database postgres, and not'),
     });
   });
 });
