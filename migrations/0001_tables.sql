@@ -80,6 +80,8 @@ create table tasker.template_step (
   lost_attempts int,
   -- The time for all attempts, from the start of the first, in milliseconds. Null: no limit.
   retry_ms     bigint,
+  -- The resolver that the step names for its handler.
+  resolver     text,
   primary key (template_id, idx)
 );
 

@@ -1033,6 +1033,7 @@ create table tasker.template_step (
   retryable boolean not null,
   lost_attempts integer,
   retry_ms bigint,
+  resolver text,
   constraint template_step_pkey PRIMARY KEY (template_id, idx),
   constraint template_step_template_id_fkey FOREIGN KEY (template_id) REFERENCES tasker.template(id) ON DELETE CASCADE
 );

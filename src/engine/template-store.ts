@@ -564,6 +564,7 @@ function storedGraph(steps: readonly RunnableTemplate[], graph: TemplateGraph) {
       retryable: step.retry.retryable,
       lostAttempts: step.retry.rules && attemptsIfLost(step.retry),
       retryMs: step.retry.forMs,
+      resolver: step.handler.resolver,
     })),
     // The program decides the steps of elements.
     edges: graph.parents.flatMap((parents, child) =>

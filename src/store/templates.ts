@@ -85,12 +85,12 @@ export async function registerTemplate(
 
 const STORE_GRAPH = sql('store_graph')`
 with s as (
-  insert into tasker.template_step (template_id, idx, name, callable, parents, initial, max_attempts, retryable, lost_attempts, retry_ms)
-  select $1, ord - 1, name, callable, parents, initial, max_attempts, retryable, lost_attempts, retry_ms
-    from unnest($2::text[], $3::text[], $4::int[], $5::boolean[], $6::int[], $7::boolean[], $8::int[], $9::bigint[])
-         with ordinality s (name, callable, parents, initial, max_attempts, retryable, lost_attempts, retry_ms, ord))
+  insert into tasker.template_step (template_id, idx, name, callable, parents, initial, max_attempts, retryable, lost_attempts, retry_ms, resolver)
+  select $1, ord - 1, name, callable, parents, initial, max_attempts, retryable, lost_attempts, retry_ms, resolver
+    from unnest($2::text[], $3::text[], $4::int[], $5::boolean[], $6::int[], $7::boolean[], $8::int[], $9::bigint[], $10::text[])
+         with ordinality s (name, callable, parents, initial, max_attempts, retryable, lost_attempts, retry_ms, resolver, ord))
 insert into tasker.template_edge (template_id, parent, child)
-select $1, parent, child from unnest($10::int[], $11::int[]) e (parent, child)`;
+select $1, parent, child from unnest($11::int[], $12::int[]) e (parent, child)`;
 
 /** The static graph of a template, stored once per snapshot and not once per task. */
 export interface StoredGraph {
@@ -105,6 +105,8 @@ export interface StoredGraph {
     lostAttempts: number | null;
     /** Milliseconds from the start of the first attempt in which retries may start. */
     retryMs: number | null;
+    /** The resolver that it names for its handler. */
+    resolver: string | null;
   }[];
   edges: readonly { parent: number; child: number }[];
 }
@@ -113,7 +115,18 @@ export interface StoredGraph {
 export async function storeGraph(db: Db, templateId: number, { steps, edges }: StoredGraph): Promise<void> {
   await db.query(STORE_GRAPH, [
     templateId,
-    ...lists(steps, 'name', 'callable', 'parents', 'initial', 'maxAttempts', 'retryable', 'lostAttempts', 'retryMs'),
+    ...lists(
+      steps,
+      'name',
+      'callable',
+      'parents',
+      'initial',
+      'maxAttempts',
+      'retryable',
+      'lostAttempts',
+      'retryMs',
+      'resolver',
+    ),
     ...lists(edges, 'parent', 'child'),
   ]);
 }
