@@ -184,6 +184,7 @@ export class TemplateStore {
         waits: hasWaits(template),
         byProgram: arrival === 'program',
         routed: graph.routed,
+        undoable: graph.undoes.size > 0,
       };
       const [before] = await newestDigests(tx, [template]);
       const other = before && before.digest !== digest ? before.digest : undefined;

@@ -20,8 +20,8 @@ export async function namespaceIds(db: Db, names: readonly string[]): Promise<nu
 const REGISTER_TEMPLATE = sql('register_template')`
 insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition,
   stale_action, max_duration_minutes, max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes,
-  max_steps_in_process_minutes, max_waiting_minutes, waits, registered_by_program, routed, paused)
-values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, $16, $17, exists (
+  max_steps_in_process_minutes, max_waiting_minutes, waits, registered_by_program, routed, undoable, paused)
+values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, exists (
   select 1 from tasker.pause p where p.task_uuid is null and p.namespace_id = $1 and p.resumed_at is null
      and (p.name is null or p.name = $2) and (p.version is null or p.version = $3)))
 on conflict (namespace_id, name, version, digest) do update
@@ -44,6 +44,8 @@ export interface NewTemplate extends Omit<RegisteredVersion, 'namespace'> {
   byProgram: boolean;
   /** Whether its steps may be skipped or end the task. */
   routed: boolean;
+  /** Whether its tasks have something to undo. */
+  undoable: boolean;
 }
 
 /**
@@ -67,6 +69,7 @@ export async function registerTemplate(
     waits,
     byProgram,
     routed,
+    undoable,
   } = template;
   const { rows } = await db.query<{ id: number; fresh: boolean; byProgram: boolean }>(REGISTER_TEMPLATE, [
     ...[namespaceId, name, version, digest, identityStrategy, initialCount, rootCount, definition],
@@ -79,6 +82,7 @@ export async function registerTemplate(
     waits,
     byProgram,
     routed,
+    undoable,
   ]);
   return rows[0]!;
 }
