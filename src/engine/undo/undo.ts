@@ -85,7 +85,10 @@ export async function undoLocked(
   const snapshot = templates.get(task.templateId);
   if (isOver(task)) return 'it is already being undone';
   const plan = undoPlan(snapshot, steps);
-  if (isWithoutUndo(snapshot, plan)) return 'no step of its template has `undo`, and no child task can be undone';
+  if (isWithoutUndo(snapshot, plan)) {
+    const children = snapshot.graph.undoes.size > 0 ? ', and none of its child tasks can be undone' : '';
+    return `no step of its template has \`undo\`${children}`;
+  }
   const undo = await beginLocked(tx, { taskUuid, snapshot, plan });
   await noteAct(tx, { action: 'undo', taskUuid, fromState: task.state, toState: undo.state }, operator);
   return undo;

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { defineHandler } from '../../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../../src/handlers/failures/handler-errors.ts';
+import { untilTasksEnd } from '../../../src/handlers/later.ts';
 import { invariants, states, template, until } from '../../support/setup.ts';
 import { sharedDatabase } from '../../support/shared-database.ts';
 
@@ -38,6 +39,9 @@ async function bench(steps: Record<string, object>, task: Record<string, unknown
         if (broken.has(name)) throw new PermanentError(`${name} is down`);
         return { from: name };
       }),
+    ),
+    defineHandler('fan', {}, async ({ context }) =>
+      untilTasksEnd([await context.startTask('endless', {}, { key: 'only' })], { onFailure: 'continue' }),
     ),
     defineHandler(
       'slow',
@@ -375,4 +379,17 @@ it('a poll finds the undo of a child that its process did not begin, and the end
   await look();
   expect((await ends(taskUuid)).status).toBe('undone');
   childTasks.changed = changed;
+});
+
+it('the wait for a list of tasks ends with a task that was undone', async () => {
+  const { tasker, start, ends, childIn, stepIn } = await bench({ fan: {} });
+  const taskUuid = await start();
+  const childUuid = await childIn(taskUuid, 'steps_in_process');
+  await stepIn(childUuid, 'slow', 'in_progress');
+  await stepIn(taskUuid, 'fan', 'waiting');
+  await tasker.undoTask(childUuid, OPERATOR);
+  expect((await ends(taskUuid)).status).toBe('complete');
+  expect((await tasker.getStep(taskUuid, 'fan')).results?.result).toMatchObject({
+    result: [{ task_uuid: childUuid, state: 'undone', error: { type: 'child_failed' } }],
+  });
 });
