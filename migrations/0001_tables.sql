@@ -54,6 +54,8 @@ create table tasker.template (
   max_waiting_minutes int,
   -- Whether steps may be skipped or end the task. The program then computes what follows from their states.
   routed            boolean not null default false,
+  -- Whether its tasks have something to undo: steps with `undo`, or child tasks.
+  undoable          boolean not null default false,
   -- Whether a program with access to the database registered this content, such as a worker with its own folder. False:
   -- it only arrived over HTTP. Workers in production load no handler files for such templates.
   registered_by_program boolean not null default false,
@@ -80,6 +82,8 @@ create table tasker.template_step (
   lost_attempts int,
   -- The time for all attempts, from the start of the first, in milliseconds. Null: no limit.
   retry_ms     bigint,
+  -- The resolver that the step names for its handler.
+  resolver     text,
   primary key (template_id, idx)
 );
 
@@ -130,7 +134,7 @@ create table tasker.task (
   state                 tasker.task_state not null generated always as (
     case when verdict is not null then verdict
          when n_open = 0 then case when undo_at is null then 'complete'::tasker.task_state else 'undone' end
-         when undo_at is not null and n_active + n_retry > 0 then 'undoing'::tasker.task_state
+         when undo_at is not null and n_active + n_retry + n_wait > 0 then 'undoing'::tasker.task_state
          when n_active > 0 then 'steps_in_process'::tasker.task_state
          when n_retry > 0 then 'waiting_for_retry'::tasker.task_state
          when n_error > 0 then 'blocked_by_failures'::tasker.task_state
@@ -640,6 +644,7 @@ create index wait_open on tasker.wait (kind, since) where ended_at is null and k
 -- child of its own. A row is settled when the end of the child was delivered to its step, or no step waits for it any more.
 -- A child that a handler has started has a key, which is unique in a run of the step. `run` is the number of attempts before
 -- that run, and `attempt` is null until the step waits for the child. Such a row is settled when the end of the child was seen.
+-- While the parent is undone, a row is open again until the child is undone.
 create table tasker.child_task (
   child_uuid  uuid primary key,
   parent_uuid uuid not null,
@@ -653,6 +658,10 @@ create table tasker.child_task (
   settled_at  timestamptz,
   run         int,
   key         text,
+  -- The step that undoes the child, and the start of it that waits for the end of the undo.
+  undo_idx     int,
+  undo_attempt int,
+  constraint child_undo check ((undo_idx is null) = (undo_attempt is null)),
   constraint child_level check (level between 1 and 8),
   constraint child_run check ((run is null) = (key is null) and (key is not null or attempt is not null))
 );

@@ -284,9 +284,12 @@ create table tasker.child_task (
   settled_at timestamp with time zone,
   run integer,
   key text,
+  undo_idx integer,
+  undo_attempt integer,
   constraint child_task_pkey PRIMARY KEY (child_uuid),
   constraint child_level CHECK (((level >= 1) AND (level <= 8))),
-  constraint child_run CHECK ((((run IS NULL) = (key IS NULL)) AND ((key IS NOT NULL) OR (attempt IS NOT NULL))))
+  constraint child_run CHECK ((((run IS NULL) = (key IS NULL)) AND ((key IS NOT NULL) OR (attempt IS NOT NULL)))),
+  constraint child_undo CHECK (((undo_idx IS NULL) = (undo_attempt IS NULL)))
 );
 CREATE UNIQUE INDEX child_key ON tasker.child_task USING btree (parent_uuid, idx, run, key) WHERE (key IS NOT NULL);
 CREATE INDEX child_of_root ON tasker.child_task USING btree (root_uuid);
@@ -877,7 +880,7 @@ CASE
         WHEN (undo_at IS NULL) THEN 'complete'::tasker.task_state
         ELSE 'undone'::tasker.task_state
     END
-    WHEN ((undo_at IS NOT NULL) AND ((n_active + n_retry) > 0)) THEN 'undoing'::tasker.task_state
+    WHEN ((undo_at IS NOT NULL) AND (((n_active + n_retry) + n_wait) > 0)) THEN 'undoing'::tasker.task_state
     WHEN (n_active > 0) THEN 'steps_in_process'::tasker.task_state
     WHEN (n_retry > 0) THEN 'waiting_for_retry'::tasker.task_state
     WHEN (n_error > 0) THEN 'blocked_by_failures'::tasker.task_state
@@ -1003,6 +1006,7 @@ CASE
 END))) stored,
   max_waiting_minutes integer,
   routed boolean not null default false,
+  undoable boolean not null default false,
   registered_by_program boolean not null default false,
   constraint template_pkey PRIMARY KEY (id),
   constraint template_namespace_id_name_version_digest_key UNIQUE (namespace_id, name, version, digest),
@@ -1033,6 +1037,7 @@ create table tasker.template_step (
   retryable boolean not null,
   lost_attempts integer,
   retry_ms bigint,
+  resolver text,
   constraint template_step_pkey PRIMARY KEY (template_id, idx),
   constraint template_step_template_id_fkey FOREIGN KEY (template_id) REFERENCES tasker.template(id) ON DELETE CASCADE
 );

@@ -21,7 +21,7 @@ export function waitedFor({ kind, calls, settings, progress }: StepWait): string
     case 'approval':
       return `the approval "${textOf(settings.title)}"`;
     case 'task':
-      return `child task ${textOf(settings.task_uuid)} (${textOf(settings.namespace)}/${textOf(settings.name)})`;
+      return `${settings['undo'] === true ? 'the undo of ' : ''}child task ${textOf(settings.task_uuid)} (${textOf(settings.namespace)}/${textOf(settings.name)})`;
     case 'tasks':
       return counted(Array.isArray(settings.task_uuids) ? settings.task_uuids.length : 0, 'child task');
     case 'completion':

@@ -4629,10 +4629,20 @@ export interface Undo {
     undone: boolean;
     /** The handler that undoes it. */
     handler: string | null;
+    /** The child task that is undone for it. */
+    child_task_uuid: string | null;
     /** The steps that are undone before it. */
     after: string[];
     /** Why it is not undone. */
-    reason: 'no_undo' | 'not_started' | 'not_completed' | 'resolved_manually' | 'already_undone' | null;
+    reason:
+      | 'no_undo'
+      | 'not_started'
+      | 'not_completed'
+      | 'resolved_manually'
+      | 'already_undone'
+      | 'child_abandoned'
+      | 'child_deleted'
+      | null;
   }[];
 }
 

@@ -178,7 +178,7 @@ const Rerun = {
 } satisfies Shape;
 const Undo = {
   fields: 'task_uuid dry_run status_before status steps',
-  parts: { steps: { list: { fields: 'step state undone handler after reason' } } },
+  parts: { steps: { list: { fields: 'step state undone handler child_task_uuid after reason' } } },
 } satisfies Shape;
 const TaskCopy = { fields: 'task_uuid name namespace version priority total_steps created copy_of' } satisfies Shape;
 const PauseResult = {

@@ -76,6 +76,7 @@ import { ChildTasks } from './child-tasks/child-tasks.ts';
 import { familyOf, type TaskFamily } from './child-tasks/family.ts';
 import { type ChildRefused, prepareChild, type StartingChild, type StartingStep } from './child-tasks/start.ts';
 import { type KeyedParent, type KeyedStart, startKeyed } from './child-tasks/start-keyed.ts';
+import { childrenOfUndos, prepareChildUndo, type UndoingChild } from './child-tasks/undo.ts';
 import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
 import { type AddOptions, addTask, changeDeadLetters, type DeadLetterChange } from './dead-letters/change.ts';
 import { type DeadLetterDetails, findDeadLetter } from './dead-letters/entries.ts';
@@ -419,12 +420,22 @@ export class Engine {
     this.analytics.noticed();
     for (const taskUuid of answer.takenFrom) await this.announce.tell(CHANNEL_TAKEN, [taskUuid]);
     await this.#childrenStarted(batch.flatMap(({ child }, i) => (child && !answer.refused.includes(i) ? [child] : [])));
+    const undone = childrenOfUndos(batch.filter((_, i) => !answer.refused.includes(i)));
+    if (undone.length > 0) {
+      this.childTasks.started();
+      this.childTasks.changed(undone);
+    }
     return answer;
   }
 
   /** Prepares the child task of a step. The recording of the step's wait creates it. @throws ChildRefused */
   prepareChild(step: StartingStep): ReturnType<typeof prepareChild> {
     return prepareChild(this, step);
+  }
+
+  /** Prepares the wait for the undo of a child task. The recording of the wait links both. @throws ChildRefused */
+  prepareChildUndo(step: UndoingChild): ReturnType<typeof prepareChildUndo> {
+    return prepareChildUndo(this.database, step);
   }
 
   /**
@@ -645,13 +656,23 @@ export class Engine {
     return this.#endTask(taskUuid, 'cancel', options);
   }
 
+  /** Cancels a child task that no step waits for, unless it is being undone. */
+  cancelChild(taskUuid: string, options: OperatorOptions): Promise<boolean> {
+    return this.#endTask(taskUuid, 'cancel', options, { unlessUndone: true });
+  }
+
   /** Ends a task by hand as resolved. Returns false if it had already ended. */
   async resolveTask(given: string, options: OperatorOptions = {}): Promise<boolean> {
     return this.#endTask(checkUuid(given, 'the task id'), 'resolve', options);
   }
 
-  async #endTask(taskUuid: string, action: keyof typeof ENDINGS, options: OperatorOptions): Promise<boolean> {
-    const ended = await this.#noting(taskUuid, endTask(this, { taskUuid, action }, options));
+  async #endTask(
+    taskUuid: string,
+    action: keyof typeof ENDINGS,
+    options: OperatorOptions,
+    { unlessUndone = false } = {},
+  ): Promise<boolean> {
+    const ended = await this.#noting(taskUuid, endTask(this, { taskUuid, action, unlessUndone }, options));
     if (!ended) return false;
     const state = ended.undo?.state ?? ENDINGS[action];
     await this.announce.acts({
@@ -752,8 +773,17 @@ export class Engine {
 
   /** Undoes a task. Fires the abort signals of its running steps. */
   async undoTask(given: string, options: UndoOptions): Promise<TaskUndo> {
-    const taskUuid = checkUuid(given, 'the task id');
-    const { running, queued, rank, ...undo } = await this.#noting(taskUuid, undoTask(this, taskUuid, options));
+    return this.#undo(checkUuid(given, 'the task id'), options);
+  }
+
+  /** Begins the undo of a child task, even if there is nothing to undo in it. @throws TaskerError like `undoTask` */
+  async undoChild(taskUuid: string, options: OperatorOptions): Promise<void> {
+    await this.#undo(taskUuid, options, { evenIfEmpty: true });
+  }
+
+  async #undo(taskUuid: string, options: UndoOptions, { evenIfEmpty = false } = {}): Promise<TaskUndo> {
+    const undoing = undoTask(this, taskUuid, { ...options, evenIfEmpty });
+    const { running, queued, rank, ...undo } = await this.#noting(taskUuid, undoing);
     if (undo.dryRun) return undo;
     if (queued > 0) await this.announce.work(rank);
     if (running > 0) await this.announce.tell(CHANNEL_TAKEN, [taskUuid]);

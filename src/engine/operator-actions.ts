@@ -26,6 +26,7 @@ import { getStep } from '../store/read-steps.ts';
 import { type FailingStepRow, failingSteps, retryWaitingStep } from '../store/retry-steps.ts';
 import type { StepKey } from '../store/step-key.ts';
 import { getTasks, lockTasks } from '../store/tasks.ts';
+import { isUndone } from '../store/undo.ts';
 import { openWaits } from '../store/waits/read.ts';
 import { decideLocked, failuresOf } from './decide.ts';
 import { grow, growthOf } from './record.ts';
@@ -62,17 +63,18 @@ export function operatorOf(options: OperatorOptions): Operator {
 
 /**
  * Cancels an open task, or resolves it by hand. Fires the abort signals of its running handlers. A cancelled task is undone
- * instead, if its template asks for that.
+ * instead, if its template asks for that. `unlessUndone`: a task that is being undone, or was, is left alone.
  * @returns the number of running steps and the undo, or undefined if the task had already ended
  */
 export async function endTask(
   { database, templates }: Expanding,
-  of: { taskUuid: string; action: keyof typeof ENDINGS },
+  of: { taskUuid: string; action: keyof typeof ENDINGS; unlessUndone?: boolean },
   options: OperatorOptions,
 ): Promise<{ running: number; undo?: UndoInstead } | undefined> {
-  const { taskUuid, action } = of;
+  const { taskUuid, action, unlessUndone = false } = of;
   const operator = operatorOf(options);
   const ended = await onLockedTask(database, taskUuid, async (tx) => {
+    if (unlessUndone && (await isUndone(tx, taskUuid))) return undefined;
     const undo =
       action === 'cancel' ? (await undoInstead({ tx, templates }, [taskUuid], operator)).get(taskUuid) : undefined;
     return undo ? { running: undo.running, undo } : end(tx, of, operator);

@@ -184,6 +184,7 @@ export class TemplateStore {
         waits: hasWaits(template),
         byProgram: arrival === 'program',
         routed: graph.routed,
+        undoable: graph.undoes.size > 0,
       };
       const [before] = await newestDigests(tx, [template]);
       const other = before && before.digest !== digest ? before.digest : undefined;
@@ -564,6 +565,7 @@ function storedGraph(steps: readonly RunnableTemplate[], graph: TemplateGraph) {
       retryable: step.retry.retryable,
       lostAttempts: step.retry.rules && attemptsIfLost(step.retry),
       retryMs: step.retry.forMs,
+      resolver: step.handler.resolver,
     })),
     // The program decides the steps of elements.
     edges: graph.parents.flatMap((parents, child) =>

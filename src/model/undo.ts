@@ -1,8 +1,19 @@
 import { isWorkerIndex } from './ids.ts';
 import type { Consequences, StepNow } from './routes.ts';
 
-/** Why an undo leaves a step as it is. */
-export const UNDO_REASONS = ['no_undo', 'not_started', 'not_completed', 'resolved_manually', 'already_undone'] as const;
+/**
+ * Why an undo leaves a step as it is. `child_abandoned`, `child_deleted`: its child task cannot be undone, and the step that
+ * would undo it fails.
+ */
+export const UNDO_REASONS = [
+  'no_undo',
+  'not_started',
+  'not_completed',
+  'resolved_manually',
+  'already_undone',
+  'child_abandoned',
+  'child_deleted',
+] as const;
 
 /** The part of a template's graph that decides the order of an undo. */
 export interface UndoGraph {

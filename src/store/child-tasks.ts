@@ -196,12 +196,22 @@ const RUN = `
       from tasker.step x
      where c.key is not null and x.task_uuid = c.parent_uuid and x.idx = c.idx and ${runOf('x')} = c.run offset 0) r on true`;
 
+// The open wait for the undo of a child `c`.
+const UNDO_WAIT = `
+  left join lateral (
+    select x.idx, x.since from tasker.wait x
+     where x.task_uuid = c.parent_uuid and x.idx = c.undo_idx and x.attempt = c.undo_attempt and x.ended_at is null offset 0) u on true`;
+
 const STATE_OF_CHILD = `
-select c.child_uuid "childUuid", c.parent_uuid "parentUuid", c.idx, c.abandoned or coalesce(r.leaves, false) abandoned,
-       t.done_at is not null ended, t.task_uuid is null gone, c.key is not null keyed,
-       case when c.key is null then w.idx is not null else coalesce(r.lasts, false) end awaited
+select c.child_uuid "childUuid", c.parent_uuid "parentUuid", coalesce(c.undo_idx, c.idx) idx,
+       c.abandoned or coalesce(r.leaves, false) abandoned,
+       t.done_at is not null ended, t.task_uuid is null gone, c.key is not null keyed, c.undo_attempt "undoAttempt",
+       t.undo_at is not null undoing, t.state = 'undone' undone, t.undo_at >= u.since begun,
+       case when c.undo_attempt is not null then u.idx is not null
+            when c.key is null then w.idx is not null else coalesce(r.lasts, false) end awaited
   from c${RUN}
-  left join lateral (select x.task_uuid, x.done_at from tasker.task x where x.task_uuid = c.child_uuid offset 0) t on true${WAIT}
+  left join lateral (
+    select x.task_uuid, x.done_at, x.undo_at, x.state from tasker.task x where x.task_uuid = c.child_uuid offset 0) t on true${WAIT}${UNDO_WAIT}
  order by c.child_uuid`;
 
 const OPEN_CHILDREN = sql('open_children')`
@@ -217,6 +227,14 @@ with c as (
 /** A child task that is not settled. */
 export interface OpenChild extends Pick<NewChild, 'childUuid' | 'parentUuid' | 'idx' | 'abandoned'> {
   ended: boolean;
+  /** The start of the step that undoes it, for which the row is open. Null before that. */
+  undoAttempt: number | null;
+  /** Whether it is being undone, or was, for whatever reason. */
+  undoing: boolean | null;
+  /** Whether it has ended in `undone`. */
+  undone: boolean | null;
+  /** Whether its undo has begun since the step waits for it. */
+  begun: boolean | null;
   /** Whether the child no longer exists. */
   gone: boolean;
   /** Whether the handler of its step started it, with a key. */
@@ -235,12 +253,44 @@ export async function childrenAmong(db: Db, taskUuids: readonly string[]): Promi
   return (await db.query<OpenChild>(CHILDREN_AMONG, [`{${taskUuids.join(',')}}`])).rows;
 }
 
+// The undo of a child may have been requested since its row was read. The rows are locked in one order.
 const SETTLE_CHILDREN = sql('settle_children')`
-update tasker.child_task set settled_at = statement_timestamp() where child_uuid = any ($1::uuid[]) and settled_at is null`;
+with c as materialized (
+  select x.child_uuid from unnest($1::uuid[], $2::int[]) d (child_uuid, undo_attempt)
+    join tasker.child_task x on x.child_uuid = d.child_uuid
+   where x.settled_at is null and x.undo_attempt is not distinct from d.undo_attempt
+   order by x.child_uuid for update of x)
+update tasker.child_task set settled_at = statement_timestamp() where child_uuid = any (array(select child_uuid from c))`;
 
 /** Marks children whose end was delivered, or whose step no longer waits for them. */
-export async function settleChildren(db: Db, childUuids: readonly string[]): Promise<void> {
-  if (childUuids.length > 0) await db.query(SETTLE_CHILDREN, [`{${childUuids.join(',')}}`]);
+export async function settleChildren(
+  db: Db,
+  children: readonly Pick<OpenChild, 'childUuid' | 'undoAttempt'>[],
+): Promise<void> {
+  if (children.length > 0) await db.query(SETTLE_CHILDREN, columns(children, 'childUuid', 'undoAttempt'));
+}
+
+// Not hot: once for each child task of a task that is undone. The rows are locked in one order.
+const UNDO_CHILDREN = sql('undo_child_tasks')`
+with c as materialized (
+  select x.child_uuid, d.idx, d.attempt
+    from unnest($1::uuid[], $2::uuid[], $3::int[], $4::int[]) d (child_uuid, parent_uuid, idx, attempt)
+    join tasker.child_task x on x.child_uuid = d.child_uuid and x.parent_uuid = d.parent_uuid
+   order by x.child_uuid for update of x)
+update tasker.child_task x set undo_idx = c.idx, undo_attempt = c.attempt, settled_at = null
+  from c where x.child_uuid = c.child_uuid
+returning x.child_uuid "childUuid"`;
+
+/**
+ * Links child tasks to the steps that have begun to wait for their undo. Returns the ids of those that still exist. Call it in the
+ * transaction that begins the waits.
+ */
+export async function undoChildren(
+  db: Db,
+  steps: readonly (StepKey & { attempt: number; childUuid: string })[],
+): Promise<Set<string>> {
+  const values = columns(steps, 'childUuid', 'taskUuid', 'idx', 'attempt');
+  return new Set((await db.query<{ childUuid: string }>(UNDO_CHILDREN, values)).rows.map(({ childUuid }) => childUuid));
 }
 
 const CHILDREN_OF_PARENT = sql('children_of_parent')`

@@ -49,9 +49,6 @@ export function queueIdOf({ template, task }: { template: string; task: string }
 /** Whether any handler's steps are withheld. Like {@link ANY_PAUSE}, evaluated once per statement. */
 const ANY_WITHHELD = `(select exists (select 1 from tasker.missing_handler where state = 'withheld'))`;
 
-/** The resolver that a step `s` of a template `m` names. */
-export const RESOLVER_OF_STEP = `m.definition #>> array['steps', s.idx::text, 'handler', 'resolver']`;
-
 /**
  * The part of the queue for a ready step, considering pauses and the handlers that no live worker has. A pause takes
  * precedence. Statements that make steps ready use {@link queueIdOf} instead, because most handlers exist. A step whose
@@ -66,7 +63,7 @@ export function placeOf({ template, task, idx }: { template: string; task: strin
                   select 1 from tasker.template_step s
                     join tasker.missing_handler h on h.namespace_id = m.namespace_id and h.callable = s.callable
                    where s.template_id = m.id and s.idx = tasker.template_idx(${idx}) and h.state = 'withheld'
-                     and h.resolver is not distinct from ${RESOLVER_OF_STEP}) then -m.queue_id - ${WITHHELD}
+                     and h.resolver is not distinct from s.resolver) then -m.queue_id - ${WITHHELD}
                 else m.queue_id end
       from tasker.template m where m.id = ${template})`;
 }

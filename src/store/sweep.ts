@@ -1,6 +1,6 @@
 import type { Db } from '../db/statement.ts';
 import { firstStartOf } from './first-start.ts';
-import { queueIdOf, RESOLVER_OF_STEP } from './queue-id.ts';
+import { queueIdOf } from './queue-id.ts';
 import { BUILT_IN_HANDLERS, sql } from './sql.ts';
 import type { HeldKey, StepKey } from './step-key.ts';
 
@@ -40,15 +40,14 @@ export async function deadWorkers(db: Db): Promise<UnburiedWorkerRow[]> {
 }
 
 const HELD_HANDLERS = sql('handlers_of_held_steps')`
-select distinct h.worker_id "workerId", h.template_id "templateId", h.idx, s.callable, ${RESOLVER_OF_STEP} resolver
+select distinct h.worker_id "workerId", h.template_id "templateId", h.idx, s.callable, s.resolver
   from (
     select x.claim >> 24 worker_id, t.template_id, tasker.template_idx(x.idx) idx
       from tasker.task t cross join lateral (
         select claim, idx from tasker.step x
          where x.task_uuid = t.task_uuid and x.state = 'in_progress' and (x.claim >> 24) = any ($2::bigint[]) offset 0) x
      where t.task_uuid = any ($1::uuid[])) h
-  join tasker.template_step s on s.template_id = h.template_id and s.idx = h.idx
-  join tasker.template m on m.id = h.template_id`;
+  join tasker.template_step s on s.template_id = h.template_id and s.idx = h.idx`;
 
 /** The handler of steps that a worker holds. */
 export interface HeldHandlerRow {

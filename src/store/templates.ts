@@ -20,8 +20,8 @@ export async function namespaceIds(db: Db, names: readonly string[]): Promise<nu
 const REGISTER_TEMPLATE = sql('register_template')`
 insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition,
   stale_action, max_duration_minutes, max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes,
-  max_steps_in_process_minutes, max_waiting_minutes, waits, registered_by_program, routed, paused)
-values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, $16, $17, exists (
+  max_steps_in_process_minutes, max_waiting_minutes, waits, registered_by_program, routed, undoable, paused)
+values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, exists (
   select 1 from tasker.pause p where p.task_uuid is null and p.namespace_id = $1 and p.resumed_at is null
      and (p.name is null or p.name = $2) and (p.version is null or p.version = $3)))
 on conflict (namespace_id, name, version, digest) do update
@@ -44,6 +44,8 @@ export interface NewTemplate extends Omit<RegisteredVersion, 'namespace'> {
   byProgram: boolean;
   /** Whether its steps may be skipped or end the task. */
   routed: boolean;
+  /** Whether its tasks have something to undo. */
+  undoable: boolean;
 }
 
 /**
@@ -67,6 +69,7 @@ export async function registerTemplate(
     waits,
     byProgram,
     routed,
+    undoable,
   } = template;
   const { rows } = await db.query<{ id: number; fresh: boolean; byProgram: boolean }>(REGISTER_TEMPLATE, [
     ...[namespaceId, name, version, digest, identityStrategy, initialCount, rootCount, definition],
@@ -79,18 +82,19 @@ export async function registerTemplate(
     waits,
     byProgram,
     routed,
+    undoable,
   ]);
   return rows[0]!;
 }
 
 const STORE_GRAPH = sql('store_graph')`
 with s as (
-  insert into tasker.template_step (template_id, idx, name, callable, parents, initial, max_attempts, retryable, lost_attempts, retry_ms)
-  select $1, ord - 1, name, callable, parents, initial, max_attempts, retryable, lost_attempts, retry_ms
-    from unnest($2::text[], $3::text[], $4::int[], $5::boolean[], $6::int[], $7::boolean[], $8::int[], $9::bigint[])
-         with ordinality s (name, callable, parents, initial, max_attempts, retryable, lost_attempts, retry_ms, ord))
+  insert into tasker.template_step (template_id, idx, name, callable, parents, initial, max_attempts, retryable, lost_attempts, retry_ms, resolver)
+  select $1, ord - 1, name, callable, parents, initial, max_attempts, retryable, lost_attempts, retry_ms, resolver
+    from unnest($2::text[], $3::text[], $4::int[], $5::boolean[], $6::int[], $7::boolean[], $8::int[], $9::bigint[], $10::text[])
+         with ordinality s (name, callable, parents, initial, max_attempts, retryable, lost_attempts, retry_ms, resolver, ord))
 insert into tasker.template_edge (template_id, parent, child)
-select $1, parent, child from unnest($10::int[], $11::int[]) e (parent, child)`;
+select $1, parent, child from unnest($11::int[], $12::int[]) e (parent, child)`;
 
 /** The static graph of a template, stored once per snapshot and not once per task. */
 export interface StoredGraph {
@@ -105,6 +109,8 @@ export interface StoredGraph {
     lostAttempts: number | null;
     /** Milliseconds from the start of the first attempt in which retries may start. */
     retryMs: number | null;
+    /** The resolver that it names for its handler. */
+    resolver: string | null;
   }[];
   edges: readonly { parent: number; child: number }[];
 }
@@ -113,7 +119,18 @@ export interface StoredGraph {
 export async function storeGraph(db: Db, templateId: number, { steps, edges }: StoredGraph): Promise<void> {
   await db.query(STORE_GRAPH, [
     templateId,
-    ...lists(steps, 'name', 'callable', 'parents', 'initial', 'maxAttempts', 'retryable', 'lostAttempts', 'retryMs'),
+    ...lists(
+      steps,
+      'name',
+      'callable',
+      'parents',
+      'initial',
+      'maxAttempts',
+      'retryable',
+      'lostAttempts',
+      'retryMs',
+      'resolver',
+    ),
     ...lists(edges, 'parent', 'child'),
   ]);
 }

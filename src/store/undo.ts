@@ -20,6 +20,43 @@ select s.idx, s.state::text, s.state in ('in_progress', 'waiting') or exists (
   from tasker.step s where s.task_uuid = $1
  order by s.idx`;
 
+// Not hot: an operator undoes a task. The template of a deleted child is
+// looked up by its name.
+const UNDO_CHILDREN = sql('undo_children')`
+select w.idx, c.id "childUuid", w.settings ->> 'namespace' namespace, w.settings ->> 'name' as name, w.settings ->> 'version' "version",
+       k.abandoned and w.ended_by is distinct from 'child' and t.state is distinct from 'undone' abandoned, t.task_uuid is null gone,
+       coalesce(m.undoable, exists (
+         select 1 from tasker.template x join tasker.namespace n on n.id = x.namespace_id
+          where n.name = w.settings ->> 'namespace' and x.name = w.settings ->> 'name' and x.version = w.settings ->> 'version'
+            and x.undoable)) undoable
+  from tasker.wait w
+ cross join lateral (select (w.settings ->> 'task_uuid')::uuid id) c
+  left join lateral (select x.abandoned from tasker.child_task x where x.child_uuid = c.id offset 0) k on true
+  left join lateral (select x.task_uuid, x.state, x.template_id from tasker.task x where x.task_uuid = c.id offset 0) t on true
+  left join tasker.template m on m.id = t.template_id
+ where w.task_uuid = $1 and w.kind = 'task' and not w.settings ? 'undo' and ($2::int is null or w.idx = $2)`;
+
+/** The last child task that a step of the type `task` has started. */
+export interface ChildToUndo {
+  idx: number;
+  childUuid: string;
+  /** The template of the child. */
+  namespace: string;
+  name: string;
+  version: string;
+  /** Whether its step has stopped waiting for it without cancelling it. */
+  abandoned: boolean;
+  /** Whether it no longer exists. */
+  gone: boolean;
+  /** Whether its template has something to undo. */
+  undoable: boolean;
+}
+
+/** Returns the last child tasks that the steps of a task have started, or that one step has. */
+export async function childrenToUndo(db: Db, taskUuid: string, idx: number | null = null): Promise<ChildToUndo[]> {
+  return (await db.query<ChildToUndo>(UNDO_CHILDREN, [taskUuid, idx])).rows;
+}
+
 /** A task to undo. */
 export interface UndoTaskRow {
   templateId: number;
@@ -30,12 +67,19 @@ export interface UndoTaskRow {
   isUndone: boolean;
 }
 
+/** Returns whether a task is being undone, or was. */
+export async function isUndone(db: Db, taskUuid: string): Promise<boolean> {
+  return (await db.query<UndoTaskRow>(UNDO_TASK, [taskUuid])).rows[0]?.isUndone === true;
+}
+
 /** A step of this task. */
 export interface UndoStepRow {
   idx: number;
   state: string;
   /** Whether an attempt of it has begun. */
   attempted: boolean;
+  /** The last child task that it has started. */
+  child?: ChildToUndo | undefined;
 }
 
 /** Reads a task and its steps. Undefined if the task does not exist. Call it after lockTasks. */
@@ -45,12 +89,14 @@ export async function readForUndo(
 ): Promise<{ task: UndoTaskRow; steps: UndoStepRow[] } | undefined> {
   // A step that is claimed after it was read would not be undone.
   await db.query(LOCK_RERUN_STEPS, [taskUuid]);
-  const [tasks, steps] = await Promise.all([
+  const [tasks, steps, children] = await Promise.all([
     db.query<UndoTaskRow>(UNDO_TASK, [taskUuid]),
     db.query<UndoStepRow>(UNDO_STEPS, [taskUuid]),
+    childrenToUndo(db, taskUuid),
   ]);
   const [task] = tasks.rows;
-  return task && { task, steps: steps.rows };
+  const childOf = new Map(children.map((child) => [child.idx, child]));
+  return task && { task, steps: steps.rows.map((step) => ({ ...step, child: childOf.get(step.idx) })) };
 }
 
 // Not hot: an operator undoes a task, or its template once. The end of the task is kept in `earlier_end`, because the statistics may not have counted it yet. The schedule of the

@@ -13,7 +13,10 @@ const WITHOUT: Readonly<Record<string, string>> = {
 
 /** Checks which steps can be undone, and the names of the steps that undo them. */
 export function undoRules(data: unknown, steps: readonly StepSketch[]): Finding[] {
-  const undone = steps.filter(({ fields }) => isFields(fields['undo']));
+  // A step of the type `task` undoes its child task.
+  const undone = steps.filter(
+    ({ type, fields, elementOf }) => isFields(fields['undo']) || (type === 'task' && elementOf === undefined),
+  );
   if (undone.length === 0) return lifecycleRules(data);
   const taken = new Map(steps.map(({ name, path }) => [name, path]));
   const findings = undone.flatMap(({ name, type, path }): Finding[] => {
@@ -29,7 +32,7 @@ export function undoRules(data: unknown, steps: readonly StepSketch[]): Finding[
     return [{ severity: 'error', code: 'reserved_name', message, path: [...other, 'name'] }];
   });
   if (steps.length + undone.length <= MOST_STEPS) return findings;
-  const message = `${steps.length} steps, of which ${undone.length} have \`undo\`, are more than ${MOST_STEPS} together; remove some, or start child tasks`;
+  const message = `${steps.length} steps, of which ${undone.length} can be undone, are more than ${MOST_STEPS} together; remove some, or start child tasks`;
   return [...findings, { severity: 'error', code: 'too_many_steps', message, path: ['steps'], atKey: true }];
 }
 

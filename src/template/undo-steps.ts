@@ -9,6 +9,16 @@ export function nameOfUndo(step: string): string {
 export interface RunnableTemplate extends StepTemplate {
   /** The name of the step that it undoes. Null for the steps of the template. */
   undoes: string | null;
+  /** Whether it undoes the child task of that step, and runs no handler. */
+  undoesChild: boolean;
+}
+
+/**
+ * Returns whether the undo of a step is that of its child task. A step with an `undo` of its own reverses by itself what its
+ * child did.
+ */
+export function undoesChildOf({ type, undo, elementOf }: Pick<StepTemplate, 'type' | 'undo' | 'elementOf'>): boolean {
+  return type === 'task' && !undo && elementOf === null;
 }
 
 /**
@@ -18,14 +28,15 @@ export interface RunnableTemplate extends StepTemplate {
  */
 export function withUndoSteps(steps: readonly StepTemplate[]): RunnableTemplate[] {
   const undoing = steps.flatMap((step): RunnableTemplate[] => {
-    if (!step.undo) return [];
-    const { handler, retry, timeoutSeconds } = step.undo;
+    const undoesChild = undoesChildOf(step);
+    if (!step.undo && !undoesChild) return [];
+    const { handler, retry, timeoutSeconds } = step.undo ?? step;
     return [
       {
         ...step,
         name: nameOfUndo(step.name),
         description: null,
-        type: 'standard',
+        type: undoesChild ? 'task' : 'standard',
         handler,
         retry,
         timeoutSeconds,
@@ -35,7 +46,7 @@ export function withUndoSteps(steps: readonly StepTemplate[]): RunnableTemplate[
         others: null,
         when: null,
         message: null,
-        inputs: step.child ? step.child.context : step.inputs,
+        inputs: undoesChild ? null : step.child ? step.child.context : step.inputs,
         publishesEvents: [],
         batchConfig: null,
         timer: null,
@@ -49,8 +60,9 @@ export function withUndoSteps(steps: readonly StepTemplate[]): RunnableTemplate[
         sensitive: null,
         composition: null,
         undoes: step.name,
+        undoesChild,
       },
     ];
   });
-  return [...steps.map((step) => ({ ...step, undoes: null })), ...undoing];
+  return [...steps.map((step) => ({ ...step, undoes: null, undoesChild: false })), ...undoing];
 }

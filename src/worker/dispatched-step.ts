@@ -1,5 +1,6 @@
 import { DEFAULTS } from '../config/defaults.ts';
 import type { StartingStep } from '../engine/child-tasks/start.ts';
+import type { UndoingChild } from '../engine/child-tasks/undo.ts';
 import type { BatchWorkerRow, ElementRow, Engine, Recording } from '../engine/engine.ts';
 import { knownFor, reachedFrom } from '../engine/rerun/reached-steps.ts';
 import { pathsOfStep } from '../engine/sensitive.ts';
@@ -76,6 +77,8 @@ export interface StepHost {
   list(step: DispatchedStep): Promise<NonNullable<Recording['list']> | StepHandlerResult>;
   /** Prepares a child task, which is created when the wait for it begins. */
   childTask(step: StartingStep): ReturnType<Engine['prepareChild']>;
+  /** Prepares the wait for the undo of a child task. */
+  childUndo(step: UndoingChild): ReturnType<Engine['prepareChildUndo']>;
   /** Called before the handler is called, for the first time or again after a yield. */
   begins(step: DispatchedStep): void;
   /** Returns a handler that runs the given handler in a thread. @throws ResolutionError `handler_invalid` */
@@ -349,6 +352,17 @@ export class DispatchedStep implements RunnableStep, StepContextParams {
       rank: this.rank,
       correlationId: this.correlationId,
       traceparent: this.traceparent,
+    });
+  }
+
+  /** Prepares the wait for the undo of the child task of the step that it undoes. */
+  childUndo(): ReturnType<Engine['prepareChildUndo']> {
+    const { graph } = this.task.snapshot;
+    const idx = graph.undoes.get(this.templateIdx)!;
+    return this.#host.childUndo({
+      taskUuid: this.taskUuid,
+      step: this.name,
+      undone: { idx, name: graph.names[idx]! },
     });
   }
 

@@ -84,6 +84,7 @@ export function stepProgress(
   | 'completionToken'
   | 'startTask'
   | 'childTask'
+  | 'childUndo'
 > {
   const starts = new ChildStarts(engine);
   return {
@@ -121,6 +122,7 @@ export function stepProgress(
     },
     startTask: (step, start) => starts.start(step, start),
     childTask: (step) => engine.prepareChild(step),
+    childUndo: (step) => engine.prepareChildUndo(step),
     list: (step) => listOf(engine, step),
     async transaction(step, work) {
       if (step.transacting) throw insideTransaction(step);

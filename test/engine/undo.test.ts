@@ -76,10 +76,42 @@ it('a blocked task is undone: a step that failed only with include: attempted, w
   expect((await tasker.waitForTask(taskUuid)).status).toBe('blocked_by_failures');
   const { steps } = await tasker.undoTask(taskUuid, { dryRun: true });
   expect(steps).toEqual([
-    { step: 'hotel', state: 'error', undone: true, handler: 'cancel_hotel', after: [], reason: null },
-    { step: 'flight', state: 'complete', undone: true, handler: 'cancel_flight', after: ['hotel'], reason: null },
-    { step: 'car', state: 'error', undone: false, handler: 'cancel_car', after: [], reason: 'not_completed' },
-    { step: 'mail', state: 'pending', undone: false, handler: 'recall', after: [], reason: 'not_started' },
+    {
+      step: 'hotel',
+      state: 'error',
+      undone: true,
+      handler: 'cancel_hotel',
+      childTaskUuid: null,
+      after: [],
+      reason: null,
+    },
+    {
+      step: 'flight',
+      state: 'complete',
+      undone: true,
+      handler: 'cancel_flight',
+      childTaskUuid: null,
+      after: ['hotel'],
+      reason: null,
+    },
+    {
+      step: 'car',
+      state: 'error',
+      undone: false,
+      handler: 'cancel_car',
+      childTaskUuid: null,
+      after: [],
+      reason: 'not_completed',
+    },
+    {
+      step: 'mail',
+      state: 'pending',
+      undone: false,
+      handler: 'recall',
+      childTaskUuid: null,
+      after: [],
+      reason: 'not_started',
+    },
   ]);
   expect((await tasker.getTask(taskUuid)).status).toBe('blocked_by_failures');
   calls.length = 0;

@@ -226,7 +226,8 @@ export async function invariants(sql: Sql): Promise<void> {
     select w.task_uuid, w.idx, w.attempt from tasker.wait w
      where w.kind = 'task' and w.ended_at is null and not exists (
        select 1 from tasker.child_task c
-        where c.parent_uuid = w.task_uuid and c.idx = w.idx and c.attempt = w.attempt and c.settled_at is null
+        where c.parent_uuid = w.task_uuid and c.settled_at is null
+          and ((c.idx, c.attempt) = (w.idx, w.attempt) and c.undo_attempt is null or (c.undo_idx, c.undo_attempt) = (w.idx, w.attempt))
           and c.child_uuid = (w.settings ->> 'task_uuid')::uuid)`);
   const lists = await sql(`
     select w.task_uuid, w.idx, w.attempt from tasker.wait w

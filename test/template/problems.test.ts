@@ -50,6 +50,11 @@ steps:
     ],
   ],
   [
+    'a name that the undo of a child task takes, in a template that has nothing else to undo',
+    `${HEAD}lifecycle: {on_blocked: undo}\nsteps:\n  - {name: a, type: task, template: t}\n  - {name: ▸"undo:a", handler: h}\n`,
+    ['error: step `undo:a` has the name of the step that undoes `a`; rename it'],
+  ],
+  [
     'a lifecycle that undoes tasks of a template without undo',
     `${HEAD}lifecycle: {on_blocked: ▸undo, on_cancel: ▸undo}\nsteps:\n  - {name: a, handler: h}\n`,
     [

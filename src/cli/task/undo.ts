@@ -49,14 +49,16 @@ const WHY: Record<NonNullable<Row['reason']>, string> = {
   not_completed: 'not undone: it did not complete (include: completed)',
   resolved_manually: 'not undone: an operator resolved it, so check it by hand',
   already_undone: 'was undone before',
+  child_abandoned: 'blocks the undo: its child task was abandoned',
+  child_deleted: 'blocks the undo: its child task was deleted',
 };
 
-function rowOf({ step, state, undone, handler, after, reason }: Row): string[] {
+function rowOf({ step, state, undone, handler, childTaskUuid, after, reason }: Row): string[] {
   const first = [`${signOf(state)} ${step}`, painted(state)];
   if (!undone) return [...first, pc.dim(WHY[reason!]), ''];
   const names =
     after.length > SHOWN ? `${after.slice(0, SHOWN).join(', ')} and ${after.length - SHOWN} more` : after.join(', ');
-  return [...first, handler!, names];
+  return [...first, childTaskUuid ? `undo of task ${childTaskUuid}` : handler!, names];
 }
 
 function summaryOf({ taskUuid, dryRun, statusBefore, status, steps }: TaskUndo): string {

@@ -73,6 +73,7 @@ export const UndoSchema = z
           state: stepState.meta({ description: 'The state of the step before the undo.' }),
           undone: z.boolean(),
           handler: orNull(z.string()).meta({ description: 'The handler that undoes it.' }),
+          child_task_uuid: orNull(z.uuid()).meta({ description: 'The child task that is undone for it.' }),
           after: z.array(z.string()).meta({ description: 'The steps that are undone before it.' }),
           reason: orNull(z.enum(UNDO_REASONS)).meta({ description: 'Why it is not undone.' }),
         }),

@@ -7,7 +7,7 @@ import { PINNED_PLANS } from '../../store/planner.ts';
 import { backOff } from '../../time/back-off.ts';
 import type { Expanding, OperatorOptions } from '../operator-actions.ts';
 import type { EndedWait } from '../waits/waits.ts';
-import { deliverEnds, ENDS_IN_A_TRANSACTION, hasEnded } from './deliver.ts';
+import { deliverEnds, ENDS_IN_A_TRANSACTION, hasEnded, isToDeliver, isToUndo } from './deliver.ts';
 
 const LOOKING = opening({ ...PINNED_PLANS, statement_timeout: '10s', idle_in_transaction_session_timeout: '30s' });
 /** Number of children that are read at once. */
@@ -16,19 +16,21 @@ const PAGE = 1_000;
 const FIRST = '00000000-0000-0000-0000-000000000000';
 /** Number of quick retries of a delivery whose parent task is locked. After them, the regular poll finds the end. */
 const MOST_TRIES = 5;
-/** Number of children that are cancelled at the same time. */
-const CANCELS = 8;
+/** Number of children that are cancelled, or whose undo begins, at the same time. */
+const ACTS = 8;
 /** Maximum number of children of which a failed delivery is remembered, to log it once. */
 const MOST_FAILED = 1_000;
 
 /** The part of the engine that child tasks need. */
 interface ChildEngine extends Expanding {
   announce: { waits(ended: readonly (EndedWait | undefined)[]): Promise<void> };
-  cancelTask(taskUuid: string, options: OperatorOptions): Promise<boolean>;
+  cancelChild(taskUuid: string, options: OperatorOptions): Promise<boolean>;
+  undoChild(taskUuid: string, options: OperatorOptions): Promise<void>;
 }
 
 /**
- * Delivers the ends of child tasks to the steps that wait for them, and cancels the children whose steps no longer wait.
+ * Delivers the ends of child tasks to the steps that wait for them, cancels the children whose steps no longer wait, and begins
+ * the undo of children.
  * Ends and actions that this process announces take effect at once. Its regular poll finds all others: those of a process
  * that died, or that had not seen a child.
  */
@@ -42,8 +44,8 @@ export class ChildTasks {
   #looking: Promise<number> | undefined;
   #changed: string[] = [];
   #settling: Promise<void> | undefined;
-  /** The cancellations in progress. */
-  readonly #cancels = new Set<Promise<void>>();
+  /** The cancellations and undos in progress. */
+  readonly #acts = new Set<Promise<void>>();
   /** How often the delivery of an end failed, by child. */
   readonly #tries = new Map<string, number>();
   /** The children whose delivery failed, and was logged. */
@@ -72,7 +74,7 @@ export class ChildTasks {
       const ids = this.#changed.splice(0, ENDS_IN_A_TRANSACTION);
       try {
         const children = await this.#engine.database.pipeline(LOOKING, (tx) => childrenAmong(tx, ids));
-        this.#cancelSoon(children);
+        this.#actSoon(children);
         const settled = new Set(await this.#deliverAll(children));
         for (const child of children.filter(isToDeliver)) {
           if (settled.has(child.childUuid)) this.#tries.delete(child.childUuid);
@@ -94,8 +96,8 @@ export class ChildTasks {
   }
 
   /**
-   * Settles a page of the open children: delivers ends, and cancels children that no step waits for. Returns how many were
-   * settled. `stopped`: whether to end early.
+   * Settles a page of the open children: delivers ends, cancels children that no step waits for, and begins undos. Returns how
+   * many were changed. `stopped`: whether to end early.
    */
   look(stopped = () => false): Promise<number> {
     this.#looking ??= this.#look(stopped).finally(() => (this.#looking = undefined));
@@ -110,8 +112,12 @@ export class ChildTasks {
       // A child that was started in the meantime may not be in the page.
       if (starts === this.#starts) this.#any = page.length > 0 || from !== FIRST;
       this.#after = page.length === PAGE ? page.at(-1)!.childUuid : FIRST;
-      const [delivered, others] = await Promise.all([this.#deliverAll(page, stopped), this.#cancelAll(page, stopped)]);
-      const settled = delivered.length + others;
+      const [delivered, ...others] = await Promise.all([
+        this.#deliverAll(page, stopped),
+        this.#cancelAll(page, stopped),
+        this.#undoAll(page, stopped),
+      ]);
+      const settled = others.reduce((sum, done) => sum + done, delivered.length);
       count += settled;
       // As long as there is something to do, the next page is read at once.
       more = settled > 0 && this.#after !== FIRST;
@@ -158,29 +164,52 @@ export class ChildTasks {
     );
   }
 
-  /** Cancels in the background, so that many cancellations do not delay deliveries. */
-  #cancelSoon(children: readonly OpenChild[]): void {
-    const cancel = this.#cancelAll(children)
+  /** Cancels and undoes in the background, so that many cancellations do not delay deliveries. */
+  #actSoon(children: readonly OpenChild[]): void {
+    const acts = Promise.all([this.#cancelAll(children), this.#undoAll(children)])
       .then(() => undefined)
       .catch((error: unknown) =>
-        this.#logger.debug({ error: messageOf(error) }, 'child tasks not cancelled; retrying later'),
+        this.#logger.debug({ error: messageOf(error) }, 'child tasks not cancelled or undone; retrying later'),
       )
-      .finally(() => this.#cancels.delete(cancel));
-    this.#cancels.add(cancel);
+      .finally(() => this.#acts.delete(acts));
+    this.#acts.add(acts);
+  }
+
+  /** Begins the undo of the children whose parents are undone. Returns their number. */
+  async #undoAll(children: readonly OpenChild[], stopped = () => false): Promise<number> {
+    const waiting = children.filter(isToUndo);
+    let count = 0;
+    for (let i = 0; i < waiting.length && !stopped(); i += ACTS) {
+      const begun = await Promise.all(waiting.slice(i, i + ACTS).map((child) => this.#undo(child)));
+      count += begun.filter(Boolean).length;
+    }
+    return count;
+  }
+
+  /** Begins the undo of a child. Returns whether something has changed. */
+  async #undo({ childUuid, parentUuid }: OpenChild): Promise<boolean> {
+    try {
+      await this.#engine.undoChild(childUuid, { actor: 'tasker', reason: `its parent task ${parentUuid} is undone` });
+      return true;
+    } catch (error) {
+      // Another process has begun the undo, or the child was deleted. A later poll delivers the end.
+      if (isTaskerError(error) && (error.code === 'illegal_transition' || error.code === 'task_not_found'))
+        return false;
+      this.#logger.warn({ task_uuid: childUuid, error: messageOf(error) }, 'child task not undone; retrying later');
+      return false;
+    }
   }
 
   /** Settles the children that no step waits for, and cancels those of them that must not continue. Returns their number. */
   async #cancelAll(children: readonly OpenChild[], stopped = () => false): Promise<number> {
     const unawaited = children.filter(({ awaited }) => !awaited);
     let count = 0;
-    for (let i = 0; i < unawaited.length && !stopped(); i += CANCELS) {
-      const some = unawaited.slice(i, i + CANCELS);
-      const over = await Promise.all(
-        some.map(async (child) => hasEnded(child) || child.abandoned || (await this.#cancel(child))),
-      );
-      const ids = some.filter((_, n) => over[n]).map(({ childUuid }) => childUuid);
-      await settleChildren(this.#engine.database, ids);
-      count += ids.length;
+    for (let i = 0; i < unawaited.length && !stopped(); i += ACTS) {
+      const some = unawaited.slice(i, i + ACTS);
+      const over = await Promise.all(some.map(async (child) => isLeftAlone(child) || (await this.#cancel(child))));
+      const settled = some.filter((_, n) => over[n]);
+      await settleChildren(this.#engine.database, settled);
+      count += settled.length;
     }
     return count;
   }
@@ -189,7 +218,7 @@ export class ChildTasks {
   async #cancel({ childUuid, parentUuid }: OpenChild): Promise<boolean> {
     const reason = `no step of its parent task ${parentUuid} waits for it`;
     try {
-      await this.#engine.cancelTask(childUuid, { actor: 'tasker', reason });
+      await this.#engine.cancelChild(childUuid, { actor: 'tasker', reason });
       return true;
     } catch (error) {
       const gone = isTaskerError(error) && error.code === 'task_not_found';
@@ -204,11 +233,11 @@ export class ChildTasks {
 
   /** Resolves when nothing is being delivered or cancelled. */
   async idle(): Promise<void> {
-    await Promise.allSettled([this.#looking, this.#settling, ...this.#cancels]);
+    await Promise.allSettled([this.#looking, this.#settling, ...this.#acts]);
   }
 }
 
-/** Returns whether the end of a child is to be delivered. */
-function isToDeliver(child: OpenChild): boolean {
-  return hasEnded(child) && child.awaited;
+/** Returns whether a child that no step waits for is not cancelled. An undo that has begun is not stopped. */
+function isLeftAlone(child: OpenChild): boolean {
+  return hasEnded(child) || child.abandoned || child.undoing === true || child.undoAttempt !== null;
 }

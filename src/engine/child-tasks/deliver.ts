@@ -8,6 +8,7 @@ import type { DueRule, EndedWait, OpenWait, WaitEnding } from '../waits/waits.ts
 import { withFreeTasks } from '../with-free-tasks.ts';
 import { endsOfLists } from './lists.ts';
 import { type ChildOutcome, GONE, outcomesOf } from './outcomes.ts';
+import { endOfChildUndo } from './undo.ts';
 
 /** Maximum number of ends in one transaction. */
 export const ENDS_IN_A_TRANSACTION = 100;
@@ -37,7 +38,7 @@ export async function deliverEnds(
     );
     const isLocked = ({ childUuid, parentUuid, gone }: OpenChild) =>
       locked.has(parentUuid) && (gone || locked.has(childUuid));
-    const ready = now.filter((child) => isLocked(child) && hasEnded(child) && child.awaited);
+    const ready = now.filter((child) => isLocked(child) && isToDeliver(child));
     // Each step once, because the settings of a wait for several children are large.
     const parents = new Map(
       ready.map(({ parentUuid: taskUuid, idx }) => [`${taskUuid}/${idx}`, { taskUuid, idx }] as const),
@@ -45,8 +46,23 @@ export async function deliverEnds(
     const waits = await openWaits(tx, [...parents.values()]);
     const byKey = new Map(waits.map((wait) => [`${wait.taskUuid}/${wait.idx}`, wait]));
     const ends: WaitEnding[] = [];
-    const settled: string[] = [];
-    const single = ready.filter(({ keyed }) => !keyed);
+    const settled: OpenChild[] = [];
+    const undone = ready.filter(({ undoAttempt }) => undoAttempt !== null);
+    const states = new Map(
+      (
+        await getTasks(
+          tx,
+          undone.map(({ childUuid }) => childUuid),
+        )
+      ).map(({ taskUuid, status }) => [taskUuid, status]),
+    );
+    for (const child of undone) {
+      const wait = byKey.get(`${child.parentUuid}/${child.idx}`);
+      if (!wait) continue;
+      ends.push(endOfChildUndo(wait, states.get(child.childUuid) ?? null));
+      settled.push(child);
+    }
+    const single = ready.filter(({ keyed, undoAttempt }) => !keyed && undoAttempt === null);
     for (let i = 0, bytes = 0; i < single.length && bytes < MOST_BYTES; i += READ_TOGETHER) {
       const some = single.slice(i, i + READ_TOGETHER);
       const outcomes = await outcomesOf(
@@ -54,22 +70,23 @@ export async function deliverEnds(
         tx,
         some.map(({ childUuid }) => childUuid),
       );
-      for (const { childUuid, parentUuid, idx } of some) {
+      for (const child of some) {
+        const { childUuid, parentUuid, idx } = child;
         const wait = byKey.get(`${parentUuid}/${idx}`);
         if (!wait) continue;
         const outcome = outcomes.get(childUuid)!;
         bytes += JSON.stringify(outcome.output).length;
         ends.push(endingOf(wait, outcome));
-        settled.push(childUuid);
+        settled.push(child);
       }
     }
-    const keyed = ready.filter((child) => child.keyed);
-    for (const { childUuid } of keyed) settled.push(childUuid);
+    const keyed = ready.filter((child) => child.keyed && child.undoAttempt === null);
+    for (const child of keyed) settled.push(child);
     await settleChildren(tx, settled);
     const lists = new Set(keyed.flatMap(({ parentUuid, idx }) => byKey.get(`${parentUuid}/${idx}`) ?? []));
     for (const end of await endsOfLists(engine, tx, [...lists])) ends.push(end);
     const ended = await endLocked(engine, tx, ends);
-    return { ended: ended.filter((wait) => wait !== undefined), settled };
+    return { ended: ended.filter((wait) => wait !== undefined), settled: settled.map(({ childUuid }) => childUuid) };
   });
   return delivered ?? { ended: [], settled: [] };
 }
@@ -77,6 +94,18 @@ export async function deliverEnds(
 /** Returns whether a child has ended or no longer exists. */
 export function hasEnded({ ended, gone }: Pick<OpenChild, 'ended' | 'gone'>): boolean {
   return ended || gone;
+}
+
+/** Returns whether the end of a child is to be delivered. A child may have ended before it was to be undone. */
+export function isToDeliver(child: OpenChild): boolean {
+  if (!hasEnded(child) || !child.awaited) return false;
+  return child.undoAttempt === null || child.gone || child.undone === true || child.begun === true;
+}
+
+/** Returns whether the undo of a child is to begin. */
+export function isToUndo(child: OpenChild): boolean {
+  if (child.undoAttempt === null || !child.awaited || isToDeliver(child)) return false;
+  return child.ended || child.undoing === false;
 }
 
 /** Returns how the wait of a `task` step ends. */

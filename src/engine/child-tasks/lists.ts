@@ -65,7 +65,7 @@ function hasOutcome({ state }: ChildOutcome): boolean {
   return ENDS.has(state);
 }
 
-const ENDS: ReadonlySet<string> = new Set(['complete', 'resolved_manually', 'error', 'cancelled', GONE]);
+const ENDS: ReadonlySet<string> = new Set(['complete', 'resolved_manually', 'error', 'cancelled', 'undone', GONE]);
 
 /** Returns how the wait for several children ends, in the order in which the handler named them. */
 function endOfList(wait: OpenWait, outcomes: Map<string, ChildOutcome> | string): WaitEnding {

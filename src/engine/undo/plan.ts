@@ -2,7 +2,7 @@ import type { Db } from '../../db/statement.ts';
 import { earliestMinutes } from '../../model/task-limits.ts';
 import { readyToUndo, type UNDO_REASONS, undoOrder } from '../../model/undo.ts';
 import { watchTaskAgain } from '../../store/stale-tasks.ts';
-import { beginUndo, type UndoStepRow } from '../../store/undo.ts';
+import { beginUndo, type ChildToUndo, type UndoStepRow } from '../../store/undo.ts';
 import type { StepState } from '../task-view.ts';
 import type { Snapshot } from '../template-store.ts';
 
@@ -13,17 +13,19 @@ export interface UndoStep {
   state: StepState;
   /** Whether it is undone. */
   undone: boolean;
-  /** The handler that undoes it. Null if the template has none. */
+  /** The handler that undoes it. Null if the template has none. `tasker.task` undoes a child task. */
   handler: string | null;
+  /** The child task that is undone for it. Null if it is undone by a handler, or not at all. */
+  childTaskUuid: string | null;
   /** The steps that are undone before it. */
   after: string[];
-  /** Why it is not undone. Null if it is. */
+  /** Why it is not undone. Null if it is. With `child_abandoned` and `child_deleted`, the undo is blocked by this step. */
   reason: (typeof UNDO_REASONS)[number] | null;
 }
 
 /** The steps of an undo. */
 export interface UndoPlan {
-  /** The steps that are undone, in their order, and then the steps that are not undone. */
+  /** The steps that are undone or block the undo, in their order, and then the others. */
   steps: UndoStep[];
   /** The steps of the task that undo them. */
   begin: { idx: number; ready: boolean }[];
@@ -39,23 +41,56 @@ export function undoPlan({ steps: templates, graph, template }: Snapshot, rows: 
     const row = rowOf.get(idx);
     if (!row) continue;
     const by = undoneBy.get(idx);
-    const reason = by === undefined ? 'no_undo' : reasonAgainst(row, rowOf.get(by), undo!.include);
+    const ofChild = by !== undefined && templates[by]!.undoesChild;
+    const reason =
+      by === undefined
+        ? 'no_undo'
+        : ofChild
+          ? reasonAgainstChild(row, rowOf.get(by))
+          : reasonAgainst(row, rowOf.get(by), undo!.include);
     if (reason === null) chosen.add(by!);
     const handler = undo?.handler.callable ?? null;
     // A step without `undo` that never ran has nothing to tell.
     if (reason === 'no_undo' && !row.attempted && row.state !== 'complete') continue;
-    if (reason !== null) left.push({ step, state: row.state as StepState, undone: false, handler, after: [], reason });
+    const childTaskUuid = (ofChild && row.child?.childUuid) || null;
+    const state = row.state as StepState;
+    if (reason !== null) left.push({ step, state, undone: false, handler, childTaskUuid, after: [], reason });
   }
   const order = undoOrder(graph, chosen);
   const states = new Map([...chosen].map((by) => [by, 'pending']));
   const ready = new Set(readyToUndo(order, states));
   const nameOf = (by: number) => templates[by]!.undoes!;
   const undone = [...order].map(([by, after]): UndoStep => {
-    const state = rowOf.get(graph.undoes.get(by)!)!.state as StepState;
-    const handler = templates[by]!.handler.callable;
-    return { step: nameOf(by), state, undone: true, handler, after: after.map(nameOf), reason: null };
+    const { state, child } = rowOf.get(graph.undoes.get(by)!)!;
+    const { handler, undoesChild } = templates[by]!;
+    const reason = (undoesChild && child && blockedBy(child)) || null;
+    return {
+      step: nameOf(by),
+      state: state as StepState,
+      undone: reason === null,
+      handler: handler.callable,
+      childTaskUuid: undoesChild ? child!.childUuid : null,
+      after: after.map(nameOf),
+      reason,
+    };
   });
   return { steps: [...undone, ...left], begin: [...order.keys()].map((idx) => ({ idx, ready: ready.has(idx) })) };
+}
+
+/** Returns why a child task cannot be undone, or undefined. */
+export function blockedBy({ gone, abandoned }: Pick<ChildToUndo, 'gone' | 'abandoned'>) {
+  if (gone) return 'child_deleted' as const;
+  return abandoned ? ('child_abandoned' as const) : undefined;
+}
+
+/**
+ * Returns why the child task of a step is not undone. A child is undone in any state, because each of its own steps decides
+ * whether there is something to undo. Null also if the undo is blocked.
+ */
+function reasonAgainstChild({ child }: UndoStepRow, earlier: UndoStepRow | undefined): UndoStep['reason'] {
+  if (earlier && earlier.state !== 'cancelled') return 'already_undone';
+  if (!child) return 'not_started';
+  return child.undoable ? null : 'no_undo';
 }
 
 function reasonAgainst(

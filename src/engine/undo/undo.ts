@@ -8,7 +8,7 @@ import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '..
 import type { TaskState } from '../task-view.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
 import type { UndoInstead } from './instead.ts';
-import { beginLocked, type UndoStep, undoPlan } from './plan.ts';
+import { beginLocked, type UndoPlan, type UndoStep, undoPlan } from './plan.ts';
 
 /** Options of an undo. */
 export interface UndoOptions extends OperatorOptions {
@@ -38,12 +38,16 @@ export interface Undoing extends TaskUndo {
 
 /**
  * Undoes a task: cancels its open steps, and then runs the `undo` of each step that completed, in the reverse order of the
- * task. An undo that was cancelled continues with the steps that are left.
+ * task. An undo that was cancelled continues with the steps that are left. `evenIfEmpty`: not refused if nothing can be undone.
  * @throws TaskerError `task_not_found`, `illegal_transition`
  */
-export function undoTask(engine: Expanding, taskUuid: string, options: UndoOptions): Promise<Undoing> {
+export function undoTask(
+  engine: Expanding,
+  taskUuid: string,
+  options: UndoOptions & { evenIfEmpty?: boolean },
+): Promise<Undoing> {
   const operator = operatorOf(options);
-  const { dryRun = false } = options;
+  const { dryRun = false, evenIfEmpty = false } = options;
   if (typeof dryRun !== 'boolean') throw new TaskerError('bad_request', '`dryRun` of an undo is true or false');
   return onFreeTask(engine.database, taskUuid, async (tx) => {
     await lockTasks(tx, [taskUuid]);
@@ -54,8 +58,8 @@ export function undoTask(engine: Expanding, taskUuid: string, options: UndoOptio
     if (unreadable) throw unreadable;
     const snapshot = engine.templates.get(task.templateId);
     if (isOver(task)) throw notAgain(taskUuid, task.state);
-    if (snapshot.graph.undoes.size === 0) throw withoutUndo(taskUuid, snapshot);
     const plan = undoPlan(snapshot, steps);
+    if (!evenIfEmpty && isWithoutUndo(snapshot, plan)) throw withoutUndo(taskUuid, snapshot);
     const statusBefore = task.state as TaskState;
     const result = { taskUuid, dryRun, statusBefore, status: statusBefore, steps: plan.steps, rank: task.rank };
     if (dryRun) return { ...result, running: 0, queued: 0 };
@@ -80,8 +84,12 @@ export async function undoLocked(
   for (const error of (await templates.load([task.templateId], tx)).values()) throw error;
   const snapshot = templates.get(task.templateId);
   if (isOver(task)) return 'it is already being undone';
-  if (snapshot.graph.undoes.size === 0) return 'no step of its template has `undo`';
-  const undo = await beginLocked(tx, { taskUuid, snapshot, plan: undoPlan(snapshot, steps) });
+  const plan = undoPlan(snapshot, steps);
+  if (isWithoutUndo(snapshot, plan)) {
+    const children = snapshot.graph.undoes.size > 0 ? ', and none of its child tasks can be undone' : '';
+    return `no step of its template has \`undo\`${children}`;
+  }
+  const undo = await beginLocked(tx, { taskUuid, snapshot, plan });
   await noteAct(tx, { action: 'undo', taskUuid, fromState: task.state, toState: undo.state }, operator);
   return undo;
 }
@@ -97,9 +105,15 @@ function notAgain(taskUuid: string, state: string): TaskerError {
   return new TaskerError('illegal_transition', message);
 }
 
-function withoutUndo(taskUuid: string, { template: { namespace, name, version } }: Snapshot): TaskerError {
+/** Returns whether a task has nothing that can ever be undone: no step with `undo`, and no child task that has one. */
+function isWithoutUndo({ steps, graph }: Snapshot, { begin }: UndoPlan): boolean {
+  return begin.length === 0 && [...graph.undoes.keys()].every((by) => steps[by]!.undoesChild);
+}
+
+function withoutUndo(taskUuid: string, { template: { namespace, name, version }, graph }: Snapshot): TaskerError {
+  const children = graph.undoes.size > 0 ? ', and none of its child tasks can be undone' : '';
   return new TaskerError(
     'illegal_transition',
-    `task ${taskUuid} cannot be undone: no step of ${namespace}/${name}@${version} has \`undo\`; add it to the steps whose effects can be undone, for later tasks`,
+    `task ${taskUuid} cannot be undone: no step of ${namespace}/${name}@${version} has \`undo\`${children}; add it to the steps whose effects can be undone, for later tasks`,
   );
 }

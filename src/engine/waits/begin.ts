@@ -4,6 +4,7 @@ import { type BeginningWait, beginWaits } from '../../store/waits/begin-waits.ts
 import { openWaits } from '../../store/waits/read.ts';
 import { beginListWait } from '../child-tasks/lists.ts';
 import { startChildren } from '../child-tasks/start.ts';
+import { beginChildUndos, waitsForUndo } from '../child-tasks/undo.ts';
 import type { Expanding } from '../operator-actions.ts';
 import type { Recording } from '../record.ts';
 import { requestApproval } from './approvals.ts';
@@ -23,9 +24,12 @@ function mayEndAtOnce({ wait }: Recording): boolean {
   return wait !== undefined && whenBegun[wait.kind] !== undefined;
 }
 
-/** Returns whether the transaction that begins the wait of this step also creates a child task, or may end the wait. */
+/**
+ * Returns whether the transaction that begins the wait of this step also creates a child task, links one to its undo, or may end
+ * the wait.
+ */
 export function hasConsequences(step: Recording): boolean {
-  return step.child !== undefined || mayEndAtOnce(step);
+  return step.child !== undefined || mayEndAtOnce(step) || waitsForUndo(step);
 }
 
 /**
@@ -43,8 +47,9 @@ export async function beginLocked(
     tx,
     batch.flatMap((step, i) => (step.child && accepted.has(i) ? [{ ...step, child: step.child }] : [])),
   );
+  const undoing = batch.filter((step, i) => accepted.has(i) && waitsForUndo(step));
   const checked = batch.filter((step, i) => accepted.has(i) && mayEndAtOnce(step));
-  const ends: WaitEnding[] = [];
+  const ends: WaitEnding[] = await beginChildUndos(tx, await openWaits(tx, undoing));
   for (const wait of await openWaits(tx, checked)) {
     const end = await whenBegun[wait.kind]!(tx, wait, engine);
     if (end) ends.push(end);

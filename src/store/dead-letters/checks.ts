@@ -188,8 +188,7 @@ export async function blockedTasks(
 }
 
 const READY_STEPS_OF = sql('ready_steps_of')`
-select d.task_uuid "taskUuid", n.name namespace, ts.callable,
-       m.definition #>> array['steps', ts.idx::text, 'handler', 'resolver'] resolver, bool_or(s.state = 'in_progress') running
+select d.task_uuid "taskUuid", n.name namespace, ts.callable, ts.resolver, bool_or(s.state = 'in_progress') running
   from unnest($1::uuid[]) d (task_uuid)
  cross join lateral (select template_id from tasker.task x where x.task_uuid = d.task_uuid offset 0) t
  cross join lateral (

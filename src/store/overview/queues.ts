@@ -10,7 +10,7 @@ export const MOST_COUNTED = 100_000;
 
 const QUEUED_STEPS = sql('queued_steps')`
 select n.id "namespaceId", n.name namespace, c.template_id "templateId", c.idx, c.steps, m.name template, m.version,
-       s.name step, s.callable, m.definition -> 'steps' -> c.idx -> 'handler' ->> 'resolver' resolver, p.paused
+       s.name step, s.callable, s.resolver, p.paused
   from tasker.namespace n
  cross join lateral (
    select count(*)::int paused from (

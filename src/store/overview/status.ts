@@ -7,8 +7,7 @@ export const COUNTED = 100_000;
 
 /** The names of groups `g` of steps, by `template_id` and `idx`. */
 export const STEP_NAMES = `
-n.name namespace, m.name, m.version, d.name step, d.callable handler,
-       m.definition #>> array['steps', g.idx::text, 'handler', 'resolver'] resolver`;
+n.name namespace, m.name, m.version, d.name step, d.callable handler, d.resolver`;
 export const JOIN_NAMES = `
   join tasker.template m on m.id = g.template_id join tasker.namespace n on n.id = m.namespace_id
   join tasker.template_step d on d.template_id = g.template_id and d.idx = g.idx`;

@@ -154,11 +154,9 @@ export async function runningSteps(db: Db, ids: readonly number[], limit: number
   return (await db.query<RunningStepRow>(RUNNING_STEPS, [`{${ids.join(',')}}`, limit])).rows;
 }
 
-// Only the template definition has the resolver of a handler.
 const TEMPLATE_HANDLERS = sql('template_handlers')`
-select n.name namespace, m.name template, m.version, s.idx, s.name step, s.callable,
-       m.definition -> 'steps' -> s.idx -> 'handler' ->> 'resolver' resolver
-  from (select distinct on (namespace_id, name) id, namespace_id, name, version, definition from tasker.template
+select n.name namespace, m.name template, m.version, s.idx, s.name step, s.callable, s.resolver
+  from (select distinct on (namespace_id, name) id, namespace_id, name, version from tasker.template
          order by namespace_id, name, registered_at desc, id desc) m
   join tasker.namespace n on n.id = m.namespace_id
   join tasker.template_step s on s.template_id = m.id

@@ -61,7 +61,8 @@ function endOf(step: DispatchedStep, begun: Begun): AttemptEnd {
 
 function waitOf(step: DispatchedStep): Begun | Promise<Begun> {
   if (step.template.type === 'fail') return StepHandlerResult.success({ message: step.message ?? '' });
-  const { timer, signal, approval, child } = step.template;
+  const { timer, signal, approval, child, undoesChild } = step.template;
+  if (undoesChild) return step.childUndo();
   if (timer) return timerWait(step, timer);
   if (child) return step.childTask(child);
   if (step.template.forEach) return step.list();

@@ -20,6 +20,9 @@ const work = defineHandler('work', {}, async ({ context }) => {
   return { done: true };
 });
 
+/** Undoes the work. A failure would block the task, and every task above it that is undone. */
+const unwork = defineHandler('unwork', {}, () => ({}));
+
 /** Waits for three child tasks. Every second attempt fails before that, and starts no others when it is repeated. */
 const fan = defineHandler('fan', {}, async ({ context }) => {
   const keys = ['a', 'b', 'c'];
@@ -38,9 +41,9 @@ const top = {
   last: { handler: 'work', dependencies: ['one', 'two', 'fan'], run_if: 'ended' },
 };
 const middle = { inner: child('leaf'), other: { handler: 'work', dependencies: ['inner'], run_if: 'ended' } };
-const leaf = { work: { handler: 'work' } };
+const leaf = { work: { handler: 'work', undo: { handler: 'unwork', include: 'attempted' } } };
 
-const ACTS = ['cancel', 'resolve', 'rerun', 'retry', 'reset', 'complete'] as const;
+const ACTS = ['cancel', 'resolve', 'rerun', 'retry', 'reset', 'complete', 'undo'] as const;
 const acts = fc.array(
   fc.record({
     act: fc.constantFrom(...ACTS),
@@ -54,7 +57,7 @@ const acts = fc.array(
 it('random actions of operators on parent and child tasks leave no end undelivered, and no open child that no step waits for', {
   timeout: 120_000 + ROUNDS * 10_000,
 }, async () => {
-  const { tasker, demo } = await shared.setup(top as never, { handlers: [work, fan] });
+  const { tasker, demo } = await shared.setup(top as never, { handlers: [work, unwork, fan] });
   const { namespace } = demo;
   await tasker.registerTemplates([
     template(middle as never, { name: 'middle', namespace, ...ENDS }),
@@ -78,6 +81,7 @@ it('random actions of operators on parent and child tasks leave no end undeliver
         if (act === 'retry') await tasker.retryTask(taskUuid);
         if (act === 'reset') await tasker.resetStep(taskUuid, name);
         if (act === 'complete') await tasker.completeStep(taskUuid, name, { result: { by: 'hand' } });
+        if (act === 'undo') await tasker.undoTask(taskUuid);
         done++;
       } catch (error) {
         // The step may be in a state that does not allow the act.
@@ -88,7 +92,8 @@ it('random actions of operators on parent and child tasks leave no end undeliver
       shared.sql(
         `select c.child_uuid, t.state::text, c.abandoned, w.idx is not null awaited from tasker.child_task c
              join tasker.task t on t.task_uuid = c.child_uuid
-             left join tasker.wait w on w.task_uuid = c.parent_uuid and w.idx = c.idx and w.attempt = c.attempt and w.ended_at is null
+             left join tasker.wait w on w.task_uuid = c.parent_uuid and w.ended_at is null and w.idx = coalesce(c.undo_idx, c.idx)
+                                    and w.attempt = coalesce(c.undo_attempt, c.attempt)
             where c.settled_at is null and (t.done_at is not null or w.idx is null)`,
       );
     await until(unsettled, (rows) => rows.length === 0);
