@@ -49,4 +49,39 @@ describe('the documentation', () => {
     const unknown = [...named].map(([, name]) => name!).filter((name) => !read.includes(`'${name}'`));
     expect(unknown).toEqual([]);
   });
+
+  it.each(['README.md', 'docs/guide/first-workflow.md'])('names on %s the command that works everywhere', (page) => {
+    const commands = readFileSync(page, 'utf8').match(/npx tasker\S*/g) ?? [];
+    expect([...new Set(commands.map((command) => command.replace(/\W+$/, '')))]).toEqual(['npx tasker-core']);
+  });
+
+  it('begins the README with the road of a user, and continues with the one of a clone', () => {
+    const readme = readFileSync('README.md', 'utf8');
+    const blocks = [...readme.matchAll(/```sh\n(.*?)```/gs)].map(([, text]) => text!.match(/^\w.*?(?=\s+#|$)/gm));
+    expect(blocks.slice(0, 2)).toEqual([
+      [expect.stringMatching(/^npm i .*tasker-core.* zod$/), 'npx tasker-core init', 'npx tasker-core dev'],
+      ['npm ci && npm run demo', 'npm ci && npm test'],
+    ]);
+    const clone = readme.indexOf('npm ci && npm test');
+    expect(readme.indexOf('docs/pictures/dev.svg')).toBeLessThan(clone);
+    expect(readme.slice(0, clone).split('\n').length).toBeLessThan(25);
+  });
+
+  it('starts workers and servers in production without npx, which does not pass SIGTERM on', () => {
+    const pages = [
+      'deployment',
+      'operations',
+      'production',
+      'scaling',
+      'security',
+      'server',
+      'worker-server',
+      'workers',
+    ];
+    const started = pages.flatMap((page) => {
+      const text = readFileSync(`docs/guide/${page}.md`, 'utf8');
+      return (text.match(/npx tasker(-core)? (server|worker)(?! \w)/g) ?? []).map((found) => `${page}: ${found}`);
+    });
+    expect(started).toEqual([]);
+  });
 });

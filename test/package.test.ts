@@ -450,10 +450,10 @@ describe('the package', () => {
     expect(existsSync(path.join(project, 'node_modules', 'kysely'))).toBe(false);
   });
 
-  it('includes the command tasker', async () => {
-    const command = path.join(project, 'node_modules', '.bin', process.platform === 'win32' ? 'tasker.cmd' : 'tasker');
-    expect(existsSync(command)).toBe(true);
-    const { stdout } = await run(command, ['--help'], { cwd: project, shell: process.platform === 'win32' });
+  it.each(['tasker', 'tasker-core'])('includes the command %s', async (name) => {
+    const windows = process.platform === 'win32';
+    const command = path.join(project, 'node_modules', '.bin', windows ? `${name}.cmd` : name);
+    const { stdout } = await run(command, ['--help'], { cwd: project, shell: windows });
     expect(stdout).toContain('Usage: tasker');
     expect(existsSync(path.join(installed, 'dist/bundle/cli.js'))).toBe(true);
   });

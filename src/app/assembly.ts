@@ -179,14 +179,16 @@ export class Assembly {
     const { webEnabled, webAddress: address } = this.config;
     if (!port || !webEnabled) return;
     // Imported only here, so that a worker without a port does not spend time loading the server.
-    const [{ listen }, { workerApp }, { isLoopback }] = await Promise.all([
+    const [{ listen, listenOrMove }, { workerApp }, { isLoopback }] = await Promise.all([
       import('../server/listen.ts'),
       import('../server/worker-app.ts'),
       import('../server/bind-address.ts'),
     ]);
     const ofServer = moduleLogger(logger, 'server');
     const app = workerApp({ worker: this.report!, logger: ofServer, exposed: !isLoopback(address.host), guard });
-    this.#listening = await listen(app, address);
+    const moved = () => ofServer.warn({ port: address.port }, 'the default port is in use, using a free one');
+    const isDefault = this.#parts.loaded.sources.webAddress.from === 'default';
+    this.#listening = await (isDefault ? listenOrMove(app, address, { moved }) : listen(app, address));
     ofServer.info({ url: this.#listening.url }, 'health and metrics server listening');
   }
 

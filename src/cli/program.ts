@@ -105,7 +105,7 @@ export async function makeProgram(argv: readonly string[] = []): Promise<Command
   for (const [, load] of groups) (await load())(program);
   program.addHelpText(
     'after',
-    '\nFirst workflow:  npx tasker init && npx tasker dev\nExit codes: 0 success, 1 failure, 2 usage error (or blocked task), 3 could not start',
+    '\nFirst workflow:  npx tasker-core init && npx tasker-core dev\nExit codes: 0 success, 1 failure, 2 usage error (or blocked task), 3 could not start',
   );
   return program;
 }

@@ -3,7 +3,7 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { ListenAddress } from '../config/value-forms.ts';
-import { messageOf, TaskerError } from '../errors.ts';
+import { isTaskerError, messageOf, TaskerError } from '../errors.ts';
 import { RequestQueue } from './request-queue.ts';
 
 /**
@@ -44,8 +44,9 @@ export interface ListenOptions {
   otherAddress?: string;
 }
 
-const OTHER_ADDRESS =
-  'choose another address with TASKER_WEB_BIND_ADDRESS (worker.web.bind_address) or --web :PORT, or turn it off with --web off';
+/** Keeps the host, because another one could open the port to other machines. */
+const addressOfWorker = (host: string) =>
+  `choose another address with TASKER_WEB_BIND_ADDRESS (worker.web.bind_address) or --web ${host}:PORT, or turn it off with --web off`;
 
 /**
  * Starts to listen, with TLS if there is a certificate.
@@ -55,17 +56,32 @@ const OTHER_ADDRESS =
 export async function listen(
   app: Answering,
   address: ListenAddress,
-  { tls, requestTimeoutMs = 30_000, lastAnswersMs = 500, otherAddress = OTHER_ADDRESS }: ListenOptions = {},
+  { tls, requestTimeoutMs = 30_000, lastAnswersMs = 500, otherAddress }: ListenOptions = {},
 ): Promise<Listening> {
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   const server = serverFor(app, tls);
   server.requestTimeout = requestTimeoutMs;
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(unavailable(address, error, otherAddress)));
+    server.once('error', (error) => reject(unavailable(address, error, otherAddress ?? addressOfWorker(host))));
     server.listen({ port: address.port, host: address.host, backlog: MOST_UNACCEPTED }, resolve);
   });
   const { port } = server.address() as AddressInfo;
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   return { url: `${tls ? 'https' : 'http'}://${host}:${port}`, port, close: () => close(server, lastAnswersMs) };
+}
+
+/** Like {@link listen}, on a free port of the same host if the port is in use. `moved` is called before it. */
+export async function listenOrMove(
+  app: Answering,
+  address: ListenAddress,
+  { moved, ...options }: ListenOptions & { moved?: () => void } = {},
+): Promise<Listening> {
+  try {
+    return await listen(app, address, options);
+  } catch (error) {
+    if (!isTaskerError(error) || (error.cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    moved?.();
+    return listen(app, { ...address, port: 0 }, options);
+  }
 }
 
 function serverFor(app: Answering, tls: TlsFiles | undefined): Server {

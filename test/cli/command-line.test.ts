@@ -107,7 +107,7 @@ describe('the command line', () => {
   it('a worker refuses to run outside of a project, and suggests init', async () => {
     const empty = await place.project('empty');
     const { code, stderr } = await empty.run(['worker']);
-    expect([code, stderr]).toEqual([3, expect.stringMatching(/^error: templates not found: .*npx tasker init/)]);
+    expect([code, stderr]).toEqual([3, expect.stringMatching(/^error: templates not found: .*npx tasker-core init/)]);
     expect((await empty.run(['init'])).stderr).toContain('npm init -y');
   });
 

@@ -99,7 +99,7 @@ describe('tasker generate', () => {
     expect([unnamed.code, unnamed.stderr]).toEqual([2, expect.stringContaining('name it with --out')]);
     const empty = await place.project('empty');
     const nothing = await empty.run(['generate', 'asyncapi']);
-    expect([nothing.code, nothing.stderr]).toEqual([1, expect.stringContaining('npx tasker init')]);
+    expect([nothing.code, nothing.stderr]).toEqual([1, expect.stringContaining('npx tasker-core init')]);
     await empty.write('templates/pair.yaml', PAIR.replace('[first]', '[frist]'));
     const broken = await empty.run(['generate', 'types']);
     expect([broken.code, broken.stdout, broken.stderr]).toEqual([

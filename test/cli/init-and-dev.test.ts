@@ -33,7 +33,7 @@ it('init writes a first workflow and scripts, and keeps existing files', async (
     expect.stringMatching(/templates\/hello\.yaml.*handlers\/hello\.js.*test\/hello\.test\.mjs/s),
   ]);
   expect(stderr).toMatch(
-    /add \.tasker\/, which holds the embedded database, to \.gitignore.*npm install tasker-core.*npx tasker dev/s,
+    /add \.tasker\/, which holds the embedded database, to \.gitignore.*npm install tasker-core.*npx tasker-core dev/s,
   );
   expect(JSON.parse(await read('package.json'))).toMatchObject({ scripts: { dev: 'vite', worker: 'tasker worker' } });
   expect(await read('package.json')).toMatch(/^\{\n\t"name".*\}\n$/s);

@@ -1,4 +1,6 @@
 import { expect, it } from 'vitest';
+import { shortWait } from '../../src/app/wait-words.ts';
+import { endText } from '../../src/cli/approval/list.ts';
 import { queueTable } from '../../src/cli/queue/queue.ts';
 import { scheduleText } from '../../src/cli/schedule/list.ts';
 import { nearText } from '../../web/src/parts/near-time.ts';
@@ -71,6 +73,19 @@ it('the window in which a schedule catches up, and its jitter, are not cut', () 
   const text = scheduleText(schedule);
   expect(text).toContain('one, within 1 d 23 h');
   expect(text).toContain('delayed by up to 1 h 30 min');
+});
+
+it('the list of approvals and the explanation of a task show the same time until the end of an approval', () => {
+  const now = Date.parse('2026-01-01T00:00:00Z');
+  const week = 7 * 24 * HOUR;
+  for (const ms of [week, week - 1, week - 20_000, week - 31 * MINUTE, week - HOUR, 25 * HOUR, 59.5 * MINUTE, 1]) {
+    const times = { since: '2025-12-25T00:00:00Z', until: new Date(now + ms).toISOString() };
+    const settings = { title: 'Agree?' };
+    const wait = { ...times, kind: 'approval', calls: 0, dueAt: null, settings, progress: {} };
+    const listed = endText({ ...times, status: 'open' } as Parameters<typeof endText>[0], now);
+    const explained = shortWait(wait as unknown as Parameters<typeof shortWait>[0], now);
+    expect(explained).toBe(`the approval "Agree?" for 7 d, times out ${listed}`);
+  }
 });
 
 it('the page shows the time until a moment in the same form', () => {

@@ -32,6 +32,23 @@ describe('without a worker', () => {
     expect(await on.project.json(['task', 'get', stdout.trim()])).toMatchObject({ context: { lucky: true } });
   });
 
+  it('task create reads the context from --context as from --input, and rejects both together', async () => {
+    await on.project.write('context.json', '{"lucky":false}');
+    const given = await on.project.create('pair', '--context', '{"lucky":true}');
+    const fromFile = await on.project.create('pair', '--context', '@context.json');
+    const contexts = await Promise.all([given, fromFile].map((id) => on.project.json(['task', 'get', id])));
+    expect(contexts).toMatchObject([{ context: { lucky: true } }, { context: { lucky: false } }]);
+    const refused = (...args: string[]) => on.project.run(['task', 'create', 'pair', ...args]);
+    expect(await refused('--context', '[1]')).toMatchObject({
+      code: 2,
+      stderr: `error: --context must be a JSON object, such as '{"name":"Ada"}'\n`,
+    });
+    expect(await refused('--context', '{}', '-i', '{}')).toMatchObject({
+      code: 2,
+      stderr: 'error: --context and --input are the same; pass one of them\n',
+    });
+  });
+
   it('task why reports that no worker is running', async () => {
     const { stdout } = await on.project.run(['task', 'why', await on.project.create('pair')]);
     expect(stdout).toContain('no running worker serves namespace');

@@ -153,6 +153,31 @@ it('a worker whose port is in use reports it in one line and exits 3', async () 
   expect(await Promise.all([first.ended, headless.ended])).toMatchObject([{ code: 0 }, { code: 0 }]);
 });
 
+it('the hint for a port in use keeps the host, so that it opens no other interface', async () => {
+  const first = await started();
+  const [, port] = /"url":"http:\/\/127\.0\.0\.1:(\d+)"/.exec(first.output)!;
+  const { stderr } = await project.run(['worker', '--web', `127.0.0.1:${port}`]);
+  expect(stderr).toContain(' or --web 127.0.0.1:PORT, ');
+  first.process.kill('SIGTERM');
+  expect(await first.ended).toMatchObject({ code: 0 });
+});
+
+it('workers without an address of their own take the default port or a free one, and log which', async () => {
+  const workers = ['one', 'two'].map((name) =>
+    project.start(['worker', '--name', name], { env: { TASKER_WEB_BIND_ADDRESS: '' } }),
+  );
+  await Promise.all(workers.map((worker) => worker.until('worker is ready')));
+  const urls = workers.map(({ output }) => /"url":"(http:[^"]+)"/.exec(output)![1]!);
+  expect(new Set(urls).size).toBe(2);
+  const moved = workers.filter((_, i) => !urls[i]!.endsWith(':8081'));
+  expect(moved.length).toBeGreaterThan(0);
+  for (const { output } of moved)
+    expect(output).toMatch(/"port":8081,.*"the default port is in use, using a free one"/);
+  for (const url of urls) expect((await fetch(`${url}/health/live`)).status).toBe(200);
+  for (const worker of workers) worker.process.kill('SIGTERM');
+  expect(await Promise.all(workers.map((worker) => worker.ended))).toMatchObject([{ code: 0 }, { code: 0 }]);
+});
+
 it('the process exits on its own after shutdown() of a WorkerServer', async () => {
   await project.write(
     'own.mjs',

@@ -214,7 +214,7 @@ export async function openClient({ mayMake, listen, ...choice }: OpenClientOptio
     checkEmbeddedAllowed(loadConfig({ env, cwd }));
     throw new TaskerError(
       'database_unreachable',
-      `no database exists in ${embeddedHome(choice)}; create one with \`npx tasker dev\` or \`npx tasker db start\`, or name a server with DATABASE_URL or --database-url`,
+      `no database exists in ${embeddedHome(choice)}; create one with \`npx tasker-core dev\` or \`npx tasker db start\`, or name a server with DATABASE_URL or --database-url`,
     );
   }
   const own = chosenUrl(choice) === undefined;

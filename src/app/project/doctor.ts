@@ -119,7 +119,7 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
   const database = checksOf('database');
   if (!databaseExists(options)) {
     const wayOut = isEmbeddedAllowed(configFor(options))
-      ? 'create one with `npx tasker dev`, or set DATABASE_URL to a server'
+      ? 'create one with `npx tasker-core dev`, or set DATABASE_URL to a server'
       : 'set DATABASE_URL to your PostgreSQL server';
     return { checks: [database.warn(`no database exists in ${embeddedHome(options)} yet`, wayOut)], registered: [] };
   }
@@ -368,7 +368,7 @@ function examineWorkers({ living, lost }: Overview): Check {
     );
   }
   if (living.length > 0) return workers.ok(living.map(describeWorker).join('; '));
-  return workers.warn('no worker is running', 'start one with `npx tasker dev` or `npx tasker worker`');
+  return workers.warn('no worker is running', 'start one with `npx tasker-core dev` or `npx tasker worker`');
 }
 
 function describeWorker(worker: LiveWorker): string {
@@ -399,7 +399,7 @@ function examineTemplates(
   const check = checksOf('templates');
   if (files.length + templates.length === 0) {
     const found = `no templates in ${folders.map((folder) => path.resolve(cwd, folder)).join(', ')}`;
-    return check.warn(found, 'create one with `npx tasker init`, or name another folder with --templates');
+    return check.warn(found, 'create one with `npx tasker-core init`, or name another folder with --templates');
   }
   const errors = problems.filter((problem) => problem.severity === 'error');
   const differing = differingTemplates(templates, registered).map(nameOf);
@@ -426,7 +426,7 @@ async function loadHandlers({
   const check = checksOf('handlers');
   const missing = handlers.filter((folder) => !existsSync(folder)).map((folder) => path.resolve(folder));
   if (missing.length > 0) {
-    const wayOut = 'create one with `npx tasker init`, or name another folder with --handlers';
+    const wayOut = 'create one with `npx tasker-core init`, or name another folder with --handlers';
     return { failed: check.warn(`folder not found: ${missing.join(', ')}`, wayOut) };
   }
   const events = eventRegistries({}, silentLogger);

@@ -71,6 +71,6 @@ function describe({ kind, place, running, version, schemaName, schema, bytes, em
 
 function notCreated(): string {
   return isEmbeddedAllowed(loadConfig(here()))
-    ? 'not created yet; run `npx tasker dev` or `npx tasker db start`'
+    ? 'not created yet; run `npx tasker-core dev` or `npx tasker db start`'
     : 'not created; set DATABASE_URL to your PostgreSQL server';
 }

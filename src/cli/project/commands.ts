@@ -22,7 +22,10 @@ export function addProjectCommands(program: Command): void {
     .description('run the project locally: database, worker, web page, live reload and a view of running tasks')
     .action(lazily(async () => (await import('./dev.ts')).dev));
   const worker = workerOptions(program.command('worker'))
-    .option('--web <address>', 'address of the health and metrics server (default: 127.0.0.1:8081); off disables it')
+    .option(
+      '--web <address>',
+      'address of the health and metrics server (default: 127.0.0.1:8081, or a free port); off disables it',
+    )
     .option(...REPLACE)
     .description('run steps until SIGTERM; logs JSON lines to standard error. With a command: list and drain workers');
   addWorkerCommands(

@@ -1,10 +1,10 @@
 import type { Tasker } from '../../app/tasker.ts';
 import { packageVersion } from '../../config/package-version.ts';
-import { isTaskerError, TaskerError } from '../../errors.ts';
+import { TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { restApp } from '../../rest/rest-app.ts';
 import { isLoopback, parseBindAddress } from '../../server/bind-address.ts';
-import { type Listening, listen } from '../../server/listen.ts';
+import { type Listening, listen, listenOrMove } from '../../server/listen.ts';
 
 const USUAL_ADDRESS = '127.0.0.1:8080';
 
@@ -27,10 +27,5 @@ export async function serveWeb(
     requestTimeoutMs: 600_000,
     otherAddress: 'choose another port with --bind, or omit --bind to use a free one',
   };
-  try {
-    return await listen(app, address, options);
-  } catch (error) {
-    if (bind !== undefined || !isTaskerError(error) || error.code !== 'address_unavailable') throw error;
-    return listen(app, { ...address, port: 0 }, options);
-  }
+  return bind === undefined ? listenOrMove(app, address, options) : listen(app, address, options);
 }

@@ -81,7 +81,7 @@ function mustExist(
   if (missing === undefined) return;
   throw new TaskerError(
     code,
-    `${what} not found: ${path.resolve(here().cwd, missing)} does not exist; run \`npx tasker init\` to create a first workflow, or pass ${option} to use another folder`,
+    `${what} not found: ${path.resolve(here().cwd, missing)} does not exist; run \`npx tasker-core init\` to create a first workflow, or pass ${option} to use another folder`,
   );
 }
 

@@ -35,7 +35,7 @@ export async function init({ json, typescript = false }: InitOptions): Promise<v
   } catch (error) {
     throw folderError(thisRun().cwd, error);
   }
-  const next = [...(project.dependsOnUs ? [] : ['npm install tasker-core']), 'npx tasker dev', testCommand];
+  const next = [...(project.dependsOnUs ? [] : ['npm install tasker-core']), 'npx tasker-core dev', testCommand];
   const advice = commonJsAdvice(project, written);
   if (json) {
     printJson({ written, kept, next, advice: advice ?? null });

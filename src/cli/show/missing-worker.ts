@@ -6,5 +6,5 @@ import { note } from './output.ts';
 export async function noteMissingWorker(tasker: Tasker, namespace: string): Promise<void> {
   const workers = await ifAllowed(tasker.listWorkers({ namespace }));
   if (!workers || workers.some(({ endedAt }) => endedAt === null)) return;
-  note(`no running worker serves namespace ${namespace}; start one: \`npx tasker worker\`, or \`npx tasker dev\``);
+  note(`no running worker serves namespace ${namespace}; start one: \`npx tasker worker\`, or \`npx tasker-core dev\``);
 }

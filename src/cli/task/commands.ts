@@ -106,6 +106,7 @@ function addCreate(task: Command): void {
       'namespace of the template; default: default, or the only one that has this template',
     )
     .option('-v, --template-version <version>', 'version of the template; default: its active version')
+    .option('--context <json>', 'the same as --input')
     .option('-i, --input <json>', 'the context as a JSON object; @file reads a file, - reads standard input')
     .option('-p, --priority <number>', 'from -100 to 100; higher runs first', wholeNumber(PRIORITY))
     .option('-c, --correlation-id <uuid>', 'id that connects tasks and log lines')

@@ -23,6 +23,8 @@ interface TaskCreateOptions extends WatchOptions {
   namespace?: string;
   templateVersion?: string;
   input?: string;
+  /** The same as `input`. */
+  context?: string;
   priority?: number;
   correlationId?: string;
   idempotencyKey?: string;
@@ -38,7 +40,7 @@ interface TaskCreateOptions extends WatchOptions {
 /** `tasker task create`: creates a task and prints its id. */
 export async function taskCreate(argument: string | undefined, options: TaskCreateOptions): Promise<void> {
   const wanted = wantedTemplate(argument, options);
-  const context = options.input === undefined ? undefined : await readObject(options.input, '--input');
+  const context = await givenContext(options);
   const existed = (await chosenServer(options)) !== undefined || databaseExists({ ...options, ...here() });
   await withTasker(options, { mayMake: true, listen: options.wait ?? false }, async (tasker) => {
     if (!existed) note(`created an embedded database in ${embeddedHome(here())}`);
@@ -57,6 +59,14 @@ export async function taskCreate(argument: string | undefined, options: TaskCrea
     thisRun().exitCode = await watch(tasker, handle.taskUuid, { ...options, json: false }, note);
     if (options.json) printJson(await wholeTask(tasker, handle.taskUuid));
   });
+}
+
+async function givenContext({ input, context }: TaskCreateOptions): Promise<Record<string, unknown> | undefined> {
+  if (input !== undefined && context !== undefined) {
+    throw new TaskerError('bad_request', '--context and --input are the same; pass one of them');
+  }
+  if (context !== undefined) return readObject(context, '--context');
+  return input === undefined ? undefined : readObject(input, '--input');
 }
 
 async function wholeTask(tasker: Tasker, uuid: string): Promise<Record<string, unknown>> {
@@ -143,7 +153,7 @@ function match<T extends TemplateName>(known: readonly T[], wanted: TemplateRefe
 async function create(
   tasker: Tasker,
   { name, namespace, version }: WantedTemplate,
-  options: Omit<TaskCreateOptions, 'name'> & { context: Record<string, unknown> | undefined },
+  options: Omit<TaskCreateOptions, 'name' | 'context'> & { context: Record<string, unknown> | undefined },
 ): Promise<TaskHandle> {
   const { context, priority, correlationId, idempotencyKey, reason, tag } = options;
   if (options.at !== undefined && options.in !== undefined) {

@@ -158,7 +158,7 @@ function failureBlock(found: TaskSummary['failed'], { state, what, now }: Failur
 
 function failureLines(group: FailureGroup, { retrying, now }: { retrying: boolean; now: number }): string[] {
   const { namespace, name, version, step, count, errorType, pattern, firstAt, lastAt, taskUuid, filter } = group;
-  const span = (time: string) => spanOf(Math.abs(now - Date.parse(time)));
+  const span = (time: string) => (retrying ? timeLeft : spanOf)(Math.abs(now - Date.parse(time)));
   const [first, last] = [span(firstAt), span(lastAt)];
   const range = first === last ? first : `${first} to ${last}`;
   const message = cut(`${errorType === null ? '' : `${errorType}: `}${pattern ?? 'no message'}`);

@@ -52,6 +52,6 @@ async function exportedTemplates(templates: TaskTemplate[], options: GlobalOptio
 }
 
 function known(templates: readonly TaskTemplate[]): string {
-  if (templates.length === 0) return '`npx tasker init` creates a first template';
+  if (templates.length === 0) return '`npx tasker-core init` creates a first template';
   return `the project has ${templates.map((one) => `${one.namespace}/${one.name}@${one.version}`).join(', ')}`;
 }

@@ -84,7 +84,7 @@ const DIFFERS_NOTE =
 
 function show(entries: readonly [string, Listed][], { json }: GlobalOptions): void {
   if (json) printJson(entries.map(([, entry]) => entry));
-  else if (entries.length === 0) note('no templates; `npx tasker init` creates a first one');
+  else if (entries.length === 0) note('no templates; `npx tasker-core init` creates a first one');
   else print(templateTable(entries));
 }
 
