@@ -83,7 +83,14 @@ describeWith('chromium', 'the elements of a list on the web page', () => {
 
   it('the critical path and the timeline count the time of the elements as that of their list', async () => {
     await page.goto(`${served.server.url}/tasks/${blocked}?view=timeline`);
-    await expect.poll(() => page.getByText(/^Critical path/).locator('..').textContent()).toContain('start → each');
+    await expect
+      .poll(() =>
+        page
+          .getByText(/^Critical path/)
+          .locator('..')
+          .textContent(),
+      )
+      .toContain('start → each');
     await page.goto(`${served.server.url}/tasks/${empty}?step=label`);
     await page.getByText('This step was not created: the list of each has no elements.').waitFor();
   });
