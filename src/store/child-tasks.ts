@@ -282,8 +282,8 @@ update tasker.child_task x set undo_idx = c.idx, undo_attempt = c.attempt, settl
 returning x.child_uuid "childUuid"`;
 
 /**
- * Links child tasks to the steps that have begun to wait for their undo. Returns the ids of those that still exist. Call it in the
- * transaction that begins the waits.
+ * Links child tasks to the steps that have begun to wait for their undo. Returns the ids of the children that still
+ * exist. Call it in the transaction that begins the waits.
  */
 export async function undoChildren(
   db: Db,

@@ -65,7 +65,7 @@ it('a handler can create tasks in its own transaction', async () => {
   const { tasker } = await setup({ templates, handlers: [parent] });
   const { taskUuid } = await tasker.createTask(DEMO);
   expect((await tasker.waitForTask(taskUuid, { timeoutMs: 20_000 })).status).toBe('complete');
-  const { child } = (await tasker.getStep(taskUuid, 'a')).results?.result as { child: string };
+  const { child } = (await tasker.getStep(taskUuid, 'a')).results!.result as { child: string };
   expect(await tasker.getTask(child)).toMatchObject({ name: 'other' });
 });
 
