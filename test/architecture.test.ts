@@ -199,8 +199,10 @@ describe('the rooms', () => {
       files.filter((file) => roomOf(file) !== room && found(file)).map(relative);
     const strays = outside('store', (file) => textsOf(file).some((text) => sql.test(text)));
     expect(strays.filter((file) => !MAY_ASK_THE_SERVER.has(file))).toEqual([]);
-    expect(outside('config', (file) => /process\.env\b/.test(readFileSync(file, 'utf8')))).toEqual([]);
-    expect(outside('cli', (file) => /process\.exit\(/.test(readFileSync(file, 'utf8')))).toEqual([]);
+    // Examples in docstrings may use both.
+    const codeOf = (file: string) => readFileSync(file, 'utf8').replace(/^ *\*.*$/gm, '');
+    expect(outside('config', (file) => /process\.env\b/.test(codeOf(file)))).toEqual([]);
+    expect(outside('cli', (file) => /process\.exit\(/.test(codeOf(file)))).toEqual([]);
   });
 
   it('write to the terminal only where control characters of stored text are escaped', () => {

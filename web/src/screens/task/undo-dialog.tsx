@@ -14,6 +14,8 @@ const REASONS: Readonly<Record<NonNullable<Row['reason']>, string>> = {
   not_completed: 'stays: it did not complete',
   resolved_manually: 'stays: it was resolved by hand, so check it yourself',
   already_undone: 'was undone before',
+  child_abandoned: 'blocks the undo: its child task was abandoned',
+  child_deleted: 'blocks the undo: its child task was deleted',
 };
 
 /** Shows which steps would be undone, in their order, and asks for confirmation. */
