@@ -333,6 +333,7 @@ describe('a delivery that failed', () => {
     const taken = (await log.take(group, ME, HOLD))!;
     await log.finish(taken, { failed: [{ ...taken.events[0]!, error: 'no', delayMs: 0 }] });
     expect(await log.takeRetries(group, ME, { leaseMs: 1 })).toHaveLength(1);
+    await sql('select pg_sleep(0.005)');
     expect(await log.takeRetries(group, OTHER, HOLD)).toHaveLength(1);
     expect(await log.nextDueMs(group)).toBeGreaterThan(10_000);
     await log.letGo(group, ME);
