@@ -48,9 +48,13 @@ create table tasker.template (
   paused            boolean not null default false,
   -- Whether it has steps that wait. Their ready steps are in a part of the queue of their own, the lane.
   waits             boolean not null default false,
+  -- Whether its steps have limits. All its ready steps are then in a part of the queue that no claim reads, until an
+  -- admission moves them (docs/decisions/0043).
+  limited           boolean not null default false,
   -- The key in `queue` of the ready steps. Negative ids are those of paused steps, which no claim reads.
   queue_id          int not null generated always as (
-    (case when paused then -1 else 1 end) * (namespace_id + case when waits then 1073741824 else 0 end)) stored,
+    (case when paused then -1 else 1 end) * (namespace_id + case when waits then 1073741824 else 0 end
+      + case when limited then 268435456 else 0 end)) stored,
   max_waiting_minutes int,
   -- Whether steps may be skipped or end the task. The program then computes what follows from their states.
   routed            boolean not null default false,
@@ -319,6 +323,72 @@ create table tasker.queue (
   template_id  int not null,
   primary key (namespace_id, rank, id)
 ) with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
+
+-- Flow control (docs/decisions/0043)
+
+-- The limits of templates, by name. All versions of a template share them, and the last registration sets their values.
+create table tasker.flow_limit (
+  id           int generated always as identity primary key,
+  namespace_id int not null references tasker.namespace (id),
+  template     text not null,
+  name         text not null,
+  -- Maximum number of attempts at the same time, for each key. Null: not limited.
+  concurrent   int,
+  -- Maximum number of starts for each second, for each key. Null: not limited.
+  rate         float8,
+  -- Number of starts that may follow each other at once.
+  burst        int not null,
+  keyed        boolean not null,
+  -- Whether its keys take turns.
+  fair         boolean not null,
+  changed_at   timestamptz not null default now(),
+  unique (namespace_id, template, name),
+  constraint flow_limit_values check (concurrent > 0 and rate > 0 and burst > 0 and coalesce(concurrent, rate) is not null)
+);
+
+-- Lines of ready steps that have the same limits and the same keys. The id is the part of the queue with their rows.
+create table tasker.limit_line (
+  id         int generated always as identity (minvalue 402653184 maxvalue 536870911 cycle) primary key,
+  -- The ids of the limits, ascending, and the key for each of them. The key of a limit without keys is empty.
+  limits     int[] not null,
+  keys       text[] not null,
+  -- The place among the lines of the same limits: the rank and the queue id of its first step, or 0 and its last turn.
+  rank       smallint not null default 0,
+  place      bigint not null default 0,
+  -- The limit, and its key, that have no room for the first step. Null: the line is to be read.
+  held_by    int,
+  held_key   text,
+  -- When there will be room. Null: when an attempt ends.
+  held_until timestamptz,
+  unique (limits, keys)
+);
+create index limit_line_next on tasker.limit_line (limits, rank, place) where held_by is null;
+create index limit_line_held on tasker.limit_line (held_by, held_key) where held_by is not null;
+create index limit_line_until on tasker.limit_line (held_until) where held_until is not null;
+
+-- The attempts that have been admitted. A row counts while its step is in the queue or runs with this attempt, so an attempt
+-- that ends in any way no longer counts. The next admission deletes its rows.
+create table tasker.limit_holder (
+  limit_id    int not null references tasker.flow_limit (id) on delete cascade,
+  key         text not null,
+  task_uuid   uuid not null,
+  idx         int not null,
+  attempt     int not null,
+  -- The row of the queue by which the step can be claimed.
+  part        int not null,
+  rank        smallint not null,
+  queue_id    bigint not null,
+  admitted_at timestamptz not null default now(),
+  primary key (limit_id, key, task_uuid, idx)
+);
+
+-- The paces of limits with a rate: the time at which the next start would be due if all starts were evenly spaced.
+create table tasker.limit_pace (
+  limit_id int not null references tasker.flow_limit (id) on delete cascade,
+  key      text not null,
+  due_at   timestamptz not null,
+  primary key (limit_id, key)
+);
 
 -- Steps that wait for a retry.
 create table tasker.timer (

@@ -45,6 +45,8 @@ interface Parts {
   analytics: AttemptCounter;
   /** Called with the tasks that have ended, or that an operator acted on. */
   changed(taskUuids: readonly string[]): void;
+  /** Called when steps may have become ready. */
+  queued(): void;
 }
 
 /** Announces changes that are committed, to all processes and to the tables that are written in the background. */
@@ -96,6 +98,12 @@ export class Announcements {
 
   /** Wakes the workers of other processes. `rank`: the smallest rank of the queued steps. */
   async work(rank = 0): Promise<void> {
+    this.#parts.queued();
+    await this.admitted(rank);
+  }
+
+  /** Wakes the workers of other processes for steps with limits that may start now. */
+  async admitted(rank: number): Promise<void> {
     await this.tell(CHANNEL_WORK, [String(rank)]);
   }
 

@@ -6,7 +6,7 @@ import type { Db } from '../db/statement.ts';
 import type { UserClient } from '../db/user-client.ts';
 import { TaskerError } from '../errors.ts';
 import { identityIn, isUuid, uuidV7 } from '../model/ids.ts';
-import { CONTEXT_LIMITS, isStorableText, overLimit, storableJson } from '../model/json.ts';
+import { CONTEXT_LIMITS, type Fields, isStorableText, overLimit, storableJson } from '../model/json.ts';
 import { requestDigest, requestKeyHash } from '../model/request-digest.ts';
 import { describeViolations } from '../model/schema-violations.ts';
 import { earliestMinutes } from '../model/task-limits.ts';
@@ -26,6 +26,7 @@ import { requestedTemplate } from '../template/template-name.ts';
 import { idsOf } from '../tracing/traceparent.ts';
 import { callersTransaction } from './callers-transaction.ts';
 import { existingTask, otherRequest, prunedTask } from './identity-taken.ts';
+import { wrongLimitKey } from './limits/keys.ts';
 import { shownValue } from './shown-value.ts';
 import { type ActiveTemplate, nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 import { startOf } from './waits/start-time.ts';
@@ -405,6 +406,17 @@ export function newTask(
     throw new TaskerError('invalid_uuid', `${where}: ${key} is not a UUID: ${shownValue(id)}`);
   }
   const idempotencyKey = label(request.idempotencyKey, 'idempotencyKey', where, 10_000);
+  if (snapshot.hasLimits) {
+    const tags = tagsOf(request.tags ?? defaults?.tags, where);
+    const values = {
+      context: JSON.parse(context) as Fields,
+      tags,
+      rank: -priority,
+      correlationId: request.correlationId ?? null,
+    };
+    const wrong = wrongLimitKey(snapshot.template, values);
+    if (wrong !== undefined) throw new TaskerError('bad_request', `${where}: ${wrong}`);
+  }
   const identity = identityIn({ namespace, name, strategy, idempotencyKey, context });
   if (identity === 'missing') {
     throw new TaskerError(

@@ -89,6 +89,7 @@ import { EngineCounts } from './engine-counts.ts';
 import { EventLog } from './events/log.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits } from './expansion.ts';
 import { HttpWorkerSteps } from './http-workers/worker-steps.ts';
+import { Admission } from './limits/admission.ts';
 import { offerSteps, tidyMissing } from './missing-handlers.ts';
 import {
   deleteTask,
@@ -124,7 +125,13 @@ import { promoteDue, type Swept, sweep, takeFrom, tidyQueue } from './sweep.ts';
 import { tasksWithOutput } from './task-output.ts';
 import { type HistoryEntry, historyView, type Step, stepView, type Task, taskView } from './task-view.ts';
 import { withDetails } from './task-with-steps.ts';
-import { type Snapshot, TemplateStore, type TemplateStoreOptions } from './template-store.ts';
+import {
+  hasLimits,
+  precedesLimits,
+  type Snapshot,
+  TemplateStore,
+  type TemplateStoreOptions,
+} from './template-store.ts';
 import { type TaskUndo, type UndoOptions, undoTask } from './undo/undo.ts';
 import { endDueWaits } from './waits/due.ts';
 import { SignalInbox } from './waits/signal-inbox.ts';
@@ -189,6 +196,8 @@ export class Engine {
   readonly announce: Announcements;
   /** Delivers the ends of child tasks to the steps that wait for them. */
   readonly childTasks: ChildTasks;
+  /** Lets steps with limits start. */
+  readonly admission: Admission;
   /** The durable domain events, and the position of each group in the log. */
   readonly events: EventLog;
   /** The schedules, which create tasks at their due times. */
@@ -218,8 +227,12 @@ export class Engine {
       search: this.search,
       analytics: this.analytics,
       changed: (taskUuids) => this.childTasks.changed(taskUuids),
+      queued: () => {
+        if (this.templates.anyLimits) this.admission.wake();
+      },
     });
     this.childTasks = new ChildTasks(this, logger);
+    this.admission = new Admission(this, logger);
     this.events = new EventLog(database, this.templates);
     this.schedules = new Schedules(this);
     this.httpWorkers = new HttpWorkerSteps(this);
@@ -267,6 +280,7 @@ export class Engine {
       if (options?.client) this.search.createdLater(taskUuid);
       else this.search.changed(taskUuid);
     }
+    if (created.some(({ snapshot }) => snapshot.hasLimits)) this.admission.wake();
     return created;
   }
 
@@ -414,10 +428,13 @@ export class Engine {
 
   /** Records outcomes in one transaction: locks the tasks, adds steps, records, claims children. @throws InDoubtError */
   async record(batch: readonly Recording[], own: OwnClaim): Promise<RecordAnswer> {
-    const recording = () => this.#count.recording(this.templates, batch, () => record(this, batch, own));
+    // A child with limits is not claimed, because it has to be admitted.
+    const claims = batch.some((step) => precedesLimits(this.templates, step)) ? { ...own, freeSlots: 0 } : own;
+    const recording = () => this.#count.recording(this.templates, batch, () => record(this, batch, claims));
     const answer = await this.search.changing(batch, recording);
     for (const task of answer.ended) this.search.writeSoon(task.taskUuid);
     this.analytics.noticed();
+    if (batch.some(({ templateId }) => hasLimits(this.templates, templateId))) this.admission.wake();
     for (const taskUuid of answer.takenFrom) await this.announce.tell(CHANNEL_TAKEN, [taskUuid]);
     await this.#childrenStarted(batch.flatMap(({ child }, i) => (child && !answer.refused.includes(i) ? [child] : [])));
     const undone = childrenOfUndos(batch.filter((_, i) => !answer.refused.includes(i)));
@@ -516,6 +533,7 @@ export class Engine {
     // Templates with steps that wait may have been registered by other processes.
     for (const id of found.namespacesWithWaits) this.templates.namespacesWithWaits.add(id);
     if (found.hasSignals) void this.signalInbox.use();
+    if (found.hasLimits) this.templates.anyLimits = true;
     return found;
   }
 

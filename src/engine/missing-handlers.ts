@@ -16,7 +16,7 @@ import {
   withholdSteps,
 } from '../store/missing-handlers.ts';
 import { lockMoves, type Stretch, vacuumQueue } from '../store/pauses/pauses.ts';
-import { laneOf, withheldPartOf } from '../store/queue-id.ts';
+import { usualPartsOf, withheldPartOf } from '../store/queue-id.ts';
 import { announcedElsewhere } from '../store/workers.ts';
 import { FIRST_PLACE, MANY_MOVED, MOVING, moveAll, STRETCH } from './move-steps.ts';
 import type { Missed, Recording } from './record.ts';
@@ -106,7 +106,7 @@ export async function settleSteps(database: Database): Promise<{ steps: number; 
 /** The parts of the queue that may have steps of these handlers that belong elsewhere. */
 function partsToRead(handlers: readonly MissingHandlerRow[]): Set<number> {
   const parts = handlers.flatMap(({ namespaceId, state }) =>
-    [namespaceId, laneOf(namespaceId)].map((part) => (state === 'withheld' ? part : withheldPartOf(part))),
+    usualPartsOf(namespaceId).map((part) => (state === 'withheld' ? part : withheldPartOf(part))),
   );
   return new Set(parts);
 }
@@ -117,7 +117,7 @@ export async function tidyMissing(database: Database): Promise<void> {
   const handlers = await missingHandlers(database);
   const namespaces = new Set(handlers.map(({ namespaceId }) => namespaceId));
   for (const id of namespaces) {
-    for (const queueId of [withheldPartOf(id), withheldPartOf(laneOf(id))]) {
+    for (const queueId of usualPartsOf(id).map(withheldPartOf)) {
       let after: typeof FIRST_PLACE | undefined = FIRST_PLACE;
       while (after) {
         const stretch: Stretch = { queueId, after, limit: STRETCH };

@@ -22,7 +22,7 @@ import {
   unsettledPauses,
   vacuumQueue,
 } from '../store/pauses/pauses.ts';
-import { laneOf, withheldPartOf } from '../store/queue-id.ts';
+import { usualPartsOf, withheldPartOf } from '../store/queue-id.ts';
 import { getTasks, lockTasks } from '../store/tasks.ts';
 import { namespaceIds } from '../store/templates.ts';
 import { MANY_MOVED, moveAll } from './move-steps.ts';
@@ -175,7 +175,7 @@ export async function settle(
   if (pauses.length === 0) return { steps, rank };
   await waitForWriters(database);
   for (const id of new Set(pauses.map((pause) => pause.namespaceId))) {
-    for (const queueId of id === null ? [] : [id, laneOf(id)].flatMap((part) => [part, -part, withheldPartOf(part)])) {
+    for (const queueId of id === null ? [] : usualPartsOf(id).flatMap((part) => [part, -part, withheldPartOf(part)])) {
       const moved = await moveAll(database, queueId);
       steps += moved.steps;
       if (moved.rank !== null && queueId < 0) rank = Math.min(rank ?? moved.rank, moved.rank);

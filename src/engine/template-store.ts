@@ -4,6 +4,7 @@ import { opening } from '../db/opening.ts';
 import type { Db } from '../db/statement.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { templateIndex } from '../model/ids.ts';
 import { isStorableText } from '../model/json.ts';
 import { nearNames } from '../model/near-names.ts';
 import { attemptsIfLost, mostAttempts } from '../model/retry-rules.ts';
@@ -11,6 +12,7 @@ import { HELD } from '../model/routes.ts';
 import type { SchemaViolation } from '../model/schema-violations.ts';
 import type { TaskLimits } from '../model/task-limits.ts';
 import { type ActiveVersion, activeVersions, lockActive, readActive, setActive } from '../store/active-versions.ts';
+import { storeLimits } from '../store/limits.ts';
 import { lockPausesShared } from '../store/pauses/pauses.ts';
 import {
   contentsOf,
@@ -35,6 +37,7 @@ import { type RunnableTemplate, withUndoSteps } from '../template/undo-steps.ts'
 import { compareVersions, descendingVersions, highestVersion } from '../template/version-order.ts';
 import { type DeclaredEvents, declaredEvents } from './events/declared-events.ts';
 import { DYNAMIC_LIMITS, type DynamicLimits, type Expanding, expansionOf } from './expansion.ts';
+import { limitValuesOf } from './limits/limit-values.ts';
 import { type SensitiveValues, sensitiveValues } from './sensitive.ts';
 
 /** Imported when a template is read or written, because many commands do neither. */
@@ -64,6 +67,10 @@ export interface Snapshot {
   events: readonly (DeclaredEvents | undefined)[];
   /** Whether a step waits by its type, without a user handler. */
   hasWaits: boolean;
+  /** Whether a step has limits. Its steps that become ready are admitted before they can be claimed. */
+  hasLimits: boolean;
+  /** Whether a step with limits depends on the step, by step. */
+  beforeLimited: readonly boolean[];
   /** Whether a step has expressions that are evaluated before it starts. */
   hasExpressions: boolean;
   /** Undefined if the template declares no sensitive values. */
@@ -111,6 +118,8 @@ export class TemplateStore {
   readonly #active = new NewestSnapshots<Omit<ActiveTemplate, 'snapshot'> & { version: string }>();
   /** The namespaces in which a known template has steps that wait. */
   readonly namespacesWithWaits = new Set<number>();
+  /** Whether any known template has limits. */
+  anyLimits = false;
 
   constructor(
     database: Database,
@@ -167,9 +176,13 @@ export class TemplateStore {
     const graph = graphOf({ ...template, steps });
     const [{ digestOf }, { templateToJson }] = await Promise.all([digesting(), forms()]);
     const digest = digestOf(template);
+    const flowLimits = limitValuesOf(template);
+    let changed: string[] = [];
     const { id, namespaceId, byProgram, other, kept } = await this.#changing(template, async (tx) => {
       await lockPausesShared(tx);
       const namespaceId = await ensureNamespace(tx, template.namespace);
+      if (flowLimits.length > 0)
+        changed = await storeLimits(tx, { namespaceId, template: template.name, limits: flowLimits });
       await makeActive(tx, namespaceId, template);
       const row = {
         namespaceId,
@@ -185,6 +198,7 @@ export class TemplateStore {
         byProgram: arrival === 'program',
         routed: graph.routed,
         undoable: graph.undoes.size > 0,
+        limited: flowLimits.length > 0,
       };
       const [before] = await newestDigests(tx, [template]);
       const other = before && before.digest !== digest ? before.digest : undefined;
@@ -206,6 +220,9 @@ export class TemplateStore {
         { template: nameOf(template), digest, other },
         `template ${nameOf(template)} has different content (${digest.slice(0, 12)}) than the one registered earlier under this version (${other.slice(0, 12)}); new tasks use this content, running tasks keep theirs; raise the version to distinguish them`,
       );
+    }
+    if (changed.length > 0) {
+      this.#logger.info({ template: nameOf(template), limits: changed }, 'limits changed by a registration');
     }
     this.forgetActive(template);
     // The stored steps may be in another order than those of this program, and tasks name their steps by position.
@@ -421,6 +438,8 @@ export class TemplateStore {
     const steps = withUndoSteps(template.steps);
     const waits = hasWaits(template);
     if (waits) this.namespacesWithWaits.add(parts.namespaceId);
+    const isLimited = steps.map(({ limits }) => limits !== null && limits.length > 0);
+    if (isLimited.includes(true)) this.anyLimits = true;
     const checkOf = (schema: JsonSchema | null) => (schema ? compile(schema) : () => NOTHING_WRONG);
     const snapshot: Snapshot = {
       ...parts,
@@ -431,6 +450,8 @@ export class TemplateStore {
       events: steps.map(declaredEvents),
       limits: limitsOf(template.lifecycle),
       hasWaits: waits,
+      hasLimits: isLimited.includes(true),
+      beforeLimited: graph.children.map((children) => children.some((child) => isLimited[child])),
       hasExpressions: steps.some(
         ({ when, inputs, message, child, undoes }) =>
           when !== null || inputs || message !== null || child || undoes !== null,
@@ -697,4 +718,18 @@ export class NewestSnapshots<S> {
 
 function secondsSince(at: number): number {
   return Math.round(performance.now() - at) / 1_000;
+}
+
+/** Returns whether a template has limits. Unknown templates may have them. */
+export function hasLimits(templates: TemplateStore, templateId: number): boolean {
+  return templates.has(templateId) ? templates.get(templateId).hasLimits : templates.anyLimits;
+}
+
+/** Returns whether a step with limits depends on this step. */
+export function precedesLimits(
+  templates: TemplateStore,
+  { templateId, idx }: { templateId: number; idx: number },
+): boolean {
+  if (!templates.has(templateId)) return templates.anyLimits;
+  return templates.get(templateId).beforeLimited[templateIndex(idx)] === true;
 }

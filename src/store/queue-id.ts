@@ -13,6 +13,22 @@ export function laneOf(namespaceId: number): number {
 }
 
 /**
+ * Ready steps of templates with limits are queued under the id of their usual part plus this number, until they are sorted
+ * into the lines of their limits. No claim reads them.
+ */
+const LIMITED = 268_435_456;
+
+/** Returns the part of the queue for the steps of a part whose templates have limits. */
+export function limitedPartOf(queueId: number): number {
+  return queueId + LIMITED;
+}
+
+/** Returns all parts of a namespace's queue that are neither paused nor withheld. */
+export function usualPartsOf(namespaceId: number): number[] {
+  return [namespaceId, laneOf(namespaceId)].flatMap((part) => [part, limitedPartOf(part)]);
+}
+
+/**
  * Ready steps whose handler no live worker has are queued under the negated sum of their usual part and this number. No
  * claim reads them.
  */
@@ -23,16 +39,24 @@ export function withheldPartOf(queueId: number): number {
   return -(queueId + WITHHELD);
 }
 
-/** The parts of a namespace's queue that claims read, as a list for `= any (…)`. */
-export const partsOf = (namespaceId: string): string => `array[${namespaceId}, ${namespaceId} + ${LANE}]`;
+/** The usual parts of a namespace's queue, as a list in SQL. */
+const usualIn = (id: string): string[] => [id, `${id} + ${LANE}`, `${id} + ${LIMITED}`, `${id} + ${LANE + LIMITED}`];
+
+/** The parts of a namespace's queue that claims read, or that wait for admission, as a list for `= any (…)`. */
+export const partsOf = (namespaceId: string): string => `array[${usualIn(namespaceId).join(', ')}]`;
 /** The parts of a namespace's queue for steps whose handler no live worker has, as a list for `= any (…)`. */
 export const withheldPartsOf = (namespaceId: string): string =>
-  `array[-${namespaceId} - ${WITHHELD}, -${namespaceId} - ${LANE} - ${WITHHELD}]`;
+  `array[${usualIn(namespaceId)
+    .map((part) => `-(${part}) - ${WITHHELD}`)
+    .join(', ')}]`;
 /** The parts of a namespace's queue that are not paused, as a list for `= any (…)`. */
 export const unpausedPartsOf = (namespaceId: string): string =>
   `(${partsOf(namespaceId)} || ${withheldPartsOf(namespaceId)})`;
 /** The paused parts of a namespace's queue, as a list for `= any (…)`. */
-export const pausedPartsOf = (namespaceId: string): string => `array[-${namespaceId}, -${namespaceId} - ${LANE}]`;
+export const pausedPartsOf = (namespaceId: string): string =>
+  `array[${usualIn(namespaceId)
+    .map((part) => `-(${part})`)
+    .join(', ')}]`;
 /**
  * The part of the queue for a ready step of this template and task: the id of the namespace or its lane. The id is
  * negated while the task, the template or the namespace is paused. Claims read only positive ids. Every statement that

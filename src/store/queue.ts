@@ -12,7 +12,8 @@ select exists (select 1 from tasker.queue where namespace_id = any ($1::int[])) 
        (select array_agg(n.id)::text from unnest($1::int[], $2::int[]) n (id, lane)
          where exists (select 1 from tasker.queue q where q.namespace_id = n.lane)) waits,
        exists (select 1 from tasker.signal_inbox where done_at is null) "hasSignals",
-       (select (extract(epoch from min(wake_at) - now()) * 1000)::float8 from tasker.schedule) "scheduleMs"`;
+       (select (extract(epoch from min(wake_at) - now()) * 1000)::float8 from tasker.schedule) "scheduleMs",
+       exists (select 1 from tasker.flow_limit) "hasLimits"`;
 
 /** Whether the queue has steps, and the milliseconds until a retry or a wait is due, or null if there is none. */
 export interface QueuePeek {
@@ -22,6 +23,8 @@ export interface QueuePeek {
   scheduleMs: number | null;
   /** The namespaces with ready steps of templates that contain waiting steps. */
   namespacesWithWaits: number[];
+  /** Whether templates have limits. */
+  hasLimits: boolean;
   /** Whether callers have sent signals in their own transactions that are not used yet. */
   hasSignals: boolean;
 }
@@ -30,9 +33,9 @@ export interface QueuePeek {
 export async function peek(db: Db, namespaceIds: readonly number[]): Promise<QueuePeek> {
   const values = [`{${namespaceIds.join(',')}}`, `{${namespaceIds.map(laneOf).join(',')}}`];
   type Row = Omit<QueuePeek, 'namespacesWithWaits'> & { waits: string | null };
-  const { waits, ready, dueMs, scheduleMs, hasSignals } = (await db.query<Row>(PEEK, values)).rows[0]!;
+  const { waits, ready, dueMs, scheduleMs, hasSignals, hasLimits } = (await db.query<Row>(PEEK, values)).rows[0]!;
   const namespacesWithWaits = waits === null ? [] : (JSON.parse(`[${waits.slice(1, -1)}]`) as number[]);
-  return { ready: ready || waits !== null, dueMs, scheduleMs, namespacesWithWaits, hasSignals };
+  return { ready: ready || waits !== null, dueMs, scheduleMs, namespacesWithWaits, hasSignals, hasLimits };
 }
 
 /** Steps are counted up to this number, because counting all of a long queue takes too long. */

@@ -20,8 +20,8 @@ export async function namespaceIds(db: Db, names: readonly string[]): Promise<nu
 const REGISTER_TEMPLATE = sql('register_template')`
 insert into tasker.template (namespace_id, name, version, digest, identity_strategy, initial_count, root_count, definition,
   stale_action, max_duration_minutes, max_waiting_for_dependencies_minutes, max_waiting_for_retry_minutes,
-  max_steps_in_process_minutes, max_waiting_minutes, waits, registered_by_program, routed, undoable, paused)
-values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, exists (
+  max_steps_in_process_minutes, max_waiting_minutes, waits, registered_by_program, routed, undoable, limited, paused)
+values ($1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, exists (
   select 1 from tasker.pause p where p.task_uuid is null and p.namespace_id = $1 and p.resumed_at is null
      and (p.name is null or p.name = $2) and (p.version is null or p.version = $3)))
 on conflict (namespace_id, name, version, digest) do update
@@ -46,6 +46,8 @@ export interface NewTemplate extends Omit<RegisteredVersion, 'namespace'> {
   routed: boolean;
   /** Whether its tasks have something to undo. */
   undoable: boolean;
+  /** Whether its steps have limits. */
+  limited: boolean;
 }
 
 /**
@@ -70,6 +72,7 @@ export async function registerTemplate(
     byProgram,
     routed,
     undoable,
+    limited,
   } = template;
   const { rows } = await db.query<{ id: number; fresh: boolean; byProgram: boolean }>(REGISTER_TEMPLATE, [
     ...[namespaceId, name, version, digest, identityStrategy, initialCount, rootCount, definition],
@@ -83,6 +86,7 @@ export async function registerTemplate(
     byProgram,
     routed,
     undoable,
+    limited,
   ]);
   return rows[0]!;
 }

@@ -21,6 +21,7 @@ import {
   eventFile,
   handlerFile,
   lifecycleFile,
+  limitFile,
   metadataFile,
   optionsFile,
   type RetryFile,
@@ -57,6 +58,9 @@ export function buildTemplate(file: TemplateFile): TaskTemplate {
       Object.entries(file.environments ?? {}).map(([name, it]) => [name, (it?.steps ?? []).map(overrideOf)]),
     ),
     lifecycle: file.lifecycle ? fromFile(lifecycleFile, file.lifecycle, { stalenessAction: 'dlq' }) : null,
+    limits: file.limits
+      ? Object.fromEntries(Object.entries(file.limits).map(([name, limit]) => [name, fromFile(limitFile, limit)]))
+      : null,
     defaultOptions: file.default_options ? fromFile(optionsFile, file.default_options) : null,
   };
 }

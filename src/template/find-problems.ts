@@ -12,6 +12,7 @@ import {
   sensitiveRules,
 } from './field-rules.ts';
 import { forEachRules } from './for-each-rules.ts';
+import { limitRules } from './limit-rules.ts';
 import { locate, pathText, phraseOf } from './locate.ts';
 import { ORIGINAL_KEYS } from './original-keys.ts';
 import type { ReadYaml } from './read-yaml.ts';
@@ -52,6 +53,7 @@ export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): 
     ...schemaRules(data, steps),
     ...sensitiveRules(data, steps),
     ...expressionRules(data, steps),
+    ...limitRules(data, steps),
   ];
   return [...others.filter((finding) => !isExplained(finding, unknown)), ...unknown.map(({ finding }) => finding)];
 }

@@ -237,6 +237,20 @@ export interface CallAgainConfig {
   repeatable: boolean;
 }
 
+/** A limit of a template, which the attempts of its steps share. */
+export interface LimitConfig {
+  /** Maximum number of attempts that run at the same time. Null: not limited. */
+  concurrent: number | null;
+  /** Maximum number of starts in a period, such as `100/s`. Null: not limited. */
+  rate: string | null;
+  /** Number of starts that may follow each other at once. Null: as many as the rate permits in 0.1 seconds, at least 1. */
+  burst: number | null;
+  /** An expression over `context` and `task`: each of its values has the limit for itself. Null: all tasks share it. */
+  key: string | null;
+  /** Whether the keys take turns, regardless of priorities. Null is false. */
+  fair: boolean | null;
+}
+
 /** A step of a template. */
 export interface StepTemplate {
   name: string;
@@ -258,6 +272,8 @@ export interface StepTemplate {
   message: string | null;
   /** Expressions whose values replace the task's context as the inputs of the handler. Null means the context. */
   inputs: Record<string, string> | null;
+  /** The names of the limits that its attempts count in. Null: none. */
+  limits: string[] | null;
   retry: RetryPolicy;
   /** Timeout of an attempt. Null uses the worker's default. */
   timeoutSeconds: number | null;
@@ -377,6 +393,8 @@ export interface TaskTemplate {
   /** All overrides as written, for display. The overrides that apply are already merged into `steps`. */
   environments: Record<string, StepOverride[]>;
   lifecycle: Lifecycle | null;
+  /** The limits of its steps, by name. Null: none. */
+  limits: Record<string, LimitConfig> | null;
   /** How the identity of a task is determined. Default `strict`. */
   identityStrategy: IdentityStrategy;
   /** Defaults for keys that are missing in the context of a new task. */

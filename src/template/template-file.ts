@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { LONGEST_EXPRESSION } from '../expressions/cel.ts';
 import { LONGEST_NAMESPACE, NAMESPACE, NAMESPACE_CHARACTERS } from '../model/namespace.ts';
+import { RATE } from '../model/rate.ts';
 import { JOIN, OTHERS, RUN_IF } from '../model/routes.ts';
 import {
   BACKOFFS,
@@ -262,6 +263,9 @@ const stepFields = {
   message: z.string().min(1).max(LONGEST_MESSAGE).nullish().meta({
     description: 'Why a step of the type fail ends its task: text with {{ expression }}. Required for this type.',
   }),
+  limits: z.array(z.string().min(1).max(64)).max(4).nullish().meta({
+    description: 'Names of entries of `limits` of the template. An attempt starts when all of them have room.',
+  }),
   inputs: expressionsFile.nullish().meta({
     description:
       "Expressions whose values the handler gets as its inputs, instead of the task's context. Evaluated at each start.",
@@ -374,6 +378,30 @@ export const lifecycleFile = z
   })
   .meta({ description: 'The time limits of the states of a task, and the action if they are exceeded.' });
 
+export const limitFile = z
+  .strictObject({
+    concurrent: whole(1, 1_000_000).nullish().meta({
+      description: 'Maximum number of attempts that run at the same time.',
+    }),
+    rate: z
+      .string()
+      .regex(RATE, { error: 'must be a number for each second, minute, hour or day, such as 100/s or 5/m' })
+      .nullish()
+      .meta({ description: 'Maximum number of starts in a period, such as 100/s, 30/m, 5/h or 1/d.' }),
+    burst: whole(1, 1_000_000).nullish().meta({
+      description:
+        'For a rate: the number of starts that may follow each other at once. Default: as many as the rate permits in 0.1 seconds, at least 1.',
+    }),
+    key: z.string().max(LONGEST_EXPRESSION).nullish().meta({
+      description: 'An expression over context and task. Each of its values has the limit for itself.',
+    }),
+    fair: z.boolean().nullish().meta({
+      default: false,
+      description: 'Whether the keys take turns, regardless of priorities.',
+    }),
+  })
+  .meta({ description: 'A limit that the attempts of steps share.' });
+
 const label = z.string().max(128).nullish();
 
 export const optionsFile = z
@@ -406,6 +434,8 @@ export const domainEventFile = z.strictObject({
   description: z.string().nullish(),
   schema: object().nullish(),
 });
+
+const LIMIT_NAME = /^[A-Za-z0-9_-]+$/;
 
 /** A whole template file. */
 export const templateFile = z.strictObject({
@@ -441,6 +471,10 @@ export const templateFile = z.strictObject({
     .nullish()
     .meta({ default: {}, description: 'Overrides for environments. TASKER_ENV selects the environment.' }),
   lifecycle: lifecycleFile.nullish(),
+  limits: z
+    .record(z.string().max(64).regex(LIMIT_NAME, { error: 'must be letters, digits, _ and -' }), limitFile)
+    .nullish()
+    .meta({ description: 'Limits by name. Steps name those that their attempts count in.' }),
   identity_strategy: z.enum(IDENTITY_STRATEGIES).nullish().meta({
     default: 'strict',
     description: "What identifies a task: its context, the caller's key, or nothing.",

@@ -19,6 +19,7 @@ import {
   eventFile,
   handlerFile,
   lifecycleFile,
+  limitFile,
   metadataFile,
   optionsFile,
   retryFile,
@@ -35,7 +36,7 @@ import { waitsToJson } from './waits/convert-waits.ts';
  * are already merged into the steps, and `environments` itself is not included.
  */
 export function templateToJson(template: TaskTemplate): JsonObject {
-  const { metadata, lifecycle, defaultOptions } = template;
+  const { metadata, lifecycle, limits, defaultOptions } = template;
   const json = toFile(templateFile, {
     ...template,
     namespaceName: template.namespace,
@@ -46,6 +47,8 @@ export function templateToJson(template: TaskTemplate): JsonObject {
       .map((step) => ofListToJson(step, template.steps)),
     environments: null,
     lifecycle: lifecycle && toFile(lifecycleFile, lifecycle),
+    limits:
+      limits && Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, toFile(limitFile, limit)])),
     defaultOptions: defaultOptions && toFile(optionsFile, defaultOptions),
   });
   // A parsed template contains only JSON values.

@@ -55,6 +55,7 @@ export function withUndoSteps(steps: readonly StepTemplate[]): RunnableTemplate[
         child: null,
         forEach: null,
         wait: null,
+        limits: null,
         undo: null,
         resultSchema: null,
         sensitive: null,

@@ -103,12 +103,16 @@ export class QueuePoller {
   async #poll(): Promise<void> {
     const suspect = setTimeout(() => void this.#verifyLost(), SUSPECT_MS);
     try {
-      const { ready, dueMs, scheduleMs } = await this.#engine.peek(this.#events.namespaceIds(), this.#events);
+      const { ready, dueMs, scheduleMs, hasLimits } = await this.#engine.peek(
+        this.#events.namespaceIds(),
+        this.#events,
+      );
       this.#events.outage?.answered('poll');
       if (scheduleMs !== null) this.#schedules.dueIn(scheduleMs);
       if (ready) this.#events.ready();
       if (dueMs !== null) this.dueIn(Math.max(0, dueMs) + (dueMs > 0 ? OTHERS_DUE_MS : 0));
       this.#events.polled();
+      if (hasLimits) this.#engine.admission.wake();
       void this.#settleChildren();
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'queue poll failed');
@@ -182,6 +186,7 @@ export class QueuePoller {
     clearTimeout(this.#due);
     await this.#schedules.stop();
     await this.#busy;
+    await this.#engine.admission.idle();
     await waitAtMost(CHILDREN_MS, this.#engine.childTasks.idle());
   }
 }
