@@ -504,6 +504,23 @@ create table tasker.failed_element (
   constraint failed_element_pkey PRIMARY KEY (task_uuid, idx, element)
 );
 
+create table tasker.flow_limit (
+  id integer not null generated always as identity,
+  namespace_id integer not null,
+  template text not null,
+  name text not null,
+  concurrent integer,
+  rate double precision,
+  burst integer not null,
+  keyed boolean not null,
+  fair boolean not null,
+  changed_at timestamp with time zone not null default now(),
+  constraint flow_limit_pkey PRIMARY KEY (id),
+  constraint flow_limit_namespace_id_template_name_key UNIQUE (namespace_id, template, name),
+  constraint flow_limit_namespace_id_fkey FOREIGN KEY (namespace_id) REFERENCES tasker.namespace(id),
+  constraint flow_limit_values CHECK (((concurrent > 0) AND (rate > (0)::double precision) AND (burst > 0) AND (COALESCE((concurrent)::double precision, rate) IS NOT NULL)))
+);
+
 create table tasker.for_each (
   task_uuid uuid not null,
   idx integer not null,
@@ -567,6 +584,44 @@ create table tasker.http_step (
   constraint http_step_pkey PRIMARY KEY (claim, task_uuid, idx)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=5000);
 CREATE INDEX http_step_due ON tasker.http_step USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+create table tasker.limit_holder (
+  limit_id integer not null,
+  key text not null,
+  task_uuid uuid not null,
+  idx integer not null,
+  attempt integer not null,
+  part integer not null,
+  rank smallint not null,
+  queue_id bigint not null,
+  admitted_at timestamp with time zone not null default now(),
+  constraint limit_holder_pkey PRIMARY KEY (limit_id, key, task_uuid, idx),
+  constraint limit_holder_limit_id_fkey FOREIGN KEY (limit_id) REFERENCES tasker.flow_limit(id) ON DELETE CASCADE
+);
+
+create table tasker.limit_line (
+  id integer not null generated always as identity,
+  limits integer[] not null,
+  keys text[] not null,
+  rank smallint not null default 0,
+  place bigint not null default 0,
+  held_by integer,
+  held_key text,
+  held_until timestamp with time zone,
+  constraint limit_line_pkey PRIMARY KEY (id),
+  constraint limit_line_limits_keys_key UNIQUE (limits, keys)
+);
+CREATE INDEX limit_line_held ON tasker.limit_line USING btree (held_by, held_key) WHERE (held_by IS NOT NULL);
+CREATE INDEX limit_line_next ON tasker.limit_line USING btree (limits, rank, place) WHERE (held_by IS NULL);
+CREATE INDEX limit_line_until ON tasker.limit_line USING btree (held_until) WHERE (held_until IS NOT NULL);
+
+create table tasker.limit_pace (
+  limit_id integer not null,
+  key text not null,
+  due_at timestamp with time zone not null,
+  constraint limit_pace_pkey PRIMARY KEY (limit_id, key),
+  constraint limit_pace_limit_id_fkey FOREIGN KEY (limit_id) REFERENCES tasker.flow_limit(id) ON DELETE CASCADE
+);
 
 create table tasker.migration (
   id integer not null,
@@ -995,13 +1050,18 @@ create table tasker.template (
   max_steps_in_process_minutes integer,
   paused boolean not null default false,
   waits boolean not null default false,
+  limited boolean not null default false,
   queue_id integer not null generated always as ((
 CASE
     WHEN paused THEN '-1'::integer
     ELSE 1
-END * (namespace_id +
+END * ((namespace_id +
 CASE
     WHEN waits THEN 1073741824
+    ELSE 0
+END) +
+CASE
+    WHEN limited THEN 268435456
     ELSE 0
 END))) stored,
   max_waiting_minutes integer,
