@@ -1,12 +1,11 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { expect, inject, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parseTemplate } from '../../src/index.ts';
 import { commandsOn, filesOn, projectOf } from './page-programs.ts';
 
-const PAGES = ['README.md', 'docs/guide/first-workflow.md', 'docs/guide/programs.md', 'docs/guide/several-apps.md'];
+const PAGES = ['README.md', 'docs/guide/first-workflow.md', 'docs/guide/several-apps.md'];
 
 test.each(PAGES)('%s shows programs that print the documented output', (page) => {
   const { DATABASE_URL: _, TASKER_ENV: __, ...env } = process.env;
@@ -18,33 +17,6 @@ test.each(PAGES)('%s shows programs that print the documented output', (page) =>
     expect(ran, command).toMatchObject({ stdout: output, status: 0 });
     expect(ran.stderr.split('\n').filter((line) => line !== '' && !line.startsWith('{"level":40'))).toEqual([]);
   }
-});
-
-test('the guide to programs shows a worker that ends at SIGTERM', async () => {
-  const folder = projectOf('docs/guide/programs.md');
-  const compiled = spawnSync('node_modules/.bin/tsc', { cwd: folder, encoding: 'utf8' });
-  expect(compiled).toMatchObject({ stdout: '', status: 0 });
-  const env = { ...process.env, DATABASE_URL: inject('servers')[inject('postgres')]! };
-  const worker = spawn(process.execPath, ['dist/worker.js'], { cwd: folder, env });
-  worker.stdout.once('data', () => worker.kill('SIGTERM'));
-  expect(await once(worker, 'exit')).toEqual([0, null]);
-});
-
-test('the guide to programs shows a program that Node runs without a compiler, if it removes types', () => {
-  if (!('typescript' in process.features) || process.features.typescript !== 'strip') return;
-  const folder = projectOf('docs/guide/programs.md');
-  const { DATABASE_URL: _, TASKER_ENV: __, ...env } = process.env;
-  const ran = spawnSync(process.execPath, ['src/main.ts'], { cwd: folder, env, encoding: 'utf8' });
-  expect(ran).toMatchObject({ stdout: 'Hello Ada\n', status: 0 });
-});
-
-test('the guide to tests shows tests of an aggregator that pass', () => {
-  const folder = projectOf('docs/guide/testing.md');
-  const vitest = path.resolve('node_modules/vitest/vitest.mjs');
-  const env = { ...process.env, DATABASE_URL: inject('servers')[inject('postgres')]!, NO_COLOR: '1' };
-  const ran = spawnSync(process.execPath, [vitest, 'run', '--root', folder], { cwd: folder, env, encoding: 'utf8' });
-  expect(ran, ran.stdout).toMatchObject({ status: 0 });
-  expect(ran.stdout).toMatch(/Tests +4 passed/);
 });
 
 test('the README shows examples/quickstart unchanged', () => {
