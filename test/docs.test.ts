@@ -21,6 +21,22 @@ describe('the documentation', () => {
     expect(pages.filter((file) => !index.includes(`](guide/${file})`))).toEqual([]);
   });
 
+  it('leads a newcomer through five pages, each of which names the next', () => {
+    const start = /^## Start here$(.*?)^## /ms.exec(readFileSync('docs/README.md', 'utf8'))![1]!;
+    const road = [...start.matchAll(/^\| \d \| \[.+?\]\(guide\/([\w-]+\.md)\)/gm)].map(([, page]) => page!);
+    expect(road).toHaveLength(5);
+    const next = road.map(
+      (page) => /\[[^\]]+\]\(([^)]+)\)[^\n]*\n$/.exec(readFileSync(`docs/guide/${page}`, 'utf8'))?.[1],
+    );
+    expect(next).toEqual([...road.slice(1), '../README.md#find-by-task']);
+  });
+
+  it('lists every page of details in docs/README.md', () => {
+    const index = readFileSync('docs/README.md', 'utf8');
+    const pages = readdirSync('docs').filter((file) => file.endsWith('.md') && file !== 'README.md');
+    expect(pages.filter((file) => !index.includes(`](${file})`))).toEqual([]);
+  });
+
   it('shows where to find each name of the TypeScript package (`npm run reference` writes it)', () => {
     const read = (file: string) => readFileSync(file, 'utf8').replaceAll('\r\n', '\n');
     const page = read('docs/typescript-names.md');

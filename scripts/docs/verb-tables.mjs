@@ -3,7 +3,7 @@ import { z } from 'zod';
 /** The title of each noun, and the page that explains its verbs. */
 const GUIDES = {
   tasks: ['Tasks', 'guide/api.md'],
-  steps: ['Steps', 'guide/api-acts.md'],
+  steps: ['Steps', 'guide/api.md#acting'],
   bulkActs: ['Bulk actions', 'guide/many-tasks.md'],
   signals: ['Signals', 'guide/signals.md'],
   approvals: ['Approvals', 'guide/approvals.md'],

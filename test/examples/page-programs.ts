@@ -25,7 +25,10 @@ export function projectOf(page: string): string {
   const folder = temporaryFolder({ name: 'tasker-page-' });
   mkdirSync(path.join(folder, 'node_modules'));
   symlinkSync(path.resolve('.'), path.join(folder, 'node_modules/tasker-core'));
-  symlinkSync(path.resolve('node_modules/zod'), path.join(folder, 'node_modules/zod'));
+  mkdirSync(path.join(folder, 'node_modules/.bin'));
+  for (const name of ['zod', 'typescript', '@types', 'vitest', '.bin/tsc']) {
+    symlinkSync(path.resolve('node_modules', name), path.join(folder, 'node_modules', name));
+  }
   writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ type: 'module' }));
   for (const [name, text] of filesOn(page)) {
     mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });

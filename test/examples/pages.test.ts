@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { parseTemplate } from '../../src/index.ts';
 import { commandsOn, filesOn, projectOf } from './page-programs.ts';
 
-const PAGES = ['README.md', 'docs/guide/first-workflow.md'];
+const PAGES = ['README.md', 'docs/guide/first-workflow.md', 'docs/guide/several-apps.md'];
 
 test.each(PAGES)('%s shows programs that print the documented output', (page) => {
   const { DATABASE_URL: _, TASKER_ENV: __, ...env } = process.env;

@@ -74,6 +74,7 @@ const REST = [
   'web',
   // The compiler over whole programs.
   'docs-samples',
+  'examples/page-compiled',
   'reference',
   'template/generated-types',
 ];
