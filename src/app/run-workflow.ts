@@ -13,7 +13,7 @@ export interface WorkflowTaskOptions
 /** Options of `tasker.run`: fields of the request for the task, and how long to wait. */
 export interface RunOptions
   extends Omit<TaskRequest, 'name' | 'namespace' | 'version' | 'context'>,
-    Omit<WaitOptions, 'throwOnFailure'> {}
+    Pick<WaitOptions, 'timeoutMs' | 'signal'> {}
 
 /** The arguments of `createTask`: a request, or a workflow and its input. */
 export type CreateArguments =

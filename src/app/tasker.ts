@@ -77,6 +77,7 @@ import {
 } from './run-workflow.ts';
 import { TaskerSchedules } from './schedules/tasker-schedules.ts';
 import { ServedNamespaces, Signals } from './signals.ts';
+import { withReason } from './streams/late-task.ts';
 import { onlySuccess, TaskWaiter, type WaitOptions, watchTask } from './streams/task-waiter.ts';
 import { type WatchTasksOptions, watchTasks } from './streams/watch-tasks.ts';
 import type { CheckedRequest, CheckedRequests } from './task-types.ts';
@@ -461,12 +462,20 @@ export class Tasker {
   }
 
   /**
-   * Resolves with the task when it has ended, or when it is in `blocked_by_failures` until an operator acts.
-   * @throws TaskerError `timeout`, `task_not_found`, `invalid_uuid`, `stopped`; with `throwOnFailure` also `task_failed`
+   * Resolves with the task when it has ended, or when it is in `blocked_by_failures` until an operator acts. With `until:
+   * 'waiting'`, also when it waits for something outside, such as an approval or a signal.
+   *
+   * @example
+   * const task = await tasker.waitForTask(taskUuid, { until: 'waiting', timeoutMs: 10_000 });
+   * if (task.status === 'waiting') await tasker.approvals.vote(taskUuid, 'sign_off', { decision: 'approve', by: 'ana' });
+   * @throws TaskerError `timeout`, whose message names up to three waits of the task and how to end them,
+   * `task_not_found`, `invalid_uuid`, `bad_request`, `stopped`; with `throwOnFailure` also `task_failed`
    */
   waitForTask(taskUuid: string, options: WaitOptions = {}): Promise<Task> {
-    const ended = this.#waiter.wait(taskUuid, options);
-    return options.throwOnFailure ? ended.then(onlySuccess) : ended;
+    const over = this.#waiter.wait(taskUuid, options).catch(async (error: unknown) => {
+      throw await withReason(this.#engine, taskUuid, error);
+    });
+    return options.throwOnFailure ? over.then(onlySuccess) : over;
   }
 
   /**

@@ -3,7 +3,7 @@ import { counted } from '../model/counted.ts';
 import { type AwaitedSignals, payloadSchema, signalNames } from '../model/signal-names.ts';
 import { spanOf, timeLeft } from '../model/span.ts';
 import { compileStored } from '../template/json-schema-check.ts';
-import type { JsonSchema } from '../template/task-template.ts';
+import type { JsonSchema, StepTemplate } from '../template/task-template.ts';
 import { exampleValue } from '../template/tools/example-value.ts';
 
 export { counted, spanOf, timeLeft };
@@ -34,6 +34,11 @@ export function waitedFor({ kind, calls, settings, progress }: StepWait): string
 /** Maximum length of an example for a payload or a form, in characters. Longer examples are not printed. */
 const LONGEST_EXAMPLE = 300;
 
+/** Returns the schema of what ends the wait of a step: of its signal's payload, or of its approval's form. */
+export function schemaOfWait({ signal, approval }: Pick<StepTemplate, 'signal' | 'approval'>): JsonSchema | null {
+  return signal?.schema ?? approval?.form ?? null;
+}
+
 /**
  * Explains the wait of a step in a sentence: what it waits for, since when, until when, and how an operator can end it.
  * `schema`: the schema of the signal's payload, or of the approval's form.
@@ -63,6 +68,18 @@ export function explainStart({ taskUuid, startsAt }: Pick<Task, 'taskUuid' | 'st
 /** Describes a wait in a few words: `signal payment_received for 2 h, times out in 6 d`. */
 export function shortWait(wait: StepWait, now: number): string {
   return `${waitedFor(wait)} for ${spanOf(now - Date.parse(wait.since))}${endOf(wait, now)}`;
+}
+
+/**
+ * Describes the wait of a step and how an operator can end it, in a clause:
+ * ``sign_off waits for the approval "Sign off", without a timeout (vote: `tasker approval approve …`)``.
+ */
+export function waitWithWayOut(
+  step: Step,
+  wait: StepWait,
+  { now, schema }: { now: number; schema: JsonSchema | null },
+): string {
+  return `${step.name} waits for ${waitedFor(wait)}${endOf(wait, now)} (${wayOut(step, wait, schema)})`;
 }
 
 function endOf({ kind, until, dueAt, settings }: StepWait, now: number): string {

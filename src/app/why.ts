@@ -16,7 +16,7 @@ import { missingHandlers } from '../store/missing-handlers.ts';
 import { type StepTemplate, waitsByType } from '../template/task-template.ts';
 import type { TemplateGraph } from '../template/template-graph.ts';
 import { WithheldHandlers } from './overview/withheld-handlers.ts';
-import { counted, explainStart, explainWait } from './wait-words.ts';
+import { counted, explainStart, explainWait, schemaOfWait } from './wait-words.ts';
 
 /** The reason why one step is in its state. */
 export interface StepExplanation {
@@ -386,7 +386,7 @@ function reasonOf(step: Step, facts: StepFacts): string {
       return explainWait(step, step.wait, {
         now: Date.now(),
         hasWorkers: liveWorkers.length > 0,
-        schema: template.signal?.schema ?? template.approval?.form ?? null,
+        schema: schemaOfWait(template),
       });
     case 'waiting_for_retry':
       return `${attempt} failed (${error}); next attempt at ${step.nextRetryAt}${task.paused ? ', or when the pause ends' : ''}${timeText(template)}`;

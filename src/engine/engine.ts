@@ -53,6 +53,7 @@ import {
   taskStates,
 } from '../store/tasks.ts';
 import { namespaceIds } from '../store/templates.ts';
+import { isWaiting } from '../store/waits/is-waiting.ts';
 import {
   announceCallables,
   announcedElsewhere,
@@ -242,6 +243,7 @@ export class Engine {
   // ---- operations that run one statement
 
   readonly taskStates = this.#verb(taskStates);
+  readonly isWaiting = this.#verb(isWaiting);
   readonly findRecorded = this.#verb(findRecorded);
   readonly loadResults = this.#verb(loadResults);
   readonly listsOfTasks = this.#verb(listsOfTasks);

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createTasker } from '../app/create-tasker.ts';
 import { eventRegistries, type SubscriberSource } from '../app/event-registries.ts';
 import type { TaskTypes } from '../app/known-tasks.ts';
@@ -28,7 +27,6 @@ import { type Logger, type LogLine, silentLogger } from '../logging/logger.ts';
 import { plainLogger } from '../logging/plain-logger.ts';
 import { nearNames } from '../model/near-names.ts';
 import { HandlerRegistry } from '../registry/handler-registry.ts';
-import { isWaiting } from '../store/testing/virtual-time.ts';
 import { type TaskTemplate, waitsByType } from '../template/task-template.ts';
 import { formatProblem } from '../template/template-problem.ts';
 import { withUndoSteps } from '../template/undo-steps.ts';
@@ -153,12 +151,16 @@ export class TestTasker {
 
   async #run(create: () => Promise<TaskHandle>, timeoutMs = 10_000): Promise<TestRun> {
     const { taskUuid } = await create();
-    const task = await this.#whenAtRest(taskUuid, timeoutMs).catch(async (error: unknown) => {
-      if (!(error instanceof TaskerError) || error.code !== 'timeout') throw error;
-      const { steps } = await this.tasker.why(taskUuid);
-      const open = steps.filter(({ state }) => state !== 'complete').map(({ step, why }) => `${step}: ${why}`);
-      throw new TaskerError('timeout', `${error.message}; ${open.join('; ')}`, { cause: error });
-    });
+    const task = await this.tasker
+      .waitForTask(taskUuid, { timeoutMs, until: 'waiting' })
+      .catch(async (error: unknown) => {
+        if (!(error instanceof TaskerError) || error.code !== 'timeout') throw error;
+        const { steps } = await this.tasker.why(taskUuid);
+        // The message already names the steps that wait.
+        const open = steps.filter(({ state }) => state !== 'complete' && state !== 'waiting');
+        const reasons = open.map(({ step, why }) => `${step}: ${why}`);
+        throw new TaskerError('timeout', [error.message, ...reasons].join('; '), { cause: error });
+      });
     return runOf(task, await this.tasker.getSteps(taskUuid));
   }
 
@@ -250,28 +252,6 @@ export class TestTasker {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
-  }
-
-  /** Like `waitForTask`, but also resolves when the task waits. */
-  async #whenAtRest(taskUuid: string, timeoutMs: number): Promise<Task> {
-    const over = new AbortController();
-    const waiting = this.#whenWaiting(taskUuid, over.signal);
-    const ended = this.tasker.waitForTask(taskUuid, { timeoutMs, signal: over.signal });
-    for (const each of [ended, waiting]) each.catch(() => undefined); // the slower promise may fail
-    try {
-      return await Promise.race([ended, waiting]);
-    } finally {
-      over.abort();
-    }
-  }
-
-  async #whenWaiting(taskUuid: string, over: AbortSignal): Promise<Task> {
-    for (let pause = 2; ; pause = Math.min(pause * 2, 50)) {
-      // `waitForTask` reports the errors of the database as well.
-      const waits = await isWaiting(this.tasker.engine.database, taskUuid).catch(() => false);
-      if (waits || over.aborted) return this.tasker.getTask(taskUuid);
-      await sleep(pause);
-    }
   }
 
   #complete(request: Partial<TaskRequest>): TaskRequest {

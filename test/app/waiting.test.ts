@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { messageOf } from '../../src/errors.ts';
 import { defineHandler } from '../../src/handlers/define-handler.ts';
 import { PermanentError } from '../../src/handlers/failures/handler-errors.ts';
 import { deferred, invariants } from '../support/setup.ts';
-import { sharedDatabase } from '../support/shared-database.ts';
+import { type Shared, sharedDatabase } from '../support/shared-database.ts';
 import { leastOf } from '../support/suite/measure.ts';
+import { approvalStep, signalStep } from '../support/waits/waiting.ts';
 
 const shared = sharedDatabase();
 const quick = [defineHandler('a', {}, () => ({})), defineHandler('b', {}, () => ({}))];
@@ -161,6 +163,94 @@ describe('waitForTask', () => {
     });
     await tasker.resolveStep(taskUuid, 'a');
     expect((await tasker.waitForTask(taskUuid, { throwOnFailure: true })).status).toBe('complete');
+  });
+});
+
+describe('waitForTask until the task waits', () => {
+  it.each([
+    ['an approval', approvalStep({}, ['a'])],
+    ['a signal', signalStep('paid', {}, ['a'])],
+  ])('returns a task that waits for %s', async (_, gate) => {
+    const { tasker, demo } = await shared.setup({ a: [], gate }, { handlers: quick });
+    const { taskUuid } = await tasker.createTask(demo);
+    const task = await tasker.waitForTask(taskUuid, { until: 'waiting', throwOnFailure: true, timeoutMs: 20_000 });
+    expect(task).toMatchObject({ taskUuid, status: 'waiting', completedSteps: 1, waitingSteps: 1 });
+    await expect(tasker.waitForTask(taskUuid, { timeoutMs: 50 })).rejects.toMatchObject({ code: 'timeout' });
+  });
+
+  it('returns a task that has ended, or is blocked by failures', async () => {
+    const a = defineHandler('a', { inputs: { fails: 'fails' } }, ({ fails }) => {
+      if (fails) throw new PermanentError('no');
+    });
+    const { tasker, demo } = await shared.setup({ a: [] }, { handlers: [a] });
+    const ends = [false, true].map(async (fails) => {
+      const { taskUuid } = await tasker.createTask({ ...demo, context: { fails } });
+      return (await tasker.waitForTask(taskUuid, { until: 'waiting', timeoutMs: 20_000 })).status;
+    });
+    expect(await Promise.all(ends)).toEqual(['complete', 'blocked_by_failures']);
+  });
+
+  it('returns a task that waits for its start', async () => {
+    const { tasker, demo } = await shared.setup({ a: [] }, { handlers: quick });
+    const startAt = new Date(Date.now() + 3_600_000).toISOString();
+    const { taskUuid } = await tasker.createTask({ ...demo, startAt });
+    const task = await tasker.waitForTask(taskUuid, { until: 'waiting', timeoutMs: 20_000 });
+    expect(task).toMatchObject({ status: 'pending', startsAt: expect.any(String) });
+  });
+
+  it('continues while another step of the task runs', async () => {
+    const gate = deferred();
+    const handlers = [defineHandler('a', {}, () => gate.promise)];
+    const { tasker, demo } = await shared.setup({ a: [], paid: signalStep('paid') }, { handlers });
+    const { taskUuid } = await tasker.createTask(demo);
+    const wait = (timeoutMs: number) => tasker.waitForTask(taskUuid, { until: 'waiting', timeoutMs });
+    await expect(wait(100)).rejects.toThrow(`task ${taskUuid} did not end or begin to wait within 100 ms`);
+    gate.resolve();
+    expect((await wait(20_000)).status).toBe('waiting');
+  });
+
+  it('rejects another value of `until`', async () => {
+    const { tasker } = await shared.setup({ a: [] }, { worker: false });
+    await expect(tasker.waitForTask(UNKNOWN, { until: 'wating' as 'waiting' })).rejects.toMatchObject({
+      code: 'bad_request',
+      message: 'until must be ended or waiting, got "wating"',
+    });
+  });
+});
+
+describe('the error of a wait that times out', () => {
+  /** Returns the message once the steps wait. */
+  const messageFor = async ({ tasker, demo }: Pick<Shared, 'tasker' | 'demo'>, request: object = {}) => {
+    const { taskUuid } = await tasker.createTask({ ...demo, ...request });
+    await tasker.waitForTask(taskUuid, { until: 'waiting', timeoutMs: 20_000 });
+    const error: unknown = await tasker.waitForTask(taskUuid, { timeoutMs: 20 }).catch((thrown: unknown) => thrown);
+    return messageOf(error).replaceAll(taskUuid, 'TASK');
+  };
+
+  it('names the approval that the task waits for, and how to decide it', async () => {
+    const fixture = await shared.setup({ sign_off: approvalStep() }, { handlers: [] });
+    expect(await messageFor(fixture)).toBe(
+      'task TASK did not end within 20 ms: sign_off waits for the approval "Refund the order?", without a timeout (vote: `tasker approval approve TASK sign_off --by NAME`)',
+    );
+  });
+
+  it('names at most three waits', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    const steps = Object.fromEntries(names.map((name) => [name, signalStep(name, { timeout: '2d' })]));
+    const message = await messageFor(await shared.setup(steps, { handlers: [] }));
+    expect(message.split('; ')).toEqual([
+      'task TASK did not end within 20 ms: a waits for signal a, times out in 2 d (send it: `tasker signal send TASK a`)',
+      'b waits for signal b, times out in 2 d (send it: `tasker signal send TASK b`)',
+      'c waits for signal c, times out in 2 d (send it: `tasker signal send TASK c`)',
+      '2 more waits',
+    ]);
+  });
+
+  it('reports when the task starts', async () => {
+    const startAt = '2999-01-01T00:00:00Z';
+    expect(await messageFor(await shared.setup({ a: [] }, { handlers: quick }), { startAt })).toMatch(
+      /^task TASK did not end within 20 ms: it starts in \d+ d( \d+ h)?, at 2999-01-01T00:00:00Z; start it now: `tasker task start-now TASK`$/,
+    );
   });
 });
 

@@ -8,9 +8,11 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
+import { messageOf } from '../../src/errors.ts';
 import { defineHandler, HandlerRegistry, RetryableError, StepHandler, workflow } from '../../src/index.ts';
 import { type TestTaskerOptions, testTasker } from '../../src/testing/index.ts';
-import { template } from '../support/setup.ts';
+import { deferred, template } from '../support/setup.ts';
+import { signalStep } from '../support/waits/waiting.ts';
 
 const server = () => inject('servers')[inject('postgres')]!;
 
@@ -172,6 +174,19 @@ describe('a tasker for tests', () => {
       code: 'timeout',
       message: expect.stringMatching(/a: .*; b: /),
     });
+    await kit.stop();
+  });
+
+  it('names each waiting step once if a run times out while another step runs', async () => {
+    const gate = deferred();
+    const kit = await kitOf({
+      templates: template({ a: [], paid: signalStep('paid') }),
+      stubs: { a: () => gate.promise },
+    });
+    const error: unknown = await kit.run({}, { timeoutMs: 400 }).catch((thrown: unknown) => thrown);
+    expect(messageOf(error)).toMatch(/: paid waits for signal paid, .*; a: attempt 1 of \d+ has been running/);
+    expect(messageOf(error)).not.toContain('paid: ');
+    gate.resolve();
     await kit.stop();
   });
 

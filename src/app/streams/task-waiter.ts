@@ -10,6 +10,8 @@ import { oldestKeys } from '../../model/oldest-keys.ts';
 /** The states that end a wait: the task has ended, or cannot continue until an operator acts. */
 const RESTING = new Set(['complete', 'error', 'cancelled', 'resolved_manually', 'blocked_by_failures', 'undone']);
 const POLL_MS = 1_000;
+/** The first pause between polls for the wait of a task, which is not notified. Later pauses are longer, up to a second. */
+const FIRST_POLL_MS = 3;
 /** Maximum number of tasks in one read. */
 const MAX_READ = 500;
 /**
@@ -24,11 +26,22 @@ function isResting(state: string): boolean {
   return RESTING.has(state);
 }
 
+/** Returns whether a task waits for its start or in a step, and nothing else of it can continue. */
+function isWaiting({ status, startsAt }: Task): boolean {
+  return status === 'waiting' || startsAt !== null;
+}
+
+/** The values of the option `until`. */
+const ENDS: readonly unknown[] = ['ended', 'waiting'] satisfies WaitOptions['until'][];
+
 /** One wait for a task. */
 interface Waiter {
   readonly taskUuid: string;
   readonly signal: AbortSignal | undefined;
   timer: NodeJS.Timeout | undefined;
+  /** The next poll of a wait that also resolves when the task waits. */
+  poll: NodeJS.Timeout | undefined;
+  isOver: boolean;
   resolve(task: Task): void;
   reject(error: unknown): void;
 }
@@ -61,12 +74,15 @@ export class TaskWaiter {
     this.#logger = logger;
   }
 
-  /** Resolves with the task once it has ended or is blocked by failures. */
-  wait(given: string, { timeoutMs, signal }: { timeoutMs?: number; signal?: AbortSignal }): Promise<Task> {
+  /** Resolves with the task once it has ended or is blocked by failures. With `until: 'waiting'`, also once it waits. */
+  wait(given: string, { timeoutMs, signal, until = 'ended' }: Omit<WaitOptions, 'throwOnFailure'>): Promise<Task> {
     return new Promise((resolve, reject) => {
       const taskUuid = checkUuid(given, 'the task id');
       if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs >= 0)) {
         throw new TaskerError('bad_request', `timeoutMs must be a number of milliseconds, 0 or more, got ${timeoutMs}`);
+      }
+      if (!ENDS.includes(until)) {
+        throw new TaskerError('bad_request', `until must be ended or waiting, got ${JSON.stringify(until)}`);
       }
       if (this.#stopped) throw stopped(taskUuid);
       if (signal?.aborted) return reject(signal.reason as Error);
@@ -76,12 +92,21 @@ export class TaskWaiter {
           this.#remove(waiter);
           then(outcome);
         };
-      const waiter: Waiter = { taskUuid, signal, timer: undefined, resolve: settled(resolve), reject: settled(reject) };
+      const waiter: Waiter = {
+        taskUuid,
+        signal,
+        timer: undefined,
+        poll: undefined,
+        isOver: false,
+        resolve: settled(resolve),
+        reject: settled(reject),
+      };
       // A longer timeout never fires.
       if (timeoutMs !== undefined && timeoutMs <= LONGEST_TIMER_MS) {
-        waiter.timer = setTimeout(() => waiter.reject(this.#timeout(taskUuid, timeoutMs)), timeoutMs);
+        waiter.timer = setTimeout(() => waiter.reject(tooLate({ taskUuid, timeoutMs, until })), timeoutMs);
       }
       this.#add(waiter);
+      if (until === 'waiting') this.#pollForWait(waiter, FIRST_POLL_MS);
     });
   }
 
@@ -112,6 +137,8 @@ export class TaskWaiter {
   #remove(waiter: Waiter): void {
     const { taskUuid, signal } = waiter;
     clearTimeout(waiter.timer);
+    clearTimeout(waiter.poll);
+    waiter.isOver = true;
     const there = this.#waiters.get(taskUuid);
     if (!(there instanceof Set) || (there.delete(waiter) && there.size === 0)) this.#waiters.delete(taskUuid);
     if (signal) this.#bySignal.get(signal)?.delete(waiter);
@@ -134,13 +161,6 @@ export class TaskWaiter {
       for (const waiter of [...waiters]) waiter.reject(signal.reason);
     });
     return waiters;
-  }
-
-  #timeout(taskUuid: string, timeoutMs: number): TaskerError {
-    return new TaskerError(
-      'timeout',
-      `task ${taskUuid} did not end within ${timeoutMs} ms, and is still in progress; \`tasker task why ${taskUuid}\` shows what it waits for`,
-    );
   }
 
   /** Reads the tasks that may now be in such a state. Returns the tasks that no call in this process waits for. */
@@ -211,6 +231,29 @@ export class TaskWaiter {
     }
   }
 
+  /** Polls for the wait of a task, with growing pauses. */
+  #pollForWait(waiter: Waiter, pauseMs: number): void {
+    waiter.poll = setTimeout(async () => {
+      const task = await this.#readWaiting(waiter.taskUuid);
+      if (waiter.isOver) return;
+      if (task) waiter.resolve(task);
+      else this.#pollForWait(waiter, Math.min(pauseMs * 1.5, POLL_MS));
+    }, pauseMs);
+  }
+
+  /** Returns a task if it waits. Never throws. */
+  async #readWaiting(taskUuid: string): Promise<Task | undefined> {
+    try {
+      if (!(await this.#engine.isWaiting(taskUuid))) return undefined;
+      const task = await this.#engine.getTask(taskUuid);
+      // The wait may have ended since the poll.
+      return isWaiting(task) ? task : undefined;
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'poll of an awaited task failed; retrying');
+      return undefined;
+    }
+  }
+
   /** Reads one batch at a time. Tasks that end during the read are read together in the next batch. */
   async #read(): Promise<void> {
     const ids = [...this.#toRead].slice(0, MAX_READ);
@@ -259,6 +302,11 @@ export class TaskWaiter {
   }
 }
 
+function tooLate({ taskUuid, timeoutMs, until }: { taskUuid: string; timeoutMs: number; until: string }): TaskerError {
+  const what = until === 'waiting' ? 'end or begin to wait' : 'end';
+  return new TaskerError('timeout', `task ${taskUuid} did not ${what} within ${timeoutMs} ms`);
+}
+
 function stopped(taskUuid: string): TaskerError {
   return new TaskerError(
     'stopped',
@@ -279,13 +327,18 @@ export interface WaitOptions {
   timeoutMs?: number;
   /** Rejects with `task_failed` if the task did not complete. Default false: check the task's status. */
   throwOnFailure?: boolean;
+  /**
+   * `waiting`: the call also resolves when the task waits for something outside, such as an approval, a signal, a time
+   * or its start, and no step of it runs or will be retried. Default `ended`.
+   */
+  until?: 'ended' | 'waiting';
   signal?: AbortSignal;
 }
 
-/** @throws TaskerError `task_failed` unless the task completed */
+/** @throws TaskerError `task_failed` if the task ended or is blocked by failures, and did not complete */
 export function onlySuccess(task: Task): Task {
   const { taskUuid, status } = task;
-  if (status === 'complete' || status === 'resolved_manually') return task;
+  if (!isResting(status) || status === 'complete' || status === 'resolved_manually') return task;
   throw new TaskerError('task_failed', `task ${taskUuid} is in ${status}; \`tasker task why ${taskUuid}\` shows why`, {
     details: { status },
   });

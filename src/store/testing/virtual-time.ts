@@ -52,14 +52,6 @@ export async function openWork(db: Db): Promise<OpenWork> {
   return { ...work, timers: JSON.parse(timers) as AbsoluteTimer[] };
 }
 
-const IS_WAITING = sql('kit_is_waiting')`
-select tasker.shown_state(state, n_wait) = 'waiting' waiting from tasker.task where task_uuid = $1`;
-
-/** Returns whether a step of a task waits, while no step of it runs or will be retried. */
-export async function isWaiting(db: Db, taskUuid: string): Promise<boolean> {
-  return (await db.query<{ waiting: boolean }>(IS_WAITING, [taskUuid])).rows[0]?.waiting ?? false;
-}
-
 const BUSY_TASKS = sql('kit_busy_tasks')`
 select distinct task_uuid from tasker.step where state in ('enqueued', 'in_progress') order by task_uuid limit 3`;
 
