@@ -53,6 +53,7 @@ export const ERRORS = {
   database_too_old: 500,
   database_error: 500,
   record_in_doubt: 503,
+  schema_behind: 500,
   schema_too_new: 500,
   schema_changed: 500,
   embedded_unsupported: 500,

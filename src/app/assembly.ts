@@ -258,7 +258,7 @@ export class Assembly {
     let open: OpenDatabase | undefined;
     let tasker: Tasker | undefined;
     try {
-      open = await openDatabase({ loaded, logger: moduleLogger(logger, 'db'), migrate: options.migrate, metrics });
+      open = await openDatabase({ loaded, logger: moduleLogger(logger, 'db'), metrics });
       const limits = { stepsPerDecision, decisionDepth, workersPerBatch };
       const search = { enabled: config.searchEnabled };
       const analytics = { enabled: config.analyticsEnabled };

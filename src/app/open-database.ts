@@ -3,7 +3,7 @@ import type { LoadedConfig } from '../config/load-config.ts';
 import { lostAtStart } from '../db/connection-error.ts';
 import { Database } from '../db/database.ts';
 import type { EmbeddedServer } from '../db/embedded/start-embedded.ts';
-import { migrate } from '../engine/migrate.ts';
+import { migrate, refusePending } from '../engine/migrate.ts';
 import { Replica } from '../engine/replica.ts';
 import { TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -13,8 +13,8 @@ import type { Metrics } from '../metrics/metrics.ts';
 export interface OpenDatabaseOptions {
   /** The configuration, with the URL of the server or the folder of the embedded server. */
   loaded: LoadedConfig;
-  /** Migrates the schema of the database. Default true. */
-  migrate?: boolean | undefined;
+  /** Pending migrations: applies them, refuses to open, or opens in any case. Default: the setting `migrate`. */
+  pending?: 'apply' | 'refuse' | 'ignore';
   logger: Logger;
   /** Where to record metrics. Default: nowhere. */
   metrics?: Metrics | undefined;
@@ -36,6 +36,7 @@ export interface OpenDatabase {
 export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDatabase> {
   const { logger, loaded } = options;
   const { config } = loaded;
+  const { pending = config.migrate ? 'apply' : 'refuse' } = options;
   const embedded = config.databaseUrl === undefined ? await startOwn(options) : undefined;
   try {
     const database = await Database.connect({
@@ -52,7 +53,8 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<OpenDa
       await embedded?.stop();
     };
     try {
-      if (options.migrate ?? true) await migrate(database, logger);
+      if (pending === 'apply') await migrate(database, logger);
+      else if (pending === 'refuse') await refusePending(database);
     } catch (error) {
       await database.close();
       throw lostAtStart(database.place, error);

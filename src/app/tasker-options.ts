@@ -75,8 +75,6 @@ export interface CreateTaskerOptions extends ConfigOptions {
   sinks?: readonly EventConsumer[];
   /** Selects the overrides in the templates' `environments`. Default: `TASKER_ENV`, otherwise `development`. */
   environment?: string;
-  /** Migrates the schema of the database. Default true. */
-  migrate?: boolean;
   /** If false, only connects and registers templates; call `start()` later. Default true. */
   autoStart?: boolean;
   /** Stops the tasker when it fires. */
@@ -101,7 +99,6 @@ const OWN_OPTIONS: OptionNames<Omit<CreateTaskerOptions, keyof ConfigOptions>> =
   limits: true,
   sinks: true,
   environment: true,
-  migrate: true,
   autoStart: true,
   signal: true,
 };

@@ -21,6 +21,7 @@ const REFUSED = new Set<ErrorCode>([
   'database_url_missing',
   'database_unreachable',
   'database_too_old',
+  'schema_behind',
   'schema_too_new',
   'schema_changed',
   'embedded_unsupported',

@@ -13,6 +13,16 @@ export const DATABASE_KEYS = {
     about:
       'The schema of the database that contains all tables. Several schemas of one database are separate installations.',
   },
+  /** Whether to apply pending migrations at startup. Default: `TASKER_MIGRATE`, otherwise true. If false, refuses to start. */
+  migrate: {
+    path: 'common.database.migrate',
+    variables: ['TASKER_MIGRATE'],
+    form: forms.flag,
+    byDefault: true,
+    isOption: true as const,
+    about:
+      'Whether a program applies pending migrations when it starts. If false, the program refuses to start while migrations are pending, and `tasker db migrate` applies them. `--no-migrate` does the same.',
+  },
   /** For LISTEN and migrations, if `databaseUrl` points to a transaction pooler. Default: `DATABASE_DIRECT_URL`. */
   databaseDirectUrl: {
     path: 'common.database.direct_url',

@@ -4,6 +4,7 @@ import type { Database } from '../db/database.ts';
 import type { Session } from '../db/session.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import { counted } from '../model/counted.ts';
 import {
   type AppliedMigration,
   appliedMigrations,
@@ -84,6 +85,28 @@ export async function schemaStatus(database: Database): Promise<SchemaStatus> {
     applied: applied.map((row) => row.name),
     pending: own.filter((migration) => !done.has(migration.id)).map((migration) => migration.name),
   };
+}
+
+/**
+ * Refuses a database with pending migrations, for a program that does not apply them.
+ * @throws TaskerError `schema_behind`, `schema_changed`, `schema_too_new`
+ */
+export async function refusePending(database: Database): Promise<void> {
+  const { pending } = await schemaStatus(database);
+  if (pending.length === 0) return;
+  throw new TaskerError(
+    'schema_behind',
+    `${phrasePending(database, pending)}, and this program does not apply migrations; run \`${migrateCommand(database)}\` first`,
+    { details: { pending } },
+  );
+}
+
+function phrasePending({ place }: Database, pending: readonly string[]): string {
+  return `${place} lacks ${counted(pending.length, 'migration')} (${pending.join(', ')})`;
+}
+
+function migrateCommand({ schema }: Database): string {
+  return `npx tasker db migrate${schema.isDefault ? '' : ` --schema ${schema.name}`}`;
 }
 
 /**

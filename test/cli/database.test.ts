@@ -62,7 +62,7 @@ it('only db migrate changes the schema of a server', async () => {
     await database.sql('drop schema tasker cascade');
     const shop = await place.project('server', { DATABASE_URL: database.url });
     const behind = await shop.run(['task', 'list']);
-    expect([behind.code, behind.stderr]).toEqual([1, expect.stringContaining('npx tasker db migrate')]);
+    expect([behind.code, behind.stderr]).toEqual([3, expect.stringContaining('npx tasker db migrate')]);
     expect((await shop.run(['db', 'status'])).stdout).toContain('pending: 0001');
     expect(await shop.json(['db', 'migrate'])).toMatchObject({
       applied: expect.arrayContaining([expect.stringMatching(/^0001/)]),

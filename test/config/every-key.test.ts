@@ -12,6 +12,7 @@ const SAMPLES: Record<ConfigName, { toml: string; read: unknown; wrong: string; 
   databaseDirectUrl: { toml: '"postgres://db/two"', read: 'postgres://db/two', wrong: '5432' },
   databaseReplicaUrl: { toml: '"postgres://db,b/three"', read: 'postgres://db,b/three', wrong: '"no"' },
   schema: { toml: '"shop_tasks"', read: 'shop_tasks', wrong: '"Shop"' },
+  migrate: { toml: 'false', read: false, wrong: '"no"', variable: '0' },
   embedded: { toml: 'true', read: true, wrong: '"yes"', variable: '1' },
   embeddedFolder: { toml: '"/srv/data"', read: '/srv/data', wrong: '""' },
   pipeline: { toml: 'false', read: false, wrong: '0', variable: '0' },

@@ -1,4 +1,5 @@
-import { expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type CreateTaskerOptions, createTasker } from '../../src/app/create-tasker.ts';
 import { Database } from '../../src/db/database.ts';
 import { migrate, schemaStatus } from '../../src/engine/migrate.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
@@ -71,4 +72,41 @@ it('a database that an unreleased version created is rejected with what to do', 
   };
   await expect(migrate(database, silentLogger)).rejects.toMatchObject(rejected);
   await expect(schemaStatus(database)).rejects.toMatchObject(rejected);
+});
+
+describe('a program that does not apply migrations', () => {
+  /** Opens a tasker that does not apply migrations, and stops it. */
+  async function open(url: string, options: CreateTaskerOptions = {}): Promise<void> {
+    const tasker = await createTasker({ databaseUrl: url, worker: false, migrate: false, ...options });
+    await tasker.stop();
+  }
+
+  it('refuses a database with pending migrations, and changes nothing', async () => {
+    const { url, sql } = await connected();
+    await sql('drop schema tasker cascade');
+    await expect(open(url)).rejects.toMatchObject({
+      code: 'schema_behind',
+      message: expect.stringMatching(
+        /^postgres:\S+ lacks 1 migration \(0001_\w+\.sql\), and this program does not apply migrations; run `npx tasker db migrate` first$/,
+      ),
+      details: { pending: [expect.stringMatching(/^0001_/)] },
+    });
+    expect(await sql(`select to_regnamespace('tasker') schema`)).toEqual([{ schema: null }]);
+  });
+
+  it('names its schema in the command, if it is not the default', async () => {
+    const { url } = await connected();
+    await expect(open(url, { schema: 'shop' })).rejects.toMatchObject({
+      code: 'schema_behind',
+      message: expect.stringContaining('run `npx tasker db migrate --schema shop` first'),
+    });
+  });
+
+  it('uses a newer schema that still serves it, and refuses one that does not', async () => {
+    const { url, sql } = await connected();
+    await sql(`insert into tasker.migration (id, name, checksum, serves) values (99, '0099_later.sql', 'x', 1)`);
+    await open(url);
+    await sql('update tasker.migration set serves = 99 where id = 99');
+    await expect(open(url)).rejects.toMatchObject({ code: 'schema_too_new' });
+  });
 });

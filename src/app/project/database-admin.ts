@@ -102,12 +102,12 @@ export function checkUrl(choice: DatabaseChoice): void {
   );
 }
 
-/** Opens the database for tools. Migrates its schema only if `migrate` is true. */
-export function openForTools(choice: DatabaseChoice, { migrate }: { migrate: boolean }): Promise<OpenDatabase> {
+/** Opens the database for tools, whatever migrations are pending. */
+export function openForTools(choice: DatabaseChoice): Promise<OpenDatabase> {
   checkUrl(choice);
   return openDatabase({
     loaded: configForTool(choice, { poolSize: 2 }),
-    migrate,
+    pending: 'ignore',
     logger: choice.logger ?? silentLogger,
   });
 }
@@ -147,7 +147,7 @@ export async function databaseStatus(choice: DatabaseChoice): Promise<DatabaseSt
 
 /** Migrates the schema. Returns the migrations that ran. */
 export async function migrateDatabase(choice: DatabaseChoice): Promise<{ place: string; ran: string[] }> {
-  const open = await openForTools(choice, { migrate: false });
+  const open = await openForTools(choice);
   try {
     return { place: open.database.place, ran: await migrate(open.database, choice.logger ?? silentLogger) };
   } finally {
@@ -196,7 +196,7 @@ export async function stopOwnEmbedded(where: Partial<Surroundings> = {}): Promis
 export interface OpenClientOptions extends Partial<Surroundings> {
   databaseUrl?: string | undefined;
   logger: Logger;
-  /** Creates a missing database, and migrates one whose schema is behind. */
+  /** Creates a missing database, and migrates one whose schema is behind unless the setting `migrate` is false. */
   mayMake: boolean;
   /** Receives notifications, which commands that wait for tasks need. */
   listen: boolean;
@@ -205,7 +205,7 @@ export interface OpenClientOptions extends Partial<Surroundings> {
 /**
  * Opens a tasker for tools, which runs no steps. Without `mayMake`, it does not create a database or migrate a server.
  * @throws TaskerError `database_unreachable` if no database exists here, `database_url_missing` if none is configured
- * in production, `database_error` if its schema is behind
+ * in production, `schema_behind` if migrations are pending
  */
 export async function openClient({ mayMake, listen, ...choice }: OpenClientOptions): Promise<Tasker> {
   const { env, cwd, logger } = choice;
@@ -218,30 +218,21 @@ export async function openClient({ mayMake, listen, ...choice }: OpenClientOptio
     );
   }
   const own = chosenUrl(choice) === undefined;
+  const config = configForTool(choice, { poolSize: 3 });
   const tasker = await createTasker({
     // Workers log the warnings about the configuration; the tools do not repeat them.
-    config: configForTool(choice, { poolSize: 3 }),
+    config,
     worker: false,
     logger,
-    migrate: own || mayMake,
+    migrate: config.config.migrate && (own || mayMake),
     autoStart: false,
   });
   try {
     tasker.door = 'cli';
-    if (!own && !mayMake) await refuseIfBehind(tasker);
     if (listen) await tasker.start();
     return tasker;
   } catch (error) {
     await tasker.stop();
     throw error;
   }
-}
-
-async function refuseIfBehind(tasker: Tasker): Promise<void> {
-  const { pending } = await schemaStatus(tasker.engine.database);
-  if (pending.length === 0) return;
-  throw new TaskerError(
-    'database_error',
-    `${tasker.place} lacks ${pending.length} migration${pending.length === 1 ? '' : 's'} (${pending.join(', ')}); run \`npx tasker db migrate\``,
-  );
 }

@@ -124,7 +124,7 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
     return { checks: [database.warn(`no database exists in ${embeddedHome(options)} yet`, wayOut)], registered: [] };
   }
   try {
-    const open = await openForTools(options, { migrate: false });
+    const open = await openForTools(options);
     try {
       const { version, nowMs } = await serverFacts(open.database);
       const { schema: own, place } = open.database;

@@ -17,10 +17,7 @@ interface DbPsqlOptions extends GlobalOptions {
  * exits.
  */
 export async function dbPsql(rest: readonly string[], options: DbPsqlOptions): Promise<void> {
-  const open = await openForTools(
-    { ...here(), databaseUrl: options.databaseUrl, logger: notesLogger(options) },
-    { migrate: false },
-  );
+  const open = await openForTools({ ...here(), databaseUrl: options.databaseUrl, logger: notesLogger(options) });
   try {
     const { directUrl: url, schema } = open.database;
     if (options.json) return printJson({ url, schema: schema.name });

@@ -27,6 +27,7 @@ export function addProjectCommands(program: Command): void {
       'address of the health and metrics server (default: 127.0.0.1:8081, or a free port); off disables it',
     )
     .option(...REPLACE)
+    .option(...NO_MIGRATE)
     .description('run steps until SIGTERM; logs JSON lines to standard error. With a command: list and drain workers');
   addWorkerCommands(
     worker,
@@ -41,6 +42,7 @@ export function addProjectCommands(program: Command): void {
     .addOption(noPort())
     .option('--with-worker', 'also run steps in this process, with the settings of `worker`')
     .option(...REPLACE)
+    .option(...NO_MIGRATE)
     .option('--insecure', 'require no credential, even on addresses that other machines can reach')
     .option('--tls-cert <file>', 'certificate (PEM), to serve https; needs --tls-key')
     .option('--tls-key <file>', 'private key of the certificate (PEM)')
@@ -73,6 +75,12 @@ function noPort(): Option {
 const REPLACE = [
   '--replace',
   'in production, replace the content of registered template versions that differ from the files',
+] as const;
+
+/** Without it, the configuration decides. */
+const NO_MIGRATE = [
+  '--no-migrate',
+  'refuse to start while migrations are pending, instead of applying them; see `db migrate`',
 ] as const;
 
 function workerOptions(command: Command): Command {

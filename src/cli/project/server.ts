@@ -33,6 +33,8 @@ export interface ServerOptions extends GlobalOptions {
   tlsKey?: string;
   /** Whether templates replace registered versions that have different content, in production. */
   replace?: boolean;
+  /** False means `--no-migrate`. Otherwise commander sets it to true, and the configuration decides. */
+  migrate?: boolean;
 }
 
 /**
@@ -118,10 +120,16 @@ async function startWorker(
 }
 
 /** The configuration, with the options that replace parts of it. */
-function configFor({ databaseUrl, replace: replaceTemplates }: ServerOptions): LoadedConfig {
+function configFor({ databaseUrl, replace: replaceTemplates, migrate }: ServerOptions): LoadedConfig {
   const loaded = loadConfig(here());
   const { serverPoolSize: poolSize } = loaded.config;
-  return withOverrides(loaded, { databaseUrl, databaseDirectUrl: databaseUrl, poolSize, replaceTemplates });
+  const ofDatabase = {
+    databaseUrl,
+    databaseDirectUrl: databaseUrl,
+    poolSize,
+    migrate: migrate === false ? false : undefined,
+  };
+  return withOverrides(loaded, { ...ofDatabase, replaceTemplates });
 }
 
 /** The address, and the source of the setting. */

@@ -28,6 +28,8 @@ export interface WorkerOptions extends GlobalOptions {
   web?: string;
   /** Whether templates replace registered versions that have different content, in production. */
   replace?: boolean;
+  /** False means `--no-migrate`. Otherwise commander sets it to true, and the configuration decides. */
+  migrate?: boolean;
 }
 
 /** `tasker worker`: runs a worker server until a signal arrives, then lets running steps finish. */
@@ -106,7 +108,7 @@ function listen(server: WorkerServer, shutdown: ShutdownController, logger: Logg
 }
 
 /** Returns the options of `createTasker`. */
-export function taskerOptions({ databaseUrl, concurrency, namespace, name, replace }: WorkerOptions) {
-  const replaceTemplates = replace;
-  return { databaseUrl, databaseDirectUrl: databaseUrl, concurrency, namespaces: namespace, name, replaceTemplates };
+export function taskerOptions({ databaseUrl, concurrency, namespace, name, replace, migrate }: WorkerOptions) {
+  const ofDatabase = { databaseUrl, databaseDirectUrl: databaseUrl, migrate: migrate === false ? false : undefined };
+  return { ...ofDatabase, concurrency, namespaces: namespace, name, replaceTemplates: replace };
 }
