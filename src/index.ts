@@ -529,5 +529,6 @@ export type {
   SureInOutput,
   UndoArguments,
   UndoSettings,
+  UniqueSettings,
   WorkflowOptions,
 } from './workflow/workflow-types.ts';

@@ -34,6 +34,7 @@ import {
   templateFile,
   type UndoFile,
   undoFile,
+  uniqueFile,
 } from './template-file.ts';
 import { expressionsOf, waitsOf } from './waits/convert-waits.ts';
 
@@ -57,6 +58,7 @@ export function buildTemplate(file: TemplateFile): TaskTemplate {
       Object.entries(file.environments ?? {}).map(([name, it]) => [name, (it?.steps ?? []).map(overrideOf)]),
     ),
     lifecycle: file.lifecycle ? fromFile(lifecycleFile, file.lifecycle, { stalenessAction: 'dlq' }) : null,
+    unique: file.unique ? fromFile(uniqueFile, file.unique, { onConflict: 'return' }) : null,
     defaultOptions: file.default_options ? fromFile(optionsFile, file.default_options) : null,
   };
 }

@@ -11,7 +11,7 @@ import type { Path } from './spellings.ts';
 import { type Finding, type StepSketch, suggester } from './step-rules.ts';
 
 /** An expression of a file, and its place. */
-interface Placed {
+export interface Placed {
   text: string;
   path: Path;
 }
@@ -87,7 +87,8 @@ function expressionsIn(map: unknown, path: Path): Placed[] {
   );
 }
 
-function expressionFindings({ text, path }: Placed, scope: ExpressionScope, data: unknown): Finding[] {
+/** Returns the mistake of an expression, if it has one. */
+export function expressionFindings({ text, path }: Placed, scope: ExpressionScope, data: unknown): Finding[] {
   try {
     checkExpression(text, scope);
     return [];

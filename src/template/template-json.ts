@@ -26,6 +26,7 @@ import {
   stepFile,
   templateFile,
   undoFile,
+  uniqueFile,
 } from './template-file.ts';
 import { waitsToJson } from './waits/convert-waits.ts';
 
@@ -35,7 +36,7 @@ import { waitsToJson } from './waits/convert-waits.ts';
  * are already merged into the steps, and `environments` itself is not included.
  */
 export function templateToJson(template: TaskTemplate): JsonObject {
-  const { metadata, lifecycle, defaultOptions } = template;
+  const { metadata, lifecycle, unique, defaultOptions } = template;
   const json = toFile(templateFile, {
     ...template,
     namespaceName: template.namespace,
@@ -46,6 +47,7 @@ export function templateToJson(template: TaskTemplate): JsonObject {
       .map((step) => ofListToJson(step, template.steps)),
     environments: null,
     lifecycle: lifecycle && toFile(lifecycleFile, lifecycle),
+    unique: unique && toFile(uniqueFile, unique),
     defaultOptions: defaultOptions && toFile(optionsFile, defaultOptions),
   });
   // A parsed template contains only JSON values.
