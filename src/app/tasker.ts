@@ -5,7 +5,7 @@ import type { Activation } from '../engine/activate-template.ts';
 import type { Analytics, AnalyticsOptions } from '../engine/analytics/statistics.ts';
 import { type AuditFilter, type AuditPage, type AuditPageOptions, findActs } from '../engine/audit.ts';
 import type { TaskFamily } from '../engine/child-tasks/family.ts';
-import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
+import type { CreatedTask, CreateOptions, CreationOutcome, TaskRequest } from '../engine/create-task.ts';
 import type { Engine, RecordAnswer } from '../engine/engine.ts';
 import type { Door, OperatorOptions } from '../engine/operator-actions.ts';
 import type { PauseResult, PauseTarget } from '../engine/pause.ts';
@@ -1156,13 +1156,24 @@ export interface TaskHandle {
   version: string;
   priority: number;
   totalSteps: number;
-  /** False if this is an earlier task with the same identity (`onDuplicate: 'return'`). */
+  /** False if this is an existing task: the first one with the same identity (`onDuplicate: 'return'`), or the open one of the key. */
   created: boolean;
+  /**
+   * `created`: this is a new task. `replaced`: it is a new task, for which the open task of its key was cancelled. `returned`:
+   * it is an existing task.
+   */
+  outcome: CreationOutcome;
+  /** The rule that returned or replaced a task: the identity of the request, or `unique` of the template. Null if neither did. */
+  rule: 'identity' | 'unique' | null;
+  /** The task that was cancelled for this one. Null if none was. */
+  replacedTaskUuid: string | null;
 }
 
-function handleOf({ taskUuid, snapshot, priority, created }: CreatedTask): TaskHandle {
+function handleOf({ taskUuid, snapshot, priority, created, outcome, rule, replaced }: CreatedTask): TaskHandle {
   const { name, namespace, version } = snapshot.template;
-  return { taskUuid, name, namespace, version, priority, totalSteps: snapshot.graph.names.length, created };
+  const totalSteps = snapshot.graph.names.length;
+  const answer = { created, outcome, rule, replacedTaskUuid: replaced?.taskUuid ?? null };
+  return { taskUuid, name, namespace, version, priority, totalSteps, ...answer };
 }
 
 /**

@@ -126,6 +126,7 @@ import { type HistoryEntry, historyView, type Step, stepView, type Task, taskVie
 import { withDetails } from './task-with-steps.ts';
 import { type Snapshot, TemplateStore, type TemplateStoreOptions } from './template-store.ts';
 import { type TaskUndo, type UndoOptions, undoTask } from './undo/undo.ts';
+import type { ReplacedTask } from './unique/admission.ts';
 import { endDueWaits } from './waits/due.ts';
 import { SignalInbox } from './waits/signal-inbox.ts';
 import { rescheduleTask, startTaskNow } from './waits/start.ts';
@@ -267,7 +268,18 @@ export class Engine {
       if (options?.client) this.search.createdLater(taskUuid);
       else this.search.changed(taskUuid);
     }
+    const replaced = created.flatMap((one) => one.replaced ?? []);
+    if (!options?.client) await this.#announceReplaced(replaced);
+    else for (const { taskUuid } of replaced) this.search.createdLater(taskUuid);
     return created;
+  }
+
+  /** Announces tasks that were cancelled because new tasks replace them. Fires the abort signals of their running steps. */
+  async #announceReplaced(replaced: readonly Pick<ReplacedTask, 'taskUuid' | 'running'>[]): Promise<void> {
+    if (replaced.length === 0) return;
+    const tasks = replaced.map(({ taskUuid }) => taskUuid);
+    const taken = replaced.flatMap(({ taskUuid, running }) => (running > 0 ? [taskUuid] : []));
+    await this.announce.acts({ tasks, ended: { cancelled: tasks }, taken });
   }
 
   /** Returns one task. @throws TaskerError `task_not_found`, `invalid_uuid` */
@@ -796,6 +808,7 @@ export class Engine {
     const taskUuid = checkUuid(given, 'the task id');
     const [copy] = await this.#count.creation(async () => [await copyTask(this, taskUuid, options)]);
     this.search.writeSoon(copy!.taskUuid);
+    if (copy!.replaced) await this.#announceReplaced([copy!.replaced]);
     return copy!;
   }
 

@@ -1,6 +1,6 @@
 import { checkRequests } from '../../engine/bulk/check-requests.ts';
 import type { TaskRequest } from '../../engine/create-task.ts';
-import { existingTask, IdentityTaken } from '../../engine/identity-taken.ts';
+import { existingTask, CreationConflict } from '../../engine/creation-conflict.ts';
 import { isTaskerError, type TaskerError } from '../../errors.ts';
 import type { Tasker } from '../tasker.ts';
 
@@ -38,7 +38,7 @@ export async function createEach(
     } catch (error) {
       if (!isTaskerError(error)) throw error;
       // The identity of one of the requests belongs to a pruned task, or to a task of another request.
-      if (error instanceof IdentityTaken) {
+      if (error instanceof CreationConflict) {
         refuse(places[Number(error.details.index ?? 0)]!, error.alone());
         continue;
       }

@@ -4,7 +4,7 @@ import type { Tasker } from '../../app/tasker.ts';
 import { TaskRequestSchema } from '../../contract/schemas/tasks.ts';
 import { NDJSON, tasks } from '../../contract/tasks.ts';
 import type { TaskRequest } from '../../engine/create-task.ts';
-import { existingTask } from '../../engine/identity-taken.ts';
+import { existingTask } from '../../engine/creation-conflict.ts';
 import { isTaskerError, messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { wireError } from '../../server/error-answer.ts';

@@ -8,7 +8,7 @@ import { KEY_HEADER, type KeyHeader } from '../../contract/schemas/idempotency-k
 import type { TaskListQuery as ListQuery } from '../../contract/schemas/task-filter.ts';
 import { CreatedTaskSchema, type TaskListSchema, type TaskRequestSchema } from '../../contract/schemas/tasks.ts';
 import { tasks } from '../../contract/tasks.ts';
-import { existingTask } from '../../engine/identity-taken.ts';
+import { existingTask } from '../../engine/creation-conflict.ts';
 import { TaskerError } from '../../errors.ts';
 import { requestedTemplate } from '../../template/template-name.ts';
 

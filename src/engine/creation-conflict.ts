@@ -12,10 +12,10 @@ export interface RequestPlace {
   of: number;
 }
 
-/** Another task has the identity of a task to create. The HTTP API writes its own message from the parts. */
-export class IdentityTaken extends TaskerError {
+/** Another task has the identity or the key of a task to create. The HTTP API writes its own message from the parts. */
+export class CreationConflict extends TaskerError {
   /** `exists`: the caller can get the existing task. */
-  readonly kind: 'exists' | 'pruned' | 'other_request';
+  readonly kind: 'exists' | 'pruned' | 'other_request' | 'key';
   /** The part of the message that does not name the other task. */
   readonly fact: string;
   readonly taskUuid: string;
@@ -23,7 +23,7 @@ export class IdentityTaken extends TaskerError {
   readonly way: string;
 
   constructor(
-    { kind, fact, taskUuid, way }: Pick<IdentityTaken, 'kind' | 'fact' | 'taskUuid' | 'way'>,
+    { kind, fact, taskUuid, way }: Pick<CreationConflict, 'kind' | 'fact' | 'taskUuid' | 'way'>,
     { at, of }: RequestPlace,
     details: Record<string, unknown> = {},
   ) {
@@ -38,17 +38,17 @@ export class IdentityTaken extends TaskerError {
   }
 
   /** Returns the error without the part about requests that would have been created with it. */
-  alone(): IdentityTaken {
+  alone(): CreationConflict {
     const { index: _, ...details } = this.details;
-    return new IdentityTaken(this, { at: 0, of: 1 }, details);
+    return new CreationConflict(this, { at: 0, of: 1 }, details);
   }
 }
 
 /** The task exists. */
-export function existingTask(request: NamedRequest, taskUuid: string, place: RequestPlace): IdentityTaken {
+export function existingTask(request: NamedRequest, taskUuid: string, place: RequestPlace): CreationConflict {
   const fact = `task ${asRequested(request)} already exists`;
   const way = "pass onDuplicate: 'return' to get it, or use another idempotency key";
-  return new IdentityTaken({ kind: 'exists', fact, taskUuid, way }, place);
+  return new CreationConflict({ kind: 'exists', fact, taskUuid, way }, place);
 }
 
 /** The task was pruned. */
@@ -56,17 +56,42 @@ export function prunedTask(
   request: NamedRequest,
   { taskUuid, prunedAt }: { taskUuid: string; prunedAt: string },
   place: RequestPlace,
-): IdentityTaken {
+): CreationConflict {
   const fact = `task ${asRequested(request)} was pruned at ${prunedAt}`;
   const way = `use another idempotency key, or release this one with \`tasker task delete ${taskUuid}\``;
-  return new IdentityTaken({ kind: 'pruned', fact, taskUuid, way }, place, { pruned_at: prunedAt });
+  return new CreationConflict({ kind: 'pruned', fact, taskUuid, way }, place, { pruned_at: prunedAt });
 }
 
 /** The key in the header of a request was already used with a different request. */
-export function otherRequest(request: NamedRequest, taskUuid: string, place: RequestPlace): IdentityTaken {
+export function otherRequest(request: NamedRequest, taskUuid: string, place: RequestPlace): CreationConflict {
   const fact = `the Idempotency-Key ${request.idempotencyKey} was already used with a different name, namespace, version or context`;
   const way = 'send each request with its own key';
-  return new IdentityTaken({ kind: 'other_request', fact, taskUuid, way }, place);
+  return new CreationConflict({ kind: 'other_request', fact, taskUuid, way }, place);
+}
+
+/** The open task that has the key of a request. */
+interface KeyHolder {
+  taskUuid: string;
+  state: string;
+  stays?: 'undoing' | 'undone_on_cancel' | undefined;
+}
+
+/** An open task has the key of `unique`. */
+export function keyHeld(
+  { name }: NamedRequest,
+  { key: { shown }, holder: { taskUuid, state, stays } }: { key: { shown: string }; holder: KeyHolder },
+  place: RequestPlace,
+): CreationConflict {
+  const which = `the open task of ${name} with the key ${shown} (unique)`;
+  const why = {
+    undoing: 'is being undone, and cannot be replaced before that has ended',
+    undone_on_cancel: 'cannot be replaced, because its template undoes cancelled tasks (on_cancel: undo)',
+  };
+  const fact = stays
+    ? `${which} ${why[stays]}`
+    : `a task of ${name} with the key ${shown} (unique) is open, in ${state}`;
+  const way = 'wait until that task has ended, or cancel it';
+  return new CreationConflict({ kind: 'key', fact, taskUuid, way }, place, { rule: 'unique', key: shown });
 }
 
 /** Describes a request by its task's identity. */
