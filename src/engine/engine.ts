@@ -127,6 +127,7 @@ import { withDetails } from './task-with-steps.ts';
 import { type Snapshot, TemplateStore, type TemplateStoreOptions } from './template-store.ts';
 import { type TaskUndo, type UndoOptions, undoTask } from './undo/undo.ts';
 import type { ReplacedTask } from './unique/admission.ts';
+import { tidyTaskKeys } from './unique/tidy-keys.ts';
 import { endDueWaits } from './waits/due.ts';
 import { SignalInbox } from './waits/signal-inbox.ts';
 import { rescheduleTask, startTaskNow } from './waits/start.ts';
@@ -248,6 +249,8 @@ export class Engine {
   /** Deletes workers that ended long ago. */
   readonly forgetWorkers = this.#verb(forgetWorkers);
   readonly tidyQueue = this.#verb(tidyQueue);
+  /** Deletes keys whose tasks have ended, and returns where the next call begins. */
+  readonly tidyTaskKeys = this.#verb(tidyTaskKeys);
   readonly saveStepLogs = this.#verb(saveStepLogs);
   /** Deletes actions of the audit that are older than a number of milliseconds. */
   readonly forgetActs = this.#verb(forgetOldActs);

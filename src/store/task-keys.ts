@@ -109,21 +109,27 @@ export async function takeTaskKeys(db: Db, keys: readonly HeldTaskKey[]): Promis
   if (keys.length > 0) await db.query(TAKE_TASK_KEYS, lists(keys, 'hash', 'taskUuid'));
 }
 
+// Not hot: only with the client of a caller; reads a setting of the session.
 const LIMIT_LOCK_WAITS = sql('limit_lock_waits')`
 with earlier as materialized (select setting from pg_settings where name = 'lock_timeout')
 select setting earlier,
        set_config('lock_timeout', case when setting::int between 1 and $1::int then setting else $1::text end, true) from earlier`;
+// Not hot: only with the client of a caller; changes a setting of the session.
 const RESTORE_LOCK_WAITS = sql('restore_lock_waits')`
 select set_config('lock_timeout', $1::text, true) restored`;
 
 /** Runs statements in the transaction of a caller that wait for each lock at most this long. */
 export async function limitingLockWaits<T>(db: Db, limitMs: number, work: () => Promise<T>): Promise<T> {
   const { rows } = await db.query<{ earlier: string }>(LIMIT_LOCK_WAITS, [limitMs]);
-  const answer = await work();
-  await db.query(RESTORE_LOCK_WAITS, [rows[0]!.earlier]);
-  return answer;
+  try {
+    return await work();
+  } finally {
+    // After an error of the server, the transaction has failed, and the setting ends with it.
+    await db.query(RESTORE_LOCK_WAITS, [rows[0]!.earlier]).catch(() => undefined);
+  }
 }
 
+// Not hot: once a minute; reads a page of the keys in their order, and looks up their tasks.
 const KEY_PAGE = sql('task_key_page')`
 select encode(k.hash, 'hex') hash, not exists (
          select 1 from tasker.task t where t.task_uuid = k.task_uuid and t.done_at is null offset 0) free
@@ -135,11 +141,12 @@ export async function taskKeyPage(db: Db, after: string, limit: number): Promise
   return (await db.query<{ hash: string; free: boolean }>(KEY_PAGE, [after, limit])).rows;
 }
 
+// Not hot: once a minute, if keys are free; looks up keys.
 const LOCK_FREE_KEYS = sql('lock_free_keys')`
 select encode(hash, 'hex') hash from tasker.task_key
  where hash = any (array(select decode(h, 'hex') from unnest($1::text[]) h)) order by task_key.hash for update skip locked`;
 
-// A later statement: it sees the tasks that took the keys before they were locked.
+// Not hot: once a minute, if keys are free; looks up keys. A later statement: it sees the tasks that took the keys before they were locked.
 const DELETE_FREE_KEYS = sql('delete_free_keys')`
 delete from tasker.task_key k
  where k.hash = any (array(select decode(h, 'hex') from unnest($1::text[]) h))

@@ -1,6 +1,6 @@
 import { checkRequests } from '../../engine/bulk/check-requests.ts';
 import type { TaskRequest } from '../../engine/create-task.ts';
-import { existingTask, CreationConflict } from '../../engine/creation-conflict.ts';
+import { CreationConflict, existingTask } from '../../engine/creation-conflict.ts';
 import { isTaskerError, type TaskerError } from '../../errors.ts';
 import type { Tasker } from '../tasker.ts';
 
