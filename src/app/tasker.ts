@@ -6,6 +6,7 @@ import type { Analytics, AnalyticsOptions } from '../engine/analytics/statistics
 import { type AuditFilter, type AuditPage, type AuditPageOptions, findActs } from '../engine/audit.ts';
 import type { TaskFamily } from '../engine/child-tasks/family.ts';
 import type { CreatedTask, CreateOptions, CreationOutcome, TaskRequest } from '../engine/create-task.ts';
+import type { CreationConflict } from '../engine/creation-conflict.ts';
 import type { Engine, RecordAnswer } from '../engine/engine.ts';
 import type { Door, OperatorOptions } from '../engine/operator-actions.ts';
 import type { PauseResult, PauseTarget } from '../engine/pause.ts';
@@ -359,12 +360,24 @@ export class Tasker {
     return this.#createTasks(requests as readonly TaskRequest[], options);
   }
 
-  async #createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<TaskHandle[]> {
+  /**
+   * Creates many tasks in one transaction, as {@link createTasks} does with `onDuplicate: 'return'`. Requests that `unique`
+   * rejects are put into `rejections` by their position, and the others are created. @internal
+   */
+  createEach(requests: readonly TaskRequest[], rejections: Map<number, CreationConflict>): Promise<TaskHandle[]> {
+    return this.#createTasks(requests, { onDuplicate: 'return' }, rejections);
+  }
+
+  async #createTasks(
+    requests: readonly TaskRequest[],
+    options?: CreateOptions,
+    rejections?: Map<number, CreationConflict>,
+  ): Promise<TaskHandle[]> {
     // During a stop, handlers and subscribers may create tasks until the connections are closed.
     if (this.#over.signal.aborted) throw stopped();
     const { tracing } = this.#parts;
     const read = readRequests(requests);
-    const how = readCreateOptions(options);
+    const how = { ...readCreateOptions(options), ...(rejections && { rejections }) };
     const create = (all: readonly TaskRequest[]) => this.#waiter.creating(() => this.#engine.createTasks(all, how));
     const created = await (tracing ? withSpans(tracing, read, create) : create(read));
     // The task is not visible before the caller's commit.

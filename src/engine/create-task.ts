@@ -26,7 +26,7 @@ import { createLaterTasks } from '../store/waits/start-tasks.ts';
 import { requestedTemplate } from '../template/template-name.ts';
 import { idsOf } from '../tracing/traceparent.ts';
 import { callersTransaction, driverState } from './callers-transaction.ts';
-import { existingTask, keyHeld, otherRequest, prunedTask } from './creation-conflict.ts';
+import { type CreationConflict, existingTask, keyHeld, otherRequest, prunedTask } from './creation-conflict.ts';
 import { shownValue } from './shown-value.ts';
 import { type ActiveTemplate, nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 import { admitTasks, IdentityRaced, type ReplacedTask, settleAdmission } from './unique/admission.ts';
@@ -93,12 +93,12 @@ export interface CreateOptions {
   client?: UserClient | undefined;
 }
 
-/**
- * A function that makes further writes in the transaction that creates the tasks. The function receives the ids of the
- * tasks.
- */
-interface Also {
+/** Further options, which callers cannot pass. */
+export interface InnerCreateOptions extends CreateOptions {
+  /** Makes further writes in the transaction that creates the tasks. Receives their ids. Not called if one was not created. */
   also?: (tx: Db, taskUuids: readonly string[]) => Promise<void>;
+  /** Receives the requests that `unique` rejects, by their position, so that the others are created. */
+  rejections?: Map<number, CreationConflict>;
 }
 
 /**
@@ -148,7 +148,7 @@ export async function createTasks(
   database: Database,
   templates: TemplateStore,
   requests: readonly TaskRequest[],
-  options: CreateOptions & Also = {},
+  options: InnerCreateOptions = {},
 ): Promise<CreatedTask[]> {
   if (requests.length === 0) return [];
   for (let changes = 1; ; changes++) {
@@ -205,7 +205,7 @@ async function createOnce(
   database: Database,
   templates: TemplateStore,
   requests: readonly TaskRequest[],
-  { onDuplicate = 'error', also, client }: CreateOptions & Also,
+  { onDuplicate = 'error', also, client, rejections }: InnerCreateOptions,
 ): Promise<CreatedTask[]> {
   const meant = await templatesOf(templates, requests);
   const tasks = requests.map((request, i) => newTask(request, meant[i]!.snapshot, i, meant[i]!.active?.others));
@@ -232,7 +232,8 @@ async function createOnce(
   const hasKeys = tasks.some(({ unique }) => unique !== undefined);
   const create = async (tx: Db): Promise<readonly Standing[]> => {
     if (sent.length > 0 && tasks.length > 1) await lockRequests(tx, sent);
-    if (hasKeys) return createAdmitted(tx, { requests, meant, tasks, watched, expected }, { onDuplicate, also });
+    if (hasKeys)
+      return createAdmitted(tx, { requests, meant, tasks, watched, expected }, { onDuplicate, also, rejections });
     const created = await insertPortions(tx, portions, watched, expected);
     if (created.size === tasks.length) {
       await also?.(tx, ids);
@@ -332,14 +333,21 @@ async function createAdmitted(
     watched: readonly WatchedTask[];
     expected: readonly ExpectedActive[];
   },
-  { onDuplicate, also }: Pick<CreateOptions, 'onDuplicate'> & Also,
+  { onDuplicate, also, rejections }: Pick<InnerCreateOptions, 'onDuplicate' | 'also' | 'rejections'>,
 ): Promise<readonly Standing[]> {
   const versions = meant.map(({ snapshot }) => snapshot.template.version);
   const admission = await admitTasks(tx, tasks, { versions });
   const { decisions } = admission;
+  rejections?.clear();
   for (const [i, decision] of decisions.entries()) {
-    if (decision.kind === 'reject')
-      throw keyHeld(requests[i]!, { key: tasks[i]!.unique!, holder: decision.holder }, { at: i, of: requests.length });
+    if (decision.kind !== 'reject') continue;
+    const conflict = keyHeld(
+      requests[i]!,
+      { key: tasks[i]!.unique!, holder: decision.holder },
+      { at: i, of: requests.length },
+    );
+    if (!rejections) throw conflict;
+    rejections.set(i, conflict.alone());
   }
   const chosen = tasks.filter((_, i) => decisions[i]!.kind === 'create');
   const portions = portionsOf(withoutRepetitions(chosen));
@@ -356,12 +364,13 @@ async function createAdmitted(
   if (onDuplicate === 'error' && found.some(isRepeated)) throw duplicateError(requests, tasks, found);
   return found.map(({ taskUuid, version }, i): Standing => {
     const decision = decisions[i]!;
-    if (decision.kind !== 'return') {
+    const holder = decision.kind === 'reject' ? decision.holder : decision.kind === 'return' ? decision : undefined;
+    if (!holder) {
       const replacing = replaced.find(({ by }) => by === taskUuid);
       return { taskUuid, ...(version !== undefined && { version }), replaced: replacing };
     }
-    const isOther = decision.version !== versions[i];
-    return { taskUuid: decision.taskUuid, ofKey: true, ...(isOther && { version: decision.version }) };
+    const isOther = holder.version !== versions[i];
+    return { taskUuid: holder.taskUuid, ofKey: true, ...(isOther && { version: holder.version }) };
   });
 }
 

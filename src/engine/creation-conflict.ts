@@ -94,6 +94,13 @@ export function keyHeld(
   return new CreationConflict({ kind: 'key', fact, taskUuid, way }, place, { rule: 'unique', key: shown });
 }
 
+/** An open task has the key of `unique`, and the caller may not get it. */
+export function openTaskOfKey({ name }: NamedRequest, taskUuid: string): CreationConflict {
+  const fact = `a task of ${name} with the same key (unique) is open`;
+  const way = 'wait until that task has ended';
+  return new CreationConflict({ kind: 'key', fact, taskUuid, way }, { at: 0, of: 1 }, { rule: 'unique' });
+}
+
 /** Describes a request by its task's identity. */
 function asRequested({ name, idempotencyKey }: NamedRequest): string {
   return `${name} ${idempotencyKey === undefined ? 'with the same context' : `with the idempotency key ${idempotencyKey}`}`;

@@ -77,7 +77,7 @@ import { familyOf, type TaskFamily } from './child-tasks/family.ts';
 import { type ChildRefused, prepareChild, type StartingChild, type StartingStep } from './child-tasks/start.ts';
 import { type KeyedParent, type KeyedStart, startKeyed } from './child-tasks/start-keyed.ts';
 import { childrenOfUndos, prepareChildUndo, type UndoingChild } from './child-tasks/undo.ts';
-import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
+import { type CreatedTask, createTasks, type InnerCreateOptions, type TaskRequest } from './create-task.ts';
 import { type AddOptions, addTask, changeDeadLetters, type DeadLetterChange } from './dead-letters/change.ts';
 import { type DeadLetterDetails, findDeadLetter } from './dead-letters/entries.ts';
 import { type DeadLetterLook, type DeadLetterTurn, findStuckTasks } from './dead-letters/find-stuck.ts';
@@ -265,7 +265,7 @@ export class Engine {
 
   // ---- for callers
 
-  async createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<CreatedTask[]> {
+  async createTasks(requests: readonly TaskRequest[], options?: InnerCreateOptions): Promise<CreatedTask[]> {
     const created = await this.#count.creation(() => createTasks(this.database, this.templates, requests, options));
     for (const { taskUuid } of created) {
       if (options?.client) this.search.createdLater(taskUuid);

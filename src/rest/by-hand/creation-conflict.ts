@@ -1,10 +1,11 @@
+import type { TaskHandle } from '../../app/tasker.ts';
 import { GET_EXISTING } from '../../contract/schemas/idempotency-key.ts';
-import { CreationConflict } from '../../engine/creation-conflict.ts';
+import { CreationConflict, existingTask, openTaskOfKey } from '../../engine/creation-conflict.ts';
 import { TaskerError } from '../../errors.ts';
 import type { Caller } from '../caller.ts';
 
 /**
- * Returns the error for a task whose identity another task has, with what the caller can do over HTTP. The error names
+ * Returns the error for a task whose identity or key another task has, with what the caller can do over HTTP. The error names
  * the other task only to callers that may read it. `canReturn`: whether the route takes `on_duplicate`.
  */
 export function shownConflict(thrown: Error, caller: Caller, { canReturn = false } = {}): Error {
@@ -26,6 +27,14 @@ export function shownConflict(thrown: Error, caller: Caller, { canReturn = false
   return new TaskerError('conflict', `${fact}: ${taskUuid}; ${ways[kind]}`, {
     details: { task_uuid: taskUuid, ...details },
   });
+}
+
+/** Returns the error in place of an existing task that the caller may not get. */
+export function notShown(
+  request: { name: string; idempotencyKey?: string | undefined },
+  { taskUuid, rule }: Pick<TaskHandle, 'taskUuid' | 'rule'>,
+): CreationConflict {
+  return rule === 'unique' ? openTaskOfKey(request, taskUuid) : existingTask(request, taskUuid, { at: 0, of: 1 });
 }
 
 /** Returns whether a caller may get an earlier task in place of a new one: it may read tasks, or created this one. */

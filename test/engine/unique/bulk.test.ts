@@ -74,7 +74,7 @@ describe('many tasks with keys in one call', () => {
   });
 
   it('of several templates are created together', async () => {
-    const { tasker, demo, another } = await shared.setup({ a: [] }, unique('return'));
+    const { tasker, demo } = await shared.setup({ a: [] }, unique('return'));
     const plain = await shared.setup({ a: [] }, { worker: false });
     const open = await tasker.createTask({ ...demo, context: { customer: 'a' } });
     const created = await tasker.createTasks([plain.demo, { ...demo, context: { customer: 'a' } }, plain.demo]);
