@@ -15,6 +15,11 @@ export const HOT = [
   'create_tasks',
   'create_active_tasks',
   'find_identities',
+  'lock_task_keys',
+  'open_holders',
+  'begun_tasks',
+  'replace_task',
+  'take_task_keys',
   'task_states',
   'is_waiting',
   'get_tasks',
@@ -298,6 +303,8 @@ const TEST_KIT = 'for the test kit, whose databases have only a few tasks';
 const PRUNE_ROWS = 'in a prune; reads the row of the turn, or of a prune or an archive file by its key';
 const SIZES = 'on request of an operator; reads the catalog';
 
+const LIMITS =
+  'by one process at a time, for templates with limits only; reads at most 1,000 steps, and the lines of limits that have room';
 const MISSING = 'only while a worker misses a handler; reads the few missing handlers, or steps by key';
 const HTTP_WORKERS = 'for workers over HTTP; reads their few rows, or steps by key; measured by W10';
 const BESIDE = /^\/\/ Not hot: (.+)\n(?:\/\/.*\n)*const \w+ = sql\('(\w+)'\)/gm;
@@ -430,6 +437,24 @@ export const NOT_HOT = {
   vacuum_queue: PAUSING,
   list_pauses: PAUSING,
   related_pauses: PAUSING,
+  list_limits: LIMITS,
+  try_admitting: LIMITS,
+  lock_queue_for_writing: LIMITS,
+  limit_holders: LIMITS,
+  read_limited_steps: LIMITS,
+  tasks_for_limit_keys: LIMITS,
+  add_limit_lines: LIMITS,
+  free_limit_lines: LIMITS,
+  limit_sets: LIMITS,
+  read_limit_lines: LIMITS,
+  limit_paces: LIMITS,
+  save_limit_paces: LIMITS,
+  take_limited_steps: LIMITS,
+  put_limited_steps: LIMITS,
+  add_limit_holders: LIMITS,
+  change_limit_lines: LIMITS,
+  delete_limit_lines: LIMITS,
+  store_limits: 'once for each registration of a template; writes a few rows by key',
   any_missing_handler: 'every ten seconds; reads a table of a few rows',
   list_missing_handlers: MISSING,
   live_announcements: MISSING,

@@ -311,6 +311,13 @@ create table tasker.task_identity (
 create index task_identity_task on tasker.task_identity (task_uuid);
 create unique index task_identity_request on tasker.task_identity (request_hash) where request_hash is not null;
 
+-- The task that took a key of `unique` last (docs/decisions/0044). The hash covers the namespace, the name of the template
+-- and the key. The key is free if the task has ended or does not exist. `task_uuid` has no index, so that updates stay HOT.
+create table tasker.task_key (
+  hash      bytea primary key,
+  task_uuid uuid not null
+) with (fillfactor = 70);
+
 -- The queue
 
 -- Ready steps that no worker has claimed. Rows are inserted and deleted, never updated.

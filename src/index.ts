@@ -113,7 +113,7 @@ export type { AuditEntry, AuditFilter, AuditPage, AuditPageOptions } from './eng
 export type { BulkAct, BulkPreview, BulkProgress, BulkSample } from './engine/bulk/bulk-act.ts';
 export type { BulkReport, BulkSummary } from './engine/bulk/bulks.ts';
 export type { BulkStep, BulkTarget } from './engine/bulk/targets.ts';
-export type { CreateOptions, TaskRequest } from './engine/create-task.ts';
+export type { CreateOptions, CreationOutcome, TaskRequest } from './engine/create-task.ts';
 export type { EventEnvelope } from './engine/events/envelope.ts';
 export type {
   DeadDelivery,
@@ -529,5 +529,6 @@ export type {
   SureInOutput,
   UndoArguments,
   UndoSettings,
+  UniqueSettings,
   WorkflowOptions,
 } from './workflow/workflow-types.ts';

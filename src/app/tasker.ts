@@ -5,7 +5,8 @@ import type { Activation } from '../engine/activate-template.ts';
 import type { Analytics, AnalyticsOptions } from '../engine/analytics/statistics.ts';
 import { type AuditFilter, type AuditPage, type AuditPageOptions, findActs } from '../engine/audit.ts';
 import type { TaskFamily } from '../engine/child-tasks/family.ts';
-import type { CreatedTask, CreateOptions, TaskRequest } from '../engine/create-task.ts';
+import type { CreatedTask, CreateOptions, CreationOutcome, TaskRequest } from '../engine/create-task.ts';
+import type { CreationConflict } from '../engine/creation-conflict.ts';
 import type { Engine, RecordAnswer } from '../engine/engine.ts';
 import type { Door, OperatorOptions } from '../engine/operator-actions.ts';
 import type { PauseResult, PauseTarget } from '../engine/pause.ts';
@@ -360,12 +361,24 @@ export class Tasker {
     return this.#createTasks(requests as readonly TaskRequest[], options);
   }
 
-  async #createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<TaskHandle[]> {
+  /**
+   * Creates many tasks in one transaction, as {@link createTasks} does with `onDuplicate: 'return'`. Requests that `unique`
+   * rejects are put into `rejections` by their position, and the others are created. @internal
+   */
+  createEach(requests: readonly TaskRequest[], rejections: Map<number, CreationConflict>): Promise<TaskHandle[]> {
+    return this.#createTasks(requests, { onDuplicate: 'return' }, rejections);
+  }
+
+  async #createTasks(
+    requests: readonly TaskRequest[],
+    options?: CreateOptions,
+    rejections?: Map<number, CreationConflict>,
+  ): Promise<TaskHandle[]> {
     // During a stop, handlers and subscribers may create tasks until the connections are closed.
     if (this.#over.signal.aborted) throw stopped();
     const { tracing } = this.#parts;
     const read = readRequests(requests);
-    const how = readCreateOptions(options);
+    const how = { ...readCreateOptions(options), ...(rejections && { rejections }) };
     const create = (all: readonly TaskRequest[]) => this.#waiter.creating(() => this.#engine.createTasks(all, how));
     const created = await (tracing ? withSpans(tracing, read, create) : create(read));
     // The task is not visible before the caller's commit.
@@ -1165,13 +1178,24 @@ export interface TaskHandle {
   version: string;
   priority: number;
   totalSteps: number;
-  /** False if this is an earlier task with the same identity (`onDuplicate: 'return'`). */
+  /** False if this is an existing task: the first one with the same identity (`onDuplicate: 'return'`), or the open one of the key. */
   created: boolean;
+  /**
+   * `created`: this is a new task. `replaced`: it is a new task, for which the open task of its key was cancelled. `returned`:
+   * it is an existing task.
+   */
+  outcome: CreationOutcome;
+  /** The rule that returned or replaced a task: the identity of the request, or `unique` of the template. Null if neither did. */
+  rule: 'identity' | 'unique' | null;
+  /** The task that was cancelled for this one. Null if none was. */
+  replacedTaskUuid: string | null;
 }
 
-function handleOf({ taskUuid, snapshot, priority, created }: CreatedTask): TaskHandle {
+function handleOf({ taskUuid, snapshot, priority, created, outcome, rule, replaced }: CreatedTask): TaskHandle {
   const { name, namespace, version } = snapshot.template;
-  return { taskUuid, name, namespace, version, priority, totalSteps: snapshot.graph.names.length, created };
+  const totalSteps = snapshot.graph.names.length;
+  const answer = { created, outcome, rule, replacedTaskUuid: replaced?.taskUuid ?? null };
+  return { taskUuid, name, namespace, version, priority, totalSteps, ...answer };
 }
 
 /**

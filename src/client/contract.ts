@@ -2188,8 +2188,14 @@ export interface CreatedTask {
   stale: StaleNote | null;
   /** The pauses that apply to the task. */
   paused: Pause[] | null;
-  /** False if it is an earlier task with the same identity. */
+  /** False if the task existed. */
   created: boolean;
+  /** replaced: it is a new task, for which the open task of its key was cancelled. returned: it existed. */
+  outcome: 'created' | 'returned' | 'replaced';
+  /** The rule that returned or replaced a task. Null if neither did. */
+  rule: 'identity' | 'unique' | null;
+  /** The task that was cancelled for this one. */
+  replaced_task_uuid: string | null;
 }
 
 export interface DeadDeliveriesRequest {

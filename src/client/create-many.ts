@@ -9,8 +9,13 @@ export interface CreatedTask {
   /** The position of the request, from 0. */
   index: number;
   task_uuid?: string;
-  /** False if a task with the same identity existed. */
+  /** False if the task existed. */
   created?: boolean;
+  outcome?: 'created' | 'returned' | 'replaced';
+  /** The rule that returned or replaced a task. Null if neither did. */
+  rule?: 'identity' | 'unique' | null;
+  /** The task that was cancelled for this one. */
+  replaced_task_uuid?: string;
   /** The error, if the task was not created. */
   error?: { code: string; message: string; details?: Record<string, unknown> };
 }

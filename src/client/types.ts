@@ -7,6 +7,8 @@ export type TaskRequestBody = contract.TaskRequest;
 
 /** A task with its steps. In lists, `steps` is empty. */
 export type TaskResponse = contract.TaskResponse;
+/** How a request to create a task was answered. */
+export type CreationAnswer = Pick<contract.CreatedTask, 'created' | 'outcome' | 'rule' | 'replaced_task_uuid'>;
 
 /** A page of tasks. */
 export type TaskListResponse = contract.TaskListResponse;

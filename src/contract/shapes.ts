@@ -9,7 +9,7 @@ const StaleNote = { fields: 'rule minutes since at' } satisfies Shape;
 const Pause = { fields: 'scope target paused_at paused_by reason' } satisfies Shape;
 const CreatedTask = {
   fields:
-    'task_uuid name namespace version status created_at updated_at completed_at context output output_error initiator source_system reason priority tags correlation_id parent_correlation_id total_steps pending_steps in_progress_steps completed_steps failed_steps ready_steps execution_status recommended_action completion_percentage health_status steps waiting_steps skipped_steps handled_failures starts_at reruns rerun_at copy_of created_with stale paused created',
+    'task_uuid name namespace version status created_at updated_at completed_at context output output_error initiator source_system reason priority tags correlation_id parent_correlation_id total_steps pending_steps in_progress_steps completed_steps failed_steps ready_steps execution_status recommended_action completion_percentage health_status steps waiting_steps skipped_steps handled_failures starts_at reruns rerun_at copy_of created_with stale paused created outcome rule replaced_task_uuid',
   parts: { steps: { list: StepReadiness }, stale: StaleNote, paused: { list: Pause } },
 } satisfies Shape;
 const ListedTask = {

@@ -13,6 +13,7 @@ import { earliestMinutes } from '../model/task-limits.ts';
 import { createActiveTasks, type ExpectedActive, holdActive, type NewActiveTask } from '../store/active-versions.ts';
 import { PINNED_PLANS } from '../store/planner.ts';
 import { type WatchedTask, watchTasks } from '../store/stale-tasks.ts';
+import { limitingLockWaits } from '../store/task-keys.ts';
 import {
   findIdentities,
   findRequests,
@@ -24,11 +25,13 @@ import {
 import { createLaterTasks } from '../store/waits/start-tasks.ts';
 import { requestedTemplate } from '../template/template-name.ts';
 import { idsOf } from '../tracing/traceparent.ts';
-import { callersTransaction } from './callers-transaction.ts';
-import { existingTask, otherRequest, prunedTask } from './identity-taken.ts';
+import { callersTransaction, driverState } from './callers-transaction.ts';
+import { type CreationConflict, existingTask, keyHeld, otherRequest, prunedTask } from './creation-conflict.ts';
 import { wrongLimitKey } from './limits/keys.ts';
 import { shownValue } from './shown-value.ts';
 import { type ActiveTemplate, nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
+import { admitTasks, IdentityRaced, type ReplacedTask, settleAdmission } from './unique/admission.ts';
+import { keyOfTask, type TaskKey, UNIQUE_KEY } from './unique/key-of-task.ts';
 import { startOf } from './waits/start-time.ts';
 
 /** A task to create. */
@@ -91,28 +94,47 @@ export interface CreateOptions {
   client?: UserClient | undefined;
 }
 
-/**
- * A function that makes further writes in the transaction that creates the tasks. The function receives the ids of the
- * tasks.
- */
-interface Also {
+/** Further options, which callers cannot pass. */
+export interface InnerCreateOptions extends CreateOptions {
+  /** Makes further writes in the transaction that creates the tasks. Receives their ids. Not called if one was not created. */
   also?: (tx: Db, taskUuids: readonly string[]) => Promise<void>;
+  /** Receives the requests that `unique` rejects, by their position, so that the others are created. */
+  rejections?: Map<number, CreationConflict>;
 }
 
-/** A task that was created, or the earlier task with the same identity. */
+/**
+ * How a request was answered. `created`: with a new task. `replaced`: with a new task, for which an open one was cancelled.
+ * `returned`: with an existing task. Requests that are rejected fail with the error `conflict`.
+ */
+export type CreationOutcome = 'created' | 'returned' | 'replaced';
+
+/** A task that was created, or an existing one. */
 export interface CreatedTask {
   taskUuid: string;
   snapshot: Snapshot;
-  /** False if it is an earlier task with the same identity. */
+  /** False if the task existed. */
   created: boolean;
+  outcome: CreationOutcome;
+  /** The rule that returned or replaced a task: the identity of the request, or `unique` of the template. Null if neither did. */
+  rule: 'identity' | 'unique' | null;
+  /** The task that was cancelled for this one. */
+  replaced: Pick<ReplacedTask, 'taskUuid' | 'running'> | null;
   priority: number;
 }
 
 const SETTINGS = opening(PINNED_PLANS);
+/** A transaction of a caller may keep a key locked. */
+const WITH_KEYS = opening({ ...PINNED_PLANS, lock_timeout: '10s' });
 const FIRST_PAUSE_MS = 50;
 /** Maximum number of attempts. All attempts together take about three seconds, enough for a server to restart. */
 const MAX_TRIES = 7;
+/** SQLSTATEs. */
 const UNIQUE_VIOLATION = '23505';
+const DEADLOCK = '40P01';
+const LOCK_TIMEOUT = '55P03';
+const SERIALIZATION_FAILURE = '40001';
+/** How long a creation with a key waits for each lock in the transaction of a caller. */
+const CALLERS_LOCK_MS = 5_000;
 
 /** Maximum number of attempts of a creation whose active version changes again and again. */
 const MAX_CHANGES = 10;
@@ -127,13 +149,14 @@ export async function createTasks(
   database: Database,
   templates: TemplateStore,
   requests: readonly TaskRequest[],
-  options: CreateOptions & Also = {},
+  options: InnerCreateOptions = {},
 ): Promise<CreatedTask[]> {
   if (requests.length === 0) return [];
   for (let changes = 1; ; changes++) {
     try {
       return await createOnce(database, templates, requests, options);
     } catch (error) {
+      if (error instanceof KeysRaced && error.again && changes < MAX_CHANGES) continue;
       if (!(error instanceof ActiveVersionChanged)) throw error;
       for (const { namespace = 'default', name } of requests) templates.forgetActive({ namespace, name });
       if (changes === MAX_CHANGES) throw stillChanging(error);
@@ -143,6 +166,33 @@ export async function createTasks(
 
 /** The active version of a template has changed since it was read. Nothing was created. */
 class ActiveVersionChanged extends Error {}
+
+/** A concurrent transaction has locked or changed the same keys. Nothing was created. */
+class KeysRaced extends TaskerError {
+  /** Whether the creation can be repeated at once. */
+  readonly again: boolean;
+
+  constructor(cause: unknown, { again, isCallers }: { again: boolean; isCallers: boolean }) {
+    const way = isCallers ? 'roll the transaction back, and try again' : 'try again';
+    super('conflict', `no task was created: another transaction has the same key or its task locked (unique); ${way}`, {
+      cause,
+      details: { retryable: true },
+    });
+    this.again = again;
+  }
+}
+
+/** Creates tasks with keys. Reports a wait for a lock that was too long, and a deadlock, as a conflict. */
+async function onKeys<T>(isCallers: boolean, create: () => Promise<T>): Promise<T> {
+  try {
+    return await create();
+  } catch (error) {
+    const state = driverState(error) ?? '';
+    const isRaced = error instanceof IdentityRaced || state === DEADLOCK;
+    const isLocked = state === LOCK_TIMEOUT || (isCallers && state === SERIALIZATION_FAILURE);
+    throw isRaced || isLocked ? new KeysRaced(error, { again: isRaced && !isCallers, isCallers }) : error;
+  }
+}
 
 function stillChanging(cause: Error): TaskerError {
   return new TaskerError(
@@ -156,7 +206,7 @@ async function createOnce(
   database: Database,
   templates: TemplateStore,
   requests: readonly TaskRequest[],
-  { onDuplicate = 'error', also, client }: CreateOptions & Also,
+  { onDuplicate = 'error', also, client, rejections }: InnerCreateOptions,
 ): Promise<CreatedTask[]> {
   const meant = await templatesOf(templates, requests);
   const tasks = requests.map((request, i) => newTask(request, meant[i]!.snapshot, i, meant[i]!.active?.others));
@@ -165,10 +215,10 @@ async function createOnce(
     const others = isOther
       ? await Promise.all(standing.map(async (one, i) => snapshotOf(templates, one, meant[i]!)))
       : [];
-    return standing.map(({ taskUuid }, i) => ({
-      taskUuid,
+    return standing.map((one, i) => ({
+      taskUuid: one.taskUuid,
       snapshot: others[i] ?? meant[i]!.snapshot,
-      created: taskUuid === tasks[i]!.taskUuid,
+      ...outcomeOf(one, tasks[i]!),
       priority: tasks[i]!.rank === 0 ? 0 : -tasks[i]!.rank,
     }));
   };
@@ -180,8 +230,11 @@ async function createOnce(
   const portions = portionsOf(withoutRepetitions(tasks));
   const expected = expectedOf(meant, tasks);
   const sent = tasks.flatMap((task) => task.requestHash ?? []);
+  const hasKeys = tasks.some(({ unique }) => unique !== undefined);
   const create = async (tx: Db): Promise<readonly Standing[]> => {
     if (sent.length > 0 && tasks.length > 1) await lockRequests(tx, sent);
+    if (hasKeys)
+      return createAdmitted(tx, { requests, meant, tasks, watched, expected }, { onDuplicate, also, rejections });
     const created = await insertPortions(tx, portions, watched, expected);
     if (created.size === tasks.length) {
       await also?.(tx, ids);
@@ -192,7 +245,21 @@ async function createOnce(
       throw duplicateError(requests, tasks, found);
     return found;
   };
-  if (client) return resultsOf(await create(await callersTransaction(database, client)));
+  if (client) {
+    const tx = await callersTransaction(database, client);
+    if (!hasKeys) return resultsOf(await create(tx));
+    return resultsOf(await onKeys(true, () => limitingLockWaits(tx, CALLERS_LOCK_MS, () => create(tx))));
+  }
+  if (hasKeys) {
+    let last: readonly Standing[] | undefined;
+    const standing = onKeys(false, () =>
+      createDespiteLoss(
+        () => database.transaction(WITH_KEYS, async (tx) => (last = await create(tx))),
+        async () => ((await taskStates(database, ids)).size > 0 ? last : undefined),
+      ),
+    );
+    return resultsOf(await standing);
+  }
   const standing = await createDespiteLoss(
     async () => {
       const simple = portions.length === 1 && !also;
@@ -234,9 +301,80 @@ interface Standing {
   taskUuid: string;
   /** The version of an earlier task, if it is another one than that of the new task. */
   version?: string;
+  /** Whether it is the open task of the key. */
+  ofKey?: true;
+  /** The task that was cancelled for this one. */
+  replaced?: ReplacedTask | undefined;
 }
 
-/**
+function outcomeOf(
+  { taskUuid, ofKey, replaced }: Standing,
+  task: PreparedTask,
+): Pick<CreatedTask, 'created' | 'outcome' | 'rule' | 'replaced'> {
+  if (taskUuid !== task.taskUuid) {
+    return { created: false, outcome: 'returned', rule: ofKey ? 'unique' : 'identity', replaced: null };
+  }
+  if (!replaced) return { created: true, outcome: 'created', rule: null, replaced: null };
+  return { created: true, outcome: 'replaced', rule: 'unique', replaced };
+}
+
+/** Creates tasks, some of which have keys of `unique`. */
+async function createAdmitted(
+  tx: Db,
+  {
+    requests,
+    meant,
+    tasks,
+    watched,
+    expected,
+  }: {
+    requests: readonly TaskRequest[];
+    meant: readonly Meant[];
+    tasks: readonly PreparedTask[];
+    watched: readonly WatchedTask[];
+    expected: readonly ExpectedActive[];
+  },
+  { onDuplicate, also, rejections }: Pick<InnerCreateOptions, 'onDuplicate' | 'also' | 'rejections'>,
+): Promise<readonly Standing[]> {
+  const versions = meant.map(({ snapshot }) => snapshot.template.version);
+  const admission = await admitTasks(tx, tasks, { versions });
+  const { decisions } = admission;
+  rejections?.clear();
+  for (const [i, decision] of decisions.entries()) {
+    if (decision.kind !== 'reject') continue;
+    const conflict = keyHeld(
+      requests[i]!,
+      { key: tasks[i]!.unique!, holder: decision.holder },
+      { at: i, of: requests.length },
+    );
+    if (!rejections) throw conflict;
+    rejections.set(i, conflict.alone());
+  }
+  const chosen = tasks.filter((_, i) => decisions[i]!.kind === 'create');
+  const portions = portionsOf(withoutRepetitions(chosen));
+  const created = chosen.length > 0 ? await insertPortions(tx, portions, watched, expected) : new Set<string>();
+  const replaced = await settleAdmission(tx, tasks, admission, created);
+  if (created.size === tasks.length)
+    await also?.(
+      tx,
+      tasks.map(({ taskUuid }) => taskUuid),
+    );
+  const found: readonly Standing[] =
+    created.size < tasks.length ? await standingFor(tx, requests, tasks) : tasks.map(({ taskUuid }) => ({ taskUuid }));
+  const isRepeated = ({ taskUuid }: Standing, i: number) => taskUuid !== tasks[i]!.taskUuid;
+  if (onDuplicate === 'error' && found.some(isRepeated)) throw duplicateError(requests, tasks, found);
+  return found.map(({ taskUuid, version }, i): Standing => {
+    const decision = decisions[i]!;
+    const holder = decision.kind === 'reject' ? decision.holder : decision.kind === 'return' ? decision : undefined;
+    if (!holder) {
+      const replacing = replaced.find(({ by }) => by === taskUuid);
+      return { taskUuid, ...(version !== undefined && { version }), replaced: replacing };
+    }
+    const isOther = holder.version !== versions[i];
+    return { taskUuid: holder.taskUuid, ofKey: true, ...(isOther && { version: holder.version }) };
+  });
+}
+
 /**
  * Returns, for each task, the task with its identity: its own, or an earlier task. A task of another version is only
  * found for a request without a version.
@@ -376,6 +514,8 @@ function withoutRepetitions(tasks: readonly PreparedTask[]): readonly PreparedTa
 
 /** A task to create, with its identities in the other versions of its template. */
 export interface PreparedTask extends NewActiveTask {
+  /** Set if its template has `unique`. */
+  unique?: TaskKey;
   /** The versions of `otherHashes`, in the same order. */
   otherVersions?: readonly string[];
 }
@@ -392,7 +532,7 @@ export function newTask(
 ): PreparedTask {
   const where = `task ${nameOf(snapshot.template)}${position > 0 ? ` (number ${position + 1})` : ''}`;
   const { namespace, name, version, identityStrategy: strategy, defaultOptions: defaults } = snapshot.template;
-  const { context, given } = encodeContext(request.context ?? {}, snapshot, where);
+  const { context, given, plain } = encodeContext(request.context ?? {}, snapshot, where);
   const priority = request.priority ?? defaults?.priority ?? 0;
   if (!Number.isInteger(priority) || priority < -100 || priority > 100) {
     throw new TaskerError(
@@ -424,8 +564,13 @@ export function newTask(
       `${where}: its template has identity_strategy: caller_provided, so the request needs an idempotencyKey`,
     );
   }
+  const taskUuid = uuidV7();
+  const tags = tagsOf(request.tags ?? defaults?.tags, where);
+  const correlationId = request.correlationId ?? taskUuid;
+  const unique = keyOfTask(snapshot.template, { context: plain, tags: tags ?? [], priority, correlationId });
+  if (typeof unique === 'string') throw wrongKey(where, unique);
   return {
-    taskUuid: uuidV7(),
+    taskUuid,
     templateId: snapshot.id,
     rank: priority === 0 ? 0 : -priority,
     context,
@@ -435,7 +580,7 @@ export function newTask(
     initiator: label(request.initiator ?? defaults?.initiator, 'initiator', where),
     sourceSystem: label(request.sourceSystem ?? defaults?.sourceSystem, 'sourceSystem', where),
     reason: label(request.reason ?? defaults?.reason, 'reason', where),
-    tags: tagsOf(request.tags ?? defaults?.tags, where),
+    tags,
     createdWith: request.createdWith ?? null,
     identityHash: identity?.(version) ?? null,
     ...(identity && otherVersions.length > 0 && { otherVersions, otherHashes: otherVersions.map(identity) }),
@@ -448,7 +593,12 @@ export function newTask(
         ? null
         : requestDigest({ name, namespace, version: request.version ?? null, context: given }),
     start: request.startAt == null && request.delayMs == null ? undefined : startOf(request, where),
+    ...(unique && { unique }),
   };
+}
+
+function wrongKey(where: string, what: string): TaskerError {
+  return new TaskerError('invalid_context', `${where}: the template's ${what}`, { details: { field: UNIQUE_KEY } });
 }
 
 function traceparentOf({ traceparent }: TaskRequest, where: string): string | null {
@@ -460,12 +610,12 @@ function traceparentOf({ traceparent }: TaskRequest, where: string): string | nu
   );
 }
 
-/** Returns the context of a task as JSON text: with the template's defaults, and as it was given. */
+/** Returns the context of a task as JSON text: with the template's defaults, and as it was given. `plain`: the first, parsed. */
 function encodeContext(
   value: Record<string, unknown>,
   snapshot: Snapshot,
   where: string,
-): { context: string; given: string } {
+): { context: string; given: string; plain: Record<string, unknown> } {
   const stored = storableJson(value, { maxBytes: CONTEXT_LIMITS.bytes, name: 'context' });
   if (!stored.ok) {
     throw new TaskerError('invalid_context', `${where}: ${stored.path}: ${stored.reason}`, {
@@ -488,7 +638,7 @@ function encodeContext(
       { details: { violations } },
     );
   }
-  return { context: json, given: stored.json };
+  return { context: json, given: stored.json, plain };
 }
 
 /**

@@ -78,7 +78,7 @@ import { familyOf, type TaskFamily } from './child-tasks/family.ts';
 import { type ChildRefused, prepareChild, type StartingChild, type StartingStep } from './child-tasks/start.ts';
 import { type KeyedParent, type KeyedStart, startKeyed } from './child-tasks/start-keyed.ts';
 import { childrenOfUndos, prepareChildUndo, type UndoingChild } from './child-tasks/undo.ts';
-import { type CreatedTask, type CreateOptions, createTasks, type TaskRequest } from './create-task.ts';
+import { type CreatedTask, createTasks, type InnerCreateOptions, type TaskRequest } from './create-task.ts';
 import { type AddOptions, addTask, changeDeadLetters, type DeadLetterChange } from './dead-letters/change.ts';
 import { type DeadLetterDetails, findDeadLetter } from './dead-letters/entries.ts';
 import { type DeadLetterLook, type DeadLetterTurn, findStuckTasks } from './dead-letters/find-stuck.ts';
@@ -134,6 +134,8 @@ import {
   type TemplateStoreOptions,
 } from './template-store.ts';
 import { type TaskUndo, type UndoOptions, undoTask } from './undo/undo.ts';
+import type { ReplacedTask } from './unique/admission.ts';
+import { tidyTaskKeys } from './unique/tidy-keys.ts';
 import { endDueWaits } from './waits/due.ts';
 import { SignalInbox } from './waits/signal-inbox.ts';
 import { rescheduleTask, startTaskNow } from './waits/start.ts';
@@ -262,6 +264,8 @@ export class Engine {
   /** Deletes workers that ended long ago. */
   readonly forgetWorkers = this.#verb(forgetWorkers);
   readonly tidyQueue = this.#verb(tidyQueue);
+  /** Deletes keys whose tasks have ended, and returns where the next call begins. */
+  readonly tidyTaskKeys = this.#verb(tidyTaskKeys);
   readonly saveStepLogs = this.#verb(saveStepLogs);
   /** Deletes actions of the audit that are older than a number of milliseconds. */
   readonly forgetActs = this.#verb(forgetOldActs);
@@ -276,14 +280,25 @@ export class Engine {
 
   // ---- for callers
 
-  async createTasks(requests: readonly TaskRequest[], options?: CreateOptions): Promise<CreatedTask[]> {
+  async createTasks(requests: readonly TaskRequest[], options?: InnerCreateOptions): Promise<CreatedTask[]> {
     const created = await this.#count.creation(() => createTasks(this.database, this.templates, requests, options));
     for (const { taskUuid } of created) {
       if (options?.client) this.search.createdLater(taskUuid);
       else this.search.changed(taskUuid);
     }
     if (created.some(({ snapshot }) => snapshot.hasLimits)) this.admission.wake();
+    const replaced = created.flatMap((one) => one.replaced ?? []);
+    if (!options?.client) await this.#announceReplaced(replaced);
+    else for (const { taskUuid } of replaced) this.search.createdLater(taskUuid);
     return created;
+  }
+
+  /** Announces tasks that were cancelled because new tasks replace them. Fires the abort signals of their running steps. */
+  async #announceReplaced(replaced: readonly Pick<ReplacedTask, 'taskUuid' | 'running'>[]): Promise<void> {
+    if (replaced.length === 0) return;
+    const tasks = replaced.map(({ taskUuid }) => taskUuid);
+    const taken = replaced.flatMap(({ taskUuid, running }) => (running > 0 ? [taskUuid] : []));
+    await this.announce.acts({ tasks, ended: { cancelled: tasks }, taken });
   }
 
   /** Returns one task. @throws TaskerError `task_not_found`, `invalid_uuid` */
@@ -816,6 +831,7 @@ export class Engine {
     const taskUuid = checkUuid(given, 'the task id');
     const [copy] = await this.#count.creation(async () => [await copyTask(this, taskUuid, options)]);
     this.search.writeSoon(copy!.taskUuid);
+    if (copy!.replaced) await this.#announceReplaced([copy!.replaced]);
     return copy!;
   }
 

@@ -98,8 +98,8 @@ export function restApp(options: RestAppOptions): OpenAPIHono {
   const tasker = withoutSensitive(whole, sensitive);
   const [creations, hide] = [new SharedCreations(whole), hidingIn(whole, sensitive)];
   const create: TaskRouteOptions['create'] = async (...given) => {
-    const { created, ...snapshot } = await creations.create(...given);
-    return { ...(await hide(snapshot)), created };
+    const { created, outcome, rule, replacedTaskUuid, ...snapshot } = await creations.create(...given);
+    return { ...(await hide(snapshot)), created, outcome, rule, replacedTaskUuid };
   };
   app.use(guards.counting);
   app.use(guards.headers);

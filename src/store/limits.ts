@@ -27,7 +27,6 @@ export interface LimitKey {
   key: string;
 }
 
-// Not hot: once for each registration.
 const STORE_LIMITS = sql('store_limits')`
 insert into tasker.flow_limit as l (namespace_id, template, name, concurrent, rate, burst, keyed, fair)
 select $1, $2, d.* from unnest($3::text[], $4::int[], $5::float8[], $6::int[], $7::boolean[], $8::boolean[])
@@ -341,7 +340,7 @@ export interface ChangedLine {
   heldUntilMs: number | null;
 }
 
-/** Changes lines, and deletes those that are empty. */
+/** Changes lines, and deletes empty lines. */
 export async function changeLines(
   db: Db,
   { changed, empty }: { changed: readonly ChangedLine[]; empty: readonly number[] },

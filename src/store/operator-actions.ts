@@ -5,18 +5,18 @@ import type { StepKey } from './step-key.ts';
 
 // The statement may wait for a worker that is claiming a step. So `greatest` keeps a cancelled attempt from ending before
 // its start.
-/** The parts of a statement that cancel the open steps of the task $1, if it is in `target`, and end their waits. */
-export const cancelOpen = (endedBy: string): string => `
+/** The parts of a statement that cancel the open steps of a task, if it is in `target`, and end their waits. */
+export const cancelOpen = (endedBy: string, task = '$1'): string => `
 old as (
   select s.idx, s.state, s.attempts, s.spared, s.claim, s.started_at from tasker.step s
    where s.task_uuid = (select task_uuid from target)
      and s.state in ('pending', 'enqueued', 'in_progress', 'waiting_for_retry', 'waiting', 'error') for update),
 s as (
   update tasker.step s set state = 'cancelled', done_at = statement_timestamp(), next_at = null from old
-   where s.task_uuid = $1 and s.idx = old.idx),
+   where s.task_uuid = ${task} and s.idx = old.idx),
 h as (
   insert into tasker.history (task_uuid, idx, attempt, number, worker_id, outcome, state, started_at, ended_at)
-  select $1, idx, attempts, nullif(attempts - spared, attempts), claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
+  select ${task}, idx, attempts, nullif(attempts - spared, attempts), claim >> 24, 'cancelled', 'cancelled', started_at, greatest(statement_timestamp(), started_at)
     from old where state in ('in_progress', 'waiting')),
 w as (
   update tasker.wait w set ended_at = greatest(statement_timestamp(), w.since), ended_by = ${endedBy}

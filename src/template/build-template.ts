@@ -35,6 +35,7 @@ import {
   templateFile,
   type UndoFile,
   undoFile,
+  uniqueFile,
 } from './template-file.ts';
 import { expressionsOf, waitsOf } from './waits/convert-waits.ts';
 
@@ -61,6 +62,7 @@ export function buildTemplate(file: TemplateFile): TaskTemplate {
     limits: file.limits
       ? Object.fromEntries(Object.entries(file.limits).map(([name, limit]) => [name, fromFile(limitFile, limit)]))
       : null,
+    unique: file.unique ? fromFile(uniqueFile, file.unique, { onConflict: 'return' }) : null,
     defaultOptions: file.default_options ? fromFile(optionsFile, file.default_options) : null,
   };
 }

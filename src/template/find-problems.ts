@@ -22,6 +22,7 @@ import { dependencyRules, type Finding, MOST_SUGGESTIONS, nameRules, sketchesOf 
 import { WAIT_FIELDS } from './task-template.ts';
 import { typeRules } from './type-rules.ts';
 import { undoRules } from './undo-rules.ts';
+import { uniqueRules } from './unique-rules.ts';
 import { CHILD_FIELDS, waitRules } from './waits/wait-rules.ts';
 
 /** A file's data in its first spelling, and the outcome of checking its form. */
@@ -54,6 +55,7 @@ export function findingsOf(read: ReadYaml, { data, twice, form }: CheckedData): 
     ...sensitiveRules(data, steps),
     ...expressionRules(data, steps),
     ...limitRules(data, steps),
+    ...uniqueRules(data),
   ];
   return [...others.filter((finding) => !isExplained(finding, unknown)), ...unknown.map(({ finding }) => finding)];
 }

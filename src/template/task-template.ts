@@ -44,6 +44,20 @@ export type StalenessAction = (typeof STALENESS_ACTIONS)[number];
 /** The actions for a task that is blocked by failures. */
 export const BLOCKED_ACTIONS = ['dlq', 'error', 'undo', 'none'] as const;
 
+/** The answer to a request for a task whose key an open task has. */
+export const ON_CONFLICT = ['return', 'reject', 'cancel_running', 'replace_pending'] as const;
+
+/** The rule that there is at most one open task for each key. */
+export interface UniqueConfig {
+  /** An expression over `context` and `task`, evaluated when a task is created. */
+  key: string;
+  /**
+   * `return`: the open task is returned. `reject`: the request fails. `cancel_running`: the open task is cancelled and
+   * replaced. `replace_pending`: it is replaced if no step of it was attempted, and returned otherwise. Default `return`.
+   */
+  onConflict: (typeof ON_CONFLICT)[number];
+}
+
 /** The effect of a cancellation on a task. */
 export const CANCEL_ACTIONS = ['cancel', 'undo'] as const;
 
@@ -397,6 +411,8 @@ export interface TaskTemplate {
   limits: Record<string, LimitConfig> | null;
   /** How the identity of a task is determined. Default `strict`. */
   identityStrategy: IdentityStrategy;
+  /** Permits one open task for each key. Null: any number of tasks may be open. */
+  unique: UniqueConfig | null;
   /** Defaults for keys that are missing in the context of a new task. */
   defaultContext: Record<string, unknown> | null;
   /** Defaults for fields that are missing in a request. */

@@ -14,6 +14,7 @@ import {
   IDENTITY_STRATEGIES,
   ISOLATIONS,
   ON_CHILD_FAILURE,
+  ON_CONFLICT,
   ON_ELEMENT_FAILURE,
   ON_INVALID,
   ON_PARENT_CANCEL,
@@ -402,6 +403,19 @@ export const limitFile = z
   })
   .meta({ description: 'A limit that the attempts of steps share.' });
 
+export const uniqueFile = z
+  .strictObject({
+    key: z.string().max(LONGEST_EXPRESSION).meta({
+      description: 'An expression over context and task: its value is the key, a string, a number or a boolean.',
+    }),
+    on_conflict: z.enum(ON_CONFLICT).nullish().meta({
+      default: 'return',
+      description:
+        'The answer if an open task has the key. return: that task; reject: an error; cancel_running: it is cancelled and replaced; replace_pending: it is replaced if no step of it was attempted, and returned otherwise.',
+    }),
+  })
+  .meta({ description: 'Permits one open task for each key.' });
+
 const label = z.string().max(128).nullish();
 
 export const optionsFile = z
@@ -474,11 +488,12 @@ export const templateFile = z.strictObject({
   limits: z
     .record(z.string().max(64).regex(LIMIT_NAME, { error: 'must be letters, digits, _ and -' }), limitFile)
     .nullish()
-    .meta({ description: 'Limits by name. Steps name those that their attempts count in.' }),
+    .meta({ description: 'Limits by name. Each step names the limits of its attempts.' }),
   identity_strategy: z.enum(IDENTITY_STRATEGIES).nullish().meta({
     default: 'strict',
     description: "What identifies a task: its context, the caller's key, or nothing.",
   }),
+  unique: uniqueFile.nullish(),
   default_context: object().nullish().meta({
     description: 'Defaults for keys of the context that a request may omit. Keys in the request override them.',
   }),

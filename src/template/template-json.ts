@@ -27,6 +27,7 @@ import {
   stepFile,
   templateFile,
   undoFile,
+  uniqueFile,
 } from './template-file.ts';
 import { waitsToJson } from './waits/convert-waits.ts';
 
@@ -36,7 +37,7 @@ import { waitsToJson } from './waits/convert-waits.ts';
  * are already merged into the steps, and `environments` itself is not included.
  */
 export function templateToJson(template: TaskTemplate): JsonObject {
-  const { metadata, lifecycle, limits, defaultOptions } = template;
+  const { metadata, lifecycle, limits, unique, defaultOptions } = template;
   const json = toFile(templateFile, {
     ...template,
     namespaceName: template.namespace,
@@ -49,6 +50,7 @@ export function templateToJson(template: TaskTemplate): JsonObject {
     lifecycle: lifecycle && toFile(lifecycleFile, lifecycle),
     limits:
       limits && Object.fromEntries(Object.entries(limits).map(([name, limit]) => [name, toFile(limitFile, limit)])),
+    unique: unique && toFile(uniqueFile, unique),
     defaultOptions: defaultOptions && toFile(optionsFile, defaultOptions),
   });
   // A parsed template contains only JSON values.

@@ -404,8 +404,14 @@ export interface StepOptions<
 /** The fields of a template, with the names of a template file. */
 type TemplateFields = Omit<
   TemplateFile,
-  'name' | 'namespace_name' | 'version' | 'steps' | 'input_schema' | 'output' | 'environments'
+  'name' | 'namespace_name' | 'version' | 'steps' | 'input_schema' | 'output' | 'environments' | 'unique'
 >;
+
+/** The `unique` of a workflow, with the names of a template file. */
+export interface UniqueSettings<Input> extends Omit<NonNullable<TemplateFile['unique']>, 'key'> {
+  /** The value of the input that is the key, such as `({ input }) => input.customerId`, or an expression. */
+  key: Naming<{ readonly input: Input }, string | number | boolean>;
+}
 
 /** Options of {@link workflow}: the fields of a template file, except for `input`. */
 export interface WorkflowOptions<Schema extends StandardSchemaV1 | undefined> extends TemplateFields {
@@ -413,6 +419,8 @@ export interface WorkflowOptions<Schema extends StandardSchemaV1 | undefined> ex
   input?: Schema;
   /** The schema of the input as JSON Schema, instead of `input`. */
   input_schema?: Record<string, unknown>;
+  /** Permits one open task for each key. */
+  unique?: UniqueSettings<InputOf<Schema>>;
 }
 
 /** The input of a workflow, as a task stores it. */

@@ -32,6 +32,7 @@ import type {
   SureAt,
   SureInOutput,
   UndoSettings,
+  UniqueSettings,
   WorkflowOptions,
 } from './workflow-types.ts';
 
@@ -417,7 +418,7 @@ export function workflow<Schema extends StandardSchemaV1 | undefined = undefined
       `workflow ${JSON.stringify(id)} must be namespace/name@version, such as shop/fulfil@1.0.0`,
     );
   }
-  const { input, ...fields } = options;
+  const { input, unique, ...fields } = options;
   const schema = input && {
     input_schema: inputSchemaOf(input, { at: `workflow ${id}`, key: 'input', instead: 'give input_schema' }),
   };
@@ -425,12 +426,19 @@ export function workflow<Schema extends StandardSchemaV1 | undefined = undefined
     namespace,
     name,
     version,
-    fields: { ...fields, ...schema },
+    fields: { ...fields, ...schema, ...(unique && { unique: uniqueOf(unique) }) },
     steps: [],
     handlers: new Map(),
     children: [],
     output: null,
   });
+}
+
+/** Returns `unique` in the form of a template file. */
+function uniqueOf({ key, ...unique }: UniqueSettings<never>): Record<string, unknown> {
+  if (typeof key !== 'function') return { key, ...unique };
+  const at = 'unique.key';
+  return { key: expressionOf(key({ input: recordedPath(['context'], at) as never }), at, () => true), ...unique };
 }
 
 /** Returns a problem with the names that the options of a step have. */

@@ -15,7 +15,7 @@ import { type Listening, listen } from '../../src/server/listen.ts';
 import { mustParseTemplate } from '../../src/template/parse-template.ts';
 import { STEP_TYPES } from '../../src/template/task-template.ts';
 import { type ActsBench, actsBench } from '../support/rest/acts-bench.ts';
-import { until } from '../support/setup.ts';
+import { template, until } from '../support/setup.ts';
 import { installation, PAIR } from './installation.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: the results of tools have no types.
@@ -260,6 +260,18 @@ describe('tasker mcp', () => {
       isError: true,
     });
     expect(await writer.call('task_inspect', { task_uuid: result.task_uuid })).toMatchObject({ name: 'demo' });
+  });
+
+  it('returns the open task of a key, with the outcome', async () => {
+    await bench.api.tasker.registerTemplates([
+      template({ a: [] }, { name: 'keyed', unique: { key: 'context.customer' } }),
+    ]);
+    const given = { namespace: 'test', name: 'keyed', context: { customer: 'c-1' }, confirm: true };
+    const { result } = await writer.call('task_submit', given);
+    expect(result).toMatchObject({ created: true, outcome: 'created' });
+    expect(await writer.call('task_submit', given)).toMatchObject({
+      result: { task_uuid: result.task_uuid, created: false, outcome: 'returned', rule: 'unique' },
+    });
   });
 
   it('previews a rerun with the steps that would run again', async () => {

@@ -5,7 +5,15 @@ import { createActiveTasks, holdActive } from '../../src/store/active-versions.t
 import { readCallersSession } from '../../src/store/callers-session.ts';
 import { putInInbox } from '../../src/store/signals/inbox.ts';
 import { watchTasks } from '../../src/store/stale-tasks.ts';
-import { createTasks, findIdentities, findRequests } from '../../src/store/tasks.ts';
+import {
+  begunTasks,
+  limitingLockWaits,
+  lockTaskKeys,
+  openHolders,
+  replaceTask,
+  takeTaskKeys,
+} from '../../src/store/task-keys.ts';
+import { createTasks, findIdentities, findRequests, lockTasks } from '../../src/store/tasks.ts';
 import { createLaterTasks } from '../../src/store/waits/start-tasks.ts';
 
 const named = (text: string) => portableText({ name: 'demo', text }, text);
@@ -26,6 +34,17 @@ async function statements(): Promise<Statement[]> {
   await watchTasks(db, []);
   await findIdentities(db, []);
   await findRequests(db, ['a']);
+  await lockTasks(db, []);
+  await lockTaskKeys(db, []);
+  await openHolders(db, ['a']);
+  await begunTasks(db, ['a']);
+  await replaceTask(db, 'a', { actor: '', reason: '', door: '' });
+  await takeTaskKeys(db, [{ hash: '', taskUuid: '' }]);
+  await limitingLockWaits(
+    { query: async (statement) => ({ ...(await db.query(statement)), rows: [{ earlier: '0' }] as never }) },
+    1,
+    async () => 0,
+  );
   await readCallersSession(db).catch(() => undefined);
   await putInInbox(db, { signalId: '', target: '', name: '', key: null, payload: '', by: null });
   return found;
@@ -34,11 +53,11 @@ async function statements(): Promise<Statement[]> {
 describe('the portable form of a statement', () => {
   it('exists for every statement that runs through a client', async () => {
     const all = await statements();
-    expect(all.length).toBe(9);
+    expect(all.length).toBe(17);
     for (const { name, text } of all) {
       const portable = portableText({ name, text }, text);
       expect([name, /\$\d+(?!::text::)\b(?!\d)/.test(portable)]).toEqual([name, false]);
-      const returnsRows = name !== 'watch_tasks';
+      const returnsRows = name !== 'watch_tasks' && name !== 'take_task_keys';
       expect([name, portable.endsWith('row_to_json(answer)::text answer from answer')]).toEqual([name, returnsRows]);
     }
   });

@@ -37,7 +37,12 @@ describe('a request without a version', () => {
     const first = await tasker.createTask(request);
     const deployed = await another({ templates: [version('1.1.0', { a: [], b: ['a'] })] });
     for (const one of [deployed, tasker]) {
-      expect(await one.createTask(request, { onDuplicate: 'return' })).toEqual({ ...first, created: false });
+      expect(await one.createTask(request, { onDuplicate: 'return' })).toEqual({
+        ...first,
+        created: false,
+        outcome: 'returned',
+        rule: 'identity',
+      });
       await expect(one.createTask(request)).rejects.toMatchObject({
         code: 'conflict',
         details: { task_uuid: first.taskUuid },
@@ -143,7 +148,7 @@ describe('activating a version', () => {
     await client.query('commit');
     await activation;
     const after = await tasker.createTask({ ...NAMED, idempotencyKey: 'held' }, { onDuplicate: 'return' });
-    expect(after).toMatchObject({ version: '1.1.0', created: false });
+    expect(after).toMatchObject({ version: '1.1.0', created: false, outcome: 'returned', rule: 'identity' });
   });
 });
 
@@ -195,11 +200,21 @@ describe('one identity in several versions', () => {
     const { tasker } = await setup({ worker: false, templates: [version('1.0.0'), version('1.1.0')] });
     const key = { ...NAMED, idempotencyKey: 'K' };
     const old = await tasker.createTask({ ...key, version: '1.0.0' });
-    expect(await tasker.createTask(key, { onDuplicate: 'return' })).toMatchObject({ ...old, created: false });
+    expect(await tasker.createTask(key, { onDuplicate: 'return' })).toMatchObject({
+      ...old,
+      created: false,
+      outcome: 'returned',
+      rule: 'identity',
+    });
     const current = await tasker.createTask({ ...key, version: '1.1.0' });
     expect(current).toMatchObject({ created: true, version: '1.1.0' });
     // The task of the active version comes first.
-    expect(await tasker.createTask(key, { onDuplicate: 'return' })).toMatchObject({ ...current, created: false });
+    expect(await tasker.createTask(key, { onDuplicate: 'return' })).toMatchObject({
+      ...current,
+      created: false,
+      outcome: 'returned',
+      rule: 'identity',
+    });
   });
 
   it('is one task in a list of requests with and without versions', async () => {
@@ -227,7 +242,12 @@ describe('one identity in several versions', () => {
     const request = { ...NAMED, idempotencyKey: 'later', delayMs: 3_600_000 };
     const first = await tasker.createTask(request);
     await tasker.registerTemplates(version('1.1.0'));
-    expect(await tasker.createTask(request, { onDuplicate: 'return' })).toEqual({ ...first, created: false });
+    expect(await tasker.createTask(request, { onDuplicate: 'return' })).toEqual({
+      ...first,
+      created: false,
+      outcome: 'returned',
+      rule: 'identity',
+    });
     const { idempotencyKey } = request;
     expect(await tasker.createTask({ ...NAMED, idempotencyKey }, { onDuplicate: 'return' })).toMatchObject({
       taskUuid: first.taskUuid,

@@ -121,6 +121,21 @@ describe.each(LIBRARIES)('with a transaction of $name', (library) => {
     await expect(pruned).rejects.toMatchObject({ details: { pruned_at: '2024-05-06T07:08:09.123000Z' } });
   });
 
+  it('the open task of a key is returned or replaced, and locks do not wait longer than before', async () => {
+    const unique = { key: 'context.customer', on_conflict: 'replace_pending' };
+    const { tasker, open, request, sql } = await bench(library, { unique });
+    const of = (n: number) => ({ ...request, context: { customer: 'c-1', n } });
+    const first = await open.transaction((tx) => tasker.createTask(of(1), { client: tx.client }));
+    expect(first.outcome).toBe('created');
+    const [second, third] = await open.transaction((tx) => tasker.createTasks([of(2), of(3)], { client: tx.client }));
+    expect(second).toMatchObject({ outcome: 'replaced', replacedTaskUuid: first.taskUuid });
+    expect(third).toMatchObject({ outcome: 'replaced', replacedTaskUuid: second!.taskUuid });
+    expect(await sql('select task_uuid id from tasker.task where done_at is null')).toEqual([{ id: third!.taskUuid }]);
+    await sql(`update tasker.step set attempts = 1 where task_uuid = $1`, [third!.taskUuid]);
+    const again = await open.transaction((tx) => tasker.createTask(of(4), { client: tx.client }));
+    expect(again).toMatchObject({ taskUuid: third!.taskUuid, outcome: 'returned', rule: 'unique' });
+  });
+
   it('a signal is used after the commit, even for a task of the same transaction', async () => {
     const { tasker, open, request, create, work, resultOf } = await bench(library);
     const waiting = await create();

@@ -57,6 +57,18 @@ test('types flow from the input through the results to the output', async () => 
   expectTypeOf(() => tasker.run(without, {})).returns.resolves.toBeUndefined();
 });
 
+test('the key of `unique` is a value of the input', () => {
+  const of = (total: number) => ({ id: 'A-1', total });
+  workflow('shop/sync@1.0.0', { input, unique: { key: ({ input }) => input.id, on_conflict: 'reject' } });
+  workflow('shop/sync@1.0.0', { input, unique: { key: 'context.id' } });
+  // @ts-expect-error the input has no such key
+  workflow('shop/sync@1.0.0', { input, unique: { key: ({ input }) => input.customer } });
+  // @ts-expect-error a key is a scalar
+  workflow('shop/sync@1.0.0', { input, unique: { key: ({ input }) => of(input.total) } });
+  // @ts-expect-error there is no such answer
+  workflow('shop/sync@1.0.0', { input, unique: { key: 'context.id', on_conflict: 'wait' } });
+});
+
 test('startTask takes the input of a workflow, and any context for the name of a template', () => {
   const context = null as unknown as StepContext;
   const task = () => context.startTask(fulfil, { id: 'A-1', total: 12 }, { key: 'A-1', onCancel: 'abandon' });

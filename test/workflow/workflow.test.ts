@@ -126,6 +126,21 @@ describe('a workflow in TypeScript', () => {
     expect(fulfil.template.inputSchema).toMatchObject({ required: ['id', 'total'] });
   });
 
+  it('permits one open task for each key, which is a value of its input or an expression', () => {
+    const input = z.object({ id: z.string() });
+    const keyOf = (key: never) =>
+      workflow('wf/sync@1.0.0', { input, unique: { key, on_conflict: 'reject' } }).step('load', { run: () => 1 });
+    const named = workflow('wf/sync@1.0.0', { input, unique: { key: ({ input }) => input.id } }).step('load', {
+      run: () => 1,
+    });
+    expect(named.template.unique).toEqual({ key: 'context.id', onConflict: 'return' });
+    expect(keyOf('context.id + context.id' as never).template.unique).toEqual({
+      key: 'context.id + context.id',
+      onConflict: 'reject',
+    });
+    expect(() => keyOf((() => 'A-1') as never)).toThrow('unique.key is not a value of a step or of the input');
+  });
+
   it('a step takes the first of several signals, whose payloads zod describes', async () => {
     const sold = workflow('wf/sold@1.0.0', { identity_strategy: 'always_unique' })
       .step('pay', {

@@ -27,6 +27,7 @@ const PLAIN_TASKER = {
     'copyTask',
     'createTask',
     'createTasks',
+    'createEach',
     'deleteTask',
     'drainWorker',
     'extendByToken',

@@ -1,11 +1,13 @@
 import { checkRequests } from '../../engine/bulk/check-requests.ts';
 import type { TaskRequest } from '../../engine/create-task.ts';
-import { existingTask, IdentityTaken } from '../../engine/identity-taken.ts';
+import { CreationConflict, existingTask } from '../../engine/creation-conflict.ts';
 import { isTaskerError, type TaskerError } from '../../errors.ts';
-import type { Tasker } from '../tasker.ts';
+import type { Tasker, TaskHandle } from '../tasker.ts';
 
 /** The outcome of one request. */
-export type CreatedOrNot = { taskUuid: string; created: boolean } | { error: TaskerError };
+export type CreatedOrNot =
+  | Pick<TaskHandle, 'taskUuid' | 'created' | 'outcome' | 'rule' | 'replacedTaskUuid'>
+  | { error: TaskerError };
 
 /**
  * Creates tasks in one transaction, and skips rejected requests. Returns the outcome of each. `onDuplicate`: whether an
@@ -26,19 +28,22 @@ export async function createEach(
   for (let checked = false; open.length > 0; ) {
     const places = open;
     try {
-      const handles = await tasker.createTasks<string, string, string>(places.map((at) => requests[at]!) as never, {
-        onDuplicate: 'return',
-      });
-      handles.forEach(({ taskUuid, created }, i) => {
-        const isError = !created && onDuplicate === 'error';
-        const error = () => existingTask(requests[places[i]!]!, taskUuid, { at: 0, of: 1 });
-        outcomes[places[i]!] = isError ? { error: error() } : { taskUuid, created };
+      const rejections = new Map<number, CreationConflict>();
+      const handles = await tasker.createEach(
+        places.map((at) => requests[at]!),
+        rejections,
+      );
+      handles.forEach(({ taskUuid, created, outcome, rule, replacedTaskUuid }, i) => {
+        const isDuplicate = rule === 'identity' && onDuplicate === 'error';
+        const duplicate = () => existingTask(requests[places[i]!]!, taskUuid, { at: 0, of: 1 });
+        const error = rejections.get(i) ?? (isDuplicate ? duplicate() : undefined);
+        outcomes[places[i]!] = error ? { error } : { taskUuid, created, outcome, rule, replacedTaskUuid };
       });
       return outcomes;
     } catch (error) {
       if (!isTaskerError(error)) throw error;
       // The identity of one of the requests belongs to a pruned task, or to a task of another request.
-      if (error instanceof IdentityTaken) {
+      if (error instanceof CreationConflict) {
         refuse(places[Number(error.details.index ?? 0)]!, error.alone());
         continue;
       }

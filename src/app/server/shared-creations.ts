@@ -1,7 +1,8 @@
 import type { TaskRequest } from '../../engine/create-task.ts';
+import { CreationConflict } from '../../engine/creation-conflict.ts';
 import { readTasksWithSteps, type TaskSnapshot } from '../../engine/task-with-steps.ts';
 import { type Answer, Together } from '../../time/together.ts';
-import type { Tasker } from '../tasker.ts';
+import type { Tasker, TaskHandle } from '../tasker.ts';
 import { createEach } from './create-each.ts';
 
 /** Requests in one transaction. Two are in progress at a time, so that one is committed while the next is sent. */
@@ -13,10 +14,11 @@ interface Creation {
   onDuplicate: 'error' | 'return';
 }
 
-/** A task with its steps. `created`: false if it is an earlier task. */
-export interface CreatedSnapshot extends TaskSnapshot {
-  created: boolean;
-}
+/** The answer to a request, without the task. */
+type Created = Pick<TaskHandle, 'created' | 'outcome' | 'rule' | 'replacedTaskUuid'>;
+
+/** A task with its steps. */
+export interface CreatedSnapshot extends TaskSnapshot, Created {}
 
 /**
  * Creates tasks for callers that each create one. Requests that arrive at the same time share a transaction, so that a
@@ -49,16 +51,17 @@ export class SharedCreations {
   async #create(creations: readonly Creation[]): Promise<Answer<CreatedSnapshot | undefined>[]> {
     if (creations.length === 1) return [await answerOf(this.#createAlone(creations[0]!))];
     const requests = creations.map(({ request }) => request);
-    const outcomes = (await createEach(this.#tasker, requests, 'return')).map((one, i) => {
-      return 'taskUuid' in one && (one.created || creations[i]!.onDuplicate === 'return') ? one : undefined;
-    });
-    const ids = outcomes.flatMap((one) => one?.taskUuid ?? []);
+    const outcomes = await createEach(this.#tasker, requests, 'return');
+    const ids = outcomes.flatMap((one) => ('taskUuid' in one ? one.taskUuid : []));
     const snapshots = await readTasksWithSteps(this.#tasker.engine, ids);
     return Promise.all(
-      outcomes.map(async (one): Promise<Answer<CreatedSnapshot | undefined>> => {
-        if (one === undefined) return { answer: undefined };
+      outcomes.map(async (one, i): Promise<Answer<CreatedSnapshot | undefined>> => {
+        const isDuplicate = 'rule' in one && one.rule === 'identity' && creations[i]!.onDuplicate === 'error';
+        if (isDuplicate) return { answer: undefined };
+        // Another attempt would only find the same open task.
+        if ('error' in one) return isOfKey(one.error) ? { error: one.error } : { answer: undefined };
         const snapshot = snapshots.get(one.taskUuid);
-        return snapshot ? { answer: { ...snapshot, created: one.created } } : answerOf(this.#read(one));
+        return snapshot ? { answer: { ...snapshot, ...answerIn(one) } } : answerOf(this.#read(one));
       }),
     );
   }
@@ -68,10 +71,16 @@ export class SharedCreations {
     return this.#read(created);
   }
 
-  async #read({ taskUuid, created }: { taskUuid: string; created: boolean }): Promise<CreatedSnapshot> {
-    return { ...(await this.#tasker.getTaskWithSteps(taskUuid)), created };
+  async #read(created: Created & { taskUuid: string }): Promise<CreatedSnapshot> {
+    return { ...(await this.#tasker.getTaskWithSteps(created.taskUuid)), ...answerIn(created) };
   }
 }
+
+function answerIn({ created, outcome, rule, replacedTaskUuid }: Created): Created {
+  return { created, outcome, rule, replacedTaskUuid };
+}
+
+const isOfKey = (error: Error) => error instanceof CreationConflict && error.kind === 'key';
 
 function answerOf<A>(work: Promise<A>): Promise<Answer<A>> {
   return work.then(

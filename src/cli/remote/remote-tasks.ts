@@ -128,9 +128,10 @@ async function create(
 ): Promise<TaskHandle> {
   const body = requestOf({ ...request, startIn: delayMs === undefined ? undefined : spanText(delayMs) });
   const created: TaskResponse = await client.tasks.create(body as never, { returnExisting: onDuplicate === 'return' });
-  const task = decoded<Task & Pick<TaskHandle, 'created'>>('tasks.create', created);
-  const { taskUuid, name, namespace, version, priority, totalSteps } = task;
-  return { taskUuid, name, namespace, version, priority, totalSteps, created: task.created };
+  const task = decoded<Task & TaskHandle>('tasks.create', created);
+  const { taskUuid, name, namespace, version, priority, totalSteps, outcome, rule, replacedTaskUuid } = task;
+  const answer = { created: task.created, outcome, rule, replacedTaskUuid };
+  return { taskUuid, name, namespace, version, priority, totalSteps, ...answer };
 }
 
 async function cancel(call: CallVerb, uuid: string, by: Parameters<Tasker['cancelTask']>[1]): Promise<boolean> {

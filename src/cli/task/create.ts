@@ -46,9 +46,9 @@ export async function taskCreate(argument: string | undefined, options: TaskCrea
     if (!existed) note(`created an embedded database in ${embeddedHome(here())}`);
     const template = await findRegistered(tasker, wanted, options);
     const handle = await create(tasker, template, { ...options, context });
-    if (!handle.created) note(`task ${handle.taskUuid} already exists`);
+    noteOutcome(handle);
     // The process would exit before its own notification is sent.
-    else await tasker.engine.announce.work(handle.priority === 0 ? 0 : -handle.priority);
+    if (handle.created) await tasker.engine.announce.work(handle.priority === 0 ? 0 : -handle.priority);
 
     if (!options.wait) {
       if (options.json) return printJson(snakeKeys(handle));
@@ -59,6 +59,13 @@ export async function taskCreate(argument: string | undefined, options: TaskCrea
     thisRun().exitCode = await watch(tasker, handle.taskUuid, { ...options, json: false }, note);
     if (options.json) printJson(await wholeTask(tasker, handle.taskUuid));
   });
+}
+
+/** Prints which task was returned or replaced. */
+function noteOutcome({ taskUuid, outcome, rule, replacedTaskUuid }: TaskHandle): void {
+  if (outcome === 'replaced') note(`task ${replacedTaskUuid} with the same key was cancelled and replaced (unique)`);
+  if (outcome !== 'returned') return;
+  note(rule === 'unique' ? `task ${taskUuid} with the same key is open (unique)` : `task ${taskUuid} already exists`);
 }
 
 async function givenContext({ input, context }: TaskCreateOptions): Promise<Record<string, unknown> | undefined> {
@@ -175,8 +182,9 @@ async function create(
     if (!(error instanceof TaskerError)) throw error;
     if (error.code === 'identity_missing') throw noKey(name, error);
     if (error.code !== 'conflict') throw error;
-    // The message for a pruned task also fits the command line, so it is kept.
-    throw error.details.pruned_at === undefined ? alreadyThere(name, error) : error;
+    // The messages for a pruned task, and for the open task of a key, also fit the command line, so they are kept.
+    const isDuplicate = error.details.pruned_at === undefined && error.details.rule === undefined;
+    throw isDuplicate && error.details.retryable === undefined ? alreadyThere(name, error) : error;
   }
 }
 

@@ -7,23 +7,19 @@ import { items } from '../pages.ts';
 import { path } from '../path.ts';
 import { type CreateArguments, type RunnableWorkflow, requestOf, type WorkflowTaskCall } from '../run-workflow.ts';
 import type { Transport } from '../transport.ts';
-import type { Act, TaskListQuery, TaskResponse } from '../types.ts';
+import type { Act, CreationAnswer, TaskListQuery, TaskResponse } from '../types.ts';
 import { type FollowOptions, waitForTask, watchTask } from '../watch-task.ts';
 
-/** A task, and whether the request created it. */
-type NewOrExisting = TaskResponse & { created: boolean };
+/** A task, and how the request was answered. */
+type NewOrExisting = TaskResponse & CreationAnswer;
 
 /** Creates tasks: of a workflow in TypeScript, or of any template. */
 export interface CreateTask {
   /** Creates a task of a workflow in TypeScript, as the other form of `create` does. */
-  <Input>(
-    workflow: RunnableWorkflow<Input, unknown>,
-    input: Input,
-    options?: WorkflowTaskCall,
-  ): Promise<TaskResponse & { created: boolean }>;
+  <Input>(workflow: RunnableWorkflow<Input, unknown>, input: Input, options?: WorkflowTaskCall): Promise<NewOrExisting>;
   /**
    * Creates a task. Only a request with `idempotency_key` is repeated after a lost connection. `created` is false if
-   * it returns an earlier task.
+   * it returns an existing task: the first one with the same identity, or the open one of the key (`unique`).
    * @throws NotFoundError if the template is not registered
    * @throws ConflictError if a task with the same identity exists; `details.task_uuid` is its id if
    * the credential may read tasks
@@ -31,7 +27,7 @@ export interface CreateTask {
   <Name extends string = string, Namespace extends string = never, Version extends string = never>(
     request: CheckedNewTask<Name, Namespace, Version> & { request?: never },
     options?: CreateTaskCall,
-  ): Promise<TaskResponse & { created: boolean }>;
+  ): Promise<NewOrExisting>;
 }
 
 /** The verbs for tasks that repeat requests, read several pages, or read a stream. */
@@ -109,7 +105,8 @@ async function create(
     // The server does not name the task if the credential may not read tasks.
     const task = await (typeof existing === 'string' ? get(existing, options) : send({ on_duplicate: 'return' }));
     // An earlier attempt of this request created the task, and its response was lost.
-    if (task.correlation_id === body.correlation_id) return { ...task, created: true };
+    if (task.correlation_id === body.correlation_id)
+      return { ...task, created: true, outcome: 'created', rule: null, replaced_task_uuid: null };
     throw conflict;
   }
 }

@@ -135,7 +135,14 @@ const ListedTaskSchema = TaskResponseSchema.extend({
 }).register(NAMES, { id: 'ListedTask' });
 
 export const CreatedTaskSchema = TaskResponseSchema.extend({
-  created: z.boolean().meta({ description: 'False if it is an earlier task with the same identity.' }),
+  created: z.boolean().meta({ description: 'False if the task existed.' }),
+  outcome: z.enum(['created', 'returned', 'replaced']).meta({
+    description: 'replaced: it is a new task, for which the open task of its key was cancelled. returned: it existed.',
+  }),
+  rule: z.enum(['identity', 'unique']).nullable().meta({
+    description: 'The rule that returned or replaced a task. Null if neither did.',
+  }),
+  replaced_task_uuid: z.uuid().nullable().meta({ description: 'The task that was cancelled for this one.' }),
 }).register(NAMES, { id: 'CreatedTask' });
 
 export const TaskListSchema = z

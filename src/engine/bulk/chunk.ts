@@ -32,6 +32,7 @@ import type { LiveConditions, TaskFilter } from '../search/filter.ts';
 import type { TaskState } from '../task-view.ts';
 import { undoInstead } from '../undo/instead.ts';
 import { undoLocked } from '../undo/undo.ts';
+import { lockReopeningKeys, type ReopeningKeys } from '../unique/reopening.ts';
 import { failing, judge, type LiveRows, seenOf, stepKey, type Verdict, WHOLE_TASK } from './judge.ts';
 import type { RedriveFilter } from './redrives.ts';
 import { actsOnSteps, verbOf } from './targets.ts';
@@ -98,6 +99,8 @@ export async function workOnChunk(
   if (items.length === 0) return { kind: 'empty' };
 
   const taskUuids = [...new Set(items.map((item) => item.taskUuid))];
+  const reopens = /redrive|undo/.test(running.action);
+  const keys = reopens ? await lockReopeningKeys({ tx, templates: engine.templates }, taskUuids) : undefined;
   const free = new Set(await lockFreeTasks(tx, taskUuids));
   if (endsWithClaim(running.filter)) await lockReadySteps(tx, [...free]);
   const live = await readLive(tx, { engine, running }, { items, taskUuids });
@@ -114,7 +117,7 @@ export async function workOnChunk(
   const outcomes = await act(
     tx,
     { engine, running },
-    { verdicts, effects, live, reset: new Set(), reopened: new Set() },
+    { verdicts, effects, live, keys, reset: new Set(), reopened: new Set() },
   );
   if (portion.lastChance) outcomes.push(...locked.map(lockedOut));
   effects.tasks = [...new Set(outcomes.filter(({ outcome }) => outcome === 'done').map(({ taskUuid }) => taskUuid))];
@@ -188,6 +191,8 @@ function lockedOut({ taskUuid, idx }: BulkItemRow): ItemOutcome {
 
 interface Judged {
   live: LiveRows;
+  /** The keys of the tasks, if the action may reopen tasks. */
+  keys: ReopeningKeys | undefined;
   /** The ended tasks that a redrive has reopened. */
   reopened: Set<string>;
   /** The steps that were reset together, by {@link stepKey}. */
@@ -300,7 +305,7 @@ async function actOn(
       return null;
     }
     case 'task_undo': {
-      const undo = await undoLocked({ tx, templates: engine.templates }, taskUuid, operator);
+      const undo = await undoLocked({ tx, templates: engine.templates, keys: judged.keys! }, taskUuid, operator);
       if (typeof undo === 'string') return undo;
       effects.queued ||= undo.queued > 0;
       if (undo.running > 0) effects.taken.push(taskUuid);
@@ -312,7 +317,9 @@ async function actOn(
     case 'step_retry':
     case 'step_reset': {
       if (judged.live.tasks.get(taskUuid)!.ended) {
-        if (!(await reopenLocked(tx, engine, taskUuid))) return 'no step was cancelled with it';
+        const reopened = await reopenLocked({ tx, engine, keys: judged.keys! }, taskUuid);
+        if (!reopened) return 'no step was cancelled with it';
+        if ('reason' in reopened) return reopened.reason;
         judged.reopened.add(taskUuid);
         effects.queued = true;
         return null;

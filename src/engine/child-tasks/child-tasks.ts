@@ -48,7 +48,7 @@ export class ChildTasks {
   readonly #acts = new Set<Promise<void>>();
   /** How often the delivery of an end failed, by child. */
   readonly #tries = new Map<string, number>();
-  /** The children whose delivery failed, and was logged. */
+  /** The children whose delivery or undo failed, and was logged. */
   readonly #failed = new Set<string>();
 
   constructor(engine: ChildEngine, logger: Logger) {
@@ -153,11 +153,17 @@ export class ChildTasks {
     }
   }
 
-  /** Logs the failed delivery of an end once, because each poll tries it again. */
-  #logFailed({ childUuid, parentUuid }: OpenChild, error: unknown): void {
-    if (this.#failed.has(childUuid)) return;
+  /** Returns whether no failure of a child was logged before, and remembers it. */
+  #isNew(childUuid: string): boolean {
+    if (this.#failed.has(childUuid)) return false;
     if (this.#failed.size >= MOST_FAILED) this.#failed.clear();
     this.#failed.add(childUuid);
+    return true;
+  }
+
+  /** Logs the failed delivery of an end once, because each poll tries it again. */
+  #logFailed({ childUuid, parentUuid }: OpenChild, error: unknown): void {
+    if (!this.#isNew(childUuid)) return;
     this.#logger.error(
       { task_uuid: childUuid, parent_task_uuid: parentUuid, err: error },
       'end of a child task could not be delivered; retrying at each poll',
@@ -195,6 +201,8 @@ export class ChildTasks {
       // Another process has begun the undo, or the child was deleted. A later poll delivers the end.
       if (isTaskerError(error) && (error.code === 'illegal_transition' || error.code === 'task_not_found'))
         return false;
+      // Another open task has its key. Each poll tries again, until that task has ended.
+      if (isTaskerError(error) && error.code === 'conflict' && !this.#isNew(childUuid)) return false;
       this.#logger.warn({ task_uuid: childUuid, error: messageOf(error) }, 'child task not undone; retrying later');
       return false;
     }

@@ -10,6 +10,7 @@ import { getTasks, lockTasks, taskStates } from '../../store/tasks.ts';
 import { type Expanding, type OperatorOptions, onFreeTask, operatorOf, retryFailures } from '../operator-actions.ts';
 import { reopenLocked } from '../rerun/rerun.ts';
 import type { TaskState } from '../task-view.ts';
+import { keyTaken, lockReopeningKeys, type ReopeningKeys } from '../unique/reopening.ts';
 import { deadLetterNotFound } from './entries.ts';
 
 /** The result of redriving one task. */
@@ -29,7 +30,8 @@ export interface Redrive {
 
 /**
  * Lets a task of the dead letters run again, and closes its entry.
- * @throws TaskerError `dead_letter_not_found`, `nothing_failed` if it makes progress or is complete, `invalid_uuid`
+ * @throws TaskerError `dead_letter_not_found`, `nothing_failed` if it makes progress or is complete, `invalid_uuid`,
+ * `conflict` if it has ended, and another open task has its key
  */
 export async function redrive(
   engine: Expanding,
@@ -42,8 +44,9 @@ export async function redrive(
   if (!entry) throw deadLetterNotFound(id);
   const { taskUuid } = entry;
   return onFreeTask(engine.database, taskUuid, async (tx) => {
+    const keys = await lockReopeningKeys({ tx, templates: engine.templates }, [taskUuid]);
     await lockTasks(tx, [taskUuid]);
-    const redriven = await redriveLocked(tx, engine, taskUuid, operator);
+    const redriven = await redriveLocked({ tx, engine, keys }, taskUuid, operator);
     if (!redriven) throw await nothingFailed(tx, taskUuid);
     const dlqEntryUuid = (await entryIds(tx, [taskUuid])).get(taskUuid)!;
     const seconds = await closeRedriven(tx, [{ ...redriven, dlqEntryUuid }], operator);
@@ -53,8 +56,7 @@ export async function redrive(
 
 /** Retries the failed steps of an open task, or reopens an ended task. Undefined if nothing failed. */
 async function redriveLocked(
-  tx: Db,
-  engine: Expanding,
+  { tx, engine, keys }: { tx: Db; engine: Expanding; keys: ReopeningKeys },
   taskUuid: string,
   operator: Operator,
 ): Promise<Omit<Redrive, 'dlqEntryUuid'> | undefined> {
@@ -66,7 +68,8 @@ async function redriveLocked(
     const steps = retried.map(({ idx }) => names.get(idx) ?? String(idx));
     return { taskUuid, how: 'retried', steps, statusBefore, status: await stateOf() };
   }
-  const reopened = await reopenLocked(tx, engine, taskUuid);
+  const reopened = await reopenLocked({ tx, engine, keys }, taskUuid);
+  if (reopened && 'reason' in reopened) throw keyTaken(taskUuid, 'redriven', reopened);
   return reopened && { taskUuid, how: 'reopened', statusBefore, ...reopened };
 }
 

@@ -129,7 +129,7 @@ export class Admission {
   }
 }
 
-/** Sorts the steps that have become ready into lines, and admits those that have room. */
+/** Sorts the steps that have become ready into lines, and admits the steps that have room. */
 async function admit(tx: Db, templates: TemplateStore): Promise<Pass> {
   const turn = await tryAdmitting(tx);
   if (!turn) return { ...IDLE, busy: true };

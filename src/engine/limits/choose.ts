@@ -44,7 +44,7 @@ interface Line {
 
 /**
  * Chooses the steps that may start: by priority and in the order of the queue, or one of each line in turn. A step with
- * several limits gets all or none. A line whose first step has no room is passed over.
+ * several limits gets all or none. Lines whose first step has no room are skipped.
  */
 export function choose(
   sets: readonly ReadSet[],

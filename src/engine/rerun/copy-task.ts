@@ -5,6 +5,7 @@ import { noteAct } from '../../store/audit.ts';
 import { copiesOfTask, markCopy } from '../../store/copies.ts';
 import { getTasks } from '../../store/tasks.ts';
 import { type CreatedTask, createTasks, type TaskRequest } from '../create-task.ts';
+import { openTaskOfKey } from '../creation-conflict.ts';
 import { type OperatorOptions, operatorOf } from '../operator-actions.ts';
 import type { TemplateStore } from '../template-store.ts';
 
@@ -66,6 +67,8 @@ export async function copyTask(
       await noteAct(tx, { ...to, details: JSON.stringify({ copy_of: taskUuid, context: changed }) }, operator);
     },
   });
+  // Nothing was copied.
+  if (copy!.rule === 'unique' && !copy!.created) throw openTaskOfKey(request, copy!.taskUuid);
   return copy!;
 }
 

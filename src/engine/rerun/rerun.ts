@@ -28,6 +28,7 @@ import { decideLocked, failuresAmong } from '../decide.ts';
 import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
 import type { StepState, TaskState } from '../task-view.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
+import { keyTaken, lockReopeningKeys, type ReopeningKeys, type ReopenRefusal } from '../unique/reopening.ts';
 
 // A rerun resets a part of a task to its state before it ran, in one transaction:
 //
@@ -140,6 +141,7 @@ export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOpt
     throw new TaskerError('bad_request', 'a rerun needs `from`, the name or id of a step; `dryRun` is true or false');
   }
   return onFreeTask(engine.database, taskUuid, async (tx) => {
+    const keys = await lockReopeningKeys({ tx, templates: engine.templates }, [taskUuid]);
     await lockTasks(tx, [taskUuid]);
     const found = await readForRerun(tx, taskUuid);
     if (!found) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
@@ -151,9 +153,12 @@ export function rerunTask(engine: Expanding, taskUuid: string, options: RerunOpt
     const covering = await coveringOf({ tx, templates: engine.templates, taskUuid, snapshot, steps });
     const begin = beginning(covering, from);
     refuseUnlessReady(covering, begin);
+    const refusal = task.ended ? await keys.refusal(taskUuid) : undefined;
+    if (refusal) throw keyTaken(taskUuid, 'run again', refusal);
     const covered = await coveredSteps(covering, begin);
     const result = describe({ taskUuid, task, steps }, begin.name, covered);
     if (dryRun) return { ...result, dryRun: true, running: 0, rank: task.rank };
+    if (task.ended) await keys.take(taskUuid);
     const { running, status } = await restart(covering, task, covered);
     const counts = { again: covered.again.size, removed: covered.removed.size, returned: covered.returned.size };
     const details = JSON.stringify({ from: begin.name, rerun: result.rerun, ...counts });
@@ -182,9 +187,12 @@ export interface Reopened {
 /**
  * Reopens a task that was ended before its steps were done. Removes the outcome, and restores the steps that were
  * cancelled with it, with all their attempts. Undefined if the task does not exist, has not ended, or had no cancelled
- * steps. Call it after lockTasks.
+ * steps. A refusal if another open task has its key. Call it after lockTasks. `keys`: those of the task, locked before it.
  */
-export async function reopenLocked(tx: Db, engine: Expanding, taskUuid: string): Promise<Reopened | undefined> {
+export async function reopenLocked(
+  { tx, engine, keys }: { tx: Db; engine: Expanding; keys: ReopeningKeys },
+  taskUuid: string,
+): Promise<Reopened | ReopenRefusal | undefined> {
   const found = await readForRerun(tx, taskUuid);
   if (!found?.task.hasVerdict || found.task.isUndone) return undefined;
   const { task, steps } = found;
@@ -192,6 +200,9 @@ export async function reopenLocked(tx: Db, engine: Expanding, taskUuid: string):
   if (back.length === 0) return undefined;
   const unreadable = (await engine.templates.load([task.templateId], tx)).get(task.templateId);
   if (unreadable) throw unreadable;
+  const refusal = await keys.refusal(taskUuid);
+  if (refusal) return refusal;
+  await keys.take(taskUuid);
   const { templates } = engine;
   const covering = await coveringOf({ tx, templates, taskUuid, snapshot: templates.get(task.templateId), steps });
   const covered = nothingCovered();

@@ -7,6 +7,7 @@ import { readForUndo, type UndoTaskRow } from '../../store/undo.ts';
 import { type Expanding, type OperatorOptions, onFreeTask, operatorOf } from '../operator-actions.ts';
 import type { TaskState } from '../task-view.ts';
 import type { Snapshot, TemplateStore } from '../template-store.ts';
+import { keyTaken, lockReopeningKeys, type ReopeningKeys } from '../unique/reopening.ts';
 import type { UndoInstead } from './instead.ts';
 import { beginLocked, type UndoPlan, type UndoStep, undoPlan } from './plan.ts';
 
@@ -39,7 +40,7 @@ export interface Undoing extends TaskUndo {
 /**
  * Undoes a task: cancels its open steps, and then runs the `undo` of each step that completed, in the reverse order of the
  * task. An undo that was cancelled continues with the steps that are left. `evenIfEmpty`: not refused if nothing can be undone.
- * @throws TaskerError `task_not_found`, `illegal_transition`
+ * @throws TaskerError `task_not_found`, `illegal_transition`, `conflict` if it has ended, and another open task has its key
  */
 export function undoTask(
   engine: Expanding,
@@ -50,6 +51,7 @@ export function undoTask(
   const { dryRun = false, evenIfEmpty = false } = options;
   if (typeof dryRun !== 'boolean') throw new TaskerError('bad_request', '`dryRun` of an undo is true or false');
   return onFreeTask(engine.database, taskUuid, async (tx) => {
+    const keys = await lockReopeningKeys({ tx, templates: engine.templates }, [taskUuid]);
     await lockTasks(tx, [taskUuid]);
     const found = await readForUndo(tx, taskUuid);
     if (!found) throw new TaskerError('task_not_found', `task ${taskUuid} not found`);
@@ -60,9 +62,12 @@ export function undoTask(
     if (isOver(task)) throw notAgain(taskUuid, task.state);
     const plan = undoPlan(snapshot, steps);
     if (!evenIfEmpty && isWithoutUndo(snapshot, plan)) throw withoutUndo(taskUuid, snapshot);
+    const refusal = task.ended ? await keys.refusal(taskUuid) : undefined;
+    if (refusal) throw keyTaken(taskUuid, 'undone', refusal);
     const statusBefore = task.state as TaskState;
     const result = { taskUuid, dryRun, statusBefore, status: statusBefore, steps: plan.steps, rank: task.rank };
     if (dryRun) return { ...result, running: 0, queued: 0 };
+    if (task.ended) await keys.take(taskUuid);
     const { state, queued, running } = await beginLocked(tx, { taskUuid, snapshot, plan });
     const details = JSON.stringify({ steps: plan.begin.length });
     await noteAct(tx, { action: 'undo', taskUuid, fromState: task.state, toState: state, details }, operator);
@@ -71,10 +76,11 @@ export function undoTask(
 }
 
 /**
- * Undoes one of several tasks. Returns the undo, or why there is none. Call it after lockTasks.
+ * Undoes one of several tasks. Returns the undo, or why there is none. Call it after lockTasks. `keys`: those of the tasks,
+ * locked before them.
  */
 export async function undoLocked(
-  { tx, templates }: { tx: Db; templates: TemplateStore },
+  { tx, templates, keys }: { tx: Db; templates: TemplateStore; keys: ReopeningKeys },
   taskUuid: string,
   operator: Operator,
 ): Promise<UndoInstead | string> {
@@ -89,6 +95,9 @@ export async function undoLocked(
     const children = snapshot.graph.undoes.size > 0 ? ', and none of its child tasks can be undone' : '';
     return `no step of its template has \`undo\`${children}`;
   }
+  const refusal = task.ended ? await keys.refusal(taskUuid) : undefined;
+  if (refusal) return refusal.reason;
+  if (task.ended) await keys.take(taskUuid);
   const undo = await beginLocked(tx, { taskUuid, snapshot, plan });
   await noteAct(tx, { action: 'undo', taskUuid, fromState: task.state, toState: undo.state }, operator);
   return undo;

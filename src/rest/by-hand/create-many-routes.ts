@@ -4,7 +4,6 @@ import type { Tasker } from '../../app/tasker.ts';
 import { TaskRequestSchema } from '../../contract/schemas/tasks.ts';
 import { NDJSON, tasks } from '../../contract/tasks.ts';
 import type { TaskRequest } from '../../engine/create-task.ts';
-import { existingTask } from '../../engine/identity-taken.ts';
 import { isTaskerError, messageOf, TaskerError } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { wireError } from '../../server/error-answer.ts';
@@ -15,7 +14,7 @@ import { changedNumber } from '../changed-number.ts';
 import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { maySee, withoutHints } from '../scope.ts';
-import { mayGetExisting, shownConflict } from './creation-conflict.ts';
+import { mayGetExisting, notShown, shownConflict } from './creation-conflict.ts';
 import { type Line, readLines } from './read-lines.ts';
 import { requestOf } from './task-routes.ts';
 
@@ -43,7 +42,7 @@ delete (CREATE_MANY.responses as Record<number, unknown>)[413];
 Object.assign(CREATE_MANY.responses, {
   200: {
     description:
-      'A line for each request: `{"line": 1, "task_uuid": "…", "created": true}` or `{"line": 2, "error": {…}}`. The last line has the counts: `{"done": true, "lines": 2, "created": 1, "existing": 0, "failed": 1}`.',
+      'A line for each request: `{"line": 1, "task_uuid": "…", "created": true, "outcome": "created", "rule": null}` or `{"line": 2, "error": {…}}`. The last line has the counts: `{"done": true, "lines": 2, "created": 1, "existing": 0, "failed": 1}`.',
     content: { [NDJSON]: { schema: z.string() } },
   },
 });
@@ -206,7 +205,7 @@ class BulkCreation {
     const mine = new Set(tasks.filter((task) => mayGetExisting(caller, task)).map(({ taskUuid }) => taskUuid));
     return outcomes.map((one, i) => {
       if ('error' in one || one.created || mine.has(one.taskUuid)) return one;
-      return { error: existingTask(requests[i]!, one.taskUuid, { at: 0, of: 1 }) };
+      return { error: notShown(requests[i]!, one) };
     });
   }
 
@@ -220,7 +219,16 @@ class BulkCreation {
     }
     if (outcome.created) this.#counts.created++;
     else this.#counts.existing++;
-    return { line, task_uuid: outcome.taskUuid, created: outcome.created };
+    const { taskUuid, created, outcome: how, rule, replacedTaskUuid } = outcome;
+    const replaced = replacedTaskUuid !== null && this.#parts.caller.allows('tasks:read');
+    return {
+      line,
+      task_uuid: taskUuid,
+      created,
+      outcome: how,
+      rule,
+      ...(replaced && { replaced_task_uuid: replacedTaskUuid }),
+    };
   }
 }
 

@@ -8,7 +8,6 @@ import { KEY_HEADER, type KeyHeader } from '../../contract/schemas/idempotency-k
 import type { TaskListQuery as ListQuery } from '../../contract/schemas/task-filter.ts';
 import { CreatedTaskSchema, type TaskListSchema, type TaskRequestSchema } from '../../contract/schemas/tasks.ts';
 import { tasks } from '../../contract/tasks.ts';
-import { existingTask } from '../../engine/identity-taken.ts';
 import { TaskerError } from '../../errors.ts';
 import { requestedTemplate } from '../../template/template-name.ts';
 
@@ -18,7 +17,7 @@ import { refuseInvalid } from '../refuse-invalid.ts';
 import { describeRoute } from '../route.ts';
 import { checkNamespace } from '../scope.ts';
 import { filterOf } from '../task-filter.ts';
-import { mayGetExisting, shownConflict } from './creation-conflict.ts';
+import { mayGetExisting, notShown, shownConflict } from './creation-conflict.ts';
 import { type Step, type Task, withoutWaiting } from './legacy-states.ts';
 import { summaryJson, taskJson } from './task-json.ts';
 
@@ -69,14 +68,18 @@ export function taskRoutes(tasker: Tasker, { legacyStatus, create: createTask }:
       const large = Number(c.req.header('content-length') ?? LARGE_BODY) >= LARGE_BODY;
       const request = requestOf(body, header, caller);
       const conflict = (error: Error) => shownConflict(error, caller, { canReturn: true });
-      const { task, steps, created } = await createTask(request, { large, onDuplicate }).catch((error: Error) => {
+      const { task, steps, created, outcome, rule, replacedTaskUuid } = await createTask(request, {
+        large,
+        onDuplicate,
+      }).catch((error: Error) => {
         throw conflict(error);
       });
       if (!created && !mayGetExisting(caller, task)) {
-        throw conflict(existingTask(request, task.taskUuid, { at: 0, of: 1 }));
+        throw conflict(notShown(request, { taskUuid: task.taskUuid, rule }));
       }
       const status = legacyStatus || !created ? 200 : 201;
-      return c.json({ ...json(task, steps), created }, status as 201);
+      const replaced = caller.allows('tasks:read') ? replacedTaskUuid : null;
+      return c.json({ ...json(task, steps), created, outcome, rule, replaced_task_uuid: replaced }, status as 201);
     })
     .openapi(LIST, async (c) =>
       c.json(await listTasks(tasker, c.req.valid('query'), { caller: callerOf(c), json }), 200),

@@ -1,5 +1,6 @@
 import type { Engine, QueueCheck } from '../../engine/engine.ts';
 import { prunePolicy, type RetentionPolicy } from '../../engine/retention/policy.ts';
+import { FIRST_KEY } from '../../engine/unique/tidy-keys.ts';
 import { isTaskerError, messageOf } from '../../errors.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { DeadLetterLooks, type StalenessThresholds } from './dead-letter-looks.ts';
@@ -14,6 +15,8 @@ const PAUSES_MS = 10_000;
 const OFFERS_MS = 10_000;
 /** Interval between searches for withheld steps that were cancelled. */
 const TIDY_MISSING_MS = 300_000;
+/** Interval between deletions of keys whose tasks have ended. */
+const TIDY_KEYS_MS = 60_000;
 /** Interval at which a worker checks whether it is its turn to prune. */
 const PRUNE_TURN_MS = 60_000;
 /** Minimum time between two checks of the whole queue. */
@@ -78,6 +81,9 @@ export class Housekeeping {
   /** Whether something changed since the offers in progress began. */
   #offerAgain = false;
   #tidyMissingAt = performance.now() + TIDY_MISSING_MS;
+  #tidyKeysAt = performance.now() + TIDY_KEYS_MS;
+  /** The hash after which the next page of keys begins. */
+  #keysFrom = FIRST_KEY;
   readonly #retention: RetentionPolicy | undefined;
   #pruneAt = Number.NEGATIVE_INFINITY;
   #pruning: Promise<void> | undefined;
@@ -126,6 +132,7 @@ export class Housekeeping {
   async look(): Promise<void> {
     await Promise.all([
       this.#tidyQueue(),
+      this.#tidyKeys(),
       this.#endStale(),
       this.#forgetWorkers(),
       this.#checkQueue(),
@@ -299,6 +306,17 @@ export class Housekeeping {
       if (await this.#engine.tidyQueue()) this.#logger.debug('queue compacted');
     } catch (error) {
       this.#logger.debug({ error: messageOf(error) }, 'queue compaction failed');
+    }
+  }
+
+  /** Deletes keys of `unique` whose tasks have ended. */
+  async #tidyKeys(): Promise<void> {
+    if (performance.now() < this.#tidyKeysAt) return;
+    this.#tidyKeysAt = performance.now() + TIDY_KEYS_MS;
+    try {
+      this.#keysFrom = await this.#engine.tidyTaskKeys(this.#keysFrom);
+    } catch (error) {
+      this.#logger.debug({ error: messageOf(error) }, 'keys of ended tasks not deleted');
     }
   }
 }

@@ -2,7 +2,13 @@ import { expect, it } from 'vitest';
 import { template } from '../../support/setup.ts';
 import { type App, ask, type Json, secured } from './secured.ts';
 
-const on = secured([template({ first: [] }), template({ first: [] }, { namespace: 'other' })]);
+const unique = (name: string) => template({ first: [] }, { name, unique: { key: 'context.n', on_conflict: name } });
+const on = secured([
+  template({ first: [] }),
+  template({ first: [] }, { namespace: 'other' }),
+  unique('return'),
+  unique('cancel_running'),
+]);
 const REQUEST = {
   ...{ name: 'demo', namespace: 'test', version: '1.0.0', context: { n: 1 } },
   ...{ initiator: 'a', source_system: 'b', reason: 'c' },
@@ -129,6 +135,8 @@ it('no other route that creates tasks names the existing task either', async () 
     line: 1,
     task_uuid: first.id,
     created: false,
+    outcome: 'returned',
+    rule: 'identity',
   });
   for (const [credential, query] of [
     [creator, ''],
@@ -150,4 +158,26 @@ it('no other route that creates tasks names the existing task either', async () 
     false,
     { pruned_at: expect.stringMatching(/^20/) },
   ]);
+});
+
+it('the open task of a key is named only to a credential that may read tasks, or created it', async () => {
+  const app = on.app();
+  const mine = await on.key({ name: 'owner', permissions: ['tasks:create'] });
+  const foreign = await on.key({ name: 'stranger', permissions: ['tasks:create'] });
+  const reader = await on.key({ name: 'looker', permissions: ['tasks:create', 'tasks:read'] });
+  const body = { ...REQUEST, name: 'return' };
+  const first = await create(app, mine, body);
+  expect(await create(app, mine, body)).toMatchObject({ status: 200, id: first.id });
+  expect(await create(app, reader, body)).toMatchObject({ status: 200, id: first.id });
+  const refused = await create(app, foreign, body);
+  expect([refused.status, refused.message]).toEqual([
+    409,
+    'a task of return with the same key (unique) is open; wait until that task has ended',
+  ]);
+  expect(refused.text).not.toContain(first.id);
+  const open = await create(app, mine, { ...REQUEST, name: 'cancel_running' });
+  const hidden = await create(app, foreign, { ...REQUEST, name: 'cancel_running' });
+  expect([hidden.status, hidden.text.includes(open.id)]).toEqual([201, false]);
+  const shown = await create(app, reader, { ...REQUEST, name: 'cancel_running' });
+  expect(JSON.parse(shown.text)).toMatchObject({ outcome: 'replaced', replaced_task_uuid: hidden.id });
 });
