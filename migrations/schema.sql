@@ -990,6 +990,12 @@ create table tasker.task_identity (
 CREATE UNIQUE INDEX task_identity_request ON tasker.task_identity USING btree (request_hash) WHERE (request_hash IS NOT NULL);
 CREATE INDEX task_identity_task ON tasker.task_identity USING btree (task_uuid);
 
+create table tasker.task_key (
+  hash bytea not null,
+  task_uuid uuid not null,
+  constraint task_key_pkey PRIMARY KEY (hash)
+) with (fillfactor=70);
+
 create table tasker.task_search (
   task_uuid uuid not null,
   template_id integer not null,
