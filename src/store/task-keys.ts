@@ -152,7 +152,7 @@ delete from tasker.task_key k
  where k.hash = any (array(select decode(h, 'hex') from unnest($1::text[]) h))
    and not exists (select 1 from tasker.task t where t.task_uuid = k.task_uuid and t.done_at is null offset 0)`;
 
-/** Deletes the keys among these that are free, except those that other transactions have locked. */
+/** Deletes the keys among these that are free, except keys that other transactions have locked. */
 export async function deleteFreeKeys(db: Db, hashes: readonly string[]): Promise<void> {
   const { rows } = await db.query<{ hash: string }>(LOCK_FREE_KEYS, [hashes]);
   if (rows.length > 0) await db.query(DELETE_FREE_KEYS, [rows.map(({ hash }) => hash)]);

@@ -11,7 +11,7 @@ import { findIdentities, findRequests, lockTasks, type TaskRevision } from '../.
 import type { PreparedTask } from '../create-task.ts';
 import type { TaskKey } from './key-of-task.ts';
 
-/** What is done about a request whose template has `unique`. */
+/** The decision about a request whose template has `unique`. */
 export type Decision =
   /** The task is created. `replaces`: the open task that is cancelled for it. */
   | { kind: 'create'; replaces?: string }
@@ -33,7 +33,7 @@ export interface Holder extends Pick<OpenHolder, 'taskUuid' | 'state' | 'version
 export interface Admission {
   /** By the position of the request. */
   decisions: readonly Decision[];
-  /** Tasks whose results were changed by an operator, among those that were locked. */
+  /** Tasks whose results were changed by an operator, among the locked tasks. */
   revised: TaskRevision[];
 }
 
@@ -58,7 +58,7 @@ class AlreadyCreated extends Error {
 interface Admitting {
   /** The version of each task's template. */
   versions: readonly string[];
-  /** Tasks that the transaction needs locked, too. They are locked together with those that may be replaced. */
+  /** Tasks that the transaction needs locked, too. They are locked together with the tasks that may be replaced. */
   alsoLock?: readonly string[] | undefined;
 }
 
@@ -98,7 +98,7 @@ export async function admitTasks(
   return { decisions: decide(tasks, { versions, repeated, holders }), revised };
 }
 
-/** Reads the open tasks that have the keys, and locks those that may be replaced. */
+/** Reads the open tasks that have the keys, and locks the replaceable ones. */
 async function lockReplaceable(
   tx: Db,
   {

@@ -8,7 +8,7 @@ const unique = (on_conflict: string, more: Record<string, unknown> = {}) => ({
 });
 
 describe('many tasks with keys in one call', () => {
-  it('are decided in the order of the list, with those that are open before', async () => {
+  it('are decided in the order of the list, with the tasks that were open before', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, unique('return'));
     const before = await tasker.createTask({ ...demo, context: { customer: 'b' } });
     const created = await tasker.createTasks(
@@ -46,7 +46,7 @@ describe('many tasks with keys in one call', () => {
     expect(open.map(({ taskUuid }) => taskUuid)).toEqual([created[2]!.taskUuid]);
   });
 
-  it('a repetition in the list is no request of its own', async () => {
+  it('a repetition in the list is not a request of its own', async () => {
     const { tasker, demo } = await shared.setup({ a: [] }, unique('cancel_running'));
     const request = { ...demo, context: { customer: 'a' }, idempotencyKey: 'one' };
     const [first, again] = await tasker.createTasks([request, request], { onDuplicate: 'return' });
