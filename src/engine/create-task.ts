@@ -28,6 +28,7 @@ import { idsOf } from '../tracing/traceparent.ts';
 import { callersTransaction, driverState } from './callers-transaction.ts';
 import { type CreationConflict, existingTask, keyHeld, otherRequest, prunedTask } from './creation-conflict.ts';
 import { wrongLimitKey } from './limits/keys.ts';
+import type { PreparedTask } from './prepared-task.ts';
 import { shownValue } from './shown-value.ts';
 import { type ActiveTemplate, nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 import { admitTasks, IdentityRaced, type ReplacedTask, settleAdmission } from './unique/admission.ts';
@@ -510,14 +511,6 @@ function withoutRepetitions(tasks: readonly PreparedTask[]): readonly PreparedTa
     if (identityHash !== null) earlier.add(identityHash);
     return true;
   });
-}
-
-/** A task to create, with its identities in the other versions of its template. */
-export interface PreparedTask extends NewActiveTask {
-  /** Set if its template has `unique`. */
-  unique?: TaskKey;
-  /** The versions of `otherHashes`, in the same order. */
-  otherVersions?: readonly string[];
 }
 
 /**

@@ -91,6 +91,9 @@ export const CopySchema = z
     priority: z.int(),
     total_steps: z.int(),
     created: z.boolean(),
+    outcome: z.enum(['created', 'returned', 'replaced']),
+    rule: z.enum(['identity', 'unique']).nullable(),
+    replaced_task_uuid: z.uuid().nullable(),
     copy_of: z.uuid(),
   })
   .register(NAMES, { id: 'TaskCopy' });

@@ -9,7 +9,8 @@ import { insertChildren, type LevelOfTask, levelOfTask } from '../../store/child
 import type { StepKey } from '../../store/step-key.ts';
 import type { ChildConfig, StepTemplate } from '../../template/task-template.ts';
 import { readTemplateName } from '../../template/template-name.ts';
-import { insertPrepared, newTask, type PreparedTask, templateOf } from '../create-task.ts';
+import { insertPrepared, newTask, templateOf } from '../create-task.ts';
+import type { PreparedTask } from '../prepared-task.ts';
 import { nameOf, type Snapshot, type TemplateStore } from '../template-store.ts';
 
 /** Maximum number of tasks above a task. */

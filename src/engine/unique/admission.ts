@@ -8,7 +8,7 @@ import {
   takeTaskKeys,
 } from '../../store/task-keys.ts';
 import { findIdentities, findRequests, lockTasks, type TaskRevision } from '../../store/tasks.ts';
-import type { PreparedTask } from '../create-task.ts';
+import type { PreparedTask } from '../prepared-task.ts';
 import type { TaskKey } from './key-of-task.ts';
 
 /** The decision about a request whose template has `unique`. */
