@@ -46,7 +46,7 @@ export function checkContents(root) {
 }
 
 /** Returns the anchor that GitHub creates for a heading. */
-function anchorOf(heading) {
+export function anchorOf(heading) {
   return heading
     .trim()
     .toLowerCase()
