@@ -56,6 +56,7 @@ export const ERRORS = {
   schema_behind: 500,
   schema_too_new: 500,
   schema_changed: 500,
+  rights_missing: 500,
   embedded_unsupported: 500,
   embedded_failed: 500,
   folder_not_writable: 500,

@@ -4,6 +4,7 @@ import type { LoadedConfig } from '../config/load-config.ts';
 import { shownConfig } from '../config/show/show-config.ts';
 import { lostAtStart } from '../db/connection-error.ts';
 import { Engine } from '../engine/engine.ts';
+import { explainForbidden } from '../engine/rights.ts';
 import { messageOf, TaskerError } from '../errors.ts';
 import type { EventConsumer } from '../events/delivery/event-consumer.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -295,13 +296,14 @@ export class Assembly {
       if (options.signal) tasker.stopWith(options.signal);
       return tasker;
     } catch (error) {
+      const cause = open ? lostAtStart(open.database.place, await explainForbidden(open.database, error)) : error;
       // Stops the parts that were started, so that they do not keep the process alive. The caller throws the first
       // error.
       await (tasker?.stop({ drainTimeoutMs: 0 }) ?? open?.close())?.catch((also: unknown) =>
         logger.debug({ error: messageOf(also) }, 'cleanup after a failed start failed'),
       );
       metrics.close();
-      throw open ? lostAtStart(open.database.place, error) : error;
+      throw cause;
     }
   }
 

@@ -24,6 +24,7 @@ const REFUSED = new Set<ErrorCode>([
   'schema_behind',
   'schema_too_new',
   'schema_changed',
+  'rights_missing',
   'embedded_unsupported',
   'embedded_failed',
   'folder_not_writable',

@@ -1,4 +1,4 @@
-import { openClient } from '../app/project/database-admin.ts';
+import { explained, openClient } from '../app/project/database-admin.ts';
 import { withoutSensitive } from '../app/sensitive/without-sensitive.ts';
 import type { Tasker } from '../app/tasker.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -29,6 +29,8 @@ export async function withTasker<T>(
   const tasker = await openClient({ ...here(), databaseUrl, logger: notesLogger(options), mayMake, listen });
   try {
     return await use(showSensitive ? tasker : withoutSensitive(tasker, { way: 'pass --show-sensitive' }));
+  } catch (error) {
+    throw await explained(tasker, error);
   } finally {
     await tasker.stop();
   }

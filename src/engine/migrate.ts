@@ -12,6 +12,7 @@ import {
   noteMigration,
   prepareMigrationLog,
 } from '../store/server/migration-log.ts';
+import { explainForbidden, factsOf, isForbidden } from './rights.ts';
 
 const FOLDER = new URL('../../migrations/', import.meta.url);
 /** The advisory lock under which migrations run. The number is arbitrary but unique. */
@@ -75,16 +76,27 @@ function check({ schema }: Database, applied: readonly AppliedMigration[], own: 
   }
 }
 
-/** Reads which migrations are applied and which are pending. Changes nothing. */
+/**
+ * Reads which migrations are applied and which are pending. Changes nothing.
+ * @throws TaskerError `schema_changed`, `schema_too_new`, `rights_missing`
+ */
 export async function schemaStatus(database: Database): Promise<SchemaStatus> {
   const own = await ownMigrations();
-  const applied = (await migrationLogExists(database)) ? await appliedMigrations(database) : [];
+  const applied = await readLog(database);
   check(database, applied, own);
   const done = new Set(applied.map((row) => row.id));
   return {
     applied: applied.map((row) => row.name),
     pending: own.filter((migration) => !done.has(migration.id)).map((migration) => migration.name),
   };
+}
+
+async function readLog(database: Database): Promise<AppliedMigration[]> {
+  try {
+    return (await migrationLogExists(database)) ? await appliedMigrations(database) : [];
+  } catch (error) {
+    throw await explainForbidden(database, error);
+  }
 }
 
 /**
@@ -112,27 +124,45 @@ function migrateCommand({ schema }: Database): string {
 /**
  * Applies the pending migrations, each in its own transaction, and returns their names. An advisory lock lets any
  * number of processes start at the same time.
- * @throws TaskerError `schema_changed`, `schema_too_new`
+ * @throws TaskerError `schema_behind` if the role may not apply them, `schema_changed`, `schema_too_new`, `rights_missing`
  */
 export async function migrate(database: Database, logger: Logger): Promise<string[]> {
   if ((await schemaStatus(database)).pending.length === 0) return [];
-  return database.exclusively(LOCK_ID, async (session) => {
-    await prepareMigrationLog(session);
-    const applied = await appliedMigrations(session);
-    const own = await ownMigrations();
-    check(database, applied, own);
-    const done = new Set(applied.map((row) => row.id));
-    const isNew = applied.length === 0;
-    const ran: string[] = [];
-    for (const migration of own) {
-      if (done.has(migration.id)) continue;
-      await apply(session, migration);
-      if (!isNew) logger.info({ migration: migration.name }, 'migration applied');
-      ran.push(migration.name);
-    }
-    if (isNew) logger.info({ migrations: ran.length }, 'tables created');
-    return ran;
-  });
+  try {
+    return await database.exclusively(LOCK_ID, (session) => applyPending(database, session, logger));
+  } catch (error) {
+    throw isForbidden(error) ? await forbidden(database, error) : error;
+  }
+}
+
+async function applyPending(database: Database, session: Session, logger: Logger): Promise<string[]> {
+  await prepareMigrationLog(session);
+  const applied = await appliedMigrations(session);
+  const own = await ownMigrations();
+  check(database, applied, own);
+  const done = new Set(applied.map((row) => row.id));
+  const isNew = applied.length === 0;
+  const ran: string[] = [];
+  for (const migration of own) {
+    if (done.has(migration.id)) continue;
+    await apply(session, migration);
+    if (!isNew) logger.info({ migration: migration.name }, 'migration applied');
+    ran.push(migration.name);
+  }
+  if (isNew) logger.info({ migrations: ran.length }, 'tables created');
+  return ran;
+}
+
+/** The error of a role that may not apply the pending migrations. */
+async function forbidden(database: Database, error: unknown): Promise<TaskerError> {
+  const { pending } = await schemaStatus(database);
+  const { role, owner } = (await factsOf(database)) ?? { role: 'of the connection', owner: null };
+  const who = owner === null ? 'a role that may create the schema' : `${owner}, which owns the schema`;
+  return new TaskerError(
+    'schema_behind',
+    `${phrasePending(database, pending)}, and the role ${role} may not apply ${pending.length === 1 ? 'it' : 'them'} (${messageOf(error)}); run \`${migrateCommand(database)}\` as ${who}`,
+    { cause: error, details: { pending } },
+  );
 }
 
 async function apply(session: Session, migration: Migration): Promise<void> {

@@ -8,6 +8,7 @@ import { Database } from '../../db/database.ts';
 import type { EmbeddedStatus } from '../../db/embedded/embedded-status.ts';
 import type { EmbeddedServer } from '../../db/embedded/start-embedded.ts';
 import { migrate, type SchemaStatus, schemaStatus } from '../../engine/migrate.ts';
+import { explainForbidden } from '../../engine/rights.ts';
 import { isTaskerError, messageOf, TaskerError } from '../../errors.ts';
 import { type Logger, silentLogger } from '../../logging/logger.ts';
 import { serverFacts } from '../../store/server/server-facts.ts';
@@ -235,4 +236,9 @@ export async function openClient({ mayMake, listen, ...choice }: OpenClientOptio
     await tasker.stop();
     throw error;
   }
+}
+
+/** Adds advice to the error of an operation on an open database whose role lacks a right. Returns other errors unchanged. */
+export function explained(tasker: Tasker, error: unknown): Promise<unknown> {
+  return explainForbidden(tasker.engine.database, error);
 }

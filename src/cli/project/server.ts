@@ -2,7 +2,7 @@ import v8 from 'node:v8';
 import { createTasker } from '../../app/create-tasker.ts';
 import { httpWorkersOf } from '../../app/http-workers/http-workers-of.ts';
 import { programLogger } from '../../app/process/program-logger.ts';
-import { checkUrl } from '../../app/project/database-admin.ts';
+import { checkUrl, explained } from '../../app/project/database-admin.ts';
 import { WorkerServer } from '../../app/server/worker-server.ts';
 import type { Tasker } from '../../app/tasker.ts';
 import { CONFIG_KEYS } from '../../config/config-keys.ts';
@@ -93,7 +93,8 @@ export async function server(options: ServerOptions): Promise<void> {
     await stop.requested;
     logger.info('stopping, finishing the requests in progress');
   } catch (error) {
-    const shown = error instanceof WorkerBootstrapError ? error.cause : error;
+    const cause = error instanceof WorkerBootstrapError ? error.cause : error;
+    const shown = tasker ? await explained(tasker, cause) : cause;
     reportError(shown, options);
     thisRun().exitCode = exitCodeOf(shown, { starting: listening === undefined });
   } finally {
