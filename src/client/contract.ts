@@ -3841,6 +3841,9 @@ export interface TaskCopy {
   priority: number;
   total_steps: number;
   created: boolean;
+  outcome: 'created' | 'returned' | 'replaced';
+  rule: 'identity' | 'unique' | null;
+  replaced_task_uuid: string | null;
   copy_of: string;
 }
 

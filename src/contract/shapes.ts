@@ -180,7 +180,9 @@ const Undo = {
   fields: 'task_uuid dry_run status_before status steps',
   parts: { steps: { list: { fields: 'step state undone handler child_task_uuid after reason' } } },
 } satisfies Shape;
-const TaskCopy = { fields: 'task_uuid name namespace version priority total_steps created copy_of' } satisfies Shape;
+const TaskCopy = {
+  fields: 'task_uuid name namespace version priority total_steps created outcome rule replaced_task_uuid copy_of',
+} satisfies Shape;
 const PauseResult = {
   fields: 'scope target changed steps pause others',
   parts: { pause: Pause, others: { list: Pause } },
