@@ -32,7 +32,8 @@ function copyPages() {
   cpSync(path.join(ROOT, 'web/public/icon.svg'), path.join(PAGES, 'public/icon.svg'));
 }
 
-const targetsIn = (html, attribute) => [...html.matchAll(new RegExp(` ${attribute}="([^"]*)"`, 'g'))].map(([, to]) => to);
+const targetsIn = (html, attribute) =>
+  [...html.matchAll(new RegExp(` ${attribute}="([^"]*)"`, 'g'))].map(([, to]) => to);
 
 /** Returns the links of built pages to missing pages or headings. */
 function brokenLinks() {
@@ -61,7 +62,9 @@ if (process.argv.includes('--dev')) {
     if (existsSync(path.join(DOCS, file))) cpSync(path.join(DOCS, file), path.join(PAGES, file), { recursive: true });
   });
   const { spawn } = await import('node:child_process');
-  spawn(process.execPath, [vitepress, 'dev'], { cwd: SITE, stdio: 'inherit' }).once('exit', (code) => process.exit(code ?? 1));
+  spawn(process.execPath, [vitepress, 'dev'], { cwd: SITE, stdio: 'inherit' }).once('exit', (code) =>
+    process.exit(code ?? 1),
+  );
 } else {
   run(process.execPath, [vitepress, 'build']);
   const broken = [...new Set(brokenLinks())];

@@ -17,6 +17,7 @@ const EXCUSED = {
   pause: 'few rows, which recordings read; a reference table',
   queue: 'ordered by priority over all tasks; it stays on one node, or becomes one queue for each node',
   schedule_firing: 'few rows; stays on one node',
+  task_key: 'distributed by its hash; a creation that replaces a task changes two tasks',
   task_identity: 'distributed by its hash; a second transaction would create the task',
 };
 

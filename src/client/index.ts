@@ -118,4 +118,4 @@ export type {
 } from './types.ts';
 export type { Operator } from './verbs/other-verbs.ts';
 export type { Change, ChangesOptions, ChangesQuery } from './watch-changes.ts';
-export type { FollowOptions } from './watch-task.ts';
+export type { FollowOptions, WaitForTaskOptions } from './watch-task.ts';

@@ -15,6 +15,15 @@ export interface FollowOptions {
   outageMs?: number | undefined;
 }
 
+/** Options of `tasks.wait`. */
+export interface WaitForTaskOptions extends FollowOptions {
+  /**
+   * `waiting`: the call also returns when the task waits for something outside, such as an approval, a signal, a time or
+   * its start, and no step of it runs or will be retried. Default `ended`.
+   */
+  until?: 'ended' | 'waiting' | undefined;
+}
+
 /** States in which a task stays, permanently or until an operator acts. */
 const RESTING: ReadonlySet<string> = new Set([
   'complete',
@@ -34,28 +43,48 @@ const IDLE_MS = 45_000;
 const OUTAGE_MS = 300_000;
 const RECONNECT_MS = 1_000;
 
-/** Waits until a task is in one of these states, and returns it. */
-export async function waitForTask(transport: Transport, uuid: string, options: FollowOptions): Promise<TaskResponse> {
+/** Waits until a task is in one of these states, or until it waits, and returns it. */
+export async function waitForTask(
+  transport: Transport,
+  uuid: string,
+  { until = 'ended', ...options }: WaitForTaskOptions,
+): Promise<TaskResponse> {
+  const waits = until === 'waiting';
+  if (!waits && until !== 'ended') throw invalidOption(`until: ${JSON.stringify(until)} must be ended or waiting`);
   let last: TaskResponse | undefined;
-  for await (const task of follow(transport, uuid, { ...options, isNews: hasRested })) last = task;
+  const isNews = (event: ServerEvent) => hasRested(event, waits);
+  const aim = waits ? 'end or begin to wait' : 'end';
+  for await (const task of follow(transport, uuid, { ...options, aim, isNews })) {
+    last = task;
+    if (waits && isWaiting(task)) break;
+  }
   return last!;
+}
+
+/** A task that waits for its start is in `pending`. */
+function isWaiting({ status, starts_at: startsAt }: Pick<TaskResponse, 'status' | 'starts_at'>): boolean {
+  return status === 'waiting' || (startsAt ?? null) !== null;
 }
 
 /** Yields the task after each change, until it is in one of these states. */
 export function watchTask(transport: Transport, uuid: string, options: FollowOptions): AsyncGenerator<TaskResponse> {
-  return follow(transport, uuid, { ...options, isNews: () => true });
+  return follow(transport, uuid, { ...options, aim: 'end', isNews: () => true });
 }
 
-function hasRested({ event, data }: ServerEvent): boolean {
+/** `waits`: whether a task that waits counts too. */
+function hasRested({ event, data }: ServerEvent, waits: boolean): boolean {
   if (event !== 'task') return event !== 'step';
   try {
-    return RESTING.has((JSON.parse(data) as { status: string }).status);
+    const { status } = JSON.parse(data) as { status: string };
+    return RESTING.has(status) || (waits && status === 'waiting');
   } catch {
     return true;
   }
 }
 
 interface Following extends FollowOptions {
+  /** The event that the call waits for, as the error of a timeout names it. */
+  aim: string;
   /** Returns whether to read the task after this event. */
   isNews(event: ServerEvent): boolean;
 }
@@ -67,9 +96,7 @@ interface Following extends FollowOptions {
 async function* follow(transport: Transport, uuid: string, options: Following): AsyncGenerator<TaskResponse> {
   const { timeoutMs, signal } = options;
   if (timeoutMs !== undefined && !(timeoutMs >= 0)) {
-    throw new InvalidRequestError(`timeoutMs: ${timeoutMs} must be a number of at least 0`, false, {
-      code: 'INVALID_OPTION',
-    });
+    throw invalidOption(`timeoutMs: ${timeoutMs} must be a number of at least 0`);
   }
   signal?.throwIfAborted();
   const ending = new AbortController();
@@ -79,7 +106,7 @@ async function* follow(transport: Transport, uuid: string, options: Following): 
   const timer =
     timeoutMs === undefined || timeoutMs >= 2 ** 31
       ? undefined
-      : setTimeout(() => ending.abort(tooLate(uuid, timeoutMs, last)), timeoutMs);
+      : setTimeout(() => ending.abort(tooLate(uuid, options, last)), timeoutMs);
   const bell = new Bell();
   const reads = new TaskReads(transport, uuid, { signal: ending.signal, outageMs: options.outageMs ?? OUTAGE_MS });
   try {
@@ -108,9 +135,13 @@ async function* follow(transport: Transport, uuid: string, options: Following): 
   }
 }
 
-function tooLate(uuid: string, timeoutMs: number, last: TaskResponse | undefined): RequestTimeoutError {
+function invalidOption(message: string): InvalidRequestError {
+  return new InvalidRequestError(message, false, { code: 'INVALID_OPTION' });
+}
+
+function tooLate(uuid: string, { aim, timeoutMs = 0 }: Following, last: TaskResponse | undefined): RequestTimeoutError {
   const state = last === undefined ? '' : `: it is in ${last.status}`;
-  return new RequestTimeoutError(`task ${uuid} did not end within ${timeoutMs / 1000} seconds${state}`, true, {
+  return new RequestTimeoutError(`task ${uuid} did not ${aim} within ${timeoutMs / 1000} seconds${state}`, true, {
     code: 'TIMEOUT',
     details: last === undefined ? {} : { status: last.status },
   });

@@ -103,6 +103,35 @@ describe('watching a task', () => {
     expect(reads).toHaveLength(2);
   });
 
+  it('returns a task that waits, if the call asks for it', async () => {
+    const waits = task('waiting');
+    const reports = stream([OPEN, block('task', running), block('task', waits)]);
+    const { client, reads } = await tracked([json(pending), json(waits)], [reports]);
+    expect(await client.tasks.wait(UUID, { until: 'waiting', timeoutMs: 20_000 })).toEqual(waits);
+    expect(reads).toHaveLength(2);
+    const later = task('pending', { starts_at: '2999-01-01T00:00:00.000Z' });
+    for (const found of [waits, later, complete, task('blocked_by_failures')]) {
+      const { client: polling } = await tracked([json(found)], [noRoute]);
+      expect(await polling.tasks.wait(UUID, { until: 'waiting', timeoutMs: 20_000 })).toEqual(found);
+    }
+  });
+
+  it('keeps waiting for the end of a task that waits, unless the call asks for it', async () => {
+    const { client } = await tracked([json(task('waiting')), json(complete)], [noRoute]);
+    expect(await client.tasks.wait(UUID, { timeoutMs: 20_000 })).toEqual(complete);
+  });
+
+  it('names its aim and the last state in the error of a timeout, and rejects another value of `until`', async () => {
+    const { client } = await tracked([json(running)], [noRoute]);
+    await expect(client.tasks.wait(UUID, { until: 'waiting', timeoutMs: 100 })).rejects.toThrow(
+      `task ${UUID} did not end or begin to wait within 0.1 seconds: it is in steps_in_process`,
+    );
+    await expect(client.tasks.wait(UUID, { until: 'wating' as 'waiting' })).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: 'until: "wating" must be ended or waiting',
+    });
+  });
+
   it('survives a server outage, and gives up after the outage limit', async () => {
     const down = refusal(503, 'SERVICE_UNAVAILABLE', { headers: { 'retry-after': '0' } });
     const { client } = await tracked([json(pending), ...Array<Answer>(4).fill(down), json(complete)], [noRoute]);

@@ -8,7 +8,7 @@ import { path } from '../path.ts';
 import { type CreateArguments, type RunnableWorkflow, requestOf, type WorkflowTaskCall } from '../run-workflow.ts';
 import type { Transport } from '../transport.ts';
 import type { Act, CreationAnswer, TaskListQuery, TaskResponse } from '../types.ts';
-import { type FollowOptions, waitForTask, watchTask } from '../watch-task.ts';
+import { type FollowOptions, type WaitForTaskOptions, waitForTask, watchTask } from '../watch-task.ts';
 
 /** A task, and how the request was answered. */
 type NewOrExisting = TaskResponse & CreationAnswer;
@@ -68,10 +68,15 @@ export function taskVerbs(transport: Transport, { get, list }: DerivedVerbs['tas
       return transport.json({ method: 'DELETE', path: path`/v1/tasks/${uuid}`, ...act, ...options });
     },
     /**
-     * Returns the task as soon as it has ended, in any final state. A task that is blocked by failures has not ended.
+     * Returns the task as soon as it has ended in any final state, or is blocked by failures. With `until: 'waiting'`,
+     * also when it waits for something outside, such as an approval or a signal.
+     *
+     * @example
+     * const { status } = await client.tasks.wait(uuid, { until: 'waiting', timeoutMs: 10_000 });
      * @throws RequestTimeoutError after `timeoutMs`; the task continues
+     * @throws InvalidRequestError for another value of `until`
      */
-    wait(uuid: string, options: FollowOptions = {}): Promise<TaskResponse> {
+    wait(uuid: string, options: WaitForTaskOptions = {}): Promise<TaskResponse> {
       return waitForTask(transport, uuid, options);
     },
     /** Yields the task now, after each change, and when it has ended. Short-lived states may be omitted. */
