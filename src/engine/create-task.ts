@@ -32,7 +32,7 @@ import type { PreparedTask } from './prepared-task.ts';
 import { shownValue } from './shown-value.ts';
 import { type ActiveTemplate, nameOf, type Snapshot, type TemplateStore } from './template-store.ts';
 import { admitTasks, IdentityRaced, type ReplacedTask, settleAdmission } from './unique/admission.ts';
-import { keyOfTask, type TaskKey, UNIQUE_KEY } from './unique/key-of-task.ts';
+import { keyOfTask, UNIQUE_KEY } from './unique/key-of-task.ts';
 import { startOf } from './waits/start-time.ts';
 
 /** A task to create. */

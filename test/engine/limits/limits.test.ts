@@ -139,7 +139,7 @@ it('the limit holds for all processes, and after failures, retries and releases'
   const third = await another();
   const created = await tasker.createTasks(Array.from({ length: 60 }, () => DEMO));
   await expect.poll(() => seen.calls, { timeout: 10_000 }).toBeGreaterThan(10);
-  await third.stop({ drainTimeoutMs: 100 });
+  await third.stop();
   const ends = await Promise.all(created.map(({ taskUuid }) => second.waitForTask(taskUuid)));
   expect(new Set(ends.map(({ status }) => status))).toEqual(new Set(['complete']));
   expect(seen.most).toBe(3);
