@@ -117,7 +117,8 @@ function phrasePending({ place }: Database, pending: readonly string[]): string 
   return `${place} lacks ${counted(pending.length, 'migration')} (${pending.join(', ')})`;
 }
 
-function migrateCommand({ schema }: Database): string {
+/** Returns the command that applies the pending migrations. */
+export function migrateCommand({ schema }: Database): string {
   return `npx tasker db migrate${schema.isDefault ? '' : ` --schema ${schema.name}`}`;
 }
 

@@ -1,7 +1,7 @@
 import { sqlState } from '../db/connection-error.ts';
 import type { Database } from '../db/database.ts';
 import { messageOf, TaskerError } from '../errors.ts';
-import { type RoleFacts, roleFacts } from '../store/server/rights.ts';
+import { type MissingRight, type RoleFacts, roleFacts } from '../store/server/rights.ts';
 
 /** Returns whether the role of the connection lacks a right that the statement needs, or the statement that was the cause. */
 export function isForbidden(error: unknown): boolean {
@@ -31,4 +31,16 @@ export function grantsCommand({ schema }: Pick<Database, 'schema'>, role: string
 /** Returns the role of a connection; undefined if the connection was lost. */
 export function factsOf(database: Database): Promise<RoleFacts | undefined> {
   return roleFacts(database).catch(() => undefined);
+}
+
+/** Maximum number of objects that a message names. */
+const NAMED = 3;
+
+/** Returns the missing rights for a message: `insert, update on the table task`. */
+export function phraseRights(missing: readonly MissingRight[]): string {
+  const named = missing
+    .slice(0, NAMED)
+    .map(({ kind, name, privileges }) => `${privileges.join(', ')} on the ${kind} ${name}`);
+  const more = missing.length - named.length;
+  return `${named.join('; ')}${more > 0 ? `; and rights on ${more} more` : ''}`;
 }

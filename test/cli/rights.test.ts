@@ -46,3 +46,28 @@ it('a command of a role that may only read fails with the command that prints th
     ),
   ]);
 });
+
+it('db grants prints statements that psql can run, and runs them with --apply', async () => {
+  const { owner, createRole } = await ownedDatabase();
+  const { role, url } = await createRole();
+  const env = { DATABASE_URL: owner.url };
+  const printed = await on.project.run(['db', 'grants', role], { env });
+  expect(printed).toMatchObject({ code: 0, stderr: `run these statements as ${owner.role}, or with --apply\n` });
+  expect(printed.stdout).toMatch(new RegExp(`^grant usage on schema tasker to ${role};\n(?:.*;\n)+$`));
+  const read = await on.project.json(['db', 'grants', role, '--read-only'], { env });
+  expect(read).toMatchObject({ role, schema: 'tasker', access: 'read', owners: [owner.role], applied: false });
+
+  const applied = await on.project.run(['db', 'grants', role, '--apply'], { env });
+  expect(applied).toMatchObject({
+    code: 0,
+    stdout: '',
+    stderr: expect.stringMatching(`^postgres:.*: ${role} may now read and write the schema tasker\n$`),
+  });
+  expect(await on.project.run(['task', 'create', 'pair'], { env: { DATABASE_URL: url } })).toMatchObject({ code: 0 });
+
+  const refused = await on.project.run(['db', 'grants', 'absent'], { env });
+  expect([refused.code, refused.stderr]).toEqual([
+    2,
+    expect.stringMatching(/^error: the role absent does not exist in /),
+  ]);
+});

@@ -28,6 +28,7 @@ import type { LiveWorker } from '../overview/live-workers.ts';
 import { type Overview, type QueueNow, readOverview } from '../overview/queues.ts';
 import { policyOf } from '../retention.ts';
 import { phraseNamedSteps } from './check-named-steps.ts';
+import { checkRights } from './check-rights.ts';
 import { chosenUrl, databaseExists, embeddedHome, openForTools } from './database-admin.ts';
 import { HandlerFolders } from './handler-folders.ts';
 import { type LoadedTemplates, readTemplates } from './load-templates.ts';
@@ -38,6 +39,7 @@ export interface Check {
   name:
     | 'database'
     | 'schema'
+    | 'rights'
     | 'schemas'
     | 'clock'
     | 'notifications'
@@ -132,10 +134,13 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
         ? `embedded, in ${embeddedHome(options)}${own.isDefault ? '' : `, schema ${own.name}`}`
         : place;
       const schema = await examineSchema(open.database);
-      const overview = schema.status === 'ok' ? await readOverview(open.database) : undefined;
+      const { canRead, ...rights } = await checkRights(open.database);
+      const overview = schema.status === 'ok' && canRead ? await readOverview(open.database) : undefined;
+      const unread = schema.status === 'ok' ? 'the role may not read the tables' : 'the schema is missing';
       const checks: Check[] = [
         database.ok(`PostgreSQL ${version}, ${where}`),
         schema,
+        { name: 'rights', ...rights },
         ...(await examineSchemas(open.database, overview?.living.length ?? 0)),
         examineClock(nowMs, (options.clock ?? Date.now)()),
         await examineNotifications(open.database),
@@ -147,9 +152,9 @@ async function examineDatabase(options: ExamineOptions): Promise<{ checks: Check
               ...(await examineRetention(open.database, options)),
               ...examineOverview(overview),
             ]
-          : (['queue', 'served', 'workers'] as const).map((name) => checksOf(name).skip('the schema is missing'))),
+          : (['queue', 'served', 'workers'] as const).map((name) => checksOf(name).skip(unread))),
       ];
-      return { checks, registered: schema.status === 'ok' ? await listTemplates(open.database) : [] };
+      return { checks, registered: overview ? await listTemplates(open.database) : [] };
     } finally {
       await open.close();
     }

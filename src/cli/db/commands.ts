@@ -18,6 +18,11 @@ export function addDatabaseCommands(program: Command): void {
   db.command('migrate')
     .description('apply pending migrations')
     .action(lazily(async () => (await import('./migrate.ts')).dbMigrate));
+  db.command('grants <role>')
+    .description('print the statements that give a role the rights of workers and servers, for the owner of the schema')
+    .option('--read-only', 'only the rights to read, for reports')
+    .option('--apply', 'run the statements, as the owner of the schema')
+    .action(lazily(async () => (await import('./grants.ts')).dbGrants));
   db.command('psql [arguments...]')
     .description('open psql on the database with the arguments after --; prints the URL if psql is not installed')
     .option('--url', 'print the URL, including the password')

@@ -59,7 +59,7 @@ export function addProjectCommands(program: Command): void {
     .action(lazily(async () => (await import('./status.ts')).status));
   program
     .command('doctor')
-    .description('check database, schema, clock, notifications, disk, templates, handlers, workers')
+    .description('check database, schema, rights, clock, notifications, disk, templates, handlers, workers')
     .action(lazily(async () => (await import('./doctor.ts')).doctor));
 }
 
