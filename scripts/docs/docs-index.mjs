@@ -12,7 +12,10 @@ export function docsIndex(text) {
     if (level === '##') part = title;
     if (level) sections.push({ part, title, rows: [] });
     if (!line.startsWith('| ') || sections.length === 0) continue;
-    const cells = line.slice(1, -1).split('|').map((cell) => cell.trim()); // no cell of this page contains a bar
+    const cells = line
+      .slice(1, -1)
+      .split('|')
+      .map((cell) => cell.trim()); // no cell of this page contains a bar
     const links = [...line.matchAll(/\[([^\]]+)\]\(([^)]+)\)/g)].map(([, text, path]) => ({ text, path }));
     if (links.length > 0) sections.at(-1).rows.push({ cells, links });
   }
