@@ -2,7 +2,7 @@
 // of the site first if they are missing.
 //   node scripts/build-site.mjs         builds
 //   node scripts/build-site.mjs --dev   serves the site, and updates the pages that you edit
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, watch } from 'node:fs';
 import path from 'node:path';
 
@@ -29,7 +29,11 @@ function install() {
 function copyPages() {
   rmSync(PAGES, { recursive: true, force: true });
   cpSync(DOCS, PAGES, { recursive: true });
-  cpSync(path.join(ROOT, 'web/public/icon.svg'), path.join(PAGES, 'public/icon.svg'));
+  const files = path.join(PAGES, 'public');
+  cpSync(path.join(ROOT, 'web/public/icon.svg'), path.join(files, 'icon.svg'));
+  // Assistants read the pages as Markdown, as llms.txt names them.
+  cpSync(path.join(ROOT, 'llms.txt'), path.join(files, 'llms.txt'));
+  cpSync(DOCS, path.join(files, 'docs'), { recursive: true, filter: (file) => !file.includes('pictures') });
 }
 
 const targetsIn = (html, attribute) =>
@@ -61,7 +65,6 @@ if (process.argv.includes('--dev')) {
   watch(DOCS, { recursive: true }, (_, file) => {
     if (existsSync(path.join(DOCS, file))) cpSync(path.join(DOCS, file), path.join(PAGES, file), { recursive: true });
   });
-  const { spawn } = await import('node:child_process');
   spawn(process.execPath, [vitepress, 'dev'], { cwd: SITE, stdio: 'inherit' }).once('exit', (code) =>
     process.exit(code ?? 1),
   );

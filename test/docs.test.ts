@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { namesTable, withNames } from '../scripts/docs/names-table.mjs';
 import { ERRORS } from '../src/errors.ts';
@@ -35,6 +35,16 @@ describe('the documentation', () => {
     const index = readFileSync('docs/README.md', 'utf8');
     const pages = readdirSync('docs').filter((file) => file.endsWith('.md') && file !== 'README.md');
     expect(pages.filter((file) => !index.includes(`](${file})`))).toEqual([]);
+  });
+
+  it('lists the pages of docs/README.md in llms.txt, which `npm run reference` writes', () => {
+    const text = readFileSync('llms.txt', 'utf8');
+    expect(text.split('\n').slice(0, 3)).toEqual(['# tasker-core', '', expect.stringMatching(/^> \w/)]);
+    const links = [...text.matchAll(/^- \[[^\]]+\]\(([^)#]+)(?:#[^)]+)?\): \S/gm)].map(([, file]) => file!);
+    expect(links.filter((file) => !existsSync(file))).toEqual([]);
+    const listed = [...readFileSync('docs/README.md', 'utf8').matchAll(/^\|.*\]\(/gm)];
+    expect(new Set(links).size).toBeGreaterThan(60);
+    expect(links.length).toBeGreaterThanOrEqual(listed.length);
   });
 
   it('shows where to find each name of the TypeScript package (`npm run reference` writes it)', () => {

@@ -312,7 +312,7 @@ describe('the package', () => {
   it('contains the program, its types, migrations, schema, documentation and examples, but no development files', () => {
     const files = packed.files.map((file) => file.path);
     const top = [...new Set(files.map((file) => file.split('/')[0]))].sort();
-    expect(top.filter((name) => !['README.md', 'LICENSE', 'CHANGELOG.md'].includes(name!))).toEqual([
+    expect(top.filter((name) => !['README.md', 'LICENSE', 'CHANGELOG.md', 'llms.txt'].includes(name!))).toEqual([
       'assets',
       'bin',
       'deploy',

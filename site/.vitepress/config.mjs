@@ -30,8 +30,8 @@ function sidebar() {
     files.map((file) => ({ text: titleOf(`${name}/${file}`), link: pageOf(`${name}/${file}`) }));
   const reference = readdirSync(path.join(DOCS, 'reference')).filter((file) => file !== 'README.md');
   return [
-    { text: 'Find by task', link: '/#find-by-task' },
     { text: 'Start here', items: items(sections.find(({ part }) => part === 'Start here')) },
+    { text: 'Find by task', link: '/#find-by-task' },
     ...sections
       .filter(({ part }) => part === 'Reference')
       .map((section) => ({ text: section.title, collapsed: section.title === 'Details', items: items(section) })),
@@ -76,14 +76,37 @@ function extend(md) {
   };
 }
 
+/**
+ * The search of the site. Its functions run in the browser, so they use nothing outside of themselves. Headings and pages
+ * of the guide come first.
+ */
+const SEARCH = {
+  options: {
+    processTerm: (term) =>
+      /^(?:a|an|and|are|as|at|be|by|can|do|does|for|from|how|i|if|in|is|it|its|my|of|on|or|that|the|to|we|what|when|with|you)$/i.test(
+        term,
+      )
+        ? null
+        : term.toLowerCase(),
+  },
+  searchOptions: {
+    fuzzy: (term) => (term.length > 4 ? 0.2 : false),
+    prefix: (term) => term.length > 2,
+    boost: { title: 6, titles: 2, text: 1 },
+    boostDocument: (id) => (/\/guide\//.test(id) ? 2 : /\/(?:reference|decisions)\//.test(id) ? 0.3 : 1),
+  },
+};
+
 export default defineConfig({
   title: 'tasker-core',
   description: 'Workflow orchestration for TypeScript on PostgreSQL',
   lang: 'en',
   base: process.env.DOCS_BASE ?? '/',
   srcDir: 'pages',
+  srcExclude: ['public/**'],
   head: [['link', { rel: 'icon', href: `${process.env.DOCS_BASE ?? '/'}icon.svg` }]],
   rewrites: { 'README.md': 'index.md', 'reference/README.md': 'reference/index.md' },
+  vite: { build: { chunkSizeWarningLimit: 4000 } },
   markdown: { anchor: { slugify: anchorOf }, theme: createCssVariablesTheme({ name: 'variables' }), config: extend },
   themeConfig: {
     logo: '/icon.svg',
@@ -94,7 +117,7 @@ export default defineConfig({
     ],
     sidebar: sidebar(),
     outline: [2, 3],
-    search: { provider: 'local' },
+    search: { provider: 'local', options: { miniSearch: SEARCH } },
     socialLinks: [{ icon: 'github', link: REPOSITORY }],
     editLink: { pattern: `${REPOSITORY}/edit/main/docs/:path` },
   },

@@ -47,7 +47,7 @@ const WRITES = [
   'schedule_trigger',
 ];
 /** Maximum size of the list of tools, in bytes. Every conversation of an assistant begins with it. */
-const MOST_BYTES = 20_000;
+const MOST_BYTES = 20_500;
 
 let bench: ActsBench;
 let served: Listening;
@@ -139,6 +139,7 @@ describe('tasker mcp', () => {
           { name: 'ship', handler: 'ship', depends_on: ['charge'], outputs: [] },
         ],
       },
+      search_docs: { query: 'retry' },
       schema_compare: { yaml, producer: 'first', consumer: 'second' },
       schema_diff: { before: yaml, after: yaml.replace('second', 'third') },
     };
@@ -175,6 +176,22 @@ describe('tasker mcp', () => {
     expect(answers.schedule_inspect).toMatchObject({ name: 'read', template: 'test/waits@1.0.0' });
     expect(answers.dlq_inspect).toMatchObject({ task_uuid, resolution_status: 'Pending' });
     expect(answers.template_inspect_remote).toMatchObject({ template: { name: 'demo' } });
+  });
+
+  it('searches the documentation, and offers its pages as resources', async () => {
+    const { results } = await reader.call('search_docs', { query: 'how do I undo a task?' });
+    expect(results).toHaveLength(6);
+    expect(results[0]).toMatchObject({
+      path: expect.stringMatching(/^docs\/guide\/undo\.md/),
+      heading: expect.stringMatching(/^Undo/),
+    });
+    const [{ uri }] = results;
+    const { contents } = await reader.client.readResource({ uri });
+    expect(contents).toMatchObject([{ uri, mimeType: 'text/markdown', text: expect.stringMatching(/^# Undo\n/) }]);
+    for (const page of ['guide/nothing.md', '../package.json']) {
+      await expect(reader.client.readResource({ uri: `tasker://docs/${page}` })).rejects.toThrow(/no page|not found/);
+    }
+    expect(await reader.call('search_docs', { query: '' })).toMatchObject({ isError: true });
   });
 
   it('previews every tool that writes without changing anything, and executes it when it is confirmed', async () => {
@@ -236,7 +253,7 @@ describe('tasker mcp', () => {
     expect((await bench.api.tasker.getTask(other)).status).toBe('complete');
   });
 
-  it('offers all tools in at most 20 kB, and never requires a reason', async () => {
+  it('offers all tools in at most 20.5 kB, and never requires a reason', async () => {
     const list = await writer.client.listTools();
     expect(Buffer.byteLength(JSON.stringify(list))).toBeLessThanOrEqual(MOST_BYTES);
     const asking = list.tools.filter(({ inputSchema }) => inputSchema.required?.includes('reason'));

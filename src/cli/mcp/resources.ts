@@ -1,7 +1,9 @@
 import type { McpServer, ResourceTemplate as Template } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { path } from '../../client/path.ts';
+import { TaskerError } from '../../errors.ts';
 import { answerText } from './answer.ts';
 import type { Backend } from './backend.ts';
+import { packagedDocs } from './docs-search.ts';
 
 interface Templates {
   templates: { namespace: string; name: string; version: string; description: string | null }[];
@@ -15,7 +17,7 @@ const JSON_TYPE = 'application/json';
 const LISTED_TASKS = 50;
 const LISTED_TEMPLATES = 500;
 
-/** Offers templates and tasks as resources. */
+/** Offers templates, tasks and the pages of the documentation as resources. */
 export function addResources(server: McpServer, ResourceTemplate: typeof Template, { ask }: Backend): void {
   const read = async (uri: URL, request: Parameters<typeof ask>[0]) => ({
     contents: [{ uri: uri.href, mimeType: JSON_TYPE, text: answerText(await ask(request)) }],
@@ -57,5 +59,16 @@ export function addResources(server: McpServer, ResourceTemplate: typeof Templat
     new ResourceTemplate('tasker://tasks/{task_uuid}', { list: listTasks }),
     { description: 'A task with its steps.', mimeType: JSON_TYPE },
     (uri, { task_uuid }) => read(uri, { method: 'GET', path: path`/v1/tasks/${part(task_uuid)}` }),
+  );
+  server.registerResource(
+    'docs',
+    new ResourceTemplate('tasker://docs/{+page}', { list: undefined }),
+    { description: 'A page of the documentation, which search_docs finds.', mimeType: 'text/markdown' },
+    (uri, { page }) => {
+      const found = packagedDocs().find(({ path: file }) => file === `docs/${part(page)}`);
+      if (!found)
+        throw new TaskerError('bad_request', `the documentation has no page docs/${part(page)}; use search_docs`);
+      return { contents: [{ uri: uri.href, mimeType: 'text/markdown', text: found.text }] };
+    },
   );
 }
